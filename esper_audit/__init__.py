@@ -1,0 +1,1 @@
+"""Checks that a PyTorch code base keeps its contracts."""

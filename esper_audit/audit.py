@@ -1,0 +1,37 @@
+"""What one run of the checks says: findings, what was authorised, and, never left out, what was not looked at."""
+
+from __future__ import annotations
+
+import msgspec
+
+from esper_audit.finding import Finding, NotAnalysed, Suppressed
+
+CLEAN, FINDINGS, COULD_NOT_RUN, NOT_ALL_ANALYSED = 0, 1, 2, 3
+
+
+class Audit(msgspec.Struct, frozen=True):
+    """The result of a run; every list is sorted.
+
+    `checks` are the ids of those that were on anywhere, `off` of those that were not; `hidden` counts
+    the findings that `--since` left out because they were there before; `files_read` (or looked for)
+    and `directories_listed` are absolute: with the same in them a run says the same.
+    """
+
+    root: str
+    findings: list[Finding]
+    suppressed: list[Suppressed]
+    not_analysed: list[NotAnalysed]
+    files: int
+    checks: list[str]
+    off: list[str]
+    hidden: int = 0
+    excluded: list[str] = []
+    files_read: list[str] = []
+    directories_listed: list[str] = []
+
+    @property
+    def exit_status(self) -> int:
+        """0 clean, 1 findings, 3 something was not analysed (findings or not)."""
+        if self.not_analysed:
+            return NOT_ALL_ANALYSED
+        return FINDINGS if self.findings else CLEAN

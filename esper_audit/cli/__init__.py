@@ -1,0 +1,17 @@
+"""The command line: a verb a file; what a run with the same inputs said before is said again at once."""
+
+from __future__ import annotations
+
+import sys
+
+
+def main() -> None:
+    """Run `esper-audit` and exit."""
+    from esper_audit.replay import replay
+
+    status = replay(sys.argv[1:])
+    if status is not None:
+        sys.exit(status)
+    from esper_audit.cli.root import root
+
+    root(prog_name="esper-audit")

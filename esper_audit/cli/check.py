@@ -1,0 +1,128 @@
+"""`esper-audit check`: the rules over source."""
+
+from __future__ import annotations
+
+import importlib
+import os
+import sys
+from datetime import date
+from typing import Any
+
+import click
+import msgspec
+
+from esper_audit import pipeline
+from esper_audit.audit import CLEAN, FINDINGS, Audit
+from esper_audit.cli.screen import is_terminal, paint, progress_bar
+from esper_audit.config import Project, find_project
+from esper_audit.errors import UsageError
+from esper_audit.fixing import Fixing, diff
+from esper_audit.handbook import Handbook
+from esper_audit.replay import record
+
+FORMATS = ("text", "json", "sarif", "github")
+
+
+def checks(_: click.Context, __: click.Parameter, values: tuple[str, ...]) -> list[str]:
+    """Take `--select a,b --select c` as a, b, c."""
+    return [check.strip() for value in values for check in value.split(",") if check.strip()]
+
+
+@click.command("check")
+@click.argument("paths", nargs=-1)
+@click.option("--select", multiple=True, callback=checks, help="Only these checks ('all' for all).")
+@click.option("--ignore", multiple=True, callback=checks, help="Not these checks.")
+@click.option("--format", "style", type=click.Choice(FORMATS), default="text", show_default=True)
+@click.option("--since", default="", metavar="REV", help="Only what is new since the merge base.")
+@click.option("--stdin-filename", default="", metavar="PATH", help="Read this file from stdin.")
+@click.option("--fix", is_flag=True, help="Apply the safe fixes.")
+@click.option("--unsafe-fixes", is_flag=True, help="Apply fixes that change behaviour as well.")
+@click.option("--diff", is_flag=True, help="Show what the fixes would change, change nothing.")
+@click.option("--jobs", default=0, metavar="N", help="Processes; 0 chooses.")
+@click.option("--no-sieve", is_flag=True, help="Hand every file to LibCST whole (slow; same findings).")
+@click.option("--no-cache", is_flag=True, help="Look at every file afresh.")
+@click.option("--config", "config_file", default=None, metavar="FILE", help="Use this configuration.")
+def command(**options: Any) -> None:
+    """Check the source below PATHS (default: those of the configuration)."""
+    asked = msgspec.convert(options, Asked)
+    status, said = asked.run()
+    sys.stdout.write(said)
+    sys.exit(status)
+
+
+class Asked(msgspec.Struct, frozen=True):
+    """The command line of one `check`."""
+
+    paths: list[str]
+    select: list[str]
+    ignore: list[str]
+    style: str
+    since: str
+    stdin_filename: str
+    fix: bool
+    unsafe_fixes: bool
+    diff: bool
+    jobs: int
+    no_sieve: bool
+    no_cache: bool
+    config_file: str | None
+
+    def run(self) -> tuple[int, str]:
+        """Return the exit status and what to print."""
+        absolute = [os.path.abspath(path) for path in self.paths]
+        if self.stdin_filename:
+            absolute = [os.path.abspath(self.stdin_filename)]
+        project = find_project(absolute, self.config_file)
+        request = pipeline.Request(
+            paths=absolute,
+            select=self.select,
+            ignore=self.ignore,
+            since=self.since,
+            jobs=self.jobs,
+            sieve=not self.no_sieve,
+            cache=not self.no_cache,
+            today=date.today().isoformat(),  # noqa: DTZ011  # the day of whoever reads the ticket
+        )
+        if self.fix or self.unsafe_fixes or self.diff:
+            return self._fix(project, request)
+        if self.stdin_filename:
+            data = sys.stdin.buffer.read()
+            audit = pipeline.check_text(project, request, absolute[0], data)
+            return audit.exit_status, self._rendered(audit, project)
+        return self._check(project, request)
+
+    def _check(self, project: Project, request: pipeline.Request) -> tuple[int, str]:
+        with progress_bar() as progress:
+            audit = pipeline.check(project, request, progress)
+        said = self._rendered(audit, project)
+        if not audit.not_analysed:
+            record(
+                sys.argv[1:],
+                audit.exit_status,
+                said,
+                files=audit.files_read,
+                directories=audit.directories_listed,
+            )
+        return audit.exit_status, said
+
+    def _fix(self, project: Project, request: pipeline.Request) -> tuple[int, str]:
+        """Apply or show the fixes, then say what remains; the status is that of what remains."""
+        if self.since or self.stdin_filename:
+            raise UsageError("--fix, --unsafe-fixes and --diff work on whole files: leave out --since and stdin")
+        fixes = pipeline.fix(project, request, Fixing(unsafe=self.unsafe_fixes, write=not self.diff))
+        if self.diff:
+            return (FINDINGS if fixes else CLEAN), "".join(map(diff, fixes))
+        audit = pipeline.check(project, request)
+        count = sum(fixed.count for fixed in fixes)
+        said = self._rendered(audit, project)
+        if self.style == "text":
+            said = f"Fixed {count} in {len(fixes)} files.\n{said}"
+        return audit.exit_status, said
+
+    def _rendered(self, audit: Audit, project: Project) -> str:
+        handbook = Handbook(project)
+        output = importlib.import_module(f"esper_audit.outputs.{self.style}")
+        if self.style == "text" and is_terminal():
+            return paint(output.pieces(audit, handbook))
+        rendered: str = output.render(audit, handbook)
+        return rendered

@@ -1,0 +1,43 @@
+"""The terminal: rich where there is one, plain bytes where there is none."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+
+from esper_audit.outputs.text import Piece
+from esper_audit.pipeline import Progress
+
+
+def is_terminal() -> bool:
+    """Say whether standard output is shown to a person (`NO_COLOR` and a dumb terminal count as no)."""
+    plain = os.environ.get("NO_COLOR") or os.environ.get("TERM") == "dumb"
+    return sys.stdout.isatty() and not plain
+
+
+def paint(pieces: Iterable[Piece]) -> str:
+    """Return styled text with the escape codes of this terminal."""
+    from rich.console import Console
+    from rich.text import Text
+
+    console = Console(force_terminal=True, soft_wrap=True, highlight=False)
+    with console.capture() as capture:
+        for piece in pieces:
+            console.print(Text(piece.text, style=piece.style), end="")
+    return capture.get()
+
+
+@contextmanager
+def progress_bar() -> Iterator[Progress | None]:
+    """Show how many files are done, on standard error and only if that is a terminal."""
+    if not sys.stderr.isatty():
+        yield None
+        return
+    from rich.console import Console
+    from rich.progress import Progress as Bar
+
+    with Bar(console=Console(stderr=True), transient=True) as bar:
+        task = bar.add_task("files", total=None)
+        yield lambda done, of: bar.update(task, completed=done, total=of)

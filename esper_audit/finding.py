@@ -1,0 +1,119 @@
+"""What an audit finds, what it was told to keep quiet about, and what it could not look at."""
+
+from __future__ import annotations
+
+import enum
+
+import msgspec
+
+
+class Severity(enum.StrEnum):
+    """How much a finding matters: P0 stops everything, P4 is for a quiet afternoon."""
+
+    P0 = "P0"
+    P1 = "P1"
+    P2 = "P2"
+    P3 = "P3"
+    P4 = "P4"
+
+
+class Confidence(enum.StrEnum):
+    """How often a check of this kind is right: high is nine times in ten or better."""
+
+    HIGH = "high"
+    MEDIUM = "medium"
+    LOW = "low"
+
+
+class Category(enum.StrEnum):
+    """The twelve kinds of finding of a ticket form."""
+
+    CORRECTNESS = "correctness"
+    RACE_CONDITION = "race-condition"
+    MEMORY_RESOURCE = "memory-resource"
+    PERFORMANCE = "performance"
+    NUMERICAL_STABILITY = "numerical-stability"
+    TORCH_COMPILE = "torch-compile"
+    DEAD_CODE = "dead-code"
+    API_CONTRACT = "api-contract"
+    TEST_COVERAGE = "test-coverage"
+    DOCUMENTATION = "documentation"
+    DEFENSIVE_PROGRAMMING = "defensive-programming"
+    LEGACY_POLICY = "legacy-policy"
+
+
+class Location(msgspec.Struct, frozen=True, order=True):
+    """A stretch of source; lines and columns count from 1, the end column is one past the last."""
+
+    path: str
+    line: int
+    column: int
+    end_line: int
+    end_column: int
+    symbol: str
+
+
+class Edit(msgspec.Struct, frozen=True):
+    """A replacement of the stretch of source from start to end by `text`.
+
+    `safe` edits keep the behaviour of correct programs; the others need a person's consent.
+    """
+
+    line: int
+    column: int
+    end_line: int
+    end_column: int
+    text: str
+    safe: bool
+    description: str
+
+
+class Finding(msgspec.Struct, frozen=True):
+    """One place where a contract is broken, with what a reader needs to judge it."""
+
+    location: Location
+    check: str
+    contract: str
+    message: str
+    severity: Severity
+    category: Category
+    confidence: Confidence
+    fingerprint: str
+    excerpt: str
+    excerpt_line: int
+    edit: Edit | None = None
+
+    @property
+    def order(self) -> tuple[Location, str, str]:
+        """The key by which findings are sorted everywhere."""
+        return (self.location, self.check, self.message)
+
+
+class Suppression(msgspec.Struct, frozen=True):
+    """Why a finding is kept quiet: who said so, for what reason, until when (ISO date or empty)."""
+
+    origin: str
+    reason: str
+    owner: str = ""
+    until: str = ""
+
+
+class Suppressed(msgspec.Struct, frozen=True):
+    """A finding that somebody authorised."""
+
+    finding: Finding
+    suppression: Suppression
+
+
+class NotAnalysed(msgspec.Struct, frozen=True, order=True):
+    """Something that was not looked at: a whole file, or one check on a file (`check` is its id)."""
+
+    path: str
+    reason: str
+    check: str = ""
+    line: int = 0
+
+    def sentence(self) -> str:
+        """One line for a person."""
+        place = f"{self.path}:{self.line}" if self.line else self.path
+        return f"{place}: {self.check}: {self.reason}" if self.check else f"{place}: {self.reason}"

@@ -1,0 +1,1 @@
+"""The shelf of output formats: one a file, each with `render(audit, handbook) -> str`."""

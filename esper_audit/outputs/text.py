@@ -1,0 +1,106 @@
+"""Output for people: a code frame a finding, the broken contracts, what was not looked at, a summary."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+from typing import NamedTuple
+
+from esper_audit.audit import Audit
+from esper_audit.finding import Finding
+from esper_audit.handbook import Handbook
+
+
+class Piece(NamedTuple):
+    """A stretch of text and the style it has on a terminal (empty for plain)."""
+
+    text: str
+    style: str = ""
+
+
+def render(audit: Audit, handbook: Handbook) -> str:
+    """Return the report as plain text."""
+    return "".join(piece.text for piece in pieces(audit, handbook))
+
+
+def pieces(audit: Audit, handbook: Handbook) -> Iterator[Piece]:
+    """Yield the report piece by piece, styled for a terminal."""
+    for finding in audit.findings:
+        yield from _frame(finding)
+    yield from _contracts(audit, handbook)
+    yield from _not_analysed(audit)
+    yield from _summary(audit)
+
+
+def _frame(finding: Finding) -> Iterator[Piece]:
+    at = finding.location
+    yield Piece(f"{at.path}:{at.line}:{at.column}", "bold")
+    yield Piece(f" {finding.severity} ", "yellow" if finding.severity >= "P3" else "red")
+    yield Piece(finding.check, "cyan")
+    yield Piece(f" in {at.symbol}\n" if at.symbol else "\n")
+    yield Piece(f"  {finding.message}\n")
+    for number, line in enumerate(finding.excerpt.split("\n"), finding.excerpt_line):
+        hit = at.line <= number <= at.end_line
+        yield Piece(f"  {'>' if hit else ' '} {number:>5} | ", "red" if hit else "dim")
+        yield Piece(f"{line}\n" if line else "\n", "" if hit else "dim")
+        if number == at.line:
+            yield Piece(f"          | {_underline(finding, line)}\n", "red")
+    if finding.edit is not None:
+        how = "--fix" if finding.edit.safe else "--unsafe-fixes"
+        yield Piece(f"  fix ({how}): {finding.edit.description}\n", "green")
+    yield Piece("\n")
+
+
+def _underline(finding: Finding, line: str) -> str:
+    at = finding.location
+    end = at.end_column - 1 if at.end_line == at.line else len(line.rstrip())
+    indent = "".join("\t" if character == "\t" else " " for character in line[: at.column - 1])
+    return indent + "^" * max(1, end - (at.column - 1))
+
+
+def _contracts(audit: Audit, handbook: Handbook) -> Iterator[Piece]:
+    if not audit.findings:
+        return
+    yield Piece("Contracts broken\n", "bold")
+    counts = Counter((finding.contract, finding.check) for finding in audit.findings)
+    for (contract, check), count in sorted(counts.items(), key=lambda item: (-item[1], item[0])):
+        yield Piece(f"  {contract} ({count})", "bold")
+        yield Piece(f" {handbook.contracts[contract].statement}\n")
+        yield Piece(f"    esper-audit rule {check}\n", "dim")
+    yield Piece("\n")
+
+
+def _not_analysed(audit: Audit) -> Iterator[Piece]:
+    if not audit.not_analysed:
+        return
+    yield Piece("Not looked at\n", "bold red")
+    for problem in audit.not_analysed:
+        yield Piece(f"  {problem.sentence()}\n")
+    yield Piece("\n")
+
+
+def _summary(audit: Audit) -> Iterator[Piece]:
+    if audit.findings:
+        by_severity = Counter(finding.severity for finding in audit.findings)
+        counted = ", ".join(f"{count} {severity}" for severity, count in sorted(by_severity.items()))
+        files = len({finding.location.path for finding in audit.findings})
+        yield Piece(f"{_count(len(audit.findings), 'finding')} ({counted}) in {files} of ", "bold")
+        yield Piece(_count(audit.files, "file"), "bold")
+    elif audit.files:
+        yield Piece(f"No findings in {_count(audit.files, 'file')}", "bold")
+    else:
+        yield Piece("No Python file to look at", "bold")
+    if audit.suppressed:
+        yield Piece(f", {len(audit.suppressed)} authorised")
+    if audit.hidden:
+        yield Piece(f", {audit.hidden} older left out")
+    if audit.excluded:
+        yield Piece(f", {_count(len(audit.excluded), 'file')} excluded by configuration")
+    if audit.not_analysed:
+        yield Piece(f", {len(audit.not_analysed)} NOT LOOKED AT", "bold red")
+    yield Piece(f"; {_count(len(audit.checks), 'check')} on")
+    yield Piece(f", {len(audit.off)} off\n" if audit.off else "\n")
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"

@@ -1,0 +1,197 @@
+"""The only file that knows the order: discover, select, look at every file, collect."""
+
+from __future__ import annotations
+
+import gc
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+
+import msgspec
+
+from esper_audit.analyst import Analyst
+from esper_audit.audit import Audit
+from esper_audit.cache import Cache, FileOutcome, engine_files, fingerprint_of
+from esper_audit.config import Project
+from esper_audit.discovery import Discovery, relative
+from esper_audit.finding import Finding, NotAnalysed
+from esper_audit.fixing import Fixed, Fixing
+from esper_audit.git import changed_since, content_at
+from esper_audit.selection import Selection
+from esper_audit.source import read
+from esper_audit.suppressing import idle_exceptions
+from esper_audit.workers import outcomes
+
+
+class Request(msgspec.Struct, frozen=True, kw_only=True):
+    """What one run of `check` is asked to do; `paths` are absolute, none means those of the project."""
+
+    paths: list[str] = []
+    select: list[str] = []
+    ignore: list[str] = []
+    since: str = ""
+    jobs: int = 0
+    sieve: bool = True
+    cache: bool = True
+    today: str
+
+
+Progress = Callable[[int, int], None]
+
+
+def check(project: Project, request: Request, progress: Progress | None = None) -> Audit:
+    """Run the rules over the files of a project."""
+    with _collector_off():
+        selection = Selection(project, select=request.select, ignore=request.ignore)
+        found = discover(project, request.paths)
+        files = found.files
+        if request.since:
+            changed = changed_since(project.root, request.since)
+            files = [file for file in files if file in changed]
+        analyst = Analyst(project, selection, today=request.today, sieve=request.sieve)
+        looked_at = look_at(project, analyst, files, request, progress)
+        audit = collect(project, selection, looked_at, found)
+        if not request.paths and not request.since:
+            audit = _with_idle_exceptions(audit, project, selection, looked_at, request.today)
+        return _without_old(audit, project, analyst, changed) if request.since else audit
+
+
+def check_text(project: Project, request: Request, path: str, data: bytes) -> Audit:
+    """Run the rules over one text that stands for the file at `path` (absolute)."""
+    selection = Selection(project, select=request.select, ignore=request.ignore)
+    analyst = Analyst(project, selection, today=request.today, sieve=request.sieve)
+    outcome = analyst.examine(relative(project.root, path), data)
+    return collect(project, selection, [outcome], None)
+
+
+def fix(project: Project, request: Request, fixing: Fixing) -> list[Fixed]:
+    """Repair what has a fix, file by file; a file that does not parse is left alone."""
+    selection = Selection(project, select=request.select, ignore=request.ignore)
+    analyst = Analyst(project, selection, today=request.today, sieve=request.sieve)
+    repaired = (fixing.repair(project, analyst, path) for path in discover(project, request.paths).files)
+    return [fixed for fixed in repaired if fixed is not None]
+
+
+def discover(project: Project, paths: Sequence[str]) -> Discovery:
+    """Find the files to look at."""
+    wanted = paths or [project.resolve(path) for path in project.config.paths]
+    return Discovery(project.root, project.config.exclude).run(wanted)
+
+
+def look_at(
+    project: Project,
+    analyst: Analyst,
+    files: Sequence[str],
+    request: Request,
+    progress: Progress | None = None,
+) -> list[FileOutcome]:
+    """Return the outcome of every file, from the cache where its content is known."""
+    cache = Cache(project.root, _engine_fingerprint(project, request), enabled=request.cache)
+    done: list[FileOutcome] = []
+    pending: dict[str, bytes] = {}
+    for path in files:
+        data = read(project.root, path)
+        if isinstance(data, NotAnalysed):
+            done.append(FileOutcome(path, not_analysed=[data]))
+            continue
+        digest = analyst.digest(path, data)
+        known = cache.get(path, digest)
+        if known is None:
+            pending[path] = digest
+        else:
+            done.append(known)
+    for outcome in outcomes(analyst.look, list(pending), request.jobs):
+        cache.put(outcome.path, pending[outcome.path], outcome)
+        done.append(outcome)
+        if progress is not None:
+            progress(len(done), len(files))
+    cache.save()
+    return done
+
+
+def collect(
+    project: Project,
+    selection: Selection,
+    looked_at: Sequence[FileOutcome],
+    found: Discovery | None,
+) -> Audit:
+    """Bring the outcomes of all files into one order, whatever order they came in."""
+    on = set().union(selection.base, *(selection.checks_for(o.path) for o in looked_at))
+    problems = found.problems if found else []
+    return Audit(
+        root=project.root,
+        findings=sorted((f for o in looked_at for f in o.findings), key=lambda f: f.order),
+        suppressed=sorted(
+            (s for o in looked_at for s in o.suppressed), key=lambda s: s.finding.order
+        ),
+        not_analysed=sorted({*problems, *(n for o in looked_at for n in o.not_analysed)}),
+        files=len(looked_at) + len(problems),
+        checks=sorted(on),
+        off=sorted(set(selection.checks) - on),
+        excluded=found.excluded_by_configuration if found else [],
+        files_read=_files_read(project, looked_at, found),
+        directories_listed=found.directories if found else [],
+    )
+
+
+def _files_read(
+    project: Project, looked_at: Sequence[FileOutcome], found: Discovery | None
+) -> list[str]:
+    """Return every file that decided what was found, the configuration files looked for included."""
+    config = project.config
+    named = [project.resolve(path) for path in (config.contracts, *config.local_rules) if path]
+    ignores = found.ignore_files if found else []
+    return [*project.probed, *named, *ignores, *(project.resolve(o.path) for o in looked_at)]
+
+
+def _with_idle_exceptions(
+    audit: Audit,
+    project: Project,
+    selection: Selection,
+    looked_at: Sequence[FileOutcome],
+    today: str,
+) -> Audit:
+    """Add findings for exceptions of the configuration that are expired or silenced nothing."""
+    used = {position for outcome in looked_at for position in outcome.used}
+    ran = {outcome.path: selection.checks_for(outcome.path) for outcome in looked_at}
+    for problem in audit.not_analysed:
+        ran.pop(problem.path, None)
+    idle = idle_exceptions(project, used, ran, today)
+    idle = [finding for finding in idle if finding.check in selection.base]
+    return msgspec.structs.replace(
+        audit, findings=sorted([*audit.findings, *idle], key=lambda f: f.order)
+    )
+
+
+def _without_old(audit: Audit, project: Project, analyst: Analyst, changed: dict[str, str]) -> Audit:
+    """Leave out the findings that the earlier revision already had, whatever line they stand on now."""
+    fresh: list[Finding] = []
+    by_path: dict[str, list[Finding]] = {}
+    for finding in audit.findings:
+        by_path.setdefault(finding.location.path, []).append(finding)
+    for path, findings in by_path.items():
+        before = content_at(project.root, changed.get(path, ""))
+        old = analyst.examine(path, before) if before is not None else FileOutcome(path)
+        known = {finding.fingerprint for finding in old.findings}
+        fresh += [finding for finding in findings if finding.fingerprint not in known]
+    hidden = len(audit.findings) - len(fresh)
+    return msgspec.structs.replace(
+        audit, findings=sorted(fresh, key=lambda f: f.order), hidden=hidden
+    )
+
+
+def _engine_fingerprint(project: Project, request: Request) -> bytes:
+    local = [project.resolve(path) for path in project.config.local_rules]
+    config = msgspec.json.encode([project.config, request.select, request.ignore], order="sorted")
+    return fingerprint_of([*engine_files(), *local], [config])
+
+
+@contextmanager
+def _collector_off() -> Iterator[None]:
+    """Trees are freed by reference counts; the cyclic collector only costs time while they are built."""
+    was_on = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_on:
+            gc.enable()

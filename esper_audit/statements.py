@@ -1,0 +1,90 @@
+"""Which statements, functions and classes enclose a position of a module: found by descent, without parent links."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+
+type_of_function = (ast.FunctionDef, ast.AsyncFunctionDef)
+
+
+def first_line(statement: ast.stmt) -> int:
+    """Return the line on which a statement starts, decorators included."""
+    if isinstance(statement, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)):
+        return min([statement.lineno, *(d.lineno for d in statement.decorator_list)])
+    return statement.lineno
+
+
+def last_line(statement: ast.stmt) -> int:
+    """Return the line on which a statement ends."""
+    return statement.end_lineno or statement.lineno
+
+
+def blocks(statement: ast.stmt) -> Iterator[list[ast.stmt]]:
+    """Yield the lists of statements that stand directly inside a compound statement."""
+    if isinstance(statement, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)):
+        yield statement.body
+    elif isinstance(statement, (ast.If, ast.For, ast.AsyncFor, ast.While)):
+        yield statement.body
+        yield statement.orelse
+    elif isinstance(statement, (ast.With, ast.AsyncWith)):
+        yield statement.body
+    elif isinstance(statement, (ast.Try, ast.TryStar)):
+        yield statement.body
+        for handler in statement.handlers:
+            yield handler.body
+        yield statement.orelse
+        yield statement.finalbody
+    elif isinstance(statement, ast.Match):
+        for case in statement.cases:
+            yield case.body
+
+
+def chain(tree: ast.Module, line: int, column: int) -> list[ast.stmt]:
+    """Return the statements that enclose a position, outermost first (line from 1, column in bytes from 0)."""
+    found: list[ast.stmt] = []
+    inside = _containing(tree.body, line, column)
+    while inside is not None:
+        found.append(inside)
+        nested = (_containing(block, line, column) for block in blocks(inside))
+        inside = next((statement for statement in nested if statement is not None), None)
+    return found
+
+
+def chain_of(tree: ast.Module, node: ast.expr | ast.stmt | ast.excepthandler) -> list[ast.stmt]:
+    """Return the statements that enclose a node; the last is the node itself if it is a statement."""
+    statements = chain(tree, node.lineno, node.col_offset)
+    return statements[: statements.index(node) + 1] if node in statements else statements
+
+
+def functions_in(statements: list[ast.stmt]) -> list[ast.FunctionDef | ast.AsyncFunctionDef]:
+    """Return those of an enclosing chain that are functions, outermost first."""
+    return [s for s in statements if isinstance(s, type_of_function)]
+
+
+def symbol_of(statements: list[ast.stmt]) -> str:
+    """Return the dotted name of the innermost class or function of an enclosing chain."""
+    scopes = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)
+    return ".".join(s.name for s in statements if isinstance(s, scopes))
+
+
+def _containing(block: list[ast.stmt], line: int, column: int) -> ast.stmt | None:
+    """Return the statement of a block that contains a position, by bisection over first lines."""
+    low, high = 0, len(block)
+    while low < high:
+        middle = (low + high) // 2
+        if _starts_after(block[middle], line, column):
+            high = middle
+        else:
+            low = middle + 1
+    if low == 0:
+        return None
+    statement = block[low - 1]
+    end = (last_line(statement), statement.end_col_offset or 0)
+    return statement if (line, column) <= end else None
+
+
+def _starts_after(statement: ast.stmt, line: int, column: int) -> bool:
+    start = first_line(statement)
+    start_column = statement.col_offset if start == statement.lineno else 0
+    return (start, start_column) > (line, column)

@@ -1,0 +1,110 @@
+"""Spreading files over processes by plain fork; a worker that dies costs the file in its hands and no other."""
+
+from __future__ import annotations
+
+import os
+import select
+import signal
+from collections.abc import Callable, Iterator, Sequence
+from typing import BinaryIO
+
+import msgspec
+
+from esper_audit.cache import FileOutcome
+from esper_audit.finding import NotAnalysed
+
+WORTH_FORKING = 150
+LENGTH_BYTES = 4
+Look = Callable[[str], FileOutcome]
+
+
+def outcomes(look: Look, paths: Sequence[str], jobs: int) -> Iterator[FileOutcome]:
+    """Yield the outcome of each path, in no particular order; `jobs` 0 means as many as is sensible."""
+    count = jobs or _sensible_jobs(len(paths))
+    if count <= 1 or len(paths) < 2:
+        yield from map(look, paths)
+        return
+    teams = [_Worker(look, paths[start::count]) for start in range(count)]
+    by_descriptor = {worker.start(): worker for worker in teams if worker.remaining}
+    while by_descriptor:
+        ready, _, _ = select.select(list(by_descriptor), [], [])
+        for descriptor in ready:
+            worker = by_descriptor[descriptor]
+            outcome = worker.receive()
+            if outcome is not None:
+                yield outcome
+                continue
+            del by_descriptor[descriptor]
+            lost = worker.bury()
+            if lost is not None:
+                yield lost
+            if worker.remaining:
+                by_descriptor[worker.start()] = worker
+
+
+def _sensible_jobs(files: int) -> int:
+    return (os.cpu_count() or 1) if files > WORTH_FORKING else 1
+
+
+class _Worker:
+    """A child process and the paths it still has to look at, in the order in which it will."""
+
+    def __init__(self, look: Look, paths: Sequence[str]) -> None:
+        self._look = look
+        self.remaining = list(paths)
+        self._pipe: BinaryIO
+        self._pid = 0
+
+    def start(self) -> int:
+        """Fork; return the descriptor on which outcomes will arrive."""
+        reader, writer = os.pipe()
+        self._pid = os.fork()
+        if self._pid == 0:
+            os.close(reader)
+            _work(self._look, self.remaining, writer)
+        os.close(writer)
+        self._pipe = os.fdopen(reader, "rb", buffering=0)
+        return reader
+
+    def receive(self) -> FileOutcome | None:
+        """Return the next outcome, None when the child has gone."""
+        size = self._read(LENGTH_BYTES)
+        data = self._read(int.from_bytes(size)) if len(size) == LENGTH_BYTES else b""
+        if len(size) < LENGTH_BYTES or len(data) < int.from_bytes(size):
+            return None
+        outcome = msgspec.msgpack.decode(data, type=FileOutcome)
+        self.remaining.remove(outcome.path)
+        return outcome
+
+    def bury(self) -> FileOutcome | None:
+        """Reap the child; if it left work behind, return the outcome of the file that killed it."""
+        self._pipe.close()
+        _, status = os.waitpid(self._pid, 0)
+        if not self.remaining:
+            return None
+        path = self.remaining.pop(0)
+        number = os.WTERMSIG(status) if os.WIFSIGNALED(status) else 0
+        how = f"was killed by {signal.Signals(number).name}" if number else "ended without a word"
+        return FileOutcome(path, not_analysed=[NotAnalysed(path, f"the process looking at it {how}")])
+
+    def _read(self, size: int) -> bytes:
+        data = b""
+        while len(data) < size:
+            piece = self._pipe.read(size - len(data))
+            if not piece:
+                break
+            data += piece
+        return data
+
+
+def _work(look: Look, paths: list[str], writer: int) -> None:
+    """Look at each path and write the outcome; never returns into the parent's code."""
+    status = 1
+    try:
+        with os.fdopen(writer, "wb", buffering=0) as pipe:
+            for path in paths:
+                data = msgspec.msgpack.encode(look(path))
+                pipe.write(len(data).to_bytes(LENGTH_BYTES) + data)
+        status = 0
+    finally:
+        os._exit(status)

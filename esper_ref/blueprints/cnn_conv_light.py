@@ -1,0 +1,31 @@
+"""conv_light: one 3 x 3 convolution on a branch."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+from esper_ref.blueprint import BlueprintRegistry
+from esper_ref.group_norm import group_norm
+
+
+@BlueprintRegistry.register(
+    "conv_light", topology="cnn", param_count=lambda dim: 9 * dim**2 + 3 * dim
+)
+class ConvLight(nn.Module):
+    """x + scale relu(norm(conv(x))), with scale 0 at birth.
+
+    The zero is the scale, after the ReLU. A zero convolution instead would be the identity too,
+    but for ever: behind it the norm gives 0, the ReLU is flat there, and no gradient comes back.
+    """
+
+    def __init__(self, dim: int) -> None:
+        super().__init__()
+        self.conv = nn.Conv2d(dim, dim, kernel_size=3, padding=1, bias=False)
+        self.norm = group_norm(dim)
+        self.scale = nn.Parameter(torch.zeros(dim, 1, 1))
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Map (batch, channels, height, width) to the same shape."""
+        branch = torch.relu(self.norm(self.conv(x)))
+        return x + (self.scale * branch).to(x.dtype)

@@ -1,0 +1,127 @@
+"""Checkpoints: a model at any stage, with its optimisers, in one file of plain types."""
+
+from __future__ import annotations
+
+import copy
+import io
+import os
+import pickle
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import Tensor, nn
+
+from esper_ref.errors import (
+    CheckpointError,
+    CheckpointFileError,
+    CheckpointKeyError,
+    CheckpointVersionError,
+)
+from esper_ref.snapshot import FORMAT_VERSION
+from esper_ref.strict import require_keys
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from torch.optim import Optimizer
+
+KEYS = ("version", "epoch", "model", "optimizers", "random_state")
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """What a file held beside the model: where training was, and how to go on from there."""
+
+    epoch: int
+    optimizers: Mapping[str, dict[str, object]]
+    random_state: Tensor
+
+    def restore_optimizer(self, name: str, optimizer: Optimizer) -> None:
+        """Load an optimiser's state, after it was given the loaded model's parameters."""
+        if name not in self.optimizers:
+            raise CheckpointKeyError(
+                f"checkpoint: no optimiser {name!r}; there are {sorted(self.optimizers)}"
+            )
+        optimizer.load_state_dict(copy.deepcopy(self.optimizers[name]))
+
+    def restore_random_state(self) -> None:
+        """Put the global random stream of the CPU where it was."""
+        torch.set_rng_state(self.random_state)
+
+
+def save_checkpoint(
+    path: str | os.PathLike[str],
+    model: nn.Module,
+    *,
+    optimizers: Mapping[str, Optimizer],
+    epoch: int,
+) -> None:
+    """Write everything that the next training step depends on.
+
+    A killed run leaves the old file or the new one: written beside it, synced, then renamed.
+    """
+    target = Path(path).resolve()
+    beside = target.with_name(f".{target.name}.{os.getpid()}.partial")
+    payload = {
+        "version": FORMAT_VERSION,
+        "epoch": epoch,
+        "model": model.state_dict(),
+        "optimizers": {name: optimizer.state_dict() for name, optimizer in optimizers.items()},
+        "random_state": torch.get_rng_state(),
+    }
+    try:
+        with beside.open("wb") as file:
+            torch.save(payload, file)
+            file.flush()
+            os.fsync(file.fileno())
+        beside.replace(target)
+    finally:
+        beside.unlink(missing_ok=True)
+
+
+def load_checkpoint(path: str | os.PathLike[str], model: nn.Module) -> Checkpoint:
+    """Load a checkpoint into `model`, rebuilding its seeds, and return the rest of it.
+
+    `model` is built as the saved one was: the same host, slots and rules; what its slots hold
+    does not matter. It is changed only if the whole checkpoint fits.
+    """
+    payload = _read(path)
+    rehearsal = copy.deepcopy(model)
+    _load(rehearsal, payload["model"], path)
+    _load(model, payload["model"], path)
+    return Checkpoint(payload["epoch"], payload["optimizers"], payload["random_state"])
+
+
+def _read(path: str | os.PathLike[str]) -> dict[str, Any]:
+    data = Path(path).read_bytes()
+    try:
+        payload = torch.load(io.BytesIO(data), weights_only=True)
+    except (RuntimeError, EOFError, OSError, pickle.UnpicklingError) as error:
+        raise CheckpointFileError(
+            f"{path}: {len(data)} bytes that are no checkpoint, or not all of one: {error}"
+        ) from error
+    if not isinstance(payload, dict):
+        raise CheckpointFileError(f"{path}: holds a {type(payload).__name__}, not a checkpoint")
+    if "version" in payload and payload["version"] != FORMAT_VERSION:
+        raise CheckpointVersionError(
+            f"{path}: got version {payload['version']}, wanted {FORMAT_VERSION}; "
+            "load it with the version of the library that wrote it"
+        )
+    require_keys(f"{path}", payload, KEYS)
+    return payload
+
+
+def _load(model: nn.Module, state: dict[str, Any], path: str | os.PathLike[str]) -> None:
+    try:
+        result = model.load_state_dict(state, strict=False)  # the strictness is below, with a name
+    except RuntimeError as error:
+        raise CheckpointError(
+            f"{path}: does not fit a {type(model).__name__} built like this one: {error}"
+        ) from error
+    if result.missing_keys or result.unexpected_keys:
+        raise CheckpointKeyError(
+            f"{path}: missing keys {result.missing_keys}, unknown keys {result.unexpected_keys}; "
+            "build the model with the host and the slots that were saved"
+        )

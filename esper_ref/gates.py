@@ -1,0 +1,218 @@
+"""The quality gates: what must be known of a seed before it may enter a stage."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from enum import IntEnum
+from types import MappingProxyType
+
+from esper_ref.errors import GateError
+from esper_ref.lifecycle import SeedStage, SeedState
+
+DEFAULT_GRADIENT_RATIO_THRESHOLD = 0.05
+
+
+class GateLevel(IntEnum):
+    """The gates, in the order in which a seed meets them."""
+
+    G0 = 0
+    G1 = 1
+    G2 = 2
+    G3 = 3
+    G4 = 4
+    G5 = 5
+
+
+GATE_OF_STAGE: dict[SeedStage, GateLevel] = {
+    SeedStage.GERMINATED: GateLevel.G0,
+    SeedStage.TRAINING: GateLevel.G1,
+    SeedStage.BLENDING: GateLevel.G2,
+    SeedStage.SHADOWING: GateLevel.G3,
+    SeedStage.PROBATIONARY: GateLevel.G4,
+    SeedStage.FOSSILIZED: GateLevel.G5,
+}
+
+
+@dataclass(frozen=True)
+class GateThresholds:
+    """The numbers that decide. Accuracies and contributions are in percentage points.
+
+    `gradient_ratio` is the default of a table by topology and blueprint, `gradient_ratios`, since
+    the ratio of a healthy seed depends on both. 0.05 is a convention that no study backs: put
+    what your own runs show into the table. A ratio within `near_fraction` of its threshold is
+    reported, whichever way the gate went.
+    """
+
+    gradient_ratio: float = DEFAULT_GRADIENT_RATIO_THRESHOLD
+    gradient_ratios: Mapping[tuple[str, str], float] = field(
+        default_factory=lambda: MappingProxyType({})
+    )
+    near_fraction: float = 0.20
+    min_training_epochs: int = 3
+    min_improvement: float = 0.0
+    shadow_epochs: int = 3
+    max_contribution_spread: float = 5.0
+    min_contribution: float = 0.5
+
+    def gradient_ratio_for(self, topology: str, blueprint_id: str) -> float:
+        """Return the threshold of G2 for one blueprint."""
+        if (topology, blueprint_id) in self.gradient_ratios:
+            return self.gradient_ratios[topology, blueprint_id]
+        return self.gradient_ratio
+
+    def is_near(self, ratio: float, threshold: float) -> bool:
+        """Whether `ratio` lies within `near_fraction` of `threshold`, on either side."""
+        return abs(ratio - threshold) <= self.near_fraction * threshold
+
+
+@dataclass(frozen=True)
+class GateResult:
+    """What a gate said. `score` is the share of its checks that passed, in [0, 1].
+
+    `ranks_differing` are the ranks of a distributed run whose own evidence said otherwise.
+    """
+
+    gate: GateLevel
+    passed: bool
+    score: float
+    checks_passed: tuple[str, ...]
+    checks_failed: tuple[str, ...]
+    message: str
+    ranks_differing: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True)
+class Check:
+    """One question of a gate, by name, and its answer in words and numbers.
+
+    A check whose evidence is missing has failed, under a name that says what is missing.
+    """
+
+    name: str
+    passed: bool
+    found: str
+
+
+GateCheck = Callable[[SeedState, GateThresholds], Check]
+
+
+def _has_blueprint(state: SeedState, _thresholds: GateThresholds) -> Check:
+    return Check("blueprint_exists", state.blueprint_id is not None, f"{state.blueprint_id}")
+
+
+def _has_seed(state: SeedState, _thresholds: GateThresholds) -> Check:
+    return Check("seed_exists", state.seed_id is not None, f"{state.seed_id}")
+
+
+def _keeps_shape(state: SeedState, _thresholds: GateThresholds) -> Check:
+    probe = state.shape_probe
+    if probe is None:
+        return Check("shape_unprobed", False, "the seed was not tried on features")
+    return Check("shape_kept", probe.failure is None, probe.failure or f"{probe.shape}")
+
+
+def _trained_long_enough(state: SeedState, thresholds: GateThresholds) -> Check:
+    epochs, wanted = state.epochs_in_stage, thresholds.min_training_epochs
+    return Check("epochs_in_stage", epochs >= wanted, f"{epochs} of {wanted} epochs")
+
+
+def _improved(state: SeedState, thresholds: GateThresholds) -> Check:
+    improvement = state.metrics.improvement_in_stage
+    if improvement is None:
+        return Check("improvement_unmeasured", False, "fewer than two accuracies in this stage")
+    passed = improvement > thresholds.min_improvement
+    return Check("improvement", passed, f"{improvement:.3f} over {thresholds.min_improvement}")
+
+
+def _gradient_is_strong(state: SeedState, thresholds: GateThresholds) -> Check:
+    ratio = state.metrics.seed_gradient_norm_ratio
+    if ratio is None or not math.isfinite(ratio):
+        return Check("gradient_ratio_unmeasured", False, f"ratio is {ratio}")
+    if state.blueprint_id is None:
+        return Check("blueprint_unknown", False, "no blueprint to look a threshold up for")
+    threshold = thresholds.gradient_ratio_for(state.topology, state.blueprint_id)
+    return Check("gradient_ratio", ratio >= threshold, f"{ratio:.4f} over {threshold}")
+
+
+def _alpha_holds(state: SeedState, _thresholds: GateThresholds) -> Check:
+    controller = state.controller
+    found = f"alpha {controller.alpha} of {controller.alpha_target}, {controller.alpha_mode}"
+    return Check("alpha_holds_target", controller.holds_target, found)
+
+
+def _alpha_is_full(state: SeedState, _thresholds: GateThresholds) -> Check:
+    # What the next stage shows the host is alpha = 1: holding at less would be a jump there.
+    return Check("alpha_is_full", state.controller.alpha == 1.0, f"{state.controller.alpha}")
+
+
+def _contribution_is_stable(state: SeedState, thresholds: GateThresholds) -> Check:
+    window = state.metrics.contributions_in_stage[-thresholds.shadow_epochs :]
+    if len(window) < thresholds.shadow_epochs:
+        found = f"{len(window)} of {thresholds.shadow_epochs} measurements"
+        return Check("contribution_window_incomplete", False, found)
+    if not all(math.isfinite(contribution) for contribution in window):
+        return Check("contribution_not_finite", False, f"{window}")
+    spread = max(window) - min(window)
+    passed = spread <= thresholds.max_contribution_spread
+    return Check("contribution_stable", passed, f"spread {spread:.3f}")
+
+
+def _contributes(state: SeedState, thresholds: GateThresholds) -> Check:
+    measured = state.metrics.contributions_in_stage
+    if not measured:
+        return Check("contribution_unmeasured", False, "no counterfactual in this stage")
+    contribution, wanted = measured[-1], thresholds.min_contribution
+    if not math.isfinite(contribution):
+        return Check("contribution_not_finite", False, f"{contribution}")
+    return Check("contribution", contribution >= wanted, f"{contribution:.3f} over {wanted}")
+
+
+def _is_healthy(state: SeedState, _thresholds: GateThresholds) -> Check:
+    healthy = state.metrics.seed_is_healthy
+    if healthy is None:
+        return Check("health_unmeasured", False, "nobody looked at the seed's parameters")
+    return Check("seed_healthy", healthy, "finite" if healthy else "not finite")
+
+
+GATE_CHECKS: dict[GateLevel, tuple[GateCheck, ...]] = {
+    GateLevel.G0: (_has_blueprint, _has_seed),
+    GateLevel.G1: (_keeps_shape,),
+    GateLevel.G2: (_trained_long_enough, _improved, _gradient_is_strong),
+    GateLevel.G3: (_alpha_holds, _alpha_is_full),
+    GateLevel.G4: (_contribution_is_stable,),
+    GateLevel.G5: (_contributes, _is_healthy),
+}
+
+
+@dataclass(frozen=True)
+class QualityGates:
+    """Judges a seed's evidence. Reads it, changes nothing, and never passes for want of it."""
+
+    thresholds: GateThresholds = field(default_factory=GateThresholds)
+
+    def check_gate(self, state: SeedState, target_stage: SeedStage) -> GateResult:
+        """Return what the gate of `target_stage` says about `state`."""
+        if target_stage not in GATE_OF_STAGE:
+            guarded = ", ".join(stage.name for stage in GATE_OF_STAGE)
+            raise GateError(f"no gate leads to {target_stage!r}; gates guard {guarded}")
+        return self.judge(state, GATE_OF_STAGE[target_stage])
+
+    def judge(self, state: SeedState, gate: GateLevel) -> GateResult:
+        """Return what `gate` says; a level that does not exist is an error, never a pass."""
+        if gate not in GATE_CHECKS:
+            raise GateError(
+                f"gate {gate!r} does not exist; gates are {', '.join(GateLevel.__members__)}"
+            )
+        checks = [check(state, self.thresholds) for check in GATE_CHECKS[gate]]
+        failed = [check for check in checks if not check.passed]
+        reasons = "; ".join(f"{check.name}: {check.found}" for check in failed or checks)
+        return GateResult(
+            gate=gate,
+            passed=not failed,
+            score=1.0 - len(failed) / len(checks),
+            checks_passed=tuple(check.name for check in checks if check.passed),
+            checks_failed=tuple(check.name for check in failed),
+            message=f"{gate.name} {'failed' if failed else 'passed'}: {reasons}",
+        )

@@ -1,0 +1,181 @@
+"""Graft: the joint of host and seed, which holds the seed and shows the host what it may feel."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import torch
+from torch import Tensor, nn
+
+from esper_ref.alpha import AlphaAlgorithm, require_alpha
+from esper_ref.blending import GatedBlend, GateStatistics
+from esper_ref.blueprint import BlueprintOption, BlueprintRegistry
+from esper_ref.errors import CheckpointError
+from esper_ref.evidence import force_alpha
+from esper_ref.gradients import GradientHealthMonitor, GradientRatioNormalization
+from esper_ref.isolation import Feed, IsolationPolicy, blend_with_isolation, ste_forward
+from esper_ref.lifecycle import ACTIVE_STAGES, PATH_OF_STAGE, ForwardPath, SeedState
+from esper_ref.snapshot import Plain, SlotSnapshot
+from esper_ref.topology import probe_shape, require_features, require_topology
+
+if TYPE_CHECKING:
+    from contextlib import AbstractContextManager
+
+
+class Graft(nn.Module):
+    """A place for one seed: its forward, its alpha and its checkpoint.
+
+    What moves the seed from stage to stage is `SeedSlot`.
+
+    `forward` reads what changes only when a stage does: `path`, `feed`, the seed and the gate.
+    Alpha is a tensor that is filled in place. So a life costs three compiled graphs
+    (identity, incubate, blend), four where the isolation policy changes its mind on the way, and
+    none for any value of alpha.
+    """
+
+    alpha: Tensor
+    path: ForwardPath
+    feed: Feed
+
+    def __init__(
+        self,
+        slot_id: str,
+        channels: int,
+        *,
+        topology: str,
+        isolation: IsolationPolicy,
+        normalization: GradientRatioNormalization,
+    ) -> None:
+        super().__init__()
+        self.slot_id = slot_id
+        self.channels = channels
+        self.topology = require_topology(topology)
+        self.isolation = isolation
+        self.state = SeedState(slot_id, self.topology)
+        self.seed: nn.Module | None = None
+        self.gate: GatedBlend | None = None
+        self.monitor = GradientHealthMonitor(normalization)
+        self.blueprint_options: dict[str, BlueprintOption] = {}
+        self.blend_epochs = 0
+        self.seeds_germinated = 0
+        self.forced_alpha: float | None = None
+        self.feature_shape = probe_shape(self.topology, channels)
+        self.register_buffer("alpha", torch.zeros(()), persistent=False)
+        self.show()
+
+    def forward(self, host_features: Tensor) -> Tensor:
+        """Map host features to what the host goes on with: the same shape, dtype and device."""
+        if not torch.compiler.is_compiling():
+            self.feature_shape = tuple(host_features.shape)
+        if self.path is ForwardPath.IDENTITY or self.seed is None:
+            return host_features
+        require_features(host_features, self.topology, self.channels, f"slot {self.slot_id}")
+        seed_input = self.feed(host_features)
+        seed_features = self.seed(seed_input)
+        if self.path is ForwardPath.INCUBATE:
+            return ste_forward(host_features, seed_features)
+        return blend_with_isolation(
+            host_features,
+            seed_features,
+            self.alpha,
+            seed_input=seed_input,
+            algorithm=self.state.alpha_algorithm,
+            gate=self._open_gate(seed_input),
+        )
+
+    def _open_gate(self, seed_input: Tensor) -> Tensor | None:
+        if self.gate is None:
+            return None
+        gate = self.gate.get_alpha_for_blend(seed_input)
+        self.state.metrics.gate_statistics = GateStatistics.of(gate)
+        return gate
+
+    def show(self) -> None:
+        """Derive path, feed and alpha from stage, controller and forced alpha: the only writer."""
+        alpha, path = self.state.controller.alpha, PATH_OF_STAGE[self.state.stage]
+        self.state.metrics.current_alpha = alpha
+        if self.forced_alpha is not None and self.seed is not None:
+            alpha = self.forced_alpha
+            path = ForwardPath.BLEND if alpha > 0.0 else ForwardPath.IDENTITY
+        self.path = path
+        self.feed = self.isolation.feed(self.topology, self.state.stage)
+        self.alpha.fill_(alpha)
+
+    def force_alpha(self, a: float) -> AbstractContextManager[None]:
+        """Show the slot at `a` inside a `with` block, whatever the stage; 0 is the bare host."""
+        return force_alpha(self, a)
+
+    def override_alpha(self, alpha: float | None) -> None:
+        """Show `alpha` until told otherwise, None for the stage's own. See `force_alpha`."""
+        where = f"slot {self.slot_id}, forced"
+        self.forced_alpha = None if alpha is None else require_alpha(alpha, where)
+        self.show()
+
+    @property
+    def is_active(self) -> bool:
+        """There is a seed in the slot."""
+        return self.state.stage in ACTIVE_STAGES
+
+    def parts(self) -> tuple[nn.Module, ...]:
+        """Return what the seed consists of: itself and, under GATE, its gate."""
+        return tuple(part for part in (self.seed, self.gate) if part is not None)
+
+    def build(
+        self, snapshot: SlotSnapshot, like: nn.Module | None = None
+    ) -> tuple[nn.Module, GatedBlend | None]:
+        """Return the seed and the gate that `snapshot` names, untrained; changes nothing here.
+
+        They take device and dtype of `like`'s first parameter, or of the slot.
+        """
+        name, options = f"{snapshot.state.blueprint_id}", snapshot.blueprint_options
+        seed = BlueprintRegistry.create(self.topology, name, self.channels, **options)
+        gate = None
+        if snapshot.state.alpha_algorithm is AlphaAlgorithm.GATE:
+            gate = GatedBlend(self.channels, self.topology, snapshot.blend_epochs)
+        place = self.alpha if like is None else next(like.parameters(), self.alpha)
+        for part in (seed, gate):
+            if part is not None:
+                part.to(place.device, place.dtype).train(self.training)
+        return seed, gate
+
+    def occupy(
+        self, snapshot: SlotSnapshot, seed: nn.Module | None, gate: GatedBlend | None
+    ) -> None:
+        """Become what `snapshot` says, with these parts; without them the slot is empty."""
+        self.seed, self.gate, self.state = seed, gate, snapshot.state
+        self.blueprint_options = dict(snapshot.blueprint_options)
+        self.blend_epochs = snapshot.blend_epochs
+        self.seeds_germinated = snapshot.seeds_germinated
+        self.monitor.load_dict(snapshot.monitor)
+        self.show()
+
+    def get_extra_state(self) -> Plain:
+        """Return what the slot is beyond its tensors; part of `state_dict`."""
+        return SlotSnapshot(
+            self.channels,
+            self.state,
+            self.blueprint_options,
+            self.blend_epochs,
+            self.seeds_germinated,
+            self.monitor.to_dict(),
+        ).to_dict()
+
+    def set_extra_state(self, state: Plain) -> None:
+        """Become what `get_extra_state` described: rebuild its seed, or empty the slot.
+
+        `load_state_dict` calls this before it loads the seed's own tensors.
+        """
+        snapshot = SlotSnapshot.from_dict(state)
+        here = (self.slot_id, self.topology, self.channels)
+        there = (snapshot.state.slot_id, snapshot.state.topology, snapshot.channels)
+        if here != there:
+            raise CheckpointError(
+                f"slot {self.slot_id}: the checkpoint is of slot, topology, channels {there}, "
+                f"wanted {here}; build the model as it was when the checkpoint was written"
+            )
+        if snapshot.state.stage not in ACTIVE_STAGES:
+            self.occupy(snapshot, None, None)
+            return
+        with torch.random.fork_rng(devices=[]):  # loading leaves the random stream alone
+            seed, gate = self.build(snapshot)
+        self.occupy(snapshot, seed, gate)

@@ -1,0 +1,1 @@
+"""The hosts, one a file."""

@@ -1,0 +1,119 @@
+"""Who hears whose gradient: the straight-through forward, the isolating blend, the policy."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from types import MappingProxyType
+
+from torch import Tensor
+
+from esper_ref.alpha import AlphaAlgorithm
+from esper_ref.blending import blend_add, blend_gate, blend_multiply
+from esper_ref.errors import BlendError, SlotError
+from esper_ref.lifecycle import PATH_OF_STAGE, ForwardPath, SeedStage
+from esper_ref.topology import LAYOUTS, Topology
+
+Feed = Callable[[Tensor], Tensor]
+
+
+def ste_forward(host_features: Tensor, seed_features: Tensor) -> Tensor:
+    """Return h + (s - s.detach()): the host's values, the seed's gradient.
+
+    The straight-through estimator (Bengio et al., 2013). For finite s the bracket is exactly
+    zero, so the output equals h bit for bit; d/dh = 1 and d/ds = 1. A seed that trains this way
+    gets the gradient it would get if it were added to the host in full.
+    """
+    return host_features + (seed_features - seed_features.detach()).to(host_features.dtype)
+
+
+def isolated_input(host_features: Tensor) -> Tensor:
+    """Feed the seed what the host computed, and cut the way back.
+
+    Made contiguous because GroupNorm's backward on CPU (torch 2.13) segfaults on a channels_last
+    input that does not require grad.
+    """
+    return host_features.detach().contiguous()
+
+
+def coupled_input(host_features: Tensor) -> Tensor:
+    """Feed the seed what the host computed, and let its gradient flow back.
+
+    Contiguous for the same reason: below a frozen host these features require no grad either.
+    """
+    return host_features.contiguous()
+
+
+def blend_with_isolation(
+    host_features: Tensor,
+    seed_features: Tensor,
+    alpha: Tensor,
+    *,
+    seed_input: Tensor,
+    algorithm: AlphaAlgorithm = AlphaAlgorithm.ADD,
+    gate: Tensor | None = None,
+) -> Tensor:
+    """Blend by `algorithm`, with `seed_input` as the only door between seed and host.
+
+    If `seed_input` is detached, the host's gradient is exactly that of the direct path: 1 - a for
+    ADD, the multiplier for MULTIPLY, 1 - a gate for GATE. A gate is computed from `seed_input`.
+    """
+    if algorithm is AlphaAlgorithm.ADD:
+        return blend_add(host_features, seed_features, alpha)
+    if algorithm is AlphaAlgorithm.MULTIPLY:
+        return blend_multiply(host_features, seed_features, alpha, seed_input=seed_input)
+    if gate is None:
+        raise BlendError("blend_with_isolation: GATE needs a gate, got None; pass gate=...")
+    return blend_gate(host_features, seed_features, alpha, gate)
+
+
+BLENDED_STAGES = tuple(s for s in SeedStage if PATH_OF_STAGE[s] is ForwardPath.BLEND)
+_ISOLATED: Mapping[tuple[Topology, SeedStage], bool] = MappingProxyType(
+    {(topology, s): topology == "cnn" for topology in LAYOUTS for s in BLENDED_STAGES}
+)
+
+
+@dataclass(frozen=True)
+class IsolationPolicy:
+    """Whether the host is kept from hearing the seed's gradient, by topology and stage.
+
+    While a seed trains it is always isolated: that is what training behind the host means. The
+    table says what happens from BLENDING on. By default a CNN host stays isolated and a
+    transformer host is coupled.
+
+    What isolation costs: under ADD the host's own gradient is the direct path's, 1 - alpha, so
+    once alpha is 1 the layers *below* an isolated slot stand still. That keeps the credit for a
+    change with the seed. To let the network adapt once the seed is permanent, say so:
+    `IsolationPolicy().with_coupling("cnn", SeedStage.FOSSILIZED)`.
+    """
+
+    table: Mapping[tuple[Topology, SeedStage], bool] = field(default_factory=lambda: _ISOLATED)
+
+    def with_coupling(self, topology: Topology, *stages: SeedStage) -> IsolationPolicy:
+        """Return the policy in which the host hears the seed's gradient in `stages`."""
+        return self._changed(topology, stages, isolated=False)
+
+    def with_isolation(self, topology: Topology, *stages: SeedStage) -> IsolationPolicy:
+        """Return the policy in which the host does not hear the seed's gradient in `stages`."""
+        return self._changed(topology, stages, isolated=True)
+
+    def isolates(self, topology: Topology, stage: SeedStage) -> bool:
+        """Whether the seed is fed a detached tensor in `stage`."""
+        if stage not in BLENDED_STAGES:
+            return True
+        return self.table[topology, stage]
+
+    def feed(self, topology: Topology, stage: SeedStage) -> Feed:
+        """Return the function from host features to seed input. Looked up once a stage."""
+        return isolated_input if self.isolates(topology, stage) else coupled_input
+
+    def _changed(
+        self, topology: Topology, stages: tuple[SeedStage, ...], *, isolated: bool
+    ) -> IsolationPolicy:
+        for stage in stages:
+            if stage not in BLENDED_STAGES:
+                raise SlotError(
+                    f"IsolationPolicy: {stage.name} is not open to choice (a seed that trains is "
+                    f"isolated); choose among {', '.join(s.name for s in BLENDED_STAGES)}"
+                )
+        return IsolationPolicy({**self.table, **{(topology, s): isolated for s in stages}})

@@ -1,0 +1,198 @@
+"""The life of a seed: its stages, the one table of legal moves, and what is known about it."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field
+from enum import Enum, IntEnum
+from typing import TYPE_CHECKING
+
+from esper_ref.alpha import AlphaAlgorithm, AlphaController
+from esper_ref.errors import IllegalTransitionError, MetricError
+
+if TYPE_CHECKING:
+    from esper_ref.blending import GateStatistics
+    from esper_ref.topology import Topology
+
+
+class SeedStage(IntEnum):
+    """The stages. The numbers are written to checkpoints: never renumber; 0 stays unused."""
+
+    DORMANT = 1
+    GERMINATED = 2
+    TRAINING = 3
+    BLENDING = 4
+    SHADOWING = 5
+    PROBATIONARY = 6
+    FOSSILIZED = 7
+    CULLED = 8
+    EMBARGOED = 9
+    RESETTING = 10
+
+
+VALID_TRANSITIONS: dict[SeedStage, frozenset[SeedStage]] = {
+    SeedStage.DORMANT: frozenset({SeedStage.GERMINATED}),
+    SeedStage.GERMINATED: frozenset({SeedStage.TRAINING, SeedStage.CULLED}),
+    SeedStage.TRAINING: frozenset({SeedStage.BLENDING, SeedStage.CULLED}),
+    SeedStage.BLENDING: frozenset({SeedStage.SHADOWING, SeedStage.CULLED}),
+    SeedStage.SHADOWING: frozenset({SeedStage.PROBATIONARY, SeedStage.CULLED}),
+    SeedStage.PROBATIONARY: frozenset({SeedStage.FOSSILIZED, SeedStage.CULLED}),
+    SeedStage.FOSSILIZED: frozenset(),
+    SeedStage.CULLED: frozenset({SeedStage.EMBARGOED}),
+    SeedStage.EMBARGOED: frozenset({SeedStage.RESETTING}),
+    SeedStage.RESETTING: frozenset({SeedStage.DORMANT}),
+}
+
+
+class ForwardPath(Enum):
+    """What a slot's forward does. Three, however many stages there are: a graph for each."""
+
+    IDENTITY = "identity"  # the same tensor object comes back
+    INCUBATE = "incubate"  # the host's values, the seed's gradient
+    BLEND = "blend"
+
+
+PATH_OF_STAGE: dict[SeedStage, ForwardPath] = {
+    SeedStage.DORMANT: ForwardPath.IDENTITY,
+    SeedStage.GERMINATED: ForwardPath.IDENTITY,
+    SeedStage.TRAINING: ForwardPath.INCUBATE,
+    SeedStage.BLENDING: ForwardPath.BLEND,
+    SeedStage.SHADOWING: ForwardPath.BLEND,
+    SeedStage.PROBATIONARY: ForwardPath.BLEND,
+    SeedStage.FOSSILIZED: ForwardPath.BLEND,
+    SeedStage.CULLED: ForwardPath.IDENTITY,
+    SeedStage.EMBARGOED: ForwardPath.IDENTITY,
+    SeedStage.RESETTING: ForwardPath.IDENTITY,
+}
+
+# From GERMINATED to FOSSILIZED: there is a seed in the slot.
+ACTIVE_STAGES = frozenset(
+    stage for stage in SeedStage if SeedStage.GERMINATED <= stage <= SeedStage.FOSSILIZED
+)
+
+
+@dataclass(frozen=True)
+class LifecycleTiming:
+    """How long things take, in epochs. `run_epochs` is the length of the whole run."""
+
+    blend_epochs: int = 5
+    embargo_epochs: int = 5
+    reset_epochs: int = 1
+    min_probation_epochs: int = 5
+    probation_fraction: float = 0.10
+    run_epochs: int = 0
+
+    @property
+    def probation_timeout(self) -> int:
+        """Epochs in PROBATIONARY after which an undecided seed is culled: 5, or 10 % of the run."""
+        return max(self.min_probation_epochs, math.ceil(self.probation_fraction * self.run_epochs))
+
+
+@dataclass
+class SeedMetrics:
+    """What was measured of a seed. Accuracies are percentages of the whole model.
+
+    `current_alpha` is the blending timeline, not what a learned gate makes of it: it is what a
+    policy controls. `gate_statistics` is what the gate did (see `GatedBlend`).
+    """
+
+    current_accuracy: float | None = None
+    best_accuracy: float | None = None
+    accuracy_at_stage_start: float | None = None
+    best_accuracy_in_stage: float | None = None
+    accuracy_at_blending_start: float | None = None
+    seed_gradient_norm_ratio: float | None = None
+    counterfactual_contribution: float | None = None
+    contributions_in_stage: list[float] = field(default_factory=list)
+    seed_is_healthy: bool | None = None
+    current_alpha: float = 0.0
+    gate_statistics: GateStatistics | None = None
+
+    def record_accuracy(self, percent: float) -> None:
+        """Note the accuracy of the model as it is, in percent."""
+        if not 0.0 <= percent <= 100.0:
+            raise MetricError(
+                f"SeedMetrics.record_accuracy: got {percent}, wanted a percentage in [0, 100]"
+            )
+        self.current_accuracy = percent
+        self.best_accuracy = max(percent, self.best_accuracy or 0.0)
+        if self.accuracy_at_stage_start is None:
+            self.accuracy_at_stage_start = percent
+            return
+        self.best_accuracy_in_stage = max(percent, self.best_accuracy_in_stage or 0.0)
+
+    def record_counterfactual(self, contribution: float) -> None:
+        """Note metric(alpha now) minus metric(alpha = 0), measured by `evidence`."""
+        self.counterfactual_contribution = contribution
+        self.contributions_in_stage.append(contribution)
+
+    def begin_stage(self, stage: SeedStage) -> None:
+        """Forget what was measured for the stage before."""
+        self.accuracy_at_stage_start = self.current_accuracy
+        self.best_accuracy_in_stage = None
+        self.contributions_in_stage = []
+        if stage is SeedStage.BLENDING:
+            self.accuracy_at_blending_start = self.current_accuracy
+
+    @property
+    def improvement_in_stage(self) -> float | None:
+        """Best accuracy since the stage began, less the accuracy it began with; None: unmeasured.
+
+        While a seed trains the output is the host's, so this says that the host has a signal to
+        offer, not what the seed is worth.
+        """
+        if self.accuracy_at_stage_start is None or self.best_accuracy_in_stage is None:
+            return None
+        return self.best_accuracy_in_stage - self.accuracy_at_stage_start
+
+    @property
+    def blending_delta(self) -> float | None:
+        """Accuracy now less the accuracy when blending began, for reports only.
+
+        The host goes on learning while the seed is blended, so this mixes the host's drift with
+        the seed's effect. No gate, reward or decision may read it: those read
+        `counterfactual_contribution`.
+        """
+        if self.current_accuracy is None or self.accuracy_at_blending_start is None:
+            return None
+        return self.current_accuracy - self.accuracy_at_blending_start
+
+
+@dataclass(frozen=True)
+class ShapeProbe:
+    """What came back when the seed was tried on features of the slot's shape.
+
+    `failure` is None when shape, dtype and device were kept.
+    """
+
+    shape: tuple[int, ...]
+    failure: str | None
+
+
+@dataclass
+class SeedState:
+    """Where a slot is in the lifecycle, which seed it holds, and the evidence about it."""
+
+    slot_id: str
+    topology: Topology
+    stage: SeedStage = SeedStage.DORMANT
+    epochs_in_stage: int = 0
+    seed_id: str | None = None
+    blueprint_id: str | None = None
+    alpha_algorithm: AlphaAlgorithm = AlphaAlgorithm.ADD
+    controller: AlphaController = field(default_factory=AlphaController)
+    metrics: SeedMetrics = field(default_factory=SeedMetrics)
+    shape_probe: ShapeProbe | None = None
+
+    def transition(self, target: SeedStage) -> None:
+        """Move to `target`: the one place where a stage changes. An illegal move raises."""
+        legal = VALID_TRANSITIONS[self.stage]
+        if target not in legal:
+            names = ", ".join(stage.name for stage in sorted(legal)) or "nothing: it is the end"
+            raise IllegalTransitionError(
+                f"slot {self.slot_id}: cannot go from {self.stage.name} to {target.name}; "
+                f"from {self.stage.name} leads {names}"
+            )
+        self.stage = target
+        self.epochs_in_stage = 0
+        self.metrics.begin_stage(target)

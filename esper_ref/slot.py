@@ -1,0 +1,290 @@
+"""SeedSlot: the life of a seed between two segments of a host, from germination to its end."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from esper_ref.alpha import AlphaAlgorithm, AlphaController, AlphaCurve, require_alpha
+from esper_ref.distributed import sync_gate_decision
+from esper_ref.errors import IllegalTransitionError, SlotError
+from esper_ref.evidence import is_finite, probe_shape_of
+from esper_ref.gates import GATE_OF_STAGE, GateLevel, GateResult, QualityGates
+from esper_ref.gradients import GradientHealthMonitor, GradientRatioNormalization
+from esper_ref.graft import Graft
+from esper_ref.isolation import IsolationPolicy
+from esper_ref.lifecycle import VALID_TRANSITIONS, LifecycleTiming, SeedStage, SeedState
+from esper_ref.snapshot import SlotSnapshot
+from esper_ref.telemetry import (
+    Culled,
+    Fossilized,
+    GateEvaluated,
+    GateStatisticsRecorded,
+    Germinated,
+    NearThreshold,
+    StageChanged,
+    Telemetry,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from torch import nn
+
+    from esper_ref.blueprint import BlueprintOption
+
+# Where a seed goes next if its gate lets it.
+NEXT_STAGE: dict[SeedStage, SeedStage] = {
+    SeedStage.GERMINATED: SeedStage.TRAINING,
+    SeedStage.TRAINING: SeedStage.BLENDING,
+    SeedStage.BLENDING: SeedStage.SHADOWING,
+    SeedStage.SHADOWING: SeedStage.PROBATIONARY,
+    SeedStage.PROBATIONARY: SeedStage.FOSSILIZED,
+}
+
+
+@dataclass(frozen=True)
+class SlotRules:
+    """The rules a slot lives by. The slots of one model share them."""
+
+    gates: QualityGates = field(default_factory=QualityGates)
+    isolation: IsolationPolicy = field(default_factory=IsolationPolicy)
+    timing: LifecycleTiming = field(default_factory=LifecycleTiming)
+    normalization: GradientRatioNormalization = GradientRatioNormalization.SQRT_PARAMS
+
+
+DEFAULT_RULES = SlotRules()
+
+
+class SeedSlot(Graft):
+    """Holds at most one seed and moves it through its stages by the gates.
+
+    An epoch is: train, calling `record_gradients` between backward and step; measure, with
+    `state.metrics.record_accuracy` and, once the host feels the seed,
+    `state.metrics.record_counterfactual`; then `step_epoch`.
+    """
+
+    def __init__(
+        self,
+        slot_id: str,
+        channels: int,
+        *,
+        topology: str = "cnn",
+        rules: SlotRules = DEFAULT_RULES,
+        telemetry: Telemetry | None = None,
+    ) -> None:
+        super().__init__(
+            slot_id,
+            channels,
+            topology=topology,
+            isolation=rules.isolation,
+            normalization=rules.normalization,
+        )
+        self.rules = rules
+        self.telemetry = Telemetry() if telemetry is None else telemetry
+
+    def germinate(
+        self,
+        blueprint_id: str,
+        seed_id: str | None = None,
+        host_module: nn.Module | None = None,
+        *,
+        blend_algorithm_id: str = "sigmoid",
+        alpha_algorithm: AlphaAlgorithm = AlphaAlgorithm.ADD,
+        blend_epochs: int | None = None,
+        blueprint_options: Mapping[str, BlueprintOption] | None = None,
+    ) -> GateResult:
+        """Put a new seed into a dormant slot, and return what G0 said.
+
+        `blend_algorithm_id` is the curve of the ramp: linear, cosine or sigmoid. The seed takes
+        device and dtype of `host_module`, or of the slot. Whatever fails, the slot is as it was.
+        """
+        if self.state.stage is not SeedStage.DORMANT:
+            raise SlotError(
+                f"slot {self.slot_id} holds {self.state.seed_id} in {self.state.stage.name}; "
+                "germinate wants a DORMANT slot: cull the seed and wait out the embargo"
+            )
+        state = SeedState(self.slot_id, self.topology)
+        state.blueprint_id = blueprint_id
+        state.seed_id = seed_id or f"{self.slot_id}-{blueprint_id}-{self.seeds_germinated}"
+        state.alpha_algorithm = AlphaAlgorithm(alpha_algorithm)
+        state.controller.alpha_curve = AlphaCurve(blend_algorithm_id)
+        plan = SlotSnapshot(
+            channels=self.channels,
+            state=state,
+            blueprint_options=dict(blueprint_options or {}),
+            blend_epochs=self.rules.timing.blend_epochs if blend_epochs is None else blend_epochs,
+            seeds_germinated=self.seeds_germinated + 1,
+            monitor=GradientHealthMonitor().to_dict(),
+        )
+        return self._plant(plan, host_module)
+
+    def _plant(self, plan: SlotSnapshot, host_module: nn.Module | None) -> GateResult:
+        parts = self.build(plan, host_module)
+        result = self._judge(plan.state, SeedStage.GERMINATED)
+        if result.passed:
+            self.occupy(plan, *parts)
+            count = sum(p.numel() for part in self.parts() for p in part.parameters())
+            self.telemetry.emit(Germinated(*self._who(), self._blueprint(), self.topology, count))
+            self._move(SeedStage.GERMINATED)
+        return result
+
+    def advance_stage(self, target: SeedStage | None = None) -> GateResult:
+        """Ask the gate of `target` (by default the next stage) and go there if it says so."""
+        stage = self.state.stage
+        wanted = NEXT_STAGE[stage] if target is None and stage in NEXT_STAGE else target
+        if wanted is None or wanted not in VALID_TRANSITIONS[stage] or wanted not in GATE_OF_STAGE:
+            to = "" if wanted is None else f" to {wanted.name}"
+            raise IllegalTransitionError(
+                f"slot {self.slot_id}: no gate leads from {stage.name}{to}; DORMANT is left by "
+                "germinate, an active stage by advance_stage() or cull(reason), the stages after "
+                "a cull by step_epoch, FOSSILIZED never"
+            )
+        self._gather_evidence(wanted)
+        result = self._judge(self.state, wanted)
+        if result.passed:
+            self._move(wanted)
+        return result
+
+    def step_epoch(self) -> GateResult | None:
+        """Let an epoch pass: clocks, the ramp of alpha, then the next gate, whose word is returned.
+
+        A seed still on probation at the timeout is culled. A culled slot serves its embargo and
+        one reset epoch, and is DORMANT again; no gate is asked on that way.
+        """
+        if self.state.stage is SeedStage.CULLED:
+            self._move(SeedStage.EMBARGOED)
+        self.state.epochs_in_stage += 1
+        if self.state.stage is SeedStage.BLENDING:
+            self.state.controller.step()
+            self.show()
+        statistics = self.state.metrics.gate_statistics
+        if statistics is not None:
+            self.telemetry.emit(
+                GateStatisticsRecorded(*self._who(), *statistics.to_dict().values())
+            )
+        if self.state.stage not in NEXT_STAGE:
+            self._serve_embargo()
+            return None
+        on_probation = self.state.stage is SeedStage.PROBATIONARY
+        result = self.advance_stage()
+        timeout = self.rules.timing.probation_timeout
+        if on_probation and not result.passed and self.state.epochs_in_stage >= timeout:
+            self.cull(f"undecided after {timeout} epochs of probation: {result.message}")
+        return result
+
+    def _serve_embargo(self) -> None:
+        epochs, timing = self.state.epochs_in_stage, self.rules.timing
+        if self.state.stage is SeedStage.EMBARGOED and epochs >= timing.embargo_epochs:
+            self._move(SeedStage.RESETTING)
+        elif self.state.stage is SeedStage.RESETTING and epochs >= timing.reset_epochs:
+            self._move(SeedStage.DORMANT)
+
+    def cull(self, reason: str) -> None:
+        """Remove the seed, for a reason. One that is fossilized, or not there, is an error."""
+        who, blueprint = self._who(), self._blueprint()
+        self._move(SeedStage.CULLED)
+        self.telemetry.emit(Culled(*who, blueprint, reason))
+
+    def set_alpha(self, a: float) -> None:
+        """Hold the blend at `a`, ending any ramp; only in BLENDING, the other stages fix alpha."""
+        self._require_blending("set_alpha")
+        a = require_alpha(a, f"slot {self.slot_id}")
+        curve = self.state.controller.alpha_curve
+        self.state.controller = AlphaController(a, a, a, alpha_curve=curve)
+        self.show()
+
+    def retarget_alpha(
+        self, *, alpha_target: float, alpha_steps_total: int, alpha_curve: AlphaCurve | None = None
+    ) -> None:
+        """Begin another ramp (see `AlphaController.retarget`); a snap shows in this very call."""
+        self._require_blending("retarget_alpha")
+        self.state.controller.retarget(
+            alpha_target=alpha_target,
+            alpha_steps_total=alpha_steps_total,
+            alpha_curve=alpha_curve,
+        )
+        self.show()
+
+    def _require_blending(self, what: str) -> None:
+        if self.state.stage is not SeedStage.BLENDING:
+            raise SlotError(
+                f"slot {self.slot_id}: {what} is for BLENDING, the stage is "
+                f"{self.state.stage.name}, which fixes alpha at {self.state.controller.alpha}; "
+                "use force_alpha to look at another value"
+            )
+
+    def record_gradients(self, host: nn.Module) -> None:
+        """Let the monitor see what the last backward left on the host and on the seed."""
+        self.monitor.observe(host, *self.parts())
+
+    def _gather_evidence(self, target: SeedStage) -> None:
+        """Measure what the gate of `target` reads and the slot itself can know."""
+        gate, metrics = GATE_OF_STAGE[target], self.state.metrics
+        if gate is GateLevel.G1 and self.seed is not None:
+            batch = min(2, self.feature_shape[0])
+            features = self.alpha.new_zeros((batch, *self.feature_shape[1:]))
+            self.state.shape_probe = probe_shape_of(self.seed, features)
+        if gate is GateLevel.G2 and self.monitor.has_observed:
+            metrics.seed_gradient_norm_ratio = self.monitor.ratio()
+        if gate is GateLevel.G5:
+            finite_gradients = self.monitor.gradients_are_finite is not False
+            metrics.seed_is_healthy = finite_gradients and is_finite(*self.parts())
+
+    def _judge(self, state: SeedState, target: SeedStage) -> GateResult:
+        """Ask the gate of `target`, agree on its answer with the other ranks, and tell."""
+        result = sync_gate_decision(self.rules.gates.check_gate(state, target))
+        who, blueprint = (self.slot_id, f"{state.seed_id}"), f"{state.blueprint_id}"
+        ratio = state.metrics.seed_gradient_norm_ratio
+        evaluated = GateEvaluated(
+            *who,
+            blueprint,
+            gate=result.gate.name,
+            target=target,
+            passed=result.passed,
+            score=result.score,
+            checks_passed=result.checks_passed,
+            checks_failed=result.checks_failed,
+            message=result.message,
+            gradient_ratio=ratio,
+            ranks_differing=result.ranks_differing,
+        )
+        self.telemetry.emit(evaluated)
+        thresholds = self.rules.gates.thresholds
+        threshold = thresholds.gradient_ratio_for(self.topology, blueprint)
+        if (
+            result.gate is GateLevel.G2
+            and ratio is not None
+            and thresholds.is_near(ratio, threshold)
+        ):
+            self.telemetry.emit(NearThreshold(*who, blueprint, ratio, threshold))
+        return result
+
+    def _move(self, target: SeedStage) -> None:
+        """Go to `target`, do what entering it takes, and tell."""
+        who, before, metrics = self._who(), self.state.stage, self.state.metrics
+        epochs, delta = self.state.epochs_in_stage, metrics.blending_delta
+        self.state.transition(target)
+        if target is SeedStage.BLENDING:
+            self.state.controller.retarget(alpha_target=1.0, alpha_steps_total=self.blend_epochs)
+        if target is SeedStage.CULLED:
+            self._empty()
+        if target is SeedStage.DORMANT:
+            self.state = SeedState(self.slot_id, self.topology)
+        self.show()
+        contribution = metrics.counterfactual_contribution
+        self.telemetry.emit(StageChanged(*who, before, target, epochs, contribution, delta))
+        if target is SeedStage.FOSSILIZED:
+            self.telemetry.emit(Fossilized(*who, self._blueprint(), contribution))
+
+    def _empty(self) -> None:
+        self.seed = self.gate = None
+        self.state.controller = AlphaController()
+        self.state.metrics.gate_statistics = None
+        self.monitor = GradientHealthMonitor(self.rules.normalization)
+
+    def _who(self) -> tuple[str, str]:
+        return self.slot_id, f"{self.state.seed_id}"
+
+    def _blueprint(self) -> str:
+        return f"{self.state.blueprint_id}"
