@@ -9,11 +9,20 @@ from esper_audit.finding import Finding, NotAnalysed, Suppressed
 CLEAN, FINDINGS, COULD_NOT_RUN, NOT_ALL_ANALYSED = 0, 1, 2, 3
 
 
+class Ticketed(msgspec.Struct, frozen=True):
+    """A finding that has a ticket, active or accepted; `check` knows it and does not fail on it."""
+
+    finding: Finding
+    ticket: str
+    status: str
+
+
 class Audit(msgspec.Struct, frozen=True):
     """The result of a run; every list is sorted.
 
     `checks` are the ids of those that were on anywhere, `off` of those that were not; `hidden` counts
-    the findings that `--since` left out because they were there before; `files_read` (or looked for)
+    the findings that `--since` left out because they were there before; `checked` says which checks
+    looked at which file; `files_read` (or looked for)
     and `directories_listed` are absolute: with the same in them a run says the same.
     """
 
@@ -25,9 +34,15 @@ class Audit(msgspec.Struct, frozen=True):
     checks: list[str]
     off: list[str]
     hidden: int = 0
+    ticketed: list[Ticketed] = []
     excluded: list[str] = []
+    checked: dict[str, frozenset[str]] = {}
     files_read: list[str] = []
     directories_listed: list[str] = []
+
+    def checks_on(self, path: str) -> frozenset[str]:
+        """Return the checks that looked at a file; none for a file that this run did not see."""
+        return self.checked.get(path, frozenset())
 
     @property
     def exit_status(self) -> int:

@@ -25,7 +25,7 @@ class Table(msgspec.Struct, frozen=True, forbid_unknown_fields=True, rename="keb
     """A table of the configuration: its keys are known and typed."""
 
 
-class PerPath(Table):
+class PerPath(Table, kw_only=True):
     """Checks switched on or off below some paths (patterns as in .gitignore)."""
 
     path: Text
@@ -33,7 +33,7 @@ class PerPath(Table):
     ignore: list[str] = []
 
 
-class Allow(Table):
+class Allow(Table, kw_only=True):
     """An exception: findings of `check` at these places are authorised by `owner` for a reason."""
 
     check: Text
@@ -44,7 +44,7 @@ class Allow(Table):
     until: Date | None = None
 
 
-class Config(Table):
+class Config(Table, kw_only=True):
     """Everything that `[tool.esper-audit]` can hold; the defaults are what an unconfigured tree gets."""
 
     paths: list[str] = msgspec.field(default_factory=lambda: ["."])

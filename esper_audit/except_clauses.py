@@ -59,10 +59,61 @@ def raises(roots: Sequence[cst.CSTNode]) -> bool:
 
 def tells(handler: cst.ExceptHandler) -> bool:
     """Say whether a clause uses the exception that it caught."""
-    if handler.name is None or not isinstance(handler.name.name, cst.Name):
-        return False
-    name = handler.name.name.value
+    name = caught_name(handler)
     return any(isinstance(n, cst.Name) and n.value == name for n in own_nodes([handler.body]))
+
+
+def caught_name(handler: cst.ExceptHandler) -> str:
+    """Return the name that a clause gives the exception, empty if it gives none."""
+    name = handler.name.name if handler.name is not None else None
+    return name.value if isinstance(name, cst.Name) else ""
+
+
+def statements(block: cst.CSTNode) -> Iterator[cst.CSTNode]:
+    """Yield the statements of a block, those that share a line one by one."""
+    parts = block.body if isinstance(block, (cst.IndentedBlock, cst.SimpleStatementSuite)) else ()
+    for part in parts:
+        if isinstance(part, cst.SimpleStatementLine):
+            yield from part.body
+        else:
+            yield part
+
+
+def surfaces_later(handler: cst.ExceptHandler, view: View) -> bool:
+    """Say whether the function raises further down: always, or if what was to be had is None."""
+    missing = [
+        view.code(target.target)
+        for part in statements(handler.body)
+        if isinstance(part, cst.Assign) and view.code(part.value) == "None"
+        for target in part.targets
+    ]
+    return any(_raises_for(part, missing, view) for part in _further_down(handler, view))
+
+
+def _further_down(handler: cst.ExceptHandler, view: View) -> Iterator[cst.CSTNode]:
+    """Yield the statements of the function that come after the `try`, in blocks around it."""
+    node: cst.CSTNode = handler
+    for above in view.ancestors(handler):
+        if isinstance(above, (cst.FunctionDef, cst.Module)):
+            return
+        if isinstance(above, cst.IndentedBlock):
+            below = list[cst.CSTNode](above.body)
+            yield from below[below.index(node) + 1 :]
+        elif isinstance(above, (cst.For, cst.While)) and above.orelse is not None:
+            yield from statements(above.orelse.body)
+        node = above
+
+
+def _raises_for(statement: cst.CSTNode, missing: Sequence[str], view: View) -> bool:
+    if isinstance(statement, cst.Raise):
+        return True
+    if isinstance(statement, cst.SimpleStatementLine):
+        return any(isinstance(part, cst.Raise) for part in statement.body)
+    if not isinstance(statement, cst.If):
+        return False
+    refused = {test for name in missing for test in (f"{name} is None", f"not {name}")}
+    block = list(statements(statement.body))
+    return view.code(statement.test) in refused and any(isinstance(p, cst.Raise) for p in block)
 
 
 def _may_be(kind: ast.expr, names: frozenset[str]) -> bool:

@@ -1,4 +1,4 @@
-"""The only file that knows the order: discover, select, look at every file, collect."""
+"""The order of a check: discover, select, look at every file, collect; `whole_audit.py` goes on from there."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ import msgspec
 
 from esper_audit.analyst import Analyst
 from esper_audit.audit import Audit
+from esper_audit.baseline import read_baseline
 from esper_audit.cache import Cache, FileOutcome, engine_files, fingerprint_of
 from esper_audit.config import Project
 from esper_audit.discovery import Discovery, relative
@@ -32,6 +33,7 @@ class Request(msgspec.Struct, frozen=True, kw_only=True):
     jobs: int = 0
     sieve: bool = True
     cache: bool = True
+    baseline: bool = True
     today: str
 
 
@@ -52,7 +54,10 @@ def check(project: Project, request: Request, progress: Progress | None = None) 
         audit = collect(project, selection, looked_at, found)
         if not request.paths and not request.since:
             audit = _with_idle_exceptions(audit, project, selection, looked_at, request.today)
-        return _without_old(audit, project, analyst, changed) if request.since else audit
+        if request.since:
+            audit = _without_old(audit, project, analyst, changed)
+        tickets = project.resolve(project.config.tickets)
+        return read_baseline(tickets).apply(audit, tickets) if request.baseline else audit
 
 
 def check_text(project: Project, request: Request, path: str, data: bytes) -> Audit:
@@ -128,6 +133,7 @@ def collect(
         checks=sorted(on),
         off=sorted(set(selection.checks) - on),
         excluded=found.excluded_by_configuration if found else [],
+        checked={o.path: selection.checks_for(o.path) for o in looked_at},
         files_read=_files_read(project, looked_at, found),
         directories_listed=found.directories if found else [],
     )

@@ -87,8 +87,11 @@ def _content(path: str) -> str:
 
 
 def _listing(path: str) -> str:
-    with os.scandir(path) as entries:
-        names = sorted(entry.name + "/" if entry.is_dir() else entry.name for entry in entries)
+    try:
+        with os.scandir(path) as entries:
+            names = sorted(entry.name + "/" if entry.is_dir() else entry.name for entry in entries)
+    except FileNotFoundError:
+        return "absent"
     return hashlib.blake2b("\0".join(names).encode("utf-8", "surrogateescape"), digest_size=DIGEST_BYTES).hexdigest()
 
 

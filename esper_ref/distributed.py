@@ -24,11 +24,13 @@ def sync_gate_decision(result: GateResult) -> GateResult:
     """
     if not (dist.is_available() and dist.is_initialized()):
         return result
-    box: list[GateResult] = [result]
-    dist.broadcast_object_list(box, src=0)
-    decided = box[0]
-    answers: list[tuple[int, bool]] = [(0, False)] * dist.get_world_size()
-    dist.all_gather_object(answers, (int(result.gate), result.passed))
+    try:
+        decided, answers = _exchange(result)
+    except RuntimeError as error:
+        raise DistributedError(
+            f"rank {dist.get_rank()} at {result.gate.name}: lost the other ranks ({error}); "
+            "look at their logs, then restart all from the last checkpoint"
+        ) from error
     elsewhere = [rank for rank, (gate, _) in enumerate(answers) if gate != decided.gate]
     if elsewhere:
         raise DistributedError(
@@ -37,3 +39,12 @@ def sync_gate_decision(result: GateResult) -> GateResult:
         )
     differing = tuple(rank for rank, (_, said) in enumerate(answers) if said != decided.passed)
     return replace(decided, ranks_differing=differing)
+
+
+def _exchange(result: GateResult) -> tuple[GateResult, list[tuple[int, bool]]]:
+    """Return rank 0's result, and from each rank its gate and whether it passed there."""
+    box = [result]
+    dist.broadcast_object_list(box, src=0)
+    answers: list[tuple[int, bool]] = [(0, False)] * dist.get_world_size()
+    dist.all_gather_object(answers, (int(result.gate), result.passed))
+    return box[0], answers

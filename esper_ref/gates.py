@@ -6,7 +6,6 @@ import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from enum import IntEnum
-from types import MappingProxyType
 
 from esper_ref.errors import GateError
 from esper_ref.lifecycle import SeedStage, SeedState
@@ -46,9 +45,7 @@ class GateThresholds:
     """
 
     gradient_ratio: float = DEFAULT_GRADIENT_RATIO_THRESHOLD
-    gradient_ratios: Mapping[tuple[str, str], float] = field(
-        default_factory=lambda: MappingProxyType({})
-    )
+    gradient_ratios: Mapping[tuple[str, str], float] = field(default_factory=dict)
     near_fraction: float = 0.20
     min_training_epochs: int = 3
     min_improvement: float = 0.0

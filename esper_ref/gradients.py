@@ -83,7 +83,7 @@ class BiasCorrectedEMA:
 
     def update(self, sample: float | Tensor) -> None:
         """Take one sample into the average."""
-        x = torch.as_tensor(sample).detach().to(torch.float64)
+        x = torch.as_tensor(sample, dtype=torch.float64).detach()
         average, weight = self.average.to(x.device), self.weight.to(x.device)
         finite = torch.isfinite(x)
         heavier = self.beta * weight + (1.0 - self.beta)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from types import MappingProxyType
 
 from torch import Tensor
 
@@ -68,9 +67,10 @@ def blend_with_isolation(
 
 
 BLENDED_STAGES = tuple(s for s in SeedStage if PATH_OF_STAGE[s] is ForwardPath.BLEND)
-_ISOLATED: Mapping[tuple[Topology, SeedStage], bool] = MappingProxyType(
-    {(topology, s): topology == "cnn" for topology in LAYOUTS for s in BLENDED_STAGES}
-)
+
+
+def _pictures_only() -> dict[tuple[Topology, SeedStage], bool]:
+    return {(topology, s): topology == "cnn" for topology in LAYOUTS for s in BLENDED_STAGES}
 
 
 @dataclass(frozen=True)
@@ -87,7 +87,7 @@ class IsolationPolicy:
     `IsolationPolicy().with_coupling("cnn", SeedStage.FOSSILIZED)`.
     """
 
-    table: Mapping[tuple[Topology, SeedStage], bool] = field(default_factory=lambda: _ISOLATED)
+    table: Mapping[tuple[Topology, SeedStage], bool] = field(default_factory=_pictures_only)
 
     def with_coupling(self, topology: Topology, *stages: SeedStage) -> IsolationPolicy:
         """Return the policy in which the host hears the seed's gradient in `stages`."""

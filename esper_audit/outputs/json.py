@@ -20,6 +20,7 @@ def render(audit: Audit, handbook: Handbook) -> str:
         "checks_off": audit.off,
         "findings": audit.findings,
         "suppressed": audit.suppressed,
+        "ticketed": audit.ticketed,
         "not_analysed": audit.not_analysed,
         "hidden_by_since": audit.hidden,
         "excluded_by_configuration": audit.excluded,

@@ -7,7 +7,7 @@ from urllib.parse import quote
 
 import msgspec
 
-from esper_audit.audit import Audit
+from esper_audit.audit import Audit, Ticketed
 from esper_audit.finding import Edit, Finding, NotAnalysed, Severity, Suppression
 from esper_audit.handbook import Handbook
 from esper_audit.rule import Check
@@ -23,6 +23,7 @@ def render(audit: Audit, handbook: Handbook) -> str:
     ids = sorted({*audit.checks, *(f.check for f in audit.findings)})
     results: list[Json] = [_result(finding, ids) for finding in audit.findings]
     results += [_result(s.finding, ids, s.suppression) for s in audit.suppressed if s.finding.check in ids]
+    results += [_result(t.finding, ids) | _ticket(t) for t in audit.ticketed if t.finding.check in ids]
     driver: Json = {
         "name": "esper-audit",
         "informationUri": "https://pypi.org/project/esper-audit/",
@@ -55,15 +56,13 @@ def _rule(check: type[Check], handbook: Handbook) -> Json:
         "fullDescription": {"text": contract.statement},
         "help": {"text": help_text, "markdown": help_text},
         "defaultConfiguration": {"level": LEVELS[Severity(check.severity)]},
-        "properties": {"tags": [str(check.category), check.contract], "precision": _precision(check)},
+        "properties": {"tags": [str(check.category), check.contract], "precision": str(check.confidence)},
     }
 
 
-def _precision(check: type[Check]) -> str:
-    return str(check.confidence)
-
-
-def _result(finding: Finding, ids: list[str], suppression: Suppression | None = None) -> Json:
+def _result(
+    finding: Finding, ids: list[str], suppression: Suppression | None = None
+) -> dict[str, Json]:
     result: dict[str, Json] = {
         "ruleId": finding.check,
         "ruleIndex": ids.index(finding.check),
@@ -79,6 +78,15 @@ def _result(finding: Finding, ids: list[str], suppression: Suppression | None = 
         kind = "external" if suppression.origin == "configuration" else "inSource"
         result["suppressions"] = [{"kind": kind, "justification": _justification(suppression)}]
     return result
+
+
+def _ticket(ticketed: Ticketed) -> dict[str, Json]:
+    """Return what a ticket adds to a result: it is not new, and an accepted one is suppressed."""
+    known: dict[str, Json] = {"baselineState": "unchanged"}
+    if ticketed.status in ("not-a-bug", "wont-fix", "duplicate"):
+        why = f"ticket {ticketed.ticket} is {ticketed.status}"
+        known["suppressions"] = [{"kind": "external", "justification": why}]
+    return known
 
 
 def _justification(suppression: Suppression) -> str:

@@ -92,6 +92,8 @@ def _summary(audit: Audit) -> Iterator[Piece]:
         yield Piece("No Python file to look at", "bold")
     if audit.suppressed:
         yield Piece(f", {len(audit.suppressed)} authorised")
+    if audit.ticketed:
+        yield Piece(f", {len(audit.ticketed)} with a ticket")
     if audit.hidden:
         yield Piece(f", {audit.hidden} older left out")
     if audit.excluded:

@@ -51,7 +51,7 @@ class UnauthorisedHasattr(Rule):
     loudly.
 
     Quiet: an authorised place (`# hasattr AUTHORIZED by NAME on DATE` with `# Justification: ...`,
-    or `# esper-audit: allow ...`); a function of one's own that is called `hasattr`; `getattr` without
+    or `# esper-audit: allow ...`); a function of our own called `hasattr`; `getattr` without
     a default; a module or class of another package asked for what its other versions lack, where
     no Protocol of ours can help (option `imports`); a name computed at run time, which no Protocol
     can declare (option `computed_names`); a dunder, the language's own protocol (option `dunders`);
@@ -76,7 +76,7 @@ class UnauthorisedHasattr(Rule):
 
     VALID = (
         Valid("getattr without a default", "value = getattr(module, name)\n"),
-        Valid("a function of one's own", "from checks import hasattr\nhasattr(host, 'segments')\n"),
+        Valid("a function of one's own", "from checks import hasattr\nhasattr(host, 'a')\n"),
         Valid("a method of that name", "frame.hasattr('segments')\n"),
         Valid(
             "a feature of another version of a package",

@@ -1,0 +1,59 @@
+"""`esper-audit run`: the whole audit, from source to findings to tickets to reports."""
+
+from __future__ import annotations
+
+import sys
+from datetime import date
+
+import click
+
+from esper_audit.audit import CLEAN, FINDINGS, NOT_ALL_ANALYSED, Audit
+from esper_audit.cli.screen import progress_bar
+from esper_audit.config import find_project
+from esper_audit.markdown import count
+from esper_audit.pipeline import Request
+from esper_audit.ticket import ACTIVE
+from esper_audit.whole_audit import Run, run
+
+
+@click.command("run")
+@click.option("--config", "config_file", default=None, metavar="FILE", help="Use this configuration.")
+@click.option("--no-cache", is_flag=True, help="Look at every file afresh.")
+def command(config_file: str | None, *, no_cache: bool) -> None:
+    """Audit the project: check its source, write its tickets and reports, say what is new.
+
+    Exit status: 0 nothing new; 1 findings that had no ticket, or only a resolved one; 2 could not
+    run; 3 something was not looked at.
+    """
+    today = date.today().isoformat()  # noqa: DTZ011  # the day of whoever reads the ticket
+    project = find_project([], config_file)
+    request = Request(cache=not no_cache, today=today)
+    with progress_bar() as progress:
+        done = run(project, request, progress)
+    click.echo(_summary(done.audit))
+    click.echo(_tickets(done))
+    for change in done.changed:
+        click.echo(f"  wrote {change}")
+    sys.exit(_status(done))
+
+
+def _status(done: Run) -> int:
+    if done.audit.not_analysed:
+        return NOT_ALL_ANALYSED
+    return FINDINGS if done.sync.opened or done.sync.reopened else CLEAN
+
+
+def _summary(audit: Audit) -> str:
+    return (
+        f"{count(audit.files, 'file')}, {count(len(audit.checks), 'check')}: "
+        f"{count(len(audit.findings), 'finding')}, {len(audit.suppressed)} authorised, "
+        f"{len(audit.not_analysed)} not looked at"
+    )
+
+
+def _tickets(done: Run) -> str:
+    active = sum(ticket.status in ACTIVE for ticket in done.sync.tickets.values())
+    return (
+        f"{count(len(done.sync.tickets), 'ticket')}, {active} active: {len(done.sync.opened)} opened, "
+        f"{len(done.sync.reopened)} opened again, {len(done.sync.fixed)} found fixed"
+    )

@@ -1,0 +1,292 @@
+"""The rule `silent-except`: every error is caught, and nobody hears of it."""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections.abc import Iterator
+
+from esper_audit import cst
+from esper_audit.ast_walk import walk as walk_ast
+from esper_audit.except_clauses import (
+    caught,
+    caught_name,
+    header,
+    may_catch,
+    own_nodes,
+    statements,
+    suppressed,
+    surfaces_later,
+)
+from esper_audit.finding import Category, Severity
+from esper_audit.names import dotted
+from esper_audit.quotation import quoted
+from esper_audit.rule import Invalid, Options, Reach, Rule, Triggers, Valid, Violation
+from esper_audit.view import View
+
+BROAD = frozenset({"builtins.Exception", "builtins.BaseException"})
+BROAD_NAMES = frozenset({"Exception", "BaseException"})
+UNHEARD_LOGS = frozenset({"debug", "trace"})
+CONSTRUCTORS = frozenset(
+    {"bool", "dict", "float", "frozenset", "int", "list", "set", "str", "tuple"}
+)
+TENSORS = frozenset(
+    {"torch.empty", "torch.ones", "torch.tensor", "torch.zeros", "torch.zeros_like"}
+)
+PLAIN = (
+    ast.Pass,
+    ast.Continue,
+    ast.Break,
+    ast.Delete,
+    ast.If,
+    ast.Return,
+    ast.Assign,
+    ast.AnnAssign,
+)
+QUESTION_WORDS = "available|can|exists|has|have|installed|is|ok|success|supported|supports|valid"
+QUESTION = re.compile(rf"(?i)(^|_)({QUESTION_WORDS})(_|$)")
+
+
+class SilentExceptOptions(Options, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """`probes` reports functions and flags that ask whether something works, too."""
+
+    probes: bool = False
+
+
+class SilentExcept(Rule):
+    """Every error is caught, and nobody hears of it.
+
+    What: a bare `except`, `except Exception` or `except BaseException` (also in a tuple or under
+    another name) whose body only passes, continues, returns or assigns a default, or logs at debug
+    level; and `contextlib.suppress` of the same.
+
+    Why: the typo, the CUDA error and the full disk look like the one failure that was expected. The
+    training goes on with a default that nobody chose, and the cause is gone when the result is
+    found to be wrong.
+
+    Quiet: a clause that names what it expects; one that raises, warns, logs at info or above, or
+    makes any other call; one that keeps or tells the exception, or counts it; one after which the
+    function raises when nothing was found; a probe, whose answer is the failure (`is_...`,
+    `_HAS_... = False`; option `probes`); `__del__` and what `atexit` calls, where nobody is left to
+    listen.
+
+    Tickets: real code
+    """
+
+    contract = "errors-surface"
+    category = Category.DEFENSIVE_PROGRAMMING
+    severity = Severity.P2
+    triggers = Triggers(
+        calls=frozenset({"suppress"}),
+        nodes=frozenset({"ExceptHandler"}),
+        words=frozenset({"except", "suppress"}),
+    )
+    reach = Reach.FUNCTION
+    Options = SilentExceptOptions
+    options: SilentExceptOptions
+
+    VALID = (
+        Valid("the expected error is named", "try:\n    n = int(s)\nexcept ValueError:\n    n = 0\n"),
+        Valid(
+            "an optional import",
+            "try:\n    import wandb\nexcept ImportError:\n    wandb = None\n",
+        ),
+        Valid("it raises", "try:\n    f()\nexcept Exception as e:\n    raise LoadError(path) from e\n"),
+        Valid(
+            "it cleans up, then raises",
+            "try:\n    f()\nexcept BaseException:\n    done = False\n    raise\n",
+        ),
+        Valid("it warns", "try:\n    f()\nexcept Exception:\n    log.warning('f failed')\n"),
+        Valid("it prints", "try:\n    f()\nexcept Exception:\n    traceback.print_exc()\n"),
+        Valid("it keeps the error", "try:\n    f()\nexcept Exception as e:\n    error = e\n"),
+        Valid(
+            "it returns the error",
+            "def g():\n    try:\n        f()\n    except Exception as e:\n        return e\n",
+        ),
+        Valid("it counts", "try:\n    f()\nexcept Exception:\n    failures += 1\n"),
+        Valid("it calls what handles it", "try:\n    f()\nexcept Exception:\n    failed.append(path)\n"),
+        Valid(
+            "the function raises when no candidate worked",
+            "def find(kinds):\n    for kind in kinds:\n        try:\n            return load(kind)\n"
+            "        except Exception:\n            continue\n    raise LookupError('none loads')\n",
+        ),
+        Valid(
+            "the default is refused below",
+            "def read(path):\n    try:\n        data = load(path)\n    except Exception:\n"
+            "        data = None\n    if data is None:\n        raise LoadError(path)\n    return data\n",
+        ),
+        Valid(
+            "a function that is a question",
+            "def is_bf16_available(device):\n    try:\n        torch.zeros(2, device=device)\n"
+            "        return True\n    except Exception:\n        return False\n",
+        ),
+        Valid(
+            "a flag that is a question",
+            "try:\n    _HAS_SCALAR = 'Scalar' in overloads()\nexcept Exception:\n"
+            "    _HAS_SCALAR = False\n",
+        ),
+        Valid(
+            "an object that dies",
+            "class Pool:\n    def __del__(self):\n        try:\n            self.close()\n"
+            "        except Exception:\n            pass\n",
+        ),
+        Valid(
+            "a process that ends",
+            "import atexit\n@atexit.register\ndef close():\n    try:\n        pool.close()\n"
+            "    except Exception:\n        pass\ndef stop():\n    try:\n        pool.stop()\n"
+            "    except Exception:\n        pass\natexit.register(stop)\n",
+        ),
+        Valid("a narrow suppress", "import contextlib\nwith contextlib.suppress(OSError):\n    f()\n"),
+    )  # fmt: skip
+    INVALID = (
+        Invalid(
+            "a bare except that passes",
+            "try:\n    host.step()\nexcept:\n    pass\n",
+            ((3, "bare except drops every error and goes on with `pass`"),),
+        ),
+        Invalid(
+            "a default is returned",
+            "def load(path):\n    try:\n        return torch.load(path)\n"
+            "    except Exception as e:\n        return {}\n",
+            ((4, "except Exception drops every error and goes on with `return {}`"),),
+        ),
+        Invalid(
+            "a default is assigned, among others under another name",
+            "Broad = Exception\ntry:\n    vocab = read()\nexcept (OSError, Broad):\n    vocab = list()\n",
+            ((4, "except (OSError, Broad) drops every error and goes on with `vocab = list()`"),),
+        ),
+        Invalid(
+            "a log that nobody reads",
+            "for x in batches:\n    try:\n        step(x)\n    except BaseException as e:\n"
+            "        logger.debug('skipped %s', e)\n        continue\n",
+            (
+                (
+                    4,
+                    "except BaseException drops every error and goes on with "
+                    "`logger.debug('skipped %s', e); continue`",
+                ),
+            ),
+        ),
+        Invalid(
+            "a default tensor on one path, nothing on the other",
+            "import torch\ntry:\n    norm = total_norm(model)\nexcept Exception:\n    if strict:\n"
+            "        norm = torch.tensor(0.0)\n    else:\n        pass\n",
+            (
+                (
+                    4,
+                    "except Exception drops every error and goes on with "
+                    "`if strict: norm = torch.tensor(0.0) else: pass`",
+                ),
+            ),
+        ),
+        Invalid(
+            "suppress of everything",
+            "from contextlib import suppress as hush\nwith hush(Exception):\n    f()\n",
+            ((2, "hush(Exception) drops every error"),),
+        ),
+        Invalid(
+            "a probe, when probes are asked for",
+            "def is_ready():\n    try:\n        return ask()\n    except Exception:\n        return False\n",
+            ((4, "except Exception drops every error and goes on with `return False`"),),
+            options={"probes": True},
+        ),
+    )  # fmt: skip
+
+    def may_match(self, node: ast.AST, enclosing: list[ast.stmt]) -> bool:
+        """Keep clauses that may catch everything and hold only plain statements."""
+        if not isinstance(node, ast.ExceptHandler):
+            return True
+        return may_catch(node, BROAD_NAMES) and all(_may_be_silent(part) for part in node.body)
+
+    def check(self, node: cst.CSTNode, view: View) -> Iterator[Violation]:
+        """Report clauses that catch everything and tell nobody."""
+        if isinstance(node, cst.Call) and not BROAD.isdisjoint(suppressed(node, view)):
+            if not _at_the_end(node, view):
+                yield Violation(node, f"{quoted(view.code(node))} drops every error")
+        elif isinstance(node, cst.ExceptHandler) and not BROAD.isdisjoint(caught(node, view)):
+            if not _is_silent(node.body, caught_name(node), view) or _at_the_end(node, view):
+                return
+            if surfaces_later(node, view) or (_is_probe(node, view) and not self.options.probes):
+                return
+            body = "; ".join(view.code(part).strip() for part in statements(node.body))
+            does = f"drops every error and goes on with `{quoted(body)}`"
+            yield Violation(node, f"{header(node, view)} {does}")
+
+
+def _may_be_silent(statement: ast.stmt) -> bool:
+    value = statement.value if isinstance(statement, ast.Expr) else None
+    if isinstance(value, ast.Call):
+        return isinstance(value.func, ast.Attribute) and value.func.attr in UNHEARD_LOGS
+    return isinstance(value, ast.Constant) or isinstance(statement, PLAIN)
+
+
+def _is_silent(block: cst.CSTNode, error: str, view: View) -> bool:
+    return all(_is_silent_statement(part, error, view) for part in statements(block))
+
+
+def _is_silent_statement(part: cst.CSTNode, error: str, view: View) -> bool:
+    if isinstance(part, (cst.Pass, cst.Continue, cst.Break, cst.Del)):
+        return True
+    if isinstance(part, cst.Expr):
+        return isinstance(part.value, (cst.SimpleString, cst.Ellipsis)) or _is_unheard(part.value)
+    if isinstance(part, (cst.Return, cst.Assign, cst.AnnAssign)):
+        return part.value is None or _is_default(part.value, error, view)
+    if not isinstance(part, cst.If) or not _is_default(part.test, error, view):
+        return False
+    other = part.orelse.body if isinstance(part.orelse, cst.Else) else part.orelse
+    silent_else = other is None or (
+        _is_silent_statement(other, error, view)
+        if isinstance(other, cst.If)
+        else _is_silent(other, error, view)
+    )
+    return silent_else and _is_silent(part.body, error, view)
+
+
+def _is_unheard(value: cst.CSTNode) -> bool:
+    """Say whether a call logs at a level that is off unless somebody looks for a bug."""
+    if not isinstance(value, cst.Call) or not isinstance(value.func, cst.Attribute):
+        return False
+    return value.func.attr.value in UNHEARD_LOGS
+
+
+def _is_default(value: cst.CSTNode, error: str, view: View) -> bool:
+    """Say whether an expression calls nothing but constructors and does not use the error."""
+    for node in own_nodes([value]):
+        if isinstance(node, cst.Name) and node.value == error:
+            return False
+        if isinstance(node, (cst.Await, cst.Yield, cst.BaseComp)):
+            return False
+        if isinstance(node, cst.Call):
+            name = view.resolve(node.func) or ""
+            if name not in TENSORS and name.removeprefix("builtins.") not in CONSTRUCTORS:
+                return False
+    return True
+
+
+def _at_the_end(node: cst.CSTNode, view: View) -> bool:
+    """Say whether a function only runs when an object or the process ends."""
+    functions = view.functions(node)
+    if not functions:
+        return False
+    if functions[-1].name == "__del__":
+        return True
+    if b"atexit" not in view.source.words:
+        return False
+    decorators = (dotted(decorator) for decorator in functions[-1].decorator_list)
+    calls = (call for call in walk_ast(view.source.tree) if isinstance(call, ast.Call))
+    registered = {dotted(a) for c in calls if dotted(c.func) == "atexit.register" for a in c.args}
+    return "atexit.register" in decorators or functions[-1].name in registered
+
+
+def _is_probe(handler: cst.ExceptHandler, view: View) -> bool:
+    """Say whether the clause answers a question in the negative: the failure is the answer."""
+    function = next((function.name for function in reversed(view.functions(handler))), "")
+    for part in statements(handler.body):
+        names = [function]
+        if isinstance(part, cst.Assign):
+            names = [view.code(target.target) for target in part.targets]
+        answer = part.value if isinstance(part, (cst.Assign, cst.Return)) else None
+        negative = answer is None or view.code(answer) in {"False", "None"}
+        if not negative or not all(QUESTION.search(name) for name in names):
+            return False
+    return True

@@ -1,0 +1,82 @@
+"""What `rules.md` and `esper-audit rule` say of a check: all of it from the check's own specification."""
+
+from __future__ import annotations
+
+import msgspec
+
+from esper_audit.handbook import Handbook
+from esper_audit.markdown import count
+from esper_audit.rule import Check, Rule
+
+
+class CheckPage(msgspec.Struct, frozen=True):
+    """A check as a person reads it."""
+
+    id: str
+    title: str
+    facts: str
+    what: str
+    why: str
+    quiet: str
+    invalid_name: str
+    invalid: str
+    valid_name: str
+    valid: str
+    options: list[dict[str, str]]
+
+
+def rules_page(handbook: Handbook) -> dict[str, object]:
+    """Return the content of the page of all checks."""
+    pages = [check_page(check) for check in handbook.checks.values()]
+    summary = (
+        f"{count(len(pages), 'check')}; this page is made from their own specification. "
+        "`esper-audit rule ID` shows more of one: all its cases, and its contract."
+    )
+    return {"summary": summary, "checks": pages}
+
+
+def check_page(check: type[Check]) -> CheckPage:
+    """Return what a check says of itself."""
+    documentation = check.documentation()
+    is_rule = issubclass(check, Rule)
+    return CheckPage(
+        id=check.id,
+        title=documentation.title,
+        facts=_facts(check),
+        what=_sentence(documentation.what),
+        why=_sentence(documentation.why),
+        quiet=documentation.quiet,
+        invalid_name=check.INVALID[0].name if is_rule else "",
+        invalid=check.INVALID[0].code.rstrip() if is_rule else "",
+        valid_name=check.VALID[0].name if is_rule else "",
+        valid=check.VALID[0].code.rstrip() if is_rule else "",
+        options=_options(check) if is_rule else [],
+    )
+
+
+def _facts(check: type[Check]) -> str:
+    tickets = check.documentation().tickets
+    facts = [
+        f"Contract `{check.contract}`, {check.category}, {check.severity}, confidence {check.confidence}",
+        f"raised by {', '.join(tickets)}" if tickets else "",
+        "" if check.default else f"off unless selected: {check.precision}",
+        "has a fixer" if issubclass(check, Rule) and any(c.fixed for c in check.INVALID) else "",
+    ]
+    return "; ".join(fact for fact in facts if fact) + "."
+
+
+def _options(check: type[Rule]) -> list[dict[str, str]]:
+    return [
+        {"name": field.name.replace("_", "-"), "default": repr(_default(field))}
+        for field in msgspec.structs.fields(check.Options)
+    ]
+
+
+def _default(field: msgspec.structs.FieldInfo) -> object:
+    if field.default is not msgspec.NODEFAULT:
+        return field.default
+    return field.default_factory() if field.default_factory is not msgspec.NODEFAULT else "required"
+
+
+def _sentence(text: str) -> str:
+    return text[:1].upper() + text[1:]
