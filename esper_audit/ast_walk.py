@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from operator import attrgetter
 
 PLAIN_FIELDS = frozenset(
@@ -55,11 +55,55 @@ def walk(root: ast.AST) -> Iterator[ast.AST]:
         stack += below
 
 
+def scan(root: ast.AST, wanted: Collection[type[ast.AST]]) -> list[ast.AST]:
+    """Return the nodes of the wanted classes, `root` included, in no particular order.
+
+    The same nodes as `walk` at a third of its cost: no generator, no call a node, leaves not expanded.
+    """
+    found: list[ast.AST] = []
+    stack: list[ast.AST | None] = [root]
+    pop, push, getters = stack.pop, stack.append, _GETTERS
+    while stack:
+        node = pop()
+        kind = node.__class__
+        if kind in wanted:
+            found.append(node)  # type: ignore[arg-type]  # None is of no wanted class
+        getter = getters.get(kind)  # type: ignore[arg-type]  # None has no getter
+        if getter is None:
+            continue
+        get, several = getter
+        if not several:
+            value = get(node)  # type: ignore[arg-type]  # it has a getter, so it is a node
+            if value.__class__ is list:
+                stack += value
+            else:
+                push(value)  # type: ignore[arg-type]
+            continue
+        for value in get(node):  # type: ignore[arg-type, attr-defined]  # a tuple
+            if value.__class__ is list:
+                stack += value
+            else:
+                push(value)
+    return found
+
+
 def depth(root: ast.AST) -> int:
-    """Return how many nodes lie on the longest path from `root` downwards."""
+    """Return how deep LibCST nests what lies below `root`; it nests some chains that `ast` keeps flat."""
     deepest = 0
-    level = [root]
-    while level:
-        deepest += 1
-        level = [child for node in level for child in children(node)]
+    stack = [(root, 1)]
+    while stack:
+        node, at = stack.pop()
+        at += _flat_chain(node)
+        deepest = max(deepest, at)
+        stack += [(child, at + 1) for child in children(node)]
     return deepest
+
+
+def _flat_chain(node: ast.AST) -> int:
+    """Return the further levels in LibCST of `a and b and ...` and of a dotted name in an import."""
+    if isinstance(node, ast.BoolOp):
+        return len(node.values) - 2
+    if isinstance(node, (ast.Import, ast.ImportFrom)):
+        module = node.module or "" if isinstance(node, ast.ImportFrom) else ""
+        return max(name.count(".") for name in (module, *(alias.name for alias in node.names)))
+    return 0

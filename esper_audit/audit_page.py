@@ -27,7 +27,9 @@ class Row(msgspec.Struct, frozen=True):
     tickets: str
 
 
-def audit_page(audit: Audit, tickets: Mapping[str, Ticket], handbook: Handbook) -> dict[str, object]:
+def audit_page(
+    audit: Audit, tickets: Mapping[str, Ticket], handbook: Handbook
+) -> dict[str, object]:
     """Return the content of the page, ready to print."""
     by_identity = {t.fingerprint: t for t in tickets.values() if t.fingerprint}
     return {
@@ -59,7 +61,9 @@ def _row(contract: Contract, audit: Audit, handbook: Handbook) -> Row:
         rule=_rule_verdict(contract, checks, audit),
         probe="not looked at",
         why=contract.why,
-        checks=listed([f"[{check}](rules.md#{check})" for check in checks]) if checks else "nothing yet",
+        checks=listed([f"[{check}](rules.md#{check})" for check in checks])
+        if checks
+        else "nothing yet",
         tickets=listed(contract.tickets) if contract.tickets else "nobody yet",
     )
 

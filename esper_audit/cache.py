@@ -14,13 +14,17 @@ from esper_audit.finding import Finding, NotAnalysed, Suppressed
 
 
 class FileOutcome(msgspec.Struct, frozen=True, array_like=True):
-    """What an audit says of one file; `used` are the configured exceptions that silenced something."""
+    """What an audit says of one file; `used` are the configured exceptions that silenced something.
+
+    `lost` means that the process died over it: a thing of the moment, not to be remembered.
+    """
 
     path: str
     findings: list[Finding] = []
     suppressed: list[Suppressed] = []
     not_analysed: list[NotAnalysed] = []
     used: list[int] = []
+    lost: bool = False
 
 
 class Entry(msgspec.Struct, frozen=True, array_like=True):

@@ -25,7 +25,7 @@ class Table(msgspec.Struct, frozen=True, forbid_unknown_fields=True, rename="keb
     """A table of the configuration: its keys are known and typed."""
 
 
-class PerPath(Table, kw_only=True):
+class PerPath(Table, frozen=True, kw_only=True):
     """Checks switched on or off below some paths (patterns as in .gitignore)."""
 
     path: Text
@@ -33,7 +33,7 @@ class PerPath(Table, kw_only=True):
     ignore: list[str] = []
 
 
-class Allow(Table, kw_only=True):
+class Allow(Table, frozen=True, kw_only=True):
     """An exception: findings of `check` at these places are authorised by `owner` for a reason."""
 
     check: Text
@@ -44,7 +44,7 @@ class Allow(Table, kw_only=True):
     until: Date | None = None
 
 
-class Config(Table, kw_only=True):
+class Config(Table, frozen=True, kw_only=True):
     """Everything that `[tool.esper-audit]` can hold; the defaults are what an unconfigured tree gets."""
 
     paths: list[str] = msgspec.field(default_factory=lambda: ["."])
@@ -125,12 +125,15 @@ def _explained(message: str, kind: type[msgspec.Struct]) -> str:
 
 
 def _table_at(kind: type[msgspec.Struct], at: str) -> type[msgspec.Struct]:
-    return {"per-path": PerPath, "allow": Allow}.get(at.strip(".").split("[")[0], kind)
+    nested: dict[str, type[msgspec.Struct]] = {"per-path": PerPath, "allow": Allow}
+    return nested.get(at.strip(".").split("[")[0], kind)
 
 
 def _read(file: str) -> Config:
     tables = _load(file)
-    own = tables if os.path.basename(file) != PROJECT_FILE else tables.get("tool", {}).get(TABLE, {})
+    own = (
+        tables if os.path.basename(file) != PROJECT_FILE else tables.get("tool", {}).get(TABLE, {})
+    )
     config: Config = strict(own, Config, file)
     for rule, options in config.rules.items():
         severity = options.get("severity")

@@ -12,7 +12,7 @@ from esper_audit.ast_walk import depth
 from esper_audit.cst_walk import walk
 from esper_audit.finding import Edit, Finding, Location, NotAnalysed
 from esper_audit.positions import PositionRecorder, Span
-from esper_audit.rule import Replacement, Rule, Violation, crash
+from esper_audit.rule import FAILURES, Replacement, Rule, Violation, crash
 from esper_audit.sieve import Slice
 from esper_audit.source import Source
 from esper_audit.statements import chain, symbol_of
@@ -74,7 +74,7 @@ class Confirmation:
                     for violation in rule.check(node, view):
                         yield rule, violation
                 # A rule that raises, whatever it raises, costs that rule on this file and is named.
-                except Exception as error:  # noqa: BLE001
+                except FAILURES as error:
                     self._problems.append(crash(self._source.path, rule, error))
 
     def _place(
@@ -84,10 +84,16 @@ class Confirmation:
             return
         recorder = PositionRecorder(view.module)
         for rule, violation in violations:
-            node = _node(violation.node)
-            span = recorder.span(node, view.line_offset)
-            edit = _edit(violation.replacement, recorder, view.line_offset)
-            yield self._finding(rule, violation.message, span, edit), view.code(node)
+            try:
+                node = _node(violation.node)
+                span = recorder.span(node, view.line_offset)
+                edit = _edit(violation.replacement, recorder, view.line_offset)
+                placed = self._finding(rule, violation.message, span, edit), view.code(node)
+            # A rule that reports what has no place in the file has failed like one that raises.
+            except FAILURES as error:
+                self._problems.append(crash(self._source.path, rule, error))
+            else:
+                yield placed
 
     def _finding(self, rule: Rule, message: str, span: Span, edit: Edit | None) -> Finding:
         source = self._source
@@ -139,7 +145,9 @@ class _Dispatch:
             name = _terminal_name(node.func)
             keywords = {arg.keyword.value for arg in node.args if arg.keyword is not None}
             for rule in self._with_calls:
-                called = name in rule.triggers.calls or (rule.triggers.calls and name in self._aliases)
+                called = name in rule.triggers.calls or (
+                    rule.triggers.calls and name in self._aliases
+                )
                 if (called or rule.triggers.keywords & keywords) and rule not in wanted:
                     wanted.append(rule)
         elif isinstance(node, cst.Attribute):
@@ -177,7 +185,7 @@ def _edit(replacement: Replacement | None, recorder: PositionRecorder, offset: i
 
 @contextmanager
 def _room_for_recursion() -> Iterator[None]:
-    """LibCST generates code by recursion, one level an operator of a chain; pure Python frames, so no stack is at risk."""
+    """LibCST generates code by recursion, one level an operator of a chain; pure Python frames, no C stack."""
     before = sys.getrecursionlimit()
     sys.setrecursionlimit(max(before, RECURSION_LIMIT))
     try:

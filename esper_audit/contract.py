@@ -27,7 +27,9 @@ def load_contracts(own_file: str = "") -> dict[str, Contract]:
     contracts = _read(SHIPPED)
     for contract in _read(own_file).values() if own_file else ():
         if contract.id in contracts:
-            raise ContractError(f"{own_file}: contract '{contract.id}' exists already; give it another id")
+            raise ContractError(
+                f"{own_file}: contract '{contract.id}' exists already; give it another id"
+            )
         contracts[contract.id] = contract
     return contracts
 
@@ -37,7 +39,7 @@ def _read(file: str) -> dict[str, Contract]:
 
     try:
         with open(file, encoding="utf-8") as stream:
-            listed = msgspec.convert(yaml.load(stream, Loader=yaml.CSafeLoader), list[Contract])  # noqa: S506
+            listed = msgspec.convert(yaml.load(stream, Loader=yaml.CSafeLoader), list[Contract])
     except OSError as error:
         raise ContractError(f"{file}: cannot be read: {error.strerror or error}") from error
     except (yaml.YAMLError, msgspec.ValidationError) as error:

@@ -9,8 +9,26 @@ from operator import attrgetter
 from esper_audit import cst
 
 PUNCTUATION = frozenset(
-    {"asynchronous", "comma", "dot", "equal", "encoding", "first_colon", "footer", "header", "indent"}
-    | {"lbrace", "lbracket", "leading_lines", "lines_after_decorators", "lpar", "operator", "rbrace"}
+    {
+        "asynchronous",
+        "comma",
+        "dot",
+        "equal",
+        "encoding",
+        "first_colon",
+        "footer",
+        "header",
+        "indent",
+    }
+    | {
+        "lbrace",
+        "lbracket",
+        "leading_lines",
+        "lines_after_decorators",
+        "lpar",
+        "operator",
+        "rbrace",
+    }
     | {"rbracket", "rpar", "second_colon", "semicolon", "separator", "trailing_whitespace"}
 )
 _getters: dict[type, Callable[[cst.CSTNode], tuple[object, ...]] | None] = {}
@@ -28,7 +46,7 @@ def children(node: cst.CSTNode) -> list[cst.CSTNode]:
             if isinstance(value, cst.CSTNode):
                 found.append(value)
             elif value.__class__ in (list, tuple):
-                found += [item for item in value if isinstance(item, cst.CSTNode)]  # type: ignore[attr-defined]
+                found += [item for item in value if isinstance(item, cst.CSTNode)]
     return found
 
 

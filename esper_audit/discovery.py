@@ -50,27 +50,40 @@ class Discovery:
         self.problems = sorted(set(self.problems))
         return self
 
-    def _walk(self, directory: str, ignores: list[Ignore]) -> None:
+    def _walk(self, top: str, ignores: list[Ignore]) -> None:
+        """Visit directory after directory; a pile instead of recursion, so that depth costs nothing."""
+        pending = [(top, ignores)]
+        while pending:
+            directory, above = pending.pop()
+            below = self._visit(directory, above)
+            pending.extend(reversed(below))
+
+    def _visit(self, directory: str, ignores: list[Ignore]) -> list[tuple[str, list[Ignore]]]:
+        """Take the files of a directory; return the directories in it with their ignore rules."""
+        below: list[tuple[str, list[Ignore]]] = []
         try:
             with os.scandir(directory) as entries:
                 listing = sorted(entries, key=lambda entry: entry.name)
             status = os.stat(directory)
         except OSError as error:
             self._problem(directory, f"cannot be listed: {error.strerror or error}")
-            return
+            return below
         self._visited.add((status.st_dev, status.st_ino))
         self.directories.append(directory)
         if any(entry.name == IGNORE_FILE for entry in listing):
             ignores = [*ignores, self._ignore(directory, IGNORE_FILE)]
         for entry in listing:
-            is_directory = entry.is_dir(follow_symlinks=True) if not _leads_nowhere(entry) else False
+            is_directory = (
+                entry.is_dir(follow_symlinks=True) if not _leads_nowhere(entry) else False
+            )
             if self._ignored(entry.path, ignores, is_directory=is_directory):
                 continue
             if is_directory:
                 if not entry.is_symlink() or self._may_follow(entry):
-                    self._walk(entry.path, ignores)
+                    below.append((entry.path, ignores))
             elif entry.name.endswith(SUFFIXES):
                 self._take(entry.path)
+        return below
 
     def _may_follow(self, link: os.DirEntry[str]) -> bool:
         target, here = os.path.realpath(link.path), os.path.realpath(os.path.dirname(link.path))
@@ -78,14 +91,20 @@ class Discovery:
             self._problem(link.path, "symbolic link to a directory above it: a loop, not followed")
             return False
         status = link.stat()
+        directory = (status.st_dev, status.st_ino)
         inside_root = target.startswith(os.path.realpath(self.root) + os.sep)
-        return not inside_root and (status.st_dev, status.st_ino) not in self._visited
+        if inside_root or directory in self._visited:
+            return False
+        self._visited.add(directory)
+        return True
 
     def _take(self, path: str) -> None:
         if os.path.islink(path) and not os.path.exists(path):
             self._problem(path, "symbolic link that leads nowhere")
         elif not os.path.isfile(path):
             self._problem(path, "is not a regular file")
+        elif (shown := _shown(path)) != path:
+            self._problem(shown, "its name is not UTF-8")
         else:
             self.files.append(self._relative(path))
 
@@ -148,6 +167,11 @@ def relative(root: str, path: str) -> str:
 
 def _leads_nowhere(entry: os.DirEntry[str]) -> bool:
     return entry.is_symlink() and not os.path.exists(entry.path)
+
+
+def _shown(path: str) -> str:
+    """Return a path with every byte that is not UTF-8 replaced by a question mark for people."""
+    return os.fsencode(path).decode("utf-8", "replace")
 
 
 def _spec(lines: Iterable[str]) -> GitIgnoreSpec:

@@ -32,12 +32,13 @@ class Engine:
         active = self._sieve.active(source)
         if not active:
             return FileResult([], [])
-        aliases = self._sieve.aliases(source, active)
+        hits, aliases = self._sieve.candidates(source, active)
         if self._with_sieve:
-            slices, problems = self._sieve.slices(source, active, aliases)
+            slices, problems = self._sieve.slices(source, hits)
         else:
             slices, problems = [Slice.whole(source)], []
-        found = _confirm(source, slices, sorted(active, key=lambda rule: rule.id), aliases, problems)
+        rules = sorted(active, key=lambda rule: rule.id)
+        found = _confirm(source, slices, rules, aliases, problems)
         return FileResult(with_identity(found), sorted(set(problems)))
 
 

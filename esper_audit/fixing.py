@@ -50,7 +50,9 @@ class Fixing(msgspec.Struct, frozen=True):
         text, seen, count = source.text, {source.text}, 0
         for _ in range(MOST_ROUNDS):
             findings = analyst.examine(source.path, text.encode(encoding)).findings
-            edits = [f.edit for f in findings if f.edit is not None and (f.edit.safe or self.unsafe)]
+            edits = [
+                f.edit for f in findings if f.edit is not None and (f.edit.safe or self.unsafe)
+            ]
             after = apply_edits(text, _with_newlines_of(text, edits))
             if after in seen or isinstance(parse(source.path, after.encode(encoding)), NotAnalysed):
                 return text, count
@@ -69,13 +71,13 @@ def diff(fixed: Fixed) -> str:
         f"a/{fixed.path}",
         f"b/{fixed.path}",
     )
-    return "".join(line if line.endswith("\n") else f"{line}\n\\ No newline at end of file\n" for line in lines)
+    return "".join(
+        line if line.endswith("\n") else f"{line}\n\\ No newline at end of file\n" for line in lines
+    )
 
 
 def _with_newlines_of(text: str, edits: Sequence[Edit]) -> list[Edit]:
     """Return the edits with line ends as the text has them."""
     if "\r\n" not in text:
         return list(edits)
-    return [
-        msgspec.structs.replace(edit, text=edit.text.replace("\n", "\r\n")) for edit in edits
-    ]
+    return [msgspec.structs.replace(edit, text=edit.text.replace("\n", "\r\n")) for edit in edits]

@@ -27,13 +27,24 @@ SEE_THROUGH = frozenset(
     | {"expand_as", "clone", "squeeze", "type_as"}
 )
 SCALING = frozenset(
-    {"mul", "mul_", "multiply", "div", "div_", "add_", "addcmul_", "lerp_", "_foreach_mul_"}
+    {
+        "mul",
+        "mul_",
+        "multiply",
+        "div",
+        "div_",
+        "add_",
+        "addcmul_",
+        "lerp_",
+        "_foreach_mul",
+        "_foreach_mul_",
+    }
 )
 ARITHMETIC = (ast.BinOp, ast.UnaryOp, ast.Attribute, ast.Subscript, ast.keyword, ast.AugAssign)
-BOUNDING = frozenset(
-    {"min", "max", "minimum", "maximum", "clamp", "clamp_", "clamp_min", "clamp_max", "clamp_min_"}
-    | {"clamp_max_", "clip", "clip_", "where", "nan_to_num", "nan_to_num_", "isfinite", "isnan"}
-    | {"isinf", "tanh", "sigmoid", "errstate", "safe_norm", "divide_no_nan", "isclose", "softplus"}
+BOUNDING = re.compile(
+    r"clamp|assert|^(min|max|minimum|maximum|clip_?|where|nan_to_num_?|isfinite|isnan|isinf|isclose|"
+    r"tanh|sigmoid|errstate|divide_no_nan|log10)$",
+    re.IGNORECASE,
 )
 
 
@@ -51,6 +62,8 @@ class NormFlow:
                 targets = node.targets if isinstance(node, ast.Assign) else [node.target]
                 for target in targets:
                     self.values[ast.unparse(target)].append(node.value)
+            elif isinstance(node, (ast.For, ast.comprehension)):
+                self._note_loop(node.target, node.iter)
 
     def origins(self, node: ast.expr) -> list[ast.expr]:
         """Return an expression and what it was assigned from, by steps that change no value."""
@@ -78,10 +91,13 @@ class NormFlow:
     def is_guarded(self, core: ast.expr) -> bool:
         """Say whether a test or a clamp anywhere looks at a denominator or at what it measures."""
         origins = self.origins(core)
-        if any(isinstance(o, (ast.IfExp, ast.BoolOp)) or _name(o) in BOUNDING for o in origins):
+        if any(
+            isinstance(o, (ast.IfExp, ast.BoolOp)) or BOUNDING.search(_name(o)) for o in origins
+        ):
             return True
-        measured = [node for node in self._uses(_subjects(origins)) if not self._is_receiver(node)]
-        uses = [*self._uses(set(map(ast.unparse, origins))), *measured]
+        measured = self._uses(_subjects(origins))
+        whole = [n for n in measured if not isinstance(self._parents[n], ast.Attribute)]
+        uses = [*self._uses(set(map(ast.unparse, origins))), *whole]
         return any(self._is_looked_at(node) for node in uses)
 
     def is_bounded(self, division: ast.BinOp) -> bool:
@@ -92,15 +108,25 @@ class NormFlow:
     def divides_its_own(self, division: ast.BinOp, core: ast.expr) -> bool:
         """Say whether what is scaled is what the norm was taken of: the result is bounded then."""
         origins = self.origins(core)
-        subjects = _subjects(origins) | {NORM_NAME.sub("", _name(o)) for o in origins} - {""}
+        subjects = _subjects(origins)
+        measured = {NORM_NAME.sub("", _name(o)).rstrip("s") for o in origins} | subjects - {""}
         inside = {*walk_ast(division if self.is_norm(division.left) else division.right)}
         for use in (division, *self._uses(self._derived(division))):
             for part in walk_ast(self._product(use)):
                 if isinstance(part, ast.expr) and part not in inside:
                     texts = {ast.unparse(part), *map(ast.unparse, self.origins(part))}
-                    if not subjects.isdisjoint(texts):
+                    if not subjects.isdisjoint(texts) or _is_one_of(part, measured):
                         return True
         return False
+
+    def _note_loop(self, target: ast.expr, iterated: ast.expr) -> None:
+        """Let the variables of a loop, over a `zip` too, come from what is looped over."""
+        if isinstance(target, ast.Name):
+            self.values[target.id].append(iterated)
+        elif isinstance(target, ast.Tuple) and isinstance(iterated, ast.Call):
+            for name, source in zip(target.elts, iterated.args, strict=False):
+                if dotted(iterated.func) == "zip":
+                    self._note_loop(name, source)
 
     def _walk(self, function: Function) -> Iterator[ast.AST]:
         stack: list[ast.AST] = list(reversed(function.body))
@@ -115,9 +141,6 @@ class NormFlow:
     def _uses(self, texts: set[str]) -> list[ast.expr]:
         kinds = (ast.Name, ast.Attribute, ast.Subscript, ast.Call)
         return [n for n in self._parents if isinstance(n, kinds) and ast.unparse(n) in texts]
-
-    def _is_receiver(self, node: ast.AST) -> bool:
-        return isinstance(self._parents[node], ast.Attribute)
 
     def _derived(self, division: ast.BinOp) -> set[str]:
         """Return the names that the quotient goes into, through any number of assignments."""
@@ -150,10 +173,20 @@ class NormFlow:
                 return True
             if isinstance(above, (ast.If, ast.While, ast.IfExp, ast.Assert)) and node is above.test:
                 return not (isinstance(node, ast.Compare) and _asks_for_none(node))
-            if isinstance(above, ast.Call) and _name(above) in BOUNDING:
+            if isinstance(above, ast.Call) and BOUNDING.search(_name(above)):
                 return True
             node = above
         return False
+
+
+def _is_one_of(part: ast.expr, measured: set[str]) -> bool:
+    """Say whether an expression bears a measured name: `p.grad` that of `new_grad_norm`."""
+    name = _name(part) or (part.value if isinstance(part, ast.Constant) else "")
+    name = name if isinstance(name, str) else ""
+    singular = name.rstrip("s")
+    return bool(singular) and any(
+        m == singular or m.endswith("_" + singular) or m.startswith(name + "_") for m in measured
+    )
 
 
 def split_epsilon(denominator: ast.expr) -> tuple[ast.expr, ast.expr | None]:
@@ -175,23 +208,25 @@ def _is_tiny(addend: ast.expr) -> bool:
 
 
 def _subjects(origins: list[ast.expr]) -> set[str]:
-    """Return what norms are taken of, as code; of a list, its elements."""
+    """Return what norms are taken of, as code; of a list its elements, of a part the whole."""
     found: set[str] = set()
     for subject in map(_norm_of, origins):
-        if isinstance(subject, (ast.List, ast.Tuple)):
-            found |= set(map(ast.unparse, subject.elts))
-        elif subject is not None:
-            found.add(ast.unparse(subject))
+        parts = subject.elts if isinstance(subject, (ast.List, ast.Tuple)) else [subject]
+        for part in parts:
+            while part is not None:
+                found.add(ast.unparse(part))
+                part = part.value if isinstance(part, ast.Subscript) else None
     return found
 
 
 def _norm_of(node: ast.expr) -> ast.expr | None:
     """Return what a norm is taken of; None for what is no norm."""
     if isinstance(node, ast.Call) and (_name(node) in NORM_CALLS or NORM_NAME.search(_name(node))):
-        first = node.args[0] if node.args else None
+        named = [keyword.value for keyword in node.keywords if keyword.arg in ("input", "x")]
+        first = next(iter([*node.args, *named]), None)
         receiver = node.func.value if isinstance(node.func, ast.Attribute) else None
         if _name(node) != "norm" or receiver is None or NORM_MODULES.search(dotted(receiver)):
-            return first if first is not None else node
+            return first or receiver or node
         takes_order = first is None or isinstance(first, (ast.Constant, ast.UnaryOp))
         return receiver if takes_order and dotted(receiver) != "self" else None
     root = _under_root(node)

@@ -72,7 +72,9 @@ def fix(project: Project, request: Request, fixing: Fixing) -> list[Fixed]:
     """Repair what has a fix, file by file; a file that does not parse is left alone."""
     selection = Selection(project, select=request.select, ignore=request.ignore)
     analyst = Analyst(project, selection, today=request.today, sieve=request.sieve)
-    repaired = (fixing.repair(project, analyst, path) for path in discover(project, request.paths).files)
+    repaired = (
+        fixing.repair(project, analyst, path) for path in discover(project, request.paths).files
+    )
     return [fixed for fixed in repaired if fixed is not None]
 
 
@@ -105,7 +107,8 @@ def look_at(
         else:
             done.append(known)
     for outcome in outcomes(analyst.look, list(pending), request.jobs):
-        cache.put(outcome.path, pending[outcome.path], outcome)
+        if not outcome.lost:
+            cache.put(outcome.path, pending[outcome.path], outcome)
         done.append(outcome)
         if progress is not None:
             progress(len(done), len(files))
@@ -168,7 +171,9 @@ def _with_idle_exceptions(
     )
 
 
-def _without_old(audit: Audit, project: Project, analyst: Analyst, changed: dict[str, str]) -> Audit:
+def _without_old(
+    audit: Audit, project: Project, analyst: Analyst, changed: dict[str, str]
+) -> Audit:
     """Leave out the findings that the earlier revision already had, whatever line they stand on now."""
     fresh: list[Finding] = []
     by_path: dict[str, list[Finding]] = {}

@@ -67,7 +67,9 @@ class ContractBroken(Exception):
 class AuditItem(pytest.Item):
     """An item that fails with sentences, not with a traceback."""
 
-    def repr_failure(self, excinfo: pytest.ExceptionInfo[BaseException], style: object = None) -> str:  # type: ignore[override]  # noqa: ARG002  # pytest's own style names are private
+    def repr_failure(
+        self, excinfo: pytest.ExceptionInfo[BaseException], style: object = None
+    ) -> str:
         """Return the findings, or the error that kept the audit from running."""
         return str(excinfo.value)
 

@@ -16,7 +16,9 @@ from esper_audit.cache_home import cache_home
 
 FORMAT = "esper-audit replay 1"
 MOST_RECORDS = 40
-NOT_REPLAYED = frozenset({"--fix", "--unsafe-fixes", "--diff", "--since", "--stdin-filename", "--no-cache"})
+NOT_REPLAYED = frozenset(
+    {"--fix", "--unsafe-fixes", "--diff", "--since", "--stdin-filename", "--no-cache"}
+)
 ENVIRONMENT = ("NO_COLOR", "TERM", "COLUMNS", "PYTHONPATH", "ESPER_AUDIT_CACHE")
 DIGEST_BYTES = 16
 
@@ -62,7 +64,9 @@ def record(
 
 def _may_replay(arguments: list[str]) -> bool:
     """Only `check`, and only over directories: a hook that names files asks something new each time."""
-    if arguments[:1] != ["check"] or not NOT_REPLAYED.isdisjoint(a.split("=")[0] for a in arguments):
+    if arguments[:1] != ["check"] or not NOT_REPLAYED.isdisjoint(
+        a.split("=")[0] for a in arguments
+    ):
         return False
     return not any(os.path.isfile(argument) for argument in arguments[1:])
 
@@ -89,10 +93,12 @@ def _content(path: str) -> str:
 def _listing(path: str) -> str:
     try:
         with os.scandir(path) as entries:
-            names = sorted(entry.name + "/" if entry.is_dir() else entry.name for entry in entries)
+            names = sorted(entry.name + "/" * os.path.isdir(entry.path) for entry in entries)
     except FileNotFoundError:
         return "absent"
-    return hashlib.blake2b("\0".join(names).encode("utf-8", "surrogateescape"), digest_size=DIGEST_BYTES).hexdigest()
+    return hashlib.blake2b(
+        "\0".join(names).encode("utf-8", "surrogateescape"), digest_size=DIGEST_BYTES
+    ).hexdigest()
 
 
 def _stat(path: str) -> str:
@@ -107,8 +113,12 @@ def _today() -> str:
 def _record_file(arguments: list[str]) -> str:
     width = os.get_terminal_size().columns if sys.stdout.isatty() else 0
     environment = [os.environ.get(name, "") for name in ENVIRONMENT]
-    key = "\0".join([os.getcwd(), sys.version, sys.executable, str(width), *environment, *arguments])
-    name = hashlib.blake2b(key.encode("utf-8", "surrogateescape"), digest_size=DIGEST_BYTES).hexdigest()
+    key = "\0".join(
+        [os.getcwd(), sys.version, sys.executable, str(width), *environment, *arguments]
+    )
+    name = hashlib.blake2b(
+        key.encode("utf-8", "surrogateescape"), digest_size=DIGEST_BYTES
+    ).hexdigest()
     return os.path.join(cache_home(), f"{name}.said")
 
 

@@ -36,7 +36,9 @@ class Reports:
             keep_trailing_newline=True,
         )
 
-    def write_audit(self, audit: Audit, tickets: Mapping[str, Ticket], handbook: Handbook) -> list[str]:
+    def write_audit(
+        self, audit: Audit, tickets: Mapping[str, Ticket], handbook: Handbook
+    ) -> list[str]:
         """Write `audit.md` and `rules.md`; return the paths that changed."""
         pages = {
             "audit.md": self._render("audit.md", audit=audit_page(audit, tickets, handbook)),
@@ -47,7 +49,9 @@ class Reports:
     def write_tickets(self, tickets: Iterable[Ticket]) -> list[str]:
         """Write a page for every ticket and take away pages whose ticket is gone; return what changed."""
         pages = {
-            f"tickets/{ticket.id}{PAGE}": self._render("ticket.md", ticket=ticket, page=ticket_page(ticket))
+            f"tickets/{ticket.id}{PAGE}": self._render(
+                "ticket.md", ticket=ticket, page=ticket_page(ticket)
+            )
             for ticket in tickets
         }
         folder = os.path.join(self._directory, "tickets")

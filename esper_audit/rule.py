@@ -6,18 +6,20 @@ import ast
 import enum
 import re
 from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, ClassVar, TypeAlias
 
 import msgspec
 
 from esper_audit.errors import RuleLoadError
 from esper_audit.finding import Category, Confidence, NotAnalysed, Severity
+from esper_audit.quotation import quoted
 
 if TYPE_CHECKING:
     from esper_audit import cst
     from esper_audit.view import View
 
 SECTIONS = ("What", "Why", "Quiet", "Tickets")
+FAILURES = (Exception, SystemExit)
 
 
 class Reach(enum.Enum):
@@ -32,6 +34,9 @@ class Reach(enum.Enum):
 
 class Options(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """The options of a rule that has none; a rule with options derives its own."""
+
+
+AnyOptions: TypeAlias = Options
 
 
 class Triggers(msgspec.Struct, frozen=True, kw_only=True):
@@ -132,16 +137,16 @@ class Rule(Check):
 
     triggers: ClassVar[Triggers]
     reach: ClassVar[Reach] = Reach.STATEMENT
-    Options: ClassVar[type[Options]] = Options
+    Options: ClassVar[type[AnyOptions]] = Options
     VALID: ClassVar[Sequence[Valid]] = ()
     INVALID: ClassVar[Sequence[Invalid]] = ()
 
-    def __init__(self, options: Options | None = None, severity: Severity | None = None) -> None:
+    def __init__(self, options: AnyOptions | None = None, severity: Severity | None = None) -> None:
         self.options = self.Options() if options is None else options
         if severity is not None:
             self.severity = severity
 
-    def may_match(self, node: ast.AST, enclosing: list[ast.stmt]) -> bool:
+    def may_match(self, node: ast.AST, enclosing: Sequence[ast.stmt]) -> bool:
         """Say whether a candidate can lead to a finding; `enclosing` are its statements, outermost first."""
         return True
 
@@ -155,20 +160,23 @@ def validate(rule: type[Rule]) -> None:
     rule.documentation()
     for part, type_of_part in _PARTS.items():
         if not isinstance(_declared(rule, part), type_of_part):
-            raise RuleLoadError(f"rule {rule.id}: `{part}` is missing or not a {type_of_part.__name__}")
+            raise RuleLoadError(
+                f"rule {rule.id}: `{part}` is missing or not a {type_of_part.__name__}"
+            )
     if not rule.VALID or not rule.INVALID:
         raise RuleLoadError(f"rule {rule.id}: needs at least one VALID and one INVALID case")
     if rule.check is Rule.check:
         raise RuleLoadError(f"rule {rule.id}: has no `check` method")
 
 
-def crash(path: str, rule: Rule, error: Exception) -> NotAnalysed:
+def crash(path: str, rule: Rule, error: BaseException) -> NotAnalysed:
     """Return the note that a rule raised on a file, with the place in the rule."""
     trace = error.__traceback__
     while trace is not None and trace.tb_next is not None:
         trace = trace.tb_next
     place = f" in {trace.tb_frame.f_code.co_name}, line {trace.tb_lineno}" if trace else ""
-    return NotAnalysed(path, f"the rule raised {type(error).__name__}: {error}{place}", check=rule.id)
+    what = f"{type(error).__name__}: {quoted(str(error))}"
+    return NotAnalysed(path, f"the rule raised {what}{place}", check=rule.id)
 
 
 _PARTS: dict[str, type] = {
@@ -206,5 +214,7 @@ def _parse_docstring(check_id: str, docstring: str) -> Documentation:
         what=parts["What"],
         why=parts["Why"],
         quiet=parts["Quiet"],
-        tickets=tuple(re.findall(r"[A-Z]\d+-[A-Z]+-\d+|deep dive [\d.]+|real code", parts["Tickets"])),
+        tickets=tuple(
+            re.findall(r"[A-Z]\d+-[A-Z]+-\d+|deep dive [\d.]+|real code", parts["Tickets"])
+        ),
     )

@@ -38,7 +38,8 @@ def rules_page(handbook: Handbook) -> dict[str, object]:
 def check_page(check: type[Check]) -> CheckPage:
     """Return what a check says of itself."""
     documentation = check.documentation()
-    is_rule = issubclass(check, Rule)
+    rule = check if issubclass(check, Rule) else None
+    invalid, valid = (rule.INVALID[0], rule.VALID[0]) if rule else (None, None)
     return CheckPage(
         id=check.id,
         title=documentation.title,
@@ -46,11 +47,11 @@ def check_page(check: type[Check]) -> CheckPage:
         what=_sentence(documentation.what),
         why=_sentence(documentation.why),
         quiet=documentation.quiet,
-        invalid_name=check.INVALID[0].name if is_rule else "",
-        invalid=check.INVALID[0].code.rstrip() if is_rule else "",
-        valid_name=check.VALID[0].name if is_rule else "",
-        valid=check.VALID[0].code.rstrip() if is_rule else "",
-        options=_options(check) if is_rule else [],
+        invalid_name=invalid.name if invalid else "",
+        invalid=invalid.code.rstrip() if invalid else "",
+        valid_name=valid.name if valid else "",
+        valid=valid.code.rstrip() if valid else "",
+        options=_options(rule) if rule else [],
     )
 
 

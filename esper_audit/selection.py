@@ -6,7 +6,6 @@ from collections.abc import Iterable, Mapping, Sequence
 from functools import cached_property
 from typing import Any
 
-
 from esper_audit.config import PerPath, Project, rule_settings, strict
 from esper_audit.errors import ConfigError, UsageError
 from esper_audit.rule import Check, Rule
@@ -59,9 +58,7 @@ class Selection:
     @cached_property
     def authorised_words(self) -> Mapping[str, str]:
         """The words of `# WORD AUTHORIZED by ...` comments, each with the check it speaks of."""
-        return {
-            word: check for check, rule in self.rules.items() for word in rule.authorised_words
-        }
+        return {word: check for check, rule in self.rules.items() for word in rule.authorised_words}
 
     @property
     def _defaults(self) -> set[str]:

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator
 from types import ModuleType
 
 from esper_audit.errors import EsperAuditError, RuleLoadError
-from esper_audit.rule import Rule, validate
+from esper_audit.rule import FAILURES, Rule, validate
 
 ENTRY_POINT_GROUP = "esper_audit.rules"
 
@@ -44,7 +44,9 @@ def _rules_of(module: ModuleType) -> list[type[Rule]]:
     rules = [
         value
         for value in vars(module).values()
-        if isinstance(value, type) and issubclass(value, Rule) and value.__module__ == module.__name__
+        if isinstance(value, type)
+        and issubclass(value, Rule)
+        and value.__module__ == module.__name__
     ]
     if not rules:
         raise RuleLoadError(f"{module.__file__} holds no subclass of esper_audit.rule.Rule")
@@ -81,7 +83,7 @@ def _import(what: str, module: str) -> ModuleType:
     try:
         return importlib.import_module(module)
     # Whatever a stranger's module raises at import is told as one thing: it does not load.
-    except Exception as error:
+    except FAILURES as error:
         raise RuleLoadError(f"{what} does not load: {type(error).__name__}: {error}") from error
 
 
@@ -96,6 +98,8 @@ def _load_file(path: str) -> ModuleType:
     except EsperAuditError:
         raise
     # Whatever a stranger's module raises at import is told as one thing: it does not load.
-    except Exception as error:
-        raise RuleLoadError(f"rule file {path} does not load: {type(error).__name__}: {error}") from error
+    except FAILURES as error:
+        raise RuleLoadError(
+            f"rule file {path} does not load: {type(error).__name__}: {error}"
+        ) from error
     return module

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import ast
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple
 
-from esper_audit.ast_walk import walk
+from esper_audit.ast_walk import scan
 from esper_audit.finding import NotAnalysed
-from esper_audit.rule import Reach, Rule, crash
+from esper_audit.rule import FAILURES, Reach, Rule, crash
 from esper_audit.source import Source
-from esper_audit.statements import chain_of, first_line, last_line
+from esper_audit.statements import Enclosing, first_line, last_line
 
 AST_TYPES: dict[str, tuple[type[ast.AST], ...]] = {
     "AnnAssign": (ast.AnnAssign,),
@@ -60,14 +60,14 @@ class Sieve:
 
     def __init__(self, rules: Sequence[Rule]) -> None:
         self.rules = rules
-        self._calls = _by_name((name, rule) for rule in rules for name in rule.triggers.calls)
-        self._attributes = _by_name((n, rule) for rule in rules for n in rule.triggers.attributes)
-        self._keywords = _by_name((name, rule) for rule in rules for name in rule.triggers.keywords)
-        self._nodes: dict[type[ast.AST], list[Rule]] = defaultdict(list)
+        self.calls = _by_name((name, rule) for rule in rules for name in rule.triggers.calls)
+        self.attributes = _by_name((n, rule) for rule in rules for n in rule.triggers.attributes)
+        self.keywords = _by_name((name, rule) for rule in rules for name in rule.triggers.keywords)
+        self.nodes: dict[type[ast.AST], list[Rule]] = defaultdict(list)
         for rule in rules:
             for name in rule.triggers.nodes:
                 for kind in AST_TYPES[name]:
-                    self._nodes[kind].append(rule)
+                    self.nodes[kind].append(rule)
         self._words = {rule: _as_bytes(_words(rule)) for rule in rules}
         self._parts = {rule: _as_bytes(rule.triggers.parts) for rule in rules}
 
@@ -82,57 +82,95 @@ class Sieve:
             or any(part in data for part in self._parts[rule])
         )
 
+    def candidates(self, source: Source, active: frozenset[Rule]) -> Candidates:
+        """Return the nodes that a trigger names, found in one pass, and the aliases of called names."""
+        tables = _Tables(self, active)
+        nodes = scan(source.tree, tables.kinds)
+        aliases = frozenset(tables.aliases(nodes))
+        hits = [(node, rules) for node in nodes if (rules := tables.rules(node, aliases))]
+        return Candidates(hits, aliases)  # type: ignore[arg-type]  # every scanned kind has a position
+
     def slices(
-        self, source: Source, active: frozenset[Rule], aliases: frozenset[str]
+        self, source: Source, hits: list[tuple[Candidate, list[Rule]]]
     ) -> tuple[list[Slice], list[NotAnalysed]]:
         """Return the stretches that hold a candidate, none inside another, and the rules that raised."""
         wanted: set[Slice] = set()
         problems: list[NotAnalysed] = []
-        for node, rules in self._hits(source.tree, active, aliases):
-            enclosing = chain_of(source.tree, node)
+        for node, rules in hits:
+            enclosing = Enclosing(source.tree, node)
             for rule in rules:
                 try:
                     if rule.may_match(node, enclosing):
                         wanted.add(_slice(source, enclosing, rule.reach))
                 # A rule that raises, whatever it raises, costs that rule on this file and is named.
-                except Exception as error:  # noqa: BLE001
+                except FAILURES as error:
                     problems.append(crash(source.path, rule, error))
         return _outermost(wanted), problems
 
-    def aliases(self, source: Source, active: frozenset[Rule]) -> frozenset[str]:
-        """Return the local names that stand for something a call trigger names: `sdpa = F.scaled_...`."""
-        called = {name for rule in active for name in rule.triggers.calls}
-        return frozenset(_aliases(source.tree, called)) if called else frozenset()
 
-    def _hits(
-        self, tree: ast.Module, active: frozenset[Rule], aliases: frozenset[str]
-    ) -> Iterable[tuple[Candidate, list[Rule]]]:
-        callers = [rule for rule in active if rule.triggers.calls]
-        for node in walk(tree):
-            rules = [rule for rule in self._nodes.get(node.__class__, ()) if rule in active]
-            if node.__class__ is ast.Call:
-                rules += self._call_hits(node, active)  # type: ignore[arg-type]  # checked one line up
-                if aliases and terminal_name(node.func) in aliases:  # type: ignore[attr-defined]
-                    rules += callers
-            elif node.__class__ is ast.Attribute:
-                named = self._attributes.get(node.attr, ())  # type: ignore[attr-defined]
-                rules += [rule for rule in named if rule in active]
-            if rules:
-                yield node, rules  # type: ignore[misc]  # every kind in AST_TYPES has a position
+class Candidates(NamedTuple):
+    """Nodes with the rules that want to see them, and the local names of what call triggers name."""
 
-    def _call_hits(self, call: ast.Call, active: frozenset[Rule]) -> list[Rule]:
-        rules = self._calls.get(terminal_name(call.func), [])
-        if self._keywords and call.keywords:
-            for keyword in call.keywords:
-                rules = rules + self._keywords.get(keyword.arg or "", [])
-        return [rule for rule in rules if rule in active]
+    hits: list[tuple[Candidate, list[Rule]]]
+    aliases: frozenset[str]
+
+
+class _Tables:
+    """The triggers of the rules that are active in one file."""
+
+    def __init__(self, sieve: Sieve, active: frozenset[Rule]) -> None:
+        self._nodes = {kind: [r for r in sieve.nodes[kind] if r in active] for kind in sieve.nodes}
+        self._calls = {n: [r for r in rs if r in active] for n, rs in sieve.calls.items()}
+        self._keywords = {n: [r for r in rs if r in active] for n, rs in sieve.keywords.items()}
+        self._attributes = {n: [r for r in rs if r in active] for n, rs in sieve.attributes.items()}
+        self._callers = [rule for rule in sieve.rules if rule in active and rule.triggers.calls]
+        self._called = {name for rule in self._callers for name in rule.triggers.calls}
+        self.kinds = frozenset(self._kinds())
+
+    def rules(self, node: ast.AST, aliases: frozenset[str]) -> list[Rule]:
+        """Return the rules that want to see a node, each once."""
+        rules = self._nodes.get(node.__class__, [])
+        if node.__class__ is ast.Call:
+            name = terminal_name(node.func)
+            rules = rules + self._calls.get(name, [])
+            if name in aliases:
+                rules = rules + self._callers
+            if self._keywords:
+                for keyword in node.keywords:
+                    rules = rules + self._keywords.get(keyword.arg or "", [])
+        elif node.__class__ is ast.Attribute and self._attributes:
+            rules = rules + self._attributes.get(node.attr, [])
+        return list(dict.fromkeys(rules)) if len(rules) > 1 else rules
+
+    def aliases(self, nodes: list[ast.AST]) -> Iterator[str]:
+        """Yield the local names of called things: `sdpa = F.scaled_...`, `from torch import x as y`."""
+        if not self._called:
+            return
+        for node in nodes:
+            if node.__class__ is ast.Assign:
+                if terminal_name(node.value) in self._called:
+                    targets = node.targets
+                    yield from (target.id for target in targets if isinstance(target, ast.Name))
+            elif isinstance(node, (ast.Import, ast.ImportFrom)):
+                for alias in node.names:
+                    if alias.asname and alias.name.rpartition(".")[2] in self._called:
+                        yield alias.asname
+
+    def _kinds(self) -> Iterator[type[ast.AST]]:
+        yield from (kind for kind, rules in self._nodes.items() if rules)
+        if self._called or any(self._keywords.values()):
+            yield ast.Call
+        if self._called:
+            yield from (ast.Assign, ast.Import, ast.ImportFrom)
+        if any(self._attributes.values()):
+            yield ast.Attribute
 
 
 def terminal_name(node: ast.expr) -> str:
     """Return the last part of a called name: `c` for `a.b.c(...)`, empty for anything else."""
     if node.__class__ is ast.Attribute:
-        return node.attr  # type: ignore[attr-defined, no-any-return]  # the class was just compared
-    return node.id if node.__class__ is ast.Name else ""  # type: ignore[attr-defined, no-any-return]
+        return node.attr
+    return node.id if node.__class__ is ast.Name else ""
 
 
 def _by_name(pairs: Iterable[tuple[str, Rule]]) -> dict[str, list[Rule]]:
@@ -151,17 +189,7 @@ def _as_bytes(words: Iterable[str]) -> frozenset[bytes]:
     return frozenset(word.encode() for word in words)
 
 
-def _aliases(tree: ast.Module, called: set[str]) -> Iterable[str]:
-    for node in walk(tree):
-        if isinstance(node, (ast.Import, ast.ImportFrom)):
-            for alias in node.names:
-                if alias.asname and alias.name.rpartition(".")[2] in called:
-                    yield alias.asname
-        elif isinstance(node, ast.Assign) and terminal_name(node.value) in called:
-            yield from (target.id for target in node.targets if isinstance(target, ast.Name))
-
-
-def _slice(source: Source, enclosing: list[ast.stmt], reach: Reach) -> Slice:
+def _slice(source: Source, enclosing: Sequence[ast.stmt], reach: Reach) -> Slice:
     """Return the smallest stretch of lines of its own that covers what a rule has to see."""
     for statement in _owners(enclosing, reach):
         first, last = first_line(statement), last_line(statement)
@@ -170,7 +198,7 @@ def _slice(source: Source, enclosing: list[ast.stmt], reach: Reach) -> Slice:
     return Slice.whole(source)
 
 
-def _owners(enclosing: list[ast.stmt], reach: Reach) -> Iterable[ast.stmt]:
+def _owners(enclosing: Sequence[ast.stmt], reach: Reach) -> Iterable[ast.stmt]:
     """Yield the statements that may serve as the slice, smallest first."""
     if reach is Reach.MODULE:
         return []
@@ -184,14 +212,18 @@ def _owners(enclosing: list[ast.stmt], reach: Reach) -> Iterable[ast.stmt]:
     elif reach in kinds:
         fitting = [i for i, s in enumerate(enclosing) if isinstance(s, kinds[reach])]
         smallest = fitting[-1] if fitting else 0
-    return reversed(enclosing[: smallest + 1])
+    return reversed(list(enclosing)[: smallest + 1])
 
 
 def _owns_its_lines(lines: list[str], statement: ast.stmt, first: int, last: int) -> bool:
     """Say whether nothing else stands on the statement's lines (an `elif` or `;` neighbour would)."""
     start, end = lines[first - 1], lines[last - 1]
     column = statement.col_offset
-    before = start.encode()[:column] if first == statement.lineno else start[: len(start) - len(start.lstrip())].encode()
+    before = (
+        start.encode()[:column]
+        if first == statement.lineno
+        else start[: len(start) - len(start.lstrip())].encode()
+    )
     after = end.encode()[statement.end_col_offset or 0 :].strip()
     is_elif = isinstance(statement, ast.If) and start.lstrip().startswith("elif")
     clean = not before.strip() and (not after or after.startswith(b"#"))

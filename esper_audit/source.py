@@ -66,7 +66,9 @@ def parse(path: str, data: bytes) -> Source | NotAnalysed:
         return NotAnalysed(path, f"does not parse: {error.msg}", line=error.lineno or 0)
     except UnicodeDecodeError as error:
         line = data.count(b"\n", 0, error.start) + 1
-        reason = f"is not {error.encoding} text: byte 0x{data[error.start]:02x} at offset {error.start}"
+        reason = (
+            f"is not {error.encoding} text: byte 0x{data[error.start]:02x} at offset {error.start}"
+        )
         return NotAnalysed(path, reason, line=line)
     except (LookupError, ValueError) as error:
         return NotAnalysed(path, f"does not parse: {error}")
@@ -86,11 +88,18 @@ def decode(data: bytes) -> str:
 
 def encoding_of(data: bytes) -> str:
     """Return the encoding that source declares; `utf-8-sig` where it starts with a byte order mark."""
-    if b"coding" not in data[:300]:
+    if b"coding" not in data[: _end_of_declarations(data)]:
         return "utf-8-sig" if data.startswith(b"\xef\xbb\xbf") else "utf-8"
     import tokenize
 
     return tokenize.detect_encoding(io.BytesIO(data).readline)[0]
+
+
+def _end_of_declarations(data: bytes) -> int:
+    """Return the offset at which the second line ends: no declaration of an encoding stands below it."""
+    second = data.find(b"\n") + 1
+    end = data.find(b"\n", second) if second else -1
+    return end if end >= 0 else len(data)
 
 
 _SEPARATORS_TO_SPACES = bytes(

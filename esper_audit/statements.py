@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from functools import cached_property
+from typing import overload
 
 type_of_function = (ast.FunctionDef, ast.AsyncFunctionDef)
 
@@ -57,12 +59,34 @@ def chain_of(tree: ast.Module, node: ast.expr | ast.stmt | ast.excepthandler) ->
     return statements[: statements.index(node) + 1] if node in statements else statements
 
 
-def functions_in(statements: list[ast.stmt]) -> list[ast.FunctionDef | ast.AsyncFunctionDef]:
+class Enclosing(Sequence[ast.stmt]):
+    """The statements that enclose a node, outermost first, looked for when somebody asks."""
+
+    def __init__(self, tree: ast.Module, node: ast.expr | ast.stmt | ast.excepthandler) -> None:
+        self._tree = tree
+        self._node = node
+
+    @cached_property
+    def _statements(self) -> list[ast.stmt]:
+        return chain_of(self._tree, self._node)
+
+    @overload
+    def __getitem__(self, index: int) -> ast.stmt: ...
+    @overload
+    def __getitem__(self, index: slice) -> list[ast.stmt]: ...
+    def __getitem__(self, index: int | slice) -> ast.stmt | list[ast.stmt]:
+        return self._statements[index]
+
+    def __len__(self) -> int:
+        return len(self._statements)
+
+
+def functions_in(statements: Sequence[ast.stmt]) -> list[ast.FunctionDef | ast.AsyncFunctionDef]:
     """Return those of an enclosing chain that are functions, outermost first."""
     return [s for s in statements if isinstance(s, type_of_function)]
 
 
-def symbol_of(statements: list[ast.stmt]) -> str:
+def symbol_of(statements: Sequence[ast.stmt]) -> str:
     """Return the dotted name of the innermost class or function of an enclosing chain."""
     scopes = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)
     return ".".join(s.name for s in statements if isinstance(s, scopes))

@@ -15,7 +15,13 @@ from esper_audit.rule import Check
 from esper_audit.source import Source
 from esper_audit.statements import chain, symbol_of
 from esper_audit.suggestion import did_you_mean
-from esper_audit.suppression import Authorisation, Comment, may_hold_comments, read_comments
+from esper_audit.suppression import (
+    Authorisation,
+    Comment,
+    Malformed,
+    may_hold_comments,
+    read_comments,
+)
 
 
 class InvalidSuppression(Check):
@@ -108,9 +114,12 @@ class Authority:
         self._known = known
         self._words = authorised_words
 
-    def apply(self, source: Source, findings: Iterable[Finding], ran: Collection[str]) -> Suppressing:
+    def apply(
+        self, source: Source, findings: Iterable[Finding], ran: Collection[str]
+    ) -> Suppressing:
         """Sort the findings of a file into standing and suppressed; `ran` are the checks that did run."""
-        comments, malformed = [], []
+        comments: list[Authorisation] = []
+        malformed: list[Malformed] = []
         if may_hold_comments(source.data):
             comments, malformed = read_comments(source, self._words)
         about = [_about(source, m.comment, InvalidSuppression, m.message) for m in malformed]
@@ -155,12 +164,20 @@ class Authority:
         unknown = [check for check in a.checks if check not in self._known]
         if unknown:
             hint = did_you_mean(unknown[0], self._known)
-            return _about(source, a.comment, InvalidSuppression, f"no check is called '{unknown[0]}'{hint}")
+            return _about(
+                source, a.comment, InvalidSuppression, f"no check is called '{unknown[0]}'{hint}"
+            )
         if not a.reason:
-            wanted = "a `# Justification: ...` line below" if a.origin == "authorisation" else "` -- REASON`"
+            wanted = (
+                "a `# Justification: ...` line below"
+                if a.origin == "authorisation"
+                else "` -- REASON`"
+            )
             return _about(source, a.comment, InvalidSuppression, f"gives no reason; add {wanted}")
         if a.until and a.until < self._today:
-            return _about(source, a.comment, ExpiredSuppression, f"expired on {a.until}: {a.reason}")
+            return _about(
+                source, a.comment, ExpiredSuppression, f"expired on {a.until}: {a.reason}"
+            )
         return None
 
     def _exceptions(self, finding: Finding) -> list[int]:

@@ -20,7 +20,9 @@ ALLOW = re.compile(
     r"(?: by (?P<owner>[^-]+?))?(?: until (?P<until>\d{4}-\d{2}-\d{2}))?(?: -- (?P<reason>\S.*))?"
 )
 GRAMMAR = "# esper-audit: allow CHECK[, CHECK] [by NAME] [until YYYY-MM-DD] -- REASON"
-AUTHORISED = re.compile(r"# (?P<word>\w+) AUTHORIZED by (?P<owner>.+?) on (?P<date>\d{4}-\d{2}-\d{2}.*)")
+AUTHORISED = re.compile(
+    r"# (?P<word>\w+) AUTHORIZED by (?P<owner>.+?) on (?P<date>\d{4}-\d{2}-\d{2}.*)"
+)
 JUSTIFICATION = re.compile(r"# Justification: *(?P<reason>\S.*)")
 
 

@@ -46,7 +46,7 @@ class Record(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
     """A part of a ticket: its keys are known and typed."""
 
 
-class TicketLocation(Record, kw_only=True):
+class TicketLocation(Record, frozen=True, kw_only=True):
     """Where: the symbol is the identity, the lines are refreshed by every run."""
 
     path: Text
@@ -54,14 +54,14 @@ class TicketLocation(Record, kw_only=True):
     lines: Annotated[str, msgspec.Meta(pattern=r"^\d+(-\d+)?$")]
 
 
-class Evidence(Record, kw_only=True):
+class Evidence(Record, frozen=True, kw_only=True):
     """What the check saw: the code, with the number of its first line."""
 
     code: str
     first_line: int
 
 
-class FixOption(Record, kw_only=True):
+class FixOption(Record, frozen=True, kw_only=True):
     """A way to repair: prose, and the change itself where a fixer can make it."""
 
     option: Text
@@ -69,7 +69,7 @@ class FixOption(Record, kw_only=True):
     diff: str = ""
 
 
-class Related(Record, kw_only=True):
+class Related(Record, frozen=True, kw_only=True):
     """Another ticket and what it is to this one."""
 
     id: Text
@@ -77,7 +77,7 @@ class Related(Record, kw_only=True):
     note: str = ""
 
 
-class Review(Record, kw_only=True):
+class Review(Record, frozen=True, kw_only=True):
     """What somebody else thinks of the ticket."""
 
     reviewer: Text
@@ -86,7 +86,7 @@ class Review(Record, kw_only=True):
     date: Date | None = None
 
 
-class Resolution(Record, kw_only=True):
+class Resolution(Record, frozen=True, kw_only=True):
     """How a ticket ended, and what shows it."""
 
     kind: Annotated[
@@ -97,7 +97,7 @@ class Resolution(Record, kw_only=True):
     sign_off: str = ""
 
 
-class Change(Record, kw_only=True):
+class Change(Record, frozen=True, kw_only=True):
     """A change of status: when, by whom or what, from, to, why."""
 
     date: Date
@@ -107,7 +107,7 @@ class Change(Record, kw_only=True):
     why: Text
 
 
-class Ticket(Record, kw_only=True):
+class Ticket(Record, frozen=True, kw_only=True):
     """One finding's record; see the fields' owners in the documentation of tickets."""
 
     id: Annotated[str, msgspec.Meta(pattern=r"^[A-Za-z0-9][A-Za-z0-9-]*$")]
@@ -145,7 +145,9 @@ class Ticket(Record, kw_only=True):
         """
         if after not in MOVES[self.status]:
             allowed = ", ".join(sorted(MOVES[self.status]))
-            raise TicketError(f"{self.id}: cannot go from {self.status} to {after}; allowed: {allowed}")
+            raise TicketError(
+                f"{self.id}: cannot go from {self.status} to {after}; allowed: {allowed}"
+            )
         if after in NEEDS_RESOLUTION and self.resolution is None:
             raise TicketError(f"{self.id}: {after} needs a resolution with evidence")
         change = Change(date=date, by=by, before=self.status, after=after, why=why)
@@ -154,7 +156,10 @@ class Ticket(Record, kw_only=True):
     def refreshed(self, finding: Finding) -> Ticket:
         """Return the ticket with the place and evidence of its finding as they are now."""
         return msgspec.structs.replace(
-            self, locations=_locations(finding), evidence=_evidence(finding), fix=_fixes(self, finding)
+            self,
+            locations=_locations(finding),
+            evidence=_evidence(finding),
+            fix=_fixes(self, finding),
         )
 
 
@@ -197,5 +202,7 @@ def _fixes(ticket: Ticket, finding: Finding) -> list[FixOption]:
     if finding.edit is None:
         return by_hand
     edit = finding.edit
-    offered = FixOption(option=edit.description, text="Offered by the rule's own fixer.", diff=edit.text)
+    offered = FixOption(
+        option=edit.description, text="Offered by the rule's own fixer.", diff=edit.text
+    )
     return [offered, *by_hand]

@@ -41,7 +41,9 @@ class TicketStore:
         with open(path, encoding="utf-8", newline="") as file:
             text = file.read()
         after, old = _fields(ticket), _fields(before)
-        changed = {key: after.get(key) for key in {**old, **after} if after.get(key) != old.get(key)}
+        changed = {
+            key: after.get(key) for key in {**old, **after} if after.get(key) != old.get(key)
+        }
         if changed:
             replace_file(path, spliced(text, changed).encode())
 
@@ -63,7 +65,9 @@ def read_ticket(path: str) -> Ticket:
     except msgspec.ValidationError as error:
         raise TicketError(f"{path}:{_line_of(text, str(error))}: {error}") from error
     if os.path.basename(path) != ticket.id + SUFFIX:
-        raise TicketError(f"{path}:1: the file of ticket {ticket.id} must be called {ticket.id}{SUFFIX}")
+        raise TicketError(
+            f"{path}:1: the file of ticket {ticket.id} must be called {ticket.id}{SUFFIX}"
+        )
     return ticket
 
 
@@ -73,7 +77,9 @@ def spliced(text: str, changed: dict[str, Any]) -> str:
     Everything else, comments, order, quoting and trailing spaces included, stays as it stands.
     """
     lines = text.splitlines(keepends=True)
-    newline = "\r\n" if text.startswith(tuple(line for line in lines if line.endswith("\r\n"))) else "\n"
+    newline = (
+        "\r\n" if text.startswith(tuple(line for line in lines if line.endswith("\r\n"))) else "\n"
+    )
     for key, value in changed.items():
         written = _dump({key: value}) if value is not None else ""
         fresh = [line + newline for line in written.splitlines()]
@@ -142,10 +148,6 @@ _Loader.yaml_implicit_resolvers = {
 
 class _Dumper(yaml.CSafeDumper):
     """Text of several lines is written as a block, as a person would."""
-
-    def increase_indent(self, flow: bool = False, indentless: bool = False) -> None:  # noqa: ARG002
-        """Indent the items of a list below its key."""
-        super().increase_indent(flow, False)
 
 
 def _represent_text(dumper: yaml.CSafeDumper, text: str) -> yaml.ScalarNode:

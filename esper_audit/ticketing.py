@@ -69,7 +69,9 @@ def _gone(tickets: Iterable[Ticket], audit: Audit) -> Iterable[Ticket]:
         if ticket.status not in ACTIVE or not ticket.fingerprint:
             continue
         path = ticket.locations[0].path
-        looked = ticket.check in audit.checks_on(path) or not os.path.exists(os.path.join(audit.root, path))
+        looked = ticket.check in audit.checks_on(path) or not os.path.exists(
+            os.path.join(audit.root, path)
+        )
         failed = {(path, ""), (path, ticket.check)} & not_looked_at
         if looked and not failed and ticket.fingerprint not in found | authorised:
             yield ticket

@@ -24,7 +24,12 @@ class View:
     """
 
     def __init__(
-        self, source: Source, module: cst.Module, statement: ast.stmt | None, first_line: int, shift: int
+        self,
+        source: Source,
+        module: cst.Module,
+        statement: ast.stmt | None,
+        first_line: int,
+        shift: int,
     ) -> None:
         self.source = source
         self.module = module
@@ -63,7 +68,11 @@ class View:
 
     def functions(self, node: cst.CSTNode) -> list[Function]:
         """Return the `ast` functions around a node, outermost first."""
-        inner = [self._twin(above) for above in self.ancestors(node) if isinstance(above, cst.FunctionDef)]
+        inner = [
+            self._twin(above)
+            for above in self.ancestors(node)
+            if isinstance(above, cst.FunctionDef)
+        ]
         return [*self._outer_functions(), *reversed(inner)]
 
     def code(self, node: cst.CSTNode) -> str:
@@ -80,7 +89,9 @@ class View:
         """Return the `ast` node of a function: both trees hold the same functions in the same order."""
         if self._twins is None:
             root = self._statement or self.source.tree
-            ours = (n for n in walk_ast(root) if isinstance(n, (ast.FunctionDef, ast.AsyncFunctionDef)))
+            ours = (
+                n for n in walk_ast(root) if isinstance(n, (ast.FunctionDef, ast.AsyncFunctionDef))
+            )
             self._twins = dict(zip(_functions_below(self.module), ours, strict=True))
         return self._twins[function]
 

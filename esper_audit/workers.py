@@ -21,7 +21,7 @@ Look = Callable[[str], FileOutcome]
 def outcomes(look: Look, paths: Sequence[str], jobs: int) -> Iterator[FileOutcome]:
     """Yield the outcome of each path, in no particular order; `jobs` 0 means as many as is sensible."""
     count = jobs or _sensible_jobs(len(paths))
-    if count <= 1 or len(paths) < 2:
+    if count <= 1 or not paths:
         yield from map(look, paths)
         return
     teams = [_Worker(look, paths[start::count]) for start in range(count)]
@@ -85,7 +85,8 @@ class _Worker:
         path = self.remaining.pop(0)
         number = os.WTERMSIG(status) if os.WIFSIGNALED(status) else 0
         how = f"was killed by {signal.Signals(number).name}" if number else "ended without a word"
-        return FileOutcome(path, not_analysed=[NotAnalysed(path, f"the process looking at it {how}")])
+        problem = NotAnalysed(path, f"the process looking at it {how}")
+        return FileOutcome(path, not_analysed=[problem], lost=True)
 
     def _read(self, size: int) -> bytes:
         data = b""

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import copy
-import io
 import os
 import pickle
+import zipfile
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -95,12 +95,19 @@ def load_checkpoint(path: str | os.PathLike[str], model: nn.Module) -> Checkpoin
 
 
 def _read(path: str | os.PathLike[str]) -> dict[str, Any]:
-    data = Path(path).read_bytes()
-    try:
-        payload = torch.load(io.BytesIO(data), weights_only=True)
-    except (RuntimeError, EOFError, OSError, pickle.UnpicklingError) as error:
+    source = Path(path)
+    with source.open("rb") as file:
+        complete = zipfile.is_zipfile(file)  # its directory is at the end of the file
+    if not complete:
         raise CheckpointFileError(
-            f"{path}: {len(data)} bytes that are no checkpoint, or not all of one: {error}"
+            f"{path}: {source.stat().st_size} bytes that are no checkpoint, or not all of one; "
+            "use an earlier one"
+        )
+    try:
+        payload = torch.load(source, weights_only=True)
+    except (RuntimeError, pickle.UnpicklingError) as error:
+        raise CheckpointFileError(
+            f"{path}: holds more than tensors and plain types, or is damaged: {error}"
         ) from error
     if not isinstance(payload, dict):
         raise CheckpointFileError(f"{path}: holds a {type(payload).__name__}, not a checkpoint")

@@ -13,7 +13,7 @@ from esper_ref.blueprint import BlueprintOption, BlueprintRegistry
 from esper_ref.errors import CheckpointError
 from esper_ref.evidence import force_alpha
 from esper_ref.gradients import GradientHealthMonitor, GradientRatioNormalization
-from esper_ref.isolation import Feed, IsolationPolicy, blend_with_isolation, ste_forward
+from esper_ref.isolation import blend_with_isolation, seed_input_of, ste_forward
 from esper_ref.lifecycle import ACTIVE_STAGES, PATH_OF_STAGE, ForwardPath, SeedState
 from esper_ref.snapshot import Plain, SlotSnapshot
 from esper_ref.topology import probe_shape, require_features, require_topology
@@ -21,21 +21,25 @@ from esper_ref.topology import probe_shape, require_features, require_topology
 if TYPE_CHECKING:
     from contextlib import AbstractContextManager
 
+    from esper_ref.isolation import IsolationPolicy
+
 
 class Graft(nn.Module):
     """A place for one seed: its forward, its alpha and its checkpoint.
 
     What moves the seed from stage to stage is `SeedSlot`.
 
-    `forward` reads what changes only when a stage does: `path`, `feed`, the seed and the gate.
-    Alpha is a tensor that is filled in place. So a life costs three compiled graphs
-    (identity, incubate, blend), four where the isolation policy changes its mind on the way, and
-    none for any value of alpha.
+    `forward` reads what changes only when a stage does, and alpha, a tensor that is filled in
+    place. So a life costs three compiled graphs (identity, incubate, blend), four where the
+    isolation policy changes its mind on the way, and none for any value of alpha. What it reads
+    are strings and booleans on purpose: torch 2.13 does not always ask of each slot again for an
+    object that slots share, such as a member of an enum, and would run another stage's graph.
     """
 
     alpha: Tensor
     path: ForwardPath
-    feed: Feed
+    isolated: bool
+    algorithm: str
 
     def __init__(
         self,
@@ -67,19 +71,19 @@ class Graft(nn.Module):
         """Map host features to what the host goes on with: the same shape, dtype and device."""
         if not torch.compiler.is_compiling():
             self.feature_shape = tuple(host_features.shape)
-        if self.path is ForwardPath.IDENTITY or self.seed is None:
+        if self.path == "identity" or self.seed is None:
             return host_features
         require_features(host_features, self.topology, self.channels, f"slot {self.slot_id}")
-        seed_input = self.feed(host_features)
+        seed_input = seed_input_of(host_features, isolated=self.isolated)
         seed_features = self.seed(seed_input)
-        if self.path is ForwardPath.INCUBATE:
+        if self.path == "incubate":
             return ste_forward(host_features, seed_features)
         return blend_with_isolation(
             host_features,
             seed_features,
             self.alpha,
             seed_input=seed_input,
-            algorithm=self.state.alpha_algorithm,
+            algorithm=self.algorithm,
             gate=self._open_gate(seed_input),
         )
 
@@ -91,14 +95,15 @@ class Graft(nn.Module):
         return gate
 
     def show(self) -> None:
-        """Derive path, feed and alpha from stage, controller and forced alpha: the only writer."""
+        """Derive what `forward` reads from stage, policy, controller and forced alpha."""
         alpha, path = self.state.controller.alpha, PATH_OF_STAGE[self.state.stage]
         self.state.metrics.current_alpha = alpha
         if self.forced_alpha is not None and self.seed is not None:
             alpha = self.forced_alpha
-            path = ForwardPath.BLEND if alpha > 0.0 else ForwardPath.IDENTITY
+            path = "blend" if alpha > 0.0 else "identity"
         self.path = path
-        self.feed = self.isolation.feed(self.topology, self.state.stage)
+        self.isolated = self.isolation.isolates(self.topology, self.state.stage)
+        self.algorithm = self.state.alpha_algorithm.value
         self.alpha.fill_(alpha)
 
     def force_alpha(self, a: float) -> AbstractContextManager[None]:

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-
-from torch import Tensor
+from typing import TYPE_CHECKING
 
 from esper_ref.alpha import AlphaAlgorithm
 from esper_ref.blending import blend_add, blend_gate, blend_multiply
 from esper_ref.errors import BlendError, SlotError
-from esper_ref.lifecycle import PATH_OF_STAGE, ForwardPath, SeedStage
+from esper_ref.lifecycle import PATH_OF_STAGE, SeedStage
 from esper_ref.topology import LAYOUTS, Topology
 
-Feed = Callable[[Tensor], Tensor]
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from torch import Tensor
 
 
 def ste_forward(host_features: Tensor, seed_features: Tensor) -> Tensor:
@@ -26,21 +27,13 @@ def ste_forward(host_features: Tensor, seed_features: Tensor) -> Tensor:
     return host_features + (seed_features - seed_features.detach()).to(host_features.dtype)
 
 
-def isolated_input(host_features: Tensor) -> Tensor:
-    """Feed the seed what the host computed, and cut the way back.
+def seed_input_of(host_features: Tensor, *, isolated: bool) -> Tensor:
+    """Return what the seed is fed: the host's features, with the way back cut if `isolated`.
 
     Made contiguous because GroupNorm's backward on CPU (torch 2.13) segfaults on a channels_last
-    input that does not require grad.
+    input that does not require grad; behind a frozen host a coupled seed gets such an input too.
     """
-    return host_features.detach().contiguous()
-
-
-def coupled_input(host_features: Tensor) -> Tensor:
-    """Feed the seed what the host computed, and let its gradient flow back.
-
-    Contiguous for the same reason: below a frozen host these features require no grad either.
-    """
-    return host_features.contiguous()
+    return (host_features.detach() if isolated else host_features).contiguous()
 
 
 def blend_with_isolation(
@@ -49,7 +42,7 @@ def blend_with_isolation(
     alpha: Tensor,
     *,
     seed_input: Tensor,
-    algorithm: AlphaAlgorithm = AlphaAlgorithm.ADD,
+    algorithm: str = AlphaAlgorithm.ADD.value,
     gate: Tensor | None = None,
 ) -> Tensor:
     """Blend by `algorithm`, with `seed_input` as the only door between seed and host.
@@ -57,16 +50,16 @@ def blend_with_isolation(
     If `seed_input` is detached, the host's gradient is exactly that of the direct path: 1 - a for
     ADD, the multiplier for MULTIPLY, 1 - a gate for GATE. A gate is computed from `seed_input`.
     """
-    if algorithm is AlphaAlgorithm.ADD:
+    if algorithm == AlphaAlgorithm.ADD.value:
         return blend_add(host_features, seed_features, alpha)
-    if algorithm is AlphaAlgorithm.MULTIPLY:
+    if algorithm == AlphaAlgorithm.MULTIPLY.value:
         return blend_multiply(host_features, seed_features, alpha, seed_input=seed_input)
     if gate is None:
         raise BlendError("blend_with_isolation: GATE needs a gate, got None; pass gate=...")
     return blend_gate(host_features, seed_features, alpha, gate)
 
 
-BLENDED_STAGES = tuple(s for s in SeedStage if PATH_OF_STAGE[s] is ForwardPath.BLEND)
+BLENDED_STAGES = tuple(s for s in SeedStage if PATH_OF_STAGE[s] == "blend")
 
 
 def _pictures_only() -> dict[tuple[Topology, SeedStage], bool]:
@@ -102,10 +95,6 @@ class IsolationPolicy:
         if stage not in BLENDED_STAGES:
             return True
         return self.table[topology, stage]
-
-    def feed(self, topology: Topology, stage: SeedStage) -> Feed:
-        """Return the function from host features to seed input. Looked up once a stage."""
-        return isolated_input if self.isolates(topology, stage) else coupled_input
 
     def _changed(
         self, topology: Topology, stages: tuple[SeedStage, ...], *, isolated: bool

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import sys
 
 
@@ -9,6 +10,8 @@ def main() -> None:
     """Run `esper-audit` and exit."""
     from esper_audit.replay import replay
 
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")
     status = replay(sys.argv[1:])
     if status is not None:
         sys.exit(status)

@@ -39,9 +39,13 @@ def checks(_: click.Context, __: click.Parameter, values: tuple[str, ...]) -> li
 @click.option("--unsafe-fixes", is_flag=True, help="Apply fixes that change behaviour as well.")
 @click.option("--diff", is_flag=True, help="Show what the fixes would change, change nothing.")
 @click.option("--jobs", default=0, metavar="N", help="Processes; 0 chooses.")
-@click.option("--no-sieve", is_flag=True, help="Hand every file to LibCST whole (slow; same findings).")
+@click.option(
+    "--no-sieve", is_flag=True, help="Hand every file to LibCST whole (slow; same findings)."
+)
 @click.option("--no-cache", is_flag=True, help="Look at every file afresh.")
-@click.option("--config", "config_file", default=None, metavar="FILE", help="Use this configuration.")
+@click.option(
+    "--config", "config_file", default=None, metavar="FILE", help="Use this configuration."
+)
 def command(**options: Any) -> None:
     """Check the source below PATHS (default: those of the configuration)."""
     asked = msgspec.convert(options, Asked)
@@ -108,8 +112,12 @@ class Asked(msgspec.Struct, frozen=True):
     def _fix(self, project: Project, request: pipeline.Request) -> tuple[int, str]:
         """Apply or show the fixes, then say what remains; the status is that of what remains."""
         if self.since or self.stdin_filename:
-            raise UsageError("--fix, --unsafe-fixes and --diff work on whole files: leave out --since and stdin")
-        fixes = pipeline.fix(project, request, Fixing(unsafe=self.unsafe_fixes, write=not self.diff))
+            raise UsageError(
+                "--fix, --unsafe-fixes and --diff work on whole files: leave out --since and stdin"
+            )
+        fixes = pipeline.fix(
+            project, request, Fixing(unsafe=self.unsafe_fixes, write=not self.diff)
+        )
         if self.diff:
             return (FINDINGS if fixes else CLEAN), "".join(map(diff, fixes))
         audit = pipeline.check(project, request)

@@ -11,7 +11,9 @@ from esper_audit.ticket_store import TicketStore
 
 
 @click.command("report")
-@click.option("--config", "config_file", default=None, metavar="FILE", help="Use this configuration.")
+@click.option(
+    "--config", "config_file", default=None, metavar="FILE", help="Use this configuration."
+)
 def command(config_file: str | None) -> None:
     """Render the page of every ticket again; `esper-audit run` renders the audit's own pages too."""
     project = find_project([], config_file)

@@ -22,7 +22,9 @@ class Verbs(click.Group):
         """Return the names of the verbs."""
         files = os.listdir(os.path.dirname(__file__))
         return sorted(
-            file.removesuffix(".py") for file in files if file.endswith(".py") and file not in NOT_VERBS
+            file.removesuffix(".py")
+            for file in files
+            if file.endswith(".py") and file not in NOT_VERBS
         )
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:

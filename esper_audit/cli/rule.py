@@ -19,7 +19,9 @@ WIDTH = 80
 
 @click.command("rule")
 @click.argument("check_id", required=False, metavar="[ID]")
-@click.option("--config", "config_file", default=None, metavar="FILE", help="Use this configuration.")
+@click.option(
+    "--config", "config_file", default=None, metavar="FILE", help="Use this configuration."
+)
 def command(check_id: str | None, config_file: str | None) -> None:
     """List the checks, or explain one: what, why, good and bad code, options."""
     handbook = Handbook(find_project([], config_file))
@@ -28,7 +30,9 @@ def command(check_id: str | None, config_file: str | None) -> None:
     elif check_id in handbook.checks:
         lines = _explained(handbook.checks[check_id], handbook)
     else:
-        raise UsageError(f"no check is called '{check_id}'{did_you_mean(check_id, handbook.checks)}")
+        raise UsageError(
+            f"no check is called '{check_id}'{did_you_mean(check_id, handbook.checks)}"
+        )
     click.echo("\n".join(lines))
 
 

@@ -17,7 +17,9 @@ from esper_audit.whole_audit import Run, run
 
 
 @click.command("run")
-@click.option("--config", "config_file", default=None, metavar="FILE", help="Use this configuration.")
+@click.option(
+    "--config", "config_file", default=None, metavar="FILE", help="Use this configuration."
+)
 @click.option("--no-cache", is_flag=True, help="Look at every file afresh.")
 def command(config_file: str | None, *, no_cache: bool) -> None:
     """Audit the project: check its source, write its tickets and reports, say what is new.

@@ -1,4 +1,4 @@
-"""Output for code scanning services: SARIF 2.1.0, with relative paths, fingerprints, suppressions and what was not analysed."""
+"""Output for code scanning: SARIF 2.1.0, relative paths, fingerprints, suppressions, what was not analysed."""
 
 from __future__ import annotations
 
@@ -22,8 +22,12 @@ def render(audit: Audit, handbook: Handbook) -> str:
     """Return one run as a SARIF log."""
     ids = sorted({*audit.checks, *(f.check for f in audit.findings)})
     results: list[Json] = [_result(finding, ids) for finding in audit.findings]
-    results += [_result(s.finding, ids, s.suppression) for s in audit.suppressed if s.finding.check in ids]
-    results += [_result(t.finding, ids) | _ticket(t) for t in audit.ticketed if t.finding.check in ids]
+    results += [
+        _result(s.finding, ids, s.suppression) for s in audit.suppressed if s.finding.check in ids
+    ]
+    results += [
+        _result(t.finding, ids) | _ticket(t) for t in audit.ticketed if t.finding.check in ids
+    ]
     driver: Json = {
         "name": "esper-audit",
         "informationUri": "https://pypi.org/project/esper-audit/",
@@ -56,7 +60,10 @@ def _rule(check: type[Check], handbook: Handbook) -> Json:
         "fullDescription": {"text": contract.statement},
         "help": {"text": help_text, "markdown": help_text},
         "defaultConfiguration": {"level": LEVELS[Severity(check.severity)]},
-        "properties": {"tags": [str(check.category), check.contract], "precision": str(check.confidence)},
+        "properties": {
+            "tags": [str(check.category), check.contract],
+            "precision": str(check.confidence),
+        },
     }
 
 

@@ -10,6 +10,9 @@ from esper_audit.audit import Audit
 from esper_audit.finding import Finding
 from esper_audit.handbook import Handbook
 
+CONTROL_PICTURES = {code: 0x2400 + code for code in range(0x20) if chr(code) not in "\t\n"}
+CONTROL_PICTURES |= {0x7F: 0x2421, **dict.fromkeys(range(0x80, 0xA0), 0xFFFD)}
+
 
 class Piece(NamedTuple):
     """A stretch of text and the style it has on a terminal (empty for plain)."""
@@ -26,10 +29,15 @@ def render(audit: Audit, handbook: Handbook) -> str:
 def pieces(audit: Audit, handbook: Handbook) -> Iterator[Piece]:
     """Yield the report piece by piece, styled for a terminal."""
     for finding in audit.findings:
-        yield from _frame(finding)
+        yield from map(_harmless, _frame(finding))
     yield from _contracts(audit, handbook)
-    yield from _not_analysed(audit)
+    yield from map(_harmless, _not_analysed(audit))
     yield from _summary(audit)
+
+
+def _harmless(piece: Piece) -> Piece:
+    """Show the control characters of audited code instead of obeying them."""
+    return Piece(piece.text.translate(CONTROL_PICTURES), piece.style)
 
 
 def _frame(finding: Finding) -> Iterator[Piece]:
@@ -82,7 +90,9 @@ def _not_analysed(audit: Audit) -> Iterator[Piece]:
 def _summary(audit: Audit) -> Iterator[Piece]:
     if audit.findings:
         by_severity = Counter(finding.severity for finding in audit.findings)
-        counted = ", ".join(f"{count} {severity}" for severity, count in sorted(by_severity.items()))
+        counted = ", ".join(
+            f"{count} {severity}" for severity, count in sorted(by_severity.items())
+        )
         files = len({finding.location.path for finding in audit.findings})
         yield Piece(f"{_count(len(audit.findings), 'finding')} ({counted}) in {files} of ", "bold")
         yield Piece(_count(audit.files, "file"), "bold")

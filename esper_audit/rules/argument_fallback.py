@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ast
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from esper_audit import cst
 from esper_audit.absent_arguments import (
@@ -216,7 +216,7 @@ class ArgumentFallback(Rule):
         ),
     )
 
-    def may_match(self, node: ast.AST, enclosing: list[ast.stmt]) -> bool:
+    def may_match(self, node: ast.AST, enclosing: Sequence[ast.stmt]) -> bool:
         """Keep functions that replace an optional parameter by another one."""
         return isinstance(node, Function) and any(self._fallbacks(node))
 

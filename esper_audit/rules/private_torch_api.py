@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from esper_audit import cst
 from esper_audit.ast_walk import walk
@@ -85,7 +85,8 @@ class PrivateTorchApi(Rule):
         Valid("a local variable called torch", "def f(torch):\n    return torch._x\n"),
         Valid(
             "an import for the type checker",
-            "import typing\nif typing.TYPE_CHECKING:\n    from torch._C import Node\n    import torch._C\n",
+            "import typing\nif typing.TYPE_CHECKING:\n"
+            "    from torch._C import Node\n    import torch._C\n",
         ),
         Valid(
             "a module imported for what is documented below it",
@@ -141,14 +142,12 @@ class PrivateTorchApi(Rule):
         ),
     )  # fmt: skip
 
-    def may_match(self, node: ast.AST, enclosing: list[ast.stmt]) -> bool:
+    def may_match(self, node: ast.AST, enclosing: Sequence[ast.stmt]) -> bool:
         """Keep private attributes and imports from torch that may be private."""
         if isinstance(node, ast.Attribute):
             return _is_private(node.attr) and _starts_at_a_name(node.value)
         if isinstance(node, (ast.Import, ast.ImportFrom)):
-            names = (alias.name for alias in node.names)
-            targets = (target for _, target in imported(node))
-            return any(map(self._objects_to, names if isinstance(node, ast.Import) else targets))
+            return any(map(self._objects_to, _names(node)))
         return True
 
     def check(self, node: cst.CSTNode, view: View) -> Iterator[Violation]:
@@ -156,12 +155,10 @@ class PrivateTorchApi(Rule):
         if isinstance(node, cst.Attribute) and _is_private(node.attr.value):
             yield from self._check_attribute(node, view)
         elif isinstance(node, (cst.Import, cst.ImportFrom)):
-            for alias, target in _targets(node):
-                plain = isinstance(alias, cst.ImportAlias) and isinstance(node, cst.Import)
-                bare = plain and alias.asname is None
-                objects = self._objects_to_import if bare else self._objects_to
+            for place, target, binds_torch in _targets(node):
+                objects = self._objects_to_import if binds_torch else self._objects_to
                 if objects(target) and not _is_for_types(view.source, target):
-                    yield Violation(alias, f"{target} is private to PyTorch")
+                    yield Violation(place, f"{target} is private to PyTorch")
 
     def _check_attribute(self, node: cst.Attribute, view: View) -> Iterator[Violation]:
         whole = _whole_chain(node, view)
@@ -213,29 +210,32 @@ def _whole_chain(node: cst.Attribute, view: View) -> cst.Attribute:
     return node
 
 
-def _targets(node: cst.Import | cst.ImportFrom) -> Iterator[tuple[cst.CSTNode, str]]:
-    """Yield each imported thing with its full dotted name."""
+def _targets(node: cst.Import | cst.ImportFrom) -> Iterator[tuple[cst.CSTNode, str, bool]]:
+    """Yield each import's place and full dotted name, and whether it only binds `torch`."""
     if isinstance(node, cst.Import):
-        yield from ((alias, dotted(alias.name)) for alias in node.names)
+        for alias in node.names:
+            yield alias, dotted(alias.name), alias.asname is None
     elif node.module is not None and not node.relative:
         module = dotted(node.module)
         if isinstance(node.names, cst.ImportStar):
-            yield node, module
+            yield node, module, False
         else:
-            yield from ((alias, f"{module}.{dotted(alias.name)}") for alias in node.names)
+            yield from ((alias, f"{module}.{dotted(alias.name)}", False) for alias in node.names)
 
 
 def _is_for_types(source: Source, name: str) -> bool:
     """Say whether a name is imported under `if TYPE_CHECKING`."""
     for node in walk(source.tree):
         if isinstance(node, ast.If) and ast.unparse(node.test).endswith("TYPE_CHECKING"):
-            for statement in node.body:
-                if isinstance(statement, ast.Import):
-                    names = [alias.name for alias in statement.names]
-                elif isinstance(statement, ast.ImportFrom):
-                    names = [target for _, target in imported(statement)]
-                else:
-                    names = []
-                if name in names:
-                    return True
+            if any(name in _names(statement) for statement in node.body):
+                return True
     return False
+
+
+def _names(statement: ast.stmt) -> list[str]:
+    """Return the full dotted names that an import brings; nothing for another statement."""
+    if isinstance(statement, ast.Import):
+        return [alias.name for alias in statement.names]
+    if isinstance(statement, ast.ImportFrom):
+        return [target for _, target in imported(statement)]
+    return []

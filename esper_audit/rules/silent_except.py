@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ast
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from esper_audit import cst
 from esper_audit.ast_walk import walk as walk_ast
@@ -192,7 +192,7 @@ class SilentExcept(Rule):
         ),
     )  # fmt: skip
 
-    def may_match(self, node: ast.AST, enclosing: list[ast.stmt]) -> bool:
+    def may_match(self, node: ast.AST, enclosing: Sequence[ast.stmt]) -> bool:
         """Keep clauses that may catch everything and hold only plain statements."""
         if not isinstance(node, ast.ExceptHandler):
             return True

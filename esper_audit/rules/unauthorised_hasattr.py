@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from esper_audit import cst
 from esper_audit.except_clauses import (
@@ -191,7 +191,7 @@ class UnauthorisedHasattr(Rule):
         ),
     )
 
-    def may_match(self, node: ast.AST, enclosing: list[ast.stmt]) -> bool:
+    def may_match(self, node: ast.AST, enclosing: Sequence[ast.stmt]) -> bool:
         """Keep handlers that may catch AttributeError, and calls that name what they ask for."""
         if isinstance(node, ast.ExceptHandler):
             always_raises = any(isinstance(statement, ast.Raise) for statement in node.body)

@@ -1,25 +1,31 @@
-"""The rule `unguarded-norm-ratio`: a quotient that grows without bound where its norm is near zero."""
+"""The rule `unguarded-norm-ratio`: a quotient that explodes where its norm is near zero."""
 
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from esper_audit import cst
 from esper_audit.cst_walk import children
 from esper_audit.finding import Category, Severity
-from esper_audit.names import Function, parameters
+from esper_audit.names import Function, dotted, parameters
 from esper_audit.norms import NormFlow, split_epsilon
 from esper_audit.rule import Invalid, Options, Reach, Replacement, Rule, Triggers, Valid, Violation
 from esper_audit.view import View
+
+FLOAT = frozenset({"float", "int", "item"})
+UNBOUNDED = "is unbounded: where `{}` is 0 only the epsilon keeps it finite"
+EMPTY = "divides by `{}`, which is 0 for a module without parameters"
+SEED_RATIO = f"`seed_norm / (host_norm + {{}})` {UNBOUNDED.format('host_norm')}"
+NO_PARAMETERS = "`{0} / {1}` " + EMPTY.replace("{}", "{1}")
 
 
 class NormRatioOptions(Options, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """What a repaired ratio may reach, and whether `x / x.norm()` is looked at.
 
     `largest_ratio`: the clamp that the fix puts on a ratio of norms.
-    `own_norm`: also report a vector divided by its own norm without an epsilon, which is NaN for the
-    zero vector and at most 1 for every other.
+    `own_norm`: also report a vector divided by its own norm without an epsilon, which is NaN for
+    the zero vector and at most 1 for every other.
     """
 
     largest_ratio: float = 10.0
@@ -29,11 +35,18 @@ class NormRatioOptions(Options, frozen=True, kw_only=True, forbid_unknown_fields
 class UnguardedNormRatio(Rule):
     """A quotient grows without bound where the norm it divides by is near zero.
 
-    What: x
+    What: a division by a norm (by what the function calls or assigns, else by name) that nothing
+    guards: no test of the norm or of what it measures, no lower clamp, no upper clamp, comparison
+    or assertion of the quotient or of what it goes into. `+ eps` with an epsilon below 1e-4, or one
+    that only has a name, is no guard. Also a division by the number of some part's parameters.
 
-    Why: x
+    Why: a frozen or converged host has no gradient. The ratio is then the seed's norm times 1e8, or
+    inf, or NaN, and the gate that reads it lets the seed pass, or a running average never recovers.
 
-    Quiet: x
+    Quiet: anything divided by its own norm, directly or through a product with the quotient (clip
+    coefficients, projections, weight normalisation): that is bounded, and NaN only for the zero
+    vector (see the option `own_norm`); an epsilon of 1e-4 or more; norm layers; limits such as
+    `max_norm`; counts of all parameters; decibels (`log10`), which are infinite by definition.
 
     Tickets: deep dive 1.2, B3-PT-01, B3-DRL-14, real code
     """
@@ -48,10 +61,134 @@ class UnguardedNormRatio(Rule):
     Options = NormRatioOptions
     options: NormRatioOptions
 
-    VALID = (Valid("a required parameter", "x=1\n"),)
-    INVALID = (Invalid("a", "x=1\n", ()),)
+    VALID = (
+        Valid(
+            "an early return for a host without gradient, and a clamp",
+            "def ratio(seed_norm, host_norm, factor):\n"
+            "    if host_norm < GRADIENT_EPSILON:\n        return 0.0\n"
+            "    return min(10.0, seed_norm / host_norm * factor)\n",
+        ),
+        Valid(
+            "an upper clamp of what the ratio goes into",
+            "def trust(w, g):\n    raw = w.norm() / (g.norm() + 1e-8)\n"
+            "    scaled = raw * 0.5\n    return scaled.clamp(max=10.0)\n",
+        ),
+        Valid(
+            "a lower clamp of the norm",
+            "def ratio(seed_norm, host):\n"
+            "    host_norm = torch.linalg.vector_norm(host).clamp(min=1e-3)\n"
+            "    return seed_norm / host_norm\n",
+        ),
+        Valid(
+            "a trust ratio chosen by torch.where",
+            "def step(p, g):\n    w_norm, g_norm = p.norm(2.0), g.norm(2.0)\n"
+            "    trust = torch.where(g_norm > 0, w_norm / g_norm, 1.0)\n    return trust\n",
+        ),
+        Valid(
+            "a clip coefficient that is compared",
+            "def clip(grads, max_norm, total_norm):\n"
+            "    coefficient = max_norm / (total_norm + 1e-6)\n"
+            "    if coefficient < 1:\n        torch._foreach_mul_(grads, coefficient)\n",
+        ),
+        Valid("a vector and its own norm", "def unit(x):\n    return x / (x.norm() + 1e-8)\n"),
+        Valid(
+            "embeddings and their own norm, by a helper and by a variable",
+            "def encode(image, text):\n    text_norm = torch.norm(text, dim=-1, keepdim=True)\n"
+            "    return image / _vector_norm(image), text / text_norm\n",
+        ),
+        Valid(
+            "weight normalisation",
+            "def weight(g, v):\n    norm = v.norm(2, keep, keepdim=True)\n"
+            "    return v * (g / norm.to(g.dtype))\n",
+        ),
+        Valid(
+            "a perturbation scaled to the gradients it multiplies",
+            "def perturb(self, rho):\n    grad_norm = self.grad_norm()\n"
+            "    scale = rho / (grad_norm + self.eps)\n"
+            "    for p in self.params:\n        p.add_(p.grad * scale)\n",
+        ),
+        Valid(
+            "a test of what the norm measures",
+            "def derivative(f, p, h):\n    if np.array_equal(p, np.zeros_like(p)):\n"
+            "        return 0.0\n    return f(h / np.linalg.norm(p))\n",
+        ),
+        Valid(
+            "an epsilon that is large enough to be meant",
+            "def score(e, x_norm):\n    return e / (1.0 + x_norm), e / (x_norm + 0.1)\n",
+        ),
+        Valid(
+            "a share of all parameters, and a mean over elements",
+            "def show(model, loss):\n"
+            "    all_params = sum(p.numel() for p in model.parameters())\n"
+            "    return 100 * trainable / all_params, loss.sum() / loss.numel()\n",
+        ),
+        Valid(
+            "a decibel",
+            "def sqnr(x, y):\n    return 20 * torch.log10(torch.norm(x) / torch.norm(x - y))\n",
+        ),
+        Valid(
+            "a name that is something else by its assignment",
+            "def scale(q, width):\n    norm = math.sqrt(width)\n    return q / norm\n",
+        ),
+    )
+    INVALID = (
+        Invalid(
+            "an epsilon alone",
+            "def ratio(seed_norm, host_norm):\n"
+            "    raw_ratio = seed_norm / (host_norm + GRADIENT_EPSILON)\n    return raw_ratio\n",
+            ((2, SEED_RATIO.format("GRADIENT_EPSILON")),),
+        ),
+        Invalid(
+            "plain numbers, repaired as the ticket asks",
+            "def ratio(seeds, hosts):\n"
+            "    seed_norm = torch.linalg.vector_norm(torch.stack(seeds)).item()\n"
+            "    host_norm = torch.linalg.vector_norm(torch.stack(hosts)).item()\n"
+            "    return seed_norm / (host_norm + 1e-8)\n",
+            ((4, SEED_RATIO.format("1e-8")),),
+            "def ratio(seeds, hosts):\n"
+            "    seed_norm = torch.linalg.vector_norm(torch.stack(seeds)).item()\n"
+            "    host_norm = torch.linalg.vector_norm(torch.stack(hosts)).item()\n"
+            "    return (min(10.0, seed_norm / host_norm) if host_norm > 1e-8 else 0.0)\n",
+        ),
+        Invalid(
+            "norms of other things by data flow",
+            "def guidance(a, b):\n"
+            "    size = torch.norm(b, dim=1)\n    return torch.exp(-a.norm(dim=1) / size)\n",
+            ((3, "`-a.norm(dim=1) / size` divides by the norm `size`, which nothing guards"),),
+        ),
+        Invalid(
+            "a magnitude over the norm of a weight",
+            "def forward(self, x, magnitude):\n"
+            "    norm = self.get_weight_norm(self.weight).detach()\n"
+            "    return (magnitude / norm).view(1, -1) * x\n",
+            ((3, "`magnitude / norm` divides by the norm `norm`, which nothing guards"),),
+        ),
+        Invalid(
+            "a parameter count",
+            "def factor(host_params: int, seed_params: int) -> float:\n"
+            "    return (host_params / seed_params) ** 0.5\n",
+            ((2, NO_PARAMETERS.format("host_params", "seed_params")),),
+            "def factor(host_params: int, seed_params: int) -> float:\n"
+            "    return (host_params / seed_params if seed_params > 0 else 0.0) ** 0.5\n",
+        ),
+        Invalid(
+            "a count by data flow",
+            "def mean_gradient(total, seed):\n"
+            "    count = sum(p.numel() for p in seed.parameters())\n    return total / count\n",
+            ((3, NO_PARAMETERS.format("total", "count")),),
+            "def mean_gradient(total, seed):\n"
+            "    count = sum(p.numel() for p in seed.parameters())\n"
+            "    return (total / count if count > 0 else 0.0)\n",
+        ),
+        Invalid(
+            "an own norm, where that is asked for",
+            "def unit(x):\n    return x / x.norm()\n",
+            ((2, "`x / x.norm()` is NaN for the zero vector"),),
+            options={"own_norm": True},
+        ),
+    )
 
-    def may_match(self, node: ast.AST, enclosing: list[ast.stmt]) -> bool:
+    def may_match(self, node: ast.AST, enclosing: Sequence[ast.stmt]) -> bool:
         """Keep functions with an unguarded division."""
         return isinstance(node, Function) and any(self._complaints(node))
 
@@ -65,7 +202,11 @@ class UnguardedNormRatio(Rule):
             for division, complaint in zip(_divisions(node.body), complaints, strict=True):
                 if complaint:
                     quotient = " ".join(view.code(_bare(division)).split())
-                    yield Violation(division, f"`{quotient}` {complaint}")
+                    yield Violation(
+                        division,
+                        f"`{quotient}` {complaint}",
+                        self._guarded(division, function, view),
+                    )
 
     def _complaints(self, function: Function) -> list[str]:
         """Return for each division of a function what is wrong with it, or an empty string."""
@@ -83,13 +224,51 @@ class UnguardedNormRatio(Rule):
             return ""
         name = ast.unparse(core)
         if is_count:
-            return f"divides by `{name}`, which is 0 for a module without parameters"
+            return EMPTY.format(name)
         if flow.divides_its_own(division, core):
             is_wanted = self.options.own_norm and epsilon is None
             return "is NaN for the zero vector" if is_wanted else ""
-        if epsilon is not None:
-            return f"has no bound: `{ast.unparse(epsilon)}` alone leaves it astronomically large where `{name}` is 0"
-        return f"divides by the norm `{name}`, which is neither tested for zero nor clamped"
+        if epsilon is None:
+            return f"divides by the norm `{name}`, which nothing guards"
+        return UNBOUNDED.format(name)
+
+    def _guarded(
+        self, division: cst.BinaryOperation, function: Function, view: View
+    ) -> Replacement | None:
+        """Return the quotient behind a test; only for plain numbers, which Python can test."""
+        core, epsilon = _parts(division.right, view)
+        flow = NormFlow(function)
+        is_count = flow.is_count(ast.Name(core))
+        if not core.isidentifier() or not (is_count or _is_plain_number(core, function, flow)):
+            return None
+        quotient = f"{view.code(division.left)} / {core}"
+        bounded = quotient if is_count else f"min({self.options.largest_ratio}, {quotient})"
+        guarded = f"{bounded} if {core} > {epsilon or 0} else 0.0"
+        return Replacement(
+            division,
+            guarded if division.lpar else f"({guarded})",
+            safe=False,
+            description=f"read the ratio as 0 where `{core}` is, and bound it elsewhere",
+        )
+
+
+def _is_plain_number(name: str, function: Function, flow: NormFlow) -> bool:
+    """Say whether a name is annotated as a number, or comes from `.item()`, `float()`."""
+    annotations = {p.arg: p.annotation for p in parameters(function.args)}
+    annotation = annotations.get(name)
+    if annotation is not None:
+        return ast.unparse(annotation) in FLOAT
+    calls = [value.func for value in flow.values.get(name, ()) if isinstance(value, ast.Call)]
+    return any(
+        dotted(f) in FLOAT or (isinstance(f, ast.Attribute) and f.attr in FLOAT) for f in calls
+    )
+
+
+def _parts(denominator: cst.BaseExpression, view: View) -> tuple[str, str]:
+    """Return the code of a denominator and of the epsilon added to it, if any."""
+    if isinstance(denominator, cst.BinaryOperation) and isinstance(denominator.operator, cst.Add):
+        return view.code(denominator.left), view.code(denominator.right)
+    return view.code(denominator), ""
 
 
 def _divisions(body: cst.CSTNode) -> list[cst.BinaryOperation]:

@@ -22,7 +22,7 @@ from esper_ref import (
     ste_forward,
 )
 from esper_ref.errors import BlendError, SlotError
-from esper_ref.isolation import coupled_input, isolated_input
+from esper_ref.isolation import seed_input_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -91,7 +91,7 @@ def test_behind_a_detached_input_the_host_hears_only_the_direct_path(
     h = torch.randn(2, 3, 4, dtype=torch.float64, requires_grad=True)
     seed, gating = nn.Linear(4, 4).double(), nn.Linear(4, 1).double()
     alpha = torch.tensor(0.6, dtype=torch.float64)
-    u = isolated_input(h)
+    u = seed_input_of(h, isolated=True)
     s, gate = seed(u), torch.sigmoid(gating(u))
     cotangent = torch.randn_like(h)
     out = blend_with_isolation(h, s, alpha, seed_input=u, algorithm=algorithm, gate=gate)
@@ -129,11 +129,10 @@ def _host_gradient(slot: nn.Module, *, frozen: bool = False) -> list[float]:
     shape = (2, 8, 4, 4) if slot.topology == "cnn" else (2, 5, 8)
     h = torch.randn(shape, generator=generator, dtype=torch.float64).requires_grad_()
     cotangent = torch.randn(shape, generator=generator, dtype=torch.float64)
-    feed = slot.feed
-    if frozen:
-        slot.feed = isolated_input
+    isolated = slot.isolated
+    slot.isolated = isolated or frozen
     (slot(h) * cotangent).sum().backward()
-    slot.feed = feed
+    slot.isolated = isolated
     assert h.grad is not None
     return h.grad.flatten().tolist()
 
@@ -143,8 +142,6 @@ def test_the_policy_is_isolated_for_pictures_and_coupled_for_text_by_default() -
     for stage in BLENDED:
         assert policy.isolates("cnn", stage)
         assert not policy.isolates("transformer", stage)
-        assert policy.feed("cnn", stage) is isolated_input
-        assert policy.feed("transformer", stage) is coupled_input
 
 
 def test_the_policy_is_a_choice_by_topology_and_stage() -> None:
@@ -165,26 +162,27 @@ def test_a_seed_that_trains_is_isolated_whatever_the_policy() -> None:
 
 def test_seed_inputs_are_contiguous_and_share_memory_where_they_can() -> None:
     h = torch.randn(2, 8, 4, 4, requires_grad=True)
-    assert isolated_input(h).data_ptr() == h.data_ptr()
-    assert coupled_input(h) is h
+    assert seed_input_of(h, isolated=True).data_ptr() == h.data_ptr()
+    assert seed_input_of(h, isolated=False) is h
     last = h.to(memory_format=torch.channels_last)
-    assert isolated_input(last).is_contiguous()
-    assert not isolated_input(last).requires_grad
-    assert coupled_input(last).is_contiguous()
-    assert coupled_input(last).requires_grad
+    for isolated in (True, False):
+        assert seed_input_of(last, isolated=isolated).is_contiguous()
+        assert seed_input_of(last, isolated=isolated).requires_grad is not isolated
 
 
 SEGFAULT = """
 import torch
 torch.set_num_threads(1)
-from esper_ref.isolation import isolated_input
+from esper_ref.isolation import seed_input_of
 norm = torch.nn.GroupNorm(2, 8)
 x = torch.randn(2, 8, 4, 4).to(memory_format=torch.channels_last)
 norm({fed}).sum().backward()
 """
 
 
-@pytest.mark.parametrize(("fed", "survives"), [("isolated_input(x)", True), ("x.detach()", False)])
+@pytest.mark.parametrize(
+    ("fed", "survives"), [("seed_input_of(x, isolated=True)", True), ("x.detach()", False)]
+)
 def test_a_group_norm_behind_a_channels_last_host_survives_its_backward(
     fed: str, survives: bool
 ) -> None:

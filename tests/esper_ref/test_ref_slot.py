@@ -36,7 +36,7 @@ from esper_ref import (
     SeedStage,
 )
 from esper_ref.errors import AlphaError, BlueprintError, SlotError, TopologyError
-from esper_ref.isolation import coupled_input
+from esper_ref.isolation import seed_input_of
 
 SILENT = tuple(s for s in SeedStage if s not in (*BLENDED, SeedStage.TRAINING))
 LIVELY = {"cnn": "conv_light", "transformer": "attention"}
@@ -111,7 +111,7 @@ def test_the_test_above_sees_a_seed_that_is_fed_attached_features(topology: str)
     model.germinate_seed(LIVELY[topology], slot="r0c1")
     walk_to(model.slot("r0c1"), SeedStage.TRAINING)
     redraw(model.get_seed_parameters())
-    model.slot("r0c1").feed = coupled_input
+    model.slot("r0c1").isolated = False
     with pytest.raises(AssertionError):
         assert_host_does_not_notice(model, alone, inputs(topology))
 
@@ -382,7 +382,7 @@ def test_the_gate_hears_the_host_only_where_the_policy_couples_them() -> None:
         h = features("cnn").requires_grad_()
         slot(h)
         assert slot.gate is not None
-        gate = slot.gate.get_alpha_for_blend(slot.feed(h))
+        gate = slot.gate.get_alpha_for_blend(seed_input_of(h, isolated=slot.isolated))
         assert gate.requires_grad
         (gradient,) = torch.autograd.grad(gate.sum(), h, allow_unused=True)
         assert (gradient is not None) is coupled

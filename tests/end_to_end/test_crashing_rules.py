@@ -1,0 +1,111 @@
+"""A rule that fails costs that rule on that file, by name; one that does not load stops the run; a dead worker costs a file."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from audits import GOOD, run, write
+from local_rules import CONFIGURATION, KILLS, RAISES, with_rule
+
+CALLS_OLD = f"{GOOD}old(1)\n"
+MAY_MATCH_RAISES = "def may_match(self, node, enclosing):\n    return 1 / 0\n"
+CRASHES = {
+    "check raises": (RAISES, "", "the rule raised ValueError: cannot think in check, line"),
+    "may_match raises": ("yield from ()", MAY_MATCH_RAISES, "the rule raised ZeroDivisionError: "),
+    "check returns nothing": ("return None", "", "the rule raised TypeError: "),
+    "check reports what is no node": ("yield Violation('here', 'no')", "", "the rule raised TypeError: "),
+    "check reports a node of no file": (
+        "yield Violation(cst.Name('x'), 'no')",
+        "",
+        "the rule raised KeyError: ",
+    ),
+    "check reports what is no violation": ("yield 1", "", "the rule raised AttributeError: "),
+    "the replacement is for no node": (
+        "yield Violation(node, 'no', Replacement('x', 'y', True, 'z'))",
+        "",
+        "the rule raised TypeError: ",
+    ),
+    "check recurses for ever": (
+        "def again():\n    return again()\nagain()\nyield",
+        "",
+        "the rule raised RecursionError: ",
+    ),
+}
+
+
+@pytest.mark.parametrize(("body", "members", "said"), CRASHES.values(), ids=CRASHES)
+def test_a_rule_that_fails_costs_that_rule_on_that_file(
+    tmp_path: Path, body: str, members: str, said: str
+) -> None:
+    write(with_rule(tmp_path, "fails", body, members=members), {"a.py": CALLS_OLD, "b.py": GOOD})
+    ran = run(tmp_path, "check")
+    assert (ran.status, ran.err) == (3, "")
+    assert ran.places == ["a.py:2:8", "b.py:2:8"]
+    assert len(ran.not_looked_at) == 1
+    assert ran.not_looked_at[0].startswith(f"a.py: fails: {said}")
+
+
+def test_a_rule_keeps_the_findings_it_had_before_it_failed(tmp_path: Path) -> None:
+    body = "yield Violation(node, 'found')\nyield Violation('here', 'no')"
+    write(with_rule(tmp_path, "fails", body), {"a.py": "old(1)\n"})
+    ran = run(tmp_path, "check")
+    assert ran.status == 3
+    assert "a.py:1:1 P2 fails" in ran.out
+
+
+@pytest.mark.parametrize("jobs", ["1", "2"])
+def test_a_rule_that_leaves_the_program_does_not_end_it(tmp_path: Path, jobs: str) -> None:
+    write(with_rule(tmp_path, "leaves", "raise SystemExit(0)\nyield"), {"a.py": CALLS_OLD, "b.py": GOOD})
+    ran = run(tmp_path, "check", "--jobs", jobs)
+    assert ran.status == 3
+    assert "b.py:2:8" in ran.places
+    assert ran.not_looked_at[0].startswith("a.py: ")
+
+
+def test_a_killed_worker_costs_the_file_in_its_hands(tmp_path: Path) -> None:
+    files = {f"good{i}.py": GOOD for i in range(6)}
+    write(with_rule(tmp_path, "kills", KILLS), {**files, "a.py": "old(1)\n", "z.py": "old(1)\n"})
+    ran = run(tmp_path, "check", "--jobs", "2")
+    assert (ran.status, ran.err) == (3, "")
+    assert ran.places == [f"good{i}.py:2:8" for i in range(6)]
+    assert ran.not_looked_at == [
+        f"{name}: the process looking at it was killed by SIGKILL" for name in ("a.py", "z.py")
+    ]
+
+
+def test_a_killed_worker_is_asked_again_the_next_time(tmp_path: Path) -> None:
+    body = f"if not os.path.exists({str(tmp_path / 'spare')!r}):\n    {KILLS}\n".replace("\nyield", "\n    yield")
+    write(with_rule(tmp_path, "kills", body), {"good.py": GOOD, "a.py": "old(1)\n"})
+    first = run(tmp_path, "check", "--jobs", "2")
+    second = run(tmp_path, "check", "--jobs", "2")
+    (tmp_path / "spare").touch()
+    third = run(tmp_path, "check", "--jobs", "2")
+    assert [first.status, second.status, third.status] == [3, 3, 1]
+    assert first == second
+
+
+UNLOADABLE = {
+    "a syntax error": ("def f(:\n", "SyntaxError"),
+    "an exception at import": ("1 / 0\n", "ZeroDivisionError: division by zero"),
+    "an exit at import": ("raise SystemExit(0)\n", "SystemExit: 0"),
+    "no rule inside": ("x = 1\n", "holds no subclass of esper_audit.rule.Rule"),
+}
+
+
+@pytest.mark.parametrize(("source", "said"), UNLOADABLE.values(), ids=UNLOADABLE)
+def test_a_rule_that_does_not_load_stops_the_run_by_name(tmp_path: Path, source: str, said: str) -> None:
+    configuration = CONFIGURATION.format(file="mine.py")
+    write(tmp_path, {"mine.py": source, "pyproject.toml": configuration, "good.py": GOOD})
+    ran = run(tmp_path, "check")
+    assert (ran.status, ran.out) == (2, "")
+    assert "mine.py" in ran.err
+    assert said in ran.err
+    assert "Traceback" not in ran.err
+
+
+def test_a_rule_file_that_is_missing_stops_the_run_by_name(tmp_path: Path) -> None:
+    write(tmp_path, {"pyproject.toml": CONFIGURATION.format(file="mine.py"), "good.py": GOOD})
+    ran = run(tmp_path, "check")
+    assert (ran.status, ran.out) == (2, "")
+    assert ran.err.endswith("mine.py: no such Python file\n")

@@ -1,0 +1,69 @@
+"""Small rules of a project's own, as source: each speaks of calls of one function and does as it is told."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+CONFIGURATION = '[tool.esper-audit]\nlocal-rules = ["{file}"]\n'
+TEMPLATE = '''"""The rule `{id}`."""
+
+from __future__ import annotations
+
+import os
+import signal
+
+from esper_audit import cst
+from esper_audit.finding import Category, Severity
+from esper_audit.rule import Invalid, Options, Reach, Replacement, Rule, Triggers, Valid, Violation
+
+
+class OfATest(Rule):
+    """Something is called {call}.
+
+    What: calls of {call}.
+
+    Why: a test needs a rule that does as it is told.
+
+    Quiet: everything else.
+
+    Tickets: real code
+    """
+
+    contract = "no-hasattr"
+    category = Category.API_CONTRACT
+    severity = Severity.P2
+    triggers = Triggers(calls=frozenset({{"{call}"}}))
+{members}
+    VALID = (Valid("another call", "new(1)\\n"),)
+    INVALID = (Invalid("the call", "{call}(1)\\n", ((1, "{call}"),)),)
+
+    def check(self, node, view):
+{body}
+'''
+SPEAKS = 'yield Violation(node, "{call} is called")'
+RAISES = 'raise ValueError("cannot think")\nyield'
+KILLS = 'os.kill(os.getpid(), signal.SIGKILL)\nyield'
+
+
+def rule_source(id: str, body: str = SPEAKS, *, call: str = "old", members: str = "") -> str:  # noqa: A002  # the word for it
+    """Return the source of a rule whose `check` has this body."""
+    return TEMPLATE.format(
+        id=id,
+        call=call,
+        members=_indented(members, 4),
+        body=_indented(body.format(call=call) if body == SPEAKS else body, 8),
+    )
+
+
+def with_rule(root: Path, id: str, body: str = SPEAKS, *, call: str = "old", members: str = "") -> Path:  # noqa: A002  # the word for it
+    """Write a rule into `root` and a configuration that names it; return `root`."""
+    file = f"house/{id.replace('-', '_')}.py"
+    (root / "house").mkdir(exist_ok=True)
+    (root / file).write_text(rule_source(id, body, call=call, members=members))
+    (root / "pyproject.toml").write_text(CONFIGURATION.format(file=file))
+    (root / ".gitignore").write_text("house/\n")
+    return root
+
+
+def _indented(text: str, width: int) -> str:
+    return "\n".join(" " * width + line if line else "" for line in text.split("\n"))
