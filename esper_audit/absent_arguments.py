@@ -17,10 +17,15 @@ TENSOR_ATTRIBUTES = frozenset(
     | {"unsqueeze", "squeeze", "expand", "requires_grad", "mean", "sum", "sigmoid", "tanh", "chunk"}
 )
 TENSOR_MODULES = ("torch.", "numpy.", "einops.", "jax.")
+TAKES_SIZES = frozenset(
+    {"arange", "empty", "eye", "full", "linspace", "ones", "rand", "randint", "randn", "zeros"}
+    | {"tril_indices", "triu_indices", "as_tensor", "tensor"}
+)
 COPIES = frozenset({"detach", "clone", "contiguous"})
 SIDES = (
     *({"i", "j"}, {"a", "b"}, {"x", "y"}, {"q", "k"}, {"left", "right"}, {"first", "second"}),
     *({"1", "2"}, {"0", "1"}, {"source", "target"}, {"src", "tgt"}, {"src", "dst"}),
+    *({"input", "output"}, {"inputs", "outputs"}),
 )
 
 
@@ -72,7 +77,9 @@ def carries_data(
 
 
 def is_relation(first: str, second: str) -> bool:
-    """Say whether two names are the sides of a relation: `pos_i` and `pos_j`, `x1` and `x2`."""
+    """Say whether two names are the sides of a relation: `pos_i` and `pos_j`, `K` and `new_K`."""
+    if first.removeprefix("new_") == second:
+        return True
     parts = [re.findall(r"[a-z]+|\d+", name.lower()) for name in (first, second)]
     differing = [set(pair) for pair in zip(*parts, strict=False) if pair[0] != pair[1]]
     return len(parts[0]) == len(parts[1]) and len(differing) == 1 and differing[0] in SIDES
@@ -165,7 +172,8 @@ def _uses_as_tensor(node: ast.AST, name: str, names: Names, scopes: Sequence[Fun
         return dotted(node.value) == name and node.attr in TENSOR_ATTRIBUTES
     if isinstance(node, ast.Call) and any(dotted(argument) == name for argument in node.args):
         function = names.resolve(dotted(node.func), scopes) or ""
-        return function.startswith(TENSOR_MODULES) and function.rpartition(".")[2].islower()
+        last = function.rpartition(".")[2]
+        return function.startswith(TENSOR_MODULES) and last.islower() and last not in TAKES_SIZES
     return False
 
 

@@ -1,4 +1,4 @@
-"""What an attention call is given, where its queries and keys come from, and who is meant to be causal."""
+"""What an attention call is given, where its queries and keys come from, what registers it."""
 
 from __future__ import annotations
 
@@ -13,8 +13,29 @@ from esper_audit.names import Function, dotted, parameters
 
 QUERY_OR_KEY = re.compile(r"^(q|k|query|key|queries|keys)(_\w+)?$|_(q|k|query|key)$")
 PRODUCTS = frozenset({"matmul", "bmm", "einsum", "baddbmm"})
-MASK_WORDS = re.compile(r"mask|tril|triu|bias|\binf\b|finfo|causal|cache|past")
+MASK_WORDS = re.compile(r"mask|bias|\binf\b|finfo|causal")
+HIDES = re.compile(r"tril|triu|masked_fill|cache|past")
 WORD = re.compile(r"[A-Z]+(?=[A-Z][a-z])|[A-Z]?[a-z]+|[A-Z]+")
+
+ON_PURPOSE = re.compile(
+    r"bi-?directional|non-?causal|not causal|cross-?attention|encoder|prefix|acausal|looks? both ways"
+)
+OTHER_KINDS = frozenset(
+    {"encoder", "cross", "bidirectional", "noncausal", "prefix", "vision", "visual", "image", "vit"}
+    | {
+        "pool",
+        "pooling",
+        "pooler",
+        "perceiver",
+        "resampler",
+        "seg",
+        "detr",
+        "segmentation",
+        "mask",
+        "bert",
+    }
+    | {"vae", "unet", "diffusion", "spatial", "non", "memory", "pixel", "object", "detection", "d"}
+)
 
 
 class Signature(NamedTuple):
@@ -44,7 +65,7 @@ def lack(call: ast.Call, signature: Signature) -> str:
     causal = given(call, "is_causal", signature.is_causal)
     if causal is None:
         return f"{without} and no is_causal"
-    return f"{without} and is_causal=False" if _is_literal(causal, False) else ""  # noqa: FBT003
+    return f"{without} and is_causal=False" if _is_literal(causal, False) else ""
 
 
 def given(call: ast.Call, name: str, position: int) -> ast.expr | None:
@@ -54,7 +75,7 @@ def given(call: ast.Call, name: str, position: int) -> ast.expr | None:
 
 
 def is_cross(call: ast.Call, function: Function) -> bool:
-    """Say whether queries and keys come from different parameters of a function."""
+    """Say whether queries and keys are computed from different parameters of a function."""
     query, key = given(call, "query", 0), given(call, "key", 1)
     if query is None or key is None:
         return False
@@ -62,7 +83,7 @@ def is_cross(call: ast.Call, function: Function) -> bool:
     names = {p.arg for p in parameters(function.args)} - {"self", "cls"}
     sources = [_sources(side, origins) & names for side in (query, key)]
     named_so = all(QUERY_OR_KEY.search(name) for side in sources for name in side)
-    return all(sources) and sources[0].isdisjoint(sources[1]) and not named_so
+    return all(sources) and sources[0] != sources[1] and not named_so
 
 
 def is_handwritten(softmax: ast.Call, function: Function) -> bool:
@@ -70,7 +91,11 @@ def is_handwritten(softmax: ast.Call, function: Function) -> bool:
     scores = softmax.args[0] if softmax.args else None
     if isinstance(softmax.func, ast.Attribute) and (scores is None or not _may_be_scores(scores)):
         scores = softmax.func.value
-    if scores is None or MASK_WORDS.search(ast.unparse(function)):
+    if scores is None or HIDES.search(ast.unparse(function)):
+        return False
+    kinds = (ast.Assign, ast.AugAssign, ast.Expr)
+    steps = [ast.unparse(node) for node in walk(function) if isinstance(node, kinds)]
+    if any(MASK_WORDS.search(step) for step in steps if ast.unparse(scores) in step):
         return False
     origins = _assignments(function)
     values = origins.get(dotted(scores), [scores])
@@ -88,12 +113,27 @@ def registrations(
     """Yield the strings that decorate a scope, or what in the module makes the scope's class."""
     classes = {scope.name for scope in scopes if isinstance(scope, ast.ClassDef)}
     for node in walk(tree):
-        if isinstance(node, (ast.FunctionDef, ast.ClassDef)) and node.decorator_list:
-            if node in scopes or classes & {n.id for n in walk(node) if isinstance(n, ast.Name)}:
-                for decorator in node.decorator_list:
-                    for part in walk(decorator):
-                        if isinstance(part, ast.Constant) and isinstance(part.value, str):
-                            yield part.value, node
+        if not isinstance(node, (ast.FunctionDef, ast.ClassDef)) or not node.decorator_list:
+            continue
+        if node in scopes or classes & {n.id for n in walk(node) if isinstance(n, ast.Name)}:
+            for part in (part for decorator in node.decorator_list for part in walk(decorator)):
+                if isinstance(part, ast.Constant) and isinstance(part.value, str):
+                    yield part.value, node
+
+
+def looks_both_ways(paths: Sequence[str], scopes: Sequence[ast.AST]) -> bool:
+    """Say whether names, bases or docstrings speak of an attention that may look both ways."""
+    names = list(paths)
+    texts = []
+    for scope in scopes:
+        if isinstance(scope, (ast.Module, ast.ClassDef, ast.FunctionDef)):
+            texts.append(ast.get_docstring(scope) or "")
+        if isinstance(scope, (ast.ClassDef, ast.FunctionDef)):
+            names.append(scope.name)
+        if isinstance(scope, ast.ClassDef):
+            names += map(ast.unparse, scope.bases)
+    by_name = any(not OTHER_KINDS.isdisjoint(words(name)) for name in names)
+    return by_name or any(ON_PURPOSE.search(text.lower()) for text in texts)
 
 
 def _is_literal(node: ast.expr | None, value: object) -> bool:

@@ -10,6 +10,7 @@ from typing import Annotated, Any
 
 import msgspec
 
+from esper_audit.discovery import is_pattern
 from esper_audit.errors import ConfigError
 from esper_audit.finding import Severity
 from esper_audit.suggestion import did_you_mean
@@ -131,10 +132,12 @@ def _table_at(kind: type[msgspec.Struct], at: str) -> type[msgspec.Struct]:
 
 def _read(file: str) -> Config:
     tables = _load(file)
-    own = (
-        tables if os.path.basename(file) != PROJECT_FILE else tables.get("tool", {}).get(TABLE, {})
-    )
+    own = tables if os.path.basename(file) != PROJECT_FILE else _tools(tables).get(TABLE, {})
     config: Config = strict(own, Config, file)
+    patterns = [*config.exclude, *(e.path for e in config.per_path), *(a.path for a in config.allow)]
+    for pattern in patterns:
+        if not is_pattern(pattern):
+            raise ConfigError(f"{file}: {pattern!r} is no pattern as in .gitignore (exclude or path)")
     for rule, options in config.rules.items():
         severity = options.get("severity")
         if severity is not None and severity not in list(Severity):
@@ -159,7 +162,13 @@ def _has_table(file: str) -> bool:
                 return False
     except OSError as error:
         raise ConfigError(f"{file}: cannot be read: {error.strerror or error}") from error
-    return TABLE in _load(file).get("tool", {})
+    return TABLE in _tools(_load(file))
+
+
+def _tools(tables: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return the `[tool]` tables of a pyproject; one of another shape holds nothing of ours."""
+    tools = tables.get("tool")
+    return tools if isinstance(tools, dict) else {}
 
 
 def _upwards(directory: str) -> Iterable[str]:

@@ -31,6 +31,8 @@ PUNCTUATION = frozenset(
     }
     | {"rbracket", "rpar", "second_colon", "semicolon", "separator", "trailing_whitespace"}
 )
+# What an import names is a name, not a look-up: `ast` has no nodes for it, so neither has this walk.
+MERE_NAMES = frozenset({("ImportAlias", "name"), ("ImportFrom", "module")})
 _getters: dict[type, Callable[[cst.CSTNode], tuple[object, ...]] | None] = {}
 
 
@@ -65,7 +67,9 @@ def _getter(kind: type[cst.CSTNode]) -> Callable[[cst.CSTNode], tuple[object, ..
     fields = [
         field.name
         for field in dataclasses.fields(kind)
-        if field.name not in PUNCTUATION and not field.name.startswith("whitespace")
+        if field.name not in PUNCTUATION
+        and not field.name.startswith("whitespace")
+        and (kind.__name__, field.name) not in MERE_NAMES
     ]
     if not fields:
         return None

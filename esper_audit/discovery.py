@@ -23,7 +23,10 @@ ALWAYS_EXCLUDED = frozenset(
 
 
 class Discovery:
-    """A walk below `root`; afterwards `files`, `problems`, and every directory and ignore file it read."""
+    """A walk below `root`; afterwards `files`, `problems`, and every directory and ignore file it read.
+
+    `ignore_files` also names those it looked for in vain: had they been there, they would have counted.
+    """
 
     def __init__(self, root: str, exclude: Sequence[str] = ()) -> None:
         self.root = root
@@ -131,11 +134,11 @@ class Discovery:
         found: list[Ignore] = []
         for above in _git_root_down_to(directory):
             exclude = os.path.join(".git", "info", "exclude")
-            found.extend(
-                self._ignore(above, name)
-                for name in ((exclude,) if above == directory else (exclude, IGNORE_FILE))
-                if os.path.isfile(os.path.join(above, name))
-            )
+            for name in (exclude,) if above == directory else (exclude, IGNORE_FILE):
+                if os.path.isfile(os.path.join(above, name)):
+                    found.append(self._ignore(above, name))
+                else:
+                    self.ignore_files.append(os.path.join(above, name))
         return found
 
     def _ignore(self, directory: str, name: str) -> Ignore:
@@ -174,10 +177,24 @@ def _shown(path: str) -> str:
     return os.fsencode(path).decode("utf-8", "replace")
 
 
-def _spec(lines: Iterable[str]) -> GitIgnoreSpec:
+def _spec(lines: Sequence[str]) -> GitIgnoreSpec:
     from pathspec import GitIgnoreSpec
 
-    return GitIgnoreSpec.from_lines(lines)
+    try:
+        return GitIgnoreSpec.from_lines(lines)
+    except ValueError:
+        return GitIgnoreSpec.from_lines(line for line in lines if is_pattern(line))
+
+
+def is_pattern(line: str) -> bool:
+    """Say whether a line is a pattern as in .gitignore; git passes over those that are not (`!`)."""
+    from pathspec import GitIgnoreSpec
+
+    try:
+        GitIgnoreSpec.from_lines([line])
+    except ValueError:
+        return False
+    return True
 
 
 def _below(directory: str, path: str, *, is_directory: bool) -> str:

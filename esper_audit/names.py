@@ -164,6 +164,23 @@ def _bind_statement(scope: Scope, statement: ast.stmt) -> None:
         for item in statement.items:
             if item.optional_vars is not None:
                 _bind_unknown(scope, item.optional_vars)
+    elif isinstance(statement, (ast.Try, ast.TryStar)):
+        for handler in statement.handlers:
+            if handler.name is not None:
+                scope.bind(handler.name, NOT_KNOWN)
+    elif isinstance(statement, ast.Match):
+        for name in _captured(statement):
+            scope.bind(name, NOT_KNOWN)
+
+
+def _captured(statement: ast.Match) -> Iterator[str]:
+    """Yield the names that the patterns of a `match` bind."""
+    for case in statement.cases:
+        for node in ast.walk(case.pattern):
+            if isinstance(node, (ast.MatchAs, ast.MatchStar)) and node.name is not None:
+                yield node.name
+            elif isinstance(node, ast.MatchMapping) and node.rest is not None:
+                yield node.rest
 
 
 def _bind_unknown(scope: Scope, target: ast.expr) -> None:

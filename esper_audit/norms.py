@@ -6,16 +6,12 @@ import ast
 import re
 from collections import defaultdict
 from collections.abc import Iterator
-from typing import TypeGuard
 
 from esper_audit.ast_walk import children
 from esper_audit.ast_walk import walk as walk_ast
 from esper_audit.names import Function, dotted
 
-NORM_CALLS = frozenset(
-    {"vector_norm", "matrix_norm", "_foreach_norm", "get_total_norm", "global_norm"}
-    | {"clip_grad_norm_", "clip_grad_norm"}
-)
+NORM_CALLS = frozenset({"clip_grad_norm_"})  # and whatever NORM_NAME matches
 NORM_MODULES = re.compile(r"(^|\.)(torch|np|numpy|jnp|LA|linalg|la)$")
 NORM_NAME = re.compile(r"(^|_)norms?(_(avg|ema|mean|value|val|sq|l2))?$", re.IGNORECASE)
 COUNT_NAME = re.compile(r"(^|_)(params|parameters|param_count|parameter_count)$")
@@ -230,8 +226,8 @@ def _norm_of(node: ast.expr) -> ast.expr | None:
         takes_order = first is None or isinstance(first, (ast.Constant, ast.UnaryOp))
         return receiver if takes_order and dotted(receiver) != "self" else None
     root = _under_root(node)
-    squares = [part for part in walk_ast(root) if _is_square(part)] if root is not None else []
-    return squares[0].left if squares else None
+    squared = (_squared(part) for part in walk_ast(root)) if root is not None else ()
+    return next((base for base in squared if base is not None), None)
 
 
 def _under_root(node: ast.expr) -> ast.expr | None:
@@ -247,10 +243,13 @@ def _under_root(node: ast.expr) -> ast.expr | None:
     return inner if isinstance(inner, ast.Call) and _name(inner) == "sum" else None
 
 
-def _is_square(node: ast.AST) -> TypeGuard[ast.BinOp]:
-    if not isinstance(node, ast.BinOp) or not isinstance(node.op, ast.Pow):
-        return False
-    return isinstance(node.right, ast.Constant) and node.right.value == 2
+def _squared(node: ast.AST) -> ast.expr | None:
+    """Return x for `x ** 2` and `x.pow(2)`."""
+    if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Pow):
+        return node.left if ast.unparse(node.right) == "2" else None
+    if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute):
+        return node.func.value if ast.unparse(node).endswith(".pow(2)") else None
+    return None
 
 
 def _counts_parameters(node: ast.expr) -> bool:
@@ -288,7 +287,9 @@ def _asks_for_none(test: ast.Compare) -> bool:
 
 
 def _name(node: ast.AST) -> str:
-    """Return the last name of a chain or of what a call calls."""
+    """Return the last name of a chain, of what a call calls, or the string of a subscript."""
+    if isinstance(node, ast.Subscript) and isinstance(node.slice, ast.Constant):
+        return str(node.slice.value)
     if isinstance(node, ast.Call):
         node = node.func
     if isinstance(node, ast.Attribute):

@@ -86,7 +86,7 @@ def _content(path: str) -> str:
     try:
         with open(path, "rb") as file:
             return hashlib.blake2b(file.read(), digest_size=DIGEST_BYTES).hexdigest()
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         return "absent"
 
 
@@ -94,7 +94,7 @@ def _listing(path: str) -> str:
     try:
         with os.scandir(path) as entries:
             names = sorted(entry.name + "/" * os.path.isdir(entry.path) for entry in entries)
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         return "absent"
     return hashlib.blake2b(
         "\0".join(names).encode("utf-8", "surrogateescape"), digest_size=DIGEST_BYTES
@@ -111,10 +111,10 @@ def _today() -> str:
 
 
 def _record_file(arguments: list[str]) -> str:
-    width = os.get_terminal_size().columns if sys.stdout.isatty() else 0
+    screen = str(os.get_terminal_size()) if sys.stdout.isatty() else "no terminal"
     environment = [os.environ.get(name, "") for name in ENVIRONMENT]
     key = "\0".join(
-        [os.getcwd(), sys.version, sys.executable, str(width), *environment, *arguments]
+        [os.getcwd(), sys.version, sys.executable, screen, *environment, *arguments]
     )
     name = hashlib.blake2b(
         key.encode("utf-8", "surrogateescape"), digest_size=DIGEST_BYTES

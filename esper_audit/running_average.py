@@ -1,20 +1,25 @@
-"""What a statement that updates an exponential moving average looks like, in every spelling."""
+"""What an update of an exponential moving average looks like, in every spelling."""
 
 from __future__ import annotations
 
 import ast
+import itertools
 from collections.abc import Iterator
 from typing import NamedTuple
 
-UPDATES = frozenset({"add_", "addcmul_", "lerp_", "copy_", "lerp"})
+from esper_audit.ast_walk import walk
+from esper_audit.names import dotted
+
+UPDATES = frozenset({"add_", "addcmul_", "lerp_", "copy_"})
+PRODUCTS = (".mul", ".multiply")
 TOLERANCE = 1e-9
 
 
 class Update(NamedTuple):
-    """An average and how much of it one step keeps (both as source), `0.9` in `0.9*a + 0.1*x`."""
+    """An average and the share of the newest sample: `a` and `1 - b` in `a = b*a + (1 - b)*x`."""
 
     average: str
-    kept: str
+    share: ast.expr
 
 
 def update(node: ast.AST) -> Update | None:
@@ -28,32 +33,39 @@ def update(node: ast.AST) -> Update | None:
     return None
 
 
+def updates(scope: ast.AST) -> list[Update]:
+    """Return every update of a moving average in a scope."""
+    return [found for node in walk(scope) if (found := update(node)) is not None]
+
+
 def _assigned(target: ast.expr, value: ast.expr) -> Update | None:
     """`a = b*a + (1-b)*x`, `a = a + w*(x - a)`, `a = a.lerp(x, w)`, `a = torch.lerp(a, x, w)`."""
-    average = _source(target)
+    average = source(target)
     if isinstance(value, ast.BinOp) and isinstance(value.op, ast.Add):
         for left, right in ((value.left, value.right), (value.right, value.left)):
-            if _source(left) == average:
+            if source(left) == average:
                 return _stepped(target, right)
-            for kept in _others(left, average):
-                if any(_add_to_one(kept, weight) for weight in _factors(right)):
-                    return Update(average, ast.unparse(kept))
-    if isinstance(value, ast.Call) and isinstance(value.func, ast.Attribute):
+            for kept in (other for one, other in _products(left) if source(one) == average):
+                for share in _factors(right):
+                    if _add_to_one(kept, share):
+                        return Update(average, share)
+    if isinstance(value, ast.Call) and dotted(value.func).endswith("lerp"):
         arguments = [*value.args, *(keyword.value for keyword in value.keywords)]
-        if value.func.attr == "lerp" and len(arguments) == 2:
-            return _lerped(average, value.func.value, arguments[1])
-        if value.func.attr == "lerp" and len(arguments) == 3:
-            return _lerped(average, arguments[0], arguments[2])
+        if len(arguments) == 2 and isinstance(value.func, ast.Attribute):
+            arguments.insert(0, value.func.value)
+        if len(arguments) == 3 and source(arguments[0]) == average:
+            return Update(average, arguments[2])
     return None
 
 
 def _stepped(target: ast.expr, step: ast.expr) -> Update | None:
     """`a += w*(x - a)`."""
-    average = _source(target)
-    for weight, difference in _products(step):
-        if isinstance(difference, ast.BinOp) and isinstance(difference.op, ast.Sub):
-            if _source(difference.right) == average and _is_rate(weight):
-                return Update(average, f"1 - {ast.unparse(weight)}")
+    average = source(target)
+    for share, difference in _products(step):
+        if not isinstance(difference, ast.BinOp) or not isinstance(difference.op, ast.Sub):
+            continue
+        if source(difference.right) == average:
+            return Update(average, share)
     return None
 
 
@@ -62,34 +74,19 @@ def _in_place(method: ast.Attribute, call: ast.Call) -> Update | None:
     keywords = {keyword.arg: keyword.value for keyword in call.keywords}
     arguments = [*call.args, *keywords.values()]
     if method.attr == "lerp_" and len(arguments) == 2:
-        return _lerped(_source(method.value), method.value, arguments[1])
+        return Update(source(method.value), arguments[1])
     if method.attr == "copy_" and len(call.args) == 1:
         return _assigned(method.value, call.args[0])
     scaled = method.value
-    if method.attr not in {"add_", "addcmul_"} or not isinstance(scaled, ast.Call):
+    if method.attr not in UPDATES or not isinstance(scaled, ast.Call) or not call.args:
         return None
     if not isinstance(scaled.func, ast.Attribute) or scaled.func.attr != "mul_" or not scaled.args:
         return None
-    kept, average = scaled.args[0], _source(scaled.func.value)
-    share = keywords.get("alpha") or keywords.get("value")
-    weights = [share] if share is not None else list(_factors(call.args[0])) if call.args else []
-    matches = any(_add_to_one(kept, weight) for weight in weights)
-    return Update(average, ast.unparse(kept)) if matches else None
-
-
-def _lerped(average: str, start: ast.expr, weight: ast.expr) -> Update | None:
-    if _source(start) != average:
-        return None
-    for kept in _complements(weight):
-        return Update(average, ast.unparse(kept))
-    return Update(average, f"1 - {ast.unparse(weight)}") if _is_rate(weight) else None
-
-
-def _others(product: ast.expr, factor: str) -> Iterator[ast.expr]:
-    """Yield what a factor is multiplied by in a product."""
-    for one, other in _products(product):
-        if _source(one) == factor:
-            yield other
+    named = keywords.get("alpha") or keywords.get("value")
+    for share in [named] if named is not None else _factors(call.args[0]):
+        if _add_to_one(scaled.args[0], share):
+            return Update(source(scaled.func.value), share)
+    return None
 
 
 def _factors(product: ast.expr) -> Iterator[ast.expr]:
@@ -99,42 +96,33 @@ def _factors(product: ast.expr) -> Iterator[ast.expr]:
 
 
 def _products(product: ast.expr) -> Iterator[tuple[ast.expr, ast.expr]]:
-    """Yield both orders of a product's two factors."""
+    """Yield both orders of the two factors of `a * b` or `torch.mul(a, b)`."""
     if isinstance(product, ast.BinOp) and isinstance(product.op, ast.Mult):
         yield product.left, product.right
         yield product.right, product.left
+    elif isinstance(product, ast.Call) and dotted(product.func).endswith(PRODUCTS):
+        yield from itertools.permutations(product.args, 2)
 
 
-def _add_to_one(kept: ast.expr, weight: ast.expr) -> bool:
-    one, other = _number(kept), _number(weight)
+def _add_to_one(kept: ast.expr, share: ast.expr) -> bool:
+    one, other = number(kept), number(share)
     if one is not None and other is not None:
         return 0 < one < 1 and abs(one + other - 1) < TOLERANCE
-    pairs = ((kept, weight), (weight, kept))
-    return any(_same(c, b) for a, b in pairs for c in _complements(a))
+    return _is_one_minus(kept, share) or _is_one_minus(share, kept)
 
 
-def _complements(node: ast.expr) -> Iterator[ast.expr]:
-    """Yield `b` for `1 - b`."""
-    if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Sub) and _number(node.left) == 1:
-        yield node.right
+def _is_one_minus(node: ast.expr, other: ast.expr) -> bool:
+    if not isinstance(node, ast.BinOp) or not isinstance(node.op, ast.Sub):
+        return False
+    return number(node.left) == 1 and source(node.right) == source(other)
 
 
-def _is_rate(node: ast.expr) -> bool:
-    """Say whether a weight is one number for all steps, by its looks."""
-    value = _number(node)
-    return isinstance(node, (ast.Name, ast.Attribute)) if value is None else 0 < value < 1
+def number(node: ast.expr) -> float | None:
+    """Return the number that a literal stands for."""
+    value = node.value if isinstance(node, ast.Constant) else None
+    return float(value) if isinstance(value, (int, float)) and not isinstance(value, bool) else None
 
 
-def _number(node: ast.expr) -> float | None:
-    if isinstance(node, ast.Constant) and isinstance(node.value, (int, float)):
-        return float(node.value)
-    return None
-
-
-def _same(one: ast.expr, other: ast.expr) -> bool:
-    return ast.unparse(one) == ast.unparse(other)
-
-
-def _source(node: ast.expr) -> str:
+def source(node: ast.expr) -> str:
     """Return the source of what is averaged, `.data` left out."""
     return ast.unparse(node).removesuffix(".data")

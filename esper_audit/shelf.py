@@ -13,6 +13,7 @@ from esper_audit.errors import EsperAuditError, RuleLoadError
 from esper_audit.rule import FAILURES, Rule, validate
 
 ENTRY_POINT_GROUP = "esper_audit.rules"
+LOCAL_RULES = "esper_audit.local_rules"
 
 
 def discover(local_files: Iterable[str] = ()) -> dict[str, type[Rule]]:
@@ -34,7 +35,7 @@ def _modules(local_files: Iterable[str]) -> Iterator[ModuleType]:
     shelf = os.path.join(os.path.dirname(__file__), "rules")
     for file in sorted(os.listdir(shelf)):
         if file.endswith(".py") and file != "__init__.py":
-            yield importlib.import_module(f"esper_audit.rules.{file.removesuffix('.py')}")
+            yield _import(f"rule {file}", f"esper_audit.rules.{file.removesuffix('.py')}")
     yield from _plugin_modules()
     for path in local_files:
         yield _load_file(path)
@@ -88,11 +89,12 @@ def _import(what: str, module: str) -> ModuleType:
 
 
 def _load_file(path: str) -> ModuleType:
-    name = os.path.basename(path).removesuffix(".py")
+    name = f"{LOCAL_RULES}.{os.path.basename(path).removesuffix('.py')}"
     spec = importlib.util.spec_from_file_location(name, path)
     if spec is None or spec.loader is None or not os.path.isfile(path):
         raise RuleLoadError(f"rule file {path}: no such Python file")
     module = importlib.util.module_from_spec(spec)
+    sys.modules[name] = module  # dataclasses and msgspec look their annotations up there
     try:
         spec.loader.exec_module(module)
     except EsperAuditError:

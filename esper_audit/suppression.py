@@ -17,7 +17,7 @@ from esper_audit.statements import blocks, chain, first_line
 MARK = "esper-audit:"
 ALLOW = re.compile(
     r"# esper-audit: (?P<word>allow|allow-file) (?P<checks>[\w-]+(?:, ?[\w-]+)*)"
-    r"(?: by (?P<owner>[^-]+?))?(?: until (?P<until>\d{4}-\d{2}-\d{2}))?(?: -- (?P<reason>\S.*))?"
+    r"(?: by (?P<owner>(?:(?! until | -- ).)+?))?(?: until (?P<until>\d{4}-\d{2}-\d{2}))?(?: -- (?P<reason>\S.*))?"
 )
 GRAMMAR = "# esper-audit: allow CHECK[, CHECK] [by NAME] [until YYYY-MM-DD] -- REASON"
 AUTHORISED = re.compile(

@@ -16,6 +16,7 @@ own. A file imports only from the floors below it; lowest first:
     slot
     model
     checkpoint
+    growth
 
 To read it as a story: `model`, `slot`, `graft`; then `isolation` and `blending` for what the host
 feels, `gates`, `evidence` and `gradients` for who may go on, `blueprints/` and `hosts/` for what

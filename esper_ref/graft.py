@@ -37,7 +37,7 @@ class Graft(nn.Module):
     """
 
     alpha: Tensor
-    path: ForwardPath
+    path: str
     isolated: bool
     algorithm: str
 
@@ -71,12 +71,12 @@ class Graft(nn.Module):
         """Map host features to what the host goes on with: the same shape, dtype and device."""
         if not torch.compiler.is_compiling():
             self.feature_shape = tuple(host_features.shape)
-        if self.path == "identity" or self.seed is None:
+        if self.path == ForwardPath.IDENTITY.value or self.seed is None:
             return host_features
         require_features(host_features, self.topology, self.channels, f"slot {self.slot_id}")
         seed_input = seed_input_of(host_features, isolated=self.isolated)
         seed_features = self.seed(seed_input)
-        if self.path == "incubate":
+        if self.path == ForwardPath.INCUBATE.value:
             return ste_forward(host_features, seed_features)
         return blend_with_isolation(
             host_features,
@@ -100,8 +100,8 @@ class Graft(nn.Module):
         self.state.metrics.current_alpha = alpha
         if self.forced_alpha is not None and self.seed is not None:
             alpha = self.forced_alpha
-            path = "blend" if alpha > 0.0 else "identity"
-        self.path = path
+            path = ForwardPath.BLEND if alpha > 0.0 else ForwardPath.IDENTITY
+        self.path = path.value
         self.isolated = self.isolation.isolates(self.topology, self.state.stage)
         self.algorithm = self.state.alpha_algorithm.value
         self.alpha.fill_(alpha)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from esper_ref.alpha import AlphaAlgorithm
 from esper_ref.blending import blend_add, blend_gate, blend_multiply
 from esper_ref.errors import BlendError, SlotError
-from esper_ref.lifecycle import PATH_OF_STAGE, SeedStage
+from esper_ref.lifecycle import PATH_OF_STAGE, ForwardPath, SeedStage
 from esper_ref.topology import LAYOUTS, Topology
 
 if TYPE_CHECKING:
@@ -59,7 +59,7 @@ def blend_with_isolation(
     return blend_gate(host_features, seed_features, alpha, gate)
 
 
-BLENDED_STAGES = tuple(s for s in SeedStage if PATH_OF_STAGE[s] == "blend")
+BLENDED_STAGES = tuple(s for s in SeedStage if PATH_OF_STAGE[s] is ForwardPath.BLEND)
 
 
 def _pictures_only() -> dict[tuple[Topology, SeedStage], bool]:

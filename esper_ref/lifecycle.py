@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, field
-from enum import IntEnum
-from typing import TYPE_CHECKING, Literal
+from enum import IntEnum, StrEnum
+from typing import TYPE_CHECKING
 
 from esper_ref.alpha import AlphaAlgorithm, AlphaController
 from esper_ref.errors import IllegalTransitionError, MetricError
@@ -44,21 +44,25 @@ VALID_TRANSITIONS: dict[SeedStage, frozenset[SeedStage]] = {
 }
 
 
-# What a slot's forward does: return the very same tensor; show the host's values and take the
-# seed's gradient; blend. Three, however many stages there are: a compiled graph for each.
-ForwardPath = Literal["identity", "incubate", "blend"]
+class ForwardPath(StrEnum):
+    """What a slot's forward does. Three, however many stages there are: a graph for each."""
+
+    IDENTITY = "identity"  # the very same tensor comes back
+    INCUBATE = "incubate"  # the host's values, the seed's gradient
+    BLEND = "blend"
+
 
 PATH_OF_STAGE: dict[SeedStage, ForwardPath] = {
-    SeedStage.DORMANT: "identity",
-    SeedStage.GERMINATED: "identity",
-    SeedStage.TRAINING: "incubate",
-    SeedStage.BLENDING: "blend",
-    SeedStage.SHADOWING: "blend",
-    SeedStage.PROBATIONARY: "blend",
-    SeedStage.FOSSILIZED: "blend",
-    SeedStage.CULLED: "identity",
-    SeedStage.EMBARGOED: "identity",
-    SeedStage.RESETTING: "identity",
+    SeedStage.DORMANT: ForwardPath.IDENTITY,
+    SeedStage.GERMINATED: ForwardPath.IDENTITY,
+    SeedStage.TRAINING: ForwardPath.INCUBATE,
+    SeedStage.BLENDING: ForwardPath.BLEND,
+    SeedStage.SHADOWING: ForwardPath.BLEND,
+    SeedStage.PROBATIONARY: ForwardPath.BLEND,
+    SeedStage.FOSSILIZED: ForwardPath.BLEND,
+    SeedStage.CULLED: ForwardPath.IDENTITY,
+    SeedStage.EMBARGOED: ForwardPath.IDENTITY,
+    SeedStage.RESETTING: ForwardPath.IDENTITY,
 }
 
 # From GERMINATED to FOSSILIZED: there is a seed in the slot.

@@ -38,9 +38,10 @@ class Ran(NamedTuple):
 
     @property
     def not_looked_at(self) -> list[str]:
-        """The lines of the section that says what was not analysed."""
+        """What the text says of each thing that was not analysed, lines that were wrapped joined."""
         _, _, section = self.out.partition("Not looked at\n")
-        return [line.strip() for line in section.partition("\n\n")[0].splitlines()]
+        lines = section.partition("\n\n")[0].replace("\n    ", " ").splitlines()
+        return [line.strip() for line in lines]
 
 
 def write(root: Path, files: Mapping[str, str | bytes]) -> Path:

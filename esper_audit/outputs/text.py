@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections import Counter
 from collections.abc import Iterator
 from typing import NamedTuple
@@ -12,6 +13,9 @@ from esper_audit.handbook import Handbook
 
 CONTROL_PICTURES = {code: 0x2400 + code for code in range(0x20) if chr(code) not in "\t\n"}
 CONTROL_PICTURES |= {0x7F: 0x2421, **dict.fromkeys(range(0x80, 0xA0), 0xFFFD)}
+
+
+WIDTH = 80
 
 
 class Piece(NamedTuple):
@@ -46,7 +50,7 @@ def _frame(finding: Finding) -> Iterator[Piece]:
     yield Piece(f" {finding.severity} ", "yellow" if finding.severity >= "P3" else "red")
     yield Piece(finding.check, "cyan")
     yield Piece(f" in {at.symbol}\n" if at.symbol else "\n")
-    yield Piece(f"  {finding.message}\n")
+    yield Piece(_wrapped(finding.message, "  "))
     for number, line in enumerate(finding.excerpt.split("\n"), finding.excerpt_line):
         hit = at.line <= number <= at.end_line
         yield Piece(f"  {'>' if hit else ' '} {number:>5} | ", "red" if hit else "dim")
@@ -55,8 +59,20 @@ def _frame(finding: Finding) -> Iterator[Piece]:
             yield Piece(f"          | {_underline(finding, line)}\n", "red")
     if finding.edit is not None:
         how = "--fix" if finding.edit.safe else "--unsafe-fixes"
-        yield Piece(f"  fix ({how}): {finding.edit.description}\n", "green")
+        yield Piece(_wrapped(f"fix ({how}): {finding.edit.description}", "  "), "green")
     yield Piece("\n")
+
+
+def _wrapped(text: str, indent: str, further: str = "") -> str:
+    """Return prose fit for a narrow terminal; words, and so paths, are never broken."""
+    return textwrap.fill(
+        text,
+        WIDTH,
+        initial_indent=indent,
+        subsequent_indent=indent + further,
+        break_long_words=False,
+        break_on_hyphens=False,
+    ) + "\n"
 
 
 def _underline(finding: Finding, line: str) -> str:
@@ -73,8 +89,8 @@ def _contracts(audit: Audit, handbook: Handbook) -> Iterator[Piece]:
     counts = Counter((finding.contract, finding.check) for finding in audit.findings)
     for (contract, check), count in sorted(counts.items(), key=lambda item: (-item[1], item[0])):
         yield Piece(f"  {contract} ({count})", "bold")
-        yield Piece(f" {handbook.contracts[contract].statement}\n")
-        yield Piece(f"    esper-audit rule {check}\n", "dim")
+        yield Piece(f" esper-audit rule {check}\n", "dim")
+        yield Piece(_wrapped(handbook.contracts[contract].statement, "    "))
     yield Piece("\n")
 
 
@@ -83,7 +99,7 @@ def _not_analysed(audit: Audit) -> Iterator[Piece]:
         return
     yield Piece("Not looked at\n", "bold red")
     for problem in audit.not_analysed:
-        yield Piece(f"  {problem.sentence()}\n")
+        yield Piece(_wrapped(problem.sentence(), "  ", "  "))
     yield Piece("\n")
 
 

@@ -56,7 +56,7 @@ class ArgumentFallback(Rule):
     replacement; an optional addend (`h if u is None else h + u`); sizes, layer types, names and all
     else that is not annotated or used as a tensor; constructors, whose parameters are
     configuration; either-or inputs, both of which default to None (`input_ids`, `inputs_embeds`);
-    the sides of a relation (`pos_i`, `pos_j`), which a thing may have with itself; the inputs of an
+    the sides of a relation (`pos_i`, `pos_j`; `K`, `new_K`), which may be one; the inputs of an
     attention, whose default to self-attention is documented API (any class or function named so;
     elsewhere the names of the option `by_convention`).
 
@@ -137,7 +137,9 @@ class ArgumentFallback(Rule):
             "the other side of a relation",
             "def forward(self, source_boxes: Tensor, target_boxes: Tensor = None):\n"
             "    if target_boxes is None:\n        target_boxes = source_boxes\n"
-            "    return relative(source_boxes, target_boxes)\n",
+            "    return relative(source_boxes, target_boxes)\n\n\n"
+            "def undistort(points, K: Tensor, new_K: Tensor | None = None):\n"
+            "    return points @ (K if new_K is None else new_K)\n",
         ),
         Valid(
             "a stride next to layers",
@@ -174,12 +176,12 @@ class ArgumentFallback(Rule):
         Invalid(
             "a conditional expression in a method",
             "class Valve(nn.Module):\n"
-            "    def forward(self, h, *, u: Optional[Tensor] = None, scale: float = 1.0):\n"
+            "    def forward(\n        self, h, *, u: Optional[Tensor] = None,\n        scale=1.0,\n    ):\n"
             "        u = h if u is None else self.norm(u)\n"
             "        return h * u * scale\n",
-            ((2, "`u` silently becomes `h` where a caller leaves it out"),),
+            ((3, "`u` silently becomes `h` where a caller leaves it out"),),
             "class Valve(nn.Module):\n"
-            "    def forward(self, h, *, u: Tensor, scale: float = 1.0):\n"
+            "    def forward(\n        self, h, *, u: Tensor,\n        scale=1.0,\n    ):\n"
             "        u = h if u is None else self.norm(u)\n"
             "        return h * u * scale\n",
         ),

@@ -8,6 +8,7 @@ from collections.abc import Iterator, Sequence
 from esper_audit import cst
 from esper_audit.ast_walk import walk
 from esper_audit.finding import Category, Severity
+from esper_audit.names import dotted as dotted_ast
 from esper_audit.names import imported
 from esper_audit.rule import Invalid, Options, Reach, Rule, Triggers, Valid, Violation
 from esper_audit.source import Source
@@ -226,9 +227,10 @@ def _targets(node: cst.Import | cst.ImportFrom) -> Iterator[tuple[cst.CSTNode, s
 def _is_for_types(source: Source, name: str) -> bool:
     """Say whether a name is imported under `if TYPE_CHECKING`."""
     for node in walk(source.tree):
-        if isinstance(node, ast.If) and ast.unparse(node.test).endswith("TYPE_CHECKING"):
-            if any(name in _names(statement) for statement in node.body):
-                return True
+        if not isinstance(node, ast.If) or not dotted_ast(node.test).endswith("TYPE_CHECKING"):
+            continue
+        if any(name in _names(statement) for statement in node.body):
+            return True
     return False
 
 

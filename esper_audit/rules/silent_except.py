@@ -158,26 +158,14 @@ class SilentExcept(Rule):
         Invalid(
             "a log that nobody reads",
             "for x in batches:\n    try:\n        step(x)\n    except BaseException as e:\n"
-            "        logger.debug('skipped %s', e)\n        continue\n",
-            (
-                (
-                    4,
-                    "except BaseException drops every error and goes on with "
-                    "`logger.debug('skipped %s', e); continue`",
-                ),
-            ),
+            "        log.debug('%s', e)\n        continue\n",
+            ((4, "except BaseException drops every error and goes on with `log.debug('%s', e); continue`"),),
         ),
         Invalid(
             "a default tensor on one path, nothing on the other",
-            "import torch\ntry:\n    norm = total_norm(model)\nexcept Exception:\n    if strict:\n"
-            "        norm = torch.tensor(0.0)\n    else:\n        pass\n",
-            (
-                (
-                    4,
-                    "except Exception drops every error and goes on with "
-                    "`if strict: norm = torch.tensor(0.0) else: pass`",
-                ),
-            ),
+            "import torch\ntry:\n    n = total_norm(model)\nexcept Exception:\n    if s:\n"
+            "        n = torch.tensor(0.0)\n    else:\n        pass\n",
+            ((4, "except Exception drops every error and goes on with `if s: n = torch.tensor(0.0) else: pass`"),),
         ),
         Invalid(
             "suppress of everything",

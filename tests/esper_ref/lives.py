@@ -34,6 +34,7 @@ BLUEPRINTS = [
     for spec in BlueprintRegistry.list_for_topology(topology)
 ]
 LEARNING = [(topology, name) for topology, name in BLUEPRINTS if name != "noop"]
+LIVELY = {"cnn": "conv_light", "transformer": "attention"}
 ALGORITHMS = tuple(AlphaAlgorithm)
 ACTIVE = tuple(s for s in SeedStage if SeedStage.GERMINATED <= s <= SeedStage.FOSSILIZED)
 BLENDED = tuple(s for s in SeedStage if SeedStage.BLENDING <= s <= SeedStage.FOSSILIZED)

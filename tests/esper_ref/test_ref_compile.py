@@ -12,6 +12,7 @@ import torch._dynamo as dynamo
 from lives import (
     ALGORITHMS,
     BLUEPRINTS,
+    LIVELY,
     TOPOLOGIES,
     features,
     give_evidence,
@@ -38,7 +39,6 @@ from esper_ref import (
 )
 
 MOST_GRAPHS = 4
-LIVELY = {"cnn": "conv_light", "transformer": "attention"}
 
 
 @pytest.fixture(autouse=True)

@@ -10,7 +10,18 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
-from lives import ACTIVE, ALGORITHMS, BLENDED, TOPOLOGIES, make_slot, redraw, walk_to
+from lives import (
+    ACTIVE,
+    ALGORITHMS,
+    BLENDED,
+    TOPOLOGIES,
+    inputs,
+    lenient_rules,
+    make_model,
+    make_slot,
+    redraw,
+    walk_to,
+)
 from torch import Tensor, nn
 
 from esper_ref import (
@@ -142,6 +153,21 @@ def test_the_policy_is_isolated_for_pictures_and_coupled_for_text_by_default() -
     for stage in BLENDED:
         assert policy.isolates("cnn", stage)
         assert not policy.isolates("transformer", stage)
+
+
+@pytest.mark.parametrize("coupled", [True, False])
+def test_at_full_blend_the_layers_below_an_isolated_slot_stand_still(coupled: bool) -> None:
+    # The price of isolation under ADD, as the policy's documentation says.
+    policy = IsolationPolicy()
+    if coupled:
+        policy = policy.with_coupling("cnn", SeedStage.FOSSILIZED)
+    model = make_model("cnn", rules=lenient_rules(policy))
+    model.germinate_seed("conv_light", slot="r0c0")
+    walk_to(model.slot("r0c0"), SeedStage.FOSSILIZED)
+    model(inputs("cnn")).square().mean().backward()
+    below, above = (model.get_submodule(f"host.blocks.{i}.conv").weight for i in (0, 1))
+    assert (below.grad is not None and bool(below.grad.any())) is coupled
+    assert bool(above.grad.any())
 
 
 def test_the_policy_is_a_choice_by_topology_and_stage() -> None:

@@ -1,0 +1,179 @@
+"""The caller's side of the fork server: starting it again when it has died, and lanes that carry out jobs."""
+
+from __future__ import annotations
+
+import contextlib
+import itertools
+import os
+import signal
+import socket
+import subprocess
+import threading
+
+from esper_audit.errors import EsperAuditError
+from esper_audit.sandbox_frames import receive, send
+from esper_audit.sandbox_lane import START_SECONDS, LaneReady, LaneSetup
+from esper_audit.sandbox_outcome import Cost, Job, Limits, Outcome, Request, ServerDied
+from esper_audit.sandbox_server import ServerReady, ServerSetup
+from esper_audit.sandbox_start import clean_environment, start_interpreter
+
+PRELOAD_SECONDS = 300.0  # torch takes one to two; a cold disk or a loaded machine many times that
+GRACE_SECONDS = 10.0  # for killing and reaping, beyond a job's own time
+LOG_CHARACTERS = 2000
+REQUEST_LANE = b"L"
+
+
+class SandboxError(EsperAuditError):
+    """The sandbox itself cannot be brought up."""
+
+
+class ForkServer:
+    """The process that has the trusted modules imported; several threads may ask it for lanes."""
+
+    def __init__(self, setup: ServerSetup, scratch: str) -> None:
+        self._setup = setup
+        self._scratch = scratch
+        self._log = os.path.join(scratch, "server.log")
+        self._turn = threading.Lock()
+        self._process: subprocess.Popen[bytes] | None = None
+        self._control: socket.socket | None = None
+
+    def new_lane(self) -> socket.socket:
+        """Return a connection to a new lane; start the server first if there is none."""
+        with self._turn:
+            for _ in range(2):
+                control = self._control or self._start()
+                ours, theirs = socket.socketpair()
+                with theirs:
+                    try:
+                        socket.send_fds(control, [REQUEST_LANE], [theirs.fileno()])
+                    except OSError:  # the server has died since: once more with a new one
+                        ours.close()
+                        self._stop()
+                        continue
+                return ours
+        raise SandboxError(self._complaint("died twice in a row"))
+
+    def close(self) -> None:
+        """End the server; it takes what is left of its lanes along."""
+        with self._turn:
+            self._stop()
+
+    def _start(self) -> socket.socket:
+        control, theirs = socket.socketpair()
+        with theirs, open(self._log, "ab") as log:
+            self._process = start_interpreter(
+                "esper_audit.sandbox_server",
+                [str(theirs.fileno())],
+                clean_environment(self._scratch),
+                (subprocess.DEVNULL, log, log),
+                [theirs.fileno()],
+            )
+        self._control = control
+        control.settimeout(PRELOAD_SECONDS)
+        ready = None
+        with contextlib.suppress(
+            OSError
+        ):  # silence and death are told apart by nothing that matters here
+            send(control, self._setup)
+            ready = receive(control, ServerReady)
+        if ready is None or ready.problem:
+            problem = ready.problem if ready else "it died or was not ready in time"
+            self._stop()
+            raise SandboxError(self._complaint(f"cannot import its modules: {problem}"))
+        control.settimeout(None)
+        return control
+
+    def _stop(self) -> None:
+        if self._control is not None:
+            self._control.close()
+            self._control = None
+        if self._process is not None:
+            try:
+                self._process.wait(GRACE_SECONDS)
+            except subprocess.TimeoutExpired:
+                self._process.kill()
+                self._process.wait()
+            self._process = None
+
+    def _complaint(self, what: str) -> str:
+        with open(self._log, encoding="utf-8", errors="replace") as file:
+            said = file.read()[-LOG_CHARACTERS:].strip()
+        return f"The sandbox's server {what}" + (f"\n{said}" if said else "")
+
+
+class ForkLane:
+    """Carries out jobs one after another in children of one process; another process when that one dies."""
+
+    def __init__(
+        self, server: ForkServer, packages: tuple[str, ...], limits: Limits, scratch: str
+    ) -> None:
+        self.problem = ""
+        self._server = server
+        self._packages = packages
+        self._limits = limits
+        self._scratch = scratch
+        self._numbers = itertools.count()
+        self._connection: socket.socket | None = None
+        self._process = 0
+        self._interrupted = False
+
+    def run(self, job: Job) -> Outcome:
+        """Do a job; the outcome tells whatever happened to it. Raises SandboxError when no lane can be had."""
+        limits = job.limits or self._limits
+        request = Request(job, limits, os.path.join(self._scratch, str(next(self._numbers))))
+        self._interrupted = False
+        connection = self._connection or self._open()
+        connection.settimeout(START_SECONDS + limits.seconds + GRACE_SECONDS)
+        outcome = None
+        try:
+            send(connection, request)
+            outcome = receive(connection, Outcome)
+        except TimeoutError:
+            os.kill(
+                self._process, signal.SIGKILL
+            )  # stopped; its number stays taken until the server reaps it
+        except OSError:
+            outcome = None
+        if outcome is None:
+            self.close()
+            return Outcome(job.name, ServerDied(), "starting", "", Cost())
+        return outcome
+
+    def interrupt(self) -> None:
+        """Make a job in hand end now; called from another thread."""
+        self._interrupted = True
+        connection = self._connection
+        if connection is not None:
+            with contextlib.suppress(OSError):
+                connection.shutdown(socket.SHUT_RDWR)
+
+    def close(self) -> None:
+        """Hang up."""
+        if self._connection is not None:
+            self._connection.close()
+            self._connection = None
+
+    def _open(self) -> socket.socket:
+        """Get a lane with the user's packages imported, or one without if they cannot be."""
+        connection, ready = self._ask(self._packages)
+        if (ready is None or ready.problem) and not self._interrupted:
+            self.problem = (
+                ready.problem if ready else "a package of the user ends the process that imports it"
+            )
+            self.close()
+            self._packages = ()
+            ready = self._ask(())
+        if ready is None and not self._interrupted:
+            raise SandboxError("The sandbox's server gives lanes that die at birth")
+        self._process = ready.process if ready else 0
+        return self._connection
+
+    def _ask(self, packages: tuple[str, ...]) -> LaneReady | None:
+        self._connection = self._server.new_lane()
+        self._connection.settimeout(self._limits.seconds + GRACE_SECONDS)
+        try:
+            send(self._connection, LaneSetup(packages, self._limits))
+            return receive(self._connection, LaneReady)
+        except OSError:
+            return None

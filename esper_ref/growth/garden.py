@@ -1,0 +1,103 @@
+"""The garden: what happens at the slots of a growing model, epoch by epoch."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import torch
+from torch import nn
+
+from esper_ref.evidence import Counterfactual
+from esper_ref.growth.plan import GrowthPlan, random_seed_of
+from esper_ref.growth.training import Training, accuracy
+from esper_ref.lifecycle import PATH_OF_STAGE, ForwardPath, SeedStage
+from esper_ref.model import MorphogeneticModel
+
+if TYPE_CHECKING:
+    from esper_ref.growth.data import Split
+    from esper_ref.slot import SeedSlot
+
+# A seed that stays in one of these has a gate that will not let it go on. (BLENDING always ends,
+# and the library itself ends a probation.)
+STAGES_WITHOUT_END = (SeedStage.GERMINATED, SeedStage.TRAINING, SeedStage.SHADOWING)
+
+
+class Garden:
+    """Plants seeds, measures what each adds, and lets the gates judge.
+
+    A model without slots has an empty garden, in which nothing happens.
+    """
+
+    slots: list[SeedSlot]
+
+    def __init__(self, plan: GrowthPlan, model: nn.Module, training: Training) -> None:
+        self.plan, self.model, self.training = plan, model, training
+        self.host, self.slots = model, []
+        if isinstance(model, MorphogeneticModel):
+            self.host = model.get_submodule("host")
+            self.slots = [model.slot(slot_id) for slot_id in model.route]
+
+    def host_parameters(self) -> list[nn.Parameter]:
+        """Return what learns from the first step on."""
+        return list(self.host.parameters())
+
+    def take_up_seeds(self) -> None:
+        """Give each seed that is there an optimiser."""
+        for slot in self.slots:
+            if slot.is_active:
+                self.training.take_up(slot.slot_id, slot.parameters())
+
+    def plant(self, epoch: int, score: float | None) -> None:
+        """Germinate the next seed if its time has come; `score` is the last validation accuracy.
+
+        It comes after the warm-up, while no other seed is on trial, and early enough for the
+        seed's trial to end within the run.
+        """
+        slot = next((slot for slot in self.slots if self._awaits_a_seed(slot)), None)
+        remaining = self.plan.epochs - epoch + 1
+        in_time = epoch > self.plan.warm_up and remaining >= self.plan.longest_life
+        if slot is None or not in_time or any(map(on_trial, self.slots)):
+            return
+        torch.manual_seed(random_seed_of(self.training.random_seed, epoch))  # alike on all ranks
+        slot.germinate(
+            self.plan.blueprints[slot.seeds_germinated],
+            host_module=self.host,
+            alpha_algorithm=self.plan.alpha_algorithm,
+        )
+        if score is not None:
+            slot.state.metrics.record_accuracy(score)  # improvement is counted from here
+        slot.advance_stage()
+        self.training.take_up(slot.slot_id, slot.parameters())
+
+    def _awaits_a_seed(self, slot: SeedSlot) -> bool:
+        untried = slot.seeds_germinated < len(self.plan.blueprints)
+        return slot.state.stage is SeedStage.DORMANT and untried
+
+    def record_gradients(self) -> None:
+        """Let seeds on trial see their gradients and the host's; between backward and step."""
+        for slot in filter(on_trial, self.slots):
+            slot.record_gradients(self.host)
+
+    def measure(self, validation: Split, score: float) -> None:
+        """Record the accuracy, and for each seed the host feels what it adds to it."""
+        for slot in self.slots:
+            if slot.is_active:
+                slot.state.metrics.record_accuracy(score)
+            if PATH_OF_STAGE[slot.state.stage] is ForwardPath.BLEND:
+                found = Counterfactual.measure(self.model, slot, validation, accuracy)
+                slot.state.metrics.record_counterfactual(found.contribution)
+
+    def judge(self) -> None:
+        """Let an epoch pass at every slot: the gates decide, and patience ends."""
+        for slot in self.slots:
+            slot.step_epoch()
+            stage, epochs = slot.state.stage, slot.state.epochs_in_stage
+            if stage in STAGES_WITHOUT_END and epochs >= self.plan.patience:
+                slot.cull(f"no gate opened in {epochs} epochs of {stage.name}")
+            if not slot.is_active:
+                self.training.give_up(slot.slot_id)
+
+
+def on_trial(slot: SeedSlot) -> bool:
+    """Whether the slot holds a seed that is not yet fossilized."""
+    return slot.is_active and slot.state.stage is not SeedStage.FOSSILIZED

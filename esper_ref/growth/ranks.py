@@ -1,0 +1,80 @@
+"""Data parallelism: what the processes of one `torchrun` share, and who writes."""
+
+from __future__ import annotations
+
+import os
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+import torch
+import torch.distributed as dist
+from torch import Tensor, nn
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+BACKENDS = {"cuda": "nccl"}  # gloo for every other device
+
+
+@contextmanager
+def joined(device: str) -> Iterator[torch.device]:
+    """Join the other processes if `torchrun` started us, and say which device is ours."""
+    if "WORLD_SIZE" not in os.environ:
+        yield torch.device(device)
+        return
+    own = torch.device(f"{device}:{os.environ['LOCAL_RANK']}" if device == "cuda" else device)
+    dist.init_process_group(BACKENDS.get(device, "gloo"))
+    try:
+        yield own
+    finally:
+        dist.destroy_process_group()
+
+
+def _together() -> bool:
+    return dist.is_available() and dist.is_initialized()
+
+
+def rank() -> int:
+    """Return which of the processes this is; 0 alone or first: the one that writes."""
+    return dist.get_rank() if _together() else 0
+
+
+def world_size() -> int:
+    """Return how many processes share the work."""
+    return dist.get_world_size() if _together() else 1
+
+
+def own_share(indices: Tensor) -> Tensor:
+    """Return this process's part of a batch: every n-th sample."""
+    return indices[rank() :: world_size()]
+
+
+def average_gradients(parameters: Iterable[nn.Parameter]) -> None:
+    """Give every process the mean of all processes' gradients, in one exchange.
+
+    A gradient is missing on all ranks or on none: they run the same stages.
+    """
+    if not _together():
+        return
+    gradients = [p.grad for p in parameters if p.grad is not None]
+    flat = torch.cat([gradient.flatten() for gradient in gradients])
+    dist.all_reduce(flat)
+    flat /= world_size()
+    for gradient, mean in zip(gradients, flat.split([g.numel() for g in gradients]), strict=True):
+        gradient.copy_(mean.view_as(gradient))
+
+
+def total(values: Tensor) -> Tensor:
+    """Return the sum over all processes."""
+    if _together():
+        dist.all_reduce(values)
+    return values
+
+
+def agree(model: nn.Module) -> None:
+    """Give every process rank 0's weights and running statistics."""
+    if not _together():
+        return
+    with torch.no_grad():
+        for tensor in (*model.parameters(), *model.buffers()):
+            dist.broadcast(tensor, src=0)

@@ -1,0 +1,89 @@
+"""What `check` imports: little, and less where there is less to do; and that it asks nobody on the network."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from audits import CLEAN, GOOD, write
+
+PROBE = """
+import json, os, socket, sys
+def refused(*_, **__): raise AssertionError("the network was asked")
+socket.socket = socket.create_connection = socket.getaddrinfo = refused
+before = set(sys.modules)
+sys.argv = ["esper-audit", *sys.argv[1:]]
+from esper_audit.cli import main
+try:
+    main()
+except SystemExit as end:
+    status = end.code
+sys.stdout.flush()
+tops = sorted({name.partition(".")[0] for name in set(sys.modules) - before} - sys.stdlib_module_names)
+json.dump([status, tops, sorted(m for m in sys.modules if m.startswith("esper_audit"))], sys.stderr)
+"""
+NEVER = {"torch", "numpy", "jinja2", "rich", "markdown_it", "esper_ref", "ruamel", "pytest"}
+REPLAYED = ["esper_audit"]
+WITHOUT_CANDIDATES = ["_msgspec", "click", "esper_audit", "msgspec", "pathspec", "typing_extensions"]
+
+
+def loaded(root: Path, *arguments: str) -> tuple[int, set[str], set[str]]:
+    """Run a check; return its status, the foreign packages that it imported, and our own modules."""
+    done = subprocess.run(
+        [sys.executable, "-X", "utf8", "-c", PROBE, *arguments],
+        cwd=root,
+        env={**os.environ, "PYTHONSAFEPATH": "1"},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    status, foreign, own = json.loads(done.stderr.splitlines()[-1])
+    return status, set(foreign), set(own)
+
+
+def test_a_tree_without_candidates_imports_no_parser_and_no_renderer(tmp_path: Path) -> None:
+    write(tmp_path, {"a.py": CLEAN})
+    status, foreign, _ = loaded(tmp_path, "check")
+    assert status == 0
+    assert foreign <= set(WITHOUT_CANDIDATES)
+
+
+def test_a_tree_with_findings_imports_what_it_takes_to_tell_them(tmp_path: Path) -> None:
+    write(tmp_path, {"a.py": GOOD})
+    status, foreign, own = loaded(tmp_path, "check")
+    assert status == 1
+    assert {"libcst", "yaml"} <= foreign
+    assert foreign & NEVER == set()
+    assert not {"esper_audit.report", "esper_audit.ticket"} & own
+
+
+def test_an_unchanged_tree_imports_nothing_at_all(tmp_path: Path) -> None:
+    write(tmp_path, {"a.py": GOOD})
+    loaded(tmp_path, "check")
+    status, foreign, own = loaded(tmp_path, "check")
+    assert status == 1
+    assert foreign == set(REPLAYED)
+    assert own == {"esper_audit", "esper_audit.cli", "esper_audit.replay", "esper_audit.cache_home"}
+
+
+@pytest.mark.parametrize("style", ["text", "json", "sarif", "github"])
+def test_no_format_imports_what_another_needs(tmp_path: Path, style: str) -> None:
+    write(tmp_path, {"a.py": GOOD})
+    status, foreign, own = loaded(tmp_path, "check", "--format", style)
+    assert status == 1
+    assert foreign & NEVER == set()
+    formats = {m.rpartition(".")[2] for m in own if m.startswith("esper_audit.outputs.")}
+    assert formats <= {style, "text"}
+
+
+def test_what_is_audited_is_never_imported(tmp_path: Path) -> None:
+    write(tmp_path, {"a.py": f"open('ran', 'w')\n{GOOD}", "conftest.py": "open('ran', 'w')\n"})
+    write(tmp_path, {"sitecustomize.py": "open('ran', 'w')\n", "setup.py": "open('ran', 'w')\n"})
+    status, _, _ = loaded(tmp_path, "check")
+    assert status == 1
+    assert not (tmp_path / "ran").exists()
