@@ -264,8 +264,14 @@ def draw_panel(axes: Any, asked: list[Asked], form: GradientRatioNormalization) 
         size = next(a.parameters for a in here if a.blueprint == name)
         axes.plot([size] * 2, [ratios[0], ratios[-1]], color=COLOURS[form], linewidth=1)
         axes.plot([size], [median(ratios)], "o", color=COLOURS[form], markersize=4)
-        axes.annotate(name, (size, ratios[-1]), rotation=60, fontsize=7, xytext=(0, 3),
-                      textcoords="offset points")
+        axes.annotate(
+            name,
+            (size, ratios[-1]),
+            rotation=60,
+            fontsize=7,
+            xytext=(0, 3),
+            textcoords="offset points",
+        )
     axes.axhline(THRESHOLDS.gradient_ratio, color="black", linestyle="--", linewidth=0.8)
     axes.set_xscale("log")
     axes.set_yscale("log")

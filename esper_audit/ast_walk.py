@@ -77,7 +77,7 @@ def scan(root: ast.AST, wanted: Collection[type[ast.AST]]) -> list[ast.AST]:
             if value.__class__ is list:
                 stack += value
             else:
-                push(value)  # type: ignore[arg-type]
+                push(value)  # type: ignore[arg-type]  # what is no list is a node or None
             continue
         for value in get(node):  # type: ignore[arg-type, attr-defined]  # a tuple
             if value.__class__ is list:

@@ -95,7 +95,8 @@ def is_handwritten(softmax: ast.Call, function: Function) -> bool:
         return False
     kinds = (ast.Assign, ast.AugAssign, ast.Expr)
     steps = [ast.unparse(node) for node in walk(function) if isinstance(node, kinds)]
-    if any(MASK_WORDS.search(step) for step in steps if ast.unparse(scores) in step):
+    about_scores = re.compile(rf"(?<!\w){re.escape(ast.unparse(scores))}(?!\w)")
+    if any(MASK_WORDS.search(step) for step in steps if about_scores.search(step)):
         return False
     origins = _assignments(function)
     values = origins.get(dotted(scores), [scores])

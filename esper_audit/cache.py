@@ -45,7 +45,7 @@ class Cache:
     """Outcomes by path and content; anything unreadable or made by another engine counts as absent."""
 
     def __init__(self, root: str, engine: bytes, *, enabled: bool = True) -> None:
-        name = hashlib.sha256(root.encode()).hexdigest()[:16]
+        name = hashlib.sha256(os.fsencode(root)).hexdigest()[:16]
         self._file = os.path.join(cache_home(), f"{name}.files") if enabled else ""
         self._engine = engine
         self._known = self._load() if enabled else {}

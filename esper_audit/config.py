@@ -134,10 +134,16 @@ def _read(file: str) -> Config:
     tables = _load(file)
     own = tables if os.path.basename(file) != PROJECT_FILE else _tools(tables).get(TABLE, {})
     config: Config = strict(own, Config, file)
-    patterns = [*config.exclude, *(e.path for e in config.per_path), *(a.path for a in config.allow)]
+    patterns = [
+        *config.exclude,
+        *(e.path for e in config.per_path),
+        *(a.path for a in config.allow),
+    ]
     for pattern in patterns:
         if not is_pattern(pattern):
-            raise ConfigError(f"{file}: {pattern!r} is no pattern as in .gitignore (exclude or path)")
+            raise ConfigError(
+                f"{file}: {pattern!r} is no pattern as in .gitignore (exclude or path)"
+            )
     for rule, options in config.rules.items():
         severity = options.get("severity")
         if severity is not None and severity not in list(Severity):

@@ -70,12 +70,15 @@ class Confirmation:
         interested = _Dispatch(self._rules, self._aliases)
         for node in walk(view.module):
             for rule in interested.rules(node):
-                try:
-                    for violation in rule.check(node, view):
-                        yield rule, violation
-                # A rule that raises, whatever it raises, costs that rule on this file and is named.
-                except FAILURES as error:
-                    self._problems.append(crash(self._source.path, rule, error))
+                for violation in self._ask(rule, node, view):
+                    yield rule, violation
+
+    def _ask(self, rule: Rule, node: cst.CSTNode, view: View) -> Iterator[Violation]:
+        try:
+            yield from rule.check(node, view)
+        # A rule that raises, whatever it raises, costs that rule on this file and is named.
+        except FAILURES as error:
+            self._problems.append(crash(self._source.path, rule, error))
 
     def _place(
         self, view: View, violations: list[tuple[Rule, Violation]]

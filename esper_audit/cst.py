@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from libcst import *  # noqa: F403
+    from libcst import *  # noqa: F403  # every name, for the type checker only
 else:
 
     def __getattr__(name: str) -> object:

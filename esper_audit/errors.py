@@ -27,5 +27,9 @@ class TicketError(EsperAuditError):
     """A ticket file is not what it should be; the message names file, line and key."""
 
 
+class WriteError(EsperAuditError):
+    """A file cannot be written; it is as it was."""
+
+
 class GitError(EsperAuditError):
     """Git is missing, or refused what was asked."""

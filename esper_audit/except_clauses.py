@@ -39,7 +39,14 @@ def may_catch(handler: ast.ExceptHandler, names: frozenset[str]) -> bool:
     if handler.type is None:
         return True
     kinds = handler.type.elts if isinstance(handler.type, ast.Tuple) else [handler.type]
-    return any(_may_be(kind, names) for kind in kinds)
+    return any(may_be(kind, names) for kind in kinds)
+
+
+def may_be(kind: ast.expr, names: frozenset[str]) -> bool:
+    """Say whether an expression may stand for one of some builtins, perhaps under an alias."""
+    if isinstance(kind, ast.Attribute):
+        return kind.attr in names
+    return isinstance(kind, ast.Name) and (kind.id in names or kind.id not in vars(builtins))
 
 
 def own_nodes(roots: Sequence[cst.CSTNode]) -> Iterator[cst.CSTNode]:
@@ -79,21 +86,20 @@ def statements(block: cst.CSTNode) -> Iterator[cst.CSTNode]:
             yield part
 
 
-def surfaces_later(handler: cst.ExceptHandler, view: View) -> bool:
+def surfaces_later(node: cst.ExceptHandler | cst.Call, view: View) -> bool:
     """Say whether the function raises further down: always, or if what was to be had is None."""
     missing = [
         view.code(target.target)
-        for part in statements(handler.body)
+        for part in (statements(node.body) if isinstance(node, cst.ExceptHandler) else ())
         if isinstance(part, cst.Assign) and view.code(part.value) == "None"
         for target in part.targets
     ]
-    return any(_raises_for(part, missing, view) for part in _further_down(handler, view))
+    return any(_raises_for(part, missing, view) for part in _further_down(node, view))
 
 
-def _further_down(handler: cst.ExceptHandler, view: View) -> Iterator[cst.CSTNode]:
-    """Yield the statements of the function that come after the `try`, in blocks around it."""
-    node: cst.CSTNode = handler
-    for above in view.ancestors(handler):
+def _further_down(node: cst.CSTNode, view: View) -> Iterator[cst.CSTNode]:
+    """Yield the statements of the function that come after that of a node, in blocks around it."""
+    for above in view.ancestors(node):
         if isinstance(above, (cst.FunctionDef, cst.Module)):
             return
         if isinstance(above, cst.IndentedBlock):
@@ -114,9 +120,3 @@ def _raises_for(statement: cst.CSTNode, missing: Sequence[str], view: View) -> b
     refused = {test for name in missing for test in (f"{name} is None", f"not {name}")}
     block = list(statements(statement.body))
     return view.code(statement.test) in refused and any(isinstance(p, cst.Raise) for p in block)
-
-
-def _may_be(kind: ast.expr, names: frozenset[str]) -> bool:
-    if not isinstance(kind, ast.Name) or kind.id in names:
-        return True
-    return kind.id not in vars(builtins)

@@ -5,6 +5,8 @@ from __future__ import annotations
 import io
 from collections.abc import Iterable
 
+import msgspec
+
 from esper_audit.finding import Edit
 
 
@@ -20,7 +22,7 @@ def apply_edits(text: str, edits: Iterable[Edit]) -> str:
 
 def _not_overlapping(edits: Iterable[Edit]) -> list[Edit]:
     kept: list[Edit] = []
-    for edit in sorted(set(edits), key=_start):
+    for edit in sorted(set(edits), key=msgspec.structs.astuple):
         if not kept or _start(edit) >= (kept[-1].end_line, kept[-1].end_column):
             kept.append(edit)
     return kept

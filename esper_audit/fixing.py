@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import difflib
+import io
 from collections.abc import Sequence
 
 import msgspec
 
 from esper_audit.analyst import Analyst
 from esper_audit.config import Project
+from esper_audit.errors import WriteError
 from esper_audit.finding import Edit, NotAnalysed
 from esper_audit.fix import apply_edits
 from esper_audit.source import Source, encoding_of, parse, read
@@ -43,8 +45,9 @@ class Fixing(msgspec.Struct, frozen=True):
         if text == source.text:
             return None
         if self.write:
-            replace_file(project.resolve(path), text.encode(encoding))
-        return Fixed(path, source.text, text, count)
+            _write(project.resolve(path), text.encode(encoding))
+        mark = "\ufeff" if encoding == "utf-8-sig" else ""
+        return Fixed(path, mark + source.text, mark + text, count)
 
     def _rounds(self, analyst: Analyst, source: Source, encoding: str) -> tuple[str, int]:
         text, seen, count = source.text, {source.text}, 0
@@ -54,7 +57,7 @@ class Fixing(msgspec.Struct, frozen=True):
                 f.edit for f in findings if f.edit is not None and (f.edit.safe or self.unsafe)
             ]
             after = apply_edits(text, _with_newlines_of(text, edits))
-            if after in seen or isinstance(parse(source.path, after.encode(encoding)), NotAnalysed):
+            if after in seen or not _is_sound(source.path, after, encoding):
                 return text, count
             remaining = len(analyst.examine(source.path, after.encode(encoding)).findings)
             count += max(0, len(findings) - remaining)
@@ -66,14 +69,35 @@ class Fixing(msgspec.Struct, frozen=True):
 def diff(fixed: Fixed) -> str:
     """Return the change of a file as a unified diff."""
     lines = difflib.unified_diff(
-        fixed.before.splitlines(keepends=True),
-        fixed.after.splitlines(keepends=True),
+        _lines(fixed.before),
+        _lines(fixed.after),
         f"a/{fixed.path}",
         f"b/{fixed.path}",
     )
     return "".join(
         line if line.endswith("\n") else f"{line}\n\\ No newline at end of file\n" for line in lines
     )
+
+
+def _write(path: str, data: bytes) -> None:
+    try:
+        replace_file(path, data)
+    except OSError as error:
+        raise WriteError(f"{path}: cannot be written: {error.strerror or error}") from error
+
+
+def _is_sound(path: str, text: str, encoding: str) -> bool:
+    """Say whether a text can be said in the file's encoding and parses."""
+    try:
+        data = text.encode(encoding)
+    except UnicodeEncodeError:
+        return False
+    return not isinstance(parse(path, data), NotAnalysed)
+
+
+def _lines(text: str) -> list[str]:
+    """Return lines as `patch` counts them: by line feeds only, not by form feeds and their like."""
+    return io.StringIO(text, newline="\n").readlines()
 
 
 def _with_newlines_of(text: str, edits: Sequence[Edit]) -> list[Edit]:

@@ -8,6 +8,9 @@ import subprocess
 from esper_audit.errors import GitError
 
 
+READ_ONLY = ("-c", "diff.autoRefreshIndex=false")  # else `diff` writes the index
+
+
 def changed_since(root: str, revision: str) -> dict[str, str]:
     """Return the changed files (relative to `root`), each with the git object name of its old content.
 
@@ -51,7 +54,11 @@ def _git(root: str, *arguments: str) -> str:
 
 def _git_bytes(root: str, *arguments: str) -> bytes:
     try:
-        done = subprocess.run(["git", "-C", root, *arguments], capture_output=True, check=False)  # noqa: S603, S607
+        done = subprocess.run(  # noqa: S603  # arguments of our own making
+            ["git", "-C", root, *READ_ONLY, *arguments],  # noqa: S607  # git is found as the user finds it
+            capture_output=True,
+            check=False,
+        )
     except OSError as error:
         raise GitError(f"git cannot be run: {error}") from error
     if done.returncode:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 import hashlib
 import textwrap
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 
 import msgspec
 
@@ -16,12 +16,23 @@ FINGERPRINT_DIGITS = 16
 
 def normalised_code(code: str) -> str:
     """Return `code` without comments, layout and spelling of literals; unparsable code by its words."""
-    for text, mode in ((f"({code}\n)", "eval"), (textwrap.dedent(code), "exec")):
+    for text in _framed(code):
         try:
-            return ast.dump(ast.parse(text, mode=mode), annotate_fields=False)
+            return ast.dump(ast.parse(text), annotate_fields=False)
         except (SyntaxError, ValueError, RecursionError, MemoryError):
             continue
     return " ".join(code.split())
+
+
+def _framed(code: str) -> Iterator[str]:
+    """Yield modules that may hold a piece of code: an expression, statements, a clause, an argument."""
+    alone = textwrap.dedent(code)
+    yield f"({code}\n)"
+    yield alone
+    yield f"try:\n    pass\n{alone}\n"
+    yield f"if 1:\n    pass\n{alone}\n"
+    yield f"match 1:\n{textwrap.indent(alone, '    ')}\n"
+    yield f"f({code}\n)"
 
 
 def fingerprint(*, check: str, path: str, symbol: str, code: str, ordinal: int) -> str:

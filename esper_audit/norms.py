@@ -11,7 +11,6 @@ from esper_audit.ast_walk import children
 from esper_audit.ast_walk import walk as walk_ast
 from esper_audit.names import Function, dotted
 
-NORM_CALLS = frozenset({"clip_grad_norm_"})  # and whatever NORM_NAME matches
 NORM_MODULES = re.compile(r"(^|\.)(torch|np|numpy|jnp|LA|linalg|la)$")
 NORM_NAME = re.compile(r"(^|_)norms?(_(avg|ema|mean|value|val|sq|l2))?$", re.IGNORECASE)
 COUNT_NAME = re.compile(r"(^|_)(params|parameters|param_count|parameter_count)$")
@@ -217,7 +216,7 @@ def _subjects(origins: list[ast.expr]) -> set[str]:
 
 def _norm_of(node: ast.expr) -> ast.expr | None:
     """Return what a norm is taken of; None for what is no norm."""
-    if isinstance(node, ast.Call) and (_name(node) in NORM_CALLS or NORM_NAME.search(_name(node))):
+    if isinstance(node, ast.Call) and NORM_NAME.search(_name(node).rstrip("_")):
         named = [keyword.value for keyword in node.keywords if keyword.arg in ("input", "x")]
         first = next(iter([*node.args, *named]), None)
         receiver = node.func.value if isinstance(node.func, ast.Attribute) else None

@@ -14,7 +14,7 @@ import time
 
 from esper_audit.cache_home import cache_home
 
-FORMAT = "esper-audit replay 1"
+FORMAT = "esper-audit replay 2"
 MOST_RECORDS = 40
 NOT_REPLAYED = frozenset(
     {"--fix", "--unsafe-fixes", "--diff", "--since", "--stdin-filename", "--no-cache"}
@@ -30,8 +30,8 @@ def replay(arguments: list[str]) -> int | None:
     try:
         with open(_record_file(arguments), encoding="utf-8", newline="") as file:
             header, inputs, said = file.read().split("\n\0\n", 2)
-        title, status = header.split("\n")
-        if title != FORMAT or not all(map(_holds, inputs.split("\n"))):
+        title, status, whole = header.split("\n")
+        if title != FORMAT or whole != _digest(said) or not all(map(_holds, inputs.split("\n"))):
             return None
     except (OSError, ValueError):
         return None
@@ -52,7 +52,8 @@ def record(
     inputs += [f"stat {_stat(file)} {file}" for file in engine_files()]
     inputs += [f"list {_listing(directory)} {directory}" for directory in sorted(directories)]
     inputs += [f"file {_content(file)} {file}" for file in sorted(files)]
-    text = "\n\0\n".join((f"{FORMAT}\n{status}", "\n".join(inputs), said))
+    header = f"{FORMAT}\n{status}\n{_digest(said)}"
+    text = "\n\0\n".join((header, "\n".join(inputs), said))
     target = _record_file(arguments)
     try:
         os.makedirs(os.path.dirname(target), mode=0o700, exist_ok=True)
@@ -90,15 +91,18 @@ def _content(path: str) -> str:
         return "absent"
 
 
+def _digest(text: str) -> str:
+    data = text.encode("utf-8", "surrogateescape")
+    return hashlib.blake2b(data, digest_size=DIGEST_BYTES).hexdigest()
+
+
 def _listing(path: str) -> str:
     try:
         with os.scandir(path) as entries:
             names = sorted(entry.name + "/" * os.path.isdir(entry.path) for entry in entries)
     except (FileNotFoundError, NotADirectoryError):
         return "absent"
-    return hashlib.blake2b(
-        "\0".join(names).encode("utf-8", "surrogateescape"), digest_size=DIGEST_BYTES
-    ).hexdigest()
+    return _digest("\0".join(names))
 
 
 def _stat(path: str) -> str:
@@ -113,13 +117,8 @@ def _today() -> str:
 def _record_file(arguments: list[str]) -> str:
     screen = str(os.get_terminal_size()) if sys.stdout.isatty() else "no terminal"
     environment = [os.environ.get(name, "") for name in ENVIRONMENT]
-    key = "\0".join(
-        [os.getcwd(), sys.version, sys.executable, screen, *environment, *arguments]
-    )
-    name = hashlib.blake2b(
-        key.encode("utf-8", "surrogateescape"), digest_size=DIGEST_BYTES
-    ).hexdigest()
-    return os.path.join(cache_home(), f"{name}.said")
+    key = "\0".join([os.getcwd(), sys.version, sys.executable, screen, *environment, *arguments])
+    return os.path.join(cache_home(), f"{_digest(key)}.said")
 
 
 def _prune(directory: str) -> None:

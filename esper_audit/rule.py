@@ -135,7 +135,7 @@ class Rule(Check):
     and must never refuse what `check` would report.
     """
 
-    triggers: ClassVar[Triggers]
+    triggers: Triggers
     reach: ClassVar[Reach] = Reach.STATEMENT
     Options: ClassVar[type[AnyOptions]] = Options
     VALID: ClassVar[Sequence[Valid]] = ()

@@ -68,9 +68,19 @@ def _facts(check: type[Check]) -> str:
 
 def _options(check: type[Rule]) -> list[dict[str, str]]:
     return [
-        {"name": field.name.replace("_", "-"), "default": repr(_default(field))}
+        {"name": field.name.replace("_", "-"), "default": _written(_default(field))}
         for field in msgspec.structs.fields(check.Options)
     ]
+
+
+def _written(value: object) -> str:
+    """Return a default as TOML has it; sets in one order."""
+    if isinstance(value, (set, frozenset, list, tuple)):
+        items = sorted(value) if isinstance(value, (set, frozenset)) else value
+        return "[" + ", ".join(_written(item) for item in items) + "]"
+    if isinstance(value, bool):
+        return str(value).lower()
+    return f'"{value}"' if isinstance(value, str) else repr(value)
 
 
 def _default(field: msgspec.structs.FieldInfo) -> object:

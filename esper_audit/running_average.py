@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ast
 import itertools
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 from esper_audit.ast_walk import walk
@@ -13,6 +13,7 @@ from esper_audit.names import dotted
 UPDATES = frozenset({"add_", "addcmul_", "lerp_", "copy_"})
 PRODUCTS = (".mul", ".multiply")
 TOLERANCE = 1e-9
+NAMED = (ast.Name, ast.Attribute)
 
 
 class Update(NamedTuple):
@@ -36,6 +37,15 @@ def update(node: ast.AST) -> Update | None:
 def updates(scope: ast.AST) -> list[Update]:
     """Return every update of a moving average in a scope."""
     return [found for node in walk(scope) if (found := update(node)) is not None]
+
+
+def is_constant(share: ast.expr, scope: ast.AST) -> bool:
+    """Say whether a share is the same at every step: no call, no local that is worked out."""
+    parts = list(walk(share))
+    if any(isinstance(part, (ast.Call, ast.IfExp)) or _is_power_or_ratio(part) for part in parts):
+        return False
+    read = {ast.unparse(part) for part in parts if isinstance(part, NAMED)}
+    return read.isdisjoint(_worked_out(scope))
 
 
 def _assigned(target: ast.expr, value: ast.expr) -> Update | None:
@@ -126,3 +136,29 @@ def number(node: ast.expr) -> float | None:
 def source(node: ast.expr) -> str:
     """Return the source of what is averaged, `.data` left out."""
     return ast.unparse(node).removesuffix(".data")
+
+
+def _is_power_or_ratio(node: ast.AST) -> bool:
+    return isinstance(node, ast.BinOp) and isinstance(node.op, (ast.Pow, ast.Div))
+
+
+def _worked_out(scope: ast.AST) -> Iterator[str]:
+    """Yield the names and attributes that a scope sets to more than a literal or a look-up."""
+    for node in walk(scope):
+        targets: Sequence[ast.expr] = ()
+        if isinstance(node, ast.Assign) and not _is_lookup(node.value):
+            targets = node.targets
+        elif isinstance(node, (ast.AugAssign, ast.For, ast.comprehension)):
+            targets = [node.target]
+        for target in targets:
+            parts = (part for part in walk(target) if isinstance(part, NAMED))
+            yield from (ast.unparse(part) for part in parts if isinstance(part.ctx, ast.Store))
+
+
+def _is_lookup(value: ast.expr) -> bool:
+    """Say whether a value is a literal, a name, an attribute, or an entry: `group["beta"]`."""
+    if isinstance(value, ast.Tuple):
+        return all(map(_is_lookup, value.elts))
+    if isinstance(value, ast.Subscript):
+        return isinstance(value.slice, ast.Constant)
+    return isinstance(value, (ast.Constant, ast.Attribute, ast.Name))

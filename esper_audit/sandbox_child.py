@@ -132,7 +132,9 @@ def redirect(output: int) -> None:
 
 
 def _line_by_line(descriptor: int) -> TextIO:
-    return open(descriptor, "w", buffering=1, encoding="utf-8", errors="backslashreplace", closefd=False)  # noqa: SIM115 - it lives as long as the process
+    return open(
+        descriptor, "w", buffering=1, encoding="utf-8", errors="backslashreplace", closefd=False
+    )
 
 
 def use_scratch(scratch: str) -> None:
@@ -202,20 +204,21 @@ def _clip(text: str, limit: int) -> str:
 
 
 def _place(error: BaseException, trace: traceback.TracebackException) -> Place | None:
-    """Return the deepest line that belongs to none of the standard library, installed packages, this package."""
+    """Return the deepest line outside this package, the standard library and, if any, installed packages."""
     if isinstance(error, SyntaxError) and error.filename:
         return Place(error.filename, error.lineno or 0, "<module>")
-    if not trace.stack:
-        return None
-    own = [frame for frame in trace.stack if not frame.filename.startswith(_foreign_roots())]
-    deepest = (own or trace.stack)[-1]
-    return Place(deepest.filename, deepest.lineno or 0, deepest.name)
-
-
-def _foreign_roots() -> tuple[str, ...]:
     paths = sysconfig.get_paths()
-    folders = (paths["stdlib"], paths["purelib"], paths["platlib"], os.path.dirname(__file__))
-    return ("<", *(os.path.join(folder, "") for folder in folders))
+    home, stdlib, installed, binary = (
+        os.path.join(path, "")
+        for path in (os.path.dirname(__file__), paths["stdlib"], paths["purelib"], paths["platlib"])
+    )
+    frames = [frame for frame in trace.stack if not frame.filename.startswith(("<", home))]
+    others = [frame for frame in frames if frame.filename.startswith((installed, binary))]
+    own = [frame for frame in frames if not frame.filename.startswith((stdlib, installed, binary))]
+    if not own and not others:
+        return None
+    deepest = (own or others)[-1]
+    return Place(deepest.filename, deepest.lineno or 0, deepest.name)
 
 
 def _flush() -> None:

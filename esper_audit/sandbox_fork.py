@@ -157,23 +157,26 @@ class ForkLane:
     def _open(self) -> socket.socket:
         """Get a lane with the user's packages imported, or one without if they cannot be."""
         connection, ready = self._ask(self._packages)
-        if (ready is None or ready.problem) and not self._interrupted:
+        failed = ready is None or ready.problem != ""
+        if failed and self._packages and not self._interrupted:
             self.problem = (
-                ready.problem if ready else "a package of the user ends the process that imports it"
+                ready.problem
+                if ready
+                else f"importing {', '.join(self._packages)} ends the process"
             )
             self.close()
             self._packages = ()
-            ready = self._ask(())
-        if ready is None and not self._interrupted:
+            connection, ready = self._ask(())
+        if ready is None:
             raise SandboxError("The sandbox's server gives lanes that die at birth")
-        self._process = ready.process if ready else 0
-        return self._connection
+        self._process = ready.process
+        return connection
 
-    def _ask(self, packages: tuple[str, ...]) -> LaneReady | None:
-        self._connection = self._server.new_lane()
-        self._connection.settimeout(self._limits.seconds + GRACE_SECONDS)
+    def _ask(self, packages: tuple[str, ...]) -> tuple[socket.socket, LaneReady | None]:
+        connection = self._connection = self._server.new_lane()
+        connection.settimeout(self._limits.seconds + GRACE_SECONDS)
         try:
-            send(self._connection, LaneSetup(packages, self._limits))
-            return receive(self._connection, LaneReady)
+            send(connection, LaneSetup(packages, self._limits))
+            return connection, receive(connection, LaneReady)
         except OSError:
-            return None
+            return connection, None

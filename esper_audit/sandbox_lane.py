@@ -92,7 +92,7 @@ def _preload(setup: LaneSetup) -> str:
         try:
             load_module(package)
         except BaseException as error:  # noqa: BLE001 - the job that needs the package reports what it raises
-            return "".join(traceback.format_exception_only(error)).strip()
+            return f"{package}: " + "".join(traceback.format_exception_only(error)).strip()
         if threading.active_count() > 1:
             return (
                 f"{package} starts threads when it is imported, and threads do not survive a fork"

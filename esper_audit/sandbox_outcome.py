@@ -63,7 +63,7 @@ class Failure(msgspec.Struct, frozen=True):
         return f"{self.type}: {self.message}{where}"
 
 
-class Returned(msgspec.Struct, frozen=True, tag="returned"):
+class Returned(msgspec.Struct, frozen=True, tag_field="kind", tag="returned"):
     """The function returned a value."""
 
     value: object
@@ -72,28 +72,28 @@ class Returned(msgspec.Struct, frozen=True, tag="returned"):
         return "returned a value"
 
 
-class Raised(Failure, frozen=True, tag="raised"):
+class Raised(Failure, frozen=True, tag_field="kind", tag="raised"):
     """The function raised; SystemExit counts."""
 
     def __str__(self) -> str:
         return f"raised {Failure.__str__(self)}"
 
 
-class ImportFailed(Failure, frozen=True, tag="import_failed"):
+class ImportFailed(Failure, frozen=True, tag_field="kind", tag="import_failed"):
     """The module or file of the function could not be imported, or does not hold the function."""
 
     def __str__(self) -> str:
         return f"could not be imported: {Failure.__str__(self)}"
 
 
-class OutOfMemory(Failure, frozen=True, tag="out_of_memory"):
+class OutOfMemory(Failure, frozen=True, tag_field="kind", tag="out_of_memory"):
     """An allocation was refused: MemoryError, or the RuntimeError of torch's allocator."""
 
     def __str__(self) -> str:
         return f"ran out of memory: {Failure.__str__(self)}"
 
 
-class NotSerialisable(msgspec.Struct, frozen=True, tag="not_serialisable"):
+class NotSerialisable(msgspec.Struct, frozen=True, tag_field="kind", tag="not_serialisable"):
     """The function returned something that msgpack does not hold, or far too much of it."""
 
     message: str
@@ -102,7 +102,7 @@ class NotSerialisable(msgspec.Struct, frozen=True, tag="not_serialisable"):
         return f"returned what cannot be passed on: {self.message}"
 
 
-class TimedOut(msgspec.Struct, frozen=True, tag="timed_out"):
+class TimedOut(msgspec.Struct, frozen=True, tag_field="kind", tag="timed_out"):
     """The wall clock ran out."""
 
     seconds: float
@@ -111,7 +111,7 @@ class TimedOut(msgspec.Struct, frozen=True, tag="timed_out"):
         return f"was still at it after {self.seconds:g} s"
 
 
-class Killed(msgspec.Struct, frozen=True, tag="killed"):
+class Killed(msgspec.Struct, frozen=True, tag_field="kind", tag="killed"):
     """A signal ended the process; for a crash the end of the output holds the Python stack."""
 
     signal: str
@@ -120,7 +120,7 @@ class Killed(msgspec.Struct, frozen=True, tag="killed"):
         return f"was killed by {self.signal}"
 
 
-class Exited(msgspec.Struct, frozen=True, tag="exited"):
+class Exited(msgspec.Struct, frozen=True, tag_field="kind", tag="exited"):
     """The process ended without a verdict: a crash, status 0 or not."""
 
     status: int
@@ -129,7 +129,7 @@ class Exited(msgspec.Struct, frozen=True, tag="exited"):
         return f"ended with status {self.status} and without a verdict"
 
 
-class ServerDied(msgspec.Struct, frozen=True, tag="server_died"):
+class ServerDied(msgspec.Struct, frozen=True, tag_field="kind", tag="server_died"):
     """The process that looks after the job died or fell silent with the job in hand."""
 
     def __str__(self) -> str:

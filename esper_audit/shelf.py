@@ -69,15 +69,16 @@ def _offers_rules(directory: str) -> bool:
         names = os.listdir(directory or ".")
     except OSError:
         return False
-    for name in names:
-        if name.endswith((".dist-info", ".egg-info")):
-            try:
-                with open(os.path.join(directory, name, "entry_points.txt"), "rb") as file:
-                    if f"[{ENTRY_POINT_GROUP}]".encode() in file.read():
-                        return True
-            except OSError:
-                continue
-    return False
+    packages = (name for name in names if name.endswith((".dist-info", ".egg-info")))
+    return any(_names_our_group(os.path.join(directory, name)) for name in packages)
+
+
+def _names_our_group(package: str) -> bool:
+    try:
+        with open(os.path.join(package, "entry_points.txt"), "rb") as file:
+            return f"[{ENTRY_POINT_GROUP}]".encode() in file.read()
+    except OSError:
+        return False
 
 
 def _import(what: str, module: str) -> ModuleType:

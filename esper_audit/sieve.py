@@ -8,9 +8,11 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple
 
 from esper_audit.ast_walk import scan
+from esper_audit.errors import RuleLoadError
 from esper_audit.finding import NotAnalysed
 from esper_audit.rule import FAILURES, Reach, Rule, crash
 from esper_audit.source import Source
+from esper_audit.suggestion import did_you_mean
 from esper_audit.statements import Enclosing, first_line, last_line
 
 AST_TYPES: dict[str, tuple[type[ast.AST], ...]] = {
@@ -66,7 +68,7 @@ class Sieve:
         self.nodes: dict[type[ast.AST], list[Rule]] = defaultdict(list)
         for rule in rules:
             for name in rule.triggers.nodes:
-                for kind in AST_TYPES[name]:
+                for kind in _kinds_called(name, rule):
                     self.nodes[kind].append(rule)
         self._words = {rule: _as_bytes(_words(rule)) for rule in rules}
         self._parts = {rule: _as_bytes(rule.triggers.parts) for rule in rules}
@@ -99,12 +101,11 @@ class Sieve:
         for node, rules in hits:
             enclosing = Enclosing(source.tree, node)
             for rule in rules:
-                try:
-                    if rule.may_match(node, enclosing):
-                        wanted.add(_slice(source, enclosing, rule.reach))
-                # A rule that raises, whatever it raises, costs that rule on this file and is named.
-                except FAILURES as error:
-                    problems.append(crash(source.path, rule, error))
+                piece = _wanted(source, rule, node, enclosing)
+                if isinstance(piece, Slice):
+                    wanted.add(piece)
+                elif piece is not None:
+                    problems.append(piece)
         return _outermost(wanted), problems
 
 
@@ -148,13 +149,15 @@ class _Tables:
             return
         for node in nodes:
             if node.__class__ is ast.Assign:
-                if terminal_name(node.value) in self._called:
-                    targets = node.targets
-                    yield from (target.id for target in targets if isinstance(target, ast.Name))
+                yield from self._assigned(node)
             elif isinstance(node, (ast.Import, ast.ImportFrom)):
-                for alias in node.names:
-                    if alias.asname and alias.name.rpartition(".")[2] in self._called:
-                        yield alias.asname
+                renamed = (alias for alias in node.names if alias.asname)
+                named = (a for a in renamed if a.name.rpartition(".")[2] in self._called)
+                yield from (alias.asname or "" for alias in named)
+
+    def _assigned(self, node: ast.Assign) -> Iterator[str]:
+        if terminal_name(node.value) in self._called:
+            yield from (target.id for target in node.targets if isinstance(target, ast.Name))
 
     def _kinds(self) -> Iterator[type[ast.AST]]:
         yield from (kind for kind, rules in self._nodes.items() if rules)
@@ -173,6 +176,13 @@ def terminal_name(node: ast.expr) -> str:
     return node.id if node.__class__ is ast.Name else ""
 
 
+def _kinds_called(name: str, rule: Rule) -> tuple[type[ast.AST], ...]:
+    if name not in AST_TYPES:
+        hint = did_you_mean(name, AST_TYPES)
+        raise RuleLoadError(f"rule {rule.id}: no node is called '{name}'{hint}")
+    return AST_TYPES[name]
+
+
 def _by_name(pairs: Iterable[tuple[str, Rule]]) -> dict[str, list[Rule]]:
     table: dict[str, list[Rule]] = defaultdict(list)
     for name, rule in pairs:
@@ -187,6 +197,17 @@ def _words(rule: Rule) -> frozenset[str]:
 
 def _as_bytes(words: Iterable[str]) -> frozenset[bytes]:
     return frozenset(word.encode() for word in words)
+
+
+def _wanted(
+    source: Source, rule: Rule, node: Candidate, enclosing: Enclosing
+) -> Slice | NotAnalysed | None:
+    """Return what a rule has to see to judge a candidate; None if it cannot lead to a finding."""
+    try:
+        return _slice(source, enclosing, rule.reach) if rule.may_match(node, enclosing) else None
+    # A rule that raises, whatever it raises, costs that rule on this file and is named.
+    except FAILURES as error:
+        return crash(source.path, rule, error)
 
 
 def _slice(source: Source, enclosing: Sequence[ast.stmt], reach: Reach) -> Slice:

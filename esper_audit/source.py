@@ -8,9 +8,11 @@ import os
 import warnings
 from functools import cached_property
 
+from esper_audit.ast_walk import scan
 from esper_audit.finding import NotAnalysed
 from esper_audit.names import Names
 
+BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 LARGEST_FILE = 16 * 1024 * 1024
 
 
@@ -34,9 +36,15 @@ class Source:
         return Names(self.tree)
 
     @cached_property
+    def imports(self) -> list[ast.Import]:
+        """Every `import ...` of the file, wherever it stands."""
+        return [node for node in scan(self.tree, {ast.Import}) if isinstance(node, ast.Import)]
+
+    @cached_property
     def words(self) -> frozenset[bytes]:
         """Every identifier, keyword or number that stands anywhere in the file."""
-        return frozenset(self.data.translate(_SEPARATORS_TO_SPACES).split())
+        text = self.data.removeprefix(BYTE_ORDER_MARK)
+        return frozenset(text.translate(_SEPARATORS_TO_SPACES).split())
 
 
 def read(root: str, path: str) -> bytes | NotAnalysed:
@@ -89,7 +97,7 @@ def decode(data: bytes) -> str:
 def encoding_of(data: bytes) -> str:
     """Return the encoding that source declares; `utf-8-sig` where it starts with a byte order mark."""
     if b"coding" not in data[: _end_of_declarations(data)]:
-        return "utf-8-sig" if data.startswith(b"\xef\xbb\xbf") else "utf-8"
+        return "utf-8-sig" if data.startswith(BYTE_ORDER_MARK) else "utf-8"
     import tokenize
 
     return tokenize.detect_encoding(io.BytesIO(data).readline)[0]

@@ -221,7 +221,9 @@ def _about(
         symbol=symbol_of(chain(source.tree, comment.line, comment.column - 1)),
     )
     excerpt = source.lines[comment.line - 1].rstrip("\n")
-    words = comment.text.lstrip("# ")  # a comment is not code: with its mark it would have no identity
+    words = comment.text.lstrip(
+        "# "
+    )  # a comment is not code: with its mark it would have no identity
     return make_finding(check, location, f"this authorisation {message}", excerpt), words
 
 

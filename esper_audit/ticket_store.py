@@ -84,6 +84,8 @@ def spliced(text: str, changed: dict[str, Any]) -> str:
         written = _dump({key: value}) if value is not None else ""
         fresh = [line + newline for line in written.splitlines()]
         first, last = _extent(lines, key)
+        if fresh and first == len(lines) and lines and not lines[-1].endswith("\n"):
+            lines[-1] += newline
         lines[first:last] = fresh
     return "".join(lines)
 

@@ -17,6 +17,7 @@ own. A file imports only from the floors below it; lowest first:
     model
     checkpoint
     growth
+    __main__
 
 To read it as a story: `model`, `slot`, `graft`; then `isolation` and `blending` for what the host
 feels, `gates`, `evidence` and `gradients` for who may go on, `blueprints/` and `hosts/` for what

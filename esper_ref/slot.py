@@ -104,16 +104,18 @@ class SeedSlot(Graft):
                 f"slot {self.slot_id} holds {self.state.seed_id} in {self.state.stage.name}; "
                 "germinate wants a DORMANT slot: cull the seed and wait out the embargo"
             )
+        epochs = self.rules.timing.blend_epochs if blend_epochs is None else blend_epochs
+        curve = AlphaCurve(blend_algorithm_id)
         state = SeedState(self.slot_id, self.topology)
+        state.controller = AlphaController(alpha_curve=curve, alpha_steps_total=epochs)
         state.blueprint_id = blueprint_id
         state.seed_id = seed_id or f"{self.slot_id}-{blueprint_id}-{self.seeds_germinated}"
         state.alpha_algorithm = AlphaAlgorithm(alpha_algorithm)
-        state.controller.alpha_curve = AlphaCurve(blend_algorithm_id)
         plan = SlotSnapshot(
             channels=self.channels,
             state=state,
             blueprint_options=dict(blueprint_options or {}),
-            blend_epochs=self.rules.timing.blend_epochs if blend_epochs is None else blend_epochs,
+            blend_epochs=epochs,
             seeds_germinated=self.seeds_germinated + 1,
             monitor=GradientHealthMonitor().to_dict(),
         )

@@ -12,7 +12,9 @@ settings.load_profile("same-examples")
 
 
 @pytest.fixture(autouse=True)
-def cache_directory(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> Path:
+def cache_directory(
+    tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
+) -> Path:
     """Keep caches and records of one test away from every other and from the person who runs it."""
     directory = tmp_path_factory.mktemp("cache")
     monkeypatch.setenv("ESPER_AUDIT_CACHE", str(directory))

@@ -42,7 +42,7 @@ class OfATest(Rule):
 '''
 SPEAKS = 'yield Violation(node, "{call} is called")'
 RAISES = 'raise ValueError("cannot think")\nyield'
-KILLS = 'os.kill(os.getpid(), signal.SIGKILL)\nyield'
+KILLS = "os.kill(os.getpid(), signal.SIGKILL)\nyield"
 
 
 def rule_source(id: str, body: str = SPEAKS, *, call: str = "old", members: str = "") -> str:  # noqa: A002  # the word for it
@@ -55,7 +55,9 @@ def rule_source(id: str, body: str = SPEAKS, *, call: str = "old", members: str 
     )
 
 
-def with_rule(root: Path, id: str, body: str = SPEAKS, *, call: str = "old", members: str = "") -> Path:  # noqa: A002  # the word for it
+def with_rule(
+    root: Path, id: str, body: str = SPEAKS, *, call: str = "old", members: str = ""
+) -> Path:  # noqa: A002  # the word for it
     """Write a rule into `root` and a configuration that names it; return `root`."""
     file = f"house/{id.replace('-', '_')}.py"
     (root / "house").mkdir(exist_ok=True)

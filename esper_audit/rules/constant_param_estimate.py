@@ -6,10 +6,12 @@ import ast
 import re
 from collections.abc import Iterator, Sequence
 
+import msgspec
+
 from esper_audit import cst
 from esper_audit.finding import Category, Severity
 from esper_audit.layer_sizes import Factory, Sizing, definitions, sizings
-from esper_audit.rule import Invalid, Options, Reach, Rule, Triggers, Valid, Violation
+from esper_audit.rule import AnyOptions, Invalid, Options, Reach, Rule, Triggers, Valid, Violation
 from esper_audit.view import View
 
 REGISTERS = re.compile(r"regist|spec|blueprint|entry|catalog", re.IGNORECASE)
@@ -25,8 +27,7 @@ SAYS = "{} stays the same for every `{}`, which sizes `{}`"
 class ParamEstimateOptions(Options, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """What an estimate is called.
 
-    `keywords`: names of arguments and class attributes; one that holds neither `estimate`,
-    `param` nor `weights` is not looked for.
+    `keywords`: names of arguments and class attributes.
     """
 
     keywords: frozenset[str] = frozenset(
@@ -57,11 +58,7 @@ class ConstantParamEstimate(Rule):
     category = Category.API_CONTRACT
     severity = Severity.P3
     triggers = Triggers(
-        nodes=frozenset({"Call", "Assign", "AnnAssign"}),
-        parts=frozenset(
-            {"param_estimate", "params_estimate", "param_count", "parameter_count", "num_params"}
-            | {"n_params", "num_parameters", "estimated_params"}
-        ),
+        nodes=frozenset({"Call", "Assign", "AnnAssign"}), words=ParamEstimateOptions().keywords
     )
     reach = Reach.CLASS
     Options = ParamEstimateOptions
@@ -146,12 +143,24 @@ class ConstantParamEstimate(Rule):
             ((9, SAYS.format("param_estimate=COUNT", "d", "nn.Linear(channels, hidden)")),),
         ),
         Invalid(
+            "a keyword that the project uses",
+            SE + 'register("se", SE, price=2128)\n',
+            ((8, SAYS.format("price=2128", "channels", "nn.Linear(channels, hidden)")),),
+            options={"keywords": ["price"]},
+        ),
+        Invalid(
             "a class attribute",
             "class Norm(nn.Module):\n    param_estimate: int = 130\n\n"
             "    def __init__(self, dim):\n        self.norm = nn.GroupNorm(4, dim)\n",
             ((2, SAYS.format("param_estimate: int = 130", "dim", "nn.GroupNorm(4, dim)")),),
         ),
     )
+
+    def __init__(
+        self, options: AnyOptions | None = None, severity: Severity | None = None
+    ) -> None:
+        super().__init__(options, severity)
+        self.triggers = msgspec.structs.replace(self.triggers, words=self.options.keywords)
 
     def may_match(self, node: ast.AST, enclosing: Sequence[ast.stmt]) -> bool:
         """Keep calls and assignments that give an estimate by one of its names."""

@@ -173,8 +173,7 @@ class PrivateTorchApi(Rule):
 
     def _reported_at_import(self, name: str, source: Source) -> bool:
         """Say whether `import torch._inductor.config` has been objected to, for its own sake."""
-        imports = (node for node in walk(source.tree) if isinstance(node, ast.Import))
-        names = (alias.name for node in imports for alias in node.names)
+        names = (alias.name for node in source.imports for alias in node.names)
         return any(_is_below(n, name) and self._objects_to_import(n) for n in names)
 
     def _objects_to_import(self, module: str) -> bool:

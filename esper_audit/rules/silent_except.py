@@ -7,11 +7,12 @@ import re
 from collections.abc import Iterator, Sequence
 
 from esper_audit import cst
-from esper_audit.ast_walk import walk as walk_ast
+from esper_audit.endings import runs_at_the_end, tears_down
 from esper_audit.except_clauses import (
     caught,
     caught_name,
     header,
+    may_be,
     may_catch,
     own_nodes,
     statements,
@@ -19,7 +20,6 @@ from esper_audit.except_clauses import (
     surfaces_later,
 )
 from esper_audit.finding import Category, Severity
-from esper_audit.names import dotted
 from esper_audit.quotation import quoted
 from esper_audit.rule import Invalid, Options, Reach, Rule, Triggers, Valid, Violation
 from esper_audit.view import View
@@ -33,17 +33,11 @@ CONSTRUCTORS = frozenset(
 TENSORS = frozenset(
     {"torch.empty", "torch.ones", "torch.tensor", "torch.zeros", "torch.zeros_like"}
 )
-PLAIN = (
-    ast.Pass,
-    ast.Continue,
-    ast.Break,
-    ast.Delete,
-    ast.If,
-    ast.Return,
-    ast.Assign,
-    ast.AnnAssign,
+FACTORIES = frozenset(name.removeprefix("torch.") for name in TENSORS) | CONSTRUCTORS
+PLAIN = (ast.Pass, ast.Continue, ast.Break, ast.Delete, ast.Return, ast.Assign, ast.AnnAssign)
+QUESTION_WORDS = (
+    "available|can|exists|has|have|installed|is|match|ok|success|supported|supports|valid|validate"
 )
-QUESTION_WORDS = "available|can|exists|has|have|installed|is|ok|success|supported|supports|valid"
 QUESTION = re.compile(rf"(?i)(^|_)({QUESTION_WORDS})(_|$)")
 
 
@@ -67,8 +61,10 @@ class SilentExcept(Rule):
     Quiet: a clause that names what it expects; one that raises, warns, logs at info or above, or
     makes any other call; one that keeps or tells the exception, or counts it; one after which the
     function raises when nothing was found; a probe, whose answer is the failure (`is_...`,
-    `_HAS_... = False`; option `probes`); `__del__` and what `atexit` calls, where nobody is left to
-    listen.
+    `_HAS_... = False`; option `probes`); a `try` that does nothing but `close`, `shutdown`, `kill`
+    and the like, or stands in such a function, so that the teardown goes on and masks no earlier
+    error; `__del__` and what
+    `atexit` calls, where nobody is left to listen.
 
     Tickets: real code
     """
@@ -136,6 +132,17 @@ class SilentExcept(Rule):
             "    except Exception:\n        pass\ndef stop():\n    try:\n        pool.stop()\n"
             "    except Exception:\n        pass\natexit.register(stop)\n",
         ),
+        Valid(
+            "a teardown that goes on",
+            "from contextlib import suppress\nfor w in workers:\n    try:\n        w.shutdown()\n"
+            "    except Exception:\n        pass\nwith suppress(Exception):\n    ray.kill(actor)\n"
+            "def shutdown():\n    try:\n        os.unlink(path)\n    except Exception:\n        pass\n",
+        ),
+        Valid(
+            "an error that is raised after a last attempt",
+            "import contextlib\ndef leave():\n    with contextlib.suppress(Exception):\n"
+            "        barrier()\n    raise SystemExit(1)\n",
+        ),
         Valid("a narrow suppress", "import contextlib\nwith contextlib.suppress(OSError):\n    f()\n"),
     )  # fmt: skip
     INVALID = (
@@ -182,30 +189,49 @@ class SilentExcept(Rule):
 
     def may_match(self, node: ast.AST, enclosing: Sequence[ast.stmt]) -> bool:
         """Keep clauses that may catch everything and hold only plain statements."""
-        if not isinstance(node, ast.ExceptHandler):
-            return True
-        return may_catch(node, BROAD_NAMES) and all(_may_be_silent(part) for part in node.body)
+        if isinstance(node, ast.ExceptHandler):
+            return may_catch(node, BROAD_NAMES) and all(map(_may_be_silent, node.body))
+        return isinstance(node, ast.Call) and any(may_be(a, BROAD_NAMES) for a in node.args)
 
     def check(self, node: cst.CSTNode, view: View) -> Iterator[Violation]:
         """Report clauses that catch everything and tell nobody."""
-        if isinstance(node, cst.Call) and not BROAD.isdisjoint(suppressed(node, view)):
-            if not _at_the_end(node, view):
-                yield Violation(node, f"{quoted(view.code(node))} drops every error")
-        elif isinstance(node, cst.ExceptHandler) and not BROAD.isdisjoint(caught(node, view)):
-            if not _is_silent(node.body, caught_name(node), view) or _at_the_end(node, view):
-                return
-            if surfaces_later(node, view) or (_is_probe(node, view) and not self.options.probes):
-                return
-            body = "; ".join(view.code(part).strip() for part in statements(node.body))
-            does = f"drops every error and goes on with `{quoted(body)}`"
-            yield Violation(node, f"{header(node, view)} {does}")
+        if not isinstance(node, (cst.Call, cst.ExceptHandler)):
+            return
+        kinds = suppressed(node, view) if isinstance(node, cst.Call) else caught(node, view)
+        if BROAD.isdisjoint(kinds) or runs_at_the_end(node, view) or surfaces_later(node, view):
+            return
+        if isinstance(node, cst.ExceptHandler):
+            yield from self._check_clause(node, view)
+            return
+        block = view.enclosing(node, cst.With)
+        if block is None or not tears_down(block.body, view):
+            yield Violation(node, f"{quoted(view.code(node))} drops every error")
+
+    def _check_clause(self, clause: cst.ExceptHandler, view: View) -> Iterator[Violation]:
+        if not _is_silent(clause.body, caught_name(clause), view):
+            return
+        if _gives_up_teardown(clause, view) or (
+            _is_probe(clause, view) and not self.options.probes
+        ):
+            return
+        body = "; ".join(view.code(part).strip() for part in statements(clause.body))
+        does = f"drops every error and goes on with `{quoted(body)}`"
+        yield Violation(clause, f"{header(clause, view)} {does}")
 
 
 def _may_be_silent(statement: ast.stmt) -> bool:
-    value = statement.value if isinstance(statement, ast.Expr) else None
-    if isinstance(value, ast.Call):
-        return isinstance(value.func, ast.Attribute) and value.func.attr in UNHEARD_LOGS
-    return isinstance(value, ast.Constant) or isinstance(statement, PLAIN)
+    """Say whether a statement may be one that nobody hears of: it calls next to nothing."""
+    if isinstance(statement, ast.If):
+        return True
+    methods = {
+        node.func.attr
+        for node in ast.walk(statement)
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute)
+    }
+    if isinstance(statement, ast.Expr):
+        is_log = isinstance(statement.value, ast.Call) and not methods.isdisjoint(UNHEARD_LOGS)
+        return is_log or isinstance(statement.value, ast.Constant)
+    return isinstance(statement, PLAIN) and methods <= FACTORIES
 
 
 def _is_silent(block: cst.CSTNode, error: str, view: View) -> bool:
@@ -251,19 +277,13 @@ def _is_default(value: cst.CSTNode, error: str, view: View) -> bool:
     return True
 
 
-def _at_the_end(node: cst.CSTNode, view: View) -> bool:
-    """Say whether a function only runs when an object or the process ends."""
-    functions = view.functions(node)
-    if not functions:
+def _gives_up_teardown(handler: cst.ExceptHandler, view: View) -> bool:
+    """Say whether a clause goes on with nothing, after a `try` that only tears down."""
+    attempt = view.parent(handler)
+    answers = (cst.Return, cst.Assign, cst.AnnAssign)
+    if any(isinstance(part, answers) for part in own_nodes([handler.body])):
         return False
-    if functions[-1].name == "__del__":
-        return True
-    if b"atexit" not in view.source.words:
-        return False
-    decorators = (dotted(decorator) for decorator in functions[-1].decorator_list)
-    calls = (call for call in walk_ast(view.source.tree) if isinstance(call, ast.Call))
-    registered = {dotted(a) for c in calls if dotted(c.func) == "atexit.register" for a in c.args}
-    return "atexit.register" in decorators or functions[-1].name in registered
+    return isinstance(attempt, cst.Try) and tears_down(attempt.body, view)
 
 
 def _is_probe(handler: cst.ExceptHandler, view: View) -> bool:

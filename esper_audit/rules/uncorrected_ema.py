@@ -13,11 +13,10 @@ from esper_audit.finding import Category, Severity
 from esper_audit.names import Function, dotted
 from esper_audit.quotation import quoted
 from esper_audit.rule import Invalid, Reach, Rule, Triggers, Valid, Violation
-from esper_audit.running_average import UPDATES, number, update, updates
+from esper_audit.running_average import UPDATES, is_constant, number, update, updates
 from esper_audit.view import View
 
 CORRECTS = re.compile(r"(?i)bias_?corr|debias|unbias|corrected")
-NAMED = (ast.Name, ast.Attribute)
 OPTIMIZER = re.compile(r"(?i)optim|rmsprop")
 
 
@@ -206,7 +205,7 @@ class UncorrectedEma(Rule):
         owner = _owner(functions, tree)
         local = functions[-1] if functions else tree
         scope = owner if owner is not None and "." in average else local
-        if _is_optimizer(owner) or not _is_constant(found.share, local):
+        if _is_optimizer(owner) or not is_constant(found.share, local):
             return
         is_average = "." in average or _is_repeated(average, local)
         if not is_average or _is_corrected(scope) or has_twin_at_one(average, scope):
@@ -238,41 +237,6 @@ def _is_optimizer(owner: ast.ClassDef | None) -> bool:
     return owner is not None and any(
         OPTIMIZER.search(name) for name in (owner.name, *map(ast.unparse, owner.bases))
     )
-
-
-def _is_constant(share: ast.expr, scope: ast.AST) -> bool:
-    """Say whether a share is the same at every step: no call, no local that is worked out."""
-    parts = list(walk(share))
-    if any(isinstance(part, (ast.Call, ast.IfExp)) or _is_power_or_ratio(part) for part in parts):
-        return False
-    read = {ast.unparse(part) for part in parts if isinstance(part, NAMED)}
-    return read.isdisjoint(_worked_out(scope))
-
-
-def _is_power_or_ratio(node: ast.AST) -> bool:
-    return isinstance(node, ast.BinOp) and isinstance(node.op, (ast.Pow, ast.Div))
-
-
-def _worked_out(scope: ast.AST) -> Iterator[str]:
-    """Yield the names and attributes that a scope sets to more than a literal or a look-up."""
-    for node in walk(scope):
-        targets: Sequence[ast.expr] = ()
-        if isinstance(node, ast.Assign) and not _is_lookup(node.value):
-            targets = node.targets
-        elif isinstance(node, (ast.AugAssign, ast.For, ast.comprehension)):
-            targets = [node.target]
-        for target in targets:
-            parts = (part for part in walk(target) if isinstance(part, NAMED))
-            yield from (ast.unparse(part) for part in parts if isinstance(part.ctx, ast.Store))
-
-
-def _is_lookup(value: ast.expr) -> bool:
-    """Say whether a value is a literal, a name, an attribute, or an entry: `group["beta"]`."""
-    if isinstance(value, ast.Tuple):
-        return all(map(_is_lookup, value.elts))
-    if isinstance(value, ast.Subscript):
-        return isinstance(value.slice, ast.Constant)
-    return isinstance(value, (ast.Constant, ast.Attribute, ast.Name))
 
 
 def _is_repeated(average: str, scope: ast.AST) -> bool:

@@ -6,6 +6,7 @@ import ast
 from collections.abc import Iterator, Sequence
 
 from esper_audit import cst
+from esper_audit.ast_walk import scan
 from esper_audit.cst_walk import children
 from esper_audit.finding import Category, Severity
 from esper_audit.names import Function, dotted, parameters
@@ -210,7 +211,8 @@ class UnguardedNormRatio(Rule):
 
     def _complaints(self, function: Function) -> list[str]:
         """Return for each division of a function what is wrong with it, or an empty string."""
-        if not any(isinstance(node, ast.Div) for node in ast.walk(function)):
+        operations = scan(function, {ast.BinOp})
+        if not any(isinstance(o, ast.BinOp) and isinstance(o.op, ast.Div) for o in operations):
             return []
         flow = NormFlow(function)
         return [self._complaint(flow, division) for division in flow.divisions]

@@ -1,8 +1,8 @@
-"""A host with seeds built in: what growing is compared with, and what a fossilized slot costs."""
+"""A host with seeds built in from the start: what growing is compared with."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 import torch
 from torch import Tensor, nn
@@ -52,7 +52,10 @@ class InlineSeeds(nn.Module):
         return self.host.forward(x) if here is None else self.host.forward_from_segment(here, x)
 
     def _blend(self, slot_id: str, x: Tensor) -> Tensor:
-        gate = self.gates[slot_id].get_alpha_for_blend(x) if slot_id in self.gates else None
+        gate = None
+        if slot_id in self.gates:
+            learned = cast("GatedBlend", self.gates[slot_id])  # nothing else is put there
+            gate = learned.get_alpha_for_blend(x)
         return blend_with_isolation(
             x, self.seeds[slot_id](x), self.full, seed_input=x, algorithm=self.algorithm, gate=gate
         )

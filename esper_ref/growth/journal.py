@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import json
 import os
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Any
 
 from esper_ref import telemetry
 from esper_ref.lifecycle import SeedStage
@@ -31,9 +32,8 @@ class EpochMeasured:
 
 
 Note = Event | EpochMeasured
-NoteT = TypeVar("NoteT", Event, EpochMeasured)
 
-KINDS: dict[str, type[Note]] = {
+KINDS: dict[str, Callable[..., Note]] = {
     kind.__name__: kind
     for kind in (
         EpochMeasured,
@@ -64,17 +64,16 @@ class Entry:
     @classmethod
     def from_json(cls, line: str) -> Entry:
         """Return what `to_json` wrote."""
-        d = json.loads(line)
+        d: dict[str, Any] = json.loads(line)
         epoch, kind = d.pop("epoch"), KINDS[d.pop("event")]
-        values = {
-            key: tuple(value) if isinstance(value, list) else value for key, value in d.items()
-        }
-        for key in STAGE_FIELDS:
-            if key in values:
-                values[key] = SeedStage[values[key]]
-        if "stages" in values:
-            values["stages"] = {slot: SeedStage[name] for slot, name in values["stages"].items()}
-        return cls(epoch, kind(**values))
+        for key, value in d.items():
+            if key in STAGE_FIELDS:
+                d[key] = SeedStage[value]
+            elif key == "stages":
+                d[key] = {slot_id: SeedStage[name] for slot_id, name in value.items()}
+            elif isinstance(value, list):
+                d[key] = tuple(value)
+        return cls(epoch, kind(**d))
 
 
 def _by_name(value: object) -> object:

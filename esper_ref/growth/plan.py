@@ -127,13 +127,14 @@ DEFAULT_PLANS: dict[Topology, GrowthPlan] = {
     "transformer": GrowthPlan(
         host="transformer",
         epochs=48,
-        blueprints=("mlp_small", "attention"),
+        blueprints=("attention", "mlp_small"),
         alpha_algorithm=AlphaAlgorithm.ADD,
         device="cpu",
         random_seeds=3,
-        steps=25,
+        steps=36,
         batch=16,
         learning_rate=3e-3,
+        warm_up=6,
     ),
 }
 

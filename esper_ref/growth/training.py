@@ -55,7 +55,9 @@ class Training:
         """Yield this process's share of each batch of an epoch."""
         generator = torch.Generator().manual_seed(random_seed_of(self.random_seed, epoch))
         order = torch.randperm(len(training), generator=generator)
-        for batch in order[: self.plan.steps * self.plan.batch].split(self.plan.batch):
+        size = self.plan.batch
+        for start in range(0, self.plan.steps * size, size):
+            batch = order[torch.arange(start, start + size) % len(order)]
             yield training[ranks.own_share(batch).to(training.inputs.device)]
 
     def _step(self, batch: Split, after_backward: Callable[[], None]) -> torch.Tensor:

@@ -14,7 +14,11 @@ CRASHES = {
     "check raises": (RAISES, "", "the rule raised ValueError: cannot think in check, line"),
     "may_match raises": ("yield from ()", MAY_MATCH_RAISES, "the rule raised ZeroDivisionError: "),
     "check returns nothing": ("return None", "", "the rule raised TypeError: "),
-    "check reports what is no node": ("yield Violation('here', 'no')", "", "the rule raised TypeError: "),
+    "check reports what is no node": (
+        "yield Violation('here', 'no')",
+        "",
+        "the rule raised TypeError: ",
+    ),
     "check reports a node of no file": (
         "yield Violation(cst.Name('x'), 'no')",
         "",
@@ -56,7 +60,10 @@ def test_a_rule_keeps_the_findings_it_had_before_it_failed(tmp_path: Path) -> No
 
 @pytest.mark.parametrize("jobs", ["1", "2"])
 def test_a_rule_that_leaves_the_program_does_not_end_it(tmp_path: Path, jobs: str) -> None:
-    write(with_rule(tmp_path, "leaves", "raise SystemExit(0)\nyield"), {"a.py": CALLS_OLD, "b.py": GOOD})
+    write(
+        with_rule(tmp_path, "leaves", "raise SystemExit(0)\nyield"),
+        {"a.py": CALLS_OLD, "b.py": GOOD},
+    )
     ran = run(tmp_path, "check", "--jobs", jobs)
     assert ran.status == 3
     assert "b.py:2:8" in ran.places
@@ -75,7 +82,9 @@ def test_a_killed_worker_costs_the_file_in_its_hands(tmp_path: Path) -> None:
 
 
 def test_a_killed_worker_is_asked_again_the_next_time(tmp_path: Path) -> None:
-    body = f"if not os.path.exists({str(tmp_path / 'spare')!r}):\n    {KILLS}\n".replace("\nyield", "\n    yield")
+    body = f"if not os.path.exists({str(tmp_path / 'spare')!r}):\n    {KILLS}\n".replace(
+        "\nyield", "\n    yield"
+    )
     write(with_rule(tmp_path, "kills", body), {"good.py": GOOD, "a.py": "old(1)\n"})
     first = run(tmp_path, "check", "--jobs", "2")
     second = run(tmp_path, "check", "--jobs", "2")
@@ -94,7 +103,9 @@ UNLOADABLE = {
 
 
 @pytest.mark.parametrize(("source", "said"), UNLOADABLE.values(), ids=UNLOADABLE)
-def test_a_rule_that_does_not_load_stops_the_run_by_name(tmp_path: Path, source: str, said: str) -> None:
+def test_a_rule_that_does_not_load_stops_the_run_by_name(
+    tmp_path: Path, source: str, said: str
+) -> None:
     configuration = CONFIGURATION.format(file="mine.py")
     write(tmp_path, {"mine.py": source, "pyproject.toml": configuration, "good.py": GOOD})
     ran = run(tmp_path, "check")

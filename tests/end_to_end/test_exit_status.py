@@ -100,7 +100,10 @@ WRONG = {
         "reason = 'x'\nuntil = 'soon'",
         "$.allow[0].until",
     ),
-    "an unknown check": ("select = ['unauthorized-hasattr']", "did you mean 'unauthorised-hasattr'?"),
+    "an unknown check": (
+        "select = ['unauthorized-hasattr']",
+        "did you mean 'unauthorised-hasattr'?",
+    ),
     "an unknown check for a path": (
         "[[tool.esper-audit.per-path]]\npath = 'a'\nignore = ['unauthorized-hasattr']",
         "did you mean 'unauthorised-hasattr'?",
@@ -150,7 +153,9 @@ def test_a_wrong_option_of_a_rule_is_2_and_says_where_and_what(
 
 
 def test_an_option_of_a_local_rule_reaches_it(tmp_path: Path) -> None:
-    with_rule(tmp_path, "limited", "yield Violation(node, f'limit {self.options.limit}')", members=OPTIONS)
+    with_rule(
+        tmp_path, "limited", "yield Violation(node, f'limit {self.options.limit}')", members=OPTIONS
+    )
     with (tmp_path / "pyproject.toml").open("a") as file:
         file.write("[tool.esper-audit.rules.limited]\nlimit = 4\nseverity = 'P0'\n")
     write(tmp_path, {"a.py": "old()\n"})
@@ -159,7 +164,9 @@ def test_an_option_of_a_local_rule_reaches_it(tmp_path: Path) -> None:
     assert ran.out.startswith("a.py:1:1 P0 limited\n  limit 4\n")
 
 
-@pytest.mark.parametrize("text", ["tool = 'esper-audit'\n", "tool = ['esper-audit']\n", "[tool]\nesper-audit = 3\n"])
+@pytest.mark.parametrize(
+    "text", ["tool = 'esper-audit'\n", "tool = ['esper-audit']\n", "[tool]\nesper-audit = 3\n"]
+)
 def test_a_pyproject_of_another_shape_is_2_or_nobodys_business(tmp_path: Path, text: str) -> None:
     write(tmp_path, {"pyproject.toml": text, "clean.py": CLEAN})
     ran = command("check")

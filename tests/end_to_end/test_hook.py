@@ -12,9 +12,24 @@ import pytest
 from audits import GOOD, write
 
 REPOSITORY = Path(__file__).parents[2]
-NO_INDEX = ("No matching distribution", "Connection", "Temporary failure", "Could not resolve", "ProxyError")
-NOBODY = ["-c", "user.name=Nobody", "-c", "user.email=nobody@example.invalid", "-c", "commit.gpgsign=false"]
-AUTHORISED = GOOD.replace("def cut", "# esper-audit: allow-file unauthorised-hasattr by Ada -- hosts of others\ndef cut")
+NO_INDEX = (
+    "No matching distribution",
+    "Connection",
+    "Temporary failure",
+    "Could not resolve",
+    "ProxyError",
+)
+NOBODY = [
+    "-c",
+    "user.name=Nobody",
+    "-c",
+    "user.email=nobody@example.invalid",
+    "-c",
+    "commit.gpgsign=false",
+]
+AUTHORISED = GOOD.replace(
+    "def cut", "# esper-audit: allow-file unauthorised-hasattr by Ada -- hosts of others\ndef cut"
+)
 SECONDS = 300
 
 

@@ -28,7 +28,14 @@ json.dump([status, tops, sorted(m for m in sys.modules if m.startswith("esper_au
 """
 NEVER = {"torch", "numpy", "jinja2", "rich", "markdown_it", "esper_ref", "ruamel", "pytest"}
 REPLAYED = ["esper_audit"]
-WITHOUT_CANDIDATES = ["_msgspec", "click", "esper_audit", "msgspec", "pathspec", "typing_extensions"]
+WITHOUT_CANDIDATES = [
+    "_msgspec",
+    "click",
+    "esper_audit",
+    "msgspec",
+    "pathspec",
+    "typing_extensions",
+]
 
 
 def loaded(root: Path, *arguments: str) -> tuple[int, set[str], set[str]]:

@@ -16,6 +16,7 @@ FINE = {
     "latin-1 that is declared": (b"# coding: latin-1\n" + LATIN, [4]),
     "a declaration behind a long first line": (b"#" * 400 + b"\n# coding: latin-1\n" + LATIN, [5]),
     "a byte order mark": (b"\xef\xbb\xbf" + CANDIDATE.encode(), [2]),
+    "a byte order mark before the candidate": (b"\xef\xbb\xbf" + ASKS.encode(), [1]),
     "CRLF": (CANDIDATE.replace("\n", "\r\n").encode(), [2]),
     "CR only": (CANDIDATE.replace("\n", "\r").encode(), [2]),
     "no newline at the end": (CANDIDATE.rstrip("\n").encode(), [2]),

@@ -104,7 +104,9 @@ def test_an_unreadable_file_costs_one_clear_line(tmp_path: Path) -> None:
     write(tmp_path, {"good.py": GOOD, "odd.py": GOOD})
     (tmp_path / "odd.py").chmod(0)
     if os.access(tmp_path / "odd.py", os.R_OK):
-        pytest.skip("this user reads files of mode 0 (root does); a pipe and a dangling link stand in")
+        pytest.skip(
+            "this user reads files of mode 0 (root does); a pipe and a dangling link stand in"
+        )
     ran = run(tmp_path, "check")
     assert (ran.status, ran.not_looked_at) == (3, ["odd.py: cannot be read: Permission denied"])
 

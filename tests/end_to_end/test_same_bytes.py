@@ -36,7 +36,9 @@ def usual(tree: Path) -> Ran:
     return ran
 
 
-@pytest.mark.parametrize("arguments", [["--jobs", "1"], ["--jobs", "2"], ["--jobs", "4"], ["--no-sieve"]])
+@pytest.mark.parametrize(
+    "arguments", [["--jobs", "1"], ["--jobs", "2"], ["--jobs", "4"], ["--no-sieve"]]
+)
 def test_the_way_of_working_changes_no_byte(tree: Path, usual: Ran, arguments: list[str]) -> None:
     assert run(tree, "check", "--no-cache", *arguments) == usual
 

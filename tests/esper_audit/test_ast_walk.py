@@ -53,7 +53,9 @@ def wanted(tree: ast.AST) -> list[ast.AST]:
 def test_walks_visit_what_the_slow_one_visits_on_real_files(file: Path) -> None:
     tree = ast.parse(file.read_bytes())
     assert set(walk(tree)) == set(wanted(tree))
-    assert {n for n in scan(tree, KINDS) if not isinstance(n, NEVER)} == set(wanted(tree)) - leaves(tree)
+    assert {n for n in scan(tree, KINDS) if not isinstance(n, NEVER)} == set(wanted(tree)) - leaves(
+        tree
+    )
 
 
 def leaves(tree: ast.AST) -> set[ast.AST]:

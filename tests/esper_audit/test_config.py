@@ -23,7 +23,9 @@ def test_a_tree_without_configuration_is_checked_with_the_defaults(tmp_path: Pat
     assert paths(tmp_path) == ["pkg/good.py"]
 
 
-def test_a_pyproject_without_our_table_marks_the_root_and_configures_nothing(tmp_path: Path) -> None:
+def test_a_pyproject_without_our_table_marks_the_root_and_configures_nothing(
+    tmp_path: Path,
+) -> None:
     write(tmp_path, {"pyproject.toml": "[tool.other]\n", "pkg/good.py": GOOD})
     project = find_project([str(tmp_path / "pkg")])
     assert (project.root, project.file) == (str(tmp_path), "")
@@ -36,7 +38,9 @@ def test_the_nearest_configuration_wins(tmp_path: Path) -> None:
 
 
 def test_a_pyproject_of_others_does_not_hide_the_configuration_above(tmp_path: Path) -> None:
-    write(tmp_path, {"pyproject.toml": OFF, "pkg/pyproject.toml": "[project]\n", "pkg/good.py": GOOD})
+    write(
+        tmp_path, {"pyproject.toml": OFF, "pkg/pyproject.toml": "[project]\n", "pkg/good.py": GOOD}
+    )
     assert paths(tmp_path / "pkg") == []
 
 
@@ -73,7 +77,9 @@ def test_exclude_leaves_out_files_and_directories(tmp_path: Path) -> None:
 
 
 def test_an_excluded_file_named_by_hand_is_counted(tmp_path: Path) -> None:
-    write(tmp_path, {"pyproject.toml": "[tool.esper-audit]\nexclude = ['old/']\n", "old/a.py": GOOD})
+    write(
+        tmp_path, {"pyproject.toml": "[tool.esper-audit]\nexclude = ['old/']\n", "old/a.py": GOOD}
+    )
     result = audit(tmp_path, tmp_path / "old" / "a.py")
     assert (result.findings, result.excluded, result.exit_status) == ([], ["old/a.py"], 0)
 
@@ -82,7 +88,9 @@ def test_the_text_says_that_a_file_was_excluded(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    write(tmp_path, {"pyproject.toml": "[tool.esper-audit]\nexclude = ['old/']\n", "old/a.py": GOOD})
+    write(
+        tmp_path, {"pyproject.toml": "[tool.esper-audit]\nexclude = ['old/']\n", "old/a.py": GOOD}
+    )
     assert ", 1 file excluded by configuration; " in command("check", "old/a.py").out
 
 

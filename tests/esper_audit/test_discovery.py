@@ -47,7 +47,9 @@ def test_a_path_that_is_missing_is_an_error(tmp_path: Path) -> None:
         found(tmp_path, tmp_path / "gone")
 
 
-@pytest.mark.parametrize("name", ["build", "dist", ".venv", "venv", "__pycache__", "node_modules", ".git"])
+@pytest.mark.parametrize(
+    "name", ["build", "dist", ".venv", "venv", "__pycache__", "node_modules", ".git"]
+)
 def test_builds_environments_and_caches_are_left_out(tmp_path: Path, name: str) -> None:
     write(tmp_path, {f"{name}/a.py": "", f"pkg/{name}/b.py": "", "c.py": ""})
     assert found(tmp_path) == ["c.py"]
@@ -113,7 +115,9 @@ def test_an_ignore_file_that_is_no_text_is_read_as_far_as_it_goes(tmp_path: Path
     assert found(tmp_path) == ["a.py"]
 
 
-def test_an_ignore_file_with_a_line_that_is_no_pattern_is_read_as_far_as_it_goes(tmp_path: Path) -> None:
+def test_an_ignore_file_with_a_line_that_is_no_pattern_is_read_as_far_as_it_goes(
+    tmp_path: Path,
+) -> None:
     write(tmp_path, {".gitignore": "!\n/\nb.py\n", "a.py": "", "b.py": ""})
     assert found(tmp_path) == ["a.py"]
 
@@ -122,7 +126,9 @@ def test_a_walk_remembers_all_it_read_and_all_it_looked_for(tmp_path: Path) -> N
     write(tmp_path, {".gitignore": "", "pkg/sub/a.py": "", ".git/HEAD": ""})
     walk = Discovery(str(tmp_path)).run([str(tmp_path / "pkg" / "sub")])
     assert walk.directories == [str(tmp_path / "pkg" / "sub")]
-    looked_for = {str(tmp_path / name) for name in (".gitignore", ".git/info/exclude", "pkg/.gitignore")}
+    looked_for = {
+        str(tmp_path / name) for name in (".gitignore", ".git/info/exclude", "pkg/.gitignore")
+    }
     assert looked_for <= set(walk.ignore_files)
 
 

@@ -22,27 +22,48 @@ def meaning(code: str) -> str | None:
 
 MEANINGS = {
     "a module": ("import torch\nask(torch.nn)", "torch.nn"),
-    "a module under another name": ("import torch.nn.functional as F\nask(F.relu)", "torch.nn.functional.relu"),
+    "a module under another name": (
+        "import torch.nn.functional as F\nask(F.relu)",
+        "torch.nn.functional.relu",
+    ),
     "a package by one of its modules": ("import torch.nn\nask(torch.optim)", "torch.optim"),
     "a thing": ("from torch import nn\nask(nn.Linear)", "torch.nn.Linear"),
-    "a thing under another name": ("from torch.nn import functional as F\nask(F.relu)", "torch.nn.functional.relu"),
+    "a thing under another name": (
+        "from torch.nn import functional as F\nask(F.relu)",
+        "torch.nn.functional.relu",
+    ),
     "an import in a function": ("def f():\n    import torch as t\n    ask(t.cat)", "torch.cat"),
-    "an import of an enclosing function": ("def f():\n    import torch\n    def g(): ask(torch.cat)", "torch.cat"),
-    "an import in a method": ("class A:\n    def f(self):\n        from torch import cat\n        ask(cat)", "torch.cat"),
+    "an import of an enclosing function": (
+        "def f():\n    import torch\n    def g(): ask(torch.cat)",
+        "torch.cat",
+    ),
+    "an import in a method": (
+        "class A:\n    def f(self):\n        from torch import cat\n        ask(cat)",
+        "torch.cat",
+    ),
     "an import below the use": ("def f(): ask(t.cat)\nimport torch as t", "torch.cat"),
-    "an import in a try": ("try:\n    import torch\nexcept ImportError:\n    torch = None\nask(torch.cat)", "torch.cat"),
+    "an import in a try": (
+        "try:\n    import torch\nexcept ImportError:\n    torch = None\nask(torch.cat)",
+        "torch.cat",
+    ),
     "an import in an if": ("if a:\n    from x import y\nelse:\n    y = None\nask(y)", "x.y"),
     "an import under a with": ("with a:\n    import torch\nask(torch)", "torch"),
     "a relative import": ("from . import a\nask(a.b)", ".a.b"),
     "a relative import of a module's thing": ("from ..pkg.m import a\nask(a)", "..pkg.m.a"),
     "an alias": ("import torch\nnn = torch.nn\nask(nn.Linear)", "torch.nn.Linear"),
     "an alias of an alias": ("import torch\na = torch.nn\nb = a\nask(b.Linear)", "torch.nn.Linear"),
-    "an alias in a function": ("import torch\ndef f():\n    r = torch.relu\n    ask(r)", "torch.relu"),
+    "an alias in a function": (
+        "import torch\ndef f():\n    r = torch.relu\n    ask(r)",
+        "torch.relu",
+    ),
     "a builtin": ("ask(hasattr)", "builtins.hasattr"),
     "a builtin under another name": ("has = hasattr\nask(has)", "builtins.hasattr"),
     "a builtin imported": ("from builtins import hasattr as h\nask(h)", "builtins.hasattr"),
     "the module of builtins": ("import builtins as b\nask(b.hasattr)", "builtins.hasattr"),
-    "a star import of torch": ("from torch.nn.functional import *\nask(relu)", "torch.nn.functional.relu"),
+    "a star import of torch": (
+        "from torch.nn.functional import *\nask(relu)",
+        "torch.nn.functional.relu",
+    ),
     "a builtin beside a star import": ("from torch import *\nask(hasattr)", "builtins.hasattr"),
 }
 SHADOWS = {
@@ -97,7 +118,14 @@ def test_an_import_in_another_function_is_not_seen() -> None:
 
 @pytest.mark.parametrize(
     ("expression", "name"),
-    [("a", "a"), ("a.b.c", "a.b.c"), ("a().b", ""), ("a[0].b", ""), ("'a'.b", ""), ("(a).b", "a.b")],
+    [
+        ("a", "a"),
+        ("a.b.c", "a.b.c"),
+        ("a().b", ""),
+        ("a[0].b", ""),
+        ("'a'.b", ""),
+        ("(a).b", "a.b"),
+    ],
 )
 def test_only_a_chain_from_a_name_is_dotted(expression: str, name: str) -> None:
     assert dotted(ast.parse(expression, mode="eval").body) == name

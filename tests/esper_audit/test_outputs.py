@@ -50,7 +50,9 @@ def test_text_names_contracts_fixes_and_what_was_not_looked_at() -> None:
     assert "\n    Nobody asks an object what it is; " in out
     assert "\nNot looked at\n  odd.py:2: does not parse: " in out
     last = out.splitlines()[-1]
-    assert last.startswith("4 findings (1 P2, 3 P3) in 2 of 5 files, 1 authorised, 1 NOT LOOKED AT; ")
+    assert last.startswith(
+        "4 findings (1 P2, 3 P3) in 2 of 5 files, 1 authorised, 1 NOT LOOKED AT; "
+    )
 
 
 def test_text_of_our_own_fits_eighty_columns() -> None:

@@ -121,7 +121,15 @@ def test_the_next_day_runs_again(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.parametrize(
-    "arguments", [["--fix"], ["--diff"], ["--since=HEAD"], ["--no-cache"], ["--stdin-filename", "x.py"], ["pkg/a.py"]]
+    "arguments",
+    [
+        ["--fix"],
+        ["--diff"],
+        ["--since=HEAD"],
+        ["--no-cache"],
+        ["--stdin-filename", "x.py"],
+        ["pkg/a.py"],
+    ],
 )
 def test_what_is_new_each_time_is_never_recorded(
     monkeypatch: pytest.MonkeyPatch, cache_directory: Path, arguments: list[str]
@@ -139,7 +147,9 @@ def test_a_run_that_did_not_see_everything_is_not_recorded(
     assert replay(["check"]) is None
 
 
-@pytest.mark.parametrize("damage", [b"", b"\xff\0garbage", b"esper-audit replay 1\n0\n\0\n", b"x\n\0\ny\n\0\nz"])
+@pytest.mark.parametrize(
+    "damage", [b"", b"\xff\0garbage", b"esper-audit replay 2\n0\n\0\n", b"x\n\0\ny\n\0\nz"]
+)
 def test_a_damaged_record_is_passed_over(
     monkeypatch: pytest.MonkeyPatch, cache_directory: Path, damage: bytes
 ) -> None:
@@ -167,7 +177,9 @@ def test_a_cache_that_cannot_be_written_is_no_error(tree: Path) -> None:
         assert (ran.status, ran.err) == (1, "")
 
 
-def test_only_so_many_records_are_kept(monkeypatch: pytest.MonkeyPatch, cache_directory: Path) -> None:
+def test_only_so_many_records_are_kept(
+    monkeypatch: pytest.MonkeyPatch, cache_directory: Path
+) -> None:
     for number in range(45):
         (cache_directory / f"{number}.said").write_text("")
     check(monkeypatch)

@@ -40,7 +40,9 @@ class Everything(Rule):
 
 
 def rule(triggers: Triggers, reach: Reach = Reach.STATEMENT) -> Rule:
-    kind = type("Everything", (Everything,), {"triggers": triggers, "reach": reach, "id": "everything"})
+    kind = type(
+        "Everything", (Everything,), {"triggers": triggers, "reach": reach, "id": "everything"}
+    )
     made = kind()
     assert isinstance(made, Rule)
     return made
@@ -101,10 +103,15 @@ def test_the_sieve_loses_and_adds_nothing_on_a_hard_piece(text: str, reach: Reac
     calls = rule(Triggers(calls=frozenset({"t"})), reach)
     whole = found(text, calls, sieve=False)
     assert found(text, calls, sieve=True) == whole
-    assert len(whole) == sum(
-        isinstance(n, ast.Call) and getattr_free_name(n.func) in ("t", "u", "v", "w")
-        for n in ast.walk(ast.parse(text))
-    ) - text.count("@u(") - text.count("m.t ") * 0
+    assert (
+        len(whole)
+        == sum(
+            isinstance(n, ast.Call) and getattr_free_name(n.func) in ("t", "u", "v", "w")
+            for n in ast.walk(ast.parse(text))
+        )
+        - text.count("@u(")
+        - text.count("m.t ") * 0
+    )
 
 
 def getattr_free_name(node: ast.expr) -> str:
@@ -136,7 +143,9 @@ def test_each_kind_of_trigger_names_its_nodes(triggers: Triggers, lines: list[in
 
 
 def test_a_rule_asked_by_two_triggers_speaks_once() -> None:
-    twice = rule(Triggers(calls=frozenset({"t"}), keywords=frozenset({"k"}), nodes=frozenset({"Call"})))
+    twice = rule(
+        Triggers(calls=frozenset({"t"}), keywords=frozenset({"k"}), nodes=frozenset({"Call"}))
+    )
     assert len(found("t(k=1)\n", twice, sieve=True)) == 1
 
 
@@ -152,9 +161,18 @@ def test_what_may_match_refuses_is_not_read() -> None:
 STATEMENTS = st.recursive(
     st.sampled_from(["t()", "a = t(t())", "a; t()", "assert t(), t", "return_ = [t() for t in b]"]),
     lambda inner: st.builds(
-        lambda head, body: head + "\n" + "\n".join("    " + line for s in body for line in s.split("\n")),
+        lambda head, body: (
+            head + "\n" + "\n".join("    " + line for s in body for line in s.split("\n"))
+        ),
         st.sampled_from(
-            ["if t():", "def f(a=t()):", "@t()\nclass C:", "with t():", "for t in t():", "while t():"]
+            [
+                "if t():",
+                "def f(a=t()):",
+                "@t()\nclass C:",
+                "with t():",
+                "for t in t():",
+                "while t():",
+            ]
         ),
         st.lists(inner, min_size=1, max_size=3),
     ),
@@ -163,7 +181,9 @@ STATEMENTS = st.recursive(
 
 
 @given(st.lists(STATEMENTS, min_size=1, max_size=4), st.sampled_from(list(Reach)))
-def test_the_sieve_loses_and_adds_nothing_whatever_the_nesting(blocks: list[str], reach: Reach) -> None:
+def test_the_sieve_loses_and_adds_nothing_whatever_the_nesting(
+    blocks: list[str], reach: Reach
+) -> None:
     text = "\n".join(blocks) + "\n"
     calls = rule(Triggers(calls=frozenset({"t"})), reach)
     statements = rule(Triggers(nodes=frozenset({"FunctionDef", "If"})))

@@ -26,7 +26,10 @@ def test_an_exception_silences_the_paths_it_covers(tmp_path: Path, path: str) ->
     result = audit(tmp_path)
     assert result.findings == []
     (suppressed,) = result.suppressed
-    assert (suppressed.suppression.origin, suppressed.suppression.reason) == ("configuration", "agreed")
+    assert (suppressed.suppression.origin, suppressed.suppression.reason) == (
+        "configuration",
+        "agreed",
+    )
     assert suppressed.suppression.owner == "Ada"
 
 
@@ -37,7 +40,9 @@ def test_an_exception_leaves_other_paths_alone(tmp_path: Path, path: str) -> Non
     assert [f.check for f in audit(tmp_path).findings] == [HASATTR]
 
 
-@pytest.mark.parametrize(("symbol", "silences"), [("Host.*", True), ("Host.cut", True), ("cut", False), ("*.cut", True)])
+@pytest.mark.parametrize(
+    ("symbol", "silences"), [("Host.*", True), ("Host.cut", True), ("cut", False), ("*.cut", True)]
+)
 def test_an_exception_can_be_for_some_symbols(tmp_path: Path, symbol: str, silences: bool) -> None:  # noqa: FBT001  # a case
     write(tmp_path, {"a.py": METHOD})
     allow(tmp_path, symbol=symbol)

@@ -152,3 +152,12 @@ def test_a_save_that_fails_leaves_the_old_file_and_no_other(tmp_path: Path) -> N
     assert path.read_bytes() == data
     assert [file.name for file in tmp_path.iterdir()] == [path.name]
     assert make_model("cnn").load_state_dict(torch.load(path, weights_only=True)["model"])
+
+
+def test_a_save_replaces_the_old_file_whole_and_never_writes_into_it(tmp_path: Path) -> None:
+    path, model = saved(tmp_path)
+    data = path.read_bytes()
+    with path.open("rb") as old:  # what a killed save would leave behind
+        save_checkpoint(path, model, optimizers={}, epoch=2)
+        assert old.read() == data
+    assert path.read_bytes() != data

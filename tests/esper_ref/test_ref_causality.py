@@ -9,6 +9,7 @@ of the whole. A control asks that the output depend on the present at all.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from itertools import product
 
 import pytest
 import torch
@@ -61,12 +62,11 @@ def leak_by_vjp(f: Function, x: Tensor) -> bool:
 def leak_by_perturbation(f: Function, x: Tensor) -> bool:
     with torch.no_grad():
         whole = same_noise(f, x)
-        for t in boundaries(x.shape[1]):
-            for scale in (1.0, 30.0):
-                changed = x.clone()
-                changed[:, t + 1 :] = scale * torch.randn_like(changed[:, t + 1 :])
-                if not torch.equal(same_noise(f, changed)[:, : t + 1], whole[:, : t + 1]):
-                    return True
+        for t, scale in product(boundaries(x.shape[1]), (1.0, 30.0)):
+            changed = x.clone()
+            changed[:, t + 1 :] = scale * torch.randn_like(changed[:, t + 1 :])
+            if not torch.equal(same_noise(f, changed)[:, : t + 1], whole[:, : t + 1]):
+                return True
     return False
 
 

@@ -32,7 +32,7 @@ from esper_ref import (
     SeedSlot,
     SeedStage,
 )
-from esper_ref.errors import BlueprintError, TopologyError
+from esper_ref.errors import AlphaError, BlueprintError, TopologyError
 
 SILENT = tuple(s for s in SeedStage if s not in (*BLENDED, SeedStage.TRAINING))
 
@@ -97,6 +97,22 @@ def test_a_training_slot_leaves_the_output_alone_and_the_hosts_learning_too(
         walk_to(model.slot(slot_id), SeedStage.TRAINING)
     redraw(model.get_seed_parameters())
     assert_host_does_not_notice(model, alone, inputs(topology))
+
+
+@pytest.mark.parametrize("topology", TOPOLOGIES)
+def test_a_training_slot_leaves_the_output_alone_under_autocast_and_in_channels_last(
+    topology: str,
+) -> None:
+    model, x = make_model(topology), inputs(topology)
+    if topology == "cnn":
+        model = model.to(memory_format=torch.channels_last)
+        x = x.to(memory_format=torch.channels_last)
+    alone = copy.deepcopy(model)
+    model.germinate_seed(LIVELY[topology], slot="r0c0")
+    walk_to(model.slot("r0c0"), SeedStage.TRAINING)
+    redraw(model.get_seed_parameters())
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        assert_host_does_not_notice(model, alone, x)
 
 
 @pytest.mark.parametrize("topology", TOPOLOGIES)
@@ -223,6 +239,7 @@ def germinating(**arguments: object) -> Callable[[SeedSlot], object]:
         (germinating(blueprint_id="norm", blueprint_options={"n_head": 2}), TypeError),
         (germinating(blueprint_id="norm", blend_algorithm_id="wavy"), ValueError),
         (germinating(blueprint_id="norm", alpha_algorithm="divide"), ValueError),
+        (germinating(blueprint_id="norm", blend_epochs=-1), AlphaError),
     ],
 )
 def test_a_germination_that_fails_leaves_the_slot_as_it_was(

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
-from typing import TYPE_CHECKING
+from collections.abc import Callable
 
 import pytest
 import torch
+from hypothesis import given
+from hypothesis import strategies as st
 from lives import (
     LIVELY,
     TOPOLOGIES,
@@ -29,9 +32,6 @@ from esper_ref import (
 )
 from esper_ref.errors import AlphaError, SlotError
 from esper_ref.isolation import seed_input_of
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
 
 
 def in_blending() -> SeedSlot:
@@ -85,6 +85,37 @@ def test_holding_at_less_than_full_does_not_pass_g3() -> None:
     assert result is not None
     assert result.checks_failed == ("alpha_is_full",)
     assert slot.alpha.item() == 0.5
+
+
+Move = Callable[[SeedSlot, float, int], object]
+MOVES: dict[str, Move] = {
+    "set": lambda slot, a, _n: slot.set_alpha(a),
+    "ramp": lambda slot, a, n: slot.retarget_alpha(alpha_target=a, alpha_steps_total=n),
+    "epoch": lambda slot, _a, _n: slot.step_epoch(),
+    "force": lambda slot, a, _n: slot.override_alpha(a),
+    "release": lambda slot, _a, _n: slot.override_alpha(None),
+}
+
+
+@given(
+    moves=st.lists(
+        st.tuples(st.sampled_from(sorted(MOVES)), st.floats(0.0, 1.0), st.integers(0, 3)),
+        max_size=12,
+    )
+)
+def test_after_any_moves_the_slot_shows_its_controllers_alpha_or_the_forced_one(
+    moves: list[tuple[str, float, int]],
+) -> None:
+    slot = in_blending()
+    for name, a, n in moves:
+        refused = (AlphaError, SlotError)  # a ramp is on, or alpha is full and blending is over
+        with contextlib.suppress(*refused):
+            MOVES[name](slot, a, n)
+        timeline = slot.state.controller.alpha
+        shown = timeline if slot.forced_alpha is None else slot.forced_alpha
+        assert slot.alpha.item() == torch.tensor(shown).item()
+        assert slot.state.metrics.current_alpha == timeline
+        assert 0.0 <= timeline <= 1.0
 
 
 @pytest.mark.parametrize("stage", [SeedStage.TRAINING, SeedStage.SHADOWING, SeedStage.FOSSILIZED])

@@ -1,0 +1,265 @@
+"""What a probe is, and `run`: every promise of every subject put to its probe, one record each.
+
+    for record in run(load_subjects("tests/my_subjects.py:subjects")):
+        print(record.unit, record.verdict, record.message)
+
+A unit is one promise of one subject in one state. Units depend on nothing but their prerequisites:
+`probe_unit(source, unit)` does one alone, in any process, and says the same.
+"""
+
+from __future__ import annotations
+
+import importlib
+import os
+import platform
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cache
+from importlib.metadata import version
+from typing import Any, ClassVar, Generic, TypeVar
+
+import msgspec
+
+from esper_audit.finding import Severity
+from esper_audit.measurement import Judgement, Limits, Reading, judge
+from esper_audit.quotation import quoted
+from esper_audit.rule import FAILURES, Check, Options
+from esper_audit.subject import ExpectedFailure, Promise, Subject, SubjectError, names_of
+from esper_audit.subject_file import load_subjects
+from esper_audit.verdict import Plain, Record, Verdict
+
+Taken = TypeVar("Taken", bound=Subject)
+
+
+class Probe(Check, Generic[Taken]):
+    """A check that runs a live subject. `measure` reads numbers, `limits` says what they may be.
+
+    `takes` is the kind of subject it can run, `requires` the probes that must have passed before.
+    Where `columns` are named, the witnesses that have them all make up the record's table.
+    """
+
+    version: ClassVar[int] = 1
+    takes: ClassVar[type[Subject]] = Subject
+    requires: ClassVar[tuple[str, ...]] = ("reproducible",)
+    limits: Limits
+    columns: ClassVar[tuple[str, ...]] = ()
+    Parameters: ClassVar[type[Options]] = Options
+
+    def __init__(self, parameters: Options | None = None) -> None:
+        self.parameters = self.Parameters() if parameters is None else parameters
+
+    def measure(self, subject: Taken, state: str) -> Iterator[Reading]:
+        """Yield what the detectors read on a subject in a state."""
+        raise NotImplementedError
+
+    def reproducer(self, subject: Taken, state: str, witness: Mapping[str, Plain]) -> str:
+        """Return Python that shows again what the witness shows."""
+        return (
+            "from esper_audit.probe import probe_unit\n\n"
+            f"record = probe_unit({subject.source!r}, {unit_id(self.id, subject, state)!r})\n"
+            "print(record.verdict, record.code, record.message)\n"
+        )
+
+
+@dataclass(frozen=True)
+class Unit:
+    """One thing to find out, on its own; `prerequisites` are the units that must pass before."""
+
+    subject: Subject
+    state: str
+    probe: Probe[Any]
+    prerequisites: tuple[str, ...]
+    expected: ExpectedFailure | None = None
+
+    @property
+    def id(self) -> str:
+        """`probe[subject@state]`: stable, and enough to find the unit again."""
+        return unit_id(self.probe.id, self.subject, self.state)
+
+
+def unit_id(probe: str, subject: Subject, state: str) -> str:
+    """Return the name of a unit; without a state, that of a subject under a probe."""
+    return f"{probe}[{subject.name}@{state}]" if state else f"{probe}[{subject.name}]"
+
+
+@cache
+def discover_probes() -> dict[str, type[Probe[Any]]]:
+    """Return every probe by its id: each file in `probes/` holds one."""
+    shelf = os.path.join(os.path.dirname(__file__), "probes")
+    files = sorted(os.listdir(shelf))
+    names = [f.removesuffix(".py") for f in files if f.endswith(".py") and f != "__init__.py"]
+    found: dict[str, type[Probe[Any]]] = {}
+    for name in names:
+        module = importlib.import_module(f"esper_audit.probes.{name}")
+        classes = [v for v in vars(module).values() if isinstance(v, type) and issubclass(v, Probe)]
+        found |= {probe.id: probe for probe in classes if probe.__module__ == module.__name__}
+    return found
+
+
+def units(subjects: Sequence[Subject], probes: Sequence[str] | None = None) -> list[Unit]:
+    """Return what there is to find out, prerequisites first; `probes` narrows it down."""
+    tuple(names_of(subjects))
+    chosen = _chosen(probes)
+    found: dict[str, Unit] = {}
+    for subject in subjects:
+        promised = [(p, _probe_of(p, subject)) for p in subject.promises if p.probe in chosen]
+        for state in subject.states:
+            for kept, probe in promised:
+                if state in (kept.in_states or subject.states):
+                    _add(found, subject, state, probe, kept.expected)
+    return list(found.values())
+
+
+def run(subjects: Sequence[Subject], probes: Sequence[str] | None = None) -> Iterator[Record]:
+    """Yield a record for every unit, and for every subject that does not promise a probe at all."""
+    verdicts: dict[str, Verdict] = {}
+    for unit in units(subjects, probes):
+        record = blocked(unit, verdicts) or measured(unit)
+        verdicts[unit.id] = record.verdict
+        yield record
+    yield from not_applicable(subjects, probes)
+
+
+def measured(unit: Unit) -> Record:
+    """Run a unit's probe here and now, whatever became of its prerequisites."""
+    from esper_audit.steady import steady
+
+    try:
+        with steady():
+            readings = list(unit.probe.measure(unit.subject, unit.state))
+    # What a subject may raise is not ours to enumerate; that it did is what there is to say.
+    except FAILURES as error:
+        said = f"{type(error).__name__}: {quoted(str(error))}"
+        return _record(unit, Judgement(Verdict.NO_VERDICT, "raised", said, (), {}), ())
+    judgement = _as_expected(unit.expected, judge(readings, unit.probe.limits))
+    return _record(unit, judgement, readings)
+
+
+def blocked(unit: Unit, verdicts: Mapping[str, Verdict]) -> Record | None:
+    """Return the record of a unit of which a prerequisite did not pass, None if all did."""
+    for prerequisite in unit.prerequisites:
+        if verdicts[prerequisite] is not Verdict.PASS:
+            said = f"{prerequisite}: {verdicts[prerequisite]}"
+            return _record(unit, Judgement(Verdict.BLOCKED_BY, prerequisite, said, (), {}), ())
+    return None
+
+
+def probe_unit(source: str, unit: str) -> Record:
+    """Find a unit again from its file and its id, and run it; for use in another process."""
+    subjects = [s for s in load_subjects(source) if f"[{s.name}@" in unit]
+    for candidate in units(subjects):
+        if candidate.id == unit:
+            return measured(candidate)
+    raise SubjectError(f"{source}: makes no promise that would be unit {unit!r}")
+
+
+def not_applicable(
+    subjects: Sequence[Subject], probes: Sequence[str] | None = None
+) -> Iterator[Record]:
+    """Yield a record for each probe that a subject does not promise, with the reason."""
+    for subject in subjects:
+        promised = {promise.probe for promise in subject.promises}
+        for name, probe in _chosen(probes).items():
+            if name not in promised and name not in _prerequisites_of_all():
+                kind = probe.takes.__name__
+                fits = isinstance(subject, probe.takes)
+                said = "no such promise" if fits else f"not a {kind}, which is what it takes"
+                judgement = Judgement(Verdict.NOT_APPLICABLE, "not-promised", said, (), {})
+                yield _record(Unit(subject, "", probe(), ()), judgement, ())
+
+
+def _chosen(probes: Sequence[str] | None) -> dict[str, type[Probe[Any]]]:
+    shelf = discover_probes()
+    if probes is None:
+        return shelf
+    unknown = sorted(set(probes) - set(shelf))
+    if unknown:
+        raise SubjectError(f"no probe {', '.join(unknown)}; there are {', '.join(shelf)}")
+    return {name: probe for name, probe in shelf.items() if name in probes}
+
+
+def _prerequisites_of_all() -> set[str]:
+    return {name for probe in discover_probes().values() for name in probe.requires}
+
+
+def _probe_of(kept: Promise, subject: Subject) -> Probe[Any]:
+    """Return the probe that a promise asks for, with its parameters, or say what does not fit."""
+    where = f"{subject.source or 'subject'} {subject.name!r} promises {kept.probe!r}"
+    probe = discover_probes()[kept.probe]
+    if kept.version != probe.version:
+        raise SubjectError(f"{where} in version {kept.version}; the probe is in {probe.version}")
+    if not isinstance(subject, probe.takes):
+        kind, wanted = type(subject).__name__, probe.takes.__name__
+        raise SubjectError(f"{where}, but is a {kind}; the probe takes a {wanted}")
+    unknown = sorted(set(kept.in_states) - set(subject.states))
+    if unknown:
+        raise SubjectError(f"{where} in states {unknown}; it declares {list(subject.states)}")
+    try:
+        return probe(msgspec.convert(dict(kept.parameters), probe.Parameters))
+    except msgspec.ValidationError as error:
+        raise SubjectError(f"{where} with parameters {dict(kept.parameters)}: {error}") from error
+
+
+def _add(
+    found: dict[str, Unit],
+    subject: Subject,
+    state: str,
+    probe: Probe[Any],
+    expected: ExpectedFailure | None,
+) -> None:
+    """Put a unit behind its prerequisites; those that do not take the subject are passed over."""
+    before: list[str] = []
+    pending = list(probe.requires)
+    while pending:
+        required = discover_probes()[pending.pop(0)]
+        if isinstance(subject, required.takes):
+            _add(found, subject, state, required(), None)
+            before.append(unit_id(required.id, subject, state))
+        else:
+            pending.extend(required.requires)
+    unit = Unit(subject, state, probe, tuple(before), expected)
+    if unit.id not in found or expected is not None:
+        found[unit.id] = unit
+
+
+def _as_expected(expected: ExpectedFailure | None, judgement: Judgement) -> Judgement:
+    if expected is None:
+        return judgement
+    if judgement.verdict is Verdict.PASS:
+        said = f"holds, though it was expected not to: {expected.reason}; drop the expectation"
+        return msgspec.structs.replace(judgement, verdict=Verdict.UNEXPECTED_PASS, message=said)
+    if judgement.verdict is Verdict.FAIL and judgement.code == expected.code:
+        said = f"{judgement.message}; expected: {expected.reason}"
+        return msgspec.structs.replace(judgement, verdict=Verdict.EXPECTED_FAIL, message=said)
+    return judgement
+
+
+def _record(unit: Unit, judgement: Judgement, readings: Sequence[Reading]) -> Record:
+    probe, columns = unit.probe, unit.probe.columns
+    rows = [r.witness for r in readings if columns and set(columns) <= set(r.witness)]
+    table = [tuple(row[column] for column in columns) for row in rows]
+    reproducer = probe.reproducer(unit.subject, unit.state, judgement.witness)
+    severity: Severity = probe.severity
+    return Record(
+        unit=unit.id,
+        probe=probe.id,
+        contract=probe.contract,
+        subject=unit.subject.name,
+        state=unit.state,
+        severity=severity,
+        category=probe.category,
+        verdict=judgement.verdict,
+        code=judgement.code,
+        message=judgement.message,
+        numbers=judgement.numbers,
+        witness=judgement.witness,
+        table=(columns, *table) if table else (),
+        reproducer=reproducer if readings else "",
+        versions=_versions(),
+    )
+
+
+@cache
+def _versions() -> dict[str, str]:
+    names = ("esper-audit", "torch")
+    return {"python": platform.python_version(), **{name: version(name) for name in names}}

@@ -1,0 +1,189 @@
+"""The probe `causality`: the output at t does not depend on inputs after t."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+
+import torch
+from torch import Tensor
+
+from esper_audit.dependency import (
+    Sight,
+    altered_difference,
+    difference,
+    later_gradients,
+    live_parameters,
+    prefix_difference,
+)
+from esper_audit.finding import Category, Severity
+from esper_audit.measurement import Limit, Reading, control, none_of
+from esper_audit.probe import Probe
+from esper_audit.redraw import redraw
+from esper_audit.rule import Options
+from esper_audit.subject import Draw, Module
+from esper_audit.verdict import Plain, Verdict
+
+DRAWS = (0, 1, 2)  # birth, and two in which nothing hides behind a zero
+SCALES = (1.0, 30.0)  # what saturates at one shows at the other
+PREFIX_NOISE = 1e-11  # of float64: a product of another shape is summed in another order
+OTHER = 100  # the random seed of what takes the place of the later inputs
+
+
+class CausalityParameters(Options, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """`axis` is where time is; `block` the largest chunk or window the module works in."""
+
+    axis: int = 1
+    lengths: tuple[int, ...] = (8, 33)
+    block: int = 0
+    modes: tuple[str, ...] = ("eval", "train")
+
+
+class Causality(Probe[Module]):
+    """The output at t does not depend on inputs after t.
+
+    What: at birth and with parameters drawn anew, in eval and in train mode, at several lengths and
+    positions, three detectors in float64: the gradient of the outputs up to t at later inputs is
+    exactly zero; other later inputs change nothing, bit for bit; leaving them out changes nothing
+    either. And the same call twice gives the same answer.
+
+    Why: a block that sees the future inside a causal host trains to copy the next token. The loss
+    looks excellent, and generation does not work.
+
+    Quiet: batch rows may mix. Masks are left alone wherever they are kept. BatchNorm in train mode
+    does mix positions: promise eval only. A key-value cache is reset in `call`, or not promised.
+
+    Tickets: deep dive 1.4
+    """
+
+    contract = "causal-mask"
+    category = Category.CORRECTNESS
+    severity = Severity.P0
+    takes = Module
+    Parameters = CausalityParameters
+    parameters: CausalityParameters
+    limits = {
+        "remembers": none_of("the same call twice gives two answers: it remembers the first"),
+        "altered": none_of("outputs up to a position change with inputs after it"),
+        "prefix": Limit(
+            "at most", PREFIX_NOISE, "outputs up to a position change with the length of the rest"
+        ),
+        "gradient": none_of("outputs up to a position have a gradient at inputs after it"),
+        "input-alive": control("no output depends on any input, so nothing was seen"),
+        "parameters-dead": Limit(
+            "at most",
+            0.0,
+            "parameters had no effect in any draw, so what they lead to was not seen",
+            Verdict.INCONCLUSIVE,
+        ),
+        "prefixes": control("no prefix could be run, so dependence on length was not seen"),
+    }
+
+    def measure(self, subject: Module, state: str) -> Iterator[Reading]:
+        """Sweep draws, modes and lengths; the controls are of the whole sweep."""
+        seen = Seen()
+        beyond = (self.parameters.block + 1,) if self.parameters.block else ()
+        for draw in DRAWS:
+            for mode in self.parameters.modes:
+                module = subject.at(state, seed=draw).double()
+                redraw(module, draw)
+                module.train(mode == "train")
+                sight = Sight(subject, module, self.parameters.axis)
+                seen.trainable |= {n for n, p in module.named_parameters() if p.requires_grad}
+                for length in (*self.parameters.lengths, *beyond):
+                    yield from self._look(sight, Glance(draw, mode, length), seen)
+        dead = seen.trainable - seen.live
+        yield Reading("input-alive", float(seen.inputs_matter))
+        yield Reading("parameters-dead", float(len(dead)), {"first": min(dead, default="none")})
+        yield Reading("prefixes", float(seen.prefixes))
+
+    def _look(self, sight: Sight, glance: Glance, seen: Seen) -> Iterator[Reading]:
+        """Let every detector look at one sequence."""
+        sequence, other = (self._sequence(sight, glance, seed) for seed in (glance.draw, OTHER))
+        with torch.no_grad():
+            first, _, again = sight(sequence), sight(other), sight(sequence)
+            is_random = not torch.equal(again, sight(sequence, stream=OTHER))
+        yield Reading("remembers", difference(first, again), glance.witness)
+        seen.live |= live_parameters(sight, sequence)
+        boundaries = positions(glance.length)
+        for at, later, earlier in later_gradients(sight, sequence, boundaries):
+            seen.inputs_matter |= earlier > 0.0
+            yield Reading("gradient", later, {**glance.witness, "position": at})
+        for at in boundaries:
+            where = {**glance.witness, "position": at}
+            yield from _altered(sight, sequence, other, where)
+            gap = None if is_random else prefix_difference(sight, sequence, at)
+            if gap is not None:
+                seen.prefixes += 1
+                yield Reading("prefix", gap, where)
+
+    def _sequence(self, sight: Sight, glance: Glance, seed: int) -> Tensor:
+        drawn = Draw(sight.subject.dims[0], length=glance.length, seed=seed, dtype=torch.float64)
+        return sight.subject.inputs(drawn).movedim(self.parameters.axis, 1)
+
+    def reproducer(self, subject: Module, state: str, witness: Mapping[str, Plain]) -> str:
+        """Return Python that alters, or cuts off, the later inputs of the witness's sequence."""
+        if "position" not in witness:
+            return super().reproducer(subject, state, witness)
+        draw, length, at = witness["draw"], witness["length"], witness["position"]
+        axis = self.parameters.axis
+        return (
+            "import torch\n"
+            "from esper_audit.dependency import Sight, altered_difference, later_gradients, "
+            "prefix_difference\n"
+            "from esper_audit.redraw import redraw\n"
+            "from esper_audit.subject import Draw\n"
+            "from esper_audit.subject_file import subject_of\n\n"
+            f"subject = subject_of({subject.source!r}, {subject.name!r})\n"
+            f"module = subject.at({state!r}, seed={draw}).double()\n"
+            f"redraw(module, {draw})\n"
+            f"sight = Sight(subject, module.train({witness['mode'] == 'train'}), {axis})\n"
+            f"x, other = (subject.inputs(Draw({subject.dims[0]}, length={length}, seed=seed, "
+            f"dtype=torch.float64)).movedim({axis}, 1) for seed in ({draw}, {OTHER}))\n"
+            f"print('altered', altered_difference(sight, x, other, {at}))\n"
+            f"print('prefix', prefix_difference(sight, x, {at}))\n"
+            f"print('gradient', *later_gradients(sight, x, [{at}]))\n"
+        )
+
+
+@dataclass(frozen=True)
+class Glance:
+    """One setting of the sweep."""
+
+    draw: int
+    mode: str
+    length: int
+
+    @property
+    def witness(self) -> dict[str, Plain]:
+        """The setting, for a record."""
+        return {"draw": self.draw, "mode": self.mode, "length": self.length}
+
+
+@dataclass
+class Seen:
+    """What the controls ask of the whole sweep."""
+
+    trainable: set[str] = field(default_factory=set)
+    live: set[str] = field(default_factory=set)
+    inputs_matter: bool = False
+    prefixes: int = 0
+
+
+def positions(length: int) -> list[int]:
+    """Return the boundaries: the ends, the middle, and two at random, for chunks align with some."""
+    drawn = torch.randint(0, length - 1, (2,), generator=torch.Generator().manual_seed(length))
+    return sorted({0, length // 2, length - 2, *drawn.tolist()})
+
+
+def _altered(
+    sight: Sight, sequence: Tensor, other: Tensor, where: dict[str, Plain]
+) -> Iterator[Reading]:
+    """Alter with and without gradients: a module may take another path in each."""
+    for scale in SCALES if sequence.is_floating_point() else SCALES[:1]:
+        for recording in (False, True):
+            with torch.set_grad_enabled(recording):
+                gap = altered_difference(
+                    sight, sequence, other * int(scale), int(where["position"])
+                )
+            yield Reading("altered", gap, {**where, "scale": scale, "gradients": recording})

@@ -1,0 +1,234 @@
+"""STYLE.md's budgets over both packages: where one fails, split the idea, not the lines."""
+
+from __future__ import annotations
+
+import ast
+import io
+import re
+import tokenize
+from collections.abc import Iterator
+from functools import cache
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+PACKAGES = ("esper_audit", "esper_ref")
+FILES = sorted(path for package in PACKAGES for path in (ROOT / package).rglob("*.py"))
+NAMES = [str(path.relative_to(ROOT)) for path in FILES]
+FUNCTION_LINES = 40
+FILE_LINES = 300
+SHELF_LINES = {"rules": 120, "probes": 100, "blueprints": 100}
+NESTING = 3
+POSITIONAL = 5
+NAMES_THAT_SAY_NOTHING = {"utils", "util", "misc", "common", "helpers", "helper", "base"}
+CASES = {"VALID", "INVALID"}
+REASONED = re.compile(
+    r"(?:type: ignore(?:\[[^\]]*\])?|noqa(?:: [A-Z]+[0-9]+(?:, [A-Z]+[0-9]+)*)?)(?P<rest>.*)"
+)
+Function = ast.FunctionDef | ast.AsyncFunctionDef
+BLOCKS = (
+    ast.If,
+    ast.For,
+    ast.AsyncFor,
+    ast.While,
+    ast.With,
+    ast.AsyncWith,
+    ast.Try,
+    ast.TryStar,
+    ast.Match,
+)
+
+every_file = pytest.mark.parametrize("file", FILES, ids=NAMES)
+
+
+@cache
+def tree(file: Path) -> ast.Module:
+    return ast.parse(file.read_text(encoding="utf-8"))
+
+
+def functions(file: Path) -> Iterator[Function]:
+    return (
+        n for n in ast.walk(tree(file)) if isinstance(n, ast.FunctionDef | ast.AsyncFunctionDef)
+    )
+
+
+def lines_of(function: Function) -> int:
+    """Return the lines of a function, decorators and docstring left out."""
+    documented = ast.get_docstring(function, clean=False) is not None
+    docstring = function.body[0] if documented else None
+    spent = (docstring.end_lineno or 0) - docstring.lineno + 1 if docstring else 0
+    return (function.end_lineno or 0) - function.lineno + 1 - spent
+
+
+def nesting(statements: list[ast.stmt]) -> int:
+    """Return how many blocks stand inside each other; `elif` is no deeper than its `if`."""
+    deepest = 0
+    for statement in statements:
+        if not isinstance(statement, BLOCKS):
+            continue
+        inside = [list(block) for block in blocks(statement)]
+        deepest = max(deepest, 1 + max(map(nesting, inside), default=0))
+        if isinstance(statement, ast.If) and is_elif(statement.orelse):
+            deepest = max(deepest, nesting(statement.orelse))
+    return deepest
+
+
+def blocks(statement: ast.stmt) -> Iterator[list[ast.stmt]]:
+    for name, value in ast.iter_fields(statement):
+        if name in ("handlers", "cases"):
+            yield from (clause.body for clause in value)
+        elif name in ("body", "orelse", "finalbody") and not (name == "orelse" and is_elif(value)):
+            yield value
+
+
+def is_elif(block: list[ast.stmt]) -> bool:
+    return len(block) == 1 and isinstance(block[0], ast.If)
+
+
+def case_lines(file: Path) -> int:
+    """Return the lines that the cases of a rule take."""
+    return sum(
+        (node.end_lineno or 0) - node.lineno + 1
+        for node in ast.walk(tree(file))
+        if isinstance(node, ast.Assign | ast.AnnAssign)
+        for target in (node.targets if isinstance(node, ast.Assign) else [node.target])
+        if isinstance(target, ast.Name) and target.id in CASES
+    )
+
+
+def docstring_lines(file: Path) -> int:
+    """Return the lines that docstrings take: those of a check are its specification."""
+    kinds = ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef
+    owners = [node for node in ast.walk(tree(file)) if isinstance(node, kinds)]
+    texts = [owner.body[0] for owner in owners if ast.get_docstring(owner, clean=False) is not None]
+    return sum((text.end_lineno or 0) - text.lineno + 1 for text in texts)
+
+
+@every_file
+def test_a_function_fits_the_eye(file: Path) -> None:
+    long = {
+        f"{f.name}, line {f.lineno}": lines_of(f)
+        for f in functions(file)
+        if lines_of(f) > FUNCTION_LINES
+    }
+    assert long == {}, f"more than {FUNCTION_LINES} lines: give a part of it a name of its own"
+
+
+@every_file
+def test_a_file_holds_one_idea(file: Path) -> None:
+    count = len(file.read_text(encoding="utf-8").splitlines())
+    advice = "move an idea to a file named for it"
+    assert count - case_lines(file) <= FILE_LINES, f"{count} lines, wanted {FILE_LINES}: {advice}"
+    shelf = SHELF_LINES.get(file.parent.name, FILE_LINES)
+    code = count - case_lines(file) - docstring_lines(file)
+    assert code <= shelf, f"{code} lines of code, wanted {shelf}: {advice}"
+
+
+@every_file
+def test_no_code_is_nested_deeper_than_the_eye_follows(file: Path) -> None:
+    deep = {
+        f"{f.name}, line {f.lineno}": nesting(f.body)
+        for f in functions(file)
+        if nesting(f.body) > NESTING
+    }
+    assert deep == {}, (
+        f"more than {NESTING} blocks inside each other: return early or name the inner part"
+    )
+
+
+@every_file
+def test_a_function_is_not_called_with_a_row_of_values(file: Path) -> None:
+    wide = {}
+    for function in functions(file):
+        positional = [a.arg for a in (*function.args.posonlyargs, *function.args.args)]
+        count = len([name for name in positional if name not in ("self", "cls")])
+        if count > POSITIONAL and not is_command(function):
+            wide[f"{function.name}, line {function.lineno}"] = count
+    assert wide == {}, (
+        f"more than {POSITIONAL} positional parameters: group them, or make them keyword-only"
+    )
+
+
+def is_command(function: Function) -> bool:
+    return any("click" in ast.unparse(decorator) for decorator in function.decorator_list)
+
+
+@every_file
+def test_nobody_asks_an_object_what_it_is(file: Path) -> None:
+    asked = [
+        f"line {node.lineno}: {ast.unparse(node)}"
+        for node in ast.walk(tree(file))
+        if isinstance(node, ast.Call)
+        and isinstance(node.func, ast.Name)
+        and (node.func.id == "hasattr" or (node.func.id == "getattr" and len(node.args) > 2))
+    ]
+    assert asked == [], "a Protocol, an abstract method or a declared default says it"
+
+
+@every_file
+def test_nothing_is_left_to_be_done_and_every_silence_has_its_reason(file: Path) -> None:
+    found = []
+    for token in tokenize.generate_tokens(io.StringIO(file.read_text(encoding="utf-8")).readline):
+        if token.type == tokenize.COMMENT:
+            found += [f"line {token.start[0]}: {said}" for said in objections(token.string)]
+    assert found == []
+
+
+def objections(comment: str) -> Iterator[str]:
+    """Yield what is wrong with a comment."""
+    if re.search(r"\b(TODO|FIXME|XXX|HACK)\b", comment):
+        yield f"{comment}: do it or open a ticket"
+    parts = [part.strip() for part in comment.split("#") if part.strip()]
+    silences = [part for part in parts if re.match(r"(type: ignore|noqa)\b", part)]
+    reasons = [part for part in parts if part not in silences]
+    told = any(match["rest"].strip() for part in silences if (match := REASONED.match(part)))
+    if silences and not reasons and not told:
+        yield f"{comment}: say why behind it"
+
+
+@every_file
+def test_the_first_line_of_a_file_says_what_is_in_it(file: Path) -> None:
+    docstring = ast.get_docstring(tree(file)) or ""
+    first = docstring.partition("\n")[0]
+    assert first, "no docstring"
+    assert first.endswith((".", "?")), f"{first!r} is no sentence on one line"
+
+
+@every_file
+def test_a_file_is_named_for_what_it_knows(file: Path) -> None:
+    assert file.stem not in NAMES_THAT_SAY_NOTHING
+
+
+@pytest.mark.parametrize(
+    "file", [f for f in FILES if f.name == "__init__.py"], ids=lambda f: f.parent.name
+)
+def test_an_init_is_a_table_of_contents(file: Path) -> None:
+    if file.parent.name == "cli":
+        pytest.skip("the door of the program: `cli/__init__.py` is where the entry point stands")
+    others = [
+        f"line {node.lineno}: {type(node).__name__}"
+        for node in tree(file).body
+        if not isinstance(node, ast.Import | ast.ImportFrom | ast.Expr)
+        and not (isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == "__all__")
+    ]
+    assert others == []
+
+
+TEMPLATES = [
+    p for p in (ROOT / "esper_audit" / "templates").rglob("*") if p.is_file() and p.suffix != ".py"
+]
+DOES_MORE = re.compile(
+    r"{%-?\s*(set|macro|import|do)\b|\|\s*(sort|groupby|sum|length|count|unique|selectattr|rejectattr|min|max)\b"
+)
+
+
+@pytest.mark.parametrize("template", TEMPLATES, ids=lambda path: path.name)
+def test_a_template_loops_and_prints(template: Path) -> None:
+    found = [match.group(0) for match in DOES_MORE.finditer(template.read_text(encoding="utf-8"))]
+    assert found == [], "sorting and counting is Python"
+
+
+def test_the_budgets_are_asked_of_every_file() -> None:
+    assert len(FILES) > 60
+    assert {path.relative_to(ROOT).parts[0] for path in FILES} == set(PACKAGES)
