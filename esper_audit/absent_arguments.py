@@ -97,11 +97,11 @@ def _own_nodes(function: Function) -> Iterator[ast.AST]:
 def _by_statement(node: ast.If) -> Iterator[tuple[str, str]]:
     """Yield the pairs of `if name is None: name = other`."""
     name, missing = _absence(node.test)
-    for statement in node.body if missing else node.orelse:
-        if isinstance(statement, ast.Assign):
-            for target, value in _assigned(statement):
-                if target == name:
-                    yield name, _name_of(value)
+    branch = node.body if missing else node.orelse
+    assignments = (statement for statement in branch if isinstance(statement, ast.Assign))
+    for target, value in (pair for statement in assignments for pair in _assigned(statement)):
+        if target == name:
+            yield name, _name_of(value)
 
 
 def _by_condition(node: ast.IfExp) -> Iterator[tuple[str, str]]:
@@ -143,13 +143,13 @@ def _absence(test: ast.expr) -> tuple[str, bool]:
 
 
 def _assigned(statement: ast.Assign) -> Iterator[tuple[str, ast.expr]]:
+    pairs: list[tuple[ast.expr, ast.expr]] = []
     for target in statement.targets:
-        if isinstance(target, ast.Name):
-            yield target.id, statement.value
-        elif isinstance(target, ast.Tuple) and isinstance(statement.value, ast.Tuple):
-            for name, value in zip(target.elts, statement.value.elts, strict=False):
-                if isinstance(name, ast.Name):
-                    yield name.id, value
+        if isinstance(target, ast.Tuple) and isinstance(statement.value, ast.Tuple):
+            pairs += zip(target.elts, statement.value.elts, strict=False)
+        else:
+            pairs.append((target, statement.value))
+    yield from ((target.id, value) for target, value in pairs if isinstance(target, ast.Name))
 
 
 def _name_of(value: ast.expr) -> str:

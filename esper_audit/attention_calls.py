@@ -117,9 +117,13 @@ def registrations(
         if not isinstance(node, (ast.FunctionDef, ast.ClassDef)) or not node.decorator_list:
             continue
         if node in scopes or classes & {n.id for n in walk(node) if isinstance(n, ast.Name)}:
-            for part in (part for decorator in node.decorator_list for part in walk(decorator)):
-                if isinstance(part, ast.Constant) and isinstance(part.value, str):
-                    yield part.value, node
+            yield from ((text, node) for text in _strings(node.decorator_list))
+
+
+def _strings(decorators: list[ast.expr]) -> Iterator[str]:
+    for part in (part for decorator in decorators for part in walk(decorator)):
+        if isinstance(part, ast.Constant) and isinstance(part.value, str):
+            yield part.value
 
 
 def looks_both_ways(paths: Sequence[str], scopes: Sequence[ast.AST]) -> bool:
@@ -149,11 +153,10 @@ def _may_be_scores(node: ast.expr) -> bool:
 
 def _assignments(function: Function) -> dict[str, list[ast.expr]]:
     found: dict[str, list[ast.expr]] = defaultdict(list)
-    for node in walk(function):
-        if isinstance(node, ast.Assign):
-            for target in node.targets:
-                for name in target.elts if isinstance(target, ast.Tuple) else [target]:
-                    found[dotted(name)].append(node.value)
+    assignments = (node for node in walk(function) if isinstance(node, ast.Assign))
+    for target, value in ((target, node.value) for node in assignments for target in node.targets):
+        for name in target.elts if isinstance(target, ast.Tuple) else [target]:
+            found[dotted(name)].append(value)
     return found
 
 

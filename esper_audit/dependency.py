@@ -74,26 +74,29 @@ def later_gradients(
         yield boundary, largest(gradient[:, boundary + 1 :]), largest(gradient[:, : boundary + 1])
 
 
-def altered_difference(sight: Sight, sequence: Tensor, other: Tensor, boundary: int) -> float:
-    """Return how much outputs up to t change when `other` takes the place of the inputs after t."""
+def altered_difference(
+    sight: Sight, sequence: Tensor, other: Tensor, boundary: int, whole: Tensor
+) -> float:
+    """Return how much outputs up to t change when `other` takes the place of the inputs after t.
+
+    `whole` is the output of `sequence` as it is, here and below.
+    """
     replaced = torch.cat((sequence[:, : boundary + 1], other[:, boundary + 1 :]), dim=1)
-    before, after = sight(sequence), sight(replaced)
-    return difference(before[:, : boundary + 1], after[:, : boundary + 1])
+    return difference(whole[:, : boundary + 1], sight(replaced)[:, : boundary + 1])
 
 
-def prefix_difference(sight: Sight, sequence: Tensor, boundary: int) -> float | None:
+def prefix_difference(sight: Sight, sequence: Tensor, boundary: int, whole: Tensor) -> float | None:
     """Return how much outputs up to t change when the inputs after t are left out, relatively.
 
     None where the module does not take so short a sequence.
     """
-    whole = sight(sequence)[:, : boundary + 1]
     try:
         alone = sight(sequence[:, : boundary + 1])
     # A length that the module refuses is no answer to the question, whatever it raises.
     except FAILURES:
         return None
-    size = largest(whole) or 1.0
-    return difference(whole, alone) / size
+    before = whole[:, : boundary + 1]
+    return difference(before, alone) / (largest(before) or 1.0)
 
 
 def live_parameters(sight: Sight, sequence: Tensor) -> set[str]:

@@ -106,12 +106,12 @@ class NormFlow:
         subjects = _subjects(origins)
         measured = {NORM_NAME.sub("", _name(o)).rstrip("s") for o in origins} | subjects - {""}
         inside = {*walk_ast(division if self.is_norm(division.left) else division.right)}
-        for use in (division, *self._uses(self._derived(division))):
-            for part in walk_ast(self._product(use)):
-                if isinstance(part, ast.expr) and part not in inside:
-                    texts = {ast.unparse(part), *map(ast.unparse, self.origins(part))}
-                    if not subjects.isdisjoint(texts) or _is_one_of(part, measured):
-                        return True
+        uses = (division, *self._uses(self._derived(division)))
+        for part in (part for use in uses for part in walk_ast(self._product(use))):
+            if isinstance(part, ast.expr) and part not in inside:
+                texts = {ast.unparse(part), *map(ast.unparse, self.origins(part))}
+                if not subjects.isdisjoint(texts) or _is_one_of(part, measured):
+                    return True
         return False
 
     def _note_loop(self, target: ast.expr, iterated: ast.expr) -> None:

@@ -31,7 +31,7 @@ from esper_audit.verdict import Plain, Record, Verdict
 Taken = TypeVar("Taken", bound=Subject)
 
 
-class Probe(Check, Generic[Taken]):
+class Probe(Generic[Taken], Check):
     """A check that runs a live subject. `measure` reads numbers, `limits` says what they may be.
 
     `takes` is the kind of subject it can run, `requires` the probes that must have passed before.
@@ -41,7 +41,7 @@ class Probe(Check, Generic[Taken]):
     version: ClassVar[int] = 1
     takes: ClassVar[type[Subject]] = Subject
     requires: ClassVar[tuple[str, ...]] = ("reproducible",)
-    limits: Limits
+    limits: ClassVar[Limits]
     columns: ClassVar[tuple[str, ...]] = ()
     Parameters: ClassVar[type[Options]] = Options
 

@@ -96,11 +96,11 @@ class Lane(Protocol):
 
     problem: str
 
-    def run(self, job: Job) -> Outcome:
-        """Do a job."""
+    def run(self, job: Job, stopped: threading.Event) -> Outcome:
+        """Do a job; if `stopped` is set meanwhile, end it, with an outcome or error that nobody will read."""
 
     def interrupt(self) -> None:
-        """Make a job in hand end now; called from another thread."""
+        """Wake from waiting for a job; called from another thread once `stopped` is set."""
 
     def close(self) -> None:
         """Let go of the process."""
@@ -161,14 +161,16 @@ class Sandbox:
             pool.shutdown(wait=False, cancel_futures=True)
             for lane in self._lanes:
                 lane.interrupt()
-            raise
-        finally:
             pool.shutdown(wait=True)
+            for lane in self._lanes:
+                lane.close()
+            raise
+        pool.shutdown(wait=True)
 
     def _run_one(self, job: Job, stopped: threading.Event) -> Outcome | None:
         lane = self._free.get()
         try:
-            return None if stopped.is_set() else lane.run(job)
+            return None if stopped.is_set() else lane.run(job, stopped)
         finally:
             self._free.put(lane)
 

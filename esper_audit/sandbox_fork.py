@@ -116,14 +116,12 @@ class ForkLane:
         self._numbers = itertools.count()
         self._connection: socket.socket | None = None
         self._process = 0
-        self._interrupted = False
 
-    def run(self, job: Job) -> Outcome:
+    def run(self, job: Job, stopped: threading.Event) -> Outcome:
         """Do a job; the outcome tells whatever happened to it. Raises SandboxError when no lane can be had."""
         limits = job.limits or self._limits
         request = Request(job, limits, os.path.join(self._scratch, str(next(self._numbers))))
-        self._interrupted = False
-        connection = self._connection or self._open()
+        connection = self._connection or self._open(stopped)
         connection.settimeout(START_SECONDS + limits.seconds + GRACE_SECONDS)
         outcome = None
         try:
@@ -141,8 +139,7 @@ class ForkLane:
         return outcome
 
     def interrupt(self) -> None:
-        """Make a job in hand end now; called from another thread."""
-        self._interrupted = True
+        """Wake from waiting for a job; called from another thread once `stopped` is set."""
         connection = self._connection
         if connection is not None:
             with contextlib.suppress(OSError):
@@ -154,11 +151,11 @@ class ForkLane:
             self._connection.close()
             self._connection = None
 
-    def _open(self) -> socket.socket:
+    def _open(self, stopped: threading.Event) -> socket.socket:
         """Get a lane with the user's packages imported, or one without if they cannot be."""
-        connection, ready = self._ask(self._packages)
+        connection, ready = self._ask(self._packages, stopped)
         failed = ready is None or ready.problem != ""
-        if failed and self._packages and not self._interrupted:
+        if failed and self._packages and not stopped.is_set():
             self.problem = (
                 ready.problem
                 if ready
@@ -166,14 +163,18 @@ class ForkLane:
             )
             self.close()
             self._packages = ()
-            connection, ready = self._ask(())
+            connection, ready = self._ask((), stopped)
         if ready is None:
             raise SandboxError("The sandbox's server gives lanes that die at birth")
         self._process = ready.process
         return connection
 
-    def _ask(self, packages: tuple[str, ...]) -> tuple[socket.socket, LaneReady | None]:
+    def _ask(
+        self, packages: tuple[str, ...], stopped: threading.Event
+    ) -> tuple[socket.socket, LaneReady | None]:
         connection = self._connection = self._server.new_lane()
+        if stopped.is_set():  # interrupt() may have come before there was a connection
+            return connection, None
         connection.settimeout(self._limits.seconds + GRACE_SECONDS)
         try:
             send(connection, LaneSetup(packages, self._limits))

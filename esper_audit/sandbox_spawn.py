@@ -76,9 +76,8 @@ class SpawnLane:
         self._limits = limits
         self._scratch = scratch
         self._numbers = itertools.count()
-        self._child: _Child | None = None
 
-    def run(self, job: Job) -> Outcome:
+    def run(self, job: Job, stopped: threading.Event) -> Outcome:
         """Do a job; the outcome tells whatever happened to it."""
         scratch = os.path.join(self._scratch, str(next(self._numbers)))
         request = Request(job, job.limits or self._limits, scratch)
@@ -86,17 +85,13 @@ class SpawnLane:
         path = os.path.join(scratch, REQUEST_FILE)
         with open(path, "wb") as file:
             file.write(msgspec.msgpack.encode(SpawnRequest(self._setup, request)))
-        self._child = _Child(request, path)
-        outcome = self._child.bury(self._child.watch())
-        self._child = None
+        child = _Child(request, path)
+        outcome = child.bury(child.watch(stopped))
         shutil.rmtree(scratch, ignore_errors=True)
         return outcome
 
     def interrupt(self) -> None:
-        """Make a job in hand end now; called from another thread."""
-        child = self._child
-        if child is not None:
-            child.interrupt()
+        """Nothing to do: the wait looks at `stopped` often enough."""
 
     def close(self) -> None:
         """Nothing is kept between jobs."""
@@ -111,7 +106,6 @@ class _Child:
         self._tail = Tail(request.limits.output_bytes)
         self._words: queue.SimpleQueue[bytes] = queue.SimpleQueue()
         self._started = time.monotonic()
-        self._interrupted = threading.Event()
         self._process = start_interpreter(
             "esper_audit.sandbox_spawn",
             [path],
@@ -128,15 +122,9 @@ class _Child:
         for thread in self._threads:
             thread.start()
 
-    def interrupt(self) -> None:
-        """End the wait for the job."""
-        self._interrupted.set()
-
-    def watch(self) -> Ending | None:
+    def watch(self, stopped: threading.Event) -> Ending | None:
         """Wait for the verdict, the child's end (None) or the end of its time."""
-        while (
-            self._reader.ending is None and not self._is_over() and not self._interrupted.is_set()
-        ):
+        while self._reader.ending is None and not self._is_over() and not stopped.is_set():
             starting = self._reader.stage == "starting"
             allowed = START_SECONDS if starting else self._request.limits.seconds
             left = self._started + allowed - time.monotonic()

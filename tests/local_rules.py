@@ -45,10 +45,10 @@ RAISES = 'raise ValueError("cannot think")\nyield'
 KILLS = "os.kill(os.getpid(), signal.SIGKILL)\nyield"
 
 
-def rule_source(id: str, body: str = SPEAKS, *, call: str = "old", members: str = "") -> str:  # noqa: A002  # the word for it
+def rule_source(check_id: str, body: str = SPEAKS, *, call: str = "old", members: str = "") -> str:
     """Return the source of a rule whose `check` has this body."""
     return TEMPLATE.format(
-        id=id,
+        id=check_id,
         call=call,
         members=_indented(members, 4),
         body=_indented(body.format(call=call) if body == SPEAKS else body, 8),
@@ -56,12 +56,12 @@ def rule_source(id: str, body: str = SPEAKS, *, call: str = "old", members: str 
 
 
 def with_rule(
-    root: Path, id: str, body: str = SPEAKS, *, call: str = "old", members: str = ""
-) -> Path:  # noqa: A002  # the word for it
+    root: Path, check_id: str, body: str = SPEAKS, *, call: str = "old", members: str = ""
+) -> Path:
     """Write a rule into `root` and a configuration that names it; return `root`."""
-    file = f"house/{id.replace('-', '_')}.py"
+    file = f"house/{check_id.replace('-', '_')}.py"
     (root / "house").mkdir(exist_ok=True)
-    (root / file).write_text(rule_source(id, body, call=call, members=members))
+    (root / file).write_text(rule_source(check_id, body, call=call, members=members))
     (root / "pyproject.toml").write_text(CONFIGURATION.format(file=file))
     (root / ".gitignore").write_text("house/\n")
     return root

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import ClassVar
 
 from torch import nn
 
 from esper_audit.finding import Category, Severity
-from esper_audit.measurement import Reading, none_of
+from esper_audit.measurement import Limits, Reading, none_of
 from esper_audit.probe import Probe
 from esper_audit.rule import FAILURES
 from esper_audit.subject import Module, Subject
@@ -31,7 +32,7 @@ class Build(Probe[Subject]):
     category = Category.API_CONTRACT
     severity = Severity.P2
     requires = ()
-    limits = {
+    limits: ClassVar[Limits] = {
         "raises": none_of("the factory, or the way to the state, raised"),
         "shared-tensors": none_of("two calls of the factory gave modules that share tensors"),
     }

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from typing import ClassVar
 
 import torch
 from torch import Tensor
@@ -17,7 +18,7 @@ from esper_audit.dependency import (
     prefix_difference,
 )
 from esper_audit.finding import Category, Severity
-from esper_audit.measurement import Limit, Reading, control, none_of
+from esper_audit.measurement import Limits, Limit, Reading, control, none_of
 from esper_audit.probe import Probe
 from esper_audit.redraw import redraw
 from esper_audit.rule import Options
@@ -25,7 +26,9 @@ from esper_audit.subject import Draw, Module
 from esper_audit.verdict import Plain, Verdict
 
 DRAWS = (0, 1, 2)  # birth, and two in which nothing hides behind a zero
-SCALES = (1.0, 30.0)  # what saturates at one shows at the other
+# How far later inputs are altered, and whether gradients are recorded meanwhile: what saturates at
+# one scale shows at the other, and a module may take another path for inference.
+PATHS = ((1, False), (30, False), (30, True))
 PREFIX_NOISE = 1e-11  # of float64: a product of another shape is summed in another order
 OTHER = 100  # the random seed of what takes the place of the later inputs
 
@@ -62,7 +65,7 @@ class Causality(Probe[Module]):
     takes = Module
     Parameters = CausalityParameters
     parameters: CausalityParameters
-    limits = {
+    limits: ClassVar[Limits] = {
         "remembers": none_of("the same call twice gives two answers: it remembers the first"),
         "altered": none_of("outputs up to a position change with inputs after it"),
         "prefix": Limit(
@@ -109,13 +112,19 @@ class Causality(Probe[Module]):
         for at, later, earlier in later_gradients(sight, sequence, boundaries):
             seen.inputs_matter |= earlier > 0.0
             yield Reading("gradient", later, {**glance.witness, "position": at})
-        for at in boundaries:
-            where = {**glance.witness, "position": at}
-            yield from _altered(sight, sequence, other, where)
-            gap = None if is_random else prefix_difference(sight, sequence, at)
-            if gap is not None:
+        for scale, recording in PATHS if sequence.is_floating_point() else ((1, False), (1, True)):
+            with torch.set_grad_enabled(recording):
+                whole = sight(sequence)
+                for at in boundaries:
+                    gap = altered_difference(sight, sequence, other * scale, at, whole)
+                    where = {"position": at, "scale": scale, "gradients": recording}
+                    yield Reading("altered", gap, {**glance.witness, **where})
+        for at in () if is_random else boundaries:
+            with torch.no_grad():
+                change = prefix_difference(sight, sequence, at, first)
+            if change is not None:
                 seen.prefixes += 1
-                yield Reading("prefix", gap, where)
+                yield Reading("prefix", change, {**glance.witness, "position": at})
 
     def _sequence(self, sight: Sight, glance: Glance, seed: int) -> Tensor:
         drawn = Draw(sight.subject.dims[0], length=glance.length, seed=seed, dtype=torch.float64)
@@ -140,8 +149,9 @@ class Causality(Probe[Module]):
             f"sight = Sight(subject, module.train({witness['mode'] == 'train'}), {axis})\n"
             f"x, other = (subject.inputs(Draw({subject.dims[0]}, length={length}, seed=seed, "
             f"dtype=torch.float64)).movedim({axis}, 1) for seed in ({draw}, {OTHER}))\n"
-            f"print('altered', altered_difference(sight, x, other, {at}))\n"
-            f"print('prefix', prefix_difference(sight, x, {at}))\n"
+            "whole = sight(x)\n"
+            f"print('altered', altered_difference(sight, x, other, {at}, whole))\n"
+            f"print('prefix', prefix_difference(sight, x, {at}, whole))\n"
             f"print('gradient', *later_gradients(sight, x, [{at}]))\n"
         )
 
@@ -174,16 +184,3 @@ def positions(length: int) -> list[int]:
     """Return the boundaries: the ends, the middle, and two at random, for chunks align with some."""
     drawn = torch.randint(0, length - 1, (2,), generator=torch.Generator().manual_seed(length))
     return sorted({0, length // 2, length - 2, *drawn.tolist()})
-
-
-def _altered(
-    sight: Sight, sequence: Tensor, other: Tensor, where: dict[str, Plain]
-) -> Iterator[Reading]:
-    """Alter with and without gradients: a module may take another path in each."""
-    for scale in SCALES if sequence.is_floating_point() else SCALES[:1]:
-        for recording in (False, True):
-            with torch.set_grad_enabled(recording):
-                gap = altered_difference(
-                    sight, sequence, other * int(scale), int(where["position"])
-                )
-            yield Reading("altered", gap, {**where, "scale": scale, "gradients": recording})

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import ClassVar
 
 from torch import Tensor
 
 from esper_audit.finding import Category, Severity
-from esper_audit.measurement import Reading, none_of
+from esper_audit.measurement import Limits, Reading, none_of
 from esper_audit.probe import Probe
 from esper_audit.rule import FAILURES
 from esper_audit.subject import Draw, Module
@@ -31,7 +32,7 @@ class Forward(Probe[Module]):
     severity = Severity.P2
     takes = Module
     requires = ("build",)
-    limits = {
+    limits: ClassVar[Limits] = {
         "raises": none_of("the forward raised"),
         "no-tensor": none_of("the forward returned something that is no tensor"),
         "not-finite": none_of("the forward returned values that are not finite"),

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import ClassVar
 
 import torch
 
 from esper_audit.finding import Category, Severity
-from esper_audit.measurement import Reading, none_of
+from esper_audit.measurement import Limits, Reading, none_of
 from esper_audit.probe import Probe
 from esper_audit.subject import Draw, Module
 
@@ -32,7 +33,7 @@ class Reproducible(Probe[Module]):
     severity = Severity.P2
     takes = Module
     requires = ("forward",)
-    limits = {"differs": none_of("the same seed gave another output")}
+    limits: ClassVar[Limits] = {"differs": none_of("the same seed gave another output")}
 
     def measure(self, subject: Module, state: str) -> Iterator[Reading]:
         """Build and run twice from the same seed."""

@@ -56,7 +56,7 @@ class PrivateTorchApi(Rule):
     `allowed`); operators below `torch.ops`, which are registered under that name and no other;
     imports under `if TYPE_CHECKING`; a function or module of the project that happens to be private.
 
-    Tickets: deep dive 4, B3-DRL-13, B7-CR-07
+    Tickets: deep dive 3, B3-DRL-13, B7-CR-07, real code
     """
 
     contract = "public-torch-api"

@@ -37,7 +37,7 @@ class UncorrectedEma(Rule):
     blended once, not in a loop; statistics that start as (0, 1) like those of a batch norm; an
     optimizer, whose formula is the paper's.
 
-    Tickets: deep dive 4, B7-CR-04, real code
+    Tickets: deep dive 2, B7-CR-04, real code
     """
 
     contract = "ema-bias"

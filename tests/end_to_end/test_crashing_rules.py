@@ -1,4 +1,4 @@
-"""A rule that fails costs that rule on that file, by name; one that does not load stops the run; a dead worker costs a file."""
+"""A rule that fails costs that rule on that file; one that does not load stops the run; a dead worker costs a file."""
 
 from __future__ import annotations
 

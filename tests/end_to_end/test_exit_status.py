@@ -96,8 +96,10 @@ WRONG = {
         "$.allow[0].reason",
     ),
     "a date that is none": (
-        f"[[tool.esper-audit.allow]]\ncheck = '{HASATTR}'\npath = '*'\nowner = 'me'\n"
-        "reason = 'x'\nuntil = 'soon'",
+        (
+            f"[[tool.esper-audit.allow]]\ncheck = '{HASATTR}'\npath = '*'\nowner = 'me'\n"
+            "reason = 'x'\nuntil = 'soon'"
+        ),
         "$.allow[0].until",
     ),
     "an unknown check": (

@@ -26,7 +26,13 @@ def run_block(block: str, directory: Path) -> str:
     said = []
     for command in commands:
         done = subprocess.run(
-            command, shell=True, cwd=directory, env=environment, capture_output=True, text=True, check=False
+            command,
+            shell=True,
+            cwd=directory,
+            env=environment,
+            capture_output=True,
+            text=True,
+            check=False,
         )
         said.append(f"$ {command}\n{done.stdout}{done.stderr}")
     return "".join(said)

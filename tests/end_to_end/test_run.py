@@ -13,7 +13,11 @@ MODEL = 'def forward(host):\n    if hasattr(host, "segments"):\n        return 1
 
 def command(directory: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        [sys.executable, "-m", *arguments], cwd=directory, capture_output=True, text=True, check=False
+        [sys.executable, "-m", *arguments],
+        cwd=directory,
+        capture_output=True,
+        text=True,
+        check=False,
     )
 
 
@@ -126,10 +130,12 @@ def test_rule_lists_all_and_explains_one_within_eighty_columns(project: Path) ->
 def test_pytest_gives_one_item_a_check_and_fails_with_sentences(project: Path) -> None:
     done = command(project, "pytest", "--esper-audit", "-q", "-p", "no:cacheprovider")
     assert done.returncode == 1
-    assert "model.py:2: hasattr(host, \"segments\")" in done.stdout
+    assert 'model.py:2: hasattr(host, "segments")' in done.stdout
     assert "Traceback" not in done.stdout
     assert "1 failed" in done.stdout
-    chosen = command(project, "pytest", "--esper-audit", "-q", "-k", "silent-except", "-p", "no:cacheprovider")
+    chosen = command(
+        project, "pytest", "--esper-audit", "-q", "-k", "silent-except", "-p", "no:cacheprovider"
+    )
     assert "1 passed" in chosen.stdout
 
 

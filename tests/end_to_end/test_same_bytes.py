@@ -1,4 +1,4 @@
-"""The text of a run depends on the tree alone: not on where it starts, how many work on it, seeds, caches or the sieve."""
+"""The text of a run depends on the tree alone: not on its start, the number of workers, seeds, caches or the sieve."""
 
 from __future__ import annotations
 

@@ -162,7 +162,9 @@ def orphans() -> int:
             if os.fork() == 0:
                 time.sleep(FOREVER)
             os._exit(0)
-    subprocess.Popen([sys.executable, "-c", "import time; time.sleep(1000)"], start_new_session=True)
+    subprocess.Popen(
+        [sys.executable, "-c", "import time; time.sleep(1000)"], start_new_session=True
+    )
     return os.getpid()
 
 

@@ -98,10 +98,9 @@ def test_a_check_can_be_off_for_some_paths_and_on_for_others(tmp_path: Path) -> 
     off = f"[tool.esper-audit]\n[[tool.esper-audit.per-path]]\npath = 'tests/'\nignore = ['{HASATTR}']\n"
     write(tmp_path, {"pyproject.toml": off, "tests/a.py": GOOD, "src/b.py": GOOD})
     assert paths(tmp_path) == ["src/b.py"]
-    on = off.replace("[tool.esper-audit]\n", OFF, 1).replace("ignore = ['un", "select = ['un", 1)
     on = f"{OFF}[[tool.esper-audit.per-path]]\npath = 'tests/'\nselect = ['{HASATTR}']\n"
     write(tmp_path, {"pyproject.toml": on})
-    assert paths(tmp_path) == ["tests/a.py"] or HASATTR in OFF
+    assert paths(tmp_path) == ["tests/a.py"]
 
 
 def test_a_check_selected_by_hand_is_the_only_one_everywhere(tmp_path: Path) -> None:
@@ -121,5 +120,5 @@ def test_a_configuration_named_by_hand_is_used_and_gives_the_root(
 
 def test_a_configuration_that_cannot_be_read_is_an_error(tmp_path: Path) -> None:
     write(tmp_path, {"clean.py": CLEAN})
-    with pytest.raises(ConfigError, match="nowhere.toml: cannot be read: No such file"):
+    with pytest.raises(ConfigError, match=r"nowhere\.toml: cannot be read: No such file"):
         find_project([str(tmp_path)], str(tmp_path / "nowhere.toml"))

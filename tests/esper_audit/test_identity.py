@@ -27,7 +27,9 @@ SAME = {
     "lines above": f"import torch\n\n\n{BASE}",
     "a function between": BASE.replace("def beta", "def between():\n    pass\n\n\ndef beta"),
     "the next line": BASE.replace("return 1", "return 1 + 2"),
-    "re-indent": BASE.replace("    if hasattr(host", "    if 1:\n     if hasattr(host").replace("        return", "            return"),
+    "re-indent": BASE.replace("    if hasattr(host", "    if 1:\n     if hasattr(host").replace(
+        "        return", "            return"
+    ),
     "tabs": BASE.replace("    ", "\t"),
     "over lines": BASE.replace('(host, "segments")', '(\n        host,\n        "segments",\n    )'),
     "spaces": BASE.replace('(host, "segments")', '( host,"segments" )'),

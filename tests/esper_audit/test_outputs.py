@@ -1,4 +1,4 @@
-"""Each format holds what a run knows: text for people, JSON for programs, annotations for GitHub, SARIF for services."""
+"""Each format holds what a run knows: text for people, JSON for programs, annotations for GitHub, SARIF."""
 
 from __future__ import annotations
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import importlib.util
 import os
 import sys
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 import pytest
@@ -123,7 +122,7 @@ class Trial:
 
 
 @pytest.fixture(scope="module")
-def trial() -> Iterator[Trial]:
+def trial() -> Trial:
     jobs: list[Job] = []
     for number, job in enumerate(JOBS):
         jobs += [job, good(number)]
@@ -132,7 +131,7 @@ def trial() -> Iterator[Trial]:
         before = marked(running.scratch)
         files = [name for _, _, names in os.walk(running.scratch) for name in names]
     assert [outcome.job for outcome in outcomes] == [job.name for job in jobs]
-    yield Trial(
+    return Trial(
         {outcome.job: outcome for outcome in outcomes[::2]},
         {outcome.job: after for outcome, after in zip(outcomes[::2], outcomes[1::2], strict=True)},
         before,

@@ -50,10 +50,26 @@ def test_a_good_job_returns_its_value_and_its_words() -> None:
 
 
 def test_hostile_jobs_end_as_under_the_fork_server() -> None:
-    functions = ["raises", "segfault", "kill_itself", "python_memory_bomb", "unserialisable", "forged_verdict"]
-    functions += ["scribbled_verdict", "closed_descriptors", "fill_the_disk", "background_thread", "returns_twice"]
+    functions = [
+        "raises",
+        "segfault",
+        "kill_itself",
+        "python_memory_bomb",
+        "unserialisable",
+        "forged_verdict",
+    ]
+    functions += [
+        "scribbled_verdict",
+        "closed_descriptors",
+        "fill_the_disk",
+        "background_thread",
+        "returns_twice",
+    ]
     functions += ["raises_the_unspeakable", "stdout_flood", "nosuch"]
-    jobs = [job(function) for function in functions] + [job("os_exit", status=0), job("sys_exit", status=3)]
+    jobs = [job(function) for function in functions] + [
+        job("os_exit", status=0),
+        job("sys_exit", status=3),
+    ]
     jobs += [job("c_loop", BRIEF), job("ignore_sigterm", BRIEF), job("endless_flood", BRIEF)]
     spawned = endings(jobs)
     with Sandbox(TRUSTED, search_path=[HERE], limits=LIMITS, start="fork") as running:

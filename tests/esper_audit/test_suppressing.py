@@ -1,4 +1,4 @@
-"""Exceptions in the configuration: what their patterns cover, when they run out, when they are idle and where that is said."""
+"""Exceptions in the configuration: what they cover, when they run out, when they are idle, where that is said."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def test_an_exception_leaves_other_paths_alone(tmp_path: Path, path: str) -> Non
 @pytest.mark.parametrize(
     ("symbol", "silences"), [("Host.*", True), ("Host.cut", True), ("cut", False), ("*.cut", True)]
 )
-def test_an_exception_can_be_for_some_symbols(tmp_path: Path, symbol: str, silences: bool) -> None:  # noqa: FBT001  # a case
+def test_an_exception_can_be_for_some_symbols(tmp_path: Path, symbol: str, silences: bool) -> None:
     write(tmp_path, {"a.py": METHOD})
     allow(tmp_path, symbol=symbol)
     assert (HASATTR not in [f.check for f in audit(tmp_path).findings]) == silences

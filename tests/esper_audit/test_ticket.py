@@ -10,7 +10,15 @@ from findings import a_finding
 
 from esper_audit.errors import TicketError
 from esper_audit.finding import Edit
-from esper_audit.ticket import MOVES, NEEDS_RESOLUTION, FixOption, Resolution, Status, Ticket, from_finding
+from esper_audit.ticket import (
+    MOVES,
+    NEEDS_RESOLUTION,
+    FixOption,
+    Resolution,
+    Status,
+    Ticket,
+    from_finding,
+)
 
 DAY = "2026-05-04"
 PAIRS = list(itertools.product(Status, Status))

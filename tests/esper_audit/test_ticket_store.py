@@ -40,7 +40,11 @@ def test_saving_what_has_not_changed_touches_nothing(tmp_path: Path) -> None:
     ("old", "new", "says"),
     [
         ("severity: P3", "severity: P9", r":4: Invalid enum value 'P9' - at `\$.severity`"),
-        ("severity: P3", "severty: P3", "unknown field `severty`|missing required field `severity`"),
+        (
+            "severity: P3",
+            "severty: P3",
+            "unknown field `severty`|missing required field `severity`",
+        ),
         ("check: unauth", "chekc: unauth", r":\d+: Object contains unknown field `chekc`"),
         ("created: '2026-05-04'", "created: yesterday", r":5: .*at `\$.created`"),
         ("title:", "title: [", "title|expected|flow"),
@@ -64,7 +68,9 @@ def test_what_a_person_wrote_stays_byte_for_byte(tmp_path: Path) -> None:
     noted = file.read_text().replace(
         "severity: P3", "# raised in the meeting  \nseverity:   'P3'   # for now"
     )
-    noted += "\n# the end\ndescription: |\n  trailing spaces   \n\n  and an indented line:\n    x = 1\n"
+    noted += (
+        "\n# the end\ndescription: |\n  trailing spaces   \n\n  and an indented line:\n    x = 1\n"
+    )
     file.write_text(noted)
     person = read_ticket(str(file))
     moved = msgspec.structs.replace(person, locations=[*person.locations, *person.locations])

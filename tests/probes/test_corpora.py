@@ -1,0 +1,41 @@
+"""Every probe says of every module of its corpus what is true of it, for the right reason."""
+
+from __future__ import annotations
+
+import pytest
+from corpora import corpora, corpus
+from subjects.cases import Case
+
+from esper_audit.probe import discover_probes, run
+from esper_audit.verdict import Record, Verdict
+
+
+def record_of(probe: str, case: Case) -> Record:
+    return next(record for record in run([case.subject]) if record.probe == probe)
+
+
+@pytest.mark.parametrize(
+    ("probe", "case"), [pytest.param(p, c, id=f"{p}-{c.subject.name}") for p, c in corpora()]
+)
+def test_the_probe_says_what_is_true_of_the_module(probe: str, case: Case) -> None:
+    record = record_of(probe, case)
+    broken = tuple(number.detector for number in record.numbers if not number.held)
+    assert (record.verdict, broken) == (case.verdict, case.detectors), record.message
+
+
+@pytest.mark.parametrize("probe", discover_probes())
+def test_every_corpus_holds_what_is_sound_and_what_is_broken(probe: str) -> None:
+    verdicts = {case.verdict for case in corpus(probe)}
+    assert {Verdict.PASS, Verdict.FAIL} <= verdicts
+
+
+@pytest.mark.parametrize("probe", discover_probes())
+def test_every_limit_that_can_fail_is_broken_by_some_module(probe: str) -> None:
+    """A detector that no module of the corpus needs has not been shown to work."""
+    seen = {detector for case in corpus(probe) for detector in case.detectors}
+    assert set(discover_probes()[probe].limits) - {"raises"} <= seen | {"raises"}
+
+
+@pytest.mark.parametrize("probe", discover_probes())
+def test_every_probe_documents_itself(probe: str) -> None:
+    assert discover_probes()[probe].documentation().tickets

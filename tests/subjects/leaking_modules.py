@@ -1,0 +1,351 @@
+"""Modules that see the future, one for each way of hiding it."""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from subjects.causal_modules import LONGEST, Attention, LanguageModel, Recurrent, RunningMean, future
+from torch import Tensor, nn
+
+
+class Unmasked(Attention):
+    def masked(self, scores: Tensor) -> Tensor:
+        return scores
+
+
+class UnmaskedZeroProjection(Unmasked):
+    def __init__(self, dim: int) -> None:
+        super().__init__(dim)
+        nn.init.zeros_(self.proj.weight)
+        nn.init.zeros_(self.proj.bias)
+
+
+class MaskOffByOne(Attention):
+    def masked(self, scores: Tensor) -> Tensor:
+        return scores.masked_fill(future(scores.shape[-1], offset=2), -math.inf)
+
+
+class SoftMask(Attention):
+    """-10 is not minus infinity."""
+
+    def masked(self, scores: Tensor) -> Tensor:
+        return scores - 10.0 * future(scores.shape[-1])
+
+
+class SoftmaxOverQueries(Attention):
+    """The mask is right, the softmax runs over the wrong axis: its sum is over later queries."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        q, k, v = self.qkv(x).chunk(3, dim=-1)
+        weights = torch.softmax(self.masked(q @ k.transpose(1, 2)), dim=1)
+        return x + self.proj(weights @ v)
+
+
+class TrainsOnlyWithMask(Attention):
+    """The mask is forgotten in eval mode."""
+
+    def masked(self, scores: Tensor) -> Tensor:
+        return super().masked(scores) if self.training else scores
+
+
+class EvaluatesOnlyWithMask(Attention):
+    def masked(self, scores: Tensor) -> Tensor:
+        return scores if self.training else super().masked(scores)
+
+
+class FastPathWithoutMask(Attention):
+    """A path for inference, taken without gradients, has no mask."""
+
+    def masked(self, scores: Tensor) -> Tensor:
+        return super().masked(scores) if torch.is_grad_enabled() else scores
+
+
+class SoftmaxLast(Unmasked):
+    """The sum of the outputs is 1 whatever happens: a gradient of the sum is zero."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return torch.softmax(super().forward(x), dim=-1)
+
+
+class NormLast(Unmasked):
+    def __init__(self, dim: int) -> None:
+        super().__init__(dim)
+        self.norm = nn.LayerNorm(dim)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.norm(super().forward(x))
+
+
+class Pooling(nn.Module):
+    """x sigmoid(gate(what was pooled)): the joint of many leaks."""
+
+    def __init__(self, dim: int) -> None:
+        super().__init__()
+        self.gate = nn.Linear(dim, 1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x * torch.sigmoid(self.gate(self.pooled(x)))
+
+    def pooled(self, x: Tensor) -> Tensor:
+        return x.mean(dim=1, keepdim=True)
+
+
+class NormalisedPooling(Pooling):
+    """A constant added to the future is taken out by the norm of each token."""
+
+    def pooled(self, x: Tensor) -> Tensor:
+        return torch.layer_norm(x, x.shape[-1:]).mean(dim=1, keepdim=True)
+
+
+class DetachedPooling(Pooling):
+    def pooled(self, x: Tensor) -> Tensor:
+        return super().pooled(x.detach())
+
+
+class UnrecordedPooling(Pooling):
+    def pooled(self, x: Tensor) -> Tensor:
+        with torch.no_grad():
+            return super().pooled(x)
+
+
+class MaximumPooling(Pooling):
+    def pooled(self, x: Tensor) -> Tensor:
+        return x.amax(dim=1, keepdim=True)
+
+
+class SuffixSum(Pooling):
+    def pooled(self, x: Tensor) -> Tensor:
+        return x.flip(1).cumsum(1).flip(1)
+
+
+class LastToken(Pooling):
+    def pooled(self, x: Tensor) -> Tensor:
+        return x[:, -1:]
+
+
+class StrongestToken(nn.Module):
+    """argmax of the norms: no gradient, and most alterations leave the winner alone."""
+
+    def __init__(self, dim: int) -> None:
+        super().__init__()
+        self.linear = nn.Linear(dim, dim)
+
+    def forward(self, x: Tensor) -> Tensor:
+        winner = x.norm(dim=-1).argmax(dim=1)
+        return self.linear(x) + winner[:, None, None].to(x.dtype)
+
+
+class SaturatedGate(Pooling):
+    def forward(self, x: Tensor) -> Tensor:
+        return x * torch.sigmoid(self.gate(self.pooled(x)) - 50.0) + x
+
+
+class ChunkMean(nn.Module):
+    """Every position gets the mean of its chunk; with a boundary at a chunk's edge nothing shows."""
+
+    chunk = 4
+
+    def __init__(self, dim: int) -> None:
+        super().__init__()
+        self.linear = nn.Linear(dim, dim)
+
+    def forward(self, x: Tensor) -> Tensor:
+        out = self.linear(x)
+        for start in range(0, x.shape[1] - self.chunk + 1, self.chunk):
+            piece = x[:, start : start + self.chunk]
+            mean = piece.mean(1, keepdim=True).expand_as(piece)
+            out = out + nn.functional.pad(mean, (0, 0, start, x.shape[1] - start - self.chunk))
+        return out
+
+
+class WideChunkMean(ChunkMean):
+    """Shows only where the sequence is longer than is usual in a test."""
+
+    chunk = 48
+
+
+class OnlyWhenLong(Unmasked):
+    def masked(self, scores: Tensor) -> Tensor:
+        return scores if scores.shape[-1] > 24 else Attention.masked(self, scores)
+
+
+class Tiny(Pooling):
+    def forward(self, x: Tensor) -> Tensor:
+        return x * self.gate.weight[0] + self.gate.bias + 1e-9 * self.pooled(x)
+
+
+class DividedByLength(nn.Module):
+    def __init__(self, dim: int) -> None:
+        super().__init__()
+        self.linear = nn.Linear(dim, dim)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.linear(x) / x.shape[1]
+
+
+class Remembering(RunningMean):
+    """Adds what it saw in the call before."""
+
+    def __init__(self, dim: int) -> None:
+        super().__init__(dim)
+        self.register_buffer("seen", torch.zeros(dim))
+
+    def forward(self, x: Tensor) -> Tensor:
+        out = super().forward(x) + self.seen
+        self.seen = x.detach().mean(dim=(0, 1))
+        return out
+
+
+class StraightThrough(nn.Module):
+    """The values of the host, the gradient of a seed that sees everything."""
+
+    def __init__(self, dim: int) -> None:
+        super().__init__()
+        self.seed = Unmasked(dim)
+
+    def forward(self, x: Tensor) -> Tensor:
+        seed = self.seed(x)
+        return x + (seed - seed.detach())
+
+
+class _Lying(torch.autograd.Function):
+    @staticmethod
+    def forward(_saved: object, x: Tensor) -> Tensor:
+        return x + x.mean(dim=1, keepdim=True)
+
+    @staticmethod
+    def backward(_saved: object, gradient: Tensor) -> Tensor:
+        return gradient
+
+
+class LyingBackward(Pooling):
+    def forward(self, x: Tensor) -> Tensor:
+        return self.gate(x) * _Lying.apply(x)
+
+
+class CentredConv(nn.Module):
+    def __init__(self, dim: int) -> None:
+        super().__init__()
+        self.conv = nn.Conv1d(dim, dim, 3, padding=1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.conv(x.transpose(1, 2)).transpose(1, 2)
+
+
+class BothWays(Recurrent):
+    def __init__(self, dim: int) -> None:
+        super().__init__(dim, bidirectional=True)
+
+
+class Fourier(nn.Module):
+    def __init__(self, dim: int) -> None:
+        super().__init__()
+        self.filter = nn.Parameter(torch.rand(LONGEST, dim))
+
+    def forward(self, x: Tensor) -> Tensor:
+        frequencies = torch.fft.rfft(x, dim=1)
+        return torch.fft.irfft(frequencies * self.filter[: frequencies.shape[1]], x.shape[1], dim=1)
+
+
+class NormOverTime(nn.Module):
+    """A LayerNorm over positions and features together."""
+
+    def __init__(self, dim: int) -> None:
+        super().__init__()
+        self.scale = nn.Parameter(torch.ones(dim))
+
+    def forward(self, x: Tensor) -> Tensor:
+        return torch.layer_norm(x, x.shape[1:]) * self.scale
+
+
+class ScaledByLargest(NormOverTime):
+    def forward(self, x: Tensor) -> Tensor:
+        return x * self.scale / x.abs().amax(dim=(1, 2), keepdim=True)
+
+
+class ZeroAlpha(nn.Module):
+    """A learned share of a branch that sees everything; at birth the share is zero."""
+
+    def __init__(self, dim: int) -> None:
+        super().__init__()
+        self.branch, self.alpha = Unmasked(dim), nn.Parameter(torch.zeros(()))
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x + self.alpha * self.branch(x)
+
+
+class GatedComposition(nn.Module):
+    """A causal seed; the leak is in the gate that joins it."""
+
+    def __init__(self, dim: int) -> None:
+        super().__init__()
+        self.seed, self.gate = Attention(dim), nn.Linear(dim, 1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return torch.lerp(x, self.seed(x), torch.sigmoid(self.gate(x.mean(1, keepdim=True))))
+
+
+class LeakingLanguageModel(LanguageModel):
+    def __init__(self, dim: int) -> None:
+        super().__init__(dim, UnmaskedZeroProjection)
+
+
+class BufferAlpha(nn.Module):
+    """The share is a buffer, which nobody may draw anew: nothing of the branch can be seen."""
+
+    def __init__(self, dim: int) -> None:
+        super().__init__()
+        self.branch = Unmasked(dim)
+        self.register_buffer("alpha", torch.zeros(()))
+
+    def forward(self, x: Tensor) -> Tensor:
+        return torch.lerp(x, self.branch(x), self.alpha)
+
+
+class Constant(nn.Module):
+    """Depends on nothing at all, which is no proof of anything."""
+
+    def __init__(self, _dim: int) -> None:
+        super().__init__()
+
+    def forward(self, x: Tensor) -> Tensor:
+        return torch.ones_like(x)
+
+
+ALL = "altered prefix gradient"
+# Module, and the detectors that see it.
+LEAKING: dict[str, tuple[type[nn.Module], str]] = {
+    "unmasked": (Unmasked, ALL),
+    "unmasked-behind-a-zero-projection": (UnmaskedZeroProjection, ALL),
+    "mask-off-by-one": (MaskOffByOne, ALL),
+    "soft-mask": (SoftMask, ALL),
+    "softmax-over-queries": (SoftmaxOverQueries, ALL),
+    "no-mask-in-eval": (TrainsOnlyWithMask, ALL),
+    "no-mask-in-train": (EvaluatesOnlyWithMask, ALL),
+    "no-mask-without-gradients": (FastPathWithoutMask, "altered prefix"),
+    "softmax-last": (SoftmaxLast, ALL),
+    "layer-norm-last": (NormLast, ALL),
+    "pooled-gate": (Pooling, ALL),
+    "pooled-behind-a-norm": (NormalisedPooling, ALL),
+    "pooled-detached": (DetachedPooling, "altered prefix"),
+    "pooled-without-gradients": (UnrecordedPooling, "altered prefix"),
+    "maximum-over-time": (MaximumPooling, ALL),
+    "suffix-sum": (SuffixSum, ALL),
+    "last-token": (LastToken, ALL),
+    "strongest-token": (StrongestToken, "altered prefix"),
+    "saturated-gate": (SaturatedGate, "gradient"),
+    "chunk-mean": (ChunkMean, ALL),
+    "only-when-long": (OnlyWhenLong, ALL),
+    "tiny": (Tiny, ALL),
+    "divided-by-length": (DividedByLength, "prefix"),
+    "straight-through": (StraightThrough, "gradient"),
+    "lying-backward": (LyingBackward, "altered prefix"),
+    "centred-convolution": (CentredConv, ALL),
+    "lstm-both-ways": (BothWays, ALL),
+    "fourier-filter": (Fourier, ALL),
+    "norm-over-time": (NormOverTime, ALL),
+    "scaled-by-the-largest": (ScaledByLargest, ALL),
+    "learned-alpha-of-zero": (ZeroAlpha, ALL),
+    "gate-of-a-causal-seed": (GatedComposition, ALL),
+}
