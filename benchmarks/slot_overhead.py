@@ -16,11 +16,12 @@ import gc
 import math
 import sys
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import dataclass
 from statistics import median
 
 import torch
+from inline_peers import HALF, InlineCNN, InlineTransformer
 from torch import Tensor, nn
 
 from esper_ref import (
@@ -44,64 +45,6 @@ AIM_DORMANT, AIM_ACTIVE = 1.01, 1.03  # times the inline module's own time
 SMALLEST_BATCH_OF_AIM = 32
 SHORTEST_SAMPLE = 0.002  # processor seconds: below it the clock and the collector show
 FEWEST_PAIRS = 15
-HALF = 0.5  # the alpha of the blend: what it is does not change what is computed
-
-
-class InlineCNN(nn.Module):
-    """A CNN with seeds, by hand."""
-
-    alpha: Tensor
-
-    def __init__(self, host: CNNHost, seeds: Iterable[nn.Module], stage: SeedStage) -> None:
-        super().__init__()
-        self.blocks, self.head = host.blocks, host.head
-        self.seeds, self.stage = nn.ModuleList(seeds), stage
-        self.register_buffer("alpha", torch.tensor(HALF))
-
-    def forward(self, x: Tensor) -> Tensor:
-        for block, seed in zip(self.blocks, self.seeds, strict=True):
-            x = block(x)
-            if self.stage is SeedStage.TRAINING:
-                s = seed(x.detach())
-                x = x + (s - s.detach())
-            elif self.stage is SeedStage.BLENDING:
-                x = torch.lerp(x, seed(x.detach()), self.alpha)
-            else:
-                x = seed(x)
-        logits: Tensor = self.head(x.mean(dim=(2, 3)))
-        return logits
-
-
-class InlineTransformer(nn.Module):
-    """A transformer of one layer a segment with seeds, by hand."""
-
-    alpha: Tensor
-
-    def __init__(self, host: TransformerHost, seeds: Iterable[nn.Module], stage: SeedStage) -> None:
-        super().__init__()
-        self.token_embedding, self.position_embedding = (
-            host.token_embedding,
-            host.position_embedding,
-        )
-        self.dropout, self.layers = host.dropout, host.layers
-        self.norm, self.head = host.norm, host.head
-        self.seeds, self.stage = nn.ModuleList(seeds), stage
-        self.register_buffer("alpha", torch.tensor(HALF))
-
-    def forward(self, tokens: Tensor) -> Tensor:
-        positions = torch.arange(tokens.shape[1], device=tokens.device)
-        x = self.dropout(self.token_embedding(tokens) + self.position_embedding(positions))
-        for layer, seed in zip(self.layers, self.seeds, strict=True):
-            x = layer(x)
-            if self.stage is SeedStage.TRAINING:
-                s = seed(x.detach())
-                x = x + (s - s.detach())
-            elif self.stage is SeedStage.BLENDING:
-                x = torch.lerp(x, seed(x), self.alpha)
-            else:
-                x = seed(x)
-        logits: Tensor = self.head(self.norm(x))
-        return logits
 
 
 def build(topology: Topology, stage: SeedStage) -> tuple[nn.Module, nn.Module]:

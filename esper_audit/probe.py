@@ -39,7 +39,7 @@ class Probe(Generic[Taken], Check):
     """
 
     version: ClassVar[int] = 1
-    takes: ClassVar[type[Subject]] = Subject
+    takes: ClassVar[type[Subject] | tuple[type[Subject], ...]] = Subject
     requires: ClassVar[tuple[str, ...]] = ("reproducible",)
     limits: ClassVar[Limits]
     columns: ClassVar[tuple[str, ...]] = ()
@@ -51,6 +51,10 @@ class Probe(Generic[Taken], Check):
     def measure(self, subject: Taken, state: str) -> Iterator[Reading]:
         """Yield what the detectors read on a subject in a state."""
         raise NotImplementedError
+
+    def allowed(self) -> Limits:
+        """Return the limits under this promise's parameters."""
+        return self.limits
 
     def reproducer(self, subject: Taken, state: str, witness: Mapping[str, Plain]) -> str:
         """Return Python that shows again what the witness shows."""
@@ -131,7 +135,7 @@ def measured(unit: Unit) -> Record:
     except FAILURES as error:
         said = f"{type(error).__name__}: {quoted(str(error))}"
         return _record(unit, Judgement(Verdict.NO_VERDICT, "raised", said, (), {}), ())
-    judgement = _as_expected(unit.expected, judge(readings, unit.probe.limits))
+    judgement = _as_expected(unit.expected, judge(readings, unit.probe.allowed()))
     return _record(unit, judgement, readings)
 
 
@@ -161,7 +165,7 @@ def not_applicable(
         promised = {promise.probe for promise in subject.promises}
         for name, probe in _chosen(probes).items():
             if name not in promised and name not in _prerequisites_of_all():
-                kind = probe.takes.__name__
+                kind = _kinds(probe)
                 fits = isinstance(subject, probe.takes)
                 said = "no such promise" if fits else f"not a {kind}, which is what it takes"
                 judgement = Judgement(Verdict.NOT_APPLICABLE, "not-promised", said, (), {})
@@ -178,6 +182,11 @@ def _chosen(probes: Sequence[str] | None) -> dict[str, type[Probe[Any]]]:
     return {name: probe for name, probe in shelf.items() if name in probes}
 
 
+def _kinds(probe: type[Probe[Any]]) -> str:
+    kinds = probe.takes if isinstance(probe.takes, tuple) else (probe.takes,)
+    return " or a ".join(kind.__name__ for kind in kinds)
+
+
 def _prerequisites_of_all() -> set[str]:
     return {name for probe in discover_probes().values() for name in probe.requires}
 
@@ -189,8 +198,8 @@ def _probe_of(kept: Promise, subject: Subject) -> Probe[Any]:
     if kept.version != probe.version:
         raise SubjectError(f"{where} in version {kept.version}; the probe is in {probe.version}")
     if not isinstance(subject, probe.takes):
-        kind, wanted = type(subject).__name__, probe.takes.__name__
-        raise SubjectError(f"{where}, but is a {kind}; the probe takes a {wanted}")
+        kind = type(subject).__name__
+        raise SubjectError(f"{where}, but is a {kind}; the probe takes a {_kinds(probe)}")
     unknown = sorted(set(kept.in_states) - set(subject.states))
     if unknown:
         raise SubjectError(f"{where} in states {unknown}; it declares {list(subject.states)}")

@@ -137,16 +137,19 @@ class Module(Subject):
 
 @dataclass(frozen=True, kw_only=True)
 class Blend(Module):
-    """Where a seed meets its host: `build(dim)` makes the joint, `host(dim)` a module that feeds it.
+    """A host, a seed and what joins them, in one module.
 
-    `call(joint, features)` blends. `direct(joint, features)` is the same operator with everything that
-    comes from the seed held still (computed from detached features, and detached): what remains is
-    all that the host may feel. `seed(joint)` are the modules whose parameters learn. Where
-    `operator` is given it must refuse to run without its parameter `required`, which `omitting` tries.
+    `features(whole, inputs)` runs the host up to the joint, `blend(whole, features)` is the joint.
+    `direct(whole, features)` is the same with everything that comes from the seed held still (computed
+    from detached features, and detached): what remains is all that the host may feel. `host(whole)` and
+    `seed(whole)` are the modules whose parameters belong to either. Where `operator` is given it must
+    refuse to run without its parameter `required`, which `omitting(operator)` tries.
     """
 
-    host: Callable[[int], nn.Module]
+    features: Callable[[Any, Tensor], Tensor]
+    blend: Callable[[Any, Tensor], Tensor]
     direct: Callable[[Any, Tensor], Tensor]
+    host: Callable[[Any], Sequence[nn.Module]]
     seed: Callable[[Any], Sequence[nn.Module]]
     operator: Callable[..., object] | None = None
     required: str = "seed_input"

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from typing import ClassVar
 
 from torch import nn
+from torch.nn.parameter import is_lazy
 
 from esper_audit.finding import Category, Severity
 from esper_audit.measurement import Limits, Reading, none_of
@@ -51,4 +52,5 @@ class Build(Probe[Subject]):
 
 
 def _tensors(module: nn.Module) -> set[int]:
-    return {t.data_ptr() for t in (*module.parameters(), *module.buffers()) if t.numel()}
+    tensors = [t for t in (*module.parameters(), *module.buffers()) if not is_lazy(t)]
+    return {tensor.data_ptr() for tensor in tensors if tensor.numel()}

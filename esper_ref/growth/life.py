@@ -78,7 +78,8 @@ class Life:
             saved.restore_optimizer(name, optimizer)
         self.epoch = saved.epoch
         self.journal.go_back_to(saved.epoch)
-        self.score = self.journal.measured()[-1][1].score
+        # Measured again, not read: the slots see features of the real shape, as before the cut.
+        self.score = score_of(self.model, self.data.validation)
 
     def epochs(self) -> Iterator[EpochMeasured]:
         """Live on, an epoch at a time."""

@@ -63,7 +63,7 @@ class Training:
     def _step(self, batch: Split, after_backward: Callable[[], None]) -> torch.Tensor:
         self.model.zero_grad()
         loss = loss_on(self.model, batch)
-        loss.backward()  # type: ignore[no-untyped-call]  # torch's
+        torch.autograd.backward(loss)
         ranks.average_gradients(self.model.parameters())
         after_backward()
         for optimizer in self.optimizers.values():

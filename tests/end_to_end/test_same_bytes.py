@@ -64,6 +64,15 @@ def test_the_cache_changes_no_byte(tree: Path, usual: Ran) -> None:
     assert [run(tree, "check") for _ in range(3)] == [usual] * 3
 
 
+def test_a_cache_that_knows_some_files_changes_no_byte(tree: Path, usual: Ran) -> None:
+    run(tree, "check")
+    for name in ("alpha.py", "many/m000.py"):
+        write(tree, {name: (tree / name).read_text() + "\n"})
+    afresh = run(tree, "check", "--no-cache")
+    assert afresh.places == usual.places
+    assert run(tree, "check") == afresh
+
+
 @pytest.mark.parametrize("style", STYLES)
 def test_a_clean_run_said_again_is_the_same_in_every_format(tmp_path: Path, style: str) -> None:
     write(tmp_path, {"a.py": GOOD})

@@ -1,0 +1,82 @@
+"""The probe `identity-at-birth`: a newly born seed changes nothing, however it is blended in."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import ClassVar
+
+import torch
+from msgspec.structs import replace
+
+from esper_audit.dependency import difference, largest
+from esper_audit.finding import Category, Severity
+from esper_audit.measurement import Limits, Reading, none_of
+from esper_audit.probe import Probe
+from esper_audit.rule import Options
+from esper_audit.subject import Blueprint, Draw
+from esper_audit.verdict import Plain
+
+ALPHAS = (0.0, 0.1, 0.5, 1.0)
+SEEDS = (0, 1)  # an initialisation may be the identity by luck
+
+
+class IdentityAtBirthParameters(Options, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """`tolerance` is the largest change, as a share of the largest feature."""
+
+    tolerance: float = 0.0
+
+
+class IdentityAtBirth(Probe[Blueprint]):
+    """A newly born seed changes nothing, however it is blended in.
+
+    What: at every declared width, in train and in eval mode, the seed's output is joined with the host
+    by every declared blend at alpha 0, 0.1, 0.5 and 1; what comes out is the host's features, bit
+    for bit.
+
+    Why: a seed that is not the identity disturbs a trained host at the moment it is let in, and the
+    host spends its next epochs on repairing that; the seed is then judged by the damage.
+
+    Quiet: without declared blends the seed's output itself is compared with its input. Promise a
+    `tolerance` where the identity is meant to be approximate.
+
+    Tickets: deep dive 1.1
+    """
+
+    contract = "identity-at-birth"
+    category = Category.CORRECTNESS
+    severity = Severity.P1
+    takes = Blueprint
+    Parameters = IdentityAtBirthParameters
+    parameters: IdentityAtBirthParameters
+    limits: ClassVar[Limits] = {
+        "jump": none_of("a newborn seed changes the host's features"),
+        "jump-in-train": none_of("a newborn seed changes the host's features, in train mode only"),
+    }
+
+    def allowed(self) -> Limits:
+        """Return the limits, with the tolerance that was promised."""
+        tolerance = self.parameters.tolerance
+        return {name: replace(limit, threshold=tolerance) for name, limit in self.limits.items()}
+
+    def measure(self, subject: Blueprint, state: str) -> Iterator[Reading]:
+        """Blend newborn seeds of every width."""
+        for dim in subject.dims:
+            for seed in SEEDS:
+                module = subject.at(state, dim, seed=seed)
+                host = subject.inputs(Draw(dim, seed=seed))
+                for detector in ("jump", "jump-in-train"):
+                    module.train(detector == "jump-in-train")
+                    with torch.no_grad():
+                        output = subject.call(module, host.clone())
+                    outputs = {"none at alpha 1": output}
+                    for name, blend in subject.blends.items():
+                        outputs |= {
+                            f"{name} at alpha {alpha}": blend(
+                                host, output, host, torch.tensor(alpha)
+                            ).detach()
+                            for alpha in ALPHAS
+                        }
+                    for name, blended in outputs.items():
+                        gap = difference(host, blended) / (largest(host) or 1.0)
+                        witness: dict[str, Plain] = {"dim": dim, "seed": seed, "blend": name}
+                        yield Reading(detector, gap, witness)

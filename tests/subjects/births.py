@@ -1,0 +1,171 @@
+"""Seeds as they are born: the identity or not, alive or not."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from esper_audit.inputs import pictures, sequences
+from esper_audit.subject import Blueprint, promise
+
+
+def add(host: Tensor, seed: Tensor, _fed: Tensor, alpha: Tensor) -> Tensor:
+    return torch.lerp(host, seed, alpha)
+
+
+def multiply(host: Tensor, seed: Tensor, fed: Tensor, alpha: Tensor) -> Tensor:
+    return host * (1.0 + alpha * torch.tanh(seed - fed))
+
+
+class ScaledBranch(nn.Module):
+    """x + scale relu(norm(conv(x))): the zero is in a factor that stays linear on a live branch."""
+
+    def __init__(self, dim: int) -> None:
+        super().__init__()
+        self.conv, self.norm = nn.Conv2d(dim, dim, 3, padding=1), nn.GroupNorm(1, dim)
+        self.scale = nn.Parameter(torch.zeros(dim, 1, 1))
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x + self.scale * torch.relu(self.norm(self.conv(x)))
+
+
+class ZeroConvolution(nn.Module):
+    """x + relu(norm(conv(x))) with a zero convolution: the identity, for ever."""
+
+    def __init__(self, dim: int) -> None:
+        super().__init__()
+        self.conv, self.norm = nn.Conv2d(dim, dim, 3, padding=1), nn.GroupNorm(1, dim)
+        nn.init.zeros_(self.conv.weight)
+        nn.init.zeros_(self.conv.bias)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x + torch.relu(self.norm(self.conv(x)))
+
+
+class RandomConvolution(ScaledBranch):
+    def forward(self, x: Tensor) -> Tensor:
+        return x + torch.relu(self.norm(self.conv(x)))
+
+
+class SmallScale(ScaledBranch):
+    """A scale of 1e-6 is nearly nothing, and not nothing."""
+
+    def __init__(self, dim: int) -> None:
+        super().__init__(dim)
+        nn.init.constant_(self.scale, 1e-6)
+
+
+class RectifiedScale(ScaledBranch):
+    """A ReLU is flat at zero, and zero is where the scale starts."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x + torch.relu(self.scale) * torch.relu(self.norm(self.conv(x)))
+
+
+class DetachedBranch(ScaledBranch):
+    def forward(self, x: Tensor) -> Tensor:
+        return x + super().forward(x).detach() - x.detach()
+
+
+class FrozenBranch(ScaledBranch):
+    def __init__(self, dim: int) -> None:
+        super().__init__(dim)
+        self.requires_grad_(False)
+
+
+class DropsTheResidual(ScaledBranch):
+    def forward(self, x: Tensor) -> Tensor:
+        return super().forward(F.dropout(x, 0.1, self.training))
+
+
+class Excitation(nn.Module):
+    """x 2 sigmoid(expand(relu(squeeze(mean x)))) with `expand` at zero."""
+
+    factor = 2.0
+
+    def __init__(self, dim: int) -> None:
+        super().__init__()
+        self.squeeze, self.expand = nn.Linear(dim, dim), nn.Linear(dim, dim)
+        nn.init.zeros_(self.expand.weight)
+        nn.init.zeros_(self.expand.bias)
+
+    def forward(self, x: Tensor) -> Tensor:
+        hidden = torch.relu(self.squeeze(x.mean(dim=(2, 3))))
+        return x * (self.factor * torch.sigmoid(self.expand(hidden)))[:, :, None, None]
+
+
+class HalvingExcitation(Excitation):
+    """Zeroed in the same way, but sigmoid(0) is a half."""
+
+    factor = 1.0
+
+
+class LowRank(nn.Module):
+    def __init__(self, dim: int) -> None:
+        super().__init__()
+        self.down, self.up = nn.Linear(dim, 4, bias=False), nn.Linear(4, dim, bias=False)
+        nn.init.zeros_(self.up.weight)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x + self.up(self.down(x))
+
+
+class LowRankOfZeros(LowRank):
+    def __init__(self, dim: int) -> None:
+        super().__init__(dim)
+        nn.init.zeros_(self.down.weight)
+
+
+class BranchAlone(LowRank):
+    """A residual function: the caller is expected to add it, and blends do not."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.up(self.down(x))
+
+
+class NormalisedDifference(nn.Module):
+    """x + scale (norm(x) - x)."""
+
+    def __init__(self, dim: int) -> None:
+        super().__init__()
+        self.norm, self.scale = nn.LayerNorm(dim), nn.Parameter(torch.zeros(1))
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x + self.scale * (self.norm(x) - x)
+
+
+class IdleWeight(nn.Module):
+    """A weight that nothing reads: an optimiser with weight decay moves it all the same."""
+
+    def __init__(self, dim: int) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(torch.ones(dim))
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x + 0.0 * self.weight[:, None, None]
+
+
+class NoMoreThanDust(nn.Module):
+    """A softmax sums to one whatever its weights are: their gradient is rounding, and leads nowhere."""
+
+    def __init__(self, dim: int) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(torch.randn(dim, 5))
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x * torch.softmax(self.weight, dim=1).sum(dim=1)[:, None, None]
+
+
+def seed(probe: str, build: Callable[[int], nn.Module]) -> Blueprint:
+    is_text = build in (LowRank, LowRankOfZeros, BranchAlone, NormalisedDifference)
+    return Blueprint(
+        name=build.__name__,
+        build=build,
+        inputs=sequences if is_text else pictures,
+        dims=(2, 8),
+        blends={"add": add, "multiply": multiply},
+        promises=[promise(probe)],
+    )
