@@ -32,6 +32,11 @@ same batches for the same number of steps:
 
 The gates judge on a validation split; what is compared is the accuracy on a test split that no
 gate has seen. The text differs between versions of CPython, and with it the last digits.
+
+A contribution is not a gain. It is what the network would lose if the seed fell silent *now*, and
+the layers around a blended seed come to rely on it: it grows for as long as they learn together,
+also where the host alone would have come as far. So it can tell a seed that is in use from one that
+is not; whether growing paid is what the arms are for.
 """
 
 

@@ -56,12 +56,12 @@ class Sight:
 
 def later_gradients(
     sight: Sight, sequence: Tensor, boundaries: Sequence[int]
-) -> Iterator[tuple[int, float, float]]:
-    """Yield (t, largest gradient of outputs up to t at inputs after t, at inputs up to t)."""
+) -> Iterator[tuple[int, float]]:
+    """Yield (t, largest gradient of outputs up to t at inputs after t), for a random cotangent."""
     with sight.leaf(sequence) as (argument, leaves):
         output = sight(argument)
     if not output.requires_grad:
-        yield from ((boundary, 0.0, 0.0) for boundary in boundaries)
+        yield from ((boundary, 0.0) for boundary in boundaries)
         return
     for boundary in boundaries:
         seen = output[:, : boundary + 1]
@@ -69,9 +69,8 @@ def later_gradients(
         (gradient,) = torch.autograd.grad(
             (seen * cotangent).sum(), leaves, retain_graph=True, allow_unused=True
         )
-        if gradient is None:
-            gradient = torch.zeros_like(leaves[0])
-        yield boundary, largest(gradient[:, boundary + 1 :]), largest(gradient[:, : boundary + 1])
+        later = 0.0 if gradient is None else largest(gradient[:, boundary + 1 :])
+        yield boundary, later
 
 
 def altered_difference(

@@ -18,10 +18,22 @@ def normalised_code(code: str) -> str:
     """Return `code` without comments, layout and spelling of literals; unparsable code by its words."""
     for text in _framed(code):
         try:
-            return ast.dump(ast.parse(text), annotate_fields=False)
+            return _written(ast.parse(text))
         except (SyntaxError, ValueError, RecursionError, MemoryError):
             continue
     return " ".join(code.split())
+
+
+def _written(value: object) -> str:
+    """Write a tree so that every Python version writes it alike: `ast.dump` does not, from 3.13 on."""
+    if isinstance(value, ast.expr_context):
+        return ""
+    if isinstance(value, ast.AST):
+        parts = ((field, _written(part)) for field, part in sorted(ast.iter_fields(value)))
+        return f"{type(value).__name__}({', '.join(f'{name}={text}' for name, text in parts if text)})"
+    if isinstance(value, list):
+        return f"[{', '.join(map(_written, value))}]" if value else ""
+    return "" if value is None else repr(value)
 
 
 def _framed(code: str) -> Iterator[str]:

@@ -55,10 +55,9 @@ def _assigned(target: ast.expr, value: ast.expr) -> Update | None:
         for left, right in ((value.left, value.right), (value.right, value.left)):
             if source(left) == average:
                 return _stepped(target, right)
-            for kept in (other for one, other in _products(left) if source(one) == average):
-                for share in _factors(right):
-                    if _add_to_one(kept, share):
-                        return Update(average, share)
+            share = _share(average, left, right)
+            if share is not None:
+                return Update(average, share)
     if isinstance(value, ast.Call) and dotted(value.func).endswith("lerp"):
         arguments = [*value.args, *(keyword.value for keyword in value.keywords)]
         if len(arguments) == 2 and isinstance(value.func, ast.Attribute):
@@ -66,6 +65,13 @@ def _assigned(target: ast.expr, value: ast.expr) -> Update | None:
         if len(arguments) == 3 and source(arguments[0]) == average:
             return Update(average, arguments[2])
     return None
+
+
+def _share(average: str, left: ast.expr, right: ast.expr) -> ast.expr | None:
+    """Return `1-b` where `left` is `b*average` and `right` is `(1-b)*x`."""
+    kept = [other for one, other in _products(left) if source(one) == average]
+    pairs = ((keep, share) for keep in kept for share in _factors(right))
+    return next((share for keep, share in pairs if _add_to_one(keep, share)), None)
 
 
 def _stepped(target: ast.expr, step: ast.expr) -> Update | None:

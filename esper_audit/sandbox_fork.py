@@ -152,15 +152,16 @@ class ForkLane:
             self._connection = None
 
     def _open(self, stopped: threading.Event) -> socket.socket:
-        """Get a lane with the user's packages imported, or one without if they cannot be."""
+        """Get a lane with the user's packages imported, or one without if they cannot be.
+
+        A second try also where there are none: a server that is just dying may have taken the first request.
+        """
         connection, ready = self._ask(self._packages, stopped)
-        failed = ready is None or ready.problem != ""
-        if failed and self._packages and not stopped.is_set():
-            self.problem = (
-                ready.problem
-                if ready
-                else f"importing {', '.join(self._packages)} ends the process"
-            )
+        unfit = ready is None or ready.problem != ""
+        if unfit and not stopped.is_set():
+            if self._packages:
+                packages = ", ".join(self._packages)
+                self.problem = ready.problem if ready else f"importing {packages} ends the process"
             self.close()
             self._packages = ()
             connection, ready = self._ask((), stopped)

@@ -142,8 +142,9 @@ class Blend(Module):
     `features(whole, inputs)` runs the host up to the joint, `blend(whole, features)` is the joint.
     `direct(whole, features)` is the same with everything that comes from the seed held still (computed
     from detached features, and detached): what remains is all that the host may feel. `host(whole)` and
-    `seed(whole)` are the modules whose parameters belong to either. Where `operator` is given it must
-    refuse to run without its parameter `required`, which `omitting(operator)` tries.
+    `seed(whole)` are the modules whose parameters belong to either, `seed_output(whole, features)` is what
+    the seed makes of features. Where `operator` is given it must refuse to run without its parameter
+    `required`, which `omitting(operator)` tries.
     """
 
     features: Callable[[Any, Tensor], Tensor]
@@ -151,9 +152,33 @@ class Blend(Module):
     direct: Callable[[Any, Tensor], Tensor]
     host: Callable[[Any], Sequence[nn.Module]]
     seed: Callable[[Any], Sequence[nn.Module]]
+    seed_output: Callable[[Any, Tensor], Tensor] | None = None
     operator: Callable[..., object] | None = None
     required: str = "seed_input"
     omitting: Callable[[Callable[..., object]], object] | None = None
+
+
+def state_of(module: Any) -> object:
+    """Return a module's `state_dict`."""
+    return module.state_dict()
+
+
+def restored(module: Any, state: Any) -> None:
+    """Load a `state_dict`, strictly."""
+    module.load_state_dict(state)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Checkpointed(Module):
+    """A module that is saved and loaded: into what `fresh(dim)` makes, if that is not `build`.
+
+    `advance(module)` is what its life consists of between two training steps: a schedule's step, an epoch.
+    """
+
+    fresh: Callable[[int], Any] | None = None
+    save: Callable[[Any], object] = state_of
+    load: Callable[[Any, Any], object] = restored
+    advance: Callable[[Any], object] = as_born
 
 
 Estimate = Callable[[int], float]
@@ -177,6 +202,41 @@ class Catalogue(Subject):
     """Blueprints that are compared by cost: `build()` returns (factory, estimate) by name."""
 
     build: Callable[[], Mapping[str, tuple[Callable[[int], nn.Module], Estimate]]]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Ratio(Subject):
+    """A ratio of gradient norms: `build()` returns a function, or what holds one.
+
+    `call(built, seed_norm, host_norm, seed_params, host_params)` returns the ratio, None for unmeasured.
+    Norms are None where no gradient was taken.
+    """
+
+    call: Callable[[Any, float | None, float | None, int, int], float | None]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Schedule(Subject):
+    """A controller of a share in [0, 1]: `build()` returns one that rests at 0.
+
+    `retarget(built, target, steps, curve)` begins a ramp, `step` takes one step of it, `value` reads it.
+    `save` and `load(saved)`, which returns another controller, are its way through a checkpoint.
+    """
+
+    retarget: Callable[[Any, float, int, Any], object]
+    step: Callable[[Any], object]
+    value: Callable[[Any], float]
+    curves: Mapping[str, object]
+    save: Callable[[Any], object] | None = None
+    load: Callable[[Any], Any] | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Average(Subject):
+    """A running average: `build()` returns one that has seen nothing."""
+
+    update: Callable[[Any, float], object]
+    value: Callable[[Any], float]
 
 
 def names_of(subjects: Sequence[Subject]) -> Iterator[str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from functools import partial
 
 import torch
@@ -47,8 +48,10 @@ RULES = SlotRules(
             min_contribution=-101.0,
         )
     ),
-    isolation=IsolationPolicy().with_isolation("transformer", *BLENDED_STAGES),
     timing=LifecycleTiming(blend_epochs=4),
+)
+ISOLATING = replace(
+    RULES, isolation=IsolationPolicy().with_isolation("transformer", *BLENDED_STAGES)
 )
 
 
@@ -128,7 +131,7 @@ class HostAndSlot(nn.Module):
         self.host: nn.Module = nn.Sequential(nn.Conv2d(dim, dim, 1), nn.BatchNorm2d(dim))
         if topology == "transformer":
             self.host = nn.Linear(dim, dim)
-        self.slot = SeedSlot("r0c0", dim, topology=topology, rules=RULES)
+        self.slot = SeedSlot("r0c0", dim, topology=topology, rules=ISOLATING)
         self.slot.germinate(LIVELY[topology], alpha_algorithm=algorithm)
 
     def forward(self, x: Tensor) -> Tensor:

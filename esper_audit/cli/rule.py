@@ -45,7 +45,7 @@ def _listed(handbook: Handbook) -> Iterator[str]:
 def _explained(check: type[Check], handbook: Handbook) -> Iterator[str]:
     page = check_page(check)
     contract = handbook.contracts[check.contract]
-    yield f"{check.id}: {page.title}."
+    yield from textwrap.wrap(f"{check.id}: {page.title}.", WIDTH)
     yield ""
     yield from textwrap.wrap(page.facts, WIDTH)
     yield ""

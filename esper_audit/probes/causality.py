@@ -104,13 +104,13 @@ class Causality(Probe[Module]):
         """Let every detector look at one sequence."""
         sequence, other = (self._sequence(sight, glance, seed) for seed in (glance.draw, OTHER))
         with torch.no_grad():
-            first, _, again = sight(sequence), sight(other), sight(sequence)
+            first, elsewhere, again = sight(sequence), sight(other), sight(sequence)
             is_random = not torch.equal(again, sight(sequence, stream=OTHER))
         yield Reading("remembers", difference(first, again), glance.witness)
+        seen.inputs_matter |= not torch.equal(first, elsewhere)
         seen.live |= live_parameters(sight, sequence)
         boundaries = positions(glance.length)
-        for at, later, earlier in later_gradients(sight, sequence, boundaries):
-            seen.inputs_matter |= earlier > 0.0
+        for at, later in later_gradients(sight, sequence, boundaries):
             yield Reading("gradient", later, {**glance.witness, "position": at})
         for scale, recording in PATHS if sequence.is_floating_point() else ((1, False), (1, True)):
             with torch.set_grad_enabled(recording):

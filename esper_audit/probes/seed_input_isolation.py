@@ -126,15 +126,24 @@ def _isolated(trial: _Trial, inputs: Tensor, witness: dict[str, Plain]) -> Itera
     cotangent = torch.randn(output.shape, dtype=output.dtype)
     (wanted * cotangent).sum().backward()
     (output * cotangent).sum().backward()
-    gaps = zip(trial.host_gradients(still), trial.host_gradients(blended), strict=True)
-    worst = max((difference(a, b) / (largest(a) or 1.0) for a, b in gaps), default=0.0)
-    yield Reading("host-gradient", worst, witness)
+    yield Reading("host-gradient", _gap(trial, still, blended), witness)
     seeds = [p for part in trial.subject.seed(blended) for p in part.parameters()]
     if seeds:
         live = sum(p.grad is not None and bool(p.grad.any()) for p in seeds)
         yield Reading("seed-gradient", float(live), witness)
     again = trial.features(blended, inputs, channels_last=channels_last)
     yield Reading("second-step", _raises(trial.subject, blended, again), witness)
+
+
+def _gap(trial: _Trial, still: nn.Module, blended: nn.Module) -> float:
+    """Return the largest difference of a host gradient, relative to the largest of them all.
+
+    Not to its own: a bias before a norm has a gradient of rounding alone.
+    """
+    wanted, found = trial.host_gradients(still), trial.host_gradients(blended)
+    size = max(map(largest, wanted), default=0.0) or 1.0
+    gaps = (difference(a, b) for a, b in zip(wanted, found, strict=True))
+    return max(gaps, default=0.0) / size
 
 
 def _raises(subject: Blend, whole: nn.Module, features: Tensor) -> float:

@@ -118,8 +118,7 @@ def _progress(plan: GrowthPlan) -> Iterator[Watcher]:
         task = bar.add_task("growing", total=plan.random_seeds * len(Arm) * plan.epochs)
 
         def show(life: str, epoch: int, measured: EpochMeasured) -> None:
-            stages = " ".join(f"{slot}:{stage.name}" for slot, stage in measured.stages.items())
-            text = f"{life}, epoch {epoch}: {measured.score:.1f} % {stages}"
+            text = f"{life}, epoch {epoch}: {measured.score:.1f} %"
             bar.update(task, advance=1, description=text)
 
         yield show

@@ -30,7 +30,6 @@ LEGEND = "T training, B blending, S shadowing, P probation, F fossilized, C cull
 LOWEST_SHARE_SHOWN = 0.10  # of the epochs are left out of the score's scale: the steep beginning
 STYLE = {
     "svg.hashsalt": "esper_ref",  # with no date in the metadata: the same bytes each time
-    "svg.fonttype": "none",
     "font.family": "DejaVu Sans",
     "font.size": 9,
     "axes.spines.top": False,
@@ -69,7 +68,7 @@ def draw_study(study: Study, path: Path) -> None:
 
 
 def _draw_scores(axes: Any, study: Study) -> None:
-    lowest = 100.0
+    lowest, highest = 100.0, 0.0
     for arm in Arm:
         runs = [[m.score for _, m in life.journal.measured()] for life in study.of(arm)]
         epochs = range(1, len(runs[0]) + 1)
@@ -79,8 +78,9 @@ def _draw_scores(axes: Any, study: Study) -> None:
         axes.plot(epochs, means, ARM_STYLES[arm], color=colour, label=f"{arm}", linewidth=1.6)
         low, high = [min(s) for s in by_epoch], [max(s) for s in by_epoch]
         axes.fill_between(epochs, low, high, color=colour, alpha=0.12, linewidth=0)
+        highest = max([highest, *high])
         lowest = min([lowest, *low[int(LOWEST_SHARE_SHOWN * len(low)) :]])
-    axes.set_ylim(bottom=lowest - 1.0)
+    axes.set_ylim(lowest - 1.0, min(100.0, highest + 1.0))
     axes.set_ylabel("validation accuracy (%)")
     n = study.plan.random_seeds
     axes.set_title(f"Mean of {n} random seed(s); band: lowest to highest", loc="left", fontsize=9)

@@ -10,6 +10,8 @@ import torch
 import torch.distributed as dist
 from torch import Tensor, nn
 
+from esper_ref.growth.plan import PlanError
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
@@ -19,15 +21,26 @@ BACKENDS = {"cuda": "nccl"}  # gloo for every other device
 @contextmanager
 def joined(device: str) -> Iterator[torch.device]:
     """Join the other processes if `torchrun` started us, and say which device is ours."""
-    if "WORLD_SIZE" not in os.environ:
-        yield torch.device(device)
+    together = "WORLD_SIZE" in os.environ
+    numbered = together and device == "cuda"
+    own = require_device(f"{device}:{os.environ['LOCAL_RANK']}" if numbered else device)
+    if not together:
+        yield own
         return
-    own = torch.device(f"{device}:{os.environ['LOCAL_RANK']}" if device == "cuda" else device)
     dist.init_process_group(BACKENDS.get(device, "gloo"))
     try:
         yield own
     finally:
         dist.destroy_process_group()
+
+
+def require_device(name: str) -> torch.device:
+    """Return a device that a tensor can be put on, or say why none can."""
+    try:
+        return torch.empty(0, device=name).device
+    except (RuntimeError, AssertionError) as error:  # unknown; known, but not in this build
+        reason = str(error).splitlines()[0]
+        raise PlanError(f"cannot use device {name!r}: {reason}; cpu is always there") from error
 
 
 def _together() -> bool:

@@ -65,12 +65,12 @@ def test_the_cache_changes_no_byte(tree: Path, usual: Ran) -> None:
 
 
 def test_a_cache_that_knows_some_files_changes_no_byte(tree: Path, usual: Ran) -> None:
-    run(tree, "check")
+    run(tree, "check", ".")
     for name in ("alpha.py", "many/m000.py"):
         write(tree, {name: (tree / name).read_text() + "\n"})
-    afresh = run(tree, "check", "--no-cache")
+    afresh = run(tree, "check", ".", "--no-cache")
     assert afresh.places == usual.places
-    assert run(tree, "check") == afresh
+    assert run(tree, "check", ".") == afresh
 
 
 @pytest.mark.parametrize("style", STYLES)

@@ -104,6 +104,13 @@ def python_memory_bomb() -> None:
         hoard.append(bytearray(64 << 20))
 
 
+def crumbs_of_memory() -> None:
+    """Fill memory to the last corner, so that nothing is left for saying so."""
+    hoard = []
+    while True:
+        hoard.append([None] * 100)
+
+
 def torch_memory_bomb() -> None:
     import torch
 
@@ -221,12 +228,20 @@ def reach_of_the_patch() -> str:
 
 
 def returns_twice() -> str:
-    return "twin" if os.fork() == 0 else "elder"
+    if os.fork() == 0:
+        return "twin"
+    time.sleep(0.3)
+    return "elder"
 
 
 def kill_parent() -> None:
     os.kill(os.getppid(), signal.SIGKILL)
     time.sleep(FOREVER)
+
+
+def leave_orphans_and_kill_parent() -> None:
+    orphans()
+    kill_parent()
 
 
 def fill_the_disk() -> int:

@@ -163,3 +163,8 @@ def test_every_part_of_an_identity_counts(
     }
     assert made not in others
     assert len(others) == 4
+
+
+def test_an_identity_is_the_same_in_every_version_of_python() -> None:
+    code = 'f(x, None, key="a", *rest)[1:, None] if not done else lambda: 0.5'
+    assert fingerprint(check="c", path="p", symbol="s", code=code, ordinal=0) == "88eec8aaaa408478"

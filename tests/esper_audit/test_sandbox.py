@@ -32,6 +32,7 @@ from esper_audit.sandbox_processes import marked
 HERE = os.path.dirname(__file__)
 LIMITS = Limits(seconds=30.0, memory_bytes=GIBIBYTE, file_bytes=2 * MEBIBYTE, output_bytes=4096)
 BRIEF = Limits(seconds=0.7, memory_bytes=GIBIBYTE)
+TIGHT = Limits(seconds=30.0, memory_bytes=800 * MEBIBYTE)
 GOOD = Returned({"double": 42, "elements": 6, "threads": 1})
 
 pytestmark = [
@@ -76,6 +77,7 @@ CASES = [
     Case("sleep", TimedOut, "after 0.7 s", limits=BRIEF),
     Case("ignore_sigterm", TimedOut, "after 0.7 s", limits=BRIEF),
     Case("python_memory_bomb", OutOfMemory, "MemoryError"),
+    Case("crumbs_of_memory", OutOfMemory, "MemoryError", limits=TIGHT),
     Case("torch_memory_bomb", OutOfMemory, "DefaultCPUAllocator"),
     Case("giant_allocation", OutOfMemory, "274877906944 bytes"),
     Case("out_of_memory_in_disguise", OutOfMemory, "could not build the module"),

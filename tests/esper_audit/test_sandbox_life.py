@@ -22,8 +22,10 @@ from esper_audit.sandbox import (
     Returned,
     Sandbox,
     SandboxError,
+    ServerDied,
     TimedOut,
 )
+from esper_audit.sandbox_fork import GRACE_SECONDS
 from esper_audit.sandbox_processes import marked
 
 HERE = os.path.dirname(__file__)
@@ -60,11 +62,11 @@ def modules(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def wait_until_gone(scratch: str) -> bool:
-    deadline = time.monotonic() + PATIENCE_SECONDS
-    while marked(scratch) and time.monotonic() < deadline:
+def wait_until_left(processes: int, scratch: str) -> bool:
+    deadline = time.monotonic() + PATIENCE_SECONDS / 2
+    while len(marked(scratch)) > processes and time.monotonic() < deadline:
         time.sleep(0.02)
-    return not marked(scratch)
+    return len(marked(scratch)) <= processes
 
 
 @pytest.mark.parametrize("packages", [(), *((name,) for name in AT_IMPORT)], ids="+".join)
@@ -91,6 +93,15 @@ def test_a_bad_import_costs_the_job_that_needs_it(modules: Path, packages: tuple
     assert raised.place == Place(str(modules / "raises.py"), 2, "deeper")
     assert bool(problems) == (packages not in [(), ("sound",), ("forks",)])
     assert marked(running.scratch) == []
+
+
+def test_a_package_that_hangs_at_import_ends_by_itself(modules: Path) -> None:
+    started = time.monotonic()
+    brief = Limits(seconds=0.3)
+    with Sandbox(packages=["hangs"], search_path=[str(modules)], limits=brief) as running:
+        (outcome,) = running.run([Job("one", "sound:call", limits=LIMITS)])
+    assert outcome.ending == Returned("called")
+    assert time.monotonic() - started < GRACE_SECONDS  # or it was the caller that lost patience
 
 
 def test_a_package_that_cannot_be_imported_ahead_is_named(modules: Path) -> None:
@@ -178,14 +189,23 @@ def test_the_server_is_started_again_when_it_has_died() -> None:
     assert marked(running.scratch) == []
 
 
-def test_leaving_early_ends_the_jobs_in_hand_and_the_sandbox_goes_on() -> None:
+def test_a_job_that_kills_its_lane_leaves_no_orphan() -> None:
+    with Sandbox(search_path=[HERE]) as running:
+        (outcome,) = running.run([Job("one", "hostile_jobs:leave_orphans_and_kill_parent")])
+    assert outcome.ending == ServerDied()
+    assert marked(running.scratch) == []
+
+
+@pytest.mark.parametrize("slow", [1, 3], ids="{} slow".format)
+def test_leaving_early_ends_the_jobs_in_hand_and_the_sandbox_goes_on(slow: int) -> None:
     jobs = [Job("quick", SLOW, {"seconds": 0.0})]
-    jobs += [Job(f"slow {number}", SLOW, {"seconds": 1000.0}) for number in range(3)]
+    jobs += [Job(f"slow {number}", SLOW, {"seconds": 1000.0}) for number in range(slow)]
     started = time.monotonic()
     with Sandbox(search_path=[HERE], workers=2) as running:
         outcomes = running.run(jobs)
         assert next(iter(outcomes)).job == "quick"
         outcomes.close()
+        assert wait_until_left(1, running.scratch), "the server alone"
         again = [outcome.ending for outcome in running.run(jobs[:1] * 4)]
     assert again == [Returned(0.0)] * 4
     assert time.monotonic() - started < PATIENCE_SECONDS
@@ -234,7 +254,7 @@ def test_a_killed_caller_leaves_no_process_behind() -> None:
         assert marked(scratch)
         caller.kill()
     try:
-        assert wait_until_gone(scratch)
+        assert wait_until_left(0, scratch)
     finally:
         subprocess.run(["rm", "-rf", scratch], check=True)
 

@@ -21,6 +21,10 @@ FILE_LINES = 300
 SHELF_LINES = {"rules": 120, "probes": 100, "blueprints": 100}
 NESTING = 3
 POSITIONAL = 5
+# The signature of this host is the one that users of such systems know.
+SIGNATURES_GIVEN = {"transformer"}
+# One finds out whether torch is there before anything imports it, one registers what is beside it.
+INITS_THAT_ACT = {"esper_ref", "blueprints"}
 NAMES_THAT_SAY_NOTHING = {"utils", "util", "misc", "common", "helpers", "helper", "base"}
 CASES = {"VALID", "INVALID"}
 REASONED = re.compile(
@@ -97,12 +101,26 @@ def case_lines(file: Path) -> int:
     )
 
 
-def docstring_lines(file: Path) -> int:
-    """Return the lines that docstrings take: those of a check are its specification."""
-    kinds = ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef
-    owners = [node for node in ast.walk(tree(file)) if isinstance(node, kinds)]
-    texts = [owner.body[0] for owner in owners if ast.get_docstring(owner, clean=False) is not None]
-    return sum((text.end_lineno or 0) - text.lineno + 1 for text in texts)
+def logic_lines(file: Path) -> int:
+    """Return the lines of code: without cases, docstrings, imports, comments and blank lines."""
+    silent = {n for node in ast.walk(tree(file)) for n in silent_lines(node)}
+    lines = file.read_text(encoding="utf-8").splitlines()
+    return sum(
+        bool(line.strip()) and not line.lstrip().startswith("#") and number not in silent
+        for number, line in enumerate(lines, 1)
+    )
+
+
+def silent_lines(node: ast.AST) -> range:
+    """Return the lines of a node that say nothing a reader has to follow step by step."""
+    quiet: ast.stmt | None = None
+    if isinstance(node, ast.Import | ast.ImportFrom):
+        quiet = node
+    elif isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) in CASES:
+        quiet = node
+    elif isinstance(node, ast.Module | ast.ClassDef | Function) and ast.get_docstring(node):
+        quiet = node.body[0]
+    return range(quiet.lineno, (quiet.end_lineno or 0) + 1) if quiet else range(0)
 
 
 @every_file
@@ -121,7 +139,7 @@ def test_a_file_holds_one_idea(file: Path) -> None:
     advice = "move an idea to a file named for it"
     assert count - case_lines(file) <= FILE_LINES, f"{count} lines, wanted {FILE_LINES}: {advice}"
     shelf = SHELF_LINES.get(file.parent.name, FILE_LINES)
-    code = count - case_lines(file) - docstring_lines(file)
+    code = logic_lines(file)
     assert code <= shelf, f"{code} lines of code, wanted {shelf}: {advice}"
 
 
@@ -143,7 +161,7 @@ def test_a_function_is_not_called_with_a_row_of_values(file: Path) -> None:
     for function in functions(file):
         positional = [a.arg for a in (*function.args.posonlyargs, *function.args.args)]
         count = len([name for name in positional if name not in ("self", "cls")])
-        if count > POSITIONAL and not is_command(function):
+        if count > POSITIONAL and not is_command(function) and file.stem not in SIGNATURES_GIVEN:
             wide[f"{function.name}, line {function.lineno}"] = count
     assert wide == {}, (
         f"more than {POSITIONAL} positional parameters: group them, or make them keyword-only"
@@ -212,7 +230,8 @@ def test_an_init_is_a_table_of_contents(file: Path) -> None:
         if not isinstance(node, ast.Import | ast.ImportFrom | ast.Expr)
         and not (isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == "__all__")
     ]
-    assert others == []
+    acts = file.parent.name in INITS_THAT_ACT
+    assert len(others) == 1 if acts else others == []
 
 
 TEMPLATES = [

@@ -149,14 +149,15 @@ class IdleWeight(nn.Module):
 
 
 class NoMoreThanDust(nn.Module):
-    """A softmax sums to one whatever its weights are: their gradient is rounding, and leads nowhere."""
+    """A direction has length one whatever its weight is: the gradient is rounding, and leads nowhere."""
 
     def __init__(self, dim: int) -> None:
         super().__init__()
         self.weight = nn.Parameter(torch.randn(dim, 5))
 
     def forward(self, x: Tensor) -> Tensor:
-        return x * torch.softmax(self.weight, dim=1).sum(dim=1)[:, None, None]
+        direction = self.weight / self.weight.norm(dim=1, keepdim=True)
+        return x * direction.square().sum(dim=1)[:, None, None]
 
 
 def seed(probe: str, build: Callable[[int], nn.Module]) -> Blueprint:

@@ -1,0 +1,115 @@
+"""The probe `checkpoint-round-trip`: a fresh object that loads a checkpoint goes on as the saved one does."""
+
+from __future__ import annotations
+
+import io
+import pickle
+from collections.abc import Iterator
+from typing import Any, ClassVar
+
+import torch
+from torch import Tensor
+
+from esper_audit.dependency import difference
+from esper_audit.finding import Category, Severity
+from esper_audit.measurement import Limits, Reading, none_of
+from esper_audit.probe import Probe
+from esper_audit.rule import FAILURES
+from esper_audit.subject import Checkpointed, Draw
+
+STEPS_BEFORE = 2
+LEARNING_RATE = 0.05
+OTHER_SEED = 1  # a fresh object of the same seed would be right without loading anything
+LIFE = range(3)
+
+
+class CheckpointRoundTrip(Probe[Checkpointed]):
+    """A fresh object that loads a checkpoint goes on as the saved one does.
+
+    What: a module is trained a little in each declared state and saved; a fresh one, of another random
+    seed and in no state, loads the file with `weights_only=True`. Outputs, gradients and the outputs
+    of the steps after that must be equal, bit for bit.
+
+    Why: what lives in a Python attribute, a plain tensor or an unregistered list is lost without an
+    error. Loading into the same object hides all of it, and so does a fresh one of the same seed.
+
+    Quiet: whatever `save` returns is the checkpoint; non-persistent buffers that can be derived are no
+    loss, as only what the module does is compared.
+
+    Tickets: real code
+    """
+
+    contract = "checkpoint"
+    category = Category.CORRECTNESS
+    severity = Severity.P1
+    takes = Checkpointed
+    limits: ClassVar[Limits] = {
+        "not-plain": none_of("the checkpoint holds more than tensors and plain types"),
+        "refused": none_of("a fresh object refuses the checkpoint"),
+        "output": none_of("the loaded object gives another output"),
+        "gradients": none_of("the loaded object gets other gradients"),
+        "next-steps": none_of("the loaded object goes on in another way"),
+    }
+
+    def measure(self, subject: Checkpointed, state: str) -> Iterator[Reading]:
+        """Save, load and live on, twice."""
+        saved = subject.at(state)
+        for step in range(STEPS_BEFORE):
+            _live(subject, saved, step)
+        file = io.BytesIO()
+        torch.save(subject.save(saved), file)
+        file.seek(0)
+        try:
+            loaded_state = torch.load(file, weights_only=True)
+        except pickle.UnpicklingError as error:
+            yield Reading("not-plain", 1.0, {"error": f"{error}".splitlines()[0]})
+            return
+        yield Reading("not-plain", 0.0)
+        torch.manual_seed(OTHER_SEED)
+        loaded = (subject.fresh or subject.build)(subject.dims[0])
+        try:
+            subject.load(loaded, loaded_state)
+        # Whatever a module says to its own checkpoint is the finding.
+        except FAILURES as error:
+            said = f"{type(error).__name__}: {error}"
+            yield Reading("refused", 1.0, {"error": " ".join(said.split())})
+            return
+        yield Reading("refused", 0.0)
+        yield from _compared(subject, saved, loaded)
+
+
+def _compared(subject: Checkpointed, saved: Any, loaded: Any) -> Iterator[Reading]:
+    first, second = (_output(subject, module) for module in (saved, loaded))
+    yield Reading("output", difference(first, second))
+    for step in LIFE:
+        ones, others = (_live(subject, module, step) for module in (saved, loaded))
+        detector = "next-steps" if step else "gradients"
+        paired = ones.keys() == others.keys()
+        gaps = [difference(ones[n], others[n]) if paired else float("inf") for n in ones]
+        yield Reading(detector, max(gaps, default=float(not paired)), {"step": step})
+        outputs = (_output(subject, module) for module in (saved, loaded))
+        yield Reading("next-steps", difference(*outputs), {"step": step})
+
+
+def _output(subject: Checkpointed, module: Any) -> Tensor:
+    was_training = module.training
+    with torch.no_grad():
+        output = subject.call(module.eval(), subject.inputs(Draw(subject.dims[0])))
+    module.train(was_training)
+    return output
+
+
+def _live(subject: Checkpointed, module: Any, step: int) -> dict[str, Tensor]:
+    """Take a training step and what lies between two of them; return the gradients by name."""
+    torch.manual_seed(step)
+    output = subject.call(module.train(), subject.inputs(Draw(subject.dims[0], seed=step)))
+    module.zero_grad(set_to_none=True)
+    if output.requires_grad:
+        (output * torch.randn(output.shape)).mean().backward()
+    gradients = {n: p.grad.clone() for n, p in module.named_parameters() if p.grad is not None}
+    with torch.no_grad():
+        for name, parameter in module.named_parameters():
+            if name in gradients:
+                parameter -= LEARNING_RATE * gradients[name]
+    subject.advance(module)
+    return gradients

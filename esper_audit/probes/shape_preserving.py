@@ -1,0 +1,130 @@
+"""The probe `shape-preserving`: features keep shape, dtype and layout, and are left alone themselves."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from typing import ClassVar
+
+import torch
+from torch import Tensor, nn
+
+from esper_audit.dependency import difference
+from esper_audit.finding import Category, Severity
+from esper_audit.measurement import Limit, Limits, Reading, none_of
+from esper_audit.probe import Probe
+from esper_audit.rule import FAILURES, Options
+from esper_audit.subject import Draw, Module
+from esper_audit.verdict import Plain
+
+BATCHES = (1, 2)
+# In units of the last place of the largest value: another kernel sums in another order.
+ROUNDINGS = 16.0
+DTYPES = {
+    "float64": torch.float64,
+    "float32": torch.float32,
+    "bfloat16": torch.bfloat16,
+    "float16": torch.float16,
+}
+
+
+class ShapePreservingParameters(Options, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """`aliases`: the input itself may come back. `strict`: another rank or width is refused."""
+
+    dtypes: tuple[str, ...] = tuple(DTYPES)
+    aliases: bool = False
+    strict: bool = False
+
+
+class ShapePreserving(Probe[Module]):
+    """Features keep shape, dtype and layout, and are left alone themselves.
+
+    What: at every declared width, for a batch of one and of two, in every promised dtype, contiguous and
+    not: the output has the input's shape, dtype and memory format, the input is not overwritten, and
+    the values do not depend on the layout. If promised, another rank or width is an error.
+
+    Why: a seed is put between two layers that were trained without it. A broadcast answers where an
+    error should, a promotion to float32 crashes the next layer under autocast, and a change of
+    layout slows every layer behind it.
+
+    Quiet: returning the input itself must be promised (`aliases`). A width that a module refuses is
+    not declared.
+
+    Tickets: real code
+    """
+
+    contract = "shape-preserving"
+    category = Category.CORRECTNESS
+    severity = Severity.P1
+    takes = Module
+    Parameters = ShapePreservingParameters
+    parameters: ShapePreservingParameters
+    limits: ClassVar[Limits] = {
+        "raises": none_of("the forward raised"),
+        "shape": none_of("the output has another shape than the input"),
+        "dtype": none_of("the output has another dtype than the input"),
+        "memory-format": none_of("the output has another memory format than the input"),
+        "overwritten": none_of("the input was overwritten"),
+        "layout": Limit("at most", ROUNDINGS, "the values depend on the layout of the input"),
+        "aliased": none_of("the output shares its memory with the input"),
+        "wrong-input": none_of("features of another rank or width got an answer, not an error"),
+    }
+
+    def measure(self, subject: Module, state: str) -> Iterator[Reading]:
+        """Sweep widths, batches and dtypes."""
+        for dim in subject.dims:
+            for name in self.parameters.dtypes:
+                module: nn.Module = subject.at(state, dim).to(DTYPES[name]).eval()
+                for batch in BATCHES:
+                    draw = Draw(dim, batch=batch, dtype=DTYPES[name])
+                    witness: dict[str, Plain] = {"dim": dim, "batch": batch, "dtype": name}
+                    try:
+                        yield from self._run(subject, module, subject.inputs(draw), witness)
+                    # Whatever the forward raises is the finding.
+                    except FAILURES as error:
+                        said = f"{type(error).__name__}: {error}"
+                        yield Reading("raises", 1.0, {**witness, "error": said})
+        if self.parameters.strict:
+            yield from _refusals(subject, subject.at(state).eval())
+
+    def _run(
+        self, subject: Module, module: nn.Module, inputs: Tensor, witness: dict[str, Plain]
+    ) -> Iterator[Reading]:
+        before = inputs.clone()
+        with torch.no_grad():
+            output = subject.call(module, inputs)
+            turned = subject.call(module, _turned(before))
+        shape = {**witness, "got": f"{tuple(output.shape)}", "from": f"{tuple(inputs.shape)}"}
+        yield Reading("shape", float(output.shape != inputs.shape), shape)
+        kept = output.dtype == inputs.dtype
+        yield Reading("dtype", float(not kept), {**witness, "got": f"{output.dtype}"})
+        yield Reading("overwritten", difference(before, inputs), witness)
+        if not self.parameters.aliases:
+            yield Reading("aliased", float(output.data_ptr() == inputs.data_ptr()), witness)
+        last_place = max(1.0, float(before.abs().max())) * torch.finfo(inputs.dtype).eps
+        yield Reading("layout", difference(output, turned) / last_place, witness)
+        if inputs.dim() == 4:
+            last = torch.channels_last
+            is_last = turned.is_contiguous(memory_format=last)
+            yield Reading("memory-format", float(not is_last), witness)
+
+
+def _turned(inputs: Tensor) -> Tensor:
+    """Return the same values in another layout: channels last for pictures, else strides swapped."""
+    if inputs.dim() == 4:
+        return inputs.to(memory_format=torch.channels_last)
+    return inputs.transpose(-1, -2).contiguous().transpose(-1, -2)
+
+
+def _refusals(subject: Module, module: nn.Module) -> Iterator[Reading]:
+    draw = Draw(subject.dims[0])
+    wider = subject.inputs(replace(draw, dim=draw.dim + 1))
+    for what, inputs in (("rank", subject.inputs(draw)[0]), ("width", wider)):
+        try:
+            with torch.no_grad():
+                subject.call(module, inputs)
+        # Any error is a refusal; what is wrong is an answer.
+        except FAILURES:
+            yield Reading("wrong-input", 0.0, {"another": what})
+        else:
+            yield Reading("wrong-input", 1.0, {"another": what})

@@ -1,0 +1,102 @@
+"""The probe `straight-through`: the host's values, the seed's gradient, and neither at the other's cost."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import ClassVar
+
+import torch
+from torch import Tensor, nn
+
+from esper_audit.dependency import difference, largest
+from esper_audit.finding import Category, Severity
+from esper_audit.measurement import Limit, Limits, Reading, none_of
+from esper_audit.probe import Probe
+from esper_audit.redraw import redraw
+from esper_audit.subject import Blend, Draw
+from esper_audit.verdict import Plain
+
+DRAWS = (0, 1)
+DTYPES = {"float64": torch.float64, "float32": torch.float32, "bfloat16": torch.bfloat16}
+# Of the largest gradient, in units of the dtype's last place: the same sum in another order.
+ROUNDINGS = 64.0
+
+
+class StraightThrough(Probe[Blend]):
+    """A seed that trains behind its host: the host's values, the seed's gradient.
+
+    What: the output equals the host's features bit for bit in three dtypes, at birth and with
+    parameters drawn anew; the features are not overwritten; the host's gradients are, bit for bit,
+    those without a seed; and the seed's are those of the seed's output added in full.
+
+    Why: `h + s - s.detach()` is not h in floating point; an output that was overwritten in place
+    always equals itself; and a seed that gets no gradient trains for nothing.
+
+    Quiet: a seed without parameters has no gradient to get. Without a declared `seed_output` it is only
+    asked that some parameter's gradient is not zero.
+
+    Tickets: deep dive 1.1
+    """
+
+    contract = "ste"
+    category = Category.CORRECTNESS
+    severity = Severity.P1
+    takes = Blend
+    limits: ClassVar[Limits] = {
+        "overwritten": none_of("the blend overwrote the host's features in place"),
+        "output": none_of("the output is not the host's, bit for bit"),
+        "dtype": none_of("the output has another dtype than the host's features"),
+        "host-gradient": none_of("the host's gradients are not those without a seed"),
+        "seed-gradient": Limit("at least", 1.0, "no parameter of the seed gets a gradient"),
+        "share": Limit("at most", ROUNDINGS, "the seed gets another gradient than its output's own"),
+    }
+
+    def measure(self, subject: Blend, state: str) -> Iterator[Reading]:
+        """Sweep draws and dtypes."""
+        for draw in DRAWS:
+            for name, dtype in DTYPES.items():
+                inputs = subject.inputs(Draw(subject.dims[0], dtype=dtype))
+                blended, plain, added = (_whole(subject, state, draw, dtype) for _ in range(3))
+                features, alone = (_features(subject, whole, inputs) for whole in (blended, plain))
+                before = features.detach().clone()
+                output = subject.blend(blended, features)
+                witness: dict[str, Plain] = {"draw": draw, "dtype": name}
+                yield Reading("overwritten", difference(before, features), witness)
+                yield Reading("dtype", float(output.dtype != before.dtype), witness)
+                yield Reading("output", difference(before, output.to(before.dtype)), witness)
+                cotangent = torch.randn(before.shape).to(dtype)
+                (output * cotangent).sum().backward()
+                (alone * cotangent).sum().backward()
+                hosts = (_gradients(subject.host(whole)) for whole in (plain, blended))
+                gaps = [difference(a, b) for a, b in zip(*hosts, strict=True)]
+                yield Reading("host-gradient", max(gaps, default=0.0), witness)
+                seed = _gradients(subject.seed(blended))
+                if seed:
+                    live = sum(bool(gradient.any()) for gradient in seed)
+                    yield Reading("seed-gradient", float(live), witness)
+                if seed and subject.seed_output is not None:
+                    (subject.seed_output(added, before) * cotangent).sum().backward()
+                    yield Reading("share", _share(_gradients(subject.seed(added)), seed), witness)
+
+
+def _whole(subject: Blend, state: str, draw: int, dtype: torch.dtype) -> nn.Module:
+    whole: nn.Module = subject.at(state).to(dtype).train()
+    redraw(whole, draw)
+    return whole
+
+
+def _features(subject: Blend, whole: nn.Module, inputs: Tensor) -> Tensor:
+    torch.manual_seed(1)
+    features = subject.features(whole, inputs)
+    torch.manual_seed(2)
+    return features
+
+
+def _gradients(parts: object) -> list[Tensor]:
+    parameters = [p for part in parts for p in part.parameters()]  # type: ignore[attr-defined]  # modules
+    return [torch.zeros_like(p) if p.grad is None else p.grad for p in parameters]
+
+
+def _share(wanted: list[Tensor], found: list[Tensor]) -> float:
+    size = max(map(largest, wanted)) * torch.finfo(wanted[0].dtype).eps
+    return max(difference(a, b) for a, b in zip(wanted, found, strict=True)) / (size or 1.0)

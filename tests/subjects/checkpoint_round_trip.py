@@ -1,0 +1,168 @@
+"""The corpus of the probe `checkpoint-round-trip`: state in every place, and what becomes of it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import torch
+from subjects.cases import Case, broken, sound
+from torch import Tensor, nn
+
+from esper_audit.inputs import sequences
+from esper_audit.subject import Checkpointed, promise
+
+
+class Counting(nn.Module):
+    """A layer whose output is scaled by how often it was trained; subclasses say where that is kept."""
+
+    def __init__(self, dim: int) -> None:
+        super().__init__()
+        self.linear = nn.Linear(dim, dim)
+        self.register_buffer("count", torch.zeros(()))
+
+    def forward(self, x: Tensor) -> Tensor:
+        if self.training:
+            self.count += 1.0
+        return self.linear(x) * (1.0 + self.count)
+
+
+class PythonAttribute(Counting):
+    def __init__(self, dim: int) -> None:
+        super().__init__(dim)
+        del self.count
+        self.count = 0.0
+
+
+class NonPersistentBuffer(Counting):
+    def __init__(self, dim: int) -> None:
+        super().__init__(dim)
+        del self.count
+        self.register_buffer("count", torch.zeros(()), persistent=False)
+
+
+class PlainTensor(Counting):
+    def __init__(self, dim: int) -> None:
+        super().__init__(dim)
+        del self.count
+        self.count = torch.zeros(())
+
+
+class ExtraState(PythonAttribute):
+    def get_extra_state(self) -> dict[str, float]:
+        return {"count": self.count}
+
+    def set_extra_state(self, state: dict[str, float]) -> None:
+        self.count = state["count"]
+
+
+class LenientExtraState(ExtraState):
+    """Reads another key than it writes, with a default."""
+
+    def set_extra_state(self, state: dict[str, float]) -> None:
+        self.count = state.get("counter", 0.0)
+
+
+class Tally:
+    def __init__(self, count: float) -> None:
+        self.count = count
+
+
+class PickledState(PythonAttribute):
+    def get_extra_state(self) -> Tally:
+        return Tally(self.count)
+
+    def set_extra_state(self, state: Tally) -> None:
+        self.count = state.count
+
+
+class GrowsLater(nn.Module):
+    """Gets another layer when it has been trained; a fresh one has no place for it."""
+
+    def __init__(self, dim: int) -> None:
+        super().__init__()
+        self.layers = nn.ModuleList([nn.Linear(dim, dim)])
+
+    def forward(self, x: Tensor) -> Tensor:
+        for layer in self.layers:
+            x = layer(x)
+        return x
+
+
+def grow(module: GrowsLater) -> None:
+    module.layers.append(nn.Linear(8, 8))
+
+
+class HiddenLayers(nn.Module):
+    def __init__(self, dim: int) -> None:
+        super().__init__()
+        self.layers = [nn.Linear(dim, dim)]
+        self.scale = nn.Parameter(torch.ones(dim))
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.layers[0](x) * self.scale
+
+
+class ForgetsItsSchedule(nn.Module):
+    """The output of now is right; the next step of the schedule starts from the beginning."""
+
+    def __init__(self, dim: int) -> None:
+        super().__init__()
+        self.linear = nn.Linear(dim, dim)
+        self.register_buffer("alpha", torch.zeros(()))
+        self.ticks = 0
+
+    def forward(self, x: Tensor) -> Tensor:
+        return torch.lerp(x, self.linear(x), self.alpha)
+
+    def tick(self) -> None:
+        self.ticks += 1
+        self.alpha.fill_(self.ticks / 10)
+
+
+class FreezesOnTheWay(nn.Module):
+    """Which of two layers learns is decided by training, and kept nowhere."""
+
+    def __init__(self, dim: int) -> None:
+        super().__init__()
+        self.first, self.second = nn.Linear(dim, dim), nn.Linear(dim, dim)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.second(self.first(x))
+
+
+def freeze(module: FreezesOnTheWay) -> None:
+    module.first.requires_grad_(False)
+
+
+def cases() -> Iterator[Case]:
+    yield sound(_module("buffer", Counting))
+    yield sound(_module("extra-state", ExtraState))
+    yield sound(_module("batch-norm", lambda dim: nn.Sequential(nn.Linear(dim, dim), nn.BatchNorm1d(8))))
+    yield sound(_module("dropout", lambda dim: nn.Sequential(nn.Linear(dim, dim), nn.Dropout(0.3))))
+    for build in (PythonAttribute, NonPersistentBuffer, PlainTensor, LenientExtraState):
+        yield broken(_module(build.__name__, build), "output gradients next-steps")
+    yield broken(_module("hidden-layers", HiddenLayers), "output gradients next-steps")
+    yield broken(_module("pickled-state", PickledState), "not-plain")
+    yield broken(_module("grows-later", GrowsLater, advance=grow), "refused")
+    schedule = _module("forgets-its-schedule", ForgetsItsSchedule, advance=ForgetsItsSchedule.tick)
+    yield broken(schedule, "next-steps")
+    frozen = _module("freezes-on-the-way", FreezesOnTheWay, advance=freeze)
+    yield broken(frozen, "gradients next-steps")
+
+
+def _nothing(_module: Any) -> None:
+    return
+
+
+def _module(
+    name: str, build: Callable[[int], nn.Module], advance: Callable[[Any], object] = _nothing
+) -> Checkpointed:
+    return Checkpointed(
+        name=name,
+        build=build,
+        inputs=sequences,
+        dims=(8,),
+        advance=advance,
+        promises=[promise("checkpoint-round-trip")],
+    )
