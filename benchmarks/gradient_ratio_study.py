@@ -66,10 +66,9 @@ slot and random seed, where host, data and depth are the same.
 
 The ticket feared for small seeds. Wherever the sign is negative it is the large ones that a common
 threshold holds back, and the square root is part of the reason. It is not all of it: a difference
-between architectures is left under every form (in the transformer the smallest seed, `norm`, passes
-about half of the time and all others always), and only a table of thresholds by blueprint answers
-that. MEAN_ABS and PER_LAYER_TYPE have other scales:
-to use one of them is to set its thresholds anew.
+between architectures is left under every form (see `norm` in the transformer), and only a table of
+thresholds by blueprint answers that. MEAN_ABS and PER_LAYER_TYPE have other scales: to use one of
+them is to set its thresholds anew.
 """
 
 
@@ -206,14 +205,14 @@ def correlation_table(asked: list[Asked]) -> str:
     rows = []
     for form in FORMS:
         found = size_correlations(asked, form)
-        passed = [a for a in asked if a.parameters > 0]
+        learning = [a for a in asked if a.parameters > 0]
         rows.append(
             [
                 form.value,
                 f"{fmean(found):+.2f} ± {stdev(found):.2f}",
                 f"{min(found):+.2f} to {max(found):+.2f}",
                 f"{even_threshold(asked, form):.4f}",
-                f"{pass_rate(passed, form, THRESHOLDS.gradient_ratio):.0f} %",
+                f"{pass_rate(learning, form, THRESHOLDS.gradient_ratio):.0f} %",
             ]
         )
     header = ["normalisation", "rank correlation with size", "range", "even threshold"]
@@ -223,14 +222,11 @@ def correlation_table(asked: list[Asked]) -> str:
 def verdict(asked: list[Asked], form: GradientRatioNormalization) -> str:
     """Return what one form does to small seeds in one topology, as far as the numbers say."""
     found = size_correlations(asked, form)
-    middle = fmean(found)
     name = f"In the {asked[0].topology}, under `{form}`,"
-    spread = (
-        f"mean rank correlation with size {middle:+.2f}, {min(found):+.2f} to {max(found):+.2f}"
-    )
+    spread = f"mean rank correlation with size {fmean(found):+.2f}, {min(found):+.2f} to {max(found):+.2f}"
     if min(found) < 0.0 < max(found):
         return f"{name} slots and random seeds disagree ({spread})"
-    side = "smaller" if middle < 0 else "larger"
+    side = "smaller" if fmean(found) < 0 else "larger"
     return f"{name} {side} seeds have the larger ratios, in every slot and random seed ({spread})"
 
 

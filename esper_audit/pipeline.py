@@ -56,8 +56,7 @@ def check(project: Project, request: Request, progress: Progress | None = None) 
             audit = _with_idle_exceptions(audit, project, selection, looked_at, request.today)
         if request.since:
             audit = _without_old(audit, project, analyst, changed)
-        tickets = project.resolve(project.config.tickets)
-        return read_baseline(tickets).apply(audit, tickets) if request.baseline else audit
+        return _without_known(audit, project) if request.baseline else audit
 
 
 def check_text(project: Project, request: Request, path: str, data: bytes) -> Audit:
@@ -65,7 +64,7 @@ def check_text(project: Project, request: Request, path: str, data: bytes) -> Au
     selection = Selection(project, select=request.select, ignore=request.ignore)
     analyst = Analyst(project, selection, today=request.today, sieve=request.sieve)
     outcome = analyst.examine(relative(project.root, path), data)
-    return collect(project, selection, [outcome], None)
+    return _without_known(collect(project, selection, [outcome], None), project)
 
 
 def fix(project: Project, request: Request, fixing: Fixing) -> list[Fixed]:
@@ -169,6 +168,12 @@ def _with_idle_exceptions(
     return msgspec.structs.replace(
         audit, findings=sorted([*audit.findings, *idle], key=lambda f: f.order)
     )
+
+
+def _without_known(audit: Audit, project: Project) -> Audit:
+    """Set aside the findings that have a ticket."""
+    tickets = project.resolve(project.config.tickets)
+    return read_baseline(tickets).apply(audit, tickets)
 
 
 def _without_old(

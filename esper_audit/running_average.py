@@ -50,6 +50,10 @@ def is_constant(share: ast.expr, scope: ast.AST) -> bool:
 
 def _assigned(target: ast.expr, value: ast.expr) -> Update | None:
     """`a = b*a + (1-b)*x`, `a = a + w*(x - a)`, `a = a.lerp(x, w)`, `a = torch.lerp(a, x, w)`."""
+    if not isinstance(value, (ast.BinOp, ast.Call)):
+        return None
+    if isinstance(value, ast.Call) and not dotted(value.func).endswith("lerp"):
+        return None
     average = source(target)
     if isinstance(value, ast.BinOp) and isinstance(value.op, ast.Add):
         for left, right in ((value.left, value.right), (value.right, value.left)):
@@ -58,7 +62,7 @@ def _assigned(target: ast.expr, value: ast.expr) -> Update | None:
             share = _share(average, left, right)
             if share is not None:
                 return Update(average, share)
-    if isinstance(value, ast.Call) and dotted(value.func).endswith("lerp"):
+    if isinstance(value, ast.Call):
         arguments = [*value.args, *(keyword.value for keyword in value.keywords)]
         if len(arguments) == 2 and isinstance(value.func, ast.Attribute):
             arguments.insert(0, value.func.value)

@@ -9,7 +9,8 @@ the trusted modules once and never runs anything. A *lane* a worker, forked from
 A *child* a job, forked from its lane, with limits, a session and a verdict pipe of its own; it is killed with
 all its descendants as soon as the verdict is there. A lane that dies costs the job in its hands.
 
-This contains accidents, not attackers: jobs run as the same user and can kill any process of that user.
+This contains accidents, not attackers: jobs run as the same user and can kill any process of that user. With
+`start="spawn"` there is no lane in between: a job that kills its parent kills the caller.
 """
 
 from __future__ import annotations
@@ -76,7 +77,10 @@ Start = Literal["fork", "spawn"]
 # The system libraries of macOS do not survive a fork; Windows has none.
 START: Start = "fork" if sys.platform == "linux" else "spawn"
 TORCH = ("torch",)
-# What torch otherwise imports inside a job, again in each: sympy on the first cotangent, dynamo on a compile.
+# What torch otherwise imports inside a job, again in each. Measured (Linux, two shared cores, milliseconds in the
+# job, without and with): gradient with a cotangent 236 and 1, jacrev 916 and 7, meta tensors 812 and 8, compile
+# with the eager backend 1078 and 99; the server starts in 2.4 s instead of 1.2. A job that does nothing costs
+# 12 ms with torch and 15 with all of this.
 TORCH_AND_COMPILER = (
     "torch",
     "torch.fx.experimental.symbolic_shapes",

@@ -42,16 +42,10 @@ class ForkServer:
         """Return a connection to a new lane; start the server first if there is none."""
         with self._turn:
             for _ in range(2):
-                control = self._control or self._start()
-                ours, theirs = socket.socketpair()
-                with theirs:
-                    try:
-                        socket.send_fds(control, [REQUEST_LANE], [theirs.fileno()])
-                    except OSError:  # the server has died since: once more with a new one
-                        ours.close()
-                        self._stop()
-                        continue
-                return ours
+                connection = _lane_of(self._control or self._start())
+                if connection is not None:
+                    return connection
+                self._stop()  # it has died since: once more with a new one
         raise SandboxError(self._complaint("died twice in a row"))
 
     def close(self) -> None:
@@ -100,6 +94,18 @@ class ForkServer:
         with open(self._log, encoding="utf-8", errors="replace") as file:
             said = file.read()[-LOG_CHARACTERS:].strip()
         return f"The sandbox's server {what}" + (f"\n{said}" if said else "")
+
+
+def _lane_of(control: socket.socket) -> socket.socket | None:
+    """Ask the server for a lane; None when there is no server any more."""
+    ours, theirs = socket.socketpair()
+    with theirs:
+        try:
+            socket.send_fds(control, [REQUEST_LANE], [theirs.fileno()])
+        except OSError:
+            ours.close()
+            return None
+    return ours
 
 
 class ForkLane:

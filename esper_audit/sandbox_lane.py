@@ -170,14 +170,18 @@ class _Child:
                 left = self._seconds_left()
                 if left <= 0:
                     return TimedOut(self._allowed())
-                for key, _ in selector.select(left):
-                    if key.fd == lane.connection.fileno():
-                        self._abandon()
-                    if key.fd == lane.wake:
-                        os.read(lane.wake, READ_BYTES)
-                    elif not self._take(key.fd):
-                        selector.unregister(key.fd)
+                self._listen(selector, left, lane)
         return self._reader.ending
+
+    def _listen(self, selector: selectors.BaseSelector, seconds: float, lane: _Lane) -> None:
+        """Take in what arrives next, be it words, the death of a child or the caller's hanging up."""
+        for key, _ in selector.select(seconds):
+            if key.fd == lane.connection.fileno():
+                self._abandon()
+            if key.fd == lane.wake:
+                os.read(lane.wake, READ_BYTES)
+            elif not self._take(key.fd):
+                selector.unregister(key.fd)
 
     def bury(self, ending: Ending | None) -> Outcome:
         """Kill what is left of the job's group and put together how it ended."""

@@ -33,7 +33,7 @@ from esper_audit.sandbox_outcome import (
     Request,
     TimedOut,
 )
-from esper_audit.sandbox_processes import is_dead, kill_group, kill_marked, reap
+from esper_audit.sandbox_processes import die_with_parent, is_dead, kill_group, kill_marked, reap
 from esper_audit.sandbox_server import ServerSetup, prepare
 from esper_audit.sandbox_start import clean_environment, start_interpreter
 
@@ -52,6 +52,7 @@ class SpawnRequest(msgspec.Struct, frozen=True):
 
 def main() -> None:
     """Do the job in the file named by the last argument; the first stdout is the verdict pipe."""
+    die_with_parent(os.getppid())
     verdict = os.dup(STDOUT)
     redirect(STDERR)
     with open(sys.argv[-1], "rb") as file:

@@ -204,41 +204,6 @@ class Catalogue(Subject):
     build: Callable[[], Mapping[str, tuple[Callable[[int], nn.Module], Estimate]]]
 
 
-@dataclass(frozen=True, kw_only=True)
-class Ratio(Subject):
-    """A ratio of gradient norms: `build()` returns a function, or what holds one.
-
-    `call(built, seed_norm, host_norm, seed_params, host_params)` returns the ratio, None for unmeasured.
-    Norms are None where no gradient was taken.
-    """
-
-    call: Callable[[Any, float | None, float | None, int, int], float | None]
-
-
-@dataclass(frozen=True, kw_only=True)
-class Schedule(Subject):
-    """A controller of a share in [0, 1]: `build()` returns one that rests at 0.
-
-    `retarget(built, target, steps, curve)` begins a ramp, `step` takes one step of it, `value` reads it.
-    `save` and `load(saved)`, which returns another controller, are its way through a checkpoint.
-    """
-
-    retarget: Callable[[Any, float, int, Any], object]
-    step: Callable[[Any], object]
-    value: Callable[[Any], float]
-    curves: Mapping[str, object]
-    save: Callable[[Any], object] | None = None
-    load: Callable[[Any], Any] | None = None
-
-
-@dataclass(frozen=True, kw_only=True)
-class Average(Subject):
-    """A running average: `build()` returns one that has seen nothing."""
-
-    update: Callable[[Any, float], object]
-    value: Callable[[Any], float]
-
-
 def names_of(subjects: Sequence[Subject]) -> Iterator[str]:
     """Yield the names; one that stands twice is a SubjectError."""
     seen: set[str] = set()

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import gc
 import io
 import sys
 
 
 def main() -> None:
-    """Run `esper-audit` and exit."""
+    """Run `esper-audit` and exit. The collector stays off: a command's objects live until its end."""
+    gc.disable()
     from esper_audit.replay import replay
 
     if isinstance(sys.stdout, io.TextIOWrapper):

@@ -11,7 +11,7 @@ from esper_audit.finding import Category, Severity
 from esper_audit.measurement import Limits, Reading, none_of
 from esper_audit.probe import Probe
 from esper_audit.rule import Options
-from esper_audit.subject import Ratio
+from esper_audit.kinds import Ratio
 from esper_audit.verdict import Plain
 
 DEAD = (0.0, 5e-324, 1e-45, 1e-30)  # zero, the least double, the least float, and nothing in practice

@@ -156,9 +156,7 @@ class ConstantParamEstimate(Rule):
         ),
     )
 
-    def __init__(
-        self, options: AnyOptions | None = None, severity: Severity | None = None
-    ) -> None:
+    def __init__(self, options: AnyOptions | None = None, severity: Severity | None = None) -> None:
         super().__init__(options, severity)
         self.triggers = msgspec.structs.replace(self.triggers, words=self.options.keywords)
 

@@ -28,6 +28,7 @@ DOCUMENTED = (
     "torch.cuda.memory._dump_snapshot",  # Understanding CUDA Memory Usage
     "torch.cuda.memory._record_memory_history",
     "torch.cuda.memory._snapshot",
+    "torch.utils._python_dispatch.TorchDispatchMode",  # the notes on extending PyTorch
 )
 OPERATORS = "torch.ops"
 

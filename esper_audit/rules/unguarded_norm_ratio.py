@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 from collections.abc import Iterator, Sequence
 
 from esper_audit import cst
@@ -14,6 +15,7 @@ from esper_audit.norms import NormFlow, split_epsilon
 from esper_audit.rule import Invalid, Options, Reach, Replacement, Rule, Triggers, Valid, Violation
 from esper_audit.view import View
 
+MATERIAL = re.compile(r"norm|sqrt|param", re.IGNORECASE)
 FLOAT = frozenset({"float", "int", "item"})
 UNBOUNDED = "is unbounded: where `{}` is 0 only the epsilon keeps it finite"
 EMPTY = "divides by `{}`, which is 0 for a module without parameters"
@@ -211,8 +213,7 @@ class UnguardedNormRatio(Rule):
 
     def _complaints(self, function: Function) -> list[str]:
         """Return for each division of a function what is wrong with it, or an empty string."""
-        operations = scan(function, {ast.BinOp})
-        if not any(isinstance(o, ast.BinOp) and isinstance(o.op, ast.Div) for o in operations):
+        if not _may_divide_by_a_norm(function):
             return []
         flow = NormFlow(function)
         return [self._complaint(flow, division) for division in flow.divisions]
@@ -271,6 +272,25 @@ def _parts(denominator: cst.BaseExpression, view: View) -> tuple[str, str]:
     if isinstance(denominator, cst.BinaryOperation) and isinstance(denominator.operator, cst.Add):
         return view.code(denominator.left), view.code(denominator.right)
     return view.code(denominator), ""
+
+
+def _may_divide_by_a_norm(function: Function) -> bool:
+    """Say whether a function divides at all, and speaks of anything a norm or a count is made of."""
+    operators = [n.op for n in scan(function, {ast.BinOp}) if isinstance(n, ast.BinOp)]
+    if not any(isinstance(operator, ast.Div) for operator in operators):
+        return False
+    if any(isinstance(operator, ast.Pow) for operator in operators):
+        return True
+    words = map(_word, scan(function, {ast.Name, ast.Attribute, ast.Constant}))
+    return any(MATERIAL.search(word) for word in words)
+
+
+def _word(node: ast.AST) -> str:
+    if isinstance(node, ast.Attribute):
+        return node.attr
+    if isinstance(node, ast.Constant):
+        return node.value if isinstance(node.value, str) else ""
+    return node.id if isinstance(node, ast.Name) else ""
 
 
 def _divisions(body: cst.CSTNode) -> list[cst.BinaryOperation]:

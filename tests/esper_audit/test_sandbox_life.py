@@ -235,18 +235,19 @@ def test_a_caller_with_threads_can_use_it_from_any_of_them() -> None:
     assert found == [Returned(42)] * 2
 
 
-def test_a_killed_caller_leaves_no_process_behind() -> None:
+@pytest.mark.parametrize("start", ["fork", "spawn"])
+def test_a_killed_caller_leaves_no_process_behind(start: str) -> None:
     script = (
         "import sys\n"
         "from esper_audit.sandbox import Job, Sandbox\n"
-        "running = Sandbox(search_path=[sys.argv[1]], workers=2)\n"
+        "running = Sandbox(search_path=[sys.argv[1]], workers=2, start=sys.argv[2])\n"
         "print(running.scratch, flush=True)\n"
         "jobs = [Job('quick', 'hostile_jobs:slow', {'seconds': 0.0})]\n"
         "jobs += [Job('slow', 'hostile_jobs:slow', {'seconds': 1000.0})] * 2\n"
         "for outcome in running.run(jobs):\n"
         "    print(outcome.job, flush=True)\n"
     )
-    command = [sys.executable, "-c", script, HERE]
+    command = [sys.executable, "-c", script, HERE, start]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as caller:
         assert caller.stdout is not None
         scratch = caller.stdout.readline().strip()

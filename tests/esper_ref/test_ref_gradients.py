@@ -101,7 +101,9 @@ def test_the_test_above_sees_an_average_that_starts_at_zero() -> None:
     def uncorrected(samples: list[float]) -> float:
         average = 0.0
         for x in samples:
-            average = 0.9 * average + 0.1 * x
+            average = (
+                0.9 * average + 0.1 * x
+            )  # esper-audit: allow uncorrected-ema -- the defect to be seen
         return average
 
     with pytest.raises(AssertionError):

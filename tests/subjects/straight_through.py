@@ -101,7 +101,7 @@ def cases() -> Iterator[Case]:
     yield sound(_whole(Whole))
     yield sound(_whole(WithoutParameters))
     yield broken(_whole(SumInAnotherOrder), "output")
-    yield broken(_whole(InPlace), "overwritten")
+    yield broken(_whole(InPlace), "overwritten output")
     yield broken(_whole(Attached), "host-gradient")
     yield broken(_whole(DetachedHost), "host-gradient")
     yield broken(_whole(Unrecorded), "seed-gradient share")

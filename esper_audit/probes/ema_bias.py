@@ -1,0 +1,68 @@
+"""The probe `ema-bias`: a running average says the truth from its first sample on."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import ClassVar
+
+from esper_audit.finding import Category, Severity
+from esper_audit.measurement import Limit, Limits, Reading
+from esper_audit.probe import Probe
+from esper_audit.kinds import Average
+from esper_audit.verdict import Plain
+
+CONSTANTS = (1.0, -3.5, 1e-6, 1e6)
+SAMPLES = 200
+# Of the constant, in double precision; an average kept in single precision is promised as such.
+ROUNDING = 1e-6
+NEAR = 0.95
+
+
+class EmaBias(Probe[Average]):
+    """A running average says the truth from its first sample on.
+
+    What: fed a constant, the average must read that constant after the first sample and after every
+    other one; after a jump it must go towards the new value, never past it or away. The witness says after
+    how many samples it reads 95 % of the constant.
+
+    Why: an average that starts from zero and is not corrected reads a tenth of the truth at first, with
+    a decay of 0.9. A gate that compares it with a threshold decides on the age of the average.
+
+    Quiet: an average that starts from its first sample has no bias. How fast it forgets is its own
+    business.
+
+    Tickets: deep dive 2
+    """
+
+    contract = "ema-bias"
+    category = Category.NUMERICAL_STABILITY
+    severity = Severity.P2
+    takes = Average
+    limits: ClassVar[Limits] = {
+        "bias": Limit("at most", ROUNDING, "a constant does not read as that constant"),
+        "jump": Limit("at most", ROUNDING, "after a jump the average went past it or away from it"),
+        "stuck": Limit("at most", 1.0 - NEAR, "after a jump the average never came near it"),
+    }
+
+    def measure(self, subject: Average, state: str) -> Iterator[Reading]:
+        """Feed constants, then a jump."""
+        for constant in CONSTANTS:
+            average = subject.at(state)
+            read = [_fed(subject, average, constant) for _ in range(SAMPLES)]
+            errors = [abs(value / constant - 1.0) for value in read]
+            near = next((n for n, e in enumerate(errors, 1) if e <= 1.0 - NEAR), SAMPLES + 1)
+            for sample, error in enumerate(errors, 1):
+                witness: dict[str, Plain] = {"constant": constant, "sample": sample}
+                yield Reading("bias", error, {**witness, "samples_to_95_percent": near})
+            shares = [1.0]
+            for _ in range(SAMPLES):
+                shares.append(_fed(subject, average, 2.0 * constant) / constant)
+            back = [a - b for a, b in zip(shares, shares[1:], strict=False)]
+            past = max(shares) - 2.0
+            yield Reading("jump", max(0.0, past, *back), {"constant": constant})
+            yield Reading("stuck", abs(shares[-1] / 2.0 - 1.0), {"constant": constant})
+
+
+def _fed(subject: Average, average: object, sample: float) -> float:
+    subject.update(average, sample)
+    return float(subject.value(average))

@@ -1,0 +1,109 @@
+"""The corpus of the probe `ema-bias`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import torch
+from subjects.cases import Case, broken, sound
+from torch import Tensor
+
+from esper_audit.kinds import Average
+from esper_audit.subject import promise
+
+BETA = 0.9
+
+
+class Corrected:
+    """avg / (1 - beta^n)."""
+
+    def __init__(self) -> None:
+        self.average, self.samples = 0.0, 0
+
+    def update(self, x: float) -> None:
+        self.samples += 1
+        self.average = BETA * self.average + (1.0 - BETA) * x
+
+    def value(self) -> float | Tensor:
+        return self.average / (1.0 - BETA**self.samples)
+
+
+class StartsFromTheFirst(Corrected):
+    def update(self, x: float) -> None:
+        self.average = x if self.samples == 0 else BETA * self.average + (1.0 - BETA) * x
+        self.samples += 1
+
+    def value(self) -> float:
+        return self.average
+
+
+class SinglePrecision(Corrected):
+    def value(self) -> Tensor:
+        return torch.tensor(super().value())
+
+
+class Uncorrected(Corrected):
+    def value(self) -> float:
+        return self.average
+
+
+class CountsFromZero(Corrected):
+    """The correction lags one sample behind."""
+
+    def value(self) -> float:
+        return self.average / (1.0 - BETA ** max(1, self.samples - 1))
+
+
+class StopsCorrecting(Corrected):
+    """Takes the correction for done after ten samples; it is 35 % then."""
+
+    def value(self) -> float | Tensor:
+        return super().value() if self.samples <= 10 else self.average
+
+
+class KeepsTheFirst(Corrected):
+    def update(self, x: float) -> None:
+        self.average = self.average or x
+
+    def value(self) -> float:
+        return self.average
+
+
+class CorrectsTwice(StartsFromTheFirst):
+    """Starts from the first sample and divides all the same."""
+
+    def value(self) -> float:
+        return self.average / (1.0 - BETA**self.samples)
+
+
+class Extrapolates(StartsFromTheFirst):
+    """Adds the trend, and goes past a jump."""
+
+    trend = 0.0
+
+    def update(self, x: float) -> None:
+        before = self.average
+        super().update(x)
+        self.trend = 0.0 if self.samples == 1 else 12.0 * (self.average - before)
+
+    def value(self) -> float:
+        return self.average + self.trend
+
+
+def cases() -> Iterator[Case]:
+    for build in (Corrected, StartsFromTheFirst, SinglePrecision):
+        yield sound(_average(build))
+    for build in (Uncorrected, CountsFromZero, StopsCorrecting, CorrectsTwice):
+        yield broken(_average(build), "bias")
+    yield broken(_average(KeepsTheFirst), "stuck")
+    yield broken(_average(Extrapolates), "jump")
+
+
+def _average(build: type[Corrected]) -> Average:
+    return Average(
+        name=build.__name__,
+        build=build,
+        update=lambda average, sample: average.update(sample),
+        value=lambda average: float(average.value()),
+        promises=[promise("ema-bias")],
+    )

@@ -1,0 +1,89 @@
+"""The corpus of the probe `eval-determinism`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+import torch
+from subjects.cases import Case, broken, sound
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from esper_audit.inputs import sequences
+from esper_audit.subject import Module, PlainValue, promise
+
+
+class Linear(nn.Module):
+    def __init__(self, dim: int) -> None:
+        super().__init__()
+        self.linear = nn.Linear(dim, dim)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.linear(x)
+
+
+class DropsOutAlways(Linear):
+    """The flag of the functional form is true by default."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return F.dropout(super().forward(x), 0.5)
+
+
+class DrawsForNothing(Linear):
+    """Noise that is multiplied by zero in eval mode is drawn all the same."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return super().forward(x) + torch.randn_like(x) * float(self.training)
+
+
+class CountsCalls(Linear):
+    def __init__(self, dim: int) -> None:
+        super().__init__(dim)
+        self.register_buffer("calls", torch.zeros(()))
+
+    def forward(self, x: Tensor) -> Tensor:
+        self.calls += 1
+        return super().forward(x)
+
+
+class Remembers(Linear):
+    last: Tensor | float = 0.0
+
+    def forward(self, x: Tensor) -> Tensor:
+        out = super().forward(x) + self.last
+        self.last = x.mean()
+        return out
+
+
+class MixesRows(Linear):
+    def forward(self, x: Tensor) -> Tensor:
+        return super().forward(x - x.mean(dim=0))
+
+
+class NormWithoutAverages(nn.Module):
+    """Uses the statistics of the batch in eval mode, too."""
+
+    def __init__(self, _dim: int) -> None:
+        super().__init__()
+        self.norm = nn.BatchNorm1d(8, track_running_stats=False)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.norm(x)
+
+
+def cases() -> Iterator[Case]:
+    yield sound(_module("linear", Linear))
+    yield sound(_module("dropout", lambda dim: nn.Sequential(nn.Linear(dim, dim), nn.Dropout(0.5))))
+    yield sound(_module("batch-norm", lambda _dim: nn.BatchNorm1d(8)))
+    yield sound(_module("mixing-on-purpose", MixesRows, rows_are_independent=False))
+    yield broken(_module("drops-out-always", DropsOutAlways), "random stream rows")
+    yield broken(_module("draws-for-nothing", DrawsForNothing), "stream")
+    yield broken(_module("counts-calls", CountsCalls), "state")
+    yield broken(_module("remembers", Remembers), "random remembers rows")
+    yield broken(_module("mixes-rows", MixesRows), "rows")
+    yield broken(_module("norm-without-averages", NormWithoutAverages), "rows")
+
+
+def _module(name: str, build: Callable[[int], nn.Module], **parameters: PlainValue) -> Module:
+    kept = promise("eval-determinism", **parameters)
+    return Module(name=name, build=build, inputs=sequences, dims=(8,), promises=[kept])
