@@ -7,7 +7,6 @@ import subprocess
 
 from esper_audit.errors import GitError
 
-
 READ_ONLY = ("-c", "diff.autoRefreshIndex=false")  # else `diff` writes the index
 
 

@@ -30,7 +30,9 @@ def _written(value: object) -> str:
         return ""
     if isinstance(value, ast.AST):
         parts = ((field, _written(part)) for field, part in sorted(ast.iter_fields(value)))
-        return f"{type(value).__name__}({', '.join(f'{name}={text}' for name, text in parts if text)})"
+        return (
+            f"{type(value).__name__}({', '.join(f'{name}={text}' for name, text in parts if text)})"
+        )
     if isinstance(value, list):
         return f"[{', '.join(map(_written, value))}]" if value else ""
     return "" if value is None else repr(value)

@@ -149,28 +149,35 @@ def _bind_statement(scope: Scope, statement: ast.stmt) -> None:
                 scope.stars.append(target)
             else:
                 scope.bind(name, Binding(target, is_import=True))
-    elif isinstance(statement, ast.Assign):
-        target = dotted(statement.value)
-        for node in statement.targets:
-            if isinstance(node, ast.Name):
-                scope.bind(node.id, Binding(target, is_import=False))
-            else:
-                _bind_unknown(scope, node)
-    elif isinstance(statement, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)):
-        scope.bind(statement.name, NOT_KNOWN)
-    elif isinstance(statement, (ast.AnnAssign, ast.AugAssign, ast.For, ast.AsyncFor)):
-        _bind_unknown(scope, statement.target)
-    elif isinstance(statement, (ast.With, ast.AsyncWith)):
-        for item in statement.items:
-            if item.optional_vars is not None:
-                _bind_unknown(scope, item.optional_vars)
-    elif isinstance(statement, (ast.Try, ast.TryStar)):
-        for handler in statement.handlers:
-            if handler.name is not None:
-                scope.bind(handler.name, NOT_KNOWN)
-    elif isinstance(statement, ast.Match):
-        for name in _captured(statement):
-            scope.bind(name, NOT_KNOWN)
+        return
+    aliased = dotted(statement.value) if isinstance(statement, ast.Assign) else ""
+    for node in _targets(statement):
+        if isinstance(node, ast.Name):
+            scope.bind(node.id, Binding(aliased, is_import=False))
+        else:
+            _bind_unknown(scope, node)
+    for name in _names_bound(statement):
+        scope.bind(name, NOT_KNOWN)
+
+
+def _targets(statement: ast.stmt) -> list[ast.expr]:
+    """Return what a statement assigns to."""
+    if isinstance(statement, ast.Assign):
+        return statement.targets
+    if isinstance(statement, (ast.AnnAssign, ast.AugAssign, ast.For, ast.AsyncFor)):
+        return [statement.target]
+    if isinstance(statement, (ast.With, ast.AsyncWith)):
+        return [item.optional_vars for item in statement.items if item.optional_vars is not None]
+    return []
+
+
+def _names_bound(statement: ast.stmt) -> list[str]:
+    """Return the names that a statement binds without an expression to assign to."""
+    if isinstance(statement, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)):
+        return [statement.name]
+    if isinstance(statement, (ast.Try, ast.TryStar)):
+        return [handler.name for handler in statement.handlers if handler.name is not None]
+    return list(_captured(statement)) if isinstance(statement, ast.Match) else []
 
 
 def _captured(statement: ast.Match) -> Iterator[str]:

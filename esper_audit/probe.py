@@ -106,11 +106,12 @@ def units(subjects: Sequence[Subject], probes: Sequence[str] | None = None) -> l
     chosen = _chosen(probes)
     found: dict[str, Unit] = {}
     for subject in subjects:
-        promised = [(p, _probe_of(p, subject)) for p in subject.promises if p.probe in chosen]
+        kept = [(promise, _probe_of(promise, subject)) for promise in subject.promises]
+        promised = [(promise, probe) for promise, probe in kept if probe.id in chosen]
         for state in subject.states:
-            for kept, probe in promised:
-                if state in (kept.in_states or subject.states):
-                    _add(found, subject, state, probe, kept.expected)
+            for promise, probe in promised:
+                if state in (promise.in_states or subject.states):
+                    _add(found, subject, state, probe, promise.expected)
     return list(found.values())
 
 
@@ -167,7 +168,7 @@ def not_applicable(
             if name not in promised and name not in _prerequisites_of_all():
                 kind = _kinds(probe)
                 fits = isinstance(subject, probe.takes)
-                said = "no such promise" if fits else f"not a {kind}, which is what it takes"
+                said = "no such promise" if fits else f"takes {kind}, not {type(subject).__name__}"
                 judgement = Judgement(Verdict.NOT_APPLICABLE, "not-promised", said, (), {})
                 yield _record(Unit(subject, "", probe(), ()), judgement, ())
 
@@ -184,7 +185,7 @@ def _chosen(probes: Sequence[str] | None) -> dict[str, type[Probe[Any]]]:
 
 def _kinds(probe: type[Probe[Any]]) -> str:
     kinds = probe.takes if isinstance(probe.takes, tuple) else (probe.takes,)
-    return " or a ".join(kind.__name__ for kind in kinds)
+    return ", ".join(kind.__name__ for kind in kinds)
 
 
 def _prerequisites_of_all() -> set[str]:
@@ -194,12 +195,15 @@ def _prerequisites_of_all() -> set[str]:
 def _probe_of(kept: Promise, subject: Subject) -> Probe[Any]:
     """Return the probe that a promise asks for, with its parameters, or say what does not fit."""
     where = f"{subject.source or 'subject'} {subject.name!r} promises {kept.probe!r}"
-    probe = discover_probes()[kept.probe]
+    shelf = discover_probes()
+    if kept.probe not in shelf:
+        raise SubjectError(f"{where}, which is no probe; there are {', '.join(shelf)}")
+    probe = shelf[kept.probe]
     if kept.version != probe.version:
         raise SubjectError(f"{where} in version {kept.version}; the probe is in {probe.version}")
     if not isinstance(subject, probe.takes):
         kind = type(subject).__name__
-        raise SubjectError(f"{where}, but is a {kind}; the probe takes a {_kinds(probe)}")
+        raise SubjectError(f"{where}, but is a {kind}; the probe takes: {_kinds(probe)}")
     unknown = sorted(set(kept.in_states) - set(subject.states))
     if unknown:
         raise SubjectError(f"{where} in states {unknown}; it declares {list(subject.states)}")

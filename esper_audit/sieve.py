@@ -12,8 +12,8 @@ from esper_audit.errors import RuleLoadError
 from esper_audit.finding import NotAnalysed
 from esper_audit.rule import FAILURES, Reach, Rule, crash
 from esper_audit.source import Source
-from esper_audit.suggestion import did_you_mean
 from esper_audit.statements import Enclosing, first_line, last_line
+from esper_audit.suggestion import did_you_mean
 
 AST_TYPES: dict[str, tuple[type[ast.AST], ...]] = {
     "AnnAssign": (ast.AnnAssign,),

@@ -69,8 +69,8 @@ class Graft(nn.Module):
 
     def forward(self, host_features: Tensor) -> Tensor:
         """Map host features to what the host goes on with: the same shape, dtype and device."""
-        if not torch.compiler.is_compiling():
-            self.feature_shape = tuple(host_features.shape)
+        if not torch.compiler.is_compiling() and self.feature_shape != host_features.shape:
+            self.feature_shape = tuple(host_features.shape)  # setting it costs more than looking
         if self.path == ForwardPath.IDENTITY.value or self.seed is None:
             return host_features
         require_features(host_features, self.topology, self.channels, f"slot {self.slot_id}")
@@ -151,6 +151,7 @@ class Graft(nn.Module):
         self.blueprint_options = dict(snapshot.blueprint_options)
         self.blend_epochs = snapshot.blend_epochs
         self.seeds_germinated = snapshot.seeds_germinated
+        self.feature_shape = tuple(snapshot.feature_shape)
         self.monitor.load_dict(snapshot.monitor)
         self.show()
 
@@ -162,6 +163,7 @@ class Graft(nn.Module):
             self.blueprint_options,
             self.blend_epochs,
             self.seeds_germinated,
+            list(self.feature_shape),
             self.monitor.to_dict(),
         ).to_dict()
 

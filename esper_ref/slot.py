@@ -117,6 +117,7 @@ class SeedSlot(Graft):
             blueprint_options=dict(blueprint_options or {}),
             blend_epochs=epochs,
             seeds_germinated=self.seeds_germinated + 1,
+            feature_shape=list(self.feature_shape),
             monitor=GradientHealthMonitor().to_dict(),
         )
         return self._plant(plan, host_module)

@@ -32,6 +32,7 @@ class SlotSnapshot:
     blueprint_options: dict[str, BlueprintOption]
     blend_epochs: int
     seeds_germinated: int
+    feature_shape: list[int]  # what G1 probes with: the shape that the slot last saw
     monitor: Mapping[str, Mapping[str, Mapping[str, float]]]
 
     def to_dict(self) -> Plain:
@@ -43,6 +44,7 @@ class SlotSnapshot:
             "blueprint_options": dict(self.blueprint_options),
             "blend_epochs": self.blend_epochs,
             "seeds_germinated": self.seeds_germinated,
+            "feature_shape": list(self.feature_shape),
             "monitor": self.monitor,
         }
 

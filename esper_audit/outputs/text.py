@@ -65,14 +65,17 @@ def _frame(finding: Finding) -> Iterator[Piece]:
 
 def _wrapped(text: str, indent: str, further: str = "") -> str:
     """Return prose fit for a narrow terminal; words, and so paths, are never broken."""
-    return textwrap.fill(
-        text,
-        WIDTH,
-        initial_indent=indent,
-        subsequent_indent=indent + further,
-        break_long_words=False,
-        break_on_hyphens=False,
-    ) + "\n"
+    return (
+        textwrap.fill(
+            text,
+            WIDTH,
+            initial_indent=indent,
+            subsequent_indent=indent + further,
+            break_long_words=False,
+            break_on_hyphens=False,
+        )
+        + "\n"
+    )
 
 
 def _underline(finding: Finding, line: str) -> str:

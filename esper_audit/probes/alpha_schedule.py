@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
+from itertools import pairwise
 from typing import Any, ClassVar
 
 from esper_audit.finding import Category, Severity
+from esper_audit.kinds import Schedule
 from esper_audit.measurement import Limit, Limits, Reading, none_of
 from esper_audit.probe import Probe
 from esper_audit.rule import FAILURES
-from esper_audit.kinds import Schedule
 from esper_audit.verdict import Plain
 
 LENGTHS = (0, 1, 2, 3, 10, 50)
@@ -66,7 +67,11 @@ class AlphaSchedule(Probe[Schedule]):
                         resumed.append(_resumed(subject, built, steps - step))
                         subject.step(built)
                         walked.append(subject.value(built))
-                    gaps = [abs(a - b) for c in resumed for a, b in zip(c[::-1], walked[::-1], strict=False)]
+                    gaps = [
+                        abs(a - b)
+                        for c in resumed
+                        for a, b in zip(c[::-1], walked[::-1], strict=False)
+                    ]
                     yield Reading("round-trip", max(gaps, default=0.0), witness)
                     yield from _course(start, target, walked, witness)
                     subject.step(built)
@@ -85,7 +90,7 @@ def _course(
     low, high = sorted((start, target))
     yield Reading("overshoot", max(max(0.0, low - a, a - high) for a in walked), witness)
     distances = [abs(target - alpha) for alpha in (start, *walked)]
-    away = max((b - a for a, b in zip(distances, distances[1:], strict=False)), default=0.0)
+    away = max((b - a for a, b in pairwise(distances)), default=0.0)
     yield Reading("turns-back", max(0.0, away), witness)
     yield Reading("end", distances[-1], witness)
 

@@ -18,7 +18,7 @@ from esper_audit.dependency import (
     prefix_difference,
 )
 from esper_audit.finding import Category, Severity
-from esper_audit.measurement import Limits, Limit, Reading, control, none_of
+from esper_audit.measurement import Limit, Limits, Reading, control, none_of
 from esper_audit.probe import Probe
 from esper_audit.redraw import redraw
 from esper_audit.rule import Options

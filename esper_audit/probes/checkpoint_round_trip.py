@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from esper_audit.dependency import difference
+from esper_audit.descent import backward, descend
 from esper_audit.finding import Category, Severity
 from esper_audit.measurement import Limits, Reading, none_of
 from esper_audit.probe import Probe
@@ -105,11 +106,8 @@ def _live(subject: Checkpointed, module: Any, step: int) -> dict[str, Tensor]:
     output = subject.call(module.train(), subject.inputs(Draw(subject.dims[0], seed=step)))
     module.zero_grad(set_to_none=True)
     if output.requires_grad:
-        (output * torch.randn(output.shape)).mean().backward()
+        backward(output, torch.randn(output.shape) / output.numel())
     gradients = {n: p.grad.clone() for n, p in module.named_parameters() if p.grad is not None}
-    with torch.no_grad():
-        for name, parameter in module.named_parameters():
-            if name in gradients:
-                parameter -= LEARNING_RATE * gradients[name]
+    descend(module.parameters(), LEARNING_RATE)
     subject.advance(module)
     return gradients

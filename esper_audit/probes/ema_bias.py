@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import pairwise
 from typing import ClassVar
 
 from esper_audit.finding import Category, Severity
+from esper_audit.kinds import Average
 from esper_audit.measurement import Limit, Limits, Reading
 from esper_audit.probe import Probe
-from esper_audit.kinds import Average
 from esper_audit.verdict import Plain
 
 CONSTANTS = (1.0, -3.5, 1e-6, 1e6)
@@ -54,10 +55,9 @@ class EmaBias(Probe[Average]):
             for sample, error in enumerate(errors, 1):
                 witness: dict[str, Plain] = {"constant": constant, "sample": sample}
                 yield Reading("bias", error, {**witness, "samples_to_95_percent": near})
-            shares = [1.0]
-            for _ in range(SAMPLES):
-                shares.append(_fed(subject, average, 2.0 * constant) / constant)
-            back = [a - b for a, b in zip(shares, shares[1:], strict=False)]
+            after = [_fed(subject, average, 2.0 * constant) / constant for _ in range(SAMPLES)]
+            shares = [1.0, *after]
+            back = [a - b for a, b in pairwise(shares)]
             past = max(shares) - 2.0
             yield Reading("jump", max(0.0, past, *back), {"constant": constant})
             yield Reading("stuck", abs(shares[-1] / 2.0 - 1.0), {"constant": constant})

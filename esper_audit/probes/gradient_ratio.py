@@ -8,13 +8,18 @@ from itertools import pairwise, product
 from typing import ClassVar
 
 from esper_audit.finding import Category, Severity
+from esper_audit.kinds import Ratio
 from esper_audit.measurement import Limits, Reading, none_of
 from esper_audit.probe import Probe
 from esper_audit.rule import Options
-from esper_audit.kinds import Ratio
 from esper_audit.verdict import Plain
 
-DEAD = (0.0, 5e-324, 1e-45, 1e-30)  # zero, the least double, the least float, and nothing in practice
+DEAD = (
+    0.0,
+    5e-324,
+    1e-45,
+    1e-30,
+)  # zero, the least double, the least float, and nothing in practice
 LIVE = (1e-4, 1e-2, 1.0, 10.0, 1e20)
 NOT_FINITE = (math.nan, math.inf)
 COUNTS = (1000, 64000)
@@ -54,7 +59,9 @@ class GradientRatio(Probe[Ratio]):
         "out-of-bounds": none_of("the ratio is not within its bounds"),
         "nan-reads-well": none_of("a norm that is not finite reads as a good ratio"),
         "dead-host-reads-well": none_of("a host without gradient reads as a good ratio"),
-        "dead-seed-reads-well": none_of("a seed without gradient or parameters reads as a good ratio"),
+        "dead-seed-reads-well": none_of(
+            "a seed without gradient or parameters reads as a good ratio"
+        ),
         "not-monotone": none_of("a stronger seed, or a weaker host, lowers the ratio"),
     }
 

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from esper_audit.dependency import difference
+from esper_audit.descent import backward, descend, gradients
 from esper_audit.finding import Category, Severity
 from esper_audit.kinds import Grown
 from esper_audit.measurement import Limits, Reading, none_of
@@ -62,11 +63,12 @@ class HostUntouched(Probe[Grown]):
             yield Reading("output", difference(*outputs), witness)
             cotangent = torch.randn(outputs[1].shape)
             for output in outputs:
-                (output * cotangent).sum().backward()
-            yield Reading("gradients", _gap(_gradients(host), _gradients(alone)), witness)
+                backward(output, cotangent)
+            yield Reading("gradients", _gap(gradients([host]), gradients([alone])), witness)
             yield Reading("buffers", _gap(list(host.buffers()), list(alone.buffers())), witness)
-            _descend([*host.parameters(), *seed])
-            _descend(list(alone.parameters()))
+            # What is in both lists is in both optimisers, and takes each step twice.
+            descend([*host.parameters(), *seed], LEARNING_RATE)
+            descend(alone.parameters(), LEARNING_RATE)
             gap = _gap(list(host.parameters()), list(alone.parameters()))
             yield Reading("parameters", gap, witness)
 
@@ -81,19 +83,5 @@ def _output_alone(subject: Grown, alone: nn.Module, inputs: Tensor) -> Tensor:
     return subject.alone(alone, inputs)
 
 
-def _gradients(module: nn.Module) -> list[Tensor]:
-    return [torch.zeros_like(p) if p.grad is None else p.grad for p in module.parameters()]
-
-
 def _gap(found: list[Tensor], wanted: list[Tensor]) -> float:
     return max((difference(a, b) for a, b in zip(found, wanted, strict=True)), default=0.0)
-
-
-def _descend(parameters: list[nn.Parameter]) -> None:
-    """Take a step for each place in the list: what stands in it twice moves twice."""
-    with torch.no_grad():
-        for parameter in parameters:
-            if parameter.grad is not None:
-                parameter -= LEARNING_RATE * parameter.grad
-        for parameter in parameters:
-            parameter.grad = None

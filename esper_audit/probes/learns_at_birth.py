@@ -8,6 +8,7 @@ from typing import ClassVar
 import torch
 from torch import Tensor, nn
 
+from esper_audit.descent import backward, descend, live_count
 from esper_audit.finding import Category, Severity
 from esper_audit.measurement import Limit, Limits, Reading
 from esper_audit.probe import Probe
@@ -60,7 +61,9 @@ class LearnsAtBirth(Probe[Blueprint]):
                     yield Reading("live-parameters", float(live), witness)
             module = subject.at(state, dim).train()
             alone = _live(module, subject.call(module, inputs))
-            yield Reading("live-parameters", float(alone), {"dim": dim, "blend": "straight through"})
+            yield Reading(
+                "live-parameters", float(alone), {"dim": dim, "blend": "straight through"}
+            )
             departed = _departure(subject, subject.at(state, dim).train(), inputs)
             yield Reading("departure", departed, {"dim": dim, "steps": STEPS})
 
@@ -76,8 +79,8 @@ def _live(module: nn.Module, output: Tensor) -> int:
     """Return how many parameters get a gradient for a random cotangent."""
     if not output.requires_grad:
         return 0
-    (output * torch.randn(output.shape)).sum().backward()
-    return sum(p.grad is not None and bool(p.grad.any()) for p in module.parameters())
+    backward(output, torch.randn(output.shape))
+    return live_count(module.parameters())
 
 
 def _departure(subject: Blueprint, module: nn.Module, inputs: Tensor) -> float:
@@ -91,10 +94,8 @@ def _departure(subject: Blueprint, module: nn.Module, inputs: Tensor) -> float:
         output = subject.call(module, inputs)
         if output.requires_grad:
             loss = (output - target).square().mean(dim=0).sum().sqrt()
-            gradients = torch.autograd.grad(loss, learning, allow_unused=True)
-            with torch.no_grad():
-                for parameter, gradient in zip(learning, gradients, strict=True):
-                    parameter -= LEARNING_RATE * (0.0 if gradient is None else gradient)
+            backward(loss)
+            descend(learning, LEARNING_RATE)
     torch.manual_seed(1)
     with torch.no_grad():
         return float((subject.call(module, inputs) - born).norm() / born.norm())

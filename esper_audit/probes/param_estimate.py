@@ -17,6 +17,7 @@ from esper_audit.probe import Probe
 from esper_audit.rule import FAILURES, Options
 from esper_audit.size_law import size_law
 from esper_audit.subject import Blueprint, Catalogue, Estimate, SubjectError
+from esper_audit.verdict import Plain
 
 Recipe = tuple[Callable[[int], nn.Module], Estimate]
 WIDEST_REAL = 512  # a real module of this width takes a millisecond and some megabytes
@@ -82,7 +83,8 @@ class ParamEstimate(Probe[Blueprint | Catalogue]):
             for dim, (declared, actual) in sizes[name].items():
                 wrong = abs(declared - actual) / max(actual, 1)
                 ratio = declared / actual if actual else float(declared == actual)
-                row = dict(zip(self.columns, (name, dim, declared, actual, ratio), strict=True))
+                cells: tuple[Plain, ...] = (name, dim, declared, actual, ratio)
+                row = dict(zip(self.columns, cells, strict=True))
                 yield Reading("estimate", wrong, {**row, "law": law})
         yield from _order(sizes)
 
@@ -132,5 +134,5 @@ def _order(sizes: Mapping[str, Mapping[int, tuple[float, int]]]) -> Iterator[Rea
     for first, second in permutations(sizes, 2):
         for dim in sizes[first].keys() & sizes[second].keys():
             (said, true), (said_too, true_too) = sizes[first][dim], sizes[second][dim]
-            witness = {"dim": dim, "cheaper": first, "dearer": second}
+            witness: dict[str, Plain] = {"dim": dim, "cheaper": first, "dearer": second}
             yield Reading("order", float(true < true_too and said > said_too), witness)

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from esper_audit.dependency import difference, largest
+from esper_audit.descent import backward, gradients
 from esper_audit.finding import Category, Severity
 from esper_audit.measurement import Limit, Limits, Reading, none_of
 from esper_audit.probe import Probe
@@ -88,10 +89,6 @@ class _Trial:
             return features.to(memory_format=torch.channels_last)
         return features
 
-    def host_gradients(self, whole: nn.Module) -> list[Tensor]:
-        parameters = [p for part in self.subject.host(whole) for p in part.parameters()]
-        return [torch.zeros_like(p) if p.grad is None else p.grad for p in parameters]
-
     def host_buffers(self, whole: nn.Module) -> list[Tensor]:
         return [b for part in self.subject.host(whole) for b in part.buffers()]
 
@@ -124,8 +121,8 @@ def _isolated(trial: _Trial, inputs: Tensor, witness: dict[str, Plain]) -> Itera
     pairs = zip(trial.host_buffers(alone), trial.host_buffers(blended), strict=True)
     yield Reading("host-state", max((difference(a, b) for a, b in pairs), default=0.0), witness)
     cotangent = torch.randn(output.shape, dtype=output.dtype)
-    (wanted * cotangent).sum().backward()
-    (output * cotangent).sum().backward()
+    backward(wanted, cotangent)
+    backward(output, cotangent)
     yield Reading("host-gradient", _gap(trial, still, blended), witness)
     seeds = [p for part in trial.subject.seed(blended) for p in part.parameters()]
     if seeds:
@@ -140,7 +137,7 @@ def _gap(trial: _Trial, still: nn.Module, blended: nn.Module) -> float:
 
     Not to its own: a bias before a norm has a gradient of rounding alone.
     """
-    wanted, found = trial.host_gradients(still), trial.host_gradients(blended)
+    wanted, found = (gradients(trial.subject.host(whole)) for whole in (still, blended))
     size = max(map(largest, wanted), default=0.0) or 1.0
     gaps = (difference(a, b) for a, b in zip(wanted, found, strict=True))
     return max(gaps, default=0.0) / size
@@ -148,7 +145,7 @@ def _gap(trial: _Trial, still: nn.Module, blended: nn.Module) -> float:
 
 def _raises(subject: Blend, whole: nn.Module, features: Tensor) -> float:
     try:
-        subject.blend(whole, features).sum().backward()
+        backward(subject.blend(whole, features))
     except RuntimeError:
         return 1.0
     return 0.0

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from esper_audit.dependency import difference, largest
+from esper_audit.descent import backward, gradients
 from esper_audit.finding import Category, Severity
 from esper_audit.measurement import Limit, Limits, Reading, none_of
 from esper_audit.probe import Probe
@@ -48,7 +49,9 @@ class StraightThrough(Probe[Blend]):
         "dtype": none_of("the output has another dtype than the host's features"),
         "host-gradient": none_of("the host's gradients are not those without a seed"),
         "seed-gradient": Limit("at least", 1.0, "no parameter of the seed gets a gradient"),
-        "share": Limit("at most", ROUNDINGS, "the seed gets another gradient than its output's own"),
+        "share": Limit(
+            "at most", ROUNDINGS, "the seed gets another gradient than its output's own"
+        ),
     }
 
     def measure(self, subject: Blend, state: str) -> Iterator[Reading]:
@@ -65,18 +68,18 @@ class StraightThrough(Probe[Blend]):
                 yield Reading("dtype", float(output.dtype != before.dtype), witness)
                 yield Reading("output", difference(before, output.to(before.dtype)), witness)
                 cotangent = torch.randn(before.shape).to(dtype)
-                (output * cotangent).sum().backward()
-                (alone * cotangent).sum().backward()
-                hosts = (_gradients(subject.host(whole)) for whole in (plain, blended))
+                backward(output, cotangent)
+                backward(alone, cotangent)
+                hosts = (gradients(subject.host(whole)) for whole in (plain, blended))
                 gaps = [difference(a, b) for a, b in zip(*hosts, strict=True)]
                 yield Reading("host-gradient", max(gaps, default=0.0), witness)
-                seed = _gradients(subject.seed(blended))
+                seed = gradients(subject.seed(blended))
                 if seed:
                     live = sum(bool(gradient.any()) for gradient in seed)
                     yield Reading("seed-gradient", float(live), witness)
                 if seed and subject.seed_output is not None:
-                    (subject.seed_output(added, before) * cotangent).sum().backward()
-                    yield Reading("share", _share(_gradients(subject.seed(added)), seed), witness)
+                    backward(subject.seed_output(added, before), cotangent)
+                    yield Reading("share", _share(gradients(subject.seed(added)), seed), witness)
 
 
 def _whole(subject: Blend, state: str, draw: int, dtype: torch.dtype) -> nn.Module:
@@ -90,11 +93,6 @@ def _features(subject: Blend, whole: nn.Module, inputs: Tensor) -> Tensor:
     features = subject.features(whole, inputs)
     torch.manual_seed(2)
     return features
-
-
-def _gradients(parts: object) -> list[Tensor]:
-    parameters = [p for part in parts for p in part.parameters()]  # type: ignore[attr-defined]  # modules
-    return [torch.zeros_like(p) if p.grad is None else p.grad for p in parameters]
 
 
 def _share(wanted: list[Tensor], found: list[Tensor]) -> float:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import islice
 from typing import TYPE_CHECKING, ClassVar
 
 from torch import Tensor, nn
@@ -76,14 +77,15 @@ class CNNHost(nn.Module):
         self, segment: str, x: Tensor, from_segment: str | None = None
     ) -> Tensor:
         """Return features (batch, channels, height, width) after the block of `segment`."""
-        for i in self.route.layers(from_segment, segment):
-            x = self.blocks[i](x)
+        layers = self.route.layers(from_segment, segment)
+        for block in islice(self.blocks, layers.start, layers.stop):
+            x = block(x)
         return x
 
     def forward_from_segment(self, segment: str, x: Tensor) -> Tensor:
         """Return logits (batch, classes) from the features after the block of `segment`."""
-        for i in range(self.route.end(segment), len(self.blocks)):
-            x = self.blocks[i](x)
+        for block in islice(self.blocks, self.route.end(segment), None):
+            x = block(x)
         return self.classify(x)
 
     def classify(self, x: Tensor) -> Tensor:

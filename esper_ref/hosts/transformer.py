@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from itertools import islice
 from typing import TYPE_CHECKING, ClassVar
 
 import torch
@@ -133,14 +134,14 @@ class TransformerHost(nn.Module):
         """Return features (batch, tokens, width) at `segment`, from token ids or from features."""
         layers = self.route.layers(from_segment, segment)
         x = self.embed(x) if from_segment is None else x
-        for i in layers:
-            x = self.layers[i](x)
+        for layer in islice(self.layers, layers.start, layers.stop):
+            x = layer(x)
         return x
 
     def forward_from_segment(self, segment: str, x: Tensor) -> Tensor:
         """Return logits (batch, tokens, vocabulary) from the features at `segment`."""
-        for i in range(self.route.end(segment), len(self.layers)):
-            x = self.layers[i](x)
+        for layer in islice(self.layers, self.route.end(segment), None):
+            x = layer(x)
         return self.predict(x)
 
     def predict(self, x: Tensor) -> Tensor:

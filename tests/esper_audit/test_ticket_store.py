@@ -64,7 +64,7 @@ def test_a_wrong_ticket_is_named_with_file_line_and_key(
 
 
 def test_what_a_person_wrote_stays_byte_for_byte(tmp_path: Path) -> None:
-    store, ticket, file = stored(tmp_path)
+    store, _, file = stored(tmp_path)
     noted = file.read_text().replace(
         "severity: P3", "# raised in the meeting  \nseverity:   'P3'   # for now"
     )

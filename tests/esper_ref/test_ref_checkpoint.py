@@ -116,3 +116,11 @@ def test_alpha_forced_while_saving_is_not_saved(tmp_path: Path) -> None:
     fresh = build("cnn", random_seed=2)
     load_checkpoint(tmp_path / "forced.pt", fresh)
     assert fresh.slot(SLOT).alpha.item() == model.slot(SLOT).alpha.item() == 0.5
+
+
+def test_a_fresh_model_probes_a_seed_with_the_shape_that_the_saved_one_had_seen() -> None:
+    model, fresh = build("cnn", 0), build("cnn", 1)
+    model(inputs("cnn")[:3])
+    assert fresh.slot(SLOT).feature_shape != model.slot(SLOT).feature_shape
+    fresh.load_state_dict(model.state_dict())
+    assert fresh.slot(SLOT).feature_shape == model.slot(SLOT).feature_shape

@@ -114,9 +114,9 @@ def logic_lines(file: Path) -> int:
 def silent_lines(node: ast.AST) -> range:
     """Return the lines of a node that say nothing a reader has to follow step by step."""
     quiet: ast.stmt | None = None
-    if isinstance(node, ast.Import | ast.ImportFrom):
-        quiet = node
-    elif isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) in CASES:
+    is_cases = isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) in CASES
+    if is_cases or isinstance(node, ast.Import | ast.ImportFrom):
+        assert isinstance(node, ast.stmt)
         quiet = node
     elif isinstance(node, ast.Module | ast.ClassDef | Function) and ast.get_docstring(node):
         quiet = node.body[0]

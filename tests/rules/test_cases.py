@@ -53,7 +53,9 @@ def test_the_sieve_loses_nothing(rule: type[Rule], case: Valid | Invalid) -> Non
 
 
 @pytest.mark.parametrize(("rule", "case"), FIXED)
-def test_a_fix_gives_the_code_it_promises_and_ends_the_finding(rule: type[Rule], case: Invalid) -> None:
+def test_a_fix_gives_the_code_it_promises_and_ends_the_finding(
+    rule: type[Rule], case: Invalid
+) -> None:
     edits = [f.edit for f in audit(rule, case, case.code).findings if f.edit is not None]
     fixed = apply_edits(case.code, edits)
     ast.parse(fixed)

@@ -23,7 +23,9 @@ def cases() -> Iterator[Case]:
     yield broken(_module("batch-norm-in-train", causal_modules.NormalisedTokens), everything)
     leaking_model = _language_model("leaking-language-model", leaking_modules.LeakingLanguageModel)
     yield broken(leaking_model, everything)
-    yield unseen(_module("alpha-of-zero-in-a-buffer", leaking_modules.BufferAlpha), "parameters-dead")
+    yield unseen(
+        _module("alpha-of-zero-in-a-buffer", leaking_modules.BufferAlpha), "parameters-dead"
+    )
     yield unseen(_module("constant", leaking_modules.Constant), "input-alive")
 
 

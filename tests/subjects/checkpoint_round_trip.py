@@ -138,7 +138,9 @@ def freeze(module: FreezesOnTheWay) -> None:
 def cases() -> Iterator[Case]:
     yield sound(_module("buffer", Counting))
     yield sound(_module("extra-state", ExtraState))
-    yield sound(_module("batch-norm", lambda dim: nn.Sequential(nn.Linear(dim, dim), nn.BatchNorm1d(8))))
+    yield sound(
+        _module("batch-norm", lambda dim: nn.Sequential(nn.Linear(dim, dim), nn.BatchNorm1d(8)))
+    )
     yield sound(_module("dropout", lambda dim: nn.Sequential(nn.Linear(dim, dim), nn.Dropout(0.3))))
     for build in (PythonAttribute, NonPersistentBuffer, PlainTensor, LenientExtraState):
         yield broken(_module(build.__name__, build), "output gradients next-steps")

@@ -5,7 +5,14 @@ from __future__ import annotations
 import math
 
 import torch
-from subjects.causal_modules import LONGEST, Attention, LanguageModel, Recurrent, RunningMean, future
+from subjects.causal_modules import (
+    LONGEST,
+    Attention,
+    LanguageModel,
+    Recurrent,
+    RunningMean,
+    future,
+)
 from torch import Tensor, nn
 
 

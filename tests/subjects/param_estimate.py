@@ -70,7 +70,9 @@ class Floored(nn.Module):
 
 def cases() -> Iterator[Case]:
     yield sound(_blueprint("exact", excitation, excitation_size))
-    yield sound(_blueprint("within-a-quarter", square, lambda d: 1.1 * square_size(d), relative=0.25))
+    yield sound(
+        _blueprint("within-a-quarter", square, lambda d: 1.1 * square_size(d), relative=0.25)
+    )
     yield sound(_blueprint("tied-counted-once", Tied, lambda d: d * d + 2 * d))
     yield sound(_blueprint("needs-values", NeedsValues, square_size))
     yield sound(_blueprint("nothing-to-count", lambda _dim: nn.Identity(), lambda _dim: 0))

@@ -43,8 +43,10 @@ class AnyArguments(Slot):
 
 
 class Plain:
-    alpha: Tensor
-    active: bool = True
+    active = True
+
+    def __init__(self) -> None:
+        self.alpha = torch.zeros(())
 
     def germinate(self, name: str, seed: int | None = None, *, dim: int = 4) -> bool:
         return True
@@ -54,6 +56,15 @@ class WithoutAlpha(Slot):
     def __init__(self) -> None:
         super().__init__()
         del self.alpha
+
+
+class OnlyAnnotated(Plain):
+    """Declares what it has not got."""
+
+    alpha: Tensor
+
+    def __init__(self) -> None:
+        return
 
 
 class CatchAll:
@@ -90,7 +101,7 @@ class KeywordOnly(Slot):
 def cases() -> Iterator[Case]:
     for build in (Slot, AnyArguments, Plain):
         yield sound(_object(build))
-    for build in (WithoutAlpha, CatchAll):
+    for build in (WithoutAlpha, OnlyAnnotated, CatchAll):
         yield broken(_object(build), "missing")
     yield broken(_object(FlagInsteadOfMethod), "no-method")
     for build in (OtherName, RequiresMore, NoDefault, KeywordOnly):

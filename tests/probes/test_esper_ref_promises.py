@@ -1,0 +1,33 @@
+"""The reference library keeps every promise that it makes."""
+
+from __future__ import annotations
+
+import os
+
+import pytest
+
+from esper_audit.probe import discover_probes, measured, run, units
+from esper_audit.subject_file import load_subjects
+from esper_audit.verdict import Verdict
+
+SOURCE = os.path.join(os.path.dirname(__file__), os.pardir, "esper_ref_subjects.py") + ":subjects"
+SUBJECTS = load_subjects(SOURCE)
+
+
+@pytest.mark.parametrize("unit", [pytest.param(u, id=u.id) for u in units(SUBJECTS)])
+def test_esper_ref_keeps_its_promise(unit) -> None:  # type: ignore[no-untyped-def]  # a parameter
+    record = measured(unit)
+    assert record.verdict is Verdict.PASS, f"{record.code}: {record.message}\n{record.reproducer}"
+
+
+@pytest.mark.parametrize("probe", discover_probes())
+def test_esper_ref_promises_something_to_every_probe(probe: str) -> None:
+    assert any(unit.probe.id == probe for unit in units(SUBJECTS))
+
+
+def test_what_a_subject_does_not_promise_is_not_applicable_and_says_why() -> None:
+    records = list(run([s for s in SUBJECTS if s.name == "alpha-controller"], ["ema-bias"]))
+    assert [(r.unit, r.verdict) for r in records] == [
+        ("ema-bias[alpha-controller]", Verdict.NOT_APPLICABLE)
+    ]
+    assert records[0].message == "takes Average, not Schedule"

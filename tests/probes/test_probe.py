@@ -1,0 +1,187 @@
+"""Units, prerequisites, expectations and records; what a project's own subjects file can do and cannot."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from dataclasses import replace
+
+import msgspec
+import pytest
+import torch
+from torch import nn
+
+from esper_audit.inputs import sequences
+from esper_audit.probe import discover_probes, measured, probe_unit, run, units
+from esper_audit.subject import Module, Promise, SubjectError, promise
+from esper_audit.subject_file import load_subjects, subject_of
+from esper_audit.verdict import Record, Verdict
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+SOURCE = os.path.join(HERE, "own_subjects.py") + ":subjects"
+
+
+def record_of(name: str, probe: str = "causality") -> Record:
+    return next(r for r in run([subject_of(SOURCE, name)]) if r.probe == probe)
+
+
+def linear(*promises: Promise) -> Module:
+    return Module(
+        name="linear",
+        build=lambda dim: nn.Linear(dim, dim),
+        inputs=sequences,
+        dims=(8,),
+        promises=promises,
+    )
+
+
+def test_prerequisites_come_first_and_once() -> None:
+    found = units([linear(promise("causality"), promise("eval-determinism"))])
+    assert [unit.probe.id for unit in found] == [
+        "build",
+        "forward",
+        "reproducible",
+        "causality",
+        "eval-determinism",
+    ]
+    assert found[-1].prerequisites == ("reproducible[linear@birth]",)
+
+
+def test_a_failure_blocks_what_depends_on_it_instead_of_cascading() -> None:
+    records = [r for r in run([subject_of(SOURCE, "raising")]) if r.state]
+    assert [r.verdict for r in records] == [Verdict.FAIL] + [Verdict.BLOCKED_BY] * 3
+    assert "LookupError: no such blueprint" in records[0].message
+    assert records[-1].code == "reproducible[raising@birth]"
+
+
+def test_an_expected_failure_is_one_by_its_code_only() -> None:
+    assert record_of("known").verdict is Verdict.EXPECTED_FAIL
+    assert "bidirectional on purpose" in record_of("known").message
+    assert record_of("known-for-another-reason").verdict is Verdict.FAIL
+
+
+def test_an_expectation_that_holds_again_is_an_unexpected_pass() -> None:
+    assert record_of("repaired").verdict is Verdict.UNEXPECTED_PASS
+
+
+def test_a_probe_that_raises_is_no_verdict_and_never_a_pass() -> None:
+    def fails_when_doubled(dim: int) -> nn.Module:
+        module = nn.Linear(dim, dim)
+        module.double = lambda: module.no_such_method()  # type: ignore[method-assign]
+        return module
+
+    record = measured(units([replace(linear(promise("causality")), build=fails_when_doubled)])[-1])
+    assert (record.verdict, record.code) == (Verdict.NO_VERDICT, "raised")
+
+
+def test_a_unit_says_the_same_in_another_process() -> None:
+    program = (
+        "import sys, msgspec; from esper_audit.probe import probe_unit;"
+        "sys.stdout.buffer.write(msgspec.json.encode(probe_unit(*sys.argv[1:])))"
+    )
+    unit = "causality[leaking@birth]"
+    path = os.pathsep.join((os.path.dirname(HERE), os.path.dirname(os.path.dirname(HERE))))
+    said = subprocess.run(
+        [sys.executable, "-c", program, SOURCE, unit],
+        capture_output=True,
+        check=True,
+        env={**os.environ, "PYTHONPATH": path},
+    ).stdout
+    assert msgspec.json.decode(said, type=Record) == probe_unit(SOURCE, unit)
+
+
+def test_results_are_the_same_in_any_order() -> None:
+    subjects = load_subjects(SOURCE)[:2]
+    there, back = (
+        {r.unit: r for r in run(order, ["causality"])} for order in (subjects, subjects[::-1])
+    )
+    assert there == back
+
+
+def test_a_reproducer_runs_when_pasted_and_shows_the_leak(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    exec(record_of("leaking").reproducer, {})
+    altered, prefix, gradient = capsys.readouterr().out.split("\n")[:3]
+    assert float(altered.split()[1]) > 0.0
+    assert float(prefix.split()[1]) > 0.0
+    assert gradient.startswith("gradient (")
+
+
+def test_the_plain_reproducer_runs_when_pasted(capsys: pytest.CaptureFixture[str]) -> None:
+    exec(record_of("raising", "build").reproducer, {})
+    assert "fail raises" in capsys.readouterr().out
+
+
+def test_a_record_holds_its_numbers_limits_witness_and_versions() -> None:
+    record = record_of("leaking")
+    plain = json.loads(msgspec.json.encode(record))
+    assert {"draw", "mode", "length", "position"} <= set(plain["witness"])
+    assert plain["numbers"][1]["detector"] == "altered"
+    assert plain["numbers"][1]["limit"] == 0.0
+    assert plain["versions"]["torch"] == torch.__version__
+    assert plain["contract"] == "causal-mask"
+
+
+def test_probing_leaves_threads_and_the_random_stream_alone() -> None:
+    torch.manual_seed(5)
+    stream, threads = torch.get_rng_state(), torch.get_num_threads()
+    list(run([linear(promise("eval-determinism"))], ["eval-determinism"]))
+    assert torch.equal(stream, torch.get_rng_state())
+    assert torch.get_num_threads() == threads
+
+
+@pytest.mark.parametrize(
+    ("kept", "said"),
+    [
+        (promise("causality", axes=2), "unknown field `axes`"),
+        (promise("causality", axis="time"), "Expected `int`"),
+        (Promise("causality", version=2), "in version 2; the probe is in 1"),
+        (promise("causality", in_states=("blending",)), "in states ['blending']"),
+        (promise("ema-bias"), "is a Module; the probe takes: Average"),
+        (promise("telepathy"), "which is no probe; there are alpha-schedule"),
+    ],
+)
+def test_a_promise_that_cannot_be_kept_is_refused_with_the_reason(kept: Promise, said: str) -> None:
+    with pytest.raises(SubjectError) as raised:
+        units([linear(kept)])
+    assert said in str(raised.value)
+
+
+def test_a_probe_that_does_not_exist_is_an_error_that_says_which_do() -> None:
+    with pytest.raises(SubjectError, match=r"no probe telepathy; there are alpha-schedule"):
+        list(run([linear()], ["telepathy"]))
+
+
+def test_two_subjects_of_one_name_are_an_error() -> None:
+    with pytest.raises(SubjectError, match="declared twice"):
+        units([linear(), linear()])
+
+
+@pytest.mark.parametrize(
+    ("source", "said"),
+    [
+        ("no/such/file.py:subjects", "no such file"),
+        (f"{HERE}/own_subjects.py:no_such", "has no function 'no_such'"),
+        (f"{HERE}/own_subjects.py:nothing", "declares no subject"),
+    ],
+)
+def test_a_subjects_file_that_does_not_serve_says_so(source: str, said: str) -> None:
+    with pytest.raises(SubjectError, match=said):
+        load_subjects(source)
+
+
+def test_subjects_and_probes_are_declared_and_listed_without_torch() -> None:
+    program = (
+        "import sys; import esper_audit.probe, esper_audit.subject, esper_audit.kinds;"
+        "sys.exit('torch' in sys.modules)"
+    )
+    assert subprocess.run([sys.executable, "-c", program], check=False).returncode == 0
+
+
+def test_every_probe_names_a_contract_and_what_it_takes() -> None:
+    for probe in discover_probes().values():
+        assert probe.contract
+        assert probe.limits
