@@ -6,19 +6,20 @@ the default mode. The exact signal is `error_on_graph_break`.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import logging
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import torch
-import torch._dynamo
-from torch import Tensor, fx
+from torch import Tensor, _dynamo, fx
 
 
 class Compiled:
     """A function compiled by dynamo alone, that counts its graphs and refuses to break them."""
 
     def __init__(self, function: Callable[[Tensor], Tensor]) -> None:
-        torch._dynamo.reset()
+        _dynamo.reset()
         self.graphs = 0
         self._compiled = torch.compile(function, backend=self._count)
 
@@ -29,10 +30,22 @@ class Compiled:
     def __call__(self, inputs: Tensor) -> Tensor:
         """Run; a graph break is a GraphBreak."""
         try:
-            with torch._dynamo.error_on_graph_break(True):
+            with _unheard(), _dynamo.error_on_graph_break(True):
                 return self._compiled(inputs)
-        except torch._dynamo.exc.Unsupported as error:
+        except _dynamo.exc.Unsupported as error:
             raise GraphBreak(f"{error}".split("\n", 1)[0]) from error
+
+
+@contextmanager
+def _unheard() -> Iterator[None]:
+    """Keep dynamo's own report of a break off the screen: the reason is in the exception."""
+    logger = logging.getLogger("torch._dynamo")
+    level = logger.level
+    logger.setLevel(logging.CRITICAL)
+    try:
+        yield
+    finally:
+        logger.setLevel(level)
 
 
 class GraphBreak(Exception):

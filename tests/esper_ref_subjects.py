@@ -94,6 +94,7 @@ def _promises_of(spec: BlueprintSpec) -> Iterator[Promise]:
     yield promise("identity-at-birth")
     yield promise("shape-preserving", aliases=spec.name == "noop")
     yield promise("eval-determinism")
+    yield promise("fullgraph")
     if spec.name != "noop":
         yield promise("learns-at-birth")
     if spec.topology == "transformer":
@@ -131,6 +132,7 @@ def slots() -> Iterator[Subject]:
                 promises=[
                     promise("seed-input-isolation"),
                     promise("shape-preserving", strict=True),
+                    promise("fullgraph"),
                 ],
             )
             yield blend
@@ -229,6 +231,7 @@ def hosts() -> Iterator[Subject]:
             from_segment=lambda bare, slot, x: bare.forward_from_segment(slot, x),
             promises=[
                 promise("segment-routing"),
+                promise("fullgraph"),
                 promise("eval-determinism"),
                 *([promise("causality")] if topology == "transformer" else []),
             ],

@@ -30,7 +30,6 @@ def render(audit: Audit, handbook: Handbook) -> str:
     ]
     driver: Json = {
         "name": "esper-audit",
-        "informationUri": "https://pypi.org/project/esper-audit/",
         "rules": [_rule(handbook.checks[check], handbook) for check in ids],
     }
     run: Json = {

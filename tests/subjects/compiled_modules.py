@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import logging
 import time
 import warnings
@@ -198,9 +199,9 @@ class ReadsTheClock(Linear):
         return x
 
 
-class FormatsAValue(Linear):
+class CollectsGarbage(Linear):
     def also(self, x: Tensor) -> Tensor:
-        self.note = f"{x.mean():.3f}"
+        gc.collect()
         return x
 
 
@@ -256,5 +257,5 @@ BREAKING = (
     SelectsNonzero,
     CallsUntraced,
     ReadsTheClock,
-    FormatsAValue,
+    CollectsGarbage,
 )
