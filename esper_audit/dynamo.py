@@ -21,7 +21,7 @@ class Compiled:
     def __init__(self, function: Callable[[Tensor], Tensor]) -> None:
         _dynamo.reset()
         self.graphs = 0
-        self._compiled = torch.compile(function, backend=self._count)
+        self._compiled = torch.compile(function, backend=self._count, dynamic=False)
 
     def _count(self, graph: fx.GraphModule, _examples: list[Tensor]) -> Callable[..., Any]:
         self.graphs += 1

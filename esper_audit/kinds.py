@@ -102,3 +102,15 @@ class Grown(Module):
     host: Callable[[Any], nn.Module]
     alone: Callable[[Any, Tensor], Tensor]
     seed_parameters: Callable[[Any], Sequence[nn.Parameter]]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Decision(Subject):
+    """A decision that all ranks of a run take together: `decide(built, evidence)` says yes or no.
+
+    `yes` and `no` are what a rank may have seen, and would decide so by itself.
+    """
+
+    decide: Callable[[Any, Any], bool]
+    yes: Any = True
+    no: Any = False

@@ -189,6 +189,7 @@ def _name(kind: type[BaseException]) -> str:
 def _message(error: BaseException) -> str:
     try:
         text = str(error)
+    # esper-audit: allow silent-except -- the answer says what failed, and the error itself is reported
     except Exception:  # noqa: BLE001 - the words of a foreign exception are foreign code
         text = "(its message cannot be shown: str() of it raises)"
     return _clip(text, MESSAGE_CHARACTERS)
@@ -223,7 +224,7 @@ def _place(error: BaseException, trace: traceback.TracebackException) -> Place |
 
 def _flush() -> None:
     for stream in (sys.stdout, sys.stderr):
-        with contextlib.suppress(
-            Exception
-        ):  # what stands there now may be the job's own, or closed
+        # What stands there now may be the job's own, or closed.
+        # esper-audit: allow silent-except -- the verdict is sent already, and nothing else is left to tell
+        with contextlib.suppress(Exception):
             stream.flush()

@@ -6,17 +6,19 @@ import copy
 from collections.abc import Callable, Iterator, Mapping
 from functools import partial
 
-from esper_audit.kinds import Average, Gate, Ratio, Schedule
+from esper_audit.kinds import Average, Decision, Gate, Ratio, Schedule
 from esper_audit.subject import Subject, promise
 from esper_ref import (
     AlphaController,
     AlphaCurve,
     BiasCorrectedEMA,
     GateLevel,
+    GateResult,
     GradientRatioNormalization,
     QualityGates,
     SeedState,
     gradient_ratio,
+    sync_gate_decision,
 )
 from esper_ref.lifecycle import ShapeProbe
 
@@ -60,6 +62,13 @@ def functions() -> Iterator[Subject]:
         passed=lambda result: result.passed,
         reasons=lambda result: result.checks_failed,
         promises=[promise("gate-evidence")],
+    )
+
+    yield Decision(
+        name="sync-gate-decision",
+        build=lambda: sync_gate_decision,
+        decide=lambda sync, seen: sync(GateResult(GateLevel.G2, seen, 1.0, (), (), "seen")).passed,
+        promises=[promise("ddp-decision")],
     )
 
 

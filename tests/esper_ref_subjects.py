@@ -132,7 +132,7 @@ def slots() -> Iterator[Subject]:
                 promises=[
                     promise("seed-input-isolation"),
                     promise("shape-preserving", strict=True),
-                    promise("fullgraph"),
+                    promise("fullgraph", in_states=_compiled(algorithm)),
                 ],
             )
             yield blend
@@ -156,6 +156,11 @@ def slots() -> Iterator[Subject]:
             learning=lambda whole: list(whole.slot.parameters()),
             promises=[promise("gate-observable")],
         )
+
+
+def _compiled(algorithm: AlphaAlgorithm) -> tuple[str, ...]:
+    """Return the stages in which the forward takes another path than elsewhere: a graph for each."""
+    return ("training", "blending") if algorithm is AlphaAlgorithm.ADD else ("blending",)
 
 
 def _direct(whole: HostAndSlot, features: Tensor) -> Tensor:

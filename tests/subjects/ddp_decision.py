@@ -1,0 +1,86 @@
+"""The corpus of the probe `ddp-decision`."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator
+
+import torch
+import torch.distributed as dist
+from subjects.cases import Case, broken, sound, unseen
+
+from esper_audit.kinds import Decision
+from esper_audit.subject import promise
+
+
+def rank_0_decides(seen: bool) -> bool:
+    box = [seen]
+    dist.broadcast_object_list(box, src=0)
+    return box[0]
+
+
+def all_must_agree(seen: bool) -> bool:
+    votes = torch.tensor(int(seen))
+    dist.all_reduce(votes, op=dist.ReduceOp.MIN)
+    return bool(votes)
+
+
+def each_for_itself(seen: bool) -> bool:
+    return seen
+
+
+def one_may_veto_for_itself(seen: bool) -> bool:
+    """Right in one of the two ways in which ranks can differ."""
+    return all_must_agree(seen) if dist.get_rank() == 1 else rank_1_decides(seen)
+
+
+def rank_1_decides(seen: bool) -> bool:
+    return all_must_agree(seen) or seen
+
+
+def asks_only_when_in_doubt(seen: bool) -> bool:
+    """The rank that is sure does not come to the collective."""
+    return True if seen else all_must_agree(seen)
+
+
+def sends_as_many_as_it_saw(seen: bool) -> bool:
+    votes = torch.zeros(2 if seen else 1)
+    dist.all_reduce(votes)
+    return bool(votes.sum())
+
+
+def raises_on_rank_1(seen: bool) -> bool:
+    if dist.get_rank() == 1 and not seen:
+        raise LookupError("no evidence on this rank")
+    return rank_0_decides(seen)
+
+
+def dies_on_rank_1(seen: bool) -> bool:
+    if dist.get_rank() == 1:
+        os._exit(0)
+    return rank_0_decides(seen)
+
+
+def never(_seen: bool) -> bool:
+    return False
+
+
+def cases() -> Iterator[Case]:
+    yield sound(_decision(rank_0_decides))
+    yield sound(_decision(all_must_agree))
+    yield broken(_decision(each_for_itself), "disagree")
+    yield broken(_decision(one_may_veto_for_itself), "disagree")
+    yield broken(_decision(asks_only_when_in_doubt), "no-answer")
+    yield broken(_decision(sends_as_many_as_it_saw), "no-answer")
+    yield broken(_decision(raises_on_rank_1), "no-answer")
+    yield broken(_decision(dies_on_rank_1), "no-answer")
+    yield unseen(_decision(never), "depends")
+
+
+def _decision(function: Callable[[bool], bool]) -> Decision:
+    return Decision(
+        name=function.__name__,
+        build=lambda: function,
+        decide=lambda decide, seen: decide(seen),
+        promises=[promise("ddp-decision")],
+    )
