@@ -38,7 +38,7 @@ def audit_page(
         "severities": _severities(audit, by_identity),
         "tickets": sorted(tickets.values(), key=lambda t: (t.severity, t.status, t.id)),
         "authorised": [_authorised(suppressed) for suppressed in audit.suppressed],
-        "not_looked_at": _not_looked_at(audit),
+        "not_looked_at": _not_looked_at(audit, handbook),
         "folders": _folders(audit),
     }
 
@@ -49,7 +49,7 @@ def _summary(audit: Audit) -> str:
     findings = count(len(audit.findings), "finding") + (f" ({counted})" if counted else "")
     return (
         f"{count(audit.files, 'file')} and {count(len(audit.checks), 'check')}: {findings}, "
-        f"{len(audit.suppressed)} authorised, {count(len(audit.not_analysed), 'thing')} not looked at."
+        f"{len(audit.ticketed)} accepted, {len(audit.suppressed)} authorised, {count(len(audit.not_analysed), 'thing')} not looked at."
     )
 
 
@@ -81,6 +81,9 @@ def _rule_verdict(contract: Contract, checks: list[str], audit: Audit) -> str:
         verdict = f"not looked at in {missed}"
     elif missed:
         verdict += f", not looked at in {missed}"
+    accepted = sum(ticketed.finding.check in on for ticketed in audit.ticketed)
+    if accepted:
+        verdict += f", [{accepted} accepted](#tickets)"
     return f"{verdict}, [{authorised} authorised](#authorised)" if authorised else verdict
 
 
@@ -117,11 +120,11 @@ def _authorised(suppressed: Suppressed) -> dict[str, str]:
     }
 
 
-def _not_looked_at(audit: Audit) -> list[str]:
+def _not_looked_at(audit: Audit, handbook: Handbook) -> list[str]:
     lines = [cell(problem.sentence()) for problem in audit.not_analysed]
     lines += [f"check {code(check)} is off" for check in audit.off]
-    lines += [f"{code(path)} is excluded by configuration" for path in audit.excluded]
-    return lines or ["Every Python file was read and every check was on; no probe has run."]
+    lines += [f"{code(pattern)} is excluded by configuration" for pattern in handbook.excluded]
+    return [*lines, "No probe has run."]
 
 
 def _folders(audit: Audit) -> list[dict[str, object]]:

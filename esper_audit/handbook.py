@@ -23,6 +23,11 @@ class Handbook:
         """Every check by id."""
         return known_checks(self._project)
 
+    @property
+    def excluded(self) -> list[str]:
+        """The patterns of files that the configuration keeps out of the audit."""
+        return self._project.config.exclude
+
     @cached_property
     def contracts(self) -> Mapping[str, Contract]:
         """Every contract by id; a check that names one that is not there is a ContractError."""

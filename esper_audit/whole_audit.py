@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import msgspec
 
-from esper_audit.audit import Audit
+from esper_audit.audit import Audit, Ticketed
 from esper_audit.config import Project
 from esper_audit.handbook import Handbook
 from esper_audit.pipeline import Progress, Request, check
@@ -44,7 +44,14 @@ def run(project: Project, request: Request, progress: Progress | None = None) ->
 
 
 def _without_accepted(audit: Audit, done: Sync) -> Audit:
-    """Leave out the findings whose ticket says that they are none, or are accepted, or stand elsewhere."""
-    accepted = {t.fingerprint for t in done.tickets.values() if t.status in ACCEPTED}
-    standing = [finding for finding in audit.findings if finding.fingerprint not in accepted]
-    return msgspec.structs.replace(audit, findings=standing)
+    """Set aside the findings whose ticket says that they are none, or are accepted, or stand elsewhere."""
+    accepted = {t.fingerprint: t for t in done.tickets.values() if t.status in ACCEPTED}
+    return msgspec.structs.replace(
+        audit,
+        findings=[f for f in audit.findings if f.fingerprint not in accepted],
+        ticketed=[
+            Ticketed(finding, ticket.id, ticket.status)
+            for finding in audit.findings
+            if (ticket := accepted.get(finding.fingerprint)) is not None
+        ],
+    )

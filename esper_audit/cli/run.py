@@ -48,7 +48,8 @@ def _status(done: Run) -> int:
 def _summary(audit: Audit) -> str:
     return (
         f"{count(audit.files, 'file')}, {count(len(audit.checks), 'check')}: "
-        f"{count(len(audit.findings), 'finding')}, {len(audit.suppressed)} authorised, "
+        f"{count(len(audit.findings), 'finding')}, {len(audit.ticketed)} accepted, "
+        f"{len(audit.suppressed)} authorised, "
         f"{len(audit.not_analysed)} not looked at"
     )
 

@@ -98,4 +98,5 @@ def _departure(subject: Blueprint, module: nn.Module, inputs: Tensor) -> float:
             descend(learning, LEARNING_RATE)
     torch.manual_seed(1)
     with torch.no_grad():
-        return float((subject.call(module, inputs) - born).norm() / born.norm())
+        size = born.norm().clamp_min(torch.finfo(born.dtype).tiny)  # a seed may be born silent
+        return float((subject.call(module, inputs) - born).norm() / size)

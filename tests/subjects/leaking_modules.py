@@ -182,6 +182,28 @@ class Tiny(Pooling):
         return x * self.gate.weight[0] + self.gate.bias + 1e-9 * self.pooled(x)
 
 
+class TinyAndDetached(Pooling):
+    """Below what a prefix can tell from rounding, and without a gradient."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x * self.gate.weight[0] + self.gate.bias + 1e-13 * self.pooled(x.detach())
+
+
+class DetachedWhenRecording(Pooling):
+    """A path for training that is not taken without gradients, nor seen by them."""
+
+    def pooled(self, x: Tensor) -> Tensor:
+        return super().pooled(x.detach()) if torch.is_grad_enabled() else x
+
+
+class LoudOnly(Pooling):
+    """A threshold that usual features do not reach."""
+
+    def pooled(self, x: Tensor) -> Tensor:
+        loudest = x.detach().abs().amax(dim=1, keepdim=True)
+        return x + torch.relu(loudest - 20.0)
+
+
 class DividedByLength(nn.Module):
     def __init__(self, dim: int) -> None:
         super().__init__()
@@ -345,6 +367,9 @@ LEAKING: dict[str, tuple[type[nn.Module], str]] = {
     "chunk-mean": (ChunkMean, ALL),
     "only-when-long": (OnlyWhenLong, ALL),
     "tiny": (Tiny, ALL),
+    "tiny-and-detached": (TinyAndDetached, "altered"),
+    "detached-when-recording": (DetachedWhenRecording, "altered"),
+    "loud-only": (LoudOnly, "altered"),
     "divided-by-length": (DividedByLength, "prefix"),
     "straight-through": (StraightThrough, "gradient"),
     "lying-backward": (LyingBackward, "altered prefix"),

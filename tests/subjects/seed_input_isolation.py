@@ -89,6 +89,15 @@ class Attached(Whole):
         return features
 
 
+class AttachedBehindAZero(Attached):
+    """At birth a zero convolution lets no gradient through; afterwards it does."""
+
+    def __init__(self, dim: int) -> None:
+        super().__init__(dim)
+        self.seed = nn.Sequential(nn.Conv2d(dim, dim, 1), nn.Conv2d(dim, dim, 1))
+        nn.init.zeros_(self.seed[1].weight)
+
+
 class AttachedUnlessContiguous(Whole):
     def fed(self, features: Tensor) -> Tensor:
         return features.detach() if features.is_contiguous() else features
@@ -193,7 +202,13 @@ class ReentrantCheckpoint(Whole):
 def cases() -> Iterator[Case]:
     for build in (Whole, StraightThrough, Multiplied, Gated):
         yield sound(_whole(build))
-    for build in (Attached, AttachedUnlessContiguous, AttachedInEval, ResidualOfTheHost):
+    for build in (
+        Attached,
+        AttachedBehindAZero,
+        AttachedUnlessContiguous,
+        AttachedInEval,
+        ResidualOfTheHost,
+    ):
         yield broken(_whole(build), "host-gradient")
     for build in (AttachedGate, AttachedStraightThrough, BorrowedLayer, Hooked):
         yield broken(_whole(build), "host-gradient")

@@ -1,0 +1,25 @@
+"""A third party puts its own registry and slot under the probes in some 60 lines, and changes no code."""
+
+from __future__ import annotations
+
+import os
+from collections import Counter
+
+from esper_audit.probe import run
+from esper_audit.subject_file import load_subjects
+from esper_audit.verdict import Verdict
+
+FILE = os.path.join(os.path.dirname(__file__), "third_party_subjects.py")
+
+
+def test_a_foreign_registry_and_slot_are_probed_as_they_are() -> None:
+    records = [r for r in run(load_subjects(f"{FILE}:subjects")) if r.state]
+    verdicts = Counter(record.verdict for record in records)
+    assert verdicts == {Verdict.PASS: len(records) - 2, Verdict.EXPECTED_FAIL: 2}
+    assert len({record.probe for record in records}) == 12
+
+
+def test_the_declaration_fits_on_a_screen_or_two() -> None:
+    with open(FILE, encoding="utf-8") as file:
+        lines = [line for line in file if line.strip()]
+    assert len(lines) <= 60
