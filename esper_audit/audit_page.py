@@ -49,7 +49,8 @@ def _summary(audit: Audit) -> str:
     findings = count(len(audit.findings), "finding") + (f" ({counted})" if counted else "")
     return (
         f"{count(audit.files, 'file')} and {count(len(audit.checks), 'check')}: {findings}, "
-        f"{len(audit.ticketed)} accepted, {len(audit.suppressed)} authorised, {count(len(audit.not_analysed), 'thing')} not looked at."
+        f"{len(audit.ticketed)} accepted, {len(audit.suppressed)} authorised, "
+        f"{count(len(audit.not_analysed), 'thing')} not looked at."
     )
 
 

@@ -16,6 +16,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from importlib.metadata import version
+from itertools import product
 from typing import Any, ClassVar, Generic, TypeVar
 
 import msgspec
@@ -108,10 +109,9 @@ def units(subjects: Sequence[Subject], probes: Sequence[str] | None = None) -> l
     for subject in subjects:
         kept = [(promise, _probe_of(promise, subject)) for promise in subject.promises]
         promised = [(promise, probe) for promise, probe in kept if probe.id in chosen]
-        for state in subject.states:
-            for promise, probe in promised:
-                if state in (promise.in_states or subject.states):
-                    _add(found, subject, state, probe, promise.expected)
+        for state, (promise, probe) in product(subject.states, promised):
+            if state in (promise.in_states or subject.states):
+                _add(found, subject, state, probe, promise.expected)
     return list(found.values())
 
 

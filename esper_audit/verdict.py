@@ -19,7 +19,7 @@ class Verdict(enum.StrEnum):
     INCONCLUSIVE = "inconclusive"
     NOT_APPLICABLE = "not-applicable"
     EXPECTED_FAIL = "expected-fail"
-    UNEXPECTED_PASS = "unexpected-pass"  # noqa: S105
+    UNEXPECTED_PASS = "unexpected-pass"  # noqa: S105 - nor is this
     BLOCKED_BY = "blocked-by"
     NO_VERDICT = "no-verdict"
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
-from itertools import pairwise
+from itertools import pairwise, product
 from typing import Any, ClassVar
 
 from esper_audit.finding import Category, Severity
@@ -55,28 +55,25 @@ class AlphaSchedule(Probe[Schedule]):
         """Walk every curve, length and target."""
         for target in NONSENSE:
             yield _refused(subject, subject.at(state), target)
-        for curve, value in subject.curves.items():
-            for steps in LENGTHS:
-                built = subject.at(state)
-                for target in TARGETS:
-                    witness: dict[str, Plain] = {"curve": curve, "steps": steps, "target": target}
-                    start = subject.value(built)
-                    subject.retarget(built, target, steps, value)
-                    walked, resumed = [subject.value(built)], list[list[float]]()
-                    for step in range(steps):
-                        resumed.append(_resumed(subject, built, steps - step))
-                        subject.step(built)
-                        walked.append(subject.value(built))
-                    gaps = [
-                        abs(a - b)
-                        for c in resumed
-                        for a, b in zip(c[::-1], walked[::-1], strict=False)
-                    ]
-                    yield Reading("round-trip", max(gaps, default=0.0), witness)
-                    yield from _course(start, target, walked, witness)
+        for (curve, value), steps in product(subject.curves.items(), LENGTHS):
+            built = subject.at(state)
+            for target in TARGETS:
+                witness: dict[str, Plain] = {"curve": curve, "steps": steps, "target": target}
+                start = subject.value(built)
+                subject.retarget(built, target, steps, value)
+                walked, resumed = [subject.value(built)], list[list[float]]()
+                for step in range(steps):
+                    resumed.append(_resumed(subject, built, steps - step))
                     subject.step(built)
-                    rest = abs(subject.value(built) - walked[-1])
-                    yield Reading("restless", rest, witness)
+                    walked.append(subject.value(built))
+                gaps = [
+                    abs(a - b) for c in resumed for a, b in zip(c[::-1], walked[::-1], strict=False)
+                ]
+                yield Reading("round-trip", max(gaps, default=0.0), witness)
+                yield from _course(start, target, walked, witness)
+                subject.step(built)
+                rest = abs(subject.value(built) - walked[-1])
+                yield Reading("restless", rest, witness)
 
 
 def _course(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
 from typing import ClassVar
 
 import torch
@@ -23,6 +22,7 @@ from esper_audit.probe import Probe
 from esper_audit.redraw import redraw
 from esper_audit.rule import Options
 from esper_audit.subject import Draw, Module
+from esper_audit.time_sweep import Glance, Seen, positions
 from esper_audit.verdict import Plain, Verdict
 
 DRAWS = (0, 1, 2)  # birth, and two in which nothing hides behind a zero
@@ -154,33 +154,3 @@ class Causality(Probe[Module]):
             f"print('prefix', prefix_difference(sight, x, {at}, whole))\n"
             f"print('gradient', *later_gradients(sight, x, [{at}]))\n"
         )
-
-
-@dataclass(frozen=True)
-class Glance:
-    """One setting of the sweep."""
-
-    draw: int
-    mode: str
-    length: int
-
-    @property
-    def witness(self) -> dict[str, Plain]:
-        """The setting, for a record."""
-        return {"draw": self.draw, "mode": self.mode, "length": self.length}
-
-
-@dataclass
-class Seen:
-    """What the controls ask of the whole sweep."""
-
-    trainable: set[str] = field(default_factory=set)
-    live: set[str] = field(default_factory=set)
-    inputs_matter: bool = False
-    prefixes: int = 0
-
-
-def positions(length: int) -> list[int]:
-    """Return the boundaries: the ends, the middle, and two at random, for chunks align with some."""
-    drawn = torch.randint(0, length - 1, (2,), generator=torch.Generator().manual_seed(length))
-    return sorted({0, length // 2, length - 2, *drawn.tolist()})

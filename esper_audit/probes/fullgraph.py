@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from itertools import product
 from typing import Any, ClassVar
 
@@ -57,17 +57,16 @@ class Fullgraph(Probe[Module]):
         for training, recording in product((True, False), (True, False)):
             witness: dict[str, Plain] = {"training": training, "gradients": recording}
             compiled, eager = (subject.at(state).train(training) for _ in range(2))
-            function = Compiled(lambda x, module=compiled: subject.call(module, x))  # type: ignore[misc]
+            function = Compiled(_bound(subject, compiled))
             for call, batch in enumerate(BATCHES):
                 where = {**witness, "batch": batch, "call": call}
                 inputs, before = subject.inputs(Draw(subject.dims[0], batch=batch)), function.graphs
-                with torch.set_grad_enabled(recording):
-                    wanted = _seeded(subject.call, eager, inputs)
-                    try:
-                        output = _seeded(lambda _module, x: function(x), compiled, inputs)  # noqa: B023
-                    except GraphBreak as reason:
-                        yield Reading("break", 1.0, {**where, "reason": f"{reason}"})
-                        return
+                try:
+                    calls = (_bound(subject, eager), function)
+                    wanted, output = _answers(calls, inputs, recording=recording)
+                except GraphBreak as reason:
+                    yield Reading("break", 1.0, {**where, "reason": f"{reason}"})
+                    return
                 yield Reading("break", 0.0)
                 anew = function.graphs - before if batch in BATCHES[:call] else 0
                 yield Reading("recompiles", float(anew), where)
@@ -78,6 +77,17 @@ class Fullgraph(Probe[Module]):
         yield Reading("graphs", float(graphs))
 
 
-def _seeded(call: Callable[[Any, Tensor], Tensor], module: Any, inputs: Tensor) -> Tensor:
-    torch.manual_seed(0)
-    return call(module, inputs)
+def _bound(subject: Module, module: Any) -> Callable[[Tensor], Tensor]:
+    return lambda inputs: subject.call(module, inputs)
+
+
+def _answers(
+    calls: Iterable[Callable[[Tensor], Tensor]], inputs: Tensor, *, recording: bool
+) -> list[Tensor]:
+    """Return what each call makes of the inputs, under one random seed."""
+    answers = []
+    with torch.set_grad_enabled(recording):
+        for call in calls:
+            torch.manual_seed(0)
+            answers.append(call(inputs))
+    return answers

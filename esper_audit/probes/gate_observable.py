@@ -119,5 +119,4 @@ def _copied(module: nn.Module) -> tuple[float, dict[str, str | int | float | boo
 
 
 def _pickled(module: nn.Module) -> object:
-    # What was pickled a line ago by ourselves is what is read.
-    return pickle.loads(pickle.dumps(module))  # noqa: S301
+    return pickle.loads(pickle.dumps(module))  # noqa: S301  # what we pickled ourselves, right here

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import product
 from typing import ClassVar
 
 import torch
@@ -60,23 +61,18 @@ class IdentityAtBirth(Probe[Blueprint]):
 
     def measure(self, subject: Blueprint, state: str) -> Iterator[Reading]:
         """Blend newborn seeds of every width."""
-        for dim in subject.dims:
-            for seed in SEEDS:
-                module = subject.at(state, dim, seed=seed)
-                host = subject.inputs(Draw(dim, seed=seed))
-                for detector in ("jump", "jump-in-train"):
-                    module.train(detector == "jump-in-train")
-                    with torch.no_grad():
-                        output = subject.call(module, host.clone())
-                    outputs = {"none at alpha 1": output}
-                    for name, blend in subject.blends.items():
-                        outputs |= {
-                            f"{name} at alpha {alpha}": blend(
-                                host, output, host, torch.tensor(alpha)
-                            ).detach()
-                            for alpha in ALPHAS
-                        }
-                    for name, blended in outputs.items():
-                        gap = difference(host, blended) / (largest(host) or 1.0)
-                        witness: dict[str, Plain] = {"dim": dim, "seed": seed, "blend": name}
-                        yield Reading(detector, gap, witness)
+        for dim, seed in product(subject.dims, SEEDS):
+            module = subject.at(state, dim, seed=seed)
+            host = subject.inputs(Draw(dim, seed=seed))
+            for detector in ("jump", "jump-in-train"):
+                module.train(detector == "jump-in-train")
+                with torch.no_grad():
+                    output = subject.call(module, host.clone())
+                outputs = {"none at alpha 1": output}
+                for (name, blend), alpha in product(subject.blends.items(), ALPHAS):
+                    blended = blend(host, output, host, torch.tensor(alpha))
+                    outputs[f"{name} at alpha {alpha}"] = blended.detach()
+                for name, blended in outputs.items():
+                    gap = difference(host, blended) / (largest(host) or 1.0)
+                    witness: dict[str, Plain] = {"dim": dim, "seed": seed, "blend": name}
+                    yield Reading(detector, gap, witness)

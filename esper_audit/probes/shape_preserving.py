@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import replace
+from itertools import product
 from typing import ClassVar
 
 import torch
@@ -72,18 +73,17 @@ class ShapePreserving(Probe[Module]):
 
     def measure(self, subject: Module, state: str) -> Iterator[Reading]:
         """Sweep widths, batches and dtypes."""
-        for dim in subject.dims:
-            for name in self.parameters.dtypes:
-                module: nn.Module = subject.at(state, dim).to(DTYPES[name]).eval()
-                for batch in BATCHES:
-                    draw = Draw(dim, batch=batch, dtype=DTYPES[name])
-                    witness: dict[str, Plain] = {"dim": dim, "batch": batch, "dtype": name}
-                    try:
-                        yield from self._run(subject, module, subject.inputs(draw), witness)
-                    # Whatever the forward raises is the finding.
-                    except FAILURES as error:
-                        said = f"{type(error).__name__}: {error}"
-                        yield Reading("raises", 1.0, {**witness, "error": said})
+        for dim, name in product(subject.dims, self.parameters.dtypes):
+            module: nn.Module = subject.at(state, dim).to(DTYPES[name]).eval()
+            for batch in BATCHES:
+                draw = Draw(dim, batch=batch, dtype=DTYPES[name])
+                witness: dict[str, Plain] = {"dim": dim, "batch": batch, "dtype": name}
+                try:
+                    yield from self._run(subject, module, subject.inputs(draw), witness)
+                # Whatever the forward raises is the finding.
+                except FAILURES as error:
+                    said = f"{type(error).__name__}: {error}"
+                    yield Reading("raises", 1.0, {**witness, "error": said})
         if self.parameters.strict:
             yield from _refusals(subject, subject.at(state).eval())
 
