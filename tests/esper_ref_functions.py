@@ -38,7 +38,18 @@ def functions() -> Iterator[Subject]:
         value=lambda average: average.value,
         promises=[promise("ema-bias")],
     )
-    yield Schedule(
+    yield alpha_controller()
+    yield quality_gates()
+    yield Decision(
+        name="sync-gate-decision",
+        build=lambda: sync_gate_decision,
+        decide=lambda sync, seen: sync(GateResult(GateLevel.G2, seen, 1.0, (), (), "seen")).passed,
+        promises=[promise("ddp-decision")],
+    )
+
+
+def alpha_controller() -> Schedule:
+    return Schedule(
         name="alpha-controller",
         build=AlphaController,
         retarget=lambda controller, target, steps, curve: controller.retarget(
@@ -51,7 +62,10 @@ def functions() -> Iterator[Subject]:
         load=AlphaController.from_dict,
         promises=[promise("alpha-schedule")],
     )
-    yield Gate(
+
+
+def quality_gates() -> Gate:
+    return Gate(
         name="quality-gates",
         build=QualityGates,
         levels=tuple(GateLevel),
@@ -62,13 +76,6 @@ def functions() -> Iterator[Subject]:
         passed=lambda result: result.passed,
         reasons=lambda result: result.checks_failed,
         promises=[promise("gate-evidence")],
-    )
-
-    yield Decision(
-        name="sync-gate-decision",
-        build=lambda: sync_gate_decision,
-        decide=lambda sync, seen: sync(GateResult(GateLevel.G2, seen, 1.0, (), (), "seen")).passed,
-        promises=[promise("ddp-decision")],
     )
 
 

@@ -60,7 +60,15 @@ BEHIND_THE_HOST = (SeedStage.GERMINATED, SeedStage.TRAINING, SeedStage.CULLED)
 
 def subjects() -> list[Subject]:
     """Return everything; the configuration names this function."""
-    return [*blueprints(), *catalogues(), *slots(), *models(), *hosts(), *functions()]
+    return [
+        *blueprints(),
+        *catalogues(),
+        *slots(),
+        *gated_slots(),
+        *models(),
+        *hosts(),
+        *functions(),
+    ]
 
 
 def _add(host: Tensor, seed: Tensor, _fed: Tensor, alpha: Tensor) -> Tensor:
@@ -144,6 +152,10 @@ def slots() -> Iterator[Subject]:
                 seed_output=lambda whole, features: whole.slot.seed(features.detach()),
                 promises=[promise("straight-through")],
             )
+
+
+def gated_slots() -> Iterator[ObservedGate]:
+    for topology, inputs in INPUTS.items():
         yield ObservedGate(
             name=f"{topology}/gated-slot",
             build=partial(HostAndSlot, topology=topology, algorithm=AlphaAlgorithm.GATE),

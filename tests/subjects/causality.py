@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from subjects import causal_modules, leaking_modules
+from subjects import causal_modules, leaking_modules, pooling_modules
 from subjects.cases import Case, broken, sound, unseen
 from torch import nn
 
@@ -19,7 +19,7 @@ def cases() -> Iterator[Case]:
     everything = "altered prefix gradient"
     remembering = _module("remembering", leaking_modules.Remembering)
     yield broken(remembering, "remembers altered prefixes")
-    yield broken(_module("wide-chunks", leaking_modules.WideChunkMean, block=48), everything)
+    yield broken(_module("wide-chunks", pooling_modules.WideChunkMean, block=48), everything)
     yield broken(_module("batch-norm-in-train", causal_modules.NormalisedTokens), everything)
     leaking_model = _language_model("leaking-language-model", leaking_modules.LeakingLanguageModel)
     yield broken(leaking_model, everything)
