@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import faulthandler
 import os
 import signal
 
@@ -19,6 +20,7 @@ def well(path: str) -> FileOutcome:
 
 def deadly(path: str) -> FileOutcome:
     if path in ("03.py", "04.py", "16.py"):
+        faulthandler.disable()  # this death is meant, and needs no report
         os.kill(os.getpid(), signal.SIGSEGV)
     return well(path)
 
