@@ -43,13 +43,12 @@ Progress = Callable[[int, int], None]
 def check(project: Project, request: Request, progress: Progress | None = None) -> Audit:
     """Run the rules over the files of a project."""
     with _collector_off():
-        selection = Selection(project, select=request.select, ignore=request.ignore)
+        selection, analyst = _prepared(project, request)
         found = discover(project, request.paths)
         files = found.files
         if request.since:
             changed = changed_since(project.root, request.since)
             files = [file for file in files if file in changed]
-        analyst = Analyst(project, selection, today=request.today, sieve=request.sieve)
         looked_at = look_at(project, analyst, files, request, progress)
         audit = collect(project, selection, looked_at, found)
         if not request.paths and not request.since:
@@ -61,20 +60,23 @@ def check(project: Project, request: Request, progress: Progress | None = None) 
 
 def check_text(project: Project, request: Request, path: str, data: bytes) -> Audit:
     """Run the rules over one text that stands for the file at `path` (absolute)."""
-    selection = Selection(project, select=request.select, ignore=request.ignore)
-    analyst = Analyst(project, selection, today=request.today, sieve=request.sieve)
+    selection, analyst = _prepared(project, request)
     outcome = analyst.examine(relative(project.root, path), data)
     return _without_known(collect(project, selection, [outcome], None), project)
 
 
 def fix(project: Project, request: Request, fixing: Fixing) -> list[Fixed]:
     """Repair what has a fix, file by file; a file that does not parse is left alone."""
-    selection = Selection(project, select=request.select, ignore=request.ignore)
-    analyst = Analyst(project, selection, today=request.today, sieve=request.sieve)
+    _, analyst = _prepared(project, request)
     repaired = (
         fixing.repair(project, analyst, path) for path in discover(project, request.paths).files
     )
     return [fixed for fixed in repaired if fixed is not None]
+
+
+def _prepared(project: Project, request: Request) -> tuple[Selection, Analyst]:
+    selection = Selection(project, select=request.select, ignore=request.ignore)
+    return selection, Analyst(project, selection, today=request.today, sieve=request.sieve)
 
 
 def discover(project: Project, paths: Sequence[str]) -> Discovery:
@@ -122,7 +124,8 @@ def collect(
     found: Discovery | None,
 ) -> Audit:
     """Bring the outcomes of all files into one order, whatever order they came in."""
-    on = set().union(selection.base, *(selection.checks_for(o.path) for o in looked_at))
+    checked = {outcome.path: selection.checks_for(outcome.path) for outcome in looked_at}
+    on = set().union(selection.base, *checked.values())
     problems = found.problems if found else []
     return Audit(
         root=project.root,
@@ -135,7 +138,7 @@ def collect(
         checks=sorted(on),
         off=sorted(set(selection.checks) - on),
         excluded=found.excluded_by_configuration if found else [],
-        checked={o.path: selection.checks_for(o.path) for o in looked_at},
+        checked=checked,
         files_read=_files_read(project, looked_at, found),
         directories_listed=found.directories if found else [],
     )
@@ -160,7 +163,7 @@ def _with_idle_exceptions(
 ) -> Audit:
     """Add findings for exceptions of the configuration that are expired or silenced nothing."""
     used = {position for outcome in looked_at for position in outcome.used}
-    ran = {outcome.path: selection.checks_for(outcome.path) for outcome in looked_at}
+    ran = dict(audit.checked)
     for problem in audit.not_analysed:
         ran.pop(problem.path, None)
     idle = idle_exceptions(project, used, ran, today)

@@ -11,6 +11,7 @@ from esper_audit.audit import Audit, Ticketed
 from esper_audit.finding import Edit, Finding, NotAnalysed, Severity, Suppression
 from esper_audit.handbook import Handbook
 from esper_audit.rule import Check
+from esper_audit.ticket import ACCEPTED
 
 SCHEMA = "https://json.schemastore.org/sarif-2.1.0.json"
 FINGERPRINT = "esperAudit/v1"
@@ -89,7 +90,7 @@ def _result(
 def _ticket(ticketed: Ticketed) -> dict[str, Json]:
     """Return what a ticket adds to a result: it is not new, and an accepted one is suppressed."""
     known: dict[str, Json] = {"baselineState": "unchanged"}
-    if ticketed.status in ("not-a-bug", "wont-fix", "duplicate"):
+    if ticketed.status in ACCEPTED:
         why = f"ticket {ticketed.ticket} is {ticketed.status}"
         known["suppressions"] = [{"kind": "external", "justification": why}]
     return known

@@ -172,7 +172,7 @@ def test_no_gate_reads_the_blending_delta() -> None:
         state = good_state()
         state.metrics = NoDelta(**vars(measured))
         for level in GateLevel:
-            GATES.judge(state, level)
+            assert GATES.judge(state, level).gate is level
 
 
 def test_a_threshold_is_that_of_its_topology_and_blueprint_or_the_default() -> None:
