@@ -57,6 +57,13 @@ def test_the_tickets_are_the_baseline_of_check(project: Path) -> None:
     assert esper(project, "check").returncode == 1
 
 
+def test_a_ticket_that_says_fixed_excuses_nothing(project: Path) -> None:
+    esper(project, "run")
+    (ticket,) = (project / "tickets").glob("*.yaml")
+    ticket.write_text(ticket.read_text().replace("status: open", "status: fixed"))
+    assert esper(project, "check").returncode == 1
+
+
 def test_a_fixed_finding_closes_its_ticket_and_its_return_opens_it(project: Path) -> None:
     esper(project, "run")
     (ticket,) = (project / "tickets").glob("*.yaml")
