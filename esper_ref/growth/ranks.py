@@ -30,6 +30,7 @@ def joined(device: str) -> Iterator[torch.device]:
     dist.init_process_group(BACKENDS.get(device, "gloo"))
     try:
         yield own
+        dist.barrier()  # leave together: a rank that goes while another still writes may abort
     finally:
         dist.destroy_process_group()
 
