@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
-from itertools import product
 from typing import Any, ClassVar
 
 import torch
@@ -17,8 +16,10 @@ from esper_audit.probe import Probe
 from esper_audit.subject import Draw, Module
 from esper_audit.verdict import Plain
 
-# The first one twice: some break, or compile anew, at the second call only.
-BATCHES = (2, 2, 3)
+# (training, gradients, batch): any two of a mode, gradients or none and a batch size meet in one of them.
+# The first comes back at the end, when the others have been there.
+SETTINGS = ((True, True, 2), (True, False, 3), (False, True, 3), (False, False, 2), (True, True, 2))
+CALLS = 2  # some break, or compile anew, at the second call only
 # Of single precision: the compiler may join operations that were rounded one by one.
 ROUNDING = 1e-5
 
@@ -26,9 +27,9 @@ ROUNDING = 1e-5
 class Fullgraph(Probe[Module]):
     """A forward compiles into one graph in every state, and stays compiled.
 
-    What: in train and in eval mode, with gradients and without, for two batch sizes and repeated calls,
-    dynamo is told to refuse any graph break; a repeated call must not compile anew, and the compiled
-    output must agree with the eager one.
+    What: in train and in eval mode, with gradients and without, for two batch sizes, each met with each of
+    the others, and for repeated calls, dynamo is told to refuse any graph break; a repeated call, or one as
+    before all the others, must not compile anew; and the compiled output must agree with the eager one.
 
     Why: a break costs more than the graph gains, and dynamo breaks without a word: at a print, an
     `.item()`, a branch on a value. An attribute that counts calls compiles eight times and then
@@ -52,29 +53,31 @@ class Fullgraph(Probe[Module]):
     }
 
     def measure(self, subject: Module, state: str) -> Iterator[Reading]:
-        """Compile and run in every mode."""
-        graphs = 0
-        for training, recording in product((True, False), (True, False)):
+        """Compile once, and run in every setting."""
+        compiled, eager = (subject.at(state) for _ in range(2))
+        function = Compiled(_bound(subject, compiled))
+        calls, passed = (_bound(subject, eager), function), 0
+        for number, setting in enumerate(SETTINGS):
+            training, recording, batch = setting
             witness: dict[str, Plain] = {"training": training, "gradients": recording}
-            compiled, eager = (subject.at(state).train(training) for _ in range(2))
-            function = Compiled(_bound(subject, compiled))
-            for call, batch in enumerate(BATCHES):
+            for module in (compiled, eager):
+                module.train(training)
+            for call in range(CALLS):
                 where = {**witness, "batch": batch, "call": call}
                 inputs, before = subject.inputs(Draw(subject.dims[0], batch=batch)), function.graphs
                 try:
-                    calls = (_bound(subject, eager), function)
                     wanted, output = _answers(calls, inputs, recording=recording)
                 except GraphBreak as reason:
                     yield Reading("break", 1.0, {**where, "reason": f"{reason}"})
                     return
                 yield Reading("break", 0.0)
-                anew = function.graphs - before if batch in BATCHES[:call] else 0
-                yield Reading("recompiles", float(anew), where)
+                is_known = call > 0 or setting in SETTINGS[:number]
+                yield Reading("recompiles", float(is_known * (function.graphs - before)), where)
                 gap = difference(wanted, output) / (largest(wanted) or 1.0)
                 yield Reading("differs", gap, where)
                 # What returns its own input leaves nothing to compile, and nothing to break.
-                graphs += function.graphs + (output is inputs)
-        yield Reading("graphs", float(graphs))
+                passed += output is inputs
+        yield Reading("graphs", float(function.graphs + passed))
 
 
 def _bound(subject: Module, module: Any) -> Callable[[Tensor], Tensor]:

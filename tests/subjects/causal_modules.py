@@ -50,6 +50,23 @@ class BufferMask(Attention):
         return scores + self.mask[:length, :length]
 
 
+class LargeNegativeMask(Attention):
+    def masked(self, scores: Tensor) -> Tensor:
+        return scores.masked_fill(future(scores.shape[-1]), -1e9)
+
+
+class TriangleInABuffer(Attention):
+    """nanoGPT's way: a triangle of ones is a buffer, and what it leaves out is minus infinity."""
+
+    def __init__(self, dim: int) -> None:
+        super().__init__(dim)
+        self.register_buffer("triangle", torch.ones(LONGEST, LONGEST).tril(), persistent=False)
+
+    def masked(self, scores: Tensor) -> Tensor:
+        length = scores.shape[-1]
+        return scores.masked_fill(self.triangle[:length, :length] == 0, -math.inf)
+
+
 class MaskedBias(Attention):
     """GPT-2's way: the value that masks is a buffer."""
 
@@ -84,6 +101,17 @@ class ZeroProjection(Attention):
         super().__init__(dim)
         nn.init.zeros_(self.proj.weight)
         nn.init.zeros_(self.proj.bias)
+
+
+class ZeroScale(nn.Module):
+    """A learned share of a causal branch, zero at birth."""
+
+    def __init__(self, dim: int) -> None:
+        super().__init__()
+        self.branch, self.scale = Attention(dim), nn.Parameter(torch.zeros(dim))
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x + self.scale * self.branch(x)
 
 
 class LeftPaddedConv(nn.Module):
@@ -167,11 +195,14 @@ class LanguageModel(nn.Module):
 SOUND: dict[str, type[nn.Module]] = {
     "mask-of-minus-infinity": Attention,
     "fused-attention": FusedAttention,
+    "mask-of-minus-1e9": LargeNegativeMask,
     "mask-in-a-buffer": BufferMask,
+    "triangle-in-a-buffer": TriangleInABuffer,
     "masked-bias-in-a-buffer": MaskedBias,
     "mask-in-a-frozen-parameter": FrozenMask,
     "mask-in-a-trainable-parameter": TrainableMask,
     "zero-projection": ZeroProjection,
+    "zero-scale": ZeroScale,
     "softmax-output": SoftmaxOutput,
     "left-padded-convolution": LeftPaddedConv,
     "running-mean": RunningMean,
