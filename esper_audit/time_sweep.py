@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 
 import torch
 
+from esper_audit.precision import Precision
 from esper_audit.verdict import Plain
 
 
@@ -16,11 +17,17 @@ class Glance:
     draw: int
     mode: str
     length: int
+    precision: Precision
 
     @property
     def witness(self) -> dict[str, Plain]:
         """The setting, for a record."""
-        return {"draw": self.draw, "mode": self.mode, "length": self.length}
+        return {
+            "draw": self.draw,
+            "mode": self.mode,
+            "length": self.length,
+            "dtype": self.precision.name,
+        }
 
 
 @dataclass

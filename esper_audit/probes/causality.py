@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from typing import ClassVar
 
 import torch
@@ -18,6 +19,7 @@ from esper_audit.dependency import (
 )
 from esper_audit.finding import Category, Severity
 from esper_audit.measurement import Limit, Limits, Reading, control, none_of
+from esper_audit.precision import ROUNDINGS, precision_of
 from esper_audit.probe import Probe
 from esper_audit.redraw import redraw
 from esper_audit.rule import Options
@@ -29,7 +31,6 @@ DRAWS = (0, 1, 2)  # birth, and two in which nothing hides behind a zero
 # How far later inputs are altered, and whether gradients are recorded meanwhile: what saturates at
 # one scale shows at the other, and a module may take another path for inference.
 PATHS = ((1, False), (30, False), (30, True))
-PREFIX_NOISE = 1e-11  # of float64: a product of another shape is summed in another order
 OTHER = 100  # the random seed of what takes the place of the later inputs
 
 
@@ -46,9 +47,9 @@ class Causality(Probe[Module]):
     """The output at t does not depend on inputs after t.
 
     What: at birth and with parameters drawn anew, in eval and in train mode, at several lengths and
-    positions, three detectors in float64: the gradient of the outputs up to t at later inputs is
-    exactly zero; other later inputs change nothing, bit for bit; leaving them out changes nothing
-    either. And the same call twice gives the same answer.
+    positions, three detectors, in float64 if the module takes it: the gradient of the outputs up to t
+    at later inputs is exactly zero; other later inputs change nothing, bit for bit; leaving them out
+    changes nothing but the rounding. And the same call twice gives the same answer.
 
     Why: a block that sees the future inside a causal host trains to copy the next token. The loss
     looks excellent, and generation does not work.
@@ -69,7 +70,7 @@ class Causality(Probe[Module]):
         "remembers": none_of("the same call twice gives two answers: it remembers the first"),
         "altered": none_of("outputs up to a position change with inputs after it"),
         "prefix": Limit(
-            "at most", PREFIX_NOISE, "outputs up to a position change with the length of the rest"
+            "at most", ROUNDINGS, "outputs up to a position change with the length of the rest"
         ),
         "gradient": none_of("outputs up to a position have a gradient at inputs after it"),
         "input-alive": control("no output depends on any input, so nothing was seen"),
@@ -86,15 +87,18 @@ class Causality(Probe[Module]):
         """Sweep draws, modes and lengths; the controls are of the whole sweep."""
         seen = Seen()
         beyond = (self.parameters.block + 1,) if self.parameters.block else ()
-        for draw in DRAWS:
-            for mode in self.parameters.modes:
-                module = subject.at(state, seed=draw).double()
+        lengths = (*self.parameters.lengths, *beyond)
+        first = Draw(subject.dims[0], length=lengths[0])
+        for mode in self.parameters.modes:
+            precision = precision_of(subject, state, first, training=mode == "train")
+            for draw in DRAWS:
+                module = subject.at(state, seed=draw).to(precision.dtype)
                 redraw(module, draw)
                 module.train(mode == "train")
                 sight = Sight(subject, module, self.parameters.axis)
                 seen.trainable |= {n for n, p in module.named_parameters() if p.requires_grad}
-                for length in (*self.parameters.lengths, *beyond):
-                    yield from self._look(sight, Glance(draw, mode, length), seen)
+                for length in lengths:
+                    yield from self._look(sight, Glance(draw, mode, length, precision), seen)
         dead = seen.trainable - seen.live
         yield Reading("input-alive", float(seen.inputs_matter))
         yield Reading("parameters-dead", float(len(dead)), {"first": min(dead, default="none")})
@@ -119,15 +123,17 @@ class Causality(Probe[Module]):
                     gap = altered_difference(sight, sequence, other * scale, at, whole)
                     where = {"position": at, "scale": scale, "gradients": recording}
                     yield Reading("altered", gap, {**glance.witness, **where})
-        for at in () if is_random else boundaries:
+        for at in () if is_random or not glance.precision.tells else boundaries:
             with torch.no_grad():
                 change = prefix_difference(sight, sequence, at, first)
             if change is not None:
                 seen.prefixes += 1
-                yield Reading("prefix", change, {**glance.witness, "position": at})
+                roundings = change / glance.precision.unit
+                yield Reading("prefix", roundings, {**glance.witness, "position": at})
 
     def _sequence(self, sight: Sight, glance: Glance, seed: int) -> Tensor:
-        drawn = Draw(sight.subject.dims[0], length=glance.length, seed=seed, dtype=torch.float64)
+        drawn = Draw(sight.subject.dims[0], length=glance.length, seed=seed)
+        drawn = replace(drawn, dtype=glance.precision.dtype)
         return sight.subject.inputs(drawn).movedim(self.parameters.axis, 1)
 
     def reproducer(self, subject: Module, state: str, witness: Mapping[str, Plain]) -> str:
@@ -135,6 +141,7 @@ class Causality(Probe[Module]):
         if "position" not in witness:
             return super().reproducer(subject, state, witness)
         draw, length, at = witness["draw"], witness["length"], witness["position"]
+        dtype = f"torch.{witness['dtype']}"
         axis = self.parameters.axis
         return (
             "import torch\n"
@@ -144,11 +151,11 @@ class Causality(Probe[Module]):
             "from esper_audit.subject import Draw\n"
             "from esper_audit.subject_file import subject_of\n\n"
             f"subject = subject_of({subject.source!r}, {subject.name!r})\n"
-            f"module = subject.at({state!r}, seed={draw}).double()\n"
+            f"module = subject.at({state!r}, seed={draw}).to({dtype})\n"
             f"redraw(module, {draw})\n"
             f"sight = Sight(subject, module.train({witness['mode'] == 'train'}), {axis})\n"
             f"x, other = (subject.inputs(Draw({subject.dims[0]}, length={length}, seed=seed, "
-            f"dtype=torch.float64)).movedim({axis}, 1) for seed in ({draw}, {OTHER}))\n"
+            f"dtype={dtype})).movedim({axis}, 1) for seed in ({draw}, {OTHER}))\n"
             "whole = sight(x)\n"
             f"print('altered', altered_difference(sight, x, other, {at}, whole))\n"
             f"print('prefix', prefix_difference(sight, x, {at}, whole))\n"

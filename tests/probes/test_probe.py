@@ -67,12 +67,12 @@ def test_an_expectation_that_holds_again_is_an_unexpected_pass() -> None:
 
 
 def test_a_probe_that_raises_is_no_verdict_and_never_a_pass() -> None:
-    def fails_when_doubled(dim: int) -> nn.Module:
+    def fails_when_converted(dim: int) -> nn.Module:
         module = nn.Linear(dim, dim)
-        module.double = lambda: module.no_such_method()  # type: ignore[method-assign]
+        module.to = lambda _: module.no_such_method()  # type: ignore[method-assign,assignment]
         return module
 
-    record = measured(units([replace(linear(promise("causality")), build=fails_when_doubled)])[-1])
+    record = measured(units([replace(linear(promise("causality")), build=fails_when_converted)])[-1])
     assert (record.verdict, record.code) == (Verdict.NO_VERDICT, "raised")
 
 

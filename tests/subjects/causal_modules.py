@@ -114,6 +114,30 @@ class ZeroScale(nn.Module):
         return x + self.scale * self.branch(x)
 
 
+class SingleSoftmax(Attention):
+    """The softmax is computed in single precision, whatever comes in."""
+
+    dtype = torch.float32
+
+    def forward(self, x: Tensor) -> Tensor:
+        q, k, v = self.qkv(x).chunk(3, dim=-1)
+        weights = torch.softmax(self.masked(q @ k.transpose(1, 2)), dim=-1, dtype=self.dtype)
+        return x + self.proj(weights.to(x.dtype) @ v)
+
+
+class HalfSoftmax(SingleSoftmax):
+    """Rounds so coarsely that the length of what is left out could hide in it."""
+
+    dtype = torch.bfloat16
+
+
+class SingleOnly(Attention):
+    """Refuses double precision, by a table that it makes itself."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return super().forward(x) + self.proj(torch.arange(x.shape[-1]).float() / 8.0)
+
+
 class LeftPaddedConv(nn.Module):
     def __init__(self, dim: int) -> None:
         super().__init__()
@@ -203,6 +227,8 @@ SOUND: dict[str, type[nn.Module]] = {
     "mask-in-a-trainable-parameter": TrainableMask,
     "zero-projection": ZeroProjection,
     "zero-scale": ZeroScale,
+    "softmax-in-single-precision": SingleSoftmax,
+    "refuses-double-precision": SingleOnly,
     "softmax-output": SoftmaxOutput,
     "left-padded-convolution": LeftPaddedConv,
     "running-mean": RunningMean,

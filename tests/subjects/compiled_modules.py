@@ -103,6 +103,17 @@ class HasABackward(Linear):
         return Doubled.apply(x)
 
 
+class FillsACache(Linear):
+    """The first call makes what the second finds: a graph for each, and no more."""
+
+    mask: Tensor | None = None
+
+    def also(self, x: Tensor) -> Tensor:
+        if self.mask is None:
+            self.mask = torch.ones(x.shape[1], 1)
+        return x * self.mask
+
+
 class NothingToCompile(Linear):
     def forward(self, x: Tensor) -> Tensor:
         return x
@@ -121,5 +132,6 @@ SOUND = (
     CountsInABuffer,
     ForgetsGradients,
     HasABackward,
+    FillsACache,
     NothingToCompile,
 )
