@@ -127,6 +127,7 @@ DECODERS: dict[str, dict[str, Any]] = {
     "value-residual": {"add_value_residual": True},
     "gated-residual": {"gate_residual": True},
     "orthogonal-residual": {"orthog_residual": True},
+    "split-residual": {"mv_split_residual": True},
     "hyper-connections": {"num_residual_streams": 2},
     "integrated-layers": {"integrate_layers": True},
     "dynamic-tanh": {"use_dynamic_tanh": True},
