@@ -96,7 +96,7 @@ class Asked(msgspec.Struct, frozen=True):
         return self._check(project, request)
 
     def _check(self, project: Project, request: pipeline.Request) -> tuple[int, str]:
-        with progress_bar() as progress:
+        with progress_bar("files") as (progress,):
             audit = pipeline.check(project, request, progress)
         said = self._rendered(audit, project)
         if not audit.not_analysed:

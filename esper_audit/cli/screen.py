@@ -30,14 +30,17 @@ def paint(pieces: Iterable[Piece]) -> str:
 
 
 @contextmanager
-def progress_bar() -> Iterator[Progress | None]:
-    """Show how many files are done, on standard error and only if that is a terminal."""
+def progress_bar(*counted: str) -> Iterator[tuple[Progress | None, ...]]:
+    """Show how many of each are done, on standard error and only if that is a terminal."""
     if not sys.stderr.isatty():
-        yield None
+        yield (None,) * len(counted)
         return
     from rich.console import Console
     from rich.progress import Progress as Bar
+    from rich.progress import TaskID
+
+    def shown(task: TaskID) -> Progress:
+        return lambda done, of: bar.update(task, completed=done, total=of)
 
     with Bar(console=Console(stderr=True), transient=True) as bar:
-        task = bar.add_task("files", total=None)
-        yield lambda done, of: bar.update(task, completed=done, total=of)
+        yield tuple(shown(bar.add_task(what, total=None)) for what in counted)
