@@ -94,9 +94,9 @@ class Subject:
 
     def at(self, state: str, *arguments: int, seed: int = 0) -> Any:
         """Return a new one in a state, built from a random seed; its width is the first declared."""
-        import torch
+        from esper_audit.steady import begin_streams
 
-        torch.manual_seed(seed)
+        begin_streams(seed)
         built = self.build(*(arguments or self.arguments()))
         self.states[state](built)
         return built
