@@ -83,7 +83,7 @@ def _finding(root: str, place: Place, records: Sequence[Record]) -> Finding:
         location=Location(place.path, place.line, 1, place.line, end_column, place.symbol),
         check=first.probe,
         contract=first.contract,
-        message=f"{', '.join(subjects)}: {first.message}",
+        message=f"{', '.join(subjects)}: {_sentence(first)}",
         severity=first.severity,
         category=first.category,
         confidence=Confidence.HIGH,
@@ -93,6 +93,11 @@ def _finding(root: str, place: Place, records: Sequence[Record]) -> Finding:
         standing=Standing.MEASURED,
         probed=tuple(map(_evidence, records)),
     )
+
+
+def _sentence(record: Record) -> str:
+    """Return what a broken limit means, without the reading: that is evidence, and may change."""
+    return record.message.rpartition(": ")[0] or record.message
 
 
 def _lines(file: str, place: Place) -> list[str]:

@@ -11,6 +11,7 @@ from esper_audit.audit import Audit
 from esper_audit.finding import Finding, Standing
 from esper_audit.handbook import Handbook
 from esper_audit.tally import is_bad, tally, told, undecided
+from esper_audit.verdict import Verdict
 
 CONTROL_PICTURES = {code: 0x2400 + code for code in range(0x20) if chr(code) not in "\t\n"}
 CONTROL_PICTURES |= {0x7F: 0x2421, **dict.fromkeys(range(0x80, 0xA0), 0xFFFD)}
@@ -138,9 +139,9 @@ def _summary(audit: Audit) -> Iterator[Piece]:
         counted = ", ".join(
             f"{count} {severity}" for severity, count in sorted(by_severity.items())
         )
+        yield Piece(f"{_count(len(audit.findings), 'finding')} ({counted})", "bold")
         files = len({finding.location.path for finding in audit.findings})
-        yield Piece(f"{_count(len(audit.findings), 'finding')} ({counted}) in {files} of ", "bold")
-        yield Piece(_count(audit.files, "file"), "bold")
+        yield Piece(f" in {files} of {_count(audit.files, 'file')}" if audit.files else "", "bold")
     elif audit.records and not audit.files:
         yield Piece("No findings", "bold")
     elif audit.files:
@@ -157,6 +158,11 @@ def _summary(audit: Audit) -> Iterator[Piece]:
         yield Piece(f", {_count(len(audit.excluded), 'file')} excluded by configuration")
     if audit.not_analysed:
         yield Piece(f", {len(audit.not_analysed)} NOT LOOKED AT", "bold red")
+    if audit.records:
+        made = [r for r in audit.records if r.verdict is not Verdict.NOT_APPLICABLE]
+        subjects = len({record.subject for record in made})
+        yield Piece(f"; {_count(len(made), 'unit')} of {_count(subjects, 'subject')} probed\n")
+        return
     yield Piece(f"; {_count(len(audit.checks), 'check')} on")
     yield Piece(f", {len(audit.off)} off\n" if audit.off else "\n")
 
