@@ -45,6 +45,28 @@ class Allow(Table, frozen=True, kw_only=True):
     until: Date | None = None
 
 
+class Expect(Table, frozen=True, kw_only=True):
+    """A promise that is known to be broken: by which detector (the record's `code`) and why.
+
+    Strict: another code is a failure, and a promise that holds again is one too.
+    """
+
+    probe: Text
+    subject: Text
+    code: Text
+    reason: Text
+    state: str = "*"
+    until: Date | None = None
+
+
+class Probing(Table, frozen=True, kw_only=True):
+    """What a probe may use: wall-clock seconds, memory in MiB, and processes at a time (0 chooses)."""
+
+    seconds: Annotated[float, msgspec.Meta(gt=0)] = 60.0
+    memory: Annotated[int, msgspec.Meta(ge=1024)] = 3072
+    workers: Annotated[int, msgspec.Meta(ge=0)] = 0
+
+
 class Config(Table, frozen=True, kw_only=True):
     """Everything that `[tool.esper-audit]` can hold; the defaults are what an unconfigured tree gets."""
 
@@ -59,6 +81,9 @@ class Config(Table, frozen=True, kw_only=True):
     templates: str = ""
     per_path: list[PerPath] = []
     allow: list[Allow] = []
+    subjects: list[Text] = []
+    expect: list[Expect] = []
+    probing: Probing = Probing()
     rules: dict[str, dict[str, Any]] = {}
 
 
@@ -126,7 +151,12 @@ def _explained(message: str, kind: type[msgspec.Struct]) -> str:
 
 
 def _table_at(kind: type[msgspec.Struct], at: str) -> type[msgspec.Struct]:
-    nested: dict[str, type[msgspec.Struct]] = {"per-path": PerPath, "allow": Allow}
+    nested: dict[str, type[msgspec.Struct]] = {
+        "per-path": PerPath,
+        "allow": Allow,
+        "expect": Expect,
+        "probing": Probing,
+    }
     return nested.get(at.strip(".").split("[")[0], kind)
 
 
