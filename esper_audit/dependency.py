@@ -14,6 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from esper_audit.rule import FAILURES
+from esper_audit.steady import begin_streams
 from esper_audit.subject import Module
 
 STREAM = 7
@@ -30,7 +31,7 @@ class Sight:
 
     def __call__(self, sequence: Tensor, stream: int = STREAM) -> Tensor:
         """Return the output (batch, time, ...)."""
-        torch.manual_seed(stream)
+        begin_streams(stream)
         output = self.subject.call(self.module, sequence.movedim(1, self.axis))
         return output.movedim(self.axis, 1)
 

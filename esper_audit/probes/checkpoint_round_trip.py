@@ -16,6 +16,7 @@ from esper_audit.finding import Category, Severity
 from esper_audit.measurement import Limits, Reading, none_of
 from esper_audit.probe import Probe
 from esper_audit.rule import FAILURES
+from esper_audit.steady import begin_streams
 from esper_audit.subject import Checkpointed, Draw
 
 STEPS_BEFORE = 2
@@ -66,7 +67,7 @@ class CheckpointRoundTrip(Probe[Checkpointed]):
             yield Reading("not-plain", 1.0, {"error": f"{error}".splitlines()[0]})
             return
         yield Reading("not-plain", 0.0)
-        torch.manual_seed(OTHER_SEED)
+        begin_streams(OTHER_SEED)
         loaded = (subject.fresh or subject.build)(subject.dims[0])
         try:
             subject.load(loaded, loaded_state)
@@ -102,7 +103,7 @@ def _output(subject: Checkpointed, module: Any) -> Tensor:
 
 def _live(subject: Checkpointed, module: Any, step: int) -> dict[str, Tensor]:
     """Take a training step and what lies between two of them; return the gradients by name."""
-    torch.manual_seed(step)
+    begin_streams(step)
     output = subject.call(module.train(), subject.inputs(Draw(subject.dims[0], seed=step)))
     module.zero_grad(set_to_none=True)
     if output.requires_grad:

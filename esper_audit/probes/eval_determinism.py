@@ -15,6 +15,7 @@ from esper_audit.measurement import Limit, Limits, Reading, control, none_of
 from esper_audit.precision import ROUNDINGS, precision_of
 from esper_audit.probe import Probe
 from esper_audit.rule import Options
+from esper_audit.steady import begin_streams
 from esper_audit.subject import Draw, Module
 
 BATCH = 3
@@ -67,17 +68,17 @@ class EvalDeterminism(Probe[Module]):
         inputs, other = map(subject.inputs, draws)
         before = _state(module)
         with torch.no_grad():
-            torch.manual_seed(0)
+            begin_streams(0)
             stream = torch.get_rng_state()
             first = subject.call(module, inputs)
             moved = not torch.equal(stream, torch.get_rng_state())
             yield Reading("stream", float(moved))
-            torch.manual_seed(0)
+            begin_streams(0)
             subject.call(module, other)
-            torch.manual_seed(0)
+            begin_streams(0)
             again = subject.call(module, inputs)
             yield Reading("remembers", difference(first, again))
-            torch.manual_seed(1)
+            begin_streams(1)
             yield Reading("random", difference(again, subject.call(module, inputs)))
             changed = _changed(module, before)
             first_changed = {"first": changed[0]} if changed else {}

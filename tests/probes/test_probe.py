@@ -62,7 +62,9 @@ def test_a_probe_that_raises_is_no_verdict_and_never_a_pass() -> None:
         module.to = lambda _: module.no_such_method()  # type: ignore[method-assign,assignment]
         return module
 
-    record = measured(units([replace(linear(promise("causality")), build=fails_when_converted)])[-1])
+    record = measured(
+        units([replace(linear(promise("causality")), build=fails_when_converted)])[-1]
+    )
     assert (record.verdict, record.code) == (Verdict.NO_VERDICT, "raised")
 
 

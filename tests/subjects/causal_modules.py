@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import random
 
 import torch
 from torch import Tensor, nn
@@ -189,6 +190,13 @@ class DroppingOut(Attention):
         return F.dropout(super().forward(x), 0.3, self.training)
 
 
+class SkippingLayers(Attention):
+    """Whether it does anything in training is drawn from Python's own stream."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x if self.training and random.random() < 0.5 else super().forward(x)
+
+
 class MixingBatch(nn.Module):
     """Rows of a batch see each other, at the same time."""
 
@@ -234,5 +242,6 @@ SOUND: dict[str, type[nn.Module]] = {
     "running-mean": RunningMean,
     "lstm": Recurrent,
     "dropout-in-train": DroppingOut,
+    "layers-skipped-in-train": SkippingLayers,
     "rows-of-a-batch-mix": MixingBatch,
 }
