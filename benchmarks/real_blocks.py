@@ -1,36 +1,18 @@
 """Blocks of timm, x-transformers and torchtune as subjects: what a user writes to have other people's code probed.
 
-Install the three libraries, and name `subjects` in the configuration, or run this file: it prints what
-is not a pass, and at the end how many of each. Nothing of the libraries is changed.
+Install the three libraries, and `esper-audit probe benchmarks/real_blocks.py:subjects`. Nothing of
+them is changed, and nothing of it guessed: what a block is meant to keep is promised here.
 """
 
 from __future__ import annotations
 
-import sys
-from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import partial
 from typing import Any
 
 import torch
-from timm import layers
+from timm import layers, models
 from timm.layers.cbam import CbamModule
-from timm.models import (
-    cait,
-    convnext,
-    edgenext,
-    eva,
-    fastvit,
-    focalnet,
-    inception_next,
-    metaformer,
-    mlp_mixer,
-    repvit,
-    resnet,
-    starnet,
-    swin_transformer,
-    vision_transformer,
-)
 from timm.models._efficientnet_blocks import InvertedResidual
 from torch import Tensor, nn
 from torchtune import modules as tune
@@ -52,13 +34,11 @@ Build = Callable[[int], nn.Module]
 Inputs = Callable[[Draw], Tensor]
 Call = Callable[[Any, Tensor], Tensor]
 
-OF_ALL = (
-    promise("checkpoint-round-trip"),
-    promise("fullgraph"),
-    promise("eval-determinism"),
-)
+KEPT_BY_ALL = ("checkpoint-round-trip", "fullgraph", "eval-determinism")
+OF_ALL = tuple(promise(probe) for probe in KEPT_BY_ALL)
 OF_BLOCKS = (*OF_ALL, promise("shape-preserving"))
-OF_ACTIVATIONS = (*OF_ALL, promise("shape-preserving", aliases=True))
+OF_DROPS = (*OF_ALL, promise("shape-preserving", aliases=True))
+OF_WINDOWS = (*OF_ALL, promise("shape-preserving", pictures=False))  # channels are the last axis
 CAUSAL = (*OF_BLOCKS, promise("causality"))
 LANGUAGE = (*OF_ALL, promise("causality"))
 
@@ -254,13 +234,13 @@ def _layer(dim: int, scale: Callable[[], nn.Module] | None = None) -> nn.Module:
 def timm() -> Iterator[Subject]:
     yield from declared("timm", PICTURE_BLOCKS, pictures, OF_BLOCKS)
     yield from declared("timm", TOKEN_BLOCKS, sequences, OF_BLOCKS)
-    yield from declared("timm", DROPPING, pictures, OF_ACTIVATIONS)
+    yield from declared("timm", DROPPING, pictures, OF_DROPS)
     swin = {f"swin-shift-{shift}": partial(_swin, shift=shift) for shift in (0, 2)}
-    yield from declared("timm", swin, _channels_last, OF_BLOCKS)
+    yield from declared("timm", swin, _channels_last, OF_WINDOWS)
 
 
 def _swin(dim: int, shift: int) -> nn.Module:
-    return swin_transformer.SwinTransformerBlock(
+    return models.swin_transformer.SwinTransformerBlock(
         dim, (8, 8), HEADS, window_size=4, shift_size=shift
     )
 
@@ -272,23 +252,22 @@ def _channels_last(draw: Draw) -> Tensor:
 
 
 PICTURE_BLOCKS: dict[str, Build] = {
-    "convnext": convnext.ConvNeXtBlock,
-    "convnext-grn": partial(convnext.ConvNeXtBlock, use_grn=True, ls_init_value=None),
-    "resnet-basic": lambda dim: resnet.BasicBlock(dim, dim),
-    "resnet-bottleneck": lambda dim: resnet.Bottleneck(dim, dim // 4),
-    "resnet-se": lambda dim: resnet.BasicBlock(dim, dim, attn_layer=layers.SEModule),
+    "convnext": models.convnext.ConvNeXtBlock,
+    "convnext-grn": partial(models.convnext.ConvNeXtBlock, use_grn=True, ls_init_value=None),
+    "resnet-basic": lambda dim: models.resnet.BasicBlock(dim, dim),
+    "resnet-bottleneck": lambda dim: models.resnet.Bottleneck(dim, dim // 4),
+    "resnet-se": lambda dim: models.resnet.BasicBlock(dim, dim, attn_layer=layers.SEModule),
     "inverted-residual": lambda dim: InvertedResidual(dim, dim, exp_ratio=2.0),
-    "meta-former": metaformer.MetaFormerBlock,
-    "inception-next": partial(inception_next.MetaNeXtBlock, drop_path=0.2),
-    "focal-net": focalnet.FocalNetBlock,
-    "star-net": starnet.Block,
-    "edge-next": edgenext.ConvBlock,
-    "fast-vit-mixer": fastvit.RepMixerBlock,
-    "rep-vit": lambda dim: repvit.RepViTBlock(dim, 2, 3, use_se=True, act_layer=nn.GELU),
+    "meta-former": models.metaformer.MetaFormerBlock,
+    "inception-next": partial(models.inception_next.MetaNeXtBlock, drop_path=0.2),
+    "focal-net": models.focalnet.FocalNetBlock,
+    "star-net": models.starnet.Block,
+    "edge-next": models.edgenext.ConvBlock,
+    "fast-vit-mixer": models.fastvit.RepMixerBlock,
+    "rep-vit": lambda dim: models.repvit.RepViTBlock(dim, 2, 3, use_se=True, act_layer=nn.GELU),
     "squeeze-excite": layers.SEModule,
     "effective-se": layers.EffectiveSEModule,
     "eca": layers.EcaModule,
-    "ceca": layers.CecaModule,
     "cbam": CbamModule,
     "global-context": layers.GlobalContext,
     "gather-excite": layers.GatherExcite,
@@ -297,11 +276,9 @@ PICTURE_BLOCKS: dict[str, Build] = {
     "split-attention": layers.SplitAttn,
     "attention-2d": partial(layers.Attention2d, num_heads=HEADS),
     "layer-norm-2d": layers.LayerNorm2d,
-    "group-norm-1": layers.GroupNorm1,
     "rms-norm-2d": layers.RmsNorm2d,
     "batch-norm-act": layers.BatchNormAct2d,
     "evo-norm-b0": layers.EvoNorm2dB0,
-    "evo-norm-s0": partial(layers.EvoNorm2dS0, groups=4),
     "filter-response-norm": layers.FilterResponseNormTlu2d,
     "blur-pool": partial(layers.BlurPool2d, stride=1),
 }
@@ -310,35 +287,17 @@ DROPPING: dict[str, Build] = {
     "drop-block": lambda _dim: layers.DropBlock2d(0.3, block_size=3),
 }
 TOKEN_BLOCKS: dict[str, Build] = {
-    "vit": partial(vision_transformer.Block, num_heads=HEADS),
+    "vit": partial(models.vision_transformer.Block, num_heads=HEADS),
     "vit-layer-scale": partial(
-        vision_transformer.Block, num_heads=HEADS, init_values=1e-5, drop_path=0.2, qk_norm=True
+        models.vision_transformer.Block, num_heads=HEADS, init_values=1e-5, drop_path=0.2
     ),
-    "vit-parallel": partial(vision_transformer.ParallelScalingBlock, num_heads=HEADS),
-    "vit-differential": partial(vision_transformer.DiffParallelScalingBlock, num_heads=HEADS),
-    "eva": partial(eva.EvaBlock, num_heads=HEADS, swiglu_mlp=True),
-    "cait": partial(cait.LayerScaleBlock, num_heads=HEADS),
-    "mixer": lambda dim: mlp_mixer.MixerBlock(dim, seq_len=8),
-    "res-mlp": lambda dim: mlp_mixer.ResBlock(dim, seq_len=8),
-    "gated-mlp": lambda dim: mlp_mixer.SpatialGatingBlock(dim, seq_len=8),
+    "vit-parallel": partial(models.vision_transformer.ParallelScalingBlock, num_heads=HEADS),
+    "vit-differential": partial(
+        models.vision_transformer.DiffParallelScalingBlock, num_heads=HEADS
+    ),
+    "eva": partial(models.eva.EvaBlock, num_heads=HEADS, swiglu_mlp=True),
+    "cait": partial(models.cait.LayerScaleBlock, num_heads=HEADS),
+    "mixer": lambda dim: models.mlp_mixer.MixerBlock(dim, seq_len=8),
+    "res-mlp": lambda dim: models.mlp_mixer.ResBlock(dim, seq_len=8),
+    "gated-mlp": lambda dim: models.mlp_mixer.SpatialGatingBlock(dim, seq_len=8),
 }
-
-
-def main() -> None:
-    from esper_audit.probe import run
-    from esper_audit.subject_file import load_subjects
-    from esper_audit.verdict import Verdict
-
-    verdicts: Counter[Verdict] = Counter()
-    chosen = [
-        s for s in load_subjects(f"{__file__}:subjects") if not sys.argv[1:] or s.name in sys.argv
-    ]
-    for record in run(chosen):
-        verdicts[record.verdict] += bool(record.state)
-        if record.state and record.verdict is not Verdict.PASS:
-            print(f"{record.unit}: {record.verdict} {record.code}: {record.message}")
-    print(len(chosen), "subjects:", dict(verdicts))
-
-
-if __name__ == "__main__":
-    main()

@@ -118,7 +118,7 @@ class Causality(Probe[Module]):
             yield Reading("gradient", later, {**glance.witness, "position": at})
         for scale, recording in PATHS if sequence.is_floating_point() else ((1, False), (1, True)):
             with torch.set_grad_enabled(recording):
-                whole = sight(sequence)
+                whole = sight(sequence) if recording else first
                 for at in boundaries:
                     gap = altered_difference(sight, sequence, other * scale, at, whole)
                     where = {"position": at, "scale": scale, "gradients": recording}
