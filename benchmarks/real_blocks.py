@@ -261,8 +261,6 @@ PICTURE_BLOCKS: dict[str, Build] = {
     "meta-former": models.metaformer.MetaFormerBlock,
     "inception-next": partial(models.inception_next.MetaNeXtBlock, drop_path=0.2),
     "focal-net": models.focalnet.FocalNetBlock,
-    "star-net": models.starnet.Block,
-    "edge-next": models.edgenext.ConvBlock,
     "fast-vit-mixer": models.fastvit.RepMixerBlock,
     "rep-vit": lambda dim: models.repvit.RepViTBlock(dim, 2, 3, use_se=True, act_layer=nn.GELU),
     "squeeze-excite": layers.SEModule,
@@ -280,7 +278,6 @@ PICTURE_BLOCKS: dict[str, Build] = {
     "batch-norm-act": layers.BatchNormAct2d,
     "evo-norm-b0": layers.EvoNorm2dB0,
     "filter-response-norm": layers.FilterResponseNormTlu2d,
-    "blur-pool": partial(layers.BlurPool2d, stride=1),
 }
 DROPPING: dict[str, Build] = {
     "drop-path": lambda _dim: layers.DropPath(0.3),

@@ -141,7 +141,7 @@ class Causality(Probe[Module]):
         if "position" not in witness:
             return super().reproducer(subject, state, witness)
         draw, length, at = witness["draw"], witness["length"], witness["position"]
-        dtype = f"torch.{witness['dtype']}"
+        dtype, scale = f"torch.{witness['dtype']}", witness.get("scale", 1)
         axis = self.parameters.axis
         return (
             "import torch\n"
@@ -156,8 +156,9 @@ class Causality(Probe[Module]):
             f"sight = Sight(subject, module.train({witness['mode'] == 'train'}), {axis})\n"
             f"x, other = (subject.inputs(Draw({subject.dims[0]}, length={length}, seed=seed, "
             f"dtype={dtype})).movedim({axis}, 1) for seed in ({draw}, {OTHER}))\n"
-            "whole = sight(x)\n"
-            f"print('altered', altered_difference(sight, x, other, {at}, whole))\n"
-            f"print('prefix', prefix_difference(sight, x, {at}, whole))\n"
+            f"with torch.set_grad_enabled({witness.get('gradients', False)}):\n"
+            "    whole = sight(x)\n"
+            f"    altered = altered_difference(sight, x, other * {scale}, {at}, whole)\n"
+            f"    print('altered', altered, 'prefix', prefix_difference(sight, x, {at}, whole))\n"
             f"print('gradient', *later_gradients(sight, x, [{at}]))\n"
         )
