@@ -106,7 +106,15 @@ class Broadcasts(nn.Module):
         return x * self.scale
 
 
+class CastsBack(Linear):
+    def forward(self, x: Tensor) -> Tensor:
+        return super().forward(x).to(x.dtype)
+
+
 def cases() -> Iterator[Case]:
+    yield sound(_module(CastsBack, sequences, autocast=True))
+    yield sound(_module(Convolution, pictures, "residual-in-float32", autocast=True))
+    yield broken(_module(Linear, sequences, "lowered-by-autocast", autocast=True), "autocast")
     yield sound(_module(Convolution, pictures))
     yield sound(_module(Linear, sequences))
     yield sound(_module(Strict, pictures, strict=True))
