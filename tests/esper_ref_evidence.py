@@ -28,6 +28,7 @@ from esper_ref.lifecycle import ShapeProbe
 from esper_ref.slot import NEXT_STAGE
 
 STAGE_OF_GATE = {gate: stage for stage, gate in GATE_OF_STAGE.items()}
+STAGE_BEFORE = {after: before for before, after in NEXT_STAGE.items()}
 
 
 def gates() -> Iterator[Gate]:
@@ -63,7 +64,7 @@ def _complete(_level: GateLevel) -> SeedState:
     state = SeedState("r0c0", "cnn", seed_id="seed", blueprint_id="conv_light", epochs_in_stage=9)
     state.shape_probe = ShapeProbe((2, 8, 9, 7), None)
     state.controller = AlphaController(1.0, 1.0, 1.0)
-    for accuracy in (10.0, 20.0):
+    for accuracy in (10.0, 20.0, 15.0):
         state.metrics.record_accuracy(accuracy)
     for _ in range(3):
         state.metrics.record_counterfactual(5.0)
@@ -107,10 +108,24 @@ def _lacking(level: GateLevel) -> Mapping[str, SeedState]:
         setattr(state.metrics if holder else state, name, nothing)
         lacking[path] = state
     if level in (GateLevel.G2, GateLevel.G4, GateLevel.G5):
-        state = copy.deepcopy(_complete(level))
-        state.metrics.begin_stage(STAGE_OF_GATE[level])
-        lacking["measured in this stage, not in the one before"] = state
+        lacking["measured in this stage"] = measured_before = _complete(level)
+        _enter_again(measured_before, level)
+    if level is GateLevel.G2:
+        lacking["epochs in this stage"] = too_early = _complete(level)
+        _enter_again(too_early, level)
+        for accuracy in (10.0, 20.0):
+            too_early.metrics.record_accuracy(accuracy)
+        lacking["accuracies in this stage"] = unmeasured = _complete(level)
+        _enter_again(unmeasured, level)
+        unmeasured.epochs_in_stage = 9
     return lacking
+
+
+def _enter_again(state: SeedState, level: GateLevel) -> None:
+    """Let a state enter the stage in which a gate is asked, with all that was measured before."""
+    asked_in = STAGE_BEFORE[STAGE_OF_GATE[level]]
+    state.stage = STAGE_BEFORE[asked_in]
+    state.transition(asked_in)
 
 
 def _advanced(
@@ -136,7 +151,7 @@ def _ready(topology: str, target: SeedStage) -> SeedSlot:
 
 def _before(topology: str, target: SeedStage) -> SeedSlot:
     """Return a slot that stands before a stage, with nothing measured in the stage it is in."""
-    (stage,) = (before for before, after in NEXT_STAGE.items() if after is target)
+    stage = STAGE_BEFORE[target]
     if stage is SeedStage.GERMINATED:
         return HostAndSlot(CHANNELS, topology, AlphaAlgorithm.ADD).slot
     slot = _ready(topology, stage)
@@ -167,11 +182,13 @@ def _unready(topology: str, target: SeedStage) -> Mapping[str, SeedSlot]:
             "a seed that keeps the dtype": _with_seed(ready(), _Doubles()),
         }
     if target is SeedStage.BLENDING:
-        unseen, unmeasured = bare(), bare()
-        for _ in range(2):
-            unseen.state.metrics.record_accuracy(50.0)
+        unseen, unmeasured, diverged = bare(), bare(), bare()
+        for slot in (unseen, diverged):
+            for _ in range(2):
+                slot.state.metrics.record_accuracy(50.0)
         _train(unmeasured)
-        return {"gradients": unseen, "accuracies": unmeasured}
+        _train(diverged, math.nan)
+        return {"gradients": unseen, "accuracies": unmeasured, "finite gradients": diverged}
     if target is SeedStage.SHADOWING:
         return {"all of alpha": bare()}
     if target is SeedStage.PROBATIONARY:

@@ -21,6 +21,7 @@ from esper_ref import (
     gradient_ratio,
     sync_gate_decision,
 )
+from esper_ref.growth import ranks
 
 
 def functions() -> Iterator[Subject]:
@@ -51,6 +52,32 @@ def functions() -> Iterator[Subject]:
         decide=lambda sync, seen: sync(GateResult(GateLevel.G2, seen, 1.0, (), (), "seen")).passed,
         promises=[promise("ddp-decision")],
     )
+    for what, shared in {"gradients": _averaged, "totals": _summed, "weights": _copied}.items():
+        yield Decision(
+            name=f"ranks-share-{what}",
+            build=lambda shared=shared: shared,
+            decide=lambda shared, seen: shared(float(seen)) > 0.0,
+            promises=[promise("ddp-decision")],
+        )
+
+
+def _averaged(seen: float) -> float:
+    """Return a gradient that was `seen` on this rank, after the ranks averaged theirs."""
+    weight = nn.Parameter(torch.zeros(2))
+    weight.grad = torch.full((2,), seen)
+    ranks.average_gradients([weight])
+    return float(weight.grad[1])
+
+
+def _summed(seen: float) -> float:
+    return float(ranks.total(torch.tensor(seen)))
+
+
+def _copied(seen: float) -> float:
+    layer = nn.Linear(1, 1)
+    nn.init.constant_(layer.bias, seen)
+    ranks.agree(layer)
+    return float(layer.bias)
 
 
 def alpha_controller() -> Schedule:

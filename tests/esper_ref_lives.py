@@ -27,6 +27,7 @@ from esper_ref.blueprint import BlueprintOption
 from esper_ref.isolation import BLENDED_STAGES
 
 LIVELY = {"cnn": "conv_light", "transformer": "attention"}
+OPTIONS: dict[str, dict[str, BlueprintOption]] = {"cnn": {}, "transformer": {"n_head": 2}}
 VOCABULARY = 11
 CHANNELS = 8
 MODEL_INPUTS = {"cnn": pictures, "transformer": ids(VOCABULARY)}
@@ -77,6 +78,22 @@ def stages(*wanted: SeedStage) -> dict[str, State]:
         return lambda whole: lead(slot_of(whole), stage)
 
     return {stage.name.lower(): leading(stage) for stage in wanted}
+
+
+def ramping(whole: Any) -> None:
+    """Lead to BLENDING, a step into a ramp of eight."""
+    slot = slot_of(whole)
+    lead(slot, SeedStage.BLENDING)
+    slot.retarget_alpha(alpha_target=1.0, alpha_steps_total=8)
+
+
+def learned(whole: Any) -> None:
+    """Lead to BLENDING, with a seed that is not what it was at birth."""
+    slot = slot_of(whole)
+    lead(slot, SeedStage.BLENDING)
+    for part in slot.parts():
+        for parameter in part.parameters():
+            nn.init.normal_(parameter)
 
 
 def slot_of(whole: Any) -> SeedSlot:
@@ -135,5 +152,10 @@ def model(
 ) -> MorphogeneticModel:
     """Return a small model with a seed in its first slot."""
     grown = dormant_model(topology).to(dtype)
-    grown.germinate_seed(LIVELY[topology], slot="r0c0", alpha_algorithm=algorithm)
+    grown.germinate_seed(
+        LIVELY[topology],
+        slot="r0c0",
+        alpha_algorithm=algorithm,
+        blueprint_options=OPTIONS[topology],
+    )
     return grown

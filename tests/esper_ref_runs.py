@@ -10,7 +10,16 @@ from functools import partial
 from typing import Any
 
 import torch
-from esper_ref_lives import CHANNELS, MODEL_INPUTS, dormant_model, model, slot_of, stages
+from esper_ref_lives import (
+    CHANNELS,
+    MODEL_INPUTS,
+    dormant_model,
+    learned,
+    model,
+    ramping,
+    slot_of,
+    stages,
+)
 from torch import Tensor, nn
 
 from esper_audit.kinds import Grown
@@ -46,8 +55,9 @@ class Run(nn.Module):
         return torch.optim.SGD(self.model.parameters(), lr=0.01, momentum=0.9)
 
     def forward(self, x: Tensor) -> Tensor:
+        evidence = self.evidence()  # what the call before left, not this one
         output: Tensor = self.model(x).flatten()
-        return torch.cat([output, self.evidence().to(output.dtype)])
+        return torch.cat([output, evidence.to(output.dtype)])
 
     def evidence(self) -> Tensor:
         state, metrics = self.slot.state, self.slot.state.metrics
@@ -127,7 +137,10 @@ def runs() -> Iterator[Subject]:
             fresh=partial(_fresh_run, topology),
             inputs=inputs,
             dims=(CHANNELS,),
-            states=stages(*(s for s in SeedStage if s is not SeedStage.DORMANT)),
+            states={
+                **stages(*(s for s in SeedStage if s is not SeedStage.DORMANT)),
+                "ramping": ramping,
+            },
             advance=Run.epoch,
             save=_saved,
             load=_resumed,
@@ -178,7 +191,7 @@ def _counterfactuals(topology: str) -> Iterator[Subject]:
         build=partial(model, topology, AlphaAlgorithm.ADD),
         inputs=MODEL_INPUTS[topology],
         dims=(CHANNELS,),
-        states=stages(SeedStage.BLENDING),
+        states={"learned": learned},
         host=lambda grown: grown.host,
         call=lambda grown, x: _as_output(grown, _without_contribution(grown, x)),
         alone=lambda bare, x: _as_output(bare, metric(bare.eval(), x)),
@@ -196,6 +209,21 @@ def _counterfactuals(topology: str) -> Iterator[Subject]:
         states=stages(SeedStage.BLENDING),
         promises=[promise("eval-determinism", rows_are_independent=False)],
     )
+    yield Module(
+        name=f"{topology}/model-that-loads",
+        build=partial(model, topology, AlphaAlgorithm.ADD),
+        inputs=MODEL_INPUTS[topology],
+        call=_loading_first,
+        dims=(CHANNELS,),
+        states=stages(SeedStage.BLENDING),
+        promises=[promise("eval-determinism")],
+    )
+
+
+def _loading_first(grown: Any, x: Tensor) -> Tensor:
+    grown.load_state_dict(grown.state_dict())
+    output: Tensor = grown(x)
+    return output
 
 
 def _measured_first(grown: Any, x: Tensor) -> Tensor:

@@ -38,6 +38,7 @@ from esper_audit.subject import (
     Catalogue,
     Checkpointed,
     Draw,
+    ExpectedFailure,
     Module,
     Promise,
     Subject,
@@ -59,8 +60,9 @@ from esper_ref.blueprints.transformer_flex_attention import only_earlier
 from esper_ref.evidence import AlphaHolder
 
 INPUTS = {"cnn": pictures, "transformer": sequences}
-DIMS = (8, 1, 3, 16)
+DIMS = (8, 1, 3, 11, 16)  # 11: nothing divides it
 BLENDED = (SeedStage.BLENDING, SeedStage.FOSSILIZED)
+NOT_YET = ExpectedFailure("seed-gradient", "a seed learns from TRAINING on, not before")
 BEHIND_THE_HOST = (SeedStage.GERMINATED, SeedStage.TRAINING, SeedStage.CULLED)
 
 
@@ -232,6 +234,21 @@ def slots() -> Iterator[Subject]:
                 seed_output=lambda whole, features: whole.slot.seed(features.detach()),
                 promises=[promise("straight-through")],
             )
+            if topology == "cnn" and algorithm is AlphaAlgorithm.ADD:
+                yield replace(
+                    blend,
+                    name="cnn/slot-of-group-norm",
+                    build=_host_and_group_norm,
+                    states=stages(SeedStage.TRAINING, SeedStage.BLENDING),
+                    promises=[promise("seed-input-isolation")],
+                )
+            if algorithm is AlphaAlgorithm.ADD:
+                yield replace(
+                    blend,
+                    name=f"{topology}/slot-of-a-germinated-seed",
+                    states=stages(SeedStage.GERMINATED),
+                    promises=[promise("straight-through", expected=NOT_YET)],
+                )
     yield replace(
         blend,
         name="transformer/slot-of-checkpointed-mlp",
@@ -267,6 +284,61 @@ def slots_alone() -> Iterator[Module]:
             states=stages(SeedStage.TRAINING, SeedStage.BLENDING),
             promises=[promise("shape-preserving", strict=True, autocast=True)],
         )
+
+    yield from slots_of_other_seeds()
+
+
+def slots_of_other_seeds() -> Iterator[Subject]:
+    """Yield slots with seeds that nobody wrote for them: what they do to the host is the slot's care."""
+    seeds = {
+        "layer": ("cnn", _convolution),
+        "linear": ("transformer", _linear),
+        "scale": ("cnn", _Scale),
+    }
+    for name, (topology, seed) in seeds.items():
+        for algorithm in AlphaAlgorithm:
+            yield Module(
+                name=f"{topology}/slot-of-a-{name}-{algorithm.value}",
+                build=partial(_slot_of, topology, seed, algorithm),
+                inputs=INPUTS[topology],
+                dims=(CHANNELS,),
+                states=stages(SeedStage.TRAINING, SeedStage.BLENDING),
+                promises=[promise("shape-preserving", autocast=True)],
+            )
+
+
+class _Scale(torch.nn.Module):
+    """A seed whose parameter, in single precision, raises features that autocast lowered."""
+
+    def __init__(self, dim: int) -> None:
+        super().__init__()
+        self.scale = torch.nn.Parameter(torch.full((dim, 1, 1), 1.1))
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x * self.scale
+
+
+def _convolution(dim: int) -> torch.nn.Module:
+    return torch.nn.Conv2d(dim, dim, 1)
+
+
+def _linear(dim: int) -> torch.nn.Module:
+    return torch.nn.Linear(dim, dim)
+
+
+def _slot_of(
+    topology: str, layer: Callable[[int], torch.nn.Module], algorithm: AlphaAlgorithm, dim: int
+) -> SeedSlot:
+    slot = SeedSlot("r0c0", dim, topology=topology, rules=ISOLATING)
+    slot.germinate("noop", alpha_algorithm=algorithm)
+    slot.seed = layer(dim)
+    return slot
+
+
+def _host_and_group_norm(dim: int) -> HostAndSlot:
+    whole = HostAndSlot(dim, "cnn", AlphaAlgorithm.ADD)
+    whole.slot.seed = torch.nn.GroupNorm(1, dim)
+    return whole
 
 
 def _slot_alone(topology: str, dim: int) -> SeedSlot:

@@ -27,6 +27,8 @@ DTYPES = {
     "bfloat16": torch.bfloat16,
     "float16": torch.float16,
 }
+# What features may be in there: from a layer that autocast leaves alone, and from one that it lowers.
+AUTOCAST = ("float32", "bfloat16")
 
 
 class ShapePreservingParameters(Options, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -90,8 +92,8 @@ class ShapePreserving(Probe[Module]):
                 except FAILURES as error:
                     said = f"{type(error).__name__}: {error}"
                     yield Reading("raises", 1.0, {**witness, "error": said})
-        for dim in subject.dims if self.parameters.autocast else ():
-            yield _under_autocast(subject, subject.at(state, dim).eval(), dim)
+        for dim, name in product(subject.dims, AUTOCAST if self.parameters.autocast else ()):
+            yield from _under_autocast(subject, subject.at(state, dim).eval(), dim, name)
         if self.parameters.strict:
             yield from _refusals(subject, subject.at(state).eval())
 
@@ -117,12 +119,18 @@ class ShapePreserving(Probe[Module]):
             yield Reading("memory-format", float(not is_last), witness)
 
 
-def _under_autocast(subject: Module, module: nn.Module, dim: int) -> Reading:
-    inputs = subject.inputs(Draw(dim))
-    with torch.no_grad(), torch.autocast(inputs.device.type, torch.bfloat16):
-        output = subject.call(module, inputs)
+def _under_autocast(subject: Module, module: nn.Module, dim: int, name: str) -> Iterator[Reading]:
+    inputs = subject.inputs(Draw(dim, dtype=DTYPES[name]))
+    witness: dict[str, Plain] = {"dim": dim, "dtype": name, "autocast": "bfloat16"}
+    try:
+        with torch.no_grad(), torch.autocast(inputs.device.type, torch.bfloat16):
+            output = subject.call(module, inputs)
+    # Whatever the forward raises is the finding.
+    except FAILURES as error:
+        yield Reading("raises", 1.0, {**witness, "error": f"{type(error).__name__}: {error}"})
+        return
     kept = output.dtype == inputs.dtype
-    return Reading("autocast", float(not kept), {"dim": dim, "got": f"{output.dtype}"})
+    yield Reading("autocast", float(not kept), {**witness, "got": f"{output.dtype}"})
 
 
 def _turned(inputs: Tensor) -> Tensor:
