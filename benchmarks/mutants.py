@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import argparse
 import ast
-import datetime
+import datetime as dt
 import os
 import shutil
 import sys
@@ -156,7 +156,7 @@ class Trials:
 
     def table(self) -> int:
         """Print a row for each mutant, and return the exit status."""
-        escaped = 0
+        escaped = silent = 0
         with Sandbox(
             (*TORCH_AND_COMPILER, *PROBES),
             search_path=[f"{HERE.parent}", f"{HERE.parent / 'tests'}"],
@@ -169,8 +169,8 @@ class Trials:
                 wrong, row = self.row(sandbox, mutant)
                 escaped += wrong
                 print(f"| {mutant.name} | {mutant.file} | {row} |", flush=True)
-        caught = sum(bool(mutant.caught_by) for mutant in self.mutants) - escaped
-        silent = sum(bool(mutant.equivalent) for mutant in self.mutants)
+                silent += not wrong and bool(mutant.equivalent)
+        caught = len(self.mutants) - escaped - silent
         print(f"\n{caught} caught, {escaped} not as named, {silent} equivalent")
         return int(escaped > 0)
 
@@ -203,7 +203,7 @@ class Trials:
     def read(self, tree: str, file: str) -> Iterator[Said]:
         """Yield the findings of the rules in a file of a tree."""
         path = os.path.normpath(os.path.join(tree, "esper_ref", file))
-        today = f"{datetime.datetime.now(datetime.UTC).date()}"
+        today = f"{dt.datetime.now(dt.UTC).date()}"
         request = Request(paths=[path], jobs=1, cache=False, baseline=False, today=today)
         for finding in check(find_project([tree]), request).findings:
             yield Said(f"{finding.check}[{finding.location.symbol}]", finding.message, False)

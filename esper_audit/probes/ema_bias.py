@@ -75,8 +75,8 @@ class EmaBias(Probe[Average]):
         for odd in (nan, inf, -inf) if self.parameters.heals else ():
             for before in (0, 3):
                 average = subject.at(state)
-                for sample in (*[1.0] * before, odd):
-                    subject.update(average, sample)
+                for earlier in (*[1.0] * before, odd):
+                    subject.update(average, earlier)
                 error = abs(_fed(subject, average, 1.0) - 1.0)
                 yield Reading("poisoned", error, {"sample": f"{odd}", "samples_before": before})
 

@@ -33,8 +33,8 @@ class EvalDeterminism(Probe[Module]):
     """In eval mode an output depends on its input alone.
 
     What: at birth and with parameters drawn anew, the same input twice, with another input between, and
-    from two places of the random stream, gives the same bits; neither the state dict nor the random stream is touched; and a row of a batch gives
-    what it gives by itself.
+    from two places of the random stream, gives the same bits; neither the state dict nor the random
+    stream is touched; and a row of a batch gives what it gives by itself.
 
     Why: an evaluation that moves statistics, draws from the stream that training draws from, or mixes
     the rows of a batch compares models by accident. Counterfactuals run the model twice and subtract.
