@@ -1,4 +1,4 @@
-"""Checkpoints that are not whole: one for each entry that may be missing, or one too many."""
+"""Checkpoints that are not what was saved: an entry missing, one too many, another version."""
 
 from __future__ import annotations
 
@@ -25,6 +25,15 @@ def with_one_more(whole: object, free: Collection[str]) -> Iterator[tuple[str, o
         more = copy.deepcopy(whole)
         _at(more, path)[ADDED] = 0
         yield _named(path), more
+
+
+def with_another_version(whole: object, entry: str) -> Iterator[tuple[str, object]]:
+    """Yield the checkpoint with another number in each of its entries of that name in turn."""
+    for path in _mappings(whole, ()):
+        if entry in _at(whole, path):
+            other = copy.deepcopy(whole)
+            _at(other, path)[entry] += 1
+            yield _named((*path, entry)), other
 
 
 def _mappings(whole: object, free: Collection[str], path: Path = ()) -> Iterator[Path]:

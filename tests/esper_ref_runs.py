@@ -149,7 +149,10 @@ def runs() -> Iterator[Subject]:
         yield run
         if topology == "cnn":  # entry by entry takes its time, and the entries are the same
             strict = promise(
-                "checkpoint-round-trip", strict=True, open=("optimizers", "blueprint_options")
+                "checkpoint-round-trip",
+                strict=True,
+                open=("optimizers", "blueprint_options"),
+                version="version",
             )
             states = stages(SeedStage.BLENDING)
             yield replace(run, name=f"{run.name}-strictly", states=states, promises=[strict])

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from esper_audit.dependency import difference
 from esper_audit.descent import backward, descend
-from esper_audit.entries import with_one_less, with_one_more
+from esper_audit.entries import with_another_version, with_one_less, with_one_more
 from esper_audit.finding import Category, Severity
 from esper_audit.measurement import Limits, Reading, none_of
 from esper_audit.probe import Probe
@@ -28,11 +28,13 @@ LIFE = range(3)  # what is counted, or lags behind, shows at the second or third
 class CheckpointRoundTripParameters(Options, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """`strict`: a checkpoint with an entry less, or with one more, is refused.
 
-    `open` names the mappings of the checkpoint that may hold any entries.
+    `open` names the mappings of the checkpoint that may hold any entries. `version` is the name of the
+    entries that hold the number of its format: with another number it is refused.
     """
 
     strict: bool = False
     open: tuple[str, ...] = ()
+    version: str = ""
 
 
 class CheckpointRoundTrip(Probe[Checkpointed]):
@@ -40,8 +42,8 @@ class CheckpointRoundTrip(Probe[Checkpointed]):
 
     What: a module is trained a little in each declared state and saved; a fresh one, of another random
     seed and in no state, loads the file with `weights_only=True`. Outputs, gradients and the outputs
-    of the steps after that must be equal, bit for bit. If promised, a checkpoint from which any one
-    entry was taken away, or to which one was added, is refused.
+    of the steps after that must be equal, bit for bit. If promised, a checkpoint is refused from which
+    any one entry was taken away, to which one was added, or whose version is another.
 
     Why: what lives in a Python attribute, a plain tensor or an unregistered list is lost without an
     error. Loading into the same object hides all of it, and so does a fresh one of the same seed.
@@ -66,6 +68,7 @@ class CheckpointRoundTrip(Probe[Checkpointed]):
         "next-steps": none_of("the loaded object goes on in another way"),
         "takes-less": none_of("a checkpoint that lacks an entry was taken, by a default"),
         "takes-more": none_of("a checkpoint with an entry that nobody knows was taken"),
+        "takes-version": none_of("a checkpoint of another version was taken"),
     }
 
     def measure(self, subject: Checkpointed, state: str) -> Iterator[Reading]:
@@ -86,13 +89,19 @@ class CheckpointRoundTrip(Probe[Checkpointed]):
         yield Reading("refused", float(bool(refusal)), {"error": refusal} if refusal else {})
         if not refusal:
             yield from _compared(subject, saved, loaded)
-        if self.parameters.strict and not refusal:
-            for entry, fewer in with_one_less(loaded_state, self.parameters.open):
-                taken = not _loaded(subject, fewer)[1]
-                yield Reading("takes-less", float(taken), {"entry": entry})
-            for place, more in with_one_more(loaded_state, self.parameters.open):
-                taken = not _loaded(subject, more)[1]
-                yield Reading("takes-more", float(taken), {"place": place})
+            for detector, entry, changed in self._changed(loaded_state):
+                taken = not _loaded(subject, changed)[1]
+                yield Reading(detector, float(taken), {"entry": entry})
+
+    def _changed(self, state: object) -> Iterator[tuple[str, str, object]]:
+        """Yield checkpoints that nobody saved: what should speak, which entry, and the checkpoint."""
+        kept = self.parameters
+        for entry, fewer in with_one_less(state, kept.open) if kept.strict else ():
+            yield "takes-less", entry, fewer
+        for entry, more in with_one_more(state, kept.open) if kept.strict else ():
+            yield "takes-more", entry, more
+        for entry, other in with_another_version(state, kept.version) if kept.version else ():
+            yield "takes-version", entry, other
 
 
 def _loaded(subject: Checkpointed, state: object) -> tuple[Any, str]:

@@ -224,6 +224,23 @@ class DefaultExtraState(StrictExtraState):
             raise KeyError(f"got {sorted(state)}, wanted count")
 
 
+class Versioned(StrictExtraState):
+    """Says in what format it was written, and reads no other."""
+
+    def get_extra_state(self) -> dict[str, float]:
+        return {"format": 2, "count": self.count}
+
+    def set_extra_state(self, state: dict[str, float]) -> None:
+        if state["format"] != 2:
+            raise ValueError(f"got format {state['format']}, wanted 2")
+        super().set_extra_state({"count": state["count"]})
+
+
+class ReadsAnyVersion(Versioned):
+    def set_extra_state(self, state: dict[str, float]) -> None:
+        super().set_extra_state({**state, "format": 2})
+
+
 class FreezesOnTheWay(nn.Module):
     """Which of two layers learns is decided by training, and kept nowhere."""
 
@@ -249,6 +266,8 @@ def cases() -> Iterator[Case]:
     yield sound(_module("counts-its-ticks", CountsItsTicks, advance=CountsItsTicks.tick))
     yield sound(_module("saved-momentum", SavedMomentum, advance=Momentum.tick))
     yield sound(_module("strict", StrictExtraState, strict=True))
+    yield sound(_module("versioned", Versioned, version="format"))
+    yield broken(_module("any-version", ReadsAnyVersion, version="format"), "takes-version")
     yield sound(_module("free-entries", ExtraState, strict=True, open=("_extra_state",)))
     for build in (PythonAttribute, NonPersistentBuffer, PlainTensor, LenientExtraState):
         yield broken(_module(build.__name__, build), "output gradients next-steps")
