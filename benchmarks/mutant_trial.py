@@ -6,7 +6,9 @@ import os
 import sys
 from collections.abc import Mapping
 
+from esper_audit.config import find_project
 from esper_audit.errors import EsperAuditError
+from esper_audit.expectation import as_expected
 from esper_audit.probe import Unit, blocked, measured, run, units
 from esper_audit.subject import Subject
 from esper_audit.subject_file import load_subjects
@@ -41,7 +43,7 @@ def record_of(found: Mapping[str, Unit], unit: str) -> Record:
 def survey(tree: str, subject: str) -> list[dict[str, str]]:
     """Return everything that breaks on a subject."""
     chosen = [s for s in subjects(tree) if s.name == subject]
-    return [plain(record) for record in run(chosen) if record.verdict in BAD]
+    return [record for record in map(plain, run(chosen)) if record["verdict"] in BAD]
 
 
 def names(tree: str) -> list[str]:
@@ -61,7 +63,9 @@ def subjects(tree: str) -> list[Subject]:
 
 
 def plain(record: Record) -> dict[str, str]:
-    """Return what the table tells of a record."""
+    """Return what the table tells of a record, in the light of the configuration's expectations."""
+    project = find_project([os.path.dirname(os.path.abspath(__file__))])
+    record = as_expected(record, project.config.expect, today="")
     return {
         "unit": record.unit,
         "verdict": record.verdict.value,

@@ -38,7 +38,6 @@ from esper_audit.subject import (
     Catalogue,
     Checkpointed,
     Draw,
-    ExpectedFailure,
     Module,
     Promise,
     Subject,
@@ -62,7 +61,6 @@ from esper_ref.evidence import AlphaHolder
 INPUTS = {"cnn": pictures, "transformer": sequences}
 DIMS = (8, 1, 3, 11, 16)  # 11: nothing divides it
 BLENDED = (SeedStage.BLENDING, SeedStage.FOSSILIZED)
-NOT_YET = ExpectedFailure("seed-gradient", "a seed learns from TRAINING on, not before")
 BEHIND_THE_HOST = (SeedStage.GERMINATED, SeedStage.TRAINING, SeedStage.CULLED)
 
 
@@ -247,7 +245,7 @@ def slots() -> Iterator[Subject]:
                     blend,
                     name=f"{topology}/slot-of-a-germinated-seed",
                     states=stages(SeedStage.GERMINATED),
-                    promises=[promise("straight-through", expected=NOT_YET)],
+                    promises=[promise("straight-through")],
                 )
     yield replace(
         blend,
