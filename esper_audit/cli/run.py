@@ -13,6 +13,7 @@ from esper_audit.config import find_project
 from esper_audit.markdown import count
 from esper_audit.pipeline import Request
 from esper_audit.ticket import ACTIVE
+from esper_audit.verdict import Verdict
 from esper_audit.whole_audit import Run, Watched, run
 
 
@@ -46,8 +47,10 @@ def _status(done: Run) -> int:
 
 
 def _summary(audit: Audit) -> str:
+    units = sum(record.verdict is not Verdict.NOT_APPLICABLE for record in audit.records)
+    probed = f", {count(units, 'unit')} probed" if audit.records else ""
     return (
-        f"{count(audit.files, 'file')}, {count(len(audit.checks), 'check')}: "
+        f"{count(audit.files, 'file')}, {count(len(audit.checks), 'check')}{probed}: "
         f"{count(len(audit.findings), 'finding')}, {len(audit.ticketed)} accepted, "
         f"{len(audit.suppressed)} authorised, "
         f"{len(audit.not_analysed)} not looked at"

@@ -70,7 +70,9 @@ def _frame(finding: Finding) -> Iterator[Piece]:
 def _evidence(finding: Finding) -> Iterator[Piece]:
     """Say what probes read here, and show the Python that reads the first of it again."""
     for evidence in finding.probed:
-        said = f"{finding.standing}: {evidence.unit} {evidence.verdict}, {evidence.message}"
+        sentence, _, reading = evidence.message.rpartition(": ")
+        shown = reading if finding.message.endswith(sentence) else evidence.message
+        said = f"{finding.standing}: {evidence.unit} {evidence.verdict}, {shown}"
         yield Piece(_wrapped(said, "  ", "  "), "magenta")
     reproducer = next((e.reproducer for e in finding.probed if e.reproducer), "")
     if reproducer and finding.standing is not Standing.REFUTED:
