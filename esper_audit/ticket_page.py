@@ -6,7 +6,9 @@ import textwrap
 
 from esper_audit.finding import Category
 from esper_audit.markdown import cell, code
-from esper_audit.ticket import RESOLVED, Ticket
+from esper_audit.ticket import Ticket
+from esper_audit.ticket_parts import Evidence
+from esper_audit.ticket_states import RESOLVED
 
 CATEGORY_NAMES = {
     Category.CORRECTNESS: "Correctness bug",
@@ -56,11 +58,14 @@ def ticket_page(ticket: Ticket) -> dict[str, object]:
 
 
 def _evidence(ticket: Ticket) -> list[dict[str, str]]:
-    place = ticket.locations[0]
     return [
-        {"place": f"{place.path}:{e.first_line}", "code": textwrap.dedent(e.code)}
+        {"place": e.place or _place(ticket, e), "code": textwrap.dedent(e.code)}
         for e in ticket.evidence
     ]
+
+
+def _place(ticket: Ticket, evidence: Evidence) -> str:
+    return f"{ticket.locations[0].path}:{evidence.first_line}"
 
 
 def _fixes(ticket: Ticket) -> list[dict[str, str]]:
@@ -78,7 +83,7 @@ def _fixes(ticket: Ticket) -> list[dict[str, str]]:
 
 def _steps(ticket: Ticket) -> list[dict[str, str]]:
     done = "x" if ticket.status in RESOLVED else " "
-    own = [{"mark": done, "text": step} for step in ticket.verification]
+    own = [{"mark": "x" if step.done else " ", "text": step.text} for step in ticket.verification]
     path = ticket.locations[0].path
     again = f"`esper-audit check {path} --select {ticket.check}` does not report it any more"
     return [*own, {"mark": done, "text": again}] if ticket.check else own
