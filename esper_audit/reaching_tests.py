@@ -47,16 +47,20 @@ class TestReach:
         seen = {symbol.key}
         while pending:
             step = pending.popleft()
-            for place, how in self._uses(step):
-                for above in self._above(place):
-                    if _is_test(above):
-                        test = Test(above.path, above.symbol, place.line, how, step.through)
-                        found.setdefault((test.path, test.symbol), test)
-                    elif above.key not in seen:
-                        seen.add(above.key)
-                        pending.append(_further(step, above, how))
+            for above, place, how in self._one_up(step):
+                if _is_test(above):
+                    test = Test(above.path, above.symbol, place.line, how, step.through)
+                    found.setdefault((test.path, test.symbol), test)
+                elif above.key not in seen:
+                    seen.add(above.key)
+                    pending.append(_further(step, above, how))
         problems = self._index.references(symbol).not_looked_at
         return Answer(sorted(found.values()), problems)
+
+    def _one_up(self, step: _Step) -> Iterator[tuple[Symbol, Place, How]]:
+        for place, how in self._uses(step):
+            for above in self._above(place):
+                yield above, place, how
 
     def _uses(self, step: _Step) -> Iterator[tuple[Place, How]]:
         """Yield where a symbol is used, and how the way from there to the first symbol is known."""
