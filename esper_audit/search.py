@@ -152,10 +152,10 @@ def _reference(unit: Unit, mention: Mention, how: How) -> Reference:
 
 def _strings(unit: Unit, name: str) -> Iterator[Hit]:
     """Yield the strings that spell a name, less those that `getattr` has made a reference already."""
-    told = {m.line for m in unit.mentions.get(name, ()) if m.by_string}
-    for line in unit.facts.strings.get(name, ()):
-        if line not in told:
-            place = Place(unit.path, line, 1, _symbol_at(unit, line), unit.role)
+    told = {(m.line, m.column) for m in unit.mentions.get(name, ()) if m.by_string}
+    for line, column in unit.facts.strings.get(name, ()):
+        if (line, column) not in told:
+            place = Place(unit.path, line, column, _symbol_at(unit, line), unit.role)
             yield Reference(place, Use.STRING, How.NAME, name, by_string=True), None
 
 
