@@ -57,7 +57,7 @@ class FactStore:
         self._root = root
         self._roles = roles or Roles()
         self.paths = sorted(_without_stub_twins({*paths, *(texts or {})}))
-        self.modules = Modules(self.paths)
+        self.modules = Modules(self.paths, os.path.basename(os.path.normpath(root)))
         self.problems: dict[str, NotAnalysed] = {}
         self._contents: dict[str, bytes] = {}
         self._read_all(texts or {})

@@ -8,7 +8,7 @@ from typing import Annotated
 import msgspec
 
 from esper_audit.errors import TicketError
-from esper_audit.finding import Category, Finding, Severity
+from esper_audit.finding import Category, Finding, Reality, Severity
 
 Text = Annotated[str, msgspec.Meta(min_length=1)]
 Date = Annotated[str, msgspec.Meta(pattern=r"^\d{4}-\d{2}-\d{2}$")]
@@ -59,6 +59,25 @@ class Evidence(Record, frozen=True, kw_only=True):
 
     code: str
     first_line: int
+
+
+class TicketImpact(Record, frozen=True, kw_only=True):
+    """What the whole tree says: whether somebody hits it today, in words with counts, and where."""
+
+    reality: Reality
+    words: Text
+    calls: int = 0
+    passing: int = 0
+    omitting: int = 0
+    forwarding: int = 0
+    by_name: int = 0
+    test_calls: int = 0
+    hits: list[str] = []
+    packages: dict[str, int] = {}
+    tests: list[str] = []
+    tests_through: int = 0
+    exported: list[str] = []
+    lowered_from: Severity | None = None
 
 
 class FixOption(Record, frozen=True, kw_only=True):
@@ -129,6 +148,7 @@ class Ticket(Record, frozen=True, kw_only=True):
     description: str = ""
     why_it_matters: str = ""
     evidence: list[Evidence] = []
+    impact: TicketImpact | None = None
     fix: list[FixOption] = []
     verification: list[str] = []
     related: list[Related] = []
@@ -159,6 +179,7 @@ class Ticket(Record, frozen=True, kw_only=True):
             self,
             locations=_locations(finding),
             evidence=_evidence(finding),
+            impact=_impact(finding),
             fix=_fixes(self, finding),
         )
 
@@ -179,6 +200,7 @@ def from_finding(finding: Finding, *, why: str, date: str) -> Ticket:
         summary=f"{finding.message} ({finding.location.symbol or finding.location.path})",
         why_it_matters=why,
         evidence=_evidence(finding),
+        impact=_impact(finding),
         source="esper-audit run",
     )
     opened = Change(date=date, by="esper-audit", after=Status.OPEN, why="found by the audit")
@@ -194,6 +216,12 @@ def _locations(finding: Finding) -> list[TicketLocation]:
 def _evidence(finding: Finding) -> list[Evidence]:
     code = "\n".join(line.rstrip() for line in finding.excerpt.split("\n"))
     return [Evidence(code=code, first_line=finding.excerpt_line)]
+
+
+def _impact(finding: Finding) -> TicketImpact | None:
+    if finding.impact is None:
+        return None
+    return msgspec.convert(msgspec.to_builtins(finding.impact), TicketImpact)
 
 
 def _fixes(ticket: Ticket, finding: Finding) -> list[FixOption]:

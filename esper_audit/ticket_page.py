@@ -5,7 +5,7 @@ from __future__ import annotations
 import textwrap
 
 from esper_audit.finding import Category
-from esper_audit.markdown import cell, code
+from esper_audit.markdown import cell, code, sentence
 from esper_audit.ticket import RESOLVED, Ticket
 
 CATEGORY_NAMES = {
@@ -34,6 +34,7 @@ def ticket_page(ticket: Ticket) -> dict[str, object]:
             for category, name in CATEGORY_NAMES.items()
         ],
         "description": ticket.description or ticket.summary,
+        "impact": _impact(ticket),
         "evidence": _evidence(ticket),
         "fixes": _fixes(ticket),
         "steps": _steps(ticket),
@@ -61,6 +62,21 @@ def _evidence(ticket: Ticket) -> list[dict[str, str]]:
         {"place": f"{place.path}:{e.first_line}", "code": textwrap.dedent(e.code)}
         for e in ticket.evidence
     ]
+
+
+def _impact(ticket: Ticket) -> dict[str, object] | None:
+    impact = ticket.impact
+    if impact is None:
+        return None
+    packages = [f"{code(name)} ({number})" for name, number in impact.packages.items()]
+    said = {
+        "Used in": packages,
+        "Hit at": [code(place) for place in impact.hits],
+        "Tests that name it": [code(test) for test in impact.tests],
+        "Offered by": [code(module) for module in impact.exported],
+    }
+    lines = [f"{what}: {', '.join(items)}" for what, items in said.items() if items]
+    return {"words": sentence(impact.words), "lines": lines}
 
 
 def _fixes(ticket: Ticket) -> list[dict[str, str]]:

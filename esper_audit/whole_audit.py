@@ -25,7 +25,9 @@ class Run(msgspec.Struct, frozen=True):
 
 def run(project: Project, request: Request, progress: Progress | None = None) -> Run:
     """Audit a project: check, bring the tickets up to date, write the reports."""
-    everything = check(project, msgspec.structs.replace(request, baseline=False), progress)
+    everything = check(
+        project, msgspec.structs.replace(request, baseline=False, whole=True, impact=True), progress
+    )
     handbook = Handbook(project)
     directory = project.resolve(project.config.tickets)
     with locked(directory):
