@@ -228,7 +228,7 @@ class Impacts:
         is_called_by_base = bool(foreign) or symbol.short.startswith("__")
         used = [r for r in self._index.references(owner).items if _in_earnest(r)]
         if is_called_by_base and used:
-            return f"its class is used in {len(used)} places"
+            return f"its class is used in {len(used)} place{'s' * (len(used) != 1)}"
         return ""
 
     def _other_uses(self, symbol: Symbol) -> list[Reference]:

@@ -88,8 +88,19 @@ def _calls(argument: str, tally: Tally, total: int) -> str:
         parts.append(f"{len(tally.omitting)} {leaves} {what} out ({shown})")
     if tally.forwarding:
         forwards = "forwards" if len(tally.forwarding) == 1 else "forward"
-        parts.append(f"{len(tally.forwarding)} {forwards} *args or **kwargs that may hold it")
+        parts.append(f"{len(tally.forwarding)} {forwards} {_spread(tally)}, which may hold it")
     return f"{_count(total, 'call')}: {', '.join(parts)}"
+
+
+def _spread(tally: Tally) -> str:
+    """Return what the forwarding calls hand on."""
+    arguments = [caller.arguments for caller in tally.forwarding]
+    kinds = {
+        "*args": any(a.star for a in arguments),
+        "**kwargs": any(a.double_star for a in arguments),
+        "what comes later (partial)": any(a.partial for a in arguments),
+    }
+    return " or ".join(name for name, is_there in kinds.items() if is_there) or "arguments"
 
 
 def _count(number: int, noun: str) -> str:
