@@ -22,6 +22,7 @@ from esper_audit.ticket_parts import (
     Review,
     Step,
     Text,
+    TicketImpact,
     TicketLocation,
 )
 from esper_audit.ticket_states import (
@@ -60,6 +61,7 @@ class Ticket(
     description: str = ""
     why_it_matters: str = ""
     evidence: list[Evidence] = []
+    impact: TicketImpact | None = None
     fix: list[FixOption] = []
     verification: list[Step] = []
     related: list[Related] = []

@@ -42,7 +42,8 @@ def run(
     project: Project, request: Request, watched: Watched = UNWATCHED, *, reports: bool = True
 ) -> Run:
     """Audit a project: check, probe, bring the tickets up to date, write the reports (unless they are not wanted)."""
-    checked = check(project, msgspec.structs.replace(request, baseline=False), watched.files)
+    request = msgspec.structs.replace(request, baseline=False, whole=True, impact=True)
+    checked = check(project, request, watched.files)
     everything = joined(checked, project, Wanted(today=request.today), watched.units)
     handbook = Handbook(project)
     store = TicketStore(project.resolve(project.config.tickets))

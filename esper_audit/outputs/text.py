@@ -60,6 +60,8 @@ def _frame(finding: Finding) -> Iterator[Piece]:
         yield Piece(f"{line}\n" if line else "\n", "" if hit else "dim")
         if number == at.line:
             yield Piece(f"          | {_underline(finding, line)}\n", "red")
+    if finding.impact is not None:
+        yield Piece(wrapped(f"impact: {finding.impact.words}", "  ", "  "), "magenta")
     if finding.edit is not None:
         how = "--fix" if finding.edit.safe else "--unsafe-fixes"
         yield Piece(wrapped(f"fix ({how}): {finding.edit.description}", "  "), "green")
