@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 import torch
 
 from esper_audit.precision import Precision
+from esper_audit.subject import Draw
 from esper_audit.verdict import Plain
 
 
@@ -18,6 +19,10 @@ class Glance:
     mode: str
     length: int
     precision: Precision
+
+    def drawn(self, dim: int, seed: int) -> Draw:
+        """Return what is drawn for it, as finely as the module computes."""
+        return Draw(dim, length=self.length, seed=seed, dtype=self.precision.dtype)
 
     @property
     def witness(self) -> dict[str, Plain]:

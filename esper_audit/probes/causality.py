@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import replace
 from typing import ClassVar
 
 import torch
-from torch import Tensor
 
 from esper_audit.dependency import (
     Sight,
@@ -106,7 +104,8 @@ class Causality(Probe[Module]):
 
     def _look(self, sight: Sight, glance: Glance, seen: Seen) -> Iterator[Reading]:
         """Let every detector look at one sequence."""
-        sequence, other = (self._sequence(sight, glance, seed) for seed in (glance.draw, OTHER))
+        draws = (glance.drawn(sight.subject.dims[0], seed) for seed in (glance.draw, OTHER))
+        sequence, other = map(sight.sequence, draws)
         with torch.no_grad():
             first, elsewhere, again = sight(sequence), sight(other), sight(sequence)
             is_random = not torch.equal(again, sight(sequence, stream=OTHER))
@@ -131,11 +130,6 @@ class Causality(Probe[Module]):
                 roundings = change / glance.precision.unit
                 yield Reading("prefix", roundings, {**glance.witness, "position": at})
 
-    def _sequence(self, sight: Sight, glance: Glance, seed: int) -> Tensor:
-        drawn = Draw(sight.subject.dims[0], length=glance.length, seed=seed)
-        drawn = replace(drawn, dtype=glance.precision.dtype)
-        return sight.subject.inputs(drawn).movedim(self.parameters.axis, 1)
-
     def reproducer(self, subject: Module, state: str, witness: Mapping[str, Plain]) -> str:
         """Return Python that alters, or cuts off, the later inputs of the witness's sequence."""
         if "position" not in witness:
@@ -154,8 +148,8 @@ class Causality(Probe[Module]):
             f"module = subject.at({state!r}, seed={draw}).to({dtype})\n"
             f"redraw(module, {draw})\n"
             f"sight = Sight(subject, module.train({witness['mode'] == 'train'}), {axis})\n"
-            f"x, other = (subject.inputs(Draw({subject.dims[0]}, length={length}, seed=seed, "
-            f"dtype={dtype})).movedim({axis}, 1) for seed in ({draw}, {OTHER}))\n"
+            f"x, other = (sight.sequence(Draw({subject.dims[0]}, length={length}, seed=seed, "
+            f"dtype={dtype})) for seed in ({draw}, {OTHER}))\n"
             f"with torch.set_grad_enabled({witness.get('gradients', False)}):\n"
             "    whole = sight(x)\n"
             f"    altered = altered_difference(sight, x, other * {scale}, {at}, whole)\n"

@@ -12,13 +12,16 @@ from torch import Tensor, nn
 from esper_audit.dependency import difference, largest
 from esper_audit.finding import Category, Severity
 from esper_audit.measurement import Limit, Limits, Reading, control, none_of
-from esper_audit.precision import ROUNDINGS, precision_of
+from esper_audit.precision import ROUNDINGS, Precision, precision_of
 from esper_audit.probe import Probe
+from esper_audit.redraw import redraw
 from esper_audit.rule import Options
 from esper_audit.steady import begin_streams
 from esper_audit.subject import Draw, Module
+from esper_audit.verdict import Plain
 
 BATCH = 3
+DRAWS = (0, 1, 2)  # birth, and two in which nothing hides behind a zero
 
 
 class EvalDeterminismParameters(Options, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -30,9 +33,9 @@ class EvalDeterminismParameters(Options, frozen=True, forbid_unknown_fields=True
 class EvalDeterminism(Probe[Module]):
     """In eval mode an output depends on its input alone.
 
-    What: the same input twice, with another input between, and from two places of the random stream, gives
-    the same bits; neither the state dict nor the random stream is touched; and a row of a batch gives
-    what it gives by itself.
+    What: at birth and with parameters drawn anew, the same input twice, with another input between, and
+    from two places of the random stream, gives the same bits; neither the state dict nor the random
+    stream is touched; and a row of a batch gives what it gives by itself.
 
     Why: an evaluation that moves statistics, draws from the stream that training draws from, or mixes
     the rows of a batch compares models by accident. Counterfactuals run the model twice and subtract.
@@ -63,33 +66,41 @@ class EvalDeterminism(Probe[Module]):
         """Evaluate the same input in every company."""
         draw = Draw(subject.dims[0], batch=BATCH)
         precision = precision_of(subject, state, draw, training=False)
-        module: nn.Module = subject.at(state).to(precision.dtype).eval()
-        draws = (replace(draw, seed=seed, dtype=precision.dtype) for seed in (0, 1))
-        inputs, other = map(subject.inputs, draws)
+        for weights in DRAWS:
+            module: nn.Module = subject.at(state).to(precision.dtype).eval()
+            redraw(module, weights)
+            yield from self._look(subject, module, precision, {"draw": weights})
+        if self.parameters.rows_are_independent:
+            yield Reading("rows-told", float(precision.tells))
+
+    def _look(
+        self, subject: Module, module: nn.Module, precision: Precision, witness: dict[str, Plain]
+    ) -> Iterator[Reading]:
+        draw = Draw(subject.dims[0], batch=BATCH, dtype=precision.dtype)
+        inputs, other = (subject.inputs(replace(draw, seed=seed)) for seed in (0, 1))
         before = _state(module)
         with torch.no_grad():
             begin_streams(0)
             stream = torch.get_rng_state()
             first = subject.call(module, inputs)
             moved = not torch.equal(stream, torch.get_rng_state())
-            yield Reading("stream", float(moved))
+            yield Reading("stream", float(moved), witness)
             begin_streams(0)
             subject.call(module, other)
             begin_streams(0)
             again = subject.call(module, inputs)
-            yield Reading("remembers", difference(first, again))
+            yield Reading("remembers", difference(first, again), witness)
             begin_streams(1)
-            yield Reading("random", difference(again, subject.call(module, inputs)))
+            yield Reading("random", difference(again, subject.call(module, inputs)), witness)
             changed = _changed(module, before)
-            first_changed = {"first": changed[0]} if changed else {}
-            yield Reading("state", float(len(changed)), {**first_changed})
-            if not self.parameters.rows_are_independent:
-                return
-            yield Reading("rows-told", float(precision.tells))
-            for row in range(BATCH if precision.tells else 0):
+            where = {**witness, "first": changed[0]} if changed else witness
+            yield Reading("state", float(len(changed)), where)
+            are_told = self.parameters.rows_are_independent and precision.tells
+            for row in range(BATCH if are_told else 0):
                 alone = subject.call(module, inputs[row : row + 1])
                 size = precision.unit * (largest(first) or 1.0)
-                yield Reading("rows", difference(first[row : row + 1], alone) / size, {"row": row})
+                gap = difference(first[row : row + 1], alone) / size
+                yield Reading("rows", gap, {**witness, "row": row})
 
 
 def _state(module: nn.Module) -> dict[str, Tensor]:

@@ -22,6 +22,7 @@ from esper_audit.verdict import Plain
 SETTINGS = ((True, True, 2), (True, False, 3), (False, True, 3), (False, False, 2), (True, True, 2))
 # Some break at the second call only. What is kept from the first may compile once more there, not later.
 CALLS = 3
+LIFE = ((0, 0), (0, 1))  # (setting, call) after which the module's life goes on
 # Of single precision: the compiler may join operations that were rounded one by one.
 ROUNDING = 1e-5
 
@@ -31,11 +32,12 @@ class Fullgraph(Probe[Module]):
 
     What: in train and in eval mode, with gradients and without, for two batch sizes, each met with each of
     the others, and for repeated calls, dynamo is told to refuse any graph break; a third call, or one
-    as before all the others, must not compile anew; and the compiled output must agree with the eager one.
+    as before all the others, must not compile anew, not even after the module's life went on (`advance`);
+    and the compiled output must agree with the eager one.
 
     Why: a break costs more than the graph gains, and dynamo breaks without a word: at a print, an
-    `.item()`, a branch on a value. An attribute that counts calls compiles eight times and then
-    silently never again.
+    `.item()`, a branch on a value. An attribute that counts calls, or a schedule kept in a float,
+    compiles eight times and then silently never again.
 
     Quiet: what the first call keeps may compile a second graph, and so may a second batch size. Only
     the tracing is probed, on a CPU: no kernels are generated.
@@ -79,6 +81,8 @@ class Fullgraph(Probe[Module]):
                 yield Reading("differs", gap, where)
                 # What returns its own input leaves nothing to compile, and nothing to break.
                 passed += output is inputs
+                for module in (compiled, eager) if (number, call) in LIFE else ():
+                    subject.advance(module)
         yield Reading("graphs", float(function.graphs + passed))
 
 

@@ -185,6 +185,18 @@ class CountsInAnAttribute(Linear):
         return x * self.calls
 
 
+class AlphaInAnAttribute(Linear):
+    """A Python float is baked into the graph: each step of the schedule compiles another."""
+
+    alpha = 0.0
+
+    def also(self, x: Tensor) -> Tensor:
+        return x * self.alpha
+
+    def turn(self) -> None:
+        self.alpha += 0.1
+
+
 class AsksTheCompiler(Linear):
     """Does something else when it is compiled."""
 

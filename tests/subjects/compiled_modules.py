@@ -114,6 +114,20 @@ class FillsACache(Linear):
         return x * self.mask
 
 
+class AlphaInABuffer(Linear):
+    """A schedule that turns between calls; filled in place, it is data to the graph."""
+
+    def __init__(self, dim: int) -> None:
+        super().__init__(dim)
+        self.register_buffer("alpha", torch.zeros(()))
+
+    def also(self, x: Tensor) -> Tensor:
+        return x * self.alpha
+
+    def turn(self) -> None:
+        self.alpha.add_(0.1)
+
+
 class NothingToCompile(Linear):
     def forward(self, x: Tensor) -> Tensor:
         return x
