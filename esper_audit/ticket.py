@@ -62,20 +62,18 @@ class Evidence(Record, frozen=True, kw_only=True):
 
 
 class TicketImpact(Record, frozen=True, kw_only=True):
-    """What the whole tree says: whether somebody hits it today, in words with counts, and where."""
+    """What the whole tree says: whether somebody hits it today, in words with counts, and where.
+
+    `counts` holds what there is of production calls, those passing, omitting and forwarding the
+    argument, uses known by name only, calls in tests, and tests that reach it through other code.
+    """
 
     reality: Reality
     words: Text
-    calls: int = 0
-    passing: int = 0
-    omitting: int = 0
-    forwarding: int = 0
-    by_name: int = 0
-    test_calls: int = 0
+    counts: dict[str, int] | None = None
     hits: list[str] = []
-    packages: dict[str, int] = {}
+    packages: dict[str, int] | None = None
     tests: list[str] = []
-    tests_through: int = 0
     exported: list[str] = []
     lowered_from: Severity | None = None
 
@@ -219,9 +217,28 @@ def _evidence(finding: Finding) -> list[Evidence]:
 
 
 def _impact(finding: Finding) -> TicketImpact | None:
-    if finding.impact is None:
+    impact = finding.impact
+    if impact is None:
         return None
-    return msgspec.convert(msgspec.to_builtins(finding.impact), TicketImpact)
+    counts = {
+        "calls": impact.calls,
+        "passing": impact.passing,
+        "omitting": impact.omitting,
+        "forwarding": impact.forwarding,
+        "by-name": impact.by_name,
+        "test-calls": impact.test_calls,
+        "tests-through": impact.tests_through,
+    }
+    return TicketImpact(
+        reality=impact.reality,
+        words=impact.words,
+        counts={what: number for what, number in counts.items() if number} or None,
+        hits=impact.hits,
+        packages=impact.packages or None,
+        tests=impact.tests,
+        exported=impact.exported,
+        lowered_from=impact.lowered_from,
+    )
 
 
 def _fixes(ticket: Ticket, finding: Finding) -> list[FixOption]:

@@ -68,7 +68,7 @@ def _impact(ticket: Ticket) -> dict[str, object] | None:
     impact = ticket.impact
     if impact is None:
         return None
-    packages = [f"{code(name)} ({number})" for name, number in impact.packages.items()]
+    packages = [f"{code(name)} ({number})" for name, number in (impact.packages or {}).items()]
     said = {
         "Used in": packages,
         "Hit at": [code(place) for place in impact.hits],
