@@ -106,7 +106,7 @@ def _impact(ticket: Ticket) -> list[str]:
     if impact is None:
         return []
     said = {
-        "Used in": [f"{code(name)} ({number})" for name, number in impact.packages.items()],
+        "Used in": [f"{code(name)} ({number})" for name, number in (impact.packages or {}).items()],
         "Hit at": [code(place) for place in impact.hits],
         "Tests that name it": [code(test) for test in impact.tests],
         "Offered by": [code(module) for module in impact.exported],
