@@ -294,6 +294,21 @@ def test_what_was_changed_by_hand_is_noted_and_a_wrong_move_stops_everything(
     )
 
 
+def test_a_commit_that_somebody_invents_by_hand_is_refused(project: Path) -> None:
+    name = of(project, "argument-fallback")
+    file = project / "tickets" / f"{name}.yaml"
+    text = file.read_text().replace("status: open", "status: fixed")
+    end = "resolution:\n  kind: fixed\n  evidence: ''\n  commits: [{}]\n"
+    file.write_text(text + end.format("206841ef"))
+    done = ticket(project, "sync")
+    assert done.returncode == 2
+    assert f"tickets/{name}.yaml:3: resolution.commits: 206841ef is not in this" in done.stderr
+    head = git(project, "rev-parse", "HEAD")
+    file.write_text(text + end.format(f"'{head}'"))
+    assert ticket(project, "sync").returncode == 1, "taken, and opened again: it is still found"
+    assert "by: by hand\n  before: open\n  after: fixed\n  why: fixed\n" in file.read_text()
+
+
 def test_a_link_to_nothing_is_named_with_its_place_and_fails_the_run(project: Path) -> None:
     name = of(project, "argument-fallback")
     file = project / "tickets" / f"{name}.yaml"
