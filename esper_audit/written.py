@@ -1,7 +1,8 @@
 """How an expression is written, as a short text that can be kept and followed later: `self.blocks[].attn()`.
 
 A path is a head and steps. Heads: a name; `super:C;` what `super(C, self)` is; `<T>` a value of the
-annotated type T; `[p]` a container of what the path p leads to; `@a.b` an import; `!C.m` a definition of the same file; `?` anything.
+annotated type T; `[p]` a container of what the path p leads to; `@a.b` an import; `!C.m` a
+definition of the same file; `?` anything.
 Steps: `.name`, `()` a call, `[]` an element, `[0]` the element at a constant position, `[*]` what a loop over it gives.
 """
 
