@@ -12,7 +12,7 @@ from esper_audit.contract import Contract
 from esper_audit.finding import Finding, Location, Suppressed
 from esper_audit.handbook import Handbook
 from esper_audit.markdown import cell, code, count, listed
-from esper_audit.ticket import Ticket
+from esper_audit.ticket import Status, Ticket
 
 
 class Row(msgspec.Struct, frozen=True):
@@ -31,7 +31,8 @@ def audit_page(
     audit: Audit, tickets: Mapping[str, Ticket], handbook: Handbook
 ) -> dict[str, object]:
     """Return the content of the page, ready to print."""
-    by_identity = {t.fingerprint: t for t in tickets.values() if t.fingerprint}
+    standing_last = sorted(tickets.values(), key=lambda ticket: ticket.status is not Status.FIXED)
+    by_identity = {ticket.fingerprint: ticket for ticket in standing_last if ticket.fingerprint}
     return {
         "summary": _summary(audit),
         "matrix": [_row(contract, audit, handbook) for contract in handbook.contracts.values()],

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import gc
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 
 import msgspec
@@ -14,9 +14,10 @@ from esper_audit.baseline import read_baseline
 from esper_audit.cache import Cache, FileOutcome, engine_files, fingerprint_of
 from esper_audit.config import Project
 from esper_audit.discovery import Discovery, relative
-from esper_audit.finding import Finding, NotAnalysed
+from esper_audit.earlier import without_old
+from esper_audit.finding import NotAnalysed
 from esper_audit.fixing import Fixed, Fixing
-from esper_audit.git import changed_since, content_at
+from esper_audit.git import changed_since
 from esper_audit.selection import Selection
 from esper_audit.source import read
 from esper_audit.suppressing import idle_exceptions
@@ -54,7 +55,7 @@ def check(project: Project, request: Request, progress: Progress | None = None) 
         if not request.paths and not request.since:
             audit = _with_idle_exceptions(audit, project, selection, looked_at, request.today)
         if request.since:
-            audit = _without_old(audit, project, analyst, changed)
+            audit = without_old(audit, analyst, changed)
         return _without_known(audit, project) if request.baseline else audit
 
 
@@ -62,7 +63,8 @@ def check_text(project: Project, request: Request, path: str, data: bytes) -> Au
     """Run the rules over one text that stands for the file at `path` (absolute)."""
     selection, analyst = _prepared(project, request)
     outcome = analyst.examine(relative(project.root, path), data)
-    return _without_known(collect(project, selection, [outcome], None), project)
+    audit = collect(project, selection, [outcome], None)
+    return _without_known(audit, project, {outcome.path: data})
 
 
 def fix(project: Project, request: Request, fixing: Fixing) -> list[Fixed]:
@@ -173,29 +175,12 @@ def _with_idle_exceptions(
     )
 
 
-def _without_known(audit: Audit, project: Project) -> Audit:
+def _without_known(
+    audit: Audit, project: Project, buffers: Mapping[str, bytes] | None = None
+) -> Audit:
     """Set aside the findings that have a ticket."""
     tickets = project.resolve(project.config.tickets)
-    return read_baseline(tickets).apply(audit, tickets)
-
-
-def _without_old(
-    audit: Audit, project: Project, analyst: Analyst, changed: dict[str, str]
-) -> Audit:
-    """Leave out the findings that the earlier revision already had, whatever line they stand on now."""
-    fresh: list[Finding] = []
-    by_path: dict[str, list[Finding]] = {}
-    for finding in audit.findings:
-        by_path.setdefault(finding.location.path, []).append(finding)
-    for path, findings in by_path.items():
-        before = content_at(project.root, changed.get(path, ""))
-        old = analyst.examine(path, before) if before is not None else FileOutcome(path)
-        known = {finding.fingerprint for finding in old.findings}
-        fresh += [finding for finding in findings if finding.fingerprint not in known]
-    hidden = len(audit.findings) - len(fresh)
-    return msgspec.structs.replace(
-        audit, findings=sorted(fresh, key=lambda f: f.order), hidden=hidden
-    )
+    return read_baseline(tickets).apply(audit, tickets, buffers or {})
 
 
 def _engine_fingerprint(project: Project, request: Request) -> bytes:

@@ -9,6 +9,7 @@ import msgspec
 
 from esper_audit.errors import TicketError
 from esper_audit.finding import Category, Finding, Severity
+from esper_audit.likeness import Likeness
 
 Text = Annotated[str, msgspec.Meta(min_length=1)]
 Date = Annotated[str, msgspec.Meta(pattern=r"^\d{4}-\d{2}-\d{2}$")]
@@ -136,6 +137,7 @@ class Ticket(Record, frozen=True, kw_only=True):
     resolution: Resolution | None = None
     source: str = ""
     history: list[Change] = []
+    likeness: Likeness | None = None
 
     def moved(self, after: Status, *, date: str, by: str, why: str) -> Ticket:
         """Return the ticket with another status and a line of history.
