@@ -33,15 +33,22 @@ class Piece(NamedTuple):
 class Writer:
     """Writes trees so that every Python version writes them alike: `ast.dump` does not, from 3.13 on.
 
-    Names among `variables` are written as numbers in the order in which they are met; with
-    `attributes` so are the attributes of `self`. `met` and `words` collect what was and was not
-    numbered. `blocks=False` leaves out the statements inside a statement.
+    Names among `variables` are written as numbers in the order in which they are met; so is `own`, the
+    name of the function around, when it is called as a method, and with `attributes` those of `self`.
+    `met` and `words` collect what was and was not numbered. `blocks=False` leaves out the statements
+    inside a statement.
     """
 
     def __init__(
-        self, variables: Collection[str] = (), *, attributes: bool = False, blocks: bool = True
+        self,
+        variables: Collection[str] = (),
+        *,
+        own: str = "",
+        attributes: bool = False,
+        blocks: bool = True,
     ) -> None:
         self._variables = variables
+        self._own = own
         self._attributes = attributes
         self._blocks = blocks
         self.met: dict[str, int] = {}
@@ -73,6 +80,8 @@ class Writer:
     def _variable(self, node: ast.AST, field: str, text: str) -> str:
         """Return the variable that a field names, an empty string if it names none."""
         if NAME_FIELDS.get(type(node)) == field and text in self._variables:
+            return text
+        if field == "attr" and text == self._own:
             return text
         owned = self._attributes and owner(node) in self._variables
         return f"self.{text}" if owned and field == "attr" else ""

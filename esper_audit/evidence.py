@@ -193,6 +193,15 @@ TABLE: tuple[Row, ...] = (
         fresh=Fresh.FILE,
     ),
     Row(
+        "statement and symbol",
+        GONE,
+        ANY_FILE,
+        Symbol.SAME,
+        Code.SAME,
+        statement=True,
+        fresh=Fresh.FILE,
+    ),
+    Row(
         "statement, its function being gone",
         GONE,
         SAME_FILE,

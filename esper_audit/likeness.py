@@ -23,7 +23,7 @@ class Likeness(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
     `code` is what the finding is about, `shape` the same with its variables numbered, `head` that
     without the statements inside it; `names` are the variables in that order and `words` all its words
     (none where there are too many). `statement` is the whole statement around it, `before` and `after`
-    the heads of those beside that (`-` at the edge of a block). `scope` is the function, class or
+    the heads of what stands beside that or leads into its block (`-` at an end). `scope` is the function, class or
     module around it and `around` some of the statements in there that say something.
     """
 

@@ -7,7 +7,8 @@ given plays no part.
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from difflib import SequenceMatcher
 from typing import NamedTuple, TypeAlias
 
 from esper_audit.evidence import (
@@ -27,6 +28,7 @@ from esper_audit.removal import Removals
 from esper_audit.sighting import Sighting
 
 Pair: TypeAlias = tuple[Sighting, Sighting]
+Candidate: TypeAlias = tuple[Sighting, Sighting, Facts]
 PLACE_AND_CODE = TABLE[0]
 
 
@@ -87,9 +89,9 @@ class _Matching:
         contested = self._contested()
         for old, new in list(equal_fingerprints(self._old.values(), self._new.values(), contested)):
             self._take(Match(old, new, ""))
-        self._by_table()
-        while self._removals.learn((match.old, match.new) for match in self._done):
-            self._by_table()
+        while self._by_table():
+            # What was learnt of files that moved may let a stronger row hold for the rest.
+            self._removals.learn((match.old, match.new) for match in self._done)
         return sorted(self._done, key=lambda match: match.new.order)
 
     def _contested(self) -> set[tuple[str, ...]]:
@@ -102,7 +104,8 @@ class _Matching:
         now = Counter(s.alike for s in self._new.values() if s.likeness)
         return {alike for alike, count in before.items() if now[alike] not in (0, count)}
 
-    def _by_table(self) -> None:
+    def _by_table(self) -> bool:
+        """Match by the rows in their order until files turn out to have moved; say whether they did."""
         candidates = [(old, new, self._facts(old, new)) for old, new in self._comparable()]
         for row in TABLE:
             found = [
@@ -111,10 +114,17 @@ class _Matching:
                 if row.holds(candidate[2]) and not (candidate[0].settled and row.is_a_move)
             ]
             # The sort is stable: what is equally strong stays in the order of the tree.
-            found.sort(key=_preference)
+            found.sort(key=_preference(found))
+            moved: set[tuple[str, str]] = set()
             for old, new, facts in found:
-                if old.key in self._old and new.key in self._new:
+                paths = (old.path, new.path)
+                is_left = old.key in self._old and new.key in self._new
+                if is_left and (facts.path or moved <= {paths}):
                     self._take(Match(old, new, _why(row, old, new, facts)))
+                    moved |= set() if facts.path else {paths}
+            if moved:
+                return True
+        return False
 
     def _take(self, match: Match) -> None:
         del self._old[match.old.key], self._new[match.new.key]
@@ -156,22 +166,40 @@ class _Matching:
         )
 
     def _left(self, old: Sighting, new: Sighting, symbol: Symbol) -> Left:
-        """Say what became of the old place; that of a file that is gone is looked for in the new one."""
-        if self._present.has(old.path):
-            return self._present.left(old, old.path, taken_in_by=new.symbol)
+        """Say what became of the old place; that of a file that is gone is looked for where it went."""
+        path = self._removals.present_file(old.path, old.symbol)
+        if self._present.has(path):
+            return self._present.left(old, path, taken_in_by=new.symbol)
         if symbol is Symbol.SAME or not old.symbol:
             return Left.GONE
         return self._present.left(old, new.path, taken_in_by=new.symbol)
 
     def _fresh(self, new: Sighting) -> Fresh:
-        if new.place in self._places:
+        origins = self._removals.origins(new.path)
+        if any((path, new.symbol) in self._places for path in origins):
             return Fresh.KNOWN
-        return Fresh.SCOPE if new.path in self._files else Fresh.FILE
+        return Fresh.FILE if self._files.isdisjoint(origins) else Fresh.SCOPE
 
 
-def _preference(candidate: tuple[Sighting, Sighting, Facts]) -> tuple[float, ...]:
-    old, _, facts = candidate
-    return (old.settled, *(-part for part in facts.strength))
+def _preference(candidates: Sequence[Candidate]) -> Callable[[Candidate], tuple[float, ...]]:
+    """Return the key by which candidates that one row lets through are preferred.
+
+    Within a file, what is stronger; from file to file the pairs of files that have most of the old
+    one in common and then names that are most alike: copies of one another move each to its own.
+    """
+    going: dict[tuple[str, str], set[str]] = defaultdict(set)
+    for old, new, _ in candidates:
+        going[old.path, new.path].add(old.key)
+
+    def key(candidate: Candidate) -> tuple[float, ...]:
+        old, new, facts = candidate
+        strength = [-part for part in facts.strength]
+        if facts.path:
+            return (old.settled, False, *strength)
+        likeness = SequenceMatcher(None, old.path, new.path, autojunk=False).ratio()
+        return (old.settled, True, -len(going[old.path, new.path]), -likeness, *strength)
+
+    return key
 
 
 def _why(row: Row, old: Sighting, new: Sighting, facts: Facts) -> str:

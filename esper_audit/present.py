@@ -82,7 +82,7 @@ class Present:
         function = taken_in_by.rpartition(".")[2]
         if any(_is_closed(scope, seen, function) for scope in scopes):
             return Left.CLOSED
-        stand = {piece for scope in scopes for row in scope.rows for piece in row}
+        stand = {piece for scope in scopes for block in scope.blocks for piece in block.row}
         return Left.STANDS if beside & {*stand, EDGE} else Left.BLOCK_LEFT
 
     def names(self, path: str, symbol: str) -> set[str]:
@@ -97,12 +97,17 @@ class Present:
 
 def _is_closed(scope: Scope, seen: Likeness, taken_in_by: str) -> bool:
     """Say whether nothing, or only a call of a function, stands where a finding stood."""
-    for block, row in zip(scope.blocks, scope.rows, strict=True):
+    for block in scope.blocks:
+        row = block.row
         for at, (before, after) in enumerate(pairwise(row)):
             if before == seen.before and after == seen.after:
                 return True
             beyond = row[at + 2 : at + 3]
-            if before == seen.before and beyond == [seen.after] and calls(block[at], taken_in_by):
+            if (
+                before == seen.before
+                and beyond == [seen.after]
+                and calls(block.statements[at], taken_in_by)
+            ):
                 return True
     return False
 

@@ -34,6 +34,24 @@ class Removals:
             )
         return len(self._files) > before
 
+    def origins(self, new: str) -> set[str]:
+        """Return the files that a present file is known to hold, or be."""
+        back = {was for was, now in self._files if now == new}
+        back |= {
+            was + new.removeprefix(now) for was, now in self._directories if new.startswith(now)
+        }
+        return {new, *(old for old in back if not self._present.has(old))}
+
+    def present_file(self, old: str, symbol: str) -> str:
+        """Return the file in which a scope has to be looked for; that of old, if it is anywhere known."""
+        if self._present.has(old):
+            return old
+        known = sorted(now for was, now in self._files if was == old)
+        known += sorted(
+            now + old.removeprefix(was) for was, now in self._directories if old.startswith(was)
+        )
+        return next((path for path in known if self._present.scopes(path, symbol)), old)
+
     def same_file(self, old: str, new: str) -> bool:
         """Say whether a present file is the one that once had a path, or a part of it."""
         if old == new or (old, new) in self._files:

@@ -28,6 +28,19 @@ class Passage(NamedTuple):
     telling: bool
 
 
+class Block:
+    """A list of statements; `lead` is the hash of all that it stands below, `-` for the body of a scope."""
+
+    def __init__(self, lead: str, statements: list[ast.stmt]) -> None:
+        self.statements = statements
+        self.lead = lead
+
+    @cached_property
+    def row(self) -> list[str]:
+        """The hashes of what leads in, of every statement, and of the end."""
+        return [self.lead, *(code_hash(_head(s)) for s in self.statements), EDGE]
+
+
 class Scope:
     """One definition of a file, or the file itself; `function` is the outermost function around, if any."""
 
@@ -47,6 +60,11 @@ class Scope:
         if not isinstance(self.node, ast.Module):
             found.add(self.node.name)
         return frozenset(found)
+
+    @property
+    def name(self) -> str:
+        """The name of the definition, empty for a file."""
+        return "" if isinstance(self.node, ast.Module) else self.node.name
 
     def inner(self, definition: Definition) -> Scope:
         """Return the scope of a definition that stands here."""
@@ -71,40 +89,37 @@ class Scope:
         return [*found, *self._in_block(_without_docstring(self.node.body))]
 
     @cached_property
-    def blocks(self) -> list[list[ast.stmt]]:
+    def blocks(self) -> list[Block]:
         """The lists of statements that stand here."""
-        found: list[list[ast.stmt]] = []
-        pending = [_without_docstring(self.node.body)]
+        found: list[Block] = []
+        pending = [Block(EDGE, _without_docstring(self.node.body))]
         while pending:
             block = pending.pop()
             found.append(block)
-            for statement in block:
+            for statement in block.statements:
                 if not isinstance(statement, Definition):
-                    pending.extend(inner for inner in blocks(statement) if inner)
+                    head = _head(statement)
+                    inner = enumerate(blocks(statement))
+                    pending += [
+                        Block(code_hash(f"{n} {head} {block.lead}"), b) for n, b in inner if b
+                    ]
         return found
 
     def passage(self, node: ast.AST) -> Passage:
         """Return what a statement says, the statements inside it left out."""
-        writer = Writer(self.variables, blocks=False)
+        writer = Writer(self.variables, own=self.name, blocks=False)
         try:
             text = writer.write(node)
         except RecursionError:
             return Passage(node, f"a deep {type(node).__name__}", telling=False)
         return Passage(node, text, bool(writer.words) and not isinstance(node, IMPORTS))
 
-    @cached_property
-    def rows(self) -> list[list[str]]:
-        """The hashes of the statements of every block, with `-` before the first and after the last."""
-        return [
-            [EDGE, *(code_hash(self.passage(s).text) for s in block), EDGE] for block in self.blocks
-        ]
-
     def neighbours(self, statement: ast.stmt) -> tuple[str, str]:
         """Return the hashes of what stands before and after a statement in its block."""
-        for block, row in zip(self.blocks, self.rows, strict=True):
-            if statement in block:
-                at = block.index(statement)
-                return row[at], row[at + 2]
+        for block in self.blocks:
+            if statement in block.statements:
+                at = block.statements.index(statement)
+                return block.row[at], block.row[at + 2]
         return "", ""
 
     def _introduction(self, node: Definition) -> Passage:
@@ -136,7 +151,9 @@ def scopes_called(module: ast.Module, symbol: str) -> list[Scope]:
     """Return the scopes of a dotted name; a name may be defined twice."""
     found = [Scope(module, None, module)]
     for name in symbol.split(".") if symbol else ():
-        statements = ((scope, s) for scope in found for block in scope.blocks for s in block)
+        statements = (
+            (scope, s) for scope in found for block in scope.blocks for s in block.statements
+        )
         found = [scope.inner(s) for scope, s in statements if is_called(s, name)]
     return found
 
@@ -175,3 +192,11 @@ def _without_docstring(body: list[ast.stmt]) -> list[ast.stmt]:
     first = body[0] if body else None
     documents = isinstance(first, ast.Expr) and isinstance(first.value, ast.Constant)
     return body[1:] if documents else body
+
+
+def _head(statement: ast.stmt) -> str:
+    """Return a statement without the statements inside it, its variables by their names."""
+    try:
+        return Writer(blocks=False).write(statement)
+    except RecursionError:
+        return f"a deep {type(statement).__name__}"
