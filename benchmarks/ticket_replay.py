@@ -79,9 +79,8 @@ def main() -> None:
         for what, ticket in changes(tickets, done):
             totals[what] += 1
             place = ticket.locations[0]
-            print(
-                f"  {what} {ticket.id} {place.path}:{place.lines} {place.symbol} {ticket.evidence[0].code.strip()[:100]!r}"
-            )
+            where = f"{place.path}:{place.lines} {place.symbol}"
+            print(f"  {what} {ticket.id} {where} {ticket.title[:90]}")
             if what == "matched":
                 print(f"    {ticket.history[-1].why}")
         tickets = done.tickets

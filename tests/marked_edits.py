@@ -1,4 +1,4 @@
-"""Edits as pairs of small trees, before and after; `#: name` marks a finding, the same name after means the same one."""
+"""Edits as pairs of small trees; `#: name` marks a finding, the same name after means the same one."""
 
 from __future__ import annotations
 
@@ -84,6 +84,27 @@ def report(host):
     if hasattr(host, "x"):  #: two
         fourth(host)
 """
+ONE_LINE = "def f(h):\n    return hasattr(h, 'x')  #: x\n"
+SUPPRESSED = """\
+import contextlib
+
+
+def go(x):
+    y = norm(x)
+    with contextlib.suppress(Exception):  #: suppressed
+        y.total = x.total
+    return y
+"""
+LONG = """\
+def long(h):
+    one(h)
+    one(1)
+    last(h)
+    if hasattr(h, "x"):  #: x
+        three(h.x)
+    first(h)
+    three(1)
+"""
 
 
 def one(before: str, after: str, path: str = "a.py") -> Edit:
@@ -100,15 +121,21 @@ RENAMED_VARIABLES = CUT.replace("host", "model").replace("points", "where").repl
 
 SAME_FINDING: dict[str, Edit] = {
     "a line added above": one(BOTH, f"import torch\n\n{BOTH}"),
-    "a line added in the function": one(BOTH, BOTH.replace("    budget", "    print(1)\n    budget")),
-    "code reformatted": one(BOTH, BOTH.replace('(host, "segments"):', "(\n        host, 'segments'\n    ):")),
+    "a line added in the function": one(
+        BOTH, BOTH.replace("    budget", "    print(1)\n    budget")
+    ),
+    "code reformatted": one(
+        BOTH, BOTH.replace('(host, "segments"):', "(\n        host, 'segments'\n    ):")
+    ),
     "a comment changed": one(BOTH, BOTH.replace("    chosen", "    # the cuts\n    chosen")),
     "a docstring added": one(BOTH, BOTH.replace("    chosen", '    """Cut."""\n    chosen')),
     "a variable renamed in and around": one(BOTH, f"{RENAMED_VARIABLES}\n\n{GROW}"),
     "one of two variables renamed": one(BOTH, BOTH.replace("other", "another")),
     "an attribute of self renamed": one(MODEL, MODEL.replace("self.host", "self.trunk")),
     "a function renamed": one(BOTH, BOTH.replace("def cut", "def split")),
-    "both functions renamed": one(BOTH, BOTH.replace("def cut", "def split").replace("def grow", "def cut_more")),
+    "both functions renamed": one(
+        BOTH, BOTH.replace("def cut", "def split").replace("def grow", "def cut_more")
+    ),
     "a class renamed": one(MODEL, MODEL.replace("class Slot", "class Socket")),
     "a method moved to another class": one(MODEL, MOVED_METHOD),
     "a file renamed": Edit({"a.py": BOTH}, {"b.py": BOTH}),
@@ -117,75 +144,256 @@ SAME_FINDING: dict[str, Edit] = {
     "a file split in two new ones": Edit({"a.py": BOTH}, {"cuts.py": CUT, "growth.py": GROW}),
     "two files joined": Edit({"a.py": CUT, "b.py": GROW}, {"a.py": BOTH}),
     "two functions swapped": one(BOTH, f"{GROW}\n\n{CUT}"),
-    "two identical findings swapped": one(TWINS, TWINS),
-    "the first of two identical ones fixed": one(TWINS, TWINS.replace('    if hasattr(host, "x"):  #: one\n        second', "    second").replace("        second", "    second")),
-    "the second of two identical ones fixed": one(TWINS, TWINS.replace('    if hasattr(host, "x"):  #: two\n        fourth', "    fourth")),
+    "two identical findings swapped": one(
+        TWINS, TWINS.replace("second", "x").replace("fourth", "second").replace("x(", "fourth(")
+    ),
+    "the first of two identical ones fixed": one(
+        TWINS,
+        TWINS.replace('    if hasattr(host, "x"):  #: one\n        second', "    second"),
+    ),
+    "the second of two identical ones fixed": one(
+        TWINS, TWINS.replace('    if hasattr(host, "x"):  #: two\n        fourth', "    fourth")
+    ),
     "a decorator added": one(BOTH, f"@cached\n{BOTH}"),
     "a finding moved between functions": one(
-        'def f(host, x):\n    if hasattr(host, "a"):  #: a\n        host.a(x)\n    return x + 1\n\n\ndef g(host, x):\n    return x * 2\n',
-        'def f(host, x):\n    return x + 1\n\n\ndef g(host, x):\n    if hasattr(host, "a"):  #: a\n        host.a(x)\n    return x * 2\n',
+        "def f(host, x):\n"
+        '    if hasattr(host, "a"):  #: a\n'
+        "        host.a(x)\n"
+        "    return x + 1\n"
+        "\n"
+        "\n"
+        "def g(host, x):\n"
+        "    return x * 2\n",
+        "def f(host, x):\n"
+        "    return x + 1\n"
+        "\n"
+        "\n"
+        "def g(host, x):\n"
+        '    if hasattr(host, "a"):  #: a\n'
+        "        host.a(x)\n"
+        "    return x * 2\n",
     ),
     "a finding moved to a new function that is called": one(
-        'def f(host, x):\n    x = norm(x)\n    if hasattr(host, "a"):  #: a\n        host.a(x)\n    return x + 1\n',
-        'def f(host, x):\n    x = norm(x)\n    ask(host, x)\n    return x + 1\n\n\ndef ask(host, x):\n    if hasattr(host, "a"):  #: a\n        host.a(x)\n',
+        "def f(host, x):\n"
+        "    x = norm(x)\n"
+        '    if hasattr(host, "a"):  #: a\n'
+        "        host.a(x)\n"
+        "    return x + 1\n",
+        "def f(host, x):\n"
+        "    x = norm(x)\n"
+        "    ask(host, x)\n"
+        "    return x + 1\n"
+        "\n"
+        "\n"
+        "def ask(host, x):\n"
+        '    if hasattr(host, "a"):  #: a\n'
+        "        host.a(x)\n",
     ),
     "a block moved to another file": Edit(
-        {"a.py": f"{CUT}\n\ndef run(host, x):\n    y = fold(x, 1)\n    known = hasattr(host, 'fold')  #: fold\n    z = unfold(y, known)\n    return finish(z)\n"},
-        {"a.py": f"{CUT}\n\ndef run(host, x):\n    return finish(b.folded(host, x))\n", "b.py": "def folded(host, x):\n    y = fold(x, 1)\n    known = hasattr(host, 'fold')  #: fold\n    z = unfold(y, known)\n    return z\n"},
+        {
+            "a.py": f"{CUT}\n"
+            f"\n"
+            f"def run(host, x):\n"
+            f"    y = fold(x, 1)\n"
+            f"    known = hasattr(host, 'fold')  #: fold\n"
+            f"    z = unfold(y, known)\n"
+            f"    return finish(z)\n"
+        },
+        {
+            "a.py": f"{CUT}\n\ndef run(host, x):\n    return finish(b.folded(host, x))\n",
+            "b.py": "def folded(host, x):\n"
+            "    y = fold(x, 1)\n"
+            "    known = hasattr(host, 'fold')  #: fold\n"
+            "    z = unfold(y, known)\n"
+            "    return z\n",
+        },
     ),
     "the whole tree moved": Edit(
-        {"lib/a.py": BOTH, "lib/part/b.py": MODEL, "lib/part/c.py": 'X = hasattr(torch, "x")  #: x\n'},
-        {"src/new/a.py": BOTH, "src/new/part/b.py": MODEL, "src/new/part/c.py": 'X = hasattr(torch, "x")  #: x\n'},
+        {
+            "lib/a.py": BOTH,
+            "lib/part/b.py": MODEL,
+            "lib/part/c.py": 'X = hasattr(torch, "x")  #: x\n',
+        },
+        {
+            "src/new/a.py": BOTH,
+            "src/new/part/b.py": MODEL,
+            "src/new/part/c.py": 'X = hasattr(torch, "x")  #: x\n',
+        },
     ),
     "a handler's body changed": one(SILENT, SILENT.replace("state = None", "state = {}")),
     "an argument added to the call": one(
-        "import torch\n\n\ndef go(x):\n    y = norm(x)\n    torch._foreach_add_(x, y)  #: add\n    return y\n",
-        "import torch\n\n\ndef go(x):\n    y = norm(x)\n    torch._foreach_add_(x, y, alpha=2)  #: add\n    return y\n",
+        SUPPRESSED, SUPPRESSED.replace("(Exception)", "(Exception, KeyboardInterrupt)")
     ),
-    "a file renamed and a variable renamed": Edit({"a.py": BOTH}, {"b.py": f"{RENAMED_VARIABLES}\n\n{GROW}"}),
-    "a file renamed and a function renamed": Edit({"a.py": BOTH}, {"b.py": BOTH.replace("def cut", "def split")}),
-    "a file renamed and a line added": Edit({"a.py": BOTH}, {"b.py": BOTH.replace("    budget", "    print(1)\n    budget")}),
-    "a function renamed and a line added": one(BOTH, BOTH.replace("def cut", "def split").replace("    chosen", "    print(points)\n    chosen")),
-    "a function and a variable renamed": one(BOTH, f"{RENAMED_VARIABLES.replace('def cut', 'def split')}\n\n{GROW}"),
-    "a method moved and a line added": one(MODEL, MOVED_METHOD.replace("        return mixed.relu", "        print(x)\n        return mixed.relu")),
-    "a tree moved and a function renamed": Edit({"lib/a.py": BOTH, "lib/b.py": MODEL}, {"src/a.py": BOTH.replace("def cut", "def split"), "src/b.py": MODEL}),
-    "a function of one line renamed": one("def f(h):\n    return hasattr(h, 'x')  #: x\n", "def g(h):\n    return hasattr(h, 'x')  #: x\n"),
-    "a function of one line renamed and a line added": one("def f(h):\n    return hasattr(h, 'x')  #: x\n", "def g(h):\n    print(h)\n    return hasattr(h, 'x')  #: x\n"),
-    "a file with nothing else in it renamed": Edit({"a.py": "X = hasattr(torch, 'x')  #: x\n"}, {"b.py": "X = hasattr(torch, 'x')  #: x\n"}),
-}  # fmt: skip
+    "a file, its function's variables renamed": Edit({"a.py": CUT}, {"b.py": RENAMED_VARIABLES}),
+    "a file, its function and its variables renamed": Edit(
+        {"a.py": CUT}, {"b.py": RENAMED_VARIABLES.replace("def cut", "def split")}
+    ),
+    "a file and its class renamed": Edit(
+        {"a.py": MODEL}, {"b.py": MODEL.replace("class Slot", "class Socket")}
+    ),
+    "a file with a function of one line renamed and a line added": Edit(
+        {"a.py": ONE_LINE}, {"b.py": ONE_LINE.replace("    return", "    print(h)\n    return")}
+    ),
+    "a file renamed and most of the function rewritten": Edit(
+        {"a.py": LONG}, {"b.py": LONG.replace("one(", "two(").replace("three(", "four(")}
+    ),
+    "a function renamed and most of it rewritten": one(
+        LONG, LONG.replace("long", "longer").replace("one(", "two(").replace("three(", "four(")
+    ),
+    "a file renamed and a variable renamed": Edit(
+        {"a.py": BOTH}, {"b.py": f"{RENAMED_VARIABLES}\n\n{GROW}"}
+    ),
+    "a file renamed and a function renamed": Edit(
+        {"a.py": BOTH}, {"b.py": BOTH.replace("def cut", "def split")}
+    ),
+    "a file renamed and a line added": Edit(
+        {"a.py": BOTH}, {"b.py": BOTH.replace("    budget", "    print(1)\n    budget")}
+    ),
+    "a function renamed and a line added": one(
+        BOTH,
+        BOTH.replace("def cut", "def split").replace("    chosen", "    print(points)\n    chosen"),
+    ),
+    "a function and a variable renamed": one(
+        BOTH, f"{RENAMED_VARIABLES.replace('def cut', 'def split')}\n\n{GROW}"
+    ),
+    "a method moved and a line added": one(
+        MODEL,
+        MOVED_METHOD.replace(
+            "        return mixed.relu", "        print(x)\n        return mixed.relu"
+        ),
+    ),
+    "a tree moved and a function renamed": Edit(
+        {"lib/a.py": BOTH, "lib/b.py": MODEL},
+        {"src/a.py": BOTH.replace("def cut", "def split"), "src/b.py": MODEL},
+    ),
+    "a function of one line renamed": one(
+        "def f(h):\n    return hasattr(h, 'x')  #: x\n",
+        "def g(h):\n    return hasattr(h, 'x')  #: x\n",
+    ),
+    "a function of one line renamed and a line added": one(
+        "def f(h):\n    return hasattr(h, 'x')  #: x\n",
+        "def g(h):\n    print(h)\n    return hasattr(h, 'x')  #: x\n",
+    ),
+    "a file with nothing else in it renamed": Edit(
+        {"a.py": "X = hasattr(torch, 'x')  #: x\n"}, {"b.py": "X = hasattr(torch, 'x')  #: x\n"}
+    ),
+}
 
 NEW_FINDING: dict[str, Edit] = {
-    "one fixed and one added in the same function": one(BOTH, BOTH.replace('hasattr(other, "dim")  #: dim', 'other.dim or hasattr(host, "grown")  #: grown')),
-    "the same question asked of another attribute": one(BOTH, BOTH.replace('"dim")  #: dim', '"size")  #: size')),
-    "the same question asked of another variable": one(BOTH, BOTH.replace('hasattr(other, "dim")  #: dim', 'hasattr(host, "dim")  #: of host')),
-    "one fixed and the same added to another function": one(
-        BOTH, f"{FIXED_CUT}\n\n{GROW}\n\ndef crop(host):\n    if hasattr(host, 'segments'):  #: crop\n        return 1\n"
+    "one fixed and one added in the same function": one(
+        BOTH,
+        BOTH.replace(
+            'hasattr(other, "dim")  #: dim', 'other.dim or hasattr(host, "grown")  #: grown'
+        ),
     ),
-    "one fixed and a copy of its function broken elsewhere": Edit({"a.py": CUT, "b.py": FIXED_CUT}, {"a.py": FIXED_CUT, "b.py": CUT.replace("#: cut", "#: copy")}),
-    "a function copied to another file and repaired in the first": Edit({"a.py": BOTH}, {"a.py": f"{FIXED_CUT}\n\n{GROW}", "b.py": CUT.replace("#: cut", "#: copy")}),
+    "the same question asked of another attribute": one(
+        BOTH, BOTH.replace('"dim")  #: dim', '"size")  #: size')
+    ),
+    "the same question asked of another variable": one(
+        BOTH, BOTH.replace('hasattr(other, "dim")  #: dim', 'hasattr(host, "dim")  #: of host')
+    ),
+    "one fixed and the same added to another function": one(
+        BOTH,
+        f"{FIXED_CUT}\n"
+        f"\n"
+        f"{GROW}\n"
+        f"\n"
+        f"def crop(host):\n"
+        f"    if hasattr(host, 'segments'):  #: crop\n"
+        f"        return 1\n",
+    ),
+    "one fixed and a copy of its function broken elsewhere": Edit(
+        {"a.py": CUT, "b.py": FIXED_CUT},
+        {"a.py": FIXED_CUT, "b.py": CUT.replace("#: cut", "#: copy")},
+    ),
+    "a function copied to another file and repaired in the first": Edit(
+        {"a.py": BOTH}, {"a.py": f"{FIXED_CUT}\n\n{GROW}", "b.py": CUT.replace("#: cut", "#: copy")}
+    ),
     "a file copied": Edit({"a.py": CUT}, {"a.py": CUT, "b.py": CUT.replace("#: cut", "#: copy")}),
     "a statement duplicated": one(
         "def f(h):\n    start(h)\n    x = hasattr(h, 'x')  #: x\n    return x\n",
-        "def f(h):\n    start(h)\n    x = hasattr(h, 'x')  #: x\n    x = hasattr(h, 'x')  #: again\n    return x\n",
+        "def f(h):\n"
+        "    start(h)\n"
+        "    x = hasattr(h, 'x')  #: x\n"
+        "    x = hasattr(h, 'x')  #: again\n"
+        "    return x\n",
     ),
     "a statement duplicated above, far from the first": one(
         "def f(h):\n    start(h)\n    mid(h)\n    x = hasattr(h, 'x')  #: x\n    return x\n",
-        "def f(h):\n    x = hasattr(h, 'x')  #: above\n    start(h)\n    mid(h)\n    x = hasattr(h, 'x')  #: x\n    return x\n",
+        "def f(h):\n"
+        "    x = hasattr(h, 'x')  #: above\n"
+        "    start(h)\n"
+        "    mid(h)\n"
+        "    x = hasattr(h, 'x')  #: x\n"
+        "    return x\n",
     ),
-    "a function deleted, another with the same check added": one(BOTH, f"{GROW}\n\ndef fresh(x):\n    return hasattr(x, 'fresh')  #: fresh\n"),
+    "a function deleted, another with the same check added": one(
+        BOTH, f"{GROW}\n\ndef fresh(x):\n    return hasattr(x, 'fresh')  #: fresh\n"
+    ),
     "a file deleted, another of the same name of function added": Edit(
-        {"a.py": "def forward(x):\n    y = x.norm()\n    if hasattr(x, 'w'):  #: a\n        y = y + 1\n    return y.sum()\n"},
-        {"b.py": "def forward(x):\n    k = embed(x, 4)\n    if hasattr(x, 'w'):  #: b\n        k = k.flip(0)\n    return softmax(k)\n"},
+        {
+            "a.py": "def forward(x):\n"
+            "    y = x.norm()\n"
+            "    if hasattr(x, 'w'):  #: a\n"
+            "        y = y + 1\n"
+            "    return y.sum()\n"
+        },
+        {
+            "b.py": "def forward(x):\n"
+            "    k = embed(x, 4)\n"
+            "    if hasattr(x, 'w'):  #: b\n"
+            "        k = k.flip(0)\n"
+            "    return softmax(k)\n"
+        },
     ),
-    "a handler fixed, another one like it added": one(SILENT, SILENT.replace("    except Exception:  #: read\n        state = None\n", "    except OSError:\n        raise\n").replace("    return state", "    try:\n        store.note(path)\n    except Exception:  #: close\n        pass\n    return state")),
+    "a handler fixed, another one like it added": one(
+        SILENT,
+        SILENT.replace(
+            "    except Exception:  #: read\n        state = None\n",
+            "    except OSError:\n        raise\n",
+        ).replace(
+            "    return state",
+            "    try:\n"
+            "        store.note(path)\n"
+            "    except Exception:  #: close\n"
+            "        pass\n"
+            "    return state",
+        ),
+    ),
     "a file deleted, an empty-handed catch elsewhere": Edit(
-        {"a.py": "def advance(x):\n    try:\n        x.step(1)\n    except Exception:  #: a\n        pass\n", "b.py": CUT},
-        {"b.py": f"{CUT}\n\ndef start(x):\n    try:\n        x.read(2)\n    except Exception:  #: b\n        pass\n"},
+        {
+            "a.py": "def advance(x):\n"
+            "    try:\n"
+            "        x.step(1)\n"
+            "    except Exception:  #: a\n"
+            "        pass\n",
+            "b.py": CUT,
+        },
+        {
+            "b.py": f"{CUT}\n"
+            f"\n"
+            f"def start(x):\n"
+            f"    try:\n"
+            f"        x.read(2)\n"
+            f"    except Exception:  #: b\n"
+            f"        pass\n"
+        },
     ),
-    "a function added before one like it": one(CUT, f"{CUT.replace('def cut', 'def before').replace('#: cut', '#: before')}\n\n{CUT}"),
-    "one fixed in a file that was renamed, one added there": Edit({"a.py": BOTH}, {"b.py": BOTH.replace('hasattr(other, "dim")  #: dim', 'hasattr(other, "size")  #: size')}),
+    "a function added before one like it": one(
+        CUT, f"{CUT.replace('def cut', 'def before').replace('#: cut', '#: before')}\n\n{CUT}"
+    ),
+    "one fixed in a file that was renamed, one added there": Edit(
+        {"a.py": BOTH},
+        {"b.py": BOTH.replace('hasattr(other, "dim")  #: dim', 'hasattr(other, "size")  #: size')},
+    ),
     "an import of the same private name in another file": Edit(
-        {"a.py": "from torch._C import graph  #: a\n\nfirst = graph(1)\n", "b.py": "import math\n\nsecond = math.tau\n"},
-        {"a.py": "from torch import graph\n\nfirst = graph(1)\n", "b.py": "import math\nfrom torch._C import graph  #: b\n\nsecond = math.tau\n"},
+        {
+            "a.py": "from torch._C import graph  #: a\n\nfirst = graph(1)\n",
+            "b.py": "import math\n\nsecond = math.tau\n",
+        },
+        {
+            "a.py": "from torch import graph\n\nfirst = graph(1)\n",
+            "b.py": "import math\nfrom torch._C import graph  #: b\n\nsecond = math.tau\n",
+        },
     ),
-}  # fmt: skip
+}

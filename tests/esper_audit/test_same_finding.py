@@ -1,4 +1,4 @@
-"""The same finding keeps its ticket through edits and a new one gets its own: run by run, as a baseline, since a revision."""
+"""The same finding keeps its ticket through edits, a new one gets its own: in runs, as baseline, since a revision."""
 
 from __future__ import annotations
 
@@ -14,13 +14,36 @@ from repositories import git
 
 from esper_audit import pipeline
 from esper_audit.config import find_project
+from esper_audit.evidence import TABLE
 from esper_audit.finding import Finding
+from esper_audit.matching import matched
+from esper_audit.present import Present
+from esper_audit.sighting import sightings
 from esper_audit.ticket import Status, Ticket
-from esper_audit.ticketing import Sync
+from esper_audit.ticketing import Sync, remember
 from esper_audit.whole_audit import run
 
 EDITS = {**SAME_FINDING, **NEW_FINDING}
 MARK = re.compile(r"#: (.*)$", re.MULTILINE)
+WITNESSES = {
+    "place and code": "the first of two identical ones fixed",
+    "place and shape of the code": "a variable renamed in and around",
+    "place and neighbours": "an argument added to the call",
+    "code, name and surroundings": "a method moved to another class",
+    "code, symbol and surroundings": "a file renamed",
+    "code and surroundings": "a function renamed",
+    "shape, symbol and surroundings": "a file, its function's variables renamed",
+    "shape and surroundings": "a function and a variable renamed",
+    "code, symbol and neighbours": "a file renamed and most of the function rewritten",
+    "code and neighbours": "a function renamed and most of it rewritten",
+    "statement, gone from where it was": "a finding moved between functions",
+    "statement and both its neighbours": "a block moved to another file",
+    "code, name and much around": "a file and its class renamed",
+    "code and much around": "a file with nothing else in it renamed",
+    "statement and symbol": "a file with a function of one line renamed and a line added",
+    "statement, its function being gone": "a function of one line renamed and a line added",
+    "shape and much around": "a file, its function and its variables renamed",
+}
 every_edit = pytest.mark.parametrize("edit", EDITS.values(), ids=EDITS)
 
 
@@ -104,3 +127,20 @@ def test_since_a_revision_only_the_new_ones_are_shown(tmp_path: Path, edit: Edit
     request = pipeline.Request(today=TODAY, since="HEAD", jobs=1, cache=False)
     done = pipeline.check(find_project([str(tmp_path)]), request)
     assert standing(edit.after, done.findings) == marks(edit.after) - marks(edit.before)
+
+
+@pytest.mark.parametrize(("row", "name"), WITNESSES.items())
+def test_each_row_of_the_table_recognises_an_edit(tmp_path: Path, row: str, name: str) -> None:
+    put(tmp_path, EDITS[name].before)
+    known = [remember(ticket) for ticket in synced(tmp_path).tickets.values()]
+    put(tmp_path, EDITS[name].after)
+    present = Present(str(tmp_path))
+    done = audit(tmp_path)
+    standing = [*done.findings, *(ticketed.finding for ticketed in done.ticketed)]
+    new = sightings(standing, present.source)
+    found = matched(known, new, present, may_move={sighting.key for sighting in known})
+    assert f"matched by {row}" in {match.why.partition("; ")[0] for match in found}
+
+
+def test_every_row_of_the_table_has_an_edit() -> None:
+    assert WITNESSES.keys() == {row.by for row in TABLE}
