@@ -184,8 +184,9 @@ class _Matching:
 def _preference(candidates: Sequence[Candidate]) -> Callable[[Candidate], tuple[float, ...]]:
     """Return the key by which candidates that one row lets through are preferred.
 
-    Within a file, what is stronger; from file to file the pairs of files that have most of the old
-    one in common and then names that are most alike: copies of one another move each to its own.
+    Within a file, what is stronger. From file to file first those that kept their last name, then the
+    pairs that have most in common, then the names most alike: copies of one another, moved in one
+    step, go each to its own place.
     """
     going: dict[tuple[str, str], set[str]] = defaultdict(set)
     for old, new, _ in candidates:
@@ -196,8 +197,10 @@ def _preference(candidates: Sequence[Candidate]) -> Callable[[Candidate], tuple[
         strength = [-part for part in facts.strength]
         if facts.path:
             return (old.settled, False, *strength)
-        likeness = SequenceMatcher(None, old.path, new.path, autojunk=False).ratio()
-        return (old.settled, True, -len(going[old.path, new.path]), -likeness, *strength)
+        alike = SequenceMatcher(None, old.path, new.path, autojunk=False).ratio()
+        other_name = old.path.rpartition("/")[2] != new.path.rpartition("/")[2]
+        common = len(going[old.path, new.path])
+        return (old.settled, True, other_name, -common, -alike, *strength)
 
     return key
 

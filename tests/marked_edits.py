@@ -309,6 +309,24 @@ NEW_FINDING: dict[str, Edit] = {
     "a function copied to another file and repaired in the first": Edit(
         {"a.py": BOTH}, {"a.py": f"{FIXED_CUT}\n\n{GROW}", "b.py": CUT.replace("#: cut", "#: copy")}
     ),
+    "copies moved together, one of them repaired": Edit(
+        {"dev/long.py": BOTH, "recipe_one.py": BOTH.replace("#: ", "#: other ")},
+        {
+            "dev_moved/long.py": f"{FIXED_CUT}\n\n{GROW}",
+            "recipe_one_moved.py": BOTH.replace("#: ", "#: other "),
+        },
+    ),
+    "copies moved together, a repaired finding new in the other": Edit(
+        {"a_first.py": BOTH, "z_second.py": f"{FIXED_CUT}\n\n{GROW.replace('#: ', '#: other ')}"},
+        {
+            "new/a_first.py": f"{FIXED_CUT}\n\n{GROW}",
+            "new/z_second.py": f"{CUT.replace('#: ', '#: new ')}\n\n{GROW.replace('#: ', '#: other ')}",
+        },
+    ),
+    "one of two functions gone, the other one broken once more": one(
+        f"{ONE_LINE}\n\ndef g(h):\n    return hasattr(h, 'y')  #: y\n",
+        "def g(h):\n    return hasattr(h, 'x')  #: in g\n    return hasattr(h, 'y')  #: y\n",
+    ),
     "a file copied": Edit({"a.py": CUT}, {"a.py": CUT, "b.py": CUT.replace("#: cut", "#: copy")}),
     "a statement duplicated": one(
         "def f(h):\n    start(h)\n    x = hasattr(h, 'x')  #: x\n    return x\n",
