@@ -327,6 +327,13 @@ NEW_FINDING: dict[str, Edit] = {
         f"{ONE_LINE}\n\ndef g(h):\n    return hasattr(h, 'y')  #: y\n",
         "def g(h):\n    return hasattr(h, 'x')  #: in g\n    return hasattr(h, 'y')  #: y\n",
     ),
+    "a class gone, its like under another name in a file that had tickets": Edit(
+        {"a.py": MODEL, "b.py": CUT},
+        {
+            "b.py": f"{CUT}\n\n"
+            + MODEL.replace("class Slot", "class Socket").replace("#: taps", "#: copy")
+        },
+    ),
     "a file copied": Edit({"a.py": CUT}, {"a.py": CUT, "b.py": CUT.replace("#: cut", "#: copy")}),
     "a statement duplicated": one(
         "def f(h):\n    start(h)\n    x = hasattr(h, 'x')  #: x\n    return x\n",
