@@ -8,6 +8,7 @@ import msgspec
 
 from esper_audit.errors import TicketError
 from esper_audit.finding import Category, Severity
+from esper_audit.likeness import Likeness
 from esper_audit.ticket_parts import (
     AsWritten,
     Change,
@@ -71,6 +72,7 @@ class Ticket(
     report: str = ""
     section: str = ""
     history: list[Change] = []
+    likeness: Likeness | None = None
     as_written: list[AsWritten] = []
     extra: list[Extra] = []
 
