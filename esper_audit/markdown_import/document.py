@@ -49,22 +49,15 @@ def read_document(text: str) -> Document:
     if titled is not None:
         parts.remove(titled)
     preamble, sections = _tree(_brought_to_top(parts), 0)
-    return Document(titled.title if titled else "", front, preamble, sections)
+    title = titled.title if titled else ""
+    return Document(title, front, _without_rules(preamble), sections)
 
 
 def text_of(nodes: Sequence[Block | Section]) -> str:
-    """Return the source of some nodes: adjacent blocks as they stood, a blank line between others.
-
-    Rules at either end are what separates sections, not part of them.
-    """
-    kept = list(nodes)
-    while kept and _is_rule(kept[0]):
-        kept.pop(0)
-    while kept and _is_rule(kept[-1]):
-        kept.pop()
+    """Return the source of some nodes: adjacent blocks as they stood, a blank line between others."""
     text = ""
     before: Block | Section | None = None
-    for node in kept:
+    for node in nodes:
         text += _between(before, node) + node.text
         before = node
     return text
@@ -77,8 +70,14 @@ def _between(before: Block | Section | None, node: Block | Section) -> str:
     return "\n" * (1 + node.blank_before) if neighbours else "\n\n"
 
 
-def _is_rule(node: Block | Section) -> bool:
-    return isinstance(node, Block) and node.kind is Kind.RULE
+def _without_rules(blocks: Sequence[Block]) -> tuple[Block, ...]:
+    """Return blocks without the rules at either end, which separate sections and are not part of them."""
+    kept = list(blocks)
+    while kept and kept[0].kind is Kind.RULE:
+        kept.pop(0)
+    while kept and kept[-1].kind is Kind.RULE:
+        kept.pop()
+    return tuple(kept)
 
 
 def _front_matter(lines: list[str]) -> tuple[tuple[str, ...], list[str]]:
@@ -131,6 +130,7 @@ def _tree(
         while end < len(parts) and _is_below(parts[end], part.level):
             end += 1
         inner, children = _tree(parts[position:end], part.level)
+        inner = _without_rules(inner)
         sections.append(Section(part.title, part.level, part.text, inner, children))
         position = end
     return tuple(blocks), tuple(sections)

@@ -1,0 +1,144 @@
+"""The head of a ticket: a table, `**Label:** value` lines, a list or front matter; rows of no field stay rows."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
+
+import msgspec
+
+from esper_audit.markdown_import.blocks import Block, Kind
+from esper_audit.markdown_import.document import Document, Section, text_of
+from esper_audit.markdown_import.headings import Part
+from esper_audit.markdown_import.statements import Statement, statements_of
+from esper_audit.markdown_import.values import one_line, words
+from esper_audit.ticket_parts import Extra
+
+OWN = {
+    "ticket id": "id",
+    "severity": "severity",
+    "severity reason": "severity_reason",
+    "status": "status",
+    "batch": "batch",
+    "agent": "agent",
+    "domain": "domain",
+    "assignee": "assignee",
+    "created": "created",
+    "updated": "updated",
+}
+OTHER_LABELS = {
+    "id": "id, ticket, issue id, finding id, bug id, issue, ticket number, ticket no, finding, bug",
+    "title": "title, name, subject, short title",
+    "severity": "priority, sev, severity level, priority level, severity priority",
+    "status": "state, current status, ticket status, workflow status",
+    "batch": "batch number, review batch",
+    "agent": "raised by, reporter, reported by, found by, author, source agent, reviewer agent, filed by, "
+    "identified by, discovered by",
+    "domain": "component, subsystem, area, package, affected component, affected subsystem",
+    "assignee": "assigned to, owner, assigned",
+    "created": "date, date created, opened, reported, created on, date found, date reported, filed, "
+    "created at, created date, discovered, raised, date opened",
+    "updated": "last updated, modified, last modified, date updated, updated on, updated at",
+    "category": "category, categories, type, issue type, kind, bug type",
+    "resolution": "resolution, disposition, outcome, final status, resolution status, closure, final disposition",
+    "summary": "one line summary, summary, one liner",
+    "files": "file s, file, files, location, path, affected file, affected files",
+    "lines": "line s, line, lines, line number, line numbers",
+    "symbols": "function class, function, class, symbol, method",
+}
+FIELD_OF = {
+    words(label): field for field, labels in OTHER_LABELS.items() for label in labels.split(", ")
+}
+KNOWN = frozenset({*OWN, *FIELD_OF})
+INLINE = re.compile(r"(?=(?:\*\*|__)[^*_\n]{1,60}:?(?:\*\*|__):?\s)")
+SEPARATORS = " \t|·•;,"
+
+
+class Metadata(msgspec.Struct, frozen=True):
+    """What the head says: words by field, those under the form's own labels first, and the rest.
+
+    `other` are words that a label of another form names; their rows stay among `extra`.
+    """
+
+    own: dict[str, str]
+    other: dict[str, str]
+    extra: list[Extra]
+
+    def get(self, field: str) -> str:
+        """Return the words for a field, empty without any."""
+        return self.own.get(field) or self.other.get(field, "")
+
+
+def read_metadata(document: Document, sections: Iterable[Section]) -> Metadata:
+    """Read the front matter, what stands above the first section, and the sections of metadata."""
+    own: dict[str, str] = {}
+    other: dict[str, str] = {}
+    extra: list[Extra] = []
+    front = [
+        Statement(key.strip(), value.strip().strip("\"'"), line)
+        for line in document.front
+        for key, colon, value in [line.partition(":")]
+        if line.strip()
+    ]
+    extra += _taken(front, own, other)
+    extra += _blocks(document.preamble, "", own, other)
+    for section in sections:
+        extra += _blocks(section.blocks, Part.METADATA.value, own, other)
+        extra += [
+            Extra(section=Part.METADATA.value, heading=child.title, text=text_of(child.nodes))
+            for child in section.children
+        ]
+    return Metadata(own, other, extra)
+
+
+def _blocks(
+    blocks: Sequence[Block], section: str, own: dict[str, str], other: dict[str, str]
+) -> list[Extra]:
+    """Take the statements of some blocks; what is no statement stays text of the section."""
+    extra: list[Extra] = []
+    held: list[Block] = []
+    for block, found in statements_of([_one_a_line(block) for block in blocks], KNOWN, KNOWN):
+        in_head = section or any(words(statement.label) in KNOWN for statement in found)
+        if found and in_head and _are_rows(found):
+            extra += _taken(found, own, other)
+        else:
+            held.append(block)
+    text = text_of(held)
+    return [*extra, Extra(section=section, text=text)] if text else extra
+
+
+def _are_rows(found: Sequence[Statement]) -> bool:
+    return all(statement.is_one_line and "|" not in statement.label for statement in found)
+
+
+def _taken(
+    found: Iterable[Statement], own: dict[str, str], other: dict[str, str]
+) -> Iterable[Extra]:
+    """Sort statements into fields; yield as rows those that are not under a label of the form."""
+    for statement in found:
+        label = words(statement.label)
+        field = OWN.get(label)
+        if field is not None and field not in own:
+            own[field] = statement.value
+            continue
+        if label in FIELD_OF and not says_placeholder(statement.value):
+            other.setdefault(FIELD_OF[label], statement.value)
+        value = one_line(statement.value)
+        yield Extra(section=Part.METADATA.value, row=statement.label, text=value)
+
+
+def says_placeholder(value: str) -> bool:
+    """Say whether a value is still the template's own (`{1-10}`, `YYYY-MM-DD`)."""
+    return bool(re.search(r"\{[^}]*\}|YYYY|^\[[^\]]*\]$", value))
+
+
+def _one_a_line(block: Block) -> Block:
+    """Put the labels of a line such as `**Severity:** P2 | **Status:** open` on a line each."""
+    if block.kind not in (Kind.PARAGRAPH, Kind.TABLE):
+        return block
+    lines: list[str] = []
+    for line in block.lines:
+        parts = [part.strip(SEPARATORS) for part in INLINE.split(line) if part.strip(SEPARATORS)]
+        inline = len(parts) > 1 and not line.lstrip().startswith("|") and line.lstrip()[0] in "*_"
+        lines += parts if inline else [line]
+    return msgspec.structs.replace(block, lines=tuple(lines)) if len(lines) > len(block.lines) else block
