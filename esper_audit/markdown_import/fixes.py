@@ -19,7 +19,7 @@ def read_fixes(sections: Sequence[Section]) -> list[FixOption]:
     blocks = [block for section in sections for block in section.blocks]
     children = [child for section in sections for child in section.children]
     named = [*_options(blocks), *((child.title, text_of(child.nodes)) for child in children)]
-    return [_option(heading, text) for heading, text in named if heading or text]
+    return [option_of(heading, text) for heading, text in named if heading or text]
 
 
 def _options(blocks: Sequence[Block]) -> list[tuple[str, str]]:
@@ -40,7 +40,7 @@ def _joined(text: str, blocks: Sequence[Block]) -> str:
     return "\n\n".join(filter(None, [text, text_of(blocks)]))
 
 
-def _option(heading: str, text: str) -> FixOption:
+def option_of(heading: str, text: str) -> FixOption:
     """Return an option: what a heading calls it (`Option A`) and its name apart."""
     numbered = NUMBERED.fullmatch(heading)
     if numbered:

@@ -75,7 +75,7 @@ class _Readings:
             "summary": bool(self.summary.sentence),
         }
         self.identity = identified(document, self.metadata, origin, self.summary.sentence, signs)
-        self._stem = origin.stem
+        self._name = origin.name
 
     def ticket(self) -> Ticket:
         """Return everything as one record."""
@@ -106,7 +106,7 @@ class _Readings:
             related=self.related.related,
             reviews=self.reviews.reviews,
             resolution=self.end.resolution,
-            source=self.appendix.source if reported else f"imported from {self._stem}.md",
+            source=self.appendix.source if reported else f"imported from {self._name}",
             report=self.appendix.report,
             section=self.appendix.section,
             history=self.history.changes,

@@ -18,10 +18,15 @@ SIGNS = ("severity", "status", "location", "description", "summary")
 
 
 class Origin(msgspec.Struct, frozen=True):
-    """Where a document was found: the name of its file without suffix, and of the folders above it."""
+    """Where a document was found: the name of its file, and that of the folder which says its status."""
 
-    stem: str = ""
+    name: str = ""
     folder: str = ""
+
+    @property
+    def stem(self) -> str:
+        """The name without its suffix."""
+        return self.name.rpartition(".")[0] or self.name
 
 
 class Identity(msgspec.Struct, frozen=True):
