@@ -64,6 +64,12 @@ class Ticket(
     as_written: list[AsWritten] = []
     extra: list[Extra] = []
 
+    @property
+    def severity_unexplained(self) -> bool:
+        """Whether the severity is not the proposed one and nobody says why."""
+        is_own = self.proposed_severity not in (None, self.severity)
+        return is_own and not self.severity_reason.strip()
+
     def moved(self, after: Status, *, date: Date, by: str, why: str) -> Ticket:
         """Return the ticket with another status and a line of history.
 
