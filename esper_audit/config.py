@@ -45,6 +45,12 @@ class Allow(Table, frozen=True, kw_only=True):
     until: Date | None = None
 
 
+class Import(Table, frozen=True, kw_only=True):
+    """How `ticket import` reads paths: prefixes of another tree, and what stands for them in this one."""
+
+    map: dict[str, str] = {}
+
+
 class Config(Table, frozen=True, kw_only=True):
     """Everything that `[tool.esper-audit]` can hold; the defaults are what an unconfigured tree gets."""
 
@@ -60,6 +66,7 @@ class Config(Table, frozen=True, kw_only=True):
     per_path: list[PerPath] = []
     allow: list[Allow] = []
     rules: dict[str, dict[str, Any]] = {}
+    imports: Import = msgspec.field(default_factory=Import, name="import")
 
 
 class Project(msgspec.Struct, frozen=True):
@@ -126,7 +133,11 @@ def _explained(message: str, kind: type[msgspec.Struct]) -> str:
 
 
 def _table_at(kind: type[msgspec.Struct], at: str) -> type[msgspec.Struct]:
-    nested: dict[str, type[msgspec.Struct]] = {"per-path": PerPath, "allow": Allow}
+    nested: dict[str, type[msgspec.Struct]] = {
+        "per-path": PerPath,
+        "allow": Allow,
+        "import": Import,
+    }
     return nested.get(at.strip(".").split("[")[0], kind)
 
 

@@ -9,6 +9,8 @@ import msgspec
 
 from esper_audit.markdown_import.headings import Part
 from esper_audit.markdown_import.metadata import OWN
+from esper_audit.markdown_import.review_tables import COLUMN_OF, MAYBE_VERDICT, PLAIN
+from esper_audit.markdown_import.resolution import COMMITS, SIGN_OFF, STATUS_LABELS
 from esper_audit.markdown_import.values import words
 from esper_audit.ticket import Ticket
 from esper_audit.ticket_page import CATEGORY_NAMES
@@ -22,12 +24,20 @@ finding ticket; field; value; ticket id; relationship; notes; verdict; evaluatio
 file s; line s; function class; additional locations; additional locations if multi file; if multi file;
 one line summary; category; check all that apply; whats wrong; why this matters; code evidence; how to verify the fix;
 original report reference; report file; section; status; evidence; sign off; commits; commit; claim; claims;
-none; n a; final disposition; cross review; cross reviews; review; reviews; related; history; by; from; to; why; as written; where;
-words; source; x; code review; specialist; evidence table; claims table; result
+none; n a; final disposition; cross review; cross reviews; peer review; review; reviews; related; history; by; from; to; why; as written; where;
+words; source; x; issue; location; impact; recommendation; code review; specialist; evidence table; claims table; result
 """
+# What a heading or a label says around the name of a reviewer.
+AROUND = re.compile(r"^(?:cross |peer )?reviews? (?:by |from )?| (?:cross |peer )?(?:reviews?|evaluation)$")
 VOCABULARY = frozenset(
     {
         "",
+        *COLUMN_OF,
+        *MAYBE_VERDICT,
+        *PLAIN,
+        *STATUS_LABELS,
+        *COMMITS,
+        *SIGN_OFF,
         *map(words, FORM.split(";")),
         *OWN,
         *(words(part.value) for part in Part),
@@ -55,8 +65,10 @@ def unaccounted(source: str, tickets: Sequence[Ticket]) -> list[str]:
 
 def _is_kept(piece: str, exact: str, said: str) -> bool:
     bare = BULLET.sub("", piece)
-    spoken = words(bare).removesuffix(" evaluation")
-    return spoken in VOCABULARY or _plain(bare) in exact or f" {spoken} " in said
+    spoken = words(bare)
+    name = AROUND.sub("", spoken)
+    in_form = spoken in VOCABULARY or name in VOCABULARY
+    return in_form or _plain(bare) in exact or f" {name} " in said
 
 
 def _texts(value: object) -> Iterator[str]:

@@ -78,7 +78,8 @@ def read_report(document: Document, origin: Origin, paths: PathMap) -> list[Form
     forms = [_form(subject, origin, paths, created, links) for subject in subjects]
     forms = [_with(form, Related(id=prefix, relation=Relation.RELATED)) for form in forms]
     rest = _without(document.sections, [section for section, _ in found])
-    return [Form(_own_ticket(document.title, prefix, metadata, rest, subjects), []), *forms]
+    own = _own_ticket(document.title, prefix, metadata, rest, subjects)
+    return [Form(msgspec.structs.replace(own, report=origin.name), []), *forms]
 
 
 def _prefix(title: str, created: str) -> str:

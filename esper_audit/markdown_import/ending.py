@@ -50,6 +50,8 @@ def ended(
     statements = [said for place, text in places if text and (said := stated(place, text))]
     filed = folder_status(folder)
     statements += [filed] if filed else []
+    if ending is not None and ending.hint and (ending.commits or ending.sign_off):
+        statements += [shown for text in [ending.hint.value] if (shown := stated(Place.DEED, text))]
     decision = decided(statements, ending.hint if ending else None)
     extra: list[Extra] = []
     resolution = _resolution(ending, decision, statements)

@@ -16,46 +16,44 @@ FILE = re.compile(r"[\w~./\\*{}-]*[\w*}]\.[A-Za-z]\w{0,4}|[\w~.-]+(?:/[\w.*-]+)+
 
 
 class PathMap(msgspec.Struct, frozen=True):
-    """The files of the tree, and configured prefixes of other trees with what stands for them here."""
+    """The files of the tree by their last name, and configured prefixes of other trees with what is here."""
 
-    files: tuple[str, ...] = ()
+    by_name: dict[str, tuple[str, ...]] = {}
     prefixes: tuple[tuple[str, str], ...] = ()
 
     def here(self, written: str) -> str:
         """Return the path of this tree for a written one, or what was written.
 
         A configured prefix decides; else the file of the tree that shares the longest tail of the
-        path, unless several share it.
+        path, unless several share it, or only the name of a package's `__init__.py`.
         """
         path = written.replace("\\", "/")
-        if path in self.files:
+        named = self.by_name.get(path.rpartition("/")[2], ())
+        if path in named:
             return path
         for old, new in self.prefixes:
             moved = _moved(path, old, new)
-            if moved in self.files:
+            if moved in named:
                 return moved
-        return self._by_tail(path) or written
-
-    def _by_tail(self, path: str) -> str:
-        parts = [part for part in path.split("/") if part not in ("", ".", "..", "~")]
-        shared = {file: _shared_tail(parts, file.split("/")) for file in self.files}
-        longest = max(shared.values(), default=0)
-        best = [file for file, count in shared.items() if count == longest]
-        return best[0] if longest and len(best) == 1 and parts[-1] != "__init__.py" else ""
+        return _by_tail(path, named) or written
 
 
 def path_map(files: Iterable[str], prefixes: Mapping[str, str]) -> PathMap:
     """Return the map for the files of a tree and a table of prefixes, longest first."""
+    by_name: dict[str, list[str]] = {}
+    for file in sorted(files):
+        by_name.setdefault(file.rpartition("/")[2], []).append(file)
     ordered = sorted(prefixes.items(), key=lambda pair: (-len(pair[0]), pair[0]))
-    return PathMap(tuple(sorted(files)), tuple(ordered))
+    return PathMap({name: tuple(all_of) for name, all_of in by_name.items()}, tuple(ordered))
 
 
-def is_path(text: str) -> bool:
-    """Say whether a text is a path to a file or folder rather than a name of the code."""
-    return bool(FILE.fullmatch(PLACE_TAIL.sub("", text)))
-
-
-PLACE_TAIL = re.compile(r"(?:::.*|[:#]L?\d.*)$")
+def _by_tail(path: str, named: Sequence[str]) -> str:
+    parts = [part for part in path.split("/") if part not in ("", ".", "..", "~")]
+    shared = {file: _shared_tail(parts, file.split("/")) for file in named}
+    longest = max(shared.values(), default=0)
+    best = [file for file, count in shared.items() if count == longest]
+    says_enough = longest > 1 or (parts and parts[-1] != "__init__.py")
+    return best[0] if len(best) == 1 and says_enough else ""
 
 
 def _moved(path: str, old: str, new: str) -> str:

@@ -207,10 +207,12 @@ def _is_hashes(text: str) -> bool:
 
 
 def _closing(section: Section) -> str:
-    """Return the status that the first paragraph says (`Closing as wont-fix`)."""
-    first = next((block for block in section.blocks if block.kind is Kind.PARAGRAPH), None)
-    match = CLOSING.search(first.text) if first else None
-    return one_line(match["said"]).strip("-") if match and stated(Place.RESOLUTION, match["said"]) else ""
+    """Return the status that a paragraph says in a sentence (`Closing as wont-fix`)."""
+    for block in section.blocks:
+        match = CLOSING.search(block.text) if block.kind is Kind.PARAGRAPH else None
+        if match and stated(Place.RESOLUTION, match["said"]):
+            return one_line(match["said"]).strip("-")
+    return ""
 
 
 def _hint(section: Section, whole: str) -> ResolutionKind | None:

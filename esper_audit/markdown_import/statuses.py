@@ -2,7 +2,8 @@
 
 The rule: the resolution's own words come first, for they stand beside the evidence; then a row
 `Resolution` of the head; then closing notes; then the folder that the file was filed under, the last thing
-that people did; then the head's status. `closed` alone does not say how: it counts as fixed.
+that people did; then a repair that has a commit or a signature, though no word says `fixed`; then the head's
+status. `closed` alone does not say how: it counts as fixed.
 """
 
 from __future__ import annotations
@@ -24,6 +25,7 @@ class Place(enum.StrEnum):
     ROW = "row Resolution"
     NOTES = "closing notes"
     FOLDER = "folder"
+    DEED = "commit or signature"
     HEAD = "head"
 
 

@@ -10,6 +10,9 @@ DATE = re.compile(r"(?<!\d)(\d{4}-(?:0[1-9]|1[0-2])-(?:0[1-9]|[12]\d|3[01]))(?!\
 # Three parts (`B3-DRL-02`), or two of which the first is a word (`BUG-12`).
 ID = re.compile(r"[A-Za-z][A-Za-z0-9]*-[A-Za-z0-9]+(?:-[A-Za-z0-9]+)*-\d+[a-z]?|[A-Z]{2,}-\d+[a-z]?")
 ID_AT_ALL = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
+ANY_ID = re.compile(rf"[\[*_`]*(?P<id>{ID.pattern})[\]*_`]*(?:\([^)]*\))?")
+# In code marks an id may be any that a file could be called.
+SPELLED_ID = re.compile(r"(?:\*\*|\[)?`(?P<id>[A-Za-z][\w.]*-[\w.-]*\w)`(?:\*\*|\](?:\([^)]*\))?)?")
 EMPTY = frozenset(
     {"", "none", "n a", "na", "nil", "nothing", "none identified", "none known", "none found"}
 )
@@ -64,12 +67,13 @@ def leading_ids(text: str) -> tuple[list[str], str]:
     found: list[str] = []
     rest = text.strip()
     while True:
-        match = re.match(rf"[\[*_`]*({ID.pattern})[\]*_`]*(?:\([^)]*\))?", rest)
+        match = SPELLED_ID.match(rest) or ANY_ID.match(rest)
         if match is None or re.match(r"\w", rest[match.end() :]):
             return found, rest
-        found.append(match[1])
+        found.append(match["id"])
         rest = rest[match.end() :]
-        joined = re.match(rf"\s*(?:,|/|&|and)\s*(?=[\[*_`]*(?:{ID.pattern}))", rest)
-        if joined is None:
+        joined = re.match(r"\s*(?:,|/|&|and)\s*(?=[\[*_`]*[A-Za-z])", rest)
+        behind = rest[joined.end() :] if joined else ""
+        if not (SPELLED_ID.match(behind) or ANY_ID.match(behind)):
             return found, rest
-        rest = rest[joined.end() :]
+        rest = behind
