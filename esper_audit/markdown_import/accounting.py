@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator, Sequence
 import msgspec
 
 from esper_audit.markdown_import.headings import Part
+from esper_audit.markdown_import.location import FIELD_OF
 from esper_audit.markdown_import.metadata import OWN
 from esper_audit.markdown_import.review_tables import COLUMN_OF, MAYBE_VERDICT, PLAIN
 from esper_audit.markdown_import.resolution import COMMITS, SIGN_OFF, STATUS_LABELS
@@ -35,6 +36,7 @@ VOCABULARY = frozenset(
         *COLUMN_OF,
         *MAYBE_VERDICT,
         *PLAIN,
+        *FIELD_OF,
         *STATUS_LABELS,
         *COMMITS,
         *SIGN_OFF,

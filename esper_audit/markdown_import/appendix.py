@@ -11,7 +11,7 @@ from esper_audit.markdown_import.document import Section, text_of
 from esper_audit.markdown_import.headings import Part
 from esper_audit.markdown_import.statements import in_paragraph
 from esper_audit.markdown_import.tables import read_table
-from esper_audit.markdown_import.values import bare, words
+from esper_audit.markdown_import.values import bare, one_line, words
 from esper_audit.ticket_parts import AsWritten, Change, Extra
 
 REFERENCE, WRITTEN = "original report reference", "as written"
@@ -42,8 +42,6 @@ def read_appendix(sections: Sequence[Section]) -> Appendix:
     said: dict[str, str] = {}
     written: list[AsWritten] = []
     extra: list[Extra] = []
-    blocks = [block for section in sections for block in section.blocks]
-    text = text_of(_left(blocks, said))
     for section in sections:
         for child in section.children:
             if words(child.title) == WRITTEN and (found := _words(child)):
@@ -53,6 +51,8 @@ def read_appendix(sections: Sequence[Section]) -> Appendix:
                 extra += [_headed(child, rest)] if rest else []
             else:
                 extra.append(_headed(child, text_of(child.nodes)))
+    blocks = [block for section in sections for block in section.blocks]
+    text = text_of(_left(blocks, said))
     own = [Extra(section=Part.APPENDIX.value, text=text)] if text else []
     report, source = bare(said.get("report", "")), said.get("source", "")
     return Appendix(report, said.get("section", ""), source, written, [*own, *extra])
@@ -86,7 +86,7 @@ def _left(blocks: Sequence[Block], said: dict[str, str]) -> list[Block]:
             left.append(block)
             continue
         for field, statement in zip(fields, found, strict=True):
-            said[field] = statement.value
+            said[field] = one_line(statement.value) if field == "report" else statement.value.rstrip()
     return left
 
 

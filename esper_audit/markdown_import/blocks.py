@@ -18,6 +18,7 @@ import msgspec
 
 if TYPE_CHECKING:
     from markdown_it import MarkdownIt
+    from markdown_it.rules_block import StateBlock
     from markdown_it.token import Token
 
 TOP, LOWEST = 2, 6
@@ -40,10 +41,15 @@ class Kind(enum.Enum):
 
 
 class Item(msgspec.Struct, frozen=True):
-    """An item of a list: whether its box is ticked (None: it has none), and its text without marker."""
+    """An item of a list: whether its box is ticked (None: it has none), and its text without marker.
+
+    `start` and `stop` are its lines in the block.
+    """
 
     done: bool | None
     text: str
+    start: int = 0
+    stop: int = 0
 
 
 class Block(msgspec.Struct, frozen=True):
@@ -70,6 +76,25 @@ class Block(msgspec.Struct, frozen=True):
     def end(self) -> int:
         """The number of the line behind the block."""
         return self.first + len(self.lines)
+
+    def without(self, taken: Sequence[Item]) -> list[Block]:
+        """Return what is left of a list without some items: a list for every run of the others."""
+        runs: list[list[Item]] = [[]]
+        for item in self.items:
+            if any(item is other for other in taken):
+                runs.append([])
+            else:
+                runs[-1].append(item)
+        return [
+            msgspec.structs.replace(
+                self,
+                lines=self.lines[run[0].start : run[-1].stop],
+                first=self.first + run[0].start,
+                items=tuple(run),
+            )
+            for run in runs
+            if run
+        ]
 
     def follows(self, other: Block) -> bool:
         """Say whether nothing but blank lines stands between another block and this one."""
@@ -114,7 +139,26 @@ def _placed(part: Block | Heading, lines: list[str]) -> Block | Heading:
 def _parser() -> MarkdownIt:
     from markdown_it import MarkdownIt
 
-    return MarkdownIt("commonmark").enable("table")
+    parser = MarkdownIt("commonmark").enable("table")
+    parser.block.ruler.at("html_block", _comment, {"alt": ["paragraph", "reference", "blockquote"]})
+    return parser
+
+
+def _comment(state: StateBlock, start: int, end: int, silent: bool) -> bool:
+    """Take a comment that is closed as a block; other HTML is text, whatever stands in front of it."""
+    line = state.src[state.bMarks[start] + state.tShift[start] : state.eMarks[start]]
+    if not line.startswith("<!--") or state.is_code_block(start):
+        return False
+    for number in range(start, end):
+        if "-->" in state.src[state.bMarks[number] : state.eMarks[number]]:
+            break
+    else:
+        return False
+    if not silent:
+        state.line = number + 1
+        token = state.push("html_block", "", 0)
+        token.map = [start, state.line]
+    return True
 
 
 def _parts(lines: list[str], offset: int) -> Parts:
@@ -201,7 +245,10 @@ def _list(lines: list[str], at: range, offset: int, tokens: Sequence[Token]) -> 
         if token.level == 0:
             break
         if token.type == "list_item_open" and token.level == 1 and token.map:
-            items.append(_item(lines[token.map[0] : _end(lines, token)]))
+            start, stop = token.map[0], _end(lines, token)
+            item = _item(lines[start:stop])
+            placed = msgspec.structs.replace(item, start=start - at.start, stop=stop - at.start)
+            items.append(placed)
     block = _block(lines, at, offset, Kind.LIST)
     yield msgspec.structs.replace(block, items=tuple(items))
 

@@ -79,7 +79,7 @@ def _code(block: Block) -> Evidence | None:
 
 def _chosen(children: Iterable[Section], own: str, others: Sequence[str]) -> Section | None:
     """Return the child with the form's heading, or the first that begins with it or means the same."""
-    held = list(children)
+    held = [child for child in children if child.nodes]
     exact = [child for child in held if words(child.title) == own]
     longer = [child for child in held if words(child.title).startswith(own)]
     meant = [child for child in held if _means(child.title, others)]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from typing import TypeVar
 
 import msgspec
 
@@ -54,10 +55,13 @@ def read_document(text: str) -> Document:
 
 
 def text_of(nodes: Sequence[Block | Section]) -> str:
-    """Return the source of some nodes: adjacent blocks as they stood, a blank line between others."""
+    """Return the source of some nodes: adjacent blocks as they stood, a blank line between others.
+
+    Rules at either end separate sections and are left out.
+    """
     text = ""
     before: Block | Section | None = None
-    for node in nodes:
+    for node in _without_rules(nodes):
         text += _between(before, node) + node.text
         before = node
     return text
@@ -70,14 +74,21 @@ def _between(before: Block | Section | None, node: Block | Section) -> str:
     return "\n" * (1 + node.blank_before) if neighbours else "\n\n"
 
 
-def _without_rules(blocks: Sequence[Block]) -> tuple[Block, ...]:
-    """Return blocks without the rules at either end, which separate sections and are not part of them."""
-    kept = list(blocks)
-    while kept and kept[0].kind is Kind.RULE:
+Node = TypeVar("Node", Block, Block | Section)
+
+
+def _without_rules(nodes: Sequence[Node]) -> tuple[Node, ...]:
+    """Return nodes without the rules at either end, which separate sections and are not part of them."""
+    kept = list(nodes)
+    while kept and _is_rule(kept[0]):
         kept.pop(0)
-    while kept and kept[-1].kind is Kind.RULE:
+    while kept and _is_rule(kept[-1]):
         kept.pop()
     return tuple(kept)
+
+
+def _is_rule(node: Block | Section) -> bool:
+    return isinstance(node, Block) and node.kind is Kind.RULE
 
 
 def _front_matter(lines: list[str]) -> tuple[tuple[str, ...], list[str]]:

@@ -53,6 +53,11 @@ class Draft:
         """Say how well a label fits whoever reviews."""
         return max(likeness(label, self.reviewer), likeness(label, self.role))
 
+    def left(self) -> list[Block | Section]:
+        """Return what stands in a draft that came to no verdict."""
+        name = [paragraph(f"**Reviewer:** {self.reviewer}")] if self.reviewer else []
+        return [*name, *self.nodes]
+
     def review(self) -> Review | None:
         """Return the review, None without a verdict."""
         if self.verdict is None:

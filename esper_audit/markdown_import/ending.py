@@ -50,8 +50,6 @@ def ended(
     statements = [said for place, text in places if text and (said := stated(place, text))]
     filed = folder_status(folder)
     statements += [filed] if filed else []
-    if ending is not None and ending.hint and (ending.commits or ending.sign_off):
-        statements += [shown for text in [ending.hint.value] if (shown := stated(Place.DEED, text))]
     decision = decided(statements, ending.hint if ending else None)
     extra: list[Extra] = []
     resolution = _resolution(ending, decision, statements)
@@ -110,5 +108,5 @@ def _words(head: str, filed: Statement | None, decision: Decision) -> list[AsWri
     return [
         AsWritten(field="status", where=where, words=one_line(text))
         for where, text in said
-        if text and bare(text) != decision.status.value
+        if text and bare(text).lower() != decision.status.value
     ]

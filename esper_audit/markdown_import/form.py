@@ -68,7 +68,7 @@ class _Readings:
         self.history = read_history(of(Part.HISTORY))
         self.appendix = read_appendix(of(Part.APPENDIX))
         signs = {
-            "severity": bool(self.metadata.get("severity")),
+            "severity": not self.head.severity_reason,
             "status": bool(self.metadata.get("status")),
             "location": bool(self.location.places),
             "description": bool(self.description.wrong),
@@ -123,6 +123,7 @@ class _Readings:
             *self.location.as_written,
             *self.description.as_written,
             *self.summary.as_written,
+            *self.reviews.as_written,
             *self.parts.as_written,
         ]
         in_place = [word for word in found if word.field in IN_PLACE and not word.where]

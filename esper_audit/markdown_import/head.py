@@ -6,7 +6,7 @@ import msgspec
 
 from esper_audit.finding import Severity
 from esper_audit.markdown_import.metadata import Metadata
-from esper_audit.markdown_import.severities import severity_in
+from esper_audit.markdown_import.severities import LEVEL, severity_in
 from esper_audit.markdown_import.values import bare, date_in, one_line
 from esper_audit.ticket_parts import AsWritten
 
@@ -28,7 +28,8 @@ class Head(msgspec.Struct, frozen=True):
 
 def read_head(metadata: Metadata) -> Head:
     """Return the fields; a severity that nobody states is P3, and the reason says so."""
-    said = metadata.get("severity")
+    impact = metadata.other.get("impact", "")
+    said = metadata.get("severity") or (impact if LEVEL.match(bare(impact)) else "")
     severity = severity_in(said)
     written = []
     if said and (severity is None or bare(said) != severity.value):

@@ -35,7 +35,9 @@ OTHER_NAMES = {
     "affected locations, source location, affected components",
     Part.SUMMARY: "overview, tldr, tl dr, synopsis, one line summary, executive summary, abstract",
     Part.DESCRIPTION: "description, details, detail, problem, problem statement, problem description, issue, "
-    "issue description, bug description, the problem, whats wrong, finding, the bug, context",
+    "issue description, bug description, the problem, whats wrong, finding, the bug, context, "
+    "actual behavior, actual behaviour, observed behavior, observed behaviour, current behavior, symptoms, "
+    "root cause, root cause analysis",
     Part.FIX: "recommended fixes, proposed fix, suggested fix, fix, proposed solution, solution, recommendation, "
     "recommendations, suggested fixes, fix options, options, recommended solution, fix plan, proposed change, "
     "recommended action, recommended actions, remediation, recommended approach, recommended change",

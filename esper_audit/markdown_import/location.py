@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 
 import msgspec
 
-from esper_audit.markdown_import.blocks import Block, Kind
+from esper_audit.markdown_import.blocks import Block, Item, Kind
 from esper_audit.markdown_import.document import Section, text_of
 from esper_audit.markdown_import.headings import Part
 from esper_audit.markdown_import.paths import PathMap
@@ -83,25 +83,33 @@ def _sorted(
     wide: list[Cells] = []
     items: list[str] = []
     rest: list[Block] = []
+    announced = False
     for block, found in statements_of(blocks, FIELD_OF, frozenset(FIELD_OF)):
         if _is_wide(block):
             wide += _wide(block)
         elif found and all(s.is_one_line and "|" not in s.label for s in found):
             rows += [s for s in found if words(s.label) not in FURTHER or s.value]
+        elif announced and block.kind is Kind.LIST:
+            places = [item for item in block.items if _is_place(item)]
+            items += [item.text for item in places]
+            rest += block.without(places)
         elif _are_places(block):
-            rest = [other for other in rest if not _leads(other)]
             items += [item.text for item in block.items] or [block.text]
-        else:
+        elif not _leads(block):
             rest.append(block)
+        announced = _leads(block)
     return rows, wide, items, rest
 
 
 def _are_places(block: Block) -> bool:
     """Say whether a block is a list of places, or a paragraph that is one."""
-    texts = [item.text for item in block.items if item.done is None]
-    texts = texts if block.kind is Kind.LIST else [block.text]
-    is_list = block.kind in (Kind.LIST, Kind.PARAGRAPH) and bool(texts)
-    return is_list and all(further_place(text, PathMap()) for text in texts)
+    if block.kind is Kind.PARAGRAPH:
+        return further_place(block.text, PathMap()) is not None
+    return block.kind is Kind.LIST and all(_is_place(item) for item in block.items)
+
+
+def _is_place(item: Item) -> bool:
+    return item.done is None and further_place(item.text, PathMap()) is not None
 
 
 def _leads(block: Block) -> bool:

@@ -9,6 +9,7 @@ import msgspec
 
 from esper_audit.markdown_import.blocks import Block, Kind
 from esper_audit.markdown_import.document import Document, Section, text_of
+from esper_audit.markdown_import.drafts import paragraph
 from esper_audit.markdown_import.headings import Part
 from esper_audit.markdown_import.statements import Statement, statements_of
 from esper_audit.markdown_import.values import one_line, words
@@ -40,6 +41,7 @@ OTHER_LABELS = {
     "created at, created date, discovered, raised, date opened",
     "updated": "last updated, modified, last modified, date updated, updated on, updated at",
     "category": "category, categories, type, issue type, kind, bug type",
+    "impact": "impact",
     "resolution": "resolution, disposition, outcome, final status, resolution status, closure, final disposition",
     "summary": "one line summary, summary, one liner",
     "files": "file s, file, files, location, path, affected file, affected files",
@@ -99,16 +101,19 @@ def _blocks(
     held: list[Block] = []
     for block, found in statements_of([_one_a_line(block) for block in blocks], KNOWN, KNOWN):
         in_head = section or any(words(statement.label) in KNOWN for statement in found)
-        if found and in_head and _are_rows(found):
-            extra += _taken(found, own, other)
+        rows = [statement for statement in found if _is_row(statement)]
+        if rows and in_head and (len(rows) == len(found) or block.kind is Kind.LIST):
+            extra += _taken(rows, own, other)
+            texts = [statement.source for statement in found if statement not in rows]
+            held += [paragraph("\n".join(texts))] if texts else []
         else:
             held.append(block)
     text = text_of(held)
     return [*extra, Extra(section=section, text=text)] if text else extra
 
 
-def _are_rows(found: Sequence[Statement]) -> bool:
-    return all(statement.is_one_line and "|" not in statement.label for statement in found)
+def _is_row(statement: Statement) -> bool:
+    return statement.is_one_line and "|" not in statement.label
 
 
 def _taken(
@@ -119,17 +124,22 @@ def _taken(
         label = words(statement.label)
         field = OWN.get(label)
         if field is not None and field not in own:
-            own[field] = statement.value
+            own[field] = _ended(statement.value)
             continue
         if label in FIELD_OF and not says_placeholder(statement.value):
-            other.setdefault(FIELD_OF[label], statement.value)
-        value = one_line(statement.value)
+            other.setdefault(FIELD_OF[label], _ended(statement.value))
+        value = one_line(_ended(statement.value))
         yield Extra(section=Part.METADATA.value, row=statement.label, text=value)
 
 
 def says_placeholder(value: str) -> bool:
     """Say whether a value is still the template's own (`{1-10}`, `YYYY-MM-DD`)."""
     return bool(re.search(r"\{[^}]*\}|YYYY|^\[[^\]]*\]$", value))
+
+
+def _ended(value: str) -> str:
+    """Return a value without the mark that breaks the line behind it."""
+    return value.strip().removesuffix("\\").rstrip()
 
 
 def _one_a_line(block: Block) -> Block:

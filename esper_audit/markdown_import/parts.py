@@ -29,7 +29,7 @@ class Parts:
             self._choose(part, [(s, name) for s, name in named if name and name.part is part])
         taken = [section for chosen in self._chosen.values() for section in chosen]
         for section, name in named:
-            if name is not None and name.part is Part.REVIEW:
+            if name is not None and name.part is Part.REVIEW and section.nodes:
                 self.reviews.append(section)
             elif not any(section is other for other in taken):
                 self._keep(section, name)

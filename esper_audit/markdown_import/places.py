@@ -16,6 +16,7 @@ RANGE = re.compile(
     r"(?<![\w.#/])L?(\d+)(?:\s*(?:[-–—]|to)\s*L?(\d+))?(?![\w.%/])(?!\s+(?!(?:and|to|or)\b)[A-Za-z])"  # noqa: RUF001  # people type all dashes
 )
 SYMBOL = re.compile(r"[A-Za-z_]\w*(?:\.\w+)*(?:\(.*\))?")
+LIKE_CODE = re.compile(r"[._(]|[a-z][A-Z]")  # what tells a name of code from a word
 ITEM = re.compile(
     r"(?P<tick>`+)(?P<place>.+?)(?P=tick)(?:\s+(?P<tock>`+)(?P<symbol>.+?)(?P=tock))?(?P<rest>.*)",
     re.DOTALL,
@@ -102,7 +103,7 @@ def symbols_in(cell: str) -> list[str]:
     marked = [match["code"].strip() for match in CODE.finditer(cell)]
     tokens = marked or re.split(r"\s*,\s*", bare(cell))
     named = [token for token in tokens if SYMBOL.fullmatch(token)]
-    if not marked and len(named) != len(tokens):
+    if not marked and not all(SYMBOL.fullmatch(t) and LIKE_CODE.search(t) for t in tokens):
         return []
     return [_without_call(token) for token in named]
 

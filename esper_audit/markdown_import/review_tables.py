@@ -42,6 +42,8 @@ class Read(msgspec.Struct, frozen=True):
 
 def read_reviews(table: Table, columns: Sequence[str] = ()) -> Read | None:
     """Return the reviews of a table; `columns` are those of the table in front, for rows without header."""
+    if not table.every_row:
+        return None
     if not table.header and len(columns) == len(table.every_row[0]):
         return _by_row(table.rows, columns)
     if table.header:
@@ -62,6 +64,21 @@ def pairs_of(table: Table) -> list[tuple[str, str]]:
     pairs = [(bare(a).rstrip(":"), b) for a, b in (rows[1:] if is_plain else rows)]
     says = any(COLUMN_OF.get(words(name)) == VERDICT and verdict_in(value) for name, value in pairs)
     return pairs if says else []
+
+
+def entries_of(pairs: Sequence[tuple[str, str]]) -> list[Entry]:
+    """Gather names and values into entries; a name that comes again begins the next one."""
+    entries: list[Entry] = []
+    for name, value in pairs:
+        column = COLUMN_OF.get(words(name), "")
+        if not entries or (column and column in entries[-1].said):
+            entries.append(Entry({}))
+        last = entries[-1]
+        if column:
+            last.said[column] = value
+        elif value:
+            entries[-1] = Entry(last.said, (*last.beyond, (name, value)))
+    return entries
 
 
 def _named_columns(table: Table) -> tuple[str, ...]:

@@ -14,6 +14,7 @@ from esper_audit.markdown_import.blocks import Block, Kind
 from esper_audit.markdown_import.document import Section, text_of
 from esper_audit.markdown_import.drafts import Draft, paragraph, whole_verdict
 from esper_audit.markdown_import.headings import split_heading
+from esper_audit.markdown_import.judged import claims_in
 from esper_audit.markdown_import.review_tables import (
     COLUMN_OF,
     DATE,
@@ -21,6 +22,7 @@ from esper_audit.markdown_import.review_tables import (
     REVIEWER,
     VERDICT,
     Entry,
+    entries_of,
     pairs_of,
     read_reviews,
 )
@@ -28,7 +30,7 @@ from esper_audit.markdown_import.statements import Statement, in_paragraph
 from esper_audit.markdown_import.tables import read_table
 from esper_audit.markdown_import.values import bare, words
 from esper_audit.markdown_import.verdicts import Said, is_reviewer, named_in, verdict_in
-from esper_audit.ticket_parts import Extra, Review
+from esper_audit.ticket_parts import AsWritten, Extra, Review
 
 # `**DRL** (ENDORSE): text` and `**DRL Specialist** - ENDORSE - text`: bold, but no colon in the bold.
 BOLD_NAME = re.compile(r" {0,3}\*\*(?P<name>[^*\n]{2,60}?)\*\*\s*(?P<rest>[-–—:(\[|].*)", re.DOTALL)  # noqa: RUF001  # people type all dashes
@@ -43,6 +45,7 @@ class Reviews(msgspec.Struct, frozen=True):
 
     reviews: list[Review]
     extra: list[Extra]
+    as_written: list[AsWritten] = []
 
 
 def read_review_section(section: Section) -> Reviews:
@@ -52,9 +55,12 @@ def read_review_section(section: Section) -> Reviews:
     reviews = [review for draft in reader.drafts if (review := draft.review())]
     if not reviews:
         return Reviews([], [Extra(section=section.title, text=text_of(section.nodes))])
-    lost = [draft for draft in reader.drafts if draft.review() is None and draft.nodes]
-    text = text_of([*(node for draft in lost for node in draft.nodes), *reader.rest])
-    return Reviews(reviews, [Extra(section=section.title, text=text)] if text else [])
+    lost = [node for draft in reader.drafts if draft.verdict is None for node in draft.left()]
+    text = text_of([*lost, *reader.rest])
+    extra = [Extra(section=section.title, text=text)] if text else []
+    is_told = bool(extra) or _is_told(section.title, reader.drafts)
+    heading = AsWritten(field="reviews", where="heading", words=section.title)
+    return Reviews(reviews, extra, [] if is_told else [heading])
 
 
 class _Reader:
@@ -91,11 +97,13 @@ class _Reader:
         self._current.nodes.append(block)
 
     def _table(self, block: Block) -> bool:
+        if claims_in(block):
+            return False
         table = read_table(block)
         pairs = pairs_of(table)
         if pairs:
-            for name, value in pairs:
-                self._pair(name, value)
+            for entry in entries_of(pairs):
+                self._named(entry).fill(entry)
             return True
         read = read_reviews(table, self._columns)
         if read is None:
@@ -106,6 +114,13 @@ class _Reader:
         rows = [f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in row)} |" for row in read.rest]
         self.rest += [paragraph("\n".join(rows))] if rows else []
         return True
+
+    def _named(self, entry: Entry) -> Draft:
+        """Return the draft that names and values fill: the current one, as long as it has no verdict."""
+        taken = self._current.verdict is not None and VERDICT in entry.said
+        if taken or (self._current.reviewer and REVIEWER in entry.said):
+            self.drafts.append(Draft())
+        return self._current
 
     def _fresh(self, entry: Entry) -> Draft:
         """Return the draft that an entry fills: the one of the heading, if it still waits for a verdict."""
@@ -236,7 +251,10 @@ class _Reader:
         if column == VERDICT and self._current.verdict is None and verdict_in(rest or text_of(child.blocks)):
             said = rest or text_of(child.blocks[:1])
             self._current.verdict = whole_verdict(said)
-            self._current.nodes += [*child.blocks[0 if rest else 1 :], *child.children]
+            for block in child.blocks[0 if rest else 1 :]:
+                self._block(block)
+            for below in child.children:
+                self._child(below)
             return
         if column == EVALUATION and not rest and self._current.verdict and words(head) == "evaluation":
             self._current.nodes += child.nodes
@@ -245,6 +263,8 @@ class _Reader:
         reader.read(child)
         if any(draft.verdict for draft in reader.drafts):
             self._join(reader)
+            if not _is_told(child.title, reader.drafts):
+                self.rest.append(Section(child.title, child.level, child.heading))
             return
         holder = self._current.nodes if self._current.verdict else self.rest
         holder.append(child)
@@ -263,6 +283,12 @@ class _Reader:
         self.rest += reader.rest
 
 
+def _is_told(title: str, drafts: Sequence[Draft]) -> bool:
+    """Say whether a heading names nobody, or one of those whose reviews were read below it."""
+    told = {name for draft in drafts if draft.verdict for name in (draft.role, draft.reviewer)}
+    return not named_in(title)[0] or any(name and name in title for name in told)
+
+
 def _is_bold_name(text: str) -> bool:
     match = BOLD_NAME.match(text)
     return bool(match and verdict_in(match["rest"].lstrip(" :-–—|("), strict=not is_reviewer(match["name"])))  # noqa: RUF001  # people type all dashes
@@ -274,6 +300,7 @@ def reviews_of(sections: Iterable[Section]) -> Reviews:
     return Reviews(
         [review for found in read for review in found.reviews],
         [extra for found in read for extra in found.extra],
+        [word for found in read for word in found.as_written],
     )
 
 

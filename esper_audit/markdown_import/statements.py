@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import textwrap
 from collections.abc import Iterable, Sequence
 
 import msgspec
@@ -38,24 +39,27 @@ def in_paragraph(block: Block, plain: frozenset[str] = frozenset()) -> list[Stat
     for line in block.lines:
         match = LABEL.match(line) or _plain(line, plain)
         if match is not None:
-            found.append(Statement(match["label"].strip(), _value(match["value"]), line))
+            found.append(Statement(match["label"].strip(), match["value"], line))
         elif found:
             last = found[-1]
-            value = f"{last.value}\n{line}" if last.value else line
-            found[-1] = Statement(last.label, value.rstrip(), f"{last.source}\n{line}")
+            value = f"{last.value}\n{line}" if last.value.strip() else line
+            found[-1] = Statement(last.label, value, f"{last.source}\n{line}")
         else:
             found.append(Statement("", line, line))
     return found
 
 
 def in_list(block: Block, plain: frozenset[str] = frozenset()) -> list[Statement]:
-    """Return the statements of a list: none where an item is not one, or has a box."""
+    """Return the statements of a list, an item each: none where an item is not one, or has a box."""
     found = []
     for item in block.items:
-        match = LABEL.match(item.text) or _plain(item.text, plain)
-        if match is None or item.done is not None or "\n" in item.text:
+        first, line_end, rest = item.text.partition("\n")
+        match = LABEL.match(first) or _plain(first, plain)
+        if match is None or item.done is not None:
             return []
-        found.append(Statement(match["label"].strip(), _value(match["value"]), item.text))
+        value = match["value"] + line_end + rest
+        source = "- " + textwrap.indent(item.text, "  ").lstrip()
+        found.append(Statement(match["label"].strip(), value, source))
     return found
 
 
@@ -107,7 +111,3 @@ def _row(pair: tuple[str, str]) -> Statement:
 def _plain(line: str, plain: frozenset[str]) -> re.Match[str] | None:
     match = PLAIN_LABEL.match(line) if plain else None
     return match if match and words(match["label"]) in plain else None
-
-
-def _value(text: str) -> str:
-    return text.rstrip().removesuffix("\\").rstrip()

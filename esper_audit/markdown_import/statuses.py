@@ -2,8 +2,7 @@
 
 The rule: the resolution's own words come first, for they stand beside the evidence; then a row
 `Resolution` of the head; then closing notes; then the folder that the file was filed under, the last thing
-that people did; then a repair that has a commit or a signature, though no word says `fixed`; then the head's
-status. `closed` alone does not say how: it counts as fixed.
+that people did; then the head's status. `closed` does not say how: another statement tells, or it counts as fixed.
 """
 
 from __future__ import annotations
@@ -25,7 +24,6 @@ class Place(enum.StrEnum):
     ROW = "row Resolution"
     NOTES = "closing notes"
     FOLDER = "folder"
-    DEED = "commit or signature"
     HEAD = "head"
 
 
@@ -108,7 +106,10 @@ def decided(statements: Sequence[Statement], hint: ResolutionKind | None) -> Dec
     ordered = sorted(statements, key=lambda statement: list(Place).index(statement.place))
     in_words = (Place.RESOLUTION, Place.ROW, Place.NOTES)
     believed = [s for s in ordered if s.status in RESOLVED or (s.status and s.place not in in_words)]
-    contradiction = _contradiction(ordered)
+    if any(s.place is Place.FOLDER and s.status is None for s in ordered):
+        believed = [s for s in believed if s.status in RESOLVED]
+        ordered = [s for s in ordered if s.is_resolved or s.place not in (Place.HEAD, *in_words)]
+    contradiction = _contradiction(statements)
     if believed:
         first = believed[0]
         return Decision(first.status or Status.OPEN, first.kind, contradiction)

@@ -62,9 +62,10 @@ def read_summary(sections: Iterable[Section]) -> Summary:
         for block in section.blocks:
             if block.kind is Kind.LIST and (expects or _are_categories(block)):
                 expects = False
-                found, beyond = _boxes(block.items)
+                found, beyond, taken = _boxes(block.items)
                 categories += found
                 written += beyond
+                rest += block.without(taken)
                 continue
             if block.kind is Kind.PARAGRAPH:
                 said = _Labels(block)
@@ -133,23 +134,26 @@ class _Labels:
         return sentence, categories
 
 
-def _boxes(items: Sequence[Item]) -> tuple[list[Category], list[AsWritten]]:
-    """Return the categories ticked, and the words of boxes that say more than a category's name.
+def _boxes(items: Sequence[Item]) -> tuple[list[Category], list[AsWritten], list[Item]]:
+    """Return the categories ticked, the words of boxes that say more than a category, and these items.
 
-    In a list without boxes every item counts.
+    In a list without boxes every item counts; among boxes one without is no category.
     """
     boxed = any(item.done is not None for item in items)
     categories: list[Category] = []
     written: list[AsWritten] = []
+    taken: list[Item] = []
     for item in items:
         category = category_of(item.text)
-        ticked = item.done or not boxed
-        if category is not None and ticked:
+        if category is None or "\n" in item.text or (boxed and item.done is None):
+            continue
+        taken.append(item)
+        if item.done or not boxed:
             categories.append(category)
-        if category is None or words(bare(item.text)) != words(CATEGORY_NAMES[category]):
+        if words(bare(item.text)) != words(CATEGORY_NAMES[category]):
             mark = "[x] " if item.done else "[ ] " if item.done is not None else ""
             written.append(_word("Category", mark + item.text))
-    return categories, written
+    return categories, written, taken
 
 
 def _are_categories(block: Block) -> bool:

@@ -53,7 +53,7 @@ def one_line(text: str) -> str:
 
 def says_nothing(text: str) -> bool:
     """Say whether a value is one of the ways to leave it out."""
-    return words(text) in EMPTY
+    return not text.strip() or (words(text) or text) in EMPTY
 
 
 def date_in(text: str) -> str:

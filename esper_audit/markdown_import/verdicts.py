@@ -12,13 +12,13 @@ from esper_audit.ticket_parts import Verdict
 OWN = "endorse|endorsed|endorses|neutral|object|objects|objected|objection|refine|refined|refines"
 SYNONYMS = {
     Verdict.ENDORSE: "endorse|endorsed|endorses|endorsement|agree|agreed|agrees|concur|concurs|approve|approved|"
-    "approves|accept|accepted|confirm|confirmed|confirms|support|supported|valid|lgtm|yes|strong endorse|"
-    "strongly endorse|true",
+    "approves|accept|accepted|confirm|confirmed|confirms|support|supported|valid|lgtm|strong endorse|"
+    "strongly endorse",
     Verdict.NEUTRAL: "neutral|abstain|abstained|abstains|no opinion|defer|deferred|acknowledge|acknowledged|"
     "noted|n/a|undecided|indifferent|no objection",
     Verdict.OBJECT: "object|objects|objected|objection|disagree|disagrees|disagreed|reject|rejected|rejects|"
-    "oppose|opposed|opposes|dissent|invalid|not a bug|not-a-bug|false positive|decline|declined|no|"
-    "not valid|incorrect|false|close|won't fix|wontfix|wont-fix",
+    "oppose|opposed|opposes|dissent|invalid|not a bug|not-a-bug|false positive|decline|declined|"
+    "not valid|close|won't fix|wontfix|wont-fix",
     Verdict.REFINE: "refine|refined|refines|revise|revised|modify|modified|amend|amended|adjust|adjusted|partial|"
     "partially|partially agree|partial endorse|partially endorse|conditional|qualified|downgrade|downgraded|"
     "upgrade|upgraded|needs work|needs revision|changes requested|request changes|endorse with changes|"

@@ -59,7 +59,7 @@ def test_hashes_are_commits_and_a_pending_one_stays_text() -> None:
         "a pending commit": [],
     }
     for layout, expected in commits.items():
-        end = read(form(LAYOUTS[layout][0])).resolution
+        end = read(form(LAYOUTS[layout][0], metadata=with_status("closed"))).resolution
         assert end is not None
         assert end.commits == expected, layout
     pending = read(form(LAYOUTS["a pending commit"][0])).resolution
