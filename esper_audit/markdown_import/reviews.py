@@ -172,7 +172,7 @@ class _Reader:
             self._pair(label, value)
         elif column == EVALUATION and words(label) != "note":
             self._text(value, statement, line)
-        elif (draft := self._fitting(label)) is not None and words(label) not in COLUMN_OF:
+        elif (draft := self._fitting(label, value)) is not None and words(label) not in COLUMN_OF:
             self._addressed(draft, value)
         elif self._is_new(label, value):
             self._reviewer(label, value)
@@ -185,12 +185,17 @@ class _Reader:
         if value:
             self._current.nodes.append(paragraph(value, line + lines))
 
-    def _fitting(self, label: str) -> Draft | None:
-        """Return the draft of the reviewer whom a label such as `DRL Evaluation` names."""
+    def _fitting(self, label: str, value: str) -> Draft | None:
+        """Return the draft of the reviewer whom a label such as `DRL Evaluation` names.
+
+        Somebody else's verdict behind a like name is a review of its own.
+        """
         likely = [(draft.names(label), -n) for n, draft in enumerate(self.drafts)]
         best, place = max(likely)
         is_about = "evaluation" in words(label) or is_reviewer(label)
-        return self.drafts[-place] if best and is_about else None
+        draft = self.drafts[-place]
+        again = draft.verdict is not None and self._is_new(label, value)
+        return draft if best and is_about and not again else None
 
     def _addressed(self, draft: Draft, value: str) -> None:
         said = verdict_in(value, strict=True) if draft.verdict is None else None
