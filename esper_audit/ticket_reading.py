@@ -90,48 +90,52 @@ def _written(path: Sequence[Key]) -> str:
 def _line(root: yaml.Node | None, path: Sequence[Key]) -> int:
     node, line = root, 1
     for step in path:
-        found: yaml.Node | None = None
-        if isinstance(step, int) and isinstance(node, yaml.SequenceNode):
-            found = node.value[step]
-            line = line_of(node.value[step])
-        elif isinstance(node, yaml.MappingNode):
-            for key, value in node.value:
-                if key.value == step:
-                    found, line = value, line_of(key)
-        if found is None:
+        parts = _parts(node)
+        if step not in parts:
             break
-        node = found
+        line, node = parts[step]
     return line
 
 
+def _parts(node: yaml.Node | None) -> dict[Key, tuple[int, yaml.Node]]:
+    """Return the entries or items of a node, each with its line."""
+    if isinstance(node, yaml.SequenceNode):
+        return {number: (line_of(item), item) for number, item in enumerate(node.value)}
+    if isinstance(node, yaml.MappingNode):
+        return {key.value: (line_of(key), value) for key, value in node.value}
+    return {}
+
+
 def _keys_at(path: Sequence[Key]) -> list[str]:
-    kind = _type_at(path)
-    return (
-        [field.encode_name for field in kind.fields] if isinstance(kind, inspect.StructType) else []
-    )
+    kinds = [kind for kind in _types_at(path) if isinstance(kind, inspect.StructType)]
+    return [field.encode_name for kind in kinds for field in kind.fields]
 
 
 def _words_at(path: Sequence[Key]) -> list[str]:
-    kind = _type_at(path)
-    return [str(word.value) for word in kind.cls] if isinstance(kind, inspect.EnumType) else []
+    kinds = [kind for kind in _types_at(path) if isinstance(kind, inspect.EnumType)]
+    return [str(word.value) for kind in kinds for word in kind.cls]
 
 
-def _type_at(path: Sequence[Key]) -> inspect.Type:
-    """Return what the record wants at a path."""
-    kind: inspect.Type = inspect.type_info(Ticket)
+def _types_at(path: Sequence[Key]) -> list[inspect.Type]:
+    """Return what the record may hold at a path: several types where it leaves a choice."""
+    kinds = _choices(inspect.type_info(Ticket))
     for step in path:
-        kind = _without_none(kind)
-        if isinstance(kind, inspect.ListType) and isinstance(step, int):
-            kind = kind.item_type
-        elif isinstance(kind, inspect.StructType):
-            kind = next(field.type for field in kind.fields if field.encode_name == step)
-    return _without_none(kind)
+        kinds = [
+            choice for kind in kinds for part in _part(kind, step) for choice in _choices(part)
+        ]
+    return kinds
 
 
-def _without_none(kind: inspect.Type) -> inspect.Type:
-    if isinstance(kind, inspect.UnionType):
-        return next(one for one in kind.types if not isinstance(one, inspect.NoneType))
-    return kind
+def _choices(kind: inspect.Type) -> list[inspect.Type]:
+    return list(kind.types) if isinstance(kind, inspect.UnionType) else [kind]
+
+
+def _part(kind: inspect.Type, step: Key) -> list[inspect.Type]:
+    if isinstance(kind, inspect.ListType) and isinstance(step, int):
+        return [kind.item_type]
+    if isinstance(kind, inspect.StructType):
+        return [field.type for field in kind.fields if field.encode_name == step]
+    return []
 
 
 def _regex(annotated: object) -> str:

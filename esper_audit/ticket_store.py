@@ -41,9 +41,8 @@ class TicketStore:
         index = TicketIndex(self.directory)
         tickets: dict[str, Ticket] = {}
         wrong: list[str] = []
-        for name in sorted(os.listdir(self.directory)):
-            if not name.endswith(SUFFIX):
-                continue
+        names = (name for name in os.listdir(self.directory) if name.endswith(SUFFIX))
+        for name in sorted(name for name in names if not name.startswith(".")):  # an editor's own
             try:
                 ticket = _indexed(os.path.join(self.directory, name), index)
             except TicketError as error:
