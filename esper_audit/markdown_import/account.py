@@ -33,7 +33,8 @@ def beyond(ticket: Ticket) -> list[str]:
     """Return the places in which something stands that no field took, each once."""
     return list(
         dict.fromkeys(
-            " / ".join(filter(None, [part.section, part.heading or part.row])) or "(above all sections)"
+            " / ".join(filter(None, [part.section, part.heading or part.row]))
+            or "(above all sections)"
             for part in ticket.extra
         )
     )
@@ -83,7 +84,11 @@ def _entry(entry: Entry) -> Iterator[str]:
 
 def _told(name: str, what: Sequence[str], between: str) -> list[str]:
     text = f"{name}: {between.join(what)}"
-    return textwrap.wrap(text, WIDTH, initial_indent="    ", subsequent_indent="      ") if what else []
+    return (
+        textwrap.wrap(text, WIDTH, initial_indent="    ", subsequent_indent="      ")
+        if what
+        else []
+    )
 
 
 def _total(entries: Sequence[Entry], written: str) -> Iterator[str]:

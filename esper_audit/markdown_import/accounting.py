@@ -10,26 +10,32 @@ import msgspec
 from esper_audit.markdown_import.headings import Part
 from esper_audit.markdown_import.location import FIELD_OF
 from esper_audit.markdown_import.metadata import OWN
-from esper_audit.markdown_import.review_tables import COLUMN_OF, MAYBE_VERDICT, PLAIN
 from esper_audit.markdown_import.resolution import COMMITS, SIGN_OFF, STATUS_LABELS
-from esper_audit.markdown_import.values import words
+from esper_audit.markdown_import.review_tables import COLUMN_OF, MAYBE_VERDICT, PLAIN
+from esper_audit.markdown_import.vocabulary import names, words
 from esper_audit.ticket import Ticket
 from esper_audit.ticket_page import CATEGORY_NAMES
 
 MARKS = re.compile(r"[*_`#|>\\~]")
 BULLET = re.compile(r"^\s*(?:[-+]|\d+[.)])\s+(?:\[[ xX]\]\s*)?")
-CELL = re.compile(r"(?<!\\)\||<br\s*/?>|(?<=\*\*)\s|:\*\*|\*\*:|(?<=[:`)\]])\s|\s(?=[(\[`])|\s[-–—]+\s|,\s")  # noqa: RUF001  # people type all dashes
+CELL = re.compile(
+    r"(?<!\\)\||<br\s*/?>|(?<=\*\*)\s|:\*\*|\*\*:|(?<=[:`)\]])\s|\s(?=[(\[`])|\s[-–—]+\s|,\s"
+)
 # What the form says on its own, on every page.
-FORM = """
-finding ticket; field; value; ticket id; relationship; notes; verdict; evaluation; reviewer; agent; date; role;
-file s; line s; function class; additional locations; additional locations if multi file; if multi file;
-one line summary; category; check all that apply; whats wrong; why this matters; code evidence; how to verify the fix;
-original report reference; report file; section; status; evidence; sign off; commits; commit; claim; claims;
-none; n a; final disposition; cross review; cross reviews; peer review; review; reviews; related; history; by; from; to; why; as written; where;
-words; source; x; issue; location; impact; recommendation; code review; specialist; evidence table; claims table; result
-"""
+FORM = names(
+    "finding ticket, field, value, ticket id, relationship, notes, verdict, evaluation, reviewer, agent, "
+    "date, role, file s, line s, function class, additional locations, if multi file, "
+    "additional locations if multi file, one line summary, category, check all that apply, whats wrong, "
+    "why this matters, code evidence, how to verify the fix, original report reference, report file, "
+    "section, status, evidence, sign off, commits, commit, claim, claims, none, n a, final disposition, "
+    "cross review, cross reviews, peer review, review, reviews, related, history, by, from, to, why, "
+    "as written, where, words, source, x, issue, location, impact, recommendation, code review, "
+    "specialist, evidence table, claims table, result"
+)
 # What a heading or a label says around the name of a reviewer.
-AROUND = re.compile(r"^(?:cross |peer )?reviews? (?:by |from )?| (?:cross |peer )?(?:reviews?|evaluation)$")
+AROUND = re.compile(
+    r"^(?:cross |peer )?reviews? (?:by |from )?| (?:cross |peer )?(?:reviews?|evaluation)$"
+)
 VOCABULARY = frozenset(
     {
         "",
@@ -40,7 +46,7 @@ VOCABULARY = frozenset(
         *STATUS_LABELS,
         *COMMITS,
         *SIGN_OFF,
-        *map(words, FORM.split(";")),
+        *FORM,
         *OWN,
         *(words(part.value) for part in Part),
         *(words(name) for name in CATEGORY_NAMES.values()),
@@ -49,7 +55,7 @@ VOCABULARY = frozenset(
 
 
 def unaccounted(source: str, tickets: Sequence[Ticket]) -> list[str]:
-    """Return what stands in a source and neither in the tickets made of it nor in the form: nothing, it is hoped.
+    """Return what stands in a source and neither in the tickets made of it nor in the form.
 
     A line is compared as a whole, markup and blanks aside; else each of its cells, names and values is,
     then each of their words.

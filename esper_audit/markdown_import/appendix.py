@@ -9,9 +9,11 @@ import msgspec
 from esper_audit.markdown_import.blocks import Block, Kind
 from esper_audit.markdown_import.document import Section, text_of
 from esper_audit.markdown_import.headings import Part
+from esper_audit.markdown_import.leftovers import left_over
 from esper_audit.markdown_import.statements import in_paragraph
 from esper_audit.markdown_import.tables import read_table
-from esper_audit.markdown_import.values import bare, one_line, words
+from esper_audit.markdown_import.values import bare, one_line
+from esper_audit.markdown_import.vocabulary import words
 from esper_audit.ticket_parts import AsWritten, Change, Extra
 
 REFERENCE, WRITTEN = "original report reference", "as written"
@@ -52,8 +54,7 @@ def read_appendix(sections: Sequence[Section]) -> Appendix:
             else:
                 extra.append(_headed(child, text_of(child.nodes)))
     blocks = [block for section in sections for block in section.blocks]
-    text = text_of(_left(blocks, said))
-    own = [Extra(section=Part.APPENDIX.value, text=text)] if text else []
+    own = left_over(Part.APPENDIX, _left(blocks, said))
     report, source = bare(said.get("report", "")), said.get("source", "")
     return Appendix(report, said.get("section", ""), source, written, [*own, *extra])
 
@@ -67,8 +68,7 @@ def read_history(sections: Sequence[Section]) -> History:
             found = _changes(node) if isinstance(node, Block) else []
             changes += found
             rest += [] if found else [node]
-    text = text_of(rest)
-    return History(changes, [Extra(section=Part.HISTORY.value, text=text)] if text else [])
+    return History(changes, left_over(Part.HISTORY, rest))
 
 
 def _headed(child: Section, text: str) -> Extra:
@@ -86,7 +86,9 @@ def _left(blocks: Sequence[Block], said: dict[str, str]) -> list[Block]:
             left.append(block)
             continue
         for field, statement in zip(fields, found, strict=True):
-            said[field] = one_line(statement.value) if field == "report" else statement.value.rstrip()
+            said[field] = (
+                one_line(statement.value) if field == "report" else statement.value.rstrip()
+            )
     return left
 
 

@@ -10,14 +10,14 @@ import msgspec
 from esper_audit.markdown_import.blocks import Block, Kind
 from esper_audit.markdown_import.document import Section, text_of
 from esper_audit.markdown_import.headings import Part
-from esper_audit.markdown_import.values import words
+from esper_audit.markdown_import.leftovers import left_over
+from esper_audit.markdown_import.vocabulary import words
 from esper_audit.ticket_parts import AsWritten, Evidence, Extra
 
-SECTION = Part.DESCRIPTION.value
 WRONG, WHY, EVIDENCE = "whats wrong", "why this matters", "code evidence"
 OTHER_WRONG = ("whats noted", "what is wrong", "problem", "issue", "what happens", "observation")
 OTHER_WHY = ("impact", "why it matters", "consequences", "risk", "consequence", "significance")
-PLACE = re.compile(r"#\s*(?P<place>[^\s:]*[\w/]\.\w{1,4}(?::[\d,\-–L ]*\d)?)\s*")  # noqa: RUF001  # people type both dashes
+PLACE = re.compile(r"#\s*(?P<place>[^\s:]*[\w/]\.\w{1,4}(?::[\d,\-–L ]*\d)?)\s*")
 
 
 class Description(msgspec.Struct, frozen=True):
@@ -40,12 +40,8 @@ def read_description(sections: Sequence[Section]) -> Description:
     taken = [*filter(None, [wrong, why]), *evidence]
     text = text_of(blocks)
     own = text_of(wrong.nodes) if wrong else text
-    extra = [Extra(section=SECTION, text=text)] if wrong and text else []
-    extra += [
-        Extra(section=SECTION, heading=child.title, text=text_of(child.nodes))
-        for child in children
-        if child not in taken
-    ]
+    others = [child for child in children if child not in taken]
+    extra = left_over(Part.DESCRIPTION, blocks if wrong else [], others)
     shown = [found for child in evidence for found in evidence_in(child)]
     return Description(own, text_of(why.nodes) if why else "", shown, _named(wrong, why), extra)
 

@@ -1,4 +1,4 @@
-"""A Markdown text as a tree of sections, each with its blocks; every block keeps its source lines as they were written."""
+"""A Markdown text as a tree of sections, each with its blocks; blocks keep their source lines."""
 
 from __future__ import annotations
 
@@ -7,7 +7,8 @@ from typing import TypeVar
 
 import msgspec
 
-from esper_audit.markdown_import.blocks import Block, Heading, Kind, parts_of
+from esper_audit.markdown_import.block_reading import parts_of
+from esper_audit.markdown_import.blocks import Block, Heading, Kind
 
 TOP = 2  # the level that sections are brought to: `##`
 
@@ -70,8 +71,9 @@ def text_of(nodes: Sequence[Block | Section]) -> str:
 def _between(before: Block | Section | None, node: Block | Section) -> str:
     if before is None:
         return ""
-    neighbours = isinstance(before, Block) and isinstance(node, Block) and node.follows(before)
-    return "\n" * (1 + node.blank_before) if neighbours else "\n\n"
+    if isinstance(before, Block) and isinstance(node, Block) and node.follows(before):
+        return "\n" * (1 + node.blank_before)
+    return "\n\n"
 
 
 Node = TypeVar("Node", Block, Block | Section)

@@ -1,4 +1,4 @@
-"""The findings of a report: sections that name a severity and say where, what and what to do, and rows of recommendations."""
+"""The findings of a report: sections with a severity, a place and an issue; rows of recommendations."""
 
 from __future__ import annotations
 
@@ -14,21 +14,30 @@ from esper_audit.markdown_import.drafts import paragraph
 from esper_audit.markdown_import.severities import severity_in
 from esper_audit.markdown_import.statements import in_paragraph
 from esper_audit.markdown_import.tables import read_table
-from esper_audit.markdown_import.values import bare, one_line, words
+from esper_audit.markdown_import.values import bare, one_line
+from esper_audit.markdown_import.vocabulary import meanings, words
 
 LABELS = {
     "where": "location, locations, file, files, where, code location, affected files, affected code",
     "wrong": "issue, problem, description, finding, details, what, the issue, observation, whats wrong",
     "why": "impact, why it matters, why this matters, risk, consequence, consequences, rl impact",
-    "fix": "recommendation, recommendations, fix, recommended fix, suggested fix, suggestion, action, solution, proposed fix",
+    "fix": "recommendation, recommendations, fix, recommended fix, suggested fix, suggestion, action, "
+    "solution, proposed fix",
     "evidence": "evidence, code, code evidence",
     "severity": "severity, priority",
 }
-FIELD_OF = {words(name): field for field, names in LABELS.items() for name in names.split(", ")}
-NUMBER = re.compile(r"(?:(?:finding|issue|f|c)[ -]?)?#?(?P<number>\d+(?:\.\d+)*)[.):]?\s+", re.IGNORECASE)
+FIELD_OF = meanings(LABELS)
+NUMBER = re.compile(
+    r"(?:(?:finding|issue|f|c)[ -]?)?#?(?P<number>\d+(?:\.\d+)*)[.):]?\s+", re.IGNORECASE
+)
 LEVEL = r"(?:CRITICAL|BLOCKER|HIGH|MAJOR|MEDIUM|MODERATE|LOW|MINOR|TRIVIAL|INFO|P[0-4])"
-LED = re.compile(rf"[\[(*]*(?P<level>{LEVEL})\b(?: (?:severity|priority))?[\])*]*\s*(?:[-–—:]\s*)?", re.IGNORECASE)  # noqa: RUF001  # people type all dashes
-TAILED = re.compile(rf"\s*[-–—:]?\s*[\[(](?P<level>{LEVEL})(?: (?:severity|priority))?[\])]\s*$", re.IGNORECASE)  # noqa: RUF001  # people type all dashes
+LED = re.compile(
+    rf"[\[(*]*(?P<level>{LEVEL})\b(?: (?:severity|priority))?[\])*]*\s*(?:[-–—:]\s*)?",
+    re.IGNORECASE,
+)
+TAILED = re.compile(
+    rf"\s*[-–—:]?\s*[\[(](?P<level>{LEVEL})(?: (?:severity|priority))?[\])]\s*$", re.IGNORECASE
+)
 
 
 class Finding(msgspec.Struct, frozen=True):
@@ -64,7 +73,9 @@ def findings_in(sections: Sequence[Section], above: str = "") -> Iterator[tuple[
             yield section, found
 
 
-def recommendations_in(sections: Sequence[Section], *, inside: bool = False) -> Iterator[Recommendation]:
+def recommendations_in(
+    sections: Sequence[Section], *, inside: bool = False
+) -> Iterator[Recommendation]:
     """Yield the rows of tables below headings that name a priority, in a section of recommendations."""
     for section in sections:
         about = inside or "recommendation" in words(section.title)
@@ -89,7 +100,9 @@ def _finding(section: Section, above: str) -> Finding | None:
         return None
     name = rest[led.end() :] if led else TAILED.sub("", rest)
     heading = f"{above} / {title}" if above else title
-    return Finding(number["number"] if number else "", name.strip(), severity, said, heading, texts, others)
+    return Finding(
+        number["number"] if number else "", name.strip(), severity, said, heading, texts, others
+    )
 
 
 def _texts(section: Section) -> tuple[dict[str, str], tuple[tuple[str, str], ...]]:

@@ -10,8 +10,12 @@ from esper_audit.markdown_import.document import Section, text_of
 from esper_audit.ticket_parts import FixOption
 
 OPTION = r"(?:Option|Alternative|Approach|Variant|Fix|Solution)"
-NUMBERED = re.compile(rf"(?P<label>{OPTION} (?:[A-Z]|\d+))\b(?:\s*[:–—-]\s*|\s+(?=\())?(?P<name>.*)")  # noqa: RUF001  # people type all dashes
-BOLD = re.compile(rf"\*\*(?P<name>{OPTION} (?:[A-Z]|\d+)\b[^*\n]*)\*\*:?[ \t]*(?P<text>.*)", re.DOTALL)
+NUMBERED = re.compile(
+    rf"(?P<label>{OPTION} (?:[A-Z]|\d+))\b(?:\s*[:–—-]\s*|\s+(?=\())?(?P<name>.*)"
+)
+BOLD = re.compile(
+    rf"\*\*(?P<name>{OPTION} (?:[A-Z]|\d+)\b[^*\n]*)\*\*:?[ \t]*(?P<text>.*)", re.DOTALL
+)
 
 
 def read_fixes(sections: Sequence[Section]) -> list[FixOption]:

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Sequence
 import msgspec
 
 from esper_audit.markdown_import.appendix import read_appendix, read_history
+from esper_audit.markdown_import.categories import categories_in
 from esper_audit.markdown_import.description import read_description
 from esper_audit.markdown_import.document import Document
 from esper_audit.markdown_import.ending import ended
@@ -22,7 +23,7 @@ from esper_audit.markdown_import.places import Cells
 from esper_audit.markdown_import.related import read_related
 from esper_audit.markdown_import.reviews import reviews_of
 from esper_audit.markdown_import.severities import disagreement, revised_in
-from esper_audit.markdown_import.summary import categories_in, read_summary
+from esper_audit.markdown_import.summary import read_summary
 from esper_audit.markdown_import.verification import read_verification
 from esper_audit.ticket import Ticket
 from esper_audit.ticket_parts import AsWritten, Extra

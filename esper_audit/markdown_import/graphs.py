@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 from collections.abc import Iterator, Sequence
 
@@ -9,7 +10,21 @@ import msgspec
 
 TOP = re.compile(r"[┌╭╔+][─═-]{2,}[┐╮╗+]")
 CONNECTORS = frozenset("│─┌┐└┘├┤┬┴┼║═╭╮╰╯|-+")
-HEADS = {"▼": (1, 0), "↓": (1, 0), "v": (1, 0), "▲": (-1, 0), "↑": (-1, 0), "►": (0, 1), "▶": (0, 1), "→": (0, 1), ">": (0, 1), "◄": (0, -1), "◀": (0, -1), "←": (0, -1), "<": (0, -1)}  
+HEADS = {
+    "▼": (1, 0),
+    "↓": (1, 0),
+    "v": (1, 0),
+    "▲": (-1, 0),
+    "↑": (-1, 0),
+    "►": (0, 1),
+    "▶": (0, 1),
+    "→": (0, 1),
+    ">": (0, 1),
+    "◄": (0, -1),
+    "◀": (0, -1),
+    "←": (0, -1),
+    "<": (0, -1),
+}
 LABEL = r"(?:\[+\(*\"(?P<{0}quoted>[^\"]*)\"\)*\]+|[\[({{]+(?P<{0}plain>[^\]\"]*?)[\])}}]+(?=\s|-|=|$|;))"
 NODE = rf"(?P<{{0}}>[\w.]+(?:-[\w.]+)*){LABEL}?"
 LINK = re.compile(
@@ -18,7 +33,10 @@ LINK = re.compile(
 WAYS = ((0, 1), (0, -1), (1, 0), (-1, 0))
 DECLARED = re.compile(rf"\s*{NODE.format('a')}\s*;?\s*$")
 ARROW = re.compile(r"\s+(?:→|->|=>|⇒|-->)\s+")
-SAID = re.compile(r"(?P<a>.+?)\s+(?P<verb>blocks|must precede|comes before|depends on|requires|is blocked by|blocked by)\s+(?P<b>.+)", re.IGNORECASE)
+SAID = re.compile(
+    r"(?P<a>.+?)\s+(?P<verb>blocks|must precede|comes before|depends on|requires|is blocked by|blocked by)\s+(?P<b>.+)",
+    re.IGNORECASE,
+)
 BACKWARDS = ("depends on", "requires", "is blocked by", "blocked by")
 
 
@@ -141,7 +159,7 @@ def _said(lines: Sequence[str]) -> Iterator[Edge]:
     for line in lines:
         plain = re.sub(r"^\s*(?:[-*+]|\d+[.)])\s+|[*`]", "", line).strip()
         steps = ARROW.split(plain)
-        for first, then in zip(steps, steps[1:], strict=False):
+        for first, then in itertools.pairwise(steps):
             yield Edge(first, then)
         said = SAID.fullmatch(plain) if len(steps) == 1 else None
         if said:

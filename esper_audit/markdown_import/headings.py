@@ -7,10 +7,10 @@ import re
 
 import msgspec
 
-from esper_audit.markdown_import.values import words
+from esper_audit.markdown_import.vocabulary import meanings, words
 
 NUMBER = re.compile(r"^(?:\(?\d+(?:\.\d+)*[.):]?|[A-Z][.)])\s+")
-HEAD = re.compile(r"\s*(?::|\(|\[|\s[-–—]+\s)\s*")  # noqa: RUF001  # people type all three dashes
+HEAD = re.compile(r"\s*(?::|\(|\[|\s[-–—]+\s)\s*")
 
 
 class Part(enum.Enum):
@@ -52,12 +52,7 @@ OTHER_NAMES = {
     Part.HISTORY: "changelog, change history, ticket history",
     Part.APPENDIX: "appendices, references, original report reference, source, origin",
 }
-BY_WORDS = {
-    words(name): part
-    for part in Part
-    for name in (part.value, *OTHER_NAMES.get(part, "").split(", "))
-    if name
-}
+BY_WORDS = meanings(OTHER_NAMES) | {words(part.value): part for part in Part}
 REVIEW_WORDS = re.compile(r"\b(?:(?:cross|peer|expert)[\s-]*)?reviews?\b", re.IGNORECASE)
 
 

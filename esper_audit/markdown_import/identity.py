@@ -12,8 +12,8 @@ from esper_audit.markdown_import.metadata import Metadata, says_placeholder
 from esper_audit.markdown_import.values import ID, ID_AT_ALL, bare, one_line
 from esper_audit.ticket_parts import AsWritten
 
-FORM_TITLE = re.compile(r"Finding Ticket\s*[:–—-]\s*", re.IGNORECASE)  # noqa: RUF001  # people type all dashes
-BEHIND_ID = re.compile(r"^[\])`*_]*\s*(?:[:–—-]\s*|\s|$)")  # noqa: RUF001  # people type all dashes
+FORM_TITLE = re.compile(r"Finding Ticket\s*[:–—-]\s*", re.IGNORECASE)
+BEHIND_ID = re.compile(r"^[\])`*_]*\s*(?:[:–—-]\s*|\s|$)")
 SIGNS = ("severity", "status", "location", "description", "summary")
 
 
@@ -51,9 +51,11 @@ def identified(
     if not found or says_placeholder(written) or len(missing) == len(signs):
         raise TicketError(_told(written, found, missing))
     title = _title(document.title or metadata.other.get("title", ""), found)
-    words = [] if bare(written) in ("", found) else [
-        AsWritten(field="id", where="head", words=one_line(written))
-    ]
+    words = (
+        []
+        if bare(written) in ("", found)
+        else [AsWritten(field="id", where="head", words=one_line(written))]
+    )
     return Identity(found, title or one_line(summary) or found, words)
 
 
@@ -81,5 +83,7 @@ def _title(title: str, ticket_id: str) -> str:
 def _told(written: str, found: str, missing: list[str]) -> str:
     if says_placeholder(written):
         return f"no ticket: its Ticket ID is the template's own, {written.strip()}"
-    wanted = [] if found else ["no id (a row `Ticket ID`, an id in the title or in the file's name)"]
+    wanted = (
+        [] if found else ["no id (a row `Ticket ID`, an id in the title or in the file's name)"]
+    )
     return "no ticket: " + ", ".join([*wanted, *(f"no {name}" for name in missing)])

@@ -6,13 +6,30 @@ import re
 
 from esper_audit.markdown_import.blocks import Block, Kind
 from esper_audit.markdown_import.tables import read_table
-from esper_audit.markdown_import.values import bare, one_line, words
+from esper_audit.markdown_import.values import bare, one_line
+from esper_audit.markdown_import.vocabulary import names, words
 from esper_audit.ticket_parts import JudgedClaim, Truth
 
-CLAIM = frozenset({"claim", "claims", "assertion", "statement", "ticket claim", "original claim", "claimed"})
-STATUS = frozenset({"status", "verdict", "result", "truth", "verified", "reality", "accurate", "valid", "finding", "assessment", "correct"})
-EVIDENCE = frozenset({"evidence", "notes", "note", "reality", "actual", "details", "explanation", "proof", "finding", "reason", "actual behavior", "comment"})
-SIGNS = {"✅": Truth.TRUE, "✓": Truth.TRUE, "✔": Truth.TRUE, "☑": Truth.TRUE, "❌": Truth.FALSE, "✗": Truth.FALSE, "✘": Truth.FALSE, "⚠": Truth.PARTIAL, "🟡": Truth.PARTIAL}
+CLAIM = names("claim, claims, assertion, statement, ticket claim, original claim, claimed")
+STATUS = names(
+    "status, verdict, result, truth, verified, reality, accurate, valid, finding, "
+    "assessment, correct"
+)
+EVIDENCE = names(
+    "evidence, notes, note, reality, actual, details, explanation, proof, finding, "
+    "reason, actual behavior, comment"
+)
+SIGNS = {
+    "✅": Truth.TRUE,
+    "✓": Truth.TRUE,
+    "✔": Truth.TRUE,
+    "☑": Truth.TRUE,
+    "❌": Truth.FALSE,
+    "✗": Truth.FALSE,
+    "✘": Truth.FALSE,
+    "⚠": Truth.PARTIAL,
+    "🟡": Truth.PARTIAL,
+}
 WORDS = {
     Truth.STALE: "stale|outdated|obsolete|no longer true|no longer|was true|moved",
     Truth.PARTIAL: "partial|partially|partly|mixed|overstated|exaggerated|misleading|half|somewhat|unverified|"
@@ -21,9 +38,7 @@ WORDS = {
     "not valid|not accurate",
     Truth.TRUE: "true|confirmed|correct|verified|valid|yes|accurate|accepted|exists",
 }
-PATTERNS = [
-    (re.compile(rf"(?:{phrases})\b"), truth) for truth, phrases in WORDS.items()
-]
+PATTERNS = [(re.compile(rf"(?:{phrases})\b"), truth) for truth, phrases in WORDS.items()]
 
 
 def claims_in(block: Block) -> list[JudgedClaim]:

@@ -7,8 +7,9 @@ from collections.abc import Iterable, Sequence
 import msgspec
 
 from esper_audit.markdown_import.blocks import Block, Item, Kind
-from esper_audit.markdown_import.document import Section, text_of
+from esper_audit.markdown_import.document import Section
 from esper_audit.markdown_import.headings import Part
+from esper_audit.markdown_import.leftovers import left_over
 from esper_audit.markdown_import.paths import PathMap
 from esper_audit.markdown_import.places import (
     Cells,
@@ -19,22 +20,21 @@ from esper_audit.markdown_import.places import (
 )
 from esper_audit.markdown_import.statements import Statement, statements_of
 from esper_audit.markdown_import.tables import read_table
-from esper_audit.markdown_import.values import one_line, words
+from esper_audit.markdown_import.values import one_line
+from esper_audit.markdown_import.vocabulary import meanings, names, words
 from esper_audit.ticket_parts import AsWritten, Extra, TicketLocation
 
 OWN = {"files": "File(s)", "lines": "Line(s)", "symbols": "Function/Class"}
-OWN_WORDS = frozenset("file s files line lines function functions class classes".split())
-OTHER_NAMES = {
-    "files": "path, paths, module, file path, source file, affected file, affected files, location",
-    "lines": "line number, line numbers, line range, range",
-    "symbols": "method, symbol, symbols, component, function method, class method, methods, "
-    "function name, entity, scope, class function method",
+OWN_WORDS = names("file, s, files, line, lines, function, functions, class, classes")
+NAMES = {
+    "files": "file s, file, files, path, paths, module, file path, source file, affected file, "
+    "affected files, location",
+    "lines": "line s, line, lines, line number, line numbers, line range, range",
+    "symbols": "function class, function, functions, class, classes, class function, method, methods, "
+    "symbol, symbols, component, function method, class method, function name, entity, scope, "
+    "class function method",
 }
-FIELD_OF = {
-    words(name): field
-    for field, names in OTHER_NAMES.items()
-    for name in (OWN[field], *OWN[field].replace("(s)", "s").split("/"), *names.split(", "))
-} | {"file": "files", "line": "lines", "functions": "symbols", "class function": "symbols"}
+FIELD_OF = meanings(NAMES)
 FURTHER = ("additional locations", "other locations", "also in", "see also")
 SECTION = Part.LOCATION.value
 
@@ -57,12 +57,7 @@ def read_location(sections: Iterable[Section], paths: PathMap, head: Cells) -> L
         grouped, unknown = _grouped(rows)
         groups += [*grouped, *wide]
         items += listed
-        text = text_of(rest)
-        extra += [*unknown, *([Extra(section=SECTION, text=text)] if text else [])]
-        extra += [
-            Extra(section=SECTION, heading=child.title, text=text_of(child.nodes))
-            for child in section.children
-        ]
+        extra += [*unknown, *left_over(Part.LOCATION, rest, section.children)]
     if not (groups or items):
         return Location(places_of(head, paths), [], extra)
     places = [place for group in groups for place in places_of(group, paths)]

@@ -11,8 +11,10 @@ from esper_audit.markdown_import.blocks import Block, Kind
 from esper_audit.markdown_import.document import Document, Section, text_of
 from esper_audit.markdown_import.drafts import paragraph
 from esper_audit.markdown_import.headings import Part
+from esper_audit.markdown_import.leftovers import headed
 from esper_audit.markdown_import.statements import Statement, statements_of
-from esper_audit.markdown_import.values import one_line, words
+from esper_audit.markdown_import.values import one_line
+from esper_audit.markdown_import.vocabulary import meanings, words
 from esper_audit.ticket_parts import Extra
 
 OWN = {
@@ -48,9 +50,7 @@ OTHER_LABELS = {
     "lines": "line s, line, lines, line number, line numbers",
     "symbols": "function class, function, class, symbol, method",
 }
-FIELD_OF = {
-    words(label): field for field, labels in OTHER_LABELS.items() for label in labels.split(", ")
-}
+FIELD_OF = meanings(OTHER_LABELS)
 KNOWN = frozenset({*OWN, *FIELD_OF})
 INLINE = re.compile(r"(?=(?:\*\*|__)[^*_\n]{1,60}:?(?:\*\*|__):?\s)")
 SEPARATORS = " \t|·•;,"
@@ -86,10 +86,7 @@ def read_metadata(document: Document, sections: Iterable[Section]) -> Metadata:
     extra += _blocks(document.preamble, "", own, other)
     for section in sections:
         extra += _blocks(section.blocks, Part.METADATA.value, own, other)
-        extra += [
-            Extra(section=Part.METADATA.value, heading=child.title, text=text_of(child.nodes))
-            for child in section.children
-        ]
+        extra += headed(Part.METADATA, section.children)
     return Metadata(own, other, extra)
 
 
@@ -151,4 +148,8 @@ def _one_a_line(block: Block) -> Block:
         parts = [part.strip(SEPARATORS) for part in INLINE.split(line) if part.strip(SEPARATORS)]
         inline = len(parts) > 1 and not line.lstrip().startswith("|") and line.lstrip()[0] in "*_"
         lines += parts if inline else [line]
-    return msgspec.structs.replace(block, lines=tuple(lines)) if len(lines) > len(block.lines) else block
+    return (
+        msgspec.structs.replace(block, lines=tuple(lines))
+        if len(lines) > len(block.lines)
+        else block
+    )

@@ -10,7 +10,7 @@ import msgspec
 
 PLACE = re.compile(
     r"(?P<path>[^\s:#`]+?)"
-    r"(?:(?::|#)L?(?P<lines>\d+(?:\s*[-–]\s*L?\d+)?(?:,\s*\d+(?:-\d+)?)*)|::(?P<symbol>[\w.:]+(?:\[[^\]]*\])?))?"  # noqa: RUF001  # people type both dashes
+    r"(?:(?::|#)L?(?P<lines>\d+(?:\s*[-–]\s*L?\d+)?(?:,\s*\d+(?:-\d+)?)*)|::(?P<symbol>[\w.:]+(?:\[[^\]]*\])?))?"
 )
 FILE = re.compile(r"[\w~./\\*{}-]*[\w*}]\.[A-Za-z]\w{0,4}|[\w~.-]+(?:/[\w.*-]+)+/?")
 

@@ -1,4 +1,4 @@
-"""The words of one place (files, lines, symbols) read as locations; what they say beyond that stays with their owner."""
+"""The words of one place (files, lines, symbols) read as locations; further words stay with their owner."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from esper_audit.ticket_parts import TicketLocation
 
 # Numbers that name lines: not part of a word, a version or an amount (`2 functions`).
 RANGE = re.compile(
-    r"(?<![\w.#/])L?(\d+)(?:\s*(?:[-–—]|to)\s*L?(\d+))?(?![\w.%/])(?!\s+(?!(?:and|to|or)\b)[A-Za-z])"  # noqa: RUF001  # people type all dashes
+    r"(?<![\w.#/])L?(\d+)(?:\s*(?:[-–—]|to)\s*L?(\d+))?(?![\w.%/])(?!\s+(?!(?:and|to|or)\b)[A-Za-z])"
 )
 SYMBOL = re.compile(r"[A-Za-z_]\w*(?:\.\w+)*(?:\(.*\))?")
 LIKE_CODE = re.compile(r"[._(]|[a-z][A-Z]")  # what tells a name of code from a word
@@ -64,7 +64,7 @@ def further_place(text: str, paths: PathMap) -> TicketLocation | None:
     named = match["symbol"] if match and match["symbol"] else symbol
     if match and match["symbol"] and not SYMBOL.fullmatch(match["symbol"]):
         named, rest = symbol, f"`{match['symbol']}`{rest}"
-    note = re.sub(r"^\s*(?:[-–—:]\s*)?", "", rest)  # noqa: RUF001  # people type all dashes
+    note = re.sub(r"^\s*(?:[-–—:]\s*)?", "", rest)
     return TicketLocation(
         path=paths.here(path), symbol=_without_call(named), lines=lines, note=one_line(note)
     )

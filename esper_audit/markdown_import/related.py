@@ -8,14 +8,24 @@ from collections.abc import Iterator, Sequence
 import msgspec
 
 from esper_audit.markdown_import.blocks import Block, Item, Kind
-from esper_audit.markdown_import.document import Section, text_of
+from esper_audit.markdown_import.document import Section
 from esper_audit.markdown_import.headings import Part
+from esper_audit.markdown_import.leftovers import left_over
 from esper_audit.markdown_import.tables import Table, read_table
-from esper_audit.markdown_import.values import bare, leading_ids, one_line, says_nothing, words
+from esper_audit.markdown_import.values import bare, leading_ids, one_line, says_nothing
+from esper_audit.markdown_import.vocabulary import words
 from esper_audit.ticket_parts import Extra, Related, Relation
 
-SECTION = Part.RELATED.value
-ID_NAMES = ("ticket id", "id", "ticket", "related", "related ticket", "finding", "issue", "finding id")
+ID_NAMES = (
+    "ticket id",
+    "id",
+    "ticket",
+    "related",
+    "related ticket",
+    "finding",
+    "issue",
+    "finding id",
+)
 RELATION_NAMES = ("relationship", "relation", "type", "link")
 NOTE_NAMES = ("notes", "note", "description", "comment", "comments", "title", "summary", "reason")
 RELATIONS = {
@@ -35,8 +45,8 @@ RELATIONS = {
     "depends on": Relation.BLOCKED_BY,
     "requires": Relation.BLOCKED_BY,
 }
-LEAD = re.compile(r"^\s*(?:[:,]|[-–—]+(?=\s))\s*")  # noqa: RUF001  # people type all dashes
-TOLD = re.compile(r"^\s*[(\[]?\s*[`*_]*([A-Za-z][A-Za-z -]*?)[`*_]*\s*(?:[)\]:]|\s[-–—]+\s|$)")  # noqa: RUF001  # people type all dashes
+LEAD = re.compile(r"^\s*(?:[:,]|[-–—]+(?=\s))\s*")
+TOLD = re.compile(r"^\s*[(\[]?\s*[`*_]*([A-Za-z][A-Za-z -]*?)[`*_]*\s*(?:[)\]:]|\s[-–—]+\s|$)")
 
 
 class Links(msgspec.Struct, frozen=True):
@@ -50,19 +60,15 @@ def read_related(sections: Sequence[Section]) -> Links:
     """Read the sections of related findings."""
     related: list[Related] = []
     rest: list[Block] = []
-    extra: list[Extra] = []
+    below: list[Section] = []
     for section in sections:
         for block in section.blocks:
             found = list(_links(block))
             related += found
             if not found and not says_nothing(block.text):
                 rest.append(block)
-        extra += [
-            Extra(section=SECTION, heading=child.title, text=text_of(child.nodes))
-            for child in section.children
-        ]
-    text = text_of(rest)
-    return Links(related, [*([Extra(section=SECTION, text=text)] if text else []), *extra])
+        below += section.children
+    return Links(related, left_over(Part.RELATED, rest, below))
 
 
 def _links(block: Block) -> Iterator[Related]:

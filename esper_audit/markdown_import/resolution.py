@@ -14,52 +14,33 @@ from esper_audit.markdown_import.headings import split_heading
 from esper_audit.markdown_import.judged import claims_in
 from esper_audit.markdown_import.statements import in_list, in_paragraph, in_table
 from esper_audit.markdown_import.statuses import Place, stated
-from esper_audit.markdown_import.values import bare, one_line, words
+from esper_audit.markdown_import.values import bare, one_line
+from esper_audit.markdown_import.vocabulary import names, words
 from esper_audit.ticket_parts import JudgedClaim
 from esper_audit.ticket_states import ResolutionKind
 
-STATUS_LABELS = frozenset(
-    {
-        "status",
-        "final status",
-        "disposition",
-        "final disposition",
-        "resolution",
-        "outcome",
-        "verdict",
-        "final verdict",
-        "decision",
-        "resolution status",
-        "final decision",
-        "final resolution",
-        "conclusion",
-        "result",
-        "resolution type",
-    }
+STATUS_LABELS = names(
+    "status, final status, disposition, final disposition, resolution, outcome, verdict, "
+    "final verdict, decision, resolution status, final decision, final resolution, "
+    "conclusion, result, resolution type"
 )
-SIGN_OFF = frozenset({"sign off", "signoff", "signed off", "signed off by"})
-COMMITS = frozenset({"commit", "commits", "fix commit", "fix commits", "commit hash", "commit s"})
-PLAIN = frozenset({"status", "resolution", "disposition", "outcome"})
-FIX_HEADINGS = (
-    "fix",
-    "the fix",
-    "final fix description",
-    "fix applied",
-    "fix description",
-    "changes",
-    "changes made",
-    "files changed",
-    "implementation",
-    "fix implemented",
-    "what was done",
-    "solution",
-    "solution implemented",
-    "enhancement applied",
-    "code changes",
+SIGN_OFF = names("sign off, signoff, signed off, signed off by")
+COMMITS = names("commit, commits, fix commit, fix commits, commit hash, commit s")
+PLAIN = names("status, resolution, disposition, outcome")
+FIX_HEADINGS = names(
+    "fix, the fix, final fix description, fix applied, fix description, changes, changes "
+    "made, files changed, implementation, fix implemented, what was done, solution, "
+    "solution implemented, enhancement applied, code changes"
 )
-CLAIM_HEADINGS = frozenset({"evidence", "claims", "evidence table", "claims table"})
-NO_FIX = re.compile(r"\bno (?:fix|change|changes|action|code change|code changes)\b[^.]{0,20}\b(?:needed|required|made)\b", re.IGNORECASE)
-CLOSING = re.compile(r"\b(?:clos(?:e|ed|ing)|mark(?:ed|ing)?|resolv(?:e|ed|ing)) as\b[\s*_`\"']*(?P<said>[\w' -]{3,30})", re.IGNORECASE)  
+CLAIM_HEADINGS = names("evidence, claims, evidence table, claims table")
+NO_FIX = re.compile(
+    r"\bno (?:fix|change|changes|action|code change|code changes)\b[^.]{0,20}\b(?:needed|required|made)\b",
+    re.IGNORECASE,
+)
+CLOSING = re.compile(
+    r"\b(?:clos(?:e|ed|ing)|mark(?:ed|ing)?|resolv(?:e|ed|ing)) as\b[\s*_`\"']*(?P<said>[\w' -]{3,30})",
+    re.IGNORECASE,
+)
 HASHES = re.compile(r"(?:[`\s,;]|\band\b|&)*(?:[0-9a-f]{4,40}(?:[`\s,;]|\band\b|&|$)+)+")
 HASH = re.compile(r"(?:`|\b[Cc]ommits? )(?=[0-9a-f]*\d)(?=[0-9]*[a-f])([0-9a-f]{7,40})(?![\w/.-])")
 
@@ -179,7 +160,11 @@ class _Reader:
         if block.kind is Kind.TABLE:
             pairs = in_table(block, STATUS_LABELS | COMMITS | SIGN_OFF)
         for pair in pairs:
-            if words(pair.label) in STATUS_LABELS and not self.said and stated(Place.RESOLUTION, pair.value):
+            if (
+                words(pair.label) in STATUS_LABELS
+                and not self.said
+                and stated(Place.RESOLUTION, pair.value)
+            ):
                 self.said = one_line(pair.value)
 
 

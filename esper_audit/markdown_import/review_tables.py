@@ -7,8 +7,9 @@ from collections.abc import Sequence
 import msgspec
 
 from esper_audit.markdown_import.tables import Table
-from esper_audit.markdown_import.values import bare, date_in, one_line, words
+from esper_audit.markdown_import.values import bare, date_in, one_line
 from esper_audit.markdown_import.verdicts import verdict_in
+from esper_audit.markdown_import.vocabulary import meanings, names, words
 
 REVIEWER, VERDICT, EVALUATION, DATE = "reviewer", "verdict", "evaluation", "date"
 COLUMNS = {
@@ -19,10 +20,10 @@ COLUMNS = {
     "justification, feedback, summary, details, explanation, reason, review, remarks, evaluation notes, text",
     DATE: "date, reviewed, when, review date, reviewed on, date reviewed",
 }
-COLUMN_OF = {words(name): column for column, names in COLUMNS.items() for name in names.split(", ")}
+COLUMN_OF = meanings(COLUMNS)
 # These name a verdict's column only where what stands in it are verdicts.
-MAYBE_VERDICT = frozenset({"status", "result", "recommendation", "assessment", "response", "outcome"})
-PLAIN = frozenset({"", "field", "value", "key", "property", "attribute", "item", "aspect"})
+MAYBE_VERDICT = names("status, result, recommendation, assessment, response, outcome")
+PLAIN = names("field, value, key, property, attribute, item, aspect") | {""}
 
 
 class Entry(msgspec.Struct, frozen=True):
@@ -86,14 +87,21 @@ def _named_columns(table: Table) -> tuple[str, ...]:
     columns = [COLUMN_OF.get(words(cell), "") for cell in table.header]
     for n, cell in enumerate(table.header):
         held = [row[n] for row in table.rows if row[n]]
-        if VERDICT not in columns and words(cell) in MAYBE_VERDICT and held and all(map(verdict_in, held)):
+        if (
+            VERDICT not in columns
+            and words(cell) in MAYBE_VERDICT
+            and held
+            and all(map(verdict_in, held))
+        ):
             columns[n] = VERDICT
     for n, column in enumerate(columns):
         if column and column in columns[:n]:
             columns[n] = ""
     others = [cell for cell, column in zip(table.header, columns, strict=True) if column != VERDICT]
     is_pair = len(others) == 1 and verdict_in(others[0]) is not None
-    names = tuple(column or one_line(cell) for column, cell in zip(columns, table.header, strict=True))
+    names = tuple(
+        column or one_line(cell) for column, cell in zip(columns, table.header, strict=True)
+    )
     return names if VERDICT in columns and not is_pair and (table.rows or len(names) > 2) else ()
 
 
@@ -115,12 +123,26 @@ def _by_row(rows: Sequence[Sequence[str]], columns: Sequence[str]) -> Read | Non
 def _turned(table: Table) -> Read | None:
     """Read a table with reviewers in the header and their verdicts below, or verdicts and names below."""
     names = [words(row[0]) for row in table.rows]
-    if words(table.header[0]) in PLAIN and "verdict" in names and "value" not in map(words, table.header):
+    if (
+        words(table.header[0]) in PLAIN
+        and "verdict" in names
+        and "value" not in map(words, table.header)
+    ):
         entries = []
         for n, reviewer in enumerate(table.header[1:], 1):
-            said = {COLUMN_OF[name]: row[n] for name, row in zip(names, table.rows, strict=True) if name in COLUMN_OF}
-            beyond = [(row[0], row[n]) for name, row in zip(names, table.rows, strict=True) if name not in COLUMN_OF]
-            entries.append(Entry({**said, REVIEWER: reviewer}, tuple(pair for pair in beyond if pair[1])))
+            said = {
+                COLUMN_OF[name]: row[n]
+                for name, row in zip(names, table.rows, strict=True)
+                if name in COLUMN_OF
+            }
+            beyond = [
+                (row[0], row[n])
+                for name, row in zip(names, table.rows, strict=True)
+                if name not in COLUMN_OF
+            ]
+            entries.append(
+                Entry({**said, REVIEWER: reviewer}, tuple(pair for pair in beyond if pair[1]))
+            )
         return Read(entries, [], ()) if all(verdict_in(e.said[VERDICT]) for e in entries) else None
     if table.rows and all(verdict_in(cell) for cell in table.header):
         entries = [
@@ -150,7 +172,7 @@ def _columns_by_content(table: Table) -> tuple[str, ...]:
             columns[n] = DATE
     left = [n for n in range(width) if not columns[n]]
     longest = max(left, key=lambda n: sum(len(row[n]) for row in rows), default=None)
-    if left and verdicts[0] > left[0] or len(left) > 1:
+    if (left and verdicts[0] > left[0]) or len(left) > 1:
         columns[left[0]] = REVIEWER
     if longest is not None and not columns[longest]:
         columns[longest] = EVALUATION

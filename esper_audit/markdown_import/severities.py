@@ -7,7 +7,8 @@ import re
 import msgspec
 
 from esper_audit.finding import Severity
-from esper_audit.markdown_import.values import bare, words
+from esper_audit.markdown_import.values import bare
+from esper_audit.markdown_import.vocabulary import meanings, words
 
 WORDS = {
     Severity.P0: "critical, blocker, urgent, emergency, showstopper, severe",
@@ -16,7 +17,7 @@ WORDS = {
     Severity.P3: "low, minor",
     Severity.P4: "trivial, cosmetic, informational, info, nit, negligible, nice to have, tech debt, style, lowest",
 }
-BY_WORD = {word: severity for severity, listed in WORDS.items() for word in listed.split(", ")}
+BY_WORD = meanings(WORDS)
 LEVEL = re.compile(r"(?<![\w-])(?:P|SEV-?|S|Priority |Severity )([0-4])(?![\w.])", re.IGNORECASE)
 STRUCK = re.compile(r"~~.*?~~")
 ARROW = re.compile(r"→|->|=>|⇒")

@@ -10,14 +10,15 @@ import msgspec
 
 from esper_audit.markdown_import.blocks import Block, Kind
 from esper_audit.markdown_import.tables import Table, read_table
-from esper_audit.markdown_import.values import bare, one_line, words
+from esper_audit.markdown_import.values import bare, one_line
+from esper_audit.markdown_import.vocabulary import names, words
 
 LABEL = re.compile(
     r" {0,3}(?P<mark>\*\*|__)(?P<label>[^*\n]{1,80}?)(?:\s*:\s*(?P=mark)|(?P=mark)\s*:)\s*(?P<value>.*)"
 )
 PLAIN_LABEL = re.compile(r" {0,3}(?P<label>[A-Za-z][\w/ ()-]{0,30}?)\s*:\s+(?P<value>\S.*)")
-FIELD_NAMES = frozenset({"field", "property", "attribute", "key", "item", "name", "metadata", ""})
-VALUE_NAMES = frozenset({"value", "details", "detail", "content", ""})
+FIELD_NAMES = names("field, property, attribute, key, item, name, metadata") | {""}
+VALUE_NAMES = names("value, details, detail, content") | {""}
 
 
 class Statement(msgspec.Struct, frozen=True):
@@ -90,7 +91,9 @@ def statements_of(
         Kind.LIST: lambda block: in_list(block, plain),
         Kind.TABLE: lambda block: in_table(block, known),
     }
-    return [(block, readers[block.kind](block) if block.kind in readers else []) for block in blocks]
+    return [
+        (block, readers[block.kind](block) if block.kind in readers else []) for block in blocks
+    ]
 
 
 def _are_names(cells: Sequence[str], names: frozenset[str]) -> bool:

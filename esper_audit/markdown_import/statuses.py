@@ -13,7 +13,8 @@ from collections.abc import Sequence
 
 import msgspec
 
-from esper_audit.markdown_import.values import bare, words
+from esper_audit.markdown_import.values import bare
+from esper_audit.markdown_import.vocabulary import names, words
 from esper_audit.ticket_states import ACTIVE, RESOLVED, STATUS_OF, ResolutionKind, Status
 
 
@@ -47,17 +48,18 @@ PHRASES: dict[ResolutionKind | Status, str] = {
     Status.IN_REVIEW: "in review|under review|needs review|awaiting review|ready for review|fix in review|review",
 }
 # These say something about a status only where nothing else does (`Confirmed, fixed`).
-WEAK = frozenset("new confirmed pending accepted valid active partial review complete done".split())
+WEAK = names("new, confirmed, pending, accepted, valid, active, partial, review, complete, done")
 CLOSED = re.compile(r"\b(?:closed|close|closing|archived)\b")
 PATTERNS = [
     (re.compile(rf"\b{phrase}\b"), said)
     for said, phrases in PHRASES.items()
     for phrase in phrases.split("|")
 ]
-FOLDERS = frozenset(
-    "open,triaged,new,todo,backlog,deferred,in progress,investigating,in review,fixed,already fixed,resolved,"
-    "done,completed,closed,archived,not a bug,notabug,not bugs,invalid,rejected,false positive,false positives,"
-    "by design,wont fix,wontfix,duplicate,duplicates".split(",")
+FOLDERS = names(
+    "open, triaged, new, todo, backlog, deferred, in progress, investigating, in review, "
+    "fixed, already fixed, resolved, done, completed, closed, archived, not a bug, "
+    "notabug, not bugs, invalid, rejected, false positive, false positives, by design, "
+    "wont fix, wontfix, duplicate, duplicates"
 )
 
 
@@ -105,7 +107,9 @@ def decided(statements: Sequence[Statement], hint: ResolutionKind | None) -> Dec
     """Return what is believed of some statements; `hint` is what headings such as `Fix` let one guess."""
     ordered = sorted(statements, key=lambda statement: list(Place).index(statement.place))
     in_words = (Place.RESOLUTION, Place.ROW, Place.NOTES)
-    believed = [s for s in ordered if s.status in RESOLVED or (s.status and s.place not in in_words)]
+    believed = [
+        s for s in ordered if s.status in RESOLVED or (s.status and s.place not in in_words)
+    ]
     if any(s.place is Place.FOLDER and s.status is None for s in ordered):
         believed = [s for s in believed if s.status in RESOLVED]
         ordered = [s for s in ordered if s.is_resolved or s.place not in (Place.HEAD, *in_words)]

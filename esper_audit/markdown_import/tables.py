@@ -10,6 +10,7 @@ import msgspec
 from esper_audit.markdown_import.blocks import Block
 
 DELIMITER = re.compile(r"\s*:?-+:?\s*")
+PIPE_IN_CELL = "\\|"
 PIPE = re.compile(r"(?<!\\)\|")
 CODE_OR_PIPE = re.compile(r"(?P<code>(?P<fence>`+)(?:(?!(?P=fence)).)+(?P=fence))|(?<!\\)\|")
 
@@ -37,6 +38,11 @@ def read_table(block: Block) -> Table:
         return Table(tuple(header), tuple(_row(line, width) for line in body[1:]))
     width = max((len(_cells(line, 0)) for line in body), default=0)
     return Table((), tuple(_row(line, width) for line in body))
+
+
+def row_text(cells: Sequence[str]) -> str:
+    """Return a row as it is typed."""
+    return f"| {' | '.join(cell.replace('|', PIPE_IN_CELL) for cell in cells)} |"
 
 
 def _row(line: str, width: int) -> tuple[str, ...]:

@@ -4,18 +4,20 @@ from __future__ import annotations
 
 import re
 
+from esper_audit.markdown_import.vocabulary import names, words
+
 WRAPPERS = ("**", "__", "*", "_", "~~")
 CODE = re.compile(r"(`+)(?!`)(?P<code>.+?)(?<!`)\1(?!`)")
 DATE = re.compile(r"(?<!\d)(\d{4}-(?:0[1-9]|1[0-2])-(?:0[1-9]|[12]\d|3[01]))(?!\d)")
 # Three parts (`B3-DRL-02`), or two of which the first is a word (`BUG-12`).
-ID = re.compile(r"[A-Za-z][A-Za-z0-9]*-[A-Za-z0-9]+(?:-[A-Za-z0-9]+)*-\d+[a-z]?|[A-Z]{2,}-\d+[a-z]?")
+ID = re.compile(
+    r"[A-Za-z][A-Za-z0-9]*-[A-Za-z0-9]+(?:-[A-Za-z0-9]+)*-\d+[a-z]?|[A-Z]{2,}-\d+[a-z]?"
+)
 ID_AT_ALL = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 ANY_ID = re.compile(rf"[\[*_`]*(?P<id>{ID.pattern})[\]*_`]*(?:\([^)]*\))?")
 # In code marks an id may be any that a file could be called.
 SPELLED_ID = re.compile(r"(?:\*\*|\[)?`(?P<id>[A-Za-z][\w.]*-[\w.-]*\w)`(?:\*\*|\](?:\([^)]*\))?)?")
-EMPTY = frozenset(
-    {"", "none", "n a", "na", "nil", "nothing", "none identified", "none known", "none found"}
-)
+EMPTY = names("none, n a, na, nil, nothing, none identified, none known, none found") | {""}
 
 
 def bare(text: str) -> str:
@@ -39,11 +41,6 @@ def _unwrapped(text: str) -> str:
         if text.startswith(mark) and text.endswith(mark) and inner.strip() and mark not in inner:
             return inner.strip()
     return text
-
-
-def words(text: str) -> str:
-    """Return the words of a text in lower case, one blank between them: what two spellings are compared by."""
-    return " ".join(re.sub(r"[\W_]+", " ", text.lower().replace("'", "").replace("’", "")).split())
 
 
 def one_line(text: str) -> str:

@@ -6,7 +6,8 @@ import re
 
 import msgspec
 
-from esper_audit.markdown_import.values import DATE, bare, words
+from esper_audit.markdown_import.values import DATE, bare
+from esper_audit.markdown_import.vocabulary import names, words
 from esper_audit.ticket_parts import Verdict
 
 OWN = "endorse|endorsed|endorses|neutral|object|objects|objected|objection|refine|refined|refines"
@@ -24,29 +25,33 @@ SYNONYMS = {
     "upgrade|upgraded|needs work|needs revision|changes requested|request changes|endorse with changes|"
     "agree with changes|mixed|endorse with modifications",
 }
-MARKS = r"[\s*_`\"'\[(~✅❌⚠️✓✔✗✘🟢🔴🟡⚪🔵👍👎➖-]*"  # noqa: RUF001  # signs in front of a verdict
-BY_PHRASE = {phrase: verdict for verdict, all_of in SYNONYMS.items() for phrase in all_of.split("|")}
+MARKS = r"[\s*_`\"'\[(~✅❌⚠️✓✔✗✘🟢🔴🟡⚪🔵👍👎➖-]*"
+BY_PHRASE = {
+    phrase: verdict for verdict, all_of in SYNONYMS.items() for phrase in all_of.split("|")
+}
 ANY = re.compile(
     rf"{MARKS}(?P<word>{'|'.join(map(re.escape, sorted(BY_PHRASE, key=len, reverse=True)))})(?![\w'])",
     re.IGNORECASE,
 )
 STRICT = re.compile(rf"{MARKS}(?P<word>{OWN})(?![\w'])", re.IGNORECASE)
 ADDED = re.compile(r"[*_`\"'\])~]*(?:\s*\([^)\n]*\))?[*_`]*")
-AFTER = re.compile(r"[\s*_`]*(?:[-–—:.;,]+|\s)\s*")  # noqa: RUF001  # people type all dashes
+AFTER = re.compile(r"[\s*_`]*(?:[-–—:.;,]+|\s)\s*")
 # What a heading says of any review; `Code Review` at its end is somebody.
 OF_A_REVIEW = re.compile(
     r"\b(?:cross|peer)[\s-]*reviews?\b|^\s*(?:\d+[.)]\s*)?reviews?\b|(?<!\bcode)\s+reviews?\s*$",
     re.IGNORECASE,
 )
-ROLE_WORDS = frozenset(
-    "drl rl pytorch torch code review reviewer codereview specialist expert agent engineer architect lead "
-    "maintainer author ml systems security performance qa tester analyst owner developer team reviewed by "
-    "scientist researcher advisor cr pt".split()
+ROLE_WORDS = names(
+    "drl, rl, pytorch, torch, code, review, reviewer, codereview, specialist, expert, "
+    "agent, engineer, architect, lead, maintainer, author, ml, systems, security, "
+    "performance, qa, tester, analyst, owner, developer, team, reviewed, by, scientist, "
+    "researcher, advisor, cr, pt"
 )
-SILENT_WORDS = frozenset(
-    "cross review reviews reviewer specialist expert agent evaluation the s by verdict notes comments comment".split()
+SILENT_WORDS = names(
+    "cross, review, reviews, reviewer, specialist, expert, agent, evaluation, the, s, by, "
+    "verdict, notes, comments, comment"
 )
-DASHES = " \t:-–—|,;"  # noqa: RUF001  # what stands between a name and the rest
+DASHES = " \t:-–—|,;"
 
 
 class Said(msgspec.Struct, frozen=True):
@@ -71,6 +76,12 @@ def verdict_in(text: str, *, strict: bool = False) -> Said | None:
     return Said(verdict, bare(text[:end].strip(DASHES)), rest.strip())
 
 
+def whole_verdict(cell: str) -> Said | None:
+    """Read a cell that is a verdict: all of its words are the verdict's."""
+    said = verdict_in(cell)
+    return Said(said.verdict, " ".join(bare(cell).split()), "") if said else None
+
+
 def as_written(said: str, verdict: Verdict) -> str:
     """Return the words for a verdict unless they are its own."""
     text = bare(said)
@@ -87,7 +98,17 @@ def named_in(title: str) -> tuple[str, str]:
         name = name[1:-1].strip()
     name = bare(name)
     plain = words(name).split()
-    general = {"results", "summary", "notes", "verdicts", "comments", "feedback", "section", "s", "round"}
+    general = {
+        "results",
+        "summary",
+        "notes",
+        "verdicts",
+        "comments",
+        "feedback",
+        "section",
+        "s",
+        "round",
+    }
     return ("" if not plain or set(plain) <= general else name, dated[1] if dated else "")
 
 

@@ -6,13 +6,13 @@ from collections.abc import Sequence
 
 import msgspec
 
-from esper_audit.markdown_import.blocks import Block, Kind
-from esper_audit.markdown_import.document import Section, text_of
+from esper_audit.markdown_import.blocks import Kind
+from esper_audit.markdown_import.document import Section
 from esper_audit.markdown_import.headings import Part
-from esper_audit.markdown_import.values import words
+from esper_audit.markdown_import.leftovers import left_over
+from esper_audit.markdown_import.vocabulary import words
 from esper_audit.ticket_parts import Extra, Step
 
-SECTION = Part.VERIFICATION.value
 OWN = "how to verify the fix"
 
 
@@ -36,13 +36,7 @@ def read_verification(sections: Sequence[Section]) -> Verification:
         for item in block.items
         if item.text.strip()
     ]
-    text = text_of([block for block in blocks if block not in lists])
+    rest = [block for block in blocks if block not in lists]
     others = [child for child in children if child not in own]
     others += [grandchild for child in own for grandchild in child.children]
-    extra = [Extra(section=SECTION, text=text)] if text else []
-    extra += [
-        Extra(section=SECTION, heading=child.title, text=text_of(child.nodes)) for child in others
-    ]
-    return Verification(steps, extra)
-
-
+    return Verification(steps, left_over(Part.VERIFICATION, rest, others))

@@ -152,7 +152,10 @@ One call instead of two.""",
         "## Resolution\n\n**Status:** Documented\n\n**Enhancement Applied:**\n- A note at `Valve`",
         "documented",
     ),
-    "several statuses in one line": ("## Resolution\n\n**Status:** NOT-A-BUG / WONTFIX", "not-a-bug"),
+    "several statuses in one line": (
+        "## Resolution\n\n**Status:** NOT-A-BUG / WONTFIX",
+        "not-a-bug",
+    ),
     "a sign in front": ("## Resolution\n\n**Status:** ✅ FIXED\n\nOne call.", "fixed"),
     "a bold sentence only": (
         "## Resolution\n\n### Status: FIXED\n\n**Fixed by asking once.**\n\n#### The Fix\n\n```diff\n-a\n+b\n```",

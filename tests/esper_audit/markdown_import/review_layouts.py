@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-E, N, O, R = "endorse", "neutral", "object", "refine"
+YES, NEUTRAL, NO, REFINE = "endorse", "neutral", "object", "refine"
 LAYOUTS: dict[str, tuple[str, list[tuple[str, str]]]] = {
     "a heading a reviewer with colon": (
         """## Cross-Review: Pump Specialist
@@ -22,7 +22,7 @@ LAYOUTS: dict[str, tuple[str, list[tuple[str, str]]]] = {
 | **Reviewer** | `bench` |
 
 **Evaluation:** It costs nothing on the bench.""",
-        [("pump", E), ("bench", O)],
+        [("pump", YES), ("bench", NO)],
     ),
     "a heading a reviewer in brackets": (
         """## Cross-Review (Pump Specialist)
@@ -34,7 +34,7 @@ LAYOUTS: dict[str, tuple[str, list[tuple[str, str]]]] = {
 | **Date** | 2025-03-04 |
 
 **Evaluation:** Keep the answer in the tank instead.""",
-        [("Pump Specialist", R)],
+        [("Pump Specialist", REFINE)],
     ),
     "a heading with a dash": (
         """## Cross-Review - Pump Specialist
@@ -42,19 +42,19 @@ LAYOUTS: dict[str, tuple[str, list[tuple[str, str]]]] = {
 **Verdict:** ENDORSE
 
 **Evaluation:** Right.""",
-        [("Pump Specialist", E)],
+        [("Pump Specialist", YES)],
     ),
     "a heading in square brackets": (
         "## Cross-Review [Pump]\n\n**Verdict:** `NEUTRAL`\n\nIt is only a bench matter.",
-        [("Pump", N)],
+        [("Pump", NEUTRAL)],
     ),
     "the reviewer in front of the word": (
         "## Pump Expert Review\n\n**Verdict:** OBJECT\n**Evaluation:** Nothing is thrown away.",
-        [("Pump Expert", O)],
+        [("Pump Expert", NO)],
     ),
     "review by somebody": (
         "## Review by Pump Specialist\n\nVerdict line follows.\n\n**Verdict:** **ENDORSE**",
-        [("Pump Specialist", E)],
+        [("Pump Specialist", YES)],
     ),
     "verdict as the header row": (
         """## Cross-Review: Pump Specialist
@@ -71,7 +71,7 @@ It has been so since the first tick.
 |---------|-------------|
 
 **Evaluation:** No opinion on pumps.""",
-        [("Pump Specialist", E), ("Bench Specialist", N)],
+        [("Pump Specialist", YES), ("Bench Specialist", NEUTRAL)],
     ),
     "verdict as the header row and evaluation below it": (
         """## Cross-Review
@@ -87,7 +87,7 @@ It has been so since the first tick.
 | Verdict | OBJECT |
 |---------|--------|
 | **Evaluation** | The premise is **wrong**. |""",
-        [("Pump Specialist", N), ("Code Review Specialist", O)],
+        [("Pump Specialist", NEUTRAL), ("Code Review Specialist", NO)],
     ),
     "no blank line behind the verdict's table": (
         """## Cross-Review: Pump
@@ -95,7 +95,7 @@ It has been so since the first tick.
 | Verdict | ENDORSE |
 |---------|---------|
 The second call is dead weight.""",
-        [("Pump", E)],
+        [("Pump", YES)],
     ),
     "verdict and evaluation in columns": (
         """## Cross-Review: Pump Expert
@@ -111,7 +111,7 @@ The second call is dead weight.""",
 | **NEUTRAL** | Not measurable. |
 
 **Recommendation:** Accept P2 and measure.""",
-        [("Pump Expert", E), ("Bench Expert", N)],
+        [("Pump Expert", YES), ("Bench Expert", NEUTRAL)],
     ),
     "a row a reviewer": (
         """## Cross-Review
@@ -121,7 +121,7 @@ The second call is dead weight.""",
 | `pump` | **ENDORSE** | Dead weight. |
 | `bench` | **OBJECT** | Free on the bench. |
 | `code-review` | **NEUTRAL** | Style. |""",
-        [("pump", E), ("bench", O), ("code-review", N)],
+        [("pump", YES), ("bench", NO), ("code-review", NEUTRAL)],
     ),
     "a row an agent, bold names": (
         """## Cross-Review
@@ -130,7 +130,7 @@ The second call is dead weight.""",
 |-------|---------|------------|
 | **Pump** | ENDORSE | Dead weight. |
 | **Bench** | REFINE | Keep it in the tank. |""",
-        [("Pump", E), ("Bench", R)],
+        [("Pump", YES), ("Bench", REFINE)],
     ),
     "columns in another order": (
         """## Cross-Review
@@ -139,7 +139,7 @@ The second call is dead weight.""",
 |---------|----------|------|----------|
 | ENDORSE | Dead weight. | 2025-03-04 | pump |
 | OBJECT | Free. | 2025-03-05 | bench |""",
-        [("pump", E), ("bench", O)],
+        [("pump", YES), ("bench", NO)],
     ),
     "a column nobody knows": (
         """## Cross-Review
@@ -147,7 +147,7 @@ The second call is dead weight.""",
 | Reviewer | Confidence | Verdict | Evaluation |
 |----------|------------|---------|------------|
 | pump | high | ENDORSE | Dead weight. |""",
-        [("pump", E)],
+        [("pump", YES)],
     ),
     "evaluations below the table, by name": (
         """## Cross-Review
@@ -164,7 +164,7 @@ The second call is dead weight.""",
 | Bench Specialist | **OBJECT** | 2025-03-05 |
 
 **Bench Evaluation:** Free on the bench.""",
-        [("Code Review Agent", E), ("Pump Specialist", N), ("Bench Specialist", O)],
+        [("Code Review Agent", YES), ("Pump Specialist", NEUTRAL), ("Bench Specialist", NO)],
     ),
     "rows that nobody closed": (
         """## Cross-Review
@@ -173,7 +173,7 @@ The second call is dead weight.""",
 |----------|---------|-----------
 | pump | ENDORSE | Dead weight.
 | bench | OBJECT | Free.""",
-        [("pump", E), ("bench", O)],
+        [("pump", YES), ("bench", NO)],
     ),
     "a bare pipe in code in a cell": (
         """## Cross-Review
@@ -181,7 +181,7 @@ The second call is dead weight.""",
 | Reviewer | Verdict | Evaluation |
 |----------|---------|------------|
 | pump | ENDORSE | The hint `Tank | None` is right. |""",
-        [("pump", E)],
+        [("pump", YES)],
     ),
     "a delimiter row that is too short": (
         """## Cross-Review
@@ -189,7 +189,7 @@ The second call is dead weight.""",
 | Reviewer | Verdict | Evaluation |
 |----------|---------|
 | pump | ENDORSE | Dead weight. |""",
-        [("pump", E)],
+        [("pump", YES)],
     ),
     "nobody is named": (
         """## Cross-Review
@@ -198,7 +198,7 @@ The second call is dead weight.""",
 |---------|-------------|
 
 **Evaluation:** Dead weight.""",
-        [("", E)],
+        [("", YES)],
     ),
     "a decorated verdict": (
         """## Cross-Review: Pump
@@ -209,7 +209,7 @@ The second call is dead weight.""",
 | **Reviewer** | `pump` |
 
 **Evaluation:** Option B keeps the tank simple.""",
-        [("pump", E)],
+        [("pump", YES)],
     ),
     "decorated verdicts in a table": (
         """## Cross-Review
@@ -219,7 +219,7 @@ The second call is dead weight.""",
 | pump | ✅ ENDORSE | Dead weight. |
 | bench | ❌ OBJECT - downgrade to P4 | Free. |
 | code | ⚠️ REFINE (keep the log) | Logs matter. |""",
-        [("pump", E), ("bench", O), ("code", R)],
+        [("pump", YES), ("bench", NO), ("code", REFINE)],
     ),
     "other words for the verdicts": (
         """## Reviews
@@ -230,7 +230,7 @@ The second call is dead weight.""",
 | bench | Disagree | Free. |
 | code | Abstain | No opinion. |
 | author | Partially agree | Only for big tanks. |""",
-        [("pump", E), ("bench", O), ("code", N), ("author", R)],
+        [("pump", YES), ("bench", NO), ("code", NEUTRAL), ("author", REFINE)],
     ),
     "labelled paragraphs": (
         """## Cross-Review
@@ -242,7 +242,7 @@ The second call is dead weight.""",
 **Reviewer:** bench
 **Verdict:** OBJECT
 **Evaluation:** Free.""",
-        [("pump", E), ("bench", O)],
+        [("pump", YES), ("bench", NO)],
     ),
     "name, verdict and text in one line": (
         """## Cross-Review
@@ -250,18 +250,18 @@ The second call is dead weight.""",
 **Pump Specialist:** ENDORSE - dead weight.
 
 **Code Review Specialist:** OBJECT - it is free.""",
-        [("Pump Specialist", E), ("Code Review Specialist", O)],
+        [("Pump Specialist", YES), ("Code Review Specialist", NO)],
     ),
     "name and verdict in brackets": (
         "## Cross-Review\n\n**Pump Specialist** (ENDORSE): dead weight.\n\n**Bench Agent** (NEUTRAL): free.",
-        [("Pump Specialist", E), ("Bench Agent", N)],
+        [("Pump Specialist", YES), ("Bench Agent", NEUTRAL)],
     ),
     "a list of reviewers": (
         """## Cross-Review
 
 - **Pump Specialist**: ENDORSE — dead weight
 - **Bench Agent**: REFINE — keep it in the tank""",
-        [("Pump Specialist", E), ("Bench Agent", R)],
+        [("Pump Specialist", YES), ("Bench Agent", REFINE)],
     ),
     "a list of labels": (
         """## Cross-Review: Pump
@@ -269,7 +269,7 @@ The second call is dead weight.""",
 - **Verdict:** ENDORSE
 - **Reviewer:** pump
 - **Evaluation:** dead weight""",
-        [("pump", E)],
+        [("pump", YES)],
     ),
     "the verdict in the heading below": (
         """## Cross-Reviews
@@ -281,7 +281,7 @@ Dead weight.
 ### Bench Specialist — OBJECT
 
 Free on the bench.""",
-        [("Pump Specialist", E), ("Bench Specialist", O)],
+        [("Pump Specialist", YES), ("Bench Specialist", NO)],
     ),
     "the verdict below a heading of its own": (
         """## Cross-Review: Pump Specialist
@@ -294,7 +294,7 @@ Dead weight.
 
 - seen twice
 - measured once""",
-        [("Pump Specialist", E)],
+        [("Pump Specialist", YES)],
     ),
     "reviewers side by side": (
         """## Cross-Review
@@ -303,7 +303,7 @@ Dead weight.
 |---|---|---|
 | Verdict | ENDORSE | OBJECT |
 | Evaluation | Dead weight. | Free. |""",
-        [("Pump", E), ("Bench", O)],
+        [("Pump", YES), ("Bench", NO)],
     ),
     "verdicts as the header": (
         """## Cross-Review
@@ -311,14 +311,14 @@ Dead weight.
 | ENDORSE | OBJECT |
 |---------|--------|
 | pump | bench |""",
-        [("pump", E), ("bench", O)],
+        [("pump", YES), ("bench", NO)],
     ),
     "a table without header": (
         """## Cross-Review
 
 | pump | ENDORSE | Dead weight on every tick. |
 | bench | OBJECT | Free on the bench. |""",
-        [("pump", E), ("bench", O)],
+        [("pump", YES), ("bench", NO)],
     ),
     "a row that waits": (
         """## Cross-Review
@@ -327,7 +327,7 @@ Dead weight.
 |----------|---------|------------|
 | pump | ENDORSE | Dead weight. |
 | bench | PENDING | asked on Monday |""",
-        [("pump", E)],
+        [("pump", YES)],
     ),
     "headings of the second rank below a heading of the first": (
         """## Cross-Review
@@ -343,15 +343,15 @@ Nothing to learn here.
 **Verdict:** ENDORSE
 
 Dead weight.""",
-        [("DRL", N), ("Code Review", E)],
+        [("DRL", NEUTRAL), ("Code Review", YES)],
     ),
     "a date in the heading": (
         "## Cross-Review: Pump Specialist (2025-03-04)\n\n**Verdict:** ENDORSE\n\nDead weight.",
-        [("Pump Specialist", E)],
+        [("Pump Specialist", YES)],
     ),
     "a quote of the reviewer": (
         "## Cross-Review: Pump\n\n**Verdict:** ENDORSE\n\n> dead weight,\n> said the pump",
-        [("Pump", E)],
+        [("Pump", YES)],
     ),
     "code and lists in the evaluation": (
         """## Cross-Review: Pump
@@ -370,7 +370,7 @@ level = tank.level()  # ## Cross-Review: nobody
 | tick | cost |
 |------|------|
 | one | 2 |""",
-        [("Pump", R)],
+        [("Pump", REFINE)],
     ),
     "key and value without bold": (
         """## Cross-Review: Pump
@@ -381,7 +381,7 @@ level = tank.level()  # ## Cross-Review: nobody
 | Reviewer | pump |
 | Confidence | High |
 | Notes | Dead weight. |""",
-        [("pump", E)],
+        [("pump", YES)],
     ),
     "a status column": (
         """## Peer Review
@@ -390,7 +390,7 @@ level = tank.level()  # ## Cross-Review: nobody
 |--------|--------|-------|
 | Pump Expert | Approved | Dead weight. |
 | Bench Expert | Rejected | Free. |""",
-        [("Pump Expert", E), ("Bench Expert", O)],
+        [("Pump Expert", YES), ("Bench Expert", NO)],
     ),
     "the verdict and its reason in one cell": (
         """## Cross-Review
@@ -399,7 +399,7 @@ level = tank.level()  # ## Cross-Review: nobody
 |----------|---------|
 | pump | **ENDORSE** - dead weight |
 | bench | **OBJECT** - free |""",
-        [("pump", E), ("bench", O)],
+        [("pump", YES), ("bench", NO)],
     ),
     "two reviews and a consensus": (
         """## Cross-Review: Pump
@@ -411,7 +411,7 @@ Dead weight.
 ## Cross-Review Summary
 
 Two of two agree that the second call goes.""",
-        [("Pump", E)],
+        [("Pump", YES)],
     ),
 }
 NO_REVIEWS = {

@@ -69,11 +69,18 @@ LINES = [
     "",
     "",
 ]
-FENCES = ["```python\n# b.py:3\n\na()\n```", "~~~\n## Resolution\n~~~", "```\n| a |\n```", "````md\n```\nx\n```\n````"]
+FENCES = [
+    "```python\n# b.py:3\n\na()\n```",
+    "~~~\n## Resolution\n~~~",
+    "```\n| a |\n```",
+    "````md\n```\nx\n```\n````",
+]
 line = st.sampled_from(LINES)
 fragment = st.lists(st.one_of(line, line, line, st.sampled_from(FENCES)), max_size=7).map("\n".join)
 plain_text = st.text(
-    st.characters(codec="utf-8", exclude_categories=("Cs", "Cc"), exclude_characters="\u2028\u2029\ufeff"),
+    st.characters(
+        codec="utf-8", exclude_categories=("Cs", "Cc"), exclude_characters="\u2028\u2029\ufeff"
+    ),
     max_size=30,
 )
 
@@ -87,18 +94,33 @@ def forms(draw: st.DrawFn) -> str:
     for name, body in bodies.items():
         shape = draw(st.integers(0, 4))
         further = draw(fragment) if shape else ""
-        text = {0: body, 1: further, 2: f"{body}\n\n{further}", 3: f"{further}\n\n{body}"}.get(shape)
+        text = {0: body, 1: further, 2: f"{body}\n\n{further}", 3: f"{further}\n\n{body}"}.get(
+            shape
+        )
         sections += [f"## {HEADINGS[name]}\n\n{text}"] if text is not None else []
     pools = [REVIEWS, RESOLUTIONS]
     for pool in pools:
-        sections += [text for text, _ in draw(st.lists(st.sampled_from(list(pool.values())), max_size=2))]
-    sections += draw(st.lists(st.sampled_from([*NO_REVIEWS.values(), *STILL_OPEN.values()]), max_size=1))
+        sections += [
+            text for text, _ in draw(st.lists(st.sampled_from(list(pool.values())), max_size=2))
+        ]
+    sections += draw(
+        st.lists(st.sampled_from([*NO_REVIEWS.values(), *STILL_OPEN.values()]), max_size=1)
+    )
     sections += [
         f"{'#' * draw(st.integers(2, 3))} {heading}\n{draw(fragment)}"
-        for heading in draw(st.lists(st.sampled_from(["Notes", "Investigation Notes", "Fix", "Status", "Summary", "Cross-Review"]), max_size=2))
+        for heading in draw(
+            st.lists(
+                st.sampled_from(
+                    ["Notes", "Investigation Notes", "Fix", "Status", "Summary", "Cross-Review"]
+                ),
+                max_size=2,
+            )
+        )
     ]
     sections = draw(st.permutations(sections))
-    head = f"## Ticket Metadata\n\n{WHOLE['metadata']}\n| **Hint** | {draw(plain_text)} |".rstrip("\n")
+    head = f"## Ticket Metadata\n\n{WHOLE['metadata']}\n| **Hint** | {draw(plain_text)} |".rstrip(
+        "\n"
+    )
     between = draw(st.sampled_from(["\n\n---\n\n", "\n\n", "\n---\n"]))
     return between.join([f"# Finding Ticket: Tank {draw(line)}", head, *sections]) + "\n"
 

@@ -46,24 +46,37 @@ WHOLE: dict[str, str] = {
     "**Status:** CLOSED - NOT A BUG\n\n## Hypothesis\n\nThe second call is dead.\n\n## Evidence\n\n"
     "| Claim | Status | Evidence |\n|---|---|---|\n| dead | FALSE | cached |\n\n## Conclusion\n\n"
     "**Verdict:** NOT A BUG\n\nIt is cached.\n\n## Next Steps\n\nNone.\n",
-    "everything at the top level": form().replace("### ", "## ").replace("\n## ", "\n# ").replace("# # ", "# "),
+    "everything at the top level": form()
+    .replace("### ", "## ")
+    .replace("\n## ", "\n# ")
+    .replace("# # ", "# "),
     "sections two levels down": form().replace("\n### ", "\n##### ").replace("\n## ", "\n#### "),
     "underlined headings": "Q7-NET-04: Tank asked twice\n===========================\n\n**Severity:** P2\n\n"
     "Summary\n-------\n\nAsked twice.\n\nDetailed Description\n--------------------\n\nEvery tick.\n",
     "rules right below text": form(appendix=APPENDIX + "\n---"),
     "no rules at all": form().replace("\n---\n\n", ""),
-    "numbered headings": form().replace("## Location", "## 2. Location").replace("## Summary", "## 3. Summary"),
-    "signs in headings": form().replace("## Location", "## 📍 Location").replace("## Summary", "## ✅ Summary"),
-    "headings in capitals": form().replace("## Location", "## LOCATION").replace("## Recommended Fix", "## FIX:"),
+    "numbered headings": form()
+    .replace("## Location", "## 2. Location")
+    .replace("## Summary", "## 3. Summary"),
+    "signs in headings": form()
+    .replace("## Location", "## 📍 Location")
+    .replace("## Summary", "## ✅ Summary"),
+    "headings in capitals": form()
+    .replace("## Location", "## LOCATION")
+    .replace("## Recommended Fix", "## FIX:"),
     "an unclosed fence": form(fix="Ask once:\n\n```python\nlevel = tank.level()\n"),
     "a fence with headings and tables": form(
         fix="Write:\n\n````markdown\n## Resolution\n\n| Verdict | ENDORSE |\n|---|---|\n\n```py\n# x\n```\n````"
     ),
     "tildes around code": form(fix="Ask once:\n\n~~~python\nlevel = tank.level()\n~~~"),
-    "code in the margin": form(fix="Ask once:\n\n    level = tank.level()\n    close()\n\nThat is all."),
+    "code in the margin": form(
+        fix="Ask once:\n\n    level = tank.level()\n    close()\n\nThat is all."
+    ),
     "a definition of a link": form(fix="As in [the guide][g].\n\n[g]: https://example.org/guide"),
     "a comment": form(fix="<!-- ## Resolution\n\nnot yet -->\n\nAsk once."),
-    "hidden details": form(fix="<details>\n<summary>Diff</summary>\n\n```diff\n-a\n+b\n```\n\n</details>"),
+    "hidden details": form(
+        fix="<details>\n<summary>Diff</summary>\n\n```diff\n-a\n+b\n```\n\n</details>"
+    ),
     "boxes with text appended": form(
         verification="### How to Verify the Fix\n\n- [x] Count the calls (done 2025-03-09, 1 call)\n"
         "- [X] Run the bench\n  it is twice as fast\n\n- [ ] Ask the pump people\n  - twice\n  - in writing"
@@ -77,13 +90,17 @@ WHOLE: dict[str, str] = {
         "## Summary\n\n**One-line summary:** Asked twice.", metadata="", summary="", fix=""
     )
     + f"\n## Recommended Fix\n\n{FIX}\n\n## Ticket Metadata\n\n{METADATA}\n",
-    "sections twice": form("## Recommended Fix\n\nOr cache it in the tank.", "## Notes\n\none", "## Notes\n\ntwo"),
+    "sections twice": form(
+        "## Recommended Fix\n\nOr cache it in the tank.", "## Notes\n\none", "## Notes\n\ntwo"
+    ),
     "sections that nobody knows": form(
         "## System Context\n\n**Related concepts:**\n- ticks\n\n### Principles\n\n- [x] Ask once",
         "## Investigation Notes (2025-03-09)\n\n### Finding: cached\n\n1. Seen in `valve.py:40`\n   ```python\n   x\n   ```",
     ),
     "an empty section": form("## Investigation Notes", "## System Context\n\n"),
-    "headings deep inside": form(description="### What's Wrong\n\nTwice.\n\n#### Where\n\nLine 14.\n\n##### When\n\nAlways."),
+    "headings deep inside": form(
+        description="### What's Wrong\n\nTwice.\n\n#### Where\n\nLine 14.\n\n##### When\n\nAlways."
+    ),
     "other headings in the description": form(
         description="### What's Noted\n\nTwice.\n\n### Why This Is Acceptable\n\nIt is cached.\n\n### Impact\n\nSlow.\n\n"
         "### Reproduction Steps (if applicable)\n\n1. tick"
@@ -103,18 +120,25 @@ WHOLE: dict[str, str] = {
         related="- Q7-NET-05: the pump does the same\n- `Q7-CR-01` (duplicate) - code review's view\n"
         "- **Q7-PT-02**, Q7-PT-03: both about ticks\n- Blocks: Q7-NET-09"
     ),
-    "related in words": form(related="- All three reports noted this\n- CR P3-5: the pump is 2,800 lines"),
+    "related in words": form(
+        related="- All three reports noted this\n- CR P3-5: the pump is 2,800 lines"
+    ),
     "nothing related": form(related="None."),
     "no related findings, in words": form(related="No related findings identified."),
     "several reports": form(
-        appendix=APPENDIX + "\n\n**Report file:** `docs/reports/q8.md`\n**Section:** \"Tanks\"\n\n**Also identified by:**\n- Pump 3"
+        appendix=APPENDIX
+        + '\n\n**Report file:** `docs/reports/q8.md`\n**Section:** "Tanks"\n\n**Also identified by:**\n- Pump 3'
     ),
     "categories of another kind": form(
         summary="**One-line summary:** Twice.\n\n**Category:** (check all that apply)\n- [x] Performance bottleneck (hot path)\n"
         "- [x] Code quality / maintainability\n- [ ] Ergonomics"
     ),
-    "a category in a line": form(summary="**One-line summary:** Twice.\n\n**Category:** Performance, Dead code"),
-    "a summary without label": form(summary="The valve reads the tank twice\nper tick.\n\nSecond paragraph."),
+    "a category in a line": form(
+        summary="**One-line summary:** Twice.\n\n**Category:** Performance, Dead code"
+    ),
+    "a summary without label": form(
+        summary="The valve reads the tank twice\nper tick.\n\nSecond paragraph."
+    ),
     "no summary": form(summary=""),
     "no description": form(description=""),
     "windows line ends": form().replace("\n", "\r\n"),
@@ -122,59 +146,66 @@ WHOLE: dict[str, str] = {
     "trailing blanks and tabs": form(fix="Ask once.  \nThen close.\n\n-\tone\n-\ttwo   "),
     "no line end at the end": form().rstrip("\n"),
     "signs of all planes": form(fix="🟢 Ask once → 50 % faster ✓ — “quoted” naïve 日本語 🧵"),
-    "a title with an id": form().replace("# Finding Ticket: Tank", "# Finding Ticket: Q7-NET-04 - Tank"),
+    "a title with an id": form().replace(
+        "# Finding Ticket: Tank", "# Finding Ticket: Q7-NET-04 - Tank"
+    ),
     "no title": form().partition("\n---\n\n")[2],
     "html in cells": form(metadata=row("Effort", "2h<br>or 3h &amp; tea")),
     "pipes in cells": form(metadata=row("Hint", "`Tank \\| None`")),
-    "an id with code": form(metadata=METADATA.replace("`Q7-NET-04`", "**`Q7-NET-04`** (was Q6-NET-01)")),
-    "severity with a story": form(metadata=METADATA.replace("`P2`", "~~`P1`~~ → `P2` (downgraded 2025-03-04)")),
+    "an id with code": form(
+        metadata=METADATA.replace("`Q7-NET-04`", "**`Q7-NET-04`** (was Q6-NET-01)")
+    ),
+    "severity with a story": form(
+        metadata=METADATA.replace("`P2`", "~~`P1`~~ → `P2` (downgraded 2025-03-04)")
+    ),
     "severity in words": form(metadata=METADATA.replace("`P2`", "High")),
     "dates in words": form(metadata=METADATA.replace("2025-03-02", "2 March 2025")),
     "history of its own": form("## History\n\n- 2025-03-02 raised\n- 2025-03-05 looked at"),
-    "a discussion": form("## Discussion\n\n**ada:** really?\n\n> yes\n\n| who | says |\n|---|---|\n| bob | no |"),
+    "a discussion": form(
+        "## Discussion\n\n**ada:** really?\n\n> yes\n\n| who | says |\n|---|---|\n| bob | no |"
+    ),
 }
+
+
+def rows(files: str, lines: str = "", symbols: str = "") -> str:
+    """Return a table of one place; what is empty has no row."""
+    cells = {"File(s)": files, "Line(s)": lines, "Function/Class": symbols}
+    told = [f"| **{name}** | {cell} |" for name, cell in cells.items() if cell]
+    return "\n".join(["| Field | Value |", "|---|---|", *told])
+
+
 LOCATIONS: dict[str, tuple[str, list[tuple[str, str, str]]]] = {
     "one file": (
-        "| Field | Value |\n|---|---|\n| **File(s)** | `src/valve.py` |\n| **Line(s)** | `12-19` |\n| **Function/Class** | `Valve.open()` |",
+        rows("`src/valve.py`", "`12-19`", "`Valve.open()`"),
         [("src/valve.py", "Valve.open", "12-19")],
     ),
     "two files, one range": (
-        "| Field | Value |\n|---|---|\n| **File(s)** | `src/valve.py`, `src/pump.py` |\n| **Line(s)** | `29-30` (both files) |\n"
-        "| **Function/Class** | Module-level |",
+        rows("`src/valve.py`, `src/pump.py`", "`29-30` (both files)", "Module-level"),
         [("src/valve.py", "", "29-30"), ("src/pump.py", "", "29-30")],
     ),
     "two files, two ranges": (
-        "| Field | Value |\n|---|---|\n| **File(s)** | `a.py`, `b.py` |\n| **Line(s)** | `1-2`, `7` |\n| **Function/Class** | `f`, `g()` |",
+        rows("`a.py`, `b.py`", "`1-2`, `7`", "`f`, `g()`"),
         [("a.py", "f", "1-2"), ("b.py", "g", "7")],
     ),
     "one file, two functions": (
-        "| Field | Value |\n|---|---|\n| **File(s)** | `a.py` |\n| **Line(s)** | `95, 108` |\n| **Function/Class** | `f`, `g` |",
+        rows("`a.py`", "`95, 108`", "`f`, `g`"),
         [("a.py", "f", "95"), ("a.py", "g", "108")],
     ),
     "words for lines": (
-        "| Field | Value |\n|---|---|\n| **File(s)** | `a.py` |\n| **Line(s)** | multiple (see below) |\n| **Function/Class** | `Tank` various methods |",
+        rows("`a.py`", "multiple (see below)", "`Tank` various methods"),
         [("a.py", "Tank", "")],
     ),
-    "about fifty": (
-        "| Field | Value |\n|---|---|\n| **File(s)** | `a.py` |\n| **Line(s)** | ~50 (definition), `80-90` |\n| **Function/Class** | N/A |",
-        [("a.py", "", "80-90")],
-    ),
-    "lines with a letter": (
-        "| Field | Value |\n|---|---|\n| **File(s)** | `a.py` |\n| **Line(s)** | L320-L325 |\n| **Function/Class** | `f` |",
-        [("a.py", "f", "320-325")],
-    ),
-    "lines behind the path": (
-        "| Field | Value |\n|---|---|\n| **File(s)** | `a.py:10-20` |\n| **Function/Class** | `f` |",
-        [("a.py", "f", "10-20")],
-    ),
+    "about fifty": (rows("`a.py`", "~50 (definition), `80-90`", "N/A"), [("a.py", "", "80-90")]),
+    "lines with a letter": (rows("`a.py`", "L320-L325", "`f`"), [("a.py", "f", "320-325")]),
+    "lines behind the path": (rows("`a.py:10-20`", "", "`f`"), [("a.py", "f", "10-20")]),
     "additional locations": (
-        "| Field | Value |\n|---|---|\n| **File(s)** | `a.py` |\n| **Line(s)** | `1` |\n| **Function/Class** | `f` |\n\n"
-        "**Additional locations (if multi-file):**\n- `b.py:100-110` - the pump\n- `c.py:50`",
+        rows("`a.py`", "`1`", "`f`")
+        + "\n\n**Additional locations (if multi-file):**\n- `b.py:100-110` - the pump\n- `c.py:50`",
         [("a.py", "f", "1"), ("b.py", "", "100-110"), ("c.py", "", "50")],
     ),
     "rows repeated": (
-        "| Field | Value |\n|---|---|\n| **File(s)** | `a.py` |\n| **Line(s)** | `1` |\n| **Function/Class** | `f` |\n"
-        "| **File(s)** | `b.py` |\n| **Line(s)** | `2-3` |\n| **Function/Class** | `g` |",
+        rows("`a.py`", "`1`", "`f`")
+        + "\n| **File(s)** | `b.py` |\n| **Line(s)** | `2-3` |\n| **Function/Class** | `g` |",
         [("a.py", "f", "1"), ("b.py", "g", "2-3")],
     ),
     "a row a place": (
@@ -185,32 +216,23 @@ LOCATIONS: dict[str, tuple[str, list[tuple[str, str, str]]]] = {
         "**File:** `src/a.py`\n**Lines:** 5-9\n**Function:** `f`",
         [("src/a.py", "f", "5-9")],
     ),
-    "a list of places": ("- `a.py:1-2` - first\n- `b.py:3`", [("a.py", "", "1-2"), ("b.py", "", "3")]),
+    "a list of places": (
+        "- `a.py:1-2` - first\n- `b.py:3`",
+        [("a.py", "", "1-2"), ("b.py", "", "3")],
+    ),
     "a place in a paragraph": ("`src/a.py:14`", [("src/a.py", "", "14")]),
-    "no file": (
-        "| Field | Value |\n|---|---|\n| **File(s)** | multiple |\n| **Line(s)** | N/A |\n| **Function/Class** | all tanks |",
-        [],
-    ),
-    "the whole class": (
-        "| Field | Value |\n|---|---|\n| **File(s)** | `a.py` |\n| **Line(s)** | Entire `Tank` class |\n| **Function/Class** | `Tank` |",
-        [("a.py", "Tank", "")],
-    ),
-    "two functions as lines": (
-        "| Field | Value |\n|---|---|\n| **File(s)** | `a.py` |\n| **Line(s)** | `_check`, `_fill` |\n| **Function/Class** | Checks |",
-        [("a.py", "", "")],
-    ),
+    "no file": (rows("multiple", "N/A", "all tanks"), []),
+    "the whole class": (rows("`a.py`", "Entire `Tank` class", "`Tank`"), [("a.py", "Tank", "")]),
+    "two functions as lines": (rows("`a.py`", "`_check`, `_fill`", "Checks"), [("a.py", "", "")]),
     "files joined by a break": (
-        "| Field | Value |\n|---|---|\n| **File(s)** | `a.py`<br>`b.py` |\n| **Line(s)** | 1<br>2 |\n| **Function/Class** | `f` |",
+        rows("`a.py`<br>`b.py`", "1<br>2", "`f`"),
         [("a.py", "f", "1"), ("b.py", "f", "2")],
     ),
     "rows of no field": (
-        "| Field | Value |\n|---|---|\n| **File(s)** | `a.py` |\n| **Line(s)** | `1` |\n| **Function/Class** | `f` |\n| **Commit** | `58ab12cd` |",
+        rows("`a.py`", "`1`", "`f`") + "\n| **Commit** | `58ab12cd` |",
         [("a.py", "f", "1")],
     ),
-    "dashes of print": (
-        "| Field | Value |\n|---|---|\n| **File(s)** | `a.py` |\n| **Line(s)** | `320–325` |\n| **Function/Class** | `f` |",  # noqa: RUF001  # as word processors write it
-        [("a.py", "f", "320-325")],
-    ),
+    "dashes of print": (rows("`a.py`", "`320–325`", "`f`"), [("a.py", "f", "320-325")]),
 }
 NO_TICKETS = {
     "an empty file": "",
