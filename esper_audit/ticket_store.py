@@ -28,6 +28,7 @@ class TicketStore:
     @contextlib.contextmanager
     def exclusive(self) -> Iterator[None]:
         """Be the only one who writes: load and save inside, or a change of somebody else is lost."""
+        os.makedirs(self.directory, exist_ok=True)
         with locked(self.directory):
             for name in os.listdir(self.directory):
                 if LEFT_BEHIND.fullmatch(name):
