@@ -103,10 +103,13 @@ def _resolution(
 
 
 def _words(head: str, filed: Statement | None, decision: Decision) -> list[AsWritten]:
-    """Return the statements that are kept in words: those that are not the status itself."""
-    said = [("head", head), ("folder", filed.text if filed else "")]
+    """Return the statements that are kept in words: those that are not the status itself.
+
+    Where statements contradict each other the folder's is kept whatever it says: no page shows it.
+    """
+    said = [("head", head)] if bare(head).lower() != decision.status.value else []
+    if filed and (decision.contradiction or filed.text != decision.status.value):
+        said.append(("folder", filed.text))
     return [
-        AsWritten(field="status", where=where, words=one_line(text))
-        for where, text in said
-        if text and bare(text).lower() != decision.status.value
+        AsWritten(field="status", where=where, words=one_line(text)) for where, text in said if text
     ]
