@@ -1,0 +1,188 @@
+"""What claims look at, opened once for all of them and only where one asks: files, checks, sandbox, index."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Mapping, Sequence
+from functools import cached_property
+from importlib.util import find_spec
+from typing import Any, TypeVar
+
+import msgspec
+
+from esper_audit.audit import Audit
+from esper_audit.claim import CheckOn, Claim, Need, Reply, TestRun, cannot_tell, stale
+from esper_audit.config import Project
+from esper_audit.finding import Finding, NotAnalysed
+from esper_audit.pipeline import Request, check, discover
+from esper_audit.pytest_nodes import Tested
+from esper_audit.sandbox import TORCH, Sandbox, SandboxError
+from esper_audit.sandbox_outcome import GIBIBYTE, Job, Limits, Outcome, Returned
+from esper_audit.selection import known_checks
+from esper_audit.source import Source, parse, read
+
+Result = TypeVar("Result", bound=msgspec.Struct)
+SUBJECT_LIMITS = Limits(seconds=120)
+# Tests may start processes and write files of their own; only what hangs or floods is stopped.
+TEST_LIMITS = Limits(seconds=600, memory_bytes=16 * GIBIBYTE, file_bytes=GIBIBYTE)
+WORKERS = 2
+
+
+class Inquiry:
+    """The tree of a project as claims see it; `prepare` runs what they need, then they may answer.
+
+    `audit` is a whole check that was just made, where there is one; it is asked before checking again.
+    """
+
+    def __init__(self, project: Project, *, today: str, audit: Audit | None = None) -> None:
+        self.root = project.root
+        self._project = project
+        self._today = today
+        self._audits = [audit] if audit is not None else []
+        self._outcomes: dict[str, Outcome | str] = {}
+        self._tested: dict[str, Tested] | str = {}
+        self._sources: dict[str, Source | NotAnalysed] = {}
+        self._texts: dict[str, str | None] = {}
+
+    @cached_property
+    def files(self) -> Sequence[str]:
+        """Every Python file that the project audits, relative to the root."""
+        return discover(self._project, []).files
+
+    @cached_property
+    def checks(self) -> Iterable[str]:
+        """The ids of all checks there are."""
+        return known_checks(self._project).keys()
+
+    def text(self, path: str) -> str | None:
+        """Return the text of a file below the root, None if there is none."""
+        if path not in self._texts:
+            data = read(self.root, path) if self._is_below_root(path) else None
+            text = data.decode("utf-8-sig", "replace") if isinstance(data, bytes) else None
+            self._texts[path] = text
+        return self._texts[path]
+
+    def source(self, path: str) -> Source | NotAnalysed:
+        """Return a Python file as it parses, or why it does not."""
+        if path not in self._sources:
+            data = read(self.root, path)
+            self._sources[path] = data if isinstance(data, NotAnalysed) else parse(path, data)
+        return self._sources[path]
+
+    def told_by(self, wish: CheckOn) -> list[Finding] | str:
+        """Return what a check found in a file, authorised findings too, or why it did not look there."""
+        for audit in self._audits:
+            if wish.check in audit.checks_on(wish.path):
+                return _said(audit, wish)
+        return f"{wish.check} is not on for {wish.path}: the configuration leaves it out"
+
+    def job(self, function: str, arguments: Mapping[str, Any]) -> Job:
+        """Return the job that calls a function of `subject_jobs`; equal ones are one."""
+        address = f"esper_audit.subject_jobs:{function}"
+        name = msgspec.json.encode([address, arguments]).decode()
+        return Job(name, address, dict(arguments), SUBJECT_LIMITS)
+
+    def subject_job(self, function: str, source: str, arguments: Mapping[str, Any]) -> Job | Reply:
+        """Return a job that asks subjects, from the file that the claim or the configuration names."""
+        if not source:
+            return cannot_tell("no file of subjects is named; give `subjects: path.py:function`")
+        place, _, name = source.rpartition(":")
+        if place.endswith(".py"):
+            if not os.path.isfile(os.path.join(self.root, place)):
+                return stale(f"there is no file of subjects {place}")
+            source = f"{os.path.join(self.root, place)}:{name}"
+        return self.job(function, {"source": source, **arguments})
+
+    def result(self, job: Job, kind: type[Result]) -> Result | str:
+        """Return what a job returned, or why it returned nothing."""
+        outcome = self._outcomes[job.name]
+        if isinstance(outcome, str):
+            return outcome
+        if isinstance(outcome.ending, Returned):
+            return msgspec.convert(outcome.ending.value, kind)
+        return self._without_root(f"it {outcome.ending}")
+
+    def tested(self, node: str) -> Tested | str:
+        """Return how a pytest node went, or why none could be run."""
+        return self._tested if isinstance(self._tested, str) else self._tested[node]
+
+    def prepare(self, claims: Iterable[Claim]) -> None:
+        """Run all that the claims need: one check, one sandbox, one run of pytest."""
+        needs = {repr(need): need for claim in claims for need in claim.needs(self)}.values()
+        self._check([need for need in needs if isinstance(need, CheckOn)])
+        self._run(needs)
+
+    def _check(self, wishes: Sequence[CheckOn]) -> None:
+        """Check again what no audit so far looked at."""
+        missing = [
+            w for w in wishes if not any(w.check in a.checks_on(w.path) for a in self._audits)
+        ]
+        if not missing:
+            return
+        request = Request(
+            paths=sorted({os.path.join(self.root, wish.path) for wish in missing}),
+            select=sorted({wish.check for wish in missing}),
+            baseline=False,
+            today=self._today,
+            jobs=1,
+        )
+        self._audits.append(check(self._project, request))
+
+    def _run(self, needs: Iterable[Need]) -> None:
+        """Do the jobs, and the tests as one job beside them."""
+        jobs = [need for need in needs if isinstance(need, Job)]
+        nodes = sorted(need.node for need in needs if isinstance(need, TestRun))
+        torch = find_spec("torch") is not None
+        asks_torch = [job for job in jobs if job.arguments["source"]]
+        if asks_torch and not torch:
+            said = "torch is not installed: pip install 'esper-audit[torch]'"
+            self._outcomes.update({job.name: said for job in asks_torch})
+            jobs = [job for job in jobs if job not in asks_torch]
+        tests = Job(
+            "tests",
+            "esper_audit.pytest_nodes:run_nodes",
+            {"root": self.root, "nodes": nodes},
+            TEST_LIMITS,
+        )
+        jobs += [tests] if nodes else []
+        if jobs:
+            self._do(jobs, TORCH if asks_torch and torch else ())
+        if nodes:
+            self._tested = self._nodes(self._outcomes.pop(tests.name))
+
+    def _do(self, jobs: Sequence[Job], preload: Sequence[str]) -> None:
+        try:
+            with Sandbox(
+                preload, search_path=[self.root], workers=min(WORKERS, len(jobs))
+            ) as sandbox:
+                self._outcomes.update({outcome.job: outcome for outcome in sandbox.run(jobs)})
+        except SandboxError as error:
+            said = self._without_root(f"the sandbox failed: {error}")
+            self._outcomes.update(
+                {job.name: said for job in jobs if job.name not in self._outcomes}
+            )
+
+    def _nodes(self, outcome: Outcome | str) -> dict[str, Tested] | str:
+        if isinstance(outcome, str):
+            return outcome
+        if isinstance(outcome.ending, Returned):
+            return msgspec.convert(outcome.ending.value, dict[str, Tested])
+        return self._without_root(f"the run of the tests {outcome.ending}")
+
+    def _without_root(self, said: str) -> str:
+        """Return a text without the place of this tree on this machine."""
+        return said.replace(self.root + os.sep, "")
+
+    def _is_below_root(self, path: str) -> bool:
+        full = os.path.realpath(os.path.join(self.root, path))
+        return os.path.isfile(full) and full.startswith(os.path.realpath(self.root) + os.sep)
+
+
+def _said(audit: Audit, wish: CheckOn) -> list[Finding] | str:
+    """Return the findings of a check in a file, unless something kept it from looking at all of it."""
+    for problem in audit.not_analysed:
+        if problem.path == wish.path and problem.check in ("", wish.check):
+            return problem.sentence()
+    kept = [*(s.finding for s in audit.suppressed), *(t.finding for t in audit.ticketed)]
+    everything = [*audit.findings, *kept]
+    return [f for f in everything if (f.check, f.location.path) == (wish.check, wish.path)]
