@@ -109,18 +109,9 @@ def _key_of(line: str) -> str | None:
 
 
 def _fields(ticket: Ticket) -> dict[str, Any]:
-    """Return what is written of a ticket: required keys always, the others unless they are empty."""
+    """Return what is written of a ticket: required keys always, the others where they say something."""
     content: dict[str, Any] = msgspec.to_builtins(ticket)
-    required = {field.name for field in msgspec.structs.fields(Ticket) if field.required}
-    return {key: _pruned(value) for key, value in content.items() if value or key in required}
-
-
-def _pruned(value: Any) -> Any:
-    if isinstance(value, list):
-        return [_pruned(item) for item in value]
-    if isinstance(value, dict):
-        return {key: _pruned(item) for key, item in value.items() if item not in ("", None, [])}
-    return value
+    return content
 
 
 def _dump(content: dict[str, Any]) -> str:

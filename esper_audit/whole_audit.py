@@ -9,7 +9,7 @@ from esper_audit.config import Project
 from esper_audit.handbook import Handbook
 from esper_audit.pipeline import Progress, Request, check
 from esper_audit.report import Reports
-from esper_audit.ticket import ACCEPTED
+from esper_audit.ticket_states import ACCEPTED
 from esper_audit.ticket_store import TicketStore
 from esper_audit.ticketing import Sync, sync
 from esper_audit.writing import locked

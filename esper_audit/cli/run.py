@@ -12,7 +12,7 @@ from esper_audit.cli.screen import progress_bar
 from esper_audit.config import find_project
 from esper_audit.markdown import count
 from esper_audit.pipeline import Request
-from esper_audit.ticket import ACTIVE
+from esper_audit.ticket_states import ACTIVE
 from esper_audit.whole_audit import Run, run
 
 

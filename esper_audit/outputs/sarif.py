@@ -11,7 +11,7 @@ from esper_audit.audit import Audit, Ticketed
 from esper_audit.finding import Edit, Finding, NotAnalysed, Severity, Suppression
 from esper_audit.handbook import Handbook
 from esper_audit.rule import Check
-from esper_audit.ticket import ACCEPTED
+from esper_audit.ticket_states import ACCEPTED
 
 SCHEMA = "https://json.schemastore.org/sarif-2.1.0.json"
 FINGERPRINT = "esperAudit/v1"

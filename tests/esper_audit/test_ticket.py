@@ -10,15 +10,10 @@ from findings import a_finding
 
 from esper_audit.errors import TicketError
 from esper_audit.finding import Edit
-from esper_audit.ticket import (
-    MOVES,
-    NEEDS_RESOLUTION,
-    FixOption,
-    Resolution,
-    Status,
-    Ticket,
-    from_finding,
-)
+from esper_audit.ticket import Ticket
+from esper_audit.ticket_of_finding import from_finding, refreshed
+from esper_audit.ticket_parts import FixOption, Resolution
+from esper_audit.ticket_states import MOVES, NEEDS_EVIDENCE, ResolutionKind, Status
 
 DAY = "2026-05-04"
 PAIRS = list(itertools.product(Status, Status))
@@ -31,18 +26,18 @@ def a_ticket(status: Status = Status.OPEN) -> Ticket:
 
 @pytest.mark.parametrize(("before", "after"), PAIRS, ids=[f"{a} to {b}" for a, b in PAIRS])
 def test_a_status_moves_only_where_the_table_allows(before: Status, after: Status) -> None:
-    resolution = Resolution(kind="documented", evidence="the note in the docstring")
+    resolution = Resolution(kind=ResolutionKind.DOCUMENTED, evidence="the note in the docstring")
     ticket = msgspec.structs.replace(a_ticket(before), resolution=resolution)
     if after in MOVES[before]:
         moved = ticket.moved(after, date=DAY, by="jo", why="because")
         assert moved.status is after
-        assert moved.history[-1].before is before
+        assert moved.history[-1].before == before
     else:
         with pytest.raises(TicketError, match=f"cannot go from {before} to {after}"):
             ticket.moved(after, date=DAY, by="jo", why="because")
 
 
-@pytest.mark.parametrize("after", sorted(NEEDS_RESOLUTION))
+@pytest.mark.parametrize("after", sorted(NEEDS_EVIDENCE))
 def test_a_resolution_without_evidence_is_refused(after: Status) -> None:
     with pytest.raises(TicketError, match="needs a resolution with evidence"):
         a_ticket().moved(after, date=DAY, by="jo", why="I say so")
@@ -58,6 +53,6 @@ def test_refreshing_keeps_the_options_that_people_wrote() -> None:
     by_hand = FixOption(option="Document it", text="Say so in the docstring.")
     ticket = msgspec.structs.replace(a_ticket(), fix=[by_hand])
     edit = Edit(1, 1, 1, 5, "new", safe=False, description="require it")
-    refreshed = ticket.refreshed(msgspec.structs.replace(a_finding(), edit=edit))
-    assert [option.option for option in refreshed.fix] == ["require it", "Document it"]
-    assert ticket.refreshed(a_finding()).fix == [by_hand]
+    offered = refreshed(ticket, msgspec.structs.replace(a_finding(), edit=edit))
+    assert [option.option for option in offered.fix] == ["require it", "Document it"]
+    assert refreshed(ticket, a_finding()).fix == [by_hand]

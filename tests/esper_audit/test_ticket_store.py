@@ -11,7 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from esper_audit.errors import TicketError
-from esper_audit.ticket import Severity, Ticket, from_finding
+from esper_audit.ticket import Severity, Ticket
+from esper_audit.ticket_of_finding import from_finding
 from esper_audit.ticket_store import TicketStore, read_ticket, spliced
 
 DAY = "2026-05-04"
@@ -46,7 +47,7 @@ def test_saving_what_has_not_changed_touches_nothing(tmp_path: Path) -> None:
             "unknown field `severty`|missing required field `severity`",
         ),
         ("check: unauth", "chekc: unauth", r":\d+: Object contains unknown field `chekc`"),
-        ("created: '2026-05-04'", "created: yesterday", r":5: .*at `\$.created`"),
+        ("created: '2026-05-04'", "created: yesterday", r":6: .*at `\$.created`"),
         ("title:", "title: [", "title|expected|flow"),
         ("id: EA-01234567", "id: EA-other", "must be called EA-other.yaml"),
     ],
@@ -66,7 +67,7 @@ def test_a_wrong_ticket_is_named_with_file_line_and_key(
 def test_what_a_person_wrote_stays_byte_for_byte(tmp_path: Path) -> None:
     store, _, file = stored(tmp_path)
     noted = file.read_text().replace(
-        "severity: P3", "# raised in the meeting  \nseverity:   'P3'   # for now"
+        "\nseverity: P3", "\n# raised in the meeting  \nseverity:   'P3'   # for now"
     )
     noted += (
         "\n# the end\ndescription: |\n  trailing spaces   \n\n  and an indented line:\n    x = 1\n"

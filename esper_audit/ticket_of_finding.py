@@ -1,0 +1,68 @@
+"""From a finding to its ticket: a new one, or a known one brought up to date."""
+
+from __future__ import annotations
+
+import msgspec
+
+from esper_audit.finding import Finding
+from esper_audit.ticket import Ticket
+from esper_audit.ticket_parts import Change, Evidence, FixOption, TicketLocation
+from esper_audit.ticket_states import Status
+
+ID_DIGITS = 8
+
+
+def refreshed(ticket: Ticket, finding: Finding) -> Ticket:
+    """Return the ticket with the place and evidence of its finding as they are now."""
+    return msgspec.structs.replace(
+        ticket,
+        locations=_locations(finding),
+        evidence=_evidence(finding),
+        fix=_fixes(ticket, finding),
+    )
+
+
+def from_finding(finding: Finding, *, why: str, date: str) -> Ticket:
+    """Return a new, open ticket for a finding; its id follows from the finding's identity alone."""
+    ticket = Ticket(
+        id=f"EA-{finding.fingerprint[:ID_DIGITS]}",
+        title=finding.message,
+        status=Status.OPEN,
+        severity=finding.severity,
+        proposed_severity=finding.severity,
+        created=date,
+        categories=[finding.category],
+        contract=finding.contract,
+        check=finding.check,
+        fingerprint=finding.fingerprint,
+        locations=_locations(finding),
+        summary=f"{finding.message} ({finding.location.symbol or finding.location.path})",
+        why_it_matters=why,
+        evidence=_evidence(finding),
+        source="esper-audit run",
+    )
+    opened = Change(date=date, by="esper-audit", after=Status.OPEN, why="found by the audit")
+    return msgspec.structs.replace(ticket, fix=_fixes(ticket, finding), history=[opened])
+
+
+def _locations(finding: Finding) -> list[TicketLocation]:
+    at = finding.location
+    lines = str(at.line) if at.line == at.end_line else f"{at.line}-{at.end_line}"
+    return [TicketLocation(path=at.path, symbol=at.symbol, lines=lines)]
+
+
+def _evidence(finding: Finding) -> list[Evidence]:
+    code = "\n".join(line.rstrip() for line in finding.excerpt.split("\n"))
+    return [Evidence(code=code, first_line=finding.excerpt_line)]
+
+
+def _fixes(ticket: Ticket, finding: Finding) -> list[FixOption]:
+    """Return what the fixer offers now, in front of the options that people wrote."""
+    by_hand = [option for option in ticket.fix if not option.diff]
+    if finding.edit is None:
+        return by_hand
+    edit = finding.edit
+    offered = FixOption(
+        option=edit.description, text="Offered by the rule's own fixer.", diff=edit.text
+    )
+    return [offered, *by_hand]
