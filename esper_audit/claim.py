@@ -65,7 +65,12 @@ Need = Job | CheckOn | TestRun
 
 
 class Claim(
-    msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True, tag_field="kind"
+    msgspec.Struct,
+    frozen=True,
+    forbid_unknown_fields=True,
+    omit_defaults=True,
+    kw_only=True,
+    tag_field="kind",
 ):
     """A sentence of a ticket and how to ask whether it is so; each kind adds the keys of its query.
 

@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 import torch
 from torch import nn
+from torch.nn.parameter import is_lazy
 
 from esper_audit.rule import FAILURES
 
@@ -20,3 +21,8 @@ def built_to_count(build: Callable[[int], nn.Module], dim: int) -> nn.Module | N
     # Whatever a constructor needs values for (`.item()`, `.tolist()`) fails on meta in its own way.
     except FAILURES:
         return build(dim) if dim <= WIDEST_REAL else None
+
+
+def has_no_shape(module: nn.Module) -> bool:
+    """Say whether parameters wait for a first forward to have a shape, and so a number."""
+    return any(is_lazy(parameter) for parameter in module.parameters())

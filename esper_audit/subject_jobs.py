@@ -70,8 +70,7 @@ def probe(source: str, unit: str) -> dict[str, Any]:
     if unit not in promised:
         return _plain(Probed(absent=f"nothing promises {unit}{did_you_mean(unit, promised)}"))
     record = measured(promised[unit])
-    numbers = [f"{n.detector} {n.value:g}, wanted {n.relation} {n.limit:g}" for n in record.numbers]
-    return _plain(Probed(record.verdict, record.code, record.message, numbers))
+    return _plain(Probed(record.verdict, record.message))
 
 
 def _plain(result: Table | Probed) -> dict[str, Any]:
@@ -155,15 +154,13 @@ def _can_tell(name: str, subject: Subject) -> bool:
 
 def _counted(subject: Subject, dims: tuple[Number, ...]) -> nn.Module:
     """Build what is to be counted; raises NoValue for parameters that have no shape yet."""
-    from torch.nn.parameter import is_lazy
-
-    from esper_audit.counting import built_to_count
+    from esper_audit.counting import built_to_count, has_no_shape
 
     (width,) = _widths(subject, dims)
     module = built_to_count(subject.build, width)
     if module is None:
         raise NoValue(f"cannot be built at width {width} without values")
-    if any(is_lazy(parameter) for parameter in module.parameters()):
+    if has_no_shape(module):
         raise NoValue("parameters have no shape before the first forward")
     return module
 

@@ -6,9 +6,11 @@ from typing import Annotated
 
 import msgspec
 
+from esper_audit.claim_kinds import AnyClaim
 from esper_audit.errors import TicketError
 from esper_audit.finding import Category, Severity
 from esper_audit.ticket_parts import (
+    Answered,
     AsWritten,
     Change,
     Date,
@@ -52,6 +54,8 @@ class Ticket(
     description: str = ""
     why_it_matters: str = ""
     evidence: list[Evidence] = []
+    claims: list[AnyClaim] = []
+    answers: list[Answered] = []
     fix: list[FixOption] = []
     verification: list[Step] = []
     related: list[Related] = []
@@ -63,6 +67,13 @@ class Ticket(
     history: list[Change] = []
     as_written: list[AsWritten] = []
     extra: list[Extra] = []
+
+    def __post_init__(self) -> None:
+        """Refuse two claims of one name."""
+        names = [claim.id for claim in self.claims]
+        twice = sorted({name for name in names if names.count(name) > 1})
+        if twice:
+            raise ValueError(f"`claims`: {twice[0]} stands twice; give each claim an id of its own")
 
     def moved(self, after: Status, *, date: Date, by: str, why: str) -> Ticket:
         """Return the ticket with another status and a line of history.

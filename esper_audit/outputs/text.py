@@ -50,7 +50,7 @@ def _frame(finding: Finding) -> Iterator[Piece]:
     yield Piece(f" {finding.severity} ", "yellow" if finding.severity >= "P3" else "red")
     yield Piece(finding.check, "cyan")
     yield Piece(f" in {at.symbol}\n" if at.symbol else "\n")
-    yield Piece(_wrapped(finding.message, "  "))
+    yield Piece(wrapped(finding.message, "  "))
     for number, line in enumerate(finding.excerpt.split("\n"), finding.excerpt_line):
         hit = at.line <= number <= at.end_line
         yield Piece(f"  {'>' if hit else ' '} {number:>5} | ", "red" if hit else "dim")
@@ -59,11 +59,11 @@ def _frame(finding: Finding) -> Iterator[Piece]:
             yield Piece(f"          | {_underline(finding, line)}\n", "red")
     if finding.edit is not None:
         how = "--fix" if finding.edit.safe else "--unsafe-fixes"
-        yield Piece(_wrapped(f"fix ({how}): {finding.edit.description}", "  "), "green")
+        yield Piece(wrapped(f"fix ({how}): {finding.edit.description}", "  "), "green")
     yield Piece("\n")
 
 
-def _wrapped(text: str, indent: str, further: str = "") -> str:
+def wrapped(text: str, indent: str, further: str = "") -> str:
     """Return prose fit for a narrow terminal; words, and so paths, are never broken."""
     return (
         textwrap.fill(
@@ -93,7 +93,7 @@ def _contracts(audit: Audit, handbook: Handbook) -> Iterator[Piece]:
     for (contract, check), count in sorted(counts.items(), key=lambda item: (-item[1], item[0])):
         yield Piece(f"  {contract} ({count})", "bold")
         yield Piece(f" esper-audit rule {check}\n", "dim")
-        yield Piece(_wrapped(handbook.contracts[contract].statement, "    "))
+        yield Piece(wrapped(handbook.contracts[contract].statement, "    "))
     yield Piece("\n")
 
 
@@ -102,7 +102,7 @@ def _not_analysed(audit: Audit) -> Iterator[Piece]:
         return
     yield Piece("Not looked at\n", "bold red")
     for problem in audit.not_analysed:
-        yield Piece(_wrapped(problem.sentence(), "  ", "  "))
+        yield Piece(wrapped(problem.sentence(), "  ", "  "))
     yield Piece("\n")
 
 
