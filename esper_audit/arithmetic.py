@@ -9,6 +9,7 @@ from __future__ import annotations
 import ast
 import math
 import operator
+import warnings
 from collections.abc import Callable, Collection, Mapping
 
 import msgspec
@@ -70,7 +71,8 @@ class Formula:
     def _check(self, node: ast.expr) -> None:
         match node:
             case ast.Constant(value=int() | float() as value) if not isinstance(value, bool):
-                _bounded(value)
+                if isinstance(value, int) and value >= 2**MOST_BITS:
+                    raise NotAFormula("a number in it is too large")
             case ast.Name(id=name):
                 if name not in self._names:
                     raise NotAFormula(f"`{name}` is no variable; {_declared(self._names)}")
@@ -138,7 +140,9 @@ def _parsed(text: str) -> ast.expr:
     if len(text) > LONGEST:
         raise NotAFormula(f"longer than {LONGEST} characters")
     try:
-        body = ast.parse(text.strip(), mode="eval").body
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            body = ast.parse(text.strip(), mode="eval").body
     except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
         raise NotAFormula(f"does not parse: {error}") from error
     if sum(1 for _ in ast.walk(body)) > LARGEST:
@@ -151,10 +155,10 @@ def _declared(names: Collection[str]) -> str:
 
 
 def _bounded(value: Number) -> Number:
-    if isinstance(value, complex) or not math.isfinite(value):
-        raise NoValue("no real number")
     if isinstance(value, int) and value.bit_length() > MOST_BITS:
         raise NoValue("too large")
+    if isinstance(value, complex) or not math.isfinite(value):
+        raise NoValue("no real number")
     return value
 
 

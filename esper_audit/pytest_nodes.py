@@ -16,7 +16,7 @@ from esper_audit import node_recorder
 from esper_audit.quotation import quoted
 
 FAILURES_SHOWN = "E   "  # how pytest begins the lines of an assertion
-USAGE_ERROR, NOTHING_COLLECTED = 4, 5  # exit statuses of pytest
+PASSED, FAILED, USAGE_ERROR, NOTHING_COLLECTED = 0, 1, 4, 5  # exit statuses of pytest
 NOT_FOUND = "not found: "  # what it says of a node that is none
 
 
@@ -62,9 +62,9 @@ def _run(root: str, nodes: Sequence[str]) -> dict[str, Tested]:
         shutil.copy(str(node_recorder.__file__), os.path.join(folder, "esper_audit_recorder.py"))
         record = os.path.join(folder, "record")
         search = os.pathsep.join(filter(None, (os.environ.get("PYTHONPATH"), folder)))
-        options = ("-p", "esper_audit_recorder", "-q", "-o", f"cache_dir={folder}/cache")
+        options = ("-p", "esper_audit_recorder", "-q", "--maxfail=0")
         done = subprocess.run(  # noqa: S603  # our own interpreter, no shell
-            [sys.executable, "-m", "pytest", *options, *nodes],
+            [sys.executable, "-m", "pytest", *options, "-o", f"cache_dir={folder}/cache", *nodes],
             cwd=root,
             env={**os.environ, "PYTHONPATH": search, node_recorder.RECORD: record},
             capture_output=True,
@@ -93,7 +93,9 @@ def _tested(node: str, entries: Sequence[Entry], done: subprocess.CompletedProce
         outcome = "does not load" if broken[0].outcome == "failed" else "is skipped as a whole"
         return Tested(problem=f"{broken[0].node} {outcome}: {_reason(broken[0])}")
     nowhere = done.returncode == USAGE_ERROR and NOT_FOUND in done.stderr
-    if own or nowhere or done.returncode in (0, NOTHING_COLLECTED):
+    told = own or done.returncode != FAILED  # it also says so when there is no pytest
+    ended = done.returncode in (PASSED, FAILED, NOTHING_COLLECTED)
+    if nowhere or (ended and told):
         return Tested(len(passed), failed, skipped)
     return Tested(problem=f"pytest ended with status {done.returncode}: {_last_line(done)}")
 

@@ -50,14 +50,25 @@ def exact(code: str, lines: Sequence[str]) -> list[Span]:
 def reformatted(code: str, source: Source) -> list[Span]:
     """Return where code stands that says the same in another layout or with other comments."""
     found = []
+    end = 0
     for piece in pieces(code):
-        statements = _statements(piece)
-        spans = _same_statements(piece, statements, source) if statements else []
-        spans = spans or same_words(piece, source.lines)
-        if not spans:
+        following = [span for span in _anew(piece, source) if span[0] > end]
+        if not following:
             return []
-        found.append(spans)
+        found.append(following)
+        end = min(last for _, last in following)
     return found[0]
+
+
+def _anew(piece: str, source: Source) -> list[Span]:
+    """Return where one stretch stands anew. Words alone say nothing of what is inside of what, so they
+    decide only for what is no statement: the head of a function, an argument, a part of an expression.
+    """
+    statements = _statements(piece)
+    spans = _same_statements(piece, statements, source)
+    if len(statements) > 1 or any(True for s in statements for _ in blocks(s)):
+        return spans
+    return spans or same_words(piece, source.lines)
 
 
 def same_words(code: str, lines: Sequence[str]) -> list[Span]:
@@ -114,9 +125,11 @@ def _statements(piece: str) -> list[ast.stmt]:
 
 
 def _same_statements(piece: str, statements: Sequence[ast.stmt], source: Source) -> list[Span]:
+    found: list[Span] = []
+    if not statements:
+        return found
     kinds = [type(statement) for statement in statements]
     wanted = normalised_code(piece)
-    found = []
     for block in _blocks(source.tree):
         for start in range(len(block) - len(kinds) + 1):
             run = block[start : start + len(kinds)]

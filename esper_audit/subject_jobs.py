@@ -49,7 +49,9 @@ def tabulate(
     lacking = [name for name in sorted(asked) if not _can_tell(name, subjects[subject])]
     if lacking:
         kind = type(subjects[subject]).__name__
-        return _plain(Table(absent=f"{lacking[0]} of {subject!r}, a {kind}"))
+        return _plain(
+            Table(absent=f"no {lacking[0]} of {subject!r}, which is a subject of kind {kind}")
+        )
     known: dict[tuple[str, tuple[Number, ...]], Number] = {}
 
     def quantity(name: str, arguments: tuple[Number, ...]) -> Number:

@@ -50,12 +50,13 @@ class QuoteClaim(Claim, frozen=True, kw_only=True, tag="quote"):
         return stale(f"the code moved from {self.lines} to {_lines(spans[0])}", *places)
 
     def _laid_out_anew(self, inquiry: Inquiry, text: str) -> Reply:
-        spans = quoting.same_words(self.code, text.splitlines())
-        if self.path.endswith((".py", ".pyi")) and not spans:
+        if self.path.endswith((".py", ".pyi")):
             source = inquiry.source(self.path)
             if not isinstance(source, Source):
                 return cannot_tell(f"not there word for word, and {source.sentence()}", self.path)
             spans = quoting.reformatted(self.code, source)
+        else:
+            spans = quoting.same_words(self.code, text.splitlines())
         if spans:
             where = _place(self.path, spans[0])
             return stale("the code stands there in another layout or with other comments", where)
