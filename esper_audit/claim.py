@@ -34,13 +34,15 @@ class Reply(msgspec.Struct, frozen=True, kw_only=True):
     """An answer with its evidence: words, places (`path:line`), and a table under a row of headings.
 
     *stale*: what the claim speaks of is gone or stands elsewhere, so that the question means nothing
-    any more. *cannot-tell*: something that is needed was not looked at; that is never guessed.
+    any more. *cannot-tell*: something that is needed was not looked at; that is never guessed. `lacking`
+    names what this machine has not, where that is all that keeps the question from being answered.
     """
 
     answer: Answer
     evidence: Text
     places: tuple[str, ...] = ()
     table: tuple[Row, ...] = ()
+    lacking: str = ""
 
 
 class CheckOn(msgspec.Struct, frozen=True):
@@ -118,6 +120,11 @@ def stale(evidence: str, *places: str) -> Reply:
     return Reply(answer=Answer.STALE, evidence=evidence, places=places)
 
 
-def cannot_tell(evidence: str, *places: str) -> Reply:
+def cannot_tell(evidence: str, *places: str, lacking: str = "") -> Reply:
     """Return the reply that something needed was not looked at."""
-    return Reply(answer=Answer.CANNOT_TELL, evidence=evidence, places=places)
+    return Reply(answer=Answer.CANNOT_TELL, evidence=evidence, places=places, lacking=lacking)
+
+
+def not_installed(package: str) -> Reply:
+    """Return the reply that a package is needed that this machine has not."""
+    return cannot_tell(f"{package} is not installed", lacking=package)

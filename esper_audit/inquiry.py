@@ -11,7 +11,16 @@ from typing import Any, TypeVar
 import msgspec
 
 from esper_audit.audit import Audit
-from esper_audit.claim import CheckOn, Claim, Need, Reply, TestRun, cannot_tell, stale
+from esper_audit.claim import (
+    CheckOn,
+    Claim,
+    Need,
+    Reply,
+    TestRun,
+    cannot_tell,
+    not_installed,
+    stale,
+)
 from esper_audit.config import Project
 from esper_audit.finding import Finding, NotAnalysed
 from esper_audit.pipeline import Request, check, discover
@@ -39,8 +48,8 @@ class Inquiry:
         self._project = project
         self._today = today
         self._audits = [audit] if audit is not None else []
-        self._outcomes: dict[str, Outcome | str] = {}
-        self._tested: dict[str, Tested] | str = {}
+        self._outcomes: dict[str, Outcome | Reply] = {}
+        self._tested: dict[str, Tested] | Reply = {}
         self._sources: dict[str, Source | NotAnalysed] = {}
         self._texts: dict[str, str | None] = {}
 
@@ -93,18 +102,18 @@ class Inquiry:
             source = f"{os.path.join(self.root, place)}:{name}"
         return self.job(function, {"source": source, **arguments})
 
-    def result(self, job: Job, kind: type[Result]) -> Result | str:
-        """Return what a job returned, or why it returned nothing."""
+    def result(self, job: Job, kind: type[Result]) -> Result | Reply:
+        """Return what a job returned, or the reply that says why it returned nothing."""
         outcome = self._outcomes[job.name]
-        if isinstance(outcome, str):
+        if isinstance(outcome, Reply):
             return outcome
         if isinstance(outcome.ending, Returned):
             return msgspec.convert(outcome.ending.value, kind)
-        return self._without_root(f"it {outcome.ending}")
+        return cannot_tell(self._without_root(f"it {outcome.ending}"))
 
-    def tested(self, node: str) -> Tested | str:
-        """Return how a pytest node went, or why none could be run."""
-        return self._tested if isinstance(self._tested, str) else self._tested[node]
+    def tested(self, node: str) -> Tested | Reply:
+        """Return how a pytest node went, or the reply that says why none could be run."""
+        return self._tested if isinstance(self._tested, Reply) else self._tested[node]
 
     def prepare(self, claims: Iterable[Claim]) -> None:
         """Run all that the claims need: one check, one sandbox, one run of pytest."""
@@ -132,42 +141,34 @@ class Inquiry:
         """Do the jobs, and the tests as one job beside them."""
         jobs = [need for need in needs if isinstance(need, Job)]
         nodes = sorted(need.node for need in needs if isinstance(need, TestRun))
-        torch = find_spec("torch") is not None
-        asks_torch = [job for job in jobs if job.arguments["source"]]
-        if asks_torch and not torch:
-            said = "torch is not installed: pip install 'esper-audit[torch]'"
-            self._outcomes.update({job.name: said for job in asks_torch})
-            jobs = [job for job in jobs if job not in asks_torch]
-        tests = Job(
-            "tests",
-            "esper_audit.pytest_nodes:run_nodes",
-            {"root": self.root, "nodes": nodes},
-            TEST_LIMITS,
-        )
-        jobs += [tests] if nodes else []
+        asks_subjects = [job for job in jobs if job.arguments["source"]]
+        if not _is_installed("torch"):
+            self._outcomes.update({job.name: not_installed("torch") for job in asks_subjects})
+            jobs = [job for job in jobs if job.name not in self._outcomes]
+        arguments: dict[str, object] = {"root": self.root, "nodes": nodes}
+        tests = Job("tests", "esper_audit.pytest_nodes:run_nodes", arguments, TEST_LIMITS)
+        if nodes and _is_installed("pytest"):
+            jobs.append(tests)
         if jobs:
-            self._do(jobs, TORCH if asks_torch and torch else ())
+            self._do(jobs, TORCH if any(job in asks_subjects for job in jobs) else ())
         if nodes:
-            self._tested = self._nodes(self._outcomes.pop(tests.name))
+            self._tested = self._nodes(self._outcomes.pop(tests.name, not_installed("pytest")))
 
     def _do(self, jobs: Sequence[Job], preload: Sequence[str]) -> None:
+        workers = min(WORKERS, len(jobs))
         try:
-            with Sandbox(
-                preload, search_path=[self.root], workers=min(WORKERS, len(jobs))
-            ) as sandbox:
+            with Sandbox(preload, search_path=[self.root], workers=workers) as sandbox:
                 self._outcomes.update({outcome.job: outcome for outcome in sandbox.run(jobs)})
         except SandboxError as error:
-            said = self._without_root(f"the sandbox failed: {error}")
-            self._outcomes.update(
-                {job.name: said for job in jobs if job.name not in self._outcomes}
-            )
+            failed = cannot_tell(self._without_root(f"the sandbox failed: {error}"))
+            self._outcomes = {**{job.name: failed for job in jobs}, **self._outcomes}
 
-    def _nodes(self, outcome: Outcome | str) -> dict[str, Tested] | str:
-        if isinstance(outcome, str):
+    def _nodes(self, outcome: Outcome | Reply) -> dict[str, Tested] | Reply:
+        if isinstance(outcome, Reply):
             return outcome
         if isinstance(outcome.ending, Returned):
             return msgspec.convert(outcome.ending.value, dict[str, Tested])
-        return self._without_root(f"the run of the tests {outcome.ending}")
+        return cannot_tell(self._without_root(f"the run of the tests {outcome.ending}"))
 
     def _without_root(self, said: str) -> str:
         """Return a text without the place of this tree on this machine."""
@@ -186,3 +187,7 @@ def _said(audit: Audit, wish: CheckOn) -> list[Finding] | str:
     kept = [*(s.finding for s in audit.suppressed), *(t.finding for t in audit.ticketed)]
     everything = [*audit.findings, *kept]
     return [f for f in everything if (f.check, f.location.path) == (wish.check, wish.path)]
+
+
+def _is_installed(package: str) -> bool:
+    return find_spec(package) is not None

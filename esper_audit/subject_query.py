@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import msgspec
 
 from esper_audit.arithmetic import Formula, NotAFormula, Number
-from esper_audit.claim import Reply, cannot_tell, stale
+from esper_audit.claim import Reply, stale
 
 if TYPE_CHECKING:
     from esper_audit.inquiry import Inquiry
@@ -49,8 +49,8 @@ def table_of(inquiry: Inquiry, job: Job | Reply) -> Table | Reply:
     if isinstance(job, Reply):
         return job
     told = inquiry.result(job, Table)
-    if isinstance(told, str):
-        return cannot_tell(told)
+    if isinstance(told, Reply):
+        return told
     return stale(f"there is {told.absent}") if told.absent else told
 
 

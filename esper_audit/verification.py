@@ -12,7 +12,7 @@ from esper_audit.claim import TOLD, Answer, Claim, Reply
 from esper_audit.inquiry import Inquiry
 from esper_audit.ticket import Ticket
 from esper_audit.ticket_parts import Answered, Table
-from esper_audit.ticket_states import ACTIVE, Status
+from esper_audit.ticket_states import ACCEPTED, ACTIVE, Status
 
 TOOL = "esper-audit"
 GONE = frozenset({Answer.REFUTED, Answer.STALE})
@@ -71,6 +71,17 @@ class Verified(msgspec.Struct, frozen=True):
     standing: Standing
 
     @property
+    def is_without_support(self) -> bool:
+        """Whether an accepted ticket can no longer keep its finding quiet: what it rests on is not so."""
+        told = self.standing in ALARMING | {Standing.CONTRADICTED}
+        return told and self.ticket.status in ACCEPTED
+
+    @property
+    def not_told(self) -> list[Asked]:
+        """The claims that were expected to answer, and did not."""
+        return [a for a in self.asked if a.reply.answer not in TOLD and not a.is_as_expected]
+
+    @property
     def answers(self) -> list[Answered]:
         """The answers as the ticket keeps them; what cannot be told today stays as it was last told."""
         before = {answered.claim: answered for answered in self.ticket.answers}
@@ -92,10 +103,9 @@ def verify(tickets: Iterable[Ticket], inquiry: Inquiry) -> list[Verified]:
 def exit_status(verified: Iterable[Verified]) -> int:
     """Return 0 if all is as expected, 3 if something cannot be told, else 1."""
     all_verified = list(verified)
-    surprises = [a for v in all_verified for a in v.asked if not a.is_as_expected]
-    if any(asked.reply.answer not in TOLD for asked in surprises):
+    if any(one.not_told for one in all_verified):
         return NOT_ALL_ANALYSED
-    return FINDINGS if any(v.standing in FAILING for v in all_verified) else CLEAN
+    return FINDINGS if any(one.standing in FAILING for one in all_verified) else CLEAN
 
 
 def _verified(ticket: Ticket, inquiry: Inquiry) -> Verified:

@@ -2,50 +2,90 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
+
 import msgspec
 
 from esper_audit.audit import Audit, Ticketed
 from esper_audit.config import Project
 from esper_audit.handbook import Handbook
+from esper_audit.inquiry import Inquiry
 from esper_audit.pipeline import Progress, Request, check
 from esper_audit.report import Reports
+from esper_audit.ticket import Ticket
 from esper_audit.ticket_states import ACCEPTED
 from esper_audit.ticket_store import TicketStore
 from esper_audit.ticketing import Sync, sync
+from esper_audit.verification import Verified, verify
 from esper_audit.writing import locked
 
 
 class Run(msgspec.Struct, frozen=True):
-    """What a whole audit did: its findings, its tickets, and the files it changed."""
+    """What a whole audit did: its findings, its tickets, what claims answered, the files it changed."""
 
     audit: Audit
     sync: Sync
+    verified: list[Verified]
     changed: list[str]
 
 
 def run(project: Project, request: Request, progress: Progress | None = None) -> Run:
-    """Audit a project: check, bring the tickets up to date, write the reports."""
+    """Audit a project: check, bring the tickets up to date, ask their claims, write the reports."""
     everything = check(project, msgspec.structs.replace(request, baseline=False), progress)
     handbook = Handbook(project)
-    directory = project.resolve(project.config.tickets)
-    with locked(directory):
-        store = TicketStore(directory)
+    store = TicketStore(project.resolve(project.config.tickets))
+    with locked(store.directory):
         known = store.load()
         done = sync(known, everything, handbook.contracts, request.today)
-        fresh = {key: t for key, t in done.tickets.items() if t != known.get(key)}
-        for key, ticket in fresh.items():
-            store.save(ticket, known.get(key))
-        audit = _without_accepted(everything, done)
+        fresh = _saved(store, known, done.tickets)
+    # Outside the lock: tests that claims name may take their time, and may run an audit themselves.
+    inquiry = Inquiry(project, today=request.today, audit=everything)
+    verified = verify(done.tickets.values(), inquiry)
+    with locked(store.directory):
+        known = store.load()
+        tickets = {**known, **_with_answers(verified, known)}
+        fresh |= _saved(store, known, tickets)
+        audit = _without_accepted(everything, tickets, verified)
         reports = Reports(project)
-        pages = reports.write_audit(audit, done.tickets, handbook)
-        pages += reports.write_tickets(done.tickets.values())
+        pages = reports.write_audit(audit, tickets, handbook, verified)
+        pages += reports.write_tickets(tickets.values())
     written = [f"{project.config.tickets}/{key}.yaml" for key in sorted(fresh)]
-    return Run(audit, done, [*written, *(f"{project.config.reports}/{page}" for page in pages)])
+    pages = [f"{project.config.reports}/{page}" for page in pages]
+    return Run(audit, done, verified, [*written, *pages])
 
 
-def _without_accepted(audit: Audit, done: Sync) -> Audit:
-    """Set aside the findings whose ticket says that they are none, or are accepted, or stand elsewhere."""
-    accepted = {t.fingerprint: t for t in done.tickets.values() if t.status in ACCEPTED}
+def _saved(
+    store: TicketStore, known: Mapping[str, Ticket], tickets: Mapping[str, Ticket]
+) -> set[str]:
+    """Write the tickets that differ from what the files hold; return their ids."""
+    fresh = {key for key, ticket in tickets.items() if ticket != known.get(key)}
+    for key in sorted(fresh):
+        store.save(tickets[key], known.get(key))
+    return fresh
+
+
+def _with_answers(verified: Iterable[Verified], known: Mapping[str, Ticket]) -> dict[str, Ticket]:
+    """Return the tickets with what their claims answered, unless somebody took them away meanwhile."""
+    return {
+        one.ticket.id: msgspec.structs.replace(known[one.ticket.id], answers=one.answers)
+        for one in verified
+        if one.ticket.id in known
+    }
+
+
+def _without_accepted(
+    audit: Audit, tickets: Mapping[str, Ticket], verified: Iterable[Verified]
+) -> Audit:
+    """Set aside the findings whose ticket says that they are none, or are accepted, or stand elsewhere.
+
+    A ticket whose claims say otherwise keeps nothing quiet.
+    """
+    unsupported = {one.ticket.id for one in verified if one.is_without_support}
+    accepted = {
+        ticket.fingerprint: ticket
+        for ticket in tickets.values()
+        if ticket.status in ACCEPTED and ticket.id not in unsupported
+    }
     return msgspec.structs.replace(
         audit,
         findings=[f for f in audit.findings if f.fingerprint not in accepted],

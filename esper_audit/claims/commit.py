@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 Hash = Annotated[str, msgspec.Meta(pattern=r"^[0-9a-fA-F]{4,40}$")]
 SHOWN = 3
+HISTORY = "the history"
 
 
 class CommitClaim(Claim, frozen=True, kw_only=True, tag="commit"):
@@ -32,11 +33,11 @@ class CommitClaim(Claim, frozen=True, kw_only=True, tag="commit"):
                 root, found=commit_named(root, self.commit), shallow=is_shallow(root)
             )
         except GitError as error:
-            return cannot_tell(str(error))
+            return cannot_tell(str(error), lacking=HISTORY)
 
     def _asked(self, root: str, *, found: str, shallow: bool) -> Reply:
         if not found and shallow:
-            return cannot_tell(f"{self.commit} is not here, but this clone is shallow")
+            return cannot_tell(f"{self.commit} is not in this shallow clone", lacking=HISTORY)
         if not found:
             return refuted(f"the history has no commit {self.commit}")
         if not is_in_history(root, found):

@@ -44,8 +44,8 @@ class ProbeClaim(Claim, frozen=True, kw_only=True, tag="probe"):
         from esper_audit.subject_jobs import Probed
 
         told = inquiry.result(job, Probed)
-        if isinstance(told, str):
-            return cannot_tell(told)
+        if isinstance(told, Reply):
+            return told
         if told.absent:
             return stale(told.absent)
         # What passes is told without its readings: their last digits are those of a machine.

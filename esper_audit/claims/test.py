@@ -43,7 +43,7 @@ class TestClaim(Claim, frozen=True, kw_only=True, tag="test"):
         if not self._is_there(inquiry):
             return stale(f"there is no file {self._path}")
         told = inquiry.tested(self.node)
-        return cannot_tell(told) if isinstance(told, str) else _judged(told, self._path)
+        return told if isinstance(told, Reply) else _judged(told, self._path)
 
     @property
     def _path(self) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterator
 from datetime import date
 
 import click
@@ -13,7 +14,11 @@ from esper_audit.config import find_project
 from esper_audit.markdown import count
 from esper_audit.pipeline import Request
 from esper_audit.ticket_states import ACTIVE
+from esper_audit.verification import FAILING, MEANING, Standing
 from esper_audit.whole_audit import Run, run
+
+# An active ticket that could be closed is good news.
+FAILING_RUN = FAILING - {Standing.PROPOSED_FOR_CLOSING}
 
 
 @click.command("run")
@@ -24,8 +29,9 @@ from esper_audit.whole_audit import Run, run
 def command(config_file: str | None, *, no_cache: bool) -> None:
     """Audit the project: check its source, write its tickets and reports, say what is new.
 
-    Exit status: 0 nothing new; 1 findings that had no ticket, or only a resolved one; 2 could not
-    run; 3 something was not looked at.
+    Exit status: 0 nothing new; 1 findings that had no ticket, or only a resolved one, or a ticket
+    whose claims say otherwise than it does; 2 could not run; 3 something was not looked at. A claim
+    that needs what is not installed is listed and changes no status.
     """
     today = date.today().isoformat()  # noqa: DTZ011  # the day of whoever reads the ticket
     project = find_project([], config_file)
@@ -34,15 +40,19 @@ def command(config_file: str | None, *, no_cache: bool) -> None:
         done = run(project, request, progress)
     click.echo(_summary(done.audit))
     click.echo(_tickets(done))
+    for line in _claims(done):
+        click.echo(line)
     for change in done.changed:
         click.echo(f"  wrote {change}")
     sys.exit(_status(done))
 
 
 def _status(done: Run) -> int:
-    if done.audit.not_analysed:
+    untold = any(not asked.reply.lacking for one in done.verified for asked in one.not_told)
+    if done.audit.not_analysed or untold:
         return NOT_ALL_ANALYSED
-    return FINDINGS if done.sync.opened or done.sync.reopened else CLEAN
+    contradicted = any(one.standing in FAILING_RUN for one in done.verified)
+    return FINDINGS if done.sync.opened or done.sync.reopened or contradicted else CLEAN
 
 
 def _summary(audit: Audit) -> str:
@@ -60,3 +70,14 @@ def _tickets(done: Run) -> str:
         f"{count(len(done.sync.tickets), 'ticket')}, {active} active: {len(done.sync.opened)} opened, "
         f"{len(done.sync.reopened)} opened again, {len(done.sync.fixed)} found fixed"
     )
+
+
+def _claims(done: Run) -> Iterator[str]:
+    """Say how many claims were asked, and of which tickets they say something new."""
+    claims = sum(len(one.asked) for one in done.verified)
+    told = sum(asked.is_as_expected for one in done.verified for asked in one.asked)
+    if claims:
+        yield f"{count(claims, 'claim')}: {told} as expected"
+    for one in done.verified:
+        if one.standing is not Standing.AS_EXPECTED:
+            yield f"  {one.ticket.id} {one.standing}: {MEANING[one.standing]}"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -58,7 +59,8 @@ def subjects():
         Module(name="lazy", build=lambda dim: nn.LazyLinear(dim), inputs=sequences),
         Module(name="refuses", build=refuses, inputs=sequences),
         Module(name="raises", build=Squeeze, inputs=lambda draw: 1 / 0, promises=[promise("causality")]),
-        Ratio(name="ratio", build=lambda: None, call=lambda built, s, h, sp, hp: s / h * (hp / sp) ** 0.5 if h else None),
+        Ratio(name="ratio", build=lambda: None,
+              call=lambda built, s, h, sp, hp: s / h * (hp / sp) ** 0.5 if h else None),
         Average(name="mean", build=Mean, update=lambda built, x: built.samples.append(x),
                 value=lambda built: sum(built.samples) / len(built.samples)),
     ]
@@ -92,45 +94,141 @@ def probe(unit: str, **query: Any) -> dict[str, Any]:
 
 CASES: dict[str, tuple[str, str, dict[str, Any]]] = {
     "count": ("holds", "parameters(512) = 131,584", value("parameters(512)", equals=131584)),
-    "count of the declared width": ("holds", "parameters() = 144", value("parameters()", equals=144)),
+    "count of the declared width": (
+        "holds",
+        "parameters() = 144",
+        value("parameters()", equals=144),
+    ),
     "trainable and buffers": ("holds", "", value("trainable(16) - buffers(16)", equals=128)),
-    "far off": ("holds", "65.792", value("parameters(512) / estimate(512)", at_least=65, at_most=66)),
-    "give or take": ("holds", "", value("parameters(512) / estimate(512)", equals=65.8, within=0.1)),
+    "far off": (
+        "holds",
+        "65.792",
+        value("parameters(512) / estimate(512)", at_least=65, at_most=66),
+    ),
+    "give or take": (
+        "holds",
+        "",
+        value("parameters(512) / estimate(512)", equals=65.8, within=0.1),
+    ),
     "the ticket's sum": ("holds", "", value("64*16 + 16*64 + 64", equals=2112, subject="")),
     "ratio": ("holds", "", value("ratio(1, 2, 4, 100)", equals=2.5, subject="ratio")),
     "average": ("holds", "", value("average(1, 2, 6)", equals=3, subject="mean")),
-    "another count": ("refuted", "131,584 for squeeze, not 2,000", value("parameters(512)", equals=2000)),
-    "out of bounds": ("refuted", "not at least 5 and at most 9", value("parameters(16)", at_least=5, at_most=9)),
-    "no such subject": ("stale", "no subject 'squeezed'; did you mean 'squeeze'?", value("parameters(1)", equals=1, subject="squeezed")),
-    "no estimate any more": ("stale", "no estimate of 'unestimated'", value("estimate(1)", equals=1, subject="unestimated")),
-    "not of this kind": ("stale", "no ratio of 'mean', which is a subject of kind Average", value("ratio(1,1,1,1)", equals=1, subject="mean")),
-    "no such file": ("stale", "no file of subjects gone.py", value("parameters(1)", equals=1, subjects="gone.py:subjects")),
-    "no shape yet": ("cannot-tell", "no shape before the first forward", value("parameters(4)", equals=1, subject="lazy")),
-    "it raises": ("cannot-tell", "RuntimeError: too wide for me", value("parameters(512)", equals=1, subject="refuses")),
-    "unmeasured": ("cannot-tell", "ratio is unmeasured", value("ratio(1,0,1,1)", equals=1, subject="ratio")),
-    "no import": ("cannot-tell", "no_such_package", value("parameters(1)", equals=1, subjects="broken.py:subjects")),
-    "killed": ("cannot-tell", "was killed by SIGKILL", value("parameters(1)", equals=1, subjects="hangs.py:subjects")),
-    "no file named": ("cannot-tell", "no file of subjects is named", value("parameters(1)", equals=1, subjects="")),
+    "another count": (
+        "refuted",
+        "131,584 for squeeze, not 2,000",
+        value("parameters(512)", equals=2000),
+    ),
+    "out of bounds": (
+        "refuted",
+        "not at least 5 and at most 9",
+        value("parameters(16)", at_least=5, at_most=9),
+    ),
+    "no such subject": (
+        "stale",
+        "no subject 'squeezed'; did you mean 'squeeze'?",
+        value("parameters(1)", equals=1, subject="squeezed"),
+    ),
+    "no estimate any more": (
+        "stale",
+        "no estimate of 'unestimated'",
+        value("estimate(1)", equals=1, subject="unestimated"),
+    ),
+    "not of this kind": (
+        "stale",
+        "no ratio of 'mean', which is a subject of kind Average",
+        value("ratio(1,1,1,1)", equals=1, subject="mean"),
+    ),
+    "no such file": (
+        "stale",
+        "no file of subjects gone.py",
+        value("parameters(1)", equals=1, subjects="gone.py:subjects"),
+    ),
+    "no shape yet": (
+        "cannot-tell",
+        "no shape before the first forward",
+        value("parameters(4)", equals=1, subject="lazy"),
+    ),
+    "it raises": (
+        "cannot-tell",
+        "RuntimeError: too wide for me",
+        value("parameters(512)", equals=1, subject="refuses"),
+    ),
+    "unmeasured": (
+        "cannot-tell",
+        "ratio is unmeasured",
+        value("ratio(1,0,1,1)", equals=1, subject="ratio"),
+    ),
+    "no import": (
+        "cannot-tell",
+        "no_such_package",
+        value("parameters(1)", equals=1, subjects="broken.py:subjects"),
+    ),
+    "killed": (
+        "cannot-tell",
+        "was killed by SIGKILL",
+        value("parameters(1)", equals=1, subjects="hangs.py:subjects"),
+    ),
+    "no file named": (
+        "cannot-tell",
+        "no file of subjects is named",
+        value("parameters(1)", equals=1, subjects=""),
+    ),
     "no width": ("cannot-tell", "one width is wanted", value("parameters(0)", equals=1)),
     "true formula": ("holds", "agree at 2 points: dim 64 to 512, r 4", formula(TRUE)),
-    "true over a range": ("holds", "agree at 32 points", formula(TRUE, over={"dim": {"from": 8, "to": 256, "step": 8}, "r": 4})),
-    "two formulas": ("holds", "", formula("dim * (r + 1)", "dim * r + dim", subject="", over={"dim": [1, 7], "r": [0, 3]})),
+    "true over a range": (
+        "holds",
+        "agree at 32 points",
+        formula(TRUE, over={"dim": {"from": 8, "to": 256, "step": 8}, "r": 4}),
+    ),
+    "two formulas": (
+        "holds",
+        "",
+        formula("dim * (r + 1)", "dim * r + dim", subject="", over={"dim": [1, 7], "r": [0, 3]}),
+    ),
     "within": ("holds", "", formula(RECOMMENDED, within=128)),
     "recommended": ("refuted", "2,128 against 2,112 at dim = 64, r = 4", formula(RECOMMENDED)),
-    "one side has no value": ("refuted", "division by zero against 3", formula("3 // dim", "3", subject="", over={"dim": [0, 1]})),
+    "one side has no value": (
+        "refuted",
+        "division by zero against 3",
+        formula("3 // dim", "3", subject="", over={"dim": [0, 1]}),
+    ),
     "subject of a formula gone": ("stale", "no subject 'squash'", formula(TRUE, subject="squash")),
-    "a width that raises": ("refuted", "too wide for me", formula("dim * dim + dim", subject="refuses")),
-    "no value on either side": ("cannot-tell", "no value at dim = 0", formula("1 // dim", "1 // dim", subject="", over={"dim": [0, 1]})),
-    "formula of a file that does not load": ("cannot-tell", "no_such_package", formula(TRUE, subjects="broken.py:subjects")),
+    "a width that raises": (
+        "refuted",
+        "too wide for me",
+        formula("dim * dim + dim", subject="refuses"),
+    ),
+    "no value on either side": (
+        "cannot-tell",
+        "no value at dim = 0",
+        formula("1 // dim", "1 // dim", subject="", over={"dim": [0, 1]}),
+    ),
+    "formula of a file that does not load": (
+        "cannot-tell",
+        "no_such_package",
+        formula(TRUE, subjects="broken.py:subjects"),
+    ),
     "causal": ("holds", "causality[squeeze@birth]: pass", probe("causality[squeeze@birth]")),
     "leaks, as said": ("holds", "fail", probe("causality[ahead@birth]", outcome="fail")),
     "leaks": ("refuted", "causality[ahead@birth]: fail", probe("causality[ahead@birth]")),
-    "not promised": ("stale", "nothing promises causality[lazy@birth]", probe("causality[lazy@birth]")),
+    "not promised": (
+        "stale",
+        "nothing promises causality[lazy@birth]",
+        probe("causality[lazy@birth]"),
+    ),
     "no such unit": ("stale", "nothing promises", probe("causality[gone@birth]")),
-    "probe of no file": ("stale", "no file of subjects", probe("causality[squeeze@birth]", subjects="gone.py:s")),
+    "probe of no file": (
+        "stale",
+        "no file of subjects",
+        probe("causality[squeeze@birth]", subjects="gone.py:s"),
+    ),
     "probe raises": ("cannot-tell", "no-verdict", probe("causality[raises@birth]")),
-    "probe of a file that does not load": ("cannot-tell", "no_such_package", probe("causality[squeeze@birth]", subjects="broken.py:subjects")),
-}  # fmt: skip
+    "probe of a file that does not load": (
+        "cannot-tell",
+        "no_such_package",
+        probe("causality[squeeze@birth]", subjects="broken.py:subjects"),
+    ),
+}
 
 
 @pytest.fixture(scope="module")
@@ -159,7 +257,7 @@ def test_no_evidence_names_a_place_of_this_machine(told) -> None:
 
 
 def test_without_torch_only_plain_arithmetic_is_told(tmp_path: Path, monkeypatch) -> None:
-    monkeypatch.setattr("esper_audit.inquiry.find_spec", lambda name: None)
+    monkeypatch.setitem(sys.modules, "torch", None)
     queries = {
         "live": value("parameters(512)", equals=131584),
         "plain": value("64 * 16 + 16 * 64 + 64", equals=2112, subject=""),
