@@ -107,7 +107,7 @@ def look_at(
             pending[path] = digest
         else:
             done.append(known)
-    for outcome in outcomes(analyst.look, list(pending), request.jobs):
+    for outcome in outcomes(analyst.look, list(pending), request.jobs, FileOutcome):
         if not outcome.lost:
             cache.put(outcome.path, pending[outcome.path], outcome)
         done.append(outcome)
