@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 
 import msgspec
 
+from esper_audit.address import find
 from esper_audit.audit import Audit
 from esper_audit.claim import (
     CheckOn,
@@ -23,8 +24,10 @@ from esper_audit.claim import (
 )
 from esper_audit.config import Project
 from esper_audit.finding import Finding, NotAnalysed
+from esper_audit.index import Index, open_index
 from esper_audit.pipeline import Request, check, discover
 from esper_audit.pytest_nodes import Tested
+from esper_audit.reference import Symbol
 from esper_audit.sandbox import TORCH, Sandbox, SandboxError
 from esper_audit.sandbox_outcome import GIBIBYTE, Job, Limits, Outcome, Returned
 from esper_audit.selection import known_checks
@@ -59,6 +62,11 @@ class Inquiry:
         return discover(self._project, []).files
 
     @cached_property
+    def index(self) -> Index:
+        """Who calls, reads and tests what."""
+        return open_index(self._project)
+
+    @cached_property
     def checks(self) -> Iterable[str]:
         """The ids of all checks there are."""
         return known_checks(self._project).keys()
@@ -77,6 +85,16 @@ class Inquiry:
             data = read(self.root, path)
             self._sources[path] = data if isinstance(data, NotAnalysed) else parse(path, data)
         return self._sources[path]
+
+    def symbol(self, address: str) -> Symbol | Reply:
+        """Return the symbol at an address as the index knows it, or the reply that says what is missing."""
+        found = find(address, self)
+        if isinstance(found, Reply):
+            # What a method assigns to `self` is no statement of the class, but the index knows it.
+            known = self.index.symbols(address)
+            return known[0] if len(known) == 1 else found
+        symbol = self.index.symbol(found.source.path, found.name)
+        return symbol or cannot_tell(f"the index does not know {address}", found.place)
 
     def told_by(self, wish: CheckOn) -> list[Finding] | str:
         """Return what a check found in a file, authorised findings too, or why it did not look there."""
@@ -114,6 +132,11 @@ class Inquiry:
     def tested(self, node: str) -> Tested | Reply:
         """Return how a pytest node went, or the reply that says why none could be run."""
         return self._tested if isinstance(self._tested, Reply) else self._tested[node]
+
+    def close(self) -> None:
+        """Keep what was read for the next time."""
+        if "index" in vars(self):
+            self.index.store.save()
 
     def prepare(self, claims: Iterable[Claim]) -> None:
         """Run all that the claims need: one check, one sandbox, one run of pytest."""

@@ -97,7 +97,9 @@ def verify(tickets: Iterable[Ticket], inquiry: Inquiry) -> list[Verified]:
     """Ask all claims of all tickets; what they need is run once for all of them."""
     asking = [ticket for ticket in tickets if ticket.claims]
     inquiry.prepare(claim for ticket in asking for claim in ticket.claims)
-    return [_verified(ticket, inquiry) for ticket in asking]
+    verified = [_verified(ticket, inquiry) for ticket in asking]
+    inquiry.close()
+    return verified
 
 
 def exit_status(verified: Iterable[Verified]) -> int:
