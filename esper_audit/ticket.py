@@ -75,6 +75,12 @@ class Ticket(
         if twice:
             raise ValueError(f"`claims`: {twice[0]} stands twice; give each claim an id of its own")
 
+    @property
+    def severity_unexplained(self) -> bool:
+        """Whether the severity is not the proposed one and nobody says why."""
+        is_own = self.proposed_severity not in (None, self.severity)
+        return is_own and not self.severity_reason.strip()
+
     def moved(self, after: Status, *, date: Date, by: str, why: str) -> Ticket:
         """Return the ticket with another status and a line of history.
 

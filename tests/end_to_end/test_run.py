@@ -120,7 +120,7 @@ def test_a_broken_ticket_stops_the_run_with_its_place(project: Path) -> None:
     ticket.write_text(ticket.read_text().replace("severity: P3", "severity: high"))
     done = esper(project, "run")
     assert done.returncode == 2
-    assert f"{ticket.name}:4: Invalid enum value 'high'" in done.stderr
+    assert f"{ticket.name}:4: severity: Invalid enum value 'high'" in done.stderr
 
 
 def test_rule_lists_all_and_explains_one_within_eighty_columns(project: Path) -> None:

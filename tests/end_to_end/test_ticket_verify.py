@@ -178,17 +178,47 @@ def test_json_says_the_same(tree: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("old", "new", "key", "line"),
+    ("old", "new", "said", "line"),
     [
-        ("  check: argument-fallback\n", "  check: argument-fallback\n  chek: x\n", "`chek`", 15),
-        ("  kind: finding", "  kind: findings", "'findings'", 13),
-        ("dim // 4\n  right", "dims // 4\n  right", "`left`: `dims` is no variable; declared are dim", 21),
-        ("  at: blend.blend\n", "", "`at`", 11),
-        ("  at: blend.blend", "  at: 'blend blend'", "at", 15),
+        (
+            "  check: argument-fallback\n",
+            "  check: argument-fallback\n  chek: x\n",
+            "claims[0].chek: unknown key; did you mean 'check'?",
+            15,
+        ),
+        (
+            "  kind: finding",
+            "  kind: findings",
+            "claims[0].kind: Invalid value 'findings'; known: callers, commit, documented, finding,",
+            13,
+        ),
+        (
+            "dim // 4\n  right",
+            "dims // 4\n  right",
+            "claims[1].left: claim C2 (formula): `left`: `dims` is no variable; declared are dim",
+            20,
+        ),
+        ("  at: blend.blend\n", "", "claims[0].at: is missing", 11),
+        ("  at: blend.blend", "  at: 'blend blend'", "claims[0].at: Expected an address:", 15),
+        ("- id: C2", "- id: C1", "C1 stands twice; give each claim an id of its own", 1),
+        (
+            "  expect: refuted",
+            "  expect: false",
+            "claims[1].expect: Expected `str`, got `bool`",
+            23,
+        ),
     ],
-    ids=["a key too many", "no such kind", "a broken formula", "a key too few", "no address"],
-)  # fmt: skip
-def test_a_broken_query_is_an_error_with_file_line_and_key(tree, old, new, key, line) -> None:
+    ids=[
+        "a key too many",
+        "no such kind",
+        "a broken formula",
+        "a key too few",
+        "no address",
+        "an id twice",
+        "no answer",
+    ],
+)
+def test_a_broken_query_is_an_error_with_file_line_and_key(tree, old, new, said, line) -> None:
     path = tree / "tickets" / "T-OPEN.yaml"
     text = path.read_text()
     assert old in text
@@ -196,7 +226,7 @@ def test_a_broken_query_is_an_error_with_file_line_and_key(tree, old, new, key, 
     done = run(tree, "ticket", "verify")
     assert done.status == 2
     assert f"tickets/T-OPEN.yaml:{line}: " in done.err
-    assert key in done.err
+    assert said in done.err
 
 
 def test_a_run_asks_claims_and_shows_them_on_the_pages(tree: Path) -> None:
