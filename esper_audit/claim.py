@@ -36,6 +36,7 @@ class Reply(msgspec.Struct, frozen=True, kw_only=True):
     *stale*: what the claim speaks of is gone or stands elsewhere, so that the question means nothing
     any more. *cannot-tell*: something that is needed was not looked at; that is never guessed. `lacking`
     names what this machine has not, where that is all that keeps the question from being answered.
+    `hits` is how many production calls certainly meet the defect, where the question was about calls.
     """
 
     answer: Answer
@@ -43,6 +44,7 @@ class Reply(msgspec.Struct, frozen=True, kw_only=True):
     places: tuple[str, ...] = ()
     table: tuple[Row, ...] = ()
     lacking: str = ""
+    hits: int | None = None
 
 
 class CheckOn(msgspec.Struct, frozen=True):

@@ -37,6 +37,14 @@ def _row(verified: Verified) -> dict[str, str]:
         "ticket": f"[{ticket.id}](tickets/{ticket.id}.md)",
         "status": ticket.status,
         "answers": ", ".join(f"{answers[answer]} {answer}" for answer in Answer if answers[answer]),
+        "severity": _severity(verified),
         "standing": standing if standing is Standing.AS_EXPECTED else f"**{standing}**",
         "surprises": ", ".join(surprises),
     }
+
+
+def _severity(verified: Verified) -> str:
+    proposal = verified.proposal
+    if proposal:
+        return f"{verified.ticket.severity}, {proposal.severity} proposed ({proposal.why})"
+    return verified.ticket.severity + (", manifest" if verified.is_manifest else "")

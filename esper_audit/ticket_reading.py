@@ -21,7 +21,9 @@ from esper_audit.yaml_reading import Value, compose, line_of, value_of
 
 Key: TypeAlias = "str | int"
 REFUSED = re.compile(r"(?P<what>.*?)(?: - at `\$(?P<where>[^`]*)`)?", re.DOTALL)
-NAMED_KEY = re.compile(r"^claim [^:]*: `(?P<key>\w+)`")  # a query that means nothing names its key
+NAMED_KEY = re.compile(
+    r"^(claim [^:]*: )?`(?P<key>\w+)`: "
+)  # what a record itself refuses names its key
 TAG = "kind"
 STEP = re.compile(r"\.(\w+)|\[(\d+)\]")
 FIELD = re.compile(r"Object (?P<how>missing required|contains unknown) field `(?P<name>[^`]*)`")

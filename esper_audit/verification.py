@@ -9,12 +9,14 @@ import msgspec
 
 from esper_audit.audit import CLEAN, FINDINGS, NOT_ALL_ANALYSED
 from esper_audit.claim import TOLD, Answer, Claim, Reply
+from esper_audit.finding import Severity
 from esper_audit.inquiry import Inquiry
 from esper_audit.ticket import Ticket
 from esper_audit.ticket_parts import Answered, Table
 from esper_audit.ticket_states import ACCEPTED, ACTIVE, Status
 
 TOOL = "esper-audit"
+LOWER = list(Severity)  # from the worst down
 GONE = frozenset({Answer.REFUTED, Answer.STALE})
 # What a claim that states the defect should answer, by what the ticket says became of it.
 DEFECT: dict[Status, frozenset[Answer]] = {
@@ -50,6 +52,13 @@ ALARMING = frozenset({Standing.REGRESSED, Standing.NEVER_FIXED})
 FAILING = ALARMING | {Standing.PROPOSED_FOR_CLOSING, Standing.CONTRADICTED}
 
 
+class Proposal(msgspec.Struct, frozen=True):
+    """Another severity for a ticket, and why."""
+
+    severity: Severity
+    why: str
+
+
 class Asked(msgspec.Struct, frozen=True):
     """A claim, what it answers, and the answers that would not surprise."""
 
@@ -69,6 +78,26 @@ class Verified(msgspec.Struct, frozen=True):
     ticket: Ticket
     asked: list[Asked]
     standing: Standing
+
+    @property
+    def proposal(self) -> Proposal | None:
+        """A lower severity where the defect is there, but no production call meets it: latent.
+
+        A severity that a person gave a reason for is the person's.
+        """
+        hits: list[int] = [a.reply.hits for a in self.asked if a.reply.hits is not None]
+        severity = self.ticket.proposed_severity or self.ticket.severity
+        is_lowest = severity is LOWER[-1]
+        if not hits or any(hits) or is_lowest or self.ticket.severity_reason:
+            return None
+        if self.ticket.status not in ACTIVE or self.ticket.severity is not severity:
+            return None
+        return Proposal(LOWER[LOWER.index(severity) + 1], "latent: no production call meets it")
+
+    @property
+    def is_manifest(self) -> bool:
+        """Whether some production call meets the defect."""
+        return any((asked.reply.hits or 0) > 0 for asked in self.asked)
 
     @property
     def is_without_support(self) -> bool:

@@ -40,6 +40,11 @@ def _ticket(verified: Verified) -> Iterator[Piece]:
     yield Piece(f"{ticket.severity} {ticket.status}: ")
     yield Piece(f"{standing}\n", "green" if is_calm else "bold red")
     yield Piece(wrapped(ticket.title, "  "), "dim")
+    if verified.proposal:
+        proposed = f"severity {verified.proposal.severity} proposed: {verified.proposal.why}"
+        yield Piece(wrapped(proposed, "  "), "yellow")
+    elif verified.is_manifest:
+        yield Piece(wrapped("manifest: production calls meet it", "  "), "yellow")
     for asked in verified.asked:
         yield from _claim(asked)
     yield Piece("\n")

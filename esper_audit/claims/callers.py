@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+import msgspec
+
 from esper_audit.address import Address
 from esper_audit.claim import Claim, Reply, cannot_tell, stale
 from esper_audit.claim_count import Count, Tally, elsewhere, judged, shown
@@ -79,7 +81,16 @@ class CallersClaim(Claim, frozen=True, kw_only=True, tag="callers"):
         possible = sum(caller.passing in (kind, Passing.MAY_FORWARD) for caller in counted)
         chosen = [caller for caller in counted if caller.passing is kind] or counted
         tally = Tally(sure, possible - sure, unread)
-        return judged(tally, wanted, said + self._passing(counted), shown(c.place for c in chosen))
+        said += self._passing(counted)
+        reply = judged(tally, wanted, said, shown(c.place for c in chosen))
+        return msgspec.structs.replace(reply, hits=self._hits(counted))
+
+    def _hits(self, counted: Sequence[Caller]) -> int | None:
+        """Return how many production calls leave the argument out; None where any more may do so."""
+        omit = sum(caller.passing is Passing.OMITS for caller in counted)
+        unclear = any(caller.passing is Passing.MAY_FORWARD for caller in counted)
+        is_told = self.among is Role.PRODUCTION and (omit or not unclear)
+        return omit if is_told else None
 
     def _passing(self, counted: Sequence[Caller]) -> str:
         omit = sum(caller.passing is Passing.OMITS for caller in counted)

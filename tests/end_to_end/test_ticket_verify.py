@@ -200,11 +200,11 @@ def test_json_says_the_same(tree: Path) -> None:
         ),
         ("  at: blend.blend\n", "", "claims[0].at: is missing", 11),
         ("  at: blend.blend", "  at: 'blend blend'", "claims[0].at: Expected an address:", 15),
-        ("- id: C2", "- id: C1", "C1 stands twice; give each claim an id of its own", 1),
+        ("- id: C2", "- id: C1", "claims: `claims`: C1 stands twice; give each claim", 10),
         (
             "  expect: refuted",
             "  expect: false",
-            "claims[1].expect: Expected `str`, got `bool`",
+            "claims[1].expect: Expected `str | null`, got `bool`",
             23,
         ),
     ],
@@ -237,7 +237,7 @@ def test_a_run_asks_claims_and_shows_them_on_the_pages(tree: Path) -> None:
     assert "| `C2` | The estimate of the ticket is right. | `formula` | **refuted** |" in page
     assert "| 64 | 2,128 | 2,112 | +16 |" in page
     audit = (tree / "reports" / "audit.md").read_text()
-    assert "| [T-OPEN](tickets/T-OPEN.md) | open | 1 holds, 1 refuted | as expected |" in audit
+    assert "| [T-OPEN](tickets/T-OPEN.md) | open | P3 | 1 holds, 1 refuted | as expected |" in audit
     before = {path: path.read_bytes() for path in tree.rglob("*") if path.is_file()}
     assert run(tree, "run").status == 0
     assert run(tree, "report").status == 0
@@ -265,3 +265,32 @@ def test_an_accepted_ticket_keeps_its_finding_quiet_only_while_its_claims_hold(t
     write(tree, {"blend.py": BLEND.replace("# the vendor's host has no Protocol", "# ours")})
     done = run(tree, "run")
     assert (done.status, "0 accepted" in done.out) == (1, True)
+
+
+CALLERS = """\
+- id: C3
+  sentence: Every caller passes seed_input.
+  kind: callers
+  of: blend.blend
+  argument: seed_input
+  omitting: 0
+"""
+
+
+@pytest.mark.parametrize(
+    ("call", "said"),
+    [
+        ("blend(1, 2, 3)", "severity P4 proposed: latent: no production call meets it"),
+        ("blend(1, 2)", "manifest: production calls meet it"),
+        ("blend(*rows)", "P3 open"),
+    ],
+    ids=["latent", "manifest", "not known"],
+)
+def test_a_defect_that_no_caller_meets_is_latent(tree: Path, call: str, said: str) -> None:
+    claims = CALLERS.replace("0", "at most 9")
+    write(tree, {"use.py": f"from blend import blend\n\n\ndef use(rows):\n    return {call}\n"})
+    write(tree, {"tickets/T-OPEN.yaml": ticket("T-OPEN", "open", OPEN + claims)})
+    done = run(tree, "ticket", "verify", "T-OPEN")
+    assert done.status == 0, done.out
+    assert said in done.out
+    assert ("proposed" in done.out) == ("proposed" in said)

@@ -65,6 +65,8 @@ def _json(verified: list[Verified], status: int) -> str:
                 "id": one.ticket.id,
                 "status": one.ticket.status,
                 "standing": one.standing,
+                "proposed_severity": one.proposal,
+                "manifest": one.is_manifest,
                 "claims": [
                     {
                         "claim": asked.claim,
