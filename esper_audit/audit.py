@@ -5,6 +5,7 @@ from __future__ import annotations
 import msgspec
 
 from esper_audit.finding import Finding, NotAnalysed, Suppressed
+from esper_audit.verdict import Record
 
 CLEAN, FINDINGS, COULD_NOT_RUN, NOT_ALL_ANALYSED = 0, 1, 2, 3
 
@@ -23,7 +24,8 @@ class Audit(msgspec.Struct, frozen=True):
     `checks` are the ids of those that were on anywhere, `off` of those that were not; `hidden` counts
     the findings that `--since` left out because they were there before; `checked` says which checks
     looked at which file; `files_read` (or looked for)
-    and `directories_listed` are absolute: with the same in them a run says the same.
+    and `directories_listed` are absolute: with the same in them a run says the same. `records` are
+    what the probes came to.
     """
 
     root: str
@@ -39,6 +41,7 @@ class Audit(msgspec.Struct, frozen=True):
     checked: dict[str, frozenset[str]] = {}
     files_read: list[str] = []
     directories_listed: list[str] = []
+    records: list[Record] = []
 
     def checks_on(self, path: str) -> frozenset[str]:
         """Return the checks that looked at a file; none for a file that this run did not see."""

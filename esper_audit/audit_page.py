@@ -12,6 +12,8 @@ from esper_audit.contract import Contract
 from esper_audit.finding import Finding, Location, Suppressed
 from esper_audit.handbook import Handbook
 from esper_audit.markdown import cell, code, count, listed
+from esper_audit.probe_sheets import ProbeSheet
+from esper_audit.probes_section import probe_verdict, probes_section
 from esper_audit.ticket import Ticket
 
 
@@ -39,6 +41,7 @@ def audit_page(
         "tickets": sorted(tickets.values(), key=lambda t: (t.severity, t.status, t.id)),
         "authorised": [_authorised(suppressed) for suppressed in audit.suppressed],
         "not_looked_at": _not_looked_at(audit, handbook),
+        "probes": probes_section(audit),
         "folders": _folders(audit),
     }
 
@@ -55,12 +58,15 @@ def _summary(audit: Audit) -> str:
 
 
 def _row(contract: Contract, audit: Audit, handbook: Handbook) -> Row:
-    checks = sorted(c.id for c in handbook.checks.values() if c.contract == contract.id)
+    of_it = [check for check in handbook.checks.values() if check.contract == contract.id]
+    probes = sorted(check.id for check in of_it if issubclass(check, ProbeSheet))
+    rules = sorted(check.id for check in of_it if not issubclass(check, ProbeSheet))
+    checks = [*rules, *probes]
     return Row(
         contract=contract.id,
         statement=cell(contract.statement),
-        rule=_rule_verdict(contract, checks, audit),
-        probe="not looked at",
+        rule=_rule_verdict(contract, rules, audit),
+        probe=probe_verdict(contract.id, probes, audit),
         why=contract.why,
         checks=listed([f"[{check}](rules.md#{check})" for check in checks])
         if checks
@@ -102,8 +108,15 @@ def _finding(finding: Finding, by_identity: Mapping[str, Ticket]) -> dict[str, s
         "ticket": link,
         "check": f"[{finding.check}](rules.md#{finding.check})",
         "where": _where(finding.location),
-        "message": cell(finding.message),
+        "message": cell(finding.message) + _evidence(finding),
     }
+
+
+def _evidence(finding: Finding) -> str:
+    if not finding.probed:
+        return ""
+    units = listed([code(evidence.unit) for evidence in finding.probed])
+    return f" ({finding.standing} by {units})"
 
 
 def _where(at: Location) -> str:
@@ -125,7 +138,9 @@ def _not_looked_at(audit: Audit, handbook: Handbook) -> list[str]:
     lines = [cell(problem.sentence()) for problem in audit.not_analysed]
     lines += [f"check {code(check)} is off" for check in audit.off]
     lines += [f"{code(pattern)} is excluded by configuration" for pattern in handbook.excluded]
-    return [*lines, "No probe has run."]
+    if not audit.records:
+        lines.append("No probe has run.")
+    return lines or ["Everything was."]
 
 
 def _folders(audit: Audit) -> list[dict[str, object]]:

@@ -54,6 +54,28 @@ class RolePaths(Table, frozen=True, kw_only=True):
     example: list[str] = msgspec.field(default_factory=lambda: list(DEFAULT_ROLES["example"]))
 
 
+class Expect(Table, frozen=True, kw_only=True):
+    """A promise that is known to be broken: by which detector (the record's `code`) and why.
+
+    Strict: another code is a failure, and a promise that holds again is one too.
+    """
+
+    probe: Text
+    subject: Text
+    code: Text
+    reason: Text
+    state: str = "*"
+    until: Date | None = None
+
+
+class Probing(Table, frozen=True, kw_only=True):
+    """What a probe may use: wall-clock seconds, memory in MiB, and processes at a time (0 chooses)."""
+
+    seconds: Annotated[float, msgspec.Meta(gt=0)] = 60.0
+    memory: Annotated[int, msgspec.Meta(ge=1024)] = 3072
+    workers: Annotated[int, msgspec.Meta(ge=0)] = 0
+
+
 class Config(Table, frozen=True, kw_only=True):
     """Everything that `[tool.esper-audit]` can hold; the defaults are what an unconfigured tree gets."""
 
@@ -68,6 +90,9 @@ class Config(Table, frozen=True, kw_only=True):
     templates: str = ""
     per_path: list[PerPath] = []
     allow: list[Allow] = []
+    subjects: list[Text] = []
+    expect: list[Expect] = []
+    probing: Probing = Probing()
     rules: dict[str, dict[str, Any]] = {}
     roles: RolePaths = RolePaths()
 
@@ -140,6 +165,8 @@ def _table_at(kind: type[msgspec.Struct], at: str) -> type[msgspec.Struct]:
         "per-path": PerPath,
         "allow": Allow,
         "roles": RolePaths,
+        "expect": Expect,
+        "probing": Probing,
     }
     return nested.get(at.strip(".").split("[")[0], kind)
 

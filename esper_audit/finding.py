@@ -68,6 +68,30 @@ class Edit(msgspec.Struct, frozen=True):
     description: str
 
 
+class Standing(enum.StrEnum):
+    """What the evidence for a finding is worth.
+
+    `suspected`: a rule says so, and no probe was asked. `confirmed`, `refuted`: a rule says so, and a
+    probe of the same contract at that place agrees, or does not. `measured`: a probe says so alone.
+    """
+
+    SUSPECTED = "suspected"
+    CONFIRMED = "confirmed"
+    REFUTED = "refuted"
+    MEASURED = "measured"
+
+
+class ProbeEvidence(msgspec.Struct, frozen=True):
+    """What a probe read: verdict and detector in words, a table with a row of headings, Python that shows it again."""
+
+    unit: str
+    verdict: str
+    code: str
+    message: str
+    table: tuple[tuple[str | int | float | bool, ...], ...] = ()
+    reproducer: str = ""
+
+
 class Finding(msgspec.Struct, frozen=True):
     """One place where a contract is broken, with what a reader needs to judge it."""
 
@@ -82,6 +106,8 @@ class Finding(msgspec.Struct, frozen=True):
     excerpt: str
     excerpt_line: int
     edit: Edit | None = None
+    standing: Standing = Standing.SUSPECTED
+    probed: tuple[ProbeEvidence, ...] = ()
 
     @property
     def order(self) -> tuple[Location, str, str]:

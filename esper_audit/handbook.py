@@ -8,6 +8,7 @@ from functools import cached_property
 from esper_audit.config import Project
 from esper_audit.contract import Contract, load_contracts
 from esper_audit.errors import ContractError
+from esper_audit.probe_sheets import probe_sheets
 from esper_audit.rule import Check
 from esper_audit.selection import known_checks
 
@@ -20,7 +21,11 @@ class Handbook:
 
     @cached_property
     def checks(self) -> Mapping[str, type[Check]]:
-        """Every check by id."""
+        """Every check by id, probes included."""
+        return {**self._read_from_source, **probe_sheets()}
+
+    @cached_property
+    def _read_from_source(self) -> Mapping[str, type[Check]]:
         return known_checks(self._project)
 
     @property
@@ -33,7 +38,7 @@ class Handbook:
         """Every contract by id; a check that names one that is not there is a ContractError."""
         own = self._project.config.contracts
         contracts = load_contracts(self._project.resolve(own) if own else "")
-        for check in self.checks.values():
+        for check in self._read_from_source.values():
             if check.contract not in contracts:
                 raise ContractError(
                     f"check {check.id} names contract '{check.contract}', which is in no contracts file"

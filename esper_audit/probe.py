@@ -10,7 +10,6 @@ A unit is one promise of one subject in one state. Units depend on nothing but t
 from __future__ import annotations
 
 import importlib
-import os
 import platform
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -23,9 +22,10 @@ import msgspec
 
 from esper_audit.finding import Severity
 from esper_audit.measurement import Judgement, Limits, Reading, judge
+from esper_audit.probe_sheets import probe_modules
 from esper_audit.quotation import quoted
 from esper_audit.rule import FAILURES, Check, Options
-from esper_audit.subject import ExpectedFailure, Promise, Subject, SubjectError, names_of
+from esper_audit.subject import Promise, Subject, SubjectError, names_of
 from esper_audit.subject_file import load_subjects
 from esper_audit.verdict import Plain, Record, Verdict
 
@@ -74,7 +74,6 @@ class Unit:
     state: str
     probe: Probe[Any]
     prerequisites: tuple[str, ...]
-    expected: ExpectedFailure | None = None
 
     @property
     def id(self) -> str:
@@ -90,14 +89,11 @@ def unit_id(probe: str, subject: Subject, state: str) -> str:
 @cache
 def discover_probes() -> dict[str, type[Probe[Any]]]:
     """Return every probe by its id: each file in `probes/` holds one."""
-    shelf = os.path.join(os.path.dirname(__file__), "probes")
-    files = sorted(os.listdir(shelf))
-    names = [f.removesuffix(".py") for f in files if f.endswith(".py") and f != "__init__.py"]
     found: dict[str, type[Probe[Any]]] = {}
-    for name in names:
-        module = importlib.import_module(f"esper_audit.probes.{name}")
+    for name in probe_modules():
+        module = importlib.import_module(name)
         classes = [v for v in vars(module).values() if isinstance(v, type) and issubclass(v, Probe)]
-        found |= {probe.id: probe for probe in classes if probe.__module__ == module.__name__}
+        found |= {probe.id: probe for probe in classes if probe.__module__ == name}
     return found
 
 
@@ -108,10 +104,11 @@ def units(subjects: Sequence[Subject], probes: Sequence[str] | None = None) -> l
     found: dict[str, Unit] = {}
     for subject in subjects:
         kept = [(promise, _probe_of(promise, subject)) for promise in subject.promises]
+        _refuse_twice(subject)
         promised = [(promise, probe) for promise, probe in kept if probe.id in chosen]
         for state, (promise, probe) in product(subject.states, promised):
             if state in (promise.in_states or subject.states):
-                _add(found, subject, state, probe, promise.expected)
+                _add(found, subject, state, probe)
     return list(found.values())
 
 
@@ -136,8 +133,7 @@ def measured(unit: Unit) -> Record:
     except FAILURES as error:
         said = f"{type(error).__name__}: {quoted(str(error))}"
         return _record(unit, Judgement(Verdict.NO_VERDICT, "raised", said, (), {}), ())
-    judgement = _as_expected(unit.expected, judge(readings, unit.probe.allowed()))
-    return _record(unit, judgement, readings)
+    return _record(unit, judge(readings, unit.probe.allowed()), readings)
 
 
 def blocked(unit: Unit, verdicts: Mapping[str, Verdict]) -> Record | None:
@@ -192,6 +188,19 @@ def _prerequisites_of_all() -> set[str]:
     return {name for probe in discover_probes().values() for name in probe.requires}
 
 
+def _refuse_twice(subject: Subject) -> None:
+    """Raise where two promises ask for one unit: only one of them would be kept."""
+    asked: set[tuple[str, str]] = set()
+    for promise in subject.promises:
+        for state in promise.in_states or subject.states:
+            if (promise.probe, state) in asked:
+                raise SubjectError(
+                    f"{subject.source or 'subject'} {subject.name!r} promises {promise.probe!r} twice "
+                    f"in state {state!r}; say it once, or declare another subject"
+                )
+            asked.add((promise.probe, state))
+
+
 def _probe_of(kept: Promise, subject: Subject) -> Probe[Any]:
     """Return the probe that a promise asks for, with its parameters, or say what does not fit."""
     where = f"{subject.source or 'subject'} {subject.name!r} promises {kept.probe!r}"
@@ -213,38 +222,21 @@ def _probe_of(kept: Promise, subject: Subject) -> Probe[Any]:
         raise SubjectError(f"{where} with parameters {dict(kept.parameters)}: {error}") from error
 
 
-def _add(
-    found: dict[str, Unit],
-    subject: Subject,
-    state: str,
-    probe: Probe[Any],
-    expected: ExpectedFailure | None,
-) -> None:
+def _add(found: dict[str, Unit], subject: Subject, state: str, probe: Probe[Any]) -> None:
     """Put a unit behind its prerequisites; those that do not take the subject are passed over."""
     before: list[str] = []
     pending = list(probe.requires)
     while pending:
         required = discover_probes()[pending.pop(0)]
         if isinstance(subject, required.takes):
-            _add(found, subject, state, required(), None)
-            before.append(unit_id(required.id, subject, state))
+            prerequisite = unit_id(required.id, subject, state)
+            if prerequisite not in found:
+                _add(found, subject, state, required())
+            before.append(prerequisite)
         else:
             pending.extend(required.requires)
-    unit = Unit(subject, state, probe, tuple(before), expected)
-    if unit.id not in found or expected is not None:
-        found[unit.id] = unit
-
-
-def _as_expected(expected: ExpectedFailure | None, judgement: Judgement) -> Judgement:
-    if expected is None:
-        return judgement
-    if judgement.verdict is Verdict.PASS:
-        said = f"holds, though it was expected not to: {expected.reason}; drop the expectation"
-        return msgspec.structs.replace(judgement, verdict=Verdict.UNEXPECTED_PASS, message=said)
-    if judgement.verdict is Verdict.FAIL and judgement.code == expected.code:
-        said = f"{judgement.message}; expected: {expected.reason}"
-        return msgspec.structs.replace(judgement, verdict=Verdict.EXPECTED_FAIL, message=said)
-    return judgement
+    unit = Unit(subject, state, probe, tuple(before))
+    found[unit.id] = unit
 
 
 def _record(unit: Unit, judgement: Judgement, readings: Sequence[Reading]) -> Record:

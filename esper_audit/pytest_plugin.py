@@ -1,13 +1,21 @@
-"""The pytest door: `pytest --esper-audit` adds an item for every check that is on, failing with its findings."""
+"""The pytest door: `pytest --esper-audit` adds an item a check, and an item a contract, subject and state.
+
+For a test module of one's own, in one's own process:
+
+    @promises("tests/my_subjects.py:subjects")
+    def test_a_promise_is_kept(promised: Promised) -> None:
+        promised.check()
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import date
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+
+from esper_audit.pytest_item import DESELECTED, AuditItem, ContractBroken
 
 if TYPE_CHECKING:
     from esper_audit.audit import Audit
@@ -30,8 +38,25 @@ def pytest_collection_modifyitems(
 ) -> None:
     """Append the items of the audit, so that `-k`, `--lf` and `-n` see them as any other."""
     if config.getoption("--esper-audit"):
-        collector = Contracts.from_parent(session, name="esper-audit", path=config.rootpath)
-        items.extend(item for item in collector.collect() if isinstance(item, pytest.Item))
+        from esper_audit.pytest_promises import Promises
+
+        for kind in (Contracts, Promises):
+            collector = kind.from_parent(session, name="esper-audit", path=config.rootpath)
+            items.extend(item for item in collector.collect() if isinstance(item, pytest.Item))
+
+
+def pytest_deselected(items: Sequence[pytest.Item]) -> None:
+    """Remember what `-k` and its like left out: that was asked for, and is not lost."""
+    for item in items:
+        item.config.stash.setdefault(DESELECTED, set()).add(item.name)
+
+
+def promises(source: str, probes: Sequence[str] | None = None) -> pytest.MarkDecorator:
+    """Return the mark that gives a test function a `promised` for every unit of a subjects file."""
+    from esper_audit.pytest_promises import promised_by
+
+    params = [pytest.param(one, id=one.unit.id) for one in promised_by(source, probes)]
+    return pytest.mark.parametrize("promised", params)
 
 
 def audit_of(config: pytest.Config) -> Audit:
@@ -58,24 +83,6 @@ class Contracts(pytest.Collector):
         for check in sorted(selection.base):
             yield CheckItem.from_parent(self, name=check)
         yield EverythingLookedAt.from_parent(self, name="everything-looked-at")
-
-
-class ContractBroken(Exception):
-    """Carries findings from an item to its report."""
-
-
-class AuditItem(pytest.Item):
-    """An item that fails with sentences, not with a traceback."""
-
-    def repr_failure(
-        self, excinfo: pytest.ExceptionInfo[BaseException], style: object = None
-    ) -> str:
-        """Return the findings, or the error that kept the audit from running."""
-        return str(excinfo.value)
-
-    def reportinfo(self) -> tuple[Path, None, str]:
-        """Return what the item is called in reports."""
-        return self.path, None, f"esper-audit: {self.name}"
 
 
 class CheckItem(AuditItem):

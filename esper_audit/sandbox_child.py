@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import faulthandler
-import hashlib
 import importlib
-import importlib.util
 import os
 import sys
 import sysconfig
@@ -18,6 +16,7 @@ from typing import NoReturn, TextIO, TypeVar
 
 import msgspec
 
+from esper_audit.python_file import import_file
 from esper_audit.sandbox_frames import LENGTH_BYTES, MAX_VERDICT_BYTES, framed, write_all
 from esper_audit.sandbox_limits import allow_report, impose
 from esper_audit.sandbox_outcome import (
@@ -103,24 +102,7 @@ def _load_function(address: str) -> Callable[..., object]:
 
 def load_module(origin: str) -> ModuleType:
     """Import a module by name, or a file by its path (`.py`), once."""
-    if not origin.endswith(".py"):
-        return importlib.import_module(origin)
-    path = os.path.abspath(origin)
-    stem = os.path.splitext(os.path.basename(path))[0]
-    name = f"{stem}_{hashlib.sha256(path.encode()).hexdigest()[:12]}"
-    if name in sys.modules:
-        return sys.modules[name]
-    specification = importlib.util.spec_from_file_location(name, path)
-    if specification is None or specification.loader is None:
-        raise ImportError(f"{path}: no loader for this kind of file")
-    module = importlib.util.module_from_spec(specification)
-    sys.modules[name] = module
-    try:
-        specification.loader.exec_module(module)
-    except BaseException:
-        del sys.modules[name]
-        raise
-    return module
+    return import_file(origin) if origin.endswith(".py") else importlib.import_module(origin)
 
 
 def redirect(output: int) -> None:

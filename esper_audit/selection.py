@@ -8,6 +8,7 @@ from typing import Any
 
 from esper_audit.config import PerPath, Project, rule_settings, strict
 from esper_audit.errors import ConfigError, UsageError
+from esper_audit.probe_sheets import probe_sheets
 from esper_audit.rule import Check, Rule
 from esper_audit.shelf import discover
 from esper_audit.suggestion import did_you_mean
@@ -73,6 +74,8 @@ class Selection:
         for check in (*select, *ignore):
             if check != ALL and check not in self.checks:
                 where = f"{self.where}: " if error is ConfigError else ""
+                if check in probe_sheets():
+                    raise error(f"{where}{check} is a probe: `esper-audit probe` runs it")
                 hint = did_you_mean(check, self.checks)
                 raise error(f"{where}no check is called '{check}'{hint}")
 
@@ -83,7 +86,7 @@ def known_rules(project: Project) -> dict[str, type[Rule]]:
 
 
 def known_checks(project: Project) -> dict[str, type[Check]]:
-    """Return everything that can produce findings, by id."""
+    """Return everything that `check` runs, by id."""
     return {**known_rules(project), **SUPPRESSION_CHECKS}
 
 

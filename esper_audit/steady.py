@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import random
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+import numpy as np
 import torch
 
 SEED = 0
@@ -13,17 +15,27 @@ SEED = 0
 
 @contextmanager
 def steady(seed: int = SEED) -> Iterator[None]:
-    """Use one thread and a random stream of its own inside the block, and leave both as they were.
+    """Use one thread and random streams of its own inside the block, and leave all as they were.
 
     One, because with two a forward of 0.1 ms takes up to 130 ms on a shared machine, and sums come
     out in another order. What a subject warns of is no verdict, and does not stop a probe.
     """
     threads = torch.get_num_threads()
+    python, numpy = random.getstate(), np.random.get_state()  # a subject may draw from either
     torch.set_num_threads(1)
     try:
         with torch.random.fork_rng(devices=[]), warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            torch.manual_seed(seed)
+            begin_streams(seed)
             yield
     finally:
         torch.set_num_threads(threads)
+        random.setstate(python)
+        np.random.set_state(numpy)
+
+
+def begin_streams(seed: int) -> None:
+    """Start every random stream that a module may draw from at a seed."""
+    torch.manual_seed(seed)
+    random.seed(seed)
+    np.random.seed(seed)

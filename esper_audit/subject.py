@@ -27,17 +27,6 @@ class SubjectError(EsperAuditError):
 
 
 @dataclass(frozen=True)
-class ExpectedFailure:
-    """A promise that is known to be broken: why, and by which detector (the record's `code`).
-
-    Strict: another code is a failure, and a promise that holds again is an unexpected pass.
-    """
-
-    code: str
-    reason: str
-
-
-@dataclass(frozen=True)
 class Promise:
     """That a probe's contract holds of a subject; `parameters` are those of the probe, checked.
 
@@ -48,18 +37,11 @@ class Promise:
     version: int = 1
     parameters: Mapping[str, PlainValue] = field(default_factory=dict)
     in_states: tuple[str, ...] = ()
-    expected: ExpectedFailure | None = None
 
 
-def promise(
-    probe: str,
-    *,
-    in_states: tuple[str, ...] = (),
-    expected: ExpectedFailure | None = None,
-    **parameters: PlainValue,
-) -> Promise:
+def promise(probe: str, *, in_states: tuple[str, ...] = (), **parameters: PlainValue) -> Promise:
     """Return the promise that `probe` finds its contract kept, in version 1 of the probe."""
-    return Promise(probe, 1, parameters, in_states, expected)
+    return Promise(probe, 1, parameters, in_states)
 
 
 @dataclass(frozen=True)
@@ -94,13 +76,16 @@ class Subject:
     """A live thing under a name. `build` is a factory: each call makes another one.
 
     `states` are reached from birth through the subject's public interface: each is a function that is
-    given what was built. `source` is the file and function it came from, set when it is loaded.
+    given what was built. `about` is the class or function whose promise it is, where that is not what
+    `build` makes: findings point there. `source` is the file and function it came from, set when it is
+    loaded.
     """
 
     name: str
     build: Callable[..., Any]
     promises: Sequence[Promise] = ()
     states: Mapping[str, State] = field(default_factory=lambda: {BIRTH: as_born})
+    about: Callable[..., object] | None = None
     source: str = ""
 
     def arguments(self) -> tuple[int, ...]:
@@ -109,9 +94,9 @@ class Subject:
 
     def at(self, state: str, *arguments: int, seed: int = 0) -> Any:
         """Return a new one in a state, built from a random seed; its width is the first declared."""
-        import torch
+        from esper_audit.steady import begin_streams
 
-        torch.manual_seed(seed)
+        begin_streams(seed)
         built = self.build(*(arguments or self.arguments()))
         self.states[state](built)
         return built

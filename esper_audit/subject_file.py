@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 import importlib
-import importlib.util
 import os
-import sys
 from collections.abc import Callable
 from dataclasses import replace
 from types import ModuleType
 
+from esper_audit.python_file import import_file
 from esper_audit.subject import Subject, SubjectError, names_of
-
-SUBJECT_FILES = "esper_audit.subject_files"
 
 
 def load_subjects(source: str) -> list[Subject]:
@@ -35,26 +32,9 @@ def subject_of(source: str, name: str) -> Subject:
 
 
 def _from_file(path: str, source: str) -> ModuleType:
-    """Import a file as itself, with its own directory searched for its neighbours."""
     if not os.path.isfile(path):
         raise SubjectError(f"subjects {source!r}: no such file as {path}; name a Python file")
-    name = f"{SUBJECT_FILES}.{os.path.abspath(path)}"
-    if name in sys.modules:
-        return sys.modules[name]
-    spec = importlib.util.spec_from_file_location(name, path)
-    if spec is None or spec.loader is None:
-        raise SubjectError(f"subjects {source!r}: {path} is not a Python file")
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[name] = module  # dataclasses look their annotations up there
-    sys.path.insert(0, os.path.dirname(os.path.abspath(path)))
-    try:
-        spec.loader.exec_module(module)
-    except BaseException:
-        del sys.modules[name]
-        raise
-    finally:
-        sys.path.remove(os.path.dirname(os.path.abspath(path)))
-    return module
+    return import_file(path)
 
 
 def _function(module: ModuleType, name: str, source: str) -> Callable[[], list[Subject]]:

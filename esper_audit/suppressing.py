@@ -80,6 +80,8 @@ class UnusedSuppression(Check):
     severity = Severity.P4
 
 
+ALLOW = "allow"
+
 SUPPRESSION_CHECKS: dict[str, type[Check]] = {
     check.id: check for check in (ExpiredSuppression, InvalidSuppression, UnusedSuppression)
 }
@@ -260,20 +262,20 @@ def idle_exceptions(
         what = f"`{entry.check}` at `{entry.path}` ({entry.reason})"
         if entry.until and entry.until < today:
             message = f"this exception expired on {entry.until}: {what}"
-            found.append(_about_entry(project, position, ExpiredSuppression, message))
+            found.append(about_entry(project, ALLOW, position, ExpiredSuppression, message))
         elif position not in used and covered:
             message = f"this exception authorises nothing: {what}"
-            found.append(_about_entry(project, position, UnusedSuppression, message))
+            found.append(about_entry(project, ALLOW, position, UnusedSuppression, message))
     return with_identity(found)
 
 
-def _about_entry(
-    project: Project, position: int, check: type[Check], message: str
+def about_entry(
+    project: Project, table: str, position: int, check: type[Check], message: str
 ) -> tuple[Finding, str]:
-    """Return a finding at the place of the n-th `[[...allow]]` of the configuration file."""
+    """Return a finding at the place of the n-th `[[...table]]` of the configuration file."""
     with open(project.file, encoding="utf-8") as file:
         lines = file.read().splitlines()
-    headers = [i for i, line in enumerate(lines, 1) if line.strip().endswith("allow]]")]
+    headers = [i for i, line in enumerate(lines, 1) if line.strip().endswith(f"{table}]]")]
     line = headers[position] if position < len(headers) else 1
     text = lines[line - 1]
     location = Location(

@@ -34,11 +34,21 @@ class Number(msgspec.Struct, frozen=True):
     held: bool
 
 
+class Place(msgspec.Struct, frozen=True, order=True):
+    """A class or function in a file: path, first and last line, dotted symbol."""
+
+    path: str
+    line: int
+    end_line: int
+    symbol: str
+
+
 class Record(msgspec.Struct, frozen=True, kw_only=True):
     """What one unit came to: a subject in a state under a probe.
 
     `code` names the detector that decided, or what kept the probe from deciding. `witness` is where
-    the deciding number was read. `reproducer` is Python that runs when pasted.
+    the deciding number was read. `reproducer` is Python that runs when pasted. `places` are where the
+    subject is defined: the class of what is built, then the factory; known only to sandboxed runs.
     """
 
     unit: str
@@ -56,3 +66,4 @@ class Record(msgspec.Struct, frozen=True, kw_only=True):
     table: tuple[tuple[Plain, ...], ...] = ()
     reproducer: str = ""
     versions: dict[str, str] = {}
+    places: tuple[Place, ...] = ()

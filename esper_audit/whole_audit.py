@@ -1,4 +1,4 @@
-"""The order of a whole audit: check, tickets, reports; apart from `pipeline.py` because `check` needs none of it."""
+"""The order of a whole audit: check, probe, tickets, reports; `check` alone needs none of it, so it is apart."""
 
 from __future__ import annotations
 
@@ -11,6 +11,8 @@ from esper_audit.config import Project
 from esper_audit.handbook import Handbook
 from esper_audit.inquiry import Inquiry
 from esper_audit.pipeline import Progress, Request, check
+from esper_audit.probe_audit import joined
+from esper_audit.probing import Wanted
 from esper_audit.report import Reports
 from esper_audit.ticket import Ticket
 from esper_audit.ticket_states import ACCEPTED
@@ -29,9 +31,20 @@ class Run(msgspec.Struct, frozen=True):
     changed: list[str]
 
 
-def run(project: Project, request: Request, progress: Progress | None = None) -> Run:
-    """Audit a project: check, bring the tickets up to date, ask their claims, write the reports."""
-    everything = check(project, msgspec.structs.replace(request, baseline=False), progress)
+class Watched(msgspec.Struct, frozen=True):
+    """Whom to tell how far it is: of the files checked, and of the units probed."""
+
+    files: Progress | None = None
+    units: Progress | None = None
+
+
+UNWATCHED = Watched()
+
+
+def run(project: Project, request: Request, watched: Watched = UNWATCHED) -> Run:
+    """Audit a project: check, probe, bring the tickets up to date, ask their claims, write the reports."""
+    checked = check(project, msgspec.structs.replace(request, baseline=False), watched.files)
+    everything = joined(checked, project, Wanted(today=request.today), watched.units)
     handbook = Handbook(project)
     store = TicketStore(project.resolve(project.config.tickets))
     with locked(store.directory):

@@ -15,7 +15,7 @@ from esper_audit.markdown import count
 from esper_audit.pipeline import Request
 from esper_audit.ticket_states import ACTIVE
 from esper_audit.verification import FAILING, MEANING, Standing
-from esper_audit.whole_audit import Run, run
+from esper_audit.whole_audit import Run, Watched, run
 
 # An active ticket that could be closed is good news.
 FAILING_RUN = FAILING - {Standing.PROPOSED_FOR_CLOSING}
@@ -27,7 +27,7 @@ FAILING_RUN = FAILING - {Standing.PROPOSED_FOR_CLOSING}
 )
 @click.option("--no-cache", is_flag=True, help="Look at every file afresh.")
 def command(config_file: str | None, *, no_cache: bool) -> None:
-    """Audit the project: check its source, write its tickets and reports, say what is new.
+    """Audit the project: check its source, probe its subjects, write its tickets and reports, say what is new.
 
     Exit status: 0 nothing new; 1 findings that had no ticket, or only a resolved one, or a ticket
     whose claims say otherwise than it does; 2 could not run; 3 something was not looked at. A claim
@@ -36,8 +36,8 @@ def command(config_file: str | None, *, no_cache: bool) -> None:
     today = date.today().isoformat()  # noqa: DTZ011  # the day of whoever reads the ticket
     project = find_project([], config_file)
     request = Request(cache=not no_cache, today=today)
-    with progress_bar() as progress:
-        done = run(project, request, progress)
+    with progress_bar("files", "units") as (files, units):
+        done = run(project, request, Watched(files, units))
     click.echo(_summary(done.audit))
     click.echo(_tickets(done))
     for line in _claims(done):

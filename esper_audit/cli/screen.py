@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import importlib
 import os
 import sys
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 
+from esper_audit.audit import Audit
+from esper_audit.config import Project
+from esper_audit.handbook import Handbook
 from esper_audit.outputs.text import Piece
 from esper_audit.pipeline import Progress
 
@@ -29,15 +33,28 @@ def paint(pieces: Iterable[Piece]) -> str:
     return capture.get()
 
 
+def rendered(audit: Audit, project: Project, style: str) -> str:
+    """Return an audit in one of the output formats, painted where a person reads it."""
+    handbook = Handbook(project)
+    output = importlib.import_module(f"esper_audit.outputs.{style}")
+    if style == "text" and is_terminal():
+        return paint(output.pieces(audit, handbook))
+    said: str = output.render(audit, handbook)
+    return said
+
+
 @contextmanager
-def progress_bar() -> Iterator[Progress | None]:
-    """Show how many files are done, on standard error and only if that is a terminal."""
+def progress_bar(*counted: str) -> Iterator[tuple[Progress | None, ...]]:
+    """Show how many of each are done, on standard error and only if that is a terminal."""
     if not sys.stderr.isatty():
-        yield None
+        yield (None,) * len(counted)
         return
     from rich.console import Console
     from rich.progress import Progress as Bar
+    from rich.progress import TaskID
+
+    def shown(task: TaskID) -> Progress:
+        return lambda done, of: bar.update(task, completed=done, total=of)
 
     with Bar(console=Console(stderr=True), transient=True) as bar:
-        task = bar.add_task("files", total=None)
-        yield lambda done, of: bar.update(task, completed=done, total=of)
+        yield tuple(shown(bar.add_task(what, total=None)) for what in counted)

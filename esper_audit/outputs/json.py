@@ -21,6 +21,7 @@ def render(audit: Audit, handbook: Handbook) -> str:
         "findings": audit.findings,
         "suppressed": audit.suppressed,
         "ticketed": audit.ticketed,
+        "probes": audit.records,
         "not_analysed": audit.not_analysed,
         "hidden_by_since": audit.hidden,
         "excluded_by_configuration": audit.excluded,

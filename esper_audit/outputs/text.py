@@ -8,8 +8,10 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 from esper_audit.audit import Audit
-from esper_audit.finding import Finding
+from esper_audit.finding import Finding, Standing
 from esper_audit.handbook import Handbook
+from esper_audit.tally import is_bad, tally, told, undecided
+from esper_audit.verdict import Verdict
 
 CONTROL_PICTURES = {code: 0x2400 + code for code in range(0x20) if chr(code) not in "\t\n"}
 CONTROL_PICTURES |= {0x7F: 0x2421, **dict.fromkeys(range(0x80, 0xA0), 0xFFFD)}
@@ -35,6 +37,7 @@ def pieces(audit: Audit, handbook: Handbook) -> Iterator[Piece]:
     for finding in audit.findings:
         yield from map(_harmless, _frame(finding))
     yield from _contracts(audit, handbook)
+    yield from _probes(audit)
     yield from map(_harmless, _not_analysed(audit))
     yield from _summary(audit)
 
@@ -60,7 +63,19 @@ def _frame(finding: Finding) -> Iterator[Piece]:
     if finding.edit is not None:
         how = "--fix" if finding.edit.safe else "--unsafe-fixes"
         yield Piece(wrapped(f"fix ({how}): {finding.edit.description}", "  "), "green")
+    yield from _evidence(finding)
     yield Piece("\n")
+
+
+def _evidence(finding: Finding) -> Iterator[Piece]:
+    """Say what probes read here, and show the Python that reads the first of it again."""
+    for evidence in finding.probed:
+        said = f"{finding.standing}: {evidence.unit} {evidence.verdict}, {evidence.message}"
+        yield Piece(wrapped(said, "  ", "  "), "magenta")
+    reproducer = next((e.reproducer for e in finding.probed if e.reproducer), "")
+    if reproducer and finding.standing is not Standing.REFUTED:
+        yield Piece("  shown again by\n", "dim")
+        yield Piece(textwrap.indent(reproducer.rstrip("\n"), "    ") + "\n", "dim")
 
 
 def wrapped(text: str, indent: str, further: str = "") -> str:
@@ -97,6 +112,18 @@ def _contracts(audit: Audit, handbook: Handbook) -> Iterator[Piece]:
     yield Piece("\n")
 
 
+def _probes(audit: Audit) -> Iterator[Piece]:
+    tallies = tally(audit.records)
+    if not tallies:
+        return
+    yield Piece("Probes\n", "bold")
+    for probe, counts in tallies.items():
+        yield Piece(f"  {probe:<24}{told(counts)}\n", "red" if is_bad(counts) else "")
+    for record in undecided(audit.records):
+        yield Piece(wrapped(f"{record.verdict}: {record.unit}: {record.message}", "  ", "  "))
+    yield Piece("\n")
+
+
 def _not_analysed(audit: Audit) -> Iterator[Piece]:
     if not audit.not_analysed:
         return
@@ -112,9 +139,11 @@ def _summary(audit: Audit) -> Iterator[Piece]:
         counted = ", ".join(
             f"{count} {severity}" for severity, count in sorted(by_severity.items())
         )
+        yield Piece(f"{_count(len(audit.findings), 'finding')} ({counted})", "bold")
         files = len({finding.location.path for finding in audit.findings})
-        yield Piece(f"{_count(len(audit.findings), 'finding')} ({counted}) in {files} of ", "bold")
-        yield Piece(_count(audit.files, "file"), "bold")
+        yield Piece(f" in {files} of {_count(audit.files, 'file')}" if audit.files else "", "bold")
+    elif audit.records and not audit.files:
+        yield Piece("No findings", "bold")
     elif audit.files:
         yield Piece(f"No findings in {_count(audit.files, 'file')}", "bold")
     else:
@@ -129,6 +158,11 @@ def _summary(audit: Audit) -> Iterator[Piece]:
         yield Piece(f", {_count(len(audit.excluded), 'file')} excluded by configuration")
     if audit.not_analysed:
         yield Piece(f", {len(audit.not_analysed)} NOT LOOKED AT", "bold red")
+    if audit.records:
+        made = [r for r in audit.records if r.verdict is not Verdict.NOT_APPLICABLE]
+        subjects = len({record.subject for record in made})
+        yield Piece(f"; {_count(len(made), 'unit')} of {_count(subjects, 'subject')} probed\n")
+        return
     yield Piece(f"; {_count(len(audit.checks), 'check')} on")
     yield Piece(f", {len(audit.off)} off\n" if audit.off else "\n")
 

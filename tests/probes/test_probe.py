@@ -56,16 +56,6 @@ def test_a_failure_blocks_what_depends_on_it_instead_of_cascading() -> None:
     assert records[-1].code == "reproducible[raising@birth]"
 
 
-def test_an_expected_failure_is_one_by_its_code_only() -> None:
-    assert record_of("known").verdict is Verdict.EXPECTED_FAIL
-    assert "bidirectional on purpose" in record_of("known").message
-    assert record_of("known-for-another-reason").verdict is Verdict.FAIL
-
-
-def test_an_expectation_that_holds_again_is_an_unexpected_pass() -> None:
-    assert record_of("repaired").verdict is Verdict.UNEXPECTED_PASS
-
-
 def test_a_probe_that_raises_is_no_verdict_and_never_a_pass() -> None:
     def fails_when_doubled(dim: int) -> nn.Module:
         module = nn.Linear(dim, dim)

@@ -6,6 +6,7 @@ import itertools
 import random
 from collections.abc import Iterator
 
+import numpy as np
 from subjects.cases import Case, broken, sound
 from torch import Tensor, nn
 
@@ -13,6 +14,7 @@ from esper_audit.inputs import sequences
 from esper_audit.subject import Module, promise
 
 COUNTER = itertools.count()
+SYSTEM = random.SystemRandom()
 
 
 class Scaled(nn.Module):
@@ -27,7 +29,9 @@ class Scaled(nn.Module):
 def cases() -> Iterator[Case]:
     yield sound(_module("linear", lambda dim: nn.Linear(dim, dim)))
     yield sound(_module("dropout", lambda _dim: nn.Dropout(0.5)))
-    yield broken(_module("python-random", lambda _dim: Scaled(random.random())), "differs")
+    yield sound(_module("python-random", lambda _dim: Scaled(random.random())))
+    yield sound(_module("numpy-random", lambda _dim: Scaled(float(np.random.rand()))))
+    yield broken(_module("system-random", lambda _dim: Scaled(SYSTEM.random())), "differs")
     yield broken(_module("counter", lambda _dim: Scaled(next(COUNTER))), "differs")
 
 

@@ -1,0 +1,63 @@
+"""What the probes say of themselves, read from their source: known without torch, for lists and reports."""
+
+from __future__ import annotations
+
+import ast
+import os
+
+from esper_audit.finding import Category, Severity
+from esper_audit.rule import Check
+
+SHELF = os.path.join(os.path.dirname(__file__), "probes")
+
+
+class ProbeSheet(Check):
+    """A probe as a check with a contract and a documentation; it cannot be run."""
+
+
+def probe_modules() -> list[str]:
+    """Return the modules of the shelf, by dotted name."""
+    files = sorted(os.listdir(SHELF))
+    names = [f.removesuffix(".py") for f in files if f.endswith(".py") and f != "__init__.py"]
+    return [f"esper_audit.probes.{name}" for name in names]
+
+
+def probe_sheets() -> dict[str, type[Check]]:
+    """Return every probe by its id, which is the name of its file, with dashes."""
+    return {sheet.id: sheet for sheet in map(_sheet, probe_modules())}
+
+
+def _sheet(module: str) -> type[Check]:
+    name = module.rpartition(".")[2]
+    with open(os.path.join(SHELF, f"{name}.py"), encoding="utf-8") as file:
+        tree = ast.parse(file.read())
+    probe = next(node for node in tree.body if _is_probe(node))
+    assert isinstance(probe, ast.ClassDef)
+    said = {
+        node.targets[0].id: node.value
+        for node in probe.body
+        if isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name)
+    }
+    return type(
+        probe.name,
+        (ProbeSheet,),
+        {
+            "__doc__": ast.get_docstring(probe),
+            "__module__": module,
+            "contract": ast.literal_eval(said["contract"]),
+            "category": Category[_member(said["category"])],
+            "severity": Severity[_member(said["severity"])],
+        },
+    )
+
+
+def _is_probe(node: ast.stmt) -> bool:
+    return isinstance(node, ast.ClassDef) and any(
+        isinstance(base, ast.Subscript) and ast.unparse(base.value) == "Probe"
+        for base in node.bases
+    )
+
+
+def _member(value: ast.expr) -> str:
+    assert isinstance(value, ast.Attribute)
+    return value.attr

@@ -1,0 +1,249 @@
+"""`esper-audit probe` and what stands behind it: the sandbox keeps accidents apart, findings point at the culprit."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import msgspec
+import pytest
+from audits import TODAY, command, write
+from probes.probed_project import CONFIGURATION, EXPECT, SUBJECTS, project
+
+from esper_audit import probe_audit
+from esper_audit.audit import Audit
+from esper_audit.config import find_project
+from esper_audit.finding import Standing
+from esper_audit.pipeline import Request
+from esper_audit.probing import Wanted, probe
+from esper_audit.verdict import Record, Verdict
+from esper_audit.whole_audit import run
+
+LEAKING = "causality[leaking@birth]"
+
+
+def probed(root: Path, *subjects: str, start: str = "fork", today: str = TODAY) -> Audit:
+    wanted = Wanted(subjects=list(subjects), workers=2, today=today)
+    wanted = msgspec.structs.replace(wanted, start=start)
+    return probe_audit.probe(find_project([str(root)]), wanted)
+
+
+def verdicts(records: list[Record]) -> dict[str, Verdict]:
+    return {r.unit: r.verdict for r in records if r.verdict is not Verdict.NOT_APPLICABLE}
+
+
+@pytest.fixture(scope="module")
+def sound_and_leaking(tmp_path_factory: pytest.TempPathFactory) -> Audit:
+    return probed(project(tmp_path_factory.mktemp("project")))
+
+
+def test_every_promise_has_a_verdict_and_what_is_not_promised_says_so(
+    sound_and_leaking: Audit,
+) -> None:
+    found = verdicts(sound_and_leaking.records)
+    assert found["causality[sound@birth]"] is Verdict.PASS
+    assert found[LEAKING] is Verdict.FAIL
+    assert {v for u, v in found.items() if u != LEAKING} == {Verdict.PASS}
+    others = [r for r in sound_and_leaking.records if r.verdict is Verdict.NOT_APPLICABLE]
+    assert {"no such promise"} < {r.message for r in others}
+
+
+def test_a_failure_is_one_finding_at_the_class_that_fails(sound_and_leaking: Audit) -> None:
+    (finding,) = sound_and_leaking.findings
+    assert (finding.location.path, finding.location.symbol) == ("library.py", "Leaking")
+    assert finding.excerpt.startswith("class Leaking(nn.Module):")
+    assert (finding.check, finding.contract) == ("causality", "causal-mask")
+    assert finding.standing is Standing.MEASURED
+    assert [evidence.unit for evidence in finding.probed] == [LEAKING]
+    assert sound_and_leaking.exit_status == 1
+
+
+def test_the_sandbox_can_start_processes_afresh(tmp_path: Path, sound_and_leaking: Audit) -> None:
+    spawned = probed(project(tmp_path), "leaking", start="spawn")
+    assert verdicts(spawned.records)[LEAKING] is Verdict.FAIL
+    (finding,) = spawned.findings
+    assert finding == sound_and_leaking.findings[0]
+
+
+def test_a_subject_that_dies_hangs_or_leaves_costs_itself_alone(tmp_path: Path) -> None:
+    configuration = (
+        '[tool.esper-audit]\nsubjects = ["contracts/subjects.py:hostile"]\n'
+        "[tool.esper-audit.probing]\nseconds = 2\n"
+    )
+    audit = probed(project(tmp_path, configuration))
+    records = {r.unit: r for r in audit.records}
+    for name, code in (("dies", "killed"), ("hangs", "timeout"), ("leaves", "exited")):
+        built = records[f"build[{name}@birth]"]
+        assert (built.verdict, built.code) == (Verdict.NO_VERDICT, code)
+        assert records[f"causality[{name}@birth]"].verdict is Verdict.BLOCKED_BY
+    for name in ("before", "after"):
+        assert records[f"eval-determinism[{name}@birth]"].verdict is Verdict.PASS
+    assert {n.check for n in audit.not_analysed} == {"build"}
+    assert len(audit.not_analysed) == 3
+    assert audit.exit_status == 3
+
+
+def test_a_subjects_file_that_cannot_be_imported_is_not_looked_at(tmp_path: Path) -> None:
+    project(tmp_path)
+    (tmp_path / "pyproject.toml").write_text(
+        '[tool.esper-audit]\nsubjects = ["contracts/broken.py:subjects", '
+        '"contracts/subjects.py:subjects"]\n'
+    )
+    write(tmp_path, {"contracts/broken.py": "import os\nos._exit(0)\n"})
+    audit = probed(tmp_path)
+    (missed,) = audit.not_analysed
+    assert missed.path == "contracts/broken.py"
+    assert "ended with status 0 and without a verdict" in missed.reason
+    assert verdicts(audit.records)[LEAKING] is Verdict.FAIL
+    assert audit.exit_status == 3
+
+
+def test_a_promise_that_makes_no_unit_is_not_looked_at(tmp_path: Path) -> None:
+    audit = probed(project(tmp_path), "contracts/subjects.py:nothing_to_run")
+    (missed,) = audit.not_analysed
+    assert missed.reason == "causality[stateless] is promised, and there is nothing to run"
+
+
+def test_an_expected_failure_is_one_by_its_code_only(tmp_path: Path) -> None:
+    audit = probed(project(tmp_path, CONFIGURATION + EXPECT))
+    assert verdicts(audit.records)[LEAKING] is Verdict.EXPECTED_FAIL
+    assert (audit.findings, audit.exit_status) == ([], 0)
+    other = EXPECT.replace('"altered"', '"prefix"')
+    audit = probed(project(tmp_path, CONFIGURATION + other))
+    assert verdicts(audit.records)[LEAKING] is Verdict.FAIL
+    assert audit.exit_status == 1
+
+
+def test_an_expectation_that_is_not_needed_any_more_is_a_finding(tmp_path: Path) -> None:
+    outlived = EXPECT.replace('"leaking"', '"sound"')
+    audit = probed(project(tmp_path, CONFIGURATION + outlived))
+    assert verdicts(audit.records)["causality[sound@birth]"] is Verdict.UNEXPECTED_PASS
+    stale = [f for f in audit.findings if f.check == "unused-suppression"]
+    assert ["the promise is kept" in f.message for f in stale] == [True]
+    assert stale[0].location.path == "pyproject.toml"
+    assert stale[0].excerpt == "[[tool.esper-audit.expect]]"
+
+
+def test_an_expectation_of_nothing_and_an_expired_one_are_findings(tmp_path: Path) -> None:
+    nobody = EXPECT.replace('"leaking"', '"nobody"')
+    past = EXPECT + 'until = "2026-01-01"\n'
+    audit = probed(project(tmp_path, CONFIGURATION + nobody + past))
+    found = {f.check: f.message for f in audit.findings}
+    assert "speaks of no promise that is made" in found["unused-suppression"]
+    assert "expired on 2026-01-01" in found["expired-suppression"]
+    assert verdicts(audit.records)[LEAKING] is Verdict.FAIL
+
+
+SUSPECTS = """
+
+class CausalBlock(Leaking):
+    def forward(self, x):
+        q, k, v = self.project(x).chunk(3, dim=-1)
+        return F.scaled_dot_product_attention(q, k, v)
+
+
+class CausalOneByOne(Leaking):
+    def forward(self, x):
+        q, k, v = self.project(x).unsqueeze(2).chunk(3, dim=-1)
+        return F.scaled_dot_product_attention(q, k, v).squeeze(2)
+
+
+class CausalUnasked(CausalBlock):
+    def forward(self, x):
+        q, k, v = self.project(x).chunk(3, dim=-1)
+        return F.scaled_dot_product_attention(q, k, v)
+"""
+
+
+def test_rule_and_probe_make_one_finding_with_two_kinds_of_evidence(tmp_path: Path) -> None:
+    subjects = SUBJECTS.replace("Leaking, Sound", "CausalBlock, CausalOneByOne")
+    subjects = subjects.replace('"sound", Sound', '"one-by-one", CausalOneByOne')
+    subjects = subjects.replace('"leaking", Leaking', '"block", CausalBlock')
+    root = project(tmp_path, subjects=subjects.partition("def dies")[0])
+    write(root, {"library.py": (root / "library.py").read_text() + SUSPECTS})
+    done = run(find_project([str(root)]), Request(today=TODAY, cache=False))
+    found = {f.location.symbol: f for f in done.audit.findings}
+    assert {f.check for f in found.values()} == {"attention-without-causal-mask"}
+    assert found["CausalBlock.forward"].standing is Standing.CONFIRMED
+    assert found["CausalOneByOne.forward"].standing is Standing.REFUTED
+    assert found["CausalUnasked.forward"].standing is Standing.SUSPECTED
+    page = (root / "reports/audit.md").read_text()
+    assert "confirmed by `causality[block@birth]`" in page
+    assert "**broken**: 1 of [2](#probes)" in page
+
+
+def test_the_command_says_what_failed_where_and_how_to_see_it_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(project(tmp_path))
+    ran = command("probe")
+    assert ran.status == 1
+    assert ran.out.startswith("library.py:9:1 P0 causality in Leaking\n")
+    assert "  causality               1 pass, 1 FAIL\n" in ran.out
+    assert "subject = subject_of('contracts/subjects.py:subjects', 'leaking')" in ran.out
+    assert max(map(len, ran.out.splitlines())) <= 120
+    assert command("probe", "sound").status == 0
+    assert command("probe", "--probe", "eval-determinism").status == 0
+
+
+def test_a_reproducer_runs_when_pasted_in_the_root_of_the_project(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    audit = probed(project(tmp_path))
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.syspath_prepend(str(tmp_path))
+    exec(audit.findings[0].probed[0].reproducer, {})
+    assert float(capsys.readouterr().out.split()[1]) > 0.0
+
+
+@pytest.mark.parametrize("style", ["json", "sarif", "github"])
+def test_other_formats_carry_the_finding(
+    style: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(project(tmp_path))
+    ran = command("probe", "--format", style)
+    assert ran.status == 1
+    assert "library.py" in ran.out
+    if style == "json":
+        content = json.loads(ran.out)
+        assert content["findings"][0]["probed"][0]["unit"] == LEAKING
+        assert LEAKING in {record["unit"] for record in content["probes"]}
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (("nobody",), "no subject is called 'nobody'"),
+        (("--probe", "telepathy"), "no probe is called 'telepathy'"),
+        (("--probe", "causalty"), "did you mean 'causality'?"),
+    ],
+)
+def test_a_name_that_is_nobodys_is_an_error_with_a_suggestion(
+    arguments: tuple[str, ...], said: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(project(tmp_path))
+    ran = command("probe", *arguments)
+    assert ran.status == 2
+    assert said in ran.err
+
+
+def test_without_subjects_the_command_says_how_to_name_some(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(project(tmp_path, "[tool.esper-audit]\n"))
+    ran = command("probe")
+    assert ran.status == 2
+    assert 'subjects = ["path/to/file.py:function"]' in ran.err
+
+
+def test_a_probe_is_not_selected_by_check(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(project(tmp_path))
+    ran = command("check", "--select", "causality")
+    assert ran.status == 2
+    assert "causality is a probe: `esper-audit probe` runs it" in ran.err
+
+
+def test_results_are_the_same_with_any_number_of_workers(tmp_path: Path) -> None:
+    root = find_project([str(project(tmp_path))])
+    one, two = (probe(root, Wanted(workers=n, today=TODAY)).records for n in (1, 2))
+    assert one == two
