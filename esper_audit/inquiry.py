@@ -23,6 +23,7 @@ from esper_audit.claim import (
     stale,
 )
 from esper_audit.config import Project
+from esper_audit.expectation import as_expected
 from esper_audit.finding import Finding, NotAnalysed
 from esper_audit.index import Index, open_index
 from esper_audit.pipeline import Request, check, discover
@@ -32,6 +33,7 @@ from esper_audit.sandbox import TORCH, Sandbox, SandboxError
 from esper_audit.sandbox_outcome import GIBIBYTE, Job, Limits, Outcome, Returned
 from esper_audit.selection import known_checks
 from esper_audit.source import Source, parse, read
+from esper_audit.verdict import Record
 
 Result = TypeVar("Result", bound=msgspec.Struct)
 SUBJECT_LIMITS = Limits(seconds=120)
@@ -111,14 +113,26 @@ class Inquiry:
 
     def subject_job(self, function: str, source: str, arguments: Mapping[str, Any]) -> Job | Reply:
         """Return a job that asks subjects, from the file that the claim or the configuration names."""
-        if not source:
-            return cannot_tell("no file of subjects is named; give `subjects: path.py:function`")
-        place, _, name = source.rpartition(":")
-        if place.endswith(".py"):
-            if not os.path.isfile(os.path.join(self.root, place)):
-                return stale(f"there is no file of subjects {place}")
-            source = f"{os.path.join(self.root, place)}:{name}"
-        return self.job(function, {"source": source, **arguments})
+        configured = self._project.config.subjects
+        if not source and len(configured) != 1:
+            told = f"the configuration names {len(configured)}" if configured else "none is named"
+            return cannot_tell(f"of which file of subjects? {told}; give `subjects: path.py:name`")
+        source = source or configured[0]
+        place = source.rpartition(":")[0]
+        if place.endswith(".py") and not os.path.isfile(os.path.join(self.root, place)):
+            return stale(f"there is no file of subjects {place}")
+        return self.job(function, {"root": self.root, "source": source, **arguments})
+
+    def record_of(self, unit: str, source: str) -> Record | None:
+        """Return what a unit of the configured subjects just came to, if this audit probed."""
+        if source and source not in self._project.config.subjects:
+            return None
+        records = (record for audit in self._audits for record in audit.records)
+        return next((record for record in records if record.unit == unit), None)
+
+    def as_expected(self, record: Record) -> Record:
+        """Return a record in the light of the failures that the configuration expects."""
+        return as_expected(record, self._project.config.expect, self._today)
 
     def result(self, job: Job, kind: type[Result]) -> Result | Reply:
         """Return what a job returned, or the reply that says why it returned nothing."""

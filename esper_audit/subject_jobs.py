@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +15,7 @@ from esper_audit.rule import FAILURES
 from esper_audit.subject import Blueprint, Module, Subject
 from esper_audit.subject_file import load_subjects
 from esper_audit.suggestion import did_you_mean
+from esper_audit.verdict import Record
 
 if TYPE_CHECKING:
     from torch import nn
@@ -27,21 +29,28 @@ class Table(msgspec.Struct, frozen=True):
 
 
 class Probed(msgspec.Struct, frozen=True):
-    """What became of a unit: its verdict in words; or, where nothing promises it, what is absent."""
+    """What became of a unit; or, where nothing promises it, what is absent."""
 
-    verdict: str = ""
-    message: str = ""
+    record: Record | None = None
     absent: str = ""
 
 
 def tabulate(
-    source: str, subject: str, formulas: list[str], points: list[dict[str, Number]]
+    source: str,
+    subject: str,
+    formulas: list[str],
+    points: list[dict[str, Number]],
+    root: str = "",
 ) -> dict[str, Any]:
-    """Evaluate formulas that ask a subject, or none, at points; a job for the sandbox."""
+    """Evaluate formulas that ask a subject, or none, at points; a job for the sandbox.
+
+    `source` is relative to `root`, where the subjects' files look for theirs.
+    """
     names = points[0].keys() if points else ()
     read = [Formula(text, names, QUANTITIES) for text in formulas]
     if not subject:
         return _plain(Table(tabulated(read, points)))
+    os.chdir(root)
     subjects = {one.name: one for one in load_subjects(source)}
     if subject not in subjects:
         return _plain(Table(absent=f"no subject {subject!r}{did_you_mean(subject, subjects)}"))
@@ -63,16 +72,16 @@ def tabulate(
     return _plain(Table(tabulated(read, points, quantity)))
 
 
-def probe(source: str, unit: str) -> dict[str, Any]:
+def probe(root: str, source: str, unit: str) -> dict[str, Any]:
     """Run one unit of the probes, if it is promised; a job for the sandbox."""
     from esper_audit.probe import measured, units
 
+    os.chdir(root)
     subjects = [subject for subject in load_subjects(source) if f"[{subject.name}@" in unit]
     promised = {candidate.id: candidate for candidate in units(subjects)}
     if unit not in promised:
         return _plain(Probed(absent=f"nothing promises {unit}{did_you_mean(unit, promised)}"))
-    record = measured(promised[unit])
-    return _plain(Probed(record.verdict, record.message))
+    return _plain(Probed(measured(promised[unit])))
 
 
 def _plain(result: Table | Probed) -> dict[str, Any]:

@@ -170,7 +170,7 @@ CASES: dict[str, tuple[str, str, dict[str, Any]]] = {
     ),
     "no file named": (
         "cannot-tell",
-        "no file of subjects is named",
+        "of which file of subjects? none is named",
         value("parameters(1)", equals=1, subjects=""),
     ),
     "no width": ("cannot-tell", "one width is wanted", value("parameters(0)", equals=1)),
@@ -242,6 +242,36 @@ def told(tmp_path_factory: pytest.TempPathFactory) -> Mapping[str, Reply]:
 def test_a_question_is_answered_with_its_evidence(told, label: str) -> None:
     answer, words, _ = CASES[label]
     assert (told[label].answer, words in told[label].evidence) == (answer, True), told[label]
+
+
+def test_the_configuration_may_name_the_subjects_and_what_is_expected_of_them(
+    tmp_path: Path,
+) -> None:
+    expected = """
+subjects = ["subjects.py:subjects"]
+
+[[expect]]
+probe = "causality"
+subject = "ahead"
+code = "altered"
+reason = "known since May"
+"""
+    queries = {
+        "count": value("parameters(16)", equals=144, subjects=""),
+        "leaks": probe("causality[ahead@birth]", outcome="expected-fail", subjects=""),
+    }
+    files = {"subjects.py": SUBJECTS, "esper-audit.toml": expected}
+    told = replies(tmp_path, files, queries)
+    assert told["count"].answer == "holds"
+    assert (told["leaks"].answer, "known since May" in told["leaks"].evidence) == ("holds", True)
+
+
+def test_of_two_files_of_subjects_the_claim_has_to_name_one(tmp_path: Path) -> None:
+    both = 'subjects = ["subjects.py:subjects", "more.py:subjects"]\n'
+    files = {"subjects.py": SUBJECTS, "more.py": SUBJECTS, "esper-audit.toml": both}
+    queries = {"count": value("parameters(16)", equals=144, subjects="")}
+    told = replies(tmp_path, files, queries)["count"]
+    assert (told.answer, "the configuration names 2" in told.evidence) == ("cannot-tell", True)
 
 
 def test_a_refuted_formula_comes_with_the_table_of_differences(told) -> None:
