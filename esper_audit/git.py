@@ -66,6 +66,14 @@ def commits_of(root: str, path: str) -> list[str]:
     return _git(root, "log", "--follow", "--format=%H", "--", path).split()
 
 
+def user_name(root: str) -> str:
+    """Return the name that commits here are signed with, empty if there is none."""
+    try:
+        return _git(root, "config", "user.name").strip()
+    except GitError:
+        return ""
+
+
 def _changes(diff: str) -> list[tuple[str, str]]:
     """Read `git diff --raw -z`: pairs of present path and old object name."""
     fields = diff.split("\0")

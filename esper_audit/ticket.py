@@ -19,13 +19,21 @@ from esper_audit.ticket_parts import (
     Extra,
     FixOption,
     Related,
+    Relation,
     Resolution,
     Review,
     Step,
     Text,
     TicketLocation,
 )
-from esper_audit.ticket_states import MOVES, NEEDS_EVIDENCE, Status
+from esper_audit.ticket_states import (
+    ACTIVE,
+    MOVES,
+    NEEDS_EVIDENCE,
+    STATUS_OF,
+    ResolutionKind,
+    Status,
+)
 
 
 class Ticket(
@@ -81,18 +89,49 @@ class Ticket(
         is_own = self.proposed_severity not in (None, self.severity)
         return is_own and not self.severity_reason.strip()
 
+    def lacking(self, after: Status) -> str:
+        """Return what a person has still to show for a ticket to be in a state, empty for nothing."""
+        if after in ACTIVE:
+            return ""
+        kinds = [kind for kind, status in STATUS_OF.items() if status is after]
+        end = self.resolution
+        if end is None or end.kind not in kinds:
+            return f"a resolution with evidence ({' or '.join(kinds)})"
+        by_commit = end.kind is ResolutionKind.FIXED
+        if not (end.evidence.strip() or (by_commit and end.commits)):
+            return "evidence or a commit" if by_commit else "evidence"
+        is_linked = any(other.relation is Relation.DUPLICATE for other in self.related)
+        if after is Status.DUPLICATE and not is_linked:
+            return "the ticket of which it is a duplicate, in `related`"
+        return ""
+
     def moved(self, after: Status, *, date: Date, by: str, why: str) -> Ticket:
         """Return the ticket with another status and a line of history.
 
         Raises TicketError for a move that the table does not allow, and for one to not-a-bug,
-        wont-fix or duplicate without a resolution that has evidence.
+        wont-fix or duplicate without a resolution that shows it.
         """
         if after not in MOVES[self.status]:
             allowed = ", ".join(sorted(MOVES[self.status]))
             raise TicketError(
                 f"{self.id}: cannot go from {self.status} to {after}; allowed: {allowed}"
             )
-        if after in NEEDS_EVIDENCE and not (self.resolution and self.resolution.evidence.strip()):
-            raise TicketError(f"{self.id}: {after} needs a resolution with evidence")
+        lacking = self.lacking(after) if after in NEEDS_EVIDENCE else ""
+        if lacking:
+            raise TicketError(f"{self.id}: {after} needs {lacking}")
         change = Change(date=date, by=by, before=self.status, after=after, why=why)
         return msgspec.structs.replace(self, status=after, history=[*self.history, change])
+
+    def resolved(self, end: Resolution, *, date: Date, by: str, why: str) -> Ticket:
+        """Return the ticket as a person resolved it; raises TicketError where that is not shown."""
+        ticket = msgspec.structs.replace(self, resolution=end)
+        after = STATUS_OF[end.kind]
+        lacking = ticket.lacking(after)
+        if lacking:
+            raise TicketError(f"{self.id}: {end.kind} needs {lacking}")
+        return ticket.moved(after, date=date, by=by, why=why)
+
+    def rated(self, after: Severity, *, date: Date, by: str, why: str) -> Ticket:
+        """Return the ticket with another severity and a line of history."""
+        change = Change(date=date, by=by, before=self.severity, after=after, why=why)
+        return msgspec.structs.replace(self, severity=after, history=[*self.history, change])

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import difflib
+
 import msgspec
 
-from esper_audit.finding import Finding
+from esper_audit.finding import Edit, Finding
 from esper_audit.ticket import Ticket
 from esper_audit.ticket_parts import Change, Evidence, FixOption, TicketLocation
 from esper_audit.ticket_states import Status
 
 ID_DIGITS = 8
+DIFF_HEADER = 3  # two names of files and a range of lines, which move
 
 
 def refreshed(ticket: Ticket, finding: Finding) -> Ticket:
@@ -61,8 +64,23 @@ def _fixes(ticket: Ticket, finding: Finding) -> list[FixOption]:
     by_hand = [option for option in ticket.fix if not option.diff]
     if finding.edit is None:
         return by_hand
-    edit = finding.edit
+    how = "--fix" if finding.edit.safe else "--unsafe-fixes"
+    text = f"The rule's own fixer does it: `esper-audit check {finding.location.path} {how}`."
     offered = FixOption(
-        option=edit.description, text="Offered by the rule's own fixer.", diff=edit.text
+        option=finding.edit.description, text=text, diff=_diff(finding, finding.edit)
     )
     return [offered, *by_hand]
+
+
+def _diff(finding: Finding, edit: Edit) -> str:
+    """Return the lines of the evidence that the edit takes out and puts in, or only what it puts in
+    where the evidence does not show all of its place.
+    """
+    before = finding.excerpt.split("\n")
+    first, last = edit.line - finding.excerpt_line, edit.end_line - finding.excerpt_line
+    if first < 0 or last >= len(before):
+        return edit.text
+    head, tail = before[first][: edit.column - 1], before[last][edit.end_column - 1 :]
+    after = [*before[:first], *(head + edit.text + tail).split("\n"), *before[last + 1 :]]
+    compared = difflib.unified_diff(before, after, n=1, lineterm="")
+    return "\n".join(line.rstrip() for line in list(compared)[DIFF_HEADER:])

@@ -21,9 +21,8 @@ from esper_audit.yaml_reading import Value, compose, line_of, value_of
 
 Key: TypeAlias = "str | int"
 REFUSED = re.compile(r"(?P<what>.*?)(?: - at `\$(?P<where>[^`]*)`)?", re.DOTALL)
-NAMED_KEY = re.compile(
-    r"^(claim [^:]*: )?`(?P<key>\w+)`: "
-)  # what a record itself refuses names its key
+# What a record itself refuses begins with the key that is wrong.
+NAMED_KEY = re.compile(r"^(claim [^:]*: )?`(?P<key>\w+)`: ")
 TAG = "kind"
 STEP = re.compile(r"\.(\w+)|\[(\d+)\]")
 FIELD = re.compile(r"Object (?P<how>missing required|contains unknown) field `(?P<name>[^`]*)`")
@@ -104,54 +103,68 @@ def _written(path: Sequence[Key]) -> str:
 def _line(root: yaml.Node | None, path: Sequence[Key]) -> int:
     node, line = root, 1
     for step in path:
-        found: yaml.Node | None = None
-        if isinstance(step, int) and isinstance(node, yaml.SequenceNode):
-            found = node.value[step]
-            line = line_of(node.value[step])
-        elif isinstance(node, yaml.MappingNode):
-            for key, value in node.value:
-                if key.value == step:
-                    found, line = value, line_of(key)
-        if found is None:
+        parts = _parts(node)
+        if step not in parts:
             break
-        node = found
+        line, node = parts[step]
     return line
 
 
+def _parts(node: yaml.Node | None) -> dict[Key, tuple[int, yaml.Node]]:
+    """Return the entries or items of a node, each with its line."""
+    if isinstance(node, yaml.SequenceNode):
+        return {number: (line_of(item), item) for number, item in enumerate(node.value)}
+    if isinstance(node, yaml.MappingNode):
+        return {key.value: (line_of(key), value) for key, value in node.value}
+    return {}
+
+
 def _keys_at(path: Sequence[Key], root: yaml.Node | None) -> list[str]:
-    kind = _type_at(path, root)
-    if not isinstance(kind, inspect.StructType):
-        return []
-    return [*([TAG] if kind.tag else []), *(field.encode_name for field in kind.fields)]
+    kinds = [kind for kind in _types_at(path, root) if isinstance(kind, inspect.StructType)]
+    keys = [TAG] if any(kind.tag for kind in kinds) else []
+    return [*keys, *(field.encode_name for kind in kinds for field in kind.fields)]
 
 
 def _words_at(path: Sequence[Key], root: yaml.Node | None) -> list[str]:
-    kind = _type_at(path, root)
-    return [str(word.value) for word in kind.cls] if isinstance(kind, inspect.EnumType) else []
+    kinds = [kind for kind in _types_at(path, root) if isinstance(kind, inspect.EnumType)]
+    return [str(word.value) for kind in kinds for word in kind.cls]
 
 
-def _type_at(path: Sequence[Key], root: yaml.Node | None) -> inspect.Type:
-    """Return what the record wants at a path; of several kinds, the one that the text says it is."""
-    kind: inspect.Type = inspect.type_info(Ticket)
-    value = value_of(root)
+def _types_at(path: Sequence[Key], root: yaml.Node | None) -> list[inspect.Type]:
+    """Return what the record may hold at a path: several types where it leaves a choice."""
+    kinds, value = _choices(inspect.type_info(Ticket), None), value_of(root)
     for step in path:
-        if isinstance(kind, inspect.ListType) and isinstance(value, list) and isinstance(step, int):
-            kind, value = kind.item_type, value[step]
-        elif isinstance(kind, inspect.StructType) and isinstance(value, dict):
-            fields = (field.type for field in kind.fields if field.encode_name == step)
-            kind, value = next(fields, inspect.AnyType()), value.get(str(step))
-        kind = _chosen(kind, value)
-    return kind
+        value = _value_at(value, step)
+        kinds = [
+            choice
+            for kind in kinds
+            for part in _part(kind, step)
+            for choice in _choices(part, value)
+        ]
+    return kinds
 
 
-def _chosen(kind: inspect.Type, value: Value) -> inspect.Type:
-    """Return the one of several types that a value is meant to be: None is meant by nobody."""
+def _value_at(value: Value, step: Key) -> Value:
+    if isinstance(value, list) and isinstance(step, int):
+        return value[step]
+    return value.get(str(step)) if isinstance(value, dict) else None
+
+
+def _choices(kind: inspect.Type, value: Value) -> list[inspect.Type]:
+    """Return the types that a value may have; where it says of which kind it is, that one."""
     if not isinstance(kind, inspect.UnionType):
-        return kind
-    types = [one for one in kind.types if not isinstance(one, inspect.NoneType)]
+        return [kind]
     said = value.get(TAG) if isinstance(value, dict) else None
-    tagged = (one for one in types if isinstance(one, inspect.StructType) and one.tag == said)
-    return next(tagged, types[0])
+    meant = [one for one in kind.types if isinstance(one, inspect.StructType) and one.tag == said]
+    return list(meant) if said is not None and meant else list(kind.types)
+
+
+def _part(kind: inspect.Type, step: Key) -> list[inspect.Type]:
+    if isinstance(kind, inspect.ListType) and isinstance(step, int):
+        return [kind.item_type]
+    if isinstance(kind, inspect.StructType):
+        return [field.type for field in kind.fields if field.encode_name == step]
+    return []
 
 
 def _regex(annotated: object) -> str:

@@ -145,7 +145,8 @@ def _option(fix: FixOption, letters: Iterator[str]) -> Iterator[str]:
     if fix.text:
         yield fix.text.strip("\n")
     if fix.diff:
-        yield fenced(fix.diff, "python")
+        is_diff = all(line[:1] in ("+", "-", " ", "") for line in fix.diff.split("\n"))
+        yield fenced(fix.diff, "diff" if is_diff else "python")
 
 
 def _box(step: Step) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import enum
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 import msgspec
 
@@ -129,6 +129,17 @@ def verify(tickets: Iterable[Ticket], inquiry: Inquiry) -> list[Verified]:
     verified = [_verified(ticket, inquiry) for ticket in asking]
     inquiry.close()
     return verified
+
+
+def with_answers(verified: Iterable[Verified], known: Mapping[str, Ticket]) -> dict[str, Ticket]:
+    """Return tickets with what their claims answered; one that somebody took away meanwhile stays away."""
+    answers = {one.ticket.id: one.answers for one in verified}
+    return {
+        ticket_id: msgspec.structs.replace(ticket, answers=answers[ticket_id])
+        if ticket_id in answers
+        else ticket
+        for ticket_id, ticket in known.items()
+    }
 
 
 def exit_status(verified: Iterable[Verified]) -> int:

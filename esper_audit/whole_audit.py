@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping
 import msgspec
 
 from esper_audit.audit import Audit, Ticketed
+from esper_audit.bookkeeping import keep_books, save_all
 from esper_audit.config import Project
 from esper_audit.handbook import Handbook
 from esper_audit.inquiry import Inquiry
@@ -17,18 +18,20 @@ from esper_audit.report import Reports
 from esper_audit.ticket import Ticket
 from esper_audit.ticket_states import ACCEPTED
 from esper_audit.ticket_store import TicketStore
-from esper_audit.ticketing import Sync, sync
-from esper_audit.verification import Verified, verify
-from esper_audit.writing import locked
+from esper_audit.ticketing import Sync
+from esper_audit.verification import Verified, verify, with_answers
 
 
 class Run(msgspec.Struct, frozen=True):
-    """What a whole audit did: its findings, its tickets, what claims answered, the files it changed."""
+    """What a whole audit did: its findings, its tickets, what claims answered, the files it changed,
+    and what is wrong between the tickets.
+    """
 
     audit: Audit
     sync: Sync
     verified: list[Verified]
     changed: list[str]
+    problems: list[str]
 
 
 class Watched(msgspec.Struct, frozen=True):
@@ -41,49 +44,32 @@ class Watched(msgspec.Struct, frozen=True):
 UNWATCHED = Watched()
 
 
-def run(project: Project, request: Request, watched: Watched = UNWATCHED) -> Run:
-    """Audit a project: check, probe, bring the tickets up to date, ask their claims, write the reports."""
+def run(
+    project: Project, request: Request, watched: Watched = UNWATCHED, *, reports: bool = True
+) -> Run:
+    """Audit a project: check, probe, bring the tickets up to date, ask their claims, write the reports.
+
+    Without `reports`, claims are not asked either.
+    """
     checked = check(project, msgspec.structs.replace(request, baseline=False), watched.files)
     everything = joined(checked, project, Wanted(today=request.today), watched.units)
     handbook = Handbook(project)
     store = TicketStore(project.resolve(project.config.tickets))
-    with locked(store.directory):
-        known = store.load()
-        done = sync(known, everything, handbook.contracts, request.today)
-        fresh = _saved(store, known, done.tickets)
+    with store.exclusive():
+        books = keep_books(store, everything, handbook.contracts, request.today)
     # Outside the lock: tests that claims name may take their time, and may run an audit themselves.
     inquiry = Inquiry(project, today=request.today, audit=everything)
-    verified = verify(done.tickets.values(), inquiry)
-    with locked(store.directory):
+    verified = verify(books.sync.tickets.values(), inquiry) if reports else []
+    with store.exclusive():
         known = store.load()
-        tickets = {**known, **_with_answers(verified, known)}
-        fresh |= _saved(store, known, tickets)
+        tickets = with_answers(verified, known)
+        written = {*books.written, *save_all(store, tickets, known)}
         audit = _without_accepted(everything, tickets, verified)
-        reports = Reports(project)
-        pages = reports.write_audit(audit, tickets, handbook, verified)
-        pages += reports.write_tickets(tickets.values())
-    written = [f"{project.config.tickets}/{key}.yaml" for key in sorted(fresh)]
-    pages = [f"{project.config.reports}/{page}" for page in pages]
-    return Run(audit, done, verified, [*written, *pages])
-
-
-def _saved(
-    store: TicketStore, known: Mapping[str, Ticket], tickets: Mapping[str, Ticket]
-) -> set[str]:
-    """Write the tickets that differ from what the files hold; return their ids."""
-    fresh = {key for key, ticket in tickets.items() if ticket != known.get(key)}
-    for key in sorted(fresh):
-        store.save(tickets[key], known.get(key))
-    return fresh
-
-
-def _with_answers(verified: Iterable[Verified], known: Mapping[str, Ticket]) -> dict[str, Ticket]:
-    """Return the tickets with what their claims answered, unless somebody took them away meanwhile."""
-    return {
-        one.ticket.id: msgspec.structs.replace(known[one.ticket.id], answers=one.answers)
-        for one in verified
-        if one.ticket.id in known
-    }
+        changed = [f"{project.config.tickets}/{key}.yaml" for key in sorted(written)]
+        if reports:
+            pages = Reports(project).write(audit, tickets, handbook, verified)
+            changed += [f"{project.config.reports}/{page}" for page in pages]
+    return Run(audit, books.sync, verified, changed, books.problems)
 
 
 def _without_accepted(

@@ -29,33 +29,38 @@ FAILING_RUN = FAILING - {Standing.PROPOSED_FOR_CLOSING}
 def command(config_file: str | None, *, no_cache: bool) -> None:
     """Audit the project: check its source, probe its subjects, write its tickets and reports, say what is new.
 
-    Exit status: 0 nothing new; 1 findings that had no ticket, or only a resolved one, or a ticket
-    whose claims say otherwise than it does; 2 could not run; 3 something was not looked at. A claim
-    that needs what is not installed is listed and changes no status.
+    Exit status: 0 nothing new; 1 findings that had no ticket, or only a resolved one, links to
+    tickets that are not there, or a ticket whose claims say otherwise than it does; 2 could not run;
+    3 something was not looked at. A claim that needs what is not installed is listed and changes no
+    status.
     """
     today = date.today().isoformat()  # noqa: DTZ011  # the day of whoever reads the ticket
     project = find_project([], config_file)
     request = Request(cache=not no_cache, today=today)
     with progress_bar("files", "units") as (files, units):
         done = run(project, request, Watched(files, units))
-    click.echo(_summary(done.audit))
-    click.echo(_tickets(done))
-    for line in _claims(done):
-        click.echo(line)
-    for change in done.changed:
-        click.echo(f"  wrote {change}")
-    sys.exit(_status(done))
+    click.echo("\n".join(lines(done)))
+    sys.exit(status(done))
 
 
-def _status(done: Run) -> int:
+def lines(done: Run) -> list[str]:
+    """Return what a run did, in lines."""
+    written = [f"  wrote {change}" for change in done.changed]
+    return [_summary(done.audit), _tickets(done), *_claims(done), *written, *done.problems]
+
+
+def status(done: Run) -> int:
+    """Return the exit status of a run."""
     untold = any(not asked.reply.lacking for one in done.verified for asked in one.not_told)
     if done.audit.not_analysed or untold:
         return NOT_ALL_ANALYSED
     contradicted = any(one.standing in FAILING_RUN for one in done.verified)
-    return FINDINGS if done.sync.opened or done.sync.reopened or contradicted else CLEAN
+    is_new = done.sync.opened or done.sync.reopened or done.problems or contradicted
+    return FINDINGS if is_new else CLEAN
 
 
 def _summary(audit: Audit) -> str:
+    """Return what was looked at and found, in a line."""
     return (
         f"{count(audit.files, 'file')}, {count(len(audit.checks), 'check')}: "
         f"{count(len(audit.findings), 'finding')}, {len(audit.ticketed)} accepted, "
@@ -65,6 +70,7 @@ def _summary(audit: Audit) -> str:
 
 
 def _tickets(done: Run) -> str:
+    """Return what became of the tickets, in a line."""
     active = sum(ticket.status in ACTIVE for ticket in done.sync.tickets.values())
     return (
         f"{count(len(done.sync.tickets), 'ticket')}, {active} active: {len(done.sync.opened)} opened, "

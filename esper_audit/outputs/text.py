@@ -35,14 +35,14 @@ def render(audit: Audit, handbook: Handbook) -> str:
 def pieces(audit: Audit, handbook: Handbook) -> Iterator[Piece]:
     """Yield the report piece by piece, styled for a terminal."""
     for finding in audit.findings:
-        yield from map(_harmless, _frame(finding))
+        yield from map(harmless, _frame(finding))
     yield from _contracts(audit, handbook)
     yield from _probes(audit)
-    yield from map(_harmless, _not_analysed(audit))
+    yield from map(harmless, _not_analysed(audit))
     yield from _summary(audit)
 
 
-def _harmless(piece: Piece) -> Piece:
+def harmless(piece: Piece) -> Piece:
     """Show the control characters of audited code instead of obeying them."""
     return Piece(piece.text.translate(CONTROL_PICTURES), piece.style)
 

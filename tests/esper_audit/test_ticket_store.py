@@ -80,8 +80,10 @@ WRONG = {
     ),
     "a wrong word deep inside": (
         "source:",
-        "reviews:\n- reviewer: jo\n  verdict: endorse\n\n# the second\n- reviewer: mo\n"
-        "  evaluation: |\n    verdict: none\n  verdict: maybe\nsource:",
+        (
+            "reviews:\n- reviewer: jo\n  verdict: endorse\n\n# the second\n- reviewer: mo\n"
+            "  evaluation: |\n    verdict: none\n  verdict: maybe\nsource:"
+        ),
         ":31: reviews[1].verdict: Invalid enum value 'maybe'; known: endorse, neutral, object, refine",
     ),
     "a key missing deep inside": (

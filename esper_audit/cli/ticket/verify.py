@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping
 from datetime import date
 
 import click
@@ -11,10 +10,8 @@ import msgspec
 
 from esper_audit.cli.screen import is_terminal, paint
 from esper_audit.config import find_project
-from esper_audit.errors import UsageError
 from esper_audit.inquiry import Inquiry
-from esper_audit.suggestion import did_you_mean
-from esper_audit.ticket import Ticket
+from esper_audit.ticket_desk import named
 from esper_audit.ticket_store import TicketStore
 from esper_audit.verification import Verified, exit_status, verify
 from esper_audit.verification_text import pieces
@@ -33,22 +30,16 @@ def command(ids: tuple[str, ...], style: str, config_file: str | None) -> None:
 
     Changes nothing. Exit status: 0 all as the tickets expect; 1 a closed ticket's defect is there,
     or an active one's is not, or a claim answers other than expected; 2 could not run; 3 something
-    could not be told.
+    could not be told. The beginning of an ID is enough if no other ticket begins so.
     """
     project = find_project([], config_file)
     known = TicketStore(project.resolve(project.config.tickets)).load()
-    tickets = [_named(name, known) for name in ids] if ids else list(known.values())
+    tickets = [named(known, name) for name in ids] if ids else list(known.values())
     today = date.today().isoformat()  # noqa: DTZ011  # the day of whoever asks
     verified = verify(tickets, Inquiry(project, today=today))
     status = exit_status(verified)
     sys.stdout.write(_json(verified, status) if style == "json" else _text(verified, len(tickets)))
     sys.exit(status)
-
-
-def _named(name: str, known: Mapping[str, Ticket]) -> Ticket:
-    if name not in known:
-        raise UsageError(f"no ticket is called '{name}'{did_you_mean(name, known)}")
-    return known[name]
 
 
 def _text(verified: list[Verified], tickets: int) -> str:
