@@ -46,8 +46,13 @@ def judged(tally: Tally, count: Count, said: str, places: Iterable[str]) -> Repl
 
 
 def shown(places: Iterable[Place]) -> list[str]:
-    """Return places as people follow them, the first of many."""
-    return [f"{place.path}:{place.line}" for place in list(places)[:MOST_PLACES]]
+    """Return places as people follow them, each line once, the first of many."""
+    return lines_of((place.path, place.line) for place in places)
+
+
+def lines_of(lines: Iterable[tuple[str, int]]) -> list[str]:
+    """Return lines of files in order, each once, the first of many."""
+    return [f"{path}:{line}" for path, line in sorted(set(lines))[:MOST_PLACES]]
 
 
 def elsewhere(roles: Iterable[Role], among: Role) -> str:

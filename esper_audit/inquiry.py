@@ -27,9 +27,11 @@ from esper_audit.expectation import as_expected
 from esper_audit.finding import Finding, NotAnalysed
 from esper_audit.index import Index, open_index
 from esper_audit.pipeline import Request, check, discover
+from esper_audit.probe_sheets import probe_modules
+from esper_audit.probing import importable
 from esper_audit.pytest_nodes import Tested
 from esper_audit.reference import Symbol
-from esper_audit.sandbox import TORCH, Sandbox, SandboxError
+from esper_audit.sandbox import TORCH, TORCH_AND_COMPILER, Sandbox, SandboxError
 from esper_audit.sandbox_outcome import GIBIBYTE, Job, Limits, Outcome, Returned
 from esper_audit.selection import known_checks
 from esper_audit.source import Source, parse, read
@@ -40,6 +42,8 @@ SUBJECT_LIMITS = Limits(seconds=120)
 # Tests may start processes and write files of their own; only what hangs or floods is stopped.
 TEST_LIMITS = Limits(seconds=600, memory_bytes=16 * GIBIBYTE, file_bytes=GIBIBYTE)
 WORKERS = 2
+SUBJECT_JOBS = "esper_audit.subject_jobs"
+PROBE = f"{SUBJECT_JOBS}:probe"
 
 
 class Inquiry:
@@ -107,7 +111,7 @@ class Inquiry:
 
     def job(self, function: str, arguments: Mapping[str, Any]) -> Job:
         """Return the job that calls a function of `subject_jobs`; equal ones are one."""
-        address = f"esper_audit.subject_jobs:{function}"
+        address = f"{SUBJECT_JOBS}:{function}"
         name = msgspec.json.encode([address, arguments]).decode()
         return Job(name, address, dict(arguments), SUBJECT_LIMITS)
 
@@ -187,18 +191,28 @@ class Inquiry:
         if nodes and _is_installed("pytest"):
             jobs.append(tests)
         if jobs:
-            self._do(jobs, TORCH if any(job in asks_subjects for job in jobs) else ())
+            self._do(jobs)
         if nodes:
             self._tested = self._nodes(self._outcomes.pop(tests.name, not_installed("pytest")))
 
-    def _do(self, jobs: Sequence[Job], preload: Sequence[str]) -> None:
+    def _do(self, jobs: Sequence[Job]) -> None:
         workers = min(WORKERS, len(jobs))
         try:
-            with Sandbox(preload, search_path=[self.root], workers=workers) as sandbox:
+            with Sandbox(
+                _trusted(jobs),
+                packages=self._packages(jobs),
+                search_path=[self.root],
+                workers=workers,
+            ) as sandbox:
                 self._outcomes.update({outcome.job: outcome for outcome in sandbox.run(jobs)})
         except SandboxError as error:
             failed = cannot_tell(self._without_root(f"the sandbox failed: {error}"))
             self._outcomes = {**{job.name: failed for job in jobs}, **self._outcomes}
+
+    def _packages(self, jobs: Iterable[Job]) -> list[str]:
+        """Return the files of subjects that jobs ask, to be imported once for all of them."""
+        sources = {str(job.arguments.get("source", "")) for job in jobs} - {""}
+        return sorted(importable(self._project, source) for source in sources)
 
     def _nodes(self, outcome: Outcome | Reply) -> dict[str, Tested] | Reply:
         if isinstance(outcome, Reply):
@@ -228,3 +242,10 @@ def _said(audit: Audit, wish: CheckOn) -> list[Finding] | str:
 
 def _is_installed(package: str) -> bool:
     return find_spec(package) is not None
+
+
+def _trusted(jobs: Sequence[Job]) -> Sequence[str]:
+    """Return what is imported before any job: the probes, which import much, only for those who ask them."""
+    if any(job.function == PROBE for job in jobs):
+        return (*TORCH_AND_COMPILER, *probe_modules())
+    return TORCH if any(job.arguments.get("source") for job in jobs) else ()

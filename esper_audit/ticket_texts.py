@@ -5,6 +5,7 @@ from __future__ import annotations
 import textwrap
 from collections.abc import Iterator
 
+from esper_audit.claim import Claim
 from esper_audit.markdown import code, fenced, labelled, table
 from esper_audit.ticket import Ticket
 from esper_audit.ticket_parts import Answered, Evidence, FixOption, Step
@@ -83,7 +84,7 @@ def claims_texts(ticket: Ticket) -> list[str]:
     claims = {claim.id: claim for claim in ticket.claims}
     asked = [(claims[a.claim], a) for a in ticket.answers if a.claim in claims]
     rows = [
-        [code(claim.id), claim.sentence, code(claim.kind), f"**{a.answer}**", _told(a)]
+        [code(claim.id), claim.sentence, _kind(claim), f"**{a.answer}**", _told(a)]
         for claim, a in asked
     ]
     texts = [table(["Claim", "Sentence", "Kind", "Answer", "Evidence"], rows)] if rows else []
@@ -92,6 +93,11 @@ def claims_texts(ticket: Ticket) -> list[str]:
             cells = [[str(value) for value in row] for row in answered.table.rows]
             texts += [f"{code(claim.id)} in numbers:", table(answered.table.columns, cells)]
     return texts
+
+
+def _kind(claim: Claim) -> str:
+    expected = f", expected to be {claim.expect}" if claim.expect else ""
+    return code(claim.kind) + (", states the defect" if claim.states_defect else expected)
 
 
 def _told(answered: Answered) -> str:

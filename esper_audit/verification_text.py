@@ -54,9 +54,10 @@ def _claim(asked: Asked) -> Iterator[Piece]:
     answer = asked.reply.answer
     surprise = "" if asked.is_as_expected else f", expected {_expected(asked)}"
     defect = ", states the defect" if asked.claim.states_defect else ""
+    known = ", as the ticket knows" if asked.claim.expect and asked.is_as_expected else ""
     yield Piece(f"  {asked.claim.id} ", "bold")
     yield Piece(SAID[answer], STYLES[answer] if asked.is_as_expected else "bold red")
-    yield Piece(f" ({asked.claim.kind}{defect}{surprise})\n", "dim")
+    yield Piece(f" ({asked.claim.kind}{defect}{known}{surprise})\n", "dim")
     yield Piece(wrapped(asked.claim.sentence, INDENT))
     yield Piece(wrapped(asked.reply.evidence, INDENT + "> ", "  "), "cyan")
     for place in asked.reply.places[:PLACES_SHOWN]:
@@ -65,6 +66,10 @@ def _claim(asked: Asked) -> Iterator[Piece]:
     if left_out > 0:
         yield Piece(f"{INDENT}  and {count(left_out, 'other place')}\n", "dim")
     yield from _table(asked.reply.table)
+
+
+def _number_of(answer: Answer, number: int) -> str:
+    return "hold" if answer is Answer.HOLDS and number > 1 else SAID[answer]
 
 
 def _expected(asked: Asked) -> str:
@@ -80,7 +85,7 @@ def _table(rows: Sequence[Row]) -> Iterator[Piece]:
 
 def _summary(verified: Sequence[Verified], without_claims: int) -> Iterator[Piece]:
     answers = Counter(asked.reply.answer for one in verified for asked in one.asked)
-    counted = ", ".join(f"{answers[a]} {SAID[a]}" for a in Answer if answers[a])
+    counted = ", ".join(f"{answers[a]} {_number_of(a, answers[a])}" for a in Answer if answers[a])
     yield Piece(f"{count(len(verified), 'ticket')}, {count(answers.total(), 'claim')}", "bold")
     yield Piece(f": {counted}" if counted else "")
     yield Piece(f"; {without_claims} without claims\n" if without_claims else "\n")

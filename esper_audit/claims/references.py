@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from esper_audit.address import Address
 from esper_audit.claim import Claim, Reply
-from esper_audit.claim_count import Count, Tally, elsewhere, judged, shown
+from esper_audit.claim_count import Count, Tally, elsewhere, judged, lines_of, shown
 from esper_audit.facts import Use
 from esper_audit.markdown import count
 from esper_audit.reference import Reference, Symbol
@@ -18,7 +18,6 @@ if TYPE_CHECKING:
     from esper_audit.inquiry import Inquiry
 
 USES = frozenset({Use.CALL, Use.READ, Use.BASE, Use.DECORATOR, Use.STRING})
-MOST_PLACES = 6
 
 
 class Usage(enum.StrEnum):
@@ -89,7 +88,7 @@ class ReferencesClaim(Claim, frozen=True, kw_only=True, tag="references", rename
         unread = tuple(problem.path for problem in told.not_looked_at)
         direct = sum(test.is_direct for test in tests)
         said = f"{count(len(tests), 'test')} of {self.of}, {direct} of them by name"
-        places = [f"{test.path}:{test.line}" for test in tests[:MOST_PLACES]]
+        places = lines_of((test.path, test.line) for test in tests)
         tally = Tally(len(tests) - len(unclear), len(unclear), unread)
         return judged(tally, COUNTS[self.usage], said, places)
 

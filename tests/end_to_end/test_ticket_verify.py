@@ -100,10 +100,10 @@ def test_all_as_expected_is_status_0_and_fits_eighty_columns(tree: Path) -> None
     assert done.status == 0, done.out + done.err
     assert max(map(len, done.out.splitlines())) <= 80
     assert "T-OPEN P3 open: as expected" in done.out
-    assert "C2 refuted (formula)" in done.out
+    assert "C2 refuted (formula, as the ticket knows)" in done.out
     assert "2,128 against 2,112 at dim = 64" in done.out
     assert "131,712  131,584        +128" in done.out
-    assert "3 tickets, 5 claims: 3 holds, 2 refuted" in done.out
+    assert "3 tickets, 5 claims: 3 hold, 2 refuted" in done.out
 
 
 def test_it_changes_nothing(tree: Path) -> None:
@@ -234,7 +234,11 @@ def test_a_run_asks_claims_and_shows_them_on_the_pages(tree: Path) -> None:
     assert "5 claims: 5 as expected" in first.out, first.out + first.err
     page = (tree / "reports" / "tickets" / "T-OPEN.md").read_text()
     assert "## Claims" in page
-    assert "| `C2` | The estimate of the ticket is right. | `formula` | **refuted** |" in page
+    assert (
+        "| `C2` | The estimate of the ticket is right. | `formula`, expected to be refuted |"
+        in page
+    )
+    assert "| `finding`, states the defect | **holds** |" in page
     assert "| 64 | 2,128 | 2,112 | +16 |" in page
     audit = (tree / "reports" / "audit.md").read_text()
     assert "| [T-OPEN](tickets/T-OPEN.md) | open | P3 | 1 holds, 1 refuted | as expected |" in audit
