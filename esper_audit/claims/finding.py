@@ -46,6 +46,4 @@ class FindingClaim(Claim, frozen=True, kw_only=True, tag="finding"):
 
 
 def _is_at(finding: Finding, symbol: Symbol) -> bool:
-    inside = symbol.first <= finding.location.line <= symbol.last
-    within = finding.location.symbol == symbol.name
-    return inside and (within or not symbol.name or finding.location.symbol.startswith(symbol.name))
+    return symbol.first <= finding.location.line <= symbol.last

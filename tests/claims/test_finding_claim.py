@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from asking import reply
 from audits import HASATTR
+from local_rules import RAISES, rule_source
 
 from esper_audit.claim import Reply
 
@@ -68,3 +69,13 @@ def test_what_is_gone_is_stale(tmp_path, at, check) -> None:
 )
 def test_what_was_not_looked_at_is_not_told(tmp_path, text, toml) -> None:
     assert ask(tmp_path, "model.py", text=text, toml=toml).answer == "cannot-tell"
+
+
+def test_a_check_that_raised_on_the_file_is_not_told(tmp_path) -> None:
+    files = {
+        "model.py": "def cut(host):\n    return old(host)\n",
+        "fails.py": rule_source("fails", RAISES),
+        "esper-audit.toml": 'local-rules = ["fails.py"]\n',
+    }
+    told = reply(tmp_path, files, kind="finding", check="fails", at="model.cut")
+    assert (told.answer, "the rule raised ValueError" in told.evidence) == ("cannot-tell", True)
