@@ -170,8 +170,9 @@ class Kin:
             if base.rpartition(".")[2] in BY_BASE:
                 yield BY_BASE[base.rpartition(".")[2]]
         for owner in self.order(of):
-            _, definition = self._resolver.defined(owner)
-            if any(terminal(decorator) in BY_DECORATOR for decorator in definition.decorators):
+            unit, definition = self._resolver.defined(owner)
+            names = self._resolver.meant(unit, definition.owner, definition.decorators)
+            if any(name.rpartition(".")[2] in BY_DECORATOR for name in names):
                 yield ClassKind.DATACLASS
         _, definition = self._resolver.defined(of)
         if any(base.partition("[")[0].endswith("Protocol") for base in definition.bases):

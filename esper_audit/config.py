@@ -46,14 +46,6 @@ class Allow(Table, frozen=True, kw_only=True):
     until: Date | None = None
 
 
-class RolePaths(Table, frozen=True, kw_only=True):
-    """Which files are tests, scripts and examples (patterns as in .gitignore); the rest is production."""
-
-    test: list[str] = msgspec.field(default_factory=lambda: list(DEFAULT_ROLES["test"]))
-    script: list[str] = msgspec.field(default_factory=lambda: list(DEFAULT_ROLES["script"]))
-    example: list[str] = msgspec.field(default_factory=lambda: list(DEFAULT_ROLES["example"]))
-
-
 class Expect(Table, frozen=True, kw_only=True):
     """A promise that is known to be broken: by which detector (the record's `code`) and why.
 
@@ -74,6 +66,14 @@ class Probing(Table, frozen=True, kw_only=True):
     seconds: Annotated[float, msgspec.Meta(gt=0)] = 60.0
     memory: Annotated[int, msgspec.Meta(ge=1024)] = 3072
     workers: Annotated[int, msgspec.Meta(ge=0)] = 0
+
+
+class RolePaths(Table, frozen=True, kw_only=True):
+    """Which files are tests, scripts and examples (patterns as in .gitignore); the rest is production."""
+
+    test: list[str] = msgspec.field(default_factory=lambda: list(DEFAULT_ROLES["test"]))
+    script: list[str] = msgspec.field(default_factory=lambda: list(DEFAULT_ROLES["script"]))
+    example: list[str] = msgspec.field(default_factory=lambda: list(DEFAULT_ROLES["example"]))
 
 
 class Config(Table, frozen=True, kw_only=True):
@@ -164,9 +164,9 @@ def _table_at(kind: type[msgspec.Struct], at: str) -> type[msgspec.Struct]:
     nested: dict[str, type[msgspec.Struct]] = {
         "per-path": PerPath,
         "allow": Allow,
-        "roles": RolePaths,
         "expect": Expect,
         "probing": Probing,
+        "roles": RolePaths,
     }
     return nested.get(at.strip(".").split("[")[0], kind)
 

@@ -193,7 +193,7 @@ def attribute(ledger: Ledger, node: ast.Attribute, at: At) -> Left:
 def constant(ledger: Ledger, node: ast.Constant, at: At) -> Left:
     """Note a string that could be a name."""
     if isinstance(node.value, str):
-        ledger.string(node.value, node.lineno)
+        ledger.string(node.value, start(node))
     return []
 
 

@@ -57,7 +57,7 @@ class FactStore:
         self._root = root
         self._roles = roles or Roles()
         self.paths = sorted(_without_stub_twins({*paths, *(texts or {})}))
-        self.modules = Modules(self.paths)
+        self.modules = Modules(self.paths, os.path.basename(os.path.normpath(root)))
         self.problems: dict[str, NotAnalysed] = {}
         self._contents: dict[str, bytes] = {}
         self._read_all(texts or {})
@@ -68,6 +68,17 @@ class FactStore:
         self._known = self._load()
         self._fresh: dict[bytes, bytes] = {}
         self._with: dict[str, list[str]] = {}
+        self._read_now: set[str] = set()
+
+    @property
+    def looked_at(self) -> list[str]:
+        """The files whose facts somebody has asked for."""
+        return sorted(self._units)
+
+    @property
+    def read_now(self) -> list[str]:
+        """The files that had to be read because their content was not known."""
+        return sorted(self._read_now)
 
     def unit(self, path: str) -> Unit | None:
         """Return a file's facts; None if it is not there or could not be read (`problems` says why)."""
@@ -159,6 +170,7 @@ class FactStore:
             return FileReading(path, not_analysed=[problem])
 
     def _take(self, reading: FileReading) -> None:
+        self._read_now.add(reading.path)
         if reading.not_analysed:
             self.problems[reading.path] = reading.not_analysed[0]
         else:

@@ -160,7 +160,7 @@ class Definition(msgspec.Struct, frozen=True, array_like=True, gc=False):
 
 
 class FileFacts(msgspec.Struct, frozen=True, array_like=True, gc=False):
-    """Everything that the index knows of a file; `strings` are words in strings, with their lines.
+    """Everything that the index knows of a file; `strings` are words in strings, with their places.
 
     `exports` is `__all__`, each name with its line, where the file has one.
     """
@@ -168,5 +168,5 @@ class FileFacts(msgspec.Struct, frozen=True, array_like=True, gc=False):
     scopes: list[Scope]
     definitions: list[Definition]
     mentions: list[Mention]
-    strings: dict[str, list[int]]
+    strings: dict[str, list[tuple[int, int]]]
     exports: dict[str, int] | None = None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Collection, Iterable, Iterator, Mapping
 
 import msgspec
@@ -27,7 +28,10 @@ AS_DECORATOR = Arguments(positional=1)
 
 
 class Index:
-    """Questions about a tree. Every list is sorted; every answer says which files could not be read."""
+    """Questions about a tree. Every list is sorted; every answer says which files could not be read.
+
+    `files_read` and `directories` (absolute) are what was looked at on disk to know the tree.
+    """
 
     def __init__(self, store: FactStore) -> None:
         self.store = store
@@ -36,6 +40,8 @@ class Index:
         self._symbols = Symbols(self.resolver, store)
         self._search = Search(self.resolver, self.aim, store)
         self._reach = TestReach(self)
+        self.files_read: list[str] = []
+        self.directories: list[str] = []
 
     def prepare(self) -> None:
         """Read every file now (over several processes) and keep the facts for the next time."""
@@ -161,18 +167,24 @@ def open_index(
     *,
     paths: Iterable[str] = (),
     texts: Mapping[str, bytes] | None = None,
+    without: Collection[str] = (),
     cache: bool = True,
 ) -> Index:
     """Return the index of a project's files and of further `paths` (absolute).
 
-    `texts` (paths relative to the root) stand in for what is on disk.
+    `texts` (paths relative to the root) stand in for what is on disk, `without` names files to leave out.
     """
-    wanted = [*(project.resolve(path) for path in project.config.paths), *paths]
+    own = (project.resolve(path) for path in project.config.paths)
+    wanted = [path for path in (*own, *paths) if os.path.exists(path)]
     found = Discovery(project.root, project.config.exclude).run(wanted)
     roles = Roles(msgspec.structs.asdict(project.config.roles))
-    store = FactStore(project.root, found.files, roles=roles, texts=texts, cache=cache)
+    files = sorted(set(found.files) - set(without))
+    store = FactStore(project.root, files, roles=roles, texts=texts, cache=cache)
     store.problems |= {problem.path: problem for problem in found.problems}
-    return Index(store)
+    index = Index(store)
+    index.files_read = [*found.ignore_files, *(project.resolve(path) for path in files)]
+    index.directories = found.directories
+    return index
 
 
 def _decorates(reference: Reference, symbol: Symbol) -> bool:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from functools import cached_property
 from importlib.util import find_spec
 from typing import Any, TypeVar
@@ -33,7 +33,7 @@ from esper_audit.pytest_nodes import Tested
 from esper_audit.reference import Symbol
 from esper_audit.sandbox import TORCH, TORCH_AND_COMPILER, Sandbox, SandboxError
 from esper_audit.sandbox_outcome import GIBIBYTE, Job, Limits, Outcome, Returned
-from esper_audit.selection import known_checks
+from esper_audit.selection import Selection
 from esper_audit.source import Source, parse, read
 from esper_audit.verdict import Record
 
@@ -73,9 +73,9 @@ class Inquiry:
         return open_index(self._project)
 
     @cached_property
-    def checks(self) -> Iterable[str]:
+    def checks(self) -> Collection[str]:
         """The ids of all checks there are."""
-        return known_checks(self._project).keys()
+        return Selection(self._project).known
 
     def text(self, path: str) -> str | None:
         """Return the text of a file below the root, None if there is none."""

@@ -52,7 +52,7 @@ class Ledger:
         self.exports: dict[str, int] | None = None
         self._mentions: list[Mention] = []
         self._names: list[_Name] = []
-        self._strings: dict[str, list[int]] = {}
+        self._strings: dict[str, list[tuple[int, int]]] = {}
         self._elsewhere: dict[tuple[int, str], int] = {}
         self._selves: dict[int, tuple[str, int]] = {}
         self._read: set[tuple[int, str]] = set()
@@ -129,11 +129,11 @@ class Ledger:
         """Note a bare name; whether it is more than a local variable turns out at the end."""
         self._names.append(_Name(name, use, scope, at, arguments))
 
-    def string(self, text: str, line: int) -> None:
+    def string(self, text: str, at: Position) -> None:
         """Note a string that could be a name, or lead to one (`package.module:name`)."""
         match = WORD.fullmatch(text) if len(text) <= LONGEST_WORD else None
         if match is not None:
-            self._strings.setdefault(match[1], []).append(line)
+            self._strings.setdefault(match[1], []).append(at)
 
     def reads_everything(self, scope: int) -> None:
         """Note a call of `locals()`: every name of the scope is read."""

@@ -14,9 +14,11 @@ PACKAGE = "__init__"
 class Modules:
     """The modules of a tree. A directory with an `__init__` is a package; any other may be a root."""
 
-    def __init__(self, paths: Iterable[str]) -> None:
+    def __init__(self, paths: Iterable[str], root: str = "") -> None:
+        """Take the paths of a tree; `root` is the name of its directory, which may be a package itself."""
         self._files = frozenset(paths)
         self._packages = {posixpath.dirname(path) for path in self._files if _stem(path) == PACKAGE}
+        self._above = f"{root}." if root and "" in self._packages else ""
         self._names = {path: self._name(path) for path in self._files}
         self._by_name: dict[str, list[str]] = defaultdict(list)
         for path in sorted(self._files):
@@ -89,14 +91,17 @@ class Modules:
         while directory in self._packages and directory:
             parts.append(posixpath.basename(directory))
             directory = posixpath.dirname(directory)
-        if parts[0] == PACKAGE and len(parts) > 1:
+        prefix = self._above if not directory else ""
+        if parts[0] == PACKAGE and (len(parts) > 1 or prefix):
             del parts[0]
-        return ".".join(reversed(parts))
+        return (prefix + ".".join(reversed(parts))).rstrip(".")
 
     def _names_of(self, path: str) -> Iterable[str]:
         """Yield every name that a module may be imported by: from any directory above its packages."""
         name = self._names[path]
         yield name
+        if self._above and name.startswith(self._above):
+            return
         depth = name.count(".") + 1 + (_stem(path) == PACKAGE)
         above = posixpath.dirname(path).split("/")[: -depth + 1 or None]
         for directory in reversed([part for part in above if part]):

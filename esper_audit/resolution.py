@@ -13,7 +13,7 @@ from esper_audit.names import BUILTINS
 from esper_audit.steps import Steps
 from esper_audit.unit import Unit
 from esper_audit.values import ANYTHING, NOTHING, Value, Values, key, only, parts
-from esper_audit.written import UNKNOWN, element, split
+from esper_audit.written import UNKNOWN, element, split, terminal
 
 DEEPEST = 40
 MOST_QUESTIONS = 4000
@@ -98,6 +98,17 @@ class Resolver:
             values = self.values(unit, definition.owner, plain) - {Value("class", of)}
             classes = sorted(v for v in values if v.kind in ("class", "external"))
             found += classes or [Value("unknown", "?")]
+        return found
+
+    def meant(self, unit: Unit, scope: int, paths: Iterable[str]) -> list[str]:
+        """Return the dotted names outside the tree, else the words, that decorators stand for; calls left out."""
+        found = []
+        for path in paths:
+            plain = path.partition("()")[0]
+            outside = sorted(
+                v.name for v in self.values(unit, scope, plain) if v.kind == "external"
+            )
+            found += outside or [terminal(plain)]
         return found
 
     def look_up(self, unit: Unit, scope: int, name: str) -> tuple[int, list[str]] | None:

@@ -62,7 +62,23 @@ class Search:
             )
             if is_offer and reference.place.role == symbol.role:
                 offered.add(self._resolver.modules.name(path))
+        offered.update(self._starring(symbol))
         return sorted(offered)
+
+    def _starring(self, symbol: Symbol) -> Iterator[str]:
+        """Yield the packages whose `__init__` takes everything public of the symbol's module."""
+        own = self._store.unit(symbol.path)
+        assert own is not None
+        listed = own.facts.exports
+        is_taken = symbol.symbol in listed if listed is not None else not symbol.is_private
+        if "." in symbol.symbol or not is_taken:
+            return
+        modules = self._resolver.modules
+        for unit in self._store.units_with(own.module.rpartition(".")[2]):
+            stars = unit.facts.scopes[0].bindings.get("*", ())
+            targets = (modules.resolve(star[1:], unit.path) for star in stars)
+            if modules.is_package(unit.path) and (symbol.path, []) in targets:
+                yield unit.module
 
     def is_bound(self, reference: Reference, symbol: Symbol) -> bool:
         """Say whether a call fills `self` by itself: not so for `Class.method(obj)`."""
@@ -152,10 +168,10 @@ def _reference(unit: Unit, mention: Mention, how: How) -> Reference:
 
 def _strings(unit: Unit, name: str) -> Iterator[Hit]:
     """Yield the strings that spell a name, less those that `getattr` has made a reference already."""
-    told = {m.line for m in unit.mentions.get(name, ()) if m.by_string}
-    for line in unit.facts.strings.get(name, ()):
-        if line not in told:
-            place = Place(unit.path, line, 1, _symbol_at(unit, line), unit.role)
+    told = {(m.line, m.column) for m in unit.mentions.get(name, ()) if m.by_string}
+    for line, column in unit.facts.strings.get(name, ()):
+        if (line, column) not in told:
+            place = Place(unit.path, line, column, _symbol_at(unit, line), unit.role)
             yield Reference(place, Use.STRING, How.NAME, name, by_string=True), None
 
 

@@ -32,7 +32,7 @@ class Symbols:
             for symbol in self.of_unit(unit)
             if symbol.name == name or symbol.name.endswith(f".{name}")
         ]
-        ends += [module for module in self._modules() if module.name == name]
+        ends += self._modules(name)
         exact = [symbol for symbol in ends if symbol.name == name]
         return sorted(set(exact or ends))
 
@@ -65,11 +65,9 @@ class Symbols:
         assert found is not None, symbol
         return found
 
-    def _modules(self) -> Iterator[Symbol]:
-        for path in self._store.paths:
-            module = self.at(path, "")
-            if module is not None:
-                yield module
+    def _modules(self, name: str) -> list[Symbol]:
+        paths = [path for path in self._store.paths if self._store.modules.name(path) == name]
+        return [module for path in paths if (module := self.at(path, "")) is not None]
 
     def _symbol(self, unit: Unit, definition: Definition) -> Symbol:
         is_class = definition.kind is DefinitionKind.CLASS

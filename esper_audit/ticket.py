@@ -24,6 +24,7 @@ from esper_audit.ticket_parts import (
     Review,
     Step,
     Text,
+    TicketImpact,
     TicketLocation,
 )
 from esper_audit.ticket_states import (
@@ -62,6 +63,7 @@ class Ticket(
     description: str = ""
     why_it_matters: str = ""
     evidence: list[Evidence] = []
+    impact: TicketImpact | None = None
     claims: list[AnyClaim] = []
     answers: list[Answered] = []
     fix: list[FixOption] = []

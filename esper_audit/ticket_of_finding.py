@@ -6,9 +6,16 @@ import difflib
 
 import msgspec
 
-from esper_audit.finding import Edit, Finding
+from esper_audit.finding import Edit, Finding, ProbeEvidence
 from esper_audit.ticket import Ticket
-from esper_audit.ticket_parts import Change, Evidence, FixOption, TicketLocation
+from esper_audit.ticket_parts import (
+    Change,
+    Evidence,
+    FixOption,
+    Table,
+    TicketImpact,
+    TicketLocation,
+)
 from esper_audit.ticket_states import Status
 
 ID_DIGITS = 8
@@ -21,6 +28,7 @@ def refreshed(ticket: Ticket, finding: Finding) -> Ticket:
         ticket,
         locations=_locations(finding),
         evidence=_evidence(finding),
+        impact=_impact(finding),
         fix=_fixes(ticket, finding),
     )
 
@@ -42,6 +50,7 @@ def from_finding(finding: Finding, *, why: str, date: str) -> Ticket:
         summary=f"{finding.message} ({finding.location.symbol or finding.location.path})",
         why_it_matters=why,
         evidence=_evidence(finding),
+        impact=_impact(finding),
         source="esper-audit run",
     )
     opened = Change(date=date, by="esper-audit", after=Status.OPEN, why="found by the audit")
@@ -56,7 +65,22 @@ def _locations(finding: Finding) -> list[TicketLocation]:
 
 def _evidence(finding: Finding) -> list[Evidence]:
     code = "\n".join(line.rstrip() for line in finding.excerpt.split("\n"))
-    return [Evidence(code=code, first_line=finding.excerpt_line)]
+    seen = Evidence(code=code, first_line=finding.excerpt_line)
+    return [seen, *(_probed(finding, evidence) for evidence in finding.probed)]
+
+
+def _probed(finding: Finding, evidence: ProbeEvidence) -> Evidence:
+    """Return what a probe read: words, its table where it has one, and the Python that reads it again."""
+    said = f"{finding.standing.capitalize()} by `{evidence.unit}`, {evidence.verdict}: {evidence.message}"
+    columns, rows = evidence.table[:1], evidence.table[1:]
+    table = Table(columns=[*map(str, columns[0])], rows=[*map(list, rows)]) if rows else None
+    return Evidence(text=said, code=evidence.reproducer, table=table)
+
+
+def _impact(finding: Finding) -> TicketImpact | None:
+    if finding.impact is None:
+        return None
+    return msgspec.convert(msgspec.to_builtins(finding.impact), TicketImpact)
 
 
 def _fixes(ticket: Ticket, finding: Finding) -> list[FixOption]:

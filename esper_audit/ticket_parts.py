@@ -12,6 +12,7 @@ from typing import Annotated
 import msgspec
 
 from esper_audit.claim import Answer
+from esper_audit.finding import Reality, Severity
 from esper_audit.ticket_states import ResolutionKind
 
 Text = Annotated[str, msgspec.Meta(min_length=1)]
@@ -102,6 +103,25 @@ class Evidence(Record, frozen=True, kw_only=True):
         """Refuse evidence that shows nothing."""
         if not (self.text or self.code or self.place or self.table):
             raise ValueError("evidence needs a `text`, a `code` or a `table`")
+
+
+class TicketImpact(Record, frozen=True, kw_only=True):
+    """What the whole tree says: whether somebody hits it today, in words with counts, and where."""
+
+    reality: Reality
+    words: Text
+    calls: int = 0
+    passing: int = 0
+    omitting: int = 0
+    forwarding: int = 0
+    by_name: int = 0
+    test_calls: int = 0
+    hits: list[str] = []
+    packages: dict[str, int] = {}
+    tests: list[str] = []
+    tests_through: int = 0
+    exported: list[str] = []
+    lowered_from: Severity | None = None
 
 
 class FixOption(Record, frozen=True, kw_only=True):

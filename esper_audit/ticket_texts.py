@@ -6,7 +6,7 @@ import textwrap
 from collections.abc import Iterator
 
 from esper_audit.claim import Claim
-from esper_audit.markdown import code, fenced, labelled, table
+from esper_audit.markdown import code, fenced, labelled, sentence, table
 from esper_audit.ticket import Ticket
 from esper_audit.ticket_parts import Answered, Evidence, FixOption, Step
 from esper_audit.ticket_states import Status
@@ -32,6 +32,7 @@ def description_texts(ticket: Ticket) -> list[str]:
     if ticket.why_it_matters:
         heading = words_in_place(ticket).get(WHY_HEADING, "Why This Matters")
         texts += [f"### {heading}", ticket.why_it_matters.strip("\n")]
+    texts += _impact(ticket)
     shown = [text for evidence in ticket.evidence for text in _evidence(ticket, evidence)]
     return [*texts, "### Code Evidence", *shown] if shown else texts
 
@@ -124,6 +125,21 @@ def appendix_texts(ticket: Ticket) -> list[str]:
     shown = words_in_place(ticket)
     rows = [[w.field, w.where, w.words] for w in ticket.as_written if w.field not in shown]
     return [*texts, "### As Written", table(["Field", "Where", "Words"], rows)] if rows else texts
+
+
+def _impact(ticket: Ticket) -> list[str]:
+    impact = ticket.impact
+    if impact is None:
+        return []
+    said = {
+        "Used in": [f"{code(name)} ({number})" for name, number in impact.packages.items()],
+        "Hit at": [code(place) for place in impact.hits],
+        "Tests that name it": [code(test) for test in impact.tests],
+        "Offered by": [code(module) for module in impact.exported],
+    }
+    lines = [f"- {what}: {', '.join(items)}" for what, items in said.items() if items]
+    texts = ["### Impact", sentence(impact.words), "\n".join(lines)]
+    return [text for text in texts if text]
 
 
 def _evidence(ticket: Ticket, evidence: Evidence) -> Iterator[str]:

@@ -83,8 +83,11 @@ class Verified(msgspec.Struct, frozen=True):
     def proposal(self) -> Proposal | None:
         """A lower severity where the defect is there, but no production call meets it: latent.
 
-        A severity that a person gave a reason for is the person's.
+        A severity that a person gave a reason for is the person's; one that a check proposes is proposed
+        with the impact known.
         """
+        if self.ticket.impact is not None:
+            return None
         hits: list[int] = [a.reply.hits for a in self.asked if a.reply.hits is not None]
         severity = self.ticket.proposed_severity or self.ticket.severity
         is_lowest = severity is LOWER[-1]

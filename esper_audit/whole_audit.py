@@ -51,7 +51,8 @@ def run(
 
     Without `reports`, claims are not asked either.
     """
-    checked = check(project, msgspec.structs.replace(request, baseline=False), watched.files)
+    request = msgspec.structs.replace(request, baseline=False, whole=True, impact=True)
+    checked = check(project, request, watched.files)
     everything = joined(checked, project, Wanted(today=request.today), watched.units)
     handbook = Handbook(project)
     store = TicketStore(project.resolve(project.config.tickets))

@@ -21,6 +21,7 @@ from esper_audit.yaml_text import BLOCK, YamlText
 from esper_audit.yaml_writing import entry_lines, indented, inline, item_lines
 
 LINE_END = re.compile(r"\r\n|\n|\r")
+BYTE_ORDER_MARK = "\ufeff"
 Span = tuple[int, int]
 
 
@@ -47,6 +48,8 @@ def patched(text: str, wanted: Mapping[str, Value]) -> str:
 
     Raises TicketError where that cannot be done without losing something else (aliases, mostly).
     """
+    if text.startswith(BYTE_ORDER_MARK):  # libyaml does not count it
+        return BYTE_ORDER_MARK + patched(text.removeprefix(BYTE_ORDER_MARK), wanted)
     root = compose(text)
     before = value_of(root)
     if not (isinstance(root, yaml.MappingNode) and isinstance(before, dict)):

@@ -25,6 +25,10 @@ PLAIN = {
         list("-+.0123456789"),
     ),
 }
+OPENERS = ("[", "{", "- ", "? ")
+SUSPICIOUSLY_MANY = 5_000
+DEEPEST = 100
+TOO_DEEP = "1: no YAML: too many lists and mappings inside each other"
 
 
 class _Loader(yaml.CSafeLoader):
@@ -39,6 +43,7 @@ for _name, (_pattern, _first) in PLAIN.items():
 def compose(text: str) -> yaml.Node | None:
     """Return the tree of a text's one document; raises TicketError with the line."""
     try:
+        _refuse_what_is_too_deep(text)
         node: yaml.Node | None = yaml.compose(text, Loader=_Loader)
     except yaml.MarkedYAMLError as error:
         line = error.problem_mark.line + 1 if error.problem_mark else 1
@@ -51,10 +56,31 @@ def compose(text: str) -> yaml.Node | None:
 
 def value_of(node: yaml.Node | None) -> Value:
     """Return what a tree means; raises TicketError (its message begins with the line)."""
+    try:
+        return _value(node)
+    except RecursionError as error:
+        raise TicketError(TOO_DEEP) from error
+
+
+def _refuse_what_is_too_deep(text: str) -> None:
+    """Libyaml's tree builder ends the process on a text with very many brackets inside each other."""
+    if sum(map(text.count, OPENERS)) < SUSPICIOUSLY_MANY:
+        return
+    depth = 0
+    for event in yaml.parse(text, Loader=_Loader):
+        if isinstance(event, yaml.CollectionStartEvent):
+            depth += 1
+        elif isinstance(event, yaml.CollectionEndEvent):
+            depth -= 1
+        if depth > DEEPEST:
+            raise TicketError(TOO_DEEP)
+
+
+def _value(node: yaml.Node | None) -> Value:
     if isinstance(node, yaml.ScalarNode):
         return _scalar(node)
     if isinstance(node, yaml.SequenceNode) and node.tag == SEQUENCE:
-        return [value_of(item) for item in node.value]
+        return [_value(item) for item in node.value]
     if isinstance(node, yaml.MappingNode) and node.tag == MAPPING:
         return _mapping(node)
     if node is None:
@@ -76,7 +102,7 @@ def _mapping(node: yaml.MappingNode) -> Value:
             raise TicketError(f"{line_of(key_node)}: a key has to be a word")
         if key in found:
             raise TicketError(f"{line_of(key_node)}: {key}: the key stands here twice")
-        found[key] = value_of(value_node)
+        found[key] = _value(value_node)
     return found
 
 

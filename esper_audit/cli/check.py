@@ -36,6 +36,9 @@ def checks(_: click.Context, __: click.Parameter, values: tuple[str, ...]) -> li
 @click.option("--fix", is_flag=True, help="Apply the safe fixes.")
 @click.option("--unsafe-fixes", is_flag=True, help="Apply fixes that change behaviour as well.")
 @click.option("--diff", is_flag=True, help="Show what the fixes would change, change nothing.")
+@click.option(
+    "--impact", is_flag=True, help="Ask the whole tree who hits each finding (`run` always does)."
+)
 @click.option("--jobs", default=0, metavar="N", help="Processes; 0 chooses.")
 @click.option(
     "--no-sieve", is_flag=True, help="Hand every file to LibCST whole (slow; same findings)."
@@ -64,6 +67,7 @@ class Asked(msgspec.Struct, frozen=True):
     fix: bool
     unsafe_fixes: bool
     diff: bool
+    impact: bool
     jobs: int
     no_sieve: bool
     no_cache: bool
@@ -83,6 +87,7 @@ class Asked(msgspec.Struct, frozen=True):
             jobs=self.jobs,
             sieve=not self.no_sieve,
             cache=not self.no_cache,
+            impact=self.impact,
             today=date.today().isoformat(),  # noqa: DTZ011  # the day of whoever reads the ticket
         )
         if self.fix or self.unsafe_fixes or self.diff:

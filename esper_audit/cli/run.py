@@ -14,6 +14,7 @@ from esper_audit.config import find_project
 from esper_audit.markdown import count
 from esper_audit.pipeline import Request
 from esper_audit.ticket_states import ACTIVE
+from esper_audit.verdict import Verdict
 from esper_audit.verification import FAILING, MEANING, Standing
 from esper_audit.whole_audit import Run, Watched, run
 
@@ -27,7 +28,7 @@ FAILING_RUN = FAILING - {Standing.PROPOSED_FOR_CLOSING}
 )
 @click.option("--no-cache", is_flag=True, help="Look at every file afresh.")
 def command(config_file: str | None, *, no_cache: bool) -> None:
-    """Audit the project: check its source, probe its subjects, write its tickets and reports, say what is new.
+    """Audit the project: check its source, probe its subjects, write tickets and reports, say what is new.
 
     Exit status: 0 nothing new; 1 findings that had no ticket, or only a resolved one, links to
     tickets that are not there, or a ticket whose claims say otherwise than it does; 2 could not run;
@@ -61,8 +62,10 @@ def status(done: Run) -> int:
 
 def _summary(audit: Audit) -> str:
     """Return what was looked at and found, in a line."""
+    units = sum(record.verdict is not Verdict.NOT_APPLICABLE for record in audit.records)
+    probed = f", {count(units, 'unit')} probed" if audit.records else ""
     return (
-        f"{count(audit.files, 'file')}, {count(len(audit.checks), 'check')}: "
+        f"{count(audit.files, 'file')}, {count(len(audit.checks), 'check')}{probed}: "
         f"{count(len(audit.findings), 'finding')}, {len(audit.ticketed)} accepted, "
         f"{len(audit.suppressed)} authorised, "
         f"{len(audit.not_analysed)} not looked at"

@@ -31,7 +31,7 @@ def render(audit: Audit, handbook: Handbook) -> str:
     ]
     driver: Json = {
         "name": "esper-audit",
-        "rules": [_rule(handbook.checks[check], handbook) for check in ids],
+        "rules": [_rule(handbook.check(check), handbook) for check in ids],
     }
     run: Json = {
         "tool": {"driver": driver},
@@ -79,6 +79,13 @@ def _result(
         "partialFingerprints": {FINGERPRINT: finding.fingerprint},
         "properties": {"severity": str(finding.severity), "contract": finding.contract},
     }
+    if finding.impact is not None:
+        properties = {**msgspec.to_builtins(finding.impact)}
+        result["properties"] = {
+            "severity": str(finding.severity),
+            "contract": finding.contract,
+            "impact": properties,
+        }
     if finding.edit is not None:
         result["fixes"] = [_fix(finding.location.path, finding.edit)]
     if suppression is not None:

@@ -60,6 +60,8 @@ def _frame(finding: Finding) -> Iterator[Piece]:
         yield Piece(f"{line}\n" if line else "\n", "" if hit else "dim")
         if number == at.line:
             yield Piece(f"          | {_underline(finding, line)}\n", "red")
+    if finding.impact is not None:
+        yield Piece(wrapped(f"impact: {finding.impact.words}", "  ", "  "), "magenta")
     if finding.edit is not None:
         how = "--fix" if finding.edit.safe else "--unsafe-fixes"
         yield Piece(wrapped(f"fix ({how}): {finding.edit.description}", "  "), "green")
@@ -70,7 +72,9 @@ def _frame(finding: Finding) -> Iterator[Piece]:
 def _evidence(finding: Finding) -> Iterator[Piece]:
     """Say what probes read here, and show the Python that reads the first of it again."""
     for evidence in finding.probed:
-        said = f"{finding.standing}: {evidence.unit} {evidence.verdict}, {evidence.message}"
+        sentence, _, reading = evidence.message.rpartition(": ")
+        shown = reading if finding.message.endswith(sentence) else evidence.message
+        said = f"{finding.standing}: {evidence.unit} {evidence.verdict}, {shown}"
         yield Piece(wrapped(said, "  ", "  "), "magenta")
     reproducer = next((e.reproducer for e in finding.probed if e.reproducer), "")
     if reproducer and finding.standing is not Standing.REFUTED:
