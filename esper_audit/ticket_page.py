@@ -107,8 +107,9 @@ def _metadata(ticket: Ticket) -> list[Row]:
 def _location(ticket: Ticket) -> list[Row]:
     words = words_in_place(ticket)
     first = ticket.locations[0] if ticket.locations else None
+    note = f" ({first.note})" if first and first.note else ""
     rows = {
-        "File(s)": words.get("files") or code(first.path if first else ""),
+        "File(s)": words.get("files") or code(first.path if first else "") + note,
         "Line(s)": words.get("lines") or code(first.lines if first else ""),
         "Function/Class": words.get("symbols") or code(first.symbol if first else ""),
     }
