@@ -29,6 +29,7 @@ from esper_audit.ticket_sections import (
 )
 from esper_audit.ticket_texts import (
     appendix_texts,
+    claims_texts,
     description_texts,
     fix_texts,
     history_texts,
@@ -79,6 +80,7 @@ def ticket_page(ticket: Ticket) -> dict[str, object]:
             for section in beyond.values()
             if section.name not in KNOWN
         ],
+        "claims": claims_texts(ticket),
         "resolution": [*resolution_texts(ticket), *_texts(beyond[RESOLUTION])],
         "history": [*history_texts(ticket), *_texts(beyond[HISTORY])],
         "appendix": _around(beyond[APPENDIX], appendix_texts(ticket)),

@@ -11,6 +11,7 @@ from typing import Annotated
 
 import msgspec
 
+from esper_audit.claim import Answer
 from esper_audit.finding import Reality, Severity
 from esper_audit.ticket_states import ResolutionKind
 
@@ -185,6 +186,17 @@ class Resolution(Record, frozen=True, kw_only=True):
     claims: list[JudgedClaim] = []
     commits: list[Commit] = []
     sign_off: str = ""
+
+
+class Answered(Record, frozen=True, kw_only=True):
+    """What a claim answered when it was last told, with its evidence; `seen_gone` of a defect, ever."""
+
+    claim: Text
+    answer: Answer
+    evidence: Text
+    places: list[str] = []
+    table: Table | None = None
+    seen_gone: bool = False
 
 
 class Change(Record, frozen=True, kw_only=True):

@@ -6,9 +6,10 @@ import re
 import textwrap
 from collections.abc import Iterator
 
+from esper_audit.claim import Claim
 from esper_audit.markdown import code, fenced, labelled, sentence, table
 from esper_audit.ticket import Ticket
-from esper_audit.ticket_parts import Evidence, FixOption, Step
+from esper_audit.ticket_parts import Answered, Evidence, FixOption, Step
 from esper_audit.ticket_states import Status
 
 LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
@@ -82,6 +83,31 @@ def resolution_texts(ticket: Ticket) -> list[str]:
     is_plain = not re.search(r"^\s*(?:#|\*\*)", end.evidence, re.MULTILINE)
     status = labelled("Status", end.as_written or code(end.kind))
     return [text for text in (status, *([shown, *facts] if is_plain else [*facts, shown])) if text]
+
+
+def claims_texts(ticket: Ticket) -> list[str]:
+    """Return the claims with what each answered when it was last told, and the tables behind answers."""
+    claims = {claim.id: claim for claim in ticket.claims}
+    asked = [(claims[a.claim], a) for a in ticket.answers if a.claim in claims]
+    rows = [
+        [code(claim.id), claim.sentence, _kind(claim), f"**{a.answer}**", _told(a)]
+        for claim, a in asked
+    ]
+    texts = [table(["Claim", "Sentence", "Kind", "Answer", "Evidence"], rows)] if rows else []
+    for claim, answered in asked:
+        if answered.table:
+            cells = [[str(value) for value in row] for row in answered.table.rows]
+            texts += [f"{code(claim.id)} in numbers:", table(answered.table.columns, cells)]
+    return texts
+
+
+def _kind(claim: Claim) -> str:
+    expected = f", expected to be {claim.expect}" if claim.expect else ""
+    return code(claim.kind) + (", states the defect" if claim.states_defect else expected)
+
+
+def _told(answered: Answered) -> str:
+    return " ".join([answered.evidence, *map(code, answered.places)])
 
 
 def history_texts(ticket: Ticket) -> list[str]:
