@@ -19,8 +19,9 @@ ENTRY = re.compile(
 OPEN_TYPE = re.compile(rf"^(?:[-*+]\s+)?[`*]*({NAMES})[`*]*\s*(\([^)]*)$")
 NUMPY_ENTRY = re.compile(rf"^[`*]*({NAMES})[`*]*\s*(?::\s*(.*))?$")
 NO_NAMES = frozenset(
-    "default defaults example examples i if in note notes optional or otherwise raises required return".split()
-    + "returns see shape todo usage warning warnings where yields tip important supported".split()
+    {"default", "defaults", "example", "examples", "i", "if", "important", "in", "note", "notes"}
+    | {"optional", "or", "otherwise", "raises", "required", "return", "returns", "see", "shape"}
+    | {"tip", "todo", "usage", "warning", "warnings", "where", "yields"}
 )
 
 

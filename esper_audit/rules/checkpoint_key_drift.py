@@ -73,15 +73,19 @@ class CheckpointKeyDrift(Rule):
     Options = CheckpointKeyDriftOptions
     options: CheckpointKeyDriftOptions
     VALID = (
-        Valid("both know the same keys", PAIR.format('"step": self.step', 'self.step = state["step"]')),
+        Valid(
+            "both know the same keys", PAIR.format('"step": self.step', 'self.step = state["step"]')
+        ),
         Valid(
             "a dict that goes on whole",
             PAIR.format('"step": 1, "n": 2', "self.__dict__.update(state)"),
         ),
         Valid(
             "a dict that comes from elsewhere",
-            "class A(B):\n    def state_dict(self):\n        state = super().state_dict()\n        state['n'] = 1\n"
-            "        return state\n    def load_state_dict(self, state):\n        self.n = state['n']\n"
+            "class A(B):\n    def state_dict(self):\n        state = super().state_dict()\n"
+            "        state['n'] = 1\n"
+            "        return state\n    def load_state_dict(self, state):\n"
+            "        self.n = state['n']\n"
             "        self.m = state['m']\n",
         ),
         Valid(
@@ -93,25 +97,33 @@ class CheckpointKeyDrift(Rule):
             "a migration",
             PAIR.format(
                 '"step": 1',
-                'if "old" in state:\n            state["step"] = state.pop("old")\n        self.step = state["step"]',
+                'if "old" in state:\n            state["step"] = state.pop("old")\n'
+                '        self.step = state["step"]',
             ),
         ),
-        Valid("what describes the file", PAIR.format('"format_version": 2, "n": 1', 'self.n = state["n"]')),
+        Valid(
+            "what describes the file",
+            PAIR.format('"format_version": 2, "n": 1', 'self.n = state["n"]'),
+        ),
         Valid(
             "a key that somebody else reads",
-            PAIR.format('"n": 1, "m": 2', 'self.n = state["n"]') + "def m(path):\n    return read(path)['m']\n",
+            PAIR.format('"n": 1, "m": 2', 'self.n = state["n"]')
+            + "def m(path):\n    return read(path)['m']\n",
         ),
         Valid(
             "built in steps, loaded from a file",
-            "def save_run(path, step):\n    d = dict(step=step)\n    d['lr'] = 1\n    d.update({'t': 2})\n    torch.save(d, path)\n"
-            "def load_run(path):\n    d = torch.load(path)\n    e = dict(d)\n    return d['step'], e['lr'], d.get('t')\n",
+            "def save_run(path, step):\n    d = dict(step=step)\n    d['lr'] = 1\n"
+            "    d.update({'t': 2})\n    torch.save(d, path)\n"
+            "def load_run(path):\n    d = torch.load(path)\n    e = dict(d)\n"
+            "    return d['step'], e['lr'], d.get('t')\n",
         ),
         Valid("only one half", "class A:\n    def to_dict(self):\n        return {'n': 1}\n"),
         Valid(
             "two files",
-            "def save(a):\n    dump({'n': 1}, 'a')\n    dump({'m': 2}, 'b')\ndef load(a):\n    x = load_json(a)\n    return a['n']\n",
+            "def save(a):\n    dump({'n': 1}, 'a')\n    dump({'m': 2}, 'b')\ndef load(a):\n"
+            "    x = load_json(a)\n    return a['n']\n",
         ),
-    )  # fmt: skip
+    )
     INVALID = (
         Invalid(
             "a key that nobody writes",
@@ -123,12 +135,15 @@ class CheckpointKeyDrift(Rule):
         ),
         Invalid(
             "a default that always stands in",
-            PAIR.format('"alpha": 1', 'self.alpha = state["alpha"]\n        self.t = state.get("t", 0)'),
+            PAIR.format(
+                '"alpha": 1', 'self.alpha = state["alpha"]\n        self.t = state.get("t", 0)'
+            ),
             ((6, "has a default for `t`, which `state_dict` never writes"),),
         ),
         Invalid(
             "saved and lost",
-            "class A:\n    def to_dict(self):\n        out = {'a': self.a}\n        out['b'] = self.b\n        return out\n"
+            "class A:\n    def to_dict(self):\n        out = {'a': self.a}\n"
+            "        out['b'] = self.b\n        return out\n"
             "    @classmethod\n    def from_dict(cls, data):\n        return cls(data.pop('a'))\n",
             ((4, "writes `b`, which `from_dict` never reads"),),
         ),
@@ -138,7 +153,7 @@ class CheckpointKeyDrift(Rule):
             "def load_run(path, device):\n    data = torch.load(path)\n    return data['step']\n",
             ((2, "writes `seed`, which `load_run` never reads"),),
         ),
-    )  # fmt: skip
+    )
 
     def may_match(self, node: ast.AST, enclosing: Sequence[ast.stmt]) -> bool:
         """Keep methods whose keys differ from their counterpart's, and functions that handle keys."""

@@ -69,58 +69,89 @@ class DecisionReadsDriftMetric(Rule):
     options: DecisionReadsDriftMetricOptions
 
     VALID = (
-        Valid("a report", "def report(m):\n    log.info('delta %f', m.blending_delta)\n    return m.blending_delta\n"),
-        Valid("its definition", "def end(self, now):\n    self.blending_delta = now - self.began\n"),
+        Valid(
+            "a report",
+            "def report(m):\n    log.info('delta %f', m.blending_delta)\n"
+            "    return m.blending_delta\n",
+        ),
+        Valid(
+            "its definition", "def end(self, now):\n    self.blending_delta = now - self.began\n"
+        ),
         Valid(
             "was it measured?",
-            "def row(m):\n    if m.blending_delta is None or math.isnan(m.blending_delta):\n        return '-'\n"
-            "    if 'blending_delta' in m.rest:\n        return '+'\n    return str(m.blending_delta)\n",
+            "def row(m):\n    if m.blending_delta is None or math.isnan(m.blending_delta):\n"
+            "        return '-'\n"
+            "    if 'blending_delta' in m.rest:\n        return '+'\n"
+            "    return str(m.blending_delta)\n",
         ),
         Valid(
             "a condition behind which there is only a report",
-            "def tell(m):\n    if m.blending_delta < 0:\n        log.warning('drifts')\n        print(m)\n",
+            "def tell(m):\n    if m.blending_delta < 0:\n        log.warning('drifts')\n"
+            "        print(m)\n",
         ),
         Valid(
             "a decision by what the seed did",
-            "def check_gate(m):\n    delta, contribution = m.blending_delta, m.contribution\n    telemetry.put(delta)\n"
+            "def check_gate(m):\n    delta, contribution = m.blending_delta, m.contribution\n"
+            "    telemetry.put(delta)\n"
             "    return contribution > 0\n",
         ),
-        Valid("a project that lists another name", "def reward(m):\n    return m.blending_delta\n", {"metrics": ["loss_delta"]}),
-    )  # fmt: skip
+        Valid(
+            "a project that lists another name",
+            "def reward(m):\n    return m.blending_delta\n",
+            {"metrics": ["loss_delta"]},
+        ),
+    )
     INVALID = (
         Invalid(
             "a condition",
-            "def step(slot):\n    if slot.metrics.blending_delta > 0.1 and slot.ready:\n        slot.fossilize()\n",
+            "def step(slot):\n    if slot.metrics.blending_delta > 0.1 and slot.ready:\n"
+            "        slot.fossilize()\n",
             ((2, "a condition reads `blending_delta`, which drifts by itself"),),
         ),
         Invalid(
             "a condition on what is worked out from it",
-            "def step(slot):\n    delta, n = slot['blending_delta'], 3\n    gain = max(delta, 0)\n    while gain > n:\n"
+            "def step(slot):\n    delta, n = slot['blending_delta'], 3\n"
+            "    gain = max(delta, 0)\n    while gain > n:\n"
             "        slot.grow()\n    return 1 if getattr(slot, 'blending_delta') else 2\n",
             (
-                (4, "a condition reads `gain`, which is worked out from `blending_delta`, which drifts by itself"),
+                (
+                    4,
+                    "a condition reads `gain` (from `blending_delta`), which drifts by itself",
+                ),
                 (6, "a condition reads `blending_delta`, which drifts by itself"),
             ),
         ),
         Invalid(
             "what a gate returns",
-            "class Gates:\n    def check(self, m):\n        return m.get('blending_delta', 0.0) >= self.least\n",
+            "class Gates:\n    def check(self, m):\n"
+            "        return m.get('blending_delta', 0.0) >= self.least\n",
             ((3, "what `check` returns reads `blending_delta`, which drifts by itself"),),
         ),
         Invalid(
             "a reward",
-            "def compute_reward(m):\n    reward = 0.5 * m.blending_delta\n    self.score += m.blending_delta\n"
+            "def compute_reward(m):\n    reward = 0.5 * m.blending_delta\n"
+            "    self.score += m.blending_delta\n"
             "    return reward - m.rent\n",
             (
                 (2, "`reward` reads `blending_delta`, which drifts by itself"),
                 (3, "`self.score` reads `blending_delta`, which drifts by itself"),
-                (4, "what `compute_reward` returns reads `reward`, which is worked out from `blending_delta`, which drifts by itself"),
+                (
+                    4,
+                    "what `compute_reward` returns reads `reward` (from `blending_delta`), which drifts by itself",
+                ),
             ),
         ),
         Invalid(
             "a score that is passed on",
-            "def judge(m):\n    result = Result(passed=True, score=abs(m.blending_delta))\n    return result.passed\n",
-            ((2, "`score` reads `blending_delta`, which drifts by itself"), (3, "what `judge` returns reads `result`, which is worked out from `blending_delta`, which drifts by itself")),
+            "def judge(m):\n    result = Result(passed=True, score=abs(m.blending_delta))\n"
+            "    return result.passed\n",
+            (
+                (2, "`score` reads `blending_delta`, which drifts by itself"),
+                (
+                    3,
+                    "what `judge` returns reads `result` (from `blending_delta`), which drifts by itself",
+                ),
+            ),
         ),
         Invalid(
             "the project's own name",
@@ -128,7 +159,7 @@ class DecisionReadsDriftMetric(Rule):
             ((2, "a condition reads `loss_delta`, which drifts by itself"),),
             options={"metrics": ["loss_delta"]},
         ),
-    )  # fmt: skip
+    )
 
     def __init__(self, options: AnyOptions | None = None, severity: Severity | None = None) -> None:
         super().__init__(options, severity)
@@ -148,7 +179,7 @@ class DecisionReadsDriftMetric(Rule):
         if name in self.options.metrics:
             return f"`{name}`"
         metrics = ", ".join(f"`{metric}`" for metric in sorted(self.options.metrics))
-        return f"`{name}`, which is worked out from {metrics}"
+        return f"`{name}` (from {metrics})"
 
 
 def _decided(
