@@ -24,10 +24,10 @@ class Analyst:
         self._today = today
         self._sieve = sieve
         self._engines: dict[frozenset[str], Engine] = {}
-        self._authority = Authority(
+        self.authority = Authority(
             project.config.allow,
             today=today,
-            known=selection.checks,
+            known=selection.known,
             authorised_words=selection.authorised_words,
         )
 
@@ -43,10 +43,10 @@ class Analyst:
         source = parse(path, data)
         if isinstance(source, NotAnalysed):
             return FileOutcome(path, not_analysed=[source])
-        checks = self._selection.checks_for(path)
+        checks = self._selection.checks_for(path) - self._selection.tree_ids
         result = self._engine(checks).analyse(source)
         ran = _checks_that_ran(checks, result.not_analysed)
-        sorted_out = self._authority.apply(source, result.findings, ran)
+        sorted_out = self.authority.apply(source, result.findings, ran)
         standing = [f for f in sorted_out.findings if f.check in checks]
         return FileOutcome(
             path, standing, sorted_out.suppressed, result.not_analysed, sorted_out.used

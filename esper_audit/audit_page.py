@@ -109,6 +109,7 @@ def _finding(finding: Finding, by_identity: Mapping[str, Ticket]) -> dict[str, s
         "check": f"[{finding.check}](rules.md#{finding.check})",
         "where": _where(finding.location),
         "message": cell(finding.message) + _evidence(finding),
+        "impact": cell(finding.impact.words) if finding.impact else "",
     }
 
 

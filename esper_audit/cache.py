@@ -12,6 +12,8 @@ import msgspec
 from esper_audit.cache_home import cache_home
 from esper_audit.finding import Finding, NotAnalysed, Suppressed
 
+SHELVES = ("rules", "tree_rules", "outputs")
+
 
 class FileOutcome(msgspec.Struct, frozen=True, array_like=True):
     """What an audit says of one file; `used` are the configured exceptions that silenced something.
@@ -87,7 +89,7 @@ def engine_files() -> list[str]:
     package = os.path.dirname(os.path.abspath(__file__))
     found = [
         os.path.join(directory, name)
-        for directory in (package, os.path.join(package, "rules"), os.path.join(package, "outputs"))
+        for directory in (package, *(os.path.join(package, shelf) for shelf in SHELVES))
         for name in os.listdir(directory)
         if name.endswith((".py", ".yaml"))
     ]

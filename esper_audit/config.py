@@ -13,6 +13,7 @@ import msgspec
 from esper_audit.discovery import is_pattern
 from esper_audit.errors import ConfigError
 from esper_audit.finding import Severity
+from esper_audit.role import DEFAULT_ROLES
 from esper_audit.suggestion import did_you_mean
 
 OWN_FILE = "esper-audit.toml"
@@ -67,6 +68,14 @@ class Probing(Table, frozen=True, kw_only=True):
     workers: Annotated[int, msgspec.Meta(ge=0)] = 0
 
 
+class RolePaths(Table, frozen=True, kw_only=True):
+    """Which files are tests, scripts and examples (patterns as in .gitignore); the rest is production."""
+
+    test: list[str] = msgspec.field(default_factory=lambda: list(DEFAULT_ROLES["test"]))
+    script: list[str] = msgspec.field(default_factory=lambda: list(DEFAULT_ROLES["script"]))
+    example: list[str] = msgspec.field(default_factory=lambda: list(DEFAULT_ROLES["example"]))
+
+
 class Config(Table, frozen=True, kw_only=True):
     """Everything that `[tool.esper-audit]` can hold; the defaults are what an unconfigured tree gets."""
 
@@ -85,6 +94,7 @@ class Config(Table, frozen=True, kw_only=True):
     expect: list[Expect] = []
     probing: Probing = Probing()
     rules: dict[str, dict[str, Any]] = {}
+    roles: RolePaths = RolePaths()
 
 
 class Project(msgspec.Struct, frozen=True):
@@ -156,6 +166,7 @@ def _table_at(kind: type[msgspec.Struct], at: str) -> type[msgspec.Struct]:
         "allow": Allow,
         "expect": Expect,
         "probing": Probing,
+        "roles": RolePaths,
     }
     return nested.get(at.strip(".").split("[")[0], kind)
 
@@ -168,11 +179,14 @@ def _read(file: str) -> Config:
         *config.exclude,
         *(e.path for e in config.per_path),
         *(a.path for a in config.allow),
+        *config.roles.test,
+        *config.roles.script,
+        *config.roles.example,
     ]
     for pattern in patterns:
         if not is_pattern(pattern):
             raise ConfigError(
-                f"{file}: {pattern!r} is no pattern as in .gitignore (exclude or path)"
+                f"{file}: {pattern!r} is no pattern as in .gitignore (exclude, path or roles)"
             )
     for rule, options in config.rules.items():
         severity = options.get("severity")

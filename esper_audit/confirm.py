@@ -7,21 +7,21 @@ from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
+import msgspec
+
 from esper_audit import cst
 from esper_audit.ast_walk import depth
 from esper_audit.cst_walk import walk
-from esper_audit.finding import Edit, Finding, Location, NotAnalysed
-from esper_audit.positions import PositionRecorder, Span
+from esper_audit.finding import Edit, Finding, NotAnalysed, Span
+from esper_audit.placing import placed
+from esper_audit.positions import PositionRecorder
 from esper_audit.rule import FAILURES, Replacement, Rule, Violation, crash
 from esper_audit.sieve import Slice
 from esper_audit.source import Source
-from esper_audit.statements import chain, symbol_of
 from esper_audit.view import View
 
 DEEPEST = 800
 RECURSION_LIMIT = 20_000
-LINES_AROUND = 2
-LONGEST_EXCERPT = 12
 FRONT = "if 1:\n"
 
 
@@ -91,38 +91,19 @@ class Confirmation:
                 node = _node(violation.node)
                 span = recorder.span(node, view.line_offset)
                 edit = _edit(violation.replacement, recorder, view.line_offset)
-                placed = self._finding(rule, violation.message, span, edit), view.code(node)
+                placed = self._finding(rule, violation, span, edit), view.code(node)
             # A rule that reports what has no place in the file has failed like one that raises.
             except FAILURES as error:
                 self._problems.append(crash(self._source.path, rule, error))
             else:
                 yield placed
 
-    def _finding(self, rule: Rule, message: str, span: Span, edit: Edit | None) -> Finding:
-        source = self._source
-        line = source.lines[span.line - 1]
-        enclosing = chain(source.tree, span.line, len(line[: span.column].encode()))
-        first = max(1, span.line - LINES_AROUND)
-        last = min(span.end_line, span.line + LONGEST_EXCERPT) + LINES_AROUND
-        return Finding(
-            location=Location(
-                path=source.path,
-                line=span.line,
-                column=span.column + 1,
-                end_line=span.end_line,
-                end_column=span.end_column + 1,
-                symbol=symbol_of(enclosing),
-            ),
-            check=rule.id,
-            contract=rule.contract,
-            message=message,
-            severity=rule.severity,
-            category=rule.category,
-            confidence=rule.confidence,
-            fingerprint="",
-            excerpt="".join(source.lines[first - 1 : last]).rstrip("\n"),
-            excerpt_line=first,
+    def _finding(self, rule: Rule, violation: Violation, span: Span, edit: Edit | None) -> Finding:
+        return msgspec.structs.replace(
+            placed(rule, self._source, span, violation.message),
             edit=edit,
+            subject=violation.subject,
+            argument=violation.argument,
         )
 
     def _give_up(self, piece: Slice, reason: str) -> None:

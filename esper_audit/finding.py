@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import enum
+from typing import NamedTuple
 
 import msgspec
 
@@ -53,6 +54,15 @@ class Location(msgspec.Struct, frozen=True, order=True):
     symbol: str
 
 
+class Span(NamedTuple):
+    """Lines from 1, columns from 0, in characters of the file; the end is one past the last."""
+
+    line: int
+    column: int
+    end_line: int
+    end_column: int
+
+
 class Edit(msgspec.Struct, frozen=True):
     """A replacement of the stretch of source from start to end by `text`.
 
@@ -92,8 +102,47 @@ class ProbeEvidence(msgspec.Struct, frozen=True):
     reproducer: str = ""
 
 
+class Reality(enum.StrEnum):
+    """Whether what is wrong happens today: by what calls or uses the code in question."""
+
+    MANIFEST = "manifest"
+    POSSIBLE = "possible"
+    LATENT = "latent"
+    TEST_ONLY = "test-only"
+    UNREFERENCED = "unreferenced"
+
+
+class Impact(msgspec.Struct, frozen=True):
+    """What the whole tree says of a finding: who hits it, where, who tests it; `words` says it to people.
+
+    `hits` are places of production code that run into it, `passing`, `omitting` and `forwarding` count
+    production calls by what they do with the argument in question, `calls` all of them and `by_name`
+    those that only a bare name speaks for. `packages` counts uses by package, `lowered_from` is the
+    severity before a latent finding was taken down a step.
+    """
+
+    reality: Reality
+    words: str
+    calls: int = 0
+    passing: int = 0
+    omitting: int = 0
+    forwarding: int = 0
+    by_name: int = 0
+    test_calls: int = 0
+    hits: list[str] = []
+    packages: dict[str, int] = {}
+    tests: list[str] = []
+    tests_through: int = 0
+    exported: list[str] = []
+    lowered_from: Severity | None = None
+
+
 class Finding(msgspec.Struct, frozen=True):
-    """One place where a contract is broken, with what a reader needs to judge it."""
+    """One place where a contract is broken, with what a reader needs to judge it.
+
+    `subject` is the dotted name, within the file, of what the finding is about where that is not the
+    location's symbol; `argument` the parameter of it; from them the index tells the impact.
+    """
 
     location: Location
     check: str
@@ -108,6 +157,9 @@ class Finding(msgspec.Struct, frozen=True):
     edit: Edit | None = None
     standing: Standing = Standing.SUSPECTED
     probed: tuple[ProbeEvidence, ...] = ()
+    subject: str = ""
+    argument: str = ""
+    impact: Impact | None = None
 
     @property
     def order(self) -> tuple[Location, str, str]:

@@ -33,6 +33,24 @@ def content_at(root: str, blob: str) -> bytes | None:
     return _git_bytes(root, "cat-file", "blob", blob) if blob else None
 
 
+def commit_named(root: str, name: str) -> str:
+    """Return the full hash of the commit that an abbreviated one stands for, empty if there is none."""
+    try:
+        return _git(root, "rev-parse", "--verify", "--quiet", f"{name}^{{commit}}").strip()
+    except GitError as error:
+        if "ambiguous" in str(error):
+            raise
+        return ""
+
+
+def user_name(root: str) -> str:
+    """Return the name that commits here are signed with, empty if there is none."""
+    try:
+        return _git(root, "config", "user.name").strip()
+    except GitError:
+        return ""
+
+
 def _changes(diff: str) -> list[tuple[str, str]]:
     """Read `git diff --raw -z`: pairs of present path and old object name."""
     fields = diff.split("\0")

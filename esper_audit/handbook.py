@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from functools import cached_property
 
 from esper_audit.config import Project
@@ -10,7 +10,9 @@ from esper_audit.contract import Contract, load_contracts
 from esper_audit.errors import ContractError
 from esper_audit.probe_sheets import probe_sheets
 from esper_audit.rule import Check
-from esper_audit.selection import known_checks
+from esper_audit.selection import known_shelf
+from esper_audit.shelf import Shelf
+from esper_audit.suppressing import SUPPRESSION_CHECKS
 
 
 class Handbook:
@@ -21,12 +23,14 @@ class Handbook:
 
     @cached_property
     def checks(self) -> Mapping[str, type[Check]]:
-        """Every check by id, probes included."""
-        return {**self._read_from_source, **probe_sheets()}
+        """Every check by id: tree rules too, which are imported for it, and probes."""
+        checks = {**self._of_files, **self._shelf.tree_rules, **probe_sheets()}
+        _require_contracts(checks.values(), self.contracts)
+        return dict(sorted(checks.items()))
 
-    @cached_property
-    def _read_from_source(self) -> Mapping[str, type[Check]]:
-        return known_checks(self._project)
+    def check(self, check_id: str) -> type[Check]:
+        """Return one check; tree rules are imported only to find one of them."""
+        return self._of_files.get(check_id) or self.checks[check_id]
 
     @property
     def excluded(self) -> list[str]:
@@ -38,9 +42,21 @@ class Handbook:
         """Every contract by id; a check that names one that is not there is a ContractError."""
         own = self._project.config.contracts
         contracts = load_contracts(self._project.resolve(own) if own else "")
-        for check in self._read_from_source.values():
-            if check.contract not in contracts:
-                raise ContractError(
-                    f"check {check.id} names contract '{check.contract}', which is in no contracts file"
-                )
+        _require_contracts(self._of_files.values(), contracts)
         return contracts
+
+    @cached_property
+    def _shelf(self) -> Shelf:
+        return known_shelf(self._project)
+
+    @cached_property
+    def _of_files(self) -> Mapping[str, type[Check]]:
+        return {**self._shelf.rules, **SUPPRESSION_CHECKS}
+
+
+def _require_contracts(checks: Iterable[type[Check]], contracts: Mapping[str, Contract]) -> None:
+    for check in checks:
+        if check.contract not in contracts:
+            raise ContractError(
+                f"check {check.id} names contract '{check.contract}', which is in no contracts file"
+            )

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import gc
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from typing import TYPE_CHECKING
 
 import msgspec
 
@@ -22,9 +23,17 @@ from esper_audit.source import read
 from esper_audit.suppressing import idle_exceptions
 from esper_audit.workers import outcomes
 
+if TYPE_CHECKING:
+    from esper_audit.survey import Survey
+    from esper_audit.tree_engine import TreeResult
+
 
 class Request(msgspec.Struct, frozen=True, kw_only=True):
-    """What one run of `check` is asked to do; `paths` are absolute, none means those of the project."""
+    """What one run of `check` is asked to do; `paths` are absolute, none means those of the project.
+
+    `whole` also runs the tree rules that are on by default, `impact` asks the whole tree about every
+    finding; without either, and with no tree rule selected, nothing but `paths` is read.
+    """
 
     paths: list[str] = []
     select: list[str] = []
@@ -34,6 +43,8 @@ class Request(msgspec.Struct, frozen=True, kw_only=True):
     sieve: bool = True
     cache: bool = True
     baseline: bool = True
+    whole: bool = False
+    impact: bool = False
     today: str
 
 
@@ -50,19 +61,29 @@ def check(project: Project, request: Request, progress: Progress | None = None) 
             changed = changed_since(project.root, request.since)
             files = [file for file in files if file in changed]
         looked_at = look_at(project, analyst, files, request, progress)
-        audit = collect(project, selection, looked_at, found)
+        surveyed = _survey(project, selection, analyst, request, looked_at)
+        audit = collect(project, selection, looked_at, found, surveyed)
         if not request.paths and not request.since:
-            audit = _with_idle_exceptions(audit, project, selection, looked_at, request.today)
+            used = {position for outcome in looked_at for position in outcome.used}
+            used |= set(surveyed.result.used) if surveyed else set()
+            audit = _with_idle_exceptions(audit, project, selection, used, request.today)
         if request.since:
-            audit = _without_old(audit, project, analyst, changed)
+            audit = _without_old(audit, project, analyst, changed, surveyed)
+        if request.impact and surveyed is not None:
+            audit = surveyed.with_impact(audit)
         return _without_known(audit, project) if request.baseline else audit
 
 
 def check_text(project: Project, request: Request, path: str, data: bytes) -> Audit:
     """Run the rules over one text that stands for the file at `path` (absolute)."""
     selection, analyst = _prepared(project, request)
-    outcome = analyst.examine(relative(project.root, path), data)
-    return _without_known(collect(project, selection, [outcome], None), project)
+    shown = relative(project.root, path)
+    outcome = analyst.examine(shown, data)
+    surveyed = _survey(project, selection, analyst, request, [outcome], texts={shown: data})
+    audit = collect(project, selection, [outcome], None, surveyed)
+    if request.impact and surveyed is not None:
+        audit = surveyed.with_impact(audit)
+    return _without_known(audit, project)
 
 
 def fix(project: Project, request: Request, fixing: Fixing) -> list[Fixed]:
@@ -75,7 +96,9 @@ def fix(project: Project, request: Request, fixing: Fixing) -> list[Fixed]:
 
 
 def _prepared(project: Project, request: Request) -> tuple[Selection, Analyst]:
-    selection = Selection(project, select=request.select, ignore=request.ignore)
+    selection = Selection(
+        project, select=request.select, ignore=request.ignore, whole=request.whole
+    )
     return selection, Analyst(project, selection, today=request.today, sieve=request.sieve)
 
 
@@ -107,7 +130,7 @@ def look_at(
             pending[path] = digest
         else:
             done.append(known)
-    for outcome in outcomes(analyst.look, list(pending), request.jobs):
+    for outcome in outcomes(analyst.look, list(pending), request.jobs, FileOutcome):
         if not outcome.lost:
             cache.put(outcome.path, pending[outcome.path], outcome)
         done.append(outcome)
@@ -117,30 +140,60 @@ def look_at(
     return done
 
 
+def _survey(
+    project: Project,
+    selection: Selection,
+    analyst: Analyst,
+    request: Request,
+    looked_at: Sequence[FileOutcome],
+    *,
+    texts: Mapping[str, bytes] | None = None,
+) -> Survey | None:
+    """Read the whole tree, if a tree rule is on or the impact is asked for; None spares the import too."""
+    scope = {o.path: selection.checks_for(o.path) & selection.tree_ids for o in looked_at}
+    if not request.impact and not any(scope.values()):
+        return None
+    from esper_audit.survey import Survey
+
+    rules = selection.tree_instances(set().union(*scope.values()))
+    surveyed = Survey(project, rules, analyst.authority, request.paths, cache=request.cache)
+    return surveyed.run(scope, texts or {})
+
+
 def collect(
     project: Project,
     selection: Selection,
     looked_at: Sequence[FileOutcome],
     found: Discovery | None,
+    surveyed: Survey | None = None,
 ) -> Audit:
-    """Bring the outcomes of all files into one order, whatever order they came in."""
-    checked = {outcome.path: selection.checks_for(outcome.path) for outcome in looked_at}
-    on = set().union(selection.base, *checked.values())
+    """Bring the outcomes of all files, and of the tree, into one order, whatever order they came in."""
+    failed = surveyed.result.failed if surveyed else frozenset()
+    checked = {o.path: selection.checks_for(o.path) - failed for o in looked_at}
+    on = set().union(selection.base, *(selection.checks_for(o.path) for o in looked_at))
     problems = found.problems if found else []
+    everything: list[FileOutcome | TreeResult] = [*looked_at]
+    everything += [surveyed.result] if surveyed else []
     return Audit(
         root=project.root,
-        findings=sorted((f for o in looked_at for f in o.findings), key=lambda f: f.order),
+        findings=sorted((f for o in everything for f in o.findings), key=lambda f: f.order),
         suppressed=sorted(
-            (s for o in looked_at for s in o.suppressed), key=lambda s: s.finding.order
+            (s for o in everything for s in o.suppressed), key=lambda s: s.finding.order
         ),
-        not_analysed=sorted({*problems, *(n for o in looked_at for n in o.not_analysed)}),
+        not_analysed=sorted({*problems, *(n for o in everything for n in o.not_analysed)}),
         files=len(looked_at) + len(problems),
         checks=sorted(on),
-        off=sorted(set(selection.checks) - on),
+        off=sorted(selection.known - on),
         excluded=found.excluded_by_configuration if found else [],
         checked=checked,
-        files_read=_files_read(project, looked_at, found),
-        directories_listed=found.directories if found else [],
+        files_read=[
+            *_files_read(project, looked_at, found),
+            *(surveyed.files_read if surveyed else []),
+        ],
+        directories_listed=[
+            *(found.directories if found else []),
+            *(surveyed.directories if surveyed else []),
+        ],
     )
 
 
@@ -158,11 +211,10 @@ def _with_idle_exceptions(
     audit: Audit,
     project: Project,
     selection: Selection,
-    looked_at: Sequence[FileOutcome],
+    used: Collection[int],
     today: str,
 ) -> Audit:
     """Add findings for exceptions of the configuration that are expired or silenced nothing."""
-    used = {position for outcome in looked_at for position in outcome.used}
     ran = dict(audit.checked)
     for problem in audit.not_analysed:
         ran.pop(problem.path, None)
@@ -180,17 +232,23 @@ def _without_known(audit: Audit, project: Project) -> Audit:
 
 
 def _without_old(
-    audit: Audit, project: Project, analyst: Analyst, changed: dict[str, str]
+    audit: Audit,
+    project: Project,
+    analyst: Analyst,
+    changed: dict[str, str],
+    surveyed: Survey | None,
 ) -> Audit:
     """Leave out the findings that the earlier revision already had, whatever line they stand on now."""
+    contents = {path: content_at(project.root, blob) for path, blob in changed.items()}
+    of_tree = surveyed.fingerprints_before(contents) if surveyed else frozenset()
     fresh: list[Finding] = []
     by_path: dict[str, list[Finding]] = {}
     for finding in audit.findings:
         by_path.setdefault(finding.location.path, []).append(finding)
     for path, findings in by_path.items():
-        before = content_at(project.root, changed.get(path, ""))
+        before = contents.get(path)
         old = analyst.examine(path, before) if before is not None else FileOutcome(path)
-        known = {finding.fingerprint for finding in old.findings}
+        known = {finding.fingerprint for finding in old.findings} | of_tree
         fresh += [finding for finding in findings if finding.fingerprint not in known]
     hidden = len(audit.findings) - len(fresh)
     return msgspec.structs.replace(

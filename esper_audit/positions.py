@@ -6,18 +6,9 @@ from bisect import bisect_right
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cached_property
-from typing import NamedTuple
 
 from esper_audit import cst
-
-
-class Span(NamedTuple):
-    """Lines from 1, columns from 0, in characters of the file; the end is one past the last."""
-
-    line: int
-    column: int
-    end_line: int
-    end_column: int
+from esper_audit.finding import Span
 
 
 class PositionRecorder:

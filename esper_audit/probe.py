@@ -126,14 +126,19 @@ def measured(unit: Unit) -> Record:
     """Run a unit's probe here and now, whatever became of its prerequisites."""
     from esper_audit.steady import steady
 
+    readings: list[Reading] = []
+    said = ""
     try:
         with steady():
-            readings = list(unit.probe.measure(unit.subject, unit.state))
+            readings.extend(unit.probe.measure(unit.subject, unit.state))
     # What a subject may raise is not ours to enumerate; that it did is what there is to say.
     except FAILURES as error:
         said = f"{type(error).__name__}: {quoted(str(error))}"
+    judgement = judge(readings, unit.probe.allowed())
+    # What was read before it raised may be why: an overwritten input, and a backward that needs it.
+    if said and judgement.verdict is not Verdict.FAIL:
         return _record(unit, Judgement(Verdict.NO_VERDICT, "raised", said, (), {}), ())
-    return _record(unit, judge(readings, unit.probe.allowed()), readings)
+    return _record(unit, judgement, readings)
 
 
 def blocked(unit: Unit, verdicts: Mapping[str, Verdict]) -> Record | None:

@@ -2,6 +2,8 @@
 
 For a test module of one's own, in one's own process:
 
+    from esper_audit.pytest_promises import Promised
+
     @promises("tests/my_subjects.py:subjects")
     def test_a_promise_is_kept(promised: Promised) -> None:
         promised.check()

@@ -13,10 +13,12 @@ from esper_audit.handbook import Handbook
 from esper_audit.rules_page import rules_page
 from esper_audit.ticket import Ticket
 from esper_audit.ticket_page import ticket_page
+from esper_audit.tickets_page import tickets_page
 from esper_audit.writing import write_if_changed
 
 SHIPPED = os.path.join(os.path.dirname(__file__), "templates")
 PAGE = ".md"
+INDEX = f"tickets/index{PAGE}"
 
 
 class Reports:
@@ -36,6 +38,13 @@ class Reports:
             keep_trailing_newline=True,
         )
 
+    def write(self, audit: Audit, tickets: Mapping[str, Ticket], handbook: Handbook) -> list[str]:
+        """Write every page; return the paths that changed."""
+        return [
+            *self.write_audit(audit, tickets, handbook),
+            *self.write_tickets(tickets.values()),
+        ]
+
     def write_audit(
         self, audit: Audit, tickets: Mapping[str, Ticket], handbook: Handbook
     ) -> list[str]:
@@ -47,19 +56,22 @@ class Reports:
         return self._write(pages)
 
     def write_tickets(self, tickets: Iterable[Ticket]) -> list[str]:
-        """Write a page for every ticket and take away pages whose ticket is gone; return what changed."""
-        pages = {
-            f"tickets/{ticket.id}{PAGE}": self._render(
-                "ticket.md", ticket=ticket, page=ticket_page(ticket)
-            )
-            for ticket in tickets
-        }
+        """Write a page for every ticket and the index, take away pages whose ticket is gone; return
+        what changed.
+        """
+        listed = list(tickets)
+        pages = {f"tickets/{ticket.id}{PAGE}": self.ticket(ticket) for ticket in listed}
+        pages[INDEX] = self._render("tickets.md", **tickets_page(listed))
         folder = os.path.join(self._directory, "tickets")
         present = os.listdir(folder) if os.path.isdir(folder) else []
         stale = [name for name in present if name.endswith(PAGE) and f"tickets/{name}" not in pages]
         for name in stale:
             os.unlink(os.path.join(folder, name))
         return [*self._write(pages), *(f"tickets/{name}" for name in stale)]
+
+    def ticket(self, ticket: Ticket) -> str:
+        """Return the page of a ticket."""
+        return self._render("ticket.md", ticket=ticket, page=ticket_page(ticket))
 
     def _render(self, template: str, **content: Any) -> str:
         return self._environment.get_template(template).render(**content).rstrip("\n") + "\n"

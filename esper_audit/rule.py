@@ -65,11 +65,17 @@ class Replacement(msgspec.Struct, frozen=True):
 
 
 class Violation(msgspec.Struct, frozen=True):
-    """A node at which a rule objects, in the words for a person, perhaps with a repair."""
+    """A node at which a rule objects, in the words for a person, perhaps with a repair.
+
+    `subject` is the dotted name, within the file, of what it is about where that is not the function
+    or class around the node, `argument` its parameter: who uses or passes them tells the impact.
+    """
 
     node: object
     message: str
     replacement: Replacement | None = None
+    subject: str = ""
+    argument: str = ""
 
 
 class Valid(msgspec.Struct, frozen=True):
@@ -169,7 +175,7 @@ def validate(rule: type[Rule]) -> None:
         raise RuleLoadError(f"rule {rule.id}: has no `check` method")
 
 
-def crash(path: str, rule: Rule, error: BaseException) -> NotAnalysed:
+def crash(path: str, rule: Check, error: BaseException) -> NotAnalysed:
     """Return the note that a rule raised on a file, with the place in the rule."""
     trace = error.__traceback__
     while trace is not None and trace.tb_next is not None:

@@ -6,7 +6,8 @@ import msgspec
 
 from esper_audit.handbook import Handbook
 from esper_audit.markdown import count
-from esper_audit.rule import Check, Rule
+from esper_audit.rule import Check, Invalid, Rule, Valid
+from esper_audit.tree_rule import InvalidTree, TreeRule, ValidTree
 
 
 class CheckPage(msgspec.Struct, frozen=True):
@@ -38,7 +39,7 @@ def rules_page(handbook: Handbook) -> dict[str, object]:
 def check_page(check: type[Check]) -> CheckPage:
     """Return what a check says of itself."""
     documentation = check.documentation()
-    rule = check if issubclass(check, Rule) else None
+    rule = check if issubclass(check, (Rule, TreeRule)) else None
     invalid, valid = (rule.INVALID[0], rule.VALID[0]) if rule else (None, None)
     return CheckPage(
         id=check.id,
@@ -48,11 +49,19 @@ def check_page(check: type[Check]) -> CheckPage:
         why=_sentence(documentation.why),
         quiet=documentation.quiet,
         invalid_name=invalid.name if invalid else "",
-        invalid=invalid.code.rstrip() if invalid else "",
+        invalid=case_code(invalid) if invalid else "",
         valid_name=valid.name if valid else "",
-        valid=valid.code.rstrip() if valid else "",
+        valid=case_code(valid) if valid else "",
         options=_options(rule) if rule else [],
     )
+
+
+def case_code(case: Valid | Invalid | ValidTree | InvalidTree) -> str:
+    """Return the code of a case; a tree's files one below the other, each under its path."""
+    if isinstance(case, (Valid, Invalid)):
+        return case.code.rstrip()
+    files = (f"# {path}\n{source.strip()}" for path, source in case.files.items())
+    return "\n\n\n".join(files)
 
 
 def _facts(check: type[Check]) -> str:
@@ -61,12 +70,15 @@ def _facts(check: type[Check]) -> str:
         f"Contract `{check.contract}`, {check.category}, {check.severity}, confidence {check.confidence}",
         f"raised by {', '.join(tickets)}" if tickets else "",
         "" if check.default else f"off unless selected: {check.precision}",
+        "reads the whole tree: part of `run`, and of `check` where selected"
+        if issubclass(check, TreeRule)
+        else "",
         "has a fixer" if issubclass(check, Rule) and any(c.fixed for c in check.INVALID) else "",
     ]
     return "; ".join(fact for fact in facts if fact) + "."
 
 
-def _options(check: type[Rule]) -> list[dict[str, str]]:
+def _options(check: type[Rule] | type[TreeRule]) -> list[dict[str, str]]:
     return [
         {"name": field.name.replace("_", "-"), "default": _written(_default(field))}
         for field in msgspec.structs.fields(check.Options)

@@ -8,25 +8,39 @@ from typing import Any
 
 from esper_audit.config import PerPath, Project, rule_settings, strict
 from esper_audit.errors import ConfigError, UsageError
+from esper_audit.finding import Severity
 from esper_audit.probe_sheets import probe_sheets
-from esper_audit.rule import Check, Rule
-from esper_audit.shelf import discover
+from esper_audit.rule import AnyOptions, Check, Rule
+from esper_audit.shelf import Shelf
 from esper_audit.suggestion import did_you_mean
 from esper_audit.suppressing import SUPPRESSION_CHECKS
+from esper_audit.tree_rule import TreeRule
 
 ALL = "all"
 
 
 class Selection:
-    """The rules of a project with their options, and the checks that are on for each path."""
+    """The rules of a project with their options, and the checks that are on for each path.
+
+    Tree rules read the whole project. Those that are on by default run where `whole` is asked for;
+    otherwise a tree rule is on only where the command line or the configuration selects it.
+    """
 
     def __init__(
-        self, project: Project, *, select: Sequence[str] = (), ignore: Sequence[str] = ()
+        self,
+        project: Project,
+        *,
+        select: Sequence[str] = (),
+        ignore: Sequence[str] = (),
+        whole: bool = False,
     ) -> None:
         config = project.config
         self.where = project.file or "configuration"
-        self.rules = known_rules(project)
-        self.checks: dict[str, type[Check]] = {**self.rules, **SUPPRESSION_CHECKS}
+        self._shelf = known_shelf(project)
+        self.rules = self._shelf.rules
+        self._whole = whole
+        self.known = frozenset({*self.rules, *self._shelf.tree_ids, *SUPPRESSION_CHECKS})
+        self._options = config.rules
         self._per_path = [(entry, _pattern(entry)) for entry in config.per_path]
         self._require_known(config.select, config.ignore, ConfigError)
         self._require_known(select, ignore, UsageError)
@@ -38,8 +52,8 @@ class Selection:
         self._ignored_by_hand = self._expanded(ignore)
         self._selected_by_hand = bool(select)
         self._instances = {
-            check: _instance(self.rules[check], config.rules.get(check, {}), self.where)
-            for check in self.rules
+            check: rule(*_settings(rule.id, rule.Options, config.rules, self.where))
+            for check, rule in self.rules.items()
         }
 
     def checks_for(self, path: str) -> frozenset[str]:
@@ -56,6 +70,17 @@ class Selection:
         """Return the rules among the checks, with their options."""
         return [self._instances[check] for check in sorted(checks) if check in self._instances]
 
+    def tree_instances(self, checks: Iterable[str]) -> list[TreeRule]:
+        """Return the tree rules among the checks, with their options."""
+        wanted = sorted(set(checks).intersection(self._shelf.tree_ids))
+        rules = [self._shelf.tree_rules[check] for check in wanted]
+        return [r(*_settings(r.id, r.Options, self._options, self.where)) for r in rules]
+
+    @property
+    def tree_ids(self) -> frozenset[str]:
+        """The ids of the tree rules."""
+        return frozenset(self._shelf.tree_ids)
+
     @cached_property
     def authorised_words(self) -> Mapping[str, str]:
         """The words of `# WORD AUTHORIZED by ...` comments, each with the check it speaks of."""
@@ -63,37 +88,37 @@ class Selection:
 
     @property
     def _defaults(self) -> set[str]:
-        return {check for check, kind in self.checks.items() if kind.default}
+        checks: dict[str, type[Check]] = {**self.rules, **SUPPRESSION_CHECKS}
+        if self._whole:
+            checks |= self._shelf.tree_rules
+        return {check for check, kind in checks.items() if kind.default}
 
     def _expanded(self, checks: Iterable[str]) -> set[str]:
-        return set().union(*({*self.checks} if check == ALL else {check} for check in checks))
+        return set().union(*({*self.known} if check == ALL else {check} for check in checks))
 
     def _require_known(
         self, select: Iterable[str], ignore: Iterable[str], error: type[ConfigError | UsageError]
     ) -> None:
         for check in (*select, *ignore):
-            if check != ALL and check not in self.checks:
+            if check != ALL and check not in self.known:
                 where = f"{self.where}: " if error is ConfigError else ""
                 if check in probe_sheets():
                     raise error(f"{where}{check} is a probe: `esper-audit probe` runs it")
-                hint = did_you_mean(check, self.checks)
+                hint = did_you_mean(check, self.known)
                 raise error(f"{where}no check is called '{check}'{hint}")
 
 
-def known_rules(project: Project) -> dict[str, type[Rule]]:
-    """Return the rules of a project by id: shipped, from plugins, and its own."""
-    return discover(project.resolve(path) for path in project.config.local_rules)
+def known_shelf(project: Project) -> Shelf:
+    """Return the rules of a project: shipped, from plugins, and its own."""
+    return Shelf(project.resolve(path) for path in project.config.local_rules)
 
 
-def known_checks(project: Project) -> dict[str, type[Check]]:
-    """Return everything that `check` runs, by id."""
-    return {**known_rules(project), **SUPPRESSION_CHECKS}
-
-
-def _instance(rule: type[Rule], table: Mapping[str, Any], where: str) -> Rule:
-    options, severity = rule_settings(table)
-    converted = strict(options, rule.Options, f"{where}: options of rule {rule.id}")
-    return rule(converted, severity)
+def _settings(
+    check: str, options: type[AnyOptions], tables: Mapping[str, Mapping[str, Any]], where: str
+) -> tuple[AnyOptions, Severity | None]:
+    """Return the options and the severity that the configuration gives a rule."""
+    own, severity = rule_settings(tables.get(check, {}))
+    return strict(own, options, f"{where}: options of rule {check}"), severity
 
 
 def _pattern(entry: PerPath) -> Any:

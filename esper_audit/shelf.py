@@ -1,4 +1,4 @@
-"""Finding the rules: those in `rules/`, those of installed plugins, and local files named by the configuration."""
+"""Finding the rules: those in `rules/` and `tree_rules/`, of installed plugins, and of the configuration's files."""
 
 from __future__ import annotations
 
@@ -7,51 +7,103 @@ import importlib.util
 import os
 import sys
 from collections.abc import Iterable, Iterator
+from functools import cached_property
 from types import ModuleType
+from typing import TypeVar
 
+from esper_audit import tree_rule
 from esper_audit.errors import EsperAuditError, RuleLoadError
-from esper_audit.rule import FAILURES, Rule, validate
+from esper_audit.rule import FAILURES, Check, Rule, validate
+from esper_audit.tree_rule import TreeRule
 
 ENTRY_POINT_GROUP = "esper_audit.rules"
 LOCAL_RULES = "esper_audit.local_rules"
+RULES, TREE_RULES = "rules", "tree_rules"
 
 
 def discover(local_files: Iterable[str] = ()) -> dict[str, type[Rule]]:
-    """Return every rule class by its id, sorted; a rule that does not load is a RuleLoadError."""
-    found: dict[str, type[Rule]] = {}
-    for module in _modules(local_files):
-        for rule in _rules_of(module):
-            validate(rule)
-            known = found.get(rule.id)
-            if known is not None and known is not rule:
-                raise RuleLoadError(
-                    f"rule {rule.id} stands in {known.__module__} and in {rule.__module__}; rename one"
-                )
-            found[rule.id] = rule
-    return dict(sorted(found.items()))
+    """Return the rules that read one file, by id, sorted; a rule that does not load is a RuleLoadError."""
+    return Shelf(local_files).rules
+
+
+class Shelf:
+    """Every rule that is offered; those of `tree_rules/` are known by name and imported when asked for."""
+
+    def __init__(self, local_files: Iterable[str] = ()) -> None:
+        self.rules: dict[str, type[Rule]] = {}
+        self._foreign_tree_rules: dict[str, type[TreeRule]] = {}
+        for module in _modules(local_files):
+            for check in _checks_of(module):
+                self._take(check)
+        self.rules = dict(sorted(self.rules.items()))
+        self.tree_ids = sorted({*_ids_in(TREE_RULES), *self._foreign_tree_rules})
+
+    @cached_property
+    def tree_rules(self) -> dict[str, type[TreeRule]]:
+        """The rules that read the whole tree, by id, sorted."""
+        found = dict(self._foreign_tree_rules)
+        for module in _shelf_modules(TREE_RULES):
+            for check in _checks_of(module):
+                assert issubclass(check, TreeRule), check
+                tree_rule.validate(check)
+                _put(found, check)
+        return dict(sorted(found.items()))
+
+    def _take(self, check: type[Rule] | type[TreeRule]) -> None:
+        if issubclass(check, Rule):
+            validate(check)
+            _put(self.rules, check)
+        else:
+            tree_rule.validate(check)
+            _put(self._foreign_tree_rules, check)
+
+
+Found = TypeVar("Found", bound=Check)
+
+
+def _put(found: dict[str, type[Found]], check: type[Found]) -> None:
+    known = found.get(check.id)
+    if known is not None and known is not check:
+        raise RuleLoadError(
+            f"rule {check.id} stands in {known.__module__} and in {check.__module__}; rename one"
+        )
+    found[check.id] = check
 
 
 def _modules(local_files: Iterable[str]) -> Iterator[ModuleType]:
-    shelf = os.path.join(os.path.dirname(__file__), "rules")
-    for file in sorted(os.listdir(shelf)):
-        if file.endswith(".py") and file != "__init__.py":
-            yield _import(f"rule {file}", f"esper_audit.rules.{file.removesuffix('.py')}")
+    yield from _shelf_modules(RULES)
     yield from _plugin_modules()
     for path in local_files:
         yield _load_file(path)
 
 
-def _rules_of(module: ModuleType) -> list[type[Rule]]:
-    rules = [
+def _shelf_modules(shelf: str) -> Iterator[ModuleType]:
+    for check in _ids_in(shelf):
+        name = check.replace("-", "_")
+        yield _import(f"rule {name}.py", f"esper_audit.{shelf}.{name}")
+
+
+def _ids_in(shelf: str) -> list[str]:
+    """Return the ids of the rules on a shelf: their files' names."""
+    files = sorted(os.listdir(os.path.join(os.path.dirname(__file__), shelf)))
+    names = [f.removesuffix(".py") for f in files if f.endswith(".py") and f != "__init__.py"]
+    return [name.replace("_", "-") for name in names]
+
+
+def _checks_of(module: ModuleType) -> list[type[Rule] | type[TreeRule]]:
+    checks = [
         value
         for value in vars(module).values()
         if isinstance(value, type)
-        and issubclass(value, Rule)
+        and issubclass(value, (Rule, TreeRule))
         and value.__module__ == module.__name__
     ]
-    if not rules:
-        raise RuleLoadError(f"{module.__file__} holds no subclass of esper_audit.rule.Rule")
-    return rules
+    if not checks:
+        raise RuleLoadError(
+            f"{module.__file__} holds no subclass of esper_audit.rule.Rule or "
+            "esper_audit.tree_rule.TreeRule"
+        )
+    return checks
 
 
 def _plugin_modules() -> Iterator[ModuleType]:

@@ -107,13 +107,15 @@ class Module(Subject):
     """An `nn.Module`: `build(dim)` makes one of a width, `inputs(draw)` what it is fed.
 
     `dims` are the widths at which it can be built. A module that is fed ids says, by `embedding`,
-    which of its modules turns them into features: gradients are taken there.
+    which of its modules turns them into features: gradients are taken there. `advance(module)` is what
+    its life consists of between two steps: a schedule's step, an epoch.
     """
 
     inputs: Callable[[Draw], Tensor]
     call: Callable[[Any, Tensor], Tensor] = applied
     dims: tuple[int, ...] = (16,)
     embedding: Callable[[Any], nn.Module] | None = None
+    advance: Callable[[Any], object] = as_born
 
     def arguments(self) -> tuple[int, ...]:
         """Return the first declared width."""
@@ -155,15 +157,11 @@ def restored(module: Any, state: Any) -> None:
 
 @dataclass(frozen=True, kw_only=True)
 class Checkpointed(Module):
-    """A module that is saved and loaded: into what `fresh(dim)` makes, if that is not `build`.
-
-    `advance(module)` is what its life consists of between two training steps: a schedule's step, an epoch.
-    """
+    """A module that is saved and loaded: into what `fresh(dim)` makes, if that is not `build`."""
 
     fresh: Callable[[int], Any] | None = None
     save: Callable[[Any], object] = state_of
     load: Callable[[Any, Any], object] = restored
-    advance: Callable[[Any], object] = as_born
 
 
 Estimate = Callable[[int], float]

@@ -1,12 +1,42 @@
-"""What a ticket's page says beyond the ticket's own fields, in the layout of the form that experts fill in."""
+"""A ticket's page, section by section, in the layout of the form that experts fill in and that can be imported.
+
+Every field has one place. What a form says beyond fields stands in its own section, behind the fields;
+`as_written` words for the place stand in the rows of the location, the others in the appendix.
+"""
 
 from __future__ import annotations
 
-import textwrap
+from typing import TypeAlias
 
 from esper_audit.finding import Category
-from esper_audit.markdown import cell, code
-from esper_audit.ticket import RESOLVED, Ticket
+from esper_audit.markdown import code, labelled, markdown_cell, table
+from esper_audit.ticket import Ticket
+from esper_audit.ticket_parts import Review, TicketLocation
+from esper_audit.ticket_sections import (
+    APPENDIX,
+    DESCRIPTION,
+    FIX,
+    HISTORY,
+    KNOWN,
+    LOCATION,
+    METADATA,
+    RELATED,
+    RESOLUTION,
+    SUMMARY,
+    VERIFICATION,
+    Section,
+    sections,
+)
+from esper_audit.ticket_texts import (
+    appendix_texts,
+    description_texts,
+    fix_texts,
+    history_texts,
+    related_texts,
+    resolution_texts,
+    verification_texts,
+    words_in_place,
+)
 
 CATEGORY_NAMES = {
     Category.CORRECTNESS: "Correctness bug",
@@ -22,74 +52,120 @@ CATEGORY_NAMES = {
     Category.DEFENSIVE_PROGRAMMING: "Defensive programming violation",
     Category.LEGACY_POLICY: "Legacy code policy violation",
 }
+Row: TypeAlias = dict[str, str]
 
 
 def ticket_page(ticket: Ticket) -> dict[str, object]:
     """Return what the template prints beside the ticket itself."""
+    beyond = {name: Section(name) for name in KNOWN} | sections(ticket.extra)
     return {
-        "code": code,
-        "updated": ticket.history[-1].date if ticket.history else ticket.created,
+        "preamble": _texts(beyond[""]),
+        "metadata": [*_metadata(ticket), *_rows(beyond[METADATA])],
+        "location": [*_location(ticket), *_rows(beyond[LOCATION])],
+        "other_locations": _other_locations(ticket),
         "categories": [
             {"name": name, "mark": "x" if category in ticket.categories else " "}
             for category, name in CATEGORY_NAMES.items()
         ],
-        "description": ticket.description or ticket.summary,
-        "evidence": _evidence(ticket),
-        "fixes": _fixes(ticket),
-        "steps": _steps(ticket),
-        "reviews": [
-            {"reviewer": r.reviewer, "verdict": r.verdict.upper(), "evaluation": cell(r.evaluation)}
-            for r in ticket.reviews
+        "more": {name: _texts(beyond[name]) for name in (METADATA, LOCATION, SUMMARY)},
+        "description": _around(beyond[DESCRIPTION], description_texts(ticket)),
+        "fixes": _around(beyond[FIX], fix_texts(ticket)),
+        "verification": _around(beyond[VERIFICATION], verification_texts(ticket)),
+        "related": [*related_texts(ticket), *_texts(beyond[RELATED])],
+        "reviews": [_review(review) for review in ticket.reviews],
+        "others": [
+            {"name": section.name, "texts": _texts(section)}
+            for section in beyond.values()
+            if section.name not in KNOWN
         ],
-        "resolution": _resolution(ticket),
-        "history": [
-            {
-                "date": change.date,
-                "by": cell(change.by),
-                "before": change.before or "",
-                "after": change.after,
-                "why": cell(change.why),
-            }
-            for change in ticket.history
-        ],
+        "resolution": [*resolution_texts(ticket), *_texts(beyond[RESOLUTION])],
+        "history": [*history_texts(ticket), *_texts(beyond[HISTORY])],
+        "appendix": _around(beyond[APPENDIX], appendix_texts(ticket)),
     }
 
 
-def _evidence(ticket: Ticket) -> list[dict[str, str]]:
-    place = ticket.locations[0]
-    return [
-        {"place": f"{place.path}:{e.first_line}", "code": textwrap.dedent(e.code)}
-        for e in ticket.evidence
-    ]
-
-
-def _fixes(ticket: Ticket) -> list[dict[str, str]]:
-    options = [
-        {"heading": f"Option {letter}: {fix.option}", "text": fix.text, "diff": fix.diff}
-        for letter, fix in zip("ABCDEFGHIJ", ticket.fix, strict=False)
-    ]
-    by_hand = {
-        "heading": "By hand",
-        "text": f"`esper-audit rule {ticket.check}` shows code on which the check is quiet.",
-        "diff": "",
+def _metadata(ticket: Ticket) -> list[Row]:
+    updated = ticket.updated or (ticket.history[-1].date if ticket.history else "")
+    rows = {
+        "Ticket ID": code(ticket.id),
+        "Severity": code(ticket.severity),
+        "Status": code(ticket.status),
+        "Batch": markdown_cell(ticket.batch),
+        "Agent": code(ticket.agent),
+        "Domain": code(ticket.domain),
+        "Assignee": markdown_cell(ticket.assignee),
+        "Created": ticket.created,
+        "Updated": updated,
     }
-    return options or [by_hand]
+    if ticket.severity_reason:
+        rows["Severity Reason"] = markdown_cell(ticket.severity_reason)
+    return [{"name": name, "value": value} for name, value in rows.items()]
 
 
-def _steps(ticket: Ticket) -> list[dict[str, str]]:
-    done = "x" if ticket.status in RESOLVED else " "
-    own = [{"mark": done, "text": step} for step in ticket.verification]
-    path = ticket.locations[0].path
-    again = f"`esper-audit check {path} --select {ticket.check}` does not report it any more"
-    return [*own, {"mark": done, "text": again}] if ticket.check else own
+def _location(ticket: Ticket) -> list[Row]:
+    words = words_in_place(ticket)
+    first = ticket.locations[0] if ticket.locations else None
+    rows = {
+        "File(s)": words.get("files") or code(first.path if first else ""),
+        "Line(s)": words.get("lines") or code(first.lines if first else ""),
+        "Function/Class": words.get("symbols") or code(first.symbol if first else ""),
+    }
+    return [{"name": name, "value": markdown_cell(value)} for name, value in rows.items()]
 
 
-def _resolution(ticket: Ticket) -> dict[str, str] | None:
-    if ticket.resolution is None:
-        return None
+def _other_locations(ticket: Ticket) -> list[str]:
+    """Return the further places, unless the form's own words name them all."""
+    words = words_in_place(ticket)
+    named = {"files", "lines", "symbols"} & words.keys()
+    noted = [place for place in ticket.locations if place.note]
+    return [_place(place) for place in (noted if named else ticket.locations[1:])]
+
+
+def _place(place: TicketLocation) -> str:
+    where = f"{place.path}:{place.lines}" if place.lines else place.path
+    parts = [code(where), code(place.symbol)]
+    note = f" - {place.note}" if place.note else ""
+    return " ".join(filter(None, parts)) + note
+
+
+def _review(review: Review) -> dict[str, object]:
+    name = review.role or review.reviewer
+    rows = {
+        "Verdict": markdown_cell(review.as_written) or code(review.verdict.upper()),
+        "Reviewer": code(review.reviewer),
+        "Date": review.date,
+    }
     return {
-        "kind": ticket.resolution.kind,
-        "evidence": ticket.resolution.evidence,
-        "commits": ", ".join(code(commit) for commit in ticket.resolution.commits),
-        "sign_off": ticket.resolution.sign_off,
+        "heading": f"Cross-Review: {name}" if name else "Cross-Review",
+        "rows": [{"name": name, "value": value} for name, value in rows.items() if value],
+        "evaluation": labelled("Evaluation", review.evaluation),
     }
+
+
+def _rows(section: Section) -> list[Row]:
+    return [{"name": part.row, "value": markdown_cell(part.text)} for part in section.rows]
+
+
+def _texts(section: Section) -> list[str]:
+    """Return what a section says beyond fields: text of its own, then what stands below headings."""
+    return [*_own(section), *_headed(section)]
+
+
+def _around(section: Section, texts: list[str]) -> list[str]:
+    """Return a section whose fields stand below headings: its own text goes in front of them."""
+    return [*_own(section), *texts, *_headed(section)]
+
+
+def _own(section: Section) -> list[str]:
+    beside_fields = section.name in (METADATA, LOCATION)
+    rows = [] if beside_fields else [[f"**{part.row}**", part.text] for part in section.rows]
+    return [*([table(["Field", "Value"], rows)] if rows else []), *filter(None, [section.text])]
+
+
+def _headed(section: Section) -> list[str]:
+    return [
+        text
+        for part in section.headed
+        for text in (f"### {part.heading}", part.text.strip("\n"))
+        if text
+    ]

@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
+from collections.abc import Iterator
 from typing import Any
 
 import msgspec
-import yaml
 
 from esper_audit.errors import TicketError
 from esper_audit.ticket import Ticket
-from esper_audit.writing import replace_file
+from esper_audit.ticket_index import TicketIndex
+from esper_audit.writing import locked, replace_file
 
 SUFFIX = ".yaml"
-WIDTH = 100
+LEFT_BEHIND = re.compile(r"\..+\.yaml\.[a-z0-9_]{8}")  # by a write that was killed
 
 
 class TicketStore:
@@ -23,138 +25,125 @@ class TicketStore:
     def __init__(self, directory: str) -> None:
         self.directory = directory
 
+    @contextlib.contextmanager
+    def exclusive(self) -> Iterator[None]:
+        """Be the only one who writes: load and save inside, or a change of somebody else is lost."""
+        with locked(self.directory):
+            for name in os.listdir(self.directory):
+                if LEFT_BEHIND.fullmatch(name):
+                    os.unlink(os.path.join(self.directory, name))
+            yield
+
     def load(self) -> dict[str, Ticket]:
-        """Return every ticket by id; the first file that is not one is a TicketError."""
+        """Return every ticket by id; files that are none are one TicketError with a line for each."""
         if not os.path.isdir(self.directory):
             return {}
-        files = sorted(name for name in os.listdir(self.directory) if name.endswith(SUFFIX))
-        tickets = [read_ticket(os.path.join(self.directory, name)) for name in files]
-        return {ticket.id: ticket for ticket in tickets}
+        index = TicketIndex(self.directory)
+        tickets: dict[str, Ticket] = {}
+        wrong: list[str] = []
+        for name in sorted(os.listdir(self.directory)):
+            if not name.endswith(SUFFIX):
+                continue
+            try:
+                ticket = _indexed(os.path.join(self.directory, name), index)
+            except TicketError as error:
+                wrong.append(str(error))
+            else:
+                tickets[ticket.id] = ticket
+        if wrong:
+            raise TicketError("\n".join(wrong))
+        index.save()
+        return tickets
 
-    def save(self, ticket: Ticket, before: Ticket | None) -> None:
-        """Write a ticket that is new (`before` is None) or differs from what the file holds."""
+    def save(self, ticket: Ticket, before: Ticket | None) -> bool:
+        """Write a ticket that is new (`before` is None) or differs from it; return whether it was written.
+
+        Only values that differ between the two are touched in the file. Raises TicketError where
+        somebody changed the same key meanwhile.
+        """
         path = self.path(ticket.id)
-        os.makedirs(self.directory, exist_ok=True)
         if before is None:
-            replace_file(path, _dump(_fields(ticket)).encode())
-            return
-        with open(path, encoding="utf-8", newline="") as file:
-            text = file.read()
-        after, old = _fields(ticket), _fields(before)
-        changed = {
-            key: after.get(key) for key in {**old, **after} if after.get(key) != old.get(key)
-        }
-        if changed:
-            replace_file(path, spliced(text, changed).encode())
+            return self._create(path, ticket)
+        from esper_audit.ticket_writing import updated_text
+
+        data = _read(path)
+        try:
+            text = updated_text(_text(data), before, ticket)
+        except TicketError as error:
+            raise TicketError(f"{shown(path)}:{error}") from error
+        if text.encode() == data:
+            return False
+        replace_file(path, text.encode())
+        return True
 
     def path(self, ticket_id: str) -> str:
         """Return the file of a ticket."""
         return os.path.join(self.directory, ticket_id + SUFFIX)
 
+    def line(self, ticket_id: str, key: tuple[str | int, ...]) -> str:
+        """Return `file:line` of a key of a ticket."""
+        from esper_audit.ticket_reading import line_of_key
+
+        path = self.path(ticket_id)
+        return f"{shown(path)}:{line_of_key(_text(_read(path)), key)}"
+
+    def _create(self, path: str, ticket: Ticket) -> bool:
+        from esper_audit.yaml_writing import mapping_lines
+
+        if os.path.lexists(path):
+            raise TicketError(f"{shown(path)}:1: id: there is a ticket of that name already")
+        os.makedirs(self.directory, exist_ok=True)
+        content: dict[str, Any] = msgspec.to_builtins(ticket)
+        replace_file(path, ("\n".join(mapping_lines(content)) + "\n").encode())
+        return True
+
 
 def read_ticket(path: str) -> Ticket:
     """Read one ticket; raises TicketError with file, line and key."""
+    return _parsed(path, _read(path))
+
+
+def shown(path: str) -> str:
+    """Return a path as a person would write it here."""
+    here = os.path.relpath(path)
+    return path if here.startswith(os.pardir) else here
+
+
+def _indexed(path: str, index: TicketIndex) -> Ticket:
+    data = _read(path)
+    name = os.path.basename(path)
+    ticket = index.get(name, data)
+    if ticket is None:
+        ticket = _parsed(path, data)
+        index.put(name, data, ticket)
+    return ticket
+
+
+def _parsed(path: str, data: bytes) -> Ticket:
+    from esper_audit.ticket_reading import read_ticket_text
+
     try:
-        with open(path, encoding="utf-8") as file:
-            text = file.read()
-        content = yaml.load(text, Loader=_Loader)  # noqa: S506  # a safe loader, without dates
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-        raise TicketError(f"{path}: {' '.join(str(error).split())}") from error
-    try:
-        ticket = msgspec.convert(content, Ticket)
-    except msgspec.ValidationError as error:
-        raise TicketError(f"{path}:{_line_of(text, str(error))}: {error}") from error
+        ticket = read_ticket_text(_text(data)).ticket
+    except TicketError as error:
+        raise TicketError(f"{shown(path)}:{error}") from error
     if os.path.basename(path) != ticket.id + SUFFIX:
         raise TicketError(
-            f"{path}:1: the file of ticket {ticket.id} must be called {ticket.id}{SUFFIX}"
+            f"{shown(path)}:1: id: the file of ticket {ticket.id} must be called {ticket.id}{SUFFIX}"
         )
     return ticket
 
 
-def spliced(text: str, changed: dict[str, Any]) -> str:
-    """Return a ticket's text with some top-level keys replaced, added or (None) taken out.
-
-    Everything else, comments, order, quoting and trailing spaces included, stays as it stands.
-    """
-    lines = text.splitlines(keepends=True)
-    newline = (
-        "\r\n" if text.startswith(tuple(line for line in lines if line.endswith("\r\n"))) else "\n"
-    )
-    for key, value in changed.items():
-        written = _dump({key: value}) if value is not None else ""
-        fresh = [line + newline for line in written.splitlines()]
-        first, last = _extent(lines, key)
-        if fresh and first == len(lines) and lines and not lines[-1].endswith("\n"):
-            lines[-1] += newline
-        lines[first:last] = fresh
-    return "".join(lines)
+def _read(path: str) -> bytes:
+    try:
+        with open(path, "rb") as file:
+            return file.read()
+    except OSError as error:
+        raise TicketError(f"{shown(path)}:1: cannot be read: {error.strerror}") from error
 
 
-def _extent(lines: list[str], key: str) -> tuple[int, int]:
-    """Return the lines of a top-level key's entry, without the blank lines and comments behind it."""
-    start = next((i for i, line in enumerate(lines) if _key_of(line) == key), None)
-    if start is None:
-        return len(lines), len(lines)
-    end = start + 1
-    while end < len(lines) and _key_of(lines[end]) is None:
-        end += 1
-    while end > start + 1 and (not lines[end - 1].strip() or lines[end - 1].startswith("#")):
-        end -= 1
-    return start, end
-
-
-def _key_of(line: str) -> str | None:
-    match = re.match(r"([A-Za-z_]+):(\s|$)", line)
-    return match[1] if match else None
-
-
-def _fields(ticket: Ticket) -> dict[str, Any]:
-    """Return what is written of a ticket: required keys always, the others unless they are empty."""
-    content: dict[str, Any] = msgspec.to_builtins(ticket)
-    required = {field.name for field in msgspec.structs.fields(Ticket) if field.required}
-    return {key: _pruned(value) for key, value in content.items() if value or key in required}
-
-
-def _pruned(value: Any) -> Any:
-    if isinstance(value, list):
-        return [_pruned(item) for item in value]
-    if isinstance(value, dict):
-        return {key: _pruned(item) for key, item in value.items() if item not in ("", None, [])}
-    return value
-
-
-def _dump(content: dict[str, Any]) -> str:
-    return yaml.dump(content, Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=WIDTH)
-
-
-def _line_of(text: str, message: str) -> int:
-    """Return the line of the key that an error speaks of, 1 if it names none that is there."""
-    path = re.search(r"at `\$\.?([A-Za-z_]*)", message)
-    field = re.search(r"field `([^`]*)`", message)
-    keys = [m[1] for m in (field, path) if m and m[1]]
-    for number, line in enumerate(text.splitlines(), 1):
-        if any(line.strip().removeprefix("- ").startswith(f"{key}:") for key in keys):
-            return number
-    return 1
-
-
-class _Loader(yaml.CSafeLoader):
-    """Dates stay text: a ticket's date is written as it is read."""
-
-
-_Loader.yaml_implicit_resolvers = {
-    first: [(tag, regexp) for tag, regexp in resolvers if tag != "tag:yaml.org,2002:timestamp"]
-    for first, resolvers in yaml.CSafeLoader.yaml_implicit_resolvers.items()
-}
-
-
-class _Dumper(yaml.CSafeDumper):
-    """Text of several lines is written as a block, as a person would."""
-
-
-def _represent_text(dumper: yaml.CSafeDumper, text: str) -> yaml.ScalarNode:
-    style = "|" if "\n" in text else None
-    return dumper.represent_scalar("tag:yaml.org,2002:str", text, style=style)
-
-
-_Dumper.add_representer(str, _represent_text)
+def _text(data: bytes) -> str:
+    try:
+        return data.decode()
+    except UnicodeDecodeError as error:
+        line = data.count(b"\n", 0, error.start) + 1
+        raise TicketError(f"{line}: not UTF-8: {error.reason}") from error

@@ -10,7 +10,9 @@ import msgspec
 from esper_audit.audit import Audit
 from esper_audit.contract import Contract
 from esper_audit.finding import Finding
-from esper_audit.ticket import ACTIVE, Status, Ticket, from_finding
+from esper_audit.ticket import Ticket
+from esper_audit.ticket_of_finding import from_finding, refreshed
+from esper_audit.ticket_states import ACTIVE, Status
 
 TOOL = "esper-audit"
 
@@ -39,10 +41,10 @@ def sync(
             opened.append(ticket.id)
         elif ticket.status is Status.FIXED:
             why = "the finding is back"
-            ticket = ticket.moved(Status.OPEN, date=today, by=TOOL, why=why).refreshed(finding)
+            ticket = refreshed(ticket.moved(Status.OPEN, date=today, by=TOOL, why=why), finding)
             reopened.append(ticket.id)
         else:
-            ticket = ticket.refreshed(finding)
+            ticket = refreshed(ticket, finding)
         tickets[ticket.id] = ticket
     fixed = [ticket.id for ticket in _gone(known.values(), audit)]
     for ticket_id in fixed:

@@ -5,24 +5,27 @@ from __future__ import annotations
 import msgspec
 
 from esper_audit.audit import Audit, Ticketed
+from esper_audit.bookkeeping import keep_books
 from esper_audit.config import Project
 from esper_audit.handbook import Handbook
 from esper_audit.pipeline import Progress, Request, check
 from esper_audit.probe_audit import joined
 from esper_audit.probing import Wanted
 from esper_audit.report import Reports
-from esper_audit.ticket import ACCEPTED
+from esper_audit.ticket_states import ACCEPTED
 from esper_audit.ticket_store import TicketStore
-from esper_audit.ticketing import Sync, sync
-from esper_audit.writing import locked
+from esper_audit.ticketing import Sync
 
 
 class Run(msgspec.Struct, frozen=True):
-    """What a whole audit did: its findings, its tickets, and the files it changed."""
+    """What a whole audit did: its findings, its tickets, the files it changed, and what is wrong
+    between the tickets.
+    """
 
     audit: Audit
     sync: Sync
     changed: list[str]
+    problems: list[str]
 
 
 class Watched(msgspec.Struct, frozen=True):
@@ -35,25 +38,23 @@ class Watched(msgspec.Struct, frozen=True):
 UNWATCHED = Watched()
 
 
-def run(project: Project, request: Request, watched: Watched = UNWATCHED) -> Run:
-    """Audit a project: check, probe, bring the tickets up to date, write the reports."""
-    checked = check(project, msgspec.structs.replace(request, baseline=False), watched.files)
+def run(
+    project: Project, request: Request, watched: Watched = UNWATCHED, *, reports: bool = True
+) -> Run:
+    """Audit a project: check, probe, bring the tickets up to date, write the reports (unless they are not wanted)."""
+    request = msgspec.structs.replace(request, baseline=False, whole=True, impact=True)
+    checked = check(project, request, watched.files)
     everything = joined(checked, project, Wanted(today=request.today), watched.units)
     handbook = Handbook(project)
-    directory = project.resolve(project.config.tickets)
-    with locked(directory):
-        store = TicketStore(directory)
-        known = store.load()
-        done = sync(known, everything, handbook.contracts, request.today)
-        fresh = {key: t for key, t in done.tickets.items() if t != known.get(key)}
-        for key, ticket in fresh.items():
-            store.save(ticket, known.get(key))
-        audit = _without_accepted(everything, done)
-        reports = Reports(project)
-        pages = reports.write_audit(audit, done.tickets, handbook)
-        pages += reports.write_tickets(done.tickets.values())
-    written = [f"{project.config.tickets}/{key}.yaml" for key in sorted(fresh)]
-    return Run(audit, done, [*written, *(f"{project.config.reports}/{page}" for page in pages)])
+    store = TicketStore(project.resolve(project.config.tickets))
+    with store.exclusive():
+        books = keep_books(store, everything, handbook.contracts, request.today)
+        audit = _without_accepted(everything, books.sync)
+        changed = [f"{project.config.tickets}/{key}.yaml" for key in sorted(books.written)]
+        if reports:
+            pages = Reports(project).write(audit, books.sync.tickets, handbook)
+            changed += [f"{project.config.reports}/{page}" for page in pages]
+    return Run(audit, books.sync, changed, books.problems)
 
 
 def _without_accepted(audit: Audit, done: Sync) -> Audit:

@@ -6,25 +6,42 @@ import os
 import select
 import signal
 from collections.abc import Callable, Iterator, Sequence
-from typing import BinaryIO
+from typing import BinaryIO, Generic, Protocol, TypeVar
 
 import msgspec
 
-from esper_audit.cache import FileOutcome
 from esper_audit.finding import NotAnalysed
 
 WORTH_FORKING = 150
 LENGTH_BYTES = 4
-Look = Callable[[str], FileOutcome]
 
 
-def outcomes(look: Look, paths: Sequence[str], jobs: int) -> Iterator[FileOutcome]:
-    """Yield the outcome of each path, in no particular order; `jobs` 0 means as many as is sensible."""
+class Outcome(Protocol):
+    """What looking at a file gives: a struct that says which file, and can say that a process died over it."""
+
+    def __init__(self, path: str, *, not_analysed: list[NotAnalysed], lost: bool) -> None: ...
+
+    @property
+    def path(self) -> str:
+        """The file."""
+
+
+Result = TypeVar("Result", bound=Outcome)
+Look = Callable[[str], Result]
+
+
+def outcomes(
+    look: Look[Result], paths: Sequence[str], jobs: int, kind: type[Result]
+) -> Iterator[Result]:
+    """Yield the outcome of each path, in no particular order; `jobs` 0 means as many as is sensible.
+
+    `kind` is the struct that `look` returns.
+    """
     count = jobs or _sensible_jobs(len(paths))
     if count <= 1 or not paths:
         yield from map(look, paths)
         return
-    teams = [_Worker(look, paths[start::count]) for start in range(count)]
+    teams = [_Worker(look, paths[start::count], kind) for start in range(count)]
     by_descriptor = {worker.start(): worker for worker in teams if worker.remaining}
     while by_descriptor:
         ready, _, _ = select.select(list(by_descriptor), [], [])
@@ -46,11 +63,12 @@ def _sensible_jobs(files: int) -> int:
     return (os.cpu_count() or 1) if files > WORTH_FORKING else 1
 
 
-class _Worker:
+class _Worker(Generic[Result]):
     """A child process and the paths it still has to look at, in the order in which it will."""
 
-    def __init__(self, look: Look, paths: Sequence[str]) -> None:
+    def __init__(self, look: Look[Result], paths: Sequence[str], kind: type[Result]) -> None:
         self._look = look
+        self._kind = kind
         self.remaining = list(paths)
         self._pipe: BinaryIO
         self._pid = 0
@@ -66,17 +84,17 @@ class _Worker:
         self._pipe = os.fdopen(reader, "rb", buffering=0)
         return reader
 
-    def receive(self) -> FileOutcome | None:
+    def receive(self) -> Result | None:
         """Return the next outcome, None when the child has gone."""
         size = self._read(LENGTH_BYTES)
         data = self._read(int.from_bytes(size)) if len(size) == LENGTH_BYTES else b""
         if len(size) < LENGTH_BYTES or len(data) < int.from_bytes(size):
             return None
-        outcome = msgspec.msgpack.decode(data, type=FileOutcome)
+        outcome = msgspec.msgpack.decode(data, type=self._kind)
         self.remaining.remove(outcome.path)
         return outcome
 
-    def bury(self) -> FileOutcome | None:
+    def bury(self) -> Result | None:
         """Reap the child; if it left work behind, return the outcome of the file that killed it."""
         self._pipe.close()
         _, status = os.waitpid(self._pid, 0)
@@ -86,7 +104,7 @@ class _Worker:
         number = os.WTERMSIG(status) if os.WIFSIGNALED(status) else 0
         how = f"was killed by {signal.Signals(number).name}" if number else "ended without a word"
         problem = NotAnalysed(path, f"the process looking at it {how}")
-        return FileOutcome(path, not_analysed=[problem], lost=True)
+        return self._kind(path, not_analysed=[problem], lost=True)
 
     def _read(self, size: int) -> bytes:
         data = b""
@@ -98,7 +116,7 @@ class _Worker:
         return data
 
 
-def _work(look: Look, paths: list[str], writer: int) -> None:
+def _work(look: Look[Result], paths: list[str], writer: int) -> None:
     """Look at each path and write the outcome; never returns into the parent's code."""
     status = 1
     try:

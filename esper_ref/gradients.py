@@ -257,6 +257,9 @@ class GradientHealthMonitor:
     def load_dict(self, d: Mapping[str, Mapping[str, Mapping[str, float]]]) -> None:
         """Take over what `to_dict` wrote; a missing or unknown key is an error."""
         require_keys("GradientHealthMonitor", d, ("seed", "host"))
+        if d["seed"] or d["host"]:  # whatever was observed was observed as a whole, on both sides
+            for side in ("seed", "host"):
+                require_keys(f"GradientHealthMonitor {side}", {WHOLE} & set(d[side]), (WHOLE,))
         self.seed, self.host = _norms_from_dict(d["seed"]), _norms_from_dict(d["host"])
 
 

@@ -85,6 +85,7 @@ def audit(
     jobs: int = 1,
     sieve: bool = True,
     cache: bool = False,
+    impact: bool = False,
 ) -> Audit:
     """Check a tree, or some paths of it, on a fixed day and return everything that is known."""
     project = find_project([str(path) for path in paths] or [str(root)])
@@ -95,5 +96,6 @@ def audit(
         jobs=jobs,
         sieve=sieve,
         cache=cache,
+        impact=impact,
     )
     return pipeline.check(project, request)

@@ -1,12 +1,14 @@
-"""What the functions, controllers and gates of esper_ref promise."""
+"""What the functions, averages and controllers of esper_ref promise."""
 
 from __future__ import annotations
 
-import copy
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from functools import partial
 
-from esper_audit.kinds import Average, Decision, Gate, Ratio, Schedule
+import torch
+from torch import nn
+
+from esper_audit.kinds import Average, Decision, Ratio, Schedule
 from esper_audit.subject import Subject, promise
 from esper_ref import (
     AlphaController,
@@ -14,13 +16,12 @@ from esper_ref import (
     BiasCorrectedEMA,
     GateLevel,
     GateResult,
+    GradientHealthMonitor,
     GradientRatioNormalization,
-    QualityGates,
-    SeedState,
     gradient_ratio,
     sync_gate_decision,
 )
-from esper_ref.lifecycle import ShapeProbe
+from esper_ref.growth import ranks
 
 
 def functions() -> Iterator[Subject]:
@@ -31,21 +32,52 @@ def functions() -> Iterator[Subject]:
             call=partial(_ratio, normalization),
             promises=[promise("gradient-ratio")],
         )
+        yield Ratio(
+            name=f"gradient-monitor/{normalization.value}",
+            build=lambda normalization=normalization: partial(GradientHealthMonitor, normalization),
+            call=_monitored,
+            promises=[promise("gradient-ratio")],
+        )
     yield Average(
         name="bias-corrected-ema",
         build=BiasCorrectedEMA,
         update=lambda average, sample: average.update(sample),
         value=lambda average: average.value,
-        promises=[promise("ema-bias")],
+        promises=[promise("ema-bias", heals=True)],
     )
     yield alpha_controller()
-    yield quality_gates()
     yield Decision(
         name="sync-gate-decision",
         build=lambda: sync_gate_decision,
         decide=lambda sync, seen: sync(GateResult(GateLevel.G2, seen, 1.0, (), (), "seen")).passed,
         promises=[promise("ddp-decision")],
     )
+    for what, shared in {"gradients": _averaged, "totals": _summed, "weights": _copied}.items():
+        yield Decision(
+            name=f"ranks-share-{what}",
+            build=lambda shared=shared: shared,
+            decide=lambda shared, seen: shared(float(seen)) > 0.0,
+            promises=[promise("ddp-decision")],
+        )
+
+
+def _averaged(seen: float) -> float:
+    """Return a gradient that was `seen` on this rank, after the ranks averaged theirs."""
+    weight = nn.Parameter(torch.zeros(2))
+    weight.grad = torch.full((2,), seen)
+    ranks.average_gradients([weight])
+    return float(weight.grad[1])
+
+
+def _summed(seen: float) -> float:
+    return float(ranks.total(torch.tensor(seen)))
+
+
+def _copied(seen: float) -> float:
+    layer = nn.Linear(1, 1)
+    nn.init.constant_(layer.bias, seen)
+    ranks.agree(layer)
+    return float(layer.bias)
 
 
 def alpha_controller() -> Schedule:
@@ -64,21 +96,6 @@ def alpha_controller() -> Schedule:
     )
 
 
-def quality_gates() -> Gate:
-    return Gate(
-        name="quality-gates",
-        build=QualityGates,
-        levels=tuple(GateLevel),
-        unknown=(17, None),
-        complete=_complete,
-        lacking=_lacking,
-        judge=lambda gates, level, state: gates.judge(state, level),
-        passed=lambda result: result.passed,
-        reasons=lambda result: result.checks_failed,
-        promises=[promise("gate-evidence")],
-    )
-
-
 def _ratio(
     normalization: GradientRatioNormalization,
     function: Callable[..., float | None],
@@ -89,39 +106,25 @@ def _ratio(
     return function(seed, host_norm, *counts, normalization=normalization)
 
 
-def _complete(_level: GateLevel) -> SeedState:
-    """Return a state that every gate passes."""
-    state = SeedState("r0c0", "cnn", seed_id="seed", blueprint_id="conv_light", epochs_in_stage=9)
-    state.shape_probe = ShapeProbe((2, 8, 9, 7), None)
-    state.controller = AlphaController(1.0, 1.0, 1.0)
-    for accuracy in (10.0, 20.0):
-        state.metrics.record_accuracy(accuracy)
-    for _ in range(3):
-        state.metrics.record_counterfactual(5.0)
-    state.metrics.seed_gradient_norm_ratio, state.metrics.seed_is_healthy = 1.0, True
-    return state
+def _monitored(
+    new_monitor: Callable[[], GradientHealthMonitor],
+    seed_norm: float | None,
+    host_norm: float | None,
+    seed_params: int,
+    host_params: int,
+) -> float | None:
+    """Return what a monitor makes of one backward that left gradients of these norms."""
+    monitor = new_monitor()
+    monitor.observe(_with_gradient(host_params, host_norm), _with_gradient(seed_params, seed_norm))
+    return monitor.ratio()
 
 
-# What each gate reads, and what it is before anybody measured it.
-UNMEASURED: dict[GateLevel, dict[str, object]] = {
-    GateLevel.G0: {"seed_id": None, "blueprint_id": None},
-    GateLevel.G1: {"shape_probe": None},
-    GateLevel.G2: {
-        "epochs_in_stage": 0,
-        "metrics.best_accuracy_in_stage": None,
-        "metrics.seed_gradient_norm_ratio": None,
-    },
-    GateLevel.G3: {"controller": AlphaController()},
-    GateLevel.G4: {"metrics.contributions_in_stage": []},
-    GateLevel.G5: {"metrics.contributions_in_stage": [], "metrics.seed_is_healthy": None},
-}
-
-
-def _lacking(level: GateLevel) -> Mapping[str, SeedState]:
-    lacking = {}
-    for path, nothing in UNMEASURED[level].items():
-        state = copy.deepcopy(_complete(level))
-        holder, _, name = path.rpartition(".")
-        setattr(state.metrics if holder else state, name, nothing)
-        lacking[path] = state
-    return lacking
+def _with_gradient(count: int, norm: float | None) -> nn.Module:
+    """Return a layer of `count` parameters whose gradient has that norm, in L1 and in L2."""
+    if count == 0:
+        return nn.Identity()
+    layer = nn.Linear(count, 1, bias=False, dtype=torch.float64)
+    if norm is not None:
+        layer.weight.grad = torch.zeros_like(layer.weight)
+        layer.weight.grad[0, 0] = norm
+    return layer

@@ -5,8 +5,10 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
+import torch
 from torch import Tensor, nn
 
+from esper_audit.inputs import ids, pictures
 from esper_audit.subject import State
 from esper_ref import (
     AlphaAlgorithm,
@@ -21,11 +23,14 @@ from esper_ref import (
     SlotRules,
     TransformerHost,
 )
+from esper_ref.blueprint import BlueprintOption
 from esper_ref.isolation import BLENDED_STAGES
 
 LIVELY = {"cnn": "conv_light", "transformer": "attention"}
+OPTIONS: dict[str, dict[str, BlueprintOption]] = {"cnn": {}, "transformer": {"n_head": 2}}
 VOCABULARY = 11
 CHANNELS = 8
+MODEL_INPUTS = {"cnn": pictures, "transformer": ids(VOCABULARY)}
 # Evidence of any value passes, and times are short: probes are about what comes after the gates.
 RULES = SlotRules(
     gates=QualityGates(
@@ -75,8 +80,26 @@ def stages(*wanted: SeedStage) -> dict[str, State]:
     return {stage.name.lower(): leading(stage) for stage in wanted}
 
 
+def ramping(whole: Any) -> None:
+    """Lead to BLENDING, a step into a ramp of eight."""
+    slot = slot_of(whole)
+    lead(slot, SeedStage.BLENDING)
+    slot.retarget_alpha(alpha_target=1.0, alpha_steps_total=8)
+
+
+def learned(whole: Any) -> None:
+    """Lead to BLENDING, with a seed that is not what it was at birth."""
+    slot = slot_of(whole)
+    lead(slot, SeedStage.BLENDING)
+    for part in slot.parts():
+        for parameter in part.parameters():
+            nn.init.normal_(parameter)
+
+
 def slot_of(whole: Any) -> SeedSlot:
-    """Return the slot of a `HostAndSlot`, the first one of a model."""
+    """Return the slot of what has one, the first one of a model."""
+    if isinstance(whole, SeedSlot):
+        return whole
     if isinstance(whole, MorphogeneticModel):
         return whole.slot("r0c0")
     slot: SeedSlot = whole.slot
@@ -86,32 +109,53 @@ def slot_of(whole: Any) -> SeedSlot:
 class HostAndSlot(nn.Module):
     """A layer of a host, and a slot behind it."""
 
-    def __init__(self, dim: int, topology: str, algorithm: AlphaAlgorithm) -> None:
+    def __init__(
+        self,
+        dim: int,
+        topology: str,
+        algorithm: AlphaAlgorithm,
+        blueprint: str = "",
+        **options: BlueprintOption,
+    ) -> None:
         super().__init__()
         self.host: nn.Module = nn.Sequential(nn.Conv2d(dim, dim, 1), nn.BatchNorm2d(dim))
         if topology == "transformer":
             self.host = nn.Linear(dim, dim)
         self.slot = SeedSlot("r0c0", dim, topology=topology, rules=ISOLATING)
-        self.slot.germinate(LIVELY[topology], alpha_algorithm=algorithm)
+        self.slot.germinate(
+            blueprint or LIVELY[topology], alpha_algorithm=algorithm, blueprint_options=options
+        )
 
     def forward(self, x: Tensor) -> Tensor:
         return self.slot(self.host(x))
 
 
-def host(topology: str, _dim: int = CHANNELS) -> nn.Module:
+def host(topology: str, _dim: int = CHANNELS, *, dropout: float = 0.0) -> nn.Module:
     """Return a small host."""
     if topology == "transformer":
-        return TransformerHost(VOCABULARY, n_embd=16, n_head=2, n_layer=2, block_size=64)
+        return TransformerHost(
+            VOCABULARY, n_embd=16, n_head=2, n_layer=2, block_size=64, dropout=dropout
+        )
     return CNNHost(5, 2, 8, in_channels=CHANNELS, pooled_blocks=1)
 
 
 def dormant_model(topology: str, _dim: int = CHANNELS) -> MorphogeneticModel:
-    """Return a small model with two empty slots."""
-    return MorphogeneticModel(host(topology), slots=["r0c0", "r0c1"], rules=RULES)
+    """Return a small model with two empty slots, named in another order than that of the host."""
+    return MorphogeneticModel(host(topology), slots=["r0c1", "r0c0"], rules=RULES)
 
 
-def model(topology: str, algorithm: AlphaAlgorithm, _dim: int = CHANNELS) -> MorphogeneticModel:
+def model(
+    topology: str,
+    algorithm: AlphaAlgorithm,
+    _dim: int = CHANNELS,
+    dtype: torch.dtype = torch.float32,
+) -> MorphogeneticModel:
     """Return a small model with a seed in its first slot."""
-    grown = dormant_model(topology)
-    grown.germinate_seed(LIVELY[topology], slot="r0c0", alpha_algorithm=algorithm)
+    grown = dormant_model(topology).to(dtype)
+    grown.germinate_seed(
+        LIVELY[topology],
+        slot="r0c0",
+        alpha_algorithm=algorithm,
+        blueprint_options=OPTIONS[topology],
+    )
     return grown

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 from functools import partial
 from typing import Any
 
 import torch
+from esper_ref_evidence import gates
 from esper_ref_functions import functions
 from esper_ref_lives import (
     CHANNELS,
-    VOCABULARY,
+    ISOLATING,
+    MODEL_INPUTS,
     HostAndSlot,
     dormant_model,
     give_evidence,
@@ -20,9 +22,10 @@ from esper_ref_lives import (
     slot_of,
     stages,
 )
+from esper_ref_runs import runs
 from torch import Tensor
 
-from esper_audit.inputs import ids, pictures, sequences
+from esper_audit.inputs import pictures, sequences
 from esper_audit.kinds import (
     Conformance,
     Grown,
@@ -34,6 +37,8 @@ from esper_audit.subject import (
     Blueprint,
     Catalogue,
     Checkpointed,
+    Draw,
+    Module,
     Promise,
     Subject,
     promise,
@@ -43,17 +48,18 @@ from esper_ref import (
     BlueprintRegistry,
     BlueprintSpec,
     HostProtocol,
+    SeedSlot,
     SeedStage,
     blend_add,
     blend_gate,
     blend_multiply,
-    multiply_valve_multiplier,
 )
+from esper_ref.blueprint import BlueprintOption
+from esper_ref.blueprints.transformer_flex_attention import only_earlier
 from esper_ref.evidence import AlphaHolder
 
 INPUTS = {"cnn": pictures, "transformer": sequences}
-MODEL_INPUTS = {"cnn": pictures, "transformer": ids(VOCABULARY)}
-DIMS = (8, 1, 3, 16)
+DIMS = (8, 1, 3, 11, 16)  # 11: nothing divides it
 BLENDED = (SeedStage.BLENDING, SeedStage.FOSSILIZED)
 BEHIND_THE_HOST = (SeedStage.GERMINATED, SeedStage.TRAINING, SeedStage.CULLED)
 
@@ -62,12 +68,18 @@ def subjects() -> list[Subject]:
     """Return everything; the configuration names this function."""
     return [
         *blueprints(),
+        *blueprints_elsewhere(),
+        *blueprints_with_options(),
+        flex_mask(),
         *catalogues(),
         *slots(),
+        *slots_alone(),
         *gated_slots(),
         *models(),
+        *runs(),
         *hosts(),
         *functions(),
+        *gates(),
     ]
 
 
@@ -100,13 +112,80 @@ def blueprints() -> Iterator[Blueprint]:
 def _promises_of(spec: BlueprintSpec) -> Iterator[Promise]:
     yield promise("param-estimate")
     yield promise("identity-at-birth")
-    yield promise("shape-preserving", aliases=spec.name == "noop")
+    yield promise("shape-preserving", aliases=spec.name == "noop", autocast=True)
     yield promise("eval-determinism")
     yield promise("fullgraph")
     if spec.name != "noop":
         yield promise("learns-at-birth")
     if spec.topology == "transformer":
         yield promise("causality")
+
+
+def blueprints_elsewhere() -> Iterator[Blueprint]:
+    """Yield the blueprints for pictures under inputs that are not usual."""
+    for spec in BlueprintRegistry.list_for_topology("cnn"):
+        if spec.name != "noop":
+            yield Blueprint(
+                name=f"cnn/{spec.name}-channels-last",
+                build=spec.build,
+                inputs=_channels_last,
+                dims=(8,),
+                promises=[promise("learns-at-birth")],
+            )
+            yield Blueprint(
+                name=f"cnn/{spec.name}-one-pixel",
+                build=spec.build,
+                inputs=lambda draw: pictures(replace(draw, length=1)),
+                dims=(8, 16),
+                promises=[promise("learns-at-birth")],
+            )
+
+
+def _channels_last(draw: Draw) -> Tensor:
+    return pictures(draw).to(memory_format=torch.channels_last)
+
+
+OPTIONS: dict[str, dict[str, BlueprintOption]] = {
+    "attention": {"dropout": 0.5},
+    "flex_attention": {"dropout": 0.5, "n_head": 2},
+    "mlp": {"dropout": 0.5, "checkpointed": True},
+    "mlp_small": {"dropout": 0.5},
+}
+
+
+def blueprints_with_options() -> Iterator[Blueprint]:
+    for name, options in OPTIONS.items():
+        spec = BlueprintRegistry.get("transformer", name)
+        yield Blueprint(
+            name=f"transformer/{name}-with-options",
+            build=partial(spec.build, **options),
+            inputs=sequences,
+            dims=(8,),
+            estimate=spec.param_estimate,
+            promises=[
+                promise("param-estimate"),
+                promise("learns-at-birth"),
+                promise("eval-determinism"),
+                promise("causality"),
+            ],
+        )
+
+
+def flex_mask() -> Module:
+    """Return the mask of FlexAttention's kernel, whose backward wants another device, by hand."""
+    return Module(
+        name="transformer/flex-mask",
+        build=lambda dim: torch.nn.Linear(dim, dim),
+        call=lambda layer, x: _masked(layer(x) @ x.mT).softmax(dim=-1) @ x,
+        inputs=sequences,
+        dims=(8,),
+        promises=[promise("causality")],
+    )
+
+
+def _masked(score: Tensor) -> Tensor:
+    q, kv = torch.arange(score.shape[1])[:, None], torch.arange(score.shape[2])
+    return only_earlier(score, torch.zeros(()), torch.zeros(()), q, kv)
 
 
 def catalogues() -> Iterator[Catalogue]:
@@ -130,6 +209,7 @@ def slots() -> Iterator[Subject]:
                 inputs=inputs,
                 dims=(CHANNELS,),
                 states=stages(SeedStage.TRAINING, *BLENDED),
+                advance=_alpha_goes_on,
                 features=lambda whole, x: whole.host(x),
                 blend=lambda whole, features: whole.slot(features),
                 direct=_direct,
@@ -152,6 +232,117 @@ def slots() -> Iterator[Subject]:
                 seed_output=lambda whole, features: whole.slot.seed(features.detach()),
                 promises=[promise("straight-through")],
             )
+            if topology == "cnn" and algorithm is AlphaAlgorithm.ADD:
+                yield replace(
+                    blend,
+                    name="cnn/slot-of-group-norm",
+                    build=_host_and_group_norm,
+                    states=stages(SeedStage.TRAINING, SeedStage.BLENDING),
+                    promises=[promise("seed-input-isolation")],
+                )
+            if algorithm is AlphaAlgorithm.ADD:
+                yield replace(
+                    blend,
+                    name=f"{topology}/slot-of-a-germinated-seed",
+                    states=stages(SeedStage.GERMINATED),
+                    promises=[promise("straight-through")],
+                )
+    yield replace(
+        blend,
+        name="transformer/slot-of-checkpointed-mlp",
+        build=partial(
+            HostAndSlot,
+            topology="transformer",
+            algorithm=AlphaAlgorithm.ADD,
+            blueprint="mlp",
+            checkpointed=True,
+        ),
+        states=stages(SeedStage.TRAINING),
+        seed=lambda whole: [whole.slot.seed],
+        promises=[promise("straight-through")],
+    )
+
+
+def _alpha_goes_on(whole: HostAndSlot) -> None:
+    if whole.slot.state.stage is SeedStage.BLENDING:
+        whole.slot.set_alpha(whole.slot.state.controller.alpha / 2)
+
+
+# Blueprints that take other ranks without a word: their slot has to refuse.
+EASY_GOING = {"cnn": "conv_light", "transformer": "lora"}
+
+
+def slots_alone() -> Iterator[Module]:
+    for topology, inputs in INPUTS.items():
+        yield Module(
+            name=f"{topology}/slot-alone",
+            build=partial(_slot_alone, topology),
+            inputs=inputs,
+            dims=(CHANNELS,),
+            states=stages(SeedStage.TRAINING, SeedStage.BLENDING),
+            promises=[promise("shape-preserving", strict=True, autocast=True)],
+        )
+
+    yield from slots_of_other_seeds()
+
+
+def slots_of_other_seeds() -> Iterator[Subject]:
+    """Yield slots with seeds that nobody wrote for them: what they do to the host is the slot's care."""
+    seeds = {
+        "layer": ("cnn", _convolution),
+        "linear": ("transformer", _linear),
+        "scale": ("cnn", _Scale),
+    }
+    for name, (topology, seed) in seeds.items():
+        for algorithm in AlphaAlgorithm:
+            yield Module(
+                name=f"{topology}/slot-of-a-{name}-{algorithm.value}",
+                build=partial(_slot_of, topology, seed, algorithm),
+                inputs=INPUTS[topology],
+                dims=(CHANNELS,),
+                states=stages(SeedStage.TRAINING, SeedStage.BLENDING),
+                promises=[promise("shape-preserving", autocast=True)],
+            )
+
+
+class _Scale(torch.nn.Module):
+    """A seed whose parameter, in single precision, raises features that autocast lowered."""
+
+    def __init__(self, dim: int) -> None:
+        super().__init__()
+        self.scale = torch.nn.Parameter(torch.full((dim, 1, 1), 1.1))
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x * self.scale
+
+
+def _convolution(dim: int) -> torch.nn.Module:
+    return torch.nn.Conv2d(dim, dim, 1)
+
+
+def _linear(dim: int) -> torch.nn.Module:
+    return torch.nn.Linear(dim, dim)
+
+
+def _slot_of(
+    topology: str, layer: Callable[[int], torch.nn.Module], algorithm: AlphaAlgorithm, dim: int
+) -> SeedSlot:
+    slot = SeedSlot("r0c0", dim, topology=topology, rules=ISOLATING)
+    slot.germinate("noop", alpha_algorithm=algorithm)
+    slot.seed = layer(dim)
+    return slot
+
+
+def _host_and_group_norm(dim: int) -> HostAndSlot:
+    whole = HostAndSlot(dim, "cnn", AlphaAlgorithm.ADD)
+    whole.slot.seed = torch.nn.GroupNorm(1, dim)
+    return whole
+
+
+def _slot_alone(topology: str, dim: int) -> SeedSlot:
+    slot = SeedSlot("r0c0", dim, topology=topology, rules=ISOLATING)
+    slot.germinate(EASY_GOING[topology])
+    return slot
 
 
 def gated_slots() -> Iterator[ObservedGate]:
@@ -168,6 +359,24 @@ def gated_slots() -> Iterator[ObservedGate]:
             learning=lambda whole: list(whole.slot.parameters()),
             promises=[promise("gate-observable")],
         )
+        yield ObservedGate(
+            name=f"{topology}/gated-model",
+            build=partial(model, topology, AlphaAlgorithm.GATE),
+            inputs=MODEL_INPUTS[topology],
+            dims=(CHANNELS,),
+            states=stages(SeedStage.BLENDING),
+            statistics=lambda grown: vars(slot_of(grown).state.metrics.gate_statistics),
+            gate=_gate_of_model,
+            gate_parameters=lambda grown: list(slot_of(grown).gate.parameters()),
+            learning=lambda grown: list(grown.get_seed_parameters()),
+            promises=[promise("gate-observable")],
+        )
+
+
+def _gate_of_model(grown: Any, x: Tensor) -> Tensor:
+    features = grown.host.forward_to_segment("r0c0", x)
+    gate: Tensor = slot_of(grown).gate.get_alpha_for_blend(features)
+    return gate
 
 
 def _compiled(algorithm: AlphaAlgorithm) -> tuple[str, ...]:
@@ -176,15 +385,15 @@ def _compiled(algorithm: AlphaAlgorithm) -> tuple[str, ...]:
 
 
 def _direct(whole: HostAndSlot, features: Tensor) -> Tensor:
-    """Return the blend with the seed held still."""
-    slot, still = whole.slot, features.detach()
+    """Return the blend with the seed held still, by the formulas, from the controller's own alpha."""
+    slot, still, alpha = whole.slot, features.detach(), whole.slot.state.controller.alpha
     if slot.state.stage is SeedStage.TRAINING or slot.seed is None:
         return features
-    seed = slot.seed(still).detach()
+    seed = slot.seed(still.contiguous()).detach()
     if slot.state.alpha_algorithm is AlphaAlgorithm.MULTIPLY:
-        return features * multiply_valve_multiplier(slot.alpha, seed - still).detach()
+        return features * (1.0 + alpha * torch.tanh(seed - still))
     gate = torch.ones(()) if slot.gate is None else slot.gate.get_alpha_for_blend(still).detach()
-    return torch.lerp(features, seed, (slot.alpha * gate).to(features.dtype))
+    return features + alpha * gate * (seed - features)
 
 
 def _multiply_without_seed_input(operator: Callable[..., object]) -> object:
@@ -203,7 +412,11 @@ def models() -> Iterator[Subject]:
                 states=stages(*(s for s in SeedStage if s is not SeedStage.DORMANT)),
                 embedding=_embedding if topology == "transformer" else None,
                 advance=_epoch,
-                promises=[promise("checkpoint-round-trip"), *_causal(topology)],
+                promises=[
+                    promise("checkpoint-round-trip"),
+                    promise("eval-determinism", in_states=_names(BLENDED)),
+                    *_causal(topology),
+                ],
             )
         yield Grown(
             name=f"{topology}/grown",
@@ -219,8 +432,12 @@ def models() -> Iterator[Subject]:
 
 
 def _causal(topology: str) -> list[Promise]:
-    in_states = tuple(stage.name.lower() for stage in BLENDED)
-    return [promise("causality", in_states=in_states)] if topology == "transformer" else []
+    causal = promise("causality", in_states=_names(BLENDED))
+    return [causal] if topology == "transformer" else []
+
+
+def _names(stages: Iterable[SeedStage]) -> tuple[str, ...]:
+    return tuple(stage.name.lower() for stage in stages)
 
 
 def _embedding(grown: Any) -> Any:
@@ -253,6 +470,17 @@ def hosts() -> Iterator[Subject]:
                 *([promise("causality")] if topology == "transformer" else []),
             ],
         )
+        if topology == "transformer":
+            yield Host(
+                name=f"{topology}/host-with-dropout",
+                build=partial(host, topology, dropout=0.5),
+                inputs=inputs,
+                dims=(CHANNELS,),
+                slots=lambda bare: [spec.slot_id for spec in bare.injection_specs()],
+                to_segment=lambda bare, slot, x, here: bare.forward_to_segment(slot, x, here),
+                from_segment=lambda bare, slot, x: bare.forward_from_segment(slot, x),
+                promises=[promise("segment-routing"), promise("eval-determinism")],
+            )
         yield Conformance(
             name=f"{topology}/host-protocol",
             build=partial(host, topology),

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
 import os
 import sys
 from datetime import date
@@ -12,12 +11,11 @@ import click
 import msgspec
 
 from esper_audit import pipeline
-from esper_audit.audit import CLEAN, FINDINGS, Audit
-from esper_audit.cli.screen import is_terminal, paint, progress_bar
+from esper_audit.audit import CLEAN, FINDINGS
+from esper_audit.cli.screen import progress_bar, rendered
 from esper_audit.config import Project, find_project
 from esper_audit.errors import UsageError
 from esper_audit.fixing import Fixing, diff
-from esper_audit.handbook import Handbook
 from esper_audit.replay import record
 
 FORMATS = ("text", "json", "sarif", "github")
@@ -38,6 +36,9 @@ def checks(_: click.Context, __: click.Parameter, values: tuple[str, ...]) -> li
 @click.option("--fix", is_flag=True, help="Apply the safe fixes.")
 @click.option("--unsafe-fixes", is_flag=True, help="Apply fixes that change behaviour as well.")
 @click.option("--diff", is_flag=True, help="Show what the fixes would change, change nothing.")
+@click.option(
+    "--impact", is_flag=True, help="Ask the whole tree who hits each finding (`run` always does)."
+)
 @click.option("--jobs", default=0, metavar="N", help="Processes; 0 chooses.")
 @click.option(
     "--no-sieve", is_flag=True, help="Hand every file to LibCST whole (slow; same findings)."
@@ -66,6 +67,7 @@ class Asked(msgspec.Struct, frozen=True):
     fix: bool
     unsafe_fixes: bool
     diff: bool
+    impact: bool
     jobs: int
     no_sieve: bool
     no_cache: bool
@@ -85,6 +87,7 @@ class Asked(msgspec.Struct, frozen=True):
             jobs=self.jobs,
             sieve=not self.no_sieve,
             cache=not self.no_cache,
+            impact=self.impact,
             today=date.today().isoformat(),  # noqa: DTZ011  # the day of whoever reads the ticket
         )
         if self.fix or self.unsafe_fixes or self.diff:
@@ -92,13 +95,13 @@ class Asked(msgspec.Struct, frozen=True):
         if self.stdin_filename:
             data = sys.stdin.buffer.read()
             audit = pipeline.check_text(project, request, absolute[0], data)
-            return audit.exit_status, self._rendered(audit, project)
+            return audit.exit_status, rendered(audit, project, self.style)
         return self._check(project, request)
 
     def _check(self, project: Project, request: pipeline.Request) -> tuple[int, str]:
         with progress_bar("files") as (progress,):
             audit = pipeline.check(project, request, progress)
-        said = self._rendered(audit, project)
+        said = rendered(audit, project, self.style)
         if not audit.not_analysed:
             record(
                 sys.argv[1:],
@@ -122,15 +125,7 @@ class Asked(msgspec.Struct, frozen=True):
             return (FINDINGS if fixes else CLEAN), "".join(map(diff, fixes))
         audit = pipeline.check(project, request)
         count = sum(fixed.count for fixed in fixes)
-        said = self._rendered(audit, project)
+        said = rendered(audit, project, self.style)
         if self.style == "text":
             said = f"Fixed {count} in {len(fixes)} files.\n{said}"
         return audit.exit_status, said
-
-    def _rendered(self, audit: Audit, project: Project) -> str:
-        handbook = Handbook(project)
-        output = importlib.import_module(f"esper_audit.outputs.{self.style}")
-        if self.style == "text" and is_terminal():
-            return paint(output.pieces(audit, handbook))
-        rendered: str = output.render(audit, handbook)
-        return rendered

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
 import sys
 from datetime import date
 from typing import Any
@@ -13,9 +12,8 @@ import msgspec
 from esper_audit import probe_audit
 from esper_audit.audit import FINDINGS, NOT_ALL_ANALYSED, Audit
 from esper_audit.cli.check import FORMATS, checks
-from esper_audit.cli.screen import is_terminal, paint, progress_bar
-from esper_audit.config import Project, find_project
-from esper_audit.handbook import Handbook
+from esper_audit.cli.screen import progress_bar, rendered
+from esper_audit.config import find_project
 from esper_audit.probing import Wanted
 from esper_audit.sandbox import START
 from esper_audit.verdict import Verdict
@@ -74,7 +72,7 @@ class Asked(msgspec.Struct, frozen=True):
         )
         with progress_bar("units") as (progress,):
             audit = probe_audit.probe(project, wanted, progress)
-        return self._status(audit), self._rendered(audit, project)
+        return self._status(audit), rendered(audit, project, self.style)
 
     def _status(self, audit: Audit) -> int:
         if audit.not_analysed:
@@ -83,11 +81,3 @@ class Asked(msgspec.Struct, frozen=True):
         if audit.findings:
             return FINDINGS
         return NOT_ALL_ANALYSED if self.strict and seen_nothing else audit.exit_status
-
-    def _rendered(self, audit: Audit, project: Project) -> str:
-        handbook = Handbook(project)
-        output = importlib.import_module(f"esper_audit.outputs.{self.style}")
-        if self.style == "text" and is_terminal():
-            return paint(output.pieces(audit, handbook))
-        rendered: str = output.render(audit, handbook)
-        return rendered

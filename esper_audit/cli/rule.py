@@ -11,8 +11,9 @@ from esper_audit.config import find_project
 from esper_audit.errors import UsageError
 from esper_audit.handbook import Handbook
 from esper_audit.rule import Check, Invalid, Rule, Valid
-from esper_audit.rules_page import check_page
+from esper_audit.rules_page import case_code, check_page
 from esper_audit.suggestion import did_you_mean
+from esper_audit.tree_rule import InvalidTree, TreeRule, ValidTree
 
 WIDTH = 80
 
@@ -55,9 +56,11 @@ def _explained(check: type[Check], handbook: Handbook) -> Iterator[str]:
         yield from textwrap.wrap(f"{heading}: {text}", WIDTH)
     if issubclass(check, Rule):
         yield from _cases(check)
+    elif issubclass(check, TreeRule):
+        yield from _trees(check)
     for option in page.options:
         yield from ("", f"Option {option['name']} (default {option['default']})")
-    if page.options and issubclass(check, Rule):
+    if page.options and issubclass(check, (Rule, TreeRule)):
         yield from textwrap.wrap(" ".join((check.Options.__doc__ or "").split()), WIDTH)
 
 
@@ -71,7 +74,15 @@ def _cases(rule: type[Rule]) -> Iterator[str]:
         yield from ("", f"Quiet: {valid.name}", *_code(valid))
 
 
-def _code(case: Valid | Invalid) -> Iterator[str]:
-    yield textwrap.indent(case.code.rstrip(), "    ")
+def _trees(rule: type[TreeRule]) -> Iterator[str]:
+    for case in rule.INVALID:
+        yield from ("", f"Speaks: {case.name}", *_code(case))
+        yield from (f"    {path}, line {line}: {message}" for path, line, message in case.expected)
+    for valid in rule.VALID:
+        yield from ("", f"Quiet: {valid.name}", *_code(valid))
+
+
+def _code(case: Valid | Invalid | ValidTree | InvalidTree) -> Iterator[str]:
+    yield textwrap.indent(case_code(case), "    ")
     if case.options:
         yield f"    with options {case.options}"

@@ -12,7 +12,8 @@ from esper_audit.cli.screen import progress_bar
 from esper_audit.config import find_project
 from esper_audit.markdown import count
 from esper_audit.pipeline import Request
-from esper_audit.ticket import ACTIVE
+from esper_audit.ticket_states import ACTIVE
+from esper_audit.verdict import Verdict
 from esper_audit.whole_audit import Run, Watched, run
 
 
@@ -22,32 +23,40 @@ from esper_audit.whole_audit import Run, Watched, run
 )
 @click.option("--no-cache", is_flag=True, help="Look at every file afresh.")
 def command(config_file: str | None, *, no_cache: bool) -> None:
-    """Audit the project: check its source, probe its subjects, write its tickets and reports, say what is new.
+    """Audit the project: check its source, probe its subjects, write tickets and reports, say what is new.
 
-    Exit status: 0 nothing new; 1 findings that had no ticket, or only a resolved one; 2 could not
-    run; 3 something was not looked at.
+    Exit status: 0 nothing new; 1 findings that had no ticket, or only a resolved one, or links
+    to tickets that are not there; 2 could not run; 3 something was not looked at.
     """
     today = date.today().isoformat()  # noqa: DTZ011  # the day of whoever reads the ticket
     project = find_project([], config_file)
     request = Request(cache=not no_cache, today=today)
     with progress_bar("files", "units") as (files, units):
         done = run(project, request, Watched(files, units))
-    click.echo(_summary(done.audit))
-    click.echo(_tickets(done))
-    for change in done.changed:
-        click.echo(f"  wrote {change}")
-    sys.exit(_status(done))
+    click.echo("\n".join(lines(done)))
+    sys.exit(status(done))
 
 
-def _status(done: Run) -> int:
+def lines(done: Run) -> list[str]:
+    """Return what a run did, in lines."""
+    written = [f"  wrote {change}" for change in done.changed]
+    return [_summary(done.audit), _tickets(done), *written, *done.problems]
+
+
+def status(done: Run) -> int:
+    """Return the exit status of a run."""
     if done.audit.not_analysed:
         return NOT_ALL_ANALYSED
-    return FINDINGS if done.sync.opened or done.sync.reopened else CLEAN
+    is_new = done.sync.opened or done.sync.reopened or done.problems
+    return FINDINGS if is_new else CLEAN
 
 
 def _summary(audit: Audit) -> str:
+    """Return what was looked at and found, in a line."""
+    units = sum(record.verdict is not Verdict.NOT_APPLICABLE for record in audit.records)
+    probed = f", {count(units, 'unit')} probed" if audit.records else ""
     return (
-        f"{count(audit.files, 'file')}, {count(len(audit.checks), 'check')}: "
+        f"{count(audit.files, 'file')}, {count(len(audit.checks), 'check')}{probed}: "
         f"{count(len(audit.findings), 'finding')}, {len(audit.ticketed)} accepted, "
         f"{len(audit.suppressed)} authorised, "
         f"{len(audit.not_analysed)} not looked at"
@@ -55,6 +64,7 @@ def _summary(audit: Audit) -> str:
 
 
 def _tickets(done: Run) -> str:
+    """Return what became of the tickets, in a line."""
     active = sum(ticket.status in ACTIVE for ticket in done.sync.tickets.values())
     return (
         f"{count(len(done.sync.tickets), 'ticket')}, {active} active: {len(done.sync.opened)} opened, "

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import importlib
 import os
 import sys
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 
+from esper_audit.audit import Audit
+from esper_audit.config import Project
+from esper_audit.handbook import Handbook
 from esper_audit.outputs.text import Piece
 from esper_audit.pipeline import Progress
 
@@ -27,6 +31,16 @@ def paint(pieces: Iterable[Piece]) -> str:
         for piece in pieces:
             console.print(Text(piece.text, style=piece.style), end="")
     return capture.get()
+
+
+def rendered(audit: Audit, project: Project, style: str) -> str:
+    """Return an audit in one of the output formats, painted where a person reads it."""
+    handbook = Handbook(project)
+    output = importlib.import_module(f"esper_audit.outputs.{style}")
+    if style == "text" and is_terminal():
+        return paint(output.pieces(audit, handbook))
+    said: str = output.render(audit, handbook)
+    return said
 
 
 @contextmanager

@@ -11,7 +11,7 @@ from esper_audit.audit import Audit, Ticketed
 from esper_audit.finding import Edit, Finding, NotAnalysed, Severity, Suppression
 from esper_audit.handbook import Handbook
 from esper_audit.rule import Check
-from esper_audit.ticket import ACCEPTED
+from esper_audit.ticket_states import ACCEPTED
 
 SCHEMA = "https://json.schemastore.org/sarif-2.1.0.json"
 FINGERPRINT = "esperAudit/v1"
@@ -31,7 +31,7 @@ def render(audit: Audit, handbook: Handbook) -> str:
     ]
     driver: Json = {
         "name": "esper-audit",
-        "rules": [_rule(handbook.checks[check], handbook) for check in ids],
+        "rules": [_rule(handbook.check(check), handbook) for check in ids],
     }
     run: Json = {
         "tool": {"driver": driver},
@@ -79,6 +79,13 @@ def _result(
         "partialFingerprints": {FINGERPRINT: finding.fingerprint},
         "properties": {"severity": str(finding.severity), "contract": finding.contract},
     }
+    if finding.impact is not None:
+        properties = {**msgspec.to_builtins(finding.impact)}
+        result["properties"] = {
+            "severity": str(finding.severity),
+            "contract": finding.contract,
+            "impact": properties,
+        }
     if finding.edit is not None:
         result["fixes"] = [_fix(finding.location.path, finding.edit)]
     if suppression is not None:

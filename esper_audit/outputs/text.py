@@ -35,14 +35,14 @@ def render(audit: Audit, handbook: Handbook) -> str:
 def pieces(audit: Audit, handbook: Handbook) -> Iterator[Piece]:
     """Yield the report piece by piece, styled for a terminal."""
     for finding in audit.findings:
-        yield from map(_harmless, _frame(finding))
+        yield from map(harmless, _frame(finding))
     yield from _contracts(audit, handbook)
     yield from _probes(audit)
-    yield from map(_harmless, _not_analysed(audit))
+    yield from map(harmless, _not_analysed(audit))
     yield from _summary(audit)
 
 
-def _harmless(piece: Piece) -> Piece:
+def harmless(piece: Piece) -> Piece:
     """Show the control characters of audited code instead of obeying them."""
     return Piece(piece.text.translate(CONTROL_PICTURES), piece.style)
 
@@ -53,16 +53,18 @@ def _frame(finding: Finding) -> Iterator[Piece]:
     yield Piece(f" {finding.severity} ", "yellow" if finding.severity >= "P3" else "red")
     yield Piece(finding.check, "cyan")
     yield Piece(f" in {at.symbol}\n" if at.symbol else "\n")
-    yield Piece(_wrapped(finding.message, "  "))
+    yield Piece(wrapped(finding.message, "  "))
     for number, line in enumerate(finding.excerpt.split("\n"), finding.excerpt_line):
         hit = at.line <= number <= at.end_line
         yield Piece(f"  {'>' if hit else ' '} {number:>5} | ", "red" if hit else "dim")
         yield Piece(f"{line}\n" if line else "\n", "" if hit else "dim")
         if number == at.line:
             yield Piece(f"          | {_underline(finding, line)}\n", "red")
+    if finding.impact is not None:
+        yield Piece(wrapped(f"impact: {finding.impact.words}", "  ", "  "), "magenta")
     if finding.edit is not None:
         how = "--fix" if finding.edit.safe else "--unsafe-fixes"
-        yield Piece(_wrapped(f"fix ({how}): {finding.edit.description}", "  "), "green")
+        yield Piece(wrapped(f"fix ({how}): {finding.edit.description}", "  "), "green")
     yield from _evidence(finding)
     yield Piece("\n")
 
@@ -70,15 +72,17 @@ def _frame(finding: Finding) -> Iterator[Piece]:
 def _evidence(finding: Finding) -> Iterator[Piece]:
     """Say what probes read here, and show the Python that reads the first of it again."""
     for evidence in finding.probed:
-        said = f"{finding.standing}: {evidence.unit} {evidence.verdict}, {evidence.message}"
-        yield Piece(_wrapped(said, "  ", "  "), "magenta")
+        sentence, _, reading = evidence.message.rpartition(": ")
+        shown = reading if finding.message.endswith(sentence) else evidence.message
+        said = f"{finding.standing}: {evidence.unit} {evidence.verdict}, {shown}"
+        yield Piece(wrapped(said, "  ", "  "), "magenta")
     reproducer = next((e.reproducer for e in finding.probed if e.reproducer), "")
     if reproducer and finding.standing is not Standing.REFUTED:
         yield Piece("  shown again by\n", "dim")
         yield Piece(textwrap.indent(reproducer.rstrip("\n"), "    ") + "\n", "dim")
 
 
-def _wrapped(text: str, indent: str, further: str = "") -> str:
+def wrapped(text: str, indent: str, further: str = "") -> str:
     """Return prose fit for a narrow terminal; words, and so paths, are never broken."""
     return (
         textwrap.fill(
@@ -108,7 +112,7 @@ def _contracts(audit: Audit, handbook: Handbook) -> Iterator[Piece]:
     for (contract, check), count in sorted(counts.items(), key=lambda item: (-item[1], item[0])):
         yield Piece(f"  {contract} ({count})", "bold")
         yield Piece(f" esper-audit rule {check}\n", "dim")
-        yield Piece(_wrapped(handbook.contracts[contract].statement, "    "))
+        yield Piece(wrapped(handbook.contracts[contract].statement, "    "))
     yield Piece("\n")
 
 
@@ -120,7 +124,7 @@ def _probes(audit: Audit) -> Iterator[Piece]:
     for probe, counts in tallies.items():
         yield Piece(f"  {probe:<24}{told(counts)}\n", "red" if is_bad(counts) else "")
     for record in undecided(audit.records):
-        yield Piece(_wrapped(f"{record.verdict}: {record.unit}: {record.message}", "  ", "  "))
+        yield Piece(wrapped(f"{record.verdict}: {record.unit}: {record.message}", "  ", "  "))
     yield Piece("\n")
 
 
@@ -129,7 +133,7 @@ def _not_analysed(audit: Audit) -> Iterator[Piece]:
         return
     yield Piece("Not looked at\n", "bold red")
     for problem in audit.not_analysed:
-        yield Piece(_wrapped(problem.sentence(), "  ", "  "))
+        yield Piece(wrapped(problem.sentence(), "  ", "  "))
     yield Piece("\n")
 
 

@@ -12,16 +12,29 @@ from torch import Tensor
 
 from esper_audit.dependency import difference
 from esper_audit.descent import backward, descend
+from esper_audit.entries import with_another_version, with_one_less, with_one_more
 from esper_audit.finding import Category, Severity
 from esper_audit.measurement import Limits, Reading, none_of
 from esper_audit.probe import Probe
-from esper_audit.rule import FAILURES
+from esper_audit.rule import FAILURES, Options
 from esper_audit.subject import Checkpointed, Draw
 
 STEPS_BEFORE = 2
 LEARNING_RATE = 0.05
 OTHER_SEED = 1  # a fresh object of the same seed would be right without loading anything
-LIFE = range(3)
+LIFE = range(3)  # what is counted, or lags behind, shows at the second or third step only
+
+
+class CheckpointRoundTripParameters(Options, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """`strict`: a checkpoint with an entry less, or with one more, is refused.
+
+    `open` names the mappings of the checkpoint that may hold any entries. `version` is the name of the
+    entries that hold the number of its format: with another number it is refused.
+    """
+
+    strict: bool = False
+    open: tuple[str, ...] = ()
+    version: str = ""
 
 
 class CheckpointRoundTrip(Probe[Checkpointed]):
@@ -29,7 +42,8 @@ class CheckpointRoundTrip(Probe[Checkpointed]):
 
     What: a module is trained a little in each declared state and saved; a fresh one, of another random
     seed and in no state, loads the file with `weights_only=True`. Outputs, gradients and the outputs
-    of the steps after that must be equal, bit for bit.
+    of the steps after that must be equal, bit for bit. If promised, a checkpoint is refused from which
+    any one entry was taken away, to which one was added, or whose version is another.
 
     Why: what lives in a Python attribute, a plain tensor or an unregistered list is lost without an
     error. Loading into the same object hides all of it, and so does a fresh one of the same seed.
@@ -44,12 +58,17 @@ class CheckpointRoundTrip(Probe[Checkpointed]):
     category = Category.CORRECTNESS
     severity = Severity.P1
     takes = Checkpointed
+    Parameters = CheckpointRoundTripParameters
+    parameters: CheckpointRoundTripParameters
     limits: ClassVar[Limits] = {
         "not-plain": none_of("the checkpoint holds more than tensors and plain types"),
         "refused": none_of("a fresh object refuses the checkpoint"),
         "output": none_of("the loaded object gives another output"),
         "gradients": none_of("the loaded object gets other gradients"),
         "next-steps": none_of("the loaded object goes on in another way"),
+        "takes-less": none_of("a checkpoint that lacks an entry was taken, by a default"),
+        "takes-more": none_of("a checkpoint with an entry that nobody knows was taken"),
+        "takes-version": none_of("a checkpoint of another version was taken"),
     }
 
     def measure(self, subject: Checkpointed, state: str) -> Iterator[Reading]:
@@ -66,17 +85,35 @@ class CheckpointRoundTrip(Probe[Checkpointed]):
             yield Reading("not-plain", 1.0, {"error": f"{error}".splitlines()[0]})
             return
         yield Reading("not-plain", 0.0)
-        torch.manual_seed(OTHER_SEED)
-        loaded = (subject.fresh or subject.build)(subject.dims[0])
-        try:
-            subject.load(loaded, loaded_state)
-        # Whatever a module says to its own checkpoint is the finding.
-        except FAILURES as error:
-            said = f"{type(error).__name__}: {error}"
-            yield Reading("refused", 1.0, {"error": " ".join(said.split())})
-            return
-        yield Reading("refused", 0.0)
-        yield from _compared(subject, saved, loaded)
+        loaded, refusal = _loaded(subject, loaded_state)
+        yield Reading("refused", float(bool(refusal)), {"error": refusal} if refusal else {})
+        if not refusal:
+            yield from _compared(subject, saved, loaded)
+            for detector, entry, changed in self._changed(loaded_state):
+                taken = not _loaded(subject, changed)[1]
+                yield Reading(detector, float(taken), {"entry": entry})
+
+    def _changed(self, state: object) -> Iterator[tuple[str, str, object]]:
+        """Yield checkpoints that nobody saved: what should speak, which entry, and the checkpoint."""
+        kept = self.parameters
+        for entry, fewer in with_one_less(state, kept.open) if kept.strict else ():
+            yield "takes-less", entry, fewer
+        for entry, more in with_one_more(state, kept.open) if kept.strict else ():
+            yield "takes-more", entry, more
+        for entry, other in with_another_version(state, kept.version) if kept.version else ():
+            yield "takes-version", entry, other
+
+
+def _loaded(subject: Checkpointed, state: object) -> tuple[Any, str]:
+    """Return a fresh object that was given a checkpoint, and what it refused it with."""
+    torch.manual_seed(OTHER_SEED)
+    fresh = (subject.fresh or subject.build)(subject.dims[0])
+    try:
+        subject.load(fresh, state)
+    # Whatever a module says to a checkpoint is the finding.
+    except FAILURES as error:
+        return fresh, " ".join(f"{type(error).__name__}: {error}".split())
+    return fresh, ""
 
 
 def _compared(subject: Checkpointed, saved: Any, loaded: Any) -> Iterator[Reading]:

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from itertools import pairwise
+from math import inf, nan
 from typing import ClassVar
 
 from esper_audit.finding import Category, Severity
 from esper_audit.kinds import Average
 from esper_audit.measurement import Limit, Limits, Reading
 from esper_audit.probe import Probe
+from esper_audit.rule import Options
 from esper_audit.verdict import Plain
 
 CONSTANTS = (1.0, -3.5, 1e-6, 1e6)
@@ -17,6 +19,12 @@ SAMPLES = 200
 # Of the constant, in double precision; an average kept in single precision is promised as such.
 ROUNDING = 1e-6
 NEAR = 0.95
+
+
+class EmaBiasParameters(Options, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """`heals`: a sample that is not finite is forgotten as soon as a finite one came."""
+
+    heals: bool = False
 
 
 class EmaBias(Probe[Average]):
@@ -39,10 +47,13 @@ class EmaBias(Probe[Average]):
     category = Category.NUMERICAL_STABILITY
     severity = Severity.P2
     takes = Average
+    Parameters = EmaBiasParameters
+    parameters: EmaBiasParameters
     limits: ClassVar[Limits] = {
         "bias": Limit("at most", ROUNDING, "a constant does not read as that constant"),
         "jump": Limit("at most", ROUNDING, "after a jump the average went past it or away from it"),
         "stuck": Limit("at most", 1.0 - NEAR, "after a jump the average never came near it"),
+        "poisoned": Limit("at most", ROUNDING, "one sample that is not finite spoils what follows"),
     }
 
     def measure(self, subject: Average, state: str) -> Iterator[Reading]:
@@ -61,6 +72,13 @@ class EmaBias(Probe[Average]):
             past = max(shares) - 2.0
             yield Reading("jump", max(0.0, past, *back), {"constant": constant})
             yield Reading("stuck", abs(shares[-1] / 2.0 - 1.0), {"constant": constant})
+        for odd in (nan, inf, -inf) if self.parameters.heals else ():
+            for before in (0, 3):
+                average = subject.at(state)
+                for earlier in (*[1.0] * before, odd):
+                    subject.update(average, earlier)
+                error = abs(_fed(subject, average, 1.0) - 1.0)
+                yield Reading("poisoned", error, {"sample": f"{odd}", "samples_before": before})
 
 
 def _fed(subject: Average, average: object, sample: float) -> float:

@@ -27,12 +27,12 @@ class Fullgraph(Probe[Module]):
     """A forward compiles into one graph in every state, and stays compiled.
 
     What: in train and in eval mode, with gradients and without, for two batch sizes and repeated calls,
-    dynamo is told to refuse any graph break; a repeated call must not compile anew, and the compiled
-    output must agree with the eager one.
+    dynamo is told to refuse any graph break; a repeated call must not compile anew, not even after the
+    module's life went on (`advance`), and the compiled output must agree with the eager one.
 
     Why: a break costs more than the graph gains, and dynamo breaks without a word: at a print, an
-    `.item()`, a branch on a value. An attribute that counts calls compiles eight times and then
-    silently never again.
+    `.item()`, a branch on a value. An attribute that counts calls, or a schedule kept in a float,
+    compiles eight times and then silently never again.
 
     Quiet: a second batch size may compile a second graph. Only the tracing is probed, on a CPU: no
     kernels are generated.
@@ -74,6 +74,8 @@ class Fullgraph(Probe[Module]):
                 yield Reading("differs", gap, where)
                 # What returns its own input leaves nothing to compile, and nothing to break.
                 graphs += function.graphs + (output is inputs)
+                for module in (compiled, eager):
+                    subject.advance(module)
         yield Reading("graphs", float(graphs))
 
 

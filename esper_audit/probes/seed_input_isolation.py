@@ -18,7 +18,7 @@ from esper_audit.redraw import redraw
 from esper_audit.subject import Blend, Draw
 from esper_audit.verdict import Plain
 
-DRAWS = (0, 1)
+DRAWS = (1, 0)  # birth last: a seed that is still the identity hides an overwritten host
 # Of float64: the same sum, taken in another order.
 ROUNDING = 1e-12
 BOTH_WAYS = "the host's gradient is not that of the direct path: it hears the seed"

@@ -27,14 +27,20 @@ DTYPES = {
     "bfloat16": torch.bfloat16,
     "float16": torch.float16,
 }
+# What features may be in there: from a layer that autocast leaves alone, and from one that it lowers.
+AUTOCAST = ("float32", "bfloat16")
 
 
 class ShapePreservingParameters(Options, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """`aliases`: the input itself may come back. `strict`: another rank or width is refused."""
+    """`aliases`: the input itself may come back. `strict`: another rank or width is refused.
+
+    `autocast`: the dtype is kept also where torch computes in bfloat16 by itself.
+    """
 
     dtypes: tuple[str, ...] = tuple(DTYPES)
     aliases: bool = False
     strict: bool = False
+    autocast: bool = False
 
 
 class ShapePreserving(Probe[Module]):
@@ -42,7 +48,8 @@ class ShapePreserving(Probe[Module]):
 
     What: at every declared width, for a batch of one and of two, in every promised dtype, contiguous and
     not: the output has the input's shape, dtype and memory format, the input is not overwritten, and
-    the values do not depend on the layout. If promised, another rank or width is an error.
+    the values do not depend on the layout. If promised, the dtype is the input's under autocast as
+    well, and another rank or width is an error.
 
     Why: a seed is put between two layers that were trained without it. A broadcast answers where an
     error should, a promotion to float32 crashes the next layer under autocast, and a change of
@@ -64,6 +71,7 @@ class ShapePreserving(Probe[Module]):
         "raises": none_of("the forward raised"),
         "shape": none_of("the output has another shape than the input"),
         "dtype": none_of("the output has another dtype than the input"),
+        "autocast": none_of("under autocast the output has another dtype than the input"),
         "memory-format": none_of("the output has another memory format than the input"),
         "overwritten": none_of("the input was overwritten"),
         "layout": Limit("at most", ROUNDINGS, "the values depend on the layout of the input"),
@@ -84,6 +92,8 @@ class ShapePreserving(Probe[Module]):
                 except FAILURES as error:
                     said = f"{type(error).__name__}: {error}"
                     yield Reading("raises", 1.0, {**witness, "error": said})
+        for dim, name in product(subject.dims, AUTOCAST if self.parameters.autocast else ()):
+            yield from _under_autocast(subject, subject.at(state, dim).eval(), dim, name)
         if self.parameters.strict:
             yield from _refusals(subject, subject.at(state).eval())
 
@@ -107,6 +117,20 @@ class ShapePreserving(Probe[Module]):
             last = torch.channels_last
             is_last = turned.is_contiguous(memory_format=last)
             yield Reading("memory-format", float(not is_last), witness)
+
+
+def _under_autocast(subject: Module, module: nn.Module, dim: int, name: str) -> Iterator[Reading]:
+    inputs = subject.inputs(Draw(dim, dtype=DTYPES[name]))
+    witness: dict[str, Plain] = {"dim": dim, "dtype": name, "autocast": "bfloat16"}
+    try:
+        with torch.no_grad(), torch.autocast(inputs.device.type, torch.bfloat16):
+            output = subject.call(module, inputs)
+    # Whatever the forward raises is the finding.
+    except FAILURES as error:
+        yield Reading("raises", 1.0, {**witness, "error": f"{type(error).__name__}: {error}"})
+        return
+    kept = output.dtype == inputs.dtype
+    yield Reading("autocast", float(not kept), {**witness, "got": f"{output.dtype}"})
 
 
 def _turned(inputs: Tensor) -> Tensor:

@@ -238,6 +238,7 @@ class ArgumentFallback(Rule):
                     parameter,
                     f"`{name}` silently becomes `{stand_in}` where a caller leaves it out",
                     _requirement(node.params, parameter, view, scopes[-1].col_offset),
+                    argument=name,
                 )
 
     def _fallbacks(self, function: Function) -> Iterator[tuple[str, str]]:

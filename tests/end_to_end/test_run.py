@@ -95,13 +95,13 @@ def test_the_report_names_every_contract_and_no_machine_path(project: Path) -> N
 
 def test_report_renders_the_pages_again_and_takes_away_those_without_ticket(project: Path) -> None:
     esper(project, "run")
-    (page,) = (project / "reports" / "tickets").glob("*.md")
+    (page,) = (project / "reports" / "tickets").glob("EA-*.md")
     original = page.read_bytes()
     page.write_text("scribbled over")
     (page.parent / "EA-gone.md").touch()
     done = esper(project, "report")
     assert done.returncode == 0, done.stderr
-    assert [path.name for path in page.parent.iterdir()] == [page.name]
+    assert sorted(path.name for path in page.parent.iterdir()) == [page.name, "index.md"]
     assert page.read_bytes() == original
 
 
@@ -110,7 +110,7 @@ def test_a_template_of_ones_own_replaces_the_shipped_one(project: Path) -> None:
     (project / "mine").mkdir()
     (project / "mine" / "ticket.md").write_text("{{ ticket.id }} is mine\n")
     esper(project, "run")
-    (page,) = (project / "reports" / "tickets").glob("*.md")
+    (page,) = (project / "reports" / "tickets").glob("EA-*.md")
     assert page.read_text() == f"{page.stem} is mine\n"
 
 
@@ -120,7 +120,7 @@ def test_a_broken_ticket_stops_the_run_with_its_place(project: Path) -> None:
     ticket.write_text(ticket.read_text().replace("severity: P3", "severity: high"))
     done = esper(project, "run")
     assert done.returncode == 2
-    assert f"{ticket.name}:4: Invalid enum value 'high'" in done.stderr
+    assert f"{ticket.name}:4: severity: Invalid enum value 'high'" in done.stderr
 
 
 def test_rule_lists_all_and_explains_one_within_eighty_columns(project: Path) -> None:

@@ -7,12 +7,11 @@ from pathlib import Path
 import msgspec
 import pytest
 from findings import a_finding
-from hypothesis import given
-from hypothesis import strategies as st
 
 from esper_audit.errors import TicketError
-from esper_audit.ticket import Severity, Ticket, from_finding
-from esper_audit.ticket_store import TicketStore, read_ticket, spliced
+from esper_audit.ticket import Ticket
+from esper_audit.ticket_of_finding import from_finding
+from esper_audit.ticket_store import TicketStore, read_ticket
 
 DAY = "2026-05-04"
 
@@ -36,21 +35,71 @@ def test_saving_what_has_not_changed_touches_nothing(tmp_path: Path) -> None:
     assert file.stat().st_mtime_ns == before
 
 
-@pytest.mark.parametrize(
-    ("old", "new", "says"),
-    [
-        ("severity: P3", "severity: P9", r":4: Invalid enum value 'P9' - at `\$.severity`"),
+WRONG = {
+    "a word that is none of them": (
+        "severity: P3",
+        "severity: P9",
+        ":4: severity: Invalid enum value 'P9'; known: P0, P1, P2, P3, P4",
+    ),
+    "an unknown key": (
+        "check: unauth",
+        "chekc: unauth",
+        ":10: chekc: unknown key; did you mean 'check'?",
+    ),
+    "a missing key": ("title: has", "batch: has", ":1: title: is missing"),
+    "a date that is none": (
+        "created: '2026-05-04'",
+        "created: yesterday",
+        ":6: created: Expected a date such as 2026-05-04, or nothing",
+    ),
+    "a number for a word": (
+        "lines: '3'",
+        "lines: 3",
+        ":15: locations[0].lines: Expected `str`, got `int`; put it in quotes",
+    ),
+    "no YAML": (
+        "title:",
+        "title: [",
+        ":2: no YAML: while parsing a flow sequence, did not find expected ',' or ']'",
+    ),
+    "a key twice": ("created:", "status: open\ncreated:", ":6: status: the key stands here twice"),
+    "another file's id": (
+        "id: EA-01234567",
+        "id: EA-other",
+        ":1: id: the file of ticket EA-other must be called EA-other.yaml",
+    ),
+    "a severity without reason": (
+        "severity: P3",
+        "severity: P1",
+        ":4: severity: the check proposes P3; say in `severity_reason` why it is another",
+    ),
+    "a tag": (
+        "status: open",
+        "status: !!binary open",
+        ":3: the tag tag:yaml.org,2002:binary is none that a ticket has",
+    ),
+    "a wrong word deep inside": (
+        "source:",
         (
-            "severity: P3",
-            "severty: P3",
-            "unknown field `severty`|missing required field `severity`",
+            "reviews:\n- reviewer: jo\n  verdict: endorse\n\n# the second\n- reviewer: mo\n"
+            "  evaluation: |\n    verdict: none\n  verdict: maybe\nsource:"
         ),
-        ("check: unauth", "chekc: unauth", r":\d+: Object contains unknown field `chekc`"),
-        ("created: '2026-05-04'", "created: yesterday", r":5: .*at `\$.created`"),
-        ("title:", "title: [", "title|expected|flow"),
-        ("id: EA-01234567", "id: EA-other", "must be called EA-other.yaml"),
-    ],
-)
+        ":31: reviews[1].verdict: Invalid enum value 'maybe'; known: endorse, neutral, object, refine",
+    ),
+    "a key missing deep inside": (
+        "- path: model.py\n  symbol",
+        "- symbol",
+        ":13: locations[0].path: is missing",
+    ),
+    "evidence that shows nothing": (
+        "evidence:\n",
+        "evidence:\n- commit: abcd123\n",
+        ":19: evidence[0]: evidence needs a `text`, a `code` or a `table`",
+    ),
+}
+
+
+@pytest.mark.parametrize(("old", "new", "says"), WRONG.values(), ids=list(WRONG))
 def test_a_wrong_ticket_is_named_with_file_line_and_key(
     tmp_path: Path, old: str, new: str, says: str
 ) -> None:
@@ -58,15 +107,15 @@ def test_a_wrong_ticket_is_named_with_file_line_and_key(
     text = file.read_text()
     assert old in text
     file.write_text(text.replace(old, new, 1))
-    with pytest.raises(TicketError, match=says) as caught:
+    with pytest.raises(TicketError) as caught:
         read_ticket(str(file))
-    assert str(file) in str(caught.value)
+    assert str(caught.value).startswith(f"{file}{says}")
 
 
 def test_what_a_person_wrote_stays_byte_for_byte(tmp_path: Path) -> None:
     store, _, file = stored(tmp_path)
     noted = file.read_text().replace(
-        "severity: P3", "# raised in the meeting  \nseverity:   'P3'   # for now"
+        "\nseverity: P3", "\n# raised in the meeting  \nseverity:   'P3'   # for now"
     )
     noted += (
         "\n# the end\ndescription: |\n  trailing spaces   \n\n  and an indented line:\n    x = 1\n"
@@ -80,29 +129,3 @@ def test_what_a_person_wrote_stays_byte_for_byte(tmp_path: Path) -> None:
     assert [line for line in kept if line not in now] == []
     assert read_ticket(str(file)) == moved
     assert "severity:   'P3'   # for now" in now
-
-
-TEXTS = st.text(alphabet="ab:#'\" -\t", max_size=12)
-
-
-@given(comment=TEXTS, spaces=st.integers(0, 3), severity=st.sampled_from(list(Severity)))
-def test_splicing_changes_only_the_lines_of_its_keys(
-    comment: str, spaces: int, severity: Severity
-) -> None:
-    text = (
-        f"# {comment}\nid: X-1\nseverity: P3{' ' * spaces}\n# {comment}\n\n"
-        f"summary: |\n  {comment}{' ' * spaces}x\n# last {comment}\n"
-    )
-    result = spliced(text, {"severity": str(severity)})
-    expected = text.replace(f"severity: P3{' ' * spaces}\n", f"severity: {severity}\n")
-    assert result == expected
-
-
-def test_splicing_keeps_windows_line_ends() -> None:
-    result = spliced("id: X\r\nseverity: P3\r\ntitle: t\r\n", {"severity": "P1"})
-    assert result == "id: X\r\nseverity: P1\r\ntitle: t\r\n"
-
-
-def test_splicing_adds_a_key_at_the_end_and_takes_one_out() -> None:
-    assert spliced("id: X\nbatch: '2'\n", {"batch": None, "agent": "drl"}) == "id: X\nagent: drl\n"
-    assert spliced("id: X", {"agent": "drl"}) == "id: X\nagent: drl\n"

@@ -11,7 +11,9 @@ from findings import a_finding
 from esper_audit.audit import Audit
 from esper_audit.contract import load_contracts
 from esper_audit.finding import Finding, NotAnalysed, Suppressed, Suppression
-from esper_audit.ticket import Resolution, Status, Ticket
+from esper_audit.ticket import Ticket
+from esper_audit.ticket_parts import Resolution
+from esper_audit.ticket_states import ResolutionKind, Status
 from esper_audit.ticketing import Sync, sync
 
 CONTRACTS = load_contracts()
@@ -98,7 +100,7 @@ def test_a_deleted_file_closes_its_tickets(tmp_path: Path) -> None:
 
 def test_an_accepted_ticket_keeps_standing(tmp_path: Path) -> None:
     (ticket,) = opened(tmp_path).values()
-    resolution = Resolution(kind="wont-fix", evidence="no public counter exists")
+    resolution = Resolution(kind=ResolutionKind.WONT_FIX, evidence="no public counter exists")
     accepted = msgspec.structs.replace(ticket, resolution=resolution).moved(
         Status.WONT_FIX, date=DAY, by="jo", why="no public counter exists"
     )

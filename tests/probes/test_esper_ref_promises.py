@@ -6,7 +6,9 @@ import os
 
 import pytest
 
-from esper_audit.probe import discover_probes, measured, run, units
+from esper_audit.probe import discover_probes, run, units
+from esper_audit.pytest_plugin import promises
+from esper_audit.pytest_promises import Promised
 from esper_audit.subject_file import load_subjects
 from esper_audit.verdict import Verdict
 
@@ -14,10 +16,9 @@ SOURCE = os.path.join(os.path.dirname(__file__), os.pardir, "esper_ref_subjects.
 SUBJECTS = load_subjects(SOURCE)
 
 
-@pytest.mark.parametrize("unit", [pytest.param(u, id=u.id) for u in units(SUBJECTS)])
-def test_esper_ref_keeps_its_promise(unit) -> None:  # type: ignore[no-untyped-def]  # a parameter
-    record = measured(unit)
-    assert record.verdict is Verdict.PASS, f"{record.code}: {record.message}\n{record.reproducer}"
+@promises(SOURCE)
+def test_esper_ref_keeps_its_promise(promised: Promised) -> None:
+    promised.check()
 
 
 @pytest.mark.parametrize("probe", discover_probes())

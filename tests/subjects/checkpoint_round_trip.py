@@ -10,7 +10,7 @@ from subjects.cases import Case, broken, sound
 from torch import Tensor, nn
 
 from esper_audit.inputs import sequences
-from esper_audit.subject import Checkpointed, promise
+from esper_audit.subject import Checkpointed, PlainValue, promise
 
 
 class Counting(nn.Module):
@@ -120,6 +120,127 @@ class ForgetsItsSchedule(nn.Module):
         self.alpha.fill_(self.ticks / 10)
 
 
+class Accumulates(nn.Module):
+    """Lets its blend in at every second or fifth tick; how often it ticked is kept nowhere.
+
+    Saved after two ticks, it ticks on from none: at first nothing happens on either side.
+    """
+
+    every = 2
+
+    def __init__(self, dim: int) -> None:
+        super().__init__()
+        self.linear = nn.Linear(dim, dim)
+        self.register_buffer("alpha", torch.zeros(()))
+        self.ticks = 0
+
+    def forward(self, x: Tensor) -> Tensor:
+        return torch.lerp(x, self.linear(x), self.alpha)
+
+    def tick(self) -> None:
+        self.ticks += 1
+        if self.ticks % self.every == 0:
+            self.alpha.fill_(self.ticks / 100)
+
+
+class AccumulatesFive(Accumulates):
+    every = 5
+
+
+class CountsItsTicks(AccumulatesFive):
+    """The same, with its count in the checkpoint."""
+
+    def get_extra_state(self) -> dict[str, int]:
+        return {"ticks": self.ticks}
+
+    def set_extra_state(self, state: dict[str, int]) -> None:
+        self.ticks = state["ticks"]
+
+
+class LagsBehind(Accumulates):
+    """What is decided takes effect three ticks later; what is on its way is lost."""
+
+    def __init__(self, dim: int) -> None:
+        super().__init__(dim)
+        self.decided: list[float] = []
+
+    def tick(self) -> None:
+        self.ticks += 1
+        self.decided.append(self.ticks / 10)
+        if len(self.decided) > 3:
+            self.alpha.fill_(self.decided.pop(0))
+
+
+class LazyHistory(Accumulates):
+    """Makes its buffer at the fourth tick, from a count that starts anew."""
+
+    def tick(self) -> None:
+        self.ticks += 1
+        if self.ticks == 4:
+            self.register_buffer("history", torch.full((), 0.5), persistent=False)
+            self.alpha.copy_(self.history)
+
+
+class Momentum(nn.Module):
+    """An average of weights that moves on by what it moved before."""
+
+    def __init__(self, dim: int) -> None:
+        super().__init__()
+        self.linear = nn.Linear(dim, dim)
+        self.velocity = torch.zeros(dim, dim)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.linear(x)
+
+    def tick(self) -> None:
+        with torch.no_grad():
+            self.velocity = 0.9 * self.velocity + 0.1 * self.linear.weight
+            self.linear.weight.add_(self.velocity)
+
+
+class SavedMomentum(Momentum):
+    def __init__(self, dim: int) -> None:
+        super().__init__(dim)
+        del self.velocity
+        self.register_buffer("velocity", torch.zeros(dim, dim))
+
+
+class StrictExtraState(ExtraState):
+    """Refuses what it did not write."""
+
+    def set_extra_state(self, state: dict[str, float]) -> None:
+        if set(state) != {"count"}:
+            raise KeyError(f"got {sorted(state)}, wanted count")
+        super().set_extra_state(state)
+
+
+class DefaultExtraState(StrictExtraState):
+    """Reads the key that it writes, and goes on without it."""
+
+    def set_extra_state(self, state: dict[str, float]) -> None:
+        if set(state) <= {"count"}:
+            self.count = state.get("count", 0.0)
+        else:
+            raise KeyError(f"got {sorted(state)}, wanted count")
+
+
+class Versioned(StrictExtraState):
+    """Says in what format it was written, and reads no other."""
+
+    def get_extra_state(self) -> dict[str, float]:
+        return {"format": 2, "count": self.count}
+
+    def set_extra_state(self, state: dict[str, float]) -> None:
+        if state["format"] != 2:
+            raise ValueError(f"got format {state['format']}, wanted 2")
+        super().set_extra_state({"count": state["count"]})
+
+
+class ReadsAnyVersion(Versioned):
+    def set_extra_state(self, state: dict[str, float]) -> None:
+        super().set_extra_state({**state, "format": 2})
+
+
 class FreezesOnTheWay(nn.Module):
     """Which of two layers learns is decided by training, and kept nowhere."""
 
@@ -142,6 +263,12 @@ def cases() -> Iterator[Case]:
         _module("batch-norm", lambda dim: nn.Sequential(nn.Linear(dim, dim), nn.BatchNorm1d(8)))
     )
     yield sound(_module("dropout", lambda dim: nn.Sequential(nn.Linear(dim, dim), nn.Dropout(0.3))))
+    yield sound(_module("counts-its-ticks", CountsItsTicks, advance=CountsItsTicks.tick))
+    yield sound(_module("saved-momentum", SavedMomentum, advance=Momentum.tick))
+    yield sound(_module("strict", StrictExtraState, strict=True))
+    yield sound(_module("versioned", Versioned, version="format"))
+    yield broken(_module("any-version", ReadsAnyVersion, version="format"), "takes-version")
+    yield sound(_module("free-entries", ExtraState, strict=True, open=("_extra_state",)))
     for build in (PythonAttribute, NonPersistentBuffer, PlainTensor, LenientExtraState):
         yield broken(_module(build.__name__, build), "output gradients next-steps")
     yield broken(_module("hidden-layers", HiddenLayers), "output gradients next-steps")
@@ -151,6 +278,10 @@ def cases() -> Iterator[Case]:
     yield broken(schedule, "next-steps")
     frozen = _module("freezes-on-the-way", FreezesOnTheWay, advance=freeze)
     yield broken(frozen, "gradients next-steps")
+    for build in (Accumulates, AccumulatesFive, LagsBehind, LazyHistory, Momentum):
+        yield broken(_module(build.__name__, build, advance=build.tick), "next-steps")
+    yield broken(_module("takes-less", DefaultExtraState, strict=True), "takes-less")
+    yield broken(_module("takes-more", ExtraState, strict=True), "takes-more")
 
 
 def _nothing(_module: Any) -> None:
@@ -158,7 +289,10 @@ def _nothing(_module: Any) -> None:
 
 
 def _module(
-    name: str, build: Callable[[int], nn.Module], advance: Callable[[Any], object] = _nothing
+    name: str,
+    build: Callable[[int], nn.Module],
+    advance: Callable[[Any], object] = _nothing,
+    **parameters: PlainValue,
 ) -> Checkpointed:
     return Checkpointed(
         name=name,
@@ -166,5 +300,5 @@ def _module(
         inputs=sequences,
         dims=(8,),
         advance=advance,
-        promises=[promise("checkpoint-round-trip")],
+        promises=[promise("checkpoint-round-trip", **parameters)],
     )

@@ -213,6 +213,32 @@ class CountsInAnAttribute(Linear):
         return x * self.calls
 
 
+class AlphaInABuffer(Linear):
+    """A schedule that turns between calls; filled in place, it is data to the graph."""
+
+    def __init__(self, dim: int) -> None:
+        super().__init__(dim)
+        self.register_buffer("alpha", torch.zeros(()))
+
+    def also(self, x: Tensor) -> Tensor:
+        return x * self.alpha
+
+    def turn(self) -> None:
+        self.alpha.add_(0.1)
+
+
+class AlphaInAnAttribute(Linear):
+    """A Python float is baked into the graph: each step of the schedule compiles another."""
+
+    alpha = 0.0
+
+    def also(self, x: Tensor) -> Tensor:
+        return x * self.alpha
+
+    def turn(self) -> None:
+        self.alpha += 0.1
+
+
 class AsksTheCompiler(Linear):
     """Does something else when it is compiled."""
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 
 import torch
@@ -9,7 +10,7 @@ from subjects.cases import Case, broken, sound
 from torch import Tensor
 
 from esper_audit.kinds import Average
-from esper_audit.subject import promise
+from esper_audit.subject import PlainValue, promise
 
 BETA = 0.9
 
@@ -90,7 +91,26 @@ class Extrapolates(StartsFromTheFirst):
         return self.average + self.trend
 
 
+class LeavesOutWhatIsNotFinite(Corrected):
+    def update(self, x: float) -> None:
+        if math.isfinite(x):
+            super().update(x)
+
+    def value(self) -> float:
+        return self.average / (1.0 - BETA**self.samples) if self.samples else math.nan
+
+
+class TakesNanForZero(Corrected):
+    """Heals, and reads too little afterwards."""
+
+    def update(self, x: float) -> None:
+        super().update(x if math.isfinite(x) else 0.0)
+
+
 def cases() -> Iterator[Case]:
+    yield sound(_average(LeavesOutWhatIsNotFinite, heals=True))
+    yield broken(_average(Corrected, "never-heals", heals=True), "poisoned")
+    yield broken(_average(TakesNanForZero, heals=True), "poisoned")
     for build in (Corrected, StartsFromTheFirst, SinglePrecision):
         yield sound(_average(build))
     for build in (Uncorrected, CountsFromZero, StopsCorrecting, CorrectsTwice):
@@ -99,11 +119,11 @@ def cases() -> Iterator[Case]:
     yield broken(_average(Extrapolates), "jump")
 
 
-def _average(build: type[Corrected]) -> Average:
+def _average(build: type[Corrected], name: str = "", **parameters: PlainValue) -> Average:
     return Average(
-        name=build.__name__,
+        name=name or build.__name__,
         build=build,
         update=lambda average, sample: average.update(sample),
         value=lambda average: float(average.value()),
-        promises=[promise("ema-bias")],
+        promises=[promise("ema-bias", **parameters)],
     )

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from typing import Any
 
 from subjects import compiled_modules
 from subjects.cases import Case, broken, sound
 from torch import nn
 
 from esper_audit.inputs import sequences
-from esper_audit.subject import Module, promise
+from esper_audit.subject import Module, as_born, promise
 
 
 def cases() -> Iterator[Case]:
@@ -19,13 +20,17 @@ def cases() -> Iterator[Case]:
         yield broken(_module(build), "break")
     yield broken(_module(compiled_modules.CountsInAnAttribute), "recompiles")
     yield broken(_module(compiled_modules.AsksTheCompiler), "differs")
+    buffer, attribute = compiled_modules.AlphaInABuffer, compiled_modules.AlphaInAnAttribute
+    yield sound(_module(buffer, buffer.turn))
+    yield broken(_module(attribute, attribute.turn), "recompiles")
 
 
-def _module(build: type[nn.Module]) -> Module:
+def _module(build: type[nn.Module], advance: Callable[[Any], object] = as_born) -> Module:
     return Module(
         name=build.__name__,
         build=build,
         inputs=sequences,
         dims=(8,),
+        advance=advance,
         promises=[promise("fullgraph")],
     )

@@ -106,7 +106,35 @@ class Broadcasts(nn.Module):
         return x * self.scale
 
 
+class CastsBack(Linear):
+    def forward(self, x: Tensor) -> Tensor:
+        return super().forward(x).to(x.dtype)
+
+
+class Scales(nn.Module):
+    """A parameter in single precision raises what autocast lowered."""
+
+    def __init__(self, dim: int) -> None:
+        super().__init__()
+        self.scale = nn.Parameter(torch.ones(dim))
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x * self.scale
+
+
+class MixesDtypes(Linear):
+    """`lerp` wants one dtype, and under autocast gets two."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return torch.lerp(x, super().forward(x), 0.5)
+
+
 def cases() -> Iterator[Case]:
+    yield sound(_module(CastsBack, sequences, autocast=True))
+    yield sound(_module(Convolution, pictures, "residual-in-float32", autocast=True))
+    yield broken(_module(Linear, sequences, "lowered-by-autocast", autocast=True), "autocast")
+    yield broken(_module(Scales, sequences, "raised-by-its-parameter", autocast=True), "autocast")
+    yield broken(_module(MixesDtypes, sequences, autocast=True), "raises")
     yield sound(_module(Convolution, pictures))
     yield sound(_module(Linear, sequences))
     yield sound(_module(Strict, pictures, strict=True))

@@ -1,0 +1,74 @@
+"""What is asked of one mutant, in a process of its own: a unit of a probe, or all that a subject promises."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Mapping
+
+from esper_audit.config import find_project
+from esper_audit.errors import EsperAuditError
+from esper_audit.expectation import as_expected
+from esper_audit.probe import Unit, blocked, measured, run, units
+from esper_audit.subject import Subject
+from esper_audit.subject_file import load_subjects
+from esper_audit.verdict import Record, Verdict
+
+SUBJECTS = os.path.join(
+    os.path.dirname(__file__), os.pardir, "tests", "esper_ref_subjects.py:subjects"
+)
+BAD = (Verdict.FAIL, Verdict.NO_VERDICT, Verdict.UNEXPECTED_PASS)
+
+
+class StaleTable(EsperAuditError):
+    """The table of mutants does not fit the library or its subjects any more."""
+
+
+def judge(tree: str, unit: str) -> dict[str, str]:
+    """Return what comes of a unit on the `esper_ref` that lies in `tree`; prerequisites first."""
+    _probe, _, subject = unit.partition("[")
+    chosen = [s for s in subjects(tree) if s.name == subject.partition("@")[0]]
+    found = {candidate.id: candidate for candidate in units(chosen, None)}
+    if unit not in found:
+        raise StaleTable(f"{unit}: no subject of esper_ref makes that promise; correct the table")
+    return plain(record_of(found, unit))
+
+
+def record_of(found: Mapping[str, Unit], unit: str) -> Record:
+    """Run a unit, after all that must have passed before it."""
+    before = {name: record_of(found, name).verdict for name in found[unit].prerequisites}
+    return blocked(found[unit], before) or measured(found[unit])
+
+
+def survey(tree: str, subject: str) -> list[dict[str, str]]:
+    """Return everything that breaks on a subject."""
+    chosen = [s for s in subjects(tree) if s.name == subject]
+    return [record for record in map(plain, run(chosen)) if record["verdict"] in BAD]
+
+
+def names(tree: str) -> list[str]:
+    """Return the names of all subjects."""
+    return [subject.name for subject in subjects(tree)]
+
+
+def subjects(tree: str) -> list[Subject]:
+    """Return the subjects of the `esper_ref` in `tree`, and of no other."""
+    sys.path.insert(0, tree)
+    declared = load_subjects(SUBJECTS)
+    import esper_ref
+
+    if not f"{esper_ref.__file__}".startswith(tree):
+        raise StaleTable(f"esper_ref was imported from {esper_ref.__file__}, not from {tree}")
+    return declared
+
+
+def plain(record: Record) -> dict[str, str]:
+    """Return what the table tells of a record, in the light of the configuration's expectations."""
+    project = find_project([os.path.dirname(os.path.abspath(__file__))])
+    record = as_expected(record, project.config.expect, today="")
+    return {
+        "unit": record.unit,
+        "verdict": record.verdict.value,
+        "code": record.code,
+        "message": record.message,
+    }

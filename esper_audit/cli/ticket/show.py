@@ -1,0 +1,59 @@
+"""`esper-audit ticket show`: one ticket, as a person wants to read it."""
+
+from __future__ import annotations
+
+import sys
+
+import click
+import msgspec
+
+from esper_audit.cli.screen import is_terminal, paint
+from esper_audit.config import Project, find_project
+from esper_audit.ticket import Ticket
+from esper_audit.ticket_desk import named
+from esper_audit.ticket_store import TicketStore, shown
+
+
+@click.command("show")
+@click.argument("ids", nargs=-1, required=True, metavar="ID...")
+@click.option(
+    "--format",
+    "style",
+    type=click.Choice(["text", "markdown", "json"]),
+    default="text",
+    help="markdown: the page as in the reports.",
+)
+@click.option(
+    "--config", "config_file", default=None, metavar="FILE", help="Use this configuration."
+)
+def command(ids: tuple[str, ...], style: str, config_file: str | None) -> None:
+    """Show tickets. The beginning of an ID is enough if no other ticket begins so."""
+    project = find_project([], config_file)
+    store = TicketStore(project.resolve(project.config.tickets))
+    known = store.load()
+    tickets = [named(known, name) for name in ids]
+    if style == "json":
+        sys.stdout.write(_json(tickets))
+    elif style == "markdown":
+        sys.stdout.write(_markdown(tickets, project))
+    else:
+        sys.stdout.write("\n".join(_text(ticket, store) for ticket in tickets))
+
+
+def _text(ticket: Ticket, store: TicketStore) -> str:
+    from esper_audit.ticket_shown import pieces
+
+    shown_pieces = pieces(ticket, shown(store.path(ticket.id)))
+    return paint(shown_pieces) if is_terminal() else "".join(p.text for p in shown_pieces)
+
+
+def _markdown(tickets: list[Ticket], project: Project) -> str:
+    from esper_audit.report import Reports
+
+    reports = Reports(project)
+    return "\n".join(map(reports.ticket, tickets))
+
+
+def _json(tickets: list[Ticket]) -> str:
+    content = tickets[0] if len(tickets) == 1 else tickets
+    return msgspec.json.format(msgspec.json.encode(content), indent=2).decode() + "\n"

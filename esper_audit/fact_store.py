@@ -1,0 +1,202 @@
+"""The facts of a tree's files: read when somebody asks, kept by content in one flat file, never from a changed file."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Iterable, Mapping, Sequence
+
+import msgspec
+
+from esper_audit.cache import fingerprint_of
+from esper_audit.cache_home import cache_home
+from esper_audit.fact_reader import read_facts
+from esper_audit.facts import FileFacts
+from esper_audit.finding import NotAnalysed
+from esper_audit.modules import Modules
+from esper_audit.role import Roles
+from esper_audit.source import parse, read
+from esper_audit.unit import Unit
+from esper_audit.workers import outcomes
+
+MADE_BY = (
+    "ast_walk", "fact_definitions", "fact_expressions", "fact_reader", "fact_statements", "fact_store",
+    "facts", "ledger", "names", "narrowing", "source", "statements", "written",
+)  # fmt: skip
+DIGEST_BYTES = 16
+
+
+class FileReading(msgspec.Struct, frozen=True, array_like=True):
+    """The facts of one file, encoded; or why there are none."""
+
+    path: str
+    facts: bytes = b""
+    not_analysed: list[NotAnalysed] = []
+    lost: bool = False
+
+
+class Stored(msgspec.Struct, frozen=True, array_like=True):
+    """The file on disk: what read the facts, and the facts by digest of the content."""
+
+    made_by: bytes
+    facts: dict[bytes, bytes]
+
+
+class FactStore:
+    """The files of a tree; `texts` stand in for files on disk (an editor's unsaved buffer)."""
+
+    def __init__(
+        self,
+        root: str,
+        paths: Sequence[str],
+        *,
+        roles: Roles | None = None,
+        texts: Mapping[str, bytes] | None = None,
+        cache: bool = True,
+    ) -> None:
+        self._root = root
+        self._roles = roles or Roles()
+        self.paths = sorted(_without_stub_twins({*paths, *(texts or {})}))
+        self.modules = Modules(self.paths, os.path.basename(os.path.normpath(root)))
+        self.problems: dict[str, NotAnalysed] = {}
+        self._contents: dict[str, bytes] = {}
+        self._read_all(texts or {})
+        self._units: dict[str, Unit | None] = {}
+        name = hashlib.sha256(os.fsencode(root)).hexdigest()[:16]
+        self._file = os.path.join(cache_home(), f"{name}.facts") if cache else ""
+        self._made_by = _reader_fingerprint()
+        self._known = self._load()
+        self._fresh: dict[bytes, bytes] = {}
+        self._with: dict[str, list[str]] = {}
+        self._read_now: set[str] = set()
+
+    @property
+    def looked_at(self) -> list[str]:
+        """The files whose facts somebody has asked for."""
+        return sorted(self._units)
+
+    @property
+    def read_now(self) -> list[str]:
+        """The files that had to be read because their content was not known."""
+        return sorted(self._read_now)
+
+    def unit(self, path: str) -> Unit | None:
+        """Return a file's facts; None if it is not there or could not be read (`problems` says why)."""
+        if path not in self._units:
+            content = self._contents.get(path)
+            self._units[path] = self._made(path, content) if content is not None else None
+        return self._units[path]
+
+    def units(self) -> list[Unit]:
+        """Return every file that can be read, in order; those not known yet over several processes."""
+        missing = [
+            path
+            for path, content in self._contents.items()
+            if path not in self._units and _digest(content) not in self._known
+        ]
+        for reading in outcomes(self._reading, missing, 0, FileReading):
+            self._take(reading)
+        return [unit for path in self.paths if (unit := self.unit(path)) is not None]
+
+    def paths_with(self, word: str) -> list[str]:
+        """Return the files whose text holds a word, those that cannot be parsed too."""
+        if word not in self._with:
+            wanted = word.encode()
+            self._with[word] = [p for p in self.paths if wanted in self._contents.get(p, b"")]
+        return self._with[word]
+
+    def units_with(self, word: str) -> Iterable[Unit]:
+        """Return the files that hold a word and can be read."""
+        return [unit for path in self.paths_with(word) if (unit := self.unit(path)) is not None]
+
+    def not_read(self, words: Iterable[str]) -> list[NotAnalysed]:
+        """Return the files that may hold one of the words and could not be read or parsed."""
+        wanted = [path for word in words for path in self.paths_with(word)]
+        for path in wanted:
+            self.unit(path)
+        unreadable = [path for path in self.problems if path not in self._contents]
+        return sorted({self.problems[p] for p in (*wanted, *unreadable) if p in self.problems})
+
+    def content(self, path: str) -> bytes | None:
+        """Return the bytes of a file; None if it could not be read."""
+        return self._contents.get(path)
+
+    def save(self) -> None:
+        """Keep what was read for the next time; a cache that cannot be written is no error."""
+        if not (self._file and self._fresh):
+            return
+        from esper_audit.writing import replace_file
+
+        present = {_digest(content) for content in self._contents.values()}
+        known = {**self._known, **self._fresh}
+        kept = {digest: facts for digest, facts in known.items() if digest in present}
+        try:
+            os.makedirs(os.path.dirname(self._file), mode=0o700, exist_ok=True)
+            replace_file(self._file, msgspec.msgpack.encode(Stored(self._made_by, kept)))
+        except OSError:
+            return
+        self._fresh = {}
+
+    def _read_all(self, texts: Mapping[str, bytes]) -> None:
+        for path in self.paths:
+            content = texts[path] if path in texts else read(self._root, path)
+            if isinstance(content, NotAnalysed):
+                self.problems[path] = content
+            else:
+                self._contents[path] = content
+
+    def _made(self, path: str, content: bytes) -> Unit | None:
+        digest = _digest(content)
+        encoded = self._known.get(digest) or self._fresh.get(digest)
+        if encoded is None:
+            if path in self.problems:
+                return None
+            self._take(self._reading(path))
+            encoded = self._fresh.get(digest)
+        if encoded is None:
+            return None
+        facts = msgspec.msgpack.decode(encoded, type=FileFacts)
+        return Unit(path, self.modules.name(path), self._roles.of(path), facts)
+
+    def _reading(self, path: str) -> FileReading:
+        """Read the facts of one file; what cannot be parsed, or is nested too deeply, is told."""
+        source = parse(path, self._contents[path])
+        if isinstance(source, NotAnalysed):
+            return FileReading(path, not_analysed=[source])
+        try:
+            return FileReading(path, msgspec.msgpack.encode(read_facts(source.tree)))
+        except RecursionError:
+            problem = NotAnalysed(path, "nested too deeply for the index")
+            return FileReading(path, not_analysed=[problem])
+
+    def _take(self, reading: FileReading) -> None:
+        self._read_now.add(reading.path)
+        if reading.not_analysed:
+            self.problems[reading.path] = reading.not_analysed[0]
+        else:
+            self._fresh[_digest(self._contents[reading.path])] = reading.facts
+
+    def _load(self) -> dict[bytes, bytes]:
+        if not self._file:
+            return {}
+        try:
+            with open(self._file, "rb") as file:
+                stored = msgspec.msgpack.decode(file.read(), type=Stored)
+        except (OSError, msgspec.MsgspecError):
+            return {}
+        return stored.facts if stored.made_by == self._made_by else {}
+
+
+def _digest(content: bytes) -> bytes:
+    return hashlib.blake2b(content, digest_size=DIGEST_BYTES).digest()
+
+
+def _reader_fingerprint() -> bytes:
+    package = os.path.dirname(os.path.abspath(__file__))
+    return fingerprint_of([os.path.join(package, f"{name}.py") for name in MADE_BY], [])
+
+
+def _without_stub_twins(paths: Iterable[str]) -> Iterable[str]:
+    """Leave out `.pyi` files whose module has source: they say again what the source says."""
+    known = set(paths)
+    return (p for p in known if not (p.endswith(".pyi") and p.removesuffix("i") in known))

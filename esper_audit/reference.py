@@ -1,0 +1,129 @@
+"""What the index answers with: symbols, references, callers with what they pass, tests, and what was not looked at."""
+
+from __future__ import annotations
+
+import enum
+from typing import Generic, TypeVar
+
+import msgspec
+
+from esper_audit.class_family import ClassKind
+from esper_audit.facts import Arguments, DefinitionKind, Use
+from esper_audit.finding import NotAnalysed
+from esper_audit.role import Role
+from esper_audit.targets import How
+
+Item = TypeVar("Item")
+
+
+class Passing(enum.StrEnum):
+    """Whether a call passes an argument; `*args` and `**kwargs` may, and nobody can tell from the call."""
+
+    PASSES = "passes"
+    OMITS = "omits"
+    MAY_FORWARD = "may-forward"
+
+
+class Symbol(msgspec.Struct, frozen=True, order=True):
+    """Something that is defined in the tree.
+
+    `path` and `symbol` (dotted within the file) are its identity; `name` is dotted from the outermost
+    package, as an import would write it. Lines count from 1, columns too.
+    """
+
+    path: str
+    symbol: str
+    name: str
+    kind: DefinitionKind
+    line: int
+    column: int
+    end_line: int
+    role: Role
+    class_kind: ClassKind | None = None
+
+    @property
+    def key(self) -> str:
+        """The identity as one text."""
+        return f"{self.path}:{self.symbol}"
+
+    @property
+    def short(self) -> str:
+        """The last part of the name."""
+        return self.name.rpartition(".")[2]
+
+    @property
+    def is_private(self) -> bool:
+        """Whether the name says that it is nobody else's business (dunder names do not)."""
+        return any(
+            part.startswith("_") and not part.endswith("__") for part in self.symbol.split(".")
+        )
+
+
+class Place(msgspec.Struct, frozen=True, order=True):
+    """Where a reference stands; `symbol` is the function or class around it, empty for the module."""
+
+    path: str
+    line: int
+    column: int
+    symbol: str
+    role: Role
+
+
+class Reference(msgspec.Struct, frozen=True, order=True):
+    """A mention of a symbol: where, what it does with it, how it was resolved, how it is written.
+
+    `by_string` marks names spelled in a string (`getattr(x, "name")`).
+    """
+
+    place: Place
+    use: Use
+    how: How
+    written: str
+    by_string: bool = False
+
+
+class Caller(msgspec.Struct, frozen=True):
+    """A call of a symbol; `passing` is about the argument that was asked for, None without one.
+
+    `value` is what it passes when that is a literal: `None` passed is as good as left out to some.
+    """
+
+    reference: Reference
+    arguments: Arguments
+    passing: Passing | None = None
+    value: str = ""
+
+    @property
+    def place(self) -> Place:
+        """Where the call stands."""
+        return self.reference.place
+
+
+class Test(msgspec.Struct, frozen=True, order=True):
+    """A test function (or module) that reaches a symbol: by its own words, or through production code.
+
+    `through` are the functions on the way, from the test's side, empty for a direct one.
+    """
+
+    path: str
+    symbol: str
+    line: int
+    how: How
+    through: list[str] = []
+
+    @property
+    def is_direct(self) -> bool:
+        """Whether the test itself names the symbol."""
+        return not self.through
+
+
+class Answer(msgspec.Struct, Generic[Item], frozen=True):
+    """The answer to a question: sorted items, and files that may hold more but could not be read."""
+
+    items: list[Item]
+    not_looked_at: list[NotAnalysed]
+
+    @property
+    def is_complete(self) -> bool:
+        """Whether every file that may hold an item was read; without that no "never" is proved."""
+        return not self.not_looked_at

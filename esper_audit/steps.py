@@ -1,0 +1,153 @@
+"""One step along a path: what an attribute, a call or an element of a value is."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from esper_audit import externals
+from esper_audit.class_family import ClassKind
+from esper_audit.values import ANYTHING, NOTHING, Value, Values, key, only, parts
+
+if TYPE_CHECKING:
+    from esper_audit.resolution import Resolver
+
+CALLED = ("__call__", "forward")
+ENTERED = frozenset({"__enter__", "__aenter__"})
+GIVE_ELEMENT = frozenset({"get", "pop", "popleft", "popitem", "setdefault", "__getitem__"})
+GIVE_CONTAINER = frozenset({"values", "copy", "keys", "union", "__iter__"})
+
+
+class Steps:
+    """The three kinds of step, each on every kind of value."""
+
+    def __init__(self, resolver: Resolver) -> None:
+        self._resolver = resolver
+
+    def take(self, value: Value, step: str) -> Values:
+        """Return what a value leads to by `.name`, `()` or `[...]`."""
+        if value.kind == "unknown":
+            return ANYTHING
+        if step == "()":
+            return self._called(value)
+        if step.startswith("."):
+            return self.attribute(value, step[1:])
+        return self._element(value, step[1:-1])
+
+    def attribute(self, value: Value, name: str) -> Values:
+        """Return what an attribute of a value is."""
+        kind = value.kind
+        if kind == "module":
+            return self._resolver.module_member(value.name, name)
+        if kind == "external":
+            return self._of_external(value.name, name)
+        if kind == "object":
+            return externals.attribute_of_object(value.name, name)
+        if kind in ("instance", "class", "super"):
+            return self._member(value, name)
+        if kind in ("container", "mapping"):
+            return self._of_container(value, name)
+        return ANYTHING
+
+    def callee(self, value: Value) -> str | None:
+        """Return the key of the method that runs when an object is called (`forward` for a module)."""
+        for name in CALLED:
+            owner = self._resolver.kin.member(value.name, name)
+            if owner is not None:
+                path, dotted = parts(owner)
+                return key(path, f"{dotted}.{name}")
+        return None
+
+    def _called(self, value: Value) -> Values:
+        if value.kind == "class":
+            return only(Value("instance", value.name))
+        if value.kind == "function":
+            return self._resolver.returned(value.name, value.parts[0] if value.parts else NOTHING)
+        if value.kind == "instance":
+            callee = self.callee(value)
+            return self._resolver.returned(callee, only(value)) if callee else ANYTHING
+        if value.kind == "external":
+            return externals.called(value.name)
+        if value.kind == "object":
+            return externals.called_object(value.name)
+        if value.kind == "returns":
+            return value.parts[0]
+        return only(value) if value.kind == "super" else ANYTHING
+
+    def _element(self, value: Value, position: str) -> Values:
+        if value.kind == "container":
+            return value.parts[0]
+        if value.kind == "mapping":
+            return value.parts[0] if position == "*" else value.parts[1]
+        if value.kind == "tuple":
+            if position.isdigit() and int(position) < len(value.parts):
+                return value.parts[int(position)]
+            return NOTHING.union(*value.parts)
+        if value.kind == "object":
+            return externals.called_object(value.name)
+        if value.kind == "instance":
+            return self._element_of_instance(value, position)
+        return only(value) if value.kind == "class" else ANYTHING
+
+    def _element_of_instance(self, value: Value, position: str) -> Values:
+        name = "__iter__" if position == "*" else "__getitem__"
+        owner = self._resolver.kin.member(value.name, name)
+        if owner is None:
+            return ANYTHING
+        path, dotted = parts(owner)
+        given = self._resolver.returned(key(path, f"{dotted}.{name}"), only(value))
+        if name == "__getitem__":
+            return given
+        return NOTHING.union(*(self._element(one, "*") for one in given)) or ANYTHING
+
+    def _of_external(self, outside: str, name: str) -> Values:
+        dotted = f"{outside}.{name}"
+        found = self._resolver.modules.find(dotted, "")
+        return only(Value("module", found) if found else Value("external", dotted))
+
+    def _of_container(self, value: Value, name: str) -> Values:
+        held = value.parts[-1]
+        if name in ENTERED or name in GIVE_ELEMENT:
+            return only(Value("returns", parts=(held,)))
+        if name == "items" and value.kind == "mapping":
+            pair = Value("tuple", parts=value.parts)
+            return only(Value("returns", parts=(only(Value("container", parts=(only(pair),))),)))
+        if name in GIVE_CONTAINER:
+            inside = value.parts[0] if name == "keys" else held
+            result = value if name == "copy" else Value("container", parts=(inside,))
+            return only(Value("returns", parts=(only(result),)))
+        return only(Value("object", f"builtins.list.{name}"))
+
+    def _member(self, value: Value, name: str) -> Values:
+        resolver = self._resolver
+        if name == "__class__":
+            return only(Value("class", value.name))
+        owner = resolver.kin.member(value.name, name, after=value.kind == "super")
+        if owner is not None:
+            return self._owned(owner, name, value)
+        foreign = resolver.kin.foreign_bases(value.name)
+        if name in externals.RETURNS_ITSELF and externals.is_module_class(foreign):
+            return only(Value("returns", parts=(only(value),)))
+        if value.kind == "super":
+            return ANYTHING
+        below = resolver.kin.overrides(value.name, name)
+        return NOTHING.union(*(self._owned(owner, name, value) for owner in below)) or ANYTHING
+
+    def _owned(self, owner: str, name: str, value: Value) -> Values:
+        """Return what a member is: a method bound to its object, a property's result, a field's type."""
+        resolver = self._resolver
+        unit, definition = resolver.defined(owner)
+        bound = unit.facts.scopes[definition.scope].bindings.get(name, ())
+        method = unit.definitions.get(f"{definition.name}.{name}")
+        if method is not None and method.kind == "method":
+            itself = only(Value("instance", value.name))
+            of = key(unit.path, method.name)
+            if resolver.is_property(method):
+                return resolver.returned(of, itself)
+            return only(Value("function", of, (itself,)))
+        if bound and resolver.kin.kind(owner) is ClassKind.ENUM:
+            return only(Value("instance", owner))
+        paths = [(definition.scope, path) for path in bound]
+        declared = method is not None and method.annotation
+        if not declared:
+            paths += [(b.scope, b.path) for b in definition.attributes.get(name, ())]
+        return NOTHING.union(*(resolver.values(unit, scope, path) for scope, path in paths))

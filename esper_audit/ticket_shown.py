@@ -1,0 +1,142 @@
+"""One ticket for a person at a terminal: what, where, why, what to do, who said what; nothing that is empty."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+
+from esper_audit.outputs.text import Piece, harmless, wrapped
+from esper_audit.prose import prose
+from esper_audit.ticket import Ticket
+from esper_audit.ticket_listing import SEVERITY_STYLES
+from esper_audit.ticket_parts import Evidence, Table
+from esper_audit.ticket_sections import in_page_order
+from esper_audit.ticket_texts import fix_texts, resolution_texts
+
+INDENT = "  "
+
+
+def pieces(ticket: Ticket, file: str) -> Iterator[Piece]:
+    """Yield the ticket, styled for a terminal; `file` is where it is kept."""
+    return map(harmless, _pieces(ticket, file))
+
+
+def _pieces(ticket: Ticket, file: str) -> Iterator[Piece]:
+    yield Piece(f"{ticket.id} ", "bold")
+    yield Piece(f"{ticket.severity} ", SEVERITY_STYLES[ticket.severity])
+    yield Piece(f"{ticket.status}\n", "bold")
+    yield Piece(wrapped(ticket.title, ""), "bold")
+    yield Piece("\n")
+    for name, fact in _facts(ticket, file):
+        yield Piece(wrapped(f"{name + ':':<12}{fact}", INDENT, " " * 12))
+    if ticket.description or ticket.title not in ticket.summary:
+        yield from _section("Summary", [ticket.summary])
+    yield from _section("What is wrong", [ticket.description])
+    yield from _section("Why it matters", [ticket.why_it_matters])
+    yield from _evidence(ticket)
+    yield from _section("Fix", fix_texts(ticket))
+    yield from _section("To verify", [_steps(ticket)])
+    yield from _section("Related", [_related(ticket)])
+    yield from _reviews(ticket)
+    yield from _section("Resolution", resolution_texts(ticket))
+    yield from _section("History", [_history(ticket)])
+    for part in in_page_order(ticket.extra):
+        heading = ": ".join(filter(None, [part.section, part.heading, part.row]))
+        yield from _section(heading or "Before the form", [part.text])
+    yield from _section("As written", [_as_written(ticket)])
+
+
+def _facts(ticket: Ticket, file: str) -> Iterator[tuple[str, str]]:
+    for place in ticket.locations:
+        where = f"{place.path}:{place.lines}" if place.lines else place.path
+        note = f" ({place.note})" if place.note else ""
+        yield "where", f"{where}{f' in {place.symbol}' if place.symbol else ''}{note}"
+    facts = {
+        "contract": ticket.contract,
+        "check": ticket.check,
+        "categories": ", ".join(ticket.categories),
+        "domain": ticket.domain,
+        "raised by": " ".join(
+            filter(None, [ticket.agent, f"batch {ticket.batch}" if ticket.batch else ""])
+        ),
+        "assigned to": ticket.assignee,
+        "severity": ticket.severity_reason,
+        "created": ticket.created,
+        "source": ticket.source,
+        "report": ", ".join(filter(None, [ticket.report, ticket.section])),
+        "file": file,
+    }
+    yield from ((name, fact) for name, fact in facts.items() if fact)
+
+
+def _section(heading: str, texts: Iterable[str]) -> Iterator[Piece]:
+    said = [text for text in texts if text.strip()]
+    if not said:
+        return
+    yield Piece(f"\n{heading}\n", "bold cyan")
+    yield Piece("\n".join(prose(text, INDENT) for text in said))
+
+
+def _evidence(ticket: Ticket) -> Iterator[Piece]:
+    if not ticket.evidence:
+        return
+    yield Piece("\nEvidence\n", "bold cyan")
+    for evidence in ticket.evidence:
+        if evidence.text:
+            yield Piece(prose(evidence.text, INDENT))
+        if evidence.place:
+            yield Piece(f"{INDENT}{evidence.place}\n", "dim")
+        yield from _code(evidence)
+        if evidence.table:
+            yield Piece(_aligned(evidence.table))
+
+
+def _aligned(table: Table) -> str:
+    """Return a table with its columns aligned to the right, as numbers want it."""
+    rows = [table.columns, *([str(cell) for cell in row] for row in table.rows)]
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    lines = ("  ".join(map(str.rjust, row, widths)) for row in rows)
+    return "".join(f"{INDENT}{line}\n" for line in lines)
+
+
+def _code(evidence: Evidence) -> Iterator[Piece]:
+    if not evidence.code:
+        return
+    for number, line in enumerate(evidence.code.split("\n"), evidence.first_line or 1):
+        yield Piece(f"{INDENT}{number:>5} | " if evidence.first_line else f"{INDENT}| ", "dim")
+        yield Piece(f"{line}\n")
+
+
+def _steps(ticket: Ticket) -> str:
+    return "\n".join(f"- [{'x' if s.done else ' '}] {s.text}" for s in ticket.verification)
+
+
+def _related(ticket: Ticket) -> str:
+    return "\n".join(
+        f"- {link.id} ({link.relation}){f': {link.note}' if link.note else ''}"
+        for link in ticket.related
+    )
+
+
+def _reviews(ticket: Ticket) -> Iterator[Piece]:
+    if ticket.reviews:
+        yield Piece("\nReviews\n", "bold cyan")
+    for review in ticket.reviews:
+        who = review.reviewer or review.role or "somebody"
+        said = review.as_written or review.verdict
+        yield Piece(f"{INDENT}{who}: {said}{f', {review.date}' if review.date else ''}\n", "bold")
+        if review.evaluation:
+            yield Piece(prose(review.evaluation, INDENT * 2))
+
+
+def _history(ticket: Ticket) -> str:
+    return "\n".join(
+        f"- {c.date} {c.by}: {f'{c.before} -> ' if c.before else ''}{c.after} ({c.why})"
+        for c in ticket.history
+    )
+
+
+def _as_written(ticket: Ticket) -> str:
+    return "\n".join(
+        f"- {said.field}{f' ({said.where})' if said.where else ''}: {said.words}"
+        for said in ticket.as_written
+    )

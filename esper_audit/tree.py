@@ -1,0 +1,112 @@
+"""What a tree rule may ask: the index, the source of any file, entry points; and how it says what it found."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterable
+from functools import cached_property
+
+from esper_audit.entry_points import entry_points
+from esper_audit.facts import DefinitionKind
+from esper_audit.finding import NotAnalysed, Span
+from esper_audit.index import Index
+from esper_audit.reference import Answer, Item, Place, Reference, Symbol
+from esper_audit.source import Source, parse
+from esper_audit.tree_rule import TreeViolation
+
+KEYWORDS = {
+    DefinitionKind.FUNCTION: ("def", "async def"),
+    DefinitionKind.METHOD: ("def", "async def"),
+    DefinitionKind.CLASS: ("class",),
+}
+
+
+class Tree:
+    """A project's files as one thing."""
+
+    def __init__(self, root: str, index: Index) -> None:
+        self.root = root
+        self.index = index
+        self._sources: dict[str, Source | None] = {}
+
+    def source(self, path: str) -> Source | None:
+        """Return a file with its text and `ast`; None if it could not be read or parsed."""
+        if path not in self._sources:
+            data = self.index.store.content(path)
+            parsed = parse(path, data) if data is not None else None
+            self._sources[path] = parsed if isinstance(parsed, Source) else None
+        return self._sources[path]
+
+    @cached_property
+    def entry_points(self) -> frozenset[str]:
+        """The dotted names that the project's packaging offers to run or load."""
+        return entry_points(self.root)
+
+    def at_symbol(self, symbol: Symbol, message: str, *, argument: str = "") -> TreeViolation:
+        """Object to a definition, at its name; `argument` is the parameter that it is about."""
+        span = self._name(symbol)
+        code = f"{symbol.short}({argument})" if argument else symbol.short
+        return TreeViolation(symbol.path, span, message, code, symbol.symbol, argument)
+
+    def at_reference(
+        self, reference: Reference, message: str, *, subject: str = "", argument: str = ""
+    ) -> TreeViolation:
+        """Object to one use of something; `subject` (dotted in that file) is what the impact is asked of."""
+        span = self._word(reference.place, reference.written.rpartition(".")[2])
+        path = reference.place.path
+        return TreeViolation(path, span, message, reference.written, subject, argument)
+
+    def at_node(
+        self,
+        path: str,
+        node: ast.expr | ast.stmt | ast.excepthandler | ast.arg,
+        message: str,
+        *,
+        subject: str = "",
+        argument: str = "",
+    ) -> TreeViolation:
+        """Object to a node of a file's `ast` (`source(path).tree`)."""
+        source = self._parsed(path)
+        last = node.end_lineno or node.lineno
+        span = Span(
+            node.lineno,
+            _column(source, node.lineno, node.col_offset),
+            last,
+            _column(source, last, node.end_col_offset or 0),
+        )
+        code = ast.get_source_segment(source.text, node) or ""
+        return TreeViolation(path, span, message, code, subject, argument)
+
+    def undecided(self, symbol: Symbol, answer: Answer[Item]) -> NotAnalysed:
+        """Say that nothing can be said of a symbol because files that may decide it could not be read."""
+        unread = ", ".join(problem.path for problem in answer.not_looked_at)
+        return NotAnalysed(symbol.path, f"cannot tell of `{symbol.symbol}` without {unread}")
+
+    def in_scope(self, symbols: Iterable[Symbol]) -> list[Symbol]:
+        """Return the symbols that production code defines."""
+        return [symbol for symbol in symbols if symbol.role == "production"]
+
+    def _parsed(self, path: str) -> Source:
+        source = self.source(path)
+        assert source is not None, path
+        return source
+
+    def _name(self, symbol: Symbol) -> Span:
+        """Return where the name of a definition stands: behind its keyword, if it has one."""
+        line = self._parsed(symbol.path).lines[symbol.line - 1]
+        start = _column(self._parsed(symbol.path), symbol.line, symbol.column - 1)
+        for keyword in KEYWORDS.get(symbol.kind, ()):
+            if line[start:].startswith(keyword + " "):
+                start = line.index(symbol.short, start + len(keyword))
+                break
+        name = symbol.symbol.rpartition(".")[2]
+        return Span(symbol.line, start, symbol.line, start + len(name))
+
+    def _word(self, place: Place, word: str) -> Span:
+        start = _column(self._parsed(place.path), place.line, place.column - 1)
+        return Span(place.line, start, place.line, start + len(word))
+
+
+def _column(source: Source, line: int, offset: int) -> int:
+    """Return the column in characters of an offset in bytes."""
+    return len(source.lines[line - 1].encode()[:offset].decode(errors="replace"))

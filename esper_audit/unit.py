@@ -1,0 +1,118 @@
+"""One file of the index with its facts laid out for look-up: definitions by name, mentions by last name, aliases."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterator
+from functools import cached_property
+
+from esper_audit.facts import Definition, DefinitionKind, FileFacts, Mention, ScopeKind
+from esper_audit.role import Role
+from esper_audit.written import terminal, words
+
+
+class Unit:
+    """The facts of a file, its path, the name of its module, and what it is for."""
+
+    def __init__(self, path: str, module: str, role: Role, facts: FileFacts) -> None:
+        self.path = path
+        self.module = module
+        self.role = role
+        self.facts = facts
+
+    @cached_property
+    def definitions(self) -> dict[str, Definition]:
+        """Definitions by dotted name; of several with one name the last that does something."""
+        found: dict[str, Definition] = {}
+        for definition in self.facts.definitions:
+            known = found.get(definition.name)
+            if known is None or known.stub or not definition.stub:
+                found[definition.name] = definition
+        return found
+
+    @cached_property
+    def by_scope(self) -> dict[int, Definition]:
+        """The function or class that opens each scope."""
+        return {d.scope: d for d in self.facts.definitions if d.scope >= 0}
+
+    @cached_property
+    def mentions(self) -> dict[str, list[Mention]]:
+        """Mentions by the last name of their path."""
+        found: dict[str, list[Mention]] = defaultdict(list)
+        for mention in self.facts.mentions:
+            found[terminal(mention.path)].append(mention)
+        return found
+
+    @cached_property
+    def classes(self) -> list[Definition]:
+        """The classes of the file."""
+        return [d for d in self.facts.definitions if d.kind is DefinitionKind.CLASS]
+
+    @cached_property
+    def members(self) -> dict[str, list[str]]:
+        """The names that can be asked of an object: methods, fields and attributes, with their owners."""
+        found: dict[str, list[str]] = defaultdict(list)
+        for definition in self.classes:
+            names = {*self.facts.scopes[definition.scope].bindings, *definition.attributes}
+            for name in names:
+                found[name].append(definition.name)
+        return found
+
+    @cached_property
+    def _bound(self) -> list[tuple[str, list[str], bool]]:
+        """Every name or attribute that is bound, what it is bound to, and whether other files see it."""
+        found = [
+            (name, paths, scope.kind is not ScopeKind.FUNCTION)
+            for scope in self.facts.scopes
+            for name, paths in scope.bindings.items()
+        ]
+        return found + [
+            (name, [bound.path for bound in bounds], True)
+            for definition in self.classes
+            for name, bounds in definition.attributes.items()
+        ]
+
+    def aliases(self, names: frozenset[str], *, results: bool = False) -> tuple[set[str], set[str]]:
+        """Return further names that may stand for something called one of `names`: here, everywhere.
+
+        With `results` also the names of what comes of calling it, holding it or being annotated so.
+        """
+        told = _words_told if results else _names_told
+        pending = [(name, told(paths), is_seen) for name, paths, is_seen in self._bound]
+        here, everywhere = set(names), set(names)
+        grown = True
+        while grown:
+            hits = [entry for entry in pending if entry[1] & here and entry[0] not in entry[1]]
+            pending = [entry for entry in pending if entry not in hits]
+            fresh = {name for name, _, _ in hits} - here
+            everywhere.update(name for name, _, is_seen in hits if is_seen)
+            here |= fresh
+            grown = bool(fresh)
+        return here - names, everywhere - names
+
+    def enclosing(self, scope: int) -> Iterator[int]:
+        """Yield a scope and those around it, innermost first."""
+        while scope >= 0:
+            yield scope
+            scope = self.facts.scopes[scope].parent
+
+    def class_around(self, scope: int) -> Definition | None:
+        """Return the class that a scope stands in, through nested functions."""
+        for around in self.enclosing(scope):
+            if self.facts.scopes[around].kind is ScopeKind.CLASS:
+                return self.by_scope[around]
+        return None
+
+    def symbol(self, scope: int) -> str:
+        """Return the dotted name of a scope."""
+        return self.facts.scopes[scope].name
+
+
+def _names_told(paths: list[str]) -> frozenset[str]:
+    """Return what a name that is bound to these paths is another name of."""
+    return frozenset(terminal(path) for path in paths if not path.endswith((")", "]")))
+
+
+def _words_told(paths: list[str]) -> frozenset[str]:
+    """Return every name that a name bound to these paths may come from."""
+    return frozenset().union(*(words(path) for path in paths))

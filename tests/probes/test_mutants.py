@@ -1,0 +1,126 @@
+"""The machinery of `benchmarks/mutants.py`: some of its mutants, and mutants that get away from it."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+
+import pytest
+
+from esper_audit.probe import discover_probes
+from esper_audit.shelf import discover
+
+ROOT = Path(__file__).parents[2]
+TABLE = ROOT / "benchmarks" / "mutants.toml"
+QUICK = {
+    "drop-is-causal": "causality[transformer/attention@birth] altered",
+    "drop-the-clamp": "gradient-ratio[gradient-ratio/sqrt_params@birth] out-of-bounds",
+    "drop-the-contiguity": "seed-input-isolation[cnn/slot-of-group-norm@training] SIGSEGV",
+    "hasattr-for-a-protocol": "unauthorised-hasattr[require_host]",
+    "ramp-one-step-long": "alpha-schedule[alpha-controller@birth] end",
+    "overshoot-not-clamped": "equivalent",
+}
+# Conditions of the others: what a mutant breaks that they ask for is caught by the others' codes too.
+PREREQUISITES = {"build", "forward", "reproducible"}
+# Names, errors, and what only growing a model uses: no promise is about them.
+NO_PROMISE = {"__init__", "__main__", "errors", "telemetry"}
+
+
+def mutants() -> list[dict[str, object]]:
+    table: list[dict[str, object]] = tomllib.loads(TABLE.read_text(encoding="utf-8"))["mutant"]
+    return table
+
+
+def checks() -> set[str]:
+    return {said.partition("[")[0] for m in mutants() for said in m.get("caught-by", [])}  # type: ignore[attr-defined]  # a list
+
+
+def script(*arguments: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, f"{ROOT / 'benchmarks' / 'mutants.py'}", *arguments],
+        env={**os.environ, "PYTHONPATH": f"{ROOT}"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+def table(folder: Path, *rows: dict[str, object]) -> str:
+    """Write a table; what JSON says of strings and lists of strings, TOML says too."""
+    text = ""
+    for row in rows:
+        text += "[[mutant]]\n" + "".join(f"{k} = {json.dumps(v)}\n" for k, v in row.items())
+    path = folder / "mutants.toml"
+    path.write_text(text, encoding="utf-8")
+    return f"{path}"
+
+
+def drop_the_clamp(name: str, **more: object) -> dict[str, object]:
+    was, becomes = "return min(RATIO_CEILING, ratio)", "return ratio"
+    return {"name": name, "file": "gradients.py", "was": was, "becomes": becomes, **more}
+
+
+def test_mutants_are_caught_by_the_checks_named_for_them() -> None:
+    said = script(*QUICK)
+    assert said.returncode == 0, said.stdout + said.stderr
+    rows = dict(line.strip("| ").split(" | ")[::2] for line in said.stdout.splitlines()[2:-2])
+    assert rows.keys() == QUICK.keys()
+    assert all(check in rows[name] for name, check in QUICK.items())
+
+
+def test_a_mutant_that_gets_away_or_is_caught_for_another_reason_is_told(tmp_path: Path) -> None:
+    ratio = "gradient-ratio[gradient-ratio/sqrt_params@birth]"
+    harmless = drop_the_clamp("harmless", **{"caught-by": [f"{ratio} out-of-bounds"]})
+    harmless["becomes"] = "return min(ratio, RATIO_CEILING)"
+    mistaken = drop_the_clamp("mistaken", **{"caught-by": [f"{ratio} not-finite"]})
+    loud = drop_the_clamp("loud", equivalent="so it is said")
+    loud["becomes"] = "return min(ratio, 10.0 if hasattr(ratio, 'real') else 0.0)"
+    said = script("--table", table(tmp_path, harmless, mistaken, loud))
+    assert said.returncode == 1, said.stdout + said.stderr
+    assert f"| harmless | gradients.py | **NOT by {ratio} out-of-bounds**" in said.stdout
+    assert f"| mistaken | gradients.py | **NOT by {ratio} not-finite**" in said.stdout
+    assert "| loud | gradients.py | unauthorised-hasattr[gradient_ratio] |" in said.stdout
+    assert "0 caught, 3 not as named" in said.stdout
+
+
+@pytest.mark.parametrize(
+    ("change", "complaint"),
+    [
+        ({"was": "return max(RATIO_CEILING, ratio)"}, "found its source 0 times in gradients.py"),
+        ({"was": "return"}, "times in gradients.py, wanted once"),
+        ({"file": "no_such.py"}, "found its source 0 times in no_such.py"),
+        ({"becomes": "return min(RATIO_CEILING, ratio)"}, "changes nothing"),
+        ({"was": "a\nb\n", "becomes": "c\n"}, "replaces 2 lines"),
+        ({"caught-by": []}, "say by what it is caught"),
+    ],
+)
+def test_a_mutant_that_does_not_apply_is_an_error(
+    tmp_path: Path, change: dict[str, object], complaint: str
+) -> None:
+    row = drop_the_clamp("stale", **{"caught-by": ["private-torch-api[x]"]})
+    said = script("--table", table(tmp_path, row | change))
+    assert said.returncode == 2
+    assert complaint in said.stderr
+
+
+def test_a_unit_that_nobody_promises_is_an_error(tmp_path: Path) -> None:
+    row = drop_the_clamp("unknown", **{"caught-by": ["gradient-ratio[no-such@birth] raises"]})
+    said = script("--table", table(tmp_path, row))
+    assert said.returncode == 2
+    assert "no subject of esper_ref makes that promise" in said.stderr
+
+
+@pytest.mark.parametrize("check", sorted({*discover_probes(), *discover()} - PREREQUISITES))
+def test_every_check_catches_some_mutant(check: str) -> None:
+    assert check in checks()
+
+
+@pytest.mark.parametrize(
+    "module", sorted(p.stem for p in (ROOT / "esper_ref").glob("*.py") if p.stem not in NO_PROMISE)
+)
+def test_every_module_has_its_mutants(module: str) -> None:
+    assert any(mutant["file"] == f"{module}.py" for mutant in mutants())

@@ -1,0 +1,74 @@
+"""Every tree rule's own cases: quiet on VALID, the very words and lines on INVALID."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import msgspec
+import pytest
+from audits import TODAY, write
+
+from esper_audit.config import Project, find_project
+from esper_audit.index import open_index
+from esper_audit.shelf import Shelf
+from esper_audit.suppressing import Authority
+from esper_audit.tree import Tree
+from esper_audit.tree_engine import TreeResult, examine
+from esper_audit.tree_rule import InvalidTree, TreeRule, ValidTree
+
+RULES = Shelf().tree_rules
+VALID = [
+    pytest.param(rule, case, id=f"{rule.id}: {case.name}")
+    for rule in RULES.values()
+    for case in rule.VALID
+]
+INVALID = [
+    pytest.param(rule, case, id=f"{rule.id}: {case.name}")
+    for rule in RULES.values()
+    for case in rule.INVALID
+]
+
+
+def audited(root: Path, rule: type[TreeRule], case: ValidTree | InvalidTree) -> TreeResult:
+    """Write the tree of a case and ask the rule about it."""
+    write(root, {"pyproject.toml": "", **case.files})
+    project = Project(str(root), find_project([str(root)]).config)
+    index = open_index(project, cache=False)
+    options = msgspec.convert(case.options, rule.Options)
+    authority = Authority((), today=TODAY, known=RULES, authorised_words={})
+    scope = {path: {rule.id} for path in index.store.paths}
+    result = examine(Tree(project.root, index), [rule(options)], authority, scope)
+    assert result.not_analysed == []
+    return result
+
+
+@pytest.mark.parametrize(("rule", "case"), VALID)
+def test_a_tree_rule_is_quiet_on_its_valid_cases(
+    tmp_path: Path, rule: type[TreeRule], case: ValidTree
+) -> None:
+    assert [f.message for f in audited(tmp_path, rule, case).findings] == []
+
+
+@pytest.mark.parametrize(("rule", "case"), INVALID)
+def test_a_tree_rule_speaks_on_its_invalid_cases(
+    tmp_path: Path, rule: type[TreeRule], case: InvalidTree
+) -> None:
+    found = audited(tmp_path, rule, case).findings
+    assert tuple((f.location.path, f.location.line, f.message) for f in found) == case.expected
+
+
+@pytest.mark.parametrize(("rule", "case"), INVALID)
+def test_each_finding_has_an_identity_of_its_own(
+    tmp_path: Path, rule: type[TreeRule], case: InvalidTree
+) -> None:
+    prints = [f.fingerprint for f in audited(tmp_path, rule, case).findings]
+    assert all(prints)
+    assert len(set(prints)) == len(prints)
+
+
+@pytest.mark.parametrize("rule", RULES.values(), ids=RULES.keys())
+def test_a_tree_rule_has_cases_enough_and_names_each_once(rule: type[TreeRule]) -> None:
+    names = [case.name for case in (*rule.VALID, *rule.INVALID)]
+    assert len(set(names)) == len(names)
+    assert len(rule.VALID) >= 3
+    assert len(rule.INVALID) >= 2
