@@ -6,9 +6,11 @@ import re
 from collections.abc import Iterator
 from typing import NamedTuple
 
-TITLES = "Args|ARGS|Arguments|Parameters|Params|Keyword Args|Keyword Arguments|Keyword args|Other Parameters"
-TITLE = re.compile(rf"^(\s*)(?:\*\*)?(?:{TITLES})(?:\*\*)?\s*:?(?:\*\*)?\s*$")
-FIELD = re.compile(r"^\s*:(?:param|parameter|arg|argument|key|keyword)\s+([^:]*):(.*)$")
+TITLES = frozenset(
+    {"Args", "ARGS", "Arguments", "Keyword Args", "Keyword Arguments", "Keyword args"}
+    | {"Other Parameters", "Parameters", "Params"}
+)
+FIELD = re.compile(r"^:(?:param|parameter|arg|argument|key|keyword)\s+([^:]*):(.*)$")
 ANY_FIELD = re.compile(r"^\s*:\w+[^:]*:")
 UNDERLINE = re.compile(r"^\s*[-=~]{3,}\s*$")
 NAME = r"\\?\*{0,2}[A-Za-z_]\w*"
@@ -42,29 +44,34 @@ class Arguments(NamedTuple):
 def documented_arguments(docstring: str) -> Arguments:
     """Return what the Args sections of a docstring document, in whichever style they are written."""
     lines = docstring.expandtabs().splitlines()
-    margin = min((_indent(line) for line in lines[1:] if line.strip()), default=0)
     entries: list[Entry] = []
     is_whole = True
     for number, line in enumerate(lines):
-        field = FIELD.match(line)
+        bare = line.strip()
+        field = FIELD.match(bare) if bare.startswith(":") else None
         if field is not None:
             entries.append(_field(field, lines[number + 1 :]))
-        title = TITLE.match(line)
-        if title is None or _is_an_example(lines, number, margin):
-            continue
-        is_numpy = number + 1 < len(lines) and UNDERLINE.match(lines[number + 1]) is not None
-        read = _numpy if is_numpy else _google
-        section = read(lines[number + 1 + is_numpy :], len(title[1]) if number else -1)
-        entries += section.entries
-        is_whole = is_whole and section.is_whole
+        elif bare.strip("*:") in TITLES and not _is_an_example(lines, number):
+            section = _section(lines, number)
+            entries += section.entries
+            is_whole = is_whole and section.is_whole
     return Arguments(entries, is_whole)
 
 
-def _is_an_example(lines: list[str], number: int, margin: int) -> bool:
+def _is_an_example(lines: list[str], number: int) -> bool:
     """Say whether a title stands inside of something else: deeper, or announced by a colon."""
     above = next((line for line in reversed(lines[:number]) if line.strip()), "")
     is_announced = above.rstrip().endswith(":") and _indent(above) <= _indent(lines[number])
+    margin = min((_indent(line) for line in lines[1:] if line.strip()), default=0)
     return is_announced or (number > 0 and _indent(lines[number]) > margin)
+
+
+def _section(lines: list[str], number: int) -> Arguments:
+    """Read what stands below a title, in the style that the next line tells."""
+    is_numpy = number + 1 < len(lines) and UNDERLINE.match(lines[number + 1]) is not None
+    if is_numpy:
+        return _numpy(lines[number + 2 :])
+    return _google(lines[number + 1 :], _indent(lines[number]) if number else -1)
 
 
 def _field(field: re.Match[str], below: list[str]) -> Entry:
@@ -86,23 +93,23 @@ def _google(lines: list[str], indent: int) -> Arguments:
     found: list[tuple[list[str], list[str]]] = []
     is_whole = True
     for line in lines:
-        if line.strip() and _indent(line) < depth:
+        bare, indent = line.strip(), _indent(line)
+        if bare and indent < depth:
             break
-        entry = ENTRY.match(line.strip()) if _indent(line) == depth else None
-        opened = OPEN_TYPE.match(line.strip()) if _indent(line) == depth else None
-        match = entry or opened
+        if indent != depth or not bare:
+            if found:
+                found[-1][1].append(bare)
+            continue
+        match = ENTRY.match(bare) or OPEN_TYPE.match(bare)
         names = _names(match[1]) if match else []
         if match is not None and names:
             found.append((names, [" ".join(part for part in match.groups()[1:] if part)]))
-        elif _indent(line) > depth or not line.strip():
-            if found:
-                found[-1][1].append(line.strip())
         else:
             is_whole = False
     return Arguments(list(_entries(found)), is_whole)
 
 
-def _numpy(lines: list[str], indent: int) -> Arguments:
+def _numpy(lines: list[str]) -> Arguments:
     """Read entries that stand at the depth of their underlined title, until the next title."""
     found: list[tuple[list[str], list[str]]] = []
     is_whole = True

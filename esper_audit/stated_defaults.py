@@ -29,6 +29,8 @@ def stated_defaults(text: str) -> Iterator[tuple[str, object]]:
 
     What stands below a bullet is the default of something inside the argument.
     """
+    if "efault" not in text:
+        return
     for lead in LEAD.finditer(BULLET.split(text, maxsplit=1)[0]):
         found = LITERAL.match(text, lead.end())
         if found is None:

@@ -293,8 +293,9 @@ def _other_defaults(documented: Arguments, function: Function) -> Iterator[str]:
 
 def _other_ranks(documented: Arguments, function: Function) -> Iterator[str]:
     for name, text in documented.entries:
-        stated, unpacked = stated_rank(text), unpacked_rank(function, name)
-        if stated is not None and unpacked is not None and stated != unpacked:
+        stated = stated_rank(text)
+        unpacked = unpacked_rank(function, name) if stated is not None else None
+        if unpacked is not None and stated != unpacked:
             yield f"gives `{name}` {stated} dimensions; the body unpacks {unpacked}"
 
 
