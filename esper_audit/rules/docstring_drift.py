@@ -61,7 +61,7 @@ class DocstringDrift(Rule):
     """
 
     contract = "true-docstrings"
-    category = Category.API_CONTRACT
+    category = Category.DOCUMENTATION
     severity = Severity.P4
     triggers = Triggers(nodes=frozenset({"Expr"}), words=WORDS)
     reach = Reach.STATEMENT
