@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from functools import cached_property
 from typing import overload
 
 type_of_function = (ast.FunctionDef, ast.AsyncFunctionDef)
+Definition = ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef
 
 
 def first_line(statement: ast.stmt) -> int:
@@ -79,6 +80,11 @@ class Enclosing(Sequence[ast.stmt]):
 
     def __len__(self) -> int:
         return len(self._statements)
+
+
+def definitions_in(nodes: Iterable[ast.AST]) -> list[Definition]:
+    """Return those nodes that are functions or classes, in order."""
+    return [node for node in nodes if isinstance(node, Definition)]
 
 
 def functions_in(statements: Sequence[ast.stmt]) -> list[ast.FunctionDef | ast.AsyncFunctionDef]:

@@ -11,7 +11,7 @@ from esper_audit.ast_walk import walk as walk_ast
 from esper_audit.cst_walk import children
 from esper_audit.names import Function
 from esper_audit.source import Source
-from esper_audit.statements import chain, functions_in
+from esper_audit.statements import Definition, chain, definitions_in, functions_in
 
 Node = TypeVar("Node", bound="cst.CSTNode")
 
@@ -36,7 +36,7 @@ class View:
         self._statement = statement
         self.line_offset = first_line - 1 - shift
         self._parents: dict[cst.CSTNode, cst.CSTNode] | None = None
-        self._twins: dict[cst.CSTNode, Function] | None = None
+        self._twins: dict[cst.CSTNode, Definition] | None = None
 
     def parent(self, node: cst.CSTNode) -> cst.CSTNode | None:
         """Return the node directly above, None for the slice's module."""
@@ -68,32 +68,33 @@ class View:
 
     def functions(self, node: cst.CSTNode) -> list[Function]:
         """Return the `ast` functions around a node, outermost first."""
+        return functions_in(self.definitions(node))
+
+    def definitions(self, node: cst.CSTNode) -> list[Definition]:
+        """Return the `ast` functions and classes around a node, outermost first."""
         inner = [
             self._twin(above)
             for above in self.ancestors(node)
-            if isinstance(above, cst.FunctionDef)
+            if isinstance(above, (cst.FunctionDef, cst.ClassDef))
         ]
-        return [*self._outer_functions(), *reversed(inner)]
+        return [*self._outer_definitions(), *reversed(inner)]
 
     def code(self, node: cst.CSTNode) -> str:
         """Return the source of a node."""
         return self.module.code_for_node(node)
 
-    def _outer_functions(self) -> list[Function]:
+    def _outer_definitions(self) -> list[Definition]:
         if self._statement is None:
             return []
         enclosing = chain(self.source.tree, self._statement.lineno, self._statement.col_offset)
-        return functions_in(enclosing[: enclosing.index(self._statement)])
+        return definitions_in(enclosing[: enclosing.index(self._statement)])
 
-    def _twin(self, function: cst.CSTNode) -> Function:
-        """Return the `ast` node of a function: both trees hold the same functions in the same order."""
+    def _twin(self, definition: cst.CSTNode) -> Definition:
+        """Return the `ast` node of a function or class: both trees hold the same in the same order."""
         if self._twins is None:
-            root = self._statement or self.source.tree
-            ours = (
-                n for n in walk_ast(root) if isinstance(n, (ast.FunctionDef, ast.AsyncFunctionDef))
-            )
-            self._twins = dict(zip(_functions_below(self.module), ours, strict=True))
-        return self._twins[function]
+            ours = definitions_in(walk_ast(self._statement or self.source.tree))
+            self._twins = dict(zip(_definitions_below(self.module), ours, strict=True))
+        return self._twins[definition]
 
 
 def dotted(node: cst.CSTNode) -> str:
@@ -107,12 +108,12 @@ def dotted(node: cst.CSTNode) -> str:
     return ".".join([node.value, *reversed(parts)])
 
 
-def _functions_below(root: cst.CSTNode) -> list[cst.CSTNode]:
+def _definitions_below(root: cst.CSTNode) -> list[cst.CSTNode]:
     found: list[cst.CSTNode] = []
     stack = [root]
     while stack:
         node = stack.pop()
-        if isinstance(node, cst.FunctionDef):
+        if isinstance(node, (cst.FunctionDef, cst.ClassDef)):
             found.append(node)
         stack.extend(reversed(children(node)))
     return found

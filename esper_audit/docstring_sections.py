@@ -1,0 +1,141 @@
+"""What a docstring says of arguments: its Args sections in Google, NumPy and Sphinx style, entry by entry."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from typing import NamedTuple
+
+TITLES = frozenset(
+    {"Args", "ARGS", "Arguments", "Keyword Args", "Keyword Arguments", "Keyword args"}
+    | {"Other Parameters", "Parameters", "Params"}
+)
+FIELD = re.compile(r"^:(?:param|parameter|arg|argument|key|keyword)\s+([^:]*):(.*)$")
+ANY_FIELD = re.compile(r"^\s*:\w+[^:]*:")
+UNDERLINE = re.compile(r"^\s*[-=~]{3,}\s*$")
+NAME = r"\\?\*{0,2}[A-Za-z_]\w*"
+NAMES = rf"{NAME}(?:\s*(?:,|/|\band\b)\s*{NAME})*"
+ENTRY = re.compile(
+    rf"^(?:[-*+]\s+)?[`*]*({NAMES})[`*]*\s*(\(.*\)|\[.*\]|<.*>)?\s*(?::|-\s|--|=|$)(.*)$"
+)
+OPEN_TYPE = re.compile(rf"^(?:[-*+]\s+)?[`*]*({NAMES})[`*]*\s*(\([^)]*)$")
+NUMPY_ENTRY = re.compile(rf"^[`*]*({NAMES})[`*]*\s*(?::\s*(.*))?$")
+NO_NAMES = frozenset(
+    {"default", "defaults", "example", "examples", "i", "if", "important", "in", "note", "notes"}
+    | {"optional", "or", "otherwise", "raises", "required", "return", "returns", "see", "shape"}
+    | {"tip", "todo", "usage", "warning", "warnings", "where", "yields"}
+)
+
+
+class Entry(NamedTuple):
+    """One documented argument: its name without stars, and all that is said of it."""
+
+    name: str
+    text: str
+
+
+class Arguments(NamedTuple):
+    """The documented arguments; `is_whole` where every line of the sections was understood."""
+
+    entries: list[Entry]
+    is_whole: bool
+
+
+def documented_arguments(docstring: str) -> Arguments:
+    """Return what the Args sections of a docstring document, in whichever style they are written."""
+    lines = docstring.expandtabs().splitlines()
+    entries: list[Entry] = []
+    is_whole = True
+    for number, line in enumerate(lines):
+        bare = line.strip()
+        field = FIELD.match(bare) if bare.startswith(":") else None
+        if field is not None:
+            entries.append(_field(field, lines[number + 1 :]))
+        elif bare.strip("*:") in TITLES and not _is_an_example(lines, number):
+            section = _section(lines, number)
+            entries += section.entries
+            is_whole = is_whole and section.is_whole
+    return Arguments(entries, is_whole)
+
+
+def _is_an_example(lines: list[str], number: int) -> bool:
+    """Say whether a title stands inside of something else: deeper, or announced by a colon."""
+    above = next((line for line in reversed(lines[:number]) if line.strip()), "")
+    is_announced = above.rstrip().endswith(":") and _indent(above) <= _indent(lines[number])
+    margin = min((_indent(line) for line in lines[1:] if line.strip()), default=0)
+    return is_announced or (number > 0 and _indent(lines[number]) > margin)
+
+
+def _section(lines: list[str], number: int) -> Arguments:
+    """Read what stands below a title, in the style that the next line tells."""
+    is_numpy = number + 1 < len(lines) and UNDERLINE.match(lines[number + 1]) is not None
+    if is_numpy:
+        return _numpy(lines[number + 2 :])
+    return _google(lines[number + 1 :], _indent(lines[number]) if number else -1)
+
+
+def _field(field: re.Match[str], below: list[str]) -> Entry:
+    text = [field[2]]
+    for line in below:
+        if ANY_FIELD.match(line) or not line.strip():
+            break
+        text.append(line.strip())
+    words = field[1].split()
+    return Entry(words[-1].strip("*\\`") if words else "", " ".join(words[:-1] + text))
+
+
+def _google(lines: list[str], indent: int) -> Arguments:
+    """Read entries that stand deeper than their title, each at the depth of the first."""
+    first = next((line for line in lines if line.strip()), "")
+    depth = _indent(first)
+    if depth <= indent:
+        return Arguments([], is_whole=False)
+    found: list[tuple[list[str], list[str]]] = []
+    is_whole = True
+    for line in lines:
+        bare, indent = line.strip(), _indent(line)
+        if bare and indent < depth:
+            break
+        if indent != depth or not bare:
+            if found:
+                found[-1][1].append(bare)
+            continue
+        match = ENTRY.match(bare) or OPEN_TYPE.match(bare)
+        names = _names(match[1]) if match else []
+        if match is not None and names:
+            found.append((names, [" ".join(part for part in match.groups()[1:] if part)]))
+        else:
+            is_whole = False
+    return Arguments(list(_entries(found)), is_whole)
+
+
+def _numpy(lines: list[str]) -> Arguments:
+    """Read entries that stand at the depth of their underlined title, until the next title."""
+    found: list[tuple[list[str], list[str]]] = []
+    is_whole = True
+    depth = _indent(next((line for line in lines if line.strip()), ""))
+    for line, below in zip(lines, [*lines[1:], ""], strict=True):
+        if UNDERLINE.match(below) or (line.strip() and _indent(line) < depth):
+            break
+        entry = NUMPY_ENTRY.match(line.strip()) if _indent(line) == depth else None
+        if entry is not None and (names := _names(entry[1])):
+            found.append((names, [entry[2] or ""]))
+        elif line.strip() and _indent(line) == depth:
+            is_whole = False
+        elif found:
+            found[-1][1].append(line.strip())
+    return Arguments(list(_entries(found)), is_whole)
+
+
+def _entries(found: list[tuple[list[str], list[str]]]) -> Iterator[Entry]:
+    for names, text in found:
+        yield from (Entry(name, "\n".join(text)) for name in names)
+
+
+def _names(written: str) -> list[str]:
+    names = [name.strip("*\\` ") for name in re.split(r"\s*(?:,|/|\band\b)\s*", written)]
+    return [] if names[0].lower() in NO_NAMES else names
+
+
+def _indent(line: str) -> int:
+    return len(line) - len(line.lstrip())
