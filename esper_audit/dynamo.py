@@ -14,7 +14,6 @@ from typing import Any
 
 import torch
 from torch import Tensor, _dynamo, fx
-from torch._dynamo import guards
 
 # Dynamo gives a function up after eight graphs, and that would read as a break.
 GRAPHS = 64
@@ -65,7 +64,7 @@ def _unhindered() -> Iterator[None]:
     For a line of its log dynamo times its guards, and empties the processor's cache before it does: 22
     of 88 ms a graph. Collecting garbage amid so many new objects takes another ten.
     """
-    names, timing, was_on = vars(guards), "profile_guard_manager", gc.isenabled()
+    names, timing, was_on = vars(_dynamo.guards), "profile_guard_manager", gc.isenabled()
     before = names.get(timing)
     names[timing] = lambda *_: 0.0
     gc.disable()
