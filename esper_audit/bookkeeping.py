@@ -9,8 +9,10 @@ import msgspec
 from esper_audit.audit import Audit
 from esper_audit.contract import Contract
 from esper_audit.errors import TicketError
+from esper_audit.git import commit_named
 from esper_audit.ticket import Ticket
 from esper_audit.ticket_links import bad_links, in_step
+from esper_audit.ticket_states import RESOLVED
 from esper_audit.ticket_store import TicketStore
 from esper_audit.ticket_upkeep import noted, reproposed
 from esper_audit.ticketing import Sync, sync
@@ -45,11 +47,20 @@ def all_noted(store: TicketStore, known: Mapping[str, Ticket], today: str) -> di
     for ticket_id, ticket in known.items():
         try:
             tickets[ticket_id] = noted(ticket, today)
+            _require_commits(store, ticket, tickets[ticket_id])
         except TicketError as error:
             refused.append(f"{store.line(ticket_id, ('status',))}: {error}")
     if refused:
         raise TicketError("\n".join(refused))
     return tickets
+
+
+def _require_commits(store: TicketStore, ticket: Ticket, after: Ticket) -> None:
+    """Refuse a resolution by hand that names a commit which is not there."""
+    is_new = after.history != ticket.history and after.status in RESOLVED
+    for commit in ticket.resolution.commits if is_new and ticket.resolution else []:
+        if not commit_named(store.directory, commit):
+            raise TicketError(f"resolution.commits: {commit} is not in this repository")
 
 
 def save_all(

@@ -8,6 +8,7 @@ import subprocess
 from esper_audit.errors import GitError
 
 READ_ONLY = ("-c", "diff.autoRefreshIndex=false")  # else `diff` writes the index
+LITERALLY = "--literal-pathspecs"  # a path is a path, whatever it begins with
 
 
 def changed_since(root: str, revision: str) -> dict[str, str]:
@@ -33,6 +34,11 @@ def content_at(root: str, blob: str) -> bytes | None:
     return _git_bytes(root, "cat-file", "blob", blob) if blob else None
 
 
+def is_shallow(root: str) -> bool:
+    """Say whether a part of the history is missing here; raises GitError where there is none at all."""
+    return _git(root, "rev-parse", "--is-shallow-repository").strip() == "true"
+
+
 def commit_named(root: str, name: str) -> str:
     """Return the full hash of the commit that an abbreviated one stands for, empty if there is none."""
     try:
@@ -41,6 +47,23 @@ def commit_named(root: str, name: str) -> str:
         if "ambiguous" in str(error):
             raise
         return ""
+
+
+def is_in_history(root: str, commit: str) -> bool:
+    """Say whether a branch, here or as last fetched, descends from a commit or is it."""
+    return bool(_git(root, "branch", "--all", "--contains", commit, "--format=%(refname)").strip())
+
+
+def paths_of(root: str, commit: str) -> list[str]:
+    """Return the files below `root` that a commit touches; a merge is compared with its first parent."""
+    shown = ("show", "-m", "--first-parent", "--format=", "--name-only", "--no-renames", "-z")
+    listed = _git(root, *shown, "--relative", commit, "--")
+    return [path for path in listed.split("\0") if path]
+
+
+def commits_of(root: str, path: str) -> list[str]:
+    """Return the commits that touch a file, under its earlier names too."""
+    return _git(root, "log", "--follow", "--format=%H", "--", path).split()
 
 
 def user_name(root: str) -> str:
@@ -72,7 +95,7 @@ def _git(root: str, *arguments: str) -> str:
 def _git_bytes(root: str, *arguments: str) -> bytes:
     try:
         done = subprocess.run(  # noqa: S603  # arguments of our own making
-            ["git", "-C", root, *READ_ONLY, *arguments],  # noqa: S607  # git is found as the user finds it
+            ["git", "-C", root, LITERALLY, *READ_ONLY, *arguments],  # noqa: S607  # git is found as the user finds it
             capture_output=True,
             check=False,
         )

@@ -128,7 +128,7 @@ class Session:
         self._patterns = [subject for subject in wanted.subjects if subject not in own]
         self._sandbox = Sandbox(
             [*TORCH_AND_COMPILER, JOBS, *probe_modules()],
-            packages=[_importable(project, source) for source in self._sources],
+            packages=[importable(project, source) for source in self._sources],
             search_path=[project.root],
             limits=Limits(seconds=limits.seconds, memory_bytes=limits.memory * MEBIBYTE),
             workers=wanted.workers or limits.workers or _processors(),
@@ -237,7 +237,8 @@ class Session:
                 raise UsageError(f"no subject is called '{pattern}'{hint}")
 
 
-def _importable(project: Project, source: str) -> str:
+def importable(project: Project, source: str) -> str:
+    """Return the module or file of a subjects source, for the sandbox to import ahead."""
     place = _file(source)
     return project.resolve(place) if place.endswith(".py") else place
 

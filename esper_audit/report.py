@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from esper_audit.audit import Audit
 from esper_audit.audit_page import audit_page
+from esper_audit.claims_page import claims_page
 from esper_audit.config import Project
 from esper_audit.handbook import Handbook
 from esper_audit.rules_page import rules_page
 from esper_audit.ticket import Ticket
 from esper_audit.ticket_page import ticket_page
 from esper_audit.tickets_page import tickets_page
+from esper_audit.verification import Verified
 from esper_audit.writing import write_if_changed
 
 SHIPPED = os.path.join(os.path.dirname(__file__), "templates")
@@ -38,19 +40,30 @@ class Reports:
             keep_trailing_newline=True,
         )
 
-    def write(self, audit: Audit, tickets: Mapping[str, Ticket], handbook: Handbook) -> list[str]:
+    def write(
+        self,
+        audit: Audit,
+        tickets: Mapping[str, Ticket],
+        handbook: Handbook,
+        verified: Sequence[Verified],
+    ) -> list[str]:
         """Write every page; return the paths that changed."""
         return [
-            *self.write_audit(audit, tickets, handbook),
+            *self.write_audit(audit, tickets, handbook, verified),
             *self.write_tickets(tickets.values()),
         ]
 
     def write_audit(
-        self, audit: Audit, tickets: Mapping[str, Ticket], handbook: Handbook
+        self,
+        audit: Audit,
+        tickets: Mapping[str, Ticket],
+        handbook: Handbook,
+        verified: Sequence[Verified],
     ) -> list[str]:
         """Write `audit.md` and `rules.md`; return the paths that changed."""
+        page = audit_page(audit, tickets, handbook) | claims_page(verified)
         pages = {
-            "audit.md": self._render("audit.md", audit=audit_page(audit, tickets, handbook)),
+            "audit.md": self._render("audit.md", audit=page),
             "rules.md": self._render("rules.md", **rules_page(handbook)),
         }
         return self._write(pages)

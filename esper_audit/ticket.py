@@ -6,9 +6,12 @@ from typing import Annotated
 
 import msgspec
 
+from esper_audit.claim_kinds import AnyClaim
 from esper_audit.errors import TicketError
 from esper_audit.finding import Category, Severity
+from esper_audit.likeness import Likeness
 from esper_audit.ticket_parts import (
+    Answered,
     AsWritten,
     Change,
     Date,
@@ -62,6 +65,8 @@ class Ticket(
     why_it_matters: str = ""
     evidence: list[Evidence] = []
     impact: TicketImpact | None = None
+    claims: list[AnyClaim] = []
+    answers: list[Answered] = []
     fix: list[FixOption] = []
     verification: list[Step] = []
     related: list[Related] = []
@@ -71,8 +76,16 @@ class Ticket(
     report: str = ""
     section: str = ""
     history: list[Change] = []
+    likeness: Likeness | None = None
     as_written: list[AsWritten] = []
     extra: list[Extra] = []
+
+    def __post_init__(self) -> None:
+        """Refuse two claims of one name."""
+        names = [claim.id for claim in self.claims]
+        twice = sorted({name for name in names if names.count(name) > 1})
+        if twice:
+            raise ValueError(f"`claims`: {twice[0]} stands twice; give each claim an id of its own")
 
     @property
     def severity_unexplained(self) -> bool:

@@ -29,6 +29,7 @@ from esper_audit.ticket_sections import (
 )
 from esper_audit.ticket_texts import (
     appendix_texts,
+    claims_texts,
     description_texts,
     fix_texts,
     history_texts,
@@ -67,7 +68,8 @@ def ticket_page(ticket: Ticket) -> dict[str, object]:
             {"name": name, "mark": "x" if category in ticket.categories else " "}
             for category, name in CATEGORY_NAMES.items()
         ],
-        "more": {name: _texts(beyond[name]) for name in (METADATA, LOCATION, SUMMARY)},
+        "more": {name: _own(beyond[name]) for name in (METADATA, LOCATION, SUMMARY)},
+        "below": {name: _headed(beyond[name]) for name in (METADATA, LOCATION, SUMMARY)},
         "description": _around(beyond[DESCRIPTION], description_texts(ticket)),
         "fixes": _around(beyond[FIX], fix_texts(ticket)),
         "verification": _around(beyond[VERIFICATION], verification_texts(ticket)),
@@ -78,6 +80,7 @@ def ticket_page(ticket: Ticket) -> dict[str, object]:
             for section in beyond.values()
             if section.name not in KNOWN
         ],
+        "claims": claims_texts(ticket),
         "resolution": [*resolution_texts(ticket), *_texts(beyond[RESOLUTION])],
         "history": [*history_texts(ticket), *_texts(beyond[HISTORY])],
         "appendix": _around(beyond[APPENDIX], appendix_texts(ticket)),
@@ -104,7 +107,7 @@ def _metadata(ticket: Ticket) -> list[Row]:
 
 def _location(ticket: Ticket) -> list[Row]:
     words = words_in_place(ticket)
-    first = ticket.locations[0] if ticket.locations else None
+    first = _in_rows(ticket)
     rows = {
         "File(s)": words.get("files") or code(first.path if first else ""),
         "Line(s)": words.get("lines") or code(first.lines if first else ""),
@@ -118,7 +121,13 @@ def _other_locations(ticket: Ticket) -> list[str]:
     words = words_in_place(ticket)
     named = {"files", "lines", "symbols"} & words.keys()
     noted = [place for place in ticket.locations if place.note]
-    return [_place(place) for place in (noted if named else ticket.locations[1:])]
+    others = ticket.locations[1:] if _in_rows(ticket) else ticket.locations
+    return [_place(place) for place in (noted if named else others)]
+
+
+def _in_rows(ticket: Ticket) -> TicketLocation | None:
+    """Return the location that the rows show: the first, unless it has a note, for which they have no room."""
+    return next((place for place in ticket.locations[:1] if not place.note), None)
 
 
 def _place(place: TicketLocation) -> str:

@@ -11,6 +11,7 @@ from typing import Annotated
 
 import msgspec
 
+from esper_audit.claim import Answer
 from esper_audit.finding import Reality, Severity
 from esper_audit.ticket_states import ResolutionKind
 
@@ -105,20 +106,18 @@ class Evidence(Record, frozen=True, kw_only=True):
 
 
 class TicketImpact(Record, frozen=True, kw_only=True):
-    """What the whole tree says: whether somebody hits it today, in words with counts, and where."""
+    """What the whole tree says: whether somebody hits it today, in words with counts, and where.
+
+    `counts` holds what there is of production calls, those passing, omitting and forwarding the
+    argument, uses known by name only, calls in tests, and tests that reach it through other code.
+    """
 
     reality: Reality
     words: Text
-    calls: int = 0
-    passing: int = 0
-    omitting: int = 0
-    forwarding: int = 0
-    by_name: int = 0
-    test_calls: int = 0
+    counts: dict[str, int] | None = None
     hits: list[str] = []
-    packages: dict[str, int] = {}
+    packages: dict[str, int] | None = None
     tests: list[str] = []
-    tests_through: int = 0
     exported: list[str] = []
     lowered_from: Severity | None = None
 
@@ -187,6 +186,17 @@ class Resolution(Record, frozen=True, kw_only=True):
     claims: list[JudgedClaim] = []
     commits: list[Commit] = []
     sign_off: str = ""
+
+
+class Answered(Record, frozen=True, kw_only=True):
+    """What a claim answered when it was last told, with its evidence; `seen_gone` of a defect, ever."""
+
+    claim: Text
+    answer: Answer
+    evidence: Text
+    places: list[str] = []
+    table: Table | None = None
+    seen_gone: bool = False
 
 
 class Change(Record, frozen=True, kw_only=True):

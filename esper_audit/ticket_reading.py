@@ -10,6 +10,9 @@ import msgspec
 import yaml
 from msgspec import inspect
 
+from esper_audit.address import Address
+from esper_audit.claim import NodeId
+from esper_audit.claim_kinds import discover_kinds
 from esper_audit.errors import TicketError
 from esper_audit.suggestion import did_you_mean
 from esper_audit.ticket import Ticket
@@ -18,6 +21,9 @@ from esper_audit.yaml_reading import Value, compose, line_of, value_of
 
 Key: TypeAlias = "str | int"
 REFUSED = re.compile(r"(?P<what>.*?)(?: - at `\$(?P<where>[^`]*)`)?", re.DOTALL)
+# What a record itself refuses begins with the key that is wrong.
+NAMED_KEY = re.compile(r"^(claim [^:]*: )?`(?P<key>\w+)`: ")
+TAG = "kind"
 STEP = re.compile(r"\.(\w+)|\[(\d+)\]")
 FIELD = re.compile(r"Object (?P<how>missing required|contains unknown) field `(?P<name>[^`]*)`")
 NOT_TEXT = re.compile(r"Expected `str`, got `(int|float|bool)`")
@@ -27,6 +33,8 @@ WANTED_PATTERNS = {
     Lines: "lines such as 12, 12-15 or 12-15, 20",
     Commit: "the hexadecimal name of a commit",
     StatusOrSeverity: "a status or a severity",
+    Address: "an address: package.module.Class.method, path/to/file.py or path/to/file.py:Class",
+    NodeId: "a pytest node: path/to/test_file.py::test_name",
 }
 
 
@@ -68,13 +76,18 @@ def _explained(message: str, root: yaml.Node | None) -> str:
     path: list[Key] = [name or int(number) for name, number in STEP.findall(refused["where"] or "")]
     what = refused["what"]
     field = FIELD.match(what)
+    named = NAMED_KEY.search(what)
     if field is not None:
-        known = _keys_at(path)
+        known = _keys_at(path, root)
         path.append(field["name"])
         is_unknown = field["how"] == "contains unknown"
         what = f"unknown key{did_you_mean(field['name'], known)}" if is_unknown else "is missing"
     elif "Invalid enum value" in what:
-        what = f"{what}; known: {', '.join(_words_at(path))}"
+        what = f"{what}; known: {', '.join(_words_at(path, root))}"
+    elif path and path[-1] == TAG and what.startswith("Invalid value"):
+        what = f"{what}; known: {', '.join(discover_kinds())}"
+    elif named is not None and named["key"] in _keys_at(path, root):
+        path.append(named["key"])
     elif NOT_TEXT.match(what):
         what = f"{what}; put it in quotes"
     for pattern, wanted in WANTED_PATTERNS.items():
@@ -106,28 +119,44 @@ def _parts(node: yaml.Node | None) -> dict[Key, tuple[int, yaml.Node]]:
     return {}
 
 
-def _keys_at(path: Sequence[Key]) -> list[str]:
-    kinds = [kind for kind in _types_at(path) if isinstance(kind, inspect.StructType)]
-    return [field.encode_name for kind in kinds for field in kind.fields]
+def _keys_at(path: Sequence[Key], root: yaml.Node | None) -> list[str]:
+    kinds = [kind for kind in _types_at(path, root) if isinstance(kind, inspect.StructType)]
+    keys = [TAG] if any(kind.tag for kind in kinds) else []
+    return [*keys, *(field.encode_name for kind in kinds for field in kind.fields)]
 
 
-def _words_at(path: Sequence[Key]) -> list[str]:
-    kinds = [kind for kind in _types_at(path) if isinstance(kind, inspect.EnumType)]
+def _words_at(path: Sequence[Key], root: yaml.Node | None) -> list[str]:
+    kinds = [kind for kind in _types_at(path, root) if isinstance(kind, inspect.EnumType)]
     return [str(word.value) for kind in kinds for word in kind.cls]
 
 
-def _types_at(path: Sequence[Key]) -> list[inspect.Type]:
+def _types_at(path: Sequence[Key], root: yaml.Node | None) -> list[inspect.Type]:
     """Return what the record may hold at a path: several types where it leaves a choice."""
-    kinds = _choices(inspect.type_info(Ticket))
+    kinds, value = _choices(inspect.type_info(Ticket), None), value_of(root)
     for step in path:
+        value = _value_at(value, step)
         kinds = [
-            choice for kind in kinds for part in _part(kind, step) for choice in _choices(part)
+            choice
+            for kind in kinds
+            for part in _part(kind, step)
+            for choice in _choices(part, value)
         ]
     return kinds
 
 
-def _choices(kind: inspect.Type) -> list[inspect.Type]:
-    return list(kind.types) if isinstance(kind, inspect.UnionType) else [kind]
+def _value_at(value: Value, step: Key) -> Value:
+    if isinstance(value, list) and isinstance(step, int):
+        return value[step]
+    return value.get(str(step)) if isinstance(value, dict) else None
+
+
+def _choices(kind: inspect.Type, value: Value) -> list[inspect.Type]:
+    """Return the types that a value may have; where it says of which kind it is, that one."""
+    if not isinstance(kind, inspect.UnionType):
+        return [kind]
+    said = value.get(TAG) if isinstance(value, dict) else None
+    meant = [one for one in kind.types if isinstance(one, inspect.StructType) and one.tag == said]
+    return list(meant) if said is not None and meant else list(kind.types)
 
 
 def _part(kind: inspect.Type, step: Key) -> list[inspect.Type]:

@@ -8,7 +8,7 @@ from esper_audit.outputs.text import Piece, harmless, wrapped
 from esper_audit.prose import prose
 from esper_audit.ticket import Ticket
 from esper_audit.ticket_listing import SEVERITY_STYLES
-from esper_audit.ticket_parts import Evidence, Table
+from esper_audit.ticket_parts import Evidence, Step, Table
 from esper_audit.ticket_sections import in_page_order
 from esper_audit.ticket_texts import fix_texts, resolution_texts
 
@@ -27,7 +27,7 @@ def _pieces(ticket: Ticket, file: str) -> Iterator[Piece]:
     yield Piece(wrapped(ticket.title, ""), "bold")
     yield Piece("\n")
     for name, fact in _facts(ticket, file):
-        yield Piece(wrapped(f"{name + ':':<12}{fact}", INDENT, " " * 12))
+        yield Piece(wrapped(f"{name + ':':<13}{fact}", INDENT, " " * 13))
     if ticket.description or ticket.title not in ticket.summary:
         yield from _section("Summary", [ticket.summary])
     yield from _section("What is wrong", [ticket.description])
@@ -77,10 +77,10 @@ def _section(heading: str, texts: Iterable[str]) -> Iterator[Piece]:
 
 
 def _evidence(ticket: Ticket) -> Iterator[Piece]:
-    if not ticket.evidence:
-        return
-    yield Piece("\nEvidence\n", "bold cyan")
-    for evidence in ticket.evidence:
+    if ticket.evidence:
+        yield Piece("\nEvidence\n", "bold cyan")
+    for number, evidence in enumerate(ticket.evidence):
+        yield Piece("\n" if number else "")
         if evidence.text:
             yield Piece(prose(evidence.text, INDENT))
         if evidence.place:
@@ -88,6 +88,8 @@ def _evidence(ticket: Ticket) -> Iterator[Piece]:
         yield from _code(evidence)
         if evidence.table:
             yield Piece(_aligned(evidence.table))
+        if evidence.commit:
+            yield Piece(f"{INDENT}at commit {evidence.commit}\n", "dim")
 
 
 def _aligned(table: Table) -> str:
@@ -102,12 +104,21 @@ def _code(evidence: Evidence) -> Iterator[Piece]:
     if not evidence.code:
         return
     for number, line in enumerate(evidence.code.split("\n"), evidence.first_line or 1):
-        yield Piece(f"{INDENT}{number:>5} | " if evidence.first_line else f"{INDENT}| ", "dim")
-        yield Piece(f"{line}\n")
+        head = f"{INDENT}{number:>5} |" if evidence.first_line else f"{INDENT}|"
+        yield Piece(head, "dim")
+        yield Piece(f" {line}\n" if line.strip() else "\n")
 
 
 def _steps(ticket: Ticket) -> str:
-    return "\n".join(f"- [{'x' if s.done else ' '}] {s.text}" for s in ticket.verification)
+    return "\n".join(
+        f"- [{'x' if step.done else ' '}] {step.text}{_ticked_by(step)}"
+        for step in ticket.verification
+    )
+
+
+def _ticked_by(step: Step) -> str:
+    by = [step.test, f"claim {step.claim}" if step.claim else ""]
+    return f" ({', '.join(filter(None, by))})" if any(by) else ""
 
 
 def _related(ticket: Ticket) -> str:

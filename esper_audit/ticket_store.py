@@ -28,6 +28,7 @@ class TicketStore:
     @contextlib.contextmanager
     def exclusive(self) -> Iterator[None]:
         """Be the only one who writes: load and save inside, or a change of somebody else is lost."""
+        os.makedirs(self.directory, exist_ok=True)
         with locked(self.directory):
             for name in os.listdir(self.directory):
                 if LEFT_BEHIND.fullmatch(name):
@@ -41,9 +42,8 @@ class TicketStore:
         index = TicketIndex(self.directory)
         tickets: dict[str, Ticket] = {}
         wrong: list[str] = []
-        for name in sorted(os.listdir(self.directory)):
-            if not name.endswith(SUFFIX):
-                continue
+        names = (name for name in os.listdir(self.directory) if name.endswith(SUFFIX))
+        for name in sorted(name for name in names if not name.startswith(".")):  # an editor's own
             try:
                 ticket = _indexed(os.path.join(self.directory, name), index)
             except TicketError as error:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import re
 import textwrap
 from collections.abc import Iterator
 
+from esper_audit.claim import Claim
 from esper_audit.markdown import code, fenced, labelled, sentence, table
 from esper_audit.ticket import Ticket
-from esper_audit.ticket_parts import Evidence, FixOption, Step
+from esper_audit.ticket_parts import Answered, Evidence, FixOption, Step
 from esper_audit.ticket_states import Status
 
 LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
@@ -64,19 +66,48 @@ def related_texts(ticket: Ticket) -> list[str]:
 
 
 def resolution_texts(ticket: Ticket) -> list[str]:
-    """Return how it ended, what shows it, what became of its claims, who signed."""
+    """Return how it ended, what shows it, what became of its claims, who signed.
+
+    Evidence with headings or labels of its own stands last: nothing behind it is taken for a part of it.
+    """
     end = ticket.resolution
     if end is None:
         return []
     judged = [[c.claim, c.as_written or c.verdict, c.evidence] for c in end.claims]
-    texts = [
-        labelled("Status", end.as_written or code(end.kind)),
-        labelled("Evidence", end.evidence),
+    facts = [
         table(["Claim", "Status", "Evidence"], judged) if judged else "",
         labelled("Sign-off", end.sign_off),
         labelled("Commits", ", ".join(map(code, end.commits))),
     ]
-    return [text for text in texts if text]
+    shown = labelled("Evidence", end.evidence)
+    is_plain = not re.search(r"^\s*(?:#|\*\*)", end.evidence, re.MULTILINE)
+    status = labelled("Status", end.as_written or code(end.kind))
+    return [text for text in (status, *([shown, *facts] if is_plain else [*facts, shown])) if text]
+
+
+def claims_texts(ticket: Ticket) -> list[str]:
+    """Return the claims with what each answered when it was last told, and the tables behind answers."""
+    claims = {claim.id: claim for claim in ticket.claims}
+    asked = [(claims[a.claim], a) for a in ticket.answers if a.claim in claims]
+    rows = [
+        [code(claim.id), claim.sentence, _kind(claim), f"**{a.answer}**", _told(a)]
+        for claim, a in asked
+    ]
+    texts = [table(["Claim", "Sentence", "Kind", "Answer", "Evidence"], rows)] if rows else []
+    for claim, answered in asked:
+        if answered.table:
+            cells = [[str(value) for value in row] for row in answered.table.rows]
+            texts += [f"{code(claim.id)} in numbers:", table(answered.table.columns, cells)]
+    return texts
+
+
+def _kind(claim: Claim) -> str:
+    expected = f", expected to be {claim.expect}" if claim.expect else ""
+    return code(claim.kind) + (", states the defect" if claim.states_defect else expected)
+
+
+def _told(answered: Answered) -> str:
+    return " ".join([answered.evidence, *map(code, answered.places)])
 
 
 def history_texts(ticket: Ticket) -> list[str]:
@@ -106,7 +137,7 @@ def _impact(ticket: Ticket) -> list[str]:
     if impact is None:
         return []
     said = {
-        "Used in": [f"{code(name)} ({number})" for name, number in impact.packages.items()],
+        "Used in": [f"{code(name)} ({number})" for name, number in (impact.packages or {}).items()],
         "Hit at": [code(place) for place in impact.hits],
         "Tests that name it": [code(test) for test in impact.tests],
         "Offered by": [code(module) for module in impact.exported],

@@ -10,6 +10,26 @@ from typing import Any
 import msgspec
 from hypothesis import strategies as st
 
+from esper_audit.finding import Category, Severity
+from esper_audit.ticket import Ticket
+from esper_audit.ticket_parts import (
+    AsWritten,
+    Change,
+    Evidence,
+    Extra,
+    FixOption,
+    JudgedClaim,
+    Related,
+    Relation,
+    Resolution,
+    Review,
+    Step,
+    Table,
+    TicketLocation,
+    Truth,
+    Verdict,
+)
+from esper_audit.ticket_states import ResolutionKind, Status
 from esper_audit.yaml_writing import entry_lines, indented
 
 WORDS = st.text(alphabet="ab é:#'\"-|>{}[]&*!%@`,?~0", min_size=1, max_size=12)
@@ -127,3 +147,79 @@ def _scalar(draw: st.DrawFn, notes: Iterator[int], key: str, value: Any) -> list
 
 def _behind(draw: st.DrawFn, notes: Iterator[int]) -> str:
     return f"   # note {next(notes)}: behind" if draw(st.integers(0, 4)) == 0 else ""
+
+
+def filled_ticket() -> Ticket:
+    """Return a ticket with something in every field."""
+    return Ticket(
+        id="B2.x_1",
+        title="A gate that nobody asks",
+        status=Status.WONT_FIX,
+        severity=Severity.P1,
+        proposed_severity=Severity.P3,
+        severity_reason="callers hit it",
+        created="2026-05-04",
+        updated="2026-05-05",
+        domain="slots",
+        batch="2",
+        agent="drl",
+        assignee="jo",
+        categories=[Category.CORRECTNESS, Category.TEST_COVERAGE],
+        contract="no-hasattr",
+        check="unauthorised-hasattr",
+        fingerprint="0123456789abcdef",
+        locations=[
+            TicketLocation(path="slot.py", symbol="Slot.step", lines="3-9, 12", note="first"),
+            TicketLocation(path="gate.py", note="and `here`"),
+        ],
+        summary="Nobody asks the gate.",
+        description="It is there.\n\n- and `x | y`\n",
+        why_it_matters="It costs.",
+        evidence=[
+            Evidence(text="As seen:", place="slot.py:3", code="a\n\n  b", language="text"),
+            Evidence(code="    c = 1", first_line=7, commit="abcd123"),
+            Evidence(table=Table(columns=["dim", "ratio"], rows=[[64, 0.5], ["all", "x|y"]])),
+        ],
+        fix=[
+            FixOption(text="Two ways:"),
+            FixOption(label="Option 1", option="ask", text="Ask it.", diff="-a\n+b"),
+            FixOption(option="drop", text="Drop it."),
+        ],
+        verification=[
+            Step(text="ask\nagain", done=True),
+            Step(text="run", test="tests/test_a.py::test_b", claim="c1"),
+        ],
+        related=[Related(id="B2-3", relation=Relation.BLOCKED_BY, note="a | b")],
+        reviews=[
+            Review(
+                reviewer="drl",
+                role="DRL Specialist",
+                verdict=Verdict.REFINE,
+                as_written="REFINE (Option 1)",
+                date="2026-05-06",
+                evaluation="Yes.\n\nBut.",
+            )
+        ],
+        resolution=Resolution(
+            kind=ResolutionKind.WONT_FIX,
+            as_written="Won't Fix",
+            evidence="Nobody needs it.\n\nReally.",
+            claims=[
+                JudgedClaim(claim="it costs", verdict=Truth.FALSE, as_written="no", evidence="x")
+            ],
+            commits=["abcd123"],
+            sign_off="jo",
+        ),
+        source="imported from wontfix/B2.md",
+        report="reports/batch2.md",
+        section='"P1" - slot.py',
+        history=[
+            Change(date="2026-05-04", by="jo", before="open", after="wont-fix", why="see there")
+        ],
+        as_written=[AsWritten(field="status", where="folder", words="wontfix")],
+        extra=[
+            Extra(section="Ticket Metadata", row="Reviewer", text="al"),
+            Extra(section="Detailed Description", heading="Current Mitigation", text="None."),
+            Extra(section="Investigation Notes", text="### Found\n\nNothing."),
+        ],
+    )

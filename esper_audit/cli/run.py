@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterator
 from datetime import date
 
 import click
@@ -14,7 +15,11 @@ from esper_audit.markdown import count
 from esper_audit.pipeline import Request
 from esper_audit.ticket_states import ACTIVE
 from esper_audit.verdict import Verdict
+from esper_audit.verification import FAILING, MEANING, Standing
 from esper_audit.whole_audit import Run, Watched, run
+
+# An active ticket that could be closed is good news.
+FAILING_RUN = FAILING - {Standing.PROPOSED_FOR_CLOSING}
 
 
 @click.command("run")
@@ -25,8 +30,10 @@ from esper_audit.whole_audit import Run, Watched, run
 def command(config_file: str | None, *, no_cache: bool) -> None:
     """Audit the project: check its source, probe its subjects, write tickets and reports, say what is new.
 
-    Exit status: 0 nothing new; 1 findings that had no ticket, or only a resolved one, or links
-    to tickets that are not there; 2 could not run; 3 something was not looked at.
+    Exit status: 0 nothing new; 1 findings that had no ticket, or only a resolved one, links to
+    tickets that are not there, or a ticket whose claims say otherwise than it does; 2 could not run;
+    3 something was not looked at. A claim that needs what is not installed is listed and changes no
+    status.
     """
     today = date.today().isoformat()  # noqa: DTZ011  # the day of whoever reads the ticket
     project = find_project([], config_file)
@@ -40,14 +47,16 @@ def command(config_file: str | None, *, no_cache: bool) -> None:
 def lines(done: Run) -> list[str]:
     """Return what a run did, in lines."""
     written = [f"  wrote {change}" for change in done.changed]
-    return [_summary(done.audit), _tickets(done), *written, *done.problems]
+    return [_summary(done.audit), _tickets(done), *_claims(done), *written, *done.problems]
 
 
 def status(done: Run) -> int:
     """Return the exit status of a run."""
-    if done.audit.not_analysed:
+    untold = any(not asked.reply.lacking for one in done.verified for asked in one.not_told)
+    if done.audit.not_analysed or untold:
         return NOT_ALL_ANALYSED
-    is_new = done.sync.opened or done.sync.reopened or done.problems
+    contradicted = any(one.standing in FAILING_RUN for one in done.verified)
+    is_new = done.sync.opened or done.sync.reopened or done.problems or contradicted
     return FINDINGS if is_new else CLEAN
 
 
@@ -70,3 +79,14 @@ def _tickets(done: Run) -> str:
         f"{count(len(done.sync.tickets), 'ticket')}, {active} active: {len(done.sync.opened)} opened, "
         f"{len(done.sync.reopened)} opened again, {len(done.sync.fixed)} found fixed"
     )
+
+
+def _claims(done: Run) -> Iterator[str]:
+    """Say how many claims were asked, and of which tickets they say something new."""
+    claims = sum(len(one.asked) for one in done.verified)
+    told = sum(asked.is_as_expected for one in done.verified for asked in one.asked)
+    if claims:
+        yield f"{count(claims, 'claim')}: {told} as expected"
+    for one in done.verified:
+        if one.standing is not Standing.AS_EXPECTED:
+            yield f"  {one.ticket.id} {one.standing}: {MEANING[one.standing]}"

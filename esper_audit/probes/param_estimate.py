@@ -6,21 +6,20 @@ from collections.abc import Callable, Iterator, Mapping
 from itertools import permutations
 from typing import ClassVar
 
-import torch
 from msgspec.structs import replace
 from torch import nn
 from torch.nn.parameter import is_lazy
 
+from esper_audit.counting import built_to_count
 from esper_audit.finding import Category, Severity
 from esper_audit.measurement import Limit, Limits, Reading, none_of
 from esper_audit.probe import Probe
-from esper_audit.rule import FAILURES, Options
+from esper_audit.rule import Options
 from esper_audit.size_law import size_law
 from esper_audit.subject import Blueprint, Catalogue, Estimate, SubjectError
 from esper_audit.verdict import Plain
 
 Recipe = tuple[Callable[[int], nn.Module], Estimate]
-WIDEST_REAL = 512  # a real module of this width takes a millisecond and some megabytes
 
 
 class ParamEstimateParameters(Options, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -73,7 +72,7 @@ class ParamEstimate(Probe[Blueprint | Catalogue]):
         for name, (build, estimate) in _recipes(subject).items():
             counts: dict[int, int] = {}
             for dim in self.parameters.dims:
-                module = _built(build, dim)
+                module = built_to_count(build, dim)
                 if module is None:
                     continue
                 yield from _uncountable(module, name)
@@ -95,16 +94,6 @@ def _recipes(subject: Blueprint | Catalogue) -> Mapping[str, Recipe]:
     if subject.estimate is None:
         raise SubjectError(f"blueprint {subject.name!r} promises param-estimate without one")
     return {subject.name: (subject.build, subject.estimate)}
-
-
-def _built(build: Callable[[int], nn.Module], dim: int) -> nn.Module | None:
-    """Build on the meta device, for real where that fails, not at all where that is too large."""
-    try:
-        with torch.device("meta"):
-            return build(dim)
-    # Whatever a constructor needs values for (`.item()`, `.tolist()`) fails on meta in its own way.
-    except FAILURES:
-        return build(dim) if dim <= WIDEST_REAL else None
 
 
 def _uncountable(module: nn.Module, name: str) -> Iterator[Reading]:

@@ -9,7 +9,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from audits import CLEAN, GOOD, write
+from audits import CLEAN, GOOD, run, write
 
 PROBE = """
 import json, os, socket, sys
@@ -94,3 +94,30 @@ def test_what_is_audited_is_never_imported(tmp_path: Path) -> None:
     status, _, _ = loaded(tmp_path, "check")
     assert status == 1
     assert not (tmp_path / "ran").exists()
+
+
+WHOLE_TREE = {"esper_audit.index", "esper_audit.fact_store", "esper_audit.impact"}
+
+
+@pytest.mark.parametrize("style", ["text", "json", "sarif", "github"])
+def test_the_index_is_imported_only_when_somebody_asks(tmp_path: Path, style: str) -> None:
+    write(tmp_path, {"a.py": GOOD})
+    _, _, own = loaded(tmp_path, "check", "--format", style)
+    assert not WHOLE_TREE & own
+    assert not {m for m in own if m.startswith("esper_audit.tree_rules.")}
+    _, foreign, own = loaded(tmp_path, "check", "--impact", "--format", style)
+    assert own >= WHOLE_TREE
+    assert foreign & NEVER == set()
+
+
+def test_findings_are_compared_only_where_one_has_no_ticket(tmp_path: Path) -> None:
+    write(tmp_path, {"a.py": GOOD})
+    assert run(tmp_path, "run").status == 1
+    status, foreign, own = loaded(tmp_path, "check", "--no-cache")
+    assert (status, "esper_audit.matching" in own) == (0, False)
+    assert "jinja2" not in foreign
+    (tmp_path / "a.py").rename(tmp_path / "b.py")
+    status, foreign, own = loaded(tmp_path, "check", "--no-cache")
+    assert (status, "esper_audit.matching" in own) == (0, True)
+    assert foreign & NEVER == set()
+    assert "esper_audit.ticket" not in own

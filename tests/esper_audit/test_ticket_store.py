@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from pathlib import Path
 
 import msgspec
@@ -11,6 +13,8 @@ from findings import a_finding
 from esper_audit.errors import TicketError
 from esper_audit.ticket import Ticket
 from esper_audit.ticket_of_finding import from_finding
+from esper_audit.ticket_parts import Review, Verdict
+from esper_audit.ticket_states import Status
 from esper_audit.ticket_store import TicketStore, read_ticket
 
 DAY = "2026-05-04"
@@ -129,3 +133,105 @@ def test_what_a_person_wrote_stays_byte_for_byte(tmp_path: Path) -> None:
     assert [line for line in kept if line not in now] == []
     assert read_ticket(str(file)) == moved
     assert "severity:   'P3'   # for now" in now
+
+
+def test_what_a_person_wrote_since_the_run_began_stays(tmp_path: Path) -> None:
+    store, ticket, file = stored(tmp_path)
+    file.write_text(file.read_text().replace("created:", "assignee: jo  # since today\ncreated:"))
+    closed = ticket.moved(Status.FIXED, date=DAY, by="esper-audit", why="gone")
+    assert store.save(closed, ticket)
+    assert read_ticket(str(file)) == msgspec.structs.replace(closed, assignee="jo")
+    assert "assignee: jo  # since today\n" in file.read_text()
+
+
+def test_a_key_that_both_changed_is_refused_and_the_file_stays(tmp_path: Path) -> None:
+    store, ticket, file = stored(tmp_path)
+    text = file.read_text().replace("status: open", "status: investigating")
+    file.write_text(text)
+    closed = ticket.moved(Status.FIXED, date=DAY, by="esper-audit", why="gone")
+    with pytest.raises(TicketError, match=r"yaml:1: status: somebody changed it meanwhile"):
+        store.save(closed, ticket)
+    assert file.read_text() == text
+
+
+def test_defaults_that_a_person_wrote_out_stay(tmp_path: Path) -> None:
+    store, _, file = stored(tmp_path)
+    file.write_text(
+        file.read_text()
+        + "batch: ''\nreviews:\n- reviewer: jo\n  verdict: endorse\n  date: ''  # unknown\n"
+    )
+    ticket = read_ticket(str(file))
+    second = Review(reviewer="mo", verdict=Verdict.OBJECT)
+    assert store.save(msgspec.structs.replace(ticket, reviews=[*ticket.reviews, second]), ticket)
+    assert file.read_text().endswith(
+        "batch: ''\nreviews:\n- reviewer: jo\n  verdict: endorse\n  date: ''  # unknown\n"
+        "- reviewer: mo\n  verdict: object\n"
+    )
+
+
+def test_a_second_ticket_of_a_name_is_refused(tmp_path: Path) -> None:
+    store, ticket, file = stored(tmp_path)
+    before = file.read_bytes()
+    with pytest.raises(TicketError, match="there is a ticket of that name already"):
+        store.save(msgspec.structs.replace(ticket, title="another"), None)
+    assert file.read_bytes() == before
+
+
+def test_all_wrong_files_are_named_at_once(tmp_path: Path) -> None:
+    store, _, file = stored(tmp_path)
+    (tmp_path / "A.yaml").write_text("")
+    (tmp_path / "B.yaml").write_bytes(b"id: B\ntitle: \xff\n")
+    (tmp_path / "C.yaml").mkdir()
+    (tmp_path / "D.yaml").symlink_to("nowhere")
+    (tmp_path / "notes.txt").write_text("no ticket")
+    with pytest.raises(TicketError) as caught:
+        store.load()
+    assert [line.removeprefix(f"{tmp_path}/") for line in str(caught.value).split("\n")] == [
+        "A.yaml:1: a ticket is a mapping of keys to values",
+        "B.yaml:2: not UTF-8: invalid start byte",
+        "C.yaml:1: cannot be read: Is a directory",
+        "D.yaml:1: cannot be read: No such file or directory",
+    ]
+    assert file.exists()
+
+
+def test_what_a_killed_write_left_is_no_ticket_and_is_swept_away(tmp_path: Path) -> None:
+    store, ticket, _ = stored(tmp_path)
+    left, kept = tmp_path / ".EA-01234567.yaml.ab_12xyz", tmp_path / ".hidden.yaml"
+    left.write_text("id: hal")
+    kept.write_text("a person's")
+    assert store.load() == {ticket.id: ticket}
+    with store.exclusive():
+        assert not left.exists()
+    assert kept.exists()
+
+
+def test_a_known_content_is_not_parsed_again_and_a_changed_one_is(
+    tmp_path: Path, cache_directory: Path
+) -> None:
+    store, ticket, file = stored(tmp_path / "tickets")
+    assert store.load() == store.load() == {ticket.id: ticket}
+    (index,) = cache_directory.glob("*.tickets")
+    loaded = python(LOADED, str(tmp_path / "tickets"))
+    assert loaded == "EA-01234567 False\n", "an indexed load imports no YAML parser"
+    file.write_text(file.read_text().replace("title: has", "title: Has"))
+    assert python(LOADED, str(tmp_path / "tickets")) == "EA-01234567 True\n"
+    assert store.load()[ticket.id].title.startswith("Has")
+    index.write_bytes(b"\x00 no index")
+    assert store.load()[ticket.id].title.startswith("Has")
+    file.unlink()
+    assert store.load() == {}
+
+
+LOADED = """
+import sys
+from esper_audit.ticket_store import TicketStore
+print(*TicketStore(sys.argv[1]).load(), "yaml" in sys.modules)
+"""
+
+
+def python(code: str, *arguments: str) -> str:
+    done = subprocess.run(
+        [sys.executable, "-c", code, *arguments], capture_output=True, text=True, check=True
+    )
+    return done.stdout

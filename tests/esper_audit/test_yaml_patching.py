@@ -27,6 +27,8 @@ summary: |  # keep it short
   one{"   "}
 
   two
+
+# what it is about
 tags: [a, "b",   # why b
   c]
 history:

@@ -1,0 +1,70 @@
+"""The guide to writing a claim keeps its word, and so does the schema: every kind is there and can be read."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import jsonschema
+import msgspec
+import pytest
+import yaml
+
+from esper_audit.claim import Claim
+from esper_audit.claim_kinds import AnyClaim, discover_kinds
+from esper_audit.ticket_schema import ticket_schema
+from esper_audit.verification import Standing
+
+GUIDE = (Path(__file__).parents[2] / "docs" / "writing-a-claim.md").read_text(encoding="utf-8")
+KINDS = {
+    *("callers", "commit", "documented", "finding", "formula", "probe", "quote", "readers"),
+    *("references", "test", "value"),
+}
+
+
+def examples() -> list[Claim]:
+    blocks = [yaml.safe_load(block) for block in re.findall(r"```yaml\n(.*?)```", GUIDE, re.DOTALL)]
+    claims = [block["claims"] if isinstance(block, dict) else block for block in blocks]
+    return [msgspec.convert(claim, AnyClaim) for listed in claims for claim in listed]
+
+
+def ticket(claim: object) -> dict[str, object]:
+    return {
+        "id": "T-1",
+        "title": "It is so",
+        "status": "open",
+        "severity": "P3",
+        "created": "2026-01-01",
+        "categories": ["correctness"],
+        "locations": [],
+        "summary": "It is so.",
+        "claims": [claim],
+    }
+
+
+def test_every_kind_is_a_file_on_the_shelf_that_is_named_for_it() -> None:
+    kinds = discover_kinds()
+    assert set(kinds) == KINDS
+    assert {name: kind.__struct_config__.tag for name, kind in kinds.items()} == {
+        name: name for name in KINDS
+    }
+
+
+def test_the_guide_shows_every_kind_and_every_standing() -> None:
+    assert {claim.kind for claim in examples()} == KINDS
+    assert [s for s in Standing if f"| {s} |" not in GUIDE] == []
+
+
+@pytest.mark.parametrize("claim", examples(), ids=lambda claim: claim.kind)
+def test_the_schema_knows_what_the_guide_shows(claim: Claim) -> None:
+    written = msgspec.to_builtins(claim)
+    jsonschema.validate(ticket(written), ticket_schema())
+    for broken in ({**written, "kind": "rumour"}, {**written, "extra": 1}):
+        with pytest.raises(jsonschema.ValidationError):
+            jsonschema.validate(ticket(broken), ticket_schema())
+
+
+@pytest.mark.parametrize("claim", examples(), ids=lambda claim: claim.kind)
+def test_a_claim_is_written_as_it_was_read(claim: Claim) -> None:
+    again = msgspec.convert(msgspec.to_builtins(claim), AnyClaim)
+    assert again == claim
