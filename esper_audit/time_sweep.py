@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 import torch
 
+from esper_audit.measurement import Reading
 from esper_audit.precision import Precision
 from esper_audit.subject import Draw
 from esper_audit.verdict import Plain
@@ -43,6 +45,13 @@ class Seen:
     live: set[str] = field(default_factory=set)
     inputs_matter: bool = False
     prefixes: int = 0
+
+    def readings(self) -> Iterator[Reading]:
+        """Yield what the controls read."""
+        dead = self.trainable - self.live
+        yield Reading("input-alive", float(self.inputs_matter))
+        yield Reading("parameters-dead", float(len(dead)), {"first": min(dead, default="none")})
+        yield Reading("prefixes", float(self.prefixes))
 
 
 def positions(length: int) -> list[int]:

@@ -97,10 +97,7 @@ class Causality(Probe[Module]):
                 seen.trainable |= {n for n, p in module.named_parameters() if p.requires_grad}
                 for length in lengths:
                     yield from self._look(sight, Glance(draw, mode, length, precision), seen)
-        dead = seen.trainable - seen.live
-        yield Reading("input-alive", float(seen.inputs_matter))
-        yield Reading("parameters-dead", float(len(dead)), {"first": min(dead, default="none")})
-        yield Reading("prefixes", float(seen.prefixes))
+        yield from seen.readings()
 
     def _look(self, sight: Sight, glance: Glance, seen: Seen) -> Iterator[Reading]:
         """Let every detector look at one sequence."""
