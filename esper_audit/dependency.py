@@ -14,7 +14,8 @@ import torch
 from torch import Tensor, nn
 
 from esper_audit.rule import FAILURES
-from esper_audit.subject import Module
+from esper_audit.steady import begin_streams
+from esper_audit.subject import Draw, Module
 
 STREAM = 7
 
@@ -30,9 +31,13 @@ class Sight:
 
     def __call__(self, sequence: Tensor, stream: int = STREAM) -> Tensor:
         """Return the output (batch, time, ...)."""
-        torch.manual_seed(stream)
+        begin_streams(stream)
         output = self.subject.call(self.module, sequence.movedim(1, self.axis))
         return output.movedim(self.axis, 1)
+
+    def sequence(self, draw: Draw) -> Tensor:
+        """Return the inputs of a draw (batch, time, ...)."""
+        return self.subject.inputs(draw).movedim(self.axis, 1)
 
     @contextmanager
     def leaf(self, sequence: Tensor) -> Iterator[tuple[Tensor, list[Tensor]]]:

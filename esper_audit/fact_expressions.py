@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple
 
 from esper_audit.ast_walk import children
-from esper_audit.facts import Arguments, Mention, Use
+from esper_audit.facts import Arguments, Bound, Mention, Use
 from esper_audit.ledger import Ledger, Position
 from esper_audit.names import dotted, parameters
 from esper_audit.narrowing import after, when_false, when_true
@@ -27,6 +27,7 @@ SERIALISERS = frozenset(
     {"asdict", "astuple", "fields", "vars", "replace", "dump", "dumps", "encode", "to_builtins"}
     | {"save", "model_dump", "structure", "unstructure", "convert"}
 )
+REGISTERS = (".register_buffer", ".register_parameter", ".register_module", ".add_module")
 LONGEST_LITERAL = 40
 USE_OF_CONTEXT: dict[type[ast.expr_context], Use] = {
     ast.Load: Use.READ,
@@ -119,6 +120,8 @@ def _special(ledger: Ledger, node: ast.Call, at: At) -> None:
             written = f"{path(node.args[0], at.meanings)}.{word.value}"
             place = Position(word.lineno, word.col_offset + 1)
             ledger.mention(Mention(written, BY_STRING[name], at.scope, *place, None, True))
+    if name.endswith(REGISTERS) and len(node.args) > 1:
+        _registered(ledger, node, at)
     if name.rpartition(".")[2] == "partial" and node.args:
         late = ast.Call(func=node.args[0], args=node.args[1:], keywords=node.keywords)
         arguments = _arguments(late, at, discarded=False)
@@ -137,6 +140,15 @@ def _special(ledger: Ledger, node: ast.Call, at: At) -> None:
         elif isinstance(first, ast.Attribute):
             written = path(first, at.meanings)
             ledger.mention(Mention(written, Use.CALL, at.scope, *_end_name(first), partial))
+
+
+def _registered(ledger: Ledger, node: ast.Call, at: At) -> None:
+    """Note the attribute that `self.register_buffer("name", value)` and its kin give an object."""
+    word = node.args[0]
+    if isinstance(word, ast.Constant) and isinstance(word.value, str):
+        for written in paths(node.args[1], at.meanings):
+            bound = Bound(written, at.scope, word.lineno, word.col_offset + 1)
+            ledger.set_attribute(at.scope, dotted(node.func).partition(".")[0], word.value, bound)
 
 
 def _arguments(node: ast.Call, at: At, *, discarded: bool) -> Arguments:

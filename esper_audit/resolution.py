@@ -176,6 +176,11 @@ class Resolver:
         if first == "$":
             values = self._self(unit, scope)
             return values if head == "$self" else frozenset(map(_class_of, values))
+        if head.startswith("super:"):
+            classes = self.values(unit, scope, head[len("super:") : -1])
+            return (
+                frozenset(Value("super", c.name) for c in classes if c.kind == "class") or ANYTHING
+            )
         if head == UNKNOWN:
             return ANYTHING
         return self._name(unit, scope, head)

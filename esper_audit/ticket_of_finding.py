@@ -78,9 +78,28 @@ def _probed(finding: Finding, evidence: ProbeEvidence) -> Evidence:
 
 
 def _impact(finding: Finding) -> TicketImpact | None:
-    if finding.impact is None:
+    impact = finding.impact
+    if impact is None:
         return None
-    return msgspec.convert(msgspec.to_builtins(finding.impact), TicketImpact)
+    counts = {
+        "calls": impact.calls,
+        "passing": impact.passing,
+        "omitting": impact.omitting,
+        "forwarding": impact.forwarding,
+        "by-name": impact.by_name,
+        "test-calls": impact.test_calls,
+        "tests-through": impact.tests_through,
+    }
+    return TicketImpact(
+        reality=impact.reality,
+        words=impact.words,
+        counts={what: number for what, number in counts.items() if number} or None,
+        hits=impact.hits,
+        packages=impact.packages or None,
+        tests=impact.tests,
+        exported=impact.exported,
+        lowered_from=impact.lowered_from,
+    )
 
 
 def _fixes(ticket: Ticket, finding: Finding) -> list[FixOption]:

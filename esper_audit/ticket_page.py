@@ -106,10 +106,9 @@ def _metadata(ticket: Ticket) -> list[Row]:
 
 def _location(ticket: Ticket) -> list[Row]:
     words = words_in_place(ticket)
-    first = ticket.locations[0] if ticket.locations else None
-    note = f" ({first.note})" if first and first.note else ""
+    first = _in_rows(ticket)
     rows = {
-        "File(s)": words.get("files") or code(first.path if first else "") + note,
+        "File(s)": words.get("files") or code(first.path if first else ""),
         "Line(s)": words.get("lines") or code(first.lines if first else ""),
         "Function/Class": words.get("symbols") or code(first.symbol if first else ""),
     }
@@ -121,7 +120,13 @@ def _other_locations(ticket: Ticket) -> list[str]:
     words = words_in_place(ticket)
     named = {"files", "lines", "symbols"} & words.keys()
     noted = [place for place in ticket.locations if place.note]
-    return [_place(place) for place in (noted if named else ticket.locations[1:])]
+    others = ticket.locations[1:] if _in_rows(ticket) else ticket.locations
+    return [_place(place) for place in (noted if named else others)]
+
+
+def _in_rows(ticket: Ticket) -> TicketLocation | None:
+    """Return the location that the rows show: the first, unless it has a note, for which they have no room."""
+    return next((place for place in ticket.locations[:1] if not place.note), None)
 
 
 def _place(place: TicketLocation) -> str:

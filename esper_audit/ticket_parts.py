@@ -106,20 +106,18 @@ class Evidence(Record, frozen=True, kw_only=True):
 
 
 class TicketImpact(Record, frozen=True, kw_only=True):
-    """What the whole tree says: whether somebody hits it today, in words with counts, and where."""
+    """What the whole tree says: whether somebody hits it today, in words with counts, and where.
+
+    `counts` holds what there is of production calls, those passing, omitting and forwarding the
+    argument, uses known by name only, calls in tests, and tests that reach it through other code.
+    """
 
     reality: Reality
     words: Text
-    calls: int = 0
-    passing: int = 0
-    omitting: int = 0
-    forwarding: int = 0
-    by_name: int = 0
-    test_calls: int = 0
+    counts: dict[str, int] | None = None
     hits: list[str] = []
-    packages: dict[str, int] = {}
+    packages: dict[str, int] | None = None
     tests: list[str] = []
-    tests_through: int = 0
     exported: list[str] = []
     lowered_from: Severity | None = None
 

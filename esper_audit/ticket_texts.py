@@ -5,6 +5,8 @@ from __future__ import annotations
 import textwrap
 from collections.abc import Iterator
 
+import msgspec
+
 from esper_audit.claim import Claim
 from esper_audit.markdown import code, fenced, labelled, sentence, table
 from esper_audit.ticket import Ticket
@@ -15,6 +17,7 @@ LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 # Words of a form that the page prints where they stood, instead of what the fields made of them.
 PLACES = frozenset({"files", "lines", "symbols"})
 WHY_HEADING = "why_it_matters"
+NO_QUERY = frozenset({"id", "sentence", "kind", "states_defect", "expect"})
 
 
 def words_in_place(ticket: Ticket) -> dict[str, str]:
@@ -85,10 +88,10 @@ def claims_texts(ticket: Ticket) -> list[str]:
     claims = {claim.id: claim for claim in ticket.claims}
     asked = [(claims[a.claim], a) for a in ticket.answers if a.claim in claims]
     rows = [
-        [code(claim.id), claim.sentence, _kind(claim), f"**{a.answer}**", _told(a)]
+        [code(claim.id), claim.sentence, _asks(claim), f"**{a.answer}**", _told(a)]
         for claim, a in asked
     ]
-    texts = [table(["Claim", "Sentence", "Kind", "Answer", "Evidence"], rows)] if rows else []
+    texts = [table(["Claim", "Sentence", "Asks", "Answer", "Evidence"], rows)] if rows else []
     for claim, answered in asked:
         if answered.table:
             cells = [[str(value) for value in row] for row in answered.table.rows]
@@ -96,9 +99,17 @@ def claims_texts(ticket: Ticket) -> list[str]:
     return texts
 
 
-def _kind(claim: Claim) -> str:
-    expected = f", expected to be {claim.expect}" if claim.expect else ""
-    return code(claim.kind) + (", states the defect" if claim.states_defect else expected)
+def _asks(claim: Claim) -> str:
+    """Return a claim's kind with its query, and what is expected of the answer."""
+    query = msgspec.to_builtins(claim)
+    shown = [code(claim.kind)]
+    shown += [f"{key} {code(_plain(query[key]))}" for key in query if key not in NO_QUERY]
+    expected = [f"expected to be {claim.expect}"] if claim.expect else []
+    return ", ".join([*shown, *(["states the defect"] if claim.states_defect else expected)])
+
+
+def _plain(value: object) -> str:
+    return value if isinstance(value, str) else msgspec.json.encode(value).decode()
 
 
 def _told(answered: Answered) -> str:
@@ -132,7 +143,7 @@ def _impact(ticket: Ticket) -> list[str]:
     if impact is None:
         return []
     said = {
-        "Used in": [f"{code(name)} ({number})" for name, number in impact.packages.items()],
+        "Used in": [f"{code(name)} ({number})" for name, number in (impact.packages or {}).items()],
         "Hit at": [code(place) for place in impact.hits],
         "Tests that name it": [code(test) for test in impact.tests],
         "Offered by": [code(module) for module in impact.exported],

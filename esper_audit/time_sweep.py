@@ -6,6 +6,8 @@ from dataclasses import dataclass, field
 
 import torch
 
+from esper_audit.precision import Precision
+from esper_audit.subject import Draw
 from esper_audit.verdict import Plain
 
 
@@ -16,11 +18,21 @@ class Glance:
     draw: int
     mode: str
     length: int
+    precision: Precision
+
+    def drawn(self, dim: int, seed: int) -> Draw:
+        """Return what is drawn for it, as finely as the module computes."""
+        return Draw(dim, length=self.length, seed=seed, dtype=self.precision.dtype)
 
     @property
     def witness(self) -> dict[str, Plain]:
         """The setting, for a record."""
-        return {"draw": self.draw, "mode": self.mode, "length": self.length}
+        return {
+            "draw": self.draw,
+            "mode": self.mode,
+            "length": self.length,
+            "dtype": self.precision.name,
+        }
 
 
 @dataclass

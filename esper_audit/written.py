@@ -1,7 +1,8 @@
 """How an expression is written, as a short text that can be kept and followed later: `self.blocks[].attn()`.
 
-A path is a head and steps. Heads: a name; `<T>` a value of the annotated type T; `[p]` a container
-of what the path p leads to; `@a.b` an import; `!C.m` a definition of the same file; `?` anything.
+A path is a head and steps. Heads: a name; `super:C;` what `super(C, self)` is; `<T>` a value of the
+annotated type T; `[p]` a container of what the path p leads to; `@a.b` an import; `!C.m` a
+definition of the same file; `?` anything.
 Steps: `.name`, `()` a call, `[]` an element, `[0]` the element at a constant position, `[*]` what a loop over it gives.
 """
 
@@ -16,6 +17,7 @@ UNKNOWN = "?"
 LONGEST_PATH = 12
 Meanings = Mapping[str, str]
 NO_MEANINGS: Meanings = {}
+HEAD = re.compile(r"super:[\w.]*;|[\w?$]*")
 STEP = re.compile(r"\.\w+|\(\)|\[[\d*]*\]")
 LITERALS = {ast.JoinedStr: "<str>", ast.Dict: "<dict>", ast.Tuple: "<tuple>", ast.Compare: "<bool>"}
 REMAKES = frozenset(
@@ -23,6 +25,7 @@ REMAKES = frozenset(
     | {"ModuleDict"}
 )
 ONE_OF = frozenset({"next", "min", "max"})
+SUPER = "super"
 
 
 def path(node: ast.expr, meanings: Meanings = NO_MEANINGS) -> str:
@@ -87,7 +90,11 @@ def split(text: str) -> tuple[str, tuple[str, ...]]:
     """Return the head of a path and its steps (`.name`, `()`, `[]`)."""
     if text[:1] in ("@", "!"):
         return text, ()
-    end = closing(text) + 1 if text[:1] in ("<", "[") else len(re.match(r"[\w?$]*", text)[0])  # type: ignore[index]  # it matches the empty text
+    if text[:1] in ("<", "["):
+        end = closing(text) + 1
+    else:
+        head = HEAD.match(text)
+        end = head.end() if head is not None else 0
     return text[:end], tuple(match[0] for match in STEP.finditer(text, end))
 
 
@@ -162,6 +169,8 @@ def _is_head(call: ast.Call) -> bool:
     name = _called(call)
     if name in REMAKES or name in ONE_OF:
         return len(call.args) == 1
+    if name == SUPER:
+        return len(call.args) == 2
     if name == "Sequential":
         return len(call.args) == 1 and isinstance(call.args[0], ast.Starred)
     return name == "cast" and len(call.args) == 2
@@ -193,6 +202,8 @@ def _head(node: ast.expr, meanings: Meanings) -> str:
 
 def _call_head(call: ast.Call, meanings: Meanings) -> str:
     name = _called(call)
+    if name == SUPER:
+        return f"super:{_dotted(call.args[0])};"
     if name == "cast":
         return instance(annotation_text(call.args[0]))
     inner = element(path(call.args[0], meanings))

@@ -6,7 +6,6 @@ from collections.abc import Iterator, Mapping
 from typing import ClassVar
 
 import torch
-from torch import Tensor
 
 from esper_audit.dependency import (
     Sight,
@@ -18,6 +17,7 @@ from esper_audit.dependency import (
 )
 from esper_audit.finding import Category, Severity
 from esper_audit.measurement import Limit, Limits, Reading, control, none_of
+from esper_audit.precision import ROUNDINGS, precision_of
 from esper_audit.probe import Probe
 from esper_audit.redraw import redraw
 from esper_audit.rule import Options
@@ -29,7 +29,6 @@ DRAWS = (0, 1, 2)  # birth, and two in which nothing hides behind a zero
 # How far later inputs are altered, and whether gradients are recorded meanwhile: what saturates at
 # one scale shows at the other, and a module may take another path for inference.
 PATHS = ((1, False), (30, False), (30, True))
-PREFIX_NOISE = 1e-11  # of float64: a product of another shape is summed in another order
 OTHER = 100  # the random seed of what takes the place of the later inputs
 
 
@@ -46,9 +45,9 @@ class Causality(Probe[Module]):
     """The output at t does not depend on inputs after t.
 
     What: at birth and with parameters drawn anew, in eval and in train mode, at several lengths and
-    positions, three detectors in float64: the gradient of the outputs up to t at later inputs is
-    exactly zero; other later inputs change nothing, bit for bit; leaving them out changes nothing
-    either. And the same call twice gives the same answer.
+    positions, three detectors, in float64 if the module takes it: the gradient of the outputs up to t
+    at later inputs is exactly zero; other later inputs change nothing, bit for bit; leaving them out
+    changes nothing but the rounding. And the same call twice gives the same answer.
 
     Why: a block that sees the future inside a causal host trains to copy the next token. The loss
     looks excellent, and generation does not work.
@@ -69,7 +68,7 @@ class Causality(Probe[Module]):
         "remembers": none_of("the same call twice gives two answers: it remembers the first"),
         "altered": none_of("outputs up to a position change with inputs after it"),
         "prefix": Limit(
-            "at most", PREFIX_NOISE, "outputs up to a position change with the length of the rest"
+            "at most", ROUNDINGS, "outputs up to a position change with the length of the rest"
         ),
         "gradient": none_of("outputs up to a position have a gradient at inputs after it"),
         "input-alive": control("no output depends on any input, so nothing was seen"),
@@ -86,15 +85,18 @@ class Causality(Probe[Module]):
         """Sweep draws, modes and lengths; the controls are of the whole sweep."""
         seen = Seen()
         beyond = (self.parameters.block + 1,) if self.parameters.block else ()
-        for draw in DRAWS:
-            for mode in self.parameters.modes:
-                module = subject.at(state, seed=draw).double()
+        lengths = (*self.parameters.lengths, *beyond)
+        first = Draw(subject.dims[0], length=lengths[0])
+        for mode in self.parameters.modes:
+            precision = precision_of(subject, state, first, training=mode == "train")
+            for draw in DRAWS:
+                module = subject.at(state, seed=draw).to(precision.dtype)
                 redraw(module, draw)
                 module.train(mode == "train")
                 sight = Sight(subject, module, self.parameters.axis)
                 seen.trainable |= {n for n, p in module.named_parameters() if p.requires_grad}
-                for length in (*self.parameters.lengths, *beyond):
-                    yield from self._look(sight, Glance(draw, mode, length), seen)
+                for length in lengths:
+                    yield from self._look(sight, Glance(draw, mode, length, precision), seen)
         dead = seen.trainable - seen.live
         yield Reading("input-alive", float(seen.inputs_matter))
         yield Reading("parameters-dead", float(len(dead)), {"first": min(dead, default="none")})
@@ -102,7 +104,8 @@ class Causality(Probe[Module]):
 
     def _look(self, sight: Sight, glance: Glance, seen: Seen) -> Iterator[Reading]:
         """Let every detector look at one sequence."""
-        sequence, other = (self._sequence(sight, glance, seed) for seed in (glance.draw, OTHER))
+        draws = (glance.drawn(sight.subject.dims[0], seed) for seed in (glance.draw, OTHER))
+        sequence, other = map(sight.sequence, draws)
         with torch.no_grad():
             first, elsewhere, again = sight(sequence), sight(other), sight(sequence)
             is_random = not torch.equal(again, sight(sequence, stream=OTHER))
@@ -114,27 +117,25 @@ class Causality(Probe[Module]):
             yield Reading("gradient", later, {**glance.witness, "position": at})
         for scale, recording in PATHS if sequence.is_floating_point() else ((1, False), (1, True)):
             with torch.set_grad_enabled(recording):
-                whole = sight(sequence)
+                whole = sight(sequence) if recording else first
                 for at in boundaries:
                     gap = altered_difference(sight, sequence, other * scale, at, whole)
                     where = {"position": at, "scale": scale, "gradients": recording}
                     yield Reading("altered", gap, {**glance.witness, **where})
-        for at in () if is_random else boundaries:
+        for at in () if is_random or not glance.precision.tells else boundaries:
             with torch.no_grad():
                 change = prefix_difference(sight, sequence, at, first)
             if change is not None:
                 seen.prefixes += 1
-                yield Reading("prefix", change, {**glance.witness, "position": at})
-
-    def _sequence(self, sight: Sight, glance: Glance, seed: int) -> Tensor:
-        drawn = Draw(sight.subject.dims[0], length=glance.length, seed=seed, dtype=torch.float64)
-        return sight.subject.inputs(drawn).movedim(self.parameters.axis, 1)
+                roundings = change / glance.precision.unit
+                yield Reading("prefix", roundings, {**glance.witness, "position": at})
 
     def reproducer(self, subject: Module, state: str, witness: Mapping[str, Plain]) -> str:
         """Return Python that alters, or cuts off, the later inputs of the witness's sequence."""
         if "position" not in witness:
             return super().reproducer(subject, state, witness)
         draw, length, at = witness["draw"], witness["length"], witness["position"]
+        dtype, scale = f"torch.{witness['dtype']}", witness.get("scale", 1)
         axis = self.parameters.axis
         return (
             "import torch\n"
@@ -144,13 +145,14 @@ class Causality(Probe[Module]):
             "from esper_audit.subject import Draw\n"
             "from esper_audit.subject_file import subject_of\n\n"
             f"subject = subject_of({subject.source!r}, {subject.name!r})\n"
-            f"module = subject.at({state!r}, seed={draw}).double()\n"
+            f"module = subject.at({state!r}, seed={draw}).to({dtype})\n"
             f"redraw(module, {draw})\n"
             f"sight = Sight(subject, module.train({witness['mode'] == 'train'}), {axis})\n"
-            f"x, other = (subject.inputs(Draw({subject.dims[0]}, length={length}, seed=seed, "
-            f"dtype=torch.float64)).movedim({axis}, 1) for seed in ({draw}, {OTHER}))\n"
-            "whole = sight(x)\n"
-            f"print('altered', altered_difference(sight, x, other, {at}, whole))\n"
-            f"print('prefix', prefix_difference(sight, x, {at}, whole))\n"
+            f"x, other = (sight.sequence(Draw({subject.dims[0]}, length={length}, seed=seed, "
+            f"dtype={dtype})) for seed in ({draw}, {OTHER}))\n"
+            f"with torch.set_grad_enabled({witness.get('gradients', False)}):\n"
+            "    whole = sight(x)\n"
+            f"    altered = altered_difference(sight, x, other * {scale}, {at}, whole)\n"
+            f"    print('altered', altered, 'prefix', prefix_difference(sight, x, {at}, whole))\n"
             f"print('gradient', *later_gradients(sight, x, [{at}]))\n"
         )

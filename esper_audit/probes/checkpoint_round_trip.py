@@ -17,6 +17,7 @@ from esper_audit.finding import Category, Severity
 from esper_audit.measurement import Limits, Reading, none_of
 from esper_audit.probe import Probe
 from esper_audit.rule import FAILURES, Options
+from esper_audit.steady import begin_streams
 from esper_audit.subject import Checkpointed, Draw
 
 STEPS_BEFORE = 2
@@ -106,7 +107,7 @@ class CheckpointRoundTrip(Probe[Checkpointed]):
 
 def _loaded(subject: Checkpointed, state: object) -> tuple[Any, str]:
     """Return a fresh object that was given a checkpoint, and what it refused it with."""
-    torch.manual_seed(OTHER_SEED)
+    begin_streams(OTHER_SEED)
     fresh = (subject.fresh or subject.build)(subject.dims[0])
     try:
         subject.load(fresh, state)
@@ -139,7 +140,7 @@ def _output(subject: Checkpointed, module: Any) -> Tensor:
 
 def _live(subject: Checkpointed, module: Any, step: int) -> dict[str, Tensor]:
     """Take a training step and what lies between two of them; return the gradients by name."""
-    torch.manual_seed(step)
+    begin_streams(step)
     output = subject.call(module.train(), subject.inputs(Draw(subject.dims[0], seed=step)))
     module.zero_grad(set_to_none=True)
     if output.requires_grad:

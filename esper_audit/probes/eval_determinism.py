@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import ClassVar
 
 import torch
@@ -10,17 +11,17 @@ from torch import Tensor, nn
 
 from esper_audit.dependency import difference, largest
 from esper_audit.finding import Category, Severity
-from esper_audit.measurement import Limit, Limits, Reading, none_of
+from esper_audit.measurement import Limit, Limits, Reading, control, none_of
+from esper_audit.precision import ROUNDINGS, Precision, precision_of
 from esper_audit.probe import Probe
 from esper_audit.redraw import redraw
 from esper_audit.rule import Options
+from esper_audit.steady import begin_streams
 from esper_audit.subject import Draw, Module
 from esper_audit.verdict import Plain
 
 BATCH = 3
 DRAWS = (0, 1, 2)  # birth, and two in which nothing hides behind a zero
-# Of float64: a product of another shape is summed in another order.
-ROUNDING = 1e-11
 
 
 class EvalDeterminismParameters(Options, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -55,48 +56,60 @@ class EvalDeterminism(Probe[Module]):
         "remembers": none_of("the output depends on the call before"),
         "state": none_of("an evaluation changed the module's state"),
         "stream": none_of("an evaluation drew from the random stream"),
-        "rows": Limit("at most", ROUNDING, "a row of a batch is not what it is alone"),
+        "rows": Limit("at most", ROUNDINGS, "a row of a batch is not what it is alone"),
+        "rows-told": control(
+            "it rounds so coarsely that a row could not be told from its rounding"
+        ),
     }
 
     def measure(self, subject: Module, state: str) -> Iterator[Reading]:
         """Evaluate the same input in every company."""
-        for draw in DRAWS:
-            module: nn.Module = subject.at(state).double().eval()
-            redraw(module, draw)
-            yield from self._look(subject, module, {"draw": draw})
+        draw = Draw(subject.dims[0], batch=BATCH)
+        precision = precision_of(subject, state, draw, training=False)
+        for weights in DRAWS:
+            module: nn.Module = subject.at(state).to(precision.dtype).eval()
+            redraw(module, weights)
+            yield from self._look(subject, module, precision, {"draw": weights})
+        if self.parameters.rows_are_independent:
+            yield Reading("rows-told", float(precision.tells))
 
     def _look(
-        self, subject: Module, module: nn.Module, witness: dict[str, Plain]
+        self, subject: Module, module: nn.Module, precision: Precision, witness: dict[str, Plain]
     ) -> Iterator[Reading]:
-        inputs, other = (_inputs(subject, seed) for seed in (0, 1))
+        draw = Draw(subject.dims[0], batch=BATCH, dtype=precision.dtype)
+        inputs, other = (subject.inputs(replace(draw, seed=seed)) for seed in (0, 1))
         before = _state(module)
         with torch.no_grad():
-            torch.manual_seed(0)
+            begin_streams(0)
             stream = torch.get_rng_state()
             first = subject.call(module, inputs)
             moved = not torch.equal(stream, torch.get_rng_state())
             yield Reading("stream", float(moved), witness)
-            torch.manual_seed(0)
+            begin_streams(0)
             subject.call(module, other)
-            torch.manual_seed(0)
+            begin_streams(0)
             again = subject.call(module, inputs)
             yield Reading("remembers", difference(first, again), witness)
-            torch.manual_seed(1)
+            begin_streams(1)
             yield Reading("random", difference(again, subject.call(module, inputs)), witness)
-            changed = [n for n, t in _state(module).items() if not torch.equal(t, before[n])]
+            changed = _changed(module, before)
             where = {**witness, "first": changed[0]} if changed else witness
             yield Reading("state", float(len(changed)), where)
-            for row in range(BATCH if self.parameters.rows_are_independent else 0):
+            are_told = self.parameters.rows_are_independent and precision.tells
+            for row in range(BATCH if are_told else 0):
                 alone = subject.call(module, inputs[row : row + 1])
-                size = largest(first) or 1.0
+                size = precision.unit * (largest(first) or 1.0)
                 gap = difference(first[row : row + 1], alone) / size
                 yield Reading("rows", gap, {**witness, "row": row})
-
-
-def _inputs(subject: Module, seed: int) -> Tensor:
-    return subject.inputs(Draw(subject.dims[0], batch=BATCH, seed=seed, dtype=torch.float64))
 
 
 def _state(module: nn.Module) -> dict[str, Tensor]:
     """Return parameters and buffers, those that are not saved included."""
     return {n: t.clone() for n, t in (*module.named_parameters(), *module.named_buffers())}
+
+
+def _changed(module: nn.Module, before: dict[str, Tensor]) -> list[str]:
+    """Return what is another than before: a cache that came to be, and is not saved, is no state."""
+    after, saved = _state(module), module.state_dict()
+    known = [n for n in before if n not in after or not torch.equal(before[n], after[n])]
+    return known + [n for n in after if n in saved and n not in before]

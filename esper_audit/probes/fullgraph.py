@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
-from itertools import product
 from typing import Any, ClassVar
 
 import torch
@@ -14,11 +13,16 @@ from esper_audit.dynamo import Compiled, GraphBreak
 from esper_audit.finding import Category, Severity
 from esper_audit.measurement import Limit, Limits, Reading, control, none_of
 from esper_audit.probe import Probe
+from esper_audit.steady import begin_streams
 from esper_audit.subject import Draw, Module
 from esper_audit.verdict import Plain
 
-# The first one twice: some break, or compile anew, at the second call only.
-BATCHES = (2, 2, 3)
+# (training, gradients, batch): any two of a mode, gradients or none and a batch size meet in one of them.
+# The first comes back at the end, when the others have been there.
+SETTINGS = ((True, True, 2), (True, False, 3), (False, True, 3), (False, False, 2), (True, True, 2))
+# Some break at the second call only. What is kept from the first may compile once more there, not later.
+CALLS = 3
+LIFE = ((0, 0), (0, 1))  # (setting, call) after which the module's life goes on
 # Of single precision: the compiler may join operations that were rounded one by one.
 ROUNDING = 1e-5
 
@@ -26,16 +30,17 @@ ROUNDING = 1e-5
 class Fullgraph(Probe[Module]):
     """A forward compiles into one graph in every state, and stays compiled.
 
-    What: in train and in eval mode, with gradients and without, for two batch sizes and repeated calls,
-    dynamo is told to refuse any graph break; a repeated call must not compile anew, not even after the
-    module's life went on (`advance`), and the compiled output must agree with the eager one.
+    What: in train and in eval mode, with gradients and without, for two batch sizes, each met with each of
+    the others, and for repeated calls, dynamo is told to refuse any graph break; a third call, or one
+    as before all the others, must not compile anew, not even after the module's life went on (`advance`);
+    and the compiled output must agree with the eager one.
 
     Why: a break costs more than the graph gains, and dynamo breaks without a word: at a print, an
     `.item()`, a branch on a value. An attribute that counts calls, or a schedule kept in a float,
     compiles eight times and then silently never again.
 
-    Quiet: a second batch size may compile a second graph. Only the tracing is probed, on a CPU: no
-    kernels are generated.
+    Quiet: what the first call keeps may compile a second graph, and so may a second batch size. Only
+    the tracing is probed, on a CPU: no kernels are generated.
 
     Tickets: deep dive 3
     """
@@ -52,31 +57,33 @@ class Fullgraph(Probe[Module]):
     }
 
     def measure(self, subject: Module, state: str) -> Iterator[Reading]:
-        """Compile and run in every mode."""
-        graphs = 0
-        for training, recording in product((True, False), (True, False)):
+        """Compile once, and run in every setting."""
+        compiled, eager = (subject.at(state) for _ in range(2))
+        function = Compiled(_bound(subject, compiled))
+        calls, passed = (_bound(subject, eager), function), 0
+        for number, setting in enumerate(SETTINGS):
+            training, recording, batch = setting
             witness: dict[str, Plain] = {"training": training, "gradients": recording}
-            compiled, eager = (subject.at(state).train(training) for _ in range(2))
-            function = Compiled(_bound(subject, compiled))
-            for call, batch in enumerate(BATCHES):
+            for module in (compiled, eager):
+                module.train(training)
+            for call in range(CALLS):
                 where = {**witness, "batch": batch, "call": call}
                 inputs, before = subject.inputs(Draw(subject.dims[0], batch=batch)), function.graphs
                 try:
-                    calls = (_bound(subject, eager), function)
                     wanted, output = _answers(calls, inputs, recording=recording)
                 except GraphBreak as reason:
                     yield Reading("break", 1.0, {**where, "reason": f"{reason}"})
                     return
                 yield Reading("break", 0.0)
-                anew = function.graphs - before if batch in BATCHES[:call] else 0
-                yield Reading("recompiles", float(anew), where)
+                is_known = call == CALLS - 1 or setting in SETTINGS[:number]
+                yield Reading("recompiles", float(is_known * (function.graphs - before)), where)
                 gap = difference(wanted, output) / (largest(wanted) or 1.0)
                 yield Reading("differs", gap, where)
                 # What returns its own input leaves nothing to compile, and nothing to break.
-                graphs += function.graphs + (output is inputs)
-                for module in (compiled, eager):
+                passed += output is inputs
+                for module in (compiled, eager) if (number, call) in LIFE else ():
                     subject.advance(module)
-        yield Reading("graphs", float(graphs))
+        yield Reading("graphs", float(function.graphs + passed))
 
 
 def _bound(subject: Module, module: Any) -> Callable[[Tensor], Tensor]:
@@ -90,6 +97,6 @@ def _answers(
     answers = []
     with torch.set_grad_enabled(recording):
         for call in calls:
-            torch.manual_seed(0)
+            begin_streams(0)
             answers.append(call(inputs))
     return answers

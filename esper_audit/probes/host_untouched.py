@@ -14,6 +14,7 @@ from esper_audit.finding import Category, Severity
 from esper_audit.kinds import Grown
 from esper_audit.measurement import Limits, Reading, none_of
 from esper_audit.probe import Probe
+from esper_audit.steady import begin_streams
 from esper_audit.subject import Draw
 from esper_audit.verdict import Plain
 
@@ -74,12 +75,12 @@ class HostUntouched(Probe[Grown]):
 
 
 def _output(subject: Grown, grown: nn.Module, inputs: Tensor) -> Tensor:
-    torch.manual_seed(1)
+    begin_streams(1)
     return subject.call(grown, inputs)
 
 
 def _output_alone(subject: Grown, alone: nn.Module, inputs: Tensor) -> Tensor:
-    torch.manual_seed(1)
+    begin_streams(1)
     return subject.alone(alone, inputs)
 
 

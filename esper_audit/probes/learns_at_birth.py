@@ -12,6 +12,7 @@ from esper_audit.descent import backward, descend, live_count
 from esper_audit.finding import Category, Severity
 from esper_audit.measurement import Limit, Limits, Reading
 from esper_audit.probe import Probe
+from esper_audit.steady import begin_streams
 from esper_audit.subject import BlendFunction, Blueprint, Draw
 from esper_audit.verdict import Plain
 
@@ -85,7 +86,7 @@ def _live(module: nn.Module, output: Tensor) -> int:
 
 def _departure(subject: Blueprint, module: nn.Module, inputs: Tensor) -> float:
     """Return the relative change of the output after descent on the distance to a random target."""
-    torch.manual_seed(1)
+    begin_streams(1)
     with torch.no_grad():
         born = subject.call(module, inputs)
     target = torch.randn(inputs.shape)
@@ -96,7 +97,7 @@ def _departure(subject: Blueprint, module: nn.Module, inputs: Tensor) -> float:
             loss = (output - target).square().mean(dim=0).sum().sqrt()
             backward(loss)
             descend(learning, LEARNING_RATE)
-    torch.manual_seed(1)
+    begin_streams(1)
     with torch.no_grad():
         size = born.norm().clamp_min(torch.finfo(born.dtype).tiny)  # a seed may be born silent
         return float((subject.call(module, inputs) - born).norm() / size)

@@ -10,6 +10,7 @@ import torch
 from esper_audit.finding import Category, Severity
 from esper_audit.measurement import Limits, Reading, none_of
 from esper_audit.probe import Probe
+from esper_audit.steady import begin_streams
 from esper_audit.subject import Draw, Module
 
 
@@ -40,7 +41,7 @@ class Reproducible(Probe[Module]):
         outputs = []
         for _ in range(2):
             module = subject.at(state)
-            torch.manual_seed(1)
+            begin_streams(1)
             with torch.no_grad():
                 outputs.append(subject.call(module, subject.inputs(Draw(subject.dims[0]))))
         yield Reading("differs", float(not torch.equal(*outputs)))

@@ -15,6 +15,7 @@ from esper_audit.finding import Category, Severity
 from esper_audit.measurement import Limit, Limits, Reading, none_of
 from esper_audit.probe import Probe
 from esper_audit.redraw import redraw
+from esper_audit.steady import begin_streams
 from esper_audit.subject import Blend, Draw
 from esper_audit.verdict import Plain
 
@@ -83,7 +84,7 @@ class _Trial:
         return whole.train(self.training)
 
     def features(self, whole: nn.Module, inputs: Tensor, *, channels_last: bool) -> Tensor:
-        torch.manual_seed(1)
+        begin_streams(1)
         features = self.subject.features(whole, inputs)
         if channels_last and features.dim() == 4:
             return features.to(memory_format=torch.channels_last)

@@ -14,6 +14,7 @@ from esper_audit.kinds import Host
 from esper_audit.measurement import Limits, Reading, none_of
 from esper_audit.probe import Probe
 from esper_audit.rule import FAILURES
+from esper_audit.steady import begin_streams
 from esper_audit.subject import Draw
 from esper_audit.verdict import Plain
 
@@ -69,7 +70,7 @@ class SegmentRouting(Probe[Host]):
 
 def _run(subject: Host, host: nn.Module, inputs: Tensor, slots: tuple[str, ...]) -> Tensor:
     """Return the output by way of some slots, from the same place in the random stream."""
-    torch.manual_seed(1)
+    begin_streams(1)
     with torch.no_grad():
         if not slots:
             return subject.call(host, inputs)

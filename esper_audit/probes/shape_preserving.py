@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from esper_audit.dependency import difference
 from esper_audit.finding import Category, Severity
 from esper_audit.measurement import Limit, Limits, Reading, none_of
+from esper_audit.precision import Results
 from esper_audit.probe import Probe
 from esper_audit.rule import FAILURES, Options
 from esper_audit.subject import Draw, Module
@@ -34,12 +35,14 @@ AUTOCAST = ("float32", "bfloat16")
 class ShapePreservingParameters(Options, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """`aliases`: the input itself may come back. `strict`: another rank or width is refused.
 
+    `pictures`: what has four axes is (batch, channels, height, width), and keeps its memory format.
     `autocast`: the dtype is kept also where torch computes in bfloat16 by itself.
     """
 
     dtypes: tuple[str, ...] = tuple(DTYPES)
     aliases: bool = False
     strict: bool = False
+    pictures: bool = True
     autocast: bool = False
 
 
@@ -101,9 +104,10 @@ class ShapePreserving(Probe[Module]):
         self, subject: Module, module: nn.Module, inputs: Tensor, witness: dict[str, Plain]
     ) -> Iterator[Reading]:
         before = inputs.clone()
-        with torch.no_grad():
+        is_picture = inputs.dim() == 4 and self.parameters.pictures
+        with torch.no_grad(), Results() as results:
             output = subject.call(module, inputs)
-            turned = subject.call(module, _turned(before))
+            turned = subject.call(module, _turned(before, is_picture=is_picture))
         shape = {**witness, "got": f"{tuple(output.shape)}", "from": f"{tuple(inputs.shape)}"}
         yield Reading("shape", float(output.shape != inputs.shape), shape)
         kept = output.dtype == inputs.dtype
@@ -111,11 +115,10 @@ class ShapePreserving(Probe[Module]):
         yield Reading("overwritten", difference(before, inputs), witness)
         if not self.parameters.aliases:
             yield Reading("aliased", float(output.data_ptr() == inputs.data_ptr()), witness)
-        last_place = max(1.0, float(before.abs().max())) * torch.finfo(inputs.dtype).eps
+        last_place = max(1.0, float(before.abs().max())) * results.unit
         yield Reading("layout", difference(output, turned) / last_place, witness)
-        if inputs.dim() == 4:
-            last = torch.channels_last
-            is_last = turned.is_contiguous(memory_format=last)
+        if is_picture:
+            is_last = turned.is_contiguous(memory_format=torch.channels_last)
             yield Reading("memory-format", float(not is_last), witness)
 
 
@@ -133,9 +136,9 @@ def _under_autocast(subject: Module, module: nn.Module, dim: int, name: str) -> 
     yield Reading("autocast", float(not kept), {**witness, "got": f"{output.dtype}"})
 
 
-def _turned(inputs: Tensor) -> Tensor:
+def _turned(inputs: Tensor, *, is_picture: bool) -> Tensor:
     """Return the same values in another layout: channels last for pictures, else strides swapped."""
-    if inputs.dim() == 4:
+    if is_picture:
         return inputs.to(memory_format=torch.channels_last)
     return inputs.transpose(-1, -2).contiguous().transpose(-1, -2)
 

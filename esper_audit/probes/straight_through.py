@@ -14,6 +14,7 @@ from esper_audit.finding import Category, Severity
 from esper_audit.measurement import Limit, Limits, Reading, none_of
 from esper_audit.probe import Probe
 from esper_audit.redraw import redraw
+from esper_audit.steady import begin_streams
 from esper_audit.subject import Blend, Draw
 from esper_audit.verdict import Plain
 
@@ -89,9 +90,9 @@ def _whole(subject: Blend, state: str, draw: int, dtype: torch.dtype) -> nn.Modu
 
 
 def _features(subject: Blend, whole: nn.Module, inputs: Tensor) -> Tensor:
-    torch.manual_seed(1)
+    begin_streams(1)
     features = subject.features(whole, inputs)
-    torch.manual_seed(2)
+    begin_streams(2)
     return features
 
 

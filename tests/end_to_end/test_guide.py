@@ -1,4 +1,4 @@
-"""The guide to writing a rule keeps its word: its example loads, and speaks and is quiet where it says."""
+"""The guide to writing a rule keeps its word: its examples load, and speak and are quiet where they say."""
 
 from __future__ import annotations
 
@@ -6,32 +6,50 @@ import re
 from pathlib import Path
 
 import pytest
+from audits import audit, write
 
 from esper_audit.engine import Engine
 from esper_audit.rule import Invalid, Valid
-from esper_audit.shelf import discover
+from esper_audit.shelf import Shelf, discover
 from esper_audit.source import Source, parse
+from esper_audit.tree_rule import InvalidTree
 
 GUIDE = Path(__file__).parents[2] / "docs" / "writing-a-rule.md"
 
 
 @pytest.fixture
-def engine_and_cases(tmp_path: Path) -> tuple[Engine, list[Valid | Invalid]]:
-    example = re.search(r"```python\n(.*?)```", GUIDE.read_text(encoding="utf-8"), re.DOTALL)
-    assert example is not None
-    file = tmp_path / "bare_print.py"
-    file.write_text(example[1], encoding="utf-8")
-    rule = discover([str(file)])["bare-print"]
-    return Engine([rule()]), [*rule.VALID, *rule.INVALID]
+def examples(tmp_path: Path) -> list[Path]:
+    """Write the examples of the guide into files named for their rules."""
+    found = re.findall(r"```python\n(.*?)```", GUIDE.read_text(encoding="utf-8"), re.DOTALL)
+    files = []
+    for example in found:
+        name = re.search(r"The rule `([\w-]+)`", example)
+        assert name is not None
+        files.append(tmp_path / "house" / f"{name[1].replace('-', '_')}.py")
+        write(tmp_path, {str(files[-1].relative_to(tmp_path)): example})
+    return files
 
 
-def test_the_example_of_the_guide_is_a_rule_that_works(
-    engine_and_cases: tuple[Engine, list[Valid | Invalid]],
-) -> None:
-    engine, cases = engine_and_cases
+def test_the_example_of_the_guide_is_a_rule_that_works(examples: list[Path]) -> None:
+    rule = discover([str(examples[0])])["bare-print"]
+    engine = Engine([rule()])
+    cases: list[Valid | Invalid] = [*rule.VALID, *rule.INVALID]
     for case in cases:
         source = parse("case.py", case.code.encode())
         assert isinstance(source, Source)
         found = engine.analyse(source).findings
         expected = case.expected if isinstance(case, Invalid) else ()
         assert tuple((f.location.line, f.message) for f in found) == expected
+
+
+def test_its_example_of_a_tree_rule_works_in_a_project(
+    examples: list[Path], tmp_path: Path
+) -> None:
+    rule = Shelf([str(examples[1])]).tree_rules["discarded-result"]
+    for number, case in enumerate((*rule.VALID, *rule.INVALID)):
+        root = tmp_path / str(number)
+        configuration = f"[tool.esper-audit]\nlocal-rules = ['{examples[1]}']\n"
+        write(root, {"pyproject.toml": configuration, **case.files})
+        found = audit(root, select=["discarded-result"]).findings
+        expected = case.expected if isinstance(case, InvalidTree) else ()
+        assert tuple((f.location.path, f.location.line, f.message) for f in found) == expected

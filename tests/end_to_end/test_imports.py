@@ -94,3 +94,17 @@ def test_what_is_audited_is_never_imported(tmp_path: Path) -> None:
     status, _, _ = loaded(tmp_path, "check")
     assert status == 1
     assert not (tmp_path / "ran").exists()
+
+
+WHOLE_TREE = {"esper_audit.index", "esper_audit.fact_store", "esper_audit.impact"}
+
+
+@pytest.mark.parametrize("style", ["text", "json", "sarif", "github"])
+def test_the_index_is_imported_only_when_somebody_asks(tmp_path: Path, style: str) -> None:
+    write(tmp_path, {"a.py": GOOD})
+    _, _, own = loaded(tmp_path, "check", "--format", style)
+    assert not WHOLE_TREE & own
+    assert not {m for m in own if m.startswith("esper_audit.tree_rules.")}
+    _, foreign, own = loaded(tmp_path, "check", "--impact", "--format", style)
+    assert own >= WHOLE_TREE
+    assert foreign & NEVER == set()

@@ -167,6 +167,28 @@ def test_a_hook_that_only_subclasses_define_is_found_there() -> None:
     assert calls(index_of({"a.py": source}), "B.hook") == ["a.py:3 method"]
 
 
+def test_super_of_a_named_class_starts_behind_that_class() -> None:
+    source = (
+        "class A:\n    def f(self): ...\n\nclass B(A):\n    def f(self): ...\n\n"
+        "class C(B):\n    def f(self):\n        super(B, self).f()\n"
+    )
+    index = index_of({"a.py": source})
+    assert calls(index, "A.f") == ["a.py:9 method"]
+    assert calls(index, "B.f") == []
+
+
+def test_a_registered_buffer_is_an_attribute() -> None:
+    source = (
+        "class M(nn.Module):\n    def __init__(self):\n        self.register_buffer('mask', None)\n"
+        "    def forward(self, other):\n        return self.mask, other.mask\n"
+    )
+    assert uses(index_of({"a.py": source}), "M.mask") == [
+        "a.py:3 string name",
+        "a.py:5 read method",
+        "a.py:5 read name",
+    ]
+
+
 def test_calling_a_class_calls_its_constructor_inherited_or_not() -> None:
     source = "class A:\n    def __init__(self, x): ...\n\nclass B(A): ...\n\nA(1)\nB(2)\n"
     index = index_of({"a.py": source})

@@ -33,6 +33,28 @@ def test_every_corpus_holds_what_is_sound_and_what_is_broken(probe: str) -> None
     assert {Verdict.PASS, Verdict.FAIL} <= verdicts
 
 
+@pytest.mark.parametrize(
+    ("probe", "sound", "broken"),
+    [
+        ("causality", 12, 28),
+        ("seed-input-isolation", 4, 15),
+        ("fullgraph", 12, 18),
+        ("identity-at-birth", 6, 5),
+        ("learns-at-birth", 5, 7),
+    ],
+)
+def test_no_corpus_is_smaller_than_what_its_design_was_measured_on(
+    probe: str, sound: int, broken: int
+) -> None:
+    """Of different modules: the same one under two promises counts once."""
+    builds = [
+        {case.subject.build for case in corpus(probe) if case.verdict is verdict}
+        for verdict in (Verdict.PASS, Verdict.FAIL)
+    ]
+    assert len(builds[0]) >= sound
+    assert len(builds[1]) >= broken
+
+
 @pytest.mark.parametrize("probe", discover_probes())
 def test_every_limit_is_broken_by_some_module(probe: str) -> None:
     """A detector that no module of the corpus needs has not been shown to work."""

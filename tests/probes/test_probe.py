@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
 from dataclasses import replace
@@ -11,6 +12,7 @@ from dataclasses import replace
 import msgspec
 import pytest
 import torch
+from corpora import corpus
 from torch import nn
 
 from esper_audit.inputs import sequences
@@ -57,12 +59,14 @@ def test_a_failure_blocks_what_depends_on_it_instead_of_cascading() -> None:
 
 
 def test_a_probe_that_raises_is_no_verdict_and_never_a_pass() -> None:
-    def fails_when_doubled(dim: int) -> nn.Module:
+    def fails_when_converted(dim: int) -> nn.Module:
         module = nn.Linear(dim, dim)
-        module.double = lambda: module.no_such_method()  # type: ignore[method-assign]
+        module.to = lambda _: module.no_such_method()  # type: ignore[method-assign,assignment]
         return module
 
-    record = measured(units([replace(linear(promise("causality")), build=fails_when_doubled)])[-1])
+    record = measured(
+        units([replace(linear(promise("causality")), build=fails_when_converted)])[-1]
+    )
     assert (record.verdict, record.code) == (Verdict.NO_VERDICT, "raised")
 
 
@@ -90,14 +94,23 @@ def test_results_are_the_same_in_any_order() -> None:
     assert there == back
 
 
-def test_a_reproducer_runs_when_pasted_and_shows_the_leak(
-    capsys: pytest.CaptureFixture[str],
+LEAKS = {case.subject.name for case in corpus("causality") if case.verdict is Verdict.FAIL}
+CORPUS = os.path.join(HERE, "corpora.py") + ":subjects"
+
+
+@pytest.mark.parametrize("name", sorted(LEAKS))
+def test_a_reproducer_runs_when_pasted_and_shows_what_the_probe_saw(
+    name: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    exec(record_of("leaking").reproducer, {})
-    altered, prefix, gradient = capsys.readouterr().out.split("\n")[:3]
-    assert float(altered.split()[1]) > 0.0
-    assert float(prefix.split()[1]) > 0.0
-    assert gradient.startswith("gradient (")
+    record = next(r for r in run([subject_of(CORPUS, name)]) if r.probe == "causality")
+    exec(record.reproducer, {})
+    said = capsys.readouterr().out
+    if "position" in record.witness:
+        values = re.match(r"altered (\S+) prefix (\S+)\ngradient \(\d+, (\S+)\)\n", said)
+        assert values is not None
+        assert float(values[1 + ("altered", "prefix", "gradient").index(record.code)]) > 0.0
+    else:
+        assert said.startswith(f"{record.verdict} {record.code} ")
 
 
 def test_the_plain_reproducer_runs_when_pasted(capsys: pytest.CaptureFixture[str]) -> None:

@@ -103,6 +103,17 @@ class HalvingExcitation(Excitation):
     factor = 1.0
 
 
+class ExcitationOfZeros(Excitation):
+    """Attention over channels with both layers zeroed, and no bias that could start: each waits for the other."""
+
+    def __init__(self, dim: int) -> None:
+        super().__init__(dim)
+        self.squeeze = nn.Linear(dim, dim, bias=False)
+        self.expand = nn.Linear(dim, dim, bias=False)
+        for layer in (self.squeeze, self.expand):
+            nn.init.zeros_(layer.weight)
+
+
 class LowRank(nn.Module):
     def __init__(self, dim: int) -> None:
         super().__init__()

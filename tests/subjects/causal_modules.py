@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import random
 
 import torch
 from torch import Tensor, nn
@@ -50,6 +51,23 @@ class BufferMask(Attention):
         return scores + self.mask[:length, :length]
 
 
+class LargeNegativeMask(Attention):
+    def masked(self, scores: Tensor) -> Tensor:
+        return scores.masked_fill(future(scores.shape[-1]), -1e9)
+
+
+class TriangleInABuffer(Attention):
+    """nanoGPT's way: a triangle of ones is a buffer, and what it leaves out is minus infinity."""
+
+    def __init__(self, dim: int) -> None:
+        super().__init__(dim)
+        self.register_buffer("triangle", torch.ones(LONGEST, LONGEST).tril(), persistent=False)
+
+    def masked(self, scores: Tensor) -> Tensor:
+        length = scores.shape[-1]
+        return scores.masked_fill(self.triangle[:length, :length] == 0, -math.inf)
+
+
 class MaskedBias(Attention):
     """GPT-2's way: the value that masks is a buffer."""
 
@@ -84,6 +102,41 @@ class ZeroProjection(Attention):
         super().__init__(dim)
         nn.init.zeros_(self.proj.weight)
         nn.init.zeros_(self.proj.bias)
+
+
+class ZeroScale(nn.Module):
+    """A learned share of a causal branch, zero at birth."""
+
+    def __init__(self, dim: int) -> None:
+        super().__init__()
+        self.branch, self.scale = Attention(dim), nn.Parameter(torch.zeros(dim))
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x + self.scale * self.branch(x)
+
+
+class SingleSoftmax(Attention):
+    """The softmax is computed in single precision, whatever comes in."""
+
+    dtype = torch.float32
+
+    def forward(self, x: Tensor) -> Tensor:
+        q, k, v = self.qkv(x).chunk(3, dim=-1)
+        weights = torch.softmax(self.masked(q @ k.transpose(1, 2)), dim=-1, dtype=self.dtype)
+        return x + self.proj(weights.to(x.dtype) @ v)
+
+
+class HalfSoftmax(SingleSoftmax):
+    """Rounds so coarsely that the length of what is left out could hide in it."""
+
+    dtype = torch.bfloat16
+
+
+class SingleOnly(Attention):
+    """Refuses double precision, by a table that it makes itself."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return super().forward(x) + self.proj(torch.arange(x.shape[-1]).float() / 8.0)
 
 
 class LeftPaddedConv(nn.Module):
@@ -137,6 +190,13 @@ class DroppingOut(Attention):
         return F.dropout(super().forward(x), 0.3, self.training)
 
 
+class SkippingLayers(Attention):
+    """Whether it does anything in training is drawn from Python's own stream."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x if self.training and random.random() < 0.5 else super().forward(x)
+
+
 class MixingBatch(nn.Module):
     """Rows of a batch see each other, at the same time."""
 
@@ -167,15 +227,21 @@ class LanguageModel(nn.Module):
 SOUND: dict[str, type[nn.Module]] = {
     "mask-of-minus-infinity": Attention,
     "fused-attention": FusedAttention,
+    "mask-of-minus-1e9": LargeNegativeMask,
     "mask-in-a-buffer": BufferMask,
+    "triangle-in-a-buffer": TriangleInABuffer,
     "masked-bias-in-a-buffer": MaskedBias,
     "mask-in-a-frozen-parameter": FrozenMask,
     "mask-in-a-trainable-parameter": TrainableMask,
     "zero-projection": ZeroProjection,
+    "zero-scale": ZeroScale,
+    "softmax-in-single-precision": SingleSoftmax,
+    "refuses-double-precision": SingleOnly,
     "softmax-output": SoftmaxOutput,
     "left-padded-convolution": LeftPaddedConv,
     "running-mean": RunningMean,
     "lstm": Recurrent,
     "dropout-in-train": DroppingOut,
+    "layers-skipped-in-train": SkippingLayers,
     "rows-of-a-batch-mix": MixingBatch,
 }

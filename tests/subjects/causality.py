@@ -26,6 +26,7 @@ def cases() -> Iterator[Case]:
     yield unseen(
         _module("alpha-of-zero-in-a-buffer", leaking_modules.BufferAlpha), "parameters-dead"
     )
+    yield unseen(_module("softmax-in-half-precision", causal_modules.HalfSoftmax), "prefixes")
     yield unseen(_module("constant", leaking_modules.Constant), "input-alive")
 
 

@@ -1,11 +1,6 @@
-"""Modules that dynamo takes in one graph, and modules that it does not, or not always."""
+"""Modules that dynamo takes in one graph."""
 
 from __future__ import annotations
-
-import gc
-import logging
-import time
-import warnings
 
 import torch
 from torch import Tensor, nn
@@ -91,126 +86,32 @@ class ForgetsGradients(Linear):
         return x / scale
 
 
-class Prints(Linear):
+class Doubled(torch.autograd.Function):
+    """A function with a backward of its own."""
+
+    @staticmethod
+    def forward(_saved: object, x: Tensor) -> Tensor:
+        return 2.0 * x
+
+    @staticmethod
+    def backward(_saved: object, gradient: Tensor) -> Tensor:
+        return 2.0 * gradient
+
+
+class HasABackward(Linear):
     def also(self, x: Tensor) -> Tensor:
-        print("forward")
-        return x
+        return Doubled.apply(x)
 
 
-class PrintsFirst(Linear):
-    """Before the first operation, where a count of graphs does not see it."""
+class FillsACache(Linear):
+    """The first call makes what the second finds: a graph for each, and no more."""
 
-    def forward(self, x: Tensor) -> Tensor:
-        print("forward")
-        return self.linear(x)
-
-
-class PrintsInTrain(Linear):
-    def also(self, x: Tensor) -> Tensor:
-        if self.training:
-            print("training")
-        return x
-
-
-class PrintsInEval(Linear):
-    def also(self, x: Tensor) -> Tensor:
-        if not self.training:
-            print("evaluating")
-        return x
-
-
-class PrintsWithoutGradients(Linear):
-    def also(self, x: Tensor) -> Tensor:
-        if not torch.is_grad_enabled():
-            print("inference")
-        return x
-
-
-class PrintsAtALargerBatch(Linear):
-    def also(self, x: Tensor) -> Tensor:
-        if x.shape[0] == 3:
-            print("larger")
-        return x
-
-
-class PrintsAtTheSecondCall(Linear):
-    def also(self, x: Tensor) -> Tensor:
-        self.calls += 1
-        if self.calls == 2:
-            print("again")
-        return x
-
-
-class Logs(Linear):
-    def also(self, x: Tensor) -> Tensor:
-        logging.getLogger("subject").info("forward")
-        return x
-
-
-class Warns(Linear):
-    def also(self, x: Tensor) -> Tensor:
-        warnings.warn("forward", stacklevel=1)
-        return x
-
-
-class Items(Linear):
-    def also(self, x: Tensor) -> Tensor:
-        return x * x.mean().item()
-
-
-class Lists(Linear):
-    def also(self, x: Tensor) -> Tensor:
-        return x * sum(x.mean(dim=(0, 1)).tolist())
-
-
-class BranchesOnAValue(Linear):
-    def also(self, x: Tensor) -> Tensor:
-        return x if x.mean() > 0 else -x
-
-
-class AsksForEquality(Linear):
-    def also(self, x: Tensor) -> Tensor:
-        return x if torch.equal(x, x) else -x
-
-
-class SelectsByMask(Linear):
-    def also(self, x: Tensor) -> Tensor:
-        return x - x[x > 0].mean()
-
-
-class SelectsNonzero(Linear):
-    def also(self, x: Tensor) -> Tensor:
-        return x * torch.nonzero(x > 0).shape[0]
-
-
-@torch.compiler.disable
-def _untraced(x: Tensor) -> Tensor:
-    return x * 2.0
-
-
-class CallsUntraced(Linear):
-    def also(self, x: Tensor) -> Tensor:
-        return _untraced(x)
-
-
-class ReadsTheClock(Linear):
-    def also(self, x: Tensor) -> Tensor:
-        time.sleep(0)
-        return x
-
-
-class CollectsGarbage(Linear):
-    def also(self, x: Tensor) -> Tensor:
-        gc.collect()
-        return x
-
-
-class CountsInAnAttribute(Linear):
-    """Compiles anew at every call, eight times, and then never again."""
+    mask: Tensor | None = None
 
     def also(self, x: Tensor) -> Tensor:
-        self.calls += 1
-        return x * self.calls
+        if self.mask is None:
+            self.mask = torch.ones(x.shape[1], 1)
+        return x * self.mask
 
 
 class AlphaInABuffer(Linear):
@@ -225,25 +126,6 @@ class AlphaInABuffer(Linear):
 
     def turn(self) -> None:
         self.alpha.add_(0.1)
-
-
-class AlphaInAnAttribute(Linear):
-    """A Python float is baked into the graph: each step of the schedule compiles another."""
-
-    alpha = 0.0
-
-    def also(self, x: Tensor) -> Tensor:
-        return x * self.alpha
-
-    def turn(self) -> None:
-        self.alpha += 0.1
-
-
-class AsksTheCompiler(Linear):
-    """Does something else when it is compiled."""
-
-    def also(self, x: Tensor) -> Tensor:
-        return x * 2.0 if torch.compiler.is_compiling() else x
 
 
 class NothingToCompile(Linear):
@@ -263,25 +145,7 @@ SOUND = (
     Loops,
     CountsInABuffer,
     ForgetsGradients,
+    HasABackward,
+    FillsACache,
     NothingToCompile,
-)
-BREAKING = (
-    Prints,
-    PrintsFirst,
-    PrintsInTrain,
-    PrintsInEval,
-    PrintsWithoutGradients,
-    PrintsAtALargerBatch,
-    PrintsAtTheSecondCall,
-    Logs,
-    Warns,
-    Items,
-    Lists,
-    BranchesOnAValue,
-    AsksForEquality,
-    SelectsByMask,
-    SelectsNonzero,
-    CallsUntraced,
-    ReadsTheClock,
-    CollectsGarbage,
 )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 
 import torch
-from subjects.cases import Case, broken, sound
+from subjects.cases import Case, broken, sound, unseen
 from torch import Tensor, nn
 from torch.nn import functional as F
 
@@ -71,11 +71,60 @@ class NormWithoutAverages(nn.Module):
         return self.norm(x)
 
 
+class RoundsToSingle(Linear):
+    """A product in single precision: a row alone is summed in another order."""
+
+    dtype = torch.float32
+
+    def forward(self, x: Tensor) -> Tensor:
+        weight = self.linear.weight.to(self.dtype)
+        return (x.to(self.dtype) @ weight).to(x.dtype)
+
+
+class RoundsToHalf(RoundsToSingle):
+    dtype = torch.bfloat16
+
+
+class MixesRowsInSingle(RoundsToSingle):
+    def forward(self, x: Tensor) -> Tensor:
+        return super().forward(x - 1e-3 * x.mean(dim=0))
+
+
+class OnlySingle(Linear):
+    def forward(self, x: Tensor) -> Tensor:
+        return super().forward(x) + self.linear(torch.arange(x.shape[-1]).float())
+
+
+class FillsACache(Linear):
+    """What is derived may be kept, where it is not saved."""
+
+    persistent = False
+
+    def __init__(self, dim: int) -> None:
+        super().__init__(dim)
+        self.register_buffer("mask", None, persistent=self.persistent)
+
+    def forward(self, x: Tensor) -> Tensor:
+        if self.mask is None or self.mask.shape[0] != x.shape[1]:
+            self.register_buffer("mask", torch.ones(x.shape[1], 1), persistent=self.persistent)
+        return super().forward(x) * self.mask
+
+
+class SavesItsCache(FillsACache):
+    persistent = True
+
+
 def cases() -> Iterator[Case]:
     yield sound(_module("linear", Linear))
     yield sound(_module("dropout", lambda dim: nn.Sequential(nn.Linear(dim, dim), nn.Dropout(0.5))))
     yield sound(_module("batch-norm", lambda _dim: nn.BatchNorm1d(8)))
     yield sound(_module("mixing-on-purpose", MixesRows, rows_are_independent=False))
+    yield sound(_module("rounds-to-single", RoundsToSingle))
+    yield sound(_module("refuses-double", OnlySingle))
+    yield sound(_module("fills-a-cache", FillsACache))
+    yield broken(_module("saves-its-cache", SavesItsCache), "state")
+    yield broken(_module("mixes-rows-in-single", MixesRowsInSingle), "rows")
+    yield unseen(_module("rounds-to-half", RoundsToHalf), "rows-told")
     yield broken(_module("drops-out-always", DropsOutAlways), "random stream rows")
     yield broken(_module("draws-for-nothing", DrawsForNothing), "stream")
     yield broken(_module("counts-calls", CountsCalls), "state")

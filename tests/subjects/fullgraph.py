@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from subjects import compiled_modules
+from subjects import breaking_modules, compiled_modules
 from subjects.cases import Case, broken, sound
 from torch import nn
 
@@ -16,11 +16,12 @@ from esper_audit.subject import Module, as_born, promise
 def cases() -> Iterator[Case]:
     for build in compiled_modules.SOUND:
         yield sound(_module(build))
-    for build in compiled_modules.BREAKING:
+    for build in breaking_modules.BREAKING:
         yield broken(_module(build), "break")
-    yield broken(_module(compiled_modules.CountsInAnAttribute), "recompiles")
-    yield broken(_module(compiled_modules.AsksTheCompiler), "differs")
-    buffer, attribute = compiled_modules.AlphaInABuffer, compiled_modules.AlphaInAnAttribute
+    yield broken(_module(breaking_modules.CountsInAnAttribute), "recompiles")
+    yield broken(_module(breaking_modules.CountsItsModes), "recompiles")
+    yield broken(_module(breaking_modules.AsksTheCompiler), "differs")
+    buffer, attribute = compiled_modules.AlphaInABuffer, breaking_modules.AlphaInAnAttribute
     yield sound(_module(buffer, buffer.turn))
     yield broken(_module(attribute, attribute.turn), "recompiles")
 

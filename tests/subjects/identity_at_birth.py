@@ -18,6 +18,7 @@ def cases() -> Iterator[Case]:
         births.ScaledBranch,
         births.ZeroConvolution,
         births.Excitation,
+        births.ExcitationOfZeros,
         births.LowRank,
         births.NormalisedDifference,
     ):

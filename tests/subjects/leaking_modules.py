@@ -10,6 +10,7 @@ from subjects.causal_modules import (
     LanguageModel,
     Recurrent,
     RunningMean,
+    SingleOnly,
     future,
 )
 from subjects.pooling_modules import (
@@ -115,6 +116,18 @@ class DividedByLength(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         return self.linear(x) / x.shape[1]
+
+
+class DividedByLengthInSingle(DividedByLength):
+    """In single precision, where the rounding is coarser, and so little of it that it nearly is rounding."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.linear(x).float().mul(1.0 + 0.01 / x.shape[1]).to(x.dtype)
+
+
+class UnmaskedSingleOnly(SingleOnly):
+    def masked(self, scores: Tensor) -> Tensor:
+        return scores
 
 
 class Remembering(RunningMean):
@@ -234,6 +247,8 @@ LEAKING: dict[str, tuple[type[nn.Module], str]] = {
     "detached-when-recording": (DetachedWhenRecording, "altered"),
     "loud-only": (LoudOnly, "altered"),
     "divided-by-length": (DividedByLength, "prefix"),
+    "divided-by-length-in-single-precision": (DividedByLengthInSingle, "prefix"),
+    "refuses-double-precision-and-leaks": (UnmaskedSingleOnly, ALL),
     "straight-through": (StraightThrough, "gradient"),
     "lying-backward": (LyingBackward, "altered prefix"),
     "centred-convolution": (CentredConv, ALL),

@@ -25,6 +25,7 @@ def cases() -> Iterator[Case]:
         births.DetachedBranch,
         births.FrozenBranch,
         births.LowRankOfZeros,
+        births.ExcitationOfZeros,
         births.IdleWeight,
     ):
         yield broken(births.seed(PROBE, build), "live-parameters departure")

@@ -166,6 +166,14 @@ class InPlaceUnseen(Whole):
         return super().blend(features)
 
 
+class InPlaceInTheSeed(Whole):
+    """What is detached shares its memory: a seed that begins in place writes into the host."""
+
+    def __init__(self, dim: int) -> None:
+        super().__init__(dim)
+        self.seed = nn.Sequential(nn.ReLU(inplace=True), nn.Conv2d(dim, dim, 3, padding=1))
+
+
 class Hooked(Whole):
     def blend(self, features: Tensor) -> Tensor:
         if features.requires_grad:
@@ -214,6 +222,7 @@ def cases() -> Iterator[Case]:
         yield broken(_whole(build), "host-gradient")
     yield broken(_whole(BorrowedNorm), "host-state")
     yield broken(_whole(InPlace), "overwritten host-gradient output")
+    yield broken(_whole(InPlaceInTheSeed), "overwritten")
     yield broken(_whole(InPlaceUnseen), "overwritten output")
     yield broken(_whole(Remembering), "second-step")
     yield broken(_whole(FrozenSeed), "seed-gradient")

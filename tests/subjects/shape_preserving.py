@@ -9,7 +9,7 @@ from subjects.cases import Case, broken, sound
 from torch import Tensor, nn
 
 from esper_audit.inputs import pictures, sequences
-from esper_audit.subject import Module, PlainValue, promise
+from esper_audit.subject import Draw, Module, PlainValue, promise
 
 
 class Convolution(nn.Module):
@@ -106,6 +106,15 @@ class Broadcasts(nn.Module):
         return x * self.scale
 
 
+class NormalisesInSingle(Linear):
+    def forward(self, x: Tensor) -> Tensor:
+        return torch.layer_norm(self.linear(x).float(), x.shape[-1:]).to(x.dtype)
+
+
+def _with_channels_last(draw: Draw) -> Tensor:
+    return pictures(draw).permute(0, 2, 3, 1).contiguous()
+
+
 class CastsBack(Linear):
     def forward(self, x: Tensor) -> Tensor:
         return super().forward(x).to(x.dtype)
@@ -139,6 +148,8 @@ def cases() -> Iterator[Case]:
     yield sound(_module(Linear, sequences))
     yield sound(_module(Strict, pictures, strict=True))
     yield sound(_module(ReturnsItsInput, sequences, "identity-promised", aliases=True))
+    yield sound(_module(NormalisesInSingle, sequences))
+    yield sound(_module(Linear, _with_channels_last, "four-axes-no-picture", pictures=False))
     yield broken(_module(Unpadded, pictures), "shape")
     yield broken(_module(SqueezesBatchOfOne, sequences), "shape")
     yield broken(_module(PromotesToFloat32, sequences), "dtype")
