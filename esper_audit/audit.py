@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+
 import msgspec
 
 from esper_audit.finding import Finding, NotAnalysed, Suppressed
@@ -46,6 +48,13 @@ class Audit(msgspec.Struct, frozen=True):
     def checks_on(self, path: str) -> frozenset[str]:
         """Return the checks that looked at a file; none for a file that this run did not see."""
         return self.checked.get(path, frozenset())
+
+    def looked_at(self, check: str, path: str) -> bool:
+        """Say whether a check looked at all of a file, or ran on others while this one is gone."""
+        if not os.path.exists(os.path.join(self.root, path)):
+            return check in self.checks
+        failed = any(p.path == path and p.check in ("", check) for p in self.not_analysed)
+        return check in self.checks_on(path) and not failed
 
     @property
     def exit_status(self) -> int:

@@ -15,6 +15,7 @@ from esper_audit.markdown import cell, code, count, listed
 from esper_audit.probe_sheets import ProbeSheet
 from esper_audit.probes_section import probe_verdict, probes_section
 from esper_audit.ticket import Ticket
+from esper_audit.ticket_states import Status
 
 
 class Row(msgspec.Struct, frozen=True):
@@ -33,7 +34,8 @@ def audit_page(
     audit: Audit, tickets: Mapping[str, Ticket], handbook: Handbook
 ) -> dict[str, object]:
     """Return the content of the page, ready to print."""
-    by_identity = {t.fingerprint: t for t in tickets.values() if t.fingerprint}
+    standing_last = sorted(tickets.values(), key=lambda ticket: ticket.status is not Status.FIXED)
+    by_identity = {ticket.fingerprint: ticket for ticket in standing_last if ticket.fingerprint}
     return {
         "summary": _summary(audit),
         "matrix": [_row(contract, audit, handbook) for contract in handbook.contracts.values()],

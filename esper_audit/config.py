@@ -76,6 +76,12 @@ class RolePaths(Table, frozen=True, kw_only=True):
     example: list[str] = msgspec.field(default_factory=lambda: list(DEFAULT_ROLES["example"]))
 
 
+class Import(Table, frozen=True, kw_only=True):
+    """How `ticket import` reads paths: prefixes of another tree, and what stands for them in this one."""
+
+    map: dict[str, str] = {}
+
+
 class Config(Table, frozen=True, kw_only=True):
     """Everything that `[tool.esper-audit]` can hold; the defaults are what an unconfigured tree gets."""
 
@@ -95,6 +101,7 @@ class Config(Table, frozen=True, kw_only=True):
     probing: Probing = Probing()
     rules: dict[str, dict[str, Any]] = {}
     roles: RolePaths = RolePaths()
+    imports: Import = msgspec.field(default_factory=Import, name="import")
 
 
 class Project(msgspec.Struct, frozen=True):
@@ -167,6 +174,7 @@ def _table_at(kind: type[msgspec.Struct], at: str) -> type[msgspec.Struct]:
         "expect": Expect,
         "probing": Probing,
         "roles": RolePaths,
+        "import": Import,
     }
     return nested.get(at.strip(".").split("[")[0], kind)
 

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import ast
 import hashlib
-import textwrap
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 
 import msgspec
 
+from esper_audit.code_form import Writer, pieces
 from esper_audit.finding import Finding
 
 FINGERPRINT_DIGITS = 16
@@ -16,37 +15,12 @@ FINGERPRINT_DIGITS = 16
 
 def normalised_code(code: str) -> str:
     """Return `code` without comments, layout and spelling of literals; unparsable code by its words."""
-    for text in _framed(code):
+    for piece in pieces(code):
         try:
-            return _written(ast.parse(text))
-        except (SyntaxError, ValueError, RecursionError, MemoryError):
+            return Writer().write(piece.module)
+        except RecursionError:
             continue
     return " ".join(code.split())
-
-
-def _written(value: object) -> str:
-    """Write a tree so that every Python version writes it alike: `ast.dump` does not, from 3.13 on."""
-    if isinstance(value, ast.expr_context):
-        return ""
-    if isinstance(value, ast.AST):
-        parts = ((field, _written(part)) for field, part in sorted(ast.iter_fields(value)))
-        return (
-            f"{type(value).__name__}({', '.join(f'{name}={text}' for name, text in parts if text)})"
-        )
-    if isinstance(value, list):
-        return f"[{', '.join(map(_written, value))}]" if value else ""
-    return "" if value is None else repr(value)
-
-
-def _framed(code: str) -> Iterator[str]:
-    """Yield modules that may hold a piece of code: an expression, statements, a clause, an argument."""
-    alone = textwrap.dedent(code)
-    yield f"({code}\n)"
-    yield alone
-    yield f"try:\n    pass\n{alone}\n"
-    yield f"if 1:\n    pass\n{alone}\n"
-    yield f"match 1:\n{textwrap.indent(alone, '    ')}\n"
-    yield f"f({code}\n)"
 
 
 def fingerprint(*, check: str, path: str, symbol: str, code: str, ordinal: int) -> str:

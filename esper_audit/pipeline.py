@@ -15,9 +15,10 @@ from esper_audit.baseline import read_baseline
 from esper_audit.cache import Cache, FileOutcome, engine_files, fingerprint_of
 from esper_audit.config import Project
 from esper_audit.discovery import Discovery, relative
-from esper_audit.finding import Finding, NotAnalysed
+from esper_audit.earlier import without_old
+from esper_audit.finding import NotAnalysed
 from esper_audit.fixing import Fixed, Fixing
-from esper_audit.git import changed_since, content_at
+from esper_audit.git import changed_since
 from esper_audit.selection import Selection
 from esper_audit.source import read
 from esper_audit.suppressing import idle_exceptions
@@ -68,7 +69,8 @@ def check(project: Project, request: Request, progress: Progress | None = None) 
             used |= set(surveyed.result.used) if surveyed else set()
             audit = _with_idle_exceptions(audit, project, selection, used, request.today)
         if request.since:
-            audit = _without_old(audit, project, analyst, changed, surveyed)
+            before = surveyed.fingerprints_before if surveyed else None
+            audit = without_old(audit, analyst, changed, before)
         if request.impact and surveyed is not None:
             audit = surveyed.with_impact(audit)
         return _without_known(audit, project) if request.baseline else audit
@@ -83,7 +85,7 @@ def check_text(project: Project, request: Request, path: str, data: bytes) -> Au
     audit = collect(project, selection, [outcome], None, surveyed)
     if request.impact and surveyed is not None:
         audit = surveyed.with_impact(audit)
-    return _without_known(audit, project)
+    return _without_known(audit, project, {shown: data})
 
 
 def fix(project: Project, request: Request, fixing: Fixing) -> list[Fixed]:
@@ -225,35 +227,12 @@ def _with_idle_exceptions(
     )
 
 
-def _without_known(audit: Audit, project: Project) -> Audit:
+def _without_known(
+    audit: Audit, project: Project, buffers: Mapping[str, bytes] | None = None
+) -> Audit:
     """Set aside the findings that have a ticket."""
     tickets = project.resolve(project.config.tickets)
-    return read_baseline(tickets).apply(audit, tickets)
-
-
-def _without_old(
-    audit: Audit,
-    project: Project,
-    analyst: Analyst,
-    changed: dict[str, str],
-    surveyed: Survey | None,
-) -> Audit:
-    """Leave out the findings that the earlier revision already had, whatever line they stand on now."""
-    contents = {path: content_at(project.root, blob) for path, blob in changed.items()}
-    of_tree = surveyed.fingerprints_before(contents) if surveyed else frozenset()
-    fresh: list[Finding] = []
-    by_path: dict[str, list[Finding]] = {}
-    for finding in audit.findings:
-        by_path.setdefault(finding.location.path, []).append(finding)
-    for path, findings in by_path.items():
-        before = contents.get(path)
-        old = analyst.examine(path, before) if before is not None else FileOutcome(path)
-        known = {finding.fingerprint for finding in old.findings} | of_tree
-        fresh += [finding for finding in findings if finding.fingerprint not in known]
-    hidden = len(audit.findings) - len(fresh)
-    return msgspec.structs.replace(
-        audit, findings=sorted(fresh, key=lambda f: f.order), hidden=hidden
-    )
+    return read_baseline(tickets).apply(audit, tickets, buffers or {})
 
 
 def _engine_fingerprint(project: Project, request: Request) -> bytes:

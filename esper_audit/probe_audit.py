@@ -37,7 +37,7 @@ def probe(project: Project, wanted: Wanted, progress: Progress | None = None) ->
     everything = not (wanted.subjects or wanted.probes)
     audit = _with_probes(audit, project, probed, wanted.today if everything else "")
     tickets = project.resolve(project.config.tickets)
-    return read_baseline(tickets).apply(audit, tickets)
+    return read_baseline(tickets).apply(audit, tickets, {})
 
 
 def joined(

@@ -9,6 +9,7 @@ import msgspec
 from esper_audit.claim_kinds import AnyClaim
 from esper_audit.errors import TicketError
 from esper_audit.finding import Category, Severity
+from esper_audit.likeness import Likeness
 from esper_audit.ticket_parts import (
     Answered,
     AsWritten,
@@ -75,6 +76,7 @@ class Ticket(
     report: str = ""
     section: str = ""
     history: list[Change] = []
+    likeness: Likeness | None = None
     as_written: list[AsWritten] = []
     extra: list[Extra] = []
 

@@ -68,7 +68,8 @@ def ticket_page(ticket: Ticket) -> dict[str, object]:
             {"name": name, "mark": "x" if category in ticket.categories else " "}
             for category, name in CATEGORY_NAMES.items()
         ],
-        "more": {name: _texts(beyond[name]) for name in (METADATA, LOCATION, SUMMARY)},
+        "more": {name: _own(beyond[name]) for name in (METADATA, LOCATION, SUMMARY)},
+        "below": {name: _headed(beyond[name]) for name in (METADATA, LOCATION, SUMMARY)},
         "description": _around(beyond[DESCRIPTION], description_texts(ticket)),
         "fixes": _around(beyond[FIX], fix_texts(ticket)),
         "verification": _around(beyond[VERIFICATION], verification_texts(ticket)),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import textwrap
 from collections.abc import Iterator
 
@@ -68,19 +69,23 @@ def related_texts(ticket: Ticket) -> list[str]:
 
 
 def resolution_texts(ticket: Ticket) -> list[str]:
-    """Return how it ended, what shows it, what became of its claims, who signed."""
+    """Return how it ended, what shows it, what became of its claims, who signed.
+
+    Evidence with headings or labels of its own stands last: nothing behind it is taken for a part of it.
+    """
     end = ticket.resolution
     if end is None:
         return []
     judged = [[c.claim, c.as_written or c.verdict, c.evidence] for c in end.claims]
-    texts = [
-        labelled("Status", end.as_written or code(end.kind)),
-        labelled("Evidence", end.evidence),
+    facts = [
         table(["Claim", "Status", "Evidence"], judged) if judged else "",
         labelled("Sign-off", end.sign_off),
         labelled("Commits", ", ".join(map(code, end.commits))),
     ]
-    return [text for text in texts if text]
+    shown = labelled("Evidence", end.evidence)
+    is_plain = not re.search(r"^\s*(?:#|\*\*)", end.evidence, re.MULTILINE)
+    status = labelled("Status", end.as_written or code(end.kind))
+    return [text for text in (status, *([shown, *facts] if is_plain else [*facts, shown])) if text]
 
 
 def claims_texts(ticket: Ticket) -> list[str]:

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
-import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterator, Mapping
+from itertools import count
 
 import msgspec
 
 from esper_audit.audit import Audit
 from esper_audit.contract import Contract
 from esper_audit.finding import Finding
+from esper_audit.matching import Match, matched
+from esper_audit.present import Present
+from esper_audit.sighting import Sighting, sightings
 from esper_audit.ticket import Ticket
 from esper_audit.ticket_of_finding import from_finding, refreshed
+from esper_audit.ticket_parts import Change
 from esper_audit.ticket_states import ACTIVE, Status
 
 TOOL = "esper-audit"
@@ -30,50 +34,109 @@ def sync(
     known: Mapping[str, Ticket], audit: Audit, contracts: Mapping[str, Contract], today: str
 ) -> Sync:
     """Match the findings of a run with the tickets there are."""
-    tickets = dict(known)
-    by_identity = {t.fingerprint: t for t in known.values() if t.fingerprint}
-    opened: list[str] = []
-    reopened: list[str] = []
-    for finding in audit.findings:
-        ticket = by_identity.get(finding.fingerprint)
-        if ticket is None:
-            ticket = _opened(finding, tickets, contracts, today)
-            opened.append(ticket.id)
-        elif ticket.status is Status.FIXED:
-            why = "the finding is back"
-            ticket = refreshed(ticket.moved(Status.OPEN, date=today, by=TOOL, why=why), finding)
-            reopened.append(ticket.id)
+    present = Present(audit.root)
+    standing = {finding.fingerprint: finding for finding in audit.findings}
+    authorised = {s.finding.fingerprint: s.finding for s in audit.suppressed}
+    seen = {s.key: s for s in sightings([*standing.values(), *authorised.values()], present.source)}
+    remembered = [remember(ticket) for ticket in known.values() if ticket.fingerprint]
+    looked_at = {s.key for s in remembered if audit.looked_at(s.check, s.path)}
+    matches = matched(remembered, seen.values(), present, may_move=looked_at)
+    by_finding = {match.new.key: match for match in matches}
+    desk = _Desk(known, contracts, today)
+    for fingerprint, finding in standing.items():
+        if fingerprint in by_finding:
+            desk.refresh(by_finding[fingerprint], finding)
         else:
-            ticket = refreshed(ticket, finding)
-        tickets[ticket.id] = ticket
-    fixed = [ticket.id for ticket in _gone(known.values(), audit)]
-    for ticket_id in fixed:
-        why = "the check ran and found it no more"
-        tickets[ticket_id] = tickets[ticket_id].moved(Status.FIXED, date=today, by=TOOL, why=why)
-    return Sync(dict(sorted(tickets.items())), opened, reopened, fixed)
+            desk.open(finding, seen[fingerprint])
+    for match in matches:
+        if match.new.key not in standing and not match.old.settled:
+            desk.refresh(match, authorised[match.new.key])
+    found = {match.old.key for match in matches}
+    for sighting in remembered:
+        gone = sighting.key in looked_at - found
+        if gone and not _may_be_elsewhere(sighting, audit, present):
+            desk.close(sighting.key)
+    return Sync(dict(sorted(desk.tickets.items())), desk.opened, desk.reopened, desk.fixed)
 
 
-def _opened(
-    finding: Finding, tickets: Mapping[str, Ticket], contracts: Mapping[str, Contract], today: str
-) -> Ticket:
-    ticket = from_finding(finding, why=contracts[finding.contract].why, date=today)
-    if ticket.id in tickets:
-        ticket = msgspec.structs.replace(ticket, id=f"EA-{finding.fingerprint}")
-    return ticket
+def remember(ticket: Ticket) -> Sighting:
+    """Return what a ticket remembers of its finding."""
+    place = ticket.locations[0]
+    return Sighting(
+        key=ticket.id,
+        check=ticket.check,
+        path=place.path,
+        symbol=place.symbol,
+        line=int(place.lines.partition(",")[0].partition("-")[0] or 0),
+        fingerprint=ticket.fingerprint,
+        likeness=ticket.likeness,
+        settled=ticket.status is Status.FIXED,
+    )
 
 
-def _gone(tickets: Iterable[Ticket], audit: Audit) -> Iterable[Ticket]:
-    """Yield the active tickets whose check ran on their file, or whose file is gone, without finding them."""
-    found = {finding.fingerprint for finding in audit.findings}
-    authorised = {suppressed.finding.fingerprint for suppressed in audit.suppressed}
-    not_looked_at = {(problem.path, problem.check) for problem in audit.not_analysed}
-    for ticket in tickets:
-        if ticket.status not in ACTIVE or not ticket.fingerprint:
-            continue
-        path = ticket.locations[0].path
-        looked = ticket.check in audit.checks_on(path) or not os.path.exists(
-            os.path.join(audit.root, path)
+class _Desk:
+    """The tickets of one run while they are brought up to date, and what was done to them."""
+
+    def __init__(
+        self, known: Mapping[str, Ticket], contracts: Mapping[str, Contract], today: str
+    ) -> None:
+        self.tickets = dict(known)
+        self.opened: list[str] = []
+        self.reopened: list[str] = []
+        self.fixed: list[str] = []
+        self._contracts = contracts
+        self._today = today
+
+    def open(self, finding: Finding, seen: Sighting) -> None:
+        """Give a finding a ticket of its own."""
+        why = self._contracts[finding.contract].why
+        ticket = from_finding(finding, why=why, date=self._today)
+        ticket_id = next(i for i in _ids(ticket) if i not in self.tickets)
+        self.tickets[ticket_id] = msgspec.structs.replace(
+            ticket, id=ticket_id, likeness=seen.likeness
         )
-        failed = {(path, ""), (path, ticket.check)} & not_looked_at
-        if looked and not failed and ticket.fingerprint not in found | authorised:
-            yield ticket
+        self.opened.append(ticket_id)
+
+    def refresh(self, match: Match, finding: Finding) -> None:
+        """Bring the ticket of a finding up to date; one that was found fixed is opened again."""
+        ticket = self.tickets[match.old.key]
+        if match.old.settled:
+            why = "the finding is back"
+            ticket = ticket.moved(Status.OPEN, date=self._today, by=TOOL, why=why)
+            self.reopened.append(ticket.id)
+        history = ticket.history
+        if match.old.place != match.new.place:
+            history = [*history, self._move(ticket, match)]
+        self.tickets[ticket.id] = msgspec.structs.replace(
+            refreshed(ticket, finding),
+            fingerprint=match.new.fingerprint,
+            likeness=match.new.likeness or ticket.likeness,
+            history=history,
+        )
+
+    def close(self, ticket_id: str) -> None:
+        """Say of an active ticket that it is fixed."""
+        ticket = self.tickets[ticket_id]
+        if ticket.status in ACTIVE:
+            why = "the check ran and found it no more"
+            self.tickets[ticket_id] = ticket.moved(Status.FIXED, date=self._today, by=TOOL, why=why)
+            self.fixed.append(ticket_id)
+
+    def _move(self, ticket: Ticket, match: Match) -> Change:
+        was, now = (" ".join(filter(None, side.place)) for side in (match.old, match.new))
+        why = f"the same finding moved from {was} to {now} ({match.why})"
+        return Change(date=self._today, by=TOOL, before=ticket.status, after=ticket.status, why=why)
+
+
+def _ids(ticket: Ticket) -> Iterator[str]:
+    """Yield the ids that a new ticket may have, the shortest first: an old one may have moved on with it."""
+    yield ticket.id
+    whole = f"EA-{ticket.fingerprint}"
+    yield whole
+    yield from (f"{whole}-{number}" for number in count(2))
+
+
+def _may_be_elsewhere(sighting: Sighting, audit: Audit, present: Present) -> bool:
+    """Say whether a finding whose place is gone may stand in something that was not analysed."""
+    unread = any(problem.check in ("", sighting.check) for problem in audit.not_analysed)
+    return unread and not present.scopes(sighting.path, sighting.symbol)

@@ -82,6 +82,11 @@ class Tree:
         unread = ", ".join(problem.path for problem in answer.not_looked_at)
         return NotAnalysed(symbol.path, f"cannot tell of `{symbol.symbol}` without {unread}")
 
+    def line(self, place: Place) -> str:
+        """Return the line of a place; nothing where its file could not be read."""
+        source = self.source(place.path)
+        return source.lines[place.line - 1] if source is not None else ""
+
     def in_scope(self, symbols: Iterable[Symbol]) -> list[Symbol]:
         """Return the symbols that production code defines."""
         return [symbol for symbol in symbols if symbol.role == "production"]

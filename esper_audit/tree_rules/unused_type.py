@@ -31,7 +31,7 @@ class UnusedType(TreeRule):
 
     Quiet: what a module or package offers (`__all__`, a package's `__init__`, a star import of one);
     classes with a decorator that may register them, with a base in the tree that collects its
-    subclasses (`__init_subclass__`, `__subclasses__`), with a metaclass, or nested in a class; tests,
+    subclasses (`__init_subclass__`, `__subclasses__`, `issubclass`), with a metaclass, or nested in a class; tests,
     scripts and examples; entry points; a use whose owner is not known but has the name; a tree in
     which a file that holds the name could not be read.
 
@@ -77,6 +77,13 @@ class UnusedType(TreeRule):
         ValidTree(
             "looked for among subclasses",
             {"a.py": "class B: ...\n\n\nclass _C(B): ...\n\n\nB.__subclasses__()\n"},
+        ),
+        ValidTree(
+            "looked for in modules",
+            {
+                "a.py": "class B: ...\n\n\nclass _C(B): ...\n",
+                "b.py": "from a import B\n\n\ndef f(v):\n    return issubclass(v, B)\n",
+            },
         ),
         ValidTree("with a metaclass", {"a.py": "class _C(metaclass=Registry): ...\n"}),
         ValidTree("a public class of no such kind", {"a.py": "class Net: ...\n"}),
@@ -169,5 +176,9 @@ def _collects(tree: Tree, base: str) -> bool:
     kin = tree.index.resolver.kin
     if kin.has(base, "__init_subclass__"):
         return True
+    symbol = tree.index.of_key(base)
     asked = tree.index.mentions("__subclasses__").items
-    return any(tree.index.of_key(base).short in reference.written for reference in asked)
+    if any(symbol.short in reference.written for reference in asked):
+        return True
+    uses = tree.index.references(symbol, {Use.READ}).items
+    return any("issubclass(" in tree.line(reference.place) for reference in uses)

@@ -9,7 +9,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from audits import CLEAN, GOOD, write
+from audits import CLEAN, GOOD, run, write
 
 PROBE = """
 import json, os, socket, sys
@@ -108,3 +108,16 @@ def test_the_index_is_imported_only_when_somebody_asks(tmp_path: Path, style: st
     _, foreign, own = loaded(tmp_path, "check", "--impact", "--format", style)
     assert own >= WHOLE_TREE
     assert foreign & NEVER == set()
+
+
+def test_findings_are_compared_only_where_one_has_no_ticket(tmp_path: Path) -> None:
+    write(tmp_path, {"a.py": GOOD})
+    assert run(tmp_path, "run").status == 1
+    status, foreign, own = loaded(tmp_path, "check", "--no-cache")
+    assert (status, "esper_audit.matching" in own) == (0, False)
+    assert "jinja2" not in foreign
+    (tmp_path / "a.py").rename(tmp_path / "b.py")
+    status, foreign, own = loaded(tmp_path, "check", "--no-cache")
+    assert (status, "esper_audit.matching" in own) == (0, True)
+    assert foreign & NEVER == set()
+    assert "esper_audit.ticket" not in own

@@ -3,34 +3,13 @@
 from __future__ import annotations
 
 import os
-import subprocess
 from pathlib import Path
 
 import pytest
 from audits import CLEAN, GOOD, command, run, write
+from repositories import git
 
-NOBODY = [
-    "-c",
-    "user.name=Nobody",
-    "-c",
-    "user.email=nobody@example.invalid",
-    "-c",
-    "commit.gpgsign=false",
-]
 SECOND = "\n\ndef second(other):\n    return hasattr(other, 'dim')\n"
-
-
-def git(root: Path, *arguments: str) -> str:
-    environment = {k: v for k, v in os.environ.items() if not k.startswith("GIT_")}
-    done = subprocess.run(
-        ["git", *NOBODY, *arguments],
-        cwd=root,
-        env=environment,
-        capture_output=True,
-        text=True,
-        check=True,
-    )
-    return done.stdout
 
 
 @pytest.fixture

@@ -1,0 +1,161 @@
+"""From a document to a ticket: every section to its reader, and everything that no reader takes to `extra`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+import msgspec
+
+from esper_audit.markdown_import.appendix import read_appendix, read_history
+from esper_audit.markdown_import.categories import categories_in
+from esper_audit.markdown_import.description import read_description
+from esper_audit.markdown_import.document import Document
+from esper_audit.markdown_import.ending import ended
+from esper_audit.markdown_import.fixes import read_fixes
+from esper_audit.markdown_import.head import read_head
+from esper_audit.markdown_import.headings import Part
+from esper_audit.markdown_import.identity import Origin, identified
+from esper_audit.markdown_import.location import read_location
+from esper_audit.markdown_import.metadata import read_metadata
+from esper_audit.markdown_import.parts import Parts
+from esper_audit.markdown_import.paths import PathMap
+from esper_audit.markdown_import.places import Cells
+from esper_audit.markdown_import.related import read_related
+from esper_audit.markdown_import.reviews import reviews_of
+from esper_audit.markdown_import.severities import disagreement, revised_in
+from esper_audit.markdown_import.summary import read_summary
+from esper_audit.markdown_import.verification import read_verification
+from esper_audit.ticket import Ticket
+from esper_audit.ticket_parts import AsWritten, Extra
+from esper_audit.ticket_sections import in_page_order
+
+# The page prints these where they stood; the others stand in the appendix.
+IN_PLACE = ("files", "lines", "symbols", "why_it_matters")
+
+
+class Form(msgspec.Struct, frozen=True):
+    """A ticket as it was read, and what its document says twice, differently."""
+
+    ticket: Ticket
+    contradictions: list[str]
+
+
+def read_form(document: Document, origin: Origin, paths: PathMap) -> Form:
+    """Read a document as a ticket; raises TicketError naming what is missing where it is none."""
+    read = _Readings(document, origin, paths)
+    revised = revised_in(read.end.text, "the resolution")
+    told = [read.end.contradiction, disagreement(read.head.severity, revised)]
+    return Form(read.ticket(), [sentence for sentence in told if sentence])
+
+
+class _Readings:
+    """What every reader makes of its part of the document."""
+
+    def __init__(self, document: Document, origin: Origin, paths: PathMap) -> None:
+        self.parts = Parts(document.sections)
+        of = self.parts.of
+        self.metadata = read_metadata(document, of(Part.METADATA))
+        other = self.metadata.other
+        self.head = read_head(self.metadata)
+        self.summary = read_summary(of(Part.SUMMARY))
+        named = Cells(*(other.get(name, "") for name in ("files", "lines", "symbols")))
+        self.location = read_location(of(Part.LOCATION), paths, named)
+        self.description = read_description(of(Part.DESCRIPTION))
+        self.fix = read_fixes(of(Part.FIX))
+        self.verification = read_verification(of(Part.VERIFICATION))
+        self.related = read_related(of(Part.RELATED))
+        self.reviews = reviews_of(self.parts.reviews)
+        self.end = ended(of(Part.RESOLUTION), self.parts.notes, self.metadata, origin.folder)
+        self.history = read_history(of(Part.HISTORY))
+        self.appendix = read_appendix(of(Part.APPENDIX))
+        signs = {
+            "severity": not self.head.severity_reason,
+            "status": bool(self.metadata.get("status")),
+            "location": bool(self.location.places),
+            "description": bool(self.description.wrong),
+            "summary": bool(self.summary.sentence),
+        }
+        self.identity = identified(document, self.metadata, origin, self.summary.sentence, signs)
+        self._name = origin.name
+
+    def ticket(self) -> Ticket:
+        """Return everything as one record."""
+        named = self.metadata.other
+        sentence = self.summary.sentence or named.get("summary", "") or self.identity.title
+        wrong = self.description.wrong
+        reported = self.appendix.source or self.appendix.report
+        return Ticket(
+            id=self.identity.id,
+            title=self.identity.title,
+            status=self.end.status,
+            severity=self.head.severity,
+            severity_reason=self.head.severity_reason,
+            created=self.head.dates["created"],
+            updated=self.head.dates["updated"],
+            domain=self.head.free["domain"],
+            batch=self.head.free["batch"],
+            agent=self.head.free["agent"],
+            assignee=self.head.free["assignee"],
+            categories=self.summary.categories or categories_in(named.get("category", "")),
+            locations=self.location.places,
+            summary=sentence,
+            description="" if wrong == sentence else wrong,
+            why_it_matters=self.description.why,
+            evidence=self.description.evidence,
+            fix=self.fix,
+            verification=self.verification.steps,
+            related=self.related.related,
+            reviews=self.reviews.reviews,
+            resolution=self.end.resolution,
+            source=self.appendix.source if reported else f"imported from {self._name}",
+            report=self.appendix.report,
+            section=self.appendix.section,
+            history=self.history.changes,
+            as_written=self._written(),
+            extra=self._extra(),
+        )
+
+    def _written(self) -> list[AsWritten]:
+        """Return the document's own words: those printed in place, those of a page of ours, new ones."""
+        found = [
+            *self.identity.as_written,
+            *self.end.as_written,
+            *self.head.as_written,
+            *self.location.as_written,
+            *self.description.as_written,
+            *self.summary.as_written,
+            *self.reviews.as_written,
+            *self.parts.as_written,
+        ]
+        in_place = [word for word in found if word.field in IN_PLACE and not word.where]
+        return _once([*in_place, *self.appendix.as_written, *found])
+
+    def _extra(self) -> list[Extra]:
+        return in_page_order(
+            [
+                *self.metadata.extra,
+                *self.location.extra,
+                *self.summary.extra,
+                *self.description.extra,
+                *self.verification.extra,
+                *self.related.extra,
+                *self.reviews.extra,
+                *self.parts.extra,
+                *self.end.extra,
+                *self.history.extra,
+                *self.appendix.extra,
+            ]
+        )
+
+
+def _once(words: Iterable[AsWritten]) -> list[AsWritten]:
+    kept: list[AsWritten] = []
+    for word in words:
+        if word not in kept:
+            kept.append(word)
+    return kept
+
+
+def sections_named(extra: Sequence[Extra]) -> list[str]:
+    """Return the sections that what no field takes stands in, each once."""
+    return list(dict.fromkeys(part.section for part in extra))
