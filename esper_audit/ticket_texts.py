@@ -6,6 +6,8 @@ import re
 import textwrap
 from collections.abc import Iterator
 
+import msgspec
+
 from esper_audit.claim import Claim
 from esper_audit.markdown import code, fenced, labelled, sentence, table
 from esper_audit.ticket import Ticket
@@ -16,6 +18,7 @@ LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 # Words of a form that the page prints where they stood, instead of what the fields made of them.
 PLACES = frozenset({"files", "lines", "symbols"})
 WHY_HEADING = "why_it_matters"
+NO_QUERY = frozenset({"id", "sentence", "kind", "states_defect", "expect"})
 
 
 def words_in_place(ticket: Ticket) -> dict[str, str]:
@@ -90,10 +93,10 @@ def claims_texts(ticket: Ticket) -> list[str]:
     claims = {claim.id: claim for claim in ticket.claims}
     asked = [(claims[a.claim], a) for a in ticket.answers if a.claim in claims]
     rows = [
-        [code(claim.id), claim.sentence, _kind(claim), f"**{a.answer}**", _told(a)]
+        [code(claim.id), claim.sentence, _asks(claim), f"**{a.answer}**", _told(a)]
         for claim, a in asked
     ]
-    texts = [table(["Claim", "Sentence", "Kind", "Answer", "Evidence"], rows)] if rows else []
+    texts = [table(["Claim", "Sentence", "Asks", "Answer", "Evidence"], rows)] if rows else []
     for claim, answered in asked:
         if answered.table:
             cells = [[str(value) for value in row] for row in answered.table.rows]
@@ -101,9 +104,17 @@ def claims_texts(ticket: Ticket) -> list[str]:
     return texts
 
 
-def _kind(claim: Claim) -> str:
-    expected = f", expected to be {claim.expect}" if claim.expect else ""
-    return code(claim.kind) + (", states the defect" if claim.states_defect else expected)
+def _asks(claim: Claim) -> str:
+    """Return a claim's kind with its query, and what is expected of the answer."""
+    query = msgspec.to_builtins(claim)
+    shown = [code(claim.kind)]
+    shown += [f"{key} {code(_plain(query[key]))}" for key in query if key not in NO_QUERY]
+    expected = [f"expected to be {claim.expect}"] if claim.expect else []
+    return ", ".join([*shown, *(["states the defect"] if claim.states_defect else expected)])
+
+
+def _plain(value: object) -> str:
+    return value if isinstance(value, str) else msgspec.json.encode(value).decode()
 
 
 def _told(answered: Answered) -> str:

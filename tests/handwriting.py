@@ -10,9 +10,13 @@ from typing import Any
 import msgspec
 from hypothesis import strategies as st
 
-from esper_audit.finding import Category, Severity
+from esper_audit.claim import Answer as ClaimAnswer
+from esper_audit.claims.formula import FormulaClaim
+from esper_audit.claims.readers import ReadersClaim
+from esper_audit.finding import Category, Reality, Severity
 from esper_audit.ticket import Ticket
 from esper_audit.ticket_parts import (
+    Answered,
     AsWritten,
     Change,
     Evidence,
@@ -25,6 +29,7 @@ from esper_audit.ticket_parts import (
     Review,
     Step,
     Table,
+    TicketImpact,
     TicketLocation,
     Truth,
     Verdict,
@@ -180,6 +185,28 @@ def filled_ticket() -> Ticket:
             Evidence(code="    c = 1", first_line=7, commit="abcd123"),
             Evidence(table=Table(columns=["dim", "ratio"], rows=[[64, 0.5], ["all", "x|y"]])),
         ],
+        claims=[
+            ReadersClaim(id="C1", sentence="Nobody asks it.", of="asked", states_defect=True),
+            FormulaClaim(
+                id="C2",
+                sentence="They agree.",
+                left="2 * dim",
+                right="dim + 1",
+                over={"dim": [1, 2]},
+                expect=ClaimAnswer.REFUTED,
+            ),
+        ],
+        answers=[
+            Answered(claim="C1", answer=ClaimAnswer.HOLDS, evidence="0 reads", places=["a.py:1"]),
+            Answered(
+                claim="C2",
+                answer=ClaimAnswer.REFUTED,
+                evidence="4 against 3",
+                table=Table(columns=["dim", "left", "right"], rows=[[2, 4, 3]]),
+                seen_gone=True,
+            ),
+        ],
+        impact=TicketImpact(reality=Reality.LATENT, words="1 call, none hits it: latent"),
         fix=[
             FixOption(text="Two ways:"),
             FixOption(label="Option 1", option="ask", text="Ask it.", diff="-a\n+b"),

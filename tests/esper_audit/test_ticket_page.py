@@ -30,6 +30,7 @@ SECTIONS = [
     "Related Findings",
     "Cross-Review: DRL Specialist",
     "Investigation Notes",
+    "Claims",
     "Resolution",
     "History",
     "Appendix",
