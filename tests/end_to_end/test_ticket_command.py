@@ -59,6 +59,12 @@ def project(tmp_path: Path) -> Path:
     return tmp_path
 
 
+def in_domains(project: Path, *domains: str) -> None:
+    """Give tickets domains by hand, the first the first."""
+    for file, domain in zip(sorted((project / "tickets").iterdir()), domains, strict=False):
+        file.write_text(f"{file.read_text()}domain: {domain}\n")
+
+
 def listed(project: Path, *arguments: str) -> list[dict[str, Any]]:
     done = ticket(project, "list", "--format", "json", *arguments)
     assert done.returncode == 0, done.stderr
@@ -118,11 +124,15 @@ def test_a_list_of_nothing_says_so(tmp_path: Path) -> None:
         (["--check", "unauthorised-hasattr", "--check", "argument-fallback"], 2),
         (["--severity", "P0"], 0),
         (["--status", "fixed"], 0),
-        (["--domain", ""], 3),
+        (["--domain", "slot"], 1),
+        (["--domain", "slots"], 2),
+        (["--domain", "slots/"], 2),
+        (["--domain", "slots/gates"], 1),
     ],
     ids=str,
 )
 def test_a_filter_leaves_what_it_names(project: Path, arguments: list[str], count: int) -> None:
+    in_domains(project, "slots", "slots/gates", "slot")
     assert len(listed(project, *arguments)) == count
 
 
@@ -142,7 +152,8 @@ def test_a_ticket_is_shown_within_80_columns_by_the_beginning_of_its_id(project:
     assert max(map(len, done.stdout.splitlines())) <= 80
     page = ticket(project, "show", name, "--format", "markdown").stdout
     assert page.startswith("# Finding Ticket: ")
-    assert json.loads(ticket(project, "show", name, "--format", "json").stdout)["id"] == name
+    scripted = json.loads(ticket(project, "show", name, "--format", "json").stdout)
+    assert [found["id"] for found in scripted["tickets"]] == [name]
 
 
 def test_a_name_that_is_none_or_several_is_an_error_that_helps(project: Path) -> None:
@@ -307,6 +318,15 @@ def test_a_commit_that_somebody_invents_by_hand_is_refused(project: Path) -> Non
     file.write_text(text + end.format(f"'{head}'"))
     assert ticket(project, "sync").returncode == 1, "taken, and opened again: it is still found"
     assert "by: by hand\n  before: open\n  after: fixed\n  why: fixed\n" in file.read_text()
+
+
+def test_a_resolution_that_was_imported_as_it_was_is_taken(project: Path) -> None:
+    file = project / "tickets" / f"{of(project, 'argument-fallback')}.yaml"
+    text = file.read_text().replace("status: open", "status: fixed")
+    text = text[: text.index("history:")] + "resolution:\n  kind: fixed\n  evidence: ''\n"
+    file.write_text(text.replace("fingerprint:", "batch:") + "  commits: [206841ef]\n")
+    assert ticket(project, "sync").returncode == 1, "its finding gets a ticket of its own"
+    assert "by: by hand\n  after: fixed\n  why: written\n" in file.read_text()
 
 
 def test_a_link_to_nothing_is_named_with_its_place_and_fails_the_run(project: Path) -> None:
