@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
+import shutil
 import subprocess
 import sys
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import pytest
+from click.testing import CliRunner
+
+from esper_audit.cli.root import root
 
 VALVE = """\
 import torch
@@ -26,14 +31,20 @@ def gradient_ratio(seed_norm, host_norm):
 ASKING = 'def forward(host):\n    if hasattr(host, "segments"):\n        return 1\n    return 0\n'
 
 
-def ticket(directory: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-m", "esper_audit", "ticket", *arguments],
-        cwd=directory,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+class Said(NamedTuple):
+    """What a command printed, and its exit status."""
+
+    returncode: int
+    stdout: str
+    stderr: str
+
+
+def ticket(directory: Path, *arguments: str) -> Said:
+    """Run `esper-audit ticket ...` in a directory, in this process."""
+    with contextlib.chdir(directory):
+        done = CliRunner().invoke(root, ["ticket", *arguments], prog_name="esper-audit")
+    assert done.exception is None or isinstance(done.exception, SystemExit), done.exc_info
+    return Said(done.exit_code, done.stdout, done.stderr)
 
 
 def git(directory: Path, *arguments: str) -> str:
@@ -44,19 +55,28 @@ def git(directory: Path, *arguments: str) -> str:
     return done.stdout.strip()
 
 
-@pytest.fixture
-def project(tmp_path: Path) -> Path:
+@pytest.fixture(scope="module")
+def example(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Return a repository with three findings that have tickets."""
-    (tmp_path / "esper-audit.toml").touch()
-    (tmp_path / "slots").mkdir()
-    (tmp_path / "slots" / "valve.py").write_text(VALVE)
-    (tmp_path / "model.py").write_text(ASKING)
-    git(tmp_path, "init", "--quiet")
-    git(tmp_path, "config", "user.name", "Jo")
-    git(tmp_path, "add", ".")
-    git(tmp_path, "commit", "--quiet", "--message", "first")
-    assert ticket(tmp_path, "sync").returncode == 1
-    return tmp_path
+    directory = tmp_path_factory.mktemp("example")
+    (directory / "esper-audit.toml").touch()
+    (directory / "slots").mkdir()
+    (directory / "slots" / "valve.py").write_text(VALVE)
+    (directory / "model.py").write_text(ASKING)
+    git(directory, "init", "--quiet")
+    git(directory, "config", "user.name", "Jo")
+    git(directory, "add", ".")
+    git(directory, "commit", "--quiet", "--message", "first")
+    program = [sys.executable, "-m", "esper_audit", "ticket", "sync"]
+    done = subprocess.run(program, cwd=directory, capture_output=True, text=True, check=False)
+    assert done.returncode == 1, done.stderr
+    return directory
+
+
+@pytest.fixture
+def project(example: Path, tmp_path: Path) -> Path:
+    """Return a copy of the example that a test may change."""
+    return shutil.copytree(example, tmp_path / "project")
 
 
 def in_domains(project: Path, *domains: str) -> None:
