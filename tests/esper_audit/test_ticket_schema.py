@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -79,3 +80,11 @@ def test_an_unknown_key_is_refused_at_every_depth() -> None:
         assert not VALIDATOR.is_valid(content)
         del part["surprise"]
     assert VALIDATOR.is_valid(content)
+
+
+def test_every_field_is_documented() -> None:
+    page = (ROOT / "docs" / "tickets.md").read_text(encoding="utf-8")
+    rows = [line.split("|")[1] for line in page.splitlines() if line.startswith("| `")]
+    documented = {name for row in rows for name in re.findall(r"`(\w+)`", row)}
+    fields = {field.name for field in msgspec.structs.fields(Ticket)}
+    assert sorted(fields - documented) == []
