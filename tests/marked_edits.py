@@ -142,6 +142,10 @@ SAME_FINDING: dict[str, Edit] = {
     "a file moved below a directory": Edit({"a.py": BOTH}, {"pkg/deep/a.py": BOTH}),
     "a file split in two": Edit({"a.py": BOTH}, {"a.py": CUT, "b.py": GROW}),
     "a file split in two new ones": Edit({"a.py": BOTH}, {"cuts.py": CUT, "growth.py": GROW}),
+    "copies of one another renamed in one step": Edit(
+        {"alpha.py": CUT, "beta.py": CUT.replace("#: cut", "#: cut in beta")},
+        {"z_alpha.py": CUT, "y_beta.py": CUT.replace("#: cut", "#: cut in beta")},
+    ),
     "two files joined": Edit({"a.py": CUT, "b.py": GROW}, {"a.py": BOTH}),
     "two functions swapped": one(BOTH, f"{GROW}\n\n{CUT}"),
     "two identical findings swapped": one(
