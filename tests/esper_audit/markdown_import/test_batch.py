@@ -112,7 +112,14 @@ def test_the_account_fits_eighty_columns_and_says_everything(tmp_path: Path) -> 
     write(tmp_path, "about.md", "# About\n")
     text = as_text(read(tmp_path), "written to tickets/")
     assert max(map(len, text.splitlines())) <= 80
-    for told in ("Q7-NET-04", "extra: Notes", "contradiction: status:", "refused", "1 new", "empty: "):
+    for told in (
+        "Q7-NET-04",
+        "extra: Notes",
+        "contradiction: status:",
+        "refused",
+        "1 new",
+        "empty: ",
+    ):
         assert told in text
     (refused, read_one) = as_data(read(tmp_path))
     assert refused["ticket"] is None

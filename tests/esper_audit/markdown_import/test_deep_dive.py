@@ -238,10 +238,19 @@ def test_what_a_heading_says_otherwise_than_the_recommendations_is_kept() -> Non
 @pytest.mark.parametrize(
     ("graph", "edges"),
     [
-        ("graph TD\n  A[Level] --> B[Valve]\n  B --> C[\"Bench (P3)\"]", [("Level", "Valve"), ("Valve", "Bench (P3)")]),
+        (
+            'graph TD\n  A[Level] --> B[Valve]\n  B --> C["Bench (P3)"]',
+            [("Level", "Valve"), ("Valve", "Bench (P3)")],
+        ),
         ("- Level → Valve → Bench", [("Level", "Valve"), ("Valve", "Bench")]),
-        ("- Valve depends on Level\n- Valve blocks Bench", [("Level", "Valve"), ("Valve", "Bench")]),
-        ("+-------+     +-------+\n| Level |---->| Valve |\n+-------+     +-------+", [("Level", "Valve")]),
+        (
+            "- Valve depends on Level\n- Valve blocks Bench",
+            [("Level", "Valve"), ("Valve", "Bench")],
+        ),
+        (
+            "+-------+     +-------+\n| Level |---->| Valve |\n+-------+     +-------+",
+            [("Level", "Valve")],
+        ),
         ("nothing is drawn here", []),
     ],
 )

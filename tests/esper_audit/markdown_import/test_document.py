@@ -6,8 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from test_any_form import FENCES, LINES
 
-from esper_audit.markdown_import.blocks import Block, Heading, Kind
 from esper_audit.markdown_import.block_reading import parts_of
+from esper_audit.markdown_import.blocks import Block, Heading, Kind
 from esper_audit.markdown_import.document import Section, read_document, text_of
 from esper_audit.markdown_import.tables import read_table
 
@@ -19,7 +19,10 @@ def blocks_of(text: str) -> list[Block]:
 
 
 def kinds_of(text: str) -> list[str]:
-    return [part.kind.value if isinstance(part, Block) else "heading" for part in parts_of(text.split("\n"))]
+    return [
+        part.kind.value if isinstance(part, Block) else "heading"
+        for part in parts_of(text.split("\n"))
+    ]
 
 
 @given(fragments)
@@ -37,7 +40,9 @@ def test_every_line_that_is_not_blank_stands_in_one_part_in_order(lines: list[st
 
 @given(fragments)
 def test_text_without_headings_comes_back_as_it_was(lines: list[str]) -> None:
-    text = "\n".join(line for line in lines if not line.startswith("#") and line not in ("===", "---", "***"))
+    text = "\n".join(
+        line for line in lines if not line.startswith("#") and line not in ("===", "---", "***")
+    )
     blocks = blocks_of(text)
     assert text_of(blocks) == text.strip("\n") or not text.strip()
 
@@ -96,7 +101,9 @@ def test_items_of_lists_know_their_boxes_and_their_text() -> None:
         (None, "plain\n- below"),
     ]
     assert block.kind is Kind.LIST
-    assert [left.text for left in block.without(block.items[:1])] == ["- [ ] not\n- plain\n  - below"]
+    assert [left.text for left in block.without(block.items[:1])] == [
+        "- [ ] not\n- plain\n  - below"
+    ]
 
 
 def test_front_matter_is_apart() -> None:

@@ -9,7 +9,13 @@ from esper_audit.markdown_import.batch import read_text
 from esper_audit.markdown_import.identity import Origin
 from esper_audit.markdown_import.paths import PathMap, path_map
 
-FILES = ["src/garden/valve.py", "src/pump/valve.py", "tank.py", "src/garden/__init__.py", "lib/__init__.py"]
+FILES = [
+    "src/garden/valve.py",
+    "src/pump/valve.py",
+    "tank.py",
+    "src/garden/__init__.py",
+    "lib/__init__.py",
+]
 TREE = path_map(FILES, {"src/esper/kasmina": "src/garden", "/home/bob/old": "."})
 
 
@@ -30,7 +36,9 @@ def test_a_path_is_found_in_the_tree(written: str, here: str) -> None:
     assert TREE.here(written) == here
 
 
-@pytest.mark.parametrize("written", ["valve.py", "else/__init__.py", "src/nowhere.py", "docs/", "multiple"])
+@pytest.mark.parametrize(
+    "written", ["valve.py", "else/__init__.py", "src/nowhere.py", "docs/", "multiple"]
+)
 def test_a_path_that_several_files_or_none_could_be_stays_as_written(written: str) -> None:
     assert TREE.here(written) == written
 

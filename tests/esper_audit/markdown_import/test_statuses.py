@@ -92,7 +92,12 @@ def test_the_resolution_comes_before_the_folder_and_that_before_the_head(
 
 @pytest.mark.parametrize(
     ("head", "folder", "end"),
-    [("open", "triaged", ""), ("closed", "fixed", "Fixed"), ("fixed", "", "Fixed"), ("closed", "wontfix", "")],
+    [
+        ("open", "triaged", ""),
+        ("closed", "fixed", "Fixed"),
+        ("fixed", "", "Fixed"),
+        ("closed", "wontfix", ""),
+    ],
 )
 def test_statements_that_agree_are_no_contradiction(head: str, folder: str, end: str) -> None:
     text = form(END.format(end) if end else "", metadata=with_status(head))
@@ -101,7 +106,12 @@ def test_statements_that_agree_are_no_contradiction(head: str, folder: str, end:
 
 @pytest.mark.parametrize(
     ("head", "folder", "end"),
-    [("open", "fixed", ""), ("closed", "triaged", ""), ("fixed", "", "Not a bug"), ("closed", "not-a-bug", "Won't fix")],
+    [
+        ("open", "fixed", ""),
+        ("closed", "triaged", ""),
+        ("fixed", "", "Not a bug"),
+        ("closed", "not-a-bug", "Won't fix"),
+    ],
 )
 def test_statements_that_disagree_are_told_and_all_kept(head: str, folder: str, end: str) -> None:
     text = form(END.format(end) if end else "", metadata=with_status(head))
@@ -109,12 +119,16 @@ def test_statements_that_disagree_are_told_and_all_kept(head: str, folder: str, 
     assert told.startswith("status: ")
     assert all(word in told for word in (head, folder, end) if word)
     ticket = read(text, folder=folder)
-    words = {word.words for word in ticket.as_written if word.field == "status"} | {ticket.status.value}
+    words = {word.words for word in ticket.as_written if word.field == "status"} | {
+        ticket.status.value
+    }
     assert {head, folder} - {""} <= words
 
 
 def test_a_row_and_a_line_elsewhere_are_statements_too() -> None:
-    by_row = form(metadata=row("Resolution", "`won't fix` (gone soon)").replace("`open`", "`closed`"))
+    by_row = form(
+        metadata=row("Resolution", "`won't fix` (gone soon)").replace("`open`", "`closed`")
+    )
     assert read(by_row).status.value == "wont-fix"
     elsewhere = form("## Notes\n\n**Status:** Fixed")
     assert contradictions(elsewhere) == ["status: head says open, another section says Fixed"]
