@@ -94,7 +94,8 @@ def _told(name: str, what: Sequence[str], between: str) -> list[str]:
 def _total(entries: Sequence[Entry], written: str) -> Iterator[str]:
     states = Counter(entry.state for entry in entries)
     told = [f"{states[state]} {state}" for state in State if states[state]]
-    yield f"{count(sum(states.values()), 'entry').replace('entrys', 'entries')}: {', '.join(told)}; {written}"
+    read = len({entry.file for entry in entries})
+    yield f"{count(read, 'file')}: {', '.join(told)}; {written}"
     tickets = [entry.ticket for entry in entries if entry.ticket]
     fields = Counter(name for ticket in tickets for name in filled(ticket))
     if len(tickets) > 1:
@@ -104,4 +105,4 @@ def _total(entries: Sequence[Entry], written: str) -> Iterator[str]:
         )
     disputed = sum(bool(entry.contradictions) for entry in entries)
     if disputed:
-        yield f"{disputed} of them contradict themselves"
+        yield f"contradictions in {count(disputed, 'ticket')}"

@@ -35,7 +35,11 @@ class End(msgspec.Struct, frozen=True):
 
 
 def ended(
-    sections: Sequence[Section], notes: Sequence[Section], metadata: Metadata, folder: str
+    sections: Sequence[Section],
+    notes: Sequence[Section],
+    metadata: Metadata,
+    folder: str,
+    elsewhere: Sequence[Statement],
 ) -> End:
     """Weigh what the resolution, the head, closing notes and the folder say."""
     whole = _joined(sections)
@@ -49,7 +53,7 @@ def ended(
     ]
     statements = [said for place, text in places if text and (said := stated(place, text))]
     filed = folder_status(folder)
-    statements += [filed] if filed else []
+    statements += [*elsewhere, *([filed] if filed else [])]
     decision = decided(statements, ending.hint if ending else None)
     extra: list[Extra] = []
     resolution = _resolution(ending, decision, statements)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 
 import msgspec
 
@@ -10,6 +10,7 @@ from esper_audit.markdown_import.appendix import read_appendix, read_history
 from esper_audit.markdown_import.categories import categories_in
 from esper_audit.markdown_import.description import read_description
 from esper_audit.markdown_import.document import Document
+from esper_audit.markdown_import.elsewhere import severities_elsewhere, statuses_elsewhere
 from esper_audit.markdown_import.ending import ended
 from esper_audit.markdown_import.fixes import read_fixes
 from esper_audit.markdown_import.head import read_head
@@ -24,6 +25,7 @@ from esper_audit.markdown_import.related import read_related
 from esper_audit.markdown_import.reviews import reviews_of
 from esper_audit.markdown_import.severities import disagreement, revised_in
 from esper_audit.markdown_import.summary import read_summary
+from esper_audit.markdown_import.values import ID
 from esper_audit.markdown_import.verification import read_verification
 from esper_audit.ticket import Ticket
 from esper_audit.ticket_parts import AsWritten, Extra
@@ -43,9 +45,23 @@ class Form(msgspec.Struct, frozen=True):
 def read_form(document: Document, origin: Origin, paths: PathMap) -> Form:
     """Read a document as a ticket; raises TicketError naming what is missing where it is none."""
     read = _Readings(document, origin, paths)
-    revised = revised_in(read.end.text, "the resolution")
-    told = [read.end.contradiction, disagreement(read.head.severity, revised)]
+    again = [
+        *severities_elsewhere(document.sections),
+        *revised_in(read.end.text, "the resolution"),
+    ]
+    told = [
+        read.end.contradiction,
+        disagreement(read.head.severity, again),
+        _name_and_id(origin, read.identity.id),
+    ]
     return Form(read.ticket(), [sentence for sentence in told if sentence])
+
+
+def _name_and_id(origin: Origin, found: str) -> str:
+    """Return what is wrong where the file's name holds another id than the ticket."""
+    named = ID.match(origin.stem)
+    is_other = named is not None and not origin.stem.startswith(found)
+    return f"id: {found} is kept, the file is called {origin.name}" if is_other else ""
 
 
 class _Readings:
@@ -65,7 +81,8 @@ class _Readings:
         self.verification = read_verification(of(Part.VERIFICATION))
         self.related = read_related(of(Part.RELATED))
         self.reviews = reviews_of(self.parts.reviews)
-        self.end = ended(of(Part.RESOLUTION), self.parts.notes, self.metadata, origin.folder)
+        again = statuses_elsewhere(document.sections)
+        self.end = ended(of(Part.RESOLUTION), self.parts.notes, self.metadata, origin.folder, again)
         self.history = read_history(of(Part.HISTORY))
         self.appendix = read_appendix(of(Part.APPENDIX))
         signs = {
@@ -154,8 +171,3 @@ def _once(words: Iterable[AsWritten]) -> list[AsWritten]:
         if word not in kept:
             kept.append(word)
     return kept
-
-
-def sections_named(extra: Sequence[Extra]) -> list[str]:
-    """Return the sections that what no field takes stands in, each once."""
-    return list(dict.fromkeys(part.section for part in extra))

@@ -7,7 +7,7 @@ import re
 
 import msgspec
 
-from esper_audit.markdown_import.vocabulary import meanings, words
+from esper_audit.markdown_import.vocabulary import meanings, names, words
 
 NUMBER = re.compile(r"^(?:\(?\d+(?:\.\d+)*[.):]?|[A-Z][.)])\s+")
 HEAD = re.compile(r"\s*(?::|\(|\[|\s[-–—]+\s)\s*")
@@ -53,6 +53,8 @@ OTHER_NAMES = {
     Part.APPENDIX: "appendices, references, original report reference, source, origin",
 }
 BY_WORDS = meanings(OTHER_NAMES) | {words(part.value): part for part in Part}
+# A heading that begins with one of these is about how the ticket ended (`Closure of 2025-03-09`).
+ENDINGS = names("resolution, closure, disposition, resolved, closing, closeout")
 REVIEW_WORDS = re.compile(r"\b(?:(?:cross|peer|expert)[\s-]*)?reviews?\b", re.IGNORECASE)
 
 
@@ -74,6 +76,8 @@ def name_of(title: str) -> Name | None:
         return Name(Part.REVIEW, own=False, rest="")
     head, rest = split_heading(plain)
     part = BY_WORDS.get(words(head))
+    if part is None and words(head).partition(" ")[0] in ENDINGS:
+        part = Part.RESOLUTION
     return Name(part, own=False, rest=rest) if part is not None else None
 
 

@@ -1,8 +1,9 @@
 """What a document says about its status, in how many places, and which of them is believed.
 
 The rule: the resolution's own words come first, for they stand beside the evidence; then a row
-`Resolution` of the head; then closing notes; then the folder that the file was filed under, the last thing
-that people did; then the head's status. `closed` does not say how: another statement tells, or it counts as fixed.
+`Resolution` of the head; then closing notes; then the folder that the file was filed under, the last
+thing that people did; then the head's status; then a line `**Status:**` anywhere else. `closed` does not
+say how: another statement tells, or it counts as fixed.
 """
 
 from __future__ import annotations
@@ -26,6 +27,7 @@ class Place(enum.StrEnum):
     NOTES = "closing notes"
     FOLDER = "folder"
     HEAD = "head"
+    ELSEWHERE = "another section"
 
 
 PHRASES: dict[ResolutionKind | Status, str] = {

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+import textwrap
 from collections.abc import Sequence
 
 import click
@@ -20,6 +21,7 @@ from esper_audit.ticket_quotes import Sources
 from esper_audit.ticket_store import TicketStore
 
 VERSION = 1
+WIDTH = 80
 
 
 @click.command("lint")
@@ -56,7 +58,13 @@ def command(selected: tuple[str, ...], style: str, listing: bool, config_file: s
 
 def _text(found: Sequence[tuple[str, Problem]], store: TicketStore, sources: Sources) -> str:
     lines = [
-        f"{store.line(problem.ticket, problem.key)}: {name}: {problem.text}"
+        textwrap.fill(
+            f"{store.line(problem.ticket, problem.key)}: {name}: {problem.text}",
+            WIDTH,
+            subsequent_indent="    ",
+            break_long_words=False,
+            break_on_hyphens=False,
+        )
         for name, problem in found
     ]
     if sources.absent:

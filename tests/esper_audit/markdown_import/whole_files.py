@@ -95,26 +95,31 @@ WHOLE: dict[str, str] = {
     ),
     "sections that nobody knows": form(
         "## System Context\n\n**Related concepts:**\n- ticks\n\n### Principles\n\n- [x] Ask once",
-        "## Investigation Notes (2025-03-09)\n\n### Finding: cached\n\n1. Seen in `valve.py:40`\n   ```python\n   x\n   ```",
+        "## Investigation Notes (2025-03-09)\n\n### Finding: cached\n\n"
+        "1. Seen in `valve.py:40`\n   ```python\n   x\n   ```",
     ),
     "an empty section": form("## Investigation Notes", "## System Context\n\n"),
     "headings deep inside": form(
         description="### What's Wrong\n\nTwice.\n\n#### Where\n\nLine 14.\n\n##### When\n\nAlways."
     ),
     "other headings in the description": form(
-        description="### What's Noted\n\nTwice.\n\n### Why This Is Acceptable\n\nIt is cached.\n\n### Impact\n\nSlow.\n\n"
+        description="### What's Noted\n\nTwice.\n\n"
+        "### Why This Is Acceptable\n\nIt is cached.\n\n### Impact\n\nSlow.\n\n"
         "### Reproduction Steps (if applicable)\n\n1. tick"
     ),
     "evidence between prose": form(
-        description="### What's Wrong\n\nTwice.\n\n### Code Evidence\n\nFirst:\n\n```python\n# valve.py:14\na()\n```\n\n"
+        description="### What's Wrong\n\nTwice.\n\n"
+        "### Code Evidence\n\nFirst:\n\n```python\n# valve.py:14\na()\n```\n\n"
         "then, in the shell:\n\n```bash\ngrep -c level valve.py | head\n```\n\nand that is all."
     ),
     "options in bold": form(
-        fix="Either:\n\n**Option 1 - Ask once:**\n```python\na()\n```\n\n**Option 2: Cache (recommended)**\nIn the tank.\n\n"
+        fix="Either:\n\n**Option 1 - Ask once:**\n```python\na()\n```\n\n"
+        "**Option 2: Cache (recommended)**\nIn the tank.\n\n"
         "Option 2 is simpler."
     ),
     "options below headings": form(
-        fix="### Approach\n\nAsk once.\n\n### Alternative Approaches (if any)\n\n1. **Cache**: in the tank\n\n### Option B\n\nNothing."
+        fix="### Approach\n\nAsk once.\n\n"
+        "### Alternative Approaches (if any)\n\n1. **Cache**: in the tank\n\n### Option B\n\nNothing."
     ),
     "related as a list": form(
         related="- Q7-NET-05: the pump does the same\n- `Q7-CR-01` (duplicate) - code review's view\n"
@@ -130,7 +135,8 @@ WHOLE: dict[str, str] = {
         + '\n\n**Report file:** `docs/reports/q8.md`\n**Section:** "Tanks"\n\n**Also identified by:**\n- Pump 3'
     ),
     "categories of another kind": form(
-        summary="**One-line summary:** Twice.\n\n**Category:** (check all that apply)\n- [x] Performance bottleneck (hot path)\n"
+        summary="**One-line summary:** Twice.\n\n"
+        "**Category:** (check all that apply)\n- [x] Performance bottleneck (hot path)\n"
         "- [x] Code quality / maintainability\n- [ ] Ergonomics"
     ),
     "a category in a line": form(
