@@ -13,7 +13,7 @@ import tempfile
 from pathlib import Path
 
 README = Path(__file__).parents[2] / "README.md"
-FILE = re.compile(r"`(?P<name>[\w.-]+)`:\n\n```(?:python|toml)\n(?P<code>.*?)```", re.DOTALL)
+FILE = re.compile(r"`(?P<name>[\w.-]+)`:\n\n```(?:python|toml|yaml)\n(?P<code>.*?)```", re.DOTALL)
 CONSOLE = re.compile(r"```console\n(.*?)```", re.DOTALL)
 DATE = re.compile(r"\d{4}-\d{2}-\d{2}")
 
