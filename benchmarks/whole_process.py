@@ -24,6 +24,7 @@ HERE = Path(__file__).parent
 ESPER = Path(sys.executable).parent / "esper-audit"
 RUFF = Path(sys.executable).parent / "ruff"
 SLOW_PEERS = ("fixit", "torchfix")
+RUN_FEWER = (*SLOW_PEERS, "pylint")
 SLOW_REPEATS = 3
 
 
@@ -52,7 +53,7 @@ def measure(command: list[str], environment: dict[str, str]) -> Cost:
 
 
 def compare(case: Case, repeat: int, environment: dict[str, str]) -> None:
-    count = SLOW_REPEATS if case.peer_name.startswith(SLOW_PEERS) else repeat
+    count = SLOW_REPEATS if case.peer_name.startswith(RUN_FEWER) else repeat
     ours, theirs = [], []
     for _ in range(count):
         ours.append(measure(case.ours, environment))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 
 import msgspec
@@ -15,7 +16,7 @@ from esper_audit.facts import FileFacts
 from esper_audit.finding import NotAnalysed
 from esper_audit.modules import Modules
 from esper_audit.role import Roles
-from esper_audit.source import parse, read
+from esper_audit.source import parse, read, words_of
 from esper_audit.unit import Unit
 from esper_audit.workers import outcomes
 
@@ -68,6 +69,7 @@ class FactStore:
         self._known = self._load()
         self._fresh: dict[bytes, bytes] = {}
         self._with: dict[str, list[str]] = {}
+        self._by_word: dict[bytes, list[str]] | None = None
         self._read_now: set[str] = set()
 
     @property
@@ -96,13 +98,20 @@ class FactStore:
         ]
         for reading in outcomes(self._reading, missing, 0, FileReading):
             self._take(reading)
+        if self._by_word is None:
+            self._by_word = self._words()
+            self._with = {}
         return [unit for path in self.paths if (unit := self.unit(path)) is not None]
 
     def paths_with(self, word: str) -> list[str]:
         """Return the files whose text holds a word, those that cannot be parsed too."""
         if word not in self._with:
             wanted = word.encode()
-            self._with[word] = [p for p in self.paths if wanted in self._contents.get(p, b"")]
+            if self._by_word is None:
+                found = [p for p in self.paths if wanted in self._contents.get(p, b"")]
+            else:
+                found = self._by_word.get(wanted, [])
+            self._with[word] = found
         return self._with[word]
 
     def units_with(self, word: str) -> Iterable[Unit]:
@@ -144,6 +153,14 @@ class FactStore:
                 self.problems[path] = content
             else:
                 self._contents[path] = content
+
+    def _words(self) -> dict[bytes, list[str]]:
+        """Return the files by whole word: quicker than looking through all of them for each of many words."""
+        found: dict[bytes, list[str]] = defaultdict(list)
+        for path in self.paths:
+            for word in words_of(self._contents.get(path, b"")):
+                found[word].append(path)
+        return found
 
     def _made(self, path: str, content: bytes) -> Unit | None:
         digest = _digest(content)

@@ -43,8 +43,13 @@ class Source:
     @cached_property
     def words(self) -> frozenset[bytes]:
         """Every identifier, keyword or number that stands anywhere in the file."""
-        text = self.data.removeprefix(BYTE_ORDER_MARK)
-        return frozenset(text.translate(_SEPARATORS_TO_SPACES).split())
+        return words_of(self.data)
+
+
+def words_of(data: bytes) -> frozenset[bytes]:
+    """Return every identifier, keyword or number that stands anywhere in a text."""
+    text = data.removeprefix(BYTE_ORDER_MARK)
+    return frozenset(text.translate(_SEPARATORS_TO_SPACES).split())
 
 
 def read(root: str, path: str) -> bytes | NotAnalysed:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import cached_property
 
 from esper_audit.facts import Definition, DefinitionKind, FileFacts, Mention, ScopeKind
@@ -72,22 +72,31 @@ class Unit:
             for name, bounds in definition.attributes.items()
         ]
 
+    @cached_property
+    def _other_names(self) -> dict[str, set[tuple[str, bool]]]:
+        """The names that are bound to something called so, each with whether other files see it."""
+        return _turned_round(self._bound, _names_told)
+
+    @cached_property
+    def _names_of_results(self) -> dict[str, set[tuple[str, bool]]]:
+        """The names that are bound to something made with, holding or annotated as something called so."""
+        return _turned_round(self._bound, _words_told)
+
     def aliases(self, names: frozenset[str], *, results: bool = False) -> tuple[set[str], set[str]]:
         """Return further names that may stand for something called one of `names`: here, everywhere.
 
         With `results` also the names of what comes of calling it, holding it or being annotated so.
         """
-        told = _words_told if results else _names_told
-        pending = [(name, told(paths), is_seen) for name, paths, is_seen in self._bound]
+        told = self._names_of_results if results else self._other_names
         here, everywhere = set(names), set(names)
-        grown = True
-        while grown:
-            hits = [entry for entry in pending if entry[1] & here and entry[0] not in entry[1]]
-            pending = [entry for entry in pending if entry not in hits]
-            fresh = {name for name, _, _ in hits} - here
-            everywhere.update(name for name, _, is_seen in hits if is_seen)
-            here |= fresh
-            grown = bool(fresh)
+        pending = [name for name in names if name in told]
+        while pending:
+            for name, is_seen in told[pending.pop()]:
+                if is_seen:
+                    everywhere.add(name)
+                if name not in here:
+                    here.add(name)
+                    pending += [name] if name in told else []
         return here - names, everywhere - names
 
     def enclosing(self, scope: int) -> Iterator[int]:
@@ -106,6 +115,17 @@ class Unit:
     def symbol(self, scope: int) -> str:
         """Return the dotted name of a scope."""
         return self.facts.scopes[scope].name
+
+
+def _turned_round(
+    bound: list[tuple[str, list[str], bool]], told: Callable[[list[str]], frozenset[str]]
+) -> dict[str, set[tuple[str, bool]]]:
+    found: dict[str, set[tuple[str, bool]]] = defaultdict(set)
+    for name, paths, is_seen in bound:
+        for word in told(paths):
+            if word != name:
+                found[word].add((name, is_seen))
+    return dict(found)
 
 
 def _names_told(paths: list[str]) -> frozenset[str]:

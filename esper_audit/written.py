@@ -1,9 +1,9 @@
 """How an expression is written, as a short text that can be kept and followed later: `self.blocks[].attn()`.
 
-A path is a head and steps. Heads: a name; `super:C;` what `super(C, self)` is; `<T>` a value of the
-annotated type T; `[p]` a container of what the path p leads to; `@a.b` an import; `!C.m` a
-definition of the same file; `?` anything.
-Steps: `.name`, `()` a call, `[]` an element, `[0]` the element at a constant position, `[*]` what a loop over it gives.
+A path is a head and steps. Heads: a name; `<T>` a value of the annotated type T; `[p]` a container
+of what the path p leads to; `@a.b` an import; `!C.m` a definition of the same file; `super:C;` what
+`super(C, self)` is; `?` anything. Steps: `.name`, `()` a call, `[]` an element, `[0]` the element at a
+constant position, `[*]` what a loop over it gives.
 """
 
 from __future__ import annotations
