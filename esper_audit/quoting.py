@@ -12,7 +12,8 @@ from esper_audit.identity import normalised_code
 from esper_audit.source import Source
 from esper_audit.statements import blocks, first_line, last_line
 
-ELISIONS = frozenset({"...", "# ..."})
+# A line that says something is left out, all of it or the rest of a list of arguments.
+LEFT_OUT = re.compile(r"\s*(#\s*)?(\.{3}|…)\s*|.*,\s*(\.{3}|…)\s*[)\]}].*")
 CLOSING = frozenset(")]}")
 WORD = re.compile(r"\w+|[^\w\s]")
 Span = tuple[int, int]
@@ -22,7 +23,7 @@ def pieces(code: str) -> list[str]:
     """Return the stretches of a quotation between lines that only say that something is left out."""
     found: list[list[str]] = [[]]
     for line in code.splitlines():
-        if line.strip() in ELISIONS:
+        if LEFT_OUT.fullmatch(line):
             found.append([])
         else:
             found[-1].append(line.rstrip())

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import enum
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
 import msgspec
 
@@ -38,6 +38,7 @@ class Standing(enum.StrEnum):
     CONTRADICTED = "contradicted"
     CANNOT_TELL = "cannot tell"
     AS_EXPECTED = "as expected"
+    UNVOUCHED = "not vouched for"
 
 
 MEANING: dict[Standing, str] = {
@@ -47,6 +48,7 @@ MEANING: dict[Standing, str] = {
     Standing.CONTRADICTED: "a claim answers other than the ticket expects",
     Standing.CANNOT_TELL: "a claim is stale, or something that it needs was not looked at",
     Standing.AS_EXPECTED: "every claim answers as the ticket expects",
+    Standing.UNVOUCHED: "it makes no claim; asked was what it quotes and cites, of which nothing is expected",
 }
 ALARMING = frozenset({Standing.REGRESSED, Standing.NEVER_FIXED})
 FAILING = ALARMING | {Standing.PROPOSED_FOR_CLOSING, Standing.CONTRADICTED}
@@ -125,11 +127,19 @@ class Verified(msgspec.Struct, frozen=True):
         ]
 
 
-def verify(tickets: Iterable[Ticket], inquiry: Inquiry) -> list[Verified]:
-    """Ask all claims of all tickets; what they need is run once for all of them."""
-    asking = [ticket for ticket in tickets if ticket.claims]
-    inquiry.prepare(claim for ticket in asking for claim in ticket.claims)
-    verified = [_verified(ticket, inquiry) for ticket in asking]
+def verify(
+    tickets: Iterable[Ticket],
+    inquiry: Inquiry,
+    implied: Callable[[Ticket], list[Claim]] = lambda _: [],
+) -> list[Verified]:
+    """Ask all claims of all tickets; what they need is run once for all of them.
+
+    A ticket that makes no claim is asked what it is said to imply.
+    """
+    listed = list(tickets)
+    claims = {ticket.id: ticket.claims or implied(ticket) for ticket in listed}
+    inquiry.prepare(claim for asked in claims.values() for claim in asked)
+    verified = [_verified(one, claims[one.id], inquiry) for one in listed if claims[one.id]]
     inquiry.close()
     return verified
 
@@ -153,10 +163,12 @@ def exit_status(verified: Iterable[Verified]) -> int:
     return FINDINGS if any(one.standing in FAILING for one in all_verified) else CLEAN
 
 
-def _verified(ticket: Ticket, inquiry: Inquiry) -> Verified:
+def _verified(ticket: Ticket, claims: Iterable[Claim], inquiry: Inquiry) -> Verified:
+    if not ticket.claims:
+        unvouched = [Asked(claim, claim.answer(inquiry), frozenset(Answer)) for claim in claims]
+        return Verified(ticket, unvouched, Standing.UNVOUCHED)
     asked = [
-        Asked(claim, claim.answer(inquiry), _expected(claim, ticket.status))
-        for claim in ticket.claims
+        Asked(claim, claim.answer(inquiry), _expected(claim, ticket.status)) for claim in claims
     ]
     return Verified(ticket, asked, _standing(ticket, asked))
 

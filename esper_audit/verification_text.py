@@ -35,7 +35,7 @@ def pieces(verified: Sequence[Verified], without_claims: int) -> Iterator[Piece]
 
 def _ticket(verified: Verified) -> Iterator[Piece]:
     ticket, standing = verified.ticket, verified.standing
-    is_calm = standing is Standing.AS_EXPECTED
+    is_calm = standing in (Standing.AS_EXPECTED, Standing.UNVOUCHED)
     yield Piece(f"{ticket.id} ", "bold")
     yield Piece(f"{ticket.severity} {ticket.status}: ")
     yield Piece(f"{standing}\n", "green" if is_calm else "bold red")

@@ -36,6 +36,11 @@ def test_a_quotation_with_a_stretch_left_out_holds(tmp_path) -> None:
     assert (told.answer, told.places) == ("holds", ("blend.py:4-7",))
 
 
+def test_a_line_whose_arguments_are_left_out_stands_for_any(tmp_path) -> None:
+    told = ask(tmp_path, "def blend(host, ...):\n    ...\n    return mixed\n")
+    assert (told.answer, told.places) == ("holds", ("blend.py:7",))
+
+
 def test_the_stretches_of_a_quotation_stand_in_their_order(tmp_path) -> None:
     told = ask(tmp_path, "    return mixed\n    ...\ndef blend(host, seed, alpha):\n")
     assert told.answer == "refuted"

@@ -296,3 +296,33 @@ def test_a_defect_that_no_caller_meets_is_latent(tree: Path, call: str, said: st
     assert done.status == 0, done.out
     assert said in done.out
     assert ("proposed" in done.out) == ("proposed" in said)
+
+
+IMPORTED = """\
+evidence:
+- place: /home/somebody/src/blend.py:4-5
+  code: |
+    def blend(host, seed, seed_input: torch.Tensor | None = None):
+        ...
+- place: blend.py:1
+  code: import numpy
+resolution:
+  kind: fixed
+  evidence: It was repaired.
+  commits: [206841ef]
+"""
+
+
+def test_a_ticket_without_claims_is_asked_what_it_quotes_and_cites(tree: Path) -> None:
+    text = ticket("T-OLD", "fixed", "[]").replace("claims:\n[]\n", "") + IMPORTED
+    write(tree, {"tickets/T-OLD.yaml": text})
+    done = run(tree, "ticket", "verify", "T-OLD")
+    assert done.status == 0, done.err
+    assert "T-OLD P3 fixed: not vouched for" in done.out
+    assert "Q1 holds (quote)" in done.out
+    assert "Q2 refuted (quote)" in done.out
+    assert "K1 cannot tell (commit)" in done.out
+    before = (tree / "tickets" / "T-OLD.yaml").read_text()
+    assert "answers" not in before
+    run(tree, "run")
+    assert "answers" not in (tree / "tickets" / "T-OLD.yaml").read_text()

@@ -10,6 +10,7 @@ import msgspec
 
 from esper_audit.cli.screen import is_terminal, paint
 from esper_audit.config import find_project
+from esper_audit.implied_claims import implied_claims
 from esper_audit.inquiry import Inquiry
 from esper_audit.ticket_desk import named
 from esper_audit.ticket_store import TicketStore
@@ -28,15 +29,19 @@ VERSION = 1
 def command(ids: tuple[str, ...], style: str, config_file: str | None) -> None:
     """Ask the claims of tickets (of all, if none is named) again, and say what each answers today.
 
-    Changes nothing. Exit status: 0 all as the tickets expect; 1 a closed ticket's defect is there,
-    or an active one's is not, or a claim answers other than expected; 2 could not run; 3 something
-    could not be told. The beginning of an ID is enough if no other ticket begins so.
+    A ticket that makes no claim, such as an imported one, is asked what its quotations and commits
+    imply; nothing is expected of those. Changes nothing. The beginning of an ID is enough if no
+    other ticket begins so.
+
+    Exit status: 0 all as the tickets expect; 1 a closed ticket's defect is there, or an active
+    one's is not, or a claim answers other than expected; 2 could not run; 3 something could not be
+    told.
     """
     project = find_project([], config_file)
     known = TicketStore(project.resolve(project.config.tickets)).load()
     tickets = [named(known, name) for name in ids] if ids else list(known.values())
     today = date.today().isoformat()  # noqa: DTZ011  # the day of whoever asks
-    verified = verify(tickets, Inquiry(project, today=today))
+    verified = verify(tickets, Inquiry(project, today=today), implied_claims)
     status = exit_status(verified)
     sys.stdout.write(_json(verified, status) if style == "json" else _text(verified, len(tickets)))
     sys.exit(status)
