@@ -65,7 +65,8 @@ def is_telling(value: ast.expr) -> bool:
         return is_telling(value.operand)
     held = value.value if isinstance(value, ast.Constant) else None
     if isinstance(held, str):
-        return len(held.strip()) >= SHORTEST_TEXT and "\n" not in held
+        # A plain word is in the dictionary.
+        return len(held) >= SHORTEST_TEXT and not held.isalpha() and held.isprintable()
     if isinstance(held, float):
         return len(repr(held).partition("e")[0].replace(".", "").strip("0")) >= FEWEST_DIGITS
     is_round = isinstance(held, int) and (held.bit_count() == 1 or held % SMALLEST_NUMBER == 0)

@@ -12,9 +12,8 @@ from esper_audit.contract import Contract
 from esper_audit.finding import Finding
 from esper_audit.ticket import Ticket
 from esper_audit.ticket_of_finding import from_finding, refreshed
+from esper_audit.ticket_parts import TOOL
 from esper_audit.ticket_states import ACTIVE, Status
-
-TOOL = "esper-audit"
 
 
 class Sync(msgspec.Struct, frozen=True):
