@@ -7,7 +7,7 @@ import tomllib
 from collections.abc import Iterator
 from typing import Any
 
-PROJECT_FILE = "pyproject.toml"
+from esper_audit.config import PROJECT_FILE
 
 
 def entry_points(root: str) -> frozenset[str]:

@@ -10,7 +10,7 @@ from esper_audit.ast_walk import scan
 from esper_audit.names import parameters
 from esper_audit.statements import blocks, first_line
 
-# A call or a table that is spread over many lines is one thought.
+# A call or a table that is spread over many lines is one thought; the declaration of a field is none.
 LONGEST_STATEMENT = 3
 SILENT = (ast.Import, ast.ImportFrom, ast.Global, ast.Nonlocal, ast.Pass)
 FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef)
@@ -72,6 +72,7 @@ class _Shapes:
             else:
                 words.append(part)
         own = 1 if any(blocks(node)) else min(LONGEST_STATEMENT, _length(node))
+        own = 0 if isinstance(node, ast.AnnAssign) and not local else own
         self._known[node] = Shaped(node, hash(tuple(words)), own + weight, tuple(names))
         return self._known[node]
 

@@ -15,6 +15,8 @@ from esper_audit.claim import Answer
 from esper_audit.finding import Reality, Severity
 from esper_audit.ticket_states import ResolutionKind
 
+# Who changed a ticket, where no person did.
+TOOL = "esper-audit"
 Text = Annotated[str, msgspec.Meta(min_length=1)]
 Date = Annotated[str, msgspec.Meta(pattern=r"^\d{4}-\d{2}-\d{2}$")]
 DateOrNothing = Annotated[str, msgspec.Meta(pattern=r"^(\d{4}-\d{2}-\d{2})?$")]

@@ -9,11 +9,10 @@ import msgspec
 from esper_audit.errors import TicketError
 from esper_audit.finding import Finding, Severity
 from esper_audit.ticket import Ticket
-from esper_audit.ticket_parts import Change
+from esper_audit.ticket_parts import TOOL, Change
 from esper_audit.ticket_states import MOVES, Status
 
 BY_HAND = "by hand"
-TOOL = "esper-audit"
 SEVERITIES = frozenset(Severity)
 
 

@@ -15,10 +15,8 @@ from esper_audit.present import Present
 from esper_audit.sighting import Sighting, sightings
 from esper_audit.ticket import Ticket
 from esper_audit.ticket_of_finding import from_finding, refreshed
-from esper_audit.ticket_parts import Change
+from esper_audit.ticket_parts import TOOL, Change
 from esper_audit.ticket_states import ACTIVE, Status
-
-TOOL = "esper-audit"
 
 
 class Sync(msgspec.Struct, frozen=True):

@@ -40,7 +40,7 @@ class DuplicateCode(TreeRule):
     Quiet: tests, scripts and examples; generated files; a definition under a comment that says
     `Copied from`, for then somebody keeps the two alike; imports, docstrings, long calls and tables,
     which count for little; the same calls of other functions, on other attributes or with other
-    constants; fields of other names.
+    constants; the fields of a class.
 
     Tickets: real code
     """
@@ -75,8 +75,8 @@ class DuplicateCode(TreeRule):
             },
         ),
         ValidTree(
-            "fields of other names",
-            {"a.py": FIELDS.format("A", *"a" * 14), "b.py": FIELDS.format("B", *"b" * 14)},
+            "the same fields",
+            {"a.py": FIELDS.format("A", *"a" * 14), "b.py": FIELDS.format("B", *"a" * 14)},
         ),
         ValidTree(
             "a test", {"a.py": f"def f(x):\n{STEPS}", "tests/test_a.py": f"def f(x):\n{STEPS}"}
