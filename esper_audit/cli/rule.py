@@ -10,6 +10,7 @@ import click
 from esper_audit.config import find_project
 from esper_audit.errors import UsageError
 from esper_audit.handbook import Handbook
+from esper_audit.probe_sheets import ProbeSheet
 from esper_audit.rule import Check, Invalid, Rule, Valid
 from esper_audit.rules_page import case_code, check_page
 from esper_audit.suggestion import did_you_mean
@@ -39,8 +40,16 @@ def command(check_id: str | None, config_file: str | None) -> None:
 
 def _listed(handbook: Handbook) -> Iterator[str]:
     for check in handbook.checks.values():
-        state = "" if check.default else " (off unless selected)"
-        yield f"{check.id:<29} {check.severity}  {check.documentation().title}{state}"
+        notes = [_kind(check), "" if check.default else "off unless selected"]
+        noted = ", ".join(filter(None, notes))
+        told = f" ({noted})" if noted else ""
+        yield f"{check.id:<29} {check.severity}  {check.documentation().title}{told}"
+
+
+def _kind(check: type[Check]) -> str:
+    if issubclass(check, ProbeSheet):
+        return "probe"
+    return "whole tree" if issubclass(check, TreeRule) else ""
 
 
 def _explained(check: type[Check], handbook: Handbook) -> Iterator[str]:
