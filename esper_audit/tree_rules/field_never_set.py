@@ -1,0 +1,98 @@
+"""The rule `field-never-set`: a field that is always what its default says."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+from esper_audit.class_family import ClassKind
+from esper_audit.finding import Category, NotAnalysed, Severity
+from esper_audit.reference import Answer, Caller, Passing, Symbol
+from esper_audit.tree import Tree
+from esper_audit.tree_rule import InvalidTree, TreeRule, TreeViolation, ValidTree
+from esper_audit.whole_objects import data_fields, is_taken_apart
+
+KINDS = frozenset({ClassKind.DATACLASS, ClassKind.MODEL, ClassKind.NAMED_TUPLE})
+POINT = "from dataclasses import dataclass, replace\n\n\n@dataclass\nclass Point:\n    x: int\n    y: int = 0\n\n\n"
+USE = "def f():\n    return Point(1).y\n"
+SAID = "nothing ever sets `Point.y`: it is what its default says, everywhere"
+
+
+class FieldNeverSet(TreeRule):
+    """A field with a default that nothing ever sets.
+
+    What: a field with a default, of a dataclass, model or named tuple that is made somewhere in the tree,
+    that no construction passes, no `replace` names and nothing assigns.
+
+    Why: it looks like a choice, is passed around and branched on, and has one value.
+
+    Quiet: classes that a package offers; constructions with `*args` or `**kwargs`; a class that is passed on
+    as a value, has a base outside the tree, or stands in or is used in a file with a word for taking objects
+    apart or putting them together; fields of the same name that something assigns; tests that set it.
+
+    Tickets: real code
+    """
+
+    contract = "no-dead-code"
+    category = Category.DEAD_CODE
+    severity = Severity.P4
+
+    VALID = (
+        ValidTree("passed by name", {"a.py": POINT + USE.replace("(1)", "(1, y=2)")}),
+        ValidTree("passed by position", {"a.py": POINT + USE.replace("(1)", "(1, 2)")}),
+        ValidTree(
+            "set by a test",
+            {"a.py": POINT + USE, "tests/test_a.py": "from a import Point\nPoint(1, 2)\n"},
+        ),
+        ValidTree("assigned", {"a.py": POINT + USE + "def g(p):\n    p.y = 3\n"}),
+        ValidTree("replaced", {"a.py": POINT + USE + "def g(p):\n    return replace(p, y=3)\n"}),
+        ValidTree(
+            "perhaps forwarded", {"a.py": POINT + "def f(**given):\n    return Point(1, **given)\n"}
+        ),
+        ValidTree("never made here", {"a.py": POINT}),
+        ValidTree("a field without default", {"a.py": POINT.replace("y: int = 0", "y: int") + USE}),
+    )
+    INVALID = (
+        InvalidTree("always the default", {"a.py": POINT + USE}, (("a.py", 7, SAID),)),
+        InvalidTree(
+            "in another file as well",
+            {"a.py": POINT, "b.py": "from a import Point\n\nprint(Point(x=1).y)\n"},
+            (("a.py", 7, SAID),),
+        ),
+    )
+
+    def check(self, tree: Tree) -> Iterator[TreeViolation | NotAnalysed]:
+        """Report the fields that every construction leaves alone."""
+        replacing = _texts_that_replace(tree)
+        for field, owner in data_fields(tree, KINDS):
+            if (
+                not tree.index.definition(field).has_default
+                or tree.index.writers(field.short).items
+            ):
+                continue
+            made = _constructions(tree, owner, field.short)
+            if not made.items or any(c.passing is not Passing.OMITS for c in made.items):
+                continue
+            named = re.compile(rf"\b{re.escape(field.short)}\s*=")
+            if any(named.search(text) for text in replacing) or is_taken_apart(tree, owner):
+                continue
+            if not made.is_complete:
+                yield tree.undecided(field, made)
+            else:
+                name = f"{owner.short}.{field.short}"
+                message = f"nothing ever sets `{name}`: it is what its default says, everywhere"
+                yield tree.at_symbol(field, message)
+
+
+def _constructions(tree: Tree, owner: Symbol, field: str) -> Answer[Caller]:
+    """Return the calls of a class and of what derives from it."""
+    below = map(tree.index.of_key, tree.index.resolver.kin.subclasses(owner.key))
+    answers = [tree.index.callers(made, field) for made in (owner, *below)]
+    problems = {problem for answer in answers for problem in answer.not_looked_at}
+    return Answer([caller for answer in answers for caller in answer.items], sorted(problems))
+
+
+def _texts_that_replace(tree: Tree) -> list[str]:
+    paths = {mention.place.path for mention in tree.index.mentions("replace").items}
+    sources = (tree.source(path) for path in sorted(paths))
+    return [source.text[source.text.index("replace") :] for source in sources if source is not None]
