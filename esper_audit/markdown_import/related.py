@@ -12,7 +12,7 @@ from esper_audit.markdown_import.document import Section
 from esper_audit.markdown_import.headings import Part
 from esper_audit.markdown_import.leftovers import left_over
 from esper_audit.markdown_import.tables import Table, read_table
-from esper_audit.markdown_import.values import bare, leading_ids, one_line, says_nothing
+from esper_audit.markdown_import.values import ID_AT_ALL, bare, leading_ids, one_line, says_nothing
 from esper_audit.markdown_import.vocabulary import meanings, words
 from esper_audit.ticket_parts import Extra, Related, Relation
 
@@ -126,6 +126,8 @@ def _columns(table: Table) -> tuple[str, ...] | None:
 def _in_row(row: Sequence[str], columns: Sequence[str]) -> list[Related]:
     cells = dict(zip(columns, row, strict=True))
     ids, rest = leading_ids(cells[ID])
+    if ID_AT_ALL.fullmatch(bare(cells[ID])) and re.search(r"[\d-]", cells[ID]):
+        ids, rest = [bare(cells[ID])], ""
     if not ids:
         return []
     said = bare(cells.get(RELATION, ""))
