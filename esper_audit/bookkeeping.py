@@ -57,7 +57,8 @@ def all_noted(store: TicketStore, known: Mapping[str, Ticket], today: str) -> di
 
 def _require_commits(store: TicketStore, ticket: Ticket, after: Ticket) -> None:
     """Refuse a resolution by hand that names a commit which is not there."""
-    is_new = after.history != ticket.history and after.status in RESOLVED
+    moves = [change for change in after.history[len(ticket.history) :] if change.before]
+    is_new = bool(moves) and after.status in RESOLVED
     for commit in ticket.resolution.commits if is_new and ticket.resolution else []:
         if not commit_named(store.directory, commit):
             raise TicketError(f"resolution.commits: {commit} is not in this repository")

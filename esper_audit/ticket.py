@@ -37,7 +37,7 @@ from esper_audit.ticket_states import (
 class Ticket(
     msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True, kw_only=True
 ):
-    """One finding's record; see the fields' owners in the documentation of tickets."""
+    """One finding's record; docs/tickets.md says whose each field is."""
 
     id: Annotated[str, msgspec.Meta(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")]
     title: Text

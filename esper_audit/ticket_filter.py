@@ -16,7 +16,8 @@ ORDER = list(Status)
 
 
 class TicketFilter(msgspec.Struct, frozen=True):
-    """The tickets wanted; an empty list wants all. Paths are files, directories or patterns."""
+    """The tickets wanted; an empty list wants all. Paths are files, directories or patterns; a
+    domain stands for those inside it."""
 
     statuses: list[str] = []
     severities: list[str] = []
@@ -30,7 +31,7 @@ class TicketFilter(msgspec.Struct, frozen=True):
         return (
             self._is_wanted_status(ticket.status)
             and _is_among(ticket.severity, self.severities)
-            and _is_among(ticket.domain, self.domains)
+            and (not self.domains or any(is_within(ticket.domain, name) for name in self.domains))
             and _is_among(ticket.contract, self.contracts)
             and _is_among(ticket.check, self.checks)
             and self._is_wanted_place(ticket)
@@ -43,6 +44,12 @@ class TicketFilter(msgspec.Struct, frozen=True):
     def _is_wanted_place(self, ticket: Ticket) -> bool:
         places = [place.path for place in ticket.locations]
         return not self.paths or any(_covers(path, p) for path in self.paths for p in places)
+
+
+def is_within(domain: str, wanted: str) -> bool:
+    """Say whether a domain (`simic/rewards`) is the wanted one or lies in it (`simic`)."""
+    outer = wanted.rstrip("/")
+    return domain == outer or (bool(outer) and domain.startswith(f"{outer}/"))
 
 
 def in_order(tickets: Iterable[Ticket]) -> list[Ticket]:

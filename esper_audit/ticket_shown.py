@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Iterable, Iterator
 
 from esper_audit.outputs.text import Piece, harmless, wrapped
-from esper_audit.prose import prose
+from esper_audit.prose import WIDTH, prose
 from esper_audit.ticket import Ticket
 from esper_audit.ticket_listing import SEVERITY_STYLES
-from esper_audit.ticket_parts import Evidence, Step, Table
+from esper_audit.ticket_parts import Evidence, Resolution, Step, Table
 from esper_audit.ticket_sections import in_page_order
-from esper_audit.ticket_texts import fix_texts, resolution_texts
+from esper_audit.ticket_texts import fix_texts
 
 INDENT = "  "
+NAME_WIDTH = 13
 
 
 def pieces(ticket: Ticket, file: str) -> Iterator[Piece]:
@@ -27,7 +29,8 @@ def _pieces(ticket: Ticket, file: str) -> Iterator[Piece]:
     yield Piece(wrapped(ticket.title, ""), "bold")
     yield Piece("\n")
     for name, fact in _facts(ticket, file):
-        yield Piece(wrapped(f"{name + ':':<13}{fact}", INDENT, " " * 13))
+        head = f"{name}:" if name else ""
+        yield Piece(_hanging(f"{head:<{NAME_WIDTH}}", fact))
     if ticket.description or ticket.title not in ticket.summary:
         yield from _section("Summary", [ticket.summary])
     yield from _section("What is wrong", [ticket.description])
@@ -37,7 +40,7 @@ def _pieces(ticket: Ticket, file: str) -> Iterator[Piece]:
     yield from _section("To verify", [_steps(ticket)])
     yield from _section("Related", [_related(ticket)])
     yield from _reviews(ticket)
-    yield from _section("Resolution", resolution_texts(ticket))
+    yield from _section("Resolution", _resolution(ticket.resolution))
     yield from _section("History", [_history(ticket)])
     for part in in_page_order(ticket.extra):
         heading = ": ".join(filter(None, [part.section, part.heading, part.row]))
@@ -48,8 +51,11 @@ def _pieces(ticket: Ticket, file: str) -> Iterator[Piece]:
 def _facts(ticket: Ticket, file: str) -> Iterator[tuple[str, str]]:
     for place in ticket.locations:
         where = f"{place.path}:{place.lines}" if place.lines else place.path
-        note = f" ({place.note})" if place.note else ""
-        yield "where", f"{where}{f' in {place.symbol}' if place.symbol else ''}{note}"
+        inside = f"in {place.symbol}" if place.symbol else ""
+        yield (
+            "where",
+            " ".join(filter(None, [where, inside, f"({place.note})" if place.note else ""])),
+        )
     facts = {
         "contract": ticket.contract,
         "check": ticket.check,
@@ -66,6 +72,14 @@ def _facts(ticket: Ticket, file: str) -> Iterator[tuple[str, str]]:
         "file": file,
     }
     yield from ((name, fact) for name, fact in facts.items() if fact)
+
+
+def _hanging(head: str, text: str) -> str:
+    """Return text behind a head, its further lines below its first; a long word is on a line of its own."""
+    lines = textwrap.wrap(
+        text, WIDTH - len(INDENT) - len(head), break_long_words=False, break_on_hyphens=False
+    )
+    return f"{INDENT}{head}" + f"\n{INDENT}{' ' * len(head)}".join(lines) + "\n"
 
 
 def _section(heading: str, texts: Iterable[str]) -> Iterator[Piece]:
@@ -137,6 +151,19 @@ def _reviews(ticket: Ticket) -> Iterator[Piece]:
         yield Piece(f"{INDENT}{who}: {said}{f', {review.date}' if review.date else ''}\n", "bold")
         if review.evaluation:
             yield Piece(prose(review.evaluation, INDENT * 2))
+
+
+def _resolution(end: Resolution | None) -> list[str]:
+    if end is None:
+        return []
+    judged = [
+        f"- {claim.as_written or claim.verdict}: {claim.claim}"
+        + (f" ({claim.evidence})" if claim.evidence else "")
+        for claim in end.claims
+    ]
+    signed = f"Signed off by {end.sign_off}" if end.sign_off else ""
+    commits = f"Commits: {', '.join(end.commits)}" if end.commits else ""
+    return [end.as_written or end.kind, end.evidence, "\n".join(judged), commits, signed]
 
 
 def _history(ticket: Ticket) -> str:

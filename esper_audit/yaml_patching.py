@@ -59,7 +59,11 @@ def patched(text: str, wanted: Mapping[str, Value]) -> str:
     found = LINE_END.search(text)
     newline = found[0] if found else "\n"
     for patch in (Patch(text), Patch(text, whole_entries=True)):
-        result = _applied(text, list(patch.mapping(root, before, wanted)), newline)
+        try:
+            edits = list(patch.mapping(root, before, wanted))
+        except ValueError:  # a colon or dash is not where it usually is
+            continue
+        result = _applied(text, edits, newline)
         if _means(result, wanted):
             return result
     raise TicketError(

@@ -15,7 +15,7 @@ from esper_audit.ticket_parts import Review, Verdict
 from esper_audit.ticket_store import TicketStore
 
 DAY = "2026-05-04"
-TICKETS = 8
+TICKETS = 12
 REVIEWS = 12
 
 
@@ -38,8 +38,9 @@ def an_audit(directory: str, *, found: bool) -> Audit:
 
 
 def flip(directory: str) -> None:
-    """Find everything, then nothing, and so on; say so after each round."""
+    """Find everything, then nothing, and so on; say when it begins and after each round."""
     store, contracts = TicketStore(directory), load_contracts()
+    print(flush=True)
     while True:
         for found in (True, False):
             with store.exclusive():

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
+import shutil
 import subprocess
 import sys
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import pytest
+from click.testing import CliRunner
+
+from esper_audit.cli.root import root
 
 VALVE = """\
 import torch
@@ -26,14 +31,20 @@ def gradient_ratio(seed_norm, host_norm):
 ASKING = 'def forward(host):\n    if hasattr(host, "segments"):\n        return 1\n    return 0\n'
 
 
-def ticket(directory: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-m", "esper_audit", "ticket", *arguments],
-        cwd=directory,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+class Said(NamedTuple):
+    """What a command printed, and its exit status."""
+
+    returncode: int
+    stdout: str
+    stderr: str
+
+
+def ticket(directory: Path, *arguments: str) -> Said:
+    """Run `esper-audit ticket ...` in a directory, in this process."""
+    with contextlib.chdir(directory):
+        done = CliRunner().invoke(root, ["ticket", *arguments], prog_name="esper-audit")
+    assert done.exception is None or isinstance(done.exception, SystemExit), done.exc_info
+    return Said(done.exit_code, done.stdout, done.stderr)
 
 
 def git(directory: Path, *arguments: str) -> str:
@@ -44,19 +55,34 @@ def git(directory: Path, *arguments: str) -> str:
     return done.stdout.strip()
 
 
-@pytest.fixture
-def project(tmp_path: Path) -> Path:
+@pytest.fixture(scope="module")
+def example(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Return a repository with three findings that have tickets."""
-    (tmp_path / "esper-audit.toml").touch()
-    (tmp_path / "slots").mkdir()
-    (tmp_path / "slots" / "valve.py").write_text(VALVE)
-    (tmp_path / "model.py").write_text(ASKING)
-    git(tmp_path, "init", "--quiet")
-    git(tmp_path, "config", "user.name", "Jo")
-    git(tmp_path, "add", ".")
-    git(tmp_path, "commit", "--quiet", "--message", "first")
-    assert ticket(tmp_path, "sync").returncode == 1
-    return tmp_path
+    directory = tmp_path_factory.mktemp("example")
+    (directory / "esper-audit.toml").touch()
+    (directory / "slots").mkdir()
+    (directory / "slots" / "valve.py").write_text(VALVE)
+    (directory / "model.py").write_text(ASKING)
+    git(directory, "init", "--quiet")
+    git(directory, "config", "user.name", "Jo")
+    git(directory, "add", ".")
+    git(directory, "commit", "--quiet", "--message", "first")
+    program = [sys.executable, "-m", "esper_audit", "ticket", "sync"]
+    done = subprocess.run(program, cwd=directory, capture_output=True, text=True, check=False)
+    assert done.returncode == 1, done.stderr
+    return directory
+
+
+@pytest.fixture
+def project(example: Path, tmp_path: Path) -> Path:
+    """Return a copy of the example that a test may change."""
+    return shutil.copytree(example, tmp_path / "project")
+
+
+def in_domains(project: Path, *domains: str) -> None:
+    """Give tickets domains by hand, the first the first."""
+    for file, domain in zip(sorted((project / "tickets").iterdir()), domains, strict=False):
+        file.write_text(f"{file.read_text()}domain: {domain}\n")
 
 
 def listed(project: Path, *arguments: str) -> list[dict[str, Any]]:
@@ -118,11 +144,15 @@ def test_a_list_of_nothing_says_so(tmp_path: Path) -> None:
         (["--check", "unauthorised-hasattr", "--check", "argument-fallback"], 2),
         (["--severity", "P0"], 0),
         (["--status", "fixed"], 0),
-        (["--domain", ""], 3),
+        (["--domain", "slot"], 1),
+        (["--domain", "slots"], 2),
+        (["--domain", "slots/"], 2),
+        (["--domain", "slots/gates"], 1),
     ],
     ids=str,
 )
 def test_a_filter_leaves_what_it_names(project: Path, arguments: list[str], count: int) -> None:
+    in_domains(project, "slots", "slots/gates", "slot")
     assert len(listed(project, *arguments)) == count
 
 
@@ -142,7 +172,8 @@ def test_a_ticket_is_shown_within_80_columns_by_the_beginning_of_its_id(project:
     assert max(map(len, done.stdout.splitlines())) <= 80
     page = ticket(project, "show", name, "--format", "markdown").stdout
     assert page.startswith("# Finding Ticket: ")
-    assert json.loads(ticket(project, "show", name, "--format", "json").stdout)["id"] == name
+    scripted = json.loads(ticket(project, "show", name, "--format", "json").stdout)
+    assert [found["id"] for found in scripted["tickets"]] == [name]
 
 
 def test_a_name_that_is_none_or_several_is_an_error_that_helps(project: Path) -> None:
@@ -307,6 +338,15 @@ def test_a_commit_that_somebody_invents_by_hand_is_refused(project: Path) -> Non
     file.write_text(text + end.format(f"'{head}'"))
     assert ticket(project, "sync").returncode == 1, "taken, and opened again: it is still found"
     assert "by: by hand\n  before: open\n  after: fixed\n  why: fixed\n" in file.read_text()
+
+
+def test_a_resolution_that_was_imported_as_it_was_is_taken(project: Path) -> None:
+    file = project / "tickets" / f"{of(project, 'argument-fallback')}.yaml"
+    text = file.read_text().replace("status: open", "status: fixed")
+    text = text[: text.index("history:")] + "resolution:\n  kind: fixed\n  evidence: ''\n"
+    file.write_text(text.replace("fingerprint:", "batch:") + "  commits: [206841ef]\n")
+    assert ticket(project, "sync").returncode == 1, "its finding gets a ticket of its own"
+    assert "by: by hand\n  after: fixed\n  why: written\n" in file.read_text()
 
 
 def test_a_link_to_nothing_is_named_with_its_place_and_fails_the_run(project: Path) -> None:

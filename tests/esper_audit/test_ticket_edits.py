@@ -104,7 +104,7 @@ def other_ticket(links_back: bool) -> Ticket:
     links_back=st.booleans(),
     defaults=st.sets(st.sampled_from(["batch", "domain", "agent", "severity_reason"])),
 )
-@settings(max_examples=150)
+@settings(max_examples=80)
 def test_a_run_touches_nothing_that_a_person_wrote(
     data: st.DataObject, ticket: Ticket, happening: str, links_back: bool, defaults: set[str]
 ) -> None:
@@ -169,7 +169,7 @@ def test_handwriting_means_what_it_was_drawn_for() -> None:
     seen: list[str] = []
 
     @given(data=st.data(), ticket=tickets())
-    @settings(max_examples=100)
+    @settings(max_examples=40)
     def draws(data: st.DataObject, ticket: Ticket) -> None:
         content = msgspec.to_builtins(ticket)
         text = data.draw(handwritten(content)).text

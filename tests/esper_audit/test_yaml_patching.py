@@ -191,6 +191,12 @@ def test_an_anchor_that_nobody_touches_stays_and_one_that_is_needed_is_refused()
         patched(text, {"note": "short", "other": "long", "status": "open"})
 
 
+def test_a_key_without_a_colon_is_refused_only_where_it_changes() -> None:
+    assert patched("{id: X, note}\n", {"id": "Y", "note": None}) == "{id: 'Y', note}\n"
+    with pytest.raises(TicketError, match="write the values out"):
+        patched("{id: X, note}\n", {"id": "X", "note": "long"})
+
+
 WORDS = st.sampled_from(
     ["open", "a b", "x: y", "it's", "no", "12", "l1\nl2", "p\n\n  q  \n", "# h", "z" * 120, ""]
 )

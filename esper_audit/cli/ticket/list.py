@@ -50,19 +50,20 @@ def command(config_file: str | None, style: str, **wanted: Any) -> None:
     asked = msgspec.convert(wanted, TicketFilter)
     _require_known(asked, known)
     tickets = in_order(filter(asked, known))
-    sys.stdout.write(_json(tickets) if style == "json" else _text(tickets, asked, known))
+    sys.stdout.write(as_json(tickets) if style == "json" else _text(tickets, asked, known))
 
 
 def _require_known(asked: TicketFilter, known: Any) -> None:
     """Refuse a word that no ticket has: it is a slip of the pen, and an empty list would hide it."""
+    outer = {domain.rpartition("/")[0] for domain in (ticket.domain for ticket in known)}
     words = {
-        "domain": (asked.domains, {ticket.domain for ticket in known}),
+        "domain": (asked.domains, {ticket.domain for ticket in known} | outer),
         "contract": (asked.contracts, {ticket.contract for ticket in known}),
         "check": (asked.checks, {ticket.check for ticket in known}),
     }
     for name, (wanted, there) in words.items():
         for word in wanted:
-            if word not in there:
+            if word.rstrip("/") not in there:
                 near = did_you_mean(word, there - {""})
                 raise UsageError(f"no ticket has the {name} '{word}'{near}")
 
@@ -78,6 +79,7 @@ def _text(tickets: list[Ticket], asked: TicketFilter, known: Any) -> str:
     return "".join(piece.text for piece in pieces(tickets, left_out, WIDTH))
 
 
-def _json(tickets: list[Ticket]) -> str:
+def as_json(tickets: list[Ticket]) -> str:
+    """Return tickets for scripts."""
     content = {"version": VERSION, "tickets": tickets}
     return msgspec.json.format(msgspec.json.encode(content), indent=2).decode() + "\n"

@@ -5,9 +5,9 @@ from __future__ import annotations
 import sys
 
 import click
-import msgspec
 
 from esper_audit.cli.screen import is_terminal, paint
+from esper_audit.cli.ticket.list import as_json
 from esper_audit.config import Project, find_project
 from esper_audit.ticket import Ticket
 from esper_audit.ticket_desk import named
@@ -33,7 +33,7 @@ def command(ids: tuple[str, ...], style: str, config_file: str | None) -> None:
     known = store.load()
     tickets = [named(known, name) for name in ids]
     if style == "json":
-        sys.stdout.write(_json(tickets))
+        sys.stdout.write(as_json(tickets))
     elif style == "markdown":
         sys.stdout.write(_markdown(tickets, project))
     else:
@@ -52,8 +52,3 @@ def _markdown(tickets: list[Ticket], project: Project) -> str:
 
     reports = Reports(project)
     return "\n".join(map(reports.ticket, tickets))
-
-
-def _json(tickets: list[Ticket]) -> str:
-    content = tickets[0] if len(tickets) == 1 else tickets
-    return msgspec.json.format(msgspec.json.encode(content), indent=2).decode() + "\n"
