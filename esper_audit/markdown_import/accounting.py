@@ -7,11 +7,13 @@ from collections.abc import Iterable, Iterator, Sequence
 
 import msgspec
 
+from esper_audit.markdown_import import related
 from esper_audit.markdown_import.headings import Part
 from esper_audit.markdown_import.location import FIELD_OF
 from esper_audit.markdown_import.metadata import OWN
 from esper_audit.markdown_import.resolution import COMMITS, SIGN_OFF, STATUS_LABELS
 from esper_audit.markdown_import.review_tables import COLUMN_OF, MAYBE_VERDICT, PLAIN
+from esper_audit.markdown_import.values import ID
 from esper_audit.markdown_import.vocabulary import names, words
 from esper_audit.ticket import Ticket
 from esper_audit.ticket_page import CATEGORY_NAMES
@@ -43,6 +45,8 @@ VOCABULARY = frozenset(
         *MAYBE_VERDICT,
         *PLAIN,
         *FIELD_OF,
+        *related.COLUMN_OF,
+        *related.RELATIONS,
         *STATUS_LABELS,
         *COMMITS,
         *SIGN_OFF,
@@ -75,7 +79,10 @@ def _is_kept(piece: str, exact: str, said: str) -> bool:
     bare = BULLET.sub("", piece)
     spoken = words(bare)
     name = AROUND.sub("", spoken)
-    in_form = spoken in VOCABULARY or name in VOCABULARY
+    ids = [match[0] for match in ID.finditer(bare)]
+    known = ids and all(_plain(found) in exact for found in ids)
+    around_id = words(ID.sub(" ", bare)) if known else spoken
+    in_form = not VOCABULARY.isdisjoint({spoken, name, around_id})
     return in_form or _plain(bare) in exact or f" {name} " in said
 
 

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from markdown_it.token import Token
 
 ROW = re.compile(r" {0,3}\|.*\|")
+LABELLED = re.compile(r" {0,3}\*\*[^*|]+:\*\*")
 MARKER = re.compile(r"\s*(?:[-*+]|\d+[.)])(?:[ \t]+|$)")
 BOX = re.compile(r"\[(?P<mark>[ xX✓✔])\](?:\s+|$)")
 RULE = re.compile(r" {0,3}-{3}\s*$")
@@ -128,7 +129,10 @@ def _heading(lines: list[str], at: range, offset: int, tokens: Sequence[Token]) 
     yield Heading(" ".join(tokens[1].content.split()), int(tokens[0].tag[1]), text)
 
 
-def _table(lines: list[str], at: range, offset: int, _tokens: Sequence[Token]) -> Parts:
+def _table(lines: list[str], at: range, offset: int, tokens: Sequence[Token]) -> Parts:
+    if LABELLED.match(lines[at.start]):  # a line of prose with a pipe in it, above a stray rule
+        yield from _paragraph(lines, at, offset, tokens)
+        return
     end = at.stop
     if lines[at.start].lstrip().startswith("|"):
         behind = (n for n in at[2:] if not lines[n].lstrip().startswith("|"))

@@ -7,11 +7,12 @@ from collections.abc import Sequence
 import msgspec
 
 from esper_audit.finding import Severity
-from esper_audit.markdown_import.document import Document, Section, text_of
+from esper_audit.markdown_import.description import read_description
+from esper_audit.markdown_import.document import Document, Section
 from esper_audit.markdown_import.findings import findings_in, recommendations_in
-from esper_audit.markdown_import.form import Form
+from esper_audit.markdown_import.form import Form, read_form
 from esper_audit.markdown_import.headings import Part
-from esper_audit.markdown_import.identity import Origin
+from esper_audit.markdown_import.identity import Identity, Origin
 from esper_audit.markdown_import.metadata import read_metadata
 from esper_audit.markdown_import.paths import PathMap
 from esper_audit.markdown_import.places import files_in, rendered, says_no_more
@@ -19,7 +20,7 @@ from esper_audit.markdown_import.subjects import SILENT, Subject, links_of, subj
 from esper_audit.markdown_import.values import ID, date_in, one_line
 from esper_audit.markdown_import.vocabulary import words
 from esper_audit.ticket import Ticket
-from esper_audit.ticket_parts import AsWritten, Extra, Related, Relation, TicketLocation
+from esper_audit.ticket_parts import AsWritten, Related, Relation, TicketLocation
 from esper_audit.ticket_sections import in_page_order
 from esper_audit.ticket_states import Status
 
@@ -47,10 +48,10 @@ class _Report:
     """A report with what every ticket of it is made from."""
 
     def __init__(self, document: Document, origin: Origin, paths: PathMap) -> None:
-        self._name = origin.name
+        self._document = document
+        self._origin = origin
         self._paths = paths
-        self._metadata = read_metadata(document, [])
-        self._created = date_in(self._metadata.get("created"))
+        self._created = date_in(read_metadata(document, []).get("created"))
         self._title = one_line(document.title) or origin.stem
         self._id = self._prefix()
         found = list(findings_in(document.sections))
@@ -62,14 +63,15 @@ class _Report:
     def forms(self) -> list[Form]:
         """Return every ticket, the report's own first."""
         told = [Form(self._ticket(subject), _disagreement(subject)) for subject in self._subjects]
-        return [Form(self._own_ticket(), []), *told]
+        return [self._own_form(), *told]
 
     def _prefix(self) -> str:
         said = [word.upper() for word in words(self._title).split() if word not in SILENT]
+        said = said or words(self._origin.stem).upper().split() or ["REPORT"]
         return "-".join(filter(None, ["DD", *said[:2], self._created.replace("-", "")]))
 
     def _ticket(self, subject: Subject) -> Ticket:
-        texts = subject.finding.texts if subject.finding else {}
+        described = read_description([subject.finding.body] if subject.finding else [])
         places = [
             TicketLocation(path=self._paths.here(path), symbol=symbol, lines=lines)
             for path, lines, symbol in files_in(subject.places[0])
@@ -84,14 +86,15 @@ class _Report:
             categories=[],
             locations=places,
             summary=title,
-            description=texts.get("wrong", ""),
-            why_it_matters=texts.get("why", ""),
+            description="" if described.wrong == title else described.wrong,
+            why_it_matters=described.why,
+            evidence=described.evidence,
             fix=subject.fixes,
             related=self._related(subject),
-            report=self._name,
+            report=self._origin.name,
             section=f'"{subject.heading}"',
-            as_written=_words(subject, places),
-            extra=_extra(subject),
+            as_written=[*described.as_written, *_words(subject, places)],
+            extra=in_page_order(described.extra),
         )
 
     def _related(self, subject: Subject) -> list[Related]:
@@ -103,29 +106,26 @@ class _Report:
             Related(id=self._id, relation=Relation.RELATED),
         ]
 
-    def _own_ticket(self) -> Ticket:
+    def _own_form(self) -> Form:
         """Return the ticket of the report itself: what it says beyond its findings, and links to these."""
-        texts = [Extra(section=part.title, text=text_of(part.nodes)) for part in self._rest]
-        head = [
-            AsWritten(field=field, where="head", words=one_line(value))
-            for field, value in self._metadata.own.items()
-            if value
-        ]
-        return Ticket(
-            id=self._id,
-            title=self._title,
-            status=Status.OPEN,
-            severity=Severity.P4,
-            severity_reason=REASON,
-            created=self._created,
-            categories=[],
-            locations=[],
-            summary=self._title,
-            related=[Related(id=one.id, relation=Relation.RELATED) for one in self._subjects],
-            report=self._name,
-            as_written=head,
-            extra=in_page_order([*self._metadata.extra, *(part for part in texts if part.text)]),
+        form = read_form(
+            msgspec.structs.replace(self._document, sections=tuple(self._rest)),
+            msgspec.structs.replace(self._origin, folder=""),
+            self._paths,
+            Identity(self._id, self._title, []),
         )
+        links = [Related(id=one.id, relation=Relation.RELATED) for one in self._subjects]
+        ticket = form.ticket
+        is_stated = not ticket.severity_reason
+        own = msgspec.structs.replace(
+            ticket,
+            severity=ticket.severity if is_stated else Severity.P4,
+            severity_reason="" if is_stated else REASON,
+            source="",
+            report=ticket.report or self._origin.name,
+            related=[*ticket.related, *links],
+        )
+        return msgspec.structs.replace(form, ticket=own)
 
 
 def _words(subject: Subject, places: Sequence[TicketLocation]) -> list[AsWritten]:
@@ -142,14 +142,6 @@ def _words(subject: Subject, places: Sequence[TicketLocation]) -> list[AsWritten
         if row.where and row.where != where:
             found.append(AsWritten(field="location", where=row.heading, words=row.where))
     return found
-
-
-def _extra(subject: Subject) -> list[Extra]:
-    others = subject.finding.others if subject.finding else ()
-    section = Part.DESCRIPTION.value
-    return in_page_order(
-        Extra(section=section, heading=label, text=text) for label, text in others if label or text
-    )
 
 
 def _disagreement(subject: Subject) -> list[str]:

@@ -16,6 +16,15 @@ from esper_audit.ticket_parts import AsWritten, Evidence, Extra
 
 WRONG, WHY, EVIDENCE = "whats wrong", "why this matters", "code evidence"
 OTHER_WRONG = ("whats noted", "what is wrong", "problem", "issue", "what happens", "observation")
+OTHER_EVIDENCE = (
+    "evidence",
+    "current code",
+    "problematic code",
+    "relevant code",
+    "affected code",
+    "code snippet",
+    "offending code",
+)
 OTHER_WHY = ("impact", "why it matters", "consequences", "risk", "consequence", "significance")
 PLACE = re.compile(r"#\s*(?P<place>[^\s:]*[\w/]\.\w{1,4}(?::[\d,\-–L ]*\d)?)\s*")
 
@@ -36,14 +45,15 @@ def read_description(sections: Sequence[Section]) -> Description:
     children = [child for section in sections for child in section.children]
     wrong = _chosen(children, WRONG, OTHER_WRONG)
     why = _chosen(children, WHY, OTHER_WHY)
-    evidence = [child for child in children if words(child.title) == EVIDENCE][:1]
-    taken = [*filter(None, [wrong, why]), *evidence]
+    shown = _chosen(children, EVIDENCE, OTHER_EVIDENCE)
+    taken = [child for child in (wrong, why, shown) if child is not None]
     text = text_of(blocks)
     own = text_of(wrong.nodes) if wrong else text
     others = [child for child in children if child not in taken]
     extra = left_over(Part.DESCRIPTION, blocks if wrong else [], others)
-    shown = [found for child in evidence for found in evidence_in(child)]
-    return Description(own, text_of(why.nodes) if why else "", shown, _named(wrong, why), extra)
+    evidence = evidence_in(shown) if shown else []
+    named = _named(wrong, why, shown)
+    return Description(own, text_of(why.nodes) if why else "", evidence, named, extra)
 
 
 def evidence_in(section: Section) -> list[Evidence]:
@@ -88,11 +98,13 @@ def _means(title: str, names: Sequence[str]) -> bool:
     return any(said == name or said.endswith(f" {name}") for name in names)
 
 
-def _named(wrong: Section | None, why: Section | None) -> list[AsWritten]:
+def _named(wrong: Section | None, why: Section | None, shown: Section | None) -> list[AsWritten]:
     """Return the headings that are not the form's: the one for why it matters is printed in its place."""
     found = []
     if wrong is not None and words(wrong.title) != WRONG:
         found.append(AsWritten(field="description", where="heading", words=wrong.title))
+    if shown is not None and words(shown.title) != EVIDENCE:
+        found.append(AsWritten(field="evidence", where="heading", words=shown.title))
     if why is not None and words(why.title) != WHY:
         found.append(AsWritten(field="why_it_matters", words=why.title))
     return found

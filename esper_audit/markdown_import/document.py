@@ -32,6 +32,16 @@ class Section(msgspec.Struct, frozen=True):
         """The source, heading included."""
         return "\n\n".join(filter(None, [self.heading, text_of(self.nodes)]))
 
+    def moved(self, by: int) -> Section:
+        """Return the section some levels lower, negative ones higher, with all that is below it."""
+        if not by:
+            return self
+        heading = Heading(self.title, self.level, self.heading).at(self.level + by)
+        children = tuple(child.moved(by) for child in self.children)
+        return msgspec.structs.replace(
+            self, level=heading.level, heading=heading.text, children=children
+        )
+
 
 class Document(msgspec.Struct, frozen=True):
     """A text: its title, what stands in front of the first section, and the sections."""

@@ -12,7 +12,7 @@ from esper_audit.markdown_import.statements import in_paragraph
 from esper_audit.markdown_import.statuses import Place, Statement, stated
 from esper_audit.markdown_import.vocabulary import names, words
 
-STATUS = names("status, current status, final status, ticket status")
+STATUS = names("status, current status, final status, ticket status, resolution, final disposition")
 SEVERITY = names("severity, priority, revised severity, final severity")
 READ_ELSEWHERE = (Part.METADATA, Part.RESOLUTION, Part.REVIEW, Part.HISTORY)
 

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import re
+import textwrap
 from collections.abc import Iterator, Sequence
 
 import msgspec
 
 from esper_audit.finding import Severity
-from esper_audit.markdown_import.blocks import Block, Kind
+from esper_audit.markdown_import.blocks import TOP, Block, Kind
 from esper_audit.markdown_import.document import Section, text_of
 from esper_audit.markdown_import.drafts import paragraph
+from esper_audit.markdown_import.headings import Part
 from esper_audit.markdown_import.severities import severity_in
-from esper_audit.markdown_import.statements import in_paragraph
+from esper_audit.markdown_import.statements import Statement, in_list, in_paragraph, in_table
 from esper_audit.markdown_import.tables import read_table
 from esper_audit.markdown_import.values import bare, one_line
 from esper_audit.markdown_import.vocabulary import meanings, words
@@ -27,6 +29,7 @@ LABELS = {
     "severity": "severity, priority",
 }
 FIELD_OF = meanings(LABELS)
+BELOW = TOP + 1
 NUMBER = re.compile(
     r"(?:(?:finding|issue|f|c)[ -]?)?#?(?P<number>\d+(?:\.\d+)*)[.):]?\s+", re.IGNORECASE
 )
@@ -41,15 +44,19 @@ TAILED = re.compile(
 
 
 class Finding(msgspec.Struct, frozen=True):
-    """A finding as the report has it: its number there, its name, its texts by field, the rest by label."""
+    """A finding as the report has it: its number and name, its severity in words, its texts.
+
+    `heading` is where it stands; `body` is what describes it, as a section of the form.
+    """
 
     number: str
     title: str
-    severity: Severity | None
+    severity: Severity
     said: str
     heading: str
-    texts: dict[str, str]
-    others: tuple[tuple[str, str], ...]
+    where: str
+    fix: str
+    body: Section
 
 
 class Recommendation(msgspec.Struct, frozen=True):
@@ -92,43 +99,75 @@ def _finding(section: Section, above: str) -> Finding | None:
     number = NUMBER.match(title)
     rest = title[number.end() :] if number else title
     led, tailed = LED.match(rest), TAILED.search(rest)
-    texts, others = _texts(section)
+    texts = _Texts(section)
     named = led or tailed
-    said = named["level"] if named else one_line(bare(texts.get("severity", "")))
+    said = named["level"] if named else one_line(bare(texts.taken("severity")))
     severity = severity_in(said) if said else None
-    if severity is None or len(texts.keys() & {"where", "wrong", "why", "fix"}) < 1:
+    if severity is None or not texts.describe:
         return None
-    name = rest[led.end() :] if led else TAILED.sub("", rest)
-    heading = f"{above} / {title}" if above else title
     return Finding(
-        number["number"] if number else "", name.strip(), severity, said, heading, texts, others
+        number=number["number"] if number else "",
+        title=(rest[led.end() :] if led else TAILED.sub("", rest)).strip() or title,
+        severity=severity,
+        said=said,
+        heading=f"{above} / {title}" if above else title,
+        where=texts.taken("where"),
+        fix=texts.taken("fix"),
+        body=texts.body(),
     )
 
 
-def _texts(section: Section) -> tuple[dict[str, str], tuple[tuple[str, str], ...]]:
-    """Return the texts behind labels and below headings: by field, and by label where none is meant."""
-    held: list[tuple[str, list[Block | Section]]] = [("", [])]
-    for block in section.blocks:
-        for label, rest in _labelled(block):
-            if label:
-                held.append((label, []))
-            held[-1][1].extend(rest)
-    held += [(child.title, list(child.nodes)) for child in section.children]
-    texts: dict[str, str] = {}
-    others: list[tuple[str, str]] = []
-    for label, nodes in held:
-        field, text = FIELD_OF.get(words(label), ""), text_of(nodes)
-        if field and field not in texts:
-            texts[field] = text
-        elif label or text:
-            others.append((label, text))
-    return texts, tuple(others)
+class _Texts:
+    """The texts of a finding, behind labels and below headings."""
+
+    def __init__(self, section: Section) -> None:
+        self._held: list[tuple[str, list[Block | Section]]] = [("", [])]
+        for block in section.blocks:
+            for label, rest in _labelled(block):
+                if label:
+                    self._held.append((label, []))
+                self._held[-1][1].extend(rest)
+        below = [child.moved(BELOW - child.level) for child in section.children]
+        self._held += [(child.title, list(child.nodes)) for child in below]
+        fields = {FIELD_OF.get(words(label), "") for label, _ in self._held}
+        self.describe = not fields.isdisjoint({"where", "wrong", "why", "fix"})
+
+    def taken(self, field: str) -> str:
+        """Take the first text for a field out of the others."""
+        for number, (label, nodes) in enumerate(self._held):
+            if FIELD_OF.get(words(label), "") == field:
+                del self._held[number]
+                return text_of(nodes)
+        return ""
+
+    def body(self) -> Section:
+        """Return what is left as the form's section of description, an issue as what is wrong."""
+        blocks = [node for _, nodes in self._held[:1] for node in nodes if isinstance(node, Block)]
+        children = [
+            _named("What's Wrong" if words(label) == "issue" else label, nodes)
+            for label, nodes in self._held[1:]
+        ]
+        name = Part.DESCRIPTION.value
+        return Section(name, TOP, f"## {name}", tuple(blocks), tuple(children))
+
+
+def _named(title: str, nodes: Sequence[Block | Section]) -> Section:
+    blocks = tuple(node for node in nodes if isinstance(node, Block))
+    children = tuple(node for node in nodes if isinstance(node, Section))
+    return Section(title, BELOW, f"### {title}", blocks, children)
 
 
 def _labelled(block: Block) -> Iterator[tuple[str, list[Block]]]:
-    """Yield the labels of a paragraph, each with its text; labels of no field begin nothing."""
+    """Yield the labels of a block, each with its text; labels of no field begin nothing."""
     if block.kind is not Kind.PARAGRAPH:
-        yield "", [block]
+        pairs = in_list(block) if block.kind is Kind.LIST else []
+        pairs = in_table(block, FIELD_OF) if block.kind is Kind.TABLE else pairs
+        if not any(words(pair.label) in FIELD_OF for pair in pairs):
+            pairs = [Statement("", block.text, block.text)]
+        for pair in pairs:
+            label = pair.label if words(pair.label) in FIELD_OF else ""
+            held = paragraph(textwrap.dedent(pair.value) if label else pair.source)
+            yield label, [held if len(pairs) > 1 or label else block]
         return
     line = block.first
     for statement in in_paragraph(block):

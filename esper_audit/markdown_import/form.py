@@ -15,7 +15,7 @@ from esper_audit.markdown_import.ending import ended
 from esper_audit.markdown_import.fixes import read_fixes
 from esper_audit.markdown_import.head import read_head
 from esper_audit.markdown_import.headings import Part
-from esper_audit.markdown_import.identity import Origin, identified
+from esper_audit.markdown_import.identity import Identity, Origin, identified
 from esper_audit.markdown_import.location import read_location
 from esper_audit.markdown_import.metadata import read_metadata
 from esper_audit.markdown_import.parts import Parts
@@ -42,9 +42,14 @@ class Form(msgspec.Struct, frozen=True):
     contradictions: list[str]
 
 
-def read_form(document: Document, origin: Origin, paths: PathMap) -> Form:
-    """Read a document as a ticket; raises TicketError naming what is missing where it is none."""
-    read = _Readings(document, origin, paths)
+def read_form(
+    document: Document, origin: Origin, paths: PathMap, known_as: Identity | None = None
+) -> Form:
+    """Read a document as a ticket; raises TicketError naming what is missing where it is none.
+
+    `known_as` says which ticket it is, where the document itself does not.
+    """
+    read = _Readings(document, origin, paths, known_as)
     again = [
         *severities_elsewhere(document.sections),
         *revised_in(read.end.text, "the resolution"),
@@ -67,7 +72,9 @@ def _name_and_id(origin: Origin, found: str) -> str:
 class _Readings:
     """What every reader makes of its part of the document."""
 
-    def __init__(self, document: Document, origin: Origin, paths: PathMap) -> None:
+    def __init__(
+        self, document: Document, origin: Origin, paths: PathMap, known_as: Identity | None
+    ) -> None:
         self.parts = Parts(document.sections)
         of = self.parts.of
         self.metadata = read_metadata(document, of(Part.METADATA))
@@ -92,7 +99,9 @@ class _Readings:
             "description": bool(self.description.wrong),
             "summary": bool(self.summary.sentence),
         }
-        self.identity = identified(document, self.metadata, origin, self.summary.sentence, signs)
+        self.identity = known_as or identified(
+            document, self.metadata, origin, self.summary.sentence, signs
+        )
         self._name = origin.name
 
     def ticket(self) -> Ticket:

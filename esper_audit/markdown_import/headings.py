@@ -48,13 +48,15 @@ OTHER_NAMES = {
     Part.RESOLUTION: "closure notes, closure, disposition, final disposition, fix applied, status, outcome, "
     "resolution notes, final resolution, resolution summary, resolution details, decision, "
     "implementation, fix implemented, verdict, final verdict, closing notes, final status, "
-    "investigation result, triage decision, fix description, final fix description, conclusion",
+    "investigation result, triage decision, fix description, final fix description, conclusion, fix status, "
+    "fix summary, fix details, closing remarks, completion notes, implementation notes, "
+    "implementation summary, post fix notes, wont fix rationale, why this is not a bug, why wont fix",
     Part.HISTORY: "changelog, change history, ticket history",
     Part.APPENDIX: "appendices, references, original report reference, source, origin",
 }
 BY_WORDS = meanings(OTHER_NAMES) | {words(part.value): part for part in Part}
 # A heading that begins with one of these is about how the ticket ended (`Closure of 2025-03-09`).
-ENDINGS = names("resolution, closure, disposition, resolved, closing, closeout")
+ENDINGS = names("resolution, closure, disposition, resolved")
 REVIEW_WORDS = re.compile(r"\b(?:(?:cross|peer|expert)[\s-]*)?reviews?\b", re.IGNORECASE)
 
 

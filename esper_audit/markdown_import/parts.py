@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from esper_audit.markdown_import.document import Section, text_of
 from esper_audit.markdown_import.headings import Name, Part, name_of
+from esper_audit.markdown_import.misplaced import brought_out
 from esper_audit.markdown_import.values import one_line, says_nothing
 from esper_audit.ticket_parts import AsWritten, Extra
 
@@ -23,8 +24,7 @@ class Parts:
         self.extra: list[Extra] = []
         self.as_written: list[AsWritten] = []
         self._chosen: dict[Part, list[Section]] = {}
-        self._rest: dict[Part, str] = {}
-        named = [(section, name_of(section.title)) for section in sections]
+        named = [(section, name_of(section.title)) for section in brought_out(sections)]
         for part in Part:
             self._choose(part, [(s, name) for s, name in named if name and name.part is part])
         taken = [section for chosen in self._chosen.values() for section in chosen]
@@ -38,10 +38,6 @@ class Parts:
         """Return the sections of a part."""
         return self._chosen.get(part, [])
 
-    def rest_of(self, part: Part) -> str:
-        """Return what the heading of a part says beyond its name (`Resolution: Won't Fix`)."""
-        return self._rest.get(part, "")
-
     def _choose(self, part: Part, candidates: Sequence[tuple[Section, Name]]) -> None:
         if part is Part.REVIEW:
             return
@@ -51,10 +47,9 @@ class Parts:
             self._chosen[part] = own
             return
         self._chosen[part] = own
-        for section, name in others:
+        for section, _ in others:
             if _says_something(section):
                 self._chosen[part] = [*own, section]
-                self._rest[part] = name.rest
                 self.as_written.append(_heading(part.name.lower(), section.title))
                 return
 

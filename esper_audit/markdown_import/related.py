@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 
 import msgspec
 
@@ -12,39 +12,28 @@ from esper_audit.markdown_import.document import Section
 from esper_audit.markdown_import.headings import Part
 from esper_audit.markdown_import.leftovers import left_over
 from esper_audit.markdown_import.tables import Table, read_table
-from esper_audit.markdown_import.values import bare, leading_ids, one_line, says_nothing
-from esper_audit.markdown_import.vocabulary import words
+from esper_audit.markdown_import.values import ID_AT_ALL, bare, leading_ids, one_line, says_nothing
+from esper_audit.markdown_import.vocabulary import meanings, words
 from esper_audit.ticket_parts import Extra, Related, Relation
 
-ID_NAMES = (
-    "ticket id",
-    "id",
-    "ticket",
-    "related",
-    "related ticket",
-    "finding",
-    "issue",
-    "finding id",
+ID, RELATION, NOTE = "id", "relation", "note"
+OWN = (ID, RELATION, NOTE)
+COLUMN_OF = meanings(
+    {
+        ID: "ticket id, id, ticket, related, related ticket, finding, issue, finding id, related id",
+        RELATION: "relationship, relation, type, link",
+        NOTE: "notes, note, description, comment, comments, title, summary, reason",
+    }
 )
-RELATION_NAMES = ("relationship", "relation", "type", "link")
-NOTE_NAMES = ("notes", "note", "description", "comment", "comments", "title", "summary", "reason")
-RELATIONS = {
-    "duplicate": Relation.DUPLICATE,
-    "duplicates": Relation.DUPLICATE,
-    "duplicate of": Relation.DUPLICATE,
-    "duplicated by": Relation.DUPLICATE,
-    "dup": Relation.DUPLICATE,
-    "same issue": Relation.DUPLICATE,
-    "same as": Relation.DUPLICATE,
-    "related": Relation.RELATED,
-    "related to": Relation.RELATED,
-    "blocks": Relation.BLOCKS,
-    "blocking": Relation.BLOCKS,
-    "blocked by": Relation.BLOCKED_BY,
-    "blocked": Relation.BLOCKED_BY,
-    "depends on": Relation.BLOCKED_BY,
-    "requires": Relation.BLOCKED_BY,
-}
+RELATIONS = meanings(
+    {
+        Relation.DUPLICATE: "duplicate, duplicates, duplicate of, duplicated by, dup, same issue, same as, "
+        "superseded by, supersedes",
+        Relation.RELATED: "related, related to, relates to, see, see also, also, cf, part of, follow up",
+        Relation.BLOCKS: "blocks, blocking",
+        Relation.BLOCKED_BY: "blocked by, blocked, depends on, requires",
+    }
+)
 LEAD = re.compile(r"^\s*(?:[:,]|[-–—]+(?=\s))\s*")
 TOLD = re.compile(r"^\s*[(\[]?\s*[`*_]*([A-Za-z][A-Za-z -]*?)[`*_]*\s*(?:[)\]:]|\s[-–—]+\s|$)")
 
@@ -63,28 +52,30 @@ def read_related(sections: Sequence[Section]) -> Links:
     below: list[Section] = []
     for section in sections:
         for block in section.blocks:
-            found = list(_links(block))
+            found, left = _links(block)
             related += found
-            if not found and not says_nothing(block.text):
-                rest.append(block)
+            rest += [other for other in left if not says_nothing(other.text)]
         below += section.children
     return Links(related, left_over(Part.RELATED, rest, below))
 
 
-def _links(block: Block) -> Iterator[Related]:
-    """Yield the links of a block: all of it is links, or none."""
+def _links(block: Block) -> tuple[list[Related], list[Block]]:
+    """Return the links of a block, and what of it is none: items of a list, or all of the block."""
+    if block.kind is Kind.LIST:
+        told = [(item, _in_item(item.text)) for item in block.items if _is_short(item)]
+        taken = [item for item, found in told if found or says_nothing(item.text)]
+        return [link for _, found in told for link in found], block.without(taken)
+    links: list[Related] = []
     if block.kind is Kind.TABLE:
-        yield from _in_table(read_table(block))
-    elif block.kind is Kind.LIST:
-        yield from _in_items(block.items)
+        links = _in_table(read_table(block))
     elif block.kind is Kind.PARAGRAPH:
-        yield from _in_items([Item(None, line) for line in block.lines])
+        lines = [_in_item(line) for line in block.lines]
+        links = [link for found in lines for link in found] if all(lines) else []
+    return links, [] if links else [block]
 
 
-def _in_items(items: Sequence[Item]) -> list[Related]:
-    links = [_in_item(item.text) for item in items if not says_nothing(item.text)]
-    told = all(links) and not any("\n\n" in item.text or item.done is not None for item in items)
-    return [link for found in links for link in found] if told else []
+def _is_short(item: Item) -> bool:
+    return item.done is None and "\n\n" not in item.text
 
 
 def _in_item(text: str) -> list[Related]:
@@ -120,31 +111,33 @@ def _in_table(table: Table) -> list[Related]:
     return links
 
 
-def _columns(table: Table) -> tuple[int, int | None, int | None] | None:
-    """Return where id, relation and note stand; None for a table of another kind."""
-    names = [words(cell) for cell in table.header]
+def _columns(table: Table) -> tuple[str, ...] | None:
+    """Return what the columns hold, others by their own names; None for a table without ids."""
     width = len(table.every_row[0]) if table.every_row else 0
-    if not names:
-        return (0, 1, 2) if width == 3 else None
-    found = [
-        next((n for n, name in enumerate(names) if name in known), None)
-        for known in (ID_NAMES, RELATION_NAMES, NOTE_NAMES)
-    ]
-    place = found[0]
-    known = len([column for column in found if column is not None])
-    return (place, found[1], found[2]) if place is not None and known == width else None
+    if not table.header:
+        return (ID, RELATION, NOTE) if width == 3 else None
+    columns: list[str] = []
+    for cell in table.header:
+        column = COLUMN_OF.get(words(cell), "")
+        columns.append(column if column and column not in columns else one_line(cell))
+    return tuple(columns) if ID in columns else None
 
 
-def _in_row(row: Sequence[str], columns: tuple[int, int | None, int | None]) -> list[Related]:
-    ids, rest = leading_ids(row[columns[0]])
+def _in_row(row: Sequence[str], columns: Sequence[str]) -> list[Related]:
+    cells = dict(zip(columns, row, strict=True))
+    ids, rest = leading_ids(cells[ID])
+    if ID_AT_ALL.fullmatch(bare(cells[ID])) and re.search(r"[\d-]", cells[ID]):
+        ids, rest = [bare(cells[ID])], ""
     if not ids:
         return []
-    said = bare(row[columns[1]]) if columns[1] is not None else ""
-    note = one_line(row[columns[2]]) if columns[2] is not None else ""
+    said = bare(cells.get(RELATION, ""))
+    note = one_line(cells.get(NOTE, ""))
     kind = RELATIONS.get(words(said), Relation.RELATED)
     beyond = [one_line(LEAD.sub("", rest))] if bare(rest) else []
     if said and said.lower() != kind.value:
         beyond.append(said)
+    further = [f"{name}: {cell}" for name, cell in cells.items() if name not in OWN and cell]
+    beyond += [one_line(text) for text in further]
     return [
         Related(id=found, relation=kind, note=": ".join(filter(None, [*beyond, note])))
         for found in ids

@@ -16,11 +16,22 @@ from esper_audit.markdown_import.review_tables import (
 )
 from esper_audit.markdown_import.statements import Statement, in_paragraph
 from esper_audit.markdown_import.values import bare
-from esper_audit.markdown_import.verdicts import DASHES, is_reviewer, verdict_in, whole_verdict
+from esper_audit.markdown_import.verdicts import (
+    DASHES,
+    is_reviewer,
+    named_in,
+    verdict_in,
+    whole_verdict,
+)
 from esper_audit.markdown_import.vocabulary import names, words
 
 # `**DRL** (ENDORSE): text` and `**DRL Specialist** - ENDORSE - text`: bold, but no colon in the bold.
 BOLD_NAME = re.compile(r" {0,3}\*\*(?P<name>[^*\n]{2,60}?)\*\*\s*(?P<rest>[-–—:(\[|].*)", re.DOTALL)
+# The same in plain words: only a verdict in the form's own capitals tells it from prose.
+PLAIN_NAME = re.compile(
+    r" {0,3}(?P<name>[A-Z][\w /.-]{1,50}?)\s*(?P<rest>[-–—:(]\s*(?:ENDORSE|NEUTRAL|OBJECT|REFINE)\b.*)",
+    re.DOTALL,
+)
 RESERVED = names(
     "recommendation, recommendations, note, notes, severity, priority, risk, conclusion, "
     "action, verification, status, caveat, summary, rationale, impact, confidence, "
@@ -108,13 +119,15 @@ class Lines:
         if said is None:
             return False
         draft = self._drafts.begin()
-        draft.reviewer = bare(name)
+        named, date = named_in(bare(name))
+        draft.reviewer = named or bare(name)
+        draft.date = draft.date or date
         draft.verdict = said
         draft.add(said.rest)
         return True
 
     def _named_line(self, text: str) -> bool:
-        match = BOLD_NAME.match(text)
+        match = BOLD_NAME.match(text) or PLAIN_NAME.match(text)
         value = match["rest"].lstrip(DASHES) if match else ""
         is_own = match is not None and _is_verdict_of(match["name"], value)
         return bool(match) and is_own and self._reviewer(match["name"] if match else "", value)
@@ -139,7 +152,7 @@ def _names_somebody(statements: Sequence[Statement]) -> bool:
     first = statements[0] if statements else Statement("", "", "")
     if first.label:
         return _is_verdict_of(first.label, first.value)
-    match = BOLD_NAME.match(first.source)
+    match = BOLD_NAME.match(first.source) or PLAIN_NAME.match(first.source)
     return bool(match and _is_verdict_of(match["name"], match["rest"].lstrip(DASHES + "(")))
 
 

@@ -16,6 +16,8 @@ from esper_audit.markdown_import.vocabulary import names, words
 LABEL = re.compile(
     r" {0,3}(?P<mark>\*\*|__)(?P<label>[^*\n]{1,80}?)(?:\s*:\s*(?P=mark)|(?P=mark)\s*:)\s*(?P<value>.*)"
 )
+# `**Status: FIXED**`: the value is bold too.
+ALL_BOLD = re.compile(r" {0,3}\*\*(?P<label>[A-Za-z][^*:\n]{1,40}):\s+(?P<value>[^*\n]+)\*\*\s*")
 PLAIN_LABEL = re.compile(r" {0,3}(?P<label>[A-Za-z][\w/ ()-]{0,30}?)\s*:\s+(?P<value>\S.*)")
 FIELD_NAMES = names("field, property, attribute, key, item, name, metadata") | {""}
 VALUE_NAMES = names("value, details, detail, content") | {""}
@@ -38,7 +40,7 @@ def in_paragraph(block: Block, plain: frozenset[str] = frozenset()) -> list[Stat
     """Split a paragraph at lines that begin with a bold label, or with one of some plain labels."""
     found: list[Statement] = []
     for line in block.lines:
-        match = LABEL.match(line) or _plain(line, plain)
+        match = LABEL.match(line) or ALL_BOLD.fullmatch(line) or _plain(line, plain)
         if match is not None:
             found.append(Statement(match["label"].strip(), match["value"], line))
         elif found:

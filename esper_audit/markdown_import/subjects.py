@@ -39,7 +39,7 @@ class Subject(msgspec.Struct, frozen=True):
     @property
     def places(self) -> list[str]:
         """Every place that the report gives for it."""
-        own = [self.finding.texts.get("where", "")] if self.finding else []
+        own = [self.finding.where] if self.finding else []
         return [*own, *(row.where for row in self.recommended)]
 
     @property
@@ -62,7 +62,7 @@ class Subject(msgspec.Struct, frozen=True):
     @property
     def fixes(self) -> list[FixOption]:
         """What the finding recommends, then what the recommendations do."""
-        own = self.finding.texts.get("fix", "") if self.finding else ""
+        own = self.finding.fix if self.finding else ""
         fixes = [option_of("", own)] if own else []
         return fixes + [
             option_of(row.heading, row.action) for row in self.recommended if row.action

@@ -91,8 +91,9 @@ def as_written(said: str, verdict: Verdict) -> str:
 def named_in(title: str) -> tuple[str, str]:
     """Return the reviewer that a heading of a review names, and the date that it gives."""
     dated = DATE.search(title)
-    rest = " ".join(OF_A_REVIEW.sub(" ", DATE.sub(" ", title)).split())
-    rest = re.sub(r"^(?:by|from|of)\b|\(\s*\)|\[\s*\]", " ", rest)
+    undated = re.sub(r"\(\s*\)|\[\s*\]", " ", DATE.sub(" ", title))
+    rest = re.sub(r"\(\s*\)|\[\s*\]", " ", OF_A_REVIEW.sub(" ", undated)).strip()
+    rest = re.sub(r"^(?:by|from|of)\b", " ", " ".join(rest.split()))
     name = rest.strip().strip(DASHES).strip()
     if name[:1] + name[-1:] in ("()", "[]"):
         name = name[1:-1].strip()

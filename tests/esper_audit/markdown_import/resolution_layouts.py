@@ -193,6 +193,12 @@ It is free.""",
         "## Resolution\n\n**Status:** Resolved\n\n**Before:**\n```python\na()\n```\n\n**After:**\n```python\nb()\n```",
         "fixed",
     ),
+    "all bold": ("## Resolution\n\n**STATUS: WONTFIX**\n\nGone soon.", "wont-fix"),
+    "inside another section": (
+        "## Investigation Notes\n\nSeen.\n\n### Resolution\n\n**Status:** Fixed\n\n#### How\n\nOne call.",
+        "fixed",
+    ),
+    "another name with the status": ("## Fix Status: ✅ FIXED\n\nOne call.", "fixed"),
     "superseded": ("## Resolution\n\n**Status:** Superseded by Q7-NET-05", "duplicate"),
     "two sign-offs": (
         "## Resolution\n\n**Status:** Fixed\n\n**Sign-off:** pump\n\nOne call.\n\n**Sign-off:** bench",

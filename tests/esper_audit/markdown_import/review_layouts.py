@@ -401,6 +401,46 @@ level = tank.level()  # ## Cross-Review: nobody
 | bench | **OBJECT** - free |""",
         [("pump", YES), ("bench", NO)],
     ),
+    "plain words, a line a reviewer": (
+        """## Cross-Review
+
+- Pump Specialist: ENDORSE - dead weight
+- Bench Agent: OBJECT - free""",
+        [("Pump Specialist", YES), ("Bench Agent", NO)],
+    ),
+    "a label with a date": (
+        "## Cross-Review\n\n**Pump Review (2025-03-04):** ENDORSE\n\n> dead weight",
+        [("Pump", YES)],
+    ),
+    "everything bold": (
+        "## Cross-Review: Pump\n\n**Verdict: OBJECT**\n\nFree on the bench.",
+        [("Pump", NO)],
+    ),
+    "inside another section": (
+        """## Closing Words
+
+Thanks to all.
+
+### Cross-Review: Pump
+
+| Verdict | ENDORSE |
+|---------|---------|
+
+Dead weight.
+
+#### Details
+
+Two calls.
+
+### Cross-Review: Bench
+
+**Verdict:** NEUTRAL""",
+        [("Pump", YES), ("Bench", NEUTRAL)],
+    ),
+    "a stray line at the end": (
+        "## Closing Words\n\nThanks.\n\n**Pump Cross-Review:** ENDORSE - dead weight",
+        [("Pump", YES)],
+    ),
     "two reviews and a consensus": (
         """## Cross-Review: Pump
 

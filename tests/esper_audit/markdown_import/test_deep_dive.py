@@ -89,6 +89,14 @@ Or say that it is old.
 
 **Workaround:** A sock.
 
+**Evidence:**
+
+```python
+# pump.py:3
+
+rattle()
+```
+
 **Recommendation:** Oil it.
 
 ## 2. Bench Expert Analysis
@@ -190,6 +198,26 @@ def test_a_finding_has_its_place_issue_impact_and_recommendations() -> None:
     assert tank.fix[0].text.endswith("Or say that it is old.")
 
 
+def test_other_labels_and_evidence_are_kept_with_the_finding() -> None:
+    pump = by_title("Pump Rattles")
+    assert pump.description == "It rattles.\n\n**Workaround:** A sock."
+    assert [(shown.place, shown.code) for shown in pump.evidence] == [("pump.py:3", "rattle()")]
+
+
+def test_a_finding_may_be_a_list_or_a_table_of_labels() -> None:
+    text = (
+        "# Garden Audit\n\n## Finding 1: Valve asks twice\n\n- **Severity:** High\n- **Location:** `valve.py:14`\n"
+        "- **Description:** Twice a tick.\n- **Recommendation:** Ask once.\n\n## Finding 2: Pump rattles\n\n"
+        "| Field | Value |\n|---|---|\n| Severity | Low |\n| Location | `pump.py` |\n| Issue | It rattles. |\n"
+    )
+    own, valve, pump = read_all(text, "audit.md")
+    assert (valve.id, valve.severity.value, valve.fix[0].text) == ("DD-GARDEN-1", "P1", "Ask once.")
+    assert (pump.severity.value, pump.description) == ("P3", "It rattles.")
+    assert unaccounted(text, [own, valve, pump]) == []
+    for ticket in (own, valve, pump):
+        assert_stays(ticket)
+
+
 def test_the_dependency_graph_becomes_links_both_ways() -> None:
     links = {
         (ticket.title, link.relation.value, tickets()[link.id].title)
@@ -208,9 +236,10 @@ def test_the_dependency_graph_becomes_links_both_ways() -> None:
 def test_grades_and_strengths_stay_with_the_report() -> None:
     own = tickets()["DD-GARDEN-20250301"]
     kept = {part.section: part.text for part in own.extra}
-    assert "| Pumps | A- | Quiet |" in kept["Executive Summary"]
+    assert own.summary == "The garden waters itself."
+    assert "| Pumps | A- | Quiet |" in kept["Summary"]
     assert kept["5. Strengths Identified"] == "1. **Quiet:** pumps are quiet"
-    assert "Appendix: Files Analyzed" in kept
+    assert "| src/valve.py | 40 |" in kept["Appendix"]
 
 
 def test_nothing_of_a_report_is_lost() -> None:

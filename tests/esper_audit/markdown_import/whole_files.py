@@ -128,6 +128,15 @@ WHOLE: dict[str, str] = {
     "related in words": form(
         related="- All three reports noted this\n- CR P3-5: the pump is 2,800 lines"
     ),
+    "related, some in words": form(
+        related="- Q7-NET-05: the pump\n- the hose, too\n- See also `Q7-CR-01`\n- Duplicate of Q7-PT-02 (merged)"
+    ),
+    "related in a table with more columns": form(
+        related="| Ticket | Severity | Notes |\n|---|---|---|\n| Q7-NET-05 | P3 | the pump |"
+    ),
+    "evidence under another heading": form(
+        description="### What's Wrong\n\nTwice.\n\n### Current Code\n\n```python\na()\n```"
+    ),
     "nothing related": form(related="None."),
     "no related findings, in words": form(related="No related findings identified."),
     "several reports": form(
