@@ -117,12 +117,8 @@ class Causality(Probe[Module]):
                 whole = sight(sequence) if recording else first
                 for at in boundaries:
                     gap = altered_difference(sight, sequence, other * scale, at, whole)
-                    where = glance.witness | {
-                        "position": at,
-                        "scale": scale,
-                        "gradients": recording,
-                    }
-                    yield Reading("altered", gap, where)
+                    where = {"position": at, "scale": scale, "gradients": recording}
+                    yield Reading("altered", gap, {**glance.witness, **where})
         for at in () if is_random or not glance.precision.tells else boundaries:
             with torch.no_grad():
                 change = prefix_difference(sight, sequence, at, first)
@@ -136,11 +132,8 @@ class Causality(Probe[Module]):
         if "position" not in witness:
             return super().reproducer(subject, state, witness)
         draw, length, at = witness["draw"], witness["length"], witness["position"]
-        dtype, scale, axis = (
-            f"torch.{witness['dtype']}",
-            witness.get("scale", 1),
-            self.parameters.axis,
-        )
+        dtype, scale = f"torch.{witness['dtype']}", witness.get("scale", 1)
+        axis = self.parameters.axis
         return (
             "import torch\n"
             "from esper_audit.dependency import Sight, altered_difference, later_gradients, "
