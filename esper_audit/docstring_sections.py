@@ -115,7 +115,7 @@ def _numpy(lines: list[str]) -> Arguments:
     is_whole = True
     depth = _indent(next((line for line in lines if line.strip()), ""))
     for line, below in zip(lines, [*lines[1:], ""], strict=True):
-        if UNDERLINE.match(below) or (line.strip() and _indent(line) < depth):
+        if UNDERLINE.match(below):
             break
         entry = NUMPY_ENTRY.match(line.strip()) if _indent(line) == depth else None
         if entry is not None and (names := _names(entry[1])):

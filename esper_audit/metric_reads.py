@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Mapping
 
 from esper_audit.ast_walk import children, scan
 from esper_audit.names import Function, dotted
@@ -18,20 +18,25 @@ def first_read(expression: ast.AST, metrics: Collection[str], carriers: Collecti
     return next(_read(expression, metrics, carriers), "")
 
 
-def carriers(function: Function, metrics: Collection[str]) -> frozenset[str]:
-    """Return the local variables of a function that are worked out from a metric."""
-    found: frozenset[str] = frozenset()
+def carriers(function: Function, metrics: Collection[str]) -> Mapping[str, str]:
+    """Return the local variables of a function that are worked out from a metric, each with the metric."""
+    found: dict[str, str] = {}
     statements = scan(function, {ast.Assign, ast.AnnAssign, ast.AugAssign, ast.NamedExpr})
     while True:
-        further = found | {
-            name for s in statements for name in _assigned(s, metrics, found) if name not in metrics
+        new = {
+            name: found.get(read, read)
+            for statement in statements
+            for name, read in _assigned(statement, metrics, found)
+            if name not in metrics and name not in found
         }
-        if further == found:
+        if not new:
             return found
-        found = further
+        found |= new
 
 
-def _assigned(node: ast.AST, metrics: Collection[str], known: Collection[str]) -> Iterator[str]:
+def _assigned(
+    node: ast.AST, metrics: Collection[str], known: Collection[str]
+) -> Iterator[tuple[str, str]]:
     if isinstance(node, ast.Assign):
         for target in node.targets:
             yield from _to(target, node.value, metrics, known)
@@ -41,14 +46,14 @@ def _assigned(node: ast.AST, metrics: Collection[str], known: Collection[str]) -
 
 def _to(
     target: ast.expr, value: ast.expr, metrics: Collection[str], known: Collection[str]
-) -> Iterator[str]:
-    """Yield the names of a target that a value which reads a metric goes to, place by place in a tuple."""
+) -> Iterator[tuple[str, str]]:
+    """Yield the names that a value goes to with what it reads of a metric, place by place in a tuple."""
     if isinstance(target, (ast.Tuple, ast.List)):
         values = value.elts if isinstance(value, ast.Tuple) else [value] * len(target.elts)
         for part, its_value in zip(target.elts, values, strict=False):
             yield from _to(part, its_value, metrics, known)
-    elif isinstance(target, ast.Name) and first_read(value, metrics, known):
-        yield target.id
+    elif isinstance(target, ast.Name) and (read := first_read(value, metrics, known)):
+        yield target.id, read
 
 
 def _read(node: ast.AST, metrics: Collection[str], known: Collection[str]) -> Iterator[str]:

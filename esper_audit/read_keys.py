@@ -96,7 +96,7 @@ class _Uses:
 def _only_looks(parent: ast.AST, parents: dict[ast.AST, ast.AST]) -> bool:
     """Say whether a use of the dict asks about it as a whole and reads no key, or gives it a name."""
     if isinstance(parent, ast.Call):
-        copies = isinstance(parents[parent], ast.Assign) and dotted(parent.func) in COPIES
+        copies = isinstance(parents[parent], ast.Assign) and calls_one_of(parent, COPIES)
         return copies or dotted(parent.func) in LOOKS
     if isinstance(parent, ast.Assign):
         return all(isinstance(target, ast.Name) for target in parent.targets)

@@ -169,17 +169,12 @@ class DecisionReadsDriftMetric(Rule):
         """Report conditions, gates and rewards that read one of the metrics."""
         scopes = view.definitions(node)
         functions = [scope for scope in scopes if isinstance(scope, Function)]
-        known = carriers(functions[-1], self.options.metrics) if functions else frozenset()
+        known = carriers(functions[-1], self.options.metrics) if functions else {}
         for value, what in _decided(node, scopes, view):
             name = first_read(ast.parse(f"({view.code(value)})"), self.options.metrics, known)
             if name:
-                yield Violation(value, f"{what} reads {self._named(name)}, which drifts by itself")
-
-    def _named(self, name: str) -> str:
-        if name in self.options.metrics:
-            return f"`{name}`"
-        metrics = ", ".join(f"`{metric}`" for metric in sorted(self.options.metrics))
-        return f"`{name}` (from {metrics})"
+                read = f"`{name}` (from `{known[name]}`)" if name in known else f"`{name}`"
+                yield Violation(value, f"{what} reads {read}, which drifts by itself")
 
 
 def _decided(
