@@ -30,7 +30,8 @@ AS_DECORATOR = Arguments(positional=1)
 class Index:
     """Questions about a tree. Every list is sorted; every answer says which files could not be read.
 
-    `files_read` and `directories` (absolute) are what was looked at on disk to know the tree.
+    `files_read` and `directories` (absolute) are what was looked at on disk to know the tree; `books`
+    are the directories that an audit writes itself.
     """
 
     def __init__(self, store: FactStore) -> None:
@@ -42,6 +43,7 @@ class Index:
         self._reach = TestReach(self)
         self.files_read: list[str] = []
         self.directories: list[str] = []
+        self.books: list[str] = []
 
     def prepare(self) -> None:
         """Read every file now (over several processes) and keep the facts for the next time."""
@@ -184,6 +186,7 @@ def open_index(
     index = Index(store)
     index.files_read = [*found.ignore_files, *(project.resolve(path) for path in files)]
     index.directories = found.directories
+    index.books = [project.resolve(project.config.tickets), project.resolve(project.config.reports)]
     return index
 
 

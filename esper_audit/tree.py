@@ -6,13 +6,21 @@ import ast
 from collections.abc import Iterable
 from functools import cached_property
 
-from esper_audit.entry_points import entry_points
+import msgspec
+
+from esper_audit.composed_names import ComposedNames
+from esper_audit.entry_points import entry_points, scripts
 from esper_audit.facts import DefinitionKind
 from esper_audit.finding import NotAnalysed, Span
 from esper_audit.index import Index
+from esper_audit.names import Function, parameters
+from esper_audit.outside import Outside
 from esper_audit.reference import Answer, Item, Place, Reference, Symbol
 from esper_audit.source import Source, parse
+from esper_audit.spelled_words import SpelledWords
+from esper_audit.statements import chain
 from esper_audit.tree_rule import TreeViolation
+from esper_audit.use_table import UseTable
 
 KEYWORDS = {
     DefinitionKind.FUNCTION: ("def", "async def"),
@@ -42,11 +50,53 @@ class Tree:
         """The dotted names that the project's packaging offers to run or load."""
         return entry_points(self.root)
 
+    @cached_property
+    def uses(self) -> UseTable:
+        """Every mention of the tree by what it refers to."""
+        return UseTable(self.index)
+
+    @cached_property
+    def outside(self) -> Outside:
+        """What may reach the tree's definitions from outside of it."""
+        return Outside(self.index, self.entry_points, scripts(self.root))
+
+    @cached_property
+    def composed_names(self) -> ComposedNames:
+        """Names that code puts together and asks an object for."""
+        return ComposedNames(self)
+
+    @cached_property
+    def spelled_words(self) -> SpelledWords:
+        """Words in strings, documentation and configuration."""
+        return SpelledWords(self)
+
+    def function(self, symbol: Symbol) -> Function | None:
+        """Return the `ast` of a function; None if its file could not be read."""
+        source = self.source(symbol.path)
+        around = chain(source.tree, symbol.line, symbol.column - 1) if source is not None else []
+        defined = [node for node in around if isinstance(node, Function)]
+        return next((n for n in reversed(defined) if n.name == symbol.short), None)
+
+    def text(self, symbol: Symbol) -> str:
+        """Return the source of a definition; empty if its file could not be read."""
+        source = self.source(symbol.path)
+        lines = source.lines[symbol.line - 1 : symbol.end_line] if source is not None else []
+        return "\n".join(lines)
+
     def at_symbol(self, symbol: Symbol, message: str, *, argument: str = "") -> TreeViolation:
         """Object to a definition, at its name; `argument` is the parameter that it is about."""
         span = self._name(symbol)
         code = f"{symbol.short}({argument})" if argument else symbol.short
         return TreeViolation(symbol.path, span, message, code, symbol.symbol, argument)
+
+    def at_parameter(self, symbol: Symbol, name: str, message: str) -> TreeViolation:
+        """Object to a parameter of a function, where it is declared."""
+        node = self.function(symbol)
+        declared = {p.arg: p for p in parameters(node.args)} if node is not None else {}
+        if name not in declared:
+            return self.at_symbol(symbol, message, argument=name)
+        placed = self.at_node(symbol.path, declared[name], message, subject=symbol.symbol)
+        return msgspec.structs.replace(placed, code=f"{symbol.short}({name})", argument=name)
 
     def at_reference(
         self, reference: Reference, message: str, *, subject: str = "", argument: str = ""

@@ -1,0 +1,70 @@
+"""Names that code puts together before it asks for them: `getattr(self, f"visit_{kind}")` means every `visit_...`."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+from esper_audit.ast_walk import walk
+from esper_audit.names import dotted
+
+if TYPE_CHECKING:
+    from esper_audit.index import Index
+    from esper_audit.source import Source
+    from esper_audit.tree import Tree
+
+ASKING = frozenset({"getattr", "globals", "vars", "methodcaller", "attrgetter"})
+
+
+class ComposedNames:
+    """The beginnings and ends of names that some file of the tree asks an object for."""
+
+    def __init__(self, tree: Tree) -> None:
+        self._parts: set[tuple[str, str]] = set()
+        for path in _asking(tree.index):
+            source = tree.source(path)
+            if source is not None:
+                self._parts.update(_composed(source))
+
+    def may_mean(self, name: str) -> bool:
+        """Say whether a name may be one of those that are put together."""
+        return any(name.startswith(start) and name.endswith(end) for start, end in self._parts)
+
+
+def _asking(index: Index) -> list[str]:
+    paths = {path for word in ASKING for path in index.store.paths_with(word)}
+    return sorted(paths)
+
+
+def _composed(source: Source) -> Iterator[tuple[str, str]]:
+    """Yield the constant ends of the strings built in statements and functions that ask by name."""
+    for statement in source.tree.body:
+        nodes = list(walk(statement))
+        if any(_asks(node) for node in nodes):
+            for node in nodes:
+                start, end = _ends(node)
+                if start.isidentifier() or (not start and end.strip("0123456789").isidentifier()):
+                    yield start, end
+
+
+def _asks(node: ast.AST) -> bool:
+    if not isinstance(node, ast.Call) or dotted(node.func).rpartition(".")[2] not in ASKING:
+        return False
+    word = node.args[1] if len(node.args) > 1 else None
+    return not isinstance(word, ast.Constant)
+
+
+def _ends(node: ast.AST) -> tuple[str, str]:
+    """Return what a string that is put together begins and ends with."""
+    if isinstance(node, ast.JoinedStr) and node.values:
+        return _text(node.values[0]), _text(node.values[-1])
+    if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Add):
+        return _text(node.left), _text(node.right)
+    if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Mod):
+        return _text(node.left).partition("%")[0], ""
+    return "", ""
+
+
+def _text(node: ast.expr) -> str:
+    return node.value if isinstance(node, ast.Constant) and isinstance(node.value, str) else ""

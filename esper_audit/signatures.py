@@ -1,0 +1,47 @@
+"""What functions take: who else takes the same, how a constructor is called, what is a hook's signature."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import TYPE_CHECKING
+
+from esper_audit.facts import Definition, DefinitionKind
+from esper_audit.reference import Symbol
+
+if TYPE_CHECKING:
+    from esper_audit.index import Index
+    from esper_audit.tree import Tree
+    from esper_audit.use_table import Hit
+
+KINDS = frozenset({DefinitionKind.FUNCTION, DefinitionKind.METHOD})
+CONSTRUCTOR = "__init__"
+HOOKED = frozenset({"module", "model", "mod", "m", "layer"})
+TAKEN = frozenset({"input", "inputs", "inp", "args", "grad_input", "prefix"})
+GIVEN = frozenset({"output", "outputs", "out", "result", "grad_output", "kwargs"})
+
+
+def taking(index: Index) -> Counter[tuple[str, str]]:
+    """Count the functions and methods by name and parameter: one may stand in for another."""
+    return Counter(
+        (function.short, parameter.name)
+        for function in index.all_symbols(KINDS)
+        for parameter in index.definition(function).parameters
+    )
+
+
+def shown(function: Symbol) -> str:
+    """Return how a person would call a function: a constructor goes by its class."""
+    return function.symbol.removesuffix(f".{CONSTRUCTOR}")
+
+
+def uses(tree: Tree, function: Symbol) -> list[Hit]:
+    """Return the mentions of a function; of a constructor those of the classes that have it."""
+    if function.short == CONSTRUCTOR and function.kind is DefinitionKind.METHOD:
+        return list(tree.uses.of_owner(function))
+    return list(tree.uses.of(function))
+
+
+def is_hook(definition: Definition) -> bool:
+    """Say whether a function has the signature that torch gives to the hooks of modules."""
+    names = [p.name for p in definition.parameters if p.name not in ("self", "ctx")][:3]
+    return len(names) == 3 and names[0] in HOOKED and names[1] in TAKEN and names[2] in GIVEN

@@ -1,0 +1,204 @@
+"""The rule `unused-parameter`: a parameter that its function never reads."""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections.abc import Iterator
+
+from esper_audit.facts import Definition, DefinitionKind, Parameter, ParameterKind, Use
+from esper_audit.finding import Category, NotAnalysed, Severity
+from esper_audit.handed_out import is_handed_out
+from esper_audit.reference import Symbol
+from esper_audit.signatures import CONSTRUCTOR, KINDS, is_hook, shown, taking, uses
+from esper_audit.tree import Tree
+from esper_audit.tree_rule import InvalidTree, TreeRule, TreeViolation, ValidTree
+
+MANY = frozenset({ParameterKind.ARGS, ParameterKind.KWARGS})
+AS_VALUE = frozenset({Use.READ, Use.DECORATOR, Use.STRING})
+SAID = re.compile(
+    r"unused|not (currently )?used|ignored?\b|no effect|deprecat|compat|placeholder|reserved|dummy|ARG00",
+    re.IGNORECASE,
+)
+
+
+class UnusedParameter(TreeRule):
+    """A parameter that nothing reads.
+
+    What: a parameter of a function or method of production code that the body never reads, deletes or
+    hands to a function inside it; `*args`, `**kwargs` and names with a leading underscore aside.
+
+    Why: a caller who passes it believes that it has an effect. A threshold, a mask or a seed that is
+    taken and dropped is a wrong result without an error.
+
+    Quiet: signatures that somebody else prescribes: overrides and what is overridden, protocols,
+    abstract methods, bases outside the tree, decorators that may register, dunder methods, functions
+    used as values (callbacks, tables, `partial`) or spelled in strings, hooks of modules (`module, input,
+    output`), calls that hand on `**kwargs` which may hold it, a method or function of
+    another class or file with the same name and parameter; bodies that do nothing, raise, or call
+    `locals()`; a parameter that the function says is unused, deprecated or kept for compatibility.
+
+    Tickets: real code
+    """
+
+    contract = "no-dead-code"
+    category = Category.DEAD_CODE
+    severity = Severity.P3
+
+    VALID = (
+        ValidTree("read", {"a.py": "def f(x, eps):\n    return x + eps\n"}),
+        ValidTree("a leading underscore", {"a.py": "def f(x, _eps):\n    return x\n"}),
+        ValidTree("deleted on purpose", {"a.py": "def f(x, eps):\n    del eps\n    return x\n"}),
+        ValidTree("a stub", {"a.py": "def f(x, eps): ...\n"}),
+        ValidTree("a refusal", {"a.py": "def f(x, eps):\n    raise TypeError('no')\n"}),
+        ValidTree(
+            "read by a function inside",
+            {"a.py": "def f(eps):\n    def g(x):\n        return x + eps\n\n    return g\n"},
+        ),
+        ValidTree("in a table", {"a.py": "def f(x, eps):\n    return x\n\n\nTABLE = {'f': f}\n"}),
+        ValidTree(
+            "a callback",
+            {"a.py": "def f(x, eps):\n    return x\n", "b.py": "import a\n\n\nrun(hook=a.f)\n"},
+        ),
+        ValidTree("registered", {"a.py": "@register\ndef f(x, eps):\n    return x\n"}),
+        ValidTree(
+            "an override",
+            {
+                "a.py": "class A:\n    def f(self, x, eps):\n        return x + eps\n\n\n"
+                "class B(A):\n    def f(self, x, eps):\n        return x\n"
+            },
+        ),
+        ValidTree(
+            "a default that subclasses override",
+            {
+                "a.py": "class A:\n    def f(self, x, eps):\n        return x\n\n\n"
+                "class B(A):\n    def f(self, x, eps):\n        return x + eps\n"
+            },
+        ),
+        ValidTree(
+            "a base outside prescribes it",
+            {
+                "a.py": "import lib\n\n\nclass A(lib.B):\n    def f(self, x, eps):\n        return x\n"
+            },
+        ),
+        ValidTree(
+            "a forward that another module shares",
+            {
+                "a.py": "from torch import nn\n\n\nclass A(nn.Module):\n    def forward(self, x, mask):\n"
+                "        return x\n\n\nclass B(nn.Module):\n    def forward(self, x, mask):\n"
+                "        return x * mask\n"
+            },
+        ),
+        ValidTree(
+            "said to be unused",
+            {"a.py": "def f(x, eps):\n    '''Args:\n        eps: unused.\n    '''\n    return x\n"},
+        ),
+        ValidTree("all locals", {"a.py": "def f(x, eps):\n    return g(**locals())\n"}),
+    )
+    INVALID = (
+        InvalidTree(
+            "a threshold that is dropped",
+            {"a.py": "def clip(x, limit=1.0):\n    return x\n"},
+            (("a.py", 1, "`clip` never reads its parameter `limit`"),),
+        ),
+        InvalidTree(
+            "a mask that is only overwritten",
+            {
+                "a.py": "class A:\n    def f(self, x, mask):\n        mask = None\n        return x\n\n\n"
+                "A().f(1, 2)\n"
+            },
+            (("a.py", 2, "`A.f` never reads its parameter `mask`"),),
+        ),
+        InvalidTree(
+            "in a constructor",
+            {
+                "a.py": "class A:\n    def __init__(self, dim, heads):\n        self.dim = dim\n\n\n"
+                "A(1, 2).dim\n"
+            },
+            (("a.py", 2, "`A` never reads its parameter `heads`"),),
+        ),
+    )
+
+    def check(self, tree: Tree) -> Iterator[TreeViolation | NotAnalysed]:
+        """Report the parameters that are not read, of functions whose signature is their own."""
+        peers = taking(tree.index)
+        for function in tree.in_scope(tree.index.all_symbols(KINDS)):
+            names = [p.name for p in _unread(tree.index.definition(function))]
+            if function.short != CONSTRUCTOR:
+                names = [name for name in names if peers[function.short, name] == 1]
+            names = [name for name in names if not _may_arrive_in_kwargs(tree, function, name)]
+            if not names or not _is_own_signature(tree, function):
+                continue
+            answer = tree.index.references(function)
+            for name in (name for name in names if not _is_said(tree.text(function), name)):
+                if answer.is_complete:
+                    yield _unread_at(tree, function, name)
+                else:
+                    yield tree.undecided(function, answer)
+
+
+def _unread_at(tree: Tree, function: Symbol, name: str) -> TreeViolation:
+    message = f"`{shown(function)}` never reads its parameter `{name}`"
+    return tree.at_parameter(function, name, message)
+
+
+def _unread(definition: Definition) -> list[Parameter]:
+    """Return the parameters whose values go nowhere."""
+    is_bound = (
+        definition.kind is DefinitionKind.METHOD and "staticmethod" not in definition.decorators
+    )
+    return [
+        parameter
+        for parameter in definition.parameters[is_bound:]
+        if not parameter.read and parameter.kind not in MANY and not parameter.name.startswith("_")
+    ]
+
+
+def _may_arrive_in_kwargs(tree: Tree, function: Symbol, name: str) -> bool:
+    """Say whether some call hands on `**kwargs` that may hold the name, as they are shared with others."""
+    given = (hit.mention.arguments for hit in tree.uses.of(function))
+    return any(
+        arguments is not None and arguments.double_star and name not in arguments.keywords
+        for arguments in given
+    )
+
+
+def _is_own_signature(tree: Tree, function: Symbol) -> bool:
+    """Say whether nobody but its callers, who are known to call it, decides what a function takes."""
+    outside, owner = tree.outside, tree.outside.owner(function)
+    if outside.is_registered(function) or outside.is_entry(function):
+        return False
+    if is_hook(tree.index.definition(function)):
+        return False
+    if _does_nothing(tree, function) or outside.has_prescribed_signature(function):
+        return False
+    if owner is None or function.short != CONSTRUCTOR:
+        is_theirs = owner is not None and is_handed_out(tree, owner)
+        if is_theirs or outside.is_called_by_language(function):
+            return False
+    hits = uses(tree, function)
+    return not any(hit.use in AS_VALUE and not hit.is_inside(function) for hit in hits)
+
+
+def _does_nothing(tree: Tree, function: Symbol) -> bool:
+    """Say whether a body only declares, refuses or answers with a constant."""
+    node = tree.function(function)
+    body = node.body if node is not None else []
+    return all(map(_is_trivial, body))
+
+
+def _is_trivial(statement: ast.stmt) -> bool:
+    if isinstance(statement, (ast.Expr, ast.Return)):
+        return statement.value is None or isinstance(statement.value, ast.Constant)
+    return isinstance(statement, (ast.Pass, ast.Raise))
+
+
+def _is_said(text: str, name: str) -> bool:
+    """Say whether the function itself says, beside the name or a line below, that it does not use it."""
+    lines = text.split("\n")
+    near = (
+        line + (lines[number + 1] if number + 1 < len(lines) else "")
+        for number, line in enumerate(lines)
+        if re.search(rf"\b{name}\b", line)
+    )
+    return any(SAID.search(words) for words in near)

@@ -1,0 +1,259 @@
+"""The rule `unwired-function`: a function that nothing but itself and its tests reaches."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterator
+
+from esper_audit.facts import DefinitionKind, Use
+from esper_audit.finding import Category, NotAnalysed, Severity
+from esper_audit.handed_out import is_handed_out
+from esper_audit.reference import Symbol
+from esper_audit.role import Role
+from esper_audit.tree import Tree
+from esper_audit.tree_rule import InvalidTree, TreeRule, TreeViolation, ValidTree
+from esper_audit.use_table import Hit
+
+KINDS = frozenset({DefinitionKind.FUNCTION, DefinitionKind.METHOD})
+NO_USE = frozenset({Use.IMPORT, Use.EXPORT, Use.ANNOTATION})
+APPLICATION = "[project.scripts]\napp = 'app.cli:main'\n"
+CLI = "def main():\n    return 0\n"
+
+
+class UnwiredFunction(TreeRule):
+    """A function that nothing reaches.
+
+    What: a function or method of production code that no other code calls, reads, decorates with or
+    spells in a string, nor code that is reached itself; tests and bare imports do not count.
+
+    Why: it looks like part of the program. Somebody wrote and tested it, and believes that it runs.
+
+    Quiet: what the packaging names; what is exported or, unless its package only serves a script,
+    public: a user of the library may call it; what says that it is kept for compatibility; decorators that may register; overrides, protocols, abstract
+    methods, methods that a base outside the tree may call; dunder methods and names that frameworks
+    call (`pytest_...`); stubs; names that code puts together (`getattr(self, f"visit_{kind}")`), or
+    that documentation, configuration or a longer string spells; methods of an object that is given to
+    code outside the tree; a method of a class that nobody uses, and a function inside one that is reported; a use whose owner
+    is not known but has the name, or is an object of another class that has such a method too.
+
+    Tickets: real code
+    """
+
+    contract = "no-dead-code"
+    category = Category.DEAD_CODE
+    severity = Severity.P3
+
+    VALID = (
+        ValidTree("called", {"a.py": "def _f():\n    return 1\n\n\nX = _f()\n"}),
+        ValidTree("in a table", {"a.py": "def _f():\n    return 1\n\n\nTABLE = {'f': _f}\n"}),
+        ValidTree("public in a library", {"p/__init__.py": "", "p/a.py": "def f():\n    return 1\n"}),
+        ValidTree(
+            "exported by an application",
+            {
+                "pyproject.toml": APPLICATION,
+                "app/__init__.py": "",
+                "app/b/__init__.py": "__all__ = ['f']\nfrom app.b.a import f\n",
+                "app/b/a.py": "def f():\n    return 1\n",
+            },
+        ),
+        ValidTree(
+            "public in a library that comes with a script",
+            {
+                "pyproject.toml": APPLICATION,
+                "app/__init__.py": "from app.a import A\n",
+                "app/a.py": "class A: ...\n\n\ndef f():\n    return 1\n",
+            },
+        ),
+        ValidTree(
+            "kept for users of earlier versions",
+            {"a.py": "def _f():\n    # compatibility: old pickles name it\n    return 1\n"},
+        ),
+        ValidTree(
+            "an object of another class stands in for it",
+            {
+                "a.py": "class A:\n    def _f(self):\n        return 1\n\n\nclass B:\n    def _f(self):\n"
+                "        return 2\n\n\ndef g(x: A):\n    return x._f(), B\n\n\ng(A())\n"
+            },
+        ),
+        ValidTree(
+            "an entry point",
+            {"pyproject.toml": APPLICATION, "app/__init__.py": "", "app/cli.py": CLI},
+        ),
+        ValidTree("registered", {"a.py": "@register('f')\ndef _f():\n    return 1\n"}),
+        ValidTree("a stub", {"a.py": "def _f():\n    raise NotImplementedError\n"}),
+        ValidTree(
+            "a hook of a base outside",
+            {"a.py": "import lib\n\n\nclass A(lib.Base):\n    def _hook(self):\n        return 1\n"},
+        ),
+        ValidTree(
+            "a hook of torch",
+            {
+                "a.py": "from torch import nn\n\n\nclass A(nn.Module):\n"
+                "    def _load_from_state_dict(self, state):\n        return state\n\n\nA()\n"
+            },
+        ),
+        ValidTree(
+            "an override",
+            {
+                "a.py": "class A:\n    def _f(self): ...\n\n    def g(self):\n        self._f()\n\n\n"
+                "class B(A):\n    def _f(self):\n        return 1\n\n\nB().g()\n"
+            },
+        ),
+        ValidTree(
+            "a name put together",
+            {
+                "a.py": "class A:\n    def _go_left(self):\n        return 1\n\n    def go(self, way):\n"
+                "        return getattr(self, f'_go_{way}')()\n\n\nA().go('left')\n"
+            },
+        ),
+        ValidTree(
+            "an object of unknown make has a method of that name",
+            {"a.py": "class A:\n    def _f(self):\n        return 1\n\n\nA()\n", "b.py": "def f(x):\n    x._f()\n"},
+        ),
+        ValidTree(
+            "called by a script",
+            {"a.py": "def _f():\n    return 1\n", "scripts/run.py": "import a\n\na._f()\n"},
+        ),
+    )  # fmt: skip
+    INVALID = (
+        InvalidTree(
+            "nothing mentions it",
+            {"a.py": "def _f():\n    return 1\n"},
+            (("a.py", 1, "nothing reaches `_f`: it is defined and never used"),),
+        ),
+        InvalidTree(
+            "tests alone",
+            {
+                "a.py": "def _f():\n    return 1\n",
+                "tests/test_a.py": "from a import _f\n\n\ndef test_f():\n    assert _f()\n",
+            },
+            (("a.py", 1, "only tests reach `_f`: the program never does"),),
+        ),
+        InvalidTree(
+            "itself and another that nothing reaches",
+            {"a.py": "def _f(n):\n    return n and _f(n - 1)\n\n\ndef _g():\n    return _f(1)\n"},
+            (
+                ("a.py", 1, "only `_g` reaches `_f`, and nothing reaches that"),
+                ("a.py", 5, "nothing reaches `_g`: it is defined and never used"),
+            ),
+        ),
+        InvalidTree(
+            "imported and left there",
+            {"a.py": "def _f():\n    return 1\n", "b.py": "from a import _f\n"},
+            (("a.py", 1, "nothing reaches `_f`: it is defined and never used"),),
+        ),
+        InvalidTree(
+            "public in an application",
+            {
+                "pyproject.toml": APPLICATION,
+                "app/__init__.py": "",
+                "app/cli.py": f"{CLI}\n\ndef never():\n    return 1\n",
+            },
+            (("app/cli.py", 5, "nothing reaches `never`: it is defined and never used"),),
+        ),
+        InvalidTree(
+            "a private method of a module that is used",
+            {
+                "a.py": "from torch import nn\n\n\nclass A(nn.Module):\n    def forward(self, x):\n"
+                "        return x\n\n    def _init(self):\n        return 1\n\n\nA()\n"
+            },
+            (("a.py", 8, "nothing reaches `A._init`: it is defined and never used"),),
+        ),
+    )
+
+    def check(self, tree: Tree) -> Iterator[TreeViolation | NotAnalysed]:
+        """Report the functions that no root leads to."""
+        functions = {f.key: f for f in tree.in_scope(tree.index.all_symbols(KINDS))}
+        reached_from = {f.key: _reached_from(tree, f) for f in functions.values()}
+        unwired = _unwired(tree, functions, reached_from)
+        for key in sorted(unwired):
+            function = functions[key]
+            if self._is_said_otherwise(tree, function, unwired):
+                continue
+            answer = tree.index.references(function)
+            if answer.is_complete:
+                yield tree.at_symbol(function, _message(tree, function, reached_from[key]))
+            else:
+                yield tree.undecided(function, answer)
+
+    def _is_said_otherwise(self, tree: Tree, function: Symbol, unwired: set[str]) -> bool:
+        """Say whether what is around it is never used itself, or does nothing that could be missed."""
+        if tree.index.definition(function).stub:
+            return True
+        if tree.outside.is_kept_for_others(tree.text(function)):
+            return True
+        around = function.key.rpartition(".")[0]
+        owner = tree.outside.owner(function)
+        if owner is None:
+            return around in unwired
+        return all(hit.use in NO_USE or hit.is_inside(owner) for hit in tree.uses.of(owner))
+
+
+def _reached_from(tree: Tree, function: Symbol) -> set[str]:
+    """Return the keys of the functions that mention one; an empty key for code that runs by itself."""
+    hits = [*tree.uses.of(function)]
+    if function.kind is DefinitionKind.METHOD:
+        hits += tree.uses.like(function)
+    return {
+        _runs_in(hit)
+        for hit in hits
+        if hit.use not in NO_USE and hit.role is not Role.TEST and not hit.is_inside(function)
+    }
+
+
+def _runs_in(hit: Hit) -> str:
+    """Return the key of the function in which a mention runs; empty at the top of a file, and in scripts."""
+    if hit.role is not Role.PRODUCTION:
+        return ""
+    around = hit.runs_in
+    return f"{hit.unit.path}:{around}" if around else ""
+
+
+def _unwired(
+    tree: Tree, functions: dict[str, Symbol], reached_from: dict[str, set[str]]
+) -> set[str]:
+    """Return the keys that nothing leads to: neither code that runs by itself nor what is run from outside."""
+    leads_to: dict[str, set[str]] = defaultdict(set)
+    for key, sources in reached_from.items():
+        for source in sources:
+            leads_to[source if source in functions else ""].add(key)
+    left = set(functions)
+    _spread({*leads_to[""]}, leads_to, left)
+    for key in sorted(left):
+        if key in left and _may_run(tree, functions[key]):
+            _spread({key}, leads_to, left)
+    return left
+
+
+def _may_run(tree: Tree, function: Symbol) -> bool:
+    """Say whether something may run a function that no mention tells of."""
+    if tree.outside.may_run(function) or tree.composed_names.may_mean(function.short):
+        return True
+    if tree.spelled_words.has(function.short):
+        return True
+    owner = tree.outside.owner(function)
+    is_public = not function.short.startswith("_")
+    return owner is not None and is_public and is_handed_out(tree, owner)
+
+
+def _spread(roots: set[str], leads_to: dict[str, set[str]], left: set[str]) -> None:
+    """Take the roots, and all that they lead to, out of what is left."""
+    pending = list(roots)
+    while pending:
+        key = pending.pop()
+        if key in left:
+            left.discard(key)
+            pending += leads_to[key]
+
+
+def _message(tree: Tree, function: Symbol, sources: set[str]) -> str:
+    name = function.symbol
+    if sources:
+        first = min(sources).rpartition(":")[2]
+        return f"only `{first}` reaches `{name}`, and nothing reaches that"
+    in_tests = any(
+        hit.role is Role.TEST and hit.use not in NO_USE for hit in tree.uses.of(function)
+    )
+    if in_tests:
+        return f"only tests reach `{name}`: the program never does"
+    return f"nothing reaches `{name}`: it is defined and never used"

@@ -1,0 +1,130 @@
+"""Every mention of the tree, resolved once: what refers to each definition, and what may by its bare name."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterator
+from typing import NamedTuple
+
+from esper_audit.facts import Mention, ScopeKind, Use
+from esper_audit.index import Index
+from esper_audit.reference import Symbol
+from esper_audit.role import Role
+from esper_audit.search import CONSTRUCTORS
+from esper_audit.targets import How
+from esper_audit.unit import Unit
+from esper_audit.written import receiver, terminal
+
+OWN = frozenset({"self", "cls", "super()", "$self", "$class"})
+AT_LINE = -1  # the scope of a mention that a string spells: known by its line, if somebody asks
+
+
+class Hit(NamedTuple):
+    """A mention of a definition; `certain` where something tells that it is this one."""
+
+    unit: Unit
+    mention: Mention
+    certain: bool
+
+    @property
+    def use(self) -> Use:
+        """What the mention does."""
+        return self.mention.use
+
+    @property
+    def role(self) -> Role:
+        """What the file around it is for."""
+        return self.unit.role
+
+    @property
+    def around(self) -> str:
+        """The function or class around it, dotted in its file; empty for the module."""
+        if self.mention.scope == AT_LINE:
+            return _around(self.unit, self.mention.line)
+        return self.unit.symbol(self.mention.scope)
+
+    @property
+    def runs_in(self) -> str:
+        """The innermost function around it, dotted in its file; empty where it runs with the module."""
+        scopes = self.unit.facts.scopes
+        if self.mention.scope == AT_LINE:
+            around = [s for s in scopes if s.line <= self.mention.line <= s.end_line]
+            innermost = scopes.index(around[-1]) if around else 0
+        else:
+            innermost = self.mention.scope
+        functions = (
+            scopes[at].name
+            for at in self.unit.enclosing(innermost)
+            if scopes[at].kind is ScopeKind.FUNCTION
+        )
+        return next(functions, "")
+
+    def is_inside(self, symbol: Symbol) -> bool:
+        """Say whether it stands in the body of a symbol itself."""
+        if self.unit.path != symbol.path:
+            return False
+        return self.around == symbol.symbol or self.around.startswith(f"{symbol.symbol}.")
+
+
+class UseTable:
+    """The mentions of every file, by the definition that they reach and by name where that is not known."""
+
+    def __init__(self, index: Index) -> None:
+        self._index = index
+        self._by_key: dict[str, list[Hit]] = defaultdict(list)
+        self._by_name: dict[str, list[Hit]] = defaultdict(list)
+        self._members: dict[str, list[Hit]] = defaultdict(list)
+        for unit in index.units():
+            self._enter(unit)
+
+    def of(self, symbol: Symbol) -> Iterator[Hit]:
+        """Yield the mentions of a symbol, those that only agree in name and strings included."""
+        yield from self._by_key.get(symbol.key, ())
+        yield from self._by_name.get(symbol.symbol.rpartition(".")[2], ())
+
+    def certain(self, symbol: Symbol) -> list[Hit]:
+        """Return the mentions that are known to mean a symbol."""
+        return self._by_key.get(symbol.key, [])
+
+    def like(self, symbol: Symbol) -> Iterator[Hit]:
+        """Yield the uses of methods of other classes with the same name, on objects that are not `self`.
+
+        Whoever calls one may be given an object with the other: nothing but the name has to agree.
+        """
+        for hit in self._members.get(symbol.symbol.rpartition(".")[2], ()):
+            if receiver(hit.mention.path) not in OWN:
+                yield hit
+
+    def of_owner(self, symbol: Symbol) -> Iterator[Hit]:
+        """Yield the mentions of the class of a constructor, and of those that inherit it."""
+        owner = symbol.key.rpartition(".")[0]
+        if symbol.short in CONSTRUCTORS:
+            for key in (owner, *self._index.resolver.kin.subclasses(owner)):
+                yield from self.of(self._index.of_key(key))
+
+    def _enter(self, unit: Unit) -> None:
+        for mention in unit.facts.mentions:
+            targets = self._index.aim.targets(unit, mention)
+            for key in targets.keys:
+                self._by_key[key].append(Hit(unit, mention, certain=True))
+            if targets.how is How.METHOD and targets.keys:
+                self._members[terminal(mention.path)].append(Hit(unit, mention, certain=False))
+            if targets.open:
+                name = terminal(mention.path)
+                self._by_name[name].append(Hit(unit, mention, certain=False))
+        for word, places in unit.facts.strings.items():
+            for line, column in places:
+                spelled = Mention(word, Use.STRING, AT_LINE, line, column, None, True)
+                self._by_name[word].append(Hit(unit, spelled, certain=False))
+        for name, line in (unit.facts.exports or {}).items():
+            self._export(unit, Mention(name, Use.EXPORT, 0, line, 1))
+
+    def _export(self, unit: Unit, mention: Mention) -> None:
+        for key in self._index.aim.targets(unit, mention).keys:
+            self._by_key[key].append(Hit(unit, mention, certain=True))
+
+
+def _around(unit: Unit, line: int) -> str:
+    """Return the innermost scope around a line: scopes are listed outermost first."""
+    around = [scope.name for scope in unit.facts.scopes if scope.line <= line <= scope.end_line]
+    return around[-1] if around else ""
