@@ -42,8 +42,9 @@ class SpelledWords:
         """Return the words in the strings of a file that is no test."""
         if path not in self._in_strings:
             unit, source = self._tree.index.store.unit(path), self._tree.source(path)
-            is_asked = unit is not None and unit.role is not Role.TEST and source is not None
-            self._in_strings[path] = frozenset(_words(source.tree) if is_asked else ())
+            is_test = unit is None or unit.role is Role.TEST
+            words = () if is_test or source is None else _words(source.tree)
+            self._in_strings[path] = frozenset(words)
         return self._in_strings[path]
 
     @cached_property
@@ -76,9 +77,9 @@ def _files(directories: list[str], books: list[str]) -> list[str]:
 def _words(tree: ast.Module) -> Iterator[str]:
     docstrings = {id(_docstring(node)) for node in walk(tree) if isinstance(node, DOCUMENTED)}
     for node in walk(tree):
-        if isinstance(node, ast.Constant) and isinstance(node.value, str):
-            if id(node) not in docstrings:
-                yield from WORD.findall(node.value)
+        is_text = isinstance(node, ast.Constant) and isinstance(node.value, str)
+        if is_text and id(node) not in docstrings:
+            yield from WORD.findall(node.value)
 
 
 def _docstring(node: ast.AST) -> ast.expr | None:
