@@ -137,7 +137,7 @@ def test_since_tells_only_what_the_change_made_unused(tree: Path) -> None:
 
 def test_a_replayed_run_knows_when_another_file_has_changed(tree: Path) -> None:
     assert len(said(run(tree, "check", "lib", SELECT).out)) == 1
-    write(tree, {"user.py": "from lib.b import Bar\n\nBar(x=1)\n"})
+    write(tree, {"a.py": "from lib.b import Bar\n\nBar(x=1)\n"})
     assert said(run(tree, "check", "lib", SELECT).out) == []
 
 

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import msgspec
 import pytest
 from audits import write
 
-from esper_audit.fact_store import FactStore
+from esper_audit.fact_store import FactStore, Stored
 from esper_audit.facts import FileFacts
 
 FILES = {"a.py": "def f(): ...\n", "b.py": "from a import f\n\nf()\n", "bad.py": "def (\n"}
@@ -67,6 +68,19 @@ def test_a_damaged_store_counts_as_absent(
     (file,) = cache_directory.glob("*.facts")
     file.write_bytes(damage)
     assert facts_of(store_of(tmp_path)) == facts
+
+
+def test_facts_that_another_reader_has_made_are_read_again(
+    tmp_path: Path, cache_directory: Path
+) -> None:
+    first = store_of(write(tmp_path, FILES))
+    first.units()
+    first.save()
+    (file,) = cache_directory.glob("*.facts")
+    stored = msgspec.msgpack.decode(file.read_bytes(), type=Stored)
+    other = msgspec.structs.replace(stored, made_by=b"another version")
+    file.write_bytes(msgspec.msgpack.encode(other))
+    assert read_now(store_of(tmp_path)) == sorted(FILES)
 
 
 def test_several_processes_read_what_one_reads(tmp_path: Path) -> None:

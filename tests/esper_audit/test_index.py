@@ -265,6 +265,14 @@ def test_unread_parameters_are_told_and_nested_reads_count() -> None:
     }
 
 
+def test_reading_everything_first_changes_no_answer() -> None:
+    names = ["lib.inner", "lib.middle", "lib.outer", "lib.alone", "lib.TABLE", "lib.look"]
+    whole, asked = index_of(TESTED), index_of(TESTED)
+    whole.prepare()
+    for name in names:
+        assert whole.references(the(whole, name)) == asked.references(the(asked, name))
+
+
 def test_the_index_counts_this_repository_right() -> None:
     index = open_index(find_project([str(Path(__file__))]), cache=False)
     assert [c.partition(" ")[2] for c in calls(index, "esper_audit.statements.symbol_of")] == [

@@ -266,6 +266,37 @@ def test_values_that_lead_to_themselves_end() -> None:
     assert the(index, "N.f").kind == "method"
 
 
+def test_a_circle_of_attributes_keeps_what_each_of_them_can_be() -> None:
+    source = (
+        "class B:\n    def run(self): ...\n\nclass A:\n    def go(self):\n        self.q.run()\n"
+        "    def __init__(self):\n        self.p = self.q or B()\n        self.q = self.p\n"
+        "        self.q.run()\n"
+    )
+    assert calls(index_of({"a.py": source}), "B.run") == ["a.py:6 method", "a.py:10 method"]
+
+
+def test_the_names_of_a_class_body_are_not_seen_from_its_methods() -> None:
+    source = (
+        "def load(): ...\n\nclass C:\n    def load(self): ...\n    def go(self):\n        load()\n"
+    )
+    index = index_of({"a.py": source})
+    assert calls(index, "a.load") == ["a.py:6 import"]
+    assert calls(index, "a.C.load") == []
+
+
+def test_a_loop_over_a_dict_gives_its_keys() -> None:
+    source = (
+        "from a import Block\n\ndef f(bs: dict[str, Block]):\n    for k in bs:\n        k.run(1)\n"
+    )
+    assert calls(index_of({"a.py": BLOCK, "b.py": source}), "Block.run") == []
+
+
+def test_of_two_definitions_the_one_that_does_something_counts() -> None:
+    source = "def f(x, y=1):\n    return x\n\nif TYPE_CHECKING:\n    def f(x): ...\n"
+    index = index_of({"a.py": source})
+    assert [p.name for p in index.definition(the(index, "a.f")).parameters] == ["x", "y"]
+
+
 def test_the_answer_does_not_depend_on_what_was_asked_before() -> None:
     source = (
         "class A:\n    def __init__(self, b):\n        self.b = b.a.b\n        self.a = self.b\n"
