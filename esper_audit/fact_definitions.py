@@ -139,6 +139,7 @@ def augmented(ledger: Ledger, node: ast.AugAssign, at: At) -> Left:
     if not isinstance(node.target, ast.Name):
         return [(node.value, at), (node.target, at)]
     ledger.name(node.target.id, Use.WRITE, at.scope, start(node.target))
+    ledger.augments(at.scope, node.target.id)
     if node.target.id == EXPORTS:
         _exported(ledger, node.value, at)
         return []

@@ -78,7 +78,9 @@ class FactStore:
         return sorted(self._units)
 
     @property
-    def read_now(self) -> list[str]:
+    def read_now(
+        self,
+    ) -> list[str]:  # esper-audit: allow unwired-function -- tests of the cache ask it
         """The files that had to be read because their content was not known."""
         return sorted(self._read_now)
 

@@ -115,9 +115,9 @@ class Index:
         """Return where a name or attribute is read, whatever it belongs to; strings that spell it too."""
         return self.mentions(name, READS, under=under, outside=outside)
 
-    def writers(self, name: str, *, under: str = "", outside: str = "") -> Answer[Reference]:
+    def writers(self, name: str) -> Answer[Reference]:
         """Return where a name or attribute is given a value or deleted, its definitions aside."""
-        return self.mentions(name, WRITES, under=under, outside=outside)
+        return self.mentions(name, WRITES)
 
     def mentions(
         self, name: str, uses: Collection[Use] = (), *, under: str = "", outside: str = ""

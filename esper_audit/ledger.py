@@ -139,6 +139,10 @@ class Ledger:
         """Note a call of `locals()`: every name of the scope is read."""
         self._read.update((scope, name) for name in self.scopes[scope].bindings)
 
+    def augments(self, scope: int, name: str) -> None:
+        """Note `name += value`: what a parameter refers to may be changed, and its caller sees that."""
+        self._read.add((scope, name))
+
     def close(self) -> FileFacts:
         """Return the facts; mentions are in the order of the text."""
         for name in self._names:

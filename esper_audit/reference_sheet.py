@@ -167,12 +167,12 @@ def _tests(tests: Sequence[Test], *, defined: bool) -> Iterator[str]:
         yield from _wrapped(f"{path} ({len(group)}) through {last}")
 
 
-def _wrapped(text: str, indent: str = "  ") -> Iterable[str]:
+def _wrapped(text: str) -> Iterable[str]:
     return textwrap.wrap(
         text,
         WIDTH,
-        initial_indent=indent,
-        subsequent_indent=indent + "  ",
+        initial_indent="  ",
+        subsequent_indent="    ",
         break_long_words=False,
         break_on_hyphens=False,
     )

@@ -98,11 +98,6 @@ class TicketStore:
         return True
 
 
-def read_ticket(path: str) -> Ticket:
-    """Read one ticket; raises TicketError with file, line and key."""
-    return _parsed(path, _read(path))
-
-
 def shown(path: str) -> str:
     """Return a path as a person would write it here."""
     here = os.path.relpath(path)

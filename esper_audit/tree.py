@@ -15,7 +15,7 @@ from esper_audit.finding import NotAnalysed, Span
 from esper_audit.index import Index
 from esper_audit.names import Function, parameters
 from esper_audit.outside import Outside
-from esper_audit.reference import Answer, Item, Place, Reference, Symbol
+from esper_audit.reference import Answer, Item, Place, Symbol
 from esper_audit.source import Source, parse
 from esper_audit.spelled_words import SpelledWords
 from esper_audit.statements import chain
@@ -98,14 +98,6 @@ class Tree:
         placed = self.at_node(symbol.path, declared[name], message, subject=symbol.symbol)
         return msgspec.structs.replace(placed, code=f"{symbol.short}({name})", argument=name)
 
-    def at_reference(
-        self, reference: Reference, message: str, *, subject: str = "", argument: str = ""
-    ) -> TreeViolation:
-        """Object to one use of something; `subject` (dotted in that file) is what the impact is asked of."""
-        span = self._word(reference.place, reference.written.rpartition(".")[2])
-        path = reference.place.path
-        return TreeViolation(path, span, message, reference.written, subject, argument)
-
     def at_node(
         self,
         path: str,
@@ -113,7 +105,6 @@ class Tree:
         message: str,
         *,
         subject: str = "",
-        argument: str = "",
     ) -> TreeViolation:
         """Object to a node of a file's `ast` (`source(path).tree`)."""
         source = self._parsed(path)
@@ -125,7 +116,7 @@ class Tree:
             _column(source, last, node.end_col_offset or 0),
         )
         code = ast.get_source_segment(source.text, node) or ""
-        return TreeViolation(path, span, message, code, subject, argument)
+        return TreeViolation(path, span, message, code, subject)
 
     def undecided(self, symbol: Symbol, answer: Answer[Item]) -> NotAnalysed:
         """Say that nothing can be said of a symbol because files that may decide it could not be read."""
@@ -156,10 +147,6 @@ class Tree:
                 break
         name = symbol.symbol.rpartition(".")[2]
         return Span(symbol.line, start, symbol.line, start + len(name))
-
-    def _word(self, place: Place, word: str) -> Span:
-        start = _column(self._parsed(place.path), place.line, place.column - 1)
-        return Span(place.line, start, place.line, start + len(word))
 
 
 def _column(source: Source, line: int, offset: int) -> int:

@@ -12,10 +12,9 @@ from esper_audit.claim import TOLD, Answer, Claim, Reply
 from esper_audit.finding import Severity
 from esper_audit.inquiry import Inquiry
 from esper_audit.ticket import Ticket
-from esper_audit.ticket_parts import Answered, Table
+from esper_audit.ticket_parts import TOOL, Answered, Table
 from esper_audit.ticket_states import ACCEPTED, ACTIVE, Status
 
-TOOL = "esper-audit"
 LOWER = list(Severity)  # from the worst down
 GONE = frozenset({Answer.REFUTED, Answer.STALE})
 # What a claim that states the defect should answer, by what the ticket says became of it.

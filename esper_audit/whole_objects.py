@@ -42,9 +42,12 @@ def is_taken_apart(tree: Tree, owner: Symbol) -> bool:
     class itself as a value; and a base that the tree does not hold.
     """
     index = tree.index
-    if index.resolver.kin.foreign_bases(owner.key) - HARMLESS_BASES:
+    kin = index.resolver.kin
+    if kin.foreign_bases(owner.key) - HARMLESS_BASES:
         return True
-    family = [owner, *(index.of_key(key) for key in index.resolver.kin.subclasses(owner.key))]
+    if any(collects_subclasses(tree, base) for base in kin.order(owner.key)):
+        return True
+    family = [owner, *(index.of_key(key) for key in kin.subclasses(owner.key))]
     uses = [use for member in family for use in index.references(member).items]
     if any(use.use in (Use.READ, Use.STRING, Use.EXPORT) for use in uses):
         return True
@@ -71,3 +74,16 @@ def data_fields(tree: Tree, kinds: frozenset[ClassKind]) -> list[tuple[Symbol, S
         if not tree.index.exported(owner):
             found.append((member, owner))
     return found
+
+
+def collects_subclasses(tree: Tree, base: str) -> bool:
+    """Say whether a class of the tree learns of its subclasses by itself."""
+    kin = tree.index.resolver.kin
+    if kin.has(base, "__init_subclass__"):
+        return True
+    symbol = tree.index.of_key(base)
+    asked = tree.index.mentions("__subclasses__").items
+    if any(symbol.short in reference.written for reference in asked):
+        return True
+    uses = tree.index.references(symbol, {Use.READ}).items
+    return any("issubclass(" in tree.line(reference.place) for reference in uses)

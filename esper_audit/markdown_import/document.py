@@ -60,7 +60,7 @@ def read_document(text: str) -> Document:
     titled = _title(parts)
     if titled is not None:
         parts.remove(titled)
-    preamble, sections = _tree(_brought_to_top(parts), 0)
+    preamble, sections = _tree(_brought_to_top(parts))
     title = titled.title if titled else ""
     return Document(title, front, _without_rules(preamble), sections)
 
@@ -137,7 +137,7 @@ def _brought_to_top(parts: Sequence[Block | Heading]) -> list[Block | Heading]:
 
 
 def _tree(
-    parts: Sequence[Block | Heading], above: int
+    parts: Sequence[Block | Heading],
 ) -> tuple[tuple[Block, ...], tuple[Section, ...]]:
     """Return the blocks in front of the first heading, and the sections, those below inside them."""
     blocks: list[Block] = []
@@ -152,7 +152,7 @@ def _tree(
         end = position
         while end < len(parts) and _is_below(parts[end], part.level):
             end += 1
-        inner, children = _tree(parts[position:end], part.level)
+        inner, children = _tree(parts[position:end])
         inner = _without_rules(inner)
         sections.append(Section(part.title, part.level, part.text, inner, children))
         position = end

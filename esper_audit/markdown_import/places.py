@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
 
 import msgspec
 
@@ -111,11 +110,6 @@ def symbols_in(cell: str) -> list[str]:
 def says_no_more(cell: str, *shown: str) -> bool:
     """Say whether a cell holds nothing but what is shown of it, marks and calls aside."""
     return _plain(cell) in {_plain(text) for text in shown}
-
-
-def all_files(places: Sequence[TicketLocation]) -> str:
-    """Return the paths of some places, each once."""
-    return ", ".join(dict.fromkeys(place.path for place in places))
 
 
 def _plain(text: str) -> str:

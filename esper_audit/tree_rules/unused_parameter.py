@@ -48,6 +48,7 @@ class UnusedParameter(TreeRule):
     VALID = (
         ValidTree("read", {"a.py": "def f(x, eps):\n    return x + eps\n"}),
         ValidTree("a leading underscore", {"a.py": "def f(x, _eps):\n    return x\n"}),
+        ValidTree("a list that is added to", {"a.py": "def f(x, found):\n    found += [x]\n"}),
         ValidTree("deleted on purpose", {"a.py": "def f(x, eps):\n    del eps\n    return x\n"}),
         ValidTree("a stub", {"a.py": "def f(x, eps): ...\n"}),
         ValidTree("a refusal", {"a.py": "def f(x, eps):\n    raise TypeError('no')\n"}),

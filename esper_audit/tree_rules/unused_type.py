@@ -10,6 +10,7 @@ from esper_audit.finding import Category, NotAnalysed, Severity
 from esper_audit.reference import Symbol
 from esper_audit.tree import Tree
 from esper_audit.tree_rule import InvalidTree, TreeRule, TreeViolation, ValidTree
+from esper_audit.whole_objects import collects_subclasses
 
 DESCRIBES = frozenset(
     {ClassKind.DATACLASS, ClassKind.NAMED_TUPLE, ClassKind.TYPED_DICT, ClassKind.ENUM}
@@ -163,22 +164,11 @@ class UnusedType(TreeRule):
         made_by = 1 if symbol.class_kind is ClassKind.DATACLASS else 0
         if len(definition.decorators) > made_by or "metaclass" in "".join(definition.keywords):
             return False
-        return not any(_collects(tree, base) for base in tree.index.resolver.kin.order(symbol.key))
+        return not any(
+            collects_subclasses(tree, base) for base in tree.index.resolver.kin.order(symbol.key)
+        )
 
 
 def _is_use(use: Use, place: str, symbol: Symbol) -> bool:
     inside = place == symbol.symbol or place.startswith(f"{symbol.symbol}.")
     return use not in NO_USE and not inside
-
-
-def _collects(tree: Tree, base: str) -> bool:
-    """Say whether a class of the tree learns of its subclasses by itself."""
-    kin = tree.index.resolver.kin
-    if kin.has(base, "__init_subclass__"):
-        return True
-    symbol = tree.index.of_key(base)
-    asked = tree.index.mentions("__subclasses__").items
-    if any(symbol.short in reference.written for reference in asked):
-        return True
-    uses = tree.index.references(symbol, {Use.READ}).items
-    return any("issubclass(" in tree.line(reference.place) for reference in uses)
