@@ -268,11 +268,14 @@ def test_values_that_lead_to_themselves_end() -> None:
 
 def test_a_circle_of_attributes_keeps_what_each_of_them_can_be() -> None:
     source = (
-        "class B:\n    def run(self): ...\n\nclass A:\n    def go(self):\n        self.q.run()\n"
+        "class B:\n    run = 1\n\nclass A:\n    def go(self):\n        return self.q.run\n"
         "    def __init__(self):\n        self.p = self.q or B()\n        self.q = self.p\n"
-        "        self.q.run()\n"
+        "        print(self.q.run)\n"
     )
-    assert calls(index_of({"a.py": source}), "B.run") == ["a.py:6 method", "a.py:10 method"]
+    assert uses(index_of({"a.py": source}), "B.run") == [
+        "a.py:6 read method",
+        "a.py:10 read method",
+    ]
 
 
 def test_the_names_of_a_class_body_are_not_seen_from_its_methods() -> None:
