@@ -44,7 +44,10 @@ class Stored(msgspec.Struct, frozen=True, array_like=True):
 
 
 class FactStore:
-    """The files of a tree; `texts` stand in for files on disk (an editor's unsaved buffer)."""
+    """The files of a tree; `texts` stand in for files on disk (an editor's unsaved buffer).
+
+    `read_now` are the files that had to be read, because their content was not known.
+    """
 
     def __init__(
         self,
@@ -70,19 +73,12 @@ class FactStore:
         self._fresh: dict[bytes, bytes] = {}
         self._with: dict[str, list[str]] = {}
         self._by_word: dict[bytes, list[str]] | None = None
-        self._read_now: set[str] = set()
+        self.read_now: set[str] = set()
 
     @property
     def looked_at(self) -> list[str]:
         """The files whose facts somebody has asked for."""
         return sorted(self._units)
-
-    @property
-    def read_now(
-        self,
-    ) -> list[str]:  # esper-audit: allow unwired-function -- tests of the cache ask it
-        """The files that had to be read because their content was not known."""
-        return sorted(self._read_now)
 
     def unit(self, path: str) -> Unit | None:
         """Return a file's facts; None if it is not there or could not be read (`problems` says why)."""
@@ -189,7 +185,7 @@ class FactStore:
             return FileReading(path, not_analysed=[problem])
 
     def _take(self, reading: FileReading) -> None:
-        self._read_now.add(reading.path)
+        self.read_now.add(reading.path)
         if reading.not_analysed:
             self.problems[reading.path] = reading.not_analysed[0]
         else:
