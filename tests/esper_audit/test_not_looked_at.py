@@ -13,7 +13,7 @@ from test_same_finding import put, synced
 
 from esper_audit.errors import TicketError
 from esper_audit.ticket import Resolution, Status, Ticket
-from esper_audit.ticket_store import TicketStore, read_ticket
+from esper_audit.ticket_store import TicketStore
 
 BROKEN = "def cut(:\n"
 
@@ -163,4 +163,4 @@ def test_a_likeness_that_the_tool_did_not_write_is_named(tmp_path: Path, wrong: 
     kept.insert(kept.index("likeness:") + 1, f"  {wrong}")
     file.write_text("\n".join(kept) + "\n")
     with pytest.raises(TicketError, match=key):
-        read_ticket(str(file))
+        TicketStore(str(file.parent)).load()[file.stem]
