@@ -54,7 +54,7 @@ def contradictory_status(corpus: Corpus) -> Iterator[Problem]:
         said = [(Place.FOLDER if w.where == "folder" else Place.HEAD, w.words) for w in words]
         said += [(Place.ROW, p.text) for p in ticket.extra if p.row.lower() == "resolution"]
         end = ticket.resolution
-        if end is not None and not ticket.history:
+        if end is not None and len(ticket.history) < 2:  # nobody moved it since it was imported
             said.append((Place.RESOLUTION, end.as_written or end.kind.value))
         own = (Place.HEAD, ticket.status.value)
         statements = [found for place, text in [own, *said] if (found := stated(place, text))]

@@ -9,6 +9,7 @@ import msgspec
 from esper_audit.finding import Severity
 from esper_audit.markdown_import.description import read_description
 from esper_audit.markdown_import.document import Document, Section
+from esper_audit.markdown_import.ending import first_line
 from esper_audit.markdown_import.findings import findings_in, recommendations_in
 from esper_audit.markdown_import.form import Form, read_form
 from esper_audit.markdown_import.headings import Part
@@ -82,7 +83,9 @@ class _Report:
             title=title,
             status=Status.OPEN,
             severity=subject.severity,
+            proposed_severity=subject.severity,
             created=self._created,
+            updated=self._created,
             categories=[],
             locations=places,
             summary=title,
@@ -93,6 +96,7 @@ class _Report:
             related=self._related(subject),
             report=self._origin.name,
             section=f'"{subject.heading}"',
+            history=first_line(Status.OPEN, self._created, "found by the report"),
             as_written=[*described.as_written, *_words(subject, places)],
             extra=in_page_order(described.extra),
         )
@@ -117,9 +121,11 @@ class _Report:
         links = [Related(id=one.id, relation=Relation.RELATED) for one in self._subjects]
         ticket = form.ticket
         is_stated = not ticket.severity_reason
+        severity = ticket.severity if is_stated else Severity.P4
         own = msgspec.structs.replace(
             ticket,
-            severity=ticket.severity if is_stated else Severity.P4,
+            severity=severity,
+            proposed_severity=severity,
             severity_reason="" if is_stated else REASON,
             source="",
             report=ticket.report or self._origin.name,

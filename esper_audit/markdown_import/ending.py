@@ -19,14 +19,17 @@ from esper_audit.markdown_import.statuses import (
     stated,
 )
 from esper_audit.markdown_import.values import bare, one_line
-from esper_audit.ticket_parts import AsWritten, Extra, Resolution
+from esper_audit.ticket_parts import AsWritten, Change, Extra, Resolution
 from esper_audit.ticket_states import RESOLVED, ResolutionKind, Status
+
+BY = "ticket import"
 
 
 class End(msgspec.Struct, frozen=True):
     """The status, the resolution if there is one, the words for both, and what contradicts itself."""
 
     status: Status
+    why: str
     resolution: Resolution | None
     text: str
     contradiction: str
@@ -61,7 +64,20 @@ def ended(
         extra = [Extra(section=_title(sections), text=text_of(whole.nodes))]
     text = text_of([*(whole.nodes if whole else ()), *(node for n in notes for node in n.nodes)])
     written = _words(metadata.get("status"), filed, decision)
-    return End(decision.status, resolution, text, decision.contradiction, written, extra)
+    return End(
+        status=decision.status,
+        why=decision.why,
+        resolution=resolution,
+        text=text,
+        contradiction=decision.contradiction,
+        as_written=written,
+        extra=extra,
+    )
+
+
+def first_line(status: Status, date: str, why: str) -> list[Change]:
+    """Return the history of a ticket that an import brings in; none where no date is known."""
+    return [Change(date=date, by=BY, after=status.value, why=one_line(why))] if date else []
 
 
 def _joined(sections: Sequence[Section]) -> Section | None:

@@ -11,7 +11,7 @@ from esper_audit.markdown_import.categories import categories_in
 from esper_audit.markdown_import.description import read_description
 from esper_audit.markdown_import.document import Document
 from esper_audit.markdown_import.elsewhere import severities_elsewhere, statuses_elsewhere
-from esper_audit.markdown_import.ending import ended
+from esper_audit.markdown_import.ending import ended, first_line
 from esper_audit.markdown_import.fixes import read_fixes
 from esper_audit.markdown_import.head import read_head
 from esper_audit.markdown_import.headings import Part
@@ -110,14 +110,17 @@ class _Readings:
         sentence = self.summary.sentence or named.get("summary", "") or self.identity.title
         wrong = self.description.wrong
         reported = self.appendix.source or self.appendix.report
+        day = self.head.dates["updated"] or self.head.dates["created"]
+        history = self.history.changes or first_line(self.end.status, day, self.end.why)
         return Ticket(
             id=self.identity.id,
             title=self.identity.title,
             status=self.end.status,
             severity=self.head.severity,
+            proposed_severity=self.head.severity,
             severity_reason=self.head.severity_reason,
             created=self.head.dates["created"],
-            updated=self.head.dates["updated"],
+            updated=self.head.dates["updated"] or (history[-1].date if history else ""),
             domain=self.head.free["domain"],
             batch=self.head.free["batch"],
             agent=self.head.free["agent"],
@@ -136,7 +139,7 @@ class _Readings:
             source=self.appendix.source if reported else f"imported from {self._name}",
             report=self.appendix.report,
             section=self.appendix.section,
-            history=self.history.changes,
+            history=history,
             as_written=self._written(),
             extra=self._extra(),
         )

@@ -80,11 +80,12 @@ class Statement(msgspec.Struct, frozen=True):
 
 
 class Decision(msgspec.Struct, frozen=True):
-    """The status that is believed, how it ended, and one sentence where the statements disagree."""
+    """The status that is believed, how it ended, one sentence where statements disagree, and why."""
 
     status: Status
     kind: ResolutionKind | None
     contradiction: str
+    why: str
 
 
 def stated(place: Place, text: str) -> Statement | None:
@@ -118,12 +119,14 @@ def decided(statements: Sequence[Statement], hint: ResolutionKind | None) -> Dec
     contradiction = _contradiction(statements)
     if believed:
         first = believed[0]
-        return Decision(first.status or Status.OPEN, first.kind, contradiction)
+        why = f"{first.place} says {bare(first.text)}"
+        return Decision(first.status or Status.OPEN, first.kind, contradiction, why)
     if hint is not None and not any(s.status in ACTIVE for s in ordered):
-        return Decision(STATUS_OF[hint], hint, contradiction)
+        return Decision(STATUS_OF[hint], hint, contradiction, "by what the resolution tells")
     if ordered and all(statement.is_resolved for statement in ordered):
-        return Decision(Status.FIXED, ResolutionKind.FIXED, contradiction)
-    return Decision(Status.OPEN, None, contradiction)
+        why = "closed, and nothing says how"
+        return Decision(Status.FIXED, ResolutionKind.FIXED, contradiction, why)
+    return Decision(Status.OPEN, None, contradiction, "nothing says that it has ended")
 
 
 def _contradiction(statements: Sequence[Statement]) -> str:

@@ -152,3 +152,11 @@ def test_a_file_with_the_name_of_another_ticket_is_told() -> None:
 
     (found,) = read_text(form(), Origin("Q7-NET-99.md"), PathMap())
     assert found.contradictions == ["id: Q7-NET-04 is kept, the file is called Q7-NET-99.md"]
+
+
+def test_the_history_begins_with_what_decided() -> None:
+    text = form(END.format("Won't Fix"), metadata=with_status("closed"))
+    (line,) = read(text, folder="fixed").history
+    assert (line.date, line.by, line.after) == ("2025-03-05", "ticket import", "wont-fix")
+    assert line.why == "Resolution says Won't Fix"
+    assert read(form()).history[0].why == "head says open"
