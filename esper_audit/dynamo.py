@@ -6,7 +6,6 @@ the default mode. The exact signal is `error_on_graph_break`.
 
 from __future__ import annotations
 
-import gc
 import logging
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -14,6 +13,8 @@ from typing import Any
 
 import torch
 from torch import Tensor, _dynamo, fx
+
+from esper_audit.collector import collector_off
 
 # Dynamo gives a function up after eight graphs, and that would read as a break.
 GRAPHS = 64
@@ -36,7 +37,7 @@ class Compiled:
         try:
             with (
                 _unheard(),
-                _without_collector(),
+                collector_off(),
                 _dynamo.error_on_graph_break(True),
                 _dynamo.config.patch(recompile_limit=GRAPHS),
             ):
@@ -55,18 +56,6 @@ def _unheard() -> Iterator[None]:
         yield
     finally:
         logger.setLevel(level)
-
-
-@contextmanager
-def _without_collector() -> Iterator[None]:
-    """Keep the collector from walking so many new objects while they are made: ten of 88 ms a graph."""
-    was_on = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if was_on:
-            gc.enable()
 
 
 class GraphBreak(Exception):

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import gc
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -13,6 +11,7 @@ from esper_audit.analyst import Analyst
 from esper_audit.audit import Audit
 from esper_audit.baseline import read_baseline
 from esper_audit.cache import Cache, FileOutcome, engine_files, fingerprint_of
+from esper_audit.collector import collector_off
 from esper_audit.config import Project
 from esper_audit.discovery import Discovery, relative
 from esper_audit.earlier import without_old
@@ -54,7 +53,7 @@ Progress = Callable[[int, int], None]
 
 def check(project: Project, request: Request, progress: Progress | None = None) -> Audit:
     """Run the rules over the files of a project."""
-    with _collector_off():
+    with collector_off():
         selection, analyst = _prepared(project, request)
         found = discover(project, request.paths)
         files = found.files
@@ -239,15 +238,3 @@ def _engine_fingerprint(project: Project, request: Request) -> bytes:
     local = [project.resolve(path) for path in project.config.local_rules]
     config = msgspec.json.encode([project.config, request.select, request.ignore], order="sorted")
     return fingerprint_of([*engine_files(), *local], [config])
-
-
-@contextmanager
-def _collector_off() -> Iterator[None]:
-    """Trees are freed by reference counts; the cyclic collector only costs time while they are built."""
-    was_on = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if was_on:
-            gc.enable()
