@@ -11,18 +11,15 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from difflib import SequenceMatcher
 from typing import NamedTuple, TypeAlias
 
-from esper_audit.evidence import (
-    TABLE,
+from esper_audit.agreement import (
     Code,
-    Facts,
-    Fresh,
-    Row,
     Symbol,
     around_agreement,
     code_agreement,
     near_agreement,
     symbol_agreement,
 )
+from esper_audit.evidence import TABLE, Facts, Fresh, Row
 from esper_audit.present import Left, Present
 from esper_audit.removal import Removals
 from esper_audit.sighting import Sighting
