@@ -277,4 +277,4 @@ def test_the_index_counts_this_repository_right() -> None:
     index = open_index(find_project([str(Path(__file__))]), cache=False)
     assert [c.partition(" ")[2] for c in calls(index, "esper_audit.statements.symbol_of")] == [
         "import"
-    ] * 3
+    ] * 4
