@@ -39,13 +39,11 @@ def _asking(index: Index) -> list[str]:
 
 def _composed(source: Source) -> Iterator[tuple[str, str]]:
     """Yield the constant ends of the strings built in statements and functions that ask by name."""
-    for statement in source.tree.body:
-        nodes = list(walk(statement))
-        if any(_asks(node) for node in nodes):
-            for node in nodes:
-                start, end = _ends(node)
-                if start.isidentifier() or (not start and end.strip("0123456789").isidentifier()):
-                    yield start, end
+    statements = [list(walk(statement)) for statement in source.tree.body]
+    asking = (node for nodes in statements if any(map(_asks, nodes)) for node in nodes)
+    for start, end in map(_ends, asking):
+        if start.isidentifier() or (not start and end.strip("0123456789").isidentifier()):
+            yield start, end
 
 
 def _asks(node: ast.AST) -> bool:

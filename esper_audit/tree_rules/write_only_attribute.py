@@ -105,34 +105,31 @@ Write = ast.Assign | ast.AnnAssign | ast.AugAssign
 
 def _written(tree: Tree, owner: Symbol) -> dict[str, list[Write]]:
     """Return the private attributes of `self` that a class assigns, each with its assignments in order."""
-    names = [
-        n
-        for n in tree.index.definition(owner).attributes
-        if n.startswith("_") and not n.endswith("__")
-    ]
-    source = tree.source(owner.path)
-    if not names or source is None:
-        return {}
+    assigned = tree.index.definition(owner).attributes
+    names = {n for n in assigned if n.startswith("_") and not n.endswith("__")}
+    source = tree.source(owner.path) if names else None
     found: dict[str, list[Write]] = {}
-    for node in ast.walk(source.tree):
-        if isinstance(node, ast.ClassDef) and node.lineno <= owner.line <= (node.end_lineno or 0):
-            if node.name != owner.symbol.rpartition(".")[2]:
-                continue
-            for write in ast.walk(node):
-                for name in _targets(write):
-                    if name in names:
-                        found.setdefault(name, []).append(write)  # type: ignore[arg-type]  # has targets
+    for write in _assignments(source.tree, owner) if source is not None else ():
+        for name in names.intersection(_targets(write)):
+            found.setdefault(name, []).append(write)
     return found
 
 
-def _targets(node: ast.AST) -> list[str]:
+def _assignments(module: ast.Module, owner: Symbol) -> Iterator[Write]:
+    """Yield the assignments in a class, in the order of the text."""
+    name = owner.symbol.rpartition(".")[2]
+    for node in ast.walk(module):
+        if isinstance(node, ast.ClassDef) and node.name == name and node.lineno <= owner.line:
+            inside = [n for n in ast.walk(node) if isinstance(n, Write)]
+            yield from sorted(inside, key=lambda write: write.lineno)
+
+
+def _targets(node: Write) -> list[str]:
     """Return the names of the attributes of `self` that a statement assigns alone."""
     if isinstance(node, ast.Assign) and len(node.targets) == 1:
         targets = node.targets
-    elif isinstance(node, (ast.AnnAssign, ast.AugAssign)):
-        targets = [node.target]
     else:
-        return []
+        targets = [] if isinstance(node, ast.Assign) else [node.target]
     return [
         t.attr for t in targets if isinstance(t, ast.Attribute) and ast.unparse(t.value) == "self"
     ]
