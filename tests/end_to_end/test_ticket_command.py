@@ -373,4 +373,4 @@ def test_the_group_names_its_verbs(tmp_path: Path) -> None:
     assert max(map(len, helped.splitlines())) <= 80
     unknown = ticket(tmp_path, "lst")
     assert unknown.returncode == 2
-    assert "no command is called 'lst'; there are: list" in unknown.stderr
+    assert "no command is called 'lst'; there are: import, lint, list," in unknown.stderr

@@ -260,7 +260,7 @@ def test_and_where_the_forwarders_caller_passes_it_the_finding_is_latent(tmp_pat
 
 def test_the_ticket_page_and_the_audit_page_say_it(tmp_path: Path) -> None:
     ticket_of(write(tmp_path, SEVEN_CALLS))
-    (page,) = (tmp_path / "reports" / "tickets").glob("*.md")
+    (page,) = (tmp_path / "reports" / "tickets").glob("EA-*.md")
     text = page.read_text(encoding="utf-8")
     assert "7 calls: 6 pass seed_input, 1 forwards **kwargs, which may hold it" in text
     assert "- Tests that name it: `tests/test_blend.py::test_directly`" in text
