@@ -8,6 +8,8 @@ from pathlib import Path
 import pytest
 from audits import audit, command, run, write
 
+from esper_audit.shelf import Shelf
+
 UNUSED = "from typing import TypedDict\n\n\nclass Row(TypedDict):\n    x: int\n"
 TREE = {
     "pyproject.toml": "[tool.esper-audit]\n",
@@ -158,8 +160,6 @@ from collections.abc import Iterator
 
 from esper_audit.finding import Category, Severity
 from esper_audit.tree_rule import InvalidTree, TreeRule, ValidTree
-
-from esper_audit.shelf import Shelf
 
 
 class OwnTreeRule(TreeRule):
