@@ -167,7 +167,7 @@ def test_a_quote_that_is_not_in_the_source_is_a_problem_with_its_place(project: 
     done = ticket(project, "lint")
     assert done.returncode == 1
     said = " ".join(done.stdout.split())
-    assert "tickets/Q7-NET-04.yaml:12: quote-not-found: lib/valve.py does not hold" in said
+    assert "tickets/Q7-NET-04.yaml:14: quote-not-found: lib/valve.py does not hold" in said
     (problem,) = data(ticket(project, "lint", "--format", "json"))["problems"]
     assert problem["lint"] == "quote-not-found"
     assert problem["key"] == ["evidence", 0]

@@ -401,6 +401,28 @@ level = tank.level()  # ## Cross-Review: nobody
 | bench | **OBJECT** - free |""",
         [("pump", YES), ("bench", NO)],
     ),
+    "a heading that names an occasion": (
+        """## Cross-Review: Spring Meeting
+
+| Reviewer | Verdict | Evaluation |
+|----------|---------|------------|
+| pump | ENDORSE | Dead weight. |""",
+        [("pump", YES)],
+    ),
+    "rounds of reviews": (
+        """## Cross-Review: Spring Meeting
+
+| Reviewer | Verdict | Evaluation |
+|----------|---------|------------|
+| pump | ENDORSE | Dead weight. |
+
+### Autumn Meeting
+
+| Reviewer | Verdict | Evaluation |
+|----------|---------|------------|
+| bench | REFINE | Keep it. |""",
+        [("pump", YES), ("bench", REFINE)],
+    ),
     "plain words, a line a reviewer": (
         """## Cross-Review
 

@@ -45,7 +45,8 @@ def test_a_whole_form_is_accounted_for() -> None:
 
 @pytest.mark.parametrize("field", FIELDS)
 def test_a_field_that_is_dropped_is_missed(field: str) -> None:
-    ticket = msgspec.structs.replace(read(TEXT), **{field: FIELDS[field]})
+    silent = msgspec.structs.replace(read(TEXT), history=[])  # which repeats dates and words
+    ticket = msgspec.structs.replace(silent, **{field: FIELDS[field]})
     assert unaccounted(TEXT, [ticket]) != []
 
 

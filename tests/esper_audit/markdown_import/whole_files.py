@@ -131,6 +131,10 @@ WHOLE: dict[str, str] = {
     "related, some in words": form(
         related="- Q7-NET-05: the pump\n- the hose, too\n- See also `Q7-CR-01`\n- Duplicate of Q7-PT-02 (merged)"
     ),
+    "relations of another kind": form(
+        related="| Ticket ID | Relationship | Notes |\n|---|---|---|\n"
+        "| `Q7-NET-05` | `same root cause` | the pump |\n| Q7-CR-01, Q7-CR-02 | superseded by | |"
+    ),
     "related in a table with more columns": form(
         related="| Ticket | Severity | Notes |\n|---|---|---|\n| Q7-NET-05 | P3 | the pump |"
     ),
