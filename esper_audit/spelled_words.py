@@ -76,9 +76,8 @@ def _files(directories: list[str], books: list[str]) -> list[str]:
 def _words(tree: ast.Module) -> Iterator[str]:
     docstrings = {id(_docstring(node)) for node in walk(tree) if isinstance(node, DOCUMENTED)}
     for node in walk(tree):
-        if isinstance(node, ast.Constant) and isinstance(node.value, str):
-            if id(node) not in docstrings:
-                yield from WORD.findall(node.value)
+        if isinstance(node, ast.Constant) and id(node) not in docstrings:
+            yield from WORD.findall(node.value) if isinstance(node.value, str) else ()
 
 
 def _docstring(node: ast.AST) -> ast.expr | None:

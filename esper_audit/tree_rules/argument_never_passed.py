@@ -157,8 +157,10 @@ def _is_called_from_here_alone(tree: Tree, function: Symbol) -> bool:
         return False
     if outside.is_registered(function) or outside.is_entry(function):
         return False
-    if outside.is_prescribed(function) and not is_constructor:
-        return False
+    if not is_constructor and owner is not None:
+        others = any(hit.use is Use.CALL for hit in tree.uses.like(function))
+        if others or outside.is_prescribed(function):
+            return False
     return not outside.is_offered(owner if is_constructor and owner else function)
 
 

@@ -29,12 +29,13 @@ class UnwiredFunction(TreeRule):
     Why: it looks like part of the program. Somebody wrote and tested it, and believes that it runs.
 
     Quiet: what the packaging names; what is exported or, unless its package only serves a script,
-    public: a user of the library may call it; what says that it is kept for compatibility; decorators that may register; overrides, protocols, abstract
-    methods, methods that a base outside the tree may call; dunder methods and names that frameworks
-    call (`pytest_...`); stubs; names that code puts together (`getattr(self, f"visit_{kind}")`), or
-    that documentation, configuration or a longer string spells; methods of an object that is given to
-    code outside the tree; a method of a class that nobody uses, and a function inside one that is reported; a use whose owner
-    is not known but has the name, or is an object of another class that has such a method too.
+    public: a user of the library may call it; what says that it is kept for compatibility; decorators
+    that may register; overrides, protocols, abstract methods, methods that a base outside the tree may
+    call; dunder methods and names that frameworks call (`pytest_...`); stubs; names that code puts
+    together (`getattr(self, f"visit_{kind}")`), or that documentation, configuration or a longer
+    string spells; methods of an object that is given to code outside the tree; a method of a class
+    that nobody uses, and a function inside one that is reported; a use whose owner is not known but
+    has the name, or is an object of another class that has such a method too.
 
     Tickets: real code
     """
