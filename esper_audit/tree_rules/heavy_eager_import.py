@@ -23,6 +23,7 @@ HEAVY = (
 PLOT = "import matplotlib.pyplot as plt\n\n\ndef plot():\n    plt.show()\n"
 SMALL = "def small():\n    return 1\n"
 EAGER = "from p.plots import plot\nfrom p.small import small\n"
+SAID = "importing `p` loads {}, which 3 of the {} modules that import it do not need"
 THREE = {f"q{n}.py": "from p import small\n\nsmall()\n" for n in range(3)}
 
 
@@ -66,7 +67,8 @@ class HeavyEagerImport(TreeRule):
         ValidTree(
             "imported in a function",
             {
-                "p/__init__.py": "from p.small import small\n\n\ndef plot():\n    from p.plots import plot\n\n    plot()\n",
+                "p/__init__.py": "from p.small import small\n\n\ndef plot():\n"
+                "    from p.plots import plot\n\n    plot()\n",
                 "p/plots.py": PLOT,
                 "p/small.py": SMALL,
                 **THREE,
@@ -104,8 +106,7 @@ class HeavyEagerImport(TreeRule):
                 (
                     "p/__init__.py",
                     1,
-                    "importing `p` loads matplotlib, which 3 of the 3 modules that import it "
-                    "do not need",
+                    SAID.format("matplotlib", 3),
                 ),
             ),
         ),
@@ -122,8 +123,7 @@ class HeavyEagerImport(TreeRule):
                 (
                     "p/__init__.py",
                     1,
-                    "importing `p` loads p.world, which 3 of the 4 modules that import it "
-                    "do not need",
+                    SAID.format("p.world", 4),
                 ),
             ),
             {"heavy": ["p.world"]},

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import posixpath
+from collections import Counter
 from collections.abc import Iterator
 
-from esper_audit.facts import DefinitionKind
+from esper_audit.facts import DefinitionKind, Use
 from esper_audit.finding import Category, NotAnalysed, Severity
 from esper_audit.reference import Symbol
 from esper_audit.role import Role
@@ -16,6 +17,7 @@ from esper_audit.unit import Unit
 CLASS = "class Point: ...\n"
 LISTED = "__all__ = ['Line']\nfrom p.line import Line\n"
 LINE = "class Line: ...\n"
+SAID = "`Point` is used by {} outside of `p` (first q/b.py), whose `__all__` leaves it out"
 USER = "from p.a import Point\n\nPoint()\n"
 
 
@@ -28,7 +30,8 @@ class MissingExport(TreeRule):
     Why: `__all__` says what may be relied upon. What others import past it breaks without notice when
     the package is rearranged, and star imports and documentation leave it out.
 
-    Quiet: packages without `__all__`, or with one that lists no class; private classes and packages;
+    Quiet: packages without `__all__`, with one that lists no class, or whose listed names are mostly
+    imported from their modules: there the list is not what people go by; private classes and packages;
     classes whose module, or whose enclosing package, lists them or is listed; a package below, a test,
     a script or an example that uses it; a use whose owner is not known.
 
@@ -79,6 +82,16 @@ class MissingExport(TreeRule):
             },
         ),
         ValidTree(
+            "a list that nobody goes by",
+            {
+                "p/__init__.py": LISTED,
+                "p/line.py": LINE,
+                "p/a.py": CLASS,
+                "q/__init__.py": "",
+                "q/b.py": f"from p.line import Line\n{USER}\nLine()\n",
+            },
+        ),
+        ValidTree(
             "used by tests",
             {"p/__init__.py": LISTED, "p/line.py": LINE, "p/a.py": CLASS, "tests/test_a.py": USER},
         ),
@@ -97,8 +110,7 @@ class MissingExport(TreeRule):
                 (
                     "p/a.py",
                     1,
-                    "`Point` is used by one module outside of `p` (first q/b.py), "
-                    "whose `__all__` leaves it out",
+                    SAID.format("one module"),
                 ),
             ),
         ),
@@ -116,8 +128,7 @@ class MissingExport(TreeRule):
                 (
                     "p/a.py",
                     1,
-                    "`Point` is used by 2 modules outside of `p` (first q/b.py), "
-                    "whose `__all__` leaves it out",
+                    SAID.format("2 modules"),
                 ),
             ),
         ),
@@ -125,9 +136,15 @@ class MissingExport(TreeRule):
 
     def check(self, tree: Tree) -> Iterator[TreeViolation | NotAnalysed]:
         """Report the classes that others use and no list names."""
+        past = _past_the_lists(tree)
         for symbol in tree.in_scope(tree.index.all_symbols({DefinitionKind.CLASS})):
             package = _package(tree, symbol)
-            if package is None or "." in symbol.symbol or _is_listed(tree, symbol, package):
+            if (
+                package is None
+                or past[package.path] > 0
+                or "." in symbol.symbol
+                or _is_listed(tree, symbol, package)
+            ):
                 continue
             users = _users(tree, symbol, package)
             if users:
@@ -139,10 +156,24 @@ class MissingExport(TreeRule):
                 yield tree.at_symbol(symbol, message)
 
 
+def _past_the_lists(tree: Tree) -> Counter[str]:
+    """Count by package how many more imports of listed names go to its modules than to the package."""
+    modules, found = tree.index.store.modules, Counter[str]()
+    for unit in tree.index.units():
+        imports = (m.path[1:] for m in unit.facts.mentions if m.use is Use.IMPORT)
+        for path, rest in filter(None, (modules.resolve(target, unit.path) for target in imports)):
+            init = _init(posixpath.dirname(path))
+            package = tree.index.store.unit(init) if len(rest) == 1 else None
+            is_outside = not unit.path.startswith(f"{posixpath.dirname(path)}/")
+            if package is not None and is_outside and rest[0] in (package.facts.exports or {}):
+                found[init] += 1 if path != init else -1
+    return found
+
+
 def _package(tree: Tree, symbol: Symbol) -> Unit | None:
     """Return the `__init__` of the package of a symbol, if its list has a class and everything is public."""
     package = tree.index.store.unit(_init(posixpath.dirname(symbol.path)))
-    if package is None or not package.facts.exports or symbol.is_private:
+    if package is None or not package.facts.exports or not symbol.short[:1].isupper():
         return None
     names = package.facts.exports
     lists_a_class = any(name[:1].isupper() and not name.isupper() for name in names)
