@@ -93,7 +93,7 @@ class Outside:
     def is_offered(self, symbol: Symbol) -> bool:
         """Say whether users outside the tree may reach it: exported, or public in a library."""
         outermost = self._outermost(symbol)
-        if outermost is None or (_is_private(outermost.short) and outermost != symbol):
+        if outermost is None or (outermost != symbol and _is_private(outermost.short)):
             return False
         if any(map(_is_private, symbol.symbol.split(".")[1:])):
             return False

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from typing import TYPE_CHECKING
 
-from esper_audit.facts import Definition, DefinitionKind
+from esper_audit.facts import Definition, DefinitionKind, Use
 from esper_audit.reference import Symbol
 
 if TYPE_CHECKING:
@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from esper_audit.use_table import Hit
 
 KINDS = frozenset({DefinitionKind.FUNCTION, DefinitionKind.METHOD})
+HANDED_ON = frozenset({Use.READ, Use.DECORATOR, Use.STRING, Use.BASE})
 CONSTRUCTOR = "__init__"
 HOOKED = frozenset({"module", "model", "mod", "m", "layer"})
 TAKEN = frozenset({"input", "inputs", "inp", "args", "grad_input", "prefix"})
@@ -45,3 +46,22 @@ def is_hook(definition: Definition) -> bool:
     """Say whether a function has the signature that torch gives to the hooks of modules."""
     names = [p.name for p in definition.parameters if p.name not in ("self", "ctx")][:3]
     return len(names) == 3 and names[0] in HOOKED and names[1] in TAKEN and names[2] in GIVEN
+
+
+def is_called_from_here_alone(tree: Tree, function: Symbol) -> bool:
+    """Say whether every call of a function is one that the tree shows."""
+    outside, owner = tree.outside, tree.outside.owner(function)
+    is_constructor = function.short == CONSTRUCTOR and owner is not None
+    if outside.is_called_by_language(function) and not is_constructor:
+        return False
+    hits = uses(tree, function)
+    calls = [hit for hit in hits if hit.use is Use.CALL and hit.certain]
+    if not calls or any(hit.use in HANDED_ON for hit in hits):
+        return False
+    if outside.is_registered(function) or outside.is_entry(function):
+        return False
+    if not is_constructor and owner is not None:
+        others = any(hit.use is Use.CALL for hit in tree.uses.like(function))
+        if others or outside.is_prescribed(function):
+            return False
+    return not outside.is_offered(owner if is_constructor and owner else function)

@@ -78,7 +78,7 @@ def _words(tree: ast.Module) -> Iterator[str]:
     docstrings = {id(_docstring(node)) for node in walk(tree) if isinstance(node, DOCUMENTED)}
     for node in walk(tree):
         if isinstance(node, ast.Constant) and id(node) not in docstrings:
-            yield from WORD.findall(node.value if isinstance(node.value, str) else "")
+            yield from WORD.findall(node.value) if isinstance(node.value, str) else ()
 
 
 def _docstring(node: ast.AST) -> ast.expr | None:

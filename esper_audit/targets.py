@@ -42,6 +42,7 @@ class Aim:
     def __init__(self, resolver: Resolver) -> None:
         self._resolver = resolver
         self._known: dict[tuple[str, str, int, bool], Targets] = {}
+        self._asked: set[tuple[str, str]] = set()
 
     def targets(self, unit: Unit, mention: Mention) -> Targets:
         """Return what a mention refers to."""
@@ -108,6 +109,16 @@ class Aim:
         return Targets(frozenset(keys), how, open=bool(stars) and not keys)
 
     def _of_module(self, path: str, name: str) -> Targets:
+        """Return what a name of a module refers to; modules that import a name in a circle have none."""
+        if (path, name) in self._asked:
+            return NOWHERE
+        self._asked.add((path, name))
+        try:
+            return self._member_of_module(path, name)
+        finally:
+            self._asked.discard((path, name))
+
+    def _member_of_module(self, path: str, name: str) -> Targets:
         unit = self._resolver.unit(path)
         if unit is None:
             return Targets(frozenset(), How.IMPORT, open=True)

@@ -73,6 +73,7 @@ class UseTable:
         self._index = index
         self._by_key: dict[str, list[Hit]] = defaultdict(list)
         self._by_name: dict[str, list[Hit]] = defaultdict(list)
+        self._elsewhere: dict[str, list[Hit]] = defaultdict(list)
         self._members: dict[str, list[Hit]] = defaultdict(list)
         for unit in index.units():
             self._enter(unit)
@@ -87,12 +88,24 @@ class UseTable:
         return self._by_key.get(symbol.key, [])
 
     def like(self, symbol: Symbol) -> Iterator[Hit]:
-        """Yield the uses of methods of other classes with the same name, on objects that are not `self`.
+        """Yield uses of methods of that name on objects that are not `self` and may be of the same kind.
 
-        Whoever calls one may be given an object with the other: nothing but the name has to agree.
+        Whoever calls a method of another class may be given an object of this one, for nothing but the
+        name has to agree; so may one who calls it on what a base outside the tree makes.
         """
-        for hit in self._members.get(symbol.symbol.rpartition(".")[2], ()):
+        name = symbol.symbol.rpartition(".")[2]
+        for hit in self._members.get(name, ()):
             if receiver(hit.mention.path) not in OWN:
+                yield hit
+        kin = self._index.resolver.kin
+        bases = {
+            base.rpartition(".")[2] for base in kin.foreign_bases(symbol.key.rpartition(".")[0])
+        }
+        for hit in self._elsewhere.get(name, ()):
+            values = self._index.resolver.values(
+                hit.unit, hit.mention.scope, receiver(hit.mention.path)
+            )
+            if any(value.name.rpartition(".")[2] in bases for value in values):
                 yield hit
 
     def of_owner(self, symbol: Symbol) -> Iterator[Hit]:
@@ -109,6 +122,8 @@ class UseTable:
                 self._by_key[key].append(Hit(unit, mention, certain=True))
             if targets.how is How.METHOD and targets.keys:
                 self._members[terminal(mention.path)].append(Hit(unit, mention, certain=False))
+            elif targets.how is How.METHOD and not targets.open:
+                self._elsewhere[terminal(mention.path)].append(Hit(unit, mention, certain=False))
             if targets.open:
                 name = terminal(mention.path)
                 self._by_name[name].append(Hit(unit, mention, certain=False))

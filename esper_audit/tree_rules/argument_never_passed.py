@@ -4,16 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from esper_audit.facts import Parameter, ParameterKind, Use
+from esper_audit.facts import Parameter, ParameterKind
 from esper_audit.finding import Category, NotAnalysed, Severity
 from esper_audit.reference import Caller, Passing, Symbol
 from esper_audit.role import Role
-from esper_audit.signatures import CONSTRUCTOR, KINDS, shown, taking, uses
+from esper_audit.signatures import KINDS, is_called_from_here_alone, shown, taking
 from esper_audit.tree import Tree
 from esper_audit.tree_rule import InvalidTree, TreeRule, TreeViolation, ValidTree
 
 MANY = frozenset({ParameterKind.ARGS, ParameterKind.KWARGS})
-AS_VALUE = frozenset({Use.READ, Use.DECORATOR, Use.STRING, Use.BASE})
 TEMPLATE = 3  # as many functions of one name with one parameter are written to one pattern
 
 
@@ -126,7 +125,7 @@ class ArgumentNeverPassed(TreeRule):
                 for p in tree.index.definition(function).parameters
                 if _is_optional(p) and peers[function.short, p.name] < TEMPLATE
             ]
-            if not optional or not _is_called_from_here_alone(tree, function):
+            if not optional or not is_called_from_here_alone(tree, function):
                 continue
             for parameter in optional:
                 answer = tree.index.callers(function, parameter.name)
@@ -143,23 +142,6 @@ def _is_optional(parameter: Parameter) -> bool:
     if parameter.required or parameter.kind in MANY or parameter.name.startswith("_"):
         return False
     return parameter.default.rpartition(".")[2] != parameter.name
-
-
-def _is_called_from_here_alone(tree: Tree, function: Symbol) -> bool:
-    """Say whether every call of a function is one that the tree shows."""
-    outside, owner = tree.outside, tree.outside.owner(function)
-    is_constructor = function.short == CONSTRUCTOR and owner is not None
-    if outside.is_called_by_language(function) and not is_constructor:
-        return False
-    hits = uses(tree, function)
-    calls = [hit for hit in hits if hit.use is Use.CALL and hit.certain]
-    if not calls or any(hit.use in AS_VALUE for hit in hits):
-        return False
-    if outside.is_registered(function) or outside.is_entry(function):
-        return False
-    if outside.is_prescribed(function) and not is_constructor:
-        return False
-    return not outside.is_offered(owner if is_constructor and owner else function)
 
 
 def _omits(caller: Caller) -> bool:

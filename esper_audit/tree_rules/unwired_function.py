@@ -5,17 +5,15 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterator
 
-from esper_audit.facts import DefinitionKind, Use
 from esper_audit.finding import Category, NotAnalysed, Severity
 from esper_audit.handed_out import is_handed_out
 from esper_audit.reference import Symbol
 from esper_audit.role import Role
+from esper_audit.signatures import KINDS
 from esper_audit.tree import Tree
 from esper_audit.tree_rule import InvalidTree, TreeRule, TreeViolation, ValidTree
-from esper_audit.use_table import Hit
+from esper_audit.wiring import BY_ITSELF, NO_USE, runs_in, spread, users
 
-KINDS = frozenset({DefinitionKind.FUNCTION, DefinitionKind.METHOD})
-NO_USE = frozenset({Use.IMPORT, Use.EXPORT, Use.ANNOTATION})
 APPLICATION = "[project.scripts]\napp = 'app.cli:main'\n"
 CLI = "def main():\n    return 0\n"
 
@@ -32,10 +30,10 @@ class UnwiredFunction(TreeRule):
     public: a user of the library may call it; what says that it is kept for compatibility; decorators
     that may register; overrides, protocols, abstract methods, methods that a base outside the tree may
     call; dunder methods and names that frameworks call (`pytest_...`); stubs; names that code puts
-    together (`getattr(self, f"visit_{kind}")`), or that documentation, configuration or a longer string
-    spells; methods of an object that is given to code outside the tree; a method of a class that nobody
-    uses, and a function inside one that is reported; a use whose owner is not known but has the name, or
-    is an object of another class that has such a method too.
+    together (`getattr(self, f"visit_{kind}")`), or that documentation, configuration or a longer
+    string spells; methods of an object that is given to code outside the tree; a method of a class
+    that nobody uses, and a function inside one that is reported; a use whose owner is not known but
+    has the name, or is an object of another class that has such a method too.
 
     Tickets: real code
     """
@@ -191,23 +189,12 @@ class UnwiredFunction(TreeRule):
 
 
 def _reached_from(tree: Tree, function: Symbol) -> set[str]:
-    """Return the keys of the functions that mention one; an empty key for code that runs by itself."""
-    hits = [*tree.uses.of(function)]
-    if function.kind is DefinitionKind.METHOD:
-        hits += tree.uses.like(function)
+    """Return the keys of the functions that use one; tests do not count, scripts run by themselves."""
     return {
-        _runs_in(hit)
-        for hit in hits
-        if hit.use not in NO_USE and hit.role is not Role.TEST and not hit.is_inside(function)
+        runs_in(hit) if hit.role is Role.PRODUCTION else BY_ITSELF
+        for hit in users(tree, function)
+        if hit.role is not Role.TEST
     }
-
-
-def _runs_in(hit: Hit) -> str:
-    """Return the key of the function in which a mention runs; empty at the top of a file, and in scripts."""
-    if hit.role is not Role.PRODUCTION:
-        return ""
-    around = hit.runs_in
-    return f"{hit.unit.path}:{around}" if around else ""
 
 
 def _unwired(
@@ -217,12 +204,12 @@ def _unwired(
     leads_to: dict[str, set[str]] = defaultdict(set)
     for key, sources in reached_from.items():
         for source in sources:
-            leads_to[source if source in functions else ""].add(key)
+            leads_to[source if source in functions else BY_ITSELF].add(key)
     left = set(functions)
-    _spread({*leads_to[""]}, leads_to, left)
+    spread(leads_to[BY_ITSELF], leads_to, left)
     for key in sorted(left):
         if key in left and _may_run(tree, functions[key]):
-            _spread({key}, leads_to, left)
+            spread({key}, leads_to, left)
     return left
 
 
@@ -235,16 +222,6 @@ def _may_run(tree: Tree, function: Symbol) -> bool:
     owner = tree.outside.owner(function)
     is_public = not function.short.startswith("_")
     return owner is not None and is_public and is_handed_out(tree, owner)
-
-
-def _spread(roots: set[str], leads_to: dict[str, set[str]], left: set[str]) -> None:
-    """Take the roots, and all that they lead to, out of what is left."""
-    pending = list(roots)
-    while pending:
-        key = pending.pop()
-        if key in left:
-            left.discard(key)
-            pending += leads_to[key]
 
 
 def _message(tree: Tree, function: Symbol, sources: set[str]) -> str:

@@ -112,7 +112,7 @@ def test_a_wrong_ticket_is_named_with_file_line_and_key(
     assert old in text
     file.write_text(text.replace(old, new, 1))
     with pytest.raises(TicketError) as caught:
-        TicketStore(str(file.parent)).load()
+        TicketStore(str(file.parent)).load()[file.stem]
     assert str(caught.value).startswith(f"{file}{says}")
 
 
@@ -125,13 +125,13 @@ def test_what_a_person_wrote_stays_byte_for_byte(tmp_path: Path) -> None:
         "\n# the end\ndescription: |\n  trailing spaces   \n\n  and an indented line:\n    x = 1\n"
     )
     file.write_text(noted)
-    person = TicketStore(str(file.parent)).load()
+    person = TicketStore(str(file.parent)).load()[file.stem]
     moved = msgspec.structs.replace(person, locations=[*person.locations, *person.locations])
     store.save(moved, person)
     kept = [line for line in noted.splitlines() if "path:" not in line and "lines:" not in line]
     now = file.read_text().splitlines()
     assert [line for line in kept if line not in now] == []
-    assert TicketStore(str(file.parent)).load() == moved
+    assert TicketStore(str(file.parent)).load()[file.stem] == moved
     assert "severity:   'P3'   # for now" in now
 
 
@@ -140,7 +140,7 @@ def test_what_a_person_wrote_since_the_run_began_stays(tmp_path: Path) -> None:
     file.write_text(file.read_text().replace("created:", "assignee: jo  # since today\ncreated:"))
     closed = ticket.moved(Status.FIXED, date=DAY, by="esper-audit", why="gone")
     assert store.save(closed, ticket)
-    assert TicketStore(str(file.parent)).load() == msgspec.structs.replace(closed, assignee="jo")
+    assert TicketStore(str(file.parent)).load()[file.stem] == msgspec.structs.replace(closed, assignee="jo")
     assert "assignee: jo  # since today\n" in file.read_text()
 
 
@@ -160,7 +160,7 @@ def test_defaults_that_a_person_wrote_out_stay(tmp_path: Path) -> None:
         file.read_text()
         + "batch: ''\nreviews:\n- reviewer: jo\n  verdict: endorse\n  date: ''  # unknown\n"
     )
-    ticket = TicketStore(str(file.parent)).load()
+    ticket = TicketStore(str(file.parent)).load()[file.stem]
     second = Review(reviewer="mo", verdict=Verdict.OBJECT)
     assert store.save(msgspec.structs.replace(ticket, reviews=[*ticket.reviews, second]), ticket)
     assert file.read_text().endswith(

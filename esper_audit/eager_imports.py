@@ -1,0 +1,124 @@
+"""What importing a module loads: the imports that run with it, in the tree and outside, step by step."""
+
+from __future__ import annotations
+
+import ast
+import posixpath
+from collections import defaultdict
+from collections.abc import Collection, Iterator
+from typing import TYPE_CHECKING, NamedTuple
+
+from esper_audit.facts import Use
+from esper_audit.source import Source
+from esper_audit.statements import chain
+from esper_audit.unit import Unit
+
+if TYPE_CHECKING:
+    from esper_audit.tree import Tree
+
+PACKAGE = "__init__.py"
+IMPLICIT = 0  # the line of what no statement asks for: the packages around a module run first
+
+
+class Loading(NamedTuple):
+    """An import that runs with its module: on which line, and the files and outside names that it loads."""
+
+    line: int
+    files: tuple[str, ...]
+    names: tuple[str, ...]
+
+
+class EagerImports:
+    """The graph of imports at the top of files; those below `TYPE_CHECKING` and in functions are none."""
+
+    def __init__(self, tree: Tree) -> None:
+        index = tree.index
+        self._tree = tree
+        self._modules = index.store.modules
+        self._files = frozenset(index.store.paths)
+        self.of: dict[str, list[Loading]] = {
+            unit.path: list(self._loadings(unit)) for unit in index.units()
+        }
+        self._importers: dict[str, set[str]] = defaultdict(set)
+        for path, loadings in self.of.items():
+            for loading in loadings:
+                for target in loading.files:
+                    self._importers[target].add(path)
+
+    def directly(self, name: str) -> set[str]:
+        """Return the files that import a module: one outside by its dotted name, or of the tree."""
+        return {
+            path
+            for path, loadings in self.of.items()
+            for loading in loadings
+            if self.means(loading, name) and not self._is_conditional(path, loading.line)
+        }
+
+    def means(self, loading: Loading, name: str) -> bool:
+        """Say whether an import names a module, or something in it."""
+        names = [*loading.names, *map(self._modules.name, loading.files)]
+        return any(f"{one}.".startswith(f"{name}.") for one in names)
+
+    def loading(self, starts: Collection[str], *, without: Collection[str] = ()) -> set[str]:
+        """Return the files that load one of some files, themselves included, on ways not through `without`."""
+        found = set(starts) - {*without}
+        pending = list(found)
+        while pending:
+            above = self._importers[pending.pop()] - found - {*without}
+            found |= above
+            pending += above
+        return found
+
+    def loaded_by(self, path: str) -> set[str]:
+        """Return the files that importing a file loads."""
+        found = {path}
+        pending = [path]
+        while pending:
+            below = {f for loading in self.of.get(pending.pop(), ()) for f in loading.files} - found
+            found |= below
+            pending += below
+        return found
+
+    def _loadings(self, unit: Unit) -> Iterator[Loading]:
+        top = unit.facts.scopes[0]
+        checked = {path for name in top.type_checking for path in top.bindings.get(name, ())}
+        for mention in unit.facts.mentions:
+            is_import = mention.use is Use.IMPORT and mention.scope == 0
+            if is_import and mention.path not in checked:
+                yield self._loading(unit, mention.path[1:], mention.line)
+        yield Loading(IMPLICIT, tuple(self._around(unit.path)), ())
+        for star in top.bindings.get("*", ()):
+            yield self._loading(unit, star[1:], 1)
+
+    def _loading(self, unit: Unit, target: str, line: int) -> Loading:
+        found = self._modules.resolve(target, unit.path)
+        if found is None:
+            return Loading(line, (), (target,) if not target.startswith(".") else ())
+        file, rest = found
+        below = self._modules.submodule(file, rest[0]) if rest else None
+        files = [*self._around(file), file, *([below] if below is not None else [])]
+        return Loading(line, tuple(f for f in files if f != unit.path), ())
+
+    def _is_conditional(self, path: str, line: int) -> bool:
+        """Say whether an import only runs where some condition holds; a `try` around it is none."""
+        source = self._tree.source(path)
+        if source is None or line == IMPLICIT:
+            return False
+        return any(isinstance(s, (ast.If, ast.Match)) for s in around_line(source, line))
+
+    def _around(self, path: str) -> Iterator[str]:
+        """Yield the `__init__` of every package around a file: importing it runs them all."""
+        directory = posixpath.dirname(path)
+        while directory:
+            init = f"{directory}/{PACKAGE}"
+            if init not in self._files:
+                return
+            if init != path:
+                yield init
+            directory = posixpath.dirname(directory)
+
+
+def around_line(source: Source, line: int) -> list[ast.stmt]:
+    """Return the statements around the text of a line, outermost first."""
+    text = source.lines[line - 1]
+    return chain(source.tree, line, len(text) - len(text.lstrip()))

@@ -1,0 +1,150 @@
+"""The rule `untested-symbol`: a public function or class that no test reaches."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterator, Mapping
+
+from esper_audit.facts import DefinitionKind
+from esper_audit.finding import Category, NotAnalysed, Severity
+from esper_audit.reference import Symbol
+from esper_audit.role import Role
+from esper_audit.rule import Options
+from esper_audit.tree import Tree
+from esper_audit.tree_rule import InvalidTree, TreeRule, TreeViolation, ValidTree
+from esper_audit.wiring import BY_ITSELF, runs_in, spread, users
+
+KINDS = frozenset({DefinitionKind.FUNCTION, DefinitionKind.METHOD, DefinitionKind.CLASS})
+FIVE = "".join(f"def f{n}():\n    return {n}\n\n\n" for n in range(5))
+TESTS = "import a\n\n\ndef test_all():\n    assert a.f0() < a.f1() < a.f2() < a.f3()\n"
+
+
+class UntestedSymbol(TreeRule):
+    """No test reaches a public function or class.
+
+    What: a public function, method or class of production code that neither a test nor anything that a
+    test reaches uses; it speaks where tests reach at least the share `most` of what is public, and in
+    any case of the names that the option `names` lists.
+
+    Why: it is believed to work because what is around it does. The first who runs it is a user.
+
+    Quiet: a project whose tests reach little, and those without tests; private names, local functions,
+    stubs, protocols and abstract methods; what the language or a base calls, if its class is reached;
+    what code at the top of a module uses; members of a class that is reported; a use whose owner is
+    not known but has the name, and a test that spells the name in a string.
+
+    Tickets: real code
+    """
+
+    contract = "tests-cover-it"
+    category = Category.TEST_COVERAGE
+    severity = Severity.P4
+    default = False
+    precision = "its findings on real packages have not been read yet"
+
+    class Options(Options, frozen=True, kw_only=True):
+        """`most`: the share that tests must reach for the rest to be told; `names`: always told."""
+
+        most: float = 0.75
+        names: tuple[str, ...] = ()
+
+    VALID = (
+        ValidTree("all of it is reached", {"a.py": FIVE, "tests/test_a.py": f"{TESTS}    a.f4()\n"}),
+        ValidTree("no tests at all", {"a.py": FIVE}),
+        ValidTree(
+            "tests that reach little",
+            {"a.py": FIVE, "tests/test_a.py": "import a\n\n\ndef test_one():\n    assert a.f1()\n"},
+        ),
+        ValidTree(
+            "reached through another",
+            {"a.py": f"{FIVE}def f5():\n    return f4()\n", "tests/test_a.py": f"{TESTS}    a.f5()\n"},
+        ),
+        ValidTree(
+            "in a table",
+            {"a.py": f"{FIVE}TABLE = {{'f4': f4}}\n", "tests/test_a.py": TESTS},
+        ),
+        ValidTree(
+            "a private one",
+            {"a.py": f"{FIVE}def _f():\n    return 1\n", "tests/test_a.py": f"{TESTS}    a.f4()\n"},
+        ),
+        ValidTree(
+            "the forward of a module that is built",
+            {
+                "a.py": f"{FIVE}from torch import nn\n\n\nclass M(nn.Module):\n"
+                "    def forward(self, x):\n        return x\n",
+                "tests/test_a.py": f"{TESTS}    a.f4()\n    run(a.M())\n",
+            },
+        ),
+    )  # fmt: skip
+    INVALID = (
+        InvalidTree(
+            "one of five",
+            {"a.py": FIVE, "tests/test_a.py": TESTS},
+            (("a.py", 17, "no test reaches the function `f4`"),),
+        ),
+        InvalidTree(
+            "a class, with all in it",
+            {
+                "a.py": f"{FIVE}class A:\n    def g(self):\n        return 1\n",
+                "tests/test_a.py": f"{TESTS}    a.f4()\n",
+            },
+            (("a.py", 21, "no test reaches the class `A`"),),
+        ),
+        InvalidTree(
+            "a name that the project lists",
+            {"a.py": FIVE},
+            (("a.py", 9, "no test reaches the function `f2`"),),
+            {"names": ["a.f2"]},
+        ),
+    )
+
+    def check(self, tree: Tree) -> Iterator[TreeViolation | NotAnalysed]:
+        """Report what is public and not reached, if most is."""
+        assert isinstance(self.options, UntestedSymbol.Options)
+        symbols = {s.key: s for s in tree.in_scope(tree.index.all_symbols(KINDS))}
+        left = _unreached(tree, symbols)
+        public = [symbol for symbol in symbols.values() if _is_public(tree, symbol)]
+        missed = [symbol for symbol in public if symbol.key in left]
+        said = [symbol for symbol in missed if symbol.key.rpartition(".")[0] not in left]
+        are_few = len(said) <= (1 - self.options.most) * len(public)
+        for symbol in missed:
+            is_listed = any(f".{symbol.name}".endswith(f".{n}") for n in self.options.names)
+            if not is_listed and (symbol not in said or not are_few):
+                continue
+            answer = tree.index.references(symbol)
+            if answer.is_complete:
+                yield tree.at_symbol(symbol, f"no test reaches the {symbol.kind} `{symbol.symbol}`")
+            else:
+                yield tree.undecided(symbol, answer)
+
+
+def _unreached(tree: Tree, symbols: Mapping[str, Symbol]) -> set[str]:
+    """Return the keys that neither tests nor the top of a module lead to."""
+    leads_to: dict[str, set[str]] = defaultdict(set)
+    for key, symbol in symbols.items():
+        for hit in users(tree, symbol):
+            source = runs_in(hit) if hit.role is Role.PRODUCTION else BY_ITSELF
+            leads_to[source if source in symbols else BY_ITSELF].add(key)
+        owner = tree.outside.owner(symbol)
+        if owner is not None and _is_called_by_others(tree, symbol):
+            leads_to[owner.key].add(key)
+    left = set(symbols)
+    spread(leads_to[BY_ITSELF], leads_to, left)
+    return left
+
+
+def _is_called_by_others(tree: Tree, method: Symbol) -> bool:
+    """Say whether a method runs without a mention once there is an object."""
+    outside = tree.outside
+    return outside.is_called_by_language(method) or outside.is_prescribed(method)
+
+
+def _is_public(tree: Tree, symbol: Symbol) -> bool:
+    """Say whether a symbol is one of which a test may be expected."""
+    definition = tree.index.definition(symbol)
+    owner = tree.outside.owner(symbol)
+    is_local = owner is None and "." in symbol.symbol
+    if symbol.is_private or symbol.short.startswith("__") or is_local:
+        return False
+    declares = definition.stub and symbol.kind is not DefinitionKind.CLASS
+    return not declares and not (owner is not None and tree.outside.is_prescribed(symbol))
