@@ -140,7 +140,9 @@ def test_what_a_person_wrote_since_the_run_began_stays(tmp_path: Path) -> None:
     file.write_text(file.read_text().replace("created:", "assignee: jo  # since today\ncreated:"))
     closed = ticket.moved(Status.FIXED, date=DAY, by="esper-audit", why="gone")
     assert store.save(closed, ticket)
-    assert TicketStore(str(file.parent)).load()[file.stem] == msgspec.structs.replace(closed, assignee="jo")
+    assert TicketStore(str(file.parent)).load()[file.stem] == msgspec.structs.replace(
+        closed, assignee="jo"
+    )
     assert "assignee: jo  # since today\n" in file.read_text()
 
 

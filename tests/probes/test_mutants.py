@@ -114,7 +114,19 @@ def test_a_unit_that_nobody_promises_is_an_error(tmp_path: Path) -> None:
     assert "no subject of esper_ref makes that promise" in said.stderr
 
 
-@pytest.mark.parametrize("check", sorted({*discover_probes(), *discover()} - PREREQUISITES))
+# What one changed line of esper_ref cannot break: it documents no arguments in sections, names no drifting
+# metric, keeps to its own attributes, and writes its checkpoints from dataclass fields.
+NO_LINE_TO_BREAK = {
+    "checkpoint-key-drift",
+    "decision-reads-drift-metric",
+    "docstring-drift",
+    "foreign-private-attribute",
+}
+
+
+@pytest.mark.parametrize(
+    "check", sorted({*discover_probes(), *discover()} - PREREQUISITES - NO_LINE_TO_BREAK)
+)
 def test_every_check_catches_some_mutant(check: str) -> None:
     assert check in checks()
 
