@@ -163,19 +163,19 @@ SAME_FINDING: dict[str, Edit] = {
         "def f(host, x):\n"
         '    if hasattr(host, "a"):  #: a\n'
         "        host.a(x)\n"
-        "    return x + 1\n"
+        "    return host, x + 1\n"
         "\n"
         "\n"
         "def g(host, x):\n"
-        "    return x * 2\n",
+        "    return host, x * 2\n",
         "def f(host, x):\n"
-        "    return x + 1\n"
+        "    return host, x + 1\n"
         "\n"
         "\n"
         "def g(host, x):\n"
         '    if hasattr(host, "a"):  #: a\n'
         "        host.a(x)\n"
-        "    return x * 2\n",
+        "    return host, x * 2\n",
     ),
     "a finding moved to a new function that is called": one(
         "def f(host, x):\n"
