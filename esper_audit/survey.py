@@ -15,6 +15,8 @@ from esper_audit.tree import Tree
 from esper_audit.tree_engine import TreeResult, examine
 from esper_audit.tree_rule import TreeRule
 
+# For a few findings only files that hold their words are read; for more, all of them once is quicker.
+WORTH_READING_ALL = 20
 Scope = Mapping[str, Collection[str]]
 
 
@@ -68,6 +70,8 @@ class Survey:
 
     def with_impact(self, audit: Audit) -> Audit:
         """Return the audit with the impact of every finding, and the severity that follows from it."""
+        if len(audit.findings) > WORTH_READING_ALL:
+            self.index.prepare()
         impacts = Impacts(self.index)
         judged = msgspec.structs.replace(
             audit, findings=[impacts.judged(finding) for finding in audit.findings]
