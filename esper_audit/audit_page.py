@@ -65,7 +65,7 @@ def _row(contract: Contract, audit: Audit, handbook: Handbook) -> Row:
     return Row(
         contract=contract.id,
         statement=cell(contract.statement),
-        rule=_rule_verdict(contract, rules, audit),
+        rule=_rule_verdict(rules, audit),
         probe=probe_verdict(contract.id, probes, audit),
         why=contract.why,
         checks=listed([f"[{check}](rules.md#{check})" for check in checks])
@@ -75,7 +75,7 @@ def _row(contract: Contract, audit: Audit, handbook: Handbook) -> Row:
     )
 
 
-def _rule_verdict(contract: Contract, checks: list[str], audit: Audit) -> str:
+def _rule_verdict(checks: list[str], audit: Audit) -> str:
     """Say what reading the source tells of a contract; "holds" only if all of it was read."""
     on = [check for check in checks if check in audit.checks]
     if not on:

@@ -56,9 +56,9 @@ def none_of(sentence: str) -> Limit:
     return Limit("at most", 0.0, sentence)
 
 
-def control(sentence: str, *, at_least: float = 1.0) -> Limit:
+def control(sentence: str) -> Limit:
     """Return the limit of a control: a probe that looked at something dead has seen nothing."""
-    return Limit("at least", at_least, sentence, Verdict.INCONCLUSIVE)
+    return Limit("at least", 1.0, sentence, Verdict.INCONCLUSIVE)
 
 
 def judge(readings: Iterable[Reading], limits: Limits) -> Judgement:

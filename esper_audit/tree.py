@@ -113,7 +113,6 @@ class Tree:
         message: str,
         *,
         subject: str = "",
-        argument: str = "",
     ) -> TreeViolation:
         """Object to a node of a file's `ast` (`source(path).tree`)."""
         source = self._parsed(path)
@@ -125,7 +124,7 @@ class Tree:
             _column(source, last, node.end_col_offset or 0),
         )
         code = ast.get_source_segment(source.text, node) or ""
-        return TreeViolation(path, span, message, code, subject, argument)
+        return TreeViolation(path, span, message, code, subject)
 
     def undecided(self, symbol: Symbol, answer: Answer[Item]) -> NotAnalysed:
         """Say that nothing can be said of a symbol because files that may decide it could not be read."""

@@ -29,7 +29,7 @@ def path(node: ast.expr, meanings: Meanings = NO_MEANINGS) -> str:
     """Return how an expression is written; `meanings` replaces names (loop variables, narrowed types)."""
     steps: list[str] = []
     while len(steps) <= LONGEST_PATH:
-        below, step = _step(node, meanings)
+        below, step = _step(node)
         if below is None:
             head = _head(node, meanings)
             steps.append(head)
@@ -51,13 +51,13 @@ def paths(node: ast.expr, meanings: Meanings = NO_MEANINGS) -> list[str]:
     return [path(node, meanings)]
 
 
-def element(container: str, position: str = "*") -> str:
+def element(container: str) -> str:
     """Return the path of an element of what a path leads to."""
     if container == UNKNOWN:
         return UNKNOWN
     if container.startswith("[") and closing(container) == len(container) - 1:
         return container[1:-1]
-    return f"{container}[{position}]"
+    return f"{container}[*]"
 
 
 def instance(annotation: str) -> str:
@@ -129,7 +129,7 @@ def closing(text: str) -> int:
     return len(text) - 1
 
 
-def _step(node: ast.expr, meanings: Meanings) -> tuple[ast.expr | None, str]:
+def _step(node: ast.expr) -> tuple[ast.expr | None, str]:
     """Return what an expression is a step away from, and the step; (None, "") for a head."""
     if isinstance(node, ast.Attribute):
         return node.value, f".{node.attr}"
