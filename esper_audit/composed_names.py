@@ -39,11 +39,17 @@ def _asking(index: Index) -> list[str]:
 
 def _composed(source: Source) -> Iterator[tuple[str, str]]:
     """Yield the constant ends of the strings built in statements and functions that ask by name."""
-    statements = [list(walk(statement)) for statement in source.tree.body]
-    asking = (node for nodes in statements if any(map(_asks, nodes)) for node in nodes)
-    for start, end in map(_ends, asking):
-        if start.isidentifier() or (not start and end.strip("0123456789").isidentifier()):
-            yield start, end
+    for statement in source.tree.body:
+        nodes = list(walk(statement))
+        if any(map(_asks, nodes)):
+            yield from filter(_are_names, map(_ends, nodes))
+
+
+def _are_names(ends: tuple[str, str]) -> bool:
+    """Say whether something begins and ends as a name may: nothing at both ends would be every name."""
+    start, end = ends
+    is_end = end.strip("0123456789").isidentifier()
+    return start.isidentifier() or (not start and is_end)
 
 
 def _asks(node: ast.AST) -> bool:

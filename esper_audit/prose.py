@@ -15,9 +15,9 @@ BOLD = re.compile(r"\*\*(?=\S)(.+?)\*\*")
 CODE_INDENT = "  "
 
 
-def prose(text: str, indent: str, width: int = WIDTH) -> str:
-    """Return Markdown within a width (code, tables and long words may be wider), ending in a line end."""
-    lines = (indent + line if line.strip() else "" for line in _laid_out(text, width - len(indent)))
+def prose(text: str, indent: str) -> str:
+    """Return Markdown within WIDTH (code, tables and long words may be wider), ending in a line end."""
+    lines = (indent + line if line.strip() else "" for line in _laid_out(text, WIDTH - len(indent)))
     return "\n".join(lines).strip("\n") + "\n"
 
 

@@ -42,8 +42,8 @@ class SpelledWords:
         """Return the words in the strings of a file that is no test."""
         if path not in self._in_strings:
             unit, source = self._tree.index.store.unit(path), self._tree.source(path)
-            is_test = unit is None or unit.role is Role.TEST
-            words = () if is_test or source is None else _words(source.tree)
+            is_test = unit is not None and unit.role is Role.TEST
+            words = _words(source.tree) if source is not None and not is_test else ()
             self._in_strings[path] = frozenset(words)
         return self._in_strings[path]
 

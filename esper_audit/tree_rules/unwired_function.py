@@ -110,6 +110,35 @@ class UnwiredFunction(TreeRule):
             {"a.py": "class A:\n    def _f(self):\n        return 1\n\n\nA()\n", "b.py": "def f(x):\n    x._f()\n"},
         ),
         ValidTree(
+            "named in the documentation",
+            {"a.py": "def _f():\n    return 1\n", "docs/use.md": "Call `a._f()` first.\n"},
+        ),
+        ValidTree(
+            "named in a configuration",
+            {"a.py": "def _f():\n    return 1\n", "conf/run.yaml": "step: a._f\n"},
+        ),
+        ValidTree(
+            "in code that is a string",
+            {"a.py": "def _f():\n    return 1\n", "b.py": "RUN = 'import a; a._f(1)'\n"},
+        ),
+        ValidTree(
+            "a method of an object that code outside is given",
+            {
+                "pyproject.toml": APPLICATION,
+                "app/__init__.py": "",
+                "app/cli.py": "import sys\n\n\nclass Quiet:\n    def write(self, text):\n        return 0\n\n\n"
+                "def main():\n    sys.stdout = Quiet()\n",
+            },
+        ),
+        ValidTree(
+            "called on what a base outside makes",
+            {
+                "a.py": "from torch.optim import Optimizer\n\n\nclass Slow(Optimizer):\n    def _swap(self):\n"
+                "        return 1\n\n\ndef f(x):\n    if isinstance(x, Optimizer):\n        x._swap()\n\n\n"
+                "f(Slow())\n"
+            },
+        ),
+        ValidTree(
             "called by a script",
             {"a.py": "def _f():\n    return 1\n", "scripts/run.py": "import a\n\na._f()\n"},
         ),
@@ -149,6 +178,11 @@ class UnwiredFunction(TreeRule):
                 "app/cli.py": f"{CLI}\n\ndef never():\n    return 1\n",
             },
             (("app/cli.py", 5, "nothing reaches `never`: it is defined and never used"),),
+        ),
+        InvalidTree(
+            "named in what the audit wrote itself",
+            {"a.py": "def _f():\n    return 1\n", "tickets/x.yaml": "symbol: _f\n"},
+            (("a.py", 1, "nothing reaches `_f`: it is defined and never used"),),
         ),
         InvalidTree(
             "a private method of a module that is used",

@@ -310,3 +310,15 @@ def test_the_answer_does_not_depend_on_what_was_asked_before() -> None:
     forwards, backwards = index_of({"a.py": source}), index_of({"a.py": source})
     first = [uses(forwards, name) for name in names]
     assert first == [uses(backwards, name) for name in reversed(names)][::-1]
+
+
+def test_a_name_that_modules_import_from_each_other_in_a_circle_is_nothing() -> None:
+    index = index_of(
+        {
+            "p/__init__.py": "from p.a import *\n",
+            "p/a.py": "from p.b import *\n",
+            "p/b.py": "from p.a import *\nfrom p import f\n",
+            "c.py": "from p import f\n\nf()\n\n\ndef f(): ...\n",
+        }
+    )
+    assert "c.py:3 call import" in uses(index, "c.f")
