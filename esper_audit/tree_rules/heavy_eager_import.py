@@ -27,6 +27,13 @@ SAID = "importing `p` loads {}, which 3 of the {} modules that import it do not 
 THREE = {f"q{n}.py": "from p import small\n\nsmall()\n" for n in range(3)}
 
 
+class HeavyImportOptions(Options, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """`heavy`: dotted modules that are slow to load; `importers`: how many there must be."""
+
+    heavy: tuple[str, ...] = HEAVY
+    importers: int = 3
+
+
 class HeavyEagerImport(TreeRule):
     """Importing a package loads what few of its importers need.
 
@@ -50,11 +57,7 @@ class HeavyEagerImport(TreeRule):
     default = False
     precision = "its findings on real packages have not been read yet"
 
-    class Options(Options, frozen=True, kw_only=True):
-        """`heavy`: dotted modules that are slow to load; `importers`: how many there must be."""
-
-        heavy: tuple[str, ...] = HEAVY
-        importers: int = 3
+    Options = HeavyImportOptions
 
     VALID = (
         ValidTree(
@@ -134,7 +137,7 @@ class HeavyEagerImport(TreeRule):
 
     def check(self, tree: Tree) -> Iterator[TreeViolation | NotAnalysed]:
         """Report each heavy module that a package loads for few."""
-        assert isinstance(self.options, HeavyEagerImport.Options)
+        assert isinstance(self.options, HeavyImportOptions)
         imports = EagerImports(tree)
         for heavy in self.options.heavy:
             direct = imports.directly(heavy)
@@ -152,7 +155,7 @@ class HeavyEagerImport(TreeRule):
 
     def _message(self, tree: Tree, imports: EagerImports, path: str, heavy: str) -> str | None:
         """Say how many importers of a package load a heavy module for nothing; None if they are few."""
-        assert isinstance(self.options, HeavyEagerImport.Options)
+        assert isinstance(self.options, HeavyImportOptions)
         package = tree.index.store.unit(path)
         assert package is not None
         others = imports.loading(imports.directly(heavy), without={path})

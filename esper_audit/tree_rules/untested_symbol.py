@@ -19,6 +19,13 @@ FIVE = "".join(f"def f{n}():\n    return {n}\n\n\n" for n in range(5))
 TESTS = "import a\n\n\ndef test_all():\n    assert a.f0() < a.f1() < a.f2() < a.f3()\n"
 
 
+class UntestedOptions(Options, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """`most`: the share that tests must reach for the rest to be told; `names`: always told."""
+
+    most: float = 0.75
+    names: tuple[str, ...] = ()
+
+
 class UntestedSymbol(TreeRule):
     """No test reaches a public function or class.
 
@@ -42,11 +49,7 @@ class UntestedSymbol(TreeRule):
     default = False
     precision = "its findings on real packages have not been read yet"
 
-    class Options(Options, frozen=True, kw_only=True):
-        """`most`: the share that tests must reach for the rest to be told; `names`: always told."""
-
-        most: float = 0.75
-        names: tuple[str, ...] = ()
+    Options = UntestedOptions
 
     VALID = (
         ValidTree("all of it is reached", {"a.py": FIVE, "tests/test_a.py": f"{TESTS}    a.f4()\n"}),
@@ -100,7 +103,7 @@ class UntestedSymbol(TreeRule):
 
     def check(self, tree: Tree) -> Iterator[TreeViolation | NotAnalysed]:
         """Report what is public and not reached, if most is."""
-        assert isinstance(self.options, UntestedSymbol.Options)
+        assert isinstance(self.options, UntestedOptions)
         symbols = {s.key: s for s in tree.in_scope(tree.index.all_symbols(KINDS))}
         left = _unreached(tree, symbols)
         public = [symbol for symbol in symbols.values() if _is_public(tree, symbol)]
