@@ -51,7 +51,10 @@ class Kin:
     def __init__(self, resolver: Resolver) -> None:
         self._resolver = resolver
         self._orders: dict[str, tuple[list[str], frozenset[str]]] = {}
+        self._directly: dict[str, list[str]] = {}
         self._subclasses: dict[str, list[str]] = {}
+        self._overrides: dict[tuple[str, str], list[str]] = {}
+        self._own: dict[str, frozenset[str]] = {}
         self._kinds: dict[str, ClassKind] = {}
 
     def order(self, of: str) -> list[str]:
@@ -64,14 +67,15 @@ class Kin:
 
     def subclasses(self, of: str) -> list[str]:
         """Return every class of the tree that derives from a class, sorted."""
-        found: set[str] = set()
-        pending = [of]
-        while pending:
-            for below in self._directly_below(pending.pop()):
-                if below not in found and below != of:
-                    found.add(below)
-                    pending.append(below)
-        return sorted(found)
+        if of not in self._subclasses:
+            found: set[str] = set()
+            pending = [of]
+            while pending:
+                fresh = set(self._directly_below(pending.pop())) - found - {of}
+                found |= fresh
+                pending += fresh
+            self._subclasses[of] = sorted(found)
+        return self._subclasses[of]
 
     def member(self, of: str, name: str, *, after: bool = False) -> str | None:
         """Return the class in whose body or `self` a member is first found; `after` leaves out the class."""
@@ -80,13 +84,18 @@ class Kin:
 
     def has(self, of: str, name: str) -> bool:
         """Say whether a class itself, its bases aside, has a member."""
-        unit, definition = self._resolver.defined(of)
-        bindings = unit.facts.scopes[definition.scope].bindings
-        return name in bindings or name in definition.attributes
+        if of not in self._own:
+            unit, definition = self._resolver.defined(of)
+            bindings = unit.facts.scopes[definition.scope].bindings
+            self._own[of] = frozenset((*bindings, *definition.attributes))
+        return name in self._own[of]
 
     def overrides(self, of: str, name: str) -> list[str]:
         """Return the subclasses that have a member of that name themselves."""
-        return [below for below in self.subclasses(of) if self.has(below, name)]
+        asked = (of, name)
+        if asked not in self._overrides:
+            self._overrides[asked] = [b for b in self.subclasses(of) if self.has(b, name)]
+        return self._overrides[asked]
 
     def kind(self, of: str) -> ClassKind:
         """Return what kind of class a class is."""
@@ -149,15 +158,15 @@ class Kin:
         return self._orders[of]
 
     def _directly_below(self, of: str) -> list[str]:
-        if of not in self._subclasses:
+        if of not in self._directly:
             name = parts(of)[1].rpartition(".")[2]
-            self._subclasses[of] = [
+            self._directly[of] = [
                 key(unit.path, definition.name)
                 for unit in self._resolver.units_with(name)
                 for definition in unit.classes
                 if self._derives(unit, definition, of)
             ]
-        return self._subclasses[of]
+        return self._directly[of]
 
     def _derives(self, unit: Unit, definition: Definition, of: str) -> bool:
         if not definition.bases:

@@ -114,6 +114,10 @@ class Scope(msgspec.Struct, frozen=True, array_like=True, gc=False):
     bindings: dict[str, list[str]]
     type_checking: list[str] = []
 
+    def holds(self, line: int) -> bool:
+        """Say whether a line stands in it."""
+        return self.line <= line <= self.end_line
+
 
 class Bound(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """A value given to an attribute of the object itself (`self.x = ...`), and where."""

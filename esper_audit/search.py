@@ -171,14 +171,9 @@ def _strings(unit: Unit, name: str) -> Iterator[Hit]:
     told = {(m.line, m.column) for m in unit.mentions.get(name, ()) if m.by_string}
     for line, column in unit.facts.strings.get(name, ()):
         if (line, column) not in told:
-            place = Place(unit.path, line, column, _symbol_at(unit, line), unit.role)
+            symbol = unit.symbol(unit.innermost(line))
+            place = Place(unit.path, line, column, symbol, unit.role)
             yield Reference(place, Use.STRING, How.NAME, name, by_string=True), None
-
-
-def _symbol_at(unit: Unit, line: int) -> str:
-    """Return the innermost scope around a line: scopes are listed outermost first."""
-    around = [s.name for s in unit.facts.scopes if s.line <= line <= s.end_line]
-    return around[-1] if around else ""
 
 
 def _is(mention: Mention, reference: Reference) -> bool:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from esper_audit import externals
 from esper_audit.class_family import ClassKind
-from esper_audit.values import ANYTHING, NOTHING, Value, Values, key, only, parts
+from esper_audit.values import ANYTHING, NOTHING, Value, Values, key, only
 
 if TYPE_CHECKING:
     from esper_audit.resolution import Resolver
@@ -50,12 +50,10 @@ class Steps:
 
     def callee(self, value: Value) -> str | None:
         """Return the key of the method that runs when an object is called (`forward` for a module)."""
-        for name in CALLED:
-            owner = self._resolver.kin.member(value.name, name)
-            if owner is not None:
-                path, dotted = parts(owner)
-                return key(path, f"{dotted}.{name}")
-        return None
+        kin = self._resolver.kin
+        found = ((name, kin.member(value.name, name)) for name in CALLED)
+        keys = (f"{owner}.{name}" for name, owner in found if owner is not None)
+        return next(keys, None)
 
     def _called(self, value: Value) -> Values:
         if value.kind == "class":
@@ -63,8 +61,7 @@ class Steps:
         if value.kind == "function":
             return self._resolver.returned(value.name, value.parts[0] if value.parts else NOTHING)
         if value.kind == "instance":
-            callee = self.callee(value)
-            return self._resolver.returned(callee, only(value)) if callee else ANYTHING
+            return self._called_instance(value)
         if value.kind == "external":
             return externals.called(value.name)
         if value.kind == "object":
@@ -72,6 +69,15 @@ class Steps:
         if value.kind == "returns":
             return value.parts[0]
         return only(value) if value.kind == "super" else ANYTHING
+
+    def _called_instance(self, value: Value) -> Values:
+        """Follow `forward` as an attribute: a class may bind it to another of its methods."""
+        callee = self.callee(value)
+        return self._result(value, callee.rpartition(".")[2]) if callee is not None else ANYTHING
+
+    def _result(self, value: Value, name: str) -> Values:
+        """Return what calling a member of an object gives."""
+        return NOTHING.union(*(self.take(one, "()") for one in self._member(value, name)))
 
     def _element(self, value: Value, position: str) -> Values:
         if value.kind == "container":
@@ -90,14 +96,19 @@ class Steps:
 
     def _element_of_instance(self, value: Value, position: str) -> Values:
         name = "__iter__" if position == "*" else "__getitem__"
-        owner = self._resolver.kin.member(value.name, name)
-        if owner is None:
+        if self._resolver.kin.member(value.name, name) is None:
             return ANYTHING
-        path, dotted = parts(owner)
-        given = self._resolver.returned(key(path, f"{dotted}.{name}"), only(value))
+        given = self._result(value, name)
         if name == "__getitem__":
             return given
-        return NOTHING.union(*(self._element(one, "*") for one in given)) or ANYTHING
+        return NOTHING.union(*(self._next_of(one) for one in given)) or ANYTHING
+
+    def _next_of(self, iterator: Value) -> Values:
+        """Return what an iterator gives; one that a class of the tree makes may be the object itself."""
+        if iterator.kind != "instance":
+            return self._element(iterator, "*")
+        has_next = self._resolver.kin.member(iterator.name, "__next__") is not None
+        return self._result(iterator, "__next__") if has_next else ANYTHING
 
     def _of_external(self, outside: str, name: str) -> Values:
         dotted = f"{outside}.{name}"

@@ -105,6 +105,12 @@ class Unit:
             yield scope
             scope = self.facts.scopes[scope].parent
 
+    def innermost(self, line: int) -> int:
+        """Return the innermost scope around a line: scopes are listed outermost first."""
+        scopes = self.facts.scopes
+        around = (at for at in reversed(range(len(scopes))) if scopes[at].holds(line))
+        return next(around, 0)
+
     def class_around(self, scope: int) -> Definition | None:
         """Return the class that a scope stands in, through nested functions."""
         for around in self.enclosing(scope):

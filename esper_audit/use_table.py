@@ -39,25 +39,24 @@ class Hit(NamedTuple):
     @property
     def around(self) -> str:
         """The function or class around it, dotted in its file; empty for the module."""
-        if self.mention.scope == AT_LINE:
-            return _around(self.unit, self.mention.line)
-        return self.unit.symbol(self.mention.scope)
+        return self.unit.symbol(self._scope)
 
     @property
     def runs_in(self) -> str:
         """The innermost function around it, dotted in its file; empty where it runs with the module."""
         scopes = self.unit.facts.scopes
-        if self.mention.scope == AT_LINE:
-            around = [s for s in scopes if s.line <= self.mention.line <= s.end_line]
-            innermost = scopes.index(around[-1]) if around else 0
-        else:
-            innermost = self.mention.scope
         functions = (
             scopes[at].name
-            for at in self.unit.enclosing(innermost)
+            for at in self.unit.enclosing(self._scope)
             if scopes[at].kind is ScopeKind.FUNCTION
         )
         return next(functions, "")
+
+    @property
+    def _scope(self) -> int:
+        """The innermost scope around it."""
+        mention = self.mention
+        return self.unit.innermost(mention.line) if mention.scope == AT_LINE else mention.scope
 
     def is_inside(self, symbol: Symbol) -> bool:
         """Say whether it stands in the body of a symbol itself."""
@@ -80,8 +79,12 @@ class UseTable:
 
     def of(self, symbol: Symbol) -> Iterator[Hit]:
         """Yield the mentions of a symbol, those that only agree in name and strings included."""
-        yield from self._by_key.get(symbol.key, ())
-        yield from self._by_name.get(symbol.symbol.rpartition(".")[2], ())
+        return self.of_key(symbol.key)
+
+    def of_key(self, key: str) -> Iterator[Hit]:
+        """Yield the mentions of what a key names, also of an attribute that is no symbol."""
+        yield from self._by_key.get(key, ())
+        yield from self._by_name.get(key.rpartition(":")[2].rpartition(".")[2], ())
 
     def certain(self, symbol: Symbol) -> list[Hit]:
         """Return the mentions that are known to mean a symbol."""
@@ -137,9 +140,3 @@ class UseTable:
     def _export(self, unit: Unit, mention: Mention) -> None:
         for key in self._index.aim.targets(unit, mention).keys:
             self._by_key[key].append(Hit(unit, mention, certain=True))
-
-
-def _around(unit: Unit, line: int) -> str:
-    """Return the innermost scope around a line: scopes are listed outermost first."""
-    around = [scope.name for scope in unit.facts.scopes if scope.line <= line <= scope.end_line]
-    return around[-1] if around else ""

@@ -266,6 +266,21 @@ def test_values_that_lead_to_themselves_end() -> None:
     assert the(index, "N.f").kind == "method"
 
 
+def test_an_iterator_that_is_its_own_iterator_gives_what_next_gives() -> None:
+    reader = f"from __future__ import annotations\n\n\n{BLOCK}\n\nclass Reader:\n"
+    reader += "    def __iter__(self) -> Reader:\n        return self\n\n"
+    loop = "\n\ndef f(r: Reader):\n    for block in r:\n        block.run(1)\n"
+    given = reader + "    def __next__(self) -> Block:\n        return Block()\n" + loop
+    assert calls(index_of({"a.py": given}), "Block.run") == ["a.py:19 method"]
+    assert calls(index_of({"a.py": reader + loop}), "Block.run") == ["a.py:17 name"]
+
+
+def test_a_forward_that_is_another_method_is_followed() -> None:
+    model = f"{BLOCK}\n\nclass Model:\n    def __init__(self):\n        self.forward = self._fast\n\n"
+    model += "    def _fast(self, x):\n        return Block()\n\n\ndef f(m: Model):\n    m(1).run(2)\n"
+    assert calls(index_of({"a.py": model}), "Block.run") == ["a.py:15 method"]
+
+
 def test_a_circle_of_attributes_keeps_what_each_of_them_can_be() -> None:
     source = (
         "class B:\n    run = 1\n\nclass A:\n    def go(self):\n        return self.q.run\n"
