@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 
 from esper_audit.ast_walk import children
 from esper_audit.ast_walk import walk as walk_ast
-from esper_audit.names import Function, Names, dotted, parameters
+from esper_audit.names import Function, Names, defaults, dotted, parameters
 
 RUNS_DATA = frozenset({"forward", "__call__", "call", "training_step", "validation_step"})
 TENSOR_TYPES = ("Tensor", "ndarray", "Array")
@@ -31,15 +31,7 @@ SIDES = (
 
 def default_to_none(arguments: ast.arguments) -> Iterator[str]:
     """Yield the parameters whose default is None."""
-    positional = [*arguments.posonlyargs, *arguments.args]
-    with_default = positional[len(positional) - len(arguments.defaults) :]
-    pairs = [
-        *zip(with_default, arguments.defaults, strict=True),
-        *zip(arguments.kwonlyargs, arguments.kw_defaults, strict=True),
-    ]
-    for parameter, default in pairs:
-        if default is not None and is_none(default):
-            yield parameter.arg
+    yield from (name for name, default in defaults(arguments).items() if is_none(default))
 
 
 def replacements(function: Function) -> Iterator[tuple[str, str]]:

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import NamedTuple
 
 from esper_audit.ast_walk import children, walk
-from esper_audit.names import Function, parameters
+from esper_audit.names import Function, defaults, parameters
 from esper_audit.statements import blocks
 from esper_audit.tested_names import Atom, Facts, Known, assumed, told
 
@@ -210,14 +210,9 @@ def _shared(function: Function) -> Iterator[str]:
 
 def _flags(function: Function) -> Iterator[str]:
     """Yield the parameters that are bools, by annotation or default: nothing can fill them later."""
-    plain = [*function.args.posonlyargs, *function.args.args]
-    defaults = dict(
-        zip(reversed([p.arg for p in plain]), reversed(function.args.defaults), strict=False)
-    )
-    keywords = zip(function.args.kwonlyargs, function.args.kw_defaults, strict=True)
-    defaults |= {p.arg: default for p, default in keywords if default is not None}
+    given = defaults(function.args)
     for parameter in parameters(function.args):
-        default = defaults.get(parameter.arg)
+        default = given.get(parameter.arg)
         is_default = isinstance(default, ast.Constant) and isinstance(default.value, bool)
         annotation = parameter.annotation
         if is_default or (isinstance(annotation, ast.Name) and annotation.id == "bool"):

@@ -66,14 +66,6 @@ def named_parameters(function: Function) -> list[str]:
     return names[1:] if names[:1] in (["self"], ["cls"], ["mcs"]) else names
 
 
-def defaults(arguments: ast.arguments) -> dict[str, ast.expr]:
-    """Return the default of each parameter that has one."""
-    plain = [*arguments.posonlyargs, *arguments.args]
-    table = dict(zip([a.arg for a in reversed(plain)], reversed(arguments.defaults), strict=False))
-    keywords = zip(arguments.kwonlyargs, arguments.kw_defaults, strict=True)
-    return table | {a.arg: default for a, default in keywords if default is not None}
-
-
 def known_to_class(class_: ast.ClassDef) -> set[str]:
     """Return the names that a class's docstring may well document beside what `__init__` takes."""
     taken = {p.arg for method in methods(class_) for p in parameters(method.args)}

@@ -116,6 +116,14 @@ def parameters(arguments: ast.arguments) -> Iterator[ast.arg]:
     yield from (extra for extra in (arguments.vararg, arguments.kwarg) if extra is not None)
 
 
+def defaults(arguments: ast.arguments) -> dict[str, ast.expr]:
+    """Return the default of each parameter that has one."""
+    plain = [*arguments.posonlyargs, *arguments.args]
+    table = dict(zip([a.arg for a in reversed(plain)], reversed(arguments.defaults), strict=False))
+    keywords = zip(arguments.kwonlyargs, arguments.kw_defaults, strict=True)
+    return table | {a.arg: default for a, default in keywords if default is not None}
+
+
 def imported(statement: ast.Import | ast.ImportFrom) -> Iterator[tuple[str, str]]:
     """Yield (bound name, dotted target) of an import; a star import is bound as `*`."""
     for alias in statement.names:

@@ -9,7 +9,6 @@ from collections.abc import Iterator, Sequence
 from esper_audit import cst
 from esper_audit.docstring_sections import Arguments, documented_arguments
 from esper_audit.documented_function import (
-    defaults,
     docstring,
     documented_function,
     has_its_own_signature,
@@ -18,7 +17,7 @@ from esper_audit.documented_function import (
     told_beside,
 )
 from esper_audit.finding import Category, Severity
-from esper_audit.names import Function, parameters
+from esper_audit.names import Function, defaults, parameters
 from esper_audit.quotation import quoted
 from esper_audit.rule import Invalid, Options, Reach, Rule, Triggers, Valid, Violation
 from esper_audit.stated_defaults import disagrees, stated_defaults

@@ -276,8 +276,12 @@ def test_an_iterator_that_is_its_own_iterator_gives_what_next_gives() -> None:
 
 
 def test_a_forward_that_is_another_method_is_followed() -> None:
-    model = f"{BLOCK}\n\nclass Model:\n    def __init__(self):\n        self.forward = self._fast\n\n"
-    model += "    def _fast(self, x):\n        return Block()\n\n\ndef f(m: Model):\n    m(1).run(2)\n"
+    model = (
+        f"{BLOCK}\n\nclass Model:\n    def __init__(self):\n        self.forward = self._fast\n\n"
+    )
+    model += (
+        "    def _fast(self, x):\n        return Block()\n\n\ndef f(m: Model):\n    m(1).run(2)\n"
+    )
     assert calls(index_of({"a.py": model}), "Block.run") == ["a.py:15 method"]
 
 
