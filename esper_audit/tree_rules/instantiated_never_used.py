@@ -40,7 +40,7 @@ BLOCK = (
     "        self.norm = nn.LayerNorm(width)\n\n"
 )
 FORWARD = "    def forward(self, x):\n        return self.project(x)\n"
-SPEAKS = "`self.norm` of `Block` is a `LayerNorm` that nothing reads"
+SPEAKS = "`self.norm` of `Block` is made (`LayerNorm`) and never read"
 METER = "class Meter:\n    def __init__(self, size):\n        self.size = size\n\n\n"
 RUN = "def run(xs):\n    meter = Meter(3)\n    return sum(xs)\n"
 
@@ -173,8 +173,8 @@ class InstantiatedNeverUsed(TreeRule):
                 + FORWARD
             },
             (
-                ("a.py", 8, "`self.norm` of `Block` is a module that nothing reads"),
-                ("a.py", 10, "`self.drop` of `Block` is a `Dropout` or `Identity` that nothing reads"),
+                ("a.py", 8, "`self.norm` of `Block` is set to a module and never read"),
+                ("a.py", 10, "`self.drop` of `Block` is made (`Dropout` or `Identity`) and never read"),
             ),
         ),
         InvalidTree(
@@ -194,22 +194,22 @@ class InstantiatedNeverUsed(TreeRule):
             {
                 "a.py": f"{IMPORT}def step(model, x):\n    loss = nn.CrossEntropyLoss()\n    return model(x)\n"
             },
-            (("a.py", 5, "`loss` is a new `CrossEntropyLoss` that nothing reads"),),
+            (("a.py", 5, "`loss` is made (`CrossEntropyLoss`) and never read"),),
         ),
         InvalidTree(
             "an object of the tree's own class",
             {"a.py": METER + RUN},
-            (("a.py", 7, "`meter` is a new `Meter` that nothing reads"),),
+            (("a.py", 7, "`meter` is made (`Meter`) and never read"),),
         ),
         InvalidTree(
             "thrown away",
             {"a.py": METER + RUN.replace("meter = ", "")},
-            (("a.py", 7, "a new `Meter` is made and thrown away"),),
+            (("a.py", 7, "`Meter` is made and thrown away"),),
         ),
         InvalidTree(
             "a private attribute",
             {"a.py": f"{METER}class Run:\n    def __init__(self):\n        self._meter = Meter(3)\n"},
-            (("a.py", 8, "`self._meter` of `Run` is a `Meter` that nothing reads"),),
+            (("a.py", 8, "`self._meter` of `Run` is made (`Meter`) and never read"),),
         ),
     )  # fmt: skip
 
@@ -241,7 +241,7 @@ def _forgotten(
         return
     answer = tree.index.readers(making.attribute)
     if answer.is_complete:
-        message = f"`{making.bound}` of `{owner.short}` is a {_named(making)} that nothing reads"
+        message = f"`{making.bound}` of `{owner.short}` is {_made(making)} and never read"
         yield tree.at_node(unit.path, making.place, message, subject=owner.symbol)
     else:
         yield tree.undecided(owner, answer)
@@ -278,9 +278,9 @@ def _is_looked_at(tree: Tree, family: list[str], name: str) -> bool:
 def _idle(tree: Tree, unit: Unit, making: Making) -> TreeViolation:
     subject = unit.symbol(unit.innermost(making.statement.lineno))
     if making.bound:
-        message = f"`{making.bound}` is a new {_named(making)} that nothing reads"
+        message = f"`{making.bound}` is {_made(making)} and never read"
     else:
-        message = f"a new {_named(making)} is made and thrown away"
+        message = f"{_classes(making)} is made and thrown away"
     return tree.at_node(unit.path, making.place, message, subject=subject)
 
 
@@ -311,8 +311,10 @@ def _is_said(tree: Tree, owner: Symbol) -> bool:
     return SAID.search(told) is not None or tree.outside.is_kept_for_others(told)
 
 
-def _named(making: Making) -> str:
-    if not making.is_new:
-        return "module"
+def _made(making: Making) -> str:
+    return f"made ({_classes(making)})" if making.is_new else "set to a module"
+
+
+def _classes(making: Making) -> str:
     names = sorted({re.split(r"[.:]", value.name)[-1] for value in making.made})
     return " or ".join(f"`{name}`" for name in names)
