@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import builtins
+import re
 from collections.abc import Iterator, Sequence
 
 from esper_audit import cst
@@ -11,6 +12,10 @@ from esper_audit.cst_walk import children
 from esper_audit.view import View
 
 SUPPRESS = "contextlib.suppress"
+# A comment of a few words; marks for other tools and plans are none.
+EXPLANATION = re.compile(
+    r"#+ *(?!noqa|type:|pragma|pylint|nosec|todo|fixme|xxx)(?:[^\W\d]\S* +){2,}\S", re.IGNORECASE
+)
 
 
 def caught(handler: cst.ExceptHandler, view: View) -> list[str]:
@@ -62,6 +67,11 @@ def own_nodes(roots: Sequence[cst.CSTNode]) -> Iterator[cst.CSTNode]:
 def raises(roots: Sequence[cst.CSTNode]) -> bool:
     """Say whether an exception is raised anywhere in a block."""
     return any(isinstance(node, cst.Raise) for node in own_nodes(roots))
+
+
+def is_explained(handler: cst.ExceptHandler, view: View) -> bool:
+    """Say whether a comment in a clause gives a reason: somebody thought of what is caught."""
+    return EXPLANATION.search(view.code(handler)) is not None
 
 
 def tells(handler: cst.ExceptHandler) -> bool:

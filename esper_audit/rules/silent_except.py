@@ -12,6 +12,7 @@ from esper_audit.except_clauses import (
     caught,
     caught_name,
     header,
+    is_explained,
     may_be,
     may_catch,
     own_nodes,
@@ -35,9 +36,7 @@ TENSORS = frozenset(
 )
 FACTORIES = frozenset(name.removeprefix("torch.") for name in TENSORS) | CONSTRUCTORS
 PLAIN = (ast.Pass, ast.Continue, ast.Break, ast.Delete, ast.Return, ast.Assign, ast.AnnAssign)
-QUESTION_WORDS = (
-    "available|can|exists|has|have|installed|is|match|ok|success|supported|supports|valid|validate"
-)
+QUESTION_WORDS = "available|can|exists|has|have|installed|is|match|ok|success|supported|supports|valid|validate|with"
 QUESTION = re.compile(rf"(?i)(^|_)({QUESTION_WORDS})(_|$)")
 
 
@@ -60,7 +59,8 @@ class SilentExcept(Rule):
 
     Quiet: a clause that names what it expects; one that raises, warns, logs at info or above, or
     makes any other call; one that keeps or tells the exception, or counts it; one after which the
-    function raises when nothing was found; a probe, whose answer is the failure (`is_...`,
+    function raises when nothing was found; one whose comment says why (marks for linters and plans say
+    nothing); a probe, whose answer is the failure (`is_...`,
     `_HAS_... = False`; option `probes`); a `try` that does nothing but `close`, `shutdown`, `kill`
     and the like, or stands in such a function, so that the teardown goes on and masks no earlier
     error; `__del__` and what
@@ -143,6 +143,11 @@ class SilentExcept(Rule):
             "import contextlib\ndef leave():\n    with contextlib.suppress(Exception):\n"
             "        barrier()\n    raise SystemExit(1)\n",
         ),
+        Valid(
+            "a comment that says why",
+            "try:\n    f(x)\nexcept Exception:\n    # a callback of others must not end the run\n    pass\n"
+            "try:\n    f(x)\nexcept Exception:\n    pass  # the cache is only a help\n",
+        ),
         Valid("a narrow suppress", "import contextlib\nwith contextlib.suppress(OSError):\n    f()\n"),
     )  # fmt: skip
     INVALID = (
@@ -173,6 +178,15 @@ class SilentExcept(Rule):
             "import torch\ntry:\n    n = total_norm(model)\nexcept Exception:\n    if s:\n"
             "        n = torch.tensor(0.0)\n    else:\n        pass\n",
             ((4, "except Exception drops every error and goes on with `if s: n = torch.tensor(0.0) else: pass`"),),
+        ),
+        Invalid(
+            "a mark for a linter, and a plan",
+            "try:\n    f(x)\nexcept Exception:  # noqa: BLE001 it is as it is\n    pass\n"
+            "try:\n    f(x)\nexcept Exception:\n    # TODO find out which one that is\n    pass\n",
+            (
+                (3, "except Exception drops every error and goes on with `pass`"),
+                (7, "except Exception drops every error and goes on with `pass`"),
+            ),
         ),
         Invalid(
             "suppress of everything",
@@ -208,7 +222,7 @@ class SilentExcept(Rule):
             yield Violation(node, f"{quoted(view.code(node))} drops every error")
 
     def _check_clause(self, clause: cst.ExceptHandler, view: View) -> Iterator[Violation]:
-        if not _is_silent(clause.body, caught_name(clause), view):
+        if is_explained(clause, view) or not _is_silent(clause.body, caught_name(clause), view):
             return
         if _gives_up_teardown(clause, view) or (
             _is_probe(clause, view) and not self.options.probes
