@@ -22,22 +22,33 @@ class WrittenAlike:
     """Knows of every function's kind of name which parameters it takes, and which it takes and leaves unread."""
 
     def __init__(self, index: Index) -> None:
+        self._index = index
         self._takers: Counter[tuple[Frame, str]] = Counter()
         self._droppers: Counter[tuple[Frame, str]] = Counter()
+        self._pairs: set[tuple[Frame, str]] = set()
         for function in index.all_symbols(KINDS):
             parameters = [p for p in index.definition(function).parameters if p.kind not in MANY]
             self._takers.update(_keys(frames(function), (p.name for p in parameters)))
             unread = (p.name for p in parameters if not p.read)
             self._droppers.update(_keys(ends(function), unread))
+            read = (p.name for p in parameters if p.read)
+            self._pairs.update(_keys(self._twins(function), read))
 
     def prescribe(self, function: Symbol, name: str) -> bool:
         """Say whether a pattern, not need, gives a function a parameter.
 
-        Three functions take it whose names share two words at the ends, or three do without it whose
-        names share one.
+        Three functions take it whose names share two words at the ends, or three do not read it whose
+        names share one: classes anywhere, functions in one directory; or one of its file that begins or
+        ends alike, and takes all the same, reads it.
         """
         takes = any(self._takers[frame, name] >= PATTERN for frame in frames(function))
-        return takes or any(self._droppers[end, name] >= PATTERN for end in ends(function))
+        is_dropped = any(self._droppers[end, name] >= PATTERN for end in ends(function))
+        return takes or is_dropped or any((t, name) in self._pairs for t in self._twins(function))
+
+    def _twins(self, function: Symbol) -> Iterator[Frame]:
+        if function.short != CONSTRUCTOR:
+            taken = [p.name for p in self._index.definition(function).parameters]
+            yield from ((function.path, *taken, *end) for end in ends(function))
 
 
 def frames(function: Symbol) -> Iterator[Frame]:
@@ -50,12 +61,16 @@ def frames(function: Symbol) -> Iterator[Frame]:
 
 
 def ends(function: Symbol) -> Iterator[Frame]:
-    """Yield the first and the last word of a name of several; of a constructor the last of its class."""
+    """Yield the last word of a constructor's class; the first and the last of another name, and the directory."""
     words = _words(function)
-    if len(words) > 1:
+    if len(words) < SHARED:
+        return
+    if function.short == CONSTRUCTOR:
         yield ("*", words[-1])
-        if function.short != CONSTRUCTOR:
-            yield (words[0], "*")
+    else:
+        directory = function.path.rpartition("/")[0]
+        yield (directory, words[0], "*")
+        yield (directory, "*", words[-1])
 
 
 def _words(function: Symbol) -> list[str]:

@@ -39,8 +39,8 @@ class UnusedParameter(TreeRule):
     strings, hooks of modules (`module, input, output`), mocks, stand-ins for a function of torch
     (`conv2d_same`), copies that say so; calls that hand on `**kwargs` which may hold it; a function that
     is defined twice, or shares the parameter with another of its name, with two of a like name
-    (`is_npu_there`, `is_xpu_there`), or leaves it unread with two that begin or end alike: it is a
-    convention; bodies that do nothing, raise, or call `locals()`; a parameter that the function says is
+    (`is_npu_there`, `is_xpu_there`), with a twin of its file that takes the same and reads it, or leaves
+    it unread with two that begin or end alike: it is a convention; bodies that do nothing, raise, or call `locals()`; a parameter that the function says is
     unused, deprecated or kept for compatibility, or whose use is commented out.
 
     Tickets: real code
@@ -104,6 +104,13 @@ class UnusedParameter(TreeRule):
             {
                 "a.py": "def is_npu_there(check=False):\n    return npu(check)\n\n\ndef is_xpu_there(check=False):\n"
                 "    return xpu(check)\n\n\ndef is_mlu_there(check=False):\n    return mlu()\n"
+            },
+        ),
+        ValidTree(
+            "one of a pair",
+            {
+                "a.py": "def _cuda_sync(device):\n    return lambda: cuda.wait(device)\n\n\n"
+                "def _mps_sync(device):\n    return mps.wait\n"
             },
         ),
         ValidTree(
