@@ -38,17 +38,19 @@ class WrittenAlike:
         """Say whether a pattern, not need, gives a function a parameter.
 
         Three functions take it whose names share two words at the ends, or three do not read it whose
-        names share one: classes anywhere, functions in one directory; or one of its file that begins or
-        ends alike, and takes all the same, reads it.
+        names share one: classes anywhere, functions in one directory; or one of its file, whose name
+        differs by a word and which takes all the same, reads it.
         """
         takes = any(self._takers[frame, name] >= PATTERN for frame in frames(function))
         is_dropped = any(self._droppers[end, name] >= PATTERN for end in ends(function))
         return takes or is_dropped or any((t, name) in self._pairs for t in self._twins(function))
 
     def _twins(self, function: Symbol) -> Iterator[Frame]:
-        if function.short != CONSTRUCTOR:
+        words = _words(function)
+        if function.short != CONSTRUCTOR and len(words) > 1:
             taken = [p.name for p in self._index.definition(function).parameters]
-            yield from ((function.path, *taken, *end) for end in ends(function))
+            for place in range(len(words)):
+                yield (function.path, *taken, *words[:place], "*", *words[place + 1 :])
 
 
 def frames(function: Symbol) -> Iterator[Frame]:

@@ -39,9 +39,10 @@ class UnusedParameter(TreeRule):
     strings, hooks of modules (`module, input, output`), mocks, stand-ins for a function of torch
     (`conv2d_same`), copies that say so; calls that hand on `**kwargs` which may hold it; a function that
     is defined twice, or shares the parameter with another of its name, with two of a like name
-    (`is_npu_there`, `is_xpu_there`), with a twin of its file that takes the same and reads it, or leaves
-    it unread with two that begin or end alike: it is a convention; bodies that do nothing, raise, or call `locals()`; a parameter that the function says is
-    unused, deprecated or kept for compatibility, or whose use is commented out.
+    (`is_npu_there`, `is_xpu_there`), with a twin of its file (`cuda_sync`, `mps_sync`) that reads it, or
+    leaves it unread with two that begin or end alike: it is a convention; bodies that do nothing, raise,
+    or call `locals()`; a parameter that the function says is unused, deprecated or kept for
+    compatibility, or whose use is commented out.
 
     Tickets: real code
     """
