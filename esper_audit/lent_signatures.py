@@ -15,6 +15,9 @@ from esper_audit.written import path, terminal
 
 STAND_IN = re.compile(r"mock|fake|dummy|stub|no_?op(_|$)", re.IGNORECASE)
 FUNCTIONAL = ("F", "functional")
+CHECK = re.compile(r"^_?(check|validate|verify)_")
+EVERYTHING = 3  # that many unread parameters of a check: it is given what its caller has
+OVERRIDDEN = re.compile(r"\b(to|can|may|should|must|be) override?|subclasses (can|may|should|must)")
 BASE = re.compile(r"^_?(Base|Abstract)(?=[A-Z])|Base$")
 
 
@@ -46,10 +49,17 @@ def stands_in(tree: Tree, function: Symbol) -> bool:
     )
 
 
+def is_given_everything(function: Symbol, unread: int) -> bool:
+    """Say whether a function checks some of the arguments of its caller, and is given all of them."""
+    return CHECK.search(function.short) is not None and unread >= EVERYTHING
+
+
 def is_for_subclasses(tree: Tree, function: Symbol, owner: Symbol | None) -> bool:
     """Say whether a method is there for classes outside to override: of an unused base, or a plain answer."""
     if owner is None or function.short == CONSTRUCTOR:
         return False
+    if OVERRIDDEN.search(tree.text(function)):
+        return True
     if BASE.search(owner.short) and not tree.index.resolver.kin.subclasses(owner.key):
         return True
     node = tree.function(function)

@@ -39,7 +39,7 @@ class WrittenAlike:
 
         Three functions take it whose names share two words at the ends, or three do not read it whose
         names share one: classes anywhere, functions in one directory; or one of its file, whose name
-        differs by a word and which takes all the same, reads it.
+        differs by a word or the order of its words, and which takes all the same, reads it.
         """
         takes = any(self._takers[frame, name] >= PATTERN for frame in frames(function))
         is_dropped = any(self._droppers[end, name] >= PATTERN for end in ends(function))
@@ -51,12 +51,13 @@ class WrittenAlike:
             taken = [p.name for p in self._index.definition(function).parameters]
             for place in range(len(words)):
                 yield (function.path, *taken, *words[:place], "*", *words[place + 1 :])
+            yield (function.path, *taken, "*", *sorted(words))
 
 
 def frames(function: Symbol) -> Iterator[Frame]:
     """Yield what a function's name leaves when the words in which others differ are taken out of it."""
     words = _words(function)
-    if function.short != CONSTRUCTOR and len(words) > SHARED:
+    if function.short != CONSTRUCTOR and len(words) >= SHARED:
         yield (*words[:2], "*")
         yield (words[0], "*", words[-1])
         yield ("*", *words[-2:])

@@ -11,6 +11,7 @@ from esper_audit.lent_signatures import (
     does_nothing,
     is_defined_again,
     is_for_subclasses,
+    is_given_everything,
     stands_in,
 )
 from esper_audit.reference import Symbol
@@ -34,15 +35,16 @@ class UnusedParameter(TreeRule):
     taken and dropped is a wrong result without an error.
 
     Quiet: signatures that somebody else prescribes: overrides and what is overridden, protocols,
-    abstract methods, bases outside the tree, a base class that only others derive from, decorators that
-    may register, dunder methods, functions used as values (callbacks, tables, `partial`) or spelled in
-    strings, hooks of modules (`module, input, output`), mocks, stand-ins for a function of torch
-    (`conv2d_same`), copies that say so; calls that hand on `**kwargs` which may hold it; a function that
-    is defined twice, or shares the parameter with another of its name, with two of a like name
-    (`is_npu_there`, `is_xpu_there`), with a twin of its file (`cuda_sync`, `mps_sync`) that reads it, or
-    leaves it unread with two that begin or end alike: it is a convention; bodies that do nothing, raise,
-    or call `locals()`; a parameter that the function says is unused, deprecated or kept for
-    compatibility, or whose use is commented out.
+    abstract methods, bases outside the tree, methods that are said to be overridden or stand in a base
+    class without heirs, decorators that may register, dunder methods, functions used as values
+    (callbacks, tables, `partial`) or spelled in strings, hooks of modules (`module, input, output`),
+    mocks, stand-ins for a function of torch (`conv2d_same`), copies that say so; calls that hand on
+    `**kwargs` which may hold it; a function that is defined twice, or shares the parameter with another
+    of its name, with two of a like name (`is_npu_there`, `is_xpu_there`), with a twin of its file
+    (`cuda_sync`, `mps_sync`) that reads it, or leaves it unread with two that begin or end alike: it is
+    a convention; checks that are given all that their caller has; bodies that do nothing, raise, or call
+    `locals()`; a parameter that the function says is unused, deprecated or kept for compatibility, or
+    whose use is commented out.
 
     Tickets: real code
     """
@@ -112,6 +114,38 @@ class UnusedParameter(TreeRule):
             {
                 "a.py": "def _cuda_sync(device):\n    return lambda: cuda.wait(device)\n\n\n"
                 "def _mps_sync(device):\n    return mps.wait\n"
+            },
+        ),
+        ValidTree(
+            "one of a pair that go two ways",
+            {
+                "a.py": "def a_to_b(state, tie):\n    return state if tie else fix(state)\n\n\n"
+                "def b_to_a(state, tie):\n    return mend(state)\n"
+            },
+        ),
+        ValidTree(
+            "a kind of another",
+            {
+                f"{name}.py": f"def get_{name}steps(count, device):\n    return {body}\n"
+                for name, body in (
+                    ("", "count"),
+                    ("inverse_", "-count"),
+                    ("late_", "there(count, device)"),
+                )
+            },
+        ),
+        ValidTree(
+            "a check that is given everything",
+            {
+                "a.py": "def check_inputs(x, height, width, kind):\n    if x is None:\n"
+                "        raise ValueError('no x')\n"
+            },
+        ),
+        ValidTree(
+            "a method to override",
+            {
+                "a.py": "class A:\n    def send(self, key, weights):\n        # a method to override\n"
+                "        self.link.send(weights)\n"
             },
         ),
         ValidTree(
@@ -204,7 +238,9 @@ class UnusedParameter(TreeRule):
                 names = [name for name in names if peers[function.short, name] == 1]
             names = [name for name in names if not _is_given_for_a_reason(tree, function, name)]
             names = [name for name in names if not alike.prescribe(function, name)]
-            if not names or not _is_own_signature(tree, function):
+            if not names or is_given_everything(function, len(names)):
+                continue
+            if not _is_own_signature(tree, function):
                 continue
             answer = tree.index.references(function)
             for name in names:
