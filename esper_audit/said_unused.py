@@ -11,7 +11,7 @@ from esper_audit.reference import Symbol
 from esper_audit.tree import Tree
 
 COMMENT = re.compile(r"^\s*#+\s*(.+)$", re.MULTILINE)
-COPIED = re.compile(r"\b(copied|copy|taken|ported) from\b", re.IGNORECASE)
+COPIED = re.compile(r"\b(copied|copy|taken|ported|adapted) from\b", re.IGNORECASE)
 SAID = re.compile(
     r"unused|not (currently )?used|ignored?\b|no effect|deprecat|compat|placeholder|reserved|dummy|ARG00",
     re.IGNORECASE,
@@ -39,13 +39,14 @@ def is_set_aside(text: str, name: str) -> bool:
 
 
 def is_copied(tree: Tree, function: Symbol) -> bool:
-    """Say whether the comment on top of a function says that it is kept as it is elsewhere."""
+    """Say whether the comment on top of a function, or its docstring, says that it comes from elsewhere."""
     source, node = tree.source(function.path), tree.function(function)
     if source is None or node is None:
         return False
     first = min(part.lineno for part in (node, *node.decorator_list)) - 1
     above = source.lines[max(first - 1, 0) : first]
-    return any(COPIED.search(line) for line in above if line.lstrip().startswith("#"))
+    comments = [line for line in above if line.lstrip().startswith("#")]
+    return any(map(COPIED.search, [*comments, ast.get_docstring(node) or ""]))
 
 
 def _code_in_comments(text: str, name: str) -> Iterator[ast.Module]:

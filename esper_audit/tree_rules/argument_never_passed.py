@@ -17,7 +17,7 @@ from esper_audit.tree import Tree
 from esper_audit.tree_rule import InvalidTree, TreeRule, TreeViolation, ValidTree
 
 MANY = frozenset({ParameterKind.ARGS, ParameterKind.KWARGS})
-TEMPLATE = 3  # as many functions of one name with one parameter are written to one pattern
+TEMPLATE = 2  # as many functions of one name with one parameter are written to a pattern, or copied
 
 
 class ArgumentNeverPassed(TreeRule):
@@ -35,9 +35,9 @@ class ArgumentNeverPassed(TreeRule):
     library, entry points, registered by a decorator, overrides and what is overridden, hooks of bases;
     functions and classes used as values (callbacks, tables) or spelled in strings; a call with `*args`,
     `**kwargs` or `partial` that may pass it, and one of a method by that name on an object not known;
-    names with a leading underscore; a parameter that three functions of one name share: they are
-    written to a pattern; one that the function says is deprecated or ignored; a function
-    under a comment that says it is copied.
+    names with a leading underscore; a parameter that two functions of one name share: they are written
+    to a pattern; a public function that programs around its package call; a parameter that the function
+    says is deprecated or ignored; a function that is said to be copied or adapted from elsewhere.
 
     Tickets: real code
     """
@@ -96,6 +96,26 @@ class ArgumentNeverPassed(TreeRule):
             {
                 "a.py": "import warnings\n\n\ndef _f(x, devices=''):\n    if devices:\n"
                 "        warnings.warn(f'{devices} is deprecated and ignored')\n    return x\n\n\n_f(1)\n"
+            },
+        ),
+        ValidTree(
+            "a public function that scripts around the package call",
+            {
+                "lib/_devices.py": "def device(text=False):\n    return 'cpu' if text else Device('cpu')\n",
+                "recipes/train.py": "from lib._devices import device\n\ndevice()\n",
+            },
+        ),
+        ValidTree(
+            "two of a pattern",
+            {
+                f"{name}.py": f"def _envs(full=True):\n    return {name} if full else 0\n\n\n_envs()\n"
+                for name in ("gym", "suite")
+            },
+        ),
+        ValidTree(
+            "adapted from elsewhere",
+            {
+                "a.py": "def _f(x, eps=0):\n    '''Adapted from lib.'''\n    return x if eps else -x\n\n\n_f(1)\n"
             },
         ),
         ValidTree(
@@ -187,7 +207,11 @@ class ArgumentNeverPassed(TreeRule):
             if not optional or not is_called_from_here_alone(tree, function):
                 continue
             answers = {name: tree.index.callers(function, name) for name in optional}
-            known = {name: optional[name] for name in optional if _is_never_passed(answers[name])}
+            known = {
+                name: optional[name]
+                for name in optional
+                if _is_never_passed(answers[name]) and not _is_used_around(function, answers[name])
+            }
             for name, constant in _decided(tree, function, known).items():
                 answer = answers[name]
                 if answer.is_complete:
@@ -214,6 +238,15 @@ def _is_never_passed(answer: Answer[Caller]) -> bool:
     """Say whether there are calls that are not of tests alone, and none of them passes it."""
     return all(caller.passing is Passing.OMITS for caller in answer.items) and any(
         caller.place.role is not Role.TEST for caller in answer.items
+    )
+
+
+def _is_used_around(function: Symbol, answer: Answer[Caller]) -> bool:
+    """Say whether programs around a package call a public function of it: others may, too."""
+    home = function.path.partition("/")[0]
+    callers = (caller.place for caller in answer.items if caller.place.role is not Role.TEST)
+    return not function.short.startswith("_") and any(
+        place.path.partition("/")[0] != home for place in callers
     )
 
 
