@@ -52,6 +52,10 @@ class UnusedParameter(TreeRule):
     contract = "no-dead-code"
     category = Category.DEAD_CODE
     severity = Severity.P3
+    precision = (
+        "93 of 101 read were right "
+        "(timm, torchtune, stable_baselines3, x_transformers, diffusers, torchrl and seven more)"
+    )
 
     VALID = (
         ValidTree("read", {"a.py": "def f(x, eps):\n    return x + eps\n"}),
@@ -218,6 +222,23 @@ class UnusedParameter(TreeRule):
                 "A().f(1, 2)\n"
             },
             (("a.py", 2, "`A.f` never reads its parameter `mask`"),),
+        ),
+        InvalidTree(
+            "twins of which neither reads it",
+            {
+                "a.py": "def _lower_gain(x, parts):\n    return x + 1\n\n\ndef _upper_gain(x, parts):\n    return x + 2\n"
+            },
+            (
+                ("a.py", 1, "`_lower_gain` never reads its parameter `parts`"),
+                ("a.py", 5, "`_upper_gain` never reads its parameter `parts`"),
+            ),
+        ),
+        InvalidTree(
+            "a check that drops one",
+            {
+                "a.py": "def check_goal(seen, space):\n    if space is None:\n        raise ValueError('no space')\n"
+            },
+            (("a.py", 1, "`check_goal` never reads its parameter `seen`"),),
         ),
         InvalidTree(
             "in a constructor",
