@@ -226,7 +226,7 @@ class UnusedParameter(TreeRule):
         InvalidTree(
             "twins of which neither reads it",
             {
-                "a.py": "def _lower_gain(x, parts):\n    return x + 1\n\n\ndef _upper_gain(x, parts):\n    return x + 2\n"
+                "a.py": "def _lower_gain(x, parts):\n    return x\n\n\ndef _upper_gain(x, parts):\n    return -x\n"
             },
             (
                 ("a.py", 1, "`_lower_gain` never reads its parameter `parts`"),
