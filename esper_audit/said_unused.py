@@ -13,7 +13,7 @@ from esper_audit.tree import Tree
 COMMENT = re.compile(r"^\s*#+\s*(.+)$", re.MULTILINE)
 COPIED = re.compile(r"\b(copied|copy|taken|ported|adapted) from\b", re.IGNORECASE)
 SAID = re.compile(
-    r"unused|not (currently )?used|ignored?\b|no effect|deprecat|compat|placeholder|reserved|dummy|ARG00",
+    r"unused|not (currently )?(used|read)\b|ignored?\b|no effect|deprecat|compat|placeholder|reserved|dummy|ARG00",
     re.IGNORECASE,
 )
 

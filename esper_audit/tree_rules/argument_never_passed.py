@@ -46,8 +46,8 @@ class ArgumentNeverPassed(TreeRule):
     category = Category.DEAD_CODE
     severity = Severity.P4
     precision = (
-        "40 of 42 read were right "
-        "(botorch, diffusers, lightning, monai, peft, pytorch_forecasting, rl_games, timm, torchrl, ultralytics)"
+        "40 of 42 read were right in the 10 packages it was tuned on, "
+        "8 of 8 in others (gpytorch, kornia)"
     )
 
     VALID = (

@@ -52,9 +52,10 @@ class UnusedParameter(TreeRule):
     contract = "no-dead-code"
     category = Category.DEAD_CODE
     severity = Severity.P3
+    default = False
     precision = (
-        "93 of 101 read were right "
-        "(timm, torchtune, stable_baselines3, x_transformers, diffusers, torchrl and seven more)"
+        "93 of 101 read were right in the 13 packages it was tuned on, "
+        "10 of 14 in others (gpytorch, kornia, open_clip_torch, pytorch_metric_learning)"
     )
 
     VALID = (
@@ -206,6 +207,12 @@ class UnusedParameter(TreeRule):
         ValidTree(
             "kept as it is elsewhere",
             {"a.py": "# Copied from lib.f\n@cache\ndef f(x, eps):\n    return x\n"},
+        ),
+        ValidTree(
+            "said not to be read",
+            {
+                "a.py": "def f(x, eps):\n    '''eps: accepted for symmetry with g, not read here.'''\n    return x\n"
+            },
         ),
         ValidTree("all locals", {"a.py": "def f(x, eps):\n    return g(**locals())\n"}),
     )
