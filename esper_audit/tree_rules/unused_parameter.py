@@ -2,24 +2,27 @@
 
 from __future__ import annotations
 
-import ast
-import re
 from collections.abc import Iterator
 
 from esper_audit.facts import Definition, DefinitionKind, Parameter, ParameterKind, Use
 from esper_audit.finding import Category, NotAnalysed, Severity
 from esper_audit.handed_out import is_handed_out
+from esper_audit.lent_signatures import (
+    does_nothing,
+    is_defined_again,
+    is_for_subclasses,
+    is_given_everything,
+    stands_in,
+)
 from esper_audit.reference import Symbol
+from esper_audit.said_unused import is_copied, is_said_unused, is_set_aside
 from esper_audit.signatures import CONSTRUCTOR, KINDS, is_hook, shown, taking, uses
 from esper_audit.tree import Tree
 from esper_audit.tree_rule import InvalidTree, TreeRule, TreeViolation, ValidTree
+from esper_audit.written_alike import WrittenAlike
 
 MANY = frozenset({ParameterKind.ARGS, ParameterKind.KWARGS})
 AS_VALUE = frozenset({Use.READ, Use.DECORATOR, Use.STRING})
-SAID = re.compile(
-    r"unused|not (currently )?used|ignored?\b|no effect|deprecat|compat|placeholder|reserved|dummy|ARG00",
-    re.IGNORECASE,
-)
 
 
 class UnusedParameter(TreeRule):
@@ -32,11 +35,16 @@ class UnusedParameter(TreeRule):
     taken and dropped is a wrong result without an error.
 
     Quiet: signatures that somebody else prescribes: overrides and what is overridden, protocols,
-    abstract methods, bases outside the tree, decorators that may register, dunder methods, functions
-    used as values (callbacks, tables, `partial`) or spelled in strings, hooks of modules (`module, input,
-    output`), calls that hand on `**kwargs` which may hold it, a method or function of
-    another class or file with the same name and parameter; bodies that do nothing, raise, or call
-    `locals()`; a parameter that the function says is unused, deprecated or kept for compatibility.
+    abstract methods, bases outside the tree, methods that are said to be overridden or stand in a base
+    class without heirs, decorators that may register, dunder methods, functions used as values
+    (callbacks, tables, `partial`) or spelled in strings, hooks of modules (`module, input, output`),
+    mocks, stand-ins for a function of torch (`conv2d_same`), copies that say so; calls that hand on
+    `**kwargs` which may hold it; a function that is defined twice, or shares the parameter with another
+    of its name, with two of a like name (`is_npu_there`, `is_xpu_there`), with a twin of its file
+    (`cuda_sync`, `mps_sync`) that reads it, or leaves it unread with two that begin or end alike: it is
+    a convention; checks that are given all that their caller has; bodies that do nothing, raise, or call
+    `locals()`; a parameter that the function says is unused, deprecated or kept for compatibility, or
+    whose use is commented out.
 
     Tickets: real code
     """
@@ -44,6 +52,11 @@ class UnusedParameter(TreeRule):
     contract = "no-dead-code"
     category = Category.DEAD_CODE
     severity = Severity.P3
+    default = False
+    precision = (
+        "93 of 101 read were right in the 13 packages it was tuned on, "
+        "10 of 14 in others (gpytorch, kornia, open_clip_torch, pytorch_metric_learning)"
+    )
 
     VALID = (
         ValidTree("read", {"a.py": "def f(x, eps):\n    return x + eps\n"}),
@@ -94,6 +107,113 @@ class UnusedParameter(TreeRule):
             "said to be unused",
             {"a.py": "def f(x, eps):\n    '''Args:\n        eps: unused.\n    '''\n    return x\n"},
         ),
+        ValidTree(
+            "a family that takes the same",
+            {
+                "a.py": "def is_npu_there(check=False):\n    return npu(check)\n\n\ndef is_xpu_there(check=False):\n"
+                "    return xpu(check)\n\n\ndef is_mlu_there(check=False):\n    return mlu()\n"
+            },
+        ),
+        ValidTree(
+            "one of a pair",
+            {
+                "a.py": "def _cuda_sync(device):\n    return lambda: cuda.wait(device)\n\n\n"
+                "def _mps_sync(device):\n    return mps.wait\n"
+            },
+        ),
+        ValidTree(
+            "one of a pair that go two ways",
+            {
+                "a.py": "def a_to_b(state, tie):\n    return state if tie else fix(state)\n\n\n"
+                "def b_to_a(state, tie):\n    return mend(state)\n"
+            },
+        ),
+        ValidTree(
+            "a kind of another",
+            {
+                f"{name}.py": f"def get_{name}steps(count, device):\n    return {body}\n"
+                for name, body in (
+                    ("", "count"),
+                    ("inverse_", "-count"),
+                    ("late_", "there(count, device)"),
+                )
+            },
+        ),
+        ValidTree(
+            "a check that is given everything",
+            {
+                "a.py": "def check_inputs(x, height, width, kind):\n    if x is None:\n"
+                "        raise ValueError('no x')\n"
+            },
+        ),
+        ValidTree(
+            "a method to override",
+            {
+                "a.py": "class A:\n    def send(self, key, weights):\n        # a method to override\n"
+                "        self.link.send(weights)\n"
+            },
+        ),
+        ValidTree(
+            "a convention that three do not need",
+            {
+                "a.py": "def _convert_a(state, model):\n    return fix(state)\n\n\ndef _convert_b(state, model):\n"
+                "    return rename(state)\n",
+                "b.py": "def _convert_c(state, model):\n    return drop(state)\n",
+            },
+        ),
+        ValidTree(
+            "classes that drop the same",
+            {
+                f"{name}.py": f"class {name}Mixin:\n    def __init__(self, x, role):\n        self.x = x\n"
+                for name in ("Gauss", "Fixed", "Table")
+            },
+        ),
+        ValidTree(
+            "a stand-in for a function of torch",
+            {
+                "a.py": "import torch.nn.functional as F\n\n\ndef conv2d_same(x, weight, stride, padding):\n"
+                "    return F.conv2d(pad(x), weight, stride)\n"
+            },
+        ),
+        ValidTree(
+            "one of two definitions",
+            {
+                "a.py": "if NEW:\n\n    def act(x, inplace):\n        return fast(x, inplace)\n\nelse:\n\n"
+                "    def act(x, inplace):\n        return slow(x)\n"
+            },
+        ),
+        ValidTree("a mock", {"a.py": "def mocked_loaders(size):\n    return [1, 2]\n"}),
+        ValidTree(
+            "its use is set aside",
+            {
+                "a.py": "class A:\n    def __init__(self, x, drop):\n        self.x = x\n"
+                "        # self.drop = Drop(drop) if drop > 0.0 else Identity()\n        self.drop = Identity()\n"
+            },
+        ),
+        ValidTree(
+            "a base class for others",
+            {
+                "a.py": "class BaseLoader:\n    def run(self, path, settings):\n        self.path = path\n"
+                "        return open(path)\n"
+            },
+        ),
+        ValidTree(
+            "a default for subclasses",
+            {
+                "a.py": "class Bar:\n    def columns(self, trainer):\n        return [Text(self.style), Time()]\n\n"
+                "    def start(self, trainer):\n        return show(self.columns(trainer))\n"
+            },
+        ),
+        ValidTree(
+            "kept as it is elsewhere",
+            {"a.py": "# Copied from lib.f\n@cache\ndef f(x, eps):\n    return x\n"},
+        ),
+        ValidTree(
+            "said not to be read",
+            {
+                "a.py": "def f(x, eps):\n    '''eps: accepted for symmetry with g, not read here.'''\n    return x\n"
+            },
+        ),
         ValidTree("all locals", {"a.py": "def f(x, eps):\n    return g(**locals())\n"}),
     )
     INVALID = (
@@ -111,6 +231,23 @@ class UnusedParameter(TreeRule):
             (("a.py", 2, "`A.f` never reads its parameter `mask`"),),
         ),
         InvalidTree(
+            "twins of which neither reads it",
+            {
+                "a.py": "def _lower_gain(x, parts):\n    return x\n\n\ndef _upper_gain(x, parts):\n    return -x\n"
+            },
+            (
+                ("a.py", 1, "`_lower_gain` never reads its parameter `parts`"),
+                ("a.py", 5, "`_upper_gain` never reads its parameter `parts`"),
+            ),
+        ),
+        InvalidTree(
+            "a check that drops one",
+            {
+                "a.py": "def check_goal(seen, space):\n    if space is None:\n        raise ValueError('no space')\n"
+            },
+            (("a.py", 1, "`check_goal` never reads its parameter `seen`"),),
+        ),
+        InvalidTree(
             "in a constructor",
             {
                 "a.py": "class A:\n    def __init__(self, dim, heads):\n        self.dim = dim\n\n\n"
@@ -122,16 +259,19 @@ class UnusedParameter(TreeRule):
 
     def check(self, tree: Tree) -> Iterator[TreeViolation | NotAnalysed]:
         """Report the parameters that are not read, of functions whose signature is their own."""
-        peers = taking(tree.index)
+        peers, alike = taking(tree.index), WrittenAlike(tree.index)
         for function in tree.in_scope(tree.index.all_symbols(KINDS)):
             names = [p.name for p in _unread(tree.index.definition(function))]
             if function.short != CONSTRUCTOR:
                 names = [name for name in names if peers[function.short, name] == 1]
-            names = [name for name in names if not _may_arrive_in_kwargs(tree, function, name)]
-            if not names or not _is_own_signature(tree, function):
+            names = [name for name in names if not _is_given_for_a_reason(tree, function, name)]
+            names = [name for name in names if not alike.prescribe(function, name)]
+            if not names or is_given_everything(function, len(names)):
+                continue
+            if not _is_own_signature(tree, function):
                 continue
             answer = tree.index.references(function)
-            for name in (name for name in names if not _is_said(tree.text(function), name)):
+            for name in names:
                 if answer.is_complete:
                     yield _unread_at(tree, function, name)
                 else:
@@ -155,6 +295,14 @@ def _unread(definition: Definition) -> list[Parameter]:
     ]
 
 
+def _is_given_for_a_reason(tree: Tree, function: Symbol, name: str) -> bool:
+    """Say whether the function's own text or its callers explain a parameter that it does not read."""
+    text = tree.text(function)
+    if is_said_unused(text, name) or is_set_aside(text, name):
+        return True
+    return _may_arrive_in_kwargs(tree, function, name)
+
+
 def _may_arrive_in_kwargs(tree: Tree, function: Symbol, name: str) -> bool:
     """Say whether some call hands on `**kwargs` that may hold the name, as they are shared with others."""
     given = (hit.mention.arguments for hit in tree.uses.of(function))
@@ -171,7 +319,11 @@ def _is_own_signature(tree: Tree, function: Symbol) -> bool:
         return False
     if is_hook(tree.index.definition(function)):
         return False
-    if _does_nothing(tree, function) or outside.has_prescribed_signature(function):
+    if does_nothing(tree, function) or outside.has_prescribed_signature(function):
+        return False
+    if stands_in(tree, function) or is_for_subclasses(tree, function, owner):
+        return False
+    if is_copied(tree, function) or is_defined_again(tree, function):
         return False
     if owner is None or function.short != CONSTRUCTOR:
         is_theirs = owner is not None and is_handed_out(tree, owner)
@@ -179,27 +331,3 @@ def _is_own_signature(tree: Tree, function: Symbol) -> bool:
             return False
     hits = uses(tree, function)
     return not any(hit.use in AS_VALUE and not hit.is_inside(function) for hit in hits)
-
-
-def _does_nothing(tree: Tree, function: Symbol) -> bool:
-    """Say whether a body only declares, refuses or answers with a constant."""
-    node = tree.function(function)
-    body = node.body if node is not None else []
-    return all(map(_is_trivial, body))
-
-
-def _is_trivial(statement: ast.stmt) -> bool:
-    if isinstance(statement, (ast.Expr, ast.Return)):
-        return statement.value is None or isinstance(statement.value, ast.Constant)
-    return isinstance(statement, (ast.Pass, ast.Raise))
-
-
-def _is_said(text: str, name: str) -> bool:
-    """Say whether the function itself says, beside the name or a line below, that it does not use it."""
-    lines = text.split("\n")
-    near = (
-        line + (lines[number + 1] if number + 1 < len(lines) else "")
-        for number, line in enumerate(lines)
-        if re.search(rf"\b{name}\b", line)
-    )
-    return any(SAID.search(words) for words in near)
