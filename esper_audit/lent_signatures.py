@@ -16,6 +16,11 @@ from esper_audit.written import path, terminal
 STAND_IN = re.compile(r"mock|fake|dummy|stub|no_?op(_|$)", re.IGNORECASE)
 FUNCTIONAL = ("F", "functional")
 CHECK = re.compile(r"^_?(check|validate|verify)_")
+# What `timm` asks of every model, by name.
+CONVENTIONS = frozenset(
+    {"forward_intermediates", "get_intermediate_layers", "group_matcher", "reset_classifier"}
+    | {"set_grad_checkpointing"}
+)
 EVERYTHING = 3  # that many unread parameters of a check: it is given what its caller has
 OVERRIDDEN = re.compile(r"\b(to|can|may|should|must|be) override?|subclasses (can|may|should|must)")
 BASE = re.compile(r"^_?(Base|Abstract)(?=[A-Z])|Base$")
@@ -55,9 +60,11 @@ def is_given_everything(function: Symbol, unread: int) -> bool:
 
 
 def is_for_subclasses(tree: Tree, function: Symbol, owner: Symbol | None) -> bool:
-    """Say whether a method is there for classes outside to override: of an unused base, or a plain answer."""
+    """Say whether a method's parameters are told by others: it is asked for by name, or to be overridden."""
     if owner is None or function.short == CONSTRUCTOR:
         return False
+    if function.short in CONVENTIONS or _hands_back(tree, function):
+        return True
     if OVERRIDDEN.search(tree.text(function)):
         return True
     if BASE.search(owner.short) and not tree.index.resolver.kin.subclasses(owner.key):
@@ -76,6 +83,16 @@ def does_nothing(tree: Tree, function: Symbol) -> bool:
     node = tree.function(function)
     body = node.body if node is not None else []
     return all(map(_is_trivial, body))
+
+
+def _hands_back(tree: Tree, method: Symbol) -> bool:
+    """Say whether a method returns what it is given as it is: a step that subclasses may fill."""
+    node = tree.function(method)
+    told = [part for part in node.body if not _is_trivial(part)] if node is not None else []
+    last = told[0].value if len(told) == 1 and isinstance(told[0], ast.Return) else None
+    return isinstance(last, ast.Name) and last.id in {
+        p.name for p in tree.index.definition(method).parameters
+    }
 
 
 def _is_trivial(statement: ast.stmt) -> bool:

@@ -4,13 +4,10 @@ from __future__ import annotations
 
 import ast
 import re
-from collections.abc import Iterator
 
-from esper_audit.ast_walk import walk
 from esper_audit.reference import Symbol
 from esper_audit.tree import Tree
 
-COMMENT = re.compile(r"^\s*#+\s*(.+)$", re.MULTILINE)
 COPIED = re.compile(r"\b(copied|copy|taken|ported|adapted) from\b", re.IGNORECASE)
 SAID = re.compile(
     r"unused|not (currently )?(used|read)\b|ignored?\b|no effect|deprecat|compat|placeholder|reserved|dummy|ARG00",
@@ -30,12 +27,9 @@ def is_said_unused(text: str, name: str) -> bool:
 
 
 def is_set_aside(text: str, name: str) -> bool:
-    """Say whether a line of code that is commented out reads a name: somebody took its use away."""
-    return any(
-        isinstance(part, ast.Name) and part.id == name
-        for tree in _code_in_comments(text, name)
-        for part in walk(tree)
-    )
+    """Say whether code that is commented out reads a name: somebody took its use away."""
+    used = re.compile(rf"#.*(=\s*{name}\b|\b{name}=|\(.*\b{name}\b)")
+    return used.search(text) is not None
 
 
 def is_copied(tree: Tree, function: Symbol) -> bool:
@@ -47,12 +41,3 @@ def is_copied(tree: Tree, function: Symbol) -> bool:
     above = source.lines[max(first - 1, 0) : first]
     comments = [line for line in above if line.lstrip().startswith("#")]
     return any(map(COPIED.search, [*comments, ast.get_docstring(node) or ""]))
-
-
-def _code_in_comments(text: str, name: str) -> Iterator[ast.Module]:
-    for comment in COMMENT.findall(text):
-        if name in comment:
-            try:
-                yield ast.parse(comment)
-            except SyntaxError:
-                continue  # words, not code

@@ -81,7 +81,7 @@ class Tree:
         """Return the source of a definition; empty if its file could not be read."""
         source = self.source(symbol.path)
         lines = source.lines[symbol.line - 1 : symbol.end_line] if source is not None else []
-        return "\n".join(lines)
+        return "".join(lines)
 
     def at_symbol(self, symbol: Symbol, message: str, *, argument: str = "") -> TreeViolation:
         """Object to a definition, at its name; `argument` is the parameter that it is about."""

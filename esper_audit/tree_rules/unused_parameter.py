@@ -191,6 +191,35 @@ class UnusedParameter(TreeRule):
             },
         ),
         ValidTree(
+            "its use is set aside, over several lines",
+            {
+                "a.py": "class A:\n    def show(self, title, x):\n        # if detects(x):\n"
+                "        #     self.draw(x,\n        #               title=title)\n        return log(x)\n"
+            },
+        ),
+        ValidTree(
+            "said on the line below not to be used",
+            {
+                "a.py": 'def write(data, rate=None):\n    """Write.\n\n    rate : None\n        Not used, for others.\n'
+                '    """\n    print(data)\n',
+            },
+        ),
+        ValidTree(
+            "a step that subclasses may fill",
+            {"a.py": "class A:\n    def mask(self, weights, length):\n        return weights\n"},
+        ),
+        ValidTree(
+            "deprecated",
+            {"a.py": "@deprecated('use g')\ndef f(x, size=None):\n    return x + 1\n"},
+        ),
+        ValidTree(
+            "asked of every model",
+            {
+                "a.py": "class Net:\n    def reset_classifier(self, classes, global_pool=''):\n"
+                "        self.head = head(classes)\n"
+            },
+        ),
+        ValidTree(
             "a base class for others",
             {
                 "a.py": "class BaseLoader:\n    def run(self, path, settings):\n        self.path = path\n"
@@ -298,6 +327,8 @@ def _unread(definition: Definition) -> list[Parameter]:
 def _is_given_for_a_reason(tree: Tree, function: Symbol, name: str) -> bool:
     """Say whether the function's own text or its callers explain a parameter that it does not read."""
     text = tree.text(function)
+    if any("deprecat" in decorator for decorator in tree.index.definition(function).decorators):
+        return True
     if is_said_unused(text, name) or is_set_aside(text, name):
         return True
     return _may_arrive_in_kwargs(tree, function, name)
