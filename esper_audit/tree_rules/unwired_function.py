@@ -32,9 +32,10 @@ class UnwiredFunction(TreeRule):
 
     Quiet: what the packaging names; what is exported or, unless its package only serves a script,
     public: a user of the library may call it, as he may the public methods of an object of whatever
-    class, and what has a docstring and a public name in a private module; what says that it is kept for
-    compatibility or there for debugging; decorators that may register; overrides, protocols, abstract
-    methods, methods that a base outside the tree may call, or that a mixin has for such a base; dunder methods and names that frameworks call (`pytest_...`); stubs; names that code puts
+    class, and what has a docstring and a public name in a private module; what says that it is kept
+    for compatibility, or is there for debugging; decorators that may register; overrides, protocols,
+    abstract methods, methods that a base outside the tree may call, or that a mixin has for such a
+    base; dunder methods and names that frameworks call (`pytest_...`); stubs; names that code puts
     together (`getattr(self, f"visit_{kind}")`), or that documentation, configuration or a longer
     string spells; methods of an object that is given to code outside the tree; a method of a class
     that nobody uses, and a function inside one that is reported; a use whose owner is not known but
@@ -46,6 +47,7 @@ class UnwiredFunction(TreeRule):
     contract = "no-dead-code"
     category = Category.DEAD_CODE
     severity = Severity.P3
+    precision = "64 of 67 read were right (11 packages)"
 
     VALID = (
         ValidTree("called", {"a.py": "def _f():\n    return 1\n\n\nX = _f()\n"}),
