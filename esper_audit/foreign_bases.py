@@ -52,6 +52,9 @@ CALLED_BY = {
     "torch.utils.data.Sampler": NOTHING,
 }
 
+# Bases that look at nothing of what derives from them, neither method nor attribute.
+ASK_NOTHING = frozenset(base for base, called in CALLED_BY.items() if called is NOTHING)
+
 
 def may_call(base: str, member: str) -> bool:
     """Say whether a base outside the tree (dotted, `?` for one not known) may call a member by itself."""

@@ -85,10 +85,20 @@ class Outside:
             return True
         if kin.member(owner.key, name, after=True) is not None:
             return True
-        if any(by_foreign(base, name) for base in kin.foreign_bases(owner.key)):
+        mixed = self._mixed_in(owner.key)
+        if any(kin.has(other, name) for other in mixed):
+            return True
+        together = kin.foreign_bases(owner.key).union(*map(kin.foreign_bases, mixed))
+        if any(by_foreign(base, name) for base in together):
             return True
         decorators = self._index.definition(symbol).decorators
         return any(terminal(decorator).startswith("abstract") for decorator in decorators)
+
+    def _mixed_in(self, owner: str) -> set[str]:
+        """Return what derives from a class, and the other bases of that: a mixin's methods may be theirs."""
+        kin = self._index.resolver.kin
+        below = kin.subclasses(owner)
+        return {*below, *(base for each in below for base in kin.order(each))} - {owner}
 
     def is_offered(self, symbol: Symbol) -> bool:
         """Say whether users outside the tree may reach it: exported, or public in a library."""
@@ -99,10 +109,13 @@ class Outside:
             return False
         if self._index.exported(outermost) or outermost.path in self._taken_whole:
             return True
-        parts = symbol.name.split(".")
         # An object may reach users although the module of its class is private.
-        is_public = outermost != symbol or not any(map(_is_private, parts))
-        return is_public and parts[0] not in self._applications
+        is_public = outermost != symbol or not any(map(_is_private, symbol.name.split(".")))
+        return is_public and self.is_of_library(symbol)
+
+    def is_of_library(self, symbol: Symbol) -> bool:
+        """Say whether the package of a symbol may have users that the tree does not hold."""
+        return symbol.name.partition(".")[0] not in self._applications
 
     def is_kept_for_others(self, text: str) -> bool:
         """Say whether the source of a definition says that users of earlier versions need it."""

@@ -33,10 +33,14 @@ class SpelledWords:
 
     def has(self, word: str) -> bool:
         """Say whether a string of the program (docstrings aside) or a file beside it holds a word."""
-        if word in self._beside:
+        if self.has_beside(word):
             return True
         paths = self._tree.index.store.paths_with(word)
         return any(word in self._strings(path) for path in paths)
+
+    def has_beside(self, word: str) -> bool:
+        """Say whether documentation or configuration holds a word."""
+        return word in self._beside
 
     def _strings(self, path: str) -> frozenset[str]:
         """Return the words in the strings of a file that is no test."""

@@ -22,11 +22,15 @@ class Unit:
 
     @cached_property
     def definitions(self) -> dict[str, Definition]:
-        """Definitions by dotted name; of several with one name the last that does something."""
+        """Definitions by dotted name; of several with one name the last that does something.
+
+        A class or function stays what it is where its name is bound again (`f = cache(f)`).
+        """
         found: dict[str, Definition] = {}
         for definition in self.facts.definitions:
             known = found.get(definition.name)
-            if known is None or known.stub or not definition.stub:
+            is_weaker = known is not None and known.scope >= 0 > definition.scope
+            if known is None or (not is_weaker and (known.stub or not definition.stub)):
                 found[definition.name] = definition
         return found
 
