@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 
 from esper_audit.facts import DefinitionKind
 from esper_audit.finding import Category, NotAnalysed, Severity
@@ -55,6 +55,17 @@ class UntestedSymbol(TreeRule):
         ValidTree("all of it is reached", {"a.py": FIVE, "tests/test_a.py": f"{TESTS}    a.f4()\n"}),
         ValidTree("no tests at all", {"a.py": FIVE}),
         ValidTree(
+            "no tests, and the top of a module that uses most",
+            {"a.py": f"{FIVE}print(f0(), f1(), f2(), f3())\n"},
+        ),
+        ValidTree(
+            "a test of something else beside it",
+            {
+                "a.py": f"{FIVE}print(f0(), f1(), f2(), f3())\n",
+                "tests/test_b.py": "def test_b():\n    assert 1 + 1 == 2\n",
+            },
+        ),
+        ValidTree(
             "tests that reach little",
             {"a.py": FIVE, "tests/test_a.py": "import a\n\n\ndef test_one():\n    assert a.f1()\n"},
         ),
@@ -105,12 +116,11 @@ class UntestedSymbol(TreeRule):
         """Report what is public and not reached, if most is."""
         assert isinstance(self.options, UntestedOptions)
         symbols = {s.key: s for s in tree.in_scope(tree.index.all_symbols(KINDS))}
-        left = _unreached(tree, symbols)
+        untested, left = _unreached(tree, symbols)
         public = [symbol for symbol in symbols.values() if _is_public(tree, symbol)]
-        missed = [symbol for symbol in public if symbol.key in left]
-        said = [symbol for symbol in missed if symbol.key.rpartition(".")[0] not in left]
-        are_few = len(said) <= (1 - self.options.most) * len(public)
-        for symbol in missed:
+        are_few = len(_outermost(public, untested)) <= (1 - self.options.most) * len(public)
+        said = _outermost(public, left)
+        for symbol in (one for one in public if one.key in left):
             is_listed = any(f".{symbol.name}".endswith(f".{n}") for n in self.options.names)
             if not is_listed and (symbol not in said or not are_few):
                 continue
@@ -121,19 +131,26 @@ class UntestedSymbol(TreeRule):
                 yield tree.undecided(symbol, answer)
 
 
-def _unreached(tree: Tree, symbols: Mapping[str, Symbol]) -> set[str]:
-    """Return the keys that neither tests nor the top of a module lead to."""
+def _outermost(symbols: Iterable[Symbol], left: set[str]) -> list[Symbol]:
+    """Return the symbols that are left, without those in a class that is left."""
+    return [s for s in symbols if s.key in left and s.key.rpartition(".")[0] not in left]
+
+
+def _unreached(tree: Tree, symbols: Mapping[str, Symbol]) -> tuple[set[str], set[str]]:
+    """Return the keys that no test leads to, and those of them that the top of no module leads to."""
     leads_to: dict[str, set[str]] = defaultdict(set)
     for key, symbol in symbols.items():
         for hit in users(tree, symbol):
-            source = runs_in(hit) if hit.role is Role.PRODUCTION else BY_ITSELF
-            leads_to[source if source in symbols else BY_ITSELF].add(key)
+            source = runs_in(hit) if hit.role is Role.PRODUCTION else hit.role
+            leads_to[source if source in symbols or source == Role.TEST else BY_ITSELF].add(key)
         owner = tree.outside.owner(symbol)
         if owner is not None and _is_called_by_others(tree, symbol):
             leads_to[owner.key].add(key)
-    left = set(symbols)
+    untested = set(symbols)
+    spread(leads_to[Role.TEST], leads_to, untested)
+    left = set(untested)
     spread(leads_to[BY_ITSELF], leads_to, left)
-    return left
+    return untested, left
 
 
 def _is_called_by_others(tree: Tree, method: Symbol) -> bool:
