@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 
+from esper_audit.class_family import ClassKind
 from esper_audit.facts import DefinitionKind
 from esper_audit.finding import Category, NotAnalysed, Severity
 from esper_audit.reference import Symbol
@@ -14,6 +16,9 @@ from esper_audit.tree import Tree
 from esper_audit.tree_rule import InvalidTree, TreeRule, TreeViolation, ValidTree
 from esper_audit.wiring import BY_ITSELF, runs_in, spread, users
 
+SEARCHES = frozenset({"__subclasses__", "all_objects", "getmembers", "iter_modules", "walk_packages"})
+SUPPORT = re.compile(r"(^|/)_?(testing|test_?utils?|test_?helpers?)(/|\.py$)")
+DECLARES = frozenset({ClassKind.PROTOCOL, ClassKind.TYPED_DICT})
 KINDS = frozenset({DefinitionKind.FUNCTION, DefinitionKind.METHOD, DefinitionKind.CLASS})
 FIVE = "".join(f"def f{n}():\n    return {n}\n\n\n" for n in range(5))
 TESTS = "import a\n\n\ndef test_all():\n    assert a.f0() < a.f1() < a.f2() < a.f3()\n"
@@ -35,10 +40,12 @@ class UntestedSymbol(TreeRule):
 
     Why: it is believed to work because what is around it does. The first who runs it is a user.
 
-    Quiet: a project whose tests reach little, and those without tests; private names, local functions,
-    stubs, protocols and abstract methods; what the language or a base calls, if its class is reached;
-    what code at the top of a module uses; members of a class that is reported; a use whose owner is
-    not known but has the name, and a test that spells the name in a string.
+    Quiet: a project whose tests reach little, and one whose tests are not in the tree; private names,
+    local functions, stubs, protocols and abstract methods; what the language or a base calls, if its
+    class is reached; what code at the top of a module uses, or a decorator hands on; classes with a
+    base where the project looks for subclasses or walks its modules; `testing` and `test_utils`
+    modules; members of a class that is reported; a use whose owner is not known but has the name, and
+    a test that spells the name in a string.
 
     Tickets: real code
     """
@@ -63,6 +70,41 @@ class UntestedSymbol(TreeRule):
             {
                 "a.py": f"{FIVE}print(f0(), f1(), f2(), f3())\n",
                 "tests/test_b.py": "def test_b():\n    assert 1 + 1 == 2\n",
+            },
+        ),
+        ValidTree(
+            "a decorator hands it on",
+            {
+                "a.py": "from functools import singledispatch\n\n\n@singledispatch\ndef shown(x):\n"
+                "    return x\n\n\n@shown.register(str)\ndef shown_text(x):\n    return x.strip()\n\n\n"
+                + FIVE,
+                "tests/test_a.py": f"{TESTS}    a.f4(a.shown(1))\n",
+            },
+        ),
+        ValidTree(
+            "a protocol",
+            {
+                "a.py": f"{FIVE}from typing import Protocol\n\n\nclass Shown(Protocol):\n"
+                "    def show(self) -> str: ...\n",
+                "tests/test_a.py": f"{TESTS}    a.f4()\n",
+            },
+        ),
+        ValidTree(
+            "what tests are made with",
+            {
+                "p/a.py": FIVE,
+                "p/testing.py": "def almost(x, y):\n    return abs(x - y) < 1\n",
+                "p/test_utils/run.py": "def run():\n    return 1\n",
+                "tests/test_a.py": f"{TESTS.replace('import a', 'from p import a')}    a.f4()\n",
+            },
+            {"most": 0.5},
+        ),
+        ValidTree(
+            "classes that are looked for",
+            {
+                "a.py": f"{FIVE}class Base: ...\n\n\nclass One(Base): ...\n\n\ndef found():\n"
+                "    return Base.__subclasses__()\n",
+                "tests/test_a.py": f"{TESTS}    a.f4(a.found())\n",
             },
         ),
         ValidTree(
@@ -139,6 +181,7 @@ def _outermost(symbols: Iterable[Symbol], left: set[str]) -> list[Symbol]:
 def _unreached(tree: Tree, symbols: Mapping[str, Symbol]) -> tuple[set[str], set[str]]:
     """Return the keys that no test leads to, and those of them that the top of no module leads to."""
     leads_to: dict[str, set[str]] = defaultdict(set)
+    finds_classes = any(not SEARCHES.isdisjoint(unit.mentions) for unit in tree.index.units())
     for key, symbol in symbols.items():
         for hit in users(tree, symbol):
             source = runs_in(hit) if hit.role is Role.PRODUCTION else hit.role
@@ -146,11 +189,18 @@ def _unreached(tree: Tree, symbols: Mapping[str, Symbol]) -> tuple[set[str], set
         owner = tree.outside.owner(symbol)
         if owner is not None and _is_called_by_others(tree, symbol):
             leads_to[owner.key].add(key)
+        if tree.outside.is_registered(symbol) or (finds_classes and _is_derived(tree, symbol)):
+            leads_to[BY_ITSELF].add(key)
     untested = set(symbols)
     spread(leads_to[Role.TEST], leads_to, untested)
     left = set(untested)
     spread(leads_to[BY_ITSELF], leads_to, left)
     return untested, left
+
+
+def _is_derived(tree: Tree, symbol: Symbol) -> bool:
+    is_class = symbol.kind is DefinitionKind.CLASS
+    return is_class and bool(tree.index.definition(symbol).bases)
 
 
 def _is_called_by_others(tree: Tree, method: Symbol) -> bool:
@@ -165,6 +215,8 @@ def _is_public(tree: Tree, symbol: Symbol) -> bool:
     owner = tree.outside.owner(symbol)
     is_local = owner is None and "." in symbol.symbol
     if symbol.is_private or symbol.short.startswith("__") or is_local:
+        return False
+    if SUPPORT.search(symbol.path) or tree.index.resolver.kin.kind(symbol.key) in DECLARES:
         return False
     declares = definition.stub and symbol.kind is not DefinitionKind.CLASS
     return not declares and not (owner is not None and tree.outside.is_prescribed(symbol))
