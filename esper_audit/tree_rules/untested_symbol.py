@@ -44,8 +44,8 @@ class UntestedSymbol(TreeRule):
     local functions, stubs, protocols and abstract methods; what the language or a base calls, if its
     class is reached; what code at the top of a module uses, or a decorator hands on; classes with a
     base where the project looks for subclasses or walks its modules; `testing` and `test_utils`
-    modules; members of a class that is reported; a use whose owner is not known but has the name, and
-    a test that spells the name in a string.
+    modules, and what they use; what warns that it is deprecated; members of a class that is reported;
+    a use whose owner is not known but has the name, and a test that spells the name in a string.
 
     Tickets: real code
     """
@@ -98,6 +98,23 @@ class UntestedSymbol(TreeRule):
                 "tests/test_a.py": f"{TESTS.replace('import a', 'from p import a')}    a.f4()\n",
             },
             {"most": 0.5},
+        ),
+        ValidTree(
+            "used by what tests are made with",
+            {
+                "p/a.py": FIVE,
+                "p/testing.py": "from p import a\n\n\nclass Cases:\n    def test_four(self):\n"
+                "        assert a.f4() == 4\n",
+                "tests/test_a.py": f"{TESTS.replace('import a', 'from p import a')}",
+            },
+        ),
+        ValidTree(
+            "a deprecated one",
+            {
+                "a.py": f"import warnings\n\n\n{FIVE}def f5():\n"
+                "    warnings.warn('f5 is deprecated', DeprecationWarning)\n    return 5\n",
+                "tests/test_a.py": f"{TESTS}    a.f4()\n",
+            },
         ),
         ValidTree(
             "classes that are looked for",
@@ -184,7 +201,8 @@ def _unreached(tree: Tree, symbols: Mapping[str, Symbol]) -> tuple[set[str], set
     finds_classes = any(not SEARCHES.isdisjoint(unit.mentions) for unit in tree.index.units())
     for key, symbol in symbols.items():
         for hit in users(tree, symbol):
-            source = runs_in(hit) if hit.role is Role.PRODUCTION else hit.role
+            is_plain = hit.role is Role.PRODUCTION and not SUPPORT.search(hit.unit.path)
+            source = runs_in(hit) if is_plain else hit.role
             leads_to[source if source in symbols or source == Role.TEST else BY_ITSELF].add(key)
         owner = tree.outside.owner(symbol)
         if owner is not None and _is_called_by_others(tree, symbol):
@@ -217,6 +235,8 @@ def _is_public(tree: Tree, symbol: Symbol) -> bool:
     if symbol.is_private or symbol.short.startswith("__") or is_local:
         return False
     if SUPPORT.search(symbol.path) or tree.index.resolver.kin.kind(symbol.key) in DECLARES:
+        return False
+    if "DeprecationWarning" in tree.text(symbol):
         return False
     declares = definition.stub and symbol.kind is not DefinitionKind.CLASS
     return not declares and not (owner is not None and tree.outside.is_prescribed(symbol))
