@@ -129,8 +129,8 @@ class BranchWalk:
         if target is None or value is None or target in self._shared:
             return facts
         reason = f"line {statement.lineno} sets it"
-        is_switch = target in self._switches and isinstance(value, ast.Constant)
-        if is_switch and value.value in (True, False):
+        is_bool = isinstance(value, ast.Constant) and isinstance(value.value, bool)
+        if is_bool and target in self._switches:
             return facts
         if isinstance(value, ast.Constant) and isinstance(value.value, (str, int, type(None))):
             return Facts(

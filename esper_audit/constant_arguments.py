@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 from esper_audit.facts import Parameter, ParameterKind, Use
 from esper_audit.names import dotted
 from esper_audit.reference import Caller, Passing, Place, Symbol
+from esper_audit.returned_none import may_be_none
 from esper_audit.signatures import is_called_from_here_alone, shown
 from esper_audit.targets import How
-from esper_audit.returned_none import may_be_none
 from esper_audit.tested_names import APART, SAME
 
 if TYPE_CHECKING:

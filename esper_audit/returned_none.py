@@ -35,7 +35,9 @@ def _returns(function: Function) -> Iterator[ast.Return]:
         part = pending.pop()
         if isinstance(part, ast.Return):
             yield part
-        elif not isinstance(part, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef, ast.Lambda)):
+        elif not isinstance(
+            part, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef, ast.Lambda)
+        ):
             pending += children(part)
 
 

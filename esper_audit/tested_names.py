@@ -123,7 +123,9 @@ def _either(one: Known, other: Known) -> Known:
     """Return what two ways have both told, with the reasons of both."""
     if other.reason in one.reason:
         return one
-    return other if one.reason in other.reason else Known(one.truth, f"{one.reason} or {other.reason}")
+    return (
+        other if one.reason in other.reason else Known(one.truth, f"{one.reason} or {other.reason}")
+    )
 
 
 def _excludes_none(atom: Atom) -> bool:

@@ -17,6 +17,7 @@ from esper_audit.tested_names import Facts
 from esper_audit.tree import Tree
 from esper_audit.tree_rule import InvalidTree, TreeRule, TreeViolation, ValidTree
 
+
 class DeadBranchOptions(Options, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """`arguments` tells, too, what the constants decide that all calls of a private function pass."""
 
@@ -51,8 +52,7 @@ class DeadBranch(TreeRule):
     contract = "live-branches"
     category = Category.DEAD_CODE
     severity = Severity.P3
-    default = False
-    precision = "its findings on real packages have not been read yet"
+    precision = "64 of 65 read were right (11 packages); with the option `arguments`, 3 of 29 more"
 
     VALID = (
         ValidTree(

@@ -56,7 +56,7 @@ class HeavyEagerImport(TreeRule):
     category = Category.PERFORMANCE
     severity = Severity.P4
     default = False
-    precision = "its findings on real packages have not been read yet"
+    precision = "3 of 4 read were right (tianshou, fairseq2, botorch), and 16 packages had none"
 
     Options = HeavyImportOptions
 
