@@ -137,13 +137,13 @@ class BranchWalk:
                 facts.known,
                 {**facts.values, target: (frozenset({repr(value.value)}), reason)},
             )
-        kind = NEVER_NONE.get(type(value), "")
+        kind, how = NEVER_NONE.get(type(value), ""), "isinstance"
         if isinstance(value, ast.Call):
-            kind = self._type_of(value)
+            kind, how = self._type_of(value), "returned"
             reason = f"`{ast.unparse(value.func)}` returns a {kind}"
         if not kind:
             return facts
-        return facts.having(Atom(target, "isinstance", kind), truth=True, reason=reason)
+        return facts.having(Atom(target, how, kind), truth=True, reason=reason)
 
     def _assumed(self, test: ast.expr, facts: Facts, *, truth: bool) -> Facts:
         reason = f"line {test.lineno} has tested it"

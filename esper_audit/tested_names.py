@@ -25,7 +25,8 @@ SAME = {"torch.Tensor": "Tensor"}
 class Atom(NamedTuple):
     """Something that holds of a name or not, for as long as the name is not bound again.
 
-    `kind` is "none", "equals" (a constant), "isinstance" (a type) or "truth" (of a flag).
+    `kind` is "none", "equals" (a constant), "isinstance" (a type), "returned" (a type that a function is
+    annotated with) or "truth" (of a flag).
     """
 
     name: str
@@ -104,6 +105,8 @@ class Facts:
 
 def _follows(atom: Atom, other: Atom, truth: bool) -> bool | None:
     """Return what one atom of a name says of another of the same kind; None for nothing."""
+    if other.kind == "returned" and atom.kind == "isinstance":
+        return False if _are_apart(_parts(atom.what), _parts(other.what)) else None
     if atom.kind != other.kind:
         return None
     if atom.kind == "equals" and truth:
@@ -115,8 +118,11 @@ def _follows(atom: Atom, other: Atom, truth: bool) -> bool | None:
         return True
     if not truth and asked <= known:
         return False
-    is_apart = truth and asked | known <= APART and not asked & known
-    return False if is_apart else None
+    return False if truth and _are_apart(asked, known) else None
+
+
+def _are_apart(some: frozenset[str], others: frozenset[str]) -> bool:
+    return some | others <= APART and not some & others
 
 
 def _either(one: Known, other: Known) -> Known:
@@ -131,7 +137,7 @@ def _either(one: Known, other: Known) -> Known:
 def _excludes_none(atom: Atom) -> bool:
     """Say whether what an atom holds of is not None."""
     if atom.kind != "isinstance":
-        return atom.kind in ("equals", "truth")
+        return atom.kind in ("equals", "returned", "truth")
     return all(_is_class(part) for part in _parts(atom.what))
 
 
@@ -222,7 +228,8 @@ def _told_of_several(test: ast.BoolOp, facts: Facts, flags: frozenset[str]) -> K
         if answer is not None and answer.truth is deciding:
             return answer
         answers.append(answer)
-        facts = assumed(operand, facts, flags, truth=not deciding, reason=f"line {test.lineno}")
+        reason = "one part of it decides the other"
+        facts = assumed(operand, facts, flags, truth=not deciding, reason=reason)
     return answers[-1] if all(answers) and None not in answers else None
 
 
