@@ -53,7 +53,7 @@ class DeadBranch(TreeRule):
     contract = "live-branches"
     category = Category.DEAD_CODE
     severity = Severity.P3
-    precision = "79 of 80 read were right (21 packages); with the option `arguments`, 3 of 27 more"
+    precision = "79 of 80 read were right (20 packages); with the option `arguments`, 3 of 27 more"
 
     VALID = (
         ValidTree(
