@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from typing import NamedTuple
 
@@ -34,6 +35,7 @@ class BranchWalk:
         self.found: list[Constant] = []
         self._type_of = type_of
         self._shared = frozenset(_shared(function))
+        self._switches = frozenset(_bound_once(function))
         own = {parameter.arg for parameter in parameters(function.args)}
         self._own = (own | _stored(*function.body)) - self._shared
         self._flags = frozenset(_flags(function)) - self._shared
@@ -67,15 +69,22 @@ class BranchWalk:
             return self._assumed(statement.test, facts, truth=True)
         return self._bound(statement, facts.without(_stored(statement)))
 
-    def _if(self, statement: ast.If, facts: Facts) -> Facts | None:
+    def _if(self, statement: ast.If, facts: Facts, *, is_elif: bool = False) -> Facts | None:
         self._expressions(statement.test, facts)
         known = told(statement.test, facts, self._flags)
         facts = facts.without(_stored(statement.test))
         if known is not None:
-            self.found.append(Constant(statement.test, known))
+            spells_out_the_rest = is_elif and known.truth and not statement.orelse
+            if not spells_out_the_rest:
+                self.found.append(Constant(statement.test, known))
             return self._block(statement.body if known.truth else statement.orelse, facts)
         then = self._block(statement.body, self._assumed(statement.test, facts, truth=True))
-        otherwise = self._block(statement.orelse, self._assumed(statement.test, facts, truth=False))
+        otherwise: Facts | None = self._assumed(statement.test, facts, truth=False)
+        assert otherwise is not None
+        if len(statement.orelse) == 1 and isinstance(statement.orelse[0], ast.If):
+            otherwise = self._if(statement.orelse[0], otherwise, is_elif=True)
+        else:
+            otherwise = self._block(statement.orelse, otherwise)
         if then is None or otherwise is None:
             return otherwise if then is None else then
         return then.both(otherwise)
@@ -120,18 +129,21 @@ class BranchWalk:
         if target is None or value is None or target in self._shared:
             return facts
         reason = f"line {statement.lineno} sets it"
+        is_bool = isinstance(value, ast.Constant) and isinstance(value.value, bool)
+        if is_bool and target in self._switches:
+            return facts
         if isinstance(value, ast.Constant) and isinstance(value.value, (str, int, type(None))):
             return Facts(
                 facts.known,
                 {**facts.values, target: (frozenset({repr(value.value)}), reason)},
             )
-        kind = NEVER_NONE.get(type(value), "")
+        kind, how = NEVER_NONE.get(type(value), ""), "isinstance"
         if isinstance(value, ast.Call):
-            kind = self._type_of(value)
+            kind, how = self._type_of(value), "returned"
             reason = f"`{ast.unparse(value.func)}` returns a {kind}"
         if not kind:
             return facts
-        return facts.having(Atom(target, "isinstance", kind), truth=True, reason=reason)
+        return facts.having(Atom(target, how, kind), truth=True, reason=reason)
 
     def _assumed(self, test: ast.expr, facts: Facts, *, truth: bool) -> Facts:
         reason = f"line {test.lineno} has tested it"
@@ -178,6 +190,13 @@ def _binds(part: ast.AST) -> Iterator[str]:
         yield part.rest or ""
     elif isinstance(part, NAMED):
         yield part.name or ""
+
+
+def _bound_once(function: Function) -> Iterator[str]:
+    """Yield the names that a function binds in one place alone."""
+    bound = Counter(name for part in walk(function) for name in _binds(part))
+    bound.update(parameter.arg for parameter in parameters(function.args))
+    return (name for name, count in bound.items() if count == 1)
 
 
 def _heads(statement: ast.With | ast.AsyncWith | ast.Match) -> Iterator[str]:

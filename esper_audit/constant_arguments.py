@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 
 from esper_audit.facts import Parameter, ParameterKind, Use
 from esper_audit.names import dotted
-from esper_audit.reference import Caller, Passing, Symbol
+from esper_audit.reference import Caller, Passing, Place, Symbol
+from esper_audit.returned_none import may_be_none
 from esper_audit.signatures import is_called_from_here_alone, shown
 from esper_audit.targets import How
 from esper_audit.tested_names import APART, SAME
@@ -40,10 +41,17 @@ def _values(tree: Tree, function: Symbol, parameter: Parameter) -> frozenset[str
     """Return the literals that calls pass; none if one call passes anything else, or nobody passes any."""
     answer = tree.index.callers(function, parameter.name)
     given = [_value(caller, parameter) for caller in answer.items]
-    passes = any(caller.passing is Passing.PASSES for caller in answer.items)
+    passes = any(
+        caller.passing is Passing.PASSES and not _is_inside(caller.place, function)
+        for caller in answer.items
+    )
     if not passes or not answer.is_complete or not all(map(_is_literal, given)):
         return frozenset()
     return frozenset(given)
+
+
+def _is_inside(place: Place, function: Symbol) -> bool:
+    return f"{place.path}:{place.symbol}.".startswith(f"{function.key}.")
 
 
 def _value(caller: Caller, parameter: Parameter) -> str:
@@ -82,6 +90,8 @@ def annotated_type(tree: Tree, unit: Unit, call: ast.Call) -> str:
 
 
 def _returned(tree: Tree, function: Symbol) -> str:
-    definition = tree.index.definition(function)
+    definition, node = tree.index.definition(function), tree.function(function)
     is_plain = not definition.generator and not tree.outside.is_registered(function)
-    return SAME.get(definition.annotation, definition.annotation) if is_plain else ""
+    if not is_plain or node is None or may_be_none(node):
+        return ""
+    return SAME.get(definition.annotation, definition.annotation)

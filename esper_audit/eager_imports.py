@@ -9,6 +9,7 @@ from collections.abc import Collection, Iterator
 from typing import TYPE_CHECKING, NamedTuple
 
 from esper_audit.facts import Use
+from esper_audit.names import dotted
 from esper_audit.source import Source
 from esper_audit.statements import chain
 from esper_audit.unit import Unit
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from esper_audit.tree import Tree
 
 PACKAGE = "__init__.py"
+CAUGHT = frozenset({"ImportError", "ModuleNotFoundError", "Exception", "BaseException"})
 IMPLICIT = 0  # the line of what no statement asks for: the packages around a module run first
 
 
@@ -39,19 +41,19 @@ class EagerImports:
         self.of: dict[str, list[Loading]] = {
             unit.path: list(self._loadings(unit)) for unit in index.units()
         }
-        self._importers: dict[str, set[str]] = defaultdict(set)
+        self._importers: dict[str, set[tuple[str, int]]] = defaultdict(set)
         for path, loadings in self.of.items():
             for loading in loadings:
                 for target in loading.files:
-                    self._importers[target].add(path)
+                    self._importers[target].add((path, loading.line))
 
-    def directly(self, name: str) -> set[str]:
+    def directly(self, name: str, *, surely: bool = False) -> set[str]:
         """Return the files that import a module: one outside by its dotted name, or of the tree."""
         return {
             path
             for path, loadings in self.of.items()
             for loading in loadings
-            if self.means(loading, name) and not self._is_conditional(path, loading.line)
+            if self.means(loading, name) and self._counts(path, loading.line, surely=surely)
         }
 
     def means(self, loading: Loading, name: str) -> bool:
@@ -59,12 +61,22 @@ class EagerImports:
         names = [*loading.names, *map(self._modules.name, loading.files)]
         return any(f"{one}.".startswith(f"{name}.") for one in names)
 
-    def loading(self, starts: Collection[str], *, without: Collection[str] = ()) -> set[str]:
-        """Return the files that load one of some files, themselves included, on ways not through `without`."""
+    def loading(
+        self, starts: Collection[str], *, without: Collection[str] = (), surely: bool = False
+    ) -> set[str]:
+        """Return the files that load one of some files, themselves included, on ways not through `without`.
+
+        `surely` leaves out what is only imported on a condition, or where it can be.
+        """
         found = set(starts) - {*without}
         pending = list(found)
         while pending:
-            above = self._importers[pending.pop()] - found - {*without}
+            above = {
+                path
+                for path, line in self._importers[pending.pop()]
+                if path not in found and path not in without
+                if self._counts(path, line, surely=surely)
+            }
             found |= above
             pending += above
         return found
@@ -99,12 +111,10 @@ class EagerImports:
         files = [*self._around(file), file, *([below] if below is not None else [])]
         return Loading(line, tuple(f for f in files if f != unit.path), ())
 
-    def _is_conditional(self, path: str, line: int) -> bool:
-        """Say whether an import only runs where some condition holds; a `try` around it is none."""
-        source = self._tree.source(path)
-        if source is None or line == IMPLICIT:
-            return False
-        return any(isinstance(s, (ast.If, ast.Match)) for s in around_line(source, line))
+    def _counts(self, path: str, line: int, *, surely: bool) -> bool:
+        """Say whether an import runs whenever its file does; where that need not be sure, all do."""
+        source = self._tree.source(path) if surely and line != IMPLICIT else None
+        return source is None or not any(map(_is_condition, around_line(source, line)))
 
     def _around(self, path: str) -> Iterator[str]:
         """Yield the `__init__` of every package around a file: importing it runs them all."""
@@ -116,6 +126,19 @@ class EagerImports:
             if init != path:
                 yield init
             directory = posixpath.dirname(directory)
+
+
+def _is_condition(statement: ast.stmt) -> bool:
+    """Say whether what stands in a statement may be skipped, or do without what it imports."""
+    if isinstance(statement, ast.Try):
+        goes_on = [h for h in statement.handlers if not isinstance(h.body[-1], ast.Raise)]
+        return bool(CAUGHT & {dotted(one) for handler in goes_on for one in _types(handler)})
+    return isinstance(statement, (ast.If, ast.Match))
+
+
+def _types(handler: ast.ExceptHandler) -> list[ast.expr]:
+    kind = handler.type or ast.Name("Exception")
+    return kind.elts if isinstance(kind, ast.Tuple) else [kind]
 
 
 def around_line(source: Source, line: int) -> list[ast.stmt]:

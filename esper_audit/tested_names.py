@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import ast
+import re
 from collections.abc import Mapping
+from functools import cache
 from typing import NamedTuple
 
 from esper_audit.names import dotted
 
-NONE_TYPES = frozenset({"type(None)", "NoneType", "types.NoneType", "object"})
+# Classes that None is none of: builtins, what a module has, and what is written as a class is (TYPES is not).
+PLAIN_TYPES = frozenset({"bool", "complex", "type"})
+CLASS = re.compile(r"(?!self\.|cls\.)(\w+\.)+\w+|_*[A-Z]\w*[a-z]\w*")
+OF_NONE = frozenset({"None", "NoneType", "Hashable", "Any", "Optional", "Union"})
 # No value is of two of these: their layouts exclude each other.
 APART = frozenset(
     {"str", "bytes", "int", "float", "list", "dict", "tuple", "set", "frozenset", "Tensor"}
@@ -20,7 +25,8 @@ SAME = {"torch.Tensor": "Tensor"}
 class Atom(NamedTuple):
     """Something that holds of a name or not, for as long as the name is not bound again.
 
-    `kind` is "none", "equals" (a constant), "isinstance" (a type) or "truth" (of a flag).
+    `kind` is "none", "equals" (a constant), "isinstance" (a type), "returned" (a type that a function is
+    annotated with) or "truth" (of a flag).
     """
 
     name: str
@@ -56,7 +62,7 @@ class Facts:
     def both(self, other: Facts) -> Facts:
         """Return what is known whichever of two ways was taken."""
         known = {
-            atom: told
+            atom: _either(told, other.known[atom])
             for atom, told in self.known.items()
             if atom in other.known and other.known[atom].truth == told.truth
         }
@@ -64,14 +70,14 @@ class Facts:
         return Facts(known, values)
 
     def having(self, atom: Atom, *, truth: bool, reason: str) -> Facts:
-        """Return the facts with one more, and what follows from it."""
+        """Return the facts with one more, and what follows from it; who said so first stays the reason."""
         found = Facts(self.known, self.values)
-        found.known[atom] = Known(truth, reason)
-        says_something = atom.kind in ("isinstance", "truth") and atom.what not in NONE_TYPES
-        if truth and says_something:
-            found.known[Atom(atom.name, "none")] = Known(truth=False, reason=reason)
-        if truth and atom.kind == "equals":
-            found.known[Atom(atom.name, "none")] = Known(truth=False, reason=reason)
+        told = {atom: Known(truth, reason)}
+        if truth and _excludes_none(atom):
+            told[Atom(atom.name, "none")] = Known(truth=False, reason=reason)
+        for one, known in told.items():
+            if one not in found.known or found.known[one].truth is not known.truth:
+                found.known[one] = known
         return found
 
     def told(self, atom: Atom) -> Known | None:
@@ -88,10 +94,7 @@ class Facts:
 
     def _implied(self, atom: Atom) -> Known | None:
         is_none = self.known.get(Atom(atom.name, "none"))
-        excludes_none = atom.kind in ("equals", "truth") or (
-            atom.kind == "isinstance" and not _parts(atom.what) & NONE_TYPES
-        )
-        if is_none is not None and is_none.truth and excludes_none:
+        if is_none is not None and is_none.truth and _excludes_none(atom):
             return Known(truth=False, reason=is_none.reason)
         for other, told in self.known.items():
             truth = _follows(atom, other, told.truth) if other.name == atom.name else None
@@ -102,6 +105,8 @@ class Facts:
 
 def _follows(atom: Atom, other: Atom, truth: bool) -> bool | None:
     """Return what one atom of a name says of another of the same kind; None for nothing."""
+    if other.kind == "returned" and atom.kind == "isinstance":
+        return False if _are_apart(_parts(atom.what), _parts(other.what)) else None
     if atom.kind != other.kind:
         return None
     if atom.kind == "equals" and truth:
@@ -113,13 +118,50 @@ def _follows(atom: Atom, other: Atom, truth: bool) -> bool | None:
         return True
     if not truth and asked <= known:
         return False
-    is_apart = truth and asked | known <= APART and not asked & known
-    return False if is_apart else None
+    return False if truth and _are_apart(asked, known) else None
 
 
+def _are_apart(some: frozenset[str], others: frozenset[str]) -> bool:
+    return some | others <= APART and not some & others
+
+
+def _either(one: Known, other: Known) -> Known:
+    """Return what two ways have both told, with the reasons of both."""
+    if other.reason in one.reason:
+        return one
+    return (
+        other if one.reason in other.reason else Known(one.truth, f"{one.reason} or {other.reason}")
+    )
+
+
+def _excludes_none(atom: Atom) -> bool:
+    """Say whether what an atom holds of is not None."""
+    if atom.kind != "isinstance":
+        return atom.kind in ("equals", "returned", "truth")
+    return all(_is_class(part) for part in _parts(atom.what))
+
+
+def _is_class(name: str) -> bool:
+    """Say whether a word of `isinstance` is a class that None is not of, as far as its spelling tells."""
+    is_spelled_so = name in APART | PLAIN_TYPES or CLASS.fullmatch(name) is not None
+    return is_spelled_so and name.rpartition(".")[2] not in OF_NONE
+
+
+@cache
 def _parts(types: str) -> frozenset[str]:
-    names = types.strip("()").split(",") if types.startswith("(") else [types]
-    return frozenset(SAME.get(name.strip(), name.strip()) for name in names if name.strip())
+    """Return the types that `isinstance` is asked of: those of a tuple, or of a union, each."""
+    pending = [ast.parse(types, mode="eval").body]
+    found = set()
+    while pending:
+        node = pending.pop()
+        if isinstance(node, ast.Tuple):
+            pending += node.elts
+        elif isinstance(node, ast.BinOp):
+            pending += [node.left, node.right]
+        else:
+            name = ast.unparse(node)
+            found.add(SAME.get(name, name))
+    return frozenset(found)
 
 
 def _differ(one: str, other: str) -> bool:
@@ -186,7 +228,8 @@ def _told_of_several(test: ast.BoolOp, facts: Facts, flags: frozenset[str]) -> K
         if answer is not None and answer.truth is deciding:
             return answer
         answers.append(answer)
-        facts = assumed(operand, facts, flags, truth=not deciding, reason=f"line {test.lineno}")
+        reason = "one part of it decides the other"
+        facts = assumed(operand, facts, flags, truth=not deciding, reason=reason)
     return answers[-1] if all(answers) and None not in answers else None
 
 

@@ -11,10 +11,18 @@ from esper_audit.constant_arguments import annotated_type, constant_arguments
 from esper_audit.finding import Category, NotAnalysed, Severity
 from esper_audit.names import Function
 from esper_audit.reference import Symbol
+from esper_audit.rule import Options
 from esper_audit.signatures import KINDS
 from esper_audit.tested_names import Facts
 from esper_audit.tree import Tree
 from esper_audit.tree_rule import InvalidTree, TreeRule, TreeViolation, ValidTree
+
+
+class DeadBranchOptions(Options, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """`arguments` tells, too, what the constants decide that all calls of a private function pass."""
+
+    arguments: bool = False
+
 
 TWICE = "def f(x):\n    if x is None:\n        return 0\n    y = 1\n    if x is None:\n        y = 2\n    return y\n"
 
@@ -24,17 +32,20 @@ class DeadBranch(TreeRule):
 
     What: an `if` or a conditional expression on local names that is decided by what is known there: a
     test passed before (`if x is None: return` and later `if x is None`), a constant the name was set
-    to, the constants that all calls of a private function pass, the type that a call is annotated to
-    return (`isinstance(f(x), tuple)` where `f` returns a Tensor). Tests are None, equality with a
-    constant, `isinstance`, and the truth of bool parameters.
+    to, the type that a call is annotated to return (`isinstance(f(x), tuple)` where `f` returns a
+    Tensor), and with the option `arguments` the constants that all calls of a private function pass.
+    Tests are None, equality with a constant, `isinstance`, and the truth of bool parameters.
 
     Why: one of the branches never runs. It is read and kept up to date for nothing, and often it is the
     very check that somebody relies on.
 
     Quiet: names that are bound again on the way, in a loop around, by a nested function or declared
     `global`; the truth of anything that can be filled or emptied; attributes; what a `try`, `with` or
-    `match` may have left early; functions that somebody outside may call, are used as values or have
-    calls with `*args`; loops' own conditions, asserts; a branch inside one that is reported.
+    `match` may have left early; an `elif` without `else` that spells out what is left; a name that is
+    set once, to a bool: a switch; an annotated function that returns None all the same, or is asked
+    for the very type it is annotated with; functions that somebody outside may call, are used as
+    values or have calls with `*args`; loops' own conditions, asserts; a branch inside one that is
+    reported.
 
     Tickets: real code
     """
@@ -42,8 +53,7 @@ class DeadBranch(TreeRule):
     contract = "live-branches"
     category = Category.DEAD_CODE
     severity = Severity.P3
-    default = False
-    precision = "its findings on real packages have not been read yet"
+    precision = "79 of 80 read were right (20 packages); with the option `arguments`, 3 of 27 more"
 
     VALID = (
         ValidTree(
@@ -97,6 +107,55 @@ class DeadBranch(TreeRule):
             },
         ),
         ValidTree(
+            "a type or None",
+            {
+                "a.py": "def f(x):\n    assert isinstance(x, (list, type(None)))\n    if x is None:\n"
+                "        return 0\n    return 1\n"
+            },
+        ),
+        ValidTree(
+            "returns None against its annotation",
+            {
+                "a.py": "def g(x) -> int:\n    found = None\n    for y in x:\n        found = y\n"
+                "    return found\n\n\ndef f(x):\n    y = g(x)\n    if y is not None:\n"
+                "        return y\n    return 0\n"
+            },
+        ),
+        ValidTree(
+            "asks for the very type that is annotated",
+            {
+                "a.py": "from torch import Tensor\n\n\ndef g(x: Tensor) -> Tensor:\n    return x\n\n\n"
+                "def f(x):\n    y = g(x)\n    if not isinstance(y, Tensor):\n        y = Tensor(y)\n"
+                "    return y\n"
+            },
+        ),
+        ValidTree(
+            "the rest spelled out",
+            {
+                "a.py": "def f(x):\n    if x is None:\n        y = 0\n    elif x is not None:\n"
+                "        y = 1\n    return y\n"
+            },
+        ),
+        ValidTree(
+            "a switch to set by hand",
+            {"a.py": "def f(x):\n    verbose = False\n    if verbose:\n        print(x)\n    return x\n"},
+        ),
+        ValidTree(
+            "what a private function is asked for today",
+            {
+                "a.py": "def _f(x, mode):\n    return x if mode == 'train' else -x\n\n\n"
+                "_f(1, 'train')\n_f(2, mode='train')\n"
+            },
+        ),
+        ValidTree(
+            "called by itself alone",
+            {
+                "a.py": "def _f(x, is_first=True):\n    if is_first:\n        return x\n"
+                "    return _f(x, False)\n"
+            },
+            {"arguments": True},
+        ),
+        ValidTree(
             "tested on one way only",
             {
                 "a.py": "def f(x, y):\n    if y:\n        if x is None:\n            return 0\n    if x is None:\n"
@@ -105,6 +164,35 @@ class DeadBranch(TreeRule):
         ),
     )  # fmt: skip
     INVALID = (
+        InvalidTree(
+            "set on one way, tested on the other",
+            {
+                "a.py": "def f(x):\n    if x is None:\n        x = {}\n    y = x if x is not None else {}\n"
+                "    return y\n"
+            },
+            (("a.py", 4, "`x is not None` is always true: line 3 sets it or line 2 has tested it"),),
+        ),
+        InvalidTree(
+            "one of two that differ",
+            {"a.py": "def f(x):\n    if x != 'n' or x != 'y':\n        return 1\n    return 0\n"},
+            (("a.py", 2, "`x != 'n' or x != 'y'` is always true: one part of it decides the other"),),
+        ),
+        InvalidTree(
+            "an elif with something behind it",
+            {
+                "a.py": "def f(x):\n    if x is None:\n        return 0\n    elif x is not None:\n"
+                "        return 1\n    else:\n        return 2\n"
+            },
+            (("a.py", 4, "`x is not None` is always true: line 2 has tested it"),),
+        ),
+        InvalidTree(
+            "known from further up than the last test",
+            {
+                "a.py": "def f(x, y):\n    assert x is not None\n    if y and x is not None:\n"
+                "        y = 0\n    if x is not None:\n        y = 1\n    return y\n"
+            },
+            (("a.py", 5, "`x is not None` is always true: line 2 has tested it"),),
+        ),
         InvalidTree(
             "tested before",
             {"a.py": TWICE},
@@ -125,6 +213,7 @@ class DeadBranch(TreeRule):
                 "_f(1, 'train')\n_f(2, mode='train')\n"
             },
             (("a.py", 2, "`mode == 'train'` is always true: every call of `_f` passes 'train'"),),
+            {"arguments": True},
         ),
         InvalidTree(
             "a value that nobody passes",
@@ -136,6 +225,7 @@ class DeadBranch(TreeRule):
                 ("a.py", 2, "`mode is None` is always false: calls of `_f` pass nothing but 'eval', 'train'"),
                 ("a.py", 4, "`mode == 'test'` is always false: calls of `_f` pass nothing but 'eval', 'train'"),
             ),
+            {"arguments": True},
         ),
         InvalidTree(
             "a tuple where a tensor is returned",
@@ -147,24 +237,27 @@ class DeadBranch(TreeRule):
         ),
     )  # fmt: skip
 
+    Options = DeadBranchOptions
+
     def check(self, tree: Tree) -> Iterator[TreeViolation | NotAnalysed]:
         """Report the conditions of every function that are decided where they stand."""
         for function in tree.in_scope(tree.index.all_symbols(KINDS)):
             node = tree.function(function)
             if node is not None and _has_branches(node):
-                for constant in _constants(tree, function, node):
+                for constant in self._constants(tree, function, node):
                     yield _told(tree, function, constant)
 
-
-def _constants(tree: Tree, function: Symbol, node: Function) -> list[Constant]:
-    unit = tree.index.store.unit(function.path)
-    assert unit is not None
-    tested = frozenset(
-        part.id for test in _tests(node) for part in walk(test) if isinstance(part, ast.Name)
-    )
-    start = Facts(values=constant_arguments(tree, function, tested))
-    walked = BranchWalk(node, lambda call: annotated_type(tree, unit, call), start)
-    return sorted(walked.found, key=lambda one: (one.test.lineno, one.test.col_offset))
+    def _constants(self, tree: Tree, function: Symbol, node: Function) -> list[Constant]:
+        assert isinstance(self.options, DeadBranchOptions)
+        unit = tree.index.store.unit(function.path)
+        assert unit is not None
+        start = Facts()
+        if self.options.arguments:
+            names = (part for test in _tests(node) for part in walk(test))
+            tested = frozenset(name.id for name in names if isinstance(name, ast.Name))
+            start = Facts(values=constant_arguments(tree, function, tested))
+        walked = BranchWalk(node, lambda call: annotated_type(tree, unit, call), start)
+        return sorted(walked.found, key=lambda one: (one.test.lineno, one.test.col_offset))
 
 
 def _has_branches(node: Function) -> bool:
