@@ -27,18 +27,21 @@ BASE = re.compile(r"^_?(Base|Abstract)(?=[A-Z])|Base$")
 
 
 def is_defined_again(tree: Tree, function: Symbol) -> bool:
-    """Say whether the block around, or the other way of an `if`, defines the function once more."""
+    """Say whether the block around, or the other way of an `if`, gives a function's name another value."""
     source, node = tree.source(function.path), tree.function(function)
-    if source is None or node is None:
+    if source is None or node is None or function.kind is not DefinitionKind.FUNCTION:
         return False
-    same = (part for part in walk(source.tree) if isinstance(part, Function))
-    return (
-        any(
-            part.name == node.name and part.col_offset == node.col_offset and part is not node
-            for part in same
-        )
-        and function.kind is DefinitionKind.FUNCTION
-    )
+    return any(_gives_name(part, node) for part in walk(source.tree) if part is not node)
+
+
+def _gives_name(part: ast.AST, function: Function) -> bool:
+    """Say whether a statement, as deep as a function stands, defines or assigns its name."""
+    if isinstance(part, Function):
+        return part.name == function.name and part.col_offset == function.col_offset
+    targets = part.targets if isinstance(part, ast.Assign) else []
+    names = {target.id for target in targets if isinstance(target, ast.Name)}
+    is_alike = isinstance(part, ast.Assign) and part.col_offset == function.col_offset
+    return is_alike and function.name in names
 
 
 def stands_in(tree: Tree, function: Symbol) -> bool:

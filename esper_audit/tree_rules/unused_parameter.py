@@ -182,6 +182,13 @@ class UnusedParameter(TreeRule):
                 "    def act(x, inplace):\n        return slow(x)\n"
             },
         ),
+        ValidTree(
+            "one way of two, the other is given by a user",
+            {
+                "a.py": "def run(again, xs):\n    if again is True:\n\n        def ask(step, xs):\n"
+                "            return step > 3\n\n    else:\n        ask = again\n    return ask(1, xs)\n"
+            },
+        ),
         ValidTree("a mock", {"a.py": "def mocked_loaders(size):\n    return [1, 2]\n"}),
         ValidTree(
             "its use is set aside",
