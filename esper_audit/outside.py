@@ -29,6 +29,8 @@ NEUTRAL_FOR_CLASSES = frozenset(
 )
 KEPT = re.compile(r"deprecat|backwards?[ -]compat|\bcompat|downstream|legacy|\bBC\b", re.IGNORECASE)
 HOOK_PREFIXES = ("pytest_", "visit_", "generic_visit", "do_", "leave_")
+# What IPython asks objects for to show them, and trainers apply to every part of a model.
+HOOK = re.compile(r"_(repr|ipython)_\w+_|_init_weights")
 
 
 class Outside:
@@ -51,7 +53,8 @@ class Outside:
         """Say whether the interpreter, or a framework that goes by names, calls it: `__len__`, `pytest_configure`."""
         short = symbol.short
         is_dunder = short.startswith("__") and short.endswith("__")
-        return is_dunder or short.startswith(HOOK_PREFIXES)
+        is_hook = short.startswith(HOOK_PREFIXES) or HOOK.fullmatch(short) is not None
+        return is_dunder or is_hook
 
     def is_entry(self, symbol: Symbol) -> bool:
         """Say whether the packaging names a symbol, or the module that it stands in."""
@@ -110,12 +113,19 @@ class Outside:
         if self._index.exported(outermost) or outermost.path in self._taken_whole:
             return True
         # An object may reach users although the module of its class is private.
+        if not self.is_of_library(symbol):
+            return False
         is_public = outermost != symbol or not any(map(_is_private, symbol.name.split(".")))
-        return is_public and self.is_of_library(symbol)
+        return is_public or (not _is_private(outermost.short) and self._is_shown(symbol.path))
 
     def is_of_library(self, symbol: Symbol) -> bool:
         """Say whether the package of a symbol may have users that the tree does not hold."""
         return symbol.name.partition(".")[0] not in self._applications
+
+    def _is_shown(self, path: str) -> bool:
+        """Say whether a package offers a module under a name of its own, whatever the file is called."""
+        module = self._index.symbol(path, "")
+        return module is not None and bool(self._index.exported(module))
 
     def is_kept_for_others(self, text: str) -> bool:
         """Say whether the source of a definition says that users of earlier versions need it."""

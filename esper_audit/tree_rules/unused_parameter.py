@@ -54,8 +54,7 @@ class UnusedParameter(TreeRule):
     severity = Severity.P3
     default = False
     precision = (
-        "93 of 101 read were right in the 13 packages it was tuned on, "
-        "10 of 14 in others (gpytorch, kornia, open_clip_torch, pytorch_metric_learning)"
+        "93 of 101 read were right in the 13 packages it was tuned on, 141 of 180 in 28 others"
     )
 
     VALID = (
@@ -217,7 +216,10 @@ class UnusedParameter(TreeRule):
         ),
         ValidTree(
             "deprecated",
-            {"a.py": "@deprecated('use g')\ndef f(x, size=None):\n    return x + 1\n"},
+            {
+                "a.py": "@deprecated('use g')\ndef f(x, size=None):\n    return x + 1\n",
+                "b.py": "def f(x, ends=None):\n    'Deprecated: use g.'\n\n    return g(x)\n",
+            },
         ),
         ValidTree(
             "asked of every model",
@@ -334,7 +336,10 @@ def _unread(definition: Definition) -> list[Parameter]:
 def _is_given_for_a_reason(tree: Tree, function: Symbol, name: str) -> bool:
     """Say whether the function's own text or its callers explain a parameter that it does not read."""
     text = tree.text(function)
-    if any("deprecat" in decorator for decorator in tree.index.definition(function).decorators):
+    decorators = tree.index.definition(function).decorators
+    if any("deprecat" in decorator for decorator in decorators):
+        return True
+    if tree.outside.is_kept_for_others(text):
         return True
     if is_said_unused(text, name) or is_set_aside(text, name):
         return True

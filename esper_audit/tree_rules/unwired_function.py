@@ -118,6 +118,19 @@ class UnwiredFunction(TreeRule):
             },
         ),
         ValidTree(
+            "in a private module that its package shows",
+            {
+                "p/__init__.py": "from p._draw import plot\n",
+                "p/_draw/__init__.py": "",
+                "p/_draw/plot.py": "def bars(x):\n    return _bar(x)\n\n\ndef _bar(x):\n    return x\n",
+            },
+        ),
+        ValidTree(
+            "asked for by a notebook",
+            {"a.py": "class A:\n    def _repr_html_(self):\n        return self._rows()\n\n"
+             "    def _rows(self):\n        return 1\n\n\nA()\n"},
+        ),
+        ValidTree(
             "there for debugging",
             {"a.py": "def _dump(x):\n    'Save x; a debugging aid.'\n    return x\n"},
         ),
