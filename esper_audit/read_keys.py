@@ -60,6 +60,7 @@ class _Uses:
         self.optional: set[str] = set()
         self.handled: set[str] = set()
         self.is_whole = False
+        self._tested = _tested(function)
         parents = {child: node for node in walk(function) for child in children(node)}
         names = names | _aliases(function, names)
         for node in walk(function):
@@ -71,20 +72,27 @@ class _Uses:
             keys = self.handled if isinstance(parent.ctx, ast.Store) else self.required
             self._add(keys, parent.slice)
         elif isinstance(parent, ast.Attribute):
-            self._call(parent, parents[parent])
+            call = parents[parent]
+            self._call(parent, call, parents.get(call))
         elif isinstance(parent, ast.Compare) and parent.left is not name:
             self._add(self.handled, parent.left)
         elif not _only_looks(parent, parents):
             self.is_whole = True
 
-    def _call(self, method: ast.Attribute, call: ast.AST) -> None:
+    def _call(self, method: ast.Attribute, call: ast.AST, use: ast.AST | None) -> None:
         if not isinstance(call, ast.Call) or method.attr not in ("get", "pop", "setdefault"):
             self.is_whole = self.is_whole or method.attr != "copy"
         elif method.attr == "setdefault":
             self._add(self.handled, call.args[0])
         elif call.args:
             requires = method.attr == "pop" and len(call.args) == 1 and not call.keywords
-            self._add(self.required if requires else self.optional, call.args[0])
+            missing = self.handled if self._is_tested(use) else self.optional
+            self._add(self.required if requires else missing, call.args[0])
+
+    def _is_tested(self, use: ast.AST | None) -> bool:
+        """Say whether what was got has a name of which an `if` asks whether it is there."""
+        targets = use.targets if isinstance(use, ast.Assign) else []
+        return any(isinstance(target, ast.Name) and target.id in self._tested for target in targets)
 
     def _add(self, keys: set[str], key: ast.expr) -> None:
         if isinstance(key, ast.Constant) and isinstance(key.value, str):
@@ -96,11 +104,24 @@ class _Uses:
 def _only_looks(parent: ast.AST, parents: dict[ast.AST, ast.AST]) -> bool:
     """Say whether a use of the dict asks about it as a whole and reads no key, or gives it a name."""
     if isinstance(parent, ast.Call):
-        copies = isinstance(parents[parent], ast.Assign) and calls_one_of(parent, COPIES)
+        copies = calls_one_of(parent, COPIES) and _names_it(parents[parent])
         return copies or dotted(parent.func) in LOOKS
     if isinstance(parent, ast.Assign):
-        return all(isinstance(target, ast.Name) for target in parent.targets)
+        return _names_it(parent)
     return isinstance(parent, (ast.Compare, ast.If, ast.UnaryOp, ast.BoolOp, ast.Assert))
+
+
+def _names_it(node: ast.AST) -> bool:
+    """Say whether a statement gives what it has a name, and does not store it anywhere."""
+    return isinstance(node, ast.Assign) and all(isinstance(t, ast.Name) for t in node.targets)
+
+
+def _tested(function: Function) -> set[str]:
+    """Return the names of which some `if` asks whether they are there."""
+    tests = [node.test for node in walk(function) if isinstance(node, ast.If)]
+    asked = [test.left if isinstance(test, ast.Compare) else test for test in tests]
+    asked = [test.operand if isinstance(test, ast.UnaryOp) else test for test in asked]
+    return {name.id for name in asked if isinstance(name, ast.Name)}
 
 
 def _aliases(function: Function, names: set[str]) -> set[str]:

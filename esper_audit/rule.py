@@ -109,9 +109,9 @@ class Documentation(msgspec.Struct, frozen=True):
 class Check:
     """Anything that can produce findings; its id is the name of its file, with dashes.
 
-    `default` tells whether it runs unasked; `precision` says how often it was right where that was
-    measured and is less than nine in ten; `authorised_words` are the words of the project's own
-    comments (`# hasattr AUTHORIZED by ...`) that speak of it.
+    `default` tells whether it runs unasked; `precision` says how often its findings in real packages
+    were right when people read them (below nine in ten it does not run unasked); `authorised_words`
+    are the words of the project's own comments (`# hasattr AUTHORIZED by ...`) that speak of it.
     """
 
     id: ClassVar[str]

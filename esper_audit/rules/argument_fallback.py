@@ -66,6 +66,10 @@ class ArgumentFallback(Rule):
     contract = "required-seed-input"
     category = Category.API_CONTRACT
     severity = Severity.P3
+    precision = (
+        "8 of 8 read were right (timm, x_transformers, diffusers, torch); of torchrl's "
+        "13, 10 are documented defaults"
+    )
     triggers = Triggers(nodes=frozenset({"FunctionDef"}), words=frozenset({"None"}))
     reach = Reach.FUNCTION
     Options = FallbackOptions

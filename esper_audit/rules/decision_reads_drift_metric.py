@@ -59,6 +59,9 @@ class DecisionReadsDriftMetric(Rule):
     contract = "drift-metric"
     category = Category.CORRECTNESS
     severity = Severity.P2
+    precision = (
+        "25 of 26 read were right, with other metrics configured; none in 40 packages with its own"
+    )
     triggers = Triggers(
         nodes=frozenset({"If", "While", "IfExp", "Return", "Assign", "AnnAssign", "AugAssign"}),
         keywords=REWARDS,

@@ -63,6 +63,7 @@ class PrivateTorchApi(Rule):
     contract = "public-torch-api"
     category = Category.API_CONTRACT
     severity = Severity.P3
+    precision = "39 of 39 read in context were right, and each name that was found"
     triggers = Triggers(
         nodes=frozenset({"Attribute", "Import", "ImportFrom"}), words=frozenset({"torch"})
     )

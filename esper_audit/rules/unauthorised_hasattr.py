@@ -65,6 +65,7 @@ class UnauthorisedHasattr(Rule):
     contract = "no-hasattr"
     category = Category.DEFENSIVE_PROGRAMMING
     severity = Severity.P3
+    precision = "111 of 115 read were right (transformers, timm, torchtune, stable_baselines3)"
     authorised_words = frozenset({"hasattr", "getattr"})
     triggers = Triggers(
         calls=frozenset({"hasattr", "getattr", "suppress"}),

@@ -48,6 +48,7 @@ class DuplicateCode(TreeRule):
     contract = "one-place"
     category = Category.DEAD_CODE
     severity = Severity.P4
+    precision = "38 of 38 read were right (timm, torchtune, transformers)"
     Options = DuplicateCodeOptions
     options: DuplicateCodeOptions
 

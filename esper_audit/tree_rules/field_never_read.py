@@ -47,9 +47,7 @@ class FieldNeverRead(TreeRule):
     contract = "no-dead-code"
     category = Category.DEAD_CODE
     severity = Severity.P4
-    precision = (
-        "15 of 15 read were right (timm, botorch, diffusers, fairseq2, libcst; none in 25 more)"
-    )
+    precision = "38 of 38 read were right (timm, botorch, espnet, kornia and 3 more)"
 
     VALID = (
         ValidTree("read as an attribute", {"a.py": POINT + USE.replace("p.x", "p.x + p.y")}),
