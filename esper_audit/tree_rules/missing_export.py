@@ -62,7 +62,9 @@ class MissingExport(TreeRule):
     contract = "stated-surface"
     category = Category.API_CONTRACT
     severity = Severity.P4
-    precision = "the two it has on 37 packages were right (torchrl, flair); with `all_used` 1 of 46"
+    precision = (
+        "2 of 2 were right, all there are in 37 packages (torchrl, flair); with `all_used` 1 of 46"
+    )
 
     Options = MissingExportOptions
 
