@@ -47,16 +47,14 @@ def called(name: str) -> Values:
     return ANYTHING
 
 
-def attribute_of_object(name: str, attribute: str) -> Values:
-    """Return what an attribute of an object made outside is."""
-    if name in OPEN_TYPES:
-        return ANYTHING
-    return only(Value("object", f"{name}.{attribute}")) if _is_closed(name) else ANYTHING
+def of_object(name: str) -> Values:
+    """Return what an attribute, an element or a call of an object made outside gives.
 
-
-def called_object(name: str) -> Values:
-    """Return what calling an object made outside, or a method of one, gives."""
-    return only(Value("object", name)) if _is_closed(name) and name not in OPEN_TYPES else ANYTHING
+    It is known by its library alone: nobody asks what exactly `torch.zeros(3).shape[0]` is.
+    """
+    head = name.partition(".")[0]
+    is_known = head in CLOSED and name not in OPEN_TYPES
+    return only(Value("object", head)) if is_known else ANYTHING
 
 
 def holds_own_names(name: str) -> bool:
@@ -72,7 +70,3 @@ def is_module_class(bases: frozenset[str]) -> bool:
 def nothing() -> Values:
     """Return no value: what has no attributes, `None` above all."""
     return NOTHING
-
-
-def _is_closed(name: str) -> bool:
-    return name.partition(".")[0] in CLOSED

@@ -41,7 +41,7 @@ class Steps:
         if kind == "external":
             return self._of_external(value.name, name)
         if kind == "object":
-            return externals.attribute_of_object(value.name, name)
+            return externals.of_object(value.name)
         if kind in ("instance", "class", "super"):
             return self._member(value, name)
         if kind in ("container", "mapping"):
@@ -65,7 +65,7 @@ class Steps:
         if value.kind == "external":
             return externals.called(value.name)
         if value.kind == "object":
-            return externals.called_object(value.name)
+            return externals.of_object(value.name)
         if value.kind == "returns":
             return value.parts[0]
         return only(value) if value.kind == "super" else ANYTHING
@@ -89,7 +89,7 @@ class Steps:
                 return value.parts[int(position)]
             return NOTHING.union(*value.parts)
         if value.kind == "object":
-            return externals.called_object(value.name)
+            return externals.of_object(value.name)
         if value.kind == "instance":
             return self._element_of_instance(value, position)
         return only(value) if value.kind == "class" else ANYTHING
