@@ -17,15 +17,18 @@ IGNORE_FILE = ".gitignore"
 ALWAYS_EXCLUDED = frozenset(
     {
         ".git", ".hg", ".svn", ".venv", "venv", ".tox", ".nox", ".eggs", "node_modules", "__pycache__",
-        ".mypy_cache", ".ruff_cache", ".pytest_cache", ".esper_audit_cache", "build", "dist",
+        ".mypy_cache", ".ruff_cache", ".pytest_cache", ".esper_audit_cache",
     }
 )  # fmt: skip
+# What a packaging tool writes into, unless it is a package of that name.
+OUTPUTS = frozenset({"build", "dist"})
 
 
 class Discovery:
     """A walk below `root`; afterwards `files`, `problems`, and every directory and ignore file it read.
 
-    `ignore_files` also names those it looked for in vain: had they been there, they would have counted.
+    `ignore_files` are those that decided what is left out, also those it looked for in vain: had they been
+    there, they would have counted.
     """
 
     def __init__(self, root: str, exclude: Sequence[str] = ()) -> None:
@@ -111,8 +114,17 @@ class Discovery:
         else:
             self.files.append(self._relative(path))
 
+    def _is_no_source(self, directory: str) -> bool:
+        """Say whether a directory is one of a tool: an environment, a cache, what a build leaves behind."""
+        name = os.path.basename(directory)
+        if name not in OUTPUTS:
+            return name in ALWAYS_EXCLUDED
+        mark = os.path.join(directory, "__init__.py")
+        self.ignore_files.append(mark)
+        return not os.path.isfile(mark)
+
     def _ignored(self, path: str, ignores: list[Ignore], *, is_directory: bool) -> bool:
-        if os.path.basename(path) in ALWAYS_EXCLUDED and is_directory:
+        if is_directory and self._is_no_source(path):
             return True
         if not is_directory and not path.endswith(SUFFIXES):
             return True

@@ -55,6 +55,11 @@ def test_builds_environments_and_caches_are_left_out(tmp_path: Path, name: str) 
     assert found(tmp_path) == ["c.py"]
 
 
+def test_a_package_of_the_name_build_is_source(tmp_path: Path) -> None:
+    write(tmp_path, {"p/build/__init__.py": "", "p/build/a.py": "", "p/dist/lib/b.py": ""})
+    assert found(tmp_path) == ["p/build/__init__.py", "p/build/a.py"]
+
+
 def test_a_build_directory_named_by_hand_is_walked(tmp_path: Path) -> None:
     write(tmp_path, {"build/a.py": ""})
     assert found(tmp_path, tmp_path / "build") == ["build/a.py"]
