@@ -83,11 +83,15 @@ class Import(Table, frozen=True, kw_only=True):
 
 
 class Config(Table, frozen=True, kw_only=True):
-    """Everything that `[tool.esper-audit]` can hold; the defaults are what an unconfigured tree gets."""
+    """Everything that `[tool.esper-audit]` can hold; the defaults are what an unconfigured tree gets.
+
+    `select` are the checks to run instead of those that are on by default, `extend_select` further ones.
+    """
 
     paths: list[str] = msgspec.field(default_factory=lambda: ["."])
     exclude: list[str] = []
     select: list[str] = []
+    extend_select: list[str] = []
     ignore: list[str] = []
     local_rules: list[str] = []
     contracts: str = ""

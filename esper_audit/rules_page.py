@@ -69,7 +69,7 @@ def _facts(check: type[Check]) -> str:
     facts = [
         f"Contract `{check.contract}`, {check.category}, {check.severity}, confidence {check.confidence}",
         f"raised by {', '.join(tickets)}" if tickets else "",
-        "" if check.default else "off unless selected",
+        "" if check.default else "off unless selected (`extend-select`)",
         f"measured: {check.precision}" if check.precision else "",
         "reads the whole tree: part of `run`, and of `check` where selected"
         if issubclass(check, TreeRule)

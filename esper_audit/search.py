@@ -27,6 +27,7 @@ class Search:
         self._aim = aim
         self._store = store
         self._hits: dict[str, list[Hit]] = {}
+        self._by_name: dict[str, list[Reference]] = {}
         self._words: dict[str, frozenset[str]] = {}
 
     def hits(self, symbol: Symbol) -> list[Hit]:
@@ -42,6 +43,11 @@ class Search:
 
     def by_name(self, name: str) -> list[Reference]:
         """Return every mention of a bare name, whatever it refers to."""
+        if name not in self._by_name:
+            self._by_name[name] = self._named(name)
+        return self._by_name[name]
+
+    def _named(self, name: str) -> list[Reference]:
         found = []
         for unit in self._store.units_with(name):
             for mention in unit.mentions.get(name, ()):

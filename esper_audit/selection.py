@@ -42,12 +42,14 @@ class Selection:
         self.known = frozenset({*self.rules, *self._shelf.tree_ids, *SUPPRESSION_CHECKS})
         self._options = config.rules
         self._per_path = [(entry, _pattern(entry)) for entry in config.per_path]
-        self._require_known(config.select, config.ignore, ConfigError)
+        further = [] if select else config.extend_select
+        self._require_known([*config.select, *config.extend_select], config.ignore, ConfigError)
         self._require_known(select, ignore, UsageError)
         for entry in config.per_path:
             self._require_known(entry.select, entry.ignore, ConfigError)
         self._require_known([entry.check for entry in config.allow], config.rules, ConfigError)
         on = self._expanded(select or config.select) or self._defaults
+        on |= self._expanded(further)
         self.base = frozenset(on - self._expanded(config.ignore) - self._expanded(ignore))
         self._ignored_by_hand = self._expanded(ignore)
         self._selected_by_hand = bool(select)

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from esper_audit.class_family import ClassKind
 from esper_audit.facts import Use
 from esper_audit.finding import Category, NotAnalysed, Severity
-from esper_audit.reference import Answer, Reference, Symbol
+from esper_audit.reference import Symbol
 from esper_audit.tree import Tree
 from esper_audit.tree_rule import InvalidTree, TreeRule, TreeViolation, ValidTree
 from esper_audit.whole_objects import data_fields, is_taken_apart
@@ -168,21 +168,21 @@ class FieldNeverRead(TreeRule):
         for field, owner in data_fields(tree, KINDS):
             fields[owner].append(field)
         for owner, of_owner in fields.items():
-            unread = [field for field in of_owner if not _readings(tree, field).items]
+            unread = [field for field in of_owner if not _may_be_read(tree, field)]
             if not unread or 3 * len(unread) > 2 * len(of_owner) or not _is_used_here(tree, owner):
                 continue
             for field in unread:
-                answer = _readings(tree, field)
+                answer = tree.index.references(field, READS)
                 if not answer.is_complete:
                     yield tree.undecided(field, answer)
-                else:
+                elif not answer.items:
                     name = f"{owner.short}.{field.short}"
                     yield tree.at_symbol(field, f"`{name}` is filled and never read")
 
 
-def _readings(tree: Tree, field: Symbol) -> Answer[Reference]:
-    """Return where a field is read, of an object of its class or of one that nothing is known of."""
-    return tree.index.references(field, READS)
+def _may_be_read(tree: Tree, field: Symbol) -> bool:
+    """Say whether a field is read of an object of its class, or of one that nothing is known of."""
+    return any(hit.use in READS for hit in tree.uses.of(field))
 
 
 def _is_used_here(tree: Tree, owner: Symbol) -> bool:

@@ -129,7 +129,7 @@ def _is_choice(tree: Tree, field: Symbol) -> bool:
     """Say whether a field is there for callers to set, and nothing sets it later."""
     if field.short.startswith("_") or not tree.index.definition(field).literal:
         return False
-    return not tree.index.references(field, WRITES).items
+    return not any(hit.use in WRITES for hit in tree.uses.of(field))
 
 
 def _constructions(tree: Tree, owner: Symbol, field: str) -> Answer[Caller]:

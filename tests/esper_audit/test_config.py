@@ -103,6 +103,15 @@ def test_a_check_can_be_off_for_some_paths_and_on_for_others(tmp_path: Path) -> 
     assert paths(tmp_path) == ["tests/a.py"]
 
 
+def test_a_check_can_be_asked_for_besides_those_that_are_on(tmp_path: Path) -> None:
+    configuration = "[tool.esper-audit]\nextend-select = ['unused-parameter']\n"
+    write(tmp_path, {"pyproject.toml": configuration, "a.py": GOOD})
+    checks = audit(tmp_path).checks
+    assert HASATTR in checks
+    assert "unused-parameter" in checks
+    assert audit(tmp_path, select=[HASATTR]).checks == [HASATTR]
+
+
 def test_a_check_selected_by_hand_is_the_only_one_everywhere(tmp_path: Path) -> None:
     configuration = "[[tool.esper-audit.per-path]]\npath = '*'\nselect = ['all']\n"
     write(tmp_path, {"pyproject.toml": configuration, "a.py": GOOD})
