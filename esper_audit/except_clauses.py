@@ -14,7 +14,8 @@ from esper_audit.view import View
 SUPPRESS = "contextlib.suppress"
 # A comment of a few words; marks for other tools and plans are none.
 EXPLANATION = re.compile(
-    r"#+ *(?!noqa|type:|pragma|pylint|nosec|todo|fixme|xxx)(?:[^\W\d]\S* +){2,}\S", re.IGNORECASE
+    r"#+ *(?!noqa|type:|pragma|pylint|nosec|esper-audit:|todo|fixme|xxx)(?:[^\W\d]\S* +){2,}\S",
+    re.IGNORECASE,
 )
 
 

@@ -190,6 +190,12 @@ class SilentExcept(Rule):
             ),
         ),
         Invalid(
+            "an authorisation, which is for the audit to apply",
+            "try:\n    f(x)\nexcept Exception:\n    # esper-audit: allow silent-except -- a callback of others\n"
+            "    pass\n",
+            ((3, "except Exception drops every error and goes on with `pass`"),),
+        ),
+        Invalid(
             "suppress of everything",
             "from contextlib import suppress as hush\nwith hush(Exception):\n    f()\n",
             ((2, "hush(Exception) drops every error"),),
