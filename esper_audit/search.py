@@ -59,17 +59,23 @@ class Search:
 
     def exporters(self, symbol: Symbol) -> list[str]:
         """Return the modules that offer a symbol to others."""
-        offered = set()
-        for reference, _ in self.hits(symbol):
-            path = reference.place.path
-            at_top = reference.use is Use.IMPORT and not reference.place.symbol
-            is_offer = reference.use is Use.EXPORT or (
-                at_top and self._resolver.modules.is_package(path)
-            )
-            if is_offer and reference.place.role == symbol.role:
-                offered.add(self._resolver.modules.name(path))
+        units = self._units(symbol)
+        offered = {u.module for u in units if u.role == symbol.role and self._offers(u, symbol)}
         offered.update(self._starring(symbol))
         return sorted(offered)
+
+    def _offers(self, unit: Unit, symbol: Symbol) -> bool:
+        """Say whether a file lists a symbol in `__all__`, or is a package whose top imports it."""
+        names = self._names_in(unit, symbol)
+        if any(True for _ in self._export(unit, symbol, names)):
+            return True
+        is_package = self._resolver.modules.is_package(unit.path)
+        return is_package and any(
+            symbol.key in self._aim.targets(unit, mention).keys
+            for name in names & unit.mentions.keys()
+            for mention in unit.mentions[name]
+            if mention.use is Use.IMPORT and not unit.symbol(mention.scope)
+        )
 
     def _starring(self, symbol: Symbol) -> Iterator[str]:
         """Yield the packages whose `__init__` takes everything public of the symbol's module."""
@@ -139,16 +145,20 @@ class Search:
     def _in(self, unit: Unit, symbol: Symbol) -> Iterator[Hit]:
         """Yield the references to a symbol in one file."""
         short = symbol.symbol.rpartition(".")[2] or symbol.short
-        by_result = short in CALLED
-        words = self._names(symbol)
-        here = words | unit.aliases(words, results=by_result)[0]
+        here = self._names_in(unit, symbol)
         for word in sorted(here & unit.mentions.keys()):
             for mention in unit.mentions[word]:
                 how = self._how(unit, mention, symbol, short)
                 if how is not None:
                     yield _reference(unit, mention, how), mention
         yield from _strings(unit, short)
-        yield from self._export(unit, symbol)
+        yield from self._export(unit, symbol, here)
+
+    def _names_in(self, unit: Unit, symbol: Symbol) -> frozenset[str]:
+        """Return the words under which one file may mention a symbol."""
+        words = self._names(symbol)
+        by_result = symbol.symbol.rpartition(".")[2] in CALLED
+        return words | unit.aliases(words, results=by_result)[0]
 
     def _how(self, unit: Unit, mention: Mention, symbol: Symbol, short: str) -> How | None:
         targets = self._aim.targets(unit, mention)
@@ -158,8 +168,9 @@ class Search:
             return How.NAME
         return None
 
-    def _export(self, unit: Unit, symbol: Symbol) -> Iterator[Hit]:
-        for name, line in (unit.facts.exports or {}).items():
+    def _export(self, unit: Unit, symbol: Symbol, names: frozenset[str]) -> Iterator[Hit]:
+        exports = unit.facts.exports or {}
+        for name, line in ((name, exports[name]) for name in sorted(names & exports.keys())):
             mention = Mention(name, Use.EXPORT, 0, line, 1)
             if name in unit.facts.scopes[0].bindings:
                 targets = self._aim.targets(unit, mention)

@@ -10,11 +10,11 @@ from audits import audit, command, run, write
 
 from esper_audit.shelf import Shelf
 
-UNUSED = "from typing import TypedDict\n\n\nclass Row(TypedDict):\n    x: int\n"
+UNUSED = "from typing import TypedDict\n\n\nclass _Row(TypedDict):\n    x: int\n"
 TREE = {
     "pyproject.toml": "[tool.esper-audit]\n",
     "a.py": UNUSED,
-    "lib/b.py": UNUSED.replace("Row", "Bar"),
+    "lib/b.py": UNUSED.replace("_Row", "_Bar"),
 }
 SELECT = "--select=unused-type"
 
@@ -61,13 +61,13 @@ def test_a_path_can_be_spared_or_chosen(tree: Path) -> None:
 
 
 def test_some_paths_are_judged_by_the_whole_tree(tree: Path) -> None:
-    write(tree, {"user.py": "from a import Row\n\nRow(x=1)\n"})
+    write(tree, {"user.py": "from a import _Row\n\n_Row(x=1)\n"})
     assert said(command("check", "a.py", SELECT, "--no-cache").out) == []
     assert said(command("check", "lib", SELECT, "--no-cache").out) == ["lib/b.py:4:7"]
 
 
 def test_standard_input_stands_in_for_its_file(tree: Path) -> None:
-    ran = run(tree, "check", SELECT, "--stdin-filename", "a.py", stdin=b"from lib.b import Bar\n")
+    ran = run(tree, "check", SELECT, "--stdin-filename", "a.py", stdin=b"from lib.b import _Bar\n")
     assert ran.status == 0
     ran = run(
         tree,
@@ -84,7 +84,7 @@ def test_a_comment_authorises_and_an_idle_one_is_found(tree: Path) -> None:
     allow = "# esper-audit: allow unused-type -- the wire format, read by another program\n"
     write(
         tree,
-        {"a.py": UNUSED.replace("class Row", f"{allow}class Row"), "lib/b.py": f"{allow}x = 1\n"},
+        {"a.py": UNUSED.replace("class _Row", f"{allow}class _Row"), "lib/b.py": f"{allow}x = 1\n"},
     )
     found = audit(tree, select=["unused-type", "unused-suppression"])
     assert [f.check for f in found.findings] == ["unused-suppression"]
@@ -101,24 +101,24 @@ def test_an_exception_of_the_configuration_authorises(tree: Path) -> None:
 
 
 def test_a_file_that_does_not_parse_leaves_its_words_undecided(tree: Path) -> None:
-    write(tree, {"bad.py": "def (Row\n"})
+    write(tree, {"bad.py": "def (_Row\n"})
     found = audit(tree, select=["unused-type"])
     assert [f.location.path for f in found.findings] == ["lib/b.py"]
     assert [(n.path, n.check, n.reason) for n in found.not_analysed if n.check] == [
-        ("a.py", "unused-type", "cannot tell of `Row` without bad.py")
+        ("a.py", "unused-type", "cannot tell of `_Row` without bad.py")
     ]
     assert found.exit_status == 3
 
 
 def test_run_runs_it_unasked_and_closes_its_ticket_when_it_is_gone(tree: Path) -> None:
     assert "2 opened" in command("run").out
-    write(tree, {"a.py": UNUSED + "\n\nrow: Row = {'x': 1}\n"})
+    write(tree, {"a.py": UNUSED + "\n\nrow: _Row = {'x': 1}\n"})
     assert "1 found fixed" in command("run").out
 
 
 def test_run_closes_no_ticket_that_it_cannot_tell_of(tree: Path) -> None:
     command("run")
-    write(tree, {"bad.py": "def (Row\n"})
+    write(tree, {"bad.py": "def (_Row\n"})
     ran = command("run")
     assert (ran.status, "0 found fixed" in ran.out) == (3, True)
 
@@ -130,17 +130,17 @@ def test_a_line_put_above_changes_no_identity(tree: Path) -> None:
 
 
 def test_since_tells_only_what_the_change_made_unused(tree: Path) -> None:
-    write(tree, {"c.py": UNUSED.replace("Row", "New") + "\n\nnew: New\n"})
+    write(tree, {"c.py": UNUSED.replace("_Row", "_New") + "\n\nnew: _New\n"})
     for arguments in (["init", "-q"], ["add", "."], ["commit", "-qm", "x"]):
         identity = ["-c", "user.name=n", "-c", "user.email=e"]
         subprocess.run(["git", *identity, *arguments], cwd=tree, check=True)
-    write(tree, {"a.py": f"x = 1\n{UNUSED}", "c.py": UNUSED.replace("Row", "New")})
+    write(tree, {"a.py": f"x = 1\n{UNUSED}", "c.py": UNUSED.replace("_Row", "_New")})
     assert said(command("check", SELECT, "--since", "HEAD", "--no-cache").out) == ["c.py:4:7"]
 
 
 def test_a_replayed_run_knows_when_another_file_has_changed(tree: Path) -> None:
     assert len(said(run(tree, "check", "lib", SELECT).out)) == 1
-    write(tree, {"a.py": "from lib.b import Bar\n\nBar(x=1)\n"})
+    write(tree, {"a.py": "from lib.b import _Bar\n\n_Bar(x=1)\n"})
     assert said(run(tree, "check", "lib", SELECT).out) == []
 
 
@@ -192,15 +192,15 @@ def with_own(tree: Path, body: str) -> None:
 
 
 def test_a_project_has_tree_rules_of_its_own(tree: Path) -> None:
-    with_own(tree, "yield tree.at_symbol(tree.index.symbols('Row')[0], 'own words')")
+    with_own(tree, "yield tree.at_symbol(tree.index.symbols('_Row')[0], 'own words')")
     found = audit(tree, select=["own"])
     assert [(f.message, f.severity, f.location.symbol) for f in found.findings] == [
-        ("own words", "P1", "Row")
+        ("own words", "P1", "_Row")
     ]
 
 
 def test_a_tree_rule_that_raises_is_named_and_closes_nothing(tree: Path) -> None:
-    with_own(tree, "yield tree.at_symbol(tree.index.symbols('Row')[0], 'own words')")
+    with_own(tree, "yield tree.at_symbol(tree.index.symbols('_Row')[0], 'own words')")
     command("run")
     with_own(tree, "raise ValueError('cannot think')")
     ran = command("run")
