@@ -28,6 +28,7 @@ class Search:
         self._store = store
         self._hits: dict[str, list[Hit]] = {}
         self._by_name: dict[str, list[Reference]] = {}
+        self._offered: dict[str, list[str]] = {}
         self._words: dict[str, frozenset[str]] = {}
 
     def hits(self, symbol: Symbol) -> list[Hit]:
@@ -59,6 +60,11 @@ class Search:
 
     def exporters(self, symbol: Symbol) -> list[str]:
         """Return the modules that offer a symbol to others."""
+        if symbol.key not in self._offered:
+            self._offered[symbol.key] = self._offering(symbol)
+        return self._offered[symbol.key]
+
+    def _offering(self, symbol: Symbol) -> list[str]:
         units = self._units(symbol)
         offered = {u.module for u in units if u.role == symbol.role and self._offers(u, symbol)}
         offered.update(self._starring(symbol))
