@@ -74,6 +74,7 @@ class UseTable:
         self._by_name: dict[str, list[Hit]] = defaultdict(list)
         self._elsewhere: dict[str, list[Hit]] = defaultdict(list)
         self._members: dict[str, list[Hit]] = defaultdict(list)
+        self._by_maker: dict[str, dict[str, list[Hit]]] = {}
         for unit in index.units():
             self._enter(unit)
 
@@ -97,19 +98,24 @@ class UseTable:
         name has to agree; so may one who calls it on what a base outside the tree makes.
         """
         name = symbol.symbol.rpartition(".")[2]
-        for hit in self._members.get(name, ()):
-            if receiver(hit.mention.path) not in OWN:
-                yield hit
-        kin = self._index.resolver.kin
-        bases = {
-            base.rpartition(".")[2] for base in kin.foreign_bases(symbol.key.rpartition(".")[0])
-        }
-        for hit in self._elsewhere.get(name, ()):
-            values = self._index.resolver.values(
-                hit.unit, hit.mention.scope, receiver(hit.mention.path)
-            )
-            if any(value.name.rpartition(".")[2] in bases for value in values):
-                yield hit
+        yield from self._members.get(name, ())
+        foreign = self._index.resolver.kin.foreign_bases(symbol.key.rpartition(".")[0])
+        bases = {base.rpartition(".")[2] for base in foreign}
+        if bases and name in self._elsewhere:
+            made = self._made(name)
+            yield from (hit for base in sorted(bases) for hit in made.get(base, ()))
+
+    def _made(self, name: str) -> dict[str, list[Hit]]:
+        """Return the uses of a name on what code outside makes, by the last word of what that is."""
+        if name not in self._by_maker:
+            found: dict[str, list[Hit]] = defaultdict(list)
+            for hit in self._elsewhere[name]:
+                before = receiver(hit.mention.path)
+                values = self._index.resolver.values(hit.unit, hit.mention.scope, before)
+                for maker in {value.name.rpartition(".")[2] for value in values}:
+                    found[maker].append(hit)
+            self._by_maker[name] = dict(found)
+        return self._by_maker[name]
 
     def of_owner(self, symbol: Symbol) -> Iterator[Hit]:
         """Yield the mentions of the class of a constructor, and of those that inherit it."""
@@ -124,7 +130,8 @@ class UseTable:
             for key in targets.keys:
                 self._by_key[key].append(Hit(unit, mention, certain=True))
             if targets.how is How.METHOD and targets.keys:
-                self._members[terminal(mention.path)].append(Hit(unit, mention, certain=False))
+                if receiver(mention.path) not in OWN:
+                    self._members[terminal(mention.path)].append(Hit(unit, mention, certain=False))
             elif targets.how is How.METHOD and not targets.open:
                 self._elsewhere[terminal(mention.path)].append(Hit(unit, mention, certain=False))
             if targets.open:
