@@ -14,7 +14,7 @@ from esper_audit.values import Kind, Value
 from esper_audit.written import path, terminal
 
 NEURAL = "torch.nn."
-NOT_NEURAL = ("torch.nn.utils.", "torch.nn.functional.", "torch.nn.init.", "torch.nn.parallel.")
+NOT_NEURAL = ("torch.nn.utils.", "torch.nn.parallel.")
 # An error inside may be what such a statement waits for, and its end what the object is for.
 WATCHED = (ast.Try, ast.TryStar, ast.With, ast.AsyncWith)
 SELF = "self."

@@ -157,6 +157,40 @@ class InstantiatedNeverUsed(TreeRule):
             "a hook is kept, not a module",
             {"a.py": BLOCK.replace("nn.LayerNorm(width)\n\n", "watch(width)\n\n") + FORWARD},
         ),
+        ValidTree(
+            "a wrapper that takes hold of what it is given",
+            {"a.py": f"{IMPORT}def wrap(model):\n    nn.parallel.DistributedDataParallel(model)\n    return model\n"},
+        ),
+        ValidTree(
+            "a class of a function that is called as one of the module",
+            {
+                "a.py": BLOCK + FORWARD.replace("self.project(x)", "self.norm(self.project(x))")
+                + "\n\ndef make():\n    class Block(nn.Module):\n        def __init__(self):\n"
+                "            self.last = nn.LayerNorm(2)\n\n        def forward(self, x):\n"
+                "            return self.last(x)\n\n    return Block()\n"
+            },
+        ),
+        ValidTree("a name that says so", {"a.py": METER + RUN.replace("meter =", "_meter =")}),
+        ValidTree("all locals", {"a.py": METER + RUN.replace("sum(xs)", "locals()")}),
+        ValidTree(
+            "a global",
+            {"a.py": METER + RUN.replace("    meter", "    global meter\n    meter")},
+        ),
+        ValidTree(
+            "a loss that users of a library may ask for",
+            {"a.py": f"{IMPORT}class Trainer:\n    def __init__(self):\n        self.loss = nn.MSELoss()\n"},
+        ),
+        ValidTree(
+            "there for earlier versions",
+            {"a.py": BLOCK.replace("(width)\n\n", "(width)  # deprecated\n\n") + FORWARD},
+        ),
+        ValidTree(
+            "a function that may give something else",
+            {
+                "a.py": BLOCK.replace("nn.LayerNorm(width)\n\n", "make(width)\n\n") + FORWARD
+                + "\n\ndef make(kind):\n    return nn.Linear(2, 2) if kind else kind.part\n"
+            },
+        ),
     )  # fmt: skip
     INVALID = (
         InvalidTree("forward leaves it out", {"a.py": BLOCK + FORWARD}, (("a.py", 8, SPEAKS),)),
@@ -167,6 +201,11 @@ class InstantiatedNeverUsed(TreeRule):
                 "b.py": f"{IMPORT}class Other(nn.Module):\n    def __init__(self):\n        super().__init__()\n"
                 "        self.norm = nn.Identity()\n\n    def forward(self, x):\n        return self.norm(x)\n",
             },
+            (("a.py", 8, SPEAKS),),
+        ),
+        InvalidTree(
+            "a string of another file",
+            {"a.py": BLOCK + FORWARD, "b.py": "NORMS = ['norm']\n"},
             (("a.py", 8, SPEAKS),),
         ),
         InvalidTree(

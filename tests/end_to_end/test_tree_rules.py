@@ -100,6 +100,16 @@ def test_an_exception_of_the_configuration_authorises(tree: Path) -> None:
     assert audit(tree).findings == []
 
 
+def test_a_part_that_a_file_may_read_which_does_not_parse_is_undecided(tree: Path) -> None:
+    part = "from torch import nn\n\n\nclass Block(nn.Module):\n    def __init__(self):\n"
+    write(tree, {"c.py": f"{part}        self.norm = nn.LayerNorm(2)\n", "bad.py": "def (norm\n"})
+    result = audit(tree, select=["instantiated-never-used"])
+    assert result.findings == []
+    assert ("c.py", "cannot tell of `Block` without bad.py") in {
+        (problem.path, problem.reason) for problem in result.not_analysed
+    }
+
+
 def test_a_file_that_does_not_parse_leaves_its_words_undecided(tree: Path) -> None:
     write(tree, {"bad.py": "def (_Row\n"})
     found = audit(tree, select=["unused-type"])
