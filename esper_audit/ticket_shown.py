@@ -11,7 +11,7 @@ from esper_audit.ticket import Ticket
 from esper_audit.ticket_listing import SEVERITY_STYLES
 from esper_audit.ticket_parts import Evidence, Resolution, Step, Table
 from esper_audit.ticket_sections import in_page_order
-from esper_audit.ticket_texts import fix_texts
+from esper_audit.ticket_texts import fix_texts, impact_texts
 
 INDENT = "  "
 NAME_WIDTH = 13
@@ -35,7 +35,9 @@ def _pieces(ticket: Ticket, file: str) -> Iterator[Piece]:
         yield from _section("Summary", [ticket.summary])
     yield from _section("What is wrong", [ticket.description])
     yield from _section("Why it matters", [ticket.why_it_matters])
+    yield from _section("Impact", impact_texts(ticket))
     yield from _evidence(ticket)
+    yield from _claims(ticket)
     yield from _section("Fix", fix_texts(ticket))
     yield from _section("To verify", [_steps(ticket)])
     yield from _section("Related", [_related(ticket)])
@@ -104,6 +106,19 @@ def _evidence(ticket: Ticket) -> Iterator[Piece]:
             yield Piece(_aligned(evidence.table))
         if evidence.commit:
             yield Piece(f"{INDENT}at commit {evidence.commit}\n", "dim")
+
+
+def _claims(ticket: Ticket) -> Iterator[Piece]:
+    """Yield each claim with what it answered when it was last asked."""
+    told = {answered.claim: answered for answered in ticket.answers}
+    if ticket.claims:
+        yield Piece("\nClaims\n", "bold cyan")
+    for claim in ticket.claims:
+        answered = told.get(claim.id)
+        answer = answered.answer.replace("-", " ") if answered is not None else "not asked yet"
+        yield Piece(_hanging(f"{claim.id} {answer}: ", claim.sentence))
+        if answered is not None:
+            yield Piece(wrapped(answered.evidence, INDENT * 2 + "> ", "  "), "dim")
 
 
 def _aligned(table: Table) -> str:

@@ -36,7 +36,8 @@ def description_texts(ticket: Ticket) -> list[str]:
     if ticket.why_it_matters:
         heading = words_in_place(ticket).get(WHY_HEADING, "Why This Matters")
         texts += [f"### {heading}", ticket.why_it_matters.strip("\n")]
-    texts += _impact(ticket)
+    impact = impact_texts(ticket)
+    texts += ["### Impact", *impact] if impact else []
     shown = [text for evidence in ticket.evidence for text in _evidence(ticket, evidence)]
     return [*texts, "### Code Evidence", *shown] if shown else texts
 
@@ -143,7 +144,8 @@ def appendix_texts(ticket: Ticket) -> list[str]:
     return [*texts, "### As Written", table(["Field", "Where", "Words"], rows)] if rows else texts
 
 
-def _impact(ticket: Ticket) -> list[str]:
+def impact_texts(ticket: Ticket) -> list[str]:
+    """Return whether somebody meets the defect today, in words, and where."""
     impact = ticket.impact
     if impact is None:
         return []
@@ -154,7 +156,7 @@ def _impact(ticket: Ticket) -> list[str]:
         "Offered by": [code(module) for module in impact.exported],
     }
     lines = [f"- {what}: {', '.join(items)}" for what, items in said.items() if items]
-    texts = ["### Impact", sentence(impact.words), "\n".join(lines)]
+    texts = [sentence(impact.words), "\n".join(lines)]
     return [text for text in texts if text]
 
 

@@ -169,6 +169,7 @@ def test_a_ticket_is_shown_within_80_columns_by_the_beginning_of_its_id(project:
     done = ticket(project, "show", name[:-2].lower())
     assert done.stdout.startswith(f"{name} P3 open\n")
     assert '      2 |     if hasattr(host, "segments"):' in done.stdout
+    assert "\nImpact\n" in done.stdout
     assert max(map(len, done.stdout.splitlines())) <= 80
     page = ticket(project, "show", name, "--format", "markdown").stdout
     assert page.startswith("# Finding Ticket: ")

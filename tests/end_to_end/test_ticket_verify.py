@@ -246,6 +246,18 @@ def test_a_run_asks_claims_and_shows_them_on_the_pages(tree: Path) -> None:
     assert {path: path.read_bytes() for path in tree.rglob("*") if path.is_file()} == before
 
 
+def test_show_tells_what_each_claim_answered_last(tree: Path) -> None:
+    assert "not asked yet: " in run(tree, "ticket", "show", "T-OPEN").out
+    run(tree, "run")
+    shown = run(tree, "ticket", "show", "T-OPEN").out
+    assert "not asked yet" not in shown
+    claims = shown.partition("\nClaims\n")[2].partition("\n\n")[0]
+    assert " refuted: " in claims
+    assert " holds: " in claims
+    assert "\n    > " in claims
+    assert max(map(len, shown.splitlines())) <= 80
+
+
 def test_a_run_fails_on_a_regression_run_after_run(tree: Path) -> None:
     run(tree, "run")
     write(tree, {"blend.py": UNGUARDED})
