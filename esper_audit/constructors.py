@@ -76,6 +76,7 @@ class Constructors:
         self._tree = tree
         self._kin = tree.index.resolver.kin
         self._quiet: dict[Value, bool] = {}
+        self._asked: set[Value] = set()
 
     def is_module(self, value: Value) -> bool:
         """Say whether objects of a class are modules (or parameters) of torch and of nothing else outside."""
@@ -86,10 +87,18 @@ class Constructors:
 
     def is_quiet(self, value: Value) -> bool:
         """Say whether making an object of a class does nothing else."""
-        if value not in self._quiet:
-            self._quiet[value] = True  # what classes that make each other do, one of them does
-            self._quiet[value] = self._told(value)
-        return self._quiet[value]
+        if value in self._quiet or value in self._asked:
+            return self._quiet.get(
+                value, True
+            )  # what classes that make each other do, one of them does
+        self._asked.add(value)
+        is_quiet = self._told(value)
+        self._asked.discard(value)
+        if not self._asked:
+            self._quiet[value] = (
+                is_quiet  # what was told in the course of another question is not certain
+            )
+        return is_quiet
 
     def _told(self, value: Value) -> bool:
         if value.kind == "external":
