@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
@@ -14,7 +15,7 @@ if TYPE_CHECKING:
     from esper_audit.source import Source
     from esper_audit.tree import Tree
 
-ASKING = frozenset({"getattr", "globals", "vars", "methodcaller", "attrgetter"})
+ASKING = frozenset({"getattr", "globals", "vars", "methodcaller", "attrgetter", "eval", "exec"})
 
 
 class ComposedNames:
@@ -42,7 +43,12 @@ def _composed(source: Source) -> Iterator[tuple[str, str]]:
     for statement in source.tree.body:
         nodes = list(walk(statement))
         if any(map(_asks, nodes)):
-            yield from filter(_are_names, map(_ends, nodes))
+            yield from filter(_are_names, map(_last_names, map(_ends, nodes)))
+
+
+def _last_names(ends: tuple[str, str]) -> tuple[str, str]:
+    """Return what the name begins and ends with where code is put together: `eval(f"self.get_{kind}()")`."""
+    return ends[0].rpartition(".")[2], re.split(r"[.(\[]", ends[1])[0]
 
 
 def _are_names(ends: tuple[str, str]) -> bool:
