@@ -77,6 +77,10 @@ class Kin:
             self._subclasses[of] = sorted(found)
         return self._subclasses[of]
 
+    def family(self, of: str) -> list[str]:
+        """Return a class, its bases and its subclasses in the tree."""
+        return [*self.order(of), *self.subclasses(of)]
+
     def member(self, of: str, name: str, *, after: bool = False) -> str | None:
         """Return the class in whose body or `self` a member is first found; `after` leaves out the class."""
         order = self.order(of)[1:] if after else self.order(of)

@@ -5,9 +5,9 @@ from __future__ import annotations
 import ast
 from typing import TYPE_CHECKING
 
-from esper_audit.facts import Parameter, ParameterKind, Use
+from esper_audit.facts import MANY, Parameter, Use
 from esper_audit.names import dotted
-from esper_audit.reference import Caller, Passing, Place, Symbol
+from esper_audit.reference import Caller, Passing, Symbol
 from esper_audit.returned_none import may_be_none
 from esper_audit.signatures import is_called_from_here_alone, shown
 from esper_audit.targets import How
@@ -17,7 +17,6 @@ if TYPE_CHECKING:
     from esper_audit.tree import Tree
     from esper_audit.unit import Unit
 
-MANY = frozenset({ParameterKind.ARGS, ParameterKind.KWARGS})
 Constants = dict[str, tuple[frozenset[str], str]]
 
 
@@ -42,16 +41,12 @@ def _values(tree: Tree, function: Symbol, parameter: Parameter) -> frozenset[str
     answer = tree.index.callers(function, parameter.name)
     given = [_value(caller, parameter) for caller in answer.items]
     passes = any(
-        caller.passing is Passing.PASSES and not _is_inside(caller.place, function)
+        caller.passing is Passing.PASSES and not function.holds(caller.place)
         for caller in answer.items
     )
     if not passes or not answer.is_complete or not all(map(_is_literal, given)):
         return frozenset()
     return frozenset(given)
-
-
-def _is_inside(place: Place, function: Symbol) -> bool:
-    return f"{place.path}:{place.symbol}.".startswith(f"{function.key}.")
 
 
 def _value(caller: Caller, parameter: Parameter) -> str:

@@ -22,21 +22,9 @@ QUIET_BASES = frozenset(
     | {"builtins.KeyError", "builtins.NotImplementedError"}
 )
 PURE_BUILTINS = frozenset(
-    {
-        "list",
-        "dict",
-        "set",
-        "tuple",
-        "frozenset",
-        "int",
-        "float",
-        "str",
-        "bool",
-        "bytes",
-        "len",
-        "min",
-    }
+    {"list", "dict", "set", "tuple", "frozenset", "int", "float", "str", "bool", "bytes", "len"}
     | {
+        "min",
         "max",
         "sum",
         "abs",
@@ -46,10 +34,10 @@ PURE_BUILTINS = frozenset(
         "zip",
         "sorted",
         "reversed",
-        "isinstance",
+        "any",
     }
-    | {"issubclass", "getattr", "hasattr", "super", "type", "repr", "any", "all", "callable", "pow"}
-    | {"divmod", "id", "hash", "slice", "object", "property"}
+    | {"isinstance", "issubclass", "getattr", "hasattr", "super", "type", "repr", "all", "callable"}
+    | {"pow", "divmod", "id", "hash", "slice", "object", "property"}
 )
 PURE_OUTSIDE = re.compile(
     r"collections\.(deque|defaultdict|Counter|OrderedDict)|(math|itertools|numpy|fractions)\.\w+"
@@ -88,16 +76,14 @@ class Constructors:
     def is_quiet(self, value: Value) -> bool:
         """Say whether making an object of a class does nothing else."""
         if value in self._quiet or value in self._asked:
-            return self._quiet.get(
-                value, True
-            )  # what classes that make each other do, one of them does
+            # What classes that make each other do, one of them does: the one that is asked again adds nothing.
+            return self._quiet.get(value, True)
         self._asked.add(value)
         is_quiet = self._told(value)
         self._asked.discard(value)
+        # What was told in the course of another question may rest on that one, and is not kept.
         if not self._asked:
-            self._quiet[value] = (
-                is_quiet  # what was told in the course of another question is not certain
-            )
+            self._quiet[value] = is_quiet
         return is_quiet
 
     def _told(self, value: Value) -> bool:

@@ -52,6 +52,10 @@ class ParameterKind(enum.StrEnum):
     KWARGS = "kwargs"
 
 
+# What takes any number of arguments.
+MANY = frozenset({ParameterKind.ARGS, ParameterKind.KWARGS})
+
+
 class Parameter(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """A parameter; `default` is its source when it is a literal or a name, `...` when it is more."""
 

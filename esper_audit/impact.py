@@ -126,7 +126,7 @@ class Impacts:
         tally = Tally()
         optional = self._defaults_to_none(symbol, argument)
         for caller in callers:
-            if _is_itself(caller.reference, symbol):
+            if symbol.holds(caller.place):
                 continue
             if caller.place.role not in IN_EARNEST:
                 tally.test_calls += 1
@@ -172,7 +172,7 @@ class Impacts:
 
     def _of_use(self, symbol: Symbol) -> Impact:
         answer = self._index.references(symbol)
-        uses = [r for r in answer.items if r.use in RUNS and not _is_itself(r, symbol)]
+        uses = [r for r in answer.items if r.use in RUNS and not symbol.holds(r.place)]
         in_earnest = [r for r in uses if r.place.role in IN_EARNEST]
         certain = [r for r in in_earnest if r.how is not How.NAME]
         in_tests = [r for r in uses if r.place.role not in IN_EARNEST and r.how is not How.NAME]
@@ -238,7 +238,7 @@ class Impacts:
         return [
             reference
             for reference in self._index.references(symbol, {Use.READ}).items
-            if _in_earnest(reference) and not _is_itself(reference, symbol)
+            if _in_earnest(reference) and not symbol.holds(reference.place)
         ]
 
     def _defaults_to_none(self, symbol: Symbol, argument: str) -> bool:
@@ -273,12 +273,6 @@ def _reality_of(tally: Tally, *, complete: bool, others: int) -> Reality:
 def _in_earnest(reference: Reference) -> bool:
     runs = reference.use in RUNS and reference.how is not How.NAME
     return runs and reference.place.role in IN_EARNEST
-
-
-def _is_itself(reference: Reference, symbol: Symbol) -> bool:
-    place = reference.place
-    inside = place.symbol == symbol.symbol or place.symbol.startswith(f"{symbol.symbol}.")
-    return place.path == symbol.path and inside
 
 
 def _place(reference: Reference) -> str:

@@ -91,8 +91,8 @@ def _entered(statement: ast.stmt, around: Around) -> Around:
     if isinstance(statement, Function) and around.function is None:
         return around._replace(function=statement)
     if isinstance(statement, ast.ClassDef):
-        dotted = f"{around.owner}.{statement.name}" if around.owner else statement.name
-        return around._replace(owner=dotted if around.function is None else "")
+        named = f"{around.owner}.{statement.name}" if around.owner else statement.name
+        return around._replace(owner=named if around.function is None else "")
     return around._replace(is_watched=around.is_watched or isinstance(statement, WATCHED))
 
 

@@ -46,6 +46,10 @@ class Symbol(msgspec.Struct, frozen=True, order=True):
         """The identity as one text."""
         return f"{self.path}:{self.symbol}"
 
+    def holds(self, place: Place) -> bool:
+        """Say whether a place stands in the symbol itself."""
+        return place.path == self.path and f"{place.symbol}.".startswith(f"{self.symbol}.")
+
     @property
     def short(self) -> str:
         """The last part of the name."""

@@ -6,12 +6,11 @@ import re
 from collections import Counter
 from collections.abc import Iterable, Iterator
 
-from esper_audit.facts import ParameterKind
+from esper_audit.facts import MANY
 from esper_audit.index import Index
 from esper_audit.reference import Symbol
 from esper_audit.signatures import CONSTRUCTOR, KINDS, shown
 
-MANY = frozenset({ParameterKind.ARGS, ParameterKind.KWARGS})
 PATTERN = 3  # two may be alike by chance
 SHARED = 2  # words: one alone (`get_`) tells little of who takes what
 WORD = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z0-9]+|[0-9]+")

@@ -10,7 +10,7 @@ from esper_audit.claim import Claim, Reply
 from esper_audit.claim_count import Count, Tally, elsewhere, judged, lines_of, shown
 from esper_audit.facts import Use
 from esper_audit.markdown import count
-from esper_audit.reference import Reference, Symbol
+from esper_audit.reference import Symbol
 from esper_audit.role import Role
 from esper_audit.targets import How
 
@@ -68,7 +68,7 @@ class ReferencesClaim(Claim, frozen=True, kw_only=True, tag="references", rename
 
     def _used(self, inquiry: Inquiry, symbol: Symbol) -> Reply:
         told = inquiry.index.references(symbol, USES)
-        outside = [reference for reference in told.items if not _is_inside(reference, symbol)]
+        outside = [reference for reference in told.items if not symbol.holds(reference.place)]
         counted = [r for r in outside if r.place.role is self.among]
         unclear = [r for r in counted if r.how is How.NAME or r.by_string]
         unread = tuple(problem.path for problem in told.not_looked_at)
@@ -91,9 +91,3 @@ class ReferencesClaim(Claim, frozen=True, kw_only=True, tag="references", rename
         places = lines_of((test.path, test.line) for test in tests)
         tally = Tally(len(tests) - len(unclear), len(unclear), unread)
         return judged(tally, COUNTS[self.usage], said, places)
-
-
-def _is_inside(reference: Reference, symbol: Symbol) -> bool:
-    place = reference.place
-    within = place.symbol == symbol.symbol or place.symbol.startswith(f"{symbol.symbol}.")
-    return place.path == symbol.path and within

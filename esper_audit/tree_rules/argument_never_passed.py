@@ -6,7 +6,7 @@ import ast
 from collections.abc import Iterator
 
 from esper_audit.branch_walk import BranchWalk, Constant
-from esper_audit.facts import Parameter, ParameterKind
+from esper_audit.facts import MANY, Parameter
 from esper_audit.finding import Category, NotAnalysed, Severity
 from esper_audit.reference import Answer, Caller, Passing, Symbol
 from esper_audit.role import Role
@@ -16,7 +16,6 @@ from esper_audit.tested_names import Facts
 from esper_audit.tree import Tree
 from esper_audit.tree_rule import InvalidTree, TreeRule, TreeViolation, ValidTree
 
-MANY = frozenset({ParameterKind.ARGS, ParameterKind.KWARGS})
 TEMPLATE = 2  # as many functions of one name with one parameter are written to a pattern, or copied
 
 

@@ -290,8 +290,7 @@ def _forgotten(
     owner = tree.index.symbol(unit.path, making.around.owner) if making.around.owner else None
     if owner is None or not _is_for_the_tree_alone(tree, constructors, owner, making):
         return
-    kin = tree.index.resolver.kin
-    family = [*kin.order(owner.key), *kin.subclasses(owner.key)]
+    family = tree.index.resolver.kin.family(owner.key)
     if _is_looked_at(tree, family, making.attribute) or _is_said(tree, owner, making):
         return
     answer = tree.index.readers(making.attribute)

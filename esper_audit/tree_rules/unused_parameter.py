@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from esper_audit.facts import Definition, DefinitionKind, Parameter, ParameterKind, Use
+from esper_audit.facts import MANY, Definition, DefinitionKind, Parameter, Use
 from esper_audit.finding import Category, NotAnalysed, Severity
 from esper_audit.handed_out import is_handed_out
 from esper_audit.lent_signatures import (
@@ -21,7 +21,6 @@ from esper_audit.tree import Tree
 from esper_audit.tree_rule import InvalidTree, TreeRule, TreeViolation, ValidTree
 from esper_audit.written_alike import WrittenAlike
 
-MANY = frozenset({ParameterKind.ARGS, ParameterKind.KWARGS})
 AS_VALUE = frozenset({Use.READ, Use.DECORATOR, Use.STRING})
 
 

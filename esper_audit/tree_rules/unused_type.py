@@ -243,6 +243,4 @@ def _is_public(tree: Tree, symbol: Symbol) -> bool:
 
 
 def _is_use(reference: Reference, symbol: Symbol) -> bool:
-    place = reference.place.symbol
-    inside = place == symbol.symbol or place.startswith(f"{symbol.symbol}.")
-    return reference.use not in NO_USE and not (inside and reference.place.path == symbol.path)
+    return reference.use not in NO_USE and not symbol.holds(reference.place)

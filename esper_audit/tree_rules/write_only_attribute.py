@@ -280,5 +280,5 @@ def _is_seen_whole(tree: Tree, owner: Symbol, name: str) -> bool:
     is_module = any(base.endswith("Module") for base in kin.foreign_bases(owner.key))
     if has_strange_base(tree, owner) or (is_module and ASKED_BY_TORCH.match(name)):
         return True
-    family = map(tree.index.of_key, (*kin.order(owner.key), *kin.subclasses(owner.key)))
+    family = map(tree.index.of_key, kin.family(owner.key))
     return any(WHOLE.search(tree.text(member)) for member in family)
