@@ -20,13 +20,13 @@ from collections import Counter, defaultdict
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from esper_audit import pipeline
-from esper_audit.audit import Audit
-from esper_audit.config import find_project
-from esper_audit.contract import load_contracts
-from esper_audit.finding import Finding
-from esper_audit.ticket import Status, Ticket
-from esper_audit.ticketing import sync
+from esper_audit.engine import pipeline
+from esper_audit.findings.audit import Audit
+from esper_audit.findings.contract import load_contracts
+from esper_audit.findings.finding import Finding
+from esper_audit.project.config import find_project
+from esper_audit.tickets.ticket import Status, Ticket
+from esper_audit.workflow.sync import sync
 
 TODAY = "2026-01-01"
 TIMES = 10

@@ -6,16 +6,20 @@ import os
 import sys
 from collections.abc import Mapping
 
-from esper_audit.config import find_project
-from esper_audit.errors import EsperAuditError
-from esper_audit.expectation import as_expected
-from esper_audit.probe import Unit, blocked, measured, run, units
-from esper_audit.subject import Subject
-from esper_audit.subject_file import load_subjects
-from esper_audit.verdict import Record, Verdict
+from esper_audit.findings.errors import EsperAuditError
+from esper_audit.findings.probe_record import Record, Verdict
+from esper_audit.probes.probe import Unit, blocked, measured, run, units
+from esper_audit.probes.subject.loading import load_subjects
+from esper_audit.probes.subject.subject import Subject
+from esper_audit.project.config import find_project
+from esper_audit.rules.expected_failures import as_expected
 
 SUBJECTS = os.path.join(
-    os.path.dirname(__file__), os.pardir, "tests", "esper_ref_subjects.py:subjects"
+    os.path.dirname(__file__),
+    os.pardir,
+    "tests",
+    "esper_ref_promises",
+    "esper_ref_subjects.py:subjects",
 )
 BAD = (Verdict.FAIL, Verdict.NO_VERDICT, Verdict.UNEXPECTED_PASS)
 

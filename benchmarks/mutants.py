@@ -24,20 +24,25 @@ from pathlib import Path
 
 import msgspec
 
-from esper_audit.config import find_project
-from esper_audit.pipeline import Request, check
-from esper_audit.sandbox import TORCH_AND_COMPILER, Job, Killed, Limits, Returned, Sandbox
-from esper_audit.shelf import discover
-from esper_audit.suggestion import did_you_mean
+from esper_audit.engine.pipeline import Request, check
+from esper_audit.probes.sandbox.pool import (
+    TORCH_AND_COMPILER,
+    Job,
+    Killed,
+    Limits,
+    Returned,
+    Sandbox,
+)
+from esper_audit.project.config import find_project
+from esper_audit.project.submodules import submodules
+from esper_audit.rules.registry import discover
+from esper_audit.text.phrases import did_you_mean
 
 HERE = Path(__file__).resolve().parent
 LIBRARY = HERE.parent / "esper_ref"
 TABLE = HERE / "mutants.toml"
 TRIAL = f"{HERE / 'mutant_trial.py'}"
-PROBES = tuple(
-    f"esper_audit.probes.{file.stem}"
-    for file in sorted((HERE.parent / "esper_audit" / "probes").glob("[a-z]*.py"))
-)
+PROBES = tuple(submodules("esper_audit.probes.catalogue"))
 SILENT = ("pass", "expected-fail")
 LIMITS = Limits(seconds=300.0)
 

@@ -26,8 +26,17 @@ from torchtune.models.phi3._component_builders import phi3
 from torchtune.models.qwen2._component_builders import qwen2
 from x_transformers import ContinuousTransformerWrapper, Decoder, Encoder, TransformerWrapper
 
-from esper_audit.inputs import ids, pictures, sequences
-from esper_audit.subject import Checkpointed, Draw, Promise, Subject, applied, promise
+from esper_audit.subject import (
+    Checkpointed,
+    Draw,
+    Promise,
+    Subject,
+    applied,
+    ids,
+    pictures,
+    promise,
+    sequences,
+)
 
 DIM, HEADS, LONGEST, VOCABULARY = 16, 2, 64, 11
 Build = Callable[[int], nn.Module]

@@ -18,10 +18,10 @@ import random
 from collections import Counter
 from pathlib import Path
 
-from esper_audit.config import Config, Project
-from esper_audit.facts import Use
-from esper_audit.index import Index, open_index
-from esper_audit.targets import Targets
+from esper_audit.project.config import Config, Project
+from esper_audit.source.facts.records import Use
+from esper_audit.source.index.index import Index, open_index
+from esper_audit.source.index.targets import Targets
 
 LABELS = Path(__file__).with_suffix(".tsv")
 SEED = 20261121

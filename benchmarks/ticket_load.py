@@ -19,9 +19,8 @@ from statistics import median
 
 import yaml
 
-from esper_audit.finding import Category, Severity
-from esper_audit.ticket import Ticket
-from esper_audit.ticket_parts import (
+from esper_audit.findings.finding import Category, Severity
+from esper_audit.tickets.parts import (
     Change,
     Evidence,
     FixOption,
@@ -30,8 +29,9 @@ from esper_audit.ticket_parts import (
     TicketLocation,
     Verdict,
 )
-from esper_audit.ticket_states import Status
-from esper_audit.ticket_store import TicketStore
+from esper_audit.tickets.states import Status
+from esper_audit.tickets.store import TicketStore
+from esper_audit.tickets.ticket import Ticket
 
 PROSE = "\n".join(f"Line {n} says what `seed_input` is and why it matters here." for n in range(22))
 

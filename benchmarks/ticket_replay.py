@@ -18,11 +18,11 @@ from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
 
-from esper_audit import pipeline
-from esper_audit.config import find_project
-from esper_audit.contract import load_contracts
-from esper_audit.ticket import Ticket
-from esper_audit.ticketing import Sync, sync
+from esper_audit.engine import pipeline
+from esper_audit.findings.contract import load_contracts
+from esper_audit.project.config import find_project
+from esper_audit.tickets.ticket import Ticket
+from esper_audit.workflow.sync import Sync, sync
 
 TODAY = "2026-01-01"
 

@@ -10,10 +10,10 @@ from pathlib import Path
 from rich.console import Console
 from rich.text import Text
 
-from esper_audit.config import find_project
-from esper_audit.handbook import Handbook
-from esper_audit.outputs.text import pieces
-from esper_audit.pipeline import Request, check
+from esper_audit.engine.pipeline import Request, check
+from esper_audit.project.config import find_project
+from esper_audit.reports.formats.text import pieces
+from esper_audit.rules.catalogue import Handbook
 
 HERE = Path(__file__).parent
 EXAMPLE = re.compile(r"`valve.py`:\n\n```python\n(.*?)```", re.DOTALL)

@@ -1,199 +1,99 @@
-"""What may be probed: subjects, how to build and call them, their states, and what they promise.
-
-A subject is declared by its owner, in a Python file of his own that the configuration names. Nothing
-is guessed: what is not promised is not probed. Importing this file does not import torch.
-"""
+"""The names that a subjects file, a test of promises and a reproducer import."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
-
-from esper_audit.errors import EsperAuditError
-from esper_audit.verdict import Plain
+from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    import torch
-    from torch import Tensor, nn
+    from esper_audit.findings.probe_record import Verdict as Verdict
+    from esper_audit.probes.measure.output_dependency import Sight as Sight
+    from esper_audit.probes.measure.output_dependency import (
+        altered_difference as altered_difference,
+    )
+    from esper_audit.probes.measure.output_dependency import later_gradients as later_gradients
+    from esper_audit.probes.measure.output_dependency import prefix_difference as prefix_difference
+    from esper_audit.probes.measure.parameters import redraw as redraw
+    from esper_audit.probes.probe import probe_unit as probe_unit
+    from esper_audit.probes.subject.inputs import ids as ids
+    from esper_audit.probes.subject.inputs import pictures as pictures
+    from esper_audit.probes.subject.inputs import sequences as sequences
+    from esper_audit.probes.subject.kinds import Average as Average
+    from esper_audit.probes.subject.kinds import Conformance as Conformance
+    from esper_audit.probes.subject.kinds import Decision as Decision
+    from esper_audit.probes.subject.kinds import Gate as Gate
+    from esper_audit.probes.subject.kinds import Grown as Grown
+    from esper_audit.probes.subject.kinds import Host as Host
+    from esper_audit.probes.subject.kinds import ObservedGate as ObservedGate
+    from esper_audit.probes.subject.kinds import Ratio as Ratio
+    from esper_audit.probes.subject.kinds import Schedule as Schedule
+    from esper_audit.probes.subject.loading import subject_of as subject_of
+    from esper_audit.probes.subject.subject import Blend as Blend
+    from esper_audit.probes.subject.subject import Blueprint as Blueprint
+    from esper_audit.probes.subject.subject import Catalogue as Catalogue
+    from esper_audit.probes.subject.subject import Checkpointed as Checkpointed
+    from esper_audit.probes.subject.subject import Draw as Draw
+    from esper_audit.probes.subject.subject import Module as Module
+    from esper_audit.probes.subject.subject import PlainValue as PlainValue
+    from esper_audit.probes.subject.subject import Promise as Promise
+    from esper_audit.probes.subject.subject import State as State
+    from esper_audit.probes.subject.subject import Subject as Subject
+    from esper_audit.probes.subject.subject import SubjectError as SubjectError
+    from esper_audit.probes.subject.subject import applied as applied
+    from esper_audit.probes.subject.subject import as_born as as_born
+    from esper_audit.probes.subject.subject import promise as promise
+    from esper_audit.pytest_plugin.plugin import promises as promises
+    from esper_audit.pytest_plugin.promises import Promised as Promised
 
-BIRTH = "birth"
-PlainValue = Plain | tuple[Plain, ...]
-State = Callable[[Any], object]
-
-
-class SubjectError(EsperAuditError):
-    """A subject, or the file that declares it, is not what it should be."""
-
-
-@dataclass(frozen=True)
-class Promise:
-    """That a probe's contract holds of a subject; `parameters` are those of the probe, checked.
-
-    `in_states` are the states in which it holds; empty means every state that the subject declares.
-    """
-
-    probe: str
-    version: int = 1
-    parameters: Mapping[str, PlainValue] = field(default_factory=dict)
-    in_states: tuple[str, ...] = ()
-
-
-def promise(probe: str, *, in_states: tuple[str, ...] = (), **parameters: PlainValue) -> Promise:
-    """Return the promise that `probe` finds its contract kept, in version 1 of the probe."""
-    return Promise(probe, 1, parameters, in_states)
-
-
-@dataclass(frozen=True)
-class Draw:
-    """Which inputs are wanted. `dtype` is for features; ids stay integers. The same draw, the same values."""
-
-    dim: int
-    batch: int = 2
-    length: int = 8
-    seed: int = 0
-    dtype: torch.dtype | None = None
-
-    def generator(self) -> torch.Generator:
-        """Return a random stream of this draw's own."""
-        import torch
-
-        return torch.Generator().manual_seed(self.seed)
-
-
-def as_born(_built: object) -> None:
-    """Leave what was built as it is: the state `birth`."""
-
-
-def applied(module: Any, inputs: Tensor) -> Tensor:
-    """Call a module with its inputs alone."""
-    outputs: Tensor = module(inputs)
-    return outputs
-
-
-@dataclass(frozen=True, kw_only=True)
-class Subject:
-    """A live thing under a name. `build` is a factory: each call makes another one.
-
-    `states` are reached from birth through the subject's public interface: each is a function that is
-    given what was built. `about` is the class or function whose promise it is, where that is not what
-    `build` makes: findings point there. `source` is the file and function it came from, set when it is
-    loaded.
-    """
-
-    name: str
-    build: Callable[..., Any]
-    promises: Sequence[Promise] = ()
-    states: Mapping[str, State] = field(default_factory=lambda: {BIRTH: as_born})
-    about: Callable[..., object] | None = None
-    source: str = ""
-
-    def arguments(self) -> tuple[int, ...]:
-        """Return what `build` is given: nothing, or a width."""
-        return ()
-
-    def at(self, state: str, *arguments: int, seed: int = 0) -> Any:
-        """Return a new one in a state, built from a random seed; its width is the first declared."""
-        from esper_audit.steady import begin_streams
-
-        begin_streams(seed)
-        built = self.build(*(arguments or self.arguments()))
-        self.states[state](built)
-        return built
+HOMES = {
+    "Verdict": "esper_audit.findings.probe_record",
+    "Sight": "esper_audit.probes.measure.output_dependency",
+    "altered_difference": "esper_audit.probes.measure.output_dependency",
+    "later_gradients": "esper_audit.probes.measure.output_dependency",
+    "prefix_difference": "esper_audit.probes.measure.output_dependency",
+    "redraw": "esper_audit.probes.measure.parameters",
+    "probe_unit": "esper_audit.probes.probe",
+    "ids": "esper_audit.probes.subject.inputs",
+    "pictures": "esper_audit.probes.subject.inputs",
+    "sequences": "esper_audit.probes.subject.inputs",
+    "Average": "esper_audit.probes.subject.kinds",
+    "Conformance": "esper_audit.probes.subject.kinds",
+    "Decision": "esper_audit.probes.subject.kinds",
+    "Gate": "esper_audit.probes.subject.kinds",
+    "Grown": "esper_audit.probes.subject.kinds",
+    "Host": "esper_audit.probes.subject.kinds",
+    "ObservedGate": "esper_audit.probes.subject.kinds",
+    "Ratio": "esper_audit.probes.subject.kinds",
+    "Schedule": "esper_audit.probes.subject.kinds",
+    "subject_of": "esper_audit.probes.subject.loading",
+    "Blend": "esper_audit.probes.subject.subject",
+    "Blueprint": "esper_audit.probes.subject.subject",
+    "Catalogue": "esper_audit.probes.subject.subject",
+    "Checkpointed": "esper_audit.probes.subject.subject",
+    "Draw": "esper_audit.probes.subject.subject",
+    "Module": "esper_audit.probes.subject.subject",
+    "PlainValue": "esper_audit.probes.subject.subject",
+    "Promise": "esper_audit.probes.subject.subject",
+    "State": "esper_audit.probes.subject.subject",
+    "Subject": "esper_audit.probes.subject.subject",
+    "SubjectError": "esper_audit.probes.subject.subject",
+    "applied": "esper_audit.probes.subject.subject",
+    "as_born": "esper_audit.probes.subject.subject",
+    "promise": "esper_audit.probes.subject.subject",
+    "promises": "esper_audit.pytest_plugin.plugin",
+    "Promised": "esper_audit.pytest_plugin.promises",
+}
 
 
-@dataclass(frozen=True, kw_only=True)
-class Module(Subject):
-    """An `nn.Module`: `build(dim)` makes one of a width, `inputs(draw)` what it is fed.
+def __getattr__(name: str) -> object:
+    """Import a public name from the room that defines it; raise AttributeError for any other name."""
+    if name not in HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from importlib import import_module
 
-    `dims` are the widths at which it can be built. A module that is fed ids says, by `embedding`,
-    which of its modules turns them into features: gradients are taken there. `advance(module)` is what
-    its life consists of between two steps: a schedule's step, an epoch.
-    """
-
-    inputs: Callable[[Draw], Tensor]
-    call: Callable[[Any, Tensor], Tensor] = applied
-    dims: tuple[int, ...] = (16,)
-    embedding: Callable[[Any], nn.Module] | None = None
-    advance: Callable[[Any], object] = as_born
-
-    def arguments(self) -> tuple[int, ...]:
-        """Return the first declared width."""
-        return self.dims[:1]
+    value: object = vars(import_module(HOMES[name]))[name]
+    globals()[name] = value
+    return value
 
 
-@dataclass(frozen=True, kw_only=True)
-class Blend(Module):
-    """A host, a seed and what joins them, in one module.
-
-    `features(whole, inputs)` runs the host up to the joint, `blend(whole, features)` is the joint.
-    `direct(whole, features)` is the same with everything that comes from the seed held still (computed
-    from detached features, and detached): what remains is all that the host may feel. `host(whole)` and
-    `seed(whole)` are the modules whose parameters belong to either, `seed_output(whole, features)` is what
-    the seed makes of features. Where `operator` is given it must refuse to run without its parameter
-    `required`, which `omitting(operator)` tries.
-    """
-
-    features: Callable[[Any, Tensor], Tensor]
-    blend: Callable[[Any, Tensor], Tensor]
-    direct: Callable[[Any, Tensor], Tensor]
-    host: Callable[[Any], Sequence[nn.Module]]
-    seed: Callable[[Any], Sequence[nn.Module]]
-    seed_output: Callable[[Any, Tensor], Tensor] | None = None
-    operator: Callable[..., object] | None = None
-    required: str = "seed_input"
-    omitting: Callable[[Callable[..., object]], object] | None = None
-
-
-def state_of(module: Any) -> object:
-    """Return a module's `state_dict`."""
-    return module.state_dict()
-
-
-def restored(module: Any, state: Any) -> None:
-    """Load a `state_dict`, strictly."""
-    module.load_state_dict(state)
-
-
-@dataclass(frozen=True, kw_only=True)
-class Checkpointed(Module):
-    """A module that is saved and loaded: into what `fresh(dim)` makes, if that is not `build`."""
-
-    fresh: Callable[[int], Any] | None = None
-    save: Callable[[Any], object] = state_of
-    load: Callable[[Any, Any], object] = restored
-
-
-Estimate = Callable[[int], float]
-BlendFunction = Callable[..., "Tensor"]
-
-
-@dataclass(frozen=True, kw_only=True)
-class Blueprint(Module):
-    """A recipe for seeds: a module that maps features to features of the same shape.
-
-    `estimate(dim)` is what its registry says of its size. `blends`, by name, take (host features,
-    seed output, seed input, alpha) and are what it will be joined with.
-    """
-
-    estimate: Estimate | None = None
-    blends: Mapping[str, BlendFunction] = field(default_factory=dict)
-
-
-@dataclass(frozen=True, kw_only=True)
-class Catalogue(Subject):
-    """Blueprints that are compared by cost: `build()` returns (factory, estimate) by name."""
-
-    build: Callable[[], Mapping[str, tuple[Callable[[int], nn.Module], Estimate]]]
-
-
-def names_of(subjects: Sequence[Subject]) -> Iterator[str]:
-    """Yield the names; one that stands twice is a SubjectError."""
-    seen: set[str] = set()
-    for subject in subjects:
-        if subject.name in seen:
-            raise SubjectError(
-                f"subject {subject.name!r} is declared twice; give one another name: ids are made of it"
-            )
-        seen.add(subject.name)
-        yield subject.name
+def __dir__() -> list[str]:
+    return sorted(HOMES)

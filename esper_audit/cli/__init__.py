@@ -10,7 +10,7 @@ import sys
 def main() -> None:
     """Run `esper-audit` and exit. The collector stays off: a command's objects live until its end."""
     gc.disable()
-    from esper_audit.replay import replay
+    from esper_audit.cli.replay import replay
 
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="backslashreplace")

@@ -10,13 +10,13 @@ from typing import Any
 import click
 import msgspec
 
-from esper_audit import pipeline
-from esper_audit.audit import CLEAN, FINDINGS
+from esper_audit.cli.replay import record
 from esper_audit.cli.screen import progress_bar, rendered
-from esper_audit.config import Project, find_project
-from esper_audit.errors import UsageError
-from esper_audit.fixing import Fixing, diff
-from esper_audit.replay import record
+from esper_audit.engine import pipeline
+from esper_audit.engine.fixes import Fixing, diff
+from esper_audit.findings.audit import CLEAN, FINDINGS
+from esper_audit.findings.errors import UsageError
+from esper_audit.project.config import Project, find_project
 
 FORMATS = ("text", "json", "sarif", "github")
 

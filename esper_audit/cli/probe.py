@@ -9,14 +9,14 @@ from typing import Any
 import click
 import msgspec
 
-from esper_audit import probe_audit
-from esper_audit.audit import FINDINGS, NOT_ALL_ANALYSED, Audit
 from esper_audit.cli.check import FORMATS, checks
 from esper_audit.cli.screen import progress_bar, rendered
-from esper_audit.config import find_project
-from esper_audit.probing import Wanted
-from esper_audit.sandbox import START
-from esper_audit.verdict import Verdict
+from esper_audit.findings.audit import FINDINGS, NOT_ALL_ANALYSED, Audit
+from esper_audit.findings.probe_record import Verdict
+from esper_audit.probes import findings as probe_audit
+from esper_audit.probes.sandbox.pool import START
+from esper_audit.probes.session import Wanted
+from esper_audit.project.config import find_project
 
 
 @click.command("probe")

@@ -8,13 +8,13 @@ import sys
 import click
 import msgspec
 
-from esper_audit.audit import CLEAN, NOT_ALL_ANALYSED
-from esper_audit.config import find_project
-from esper_audit.errors import UsageError
-from esper_audit.index import Index, open_index
-from esper_audit.reference import Symbol
-from esper_audit.reference_sheet import Sheet, lines, sheet
-from esper_audit.suggestion import did_you_mean
+from esper_audit.findings.audit import CLEAN, NOT_ALL_ANALYSED
+from esper_audit.findings.errors import UsageError
+from esper_audit.project.config import find_project
+from esper_audit.reports.reference_listing import Sheet, lines, sheet
+from esper_audit.source.index.index import Index, open_index
+from esper_audit.source.index.records import Symbol
+from esper_audit.text.phrases import did_you_mean
 
 MOST_SHOWN = 12
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import click
 
-from esper_audit.config import find_project
-from esper_audit.markdown import count
-from esper_audit.report import Reports
-from esper_audit.ticket_store import TicketStore
+from esper_audit.project.config import find_project
+from esper_audit.reports.pages import Reports
+from esper_audit.text.markdown import count
+from esper_audit.tickets.store import TicketStore
 
 
 @click.command("report")

@@ -7,9 +7,9 @@ from typing import Any
 
 import click
 
-from esper_audit.audit import COULD_NOT_RUN
 from esper_audit.cli.verbs import Verbs
-from esper_audit.errors import EsperAuditError
+from esper_audit.findings.audit import COULD_NOT_RUN
+from esper_audit.findings.errors import EsperAuditError
 
 HELP = """Check that a PyTorch code base keeps its contracts.
 

@@ -7,14 +7,14 @@ from collections.abc import Iterator
 
 import click
 
-from esper_audit.config import find_project
-from esper_audit.errors import UsageError
-from esper_audit.handbook import Handbook
-from esper_audit.probe_sheets import ProbeSheet
-from esper_audit.rule import Check, Invalid, Rule, Valid
-from esper_audit.rules_page import case_code, check_page
-from esper_audit.suggestion import did_you_mean
-from esper_audit.tree_rule import InvalidTree, TreeRule, ValidTree
+from esper_audit.findings.errors import UsageError
+from esper_audit.project.config import find_project
+from esper_audit.reports.rules_page import case_code, check_page
+from esper_audit.rules.catalogue import Handbook
+from esper_audit.rules.probe_catalogue import ProbeSheet
+from esper_audit.rules.rule import Check, Invalid, Rule, Valid
+from esper_audit.rules.tree_rule import InvalidTree, TreeRule, ValidTree
+from esper_audit.text.phrases import did_you_mean
 
 WIDTH = 80
 

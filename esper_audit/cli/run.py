@@ -8,15 +8,15 @@ from datetime import date
 
 import click
 
-from esper_audit.audit import CLEAN, FINDINGS, NOT_ALL_ANALYSED, Audit
 from esper_audit.cli.screen import progress_bar
-from esper_audit.config import find_project
-from esper_audit.markdown import count
-from esper_audit.pipeline import Request
-from esper_audit.ticket_states import ACTIVE
-from esper_audit.verdict import Verdict
-from esper_audit.verification import FAILING, MEANING, Standing
-from esper_audit.whole_audit import Run, Watched, run
+from esper_audit.engine.pipeline import Request
+from esper_audit.findings.audit import CLEAN, FINDINGS, NOT_ALL_ANALYSED, Audit
+from esper_audit.findings.probe_record import Verdict
+from esper_audit.project.config import find_project
+from esper_audit.text.markdown import count
+from esper_audit.tickets.standing import FAILING, MEANING, Standing
+from esper_audit.tickets.states import ACTIVE
+from esper_audit.workflow.run import Run, Watched, run
 
 # An active ticket that could be closed is good news.
 FAILING_RUN = FAILING - {Standing.PROPOSED_FOR_CLOSING}

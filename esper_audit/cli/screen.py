@@ -8,11 +8,11 @@ import sys
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 
-from esper_audit.audit import Audit
-from esper_audit.config import Project
-from esper_audit.handbook import Handbook
-from esper_audit.outputs.text import Piece
-from esper_audit.pipeline import Progress
+from esper_audit.engine.pipeline import Progress
+from esper_audit.findings.audit import Audit
+from esper_audit.project.config import Project
+from esper_audit.rules.catalogue import Handbook
+from esper_audit.text.terminal import Piece
 
 
 def is_terminal() -> bool:
@@ -36,7 +36,7 @@ def paint(pieces: Iterable[Piece]) -> str:
 def rendered(audit: Audit, project: Project, style: str) -> str:
     """Return an audit in one of the output formats, painted where a person reads it."""
     handbook = Handbook(project)
-    output = importlib.import_module(f"esper_audit.outputs.{style}")
+    output = importlib.import_module(f"esper_audit.reports.formats.{style}")
     if style == "text" and is_terminal():
         return paint(output.pieces(audit, handbook))
     said: str = output.render(audit, handbook)

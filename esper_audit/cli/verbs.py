@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import importlib
 import os
+from keyword import iskeyword
 
 import click
 
-NOT_VERBS = frozenset({"__init__", "root", "screen", "verbs"})
+NOT_VERBS = frozenset({"__init__", "replay", "root", "screen", "verbs"})
 
 
 class Verbs(click.Group):
@@ -23,7 +24,9 @@ class Verbs(click.Group):
     def list_commands(self, ctx: click.Context) -> list[str]:
         """Return the names of the verbs."""
         entries = [entry for entry in os.listdir(self._folder) if not entry.startswith("_")]
-        modules = {entry.removesuffix(".py") for entry in entries if entry.endswith(".py")}
+        modules = {
+            entry.removesuffix(".py").rstrip("_") for entry in entries if entry.endswith(".py")
+        }
         folders = {entry for entry in entries if self._is_group(entry)}
         return sorted((modules | folders) - NOT_VERBS)
 
@@ -31,7 +34,8 @@ class Verbs(click.Group):
         """Import a verb."""
         if cmd_name not in self.list_commands(ctx):
             return None
-        module = importlib.import_module(f"{self._package}.{cmd_name}")
+        name = f"{cmd_name}_" if iskeyword(cmd_name) else cmd_name
+        module = importlib.import_module(f"{self._package}.{name}")
         if self._is_group(cmd_name):
             return Verbs(module.__name__, module.__doc__ or "", cmd_name)
         command = vars(module)["command"]

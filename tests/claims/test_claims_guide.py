@@ -10,10 +10,10 @@ import msgspec
 import pytest
 import yaml
 
-from esper_audit.claim import Claim
-from esper_audit.claim_kinds import AnyClaim, discover_kinds
-from esper_audit.ticket_schema import ticket_schema
-from esper_audit.verification import Standing
+from esper_audit.claims.claim import Claim
+from esper_audit.claims.registry import AnyClaim, discover_kinds
+from esper_audit.tickets.standing import Standing
+from esper_audit.tickets.ticket import ticket_schema
 
 GUIDE = (Path(__file__).parents[2] / "docs" / "writing-a-claim.md").read_text(encoding="utf-8")
 KINDS = {

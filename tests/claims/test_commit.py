@@ -6,11 +6,11 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from asking import claim, reply
-from audits import write
 from msgspec import ValidationError
+from support.audit_runs import write
+from support.claim_questions import claim, reply
 
-from esper_audit.claim import Reply
+from esper_audit.claims.reply import Reply
 
 AUTHOR = (
     "-c",

@@ -5,10 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from asking import claim, reply
 from msgspec import ValidationError
+from support.claim_questions import claim, reply
 
-from esper_audit.claim import Reply
+from esper_audit.claims.reply import Reply
 
 GATE = '''"""Gates."""
 

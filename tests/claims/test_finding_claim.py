@@ -5,11 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from asking import reply
-from audits import HASATTR
-from local_rules import RAISES, rule_source
+from support.audit_runs import HASATTR
+from support.claim_questions import reply
+from support.local_rules import RAISES, rule_source
 
-from esper_audit.claim import Reply
+from esper_audit.claims.reply import Reply
 
 MODEL = """class Model:
     def forward(self, host):

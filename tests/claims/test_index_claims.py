@@ -7,11 +7,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from asking import claim, replies, reply
 from msgspec import ValidationError
+from support.claim_questions import claim, replies, reply
 
-from esper_audit.claim import Reply
-from esper_audit.claim_count import Tally
+from esper_audit.claims.counts import Tally
+from esper_audit.claims.reply import Reply
 
 FILES = {
     "pkg/__init__.py": "from .blend import multiply\n",

@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from asking import claim, reply
 from msgspec import ValidationError
+from support.claim_questions import claim, reply
 
 BLEND = '''"""Blending."""
 

@@ -8,19 +8,19 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from asking import claim, replies
 from msgspec import ValidationError
+from support.claim_questions import claim, replies
 
-from esper_audit.claim import Reply
+from esper_audit.claims.reply import Reply
 
 SUBJECTS = '''"""Subjects."""
 
 import torch
 from torch import nn
 
-from esper_audit.inputs import sequences
-from esper_audit.kinds import Average, Ratio
-from esper_audit.subject import Blueprint, Module, promise
+from esper_audit.probes.subject.inputs import sequences
+from esper_audit.probes.subject.kinds import Average, Ratio
+from esper_audit.probes.subject.subject import Blueprint, Module, promise
 
 
 class Squeeze(nn.Module):

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 import pytest
-from asking import claim, replies
 from msgspec import ValidationError
+from support.claim_questions import claim, replies
 
-from esper_audit.claim import Reply
+from esper_audit.claims.reply import Reply
 
 FILES = {
     "tests/test_good.py": """

@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from audits import GOOD, run, write
-from local_rules import CONFIGURATION, KILLS, RAISES, with_rule
+from support.audit_runs import GOOD, run, write
+from support.local_rules import CONFIGURATION, KILLS, RAISES, with_rule
 
 CALLS_OLD = f"{GOOD}old(1)\n"
 MAY_MATCH_RAISES = "def may_match(self, node, enclosing):\n    return 1 / 0\n"
@@ -98,7 +98,7 @@ UNLOADABLE = {
     "a syntax error": ("def f(:\n", "SyntaxError"),
     "an exception at import": ("1 / 0\n", "ZeroDivisionError: division by zero"),
     "an exit at import": ("raise SystemExit(0)\n", "SystemExit: 0"),
-    "no rule inside": ("x = 1\n", "holds no subclass of esper_audit.rule.Rule"),
+    "no rule inside": ("x = 1\n", "holds no subclass of esper_audit.rules.rule.Rule"),
 }
 
 

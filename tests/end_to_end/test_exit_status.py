@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from audits import CLEAN, GOOD, HASATTR, command, run, write
-from local_rules import with_rule
+from support.audit_runs import CLEAN, GOOD, HASATTR, command, run, write
+from support.local_rules import with_rule
 
 OPTIONS = "class Options(Options, frozen=True, forbid_unknown_fields=True, kw_only=True):\n    limit: int = 3\n"
 

@@ -7,8 +7,8 @@ import sys
 from pathlib import Path
 
 import pytest
-from audits import command, run, write
-from local_rules import with_rule
+from support.audit_runs import command, run, write
+from support.local_rules import with_rule
 
 BODY = """\
 safe = view.code(node.args[0].value) == "1"

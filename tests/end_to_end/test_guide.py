@@ -6,13 +6,13 @@ import re
 from pathlib import Path
 
 import pytest
-from audits import audit, write
+from support.audit_runs import audit, write
 
-from esper_audit.engine import Engine
-from esper_audit.rule import Invalid, Valid
-from esper_audit.shelf import Shelf, discover
-from esper_audit.source import Source, parse
-from esper_audit.tree_rule import InvalidTree
+from esper_audit.engine.file_engine import Engine
+from esper_audit.rules.registry import Shelf, discover
+from esper_audit.rules.rule import Invalid, Valid
+from esper_audit.rules.tree_rule import InvalidTree
+from esper_audit.source.syntax.source import Source, parse
 
 GUIDE = Path(__file__).parents[2] / "docs" / "writing-a-rule.md"
 

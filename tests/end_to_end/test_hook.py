@@ -9,7 +9,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from audits import GOOD, write
+from support.audit_runs import GOOD, write
 
 REPOSITORY = Path(__file__).parents[2]
 NO_INDEX = (

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from test_readme import CONSOLE, run_block
 
-from esper_audit.ticket_lint import LINTS, first_sentence
+from esper_audit.workflow.lint import LINTS, first_sentence
 
 GUIDE = Path(__file__).parents[2] / "docs" / "importing-tickets.md"
 FILE = re.compile(r"`(?P<name>[\w.]+)`:\n\n```markdown\n(?P<text>.*?)```", re.DOTALL)

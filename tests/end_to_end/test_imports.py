@@ -9,7 +9,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from audits import CLEAN, GOOD, run, write
+from support.audit_runs import CLEAN, GOOD, run, write
 
 PROBE = """
 import json, os, socket, sys
@@ -66,7 +66,7 @@ def test_a_tree_with_findings_imports_what_it_takes_to_tell_them(tmp_path: Path)
     assert status == 1
     assert {"libcst", "yaml"} <= foreign
     assert foreign & NEVER == set()
-    assert not {"esper_audit.report", "esper_audit.ticket"} & own
+    assert not {"esper_audit.reports.pages", "esper_audit.tickets.ticket"} & own
 
 
 def test_an_unchanged_tree_imports_nothing_at_all(tmp_path: Path) -> None:
@@ -75,7 +75,14 @@ def test_an_unchanged_tree_imports_nothing_at_all(tmp_path: Path) -> None:
     status, foreign, own = loaded(tmp_path, "check")
     assert status == 1
     assert foreign == set(REPLAYED)
-    assert own == {"esper_audit", "esper_audit.cli", "esper_audit.replay", "esper_audit.cache_home"}
+    assert own == {
+        "esper_audit",
+        "esper_audit.cli",
+        "esper_audit.cli.replay",
+        "esper_audit.project",
+        "esper_audit.project.content_cache",
+        "esper_audit.project.submodules",
+    }
 
 
 @pytest.mark.parametrize("style", ["text", "json", "sarif", "github"])
@@ -84,7 +91,7 @@ def test_no_format_imports_what_another_needs(tmp_path: Path, style: str) -> Non
     status, foreign, own = loaded(tmp_path, "check", "--format", style)
     assert status == 1
     assert foreign & NEVER == set()
-    formats = {m.rpartition(".")[2] for m in own if m.startswith("esper_audit.outputs.")}
+    formats = {m.rpartition(".")[2] for m in own if m.startswith("esper_audit.reports.formats.")}
     assert formats <= {style, "text"}
 
 
@@ -96,7 +103,11 @@ def test_what_is_audited_is_never_imported(tmp_path: Path) -> None:
     assert not (tmp_path / "ran").exists()
 
 
-WHOLE_TREE = {"esper_audit.index", "esper_audit.fact_store", "esper_audit.impact"}
+WHOLE_TREE = {
+    "esper_audit.source.index.index",
+    "esper_audit.source.facts.store",
+    "esper_audit.engine.impact",
+}
 
 
 @pytest.mark.parametrize("style", ["text", "json", "sarif", "github"])
@@ -104,7 +115,7 @@ def test_the_index_is_imported_only_when_somebody_asks(tmp_path: Path, style: st
     write(tmp_path, {"a.py": GOOD})
     _, _, own = loaded(tmp_path, "check", "--format", style)
     assert not WHOLE_TREE & own
-    assert not {m for m in own if m.startswith("esper_audit.tree_rules.")}
+    assert not {m for m in own if m.startswith("esper_audit.rules.tree.")}
     _, foreign, own = loaded(tmp_path, "check", "--impact", "--format", style)
     assert own >= WHOLE_TREE
     assert foreign & NEVER == set()
@@ -114,10 +125,10 @@ def test_findings_are_compared_only_where_one_has_no_ticket(tmp_path: Path) -> N
     write(tmp_path, {"a.py": GOOD})
     assert run(tmp_path, "run").status == 1
     status, foreign, own = loaded(tmp_path, "check", "--no-cache")
-    assert (status, "esper_audit.matching" in own) == (0, False)
+    assert (status, "esper_audit.tracking.matcher" in own) == (0, False)
     assert "jinja2" not in foreign
     (tmp_path / "a.py").rename(tmp_path / "b.py")
     status, foreign, own = loaded(tmp_path, "check", "--no-cache")
-    assert (status, "esper_audit.matching" in own) == (0, True)
+    assert (status, "esper_audit.tracking.matcher" in own) == (0, True)
     assert foreign & NEVER == set()
-    assert "esper_audit.ticket" not in own
+    assert "esper_audit.tickets.ticket" not in own

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from audits import GOOD, Ran, run, write
+from support.audit_runs import GOOD, Ran, run, write
 
 ASKS = 'hasattr(host, "segments")'
 CANDIDATE = f"def ask(host):\n    return {ASKS}\n"

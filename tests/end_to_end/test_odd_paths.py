@@ -8,7 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from audits import GOOD, TODAY, run, write
+from support.audit_runs import GOOD, TODAY, run, write
 
 
 def file_loop(root: Path) -> None:

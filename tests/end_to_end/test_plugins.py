@@ -6,8 +6,8 @@ import os
 from pathlib import Path
 
 import pytest
-from audits import GOOD, HASATTR, command, run, write
-from local_rules import CONFIGURATION, rule_source, with_rule
+from support.audit_runs import GOOD, HASATTR, command, run, write
+from support.local_rules import CONFIGURATION, rule_source, with_rule
 
 METADATA = "Metadata-Version: 2.1\nName: their-rules\nVersion: 1.0\n"
 ENTRY_POINT = "[esper_audit.rules]\n{name} = {module}\n"
@@ -88,7 +88,10 @@ def test_a_rule_that_has_the_id_of_another_is_refused(tmp_path: Path) -> None:
     with_rule(tmp_path, HASATTR)
     ran = command("check")
     assert ran.status == 2
-    assert f"rule {HASATTR} stands in esper_audit.rules.unauthorised_hasattr and in " in ran.err
+    assert (
+        f"rule {HASATTR} stands in esper_audit.rules.file.interfaces.unauthorised_hasattr and in "
+        in ran.err
+    )
 
 
 @pytest.mark.usefixtures("_here")

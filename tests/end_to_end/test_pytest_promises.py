@@ -8,7 +8,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from probes.probed_project import CONFIGURATION, EXPECT, project
+from support.probed_project import CONFIGURATION, EXPECT, project
 
 VERDICT = re.compile(r"\b(PASSED|FAILED|XFAIL|SKIPPED)\b")
 NAME = re.compile(r"(?:::test_a_promise_is_kept\[|::)([\w-]+\[[^\]]*\]|every-promise)")
@@ -20,7 +20,7 @@ def pytest_collection_modifyitems(items):
     items[:] = [item for item in items if "leaking" not in item.name]
 """
 OWN_TEST = """
-from esper_audit.pytest_plugin import promises
+from esper_audit.pytest_plugin.plugin import promises
 
 @promises("contracts/subjects.py:subjects")
 def test_a_promise_is_kept(promised):

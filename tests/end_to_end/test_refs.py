@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 
 import pytest
-from audits import command, write
+from support.audit_runs import command, write
 
 TREE = {
     "pyproject.toml": "[tool.esper-audit]\n",

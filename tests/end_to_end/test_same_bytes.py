@@ -9,7 +9,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from audits import CLEAN, GOOD, Ran, run, write
+from support.audit_runs import CLEAN, GOOD, Ran, run, write
 
 TREE = {
     "pyproject.toml": "[tool.esper-audit]\n",

@@ -6,8 +6,8 @@ import os
 from pathlib import Path
 
 import pytest
-from audits import CLEAN, GOOD, command, run, write
-from repositories import git
+from support.audit_runs import CLEAN, GOOD, command, run, write
+from support.git_repositories import git
 
 SECOND = "\n\ndef second(other):\n    return hasattr(other, 'dim')\n"
 

@@ -7,11 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from esper_audit.config import find_project
-from esper_audit.expectation import as_expected
-from esper_audit.probe import discover_probes, run
-from esper_audit.subject_file import load_subjects
-from esper_audit.verdict import Record, Verdict
+from esper_audit.findings.probe_record import Record, Verdict
+from esper_audit.probes.probe import discover_probes, run
+from esper_audit.probes.subject.loading import load_subjects
+from esper_audit.project.config import find_project
+from esper_audit.rules.expected_failures import as_expected
 
 GUIDE = (Path(__file__).parents[2] / "docs" / "declaring-subjects.md").read_text(encoding="utf-8")
 TODAY = "2026-01-01"

@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 
 import pytest
-from audits import run, write
+from support.audit_runs import run, write
 
 BLEND = """import torch
 

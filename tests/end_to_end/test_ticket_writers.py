@@ -2,26 +2,29 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import subprocess
 import sys
 import time
 from pathlib import Path
 
-import ticket_writers
-from ticket_writers import DAY, REVIEWS, TICKETS, an_audit
+from support import ticket_writers
+from support.ticket_writers import DAY, REVIEWS, TICKETS, an_audit
 
-from esper_audit.bookkeeping import keep_books
-from esper_audit.contract import load_contracts
-from esper_audit.ticket_store import TicketStore
+from esper_audit.findings.contract import load_contracts
+from esper_audit.tickets.store import TicketStore
+from esper_audit.workflow.sync import keep_books
 
 LEAST_KILLS, MOST_KILLS = 15, 60
 ASKING = "def forward_{number}(host):\n    return getattr(host, 'x{number}', None)\n\n\n"
 
 
 def start(*arguments: str, output: int = subprocess.DEVNULL) -> subprocess.Popen[bytes]:
-    program = [sys.executable, ticket_writers.__file__]
-    return subprocess.Popen([*program, *arguments], stdout=output)
+    program = [sys.executable, "-m", "support.ticket_writers"]
+    tests = os.path.dirname(os.path.dirname(os.path.abspath(ticket_writers.__file__)))
+    environment = {**os.environ, "PYTHONPATH": tests}
+    return subprocess.Popen([*program, *arguments], stdout=output, env=environment)
 
 
 def ticket(directory: Path, *arguments: str) -> subprocess.Popen[str]:

@@ -6,9 +6,9 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from audits import audit, command, run, write
+from support.audit_runs import audit, command, run, write
 
-from esper_audit.shelf import Shelf
+from esper_audit.rules.registry import Shelf
 
 UNUSED = "from typing import TypedDict\n\n\nclass _Row(TypedDict):\n    x: int\n"
 TREE = {
@@ -168,8 +168,8 @@ RULE = '''"""A tree rule of a project's own."""
 
 from collections.abc import Iterator
 
-from esper_audit.finding import Category, Severity
-from esper_audit.tree_rule import InvalidTree, TreeRule, ValidTree
+from esper_audit.findings.finding import Category, Severity
+from esper_audit.rules.tree_rule import InvalidTree, TreeRule, ValidTree
 
 
 class OwnTreeRule(TreeRule):

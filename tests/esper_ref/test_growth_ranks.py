@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from ranks import run_on_two_ranks
+from support.two_ranks import run_on_two_ranks
 from test_growth_life import ROOT, lived, new_life, plain, saved, small_data, tiny_plan
 
 from esper_ref import CNNHost, SeedStage

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 import torch
-from lives import BLUEPRINTS, TOPOLOGIES, features, redraw
+from support.slot_lives import BLUEPRINTS, TOPOLOGIES, features, redraw
 from torch import nn
 
 from esper_ref import (

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 import torch
-from checkpoints import SLOT, build, make_trained, plain, saved
-from lives import make_model
+from support.slot_lives import make_model
+from support.trained_checkpoints import SLOT, build, make_trained, plain, saved
 from torch import nn
 from torch.optim import SGD
 

@@ -6,8 +6,16 @@ from typing import TYPE_CHECKING
 
 import pytest
 import torch
-from checkpoints import SLOT, build, make_trained, optimizers_of, plain, saved, training_step
-from lives import ALGORITHMS, TOPOLOGIES, give_evidence, inputs
+from support.slot_lives import ALGORITHMS, TOPOLOGIES, give_evidence, inputs
+from support.trained_checkpoints import (
+    SLOT,
+    build,
+    make_trained,
+    optimizers_of,
+    plain,
+    saved,
+    training_step,
+)
 
 from esper_ref import (
     AlphaAlgorithm,

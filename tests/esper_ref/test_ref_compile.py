@@ -9,7 +9,7 @@ from itertools import product
 import pytest
 import torch
 import torch._dynamo as dynamo
-from lives import (
+from support.slot_lives import (
     ALGORITHMS,
     BLUEPRINTS,
     LIVELY,

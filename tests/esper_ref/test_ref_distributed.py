@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from typing import Any
 
 import pytest
-from lives import LENIENT, give_evidence, make_slot, walk_to
-from ranks import run_on_two_ranks
+from support.slot_lives import LENIENT, give_evidence, make_slot, walk_to
+from support.two_ranks import run_on_two_ranks
 
 from esper_ref import (
     GateLevel,

@@ -7,7 +7,7 @@ import re
 
 import pytest
 import torch
-from lives import BLENDED, TOPOLOGIES, inputs, make_model, make_slot, redraw, walk_to
+from support.slot_lives import BLENDED, TOPOLOGIES, inputs, make_model, make_slot, redraw, walk_to
 from torch import Tensor, nn
 
 from esper_ref import (

@@ -6,7 +6,7 @@ import math
 from collections.abc import Callable
 
 import pytest
-from lives import make_slot, walk_to
+from support.slot_lives import make_slot, walk_to
 
 from esper_ref import (
     AlphaController,

@@ -10,7 +10,7 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
-from lives import (
+from support.slot_lives import (
     ACTIVE,
     ALGORITHMS,
     BLENDED,

@@ -8,7 +8,7 @@ from collections.abc import Callable
 
 import pytest
 import torch
-from lives import (
+from support.slot_lives import (
     ACTIVE,
     ALGORITHMS,
     BLENDED,

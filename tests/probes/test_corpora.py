@@ -7,11 +7,11 @@ import subprocess
 import sys
 
 import pytest
-from corpora import corpora, corpus
 from subjects.cases import Case
+from support.probe_corpora import corpora, corpus
 
-from esper_audit.probe import discover_probes, run
-from esper_audit.verdict import Record, Verdict
+from esper_audit.findings.probe_record import Record, Verdict
+from esper_audit.probes.probe import discover_probes, run
 
 
 def record_of(probe: str, case: Case) -> Record:
@@ -65,7 +65,7 @@ def test_every_limit_is_broken_by_some_module(probe: str) -> None:
 
 def test_a_compiler_that_is_switched_off_is_no_proof() -> None:
     program = (
-        "from corpora import corpus; from esper_audit.probe import run;"
+        "from support.probe_corpora import corpus; from esper_audit.probes.probe import run;"
         "print([(r.verdict.value, r.code) for r in run([corpus('fullgraph')[0].subject])][3])"
     )
     here = os.path.dirname(os.path.abspath(__file__))

@@ -6,13 +6,18 @@ import os
 
 import pytest
 
-from esper_audit.probe import discover_probes, run, units
-from esper_audit.pytest_plugin import promises
-from esper_audit.pytest_promises import Promised
-from esper_audit.subject_file import load_subjects
-from esper_audit.verdict import Verdict
+from esper_audit.findings.probe_record import Verdict
+from esper_audit.probes.probe import discover_probes, run, units
+from esper_audit.probes.subject.loading import load_subjects
+from esper_audit.pytest_plugin.plugin import promises
+from esper_audit.pytest_plugin.promises import Promised
 
-SOURCE = os.path.join(os.path.dirname(__file__), os.pardir, "esper_ref_subjects.py") + ":subjects"
+SOURCE = (
+    os.path.join(
+        os.path.dirname(__file__), os.pardir, "esper_ref_promises", "esper_ref_subjects.py"
+    )
+    + ":subjects"
+)
 SUBJECTS = load_subjects(SOURCE)
 
 

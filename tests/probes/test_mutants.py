@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from esper_audit.probe import discover_probes
-from esper_audit.shelf import discover
+from esper_audit.probes.probe import discover_probes
+from esper_audit.rules.registry import discover
 
 ROOT = Path(__file__).parents[2]
 TABLE = ROOT / "benchmarks" / "mutants.toml"

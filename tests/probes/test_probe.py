@@ -11,17 +11,18 @@ from dataclasses import replace
 
 import msgspec
 import pytest
+import support
 import torch
-from corpora import corpus
+from support.probe_corpora import corpus
 from torch import nn
 
-from esper_audit.inputs import sequences
-from esper_audit.probe import discover_probes, measured, probe_unit, run, units
-from esper_audit.subject import Module, Promise, SubjectError, promise
-from esper_audit.subject_file import load_subjects, subject_of
-from esper_audit.verdict import Record, Verdict
+from esper_audit.findings.probe_record import Record, Verdict
+from esper_audit.probes.probe import discover_probes, measured, probe_unit, run, units
+from esper_audit.probes.subject.inputs import sequences
+from esper_audit.probes.subject.loading import load_subjects, subject_of
+from esper_audit.probes.subject.subject import Module, Promise, SubjectError, promise
 
-HERE = os.path.dirname(os.path.abspath(__file__))
+HERE = os.path.dirname(os.path.abspath(support.__file__))
 SOURCE = os.path.join(HERE, "own_subjects.py") + ":subjects"
 
 
@@ -72,7 +73,7 @@ def test_a_probe_that_raises_is_no_verdict_and_never_a_pass() -> None:
 
 def test_a_unit_says_the_same_in_another_process() -> None:
     program = (
-        "import sys, msgspec; from esper_audit.probe import probe_unit;"
+        "import sys, msgspec; from esper_audit.probes.probe import probe_unit;"
         "sys.stdout.buffer.write(msgspec.json.encode(probe_unit(*sys.argv[1:])))"
     )
     unit = "causality[leaking@birth]"
@@ -95,7 +96,7 @@ def test_results_are_the_same_in_any_order() -> None:
 
 
 LEAKS = {case.subject.name for case in corpus("causality") if case.verdict is Verdict.FAIL}
-CORPUS = os.path.join(HERE, "corpora.py") + ":subjects"
+CORPUS = os.path.join(HERE, "probe_corpora.py") + ":subjects"
 
 
 @pytest.mark.parametrize("name", sorted(LEAKS))
@@ -178,7 +179,8 @@ def test_a_subjects_file_that_does_not_serve_says_so(source: str, said: str) -> 
 
 def test_subjects_and_probes_are_declared_and_listed_without_torch() -> None:
     program = (
-        "import sys; import esper_audit.probe, esper_audit.subject, esper_audit.kinds;"
+        "import sys; import esper_audit.subject as names;"
+        "names.Module, names.Gate, names.probe_unit;"
         "sys.exit('torch' in sys.modules)"
     )
     assert subprocess.run([sys.executable, "-c", program], check=False).returncode == 0

@@ -7,17 +7,17 @@ from pathlib import Path
 
 import msgspec
 import pytest
-from audits import TODAY, command, write
-from probes.probed_project import CONFIGURATION, EXPECT, SUBJECTS, project
+from support.audit_runs import TODAY, command, write
+from support.probed_project import CONFIGURATION, EXPECT, SUBJECTS, project
 
-from esper_audit import probe_audit
-from esper_audit.audit import Audit
-from esper_audit.config import find_project
-from esper_audit.finding import Standing
-from esper_audit.pipeline import Request
-from esper_audit.probing import Wanted, probe
-from esper_audit.verdict import Record, Verdict
-from esper_audit.whole_audit import run
+from esper_audit.engine.pipeline import Request
+from esper_audit.findings.audit import Audit
+from esper_audit.findings.finding import Standing
+from esper_audit.findings.probe_record import Record, Verdict
+from esper_audit.probes import findings as probe_audit
+from esper_audit.probes.session import Wanted, probe
+from esper_audit.project.config import find_project
+from esper_audit.workflow.run import run
 
 LEAKING = "causality[leaking@birth]"
 

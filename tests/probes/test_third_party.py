@@ -5,11 +5,13 @@ from __future__ import annotations
 import os
 from collections import Counter
 
-from esper_audit.probe import run
-from esper_audit.subject_file import load_subjects
-from esper_audit.verdict import Verdict
+import support
 
-FILE = os.path.join(os.path.dirname(__file__), "third_party_subjects.py")
+from esper_audit.findings.probe_record import Verdict
+from esper_audit.probes.probe import run
+from esper_audit.probes.subject.loading import load_subjects
+
+FILE = os.path.join(os.path.dirname(support.__file__), "third_party_subjects.py")
 
 
 def test_a_foreign_registry_and_slot_are_probed_as_they_are() -> None:

@@ -7,11 +7,11 @@ import ast
 import msgspec
 import pytest
 
-from esper_audit.engine import Engine, FileResult
-from esper_audit.fix import apply_edits
-from esper_audit.rule import Invalid, Rule, Valid
-from esper_audit.shelf import discover
-from esper_audit.source import Source, parse
+from esper_audit.engine.file_engine import Engine, FileResult
+from esper_audit.engine.fixes import apply_edits
+from esper_audit.rules.registry import discover
+from esper_audit.rules.rule import Invalid, Rule, Valid
+from esper_audit.source.syntax.source import Source, parse
 
 RULES = discover()
 VALID = [

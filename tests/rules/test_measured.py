@@ -6,9 +6,9 @@ import re
 
 import pytest
 
-from esper_audit.rule import Check
-from esper_audit.rules_page import check_page
-from esper_audit.shelf import Shelf
+from esper_audit.reports.rules_page import check_page
+from esper_audit.rules.registry import Shelf
+from esper_audit.rules.rule import Check
 
 SHELF = Shelf()
 RULES: dict[str, type[Check]] = {**SHELF.rules, **SHELF.tree_rules}

@@ -6,15 +6,15 @@ from pathlib import Path
 
 import msgspec
 import pytest
-from audits import TODAY, write
+from support.audit_runs import TODAY, write
 
-from esper_audit.config import Project, find_project
-from esper_audit.index import open_index
-from esper_audit.shelf import Shelf
-from esper_audit.suppressing import Authority
-from esper_audit.tree import Tree
-from esper_audit.tree_engine import TreeResult, examine
-from esper_audit.tree_rule import InvalidTree, TreeRule, ValidTree
+from esper_audit.engine.tree_engine import TreeResult, examine
+from esper_audit.project.config import Project, find_project
+from esper_audit.rules.registry import Shelf
+from esper_audit.rules.suppressions import Authority
+from esper_audit.rules.tree_rule import InvalidTree, TreeRule, ValidTree
+from esper_audit.source.index.index import open_index
+from esper_audit.source.usage.tree import Tree
 
 RULES = Shelf().tree_rules
 VALID = [

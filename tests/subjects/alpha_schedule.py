@@ -8,8 +8,7 @@ from collections.abc import Iterator
 
 from subjects.cases import Case, broken, sound
 
-from esper_audit.kinds import Schedule
-from esper_audit.subject import promise
+from esper_audit.subject import Schedule, promise
 
 
 class Ramp:

@@ -8,8 +8,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from esper_audit.inputs import pictures, sequences
-from esper_audit.subject import Blueprint, promise
+from esper_audit.subject import Blueprint, pictures, promise, sequences
 
 
 def add(host: Tensor, seed: Tensor, _fed: Tensor, alpha: Tensor) -> Tensor:

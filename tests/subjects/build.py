@@ -7,8 +7,7 @@ from collections.abc import Iterator
 from subjects.cases import Case, broken, sound
 from torch import nn
 
-from esper_audit.inputs import sequences
-from esper_audit.subject import Module, Subject, promise
+from esper_audit.subject import Module, Subject, promise, sequences
 
 INSTANCE = nn.Linear(8, 8)
 

@@ -8,8 +8,7 @@ from subjects import causal_modules, leaking_modules, pooling_modules
 from subjects.cases import Case, broken, sound, unseen
 from torch import nn
 
-from esper_audit.inputs import ids, sequences
-from esper_audit.subject import Module, PlainValue, promise
+from esper_audit.subject import Module, PlainValue, ids, promise, sequences
 
 
 def cases() -> Iterator[Case]:

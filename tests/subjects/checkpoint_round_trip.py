@@ -9,8 +9,7 @@ import torch
 from subjects.cases import Case, broken, sound
 from torch import Tensor, nn
 
-from esper_audit.inputs import sequences
-from esper_audit.subject import Checkpointed, PlainValue, promise
+from esper_audit.subject import Checkpointed, PlainValue, promise, sequences
 
 
 class Counting(nn.Module):

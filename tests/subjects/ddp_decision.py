@@ -9,8 +9,7 @@ import torch
 import torch.distributed as dist
 from subjects.cases import Case, broken, sound, unseen
 
-from esper_audit.kinds import Decision
-from esper_audit.subject import promise
+from esper_audit.subject import Decision, promise
 
 
 def rank_0_decides(seen: bool) -> bool:

@@ -9,8 +9,7 @@ import torch
 from subjects.cases import Case, broken, sound
 from torch import Tensor
 
-from esper_audit.kinds import Average
-from esper_audit.subject import PlainValue, promise
+from esper_audit.subject import Average, PlainValue, promise
 
 BETA = 0.9
 

@@ -9,8 +9,7 @@ from subjects.cases import Case, broken, sound, unseen
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from esper_audit.inputs import sequences
-from esper_audit.subject import Module, PlainValue, promise
+from esper_audit.subject import Module, PlainValue, promise, sequences
 
 
 class Linear(nn.Module):

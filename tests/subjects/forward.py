@@ -7,8 +7,7 @@ from collections.abc import Iterator
 from subjects.cases import Case, broken, sound
 from torch import Tensor, nn
 
-from esper_audit.inputs import sequences
-from esper_audit.subject import Module, promise
+from esper_audit.subject import Module, promise, sequences
 
 
 class Logarithm(nn.Module):

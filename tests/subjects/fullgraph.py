@@ -9,8 +9,7 @@ from subjects import breaking_modules, compiled_modules
 from subjects.cases import Case, broken, sound
 from torch import nn
 
-from esper_audit.inputs import sequences
-from esper_audit.subject import Module, as_born, promise
+from esper_audit.subject import Module, as_born, promise, sequences
 
 
 def cases() -> Iterator[Case]:

@@ -7,8 +7,7 @@ from dataclasses import dataclass
 
 from subjects.cases import Case, broken, sound
 
-from esper_audit.kinds import Gate
-from esper_audit.subject import promise
+from esper_audit.subject import Gate, promise
 
 Evidence = dict[str, float]
 NEEDED = {"train": ("epochs", "ratio"), "blend": ("contribution",)}

@@ -9,9 +9,7 @@ import torch
 from subjects.cases import Case, broken, sound
 from torch import Tensor, nn
 
-from esper_audit.inputs import sequences
-from esper_audit.kinds import ObservedGate
-from esper_audit.subject import promise
+from esper_audit.subject import ObservedGate, promise, sequences
 
 Statistics = dict[str, Tensor]
 

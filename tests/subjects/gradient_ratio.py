@@ -8,8 +8,7 @@ from collections.abc import Callable, Iterator
 import torch
 from subjects.cases import Case, broken, sound
 
-from esper_audit.kinds import Ratio
-from esper_audit.subject import PlainValue, promise
+from esper_audit.subject import PlainValue, Ratio, promise
 
 Norm = float | None
 

@@ -7,9 +7,7 @@ from collections.abc import Iterator
 from subjects.cases import Case, broken, sound
 from torch import Tensor, nn
 
-from esper_audit.inputs import sequences
-from esper_audit.kinds import Grown
-from esper_audit.subject import promise
+from esper_audit.subject import Grown, promise, sequences
 
 
 class Model(nn.Module):

@@ -8,8 +8,7 @@ import torch
 from subjects.cases import Case, broken, sound
 from torch import nn
 
-from esper_audit.inputs import sequences
-from esper_audit.subject import Blueprint, Catalogue, PlainValue, promise
+from esper_audit.subject import Blueprint, Catalogue, PlainValue, promise, sequences
 
 
 def excitation(dim: int) -> nn.Module:

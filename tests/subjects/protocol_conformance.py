@@ -9,8 +9,7 @@ import torch
 from subjects.cases import Case, broken, sound
 from torch import Tensor, nn
 
-from esper_audit.kinds import Conformance
-from esper_audit.subject import promise
+from esper_audit.subject import Conformance, promise
 
 
 class SlotProtocol(Protocol):

@@ -10,8 +10,7 @@ import numpy as np
 from subjects.cases import Case, broken, sound
 from torch import Tensor, nn
 
-from esper_audit.inputs import sequences
-from esper_audit.subject import Module, promise
+from esper_audit.subject import Module, promise, sequences
 
 COUNTER = itertools.count()
 SYSTEM = random.SystemRandom()

@@ -9,8 +9,7 @@ from subjects.cases import Case, broken, sound
 from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
-from esper_audit.inputs import pictures
-from esper_audit.subject import Blend, promise
+from esper_audit.subject import Blend, pictures, promise
 
 ALPHA = 0.3
 

@@ -7,9 +7,7 @@ from collections.abc import Iterator
 from subjects.cases import Case, broken, sound
 from torch import Tensor, nn
 
-from esper_audit.inputs import sequences
-from esper_audit.kinds import Host
-from esper_audit.subject import promise
+from esper_audit.subject import Host, promise, sequences
 
 
 class Tower(nn.Module):

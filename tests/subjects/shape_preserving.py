@@ -8,8 +8,7 @@ import torch
 from subjects.cases import Case, broken, sound
 from torch import Tensor, nn
 
-from esper_audit.inputs import pictures, sequences
-from esper_audit.subject import Draw, Module, PlainValue, promise
+from esper_audit.subject import Draw, Module, PlainValue, pictures, promise, sequences
 
 
 class Convolution(nn.Module):

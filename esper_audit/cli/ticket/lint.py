@@ -9,16 +9,16 @@ from collections.abc import Sequence
 
 import click
 
-from esper_audit.audit import FINDINGS
-from esper_audit.config import find_project
-from esper_audit.errors import UsageError
-from esper_audit.git import commit_named
-from esper_audit.markdown import count
-from esper_audit.pipeline import discover
-from esper_audit.suggestion import did_you_mean
-from esper_audit.ticket_lint import LINTS, Corpus, Problem, first_sentence, lint
-from esper_audit.ticket_quotes import Sources
-from esper_audit.ticket_store import TicketStore
+from esper_audit.engine.pipeline import discover
+from esper_audit.findings.audit import FINDINGS
+from esper_audit.findings.errors import UsageError
+from esper_audit.project.config import find_project
+from esper_audit.project.git import commit_named
+from esper_audit.text.markdown import count
+from esper_audit.text.phrases import did_you_mean
+from esper_audit.tickets.quotes import Sources
+from esper_audit.tickets.store import TicketStore
+from esper_audit.workflow.lint import LINTS, Corpus, Problem, first_sentence, lint
 
 VERSION = 1
 WIDTH = 80

@@ -10,14 +10,14 @@ import click
 import msgspec
 
 from esper_audit.cli.screen import is_terminal, paint
-from esper_audit.config import find_project
-from esper_audit.errors import UsageError
-from esper_audit.finding import Severity
-from esper_audit.suggestion import did_you_mean
-from esper_audit.ticket import Ticket
-from esper_audit.ticket_filter import ACTIVE_ONLY, ALL, TicketFilter, in_order
-from esper_audit.ticket_states import Status
-from esper_audit.ticket_store import TicketStore
+from esper_audit.findings.errors import UsageError
+from esper_audit.findings.finding import Severity
+from esper_audit.project.config import find_project
+from esper_audit.text.phrases import did_you_mean
+from esper_audit.tickets.query import ACTIVE_ONLY, ALL, TicketFilter, in_order
+from esper_audit.tickets.states import Status
+from esper_audit.tickets.store import TicketStore
+from esper_audit.tickets.ticket import Ticket
 
 VERSION = 1
 STATUSES = [ACTIVE_ONLY, ALL, *(status.value for status in Status)]
@@ -69,7 +69,7 @@ def _require_known(asked: TicketFilter, known: Any) -> None:
 
 
 def _text(tickets: list[Ticket], asked: TicketFilter, known: Any) -> str:
-    from esper_audit.ticket_listing import pieces
+    from esper_audit.reports.ticket_list import pieces
 
     everything = msgspec.structs.replace(asked, statuses=[ALL])
     is_default = asked.statuses == [ACTIVE_ONLY]

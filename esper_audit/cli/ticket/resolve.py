@@ -7,11 +7,11 @@ from datetime import date
 import click
 import msgspec
 
-from esper_audit.config import find_project
-from esper_audit.errors import UsageError
-from esper_audit.ticket_desk import Desk
-from esper_audit.ticket_parts import Resolution
-from esper_audit.ticket_states import ResolutionKind
+from esper_audit.findings.errors import UsageError
+from esper_audit.project.config import find_project
+from esper_audit.tickets.parts import Resolution
+from esper_audit.tickets.states import ResolutionKind
+from esper_audit.workflow.actions import Desk
 
 
 @click.command("resolve")

@@ -6,10 +6,10 @@ from datetime import date
 
 import click
 
-from esper_audit.config import find_project
-from esper_audit.markdown import count
-from esper_audit.ticket_desk import Desk
-from esper_audit.ticket_parts import Review, Verdict
+from esper_audit.project.config import find_project
+from esper_audit.text.markdown import count
+from esper_audit.tickets.parts import Review, Verdict
+from esper_audit.workflow.actions import Desk
 
 
 @click.command("review")

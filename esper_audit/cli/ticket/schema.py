@@ -6,7 +6,7 @@ import json
 
 import click
 
-from esper_audit.ticket_schema import ticket_schema
+from esper_audit.tickets.ticket import ticket_schema
 
 
 @click.command("schema")

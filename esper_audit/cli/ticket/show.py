@@ -8,10 +8,10 @@ import click
 
 from esper_audit.cli.screen import is_terminal, paint
 from esper_audit.cli.ticket.list import as_json
-from esper_audit.config import Project, find_project
-from esper_audit.ticket import Ticket
-from esper_audit.ticket_desk import named
-from esper_audit.ticket_store import TicketStore, shown
+from esper_audit.project.config import Project, find_project
+from esper_audit.tickets.store import TicketStore, shown
+from esper_audit.tickets.ticket import Ticket
+from esper_audit.workflow.actions import named
 
 
 @click.command("show")
@@ -41,14 +41,14 @@ def command(ids: tuple[str, ...], style: str, config_file: str | None) -> None:
 
 
 def _text(ticket: Ticket, store: TicketStore) -> str:
-    from esper_audit.ticket_shown import pieces
+    from esper_audit.reports.ticket_view import pieces
 
     shown_pieces = pieces(ticket, shown(store.path(ticket.id)))
     return paint(shown_pieces) if is_terminal() else "".join(p.text for p in shown_pieces)
 
 
 def _markdown(tickets: list[Ticket], project: Project) -> str:
-    from esper_audit.report import Reports
+    from esper_audit.reports.pages import Reports
 
     reports = Reports(project)
     return "\n".join(map(reports.ticket, tickets))

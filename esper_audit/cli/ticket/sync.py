@@ -9,9 +9,9 @@ import click
 
 from esper_audit.cli import run as whole_run
 from esper_audit.cli.screen import progress_bar
-from esper_audit.config import find_project
-from esper_audit.pipeline import Request
-from esper_audit.whole_audit import Watched, run
+from esper_audit.engine.pipeline import Request
+from esper_audit.project.config import find_project
+from esper_audit.workflow.run import Watched, run
 
 
 @click.command("sync")

@@ -9,13 +9,14 @@ import click
 import msgspec
 
 from esper_audit.cli.screen import is_terminal, paint
-from esper_audit.config import find_project
-from esper_audit.implied_claims import implied_claims
-from esper_audit.inquiry import Inquiry
-from esper_audit.ticket_desk import named
-from esper_audit.ticket_store import TicketStore
-from esper_audit.verification import Verified, exit_status, verify
-from esper_audit.verification_text import pieces
+from esper_audit.project.config import find_project
+from esper_audit.reports.verification_text import pieces
+from esper_audit.tickets.standing import Verified
+from esper_audit.tickets.store import TicketStore
+from esper_audit.workflow.actions import named
+from esper_audit.workflow.claim_context import Inquiry
+from esper_audit.workflow.implied_claims import implied_claims
+from esper_audit.workflow.verify import exit_status, verify
 
 VERSION = 1
 

@@ -1,0 +1,175 @@
+"""Where a symbol stands: `package.module.Class.method`, `path/to/file.py` or `path/to/file.py:Class.method`."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Annotated, NamedTuple, Protocol
+
+import msgspec
+
+from esper_audit.claims.reply import Reply, cannot_tell, stale
+from esper_audit.findings.finding import NotAnalysed
+from esper_audit.source.syntax.enclosing import blocks, first_line, last_line
+from esper_audit.source.syntax.source import Source
+
+Address = Annotated[str, msgspec.Meta(pattern=r"^[^\s:]+(:[\w.]+)?$")]
+MOST_HOPS = 5  # through packages that pass a name on
+SHOWN = 3
+Definition = ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef
+
+
+class Tree(Protocol):
+    """What is asked for files: the paths there are (of Python files), and what is in one."""
+
+    @property
+    def files(self) -> Sequence[str]:
+        """Every Python file, relative to the root."""
+
+    def source(self, path: str) -> Source | NotAnalysed:
+        """Return a Python file as it parses, or why it does not."""
+
+    def text(self, path: str) -> str | None:
+        """Return the text of any file, None if there is none."""
+
+
+class Symbol(NamedTuple):
+    """A symbol that was found, or with an empty name a whole file; lines from 1."""
+
+    source: Source
+    name: str
+    statement: ast.stmt | None
+    first: int
+    last: int
+
+    @property
+    def place(self) -> str:
+        """`path:line`."""
+        return f"{self.source.path}:{self.first}"
+
+
+def find(address: str, tree: Tree) -> Symbol | Reply:
+    """Return the symbol that stands at an address, else the reply that says what is missing."""
+    for _ in range(MOST_HOPS):
+        split = _file_of(address, tree)
+        if isinstance(split, Reply):
+            return split
+        path, name = split
+        source = tree.source(path)
+        if isinstance(source, NotAnalysed):
+            return cannot_tell(source.sentence(), path)
+        symbol = _in_source(source, name)
+        if symbol is not None:
+            return symbol
+        passed_on = _passed_on(source, name)
+        if not passed_on:
+            return _not_there(source, name, tree)
+        address = passed_on
+    return cannot_tell(f"{address} is passed on from module to module more than {MOST_HOPS} times")
+
+
+def module_of(path: str) -> str:
+    """Return the dotted name by which a file is imported from the root of the tree."""
+    return path.removesuffix(".py").removesuffix("/__init__").replace("/", ".")
+
+
+def _file_of(address: str, tree: Tree) -> tuple[str, str] | Reply:
+    """Split an address into a file and the name in it."""
+    path, colon, name = address.partition(":")
+    if colon or "/" in path or path.endswith(".py"):
+        if path in tree.files or tree.text(path) is not None:
+            return path, name
+        return stale(f"there is no file {path}{_elsewhere(path, tree.files)}")
+    parts = address.split(".")
+    for length in range(len(parts), 0, -1):
+        found = _modules(".".join(parts[:length]), tree.files)
+        if len(found) > 1:
+            return cannot_tell(f"{'.'.join(parts[:length])} may be {' or '.join(found)}")
+        if found:
+            return found[0], ".".join(parts[length:])
+    return stale(f"there is no module of {address} in the tree{_defined(parts[-1], tree)}")
+
+
+def _modules(dotted: str, files: Iterable[str]) -> list[str]:
+    """Return the files that are a module: below the root, else below some folder (`src`)."""
+    named = [(path, module_of(path)) for path in files]
+    exact = [path for path, module in named if module == dotted]
+    return exact or [path for path, module in named if module.endswith(f".{dotted}")]
+
+
+def _in_source(source: Source, name: str) -> Symbol | None:
+    if not name:
+        return Symbol(source, "", None, 1, max(1, len(source.lines)))
+    block: Sequence[ast.stmt] = source.tree.body
+    statement: ast.stmt | None = None
+    for part in name.split("."):
+        statement = next((s for s in _flat(block) if part in _names_of(s)), None)
+        if statement is None:
+            return None
+        block = statement.body if isinstance(statement, Definition) else ()
+    assert statement is not None
+    return Symbol(source, name, statement, first_line(statement), last_line(statement))
+
+
+def _flat(block: Sequence[ast.stmt]) -> Iterator[ast.stmt]:
+    """Yield the statements of a block, those under `if`, `try` and `with` included."""
+    for statement in block:
+        yield statement
+        if not isinstance(statement, Definition):
+            for inner in blocks(statement):
+                yield from _flat(inner)
+
+
+def _names_of(statement: ast.stmt) -> list[str]:
+    """Return what a statement defines."""
+    match statement:
+        case ast.FunctionDef() | ast.AsyncFunctionDef() | ast.ClassDef():
+            return [statement.name]
+        case ast.Assign(targets=targets):
+            return [target.id for target in targets if isinstance(target, ast.Name)]
+        case ast.AnnAssign(target=ast.Name(id=name)):
+            return [name]
+    return []
+
+
+def _passed_on(source: Source, name: str) -> str:
+    """Return where a module has a name from, by the import that binds it; empty if it has it not."""
+    head, _, rest = name.partition(".")
+    binding = source.names.module.bound.get(head)
+    if binding is None or not binding.is_import:
+        return ""
+    target = binding.target
+    if target.startswith("."):
+        level = len(target) - len(target.lstrip("."))
+        package = module_of(source.path).split(".")
+        up = level - 1 if source.path.endswith("__init__.py") else level
+        target = ".".join([*package[: len(package) - up], target.lstrip(".")])
+    return f"{target}.{rest}" if rest else target
+
+
+def _not_there(source: Source, name: str, tree: Tree) -> Reply:
+    owner, _, last = name.rpartition(".")
+    above = _in_source(source, owner) if owner else None
+    if above is not None and isinstance(above.statement, ast.ClassDef) and above.statement.bases:
+        bases = ", ".join(ast.unparse(base) for base in above.statement.bases)
+        return cannot_tell(f"{owner} defines no {last}; it may have one from {bases}", above.place)
+    return stale(f"{source.path} defines no {name}{_defined(last, tree)}")
+
+
+def _defined(name: str, tree: Tree) -> str:
+    """Say where a name is defined instead."""
+    places = []
+    for path in tree.files:
+        text = tree.text(path)
+        if text is None or (f"def {name}" not in text and f"class {name}" not in text):
+            continue
+        source = tree.source(path)
+        found = _in_source(source, name) if isinstance(source, Source) else None
+        places += [found.place] if found else []
+    return f"; one of that name stands at {', '.join(places[:SHOWN])}" if places else ""
+
+
+def _elsewhere(path: str, files: Sequence[str]) -> str:
+    name = path.rpartition("/")[2]
+    others = [file for file in files if file.rpartition("/")[2] == name]
+    return f"; one of that name is {', '.join(others[:SHOWN])}" if others else ""

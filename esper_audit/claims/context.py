@@ -1,0 +1,70 @@
+"""What a claim may ask of the project; `workflow/claim_context.py` answers it."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from typing import Any, Protocol, TypeVar
+
+import msgspec
+
+from esper_audit.claims.needs import CheckOn
+from esper_audit.claims.pytest_run import Tested
+from esper_audit.claims.reply import Reply
+from esper_audit.findings.finding import Finding, NotAnalysed
+from esper_audit.findings.probe_record import Record
+from esper_audit.probes.sandbox.outcome import Job
+from esper_audit.source.index.index import Index
+from esper_audit.source.index.records import Symbol
+from esper_audit.source.syntax.source import Source
+
+Result = TypeVar("Result", bound=msgspec.Struct)
+
+
+class ClaimContext(Protocol):
+    """The tree of a project as claims see it, after everything that they need was run."""
+
+    @property
+    def root(self) -> str:
+        """The absolute path of the project."""
+
+    @property
+    def files(self) -> Sequence[str]:
+        """Every Python file that the project audits, relative to the root."""
+
+    @property
+    def index(self) -> Index:
+        """Who calls, reads and tests what."""
+
+    @property
+    def checks(self) -> Collection[str]:
+        """The ids of all checks."""
+
+    def text(self, path: str) -> str | None:
+        """Return the text of a file below the root, None if there is none."""
+
+    def source(self, path: str) -> Source | NotAnalysed:
+        """Return a parsed Python file, or the reason why it does not parse."""
+
+    def symbol(self, address: str) -> Symbol | Reply:
+        """Return the symbol at an address, or the reply that names what is missing."""
+
+    def told_by(self, wish: CheckOn) -> list[Finding] | str:
+        """Return the findings of a check in a file, or the reason why it was not checked."""
+
+    def job(self, function: str, arguments: Mapping[str, Any]) -> Job:
+        """Return the job that calls a function of `probes/subject_queries.py`."""
+
+    def subject_job(self, function: str, source: str, arguments: Mapping[str, Any]) -> Job | Reply:
+        """Return a job on the subjects of a file, or the reply that names what is missing."""
+
+    def record_of(self, unit: str, source: str) -> Record | None:
+        """Return the record of a unit that this audit has just probed."""
+
+    def as_expected(self, record: Record) -> Record:
+        """Return a record with the expected failures of the configuration applied."""
+
+    def result(self, job: Job, kind: type[Result]) -> Result | Reply:
+        """Return the result of a job, or the reply that says why there is none."""
+
+    def tested(self, node: str) -> Tested | Reply:
+        """Return the result of a pytest node, or the reply that says why it did not run."""

@@ -1,0 +1,278 @@
+"""What a finding does today: the calls that hit it, who uses and tests the code, and the severity that follows."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable
+
+import msgspec
+
+from esper_audit.engine.impact_summary import (
+    Tally,
+    argument_words,
+    test_words,
+    unread_words,
+    use_words,
+)
+from esper_audit.findings.finding import Finding, Impact, Reality, Severity
+from esper_audit.project.file_roles import Role
+from esper_audit.source.facts.records import DefinitionKind, ParameterKind, Use
+from esper_audit.source.index.index import Index
+from esper_audit.source.index.records import Caller, Passing, Reference, Symbol
+from esper_audit.source.index.targets import How
+
+IN_EARNEST = frozenset({Role.PRODUCTION, Role.SCRIPT})
+RUNS = frozenset({Use.CALL, Use.READ, Use.BASE, Use.DECORATOR, Use.WRITE, Use.DELETE})
+LOWERED = frozenset({Reality.LATENT, Reality.TEST_ONLY})
+FUNCTIONS = frozenset({DefinitionKind.FUNCTION, DefinitionKind.METHOD})
+HARMLESS_DECORATORS = (
+    "property",
+    "staticmethod",
+    "classmethod",
+    "no_grad",
+    "inference_mode",
+    "wraps",
+)
+MOST_NAMED = 5
+FURTHEST_FORWARD = 3
+
+
+class Impacts:
+    """Asks the index about findings."""
+
+    def __init__(self, index: Index) -> None:
+        self._index = index
+        self._known: dict[tuple[str, str, str], Impact | None] = {}
+
+    def judged(self, finding: Finding) -> Finding:
+        """Return a finding with its impact; one that nothing hits today is taken down a step, and says so."""
+        impact = self._impact(finding)
+        if impact is None:
+            return finding
+        severity = finding.severity
+        if impact.reality in LOWERED and severity is not Severity.P4:
+            lower = list(Severity)[list(Severity).index(severity) + 1]
+            words = f"{impact.words}, so {lower} instead of {severity}"
+            impact = msgspec.structs.replace(impact, words=words, lowered_from=severity)
+            severity = lower
+        return msgspec.structs.replace(finding, impact=impact, severity=severity)
+
+    def _impact(self, finding: Finding) -> Impact | None:
+        path, name = finding.location.path, finding.subject or finding.location.symbol
+        question = (path, name, finding.argument)
+        if question not in self._known:
+            self._known[question] = self._told(path, name, finding.argument)
+        return self._known[question]
+
+    def _told(self, path: str, name: str, argument: str) -> Impact | None:
+        symbol = self._index.symbol(path, name)
+        if symbol is None:
+            return None
+        if symbol.role not in IN_EARNEST:
+            return Impact(Reality.TEST_ONLY, f"in {_a(symbol.role)}; test-only")
+        if symbol.kind is DefinitionKind.MODULE:
+            return Impact(Reality.MANIFEST, "at module level, so it runs on import; manifest")
+        symbol = self._run_with(symbol)
+        return self._of_argument(symbol, argument) if argument else self._of_use(symbol)
+
+    def _run_with(self, symbol: Symbol) -> Symbol:
+        """Return the function that runs a nested one; a symbol of the module or a class is its own."""
+        while True:
+            outer = self._index.symbol(symbol.path, symbol.symbol.rpartition(".")[0])
+            if outer is None or outer.kind not in FUNCTIONS:
+                return symbol
+            symbol = outer
+
+    def _of_argument(self, symbol: Symbol, argument: str) -> Impact:
+        answer = self._index.callers(symbol, argument)
+        tally = self._tally(symbol, argument, answer.items, FURTHEST_FORWARD)
+        others = self._other_uses(symbol)
+        reality = _reality_of(tally, complete=answer.is_complete, others=len(others))
+        reality = self._run_from_outside(symbol, reality)
+        direct, through = self._tests(symbol)
+        exported = self._index.exported(symbol)
+        words = argument_words(argument, tally, others, self._outside(symbol))
+        return Impact(
+            reality,
+            "; ".join(
+                [
+                    *words,
+                    test_words(len(direct), through),
+                    *unread_words(len(answer.not_looked_at)),
+                    str(reality),
+                ]
+            ),
+            calls=len(tally.passing) + len(tally.omitting) + len(tally.forwarding),
+            passing=len(tally.passing),
+            omitting=len(tally.omitting),
+            forwarding=len(tally.forwarding),
+            by_name=len(tally.by_name),
+            test_calls=tally.test_calls,
+            hits=sorted({_place(caller.reference) for caller in tally.omitting})[:MOST_NAMED],
+            packages=self._packages(caller.reference for caller in answer.items),
+            tests=direct[:MOST_NAMED],
+            tests_through=through,
+            exported=exported,
+        )
+
+    def _tally(
+        self, symbol: Symbol, argument: str, callers: Iterable[Caller], further: int
+    ) -> Tally:
+        tally = Tally()
+        optional = self._defaults_to_none(symbol, argument)
+        for caller in callers:
+            if symbol.holds(caller.place):
+                continue
+            if caller.place.role not in IN_EARNEST:
+                tally.test_calls += 1
+            elif caller.reference.how is How.NAME:
+                tally.by_name.append(caller)
+            elif caller.passing is Passing.PASSES and not (optional and caller.value == "None"):
+                tally.passing.append(caller)
+            elif caller.passing is Passing.MAY_FORWARD:
+                self._forward(caller, argument, tally, further)
+            else:
+                tally.omitting.append(caller)
+        return tally
+
+    def _forward(self, caller: Caller, argument: str, tally: Tally, further: int) -> None:
+        """Look at who calls a function that hands its `**kwargs` on: what they give is what arrives."""
+        outer = self._forwarder(caller) if further else None
+        if outer is None:
+            tally.forwarding.append(caller)
+            return
+        answer = self._index.callers(outer, argument)
+        inner = self._tally(outer, argument, answer.items, further - 1)
+        is_open = inner.forwarding or inner.by_name or self._other_uses(outer)
+        tally.test_calls += inner.test_calls
+        tally.omitting += inner.omitting
+        if inner.omitting:
+            return
+        if is_open or not answer.is_complete or not inner.passing:
+            tally.forwarding.append(caller)
+        else:
+            tally.passing.append(caller)
+            tally.forwarded_on += 1
+
+    def _forwarder(self, caller: Caller) -> Symbol | None:
+        """Return the function whose own `**kwargs` a call hands on, unless it may add to them first."""
+        around = self._index.symbol(caller.place.path, caller.place.symbol)
+        if around is None or around.kind not in FUNCTIONS or caller.arguments.partial:
+            return None
+        own = self._index.definition(around).parameters
+        takes = any(
+            p.kind is ParameterKind.KWARGS and p.name == caller.arguments.spread for p in own
+        )
+        return around if takes and not caller.arguments.star else None
+
+    def _of_use(self, symbol: Symbol) -> Impact:
+        answer = self._index.references(symbol)
+        uses = [r for r in answer.items if r.use in RUNS and not symbol.holds(r.place)]
+        in_earnest = [r for r in uses if r.place.role in IN_EARNEST]
+        certain = [r for r in in_earnest if r.how is not How.NAME]
+        in_tests = [r for r in uses if r.place.role not in IN_EARNEST and r.how is not How.NAME]
+        if certain:
+            reality = Reality.MANIFEST
+        elif in_earnest or not answer.is_complete:
+            reality = Reality.POSSIBLE
+        else:
+            reality = Reality.TEST_ONLY if in_tests else Reality.UNREFERENCED
+        reality = self._run_from_outside(symbol, reality)
+        direct, through = self._tests(symbol)
+        packages = self._packages(certain)
+        outside = self._outside(symbol) if not certain else ""
+        words = use_words(len(certain), len(in_earnest) - len(certain), packages, outside)
+        return Impact(
+            reality,
+            "; ".join(
+                [
+                    *words,
+                    test_words(len(direct), through),
+                    *unread_words(len(answer.not_looked_at)),
+                    str(reality),
+                ]
+            ),
+            calls=sum(r.use is Use.CALL for r in certain),
+            by_name=len(in_earnest) - len(certain),
+            test_calls=sum(r.use is Use.CALL for r in in_tests),
+            hits=sorted({_place(reference) for reference in certain})[:MOST_NAMED],
+            packages=packages,
+            tests=direct[:MOST_NAMED],
+            tests_through=through,
+            exported=self._index.exported(symbol),
+        )
+
+    def _run_from_outside(self, symbol: Symbol, reality: Reality) -> Reality:
+        """Return `possible` where nothing in the tree hits it but code outside may run it."""
+        is_idle = reality in (Reality.UNREFERENCED, Reality.TEST_ONLY)
+        return Reality.POSSIBLE if is_idle and self._outside(symbol) else reality
+
+    def _outside(self, symbol: Symbol) -> str:
+        """Say what outside the tree may run a symbol: a decorator's owner, the base of its class."""
+        definition = self._index.definition(symbol)
+        if symbol.kind not in FUNCTIONS:
+            return ""
+        telling = [d for d in definition.decorators if not d.endswith(HARMLESS_DECORATORS)]
+        if telling:
+            return f"registered by @{telling[0].replace('()', '(...)')}"
+        if symbol.kind is not DefinitionKind.METHOD:
+            return ""
+        owner = self._index.symbol(symbol.path, symbol.symbol.rpartition(".")[0])
+        assert owner is not None
+        foreign = self._index.resolver.kin.foreign_bases(owner.key) - {"?"}
+        is_called_by_base = bool(foreign) or symbol.short.startswith("__")
+        used = [r for r in self._index.references(owner).items if _in_earnest(r)]
+        if is_called_by_base and used:
+            return f"its class is used in {len(used)} place{'s' * (len(used) != 1)}"
+        return ""
+
+    def _other_uses(self, symbol: Symbol) -> list[Reference]:
+        """Return where a function is used as a value: whoever gets it may call it in any way."""
+        if symbol.kind not in FUNCTIONS:
+            return []
+        return [
+            reference
+            for reference in self._index.references(symbol, {Use.READ}).items
+            if _in_earnest(reference) and not symbol.holds(reference.place)
+        ]
+
+    def _defaults_to_none(self, symbol: Symbol, argument: str) -> bool:
+        parameters = self._index.parameters(symbol) or []
+        return any(p.name == argument and p.default == "None" for p in parameters)
+
+    def _tests(self, symbol: Symbol) -> tuple[list[str], int]:
+        """Return the tests that name a symbol, as pytest writes them, and how many reach it otherwise."""
+        tests = self._index.tests(symbol).items
+        direct = [f"{t.path}::{t.symbol.replace('.', '::')}" for t in tests if t.is_direct]
+        return direct, len(tests) - len(direct)
+
+    def _packages(self, references: Iterable[Reference]) -> dict[str, int]:
+        """Count production uses by package."""
+        modules = self._index.store.modules
+        names = [modules.name(r.place.path) for r in references if r.place.role in IN_EARNEST]
+        packages = Counter(name.rpartition(".")[0] or name for name in names)
+        return dict(sorted(packages.items()))
+
+
+def _reality_of(tally: Tally, *, complete: bool, others: int) -> Reality:
+    if tally.omitting:
+        return Reality.MANIFEST
+    by_name = any(caller.passing is not Passing.PASSES for caller in tally.by_name)
+    if tally.forwarding or by_name or others or not complete:
+        return Reality.POSSIBLE
+    if tally.passing:
+        return Reality.LATENT
+    return Reality.TEST_ONLY if tally.test_calls else Reality.UNREFERENCED
+
+
+def _in_earnest(reference: Reference) -> bool:
+    runs = reference.use in RUNS and reference.how is not How.NAME
+    return runs and reference.place.role in IN_EARNEST
+
+
+def _place(reference: Reference) -> str:
+    return f"{reference.place.path}:{reference.place.line}"
+
+
+def _a(role: Role) -> str:
+    return f"an {role}" if role is Role.EXAMPLE else f"a {role}"

@@ -1,0 +1,121 @@
+"""Impact in words: "6 calls, all pass seed_input"; counts and places, no opinion."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
+
+from esper_audit.source.index.records import Reference
+
+if TYPE_CHECKING:
+    pass
+import msgspec
+
+from esper_audit.source.index.records import Caller
+
+MOST_PLACES = 3
+
+
+def argument_words(
+    argument: str, tally: Tally, others: Sequence[Reference], outside: str
+) -> list[str]:
+    """Return what the production calls of a function do with one of its arguments, clause by clause."""
+    total = len(tally.passing) + len(tally.omitting) + len(tally.forwarding)
+    clauses = [_calls(argument, tally, total)]
+    if tally.test_calls:
+        clauses.append(f"{_count(tally.test_calls, 'call')} in tests")
+    if tally.by_name:
+        clauses.append(f"{_count(len(tally.by_name), 'more call')} by name only")
+    if others:
+        clauses.append(f"used as a value in {_count(len(others), 'place')}")
+    if outside and not total:
+        clauses.append(outside)
+    return clauses
+
+
+def use_words(certain: int, by_name: int, packages: Mapping[str, int], outside: str) -> list[str]:
+    """Return how often something is used in production, and where, clause by clause."""
+    clauses = []
+    if certain:
+        shown = ", ".join(
+            f"{name} ({number})" for name, number in list(packages.items())[:MOST_PLACES]
+        )
+        more = (
+            f" and {len(packages) - MOST_PLACES} more packages"
+            if len(packages) > MOST_PLACES
+            else ""
+        )
+        clauses.append(f"{_count(certain, 'use')} in {shown}{more}")
+    elif by_name:
+        clauses.append(f"{_count(by_name, 'use')} by name only")
+    else:
+        clauses.append("no use in production code")
+    return [*clauses, outside] if outside else clauses
+
+
+def test_words(direct: int, through: int) -> str:
+    """Return how many tests name something, and how many reach it through other code."""
+    if not direct and not through:
+        return "no test reaches it"
+    clauses = [f"{_count(direct, 'test')} name{'s' * (direct == 1)} it"] if direct else []
+    if through:
+        more = f"{through} more" if direct else _count(through, "test")
+        clauses.append(f"{more} reach{'es' * (through == 1)} it through other code")
+    return ", ".join(clauses)
+
+
+def unread_words(unread: int) -> list[str]:
+    """Return what could not be asked: files that hold the word and were not read."""
+    return [f"{_count(unread, 'file')} that may use it not read"] if unread else []
+
+
+def _calls(argument: str, tally: Tally, total: int) -> str:
+    if not total:
+        return "no call in production code"
+    if total == len(tally.passing):
+        all_of_them = "all pass" if total > 1 else "it passes"
+        on = (
+            f" ({tally.forwarded_on} by **kwargs, whose callers all do)"
+            if tally.forwarded_on
+            else ""
+        )
+        return f"{_count(total, 'call')}, {all_of_them} {argument}{on}"
+    parts = []
+    if tally.passing:
+        parts.append(f"{len(tally.passing)} pass{'es' * (len(tally.passing) == 1)} {argument}")
+    if tally.omitting:
+        places = sorted({f"{c.place.path}:{c.place.line}" for c in tally.omitting})
+        shown = ", ".join(places[:MOST_PLACES]) + (", ..." if len(places) > MOST_PLACES else "")
+        what = "it" if tally.passing else argument
+        leaves = "leaves" if len(tally.omitting) == 1 else "leave"
+        parts.append(f"{len(tally.omitting)} {leaves} {what} out ({shown})")
+    if tally.forwarding:
+        forwards = "forwards" if len(tally.forwarding) == 1 else "forward"
+        parts.append(f"{len(tally.forwarding)} {forwards} {_spread(tally)}, which may hold it")
+    return f"{_count(total, 'call')}: {', '.join(parts)}"
+
+
+def _spread(tally: Tally) -> str:
+    """Return what the forwarding calls hand on."""
+    arguments = [caller.arguments for caller in tally.forwarding]
+    kinds = {
+        "*args": any(a.star for a in arguments),
+        "**kwargs": any(a.double_star for a in arguments),
+        "what comes later (partial)": any(a.partial for a in arguments),
+    }
+    return " or ".join(name for name, is_there in kinds.items() if is_there) or "arguments"
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number} {noun}{'s' * (number != 1)}"
+
+
+class Tally(msgspec.Struct):
+    """Production calls by what they do with an argument; the rest is counted beside."""
+
+    passing: list[Caller] = []
+    omitting: list[Caller] = []
+    forwarding: list[Caller] = []
+    by_name: list[Caller] = []
+    forwarded_on: int = 0
+    test_calls: int = 0

@@ -1,0 +1,86 @@
+"""What an earlier revision already had: findings of `check --since` that are not new, wherever they stand now."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+import msgspec
+
+from esper_audit.engine.file_engine import Analyst
+from esper_audit.findings.audit import Audit
+from esper_audit.findings.file_outcome import FileOutcome
+from esper_audit.findings.finding import Finding
+from esper_audit.project.discovery import SUFFIXES
+from esper_audit.project.git import content_at
+from esper_audit.source.syntax.source import Source, parse
+
+OfTree = Callable[[Mapping[str, bytes | None]], frozenset[str]]
+
+
+def without_old(
+    audit: Audit, analyst: Analyst, changed: Mapping[str, str], of_tree: OfTree | None = None
+) -> Audit:
+    """Leave out the findings that were there before; `changed` has the old object name of each file.
+
+    `of_tree` says, given what the changed files held, which findings the rules over the whole tree had.
+    """
+    earlier = _Earlier(audit, analyst, changed)
+    fresh = [f for f in audit.findings if not earlier.has_in_place(f)]
+    if fresh:
+        known = earlier.recognised()
+        known |= of_tree(earlier.contents()) if of_tree else set()
+        fresh = [finding for finding in audit.findings if finding.fingerprint not in known]
+    hidden = len(audit.findings) - len(fresh)
+    return msgspec.structs.replace(audit, findings=fresh, hidden=hidden)
+
+
+class _Earlier:
+    """The changed files as they were, looked at when somebody asks."""
+
+    def __init__(self, audit: Audit, analyst: Analyst, changed: Mapping[str, str]) -> None:
+        self._audit = audit
+        self._analyst = analyst
+        self._changed = changed
+        self._contents: dict[str, bytes | None] = {}
+        self._outcomes: dict[str, FileOutcome] = {}
+
+    def has_in_place(self, finding: Finding) -> bool:
+        """Say whether the same file had a finding of the same fingerprint."""
+        before = self._outcome(finding.location.path).findings
+        return any(old.fingerprint == finding.fingerprint for old in before)
+
+    def recognised(self) -> set[str]:
+        """Return the fingerprints of all present findings that were there before, here or elsewhere."""
+        from esper_audit.tracking.current_tree import Present
+        from esper_audit.tracking.matcher import matched
+        from esper_audit.tracking.observation import sightings
+
+        present = Present(self._audit.root)
+        paths = sorted(path for path in self._changed if path.endswith(SUFFIXES))
+        before = [finding for path in paths for finding in self._outcome(path).findings]
+        old = sightings(before, self._source)
+        looked_at = {s.key for s in old if self._audit.looked_at(s.check, s.path)}
+        new = sightings(self._audit.findings, present.source)
+        return {match.new.key for match in matched(old, new, present, may_move=looked_at)}
+
+    def contents(self) -> dict[str, bytes | None]:
+        """Return what every changed file held."""
+        return {path: self._content(path) for path in self._changed}
+
+    def _content(self, path: str) -> bytes | None:
+        if path not in self._contents:
+            blob = self._changed.get(path, "")
+            self._contents[path] = content_at(self._audit.root, blob)
+        return self._contents[path]
+
+    def _outcome(self, path: str) -> FileOutcome:
+        if path not in self._outcomes:
+            content = self._content(path)
+            known = FileOutcome(path) if content is None else self._analyst.examine(path, content)
+            self._outcomes[path] = known
+        return self._outcomes[path]
+
+    def _source(self, path: str) -> Source | None:
+        content = self._content(path)
+        source = None if content is None else parse(path, content)
+        return source if isinstance(source, Source) else None

@@ -1,0 +1,50 @@
+"""The contracts: sentences that must hold, read from `contracts.yaml`; checks refer to them by id."""
+
+from __future__ import annotations
+
+import os
+
+import msgspec
+
+from esper_audit.findings.errors import ContractError
+from esper_audit.findings.finding import Category
+
+SHIPPED = os.path.join(os.path.dirname(__file__), "contracts.yaml")
+
+
+class Contract(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What must hold, why, and which tickets raised it."""
+
+    id: str
+    statement: str
+    why: str
+    category: Category
+    tickets: list[str]
+
+
+def load_contracts(own_file: str = "") -> dict[str, Contract]:
+    """Return the shipped contracts, then those of a project's own file, by id in the order written."""
+    contracts = _read(SHIPPED)
+    for contract in _read(own_file).values() if own_file else ():
+        if contract.id in contracts:
+            raise ContractError(
+                f"{own_file}: contract '{contract.id}' exists already; give it another id"
+            )
+        contracts[contract.id] = contract
+    return contracts
+
+
+def _read(file: str) -> dict[str, Contract]:
+    import yaml
+
+    try:
+        with open(file, encoding="utf-8") as stream:
+            listed = msgspec.convert(yaml.load(stream, Loader=yaml.CSafeLoader), list[Contract])
+    except OSError as error:
+        raise ContractError(f"{file}: cannot be read: {error.strerror or error}") from error
+    except (yaml.YAMLError, msgspec.ValidationError) as error:
+        raise ContractError(f"{file}: {error}") from error
+    contracts = {contract.id: contract for contract in listed}
+    if len(contracts) != len(listed):
+        raise ContractError(f"{file}: a contract id stands twice")
+    return contracts

@@ -1,0 +1,21 @@
+"""What checking one file resulted in: the record that engine, workers and cache exchange."""
+
+from __future__ import annotations
+
+import msgspec
+
+from esper_audit.findings.finding import Finding, NotAnalysed, Suppressed
+
+
+class FileOutcome(msgspec.Struct, frozen=True, array_like=True):
+    """The result of checking one file; `used` are the configured exceptions that silenced something.
+
+    `lost` means that the worker process died on it: such an outcome is not cached.
+    """
+
+    path: str
+    findings: list[Finding] = []
+    suppressed: list[Suppressed] = []
+    not_analysed: list[NotAnalysed] = []
+    used: list[int] = []
+    lost: bool = False

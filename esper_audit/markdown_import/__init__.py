@@ -1,1 +1,0 @@
-"""Reading tickets that people wrote in Markdown: a document model, a reader a section, a proof of nothing lost."""

@@ -1,1 +1,0 @@
-"""The shelf of output formats: one a file, each with `render(audit, handbook) -> str`."""

@@ -1,0 +1,56 @@
+"""The probe `build`: a subject is made by a factory, and each one is its own."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import ClassVar
+
+from torch import nn
+from torch.nn.parameter import is_lazy
+
+from esper_audit.findings.errors import FAILURES
+from esper_audit.findings.finding import Category, Severity
+from esper_audit.probes.measure.readings import Limits, Reading, none_of
+from esper_audit.probes.probe import Probe
+from esper_audit.probes.subject.subject import Module, Subject
+
+
+class Build(Probe[Subject]):
+    """A subject can be built, and led to its state, as often as one likes.
+
+    What: the factory is called twice, from two random seeds, and the second must be a module of its
+    own: no parameter or buffer in common with the first.
+
+    Why: what is built on a shared instance measures the last probe's leavings. Everything else is
+    blocked by this one, so that a missing argument reads as that and not as forty failures.
+
+    Quiet: functions and other things that hold no tensors may be the same each time.
+
+    Tickets: real code
+    """
+
+    contract = "buildable"
+    category = Category.API_CONTRACT
+    severity = Severity.P2
+    requires = ()
+    limits: ClassVar[Limits] = {
+        "raises": none_of("the factory, or the way to the state, raised"),
+        "shared-tensors": none_of("two calls of the factory gave modules that share tensors"),
+    }
+
+    def measure(self, subject: Subject, state: str) -> Iterator[Reading]:
+        """Build twice."""
+        try:
+            first, second = (subject.at(state, seed=seed) for seed in (0, 1))
+        # Whatever the factory raises is the finding.
+        except FAILURES as error:
+            yield Reading("raises", 1.0, {"error": f"{type(error).__name__}: {error}"})
+            return
+        yield Reading("raises", 0.0)
+        if isinstance(subject, Module):
+            yield Reading("shared-tensors", float(len(_tensors(first) & _tensors(second))))
+
+
+def _tensors(module: nn.Module) -> set[int]:
+    tensors = [t for t in (*module.parameters(), *module.buffers()) if not is_lazy(t)]
+    return {tensor.data_ptr() for tensor in tensors if tensor.numel()}

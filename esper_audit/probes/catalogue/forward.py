@@ -1,0 +1,53 @@
+"""The probe `forward`: a module takes the inputs that its owner declares."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import ClassVar
+
+from torch import Tensor
+
+from esper_audit.findings.errors import FAILURES
+from esper_audit.findings.finding import Category, Severity
+from esper_audit.probes.measure.readings import Limits, Reading, none_of
+from esper_audit.probes.probe import Probe
+from esper_audit.probes.subject.subject import Draw, Module
+
+
+class Forward(Probe[Module]):
+    """A module takes the inputs that its owner declares for it.
+
+    What: one forward of the first declared width; it must return a tensor of finite values.
+
+    Why: what cannot be run cannot be probed, and says nothing about causality or gradients; probes
+    that need a forward are blocked by this one.
+
+    Quiet: nothing else is asked of the output here, neither shape nor dtype.
+
+    Tickets: real code
+    """
+
+    contract = "runs"
+    category = Category.CORRECTNESS
+    severity = Severity.P2
+    takes = Module
+    requires = ("build",)
+    limits: ClassVar[Limits] = {
+        "raises": none_of("the forward raised"),
+        "no-tensor": none_of("the forward returned something that is no tensor"),
+        "not-finite": none_of("the forward returned values that are not finite"),
+    }
+
+    def measure(self, subject: Module, state: str) -> Iterator[Reading]:
+        """Run once."""
+        module, inputs = subject.at(state), subject.inputs(Draw(subject.dims[0]))
+        try:
+            output: object = subject.call(module, inputs)
+        # Whatever the forward raises is the finding.
+        except FAILURES as error:
+            yield Reading("raises", 1.0, {"error": f"{type(error).__name__}: {error}"})
+            return
+        is_tensor = isinstance(output, Tensor)
+        yield Reading("no-tensor", float(not is_tensor), {"type": type(output).__name__})
+        if isinstance(output, Tensor):
+            yield Reading("not-finite", float((~output.isfinite()).sum()))

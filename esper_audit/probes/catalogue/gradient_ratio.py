@@ -1,0 +1,121 @@
+"""The probe `gradient-ratio`: a ratio of norms is finite and bounded, and says nothing of what is dead."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from itertools import pairwise, product
+from typing import ClassVar
+
+from esper_audit.findings.finding import Category, Severity
+from esper_audit.findings.probe_record import Plain
+from esper_audit.probes.measure.readings import Limits, Reading, none_of
+from esper_audit.probes.probe import Probe
+from esper_audit.probes.subject.kinds import Ratio
+from esper_audit.rules.rule import Options
+
+DEAD = (
+    0.0,
+    5e-324,
+    1e-45,
+    1e-30,
+)  # zero, the least double, the least float, and nothing in practice
+LIVE = (1e-4, 1e-2, 1.0, 10.0, 1e20)
+NOT_FINITE = (math.nan, math.inf)
+COUNTS = (1000, 64000)
+
+
+class GradientRatioParameters(Options, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """`bound` is the largest ratio there may be."""
+
+    bound: float = 10.0
+
+
+class GradientRatio(Probe[Ratio]):
+    """A ratio of gradient norms is finite and bounded, and says nothing good of what is dead.
+
+    What: the function is called on a grid of seed and host norms: zero, subnormal, tiny, usual, huge, not
+    a number, infinite, missing; and for a seed without parameters. It must not raise; what it returns is
+    None or lies in [0, bound]; a norm that is dead, missing or not finite reads as None or 0; and over
+    live norms it falls with the host's and rises with the seed's.
+
+    Why: a frozen or not yet trained host has norm 0. Behind a tiny epsilon the ratio is astronomically
+    large, and `min(10, nan)` is 10: the gate passes for want of evidence.
+
+    Quiet: where between dead and live the guard lies is the function's own business.
+
+    Tickets: deep dive 1.2, B3-PT-01, B3-DRL-14
+    """
+
+    contract = "host-norm-guard"
+    category = Category.NUMERICAL_STABILITY
+    severity = Severity.P1
+    takes = Ratio
+    Parameters = GradientRatioParameters
+    parameters: GradientRatioParameters
+    limits: ClassVar[Limits] = {
+        "raises": none_of("the ratio raised"),
+        "not-finite": none_of("the ratio is not finite"),
+        "out-of-bounds": none_of("the ratio is not within its bounds"),
+        "nan-reads-well": none_of("a norm that is not finite reads as a good ratio"),
+        "dead-host-reads-well": none_of("a host without gradient reads as a good ratio"),
+        "dead-seed-reads-well": none_of(
+            "a seed without gradient or parameters reads as a good ratio"
+        ),
+        "not-monotone": none_of("a stronger seed, or a weaker host, lowers the ratio"),
+    }
+
+    def measure(self, subject: Ratio, state: str) -> Iterator[Reading]:
+        """Walk the grid."""
+        ratio = _Asked(subject, state)
+        everything = (None, *DEAD, *LIVE, *NOT_FINITE)
+        for seed, host in product(everything, everything):
+            yield from self._judge(ratio, seed, host, COUNTS[0])
+        for host in (1.0, *DEAD):
+            yield from self._judge(ratio, 0.0, host, 0)
+        for fixed in LIVE:
+            rising = [ratio.at(seed, fixed, COUNTS[0]) or 0.0 for seed in LIVE]
+            falling = [ratio.at(fixed, host, COUNTS[0]) or 0.0 for host in reversed(LIVE)]
+            falls = sum(a > b for values in (rising, falling) for a, b in pairwise(values))
+            yield Reading("not-monotone", float(falls), {"other_norm": fixed})
+
+    def _judge(
+        self, ratio: _Asked, seed: float | None, host: float | None, count: int
+    ) -> Iterator[Reading]:
+        """Yield one reading for each thing that may be wrong with one answer."""
+        witness: dict[str, Plain] = {
+            "seed_norm": f"{seed}",
+            "host_norm": f"{host}",
+            "seed_params": count,
+        }
+        value = ratio.at(seed, host, count)
+        yield Reading("raises", float(bool(ratio.error)), {**witness, "error": ratio.error})
+        if value is None:
+            return
+        yield Reading("not-finite", float(not math.isfinite(value)), witness)
+        if not math.isfinite(value):
+            return
+        yield Reading("out-of-bounds", max(0.0, value - self.parameters.bound, -value), witness)
+        if any(norm is not None and not math.isfinite(norm) for norm in (seed, host)):
+            yield Reading("nan-reads-well", value, witness)
+        elif host in (None, *DEAD):
+            yield Reading("dead-host-reads-well", value, witness)
+        elif seed in (None, 0.0) or count == 0:
+            yield Reading("dead-seed-reads-well", value, witness)
+
+
+class _Asked:
+    """The function, and what it raised when it was last asked."""
+
+    def __init__(self, subject: Ratio, state: str) -> None:
+        self.subject, self.built, self.error = subject, subject.at(state), ""
+
+    def at(self, seed: float | None, host: float | None, count: int) -> float | None:
+        """Return the ratio as a number; None also where it raised."""
+        self.error = ""
+        try:
+            answer = self.subject.call(self.built, seed, host, count, COUNTS[1])
+        except (ArithmeticError, ValueError, TypeError, RuntimeError) as error:
+            self.error = f"{type(error).__name__}: {error}"
+            return None
+        return None if answer is None else float(answer)

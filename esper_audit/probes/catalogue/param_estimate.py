@@ -1,0 +1,127 @@
+"""The probe `param-estimate`: what a registry says of a blueprint's size is true at every width."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from itertools import permutations
+from typing import ClassVar
+
+from msgspec.structs import replace
+from torch import nn
+from torch.nn.parameter import is_lazy
+
+from esper_audit.findings.finding import Category, Severity
+from esper_audit.findings.probe_record import Plain
+from esper_audit.probes.measure.parameters import built_to_count
+from esper_audit.probes.measure.readings import Limit, Limits, Reading, none_of
+from esper_audit.probes.measure.size_polynomial import size_law
+from esper_audit.probes.probe import Probe
+from esper_audit.probes.subject.subject import Blueprint, Catalogue, Estimate, SubjectError
+from esper_audit.rules.rule import Options
+
+Recipe = tuple[Callable[[int], nn.Module], Estimate]
+
+
+class ParamEstimateParameters(Options, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """`relative` is how far an estimate may be off, as a share of the count; `dims` the widths."""
+
+    dims: tuple[int, ...] = (1, 3, 16, 48, 64, 128, 256, 512, 1024, 4096)
+    relative: float = 0.0
+
+
+class ParamEstimate(Probe[Blueprint | Catalogue]):
+    """What a registry says of a blueprint's size is true at every width it is asked for.
+
+    What: the declared estimate against the true count over a range of widths, on the meta device; the
+    law of the count, by exact interpolation; and, in a catalogue, whether the order by estimate is
+    the order by truth. Parameters that a count cannot see are reported as such.
+
+    Why: a constant that was measured at one width orders blueprints wrongly at every other, and a
+    policy that pays rent by parameters learns from the wrong price.
+
+    Quiet: tied parameters count once. A constructor that does not run on the meta device is built
+    for real, up to width 512. Promise `relative` where an estimate is meant to be one.
+
+    Tickets: B3-DRL-02, B3-DRL-01, B3-DRL-03
+    """
+
+    contract = "param-estimate"
+    category = Category.API_CONTRACT
+    severity = Severity.P2
+    takes = (Blueprint, Catalogue)
+    requires = ("build",)
+    columns = ("blueprint", "dim", "declared", "actual", "ratio")
+    Parameters = ParamEstimateParameters
+    parameters: ParamEstimateParameters
+    limits: ClassVar[Limits] = {
+        "uninitialised": none_of("parameters have no shape before the first forward"),
+        "elsewhere": none_of("parameters live on another device than the rest: they are borrowed"),
+        "unregistered": none_of("modules in a plain list or dict are no part of the count"),
+        "estimate": Limit("at most", 0.0, "the estimate is not the count"),
+        "order": none_of("the order by estimate is not the order by count"),
+    }
+
+    def allowed(self) -> Limits:
+        """Return the limits, with the tolerance that was promised."""
+        estimate = replace(self.limits["estimate"], threshold=self.parameters.relative)
+        return {**self.limits, "estimate": estimate}
+
+    def measure(self, subject: Blueprint | Catalogue, state: str) -> Iterator[Reading]:
+        """Count every blueprint at every width."""
+        sizes: dict[str, dict[int, tuple[float, int]]] = {}
+        for name, (build, estimate) in _recipes(subject).items():
+            counts: dict[int, int] = {}
+            for dim in self.parameters.dims:
+                module = built_to_count(build, dim)
+                if module is None:
+                    continue
+                yield from _uncountable(module, name)
+                counts[dim] = sum(0 if is_lazy(p) else p.numel() for p in module.parameters())
+            law = size_law(counts) if counts else ""
+            sizes[name] = {dim: (float(estimate(dim)), count) for dim, count in counts.items()}
+            for dim, (declared, actual) in sizes[name].items():
+                wrong = abs(declared - actual) / max(actual, 1)
+                ratio = declared / actual if actual else float(declared == actual)
+                cells: tuple[Plain, ...] = (name, dim, declared, actual, ratio)
+                row = dict(zip(self.columns, cells, strict=True))
+                yield Reading("estimate", wrong, {**row, "law": law})
+        yield from _order(sizes)
+
+
+def _recipes(subject: Blueprint | Catalogue) -> Mapping[str, Recipe]:
+    if isinstance(subject, Catalogue):
+        return subject.build()
+    if subject.estimate is None:
+        raise SubjectError(f"blueprint {subject.name!r} promises param-estimate without one")
+    return {subject.name: (subject.build, subject.estimate)}
+
+
+def _uncountable(module: nn.Module, name: str) -> Iterator[Reading]:
+    parameters = [p for p in module.parameters() if not is_lazy(p)]
+    lazy = sum(1 for _ in module.parameters()) - len(parameters)
+    hidden = [
+        f"{path}.{attribute}".removeprefix(".")
+        for path, part in module.named_modules()
+        for attribute, value in vars(part).items()
+        if not attribute.startswith("_") and _holds_modules(value)
+    ]
+    yield Reading("uninitialised", float(lazy), {"blueprint": name})
+    mixed = len({p.device.type for p in parameters}) > 1
+    yield Reading("elsewhere", float(mixed), {"blueprint": name})
+    where = hidden[0] if hidden else "none"
+    yield Reading("unregistered", float(len(hidden)), {"blueprint": name, "attribute": where})
+
+
+def _holds_modules(value: object) -> bool:
+    held = value.values() if isinstance(value, dict) else value
+    is_plain = isinstance(value, list | tuple | dict)
+    return is_plain and any(isinstance(part, nn.Module) for part in held)  # type: ignore[attr-defined]  # one of the three
+
+
+def _order(sizes: Mapping[str, Mapping[int, tuple[float, int]]]) -> Iterator[Reading]:
+    """Yield one reading a pair and width: 1 where the cheaper by estimate is the dearer by count."""
+    for first, second in permutations(sizes, 2):
+        for dim in sizes[first].keys() & sizes[second].keys():
+            (said, true), (said_too, true_too) = sizes[first][dim], sizes[second][dim]
+            witness: dict[str, Plain] = {"dim": dim, "cheaper": first, "dearer": second}
+            yield Reading("order", float(true < true_too and said > said_too), witness)

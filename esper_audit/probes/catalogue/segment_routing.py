@@ -1,0 +1,95 @@
+"""The probe `segment-routing`: the segments of a host compose to its forward, and only forwards."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import ClassVar
+
+import torch
+from torch import Tensor, nn
+
+from esper_audit.findings.errors import FAILURES
+from esper_audit.findings.finding import Category, Severity
+from esper_audit.findings.probe_record import Plain
+from esper_audit.probes.measure.output_dependency import difference
+from esper_audit.probes.measure.readings import Limits, Reading, none_of
+from esper_audit.probes.probe import Probe
+from esper_audit.probes.subject.determinism import begin_streams
+from esper_audit.probes.subject.kinds import Host
+from esper_audit.probes.subject.subject import Draw
+
+NO_SLOT = "no such slot"
+
+
+class SegmentRouting(Probe[Host]):
+    """The segments of a host compose to its forward, and lead forwards only.
+
+    What: for every slot, to it and on from it is the forward, bit for bit, in train and in eval mode; so is
+    the way through every two slots in order. Backwards, and to a slot that does not exist, is an error.
+
+    Why: a seed's features, and the counterfactual that judges it, are computed along these routes. A
+    layer that is skipped or run twice changes the output by little, and a route that leads
+    backwards returns features of the right shape.
+
+    Quiet: how a host is cut, and into how many segments, is its own business.
+
+    Tickets: real code
+    """
+
+    contract = "segment-routing"
+    category = Category.CORRECTNESS
+    severity = Severity.P1
+    takes = Host
+    limits: ClassVar[Limits] = {
+        "no-slots": none_of("the host has no slots"),
+        "composition": none_of("to a slot and on from it is not the forward"),
+        "two-slots": none_of("the way over two slots is not the forward"),
+        "backwards": none_of("a route backwards got an answer, not an error"),
+        "unknown": none_of("a slot that does not exist got an answer, not an error"),
+    }
+
+    def measure(self, subject: Host, state: str) -> Iterator[Reading]:
+        """Take every route."""
+        inputs = subject.inputs(Draw(subject.dims[0]))
+        for training in (False, True):
+            host: nn.Module = subject.at(state).train(training)
+            slots = list(subject.slots(host))
+            yield Reading("no-slots", float(not slots))
+            whole = _run(subject, host, inputs, ())
+            for index, slot in enumerate(slots):
+                witness: dict[str, Plain] = {"slot": slot, "training": training}
+                through = _run(subject, host, inputs, (slot,))
+                yield Reading("composition", difference(whole, through), witness)
+                yield from _refused(subject, host, inputs, (slot, NO_SLOT))
+                for later in slots[index + 1 :]:
+                    over = _run(subject, host, inputs, (slot, later))
+                    where = {**witness, "then": later}
+                    yield Reading("two-slots", difference(whole, over), where)
+                    yield from _refused(subject, host, inputs, (later, slot))
+
+
+def _run(subject: Host, host: nn.Module, inputs: Tensor, slots: tuple[str, ...]) -> Tensor:
+    """Return the output by way of some slots, from the same place in the random stream."""
+    begin_streams(1)
+    with torch.no_grad():
+        if not slots:
+            return subject.call(host, inputs)
+        features, here = inputs, None
+        for slot in slots:
+            features, here = subject.to_segment(host, slot, features, here), slot
+        return subject.from_segment(host, slots[-1], features)
+
+
+def _refused(
+    subject: Host, host: nn.Module, inputs: Tensor, slots: tuple[str, str]
+) -> Iterator[Reading]:
+    detector = "unknown" if slots[1] == NO_SLOT else "backwards"
+    try:
+        with torch.no_grad():
+            features = subject.to_segment(host, slots[0], inputs, None)
+            subject.to_segment(host, slots[1], features, slots[0])
+    # Which error it is refused with is the host's own choice.
+    except FAILURES:
+        yield Reading(detector, 0.0)
+    else:
+        yield Reading(detector, 1.0, {"from": slots[0], "to": slots[1]})

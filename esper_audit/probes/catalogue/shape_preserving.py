@@ -1,0 +1,158 @@
+"""The probe `shape-preserving`: features keep shape, dtype and layout, and are left alone themselves."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from itertools import product
+from typing import ClassVar
+
+import torch
+from torch import Tensor, nn
+
+from esper_audit.findings.errors import FAILURES
+from esper_audit.findings.finding import Category, Severity
+from esper_audit.findings.probe_record import Plain
+from esper_audit.probes.measure.output_dependency import difference
+from esper_audit.probes.measure.precision import Results
+from esper_audit.probes.measure.readings import Limit, Limits, Reading, none_of
+from esper_audit.probes.probe import Probe
+from esper_audit.probes.subject.subject import Draw, Module
+from esper_audit.rules.rule import Options
+
+BATCHES = (1, 2)
+# In units of the last place of the largest value: another kernel sums in another order.
+ROUNDINGS = 16.0
+DTYPES = {
+    "float64": torch.float64,
+    "float32": torch.float32,
+    "bfloat16": torch.bfloat16,
+    "float16": torch.float16,
+}
+# What features may be in there: from a layer that autocast leaves alone, and from one that it lowers.
+AUTOCAST = ("float32", "bfloat16")
+
+
+class ShapePreservingParameters(Options, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """`aliases`: the input itself may come back. `strict`: another rank or width is refused.
+
+    `pictures`: what has four axes is (batch, channels, height, width), and keeps its memory format.
+    `autocast`: the dtype is kept also where torch computes in bfloat16 by itself.
+    """
+
+    dtypes: tuple[str, ...] = tuple(DTYPES)
+    aliases: bool = False
+    strict: bool = False
+    pictures: bool = True
+    autocast: bool = False
+
+
+class ShapePreserving(Probe[Module]):
+    """Features keep shape, dtype and layout, and are left alone themselves.
+
+    What: at every declared width, for a batch of one and of two, in every promised dtype, contiguous and
+    not: the output has the input's shape, dtype and memory format, the input is not overwritten, and
+    the values do not depend on the layout. If promised, the dtype is the input's under autocast as
+    well, and another rank or width is an error.
+
+    Why: a seed is put between two layers that were trained without it. A broadcast answers where an
+    error should, a promotion to float32 crashes the next layer under autocast, and a change of
+    layout slows every layer behind it.
+
+    Quiet: returning the input itself must be promised (`aliases`). A width that a module refuses is
+    not declared.
+
+    Tickets: real code
+    """
+
+    contract = "shape-preserving"
+    category = Category.CORRECTNESS
+    severity = Severity.P1
+    takes = Module
+    Parameters = ShapePreservingParameters
+    parameters: ShapePreservingParameters
+    limits: ClassVar[Limits] = {
+        "raises": none_of("the forward raised"),
+        "shape": none_of("the output has another shape than the input"),
+        "dtype": none_of("the output has another dtype than the input"),
+        "autocast": none_of("under autocast the output has another dtype than the input"),
+        "memory-format": none_of("the output has another memory format than the input"),
+        "overwritten": none_of("the input was overwritten"),
+        "layout": Limit("at most", ROUNDINGS, "the values depend on the layout of the input"),
+        "aliased": none_of("the output shares its memory with the input"),
+        "wrong-input": none_of("features of another rank or width got an answer, not an error"),
+    }
+
+    def measure(self, subject: Module, state: str) -> Iterator[Reading]:
+        """Sweep widths, batches and dtypes."""
+        for dim, name in product(subject.dims, self.parameters.dtypes):
+            module: nn.Module = subject.at(state, dim).to(DTYPES[name]).eval()
+            for batch in BATCHES:
+                draw = Draw(dim, batch=batch, dtype=DTYPES[name])
+                witness: dict[str, Plain] = {"dim": dim, "batch": batch, "dtype": name}
+                try:
+                    yield from self._run(subject, module, subject.inputs(draw), witness)
+                # Whatever the forward raises is the finding.
+                except FAILURES as error:
+                    said = f"{type(error).__name__}: {error}"
+                    yield Reading("raises", 1.0, {**witness, "error": said})
+        for dim, name in product(subject.dims, AUTOCAST if self.parameters.autocast else ()):
+            yield from _under_autocast(subject, subject.at(state, dim).eval(), dim, name)
+        if self.parameters.strict:
+            yield from _refusals(subject, subject.at(state).eval())
+
+    def _run(
+        self, subject: Module, module: nn.Module, inputs: Tensor, witness: dict[str, Plain]
+    ) -> Iterator[Reading]:
+        before = inputs.clone()
+        is_picture = inputs.dim() == 4 and self.parameters.pictures
+        with torch.no_grad(), Results() as results:
+            output = subject.call(module, inputs)
+            turned = subject.call(module, _turned(before, is_picture=is_picture))
+        shape = {**witness, "got": f"{tuple(output.shape)}", "from": f"{tuple(inputs.shape)}"}
+        yield Reading("shape", float(output.shape != inputs.shape), shape)
+        kept = output.dtype == inputs.dtype
+        yield Reading("dtype", float(not kept), {**witness, "got": f"{output.dtype}"})
+        yield Reading("overwritten", difference(before, inputs), witness)
+        if not self.parameters.aliases:
+            yield Reading("aliased", float(output.data_ptr() == inputs.data_ptr()), witness)
+        last_place = max(1.0, float(before.abs().max())) * results.unit
+        yield Reading("layout", difference(output, turned) / last_place, witness)
+        if is_picture:
+            is_last = turned.is_contiguous(memory_format=torch.channels_last)
+            yield Reading("memory-format", float(not is_last), witness)
+
+
+def _under_autocast(subject: Module, module: nn.Module, dim: int, name: str) -> Iterator[Reading]:
+    inputs = subject.inputs(Draw(dim, dtype=DTYPES[name]))
+    witness: dict[str, Plain] = {"dim": dim, "dtype": name, "autocast": "bfloat16"}
+    try:
+        with torch.no_grad(), torch.autocast(inputs.device.type, torch.bfloat16):
+            output = subject.call(module, inputs)
+    # Whatever the forward raises is the finding.
+    except FAILURES as error:
+        yield Reading("raises", 1.0, {**witness, "error": f"{type(error).__name__}: {error}"})
+        return
+    kept = output.dtype == inputs.dtype
+    yield Reading("autocast", float(not kept), {**witness, "got": f"{output.dtype}"})
+
+
+def _turned(inputs: Tensor, *, is_picture: bool) -> Tensor:
+    """Return the same values in another layout: channels last for pictures, else strides swapped."""
+    if is_picture:
+        return inputs.to(memory_format=torch.channels_last)
+    return inputs.transpose(-1, -2).contiguous().transpose(-1, -2)
+
+
+def _refusals(subject: Module, module: nn.Module) -> Iterator[Reading]:
+    draw = Draw(subject.dims[0])
+    wider = subject.inputs(replace(draw, dim=draw.dim + 1))
+    for what, inputs in (("rank", subject.inputs(draw)[0]), ("width", wider)):
+        try:
+            with torch.no_grad():
+                subject.call(module, inputs)
+        # Any error is a refusal; what is wrong is an answer.
+        except FAILURES:
+            yield Reading("wrong-input", 0.0, {"another": what})
+        else:
+            yield Reading("wrong-input", 1.0, {"another": what})

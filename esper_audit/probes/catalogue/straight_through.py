@@ -1,0 +1,101 @@
+"""The probe `straight-through`: the host's values, the seed's gradient, and neither at the other's cost."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import ClassVar
+
+import torch
+from torch import Tensor, nn
+
+from esper_audit.findings.finding import Category, Severity
+from esper_audit.findings.probe_record import Plain
+from esper_audit.probes.measure.gradients import backward, gradients
+from esper_audit.probes.measure.output_dependency import difference, largest
+from esper_audit.probes.measure.parameters import redraw
+from esper_audit.probes.measure.readings import Limit, Limits, Reading, none_of
+from esper_audit.probes.probe import Probe
+from esper_audit.probes.subject.determinism import begin_streams
+from esper_audit.probes.subject.subject import Blend, Draw
+
+DRAWS = (0, 1)
+DTYPES = {"float64": torch.float64, "float32": torch.float32, "bfloat16": torch.bfloat16}
+# Of the largest gradient, in units of the dtype's last place: the same sum in another order.
+ROUNDINGS = 64.0
+
+
+class StraightThrough(Probe[Blend]):
+    """A seed that trains behind its host: the host's values, the seed's gradient.
+
+    What: the output equals the host's features bit for bit in three dtypes, at birth and with
+    parameters drawn anew; the features are not overwritten; the host's gradients are, bit for bit,
+    those without a seed; and the seed's are those of the seed's output added in full.
+
+    Why: `h + s - s.detach()` is not h in floating point; an output that was overwritten in place
+    always equals itself; and a seed that gets no gradient trains for nothing.
+
+    Quiet: a seed without parameters has no gradient to get. Without a declared `seed_output` it is only
+    asked that some parameter's gradient is not zero.
+
+    Tickets: deep dive 1.1
+    """
+
+    contract = "ste"
+    category = Category.CORRECTNESS
+    severity = Severity.P1
+    takes = Blend
+    limits: ClassVar[Limits] = {
+        "overwritten": none_of("the blend overwrote the host's features in place"),
+        "output": none_of("the output is not the host's, bit for bit"),
+        "dtype": none_of("the output has another dtype than the host's features"),
+        "host-gradient": none_of("the host's gradients are not those without a seed"),
+        "seed-gradient": Limit("at least", 1.0, "no parameter of the seed gets a gradient"),
+        "share": Limit(
+            "at most", ROUNDINGS, "the seed gets another gradient than its output's own"
+        ),
+    }
+
+    def measure(self, subject: Blend, state: str) -> Iterator[Reading]:
+        """Sweep draws and dtypes."""
+        for draw in DRAWS:
+            for name, dtype in DTYPES.items():
+                inputs = subject.inputs(Draw(subject.dims[0], dtype=dtype))
+                blended, plain, added = (_whole(subject, state, draw, dtype) for _ in range(3))
+                features, alone = (_features(subject, whole, inputs) for whole in (blended, plain))
+                before = features.detach().clone()
+                output = subject.blend(blended, features)
+                witness: dict[str, Plain] = {"draw": draw, "dtype": name}
+                yield Reading("overwritten", difference(before, features), witness)
+                yield Reading("dtype", float(output.dtype != before.dtype), witness)
+                yield Reading("output", difference(before, output.to(before.dtype)), witness)
+                cotangent = torch.randn(before.shape).to(dtype)
+                backward(output, cotangent)
+                backward(alone, cotangent)
+                hosts = (gradients(subject.host(whole)) for whole in (plain, blended))
+                gaps = [difference(a, b) for a, b in zip(*hosts, strict=True)]
+                yield Reading("host-gradient", max(gaps, default=0.0), witness)
+                seed = gradients(subject.seed(blended))
+                if seed:
+                    live = sum(bool(gradient.any()) for gradient in seed)
+                    yield Reading("seed-gradient", float(live), witness)
+                if seed and subject.seed_output is not None:
+                    backward(subject.seed_output(added, before), cotangent)
+                    yield Reading("share", _share(gradients(subject.seed(added)), seed), witness)
+
+
+def _whole(subject: Blend, state: str, draw: int, dtype: torch.dtype) -> nn.Module:
+    whole: nn.Module = subject.at(state).to(dtype).train()
+    redraw(whole, draw)
+    return whole
+
+
+def _features(subject: Blend, whole: nn.Module, inputs: Tensor) -> Tensor:
+    begin_streams(1)
+    features = subject.features(whole, inputs)
+    begin_streams(2)
+    return features
+
+
+def _share(wanted: list[Tensor], found: list[Tensor]) -> float:
+    size = max(map(largest, wanted)) * torch.finfo(wanted[0].dtype).eps
+    return max(difference(a, b) for a, b in zip(wanted, found, strict=True)) / (size or 1.0)

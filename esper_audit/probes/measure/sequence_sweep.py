@@ -1,0 +1,60 @@
+"""A sweep over sequences: one setting of it, the positions at which it looks, and what it has seen."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+import torch
+
+from esper_audit.findings.probe_record import Plain
+from esper_audit.probes.measure.precision import Precision
+from esper_audit.probes.measure.readings import Reading
+from esper_audit.probes.subject.subject import Draw
+
+
+@dataclass(frozen=True)
+class Glance:
+    """One setting of the sweep."""
+
+    draw: int
+    mode: str
+    length: int
+    precision: Precision
+
+    def drawn(self, dim: int, seed: int) -> Draw:
+        """Return what is drawn for it, as finely as the module computes."""
+        return Draw(dim, length=self.length, seed=seed, dtype=self.precision.dtype)
+
+    @property
+    def witness(self) -> dict[str, Plain]:
+        """The setting, for a record."""
+        return {
+            "draw": self.draw,
+            "mode": self.mode,
+            "length": self.length,
+            "dtype": self.precision.name,
+        }
+
+
+@dataclass
+class Seen:
+    """What the controls ask of the whole sweep."""
+
+    trainable: set[str] = field(default_factory=set)
+    live: set[str] = field(default_factory=set)
+    inputs_matter: bool = False
+    prefixes: int = 0
+
+    def readings(self) -> Iterator[Reading]:
+        """Yield what the controls read."""
+        dead = self.trainable - self.live
+        yield Reading("input-alive", float(self.inputs_matter))
+        yield Reading("parameters-dead", float(len(dead)), {"first": min(dead, default="none")})
+        yield Reading("prefixes", float(self.prefixes))
+
+
+def positions(length: int) -> list[int]:
+    """Return the boundaries: the ends, the middle, and two at random, for chunks align with some."""
+    drawn = torch.randint(0, length - 1, (2,), generator=torch.Generator().manual_seed(length))
+    return sorted({0, length // 2, length - 2, *drawn.tolist()})

@@ -1,0 +1,87 @@
+"""The server: a fresh interpreter that imports the trusted modules once and forks a lane for each socket it is sent."""
+
+from __future__ import annotations
+
+import functools
+import gc
+import os
+import socket
+import sys
+import traceback
+
+import msgspec
+
+from esper_audit.probes.sandbox.job_process import load_module, never_return, quieten_torch
+from esper_audit.probes.sandbox.lane_process import serve as serve_lane
+from esper_audit.probes.sandbox.process_tree import adopt_orphans, die_with_parent, sweep
+from esper_audit.probes.sandbox.protocol import receive, send
+
+
+class ServerSetup(msgspec.Struct, frozen=True):
+    """What the server imports, and where it looks first."""
+
+    preload: tuple[str, ...]
+    search_path: tuple[str, ...]
+
+
+class ServerReady(msgspec.Struct, frozen=True):
+    """The server's answer: why it cannot serve, if so."""
+
+    problem: str
+
+
+def main() -> None:
+    """Serve on the socket whose descriptor is the last argument."""
+    with socket.socket(fileno=int(sys.argv[-1])) as control:
+        setup = receive(control, ServerSetup)
+        if setup is None:
+            return
+        problem = prepare(setup)
+        send(control, ServerReady(problem))
+        if not problem:
+            _serve(control)
+
+
+def prepare(setup: ServerSetup) -> str:
+    """Import the trusted modules; return what kept one from it. Never runs an operation of torch."""
+    sys.path[:0] = setup.search_path
+    for module in setup.preload:
+        try:
+            load_module(module)
+        except Exception as error:  # noqa: BLE001 - the caller raises it as its own error
+            return f"{module}: " + "".join(traceback.format_exception_only(error)).strip()
+    quieten_torch()
+    gc.collect()
+    gc.freeze()
+    return ""
+
+
+def _serve(control: socket.socket) -> None:
+    """Fork a lane for each socket that arrives, until the caller hangs up or is gone."""
+    adopt_orphans()
+    lanes: set[int] = set()
+    me = os.getpid()
+    while True:
+        message, descriptors, _, _ = socket.recv_fds(control, 1, 1)
+        if not message:
+            break
+        lanes = {lane for lane in lanes if _lives(lane)}
+        sweep(spared=frozenset(lanes))
+        lane = os.fork()
+        if lane == 0:
+            never_return(functools.partial(_become_lane, me, control, descriptors[0]))
+        os.close(descriptors[0])
+        lanes.add(lane)
+    sweep()
+
+
+def _lives(lane: int) -> bool:
+    """Say whether a lane is still running; reap it if it is not."""
+    return os.waitpid(lane, os.WNOHANG)[0] == 0
+
+
+def _become_lane(server: int, control: socket.socket, descriptor: int) -> None:
+    die_with_parent(server)
+    control.close()
+    with socket.socket(fileno=descriptor) as connection:
+        serve_lane(connection)

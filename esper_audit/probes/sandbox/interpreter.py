@@ -1,0 +1,65 @@
+"""Starting an interpreter for the sandbox: always fresh, with an environment that holds what is needed and no more."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Mapping, Sequence
+from typing import IO
+
+from esper_audit.project.submodules import PACKAGE
+
+KEPT = (
+    *("PATH", "HOME", "USER", "LOGNAME", "SYSTEMROOT", "USERPROFILE", "PYTHONPATH"),
+    *("LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH", "VIRTUAL_ENV", "CONDA_PREFIX"),
+)
+GIVEN = {
+    "OMP_NUM_THREADS": "1",
+    "MKL_NUM_THREADS": "1",
+    "OPENBLAS_NUM_THREADS": "1",
+    "CUDA_VISIBLE_DEVICES": "",
+    "PYTHONHASHSEED": "0",
+    "PYTHONUTF8": "1",
+    "LC_ALL": "C.UTF-8",
+}
+# The directory of this very package comes first for its import only, not for the user's imports.
+BOOTSTRAP = """
+import sys
+sys.path.insert(0, sys.argv[1])
+import {module}
+sys.path.remove(sys.argv[1])
+{module}.main()
+"""
+
+
+def clean_environment(scratch: str) -> dict[str, str]:
+    """Return the environment of a sandboxed interpreter.
+
+    An empty TORCH_LOGS alone breaks `import torch`. Temporary files go below `scratch`, which is also the
+    mark by which a process of the sandbox can be told in the process table.
+    """
+    kept = {name: os.environ[name] for name in KEPT if name in os.environ}
+    return kept | GIVEN | dict.fromkeys(("TMPDIR", "TEMP", "TMP"), scratch)
+
+
+def start_interpreter(
+    module: str,
+    arguments: Sequence[str],
+    environment: Mapping[str, str],
+    streams: tuple[int | IO[bytes], int | IO[bytes], int | IO[bytes]],
+    descriptors: Sequence[int] = (),
+) -> subprocess.Popen[bytes]:
+    """Run `main()` of a module of this package in a fresh interpreter in a session of its own."""
+    home = os.path.dirname(PACKAGE)
+    bootstrap = BOOTSTRAP.format(module=module)
+    stdin, stdout, stderr = streams
+    return subprocess.Popen(  # noqa: S603 - our own interpreter, no shell
+        [sys.executable, "-P", "-c", bootstrap, home, *arguments],
+        env=environment,
+        stdin=stdin,
+        stdout=stdout,
+        stderr=stderr,
+        pass_fds=descriptors,
+        start_new_session=True,
+    )

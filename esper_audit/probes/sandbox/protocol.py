@@ -1,0 +1,111 @@
+"""Messages between the processes of the sandbox: msgpack behind an eight-byte length, and the end of an output."""
+
+from __future__ import annotations
+
+import os
+import socket
+from typing import TypeVar
+
+import msgspec
+
+from esper_audit.probes.sandbox.outcome import Ending, NotSerialisable, Stage
+
+LENGTH_BYTES = 8
+READ_BYTES = 1 << 16
+MAX_VERDICT_BYTES = 64 << 20
+Message = TypeVar("Message", bound=msgspec.Struct)
+
+
+def framed(message: object) -> bytes:
+    """Encode a message with its length before it. Raises what msgspec raises for what msgpack lacks."""
+    data = msgspec.msgpack.encode(message)
+    return len(data).to_bytes(LENGTH_BYTES) + data
+
+
+def write_all(descriptor: int, data: bytes) -> None:
+    """Write all of the data to a pipe."""
+    rest = memoryview(data)
+    while rest:
+        rest = rest[os.write(descriptor, rest) :]
+
+
+def send(connection: socket.socket, message: msgspec.Struct) -> None:
+    """Send a message over a socket."""
+    connection.sendall(framed(message))
+
+
+def receive(connection: socket.socket, kind: type[Message]) -> Message | None:
+    """Wait for a message of the given kind; None when the other side has gone."""
+    head = _receive_exactly(connection, LENGTH_BYTES)
+    if head is None:
+        return None
+    data = _receive_exactly(connection, int.from_bytes(head))
+    return None if data is None else msgspec.msgpack.decode(data, type=kind)
+
+
+def _receive_exactly(connection: socket.socket, size: int) -> bytes | None:
+    data = bytearray()
+    while len(data) < size:
+        piece = connection.recv(min(size - len(data), READ_BYTES))
+        if not piece:
+            return None
+        data += piece
+    return bytes(data)
+
+
+class VerdictReader:
+    """Reads what a job says over its verdict pipe: the stages it reaches, then how it ended."""
+
+    def __init__(self) -> None:
+        self.stage: Stage = "starting"
+        self.ending: Ending | None = None
+        self._data = bytearray()
+
+    def feed(self, data: bytes) -> None:
+        """Take in what has arrived; whatever follows the verdict is ignored."""
+        self._data += data
+        while self.ending is None and len(self._data) >= LENGTH_BYTES:
+            size = int.from_bytes(self._data[:LENGTH_BYTES])
+            if size > MAX_VERDICT_BYTES:
+                self.ending = _nonsense()
+            if len(self._data) < LENGTH_BYTES + size:
+                return
+            self._accept(bytes(self._data[LENGTH_BYTES : LENGTH_BYTES + size]))
+            del self._data[: LENGTH_BYTES + size]
+
+    def _accept(self, data: bytes) -> None:
+        try:
+            message: Stage | Ending = msgspec.msgpack.decode(data, type=Stage | Ending)
+        except msgspec.DecodeError:
+            self.ending = _nonsense()
+            return
+        if isinstance(message, str):
+            self.stage = message
+        else:
+            self.ending = message
+
+
+def _nonsense() -> Ending:
+    return NotSerialisable("something else than a verdict was written to the verdict pipe")
+
+
+class Tail:
+    """The last bytes of an output of any length."""
+
+    def __init__(self, limit: int) -> None:
+        self._limit = limit
+        self._data = bytearray()
+        self._dropped = False
+
+    def feed(self, data: bytes) -> None:
+        """Take in the next piece."""
+        self._data += data
+        excess = len(self._data) - self._limit
+        if excess > 0:
+            del self._data[:excess]
+            self._dropped = True
+
+    def text(self) -> str:
+        """Return what is left, with a mark where something was dropped before it."""
+        mark = "[...]" if self._dropped else ""
+        return mark + self._data.decode(errors="replace")

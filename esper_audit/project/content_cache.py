@@ -1,0 +1,122 @@
+"""Results kept by the content they were made from: one flat file a root and purpose, outside every audited tree."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import sys
+from collections.abc import Collection, Iterable, Iterator
+from functools import cache
+from typing import Any, Generic, TypeVar
+
+from esper_audit.project.submodules import PACKAGE
+
+HOME_VARIABLE = "ESPER_AUDIT_CACHE"
+OWN_FILES = (".py", ".yaml", ".md", ".jinja")
+DIGEST_BYTES = 16
+Value = TypeVar("Value")
+
+
+def cache_home() -> str:
+    """Return the directory of the caches: $ESPER_AUDIT_CACHE, else `esper-audit` in the user's cache."""
+    own = os.environ.get(HOME_VARIABLE)
+    if own:
+        return own
+    parent = os.environ.get("XDG_CACHE_HOME") or os.path.join(os.path.expanduser("~"), ".cache")
+    return os.path.join(parent, "esper-audit")
+
+
+def content_digest(content: bytes) -> bytes:
+    """Return the digest by which a content is recognised."""
+    return hashlib.blake2b(content, digest_size=DIGEST_BYTES).digest()
+
+
+class ContentCache(Generic[Value]):
+    """Values by name and content digest; a file that is unreadable or made by other code counts as absent.
+
+    `purpose` is the suffix of the file, `made_by` a fingerprint of all that decides the values, `kind` the
+    type of a value, which msgspec encodes.
+    """
+
+    def __init__(
+        self, root: str, purpose: str, made_by: bytes, kind: type[Value], *, enabled: bool = True
+    ) -> None:
+        name = hashlib.sha256(os.fsencode(root)).hexdigest()[:16]
+        self._file = os.path.join(cache_home(), f"{name}.{purpose}") if enabled else ""
+        self._made_by = made_by
+        self._kind = kind
+        self._known: dict[str, tuple[bytes, Any]] = self._load() if enabled else {}
+        self._changed = False
+
+    def get(self, name: str, digest: bytes) -> Value | None:
+        """Return the value stored under `name` for exactly this content."""
+        import msgspec
+
+        known_digest, encoded = self._known.get(name, (b"", None))
+        if encoded is None or known_digest != digest:
+            return None
+        return msgspec.msgpack.decode(encoded, type=self._kind)
+
+    def put(self, name: str, digest: bytes, value: Value) -> None:
+        """Store a value; `save` writes it."""
+        import msgspec
+
+        self._known[name] = (digest, msgspec.Raw(msgspec.msgpack.encode(value)))
+        self._changed = True
+
+    def save(self, keep: Collection[str] | None = None) -> None:
+        """Write what is new, of the names in `keep` only; an unwritable cache is no error."""
+        if keep is not None and not self._known.keys() <= set(keep):
+            self._known = {name: self._known[name] for name in self._known if name in keep}
+            self._changed = True
+        if not (self._file and self._changed):
+            return
+        import msgspec
+
+        from esper_audit.project.atomic_write import replace_file
+
+        try:
+            os.makedirs(os.path.dirname(self._file), mode=0o700, exist_ok=True)
+            replace_file(self._file, msgspec.msgpack.encode((self._made_by, self._known)))
+        except OSError:
+            return
+        self._changed = False
+
+    def _load(self) -> dict[str, tuple[bytes, Any]]:
+        import msgspec
+
+        stored = tuple[bytes, dict[str, tuple[bytes, msgspec.Raw]]]
+        try:
+            with open(self._file, "rb") as file:
+                made_by, known = msgspec.msgpack.decode(file.read(), type=stored)
+        except (OSError, msgspec.MsgspecError):
+            return {}
+        return known if made_by == self._made_by else {}
+
+
+@cache
+def package_fingerprint() -> bytes:
+    """Return a digest of this package's own files by name, size and time of change."""
+    return _fingerprint(sorted(_own_files()), ())
+
+
+def engine_fingerprint(more: Iterable[bytes] = ()) -> bytes:
+    """Return a digest of all that decides a finding: this package, the folders plugins lie in, and `more`."""
+    folders = [path for path in sys.path if path and os.path.isdir(path)]
+    return _fingerprint(sorted(folders), (package_fingerprint(), *more))
+
+
+def _own_files() -> Iterator[str]:
+    for folder, folders, names in os.walk(PACKAGE):
+        folders[:] = [name for name in folders if name != "__pycache__"]
+        yield from (os.path.join(folder, name) for name in names if name.endswith(OWN_FILES))
+
+
+def _fingerprint(files: Iterable[str], more: Iterable[bytes]) -> bytes:
+    digest = hashlib.sha256(sys.version.encode())
+    for file in files:
+        status = os.stat(file)
+        digest.update(f"{file}\0{status.st_size}\0{status.st_mtime_ns}\0".encode())
+    for piece in more:
+        digest.update(piece + b"\0")
+    return digest.digest()

@@ -1,0 +1,224 @@
+"""Which files are audited: Python files below the paths asked for, less what git and the configuration ignore."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Iterator, Sequence
+from typing import TYPE_CHECKING
+
+from esper_audit.findings.errors import UsageError
+from esper_audit.findings.finding import NotAnalysed
+
+if TYPE_CHECKING:
+    from pathspec import GitIgnoreSpec
+
+SUFFIXES = (".py", ".pyi")
+IGNORE_FILE = ".gitignore"
+ALWAYS_EXCLUDED = frozenset(
+    {
+        ".git", ".hg", ".svn", ".venv", "venv", ".tox", ".nox", ".eggs", "node_modules", "__pycache__",
+        ".mypy_cache", ".ruff_cache", ".pytest_cache", ".esper_audit_cache",
+    }
+)  # fmt: skip
+# What a packaging tool writes into, unless it is a package of that name.
+OUTPUTS = frozenset({"build", "dist"})
+
+
+class Discovery:
+    """A walk below `root`; afterwards `files`, `problems`, and every directory and ignore file it read.
+
+    `ignore_files` are those that decided what is left out, also those it looked for in vain: had they been
+    there, they would have counted.
+    """
+
+    def __init__(self, root: str, exclude: Sequence[str] = ()) -> None:
+        self.root = root
+        self.files: list[str] = []
+        self.problems: list[NotAnalysed] = []
+        self.directories: list[str] = []
+        self.ignore_files: list[str] = []
+        self.excluded_by_configuration: list[str] = []
+        self._exclude = _spec(exclude) if exclude else None
+        self._visited: set[tuple[int, int]] = set()
+
+    def run(self, paths: Iterable[str]) -> Discovery:
+        """Walk each path (absolute): a directory for its Python files, a file for itself."""
+        for path in paths:
+            if not os.path.lexists(path):
+                raise UsageError(f"no such file or directory: {path}")
+            if os.path.isdir(path):
+                self._walk(path, self._ignores_above(path))
+            elif self._excluded(path, is_directory=False):
+                self.excluded_by_configuration.append(self._relative(path))
+            else:
+                self._take(path)
+        self.files = sorted(set(self.files))
+        self.problems = sorted(set(self.problems))
+        return self
+
+    def _walk(self, top: str, ignores: list[Ignore]) -> None:
+        """Visit directory after directory; a pile instead of recursion, so that depth costs nothing."""
+        pending = [(top, ignores)]
+        while pending:
+            directory, above = pending.pop()
+            below = self._visit(directory, above)
+            pending.extend(reversed(below))
+
+    def _visit(self, directory: str, ignores: list[Ignore]) -> list[tuple[str, list[Ignore]]]:
+        """Take the files of a directory; return the directories in it with their ignore rules."""
+        below: list[tuple[str, list[Ignore]]] = []
+        try:
+            with os.scandir(directory) as entries:
+                listing = sorted(entries, key=lambda entry: entry.name)
+            status = os.stat(directory)
+        except OSError as error:
+            self._problem(directory, f"cannot be listed: {error.strerror or error}")
+            return below
+        self._visited.add((status.st_dev, status.st_ino))
+        self.directories.append(directory)
+        if any(entry.name == IGNORE_FILE for entry in listing):
+            ignores = [*ignores, self._ignore(directory, IGNORE_FILE)]
+        for entry in listing:
+            is_directory = (
+                entry.is_dir(follow_symlinks=True) if not _leads_nowhere(entry) else False
+            )
+            if self._ignored(entry.path, ignores, is_directory=is_directory):
+                continue
+            if is_directory:
+                if not entry.is_symlink() or self._may_follow(entry):
+                    below.append((entry.path, ignores))
+            elif entry.name.endswith(SUFFIXES):
+                self._take(entry.path)
+        return below
+
+    def _may_follow(self, link: os.DirEntry[str]) -> bool:
+        target, here = os.path.realpath(link.path), os.path.realpath(os.path.dirname(link.path))
+        if here == target or here.startswith(target.rstrip(os.sep) + os.sep):
+            self._problem(link.path, "symbolic link to a directory above it: a loop, not followed")
+            return False
+        status = link.stat()
+        directory = (status.st_dev, status.st_ino)
+        inside_root = target.startswith(os.path.realpath(self.root) + os.sep)
+        if inside_root or directory in self._visited:
+            return False
+        self._visited.add(directory)
+        return True
+
+    def _take(self, path: str) -> None:
+        if os.path.islink(path) and not os.path.exists(path):
+            self._problem(path, "symbolic link that leads nowhere")
+        elif not os.path.isfile(path):
+            self._problem(path, "is not a regular file")
+        elif (shown := _shown(path)) != path:
+            self._problem(shown, "its name is not UTF-8")
+        else:
+            self.files.append(self._relative(path))
+
+    def _is_no_source(self, directory: str) -> bool:
+        """Say whether a directory is one of a tool: an environment, a cache, what a build leaves behind."""
+        name = os.path.basename(directory)
+        if name not in OUTPUTS:
+            return name in ALWAYS_EXCLUDED
+        mark = os.path.join(directory, "__init__.py")
+        self.ignore_files.append(mark)
+        return not os.path.isfile(mark)
+
+    def _ignored(self, path: str, ignores: list[Ignore], *, is_directory: bool) -> bool:
+        if is_directory and self._is_no_source(path):
+            return True
+        if not is_directory and not path.endswith(SUFFIXES):
+            return True
+        if self._excluded(path, is_directory=is_directory):
+            return True
+        for directory, spec in reversed(ignores):
+            verdict = spec.check_file(_below(directory, path, is_directory=is_directory)).include
+            if verdict is not None:
+                return verdict
+        return False
+
+    def _excluded(self, path: str, *, is_directory: bool) -> bool:
+        if self._exclude is None:
+            return False
+        return self._exclude.match_file(_below(self.root, path, is_directory=is_directory))
+
+    def _ignores_above(self, directory: str) -> list[Ignore]:
+        """Return the ignore rules of the directories between the git root and `directory`."""
+        found: list[Ignore] = []
+        for above in _git_root_down_to(directory):
+            exclude = os.path.join(".git", "info", "exclude")
+            for name in (exclude,) if above == directory else (exclude, IGNORE_FILE):
+                if os.path.isfile(os.path.join(above, name)):
+                    found.append(self._ignore(above, name))
+                else:
+                    self.ignore_files.append(os.path.join(above, name))
+        return found
+
+    def _ignore(self, directory: str, name: str) -> Ignore:
+        path = os.path.join(directory, name)
+        self.ignore_files.append(path)
+        try:
+            with open(path, encoding="utf-8", errors="replace") as file:
+                return directory, _spec(file.read().splitlines())
+        except OSError as error:
+            self._problem(path, f"cannot be read: {error.strerror or error}")
+            return directory, _spec(())
+
+    def _problem(self, path: str, reason: str) -> None:
+        self.problems.append(NotAnalysed(self._relative(path), reason))
+
+    def _relative(self, path: str) -> str:
+        return relative(self.root, path)
+
+
+Ignore = tuple[str, "GitIgnoreSpec"]
+
+
+def relative(root: str, path: str) -> str:
+    """Return `path` as people see it: relative to the root where it lies below it, with slashes."""
+    below = os.path.relpath(path, root)
+    shown = path if below == ".." or below.startswith(".." + os.sep) else below
+    return shown.replace(os.sep, "/")
+
+
+def _leads_nowhere(entry: os.DirEntry[str]) -> bool:
+    return entry.is_symlink() and not os.path.exists(entry.path)
+
+
+def _shown(path: str) -> str:
+    """Return a path with every byte that is not UTF-8 replaced by a question mark for people."""
+    return os.fsencode(path).decode("utf-8", "replace")
+
+
+def _spec(lines: Sequence[str]) -> GitIgnoreSpec:
+    from pathspec import GitIgnoreSpec
+
+    try:
+        return GitIgnoreSpec.from_lines(lines)
+    except ValueError:
+        return GitIgnoreSpec.from_lines(line for line in lines if is_pattern(line))
+
+
+def is_pattern(line: str) -> bool:
+    """Say whether a line is a pattern as in .gitignore; git passes over those that are not (`!`)."""
+    from pathspec import GitIgnoreSpec
+
+    try:
+        GitIgnoreSpec.from_lines([line])
+    except ValueError:
+        return False
+    return True
+
+
+def _below(directory: str, path: str, *, is_directory: bool) -> str:
+    return os.path.relpath(path, directory).replace(os.sep, "/") + ("/" if is_directory else "")
+
+
+def _git_root_down_to(directory: str) -> Iterator[str]:
+    """Yield the directories from the git root down to `directory`; nothing outside a repository."""
+    chain = [directory]
+    while not os.path.exists(os.path.join(chain[-1], ".git")):
+        parent = os.path.dirname(chain[-1])
+        if parent == chain[-1]:
+            return
+        chain.append(parent)
+    yield from reversed(chain)

@@ -1,0 +1,29 @@
+"""Output for programs: everything a run knows, as one JSON object."""
+
+from __future__ import annotations
+
+import msgspec
+
+from esper_audit.findings.audit import Audit
+from esper_audit.rules.catalogue import Handbook
+
+VERSION = 1
+
+
+def render(audit: Audit, handbook: Handbook) -> str:
+    """Return the run as indented JSON; `version` grows when a key changes its meaning."""
+    content = {
+        "version": VERSION,
+        "exit_status": audit.exit_status,
+        "files": audit.files,
+        "checks": audit.checks,
+        "checks_off": audit.off,
+        "findings": audit.findings,
+        "suppressed": audit.suppressed,
+        "ticketed": audit.ticketed,
+        "probes": audit.records,
+        "not_analysed": audit.not_analysed,
+        "hidden_by_since": audit.hidden,
+        "excluded_by_configuration": audit.excluded,
+    }
+    return msgspec.json.format(msgspec.json.encode(content), indent=2).decode() + "\n"

@@ -1,0 +1,195 @@
+"""One ticket for a person at a terminal: what, where, why, what to do, who said what; nothing that is empty."""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Iterable, Iterator
+
+from esper_audit.reports.ticket_list import SEVERITY_STYLES
+from esper_audit.reports.ticket_texts import fix_texts, impact_texts
+from esper_audit.text.terminal import Piece, harmless, wrapped
+from esper_audit.text.wrapping import WIDTH, prose
+from esper_audit.tickets.form import in_page_order
+from esper_audit.tickets.parts import Evidence, Resolution, Step, Table
+from esper_audit.tickets.ticket import Ticket
+
+INDENT = "  "
+NAME_WIDTH = 13
+
+
+def pieces(ticket: Ticket, file: str) -> Iterator[Piece]:
+    """Yield the ticket, styled for a terminal; `file` is where it is kept."""
+    return map(harmless, _pieces(ticket, file))
+
+
+def _pieces(ticket: Ticket, file: str) -> Iterator[Piece]:
+    yield Piece(f"{ticket.id} ", "bold")
+    yield Piece(f"{ticket.severity} ", SEVERITY_STYLES[ticket.severity])
+    yield Piece(f"{ticket.status}\n", "bold")
+    yield Piece(wrapped(ticket.title, ""), "bold")
+    yield Piece("\n")
+    for name, fact in _facts(ticket, file):
+        head = f"{name}:" if name else ""
+        yield Piece(_hanging(f"{head:<{NAME_WIDTH}}", fact))
+    if ticket.description or ticket.title not in ticket.summary:
+        yield from _section("Summary", [ticket.summary])
+    yield from _section("What is wrong", [ticket.description])
+    yield from _section("Why it matters", [ticket.why_it_matters])
+    yield from _section("Impact", impact_texts(ticket))
+    yield from _evidence(ticket)
+    yield from _claims(ticket)
+    yield from _section("Fix", fix_texts(ticket))
+    yield from _section("To verify", [_steps(ticket)])
+    yield from _section("Related", [_related(ticket)])
+    yield from _reviews(ticket)
+    yield from _section("Resolution", _resolution(ticket.resolution))
+    yield from _section("History", [_history(ticket)])
+    for part in in_page_order(ticket.extra):
+        heading = ": ".join(filter(None, [part.section, part.heading, part.row]))
+        yield from _section(heading or "Before the form", [part.text])
+    yield from _section("As written", [_as_written(ticket)])
+
+
+def _facts(ticket: Ticket, file: str) -> Iterator[tuple[str, str]]:
+    for place in ticket.locations:
+        where = f"{place.path}:{place.lines}" if place.lines else place.path
+        inside = f"in {place.symbol}" if place.symbol else ""
+        yield (
+            "where",
+            " ".join(filter(None, [where, inside, f"({place.note})" if place.note else ""])),
+        )
+    facts = {
+        "contract": ticket.contract,
+        "check": ticket.check,
+        "categories": ", ".join(ticket.categories),
+        "domain": ticket.domain,
+        "raised by": " ".join(
+            filter(None, [ticket.agent, f"batch {ticket.batch}" if ticket.batch else ""])
+        ),
+        "assigned to": ticket.assignee,
+        "severity": ticket.severity_reason,
+        "created": ticket.created,
+        "source": ticket.source,
+        "report": ", ".join(filter(None, [ticket.report, ticket.section])),
+        "file": file,
+    }
+    yield from ((name, fact) for name, fact in facts.items() if fact)
+
+
+def _hanging(head: str, text: str) -> str:
+    """Return text behind a head, its further lines below its first; a long word is on a line of its own."""
+    lines = textwrap.wrap(
+        text, WIDTH - len(INDENT) - len(head), break_long_words=False, break_on_hyphens=False
+    )
+    return f"{INDENT}{head}" + f"\n{INDENT}{' ' * len(head)}".join(lines) + "\n"
+
+
+def _section(heading: str, texts: Iterable[str]) -> Iterator[Piece]:
+    said = [text for text in texts if text.strip()]
+    if not said:
+        return
+    yield Piece(f"\n{heading}\n", "bold cyan")
+    yield Piece("\n".join(prose(text, INDENT) for text in said))
+
+
+def _evidence(ticket: Ticket) -> Iterator[Piece]:
+    if ticket.evidence:
+        yield Piece("\nEvidence\n", "bold cyan")
+    for number, evidence in enumerate(ticket.evidence):
+        yield Piece("\n" if number else "")
+        if evidence.text:
+            yield Piece(prose(evidence.text, INDENT))
+        if evidence.place:
+            yield Piece(f"{INDENT}{evidence.place}\n", "dim")
+        yield from _code(evidence)
+        if evidence.table:
+            yield Piece(_aligned(evidence.table))
+        if evidence.commit:
+            yield Piece(f"{INDENT}at commit {evidence.commit}\n", "dim")
+
+
+def _claims(ticket: Ticket) -> Iterator[Piece]:
+    """Yield each claim with what it answered when it was last asked."""
+    told = {answered.claim: answered for answered in ticket.answers}
+    if ticket.claims:
+        yield Piece("\nClaims\n", "bold cyan")
+    for claim in ticket.claims:
+        answered = told.get(claim.id)
+        answer = answered.answer.replace("-", " ") if answered is not None else "not asked yet"
+        yield Piece(_hanging(f"{claim.id} {answer}: ", claim.sentence))
+        if answered is not None:
+            yield Piece(wrapped(answered.evidence, INDENT * 2 + "> ", "  "), "dim")
+
+
+def _aligned(table: Table) -> str:
+    """Return a table with its columns aligned to the right, as numbers want it."""
+    rows = [table.columns, *([str(cell) for cell in row] for row in table.rows)]
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    lines = ("  ".join(map(str.rjust, row, widths)) for row in rows)
+    return "".join(f"{INDENT}{line}\n" for line in lines)
+
+
+def _code(evidence: Evidence) -> Iterator[Piece]:
+    if not evidence.code:
+        return
+    for number, line in enumerate(evidence.code.split("\n"), evidence.first_line or 1):
+        head = f"{INDENT}{number:>5} |" if evidence.first_line else f"{INDENT}|"
+        yield Piece(head, "dim")
+        yield Piece(f" {line}\n" if line.strip() else "\n")
+
+
+def _steps(ticket: Ticket) -> str:
+    return "\n".join(
+        f"- [{'x' if step.done else ' '}] {step.text}{_ticked_by(step)}"
+        for step in ticket.verification
+    )
+
+
+def _ticked_by(step: Step) -> str:
+    by = [step.test, f"claim {step.claim}" if step.claim else ""]
+    return f" ({', '.join(filter(None, by))})" if any(by) else ""
+
+
+def _related(ticket: Ticket) -> str:
+    return "\n".join(
+        f"- {link.id} ({link.relation}){f': {link.note}' if link.note else ''}"
+        for link in ticket.related
+    )
+
+
+def _reviews(ticket: Ticket) -> Iterator[Piece]:
+    if ticket.reviews:
+        yield Piece("\nReviews\n", "bold cyan")
+    for review in ticket.reviews:
+        who = review.reviewer or review.role or "somebody"
+        said = review.as_written or review.verdict
+        yield Piece(f"{INDENT}{who}: {said}{f', {review.date}' if review.date else ''}\n", "bold")
+        if review.evaluation:
+            yield Piece(prose(review.evaluation, INDENT * 2))
+
+
+def _resolution(end: Resolution | None) -> list[str]:
+    if end is None:
+        return []
+    judged = [
+        f"- {claim.as_written or claim.verdict}: {claim.claim}"
+        + (f" ({claim.evidence})" if claim.evidence else "")
+        for claim in end.claims
+    ]
+    signed = f"Signed off by {end.sign_off}" if end.sign_off else ""
+    commits = f"Commits: {', '.join(end.commits)}" if end.commits else ""
+    return [end.as_written or end.kind, end.evidence, "\n".join(judged), commits, signed]
+
+
+def _history(ticket: Ticket) -> str:
+    return "\n".join(
+        f"- {c.date} {c.by}: {f'{c.before} -> ' if c.before else ''}{c.after} ({c.why})"
+        for c in ticket.history
+    )
+
+
+def _as_written(ticket: Ticket) -> str:
+    return "\n".join(
+        f"- {said.field}{f' ({said.where})' if said.where else ''}: {said.words}"
+        for said in ticket.as_written
+    )

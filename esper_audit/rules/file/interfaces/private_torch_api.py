@@ -1,0 +1,244 @@
+"""The rule `private-torch-api`: what PyTorch keeps to itself is imported or called."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator, Sequence
+
+from esper_audit.findings.finding import Category, Severity
+from esper_audit.rules.rule import Invalid, Options, Reach, Rule, Triggers, Valid, Violation
+from esper_audit.source.syntax import cst
+from esper_audit.source.syntax.ast_walk import walk
+from esper_audit.source.syntax.names import dotted as dotted_ast
+from esper_audit.source.syntax.names import imported
+from esper_audit.source.syntax.node_view import View, dotted
+from esper_audit.source.syntax.source import Source
+
+DOCUMENTED = (
+    "torch._assert",  # the torch page, under Utilities
+    "torch._check",  # the guides to torch.export and to dynamic shapes, with its kin
+    "torch._check_is_size",
+    "torch._check_value",
+    "torch._dynamo.config",  # the torch.compile troubleshooting guide
+    "torch._dynamo.error_on_graph_break",  # the torch.compile programming model
+    "torch._dynamo.mark_dynamic",  # the dynamic shapes guide
+    "torch._dynamo.maybe_mark_dynamic",
+    "torch._dynamo.mark_unbacked",
+    "torch._logging",  # a page of its own
+    "torch.cuda.memory._dump_snapshot",  # Understanding CUDA Memory Usage
+    "torch.cuda.memory._record_memory_history",
+    "torch.cuda.memory._snapshot",
+    "torch.utils._python_dispatch.TorchDispatchMode",  # the notes on extending PyTorch
+)
+OPERATORS = "torch.ops"
+
+
+class PrivateTorchApiOptions(Options, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """`allowed` are dotted names that may be used, with all that is below them.
+
+    The default is what PyTorch's own documentation tells its readers to use.
+    """
+
+    allowed: tuple[str, ...] = DOCUMENTED
+
+
+class PrivateTorchApi(Rule):
+    """Something that PyTorch keeps to itself is used.
+
+    What: a name below `torch` of which a part starts with an underscore, imported
+    (`from torch.utils._pytree import tree_map`, `import torch._inductor.config`) or reached by
+    attributes (`torch._foreach_norm`), whatever the alias. Each use counts once: an import where it
+    stands, not again where the imported name is used.
+
+    Why: it is renamed, moved or given another meaning in any release, without a deprecation, and
+    often without an error.
+
+    Quiet: dunders such as `torch.__version__`; what PyTorch documents in spite of its name (option
+    `allowed`); operators below `torch.ops`, which are registered under that name and no other;
+    imports under `if TYPE_CHECKING`; a function or module of the project that happens to be private.
+
+    Tickets: deep dive 3, B3-DRL-13, B7-CR-07, real code
+    """
+
+    contract = "public-torch-api"
+    category = Category.API_CONTRACT
+    severity = Severity.P3
+    precision = "39 of 39 read in context were right, and each name that was found"
+    triggers = Triggers(
+        nodes=frozenset({"Attribute", "Import", "ImportFrom"}), words=frozenset({"torch"})
+    )
+    reach = Reach.STATEMENT
+    Options = PrivateTorchApiOptions
+    options: PrivateTorchApiOptions
+
+    VALID = (
+        Valid("what is public", "import torch\nn = torch.linalg.vector_norm(x)\n"),
+        Valid("a dunder", "import torch\nv = torch.__version__\nd = torch.nn.__dict__\n"),
+        Valid("what is documented", "import torch\ntorch._dynamo.mark_dynamic(x, 0)\n"),
+        Valid(
+            "what is documented, imported",
+            "from torch import _assert\nimport torch._dynamo.config\n"
+            "from torch._dynamo import mark_dynamic\n",
+        ),
+        Valid("what the project allows", "import torch\ntorch._foreach_norm(g)\n",
+              options={"allowed": ["torch._foreach_norm"]}),
+        Valid("an operator", "import torch\ntorch.ops.aten._to_copy.default(x)\n"),
+        Valid("a private name of one's own", "from .hosts import _host\n_host.x\nself._torch._x\n"),
+        Valid("a private name of another package", "import torchtune\ntorchtune._helper()\n"),
+        Valid("a local variable called torch", "def f(torch):\n    return torch._x\n"),
+        Valid(
+            "an import for the type checker",
+            "import typing\nif typing.TYPE_CHECKING:\n"
+            "    from torch._C import Node\n    import torch._C\n",
+        ),
+        Valid(
+            "a module imported for what is documented below it",
+            "import torch\nimport torch._dynamo\ntorch._dynamo.config.cache_size_limit = 8\n",
+        ),
+    )  # fmt: skip
+    INVALID = (
+        Invalid(
+            "a private function",
+            "import torch\nnorms = torch._foreach_norm(gradients)\n",
+            ((2, "torch._foreach_norm is private to PyTorch"),),
+        ),
+        Invalid(
+            "under other names",
+            "import torch as th\nfrom torch import nn\nimport torch.nn.functional as F\nmul = th._foreach_mul\n"
+            "ok = isinstance(m, nn.modules.batchnorm._BatchNorm)\nF._verify_batch_size(size)\n",
+            (
+                (4, "torch._foreach_mul is private to PyTorch"),
+                (5, "torch.nn.modules.batchnorm._BatchNorm is private to PyTorch"),
+                (6, "torch.nn.functional._verify_batch_size is private to PyTorch"),
+            ),
+        ),
+        Invalid(
+            "an import, once, and not again where its name is used",
+            "from torch.utils._pytree import tree_map, tree_flatten\ntree_map(f, x)\n"
+            "from torch.utils import _pytree as pytree\npytree.tree_map(f, x)\npytree._private(x)\n",
+            (
+                (1, "torch.utils._pytree.tree_map is private to PyTorch"),
+                (1, "torch.utils._pytree.tree_flatten is private to PyTorch"),
+                (3, "torch.utils._pytree is private to PyTorch"),
+            ),
+        ),
+        Invalid(
+            "a module imported by its dotted name, once",
+            "import torch\nimport torch._inductor.config\ntorch._inductor.config.max_autotune = True\n",
+            ((2, "torch._inductor.config is private to PyTorch"),),
+        ),
+        Invalid(
+            "more of such a module than is documented",
+            "import torch\nimport torch._dynamo\nbusy = torch._dynamo.is_compiling()\n",
+            ((3, "torch._dynamo.is_compiling is private to PyTorch"),),
+        ),
+        Invalid(
+            "a name from a public module",
+            "def load():\n    from torch.nn.modules.module import _IncompatibleKeys\n"
+            "    return _IncompatibleKeys([], [])\n",
+            ((2, "torch.nn.modules.module._IncompatibleKeys is private to PyTorch"),),
+        ),
+        Invalid(
+            "below what is allowed stands only what is below it",
+            "import torch\ntorch._dynamo.mark_dynamic_shape(x)\ntorch._dynamo.config.cache_size_limit = 1\n",
+            ((2, "torch._dynamo.mark_dynamic_shape is private to PyTorch"),),
+        ),
+    )  # fmt: skip
+
+    def may_match(self, node: ast.AST, enclosing: Sequence[ast.stmt]) -> bool:
+        """Keep private attributes and imports from torch that may be private."""
+        if isinstance(node, ast.Attribute):
+            return _is_private(node.attr) and _starts_at_a_name(node.value)
+        if isinstance(node, (ast.Import, ast.ImportFrom)):
+            return any(map(self._objects_to, _names(node)))
+        return True
+
+    def check(self, node: cst.CSTNode, view: View) -> Iterator[Violation]:
+        """Report private attributes and imports of torch."""
+        if isinstance(node, cst.Attribute) and _is_private(node.attr.value):
+            yield from self._check_attribute(node, view)
+        elif isinstance(node, (cst.Import, cst.ImportFrom)):
+            for place, target, binds_torch in _targets(node):
+                objects = self._objects_to_import if binds_torch else self._objects_to
+                if objects(target) and not _is_for_types(view.source, target):
+                    yield Violation(place, f"{target} is private to PyTorch")
+
+    def _check_attribute(self, node: cst.Attribute, view: View) -> Iterator[Violation]:
+        whole = _whole_chain(node, view)
+        if isinstance(view.parent(whole), (cst.ImportFrom, cst.ImportAlias)):
+            return
+        name, outer, first = view.resolve(whole), view.resolve(node.value), view.resolve(node)
+        if name is None or outer is None or any(map(_is_private, outer.split("."))):
+            return
+        if self._objects_to(name) and not self._reported_at_import(first or name, view.source):
+            yield Violation(whole, f"{name} is private to PyTorch")
+
+    def _reported_at_import(self, name: str, source: Source) -> bool:
+        """Say whether `import torch._inductor.config` has been objected to, for its own sake."""
+        names = (alias.name for node in source.imports for alias in node.names)
+        return any(_is_below(n, name) and self._objects_to_import(n) for n in names)
+
+    def _objects_to_import(self, module: str) -> bool:
+        """Say whether a module may not be imported, not even for something allowed below it."""
+        leads_on = any(_is_below(allowed, module) for allowed in self.options.allowed)
+        return self._objects_to(module) and not leads_on
+
+    def _objects_to(self, name: str) -> bool:
+        parts = name.split(".")
+        if parts[0] != "torch" or not any(map(_is_private, parts)) or _is_below(name, OPERATORS):
+            return False
+        return not any(_is_below(name, allowed) for allowed in self.options.allowed)
+
+
+def _is_private(part: str) -> bool:
+    return part.startswith("_") and not part.startswith("__")
+
+
+def _is_below(name: str, prefix: str) -> bool:
+    return name == prefix or name.startswith(f"{prefix}.")
+
+
+def _starts_at_a_name(node: ast.expr) -> bool:
+    while isinstance(node, ast.Attribute):
+        node = node.value
+    return isinstance(node, ast.Name) and node.id not in {"self", "cls"}
+
+
+def _whole_chain(node: cst.Attribute, view: View) -> cst.Attribute:
+    """Return the longest chain of attributes that goes through a node."""
+    above = view.parent(node)
+    while isinstance(above, cst.Attribute) and above.value is node:
+        node, above = above, view.parent(above)
+    return node
+
+
+def _targets(node: cst.Import | cst.ImportFrom) -> Iterator[tuple[cst.CSTNode, str, bool]]:
+    """Yield each import's place and full dotted name, and whether it only binds `torch`."""
+    if isinstance(node, cst.Import):
+        for alias in node.names:
+            yield alias, dotted(alias.name), alias.asname is None
+    elif node.module is not None and not node.relative:
+        module = dotted(node.module)
+        if isinstance(node.names, cst.ImportStar):
+            yield node, module, False
+        else:
+            yield from ((alias, f"{module}.{dotted(alias.name)}", False) for alias in node.names)
+
+
+def _is_for_types(source: Source, name: str) -> bool:
+    """Say whether a name is imported under `if TYPE_CHECKING`."""
+    for node in walk(source.tree):
+        if not isinstance(node, ast.If) or not dotted_ast(node.test).endswith("TYPE_CHECKING"):
+            continue
+        if any(name in _names(statement) for statement in node.body):
+            return True
+    return False
+
+
+def _names(statement: ast.stmt) -> list[str]:
+    """Return the full dotted names that an import brings; nothing for another statement."""
+    if isinstance(statement, ast.Import):
+        return [alias.name for alias in statement.names]
+    if isinstance(statement, ast.ImportFrom):
+        return [target for _, target in imported(statement)]
+    return []

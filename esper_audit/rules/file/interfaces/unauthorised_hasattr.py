@@ -1,0 +1,282 @@
+"""The rule `unauthorised-hasattr`: asking an object what it is, where a Protocol could say so."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator, Sequence
+
+from esper_audit.findings.finding import Category, Severity
+from esper_audit.rules.rule import Invalid, Options, Reach, Rule, Triggers, Valid, Violation
+from esper_audit.source.idioms.fallbacks.exception_handling import (
+    caught,
+    header,
+    may_catch,
+    own_nodes,
+    raises,
+    suppressed,
+    tells,
+)
+from esper_audit.source.syntax import cst
+from esper_audit.source.syntax.node_view import View
+from esper_audit.text.phrases import quoted
+
+MISSING = "builtins.AttributeError"
+ARGUMENTS = {"builtins.hasattr": 2, "builtins.getattr": 3}
+MACHINERY = frozenset({"__getattr__", "__getattribute__", "__setattr__", "__delattr__", "__del__"})
+COLLECTS = frozenset({"append", "extend", "add"})
+
+
+class HasattrOptions(Options, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """What else is asked about, and quiet unless switched on.
+
+    `imports` reports questions put to what another package exports, `computed_names` those for a
+    name that is only known at run time, `dunders` those for names such as `__len__`.
+    """
+
+    imports: bool = False
+    computed_names: bool = False
+    dunders: bool = False
+
+
+class UnauthorisedHasattr(Rule):
+    """An object is asked whether it has an attribute.
+
+    What: `hasattr`, `getattr` with a default, or an `AttributeError` caught or suppressed to go on
+    with something else, under whatever name the builtin goes, without an authorisation that names a
+    person and a reason.
+
+    Why: the attribute that is missing by mistake (a typo, a rename, a host that does not conform)
+    reads exactly like the one that is missing on purpose, so the error becomes a silent other path.
+    A Protocol, an abstract method or an attribute with a declared default says the same and fails
+    loudly.
+
+    Quiet: an authorised place (`# hasattr AUTHORIZED by NAME on DATE` with `# Justification: ...`,
+    or `# esper-audit: allow ...`); a function of our own called `hasattr`; `getattr` without
+    a default; a module or class of another package asked for what its other versions lack, where
+    no Protocol of ours can help (option `imports`); a name computed at run time, which no Protocol
+    can declare (option `computed_names`); a dunder, the language's own protocol (option `dunders`);
+    `__getattr__`, `__setattr__` and their kin, which are the machinery, and `__del__`, which may
+    meet a half-built object; a handler that raises or tells the exception, one that also catches
+    ImportError, and one whose `try` asks nothing, or only what the lines above allow.
+
+    Tickets: deep dive 4, real code
+    """
+
+    contract = "no-hasattr"
+    category = Category.DEFENSIVE_PROGRAMMING
+    severity = Severity.P3
+    precision = "111 of 115 read were right (transformers, timm, torchtune, stable_baselines3)"
+    authorised_words = frozenset({"hasattr", "getattr"})
+    triggers = Triggers(
+        calls=frozenset({"hasattr", "getattr", "suppress"}),
+        nodes=frozenset({"ExceptHandler"}),
+        words=frozenset({"hasattr", "getattr", "AttributeError"}),
+    )
+    reach = Reach.STATEMENT
+    Options = HasattrOptions
+    options: HasattrOptions
+
+    VALID = (
+        Valid("getattr without a default", "value = getattr(module, name)\n"),
+        Valid("a function of one's own", "from checks import hasattr\nhasattr(host, 'a')\n"),
+        Valid("a method of that name", "frame.hasattr('segments')\n"),
+        Valid(
+            "a feature of another version of a package",
+            "import torch\nfrom torch import nn\nfrom torch.optim import Optimizer\n"
+            "fast = hasattr(torch, 'compile')\n"
+            "norm = hasattr(nn.utils.parametrizations, 'weight_norm')\n"
+            "group = getattr(Optimizer, '_group_tensors', None)\n",
+        ),
+        Valid("a name known at run time", "for key in keys:\n    v = getattr(args, key, None)\n"),
+        Valid("a name put together", "getattr(self, f'decoder_{index}', None)\n"),
+        Valid("a dunder", "sized = hasattr(data, '__len__')\n"),
+        Valid(
+            "the machinery of attributes",
+            "class Wrapper:\n    def __getattr__(self, name):\n"
+            "        return getattr(self.inner, 'value', None)\n",
+        ),
+        Valid(
+            "a half-built object that dies",
+            "class Pool:\n    def __del__(self):\n        if hasattr(self, 'workers'):\n"
+            "            self.workers.stop()\n",
+        ),
+        Valid(
+            "a handler that raises something clearer",
+            "try:\n    dim = host.dim\nexcept AttributeError as e:\n"
+            "    raise TypeError('a host has a dim') from e\n",
+        ),
+        Valid(
+            "a handler that raises unless told otherwise",
+            "try:\n    dim = host.dim\nexcept AttributeError:\n    if strict:\n        raise\n",
+        ),
+        Valid(
+            "a handler that tells the error",
+            "try:\n    value = pickle.loads(data.raw)\nexcept (TypeError, AttributeError) as e:\n"
+            "    warnings.warn(f'not read: {e}')\n",
+        ),
+        Valid(
+            "an optional import",
+            "try:\n    from torch.amp import GradScaler\nexcept (ImportError, AttributeError):\n"
+            "    GradScaler = None\n",
+        ),
+        Valid(
+            "a platform that lacks a function",
+            "import os\ntry:\n    self.cpus = len(os.sched_getaffinity(0))\n"
+            "except AttributeError:\n    self.cpus = os.cpu_count()\n",
+        ),
+        Valid(
+            "a registry searched by name",
+            "for module in modules:\n    try:\n        found = getattr(module, class_name)\n"
+            "    except AttributeError:\n        continue\n",
+        ),
+        Valid(
+            "a conversion that asks for no attribute",
+            "try:\n    n = int(x)\nexcept (TypeError, AttributeError):\n    n = 0\n",
+        ),
+    )
+    INVALID = (
+        Invalid(
+            "hasattr on a host",
+            'if hasattr(host, "segments"):\n    host.segments()\n',
+            ((1, 'hasattr(host, "segments") asks what a Protocol could promise'),),
+        ),
+        Invalid(
+            "getattr with a default",
+            'def width(config):\n    return getattr(config, "dim", 64)\n',
+            ((2, 'getattr(config, "dim", 64) reads a missing attribute as 64'),),
+        ),
+        Invalid(
+            "the builtin under other names",
+            "import builtins\nfrom builtins import getattr as read\nask = hasattr\n"
+            "a = builtins.hasattr(x, 'a')\nb = read(x, 'b', None)\nc = ask(x, 'c')\n",
+            (
+                (4, "builtins.hasattr(x, 'a') asks what a Protocol could promise"),
+                (5, "read(x, 'b', None) reads a missing attribute as None"),
+                (6, "ask(x, 'c') asks what a Protocol could promise"),
+            ),
+        ),
+        Invalid(
+            "a name that is a constant",
+            "has = hasattr(seed, STATE_KEY)\n",
+            ((1, "hasattr(seed, STATE_KEY) asks what a Protocol could promise"),),
+        ),
+        Invalid(
+            "what this package itself exports",
+            "from .hosts import CNNHost\nhasattr(CNNHost, 'segments')\n",
+            ((2, "hasattr(CNNHost, 'segments') asks what a Protocol could promise"),),
+        ),
+        Invalid(
+            "a caught AttributeError",
+            "try:\n    dim = host.dim\nexcept AttributeError:\n    dim = 64\n",
+            ((3, "except AttributeError answers for a missing attribute"),),
+        ),
+        Invalid(
+            "an AttributeError among others",
+            "def length(loader):\n    try:\n        return len(loader.dataset)\n"
+            "    except (TypeError, AttributeError):\n        return 0\n",
+            ((4, "except (TypeError, AttributeError) answers for a missing attribute"),),
+        ),
+        Invalid(
+            "a suppressed AttributeError",
+            "from contextlib import suppress\nwith suppress(AttributeError):\n    host.reset()\n",
+            ((2, "suppress(AttributeError) passes over a missing attribute"),),
+        ),
+        Invalid(
+            "everything switched on",
+            "import torch\nhasattr(torch, 'compile')\nhasattr(x, name)\nhasattr(x, '__len__')\n",
+            (
+                (2, "hasattr(torch, 'compile') asks what a Protocol could promise"),
+                (3, "hasattr(x, name) asks what a Protocol could promise"),
+                (4, "hasattr(x, '__len__') asks what a Protocol could promise"),
+            ),
+            options={"imports": True, "computed_names": True, "dunders": True},
+        ),
+    )
+
+    def may_match(self, node: ast.AST, enclosing: Sequence[ast.stmt]) -> bool:
+        """Keep handlers that may catch AttributeError, and calls that name what they ask for."""
+        if isinstance(node, ast.ExceptHandler):
+            always_raises = any(isinstance(statement, ast.Raise) for statement in node.body)
+            named = node.type is not None
+            return named and not always_raises and may_catch(node, frozenset({"AttributeError"}))
+        if not isinstance(node, ast.Call) or not node.args:
+            return False
+        if len(node.args) not in ARGUMENTS.values():
+            return True
+        name = node.args[1]
+        constant = isinstance(name, ast.Name) and name.id.isupper()
+        return constant or isinstance(name, ast.Constant) or self.options.computed_names
+
+    def check(self, node: cst.CSTNode, view: View) -> Iterator[Violation]:
+        """Report calls that ask, and handlers that answer for the missing attribute."""
+        if isinstance(node, cst.ExceptHandler):
+            found = self._check_handler(node, view)
+        elif isinstance(node, cst.Call) and MISSING in suppressed(node, view):
+            found = iter([Violation(node, f"{_code(node, view)} passes over a missing attribute")])
+        elif isinstance(node, cst.Call):
+            found = self._check_question(node, view)
+        functions = view.functions(node)
+        if not functions or functions[-1].name not in MACHINERY:
+            yield from found
+
+    def _check_question(self, call: cst.Call, view: View) -> Iterator[Violation]:
+        wanted = ARGUMENTS.get(view.resolve(call.func) or "")
+        if len(call.args) != wanted or any(argument.star for argument in call.args):
+            return
+        asked, name, *default = [argument.value for argument in call.args]
+        if self._may_be_asked(asked, view) or self._may_be_asked_for(name):
+            return
+        if default:
+            answer = f"reads a missing attribute as {_code(default[0], view)}"
+        else:
+            answer = "asks what a Protocol could promise"
+        yield Violation(call, f"{_code(call, view)} {answer}")
+
+    def _may_be_asked(self, asked: cst.CSTNode, view: View) -> bool:
+        """Say whether something is exported by another package, in a version not of our choice."""
+        name = view.resolve(asked)
+        if name is None or name.startswith((".", "builtins.")) or self.options.imports:
+            return False
+        return name.partition(".")[0] not in view.source.path.split("/")
+
+    def _may_be_asked_for(self, name: cst.CSTNode) -> bool:
+        if isinstance(name, (cst.SimpleString, cst.ConcatenatedString)):
+            literal = str(name.evaluated_value)
+            is_dunder = literal.startswith("__") and literal.endswith("__")
+            return is_dunder and not self.options.dunders
+        is_constant = isinstance(name, cst.Name) and name.value.isupper()
+        return not is_constant and not self.options.computed_names
+
+    def _check_handler(self, handler: cst.ExceptHandler, view: View) -> Iterator[Violation]:
+        kinds = caught(handler, view)
+        if MISSING not in kinds or "builtins.ImportError" in kinds:
+            return
+        attempt = view.parent(handler)
+        if raises([handler.body]) or tells(handler) or not isinstance(attempt, cst.Try):
+            return
+        if self._asks_in_vain(attempt.body, view):
+            yield Violation(handler, f"{header(handler, view)} answers for a missing attribute")
+
+    def _asks_in_vain(self, block: cst.CSTNode, view: View) -> bool:
+        """Say whether a `try` reads an attribute it may not ask for, and none that it may."""
+        questions = [node for node in own_nodes([block]) if _is_question(node, view)]
+        return bool(questions) and not any(
+            self._may_be_asked(q.value, view)
+            if isinstance(q, cst.Attribute)
+            else isinstance(q, cst.Call) and self._may_be_asked_for(q.args[1].value)
+            for q in questions
+        )
+
+
+def _is_question(node: cst.CSTNode, view: View) -> bool:
+    """Say whether a node reads an attribute: `host.dim` not written to, or a bare `getattr`."""
+    if isinstance(node, cst.Attribute):
+        written = isinstance(view.parent(node), cst.AssignTarget)
+        return not written and node.attr.value not in COLLECTS
+    if not isinstance(node, cst.Call) or len(node.args) != ARGUMENTS["builtins.hasattr"]:
+        return False
+    return view.resolve(node.func) == "builtins.getattr"
+
+
+def _code(node: cst.CSTNode, view: View) -> str:
+    return quoted(view.code(node))

@@ -1,0 +1,320 @@
+"""The rule `unguarded-norm-ratio`: a quotient that explodes where its norm is near zero."""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections.abc import Iterator, Sequence
+
+from esper_audit.findings.finding import Category, Severity
+from esper_audit.rules.rule import (
+    Invalid,
+    Options,
+    Reach,
+    Replacement,
+    Rule,
+    Triggers,
+    Valid,
+    Violation,
+)
+from esper_audit.source.idioms.numerics.norms import NormFlow, split_epsilon
+from esper_audit.source.syntax import cst
+from esper_audit.source.syntax.ast_walk import scan
+from esper_audit.source.syntax.cst_walk import children
+from esper_audit.source.syntax.names import Function, dotted, parameters
+from esper_audit.source.syntax.node_view import View
+
+MATERIAL = re.compile(r"norm|sqrt|param", re.IGNORECASE)
+FLOAT = frozenset({"float", "int", "item"})
+UNBOUNDED = "is unbounded: where `{}` is 0 only the epsilon keeps it finite"
+EMPTY = "divides by `{}`, which is 0 for a module without parameters"
+SEED_RATIO = f"`seed_norm / (host_norm + {{}})` {UNBOUNDED.format('host_norm')}"
+NO_PARAMETERS = "`{0} / {1}` " + EMPTY.replace("{}", "{1}")
+
+
+class NormRatioOptions(Options, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What a repaired ratio may reach, and whether `x / x.norm()` is looked at.
+
+    `largest_ratio`: the clamp that the fix puts on a ratio of norms.
+    `own_norm`: also report a vector divided by its own norm without an epsilon, which is NaN for
+    the zero vector and at most 1 for every other.
+    """
+
+    largest_ratio: float = 10.0
+    own_norm: bool = False
+
+
+class UnguardedNormRatio(Rule):
+    """A quotient grows without bound where the norm it divides by is near zero.
+
+    What: a division by a norm (by what the function calls or assigns, else by name) that nothing
+    guards: no test of the norm or of what it measures, no lower clamp, no upper clamp, comparison
+    or assertion of the quotient or of what it goes into. `+ eps` with an epsilon below 1e-4, or one
+    that only has a name, is no guard. Also a division by the number of some part's parameters.
+
+    Why: a frozen or converged host has no gradient. The ratio is then the seed's norm times 1e8, or
+    inf, or NaN, and the gate that reads it lets the seed pass, or a running average never recovers.
+
+    Quiet: anything divided by its own norm, directly or through a product with the quotient (clip
+    coefficients, projections, weight normalisation): that is bounded, and NaN only for the zero
+    vector (see the option `own_norm`); an epsilon of 1e-4 or more; norm layers; limits such as
+    `max_norm`; counts of all parameters; decibels (`log10`), which are infinite by definition.
+
+    Tickets: deep dive 1.2, B3-PT-01, B3-DRL-14, real code
+    """
+
+    contract = "host-norm-guard"
+    category = Category.NUMERICAL_STABILITY
+    severity = Severity.P2
+    precision = "21 of 21 read were right (peft, diffusers, espnet and 6 more)"
+    triggers = Triggers(
+        nodes=frozenset({"FunctionDef"}), parts=frozenset({"norm", "param", "numel"})
+    )
+    reach = Reach.FUNCTION
+    Options = NormRatioOptions
+    options: NormRatioOptions
+
+    VALID = (
+        Valid(
+            "an early return for a host without gradient, and a clamp",
+            "def ratio(seed_norm, host_norm, factor):\n"
+            "    if host_norm < GRADIENT_EPSILON:\n        return 0.0\n"
+            "    return min(10.0, seed_norm / host_norm * factor)\n",
+        ),
+        Valid(
+            "an upper clamp of what the ratio goes into",
+            "def trust(w, g):\n    raw = w.norm() / (g.norm() + 1e-8)\n"
+            "    scaled = raw * 0.5\n    return scaled.clamp(max=10.0)\n",
+        ),
+        Valid(
+            "a lower clamp of the norm",
+            "def ratio(seed_norm, host):\n"
+            "    host_norm = torch.linalg.vector_norm(host).clamp(min=1e-3)\n"
+            "    return seed_norm / host_norm\n",
+        ),
+        Valid(
+            "a trust ratio chosen by torch.where",
+            "def step(p, g):\n    w_norm, g_norm = p.norm(2.0), g.norm(2.0)\n"
+            "    trust = torch.where(g_norm > 0, w_norm / g_norm, 1.0)\n    return trust\n",
+        ),
+        Valid(
+            "a clip coefficient that is compared",
+            "def clip(grads, max_norm, total_norm):\n"
+            "    coefficient = max_norm / (total_norm + 1e-6)\n"
+            "    if coefficient < 1:\n        torch._foreach_mul_(grads, coefficient)\n",
+        ),
+        Valid("a vector and its own norm", "def unit(x):\n    return x / (x.norm() + 1e-8)\n"),
+        Valid(
+            "embeddings and their own norm, by a helper and by a variable",
+            "def encode(image, text):\n    text_norm = torch.norm(text, dim=-1, keepdim=True)\n"
+            "    return image / _vector_norm(image), text / text_norm\n",
+        ),
+        Valid(
+            "weight normalisation",
+            "def weight(g, v):\n    norm = v.norm(2, keep, keepdim=True)\n"
+            "    return v * (g / norm.to(g.dtype))\n",
+        ),
+        Valid(
+            "a perturbation scaled to the gradients it multiplies",
+            "def perturb(self, rho):\n    grad_norm = self.grad_norm()\n"
+            "    scale = rho / (grad_norm + self.eps)\n"
+            "    for p in self.params:\n        p.add_(p.grad * scale)\n",
+        ),
+        Valid(
+            "a test of what the norm measures",
+            "def derivative(f, p, h):\n    if np.array_equal(p, np.zeros_like(p)):\n"
+            "        return 0.0\n    return f(h / np.linalg.norm(p))\n",
+        ),
+        Valid(
+            "an epsilon that is large enough to be meant",
+            "def score(e, x_norm):\n    return e / (1.0 + x_norm), e / (x_norm + 0.1)\n",
+        ),
+        Valid(
+            "a share of all parameters, and a mean over elements",
+            "def show(model, loss):\n"
+            "    all_params = sum(p.numel() for p in model.parameters())\n"
+            "    return 100 * trainable / all_params, loss.sum() / loss.numel()\n",
+        ),
+        Valid(
+            "a decibel",
+            "def sqnr(x, y):\n    return 20 * torch.log10(torch.norm(x) / torch.norm(x - y))\n",
+        ),
+        Valid(
+            "a name that is something else by its assignment",
+            "def scale(q, width):\n    norm = math.sqrt(width)\n    return q / norm\n",
+        ),
+    )
+    INVALID = (
+        Invalid(
+            "an epsilon alone",
+            "def ratio(seed_norm, host_norm):\n"
+            "    raw_ratio = seed_norm / (host_norm + GRADIENT_EPSILON)\n    return raw_ratio\n",
+            ((2, SEED_RATIO.format("GRADIENT_EPSILON")),),
+        ),
+        Invalid(
+            "plain numbers, repaired as the ticket asks",
+            "def ratio(seeds, hosts):\n"
+            "    seed_norm = torch.linalg.vector_norm(torch.stack(seeds)).item()\n"
+            "    host_norm = torch.linalg.vector_norm(torch.stack(hosts)).item()\n"
+            "    return seed_norm / (host_norm + 1e-8)\n",
+            ((4, SEED_RATIO.format("1e-8")),),
+            "def ratio(seeds, hosts):\n"
+            "    seed_norm = torch.linalg.vector_norm(torch.stack(seeds)).item()\n"
+            "    host_norm = torch.linalg.vector_norm(torch.stack(hosts)).item()\n"
+            "    return (min(10.0, seed_norm / host_norm) if host_norm > 1e-8 else 0.0)\n",
+        ),
+        Invalid(
+            "norms of other things by data flow",
+            "def guidance(a, b):\n"
+            "    size = torch.norm(b, dim=1)\n    return torch.exp(-a.norm(dim=1) / size)\n",
+            ((3, "`-a.norm(dim=1) / size` divides by the norm `size`, which nothing guards"),),
+        ),
+        Invalid(
+            "a magnitude over the norm of a weight",
+            "def forward(self, x, magnitude):\n"
+            "    norm = self.get_weight_norm(self.weight).detach()\n"
+            "    return (magnitude / norm).view(1, -1) * x\n",
+            ((3, "`magnitude / norm` divides by the norm `norm`, which nothing guards"),),
+        ),
+        Invalid(
+            "a parameter count",
+            "def factor(host_params: int, seed_params: int) -> float:\n"
+            "    return (host_params / seed_params) ** 0.5\n",
+            ((2, NO_PARAMETERS.format("host_params", "seed_params")),),
+            "def factor(host_params: int, seed_params: int) -> float:\n"
+            "    return (host_params / seed_params if seed_params > 0 else 0.0) ** 0.5\n",
+        ),
+        Invalid(
+            "a count by data flow",
+            "def mean_gradient(total, seed):\n"
+            "    count = sum(p.numel() for p in seed.parameters())\n    return total / count\n",
+            ((3, NO_PARAMETERS.format("total", "count")),),
+            "def mean_gradient(total, seed):\n"
+            "    count = sum(p.numel() for p in seed.parameters())\n"
+            "    return (total / count if count > 0 else 0.0)\n",
+        ),
+        Invalid(
+            "an own norm, where that is asked for",
+            "def unit(x):\n    return x / x.norm()\n",
+            ((2, "`x / x.norm()` is NaN for the zero vector"),),
+            options={"own_norm": True},
+        ),
+    )
+
+    def may_match(self, node: ast.AST, enclosing: Sequence[ast.stmt]) -> bool:
+        """Keep functions with an unguarded division."""
+        return isinstance(node, Function) and any(self._complaints(node))
+
+    def check(self, node: cst.CSTNode, view: View) -> Iterator[Violation]:
+        """Report each division by a norm or a parameter count that nothing guards."""
+        if not isinstance(node, cst.FunctionDef):
+            return
+        function = view.functions(node.body)[-1]
+        complaints = self._complaints(function)
+        if any(complaints):
+            for division, complaint in zip(_divisions(node.body), complaints, strict=True):
+                if complaint:
+                    quotient = " ".join(view.code(_bare(division)).split())
+                    yield Violation(
+                        division,
+                        f"`{quotient}` {complaint}",
+                        self._guarded(division, function, view),
+                    )
+
+    def _complaints(self, function: Function) -> list[str]:
+        """Return for each division of a function what is wrong with it, or an empty string."""
+        if not _may_divide_by_a_norm(function):
+            return []
+        flow = NormFlow(function)
+        return [self._complaint(flow, division) for division in flow.divisions]
+
+    def _complaint(self, flow: NormFlow, division: ast.BinOp) -> str:
+        core, epsilon = split_epsilon(division.right)
+        is_count = flow.is_count(core)
+        if not (is_count or flow.is_norm(core)):
+            return ""
+        if flow.is_guarded(core) or flow.is_bounded(division):
+            return ""
+        name = ast.unparse(core)
+        if is_count:
+            return EMPTY.format(name)
+        if flow.divides_its_own(division, core):
+            is_wanted = self.options.own_norm and epsilon is None
+            return "is NaN for the zero vector" if is_wanted else ""
+        if epsilon is None:
+            return f"divides by the norm `{name}`, which nothing guards"
+        return UNBOUNDED.format(name)
+
+    def _guarded(
+        self, division: cst.BinaryOperation, function: Function, view: View
+    ) -> Replacement | None:
+        """Return the quotient behind a test; only for plain numbers, which Python can test."""
+        core, epsilon = _parts(division.right, view)
+        flow = NormFlow(function)
+        is_count = flow.is_count(ast.Name(core))
+        if not core.isidentifier() or not (is_count or _is_plain_number(core, function, flow)):
+            return None
+        quotient = f"{view.code(division.left)} / {core}"
+        bounded = quotient if is_count else f"min({self.options.largest_ratio}, {quotient})"
+        guarded = f"{bounded} if {core} > {epsilon or 0} else 0.0"
+        return Replacement(
+            division,
+            guarded if division.lpar else f"({guarded})",
+            safe=False,
+            description=f"read the ratio as 0 where `{core}` is, and bound it elsewhere",
+        )
+
+
+def _is_plain_number(name: str, function: Function, flow: NormFlow) -> bool:
+    """Say whether a name is annotated as a number, or comes from `.item()`, `float()`."""
+    annotations = {p.arg: p.annotation for p in parameters(function.args)}
+    annotation = annotations.get(name)
+    if annotation is not None:
+        return ast.unparse(annotation) in FLOAT
+    calls = [value.func for value in flow.values.get(name, ()) if isinstance(value, ast.Call)]
+    return any(
+        dotted(f) in FLOAT or (isinstance(f, ast.Attribute) and f.attr in FLOAT) for f in calls
+    )
+
+
+def _parts(denominator: cst.BaseExpression, view: View) -> tuple[str, str]:
+    """Return the code of a denominator and of the epsilon added to it, if any."""
+    if isinstance(denominator, cst.BinaryOperation) and isinstance(denominator.operator, cst.Add):
+        return view.code(denominator.left), view.code(denominator.right)
+    return view.code(denominator), ""
+
+
+def _may_divide_by_a_norm(function: Function) -> bool:
+    """Say whether a function divides at all, and speaks of anything a norm or a count is made of."""
+    operators = [n.op for n in scan(function, {ast.BinOp}) if isinstance(n, ast.BinOp)]
+    if not any(isinstance(operator, ast.Div) for operator in operators):
+        return False
+    if any(isinstance(operator, ast.Pow) for operator in operators):
+        return True
+    words = map(_word, scan(function, {ast.Name, ast.Attribute, ast.Constant}))
+    return any(MATERIAL.search(word) for word in words)
+
+
+def _word(node: ast.AST) -> str:
+    if isinstance(node, ast.Attribute):
+        return node.attr
+    if isinstance(node, ast.Constant):
+        return node.value if isinstance(node.value, str) else ""
+    return node.id if isinstance(node, ast.Name) else ""
+
+
+def _divisions(body: cst.CSTNode) -> list[cst.BinaryOperation]:
+    """Return the divisions of a body in the order of `NormFlow.divisions`."""
+    found = []
+    stack = [body]
+    while stack:
+        node = stack.pop()
+        if isinstance(node, cst.BinaryOperation) and isinstance(node.operator, cst.Divide):
+            found.append(node)
+        if not isinstance(node, (cst.FunctionDef, cst.ClassDef)):
+            stack.extend(reversed(children(node)))
+    return found
+
+
+def _bare(division: cst.BinaryOperation) -> cst.BinaryOperation:
+    return division.with_changes(lpar=(), rpar=())

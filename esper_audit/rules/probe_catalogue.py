@@ -1,0 +1,62 @@
+"""What the probes say of themselves, read from their source: known without torch, for lists and reports."""
+
+from __future__ import annotations
+
+import ast
+import os
+
+from esper_audit.findings.finding import Category, Severity
+from esper_audit.project.submodules import PACKAGE, submodules
+from esper_audit.rules.rule import Check
+
+PROBES = "esper_audit.probes.catalogue"
+
+
+class ProbeSheet(Check):
+    """A probe as a check with a contract and a documentation; it cannot be run."""
+
+
+def probe_modules() -> list[str]:
+    """Return the modules of the probes, by dotted name."""
+    return submodules(PROBES)
+
+
+def probe_sheets() -> dict[str, type[Check]]:
+    """Return every probe by its id, which is the name of its file, with dashes."""
+    return {sheet.id: sheet for sheet in map(_sheet, probe_modules())}
+
+
+def _sheet(module: str) -> type[Check]:
+    path = os.path.join(os.path.dirname(PACKAGE), *module.split("."))
+    with open(f"{path}.py", encoding="utf-8") as file:
+        tree = ast.parse(file.read())
+    probe = next(node for node in tree.body if _is_probe(node))
+    assert isinstance(probe, ast.ClassDef)
+    said = {
+        node.targets[0].id: node.value
+        for node in probe.body
+        if isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name)
+    }
+    return type(
+        probe.name,
+        (ProbeSheet,),
+        {
+            "__doc__": ast.get_docstring(probe),
+            "__module__": module,
+            "contract": ast.literal_eval(said["contract"]),
+            "category": Category[_member(said["category"])],
+            "severity": Severity[_member(said["severity"])],
+        },
+    )
+
+
+def _is_probe(node: ast.stmt) -> bool:
+    return isinstance(node, ast.ClassDef) and any(
+        isinstance(base, ast.Subscript) and ast.unparse(base.value) == "Probe"
+        for base in node.bases
+    )
+
+
+def _member(value: ast.expr) -> str:
+    assert isinstance(value, ast.Attribute)
+    return value.attr

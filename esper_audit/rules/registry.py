@@ -1,0 +1,158 @@
+"""Finding the rules: those in `rules/` and `tree_rules/`, of installed plugins, and of the configuration's files."""
+
+from __future__ import annotations
+
+import importlib
+import importlib.util
+import os
+import sys
+from collections.abc import Iterable, Iterator
+from functools import cached_property
+from types import ModuleType
+from typing import TypeVar
+
+from esper_audit.findings.errors import FAILURES, EsperAuditError, RuleLoadError
+from esper_audit.project.submodules import last_part, submodules
+from esper_audit.rules import tree_rule
+from esper_audit.rules.rule import Check, Rule, validate
+from esper_audit.rules.tree_rule import TreeRule
+
+ENTRY_POINT_GROUP = "esper_audit.rules"
+LOCAL_RULES = "esper_audit.local_rules"
+FILE_RULES, TREE_RULES = "esper_audit.rules.file", "esper_audit.rules.tree"
+
+
+def discover(local_files: Iterable[str] = ()) -> dict[str, type[Rule]]:
+    """Return the rules that read one file, by id, sorted; a rule that does not load is a RuleLoadError."""
+    return Shelf(local_files).rules
+
+
+class Shelf:
+    """Every rule that is offered; those of `tree_rules/` are known by name and imported when asked for."""
+
+    def __init__(self, local_files: Iterable[str] = ()) -> None:
+        self.rules: dict[str, type[Rule]] = {}
+        self._foreign_tree_rules: dict[str, type[TreeRule]] = {}
+        for module in _modules(local_files):
+            for check in _checks_of(module):
+                self._take(check)
+        self.rules = dict(sorted(self.rules.items()))
+        self.tree_ids = sorted({*_ids_in(TREE_RULES), *self._foreign_tree_rules})
+
+    @cached_property
+    def tree_rules(self) -> dict[str, type[TreeRule]]:
+        """The rules that read the whole tree, by id, sorted."""
+        found = dict(self._foreign_tree_rules)
+        for module in _shelf_modules(TREE_RULES):
+            for check in _checks_of(module):
+                assert issubclass(check, TreeRule), check
+                tree_rule.validate(check)
+                _put(found, check)
+        return dict(sorted(found.items()))
+
+    def _take(self, check: type[Rule] | type[TreeRule]) -> None:
+        if issubclass(check, Rule):
+            validate(check)
+            _put(self.rules, check)
+        else:
+            tree_rule.validate(check)
+            _put(self._foreign_tree_rules, check)
+
+
+Found = TypeVar("Found", bound=Check)
+
+
+def _put(found: dict[str, type[Found]], check: type[Found]) -> None:
+    known = found.get(check.id)
+    if known is not None and known is not check:
+        raise RuleLoadError(
+            f"rule {check.id} stands in {known.__module__} and in {check.__module__}; rename one"
+        )
+    found[check.id] = check
+
+
+def _modules(local_files: Iterable[str]) -> Iterator[ModuleType]:
+    yield from _shelf_modules(FILE_RULES)
+    yield from _plugin_modules()
+    for path in local_files:
+        yield _load_file(path)
+
+
+def _shelf_modules(shelf: str) -> Iterator[ModuleType]:
+    for module in submodules(shelf):
+        yield _import(f"rule {last_part(module)}.py", module)
+
+
+def _ids_in(shelf: str) -> list[str]:
+    """Return the ids of the rules on a shelf: their files' names."""
+    return [last_part(module).replace("_", "-") for module in submodules(shelf)]
+
+
+def _checks_of(module: ModuleType) -> list[type[Rule] | type[TreeRule]]:
+    checks = [
+        value
+        for value in vars(module).values()
+        if isinstance(value, type)
+        and issubclass(value, (Rule, TreeRule))
+        and value.__module__ == module.__name__
+    ]
+    if not checks:
+        raise RuleLoadError(
+            f"{module.__file__} holds no subclass of esper_audit.rules.rule.Rule or "
+            "esper_audit.rules.tree_rule.TreeRule"
+        )
+    return checks
+
+
+def _plugin_modules() -> Iterator[ModuleType]:
+    """Import the modules that installed packages offer; `importlib.metadata` only if there is one."""
+    if not any(_offers_rules(directory) for directory in sys.path):
+        return
+    from importlib.metadata import entry_points
+
+    for entry_point in sorted(entry_points(group=ENTRY_POINT_GROUP), key=lambda e: e.name):
+        yield _import(f"plugin {entry_point.name}", entry_point.module)
+
+
+def _offers_rules(directory: str) -> bool:
+    try:
+        names = os.listdir(directory or ".")
+    except OSError:
+        return False
+    packages = (name for name in names if name.endswith((".dist-info", ".egg-info")))
+    return any(_names_our_group(os.path.join(directory, name)) for name in packages)
+
+
+def _names_our_group(package: str) -> bool:
+    try:
+        with open(os.path.join(package, "entry_points.txt"), "rb") as file:
+            return f"[{ENTRY_POINT_GROUP}]".encode() in file.read()
+    except OSError:
+        return False
+
+
+def _import(what: str, module: str) -> ModuleType:
+    try:
+        return importlib.import_module(module)
+    # Whatever a stranger's module raises at import is told as one thing: it does not load.
+    except FAILURES as error:
+        raise RuleLoadError(f"{what} does not load: {type(error).__name__}: {error}") from error
+
+
+def _load_file(path: str) -> ModuleType:
+    name = f"{LOCAL_RULES}.{os.path.basename(path).removesuffix('.py')}"
+    spec = importlib.util.spec_from_file_location(name, path)
+    if spec is None or spec.loader is None or not os.path.isfile(path):
+        raise RuleLoadError(f"rule file {path}: no such Python file")
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[name] = module  # dataclasses and msgspec look their annotations up there
+    try:
+        spec.loader.exec_module(module)
+    except EsperAuditError:
+        raise
+    # Whatever a stranger's module raises at import is told as one thing: it does not load.
+    except FAILURES as error:
+        raise RuleLoadError(
+            f"rule file {path} does not load: {type(error).__name__}: {error}"
+        ) from error
+    return module

@@ -1,0 +1,129 @@
+"""Which checks run on which file: the rules found, their options, and what was selected or ignored where."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from functools import cached_property
+from typing import Any
+
+from esper_audit.findings.errors import ConfigError, UsageError
+from esper_audit.findings.finding import Severity
+from esper_audit.project.config import PerPath, Project, rule_settings, strict
+from esper_audit.rules.probe_catalogue import probe_sheets
+from esper_audit.rules.registry import Shelf
+from esper_audit.rules.rule import AnyOptions, Check, Rule
+from esper_audit.rules.suppressions import SUPPRESSION_CHECKS
+from esper_audit.rules.tree_rule import TreeRule
+from esper_audit.text.phrases import did_you_mean
+
+ALL = "all"
+
+
+class Selection:
+    """The rules of a project with their options, and the checks that are on for each path.
+
+    Tree rules read the whole project. Those that are on by default run where `whole` is asked for;
+    otherwise a tree rule is on only where the command line or the configuration selects it.
+    """
+
+    def __init__(
+        self,
+        project: Project,
+        *,
+        select: Sequence[str] = (),
+        ignore: Sequence[str] = (),
+        whole: bool = False,
+    ) -> None:
+        config = project.config
+        self.where = project.file or "configuration"
+        self._shelf = known_shelf(project)
+        self.rules = self._shelf.rules
+        self._whole = whole
+        self.known = frozenset({*self.rules, *self._shelf.tree_ids, *SUPPRESSION_CHECKS})
+        self._options = config.rules
+        self._per_path = [(entry, _pattern(entry)) for entry in config.per_path]
+        further = [] if select else config.extend_select
+        self._require_known([*config.select, *config.extend_select], config.ignore, ConfigError)
+        self._require_known(select, ignore, UsageError)
+        for entry in config.per_path:
+            self._require_known(entry.select, entry.ignore, ConfigError)
+        self._require_known([entry.check for entry in config.allow], config.rules, ConfigError)
+        on = self._expanded(select or config.select) or self._defaults
+        on |= self._expanded(further)
+        self.base = frozenset(on - self._expanded(config.ignore) - self._expanded(ignore))
+        self._ignored_by_hand = self._expanded(ignore)
+        self._selected_by_hand = bool(select)
+        self._instances = {
+            check: rule(*_settings(rule.id, rule.Options, config.rules, self.where))
+            for check, rule in self.rules.items()
+        }
+
+    def checks_for(self, path: str) -> frozenset[str]:
+        """Return the ids of the checks that are on for a file (path relative to the root)."""
+        on = set(self.base)
+        for entry, pattern in self._per_path:
+            if pattern.match_file(path):
+                if not self._selected_by_hand:
+                    on |= self._expanded(entry.select) - self._ignored_by_hand
+                on -= self._expanded(entry.ignore)
+        return frozenset(on)
+
+    def instances(self, checks: Iterable[str]) -> list[Rule]:
+        """Return the rules among the checks, with their options."""
+        return [self._instances[check] for check in sorted(checks) if check in self._instances]
+
+    def tree_instances(self, checks: Iterable[str]) -> list[TreeRule]:
+        """Return the tree rules among the checks, with their options."""
+        wanted = sorted(set(checks).intersection(self._shelf.tree_ids))
+        rules = [self._shelf.tree_rules[check] for check in wanted]
+        return [r(*_settings(r.id, r.Options, self._options, self.where)) for r in rules]
+
+    @property
+    def tree_ids(self) -> frozenset[str]:
+        """The ids of the tree rules."""
+        return frozenset(self._shelf.tree_ids)
+
+    @cached_property
+    def authorised_words(self) -> Mapping[str, str]:
+        """The words of `# WORD AUTHORIZED by ...` comments, each with the check it speaks of."""
+        return {word: check for check, rule in self.rules.items() for word in rule.authorised_words}
+
+    @property
+    def _defaults(self) -> set[str]:
+        checks: dict[str, type[Check]] = {**self.rules, **SUPPRESSION_CHECKS}
+        if self._whole:
+            checks |= self._shelf.tree_rules
+        return {check for check, kind in checks.items() if kind.default}
+
+    def _expanded(self, checks: Iterable[str]) -> set[str]:
+        return set().union(*({*self.known} if check == ALL else {check} for check in checks))
+
+    def _require_known(
+        self, select: Iterable[str], ignore: Iterable[str], error: type[ConfigError | UsageError]
+    ) -> None:
+        for check in (*select, *ignore):
+            if check != ALL and check not in self.known:
+                where = f"{self.where}: " if error is ConfigError else ""
+                if check in probe_sheets():
+                    raise error(f"{where}{check} is a probe: `esper-audit probe` runs it")
+                hint = did_you_mean(check, self.known)
+                raise error(f"{where}no check is called '{check}'{hint}")
+
+
+def known_shelf(project: Project) -> Shelf:
+    """Return the rules of a project: shipped, from plugins, and its own."""
+    return Shelf(project.resolve(path) for path in project.config.local_rules)
+
+
+def _settings(
+    check: str, options: type[AnyOptions], tables: Mapping[str, Mapping[str, Any]], where: str
+) -> tuple[AnyOptions, Severity | None]:
+    """Return the options and the severity that the configuration gives a rule."""
+    own, severity = rule_settings(tables.get(check, {}))
+    return strict(own, options, f"{where}: options of rule {check}"), severity
+
+
+def _pattern(entry: PerPath) -> Any:
+    from pathspec import GitIgnoreSpec
+
+    return GitIgnoreSpec.from_lines([entry.path])

@@ -1,0 +1,296 @@
+"""Keeping authorised findings quiet, and speaking up about authorisations that are wrong, expired or idle."""
+
+from __future__ import annotations
+
+import fnmatch
+from collections.abc import Collection, Iterable, Mapping, Sequence
+
+import msgspec
+
+from esper_audit.findings.finding import (
+    Category,
+    Finding,
+    Location,
+    Severity,
+    Suppressed,
+    Suppression,
+)
+from esper_audit.project.config import Allow, Project
+from esper_audit.project.discovery import relative
+from esper_audit.rules.rule import Check
+from esper_audit.rules.suppression_comments import (
+    Authorisation,
+    Comment,
+    Malformed,
+    may_hold_comments,
+    read_comments,
+)
+from esper_audit.source.syntax.enclosing import chain, symbol_of
+from esper_audit.source.syntax.source import Source
+from esper_audit.text.phrases import did_you_mean
+from esper_audit.tracking.fingerprint import with_identity
+
+
+class InvalidSuppression(Check):
+    """An authorisation does not say what, or not why.
+
+    What: a comment that means to authorise a finding but does not follow the grammar, names a check
+    that does not exist, or gives no reason.
+
+    Why: an exception without a reason cannot be reviewed, and one that is misspelt silences nothing
+    while everybody believes it does.
+
+    Quiet: every comment of the form `# esper-audit: allow CHECK -- REASON`.
+
+    Tickets: deep dive 4
+    """
+
+    id = "invalid-suppression"
+    contract = "live-authorisations"
+    category = Category.DEFENSIVE_PROGRAMMING
+    severity = Severity.P3
+
+
+class ExpiredSuppression(Check):
+    """An authorisation has run out.
+
+    What: an authorisation whose `until` date has passed; it no longer silences anything.
+
+    Why: somebody promised to come back to this place by that day.
+
+    Quiet: authorisations without a date, and those whose day has not passed.
+
+    Tickets: deep dive 4
+    """
+
+    id = "expired-suppression"
+    contract = "live-authorisations"
+    category = Category.DEFENSIVE_PROGRAMMING
+    severity = Severity.P3
+
+
+class UnusedSuppression(Check):
+    """An authorisation authorises nothing.
+
+    What: an authorisation whose check ran on the file and found nothing at the place.
+
+    Why: what it excused is gone; left standing it would hide the next finding there.
+
+    Quiet: authorisations of a check that did not run here, or could not.
+
+    Tickets: deep dive 4
+    """
+
+    id = "unused-suppression"
+    contract = "live-authorisations"
+    category = Category.DEFENSIVE_PROGRAMMING
+    severity = Severity.P4
+
+
+ALLOW = "allow"
+
+SUPPRESSION_CHECKS: dict[str, type[Check]] = {
+    check.id: check for check in (ExpiredSuppression, InvalidSuppression, UnusedSuppression)
+}
+
+
+class Suppressing(msgspec.Struct, frozen=True):
+    """What the authorisations of one file did: the findings that stay, and those that do not.
+
+    `used` are the positions, in the configuration, of the exceptions that silenced something.
+    """
+
+    findings: list[Finding]
+    suppressed: list[Suppressed]
+    used: list[int]
+
+
+class Authority:
+    """Everything that may authorise: the exceptions of the configuration and the comments of a file."""
+
+    def __init__(
+        self,
+        allow: Sequence[Allow],
+        *,
+        today: str,
+        known: Collection[str],
+        authorised_words: Mapping[str, str],
+    ) -> None:
+        from pathspec import GitIgnoreSpec
+
+        self._allow = [(entry, GitIgnoreSpec.from_lines([entry.path])) for entry in allow]
+        self._today = today
+        self._known = known
+        self._words = authorised_words
+
+    def apply(
+        self, source: Source, findings: Iterable[Finding], ran: Collection[str]
+    ) -> Suppressing:
+        """Sort the findings of a file into standing and suppressed; `ran` are the checks that did run."""
+        comments: list[Authorisation] = []
+        malformed: list[Malformed] = []
+        if may_hold_comments(source.data):
+            comments, malformed = read_comments(source, self._words)
+        about = [_about(source, m.comment, InvalidSuppression, m.message) for m in malformed]
+        valid = []
+        for comment in comments:
+            objection = self._objection(source, comment)
+            if objection is None:
+                valid.append(comment)
+            else:
+                about.append(objection)
+        standing, suppressed, idle, used = self._sort(findings, valid)
+        about += [
+            _about(source, a.comment, UnusedSuppression, f"authorises nothing: no `{check}` here")
+            for a, check in idle
+            if check in ran
+        ]
+        standing = sorted([*standing, *with_identity(about)], key=lambda finding: finding.order)
+        return Suppressing(standing, suppressed, sorted(used))
+
+    def _sort(
+        self, findings: Iterable[Finding], comments: list[Authorisation]
+    ) -> tuple[list[Finding], list[Suppressed], list[tuple[Authorisation, str]], set[int]]:
+        standing: list[Finding] = []
+        suppressed: list[Suppressed] = []
+        used: set[int] = set()
+        idle = {(comment, check) for comment in comments for check in comment.checks}
+        for finding in findings:
+            by_comment = [c for c in comments if finding.check in c.checks and _covers(c, finding)]
+            by_config = self._exceptions(finding)
+            if by_comment:
+                idle -= {(comment, finding.check) for comment in by_comment}
+                suppressed.append(Suppressed(finding, _by_comment(by_comment[0])))
+            elif by_config:
+                used.update(by_config)
+                suppressed.append(Suppressed(finding, _by_config(self._allow[by_config[0]][0])))
+            else:
+                standing.append(finding)
+        in_order = sorted(idle, key=lambda pair: (pair[0].comment, pair[1]))
+        return standing, suppressed, in_order, used
+
+    def _objection(self, source: Source, a: Authorisation) -> tuple[Finding, str] | None:
+        unknown = [check for check in a.checks if check not in self._known]
+        if unknown:
+            hint = did_you_mean(unknown[0], self._known)
+            return _about(
+                source, a.comment, InvalidSuppression, f"no check is called '{unknown[0]}'{hint}"
+            )
+        if not a.reason:
+            wanted = (
+                "a `# Justification: ...` line below"
+                if a.origin == "authorisation"
+                else "` -- REASON`"
+            )
+            return _about(source, a.comment, InvalidSuppression, f"gives no reason; add {wanted}")
+        if a.until and a.until < self._today:
+            return _about(
+                source, a.comment, ExpiredSuppression, f"expired on {a.until}: {a.reason}"
+            )
+        return None
+
+    def _exceptions(self, finding: Finding) -> list[int]:
+        """Return the positions of the configuration's exceptions that cover a finding and still hold."""
+        return [
+            position
+            for position, (entry, paths) in enumerate(self._allow)
+            if entry.check == finding.check
+            and not (entry.until and entry.until < self._today)
+            and fnmatch.fnmatchcase(finding.location.symbol, entry.symbol)
+            and paths.match_file(finding.location.path)
+        ]
+
+
+def _covers(authorisation: Authorisation, finding: Finding) -> bool:
+    start = finding.location.line
+    end = finding.location.end_line if authorisation.overlapping else start
+    return start <= authorisation.last and authorisation.first <= end
+
+
+def _by_comment(authorisation: Authorisation) -> Suppression:
+    return Suppression(
+        authorisation.origin, authorisation.reason, authorisation.owner, authorisation.until
+    )
+
+
+def _by_config(entry: Allow) -> Suppression:
+    return Suppression("configuration", entry.reason, entry.owner, entry.until or "")
+
+
+def _about(
+    source: Source, comment: Comment, check: type[Check], message: str
+) -> tuple[Finding, str]:
+    """Return a finding about a comment itself, and the comment."""
+    location = Location(
+        path=source.path,
+        line=comment.line,
+        column=comment.column,
+        end_line=comment.line,
+        end_column=comment.column + len(comment.text),
+        symbol=symbol_of(chain(source.tree, comment.line, comment.column - 1)),
+    )
+    excerpt = source.lines[comment.line - 1].rstrip("\n")
+    words = comment.text.lstrip(
+        "# "
+    )  # a comment is not code: with its mark it would have no identity
+    return make_finding(check, location, f"this authorisation {message}", excerpt), words
+
+
+def make_finding(check: type[Check], location: Location, message: str, excerpt: str) -> Finding:
+    """Return a finding of a check that is not a rule, as yet without fingerprint."""
+    return Finding(
+        location=location,
+        check=check.id,
+        contract=check.contract,
+        message=message,
+        severity=check.severity,
+        category=check.category,
+        confidence=check.confidence,
+        fingerprint="",
+        excerpt=excerpt,
+        excerpt_line=location.line,
+    )
+
+
+def idle_exceptions(
+    project: Project, used: Collection[int], ran: Mapping[str, Collection[str]], today: str
+) -> list[Finding]:
+    """Return findings for the configuration's exceptions that have expired or silenced nothing.
+
+    `ran` says which checks ran on which file; an exception is idle only if its check ran on a file
+    that its path covers.
+    """
+    from pathspec import GitIgnoreSpec
+
+    found = []
+    for position, entry in enumerate(project.config.allow):
+        paths = GitIgnoreSpec.from_lines([entry.path])
+        covered = any(entry.check in checks and paths.match_file(p) for p, checks in ran.items())
+        what = f"`{entry.check}` at `{entry.path}` ({entry.reason})"
+        if entry.until and entry.until < today:
+            message = f"this exception expired on {entry.until}: {what}"
+            found.append(about_entry(project, ALLOW, position, ExpiredSuppression, message))
+        elif position not in used and covered:
+            message = f"this exception authorises nothing: {what}"
+            found.append(about_entry(project, ALLOW, position, UnusedSuppression, message))
+    return with_identity(found)
+
+
+def about_entry(
+    project: Project, table: str, position: int, check: type[Check], message: str
+) -> tuple[Finding, str]:
+    """Return a finding at the place of the n-th `[[...table]]` of the configuration file."""
+    with open(project.file, encoding="utf-8") as file:
+        lines = file.read().splitlines()
+    headers = [i for i, line in enumerate(lines, 1) if line.strip().endswith(f"{table}]]")]
+    line = headers[position] if position < len(headers) else 1
+    text = lines[line - 1]
+    location = Location(
+        path=relative(project.root, project.file),
+        line=line,
+        column=1,
+        end_line=line,
+        end_column=len(text) + 1,
+        symbol="",
+    )
+    return make_finding(check, location, message, text), message

@@ -1,0 +1,206 @@
+"""Reading one file's `ast` for its facts: one pass with a pile instead of recursion, a handler a kind of node."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Callable
+from typing import Any
+
+from esper_audit.source.facts import (
+    extract as fact_statements,
+)
+from esper_audit.source.facts import (
+    extract_definitions as fact_definitions,
+)
+from esper_audit.source.facts import (
+    extract_expressions as fact_expressions,
+)
+from esper_audit.source.facts.access_path import (
+    UNKNOWN,
+    annotation_text,
+    instance,
+    loop_bindings,
+    path,
+    paths,
+    unpacked,
+)
+from esper_audit.source.facts.builder import Ledger
+from esper_audit.source.facts.extract_definitions import GUARD
+from esper_audit.source.facts.extract_expressions import At, Left, Work, block
+from esper_audit.source.facts.narrowing import when_false, when_true
+from esper_audit.source.facts.records import FileFacts
+from esper_audit.source.syntax.ast_walk import children
+from esper_audit.source.syntax.enclosing import last_line
+from esper_audit.source.syntax.names import dotted
+
+
+def for_(ledger: Ledger, node: ast.For | ast.AsyncFor, at: At) -> Left:
+    """Bind what a loop runs over."""
+    for name, written in loop_bindings(node.target, node.iter, at.meanings):
+        ledger.bind(at.scope, name, written)
+    yield node.iter, at
+    yield node.target, at
+    yield from block(node.body, at)
+    yield from block(node.orelse, at)
+
+
+def while_(ledger: Ledger, node: ast.While, at: At) -> Left:
+    """Narrow by the test of a loop."""
+    yield node.test, at
+    inside = at._replace(meanings=when_true(node.test, at.meanings))
+    yield from block(node.body, inside)
+    yield from block(node.orelse, at)
+
+
+def if_(ledger: Ledger, node: ast.If, at: At) -> Left:
+    """Narrow by a test and its negation; below `if TYPE_CHECKING` imports are marked."""
+    yield node.test, at
+    meanings = when_true(node.test, at.meanings)
+    if dotted(node.test).rpartition(".")[2] == GUARD:
+        meanings = {**meanings, GUARD: UNKNOWN}
+    yield from block(node.body, at._replace(meanings=meanings))
+    otherwise = at._replace(meanings=when_false(node.test, at.meanings))
+    yield from block(node.orelse, otherwise)
+
+
+def with_(ledger: Ledger, node: ast.With | ast.AsyncWith, at: At) -> Left:
+    """Bind what entering a context gives."""
+    enter = ".__enter__()" if isinstance(node, ast.With) else ".__aenter__()"
+    for item in node.items:
+        yield item.context_expr, at
+        if item.optional_vars is not None:
+            entered = path(item.context_expr, at.meanings)
+            entered = entered + enter if entered != UNKNOWN else UNKNOWN
+            for name, written in unpacked(item.optional_vars, entered):
+                ledger.bind(at.scope, name, written)
+            yield item.optional_vars, at
+    yield from block(node.body, at)
+
+
+def try_(ledger: Ledger, node: ast.Try | ast.TryStar, at: At) -> Left:
+    """Bind what the clauses catch."""
+    yield from block(node.body, at)
+    for handler in node.handlers:
+        if handler.name is not None:
+            ledger.bind(at.scope, handler.name, instance(annotation_text(handler.type)))
+        if handler.type is not None:
+            yield handler.type, at
+        yield from block(handler.body, at)
+    yield from block(node.orelse, at)
+    yield from block(node.finalbody, at)
+
+
+def match(ledger: Ledger, node: ast.Match, at: At) -> Left:
+    """Bind what patterns capture; `case T():` narrows the subject."""
+    yield node.subject, at
+    for case in node.cases:
+        for part in ast.walk(case.pattern):
+            yield from _pattern(ledger, part, at)
+        inside = _narrowed(node.subject, case.pattern, at)
+        if case.guard is not None:
+            yield case.guard, inside
+        yield from block(case.body, inside)
+
+
+def return_(ledger: Ledger, node: ast.Return, at: At) -> Left:
+    """Note what a function returns."""
+    if node.value is None:
+        return []
+    ledger.returns(at.scope, paths(node.value, at.meanings))
+    return [(node.value, at)]
+
+
+def yield_(ledger: Ledger, node: ast.Yield | ast.YieldFrom, at: At) -> Left:
+    """Note what a generator yields."""
+    if node.value is None or isinstance(node, ast.YieldFrom):
+        ledger.generates(at.scope, [])
+    else:
+        ledger.generates(at.scope, paths(node.value, at.meanings))
+    return [(node.value, at)] if node.value is not None else []
+
+
+def elsewhere(ledger: Ledger, node: ast.Global | ast.Nonlocal, at: At) -> Left:
+    """Note names that belong to a scope further out."""
+    for name in node.names:
+        ledger.declare_elsewhere(at.scope, name, is_global=isinstance(node, ast.Global))
+    return []
+
+
+def _narrowed(subject: ast.expr, pattern: ast.pattern, at: At) -> At:
+    if isinstance(pattern, ast.MatchAs) and pattern.pattern is not None:
+        pattern = pattern.pattern
+    if not (isinstance(pattern, ast.MatchClass) and isinstance(subject, (ast.Name, ast.Attribute))):
+        return at
+    narrowed = instance(annotation_text(pattern.cls))
+    return at._replace(meanings={**at.meanings, path(subject): narrowed})
+
+
+def _pattern(ledger: Ledger, part: ast.AST, at: At) -> Left:
+    """Bind what a part of a pattern captures; yield the expressions in it."""
+    if isinstance(part, (ast.MatchAs, ast.MatchStar)) and part.name is not None:
+        inner = part.pattern if isinstance(part, ast.MatchAs) else None
+        known = annotation_text(inner.cls) if isinstance(inner, ast.MatchClass) else ""
+        ledger.bind(at.scope, part.name, instance(known))
+    elif isinstance(part, ast.MatchMapping) and part.rest is not None:
+        ledger.bind(at.scope, part.rest, UNKNOWN)
+    elif isinstance(part, ast.MatchValue):
+        yield part.value, at
+    elif isinstance(part, ast.MatchClass):
+        yield part.cls, at
+
+
+Handler = Callable[[Ledger, Any, At], Left]
+
+
+def read_facts(tree: ast.Module) -> FileFacts:
+    """Return the facts of a parsed file."""
+    ledger = Ledger(last_line(tree.body[-1]) if tree.body else 1)
+    pile: list[Work] = list(fact_expressions.block(tree.body, At()))
+    pile.reverse()
+    while pile:
+        node, at = pile.pop()
+        handler = HANDLERS.get(type(node))
+        left = list(handler(ledger, node, at)) if handler else [(c, at) for c in children(node)]
+        left.reverse()
+        pile += left
+    return ledger.close()
+
+
+HANDLERS: dict[type[ast.AST], Handler] = {
+    ast.AnnAssign: fact_definitions.annotated,
+    ast.Assign: fact_definitions.assign,
+    ast.AsyncFor: fact_statements.for_,
+    ast.AsyncFunctionDef: fact_definitions.function,
+    ast.AsyncWith: fact_statements.with_,
+    ast.Attribute: fact_expressions.attribute,
+    ast.AugAssign: fact_definitions.augmented,
+    ast.BoolOp: fact_expressions.both,
+    ast.Call: fact_expressions.call,
+    ast.ClassDef: fact_definitions.class_,
+    ast.Constant: fact_expressions.constant,
+    ast.DictComp: fact_expressions.comprehension,
+    ast.Expr: fact_definitions.expression,
+    ast.For: fact_statements.for_,
+    ast.FunctionDef: fact_definitions.function,
+    ast.GeneratorExp: fact_expressions.comprehension,
+    ast.Global: fact_statements.elsewhere,
+    ast.If: fact_statements.if_,
+    ast.IfExp: fact_expressions.choice,
+    ast.Import: fact_definitions.import_,
+    ast.ImportFrom: fact_definitions.import_,
+    ast.JoinedStr: fact_expressions.joined,
+    ast.Lambda: fact_expressions.lambda_,
+    ast.ListComp: fact_expressions.comprehension,
+    ast.Match: fact_statements.match,
+    ast.Name: fact_expressions.name,
+    ast.NamedExpr: fact_expressions.walrus,
+    ast.Nonlocal: fact_statements.elsewhere,
+    ast.Return: fact_statements.return_,
+    ast.SetComp: fact_expressions.comprehension,
+    ast.Try: fact_statements.try_,
+    ast.TryStar: fact_statements.try_,
+    ast.While: fact_statements.while_,
+    ast.With: fact_statements.with_,
+    ast.Yield: fact_statements.yield_,
+    ast.YieldFrom: fact_statements.yield_,
+}

@@ -1,0 +1,281 @@
+"""Reading what a file defines for facts: functions, classes, imports, constants, fields, attributes of `self`."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator, Sequence
+
+from esper_audit.source.facts.access_path import (
+    UNKNOWN,
+    annotation_text,
+    instance,
+    path,
+    paths,
+    unpacked,
+)
+from esper_audit.source.facts.builder import STAR, Ledger
+from esper_audit.source.facts.extract_expressions import (
+    At,
+    Left,
+    block,
+    call_use,
+    literal,
+    read_annotation,
+    read_reference,
+    start,
+)
+from esper_audit.source.facts.records import (
+    Bound,
+    Definition,
+    DefinitionKind,
+    Mention,
+    Parameter,
+    ParameterKind,
+    Scope,
+    ScopeKind,
+    Use,
+)
+from esper_audit.source.syntax.enclosing import first_line, last_line
+from esper_audit.source.syntax.names import Function, dotted, imported, parameters
+
+GUARD = "TYPE_CHECKING"
+IMPLICIT_CLASS_METHODS = frozenset({"__new__", "__init_subclass__", "__class_getitem__"})
+EXPORTS = "__all__"
+
+
+def function(ledger: Ledger, node: Function, at: At) -> Left:
+    """Note a function or method; its body is read in a scope of its own."""
+    in_class = ledger.scopes[at.scope].kind is ScopeKind.CLASS
+    name = ledger.qualified(at.scope, node.name)
+    scope = ledger.open(_scope(node, name, ScopeKind.FUNCTION, at))
+    definition = Definition(
+        name=name,
+        kind=DefinitionKind.METHOD if in_class else DefinitionKind.FUNCTION,
+        owner=at.scope,
+        line=node.lineno,
+        column=node.col_offset + 1,
+        end_line=last_line(node),
+        scope=scope,
+        decorators=[path(decorator) for decorator in node.decorator_list],
+        parameters=list(_parameters(node.args)),
+        annotation=annotation_text(node.returns),
+        documented=_is_documented(node),
+        stub=_does_nothing(node.body),
+    )
+    ledger.define(definition)
+    ledger.bind(at.scope, node.name, f"!{name}")
+    _bind_parameters(ledger, definition)
+    if in_class:
+        _bind_self(ledger, node, definition)
+    for parameter in parameters(node.args):
+        read_annotation(ledger, parameter.annotation, at)
+    read_annotation(ledger, node.returns, at)
+    for decorator in node.decorator_list:
+        yield from read_reference(ledger, decorator, Use.DECORATOR, at)
+    yield from ((d, at) for d in (*node.args.defaults, *node.args.kw_defaults) if d is not None)
+    yield from block(_without_docstring(node.body), At(scope))
+
+
+def class_(ledger: Ledger, node: ast.ClassDef, at: At) -> Left:
+    """Note a class; what its body binds are its methods and fields."""
+    name = ledger.qualified(at.scope, node.name)
+    scope = ledger.open(_scope(node, name, ScopeKind.CLASS, at))
+    ledger.define(
+        Definition(
+            name=name,
+            kind=DefinitionKind.CLASS,
+            owner=at.scope,
+            line=node.lineno,
+            column=node.col_offset + 1,
+            end_line=last_line(node),
+            scope=scope,
+            decorators=[path(decorator) for decorator in node.decorator_list],
+            bases=[annotation_text(b) or path(b) for b in node.bases],
+            keywords=[f"{k.arg}={path(k.value)}" for k in node.keywords if k.arg],
+            documented=_is_documented(node),
+            stub=_does_nothing(node.body),
+        )
+    )
+    ledger.bind(at.scope, node.name, f"!{name}")
+    for decorator in node.decorator_list:
+        yield from read_reference(ledger, decorator, Use.DECORATOR, at)
+    for written in (*node.bases, *(k.value for k in node.keywords)):
+        yield from read_reference(ledger, written, Use.BASE, at)
+    yield from block(_without_docstring(node.body), At(scope))
+
+
+def import_(ledger: Ledger, node: ast.Import | ast.ImportFrom, at: At) -> Left:
+    """Note what an import binds; a star import is bound as `*`."""
+    scope = ledger.scopes[at.scope]
+    for alias, (name, target) in zip(node.names, imported(node), strict=True):
+        ledger.bind(at.scope, name, f"@{target}")
+        if GUARD in at.meanings:
+            scope.type_checking.append(name)
+        written = f"@{alias.name}" if isinstance(node, ast.Import) else f"@{target}"
+        if name != STAR:
+            ledger.mention(Mention(written, Use.IMPORT, at.scope, *start(alias)))
+    return []
+
+
+def assign(ledger: Ledger, node: ast.Assign, at: At) -> Left:
+    """Note what `x = y = value` binds and defines."""
+    values = paths(node.value, at.meanings)
+    for target in node.targets:
+        _store(ledger, target, values, at)
+        _define_value(ledger, target, node.value, "", at)
+    if any(dotted(target) == EXPORTS for target in node.targets):
+        _exported(ledger, node.value, at)
+        return []
+    return [(node.value, at), *((target, at) for target in node.targets)]
+
+
+def annotated(ledger: Ledger, node: ast.AnnAssign, at: At) -> Left:
+    """Note what `x: T = value` binds and defines; the annotation decides the type."""
+    annotation = annotation_text(node.annotation)
+    read_annotation(ledger, node.annotation, at)
+    values = [instance(annotation)]
+    if annotation.rpartition(".")[2] in ("", "Final", "ClassVar", "TypeAlias") and node.value:
+        values = paths(node.value, at.meanings)
+    _store(ledger, node.target, values, at)
+    _define_value(ledger, node.target, node.value, annotation, at)
+    return [(node.target, at), *([(node.value, at)] if node.value is not None else [])]
+
+
+def augmented(ledger: Ledger, node: ast.AugAssign, at: At) -> Left:
+    """Note `x += value` as a write: the old value goes nowhere else."""
+    if not isinstance(node.target, ast.Name):
+        return [(node.value, at), (node.target, at)]
+    ledger.name(node.target.id, Use.WRITE, at.scope, start(node.target))
+    ledger.augments(at.scope, node.target.id)
+    if node.target.id == EXPORTS:
+        _exported(ledger, node.value, at)
+        return []
+    return [(node.value, at)]
+
+
+def expression(ledger: Ledger, node: ast.Expr, at: At) -> Left:
+    """Read an expression whose value nobody uses."""
+    if isinstance(node.value, ast.Call):
+        if dotted(node.value.func) in (f"{EXPORTS}.extend", f"{EXPORTS}.append"):
+            for argument in node.value.args:
+                _exported(ledger, argument, at)
+            return []
+        return call_use(ledger, node.value, at, discarded=True)
+    return [] if isinstance(node.value, ast.Constant) else [(node.value, at)]
+
+
+def _scope(node: Function | ast.ClassDef, name: str, kind: ScopeKind, at: At) -> Scope:
+    return Scope(name, kind, at.scope, first_line(node), last_line(node), {})
+
+
+def _parameters(arguments: ast.arguments) -> Iterator[Parameter]:
+    plain = [*arguments.posonlyargs, *arguments.args]
+    defaults: list[ast.expr | None] = [None] * (len(plain) - len(arguments.defaults))
+    for parameter, default in zip(plain, [*defaults, *arguments.defaults], strict=True):
+        is_first = parameter in arguments.posonlyargs
+        kind = ParameterKind.POSITIONAL_ONLY if is_first else ParameterKind.PLAIN
+        yield _parameter(parameter, kind, default)
+    if arguments.vararg is not None:
+        yield _parameter(arguments.vararg, ParameterKind.ARGS, None)
+    for parameter, default in zip(arguments.kwonlyargs, arguments.kw_defaults, strict=True):
+        yield _parameter(parameter, ParameterKind.KEYWORD_ONLY, default)
+    if arguments.kwarg is not None:
+        yield _parameter(arguments.kwarg, ParameterKind.KWARGS, None)
+
+
+def _parameter(parameter: ast.arg, kind: ParameterKind, default: ast.expr | None) -> Parameter:
+    many = kind in (ParameterKind.ARGS, ParameterKind.KWARGS)
+    written = literal(default) or dotted(default) or "..." if default is not None else ""
+    annotation = annotation_text(parameter.annotation)
+    return Parameter(parameter.arg, kind, default is None and not many, written, annotation)
+
+
+def _bind_parameters(ledger: Ledger, definition: Definition) -> None:
+    for parameter in definition.parameters:
+        value = instance(parameter.annotation)
+        if parameter.kind in (ParameterKind.ARGS, ParameterKind.KWARGS):
+            value = f"[{value}]"
+        ledger.bind(definition.scope, parameter.name, value)
+
+
+def _bind_self(ledger: Ledger, node: Function, definition: Definition) -> None:
+    """Bind the first parameter of a method to the object, or the class, that it stands for."""
+    positional = [*node.args.posonlyargs, *node.args.args]
+    if not positional or "staticmethod" in definition.decorators:
+        return
+    of_class = "classmethod" in definition.decorators or node.name in IMPLICIT_CLASS_METHODS
+    first = positional[0].arg
+    ledger.scopes[definition.scope].bindings[first] = ["$class" if of_class else "$self"]
+    ledger.has_self(definition.scope, first, definition.owner)
+
+
+def _store(ledger: Ledger, target: ast.expr, values: Sequence[str], at: At) -> None:
+    """Bind what a target names to its values."""
+    if isinstance(target, ast.Attribute):
+        if isinstance(target.value, ast.Name):
+            column = (target.end_col_offset or 0) - len(target.attr.encode()) + 1
+            for written in values:
+                bound = Bound(written, at.scope, target.lineno, column)
+                ledger.set_attribute(at.scope, target.value.id, target.attr, bound)
+    elif isinstance(target, (ast.Tuple, ast.List)):
+        for position, part in enumerate(target.elts):
+            inner = [f"{value}[{position}]" if value != UNKNOWN else value for value in values]
+            _store(ledger, part, inner, at)
+    else:
+        for written in values:
+            for name, bound_to in unpacked(target, written):
+                ledger.bind(at.scope, name, bound_to)
+
+
+def _define_value(
+    ledger: Ledger, target: ast.expr, value: ast.expr | None, annotation: str, at: At
+) -> None:
+    """Note the constant of a module or the field of a class that an assignment defines."""
+    kind = ledger.scopes[at.scope].kind
+    if kind is ScopeKind.FUNCTION or not isinstance(target, ast.Name):
+        return
+    ledger.define(
+        Definition(
+            name=ledger.qualified(at.scope, target.id),
+            kind=DefinitionKind.FIELD if kind is ScopeKind.CLASS else DefinitionKind.CONSTANT,
+            owner=at.scope,
+            line=target.lineno,
+            column=target.col_offset + 1,
+            end_line=(value or target).end_lineno or target.lineno,
+            annotation=annotation,
+            returned=paths(value) if value is not None else [],
+            has_default=value is not None,
+            literal=literal(value),
+        )
+    )
+
+
+def _exported(ledger: Ledger, value: ast.expr, at: At) -> None:
+    """Note the words that `__all__` is given."""
+    if at.scope == 0:
+        constants = (node for node in ast.walk(value) if isinstance(node, ast.Constant))
+        words = {c.value: c.lineno for c in constants if isinstance(c.value, str)}
+        ledger.exports = {**(ledger.exports or {}), **words}
+
+
+def _is_documented(node: Function | ast.ClassDef) -> bool:
+    return len(_without_docstring(node.body)) < len(node.body)
+
+
+def _without_docstring(body: list[ast.stmt]) -> list[ast.stmt]:
+    first = body[0]
+    if not (isinstance(first, ast.Expr) and isinstance(first.value, ast.Constant)):
+        return body
+    return body[1:] if isinstance(first.value.value, str) else body
+
+
+def _does_nothing(body: list[ast.stmt]) -> bool:
+    return all(map(_is_nothing, _without_docstring(body)))
+
+
+def _is_nothing(statement: ast.stmt) -> bool:
+    if isinstance(statement, ast.Raise):
+        raised = statement.exc.func if isinstance(statement.exc, ast.Call) else statement.exc
+        return raised is not None and dotted(raised).startswith("NotImplemented")
+    is_ellipsis = isinstance(statement, ast.Expr) and isinstance(statement.value, ast.Constant)
+    return is_ellipsis or isinstance(statement, ast.Pass)

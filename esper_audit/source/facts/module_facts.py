@@ -1,0 +1,154 @@
+"""One file of the index with its facts laid out for look-up: definitions by name, mentions by last name, aliases."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable, Iterator
+from functools import cached_property
+
+from esper_audit.project.file_roles import Role
+from esper_audit.source.facts.access_path import terminal, words
+from esper_audit.source.facts.records import (
+    Definition,
+    DefinitionKind,
+    FileFacts,
+    Mention,
+    ScopeKind,
+)
+
+
+class Unit:
+    """The facts of a file, its path, the name of its module, and what it is for."""
+
+    def __init__(self, path: str, module: str, role: Role, facts: FileFacts) -> None:
+        self.path = path
+        self.module = module
+        self.role = role
+        self.facts = facts
+
+    @cached_property
+    def definitions(self) -> dict[str, Definition]:
+        """Definitions by dotted name; of several with one name the last that does something.
+
+        A class or function stays what it is where its name is bound again (`f = cache(f)`).
+        """
+        found: dict[str, Definition] = {}
+        for definition in self.facts.definitions:
+            known = found.get(definition.name)
+            is_weaker = known is not None and known.scope >= 0 > definition.scope
+            if known is None or (not is_weaker and (known.stub or not definition.stub)):
+                found[definition.name] = definition
+        return found
+
+    @cached_property
+    def by_scope(self) -> dict[int, Definition]:
+        """The function or class that opens each scope."""
+        return {d.scope: d for d in self.facts.definitions if d.scope >= 0}
+
+    @cached_property
+    def mentions(self) -> dict[str, list[Mention]]:
+        """Mentions by the last name of their path."""
+        found: dict[str, list[Mention]] = defaultdict(list)
+        for mention in self.facts.mentions:
+            found[terminal(mention.path)].append(mention)
+        return found
+
+    @cached_property
+    def classes(self) -> list[Definition]:
+        """The classes of the file."""
+        return [d for d in self.facts.definitions if d.kind is DefinitionKind.CLASS]
+
+    @cached_property
+    def members(self) -> dict[str, list[str]]:
+        """The names that can be asked of an object: methods, fields and attributes, with their owners."""
+        found: dict[str, list[str]] = defaultdict(list)
+        for definition in self.classes:
+            names = {*self.facts.scopes[definition.scope].bindings, *definition.attributes}
+            for name in names:
+                found[name].append(definition.name)
+        return found
+
+    @cached_property
+    def _bound(self) -> list[tuple[str, list[str], bool]]:
+        """Every name or attribute that is bound, what it is bound to, and whether other files see it."""
+        found = [
+            (name, paths, scope.kind is not ScopeKind.FUNCTION)
+            for scope in self.facts.scopes
+            for name, paths in scope.bindings.items()
+        ]
+        return found + [
+            (name, [bound.path for bound in bounds], True)
+            for definition in self.classes
+            for name, bounds in definition.attributes.items()
+        ]
+
+    @cached_property
+    def _other_names(self) -> dict[str, set[tuple[str, bool]]]:
+        """The names that are bound to something called so, each with whether other files see it."""
+        return _turned_round(self._bound, _names_told)
+
+    @cached_property
+    def _names_of_results(self) -> dict[str, set[tuple[str, bool]]]:
+        """The names that are bound to something made with, holding or annotated as something called so."""
+        return _turned_round(self._bound, _words_told)
+
+    def aliases(self, names: frozenset[str], *, results: bool = False) -> tuple[set[str], set[str]]:
+        """Return further names that may stand for something called one of `names`: here, everywhere.
+
+        With `results` also the names of what comes of calling it, holding it or being annotated so.
+        """
+        told = self._names_of_results if results else self._other_names
+        here, everywhere = set(names), set(names)
+        pending = [name for name in names if name in told]
+        while pending:
+            for name, is_seen in told[pending.pop()]:
+                if is_seen:
+                    everywhere.add(name)
+                if name not in here:
+                    here.add(name)
+                    pending += [name] if name in told else []
+        return here - names, everywhere - names
+
+    def enclosing(self, scope: int) -> Iterator[int]:
+        """Yield a scope and those around it, innermost first."""
+        while scope >= 0:
+            yield scope
+            scope = self.facts.scopes[scope].parent
+
+    def innermost(self, line: int) -> int:
+        """Return the innermost scope around a line: scopes are listed outermost first."""
+        scopes = self.facts.scopes
+        around = (at for at in reversed(range(len(scopes))) if scopes[at].holds(line))
+        return next(around, 0)
+
+    def class_around(self, scope: int) -> Definition | None:
+        """Return the class that a scope stands in, through nested functions."""
+        for around in self.enclosing(scope):
+            if self.facts.scopes[around].kind is ScopeKind.CLASS:
+                return self.by_scope[around]
+        return None
+
+    def symbol(self, scope: int) -> str:
+        """Return the dotted name of a scope."""
+        return self.facts.scopes[scope].name
+
+
+def _turned_round(
+    bound: list[tuple[str, list[str], bool]], told: Callable[[list[str]], frozenset[str]]
+) -> dict[str, set[tuple[str, bool]]]:
+    found: dict[str, set[tuple[str, bool]]] = defaultdict(set)
+    for name, paths, is_seen in bound:
+        for word in told(paths):
+            if word != name:
+                found[word].add((name, is_seen))
+    return dict(found)
+
+
+def _names_told(paths: list[str]) -> frozenset[str]:
+    """Return what a name that is bound to these paths is another name of."""
+    return frozenset(terminal(path) for path in paths if not path.endswith((")", "]")))
+
+
+def _words_told(paths: list[str]) -> frozenset[str]:
+    """Return every name that a name bound to these paths may come from."""
+    return frozenset().union(*(words(path) for path in paths))

@@ -1,0 +1,86 @@
+"""What a test says of the names in it: `isinstance(x, T)` makes `x` a T where it holds, and below a guard."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Sequence
+
+from esper_audit.source.facts.access_path import Meanings, annotation_text, instance, path
+from esper_audit.source.syntax.enclosing import blocks
+
+ENDINGS = (ast.Return, ast.Raise, ast.Continue, ast.Break)
+
+
+def when_true(test: ast.expr, meanings: Meanings) -> Meanings:
+    """Return the meanings where a test holds."""
+    found = dict(_claims(test))
+    return {**meanings, **found} if found else meanings
+
+
+def when_false(test: ast.expr, meanings: Meanings) -> Meanings:
+    """Return the meanings where a test does not hold."""
+    if isinstance(test, ast.UnaryOp) and isinstance(test.op, ast.Not):
+        return when_true(test.operand, meanings)
+    if isinstance(test, ast.BoolOp) and isinstance(test.op, ast.Or):
+        for value in test.values:
+            meanings = when_false(value, meanings)
+    return meanings
+
+
+def after(statement: ast.stmt, meanings: Meanings) -> Meanings:
+    """Return the meanings below a statement: what an assertion or a guard claims, less what is rebound."""
+    if isinstance(statement, ast.Assert):
+        return when_true(statement.test, meanings)
+    if isinstance(statement, ast.If) and not statement.orelse and _ends(statement.body):
+        return when_false(statement.test, meanings)
+    if not meanings:
+        return meanings
+    rebound = _rebound(statement)
+    if not any(_is_about(name, rebound) for name in meanings):
+        return meanings
+    return {n: meaning for n, meaning in meanings.items() if not _is_about(n, rebound)}
+
+
+def _claims(test: ast.expr) -> list[tuple[str, str]]:
+    if isinstance(test, ast.BoolOp) and isinstance(test.op, ast.And):
+        return [claim for value in test.values for claim in _claims(value)]
+    if not (isinstance(test, ast.Call) and isinstance(test.func, ast.Name)):
+        return []
+    if test.func.id != "isinstance" or len(test.args) != 2:
+        return []
+    name = path(test.args[0])
+    if not isinstance(test.args[0], (ast.Name, ast.Attribute)) or name.count(".") > 1:
+        return []
+    return [(name, instance(_types(test.args[1])))]
+
+
+def _types(node: ast.expr) -> str:
+    """Return the second argument of `isinstance` as an annotation."""
+    if isinstance(node, ast.Tuple):
+        return "|".join(annotation_text(item) or "Any" for item in node.elts)
+    return annotation_text(node) or "Any"
+
+
+def _ends(block: Sequence[ast.stmt]) -> bool:
+    return bool(block) and isinstance(block[-1], ENDINGS)
+
+
+def _is_about(name: str, rebound: frozenset[str]) -> bool:
+    return name in rebound or name.partition(".")[0] in rebound
+
+
+def _rebound(statement: ast.stmt) -> frozenset[str]:
+    """Return the names and `self.x` that a statement, or one inside it, gives another value."""
+    found: set[str] = set()
+    pending = [statement]
+    while pending:
+        one = pending.pop()
+        targets: Sequence[ast.expr] = ()
+        if isinstance(one, ast.Assign):
+            targets = one.targets
+        elif isinstance(one, (ast.AnnAssign, ast.AugAssign, ast.For)):
+            targets = (one.target,)
+        found.update(path(t) for t in targets if isinstance(t, (ast.Name, ast.Attribute)))
+        if not isinstance(one, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)):
+            pending += [inner for block in blocks(one) for inner in block]
+    return frozenset(found)

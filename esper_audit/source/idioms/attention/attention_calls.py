@@ -1,0 +1,188 @@
+"""What an attention call is given, where its queries and keys come from, what registers it."""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+from typing import NamedTuple
+
+from esper_audit.source.syntax.ast_walk import walk
+from esper_audit.source.syntax.names import Function, dotted, parameters
+
+QUERY_OR_KEY = re.compile(r"^(q|k|query|key|queries|keys)(_\w+)?$|_(q|k|query|key)$")
+PRODUCTS = frozenset({"matmul", "bmm", "einsum", "baddbmm"})
+MASK_WORDS = re.compile(r"mask|bias|\binf\b|finfo|causal")
+HIDES = re.compile(r"tril|triu|masked_fill|cache|past")
+WORD = re.compile(r"[A-Z]+(?=[A-Z][a-z])|[A-Z]?[a-z]+|[A-Z]+")
+
+ON_PURPOSE = re.compile(
+    r"bi-?directional|non-?causal|not causal|cross-?attention|encoder|prefix|acausal|looks? both ways"
+)
+OTHER_KINDS = frozenset(
+    {"encoder", "cross", "bidirectional", "noncausal", "prefix", "vision", "visual", "image", "vit"}
+    | {
+        "pool",
+        "pooling",
+        "pooler",
+        "perceiver",
+        "resampler",
+        "seg",
+        "detr",
+        "segmentation",
+        "mask",
+        "bert",
+    }
+    | {"vae", "unet", "diffusion", "spatial", "non", "memory", "pixel", "object", "detection", "d"}
+)
+
+
+class Signature(NamedTuple):
+    """Where an attention function takes what hides positions; no position for `is_causal`: none."""
+
+    masks: tuple[tuple[str, int], ...]
+    is_causal: int | None = None
+
+
+SIGNATURES = {
+    "scaled_dot_product_attention": Signature((("attn_mask", 3),), 5),
+    "flex_attention": Signature((("score_mod", 3), ("block_mask", 4))),
+    "MultiheadAttention": Signature((("attn_mask", 5),), 7),
+    "softmax": Signature(()),
+}
+
+
+def lack(call: ast.Call, signature: Signature) -> str:
+    """Return what a call does without, in words; an empty string if it may hide later positions."""
+    if any(isinstance(a, ast.Starred) for a in call.args) or any(not k.arg for k in call.keywords):
+        return ""
+    if any(not _is_literal(given(call, *mask), None) for mask in signature.masks):
+        return ""
+    without = " and ".join(f"no {name}" for name, _ in signature.masks) or "no mask"
+    if signature.is_causal is None:
+        return without
+    causal = given(call, "is_causal", signature.is_causal)
+    if causal is None:
+        return f"{without} and no is_causal"
+    return f"{without} and is_causal=False" if _is_literal(causal, False) else ""
+
+
+def given(call: ast.Call, name: str, position: int) -> ast.expr | None:
+    """Return the argument of a call by name or position, None if it is left out."""
+    named = [keyword.value for keyword in call.keywords if keyword.arg == name]
+    return next(iter([*named, *call.args[position : position + 1]]), None)
+
+
+def is_cross(call: ast.Call, function: Function) -> bool:
+    """Say whether queries and keys are computed from different parameters of a function."""
+    query, key = given(call, "query", 0), given(call, "key", 1)
+    if query is None or key is None:
+        return False
+    origins = _assignments(function)
+    names = {p.arg for p in parameters(function.args)} - {"self", "cls"}
+    sources = [_sources(side, origins) & names for side in (query, key)]
+    named_so = all(QUERY_OR_KEY.search(name) for side in sources for name in side)
+    return all(sources) and sources[0] != sources[1] and not named_so
+
+
+def is_handwritten(softmax: ast.Call, function: Function) -> bool:
+    """Say whether a softmax is one of q k^T, in a function that hides nothing in any way."""
+    scores = softmax.args[0] if softmax.args else None
+    if isinstance(softmax.func, ast.Attribute) and (scores is None or not _may_be_scores(scores)):
+        scores = softmax.func.value
+    if scores is None or HIDES.search(ast.unparse(function)):
+        return False
+    kinds = (ast.Assign, ast.AugAssign, ast.Expr)
+    steps = [ast.unparse(node) for node in walk(function) if isinstance(node, kinds)]
+    about_scores = re.compile(rf"(?<!\w){re.escape(ast.unparse(scores))}(?!\w)")
+    if any(MASK_WORDS.search(step) for step in steps if about_scores.search(step)):
+        return False
+    origins = _assignments(function)
+    values = origins.get(dotted(scores), [scores])
+    return any(_is_query_times_key(_unscaled(value)) for value in values)
+
+
+def words(name: str) -> list[str]:
+    """Return the words of an identifier, in lower case: `CausalSelfAttention`, `gpt2_block`."""
+    return [word.lower() for word in WORD.findall(name)]
+
+
+def registrations(
+    tree: ast.Module, scopes: Sequence[ast.AST]
+) -> Iterator[tuple[str, ast.FunctionDef | ast.ClassDef]]:
+    """Yield the strings that decorate a scope, or what in the module makes the scope's class."""
+    classes = {scope.name for scope in scopes if isinstance(scope, ast.ClassDef)}
+    for node in walk(tree):
+        if not isinstance(node, (ast.FunctionDef, ast.ClassDef)) or not node.decorator_list:
+            continue
+        if node in scopes or classes & {n.id for n in walk(node) if isinstance(n, ast.Name)}:
+            yield from ((text, node) for text in _strings(node.decorator_list))
+
+
+def _strings(decorators: list[ast.expr]) -> Iterator[str]:
+    for part in (part for decorator in decorators for part in walk(decorator)):
+        if isinstance(part, ast.Constant) and isinstance(part.value, str):
+            yield part.value
+
+
+def looks_both_ways(paths: Sequence[str], scopes: Sequence[ast.AST]) -> bool:
+    """Say whether names, bases or docstrings speak of an attention that may look both ways."""
+    names = list(paths)
+    texts = []
+    for scope in scopes:
+        if isinstance(scope, (ast.Module, ast.ClassDef, ast.FunctionDef)):
+            texts.append(ast.get_docstring(scope) or "")
+        if isinstance(scope, (ast.ClassDef, ast.FunctionDef)):
+            names.append(scope.name)
+        if isinstance(scope, ast.ClassDef):
+            names += map(ast.unparse, scope.bases)
+    by_name = any(not OTHER_KINDS.isdisjoint(words(name)) for name in names)
+    return by_name or any(ON_PURPOSE.search(text.lower()) for text in texts)
+
+
+def _is_literal(node: ast.expr | None, value: object) -> bool:
+    if node is None:
+        return value is None
+    return isinstance(node, ast.Constant) and node.value is value
+
+
+def _may_be_scores(node: ast.expr) -> bool:
+    return not isinstance(node, (ast.Constant, ast.UnaryOp))
+
+
+def _assignments(function: Function) -> dict[str, list[ast.expr]]:
+    found: dict[str, list[ast.expr]] = defaultdict(list)
+    assignments = (node for node in walk(function) if isinstance(node, ast.Assign))
+    for target, value in ((target, node.value) for node in assignments for target in node.targets):
+        for name in target.elts if isinstance(target, ast.Tuple) else [target]:
+            found[dotted(name)].append(value)
+    return found
+
+
+def _sources(node: ast.expr, origins: dict[str, list[ast.expr]]) -> set[str]:
+    """Return every name that an expression is computed from."""
+    found: set[str] = set()
+    pending: list[ast.expr] = [node]
+    while pending:
+        for part in walk(pending.pop()):
+            if isinstance(part, ast.Name) and part.id not in found:
+                found.add(part.id)
+                pending += origins.get(part.id, [])
+    return found
+
+
+def _unscaled(node: ast.expr) -> ast.expr:
+    while isinstance(node, ast.BinOp) and isinstance(node.op, (ast.Mult, ast.Div)):
+        node = node.right if isinstance(node.left, (ast.Constant, ast.Attribute)) else node.left
+    return node
+
+
+def _is_query_times_key(node: ast.expr) -> bool:
+    operands: list[ast.expr] = []
+    if isinstance(node, ast.BinOp) and isinstance(node.op, ast.MatMult):
+        operands = [node.left, node.right]
+    elif isinstance(node, ast.Call) and dotted(node.func).rpartition(".")[2] in PRODUCTS:
+        operands = node.args[-2:]
+    names = [{n.id for n in walk(o) if isinstance(n, ast.Name)} for o in operands]
+    return len(names) == 2 and all(any(map(QUERY_OR_KEY.search, side)) for side in names)

@@ -1,0 +1,300 @@
+"""What a function says of norms and parameter counts: which values are one, which are guarded."""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections import defaultdict
+from collections.abc import Iterator
+
+from esper_audit.source.syntax.ast_walk import children
+from esper_audit.source.syntax.ast_walk import walk as walk_ast
+from esper_audit.source.syntax.names import Function, dotted
+
+NORM_MODULES = re.compile(r"(^|\.)(torch|np|numpy|jnp|LA|linalg|la)$")
+NORM_NAME = re.compile(r"(^|_)norms?(_(avg|ema|mean|value|val|sq|l2))?$", re.IGNORECASE)
+COUNT_NAME = re.compile(r"(^|_)(params|parameters|param_count|parameter_count)$")
+LIMIT_NAME = re.compile(r"(^|_)(max|min|clip|target|desired|limit|threshold|all|total|model)(_|$)")
+EPSILON_NAME = re.compile(r"(^|_)(eps|epsilon|tiny)(_|\d|$)", re.IGNORECASE)
+LARGEST_TINY = 1e-4  # from here on 1 / epsilon is a bound that somebody may have meant
+SEE_THROUGH = frozenset(
+    {"item", "detach", "float", "double", "cpu", "to", "unsqueeze", "view", "reshape", "expand"}
+    | {"expand_as", "clone", "squeeze", "type_as"}
+)
+SCALING = frozenset(
+    {
+        "mul",
+        "mul_",
+        "multiply",
+        "div",
+        "div_",
+        "add_",
+        "addcmul_",
+        "lerp_",
+        "_foreach_mul",
+        "_foreach_mul_",
+    }
+)
+ARITHMETIC = (ast.BinOp, ast.UnaryOp, ast.Attribute, ast.Subscript, ast.keyword, ast.AugAssign)
+BOUNDING = re.compile(
+    r"clamp|assert|^(min|max|minimum|maximum|clip_?|where|nan_to_num_?|isfinite|isnan|isinf|isclose|"
+    r"tanh|sigmoid|errstate|divide_no_nan|log10)$",
+    re.IGNORECASE,
+)
+
+
+class NormFlow:
+    """The assignments, tests and clamps of one function, nested functions left out."""
+
+    def __init__(self, function: Function) -> None:
+        self.values: dict[str, list[ast.expr]] = defaultdict(list)
+        self.divisions: list[ast.BinOp] = []
+        self._parents: dict[ast.AST, ast.AST] = {}
+        for node in self._walk(function):
+            if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Div):
+                self.divisions.append(node)
+            elif isinstance(node, (ast.Assign, ast.AnnAssign)) and node.value is not None:
+                targets = node.targets if isinstance(node, ast.Assign) else [node.target]
+                for target in targets:
+                    self.values[ast.unparse(target)].append(node.value)
+            elif isinstance(node, (ast.For, ast.comprehension)):
+                self._note_loop(node.target, node.iter)
+
+    def origins(self, node: ast.expr) -> list[ast.expr]:
+        """Return an expression and what it was assigned from, by steps that change no value."""
+        found: dict[str, ast.expr] = {}
+        pending = [node]
+        while pending:
+            origin = _see_through(pending.pop())
+            text = ast.unparse(origin)
+            if text not in found:
+                found[text] = origin
+                pending += self.values.get(text, ())
+        return list(found.values())
+
+    def is_norm(self, core: ast.expr) -> bool:
+        """Say whether a denominator is a norm: by what it was assigned, else by its name."""
+        origins = self.origins(core)
+        return any(map(_norm_of, origins)) or _is_named(origins, NORM_NAME)
+
+    def is_count(self, core: ast.expr) -> bool:
+        """Say whether a denominator is the number of some, not all, parameters."""
+        origins = self.origins(core)
+        counted = any(map(_counts_parameters, origins)) and not LIMIT_NAME.search(_name(core))
+        return counted or _is_named(origins, COUNT_NAME)
+
+    def is_guarded(self, core: ast.expr) -> bool:
+        """Say whether a test or a clamp anywhere looks at a denominator or at what it measures."""
+        origins = self.origins(core)
+        if any(
+            isinstance(o, (ast.IfExp, ast.BoolOp)) or BOUNDING.search(_name(o)) for o in origins
+        ):
+            return True
+        measured = self._uses(_subjects(origins))
+        whole = [n for n in measured if not isinstance(self._parents[n], ast.Attribute)]
+        uses = [*self._uses(set(map(ast.unparse, origins))), *whole]
+        return any(self._is_looked_at(node) for node in uses)
+
+    def is_bounded(self, division: ast.BinOp) -> bool:
+        """Say whether the quotient, or what it goes into, is clamped or compared."""
+        uses = self._uses(self._derived(division))
+        return any(self._is_looked_at(node) for node in (division, *uses))
+
+    def divides_its_own(self, division: ast.BinOp, core: ast.expr) -> bool:
+        """Say whether what is scaled is what the norm was taken of: the result is bounded then."""
+        origins = self.origins(core)
+        subjects = _subjects(origins)
+        measured = {NORM_NAME.sub("", _name(o)).rstrip("s") for o in origins} | subjects - {""}
+        inside = {*walk_ast(division if self.is_norm(division.left) else division.right)}
+        uses = (division, *self._uses(self._derived(division)))
+        for part in (part for use in uses for part in walk_ast(self._product(use))):
+            if isinstance(part, ast.expr) and part not in inside:
+                texts = {ast.unparse(part), *map(ast.unparse, self.origins(part))}
+                if not subjects.isdisjoint(texts) or _is_one_of(part, measured):
+                    return True
+        return False
+
+    def _note_loop(self, target: ast.expr, iterated: ast.expr) -> None:
+        """Let the variables of a loop, over a `zip` too, come from what is looped over."""
+        if isinstance(target, ast.Name):
+            self.values[target.id].append(iterated)
+        elif isinstance(target, ast.Tuple) and isinstance(iterated, ast.Call):
+            for name, source in zip(target.elts, iterated.args, strict=False):
+                if dotted(iterated.func) == "zip":
+                    self._note_loop(name, source)
+
+    def _walk(self, function: Function) -> Iterator[ast.AST]:
+        stack: list[ast.AST] = list(reversed(function.body))
+        while stack:
+            node = stack.pop()
+            yield node
+            if not isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)):
+                below = children(node)
+                self._parents.update(dict.fromkeys(below, node))
+                stack.extend(reversed(below))
+
+    def _uses(self, texts: set[str]) -> list[ast.expr]:
+        kinds = (ast.Name, ast.Attribute, ast.Subscript, ast.Call)
+        return [n for n in self._parents if isinstance(n, kinds) and ast.unparse(n) in texts]
+
+    def _derived(self, division: ast.BinOp) -> set[str]:
+        """Return the names that the quotient goes into, through any number of assignments."""
+        found: set[str] = set()
+        before = -1
+        while before < len(found):
+            before = len(found)
+            for name, values in self.values.items():
+                parts = (part for value in values for part in walk_ast(value))
+                if any(part is division or _text(part) in found for part in parts):
+                    found.add(name)
+        return found
+
+    def _product(self, node: ast.AST) -> ast.AST:
+        """Return the whole arithmetic expression that a node is part of."""
+        while True:
+            above = self._parents.get(node)
+            is_step = isinstance(above, ARITHMETIC) or (
+                isinstance(above, ast.Call) and _name(above) in SEE_THROUGH | SCALING
+            )
+            if above is None or not is_step:
+                return node
+            node = above
+
+    def _is_looked_at(self, node: ast.AST) -> bool:
+        """Say whether a test, a comparison or a bounding call stands above a node."""
+        while not isinstance(node, ast.stmt) and node in self._parents:
+            above = self._parents[node]
+            if isinstance(above, ast.Compare) and not _asks_for_none(above):
+                return True
+            if isinstance(above, (ast.If, ast.While, ast.IfExp, ast.Assert)) and node is above.test:
+                return not (isinstance(node, ast.Compare) and _asks_for_none(node))
+            if isinstance(above, ast.Call) and BOUNDING.search(_name(above)):
+                return True
+            node = above
+        return False
+
+
+def _is_one_of(part: ast.expr, measured: set[str]) -> bool:
+    """Say whether an expression bears a measured name: `p.grad` that of `new_grad_norm`."""
+    name = _name(part) or (part.value if isinstance(part, ast.Constant) else "")
+    name = name if isinstance(name, str) else ""
+    singular = name.rstrip("s")
+    return bool(singular) and any(
+        m == singular or m.endswith("_" + singular) or m.startswith(name + "_") for m in measured
+    )
+
+
+def split_epsilon(denominator: ast.expr) -> tuple[ast.expr, ast.expr | None]:
+    """Return the terms of `norm + epsilon`; an addend that is no epsilon is left where it is."""
+    if isinstance(denominator, ast.BinOp) and isinstance(denominator.op, ast.Add):
+        for core, addend in (
+            (denominator.left, denominator.right),
+            (denominator.right, denominator.left),
+        ):
+            if _is_tiny(addend):
+                return core, addend
+    return denominator, None
+
+
+def _is_tiny(addend: ast.expr) -> bool:
+    if isinstance(addend, ast.Constant):
+        return isinstance(addend.value, float) and 0.0 <= addend.value < LARGEST_TINY
+    return bool(EPSILON_NAME.search(_name(addend)))
+
+
+def _subjects(origins: list[ast.expr]) -> set[str]:
+    """Return what norms are taken of, as code; of a list its elements, of a part the whole."""
+    found: set[str] = set()
+    for subject in map(_norm_of, origins):
+        parts = subject.elts if isinstance(subject, (ast.List, ast.Tuple)) else [subject]
+        for part in parts:
+            while part is not None:
+                found.add(ast.unparse(part))
+                part = part.value if isinstance(part, ast.Subscript) else None
+    return found
+
+
+def _norm_of(node: ast.expr) -> ast.expr | None:
+    """Return what a norm is taken of; None for what is no norm."""
+    if isinstance(node, ast.Call) and NORM_NAME.search(_name(node).rstrip("_")):
+        named = [keyword.value for keyword in node.keywords if keyword.arg in ("input", "x")]
+        first = next(iter([*node.args, *named]), None)
+        receiver = node.func.value if isinstance(node.func, ast.Attribute) else None
+        if _name(node) != "norm" or receiver is None or NORM_MODULES.search(dotted(receiver)):
+            return first or receiver or node
+        takes_order = first is None or isinstance(first, (ast.Constant, ast.UnaryOp))
+        return receiver if takes_order and dotted(receiver) != "self" else None
+    root = _under_root(node)
+    squared = (_squared(part) for part in walk_ast(root)) if root is not None else ()
+    return next((base for base in squared if base is not None), None)
+
+
+def _under_root(node: ast.expr) -> ast.expr | None:
+    """Return the sum under a square root."""
+    inner: ast.expr | None = None
+    if isinstance(node, ast.Call) and _name(node) == "sqrt":
+        inner = node.args[0] if node.args else node.func
+    elif isinstance(node, ast.BinOp) and isinstance(node.op, ast.Pow):
+        is_half = isinstance(node.right, ast.Constant) and node.right.value == 0.5
+        inner = node.left if is_half else None
+    while isinstance(inner, ast.Attribute):
+        inner = inner.value
+    return inner if isinstance(inner, ast.Call) and _name(inner) == "sum" else None
+
+
+def _squared(node: ast.AST) -> ast.expr | None:
+    """Return x for `x ** 2` and `x.pow(2)`."""
+    if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Pow):
+        return node.left if ast.unparse(node.right) == "2" else None
+    if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute):
+        return node.func.value if ast.unparse(node).endswith(".pow(2)") else None
+    return None
+
+
+def _counts_parameters(node: ast.expr) -> bool:
+    """Say whether a node is `sum(p.numel() for p in module.parameters())`."""
+    if not isinstance(node, ast.Call) or dotted(node.func) != "sum":
+        return False
+    called = {_name(part) for part in walk_ast(node) if isinstance(part, ast.Call)}
+    return "numel" in called and "param" in ast.unparse(node)
+
+
+def _is_named(origins: list[ast.expr], pattern: re.Pattern[str]) -> bool:
+    """Say whether the last that is known of a value is a name, and one of a kind."""
+    last = _name(origins[-1])
+    return bool(pattern.search(last)) and not LIMIT_NAME.search(last)
+
+
+def _see_through(node: ast.expr) -> ast.expr:
+    """Strip what leaves the value alone: `.item()`, `float(...)`, `[:, None]`."""
+    while True:
+        if isinstance(node, ast.Call) and _name(node) in SEE_THROUGH:
+            if isinstance(node.func, ast.Attribute):
+                node = node.func.value
+            elif node.args:
+                node = node.args[0]
+            else:
+                return node
+        elif isinstance(node, ast.Subscript) and isinstance(node.slice, ast.Tuple):
+            node = node.value
+        else:
+            return node
+
+
+def _asks_for_none(test: ast.Compare) -> bool:
+    return isinstance(test.ops[0], (ast.Is, ast.IsNot))
+
+
+def _name(node: ast.AST) -> str:
+    """Return the last name of a chain, of what a call calls, or the string of a subscript."""
+    if isinstance(node, ast.Subscript) and isinstance(node.slice, ast.Constant):
+        return str(node.slice.value)
+    if isinstance(node, ast.Call):
+        node = node.func
+    if isinstance(node, ast.Attribute):
+        return node.attr
+    return node.id if isinstance(node, ast.Name) else ""
+
+
+def _text(node: ast.AST) -> str:
+    return ast.unparse(node) if isinstance(node, (ast.Name, ast.Attribute)) else ""

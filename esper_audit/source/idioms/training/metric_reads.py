@@ -1,0 +1,87 @@
+"""Where a metric of a given name is read, and which local variables carry it further."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Collection, Iterator, Mapping
+
+from esper_audit.source.syntax.ast_walk import children, scan
+from esper_audit.source.syntax.names import Function, dotted
+
+# What asks whether there is a value, not what it is.
+PRESENCE = frozenset({"hasattr", "isinf", "isinstance", "isfinite", "isnan", "type"})
+BY_KEY = frozenset({"get", "getattr", "pop"})
+
+
+def first_read(expression: ast.AST, metrics: Collection[str], carriers: Collection[str]) -> str:
+    """Return the metric, or the variable that carries one, whose value an expression reads; else empty."""
+    return next(_read(expression, metrics, carriers), "")
+
+
+def carriers(function: Function, metrics: Collection[str]) -> Mapping[str, str]:
+    """Return the local variables of a function that are worked out from a metric, each with the metric."""
+    found: dict[str, str] = {}
+    statements = scan(function, {ast.Assign, ast.AnnAssign, ast.AugAssign, ast.NamedExpr})
+    while True:
+        new = {
+            name: found.get(read, read)
+            for statement in statements
+            for name, read in _assigned(statement, metrics, found)
+            if name not in metrics and name not in found
+        }
+        if not new:
+            return found
+        found |= new
+
+
+def _assigned(
+    node: ast.AST, metrics: Collection[str], known: Collection[str]
+) -> Iterator[tuple[str, str]]:
+    if isinstance(node, ast.Assign):
+        for target in node.targets:
+            yield from _to(target, node.value, metrics, known)
+    elif isinstance(node, (ast.AnnAssign, ast.AugAssign, ast.NamedExpr)) and node.value is not None:
+        yield from _to(node.target, node.value, metrics, known)
+
+
+def _to(
+    target: ast.expr, value: ast.expr, metrics: Collection[str], known: Collection[str]
+) -> Iterator[tuple[str, str]]:
+    """Yield the names that a value goes to with what it reads of a metric, place by place in a tuple."""
+    if isinstance(target, (ast.Tuple, ast.List)):
+        values = value.elts if isinstance(value, ast.Tuple) else [value] * len(target.elts)
+        for part, its_value in zip(target.elts, values, strict=False):
+            yield from _to(part, its_value, metrics, known)
+    elif isinstance(target, ast.Name) and (read := first_read(value, metrics, known)):
+        yield target.id, read
+
+
+def _read(node: ast.AST, metrics: Collection[str], known: Collection[str]) -> Iterator[str]:
+    if _asks_for_presence(node):
+        return
+    if isinstance(node, ast.Name) and (node.id in metrics or node.id in known):
+        yield node.id
+    elif isinstance(node, ast.Attribute) and node.attr in metrics:
+        yield node.attr
+    elif isinstance(node, ast.Subscript):
+        yield from _constants([node.slice], metrics)
+    elif isinstance(node, ast.Call) and dotted(node.func).rpartition(".")[2] in BY_KEY:
+        yield from _constants(node.args, metrics)
+    for child in children(node):
+        yield from _read(child, metrics, known)
+
+
+def _asks_for_presence(node: ast.AST) -> bool:
+    if isinstance(node, ast.Compare):
+        is_none = all(isinstance(c, ast.Constant) and c.value is None for c in node.comparators)
+        is_key = isinstance(node.ops[0], (ast.In, ast.NotIn)) and isinstance(
+            node.left, ast.Constant
+        )
+        return is_none or is_key
+    return isinstance(node, ast.Call) and dotted(node.func).rpartition(".")[2] in PRESENCE
+
+
+def _constants(nodes: list[ast.expr], metrics: Collection[str]) -> Iterator[str]:
+    for node in nodes:
+        if isinstance(node, ast.Constant) and node.value in metrics:
+            yield str(node.value)

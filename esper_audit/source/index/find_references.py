@@ -1,0 +1,205 @@
+"""Finding the mentions of a symbol: files that hold its word, other names it goes by, then each mention resolved."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from esper_audit.findings.finding import NotAnalysed
+from esper_audit.source.facts.access_path import receiver, terminal
+from esper_audit.source.facts.module_facts import Unit
+from esper_audit.source.facts.records import DefinitionKind, Mention, Use
+from esper_audit.source.facts.store import FactStore
+from esper_audit.source.index.access_steps import CALLED
+from esper_audit.source.index.records import Place, Reference, Symbol
+from esper_audit.source.index.resolver import Resolver
+from esper_audit.source.index.targets import Aim, How
+from esper_audit.source.index.values import parts
+
+Hit = tuple[Reference, Mention | None]
+CONSTRUCTORS = frozenset({"__init__", "__new__", "__post_init__"})
+
+
+class Search:
+    """Looks for symbols; what was found is kept."""
+
+    def __init__(self, resolver: Resolver, aim: Aim, store: FactStore) -> None:
+        self._resolver = resolver
+        self._aim = aim
+        self._store = store
+        self._hits: dict[str, list[Hit]] = {}
+        self._by_name: dict[str, list[Reference]] = {}
+        self._offered: dict[str, list[str]] = {}
+        self._words: dict[str, frozenset[str]] = {}
+
+    def hits(self, symbol: Symbol) -> list[Hit]:
+        """Return every reference to a symbol with the mention that it was made from."""
+        if symbol.key not in self._hits:
+            found = [hit for unit in self._units(symbol) for hit in self._in(unit, symbol)]
+            self._hits[symbol.key] = sorted(found, key=lambda hit: hit[0])
+        return self._hits[symbol.key]
+
+    def not_looked_at(self, symbol: Symbol) -> list[NotAnalysed]:
+        """Return the files that may mention a symbol and could not be read."""
+        return self._store.not_read(self._names(symbol))
+
+    def by_name(self, name: str) -> list[Reference]:
+        """Return every mention of a bare name, whatever it refers to."""
+        if name not in self._by_name:
+            self._by_name[name] = self._named(name)
+        return self._by_name[name]
+
+    def _named(self, name: str) -> list[Reference]:
+        found = []
+        for unit in self._store.units_with(name):
+            for mention in unit.mentions.get(name, ()):
+                targets = self._aim.targets(unit, mention)
+                how = targets.how if targets.keys else How.NAME
+                found.append(_reference(unit, mention, how))
+            found += [reference for reference, _ in _strings(unit, name)]
+        return sorted(set(found))
+
+    def exporters(self, symbol: Symbol) -> list[str]:
+        """Return the modules that offer a symbol to others."""
+        if symbol.key not in self._offered:
+            self._offered[symbol.key] = self._offering(symbol)
+        return self._offered[symbol.key]
+
+    def _offering(self, symbol: Symbol) -> list[str]:
+        units = self._units(symbol)
+        offered = {u.module for u in units if u.role == symbol.role and self._offers(u, symbol)}
+        offered.update(self._starring(symbol))
+        return sorted(offered)
+
+    def _offers(self, unit: Unit, symbol: Symbol) -> bool:
+        """Say whether a file lists a symbol in `__all__`, or is a package whose top imports it."""
+        names = self._names_in(unit, symbol)
+        if any(True for _ in self._export(unit, symbol, names)):
+            return True
+        is_package = self._resolver.modules.is_package(unit.path)
+        return is_package and any(
+            symbol.key in self._aim.targets(unit, mention).keys
+            for name in names & unit.mentions.keys()
+            for mention in unit.mentions[name]
+            if mention.use is Use.IMPORT and not unit.symbol(mention.scope)
+        )
+
+    def _starring(self, symbol: Symbol) -> Iterator[str]:
+        """Yield the packages whose `__init__` takes everything public of the symbol's module."""
+        own = self._store.unit(symbol.path)
+        assert own is not None
+        listed = own.facts.exports
+        is_taken = symbol.symbol in listed if listed is not None else not symbol.is_private
+        if "." in symbol.symbol or not is_taken:
+            return
+        modules = self._resolver.modules
+        for unit in self._store.units_with(own.module.rpartition(".")[2]):
+            stars = unit.facts.scopes[0].bindings.get("*", ())
+            targets = (modules.resolve(star[1:], unit.path) for star in stars)
+            if modules.is_package(unit.path) and (symbol.path, []) in targets:
+                yield unit.module
+
+    def is_bound(self, reference: Reference, symbol: Symbol) -> bool:
+        """Say whether a call fills `self` by itself: not so for `Class.method(obj)`."""
+        if symbol.kind is not DefinitionKind.METHOD or reference.how is How.NAME:
+            return True
+        _, definition = self._resolver.defined(symbol.key)
+        if definition.short in CONSTRUCTORS or "classmethod" in definition.decorators:
+            return True
+        caller = self._store.unit(reference.place.path)
+        assert caller is not None
+        before = receiver(reference.written)
+        mention = next(m for m in caller.mentions[terminal(reference.written)] if _is(m, reference))
+        values = self._resolver.values(caller, mention.scope, before)
+        return not any(value.kind == "class" for value in values)
+
+    def _units(self, symbol: Symbol) -> Iterator[Unit]:
+        words = self._names(symbol)
+        for path in sorted({path for word in words for path in self._store.paths_with(word)}):
+            unit = self._store.unit(path)
+            if unit is not None:
+                yield unit
+
+    def _names(self, symbol: Symbol) -> frozenset[str]:
+        """Return the words under which a symbol is mentioned anywhere: its own, its aliases'."""
+        if symbol.key not in self._words:
+            names = self._own_names(symbol)
+            by_result = symbol.symbol.rpartition(".")[2] in CALLED
+            fresh = names
+            while fresh:
+                fresh = self._other_names(fresh, names, by_result=by_result)
+                names |= fresh
+            self._words[symbol.key] = names
+        return self._words[symbol.key]
+
+    def _other_names(
+        self, fresh: frozenset[str], names: frozenset[str], *, by_result: bool
+    ) -> frozenset[str]:
+        """Return further names that files which hold one of the fresh words give to it."""
+        paths = {path for word in fresh for path in self._store.paths_with(word)}
+        units = (self._store.unit(path) for path in sorted(paths))
+        aliases = (unit.aliases(names, results=by_result)[1] for unit in units if unit is not None)
+        return frozenset().union(*aliases) - names
+
+    def _own_names(self, symbol: Symbol) -> frozenset[str]:
+        short = symbol.symbol.rpartition(".")[2] or symbol.short
+        if short not in CONSTRUCTORS and short not in CALLED:
+            return frozenset({short})
+        owner = symbol.key.rpartition(".")[0]
+        classes = [owner, *self._resolver.kin.subclasses(owner)]
+        return frozenset({short, *(parts(of)[1].rpartition(".")[2] for of in classes)})
+
+    def _in(self, unit: Unit, symbol: Symbol) -> Iterator[Hit]:
+        """Yield the references to a symbol in one file."""
+        short = symbol.symbol.rpartition(".")[2] or symbol.short
+        here = self._names_in(unit, symbol)
+        for word in sorted(here & unit.mentions.keys()):
+            for mention in unit.mentions[word]:
+                how = self._how(unit, mention, symbol, short)
+                if how is not None:
+                    yield _reference(unit, mention, how), mention
+        yield from _strings(unit, short)
+        yield from self._export(unit, symbol, here)
+
+    def _names_in(self, unit: Unit, symbol: Symbol) -> frozenset[str]:
+        """Return the words under which one file may mention a symbol."""
+        words = self._names(symbol)
+        by_result = symbol.symbol.rpartition(".")[2] in CALLED
+        return words | unit.aliases(words, results=by_result)[0]
+
+    def _how(self, unit: Unit, mention: Mention, symbol: Symbol, short: str) -> How | None:
+        targets = self._aim.targets(unit, mention)
+        if symbol.key in targets.keys:
+            return targets.how
+        if targets.open and terminal(mention.path) == short:
+            return How.NAME
+        return None
+
+    def _export(self, unit: Unit, symbol: Symbol, names: frozenset[str]) -> Iterator[Hit]:
+        exports = unit.facts.exports or {}
+        for name, line in ((name, exports[name]) for name in sorted(names & exports.keys())):
+            mention = Mention(name, Use.EXPORT, 0, line, 1)
+            if name in unit.facts.scopes[0].bindings:
+                targets = self._aim.targets(unit, mention)
+                if symbol.key in targets.keys:
+                    yield _reference(unit, mention, How.IMPORT), mention
+
+
+def _reference(unit: Unit, mention: Mention, how: How) -> Reference:
+    place = Place(unit.path, mention.line, mention.column, unit.symbol(mention.scope), unit.role)
+    return Reference(place, mention.use, how, mention.path, mention.by_string)
+
+
+def _strings(unit: Unit, name: str) -> Iterator[Hit]:
+    """Yield the strings that spell a name, less those that `getattr` has made a reference already."""
+    told = {(m.line, m.column) for m in unit.mentions.get(name, ()) if m.by_string}
+    for line, column in unit.facts.strings.get(name, ()):
+        if (line, column) not in told:
+            symbol = unit.symbol(unit.innermost(line))
+            place = Place(unit.path, line, column, symbol, unit.role)
+            yield Reference(place, Use.STRING, How.NAME, name, by_string=True), None
+
+
+def _is(mention: Mention, reference: Reference) -> bool:
+    place = reference.place
+    same_place = (mention.line, mention.column) == (place.line, place.column)
+    return same_place and mention.path == reference.written and mention.use == reference.use

@@ -1,0 +1,194 @@
+"""The index of a tree: who defines, calls, reads, writes and tests what; only files that hold the word are read."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Collection, Iterable, Iterator, Mapping
+
+import msgspec
+
+from esper_audit.findings.finding import NotAnalysed
+from esper_audit.project.config import Project
+from esper_audit.project.discovery import Discovery
+from esper_audit.project.file_roles import Roles
+from esper_audit.source.facts.module_facts import Unit
+from esper_audit.source.facts.records import Arguments, Definition, DefinitionKind, Parameter, Use
+from esper_audit.source.facts.store import FactStore
+from esper_audit.source.index.find_references import Search
+from esper_audit.source.index.records import Answer, Caller, Reference, Symbol, Test, passing
+from esper_audit.source.index.resolver import Resolver
+from esper_audit.source.index.symbol_table import Symbols
+from esper_audit.source.index.targets import Aim
+from esper_audit.source.index.test_reachability import TestReach
+
+READS = frozenset({Use.READ, Use.CALL, Use.BASE, Use.DECORATOR, Use.STRING})
+WRITES = frozenset({Use.WRITE, Use.DELETE})
+AS_DECORATOR = Arguments(positional=1)
+
+
+class Index:
+    """Questions about a tree. Every list is sorted; every answer says which files could not be read.
+
+    `files_read` and `directories` (absolute) are what was looked at on disk to know the tree; `books`
+    are the directories that an audit writes itself.
+    """
+
+    def __init__(self, store: FactStore) -> None:
+        self.store = store
+        self.resolver = Resolver(store, store.modules)
+        self.aim = Aim(self.resolver)
+        self._symbols = Symbols(self.resolver, store)
+        self._search = Search(self.resolver, self.aim, store)
+        self._reach = TestReach(self._search, self._symbols, store)
+        self.files_read: list[str] = []
+        self.directories: list[str] = []
+        self.books: list[str] = []
+
+    def prepare(self) -> None:
+        """Read every file now (over several processes) and keep the facts for the next time."""
+        self.store.units()
+        self.store.save()
+
+    def units(self) -> list[Unit]:
+        """Return every file that could be read."""
+        return self.store.units()
+
+    @property
+    def problems(self) -> list[NotAnalysed]:
+        """What could not be read, of the files that were asked for so far."""
+        return sorted(self.store.problems.values())
+
+    def symbols(self, name: str) -> list[Symbol]:
+        """Return what a name may mean: `pkg.module.Class.method`, any end of that, or `path.py:Class.method`.
+
+        An exact dotted name wins over ends of longer ones; several symbols mean that it is ambiguous.
+        """
+        return self._symbols.named(name)
+
+    def symbol(self, path: str, symbol: str) -> Symbol | None:
+        """Return the symbol with a dotted name in a file; the module itself for an empty one."""
+        return self._symbols.at(path, symbol)
+
+    def of_key(self, key: str) -> Symbol:
+        """Return the symbol of a key."""
+        return self._symbols.of_key(key)
+
+    def all_symbols(self, kinds: Collection[DefinitionKind] = ()) -> Iterator[Symbol]:
+        """Yield every symbol of the tree, or those of some kinds, file by file in order."""
+        for unit in self.units():
+            for symbol in self._symbols.of_unit(unit):
+                if not kinds or symbol.kind in kinds:
+                    yield symbol
+
+    def definition(self, symbol: Symbol) -> Definition:
+        """Return what the file says of a symbol: parameters, decorators, bases, annotation."""
+        return self._symbols.definition(symbol)
+
+    def references(self, symbol: Symbol, uses: Collection[Use] = ()) -> Answer[Reference]:
+        """Return every mention of a symbol, or those with some uses; its own body included."""
+        found = [reference for reference, _ in self._search.hits(symbol)]
+        wanted = [r for r in found if not uses or r.use in uses]
+        return Answer(wanted, self._search.not_looked_at(symbol))
+
+    def callers(self, symbol: Symbol, argument: str = "") -> Answer[Caller]:
+        """Return the calls of a function, method or class; with `argument`, whether each passes it."""
+        callers = []
+        for reference, mention in self._search.hits(symbol):
+            if reference.use is Use.CALL or _decorates(reference, symbol):
+                arguments = (mention.arguments if mention else None) or AS_DECORATOR
+                callers.append(self._caller(symbol, reference, arguments, argument))
+        return Answer(callers, self._search.not_looked_at(symbol))
+
+    def parameters(self, symbol: Symbol, *, bound: bool = True) -> list[Parameter] | None:
+        """Return what a call fills: without `self` where it is bound; None where nothing tells it."""
+        definition = self.definition(symbol)
+        if definition.kind is DefinitionKind.CLASS:
+            return self.resolver.kin.parameters(symbol.key)
+        if definition.kind not in (DefinitionKind.FUNCTION, DefinitionKind.METHOD):
+            return None
+        is_static = "staticmethod" in definition.decorators
+        takes_self = definition.kind is DefinitionKind.METHOD and not is_static
+        return definition.parameters[1:] if takes_self and bound else definition.parameters
+
+    def readers(self, name: str, *, under: str = "", outside: str = "") -> Answer[Reference]:
+        """Return where a name or attribute is read, whatever it belongs to; strings that spell it too."""
+        return self.mentions(name, READS, under=under, outside=outside)
+
+    def writers(self, name: str) -> Answer[Reference]:
+        """Return where a name or attribute is given a value or deleted, its definitions aside."""
+        return self.mentions(name, WRITES)
+
+    def mentions(
+        self, name: str, uses: Collection[Use] = (), *, under: str = "", outside: str = ""
+    ) -> Answer[Reference]:
+        """Return the mentions of a bare name, below a path or package, or not below one."""
+        found = [
+            reference
+            for reference in self._search.by_name(name)
+            if (not uses or reference.use in uses)
+            and (not under or self._is_below(reference.place.path, under))
+            and not (outside and self._is_below(reference.place.path, outside))
+        ]
+        problems = [
+            problem
+            for problem in self.store.not_read([name])
+            if (not under or self._is_below(problem.path, under))
+            and not (outside and self._is_below(problem.path, outside))
+        ]
+        return Answer(found, problems)
+
+    def tests(self, symbol: Symbol) -> Answer[Test]:
+        """Return the tests that reach a symbol, by name or through production code."""
+        return self._reach.tests(symbol)
+
+    def exported(self, symbol: Symbol) -> list[str]:
+        """Return the modules that offer a symbol: in their `__all__`, or as an `__init__` that imports it."""
+        return self._search.exporters(symbol)
+
+    def _caller(
+        self, symbol: Symbol, reference: Reference, arguments: Arguments, argument: str
+    ) -> Caller:
+        if not argument:
+            return Caller(reference, arguments)
+        parameters = self.parameters(symbol, bound=self._search.is_bound(reference, symbol))
+        how, value = passing(parameters, arguments, argument)
+        return Caller(reference, arguments, how, value)
+
+    def _is_below(self, path: str, where: str) -> bool:
+        """Say whether a file lies below a directory (`src/a`) or package (`a.b`), or is one itself."""
+        directory = where.rstrip("/")
+        if path == directory or path.startswith(f"{directory}/"):
+            return True
+        module = self.store.modules.name(path)
+        return module == where or module.startswith(f"{where}.")
+
+
+def open_index(
+    project: Project,
+    *,
+    paths: Iterable[str] = (),
+    texts: Mapping[str, bytes] | None = None,
+    without: Collection[str] = (),
+    cache: bool = True,
+) -> Index:
+    """Return the index of a project's files and of further `paths` (absolute).
+
+    `texts` (paths relative to the root) stand in for what is on disk, `without` names files to leave out.
+    """
+    own = (project.resolve(path) for path in project.config.paths)
+    wanted = [path for path in (*own, *paths) if os.path.exists(path)]
+    found = Discovery(project.root, project.config.exclude).run(wanted)
+    roles = Roles(msgspec.structs.asdict(project.config.roles))
+    files = sorted(set(found.files) - set(without))
+    store = FactStore(project.root, files, roles=roles, texts=texts, cache=cache)
+    store.problems |= {problem.path: problem for problem in found.problems}
+    index = Index(store)
+    index.files_read = [*found.ignore_files, *(project.resolve(path) for path in files)]
+    index.directories = found.directories
+    index.books = [project.resolve(project.config.tickets), project.resolve(project.config.reports)]
+    return index
+
+
+def _decorates(reference: Reference, symbol: Symbol) -> bool:
+    is_callable = symbol.kind in (DefinitionKind.FUNCTION, DefinitionKind.CLASS)
+    return reference.use is Use.DECORATOR and is_callable

@@ -1,0 +1,188 @@
+"""What the index answers with: symbols, references, callers with what they pass, tests, and what was not looked at."""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Sequence
+from typing import Generic, TypeVar
+
+import msgspec
+
+from esper_audit.findings.finding import NotAnalysed
+from esper_audit.project.file_roles import Role
+from esper_audit.source.facts.records import (
+    Arguments,
+    DefinitionKind,
+    Parameter,
+    ParameterKind,
+    Use,
+)
+from esper_audit.source.index.class_hierarchy import ClassKind
+from esper_audit.source.index.targets import How
+
+Item = TypeVar("Item")
+
+
+class Passing(enum.StrEnum):
+    """Whether a call passes an argument; `*args` and `**kwargs` may, and nobody can tell from the call."""
+
+    PASSES = "passes"
+    OMITS = "omits"
+    MAY_FORWARD = "may-forward"
+
+
+class Symbol(msgspec.Struct, frozen=True, order=True):
+    """Something that is defined in the tree.
+
+    `path` and `symbol` (dotted within the file) are its identity; `name` is dotted from the outermost
+    package, as an import would write it. Lines count from 1, columns too.
+    """
+
+    path: str
+    symbol: str
+    name: str
+    kind: DefinitionKind
+    line: int
+    column: int
+    end_line: int
+    role: Role
+    class_kind: ClassKind | None = None
+
+    @property
+    def key(self) -> str:
+        """The identity as one text."""
+        return f"{self.path}:{self.symbol}"
+
+    def holds(self, place: Place) -> bool:
+        """Say whether a place stands in the symbol itself."""
+        return place.path == self.path and f"{place.symbol}.".startswith(f"{self.symbol}.")
+
+    @property
+    def short(self) -> str:
+        """The last part of the name."""
+        return self.name.rpartition(".")[2]
+
+    @property
+    def is_private(self) -> bool:
+        """Whether the name says that it is nobody else's business (dunder names do not)."""
+        return any(
+            part.startswith("_") and not part.endswith("__") for part in self.symbol.split(".")
+        )
+
+
+class Place(msgspec.Struct, frozen=True, order=True):
+    """Where a reference stands; `symbol` is the function or class around it, empty for the module."""
+
+    path: str
+    line: int
+    column: int
+    symbol: str
+    role: Role
+
+
+class Reference(msgspec.Struct, frozen=True, order=True):
+    """A mention of a symbol: where, what it does with it, how it was resolved, how it is written.
+
+    `by_string` marks names spelled in a string (`getattr(x, "name")`).
+    """
+
+    place: Place
+    use: Use
+    how: How
+    written: str
+    by_string: bool = False
+
+
+class Caller(msgspec.Struct, frozen=True):
+    """A call of a symbol; `passing` is about the argument that was asked for, None without one.
+
+    `value` is what it passes when that is a literal: `None` passed is as good as left out to some.
+    """
+
+    reference: Reference
+    arguments: Arguments
+    passing: Passing | None = None
+    value: str = ""
+
+    @property
+    def place(self) -> Place:
+        """Where the call stands."""
+        return self.reference.place
+
+
+class Test(msgspec.Struct, frozen=True, order=True):
+    """A test function (or module) that reaches a symbol: by its own words, or through production code.
+
+    `through` are the functions on the way, from the test's side, empty for a direct one.
+    """
+
+    path: str
+    symbol: str
+    line: int
+    how: How
+    through: list[str] = []
+
+    @property
+    def is_direct(self) -> bool:
+        """Whether the test itself names the symbol."""
+        return not self.through
+
+
+class Answer(msgspec.Struct, Generic[Item], frozen=True):
+    """The answer to a question: sorted items, and files that may hold more but could not be read."""
+
+    items: list[Item]
+    not_looked_at: list[NotAnalysed]
+
+    @property
+    def is_complete(self) -> bool:
+        """Whether every file that may hold an item was read; without that no "never" is proved."""
+        return not self.not_looked_at
+
+
+BY_POSITION = (ParameterKind.POSITIONAL_ONLY, ParameterKind.PLAIN)
+
+
+def passing(
+    parameters: Sequence[Parameter] | None, arguments: Arguments, name: str
+) -> tuple[Passing, str]:
+    """Return whether a call passes the parameter `name`, and the literal that it passes.
+
+    `parameters` are those that the call fills, without `self`; None where the signature is not known.
+    """
+    if name in arguments.keywords:
+        return Passing.PASSES, arguments.literals.get(name, "")
+    forwards = arguments.star or arguments.double_star or arguments.partial
+    if parameters is None:
+        unknown = forwards or arguments.positional
+        return (Passing.MAY_FORWARD if unknown else Passing.OMITS), ""
+    by_position = [p.name for p in parameters if p.kind in BY_POSITION]
+    extra = next((p for p in parameters if p.name == name), None)
+    if extra is not None and extra.kind in (ParameterKind.ARGS, ParameterKind.KWARGS):
+        return _extra(extra.kind, by_position, parameters, arguments), ""
+    position = by_position.index(name) if name in by_position else None
+    if position is not None and position < arguments.positional:
+        return Passing.PASSES, arguments.literals.get(str(position), "")
+    may = (arguments.star and position is not None) or arguments.double_star or arguments.partial
+    is_positional_only = extra is not None and extra.kind is ParameterKind.POSITIONAL_ONLY
+    if is_positional_only:
+        may = arguments.star or arguments.partial
+    return (Passing.MAY_FORWARD if may else Passing.OMITS), ""
+
+
+def _extra(
+    kind: ParameterKind,
+    by_position: Sequence[str],
+    parameters: Sequence[Parameter],
+    arguments: Arguments,
+) -> Passing:
+    """Return whether a call gives anything to `*args` or `**kwargs`."""
+    if kind is ParameterKind.ARGS:
+        given = arguments.positional > len(by_position)
+        forwards = arguments.star
+    else:
+        given = bool(set(arguments.keywords) - {p.name for p in parameters})
+        forwards = arguments.double_star
+    if given:
+        return Passing.PASSES
+    return Passing.MAY_FORWARD if forwards else Passing.OMITS

@@ -1,0 +1,149 @@
+"""Every mention of the tree, resolved once: what refers to each definition, and what may by its bare name."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterator
+from typing import NamedTuple
+
+from esper_audit.project.file_roles import Role
+from esper_audit.source.facts.access_path import receiver, terminal
+from esper_audit.source.facts.module_facts import Unit
+from esper_audit.source.facts.records import Mention, ScopeKind, Use
+from esper_audit.source.index.find_references import CONSTRUCTORS
+from esper_audit.source.index.index import Index
+from esper_audit.source.index.records import Symbol
+from esper_audit.source.index.targets import How
+
+OWN = frozenset({"self", "cls", "super()", "$self", "$class"})
+AT_LINE = -1  # the scope of a mention that a string spells: known by its line, if somebody asks
+
+
+class Hit(NamedTuple):
+    """A mention of a definition; `certain` where something tells that it is this one."""
+
+    unit: Unit
+    mention: Mention
+    certain: bool
+
+    @property
+    def use(self) -> Use:
+        """What the mention does."""
+        return self.mention.use
+
+    @property
+    def role(self) -> Role:
+        """What the file around it is for."""
+        return self.unit.role
+
+    @property
+    def around(self) -> str:
+        """The function or class around it, dotted in its file; empty for the module."""
+        return self.unit.symbol(self._scope)
+
+    @property
+    def runs_in(self) -> str:
+        """The innermost function around it, dotted in its file; empty where it runs with the module."""
+        scopes = self.unit.facts.scopes
+        functions = (
+            scopes[at].name
+            for at in self.unit.enclosing(self._scope)
+            if scopes[at].kind is ScopeKind.FUNCTION
+        )
+        return next(functions, "")
+
+    @property
+    def _scope(self) -> int:
+        """The innermost scope around it."""
+        mention = self.mention
+        return self.unit.innermost(mention.line) if mention.scope == AT_LINE else mention.scope
+
+    def is_inside(self, symbol: Symbol) -> bool:
+        """Say whether it stands in the body of a symbol itself."""
+        if self.unit.path != symbol.path:
+            return False
+        return self.around == symbol.symbol or self.around.startswith(f"{symbol.symbol}.")
+
+
+class UseTable:
+    """The mentions of every file, by the definition that they reach and by name where that is not known."""
+
+    def __init__(self, index: Index) -> None:
+        self._index = index
+        self._by_key: dict[str, list[Hit]] = defaultdict(list)
+        self._by_name: dict[str, list[Hit]] = defaultdict(list)
+        self._elsewhere: dict[str, list[Hit]] = defaultdict(list)
+        self._members: dict[str, list[Hit]] = defaultdict(list)
+        self._by_maker: dict[str, dict[str, list[Hit]]] = {}
+        for unit in index.units():
+            self._enter(unit)
+
+    def of(self, symbol: Symbol) -> Iterator[Hit]:
+        """Yield the mentions of a symbol, those that only agree in name and strings included."""
+        return self.of_key(symbol.key)
+
+    def of_key(self, key: str) -> Iterator[Hit]:
+        """Yield the mentions of what a key names, also of an attribute that is no symbol."""
+        yield from self._by_key.get(key, ())
+        yield from self._by_name.get(key.rpartition(":")[2].rpartition(".")[2], ())
+
+    def certain(self, symbol: Symbol) -> list[Hit]:
+        """Return the mentions that are known to mean a symbol."""
+        return self._by_key.get(symbol.key, [])
+
+    def like(self, symbol: Symbol) -> Iterator[Hit]:
+        """Yield uses of methods of that name on objects that are not `self` and may be of the same kind.
+
+        Whoever calls a method of another class may be given an object of this one, for nothing but the
+        name has to agree; so may one who calls it on what a base outside the tree makes.
+        """
+        name = symbol.symbol.rpartition(".")[2]
+        yield from self._members.get(name, ())
+        foreign = self._index.resolver.kin.foreign_bases(symbol.key.rpartition(".")[0])
+        bases = {base.rpartition(".")[2] for base in foreign}
+        if bases and name in self._elsewhere:
+            made = self._made(name)
+            yield from (hit for base in sorted(bases) for hit in made.get(base, ()))
+
+    def _made(self, name: str) -> dict[str, list[Hit]]:
+        """Return the uses of a name on what code outside makes, by the last word of what that is."""
+        if name not in self._by_maker:
+            found: dict[str, list[Hit]] = defaultdict(list)
+            for hit in self._elsewhere[name]:
+                before = receiver(hit.mention.path)
+                values = self._index.resolver.values(hit.unit, hit.mention.scope, before)
+                for maker in {value.name.rpartition(".")[2] for value in values}:
+                    found[maker].append(hit)
+            self._by_maker[name] = dict(found)
+        return self._by_maker[name]
+
+    def of_owner(self, symbol: Symbol) -> Iterator[Hit]:
+        """Yield the mentions of the class of a constructor, and of those that inherit it."""
+        owner = symbol.key.rpartition(".")[0]
+        if symbol.short in CONSTRUCTORS:
+            for key in (owner, *self._index.resolver.kin.subclasses(owner)):
+                yield from self.of(self._index.of_key(key))
+
+    def _enter(self, unit: Unit) -> None:
+        for mention in unit.facts.mentions:
+            targets = self._index.aim.targets(unit, mention)
+            for key in targets.keys:
+                self._by_key[key].append(Hit(unit, mention, certain=True))
+            if targets.how is How.METHOD and targets.keys:
+                if receiver(mention.path) not in OWN:
+                    self._members[terminal(mention.path)].append(Hit(unit, mention, certain=False))
+            elif targets.how is How.METHOD and not targets.open:
+                self._elsewhere[terminal(mention.path)].append(Hit(unit, mention, certain=False))
+            if targets.open:
+                name = terminal(mention.path)
+                self._by_name[name].append(Hit(unit, mention, certain=False))
+        for word, places in unit.facts.strings.items():
+            for line, column in places:
+                spelled = Mention(word, Use.STRING, AT_LINE, line, column, None, True)
+                self._by_name[word].append(Hit(unit, spelled, certain=False))
+        for name, line in (unit.facts.exports or {}).items():
+            self._export(unit, Mention(name, Use.EXPORT, 0, line, 1))
+
+    def _export(self, unit: Unit, mention: Mention) -> None:
+        for key in self._index.aim.targets(unit, mention).keys:
+            self._by_key[key].append(Hit(unit, mention, certain=True))

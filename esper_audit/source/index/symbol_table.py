@@ -1,0 +1,114 @@
+"""From names to symbols: exact dotted names, ends of them, and keys."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from esper_audit.source.facts.module_facts import Unit
+from esper_audit.source.facts.records import Definition, DefinitionKind
+from esper_audit.source.facts.store import FactStore
+from esper_audit.source.index.records import Symbol
+from esper_audit.source.index.resolver import Resolver
+from esper_audit.source.index.values import parts
+
+
+class Symbols:
+    """What is defined in the tree."""
+
+    def __init__(self, resolver: Resolver, store: FactStore) -> None:
+        self._resolver = resolver
+        self._store = store
+
+    def named(self, name: str) -> list[Symbol]:
+        """Return the symbols that a name may mean, sorted."""
+        path, colon, symbol = name.rpartition(":")
+        if colon:
+            found = self.at(path, symbol)
+            return [found] if found is not None else []
+        last = name.rpartition(".")[2]
+        ends = [
+            symbol
+            for unit in self._store.units_with(last)
+            for symbol in self.of_unit(unit)
+            if symbol.name == name or symbol.name.endswith(f".{name}")
+        ]
+        ends += self._modules(name)
+        exact = [symbol for symbol in ends if symbol.name == name]
+        return sorted(set(exact or ends))
+
+    def at(self, path: str, symbol: str) -> Symbol | None:
+        """Return the symbol with a dotted name in a file."""
+        unit = self._store.unit(path)
+        if unit is None:
+            return None
+        definition = _definition(unit, symbol)
+        return self._symbol(unit, definition) if definition is not None else None
+
+    def of_key(self, key: str) -> Symbol:
+        """Return the symbol of a key."""
+        found = self.at(*parts(key))
+        assert found is not None, key
+        return found
+
+    def of_unit(self, unit: Unit) -> Iterator[Symbol]:
+        """Yield the symbols of a file: definitions, and attributes that only `self.x = ...` defines."""
+        for definition in unit.definitions.values():
+            yield self._symbol(unit, definition)
+            for name in definition.attributes:
+                if f"{definition.name}.{name}" not in unit.definitions:
+                    yield self._symbol(unit, _attribute(definition, name))
+
+    def definition(self, symbol: Symbol) -> Definition:
+        """Return the definition of a symbol."""
+        unit = self._store.unit(symbol.path)
+        found = _definition(unit, symbol.symbol) if unit is not None else None
+        assert found is not None, symbol
+        return found
+
+    def _modules(self, name: str) -> list[Symbol]:
+        paths = [path for path in self._store.paths if self._store.modules.name(path) == name]
+        return [module for path in paths if (module := self.at(path, "")) is not None]
+
+    def _symbol(self, unit: Unit, definition: Definition) -> Symbol:
+        is_class = definition.kind is DefinitionKind.CLASS
+        return Symbol(
+            path=unit.path,
+            symbol=definition.name,
+            name=f"{unit.module}.{definition.name}" if definition.name else unit.module,
+            kind=definition.kind,
+            line=definition.line,
+            column=definition.column,
+            end_line=definition.end_line,
+            role=unit.role,
+            class_kind=self._resolver.kin.kind(f"{unit.path}:{definition.name}")
+            if is_class
+            else None,
+        )
+
+
+def _definition(unit: Unit, name: str) -> Definition | None:
+    if not name:
+        scope = unit.facts.scopes[0]
+        return Definition("", DefinitionKind.MODULE, -1, 1, 1, scope.end_line, scope=0)
+    known = unit.definitions.get(name)
+    if known is not None:
+        return known
+    owner, _, last = name.rpartition(".")
+    around = unit.definitions.get(owner)
+    if around is not None and last in around.attributes:
+        return _attribute(around, last)
+    return None
+
+
+def _attribute(owner: Definition, name: str) -> Definition:
+    first = owner.attributes[name][0]
+    return Definition(
+        f"{owner.name}.{name}",
+        DefinitionKind.ATTRIBUTE,
+        owner.scope,
+        first.line,
+        first.column,
+        first.line,
+        returned=[bound.path for bound in owner.attributes[name]],
+        has_default=True,
+    )

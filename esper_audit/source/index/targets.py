@@ -1,0 +1,198 @@
+"""What a mention refers to: the definitions it can reach, and how that was told."""
+
+from __future__ import annotations
+
+import enum
+
+import msgspec
+
+from esper_audit.source.facts.access_path import receiver, split, terminal
+from esper_audit.source.facts.module_facts import Unit
+from esper_audit.source.facts.records import Mention, ScopeKind, Use
+from esper_audit.source.index import known_libraries
+from esper_audit.source.index.resolver import Resolver
+from esper_audit.source.index.values import UNKNOWN, Value, Values, key, parts
+
+
+class How(enum.StrEnum):
+    """How a reference was resolved: through imports, as a member of a known class, by its name alone."""
+
+    IMPORT = "import"
+    METHOD = "method"
+    NAME = "name"
+
+
+class Targets(msgspec.Struct, frozen=True):
+    """The keys of the definitions that a mention refers to.
+
+    `open` says that it may refer to others of its name: nothing is known of what it is asked of.
+    """
+
+    keys: frozenset[str]
+    how: How
+    open: bool
+
+
+NOWHERE = Targets(frozenset(), How.NAME, open=False)
+
+
+class Aim:
+    """Resolves mentions; an answer is kept with its place."""
+
+    def __init__(self, resolver: Resolver) -> None:
+        self._resolver = resolver
+        self._known: dict[tuple[str, str, int, bool], Targets] = {}
+        self._asked: set[tuple[str, str]] = set()
+
+    def targets(self, unit: Unit, mention: Mention) -> Targets:
+        """Return what a mention refers to."""
+        is_call = mention.use is Use.CALL
+        question = (unit.path, mention.path, mention.scope, is_call)
+        if question not in self._known:
+            self._known[question] = self._told(unit, mention, is_call=is_call)
+        return self._known[question]
+
+    def _told(self, unit: Unit, mention: Mention, *, is_call: bool) -> Targets:
+        if mention.path.startswith("@"):
+            return self._imported(unit, mention.path[1:])
+        head, steps = split(mention.path)
+        if not steps:
+            told = self._name(unit, mention.scope, head)
+        elif steps[-1].startswith("."):
+            told = self._attribute(unit, mention.scope, mention.path)
+        else:
+            told = Targets(frozenset(), How.METHOD, open=True)
+        return self._with_callees(unit, mention, told) if is_call else told
+
+    def _imported(self, unit: Unit, target: str) -> Targets:
+        """Return what an import names, and everything that this is a re-export of."""
+        found = self._resolver.modules.resolve(target, unit.path)
+        if found is None:
+            return NOWHERE
+        path, rest = found
+        if not rest:
+            return Targets(frozenset({key(path, "")}), How.IMPORT, open=False)
+        return self._of_module(path, rest[0]) if len(rest) == 1 else NOWHERE
+
+    def _name(self, unit: Unit, scope: int, name: str) -> Targets:
+        bound = self._resolver.look_up(unit, scope, name)
+        if bound is None:
+            return self._by_star(unit, name)
+        owner, paths = bound
+        keys: set[str] = set()
+        around = unit.facts.scopes[owner]
+        qualified = f"{around.name}.{name}" if around.name else name
+        if around.kind is not ScopeKind.FUNCTION and qualified in unit.definitions:
+            keys.add(key(unit.path, qualified))
+        for path in paths:
+            keys |= self._followed(unit, owner, path)
+        return Targets(frozenset(keys), How.IMPORT, open=False)
+
+    def _followed(self, unit: Unit, scope: int, path: str) -> frozenset[str]:
+        """Return what a binding makes its name another name of."""
+        if path.startswith("!"):
+            return frozenset({key(unit.path, path[1:])})
+        if path.startswith("@"):
+            return self._imported(unit, path[1:]).keys
+        if path[:1] in "<[?$" or path.endswith((")", "]")):
+            return frozenset()
+        return _named(self._resolver.values(unit, scope, path))
+
+    def _by_star(self, unit: Unit, name: str) -> Targets:
+        stars = unit.facts.scopes[0].bindings.get("*", ())
+        keys: set[str] = set()
+        for star in stars:
+            found = self._resolver.modules.resolve(star[1:], unit.path)
+            if found is not None and not found[1]:
+                keys |= self._of_module(found[0], name).keys
+        how = How.IMPORT if keys else How.NAME
+        return Targets(frozenset(keys), how, open=bool(stars) and not keys)
+
+    def _of_module(self, path: str, name: str) -> Targets:
+        """Return what a name of a module refers to; modules that import a name in a circle have none."""
+        if (path, name) in self._asked:
+            return NOWHERE
+        self._asked.add((path, name))
+        try:
+            return self._member_of_module(path, name)
+        finally:
+            self._asked.discard((path, name))
+
+    def _member_of_module(self, path: str, name: str) -> Targets:
+        unit = self._resolver.unit(path)
+        if unit is None:
+            return Targets(frozenset(), How.IMPORT, open=True)
+        if name in unit.facts.scopes[0].bindings:
+            return self._name(unit, 0, name)
+        submodule = self._resolver.modules.submodule(path, name)
+        if submodule is not None:
+            return Targets(frozenset({key(submodule, "")}), How.IMPORT, open=False)
+        return self._by_star(unit, name)
+
+    def _attribute(self, unit: Unit, scope: int, path: str) -> Targets:
+        name = terminal(path)
+        values = self._resolver.values(unit, scope, receiver(path))
+        keys: set[str] = set()
+        is_open = False
+        for value in values:
+            told = self._of_value(value, name)
+            keys |= told.keys
+            is_open |= told.open
+        of_modules = all(value.kind in ("module", "external") for value in values)
+        return Targets(frozenset(keys), How.IMPORT if of_modules else How.METHOD, open=is_open)
+
+    def _of_value(self, value: Value, name: str) -> Targets:
+        """Return what an attribute of one value refers to."""
+        if value.kind == "module":
+            return self._of_module(value.name, name)
+        if value.kind in ("instance", "class", "super"):
+            return self._member(value, name)
+        if value.kind == "object":
+            return Targets(
+                frozenset(), How.METHOD, open=not known_libraries.holds_own_names(value.name)
+            )
+        return Targets(frozenset(), How.METHOD, open=value == UNKNOWN)
+
+    def _member(self, value: Value, name: str) -> Targets:
+        kin = self._resolver.kin
+        owner = kin.member(value.name, name, after=value.kind == "super")
+        owners = set() if value.kind == "super" else set(kin.overrides(value.name, name))
+        if owner is not None:
+            owners.add(owner)
+        keys = frozenset(key(*_below(owner, name)) for owner in owners)
+        if keys:
+            return Targets(keys, How.METHOD, open=False)
+        foreign = kin.foreign_bases(value.name)
+        is_theirs = name in known_libraries.MODULE_METHODS and known_libraries.is_module_class(
+            foreign
+        )
+        is_foreign = is_theirs or (value.kind == "super" and bool(foreign))
+        return Targets(frozenset(), How.METHOD, open=not is_foreign)
+
+    def _with_callees(self, unit: Unit, mention: Mention, told: Targets) -> Targets:
+        """Add what a call runs: the constructor of a class, `forward` of an object, what a name holds."""
+        values = self._resolver.values(unit, mention.scope, mention.path)
+        keys = set(told.keys)
+        by_object = False
+        for value in values:
+            if value.kind in ("function", "class"):
+                keys.add(value.name)
+            if value.kind == "class":
+                constructor = self._resolver.kin.constructor(value.name)
+                keys |= {constructor} if constructor else set()
+            elif value.kind == "instance":
+                callee = self._resolver.steps.callee(value)
+                keys |= {callee} if callee else set()
+                by_object = True
+        is_open = told.open and not (keys - told.keys) if keys else told.open
+        how = How.METHOD if by_object or (keys - told.keys and not told.keys) else told.how
+        return Targets(frozenset(keys), how, open=is_open)
+
+
+def _below(owner: str, name: str) -> tuple[str, str]:
+    path, dotted = parts(owner)
+    return path, f"{dotted}.{name}"
+
+
+def _named(values: Values) -> frozenset[str]:
+    return frozenset(value.name for value in values if value.kind in ("function", "class"))

@@ -1,0 +1,130 @@
+"""Which tests reach a symbol: those that name it, and those that name production code that leads to it."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterator
+from typing import NamedTuple
+
+from esper_audit.project.file_roles import Role
+from esper_audit.source.facts.access_path import terminal
+from esper_audit.source.facts.records import DefinitionKind, ScopeKind, Use
+from esper_audit.source.facts.store import FactStore
+from esper_audit.source.index.find_references import Search
+from esper_audit.source.index.records import Answer, Place, Reference, Symbol, Test
+from esper_audit.source.index.symbol_table import Symbols
+from esper_audit.source.index.targets import How
+
+NOT_A_USE = frozenset({Use.IMPORT, Use.EXPORT, Use.ANNOTATION, Use.STRING})
+IS_FUNCTION = frozenset({DefinitionKind.FUNCTION, DefinitionKind.METHOD})
+TEST = "test"
+
+
+class _Step(NamedTuple):
+    """A symbol on the way up, the production code passed so far, and how the way began."""
+
+    symbol: Symbol
+    through: list[str]
+    how: How | None
+
+
+class TestReach:
+    """Walks from a symbol up to what refers to it, breadth first, until nothing new is found.
+
+    References by name only count where they stand in a test and name the symbol itself. Helpers and
+    fixtures of the tests are passed on the way; one that no test is found to use stands for itself.
+    """
+
+    __test__ = False
+
+    def __init__(self, search: Search, symbols: Symbols, store: FactStore) -> None:
+        self._search = search
+        self._symbols = symbols
+        self._store = store
+
+    def tests(self, symbol: Symbol) -> Answer[Test]:
+        """Return the tests that reach a symbol, one entry a test function, by the shortest way."""
+        found: dict[tuple[str, str], Test] = {}
+        pending = deque([_Step(symbol, [], None)])
+        seen = {symbol.key}
+        while pending:
+            step = pending.popleft()
+            for above, place, how in self._one_up(step):
+                if _is_test(above):
+                    test = Test(above.path, above.symbol, place.line, how, step.through)
+                    found.setdefault((test.path, test.symbol), test)
+                elif above.key not in seen:
+                    seen.add(above.key)
+                    pending.append(_further(step, above, how))
+        problems = self._search.not_looked_at(symbol)
+        return Answer(sorted(found.values()), problems)
+
+    def _one_up(self, step: _Step) -> Iterator[tuple[Symbol, Place, How]]:
+        for place, how in self._uses(step):
+            for above in self._above(place):
+                yield above, place, how
+
+    def _uses(self, step: _Step) -> Iterator[tuple[Place, How]]:
+        """Yield where a symbol is used, and how the way from there to the first symbol is known."""
+        for reference, _ in self._search.hits(step.symbol):
+            by_name = reference.how is How.NAME
+            in_test = reference.place.role is Role.TEST
+            if reference.use in NOT_A_USE or (by_name and (step.how or not in_test)):
+                continue
+            yield reference.place, self._weakest(step, reference)
+        if step.symbol.role is Role.TEST:
+            yield from ((place, step.how or How.IMPORT) for place in self._asking(step.symbol))
+
+    def _weakest(self, step: _Step, reference: Reference) -> How:
+        return step.how if step.how is How.NAME else reference.how
+
+    def _asking(self, fixture: Symbol) -> Iterator[Place]:
+        """Yield the test functions that ask for a fixture by the name of a parameter."""
+        definition = self._symbols.definition(fixture)
+        if not any(terminal(decorator) == "fixture" for decorator in definition.decorators):
+            return
+        for unit in self._store.units_with(fixture.short):
+            for function in unit.facts.definitions:
+                names = {parameter.name for parameter in function.parameters}
+                if fixture.short in names and unit.role is Role.TEST:
+                    yield Place(unit.path, function.line, 1, function.name, unit.role)
+
+    def _above(self, place: Place) -> Iterator[Symbol]:
+        """Yield what holds a place: a function, a class, a constant of the module, or a test module."""
+        name = self._function(place)
+        if not name:
+            name = self._constant(place)
+        if name or place.role is Role.TEST:
+            symbol = self._symbols.at(place.path, name)
+            if symbol is not None:
+                yield symbol
+
+    def _function(self, place: Place) -> str:
+        """Return the outermost function around a place, a method with its class."""
+        unit = self._store.unit(place.path)
+        assert unit is not None
+        names = [scope.name for scope in unit.facts.scopes]
+        around = names.index(place.symbol) if place.symbol in names else 0
+        scopes = [unit.facts.scopes[scope] for scope in unit.enclosing(around)]
+        functions = [scope.name for scope in scopes if scope.kind is ScopeKind.FUNCTION]
+        return functions[-1] if functions else place.symbol
+
+    def _constant(self, place: Place) -> str:
+        unit = self._store.unit(place.path)
+        assert unit is not None
+        constants = (d for d in unit.definitions.values() if d.kind is DefinitionKind.CONSTANT)
+        around = (d.name for d in constants if d.line <= place.line <= d.end_line)
+        return next(around, "")
+
+
+def _is_test(symbol: Symbol) -> bool:
+    """Say whether something is run by a test runner itself: a test function, or a module of tests."""
+    if symbol.role is not Role.TEST:
+        return False
+    is_named = symbol.short.startswith(TEST)
+    return is_named if symbol.kind in IS_FUNCTION else symbol.kind is DefinitionKind.MODULE
+
+
+def _further(step: _Step, above: Symbol, how: How) -> _Step:
+    through = step.through if above.role is Role.TEST else [above.name, *step.through]
+    return _Step(above, through, how)

@@ -1,0 +1,204 @@
+"""What a name means at a place: imports, aliases and local bindings, worked out lazily from the module's `ast`."""
+
+from __future__ import annotations
+
+import ast
+import builtins
+from collections.abc import Iterator, Sequence
+from typing import NamedTuple
+
+from esper_audit.source.syntax.enclosing import blocks
+
+Function = ast.FunctionDef | ast.AsyncFunctionDef
+BUILTINS = frozenset(dir(builtins))
+LONGEST_ALIAS_CHAIN = 5
+
+
+class Binding(NamedTuple):
+    """What a scope binds a name to: a dotted target (empty when unknown), by import or by assignment."""
+
+    target: str
+    is_import: bool
+
+
+NOT_KNOWN = Binding("", is_import=False)
+
+
+class Scope:
+    """The names that one function, or the module itself, binds."""
+
+    def __init__(self) -> None:
+        self.bound: dict[str, Binding] = {}
+        self.stars: list[str] = []
+
+    def bind(self, name: str, binding: Binding) -> None:
+        """Note a binding; an import wins over whatever else binds the name (a fallback, usually)."""
+        known = self.bound.get(name)
+        if known is None or (binding.is_import and not known.is_import):
+            self.bound[name] = binding
+        elif known != binding and not known.is_import:
+            self.bound[name] = NOT_KNOWN
+
+
+class Names:
+    """The scopes of one module."""
+
+    def __init__(self, tree: ast.Module) -> None:
+        self._tree = tree
+        self._module: Scope | None = None
+        self._functions: dict[Function, Scope] = {}
+
+    def resolve(self, name: str, functions: Sequence[Function] = ()) -> str | None:
+        """Return the full dotted name that `name` stands for inside the enclosing `functions`.
+
+        `F.relu` gives `torch.nn.functional.relu` after `import torch.nn.functional as F`; a builtin
+        gives `builtins.hasattr`; a local variable, a parameter or an unknown name gives None. A name
+        imported relatively keeps its leading dots.
+        """
+        for _ in range(LONGEST_ALIAS_CHAIN):
+            head, dot, rest = name.partition(".")
+            binding = self._lookup(head, functions)
+            if binding is None:
+                return self._unbound(name, head)
+            if not binding.target:
+                return None
+            name = binding.target + dot + rest
+            if binding.is_import or binding.target == head:
+                return name
+        return None
+
+    @property
+    def module(self) -> Scope:
+        """The module's own scope."""
+        if self._module is None:
+            self._module = Scope()
+            read_block(self._module, self._tree.body)
+        return self._module
+
+    def function(self, function: Function) -> Scope:
+        """Return the scope of a function: its parameters and what its body binds."""
+        if function not in self._functions:
+            scope = Scope()
+            for parameter in parameters(function.args):
+                scope.bind(parameter.arg, NOT_KNOWN)
+            read_block(scope, function.body)
+            self._functions[function] = scope
+        return self._functions[function]
+
+    def _lookup(self, head: str, functions: Sequence[Function]) -> Binding | None:
+        for function in reversed(functions):
+            binding = self.function(function).bound.get(head)
+            if binding is not None:
+                return binding
+        return self.module.bound.get(head)
+
+    def _unbound(self, name: str, head: str) -> str | None:
+        if head in BUILTINS:
+            return f"builtins.{name}"
+        torch_stars = [star for star in self.module.stars if star.split(".")[0] == "torch"]
+        return f"{torch_stars[0]}.{name}" if len(torch_stars) == 1 else None
+
+
+def dotted(node: ast.AST) -> str:
+    """Return `a.b.c` for a chain of attributes that starts at a name, else an empty string."""
+    parts: list[str] = []
+    while isinstance(node, ast.Attribute):
+        parts.append(node.attr)
+        node = node.value
+    if not isinstance(node, ast.Name):
+        return ""
+    return ".".join([node.id, *reversed(parts)])
+
+
+def parameters(arguments: ast.arguments) -> Iterator[ast.arg]:
+    """Yield every parameter, `*args` and `**kwargs` included."""
+    yield from (*arguments.posonlyargs, *arguments.args, *arguments.kwonlyargs)
+    yield from (extra for extra in (arguments.vararg, arguments.kwarg) if extra is not None)
+
+
+def defaults(arguments: ast.arguments) -> dict[str, ast.expr]:
+    """Return the default of each parameter that has one."""
+    plain = [*arguments.posonlyargs, *arguments.args]
+    table = dict(zip([a.arg for a in reversed(plain)], reversed(arguments.defaults), strict=False))
+    keywords = zip(arguments.kwonlyargs, arguments.kw_defaults, strict=True)
+    return table | {a.arg: default for a, default in keywords if default is not None}
+
+
+def imported(statement: ast.Import | ast.ImportFrom) -> Iterator[tuple[str, str]]:
+    """Yield (bound name, dotted target) of an import; a star import is bound as `*`."""
+    for alias in statement.names:
+        if isinstance(statement, ast.ImportFrom):
+            module = "." * statement.level + (statement.module or "")
+            joint = "" if module.endswith(".") else "."
+            target = module if alias.name == "*" else f"{module}{joint}{alias.name}"
+            yield alias.asname or alias.name, target
+        elif alias.asname:
+            yield alias.asname, alias.name
+        else:
+            head = alias.name.split(".")[0]
+            yield head, head
+
+
+def read_block(scope: Scope, block: Sequence[ast.stmt]) -> None:
+    """Bind in `scope` what the statements bind, without entering nested functions and classes."""
+    pending = list(reversed(block))
+    while pending:
+        statement = pending.pop()
+        _bind_statement(scope, statement)
+        if not isinstance(statement, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)):
+            for nested in blocks(statement):
+                pending.extend(reversed(nested))
+
+
+def _bind_statement(scope: Scope, statement: ast.stmt) -> None:
+    if isinstance(statement, (ast.Import, ast.ImportFrom)):
+        for name, target in imported(statement):
+            if name == "*":
+                scope.stars.append(target)
+            else:
+                scope.bind(name, Binding(target, is_import=True))
+        return
+    aliased = dotted(statement.value) if isinstance(statement, ast.Assign) else ""
+    for node in _targets(statement):
+        if isinstance(node, ast.Name):
+            scope.bind(node.id, Binding(aliased, is_import=False))
+        else:
+            _bind_unknown(scope, node)
+    for name in _names_bound(statement):
+        scope.bind(name, NOT_KNOWN)
+
+
+def _targets(statement: ast.stmt) -> list[ast.expr]:
+    """Return what a statement assigns to."""
+    if isinstance(statement, ast.Assign):
+        return statement.targets
+    if isinstance(statement, (ast.AnnAssign, ast.AugAssign, ast.For, ast.AsyncFor)):
+        return [statement.target]
+    if isinstance(statement, (ast.With, ast.AsyncWith)):
+        return [item.optional_vars for item in statement.items if item.optional_vars is not None]
+    return []
+
+
+def _names_bound(statement: ast.stmt) -> list[str]:
+    """Return the names that a statement binds without an expression to assign to."""
+    if isinstance(statement, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)):
+        return [statement.name]
+    if isinstance(statement, (ast.Try, ast.TryStar)):
+        return [handler.name for handler in statement.handlers if handler.name is not None]
+    return list(_captured(statement)) if isinstance(statement, ast.Match) else []
+
+
+def _captured(statement: ast.Match) -> Iterator[str]:
+    """Yield the names that the patterns of a `match` bind."""
+    for case in statement.cases:
+        for node in ast.walk(case.pattern):
+            if isinstance(node, (ast.MatchAs, ast.MatchStar)) and node.name is not None:
+                yield node.name
+            elif isinstance(node, ast.MatchMapping) and node.rest is not None:
+                yield node.rest
+
+
+def _bind_unknown(scope: Scope, target: ast.expr) -> None:
+    for node in ast.walk(target):
+        if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store):
+            scope.bind(node.id, NOT_KNOWN)

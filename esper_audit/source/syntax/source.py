@@ -1,0 +1,121 @@
+"""Reading one source file: bytes to text to `ast`, with a named reason where that fails."""
+
+from __future__ import annotations
+
+import ast
+import io
+import os
+import warnings
+from functools import cached_property
+
+from esper_audit.findings.finding import NotAnalysed
+from esper_audit.source.syntax.ast_walk import scan
+from esper_audit.source.syntax.names import Names
+
+BYTE_ORDER_MARK = b"\xef\xbb\xbf"
+LARGEST_FILE = 16 * 1024 * 1024
+
+
+class Source:
+    """One file that parsed: its path as shown to people, its text and its tree."""
+
+    def __init__(self, path: str, data: bytes, text: str, tree: ast.Module) -> None:
+        self.path = path
+        self.data = data
+        self.text = text
+        self.tree = tree
+
+    @cached_property
+    def lines(self) -> list[str]:
+        r"""The lines as Python counts them, each ending in a bare `\n` (the last one perhaps not)."""
+        return io.StringIO(self.text, newline=None).readlines()
+
+    @cached_property
+    def names(self) -> Names:
+        """What names mean in this file."""
+        return Names(self.tree)
+
+    @cached_property
+    def imports(self) -> list[ast.Import]:
+        """Every `import ...` of the file, wherever it stands."""
+        return [node for node in scan(self.tree, {ast.Import}) if isinstance(node, ast.Import)]
+
+    @cached_property
+    def words(self) -> frozenset[bytes]:
+        """Every identifier, keyword or number that stands anywhere in the file."""
+        return words_of(self.data)
+
+
+def words_of(data: bytes) -> frozenset[bytes]:
+    """Return every identifier, keyword or number that stands anywhere in a text."""
+    text = data.removeprefix(BYTE_ORDER_MARK)
+    return frozenset(text.translate(_SEPARATORS_TO_SPACES).split())
+
+
+def read(root: str, path: str) -> bytes | NotAnalysed:
+    """Return the bytes of `path` (relative to `root`), or why they cannot be had."""
+    full = os.path.join(root, path)
+    try:
+        if os.path.getsize(full) > LARGEST_FILE:
+            return NotAnalysed(path, f"larger than {LARGEST_FILE // 2**20} MiB")
+        with open(full, "rb") as file:
+            return file.read()
+    except OSError as error:
+        return NotAnalysed(path, f"cannot be read: {error.strerror or error}")
+
+
+def parse(path: str, data: bytes) -> Source | NotAnalysed:
+    """Return the parsed file, or why it does not parse.
+
+    The standard library's parser goes first as a gate: it refuses politely what would bring the
+    native parser of LibCST down (thousands of nested parentheses, sums of ten thousand terms).
+    """
+    try:
+        text = decode(data)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            tree = ast.parse(text, path)
+    except SyntaxError as error:
+        return NotAnalysed(path, f"does not parse: {error.msg}", line=error.lineno or 0)
+    except UnicodeDecodeError as error:
+        line = data.count(b"\n", 0, error.start) + 1
+        reason = (
+            f"is not {error.encoding} text: byte 0x{data[error.start]:02x} at offset {error.start}"
+        )
+        return NotAnalysed(path, reason, line=line)
+    except (LookupError, ValueError) as error:
+        return NotAnalysed(path, f"does not parse: {error}")
+    except (RecursionError, MemoryError):
+        return NotAnalysed(path, "does not parse: nested too deeply for the Python parser")
+    return Source(path, data, text, tree)
+
+
+def decode(data: bytes) -> str:
+    """Decode source by its byte order mark and PEP 263 declaration, UTF-8 without either."""
+    if data[:2] in (b"\xff\xfe", b"\xfe\xff"):
+        raise ValueError("UTF-16 text, which Python does not read as source; save it as UTF-8")
+    if b"\0" in data:
+        raise ValueError("source code cannot contain null bytes")
+    return data.decode(encoding_of(data))
+
+
+def encoding_of(data: bytes) -> str:
+    """Return the encoding that source declares; `utf-8-sig` where it starts with a byte order mark."""
+    if b"coding" not in data[: _end_of_declarations(data)]:
+        return "utf-8-sig" if data.startswith(BYTE_ORDER_MARK) else "utf-8"
+    import tokenize
+
+    return tokenize.detect_encoding(io.BytesIO(data).readline)[0]
+
+
+def _end_of_declarations(data: bytes) -> int:
+    """Return the offset at which the second line ends: no declaration of an encoding stands below it."""
+    second = data.find(b"\n") + 1
+    end = data.find(b"\n", second) if second else -1
+    return end if end >= 0 else len(data)
+
+
+_SEPARATORS_TO_SPACES = bytes(
+    byte if chr(byte).isalnum() or byte == ord("_") or byte >= 128 else ord(" ")
+    for byte in range(256)
+)

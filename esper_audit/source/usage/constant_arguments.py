@@ -1,0 +1,92 @@
+"""The constants that all calls of a function give to a parameter, and what a call is annotated to return."""
+
+from __future__ import annotations
+
+import ast
+from typing import TYPE_CHECKING
+
+from esper_audit.source.facts.records import MANY, Parameter, Use
+from esper_audit.source.idioms.branches.conditions import APART, SAME
+from esper_audit.source.idioms.branches.nullable_returns import may_be_none
+from esper_audit.source.index.records import Caller, Passing, Symbol
+from esper_audit.source.index.targets import How
+from esper_audit.source.syntax.names import dotted
+from esper_audit.source.usage.signatures import is_called_from_here_alone, shown
+
+if TYPE_CHECKING:
+    from esper_audit.source.facts.module_facts import Unit
+    from esper_audit.source.usage.tree import Tree
+
+Constants = dict[str, tuple[frozenset[str], str]]
+
+
+def constant_arguments(tree: Tree, function: Symbol, names: frozenset[str]) -> Constants:
+    """Return, of some parameters, the constants that reach them if nothing else does, and who says so.
+
+    A parameter that every call leaves out is `argument-never-passed`, and none of these.
+    """
+    if not names or not is_called_from_here_alone(tree, function):
+        return {}
+    found: Constants = {}
+    for parameter in tree.index.definition(function).parameters:
+        if parameter.name in names and parameter.kind not in MANY:
+            values = _values(tree, function, parameter)
+            if values:
+                found[parameter.name] = (values, _reason(function, values))
+    return found
+
+
+def _values(tree: Tree, function: Symbol, parameter: Parameter) -> frozenset[str]:
+    """Return the literals that calls pass; none if one call passes anything else, or nobody passes any."""
+    answer = tree.index.callers(function, parameter.name)
+    given = [_value(caller, parameter) for caller in answer.items]
+    passes = any(
+        caller.passing is Passing.PASSES and not function.holds(caller.place)
+        for caller in answer.items
+    )
+    if not passes or not answer.is_complete or not all(map(_is_literal, given)):
+        return frozenset()
+    return frozenset(given)
+
+
+def _value(caller: Caller, parameter: Parameter) -> str:
+    if caller.passing is Passing.PASSES:
+        return caller.value
+    return parameter.default if caller.passing is Passing.OMITS else ""
+
+
+def _is_literal(text: str) -> bool:
+    try:
+        ast.literal_eval(text)
+    except (ValueError, SyntaxError):
+        return False
+    return True
+
+
+def _reason(function: Symbol, values: frozenset[str]) -> str:
+    if len(values) == 1:
+        return f"every call of `{shown(function)}` passes {min(values)}"
+    return f"calls of `{shown(function)}` pass nothing but {', '.join(sorted(values))}"
+
+
+def annotated_type(tree: Tree, unit: Unit, call: ast.Call) -> str:
+    """Return the type that all functions a call may run are annotated to return, if it is a plain one."""
+    word = dotted(call.func).rpartition(".")[2]
+    line = call.func.end_lineno or call.lineno
+    types = set()
+    for mention in unit.mentions.get(word, ()):
+        if mention.line == line and mention.use is Use.CALL:
+            targets = tree.index.aim.targets(unit, mention)
+            if not targets.keys or targets.open or targets.how is How.NAME:
+                return ""
+            types |= {_returned(tree, tree.index.of_key(key)) for key in targets.keys}
+    found = types.pop() if len(types) == 1 else ""
+    return found if found in APART else ""
+
+
+def _returned(tree: Tree, function: Symbol) -> str:
+    definition, node = tree.index.definition(function), tree.function(function)
+    is_plain = not definition.generator and not tree.outside.is_registered(function)
+    if not is_plain or node is None or may_be_none(node):
+        return ""
+    return SAME.get(definition.annotation, definition.annotation)

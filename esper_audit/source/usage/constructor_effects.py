@@ -1,0 +1,196 @@
+"""What making an object does besides making it: nothing, or something that the caller may be after."""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections.abc import Iterator
+
+from esper_audit.source.facts.access_path import path, terminal
+from esper_audit.source.index.values import Value, parts
+from esper_audit.source.syntax.ast_walk import walk
+from esper_audit.source.syntax.names import Function, parameters
+from esper_audit.source.usage.instantiations import is_neural
+from esper_audit.source.usage.tree import Tree
+
+RUN_BY_MAKING = ("__new__", "__init__", "__post_init__", "__attrs_post_init__")
+# Making an object of a class that derives from one of these does nothing that the tree does not show.
+QUIET_BASES = frozenset(
+    {"builtins.object", "abc.ABC", "typing.Generic", "typing.Protocol", "typing.NamedTuple"}
+    | {"typing_extensions.Protocol", "torch.utils.data.Dataset", "torch.utils.data.IterableDataset"}
+    | {"builtins.Exception", "builtins.ValueError", "builtins.TypeError", "builtins.RuntimeError"}
+    | {"builtins.KeyError", "builtins.NotImplementedError"}
+)
+PURE_BUILTINS = frozenset(
+    {"list", "dict", "set", "tuple", "frozenset", "int", "float", "str", "bool", "bytes", "len"}
+    | {
+        "min",
+        "max",
+        "sum",
+        "abs",
+        "round",
+        "range",
+        "enumerate",
+        "zip",
+        "sorted",
+        "reversed",
+        "any",
+    }
+    | {"isinstance", "issubclass", "getattr", "hasattr", "super", "type", "repr", "all", "callable"}
+    | {"pow", "divmod", "id", "hash", "slice", "object", "property"}
+)
+PURE_OUTSIDE = re.compile(
+    r"collections\.(deque|defaultdict|Counter|OrderedDict)|(math|itertools|numpy|fractions)\.\w+"
+    r"|threading\.(Lock|RLock|Event)|functools\.partial|copy\.(deepcopy|copy)|time\.\w*time\w*"
+    r"|torch\.(tensor|zeros|ones|full|empty|eye|arange|linspace|as_tensor|device|finfo|Size|Generator)"
+    r"|torch\.(zeros_like|ones_like|cat|stack|logspace|tril|triu|from_numpy)"
+)
+LEAVES_ITSELF = (
+    ast.Global,
+    ast.Nonlocal,
+    ast.With,
+    ast.AsyncWith,
+    ast.Await,
+    ast.Yield,
+    ast.YieldFrom,
+)
+CHANGES_WORLD = re.compile(r"hook|atexit|signal|register_(?!buffer|parameter|module)|set_default")
+
+
+class Constructors:
+    """Asks of classes whether making an object of one may be noticed by anybody who never uses it."""
+
+    def __init__(self, tree: Tree) -> None:
+        self._tree = tree
+        self._kin = tree.index.resolver.kin
+        self._quiet: dict[Value, bool] = {}
+        self._asked: set[Value] = set()
+
+    def is_module(self, value: Value) -> bool:
+        """Say whether objects of a class are modules (or parameters) of torch and of nothing else outside."""
+        if value.kind == "external":
+            return is_neural(value.name)
+        foreign = self._kin.foreign_bases(value.name) - QUIET_BASES
+        return bool(foreign) and all(map(is_neural, foreign))
+
+    def is_quiet(self, value: Value) -> bool:
+        """Say whether making an object of a class does nothing else."""
+        if value in self._quiet or value in self._asked:
+            # What classes that make each other do, one of them does: the one that is asked again adds nothing.
+            return self._quiet.get(value, True)
+        self._asked.add(value)
+        is_quiet = self._told(value)
+        self._asked.discard(value)
+        # What was told in the course of another question may rest on that one, and is not kept.
+        if not self._asked:
+            self._quiet[value] = is_quiet
+        return is_quiet
+
+    def _told(self, value: Value) -> bool:
+        if value.kind == "external":
+            return True
+        order = self._kin.order(value.name)
+        is_module = self.is_module(value)
+        if not is_module and self._kin.foreign_bases(value.name) - QUIET_BASES:
+            return False
+        if any(map(self._is_made_otherwise, order)):
+            return False
+        return all(
+            _does_little(body) if is_module else self._only_fills(owner, body)
+            for owner, body in self._bodies(order)
+        )
+
+    def may_refuse(self, value: Value) -> bool:
+        """Say whether making an object may raise: somebody may make one to have its arguments checked."""
+        if value.kind == "external":
+            return False
+        bodies = self._bodies(self._kin.order(value.name))
+        return any(isinstance(n, (ast.Raise, ast.Assert)) for _, body in bodies for n in walk(body))
+
+    def _is_made_otherwise(self, of: str) -> bool:
+        """Say whether a metaclass, a decorator or a finaliser has a say in the life of its objects."""
+        definition = self._tree.index.definition(self._tree.index.of_key(of))
+        decorators = {terminal(decorator.partition("()")[0]) for decorator in definition.decorators}
+        return (
+            bool(definition.keywords)
+            or bool(decorators - {"dataclass", "final", "total_ordering"})
+            or self._kin.has(of, "__del__")
+        )
+
+    def _bodies(self, order: list[str]) -> Iterator[tuple[str, Function]]:
+        for owner in order:
+            for name in RUN_BY_MAKING:
+                if self._kin.has(owner, name):
+                    yield from self._body(owner, name)
+
+    def _body(self, owner: str, name: str) -> Iterator[tuple[str, Function]]:
+        where, around = parts(owner)
+        symbol = self._tree.index.symbol(where, f"{around}.{name}")
+        function = self._tree.function(symbol) if symbol is not None else None
+        if function is not None:
+            yield owner, function
+
+    def _only_fills(self, owner: str, body: Function, depth: int = 3) -> bool:
+        """Say whether a function does nothing but fill its object with what pure calls give."""
+        if not _does_little(body):
+            return False
+        given = {parameter.arg for parameter in parameters(body.args)} - {"self", "cls"}
+        if any(_reaches_into(node, given) for node in walk(body)):
+            return False
+        calls = (node for node in walk(body) if isinstance(node, ast.Call))
+        return all(self._is_pure(owner, call, depth) for call in calls)
+
+    def _is_pure(self, owner: str, call: ast.Call, depth: int) -> bool:
+        unit = self._tree.index.store.unit(parts(owner)[0])
+        assert unit is not None
+        written = path(call.func)
+        if written.startswith("super") or written in PURE_BUILTINS:
+            return True
+        if written.startswith("self.") and written.count(".") == 1 and depth:
+            method = self._kin.member(owner, written.removeprefix("self."))
+            bodies = list(self._body(method, written.removeprefix("self."))) if method else []
+            return bool(bodies) and all(self._only_fills(at, b, depth - 1) for at, b in bodies)
+        values = self._tree.index.resolver.values(unit, unit.innermost(call.lineno), written)
+        return bool(values) and all(map(self._is_pure_value, values))
+
+    def _is_pure_value(self, value: Value) -> bool:
+        if value.kind == "external":
+            return PURE_OUTSIDE.fullmatch(value.name) is not None or is_neural(value.name)
+        return value.kind == "class" and self.is_quiet(value)
+
+
+def _does_little(body: Function) -> bool:
+    """Say whether a function gives its object to nobody, waits for nothing and registers nothing."""
+    for node in walk(body):
+        if isinstance(node, LEAVES_ITSELF):
+            return False
+        if isinstance(node, ast.Call) and CHANGES_WORLD.search(terminal(path(node.func))):
+            return False
+    return not any(_gives_itself(node) for node in walk(body))
+
+
+def _gives_itself(node: ast.AST) -> bool:
+    """Say whether `self` itself, not something of it, is handed to a call or stored."""
+    if isinstance(node, ast.Call):
+        given = [*node.args, *(keyword.value for keyword in node.keywords)]
+        is_question = path(node.func) in PURE_BUILTINS or path(node.func).startswith("super")
+        return not is_question and any(map(_is_self, given))
+    if isinstance(node, (ast.Assign, ast.AnnAssign)):
+        return _is_self(node.value)
+    return isinstance(node, (ast.List, ast.Tuple, ast.Dict)) and any(
+        map(_is_self, node.values if isinstance(node, ast.Dict) else node.elts)
+    )
+
+
+def _is_self(node: ast.AST | None) -> bool:
+    return isinstance(node, ast.Name) and node.id == "self"
+
+
+def _reaches_into(node: ast.AST, given: set[str]) -> bool:
+    """Say whether a statement changes something that it was given, or something inside of what it holds."""
+    if isinstance(node, (ast.Assign, ast.Delete)):
+        targets = node.targets
+    else:
+        targets = [node.target] if isinstance(node, (ast.AnnAssign, ast.AugAssign)) else []
+    written = [path(t) for t in targets if isinstance(t, (ast.Attribute, ast.Subscript))]
+    return any(w.partition(".")[0].partition("[")[0] in given or w.count(".") > 1 for w in written)

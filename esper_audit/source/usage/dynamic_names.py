@@ -1,0 +1,79 @@
+"""Names that code puts together before it asks for them: `getattr(self, f"visit_{kind}")` means every `visit_...`."""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING
+
+from esper_audit.source.syntax.ast_walk import walk
+from esper_audit.source.syntax.names import dotted
+
+if TYPE_CHECKING:
+    from esper_audit.source.index.index import Index
+    from esper_audit.source.syntax.source import Source
+
+ASKING = frozenset({"getattr", "globals", "vars", "methodcaller", "attrgetter", "eval", "exec"})
+
+
+class ComposedNames:
+    """The beginnings and ends of names that some file of the tree asks an object for."""
+
+    def __init__(self, index: Index, source_of: Callable[[str], Source | None]) -> None:
+        self._parts: set[tuple[str, str]] = set()
+        for path in _asking(index):
+            source = source_of(path)
+            if source is not None:
+                self._parts.update(_composed(source))
+
+    def may_mean(self, name: str) -> bool:
+        """Say whether a name may be one of those that are put together."""
+        return any(name.startswith(start) and name.endswith(end) for start, end in self._parts)
+
+
+def _asking(index: Index) -> list[str]:
+    paths = {path for word in ASKING for path in index.store.paths_with(word)}
+    return sorted(paths)
+
+
+def _composed(source: Source) -> Iterator[tuple[str, str]]:
+    """Yield the constant ends of the strings built in statements and functions that ask by name."""
+    for statement in source.tree.body:
+        nodes = list(walk(statement))
+        if any(map(_asks, nodes)):
+            yield from filter(_are_names, map(_last_names, map(_ends, nodes)))
+
+
+def _last_names(ends: tuple[str, str]) -> tuple[str, str]:
+    """Return what the name begins and ends with where code is put together: `eval(f"self.get_{kind}()")`."""
+    return ends[0].rpartition(".")[2], re.split(r"[.(\[]", ends[1])[0]
+
+
+def _are_names(ends: tuple[str, str]) -> bool:
+    """Say whether something begins and ends as a name may: nothing at both ends would be every name."""
+    start, end = ends
+    is_end = end.strip("0123456789").isidentifier()
+    return start.isidentifier() or (not start and is_end)
+
+
+def _asks(node: ast.AST) -> bool:
+    if not isinstance(node, ast.Call) or dotted(node.func).rpartition(".")[2] not in ASKING:
+        return False
+    word = node.args[1] if len(node.args) > 1 else None
+    return not isinstance(word, ast.Constant)
+
+
+def _ends(node: ast.AST) -> tuple[str, str]:
+    """Return what a string that is put together begins and ends with."""
+    if isinstance(node, ast.JoinedStr) and node.values:
+        return _text(node.values[0]), _text(node.values[-1])
+    if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Add):
+        return _text(node.left), _text(node.right)
+    if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Mod):
+        return _text(node.left).partition("%")[0], ""
+    return "", ""
+
+
+def _text(node: ast.expr) -> str:
+    return node.value if isinstance(node, ast.Constant) and isinstance(node.value, str) else ""

@@ -1,0 +1,95 @@
+"""Objects of the tree's classes that code outside is given: it may call their methods by any protocol it knows."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+from esper_audit.project.file_roles import Role
+from esper_audit.source.facts.access_path import path, terminal
+from esper_audit.source.facts.module_facts import Unit
+from esper_audit.source.facts.records import Use
+from esper_audit.source.index.records import Symbol
+from esper_audit.source.index.targets import How
+from esper_audit.source.syntax.ast_walk import walk
+from esper_audit.source.syntax.names import BUILTINS
+
+if TYPE_CHECKING:
+    from esper_audit.source.usage.tree import Tree
+
+
+def is_handed_out(tree: Tree, owner: Symbol) -> bool:
+    """Say whether an object that a class makes is passed to, or stored in, something outside the tree."""
+    unit, own = tree.index.store.unit(owner.path), tree.source(owner.path)
+    if unit is not None and own is not None and _hands_itself_out(tree, unit, own.tree, owner):
+        return True
+    for hit in tree.uses.certain(owner):
+        made = hit.use is Use.CALL and hit.role is not Role.TEST
+        source = tree.source(hit.unit.path) if made else None
+        if source is not None:
+            line = hit.mention.line
+            around = [s for s in source.tree.body if s.lineno <= line <= (s.end_lineno or line)]
+            if any(_leaves(tree, hit.unit, statement, owner.short) for statement in around):
+                return True
+    return False
+
+
+def _hands_itself_out(tree: Tree, unit: Unit, module: ast.Module, owner: Symbol) -> bool:
+    calls = (
+        node
+        for node in walk(module)
+        if isinstance(node, ast.Call) and owner.line <= node.lineno <= owner.end_line
+    )
+    return any(
+        _is_outside(tree, unit, call)
+        for call in calls
+        if any(_is_named(given, {"self"}) for given in _given(call))
+    )
+
+
+def _leaves(tree: Tree, unit: Unit, statement: ast.stmt, name: str) -> bool:
+    nodes = list(walk(statement))
+    made = {id(node) for node in nodes if isinstance(node, ast.Call) and _makes(node, name)}
+    names = set()
+    for node in nodes:
+        if isinstance(node, ast.Assign) and id(node.value) in made:
+            if any(_is_of_others(target) for target in node.targets):
+                return True
+            names |= {t.id for t in node.targets if isinstance(t, ast.Name)}
+    calls = (node for node in nodes if isinstance(node, ast.Call))
+    return any(
+        _is_outside(tree, unit, call)
+        for call in calls
+        if any(id(given) in made or _is_named(given, names) for given in _given(call))
+    )
+
+
+def _makes(call: ast.Call, name: str) -> bool:
+    return terminal(path(call.func)) == name
+
+
+def _is_of_others(target: ast.expr) -> bool:
+    """Say whether an assignment stores into an object that is not `self`."""
+    return isinstance(target, ast.Attribute) and path(target.value) != "self"
+
+
+def _given(call: ast.Call) -> Iterator[ast.expr]:
+    yield from call.args
+    yield from (keyword.value for keyword in call.keywords)
+
+
+def _is_named(node: ast.expr, names: set[str]) -> bool:
+    return isinstance(node, ast.Name) and node.id in names
+
+
+def _is_outside(tree: Tree, unit: Unit, call: ast.Call) -> bool:
+    """Say whether a call runs code of which the tree does not hold the text."""
+    word = terminal(path(call.func))
+    if word in BUILTINS:
+        return False
+    for mention in unit.mentions.get(word, ()):
+        if mention.line == (call.func.end_lineno or 0) and mention.use is Use.CALL:
+            targets = tree.index.aim.targets(unit, mention)
+            return not targets.keys or targets.how is How.NAME
+    return True

@@ -1,0 +1,147 @@
+"""What importing a module loads: the imports that run with it, in the tree and outside, step by step."""
+
+from __future__ import annotations
+
+import ast
+import posixpath
+from collections import defaultdict
+from collections.abc import Collection, Iterator
+from typing import TYPE_CHECKING, NamedTuple
+
+from esper_audit.source.facts.module_facts import Unit
+from esper_audit.source.facts.records import Use
+from esper_audit.source.syntax.enclosing import chain
+from esper_audit.source.syntax.names import dotted
+from esper_audit.source.syntax.source import Source
+
+if TYPE_CHECKING:
+    from esper_audit.source.usage.tree import Tree
+
+PACKAGE = "__init__.py"
+CAUGHT = frozenset({"ImportError", "ModuleNotFoundError", "Exception", "BaseException"})
+IMPLICIT = 0  # the line of what no statement asks for: the packages around a module run first
+
+
+class Loading(NamedTuple):
+    """An import that runs with its module: on which line, and the files and outside names that it loads."""
+
+    line: int
+    files: tuple[str, ...]
+    names: tuple[str, ...]
+
+
+class EagerImports:
+    """The graph of imports at the top of files; those below `TYPE_CHECKING` and in functions are none."""
+
+    def __init__(self, tree: Tree) -> None:
+        index = tree.index
+        self._tree = tree
+        self._modules = index.store.modules
+        self._files = frozenset(index.store.paths)
+        self.of: dict[str, list[Loading]] = {
+            unit.path: list(self._loadings(unit)) for unit in index.units()
+        }
+        self._importers: dict[str, set[tuple[str, int]]] = defaultdict(set)
+        for path, loadings in self.of.items():
+            for loading in loadings:
+                for target in loading.files:
+                    self._importers[target].add((path, loading.line))
+
+    def directly(self, name: str, *, surely: bool = False) -> set[str]:
+        """Return the files that import a module: one outside by its dotted name, or of the tree."""
+        return {
+            path
+            for path, loadings in self.of.items()
+            for loading in loadings
+            if self.means(loading, name) and self._counts(path, loading.line, surely=surely)
+        }
+
+    def means(self, loading: Loading, name: str) -> bool:
+        """Say whether an import names a module, or something in it."""
+        names = [*loading.names, *map(self._modules.name, loading.files)]
+        return any(f"{one}.".startswith(f"{name}.") for one in names)
+
+    def loading(
+        self, starts: Collection[str], *, without: Collection[str] = (), surely: bool = False
+    ) -> set[str]:
+        """Return the files that load one of some files, themselves included, on ways not through `without`.
+
+        `surely` leaves out what is only imported on a condition, or where it can be.
+        """
+        found = set(starts) - {*without}
+        pending = list(found)
+        while pending:
+            above = {
+                path
+                for path, line in self._importers[pending.pop()]
+                if path not in found and path not in without
+                if self._counts(path, line, surely=surely)
+            }
+            found |= above
+            pending += above
+        return found
+
+    def loaded_by(self, path: str) -> set[str]:
+        """Return the files that importing a file loads."""
+        found = {path}
+        pending = [path]
+        while pending:
+            below = {f for loading in self.of.get(pending.pop(), ()) for f in loading.files} - found
+            found |= below
+            pending += below
+        return found
+
+    def _loadings(self, unit: Unit) -> Iterator[Loading]:
+        top = unit.facts.scopes[0]
+        checked = {path for name in top.type_checking for path in top.bindings.get(name, ())}
+        for mention in unit.facts.mentions:
+            is_import = mention.use is Use.IMPORT and mention.scope == 0
+            if is_import and mention.path not in checked:
+                yield self._loading(unit, mention.path[1:], mention.line)
+        yield Loading(IMPLICIT, tuple(self._around(unit.path)), ())
+        for star in top.bindings.get("*", ()):
+            yield self._loading(unit, star[1:], 1)
+
+    def _loading(self, unit: Unit, target: str, line: int) -> Loading:
+        found = self._modules.resolve(target, unit.path)
+        if found is None:
+            return Loading(line, (), (target,) if not target.startswith(".") else ())
+        file, rest = found
+        below = self._modules.submodule(file, rest[0]) if rest else None
+        files = [*self._around(file), file, *([below] if below is not None else [])]
+        return Loading(line, tuple(f for f in files if f != unit.path), ())
+
+    def _counts(self, path: str, line: int, *, surely: bool) -> bool:
+        """Say whether an import runs whenever its file does; where that need not be sure, all do."""
+        source = self._tree.source(path) if surely and line != IMPLICIT else None
+        return source is None or not any(map(_is_condition, around_line(source, line)))
+
+    def _around(self, path: str) -> Iterator[str]:
+        """Yield the `__init__` of every package around a file: importing it runs them all."""
+        directory = posixpath.dirname(path)
+        while directory:
+            init = f"{directory}/{PACKAGE}"
+            if init not in self._files:
+                return
+            if init != path:
+                yield init
+            directory = posixpath.dirname(directory)
+
+
+def _is_condition(statement: ast.stmt) -> bool:
+    """Say whether what stands in a statement may be skipped, or do without what it imports."""
+    if isinstance(statement, ast.Try):
+        goes_on = [h for h in statement.handlers if not isinstance(h.body[-1], ast.Raise)]
+        return bool(CAUGHT & {dotted(one) for handler in goes_on for one in _types(handler)})
+    return isinstance(statement, (ast.If, ast.Match))
+
+
+def _types(handler: ast.ExceptHandler) -> list[ast.expr]:
+    kind = handler.type or ast.Name("Exception")
+    return kind.elts if isinstance(kind, ast.Tuple) else [kind]
+
+
+def around_line(source: Source, line: int) -> list[ast.stmt]:
+    """Return the statements around the text of a line, outermost first."""
+    text = source.lines[line - 1]
+    return chain(source.tree, line, len(text) - len(text.lstrip()))

@@ -1,0 +1,145 @@
+"""Statements that make an object: of which classes it can be, what it is bound to, and where they stand."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+from typing import NamedTuple
+
+from esper_audit.source.facts.access_path import path, terminal
+from esper_audit.source.facts.module_facts import Unit
+from esper_audit.source.index.values import Kind, Value
+from esper_audit.source.syntax.enclosing import blocks
+from esper_audit.source.syntax.names import Function, defaults, dotted
+from esper_audit.source.usage.tree import Tree
+
+NEURAL = "torch.nn."
+NOT_NEURAL = ("torch.nn.utils.", "torch.nn.parallel.")
+# An error inside may be what such a statement waits for, and its end what the object is for.
+WATCHED = (ast.Try, ast.TryStar, ast.With, ast.AsyncWith)
+SELF = "self."
+CLASS_OF: dict[str, Kind] = {"instance": "class", "object": "external"}
+Binding = ast.Assign | ast.AnnAssign | ast.Expr
+
+
+class Around(NamedTuple):
+    """What encloses a statement: the outermost function and the class that that stands in, if any."""
+
+    function: Function | None = None
+    owner: str = ""
+    is_watched: bool = False
+
+
+OUTSIDE = Around()
+
+
+class Making(NamedTuple):
+    """A statement that binds one object to one thing; `made` are the classes that it can be of.
+
+    `bound` is the name of a local variable, `self.x`, or empty where the object is thrown away.
+    `is_new` says that the statement calls the class itself: a function may give what is known elsewhere.
+    """
+
+    statement: Binding
+    made: frozenset[Value]
+    bound: str
+    is_new: bool
+    around: Around
+
+    @property
+    def attribute(self) -> str:
+        """The attribute of `self` that holds the object; empty if none does."""
+        return self.bound.removeprefix(SELF) if self.bound.startswith(SELF) else ""
+
+    @property
+    def place(self) -> ast.expr:
+        """What a finding points at: what is bound, else the call."""
+        statement = self.statement
+        if isinstance(statement, ast.Assign):
+            return statement.targets[0]
+        return statement.target if isinstance(statement, ast.AnnAssign) else statement.value
+
+
+def makings(tree: Tree, unit: Unit) -> Iterator[Making]:
+    """Yield what the functions of a file make, in the order of the text."""
+    source = tree.source(unit.path)
+    for statement, around in _statements(source.tree.body if source is not None else [], OUTSIDE):
+        bound, calls = _bound(statement), _calls(statement.value)
+        if around.function is not None and bound is not None and calls:
+            new = [_constructed(tree, unit, call) for call in calls]
+            made = new if all(new) else [_given(tree, unit, around, call) for call in calls]
+            if all(made):
+                yield Making(statement, frozenset().union(*made), bound, all(new), around)
+
+
+def is_neural(name: str) -> bool:
+    """Say whether a dotted name is that of a class of `torch.nn`: a module, or a parameter."""
+    is_class = name.rpartition(".")[2][:1].isupper()
+    return is_class and name.startswith(NEURAL) and not name.startswith(NOT_NEURAL)
+
+
+def _statements(block: list[ast.stmt], around: Around) -> Iterator[tuple[Binding, Around]]:
+    for statement in block:
+        if isinstance(statement, Binding):
+            yield statement, around
+        inner = _entered(statement, around)
+        for nested in blocks(statement):
+            yield from _statements(nested, inner)
+
+
+def _entered(statement: ast.stmt, around: Around) -> Around:
+    if isinstance(statement, Function) and around.function is None:
+        return around._replace(function=statement)
+    if isinstance(statement, ast.ClassDef):
+        named = f"{around.owner}.{statement.name}" if around.owner else statement.name
+        return around._replace(owner=named if around.function is None else "")
+    return around._replace(is_watched=around.is_watched or isinstance(statement, WATCHED))
+
+
+def _bound(statement: Binding) -> str | None:
+    """Return what a statement binds: a name, `self.x`, or nothing (empty); None for anything else."""
+    if isinstance(statement, ast.Expr):
+        return ""
+    targets = statement.targets if isinstance(statement, ast.Assign) else [statement.target]
+    bound = dotted(targets[0]) if len(targets) == 1 else ""
+    is_one = bound.isidentifier() or bound.removeprefix(SELF).isidentifier()
+    return bound if is_one else None
+
+
+def _calls(value: ast.expr | None) -> list[ast.Call] | None:
+    """Return the calls of which an expression is one or another; None if it may be more than such or `None`."""
+    if isinstance(value, ast.Call):
+        return [value]
+    if isinstance(value, ast.IfExp):
+        sides = _calls(value.body), _calls(value.orelse)
+        return None if sides[0] is None or sides[1] is None else sides[0] + sides[1]
+    return [] if isinstance(value, ast.Constant) and value.value is None else None
+
+
+def _constructed(tree: Tree, unit: Unit, call: ast.Call) -> frozenset[Value]:
+    """Return the classes that a call makes an object of; none where it may do something else."""
+    written = path(call.func)
+    if not terminal(written).lstrip("_")[:1].isupper():
+        return frozenset()
+    return _classes(tree, unit, call, written)
+
+
+def _given(tree: Tree, unit: Unit, around: Around, call: ast.Call) -> frozenset[Value]:
+    """Return the classes of what a function or a factory among the parameters gives; none if not known."""
+    written = path(call.func)
+    assert around.function is not None
+    default = defaults(around.function.args).get(written)
+    if default is not None:
+        return _classes(tree, unit, call, path(default))
+    values = tree.index.resolver.values(unit, unit.innermost(call.lineno), f"{written}()")
+    named = {Value(CLASS_OF[v.kind], v.name) for v in values if v.kind in CLASS_OF}
+    return frozenset(named) if len(named) == len(values) else frozenset()
+
+
+def _classes(tree: Tree, unit: Unit, call: ast.Call, written: str) -> frozenset[Value]:
+    values = tree.index.resolver.values(unit, unit.innermost(call.lineno), written)
+    return values if values and all(map(_is_class, values)) else frozenset()
+
+
+def _is_class(value: Value) -> bool:
+    return value.kind == "class" or (value.kind == "external" and is_neural(value.name))

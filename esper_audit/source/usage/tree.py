@@ -1,0 +1,153 @@
+"""What a tree rule may ask: the index, the source of any file, entry points; and how it says what it found."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterable
+from functools import cached_property
+
+import msgspec
+
+from esper_audit.findings.finding import NotAnalysed, Span, TreeViolation
+from esper_audit.project.packaging import entry_points, scripts
+from esper_audit.source.facts.records import DefinitionKind
+from esper_audit.source.index.index import Index
+from esper_audit.source.index.records import Answer, Item, Place, Symbol
+from esper_audit.source.index.reference_table import UseTable
+from esper_audit.source.syntax.enclosing import chain
+from esper_audit.source.syntax.names import Function, parameters
+from esper_audit.source.syntax.source import Source, parse
+from esper_audit.source.usage.dynamic_names import ComposedNames
+from esper_audit.source.usage.external_callers import Outside
+from esper_audit.source.usage.text_mentions import SpelledWords
+
+KEYWORDS = {
+    DefinitionKind.FUNCTION: ("def", "async def"),
+    DefinitionKind.METHOD: ("def", "async def"),
+    DefinitionKind.CLASS: ("class",),
+}
+
+
+class Tree:
+    """A project's files as one thing."""
+
+    def __init__(self, root: str, index: Index) -> None:
+        self.root = root
+        self.index = index
+        self._sources: dict[str, Source | None] = {}
+
+    def source(self, path: str) -> Source | None:
+        """Return a file with its text and `ast`; None if it could not be read or parsed."""
+        if path not in self._sources:
+            data = self.index.store.content(path)
+            parsed = parse(path, data) if data is not None else None
+            self._sources[path] = parsed if isinstance(parsed, Source) else None
+        return self._sources[path]
+
+    @cached_property
+    def entry_points(self) -> frozenset[str]:
+        """The dotted names that the project's packaging offers to run or load."""
+        return entry_points(self.root)
+
+    @cached_property
+    def uses(self) -> UseTable:
+        """Every mention of the tree by what it refers to."""
+        return UseTable(self.index)
+
+    @cached_property
+    def outside(self) -> Outside:
+        """What may reach the tree's definitions from outside of it."""
+        return Outside(self.index, self.entry_points, scripts(self.root))
+
+    @cached_property
+    def composed_names(self) -> ComposedNames:
+        """Names that code puts together and asks an object for."""
+        return ComposedNames(self.index, self.source)
+
+    @cached_property
+    def spelled_words(self) -> SpelledWords:
+        """Words in strings, documentation and configuration."""
+        return SpelledWords(self.index, self.source)
+
+    def function(self, symbol: Symbol) -> Function | None:
+        """Return the `ast` of a function; None if its file could not be read."""
+        source = self.source(symbol.path)
+        around = chain(source.tree, symbol.line, symbol.column - 1) if source is not None else []
+        defined = [node for node in around if isinstance(node, Function)]
+        return next((n for n in reversed(defined) if n.name == symbol.short), None)
+
+    def text(self, symbol: Symbol) -> str:
+        """Return the source of a definition; empty if its file could not be read."""
+        source = self.source(symbol.path)
+        lines = source.lines[symbol.line - 1 : symbol.end_line] if source is not None else []
+        return "".join(lines)
+
+    def at_symbol(self, symbol: Symbol, message: str, *, argument: str = "") -> TreeViolation:
+        """Object to a definition, at its name; `argument` is the parameter that it is about."""
+        span = self._name(symbol)
+        code = f"{symbol.short}({argument})" if argument else symbol.short
+        return TreeViolation(symbol.path, span, message, code, symbol.symbol, argument)
+
+    def at_parameter(self, symbol: Symbol, name: str, message: str) -> TreeViolation:
+        """Object to a parameter of a function, where it is declared."""
+        node = self.function(symbol)
+        declared = {p.arg: p for p in parameters(node.args)} if node is not None else {}
+        if name not in declared:
+            return self.at_symbol(symbol, message, argument=name)
+        placed = self.at_node(symbol.path, declared[name], message, subject=symbol.symbol)
+        return msgspec.structs.replace(placed, code=f"{symbol.short}({name})", argument=name)
+
+    def at_node(
+        self,
+        path: str,
+        node: ast.expr | ast.stmt | ast.excepthandler | ast.arg,
+        message: str,
+        *,
+        subject: str = "",
+    ) -> TreeViolation:
+        """Object to a node of a file's `ast` (`source(path).tree`)."""
+        source = self._parsed(path)
+        last = node.end_lineno or node.lineno
+        span = Span(
+            node.lineno,
+            _column(source, node.lineno, node.col_offset),
+            last,
+            _column(source, last, node.end_col_offset or 0),
+        )
+        code = ast.get_source_segment(source.text, node) or ""
+        return TreeViolation(path, span, message, code, subject)
+
+    def undecided(self, symbol: Symbol, answer: Answer[Item]) -> NotAnalysed:
+        """Say that nothing can be said of a symbol because files that may decide it could not be read."""
+        unread = ", ".join(problem.path for problem in answer.not_looked_at)
+        return NotAnalysed(symbol.path, f"cannot tell of `{symbol.symbol}` without {unread}")
+
+    def line(self, place: Place) -> str:
+        """Return the line of a place; nothing where its file could not be read."""
+        source = self.source(place.path)
+        return source.lines[place.line - 1] if source is not None else ""
+
+    def in_scope(self, symbols: Iterable[Symbol]) -> list[Symbol]:
+        """Return the symbols that production code defines."""
+        return [symbol for symbol in symbols if symbol.role == "production"]
+
+    def _parsed(self, path: str) -> Source:
+        source = self.source(path)
+        assert source is not None, path
+        return source
+
+    def _name(self, symbol: Symbol) -> Span:
+        """Return where the name of a definition stands: behind its keyword, if it has one."""
+        line = self._parsed(symbol.path).lines[symbol.line - 1]
+        start = _column(self._parsed(symbol.path), symbol.line, symbol.column - 1)
+        for keyword in KEYWORDS.get(symbol.kind, ()):
+            if line[start:].startswith(keyword + " "):
+                start = line.index(symbol.short, start + len(keyword))
+                break
+        name = symbol.symbol.rpartition(".")[2]
+        return Span(symbol.line, start, symbol.line, start + len(name))
+
+
+def _column(source: Source, line: int, offset: int) -> int:
+    """Return the column in characters of an offset in bytes."""
+    return len(source.lines[line - 1].encode()[:offset].decode(errors="replace"))

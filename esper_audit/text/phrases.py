@@ -1,0 +1,27 @@
+"""The word that somebody probably meant."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+LONGEST = 72
+
+
+def quoted(code: str) -> str:
+    """Return code on one line, its middle left out if it is longer than LONGEST characters."""
+    line = " ".join(code.split())
+    if len(line) <= LONGEST:
+        return line
+    half = (LONGEST - 3) // 2
+    return f"{line[:half]}...{line[-half:]}"
+
+
+def did_you_mean(word: str, known: Iterable[str]) -> str:
+    """Return `; did you mean 'x'?` for the nearest known word, else the known words if they are few."""
+    from difflib import get_close_matches
+
+    words = sorted(known)
+    close = get_close_matches(word, words, n=1)
+    if close:
+        return f"; did you mean '{close[0]}'?"
+    return f"; known: {', '.join(words)}" if words else ""

@@ -1,0 +1,173 @@
+"""From the text of a ticket to the record, strictly: what is wrong is named by line and key."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from typing import TypeAlias
+
+import msgspec
+import yaml
+from msgspec import inspect
+
+from esper_audit.claims.address import Address
+from esper_audit.claims.needs import NodeId
+from esper_audit.claims.registry import discover_kinds
+from esper_audit.findings.errors import TicketError
+from esper_audit.text.phrases import did_you_mean
+from esper_audit.tickets.parts import Commit, Date, DateOrNothing, Lines, StatusOrSeverity
+from esper_audit.tickets.ticket import Ticket
+from esper_audit.tickets.yaml_edit.load import Value, compose, line_of, value_of
+
+Key: TypeAlias = "str | int"
+REFUSED = re.compile(r"(?P<what>.*?)(?: - at `\$(?P<where>[^`]*)`)?", re.DOTALL)
+# What a record itself refuses begins with the key that is wrong.
+NAMED_KEY = re.compile(r"^(claim [^:]*: )?`(?P<key>\w+)`: ")
+TAG = "kind"
+STEP = re.compile(r"\.(\w+)|\[(\d+)\]")
+FIELD = re.compile(r"Object (?P<how>missing required|contains unknown) field `(?P<name>[^`]*)`")
+NOT_TEXT = re.compile(r"Expected `str`, got `(int|float|bool)`")
+WANTED_PATTERNS = {
+    Date: "a date such as 2026-05-04",
+    DateOrNothing: "a date such as 2026-05-04, or nothing",
+    Lines: "lines such as 12, 12-15 or 12-15, 20",
+    Commit: "the hexadecimal name of a commit",
+    StatusOrSeverity: "a status or a severity",
+    Address: "an address: package.module.Class.method, path/to/file.py or path/to/file.py:Class",
+    NodeId: "a pytest node: path/to/test_file.py::test_name",
+}
+
+
+class Origin(msgspec.Struct, frozen=True):
+    """A ticket and the text it was read from."""
+
+    ticket: Ticket
+    text: str
+    value: dict[str, Value]
+
+
+def read_ticket_text(text: str) -> Origin:
+    """Return the ticket of a text; raises TicketError, whose message begins `line: key: `."""
+    root = compose(text)
+    value = value_of(root)
+    if not isinstance(value, dict):
+        raise TicketError("1: a ticket is a mapping of keys to values")
+    try:
+        ticket = msgspec.convert(value, Ticket)
+    except msgspec.ValidationError as error:
+        raise TicketError(_explained(str(error), root)) from error
+    if ticket.severity_unexplained:
+        raise TicketError(
+            f"{_line(root, ['severity'])}: severity: the check proposes {ticket.proposed_severity};"
+            " say in `severity_reason` why it is another"
+        )
+    return Origin(ticket, text, value)
+
+
+def line_of_key(text: str, path: Sequence[Key]) -> int:
+    """Return the line on which the value of a key stands, that of the nearest key above if there is none."""
+    return _line(compose(text), path)
+
+
+def _explained(message: str, root: yaml.Node | None) -> str:
+    """Say what msgspec refused as `line: key: what is wrong; what is wanted`."""
+    refused = REFUSED.fullmatch(message)
+    assert refused is not None  # every text matches
+    path: list[Key] = [name or int(number) for name, number in STEP.findall(refused["where"] or "")]
+    what = refused["what"]
+    field = FIELD.match(what)
+    named = NAMED_KEY.search(what)
+    if field is not None:
+        known = _keys_at(path, root)
+        path.append(field["name"])
+        is_unknown = field["how"] == "contains unknown"
+        what = f"unknown key{did_you_mean(field['name'], known)}" if is_unknown else "is missing"
+    elif "Invalid enum value" in what:
+        what = f"{what}; known: {', '.join(_words_at(path, root))}"
+    elif path and path[-1] == TAG and what.startswith("Invalid value"):
+        what = f"{what}; known: {', '.join(discover_kinds())}"
+    elif named is not None and named["key"] in _keys_at(path, root):
+        path.append(named["key"])
+    elif NOT_TEXT.match(what):
+        what = f"{what}; put it in quotes"
+    for pattern, wanted in WANTED_PATTERNS.items():
+        what = what.replace(f"`str` matching regex {_regex(pattern)!r}", wanted)
+    return f"{_line(root, path)}: {_written(path)}: {what}"
+
+
+def _written(path: Sequence[Key]) -> str:
+    steps = (f"[{step}]" if isinstance(step, int) else f".{step}" for step in path)
+    return "".join(steps).removeprefix(".") or "ticket"
+
+
+def _line(root: yaml.Node | None, path: Sequence[Key]) -> int:
+    node, line = root, 1
+    for step in path:
+        parts = _parts(node)
+        if step not in parts:
+            break
+        line, node = parts[step]
+    return line
+
+
+def _parts(node: yaml.Node | None) -> dict[Key, tuple[int, yaml.Node]]:
+    """Return the entries or items of a node, each with its line."""
+    if isinstance(node, yaml.SequenceNode):
+        return {number: (line_of(item), item) for number, item in enumerate(node.value)}
+    if isinstance(node, yaml.MappingNode):
+        return {key.value: (line_of(key), value) for key, value in node.value}
+    return {}
+
+
+def _keys_at(path: Sequence[Key], root: yaml.Node | None) -> list[str]:
+    kinds = [kind for kind in _types_at(path, root) if isinstance(kind, inspect.StructType)]
+    keys = [TAG] if any(kind.tag for kind in kinds) else []
+    return [*keys, *(field.encode_name for kind in kinds for field in kind.fields)]
+
+
+def _words_at(path: Sequence[Key], root: yaml.Node | None) -> list[str]:
+    kinds = [kind for kind in _types_at(path, root) if isinstance(kind, inspect.EnumType)]
+    return [str(word.value) for kind in kinds for word in kind.cls]
+
+
+def _types_at(path: Sequence[Key], root: yaml.Node | None) -> list[inspect.Type]:
+    """Return what the record may hold at a path: several types where it leaves a choice."""
+    kinds, value = _choices(inspect.type_info(Ticket), None), value_of(root)
+    for step in path:
+        value = _value_at(value, step)
+        kinds = [
+            choice
+            for kind in kinds
+            for part in _part(kind, step)
+            for choice in _choices(part, value)
+        ]
+    return kinds
+
+
+def _value_at(value: Value, step: Key) -> Value:
+    if isinstance(value, list) and isinstance(step, int):
+        return value[step]
+    return value.get(str(step)) if isinstance(value, dict) else None
+
+
+def _choices(kind: inspect.Type, value: Value) -> list[inspect.Type]:
+    """Return the types that a value may have; where it says of which kind it is, that one."""
+    if not isinstance(kind, inspect.UnionType):
+        return [kind]
+    said = value.get(TAG) if isinstance(value, dict) else None
+    meant = [one for one in kind.types if isinstance(one, inspect.StructType) and one.tag == said]
+    return list(meant) if said is not None and meant else list(kind.types)
+
+
+def _part(kind: inspect.Type, step: Key) -> list[inspect.Type]:
+    if isinstance(kind, inspect.ListType) and isinstance(step, int):
+        return [kind.item_type]
+    if isinstance(kind, inspect.StructType):
+        return [field.type for field in kind.fields if field.encode_name == step]
+    return []
+
+
+def _regex(annotated: object) -> str:
+    kind = inspect.type_info(annotated)
+    assert isinstance(kind, inspect.StrType)
+    return kind.pattern or ""

@@ -1,0 +1,85 @@
+"""What no field takes, in the order in which a ticket's page prints it: by section, rows, text, headings."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import msgspec
+
+from esper_audit.findings.finding import Category
+from esper_audit.tickets.parts import Extra
+
+METADATA = "Ticket Metadata"
+LOCATION = "Location"
+SUMMARY = "Summary"
+DESCRIPTION = "Detailed Description"
+FIX = "Recommended Fix"
+VERIFICATION = "Verification"
+RELATED = "Related Findings"
+RESOLUTION = "Resolution"
+HISTORY = "History"
+APPENDIX = "Appendix"
+BEFORE_OTHERS = ("", METADATA, LOCATION, SUMMARY, DESCRIPTION, FIX, VERIFICATION, RELATED)
+BEHIND_OTHERS = (RESOLUTION, HISTORY, APPENDIX)
+KNOWN = frozenset({*BEFORE_OTHERS, *BEHIND_OTHERS})
+
+
+class Section(msgspec.Struct, frozen=True):
+    """What a section has beyond its fields: rows of its table, text of its own, texts below headings."""
+
+    name: str
+    rows: list[Extra] = []
+    text: str = ""
+    headed: list[Extra] = []
+
+
+def sections(extra: Iterable[Extra]) -> dict[str, Section]:
+    """Return the sections that have something beyond fields, in page order; sections of the form's own
+    have their place, the others stand in front of the resolution in the order they came in.
+    """
+    by_name: dict[str, list[Extra]] = {}
+    for part in extra:
+        by_name.setdefault(part.section, []).append(part)
+    others = [name for name in by_name if name not in KNOWN]
+    return {
+        name: _section(name, by_name[name])
+        for name in (*BEFORE_OTHERS, *others, *BEHIND_OTHERS)
+        if name in by_name
+    }
+
+
+def in_page_order(extra: Iterable[Extra]) -> list[Extra]:
+    """Return what no field takes as a page that is read again gives it: texts of a section are one."""
+    ordered: list[Extra] = []
+    for section in sections(extra).values():
+        ordered += section.rows
+        if section.text:
+            ordered.append(Extra(section=section.name, text=section.text))
+        ordered += section.headed
+    return ordered
+
+
+def _section(name: str, parts: list[Extra]) -> Section:
+    texts = [part.text for part in parts if not (part.row or part.heading)]
+    return Section(
+        name=name,
+        rows=[part for part in parts if part.row],
+        text="\n\n".join(text.strip("\n") for text in texts),
+        headed=[part for part in parts if part.heading and not part.row],
+    )
+
+
+CATEGORY_NAMES = {
+    Category.CORRECTNESS: "Correctness bug",
+    Category.RACE_CONDITION: "Race condition / concurrency",
+    Category.MEMORY_RESOURCE: "Memory leak / resource issue",
+    Category.PERFORMANCE: "Performance bottleneck",
+    Category.NUMERICAL_STABILITY: "Numerical stability",
+    Category.TORCH_COMPILE: "torch.compile compatibility",
+    Category.DEAD_CODE: "Dead code / unwired functionality",
+    Category.API_CONTRACT: "API design / contract violation",
+    Category.TEST_COVERAGE: "Test coverage gap",
+    Category.DOCUMENTATION: "Documentation / naming",
+    Category.DEFENSIVE_PROGRAMMING: "Defensive programming violation",
+    Category.LEGACY_POLICY: "Legacy code policy violation",
+}

@@ -1,0 +1,107 @@
+"""The proof that an import dropped nothing: every line of the source stands in the ticket or belongs to the form."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator, Sequence
+
+import msgspec
+
+from esper_audit.tickets.form import CATEGORY_NAMES
+from esper_audit.tickets.markdown_import.document.inline_values import ID, names, words
+from esper_audit.tickets.markdown_import.sections import related
+from esper_audit.tickets.markdown_import.sections.location import FIELD_OF
+from esper_audit.tickets.markdown_import.sections.metadata import OWN
+from esper_audit.tickets.markdown_import.sections.resolution import COMMITS, SIGN_OFF, STATUS_LABELS
+from esper_audit.tickets.markdown_import.sections.review_tables import (
+    COLUMN_OF,
+    MAYBE_VERDICT,
+    PLAIN,
+)
+from esper_audit.tickets.markdown_import.terms.headings import Part
+from esper_audit.tickets.ticket import Ticket
+
+MARKS = re.compile(r"[*_`#|>\\~]")
+BULLET = re.compile(r"^\s*(?:[-+]|\d+[.)])\s+(?:\[[ xX]\]\s*)?")
+CELL = re.compile(
+    r"(?<!\\)\||<br\s*/?>|(?<=\*\*)\s|:\*\*|\*\*:|(?<=[:`)\]])\s|\s(?=[(\[`])|\s[-–—]+\s|,\s"
+)
+# What the form says on its own, on every page.
+FORM = names(
+    "finding ticket, field, value, ticket id, relationship, notes, verdict, evaluation, reviewer, agent, "
+    "date, role, file s, line s, function class, additional locations, if multi file, "
+    "additional locations if multi file, one line summary, category, check all that apply, whats wrong, "
+    "why this matters, code evidence, how to verify the fix, original report reference, report file, "
+    "section, status, evidence, sign off, commits, commit, claim, claims, none, n a, final disposition, "
+    "cross review, cross reviews, peer review, review, reviews, related, history, by, from, to, why, "
+    "as written, where, words, source, x, issue, location, impact, recommendation, code review, "
+    "specialist, evidence table, claims table, result"
+)
+# What a heading or a label says around the name of a reviewer.
+AROUND = re.compile(
+    r"^(?:cross |peer )?reviews? (?:by |from )?| (?:cross |peer )?(?:reviews?|evaluation)$"
+)
+VOCABULARY = frozenset(
+    {
+        "",
+        *COLUMN_OF,
+        *MAYBE_VERDICT,
+        *PLAIN,
+        *FIELD_OF,
+        *related.COLUMN_OF,
+        *related.RELATIONS,
+        *STATUS_LABELS,
+        *COMMITS,
+        *SIGN_OFF,
+        *FORM,
+        *OWN,
+        *(words(part.value) for part in Part),
+        *(words(name) for name in CATEGORY_NAMES.values()),
+    }
+)
+
+
+def unaccounted(source: str, tickets: Sequence[Ticket]) -> list[str]:
+    """Return what stands in a source and neither in the tickets made of it nor in the form.
+
+    A line is compared as a whole, markup and blanks aside; else each of its cells, names and values is,
+    then each of their words.
+    """
+    texts = [text for ticket in tickets for text in _texts(msgspec.to_builtins(ticket))]
+    exact = _plain(" ".join(texts))
+    said = f" {words(' '.join(texts))} "
+    lost = []
+    for line in source.removeprefix("\ufeff").splitlines():
+        if _plain(line) in exact:
+            continue
+        lost += [piece.strip() for piece in CELL.split(line) if not _is_kept(piece, exact, said)]
+    return lost
+
+
+def _is_kept(piece: str, exact: str, said: str) -> bool:
+    bare = BULLET.sub("", piece)
+    spoken = words(bare)
+    name = AROUND.sub("", spoken)
+    ids = [match[0] for match in ID.finditer(bare)]
+    known = ids and all(_plain(found) in exact for found in ids)
+    around_id = words(ID.sub(" ", bare)) if known else spoken
+    in_form = not VOCABULARY.isdisjoint({spoken, name, around_id})
+    return in_form or _plain(bare) in exact or f" {name} " in said
+
+
+def _texts(value: object) -> Iterator[str]:
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, dict):
+        yield from _all(value.values())
+    elif isinstance(value, list):
+        yield from _all(value)
+
+
+def _all(values: Iterable[object]) -> Iterator[str]:
+    for value in values:
+        yield from _texts(value)
+
+
+def _plain(text: str) -> str:
+    return re.sub(r"\s+", "", MARKS.sub("", BULLET.sub("", text)))

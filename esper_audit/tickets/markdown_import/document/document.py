@@ -1,0 +1,163 @@
+"""A Markdown text as a tree of sections, each with its blocks; blocks keep their source lines."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import TypeVar
+
+import msgspec
+
+from esper_audit.tickets.markdown_import.document.blocks import Block, Heading, Kind
+from esper_audit.tickets.markdown_import.document.parse import parts_of
+
+TOP = 2  # the level that sections are brought to: `##`
+
+
+class Section(msgspec.Struct, frozen=True):
+    """A heading with what stands below it, up to the next heading of its level."""
+
+    title: str
+    level: int
+    heading: str
+    blocks: tuple[Block, ...] = ()
+    children: tuple[Section, ...] = ()
+
+    @property
+    def nodes(self) -> tuple[Block | Section, ...]:
+        """The blocks, then the sections below."""
+        return (*self.blocks, *self.children)
+
+    @property
+    def text(self) -> str:
+        """The source, heading included."""
+        return "\n\n".join(filter(None, [self.heading, text_of(self.nodes)]))
+
+    def moved(self, by: int) -> Section:
+        """Return the section some levels lower, negative ones higher, with all that is below it."""
+        if not by:
+            return self
+        heading = Heading(self.title, self.level, self.heading).at(self.level + by)
+        children = tuple(child.moved(by) for child in self.children)
+        return msgspec.structs.replace(
+            self, level=heading.level, heading=heading.text, children=children
+        )
+
+
+class Document(msgspec.Struct, frozen=True):
+    """A text: its title, what stands in front of the first section, and the sections."""
+
+    title: str
+    front: tuple[str, ...]
+    preamble: tuple[Block, ...]
+    sections: tuple[Section, ...]
+
+
+def read_document(text: str) -> Document:
+    """Parse a text; sections of any level are brought to `##` where the title stands alone above them."""
+    lines = text.removeprefix("\ufeff").replace("\r\n", "\n").replace("\r", "\n").split("\n")
+    front, body = _front_matter(lines)
+    parts = parts_of(body)
+    titled = _title(parts)
+    if titled is not None:
+        parts.remove(titled)
+    preamble, sections = _tree(_brought_to_top(parts))
+    title = titled.title if titled else ""
+    return Document(title, front, _without_rules(preamble), sections)
+
+
+def text_of(nodes: Sequence[Block | Section]) -> str:
+    """Return the source of some nodes: adjacent blocks as they stood, a blank line between others.
+
+    Rules at either end separate sections and are left out.
+    """
+    text = ""
+    before: Block | Section | None = None
+    for node in _without_rules(nodes):
+        text += _between(before, node) + node.text
+        before = node
+    return text
+
+
+def _between(before: Block | Section | None, node: Block | Section) -> str:
+    if before is None:
+        return ""
+    if isinstance(before, Block) and isinstance(node, Block) and node.follows(before):
+        return "\n" * (1 + node.blank_before)
+    return "\n\n"
+
+
+Node = TypeVar("Node", Block, Block | Section)
+
+
+def _without_rules(nodes: Sequence[Node]) -> tuple[Node, ...]:
+    """Return nodes without the rules at either end, which separate sections and are not part of them."""
+    kept = list(nodes)
+    while kept and _is_rule(kept[0]):
+        kept.pop(0)
+    while kept and _is_rule(kept[-1]):
+        kept.pop()
+    return tuple(kept)
+
+
+def _is_rule(node: Block | Section) -> bool:
+    return isinstance(node, Block) and node.kind is Kind.RULE
+
+
+def _front_matter(lines: list[str]) -> tuple[tuple[str, ...], list[str]]:
+    """Split off a block of `key: value` lines between `---` at the very top."""
+    if lines[0].rstrip() != "---":
+        return (), lines
+    end = next((i for i, line in enumerate(lines[1:], 1) if line.rstrip() == "---"), 0)
+    inside = lines[1:end]
+    keyed = [line for line in inside if line.strip() and not line.startswith((" ", "#", "-"))]
+    if not keyed or not all(":" in line for line in keyed):
+        return (), lines
+    return tuple(inside), lines[end + 1 :]
+
+
+def _title(parts: Iterable[Block | Heading]) -> Heading | None:
+    """Return the heading that names the document: the first, where it stands above all others."""
+    headings = [part for part in parts if isinstance(part, Heading)]
+    if not headings:
+        return None
+    first, others = headings[0], headings[1:]
+    above_all = all(other.level > first.level for other in others)
+    return first if first.level == 1 or above_all else None
+
+
+def _brought_to_top(parts: Sequence[Block | Heading]) -> list[Block | Heading]:
+    """Shift the levels of headings so that the uppermost sections are at `##`."""
+    levels = [part.level for part in parts if isinstance(part, Heading)]
+    if not levels:
+        return list(parts)
+    shift = TOP - min(levels)
+    if shift > 0 and levels.count(1) < max(2, levels.count(TOP)):
+        shift = 0  # a stray `#` between sections of `##`
+    return [part.at(part.level + shift) if isinstance(part, Heading) else part for part in parts]
+
+
+def _tree(
+    parts: Sequence[Block | Heading],
+) -> tuple[tuple[Block, ...], tuple[Section, ...]]:
+    """Return the blocks in front of the first heading, and the sections, those below inside them."""
+    blocks: list[Block] = []
+    sections: list[Section] = []
+    position = 0
+    while position < len(parts):
+        part = parts[position]
+        position += 1
+        if isinstance(part, Block):
+            blocks.append(part)
+            continue
+        end = position
+        while end < len(parts) and _is_below(parts[end], part.level):
+            end += 1
+        inner, children = _tree(parts[position:end])
+        inner = _without_rules(inner)
+        sections.append(Section(part.title, part.level, part.text, inner, children))
+        position = end
+    return tuple(blocks), tuple(sections)
+
+
+def _is_below(part: Block | Heading, level: int) -> bool:
+    return isinstance(part, Block) or part.level > level

@@ -1,0 +1,117 @@
+"""Statements of a form: `**Label:** value` lines, items and rows, with the name and the value apart."""
+
+from __future__ import annotations
+
+import re
+import textwrap
+from collections.abc import Iterable, Sequence
+
+import msgspec
+
+from esper_audit.tickets.markdown_import.document.blocks import Block, Kind
+from esper_audit.tickets.markdown_import.document.inline_values import bare, names, one_line, words
+from esper_audit.tickets.markdown_import.document.tables import Table, read_table
+
+LABEL = re.compile(
+    r" {0,3}(?P<mark>\*\*|__)(?P<label>[^*\n]{1,80}?)(?:\s*:\s*(?P=mark)|(?P=mark)\s*:)\s*(?P<value>.*)"
+)
+# `**Status: FIXED**`: the value is bold too.
+ALL_BOLD = re.compile(r" {0,3}\*\*(?P<label>[A-Za-z][^*:\n]{1,40}):\s+(?P<value>[^*\n]+)\*\*\s*")
+PLAIN_LABEL = re.compile(r" {0,3}(?P<label>[A-Za-z][\w/ ()-]{0,30}?)\s*:\s+(?P<value>\S.*)")
+FIELD_NAMES = names("field, property, attribute, key, item, name, metadata") | {""}
+VALUE_NAMES = names("value, details, detail, content") | {""}
+
+
+class Statement(msgspec.Struct, frozen=True):
+    """A name and its value. `source` is how it was written; without a name it is text."""
+
+    label: str
+    value: str
+    source: str
+
+    @property
+    def is_one_line(self) -> bool:
+        """Say whether the row of a table can hold it."""
+        return bool(self.label) and "\n" not in self.value
+
+
+def in_paragraph(block: Block, plain: frozenset[str] = frozenset()) -> list[Statement]:
+    """Split a paragraph at lines that begin with a bold label, or with one of some plain labels."""
+    found: list[Statement] = []
+    for line in block.lines:
+        match = LABEL.match(line) or ALL_BOLD.fullmatch(line) or _plain(line, plain)
+        if match is not None:
+            found.append(Statement(match["label"].strip(), match["value"], line))
+        elif found:
+            last = found[-1]
+            value = f"{last.value}\n{line}" if last.value.strip() else line
+            found[-1] = Statement(last.label, value, f"{last.source}\n{line}")
+        else:
+            found.append(Statement("", line, line))
+    return found
+
+
+def in_list(block: Block, plain: frozenset[str] = frozenset()) -> list[Statement]:
+    """Return the statements of a list, an item each: none where an item is not one, or has a box."""
+    found = []
+    for item in block.items:
+        first, line_end, rest = item.text.partition("\n")
+        match = LABEL.match(first) or _plain(first, plain)
+        if match is None or item.done is not None:
+            return []
+        value = match["value"] + line_end + rest
+        source = "- " + textwrap.indent(item.text, "  ").lstrip()
+        found.append(Statement(match["label"].strip(), value, source))
+    return found
+
+
+def in_table(block: Block, known: Iterable[str]) -> list[Statement]:
+    """Return the statements of a table: name and value a row, or names in the header and values below.
+
+    A table of another shape has none.
+    """
+    table = read_table(block)
+    names = frozenset(known)
+    if len(table.rows) == 1 and _are_names(table.header, names):
+        return [_row(pair) for pair in zip(table.header, table.rows[0], strict=True)]
+    rows = table.rows if _is_plain_header(table) else table.every_row
+    width = len(rows[0]) if rows else 0
+    if width == 2:
+        return [_row((row[0], row[1])) for row in rows]
+    if width == 4 and all(words(row[0]) in names and words(row[2]) in names for row in rows):
+        return [_row(pair) for row in rows for pair in ((row[0], row[1]), (row[2], row[3]))]
+    return []
+
+
+def statements_of(
+    blocks: Sequence[Block], known: Iterable[str], plain: frozenset[str] = frozenset()
+) -> list[tuple[Block, list[Statement]]]:
+    """Return each block with its statements; a block that has none is text."""
+    readers = {
+        Kind.PARAGRAPH: lambda block: in_paragraph(block, plain),
+        Kind.LIST: lambda block: in_list(block, plain),
+        Kind.TABLE: lambda block: in_table(block, known),
+    }
+    return [
+        (block, readers[block.kind](block) if block.kind in readers else []) for block in blocks
+    ]
+
+
+def _are_names(cells: Sequence[str], names: frozenset[str]) -> bool:
+    return len(cells) > 1 and all(words(cell) in names for cell in cells)
+
+
+def _is_plain_header(table: Table) -> bool:
+    """Say whether the header only says that here are fields and values."""
+    head = [words(cell) for cell in table.header]
+    return not head or (len(head) == 2 and head[0] in FIELD_NAMES and head[1] in VALUE_NAMES)
+
+
+def _row(pair: tuple[str, str]) -> Statement:
+    label, value = bare(pair[0]).rstrip(":").strip(), one_line(pair[1])
+    return Statement(label, value, f"| {pair[0]} | {pair[1]} |")
+
+
+def _plain(line: str, plain: frozenset[str]) -> re.Match[str] | None:
+    match = PLAIN_LABEL.match(line) if plain else None
+    return match if match and words(match["label"]) in plain else None

@@ -1,0 +1,231 @@
+"""From lines to blocks, by the tokens of markdown-it, read as people mean them where the grammar differs.
+
+A line of dashes right below a paragraph is a rule, not the underline of a heading; a table ends where
+no pipe begins the line; rows without a delimiter row are a table; a fence that nobody closed ends at the
+next section.
+"""
+
+from __future__ import annotations
+
+import functools
+import itertools
+import re
+from collections.abc import Callable, Iterator, Sequence
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from esper_audit.tickets.markdown_import.document.blocks import Block, Heading, Item, Kind
+
+if TYPE_CHECKING:
+    from markdown_it import MarkdownIt
+    from markdown_it.rules_block import StateBlock
+    from markdown_it.token import Token
+
+ROW = re.compile(r" {0,3}\|.*\|")
+LABELLED = re.compile(r" {0,3}\*\*[^*|]+:\*\*")
+MARKER = re.compile(r"\s*(?:[-*+]|\d+[.)])(?:[ \t]+|$)")
+BOX = re.compile(r"\[(?P<mark>[ xX✓✔])\](?:\s+|$)")
+RULE = re.compile(r" {0,3}-{3}\s*$")
+SECTION = re.compile(r"#{1,2} ")
+
+Parts = Iterator[Block | Heading]
+
+
+def parts_of(lines: Sequence[str]) -> list[Block | Heading]:
+    """Return the blocks and headings of some lines in order; no line that is not blank is left out."""
+    held = list(lines)
+    return [_placed(part, held) for part in _parts(held, 0)]
+
+
+def _placed(part: Block | Heading, lines: list[str]) -> Block | Heading:
+    """Return a block with the number of blank lines in front of it."""
+    if isinstance(part, Heading):
+        return part
+    first = part.first
+    while first and not lines[first - 1].strip():
+        first -= 1
+    return msgspec.structs.replace(part, blank_before=part.first - first)
+
+
+@functools.cache
+def _parser() -> MarkdownIt:
+    from markdown_it import MarkdownIt
+
+    parser = MarkdownIt("commonmark").enable("table")
+    parser.block.ruler.at("html_block", _comment, {"alt": ["paragraph", "reference", "blockquote"]})
+    return parser
+
+
+def _comment(state: StateBlock, start: int, end: int, silent: bool) -> bool:
+    """Take a comment that is closed as a block; other HTML is text, whatever stands in front of it."""
+    line = state.src[state.bMarks[start] + state.tShift[start] : state.eMarks[start]]
+    if not line.startswith("<!--") or state.is_code_block(start):
+        return False
+    for number in range(start, end):
+        if "-->" in state.src[state.bMarks[number] : state.eMarks[number]]:
+            break
+    else:
+        return False
+    if not silent:
+        state.line = number + 1
+        token = state.push("html_block", "", 0)
+        token.map = [start, state.line]
+    return True
+
+
+def _parts(lines: list[str], offset: int) -> Parts:
+    tokens = _parser().parse("\n".join(lines))
+    end = 0
+    for position, token in enumerate(tokens):
+        if token.level or token.map is None:
+            continue
+        start = token.map[0]
+        yield from _unclaimed(lines, range(end, start), offset)
+        end = _end(lines, token)
+        if token.type == "fence" and (cut := _unclosed_until(lines, token, end)):
+            yield _fence(lines, range(start, cut), offset, token)
+            yield from _parts(lines[cut:], offset + cut)
+            return
+        read = READERS.get(token.type, _other)
+        yield from read(lines, range(start, end), offset, tokens[position:])
+    yield from _unclaimed(lines, range(end, len(lines)), offset)
+
+
+def _end(lines: list[str], token: Token) -> int:
+    """Return the line behind a token, blank lines at its end left out."""
+    start, end = token.map or (0, 0)
+    while token.type != "fence" and end > start + 1 and not lines[end - 1].strip():
+        end -= 1
+    return end
+
+
+def _block(lines: list[str], at: range, offset: int, kind: Kind) -> Block:
+    return Block(kind, tuple(lines[at.start : at.stop]), offset + at.start)
+
+
+def _unclaimed(lines: list[str], between: range, offset: int) -> Parts:
+    """Yield what no token covers (the definition of a link is one such thing)."""
+    held = [n for n in between if lines[n].strip()]
+    if held:
+        yield _block(lines, range(held[0], held[-1] + 1), offset, Kind.OTHER)
+
+
+def _other(lines: list[str], at: range, offset: int, _tokens: Sequence[Token]) -> Parts:
+    yield _block(lines, at, offset, Kind.OTHER)
+
+
+def _rule(lines: list[str], at: range, offset: int, _tokens: Sequence[Token]) -> Parts:
+    yield _block(lines, at, offset, Kind.RULE)
+
+
+def _heading(lines: list[str], at: range, offset: int, tokens: Sequence[Token]) -> Parts:
+    """Yield a heading, or the paragraph and the rule below it that the grammar takes for one."""
+    if tokens[0].markup == "-" and (len(at) > 2 or RULE.match(lines[at.stop - 1])):
+        yield from _parts_within(lines, at.start, at.stop - 1, offset)
+        yield _block(lines, range(at.stop - 1, at.stop), offset, Kind.RULE)
+        return
+    text = "\n".join(lines[at.start : at.stop])
+    yield Heading(" ".join(tokens[1].content.split()), int(tokens[0].tag[1]), text)
+
+
+def _table(lines: list[str], at: range, offset: int, tokens: Sequence[Token]) -> Parts:
+    if LABELLED.match(lines[at.start]):  # a line of prose with a pipe in it, above a stray rule
+        yield from _paragraph(lines, at, offset, tokens)
+        return
+    end = at.stop
+    if lines[at.start].lstrip().startswith("|"):
+        behind = (n for n in at[2:] if not lines[n].lstrip().startswith("|"))
+        end = next(behind, at.stop)
+    yield _block(lines, range(at.start, end), offset, Kind.TABLE)
+    yield from _parts_within(lines, end, at.stop, offset)
+
+
+def _parts_within(lines: list[str], start: int, end: int, offset: int) -> Parts:
+    """Parse some lines again, on their own."""
+    if start < end:
+        yield from _parts(lines[start:end], offset + start)
+
+
+def _paragraph(lines: list[str], at: range, offset: int, _tokens: Sequence[Token]) -> Parts:
+    """Yield a paragraph; lines in it that are rows of a table are one, though no delimiter row says so."""
+    for is_rows, numbers in itertools.groupby(at, lambda n: bool(ROW.match(lines[n]))):
+        run = list(numbers)
+        kind = Kind.TABLE if is_rows else Kind.PARAGRAPH
+        yield _block(lines, range(run[0], run[-1] + 1), offset, kind)
+
+
+def _list(lines: list[str], at: range, offset: int, tokens: Sequence[Token]) -> Parts:
+    items = []
+    for token in tokens[1:]:
+        if token.level == 0:
+            break
+        if token.type == "list_item_open" and token.level == 1 and token.map:
+            start, stop = token.map[0], _end(lines, token)
+            item = _item(lines[start:stop])
+            placed = msgspec.structs.replace(item, start=start - at.start, stop=stop - at.start)
+            items.append(placed)
+    block = _block(lines, at, offset, Kind.LIST)
+    yield msgspec.structs.replace(block, items=tuple(items))
+
+
+def _item(lines: list[str]) -> Item:
+    marker = MARKER.match(lines[0])
+    width = marker.end() if marker else 0
+    rest = [_dedented(line, width) for line in lines[1:]]
+    text = "\n".join([lines[0][width:], *rest]).strip("\n")
+    box = BOX.match(text)
+    if box is None:
+        return Item(None, text)
+    return Item(box["mark"] != " ", text[box.end() :])
+
+
+def _dedented(line: str, width: int) -> str:
+    inner = line.lstrip(" \t")
+    indent = line[: len(line) - len(inner)].expandtabs(4)
+    return indent[width:] + inner
+
+
+def _unclosed_until(lines: list[str], token: Token, end: int) -> int:
+    """Return where a fence that nobody closed ends: at the rule in front of the next section; 0 if it is closed."""
+    start = token.map[0] if token.map else 0
+    last = lines[end - 1].strip() if end - 1 > start else ""
+    if last.startswith(token.markup) and not last.strip(token.markup[0]):
+        return 0
+    for number in range(start + 1, end):
+        behind = next((line for line in lines[number + 1 : end] if line.strip()), "")
+        if RULE.match(lines[number]) and SECTION.match(behind):
+            return number
+    return end
+
+
+def _fence(lines: list[str], at: range, offset: int, token: Token) -> Block:
+    """Return a fence that nobody closed, closed: nothing that is printed behind it is code."""
+    held = lines[at.start : at.stop]
+    while len(held) > 1 and not held[-1].strip():
+        held.pop()
+    block = _block(lines, range(at.start, at.start + len(held)), offset, Kind.FENCE)
+    return msgspec.structs.replace(
+        block,
+        lines=(*block.lines, token.markup),
+        language=token.info.strip(),
+        code="\n".join(held[1:]),
+    )
+
+
+def _closed_fence(lines: list[str], at: range, offset: int, tokens: Sequence[Token]) -> Parts:
+    block = _block(lines, at, offset, Kind.FENCE)
+    code = tokens[0].content.removesuffix("\n")
+    yield msgspec.structs.replace(block, language=tokens[0].info.strip(), code=code)
+
+
+Reader = Callable[[list[str], range, int, Sequence["Token"]], Parts]
+READERS: dict[str, Reader] = {
+    "heading_open": _heading,
+    "table_open": _table,
+    "paragraph_open": _paragraph,
+    "bullet_list_open": _list,
+    "ordered_list_open": _list,
+    "fence": _closed_fence,
+    "hr": _rule,
+}

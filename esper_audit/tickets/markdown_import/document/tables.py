@@ -1,0 +1,76 @@
+"""Tables as people type them: cells, a header where there is one, rows that nobody closed or that hold a bare pipe."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+
+import msgspec
+
+from esper_audit.tickets.markdown_import.document.blocks import Block
+
+DELIMITER = re.compile(r"\s*:?-+:?\s*")
+PIPE_IN_CELL = "\\|"
+PIPE = re.compile(r"(?<!\\)\|")
+CODE_OR_PIPE = re.compile(r"(?P<code>(?P<fence>`+)(?:(?!(?P=fence)).)+(?P=fence))|(?<!\\)\|")
+
+
+class Table(msgspec.Struct, frozen=True):
+    """The cells of a table, `\\|` read as a pipe; `header` is empty where no delimiter row makes one."""
+
+    header: tuple[str, ...]
+    rows: tuple[tuple[str, ...], ...]
+
+    @property
+    def every_row(self) -> tuple[tuple[str, ...], ...]:
+        """The header, where there is one, and the rows."""
+        return (self.header, *self.rows) if self.header else self.rows
+
+
+def read_table(block: Block) -> Table:
+    """Return the cells of a table; rows are as long as the header, or as the longest row without one."""
+    lines = [line for line in block.lines if line.strip()]
+    delimiter = next((n for n, line in enumerate(lines) if _is_delimiter(line)), None)
+    body = [line for line in lines if not _is_delimiter(line)]
+    if delimiter == 1:
+        header = _cells(lines[0], 0)
+        width = len(header)
+        return Table(tuple(header), tuple(_row(line, width) for line in body[1:]))
+    width = max((len(_cells(line, 0)) for line in body), default=0)
+    return Table((), tuple(_row(line, width) for line in body))
+
+
+def row_text(cells: Sequence[str]) -> str:
+    """Return a row as it is typed."""
+    return f"| {' | '.join(cell.replace('|', PIPE_IN_CELL) for cell in cells)} |"
+
+
+def _row(line: str, width: int) -> tuple[str, ...]:
+    cells = _cells(line, width)
+    if len(cells) > width:
+        cells = [*cells[: width - 1], " | ".join(cells[width - 1 :])]
+    return (*cells, *[""] * (width - len(cells)))
+
+
+def _cells(line: str, width: int) -> list[str]:
+    """Split a row at its pipes; where that gives more cells than `width`, pipes inside code do not count."""
+    inner = line.strip().removeprefix("|")
+    if inner.endswith("|") and not inner.endswith("\\|"):
+        inner = inner[:-1]
+    cells = PIPE.split(inner)
+    if width and len(cells) > width:
+        cells = _split_outside_code(inner)
+    return [cell.strip().replace("\\|", "|") for cell in cells]
+
+
+def _split_outside_code(text: str) -> list[str]:
+    cuts = [match.start() for match in CODE_OR_PIPE.finditer(text) if match["code"] is None]
+    return [text[a + 1 : b] for a, b in zip([-1, *cuts], [*cuts, len(text)], strict=True)]
+
+
+def _is_delimiter(line: str) -> bool:
+    return "-" in line and all(map(DELIMITER.fullmatch, _raw_cells(line)))
+
+
+def _raw_cells(line: str) -> Sequence[str]:
+    return line.strip().removeprefix("|").removesuffix("|").split("|")

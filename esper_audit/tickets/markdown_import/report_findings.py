@@ -1,0 +1,202 @@
+"""The findings of a report: sections with a severity, a place and an issue; rows of recommendations."""
+
+from __future__ import annotations
+
+import re
+import textwrap
+from collections.abc import Iterator, Sequence
+
+import msgspec
+
+from esper_audit.findings.finding import Severity
+from esper_audit.tickets.markdown_import.document.blocks import TOP, Block, Kind
+from esper_audit.tickets.markdown_import.document.document import Section, text_of
+from esper_audit.tickets.markdown_import.document.inline_values import (
+    bare,
+    meanings,
+    one_line,
+    words,
+)
+from esper_audit.tickets.markdown_import.document.labelled_values import (
+    Statement,
+    in_list,
+    in_paragraph,
+    in_table,
+)
+from esper_audit.tickets.markdown_import.document.tables import read_table
+from esper_audit.tickets.markdown_import.sections.review_builder import paragraph
+from esper_audit.tickets.markdown_import.terms.headings import Part
+from esper_audit.tickets.markdown_import.terms.severities import severity_in
+
+LABELS = {
+    "where": "location, locations, file, files, where, code location, affected files, affected code",
+    "wrong": "issue, problem, description, finding, details, what, the issue, observation, whats wrong",
+    "why": "impact, why it matters, why this matters, risk, consequence, consequences, rl impact",
+    "fix": "recommendation, recommendations, fix, recommended fix, suggested fix, suggestion, action, "
+    "solution, proposed fix",
+    "evidence": "evidence, code, code evidence",
+    "severity": "severity, priority",
+}
+FIELD_OF = meanings(LABELS)
+BELOW = TOP + 1
+NUMBER = re.compile(
+    r"(?:(?:finding|issue|f|c)[ -]?)?#?(?P<number>\d+(?:\.\d+)*)[.):]?\s+", re.IGNORECASE
+)
+LEVEL = r"(?:CRITICAL|BLOCKER|HIGH|MAJOR|MEDIUM|MODERATE|LOW|MINOR|TRIVIAL|INFO|P[0-4])"
+LED = re.compile(
+    rf"[\[(*]*(?P<level>{LEVEL})\b(?: (?:severity|priority))?[\])*]*\s*(?:[-–—:]\s*)?",
+    re.IGNORECASE,
+)
+TAILED = re.compile(
+    rf"\s*[-–—:]?\s*[\[(](?P<level>{LEVEL})(?: (?:severity|priority))?[\])]\s*$", re.IGNORECASE
+)
+
+
+class Finding(msgspec.Struct, frozen=True):
+    """A finding as the report has it: its number and name, its severity in words, its texts.
+
+    `heading` is where it stands; `body` is what describes it, as a section of the form.
+    """
+
+    number: str
+    title: str
+    severity: Severity
+    said: str
+    heading: str
+    where: str
+    fix: str
+    body: Section
+
+
+class Recommendation(msgspec.Struct, frozen=True):
+    """A row of the consolidated recommendations."""
+
+    name: str
+    where: str
+    action: str
+    heading: str
+    row: int
+    severity: Severity | None
+
+
+def findings_in(sections: Sequence[Section], above: str = "") -> Iterator[tuple[Section, Finding]]:
+    """Yield the sections that are findings, wherever they stand; none of them is inside another."""
+    for section in sections:
+        found = _finding(section, above)
+        if found is None:
+            yield from findings_in(section.children, section.title)
+        else:
+            yield section, found
+
+
+def recommendations_in(
+    sections: Sequence[Section], *, inside: bool = False
+) -> Iterator[Recommendation]:
+    """Yield the rows of tables below headings that name a priority, in a section of recommendations."""
+    for section in sections:
+        about = inside or "recommendation" in words(section.title)
+        severity = severity_in(section.title)
+        if about and severity is not None:
+            rows = [row for block in section.blocks for row in _rows(block)]
+            for number, (name, where, action) in enumerate(rows, 1):
+                yield Recommendation(name, where, action, section.title, number, severity)
+        yield from recommendations_in(section.children, inside=about)
+
+
+def _finding(section: Section, above: str) -> Finding | None:
+    title = section.title.strip()
+    number = NUMBER.match(title)
+    rest = title[number.end() :] if number else title
+    led, tailed = LED.match(rest), TAILED.search(rest)
+    texts = _Texts(section)
+    named = led or tailed
+    said = named["level"] if named else one_line(bare(texts.taken("severity")))
+    severity = severity_in(said) if said else None
+    if severity is None or not texts.describe:
+        return None
+    return Finding(
+        number=number["number"] if number else "",
+        title=(rest[led.end() :] if led else TAILED.sub("", rest)).strip() or title,
+        severity=severity,
+        said=said,
+        heading=f"{above} / {title}" if above else title,
+        where=texts.taken("where"),
+        fix=texts.taken("fix"),
+        body=texts.body(),
+    )
+
+
+class _Texts:
+    """The texts of a finding, behind labels and below headings."""
+
+    def __init__(self, section: Section) -> None:
+        self._held: list[tuple[str, list[Block | Section]]] = [("", [])]
+        for block in section.blocks:
+            for label, rest in _labelled(block):
+                if label:
+                    self._held.append((label, []))
+                self._held[-1][1].extend(rest)
+        below = [child.moved(BELOW - child.level) for child in section.children]
+        self._held += [(child.title, list(child.nodes)) for child in below]
+        fields = {FIELD_OF.get(words(label), "") for label, _ in self._held}
+        self.describe = not fields.isdisjoint({"where", "wrong", "why", "fix"})
+
+    def taken(self, field: str) -> str:
+        """Take the first text for a field out of the others."""
+        for number, (label, nodes) in enumerate(self._held):
+            if FIELD_OF.get(words(label), "") == field:
+                del self._held[number]
+                return text_of(nodes)
+        return ""
+
+    def body(self) -> Section:
+        """Return what is left as the form's section of description, an issue as what is wrong."""
+        blocks = [node for _, nodes in self._held[:1] for node in nodes if isinstance(node, Block)]
+        children = [
+            _named("What's Wrong" if words(label) == "issue" else label, nodes)
+            for label, nodes in self._held[1:]
+        ]
+        name = Part.DESCRIPTION.value
+        return Section(name, TOP, f"## {name}", tuple(blocks), tuple(children))
+
+
+def _named(title: str, nodes: Sequence[Block | Section]) -> Section:
+    blocks = tuple(node for node in nodes if isinstance(node, Block))
+    children = tuple(node for node in nodes if isinstance(node, Section))
+    return Section(title, BELOW, f"### {title}", blocks, children)
+
+
+def _labelled(block: Block) -> Iterator[tuple[str, list[Block]]]:
+    """Yield the labels of a block, each with its text; labels of no field begin nothing."""
+    if block.kind is not Kind.PARAGRAPH:
+        pairs = in_list(block) if block.kind is Kind.LIST else []
+        pairs = in_table(block, FIELD_OF) if block.kind is Kind.TABLE else pairs
+        if not any(words(pair.label) in FIELD_OF for pair in pairs):
+            pairs = [Statement("", block.text, block.text)]
+        for pair in pairs:
+            label = pair.label if words(pair.label) in FIELD_OF else ""
+            held = paragraph(textwrap.dedent(pair.value) if label else pair.source)
+            yield label, [held if len(pairs) > 1 or label else block]
+        return
+    line = block.first
+    for statement in in_paragraph(block):
+        count = statement.source.count("\n") + 1
+        if words(statement.label) in FIELD_OF:
+            start = line + count - (statement.value.count("\n") + 1)
+            yield statement.label, [paragraph(statement.value, start)] if statement.value else []
+        else:
+            yield "", [paragraph(statement.source, line)]
+        line += count
+
+
+def _rows(block: Block) -> Iterator[tuple[str, str, str]]:
+    if block.kind is Kind.TABLE:
+        for row in read_table(block).rows:
+            cells = [one_line(cell) for cell in row]
+            if cells[0]:
+                middle = cells[1] if len(cells) > 2 else ""
+                yield cells[0], middle, ": ".join(filter(None, cells[2:] or cells[1:]))
+    elif block.kind is Kind.LIST:
+        for item in block.items:
+            name, _, action = one_line(item.text).partition(": ")
+            yield bare(name).rstrip(":"), "", action

@@ -1,0 +1,123 @@
+"""The sections of a document sorted by the part of the form they are; sections of no part are kept whole."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+
+import msgspec
+
+from esper_audit.tickets.markdown_import.document.blocks import TOP, Block, Kind
+from esper_audit.tickets.markdown_import.document.document import Section, text_of
+from esper_audit.tickets.markdown_import.document.inline_values import one_line, says_nothing, words
+from esper_audit.tickets.markdown_import.document.labelled_values import in_paragraph
+from esper_audit.tickets.markdown_import.sections.reviews import reviews_of
+from esper_audit.tickets.markdown_import.terms.headings import Name, Part, name_of, split_heading
+from esper_audit.tickets.markdown_import.terms.verdicts import verdict_in
+from esper_audit.tickets.parts import AsWritten, Extra
+
+REVIEW = re.compile(r"\s*(?:cross|peer)[\s-]*reviews?\b", re.IGNORECASE)
+ABOUT_REVIEW = re.compile(r"\breview\b", re.IGNORECASE)
+
+
+def brought_out(sections: Sequence[Section]) -> list[Section]:
+    """Return sections with what belongs to the form's reviews and resolution beside them, not inside."""
+    found: list[Section] = []
+    for section in sections:
+        name = name_of(section.title)
+        is_review = name is not None and name.part is Part.REVIEW
+        found += [section] if is_review else _split(section)
+    return found
+
+
+def _split(section: Section) -> Iterator[Section]:
+    """Yield a section without its misplaced parts, then these."""
+    name = name_of(section.title)
+    ends = name is not None and name.part is Part.RESOLUTION
+    out = [c for c in section.children if _is_review(c) or (_is_resolution(c) and not ends)]
+    stray = [block for block in section.blocks if _is_stray_review(block)]
+    yield msgspec.structs.replace(
+        section,
+        blocks=tuple(block for block in section.blocks if block not in stray),
+        children=tuple(child for child in section.children if child not in out),
+    )
+    yield from (child.moved(TOP - child.level) for child in out)
+    if stray:
+        heading = Part.REVIEW.value
+        yield Section(heading, TOP, f"## {heading}", tuple(stray))
+
+
+def _is_review(child: Section) -> bool:
+    return bool(REVIEW.match(child.title) and reviews_of([child]).reviews)
+
+
+def _is_resolution(child: Section) -> bool:
+    return words(split_heading(child.title)[0]) == words(Part.RESOLUTION.value)
+
+
+def _is_stray_review(block: Block) -> bool:
+    """Say whether a paragraph is somebody's review in one labelled line (`**DRL Review:** ENDORSE - why`)."""
+    said = in_paragraph(block) if block.kind is Kind.PARAGRAPH else []
+    return len(said) == 1 and bool(
+        ABOUT_REVIEW.search(said[0].label) and verdict_in(said[0].value, strict=True)
+    )
+
+
+class Parts:
+    """What each part of the form is read from.
+
+    A part is the sections under the form's own heading. Where none of these says anything, the first
+    section under another name for it is the part, and its heading is kept in words.
+    """
+
+    def __init__(self, sections: Sequence[Section]) -> None:
+        self.reviews: list[Section] = []
+        self.notes: list[Section] = []
+        self.extra: list[Extra] = []
+        self.as_written: list[AsWritten] = []
+        self._chosen: dict[Part, list[Section]] = {}
+        named = [(section, name_of(section.title)) for section in brought_out(sections)]
+        for part in Part:
+            self._choose(part, [(s, name) for s, name in named if name and name.part is part])
+        taken = [section for chosen in self._chosen.values() for section in chosen]
+        for section, name in named:
+            if name is not None and name.part is Part.REVIEW and section.nodes:
+                self.reviews.append(section)
+            elif not any(section is other for other in taken):
+                self._keep(section, name)
+
+    def of(self, part: Part) -> list[Section]:
+        """Return the sections of a part."""
+        return self._chosen.get(part, [])
+
+    def _choose(self, part: Part, candidates: Sequence[tuple[Section, Name]]) -> None:
+        if part is Part.REVIEW:
+            return
+        own = [section for section, name in candidates if name.own]
+        others = [(section, name) for section, name in candidates if not name.own]
+        if any(_says_something(section) for section in own):
+            self._chosen[part] = own
+            return
+        self._chosen[part] = own
+        for section, _ in others:
+            if _says_something(section):
+                self._chosen[part] = [*own, section]
+                self.as_written.append(_heading(part.name.lower(), section.title))
+                return
+
+    def _keep(self, section: Section, name: Name | None) -> None:
+        if name is not None and name.part is Part.RESOLUTION:
+            self.notes.append(section)
+        text = text_of(section.nodes)
+        if text:
+            self.extra.append(Extra(section=section.title, text=text))
+        else:
+            self.as_written.append(_heading("section", section.title))
+
+
+def _says_something(section: Section) -> bool:
+    return not says_nothing(text_of(section.nodes))
+
+
+def _heading(field: str, title: str) -> AsWritten:
+    return AsWritten(field=field, where="heading", words=one_line(title))

@@ -1,0 +1,119 @@
+"""The end of a page: the report a ticket came from, words that the fields do not show, the history."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import msgspec
+
+from esper_audit.tickets.markdown_import.document.blocks import Block, Kind
+from esper_audit.tickets.markdown_import.document.document import Section, text_of
+from esper_audit.tickets.markdown_import.document.inline_values import bare, one_line, words
+from esper_audit.tickets.markdown_import.document.labelled_values import in_paragraph
+from esper_audit.tickets.markdown_import.document.tables import read_table
+from esper_audit.tickets.markdown_import.sections.unmapped import left_over
+from esper_audit.tickets.markdown_import.terms.headings import Part
+from esper_audit.tickets.parts import AsWritten, Change, Extra
+
+REFERENCE, WRITTEN = "original report reference", "as written"
+REPORT_LABELS = {"report file": "report", "section": "section", "source": "source"}
+WORD_COLUMNS = ("field", "where", "words")
+CHANGE_COLUMNS = ("date", "by", "from", "to", "why")
+
+
+class Appendix(msgspec.Struct, frozen=True):
+    """Where the ticket came from, the words that a page of ours kept, and the rest."""
+
+    report: str
+    section: str
+    source: str
+    as_written: list[AsWritten]
+    extra: list[Extra]
+
+
+class History(msgspec.Struct, frozen=True):
+    """The changes, and what is none."""
+
+    changes: list[Change]
+    extra: list[Extra]
+
+
+def read_appendix(sections: Sequence[Section]) -> Appendix:
+    """Read the appendix; a second report, and other headings, stay as they are."""
+    said: dict[str, str] = {}
+    written: list[AsWritten] = []
+    extra: list[Extra] = []
+    for section in sections:
+        for child in section.children:
+            if words(child.title) == WRITTEN and (found := _words(child)):
+                written += found
+            elif words(child.title) == REFERENCE:
+                rest = text_of([*_left(child.blocks, said), *child.children])
+                extra += [_headed(child, rest)] if rest else []
+            else:
+                extra.append(_headed(child, text_of(child.nodes)))
+    blocks = [block for section in sections for block in section.blocks]
+    own = left_over(Part.APPENDIX, _left(blocks, said))
+    report, source = bare(said.get("report", "")), said.get("source", "")
+    return Appendix(report, said.get("section", ""), source, written, [*own, *extra])
+
+
+def read_history(sections: Sequence[Section]) -> History:
+    """Read a table of changes as our pages print it; any other history stays text."""
+    changes: list[Change] = []
+    rest: list[Block | Section] = []
+    for section in sections:
+        for node in section.nodes:
+            found = _changes(node) if isinstance(node, Block) else []
+            changes += found
+            rest += [] if found else [node]
+    return History(changes, left_over(Part.HISTORY, rest))
+
+
+def _headed(child: Section, text: str) -> Extra:
+    return Extra(section=Part.APPENDIX.value, heading=child.title, text=text)
+
+
+def _left(blocks: Sequence[Block], said: dict[str, str]) -> list[Block]:
+    """Take the first report, section and source; return the blocks in which something else stands."""
+    left = []
+    for block in blocks:
+        found = in_paragraph(block) if block.kind is Kind.PARAGRAPH else []
+        fields = [REPORT_LABELS.get(words(statement.label), "") for statement in found]
+        fresh = all(field and field not in said for field in fields)
+        if not found or not fresh or len(set(fields)) < len(fields):
+            left.append(block)
+            continue
+        for field, statement in zip(fields, found, strict=True):
+            said[field] = (
+                one_line(statement.value) if field == "report" else statement.value.rstrip()
+            )
+    return left
+
+
+def _words(section: Section) -> list[AsWritten]:
+    tables = [read_table(block) for block in section.blocks if block.kind is Kind.TABLE]
+    return [
+        AsWritten(field=row[0], where=row[1], words=row[2])
+        for table in tables
+        if tuple(map(words, table.header)) == WORD_COLUMNS
+        for row in table.rows
+    ]
+
+
+def _changes(block: Block) -> list[Change]:
+    if block.kind is not Kind.TABLE:
+        return []
+    table = read_table(block)
+    if tuple(map(words, table.header)) != CHANGE_COLUMNS:
+        return []
+    try:
+        return [_change(row) for row in table.rows]
+    except msgspec.ValidationError:
+        return []
+
+
+def _change(row: Sequence[str]) -> Change:
+    """Return a row as a change; raises msgspec.ValidationError for one that is none."""
+    cells = dict(zip(("date", "by", "before", "after", "why"), row, strict=True))
+    return msgspec.convert({key: value for key, value in cells.items() if value}, Change)

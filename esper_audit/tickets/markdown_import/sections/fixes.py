@@ -1,0 +1,55 @@
+"""The recommended fix: prose, and options below headings of their own or behind a bold name."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+
+from esper_audit.tickets.markdown_import.document.blocks import Block, Kind
+from esper_audit.tickets.markdown_import.document.document import Section, text_of
+from esper_audit.tickets.parts import FixOption
+
+OPTION = r"(?:Option|Alternative|Approach|Variant|Fix|Solution)"
+NUMBERED = re.compile(
+    rf"(?P<label>{OPTION} (?:[A-Z]|\d+))\b(?:\s*[:–—-]\s*|\s+(?=\())?(?P<name>.*)"
+)
+BOLD = re.compile(
+    rf"\*\*(?P<name>{OPTION} (?:[A-Z]|\d+)\b[^*\n]*)\*\*:?[ \t]*(?P<text>.*)", re.DOTALL
+)
+
+
+def read_fixes(sections: Sequence[Section]) -> list[FixOption]:
+    """Return the prose in front of the options, then each option."""
+    blocks = [block for section in sections for block in section.blocks]
+    children = [child for section in sections for child in section.children]
+    named = [*_options(blocks), *((child.title, text_of(child.nodes)) for child in children)]
+    return [option_of(heading, text) for heading, text in named if heading or text]
+
+
+def _options(blocks: Sequence[Block]) -> list[tuple[str, str]]:
+    """Split blocks at paragraphs that begin with the bold name of an option: name and text of each."""
+    options: list[tuple[str, str]] = []
+    name, text, held = "", "", list[Block]()
+    for block in blocks:
+        match = BOLD.match(block.text) if block.kind is Kind.PARAGRAPH else None
+        if match is None:
+            held.append(block)
+            continue
+        options.append((name, _joined(text, held)))
+        name, text, held = match["name"].strip().rstrip(": "), match["text"].strip(), []
+    return [*options, (name, _joined(text, held))]
+
+
+def _joined(text: str, blocks: Sequence[Block]) -> str:
+    return "\n\n".join(filter(None, [text, text_of(blocks)]))
+
+
+def option_of(heading: str, text: str) -> FixOption:
+    """Return an option: what a heading calls it (`Option A`) and its name apart."""
+    numbered = NUMBERED.fullmatch(heading)
+    if numbered:
+        return FixOption(label=numbered["label"], option=numbered["name"].strip(), text=text)
+    label, colon, option = (part.strip() for part in heading.partition(": "))
+    if colon and label and option:
+        return FixOption(label=label, option=option, text=text)
+    return FixOption(label=heading, text=text)

@@ -1,0 +1,197 @@
+"""The head of a ticket: a table, `**Label:** value` lines, a list or front matter; rows of no field stay rows."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
+
+import msgspec
+
+from esper_audit.findings.finding import Severity
+from esper_audit.tickets.markdown_import.document.blocks import Block, Kind
+from esper_audit.tickets.markdown_import.document.document import Document, Section, text_of
+from esper_audit.tickets.markdown_import.document.inline_values import (
+    bare,
+    date_in,
+    meanings,
+    one_line,
+    words,
+)
+from esper_audit.tickets.markdown_import.document.labelled_values import Statement, statements_of
+from esper_audit.tickets.markdown_import.sections.review_builder import paragraph
+from esper_audit.tickets.markdown_import.sections.unmapped import headed
+from esper_audit.tickets.markdown_import.terms.headings import Part
+from esper_audit.tickets.markdown_import.terms.severities import LEVEL, severity_in
+from esper_audit.tickets.parts import AsWritten, Extra
+
+OWN = {
+    "ticket id": "id",
+    "severity": "severity",
+    "severity reason": "severity_reason",
+    "status": "status",
+    "batch": "batch",
+    "agent": "agent",
+    "domain": "domain",
+    "assignee": "assignee",
+    "created": "created",
+    "updated": "updated",
+}
+OTHER_LABELS = {
+    "id": "id, ticket, issue id, finding id, bug id, issue, ticket number, ticket no, finding, bug",
+    "title": "title, name, subject, short title",
+    "severity": "priority, sev, severity level, priority level, severity priority",
+    "status": "state, current status, ticket status, workflow status",
+    "batch": "batch number, review batch",
+    "agent": "raised by, reporter, reported by, found by, author, source agent, reviewer agent, filed by, "
+    "identified by, discovered by",
+    "domain": "component, subsystem, area, package, affected component, affected subsystem",
+    "assignee": "assigned to, owner, assigned",
+    "created": "date, date created, opened, reported, created on, date found, date reported, filed, "
+    "created at, created date, discovered, raised, date opened",
+    "updated": "last updated, modified, last modified, date updated, updated on, updated at",
+    "category": "category, categories, type, issue type, kind, bug type",
+    "impact": "impact",
+    "resolution": "resolution, disposition, outcome, final status, resolution status, closure, final disposition",
+    "summary": "one line summary, summary, one liner",
+    "files": "file s, file, files, location, path, affected file, affected files",
+    "lines": "line s, line, lines, line number, line numbers",
+    "symbols": "function class, function, class, symbol, method",
+}
+FIELD_OF = meanings(OTHER_LABELS)
+KNOWN = frozenset({*OWN, *FIELD_OF})
+INLINE = re.compile(r"(?=(?:\*\*|__)[^*_\n]{1,60}:?(?:\*\*|__):?\s)")
+SEPARATORS = " \t|·•;,"
+
+
+class Metadata(msgspec.Struct, frozen=True):
+    """What the head says: words by field, those under the form's own labels first, and the rest.
+
+    `other` are words that a label of another form names; their rows stay among `extra`.
+    """
+
+    own: dict[str, str]
+    other: dict[str, str]
+    extra: list[Extra]
+
+    def get(self, field: str) -> str:
+        """Return the words for a field, empty without any."""
+        return self.own.get(field) or self.other.get(field, "")
+
+
+def read_metadata(document: Document, sections: Iterable[Section]) -> Metadata:
+    """Read the front matter, what stands above the first section, and the sections of metadata."""
+    own: dict[str, str] = {}
+    other: dict[str, str] = {}
+    extra: list[Extra] = []
+    front = [
+        Statement(key.strip(), value.strip().strip("\"'"), line)
+        for line in document.front
+        for key, colon, value in [line.partition(":")]
+        if line.strip()
+    ]
+    extra += _taken(front, own, other)
+    extra += _blocks(document.preamble, "", own, other)
+    for section in sections:
+        extra += _blocks(section.blocks, Part.METADATA.value, own, other)
+        extra += headed(Part.METADATA, section.children)
+    return Metadata(own, other, extra)
+
+
+def _blocks(
+    blocks: Sequence[Block], section: str, own: dict[str, str], other: dict[str, str]
+) -> list[Extra]:
+    """Take the statements of some blocks; what is no statement stays text of the section."""
+    extra: list[Extra] = []
+    held: list[Block] = []
+    for block, found in statements_of([_one_a_line(block) for block in blocks], KNOWN, KNOWN):
+        in_head = section or any(words(statement.label) in KNOWN for statement in found)
+        rows = [statement for statement in found if _is_row(statement)]
+        if rows and in_head and (len(rows) == len(found) or block.kind is Kind.LIST):
+            extra += _taken(rows, own, other)
+            texts = [statement.source for statement in found if statement not in rows]
+            held += [paragraph("\n".join(texts))] if texts else []
+        else:
+            held.append(block)
+    text = text_of(held)
+    return [*extra, Extra(section=section, text=text)] if text else extra
+
+
+def _is_row(statement: Statement) -> bool:
+    return statement.is_one_line and "|" not in statement.label
+
+
+def _taken(
+    found: Iterable[Statement], own: dict[str, str], other: dict[str, str]
+) -> Iterable[Extra]:
+    """Sort statements into fields; yield as rows those that are not under a label of the form."""
+    for statement in found:
+        label = words(statement.label)
+        field = OWN.get(label)
+        if field is not None and field not in own:
+            own[field] = _ended(statement.value)
+            continue
+        if label in FIELD_OF and not says_placeholder(statement.value):
+            other.setdefault(FIELD_OF[label], _ended(statement.value))
+        value = one_line(_ended(statement.value))
+        yield Extra(section=Part.METADATA.value, row=statement.label, text=value)
+
+
+def says_placeholder(value: str) -> bool:
+    """Say whether a value is still the template's own (`{1-10}`, `YYYY-MM-DD`)."""
+    return bool(re.search(r"\{[^}]*\}|YYYY|^\[[^\]]*\]$", value))
+
+
+def _ended(value: str) -> str:
+    """Return a value without the mark that breaks the line behind it."""
+    return value.strip().removesuffix("\\").rstrip()
+
+
+def _one_a_line(block: Block) -> Block:
+    """Put the labels of a line such as `**Severity:** P2 | **Status:** open` on a line each."""
+    if block.kind not in (Kind.PARAGRAPH, Kind.TABLE):
+        return block
+    lines: list[str] = []
+    for line in block.lines:
+        parts = [part.strip(SEPARATORS) for part in INLINE.split(line) if part.strip(SEPARATORS)]
+        inline = len(parts) > 1 and not line.lstrip().startswith("|") and line.lstrip()[0] in "*_"
+        lines += parts if inline else [line]
+    return (
+        msgspec.structs.replace(block, lines=tuple(lines))
+        if len(lines) > len(block.lines)
+        else block
+    )
+
+
+NOT_STATED = "the document states none"
+NOT_STATED_MEANS = Severity.P3
+FREE = ("batch", "agent", "domain", "assignee")
+DATES = ("created", "updated")
+
+
+class Head(msgspec.Struct, frozen=True):
+    """Fields of the head by name, and the words beyond them."""
+
+    severity: Severity
+    severity_reason: str
+    free: dict[str, str]
+    dates: dict[str, str]
+    as_written: list[AsWritten]
+
+
+def read_head(metadata: Metadata) -> Head:
+    """Return the fields; a severity that nobody states is P3, and the reason says so."""
+    impact = metadata.other.get("impact", "")
+    said = metadata.get("severity") or (impact if LEVEL.match(bare(impact)) else "")
+    severity = severity_in(said)
+    written = []
+    if said and (severity is None or bare(said) != severity.value):
+        written.append(AsWritten(field="severity", where="head", words=one_line(said)))
+    dates = {}
+    for name in DATES:
+        text = metadata.own.get(name, "") or metadata.other.get(name, "")
+        dates[name] = date_in(text)
+        if text and bare(text) != dates[name]:
+            written.append(AsWritten(field=name, where="head", words=one_line(text)))
+    reason = metadata.own.get("severity_reason", "") or ("" if severity else NOT_STATED)
+    free = {name: bare(metadata.get(name)) for name in FREE}
+    return Head(severity or NOT_STATED_MEANS, one_line(reason), free, dates, written)

@@ -1,0 +1,135 @@
+"""What became of a ticket: every statement about it weighed, and the resolution where it has ended."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import msgspec
+
+from esper_audit.tickets.markdown_import.document.document import Section, text_of
+from esper_audit.tickets.markdown_import.document.inline_values import bare, one_line
+from esper_audit.tickets.markdown_import.sections.metadata import Metadata
+from esper_audit.tickets.markdown_import.sections.resolution import Ending, read_resolution
+from esper_audit.tickets.markdown_import.terms.headings import Part, name_of
+from esper_audit.tickets.markdown_import.terms.statuses import (
+    Decision,
+    Place,
+    Statement,
+    decided,
+    folder_status,
+    stated,
+)
+from esper_audit.tickets.parts import AsWritten, Change, Extra, Resolution
+from esper_audit.tickets.states import RESOLVED, ResolutionKind, Status
+
+BY = "ticket import"
+
+
+class End(msgspec.Struct, frozen=True):
+    """The status, the resolution if there is one, the words for both, and what contradicts itself."""
+
+    status: Status
+    why: str
+    resolution: Resolution | None
+    text: str
+    contradiction: str
+    as_written: list[AsWritten]
+    extra: list[Extra]
+
+
+def ended(
+    sections: Sequence[Section],
+    notes: Sequence[Section],
+    metadata: Metadata,
+    folder: str,
+    elsewhere: Sequence[Statement],
+) -> End:
+    """Weigh what the resolution, the head, closing notes and the folder say."""
+    whole = _joined(sections)
+    ending = read_resolution(whole, _heading_rest(sections)) if whole else None
+    noted = [read_resolution(note, _heading_rest([note])).said for note in notes]
+    places = [
+        (Place.RESOLUTION, ending.said if ending else ""),
+        (Place.ROW, metadata.other.get("resolution", "")),
+        *((Place.NOTES, said) for said in noted),
+        (Place.HEAD, metadata.get("status")),
+    ]
+    statements = [said for place, text in places if text and (said := stated(place, text))]
+    filed = folder_status(folder)
+    statements += [*elsewhere, *([filed] if filed else [])]
+    decision = decided(statements, ending.hint if ending else None)
+    extra: list[Extra] = []
+    resolution = _resolution(ending, decision, statements)
+    if ending is not None and resolution is None and whole is not None:
+        extra = [Extra(section=_title(sections), text=text_of(whole.nodes))]
+    text = text_of([*(whole.nodes if whole else ()), *(node for n in notes for node in n.nodes)])
+    written = _words(metadata.get("status"), filed, decision)
+    return End(
+        status=decision.status,
+        why=decision.why,
+        resolution=resolution,
+        text=text,
+        contradiction=decision.contradiction,
+        as_written=written,
+        extra=extra,
+    )
+
+
+def first_line(status: Status, date: str, why: str) -> list[Change]:
+    """Return the history of a ticket that an import brings in; none where no date is known."""
+    return [Change(date=date, by=BY, after=status.value, why=one_line(why))] if date else []
+
+
+def _joined(sections: Sequence[Section]) -> Section | None:
+    """Return the sections of the resolution as one."""
+    if not sections:
+        return None
+    blocks = tuple(block for section in sections for block in section.blocks)
+    children = tuple(child for section in sections for child in section.children)
+    if not (blocks or children):
+        return None
+    return msgspec.structs.replace(sections[-1], blocks=blocks, children=children)
+
+
+def _title(sections: Sequence[Section]) -> str:
+    own = any(section.title == Part.RESOLUTION.value for section in sections)
+    return Part.RESOLUTION.value if own else sections[-1].title
+
+
+def _heading_rest(sections: Sequence[Section]) -> str:
+    """Return what the heading adds (`Resolution: Won't Fix`)."""
+    names = [name_of(section.title) for section in sections]
+    return next((name.rest for name in names if name and name.rest), "")
+
+
+def _resolution(
+    ending: Ending | None, decision: Decision, statements: Sequence[Statement]
+) -> Resolution | None:
+    if decision.status not in RESOLVED:
+        return None
+    kind = decision.kind or ResolutionKind(decision.status.value)
+    if ending is None:
+        said = any(s.place is Place.ROW and s.status in RESOLVED for s in statements)
+        return Resolution(kind=kind, evidence="") if said else None
+    words = bare(ending.said)
+    return Resolution(
+        kind=kind,
+        as_written="" if words.lower() == kind.value else one_line(ending.said),
+        evidence=ending.evidence,
+        claims=ending.claims,
+        commits=ending.commits,
+        sign_off=ending.sign_off,
+    )
+
+
+def _words(head: str, filed: Statement | None, decision: Decision) -> list[AsWritten]:
+    """Return the statements that are kept in words: those that are not the status itself.
+
+    Where statements contradict each other the folder's is kept whatever it says: no page shows it.
+    """
+    said = [("head", head)] if bare(head).lower() != decision.status.value else []
+    if filed and (decision.contradiction or filed.text != decision.status.value):
+        said.append(("folder", filed.text))
+    return [
+        AsWritten(field="status", where=where, words=one_line(text)) for where, text in said if text
+    ]

@@ -1,0 +1,185 @@
+"""Tables of reviews: a row a reviewer in any order of columns, names and values, reviewers side by side."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import msgspec
+
+from esper_audit.tickets.markdown_import.document.inline_values import (
+    bare,
+    date_in,
+    meanings,
+    names,
+    one_line,
+    words,
+)
+from esper_audit.tickets.markdown_import.document.tables import Table
+from esper_audit.tickets.markdown_import.terms.verdicts import verdict_in
+
+REVIEWER, VERDICT, EVALUATION, DATE = "reviewer", "verdict", "evaluation", "date"
+COLUMNS = {
+    REVIEWER: "reviewer, agent, specialist, expert, role, perspective, by, name, review agent, who, model, "
+    "reviewed by, reviewer agent, reviewing agent, specialty, discipline",
+    VERDICT: "verdict, vote, decision, position, opinion, stance, final verdict, endorsement",
+    EVALUATION: "evaluation, comment, comments, rationale, notes, note, assessment, analysis, reasoning, "
+    "justification, feedback, summary, details, explanation, reason, review, remarks, evaluation notes, text",
+    DATE: "date, reviewed, when, review date, reviewed on, date reviewed",
+}
+COLUMN_OF = meanings(COLUMNS)
+# These name a verdict's column only where what stands in it are verdicts.
+MAYBE_VERDICT = names("status, result, recommendation, assessment, response, outcome")
+PLAIN = names("field, value, key, property, attribute, item, aspect") | {""}
+
+
+class Entry(msgspec.Struct, frozen=True):
+    """What a table says of one reviewer: words by column, and cells of other columns with their names."""
+
+    said: dict[str, str]
+    beyond: tuple[tuple[str, str], ...] = ()
+
+
+class Read(msgspec.Struct, frozen=True):
+    """The entries of a table, rows that are none, and the columns for rows that follow it apart."""
+
+    entries: list[Entry]
+    rest: list[tuple[str, ...]]
+    columns: tuple[str, ...]
+
+
+def read_reviews(table: Table, columns: Sequence[str] = ()) -> Read | None:
+    """Return the reviews of a table; `columns` are those of the table in front, for rows without header."""
+    if not table.every_row:
+        return None
+    if not table.header and len(columns) == len(table.every_row[0]):
+        return _by_row(table.rows, columns)
+    if table.header:
+        named = _named_columns(table)
+        if named:
+            return _by_row(table.rows, named)
+        turned = _turned(table)
+        if turned is not None:
+            return turned
+    by_content = _columns_by_content(table)
+    return _by_row(table.every_row, by_content) if by_content else None
+
+
+def pairs_of(table: Table) -> list[tuple[str, str]]:
+    """Return the rows of a table of names and values, of which one is a verdict's; none of another table."""
+    rows = [row for row in table.every_row if len(row) == 2]
+    is_plain = bool(table.header) and all(words(cell) in PLAIN for cell in table.header)
+    pairs = [(bare(a).rstrip(":"), b) for a, b in (rows[1:] if is_plain else rows)]
+    says = any(COLUMN_OF.get(words(name)) == VERDICT and verdict_in(value) for name, value in pairs)
+    return pairs if says else []
+
+
+def entries_of(pairs: Sequence[tuple[str, str]]) -> list[Entry]:
+    """Gather names and values into entries; a name that comes again begins the next one."""
+    entries: list[Entry] = []
+    for name, value in pairs:
+        column = COLUMN_OF.get(words(name), "")
+        if not entries or (column and column in entries[-1].said):
+            entries.append(Entry({}))
+        last = entries[-1]
+        if column:
+            last.said[column] = value
+        elif value:
+            entries[-1] = Entry(last.said, (*last.beyond, (name, value)))
+    return entries
+
+
+def _named_columns(table: Table) -> tuple[str, ...]:
+    """Return the columns that a header names, where one of them holds verdicts; none else."""
+    columns = [COLUMN_OF.get(words(cell), "") for cell in table.header]
+    for n, cell in enumerate(table.header):
+        held = [row[n] for row in table.rows if row[n]]
+        if (
+            VERDICT not in columns
+            and words(cell) in MAYBE_VERDICT
+            and held
+            and all(map(verdict_in, held))
+        ):
+            columns[n] = VERDICT
+    for n, column in enumerate(columns):
+        if column and column in columns[:n]:
+            columns[n] = ""
+    others = [cell for cell, column in zip(table.header, columns, strict=True) if column != VERDICT]
+    is_pair = len(others) == 1 and verdict_in(others[0]) is not None
+    names = tuple(
+        column or one_line(cell) for column, cell in zip(columns, table.header, strict=True)
+    )
+    return names if VERDICT in columns and not is_pair and (table.rows or len(names) > 2) else ()
+
+
+def _by_row(rows: Sequence[Sequence[str]], columns: Sequence[str]) -> Read | None:
+    at = list(columns).index(VERDICT)
+    entries: list[Entry] = []
+    rest: list[tuple[str, ...]] = []
+    for row in rows:
+        if verdict_in(row[at]) is None:
+            rest.append(tuple(row))
+            continue
+        pairs = list(zip(columns, row, strict=True))
+        said = {name: cell for name, cell in pairs if name in COLUMNS}
+        beyond = [(name, cell) for name, cell in pairs if name not in COLUMNS and cell]
+        entries.append(Entry(said, tuple(beyond)))
+    return Read(entries, rest, tuple(columns)) if entries else None
+
+
+def _turned(table: Table) -> Read | None:
+    """Read a table with reviewers in the header and their verdicts below, or verdicts and names below."""
+    names = [words(row[0]) for row in table.rows]
+    if (
+        words(table.header[0]) in PLAIN
+        and "verdict" in names
+        and "value" not in map(words, table.header)
+    ):
+        entries = []
+        for n, reviewer in enumerate(table.header[1:], 1):
+            said = {
+                COLUMN_OF[name]: row[n]
+                for name, row in zip(names, table.rows, strict=True)
+                if name in COLUMN_OF
+            }
+            beyond = [
+                (row[0], row[n])
+                for name, row in zip(names, table.rows, strict=True)
+                if name not in COLUMN_OF
+            ]
+            entries.append(
+                Entry({**said, REVIEWER: reviewer}, tuple(pair for pair in beyond if pair[1]))
+            )
+        return Read(entries, [], ()) if all(verdict_in(e.said[VERDICT]) for e in entries) else None
+    if table.rows and all(verdict_in(cell) for cell in table.header):
+        entries = [
+            Entry({VERDICT: verdict, REVIEWER: cell})
+            for row in table.rows
+            for verdict, cell in zip(table.header, row, strict=True)
+            if bare(cell)
+        ]
+        return Read(entries, [], ())
+    return None
+
+
+def _columns_by_content(table: Table) -> tuple[str, ...]:
+    """Return columns for rows without a header's help: the verdicts, the longest text, the first short one."""
+    rows = table.every_row
+    if not rows or len(rows[0]) < 2:
+        return ()
+    width = len(rows[0])
+    verdicts = [n for n in range(width) if all(verdict_in(row[n], strict=True) for row in rows)]
+    if not verdicts:
+        return ()
+    columns = [""] * width
+    columns[verdicts[0]] = VERDICT
+    for n in range(width):
+        held = [row[n] for row in rows if row[n]]
+        if not columns[n] and held and all(date_in(cell) == bare(cell) for cell in held):
+            columns[n] = DATE
+    left = [n for n in range(width) if not columns[n]]
+    longest = max(left, key=lambda n: sum(len(row[n]) for row in rows), default=None)
+    if (left and verdicts[0] > left[0]) or len(left) > 1:
+        columns[left[0]] = REVIEWER
+    if longest is not None and not columns[longest]:
+        columns[longest] = EVALUATION
+    return tuple(column or f"Column {n}" for n, column in enumerate(columns, 1))

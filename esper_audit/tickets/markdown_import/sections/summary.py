@@ -1,0 +1,104 @@
+"""The summary: one sentence, and the boxes of the categories; boxes and words of no category stay."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import msgspec
+
+from esper_audit.findings.finding import Category
+from esper_audit.tickets.markdown_import.document.blocks import Block, Kind
+from esper_audit.tickets.markdown_import.document.document import Section, text_of
+from esper_audit.tickets.markdown_import.document.inline_values import words
+from esper_audit.tickets.markdown_import.document.labelled_values import (
+    Statement,
+    in_list,
+    in_paragraph,
+)
+from esper_audit.tickets.markdown_import.sections.unmapped import headed, own_text
+from esper_audit.tickets.markdown_import.terms.categories import (
+    categories_in,
+    category_word,
+    has_boxes,
+    in_order,
+    ticked,
+)
+from esper_audit.tickets.markdown_import.terms.headings import Part
+from esper_audit.tickets.parts import AsWritten, Extra
+
+SUMMARY_LABELS = ("one line summary", "one line", "summary", "one liner", "tl dr", "tldr")
+CATEGORY_LABELS = ("category", "categories", "type")
+
+
+class Summary(msgspec.Struct, frozen=True):
+    """The sentence (empty where there is none), the categories, the words beyond them, the rest."""
+
+    sentence: str
+    categories: list[Category]
+    as_written: list[AsWritten]
+    extra: list[Extra]
+
+
+def read_summary(sections: Iterable[Section]) -> Summary:
+    """Read the sections of summaries; an unlabelled paragraph is the sentence where no label says so."""
+    reader = _Reader()
+    for section in sections:
+        for block in section.blocks:
+            reader.read(block)
+        reader.below += section.children
+    return reader.summary()
+
+
+class _Reader:
+    """Goes through the blocks; `_expects` says that a label announced the list that comes next."""
+
+    def __init__(self) -> None:
+        self.below: list[Section] = []
+        self._sentence = ""
+        self._categories: list[Category] = []
+        self._written: list[AsWritten] = []
+        self._texts: list[str] = []
+        self._rest: list[Block] = []
+        self._expects = False
+
+    def read(self, block: Block) -> None:
+        """Take what a block says; what finds no place is kept."""
+        if block.kind is Kind.LIST and (self._expects or has_boxes(block)):
+            self._expects = False
+            found, beyond, taken = ticked(block.items)
+            self._categories += found
+            self._written += beyond
+            self._rest += block.without(taken)
+            return
+        said = in_paragraph(block) if block.kind is Kind.PARAGRAPH else []
+        labels = [words(statement.label) for statement in said]
+        if not any(label in (*SUMMARY_LABELS, *CATEGORY_LABELS) for label in labels):
+            self._rest.append(block)
+            return
+        for statement in said:
+            self._statement(statement)
+        self._expects = labels[-1] in CATEGORY_LABELS
+
+    def summary(self) -> Summary:
+        """Return what came together."""
+        plain = [b for b in self._rest if b.kind is Kind.PARAGRAPH and not _is_labelled(b)]
+        if not self._sentence and plain:
+            self._sentence = plain[0].text.strip()
+            self._rest.remove(plain[0])
+        text = "\n\n".join(filter(None, [*self._texts, text_of(self._rest)]))
+        extra = [*own_text(Part.SUMMARY, text), *headed(Part.SUMMARY, self.below)]
+        return Summary(self._sentence, in_order(self._categories), self._written, extra)
+
+    def _statement(self, statement: Statement) -> None:
+        label, value = words(statement.label), statement.value.strip()
+        if label in SUMMARY_LABELS and not self._sentence and value:
+            self._sentence = value
+        elif label in CATEGORY_LABELS:
+            self._categories += categories_in(value)
+            self._written += [category_word(value)] if value and value[0] != "(" else []
+        else:
+            self._texts.append(statement.source)
+
+
+def _is_labelled(block: Block) -> bool:
+    return any(statement.label for statement in [*in_paragraph(block), *in_list(block)])

@@ -1,0 +1,30 @@
+"""What no field takes, as the record keeps it: text of a section, and texts below headings of their own."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from esper_audit.tickets.markdown_import.document.blocks import Block
+from esper_audit.tickets.markdown_import.document.document import Section, text_of
+from esper_audit.tickets.markdown_import.terms.headings import Part
+from esper_audit.tickets.parts import Extra
+
+
+def left_over(
+    part: Part, nodes: Sequence[Block | Section], below: Sequence[Section] = ()
+) -> list[Extra]:
+    """Return nodes as text of a section, if they hold any, and the sections below it by heading."""
+    return [*own_text(part, text_of(nodes)), *headed(part, below)]
+
+
+def own_text(part: Part, text: str) -> list[Extra]:
+    """Return a text that stands directly in a section; nothing for nothing."""
+    return [Extra(section=part.value, text=text)] if text else []
+
+
+def headed(part: Part, sections: Sequence[Section]) -> list[Extra]:
+    """Return sections below one of the form, by their headings."""
+    return [
+        Extra(section=part.value, heading=section.title, text=text_of(section.nodes))
+        for section in sections
+    ]

@@ -1,0 +1,90 @@
+"""The twelve categories of the form, found in boxes, in lists and in words."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
+
+from esper_audit.findings.finding import Category
+from esper_audit.tickets.form import CATEGORY_NAMES
+from esper_audit.tickets.markdown_import.document.blocks import Block, Item
+from esper_audit.tickets.markdown_import.document.inline_values import (
+    bare,
+    meanings,
+    one_line,
+    words,
+)
+from esper_audit.tickets.parts import AsWritten
+
+SHORT_NAMES = {
+    Category.CORRECTNESS: "correctness, bug, logic error",
+    Category.RACE_CONDITION: "race condition, race, concurrency",
+    Category.MEMORY_RESOURCE: "memory leak, memory, resource issue, resource leak, resource",
+    Category.PERFORMANCE: "performance",
+    Category.NUMERICAL_STABILITY: "numerical stability, numerical, numerics",
+    Category.TORCH_COMPILE: "torch compile, torch compile compatibility, compile",
+    Category.DEAD_CODE: "dead code, unwired functionality, unwired",
+    Category.API_CONTRACT: "api design, api, contract violation, contract",
+    Category.TEST_COVERAGE: "test coverage, tests, testing, test gap",
+    Category.DOCUMENTATION: "documentation, docs, naming",
+    Category.DEFENSIVE_PROGRAMMING: "defensive programming",
+    Category.LEGACY_POLICY: "legacy code, legacy, legacy policy",
+}
+BY_WORDS = meanings(SHORT_NAMES) | {
+    words(name): category
+    for category, full in CATEGORY_NAMES.items()
+    for name in (full, category.value)
+}
+
+
+def categories_in(text: str) -> list[Category]:
+    """Return the categories that a value names, separated by commas, slashes or semicolons."""
+    whole = category_of(text)
+    parts = re.split(r"[,;/+&]|\band\b", text)
+    found = [whole] if whole else [category_of(part) for part in parts]
+    return [category for category in found if category is not None]
+
+
+def category_of(text: str) -> Category | None:
+    """Return the category whose name a text is, or begins with."""
+    said = words(bare(text))
+    known = [name for name in BY_WORDS if said == name or said.startswith(f"{name} ")]
+    return BY_WORDS[max(known, key=len)] if known else None
+
+
+def ticked(items: Sequence[Item]) -> tuple[list[Category], list[AsWritten], list[Item]]:
+    """Return the categories ticked, the words of boxes that say more than a category, and these items.
+
+    In a list without boxes every item counts; among boxes one without is no category.
+    """
+    boxed = any(item.done is not None for item in items)
+    categories: list[Category] = []
+    written: list[AsWritten] = []
+    taken: list[Item] = []
+    for item in items:
+        category = category_of(item.text)
+        if category is None or "\n" in item.text or (boxed and item.done is None):
+            continue
+        taken.append(item)
+        if item.done or not boxed:
+            categories.append(category)
+        if words(bare(item.text)) != words(CATEGORY_NAMES[category]):
+            mark = "[x] " if item.done else "[ ] " if item.done is not None else ""
+            written.append(category_word(mark + item.text))
+    return categories, written, taken
+
+
+def has_boxes(block: Block) -> bool:
+    """Say whether a list has a box with the name of a category."""
+    return any(item.done is not None and category_of(item.text) for item in block.items)
+
+
+def category_word(text: str) -> AsWritten:
+    """Return words that say more than a category."""
+    return AsWritten(field="categories", where="Category", words=one_line(text))
+
+
+def in_order(categories: Iterable[Category]) -> list[Category]:
+    """Return categories in the form's order, each once."""
+    held = set(categories)
+    return [category for category in Category if category in held]

@@ -1,0 +1,77 @@
+"""Tables of claims and what became of them: TRUE, FALSE, PARTIAL or STALE, in words or in signs."""
+
+from __future__ import annotations
+
+import re
+
+from esper_audit.tickets.markdown_import.document.blocks import Block, Kind
+from esper_audit.tickets.markdown_import.document.inline_values import bare, names, one_line, words
+from esper_audit.tickets.markdown_import.document.tables import read_table
+from esper_audit.tickets.parts import JudgedClaim, Truth
+
+CLAIM = names("claim, claims, assertion, statement, ticket claim, original claim, claimed")
+STATUS = names(
+    "status, verdict, result, truth, verified, reality, accurate, valid, finding, "
+    "assessment, correct"
+)
+EVIDENCE = names(
+    "evidence, notes, note, reality, actual, details, explanation, proof, finding, "
+    "reason, actual behavior, comment"
+)
+SIGNS = {
+    "✅": Truth.TRUE,
+    "✓": Truth.TRUE,
+    "✔": Truth.TRUE,
+    "☑": Truth.TRUE,
+    "❌": Truth.FALSE,
+    "✗": Truth.FALSE,
+    "✘": Truth.FALSE,
+    "⚠": Truth.PARTIAL,
+    "🟡": Truth.PARTIAL,
+}
+WORDS = {
+    Truth.STALE: "stale|outdated|obsolete|no longer true|no longer|was true|moved",
+    Truth.PARTIAL: "partial|partially|partly|mixed|overstated|exaggerated|misleading|half|somewhat|unverified|"
+    "unclear|mostly|nuanced|minor|theoretical",
+    Truth.FALSE: "false|incorrect|wrong|not true|refuted|invalid|no|disproved|inaccurate|untrue|not confirmed|"
+    "not valid|not accurate",
+    Truth.TRUE: "true|confirmed|correct|verified|valid|yes|accurate|accepted|exists",
+}
+PATTERNS = [(re.compile(rf"(?:{phrases})\b"), truth) for truth, phrases in WORDS.items()]
+
+
+def claims_in(block: Block) -> list[JudgedClaim]:
+    """Return the claims of a table that judges every one of them; none of another table."""
+    if block.kind is not Kind.TABLE:
+        return []
+    table = read_table(block)
+    names = [words(cell) for cell in table.header]
+    if len(names) not in (2, 3) or names[0] not in CLAIM or names[1] not in STATUS:
+        return []
+    if len(names) == 3 and names[2] not in EVIDENCE:
+        return []
+    judged = [_judged(row) for row in table.rows]
+    found = [claim for claim in judged if claim is not None]
+    return found if len(found) == len(judged) else []
+
+
+def truth_of(text: str) -> Truth | None:
+    """Read what a cell says of a claim: its words first, then its signs."""
+    said = words(bare(text))
+    for pattern, truth in PATTERNS:
+        if pattern.match(said):
+            return truth
+    return next((truth for sign, truth in SIGNS.items() if sign in text), None)
+
+
+def _judged(row: tuple[str, ...]) -> JudgedClaim | None:
+    truth = truth_of(row[1])
+    if truth is None or not row[0]:
+        return None
+    said = one_line(row[1])
+    return JudgedClaim(
+        claim=one_line(row[0]),
+        verdict=truth,
+        as_written="" if said == truth.value else said,
+        evidence=one_line(row[2]) if len(row) > 2 else "",
+    )

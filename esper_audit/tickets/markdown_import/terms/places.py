@@ -1,0 +1,120 @@
+"""The words of one place (files, lines, symbols) read as locations; further words stay with their owner."""
+
+from __future__ import annotations
+
+import re
+
+import msgspec
+
+from esper_audit.tickets.markdown_import.document.inline_values import CODE, bare, one_line
+from esper_audit.tickets.markdown_import.terms.paths import FILE, PLACE, PathMap
+from esper_audit.tickets.parts import TicketLocation
+
+# Numbers that name lines: not part of a word, a version or an amount (`2 functions`).
+RANGE = re.compile(
+    r"(?<![\w.#/])L?(\d+)(?:\s*(?:[-–—]|to)\s*L?(\d+))?(?![\w.%/])(?!\s+(?!(?:and|to|or)\b)[A-Za-z])"
+)
+SYMBOL = re.compile(r"[A-Za-z_]\w*(?:\.\w+)*(?:\(.*\))?")
+LIKE_CODE = re.compile(r"[._(]|[a-z][A-Z]")  # what tells a name of code from a word
+ITEM = re.compile(
+    r"(?P<tick>`+)(?P<place>.+?)(?P=tick)(?:\s+(?P<tock>`+)(?P<symbol>.+?)(?P=tock))?(?P<rest>.*)",
+    re.DOTALL,
+)
+
+
+class Cells(msgspec.Struct, frozen=True):
+    """The words for one place, as a row of a form has them."""
+
+    files: str = ""
+    lines: str = ""
+    symbols: str = ""
+
+
+def places_of(cells: Cells, paths: PathMap) -> list[TicketLocation]:
+    """Return the locations that some words name: none without a file.
+
+    Several symbols or ranges go with the one file; several files go with as many symbols or ranges,
+    else each with all lines.
+    """
+    found = files_in(cells.files)
+    symbols = symbols_in(cells.symbols)
+    ranges = ranges_in(cells.lines)
+    if len(found) == 1:
+        found = found * max(1, len(symbols))
+    each_range = ranges if len(ranges) == len(found) > 1 else [", ".join(ranges)] * len(found)
+    each_symbol = symbols if len(symbols) == len(found) else [""] * len(found)
+    if len(symbols) == 1:
+        each_symbol = symbols * len(found)
+    return [
+        TicketLocation(path=paths.here(path), symbol=own or symbol, lines=lines or shared)
+        for (path, lines, own), symbol, shared in zip(found, each_symbol, each_range, strict=True)
+    ]
+
+
+def further_place(text: str, paths: PathMap) -> TicketLocation | None:
+    """Read an item of a list of places (`path:lines` `symbol` - note); None where it begins with no path."""
+    match = ITEM.match(text.strip())
+    head = match["place"] if match else text.split()[0].rstrip(":,") if text.strip() else ""
+    found = files_in(f"`{head}`") if FILE.match(head) else []
+    if len(found) != 1:
+        return None
+    path, lines, symbol = found[0]
+    rest = match["rest"] if match else text.strip()[len(head) :]
+    named = match["symbol"] if match and match["symbol"] else symbol
+    if match and match["symbol"] and not SYMBOL.fullmatch(match["symbol"]):
+        named, rest = symbol, f"`{match['symbol']}`{rest}"
+    note = re.sub(r"^\s*(?:[-–—:]\s*)?", "", rest)
+    return TicketLocation(
+        path=paths.here(path), symbol=_without_call(named), lines=lines, note=one_line(note)
+    )
+
+
+def rendered(place: TicketLocation) -> str:
+    """Return a location as an item of a list of places."""
+    where = f"`{place.path}:{place.lines}`" if place.lines else f"`{place.path}`"
+    symbol = f" `{place.symbol}`" if place.symbol else ""
+    return where + symbol + (f" - {place.note}" if place.note else "")
+
+
+def files_in(cell: str) -> list[tuple[str, str, str]]:
+    """Return path, lines and symbol of each file that a cell names."""
+    marked = [match["code"].strip() for match in CODE.finditer(cell)]
+    tokens = marked or re.split(r"[\s,;]+|<br\s*/?>", bare(cell))
+    found = []
+    for token in tokens:
+        match = PLACE.fullmatch(token.strip("()[]*"))
+        if match and FILE.fullmatch(match["path"]):
+            lines = ", ".join(ranges_in(match["lines"] or ""))
+            found.append((match["path"], lines, match["symbol"] or ""))
+    return found
+
+
+def ranges_in(cell: str) -> list[str]:
+    """Return the lines that a cell names, each a number or a range; of code in it, that first."""
+    marked = [match["code"] for match in CODE.finditer(cell)]
+    numbered = [text for text in marked if RANGE.search(text)]
+    found = [match for text in numbered or [CODE.sub(" ", cell)] for match in RANGE.finditer(text)]
+    return [f"{m[1]}-{m[2]}" if m[2] else m[1] for m in found]
+
+
+def symbols_in(cell: str) -> list[str]:
+    """Return the dotted names that a cell gives in code, or that are all it holds."""
+    marked = [match["code"].strip() for match in CODE.finditer(cell)]
+    tokens = marked or re.split(r"\s*,\s*", bare(cell))
+    named = [token for token in tokens if SYMBOL.fullmatch(token)]
+    if not marked and not all(SYMBOL.fullmatch(t) and LIKE_CODE.search(t) for t in tokens):
+        return []
+    return [_without_call(token) for token in named]
+
+
+def says_no_more(cell: str, *shown: str) -> bool:
+    """Say whether a cell holds nothing but what is shown of it, marks and calls aside."""
+    return _plain(cell) in {_plain(text) for text in shown}
+
+
+def _plain(text: str) -> str:
+    return re.sub(r"[`\s*]|\(\)", "", text)
+
+
+def _without_call(symbol: str) -> str:
+    return symbol.partition("(")[0]

@@ -1,0 +1,137 @@
+"""What a document says about its status, in how many places, and which of them is believed.
+
+The rule: the resolution's own words come first, for they stand beside the evidence; then a row
+`Resolution` of the head; then closing notes; then the folder that the file was filed under, the last
+thing that people did; then the head's status; then a line `**Status:**` anywhere else. `closed` does not
+say how: another statement tells, or it counts as fixed.
+"""
+
+from __future__ import annotations
+
+import enum
+import re
+from collections.abc import Sequence
+
+import msgspec
+
+from esper_audit.tickets.markdown_import.document.inline_values import bare, names, words
+from esper_audit.tickets.states import ACTIVE, RESOLVED, STATUS_OF, ResolutionKind, Status
+
+
+class Place(enum.StrEnum):
+    """Where a document says what became of it; the first is believed before the others."""
+
+    RESOLUTION = "Resolution"
+    ROW = "row Resolution"
+    NOTES = "closing notes"
+    FOLDER = "folder"
+    HEAD = "head"
+    ELSEWHERE = "another section"
+
+
+PHRASES: dict[ResolutionKind | Status, str] = {
+    ResolutionKind.ALREADY_FIXED: "already fixed|already resolved|already implemented|already addressed|"
+    "previously fixed|fixed previously|fixed elsewhere|already done",
+    ResolutionKind.DOCUMENTED: "documented|documentation added|documentation only",
+    ResolutionKind.NOT_A_BUG: "not a bug|notabug|not bug|not an issue|non issue|nonissue|invalid|false positive|"
+    "rejected|works as intended|working as intended|works as designed|by design|no fix needed|"
+    "no fix required|no action needed|no action required|no change needed|no changes needed|not valid|"
+    "no bug|not reproducible|cannot reproduce|incorrect finding|no issue",
+    ResolutionKind.WONT_FIX: "wont fix|wontfix|will not fix|wont do|declined|accepted risk|accept as is|"
+    "not planned|not fixing|no fix planned|accepted as is",
+    ResolutionKind.DUPLICATE: "duplicate|duplicates|dup|superseded|merged into|consolidated into",
+    ResolutionKind.FIXED: "fixed|resolved|done|completed|complete|implemented|fix applied|addressed|"
+    "fix implemented|corrected|shipped",
+    Status.OPEN: "open|opened|reopened|todo|to do|backlog|unresolved|not fixed|unfixed|triaged|deferred|"
+    "postponed|not started|tbd|not yet fixed|not resolved|to be fixed|new|confirmed|pending|accepted|valid",
+    Status.INVESTIGATING: "investigating|under investigation|in progress|wip|fix in progress|"
+    "partially fixed|partial fix|fixing|partially resolved|active|partial",
+    Status.IN_REVIEW: "in review|under review|needs review|awaiting review|ready for review|fix in review|review",
+}
+# These say something about a status only where nothing else does (`Confirmed, fixed`).
+WEAK = names("new, confirmed, pending, accepted, valid, active, partial, review, complete, done")
+CLOSED = re.compile(r"\b(?:closed|close|closing|archived)\b")
+PATTERNS = [
+    (re.compile(rf"\b{phrase}\b"), said)
+    for said, phrases in PHRASES.items()
+    for phrase in phrases.split("|")
+]
+FOLDERS = names(
+    "open, triaged, new, todo, backlog, deferred, in progress, investigating, in review, "
+    "fixed, already fixed, resolved, done, completed, closed, archived, not a bug, "
+    "notabug, not bugs, invalid, rejected, false positive, false positives, by design, "
+    "wont fix, wontfix, duplicate, duplicates"
+)
+
+
+class Statement(msgspec.Struct, frozen=True):
+    """What is said, where; `kind` of an ended ticket; both empty where it only says `closed`."""
+
+    place: Place
+    text: str
+    status: Status | None
+    kind: ResolutionKind | None
+
+    @property
+    def is_resolved(self) -> bool:
+        """Say whether the ticket has ended, however."""
+        return self.status is None or self.status in RESOLVED
+
+
+class Decision(msgspec.Struct, frozen=True):
+    """The status that is believed, how it ended, one sentence where statements disagree, and why."""
+
+    status: Status
+    kind: ResolutionKind | None
+    contradiction: str
+    why: str
+
+
+def stated(place: Place, text: str) -> Statement | None:
+    """Read a statement; None where a text says nothing about a status."""
+    said = words(bare(text))
+    found = [(m.start(), m.end(), value) for p, value in PATTERNS if (m := p.search(said))]
+    strong = [at for at in found if said[at[0] : at[1]] not in WEAK]
+    if found:
+        value = min(strong or found, key=lambda at: (at[0], -at[1]))[2]
+        if isinstance(value, ResolutionKind):
+            return Statement(place, text, STATUS_OF[value], value)
+        return Statement(place, text, value, None)
+    return Statement(place, text, None, None) if CLOSED.search(said) else None
+
+
+def folder_status(folder: str) -> Statement | None:
+    """Read the name of a folder: all of it is a status, or it says nothing."""
+    return stated(Place.FOLDER, folder) if words(folder) in FOLDERS else None
+
+
+def decided(statements: Sequence[Statement], hint: ResolutionKind | None) -> Decision:
+    """Return what is believed of some statements; `hint` is what headings such as `Fix` let one guess."""
+    ordered = sorted(statements, key=lambda statement: list(Place).index(statement.place))
+    in_words = (Place.RESOLUTION, Place.ROW, Place.NOTES)
+    believed = [
+        s for s in ordered if s.status in RESOLVED or (s.status and s.place not in in_words)
+    ]
+    if any(s.place is Place.FOLDER and s.status is None for s in ordered):
+        believed = [s for s in believed if s.status in RESOLVED]
+        ordered = [s for s in ordered if s.is_resolved or s.place not in (Place.HEAD, *in_words)]
+    contradiction = _contradiction(statements)
+    if believed:
+        first = believed[0]
+        why = f"{first.place} says {bare(first.text)}"
+        return Decision(first.status or Status.OPEN, first.kind, contradiction, why)
+    if hint is not None and not any(s.status in ACTIVE for s in ordered):
+        return Decision(STATUS_OF[hint], hint, contradiction, "by what the resolution tells")
+    if ordered and all(statement.is_resolved for statement in ordered):
+        why = "closed, and nothing says how"
+        return Decision(Status.FIXED, ResolutionKind.FIXED, contradiction, why)
+    return Decision(Status.OPEN, None, contradiction, "nothing says that it has ended")
+
+
+def _contradiction(statements: Sequence[Statement]) -> str:
+    """Return what different statements say; `closed` goes with every end, `triaged` with every beginning."""
+    said = {s.status if s.status in RESOLVED else s.is_resolved for s in statements}
+    ends = said - {True, False}
+    if len(ends) < 2 and not (False in said and (ends or True in said)):
+        return ""
+    return "status: " + ", ".join(f"{s.place} says {bare(s.text)}" for s in statements)

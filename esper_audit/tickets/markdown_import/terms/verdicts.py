@@ -1,0 +1,128 @@
+"""What reviewers say, in the form's four words or in others, and how reviewers are named."""
+
+from __future__ import annotations
+
+import re
+
+import msgspec
+
+from esper_audit.tickets.markdown_import.document.inline_values import DATE, bare, names, words
+from esper_audit.tickets.parts import Verdict
+
+OWN = "endorse|endorsed|endorses|neutral|object|objects|objected|objection|refine|refined|refines"
+SYNONYMS = {
+    Verdict.ENDORSE: "endorse|endorsed|endorses|endorsement|agree|agreed|agrees|concur|concurs|approve|approved|"
+    "approves|accept|accepted|confirm|confirmed|confirms|support|supported|valid|lgtm|strong endorse|"
+    "strongly endorse",
+    Verdict.NEUTRAL: "neutral|abstain|abstained|abstains|no opinion|defer|deferred|acknowledge|acknowledged|"
+    "noted|n/a|undecided|indifferent|no objection",
+    Verdict.OBJECT: "object|objects|objected|objection|disagree|disagrees|disagreed|reject|rejected|rejects|"
+    "oppose|opposed|opposes|dissent|invalid|not a bug|not-a-bug|false positive|decline|declined|"
+    "not valid|close|won't fix|wontfix|wont-fix",
+    Verdict.REFINE: "refine|refined|refines|revise|revised|modify|modified|amend|amended|adjust|adjusted|partial|"
+    "partially|partially agree|partial endorse|partially endorse|conditional|qualified|downgrade|downgraded|"
+    "upgrade|upgraded|needs work|needs revision|changes requested|request changes|endorse with changes|"
+    "agree with changes|mixed|endorse with modifications",
+}
+MARKS = r"[\s*_`\"'\[(~✅❌⚠️✓✔✗✘🟢🔴🟡⚪🔵👍👎➖-]*"
+BY_PHRASE = {
+    phrase: verdict for verdict, all_of in SYNONYMS.items() for phrase in all_of.split("|")
+}
+ANY = re.compile(
+    rf"{MARKS}(?P<word>{'|'.join(map(re.escape, sorted(BY_PHRASE, key=len, reverse=True)))})(?![\w'])",
+    re.IGNORECASE,
+)
+STRICT = re.compile(rf"{MARKS}(?P<word>{OWN})(?![\w'])", re.IGNORECASE)
+ADDED = re.compile(r"[*_`\"'\])~]*(?:\s*\([^)\n]*\))?[*_`]*")
+AFTER = re.compile(r"[\s*_`]*(?:[-–—:.;,]+|\s)\s*")
+# What a heading says of any review; `Code Review` at its end is somebody.
+OF_A_REVIEW = re.compile(
+    r"\b(?:cross|peer)[\s-]*reviews?\b|^\s*(?:\d+[.)]\s*)?reviews?\b|(?<!\bcode)\s+reviews?\s*$",
+    re.IGNORECASE,
+)
+ROLE_WORDS = names(
+    "drl, rl, pytorch, torch, code, review, reviewer, codereview, specialist, expert, "
+    "agent, engineer, architect, lead, maintainer, author, ml, systems, security, "
+    "performance, qa, tester, analyst, owner, developer, team, reviewed, by, scientist, "
+    "researcher, advisor, cr, pt"
+)
+SILENT_WORDS = names(
+    "cross, review, reviews, reviewer, specialist, expert, agent, evaluation, the, s, by, "
+    "verdict, notes, comments, comment"
+)
+DASHES = " \t:-–—|,;"
+
+
+class Said(msgspec.Struct, frozen=True):
+    """A verdict, the words for it, and what stands behind them."""
+
+    verdict: Verdict
+    text: str
+    rest: str
+
+
+def verdict_in(text: str, *, strict: bool = False) -> Said | None:
+    """Read a text that begins with a verdict; `strict` takes the form's four words only."""
+    match = (STRICT if strict else ANY).match(text)
+    if match is None:
+        return None
+    added = ADDED.match(text, match.end())
+    end = added.end() if added else match.end()
+    after = AFTER.match(text, end)
+    rest = text[after.end() :] if after else text[end:]
+    phrase = match["word"].lower()
+    verdict = BY_PHRASE[phrase]
+    return Said(verdict, bare(text[:end].strip(DASHES)), rest.strip())
+
+
+def whole_verdict(cell: str) -> Said | None:
+    """Read a cell that is a verdict: all of its words are the verdict's."""
+    said = verdict_in(cell)
+    return Said(said.verdict, " ".join(bare(cell).split()), "") if said else None
+
+
+def as_written(said: str, verdict: Verdict) -> str:
+    """Return the words for a verdict unless they are its own."""
+    text = bare(said)
+    return "" if text.lower() == verdict.value else text
+
+
+def named_in(title: str) -> tuple[str, str]:
+    """Return the reviewer that a heading of a review names, and the date that it gives."""
+    dated = DATE.search(title)
+    undated = re.sub(r"\(\s*\)|\[\s*\]", " ", DATE.sub(" ", title))
+    rest = re.sub(r"\(\s*\)|\[\s*\]", " ", OF_A_REVIEW.sub(" ", undated)).strip()
+    rest = re.sub(r"^(?:by|from|of)\b", " ", " ".join(rest.split()))
+    name = rest.strip().strip(DASHES).strip()
+    if name[:1] + name[-1:] in ("()", "[]"):
+        name = name[1:-1].strip()
+    name = bare(name)
+    plain = words(name).split()
+    general = {
+        "results",
+        "summary",
+        "notes",
+        "verdicts",
+        "comments",
+        "feedback",
+        "section",
+        "s",
+        "round",
+    }
+    return ("" if not plain or set(plain) <= general else name, dated[1] if dated else "")
+
+
+def is_reviewer(label: str) -> bool:
+    """Say whether a label reads as somebody who reviews."""
+    said = words(label).split()
+    return bool(said) and len(said) <= 6 and bool(ROLE_WORDS & set(said))
+
+
+def likeness(label: str, reviewer: str) -> int:
+    """Count the words that name the same reviewer in both."""
+    return len(_telling(label) & _telling(reviewer))
+
+
+def _telling(text: str) -> set[str]:
+    said = words(text).replace("codereview", "code").split()
+    return set(said) - SILENT_WORDS

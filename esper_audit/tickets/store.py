@@ -1,0 +1,146 @@
+"""Tickets on disk: one YAML file each, read strictly, and updated so that what a person wrote stays byte for byte."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import re
+from collections.abc import Iterator
+from typing import Any
+
+import msgspec
+
+from esper_audit.findings.errors import TicketError
+from esper_audit.project.atomic_write import locked, replace_file
+from esper_audit.project.content_cache import ContentCache, content_digest, package_fingerprint
+from esper_audit.tickets.ticket import Ticket
+
+SUFFIX = ".yaml"
+LEFT_BEHIND = re.compile(r"\..+\.yaml\.[a-z0-9_]{8}")  # by a write that was killed
+
+
+class TicketStore:
+    """The folder of tickets of a project."""
+
+    def __init__(self, directory: str) -> None:
+        self.directory = directory
+
+    @contextlib.contextmanager
+    def exclusive(self) -> Iterator[None]:
+        """Be the only one who writes: load and save inside, or a change of somebody else is lost."""
+        os.makedirs(self.directory, exist_ok=True)
+        with locked(self.directory):
+            for name in os.listdir(self.directory):
+                if LEFT_BEHIND.fullmatch(name):
+                    os.unlink(os.path.join(self.directory, name))
+            yield
+
+    def load(self) -> dict[str, Ticket]:
+        """Return every ticket by id; files that are none are one TicketError with a line for each."""
+        if not os.path.isdir(self.directory):
+            return {}
+        root = os.path.realpath(self.directory)
+        cache = ContentCache(root, "tickets", package_fingerprint(), Ticket)
+        tickets: dict[str, Ticket] = {}
+        wrong: list[str] = []
+        names = (name for name in os.listdir(self.directory) if name.endswith(SUFFIX))
+        for name in sorted(name for name in names if not name.startswith(".")):  # an editor's own
+            try:
+                ticket = _cached(os.path.join(self.directory, name), cache)
+            except TicketError as error:
+                wrong.append(str(error))
+            else:
+                tickets[ticket.id] = ticket
+        if wrong:
+            raise TicketError("\n".join(wrong))
+        cache.save(keep={os.path.basename(self.path(ticket)) for ticket in tickets})
+        return tickets
+
+    def save(self, ticket: Ticket, before: Ticket | None) -> bool:
+        """Write a ticket that is new (`before` is None) or differs from it; return whether it was written.
+
+        Only values that differ between the two are touched in the file. Raises TicketError where
+        somebody changed the same key meanwhile.
+        """
+        path = self.path(ticket.id)
+        if before is None:
+            return self._create(path, ticket)
+        from esper_audit.tickets.encode import updated_text
+
+        data = _read(path)
+        try:
+            text = updated_text(_text(data), before, ticket)
+        except TicketError as error:
+            raise TicketError(f"{shown(path)}:{error}") from error
+        if text.encode() == data:
+            return False
+        replace_file(path, text.encode())
+        return True
+
+    def path(self, ticket_id: str) -> str:
+        """Return the file of a ticket."""
+        return os.path.join(self.directory, ticket_id + SUFFIX)
+
+    def line(self, ticket_id: str, key: tuple[str | int, ...]) -> str:
+        """Return `file:line` of a key of a ticket."""
+        from esper_audit.tickets.decode import line_of_key
+
+        path = self.path(ticket_id)
+        return f"{shown(path)}:{line_of_key(_text(_read(path)), key)}"
+
+    def _create(self, path: str, ticket: Ticket) -> bool:
+        from esper_audit.tickets.yaml_edit.emit import mapping_lines
+
+        if os.path.lexists(path):
+            raise TicketError(f"{shown(path)}:1: id: there is a ticket of that name already")
+        os.makedirs(self.directory, exist_ok=True)
+        content: dict[str, Any] = msgspec.to_builtins(ticket)
+        replace_file(path, ("\n".join(mapping_lines(content)) + "\n").encode())
+        return True
+
+
+def shown(path: str) -> str:
+    """Return a path as a person would write it here."""
+    here = os.path.relpath(path)
+    return path if here.startswith(os.pardir) else here
+
+
+def _cached(path: str, cache: ContentCache[Ticket]) -> Ticket:
+    data = _read(path)
+    name = os.path.basename(path)
+    digest = content_digest(data)
+    ticket = cache.get(name, digest)
+    if ticket is None:
+        ticket = _parsed(path, data)
+        cache.put(name, digest, ticket)
+    return ticket
+
+
+def _parsed(path: str, data: bytes) -> Ticket:
+    from esper_audit.tickets.decode import read_ticket_text
+
+    try:
+        ticket = read_ticket_text(_text(data)).ticket
+    except TicketError as error:
+        raise TicketError(f"{shown(path)}:{error}") from error
+    if os.path.basename(path) != ticket.id + SUFFIX:
+        raise TicketError(
+            f"{shown(path)}:1: id: the file of ticket {ticket.id} must be called {ticket.id}{SUFFIX}"
+        )
+    return ticket
+
+
+def _read(path: str) -> bytes:
+    try:
+        with open(path, "rb") as file:
+            return file.read()
+    except OSError as error:
+        raise TicketError(f"{shown(path)}:1: cannot be read: {error.strerror}") from error
+
+
+def _text(data: bytes) -> str:
+    try:
+        return data.decode()
+    except UnicodeDecodeError as error:
+        line = data.count(b"\n", 0, error.start) + 1
+        raise TicketError(f"{line}: not UTF-8: {error.reason}") from error

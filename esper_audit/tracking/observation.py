@@ -1,0 +1,170 @@
+"""One side of the question whether two findings are the same: what is known of a finding, now or from a ticket."""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Callable, Iterable
+
+import msgspec
+
+from esper_audit.findings.finding import Finding
+from esper_audit.source.syntax.source import Source
+from esper_audit.tracking.context_hash import EDGE, MOST_AROUND, Likeness
+from esper_audit.tracking.context_hashing import Likenesses
+
+Read = Callable[[str], Source | None]
+
+
+class Sighting(msgspec.Struct, frozen=True):
+    """A finding at a place; `key` is how whoever asks knows it.
+
+    `line` is where it was last seen and decides nothing but an order. Without a likeness only an
+    equal fingerprint can match it. `settled` means that it was found fixed: it can come back to its
+    place, but it has not moved anywhere.
+    """
+
+    key: str
+    check: str
+    path: str
+    symbol: str
+    line: int
+    fingerprint: str
+    likeness: Likeness | None
+    settled: bool = False
+
+    @property
+    def order(self) -> tuple[str, int, str, str]:
+        """The key by which sightings are sorted: as they stand in the tree."""
+        return (self.path, self.line, self.fingerprint, self.key)
+
+    @property
+    def place(self) -> tuple[str, str]:
+        """Where it is, without the line."""
+        return (self.path, self.symbol)
+
+    @property
+    def alike(self) -> tuple[str, ...]:
+        """What findings share that are told apart by their number only; one of its own without likeness."""
+        if self.likeness is None:
+            return (self.key,)
+        return (self.check, self.path, self.symbol, self.likeness.code)
+
+
+def sightings(findings: Iterable[Finding], read: Read) -> list[Sighting]:
+    """Return findings as sightings under their fingerprints; `read` gives the source that they stand in."""
+    by_file: dict[str, Likenesses | None] = {}
+    return [_sighting(finding, by_file, read) for finding in findings]
+
+
+def _sighting(finding: Finding, by_file: dict[str, Likenesses | None], read: Read) -> Sighting:
+    at = finding.location
+    if at.path not in by_file:
+        source = read(at.path)
+        by_file[at.path] = None if source is None else Likenesses(source)
+    known = by_file[at.path]
+    return Sighting(
+        key=finding.fingerprint,
+        check=finding.check,
+        path=at.path,
+        symbol=at.symbol,
+        line=at.line,
+        fingerprint=finding.fingerprint,
+        likeness=None if known is None else known.of(at),
+    )
+
+
+HALF = 0.5
+SEVERAL = 3
+
+
+class Code(enum.IntEnum):
+    """How much the code itself agrees; edited code has the same head, or lost or gained words only."""
+
+    OTHER = 0
+    EDITED = 1
+    RENAMED_VARIABLES = 2
+    SAME = 3
+
+
+class Symbol(enum.IntEnum):
+    """How much the dotted names agree: not, in the last part, in all."""
+
+    OTHER = 0
+    LAST_NAME = 1
+    SAME = 2
+
+
+class Around(enum.IntEnum):
+    """How much of what is said around is the same: half of it, all of it, half of what is much."""
+
+    NONE = 0
+    SOMETHING = 1
+    HALF = 2
+    ALL = 3
+    HALF_OF_MUCH = 4
+
+
+class Near(enum.IntEnum):
+    """How many of the two neighbours in the block are the same."""
+
+    NEITHER = 0
+    ONE = 1
+    BOTH = 2
+
+
+def code_agreement(old: Likeness, new: Likeness, names_now: set[str]) -> Code:
+    """Compare code; variables count as renamed only if the old names are not mentioned any more."""
+    if old.code == new.code:
+        return Code.SAME
+    renamed = _renamed(old.names.split(), new.names.split(), names_now)
+    if old.shape == new.shape:
+        return Code.RENAMED_VARIABLES if renamed else Code.OTHER
+    if old.head == new.head and renamed:
+        return Code.EDITED
+    before, after = set(old.words.split()), set(new.words.split())
+    nested = before < after or after < before
+    return Code.EDITED if before and after and nested else Code.OTHER
+
+
+def symbol_agreement(old: Sighting, new: Sighting, *, same_file: bool) -> Symbol:
+    """Compare dotted names; that both stand in no function says nothing across files."""
+    if old.symbol == new.symbol and (same_file or old.symbol):
+        return Symbol.SAME
+    last = old.symbol.rpartition(".")[2]
+    return Symbol.LAST_NAME if last and last == new.symbol.rpartition(".")[2] else Symbol.OTHER
+
+
+def around_agreement(old: Likeness, new: Likeness) -> tuple[Around, float]:
+    """Compare what is said around, and give the share of it that is the same."""
+    mine, theirs = set(old.around.split()), set(new.around.split())
+    sample = sorted(mine | theirs)
+    if max(len(mine), len(theirs)) == MOST_AROUND:
+        sample = sample[:MOST_AROUND]  # beyond it one of the two would be known and the other not
+    common = [piece for piece in sample if piece in mine and piece in theirs]
+    share = len(common) / len(sample) if sample else 0.0
+    if share >= HALF and len(common) >= SEVERAL:
+        return Around.HALF_OF_MUCH, share
+    if old.scope == new.scope:
+        return Around.ALL, 1.0
+    if share >= HALF:
+        return Around.HALF, share
+    return (Around.SOMETHING if common else Around.NONE), share
+
+
+def near_agreement(old: Likeness, new: Likeness) -> Near:
+    """Compare neighbours; the edge of a block is one only beside another that is the same."""
+    same = [was for was, now in _beside(old, new) if was == now and was]
+    real = [neighbour for neighbour in same if neighbour != EDGE]
+    return Near.BOTH if len(same) == len(_beside(old, new)) else Near(len(real))
+
+
+def _beside(old: Likeness, new: Likeness) -> tuple[tuple[str, str], tuple[str, str]]:
+    return (old.before, new.before), (old.after, new.after)
+
+
+def _renamed(before: list[str], after: list[str], names_now: set[str]) -> bool:
+    """Say whether every variable that is called otherwise now was indeed renamed."""
+    if len(before) != len(after):
+        return False
+    pairs = zip(before, after, strict=True)
+    return all(was == now or was not in names_now for was, now in pairs)

@@ -1,1 +1,0 @@
-"""The shelf of tree rules: one a file, found by looking into this folder."""

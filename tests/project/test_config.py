@@ -1,0 +1,133 @@
+"""Where a configuration is found, what it switches on where, and what an unconfigured tree gets."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from support.audit_runs import CLEAN, GOOD, HASATTR, audit, command, write
+
+from esper_audit.findings.errors import ConfigError
+from esper_audit.project.config import find_project
+
+OFF = f"[tool.esper-audit]\nignore = ['{HASATTR}']\n"
+ON = "[tool.esper-audit]\n"
+
+
+def paths(root: Path, *asked: Path) -> list[str]:
+    return [finding.location.path for finding in audit(root, *asked).findings]
+
+
+def test_a_tree_without_configuration_is_checked_with_the_defaults(tmp_path: Path) -> None:
+    write(tmp_path, {"pkg/good.py": GOOD})
+    assert paths(tmp_path) == ["pkg/good.py"]
+
+
+def test_a_pyproject_without_our_table_marks_the_root_and_configures_nothing(
+    tmp_path: Path,
+) -> None:
+    write(tmp_path, {"pyproject.toml": "[tool.other]\n", "pkg/good.py": GOOD})
+    project = find_project([str(tmp_path / "pkg")])
+    assert (project.root, project.file) == (str(tmp_path), "")
+
+
+def test_the_nearest_configuration_wins(tmp_path: Path) -> None:
+    write(tmp_path, {"pyproject.toml": OFF, "pkg/pyproject.toml": ON, "pkg/good.py": GOOD})
+    assert paths(tmp_path) == []
+    assert paths(tmp_path / "pkg") == ["good.py"]
+
+
+def test_a_pyproject_of_others_does_not_hide_the_configuration_above(tmp_path: Path) -> None:
+    write(
+        tmp_path, {"pyproject.toml": OFF, "pkg/pyproject.toml": "[project]\n", "pkg/good.py": GOOD}
+    )
+    assert paths(tmp_path / "pkg") == []
+
+
+def test_our_own_file_goes_before_pyproject(tmp_path: Path) -> None:
+    write(tmp_path, {"esper-audit.toml": "", "pyproject.toml": OFF, "good.py": GOOD})
+    assert paths(tmp_path) == ["good.py"]
+
+
+def test_two_projects_at_once_are_configured_by_what_stands_above_both(tmp_path: Path) -> None:
+    write(tmp_path, {"a/pyproject.toml": OFF, "a/good.py": GOOD, "b/good.py": GOOD})
+    assert paths(tmp_path, tmp_path / "a", tmp_path / "b") == ["a/good.py", "b/good.py"]
+
+
+def test_paths_says_what_is_audited_unasked(tmp_path: Path) -> None:
+    configuration = "[tool.esper-audit]\npaths = ['src']\n"
+    write(tmp_path, {"pyproject.toml": configuration, "src/a.py": GOOD, "tests/b.py": GOOD})
+    assert paths(tmp_path) == ["src/a.py"]
+    assert paths(tmp_path, tmp_path / "tests") == ["tests/b.py"]
+
+
+def test_a_configured_path_that_is_missing_is_an_error(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    write(tmp_path, {"pyproject.toml": "[tool.esper-audit]\npaths = ['gone']\n"})
+    assert command("check").status == 2
+
+
+def test_exclude_leaves_out_files_and_directories(tmp_path: Path) -> None:
+    configuration = "[tool.esper-audit]\nexclude = ['old/', '*_pb2.py']\n"
+    files = {"old/a.py": GOOD, "b_pb2.py": GOOD, "pkg/c_pb2.py": GOOD, "d.py": GOOD}
+    write(tmp_path, {"pyproject.toml": configuration, **files})
+    assert paths(tmp_path) == ["d.py"]
+
+
+def test_an_excluded_file_named_by_hand_is_counted(tmp_path: Path) -> None:
+    write(
+        tmp_path, {"pyproject.toml": "[tool.esper-audit]\nexclude = ['old/']\n", "old/a.py": GOOD}
+    )
+    result = audit(tmp_path, tmp_path / "old" / "a.py")
+    assert (result.findings, result.excluded, result.exit_status) == ([], ["old/a.py"], 0)
+
+
+def test_the_text_says_that_a_file_was_excluded(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    write(
+        tmp_path, {"pyproject.toml": "[tool.esper-audit]\nexclude = ['old/']\n", "old/a.py": GOOD}
+    )
+    assert ", 1 file excluded by configuration; " in command("check", "old/a.py").out
+
+
+def test_a_check_can_be_off_for_some_paths_and_on_for_others(tmp_path: Path) -> None:
+    off = f"[tool.esper-audit]\n[[tool.esper-audit.per-path]]\npath = 'tests/'\nignore = ['{HASATTR}']\n"
+    write(tmp_path, {"pyproject.toml": off, "tests/a.py": GOOD, "src/b.py": GOOD})
+    assert paths(tmp_path) == ["src/b.py"]
+    on = f"{OFF}[[tool.esper-audit.per-path]]\npath = 'tests/'\nselect = ['{HASATTR}']\n"
+    write(tmp_path, {"pyproject.toml": on})
+    assert paths(tmp_path) == ["tests/a.py"]
+
+
+def test_a_check_can_be_asked_for_besides_those_that_are_on(tmp_path: Path) -> None:
+    configuration = "[tool.esper-audit]\nextend-select = ['unused-parameter']\n"
+    write(tmp_path, {"pyproject.toml": configuration, "a.py": GOOD})
+    checks = audit(tmp_path).checks
+    assert HASATTR in checks
+    assert "unused-parameter" in checks
+    assert audit(tmp_path, select=[HASATTR]).checks == [HASATTR]
+
+
+def test_a_check_selected_by_hand_is_the_only_one_everywhere(tmp_path: Path) -> None:
+    configuration = "[[tool.esper-audit.per-path]]\npath = '*'\nselect = ['all']\n"
+    write(tmp_path, {"pyproject.toml": configuration, "a.py": GOOD})
+    assert audit(tmp_path, select=["unused-suppression"]).checks == ["unused-suppression"]
+
+
+def test_a_configuration_named_by_hand_is_used_and_gives_the_root(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write(tmp_path, {"ci/strict.toml": f"paths = ['..']\nignore = ['{HASATTR}']\n", "a.py": GOOD})
+    monkeypatch.chdir(tmp_path)
+    assert command("check").status == 1
+    assert command("check", "--config", "ci/strict.toml").status == 0
+
+
+def test_a_configuration_that_cannot_be_read_is_an_error(tmp_path: Path) -> None:
+    write(tmp_path, {"clean.py": CLEAN})
+    with pytest.raises(ConfigError, match=r"nowhere\.toml: cannot be read: No such file"):
+        find_project([str(tmp_path)], str(tmp_path / "nowhere.toml"))

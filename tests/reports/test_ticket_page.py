@@ -1,0 +1,205 @@
+"""A ticket's page has the form's sections in the form's order, every field in its place, always the same bytes."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import msgspec
+import pytest
+from support.handwritten_tickets import filled_ticket
+from support.sample_findings import a_finding
+
+from esper_audit.project.config import find_project
+from esper_audit.reports.pages import Reports
+from esper_audit.text.markdown import fenced, labelled, table
+from esper_audit.tickets.form import in_page_order
+from esper_audit.tickets.parts import AsWritten, Evidence, Extra, FixOption, Related, Relation
+from esper_audit.tickets.states import Status
+from esper_audit.tickets.ticket import Ticket
+from esper_audit.workflow.from_finding import from_finding
+
+DAY = "2026-05-04"
+SECTIONS = [
+    "Ticket Metadata",
+    "Location",
+    "Summary",
+    "Detailed Description",
+    "Recommended Fix",
+    "Verification",
+    "Related Findings",
+    "Cross-Review: DRL Specialist",
+    "Investigation Notes",
+    "Claims",
+    "Resolution",
+    "History",
+    "Appendix",
+]
+
+
+def page(ticket: Ticket) -> str:
+    return Reports(find_project([])).ticket(ticket)
+
+
+def section(text: str, name: str) -> str:
+    return text.partition(f"\n## {name}\n")[2].partition("\n---\n")[0]
+
+
+def a_ticket(**changes: object) -> Ticket:
+    return msgspec.structs.replace(from_finding(a_finding(), why="it hurts", date=DAY), **changes)
+
+
+def test_the_sections_stand_in_the_order_of_the_form() -> None:
+    assert re.findall(r"^## (.*)$", page(filled_ticket()), re.MULTILINE) == SECTIONS
+
+
+def test_a_section_without_anything_to_say_is_left_out_where_the_form_leaves_it_out() -> None:
+    found = re.findall(r"^## (.*)$", page(a_ticket()), re.MULTILINE)
+    assert found == [*SECTIONS[:6], "History", "Appendix"]
+
+
+def words(value: object) -> list[str]:
+    """Return every text inside a ticket's value."""
+    if isinstance(value, dict):
+        return [word for inside in value.values() for word in words(inside)]
+    if isinstance(value, list):
+        return [word for inside in value for word in words(inside)]
+    return [value] if isinstance(value, str) else []
+
+
+def test_nothing_that_a_ticket_says_is_missing_from_its_page() -> None:
+    ticket = filled_ticket()
+    plain = " ".join(page(ticket).replace("\\|", "|").split())
+    # Words of the form stand instead of these; a box stands for a category.
+    replaced = {"refine", "FALSE", "wont-fix", "correctness", "test-coverage", "P3", "P1"}
+    machine = {ticket.fingerprint}
+    missing = [
+        word
+        for word in words(msgspec.to_builtins(ticket))
+        if " ".join(word.split()) not in plain and word not in replaced | machine
+    ]
+    assert missing == []
+
+
+def test_the_same_ticket_gives_the_same_bytes() -> None:
+    assert page(filled_ticket()) == page(filled_ticket())
+
+
+def test_text_that_no_field_takes_stands_in_its_own_section() -> None:
+    text = page(filled_ticket())
+    assert "| **Reviewer** | al |" in section(text, "Ticket Metadata")
+    assert "### Current Mitigation\n\nNone." in section(text, "Detailed Description")
+    assert section(text, "Investigation Notes") == "\n### Found\n\nNothing.\n"
+
+
+def test_what_no_field_takes_has_one_order() -> None:
+    parts = [
+        Extra(section="Appendix", text="last"),
+        Extra(section="Notes", heading="one", text="1"),
+        Extra(section="Location", text="there"),
+        Extra(section="Location", row="Module", text="m"),
+        Extra(section="Location", text="too"),
+        Extra(section="", text="first of all"),
+    ]
+    ordered = in_page_order(parts)
+    assert [(p.section, p.row or p.heading or p.text) for p in ordered] == [
+        ("", "first of all"),
+        ("Location", "Module"),
+        ("Location", "there\n\ntoo"),
+        ("Notes", "one"),
+        ("Appendix", "last"),
+    ]
+    assert in_page_order(ordered) == ordered
+
+
+WORDS = [
+    AsWritten(field="files", words="multiple"),
+    AsWritten(field="lines", words="~50 (definition)"),
+    AsWritten(field="why_it_matters", words="DRL Impact"),
+]
+
+
+def test_the_words_of_a_form_stand_where_they_stood() -> None:
+    text = page(a_ticket(as_written=WORDS, fingerprint="", check=""))
+    assert "| **File(s)** | multiple |\n| **Line(s)** | ~50 (definition) |" in text
+    assert "### DRL Impact\n\nit hurts" in text
+    assert "### As Written" not in text
+
+
+def test_words_of_a_place_that_runs_refresh_move_to_the_appendix() -> None:
+    text = page(a_ticket(as_written=WORDS))
+    assert "| **File(s)** | `model.py` |\n| **Line(s)** | `3` |" in text
+    assert "| files |  | multiple |" in section(text, "Appendix")
+
+
+def test_options_without_a_label_get_the_letters_that_are_free() -> None:
+    options = [
+        FixOption(option="by the tool", diff="-a\n+b"),
+        FixOption(label="Option A", option="by hand", text="Do it."),
+        FixOption(label="Approach", text="Think."),
+        FixOption(option="or not", text="Leave it."),
+    ]
+    text = section(page(a_ticket(fix=options)), "Recommended Fix")
+    assert re.findall(r"^### (.*)$", text, re.MULTILINE) == [
+        "Option B: by the tool",
+        "Option A: by hand",
+        "Approach",
+        "Option C: or not",
+    ]
+
+
+def test_only_what_is_fixed_is_found_no_more() -> None:
+    assert "- [ ] `esper-audit check model.py" in page(a_ticket(status=Status.WONT_FIX))
+    assert "- [x] `esper-audit check model.py" in page(a_ticket(status=Status.FIXED))
+
+
+def test_code_keeps_its_columns_unless_the_tool_framed_it() -> None:
+    evidence = [Evidence(code="    x\n      y"), Evidence(code="    x\n      y", first_line=4)]
+    text = page(a_ticket(evidence=evidence))
+    assert "```python\n    x\n      y\n```" in text
+    assert "```python\n# model.py:4\n\nx\n  y\n```" in text
+
+
+@pytest.mark.parametrize(("code", "fence"), [("x", "```"), ("```py\nx\n```", "````")])
+def test_a_fence_is_longer_than_those_inside(code: str, fence: str) -> None:
+    assert fenced(code, "text") == f"{fence}text\n{code}\n{fence}"
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("yes", "**L:** yes"),
+        ("- a\n- b", "**L:**\n\n- a\n- b"),
+        ("| a |", "**L:**\n\n| a |"),
+        ("", ""),
+    ],
+)
+def test_a_label_stands_apart_from_what_is_no_sentence(text: str, shown: str) -> None:
+    assert labelled("L", text) == shown
+
+
+def test_a_table_keeps_pipes_inside_its_cells() -> None:
+    assert table(["a", "b"], [["x|y", "1\n2"]]) == "| a | b |\n|---|---|\n| x\\|y | 1 2 |"
+
+
+def test_the_index_lists_each_ticket_once_by_status_and_counts_it_by_the_rest(
+    tmp_path: Path,
+) -> None:
+    (tmp_path / "esper-audit.toml").touch()
+    reports = Reports(find_project([str(tmp_path)]))
+    gone = a_ticket(id="A-2", status=Status.FIXED, domain="slots", contract="")
+    linked = a_ticket(related=[Related(id="A-2", relation=Relation.RELATED)])
+    reports.write_tickets([gone, linked])
+    text = (tmp_path / "reports" / "tickets" / "index.md").read_text()
+    assert "2 tickets, 1 active." in text
+    assert re.findall(r"^## (.*)$", text, re.MULTILINE) == [
+        "open",
+        "fixed",
+        "By severity",
+        "By domain",
+        "By contract",
+    ]
+    assert "| P3 | 1 | 1 | [EA-01234567](EA-01234567.md) |" in text
+    assert "| slots | 0 | 1 |  |\n| (none) | 1 | 0 | [EA-01234567](EA-01234567.md) |" in text
+    assert reports.write_tickets([linked, gone]) == []
+    assert reports.write_tickets([linked]) == ["tickets/index.md", "tickets/A-2.md"]

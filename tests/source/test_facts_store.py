@@ -1,0 +1,104 @@
+"""Facts are kept by content: a changed file is read again, a moved one is not, damage counts as absence."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import msgspec
+import pytest
+from support.audit_runs import write
+
+from esper_audit.source.facts.records import FileFacts
+from esper_audit.source.facts.store import FactStore
+
+FILES = {"a.py": "def f(): ...\n", "b.py": "from a import f\n\nf()\n", "bad.py": "def (\n"}
+
+
+def store_of(root: Path, paths: list[str] | None = None) -> FactStore:
+    return FactStore(str(root), sorted(paths or FILES))
+
+
+def facts_of(store: FactStore) -> list[FileFacts]:
+    return [unit.facts for unit in store.units()]
+
+
+def read_now(store: FactStore) -> list[str]:
+    """Return the files that were read and not remembered."""
+    store.units()
+    return sorted(store.read_now)
+
+
+def test_a_second_time_nothing_is_read_and_all_is_the_same(tmp_path: Path) -> None:
+    first = store_of(write(tmp_path, FILES))
+    facts = facts_of(first)
+    first.save()
+    second = store_of(tmp_path)
+    assert facts_of(second) == facts
+    assert sorted(second.read_now) == ["bad.py"]
+    assert list(second.problems) == ["bad.py"]
+
+
+def test_a_changed_file_alone_is_read_again(tmp_path: Path) -> None:
+    first = store_of(write(tmp_path, FILES))
+    first.units()
+    first.save()
+    write(tmp_path, {"a.py": "def g(): ...\n"})
+    second = store_of(tmp_path)
+    assert read_now(second) == ["a.py", "bad.py"]
+    assert [d.name for u in second.units() for d in u.facts.definitions] == ["g"]
+
+
+def test_a_file_that_moved_is_known_by_its_content(tmp_path: Path) -> None:
+    first = store_of(write(tmp_path, FILES))
+    first.units()
+    first.save()
+    (tmp_path / "a.py").rename(tmp_path / "c.py")
+    second = store_of(tmp_path, ["b.py", "c.py"])
+    assert read_now(second) == []
+    assert [unit.module for unit in second.units()] == ["b", "c"]
+
+
+@pytest.mark.parametrize("damage", [b"", b"\x92", b"garbage", b"\xc0" * 99])
+def test_a_damaged_store_counts_as_absent(
+    tmp_path: Path, cache_directory: Path, damage: bytes
+) -> None:
+    first = store_of(write(tmp_path, FILES))
+    facts = facts_of(first)
+    first.save()
+    (file,) = cache_directory.glob("*.facts")
+    file.write_bytes(damage)
+    assert facts_of(store_of(tmp_path)) == facts
+
+
+def test_facts_that_another_reader_has_made_are_read_again(
+    tmp_path: Path, cache_directory: Path
+) -> None:
+    first = store_of(write(tmp_path, FILES))
+    first.units()
+    first.save()
+    (file,) = cache_directory.glob("*.facts")
+    _, known = msgspec.msgpack.decode(file.read_bytes())
+    file.write_bytes(msgspec.msgpack.encode((b"another version", known)))
+    assert read_now(store_of(tmp_path)) == sorted(FILES)
+
+
+def test_several_processes_read_what_one_reads(tmp_path: Path) -> None:
+    files = {f"m{n}.py": f"def f{n}(x):\n    return f{n}(x)\n" for n in range(160)}
+    write(tmp_path, files)
+    many = store_of(tmp_path, list(files))
+    few = [FactStore(str(tmp_path), [path], cache=False).units()[0].facts for path in sorted(files)]
+    assert facts_of(many) == few
+
+
+def test_a_text_stands_in_for_the_file(tmp_path: Path) -> None:
+    write(tmp_path, FILES)
+    store = FactStore(str(tmp_path), sorted(FILES), texts={"a.py": b"def h(): ...\n"})
+    unit = store.unit("a.py")
+    assert unit is not None
+    assert list(unit.definitions) == ["h"]
+
+
+def test_a_stub_beside_its_source_is_left_out(tmp_path: Path) -> None:
+    files = {"a.py": "def f(): ...\n", "a.pyi": "def f(): ...\n", "b.pyi": "def g(): ...\n"}
+    store = store_of(write(tmp_path, files), list(files))
+    assert [unit.path for unit in store.units()] == ["a.py", "b.pyi"]

@@ -1,0 +1,39 @@
+"""Asking claims in a test: a small tree, claims as people write them, their replies."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from esper_audit.claims.claim import Claim
+from esper_audit.claims.registry import AnyClaim
+from esper_audit.claims.reply import Reply
+from esper_audit.project.config import find_project
+from esper_audit.workflow.claim_context import Inquiry
+from support.audit_runs import TODAY, write
+
+
+def claim(name: str = "C1", **query: Any) -> Claim:
+    """Return a claim as a ticket's file would hold it."""
+    content = {"id": name, "sentence": "It is so.", **query}
+    read: Claim = msgspec.convert(content, AnyClaim)
+    return read
+
+
+def replies(
+    root: Path, files: Mapping[str, str], queries: Mapping[str, Mapping[str, Any]]
+) -> dict[str, Reply]:
+    """Write a tree and ask all queries of it together."""
+    write(root, {"esper-audit.toml": "", **files})
+    inquiry = Inquiry(find_project([str(root)]), today=TODAY)
+    claims = {label: claim(**query) for label, query in queries.items()}
+    inquiry.prepare(claims.values())
+    return {label: one.answer(inquiry) for label, one in claims.items()}
+
+
+def reply(root: Path, files: Mapping[str, str], **query: Any) -> Reply:
+    """Write a tree and ask one query of it."""
+    return replies(root, files, {"it": query})["it"]

@@ -1,0 +1,70 @@
+"""Small rules of a project's own, as source: each speaks of calls of one function and does as it is told."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+CONFIGURATION = '[tool.esper-audit]\nlocal-rules = ["{file}"]\n'
+TEMPLATE = '''"""The rule `{id}`."""
+
+from __future__ import annotations
+
+import os
+import signal
+
+from esper_audit import Category, Invalid, Options, Reach, Replacement, Rule, Severity, Triggers, Valid
+from esper_audit import Violation, cst
+
+
+class OfATest(Rule):
+    """Something is called {call}.
+
+    What: calls of {call}.
+
+    Why: a test needs a rule that does as it is told.
+
+    Quiet: everything else.
+
+    Tickets: real code
+    """
+
+    contract = "no-hasattr"
+    category = Category.API_CONTRACT
+    severity = Severity.P2
+    triggers = Triggers(calls=frozenset({{"{call}"}}))
+{members}
+    VALID = (Valid("another call", "new(1)\\n"),)
+    INVALID = (Invalid("the call", "{call}(1)\\n", ((1, "{call}"),)),)
+
+    def check(self, node, view):
+{body}
+'''
+SPEAKS = 'yield Violation(node, "{call} is called")'
+RAISES = 'raise ValueError("cannot think")\nyield'
+KILLS = "os.kill(os.getpid(), signal.SIGKILL)\nyield"
+
+
+def rule_source(check_id: str, body: str = SPEAKS, *, call: str = "old", members: str = "") -> str:
+    """Return the source of a rule whose `check` has this body."""
+    return TEMPLATE.format(
+        id=check_id,
+        call=call,
+        members=_indented(members, 4),
+        body=_indented(body.format(call=call) if body == SPEAKS else body, 8),
+    )
+
+
+def with_rule(
+    root: Path, check_id: str, body: str = SPEAKS, *, call: str = "old", members: str = ""
+) -> Path:
+    """Write a rule into `root` and a configuration that names it; return `root`."""
+    file = f"house/{check_id.replace('-', '_')}.py"
+    (root / "house").mkdir(exist_ok=True)
+    (root / file).write_text(rule_source(check_id, body, call=call, members=members))
+    (root / "pyproject.toml").write_text(CONFIGURATION.format(file=file))
+    (root / ".gitignore").write_text("house/\n")
+    return root
+
+
+def _indented(text: str, width: int) -> str:
+    return "\n".join(" " * width + line if line else "" for line in text.split("\n"))

@@ -1,0 +1,61 @@
+"""The proof that nothing is lost speaks as soon as something is."""
+
+from __future__ import annotations
+
+import msgspec
+import pytest
+from support.markdown_forms import LOCATION, form, read, row, with_status
+from support.resolution_layouts import LAYOUTS as RESOLUTIONS
+from support.review_layouts import LAYOUTS as REVIEWS
+
+from esper_audit.tickets.markdown_import.completeness import unaccounted
+
+TEXT = form(
+    REVIEWS["a heading a reviewer with colon"][0],
+    RESOLUTIONS["labels in paragraphs"][0],
+    "## Investigation Notes\n\nAsked the pump people.",
+    metadata=row("Effort", "two evenings").replace("`valve`", "`plumbing`"),
+    location=LOCATION.replace("`12-19`", "`12-19` (before the rewrite)"),
+)
+FIELDS = {
+    "summary": "-",
+    "description": "",
+    "why_it_matters": "",
+    "evidence": [],
+    "fix": [],
+    "verification": [],
+    "related": [],
+    "reviews": [],
+    "resolution": None,
+    "report": "",
+    "section": "",
+    "domain": "",
+    "agent": "",
+    "created": "",
+    "updated": "",
+    "locations": [],
+    "as_written": [],
+    "extra": [],
+}
+
+
+def test_a_whole_form_is_accounted_for() -> None:
+    assert unaccounted(TEXT, [read(TEXT)]) == []
+
+
+@pytest.mark.parametrize("field", FIELDS)
+def test_a_field_that_is_dropped_is_missed(field: str) -> None:
+    silent = msgspec.structs.replace(read(TEXT), history=[])  # which repeats dates and words
+    ticket = msgspec.structs.replace(silent, **{field: FIELDS[field]})
+    assert unaccounted(TEXT, [ticket]) != []
+
+
+def test_a_word_that_is_dropped_is_missed() -> None:
+    ticket = read(TEXT)
+    shorter = ticket.description.replace("thrown ", "")
+    assert unaccounted(TEXT, [msgspec.structs.replace(ticket, description=shorter)]) != []
+
+
+def test_the_forms_own_words_are_no_loss() -> None:
+    text = form(metadata=with_status("`open`"), related="None.")
+    assert unaccounted(text, [read(text)]) == []

@@ -1,0 +1,111 @@
+"""The same finding keeps its ticket through edits, a new one gets its own: in runs, as baseline, since a revision."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import pytest
+from support.audit_runs import TODAY, audit
+from support.git_repositories import git
+from support.marked_edits import NEW_FINDING, SAME_FINDING, Edit
+from support.marked_trees import by_mark, mark_at, marks, put, synced
+
+from esper_audit.engine import pipeline
+from esper_audit.findings.finding import Finding
+from esper_audit.project.config import find_project
+from esper_audit.tracking.current_tree import Present
+from esper_audit.tracking.match_rules import TABLE
+from esper_audit.tracking.matcher import matched
+from esper_audit.tracking.observation import sightings
+from esper_audit.workflow.sync import Sync, remember
+
+EDITS = {**SAME_FINDING, **NEW_FINDING}
+WITNESSES = {
+    "place and code": "the first of two identical ones fixed",
+    "place and shape of the code": "a variable renamed in and around",
+    "place and neighbours": "an argument added to the call",
+    "code, name and surroundings": "a method moved to another class",
+    "code, symbol and surroundings": "a file renamed",
+    "code and surroundings": "a function renamed",
+    "shape, symbol and surroundings": "a file, its function's variables renamed",
+    "shape and surroundings": "a function and a variable renamed",
+    "code, symbol and neighbours": "a file renamed and most of the function rewritten",
+    "code and neighbours": "a function renamed and most of it rewritten",
+    "statement, gone from where it was": "a finding moved between functions",
+    "statement and both its neighbours": "a block moved to another file",
+    "code, name and much around": "a file and its class renamed",
+    "code and much around": "a file with nothing else in it renamed",
+    "statement and symbol": "a file with a function of one line renamed and a line added",
+    "statement, its function being gone": "a function of one line renamed and a line added",
+    "shape and much around": "a file, its function and its variables renamed",
+}
+every_edit = pytest.mark.parametrize("edit", EDITS.values(), ids=EDITS)
+
+
+def standing(tree: Mapping[str, str], findings: list[Finding]) -> set[str]:
+    return {mark_at(tree, f.location.path, str(f.location.line)) for f in findings}
+
+
+@every_edit
+def test_a_ticket_stays_with_its_finding(tmp_path: Path, edit: Edit) -> None:
+    put(tmp_path, edit.before)
+    before = by_mark(edit.before, synced(tmp_path).tickets)
+    assert before.keys() == marks(edit.before)
+    put(tmp_path, edit.after)
+    done = synced(tmp_path)
+    after = by_mark(edit.after, done.tickets)
+    assert after.keys() == marks(edit.after)
+    stayed = before.keys() & after.keys()
+    assert {name: after[name] for name in stayed} == {name: before[name] for name in stayed}
+    assert sorted(done.opened) == sorted(after[name] for name in after.keys() - before.keys())
+    assert sorted(done.fixed) == sorted(before[name] for name in before.keys() - after.keys())
+    assert done.reopened == []
+
+
+@every_edit
+def test_a_second_look_at_the_edited_tree_changes_nothing(tmp_path: Path, edit: Edit) -> None:
+    put(tmp_path, edit.before)
+    synced(tmp_path)
+    put(tmp_path, edit.after)
+    first = synced(tmp_path)
+    assert synced(tmp_path) == Sync(first.tickets, [], [], [])
+
+
+@every_edit
+def test_as_a_baseline_a_ticket_excuses_its_own_finding_only(tmp_path: Path, edit: Edit) -> None:
+    put(tmp_path, edit.before)
+    synced(tmp_path)
+    put(tmp_path, edit.after)
+    done = audit(tmp_path)
+    assert standing(edit.after, done.findings) == marks(edit.after) - marks(edit.before)
+    assert len(done.findings) + len(done.ticketed) == len(marks(edit.after))
+
+
+@every_edit
+def test_since_a_revision_only_the_new_ones_are_shown(tmp_path: Path, edit: Edit) -> None:
+    git(tmp_path, "init", "-q", "-b", "main")
+    put(tmp_path, edit.before)
+    git(tmp_path, "add", ".")
+    git(tmp_path, "commit", "-q", "-m", "before")
+    put(tmp_path, edit.after)
+    request = pipeline.Request(today=TODAY, since="HEAD", jobs=1, cache=False)
+    done = pipeline.check(find_project([str(tmp_path)]), request)
+    assert standing(edit.after, done.findings) == marks(edit.after) - marks(edit.before)
+
+
+@pytest.mark.parametrize(("row", "name"), WITNESSES.items())
+def test_each_row_of_the_table_recognises_an_edit(tmp_path: Path, row: str, name: str) -> None:
+    put(tmp_path, EDITS[name].before)
+    known = [remember(ticket) for ticket in synced(tmp_path).tickets.values()]
+    put(tmp_path, EDITS[name].after)
+    present = Present(str(tmp_path))
+    done = audit(tmp_path)
+    standing = [*done.findings, *(ticketed.finding for ticketed in done.ticketed)]
+    new = sightings(standing, present.source)
+    found = matched(known, new, present, may_move={sighting.key for sighting in known})
+    assert f"matched by {row}" in {match.why.partition("; ")[0] for match in found}
+
+
+def test_every_row_of_the_table_has_an_edit() -> None:
+    assert WITNESSES.keys() == {row.by for row in TABLE}
