@@ -36,7 +36,7 @@ Function = ast.FunctionDef | ast.AsyncFunctionDef
 
 def checked(root: Path) -> Audit:
     project = find_project([str(root)])
-    return pipeline.check(project, pipeline.Request(today=TODAY, baseline=False, cache=False))
+    return pipeline.check(project, pipeline.CheckRequest(today=TODAY, baseline=False, cache=False))
 
 
 def mark(root: Path) -> None:

@@ -7,7 +7,7 @@ import sys
 from collections.abc import Mapping
 
 from esper_audit.findings.errors import EsperAuditError
-from esper_audit.findings.probe_record import Record, Verdict
+from esper_audit.findings.probe_record import ProbeRecord, Verdict
 from esper_audit.probes.probe import Unit, blocked, measured, run, units
 from esper_audit.probes.subject.loading import load_subjects
 from esper_audit.probes.subject.subject import Subject
@@ -38,7 +38,7 @@ def judge(tree: str, unit: str) -> dict[str, str]:
     return plain(record_of(found, unit))
 
 
-def record_of(found: Mapping[str, Unit], unit: str) -> Record:
+def record_of(found: Mapping[str, Unit], unit: str) -> ProbeRecord:
     """Run a unit, after all that must have passed before it."""
     before = {name: record_of(found, name).verdict for name in found[unit].prerequisites}
     return blocked(found[unit], before) or measured(found[unit])
@@ -66,7 +66,7 @@ def subjects(tree: str) -> list[Subject]:
     return declared
 
 
-def plain(record: Record) -> dict[str, str]:
+def plain(record: ProbeRecord) -> dict[str, str]:
     """Return what the table tells of a record, in the light of the configuration's expectations."""
     project = find_project([os.path.dirname(os.path.abspath(__file__))])
     record = as_expected(record, project.config.expect, today="")

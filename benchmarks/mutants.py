@@ -24,15 +24,9 @@ from pathlib import Path
 
 import msgspec
 
-from esper_audit.engine.pipeline import Request, check
-from esper_audit.probes.sandbox.pool import (
-    TORCH_AND_COMPILER,
-    Job,
-    Killed,
-    Limits,
-    Returned,
-    Sandbox,
-)
+from esper_audit.engine.pipeline import CheckRequest, check
+from esper_audit.probes.sandbox.outcome import Job, Killed, Limits, Returned
+from esper_audit.probes.sandbox.pool import TORCH_AND_COMPILER, Sandbox
 from esper_audit.project.config import find_project
 from esper_audit.project.submodules import submodules
 from esper_audit.rules.registry import discover
@@ -209,7 +203,7 @@ class Trials:
         """Yield the findings of the rules in a file of a tree."""
         path = os.path.normpath(os.path.join(tree, "esper_ref", file))
         today = f"{dt.datetime.now(dt.UTC).date()}"
-        request = Request(paths=[path], jobs=1, cache=False, baseline=False, today=today)
+        request = CheckRequest(paths=[path], jobs=1, cache=False, baseline=False, today=today)
         for finding in check(find_project([tree]), request).findings:
             yield Said(f"{finding.check}[{finding.location.symbol}]", finding.message, False)
 

@@ -143,7 +143,7 @@ class Cell:
     peer_ms: float
 
     def against(self, aim: float) -> str:
-        """Say whether the aim is met: told apart from it, on either side, or not."""
+        """Return whether the aim is met: told apart from it, on either side, or not."""
         if self.low <= aim < self.high:
             return f"{aim}: not told apart"
         return f"{aim}: met" if self.ratio <= aim else f"{aim}: missed"

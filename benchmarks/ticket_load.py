@@ -24,10 +24,10 @@ from esper_audit.tickets.parts import (
     Change,
     Evidence,
     FixOption,
+    Opinion,
     Review,
     Step,
     TicketLocation,
-    Verdict,
 )
 from esper_audit.tickets.states import Status
 from esper_audit.tickets.store import TicketStore
@@ -52,7 +52,7 @@ def a_ticket(number: int) -> Ticket:
         fix=[FixOption(option=f"way {n}", text=PROSE[:600]) for n in range(2)],
         verification=[Step(text=f"do {n}") for n in range(4)],
         reviews=[
-            Review(reviewer=who, verdict=Verdict.ENDORSE, evaluation=PROSE[:400])
+            Review(reviewer=who, verdict=Opinion.ENDORSE, evaluation=PROSE[:400])
             for who in ("drl", "pytorch", "codereview")
         ],
         history=[Change(date="2026-05-04", by="jo", after="open", why="found")],

@@ -22,7 +22,7 @@ from esper_audit.engine import pipeline
 from esper_audit.findings.contract import load_contracts
 from esper_audit.project.config import find_project
 from esper_audit.tickets.ticket import Ticket
-from esper_audit.workflow.sync import Sync, sync
+from esper_audit.workflow.sync import SyncResult, sync
 
 TODAY = "2026-01-01"
 
@@ -39,19 +39,21 @@ def commits(repository: Path, every: int) -> list[str]:
     return [c for i, c in enumerate(found) if i % every == 0 or i == len(found) - 1]
 
 
-def synced(repository: Path, commit: str, select: list[str], known: Mapping[str, Ticket]) -> Sync:
+def synced(
+    repository: Path, commit: str, select: list[str], known: Mapping[str, Ticket]
+) -> SyncResult:
     with tempfile.TemporaryDirectory() as directory:
         root = Path(directory)
         with tarfile.open(fileobj=io.BytesIO(git(repository, "archive", commit))) as archive:
             archive.extractall(root, filter="data")
         (root / "pyproject.toml").unlink(missing_ok=True)
         (root / "esper-audit.toml").write_text("")
-        request = pipeline.Request(today=TODAY, select=select, baseline=False, cache=False)
+        request = pipeline.CheckRequest(today=TODAY, select=select, baseline=False, cache=False)
         audit = pipeline.check(find_project([directory]), request)
         return sync(known, audit, load_contracts(), TODAY)
 
 
-def changes(before: Mapping[str, Ticket], done: Sync) -> list[tuple[str, Ticket]]:
+def changes(before: Mapping[str, Ticket], done: SyncResult) -> list[tuple[str, Ticket]]:
     """Return what became of tickets, the quietly refreshed ones left out."""
     found = [
         (what, done.tickets[i])

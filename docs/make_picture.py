@@ -10,10 +10,10 @@ from pathlib import Path
 from rich.console import Console
 from rich.text import Text
 
-from esper_audit.engine.pipeline import Request, check
+from esper_audit.engine.pipeline import CheckRequest, check
 from esper_audit.project.config import find_project
 from esper_audit.reports.formats.text import pieces
-from esper_audit.rules.catalogue import Handbook
+from esper_audit.rules.catalogue import CheckCatalogue
 
 HERE = Path(__file__).parent
 EXAMPLE = re.compile(r"`valve.py`:\n\n```python\n(.*?)```", re.DOTALL)
@@ -30,9 +30,9 @@ def main() -> None:
         Path(directory, "valve.py").write_text(example[1], encoding="utf-8")
         Path(directory, "esper-audit.toml").touch()
         project = find_project([directory])
-        audit = check(project, Request(today="2026-01-01", cache=False))
+        audit = check(project, CheckRequest(today="2026-01-01", cache=False))
         console = Console(record=True, width=COLUMNS, file=io.StringIO(), highlight=False)
-        for piece in pieces(audit, Handbook(project)):
+        for piece in pieces(audit, CheckCatalogue(project)):
             console.print(Text(piece.text, style=piece.style), end="", soft_wrap=True)
     picture = console.export_svg(title="esper-audit check", unique_id="check")
     (HERE / "check.svg").write_text(WEB_FONT.sub("", picture), encoding="utf-8")

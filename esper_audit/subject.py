@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from esper_audit.findings.probe_record import Verdict as Verdict
-    from esper_audit.probes.measure.output_dependency import Sight as Sight
+    from esper_audit.probes.measure.output_dependency import SequenceFunction as SequenceFunction
     from esper_audit.probes.measure.output_dependency import (
         altered_difference as altered_difference,
     )
@@ -46,7 +46,7 @@ if TYPE_CHECKING:
 
 HOMES = {
     "Verdict": "esper_audit.findings.probe_record",
-    "Sight": "esper_audit.probes.measure.output_dependency",
+    "SequenceFunction": "esper_audit.probes.measure.output_dependency",
     "altered_difference": "esper_audit.probes.measure.output_dependency",
     "later_gradients": "esper_audit.probes.measure.output_dependency",
     "prefix_difference": "esper_audit.probes.measure.output_dependency",

@@ -1,1 +1,4 @@
-"""The kinds of claims, one a file; `claim_kinds.py` finds them, `claim.py` says what a claim is."""
+"""A sentence of a ticket with a query, and its answer.
+
+Public: `claim` (the record), `reply`, `needs`, `context` (what a claim may ask), `registry` (the kinds).
+"""

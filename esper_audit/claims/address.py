@@ -19,7 +19,7 @@ SHOWN = 3
 Definition = ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef
 
 
-class Tree(Protocol):
+class SourceFiles(Protocol):
     """What is asked for files: the paths there are (of Python files), and what is in one."""
 
     @property
@@ -33,7 +33,7 @@ class Tree(Protocol):
         """Return the text of any file, None if there is none."""
 
 
-class Symbol(NamedTuple):
+class LocatedSymbol(NamedTuple):
     """A symbol that was found, or with an empty name a whole file; lines from 1."""
 
     source: Source
@@ -48,7 +48,7 @@ class Symbol(NamedTuple):
         return f"{self.source.path}:{self.first}"
 
 
-def find(address: str, tree: Tree) -> Symbol | Reply:
+def find(address: str, tree: SourceFiles) -> LocatedSymbol | Reply:
     """Return the symbol that stands at an address, else the reply that says what is missing."""
     for _ in range(MOST_HOPS):
         split = _file_of(address, tree)
@@ -73,7 +73,7 @@ def module_of(path: str) -> str:
     return path.removesuffix(".py").removesuffix("/__init__").replace("/", ".")
 
 
-def _file_of(address: str, tree: Tree) -> tuple[str, str] | Reply:
+def _file_of(address: str, tree: SourceFiles) -> tuple[str, str] | Reply:
     """Split an address into a file and the name in it."""
     path, colon, name = address.partition(":")
     if colon or "/" in path or path.endswith(".py"):
@@ -97,9 +97,9 @@ def _modules(dotted: str, files: Iterable[str]) -> list[str]:
     return exact or [path for path, module in named if module.endswith(f".{dotted}")]
 
 
-def _in_source(source: Source, name: str) -> Symbol | None:
+def _in_source(source: Source, name: str) -> LocatedSymbol | None:
     if not name:
-        return Symbol(source, "", None, 1, max(1, len(source.lines)))
+        return LocatedSymbol(source, "", None, 1, max(1, len(source.lines)))
     block: Sequence[ast.stmt] = source.tree.body
     statement: ast.stmt | None = None
     for part in name.split("."):
@@ -108,7 +108,7 @@ def _in_source(source: Source, name: str) -> Symbol | None:
             return None
         block = statement.body if isinstance(statement, Definition) else ()
     assert statement is not None
-    return Symbol(source, name, statement, first_line(statement), last_line(statement))
+    return LocatedSymbol(source, name, statement, first_line(statement), last_line(statement))
 
 
 def _flat(block: Sequence[ast.stmt]) -> Iterator[ast.stmt]:
@@ -147,7 +147,7 @@ def _passed_on(source: Source, name: str) -> str:
     return f"{target}.{rest}" if rest else target
 
 
-def _not_there(source: Source, name: str, tree: Tree) -> Reply:
+def _not_there(source: Source, name: str, tree: SourceFiles) -> Reply:
     owner, _, last = name.rpartition(".")
     above = _in_source(source, owner) if owner else None
     if above is not None and isinstance(above.statement, ast.ClassDef) and above.statement.bases:
@@ -156,7 +156,7 @@ def _not_there(source: Source, name: str, tree: Tree) -> Reply:
     return stale(f"{source.path} defines no {name}{_defined(last, tree)}")
 
 
-def _defined(name: str, tree: Tree) -> str:
+def _defined(name: str, tree: SourceFiles) -> str:
     """Say where a name is defined instead."""
     places = []
     for path in tree.files:

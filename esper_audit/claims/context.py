@@ -7,11 +7,11 @@ from typing import Any, Protocol, TypeVar
 
 import msgspec
 
-from esper_audit.claims.needs import CheckOn
-from esper_audit.claims.pytest_run import Tested
+from esper_audit.claims.needs import CheckRun
+from esper_audit.claims.pytest_run import NodeResult
 from esper_audit.claims.reply import Reply
 from esper_audit.findings.finding import Finding, NotAnalysed
-from esper_audit.findings.probe_record import Record
+from esper_audit.findings.probe_record import ProbeRecord
 from esper_audit.probes.sandbox.outcome import Job
 from esper_audit.source.index.index import Index
 from esper_audit.source.index.records import Symbol
@@ -48,7 +48,7 @@ class ClaimContext(Protocol):
     def symbol(self, address: str) -> Symbol | Reply:
         """Return the symbol at an address, or the reply that names what is missing."""
 
-    def told_by(self, wish: CheckOn) -> list[Finding] | str:
+    def told_by(self, wish: CheckRun) -> list[Finding] | str:
         """Return the findings of a check in a file, or the reason why it was not checked."""
 
     def job(self, function: str, arguments: Mapping[str, Any]) -> Job:
@@ -57,14 +57,14 @@ class ClaimContext(Protocol):
     def subject_job(self, function: str, source: str, arguments: Mapping[str, Any]) -> Job | Reply:
         """Return a job on the subjects of a file, or the reply that names what is missing."""
 
-    def record_of(self, unit: str, source: str) -> Record | None:
+    def record_of(self, unit: str, source: str) -> ProbeRecord | None:
         """Return the record of a unit that this audit has just probed."""
 
-    def as_expected(self, record: Record) -> Record:
+    def as_expected(self, record: ProbeRecord) -> ProbeRecord:
         """Return a record with the expected failures of the configuration applied."""
 
     def result(self, job: Job, kind: type[Result]) -> Result | Reply:
         """Return the result of a job, or the reply that says why there is none."""
 
-    def tested(self, node: str) -> Tested | Reply:
+    def tested(self, node: str) -> NodeResult | Reply:
         """Return the result of a pytest node, or the reply that says why it did not run."""

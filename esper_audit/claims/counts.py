@@ -19,7 +19,7 @@ Count = (
 MOST_PLACES = 6
 
 
-class Tally(NamedTuple):
+class PossibleCount(NamedTuple):
     """How many are certain, and how many more there may be: unclear ones, and without bound in files unread."""
 
     certain: int
@@ -27,7 +27,7 @@ class Tally(NamedTuple):
     unread: tuple[str, ...] = ()
 
     def meets(self, count: Count) -> bool | None:
-        """Say whether the count is met whatever the unclear ones are; None if it depends on them."""
+        """Return whether the count is met whatever the unclear ones are; None if it depends on them."""
         most = math.inf if self.unread else self.certain + self.unclear
         low, high = _bounds(count)
         if low <= self.certain and most <= high:
@@ -35,7 +35,7 @@ class Tally(NamedTuple):
         return False if most < low or self.certain > high else None
 
 
-def judged(tally: Tally, count: Count, said: str, places: Iterable[str]) -> Reply:
+def judged(tally: PossibleCount, count: Count, said: str, places: Iterable[str]) -> Reply:
     """Return the reply: what was counted, in words, against what was claimed."""
     met = tally.meets(count)
     if met is None:

@@ -9,7 +9,7 @@ import tokenize
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
-from esper_audit.claims.address import Symbol
+from esper_audit.claims.address import LocatedSymbol
 from esper_audit.source.syntax.ast_walk import walk
 from esper_audit.source.syntax.source import Source
 
@@ -18,20 +18,20 @@ WORD = re.compile(r"\w+")
 OWNERS = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef, ast.Module)
 
 
-class Passage(NamedTuple):
+class DocumentationText(NamedTuple):
     """A docstring, or comments on neighbouring lines, and its first line."""
 
     line: int
     text: str
 
 
-def passages(symbol: Symbol) -> list[Passage]:
+def passages(symbol: LocatedSymbol) -> list[DocumentationText]:
     """Return what is written at a symbol or right above it, in the order of lines."""
     found = [*_texts(symbol), *_comments(symbol.source, symbol.first, symbol.last)]
     return sorted(found)
 
 
-def line_that_says(passage: Passage, phrase: str) -> int:
+def line_that_says(passage: DocumentationText, phrase: str) -> int:
     """Return the line on which a passage says a phrase, 0 if it does not.
 
     Only words count: not case, layout or punctuation. Three dots in a phrase stand for anything.
@@ -48,7 +48,7 @@ def line_that_says(passage: Passage, phrase: str) -> int:
 
 
 def has_words(phrase: str) -> bool:
-    """Say whether there is anything to look for."""
+    """Return whether there is anything to look for."""
     return bool(_parts(phrase))
 
 
@@ -64,7 +64,7 @@ def _find(words: Sequence[str], part: Sequence[str], start: int) -> int:
     )
 
 
-def _texts(symbol: Symbol) -> Iterator[Passage]:
+def _texts(symbol: LocatedSymbol) -> Iterator[DocumentationText]:
     """Yield the docstrings at a symbol, and the bare string behind an assignment that explains it."""
     root: ast.AST = symbol.statement or symbol.source.tree
     for owner in walk(root):
@@ -79,13 +79,13 @@ def _texts(symbol: Symbol) -> Iterator[Passage]:
             yield from _text_of(below)
 
 
-def _text_of(statement: ast.stmt) -> Iterator[Passage]:
+def _text_of(statement: ast.stmt) -> Iterator[DocumentationText]:
     match statement:
         case ast.Expr(value=ast.Constant(value=str() as text)):
-            yield Passage(statement.lineno, text)
+            yield DocumentationText(statement.lineno, text)
 
 
-def _comments(source: Source, first: int, last: int) -> Iterator[Passage]:
+def _comments(source: Source, first: int, last: int) -> Iterator[DocumentationText]:
     """Yield the comments on lines `first` to `last` and in the block above, neighbours as one."""
     comments = _comments_of(source)
     while first - 1 in comments and source.lines[first - 2].lstrip().startswith("#"):
@@ -100,8 +100,8 @@ def _comments(source: Source, first: int, last: int) -> Iterator[Passage]:
         yield _joined(comments, run)
 
 
-def _joined(comments: dict[int, str], run: list[int]) -> Passage:
-    return Passage(run[0], "\n".join(comments[line] for line in run))
+def _joined(comments: dict[int, str], run: list[int]) -> DocumentationText:
+    return DocumentationText(run[0], "\n".join(comments[line] for line in run))
 
 
 def _comments_of(source: Source) -> dict[int, str]:

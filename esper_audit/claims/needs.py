@@ -9,7 +9,7 @@ import msgspec
 from esper_audit.probes.sandbox.outcome import Job
 
 
-class CheckOn(msgspec.Struct, frozen=True):
+class CheckRun(msgspec.Struct, frozen=True):
     """The wish that a check be run on a file; many claims share one run."""
 
     check: str
@@ -27,4 +27,4 @@ class TestRun(msgspec.Struct, frozen=True):
     node: NodeId
 
 
-Need = Job | CheckOn | TestRun
+Need = Job | CheckRun | TestRun

@@ -20,7 +20,7 @@ PASSED, FAILED, USAGE_ERROR, NOTHING_COLLECTED = 0, 1, 4, 5  # exit statuses of 
 NOT_FOUND = "not found: "  # what it says of a node that is none
 
 
-class Tested(msgspec.Struct, frozen=True):
+class NodeResult(msgspec.Struct, frozen=True):
     """How a node went: tests passed, failed and skipped (with reasons), or what kept it from running."""
 
     passed: int = 0
@@ -29,7 +29,7 @@ class Tested(msgspec.Struct, frozen=True):
     problem: str = ""
 
 
-class Entry(msgspec.Struct, frozen=True):
+class PhaseResult(msgspec.Struct, frozen=True):
     """A line of the record: a phase of a test, or what could not be collected."""
 
     node: str
@@ -53,11 +53,11 @@ def run_nodes(root: str, nodes: list[str]) -> dict[str, Any]:
     return plain
 
 
-def _is_untold(tested: Tested) -> bool:
+def _is_untold(tested: NodeResult) -> bool:
     return bool(tested.problem) or not (tested.passed or tested.failed or tested.skipped)
 
 
-def _run(root: str, nodes: Sequence[str]) -> dict[str, Tested]:
+def _run(root: str, nodes: Sequence[str]) -> dict[str, NodeResult]:
     with tempfile.TemporaryDirectory() as folder:
         shutil.copy(str(pytest_recorder.__file__), os.path.join(folder, "esper_audit_recorder.py"))
         record = os.path.join(folder, "record")
@@ -75,14 +75,16 @@ def _run(root: str, nodes: Sequence[str]) -> dict[str, Tested]:
     return {node: _tested(node, entries, done) for node in nodes}
 
 
-def _read(record: str) -> list[Entry]:
+def _read(record: str) -> list[PhaseResult]:
     if not os.path.exists(record):
         return []
     with open(record, "rb") as file:
-        return [msgspec.json.decode(line, type=Entry) for line in file]
+        return [msgspec.json.decode(line, type=PhaseResult) for line in file]
 
 
-def _tested(node: str, entries: Sequence[Entry], done: subprocess.CompletedProcess[str]) -> Tested:
+def _tested(
+    node: str, entries: Sequence[PhaseResult], done: subprocess.CompletedProcess[str]
+) -> NodeResult:
     own = [entry for entry in entries if _belongs(entry.node, node)]
     failed = [_reason(e) for e in own if e.outcome == "failed"]
     failed += [f"it is expected to: {e.expected}" for e in own if _fails_as_expected(e)]
@@ -91,26 +93,26 @@ def _tested(node: str, entries: Sequence[Entry], done: subprocess.CompletedProce
     broken = [e for e in entries if e.phase == "collect" and _belongs(node, e.node)]
     if broken:
         outcome = "does not load" if broken[0].outcome == "failed" else "is skipped as a whole"
-        return Tested(problem=f"{broken[0].node} {outcome}: {_reason(broken[0])}")
+        return NodeResult(problem=f"{broken[0].node} {outcome}: {_reason(broken[0])}")
     nowhere = done.returncode == USAGE_ERROR and NOT_FOUND in done.stderr
     told = own or done.returncode != FAILED  # it also says so when there is no pytest
     ended = done.returncode in (PASSED, FAILED, NOTHING_COLLECTED)
     if nowhere or (ended and told):
-        return Tested(len(passed), failed, skipped)
-    return Tested(problem=f"pytest ended with status {done.returncode}: {_last_line(done)}")
+        return NodeResult(len(passed), failed, skipped)
+    return NodeResult(problem=f"pytest ended with status {done.returncode}: {_last_line(done)}")
 
 
-def _fails_as_expected(entry: Entry) -> bool:
+def _fails_as_expected(entry: PhaseResult) -> bool:
     return entry.outcome == "skipped" and entry.expected is not None
 
 
 def _belongs(inner: str, outer: str) -> bool:
-    """Say whether a node is another, or stands below it: a test in a file, a case of a test."""
+    """Return whether a node is another, or stands below it: a test in a file, a case of a test."""
     outer = outer.rstrip("/")
     return inner == outer or inner.startswith((f"{outer}::", f"{outer}[", f"{outer}/"))
 
 
-def _reason(entry: Entry) -> str:
+def _reason(entry: PhaseResult) -> str:
     lines = [line for line in entry.text.splitlines() if line.strip()]
     said = (
         [line for line in lines if line.startswith(FAILURES_SHOWN)] or lines[-1:] or ["no reason"]

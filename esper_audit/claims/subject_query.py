@@ -13,7 +13,7 @@ from esper_audit.probes.formula import Formula, NotAFormula, Number
 if TYPE_CHECKING:
     from esper_audit.claims.context import ClaimContext
     from esper_audit.probes.sandbox.outcome import Job
-    from esper_audit.probes.subject_queries import Table
+    from esper_audit.probes.subject_queries import ValueTable
 
 SubjectSource = Annotated[str, msgspec.Meta(pattern=r"^$|^[^\s:]+:\w+$")]
 QUANTITIES = frozenset({"parameters", "trainable", "buffers", "estimate", "ratio", "average"})
@@ -21,7 +21,7 @@ Point = Mapping[str, Number]
 
 
 def read_formulas(texts: Mapping[str, str], names: Iterable[str], subject: str) -> tuple[bool, str]:
-    """Say whether formulas, by their keys, can be read and ask a subject only if there is one; else why not."""
+    """Return whether formulas, by their keys, can be read and ask a subject only if there is one; else why not."""
     for key, text in texts.items():
         try:
             formula = Formula(text, set(names), QUANTITIES)
@@ -46,13 +46,13 @@ def job_of(
     return context.subject_job("tabulate", subjects, arguments)
 
 
-def table_of(context: ClaimContext, job: Job | Reply) -> Table | Reply:
+def table_of(context: ClaimContext, job: Job | Reply) -> ValueTable | Reply:
     """Return what a job came to, else the reply that says why there is none."""
-    from esper_audit.probes.subject_queries import Table
+    from esper_audit.probes.subject_queries import ValueTable
 
     if isinstance(job, Reply):
         return job
-    told = context.result(job, Table)
+    told = context.result(job, ValueTable)
     if isinstance(told, Reply):
         return told
     return stale(f"there is {told.absent}") if told.absent else told

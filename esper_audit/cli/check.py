@@ -13,7 +13,7 @@ import msgspec
 from esper_audit.cli.replay import record
 from esper_audit.cli.screen import progress_bar, rendered
 from esper_audit.engine import pipeline
-from esper_audit.engine.fixes import Fixing, diff
+from esper_audit.engine.fixes import FixMode, diff
 from esper_audit.findings.audit import CLEAN, FINDINGS
 from esper_audit.findings.errors import UsageError
 from esper_audit.project.config import Project, find_project
@@ -49,13 +49,13 @@ def checks(_: click.Context, __: click.Parameter, values: tuple[str, ...]) -> li
 )
 def command(**options: Any) -> None:
     """Check the source below PATHS (default: those of the configuration)."""
-    asked = msgspec.convert(options, Asked)
+    asked = msgspec.convert(options, CheckOptions)
     status, said = asked.run()
     sys.stdout.write(said)
     sys.exit(status)
 
 
-class Asked(msgspec.Struct, frozen=True):
+class CheckOptions(msgspec.Struct, frozen=True):
     """The command line of one `check`."""
 
     paths: list[str]
@@ -79,7 +79,7 @@ class Asked(msgspec.Struct, frozen=True):
         if self.stdin_filename:
             absolute = [os.path.abspath(self.stdin_filename)]
         project = find_project(absolute, self.config_file)
-        request = pipeline.Request(
+        request = pipeline.CheckRequest(
             paths=absolute,
             select=self.select,
             ignore=self.ignore,
@@ -98,7 +98,7 @@ class Asked(msgspec.Struct, frozen=True):
             return audit.exit_status, rendered(audit, project, self.style)
         return self._check(project, request)
 
-    def _check(self, project: Project, request: pipeline.Request) -> tuple[int, str]:
+    def _check(self, project: Project, request: pipeline.CheckRequest) -> tuple[int, str]:
         with progress_bar("files") as (progress,):
             audit = pipeline.check(project, request, progress)
         said = rendered(audit, project, self.style)
@@ -112,14 +112,14 @@ class Asked(msgspec.Struct, frozen=True):
             )
         return audit.exit_status, said
 
-    def _fix(self, project: Project, request: pipeline.Request) -> tuple[int, str]:
+    def _fix(self, project: Project, request: pipeline.CheckRequest) -> tuple[int, str]:
         """Apply or show the fixes, then say what remains; the status is that of what remains."""
         if self.since or self.stdin_filename:
             raise UsageError(
                 "--fix, --unsafe-fixes and --diff work on whole files: leave out --since and stdin"
             )
         fixes = pipeline.fix(
-            project, request, Fixing(unsafe=self.unsafe_fixes, write=not self.diff)
+            project, request, FixMode(unsafe=self.unsafe_fixes, write=not self.diff)
         )
         if self.diff:
             return (FINDINGS if fixes else CLEAN), "".join(map(diff, fixes))

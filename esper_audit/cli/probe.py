@@ -15,7 +15,7 @@ from esper_audit.findings.audit import FINDINGS, NOT_ALL_ANALYSED, Audit
 from esper_audit.findings.probe_record import Verdict
 from esper_audit.probes import findings as probe_audit
 from esper_audit.probes.sandbox.pool import START
-from esper_audit.probes.session import Wanted
+from esper_audit.probes.session import ProbeRequest
 from esper_audit.project.config import find_project
 
 
@@ -43,13 +43,13 @@ def command(**options: Any) -> None:
 
     Exit status: 0 all promises kept; 1 one is broken; 2 could not run; 3 something was not looked at.
     """
-    asked = msgspec.convert(options, Asked)
+    asked = msgspec.convert(options, ProbeOptions)
     status, said = asked.run()
     sys.stdout.write(said)
     sys.exit(status)
 
 
-class Asked(msgspec.Struct, frozen=True):
+class ProbeOptions(msgspec.Struct, frozen=True):
     """The command line of one `probe`."""
 
     subjects: list[str]
@@ -63,7 +63,7 @@ class Asked(msgspec.Struct, frozen=True):
     def run(self) -> tuple[int, str]:
         """Return the exit status and what to print."""
         project = find_project([], self.config_file)
-        wanted = Wanted(
+        wanted = ProbeRequest(
             subjects=self.subjects,
             probes=self.probes,
             workers=self.workers,

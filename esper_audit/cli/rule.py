@@ -10,8 +10,8 @@ import click
 from esper_audit.findings.errors import UsageError
 from esper_audit.project.config import find_project
 from esper_audit.reports.rules_page import case_code, check_page
-from esper_audit.rules.catalogue import Handbook
-from esper_audit.rules.probe_catalogue import ProbeSheet
+from esper_audit.rules.catalogue import CheckCatalogue
+from esper_audit.rules.probe_catalogue import ProbeDescription
 from esper_audit.rules.rule import Check, Invalid, Rule, Valid
 from esper_audit.rules.tree_rule import InvalidTree, TreeRule, ValidTree
 from esper_audit.text.phrases import did_you_mean
@@ -26,7 +26,7 @@ WIDTH = 80
 )
 def command(check_id: str | None, config_file: str | None) -> None:
     """List the checks, or explain one: what, why, good and bad code, options."""
-    handbook = Handbook(find_project([], config_file))
+    handbook = CheckCatalogue(find_project([], config_file))
     if check_id is None:
         lines = _listed(handbook)
     elif check_id in handbook.checks:
@@ -38,7 +38,7 @@ def command(check_id: str | None, config_file: str | None) -> None:
     click.echo("\n".join(lines))
 
 
-def _listed(handbook: Handbook) -> Iterator[str]:
+def _listed(handbook: CheckCatalogue) -> Iterator[str]:
     for check in handbook.checks.values():
         notes = [_kind(check), "" if check.default else "off unless selected"]
         noted = ", ".join(filter(None, notes))
@@ -47,12 +47,12 @@ def _listed(handbook: Handbook) -> Iterator[str]:
 
 
 def _kind(check: type[Check]) -> str:
-    if issubclass(check, ProbeSheet):
+    if issubclass(check, ProbeDescription):
         return "probe"
     return "whole tree" if issubclass(check, TreeRule) else ""
 
 
-def _explained(check: type[Check], handbook: Handbook) -> Iterator[str]:
+def _explained(check: type[Check], handbook: CheckCatalogue) -> Iterator[str]:
     page = check_page(check)
     contract = handbook.contracts[check.contract]
     yield from textwrap.wrap(f"{check.id}: {page.title}.", WIDTH)

@@ -9,17 +9,17 @@ from datetime import date
 import click
 
 from esper_audit.cli.screen import progress_bar
-from esper_audit.engine.pipeline import Request
+from esper_audit.engine.pipeline import CheckRequest
 from esper_audit.findings.audit import CLEAN, FINDINGS, NOT_ALL_ANALYSED, Audit
 from esper_audit.findings.probe_record import Verdict
 from esper_audit.project.config import find_project
 from esper_audit.text.markdown import count
-from esper_audit.tickets.standing import FAILING, MEANING, Standing
+from esper_audit.tickets.assessment import FAILING, MEANING, Assessment
 from esper_audit.tickets.states import ACTIVE
-from esper_audit.workflow.run import Run, Watched, run
+from esper_audit.workflow.run import AuditRun, ProgressCallbacks, run
 
 # An active ticket that could be closed is good news.
-FAILING_RUN = FAILING - {Standing.PROPOSED_FOR_CLOSING}
+FAILING_RUN = FAILING - {Assessment.PROPOSED_FOR_CLOSING}
 
 
 @click.command("run")
@@ -37,20 +37,20 @@ def command(config_file: str | None, *, no_cache: bool) -> None:
     """
     today = date.today().isoformat()  # noqa: DTZ011  # the day of whoever reads the ticket
     project = find_project([], config_file)
-    request = Request(cache=not no_cache, today=today)
+    request = CheckRequest(cache=not no_cache, today=today)
     with progress_bar("files", "units") as (files, units):
-        done = run(project, request, Watched(files, units))
+        done = run(project, request, ProgressCallbacks(files, units))
     click.echo("\n".join(lines(done)))
     sys.exit(status(done))
 
 
-def lines(done: Run) -> list[str]:
+def lines(done: AuditRun) -> list[str]:
     """Return what a run did, in lines."""
     written = [f"  wrote {change}" for change in done.changed]
     return [_summary(done.audit), _tickets(done), *_claims(done), *written, *done.problems]
 
 
-def status(done: Run) -> int:
+def status(done: AuditRun) -> int:
     """Return the exit status of a run."""
     untold = any(not asked.reply.lacking for one in done.verified for asked in one.not_told)
     if done.audit.not_analysed or untold:
@@ -72,7 +72,7 @@ def _summary(audit: Audit) -> str:
     )
 
 
-def _tickets(done: Run) -> str:
+def _tickets(done: AuditRun) -> str:
     """Return what became of the tickets, in a line."""
     active = sum(ticket.status in ACTIVE for ticket in done.sync.tickets.values())
     return (
@@ -81,12 +81,12 @@ def _tickets(done: Run) -> str:
     )
 
 
-def _claims(done: Run) -> Iterator[str]:
+def _claims(done: AuditRun) -> Iterator[str]:
     """Say how many claims were asked, and of which tickets they say something new."""
     claims = sum(len(one.asked) for one in done.verified)
     told = sum(asked.is_as_expected for one in done.verified for asked in one.asked)
     if claims:
         yield f"{count(claims, 'claim')}: {told} as expected"
     for one in done.verified:
-        if one.standing is not Standing.AS_EXPECTED:
+        if one.standing is not Assessment.AS_EXPECTED:
             yield f"  {one.ticket.id} {one.standing}: {MEANING[one.standing]}"

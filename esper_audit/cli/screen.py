@@ -11,17 +11,17 @@ from contextlib import contextmanager
 from esper_audit.engine.pipeline import Progress
 from esper_audit.findings.audit import Audit
 from esper_audit.project.config import Project
-from esper_audit.rules.catalogue import Handbook
-from esper_audit.text.terminal import Piece
+from esper_audit.rules.catalogue import CheckCatalogue
+from esper_audit.text.terminal import StyledText
 
 
 def is_terminal() -> bool:
-    """Say whether standard output is shown to a person (`NO_COLOR` and a dumb terminal count as no)."""
+    """Return whether standard output is shown to a person (`NO_COLOR` and a dumb terminal count as no)."""
     plain = os.environ.get("NO_COLOR") or os.environ.get("TERM") == "dumb"
     return sys.stdout.isatty() and not plain
 
 
-def paint(pieces: Iterable[Piece]) -> str:
+def paint(pieces: Iterable[StyledText]) -> str:
     """Return styled text with the escape codes of this terminal."""
     from rich.console import Console
     from rich.text import Text
@@ -35,7 +35,7 @@ def paint(pieces: Iterable[Piece]) -> str:
 
 def rendered(audit: Audit, project: Project, style: str) -> str:
     """Return an audit in one of the output formats, painted where a person reads it."""
-    handbook = Handbook(project)
+    handbook = CheckCatalogue(project)
     output = importlib.import_module(f"esper_audit.reports.formats.{style}")
     if style == "text" and is_terminal():
         return paint(output.pieces(audit, handbook))

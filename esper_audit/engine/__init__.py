@@ -1,1 +1,4 @@
-"""Room."""
+"""From files to findings: prefilter, LibCST pass, whole-program pass, cache, fixes, impact.
+
+Public: `pipeline` (the order of a check), `file_checker`, `tree_engine`, `fixes`, `impact`.
+"""

@@ -26,7 +26,7 @@ RECURSION_LIMIT = 20_000
 FRONT = "if 1:\n"
 
 
-class Confirmation:
+class CstPass:
     """One file's slices, read one after the other for the rules that may have a say in it."""
 
     def __init__(

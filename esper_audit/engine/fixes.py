@@ -8,7 +8,7 @@ from collections.abc import Iterable, Sequence
 
 import msgspec
 
-from esper_audit.engine.file_engine import Analyst
+from esper_audit.engine.file_checker import FileChecker
 from esper_audit.findings.errors import WriteError
 from esper_audit.findings.finding import Edit, NotAnalysed
 from esper_audit.project.atomic_write import replace_file
@@ -49,7 +49,7 @@ def _line_starts(text: str) -> list[int]:
 MOST_ROUNDS = 10
 
 
-class Fixed(msgspec.Struct, frozen=True):
+class FixedFile(msgspec.Struct, frozen=True):
     """What repairing did to a file, and how many findings it ended."""
 
     path: str
@@ -58,13 +58,13 @@ class Fixed(msgspec.Struct, frozen=True):
     count: int
 
 
-class Fixing(msgspec.Struct, frozen=True):
+class FixMode(msgspec.Struct, frozen=True):
     """How to repair: also what changes behaviour (`unsafe`), and whether to write."""
 
     unsafe: bool
     write: bool
 
-    def repair(self, project: Project, analyst: Analyst, path: str) -> Fixed | None:
+    def repair(self, project: Project, analyst: FileChecker, path: str) -> FixedFile | None:
         """Repair one file as far as its fixes go; None where nothing changes or it does not parse."""
         data = read(project.root, path)
         source = data if isinstance(data, NotAnalysed) else parse(path, data)
@@ -77,9 +77,9 @@ class Fixing(msgspec.Struct, frozen=True):
         if self.write:
             _write(project.resolve(path), text.encode(encoding))
         mark = "\ufeff" if encoding == "utf-8-sig" else ""
-        return Fixed(path, mark + source.text, mark + text, count)
+        return FixedFile(path, mark + source.text, mark + text, count)
 
-    def _rounds(self, analyst: Analyst, source: Source, encoding: str) -> tuple[str, int]:
+    def _rounds(self, analyst: FileChecker, source: Source, encoding: str) -> tuple[str, int]:
         text, seen, count = source.text, {source.text}, 0
         for _ in range(MOST_ROUNDS):
             findings = analyst.examine(source.path, text.encode(encoding)).findings
@@ -96,7 +96,7 @@ class Fixing(msgspec.Struct, frozen=True):
         return text, count
 
 
-def diff(fixed: Fixed) -> str:
+def diff(fixed: FixedFile) -> str:
     """Return the change of a file as a unified diff."""
     lines = difflib.unified_diff(
         _lines(fixed.before),
@@ -117,7 +117,7 @@ def _write(path: str, data: bytes) -> None:
 
 
 def _is_sound(path: str, text: str, encoding: str) -> bool:
-    """Say whether a text can be said in the file's encoding and parses."""
+    """Return whether a text can be said in the file's encoding and parses."""
     try:
         data = text.encode(encoding)
     except UnicodeEncodeError:

@@ -8,22 +8,22 @@ from collections.abc import Iterable
 import msgspec
 
 from esper_audit.engine.impact_summary import (
-    Tally,
+    ArgumentCounts,
     argument_words,
     test_words,
     unread_words,
     use_words,
 )
-from esper_audit.findings.finding import Finding, Impact, Reality, Severity
+from esper_audit.findings.finding import Finding, Impact, Occurrence, Severity
 from esper_audit.project.file_roles import Role
 from esper_audit.source.facts.records import DefinitionKind, ParameterKind, Use
 from esper_audit.source.index.index import Index
 from esper_audit.source.index.records import Caller, Passing, Reference, Symbol
-from esper_audit.source.index.targets import How
+from esper_audit.source.index.targets import ResolvedBy
 
 IN_EARNEST = frozenset({Role.PRODUCTION, Role.SCRIPT})
 RUNS = frozenset({Use.CALL, Use.READ, Use.BASE, Use.DECORATOR, Use.WRITE, Use.DELETE})
-LOWERED = frozenset({Reality.LATENT, Reality.TEST_ONLY})
+LOWERED = frozenset({Occurrence.LATENT, Occurrence.TEST_ONLY})
 FUNCTIONS = frozenset({DefinitionKind.FUNCTION, DefinitionKind.METHOD})
 HARMLESS_DECORATORS = (
     "property",
@@ -37,7 +37,7 @@ MOST_NAMED = 5
 FURTHEST_FORWARD = 3
 
 
-class Impacts:
+class ImpactAnalysis:
     """Asks the index about findings."""
 
     def __init__(self, index: Index) -> None:
@@ -69,9 +69,9 @@ class Impacts:
         if symbol is None:
             return None
         if symbol.role not in IN_EARNEST:
-            return Impact(Reality.TEST_ONLY, f"in {_a(symbol.role)}; test-only")
+            return Impact(Occurrence.TEST_ONLY, f"in {_a(symbol.role)}; test-only")
         if symbol.kind is DefinitionKind.MODULE:
-            return Impact(Reality.MANIFEST, "at module level, so it runs on import; manifest")
+            return Impact(Occurrence.MANIFEST, "at module level, so it runs on import; manifest")
         symbol = self._run_with(symbol)
         return self._of_argument(symbol, argument) if argument else self._of_use(symbol)
 
@@ -117,15 +117,15 @@ class Impacts:
 
     def _tally(
         self, symbol: Symbol, argument: str, callers: Iterable[Caller], further: int
-    ) -> Tally:
-        tally = Tally()
+    ) -> ArgumentCounts:
+        tally = ArgumentCounts()
         optional = self._defaults_to_none(symbol, argument)
         for caller in callers:
             if symbol.holds(caller.place):
                 continue
             if caller.place.role not in IN_EARNEST:
                 tally.test_calls += 1
-            elif caller.reference.how is How.NAME:
+            elif caller.reference.how is ResolvedBy.NAME:
                 tally.by_name.append(caller)
             elif caller.passing is Passing.PASSES and not (optional and caller.value == "None"):
                 tally.passing.append(caller)
@@ -135,7 +135,7 @@ class Impacts:
                 tally.omitting.append(caller)
         return tally
 
-    def _forward(self, caller: Caller, argument: str, tally: Tally, further: int) -> None:
+    def _forward(self, caller: Caller, argument: str, tally: ArgumentCounts, further: int) -> None:
         """Look at who calls a function that hands its `**kwargs` on: what they give is what arrives."""
         outer = self._forwarder(caller) if further else None
         if outer is None:
@@ -169,14 +169,16 @@ class Impacts:
         answer = self._index.references(symbol)
         uses = [r for r in answer.items if r.use in RUNS and not symbol.holds(r.place)]
         in_earnest = [r for r in uses if r.place.role in IN_EARNEST]
-        certain = [r for r in in_earnest if r.how is not How.NAME]
-        in_tests = [r for r in uses if r.place.role not in IN_EARNEST and r.how is not How.NAME]
+        certain = [r for r in in_earnest if r.how is not ResolvedBy.NAME]
+        in_tests = [
+            r for r in uses if r.place.role not in IN_EARNEST and r.how is not ResolvedBy.NAME
+        ]
         if certain:
-            reality = Reality.MANIFEST
+            reality = Occurrence.MANIFEST
         elif in_earnest or not answer.is_complete:
-            reality = Reality.POSSIBLE
+            reality = Occurrence.POSSIBLE
         else:
-            reality = Reality.TEST_ONLY if in_tests else Reality.UNREFERENCED
+            reality = Occurrence.TEST_ONLY if in_tests else Occurrence.UNREFERENCED
         reality = self._run_from_outside(symbol, reality)
         direct, through = self._tests(symbol)
         packages = self._packages(certain)
@@ -202,10 +204,10 @@ class Impacts:
             exported=self._index.exported(symbol),
         )
 
-    def _run_from_outside(self, symbol: Symbol, reality: Reality) -> Reality:
+    def _run_from_outside(self, symbol: Symbol, reality: Occurrence) -> Occurrence:
         """Return `possible` where nothing in the tree hits it but code outside may run it."""
-        is_idle = reality in (Reality.UNREFERENCED, Reality.TEST_ONLY)
-        return Reality.POSSIBLE if is_idle and self._outside(symbol) else reality
+        is_idle = reality in (Occurrence.UNREFERENCED, Occurrence.TEST_ONLY)
+        return Occurrence.POSSIBLE if is_idle and self._outside(symbol) else reality
 
     def _outside(self, symbol: Symbol) -> str:
         """Say what outside the tree may run a symbol: a decorator's owner, the base of its class."""
@@ -254,19 +256,19 @@ class Impacts:
         return dict(sorted(packages.items()))
 
 
-def _reality_of(tally: Tally, *, complete: bool, others: int) -> Reality:
+def _reality_of(tally: ArgumentCounts, *, complete: bool, others: int) -> Occurrence:
     if tally.omitting:
-        return Reality.MANIFEST
+        return Occurrence.MANIFEST
     by_name = any(caller.passing is not Passing.PASSES for caller in tally.by_name)
     if tally.forwarding or by_name or others or not complete:
-        return Reality.POSSIBLE
+        return Occurrence.POSSIBLE
     if tally.passing:
-        return Reality.LATENT
-    return Reality.TEST_ONLY if tally.test_calls else Reality.UNREFERENCED
+        return Occurrence.LATENT
+    return Occurrence.TEST_ONLY if tally.test_calls else Occurrence.UNREFERENCED
 
 
 def _in_earnest(reference: Reference) -> bool:
-    runs = reference.use in RUNS and reference.how is not How.NAME
+    runs = reference.use in RUNS and reference.how is not ResolvedBy.NAME
     return runs and reference.place.role in IN_EARNEST
 
 

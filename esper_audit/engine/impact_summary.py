@@ -17,7 +17,7 @@ MOST_PLACES = 3
 
 
 def argument_words(
-    argument: str, tally: Tally, others: Sequence[Reference], outside: str
+    argument: str, tally: ArgumentCounts, others: Sequence[Reference], outside: str
 ) -> list[str]:
     """Return what the production calls of a function do with one of its arguments, clause by clause."""
     total = len(tally.passing) + len(tally.omitting) + len(tally.forwarding)
@@ -69,7 +69,7 @@ def unread_words(unread: int) -> list[str]:
     return [f"{_count(unread, 'file')} that may use it not read"] if unread else []
 
 
-def _calls(argument: str, tally: Tally, total: int) -> str:
+def _calls(argument: str, tally: ArgumentCounts, total: int) -> str:
     if not total:
         return "no call in production code"
     if total == len(tally.passing):
@@ -95,7 +95,7 @@ def _calls(argument: str, tally: Tally, total: int) -> str:
     return f"{_count(total, 'call')}: {', '.join(parts)}"
 
 
-def _spread(tally: Tally) -> str:
+def _spread(tally: ArgumentCounts) -> str:
     """Return what the forwarding calls hand on."""
     arguments = [caller.arguments for caller in tally.forwarding]
     kinds = {
@@ -110,7 +110,7 @@ def _count(number: int, noun: str) -> str:
     return f"{number} {noun}{'s' * (number != 1)}"
 
 
-class Tally(msgspec.Struct):
+class ArgumentCounts(msgspec.Struct):
     """Production calls by what they do with an argument; the rest is counted beside."""
 
     passing: list[Caller] = []

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from esper_audit.engine.file_engine import Analyst
-from esper_audit.engine.fixes import Fixed, Fixing
+from esper_audit.engine.file_checker import FileChecker
+from esper_audit.engine.fixes import FixedFile, FixMode
 from esper_audit.engine.since_revision import without_old
 from esper_audit.findings.audit import Audit
 from esper_audit.findings.file_outcome import FileOutcome
@@ -25,10 +25,10 @@ from esper_audit.source.syntax.source import read
 from esper_audit.tracking.baseline import read_baseline
 
 if TYPE_CHECKING:
-    from esper_audit.engine.tree_engine import Survey, TreeResult
+    from esper_audit.engine.tree_engine import TreeCheck, TreeResult
 
 
-class Request(msgspec.Struct, frozen=True, kw_only=True):
+class CheckRequest(msgspec.Struct, frozen=True, kw_only=True):
     """What one run of `check` is asked to do; `paths` are absolute, none means those of the project.
 
     `whole` also runs the tree rules that are on by default, `impact` asks the whole tree about every
@@ -51,7 +51,7 @@ class Request(msgspec.Struct, frozen=True, kw_only=True):
 Progress = Callable[[int, int], None]
 
 
-def check(project: Project, request: Request, progress: Progress | None = None) -> Audit:
+def check(project: Project, request: CheckRequest, progress: Progress | None = None) -> Audit:
     """Run the rules over the files of a project."""
     with collector_off():
         selection, analyst = _prepared(project, request)
@@ -75,7 +75,7 @@ def check(project: Project, request: Request, progress: Progress | None = None) 
         return _without_known(audit, project) if request.baseline else audit
 
 
-def check_text(project: Project, request: Request, path: str, data: bytes) -> Audit:
+def check_text(project: Project, request: CheckRequest, path: str, data: bytes) -> Audit:
     """Run the rules over one text that stands for the file at `path` (absolute)."""
     selection, analyst = _prepared(project, request)
     shown = relative(project.root, path)
@@ -87,7 +87,7 @@ def check_text(project: Project, request: Request, path: str, data: bytes) -> Au
     return _without_known(audit, project, {shown: data})
 
 
-def fix(project: Project, request: Request, fixing: Fixing) -> list[Fixed]:
+def fix(project: Project, request: CheckRequest, fixing: FixMode) -> list[FixedFile]:
     """Repair what has a fix, file by file; a file that does not parse is left alone."""
     _, analyst = _prepared(project, request)
     repaired = (
@@ -96,11 +96,11 @@ def fix(project: Project, request: Request, fixing: Fixing) -> list[Fixed]:
     return [fixed for fixed in repaired if fixed is not None]
 
 
-def _prepared(project: Project, request: Request) -> tuple[Selection, Analyst]:
+def _prepared(project: Project, request: CheckRequest) -> tuple[Selection, FileChecker]:
     selection = Selection(
         project, select=request.select, ignore=request.ignore, whole=request.whole
     )
-    return selection, Analyst(project, selection, today=request.today, sieve=request.sieve)
+    return selection, FileChecker(project, selection, today=request.today, sieve=request.sieve)
 
 
 def discover(project: Project, paths: Sequence[str]) -> Discovery:
@@ -111,9 +111,9 @@ def discover(project: Project, paths: Sequence[str]) -> Discovery:
 
 def look_at(
     project: Project,
-    analyst: Analyst,
+    analyst: FileChecker,
     files: Sequence[str],
-    request: Request,
+    request: CheckRequest,
     progress: Progress | None = None,
 ) -> list[FileOutcome]:
     """Return the outcome of every file, from the cache where its content is known."""
@@ -145,20 +145,20 @@ def look_at(
 def _survey(
     project: Project,
     selection: Selection,
-    analyst: Analyst,
-    request: Request,
+    analyst: FileChecker,
+    request: CheckRequest,
     looked_at: Sequence[FileOutcome],
     *,
     texts: Mapping[str, bytes] | None = None,
-) -> Survey | None:
+) -> TreeCheck | None:
     """Read the whole tree, if a tree rule is on or the impact is asked for; None spares the import too."""
     scope = {o.path: selection.checks_for(o.path) & selection.tree_ids for o in looked_at}
     if not request.impact and not any(scope.values()):
         return None
-    from esper_audit.engine.tree_engine import Survey
+    from esper_audit.engine.tree_engine import TreeCheck
 
     rules = selection.tree_instances(set().union(*scope.values()))
-    surveyed = Survey(project, rules, analyst.authority, request.paths, cache=request.cache)
+    surveyed = TreeCheck(project, rules, analyst.authority, request.paths, cache=request.cache)
     return surveyed.run(scope, texts or {})
 
 
@@ -167,7 +167,7 @@ def collect(
     selection: Selection,
     looked_at: Sequence[FileOutcome],
     found: Discovery | None,
-    surveyed: Survey | None = None,
+    surveyed: TreeCheck | None = None,
 ) -> Audit:
     """Bring the outcomes of all files, and of the tree, into one order, whatever order they came in."""
     failed = surveyed.result.failed if surveyed else frozenset()
@@ -235,7 +235,7 @@ def _without_known(
     return read_baseline(tickets).apply(audit, tickets, buffers or {})
 
 
-def _engine_fingerprint(project: Project, request: Request) -> bytes:
+def _engine_fingerprint(project: Project, request: CheckRequest) -> bytes:
     config = msgspec.json.encode([project.config, request.select, request.ignore], order="sorted")
     local = [
         f"{path}\0{_digest_of(path)}" for path in map(project.resolve, project.config.local_rules)

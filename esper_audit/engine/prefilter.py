@@ -59,7 +59,7 @@ class Slice(NamedTuple):
         return cls(1, max(len(source.lines), 1), None)
 
 
-class Sieve:
+class Prefilter:
     """The triggers of a set of rules as tables, so that one walk serves them all."""
 
     def __init__(self, rules: Sequence[Rule]) -> None:
@@ -121,7 +121,7 @@ class Candidates(NamedTuple):
 class _Tables:
     """The triggers of the rules that are active in one file."""
 
-    def __init__(self, sieve: Sieve, active: frozenset[Rule]) -> None:
+    def __init__(self, sieve: Prefilter, active: frozenset[Rule]) -> None:
         self._nodes = {kind: [r for r in sieve.nodes[kind] if r in active] for kind in sieve.nodes}
         self._calls = {n: [r for r in rs if r in active] for n, rs in sieve.calls.items()}
         self._keywords = {n: [r for r in rs if r in active] for n, rs in sieve.keywords.items()}
@@ -239,7 +239,7 @@ def _owners(enclosing: Sequence[ast.stmt], reach: Reach) -> Iterable[ast.stmt]:
 
 
 def _owns_its_lines(lines: list[str], statement: ast.stmt, first: int, last: int) -> bool:
-    """Say whether nothing else stands on the statement's lines (an `elif` or `;` neighbour would)."""
+    """Return whether nothing else stands on the statement's lines (an `elif` or `;` neighbour would)."""
     start, end = lines[first - 1], lines[last - 1]
     column = statement.col_offset
     before = (

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 
 import msgspec
 
-from esper_audit.engine.file_engine import Analyst
+from esper_audit.engine.file_checker import FileChecker
 from esper_audit.findings.audit import Audit
 from esper_audit.findings.file_outcome import FileOutcome
 from esper_audit.findings.finding import Finding
@@ -18,13 +18,13 @@ OfTree = Callable[[Mapping[str, bytes | None]], frozenset[str]]
 
 
 def without_old(
-    audit: Audit, analyst: Analyst, changed: Mapping[str, str], of_tree: OfTree | None = None
+    audit: Audit, analyst: FileChecker, changed: Mapping[str, str], of_tree: OfTree | None = None
 ) -> Audit:
     """Leave out the findings that were there before; `changed` has the old object name of each file.
 
     `of_tree` says, given what the changed files held, which findings the rules over the whole tree had.
     """
-    earlier = _Earlier(audit, analyst, changed)
+    earlier = _EarlierRevision(audit, analyst, changed)
     fresh = [f for f in audit.findings if not earlier.has_in_place(f)]
     if fresh:
         known = earlier.recognised()
@@ -34,10 +34,10 @@ def without_old(
     return msgspec.structs.replace(audit, findings=fresh, hidden=hidden)
 
 
-class _Earlier:
+class _EarlierRevision:
     """The changed files as they were, looked at when somebody asks."""
 
-    def __init__(self, audit: Audit, analyst: Analyst, changed: Mapping[str, str]) -> None:
+    def __init__(self, audit: Audit, analyst: FileChecker, changed: Mapping[str, str]) -> None:
         self._audit = audit
         self._analyst = analyst
         self._changed = changed
@@ -45,22 +45,22 @@ class _Earlier:
         self._outcomes: dict[str, FileOutcome] = {}
 
     def has_in_place(self, finding: Finding) -> bool:
-        """Say whether the same file had a finding of the same fingerprint."""
+        """Return whether the same file had a finding of the same fingerprint."""
         before = self._outcome(finding.location.path).findings
         return any(old.fingerprint == finding.fingerprint for old in before)
 
     def recognised(self) -> set[str]:
         """Return the fingerprints of all present findings that were there before, here or elsewhere."""
-        from esper_audit.tracking.current_tree import Present
+        from esper_audit.tracking.current_tree import CurrentTree
         from esper_audit.tracking.matcher import matched
-        from esper_audit.tracking.observation import sightings
+        from esper_audit.tracking.observation import observations
 
-        present = Present(self._audit.root)
+        present = CurrentTree(self._audit.root)
         paths = sorted(path for path in self._changed if path.endswith(SUFFIXES))
         before = [finding for path in paths for finding in self._outcome(path).findings]
-        old = sightings(before, self._source)
+        old = observations(before, self._source)
         looked_at = {s.key for s in old if self._audit.looked_at(s.check, s.path)}
-        new = sightings(self._audit.findings, present.source)
+        new = observations(self._audit.findings, present.source)
         return {match.new.key for match in matched(old, new, present, may_move=looked_at)}
 
     def contents(self) -> dict[str, bytes | None]:

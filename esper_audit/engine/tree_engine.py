@@ -7,14 +7,14 @@ from collections.abc import Collection, Mapping, Sequence
 
 import msgspec
 
-from esper_audit.engine.impact import Impacts
+from esper_audit.engine.impact import ImpactAnalysis
 from esper_audit.engine.locate import placed
 from esper_audit.findings.audit import Audit
 from esper_audit.findings.errors import FAILURES
 from esper_audit.findings.finding import Finding, NotAnalysed, Suppressed, TreeViolation
 from esper_audit.project.config import Project
 from esper_audit.rules.rule import crash
-from esper_audit.rules.suppressions import SUPPRESSION_CHECKS, Authority, UnusedSuppression
+from esper_audit.rules.suppressions import SUPPRESSION_CHECKS, Suppressor, UnusedSuppression
 from esper_audit.rules.tree_rule import TreeRule
 from esper_audit.source.index.index import Index, open_index
 from esper_audit.source.usage.tree import Tree
@@ -37,7 +37,7 @@ class TreeResult(msgspec.Struct, frozen=True):
 def examine(
     tree: Tree,
     rules: Sequence[TreeRule],
-    authority: Authority,
+    authority: Suppressor,
     scope: Mapping[str, Collection[str]],
 ) -> TreeResult:
     """Return what the rules say of the files in `scope`, each with the ids of the checks that are on for it."""
@@ -85,7 +85,7 @@ def _told(
 
 def _authorised(
     tree: Tree,
-    authority: Authority,
+    authority: Suppressor,
     path: str,
     found: Sequence[tuple[Finding, str]],
     ran: Collection[str],
@@ -106,14 +106,14 @@ WORTH_READING_ALL = 20
 Scope = Mapping[str, Collection[str]]
 
 
-class Survey:
+class TreeCheck:
     """The tree of one run; `files_read` and `directories` (absolute) decided what it says."""
 
     def __init__(
         self,
         project: Project,
         rules: Sequence[TreeRule],
-        authority: Authority,
+        authority: Suppressor,
         paths: Sequence[str],
         *,
         cache: bool,
@@ -129,7 +129,7 @@ class Survey:
         self.files_read: list[str] = []
         self.directories: list[str] = []
 
-    def run(self, scope: Scope, texts: Mapping[str, bytes]) -> Survey:
+    def run(self, scope: Scope, texts: Mapping[str, bytes]) -> TreeCheck:
         """Ask the rules about the files in `scope`, each with the checks that are on for it."""
         self._scope = scope
         opened = open_index(self._project, paths=self._paths, texts=texts, cache=self._cache)
@@ -158,7 +158,7 @@ class Survey:
         """Return the audit with the impact of every finding, and the severity that follows from it."""
         if len(audit.findings) > WORTH_READING_ALL:
             self.index.prepare()
-        impacts = Impacts(self.index)
+        impacts = ImpactAnalysis(self.index)
         judged = msgspec.structs.replace(
             audit, findings=[impacts.judged(finding) for finding in audit.findings]
         )

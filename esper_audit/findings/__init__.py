@@ -1,1 +1,4 @@
-"""Room."""
+"""The records that all rooms exchange, and the errors.
+
+Public: every file of it.
+"""

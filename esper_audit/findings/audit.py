@@ -7,7 +7,7 @@ import os
 import msgspec
 
 from esper_audit.findings.finding import Finding, NotAnalysed, Suppressed
-from esper_audit.findings.probe_record import Record
+from esper_audit.findings.probe_record import ProbeRecord
 
 CLEAN, FINDINGS, COULD_NOT_RUN, NOT_ALL_ANALYSED = 0, 1, 2, 3
 
@@ -43,14 +43,14 @@ class Audit(msgspec.Struct, frozen=True):
     checked: dict[str, frozenset[str]] = {}
     files_read: list[str] = []
     directories_listed: list[str] = []
-    records: list[Record] = []
+    records: list[ProbeRecord] = []
 
     def checks_on(self, path: str) -> frozenset[str]:
         """Return the checks that looked at a file; none for a file that this run did not see."""
         return self.checked.get(path, frozenset())
 
     def looked_at(self, check: str, path: str) -> bool:
-        """Say whether a check looked at all of a file, or ran on others while this one is gone."""
+        """Return whether a check looked at all of a file, or ran on others while this one is gone."""
         if not os.path.exists(os.path.join(self.root, path)):
             return check in self.checks
         failed = any(p.path == path and p.check in ("", check) for p in self.not_analysed)

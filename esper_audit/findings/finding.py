@@ -81,7 +81,7 @@ class Edit(msgspec.Struct, frozen=True):
     description: str
 
 
-class Standing(enum.StrEnum):
+class EvidenceLevel(enum.StrEnum):
     """What the evidence for a finding is worth.
 
     `suspected`: a rule says so, and no probe was asked. `confirmed`, `refuted`: a rule says so, and a
@@ -105,7 +105,7 @@ class ProbeEvidence(msgspec.Struct, frozen=True):
     reproducer: str = ""
 
 
-class Reality(enum.StrEnum):
+class Occurrence(enum.StrEnum):
     """Whether what is wrong happens today: by what calls or uses the code in question."""
 
     MANIFEST = "manifest"
@@ -124,7 +124,7 @@ class Impact(msgspec.Struct, frozen=True):
     severity before a latent finding was taken down a step.
     """
 
-    reality: Reality
+    reality: Occurrence
     words: str
     calls: int = 0
     passing: int = 0
@@ -158,7 +158,7 @@ class Finding(msgspec.Struct, frozen=True):
     excerpt: str
     excerpt_line: int
     edit: Edit | None = None
-    standing: Standing = Standing.SUSPECTED
+    standing: EvidenceLevel = EvidenceLevel.SUSPECTED
     probed: tuple[ProbeEvidence, ...] = ()
     subject: str = ""
     argument: str = ""

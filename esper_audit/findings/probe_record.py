@@ -26,7 +26,7 @@ class Verdict(enum.StrEnum):
     NO_VERDICT = "no-verdict"
 
 
-class Number(msgspec.Struct, frozen=True):
+class WorstReading(msgspec.Struct, frozen=True):
     """The worst reading of one detector, beside its limit; `relation` is `at most` or `at least`."""
 
     detector: str
@@ -36,7 +36,7 @@ class Number(msgspec.Struct, frozen=True):
     held: bool
 
 
-class Place(msgspec.Struct, frozen=True, order=True):
+class DefinitionPlace(msgspec.Struct, frozen=True, order=True):
     """A class or function in a file: path, first and last line, dotted symbol."""
 
     path: str
@@ -45,7 +45,7 @@ class Place(msgspec.Struct, frozen=True, order=True):
     symbol: str
 
 
-class Record(msgspec.Struct, frozen=True, kw_only=True):
+class ProbeRecord(msgspec.Struct, frozen=True, kw_only=True):
     """What one unit came to: a subject in a state under a probe.
 
     `code` names the detector that decided, or what kept the probe from deciding. `witness` is where
@@ -63,12 +63,12 @@ class Record(msgspec.Struct, frozen=True, kw_only=True):
     verdict: Verdict
     code: str
     message: str
-    numbers: tuple[Number, ...] = ()
+    numbers: tuple[WorstReading, ...] = ()
     witness: dict[str, Plain] = {}
     table: tuple[tuple[Plain, ...], ...] = ()
     reproducer: str = ""
     versions: dict[str, str] = {}
-    places: tuple[Place, ...] = ()
+    places: tuple[DefinitionPlace, ...] = ()
 
 
 Tally = Counter[Verdict]
@@ -76,7 +76,7 @@ BAD = frozenset({Verdict.FAIL, Verdict.UNEXPECTED_PASS, Verdict.NO_VERDICT})
 UNDECIDED = frozenset({Verdict.INCONCLUSIVE, Verdict.BLOCKED_BY, Verdict.EXPECTED_FAIL})
 
 
-def tally(records: Iterable[Record]) -> dict[str, Tally]:
+def tally(records: Iterable[ProbeRecord]) -> dict[str, Tally]:
     """Return how often each verdict was given, by probe; what does not apply is left out."""
     counted: dict[str, Tally] = {}
     for record in records:
@@ -96,10 +96,10 @@ def told(counts: Tally) -> str:
 
 
 def is_bad(counts: Tally) -> bool:
-    """Say whether a promise was broken, or could not be looked at."""
+    """Return whether a promise was broken, or could not be looked at."""
     return any(counts[verdict] for verdict in BAD)
 
 
-def undecided(records: Iterable[Record]) -> Sequence[Record]:
+def undecided(records: Iterable[ProbeRecord]) -> Sequence[ProbeRecord]:
     """Return the records that are neither good nor bad, each of which has something to say."""
     return [record for record in records if record.verdict in UNDECIDED]

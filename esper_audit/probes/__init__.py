@@ -1,1 +1,4 @@
-"""The probes, one a file; the file's name is the probe's id."""
+"""From promises to records: probes, their session, their jobs.
+
+Public: `probe`, `session`, `findings`, `formula`, `subject_queries`.
+"""

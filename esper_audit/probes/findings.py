@@ -11,14 +11,14 @@ from esper_audit.findings.audit import Audit
 from esper_audit.findings.errors import ConfigError
 from esper_audit.findings.finding import (
     Confidence,
+    EvidenceLevel,
     Finding,
     Location,
     NotAnalysed,
     ProbeEvidence,
-    Standing,
 )
-from esper_audit.findings.probe_record import Place, Record, Verdict
-from esper_audit.probes.session import Probed, Progress, TorchMissing, Wanted
+from esper_audit.findings.probe_record import DefinitionPlace, ProbeRecord, Verdict
+from esper_audit.probes.session import ProbeRequest, ProbeResult, Progress, TorchMissing
 from esper_audit.probes.session import probe as put_to_probes
 from esper_audit.project.config import Project
 from esper_audit.rules.expected_failures import idle_expectations
@@ -31,7 +31,7 @@ DECIDED = frozenset({Verdict.PASS, Verdict.FAIL, Verdict.EXPECTED_FAIL, Verdict.
 EXCERPT_LINES = 5
 
 
-def with_records(audit: Audit, records: Sequence[Record]) -> Audit:
+def with_records(audit: Audit, records: Sequence[ProbeRecord]) -> Audit:
     """Return the audit with what the probes came to: findings of their own, and a say in the rules'."""
     findings = [_weighed(finding, records) for finding in audit.findings]
     told = {evidence.unit for finding in findings for evidence in finding.probed}
@@ -46,26 +46,26 @@ def with_records(audit: Audit, records: Sequence[Record]) -> Audit:
     )
 
 
-def _weighed(finding: Finding, records: Iterable[Record]) -> Finding:
+def _weighed(finding: Finding, records: Iterable[ProbeRecord]) -> Finding:
     """Add to a rule's finding what probes of its contract say of what is defined around it."""
     about = [r for r in records if r.contract == finding.contract and _defines(r, finding.location)]
     against = [r for r in about if r.verdict in SAYS_SO]
     for_it = [r for r in about if r.verdict in SAYS_NOT]
     if against:
-        return _standing(finding, Standing.CONFIRMED, against)
-    return _standing(finding, Standing.REFUTED, for_it) if for_it else finding
+        return _standing(finding, EvidenceLevel.CONFIRMED, against)
+    return _standing(finding, EvidenceLevel.REFUTED, for_it) if for_it else finding
 
 
-def _standing(finding: Finding, standing: Standing, records: Iterable[Record]) -> Finding:
+def _standing(finding: Finding, standing: EvidenceLevel, records: Iterable[ProbeRecord]) -> Finding:
     probed = tuple(map(_evidence, records))
     return msgspec.structs.replace(finding, standing=standing, probed=probed)
 
 
-def _defines(record: Record, at: Location) -> bool:
+def _defines(record: ProbeRecord, at: Location) -> bool:
     return any(p.path == at.path and p.line <= at.line <= p.end_line for p in record.places)
 
 
-def _evidence(record: Record) -> ProbeEvidence:
+def _evidence(record: ProbeRecord) -> ProbeEvidence:
     return ProbeEvidence(
         unit=record.unit,
         verdict=record.verdict,
@@ -76,9 +76,9 @@ def _evidence(record: Record) -> ProbeEvidence:
     )
 
 
-def _found(root: str, failed: Iterable[Record]) -> list[Finding]:
+def _found(root: str, failed: Iterable[ProbeRecord]) -> list[Finding]:
     """Return a finding for each detector that spoke at a place, with every unit in which it did."""
-    defects: dict[tuple[str, Place, str], list[Record]] = {}
+    defects: dict[tuple[str, DefinitionPlace, str], list[ProbeRecord]] = {}
     for record in failed:
         defects.setdefault((record.probe, record.places[0], record.code), []).append(record)
     return with_identity(
@@ -87,7 +87,7 @@ def _found(root: str, failed: Iterable[Record]) -> list[Finding]:
     )
 
 
-def _finding(root: str, place: Place, records: Sequence[Record]) -> Finding:
+def _finding(root: str, place: DefinitionPlace, records: Sequence[ProbeRecord]) -> Finding:
     first = records[0]
     lines = _lines(os.path.join(root, place.path), place)
     end_column = len(lines[0]) + 1
@@ -103,24 +103,24 @@ def _finding(root: str, place: Place, records: Sequence[Record]) -> Finding:
         fingerprint="",
         excerpt="\n".join(lines),
         excerpt_line=place.line,
-        standing=Standing.MEASURED,
+        standing=EvidenceLevel.MEASURED,
         probed=tuple(map(_evidence, records)),
     )
 
 
-def _sentence(record: Record) -> str:
+def _sentence(record: ProbeRecord) -> str:
     """Return what a broken limit means, without the reading: that is evidence, and may change."""
     return record.message.rpartition(": ")[0] or record.message
 
 
-def _lines(file: str, place: Place) -> list[str]:
+def _lines(file: str, place: DefinitionPlace) -> list[str]:
     """Return the first lines of a definition."""
     with open(file, encoding="utf-8", errors="replace") as source:
         lines = source.read().splitlines()
     return lines[place.line - 1 : min(place.end_line, place.line - 1 + EXCERPT_LINES)]
 
 
-def _checked(audit: Audit, records: Sequence[Record]) -> dict[str, frozenset[str]]:
+def _checked(audit: Audit, records: Sequence[ProbeRecord]) -> dict[str, frozenset[str]]:
     """Return which checks looked at which file; a probe did only if all its units there were decided."""
     decided: dict[tuple[str, str], bool] = {}
     for record in records:
@@ -137,7 +137,7 @@ def _checked(audit: Audit, records: Sequence[Record]) -> dict[str, frozenset[str
 SUBJECTS = "subjects"
 
 
-def probe(project: Project, wanted: Wanted, progress: Progress | None = None) -> Audit:
+def probe(project: Project, wanted: ProbeRequest, progress: Progress | None = None) -> Audit:
     """Probe the subjects alone, and set aside what has a ticket."""
     if not wanted.subjects and not project.config.subjects:
         raise ConfigError(
@@ -161,7 +161,7 @@ def probe(project: Project, wanted: Wanted, progress: Progress | None = None) ->
 
 
 def joined(
-    audit: Audit, project: Project, wanted: Wanted, progress: Progress | None = None
+    audit: Audit, project: Project, wanted: ProbeRequest, progress: Progress | None = None
 ) -> Audit:
     """Return an audit of the source with what the project's probes say beside it.
 
@@ -173,11 +173,11 @@ def joined(
         probed = put_to_probes(project, wanted, progress)
     except TorchMissing as error:
         missed = [NotAnalysed(SUBJECTS, str(error), check="probing")]
-        probed = Probed([], missed, [])
+        probed = ProbeResult([], missed, [])
     return _with_probes(audit, project, probed, wanted.today)
 
 
-def _with_probes(audit: Audit, project: Project, probed: Probed, today: str) -> Audit:
+def _with_probes(audit: Audit, project: Project, probed: ProbeResult, today: str) -> Audit:
     """Add findings, what was not looked at and, where `today` is given, expectations that are idle."""
     lost = [
         NotAnalysed(SUBJECTS, f"{unit} is promised, and there is nothing to run", check="probing")

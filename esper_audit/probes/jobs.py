@@ -8,14 +8,14 @@ from collections.abc import Sequence
 import msgspec
 
 from esper_audit.findings.finding import Category, Severity
-from esper_audit.findings.probe_record import Record, Verdict
+from esper_audit.findings.probe_record import ProbeRecord, Verdict
 from esper_audit.probes.probe import Unit, blocked, measured, not_applicable, unit_id, units
 from esper_audit.probes.subject.definition_site import places_of
 from esper_audit.probes.subject.loading import load_subjects
 from esper_audit.probes.subject.subject import Subject, SubjectError
 
 
-class UnitSheet(msgspec.Struct, frozen=True):
+class UnitDescription(msgspec.Struct, frozen=True):
     """A unit as the caller knows it, who imports neither torch nor the subject."""
 
     id: str
@@ -28,30 +28,30 @@ class UnitSheet(msgspec.Struct, frozen=True):
     prerequisites: tuple[str, ...]
 
 
-class Collection(msgspec.Struct, frozen=True):
+class CollectedUnits(msgspec.Struct, frozen=True):
     """What a subjects file declares: its units, promises that make none, and what it does not promise."""
 
-    units: list[UnitSheet]
+    units: list[UnitDescription]
     without_unit: list[str]
-    not_applicable: list[Record]
+    not_applicable: list[ProbeRecord]
 
 
-def collect(root: str, source: str, probes: list[str] | None = None) -> Collection:
+def collect(root: str, source: str, probes: list[str] | None = None) -> CollectedUnits:
     """Load a subjects file, named relative to `root`, and return what there is to find out."""
     os.chdir(root)
     subjects = load_subjects(source)
     found = units(subjects, probes)
-    return Collection(
+    return CollectedUnits(
         units=[_sheet(unit) for unit in found],
         without_unit=without_unit(subjects, {unit.id for unit in found}, probes),
         not_applicable=list(not_applicable(subjects, probes)),
     )
 
 
-def probe_together(root: str, source: str, chosen: list[str]) -> list[Record]:
+def probe_together(root: str, source: str, chosen: list[str]) -> list[ProbeRecord]:
     """Run units of one subject in the order of their prerequisites, in this one process."""
     verdicts: dict[str, Verdict] = {}
-    records: list[Record] = []
+    records: list[ProbeRecord] = []
     found = _found(root, source, chosen)
     for unit in found:
         record = blocked(unit, verdicts) or measured(unit)
@@ -60,7 +60,7 @@ def probe_together(root: str, source: str, chosen: list[str]) -> list[Record]:
     return _placed(records, found[0].subject, root)
 
 
-def probe_alone(root: str, source: str, unit: str) -> list[Record]:
+def probe_alone(root: str, source: str, unit: str) -> list[ProbeRecord]:
     """Run one unit, whatever became of its prerequisites."""
     found = _found(root, source, [unit])[0]
     return _placed([measured(found)], found.subject, root)
@@ -93,16 +93,16 @@ def _found(root: str, source: str, chosen: list[str]) -> list[Unit]:
     return found
 
 
-def _placed(records: list[Record], subject: Subject, root: str) -> list[Record]:
+def _placed(records: list[ProbeRecord], subject: Subject, root: str) -> list[ProbeRecord]:
     """Add to the records where their subject is defined."""
     places = places_of(subject, root)
     return [msgspec.structs.replace(record, places=places) for record in records]
 
 
-def _sheet(unit: Unit) -> UnitSheet:
+def _sheet(unit: Unit) -> UnitDescription:
     probe = unit.probe
     severity: Severity = probe.severity
-    return UnitSheet(
+    return UnitDescription(
         id=unit.id,
         probe=probe.id,
         contract=probe.contract,

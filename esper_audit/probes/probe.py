@@ -22,7 +22,7 @@ import msgspec
 
 from esper_audit.findings.errors import FAILURES
 from esper_audit.findings.finding import Severity
-from esper_audit.findings.probe_record import Plain, Record, Verdict
+from esper_audit.findings.probe_record import Plain, ProbeRecord, Verdict
 from esper_audit.probes.measure.readings import Judgement, Limits, Reading, judge
 from esper_audit.probes.subject.loading import load_subjects
 from esper_audit.probes.subject.subject import Promise, Subject, SubjectError, names_of
@@ -113,7 +113,7 @@ def units(subjects: Sequence[Subject], probes: Sequence[str] | None = None) -> l
     return list(found.values())
 
 
-def run(subjects: Sequence[Subject], probes: Sequence[str] | None = None) -> Iterator[Record]:
+def run(subjects: Sequence[Subject], probes: Sequence[str] | None = None) -> Iterator[ProbeRecord]:
     """Yield a record for every unit, and for every subject that does not promise a probe at all."""
     verdicts: dict[str, Verdict] = {}
     for unit in units(subjects, probes):
@@ -123,7 +123,7 @@ def run(subjects: Sequence[Subject], probes: Sequence[str] | None = None) -> Ite
     yield from not_applicable(subjects, probes)
 
 
-def measured(unit: Unit) -> Record:
+def measured(unit: Unit) -> ProbeRecord:
     """Run a unit's probe here and now, whatever became of its prerequisites."""
     from esper_audit.probes.subject.determinism import steady
 
@@ -142,7 +142,7 @@ def measured(unit: Unit) -> Record:
     return _record(unit, judgement, readings)
 
 
-def blocked(unit: Unit, verdicts: Mapping[str, Verdict]) -> Record | None:
+def blocked(unit: Unit, verdicts: Mapping[str, Verdict]) -> ProbeRecord | None:
     """Return the record of a unit of which a prerequisite did not pass, None if all did."""
     for prerequisite in unit.prerequisites:
         if verdicts[prerequisite] is not Verdict.PASS:
@@ -151,7 +151,7 @@ def blocked(unit: Unit, verdicts: Mapping[str, Verdict]) -> Record | None:
     return None
 
 
-def probe_unit(source: str, unit: str) -> Record:
+def probe_unit(source: str, unit: str) -> ProbeRecord:
     """Find a unit again from its file and its id, and run it; for use in another process."""
     subjects = [s for s in load_subjects(source) if f"[{s.name}@" in unit]
     for candidate in units(subjects):
@@ -162,7 +162,7 @@ def probe_unit(source: str, unit: str) -> Record:
 
 def not_applicable(
     subjects: Sequence[Subject], probes: Sequence[str] | None = None
-) -> Iterator[Record]:
+) -> Iterator[ProbeRecord]:
     """Yield a record for each probe that a subject does not promise, with the reason."""
     for subject in subjects:
         promised = {promise.probe for promise in subject.promises}
@@ -245,13 +245,13 @@ def _add(found: dict[str, Unit], subject: Subject, state: str, probe: Probe[Any]
     found[unit.id] = unit
 
 
-def _record(unit: Unit, judgement: Judgement, readings: Sequence[Reading]) -> Record:
+def _record(unit: Unit, judgement: Judgement, readings: Sequence[Reading]) -> ProbeRecord:
     probe, columns = unit.probe, unit.probe.columns
     rows = [r.witness for r in readings if columns and set(columns) <= set(r.witness)]
     table = [tuple(row[column] for column in columns) for row in rows]
     reproducer = probe.reproducer(unit.subject, unit.state, judgement.witness)
     severity: Severity = probe.severity
-    return Record(
+    return ProbeRecord(
         unit=unit.id,
         probe=probe.id,
         contract=probe.contract,

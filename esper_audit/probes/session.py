@@ -11,27 +11,24 @@ import msgspec
 
 from esper_audit.findings.errors import EsperAuditError, UsageError
 from esper_audit.findings.finding import NotAnalysed
-from esper_audit.findings.probe_record import Record, Verdict
-from esper_audit.probes.jobs import Collection, UnitSheet
-from esper_audit.probes.sandbox.pool import (
-    START,
-    TORCH_AND_COMPILER,
+from esper_audit.findings.probe_record import ProbeRecord, Verdict
+from esper_audit.probes.jobs import CollectedUnits, UnitDescription
+from esper_audit.probes.sandbox.outcome import (
     Ending,
     Exited,
     ImportFailed,
     Job,
+    JobOutcome,
     Killed,
     Limits,
     NotSerialisable,
-    Outcome,
     OutOfMemory,
     Raised,
     Returned,
-    Sandbox,
     ServerDied,
-    Start,
     TimedOut,
 )
+from esper_audit.probes.sandbox.pool import START, TORCH_AND_COMPILER, Sandbox, Start
 from esper_audit.project.config import Project
 from esper_audit.rules.expected_failures import as_expected
 from esper_audit.rules.probe_catalogue import probe_modules, probe_sheets
@@ -58,7 +55,7 @@ class TorchMissing(EsperAuditError):
     """Probes run modules, and there is no torch to run them with."""
 
 
-class Wanted(msgspec.Struct, frozen=True, kw_only=True):
+class ProbeRequest(msgspec.Struct, frozen=True, kw_only=True):
     """What to probe: subjects by pattern or by their file, probes by id; nothing named means all.
 
     `workers` 0 chooses; `start` tells how processes come about where the platform's own way will not do.
@@ -71,10 +68,10 @@ class Wanted(msgspec.Struct, frozen=True, kw_only=True):
     today: str
 
 
-class Probed(msgspec.Struct, frozen=True):
+class ProbeResult(msgspec.Struct, frozen=True):
     """A record for each unit, in the order of declaration; what could not be probed; what makes no unit."""
 
-    records: list[Record]
+    records: list[ProbeRecord]
     not_analysed: list[NotAnalysed]
     without_unit: list[str]
 
@@ -88,7 +85,7 @@ def require_torch() -> None:
         )
 
 
-def probe(project: Project, wanted: Wanted, progress: Progress | None = None) -> Probed:
+def probe(project: Project, wanted: ProbeRequest, progress: Progress | None = None) -> ProbeResult:
     """Put every promise of the project's subjects to its probe, each subject in processes of its own."""
     require_torch()
     require_known(wanted.probes)
@@ -119,7 +116,7 @@ class _Part(msgspec.Struct, frozen=True):
 class Session:
     """A sandbox with a project's subjects in it."""
 
-    def __init__(self, project: Project, wanted: Wanted) -> None:
+    def __init__(self, project: Project, wanted: ProbeRequest) -> None:
         self._project = project
         self._wanted = wanted
         limits = project.config.probing
@@ -145,39 +142,39 @@ class Session:
         """End all processes."""
         self._sandbox.close()
 
-    def run(self, progress: Progress | None = None) -> Probed:
+    def run(self, progress: Progress | None = None) -> ProbeResult:
         """Collect, run everything wanted, and return it in the order of declaration."""
         collected, problems = self.collect()
         sheets = {source: self.chosen(found.units) for source, found in collected.items()}
         self._refuse_unmatched(collected)
         total = sum(map(len, sheets.values()))
-        records: list[Record] = []
+        records: list[ProbeRecord] = []
         for source, units in sheets.items():
             done = len(records)
             records += self.measured(source, units, _Part(progress, done, total))
             problems += _no_verdicts(source, records[done:])
             records += [r for r in collected[source].not_applicable if not self._patterns]
         missing = [unit for found in collected.values() for unit in found.without_unit]
-        return Probed(records, problems, missing)
+        return ProbeResult(records, problems, missing)
 
-    def collect(self) -> tuple[dict[str, Collection], list[NotAnalysed]]:
+    def collect(self) -> tuple[dict[str, CollectedUnits], list[NotAnalysed]]:
         """Return what each subjects file declares, and why one could not be asked."""
         probes = self._wanted.probes or None
         arguments = {"root": self._project.root, "probes": probes}
         jobs = [Job(s, f"{JOBS}:collect", {"source": s, **arguments}) for s in self._sources]
         outcomes = {outcome.job: outcome for outcome in self._sandbox.run(jobs)}
-        collected: dict[str, Collection] = {}
+        collected: dict[str, CollectedUnits] = {}
         problems: list[NotAnalysed] = []
         for source in self._sources:
             ending = outcomes[source].ending
             if isinstance(ending, Returned):
-                collected[source] = msgspec.convert(ending.value, Collection, strict=False)
+                collected[source] = msgspec.convert(ending.value, CollectedUnits, strict=False)
             else:
                 said = f"its subjects are not known: collecting them {ending}"
                 problems.append(NotAnalysed(_file(source), said, check=PROBING))
         return collected, problems
 
-    def chosen(self, units: Sequence[UnitSheet]) -> list[UnitSheet]:
+    def chosen(self, units: Sequence[UnitDescription]) -> list[UnitDescription]:
         """Return the units that the patterns name, or all, with their prerequisites."""
         if not self._patterns:
             return list(units)
@@ -186,14 +183,14 @@ class Session:
         return [unit for unit in units if unit.id in named | needed]
 
     def measured(
-        self, source: str, units: Sequence[UnitSheet], progress: Callable[[int], None]
-    ) -> list[Record]:
+        self, source: str, units: Sequence[UnitDescription], progress: Callable[[int], None]
+    ) -> list[ProbeRecord]:
         """Run units, those of a subject in a state together; where that ends badly, each alone."""
-        records: dict[str, Record] = {}
-        groups: dict[str, list[UnitSheet]] = {}
+        records: dict[str, ProbeRecord] = {}
+        groups: dict[str, list[UnitDescription]] = {}
         for unit in units:
             groups.setdefault(f"{unit.subject}@{unit.state}", []).append(unit)
-        suspects: list[UnitSheet] = []
+        suspects: list[UnitDescription] = []
         for outcome in self._sandbox.run(self._together(source, groups)):
             group = groups[outcome.job]
             if isinstance(outcome.ending, Returned):
@@ -206,14 +203,14 @@ class Session:
             progress(len(records))
         return [self._as_expected(records[unit.id]) for unit in units]
 
-    def _together(self, source: str, groups: dict[str, list[UnitSheet]]) -> list[Job]:
+    def _together(self, source: str, groups: dict[str, list[UnitDescription]]) -> list[Job]:
         place = {"root": self._project.root, "source": source}
         return [
             Job(name, f"{JOBS}:probe_together", {**place, "chosen": [unit.id for unit in group]})
             for name, group in groups.items()
         ]
 
-    def _alone(self, source: str, unit: UnitSheet) -> Record:
+    def _alone(self, source: str, unit: UnitDescription) -> ProbeRecord:
         place: dict[str, object] = {
             "root": self._project.root,
             "source": source,
@@ -226,10 +223,10 @@ class Session:
             unit, Verdict.NO_VERDICT, CODES[type(outcome.ending)], str(outcome.ending)
         )
 
-    def _as_expected(self, record: Record) -> Record:
+    def _as_expected(self, record: ProbeRecord) -> ProbeRecord:
         return as_expected(record, self._project.config.expect, self._wanted.today)
 
-    def _refuse_unmatched(self, collected: dict[str, Collection]) -> None:
+    def _refuse_unmatched(self, collected: dict[str, CollectedUnits]) -> None:
         units = [unit for found in collected.values() for unit in found.units]
         for pattern in self._patterns:
             if not any(_matches(unit, pattern) for unit in units):
@@ -247,17 +244,17 @@ def _processors() -> int:
     return min(os.cpu_count() or 1, MOST_WORKERS)
 
 
-def _matches(unit: UnitSheet, pattern: str) -> bool:
+def _matches(unit: UnitDescription, pattern: str) -> bool:
     names = (unit.subject, f"{unit.subject}@{unit.state}")
     return pattern == unit.id or any(fnmatchcase(name, pattern) for name in names)
 
 
-def _records(outcome: Outcome) -> list[Record]:
+def _records(outcome: JobOutcome) -> list[ProbeRecord]:
     assert isinstance(outcome.ending, Returned)
-    return msgspec.convert(outcome.ending.value, list[Record], strict=False)
+    return msgspec.convert(outcome.ending.value, list[ProbeRecord], strict=False)
 
 
-def _blocked(unit: UnitSheet, records: dict[str, Record]) -> Record | None:
+def _blocked(unit: UnitDescription, records: dict[str, ProbeRecord]) -> ProbeRecord | None:
     for before in unit.prerequisites:
         if before in records and records[before].verdict is not Verdict.PASS:
             said = f"{before}: {records[before].verdict}"
@@ -265,8 +262,10 @@ def _blocked(unit: UnitSheet, records: dict[str, Record]) -> Record | None:
     return None
 
 
-def _without_numbers(unit: UnitSheet, verdict: Verdict, code: str, message: str) -> Record:
-    return Record(
+def _without_numbers(
+    unit: UnitDescription, verdict: Verdict, code: str, message: str
+) -> ProbeRecord:
+    return ProbeRecord(
         unit=unit.id,
         probe=unit.probe,
         contract=unit.contract,
@@ -284,7 +283,7 @@ def _file(source: str) -> str:
     return source.rpartition(":")[0]
 
 
-def _no_verdicts(source: str, records: Sequence[Record]) -> list[NotAnalysed]:
+def _no_verdicts(source: str, records: Sequence[ProbeRecord]) -> list[NotAnalysed]:
     """Return what ended without a verdict: not looked at, which is never clean."""
     return [
         NotAnalysed(

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from esper_audit.findings.errors import FAILURES
-from esper_audit.findings.probe_record import Record
+from esper_audit.findings.probe_record import ProbeRecord
 from esper_audit.probes.formula import Cell, Formula, NoValue, Number, tabulated
 from esper_audit.probes.subject.kinds import Average, Ratio
 from esper_audit.probes.subject.loading import load_subjects
@@ -20,17 +20,17 @@ if TYPE_CHECKING:
     from torch import nn
 
 
-class Table(msgspec.Struct, frozen=True):
+class ValueTable(msgspec.Struct, frozen=True):
     """The values of formulas, a row a point; or, where the subject is gone, what is absent."""
 
     rows: list[list[Cell]] = []
     absent: str = ""
 
 
-class Probed(msgspec.Struct, frozen=True):
+class UnitResult(msgspec.Struct, frozen=True):
     """What became of a unit; or, where nothing promises it, what is absent."""
 
-    record: Record | None = None
+    record: ProbeRecord | None = None
     absent: str = ""
 
 
@@ -48,17 +48,17 @@ def tabulate(
     names = points[0].keys() if points else ()
     read = [Formula(text, names, QUANTITIES) for text in formulas]
     if not subject:
-        return _plain(Table(tabulated(read, points)))
+        return _plain(ValueTable(tabulated(read, points)))
     os.chdir(root)
     subjects = {one.name: one for one in load_subjects(source)}
     if subject not in subjects:
-        return _plain(Table(absent=f"no subject {subject!r}{did_you_mean(subject, subjects)}"))
+        return _plain(ValueTable(absent=f"no subject {subject!r}{did_you_mean(subject, subjects)}"))
     asked = {name for formula in read for name in formula.quantities_used}
     lacking = [name for name in sorted(asked) if not _can_tell(name, subjects[subject])]
     if lacking:
         kind = type(subjects[subject]).__name__
         return _plain(
-            Table(absent=f"no {lacking[0]} of {subject!r}, which is a subject of kind {kind}")
+            ValueTable(absent=f"no {lacking[0]} of {subject!r}, which is a subject of kind {kind}")
         )
     known: dict[tuple[str, tuple[Number, ...]], Number] = {}
 
@@ -68,7 +68,7 @@ def tabulate(
             known[key] = _asked(name, subjects[subject], arguments)
         return known[key]
 
-    return _plain(Table(tabulated(read, points, quantity)))
+    return _plain(ValueTable(tabulated(read, points, quantity)))
 
 
 def probe(root: str, source: str, unit: str) -> dict[str, Any]:
@@ -79,11 +79,11 @@ def probe(root: str, source: str, unit: str) -> dict[str, Any]:
     subjects = [subject for subject in load_subjects(source) if f"[{subject.name}@" in unit]
     promised = {candidate.id: candidate for candidate in units(subjects)}
     if unit not in promised:
-        return _plain(Probed(absent=f"nothing promises {unit}{did_you_mean(unit, promised)}"))
-    return _plain(Probed(measured(promised[unit])))
+        return _plain(UnitResult(absent=f"nothing promises {unit}{did_you_mean(unit, promised)}"))
+    return _plain(UnitResult(measured(promised[unit])))
 
 
-def _plain(result: Table | Probed) -> dict[str, Any]:
+def _plain(result: ValueTable | UnitResult) -> dict[str, Any]:
     plain: dict[str, Any] = msgspec.to_builtins(result)
     return plain
 

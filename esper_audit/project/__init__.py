@@ -1,1 +1,4 @@
-"""Room."""
+"""What surrounds the source: configuration, discovery, git, atomic writes, worker processes, caches.
+
+Public: every file of it.
+"""

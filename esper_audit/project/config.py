@@ -23,11 +23,13 @@ Text = Annotated[str, msgspec.Meta(min_length=1)]
 Date = Annotated[str, msgspec.Meta(pattern=r"^\d{4}-\d{2}-\d{2}$")]
 
 
-class Table(msgspec.Struct, frozen=True, forbid_unknown_fields=True, rename="kebab", kw_only=True):
+class ConfigTable(
+    msgspec.Struct, frozen=True, forbid_unknown_fields=True, rename="kebab", kw_only=True
+):
     """A table of the configuration: its keys are known and typed."""
 
 
-class PerPath(Table, frozen=True, kw_only=True):
+class PerPath(ConfigTable, frozen=True, kw_only=True):
     """Checks switched on or off below some paths (patterns as in .gitignore)."""
 
     path: Text
@@ -35,7 +37,7 @@ class PerPath(Table, frozen=True, kw_only=True):
     ignore: list[str] = []
 
 
-class Allow(Table, frozen=True, kw_only=True):
+class Allow(ConfigTable, frozen=True, kw_only=True):
     """An exception: findings of `check` at these places are authorised by `owner` for a reason."""
 
     check: Text
@@ -46,7 +48,7 @@ class Allow(Table, frozen=True, kw_only=True):
     until: Date | None = None
 
 
-class Expect(Table, frozen=True, kw_only=True):
+class Expect(ConfigTable, frozen=True, kw_only=True):
     """A promise that is known to be broken: by which detector (the record's `code`) and why.
 
     Strict: another code is a failure, and a promise that holds again is one too.
@@ -60,7 +62,7 @@ class Expect(Table, frozen=True, kw_only=True):
     until: Date | None = None
 
 
-class Probing(Table, frozen=True, kw_only=True):
+class Probing(ConfigTable, frozen=True, kw_only=True):
     """What a probe may use: wall-clock seconds, memory in MiB, and processes at a time (0 chooses)."""
 
     seconds: Annotated[float, msgspec.Meta(gt=0)] = 60.0
@@ -68,7 +70,7 @@ class Probing(Table, frozen=True, kw_only=True):
     workers: Annotated[int, msgspec.Meta(ge=0)] = 0
 
 
-class RolePaths(Table, frozen=True, kw_only=True):
+class RolePaths(ConfigTable, frozen=True, kw_only=True):
     """Which files are tests, scripts and examples (patterns as in .gitignore); the rest is production."""
 
     test: list[str] = msgspec.field(default_factory=lambda: list(DEFAULT_ROLES["test"]))
@@ -76,13 +78,13 @@ class RolePaths(Table, frozen=True, kw_only=True):
     example: list[str] = msgspec.field(default_factory=lambda: list(DEFAULT_ROLES["example"]))
 
 
-class Import(Table, frozen=True, kw_only=True):
+class Import(ConfigTable, frozen=True, kw_only=True):
     """How `ticket import` reads paths: prefixes of another tree, and what stands for them in this one."""
 
     map: dict[str, str] = {}
 
 
-class Config(Table, frozen=True, kw_only=True):
+class Config(ConfigTable, frozen=True, kw_only=True):
     """Everything that `[tool.esper-audit]` can hold; the defaults are what an unconfigured tree gets.
 
     `select` are the checks to run instead of those that are on by default, `extend_select` further ones.

@@ -115,7 +115,7 @@ class Discovery:
             self.files.append(self._relative(path))
 
     def _is_no_source(self, directory: str) -> bool:
-        """Say whether a directory is one of a tool: an environment, a cache, what a build leaves behind."""
+        """Return whether a directory is one of a tool: an environment, a cache, what a build leaves behind."""
         name = os.path.basename(directory)
         if name not in OUTPUTS:
             return name in ALWAYS_EXCLUDED
@@ -199,7 +199,7 @@ def _spec(lines: Sequence[str]) -> GitIgnoreSpec:
 
 
 def is_pattern(line: str) -> bool:
-    """Say whether a line is a pattern as in .gitignore; git passes over those that are not (`!`)."""
+    """Return whether a line is a pattern as in .gitignore; git passes over those that are not (`!`)."""
     from pathspec import GitIgnoreSpec
 
     try:

@@ -35,7 +35,7 @@ def content_at(root: str, blob: str) -> bytes | None:
 
 
 def is_shallow(root: str) -> bool:
-    """Say whether a part of the history is missing here; raises GitError where there is none at all."""
+    """Return whether a part of the history is missing here; raises GitError where there is none at all."""
     return _git(root, "rev-parse", "--is-shallow-repository").strip() == "true"
 
 
@@ -50,7 +50,7 @@ def commit_named(root: str, name: str) -> str:
 
 
 def is_in_history(root: str, commit: str) -> bool:
-    """Say whether a branch, here or as last fetched, descends from a commit or is it."""
+    """Return whether a branch, here or as last fetched, descends from a commit or is it."""
     return bool(_git(root, "branch", "--all", "--contains", commit, "--format=%(refname)").strip())
 
 

@@ -31,7 +31,7 @@ WORTH_FORKING = 150
 LENGTH_BYTES = 4
 
 
-class Outcome(Protocol):
+class WorkerResult(Protocol):
     """What looking at a file gives: a struct that says which file, and can say that a process died over it."""
 
     def __init__(self, path: str, *, not_analysed: list[NotAnalysed], lost: bool) -> None: ...
@@ -41,7 +41,7 @@ class Outcome(Protocol):
         """The file."""
 
 
-Result = TypeVar("Result", bound=Outcome)
+Result = TypeVar("Result", bound=WorkerResult)
 Look = Callable[[str], Result]
 
 

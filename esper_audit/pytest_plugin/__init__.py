@@ -1,1 +1,4 @@
-"""Room."""
+"""Checks and promises as pytest items.
+
+Public: `plugin` (the entry point), `promises`.
+"""

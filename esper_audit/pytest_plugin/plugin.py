@@ -63,13 +63,13 @@ def promises(source: str, probes: Sequence[str] | None = None) -> pytest.MarkDec
 
 def audit_of(config: pytest.Config) -> Audit:
     """Run the checks once a session and keep what they said."""
-    from esper_audit.engine.pipeline import Request, check
+    from esper_audit.engine.pipeline import CheckRequest, check
     from esper_audit.project.config import find_project
 
     if AUDIT not in config.stash:
         project = find_project([str(config.rootpath)])
         today = date.today().isoformat()  # noqa: DTZ011  # the day of whoever reads the ticket
-        config.stash[AUDIT] = check(project, Request(today=today))
+        config.stash[AUDIT] = check(project, CheckRequest(today=today))
     return config.stash[AUDIT]
 
 

@@ -12,19 +12,19 @@ import pytest
 
 from esper_audit.findings.contract import load_contracts
 from esper_audit.findings.errors import EsperAuditError
-from esper_audit.findings.probe_record import Record, Verdict
-from esper_audit.probes.session import Session, Wanted, require_torch
+from esper_audit.findings.probe_record import ProbeRecord, Verdict
+from esper_audit.probes.session import ProbeRequest, Session, require_torch
 from esper_audit.project.config import find_project
 from esper_audit.pytest_plugin.item import DESELECTED, AuditItem, ContractBroken
 from esper_audit.rules.expected_failures import as_expected
 
 if TYPE_CHECKING:
-    from esper_audit.probes.jobs import UnitSheet
+    from esper_audit.probes.jobs import UnitDescription
     from esper_audit.probes.probe import Unit
     from esper_audit.project.config import Project
 
 COLLECTED = pytest.StashKey["Collected"]()
-RECORDS = pytest.StashKey[dict[str, Record]]()
+RECORDS = pytest.StashKey[dict[str, ProbeRecord]]()
 
 
 @dataclass(frozen=True)
@@ -32,7 +32,7 @@ class Collected:
     """What the subjects files declare: units by their id, each with its source, and what is wrong."""
 
     session: Session
-    units: dict[str, tuple[str, UnitSheet]]
+    units: dict[str, tuple[str, UnitDescription]]
     problems: tuple[str, ...]
 
 
@@ -90,7 +90,7 @@ class Promised:
 
     unit: Unit
     project: Project
-    known: dict[str, Record]
+    known: dict[str, ProbeRecord]
     units: dict[str, Unit]
 
     def check(self) -> None:
@@ -100,7 +100,7 @@ class Promised:
         if complaint:
             pytest.fail(complaint, pytrace=False)
 
-    def _record(self, unit: Unit) -> Record:
+    def _record(self, unit: Unit) -> ProbeRecord:
         from esper_audit.probes.probe import blocked, measured
 
         if unit.id not in self.known:
@@ -115,11 +115,11 @@ def promised_by(source: str, probes: Sequence[str] | None) -> list[Promised]:
     from esper_audit.probes.subject.loading import load_subjects
 
     found = {unit.id: unit for unit in units(load_subjects(source), probes)}
-    project, known = find_project([]), dict[str, Record]()
+    project, known = find_project([]), dict[str, ProbeRecord]()
     return [Promised(unit, project, known, found) for unit in found.values()]
 
 
-def complaint_of(record: Record, project: Project) -> str:
+def complaint_of(record: ProbeRecord, project: Project) -> str:
     """Return what to say of a promise that is broken, nothing of one that is kept; xfail or skip others."""
     if record.verdict is Verdict.PASS:
         return ""
@@ -130,7 +130,7 @@ def complaint_of(record: Record, project: Project) -> str:
     return _told(record, project)
 
 
-def _told(record: Record, project: Project) -> str:
+def _told(record: ProbeRecord, project: Project) -> str:
     own = project.config.contracts
     contract = load_contracts(project.resolve(own) if own else "")[record.contract]
     lines = [
@@ -144,7 +144,7 @@ def _told(record: Record, project: Project) -> str:
     return "\n".join(lines)
 
 
-def _record(item: PromiseItem) -> Record:
+def _record(item: PromiseItem) -> ProbeRecord:
     """Return an item's record; the first item of a subject in a state brings those of the others."""
     stash = item.config.stash
     known = stash.setdefault(RECORDS, {})
@@ -158,7 +158,9 @@ def _record(item: PromiseItem) -> Record:
     return known[item.name]
 
 
-def _together(unit: UnitSheet, units: Sequence[UnitSheet], chosen: set[str]) -> list[UnitSheet]:
+def _together(
+    unit: UnitDescription, units: Sequence[UnitDescription], chosen: set[str]
+) -> list[UnitDescription]:
     """Return the chosen units of the same subject in the same state, with what they need."""
     same = [u for u in units if (u.subject, u.state) == (unit.subject, unit.state)]
     wanted = {u.id for u in same if u.id in chosen}
@@ -170,7 +172,7 @@ def _collected(config: pytest.Config) -> Collected:
     """Collect once a session, in the sandbox: importing a subjects file must not end the tests."""
     if COLLECTED not in config.stash:
         require_torch()
-        session = Session(_project(config), Wanted(today=_today(), workers=1))
+        session = Session(_project(config), ProbeRequest(today=_today(), workers=1))
         config.add_cleanup(session.close)
         collected, not_analysed = session.collect()
         problems = [problem.sentence() for problem in not_analysed]

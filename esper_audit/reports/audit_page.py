@@ -11,23 +11,23 @@ from esper_audit.claims.reply import Answer
 from esper_audit.findings.audit import Audit
 from esper_audit.findings.contract import Contract
 from esper_audit.findings.finding import Finding, Location, Suppressed
-from esper_audit.findings.probe_record import Record, Verdict, tally, told, undecided
-from esper_audit.rules.catalogue import Handbook
-from esper_audit.rules.probe_catalogue import ProbeSheet
+from esper_audit.findings.probe_record import ProbeRecord, Verdict, tally, told, undecided
+from esper_audit.rules.catalogue import CheckCatalogue
+from esper_audit.rules.probe_catalogue import ProbeDescription
 from esper_audit.text.markdown import cell, code, count, listed
-from esper_audit.tickets.standing import MEANING, Standing, Verified
+from esper_audit.tickets.assessment import MEANING, Assessment, VerifiedTicket
 from esper_audit.tickets.states import Status
 from esper_audit.tickets.ticket import Ticket
 
 
-def claims_page(verified: Sequence[Verified]) -> dict[str, object]:
+def claims_page(verified: Sequence[VerifiedTicket]) -> dict[str, object]:
     """Return the rows of the table of claims, the meaning of what stands in it, and what was not told."""
     standings = {one.standing for one in verified}
     return {
         "verified": [_claims_row(one) for one in verified],
         "standings": [
             {"standing": standing, "meaning": MEANING[standing]}
-            for standing in Standing
+            for standing in Assessment
             if standing in standings
         ],
         "not_told": [
@@ -39,7 +39,7 @@ def claims_page(verified: Sequence[Verified]) -> dict[str, object]:
     }
 
 
-def _claims_row(verified: Verified) -> dict[str, str]:
+def _claims_row(verified: VerifiedTicket) -> dict[str, str]:
     ticket, standing = verified.ticket, verified.standing
     answers = Counter(asked.reply.answer for asked in verified.asked)
     surprises = [code(asked.claim.id) for asked in verified.asked if not asked.is_as_expected]
@@ -48,12 +48,12 @@ def _claims_row(verified: Verified) -> dict[str, str]:
         "status": ticket.status,
         "answers": ", ".join(f"{answers[answer]} {answer}" for answer in Answer if answers[answer]),
         "severity": _severity(verified),
-        "standing": standing if standing is Standing.AS_EXPECTED else f"**{standing}**",
+        "standing": standing if standing is Assessment.AS_EXPECTED else f"**{standing}**",
         "surprises": ", ".join(surprises),
     }
 
 
-def _severity(verified: Verified) -> str:
+def _severity(verified: VerifiedTicket) -> str:
     proposal = verified.proposal
     if proposal:
         return f"{verified.ticket.severity}, {proposal.severity} proposed ({proposal.why})"
@@ -71,7 +71,7 @@ def probe_verdict(contract: str, probes: list[str], audit: Audit) -> str:
     return _verdict(made)
 
 
-def _verdict(made: list[Record]) -> str:
+def _verdict(made: list[ProbeRecord]) -> str:
     counts = Counter(record.verdict for record in made)
     kept, broken = counts[Verdict.PASS], counts[Verdict.FAIL] + counts[Verdict.UNEXPECTED_PASS]
     open_ = counts[Verdict.INCONCLUSIVE] + counts[Verdict.BLOCKED_BY] + counts[Verdict.NO_VERDICT]
@@ -113,7 +113,7 @@ def probes_section(audit: Audit) -> dict[str, object] | None:
     }
 
 
-class Row(msgspec.Struct, frozen=True):
+class MatrixRow(msgspec.Struct, frozen=True):
     """A contract in the matrix."""
 
     contract: str
@@ -126,7 +126,7 @@ class Row(msgspec.Struct, frozen=True):
 
 
 def audit_page(
-    audit: Audit, tickets: Mapping[str, Ticket], handbook: Handbook
+    audit: Audit, tickets: Mapping[str, Ticket], handbook: CheckCatalogue
 ) -> dict[str, object]:
     """Return the content of the page, ready to print."""
     standing_last = sorted(tickets.values(), key=lambda ticket: ticket.status is not Status.FIXED)
@@ -154,12 +154,12 @@ def _summary(audit: Audit) -> str:
     )
 
 
-def _row(contract: Contract, audit: Audit, handbook: Handbook) -> Row:
+def _row(contract: Contract, audit: Audit, handbook: CheckCatalogue) -> MatrixRow:
     of_it = [check for check in handbook.checks.values() if check.contract == contract.id]
-    probes = sorted(check.id for check in of_it if issubclass(check, ProbeSheet))
-    rules = sorted(check.id for check in of_it if not issubclass(check, ProbeSheet))
+    probes = sorted(check.id for check in of_it if issubclass(check, ProbeDescription))
+    rules = sorted(check.id for check in of_it if not issubclass(check, ProbeDescription))
     checks = [*rules, *probes]
-    return Row(
+    return MatrixRow(
         contract=contract.id,
         statement=cell(contract.statement),
         rule=_rule_verdict(rules, audit),
@@ -232,7 +232,7 @@ def _authorised(suppressed: Suppressed) -> dict[str, str]:
     }
 
 
-def _not_looked_at(audit: Audit, handbook: Handbook) -> list[str]:
+def _not_looked_at(audit: Audit, handbook: CheckCatalogue) -> list[str]:
     lines = [cell(problem.sentence()) for problem in audit.not_analysed]
     lines += [f"check {code(check)} is off" for check in audit.off]
     lines += [f"{code(pattern)} is excluded by configuration" for pattern in handbook.excluded]

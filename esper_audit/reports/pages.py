@@ -13,8 +13,8 @@ from esper_audit.reports.audit_page import audit_page, claims_page
 from esper_audit.reports.rules_page import rules_page
 from esper_audit.reports.ticket_page import ticket_page
 from esper_audit.reports.tickets_page import tickets_page
-from esper_audit.rules.catalogue import Handbook
-from esper_audit.tickets.standing import Verified
+from esper_audit.rules.catalogue import CheckCatalogue
+from esper_audit.tickets.assessment import VerifiedTicket
 from esper_audit.tickets.ticket import Ticket
 
 SHIPPED = os.path.join(os.path.dirname(__file__), "templates")
@@ -43,8 +43,8 @@ class Reports:
         self,
         audit: Audit,
         tickets: Mapping[str, Ticket],
-        handbook: Handbook,
-        verified: Sequence[Verified],
+        handbook: CheckCatalogue,
+        verified: Sequence[VerifiedTicket],
     ) -> list[str]:
         """Write every page; return the paths that changed."""
         return [
@@ -56,8 +56,8 @@ class Reports:
         self,
         audit: Audit,
         tickets: Mapping[str, Ticket],
-        handbook: Handbook,
-        verified: Sequence[Verified],
+        handbook: CheckCatalogue,
+        verified: Sequence[VerifiedTicket],
     ) -> list[str]:
         """Write `audit.md` and `rules.md`; return the paths that changed."""
         page = audit_page(audit, tickets, handbook) | claims_page(verified)

@@ -12,8 +12,8 @@ from esper_audit.findings.finding import NotAnalysed
 from esper_audit.project.file_roles import Role
 from esper_audit.source.facts.records import Use
 from esper_audit.source.index.index import Index
-from esper_audit.source.index.records import Caller, Passing, Reference, Symbol, Test
-from esper_audit.source.index.targets import How
+from esper_audit.source.index.records import Caller, Passing, ReachingTest, Reference, Symbol
+from esper_audit.source.index.targets import ResolvedBy
 
 WIDTH = 80
 NAME_WIDTH = 34
@@ -26,7 +26,7 @@ KINDS: Mapping[str, frozenset[Use]] = {
     "Imported, exported": frozenset({Use.IMPORT, Use.EXPORT}),
     "Spelled in a string": frozenset({Use.STRING}),
 }
-HOW = {How.IMPORT: "", How.METHOD: "by type", How.NAME: "by name only"}
+HOW = {ResolvedBy.IMPORT: "", ResolvedBy.METHOD: "by type", ResolvedBy.NAME: "by name only"}
 WORDS = (
     (Passing.PASSES, "passes {}", "pass {}"),
     (Passing.OMITS, "leaves {} out", "leave {} out"),
@@ -48,7 +48,7 @@ class Sheet(msgspec.Struct, frozen=True):
     exported: list[str]
     callers: list[Caller]
     references: list[Reference]
-    tests: list[Test]
+    tests: list[ReachingTest]
     not_looked_at: list[NotAnalysed]
 
 
@@ -146,7 +146,7 @@ def _entry(reference: Reference, more: str) -> str:
     return f"  {reference.place.line:>6}  {around:<{NAME_WIDTH}} {', '.join(remarks)}".rstrip()
 
 
-def _tests(tests: Sequence[Test], *, defined: bool) -> Iterator[str]:
+def _tests(tests: Sequence[ReachingTest], *, defined: bool) -> Iterator[str]:
     """Yield the tests that name the symbol, and by file those that reach it through other code."""
     if not tests:
         if defined:
@@ -157,7 +157,7 @@ def _tests(tests: Sequence[Test], *, defined: bool) -> Iterator[str]:
     if direct:
         yield from ("", f"Named by tests ({len(direct)})")
         for test in direct:
-            by_name = ", by name only" if test.how is How.NAME else ""
+            by_name = ", by name only" if test.how is ResolvedBy.NAME else ""
             yield f"  {test.path}:{test.line} {test.symbol or '(module)'}{by_name}"
     if farther:
         yield from ("", f"Reached by tests through other code ({len(farther)})")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import msgspec
 
-from esper_audit.rules.catalogue import Handbook
+from esper_audit.rules.catalogue import CheckCatalogue
 from esper_audit.rules.rule import Check, Invalid, Rule, Valid
 from esper_audit.rules.tree_rule import InvalidTree, TreeRule, ValidTree
 from esper_audit.text.markdown import count
@@ -26,7 +26,7 @@ class CheckPage(msgspec.Struct, frozen=True):
     options: list[dict[str, str]]
 
 
-def rules_page(handbook: Handbook) -> dict[str, object]:
+def rules_page(handbook: CheckCatalogue) -> dict[str, object]:
     """Return the content of the page of all checks."""
     pages = [check_page(check) for check in handbook.checks.values()]
     summary = (

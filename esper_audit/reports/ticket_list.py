@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 
 from esper_audit.text.markdown import count
-from esper_audit.text.terminal import Piece
+from esper_audit.text.terminal import StyledText
 from esper_audit.tickets.states import ACTIVE, Status
 from esper_audit.tickets.ticket import Ticket
 
@@ -15,17 +15,17 @@ CUT = "..."
 NARROWEST_TITLE = 20
 
 
-def pieces(tickets: Sequence[Ticket], resolved_left_out: int, width: int) -> Iterator[Piece]:
+def pieces(tickets: Sequence[Ticket], resolved_left_out: int, width: int) -> Iterator[StyledText]:
     """Yield a line a ticket, cut at the width of the screen, and a summary."""
     id_width = max((len(ticket.id) for ticket in tickets), default=0)
     status_width = max((len(ticket.status) for ticket in tickets), default=0)
     for ticket in tickets:
         style = "" if ticket.status in ACTIVE else "dim"
-        yield Piece(ticket.id.ljust(id_width), "bold")
-        yield Piece(f" {ticket.severity} ", SEVERITY_STYLES[ticket.severity])
-        yield Piece(f"{ticket.status.ljust(status_width)} ", style)
+        yield StyledText(ticket.id.ljust(id_width), "bold")
+        yield StyledText(f" {ticket.severity} ", SEVERITY_STYLES[ticket.severity])
+        yield StyledText(f"{ticket.status.ljust(status_width)} ", style)
         left = width - id_width - status_width - 5
-        yield Piece(f"{_cut(ticket.title, max(left, NARROWEST_TITLE))}\n", style)
+        yield StyledText(f"{_cut(ticket.title, max(left, NARROWEST_TITLE))}\n", style)
     yield from _summary(tickets, resolved_left_out)
 
 
@@ -36,13 +36,13 @@ def _cut(title: str, width: int) -> str:
     return one_line[: width - len(CUT)].rstrip() + CUT
 
 
-def _summary(tickets: Sequence[Ticket], resolved_left_out: int) -> Iterator[Piece]:
+def _summary(tickets: Sequence[Ticket], resolved_left_out: int) -> Iterator[StyledText]:
     statuses = Counter(ticket.status for ticket in tickets)
     severities = Counter(ticket.severity for ticket in tickets if ticket.status in ACTIVE)
     counted = ", ".join(f"{statuses[s]} {s}" for s in Status if statuses[s])
     rated = ", ".join(f"{number} {severity}" for severity, number in sorted(severities.items()))
-    yield Piece(count(len(tickets), "ticket"), "bold")
-    yield Piece(f": {counted}" if counted else "")
-    yield Piece(f" (active: {rated})" if rated else "")
+    yield StyledText(count(len(tickets), "ticket"), "bold")
+    yield StyledText(f": {counted}" if counted else "")
+    yield StyledText(f" (active: {rated})" if rated else "")
     more = f"; {resolved_left_out} resolved, shown by --status all" if resolved_left_out else ""
-    yield Piece(f"{more}\n", "dim")
+    yield StyledText(f"{more}\n", "dim")

@@ -33,7 +33,7 @@ from esper_audit.tickets.form import (
     RESOLUTION,
     SUMMARY,
     VERIFICATION,
-    Section,
+    FormSection,
     sections,
 )
 from esper_audit.tickets.parts import Review, TicketLocation
@@ -44,7 +44,7 @@ Row: TypeAlias = dict[str, str]
 
 def ticket_page(ticket: Ticket) -> dict[str, object]:
     """Return what the template prints beside the ticket itself."""
-    beyond = {name: Section(name) for name in KNOWN} | sections(ticket.extra)
+    beyond = {name: FormSection(name) for name in KNOWN} | sections(ticket.extra)
     return {
         "preamble": _texts(beyond[""]),
         "metadata": [*_metadata(ticket), *_rows(beyond[METADATA])],
@@ -137,27 +137,27 @@ def _review(review: Review) -> dict[str, object]:
     }
 
 
-def _rows(section: Section) -> list[Row]:
+def _rows(section: FormSection) -> list[Row]:
     return [{"name": part.row, "value": markdown_cell(part.text)} for part in section.rows]
 
 
-def _texts(section: Section) -> list[str]:
+def _texts(section: FormSection) -> list[str]:
     """Return what a section says beyond fields: text of its own, then what stands below headings."""
     return [*_own(section), *_headed(section)]
 
 
-def _around(section: Section, texts: list[str]) -> list[str]:
+def _around(section: FormSection, texts: list[str]) -> list[str]:
     """Return a section whose fields stand below headings: its own text goes in front of them."""
     return [*_own(section), *texts, *_headed(section)]
 
 
-def _own(section: Section) -> list[str]:
+def _own(section: FormSection) -> list[str]:
     beside_fields = section.name in (METADATA, LOCATION)
     rows = [] if beside_fields else [[f"**{part.row}**", part.text] for part in section.rows]
     return [*([table(["Field", "Value"], rows)] if rows else []), *filter(None, [section.text])]
 
 
-def _headed(section: Section) -> list[str]:
+def _headed(section: FormSection) -> list[str]:
     return [
         text
         for part in section.headed

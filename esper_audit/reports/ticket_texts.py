@@ -10,7 +10,7 @@ import msgspec
 
 from esper_audit.claims.claim import Claim
 from esper_audit.text.markdown import code, fenced, labelled, sentence, table
-from esper_audit.tickets.parts import Answered, Evidence, FixOption, Step
+from esper_audit.tickets.parts import Evidence, FixOption, Step, StoredAnswer
 from esper_audit.tickets.states import Status
 from esper_audit.tickets.ticket import Ticket
 
@@ -118,7 +118,7 @@ def _plain(value: object) -> str:
     return value if isinstance(value, str) else msgspec.json.encode(value).decode()
 
 
-def _told(answered: Answered) -> str:
+def _told(answered: StoredAnswer) -> str:
     return " ".join([answered.evidence, *map(code, answered.places)])
 
 

@@ -7,30 +7,30 @@ from collections.abc import Iterable, Iterator
 
 from esper_audit.reports.ticket_list import SEVERITY_STYLES
 from esper_audit.reports.ticket_texts import fix_texts, impact_texts
-from esper_audit.text.terminal import Piece, harmless, wrapped
+from esper_audit.text.terminal import StyledText, harmless, wrapped
 from esper_audit.text.wrapping import WIDTH, prose
 from esper_audit.tickets.form import in_page_order
-from esper_audit.tickets.parts import Evidence, Resolution, Step, Table
+from esper_audit.tickets.parts import Evidence, EvidenceTable, Resolution, Step
 from esper_audit.tickets.ticket import Ticket
 
 INDENT = "  "
 NAME_WIDTH = 13
 
 
-def pieces(ticket: Ticket, file: str) -> Iterator[Piece]:
+def pieces(ticket: Ticket, file: str) -> Iterator[StyledText]:
     """Yield the ticket, styled for a terminal; `file` is where it is kept."""
     return map(harmless, _pieces(ticket, file))
 
 
-def _pieces(ticket: Ticket, file: str) -> Iterator[Piece]:
-    yield Piece(f"{ticket.id} ", "bold")
-    yield Piece(f"{ticket.severity} ", SEVERITY_STYLES[ticket.severity])
-    yield Piece(f"{ticket.status}\n", "bold")
-    yield Piece(wrapped(ticket.title, ""), "bold")
-    yield Piece("\n")
+def _pieces(ticket: Ticket, file: str) -> Iterator[StyledText]:
+    yield StyledText(f"{ticket.id} ", "bold")
+    yield StyledText(f"{ticket.severity} ", SEVERITY_STYLES[ticket.severity])
+    yield StyledText(f"{ticket.status}\n", "bold")
+    yield StyledText(wrapped(ticket.title, ""), "bold")
+    yield StyledText("\n")
     for name, fact in _facts(ticket, file):
         head = f"{name}:" if name else ""
-        yield Piece(_hanging(f"{head:<{NAME_WIDTH}}", fact))
+        yield StyledText(_hanging(f"{head:<{NAME_WIDTH}}", fact))
     if ticket.description or ticket.title not in ticket.summary:
         yield from _section("Summary", [ticket.summary])
     yield from _section("What is wrong", [ticket.description])
@@ -84,44 +84,44 @@ def _hanging(head: str, text: str) -> str:
     return f"{INDENT}{head}" + f"\n{INDENT}{' ' * len(head)}".join(lines) + "\n"
 
 
-def _section(heading: str, texts: Iterable[str]) -> Iterator[Piece]:
+def _section(heading: str, texts: Iterable[str]) -> Iterator[StyledText]:
     said = [text for text in texts if text.strip()]
     if not said:
         return
-    yield Piece(f"\n{heading}\n", "bold cyan")
-    yield Piece("\n".join(prose(text, INDENT) for text in said))
+    yield StyledText(f"\n{heading}\n", "bold cyan")
+    yield StyledText("\n".join(prose(text, INDENT) for text in said))
 
 
-def _evidence(ticket: Ticket) -> Iterator[Piece]:
+def _evidence(ticket: Ticket) -> Iterator[StyledText]:
     if ticket.evidence:
-        yield Piece("\nEvidence\n", "bold cyan")
+        yield StyledText("\nEvidence\n", "bold cyan")
     for number, evidence in enumerate(ticket.evidence):
-        yield Piece("\n" if number else "")
+        yield StyledText("\n" if number else "")
         if evidence.text:
-            yield Piece(prose(evidence.text, INDENT))
+            yield StyledText(prose(evidence.text, INDENT))
         if evidence.place:
-            yield Piece(f"{INDENT}{evidence.place}\n", "dim")
+            yield StyledText(f"{INDENT}{evidence.place}\n", "dim")
         yield from _code(evidence)
         if evidence.table:
-            yield Piece(_aligned(evidence.table))
+            yield StyledText(_aligned(evidence.table))
         if evidence.commit:
-            yield Piece(f"{INDENT}at commit {evidence.commit}\n", "dim")
+            yield StyledText(f"{INDENT}at commit {evidence.commit}\n", "dim")
 
 
-def _claims(ticket: Ticket) -> Iterator[Piece]:
+def _claims(ticket: Ticket) -> Iterator[StyledText]:
     """Yield each claim with what it answered when it was last asked."""
     told = {answered.claim: answered for answered in ticket.answers}
     if ticket.claims:
-        yield Piece("\nClaims\n", "bold cyan")
+        yield StyledText("\nClaims\n", "bold cyan")
     for claim in ticket.claims:
         answered = told.get(claim.id)
         answer = answered.answer.replace("-", " ") if answered is not None else "not asked yet"
-        yield Piece(_hanging(f"{claim.id} {answer}: ", claim.sentence))
+        yield StyledText(_hanging(f"{claim.id} {answer}: ", claim.sentence))
         if answered is not None:
-            yield Piece(wrapped(answered.evidence, INDENT * 2 + "> ", "  "), "dim")
+            yield StyledText(wrapped(answered.evidence, INDENT * 2 + "> ", "  "), "dim")
 
 
-def _aligned(table: Table) -> str:
+def _aligned(table: EvidenceTable) -> str:
     """Return a table with its columns aligned to the right, as numbers want it."""
     rows = [table.columns, *([str(cell) for cell in row] for row in table.rows)]
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
@@ -129,13 +129,13 @@ def _aligned(table: Table) -> str:
     return "".join(f"{INDENT}{line}\n" for line in lines)
 
 
-def _code(evidence: Evidence) -> Iterator[Piece]:
+def _code(evidence: Evidence) -> Iterator[StyledText]:
     if not evidence.code:
         return
     for number, line in enumerate(evidence.code.split("\n"), evidence.first_line or 1):
         head = f"{INDENT}{number:>5} |" if evidence.first_line else f"{INDENT}|"
-        yield Piece(head, "dim")
-        yield Piece(f" {line}\n" if line.strip() else "\n")
+        yield StyledText(head, "dim")
+        yield StyledText(f" {line}\n" if line.strip() else "\n")
 
 
 def _steps(ticket: Ticket) -> str:
@@ -157,15 +157,17 @@ def _related(ticket: Ticket) -> str:
     )
 
 
-def _reviews(ticket: Ticket) -> Iterator[Piece]:
+def _reviews(ticket: Ticket) -> Iterator[StyledText]:
     if ticket.reviews:
-        yield Piece("\nReviews\n", "bold cyan")
+        yield StyledText("\nReviews\n", "bold cyan")
     for review in ticket.reviews:
         who = review.reviewer or review.role or "somebody"
         said = review.as_written or review.verdict
-        yield Piece(f"{INDENT}{who}: {said}{f', {review.date}' if review.date else ''}\n", "bold")
+        yield StyledText(
+            f"{INDENT}{who}: {said}{f', {review.date}' if review.date else ''}\n", "bold"
+        )
         if review.evaluation:
-            yield Piece(prose(review.evaluation, INDENT * 2))
+            yield StyledText(prose(review.evaluation, INDENT * 2))
 
 
 def _resolution(end: Resolution | None) -> list[str]:

@@ -1,4 +1,4 @@
-"""Verified tickets for people: a line a claim with its answer, the evidence below it, within 80 columns."""
+"""VerifiedTicket tickets for people: a line a claim with its answer, the evidence below it, within 80 columns."""
 
 from __future__ import annotations
 
@@ -7,8 +7,14 @@ from collections.abc import Iterator, Sequence
 
 from esper_audit.claims.reply import Answer, Row
 from esper_audit.text.markdown import count
-from esper_audit.text.terminal import Piece, wrapped
-from esper_audit.tickets.standing import ALARMING, MEANING, Asked, Standing, Verified
+from esper_audit.text.terminal import StyledText, wrapped
+from esper_audit.tickets.assessment import (
+    ALARMING,
+    MEANING,
+    AnsweredClaim,
+    Assessment,
+    VerifiedTicket,
+)
 
 STYLES = {
     Answer.HOLDS: "green",
@@ -26,45 +32,45 @@ INDENT = " " * 4
 PLACES_SHOWN = 5
 
 
-def pieces(verified: Sequence[Verified], without_claims: int) -> Iterator[Piece]:
+def pieces(verified: Sequence[VerifiedTicket], without_claims: int) -> Iterator[StyledText]:
     """Yield the report, styled for a terminal."""
     for one in verified:
         yield from _ticket(one)
     yield from _summary(verified, without_claims)
 
 
-def _ticket(verified: Verified) -> Iterator[Piece]:
+def _ticket(verified: VerifiedTicket) -> Iterator[StyledText]:
     ticket, standing = verified.ticket, verified.standing
-    is_calm = standing in (Standing.AS_EXPECTED, Standing.UNVOUCHED)
-    yield Piece(f"{ticket.id} ", "bold")
-    yield Piece(f"{ticket.severity} {ticket.status}: ")
-    yield Piece(f"{standing}\n", "green" if is_calm else "bold red")
-    yield Piece(wrapped(ticket.title, "  "), "dim")
+    is_calm = standing in (Assessment.AS_EXPECTED, Assessment.UNVOUCHED)
+    yield StyledText(f"{ticket.id} ", "bold")
+    yield StyledText(f"{ticket.severity} {ticket.status}: ")
+    yield StyledText(f"{standing}\n", "green" if is_calm else "bold red")
+    yield StyledText(wrapped(ticket.title, "  "), "dim")
     if verified.proposal:
         proposed = f"severity {verified.proposal.severity} proposed: {verified.proposal.why}"
-        yield Piece(wrapped(proposed, "  "), "yellow")
+        yield StyledText(wrapped(proposed, "  "), "yellow")
     elif verified.is_manifest:
-        yield Piece(wrapped("manifest: production calls meet it", "  "), "yellow")
+        yield StyledText(wrapped("manifest: production calls meet it", "  "), "yellow")
     for asked in verified.asked:
         yield from _claim(asked)
-    yield Piece("\n")
+    yield StyledText("\n")
 
 
-def _claim(asked: Asked) -> Iterator[Piece]:
+def _claim(asked: AnsweredClaim) -> Iterator[StyledText]:
     answer = asked.reply.answer
     surprise = "" if asked.is_as_expected else f", expected {_expected(asked)}"
     defect = ", states the defect" if asked.claim.states_defect else ""
     known = ", as the ticket knows" if asked.claim.expect and asked.is_as_expected else ""
-    yield Piece(f"  {asked.claim.id} ", "bold")
-    yield Piece(SAID[answer], STYLES[answer] if asked.is_as_expected else "bold red")
-    yield Piece(f" ({asked.claim.kind}{defect}{known}{surprise})\n", "dim")
-    yield Piece(wrapped(asked.claim.sentence, INDENT))
-    yield Piece(wrapped(asked.reply.evidence, INDENT + "> ", "  "), "cyan")
+    yield StyledText(f"  {asked.claim.id} ", "bold")
+    yield StyledText(SAID[answer], STYLES[answer] if asked.is_as_expected else "bold red")
+    yield StyledText(f" ({asked.claim.kind}{defect}{known}{surprise})\n", "dim")
+    yield StyledText(wrapped(asked.claim.sentence, INDENT))
+    yield StyledText(wrapped(asked.reply.evidence, INDENT + "> ", "  "), "cyan")
     for place in asked.reply.places[:PLACES_SHOWN]:
-        yield Piece(f"{INDENT}  {place}\n", "dim")
+        yield StyledText(f"{INDENT}  {place}\n", "dim")
     left_out = len(asked.reply.places) - PLACES_SHOWN
     if left_out > 0:
-        yield Piece(f"{INDENT}  and {count(left_out, 'other place')}\n", "dim")
+        yield StyledText(f"{INDENT}  and {count(left_out, 'other place')}\n", "dim")
     yield from _table(asked.reply.table)
 
 
@@ -72,26 +78,26 @@ def _number_of(answer: Answer, number: int) -> str:
     return "hold" if answer is Answer.HOLDS and number > 1 else SAID[answer]
 
 
-def _expected(asked: Asked) -> str:
+def _expected(asked: AnsweredClaim) -> str:
     return " or ".join(SAID[answer] for answer in Answer if answer in asked.expected)
 
 
-def _table(rows: Sequence[Row]) -> Iterator[Piece]:
+def _table(rows: Sequence[Row]) -> Iterator[StyledText]:
     widths = [max(len(str(cell)) for cell in column) for column in zip(*rows, strict=True)]
     for row in rows:
         cells = (str(cell).rjust(width) for cell, width in zip(row, widths, strict=True))
-        yield Piece(f"{INDENT}  {'  '.join(cells)}\n")
+        yield StyledText(f"{INDENT}  {'  '.join(cells)}\n")
 
 
-def _summary(verified: Sequence[Verified], without_claims: int) -> Iterator[Piece]:
+def _summary(verified: Sequence[VerifiedTicket], without_claims: int) -> Iterator[StyledText]:
     answers = Counter(asked.reply.answer for one in verified for asked in one.asked)
     counted = ", ".join(f"{answers[a]} {_number_of(a, answers[a])}" for a in Answer if answers[a])
-    yield Piece(f"{count(len(verified), 'ticket')}, {count(answers.total(), 'claim')}", "bold")
-    yield Piece(f": {counted}" if counted else "")
-    yield Piece(f"; {without_claims} without claims\n" if without_claims else "\n")
+    yield StyledText(f"{count(len(verified), 'ticket')}, {count(answers.total(), 'claim')}", "bold")
+    yield StyledText(f": {counted}" if counted else "")
+    yield StyledText(f"; {without_claims} without claims\n" if without_claims else "\n")
     standings = Counter(one.standing for one in verified)
     for standing, number in sorted(
-        standings.items(), key=lambda pair: list(Standing).index(pair[0])
+        standings.items(), key=lambda pair: list(Assessment).index(pair[0])
     ):
         style = "bold red" if standing in ALARMING else ""
-        yield Piece(wrapped(f"{number} {standing}: {MEANING[standing]}", "  ", "  "), style)
+        yield StyledText(wrapped(f"{number} {standing}: {MEANING[standing]}", "  ", "  "), style)

@@ -1,1 +1,4 @@
-"""The shelf of rules: one rule a file, found by looking, never listed."""
+"""What a rule is, which there are, which are on, and what silences them.
+
+Public: `rule`, `tree_rule`, `registry`, `selection`, `catalogue`, `suppressions`.
+"""

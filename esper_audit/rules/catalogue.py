@@ -9,13 +9,13 @@ from esper_audit.findings.contract import Contract, load_contracts
 from esper_audit.findings.errors import ContractError
 from esper_audit.project.config import Project
 from esper_audit.rules.probe_catalogue import probe_sheets
-from esper_audit.rules.registry import Shelf
+from esper_audit.rules.registry import RuleRegistry
 from esper_audit.rules.rule import Check
 from esper_audit.rules.selection import known_shelf
 from esper_audit.rules.suppressions import SUPPRESSION_CHECKS
 
 
-class Handbook:
+class CheckCatalogue:
     """The checks and the contracts of a project."""
 
     def __init__(self, project: Project) -> None:
@@ -46,7 +46,7 @@ class Handbook:
         return contracts
 
     @cached_property
-    def _shelf(self) -> Shelf:
+    def _shelf(self) -> RuleRegistry:
         return known_shelf(self._project)
 
     @cached_property

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Sequence
 import msgspec
 
 from esper_audit.findings.finding import Finding
-from esper_audit.findings.probe_record import Record, Verdict
+from esper_audit.findings.probe_record import ProbeRecord, Verdict
 from esper_audit.project.config import Expect, Project
 from esper_audit.rules.suppressions import ExpiredSuppression, UnusedSuppression, about_entry
 from esper_audit.tracking.fingerprint import with_identity
@@ -16,7 +16,7 @@ EVERY_STATE = "*"
 TABLE = "expect"
 
 
-def as_expected(record: Record, expected: Sequence[Expect], today: str) -> Record:
+def as_expected(record: ProbeRecord, expected: Sequence[Expect], today: str) -> ProbeRecord:
     """Return a record in the light of what was expected of it.
 
     A failure with the expected code is an expected one; a pass is unexpected. A crash, or another
@@ -34,13 +34,17 @@ def as_expected(record: Record, expected: Sequence[Expect], today: str) -> Recor
     return record
 
 
-def idle_expectations(project: Project, records: Iterable[Record], today: str) -> list[Finding]:
+def idle_expectations(
+    project: Project, records: Iterable[ProbeRecord], today: str
+) -> list[Finding]:
     """Return findings for expectations that have expired, speak of nothing that was run, or are outlived."""
     ran = [record for record in records if record.verdict is not Verdict.NOT_APPLICABLE]
     return with_identity(_idle(project, ran, today))
 
 
-def _idle(project: Project, ran: Sequence[Record], today: str) -> Iterator[tuple[Finding, str]]:
+def _idle(
+    project: Project, ran: Sequence[ProbeRecord], today: str
+) -> Iterator[tuple[Finding, str]]:
     for position, entry in enumerate(project.config.expect):
         what = f"`{entry.probe}` of `{entry.subject}` ({entry.reason})"
         if _expired(entry, today):
@@ -56,7 +60,7 @@ def _idle(project: Project, ran: Sequence[Record], today: str) -> Iterator[tuple
             yield about_entry(project, TABLE, position, UnusedSuppression, message)
 
 
-def _speaks_of(entry: Expect, record: Record) -> bool:
+def _speaks_of(entry: Expect, record: ProbeRecord) -> bool:
     same = (entry.probe, entry.subject) == (record.probe, record.subject)
     return same and entry.state in (EVERY_STATE, record.state)
 

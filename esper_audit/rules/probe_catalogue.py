@@ -12,7 +12,7 @@ from esper_audit.rules.rule import Check
 PROBES = "esper_audit.probes.catalogue"
 
 
-class ProbeSheet(Check):
+class ProbeDescription(Check):
     """A probe as a check with a contract and a documentation; it cannot be run."""
 
 
@@ -39,7 +39,7 @@ def _sheet(module: str) -> type[Check]:
     }
     return type(
         probe.name,
-        (ProbeSheet,),
+        (ProbeDescription,),
         {
             "__doc__": ast.get_docstring(probe),
             "__module__": module,

@@ -24,10 +24,10 @@ FILE_RULES, TREE_RULES = "esper_audit.rules.file", "esper_audit.rules.tree"
 
 def discover(local_files: Iterable[str] = ()) -> dict[str, type[Rule]]:
     """Return the rules that read one file, by id, sorted; a rule that does not load is a RuleLoadError."""
-    return Shelf(local_files).rules
+    return RuleRegistry(local_files).rules
 
 
-class Shelf:
+class RuleRegistry:
     """Every rule that is offered; those of `tree_rules/` are known by name and imported when asked for."""
 
     def __init__(self, local_files: Iterable[str] = ()) -> None:

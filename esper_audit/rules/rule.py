@@ -152,7 +152,7 @@ class Rule(Check):
             self.severity = severity
 
     def may_match(self, node: ast.AST, enclosing: Sequence[ast.stmt]) -> bool:
-        """Say whether a candidate can lead to a finding; `enclosing` are its statements, outermost first."""
+        """Return whether a candidate can lead to a finding; `enclosing` are its statements, outermost first."""
         return True
 
     def check(self, node: cst.CSTNode, view: View) -> Iterator[Violation]:

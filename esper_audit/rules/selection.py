@@ -10,7 +10,7 @@ from esper_audit.findings.errors import ConfigError, UsageError
 from esper_audit.findings.finding import Severity
 from esper_audit.project.config import PerPath, Project, rule_settings, strict
 from esper_audit.rules.probe_catalogue import probe_sheets
-from esper_audit.rules.registry import Shelf
+from esper_audit.rules.registry import RuleRegistry
 from esper_audit.rules.rule import AnyOptions, Check, Rule
 from esper_audit.rules.suppressions import SUPPRESSION_CHECKS
 from esper_audit.rules.tree_rule import TreeRule
@@ -110,9 +110,9 @@ class Selection:
                 raise error(f"{where}no check is called '{check}'{hint}")
 
 
-def known_shelf(project: Project) -> Shelf:
+def known_shelf(project: Project) -> RuleRegistry:
     """Return the rules of a project: shipped, from plugins, and its own."""
-    return Shelf(project.resolve(path) for path in project.config.local_rules)
+    return RuleRegistry(project.resolve(path) for path in project.config.local_rules)
 
 
 def _settings(

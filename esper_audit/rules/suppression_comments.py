@@ -60,7 +60,7 @@ class Malformed(msgspec.Struct, frozen=True):
 
 
 def may_hold_comments(data: bytes) -> bool:
-    """Say whether a file can hold such a comment at all."""
+    """Return whether a file can hold such a comment at all."""
     return MARK.encode() in data or b" AUTHORIZED by " in data
 
 
@@ -68,13 +68,13 @@ def read_comments(
     source: Source, authorised_words: Mapping[str, str]
 ) -> tuple[list[Authorisation], list[Malformed]]:
     """Return what the comments of a file authorise; `authorised_words` maps `hasattr` to its check."""
-    reader = _Reader(source, authorised_words)
+    reader = _CommentReader(source, authorised_words)
     for index, comment in enumerate(reader.comments):
         reader.read(index, comment)
     return reader.authorisations, reader.malformed
 
 
-class _Reader:
+class _CommentReader:
     def __init__(self, source: Source, authorised_words: Mapping[str, str]) -> None:
         self._source = source
         self._words = authorised_words

@@ -94,7 +94,7 @@ SUPPRESSION_CHECKS: dict[str, type[Check]] = {
 }
 
 
-class Suppressing(msgspec.Struct, frozen=True):
+class SuppressionResult(msgspec.Struct, frozen=True):
     """What the authorisations of one file did: the findings that stay, and those that do not.
 
     `used` are the positions, in the configuration, of the exceptions that silenced something.
@@ -105,7 +105,7 @@ class Suppressing(msgspec.Struct, frozen=True):
     used: list[int]
 
 
-class Authority:
+class Suppressor:
     """Everything that may authorise: the exceptions of the configuration and the comments of a file."""
 
     def __init__(
@@ -125,7 +125,7 @@ class Authority:
 
     def apply(
         self, source: Source, findings: Iterable[Finding], ran: Collection[str]
-    ) -> Suppressing:
+    ) -> SuppressionResult:
         """Sort the findings of a file into standing and suppressed; `ran` are the checks that did run."""
         comments: list[Authorisation] = []
         malformed: list[Malformed] = []
@@ -146,7 +146,7 @@ class Authority:
             if check in ran
         ]
         standing = sorted([*standing, *with_identity(about)], key=lambda finding: finding.order)
-        return Suppressing(standing, suppressed, sorted(used))
+        return SuppressionResult(standing, suppressed, sorted(used))
 
     def _sort(
         self, findings: Iterable[Finding], comments: list[Authorisation]

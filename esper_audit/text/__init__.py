@@ -1,1 +1,4 @@
-"""Room."""
+"""Words for people: phrases, Markdown, wrapping, the terminal.
+
+Public: every file of it.
+"""

@@ -11,16 +11,16 @@ CONTROL_PICTURES = {code: 0x2400 + code for code in range(0x20) if chr(code) not
 WIDTH = 80
 
 
-class Piece(NamedTuple):
+class StyledText(NamedTuple):
     """A stretch of text and the style it has on a terminal (empty for plain)."""
 
     text: str
     style: str = ""
 
 
-def harmless(piece: Piece) -> Piece:
+def harmless(piece: StyledText) -> StyledText:
     """Show the control characters of audited code instead of obeying them."""
-    return Piece(piece.text.translate(CONTROL_PICTURES), piece.style)
+    return StyledText(piece.text.translate(CONTROL_PICTURES), piece.style)
 
 
 def wrapped(text: str, indent: str, further: str = "") -> str:

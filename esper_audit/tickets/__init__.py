@@ -1,1 +1,4 @@
-"""Room."""
+"""The ticket: its record, its states, its file.
+
+Public: `ticket`, `parts`, `states`, `store`, `query`, `assessment`.
+"""

@@ -24,7 +24,7 @@ BEHIND_OTHERS = (RESOLUTION, HISTORY, APPENDIX)
 KNOWN = frozenset({*BEFORE_OTHERS, *BEHIND_OTHERS})
 
 
-class Section(msgspec.Struct, frozen=True):
+class FormSection(msgspec.Struct, frozen=True):
     """What a section has beyond its fields: rows of its table, text of its own, texts below headings."""
 
     name: str
@@ -33,7 +33,7 @@ class Section(msgspec.Struct, frozen=True):
     headed: list[Extra] = []
 
 
-def sections(extra: Iterable[Extra]) -> dict[str, Section]:
+def sections(extra: Iterable[Extra]) -> dict[str, FormSection]:
     """Return the sections that have something beyond fields, in page order; sections of the form's own
     have their place, the others stand in front of the resolution in the order they came in.
     """
@@ -59,9 +59,9 @@ def in_page_order(extra: Iterable[Extra]) -> list[Extra]:
     return ordered
 
 
-def _section(name: str, parts: list[Extra]) -> Section:
+def _section(name: str, parts: list[Extra]) -> FormSection:
     texts = [part.text for part in parts if not (part.row or part.heading)]
-    return Section(
+    return FormSection(
         name=name,
         rows=[part for part in parts if part.row],
         text="\n\n".join(text.strip("\n") for text in texts),

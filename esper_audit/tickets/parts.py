@@ -12,7 +12,7 @@ from typing import Annotated
 import msgspec
 
 from esper_audit.claims.reply import Answer
-from esper_audit.findings.finding import Reality, Severity
+from esper_audit.findings.finding import Occurrence, Severity
 from esper_audit.tickets.states import ResolutionKind
 
 # Who changed a ticket, where no person did.
@@ -39,7 +39,7 @@ class Relation(enum.StrEnum):
     BLOCKED_BY = "blocked-by"
 
 
-class Verdict(enum.StrEnum):
+class Opinion(enum.StrEnum):
     """What a reviewer says."""
 
     ENDORSE = "endorse"
@@ -57,13 +57,13 @@ class Truth(enum.StrEnum):
     STALE = "STALE"
 
 
-class Record(
+class TicketPart(
     msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True, kw_only=True
 ):
     """A part of a ticket: its keys are known and typed, and what has its default is not written."""
 
 
-class TicketLocation(Record, frozen=True, kw_only=True):
+class TicketLocation(TicketPart, frozen=True, kw_only=True):
     """Where: the symbol is the identity, the lines are refreshed by every run; lines may be several."""
 
     path: Text
@@ -72,7 +72,7 @@ class TicketLocation(Record, frozen=True, kw_only=True):
     note: str = ""
 
 
-class Table(Record, frozen=True, kw_only=True):
+class EvidenceTable(TicketPart, frozen=True, kw_only=True):
     """Numbers in columns, as a probe gives them."""
 
     columns: list[str]
@@ -87,7 +87,7 @@ class Table(Record, frozen=True, kw_only=True):
                 )
 
 
-class Evidence(Record, frozen=True, kw_only=True):
+class Evidence(TicketPart, frozen=True, kw_only=True):
     """What was seen: words, code with the number of its first line, or numbers; `commit` is when.
 
     `place` is where the code stands, in the words of an imported form (`blending.py:133-192`).
@@ -98,7 +98,7 @@ class Evidence(Record, frozen=True, kw_only=True):
     code: str = ""
     language: str = "python"
     first_line: int | None = None
-    table: Table | None = None
+    table: EvidenceTable | None = None
     commit: str = ""
 
     def __post_init__(self) -> None:
@@ -107,14 +107,14 @@ class Evidence(Record, frozen=True, kw_only=True):
             raise ValueError("evidence needs a `text`, a `code` or a `table`")
 
 
-class TicketImpact(Record, frozen=True, kw_only=True):
+class TicketImpact(TicketPart, frozen=True, kw_only=True):
     """What the whole tree says: whether somebody hits it today, in words with counts, and where.
 
     `counts` holds what there is of production calls, those passing, omitting and forwarding the
     argument, uses known by name only, calls in tests, and tests that reach it through other code.
     """
 
-    reality: Reality
+    reality: Occurrence
     words: Text
     counts: dict[str, int] | None = None
     hits: list[str] = []
@@ -124,7 +124,7 @@ class TicketImpact(Record, frozen=True, kw_only=True):
     lowered_from: Severity | None = None
 
 
-class FixOption(Record, frozen=True, kw_only=True):
+class FixOption(TicketPart, frozen=True, kw_only=True):
     """A way to repair: prose, and the change itself where a fixer can make it.
 
     `label` is what a form calls the option (`Option A`); without one the page counts letters. An
@@ -142,7 +142,7 @@ class FixOption(Record, frozen=True, kw_only=True):
             raise ValueError("a way to repair needs an `option`, a `text` or a `diff`")
 
 
-class Step(Record, frozen=True, kw_only=True):
+class Step(TicketPart, frozen=True, kw_only=True):
     """A box to tick when the repair is verified, and the pytest node or claim that ticks it."""
 
     text: Text
@@ -151,7 +151,7 @@ class Step(Record, frozen=True, kw_only=True):
     claim: str = ""
 
 
-class Related(Record, frozen=True, kw_only=True):
+class Related(TicketPart, frozen=True, kw_only=True):
     """Another ticket and what it is to this one."""
 
     id: Text
@@ -159,18 +159,18 @@ class Related(Record, frozen=True, kw_only=True):
     note: str = ""
 
 
-class Review(Record, frozen=True, kw_only=True):
+class Review(TicketPart, frozen=True, kw_only=True):
     """What somebody else thinks of the ticket; `role` is the heading's name for who that is."""
 
     reviewer: str
     role: str = ""
-    verdict: Verdict
+    verdict: Opinion
     as_written: str = ""
     date: DateOrNothing = ""
     evaluation: str = ""
 
 
-class JudgedClaim(Record, frozen=True, kw_only=True):
+class JudgedClaim(TicketPart, frozen=True, kw_only=True):
     """A sentence of the ticket, and whether it turned out to be so."""
 
     claim: Text
@@ -179,7 +179,7 @@ class JudgedClaim(Record, frozen=True, kw_only=True):
     evidence: str = ""
 
 
-class Resolution(Record, frozen=True, kw_only=True):
+class Resolution(TicketPart, frozen=True, kw_only=True):
     """How a ticket ended, and what shows it. Only an imported one may lack evidence."""
 
     kind: ResolutionKind
@@ -190,18 +190,18 @@ class Resolution(Record, frozen=True, kw_only=True):
     sign_off: str = ""
 
 
-class Answered(Record, frozen=True, kw_only=True):
+class StoredAnswer(TicketPart, frozen=True, kw_only=True):
     """What a claim answered when it was last told, with its evidence; `seen_gone` of a defect, ever."""
 
     claim: Text
     answer: Answer
     evidence: Text
     places: list[str] = []
-    table: Table | None = None
+    table: EvidenceTable | None = None
     seen_gone: bool = False
 
 
-class Change(Record, frozen=True, kw_only=True):
+class Change(TicketPart, frozen=True, kw_only=True):
     """A change of status or severity (their values differ): when, by whom or what, from, to, why."""
 
     date: Date
@@ -211,7 +211,7 @@ class Change(Record, frozen=True, kw_only=True):
     why: Text
 
 
-class AsWritten(Record, frozen=True, kw_only=True):
+class AsWritten(TicketPart, frozen=True, kw_only=True):
     """The words of an imported form for a field, and where in the form (or in its path) they stood."""
 
     field: Text
@@ -219,7 +219,7 @@ class AsWritten(Record, frozen=True, kw_only=True):
     words: str
 
 
-class Extra(Record, frozen=True, kw_only=True):
+class Extra(TicketPart, frozen=True, kw_only=True):
     """What an imported form says that no field takes: a row of a section's table, or text.
 
     `section` is the heading of the first rank (empty in front of the first), `heading` the one below

@@ -27,7 +27,7 @@ class TicketFilter(msgspec.Struct, frozen=True):
     paths: list[str] = []
 
     def __call__(self, ticket: Ticket) -> bool:
-        """Say whether a ticket is wanted."""
+        """Return whether a ticket is wanted."""
         return (
             self._is_wanted_status(ticket.status)
             and _is_among(ticket.severity, self.severities)
@@ -47,7 +47,7 @@ class TicketFilter(msgspec.Struct, frozen=True):
 
 
 def is_within(domain: str, wanted: str) -> bool:
-    """Say whether a domain (`simic/rewards`) is the wanted one or lies in it (`simic`)."""
+    """Return whether a domain (`simic/rewards`) is the wanted one or lies in it (`simic`)."""
     outer = wanted.rstrip("/")
     return domain == outer or (bool(outer) and domain.startswith(f"{outer}/"))
 

@@ -10,7 +10,6 @@ from esper_audit.claims.registry import AnyClaim
 from esper_audit.findings.errors import TicketError
 from esper_audit.findings.finding import Category, Severity
 from esper_audit.tickets.parts import (
-    Answered,
     AsWritten,
     Change,
     Date,
@@ -23,6 +22,7 @@ from esper_audit.tickets.parts import (
     Resolution,
     Review,
     Step,
+    StoredAnswer,
     Text,
     TicketImpact,
     TicketLocation,
@@ -35,7 +35,7 @@ from esper_audit.tickets.states import (
     ResolutionKind,
     Status,
 )
-from esper_audit.tracking.context_hash import Likeness
+from esper_audit.tracking.context_hash import ContextHash
 
 
 class Ticket(
@@ -66,7 +66,7 @@ class Ticket(
     evidence: list[Evidence] = []
     impact: TicketImpact | None = None
     claims: list[AnyClaim] = []
-    answers: list[Answered] = []
+    answers: list[StoredAnswer] = []
     fix: list[FixOption] = []
     verification: list[Step] = []
     related: list[Related] = []
@@ -76,7 +76,7 @@ class Ticket(
     report: str = ""
     section: str = ""
     history: list[Change] = []
-    likeness: Likeness | None = None
+    likeness: ContextHash | None = None
     as_written: list[AsWritten] = []
     extra: list[Extra] = []
 

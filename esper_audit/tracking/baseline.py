@@ -12,14 +12,14 @@ import msgspec
 from esper_audit.findings.audit import Audit, Ticketed
 
 if TYPE_CHECKING:
-    from esper_audit.tracking.current_tree import Present
+    from esper_audit.tracking.current_tree import CurrentTree
 
 SUFFIX = ".yaml"
 FIELD = re.compile(r"^(status|fingerprint|check): *['\"]?([\w-]+)", re.MULTILINE)
 RESOLVED_BY_CHANGE = "fixed"
 
 
-class Known(msgspec.Struct, frozen=True):
+class KnownTicket(msgspec.Struct, frozen=True):
     """A ticket as the baseline sees it; `file` is where it stands."""
 
     id: str
@@ -36,7 +36,7 @@ class Known(msgspec.Struct, frozen=True):
 class Baseline(msgspec.Struct, frozen=True):
     """The tickets of a project by the identity of their finding; `files` are those that were read."""
 
-    tickets: dict[str, Known]
+    tickets: dict[str, KnownTicket]
     files: list[str]
 
     def apply(self, audit: Audit, directory: str, buffers: Mapping[str, bytes]) -> Audit:
@@ -53,9 +53,9 @@ class Baseline(msgspec.Struct, frozen=True):
         listed = [*audit.directories_listed, directory]
         checks = self._checks_to_recollect(audit, known)
         if checks:
-            from esper_audit.tracking.current_tree import Present
+            from esper_audit.tracking.current_tree import CurrentTree
 
-            present = Present(audit.root, buffers)
+            present = CurrentTree(audit.root, buffers)
             better = self._recollected(audit, checks, present)
             given = {ticket.id for ticket in better.values()}
             known = {key: t for key, t in known.items() if t.id not in given} | better
@@ -73,7 +73,9 @@ class Baseline(msgspec.Struct, frozen=True):
             directories_listed=listed,
         )
 
-    def _checks_to_recollect(self, audit: Audit, known: Mapping[str, Known]) -> frozenset[str]:
+    def _checks_to_recollect(
+        self, audit: Audit, known: Mapping[str, KnownTicket]
+    ) -> frozenset[str]:
         """Return the checks that have findings without ticket, and tickets.
 
         Among findings that are alike the one without ticket may be another than the one whose
@@ -83,8 +85,8 @@ class Baseline(msgspec.Struct, frozen=True):
         return frozenset(t.check for t in self.tickets.values() if t.holds and t.check in strangers)
 
     def _recollected(
-        self, audit: Audit, checks: frozenset[str], present: Present
-    ) -> dict[str, Known]:
+        self, audit: Audit, checks: frozenset[str], present: CurrentTree
+    ) -> dict[str, KnownTicket]:
         from esper_audit.tracking.baseline_matching import recollected
 
         by_id = {ticket.id: ticket for ticket in self.tickets.values() if ticket.check in checks}
@@ -96,7 +98,7 @@ class Baseline(msgspec.Struct, frozen=True):
 
 def read_baseline(directory: str) -> Baseline:
     """Read the tickets of a folder; one without a finding behind it is no part of the baseline."""
-    tickets: dict[str, Known] = {}
+    tickets: dict[str, KnownTicket] = {}
     files: list[str] = []
     names = sorted(os.listdir(directory)) if os.path.isdir(directory) else []
     for name in names:
@@ -108,7 +110,7 @@ def read_baseline(directory: str) -> Baseline:
         files.append(path)
         if {"status", "fingerprint"} <= fields.keys():
             check = fields.get("check", "")
-            ticket = Known(name.removesuffix(SUFFIX), fields["status"], check, path)
+            ticket = KnownTicket(name.removesuffix(SUFFIX), fields["status"], check, path)
             before = tickets.get(fields["fingerprint"])
             if before is None or not before.holds:
                 tickets[fields["fingerprint"]] = ticket

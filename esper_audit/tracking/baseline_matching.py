@@ -8,15 +8,15 @@ import msgspec
 import yaml
 
 from esper_audit.findings.audit import Audit
-from esper_audit.tracking.context_hash import Likeness
-from esper_audit.tracking.current_tree import Present
+from esper_audit.tracking.context_hash import ContextHash
+from esper_audit.tracking.current_tree import CurrentTree
 from esper_audit.tracking.matcher import matched
-from esper_audit.tracking.observation import Sighting, sightings
+from esper_audit.tracking.observation import Observation, observations
 
 RESOLVED_BY_CHANGE = "fixed"
 
 
-class Place(msgspec.Struct, frozen=True):
+class TicketPlace(msgspec.Struct, frozen=True):
     """Where a ticket's finding was; other keys are not the baseline's business."""
 
     path: str
@@ -24,20 +24,20 @@ class Place(msgspec.Struct, frozen=True):
     symbol: str = ""
 
 
-class Remembered(msgspec.Struct, frozen=True):
+class RememberedFinding(msgspec.Struct, frozen=True):
     """What a ticket remembers of its finding."""
 
     id: str
     status: str
     check: str
     fingerprint: str
-    locations: list[Place]
-    likeness: Likeness | None = None
+    locations: list[TicketPlace]
+    likeness: ContextHash | None = None
 
-    def sighting(self) -> Sighting:
+    def sighting(self) -> Observation:
         """Return it as one side of a comparison."""
         place = self.locations[0]
-        return Sighting(
+        return Observation(
             key=self.id,
             check=self.check,
             path=place.path,
@@ -50,22 +50,22 @@ class Remembered(msgspec.Struct, frozen=True):
 
 
 def recollected(
-    files: Iterable[str], audit: Audit, checks: Collection[str], present: Present
+    files: Iterable[str], audit: Audit, checks: Collection[str], present: CurrentTree
 ) -> dict[str, str]:
     """Return, by fingerprint, the id of the ticket of every finding of some checks that has one."""
     old = [known.sighting() for known in map(_read, files) if known is not None]
     found = [*audit.findings, *(suppressed.finding for suppressed in audit.suppressed)]
-    new = sightings([finding for finding in found if finding.check in checks], present.source)
+    new = observations([finding for finding in found if finding.check in checks], present.source)
     looked_at = {s.key for s in old if audit.looked_at(s.check, s.path)}
     return {m.new.key: m.old.key for m in matched(old, new, present, may_move=looked_at)}
 
 
-def _read(file: str) -> Remembered | None:
+def _read(file: str) -> RememberedFinding | None:
     """Read a ticket; one that is no ticket is no part of the baseline, `esper-audit run` complains of it."""
     try:
         with open(file, encoding="utf-8", errors="replace") as stream:
             content = yaml.load(stream.read(), Loader=yaml.CSafeLoader)
-        known = msgspec.convert(content, Remembered)
+        known = msgspec.convert(content, RememberedFinding)
     except (OSError, yaml.YAMLError, msgspec.ValidationError):
         return None
     return known if known.locations else None

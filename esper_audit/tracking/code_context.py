@@ -17,7 +17,7 @@ Node: TypeAlias = Definition | ast.Module
 IMPORTS = (ast.Import, ast.ImportFrom)
 
 
-class Passage(NamedTuple):
+class CodeClause(NamedTuple):
     """One statement or clause without the statements inside it: what it says, and if it says anything.
 
     `node` is None for the parameters of a function and the bases of a class.
@@ -28,7 +28,7 @@ class Passage(NamedTuple):
     telling: bool
 
 
-class Block:
+class CodeBlock:
     """A list of statements; `lead` is the hash of all that it stands below, `-` for the body of a scope."""
 
     def __init__(self, lead: str, statements: list[ast.stmt]) -> None:
@@ -41,7 +41,7 @@ class Block:
         return [self.lead, *(code_hash(_head(s)) for s in self.statements), EDGE]
 
 
-class Scope:
+class CodeScope:
     """One definition of a file, or the file itself; `function` is the outermost function around, if any."""
 
     def __init__(self, node: Node, function: Function | None, module: ast.Module) -> None:
@@ -66,10 +66,10 @@ class Scope:
         """The name of the definition, empty for a file."""
         return "" if isinstance(self.node, ast.Module) else self.node.name
 
-    def inner(self, definition: Definition) -> Scope:
+    def inner(self, definition: Definition) -> CodeScope:
         """Return the scope of a definition that stands here."""
         function = definition if isinstance(definition, Function) else None
-        return Scope(definition, self.function or function, self._module)
+        return CodeScope(definition, self.function or function, self._module)
 
     @cached_property
     def names(self) -> frozenset[str]:
@@ -83,16 +83,16 @@ class Scope:
         return frozenset(found)
 
     @cached_property
-    def passages(self) -> list[Passage]:
+    def passages(self) -> list[CodeClause]:
         """What is said here, in order; not the insides of nested functions and classes."""
         found = [] if isinstance(self.node, ast.Module) else [self._introduction(self.node)]
         return [*found, *self._in_block(_without_docstring(self.node.body))]
 
     @cached_property
-    def blocks(self) -> list[Block]:
+    def blocks(self) -> list[CodeBlock]:
         """The lists of statements that stand here."""
-        found: list[Block] = []
-        pending = [Block(EDGE, _without_docstring(self.node.body))]
+        found: list[CodeBlock] = []
+        pending = [CodeBlock(EDGE, _without_docstring(self.node.body))]
         while pending:
             block = pending.pop()
             found.append(block)
@@ -101,18 +101,18 @@ class Scope:
                     head = _head(statement)
                     inner = enumerate(blocks(statement))
                     pending += [
-                        Block(code_hash(f"{n} {head} {block.lead}"), b) for n, b in inner if b
+                        CodeBlock(code_hash(f"{n} {head} {block.lead}"), b) for n, b in inner if b
                     ]
         return found
 
-    def passage(self, node: ast.AST) -> Passage:
+    def passage(self, node: ast.AST) -> CodeClause:
         """Return what a statement says, the statements inside it left out."""
         writer = Writer(self.variables, own=self.name, blocks=False)
         try:
             text = writer.write(node)
         except RecursionError:
-            return Passage(node, f"a deep {type(node).__name__}", telling=False)
-        return Passage(node, text, bool(writer.words) and not isinstance(node, IMPORTS))
+            return CodeClause(node, f"a deep {type(node).__name__}", telling=False)
+        return CodeClause(node, text, bool(writer.words) and not isinstance(node, IMPORTS))
 
     def neighbours(self, statement: ast.stmt) -> tuple[str, str]:
         """Return the hashes of what stands before and after a statement in its block."""
@@ -122,12 +122,12 @@ class Scope:
                 return block.row[at], block.row[at + 2]
         return "", ""
 
-    def _introduction(self, node: Definition) -> Passage:
+    def _introduction(self, node: Definition) -> CodeClause:
         writer = Writer(self.variables)
         text = writer.write(node.bases if isinstance(node, ast.ClassDef) else node.args)
-        return Passage(None, text, bool(writer.words))
+        return CodeClause(None, text, bool(writer.words))
 
-    def _in_block(self, block: Sequence[ast.stmt]) -> Iterator[Passage]:
+    def _in_block(self, block: Sequence[ast.stmt]) -> Iterator[CodeClause]:
         for statement in block:
             yield self.passage(statement)
             if isinstance(statement, Definition):
@@ -138,18 +138,18 @@ class Scope:
                 yield from self._in_block(inner)
 
 
-def scope_at(module: ast.Module, chain: Sequence[ast.stmt]) -> Scope:
+def scope_at(module: ast.Module, chain: Sequence[ast.stmt]) -> CodeScope:
     """Return the innermost scope of an enclosing chain."""
-    found = Scope(module, None, module)
+    found = CodeScope(module, None, module)
     for statement in chain:
         if isinstance(statement, Definition):
             found = found.inner(statement)
     return found
 
 
-def scopes_called(module: ast.Module, symbol: str) -> list[Scope]:
+def scopes_called(module: ast.Module, symbol: str) -> list[CodeScope]:
     """Return the scopes of a dotted name; a name may be defined twice."""
-    found = [Scope(module, None, module)]
+    found = [CodeScope(module, None, module)]
     for name in symbol.split(".") if symbol else ():
         statements = (
             (scope, s) for scope in found for block in scope.blocks for s in block.statements
@@ -159,7 +159,7 @@ def scopes_called(module: ast.Module, symbol: str) -> list[Scope]:
 
 
 def is_called(statement: ast.stmt, name: str) -> TypeGuard[Definition]:
-    """Say whether a statement defines a name."""
+    """Return whether a statement defines a name."""
     return isinstance(statement, Definition) and statement.name == name
 
 

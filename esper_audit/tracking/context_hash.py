@@ -17,7 +17,7 @@ Neighbour = Annotated[str, msgspec.Meta(pattern=r"^([0-9a-f]{8}|-)?$")]
 Pieces = Annotated[str, msgspec.Meta(pattern=r"^([0-9a-f]{4}( [0-9a-f]{4})*)?$")]
 
 
-class Likeness(
+class ContextHash(
     msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True, kw_only=True
 ):
     """The tool's own memory of a finding; every field is a hash, or several with spaces between.

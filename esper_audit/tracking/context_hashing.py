@@ -9,8 +9,8 @@ from typing import NamedTuple
 from esper_audit.findings.finding import Location
 from esper_audit.source.syntax.enclosing import chain
 from esper_audit.source.syntax.source import Source
-from esper_audit.tracking.code_context import Definition, Scope, scope_at
-from esper_audit.tracking.context_hash import MOST_AROUND, Likeness, code_hash, piece_hash
+from esper_audit.tracking.code_context import CodeScope, Definition, scope_at
+from esper_audit.tracking.context_hash import MOST_AROUND, ContextHash, code_hash, piece_hash
 from esper_audit.tracking.normal_form import Writer, pieces
 
 MOST_WORDS = 16
@@ -26,15 +26,15 @@ class Forms(NamedTuple):
     words: Iterable[str] = ()
 
 
-class Likenesses:
+class ContextHashes:
     """The likenesses of one file's findings; what they share is worked out once."""
 
     def __init__(self, source: Source) -> None:
         self._source = source
-        self._scopes: dict[ast.stmt | None, Scope] = {}
+        self._scopes: dict[ast.stmt | None, CodeScope] = {}
         self._summaries: dict[ast.AST, str] = {}
 
-    def of(self, location: Location) -> Likeness | None:
+    def of(self, location: Location) -> ContextHash | None:
         """Return the likeness of a finding, None if the file no longer has its lines."""
         lines = self._source.lines
         if location.end_line > len(lines):
@@ -45,7 +45,7 @@ class Likenesses:
         scope = self._scope(enclosing)
         forms = _forms(_text(lines, location), scope)
         before, after = self._neighbours(enclosing)
-        return Likeness(
+        return ContextHash(
             code=code_hash(forms.code),
             shape=code_hash(forms.shape),
             head=code_hash(forms.head),
@@ -58,12 +58,12 @@ class Likenesses:
             around=_around(scope, statement),
         )
 
-    def _scope(self, enclosing: Sequence[ast.stmt]) -> Scope:
+    def _scope(self, enclosing: Sequence[ast.stmt]) -> CodeScope:
         found = scope_at(self._source.tree, enclosing)
         known = None if isinstance(found.node, ast.Module) else found.node
         return self._scopes.setdefault(known, found)
 
-    def _summary(self, scope: Scope) -> str:
+    def _summary(self, scope: CodeScope) -> str:
         if scope.node not in self._summaries:
             said = "\n".join(passage.text for passage in scope.passages)
             self._summaries[scope.node] = code_hash(said)
@@ -75,7 +75,7 @@ class Likenesses:
         return self._scope(enclosing[:-1]).neighbours(enclosing[-1])
 
 
-def _forms(text: str, scope: Scope) -> Forms:
+def _forms(text: str, scope: CodeScope) -> Forms:
     """Return the forms of a piece of code; a comment, or what cannot be read alone, counts by its words."""
     for piece in pieces(text) if not text.startswith("#") else ():
         exact, numbered = Writer(), Writer(scope.variables, attributes=True)
@@ -105,7 +105,7 @@ def _written(statement: ast.stmt) -> str:
         return type(statement).__name__
 
 
-def _around(scope: Scope, statement: ast.stmt | None) -> str:
+def _around(scope: CodeScope, statement: ast.stmt | None) -> str:
     """Return the hashes of what is said around a statement, a sample of fixed size where it is much.
 
     The least of the hashes, so that two scopes that have much in common have most of the sample in

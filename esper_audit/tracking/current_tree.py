@@ -11,12 +11,12 @@ from itertools import pairwise
 from esper_audit.findings.finding import NotAnalysed
 from esper_audit.source.syntax.names import dotted
 from esper_audit.source.syntax.source import Source, parse, read
-from esper_audit.tracking.code_context import Scope, scopes_called
-from esper_audit.tracking.context_hash import EDGE, Likeness, piece_hash
-from esper_audit.tracking.observation import Sighting
+from esper_audit.tracking.code_context import CodeScope, scopes_called
+from esper_audit.tracking.context_hash import EDGE, ContextHash, piece_hash
+from esper_audit.tracking.observation import Observation
 
 
-class Left(enum.IntEnum):
+class OldPlace(enum.IntEnum):
     """What became of the place where a finding was, from "no reason to think that it moved" on."""
 
     STANDS = 0
@@ -25,7 +25,7 @@ class Left(enum.IntEnum):
     GONE = 3
 
 
-class Present:
+class CurrentTree:
     """The files below a root, read when somebody asks; a file that does not parse is as if unread.
 
     `buffers` are texts that stand for files, by path.
@@ -35,7 +35,7 @@ class Present:
         self._root = root
         self._buffers = buffers or {}
         self._sources: dict[str, Source | None] = {}
-        self._scopes: dict[tuple[str, str], list[Scope]] = {}
+        self._scopes: dict[tuple[str, str], list[CodeScope]] = {}
         self._there: dict[str, bool] = {}
 
     def source(self, path: str) -> Source | None:
@@ -45,7 +45,7 @@ class Present:
         return self._sources[path]
 
     def has(self, path: str) -> bool:
-        """Say whether there is such a file, or directory if it ends with `/`."""
+        """Return whether there is such a file, or directory if it ends with `/`."""
         if path not in self._there:
             full = os.path.join(self._root, path)
             self._there[path] = path in self._buffers or os.path.exists(full)
@@ -59,7 +59,7 @@ class Present:
         """Return every directory that was looked for, absolute."""
         return [os.path.join(self._root, path) for path in self._there if path.endswith("/")]
 
-    def scopes(self, path: str, symbol: str) -> list[Scope]:
+    def scopes(self, path: str, symbol: str) -> list[CodeScope]:
         """Return what is called by a dotted name in a file."""
         if (path, symbol) not in self._scopes:
             source = self.source(path)
@@ -67,7 +67,7 @@ class Present:
             self._scopes[path, symbol] = found
         return self._scopes[path, symbol]
 
-    def left(self, old: Sighting, path: str, *, taken_in_by: str) -> Left:
+    def left(self, old: Observation, path: str, *, taken_in_by: str) -> OldPlace:
         """Say what became of the place of a finding that is no longer there, looked for in `path`.
 
         The place is closed if what stood before and after it stands side by side, or with nothing but
@@ -75,15 +75,15 @@ class Present:
         """
         scopes, seen = self.scopes(path, old.symbol), old.likeness
         if not scopes:
-            return Left.GONE
+            return OldPlace.GONE
         beside = {seen.before, seen.after} if seen else {""}
         if seen is None or beside in ({""}, {EDGE}):
-            return Left.STANDS
+            return OldPlace.STANDS
         function = taken_in_by.rpartition(".")[2]
         if any(_is_closed(scope, seen, function) for scope in scopes):
-            return Left.CLOSED
+            return OldPlace.CLOSED
         stand = {piece for scope in scopes for block in scope.blocks for piece in block.row}
-        return Left.STANDS if beside & {*stand, EDGE} else Left.BLOCK_LEFT
+        return OldPlace.STANDS if beside & {*stand, EDGE} else OldPlace.BLOCK_LEFT
 
     def names(self, path: str, symbol: str) -> set[str]:
         """Return the hashes of all variables that are mentioned in a scope."""
@@ -95,8 +95,8 @@ class Present:
         return None if isinstance(source, NotAnalysed) else source
 
 
-def _is_closed(scope: Scope, seen: Likeness, taken_in_by: str) -> bool:
-    """Say whether nothing, or only a call of a function, stands where a finding stood."""
+def _is_closed(scope: CodeScope, seen: ContextHash, taken_in_by: str) -> bool:
+    """Return whether nothing, or only a call of a function, stands where a finding stood."""
     for block in scope.blocks:
         row = block.row
         for at, (before, after) in enumerate(pairwise(row)):
@@ -113,24 +113,24 @@ def _is_closed(scope: Scope, seen: Likeness, taken_in_by: str) -> bool:
 
 
 def calls(statement: ast.stmt, name: str) -> bool:
-    """Say whether something of this last name is called in a statement."""
+    """Return whether something of this last name is called in a statement."""
     called = (dotted(node.func) for node in ast.walk(statement) if isinstance(node, ast.Call))
     return bool(name) and any(path.rpartition(".")[2] == name for path in called)
 
 
-class Removals:
+class FileMoves:
     """Which present file stands for one that is gone.
 
     A file that is gone is looked for where findings of it have been recognised; a file of a directory
     that is gone, also at the same place in the directory that others of it went to.
     """
 
-    def __init__(self, present: Present) -> None:
+    def __init__(self, present: CurrentTree) -> None:
         self._present = present
         self._files: set[tuple[str, str]] = set()
         self._directories: set[tuple[str, str]] = set()
 
-    def learn(self, pairs: Iterable[tuple[Sighting, Sighting]]) -> bool:
+    def learn(self, pairs: Iterable[tuple[Observation, Observation]]) -> bool:
         """Take note of where findings went; say whether that was news."""
         before = len(self._files)
         for old, new in pairs:
@@ -163,7 +163,7 @@ class Removals:
         return next((path for path in known if self._present.scopes(path, symbol)), old)
 
     def same_file(self, old: str, new: str) -> bool:
-        """Say whether a present file is the one that once had a path, or a part of it."""
+        """Return whether a present file is the one that once had a path, or a part of it."""
         if old == new or (old, new) in self._files:
             return True
         return not self._present.has(old) and any(

@@ -5,11 +5,16 @@ from __future__ import annotations
 import enum
 from typing import NamedTuple
 
-from esper_audit.tracking.current_tree import Left
-from esper_audit.tracking.observation import Around, Code, Near, Symbol
+from esper_audit.tracking.current_tree import OldPlace
+from esper_audit.tracking.observation import (
+    CodeSimilarity,
+    ContextSimilarity,
+    NeighbourSimilarity,
+    SymbolSimilarity,
+)
 
 
-class Fresh(enum.IntEnum):
+class NewPlace(enum.IntEnum):
     """Whether tickets were at the new place before: in that very scope, elsewhere in that file, nowhere."""
 
     KNOWN = 0
@@ -17,17 +22,17 @@ class Fresh(enum.IntEnum):
     FILE = 2
 
 
-class Facts(NamedTuple):
+class PairComparison(NamedTuple):
     """What a comparison of two sightings gave; `path` and `statement` mean the same one."""
 
-    left: Left
+    left: OldPlace
     path: bool
-    symbol: Symbol
-    code: Code
+    symbol: SymbolSimilarity
+    code: CodeSimilarity
     statement: bool
-    around: Around
-    near: Near
-    fresh: Fresh
+    around: ContextSimilarity
+    near: NeighbourSimilarity
+    fresh: NewPlace
     shared: float
 
     @property
@@ -36,168 +41,181 @@ class Facts(NamedTuple):
         return (self.statement, self.near, self.path, self.around, self.shared)
 
 
-class Row(NamedTuple):
+class MatchRule(NamedTuple):
     """One way to be the same finding: what is demanded at least, and how to say it."""
 
     by: str
-    place: frozenset[Left]
+    place: frozenset[OldPlace]
     path: bool
-    symbol: Symbol
-    code: Code
+    symbol: SymbolSimilarity
+    code: CodeSimilarity
     statement: bool = False
-    around: Around = Around.NONE
-    near: Near = Near.NEITHER
-    fresh: Fresh = Fresh.KNOWN
+    around: ContextSimilarity = ContextSimilarity.NONE
+    near: NeighbourSimilarity = NeighbourSimilarity.NEITHER
+    fresh: NewPlace = NewPlace.KNOWN
 
     @property
     def is_a_move(self) -> bool:
         """Whether it takes a finding to have moved, or been edited, for this row to hold."""
         return self is not TABLE[0]
 
-    def holds(self, facts: Facts) -> bool:
-        """Say whether the facts are enough for this row."""
+    def holds(self, facts: PairComparison) -> bool:
+        """Return whether the facts are enough for this row."""
         return facts.left in self.place and all(
             found >= wanted
             for found, wanted in zip(facts[1 : len(self) - 1], self[2:], strict=True)
         )
 
 
-ANY = frozenset(Left)
-GONE = frozenset({Left.GONE})
-CLOSED = frozenset({Left.CLOSED})
-BLOCK_LEFT = frozenset({Left.BLOCK_LEFT})
+ANY = frozenset(OldPlace)
+GONE = frozenset({OldPlace.GONE})
+CLOSED = frozenset({OldPlace.CLOSED})
+BLOCK_LEFT = frozenset({OldPlace.BLOCK_LEFT})
 
 ANY_FILE, SAME_FILE = False, True
 
-TABLE: tuple[Row, ...] = (
-    Row("place and code", ANY, SAME_FILE, Symbol.SAME, Code.SAME),
-    Row("place and shape of the code", ANY, SAME_FILE, Symbol.SAME, Code.RENAMED_VARIABLES),
-    Row("place and neighbours", ANY, SAME_FILE, Symbol.SAME, Code.EDITED, near=Near.BOTH),
-    Row(
+TABLE: tuple[MatchRule, ...] = (
+    MatchRule("place and code", ANY, SAME_FILE, SymbolSimilarity.SAME, CodeSimilarity.SAME),
+    MatchRule(
+        "place and shape of the code",
+        ANY,
+        SAME_FILE,
+        SymbolSimilarity.SAME,
+        CodeSimilarity.RENAMED_VARIABLES,
+    ),
+    MatchRule(
+        "place and neighbours",
+        ANY,
+        SAME_FILE,
+        SymbolSimilarity.SAME,
+        CodeSimilarity.EDITED,
+        near=NeighbourSimilarity.BOTH,
+    ),
+    MatchRule(
         "code, name and surroundings",
         GONE,
         SAME_FILE,
-        Symbol.LAST_NAME,
-        Code.SAME,
-        around=Around.SOMETHING,
-        fresh=Fresh.SCOPE,
+        SymbolSimilarity.LAST_NAME,
+        CodeSimilarity.SAME,
+        around=ContextSimilarity.SOMETHING,
+        fresh=NewPlace.SCOPE,
     ),
-    Row(
+    MatchRule(
         "code, symbol and surroundings",
         GONE,
         ANY_FILE,
-        Symbol.SAME,
-        Code.SAME,
-        around=Around.HALF,
-        fresh=Fresh.SCOPE,
+        SymbolSimilarity.SAME,
+        CodeSimilarity.SAME,
+        around=ContextSimilarity.HALF,
+        fresh=NewPlace.SCOPE,
     ),
-    Row(
+    MatchRule(
         "code and surroundings",
         GONE,
         SAME_FILE,
-        Symbol.OTHER,
-        Code.SAME,
-        around=Around.HALF,
-        fresh=Fresh.SCOPE,
+        SymbolSimilarity.OTHER,
+        CodeSimilarity.SAME,
+        around=ContextSimilarity.HALF,
+        fresh=NewPlace.SCOPE,
     ),
-    Row(
+    MatchRule(
         "shape, symbol and surroundings",
         GONE,
         ANY_FILE,
-        Symbol.SAME,
-        Code.RENAMED_VARIABLES,
-        around=Around.HALF,
-        fresh=Fresh.SCOPE,
+        SymbolSimilarity.SAME,
+        CodeSimilarity.RENAMED_VARIABLES,
+        around=ContextSimilarity.HALF,
+        fresh=NewPlace.SCOPE,
     ),
-    Row(
+    MatchRule(
         "shape and surroundings",
         GONE,
         SAME_FILE,
-        Symbol.OTHER,
-        Code.RENAMED_VARIABLES,
-        around=Around.HALF,
-        fresh=Fresh.SCOPE,
+        SymbolSimilarity.OTHER,
+        CodeSimilarity.RENAMED_VARIABLES,
+        around=ContextSimilarity.HALF,
+        fresh=NewPlace.SCOPE,
     ),
-    Row(
+    MatchRule(
         "code, symbol and neighbours",
         GONE,
         ANY_FILE,
-        Symbol.SAME,
-        Code.SAME,
-        around=Around.SOMETHING,
-        near=Near.BOTH,
-        fresh=Fresh.SCOPE,
+        SymbolSimilarity.SAME,
+        CodeSimilarity.SAME,
+        around=ContextSimilarity.SOMETHING,
+        near=NeighbourSimilarity.BOTH,
+        fresh=NewPlace.SCOPE,
     ),
-    Row(
+    MatchRule(
         "code and neighbours",
         GONE,
         SAME_FILE,
-        Symbol.OTHER,
-        Code.SAME,
-        around=Around.SOMETHING,
-        near=Near.BOTH,
-        fresh=Fresh.SCOPE,
+        SymbolSimilarity.OTHER,
+        CodeSimilarity.SAME,
+        around=ContextSimilarity.SOMETHING,
+        near=NeighbourSimilarity.BOTH,
+        fresh=NewPlace.SCOPE,
     ),
-    Row(
+    MatchRule(
         "statement, gone from where it was",
         CLOSED,
         SAME_FILE,
-        Symbol.OTHER,
-        Code.SAME,
+        SymbolSimilarity.OTHER,
+        CodeSimilarity.SAME,
         statement=True,
     ),
-    Row(
+    MatchRule(
         "statement and both its neighbours",
         BLOCK_LEFT,
         ANY_FILE,
-        Symbol.OTHER,
-        Code.SAME,
+        SymbolSimilarity.OTHER,
+        CodeSimilarity.SAME,
         statement=True,
-        near=Near.BOTH,
+        near=NeighbourSimilarity.BOTH,
     ),
-    Row(
+    MatchRule(
         "code, name and much around",
         GONE,
         ANY_FILE,
-        Symbol.LAST_NAME,
-        Code.SAME,
-        around=Around.ALL,
-        fresh=Fresh.FILE,
+        SymbolSimilarity.LAST_NAME,
+        CodeSimilarity.SAME,
+        around=ContextSimilarity.ALL,
+        fresh=NewPlace.FILE,
     ),
-    Row(
+    MatchRule(
         "code and much around",
         GONE,
         ANY_FILE,
-        Symbol.OTHER,
-        Code.SAME,
-        around=Around.ALL,
-        fresh=Fresh.FILE,
+        SymbolSimilarity.OTHER,
+        CodeSimilarity.SAME,
+        around=ContextSimilarity.ALL,
+        fresh=NewPlace.FILE,
     ),
-    Row(
+    MatchRule(
         "statement and symbol",
         GONE,
         ANY_FILE,
-        Symbol.SAME,
-        Code.SAME,
+        SymbolSimilarity.SAME,
+        CodeSimilarity.SAME,
         statement=True,
-        fresh=Fresh.FILE,
+        fresh=NewPlace.FILE,
     ),
-    Row(
+    MatchRule(
         "statement, its function being gone",
         GONE,
         SAME_FILE,
-        Symbol.OTHER,
-        Code.SAME,
+        SymbolSimilarity.OTHER,
+        CodeSimilarity.SAME,
         statement=True,
-        fresh=Fresh.SCOPE,
+        fresh=NewPlace.SCOPE,
     ),
-    Row(
+    MatchRule(
         "shape and much around",
         GONE,
         ANY_FILE,
-        Symbol.OTHER,
-        Code.RENAMED_VARIABLES,
-        around=Around.HALF_OF_MUCH,
-        fresh=Fresh.FILE,
+        SymbolSimilarity.OTHER,
+        CodeSimilarity.RENAMED_VARIABLES,
+        around=ContextSimilarity.HALF_OF_MUCH,
+        fresh=NewPlace.FILE,
     ),
 )

@@ -11,35 +11,35 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from difflib import SequenceMatcher
 from typing import NamedTuple, TypeAlias
 
-from esper_audit.tracking.current_tree import Left, Present, Removals
-from esper_audit.tracking.match_rules import TABLE, Facts, Fresh, Row
+from esper_audit.tracking.current_tree import CurrentTree, FileMoves, OldPlace
+from esper_audit.tracking.match_rules import TABLE, MatchRule, NewPlace, PairComparison
 from esper_audit.tracking.observation import (
-    Code,
-    Sighting,
-    Symbol,
+    CodeSimilarity,
+    Observation,
+    SymbolSimilarity,
     around_agreement,
     code_agreement,
     near_agreement,
     symbol_agreement,
 )
 
-Pair: TypeAlias = tuple[Sighting, Sighting]
-Candidate: TypeAlias = tuple[Sighting, Sighting, Facts]
+Pair: TypeAlias = tuple[Observation, Observation]
+Candidate: TypeAlias = tuple[Observation, Observation, PairComparison]
 PLACE_AND_CODE = TABLE[0]
 
 
 class Match(NamedTuple):
     """An old and a new sighting of the same finding; `why` is empty where the fingerprints are equal."""
 
-    old: Sighting
-    new: Sighting
+    old: Observation
+    new: Observation
     why: str
 
 
 def matched(
-    old: Iterable[Sighting],
-    new: Iterable[Sighting],
-    present: Present,
+    old: Iterable[Observation],
+    new: Iterable[Observation],
+    present: CurrentTree,
     *,
     may_move: Collection[str],
 ) -> list[Match]:
@@ -48,10 +48,12 @@ def matched(
 
 
 def equal_fingerprints(
-    old: Iterable[Sighting], new: Iterable[Sighting], contested: Collection[tuple[str, ...]] = ()
+    old: Iterable[Observation],
+    new: Iterable[Observation],
+    contested: Collection[tuple[str, ...]] = (),
 ) -> Iterator[Pair]:
     """Yield pairs with equal fingerprints, those not settled first, contested ones left out."""
-    known: dict[str, list[Sighting]] = defaultdict(list)
+    known: dict[str, list[Observation]] = defaultdict(list)
     in_order = sorted(old, key=lambda s: s.order, reverse=True)
     for sighting in sorted(in_order, key=lambda s: not s.settled):
         if sighting.alike not in contested:
@@ -66,16 +68,16 @@ class _Matching:
 
     def __init__(
         self,
-        old: Iterable[Sighting],
-        new: Iterable[Sighting],
-        present: Present,
+        old: Iterable[Observation],
+        new: Iterable[Observation],
+        present: CurrentTree,
         may_move: Collection[str],
     ) -> None:
         self._old = {s.key: s for s in sorted(old, key=lambda s: s.order)}
         self._new = {s.key: s for s in sorted(new, key=lambda s: s.order)}
         self._present = present
         self._may_move = may_move
-        self._removals = Removals(present)
+        self._removals = FileMoves(present)
         self._places = {sighting.place for sighting in self._old.values()}
         self._files = {sighting.path for sighting in self._old.values()}
         self._done: list[Match] = []
@@ -128,7 +130,7 @@ class _Matching:
 
     def _comparable(self) -> Iterator[Pair]:
         """Yield the pairs that may be the same: of one check, with code of one shape or in one place."""
-        alike: dict[tuple[str, str], list[Sighting]] = defaultdict(list)
+        alike: dict[tuple[str, str], list[Observation]] = defaultdict(list)
         for new in self._new.values():
             if new.likeness is not None:
                 alike[new.check, new.likeness.shape].append(new)
@@ -142,14 +144,14 @@ class _Matching:
                 if new not in shaped and self._removals.same_file(old.path, new.path):
                     yield old, new
 
-    def _facts(self, old: Sighting, new: Sighting) -> Facts:
+    def _facts(self, old: Observation, new: Observation) -> PairComparison:
         seen, now = old.likeness, new.likeness
         assert seen is not None
         assert now is not None
         same_file = self._removals.same_file(old.path, new.path)
         symbol = symbol_agreement(old, new, same_file=same_file)
         around, shared = around_agreement(seen, now)
-        return Facts(
+        return PairComparison(
             left=self._left(old, new, symbol),
             path=same_file,
             symbol=symbol,
@@ -161,20 +163,20 @@ class _Matching:
             shared=shared,
         )
 
-    def _left(self, old: Sighting, new: Sighting, symbol: Symbol) -> Left:
+    def _left(self, old: Observation, new: Observation, symbol: SymbolSimilarity) -> OldPlace:
         """Say what became of the old place; that of a file that is gone is looked for where it went."""
         path = self._removals.present_file(old.path, old.symbol)
         if self._present.has(path):
             return self._present.left(old, path, taken_in_by=new.symbol)
-        if symbol is Symbol.SAME or not old.symbol:
-            return Left.GONE
+        if symbol is SymbolSimilarity.SAME or not old.symbol:
+            return OldPlace.GONE
         return self._present.left(old, new.path, taken_in_by=new.symbol)
 
-    def _fresh(self, new: Sighting) -> Fresh:
+    def _fresh(self, new: Observation) -> NewPlace:
         origins = self._removals.origins(new.path)
         if any((path, new.symbol) in self._places for path in origins):
-            return Fresh.KNOWN
-        return Fresh.FILE if self._files.isdisjoint(origins) else Fresh.SCOPE
+            return NewPlace.KNOWN
+        return NewPlace.FILE if self._files.isdisjoint(origins) else NewPlace.SCOPE
 
 
 def _preference(candidates: Sequence[Candidate]) -> Callable[[Candidate], tuple[float, ...]]:
@@ -201,12 +203,12 @@ def _preference(candidates: Sequence[Candidate]) -> Callable[[Candidate], tuple[
     return key
 
 
-def _why(row: Row, old: Sighting, new: Sighting, facts: Facts) -> str:
+def _why(row: MatchRule, old: Observation, new: Observation, facts: PairComparison) -> str:
     """Return what a person is told: what agreed, and what did not."""
     changes = {
         "it moved to another file": old.path != new.path,
         "it stands in another function or class": old.symbol != new.symbol,
-        "variables were renamed": facts.code is Code.RENAMED_VARIABLES,
-        "its code was edited": facts.code is Code.EDITED,
+        "variables were renamed": facts.code is CodeSimilarity.RENAMED_VARIABLES,
+        "its code was edited": facts.code is CodeSimilarity.EDITED,
     }
     return "; ".join([f"matched by {row.by}", *(said for said, true in changes.items() if true)])

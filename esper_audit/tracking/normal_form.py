@@ -23,7 +23,7 @@ OWNERS = frozenset({"self", "cls"})
 UNREADABLE = (SyntaxError, ValueError, RecursionError, MemoryError)
 
 
-class Piece(NamedTuple):
+class CodePiece(NamedTuple):
     """A module that holds a piece of code somewhere, and the part of it that is the piece."""
 
     module: ast.Module
@@ -94,7 +94,7 @@ def owner(node: ast.AST) -> str:
     return ""
 
 
-def pieces(code: str) -> Iterator[Piece]:
+def pieces(code: str) -> Iterator[CodePiece]:
     """Yield the ways in which a piece of code can be read: an expression, statements, a clause, an argument."""
     alone = textwrap.dedent(code)
     for text in (
@@ -109,7 +109,7 @@ def pieces(code: str) -> Iterator[Piece]:
             module = ast.parse(text)
         except UNREADABLE:
             continue
-        yield Piece(module, module.body if text is alone else _inside(module.body[0]))
+        yield CodePiece(module, module.body if text is alone else _inside(module.body[0]))
 
 
 def _inside(frame: ast.stmt) -> object:

@@ -9,13 +9,13 @@ import msgspec
 
 from esper_audit.findings.finding import Finding
 from esper_audit.source.syntax.source import Source
-from esper_audit.tracking.context_hash import EDGE, MOST_AROUND, Likeness
-from esper_audit.tracking.context_hashing import Likenesses
+from esper_audit.tracking.context_hash import EDGE, MOST_AROUND, ContextHash
+from esper_audit.tracking.context_hashing import ContextHashes
 
 Read = Callable[[str], Source | None]
 
 
-class Sighting(msgspec.Struct, frozen=True):
+class Observation(msgspec.Struct, frozen=True):
     """A finding at a place; `key` is how whoever asks knows it.
 
     `line` is where it was last seen and decides nothing but an order. Without a likeness only an
@@ -29,7 +29,7 @@ class Sighting(msgspec.Struct, frozen=True):
     symbol: str
     line: int
     fingerprint: str
-    likeness: Likeness | None
+    likeness: ContextHash | None
     settled: bool = False
 
     @property
@@ -50,19 +50,21 @@ class Sighting(msgspec.Struct, frozen=True):
         return (self.check, self.path, self.symbol, self.likeness.code)
 
 
-def sightings(findings: Iterable[Finding], read: Read) -> list[Sighting]:
+def observations(findings: Iterable[Finding], read: Read) -> list[Observation]:
     """Return findings as sightings under their fingerprints; `read` gives the source that they stand in."""
-    by_file: dict[str, Likenesses | None] = {}
+    by_file: dict[str, ContextHashes | None] = {}
     return [_sighting(finding, by_file, read) for finding in findings]
 
 
-def _sighting(finding: Finding, by_file: dict[str, Likenesses | None], read: Read) -> Sighting:
+def _sighting(
+    finding: Finding, by_file: dict[str, ContextHashes | None], read: Read
+) -> Observation:
     at = finding.location
     if at.path not in by_file:
         source = read(at.path)
-        by_file[at.path] = None if source is None else Likenesses(source)
+        by_file[at.path] = None if source is None else ContextHashes(source)
     known = by_file[at.path]
-    return Sighting(
+    return Observation(
         key=finding.fingerprint,
         check=finding.check,
         path=at.path,
@@ -77,7 +79,7 @@ HALF = 0.5
 SEVERAL = 3
 
 
-class Code(enum.IntEnum):
+class CodeSimilarity(enum.IntEnum):
     """How much the code itself agrees; edited code has the same head, or lost or gained words only."""
 
     OTHER = 0
@@ -86,7 +88,7 @@ class Code(enum.IntEnum):
     SAME = 3
 
 
-class Symbol(enum.IntEnum):
+class SymbolSimilarity(enum.IntEnum):
     """How much the dotted names agree: not, in the last part, in all."""
 
     OTHER = 0
@@ -94,7 +96,7 @@ class Symbol(enum.IntEnum):
     SAME = 2
 
 
-class Around(enum.IntEnum):
+class ContextSimilarity(enum.IntEnum):
     """How much of what is said around is the same: half of it, all of it, half of what is much."""
 
     NONE = 0
@@ -104,7 +106,7 @@ class Around(enum.IntEnum):
     HALF_OF_MUCH = 4
 
 
-class Near(enum.IntEnum):
+class NeighbourSimilarity(enum.IntEnum):
     """How many of the two neighbours in the block are the same."""
 
     NEITHER = 0
@@ -112,29 +114,33 @@ class Near(enum.IntEnum):
     BOTH = 2
 
 
-def code_agreement(old: Likeness, new: Likeness, names_now: set[str]) -> Code:
+def code_agreement(old: ContextHash, new: ContextHash, names_now: set[str]) -> CodeSimilarity:
     """Compare code; variables count as renamed only if the old names are not mentioned any more."""
     if old.code == new.code:
-        return Code.SAME
+        return CodeSimilarity.SAME
     renamed = _renamed(old.names.split(), new.names.split(), names_now)
     if old.shape == new.shape:
-        return Code.RENAMED_VARIABLES if renamed else Code.OTHER
+        return CodeSimilarity.RENAMED_VARIABLES if renamed else CodeSimilarity.OTHER
     if old.head == new.head and renamed:
-        return Code.EDITED
+        return CodeSimilarity.EDITED
     before, after = set(old.words.split()), set(new.words.split())
     nested = before < after or after < before
-    return Code.EDITED if before and after and nested else Code.OTHER
+    return CodeSimilarity.EDITED if before and after and nested else CodeSimilarity.OTHER
 
 
-def symbol_agreement(old: Sighting, new: Sighting, *, same_file: bool) -> Symbol:
+def symbol_agreement(old: Observation, new: Observation, *, same_file: bool) -> SymbolSimilarity:
     """Compare dotted names; that both stand in no function says nothing across files."""
     if old.symbol == new.symbol and (same_file or old.symbol):
-        return Symbol.SAME
+        return SymbolSimilarity.SAME
     last = old.symbol.rpartition(".")[2]
-    return Symbol.LAST_NAME if last and last == new.symbol.rpartition(".")[2] else Symbol.OTHER
+    return (
+        SymbolSimilarity.LAST_NAME
+        if last and last == new.symbol.rpartition(".")[2]
+        else SymbolSimilarity.OTHER
+    )
 
 
-def around_agreement(old: Likeness, new: Likeness) -> tuple[Around, float]:
+def around_agreement(old: ContextHash, new: ContextHash) -> tuple[ContextSimilarity, float]:
     """Compare what is said around, and give the share of it that is the same."""
     mine, theirs = set(old.around.split()), set(new.around.split())
     sample = sorted(mine | theirs)
@@ -143,27 +149,31 @@ def around_agreement(old: Likeness, new: Likeness) -> tuple[Around, float]:
     common = [piece for piece in sample if piece in mine and piece in theirs]
     share = len(common) / len(sample) if sample else 0.0
     if share >= HALF and len(common) >= SEVERAL:
-        return Around.HALF_OF_MUCH, share
+        return ContextSimilarity.HALF_OF_MUCH, share
     if old.scope == new.scope:
-        return Around.ALL, 1.0
+        return ContextSimilarity.ALL, 1.0
     if share >= HALF:
-        return Around.HALF, share
-    return (Around.SOMETHING if common else Around.NONE), share
+        return ContextSimilarity.HALF, share
+    return (ContextSimilarity.SOMETHING if common else ContextSimilarity.NONE), share
 
 
-def near_agreement(old: Likeness, new: Likeness) -> Near:
+def near_agreement(old: ContextHash, new: ContextHash) -> NeighbourSimilarity:
     """Compare neighbours; the edge of a block is one only beside another that is the same."""
     same = [was for was, now in _beside(old, new) if was == now and was]
     real = [neighbour for neighbour in same if neighbour != EDGE]
-    return Near.BOTH if len(same) == len(_beside(old, new)) else Near(len(real))
+    return (
+        NeighbourSimilarity.BOTH
+        if len(same) == len(_beside(old, new))
+        else NeighbourSimilarity(len(real))
+    )
 
 
-def _beside(old: Likeness, new: Likeness) -> tuple[tuple[str, str], tuple[str, str]]:
+def _beside(old: ContextHash, new: ContextHash) -> tuple[tuple[str, str], tuple[str, str]]:
     return (old.before, new.before), (old.after, new.after)
 
 
 def _renamed(before: list[str], after: list[str], names_now: set[str]) -> bool:
-    """Say whether every variable that is called otherwise now was indeed renamed."""
+    """Return whether every variable that is called otherwise now was indeed renamed."""
     if len(before) != len(after):
         return False
     pairs = zip(before, after, strict=True)

@@ -20,14 +20,14 @@ from esper_audit.workflow.sync import all_noted, save_all
 SOMEBODY = "somebody"  # where neither a sign-off nor git says who it was
 
 
-class Done(msgspec.Struct, frozen=True):
+class ActionResult(msgspec.Struct, frozen=True):
     """A ticket after an act, and the ids of all that were written with it."""
 
     ticket: Ticket
     written: list[str]
 
 
-class Desk:
+class TicketActions:
     """The tickets of a project, for one person on one day."""
 
     def __init__(self, project: Project, today: str) -> None:
@@ -35,7 +35,7 @@ class Desk:
         self._root = project.root
         self._today = today
 
-    def review(self, name: str, review: Review) -> Done:
+    def review(self, name: str, review: Review) -> ActionResult:
         """Add somebody's review to a ticket."""
         with self.store.exclusive():
             known = self.store.load()
@@ -43,7 +43,7 @@ class Desk:
             reviewed = msgspec.structs.replace(ticket, reviews=[*ticket.reviews, review])
             return self._written(known, reviewed)
 
-    def resolve(self, name: str, end: Resolution, *, of: str = "") -> Done:
+    def resolve(self, name: str, end: Resolution, *, of: str = "") -> ActionResult:
         """Resolve a ticket; `of` is the one it is a duplicate of.
 
         Raises TicketError where the resolution shows nothing, names a commit that is not there, or is
@@ -69,9 +69,9 @@ class Desk:
             if not commit_named(self._root, commit):
                 raise TicketError(f"commit {commit} is not in this repository")
 
-    def _written(self, known: Mapping[str, Ticket], ticket: Ticket) -> Done:
+    def _written(self, known: Mapping[str, Ticket], ticket: Ticket) -> ActionResult:
         tickets = in_step({**known, ticket.id: ticket})
-        return Done(ticket, save_all(self.store, tickets, known))
+        return ActionResult(ticket, save_all(self.store, tickets, known))
 
 
 def named(known: Mapping[str, Ticket], name: str) -> Ticket:

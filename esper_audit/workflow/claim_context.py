@@ -12,15 +12,16 @@ import msgspec
 
 from esper_audit.claims.address import find
 from esper_audit.claims.claim import Claim
-from esper_audit.claims.needs import CheckOn, Need, TestRun
-from esper_audit.claims.pytest_run import Tested
+from esper_audit.claims.needs import CheckRun, Need, TestRun
+from esper_audit.claims.pytest_run import NodeResult
 from esper_audit.claims.reply import Reply, cannot_tell, not_installed, stale
-from esper_audit.engine.pipeline import Request, check, discover
+from esper_audit.engine.pipeline import CheckRequest, check, discover
 from esper_audit.findings.audit import Audit
 from esper_audit.findings.finding import Finding, NotAnalysed
-from esper_audit.findings.probe_record import Record
-from esper_audit.probes.sandbox.outcome import GIBIBYTE, Job, Limits, Outcome, Returned
-from esper_audit.probes.sandbox.pool import TORCH, TORCH_AND_COMPILER, Sandbox, SandboxError
+from esper_audit.findings.probe_record import ProbeRecord
+from esper_audit.probes.sandbox.fork_backend import SandboxError
+from esper_audit.probes.sandbox.outcome import GIBIBYTE, Job, JobOutcome, Limits, Returned
+from esper_audit.probes.sandbox.pool import TORCH, TORCH_AND_COMPILER, Sandbox
 from esper_audit.probes.session import importable
 from esper_audit.project.config import Project
 from esper_audit.rules.expected_failures import as_expected
@@ -39,7 +40,7 @@ SUBJECT_JOBS = "esper_audit.probes.subject_queries"
 PROBE = f"{SUBJECT_JOBS}:probe"
 
 
-class Inquiry:
+class ProjectClaimContext:
     """The tree of a project as claims see it; `prepare` runs what they need, then they may answer.
 
     `audit` is a whole check that was just made, where there is one; it is asked before checking again.
@@ -50,8 +51,8 @@ class Inquiry:
         self._project = project
         self._today = today
         self._audits = [audit] if audit is not None else []
-        self._outcomes: dict[str, Outcome | Reply] = {}
-        self._tested: dict[str, Tested] | Reply = {}
+        self._outcomes: dict[str, JobOutcome | Reply] = {}
+        self._tested: dict[str, NodeResult] | Reply = {}
         self._sources: dict[str, Source | NotAnalysed] = {}
         self._texts: dict[str, str | None] = {}
 
@@ -95,7 +96,7 @@ class Inquiry:
         symbol = self.index.symbol(found.source.path, found.name)
         return symbol or cannot_tell(f"the index does not know {address}", found.place)
 
-    def told_by(self, wish: CheckOn) -> list[Finding] | str:
+    def told_by(self, wish: CheckRun) -> list[Finding] | str:
         """Return what a check found in a file, authorised findings too, or why it did not look there."""
         for audit in self._audits:
             if wish.check in audit.checks_on(wish.path):
@@ -120,14 +121,14 @@ class Inquiry:
             return stale(f"there is no file of subjects {place}")
         return self.job(function, {"root": self.root, "source": source, **arguments})
 
-    def record_of(self, unit: str, source: str) -> Record | None:
+    def record_of(self, unit: str, source: str) -> ProbeRecord | None:
         """Return what a unit of the configured subjects just came to, if this audit probed."""
         if source and source not in self._project.config.subjects:
             return None
         records = (record for audit in self._audits for record in audit.records)
         return next((record for record in records if record.unit == unit), None)
 
-    def as_expected(self, record: Record) -> Record:
+    def as_expected(self, record: ProbeRecord) -> ProbeRecord:
         """Return a record in the light of the failures that the configuration expects."""
         return as_expected(record, self._project.config.expect, self._today)
 
@@ -140,7 +141,7 @@ class Inquiry:
             return msgspec.convert(outcome.ending.value, kind)
         return cannot_tell(self._without_root(f"it {outcome.ending}"))
 
-    def tested(self, node: str) -> Tested | Reply:
+    def tested(self, node: str) -> NodeResult | Reply:
         """Return how a pytest node went, or the reply that says why none could be run."""
         return self._tested if isinstance(self._tested, Reply) else self._tested[node]
 
@@ -152,17 +153,17 @@ class Inquiry:
     def prepare(self, claims: Iterable[Claim]) -> None:
         """Run all that the claims need: one check, one sandbox, one run of pytest."""
         needs = {repr(need): need for claim in claims for need in claim.needs(self)}.values()
-        self._check([need for need in needs if isinstance(need, CheckOn)])
+        self._check([need for need in needs if isinstance(need, CheckRun)])
         self._run(needs)
 
-    def _check(self, wishes: Sequence[CheckOn]) -> None:
+    def _check(self, wishes: Sequence[CheckRun]) -> None:
         """Check again what no audit so far looked at."""
         missing = [
             w for w in wishes if not any(w.check in a.checks_on(w.path) for a in self._audits)
         ]
         if not missing:
             return
-        request = Request(
+        request = CheckRequest(
             paths=sorted({os.path.join(self.root, wish.path) for wish in missing}),
             select=sorted({wish.check for wish in missing}),
             baseline=False,
@@ -207,11 +208,11 @@ class Inquiry:
         sources = {str(job.arguments.get("source", "")) for job in jobs} - {""}
         return sorted(importable(self._project, source) for source in sources)
 
-    def _nodes(self, outcome: Outcome | Reply) -> dict[str, Tested] | Reply:
+    def _nodes(self, outcome: JobOutcome | Reply) -> dict[str, NodeResult] | Reply:
         if isinstance(outcome, Reply):
             return outcome
         if isinstance(outcome.ending, Returned):
-            return msgspec.convert(outcome.ending.value, dict[str, Tested])
+            return msgspec.convert(outcome.ending.value, dict[str, NodeResult])
         return cannot_tell(self._without_root(f"the run of the tests {outcome.ending}"))
 
     def _without_root(self, said: str) -> str:
@@ -223,7 +224,7 @@ class Inquiry:
         return os.path.isfile(full) and full.startswith(os.path.realpath(self.root) + os.sep)
 
 
-def _said(audit: Audit, wish: CheckOn) -> list[Finding] | str:
+def _said(audit: Audit, wish: CheckRun) -> list[Finding] | str:
     """Return the findings of a check in a file, unless something kept it from looking at all of it."""
     for problem in audit.not_analysed:
         if problem.path == wish.path and problem.check in ("", wish.check):

@@ -10,8 +10,8 @@ from esper_audit.findings.finding import Edit, Finding, ProbeEvidence
 from esper_audit.tickets.parts import (
     Change,
     Evidence,
+    EvidenceTable,
     FixOption,
-    Table,
     TicketImpact,
     TicketLocation,
 )
@@ -73,7 +73,9 @@ def _probed(finding: Finding, evidence: ProbeEvidence) -> Evidence:
     """Return what a probe read: words, its table where it has one, and the Python that reads it again."""
     said = f"{finding.standing.capitalize()} by `{evidence.unit}`, {evidence.verdict}: {evidence.message}"
     columns, rows = evidence.table[:1], evidence.table[1:]
-    table = Table(columns=[*map(str, columns[0])], rows=[*map(list, rows)]) if rows else None
+    table = (
+        EvidenceTable(columns=[*map(str, columns[0])], rows=[*map(list, rows)]) if rows else None
+    )
     return Evidence(text=said, code=evidence.reproducer, table=table)
 
 

@@ -13,7 +13,7 @@ import msgspec
 from esper_audit.tickets.links import SAID_BACK, bad_links
 from esper_audit.tickets.markdown_import.document.inline_values import bare
 from esper_audit.tickets.markdown_import.terms.severities import revised_in, severity_in
-from esper_audit.tickets.markdown_import.terms.statuses import Place, decided, stated
+from esper_audit.tickets.markdown_import.terms.statuses import StatusPlace, decided, stated
 from esper_audit.tickets.parts import Relation
 from esper_audit.tickets.quotes import Sources, missing_line, quotes_of
 from esper_audit.tickets.states import ACTIVE, RESOLVED, STATUS_OF, Status
@@ -32,7 +32,7 @@ class Problem(msgspec.Struct, frozen=True):
     text: str
 
 
-class Corpus(msgspec.Struct, frozen=True):
+class LintInput(msgspec.Struct, frozen=True):
     """All tickets, the files that they speak of, and how to ask for a commit."""
 
     tickets: Mapping[str, Ticket]
@@ -44,26 +44,29 @@ class Corpus(msgspec.Struct, frozen=True):
         return iter(self.tickets.values())
 
 
-Check = Callable[[Corpus], Iterator[Problem]]
+Check = Callable[[LintInput], Iterator[Problem]]
 
 
-def contradictory_status(corpus: Corpus) -> Iterator[Problem]:
+def contradictory_status(corpus: LintInput) -> Iterator[Problem]:
     """The head, the resolution, the folder and closing notes say different things of one ticket."""
     for ticket in corpus:
         words = [word for word in ticket.as_written if word.field == "status"]
-        said = [(Place.FOLDER if w.where == "folder" else Place.HEAD, w.words) for w in words]
-        said += [(Place.ROW, p.text) for p in ticket.extra if p.row.lower() == "resolution"]
+        said = [
+            (StatusPlace.FOLDER if w.where == "folder" else StatusPlace.HEAD, w.words)
+            for w in words
+        ]
+        said += [(StatusPlace.ROW, p.text) for p in ticket.extra if p.row.lower() == "resolution"]
         end = ticket.resolution
         if end is not None and len(ticket.history) < 2:  # nobody moved it since it was imported
-            said.append((Place.RESOLUTION, end.as_written or end.kind.value))
-        own = (Place.HEAD, ticket.status.value)
+            said.append((StatusPlace.RESOLUTION, end.as_written or end.kind.value))
+        own = (StatusPlace.HEAD, ticket.status.value)
         statements = [found for place, text in [own, *said] if (found := stated(place, text))]
         if decided(statements, None).contradiction:
             told = ", ".join(f"{place} says {bare(text)}" for place, text in said)
             yield Problem(ticket.id, ("status",), f"it is {ticket.status}; {told}")
 
 
-def contradictory_severity(corpus: Corpus) -> Iterator[Problem]:
+def contradictory_severity(corpus: LintInput) -> Iterator[Problem]:
     """A severity is said again, differently, by the document's head or by the resolution."""
     for ticket in corpus:
         words = [word for word in ticket.as_written if word.field == "severity"]
@@ -78,13 +81,13 @@ def contradictory_severity(corpus: Corpus) -> Iterator[Problem]:
                 )
 
 
-def dangling_link(corpus: Corpus) -> Iterator[Problem]:
+def dangling_link(corpus: LintInput) -> Iterator[Problem]:
     """A related ticket does not exist, is the ticket itself, or both blocks it and is blocked by it."""
     for link in bad_links(corpus.tickets):
         yield Problem(link.ticket, link.key, link.problem)
 
 
-def duplicate_id(corpus: Corpus) -> Iterator[Problem]:
+def duplicate_id(corpus: LintInput) -> Iterator[Problem]:
     """Two ids differ by nothing but case: on some machines their files are one."""
     seen: dict[str, str] = {}
     for ticket in corpus:
@@ -93,7 +96,7 @@ def duplicate_id(corpus: Corpus) -> Iterator[Problem]:
             yield Problem(ticket.id, ("id",), f"differs from {other} by case only")
 
 
-def asymmetric_link(corpus: Corpus) -> Iterator[Problem]:
+def asymmetric_link(corpus: LintInput) -> Iterator[Problem]:
     """One ticket names another, which names it back as something else, or not at all."""
     for ticket in corpus:
         for position, link in enumerate(ticket.related):
@@ -108,7 +111,7 @@ def asymmetric_link(corpus: Corpus) -> Iterator[Problem]:
                 yield Problem(ticket.id, ("related", position), told)
 
 
-def opposite_duplicates(corpus: Corpus) -> Iterator[Problem]:
+def opposite_duplicates(corpus: LintInput) -> Iterator[Problem]:
     """Two tickets are duplicates of each other, and one ended as fixed, the other as no bug or accepted."""
     for ticket in corpus:
         for position, link in enumerate(ticket.related):
@@ -121,7 +124,7 @@ def opposite_duplicates(corpus: Corpus) -> Iterator[Problem]:
                 yield Problem(ticket.id, ("related", position), told)
 
 
-def quote_not_found(corpus: Corpus) -> Iterator[Problem]:
+def quote_not_found(corpus: LintInput) -> Iterator[Problem]:
     """Code that a ticket quotes from a file of this tree does not stand in it, wherever in the file."""
     for ticket in corpus:
         for quote in quotes_of(ticket):
@@ -132,7 +135,7 @@ def quote_not_found(corpus: Corpus) -> Iterator[Problem]:
                 yield Problem(ticket.id, ("evidence", quote.position), told)
 
 
-def unknown_commit(corpus: Corpus) -> Iterator[Problem]:
+def unknown_commit(corpus: LintInput) -> Iterator[Problem]:
     """A commit that a resolution names does not exist in this repository."""
     for ticket in corpus:
         commits = ticket.resolution.commits if ticket.resolution else []
@@ -142,7 +145,7 @@ def unknown_commit(corpus: Corpus) -> Iterator[Problem]:
                 yield Problem(ticket.id, ("resolution", "commits", position), told)
 
 
-def dates_out_of_order(corpus: Corpus) -> Iterator[Problem]:
+def dates_out_of_order(corpus: LintInput) -> Iterator[Problem]:
     """Something about a ticket happened before it was created, or its history runs backwards."""
     for ticket in corpus:
         ended = ENDED.search(ticket.resolution.evidence) if ticket.resolution else None
@@ -161,7 +164,7 @@ def dates_out_of_order(corpus: Corpus) -> Iterator[Problem]:
                 yield Problem(ticket.id, ("history", number, "date"), told)
 
 
-def review_without_reviewer(corpus: Corpus) -> Iterator[Problem]:
+def review_without_reviewer(corpus: LintInput) -> Iterator[Problem]:
     """Somebody judged, and nobody knows who."""
     for ticket in corpus:
         for position, review in enumerate(ticket.reviews):
@@ -171,7 +174,7 @@ def review_without_reviewer(corpus: Corpus) -> Iterator[Problem]:
                 )
 
 
-def resolved_without_evidence(corpus: Corpus) -> Iterator[Problem]:
+def resolved_without_evidence(corpus: LintInput) -> Iterator[Problem]:
     """A ticket has ended, and nothing shows it: no evidence, no commit, no check that would speak."""
     for ticket in corpus:
         if ticket.status not in RESOLVED or (ticket.status is Status.FIXED and ticket.check):
@@ -181,7 +184,7 @@ def resolved_without_evidence(corpus: Corpus) -> Iterator[Problem]:
             yield Problem(ticket.id, ("status",), f"{ticket.status}, and nothing shows it")
 
 
-def resolution_of_another_kind(corpus: Corpus) -> Iterator[Problem]:
+def resolution_of_another_kind(corpus: LintInput) -> Iterator[Problem]:
     """A resolution says that the ticket ended in another way than its status does."""
     for ticket in corpus:
         end = ticket.resolution
@@ -191,7 +194,7 @@ def resolution_of_another_kind(corpus: Corpus) -> Iterator[Problem]:
         yield Problem(ticket.id, ("resolution", "kind"), told)
 
 
-def ticked_box_on_an_open_ticket(corpus: Corpus) -> Iterator[Problem]:
+def ticked_box_on_an_open_ticket(corpus: LintInput) -> Iterator[Problem]:
     """A box of the verification is ticked though nothing was resolved yet."""
     for ticket in corpus:
         if ticket.status in RESOLVED:
@@ -223,7 +226,7 @@ LINTS: dict[str, Check] = {
 }
 
 
-def lint(corpus: Corpus, names: Sequence[str]) -> list[tuple[str, Problem]]:
+def lint(corpus: LintInput, names: Sequence[str]) -> list[tuple[str, Problem]]:
     """Return the problems that some lints find, by ticket, then by lint."""
     found = [(name, problem) for name in names for problem in LINTS[name](corpus)]
     return sorted(found, key=lambda pair: (pair[1].ticket, pair[0], [str(k) for k in pair[1].key]))

@@ -17,14 +17,14 @@ from esper_audit.tickets.parts import TOOL, Change
 from esper_audit.tickets.states import ACTIVE, RESOLVED, Status
 from esper_audit.tickets.store import TicketStore
 from esper_audit.tickets.ticket import Ticket
-from esper_audit.tracking.current_tree import Present
+from esper_audit.tracking.current_tree import CurrentTree
 from esper_audit.tracking.matcher import Match, matched
-from esper_audit.tracking.observation import Sighting, sightings
+from esper_audit.tracking.observation import Observation, observations
 from esper_audit.workflow.from_finding import from_finding, refreshed
 from esper_audit.workflow.hand_edits import noted, reproposed
 
 
-class Sync(msgspec.Struct, frozen=True):
+class SyncResult(msgspec.Struct, frozen=True):
     """The tickets after a run, and the ids of those it opened, opened again and found fixed."""
 
     tickets: dict[str, Ticket]
@@ -35,17 +35,19 @@ class Sync(msgspec.Struct, frozen=True):
 
 def sync(
     known: Mapping[str, Ticket], audit: Audit, contracts: Mapping[str, Contract], today: str
-) -> Sync:
+) -> SyncResult:
     """Match the findings of a run with the tickets there are."""
-    present = Present(audit.root)
+    present = CurrentTree(audit.root)
     standing = {finding.fingerprint: finding for finding in audit.findings}
     authorised = {s.finding.fingerprint: s.finding for s in audit.suppressed}
-    seen = {s.key: s for s in sightings([*standing.values(), *authorised.values()], present.source)}
+    seen = {
+        s.key: s for s in observations([*standing.values(), *authorised.values()], present.source)
+    }
     remembered = [remember(ticket) for ticket in known.values() if ticket.fingerprint]
     looked_at = {s.key for s in remembered if audit.looked_at(s.check, s.path)}
     matches = matched(remembered, seen.values(), present, may_move=looked_at)
     by_finding = {match.new.key: match for match in matches}
-    desk = _Desk(known, contracts, today)
+    desk = _TicketSync(known, contracts, today)
     for fingerprint, finding in standing.items():
         if fingerprint in by_finding:
             desk.refresh(by_finding[fingerprint], finding)
@@ -59,13 +61,13 @@ def sync(
         gone = sighting.key in looked_at - found
         if gone and not _may_be_elsewhere(sighting, audit, present):
             desk.close(sighting.key)
-    return Sync(dict(sorted(desk.tickets.items())), desk.opened, desk.reopened, desk.fixed)
+    return SyncResult(dict(sorted(desk.tickets.items())), desk.opened, desk.reopened, desk.fixed)
 
 
-def remember(ticket: Ticket) -> Sighting:
+def remember(ticket: Ticket) -> Observation:
     """Return what a ticket remembers of its finding."""
     place = ticket.locations[0]
-    return Sighting(
+    return Observation(
         key=ticket.id,
         check=ticket.check,
         path=place.path,
@@ -77,7 +79,7 @@ def remember(ticket: Ticket) -> Sighting:
     )
 
 
-class _Desk:
+class _TicketSync:
     """The tickets of one run while they are brought up to date, and what was done to them."""
 
     def __init__(
@@ -90,7 +92,7 @@ class _Desk:
         self._contracts = contracts
         self._today = today
 
-    def open(self, finding: Finding, seen: Sighting) -> None:
+    def open(self, finding: Finding, seen: Observation) -> None:
         """Give a finding a ticket of its own."""
         why = self._contracts[finding.contract].why
         ticket = from_finding(finding, why=why, date=self._today)
@@ -139,29 +141,31 @@ def _ids(ticket: Ticket) -> Iterator[str]:
     yield from (f"{whole}-{number}" for number in count(2))
 
 
-def _may_be_elsewhere(sighting: Sighting, audit: Audit, present: Present) -> bool:
-    """Say whether a finding whose place is gone may stand in something that was not analysed."""
+def _may_be_elsewhere(sighting: Observation, audit: Audit, present: CurrentTree) -> bool:
+    """Return whether a finding whose place is gone may stand in something that was not analysed."""
     unread = any(problem.check in ("", sighting.check) for problem in audit.not_analysed)
     return unread and not present.scopes(sighting.path, sighting.symbol)
 
 
-class Books(msgspec.Struct, frozen=True):
+class TicketUpdate(msgspec.Struct, frozen=True):
     """The tickets after a run, the ids of those that were written, and what is wrong between them."""
 
-    sync: Sync
+    sync: SyncResult
     written: list[str]
     problems: list[str]
 
 
-def keep_books(
+def update_tickets(
     store: TicketStore, audit: Audit, contracts: Mapping[str, Contract], today: str
-) -> Books:
+) -> TicketUpdate:
     """Bring the tickets of a store up to date with an audit; to be called while nobody else writes."""
     known = store.load()
     done = sync(all_noted(store, known, today), audit, contracts, today)
     tickets = in_step(reproposed(done.tickets, audit.findings, today))
     written = save_all(store, tickets, known)
-    return Books(msgspec.structs.replace(done, tickets=tickets), written, problems(store, tickets))
+    return TicketUpdate(
+        msgspec.structs.replace(done, tickets=tickets), written, problems(store, tickets)
+    )
 
 
 def all_noted(store: TicketStore, known: Mapping[str, Ticket], today: str) -> dict[str, Ticket]:

@@ -9,25 +9,25 @@ import msgspec
 from esper_audit.claims.claim import Claim
 from esper_audit.claims.reply import TOLD, Answer
 from esper_audit.findings.audit import CLEAN, FINDINGS, NOT_ALL_ANALYSED
-from esper_audit.tickets.parts import TOOL
-from esper_audit.tickets.standing import (
+from esper_audit.tickets.assessment import (
     DEFECT,
     FAILING,
     SAID_TO_BE_GONE,
-    Asked,
-    Standing,
-    Verified,
+    AnsweredClaim,
+    Assessment,
+    VerifiedTicket,
 )
+from esper_audit.tickets.parts import TOOL
 from esper_audit.tickets.states import ACTIVE, Status
 from esper_audit.tickets.ticket import Ticket
-from esper_audit.workflow.claim_context import Inquiry
+from esper_audit.workflow.claim_context import ProjectClaimContext
 
 
 def verify(
     tickets: Iterable[Ticket],
-    inquiry: Inquiry,
+    inquiry: ProjectClaimContext,
     implied: Callable[[Ticket], list[Claim]] = lambda _: [],
-) -> list[Verified]:
+) -> list[VerifiedTicket]:
     """Ask all claims of all tickets; what they need is run once for all of them.
 
     A ticket that makes no claim is asked what it is said to imply.
@@ -40,7 +40,9 @@ def verify(
     return verified
 
 
-def with_answers(verified: Iterable[Verified], known: Mapping[str, Ticket]) -> dict[str, Ticket]:
+def with_answers(
+    verified: Iterable[VerifiedTicket], known: Mapping[str, Ticket]
+) -> dict[str, Ticket]:
     """Return tickets with what their claims answered; one that somebody took away meanwhile stays away."""
     answers = {one.ticket.id: one.answers for one in verified}
     return {
@@ -51,7 +53,7 @@ def with_answers(verified: Iterable[Verified], known: Mapping[str, Ticket]) -> d
     }
 
 
-def exit_status(verified: Iterable[Verified]) -> int:
+def exit_status(verified: Iterable[VerifiedTicket]) -> int:
     """Return 0 if all is as expected, 3 if something cannot be told, else 1."""
     all_verified = list(verified)
     if any(one.not_told for one in all_verified):
@@ -59,14 +61,19 @@ def exit_status(verified: Iterable[Verified]) -> int:
     return FINDINGS if any(one.standing in FAILING for one in all_verified) else CLEAN
 
 
-def _verified(ticket: Ticket, claims: Iterable[Claim], inquiry: Inquiry) -> Verified:
+def _verified(
+    ticket: Ticket, claims: Iterable[Claim], inquiry: ProjectClaimContext
+) -> VerifiedTicket:
     if not ticket.claims:
-        unvouched = [Asked(claim, claim.answer(inquiry), frozenset(Answer)) for claim in claims]
-        return Verified(ticket, unvouched, Standing.UNVOUCHED)
+        unvouched = [
+            AnsweredClaim(claim, claim.answer(inquiry), frozenset(Answer)) for claim in claims
+        ]
+        return VerifiedTicket(ticket, unvouched, Assessment.UNVOUCHED)
     asked = [
-        Asked(claim, claim.answer(inquiry), _expected(claim, ticket.status)) for claim in claims
+        AnsweredClaim(claim, claim.answer(inquiry), _expected(claim, ticket.status))
+        for claim in claims
     ]
-    return Verified(ticket, asked, _standing(ticket, asked))
+    return VerifiedTicket(ticket, asked, _standing(ticket, asked))
 
 
 def _expected(claim: Claim, status: Status) -> frozenset[Answer]:
@@ -75,22 +82,22 @@ def _expected(claim: Claim, status: Status) -> frozenset[Answer]:
     return frozenset({claim.expect or Answer.HOLDS})
 
 
-def _standing(ticket: Ticket, asked: Sequence[Asked]) -> Standing:
+def _standing(ticket: Ticket, asked: Sequence[AnsweredClaim]) -> Assessment:
     defects = [one for one in asked if one.claim.states_defect]
     present = [one for one in defects if one.reply.answer is Answer.HOLDS]
     surprises = [one.reply.answer for one in asked if not one.is_as_expected]
     if ticket.status in SAID_TO_BE_GONE and present:
         seen_gone = any(_was_seen_gone(ticket, one.claim) for one in present)
-        return Standing.REGRESSED if seen_gone else Standing.NEVER_FIXED
+        return Assessment.REGRESSED if seen_gone else Assessment.NEVER_FIXED
     refuted = [one for one in defects if one.reply.answer is Answer.REFUTED]
     if ticket.status in ACTIVE and defects and refuted == defects:
-        return Standing.PROPOSED_FOR_CLOSING
+        return Assessment.PROPOSED_FOR_CLOSING
     if TOLD & set(surprises):
-        return Standing.CONTRADICTED
-    return Standing.CANNOT_TELL if surprises else Standing.AS_EXPECTED
+        return Assessment.CONTRADICTED
+    return Assessment.CANNOT_TELL if surprises else Assessment.AS_EXPECTED
 
 
 def _was_seen_gone(ticket: Ticket, claim: Claim) -> bool:
-    """Say whether the tool itself ever saw a defect gone; that somebody wrote so is no sight of it."""
+    """Return whether the tool itself ever saw a defect gone; that somebody wrote so is no sight of it."""
     closed_by_tool = any(c.by == TOOL and c.after == Status.FIXED for c in ticket.history)
     return closed_by_tool or any(a.claim == claim.id and a.seen_gone for a in ticket.answers)

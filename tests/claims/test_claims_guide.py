@@ -12,7 +12,7 @@ import yaml
 
 from esper_audit.claims.claim import Claim
 from esper_audit.claims.registry import AnyClaim, discover_kinds
-from esper_audit.tickets.standing import Standing
+from esper_audit.tickets.assessment import Assessment
 from esper_audit.tickets.ticket import ticket_schema
 
 GUIDE = (Path(__file__).parents[2] / "docs" / "writing-a-claim.md").read_text(encoding="utf-8")
@@ -52,7 +52,7 @@ def test_every_kind_is_a_file_on_the_shelf_that_is_named_for_it() -> None:
 
 def test_the_guide_shows_every_kind_and_every_standing() -> None:
     assert {claim.kind for claim in examples()} == KINDS
-    assert [s for s in Standing if f"| {s} |" not in GUIDE] == []
+    assert [s for s in Assessment if f"| {s} |" not in GUIDE] == []
 
 
 @pytest.mark.parametrize("claim", examples(), ids=lambda claim: claim.kind)

@@ -10,7 +10,7 @@ import pytest
 from msgspec import ValidationError
 from support.claim_questions import claim, replies, reply
 
-from esper_audit.claims.counts import Tally
+from esper_audit.claims.counts import PossibleCount
 from esper_audit.claims.reply import Reply
 
 FILES = {
@@ -246,15 +246,26 @@ def test_what_is_certain_already_needs_no_further_file(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("tally", "count", "met"),
     [
-        (Tally(2), 2, True), (Tally(2), 1, False), (Tally(2), 3, False),
-        (Tally(2, 1), 3, None), (Tally(2, 1), 2, None), (Tally(2, 1), 4, False), (Tally(2, 1), 1, False),
-        (Tally(2, 1), "at least 2", True), (Tally(2, 1), "at least 3", None), (Tally(2, 1), "at least 4", False),
-        (Tally(2, 1), "at most 3", True), (Tally(2, 1), "at most 2", None), (Tally(2, 1), "at most 1", False),
-        (Tally(0, 0, ("a.py",)), 0, None), (Tally(1, 0, ("a.py",)), 0, False),
-        (Tally(1, 0, ("a.py",)), "at least 1", True),
-        (Tally(0, 0, ("a.py",)), "at most 9", None), (Tally(0, 0, ("a.py",)), "at least 1", None),
+        (PossibleCount(2), 2, True),
+        (PossibleCount(2), 1, False),
+        (PossibleCount(2), 3, False),
+        (PossibleCount(2, 1), 3, None),
+        (PossibleCount(2, 1), 2, None),
+        (PossibleCount(2, 1), 4, False),
+        (PossibleCount(2, 1), 1, False),
+        (PossibleCount(2, 1), "at least 2", True),
+        (PossibleCount(2, 1), "at least 3", None),
+        (PossibleCount(2, 1), "at least 4", False),
+        (PossibleCount(2, 1), "at most 3", True),
+        (PossibleCount(2, 1), "at most 2", None),
+        (PossibleCount(2, 1), "at most 1", False),
+        (PossibleCount(0, 0, ("a.py",)), 0, None),
+        (PossibleCount(1, 0, ("a.py",)), 0, False),
+        (PossibleCount(1, 0, ("a.py",)), "at least 1", True),
+        (PossibleCount(0, 0, ("a.py",)), "at most 9", None),
+        (PossibleCount(0, 0, ("a.py",)), "at least 1", None),
     ],
-)  # fmt: skip
+)
 def test_a_count_is_met_only_whatever_the_unclear_ones_are(tally, count, met) -> None:
     assert tally.meets(count) is met
 

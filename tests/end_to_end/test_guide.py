@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 from support.audit_runs import audit, write
 
-from esper_audit.engine.file_engine import Engine
-from esper_audit.rules.registry import Shelf, discover
+from esper_audit.engine.file_checker import Engine
+from esper_audit.rules.registry import RuleRegistry, discover
 from esper_audit.rules.rule import Invalid, Valid
 from esper_audit.rules.tree_rule import InvalidTree
 from esper_audit.source.syntax.source import Source, parse
@@ -45,7 +45,7 @@ def test_the_example_of_the_guide_is_a_rule_that_works(examples: list[Path]) -> 
 def test_its_example_of_a_tree_rule_works_in_a_project(
     examples: list[Path], tmp_path: Path
 ) -> None:
-    rule = Shelf([str(examples[1])]).tree_rules["discarded-result"]
+    rule = RuleRegistry([str(examples[1])]).tree_rules["discarded-result"]
     for number, case in enumerate((*rule.VALID, *rule.INVALID)):
         root = tmp_path / str(number)
         configuration = f"[tool.esper-audit]\nlocal-rules = ['{examples[1]}']\n"

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from esper_audit.findings.probe_record import Record, Verdict
+from esper_audit.findings.probe_record import ProbeRecord, Verdict
 from esper_audit.probes.probe import discover_probes, run
 from esper_audit.probes.subject.loading import load_subjects
 from esper_audit.project.config import find_project
@@ -22,7 +22,7 @@ def blocks(language: str) -> list[str]:
 
 
 @pytest.fixture(scope="module")
-def records(tmp_path_factory: pytest.TempPathFactory) -> list[Record]:
+def records(tmp_path_factory: pytest.TempPathFactory) -> list[ProbeRecord]:
     """Return what the guide's example comes to under the guide's configuration."""
     root = tmp_path_factory.mktemp("guide")
     (root / "tests").mkdir()
@@ -35,14 +35,14 @@ def records(tmp_path_factory: pytest.TempPathFactory) -> list[Record]:
 
 
 def test_every_promise_of_the_example_is_kept_but_the_one_that_is_expected_to_be_broken(
-    records: list[Record],
+    records: list[ProbeRecord],
 ) -> None:
     others = {record.unit: record.verdict for record in records if record.verdict != "pass"}
     assert others == {"causality[smoothing@birth]": Verdict.EXPECTED_FAIL}
 
 
 def test_the_example_puts_a_registry_and_a_slot_in_its_states_under_probes(
-    records: list[Record],
+    records: list[ProbeRecord],
 ) -> None:
     units = {record.unit for record in records}
     assert "param-estimate[transformer/attention@birth]" in units

@@ -14,7 +14,7 @@ from support.ticket_writers import DAY, REVIEWS, TICKETS, an_audit
 
 from esper_audit.findings.contract import load_contracts
 from esper_audit.tickets.store import TicketStore
-from esper_audit.workflow.sync import keep_books
+from esper_audit.workflow.sync import update_tickets
 
 LEAST_KILLS, MOST_KILLS = 15, 60
 ASKING = "def forward_{number}(host):\n    return getattr(host, 'x{number}', None)\n\n\n"
@@ -78,7 +78,7 @@ def test_reviews_of_several_people_at_once_are_all_there(tmp_path: Path) -> None
     (tmp_path / "esper-audit.toml").touch()
     store = TicketStore(str(tmp_path / "tickets"))
     with store.exclusive():
-        keep_books(store, an_audit(str(tmp_path), found=True), load_contracts(), DAY)
+        update_tickets(store, an_audit(str(tmp_path), found=True), load_contracts(), DAY)
     name = min(store.load())
     people = [start("review", str(tmp_path), name, who) for who in ("jo", "mo", "al")]
     assert [person.wait(120) for person in people] == [0, 0, 0]

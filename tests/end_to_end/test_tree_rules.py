@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from support.audit_runs import audit, command, run, write
 
-from esper_audit.rules.registry import Shelf
+from esper_audit.rules.registry import RuleRegistry
 
 UNUSED = "from typing import TypedDict\n\n\nclass _Row(TypedDict):\n    x: int\n"
 TREE = {
@@ -38,7 +38,7 @@ def test_check_does_not_run_a_tree_rule_that_nobody_selected(tree: Path) -> None
     ran = command("check", "--no-cache")
     assert ran.status == 0
     assert "No findings" in ran.out
-    assert f"{len(Shelf().tree_rules)} off" in ran.out
+    assert f"{len(RuleRegistry().tree_rules)} off" in ran.out
 
 
 def test_check_runs_one_that_the_command_line_selects(tree: Path) -> None:

@@ -10,8 +10,8 @@ from support.audit_runs import TODAY, audit, write
 from support.sample_findings import a_finding
 from support.small_indexes import index_of
 
-from esper_audit.engine.impact import Impacts
-from esper_audit.engine.pipeline import Request
+from esper_audit.engine.impact import ImpactAnalysis
+from esper_audit.engine.pipeline import CheckRequest
 from esper_audit.findings.finding import Finding, Impact, Location, Severity
 from esper_audit.project.config import find_project
 from esper_audit.tickets.store import TicketStore
@@ -28,7 +28,7 @@ def judged(
     finding = msgspec.structs.replace(
         a_finding(), location=Location(path, 1, 1, 1, 5, symbol), argument=argument
     )
-    found = Impacts(index_of(files)).judged(finding)
+    found = ImpactAnalysis(index_of(files)).judged(finding)
     assert found.impact is not None
     return found, found.impact
 
@@ -139,7 +139,7 @@ def test_the_lowest_severity_stays_and_nothing_is_said_of_it() -> None:
         a_finding(), location=Location("lib/blend.py", 1, 1, 1, 5, "blend"), argument="seed"
     )
     lowest = msgspec.structs.replace(finding, severity=Severity.P4)
-    impact = Impacts(index_of(files)).judged(lowest).impact
+    impact = ImpactAnalysis(index_of(files)).judged(lowest).impact
     assert impact is not None
     assert impact.lowered_from is None
     assert impact.words.endswith("; latent")
@@ -188,7 +188,7 @@ def test_a_nested_function_is_hit_by_what_hits_the_one_around_it() -> None:
 
 def test_a_file_outside_the_index_has_no_impact() -> None:
     finding = msgspec.structs.replace(a_finding(), location=Location("x.toml", 1, 1, 1, 5, ""))
-    assert Impacts(index_of({"a.py": ""})).judged(finding) == finding
+    assert ImpactAnalysis(index_of({"a.py": ""})).judged(finding) == finding
 
 
 SEVEN_CALLS = {
@@ -218,7 +218,7 @@ SEVEN_CALLS = {
 
 def ticket_of(root: Path) -> tuple[str, str, dict[str, int] | None]:
     """Run a whole audit; return severity, words and counts of its one ticket."""
-    run(find_project([str(root)]), Request(cache=False, today=TODAY))
+    run(find_project([str(root)]), CheckRequest(cache=False, today=TODAY))
     (ticket,) = TicketStore(str(root / "tickets")).load().values()
     assert ticket.impact is not None
     return ticket.severity, ticket.impact.words, ticket.impact.counts
@@ -270,7 +270,7 @@ def test_the_ticket_page_and_the_audit_page_say_it(tmp_path: Path) -> None:
 
 def test_a_second_run_changes_nothing(tmp_path: Path) -> None:
     ticket_of(write(tmp_path, SEVEN_CALLS))
-    assert run(find_project([str(tmp_path)]), Request(cache=False, today=TODAY)).changed == []
+    assert run(find_project([str(tmp_path)]), CheckRequest(cache=False, today=TODAY)).changed == []
 
 
 def test_check_knows_no_impact_unless_it_is_asked(tmp_path: Path) -> None:

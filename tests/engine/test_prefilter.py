@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from support.real_source import library_modules, own_modules
 
-from esper_audit.engine.file_engine import Engine
+from esper_audit.engine.file_checker import Engine
 from esper_audit.engine.prefilter import AST_TYPES
 from esper_audit.findings.finding import Category, Finding, Severity
 from esper_audit.rules.registry import discover

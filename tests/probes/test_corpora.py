@@ -10,11 +10,11 @@ import pytest
 from subjects.cases import Case
 from support.probe_corpora import corpora, corpus
 
-from esper_audit.findings.probe_record import Record, Verdict
+from esper_audit.findings.probe_record import ProbeRecord, Verdict
 from esper_audit.probes.probe import discover_probes, run
 
 
-def record_of(probe: str, case: Case) -> Record:
+def record_of(probe: str, case: Case) -> ProbeRecord:
     return next(record for record in run([case.subject]) if record.probe == probe)
 
 

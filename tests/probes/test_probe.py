@@ -16,7 +16,7 @@ import torch
 from support.probe_corpora import corpus
 from torch import nn
 
-from esper_audit.findings.probe_record import Record, Verdict
+from esper_audit.findings.probe_record import ProbeRecord, Verdict
 from esper_audit.probes.probe import discover_probes, measured, probe_unit, run, units
 from esper_audit.probes.subject.inputs import sequences
 from esper_audit.probes.subject.loading import load_subjects, subject_of
@@ -26,7 +26,7 @@ HERE = os.path.dirname(os.path.abspath(support.__file__))
 SOURCE = os.path.join(HERE, "own_subjects.py") + ":subjects"
 
 
-def record_of(name: str, probe: str = "causality") -> Record:
+def record_of(name: str, probe: str = "causality") -> ProbeRecord:
     return next(r for r in run([subject_of(SOURCE, name)]) if r.probe == probe)
 
 
@@ -84,7 +84,7 @@ def test_a_unit_says_the_same_in_another_process() -> None:
         check=True,
         env={**os.environ, "PYTHONPATH": path},
     ).stdout
-    assert msgspec.json.decode(said, type=Record) == probe_unit(SOURCE, unit)
+    assert msgspec.json.decode(said, type=ProbeRecord) == probe_unit(SOURCE, unit)
 
 
 def test_results_are_the_same_in_any_order() -> None:

@@ -10,12 +10,12 @@ import pytest
 from support.audit_runs import TODAY, command, write
 from support.probed_project import CONFIGURATION, EXPECT, SUBJECTS, project
 
-from esper_audit.engine.pipeline import Request
+from esper_audit.engine.pipeline import CheckRequest
 from esper_audit.findings.audit import Audit
-from esper_audit.findings.finding import Standing
-from esper_audit.findings.probe_record import Record, Verdict
+from esper_audit.findings.finding import EvidenceLevel
+from esper_audit.findings.probe_record import ProbeRecord, Verdict
 from esper_audit.probes import findings as probe_audit
-from esper_audit.probes.session import Wanted, probe
+from esper_audit.probes.session import ProbeRequest, probe
 from esper_audit.project.config import find_project
 from esper_audit.workflow.run import run
 
@@ -23,12 +23,12 @@ LEAKING = "causality[leaking@birth]"
 
 
 def probed(root: Path, *subjects: str, start: str = "fork", today: str = TODAY) -> Audit:
-    wanted = Wanted(subjects=list(subjects), workers=2, today=today)
+    wanted = ProbeRequest(subjects=list(subjects), workers=2, today=today)
     wanted = msgspec.structs.replace(wanted, start=start)
     return probe_audit.probe(find_project([str(root)]), wanted)
 
 
-def verdicts(records: list[Record]) -> dict[str, Verdict]:
+def verdicts(records: list[ProbeRecord]) -> dict[str, Verdict]:
     return {r.unit: r.verdict for r in records if r.verdict is not Verdict.NOT_APPLICABLE}
 
 
@@ -53,7 +53,7 @@ def test_a_failure_is_one_finding_at_the_class_that_fails(sound_and_leaking: Aud
     assert (finding.location.path, finding.location.symbol) == ("library.py", "Leaking")
     assert finding.excerpt.startswith("class Leaking(nn.Module):")
     assert (finding.check, finding.contract) == ("causality", "causal-mask")
-    assert finding.standing is Standing.MEASURED
+    assert finding.standing is EvidenceLevel.MEASURED
     assert [evidence.unit for evidence in finding.probed] == [LEAKING]
     assert sound_and_leaking.exit_status == 1
 
@@ -161,12 +161,12 @@ def test_rule_and_probe_make_one_finding_with_two_kinds_of_evidence(tmp_path: Pa
     subjects = subjects.replace('"leaking", Leaking', '"block", CausalBlock')
     root = project(tmp_path, subjects=subjects.partition("def dies")[0])
     write(root, {"library.py": (root / "library.py").read_text() + SUSPECTS})
-    done = run(find_project([str(root)]), Request(today=TODAY, cache=False))
+    done = run(find_project([str(root)]), CheckRequest(today=TODAY, cache=False))
     found = {f.location.symbol: f for f in done.audit.findings}
     assert {f.check for f in found.values()} == {"attention-without-causal-mask"}
-    assert found["CausalBlock.forward"].standing is Standing.CONFIRMED
-    assert found["CausalOneByOne.forward"].standing is Standing.REFUTED
-    assert found["CausalUnasked.forward"].standing is Standing.SUSPECTED
+    assert found["CausalBlock.forward"].standing is EvidenceLevel.CONFIRMED
+    assert found["CausalOneByOne.forward"].standing is EvidenceLevel.REFUTED
+    assert found["CausalUnasked.forward"].standing is EvidenceLevel.SUSPECTED
     page = (root / "reports/audit.md").read_text()
     assert "confirmed by `causality[block@birth]`" in page
     assert "**broken**: 1 of [2](#probes)" in page
@@ -245,5 +245,5 @@ def test_a_probe_is_not_selected_by_check(tmp_path: Path, monkeypatch: pytest.Mo
 
 def test_results_are_the_same_with_any_number_of_workers(tmp_path: Path) -> None:
     root = find_project([str(project(tmp_path))])
-    one, two = (probe(root, Wanted(workers=n, today=TODAY)).records for n in (1, 2))
+    one, two = (probe(root, ProbeRequest(workers=n, today=TODAY)).records for n in (1, 2))
     assert one == two

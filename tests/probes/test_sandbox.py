@@ -10,24 +10,24 @@ from dataclasses import dataclass, field
 import pytest
 import support
 
-from esper_audit.probes.sandbox.outcome import GIBIBYTE, MEBIBYTE
-from esper_audit.probes.sandbox.pool import (
-    TORCH,
+from esper_audit.probes.sandbox.outcome import (
+    GIBIBYTE,
+    MEBIBYTE,
     Ending,
     Exited,
     ImportFailed,
     Job,
+    JobOutcome,
     Killed,
     Limits,
     NotSerialisable,
-    Outcome,
     OutOfMemory,
     Raised,
     Returned,
-    Sandbox,
     ServerDied,
     TimedOut,
 )
+from esper_audit.probes.sandbox.pool import TORCH, Sandbox
 from esper_audit.probes.sandbox.process_tree import marked
 
 HERE = os.path.dirname(support.__file__)
@@ -116,8 +116,8 @@ def sandbox(workers: int = 1) -> Sandbox:
 class Trial:
     """What became of all hostile jobs, each followed by a good one, and of their processes."""
 
-    outcomes: dict[str, Outcome]
-    after: dict[str, Outcome]
+    outcomes: dict[str, JobOutcome]
+    after: dict[str, JobOutcome]
     processes_before_close: list[int]
     processes_after_close: list[int]
     scratch: str

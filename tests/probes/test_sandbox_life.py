@@ -13,20 +13,19 @@ from pathlib import Path
 import pytest
 import support
 
-from esper_audit.probes.sandbox.fork_backend import GRACE_SECONDS
-from esper_audit.probes.sandbox.pool import (
+from esper_audit.probes.sandbox.fork_backend import GRACE_SECONDS, SandboxError
+from esper_audit.probes.sandbox.outcome import (
     Exited,
     ImportFailed,
     Job,
     Limits,
-    Place,
     Raised,
     Returned,
-    Sandbox,
-    SandboxError,
     ServerDied,
+    SourceLine,
     TimedOut,
 )
+from esper_audit.probes.sandbox.pool import Sandbox
 from esper_audit.probes.sandbox.process_tree import marked
 
 HERE = os.path.dirname(support.__file__)
@@ -91,7 +90,7 @@ def test_a_bad_import_costs_the_job_that_needs_it(modules: Path, packages: tuple
     assert "SystemExit: 0" in str(endings["leaves"])
     raised = endings["raises"]
     assert isinstance(raised, ImportFailed)
-    assert raised.place == Place(str(modules / "raises.py"), 2, "deeper")
+    assert raised.place == SourceLine(str(modules / "raises.py"), 2, "deeper")
     assert bool(problems) == (packages not in [(), ("sound",), ("forks",)])
     assert marked(running.scratch) == []
 
@@ -240,7 +239,8 @@ def test_a_caller_with_threads_can_use_it_from_any_of_them() -> None:
 def test_a_killed_caller_leaves_no_process_behind(start: str) -> None:
     script = (
         "import sys\n"
-        "from esper_audit.probes.sandbox.pool import Job, Sandbox\n"
+        "from esper_audit.probes.sandbox.outcome import Job\n"
+        "from esper_audit.probes.sandbox.pool import Sandbox\n"
         "running = Sandbox(search_path=[sys.argv[1]], workers=2, start=sys.argv[2])\n"
         "print(running.scratch, flush=True)\n"
         "jobs = [Job('quick', 'hostile_jobs:slow', {'seconds': 0.0})]\n"

@@ -7,7 +7,7 @@ import time
 
 import support
 
-from esper_audit.probes.sandbox.pool import (
+from esper_audit.probes.sandbox.outcome import (
     Ending,
     Exited,
     ImportFailed,
@@ -16,9 +16,9 @@ from esper_audit.probes.sandbox.pool import (
     Limits,
     Raised,
     Returned,
-    Sandbox,
     TimedOut,
 )
+from esper_audit.probes.sandbox.pool import Sandbox
 from esper_audit.probes.sandbox.process_tree import marked
 
 HERE = os.path.dirname(support.__file__)

@@ -7,7 +7,7 @@ import ast
 import msgspec
 import pytest
 
-from esper_audit.engine.file_engine import Engine, FileResult
+from esper_audit.engine.file_checker import Engine, FileResult
 from esper_audit.engine.fixes import apply_edits
 from esper_audit.rules.registry import discover
 from esper_audit.rules.rule import Invalid, Rule, Valid

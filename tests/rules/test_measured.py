@@ -7,10 +7,10 @@ import re
 import pytest
 
 from esper_audit.reports.rules_page import check_page
-from esper_audit.rules.registry import Shelf
+from esper_audit.rules.registry import RuleRegistry
 from esper_audit.rules.rule import Check
 
-SHELF = Shelf()
+SHELF = RuleRegistry()
 RULES: dict[str, type[Check]] = {**SHELF.rules, **SHELF.tree_rules}
 FIGURE = re.compile(r"(\d+) of (\d+)")
 ENOUGH = 0.9

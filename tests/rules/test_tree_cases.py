@@ -10,13 +10,13 @@ from support.audit_runs import TODAY, write
 
 from esper_audit.engine.tree_engine import TreeResult, examine
 from esper_audit.project.config import Project, find_project
-from esper_audit.rules.registry import Shelf
-from esper_audit.rules.suppressions import Authority
+from esper_audit.rules.registry import RuleRegistry
+from esper_audit.rules.suppressions import Suppressor
 from esper_audit.rules.tree_rule import InvalidTree, TreeRule, ValidTree
 from esper_audit.source.index.index import open_index
 from esper_audit.source.usage.tree import Tree
 
-RULES = Shelf().tree_rules
+RULES = RuleRegistry().tree_rules
 VALID = [
     pytest.param(rule, case, id=f"{rule.id}: {case.name}")
     for rule in RULES.values()
@@ -35,7 +35,7 @@ def audited(root: Path, rule: type[TreeRule], case: ValidTree | InvalidTree) -> 
     project = Project(str(root), find_project([str(root)]).config)
     index = open_index(project, cache=False)
     options = msgspec.convert(case.options, rule.Options)
-    authority = Authority((), today=TODAY, known=RULES, authorised_words={})
+    authority = Suppressor((), today=TODAY, known=RULES, authorised_words={})
     scope = {path: {rule.id} for path in index.store.paths}
     result = examine(Tree(project.root, index), [rule(options)], authority, scope)
     assert result.not_analysed == []

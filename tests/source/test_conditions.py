@@ -6,7 +6,7 @@ import ast
 
 import pytest
 
-from esper_audit.source.idioms.branches.conditions import Facts, assumed, told
+from esper_audit.source.idioms.branches.conditions import ConditionFacts, assumed, told
 
 FLAGS = frozenset({"flag"})
 FOLLOWS = [
@@ -58,8 +58,8 @@ def condition(text: str) -> ast.expr:
     return ast.parse(text, mode="eval").body
 
 
-def after(text: str) -> Facts:
-    return assumed(condition(text), Facts(), FLAGS, truth=True, reason="before")
+def after(text: str) -> ConditionFacts:
+    return assumed(condition(text), ConditionFacts(), FLAGS, truth=True, reason="before")
 
 
 @pytest.mark.parametrize(("first", "then"), LEAVES_OPEN)
@@ -100,6 +100,6 @@ def test_two_ways_leave_what_both_say() -> None:
 def test_the_constants_that_reach_a_name_decide(
     values: set[str], test: str, *, truth: bool | None
 ) -> None:
-    facts = Facts(values={"x": (frozenset(values), "calls")})
+    facts = ConditionFacts(values={"x": (frozenset(values), "calls")})
     known = told(condition(test), facts, FLAGS)
     assert (known.truth if known else None) is truth

@@ -10,7 +10,7 @@ from support.audit_runs import write
 from esper_audit.project.config import find_project
 from esper_audit.source.index.index import open_index
 from esper_audit.source.index.values import Value
-from esper_audit.source.usage.constructor_effects import Constructors
+from esper_audit.source.usage.constructor_effects import ConstructorEffects
 from esper_audit.source.usage.tree import Tree
 
 INIT = "class A:\n    def __init__(self, x=None):\n        "
@@ -50,11 +50,11 @@ LOUD = {
 }
 
 
-def constructors(root: Path, source: str) -> Constructors:
+def constructors(root: Path, source: str) -> ConstructorEffects:
     write(root, {"a.py": source})
     index = open_index(find_project([str(root)]), paths=[str(root)], cache=False)
     index.prepare()
-    return Constructors(Tree(str(root), index))
+    return ConstructorEffects(Tree(str(root), index))
 
 
 def is_quiet(root: Path, source: str) -> bool:

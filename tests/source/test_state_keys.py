@@ -7,8 +7,8 @@ import textwrap
 
 import pytest
 
-from esper_audit.source.idioms.state.state_keys_read import Read, read_keys
-from esper_audit.source.idioms.state.state_keys_written import Written, written_keys
+from esper_audit.source.idioms.state.state_keys_read import KeyRead, read_keys
+from esper_audit.source.idioms.state.state_keys_written import KeyWrite, written_keys
 from esper_audit.source.syntax.names import Function
 
 
@@ -44,7 +44,7 @@ def function(body: str, parameters: str = "self, d") -> Function:
     ],
 )
 def test_written_keys(body: str, keys: str, is_open: bool) -> None:
-    assert written_keys(function(body)) == Written(frozenset(keys), is_open)
+    assert written_keys(function(body)) == KeyWrite(frozenset(keys), is_open)
 
 
 @pytest.mark.parametrize(
@@ -84,7 +84,7 @@ def test_no_key_is_known(body: str) -> None:
 )  # fmt: skip
 def test_read_keys(body: str, read: tuple[str, str, str, bool]) -> None:
     required, optional, handled, is_whole = read
-    expected = Read(frozenset(required), frozenset(optional), frozenset(handled), is_whole)
+    expected = KeyRead(frozenset(required), frozenset(optional), frozenset(handled), is_whole)
     assert read_keys(function(body)) == expected
 
 

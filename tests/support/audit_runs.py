@@ -89,7 +89,7 @@ def audit(
 ) -> Audit:
     """Check a tree, or some paths of it, on a fixed day and return everything that is known."""
     project = find_project([str(path) for path in paths] or [str(root)])
-    request = pipeline.Request(
+    request = pipeline.CheckRequest(
         paths=[str(path) for path in paths],
         select=select or [],
         today=today,

@@ -12,7 +12,7 @@ from esper_audit.claims.claim import Claim
 from esper_audit.claims.registry import AnyClaim
 from esper_audit.claims.reply import Reply
 from esper_audit.project.config import find_project
-from esper_audit.workflow.claim_context import Inquiry
+from esper_audit.workflow.claim_context import ProjectClaimContext
 from support.audit_runs import TODAY, write
 
 
@@ -28,7 +28,7 @@ def replies(
 ) -> dict[str, Reply]:
     """Write a tree and ask all queries of it together."""
     write(root, {"esper-audit.toml": "", **files})
-    inquiry = Inquiry(find_project([str(root)]), today=TODAY)
+    inquiry = ProjectClaimContext(find_project([str(root)]), today=TODAY)
     claims = {label: claim(**query) for label, query in queries.items()}
     inquiry.prepare(claims.values())
     return {label: one.answer(inquiry) for label, one in claims.items()}

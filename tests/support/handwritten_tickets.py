@@ -13,25 +13,25 @@ from hypothesis import strategies as st
 from esper_audit.claims.kinds.formula import FormulaClaim
 from esper_audit.claims.kinds.readers import ReadersClaim
 from esper_audit.claims.reply import Answer as ClaimAnswer
-from esper_audit.findings.finding import Category, Reality, Severity
+from esper_audit.findings.finding import Category, Occurrence, Severity
 from esper_audit.tickets.parts import (
-    Answered,
     AsWritten,
     Change,
     Evidence,
+    EvidenceTable,
     Extra,
     FixOption,
     JudgedClaim,
+    Opinion,
     Related,
     Relation,
     Resolution,
     Review,
     Step,
-    Table,
+    StoredAnswer,
     TicketImpact,
     TicketLocation,
     Truth,
-    Verdict,
 )
 from esper_audit.tickets.states import ResolutionKind, Status
 from esper_audit.tickets.ticket import Ticket
@@ -183,7 +183,9 @@ def filled_ticket() -> Ticket:
         evidence=[
             Evidence(text="As seen:", place="slot.py:3", code="a\n\n  b", language="text"),
             Evidence(code="    c = 1", first_line=7, commit="abcd123"),
-            Evidence(table=Table(columns=["dim", "ratio"], rows=[[64, 0.5], ["all", "x|y"]])),
+            Evidence(
+                table=EvidenceTable(columns=["dim", "ratio"], rows=[[64, 0.5], ["all", "x|y"]])
+            ),
         ],
         claims=[
             ReadersClaim(id="C1", sentence="Nobody asks it.", of="asked", states_defect=True),
@@ -197,16 +199,18 @@ def filled_ticket() -> Ticket:
             ),
         ],
         answers=[
-            Answered(claim="C1", answer=ClaimAnswer.HOLDS, evidence="0 reads", places=["a.py:1"]),
-            Answered(
+            StoredAnswer(
+                claim="C1", answer=ClaimAnswer.HOLDS, evidence="0 reads", places=["a.py:1"]
+            ),
+            StoredAnswer(
                 claim="C2",
                 answer=ClaimAnswer.REFUTED,
                 evidence="4 against 3",
-                table=Table(columns=["dim", "left", "right"], rows=[[2, 4, 3]]),
+                table=EvidenceTable(columns=["dim", "left", "right"], rows=[[2, 4, 3]]),
                 seen_gone=True,
             ),
         ],
-        impact=TicketImpact(reality=Reality.LATENT, words="1 call, none hits it: latent"),
+        impact=TicketImpact(reality=Occurrence.LATENT, words="1 call, none hits it: latent"),
         fix=[
             FixOption(text="Two ways:"),
             FixOption(label="Option 1", option="ask", text="Ask it.", diff="-a\n+b"),
@@ -221,7 +225,7 @@ def filled_ticket() -> Ticket:
             Review(
                 reviewer="drl",
                 role="DRL Specialist",
-                verdict=Verdict.REFINE,
+                verdict=Opinion.REFINE,
                 as_written="REFINE (Option 1)",
                 date="2026-05-06",
                 evaluation="Yes.\n\nBut.",

@@ -11,7 +11,7 @@ from esper_audit.engine import pipeline
 from esper_audit.project.config import find_project
 from esper_audit.tickets.ticket import Status, Ticket
 from esper_audit.workflow.run import run
-from esper_audit.workflow.sync import Sync
+from esper_audit.workflow.sync import SyncResult
 from support.audit_runs import TODAY, write
 
 MARK = re.compile(r"#: (.*)$", re.MULTILINE)
@@ -27,8 +27,8 @@ def put(root: Path, tree: Mapping[str, str]) -> None:
     write(root, {**tree, "esper-audit.toml": ""})
 
 
-def synced(root: Path) -> Sync:
-    return run(find_project([str(root)]), pipeline.Request(today=TODAY, jobs=1)).sync
+def synced(root: Path) -> SyncResult:
+    return run(find_project([str(root)]), pipeline.CheckRequest(today=TODAY, jobs=1)).sync
 
 
 def marks(tree: Mapping[str, str]) -> set[str]:

@@ -7,10 +7,10 @@ import sys
 from esper_audit.findings.audit import Audit
 from esper_audit.findings.contract import load_contracts
 from esper_audit.project.config import find_project
-from esper_audit.tickets.parts import Review, Verdict
+from esper_audit.tickets.parts import Opinion, Review
 from esper_audit.tickets.store import TicketStore
-from esper_audit.workflow.actions import Desk
-from esper_audit.workflow.sync import keep_books
+from esper_audit.workflow.actions import TicketActions
+from esper_audit.workflow.sync import update_tickets
 from support.sample_findings import a_finding
 
 DAY = "2026-05-04"
@@ -43,15 +43,15 @@ def flip(directory: str) -> None:
     while True:
         for found in (True, False):
             with store.exclusive():
-                keep_books(store, an_audit(directory, found=found), contracts, DAY)
+                update_tickets(store, an_audit(directory, found=found), contracts, DAY)
             print(flush=True)
 
 
 def review(directory: str, ticket: str, reviewer: str) -> None:
     """Review a ticket again and again."""
-    desk = Desk(find_project([directory]), DAY)
+    desk = TicketActions(find_project([directory]), DAY)
     for number in range(REVIEWS):
-        one = Review(reviewer=f"{reviewer} {number}", verdict=Verdict.NEUTRAL)
+        one = Review(reviewer=f"{reviewer} {number}", verdict=Opinion.NEUTRAL)
         desk.review(ticket, one)
 
 

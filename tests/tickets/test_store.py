@@ -11,7 +11,7 @@ import pytest
 from support.sample_findings import a_finding
 
 from esper_audit.findings.errors import TicketError
-from esper_audit.tickets.parts import Review, Verdict
+from esper_audit.tickets.parts import Opinion, Review
 from esper_audit.tickets.states import Status
 from esper_audit.tickets.store import TicketStore
 from esper_audit.tickets.ticket import Ticket
@@ -163,7 +163,7 @@ def test_defaults_that_a_person_wrote_out_stay(tmp_path: Path) -> None:
         + "batch: ''\nreviews:\n- reviewer: jo\n  verdict: endorse\n  date: ''  # unknown\n"
     )
     ticket = TicketStore(str(file.parent)).load()[file.stem]
-    second = Review(reviewer="mo", verdict=Verdict.OBJECT)
+    second = Review(reviewer="mo", verdict=Opinion.OBJECT)
     assert store.save(msgspec.structs.replace(ticket, reviews=[*ticket.reviews, second]), ticket)
     assert file.read_text().endswith(
         "batch: ''\nreviews:\n- reviewer: jo\n  verdict: endorse\n  date: ''  # unknown\n"

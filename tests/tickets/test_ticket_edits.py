@@ -17,12 +17,12 @@ from support.sample_findings import a_finding
 from esper_audit.findings.audit import Audit
 from esper_audit.findings.contract import load_contracts
 from esper_audit.findings.finding import Finding, Severity
-from esper_audit.tickets.parts import Related, Relation, Review, Verdict
+from esper_audit.tickets.parts import Opinion, Related, Relation, Review
 from esper_audit.tickets.store import TicketStore
 from esper_audit.tickets.ticket import Ticket
 from esper_audit.tickets.yaml_edit.load import compose, value_of
 from esper_audit.workflow.from_finding import from_finding
-from esper_audit.workflow.sync import keep_books
+from esper_audit.workflow.sync import update_tickets
 
 CONTRACTS = load_contracts()
 DAY, LATER = "2026-05-04", "2026-06-01"
@@ -57,7 +57,7 @@ def tickets(draw: st.DrawFn) -> Ticket:
     reviews = st.builds(
         Review,
         reviewer=WORDS,
-        verdict=st.sampled_from(Verdict),
+        verdict=st.sampled_from(Opinion),
         evaluation=PROSE,
         date=st.just(DAY),
     )
@@ -86,7 +86,7 @@ def a_run(directory: str, findings: list[Finding]) -> list[str]:
     )
     store = TicketStore(directory)
     with store.exclusive():
-        return keep_books(store, audit, CONTRACTS, LATER).written
+        return update_tickets(store, audit, CONTRACTS, LATER).written
 
 
 def other_ticket(links_back: bool) -> Ticket:

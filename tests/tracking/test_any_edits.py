@@ -14,7 +14,7 @@ from support.audit_runs import audit, write
 
 from esper_audit.findings.contract import load_contracts
 from esper_audit.tickets.ticket import Status, Ticket
-from esper_audit.workflow.sync import Sync, sync
+from esper_audit.workflow.sync import SyncResult, sync
 
 CONTRACTS = load_contracts()
 DAY = "2026-05-04"
@@ -112,5 +112,5 @@ def test_no_ticket_is_lost_and_none_is_shared(tree: Tree, steps: list[tuple[int,
         assert {t.fingerprint: t.id for t in again.tickets.values() if t.status is Status.OPEN} == {
             t.fingerprint: t.id for t in standing
         }
-        assert third == Sync(done.tickets, [], [], [])
+        assert third == SyncResult(done.tickets, [], [], [])
         known = done.tickets

@@ -14,11 +14,11 @@ from support.marked_trees import by_mark, mark_at, marks, put, synced
 from esper_audit.engine import pipeline
 from esper_audit.findings.finding import Finding
 from esper_audit.project.config import find_project
-from esper_audit.tracking.current_tree import Present
+from esper_audit.tracking.current_tree import CurrentTree
 from esper_audit.tracking.match_rules import TABLE
 from esper_audit.tracking.matcher import matched
-from esper_audit.tracking.observation import sightings
-from esper_audit.workflow.sync import Sync, remember
+from esper_audit.tracking.observation import observations
+from esper_audit.workflow.sync import SyncResult, remember
 
 EDITS = {**SAME_FINDING, **NEW_FINDING}
 WITNESSES = {
@@ -69,7 +69,7 @@ def test_a_second_look_at_the_edited_tree_changes_nothing(tmp_path: Path, edit: 
     synced(tmp_path)
     put(tmp_path, edit.after)
     first = synced(tmp_path)
-    assert synced(tmp_path) == Sync(first.tickets, [], [], [])
+    assert synced(tmp_path) == SyncResult(first.tickets, [], [], [])
 
 
 @every_edit
@@ -89,7 +89,7 @@ def test_since_a_revision_only_the_new_ones_are_shown(tmp_path: Path, edit: Edit
     git(tmp_path, "add", ".")
     git(tmp_path, "commit", "-q", "-m", "before")
     put(tmp_path, edit.after)
-    request = pipeline.Request(today=TODAY, since="HEAD", jobs=1, cache=False)
+    request = pipeline.CheckRequest(today=TODAY, since="HEAD", jobs=1, cache=False)
     done = pipeline.check(find_project([str(tmp_path)]), request)
     assert standing(edit.after, done.findings) == marks(edit.after) - marks(edit.before)
 
@@ -99,10 +99,10 @@ def test_each_row_of_the_table_recognises_an_edit(tmp_path: Path, row: str, name
     put(tmp_path, EDITS[name].before)
     known = [remember(ticket) for ticket in synced(tmp_path).tickets.values()]
     put(tmp_path, EDITS[name].after)
-    present = Present(str(tmp_path))
+    present = CurrentTree(str(tmp_path))
     done = audit(tmp_path)
     standing = [*done.findings, *(ticketed.finding for ticketed in done.ticketed)]
-    new = sightings(standing, present.source)
+    new = observations(standing, present.source)
     found = matched(known, new, present, may_move={sighting.key for sighting in known})
     assert f"matched by {row}" in {match.why.partition("; ")[0] for match in found}
 

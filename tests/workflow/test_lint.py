@@ -15,18 +15,18 @@ from esper_audit.tickets.parts import (
     Change,
     Evidence,
     Extra,
+    Opinion,
     Related,
     Relation,
     Resolution,
     Review,
     Step,
     TicketLocation,
-    Verdict,
 )
 from esper_audit.tickets.quotes import Sources, missing_line
 from esper_audit.tickets.states import ResolutionKind, Status
 from esper_audit.tickets.ticket import Ticket
-from esper_audit.workflow.lint import LINTS, Corpus, Problem, first_sentence, lint
+from esper_audit.workflow.lint import LINTS, LintInput, Problem, first_sentence, lint
 
 SOURCE = (
     "def open(self):\n    level = tank.level()  # once\n    if level > 3:\n        self.close()\n"
@@ -47,7 +47,7 @@ SOUND = Ticket(
     ],
     verification=[Step(text="count", done=True)],
     related=[Related(id="Q7-NET-05", relation=Relation.BLOCKS)],
-    reviews=[Review(reviewer="pump", verdict=Verdict.ENDORSE, date="2025-03-04")],
+    reviews=[Review(reviewer="pump", verdict=Opinion.ENDORSE, date="2025-03-04")],
     resolution=END,
     as_written=[AsWritten(field="status", where="head", words="closed")],
     history=[Change(date="2025-03-06", by="ada", after=Status.FIXED.value, why="done")],
@@ -115,7 +115,7 @@ FAULTS: dict[str, list[Callable[[], list[Ticket]]]] = {
     ],
     "dates-out-of-order": [
         with_(updated="2025-03-01"),
-        with_(reviews=[Review(reviewer="pump", verdict=Verdict.ENDORSE, date="2024-03-04")]),
+        with_(reviews=[Review(reviewer="pump", verdict=Opinion.ENDORSE, date="2024-03-04")]),
         with_(resolution=msgspec.structs.replace(END, evidence="**Resolved:** 2025-02-01")),
         with_(
             history=[
@@ -124,7 +124,7 @@ FAULTS: dict[str, list[Callable[[], list[Ticket]]]] = {
             ]
         ),
     ],
-    "review-without-reviewer": [with_(reviews=[Review(reviewer="", verdict=Verdict.OBJECT)])],
+    "review-without-reviewer": [with_(reviews=[Review(reviewer="", verdict=Opinion.OBJECT)])],
     "resolved-without-evidence": [
         with_(resolution=None),
         with_(resolution=Resolution(kind=ResolutionKind.FIXED, evidence=" ")),
@@ -147,7 +147,7 @@ def found_in(tmp_path: Path) -> Callable[[list[Ticket]], list[tuple[str, Problem
 
     def found(tickets: list[Ticket]) -> list[tuple[str, Problem]]:
         by_id = {ticket.id: ticket for ticket in tickets}
-        return lint(Corpus(by_id, sources, lambda commit: commit == "58ab12cd"), list(LINTS))
+        return lint(LintInput(by_id, sources, lambda commit: commit == "58ab12cd"), list(LINTS))
 
     return found
 
@@ -186,7 +186,7 @@ def test_what_a_check_of_ours_found_fixed_needs_no_other_evidence(found_in: Find
 def test_a_quote_of_a_file_that_is_not_here_is_not_looked_at(tmp_path: Path) -> None:
     sources = Sources(str(tmp_path), [])
     away = msgspec.structs.replace(SOUND, related=[])
-    assert lint(Corpus({away.id: away}, sources, bool), ["quote-not-found"]) == []
+    assert lint(LintInput({away.id: away}, sources, bool), ["quote-not-found"]) == []
     assert sources.absent == {"/home/ada/valve.py"} or sources.absent == {"valve.py"}
 
 

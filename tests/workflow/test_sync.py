@@ -14,7 +14,7 @@ from esper_audit.findings.finding import Finding, NotAnalysed, Suppressed, Suppr
 from esper_audit.tickets.parts import Resolution
 from esper_audit.tickets.states import ResolutionKind, Status
 from esper_audit.tickets.ticket import Ticket
-from esper_audit.workflow.sync import Sync, sync
+from esper_audit.workflow.sync import SyncResult, sync
 
 CONTRACTS = load_contracts()
 CHECK = "unauthorised-hasattr"
@@ -39,7 +39,7 @@ def opened(tmp_path: Path) -> dict[str, Ticket]:
     return sync({}, audit(tmp_path, a_finding()), CONTRACTS, DAY).tickets
 
 
-def only(result: Sync) -> Ticket:
+def only(result: SyncResult) -> Ticket:
     (ticket,) = result.tickets.values()
     return ticket
 
@@ -54,7 +54,7 @@ def test_a_finding_without_ticket_gets_one(tmp_path: Path) -> None:
 def test_a_second_run_changes_nothing(tmp_path: Path) -> None:
     known = opened(tmp_path)
     result = sync(known, audit(tmp_path, a_finding()), CONTRACTS, "2027-01-01")
-    assert result == Sync(known, [], [], [])
+    assert result == SyncResult(known, [], [], [])
 
 
 def test_a_moved_line_is_refreshed_without_history(tmp_path: Path) -> None:

@@ -119,4 +119,4 @@ def test_an_edit_in_place_leaves_no_line_in_the_history(tmp_path: Path) -> None:
 
 
 def audited(root: Path) -> dict[str, Ticket]:
-    return run(find_project([str(root)]), pipeline.Request(today=TODAY, jobs=1)).sync.tickets
+    return run(find_project([str(root)]), pipeline.CheckRequest(today=TODAY, jobs=1)).sync.tickets

@@ -13,11 +13,11 @@ from support.claim_questions import claim
 from esper_audit.claims.claim import Claim
 from esper_audit.findings.finding import Category, Severity
 from esper_audit.project.config import find_project
+from esper_audit.tickets.assessment import Assessment, VerifiedTicket
 from esper_audit.tickets.parts import Change
-from esper_audit.tickets.standing import Standing, Verified
 from esper_audit.tickets.states import ACTIVE, RESOLVED, Status
 from esper_audit.tickets.ticket import Ticket
-from esper_audit.workflow.claim_context import Inquiry
+from esper_audit.workflow.claim_context import ProjectClaimContext
 from esper_audit.workflow.verify import exit_status, verify
 
 FILES = {"esper-audit.toml": "", "a.py": "x = 1\n", "broken.py": "def (\n"}
@@ -54,12 +54,12 @@ def ticket(status: Status, *claims: Claim, **fields: Any) -> Ticket:
     )
 
 
-def verified(root: Path, *tickets: Ticket) -> list[Verified]:
+def verified(root: Path, *tickets: Ticket) -> list[VerifiedTicket]:
     write(root, FILES)
-    return verify(tickets, Inquiry(find_project([str(root)]), today=TODAY))
+    return verify(tickets, ProjectClaimContext(find_project([str(root)]), today=TODAY))
 
 
-def standing(root: Path, *args: Any, **fields: Any) -> Standing:
+def standing(root: Path, *args: Any, **fields: Any) -> Assessment:
     (one,) = verified(root, ticket(*args, **fields))
     return one.standing
 
@@ -74,7 +74,7 @@ def standing(root: Path, *args: Any, **fields: Any) -> Standing:
 )  # fmt: skip
 def test_a_defect_that_is_where_its_ticket_says_surprises_nobody(tmp_path, status, answer) -> None:
     (one,) = result = verified(tmp_path, ticket(Status(status), defect(answer)))
-    assert (one.standing, exit_status(result)) == (Standing.AS_EXPECTED, 0)
+    assert (one.standing, exit_status(result)) == (Assessment.AS_EXPECTED, 0)
 
 
 def test_a_ticket_without_claims_is_not_judged(tmp_path) -> None:
@@ -87,53 +87,53 @@ def test_an_active_ticket_of_which_every_defect_claim_is_refuted_may_be_closed(
 ) -> None:
     claims = (defect("refuted"), defect("refuted", "D2"), support("holds"))
     (one,) = result = verified(tmp_path, ticket(status, *claims))
-    assert (one.standing, exit_status(result)) == (Standing.PROPOSED_FOR_CLOSING, 1)
+    assert (one.standing, exit_status(result)) == (Assessment.PROPOSED_FOR_CLOSING, 1)
 
 
 def test_one_defect_claim_that_is_stale_or_holds_keeps_it_open(tmp_path) -> None:
     stale = (defect("refuted"), defect("stale", "D2"))
-    assert standing(tmp_path, Status.OPEN, *stale) is Standing.CONTRADICTED
+    assert standing(tmp_path, Status.OPEN, *stale) is Assessment.CONTRADICTED
     there = (defect("refuted"), defect("holds", "D2"))
-    assert standing(tmp_path, Status.OPEN, *there) is Standing.CONTRADICTED
+    assert standing(tmp_path, Status.OPEN, *there) is Assessment.CONTRADICTED
 
 
 @pytest.mark.parametrize("status", [Status.FIXED, Status.NOT_A_BUG])
 def test_a_closed_ticket_whose_defect_is_there_was_never_fixed(tmp_path, status) -> None:
     by_hand = [Change(date="2026-01-01", by="Ada", before="open", after=status, why="I fixed it")]
     (one,) = result = verified(tmp_path, ticket(status, defect("holds"), history=by_hand))
-    assert (one.standing, exit_status(result)) == (Standing.NEVER_FIXED, 1)
+    assert (one.standing, exit_status(result)) == (Assessment.NEVER_FIXED, 1)
 
 
 def test_a_defect_that_the_tool_saw_gone_has_regressed(tmp_path) -> None:
     seen = [Change(date="2026-01-01", by="esper-audit", before="open", after="fixed", why="gone")]
-    assert standing(tmp_path, Status.FIXED, defect("holds"), history=seen) is Standing.REGRESSED
+    assert standing(tmp_path, Status.FIXED, defect("holds"), history=seen) is Assessment.REGRESSED
 
 
 def test_a_defect_that_a_claim_saw_gone_has_regressed_and_stays_so(tmp_path) -> None:
     (gone,) = verified(tmp_path, ticket(Status.FIXED, defect("refuted")))
     (back,) = verified(tmp_path, ticket(Status.FIXED, defect("holds"), answers=gone.answers))
     (again,) = verified(tmp_path, ticket(Status.FIXED, defect("holds"), answers=back.answers))
-    assert [back.standing, again.standing] == [Standing.REGRESSED] * 2
+    assert [back.standing, again.standing] == [Assessment.REGRESSED] * 2
 
 
 @pytest.mark.parametrize("status", sorted({*ACTIVE, *RESOLVED}))
 def test_evidence_that_is_not_so_contradicts_any_ticket(tmp_path, status) -> None:
     (one,) = result = verified(tmp_path, ticket(status, support("refuted")))
-    assert (one.standing, exit_status(result)) == (Standing.CONTRADICTED, 1)
+    assert (one.standing, exit_status(result)) == (Assessment.CONTRADICTED, 1)
 
 
 def test_a_sentence_known_to_be_false_is_expected_to_be(tmp_path) -> None:
     known = support("refuted", expect="refuted")
-    assert standing(tmp_path, Status.FIXED, known) is Standing.AS_EXPECTED
+    assert standing(tmp_path, Status.FIXED, known) is Assessment.AS_EXPECTED
     turned = support("holds", expect="refuted")
-    assert standing(tmp_path, Status.FIXED, turned) is Standing.CONTRADICTED
+    assert standing(tmp_path, Status.FIXED, turned) is Assessment.CONTRADICTED
 
 
 def test_a_wont_fix_whose_defect_went_away_is_contradicted_and_keeps_nothing_quiet(
     tmp_path,
 ) -> None:
     (one,) = verified(tmp_path, ticket(Status.WONT_FIX, defect("refuted")))
-    assert one.standing is Standing.CONTRADICTED
+    assert one.standing is Assessment.CONTRADICTED
     assert one.is_without_support
     (sound,) = verified(tmp_path, ticket(Status.WONT_FIX, defect("holds"), support("holds")))
     assert not sound.is_without_support
@@ -143,7 +143,7 @@ def test_a_wont_fix_whose_defect_went_away_is_contradicted_and_keeps_nothing_qui
 @pytest.mark.parametrize("make", [defect, support])
 def test_what_is_not_told_is_never_taken_for_good(tmp_path, make, answer) -> None:
     (one,) = result = verified(tmp_path, ticket(Status.OPEN, make(answer)))
-    assert (one.standing, exit_status(result)) == (Standing.CANNOT_TELL, 3)
+    assert (one.standing, exit_status(result)) == (Assessment.CANNOT_TELL, 3)
 
 
 def test_not_told_weighs_more_than_told_in_the_exit_status(tmp_path) -> None:

@@ -9,12 +9,12 @@ import msgspec
 
 from esper_audit.claims.address import Address
 from esper_audit.claims.claim import Claim
-from esper_audit.claims.counts import Count, Tally, elsewhere, judged, shown
+from esper_audit.claims.counts import Count, PossibleCount, elsewhere, judged, shown
 from esper_audit.claims.reply import Reply, cannot_tell, stale
 from esper_audit.project.file_roles import Role
 from esper_audit.source.facts.records import ParameterKind
 from esper_audit.source.index.records import Caller, Passing, Symbol
-from esper_audit.source.index.targets import How
+from esper_audit.source.index.targets import ResolvedBy
 from esper_audit.text.markdown import count
 
 if TYPE_CHECKING:
@@ -69,11 +69,11 @@ class CallersClaim(Claim, frozen=True, kw_only=True, tag="callers"):
 
     def _judged(self, callers: Sequence[Caller], unread: tuple[str, ...]) -> Reply:
         counted = [caller for caller in callers if caller.place.role is self.among]
-        certain = [caller for caller in counted if caller.reference.how is not How.NAME]
+        certain = [caller for caller in counted if caller.reference.how is not ResolvedBy.NAME]
         roles = elsewhere((caller.place.role for caller in callers), self.among)
         said = f"{count(len(counted), f'{self.among} call')}{roles}"
         if self.calls is not None:
-            tally = Tally(len(certain), len(counted) - len(certain), unread)
+            tally = PossibleCount(len(certain), len(counted) - len(certain), unread)
             return judged(tally, self.calls, said, shown(c.place for c in counted))
         kind = Passing.OMITS if self.passing is None else Passing.PASSES
         wanted = self.omitting if self.passing is None else self.passing
@@ -81,7 +81,7 @@ class CallersClaim(Claim, frozen=True, kw_only=True, tag="callers"):
         sure = sum(caller.passing is kind for caller in certain)
         possible = sum(caller.passing in (kind, Passing.MAY_FORWARD) for caller in counted)
         chosen = [caller for caller in counted if caller.passing is kind] or counted
-        tally = Tally(sure, possible - sure, unread)
+        tally = PossibleCount(sure, possible - sure, unread)
         said += self._passing(counted)
         reply = judged(tally, wanted, said, shown(c.place for c in chosen))
         return msgspec.structs.replace(reply, hits=self._hits(counted))

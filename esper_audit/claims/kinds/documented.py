@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from esper_audit.claims.address import Address, Symbol, find
+from esper_audit.claims.address import Address, LocatedSymbol, find
 from esper_audit.claims.claim import Claim
-from esper_audit.claims.documentation import Passage, has_words, line_that_says, passages
+from esper_audit.claims.documentation import DocumentationText, has_words, line_that_says, passages
 from esper_audit.claims.reply import Reply, Text, holds, refuted, stale
 
 if TYPE_CHECKING:
@@ -31,14 +31,14 @@ class DocumentedClaim(Claim, frozen=True, kw_only=True, tag="documented"):
         path = self.at.partition(":")[0]
         text = None if path.endswith((".py", ".pyi")) else context.text(path)
         if text is not None:
-            return self._read(path, [Passage(1, text)])
+            return self._read(path, [DocumentationText(1, text)])
         symbol = find(self.at, context)
         if isinstance(symbol, Reply):
             return symbol
         said = self._read(symbol.source.path, passages(symbol))
         return self._moved(symbol) or said if symbol.name else said
 
-    def _read(self, path: str, written: list[Passage]) -> Reply:
+    def _read(self, path: str, written: list[DocumentationText]) -> Reply:
         for passage in written:
             line = line_that_says(passage, self.says)
             if line:
@@ -47,11 +47,11 @@ class DocumentedClaim(Claim, frozen=True, kw_only=True, tag="documented"):
             return refuted(f"nothing at all is written at {self.at}", path)
         return refuted(f"what is written at {self.at} does not say it", f"{path}:{written[0].line}")
 
-    def _moved(self, symbol: Symbol) -> Reply | None:
+    def _moved(self, symbol: LocatedSymbol) -> Reply | None:
         """Return where the file says it instead, if the symbol does not."""
         if any(line_that_says(passage, self.says) for passage in passages(symbol)):
             return None
-        whole = Symbol(symbol.source, "", None, 1, len(symbol.source.lines))
+        whole = LocatedSymbol(symbol.source, "", None, 1, len(symbol.source.lines))
         for passage in passages(whole):
             line = line_that_says(passage, self.says)
             if line:

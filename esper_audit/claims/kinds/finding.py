@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
-from esper_audit.claims.address import Address, Symbol, find
+from esper_audit.claims.address import Address, LocatedSymbol, find
 from esper_audit.claims.claim import Claim
-from esper_audit.claims.needs import CheckOn, Need
+from esper_audit.claims.needs import CheckRun, Need
 from esper_audit.claims.reply import Reply, Text, cannot_tell, holds, refuted, stale
 from esper_audit.text.phrases import did_you_mean
 
@@ -25,8 +25,8 @@ class FindingClaim(Claim, frozen=True, kw_only=True, tag="finding"):
     def needs(self, context: ClaimContext) -> Iterable[Need]:
         """Wish for the check on the file of the symbol."""
         symbol = find(self.at, context)
-        if isinstance(symbol, Symbol) and self.check in context.checks:
-            yield CheckOn(self.check, symbol.source.path)
+        if isinstance(symbol, LocatedSymbol) and self.check in context.checks:
+            yield CheckRun(self.check, symbol.source.path)
 
     def answer(self, context: ClaimContext) -> Reply:
         """Read what the check said of the file."""
@@ -37,7 +37,7 @@ class FindingClaim(Claim, frozen=True, kw_only=True, tag="finding"):
         symbol = find(self.at, context)
         if isinstance(symbol, Reply):
             return symbol
-        told = context.told_by(CheckOn(self.check, symbol.source.path))
+        told = context.told_by(CheckRun(self.check, symbol.source.path))
         if isinstance(told, str):
             return cannot_tell(told, symbol.place)
         here = [finding for finding in told if _is_at(finding, symbol)]
@@ -47,5 +47,5 @@ class FindingClaim(Claim, frozen=True, kw_only=True, tag="finding"):
         return refuted(f"{self.check} looked at {self.at} and reports nothing", symbol.place)
 
 
-def _is_at(finding: Finding, symbol: Symbol) -> bool:
+def _is_at(finding: Finding, symbol: LocatedSymbol) -> bool:
     return symbol.first <= finding.location.line <= symbol.last

@@ -11,7 +11,7 @@ from esper_audit.claims.claim import Claim
 from esper_audit.claims.needs import Need
 from esper_audit.claims.reply import Reply, cannot_tell, holds, refuted, stale
 from esper_audit.claims.subject_query import SubjectSource
-from esper_audit.findings.probe_record import Record, Verdict
+from esper_audit.findings.probe_record import ProbeRecord, Verdict
 
 if TYPE_CHECKING:
     from esper_audit.claims.context import ClaimContext
@@ -48,16 +48,16 @@ class ProbeClaim(Claim, frozen=True, kw_only=True, tag="probe"):
         job = self._job(context)
         if isinstance(job, Reply):
             return job
-        from esper_audit.probes.subject_queries import Probed
+        from esper_audit.probes.subject_queries import UnitResult
 
-        told = context.result(job, Probed)
+        told = context.result(job, UnitResult)
         if isinstance(told, Reply):
             return told
         if told.record is None:
             return stale(told.absent)
         return self._judged(context.as_expected(told.record))
 
-    def _judged(self, record: Record) -> Reply:
+    def _judged(self, record: ProbeRecord) -> Reply:
         # What passes is told without its readings: their last digits are those of a machine.
         said = f": {record.message}" if record.verdict is not Verdict.PASS else ""
         evidence = f"{self.unit}: {record.verdict}{said}"

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import msgspec
 
 from esper_audit.claims.claim import Claim
-from esper_audit.claims.counts import Count, Tally, elsewhere, judged, shown
+from esper_audit.claims.counts import Count, PossibleCount, elsewhere, judged, shown
 from esper_audit.claims.reply import Reply, stale
 from esper_audit.project.file_roles import Role
 from esper_audit.text.markdown import count
@@ -44,7 +44,7 @@ class ReadersClaim(Claim, frozen=True, kw_only=True, tag="readers"):
         counted = [read for read in told.items if read.place.role is self.among]
         certain = [read for read in counted if not read.by_string]
         unread = tuple(problem.path for problem in told.not_looked_at)
-        tally = Tally(len(certain), len(counted) - len(certain), unread)
+        tally = PossibleCount(len(certain), len(counted) - len(certain), unread)
         roles = elsewhere((read.place.role for read in told.items), self.among)
         said = f"{count(len(counted), f'{self.among} read')} of {self.of}{self._where()}{roles}"
         return judged(tally, self.count, said, shown(read.place for read in counted))
@@ -55,7 +55,7 @@ class ReadersClaim(Claim, frozen=True, kw_only=True, tag="readers"):
 
 
 def _is_there(context: ClaimContext, where: str) -> bool:
-    """Say whether a folder, file or dotted package is in the tree."""
+    """Return whether a folder, file or dotted package is in the tree."""
     if os.path.exists(os.path.join(context.root, where)):
         return True
     below = where.replace(".", "/")

@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING
 
 from esper_audit.claims.address import Address
 from esper_audit.claims.claim import Claim
-from esper_audit.claims.counts import Count, Tally, elsewhere, judged, lines_of, shown
+from esper_audit.claims.counts import Count, PossibleCount, elsewhere, judged, lines_of, shown
 from esper_audit.claims.reply import Reply
 from esper_audit.project.file_roles import Role
 from esper_audit.source.facts.records import Use
 from esper_audit.source.index.records import Symbol
-from esper_audit.source.index.targets import How
+from esper_audit.source.index.targets import ResolvedBy
 from esper_audit.text.markdown import count
 
 if TYPE_CHECKING:
@@ -71,9 +71,9 @@ class ReferencesClaim(Claim, frozen=True, kw_only=True, tag="references", rename
         told = context.index.references(symbol, USES)
         outside = [reference for reference in told.items if not symbol.holds(reference.place)]
         counted = [r for r in outside if r.place.role is self.among]
-        unclear = [r for r in counted if r.how is How.NAME or r.by_string]
+        unclear = [r for r in counted if r.how is ResolvedBy.NAME or r.by_string]
         unread = tuple(problem.path for problem in told.not_looked_at)
-        tally = Tally(len(counted) - len(unclear), len(unclear), unread)
+        tally = PossibleCount(len(counted) - len(unclear), len(unclear), unread)
         roles = elsewhere((reference.place.role for reference in outside), self.among)
         said = f"{count(len(counted), f'{self.among} use')} of {self.of}{roles}"
         return judged(tally, COUNTS[self.usage], said, shown(r.place for r in counted))
@@ -85,10 +85,10 @@ class ReferencesClaim(Claim, frozen=True, kw_only=True, tag="references", rename
             for test in told.items
             if test.path.startswith(self.by) and (test.is_direct or not self.directly)
         ]
-        unclear = [test for test in tests if test.how is How.NAME]
+        unclear = [test for test in tests if test.how is ResolvedBy.NAME]
         unread = tuple(problem.path for problem in told.not_looked_at)
         direct = sum(test.is_direct for test in tests)
         said = f"{count(len(tests), 'test')} of {self.of}, {direct} of them by name"
         places = lines_of((test.path, test.line) for test in tests)
-        tally = Tally(len(tests) - len(unclear), len(unclear), unread)
+        tally = PossibleCount(len(tests) - len(unclear), len(unclear), unread)
         return judged(tally, COUNTS[self.usage], said, places)

@@ -13,7 +13,7 @@ from esper_audit.text.markdown import count
 
 if TYPE_CHECKING:
     from esper_audit.claims.context import ClaimContext
-    from esper_audit.claims.pytest_run import Tested
+    from esper_audit.claims.pytest_run import NodeResult
 
 
 class TestClaim(Claim, frozen=True, kw_only=True, tag="test"):
@@ -45,7 +45,7 @@ class TestClaim(Claim, frozen=True, kw_only=True, tag="test"):
         return os.path.exists(os.path.join(context.root, self._path))
 
 
-def _judged(told: Tested, path: str) -> Reply:
+def _judged(told: NodeResult, path: str) -> Reply:
     if told.problem:
         return cannot_tell(told.problem, path)
     if told.failed:

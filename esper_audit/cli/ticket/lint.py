@@ -18,7 +18,7 @@ from esper_audit.text.markdown import count
 from esper_audit.text.phrases import did_you_mean
 from esper_audit.tickets.quotes import Sources
 from esper_audit.tickets.store import TicketStore
-from esper_audit.workflow.lint import LINTS, Corpus, Problem, first_sentence, lint
+from esper_audit.workflow.lint import LINTS, LintInput, Problem, first_sentence, lint
 
 VERSION = 1
 WIDTH = 80
@@ -46,7 +46,7 @@ def command(selected: tuple[str, ...], style: str, listing: bool, config_file: s
     store = TicketStore(project.resolve(project.config.tickets))
     sources = Sources(project.root, discover(project, []).files)
     tickets = store.load()
-    corpus = Corpus(tickets, sources, lambda name: bool(commit_named(project.root, name)))
+    corpus = LintInput(tickets, sources, lambda name: bool(commit_named(project.root, name)))
     found = lint(corpus, selected or list(LINTS))
     shown = _json(found, store, sources) if style == "json" else _text(found, store, sources)
     sys.stdout.write(shown)

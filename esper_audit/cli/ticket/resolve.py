@@ -11,7 +11,7 @@ from esper_audit.findings.errors import UsageError
 from esper_audit.project.config import find_project
 from esper_audit.tickets.parts import Resolution
 from esper_audit.tickets.states import ResolutionKind
-from esper_audit.workflow.actions import Desk
+from esper_audit.workflow.actions import TicketActions
 
 
 @click.command("resolve")
@@ -45,7 +45,7 @@ def command(
         end = msgspec.convert(content, Resolution)
     except msgspec.ValidationError as error:
         raise UsageError(f"--commit wants hexadecimal names, found {', '.join(commits)}") from error
-    done = Desk(find_project([], config_file), today).resolve(ticket_id, end, of=other)
+    done = TicketActions(find_project([], config_file), today).resolve(ticket_id, end, of=other)
     before, after = done.ticket.history[-1].before, done.ticket.status
     click.echo(f"{done.ticket.id}: {before} -> {after}")
     for also in done.written:

@@ -9,9 +9,9 @@ import click
 
 from esper_audit.cli import run as whole_run
 from esper_audit.cli.screen import progress_bar
-from esper_audit.engine.pipeline import Request
+from esper_audit.engine.pipeline import CheckRequest
 from esper_audit.project.config import find_project
-from esper_audit.workflow.run import Watched, run
+from esper_audit.workflow.run import ProgressCallbacks, run
 
 
 @click.command("sync")
@@ -30,8 +30,8 @@ def command(config_file: str | None, *, no_cache: bool) -> None:
     """
     today = date.today().isoformat()  # noqa: DTZ011  # the day of whoever reads the ticket
     project = find_project([], config_file)
-    request = Request(cache=not no_cache, today=today)
+    request = CheckRequest(cache=not no_cache, today=today)
     with progress_bar("files", "units") as (files, units):
-        done = run(project, request, Watched(files, units), reports=False)
+        done = run(project, request, ProgressCallbacks(files, units), reports=False)
     click.echo("\n".join(whole_run.lines(done)))
     sys.exit(whole_run.status(done))

@@ -11,10 +11,10 @@ import msgspec
 from esper_audit.cli.screen import is_terminal, paint
 from esper_audit.project.config import find_project
 from esper_audit.reports.verification_text import pieces
-from esper_audit.tickets.standing import Verified
+from esper_audit.tickets.assessment import VerifiedTicket
 from esper_audit.tickets.store import TicketStore
 from esper_audit.workflow.actions import named
-from esper_audit.workflow.claim_context import Inquiry
+from esper_audit.workflow.claim_context import ProjectClaimContext
 from esper_audit.workflow.implied_claims import implied_claims
 from esper_audit.workflow.verify import exit_status, verify
 
@@ -42,18 +42,18 @@ def command(ids: tuple[str, ...], style: str, config_file: str | None) -> None:
     known = TicketStore(project.resolve(project.config.tickets)).load()
     tickets = [named(known, name) for name in ids] if ids else list(known.values())
     today = date.today().isoformat()  # noqa: DTZ011  # the day of whoever asks
-    verified = verify(tickets, Inquiry(project, today=today), implied_claims)
+    verified = verify(tickets, ProjectClaimContext(project, today=today), implied_claims)
     status = exit_status(verified)
     sys.stdout.write(_json(verified, status) if style == "json" else _text(verified, len(tickets)))
     sys.exit(status)
 
 
-def _text(verified: list[Verified], tickets: int) -> str:
+def _text(verified: list[VerifiedTicket], tickets: int) -> str:
     said = list(pieces(verified, tickets - len(verified)))
     return paint(said) if is_terminal() else "".join(piece.text for piece in said)
 
 
-def _json(verified: list[Verified], status: int) -> str:
+def _json(verified: list[VerifiedTicket], status: int) -> str:
     content = {
         "version": VERSION,
         "exit_status": status,

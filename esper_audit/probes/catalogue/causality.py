@@ -10,7 +10,7 @@ import torch
 from esper_audit.findings.finding import Category, Severity
 from esper_audit.findings.probe_record import Plain, Verdict
 from esper_audit.probes.measure.output_dependency import (
-    Sight,
+    SequenceFunction,
     altered_difference,
     difference,
     later_gradients,
@@ -20,7 +20,7 @@ from esper_audit.probes.measure.output_dependency import (
 from esper_audit.probes.measure.parameters import redraw
 from esper_audit.probes.measure.precision import ROUNDINGS, precision_of
 from esper_audit.probes.measure.readings import Limit, Limits, Reading, control, none_of
-from esper_audit.probes.measure.sequence_sweep import Glance, Seen, positions
+from esper_audit.probes.measure.sequence_sweep import SweepResult, SweepSetting, positions
 from esper_audit.probes.probe import Probe
 from esper_audit.probes.subject.subject import Draw, Module
 from esper_audit.rules.rule import Options
@@ -83,7 +83,7 @@ class Causality(Probe[Module]):
 
     def measure(self, subject: Module, state: str) -> Iterator[Reading]:
         """Sweep draws, modes and lengths; the controls are of the whole sweep."""
-        seen = Seen()
+        seen = SweepResult()
         beyond = (self.parameters.block + 1,) if self.parameters.block else ()
         lengths = (*self.parameters.lengths, *beyond)
         first = Draw(subject.dims[0], length=lengths[0])
@@ -93,13 +93,15 @@ class Causality(Probe[Module]):
                 module = subject.at(state, seed=draw).to(precision.dtype)
                 redraw(module, draw)
                 module.train(mode == "train")
-                sight = Sight(subject, module, self.parameters.axis)
+                sight = SequenceFunction(subject, module, self.parameters.axis)
                 seen.trainable |= {n for n, p in module.named_parameters() if p.requires_grad}
                 for length in lengths:
-                    yield from self._look(sight, Glance(draw, mode, length, precision), seen)
+                    yield from self._look(sight, SweepSetting(draw, mode, length, precision), seen)
         yield from seen.readings()
 
-    def _look(self, sight: Sight, glance: Glance, seen: Seen) -> Iterator[Reading]:
+    def _look(
+        self, sight: SequenceFunction, glance: SweepSetting, seen: SweepResult
+    ) -> Iterator[Reading]:
         """Let every detector look at one sequence."""
         draws = (glance.drawn(sight.subject.dims[0], seed) for seed in (glance.draw, OTHER))
         sequence, other = map(sight.sequence, draws)
@@ -137,12 +139,12 @@ class Causality(Probe[Module]):
         return (
             "import torch\n"
             "from esper_audit.subject import (\n"
-            "    Draw, Sight, altered_difference, later_gradients, prefix_difference, redraw, subject_of,\n"
+            "    Draw, SequenceFunction, altered_difference, later_gradients, prefix_difference, redraw, subject_of,\n"
             ")\n\n"
             f"subject = subject_of({subject.source!r}, {subject.name!r})\n"
             f"module = subject.at({state!r}, seed={draw}).to({dtype})\n"
             f"redraw(module, {draw})\n"
-            f"sight = Sight(subject, module.train({witness['mode'] == 'train'}), {axis})\n"
+            f"sight = SequenceFunction(subject, module.train({witness['mode'] == 'train'}), {axis})\n"
             f"x, other = (sight.sequence(Draw({subject.dims[0]}, length={length}, seed=seed, "
             f"dtype={dtype})) for seed in ({draw}, {OTHER}))\n"
             f"with torch.set_grad_enabled({witness.get('gradients', False)}):\n"

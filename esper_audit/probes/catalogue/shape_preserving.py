@@ -14,7 +14,7 @@ from esper_audit.findings.errors import FAILURES
 from esper_audit.findings.finding import Category, Severity
 from esper_audit.findings.probe_record import Plain
 from esper_audit.probes.measure.output_dependency import difference
-from esper_audit.probes.measure.precision import Results
+from esper_audit.probes.measure.precision import ResultPrecision
 from esper_audit.probes.measure.readings import Limit, Limits, Reading, none_of
 from esper_audit.probes.probe import Probe
 from esper_audit.probes.subject.subject import Draw, Module
@@ -106,7 +106,7 @@ class ShapePreserving(Probe[Module]):
     ) -> Iterator[Reading]:
         before = inputs.clone()
         is_picture = inputs.dim() == 4 and self.parameters.pictures
-        with torch.no_grad(), Results() as results:
+        with torch.no_grad(), ResultPrecision() as results:
             output = subject.call(module, inputs)
             turned = subject.call(module, _turned(before, is_picture=is_picture))
         shape = {**witness, "got": f"{tuple(output.shape)}", "from": f"{tuple(inputs.shape)}"}

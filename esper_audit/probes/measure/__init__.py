@@ -1,1 +1,1 @@
-"""Room."""
+"""What probes measure with: parameters, gradients, dependence, precision, graphs."""

@@ -20,7 +20,7 @@ from esper_audit.probes.subject.subject import Draw, Module
 STREAM = 7
 
 
-class Sight:
+class SequenceFunction:
     """A module as a function of a sequence, with time on axis 1 of what goes in and what comes out.
 
     Each call starts from the same place in the random stream, or from the one given.
@@ -60,7 +60,7 @@ class Sight:
 
 
 def later_gradients(
-    sight: Sight, sequence: Tensor, boundaries: Sequence[int]
+    sight: SequenceFunction, sequence: Tensor, boundaries: Sequence[int]
 ) -> Iterator[tuple[int, float]]:
     """Yield (t, largest gradient of outputs up to t at inputs after t), for a random cotangent."""
     with sight.leaf(sequence) as (argument, leaves):
@@ -79,7 +79,7 @@ def later_gradients(
 
 
 def altered_difference(
-    sight: Sight, sequence: Tensor, other: Tensor, boundary: int, whole: Tensor
+    sight: SequenceFunction, sequence: Tensor, other: Tensor, boundary: int, whole: Tensor
 ) -> float:
     """Return how much outputs up to t change when `other` takes the place of the inputs after t.
 
@@ -89,7 +89,9 @@ def altered_difference(
     return difference(whole[:, : boundary + 1], sight(replaced)[:, : boundary + 1])
 
 
-def prefix_difference(sight: Sight, sequence: Tensor, boundary: int, whole: Tensor) -> float | None:
+def prefix_difference(
+    sight: SequenceFunction, sequence: Tensor, boundary: int, whole: Tensor
+) -> float | None:
     """Return how much outputs up to t change when the inputs after t are left out, relatively.
 
     None where the module does not take so short a sequence.
@@ -103,7 +105,7 @@ def prefix_difference(sight: Sight, sequence: Tensor, boundary: int, whole: Tens
     return difference(before, alone) / (largest(before) or 1.0)
 
 
-def live_parameters(sight: Sight, sequence: Tensor) -> set[str]:
+def live_parameters(sight: SequenceFunction, sequence: Tensor) -> set[str]:
     """Return the names of the parameters that got a gradient which is not zero."""
     output = sight(sequence)
     named = {name: p for name, p in sight.module.named_parameters() if p.requires_grad}

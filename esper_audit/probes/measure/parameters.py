@@ -24,7 +24,7 @@ def built_to_count(build: Callable[[int], nn.Module], dim: int) -> nn.Module | N
 
 
 def has_no_shape(module: nn.Module) -> bool:
-    """Say whether parameters wait for a first forward to have a shape, and so a number."""
+    """Return whether parameters wait for a first forward to have a shape, and so a number."""
     return any(is_lazy(parameter) for parameter in module.parameters())
 
 

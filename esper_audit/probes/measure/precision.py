@@ -44,7 +44,7 @@ def precision_of(subject: Module, state: str, draw: Draw, *, training: bool) -> 
     for dtype in DTYPES:
         module = subject.at(state).to(dtype).train(training)
         try:
-            with torch.no_grad(), Results() as results:
+            with torch.no_grad(), ResultPrecision() as results:
                 subject.call(module, subject.inputs(_in(dtype, draw)))
         # What it refuses double precision with is its own choice; another probe tells that it does.
         except FAILURES:
@@ -57,7 +57,7 @@ def _in(dtype: torch.dtype, draw: Draw) -> Draw:
     return Draw(draw.dim, draw.batch, draw.length, draw.seed, dtype)
 
 
-class Results(TorchFunctionMode):
+class ResultPrecision(TorchFunctionMode):
     """Keeps, as `unit`, the last place of the coarsest result that torch makes of other tensors inside."""
 
     def __init__(self) -> None:

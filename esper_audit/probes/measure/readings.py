@@ -7,7 +7,7 @@ from typing import Literal
 
 import msgspec
 
-from esper_audit.findings.probe_record import Number, Plain, Verdict
+from esper_audit.findings.probe_record import Plain, Verdict, WorstReading
 
 Relation = Literal["at most", "at least"]
 
@@ -32,7 +32,7 @@ class Limit(msgspec.Struct, frozen=True):
     breach: Verdict = Verdict.FAIL
 
     def holds(self, value: float) -> bool:
-        """Say whether a value is within the limit."""
+        """Return whether a value is within the limit."""
         if self.relation == "at most":
             return value <= self.threshold
         return value >= self.threshold
@@ -44,7 +44,7 @@ class Judgement(msgspec.Struct, frozen=True):
     verdict: Verdict
     code: str
     message: str
-    numbers: tuple[Number, ...]
+    numbers: tuple[WorstReading, ...]
     witness: dict[str, Plain]
 
 
@@ -91,12 +91,12 @@ def _is_worse(reading: Reading, known: Reading, limit: Limit) -> bool:
     return reading.value < known.value
 
 
-def _number(reading: Reading, limit: Limit) -> Number:
+def _number(reading: Reading, limit: Limit) -> WorstReading:
     held = limit.holds(reading.value)
-    return Number(reading.detector, reading.value, limit.relation, limit.threshold, held)
+    return WorstReading(reading.detector, reading.value, limit.relation, limit.threshold, held)
 
 
-def _said(numbers: Iterable[Number]) -> str:
+def _said(numbers: Iterable[WorstReading]) -> str:
     return ", ".join(f"{number.detector} {number.value:.3g}" for number in numbers)
 
 

@@ -14,7 +14,7 @@ from esper_audit.probes.subject.subject import Draw
 
 
 @dataclass(frozen=True)
-class Glance:
+class SweepSetting:
     """One setting of the sweep."""
 
     draw: int
@@ -38,7 +38,7 @@ class Glance:
 
 
 @dataclass
-class Seen:
+class SweepResult:
     """What the controls ask of the whole sweep."""
 
     trainable: set[str] = field(default_factory=set)

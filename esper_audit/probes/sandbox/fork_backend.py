@@ -14,7 +14,7 @@ from esper_audit.findings.errors import EsperAuditError
 from esper_audit.probes.sandbox.fork_server import ServerReady, ServerSetup
 from esper_audit.probes.sandbox.interpreter import clean_environment, start_interpreter
 from esper_audit.probes.sandbox.lane_process import START_SECONDS, LaneReady, LaneSetup
-from esper_audit.probes.sandbox.outcome import Cost, Job, Limits, Outcome, Request, ServerDied
+from esper_audit.probes.sandbox.outcome import Cost, Job, JobOutcome, JobRequest, Limits, ServerDied
 from esper_audit.probes.sandbox.protocol import receive, send
 
 PRELOAD_SECONDS = 300.0  # torch takes one to two; a cold disk or a loaded machine many times that
@@ -123,16 +123,16 @@ class ForkLane:
         self._connection: socket.socket | None = None
         self._process = 0
 
-    def run(self, job: Job, stopped: threading.Event) -> Outcome:
+    def run(self, job: Job, stopped: threading.Event) -> JobOutcome:
         """Do a job; the outcome tells whatever happened to it. Raises SandboxError when no lane can be had."""
         limits = job.limits or self._limits
-        request = Request(job, limits, os.path.join(self._scratch, str(next(self._numbers))))
+        request = JobRequest(job, limits, os.path.join(self._scratch, str(next(self._numbers))))
         connection = self._connection or self._open(stopped)
         connection.settimeout(START_SECONDS + limits.seconds + GRACE_SECONDS)
         outcome = None
         try:
             send(connection, request)
-            outcome = receive(connection, Outcome)
+            outcome = receive(connection, JobOutcome)
         except TimeoutError:
             os.kill(
                 self._process, signal.SIGKILL
@@ -141,7 +141,7 @@ class ForkLane:
             outcome = None
         if outcome is None:
             self.close()
-            return Outcome(job.name, ServerDied(), "starting", "", Cost())
+            return JobOutcome(job.name, ServerDied(), "starting", "", Cost())
         return outcome
 
     def interrupt(self) -> None:

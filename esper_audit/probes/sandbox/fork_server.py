@@ -76,7 +76,7 @@ def _serve(control: socket.socket) -> None:
 
 
 def _lives(lane: int) -> bool:
-    """Say whether a lane is still running; reap it if it is not."""
+    """Return whether a lane is still running; reap it if it is not."""
     return os.waitpid(lane, os.WNOHANG)[0] == 0
 
 

@@ -21,12 +21,12 @@ from esper_audit.probes.sandbox.outcome import (
     Failure,
     ImportFailed,
     Job,
+    JobRequest,
     NotSerialisable,
     OutOfMemory,
-    Place,
     Raised,
-    Request,
     Returned,
+    SourceLine,
 )
 from esper_audit.probes.sandbox.protocol import LENGTH_BYTES, MAX_VERDICT_BYTES, framed, write_all
 from esper_audit.probes.sandbox.rlimits import allow_report, impose
@@ -53,7 +53,7 @@ def never_return(body: Callable[[], None]) -> NoReturn:
         os._exit(status)
 
 
-def do(request: Request, verdict: int) -> None:
+def do(request: JobRequest, verdict: int) -> None:
     """Do the job and write its verdict to the pipe `verdict`."""
     me = os.getpid()
     impose(request.limits, for_good=True)
@@ -187,10 +187,10 @@ def _clip(text: str, limit: int) -> str:
     return f"{text[:half]}\n[...]\n{text[-half:]}"
 
 
-def _place(error: BaseException, trace: traceback.TracebackException) -> Place | None:
+def _place(error: BaseException, trace: traceback.TracebackException) -> SourceLine | None:
     """Return the deepest line outside this package, the standard library and, if any, installed packages."""
     if isinstance(error, SyntaxError) and error.filename:
-        return Place(error.filename, error.lineno or 0, "<module>")
+        return SourceLine(error.filename, error.lineno or 0, "<module>")
     paths = sysconfig.get_paths()
     home, stdlib, installed, binary = (
         os.path.join(path, "")
@@ -202,7 +202,7 @@ def _place(error: BaseException, trace: traceback.TracebackException) -> Place |
     if not own and not others:
         return None
     deepest = (own or others)[-1]
-    return Place(deepest.filename, deepest.lineno or 0, deepest.name)
+    return SourceLine(deepest.filename, deepest.lineno or 0, deepest.name)
 
 
 def _flush() -> None:

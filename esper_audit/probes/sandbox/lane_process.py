@@ -29,10 +29,10 @@ from esper_audit.probes.sandbox.outcome import (
     Cost,
     Ending,
     Exited,
+    JobOutcome,
+    JobRequest,
     Killed,
     Limits,
-    Outcome,
-    Request,
     TimedOut,
 )
 from esper_audit.probes.sandbox.process_tree import (
@@ -77,7 +77,7 @@ def serve(connection: socket.socket) -> None:
     if problem:
         return
     lane = _Lane(connection)
-    while (request := receive(connection, Request)) is not None:
+    while (request := receive(connection, JobRequest)) is not None:
         send(connection, lane.outcome(request))
 
 
@@ -115,10 +115,10 @@ class _Lane:
         signal.signal(signal.SIGCHLD, _only_wake)
         signal.set_wakeup_fd(waker, warn_on_full_buffer=False)
 
-    def outcome(self, request: Request) -> Outcome:
+    def outcome(self, request: JobRequest) -> JobOutcome:
         """Do a job in a child; when this returns no process of it is left."""
         os.makedirs(request.scratch)
-        child = _Child(request)
+        child = _JobProcess(request)
         child.start(self)
         ending = child.watch(self)
         outcome = child.bury(ending)
@@ -132,10 +132,10 @@ def _only_wake(number: int, frame: FrameType | None) -> None:
     """Do nothing: that a handler stands there is what makes the signal wake."""
 
 
-class _Child:
+class _JobProcess:
     """A job's process, as its lane sees it."""
 
-    def __init__(self, request: Request) -> None:
+    def __init__(self, request: JobRequest) -> None:
         self._request = request
         self._pid = 0
         self._reader = VerdictReader()
@@ -183,7 +183,7 @@ class _Child:
             elif not self._take(key.fd):
                 selector.unregister(key.fd)
 
-    def bury(self, ending: Ending | None) -> Outcome:
+    def bury(self, ending: Ending | None) -> JobOutcome:
         """Kill what is left of the job's group and put together how it ended."""
         seconds = time.monotonic() - self._started
         kill_group(self._pid)
@@ -196,7 +196,7 @@ class _Child:
         ending = ending or self._reader.ending or ended_by_itself(status)
         stage, output = self._reader.stage, self._tail.text()
         cost = Cost(seconds, cost.processor_seconds, cost.peak_bytes)
-        return Outcome(self._request.job.name, ending, stage, output, cost)
+        return JobOutcome(self._request.job.name, ending, stage, output, cost)
 
     def _take(self, pipe: int) -> bool:
         """Read what a pipe holds; return whether more may come at once or later."""
@@ -234,7 +234,7 @@ def ended_by_itself(status: int) -> Ending:
         return Killed(f"signal {-status}")
 
 
-def _become_job(request: Request, parent: int, verdict: int, output: int, lane: _Lane) -> None:
+def _become_job(request: JobRequest, parent: int, verdict: int, output: int, lane: _Lane) -> None:
     """Cut the ties with the lane, then do the job."""
     os.setsid()
     die_with_parent(parent)

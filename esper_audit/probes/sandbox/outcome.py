@@ -39,7 +39,7 @@ class Job(msgspec.Struct, frozen=True):
     limits: Limits | None = None
 
 
-class Place(msgspec.Struct, frozen=True):
+class SourceLine(msgspec.Struct, frozen=True):
     """A line of source."""
 
     path: str
@@ -55,7 +55,7 @@ class Failure(msgspec.Struct, frozen=True):
 
     type: str
     message: str
-    place: Place | None
+    place: SourceLine | None
     traceback: str
 
     def __str__(self) -> str:
@@ -161,7 +161,7 @@ class Cost(msgspec.Struct, frozen=True):
     peak_bytes: int = 0
 
 
-class Outcome(msgspec.Struct, frozen=True):
+class JobOutcome(msgspec.Struct, frozen=True):
     """How a job ended, at which stage, the end of what it printed (stdout and stderr together), and its cost."""
 
     job: str
@@ -175,7 +175,7 @@ class Outcome(msgspec.Struct, frozen=True):
         return f"{self.job} {self.ending}{during}"
 
 
-class Request(msgspec.Struct, frozen=True):
+class JobRequest(msgspec.Struct, frozen=True):
     """A job on its way to the process that will do it, with a directory for its temporary files."""
 
     job: Job

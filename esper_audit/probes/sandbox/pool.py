@@ -26,52 +26,14 @@ from concurrent.futures import ThreadPoolExecutor, as_completed
 from types import TracebackType
 from typing import Literal, Protocol, Self
 
-from esper_audit.probes.sandbox.fork_backend import ForkLane, ForkServer, SandboxError
+from esper_audit.probes.sandbox.fork_backend import ForkLane, ForkServer
 from esper_audit.probes.sandbox.fork_server import ServerSetup
 from esper_audit.probes.sandbox.outcome import (
-    Cost,
-    Ending,
-    Exited,
-    Failure,
-    ImportFailed,
     Job,
-    Killed,
+    JobOutcome,
     Limits,
-    NotSerialisable,
-    Outcome,
-    OutOfMemory,
-    Place,
-    Raised,
-    Returned,
-    ServerDied,
-    Stage,
-    TimedOut,
 )
 from esper_audit.probes.sandbox.spawn_backend import SpawnLane
-
-__all__ = [
-    "TORCH",
-    "TORCH_AND_COMPILER",
-    "Cost",
-    "Ending",
-    "Exited",
-    "Failure",
-    "ImportFailed",
-    "Job",
-    "Killed",
-    "Limits",
-    "NotSerialisable",
-    "OutOfMemory",
-    "Outcome",
-    "Place",
-    "Raised",
-    "Returned",
-    "Sandbox",
-    "SandboxError",
-    "ServerDied",
-    "Stage",
-    "TimedOut",
-]
 
 Start = Literal["fork", "spawn"]
 # The system libraries of macOS do not survive a fork; Windows has none.
@@ -100,7 +62,7 @@ class Lane(Protocol):
 
     problem: str
 
-    def run(self, job: Job, stopped: threading.Event) -> Outcome:
+    def run(self, job: Job, stopped: threading.Event) -> JobOutcome:
         """Do a job; if `stopped` is set meanwhile, end it, with an outcome or error that nobody will read."""
 
     def interrupt(self) -> None:
@@ -146,7 +108,7 @@ class Sandbox:
         """Why packages of the user are not imported ahead."""
         return sorted({lane.problem for lane in self._lanes} - {""})
 
-    def run(self, jobs: Iterable[Job]) -> Iterator[Outcome]:
+    def run(self, jobs: Iterable[Job]) -> Iterator[JobOutcome]:
         """Yield the outcome of each job as it ends; one run at a time.
 
         Leaving the iterator early ends the jobs in hand. Threads wait in the caller meanwhile: do not fork it.
@@ -171,7 +133,7 @@ class Sandbox:
             raise
         pool.shutdown(wait=True)
 
-    def _run_one(self, job: Job, stopped: threading.Event) -> Outcome | None:
+    def _run_one(self, job: Job, stopped: threading.Event) -> JobOutcome | None:
         lane = self._free.get()
         try:
             return None if stopped.is_set() else lane.run(job, stopped)

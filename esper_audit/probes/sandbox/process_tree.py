@@ -94,7 +94,7 @@ def marked(scratch: str) -> list[int]:
 
 
 def has_children() -> bool:
-    """Say whether this process has a child, running or dead."""
+    """Return whether this process has a child, running or dead."""
     try:
         os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOHANG | os.WNOWAIT)
     except ChildProcessError:
@@ -103,7 +103,7 @@ def has_children() -> bool:
 
 
 def is_dead(pid: int) -> bool:
-    """Say whether a child has ended. It is not reaped, so that its number and its group's stay taken."""
+    """Return whether a child has ended. It is not reaped, so that its number and its group's stay taken."""
     return os.waitid(os.P_PID, pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is not None
 
 

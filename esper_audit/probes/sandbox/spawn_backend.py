@@ -29,9 +29,9 @@ from esper_audit.probes.sandbox.outcome import (
     Ending,
     ImportFailed,
     Job,
+    JobOutcome,
+    JobRequest,
     Limits,
-    Outcome,
-    Request,
     TimedOut,
 )
 from esper_audit.probes.sandbox.process_tree import (
@@ -53,7 +53,7 @@ class SpawnRequest(msgspec.Struct, frozen=True):
     """A job and what is imported before its clock starts."""
 
     setup: ServerSetup
-    request: Request
+    request: JobRequest
 
 
 def main() -> None:
@@ -84,15 +84,15 @@ class SpawnLane:
         self._scratch = scratch
         self._numbers = itertools.count()
 
-    def run(self, job: Job, stopped: threading.Event) -> Outcome:
+    def run(self, job: Job, stopped: threading.Event) -> JobOutcome:
         """Do a job; the outcome tells whatever happened to it."""
         scratch = os.path.join(self._scratch, str(next(self._numbers)))
-        request = Request(job, job.limits or self._limits, scratch)
+        request = JobRequest(job, job.limits or self._limits, scratch)
         os.makedirs(scratch)
         path = os.path.join(scratch, REQUEST_FILE)
         with open(path, "wb") as file:
             file.write(msgspec.msgpack.encode(SpawnRequest(self._setup, request)))
-        child = _Child(request, path)
+        child = _SpawnedJob(request, path)
         outcome = child.bury(child.watch(stopped))
         shutil.rmtree(scratch, ignore_errors=True)
         return outcome
@@ -104,10 +104,10 @@ class SpawnLane:
         """Nothing is kept between jobs."""
 
 
-class _Child:
+class _SpawnedJob:
     """A job's interpreter; two threads read its pipes, which is all that works on every system."""
 
-    def __init__(self, request: Request, path: str) -> None:
+    def __init__(self, request: JobRequest, path: str) -> None:
         self._request = request
         self._reader = VerdictReader()
         self._tail = Tail(request.limits.output_bytes)
@@ -145,7 +145,7 @@ class _Child:
                 self._started = time.monotonic()
         return self._reader.ending
 
-    def bury(self, ending: Ending | None) -> Outcome:
+    def bury(self, ending: Ending | None) -> JobOutcome:
         """Kill what is left of the job and put together how it ended."""
         seconds = time.monotonic() - self._started
         kill_group(self._process.pid)
@@ -160,7 +160,9 @@ class _Child:
                 pipe.close()
         ending = ending or self._reader.ending or ended_by_itself(status)
         cost = Cost(seconds, cost.processor_seconds, cost.peak_bytes)
-        return Outcome(self._request.job.name, ending, self._reader.stage, self._tail.text(), cost)
+        return JobOutcome(
+            self._request.job.name, ending, self._reader.stage, self._tail.text(), cost
+        )
 
     def _is_over(self) -> bool:
         if sys.platform == "win32":

@@ -1,1 +1,4 @@
-"""Room."""
+"""What may be probed: subjects, their kinds, inputs and states.
+
+Public: `subject`, `kinds`, `inputs`, `loading`.
+"""

@@ -10,14 +10,14 @@ from collections.abc import Iterator
 from types import FunctionType
 
 from esper_audit.findings.errors import FAILURES
-from esper_audit.findings.probe_record import Place
+from esper_audit.findings.probe_record import DefinitionPlace
 from esper_audit.probes.subject.subject import Subject
 
 INSTALLED = "site-packages"
 LOCAL = ".<locals>"
 
 
-def places_of(subject: Subject, root: str) -> tuple[Place, ...]:
+def places_of(subject: Subject, root: str) -> tuple[DefinitionPlace, ...]:
     """Return the places below `root` that define a subject, the most telling first.
 
     A bound method says nothing: it is the same for everything that its class makes. What is defined
@@ -48,7 +48,7 @@ def _built(subject: Subject) -> Iterator[object]:
     yield built if inspect.isroutine(built) else type(built)
 
 
-def _place(thing: object, root: str, below: str) -> Place | None:
+def _place(thing: object, root: str, below: str) -> DefinitionPlace | None:
     """Return where a class or function stands, by a path relative to `root`; None unless `below`."""
     while isinstance(thing, functools.partial):
         thing = thing.func
@@ -66,4 +66,4 @@ def _place(thing: object, root: str, below: str) -> Place | None:
     path = os.path.relpath(file, root)
     symbol = thing.__qualname__.removesuffix(".<lambda>").removesuffix("<lambda>")
     symbol = symbol.replace(LOCAL, "")
-    return Place(path.replace(os.sep, "/"), first, first + len(lines) - 1, symbol)
+    return DefinitionPlace(path.replace(os.sep, "/"), first, first + len(lines) - 1, symbol)

@@ -1,1 +1,1 @@
-"""Room."""
+"""The output formats, one a file: each has `render(audit, catalogue) -> str`."""

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from esper_audit.findings.audit import Audit
 from esper_audit.findings.finding import Finding, NotAnalysed
-from esper_audit.rules.catalogue import Handbook
+from esper_audit.rules.catalogue import CheckCatalogue
 
 SHOWN_BY_GITHUB = 10
 
 
-def render(audit: Audit, handbook: Handbook) -> str:
+def render(audit: Audit, handbook: CheckCatalogue) -> str:
     """Return workflow commands; GitHub shows ten errors a step, so the tenth counts those beyond."""
     commands = [_not_analysed(problem) for problem in audit.not_analysed]
     commands += [_annotation(finding) for finding in sorted(audit.findings, key=_worst_first)]

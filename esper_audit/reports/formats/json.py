@@ -5,12 +5,12 @@ from __future__ import annotations
 import msgspec
 
 from esper_audit.findings.audit import Audit
-from esper_audit.rules.catalogue import Handbook
+from esper_audit.rules.catalogue import CheckCatalogue
 
 VERSION = 1
 
 
-def render(audit: Audit, handbook: Handbook) -> str:
+def render(audit: Audit, handbook: CheckCatalogue) -> str:
     """Return the run as indented JSON; `version` grows when a key changes its meaning."""
     content = {
         "version": VERSION,

@@ -9,7 +9,7 @@ import msgspec
 
 from esper_audit.findings.audit import Audit, Ticketed
 from esper_audit.findings.finding import Edit, Finding, NotAnalysed, Severity, Suppression
-from esper_audit.rules.catalogue import Handbook
+from esper_audit.rules.catalogue import CheckCatalogue
 from esper_audit.rules.rule import Check
 from esper_audit.tickets.states import ACCEPTED
 
@@ -19,7 +19,7 @@ LEVELS = {"P0": "error", "P1": "error", "P2": "warning", "P3": "warning", "P4": 
 Json: TypeAlias = "dict[str, Json] | list[Json] | str | int | bool"
 
 
-def render(audit: Audit, handbook: Handbook) -> str:
+def render(audit: Audit, handbook: CheckCatalogue) -> str:
     """Return one run as a SARIF log."""
     ids = sorted({*audit.checks, *(f.check for f in audit.findings)})
     results: list[Json] = [_result(finding, ids) for finding in audit.findings]
@@ -49,7 +49,7 @@ def render(audit: Audit, handbook: Handbook) -> str:
     return msgspec.json.format(msgspec.json.encode(log), indent=2).decode() + "\n"
 
 
-def _rule(check: type[Check], handbook: Handbook) -> Json:
+def _rule(check: type[Check], handbook: CheckCatalogue) -> Json:
     documentation = check.documentation()
     contract = handbook.contracts[check.contract]
     help_text = f"{documentation.what}\n\n{documentation.why}\n\nQuiet: {documentation.quiet}"

@@ -7,20 +7,20 @@ from collections import Counter
 from collections.abc import Iterator
 
 from esper_audit.findings.audit import Audit
-from esper_audit.findings.finding import Finding, Standing
+from esper_audit.findings.finding import EvidenceLevel, Finding
 from esper_audit.findings.probe_record import Verdict, is_bad, tally, told, undecided
-from esper_audit.rules.catalogue import Handbook
-from esper_audit.text.terminal import CONTROL_PICTURES, Piece, harmless, wrapped
+from esper_audit.rules.catalogue import CheckCatalogue
+from esper_audit.text.terminal import CONTROL_PICTURES, StyledText, harmless, wrapped
 
 CONTROL_PICTURES |= {0x7F: 0x2421, **dict.fromkeys(range(0x80, 0xA0), 0xFFFD)}
 
 
-def render(audit: Audit, handbook: Handbook) -> str:
+def render(audit: Audit, handbook: CheckCatalogue) -> str:
     """Return the report as plain text."""
     return "".join(piece.text for piece in pieces(audit, handbook))
 
 
-def pieces(audit: Audit, handbook: Handbook) -> Iterator[Piece]:
+def pieces(audit: Audit, handbook: CheckCatalogue) -> Iterator[StyledText]:
     """Yield the report piece by piece, styled for a terminal."""
     for finding in audit.findings:
         yield from map(harmless, _frame(finding))
@@ -30,39 +30,39 @@ def pieces(audit: Audit, handbook: Handbook) -> Iterator[Piece]:
     yield from _summary(audit)
 
 
-def _frame(finding: Finding) -> Iterator[Piece]:
+def _frame(finding: Finding) -> Iterator[StyledText]:
     at = finding.location
-    yield Piece(f"{at.path}:{at.line}:{at.column}", "bold")
-    yield Piece(f" {finding.severity} ", "yellow" if finding.severity >= "P3" else "red")
-    yield Piece(finding.check, "cyan")
-    yield Piece(f" in {at.symbol}\n" if at.symbol else "\n")
-    yield Piece(wrapped(finding.message, "  "))
+    yield StyledText(f"{at.path}:{at.line}:{at.column}", "bold")
+    yield StyledText(f" {finding.severity} ", "yellow" if finding.severity >= "P3" else "red")
+    yield StyledText(finding.check, "cyan")
+    yield StyledText(f" in {at.symbol}\n" if at.symbol else "\n")
+    yield StyledText(wrapped(finding.message, "  "))
     for number, line in enumerate(finding.excerpt.split("\n"), finding.excerpt_line):
         hit = at.line <= number <= at.end_line
-        yield Piece(f"  {'>' if hit else ' '} {number:>5} | ", "red" if hit else "dim")
-        yield Piece(f"{line}\n" if line else "\n", "" if hit else "dim")
+        yield StyledText(f"  {'>' if hit else ' '} {number:>5} | ", "red" if hit else "dim")
+        yield StyledText(f"{line}\n" if line else "\n", "" if hit else "dim")
         if number == at.line:
-            yield Piece(f"          | {_underline(finding, line)}\n", "red")
+            yield StyledText(f"          | {_underline(finding, line)}\n", "red")
     if finding.impact is not None:
-        yield Piece(wrapped(f"impact: {finding.impact.words}", "  ", "  "), "magenta")
+        yield StyledText(wrapped(f"impact: {finding.impact.words}", "  ", "  "), "magenta")
     if finding.edit is not None:
         how = "--fix" if finding.edit.safe else "--unsafe-fixes"
-        yield Piece(wrapped(f"fix ({how}): {finding.edit.description}", "  "), "green")
+        yield StyledText(wrapped(f"fix ({how}): {finding.edit.description}", "  "), "green")
     yield from _evidence(finding)
-    yield Piece("\n")
+    yield StyledText("\n")
 
 
-def _evidence(finding: Finding) -> Iterator[Piece]:
+def _evidence(finding: Finding) -> Iterator[StyledText]:
     """Say what probes read here, and show the Python that reads the first of it again."""
     for evidence in finding.probed:
         sentence, _, reading = evidence.message.rpartition(": ")
         shown = reading if finding.message.endswith(sentence) else evidence.message
         said = f"{finding.standing}: {evidence.unit} {evidence.verdict}, {shown}"
-        yield Piece(wrapped(said, "  ", "  "), "magenta")
+        yield StyledText(wrapped(said, "  ", "  "), "magenta")
     reproducer = next((e.reproducer for e in finding.probed if e.reproducer), "")
-    if reproducer and finding.standing is not Standing.REFUTED:
-        yield Piece("  shown again by\n", "dim")
-        yield Piece(textwrap.indent(reproducer.rstrip("\n"), "    ") + "\n", "dim")
+    if reproducer and finding.standing is not EvidenceLevel.REFUTED:
+        yield StyledText("  shown again by\n", "dim")
+        yield StyledText(textwrap.indent(reproducer.rstrip("\n"), "    ") + "\n", "dim")
 
 
 def _underline(finding: Finding, line: str) -> str:
@@ -72,71 +72,73 @@ def _underline(finding: Finding, line: str) -> str:
     return indent + "^" * max(1, end - (at.column - 1))
 
 
-def _contracts(audit: Audit, handbook: Handbook) -> Iterator[Piece]:
+def _contracts(audit: Audit, handbook: CheckCatalogue) -> Iterator[StyledText]:
     if not audit.findings:
         return
-    yield Piece("Contracts broken\n", "bold")
+    yield StyledText("Contracts broken\n", "bold")
     counts = Counter((finding.contract, finding.check) for finding in audit.findings)
     for (contract, check), count in sorted(counts.items(), key=lambda item: (-item[1], item[0])):
-        yield Piece(f"  {contract} ({count})", "bold")
-        yield Piece(f" esper-audit rule {check}\n", "dim")
-        yield Piece(wrapped(handbook.contracts[contract].statement, "    "))
-    yield Piece("\n")
+        yield StyledText(f"  {contract} ({count})", "bold")
+        yield StyledText(f" esper-audit rule {check}\n", "dim")
+        yield StyledText(wrapped(handbook.contracts[contract].statement, "    "))
+    yield StyledText("\n")
 
 
-def _probes(audit: Audit) -> Iterator[Piece]:
+def _probes(audit: Audit) -> Iterator[StyledText]:
     tallies = tally(audit.records)
     if not tallies:
         return
-    yield Piece("Probes\n", "bold")
+    yield StyledText("Probes\n", "bold")
     for probe, counts in tallies.items():
-        yield Piece(f"  {probe:<24}{told(counts)}\n", "red" if is_bad(counts) else "")
+        yield StyledText(f"  {probe:<24}{told(counts)}\n", "red" if is_bad(counts) else "")
     for record in undecided(audit.records):
-        yield Piece(wrapped(f"{record.verdict}: {record.unit}: {record.message}", "  ", "  "))
-    yield Piece("\n")
+        yield StyledText(wrapped(f"{record.verdict}: {record.unit}: {record.message}", "  ", "  "))
+    yield StyledText("\n")
 
 
-def _not_analysed(audit: Audit) -> Iterator[Piece]:
+def _not_analysed(audit: Audit) -> Iterator[StyledText]:
     if not audit.not_analysed:
         return
-    yield Piece("Not looked at\n", "bold red")
+    yield StyledText("Not looked at\n", "bold red")
     for problem in audit.not_analysed:
-        yield Piece(wrapped(problem.sentence(), "  ", "  "))
-    yield Piece("\n")
+        yield StyledText(wrapped(problem.sentence(), "  ", "  "))
+    yield StyledText("\n")
 
 
-def _summary(audit: Audit) -> Iterator[Piece]:
+def _summary(audit: Audit) -> Iterator[StyledText]:
     if audit.findings:
         by_severity = Counter(finding.severity for finding in audit.findings)
         counted = ", ".join(
             f"{count} {severity}" for severity, count in sorted(by_severity.items())
         )
-        yield Piece(f"{_count(len(audit.findings), 'finding')} ({counted})", "bold")
+        yield StyledText(f"{_count(len(audit.findings), 'finding')} ({counted})", "bold")
         files = len({finding.location.path for finding in audit.findings})
-        yield Piece(f" in {files} of {_count(audit.files, 'file')}" if audit.files else "", "bold")
+        yield StyledText(
+            f" in {files} of {_count(audit.files, 'file')}" if audit.files else "", "bold"
+        )
     elif audit.records and not audit.files:
-        yield Piece("No findings", "bold")
+        yield StyledText("No findings", "bold")
     elif audit.files:
-        yield Piece(f"No findings in {_count(audit.files, 'file')}", "bold")
+        yield StyledText(f"No findings in {_count(audit.files, 'file')}", "bold")
     else:
-        yield Piece("No Python file to look at", "bold")
+        yield StyledText("No Python file to look at", "bold")
     if audit.suppressed:
-        yield Piece(f", {len(audit.suppressed)} authorised")
+        yield StyledText(f", {len(audit.suppressed)} authorised")
     if audit.ticketed:
-        yield Piece(f", {len(audit.ticketed)} with a ticket")
+        yield StyledText(f", {len(audit.ticketed)} with a ticket")
     if audit.hidden:
-        yield Piece(f", {audit.hidden} older left out")
+        yield StyledText(f", {audit.hidden} older left out")
     if audit.excluded:
-        yield Piece(f", {_count(len(audit.excluded), 'file')} excluded by configuration")
+        yield StyledText(f", {_count(len(audit.excluded), 'file')} excluded by configuration")
     if audit.not_analysed:
-        yield Piece(f", {len(audit.not_analysed)} NOT LOOKED AT", "bold red")
+        yield StyledText(f", {len(audit.not_analysed)} NOT LOOKED AT", "bold red")
     if audit.records:
         made = [r for r in audit.records if r.verdict is not Verdict.NOT_APPLICABLE]
         subjects = len({record.subject for record in made})
-        yield Piece(f"; {_count(len(made), 'unit')} of {_count(subjects, 'subject')} probed\n")
+        yield StyledText(f"; {_count(len(made), 'unit')} of {_count(subjects, 'subject')} probed\n")
         return
-    yield Piece(f"; {_count(len(audit.checks), 'check')} on")
-    yield Piece(f", {len(audit.off)} off\n" if audit.off else "\n")
+    yield StyledText(f"; {_count(len(audit.checks), 'check')} on")
+    yield StyledText(f", {len(audit.off)} off\n" if audit.off else "\n")
 
 
 def _count(number: int, noun: str) -> str:

@@ -10,9 +10,9 @@ from esper_audit.project.file_roles import Role
 from esper_audit.rules.tree_rule import InvalidTree, TreeRule, ValidTree
 from esper_audit.source.facts.records import MANY, Parameter
 from esper_audit.source.idioms.branches.branch_analysis import BranchWalk, Constant
-from esper_audit.source.idioms.branches.conditions import Facts
-from esper_audit.source.index.records import Answer, Caller, Passing, Symbol
-from esper_audit.source.usage.parameter_excuses import is_copied, is_said_unused
+from esper_audit.source.idioms.branches.conditions import ConditionFacts
+from esper_audit.source.index.records import Caller, Passing, QueryResult, Symbol
+from esper_audit.source.usage.parameter_excuses import is_copied, is_declared_unused
 from esper_audit.source.usage.signatures import KINDS, is_called_from_here_alone, shown, taking
 from esper_audit.source.usage.tree import Tree
 
@@ -234,15 +234,15 @@ def _is_literal(text: str) -> bool:
         return False
 
 
-def _is_never_passed(answer: Answer[Caller]) -> bool:
-    """Say whether there are calls that are not of tests alone, and none of them passes it."""
+def _is_never_passed(answer: QueryResult[Caller]) -> bool:
+    """Return whether there are calls that are not of tests alone, and none of them passes it."""
     return all(caller.passing is Passing.OMITS for caller in answer.items) and any(
         caller.place.role is not Role.TEST for caller in answer.items
     )
 
 
-def _is_used_around(function: Symbol, answer: Answer[Caller]) -> bool:
-    """Say whether programs around a package call a public function of it: others may, too."""
+def _is_used_around(function: Symbol, answer: QueryResult[Caller]) -> bool:
+    """Return whether programs around a package call a public function of it: others may, too."""
     home = function.path.partition("/")[0]
     callers = (caller.place for caller in answer.items if caller.place.role is not Role.TEST)
     return not function.short.startswith("_") and any(
@@ -256,11 +256,13 @@ def _decided(tree: Tree, function: Symbol, known: dict[str, str]) -> dict[str, C
     if node is None or is_copied(tree, function):
         return {}
     text = tree.text(function)
-    start = Facts(values={name: (frozenset({default}), name) for name, default in known.items()})
+    start = ConditionFacts(
+        values={name: (frozenset({default}), name) for name, default in known.items()}
+    )
     found: dict[str, Constant] = {}
     for constant in BranchWalk(node, lambda _: "", start).found:
         name = constant.known.reason
-        if name in known and not is_said_unused(text, name):
+        if name in known and not is_declared_unused(text, name):
             found.setdefault(name, constant)
     return found
 

@@ -9,7 +9,7 @@ from esper_audit.findings.finding import Category, NotAnalysed, Severity, TreeVi
 from esper_audit.rules.rule import Options
 from esper_audit.rules.tree_rule import InvalidTree, TreeRule, ValidTree
 from esper_audit.source.idioms.branches.branch_analysis import BranchWalk, Constant
-from esper_audit.source.idioms.branches.conditions import Facts
+from esper_audit.source.idioms.branches.conditions import ConditionFacts
 from esper_audit.source.index.records import Symbol
 from esper_audit.source.syntax.ast_walk import walk
 from esper_audit.source.syntax.names import Function
@@ -251,11 +251,11 @@ class DeadBranch(TreeRule):
         assert isinstance(self.options, DeadBranchOptions)
         unit = tree.index.store.unit(function.path)
         assert unit is not None
-        start = Facts()
+        start = ConditionFacts()
         if self.options.arguments:
             names = (part for test in _tests(node) for part in walk(test))
             tested = frozenset(name.id for name in names if isinstance(name, ast.Name))
-            start = Facts(values=constant_arguments(tree, function, tested))
+            start = ConditionFacts(values=constant_arguments(tree, function, tested))
         walked = BranchWalk(node, lambda call: annotated_type(tree, unit, call), start)
         return sorted(walked.found, key=lambda one: (one.test.lineno, one.test.col_offset))
 

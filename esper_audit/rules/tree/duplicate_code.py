@@ -9,7 +9,7 @@ from esper_audit.findings.finding import Category, NotAnalysed, Severity, TreeVi
 from esper_audit.project.file_roles import Role
 from esper_audit.rules.rule import Options
 from esper_audit.rules.tree_rule import InvalidTree, TreeRule, ValidTree
-from esper_audit.source.idioms.duplication.clone_detection import Clone, Run, clones
+from esper_audit.source.idioms.duplication.clone_detection import Clone, StatementRun, clones
 from esper_audit.source.idioms.duplication.statement_fingerprints import shaped_blocks
 from esper_audit.source.syntax.enclosing import chain, symbol_of
 from esper_audit.source.usage.tree import Tree
@@ -150,7 +150,7 @@ def _where(tree: Tree, clone: Clone) -> str:
     return f"{_named(tree, clone.first)}{rest}"
 
 
-def _named(tree: Tree, run: Run) -> str:
+def _named(tree: Tree, run: StatementRun) -> str:
     path, line = run.place
     source = tree.source(path)
     assert source is not None

@@ -181,12 +181,12 @@ class FieldNeverRead(TreeRule):
 
 
 def _may_be_read(tree: Tree, field: Symbol) -> bool:
-    """Say whether a field is read of an object of its class, or of one that nothing is known of."""
+    """Return whether a field is read of an object of its class, or of one that nothing is known of."""
     return any(hit.use in READS for hit in tree.uses.of(field))
 
 
 def _is_used_here(tree: Tree, owner: Symbol) -> bool:
-    """Say whether the tree uses the objects of a class, field by field, and no user of a library does."""
+    """Return whether the tree uses the objects of a class, field by field, and no user of a library does."""
     if tree.outside.is_offered(owner) and not IS_TAKEN.search(owner.short):
         return False
     uses = tree.index.references(owner).items

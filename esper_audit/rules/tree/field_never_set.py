@@ -9,7 +9,7 @@ from esper_audit.findings.finding import Category, NotAnalysed, Severity, TreeVi
 from esper_audit.rules.tree_rule import InvalidTree, TreeRule, ValidTree
 from esper_audit.source.facts.records import Use
 from esper_audit.source.index.class_hierarchy import ClassKind
-from esper_audit.source.index.records import Answer, Caller, Passing, Symbol
+from esper_audit.source.index.records import Caller, Passing, QueryResult, Symbol
 from esper_audit.source.usage.reflective_access import data_fields, is_taken_apart
 from esper_audit.source.usage.tree import Tree
 
@@ -126,18 +126,18 @@ class FieldNeverSet(TreeRule):
 
 
 def _is_choice(tree: Tree, field: Symbol) -> bool:
-    """Say whether a field is there for callers to set, and nothing sets it later."""
+    """Return whether a field is there for callers to set, and nothing sets it later."""
     if field.short.startswith("_") or not tree.index.definition(field).literal:
         return False
     return not any(hit.use in WRITES for hit in tree.uses.of(field))
 
 
-def _constructions(tree: Tree, owner: Symbol, field: str) -> Answer[Caller]:
+def _constructions(tree: Tree, owner: Symbol, field: str) -> QueryResult[Caller]:
     """Return the calls of a class and of what derives from it."""
     below = map(tree.index.of_key, tree.index.resolver.kin.subclasses(owner.key))
     answers = [tree.index.callers(made, field) for made in (owner, *below)]
     problems = {problem for answer in answers for problem in answer.not_looked_at}
-    return Answer([caller for answer in answers for caller in answer.items], sorted(problems))
+    return QueryResult([caller for answer in answers for caller in answer.items], sorted(problems))
 
 
 def _texts_that_replace(tree: Tree) -> list[str]:
@@ -148,6 +148,6 @@ def _texts_that_replace(tree: Tree) -> list[str]:
 
 
 def _is_replaced(texts: list[str], field: Symbol) -> bool:
-    """Say whether a call of `replace` names a field, or passes what cannot be seen."""
+    """Return whether a call of `replace` names a field, or passes what cannot be seen."""
     named = re.compile(rf"replace\((?:[^()]|\([^()]*\))*?\b{re.escape(field.short)}\s*=")
     return any(named.search(text) for text in texts)

@@ -10,7 +10,7 @@ from esper_audit.findings.finding import Category, NotAnalysed, Severity, TreeVi
 from esper_audit.project.file_roles import Role
 from esper_audit.rules.rule import Options
 from esper_audit.rules.tree_rule import InvalidTree, TreeRule, ValidTree
-from esper_audit.source.facts.module_facts import Unit
+from esper_audit.source.facts.module_facts import ModuleFacts
 from esper_audit.source.usage.import_graph import IMPLICIT, PACKAGE, EagerImports, around_line
 from esper_audit.source.usage.tree import Tree
 
@@ -232,7 +232,7 @@ def _statement(tree: Tree, imports: EagerImports, path: str, heavy: str) -> ast.
     return around_line(source, first)[-1]
 
 
-def _importers(tree: Tree, imports: EagerImports, package: Unit) -> list[Unit]:
+def _importers(tree: Tree, imports: EagerImports, package: ModuleFacts) -> list[ModuleFacts]:
     """Return the modules, tests aside, that cause a package to load and are not loaded by it."""
     loaded = imports.loaded_by(package.path)
     directory = posixpath.dirname(package.path)

@@ -9,13 +9,13 @@ from collections.abc import Iterator
 from esper_audit.findings.finding import Category, NotAnalysed, Severity, TreeViolation
 from esper_audit.project.file_roles import Role
 from esper_audit.rules.tree_rule import InvalidTree, TreeRule, ValidTree
-from esper_audit.source.facts.module_facts import Unit
+from esper_audit.source.facts.module_facts import ModuleFacts
 from esper_audit.source.facts.records import Use
 from esper_audit.source.index.records import Symbol
 from esper_audit.source.index.values import Value, parts
 from esper_audit.source.syntax.ast_walk import walk
-from esper_audit.source.usage.constructor_effects import Constructors
-from esper_audit.source.usage.instantiations import Making, makings
+from esper_audit.source.usage.constructor_effects import ConstructorEffects
+from esper_audit.source.usage.instantiations import Instantiation, instantiations
 from esper_audit.source.usage.reflective_access import HARMLESS_BASES
 from esper_audit.source.usage.tree import Tree
 
@@ -270,9 +270,9 @@ class InstantiatedNeverUsed(TreeRule):
 
     def check(self, tree: Tree) -> Iterator[TreeViolation | NotAnalysed]:
         """Report what is made and not used, file by file."""
-        constructors = Constructors(tree)
+        constructors = ConstructorEffects(tree)
         for unit in tree.index.units():
-            made = makings(tree, unit) if unit.role is Role.PRODUCTION else ()
+            made = instantiations(tree, unit) if unit.role is Role.PRODUCTION else ()
             told: set[tuple[str, str]] = set()
             for making in made:
                 attribute = (making.around.owner, making.attribute)
@@ -284,7 +284,7 @@ class InstantiatedNeverUsed(TreeRule):
 
 
 def _forgotten(
-    tree: Tree, constructors: Constructors, unit: Unit, making: Making
+    tree: Tree, constructors: ConstructorEffects, unit: ModuleFacts, making: Instantiation
 ) -> Iterator[TreeViolation | NotAnalysed]:
     """Report an attribute that holds something for nobody."""
     owner = tree.index.symbol(unit.path, making.around.owner) if making.around.owner else None
@@ -302,9 +302,9 @@ def _forgotten(
 
 
 def _is_for_the_tree_alone(
-    tree: Tree, constructors: Constructors, owner: Symbol, making: Making
+    tree: Tree, constructors: ConstructorEffects, owner: Symbol, making: Instantiation
 ) -> bool:
-    """Say whether nobody outside may ask for an attribute: a part of a module serves its `forward`."""
+    """Return whether nobody outside may ask for an attribute: a part of a module serves its `forward`."""
     if tree.index.resolver.kin.foreign_bases(owner.key) - HARMLESS_BASES:
         return False
     if any(value.name.rpartition(".")[2] in CONTAINERS for value in making.made):
@@ -317,7 +317,7 @@ def _is_for_the_tree_alone(
 
 
 def _is_looked_at(tree: Tree, family: list[str], name: str) -> bool:
-    """Say whether something reads an attribute of a class, of a base or of a subclass of it."""
+    """Return whether something reads an attribute of a class, of a base or of a subclass of it."""
     paths = {parts(key)[0] for key in family}
     for key in family:
         for hit in tree.uses.of_key(f"{key}.{name}"):
@@ -329,7 +329,7 @@ def _is_looked_at(tree: Tree, family: list[str], name: str) -> bool:
     return any(WHOLE.search(tree.text(tree.index.of_key(key))) for key in family)
 
 
-def _idle(tree: Tree, unit: Unit, making: Making) -> TreeViolation:
+def _idle(tree: Tree, unit: ModuleFacts, making: Instantiation) -> TreeViolation:
     subject = unit.symbol(unit.innermost(making.statement.lineno))
     if making.bound:
         message = f"`{making.bound}` is {_made(making)} and never read"
@@ -338,8 +338,8 @@ def _idle(tree: Tree, unit: Unit, making: Making) -> TreeViolation:
     return tree.at_node(unit.path, making.place, message, subject=subject)
 
 
-def _is_idle(constructors: Constructors, making: Making) -> bool:
-    """Say whether a local variable, or nothing at all, holds an object that does nothing by itself."""
+def _is_idle(constructors: ConstructorEffects, making: Instantiation) -> bool:
+    """Return whether a local variable, or nothing at all, holds an object that does nothing by itself."""
     if not making.is_new or making.around.is_watched or making.bound.startswith("_"):
         return False
     if not all(map(constructors.is_quiet, making.made)):
@@ -347,8 +347,8 @@ def _is_idle(constructors: Constructors, making: Making) -> bool:
     return not any(map(constructors.may_refuse, making.made)) and not _is_read(making)
 
 
-def _is_read(making: Making) -> bool:
-    """Say whether the function reads the local variable, or may."""
+def _is_read(making: Instantiation) -> bool:
+    """Return whether the function reads the local variable, or may."""
     function = making.around.function
     for node in walk(function) if function is not None and making.bound else ():
         if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Load):
@@ -359,18 +359,18 @@ def _is_read(making: Making) -> bool:
     return False
 
 
-def _is_said(tree: Tree, owner: Symbol, making: Making) -> bool:
-    """Say whether words tell why a part is there, or a comment holds the code that used it."""
+def _is_said(tree: Tree, owner: Symbol, making: Instantiation) -> bool:
+    """Return whether words tell why a part is there, or a comment holds the code that used it."""
     told = " ".join(PROSE.findall(tree.text(owner)))
     if re.search(rf"{re.escape(making.bound)}\b", told):
         return True
     return SAID.search(told) is not None or tree.outside.is_kept_for_others(told)
 
 
-def _made(making: Making) -> str:
+def _made(making: Instantiation) -> str:
     return f"made ({_classes(making)})" if making.is_new else "set to a module"
 
 
-def _classes(making: Making) -> str:
+def _classes(making: Instantiation) -> str:
     names = sorted({re.split(r"[.:]", value.name)[-1] for value in making.made})
     return " or ".join(f"`{name}`" for name in names)

@@ -11,7 +11,7 @@ from esper_audit.findings.finding import Category, NotAnalysed, Severity, TreeVi
 from esper_audit.project.file_roles import Role
 from esper_audit.rules.rule import Options
 from esper_audit.rules.tree_rule import InvalidTree, TreeRule, ValidTree
-from esper_audit.source.facts.module_facts import Unit
+from esper_audit.source.facts.module_facts import ModuleFacts
 from esper_audit.source.facts.records import DefinitionKind, Use
 from esper_audit.source.index.records import Symbol
 from esper_audit.source.syntax.enclosing import chain
@@ -242,7 +242,7 @@ class MissingExport(TreeRule):
                 yield tree.at_symbol(symbol, message)
 
 
-def _reason(tree: Tree, symbol: Symbol, package: Unit) -> str:
+def _reason(tree: Tree, symbol: Symbol, package: ModuleFacts) -> str:
     """Return why a class has been forgotten rather than left out; nothing if that is not seen."""
     kin, top = tree.index.resolver.kin, package.facts.scopes[0]
     if "internal" in _docstring(tree, symbol).lower():
@@ -260,14 +260,14 @@ def _reason(tree: Tree, symbol: Symbol, package: Unit) -> str:
     return ""
 
 
-def _is_marked(tree: Tree, symbol: Symbol, package: Unit) -> bool:
-    """Say whether a package's import of a class is marked as one that linters shall not mind."""
+def _is_marked(tree: Tree, symbol: Symbol, package: ModuleFacts) -> bool:
+    """Return whether a package's import of a class is marked as one that linters shall not mind."""
     source = tree.source(package.path)
     imports = (m for m in package.mentions.get(symbol.short, ()) if m.use is Use.IMPORT)
     return source is not None and any("noqa" in source.lines[m.line - 1] for m in imports)
 
 
-def _others(tree: Tree, base: str, symbol: Symbol, package: Unit) -> list[Symbol]:
+def _others(tree: Tree, base: str, symbol: Symbol, package: ModuleFacts) -> list[Symbol]:
     """Return the public classes of a package that derive from a base, but for one and those derived from."""
     kin = tree.index.resolver.kin
     others = [tree.index.of_key(key) for key in kin.subclasses(base) if not kin.subclasses(key)]
@@ -303,7 +303,7 @@ def _past_the_lists(tree: Tree) -> Counter[str]:
     return found
 
 
-def _package(tree: Tree, symbol: Symbol) -> Unit | None:
+def _package(tree: Tree, symbol: Symbol) -> ModuleFacts | None:
     """Return the `__init__` of the package of a symbol, if its list has a class and everything is public."""
     package = tree.index.store.unit(_init(posixpath.dirname(symbol.path)))
     if package is None or not package.facts.exports or not symbol.short[:1].isupper():
@@ -314,8 +314,8 @@ def _package(tree: Tree, symbol: Symbol) -> Unit | None:
     return package if lists_a_class and is_public else None
 
 
-def _is_listed(tree: Tree, symbol: Symbol, package: Unit) -> bool:
-    """Say whether a package from the outermost to its own lists a class, or the module of it."""
+def _is_listed(tree: Tree, symbol: Symbol, package: ModuleFacts) -> bool:
+    """Return whether a package from the outermost to its own lists a class, or the module of it."""
     module = symbol.name.removesuffix(f".{symbol.symbol}").rpartition(".")[2]
     exports = package.facts.exports or {}
     if symbol.short in exports or module in exports:
@@ -328,7 +328,7 @@ def _is_listed(tree: Tree, symbol: Symbol, package: Unit) -> bool:
     return False
 
 
-def _users(tree: Tree, symbol: Symbol, package: Unit) -> list[str]:
+def _users(tree: Tree, symbol: Symbol, package: ModuleFacts) -> list[str]:
     """Return the files of other packages, in production, that use a class."""
     own = posixpath.dirname(package.path)
     paths = {

@@ -226,13 +226,13 @@ def _is_derived(tree: Tree, symbol: Symbol) -> bool:
 
 
 def _is_called_by_others(tree: Tree, method: Symbol) -> bool:
-    """Say whether a method runs without a mention once there is an object."""
+    """Return whether a method runs without a mention once there is an object."""
     outside = tree.outside
     return outside.is_called_by_language(method) or outside.is_prescribed(method)
 
 
 def _is_public(tree: Tree, symbol: Symbol) -> bool:
-    """Say whether a symbol is one of which a test may be expected."""
+    """Return whether a symbol is one of which a test may be expected."""
     definition = tree.index.definition(symbol)
     owner = tree.outside.owner(symbol)
     is_local = owner is None and "." in symbol.symbol

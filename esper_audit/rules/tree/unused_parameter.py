@@ -8,15 +8,15 @@ from esper_audit.findings.finding import Category, NotAnalysed, Severity, TreeVi
 from esper_audit.rules.tree_rule import InvalidTree, TreeRule, ValidTree
 from esper_audit.source.facts.records import MANY, Definition, DefinitionKind, Parameter, Use
 from esper_audit.source.index.records import Symbol
-from esper_audit.source.usage.escapes import is_handed_out
+from esper_audit.source.usage.escapes import escapes
 from esper_audit.source.usage.parameter_excuses import (
-    WrittenAlike,
+    NamingPatterns,
     does_nothing,
     is_copied,
+    is_declared_unused,
     is_defined_again,
     is_for_subclasses,
     is_given_everything,
-    is_said_unused,
     is_set_aside,
     stands_in,
 )
@@ -298,7 +298,7 @@ class UnusedParameter(TreeRule):
 
     def check(self, tree: Tree) -> Iterator[TreeViolation | NotAnalysed]:
         """Report the parameters that are not read, of functions whose signature is their own."""
-        peers, alike = taking(tree.index), WrittenAlike(tree.index)
+        peers, alike = taking(tree.index), NamingPatterns(tree.index)
         for function in tree.in_scope(tree.index.all_symbols(KINDS)):
             names = [p.name for p in _unread(tree.index.definition(function))]
             if function.short != CONSTRUCTOR:
@@ -335,20 +335,20 @@ def _unread(definition: Definition) -> list[Parameter]:
 
 
 def _is_given_for_a_reason(tree: Tree, function: Symbol, name: str) -> bool:
-    """Say whether the function's own text or its callers explain a parameter that it does not read."""
+    """Return whether the function's own text or its callers explain a parameter that it does not read."""
     text = tree.text(function)
     decorators = tree.index.definition(function).decorators
     if any("deprecat" in decorator for decorator in decorators):
         return True
     if tree.outside.is_kept_for_others(text):
         return True
-    if is_said_unused(text, name) or is_set_aside(text, name):
+    if is_declared_unused(text, name) or is_set_aside(text, name):
         return True
     return _may_arrive_in_kwargs(tree, function, name)
 
 
 def _may_arrive_in_kwargs(tree: Tree, function: Symbol, name: str) -> bool:
-    """Say whether some call hands on `**kwargs` that may hold the name, as they are shared with others."""
+    """Return whether some call hands on `**kwargs` that may hold the name, as they are shared with others."""
     given = (hit.mention.arguments for hit in tree.uses.of(function))
     return any(
         arguments is not None and arguments.double_star and name not in arguments.keywords
@@ -357,7 +357,7 @@ def _may_arrive_in_kwargs(tree: Tree, function: Symbol, name: str) -> bool:
 
 
 def _is_own_signature(tree: Tree, function: Symbol) -> bool:
-    """Say whether nobody but its callers, who are known to call it, decides what a function takes."""
+    """Return whether nobody but its callers, who are known to call it, decides what a function takes."""
     outside, owner = tree.outside, tree.outside.owner(function)
     if outside.is_registered(function) or outside.is_entry(function):
         return False
@@ -370,7 +370,7 @@ def _is_own_signature(tree: Tree, function: Symbol) -> bool:
     if is_copied(tree, function) or is_defined_again(tree, function):
         return False
     if owner is None or function.short != CONSTRUCTOR:
-        is_theirs = owner is not None and is_handed_out(tree, owner)
+        is_theirs = owner is not None and escapes(tree, owner)
         if is_theirs or outside.is_called_by_language(function):
             return False
     hits = uses(tree, function)

@@ -217,7 +217,7 @@ class UnusedType(TreeRule):
             yield tree.at_symbol(symbol, message)
 
     def _is_meant(self, tree: Tree, symbol: Symbol) -> bool:
-        """Say whether nothing but the mentions of a class can use it: no base, decorator or metaclass."""
+        """Return whether nothing but the mentions of a class can use it: no base, decorator or metaclass."""
         if SAID_SO.search(tree.text(symbol).partition("\n")[0]):
             return False
         if "." in symbol.symbol or OF_NO_USE.search(symbol.path):
@@ -235,7 +235,7 @@ class UnusedType(TreeRule):
 
 
 def _is_public(tree: Tree, symbol: Symbol) -> bool:
-    """Say whether something outside the tree may use a class: its packaging, or a user of the library."""
+    """Return whether something outside the tree may use a class: its packaging, or a user of the library."""
     if tree.outside.is_entry(symbol) or tree.outside.is_offered(symbol):
         return True
     is_documented = tree.index.definition(symbol).documented and not symbol.is_private

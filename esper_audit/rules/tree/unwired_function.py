@@ -11,7 +11,7 @@ from esper_audit.findings.finding import Category, NotAnalysed, Severity, TreeVi
 from esper_audit.project.file_roles import Role
 from esper_audit.rules.tree_rule import InvalidTree, TreeRule, ValidTree
 from esper_audit.source.index.records import Symbol
-from esper_audit.source.usage.escapes import is_handed_out
+from esper_audit.source.usage.escapes import escapes
 from esper_audit.source.usage.reachability import BY_ITSELF, NO_USE, runs_in, spread, users
 from esper_audit.source.usage.signatures import KINDS
 from esper_audit.source.usage.tree import Tree
@@ -287,7 +287,7 @@ class UnwiredFunction(TreeRule):
                 yield tree.undecided(function, answer)
 
     def _is_said_otherwise(self, tree: Tree, function: Symbol, unwired: set[str]) -> bool:
-        """Say whether what is around it is never used itself, or does nothing that could be missed."""
+        """Return whether what is around it is never used itself, or does nothing that could be missed."""
         if tree.index.definition(function).stub:
             return True
         around = function.key.rpartition(".")[0]
@@ -323,7 +323,7 @@ def _unwired(
 
 
 def _may_run(tree: Tree, function: Symbol) -> bool:
-    """Say whether something may run a function that no mention tells of."""
+    """Return whether something may run a function that no mention tells of."""
     if tree.outside.may_run(function) or tree.composed_names.may_mean(function.short):
         return True
     if tree.spelled_words.has(function.short) or _is_kept(tree, function):
@@ -333,11 +333,11 @@ def _may_run(tree: Tree, function: Symbol) -> bool:
     owner = tree.outside.owner(function)
     if tree.outside.is_of_library(function):
         return owner is not None or tree.index.definition(function).documented
-    return owner is not None and is_handed_out(tree, owner)
+    return owner is not None and escapes(tree, owner)
 
 
 def _is_kept(tree: Tree, function: Symbol) -> bool:
-    """Say whether a function says that it is there for users of earlier versions, or to debug with."""
+    """Return whether a function says that it is there for users of earlier versions, or to debug with."""
     if tree.outside.is_kept_for_others(tree.text(function)):
         return True
     node = tree.function(function)

@@ -226,7 +226,7 @@ def _targets(node: Write) -> list[str]:
 
 
 def _may_be_of(tree: Tree, owner: Symbol, reading: Reference) -> bool:
-    """Say whether a reading may be of an object of a class: not what an unrelated class reads of `self`."""
+    """Return whether a reading may be of an object of a class: not what an unrelated class reads of `self`."""
     around = _class_around(tree, reading.place) if reading.written.startswith("self.") else None
     if around is None or reading.written.count(".") > 1:
         return True
@@ -251,7 +251,7 @@ def _class_around(tree: Tree, place: Place) -> Symbol | None:
 
 
 def _is_kept(tree: Tree, owner: Symbol, writes: list[Write]) -> bool:
-    """Say whether what is written is kept for more than what it holds, or says what it is kept for."""
+    """Return whether what is written is kept for more than what it holds, or says what it is kept for."""
     source = tree.source(owner.path)
     assert source is not None, owner.path
     said = (source.lines[line - 1] for write in writes for line in _said_at(source, write))
@@ -268,7 +268,7 @@ def _said_at(source: Source, write: Write) -> Iterator[int]:
 
 
 def _is_plain(write: Write) -> bool:
-    """Say whether what is written is kept for what it holds: no call of anything that might do something."""
+    """Return whether what is written is kept for what it holds: no call of anything that might do something."""
     calls = [node for node in ast.walk(write) if isinstance(node, (ast.Call, ast.Await, ast.Yield))]
     return all(
         isinstance(call, ast.Call) and PLAIN.fullmatch(ast.unparse(call.func)) for call in calls

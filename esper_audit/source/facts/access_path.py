@@ -165,7 +165,7 @@ def _spliced(steps: list[str], meanings: Meanings) -> str:
 
 
 def _is_head(call: ast.Call) -> bool:
-    """Say whether a call is better told by what it holds than by what it calls."""
+    """Return whether a call is better told by what it holds than by what it calls."""
     name = _called(call)
     if name in REMAKES or name in ONE_OF:
         return len(call.args) == 1

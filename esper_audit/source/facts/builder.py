@@ -10,13 +10,13 @@ import msgspec
 
 from esper_audit.source.facts.access_path import UNKNOWN
 from esper_audit.source.facts.records import (
-    Arguments,
     Bound,
+    CallArguments,
     Definition,
     DefinitionKind,
     FileFacts,
     Mention,
-    Scope,
+    ScopeFacts,
     ScopeKind,
     Use,
 )
@@ -40,14 +40,14 @@ class _Name(NamedTuple):
     use: Use
     scope: int
     at: Position
-    arguments: Arguments | None
+    arguments: CallArguments | None
 
 
-class Ledger:
+class FactsBuilder:
     """The facts of one file as they come in."""
 
     def __init__(self, lines: int) -> None:
-        self.scopes = [Scope("", ScopeKind.MODULE, -1, 1, lines, {})]
+        self.scopes = [ScopeFacts("", ScopeKind.MODULE, -1, 1, lines, {})]
         self.definitions: list[Definition] = []
         self.exports: dict[str, int] | None = None
         self._mentions: list[Mention] = []
@@ -60,7 +60,7 @@ class Ledger:
         self._generators: set[int] = set()
         self._of_scope: dict[int, int] = {}
 
-    def open(self, scope: Scope) -> int:
+    def open(self, scope: ScopeFacts) -> int:
         """Add a scope; return its position."""
         self.scopes.append(scope)
         return len(self.scopes) - 1
@@ -100,7 +100,7 @@ class Ledger:
         self._elsewhere[scope, name] = owner if owner is not None else 0
 
     def is_elsewhere(self, scope: int, name: str) -> bool:
-        """Say whether a scope declared a name `global` or `nonlocal`."""
+        """Return whether a scope declared a name `global` or `nonlocal`."""
         return (scope, name) in self._elsewhere
 
     def has_self(self, scope: int, name: str, class_scope: int) -> None:
@@ -124,7 +124,7 @@ class Ledger:
         self._mentions.append(mention)
 
     def name(
-        self, name: str, use: Use, scope: int, at: Position, arguments: Arguments | None = None
+        self, name: str, use: Use, scope: int, at: Position, arguments: CallArguments | None = None
     ) -> None:
         """Note a bare name; whether it is more than a local variable turns out at the end."""
         self._names.append(_Name(name, use, scope, at, arguments))
@@ -169,7 +169,7 @@ class Ledger:
         self._mentions.append(Mention(name.name, name.use, name.scope, *name.at, name.arguments))
 
     def _is_telling(self, owner: int, name: _Name) -> bool:
-        """Say whether a local name is an import or a function of its own, or a call of what it holds."""
+        """Return whether a local name is an import or a function of its own, or a call of what it holds."""
         bound = self.scopes[owner].bindings[name.name]
         if any(path[0] in "!@" for path in bound):
             return True

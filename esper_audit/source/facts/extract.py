@@ -24,7 +24,7 @@ from esper_audit.source.facts.access_path import (
     paths,
     unpacked,
 )
-from esper_audit.source.facts.builder import Ledger
+from esper_audit.source.facts.builder import FactsBuilder
 from esper_audit.source.facts.extract_definitions import GUARD
 from esper_audit.source.facts.extract_expressions import At, Left, Work, block
 from esper_audit.source.facts.narrowing import when_false, when_true
@@ -34,7 +34,7 @@ from esper_audit.source.syntax.enclosing import last_line
 from esper_audit.source.syntax.names import dotted
 
 
-def for_(ledger: Ledger, node: ast.For | ast.AsyncFor, at: At) -> Left:
+def for_(ledger: FactsBuilder, node: ast.For | ast.AsyncFor, at: At) -> Left:
     """Bind what a loop runs over."""
     for name, written in loop_bindings(node.target, node.iter, at.meanings):
         ledger.bind(at.scope, name, written)
@@ -44,7 +44,7 @@ def for_(ledger: Ledger, node: ast.For | ast.AsyncFor, at: At) -> Left:
     yield from block(node.orelse, at)
 
 
-def while_(ledger: Ledger, node: ast.While, at: At) -> Left:
+def while_(ledger: FactsBuilder, node: ast.While, at: At) -> Left:
     """Narrow by the test of a loop."""
     yield node.test, at
     inside = at._replace(meanings=when_true(node.test, at.meanings))
@@ -52,7 +52,7 @@ def while_(ledger: Ledger, node: ast.While, at: At) -> Left:
     yield from block(node.orelse, at)
 
 
-def if_(ledger: Ledger, node: ast.If, at: At) -> Left:
+def if_(ledger: FactsBuilder, node: ast.If, at: At) -> Left:
     """Narrow by a test and its negation; below `if TYPE_CHECKING` imports are marked."""
     yield node.test, at
     meanings = when_true(node.test, at.meanings)
@@ -63,7 +63,7 @@ def if_(ledger: Ledger, node: ast.If, at: At) -> Left:
     yield from block(node.orelse, otherwise)
 
 
-def with_(ledger: Ledger, node: ast.With | ast.AsyncWith, at: At) -> Left:
+def with_(ledger: FactsBuilder, node: ast.With | ast.AsyncWith, at: At) -> Left:
     """Bind what entering a context gives."""
     enter = ".__enter__()" if isinstance(node, ast.With) else ".__aenter__()"
     for item in node.items:
@@ -77,7 +77,7 @@ def with_(ledger: Ledger, node: ast.With | ast.AsyncWith, at: At) -> Left:
     yield from block(node.body, at)
 
 
-def try_(ledger: Ledger, node: ast.Try | ast.TryStar, at: At) -> Left:
+def try_(ledger: FactsBuilder, node: ast.Try | ast.TryStar, at: At) -> Left:
     """Bind what the clauses catch."""
     yield from block(node.body, at)
     for handler in node.handlers:
@@ -90,7 +90,7 @@ def try_(ledger: Ledger, node: ast.Try | ast.TryStar, at: At) -> Left:
     yield from block(node.finalbody, at)
 
 
-def match(ledger: Ledger, node: ast.Match, at: At) -> Left:
+def match(ledger: FactsBuilder, node: ast.Match, at: At) -> Left:
     """Bind what patterns capture; `case T():` narrows the subject."""
     yield node.subject, at
     for case in node.cases:
@@ -102,7 +102,7 @@ def match(ledger: Ledger, node: ast.Match, at: At) -> Left:
         yield from block(case.body, inside)
 
 
-def return_(ledger: Ledger, node: ast.Return, at: At) -> Left:
+def return_(ledger: FactsBuilder, node: ast.Return, at: At) -> Left:
     """Note what a function returns."""
     if node.value is None:
         return []
@@ -110,7 +110,7 @@ def return_(ledger: Ledger, node: ast.Return, at: At) -> Left:
     return [(node.value, at)]
 
 
-def yield_(ledger: Ledger, node: ast.Yield | ast.YieldFrom, at: At) -> Left:
+def yield_(ledger: FactsBuilder, node: ast.Yield | ast.YieldFrom, at: At) -> Left:
     """Note what a generator yields."""
     if node.value is None or isinstance(node, ast.YieldFrom):
         ledger.generates(at.scope, [])
@@ -119,7 +119,7 @@ def yield_(ledger: Ledger, node: ast.Yield | ast.YieldFrom, at: At) -> Left:
     return [(node.value, at)] if node.value is not None else []
 
 
-def elsewhere(ledger: Ledger, node: ast.Global | ast.Nonlocal, at: At) -> Left:
+def elsewhere(ledger: FactsBuilder, node: ast.Global | ast.Nonlocal, at: At) -> Left:
     """Note names that belong to a scope further out."""
     for name in node.names:
         ledger.declare_elsewhere(at.scope, name, is_global=isinstance(node, ast.Global))
@@ -135,7 +135,7 @@ def _narrowed(subject: ast.expr, pattern: ast.pattern, at: At) -> At:
     return at._replace(meanings={**at.meanings, path(subject): narrowed})
 
 
-def _pattern(ledger: Ledger, part: ast.AST, at: At) -> Left:
+def _pattern(ledger: FactsBuilder, part: ast.AST, at: At) -> Left:
     """Bind what a part of a pattern captures; yield the expressions in it."""
     if isinstance(part, (ast.MatchAs, ast.MatchStar)) and part.name is not None:
         inner = part.pattern if isinstance(part, ast.MatchAs) else None
@@ -149,12 +149,12 @@ def _pattern(ledger: Ledger, part: ast.AST, at: At) -> Left:
         yield part.cls, at
 
 
-Handler = Callable[[Ledger, Any, At], Left]
+Handler = Callable[[FactsBuilder, Any, At], Left]
 
 
 def read_facts(tree: ast.Module) -> FileFacts:
     """Return the facts of a parsed file."""
-    ledger = Ledger(last_line(tree.body[-1]) if tree.body else 1)
+    ledger = FactsBuilder(last_line(tree.body[-1]) if tree.body else 1)
     pile: list[Work] = list(fact_expressions.block(tree.body, At()))
     pile.reverse()
     while pile:

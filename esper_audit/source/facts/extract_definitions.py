@@ -13,7 +13,7 @@ from esper_audit.source.facts.access_path import (
     paths,
     unpacked,
 )
-from esper_audit.source.facts.builder import STAR, Ledger
+from esper_audit.source.facts.builder import STAR, FactsBuilder
 from esper_audit.source.facts.extract_expressions import (
     At,
     Left,
@@ -31,7 +31,7 @@ from esper_audit.source.facts.records import (
     Mention,
     Parameter,
     ParameterKind,
-    Scope,
+    ScopeFacts,
     ScopeKind,
     Use,
 )
@@ -43,7 +43,7 @@ IMPLICIT_CLASS_METHODS = frozenset({"__new__", "__init_subclass__", "__class_get
 EXPORTS = "__all__"
 
 
-def function(ledger: Ledger, node: Function, at: At) -> Left:
+def function(ledger: FactsBuilder, node: Function, at: At) -> Left:
     """Note a function or method; its body is read in a scope of its own."""
     in_class = ledger.scopes[at.scope].kind is ScopeKind.CLASS
     name = ledger.qualified(at.scope, node.name)
@@ -76,7 +76,7 @@ def function(ledger: Ledger, node: Function, at: At) -> Left:
     yield from block(_without_docstring(node.body), At(scope))
 
 
-def class_(ledger: Ledger, node: ast.ClassDef, at: At) -> Left:
+def class_(ledger: FactsBuilder, node: ast.ClassDef, at: At) -> Left:
     """Note a class; what its body binds are its methods and fields."""
     name = ledger.qualified(at.scope, node.name)
     scope = ledger.open(_scope(node, name, ScopeKind.CLASS, at))
@@ -104,7 +104,7 @@ def class_(ledger: Ledger, node: ast.ClassDef, at: At) -> Left:
     yield from block(_without_docstring(node.body), At(scope))
 
 
-def import_(ledger: Ledger, node: ast.Import | ast.ImportFrom, at: At) -> Left:
+def import_(ledger: FactsBuilder, node: ast.Import | ast.ImportFrom, at: At) -> Left:
     """Note what an import binds; a star import is bound as `*`."""
     scope = ledger.scopes[at.scope]
     for alias, (name, target) in zip(node.names, imported(node), strict=True):
@@ -117,7 +117,7 @@ def import_(ledger: Ledger, node: ast.Import | ast.ImportFrom, at: At) -> Left:
     return []
 
 
-def assign(ledger: Ledger, node: ast.Assign, at: At) -> Left:
+def assign(ledger: FactsBuilder, node: ast.Assign, at: At) -> Left:
     """Note what `x = y = value` binds and defines."""
     values = paths(node.value, at.meanings)
     for target in node.targets:
@@ -129,7 +129,7 @@ def assign(ledger: Ledger, node: ast.Assign, at: At) -> Left:
     return [(node.value, at), *((target, at) for target in node.targets)]
 
 
-def annotated(ledger: Ledger, node: ast.AnnAssign, at: At) -> Left:
+def annotated(ledger: FactsBuilder, node: ast.AnnAssign, at: At) -> Left:
     """Note what `x: T = value` binds and defines; the annotation decides the type."""
     annotation = annotation_text(node.annotation)
     read_annotation(ledger, node.annotation, at)
@@ -141,7 +141,7 @@ def annotated(ledger: Ledger, node: ast.AnnAssign, at: At) -> Left:
     return [(node.target, at), *([(node.value, at)] if node.value is not None else [])]
 
 
-def augmented(ledger: Ledger, node: ast.AugAssign, at: At) -> Left:
+def augmented(ledger: FactsBuilder, node: ast.AugAssign, at: At) -> Left:
     """Note `x += value` as a write: the old value goes nowhere else."""
     if not isinstance(node.target, ast.Name):
         return [(node.value, at), (node.target, at)]
@@ -153,7 +153,7 @@ def augmented(ledger: Ledger, node: ast.AugAssign, at: At) -> Left:
     return [(node.value, at)]
 
 
-def expression(ledger: Ledger, node: ast.Expr, at: At) -> Left:
+def expression(ledger: FactsBuilder, node: ast.Expr, at: At) -> Left:
     """Read an expression whose value nobody uses."""
     if isinstance(node.value, ast.Call):
         if dotted(node.value.func) in (f"{EXPORTS}.extend", f"{EXPORTS}.append"):
@@ -164,8 +164,8 @@ def expression(ledger: Ledger, node: ast.Expr, at: At) -> Left:
     return [] if isinstance(node.value, ast.Constant) else [(node.value, at)]
 
 
-def _scope(node: Function | ast.ClassDef, name: str, kind: ScopeKind, at: At) -> Scope:
-    return Scope(name, kind, at.scope, first_line(node), last_line(node), {})
+def _scope(node: Function | ast.ClassDef, name: str, kind: ScopeKind, at: At) -> ScopeFacts:
+    return ScopeFacts(name, kind, at.scope, first_line(node), last_line(node), {})
 
 
 def _parameters(arguments: ast.arguments) -> Iterator[Parameter]:
@@ -190,7 +190,7 @@ def _parameter(parameter: ast.arg, kind: ParameterKind, default: ast.expr | None
     return Parameter(parameter.arg, kind, default is None and not many, written, annotation)
 
 
-def _bind_parameters(ledger: Ledger, definition: Definition) -> None:
+def _bind_parameters(ledger: FactsBuilder, definition: Definition) -> None:
     for parameter in definition.parameters:
         value = instance(parameter.annotation)
         if parameter.kind in (ParameterKind.ARGS, ParameterKind.KWARGS):
@@ -198,7 +198,7 @@ def _bind_parameters(ledger: Ledger, definition: Definition) -> None:
         ledger.bind(definition.scope, parameter.name, value)
 
 
-def _bind_self(ledger: Ledger, node: Function, definition: Definition) -> None:
+def _bind_self(ledger: FactsBuilder, node: Function, definition: Definition) -> None:
     """Bind the first parameter of a method to the object, or the class, that it stands for."""
     positional = [*node.args.posonlyargs, *node.args.args]
     if not positional or "staticmethod" in definition.decorators:
@@ -209,7 +209,7 @@ def _bind_self(ledger: Ledger, node: Function, definition: Definition) -> None:
     ledger.has_self(definition.scope, first, definition.owner)
 
 
-def _store(ledger: Ledger, target: ast.expr, values: Sequence[str], at: At) -> None:
+def _store(ledger: FactsBuilder, target: ast.expr, values: Sequence[str], at: At) -> None:
     """Bind what a target names to its values."""
     if isinstance(target, ast.Attribute):
         if isinstance(target.value, ast.Name):
@@ -228,7 +228,7 @@ def _store(ledger: Ledger, target: ast.expr, values: Sequence[str], at: At) -> N
 
 
 def _define_value(
-    ledger: Ledger, target: ast.expr, value: ast.expr | None, annotation: str, at: At
+    ledger: FactsBuilder, target: ast.expr, value: ast.expr | None, annotation: str, at: At
 ) -> None:
     """Note the constant of a module or the field of a class that an assignment defines."""
     kind = ledger.scopes[at.scope].kind
@@ -250,7 +250,7 @@ def _define_value(
     )
 
 
-def _exported(ledger: Ledger, value: ast.expr, at: At) -> None:
+def _exported(ledger: FactsBuilder, value: ast.expr, at: At) -> None:
     """Note the words that `__all__` is given."""
     if at.scope == 0:
         constants = (node for node in ast.walk(value) if isinstance(node, ast.Constant))

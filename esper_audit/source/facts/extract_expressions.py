@@ -16,9 +16,9 @@ from esper_audit.source.facts.access_path import (
     path,
     paths,
 )
-from esper_audit.source.facts.builder import Ledger, Position
+from esper_audit.source.facts.builder import FactsBuilder, Position
 from esper_audit.source.facts.narrowing import after, when_false, when_true
-from esper_audit.source.facts.records import Arguments, Bound, Mention, Use
+from esper_audit.source.facts.records import Bound, CallArguments, Mention, Use
 from esper_audit.source.syntax.ast_walk import children
 from esper_audit.source.syntax.names import dotted, parameters
 
@@ -57,7 +57,7 @@ def block(statements: Sequence[ast.stmt], at: At) -> Iterator[Work]:
             at = at._replace(meanings=meanings)
 
 
-def read_annotation(ledger: Ledger, node: ast.expr | None, at: At) -> None:
+def read_annotation(ledger: FactsBuilder, node: ast.expr | None, at: At) -> None:
     """Note the names in an annotation, those in quotes too."""
     pending: list[tuple[ast.AST, Position | None]] = [(node, None)] if node is not None else []
     while pending:
@@ -76,7 +76,7 @@ def read_annotation(ledger: Ledger, node: ast.expr | None, at: At) -> None:
             pending += [(child, quoted_at) for child in children(part)]
 
 
-def read_reference(ledger: Ledger, node: ast.expr, use: Use, at: At) -> Left:
+def read_reference(ledger: FactsBuilder, node: ast.expr, use: Use, at: At) -> Left:
     """Note a name or attribute with a use of its own (base, decorator); anything else is read as it is."""
     if isinstance(node, ast.Name):
         ledger.name(node.id, use, at.scope, start(node))
@@ -89,7 +89,7 @@ def read_reference(ledger: Ledger, node: ast.expr, use: Use, at: At) -> Left:
     return [(node, at)]
 
 
-def call_use(ledger: Ledger, node: ast.Call, at: At, *, discarded: bool) -> Left:
+def call_use(ledger: FactsBuilder, node: ast.Call, at: At, *, discarded: bool) -> Left:
     """Note a call with what it passes."""
     arguments = _arguments(node, at, discarded=discarded)
     function = node.func
@@ -109,7 +109,7 @@ def call_use(ledger: Ledger, node: ast.Call, at: At, *, discarded: bool) -> Left
         ledger.mention(Mention(written, Use.CALL, at.scope, *place, arguments))
 
 
-def _special(ledger: Ledger, node: ast.Call, at: At) -> None:
+def _special(ledger: FactsBuilder, node: ast.Call, at: At) -> None:
     """Note what some calls do beyond calling: `getattr(x, "name")`, `partial(F, ...)`, `locals()`."""
     name = dotted(node.func)
     if name == "locals":
@@ -125,7 +125,7 @@ def _special(ledger: Ledger, node: ast.Call, at: At) -> None:
     if name.rpartition(".")[2] == "partial" and node.args:
         late = ast.Call(func=node.args[0], args=node.args[1:], keywords=node.keywords)
         arguments = _arguments(late, at, discarded=False)
-        partial = Arguments(
+        partial = CallArguments(
             arguments.positional,
             arguments.keywords,
             arguments.star,
@@ -142,7 +142,7 @@ def _special(ledger: Ledger, node: ast.Call, at: At) -> None:
             ledger.mention(Mention(written, Use.CALL, at.scope, *_end_name(first), partial))
 
 
-def _registered(ledger: Ledger, node: ast.Call, at: At) -> None:
+def _registered(ledger: FactsBuilder, node: ast.Call, at: At) -> None:
     """Note the attribute that `self.register_buffer("name", value)` and its kin give an object."""
     word = node.args[0]
     if isinstance(word, ast.Constant) and isinstance(word.value, str):
@@ -151,13 +151,13 @@ def _registered(ledger: Ledger, node: ast.Call, at: At) -> None:
             ledger.set_attribute(at.scope, dotted(node.func).partition(".")[0], word.value, bound)
 
 
-def _arguments(node: ast.Call, at: At, *, discarded: bool) -> Arguments:
+def _arguments(node: ast.Call, at: At, *, discarded: bool) -> CallArguments:
     positional = [a for a in node.args if not isinstance(a, ast.Starred)]
     spread = next((k.value for k in node.keywords if k.arg is None), None)
     literals = {str(i): text for i, a in enumerate(positional) if (text := literal(a))}
     literals |= {k.arg: text for k in node.keywords if k.arg and (text := literal(k.value))}
     serialises = dotted(node.func).rpartition(".")[2] in SERIALISERS and positional
-    return Arguments(
+    return CallArguments(
         positional=len(positional),
         keywords=[k.arg for k in node.keywords if k.arg is not None],
         star=len(positional) < len(node.args),
@@ -180,12 +180,12 @@ def literal(node: ast.expr | None) -> str:
     return text if len(text) <= LONGEST_LITERAL else ""
 
 
-def call(ledger: Ledger, node: ast.Call, at: At) -> Left:
+def call(ledger: FactsBuilder, node: ast.Call, at: At) -> Left:
     """Note a call whose result is used."""
     return call_use(ledger, node, at, discarded=False)
 
 
-def name(ledger: Ledger, node: ast.Name, at: At) -> Left:
+def name(ledger: FactsBuilder, node: ast.Name, at: At) -> Left:
     """Note a bare name, unless the expression around it binds it."""
     if node.id not in at.inner:
         is_own = isinstance(node.ctx, ast.Store) and not ledger.is_elsewhere(at.scope, node.id)
@@ -194,7 +194,7 @@ def name(ledger: Ledger, node: ast.Name, at: At) -> Left:
     return []
 
 
-def attribute(ledger: Ledger, node: ast.Attribute, at: At) -> Left:
+def attribute(ledger: FactsBuilder, node: ast.Attribute, at: At) -> Left:
     """Note an attribute that is read, written or deleted."""
     written = path(node, at.meanings)
     use = USE_OF_CONTEXT[type(node.ctx)]
@@ -202,19 +202,19 @@ def attribute(ledger: Ledger, node: ast.Attribute, at: At) -> Left:
     return [(node.value, at)]
 
 
-def constant(ledger: Ledger, node: ast.Constant, at: At) -> Left:
+def constant(ledger: FactsBuilder, node: ast.Constant, at: At) -> Left:
     """Note a string that could be a name."""
     if isinstance(node.value, str):
         ledger.string(node.value, start(node))
     return []
 
 
-def joined(ledger: Ledger, node: ast.JoinedStr, at: At) -> Left:
+def joined(ledger: FactsBuilder, node: ast.JoinedStr, at: At) -> Left:
     """Read what an f-string interpolates; its text is no name."""
     return [(part, at) for part in node.values if isinstance(part, ast.FormattedValue)]
 
 
-def lambda_(ledger: Ledger, node: ast.Lambda, at: At) -> Left:
+def lambda_(ledger: FactsBuilder, node: ast.Lambda, at: At) -> Left:
     """Read a lambda, whose parameters mean nothing known."""
     names = frozenset(parameter.arg for parameter in parameters(node.args))
     inside = At(at.scope, {**at.meanings, **dict.fromkeys(names, UNKNOWN)}, at.inner | names)
@@ -223,7 +223,7 @@ def lambda_(ledger: Ledger, node: ast.Lambda, at: At) -> Left:
 
 
 def comprehension(
-    ledger: Ledger, node: ast.ListComp | ast.SetComp | ast.GeneratorExp | ast.DictComp, at: At
+    ledger: FactsBuilder, node: ast.ListComp | ast.SetComp | ast.GeneratorExp | ast.DictComp, at: At
 ) -> Left:
     """Read a comprehension, whose loop variables mean what it runs over."""
     meanings = comprehension_meanings(node, at.meanings)
@@ -245,7 +245,7 @@ def comprehension(
         yield node.elt, inside
 
 
-def both(ledger: Ledger, node: ast.BoolOp, at: At) -> Left:
+def both(ledger: FactsBuilder, node: ast.BoolOp, at: At) -> Left:
     """Narrow what follows by what `and` and `or` have tested before."""
     narrow = when_true if isinstance(node.op, ast.And) else when_false
     for value in node.values:
@@ -253,14 +253,14 @@ def both(ledger: Ledger, node: ast.BoolOp, at: At) -> Left:
         at = at._replace(meanings=narrow(value, at.meanings))
 
 
-def choice(ledger: Ledger, node: ast.IfExp, at: At) -> Left:
+def choice(ledger: FactsBuilder, node: ast.IfExp, at: At) -> Left:
     """Narrow the two sides of a conditional expression."""
     yield node.test, at
     yield node.body, at._replace(meanings=when_true(node.test, at.meanings))
     yield node.orelse, at._replace(meanings=when_false(node.test, at.meanings))
 
 
-def walrus(ledger: Ledger, node: ast.NamedExpr, at: At) -> Left:
+def walrus(ledger: FactsBuilder, node: ast.NamedExpr, at: At) -> Left:
     """Bind the name that an expression assigns."""
     for written in paths(node.value, at.meanings):
         ledger.bind(at.scope, node.target.id, written)

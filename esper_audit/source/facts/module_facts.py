@@ -17,7 +17,7 @@ from esper_audit.source.facts.records import (
 )
 
 
-class Unit:
+class ModuleFacts:
     """The facts of a file, its path, the name of its module, and what it is for."""
 
     def __init__(self, path: str, module: str, role: Role, facts: FileFacts) -> None:

@@ -31,7 +31,7 @@ class Modules:
         return self._names[path]
 
     def is_package(self, path: str) -> bool:
-        """Say whether a file is the `__init__` of a package."""
+        """Return whether a file is the `__init__` of a package."""
         return _stem(path) == PACKAGE
 
     def find(self, name: str, importer: str) -> str | None:

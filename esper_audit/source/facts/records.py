@@ -67,7 +67,7 @@ class Parameter(msgspec.Struct, frozen=True, array_like=True, gc=False):
     read: bool = False
 
 
-class Arguments(msgspec.Struct, frozen=True, array_like=True, gc=False):
+class CallArguments(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """What a call passes; `literals` holds those that are constants, by position or keyword.
 
     `star` and `double_star` say that `*args` or `**kwargs` stand in the call; `spread` is how the
@@ -99,11 +99,11 @@ class Mention(msgspec.Struct, frozen=True, array_like=True, gc=False):
     scope: int
     line: int
     column: int
-    arguments: Arguments | None = None
+    arguments: CallArguments | None = None
     by_string: bool = False
 
 
-class Scope(msgspec.Struct, frozen=True, array_like=True, gc=False):
+class ScopeFacts(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """A module, class or function: its dotted name in the file and what it binds names to.
 
     A binding is a list of paths: `!Class.method` a definition of this file, `@a.b` an import,
@@ -119,7 +119,7 @@ class Scope(msgspec.Struct, frozen=True, array_like=True, gc=False):
     type_checking: list[str] = []
 
     def holds(self, line: int) -> bool:
-        """Say whether a line stands in it."""
+        """Return whether a line stands in it."""
         return self.line <= line <= self.end_line
 
 
@@ -173,7 +173,7 @@ class FileFacts(msgspec.Struct, frozen=True, array_like=True, gc=False):
     `exports` is `__all__`, each name with its line, where the file has one.
     """
 
-    scopes: list[Scope]
+    scopes: list[ScopeFacts]
     definitions: list[Definition]
     mentions: list[Mention]
     strings: dict[str, list[tuple[int, int]]]

@@ -13,7 +13,7 @@ from esper_audit.project.content_cache import ContentCache, content_digest, pack
 from esper_audit.project.file_roles import Roles
 from esper_audit.project.parallel import outcomes
 from esper_audit.source.facts.extract import read_facts
-from esper_audit.source.facts.module_facts import Unit
+from esper_audit.source.facts.module_facts import ModuleFacts
 from esper_audit.source.facts.module_names import Modules
 from esper_audit.source.facts.records import FileFacts
 from esper_audit.source.syntax.source import parse, read, words_of
@@ -50,7 +50,7 @@ class FactStore:
         self.problems: dict[str, NotAnalysed] = {}
         self._contents: dict[str, bytes] = {}
         self._read_all(texts or {})
-        self._units: dict[str, Unit | None] = {}
+        self._units: dict[str, ModuleFacts | None] = {}
         self._known = ContentCache(root, "facts", package_fingerprint(), bytes, enabled=cache)
         self._with: dict[str, list[str]] = {}
         self._by_word: dict[bytes, list[str]] | None = None
@@ -61,14 +61,14 @@ class FactStore:
         """The files whose facts somebody has asked for."""
         return sorted(self._units)
 
-    def unit(self, path: str) -> Unit | None:
+    def unit(self, path: str) -> ModuleFacts | None:
         """Return a file's facts; None if it is not there or could not be read (`problems` says why)."""
         if path not in self._units:
             content = self._contents.get(path)
             self._units[path] = self._made(path, content) if content is not None else None
         return self._units[path]
 
-    def units(self) -> list[Unit]:
+    def units(self) -> list[ModuleFacts]:
         """Return every file that can be read, in order; those not known yet over several processes."""
         missing = [
             path
@@ -93,7 +93,7 @@ class FactStore:
             self._with[word] = found
         return self._with[word]
 
-    def units_with(self, word: str) -> Iterable[Unit]:
+    def units_with(self, word: str) -> Iterable[ModuleFacts]:
         """Return the files that hold a word and can be read."""
         return [unit for path in self.paths_with(word) if (unit := self.unit(path)) is not None]
 
@@ -129,7 +129,7 @@ class FactStore:
                 found[word].append(path)
         return found
 
-    def _made(self, path: str, content: bytes) -> Unit | None:
+    def _made(self, path: str, content: bytes) -> ModuleFacts | None:
         encoded = self._encoded(content)
         if encoded is None:
             if path in self.problems:
@@ -139,7 +139,7 @@ class FactStore:
         if encoded is None:
             return None
         facts = msgspec.msgpack.decode(encoded, type=FileFacts)
-        return Unit(path, self.modules.name(path), self._roles.of(path), facts)
+        return ModuleFacts(path, self.modules.name(path), self._roles.of(path), facts)
 
     def _reading(self, path: str) -> FileReading:
         """Read the facts of one file; what cannot be parsed, or is nested too deeply, is told."""

@@ -1,1 +1,4 @@
-"""Room."""
+"""Who defines, calls, reads, writes and tests what.
+
+Public: `index`, `records`.
+"""

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import Protocol
 
-from esper_audit.source.facts.module_facts import Unit
+from esper_audit.source.facts.module_facts import ModuleFacts
 from esper_audit.source.facts.module_names import Modules
 from esper_audit.source.facts.records import Definition
 from esper_audit.source.index import known_libraries
-from esper_audit.source.index.class_hierarchy import ClassKind, Kin
+from esper_audit.source.index.class_hierarchy import ClassHierarchy, ClassKind
 from esper_audit.source.index.values import ANYTHING, NOTHING, Value, Values, key, only
 
 CALLED = ("__call__", "forward")
@@ -26,20 +26,20 @@ class MemberResolver(Protocol):
     def returned(self, of: str, itself: Values) -> Values:
         """Return what calling a function gives."""
 
-    def defined(self, of: str) -> tuple[Unit, Definition]:
+    def defined(self, of: str) -> tuple[ModuleFacts, Definition]:
         """Return the file and the definition of a key that was found before."""
 
     def is_property(self, definition: Definition) -> bool:
         """Return whether reading a method as an attribute calls it."""
 
-    def values(self, unit: Unit, scope: int, text: str) -> Values:
+    def values(self, unit: ModuleFacts, scope: int, text: str) -> Values:
         """Return what a path leads to as seen from a scope."""
 
 
-class Steps:
+class StepResolver:
     """The three kinds of step, each on every kind of value."""
 
-    def __init__(self, resolver: MemberResolver, kin: Kin, modules: Modules) -> None:
+    def __init__(self, resolver: MemberResolver, kin: ClassHierarchy, modules: Modules) -> None:
         self._resolver = resolver
         self._kin = kin
         self._modules = modules

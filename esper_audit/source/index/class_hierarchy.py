@@ -11,7 +11,7 @@ from esper_audit.source.facts.records import Definition, DefinitionKind, Paramet
 from esper_audit.source.index.values import Value, key, parts
 
 if TYPE_CHECKING:
-    from esper_audit.source.facts.module_facts import Unit
+    from esper_audit.source.facts.module_facts import ModuleFacts
 
 
 class ClassKind(enum.StrEnum):
@@ -47,20 +47,20 @@ LONGEST_ORDER = 64
 class BaseResolver(Protocol):
     """What the class hierarchy asks of the resolver."""
 
-    def units_with(self, word: str) -> Iterable[Unit]:
+    def units_with(self, word: str) -> Iterable[ModuleFacts]:
         """Return the files that hold a word."""
 
-    def defined(self, of: str) -> tuple[Unit, Definition]:
+    def defined(self, of: str) -> tuple[ModuleFacts, Definition]:
         """Return the file and the definition of a key that was found before."""
 
     def bases(self, of: str) -> list[Value]:
         """Return the classes that a class derives from, those outside as `external`."""
 
-    def meant(self, unit: Unit, scope: int, paths: Iterable[str]) -> list[str]:
+    def meant(self, unit: ModuleFacts, scope: int, paths: Iterable[str]) -> list[str]:
         """Return the dotted names outside the tree, else the words, that decorators stand for."""
 
 
-class Kin:
+class ClassHierarchy:
     """The class hierarchy of the tree, worked out as far as somebody asks."""
 
     def __init__(self, resolver: BaseResolver) -> None:
@@ -102,7 +102,7 @@ class Kin:
         return next((owner for owner in order if self.has(owner, name)), None)
 
     def has(self, of: str, name: str) -> bool:
-        """Say whether a class itself, its bases aside, has a member."""
+        """Return whether a class itself, its bases aside, has a member."""
         if of not in self._own:
             unit, definition = self._resolver.defined(of)
             bindings = unit.facts.scopes[definition.scope].bindings
@@ -187,7 +187,7 @@ class Kin:
             ]
         return self._directly[of]
 
-    def _derives(self, unit: Unit, definition: Definition, of: str) -> bool:
+    def _derives(self, unit: ModuleFacts, definition: Definition, of: str) -> bool:
         if not definition.bases:
             return False
         below = key(unit.path, definition.name)

@@ -6,23 +6,23 @@ from collections.abc import Iterator
 
 from esper_audit.findings.finding import NotAnalysed
 from esper_audit.source.facts.access_path import receiver, terminal
-from esper_audit.source.facts.module_facts import Unit
+from esper_audit.source.facts.module_facts import ModuleFacts
 from esper_audit.source.facts.records import DefinitionKind, Mention, Use
 from esper_audit.source.facts.store import FactStore
 from esper_audit.source.index.access_steps import CALLED
 from esper_audit.source.index.records import Place, Reference, Symbol
 from esper_audit.source.index.resolver import Resolver
-from esper_audit.source.index.targets import Aim, How
+from esper_audit.source.index.targets import ResolvedBy, TargetResolver
 from esper_audit.source.index.values import parts
 
 Hit = tuple[Reference, Mention | None]
 CONSTRUCTORS = frozenset({"__init__", "__new__", "__post_init__"})
 
 
-class Search:
+class ReferenceSearch:
     """Looks for symbols; what was found is kept."""
 
-    def __init__(self, resolver: Resolver, aim: Aim, store: FactStore) -> None:
+    def __init__(self, resolver: Resolver, aim: TargetResolver, store: FactStore) -> None:
         self._resolver = resolver
         self._aim = aim
         self._store = store
@@ -53,7 +53,7 @@ class Search:
         for unit in self._store.units_with(name):
             for mention in unit.mentions.get(name, ()):
                 targets = self._aim.targets(unit, mention)
-                how = targets.how if targets.keys else How.NAME
+                how = targets.how if targets.keys else ResolvedBy.NAME
                 found.append(_reference(unit, mention, how))
             found += [reference for reference, _ in _strings(unit, name)]
         return sorted(set(found))
@@ -70,8 +70,8 @@ class Search:
         offered.update(self._starring(symbol))
         return sorted(offered)
 
-    def _offers(self, unit: Unit, symbol: Symbol) -> bool:
-        """Say whether a file lists a symbol in `__all__`, or is a package whose top imports it."""
+    def _offers(self, unit: ModuleFacts, symbol: Symbol) -> bool:
+        """Return whether a file lists a symbol in `__all__`, or is a package whose top imports it."""
         names = self._names_in(unit, symbol)
         if any(True for _ in self._export(unit, symbol, names)):
             return True
@@ -99,8 +99,8 @@ class Search:
                 yield unit.module
 
     def is_bound(self, reference: Reference, symbol: Symbol) -> bool:
-        """Say whether a call fills `self` by itself: not so for `Class.method(obj)`."""
-        if symbol.kind is not DefinitionKind.METHOD or reference.how is How.NAME:
+        """Return whether a call fills `self` by itself: not so for `Class.method(obj)`."""
+        if symbol.kind is not DefinitionKind.METHOD or reference.how is ResolvedBy.NAME:
             return True
         _, definition = self._resolver.defined(symbol.key)
         if definition.short in CONSTRUCTORS or "classmethod" in definition.decorators:
@@ -112,7 +112,7 @@ class Search:
         values = self._resolver.values(caller, mention.scope, before)
         return not any(value.kind == "class" for value in values)
 
-    def _units(self, symbol: Symbol) -> Iterator[Unit]:
+    def _units(self, symbol: Symbol) -> Iterator[ModuleFacts]:
         words = self._names(symbol)
         for path in sorted({path for word in words for path in self._store.paths_with(word)}):
             unit = self._store.unit(path)
@@ -148,7 +148,7 @@ class Search:
         classes = [owner, *self._resolver.kin.subclasses(owner)]
         return frozenset({short, *(parts(of)[1].rpartition(".")[2] for of in classes)})
 
-    def _in(self, unit: Unit, symbol: Symbol) -> Iterator[Hit]:
+    def _in(self, unit: ModuleFacts, symbol: Symbol) -> Iterator[Hit]:
         """Yield the references to a symbol in one file."""
         short = symbol.symbol.rpartition(".")[2] or symbol.short
         here = self._names_in(unit, symbol)
@@ -160,43 +160,45 @@ class Search:
         yield from _strings(unit, short)
         yield from self._export(unit, symbol, here)
 
-    def _names_in(self, unit: Unit, symbol: Symbol) -> frozenset[str]:
+    def _names_in(self, unit: ModuleFacts, symbol: Symbol) -> frozenset[str]:
         """Return the words under which one file may mention a symbol."""
         words = self._names(symbol)
         by_result = symbol.symbol.rpartition(".")[2] in CALLED
         return words | unit.aliases(words, results=by_result)[0]
 
-    def _how(self, unit: Unit, mention: Mention, symbol: Symbol, short: str) -> How | None:
+    def _how(
+        self, unit: ModuleFacts, mention: Mention, symbol: Symbol, short: str
+    ) -> ResolvedBy | None:
         targets = self._aim.targets(unit, mention)
         if symbol.key in targets.keys:
             return targets.how
         if targets.open and terminal(mention.path) == short:
-            return How.NAME
+            return ResolvedBy.NAME
         return None
 
-    def _export(self, unit: Unit, symbol: Symbol, names: frozenset[str]) -> Iterator[Hit]:
+    def _export(self, unit: ModuleFacts, symbol: Symbol, names: frozenset[str]) -> Iterator[Hit]:
         exports = unit.facts.exports or {}
         for name, line in ((name, exports[name]) for name in sorted(names & exports.keys())):
             mention = Mention(name, Use.EXPORT, 0, line, 1)
             if name in unit.facts.scopes[0].bindings:
                 targets = self._aim.targets(unit, mention)
                 if symbol.key in targets.keys:
-                    yield _reference(unit, mention, How.IMPORT), mention
+                    yield _reference(unit, mention, ResolvedBy.IMPORT), mention
 
 
-def _reference(unit: Unit, mention: Mention, how: How) -> Reference:
+def _reference(unit: ModuleFacts, mention: Mention, how: ResolvedBy) -> Reference:
     place = Place(unit.path, mention.line, mention.column, unit.symbol(mention.scope), unit.role)
     return Reference(place, mention.use, how, mention.path, mention.by_string)
 
 
-def _strings(unit: Unit, name: str) -> Iterator[Hit]:
+def _strings(unit: ModuleFacts, name: str) -> Iterator[Hit]:
     """Yield the strings that spell a name, less those that `getattr` has made a reference already."""
     told = {(m.line, m.column) for m in unit.mentions.get(name, ()) if m.by_string}
     for line, column in unit.facts.strings.get(name, ()):
         if (line, column) not in told:
             symbol = unit.symbol(unit.innermost(line))
             place = Place(unit.path, line, column, symbol, unit.role)
-            yield Reference(place, Use.STRING, How.NAME, name, by_string=True), None
+            yield Reference(place, Use.STRING, ResolvedBy.NAME, name, by_string=True), None
 
 
 def _is(mention: Mention, reference: Reference) -> bool:

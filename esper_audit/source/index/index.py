@@ -11,19 +11,32 @@ from esper_audit.findings.finding import NotAnalysed
 from esper_audit.project.config import Project
 from esper_audit.project.discovery import Discovery
 from esper_audit.project.file_roles import Roles
-from esper_audit.source.facts.module_facts import Unit
-from esper_audit.source.facts.records import Arguments, Definition, DefinitionKind, Parameter, Use
+from esper_audit.source.facts.module_facts import ModuleFacts
+from esper_audit.source.facts.records import (
+    CallArguments,
+    Definition,
+    DefinitionKind,
+    Parameter,
+    Use,
+)
 from esper_audit.source.facts.store import FactStore
-from esper_audit.source.index.find_references import Search
-from esper_audit.source.index.records import Answer, Caller, Reference, Symbol, Test, passing
+from esper_audit.source.index.find_references import ReferenceSearch
+from esper_audit.source.index.records import (
+    Caller,
+    QueryResult,
+    ReachingTest,
+    Reference,
+    Symbol,
+    passing,
+)
 from esper_audit.source.index.resolver import Resolver
-from esper_audit.source.index.symbol_table import Symbols
-from esper_audit.source.index.targets import Aim
+from esper_audit.source.index.symbol_table import SymbolTable
+from esper_audit.source.index.targets import TargetResolver
 from esper_audit.source.index.test_reachability import TestReach
 
 READS = frozenset({Use.READ, Use.CALL, Use.BASE, Use.DECORATOR, Use.STRING})
 WRITES = frozenset({Use.WRITE, Use.DELETE})
-AS_DECORATOR = Arguments(positional=1)
+AS_DECORATOR = CallArguments(positional=1)
 
 
 class Index:
@@ -36,9 +49,9 @@ class Index:
     def __init__(self, store: FactStore) -> None:
         self.store = store
         self.resolver = Resolver(store, store.modules)
-        self.aim = Aim(self.resolver)
-        self._symbols = Symbols(self.resolver, store)
-        self._search = Search(self.resolver, self.aim, store)
+        self.aim = TargetResolver(self.resolver)
+        self._symbols = SymbolTable(self.resolver, store)
+        self._search = ReferenceSearch(self.resolver, self.aim, store)
         self._reach = TestReach(self._search, self._symbols, store)
         self.files_read: list[str] = []
         self.directories: list[str] = []
@@ -49,7 +62,7 @@ class Index:
         self.store.units()
         self.store.save()
 
-    def units(self) -> list[Unit]:
+    def units(self) -> list[ModuleFacts]:
         """Return every file that could be read."""
         return self.store.units()
 
@@ -84,20 +97,20 @@ class Index:
         """Return what the file says of a symbol: parameters, decorators, bases, annotation."""
         return self._symbols.definition(symbol)
 
-    def references(self, symbol: Symbol, uses: Collection[Use] = ()) -> Answer[Reference]:
+    def references(self, symbol: Symbol, uses: Collection[Use] = ()) -> QueryResult[Reference]:
         """Return every mention of a symbol, or those with some uses; its own body included."""
         found = [reference for reference, _ in self._search.hits(symbol)]
         wanted = [r for r in found if not uses or r.use in uses]
-        return Answer(wanted, self._search.not_looked_at(symbol))
+        return QueryResult(wanted, self._search.not_looked_at(symbol))
 
-    def callers(self, symbol: Symbol, argument: str = "") -> Answer[Caller]:
+    def callers(self, symbol: Symbol, argument: str = "") -> QueryResult[Caller]:
         """Return the calls of a function, method or class; with `argument`, whether each passes it."""
         callers = []
         for reference, mention in self._search.hits(symbol):
             if reference.use is Use.CALL or _decorates(reference, symbol):
                 arguments = (mention.arguments if mention else None) or AS_DECORATOR
                 callers.append(self._caller(symbol, reference, arguments, argument))
-        return Answer(callers, self._search.not_looked_at(symbol))
+        return QueryResult(callers, self._search.not_looked_at(symbol))
 
     def parameters(self, symbol: Symbol, *, bound: bool = True) -> list[Parameter] | None:
         """Return what a call fills: without `self` where it is bound; None where nothing tells it."""
@@ -110,17 +123,17 @@ class Index:
         takes_self = definition.kind is DefinitionKind.METHOD and not is_static
         return definition.parameters[1:] if takes_self and bound else definition.parameters
 
-    def readers(self, name: str, *, under: str = "", outside: str = "") -> Answer[Reference]:
+    def readers(self, name: str, *, under: str = "", outside: str = "") -> QueryResult[Reference]:
         """Return where a name or attribute is read, whatever it belongs to; strings that spell it too."""
         return self.mentions(name, READS, under=under, outside=outside)
 
-    def writers(self, name: str) -> Answer[Reference]:
+    def writers(self, name: str) -> QueryResult[Reference]:
         """Return where a name or attribute is given a value or deleted, its definitions aside."""
         return self.mentions(name, WRITES)
 
     def mentions(
         self, name: str, uses: Collection[Use] = (), *, under: str = "", outside: str = ""
-    ) -> Answer[Reference]:
+    ) -> QueryResult[Reference]:
         """Return the mentions of a bare name, below a path or package, or not below one."""
         found = [
             reference
@@ -135,9 +148,9 @@ class Index:
             if (not under or self._is_below(problem.path, under))
             and not (outside and self._is_below(problem.path, outside))
         ]
-        return Answer(found, problems)
+        return QueryResult(found, problems)
 
-    def tests(self, symbol: Symbol) -> Answer[Test]:
+    def tests(self, symbol: Symbol) -> QueryResult[ReachingTest]:
         """Return the tests that reach a symbol, by name or through production code."""
         return self._reach.tests(symbol)
 
@@ -146,7 +159,7 @@ class Index:
         return self._search.exporters(symbol)
 
     def _caller(
-        self, symbol: Symbol, reference: Reference, arguments: Arguments, argument: str
+        self, symbol: Symbol, reference: Reference, arguments: CallArguments, argument: str
     ) -> Caller:
         if not argument:
             return Caller(reference, arguments)
@@ -155,7 +168,7 @@ class Index:
         return Caller(reference, arguments, how, value)
 
     def _is_below(self, path: str, where: str) -> bool:
-        """Say whether a file lies below a directory (`src/a`) or package (`a.b`), or is one itself."""
+        """Return whether a file lies below a directory (`src/a`) or package (`a.b`), or is one itself."""
         directory = where.rstrip("/")
         if path == directory or path.startswith(f"{directory}/"):
             return True

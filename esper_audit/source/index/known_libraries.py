@@ -58,12 +58,12 @@ def of_object(name: str) -> Values:
 
 
 def holds_own_names(name: str) -> bool:
-    """Say whether the attributes of an object are told by its class alone, which the project has no part in."""
+    """Return whether the attributes of an object are told by its class alone, which the project has no part in."""
     return name not in OPEN_TYPES
 
 
 def is_module_class(bases: frozenset[str]) -> bool:
-    """Say whether one of a class's bases outside is a `torch.nn.Module` or a kin of it."""
+    """Return whether one of a class's bases outside is a `torch.nn.Module` or a kin of it."""
     return any(base.rpartition(".")[2].endswith("Module") for base in bases)
 
 

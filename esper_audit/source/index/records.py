@@ -11,14 +11,14 @@ import msgspec
 from esper_audit.findings.finding import NotAnalysed
 from esper_audit.project.file_roles import Role
 from esper_audit.source.facts.records import (
-    Arguments,
+    CallArguments,
     DefinitionKind,
     Parameter,
     ParameterKind,
     Use,
 )
 from esper_audit.source.index.class_hierarchy import ClassKind
-from esper_audit.source.index.targets import How
+from esper_audit.source.index.targets import ResolvedBy
 
 Item = TypeVar("Item")
 
@@ -54,7 +54,7 @@ class Symbol(msgspec.Struct, frozen=True, order=True):
         return f"{self.path}:{self.symbol}"
 
     def holds(self, place: Place) -> bool:
-        """Say whether a place stands in the symbol itself."""
+        """Return whether a place stands in the symbol itself."""
         return place.path == self.path and f"{place.symbol}.".startswith(f"{self.symbol}.")
 
     @property
@@ -88,7 +88,7 @@ class Reference(msgspec.Struct, frozen=True, order=True):
 
     place: Place
     use: Use
-    how: How
+    how: ResolvedBy
     written: str
     by_string: bool = False
 
@@ -100,7 +100,7 @@ class Caller(msgspec.Struct, frozen=True):
     """
 
     reference: Reference
-    arguments: Arguments
+    arguments: CallArguments
     passing: Passing | None = None
     value: str = ""
 
@@ -110,7 +110,7 @@ class Caller(msgspec.Struct, frozen=True):
         return self.reference.place
 
 
-class Test(msgspec.Struct, frozen=True, order=True):
+class ReachingTest(msgspec.Struct, frozen=True, order=True):
     """A test function (or module) that reaches a symbol: by its own words, or through production code.
 
     `through` are the functions on the way, from the test's side, empty for a direct one.
@@ -119,7 +119,7 @@ class Test(msgspec.Struct, frozen=True, order=True):
     path: str
     symbol: str
     line: int
-    how: How
+    how: ResolvedBy
     through: list[str] = []
 
     @property
@@ -128,7 +128,7 @@ class Test(msgspec.Struct, frozen=True, order=True):
         return not self.through
 
 
-class Answer(msgspec.Struct, Generic[Item], frozen=True):
+class QueryResult(msgspec.Struct, Generic[Item], frozen=True):
     """The answer to a question: sorted items, and files that may hold more but could not be read."""
 
     items: list[Item]
@@ -144,7 +144,7 @@ BY_POSITION = (ParameterKind.POSITIONAL_ONLY, ParameterKind.PLAIN)
 
 
 def passing(
-    parameters: Sequence[Parameter] | None, arguments: Arguments, name: str
+    parameters: Sequence[Parameter] | None, arguments: CallArguments, name: str
 ) -> tuple[Passing, str]:
     """Return whether a call passes the parameter `name`, and the literal that it passes.
 
@@ -174,7 +174,7 @@ def _extra(
     kind: ParameterKind,
     by_position: Sequence[str],
     parameters: Sequence[Parameter],
-    arguments: Arguments,
+    arguments: CallArguments,
 ) -> Passing:
     """Return whether a call gives anything to `*args` or `**kwargs`."""
     if kind is ParameterKind.ARGS:

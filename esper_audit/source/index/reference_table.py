@@ -8,12 +8,12 @@ from typing import NamedTuple
 
 from esper_audit.project.file_roles import Role
 from esper_audit.source.facts.access_path import receiver, terminal
-from esper_audit.source.facts.module_facts import Unit
+from esper_audit.source.facts.module_facts import ModuleFacts
 from esper_audit.source.facts.records import Mention, ScopeKind, Use
 from esper_audit.source.index.find_references import CONSTRUCTORS
 from esper_audit.source.index.index import Index
 from esper_audit.source.index.records import Symbol
-from esper_audit.source.index.targets import How
+from esper_audit.source.index.targets import ResolvedBy
 
 OWN = frozenset({"self", "cls", "super()", "$self", "$class"})
 AT_LINE = -1  # the scope of a mention that a string spells: known by its line, if somebody asks
@@ -22,7 +22,7 @@ AT_LINE = -1  # the scope of a mention that a string spells: known by its line, 
 class Hit(NamedTuple):
     """A mention of a definition; `certain` where something tells that it is this one."""
 
-    unit: Unit
+    unit: ModuleFacts
     mention: Mention
     certain: bool
 
@@ -59,13 +59,13 @@ class Hit(NamedTuple):
         return self.unit.innermost(mention.line) if mention.scope == AT_LINE else mention.scope
 
     def is_inside(self, symbol: Symbol) -> bool:
-        """Say whether it stands in the body of a symbol itself."""
+        """Return whether it stands in the body of a symbol itself."""
         if self.unit.path != symbol.path:
             return False
         return self.around == symbol.symbol or self.around.startswith(f"{symbol.symbol}.")
 
 
-class UseTable:
+class ReferenceTable:
     """The mentions of every file, by the definition that they reach and by name where that is not known."""
 
     def __init__(self, index: Index) -> None:
@@ -124,15 +124,15 @@ class UseTable:
             for key in (owner, *self._index.resolver.kin.subclasses(owner)):
                 yield from self.of(self._index.of_key(key))
 
-    def _enter(self, unit: Unit) -> None:
+    def _enter(self, unit: ModuleFacts) -> None:
         for mention in unit.facts.mentions:
             targets = self._index.aim.targets(unit, mention)
             for key in targets.keys:
                 self._by_key[key].append(Hit(unit, mention, certain=True))
-            if targets.how is How.METHOD and targets.keys:
+            if targets.how is ResolvedBy.METHOD and targets.keys:
                 if receiver(mention.path) not in OWN:
                     self._members[terminal(mention.path)].append(Hit(unit, mention, certain=False))
-            elif targets.how is How.METHOD and not targets.open:
+            elif targets.how is ResolvedBy.METHOD and not targets.open:
                 self._elsewhere[terminal(mention.path)].append(Hit(unit, mention, certain=False))
             if targets.open:
                 name = terminal(mention.path)
@@ -144,6 +144,6 @@ class UseTable:
         for name, line in (unit.facts.exports or {}).items():
             self._export(unit, Mention(name, Use.EXPORT, 0, line, 1))
 
-    def _export(self, unit: Unit, mention: Mention) -> None:
+    def _export(self, unit: ModuleFacts, mention: Mention) -> None:
         for key in self._index.aim.targets(unit, mention).keys:
             self._by_key[key].append(Hit(unit, mention, certain=True))

@@ -6,12 +6,12 @@ from collections.abc import Iterable
 from typing import Protocol
 
 from esper_audit.source.facts.access_path import UNKNOWN, element, split, terminal
-from esper_audit.source.facts.module_facts import Unit
+from esper_audit.source.facts.module_facts import ModuleFacts
 from esper_audit.source.facts.module_names import Modules
 from esper_audit.source.facts.records import Definition
-from esper_audit.source.index.access_steps import Steps
+from esper_audit.source.index.access_steps import StepResolver
 from esper_audit.source.index.annotations import annotated_values
-from esper_audit.source.index.class_hierarchy import Kin
+from esper_audit.source.index.class_hierarchy import ClassHierarchy
 from esper_audit.source.index.values import ANYTHING, NOTHING, Value, Values, key, only, parts
 from esper_audit.source.syntax.names import BUILTINS
 
@@ -20,45 +20,45 @@ MOST_QUESTIONS = 4000
 PROPERTIES = ("property", "cached_property", "lazy_property", "abstractproperty")
 
 
-class Units(Protocol):
+class FactsProvider(Protocol):
     """Where the files of the tree come from."""
 
-    def unit(self, path: str) -> Unit | None:
+    def unit(self, path: str) -> ModuleFacts | None:
         """Return a file's facts; None if it could not be read."""
 
-    def units_with(self, word: str) -> Iterable[Unit]:
+    def units_with(self, word: str) -> Iterable[ModuleFacts]:
         """Return the files that hold a word."""
 
 
 class Resolver:
     """Answers what a path leads to; every answer is kept."""
 
-    def __init__(self, units: Units, modules: Modules) -> None:
+    def __init__(self, units: FactsProvider, modules: Modules) -> None:
         self._units = units
         self.modules = modules
-        self.kin = Kin(self)
-        self.steps = Steps(self, self.kin, modules)
+        self.kin = ClassHierarchy(self)
+        self.steps = StepResolver(self, self.kin, modules)
         self._known: dict[tuple[str, int, str], Values] = {}
         self._asked: dict[tuple[str, int, str], int] = {}
         self._shallowest_cut = DEEPEST
         self._questions = 0
 
-    def units_with(self, word: str) -> Iterable[Unit]:
+    def units_with(self, word: str) -> Iterable[ModuleFacts]:
         """Return the files that hold a word."""
         return self._units.units_with(word)
 
-    def unit(self, path: str) -> Unit | None:
+    def unit(self, path: str) -> ModuleFacts | None:
         """Return a file's facts; None if it could not be read."""
         return self._units.unit(path)
 
-    def defined(self, of: str) -> tuple[Unit, Definition]:
+    def defined(self, of: str) -> tuple[ModuleFacts, Definition]:
         """Return the file and the definition of a key that was found before."""
         path, name = parts(of)
         unit = self._units.unit(path)
         assert unit is not None, of
         return unit, unit.definitions[name]
 
-    def values(self, unit: Unit, scope: int, text: str) -> Values:
+    def values(self, unit: ModuleFacts, scope: int, text: str) -> Values:
         """Return what a path leads to as seen from a scope; never empty-handed: at worst anything.
 
         What is asked for while it is being worked out (`x = x.next`) adds nothing; answers that such a
@@ -100,7 +100,7 @@ class Resolver:
             found += classes or [Value("unknown", "?")]
         return found
 
-    def meant(self, unit: Unit, scope: int, paths: Iterable[str]) -> list[str]:
+    def meant(self, unit: ModuleFacts, scope: int, paths: Iterable[str]) -> list[str]:
         """Return the dotted names outside the tree, else the words, that decorators stand for; calls left out."""
         found = []
         for path in paths:
@@ -111,7 +111,7 @@ class Resolver:
             found += outside or [terminal(plain)]
         return found
 
-    def look_up(self, unit: Unit, scope: int, name: str) -> tuple[int, list[str]] | None:
+    def look_up(self, unit: ModuleFacts, scope: int, name: str) -> tuple[int, list[str]] | None:
         """Return the scope that binds a name as seen from another, and what it is bound to."""
         for around in unit.enclosing(scope):
             binding = unit.facts.scopes[around]
@@ -147,23 +147,25 @@ class Resolver:
             found = (found - own) | itself
         return only(Value("container", parts=(found,))) if definition.generator else found
 
-    def annotated(self, unit: Unit, scope: int, text: str, itself: Values = ANYTHING) -> Values:
+    def annotated(
+        self, unit: ModuleFacts, scope: int, text: str, itself: Values = ANYTHING
+    ) -> Values:
         """Return the values of an annotation that stands in a scope."""
         return annotated_values(text, lambda name: self.values(unit, scope, name), itself)
 
     def is_property(self, definition: Definition) -> bool:
-        """Say whether reading a method as an attribute calls it."""
+        """Return whether reading a method as an attribute calls it."""
         last = (decorator.rpartition(".")[2] for decorator in definition.decorators)
         return any(name in PROPERTIES for name in last)
 
-    def _worked_out(self, unit: Unit, scope: int, text: str) -> Values:
+    def _worked_out(self, unit: ModuleFacts, scope: int, text: str) -> Values:
         head, steps = split(text)
         values = self._head(unit, scope, head)
         for step in steps:
             values = NOTHING.union(*(self.steps.take(value, step) for value in values))
         return values
 
-    def _head(self, unit: Unit, scope: int, head: str) -> Values:
+    def _head(self, unit: ModuleFacts, scope: int, head: str) -> Values:
         first = head[:1]
         if first == "<":
             return self.annotated(unit, scope, head[1:-1], self._self(unit, scope))
@@ -185,7 +187,7 @@ class Resolver:
             return ANYTHING
         return self._name(unit, scope, head)
 
-    def _name(self, unit: Unit, scope: int, name: str) -> Values:
+    def _name(self, unit: ModuleFacts, scope: int, name: str) -> Values:
         bound = self.look_up(unit, scope, name)
         if bound is not None:
             owner, paths = bound
@@ -197,12 +199,12 @@ class Resolver:
             return only(Value("external", f"builtins.{name}"))
         return self._by_star(unit, name)
 
-    def _definition(self, unit: Unit, name: str) -> Value:
+    def _definition(self, unit: ModuleFacts, name: str) -> Value:
         definition = unit.definitions[name]
         kind = "class" if definition.kind == "class" else "function"
         return Value(kind, key(unit.path, name))  # type: ignore[arg-type]  # one of the two
 
-    def _imported(self, unit: Unit, target: str) -> Values:
+    def _imported(self, unit: ModuleFacts, target: str) -> Values:
         found = self.modules.resolve(target, unit.path)
         if found is None:
             return ANYTHING if target.startswith(".") else only(Value("external", target))
@@ -212,7 +214,7 @@ class Resolver:
             values = NOTHING.union(*(self.steps.take(value, f".{name}") for value in values))
         return values
 
-    def _by_star(self, unit: Unit, name: str) -> Values:
+    def _by_star(self, unit: ModuleFacts, name: str) -> Values:
         """Return what a star import may bring; a name that begins with an underscore it does not."""
         found: set[Value] = set()
         for text in unit.facts.scopes[0].bindings.get("*", ()):
@@ -233,11 +235,11 @@ class Resolver:
         below = [t[0] for t in targets if t is not None and not t[1] and t[0] != path]
         return NOTHING.union(*(self.values_of_star(module, name) for module in below))
 
-    def _self(self, unit: Unit, scope: int) -> Values:
+    def _self(self, unit: ModuleFacts, scope: int) -> Values:
         around = unit.class_around(scope)
         return only(Value("instance", key(unit.path, around.name))) if around else ANYTHING
 
-    def _objects_around(self, unit: Unit, definition: Definition) -> Values:
+    def _objects_around(self, unit: ModuleFacts, definition: Definition) -> Values:
         return self._self(unit, definition.owner)
 
 

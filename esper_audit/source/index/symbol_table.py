@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from esper_audit.source.facts.module_facts import Unit
+from esper_audit.source.facts.module_facts import ModuleFacts
 from esper_audit.source.facts.records import Definition, DefinitionKind
 from esper_audit.source.facts.store import FactStore
 from esper_audit.source.index.records import Symbol
@@ -12,7 +12,7 @@ from esper_audit.source.index.resolver import Resolver
 from esper_audit.source.index.values import parts
 
 
-class Symbols:
+class SymbolTable:
     """What is defined in the tree."""
 
     def __init__(self, resolver: Resolver, store: FactStore) -> None:
@@ -50,7 +50,7 @@ class Symbols:
         assert found is not None, key
         return found
 
-    def of_unit(self, unit: Unit) -> Iterator[Symbol]:
+    def of_unit(self, unit: ModuleFacts) -> Iterator[Symbol]:
         """Yield the symbols of a file: definitions, and attributes that only `self.x = ...` defines."""
         for definition in unit.definitions.values():
             yield self._symbol(unit, definition)
@@ -69,7 +69,7 @@ class Symbols:
         paths = [path for path in self._store.paths if self._store.modules.name(path) == name]
         return [module for path in paths if (module := self.at(path, "")) is not None]
 
-    def _symbol(self, unit: Unit, definition: Definition) -> Symbol:
+    def _symbol(self, unit: ModuleFacts, definition: Definition) -> Symbol:
         is_class = definition.kind is DefinitionKind.CLASS
         return Symbol(
             path=unit.path,
@@ -86,7 +86,7 @@ class Symbols:
         )
 
 
-def _definition(unit: Unit, name: str) -> Definition | None:
+def _definition(unit: ModuleFacts, name: str) -> Definition | None:
     if not name:
         scope = unit.facts.scopes[0]
         return Definition("", DefinitionKind.MODULE, -1, 1, 1, scope.end_line, scope=0)

@@ -7,15 +7,15 @@ import enum
 import msgspec
 
 from esper_audit.source.facts.access_path import receiver, split, terminal
-from esper_audit.source.facts.module_facts import Unit
+from esper_audit.source.facts.module_facts import ModuleFacts
 from esper_audit.source.facts.records import Mention, ScopeKind, Use
 from esper_audit.source.index import known_libraries
 from esper_audit.source.index.resolver import Resolver
 from esper_audit.source.index.values import UNKNOWN, Value, Values, key, parts
 
 
-class How(enum.StrEnum):
-    """How a reference was resolved: through imports, as a member of a known class, by its name alone."""
+class ResolvedBy(enum.StrEnum):
+    """ResolvedBy a reference was resolved: through imports, as a member of a known class, by its name alone."""
 
     IMPORT = "import"
     METHOD = "method"
@@ -29,14 +29,14 @@ class Targets(msgspec.Struct, frozen=True):
     """
 
     keys: frozenset[str]
-    how: How
+    how: ResolvedBy
     open: bool
 
 
-NOWHERE = Targets(frozenset(), How.NAME, open=False)
+NOWHERE = Targets(frozenset(), ResolvedBy.NAME, open=False)
 
 
-class Aim:
+class TargetResolver:
     """Resolves mentions; an answer is kept with its place."""
 
     def __init__(self, resolver: Resolver) -> None:
@@ -44,7 +44,7 @@ class Aim:
         self._known: dict[tuple[str, str, int, bool], Targets] = {}
         self._asked: set[tuple[str, str]] = set()
 
-    def targets(self, unit: Unit, mention: Mention) -> Targets:
+    def targets(self, unit: ModuleFacts, mention: Mention) -> Targets:
         """Return what a mention refers to."""
         is_call = mention.use is Use.CALL
         question = (unit.path, mention.path, mention.scope, is_call)
@@ -52,7 +52,7 @@ class Aim:
             self._known[question] = self._told(unit, mention, is_call=is_call)
         return self._known[question]
 
-    def _told(self, unit: Unit, mention: Mention, *, is_call: bool) -> Targets:
+    def _told(self, unit: ModuleFacts, mention: Mention, *, is_call: bool) -> Targets:
         if mention.path.startswith("@"):
             return self._imported(unit, mention.path[1:])
         head, steps = split(mention.path)
@@ -61,20 +61,20 @@ class Aim:
         elif steps[-1].startswith("."):
             told = self._attribute(unit, mention.scope, mention.path)
         else:
-            told = Targets(frozenset(), How.METHOD, open=True)
+            told = Targets(frozenset(), ResolvedBy.METHOD, open=True)
         return self._with_callees(unit, mention, told) if is_call else told
 
-    def _imported(self, unit: Unit, target: str) -> Targets:
+    def _imported(self, unit: ModuleFacts, target: str) -> Targets:
         """Return what an import names, and everything that this is a re-export of."""
         found = self._resolver.modules.resolve(target, unit.path)
         if found is None:
             return NOWHERE
         path, rest = found
         if not rest:
-            return Targets(frozenset({key(path, "")}), How.IMPORT, open=False)
+            return Targets(frozenset({key(path, "")}), ResolvedBy.IMPORT, open=False)
         return self._of_module(path, rest[0]) if len(rest) == 1 else NOWHERE
 
-    def _name(self, unit: Unit, scope: int, name: str) -> Targets:
+    def _name(self, unit: ModuleFacts, scope: int, name: str) -> Targets:
         bound = self._resolver.look_up(unit, scope, name)
         if bound is None:
             return self._by_star(unit, name)
@@ -86,9 +86,9 @@ class Aim:
             keys.add(key(unit.path, qualified))
         for path in paths:
             keys |= self._followed(unit, owner, path)
-        return Targets(frozenset(keys), How.IMPORT, open=False)
+        return Targets(frozenset(keys), ResolvedBy.IMPORT, open=False)
 
-    def _followed(self, unit: Unit, scope: int, path: str) -> frozenset[str]:
+    def _followed(self, unit: ModuleFacts, scope: int, path: str) -> frozenset[str]:
         """Return what a binding makes its name another name of."""
         if path.startswith("!"):
             return frozenset({key(unit.path, path[1:])})
@@ -98,14 +98,14 @@ class Aim:
             return frozenset()
         return _named(self._resolver.values(unit, scope, path))
 
-    def _by_star(self, unit: Unit, name: str) -> Targets:
+    def _by_star(self, unit: ModuleFacts, name: str) -> Targets:
         stars = unit.facts.scopes[0].bindings.get("*", ())
         keys: set[str] = set()
         for star in stars:
             found = self._resolver.modules.resolve(star[1:], unit.path)
             if found is not None and not found[1]:
                 keys |= self._of_module(found[0], name).keys
-        how = How.IMPORT if keys else How.NAME
+        how = ResolvedBy.IMPORT if keys else ResolvedBy.NAME
         return Targets(frozenset(keys), how, open=bool(stars) and not keys)
 
     def _of_module(self, path: str, name: str) -> Targets:
@@ -121,15 +121,15 @@ class Aim:
     def _member_of_module(self, path: str, name: str) -> Targets:
         unit = self._resolver.unit(path)
         if unit is None:
-            return Targets(frozenset(), How.IMPORT, open=True)
+            return Targets(frozenset(), ResolvedBy.IMPORT, open=True)
         if name in unit.facts.scopes[0].bindings:
             return self._name(unit, 0, name)
         submodule = self._resolver.modules.submodule(path, name)
         if submodule is not None:
-            return Targets(frozenset({key(submodule, "")}), How.IMPORT, open=False)
+            return Targets(frozenset({key(submodule, "")}), ResolvedBy.IMPORT, open=False)
         return self._by_star(unit, name)
 
-    def _attribute(self, unit: Unit, scope: int, path: str) -> Targets:
+    def _attribute(self, unit: ModuleFacts, scope: int, path: str) -> Targets:
         name = terminal(path)
         values = self._resolver.values(unit, scope, receiver(path))
         keys: set[str] = set()
@@ -139,7 +139,9 @@ class Aim:
             keys |= told.keys
             is_open |= told.open
         of_modules = all(value.kind in ("module", "external") for value in values)
-        return Targets(frozenset(keys), How.IMPORT if of_modules else How.METHOD, open=is_open)
+        return Targets(
+            frozenset(keys), ResolvedBy.IMPORT if of_modules else ResolvedBy.METHOD, open=is_open
+        )
 
     def _of_value(self, value: Value, name: str) -> Targets:
         """Return what an attribute of one value refers to."""
@@ -149,9 +151,9 @@ class Aim:
             return self._member(value, name)
         if value.kind == "object":
             return Targets(
-                frozenset(), How.METHOD, open=not known_libraries.holds_own_names(value.name)
+                frozenset(), ResolvedBy.METHOD, open=not known_libraries.holds_own_names(value.name)
             )
-        return Targets(frozenset(), How.METHOD, open=value == UNKNOWN)
+        return Targets(frozenset(), ResolvedBy.METHOD, open=value == UNKNOWN)
 
     def _member(self, value: Value, name: str) -> Targets:
         kin = self._resolver.kin
@@ -161,15 +163,15 @@ class Aim:
             owners.add(owner)
         keys = frozenset(key(*_below(owner, name)) for owner in owners)
         if keys:
-            return Targets(keys, How.METHOD, open=False)
+            return Targets(keys, ResolvedBy.METHOD, open=False)
         foreign = kin.foreign_bases(value.name)
         is_theirs = name in known_libraries.MODULE_METHODS and known_libraries.is_module_class(
             foreign
         )
         is_foreign = is_theirs or (value.kind == "super" and bool(foreign))
-        return Targets(frozenset(), How.METHOD, open=not is_foreign)
+        return Targets(frozenset(), ResolvedBy.METHOD, open=not is_foreign)
 
-    def _with_callees(self, unit: Unit, mention: Mention, told: Targets) -> Targets:
+    def _with_callees(self, unit: ModuleFacts, mention: Mention, told: Targets) -> Targets:
         """Add what a call runs: the constructor of a class, `forward` of an object, what a name holds."""
         values = self._resolver.values(unit, mention.scope, mention.path)
         keys = set(told.keys)
@@ -185,7 +187,7 @@ class Aim:
                 keys |= {callee} if callee else set()
                 by_object = True
         is_open = told.open and not (keys - told.keys) if keys else told.open
-        how = How.METHOD if by_object or (keys - told.keys and not told.keys) else told.how
+        how = ResolvedBy.METHOD if by_object or (keys - told.keys and not told.keys) else told.how
         return Targets(frozenset(keys), how, open=is_open)
 
 

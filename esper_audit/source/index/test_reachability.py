@@ -10,10 +10,10 @@ from esper_audit.project.file_roles import Role
 from esper_audit.source.facts.access_path import terminal
 from esper_audit.source.facts.records import DefinitionKind, ScopeKind, Use
 from esper_audit.source.facts.store import FactStore
-from esper_audit.source.index.find_references import Search
-from esper_audit.source.index.records import Answer, Place, Reference, Symbol, Test
-from esper_audit.source.index.symbol_table import Symbols
-from esper_audit.source.index.targets import How
+from esper_audit.source.index.find_references import ReferenceSearch
+from esper_audit.source.index.records import Place, QueryResult, ReachingTest, Reference, Symbol
+from esper_audit.source.index.symbol_table import SymbolTable
+from esper_audit.source.index.targets import ResolvedBy
 
 NOT_A_USE = frozenset({Use.IMPORT, Use.EXPORT, Use.ANNOTATION, Use.STRING})
 IS_FUNCTION = frozenset({DefinitionKind.FUNCTION, DefinitionKind.METHOD})
@@ -25,7 +25,7 @@ class _Step(NamedTuple):
 
     symbol: Symbol
     through: list[str]
-    how: How | None
+    how: ResolvedBy | None
 
 
 class TestReach:
@@ -37,46 +37,48 @@ class TestReach:
 
     __test__ = False
 
-    def __init__(self, search: Search, symbols: Symbols, store: FactStore) -> None:
+    def __init__(self, search: ReferenceSearch, symbols: SymbolTable, store: FactStore) -> None:
         self._search = search
         self._symbols = symbols
         self._store = store
 
-    def tests(self, symbol: Symbol) -> Answer[Test]:
+    def tests(self, symbol: Symbol) -> QueryResult[ReachingTest]:
         """Return the tests that reach a symbol, one entry a test function, by the shortest way."""
-        found: dict[tuple[str, str], Test] = {}
+        found: dict[tuple[str, str], ReachingTest] = {}
         pending = deque([_Step(symbol, [], None)])
         seen = {symbol.key}
         while pending:
             step = pending.popleft()
             for above, place, how in self._one_up(step):
                 if _is_test(above):
-                    test = Test(above.path, above.symbol, place.line, how, step.through)
+                    test = ReachingTest(above.path, above.symbol, place.line, how, step.through)
                     found.setdefault((test.path, test.symbol), test)
                 elif above.key not in seen:
                     seen.add(above.key)
                     pending.append(_further(step, above, how))
         problems = self._search.not_looked_at(symbol)
-        return Answer(sorted(found.values()), problems)
+        return QueryResult(sorted(found.values()), problems)
 
-    def _one_up(self, step: _Step) -> Iterator[tuple[Symbol, Place, How]]:
+    def _one_up(self, step: _Step) -> Iterator[tuple[Symbol, Place, ResolvedBy]]:
         for place, how in self._uses(step):
             for above in self._above(place):
                 yield above, place, how
 
-    def _uses(self, step: _Step) -> Iterator[tuple[Place, How]]:
+    def _uses(self, step: _Step) -> Iterator[tuple[Place, ResolvedBy]]:
         """Yield where a symbol is used, and how the way from there to the first symbol is known."""
         for reference, _ in self._search.hits(step.symbol):
-            by_name = reference.how is How.NAME
+            by_name = reference.how is ResolvedBy.NAME
             in_test = reference.place.role is Role.TEST
             if reference.use in NOT_A_USE or (by_name and (step.how or not in_test)):
                 continue
             yield reference.place, self._weakest(step, reference)
         if step.symbol.role is Role.TEST:
-            yield from ((place, step.how or How.IMPORT) for place in self._asking(step.symbol))
+            yield from (
+                (place, step.how or ResolvedBy.IMPORT) for place in self._asking(step.symbol)
+            )
 
-    def _weakest(self, step: _Step, reference: Reference) -> How:
-        return step.how if step.how is How.NAME else reference.how
+    def _weakest(self, step: _Step, reference: Reference) -> ResolvedBy:
+        return step.how if step.how is ResolvedBy.NAME else reference.how
 
     def _asking(self, fixture: Symbol) -> Iterator[Place]:
         """Yield the test functions that ask for a fixture by the name of a parameter."""
@@ -118,13 +120,13 @@ class TestReach:
 
 
 def _is_test(symbol: Symbol) -> bool:
-    """Say whether something is run by a test runner itself: a test function, or a module of tests."""
+    """Return whether something is run by a test runner itself: a test function, or a module of tests."""
     if symbol.role is not Role.TEST:
         return False
     is_named = symbol.short.startswith(TEST)
     return is_named if symbol.kind in IS_FUNCTION else symbol.kind is DefinitionKind.MODULE
 
 
-def _further(step: _Step, above: Symbol, how: How) -> _Step:
+def _further(step: _Step, above: Symbol, how: ResolvedBy) -> _Step:
     through = step.through if above.role is Role.TEST else [above.name, *step.through]
     return _Step(above, through, how)

@@ -47,5 +47,5 @@ def only(value: Value) -> Values:
 
 
 def known(values: Values) -> bool:
-    """Say whether all possibilities are known."""
+    """Return whether all possibilities are known."""
     return UNKNOWN not in values

@@ -1,1 +1,4 @@
-"""Room."""
+"""Source as text, `ast` and LibCST.
+
+Public: every file of it.
+"""

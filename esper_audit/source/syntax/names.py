@@ -24,7 +24,7 @@ class Binding(NamedTuple):
 NOT_KNOWN = Binding("", is_import=False)
 
 
-class Scope:
+class NameScope:
     """The names that one function, or the module itself, binds."""
 
     def __init__(self) -> None:
@@ -45,8 +45,8 @@ class Names:
 
     def __init__(self, tree: ast.Module) -> None:
         self._tree = tree
-        self._module: Scope | None = None
-        self._functions: dict[Function, Scope] = {}
+        self._module: NameScope | None = None
+        self._functions: dict[Function, NameScope] = {}
 
     def resolve(self, name: str, functions: Sequence[Function] = ()) -> str | None:
         """Return the full dotted name that `name` stands for inside the enclosing `functions`.
@@ -68,17 +68,17 @@ class Names:
         return None
 
     @property
-    def module(self) -> Scope:
+    def module(self) -> NameScope:
         """The module's own scope."""
         if self._module is None:
-            self._module = Scope()
+            self._module = NameScope()
             read_block(self._module, self._tree.body)
         return self._module
 
-    def function(self, function: Function) -> Scope:
+    def function(self, function: Function) -> NameScope:
         """Return the scope of a function: its parameters and what its body binds."""
         if function not in self._functions:
-            scope = Scope()
+            scope = NameScope()
             for parameter in parameters(function.args):
                 scope.bind(parameter.arg, NOT_KNOWN)
             read_block(scope, function.body)
@@ -139,7 +139,7 @@ def imported(statement: ast.Import | ast.ImportFrom) -> Iterator[tuple[str, str]
             yield head, head
 
 
-def read_block(scope: Scope, block: Sequence[ast.stmt]) -> None:
+def read_block(scope: NameScope, block: Sequence[ast.stmt]) -> None:
     """Bind in `scope` what the statements bind, without entering nested functions and classes."""
     pending = list(reversed(block))
     while pending:
@@ -150,7 +150,7 @@ def read_block(scope: Scope, block: Sequence[ast.stmt]) -> None:
                 pending.extend(reversed(nested))
 
 
-def _bind_statement(scope: Scope, statement: ast.stmt) -> None:
+def _bind_statement(scope: NameScope, statement: ast.stmt) -> None:
     if isinstance(statement, (ast.Import, ast.ImportFrom)):
         for name, target in imported(statement):
             if name == "*":
@@ -198,7 +198,7 @@ def _captured(statement: ast.Match) -> Iterator[str]:
                 yield node.rest
 
 
-def _bind_unknown(scope: Scope, target: ast.expr) -> None:
+def _bind_unknown(scope: NameScope, target: ast.expr) -> None:
     for node in ast.walk(target):
         if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store):
             scope.bind(node.id, NOT_KNOWN)

@@ -9,12 +9,12 @@ from esper_audit.source.facts.records import MANY, Parameter, Use
 from esper_audit.source.idioms.branches.conditions import APART, SAME
 from esper_audit.source.idioms.branches.nullable_returns import may_be_none
 from esper_audit.source.index.records import Caller, Passing, Symbol
-from esper_audit.source.index.targets import How
+from esper_audit.source.index.targets import ResolvedBy
 from esper_audit.source.syntax.names import dotted
 from esper_audit.source.usage.signatures import is_called_from_here_alone, shown
 
 if TYPE_CHECKING:
-    from esper_audit.source.facts.module_facts import Unit
+    from esper_audit.source.facts.module_facts import ModuleFacts
     from esper_audit.source.usage.tree import Tree
 
 Constants = dict[str, tuple[frozenset[str], str]]
@@ -69,7 +69,7 @@ def _reason(function: Symbol, values: frozenset[str]) -> str:
     return f"calls of `{shown(function)}` pass nothing but {', '.join(sorted(values))}"
 
 
-def annotated_type(tree: Tree, unit: Unit, call: ast.Call) -> str:
+def annotated_type(tree: Tree, unit: ModuleFacts, call: ast.Call) -> str:
     """Return the type that all functions a call may run are annotated to return, if it is a plain one."""
     word = dotted(call.func).rpartition(".")[2]
     line = call.func.end_lineno or call.lineno
@@ -77,7 +77,7 @@ def annotated_type(tree: Tree, unit: Unit, call: ast.Call) -> str:
     for mention in unit.mentions.get(word, ()):
         if mention.line == line and mention.use is Use.CALL:
             targets = tree.index.aim.targets(unit, mention)
-            if not targets.keys or targets.open or targets.how is How.NAME:
+            if not targets.keys or targets.open or targets.how is ResolvedBy.NAME:
                 return ""
             types |= {_returned(tree, tree.index.of_key(key)) for key in targets.keys}
     found = types.pop() if len(types) == 1 else ""

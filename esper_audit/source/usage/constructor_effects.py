@@ -57,7 +57,7 @@ LEAVES_ITSELF = (
 CHANGES_WORLD = re.compile(r"hook|atexit|signal|register_(?!buffer|parameter|module)|set_default")
 
 
-class Constructors:
+class ConstructorEffects:
     """Asks of classes whether making an object of one may be noticed by anybody who never uses it."""
 
     def __init__(self, tree: Tree) -> None:
@@ -67,14 +67,14 @@ class Constructors:
         self._asked: set[Value] = set()
 
     def is_module(self, value: Value) -> bool:
-        """Say whether objects of a class are modules (or parameters) of torch and of nothing else outside."""
+        """Return whether objects of a class are modules (or parameters) of torch and of nothing else outside."""
         if value.kind == "external":
             return is_neural(value.name)
         foreign = self._kin.foreign_bases(value.name) - QUIET_BASES
         return bool(foreign) and all(map(is_neural, foreign))
 
     def is_quiet(self, value: Value) -> bool:
-        """Say whether making an object of a class does nothing else."""
+        """Return whether making an object of a class does nothing else."""
         if value in self._quiet or value in self._asked:
             # What classes that make each other do, one of them does: the one that is asked again adds nothing.
             return self._quiet.get(value, True)
@@ -101,14 +101,14 @@ class Constructors:
         )
 
     def may_refuse(self, value: Value) -> bool:
-        """Say whether making an object may raise: somebody may make one to have its arguments checked."""
+        """Return whether making an object may raise: somebody may make one to have its arguments checked."""
         if value.kind == "external":
             return False
         bodies = self._bodies(self._kin.order(value.name))
         return any(isinstance(n, (ast.Raise, ast.Assert)) for _, body in bodies for n in walk(body))
 
     def _is_made_otherwise(self, of: str) -> bool:
-        """Say whether a metaclass, a decorator or a finaliser has a say in the life of its objects."""
+        """Return whether a metaclass, a decorator or a finaliser has a say in the life of its objects."""
         definition = self._tree.index.definition(self._tree.index.of_key(of))
         decorators = {terminal(decorator.partition("()")[0]) for decorator in definition.decorators}
         return (
@@ -131,7 +131,7 @@ class Constructors:
             yield owner, function
 
     def _only_fills(self, owner: str, body: Function, depth: int = 3) -> bool:
-        """Say whether a function does nothing but fill its object with what pure calls give."""
+        """Return whether a function does nothing but fill its object with what pure calls give."""
         if not _does_little(body):
             return False
         given = {parameter.arg for parameter in parameters(body.args)} - {"self", "cls"}
@@ -160,7 +160,7 @@ class Constructors:
 
 
 def _does_little(body: Function) -> bool:
-    """Say whether a function gives its object to nobody, waits for nothing and registers nothing."""
+    """Return whether a function gives its object to nobody, waits for nothing and registers nothing."""
     for node in walk(body):
         if isinstance(node, LEAVES_ITSELF):
             return False
@@ -170,7 +170,7 @@ def _does_little(body: Function) -> bool:
 
 
 def _gives_itself(node: ast.AST) -> bool:
-    """Say whether `self` itself, not something of it, is handed to a call or stored."""
+    """Return whether `self` itself, not something of it, is handed to a call or stored."""
     if isinstance(node, ast.Call):
         given = [*node.args, *(keyword.value for keyword in node.keywords)]
         is_question = path(node.func) in PURE_BUILTINS or path(node.func).startswith("super")
@@ -187,7 +187,7 @@ def _is_self(node: ast.AST | None) -> bool:
 
 
 def _reaches_into(node: ast.AST, given: set[str]) -> bool:
-    """Say whether a statement changes something that it was given, or something inside of what it holds."""
+    """Return whether a statement changes something that it was given, or something inside of what it holds."""
     if isinstance(node, (ast.Assign, ast.Delete)):
         targets = node.targets
     else:

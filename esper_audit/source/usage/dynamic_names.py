@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 ASKING = frozenset({"getattr", "globals", "vars", "methodcaller", "attrgetter", "eval", "exec"})
 
 
-class ComposedNames:
+class DynamicNames:
     """The beginnings and ends of names that some file of the tree asks an object for."""
 
     def __init__(self, index: Index, source_of: Callable[[str], Source | None]) -> None:
@@ -28,7 +28,7 @@ class ComposedNames:
                 self._parts.update(_composed(source))
 
     def may_mean(self, name: str) -> bool:
-        """Say whether a name may be one of those that are put together."""
+        """Return whether a name may be one of those that are put together."""
         return any(name.startswith(start) and name.endswith(end) for start, end in self._parts)
 
 
@@ -51,7 +51,7 @@ def _last_names(ends: tuple[str, str]) -> tuple[str, str]:
 
 
 def _are_names(ends: tuple[str, str]) -> bool:
-    """Say whether something begins and ends as a name may: nothing at both ends would be every name."""
+    """Return whether something begins and ends as a name may: nothing at both ends would be every name."""
     start, end = ends
     is_end = end.strip("0123456789").isidentifier()
     return start.isidentifier() or (not start and is_end)

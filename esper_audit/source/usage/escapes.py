@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING
 
 from esper_audit.project.file_roles import Role
 from esper_audit.source.facts.access_path import path, terminal
-from esper_audit.source.facts.module_facts import Unit
+from esper_audit.source.facts.module_facts import ModuleFacts
 from esper_audit.source.facts.records import Use
 from esper_audit.source.index.records import Symbol
-from esper_audit.source.index.targets import How
+from esper_audit.source.index.targets import ResolvedBy
 from esper_audit.source.syntax.ast_walk import walk
 from esper_audit.source.syntax.names import BUILTINS
 
@@ -19,8 +19,8 @@ if TYPE_CHECKING:
     from esper_audit.source.usage.tree import Tree
 
 
-def is_handed_out(tree: Tree, owner: Symbol) -> bool:
-    """Say whether an object that a class makes is passed to, or stored in, something outside the tree."""
+def escapes(tree: Tree, owner: Symbol) -> bool:
+    """Return whether an object that a class makes is passed to, or stored in, something outside the tree."""
     unit, own = tree.index.store.unit(owner.path), tree.source(owner.path)
     if unit is not None and own is not None and _hands_itself_out(tree, unit, own.tree, owner):
         return True
@@ -35,7 +35,7 @@ def is_handed_out(tree: Tree, owner: Symbol) -> bool:
     return False
 
 
-def _hands_itself_out(tree: Tree, unit: Unit, module: ast.Module, owner: Symbol) -> bool:
+def _hands_itself_out(tree: Tree, unit: ModuleFacts, module: ast.Module, owner: Symbol) -> bool:
     calls = (
         node
         for node in walk(module)
@@ -48,7 +48,7 @@ def _hands_itself_out(tree: Tree, unit: Unit, module: ast.Module, owner: Symbol)
     )
 
 
-def _leaves(tree: Tree, unit: Unit, statement: ast.stmt, name: str) -> bool:
+def _leaves(tree: Tree, unit: ModuleFacts, statement: ast.stmt, name: str) -> bool:
     nodes = list(walk(statement))
     made = {id(node) for node in nodes if isinstance(node, ast.Call) and _makes(node, name)}
     names = set()
@@ -70,7 +70,7 @@ def _makes(call: ast.Call, name: str) -> bool:
 
 
 def _is_of_others(target: ast.expr) -> bool:
-    """Say whether an assignment stores into an object that is not `self`."""
+    """Return whether an assignment stores into an object that is not `self`."""
     return isinstance(target, ast.Attribute) and path(target.value) != "self"
 
 
@@ -83,13 +83,13 @@ def _is_named(node: ast.expr, names: set[str]) -> bool:
     return isinstance(node, ast.Name) and node.id in names
 
 
-def _is_outside(tree: Tree, unit: Unit, call: ast.Call) -> bool:
-    """Say whether a call runs code of which the tree does not hold the text."""
+def _is_outside(tree: Tree, unit: ModuleFacts, call: ast.Call) -> bool:
+    """Return whether a call runs code of which the tree does not hold the text."""
     word = terminal(path(call.func))
     if word in BUILTINS:
         return False
     for mention in unit.mentions.get(word, ()):
         if mention.line == (call.func.end_lineno or 0) and mention.use is Use.CALL:
             targets = tree.index.aim.targets(unit, mention)
-            return not targets.keys or targets.how is How.NAME
+            return not targets.keys or targets.how is ResolvedBy.NAME
     return True

@@ -33,7 +33,7 @@ HOOK_PREFIXES = ("pytest_", "visit_", "generic_visit", "do_", "leave_")
 HOOK = re.compile(r"_(repr|ipython)_\w+_|_init_weights")
 
 
-class Outside:
+class ExternalCallers:
     """Asks of a definition what no mention of it tells; cautious: what may be, is."""
 
     def __init__(self, index: Index, entries: Collection[str], scripts: Collection[str]) -> None:
@@ -42,7 +42,7 @@ class Outside:
         self._scripts = frozenset(scripts)
 
     def may_run(self, symbol: Symbol) -> bool:
-        """Say whether something outside may run a function: packaging, a decorator's owner, a base, a user."""
+        """Return whether something outside may run a function: packaging, a decorator's owner, a base, a user."""
         if self.is_called_by_language(symbol) or self.is_entry(symbol):
             return True
         if self.is_registered(symbol) or self.is_prescribed(symbol):
@@ -50,19 +50,19 @@ class Outside:
         return self.is_offered(symbol)
 
     def is_called_by_language(self, symbol: Symbol) -> bool:
-        """Say whether the interpreter, or a framework that goes by names, calls it: `__len__`, `pytest_configure`."""
+        """Return whether the interpreter or a framework calls it by name: `__len__`, `pytest_configure`."""
         short = symbol.short
         is_dunder = short.startswith("__") and short.endswith("__")
         is_hook = short.startswith(HOOK_PREFIXES) or HOOK.fullmatch(short) is not None
         return is_dunder or is_hook
 
     def is_entry(self, symbol: Symbol) -> bool:
-        """Say whether the packaging names a symbol, or the module that it stands in."""
+        """Return whether the packaging names a symbol, or the module that it stands in."""
         module = symbol.name.removesuffix(f".{symbol.symbol}")
         return symbol.name in self._entries or module in self._entries
 
     def is_registered(self, symbol: Symbol) -> bool:
-        """Say whether a decorator, of a function or of the class around it, may hand it on."""
+        """Return whether a decorator, of a function or of the class around it, may hand it on."""
         definition = self._index.definition(symbol)
         if not self._are_neutral(symbol, definition, NEUTRAL):
             return True
@@ -72,11 +72,11 @@ class Outside:
         return not self._are_neutral(owner, self._index.definition(owner), NEUTRAL_FOR_CLASSES)
 
     def is_prescribed(self, symbol: Symbol) -> bool:
-        """Say whether something else may call a method for its name: a base, a protocol, what it overrides."""
+        """Return whether something else may call a method for its name: a base, a protocol, what it overrides."""
         return self._is_of_family(symbol, may_call)
 
     def has_prescribed_signature(self, symbol: Symbol) -> bool:
-        """Say whether a method's parameters are not its own to choose."""
+        """Return whether a method's parameters are not its own to choose."""
         return self._is_of_family(symbol, may_prescribe)
 
     def _is_of_family(self, symbol: Symbol, by_foreign: Callable[[str, str], bool]) -> bool:
@@ -104,7 +104,7 @@ class Outside:
         return {*below, *(base for each in below for base in kin.order(each))} - {owner}
 
     def is_offered(self, symbol: Symbol) -> bool:
-        """Say whether users outside the tree may reach it: exported, or public in a library."""
+        """Return whether users outside the tree may reach it: exported, or public in a library."""
         outermost = self._outermost(symbol)
         if outermost is None or (outermost != symbol and _is_private(outermost.short)):
             return False
@@ -119,16 +119,16 @@ class Outside:
         return is_public or (not _is_private(outermost.short) and self._is_shown(symbol.path))
 
     def is_of_library(self, symbol: Symbol) -> bool:
-        """Say whether the package of a symbol may have users that the tree does not hold."""
+        """Return whether the package of a symbol may have users that the tree does not hold."""
         return symbol.name.partition(".")[0] not in self._applications
 
     def _is_shown(self, path: str) -> bool:
-        """Say whether a package offers a module under a name of its own, whatever the file is called."""
+        """Return whether a package offers a module under a name of its own, whatever the file is called."""
         module = self._index.symbol(path, "")
         return module is not None and bool(self._index.exported(module))
 
     def is_kept_for_others(self, text: str) -> bool:
-        """Say whether the source of a definition says that users of earlier versions need it."""
+        """Return whether the source of a definition says that users of earlier versions need it."""
         return KEPT.search(text) is not None
 
     def owner(self, symbol: Symbol) -> Symbol | None:
@@ -158,7 +158,7 @@ class Outside:
         return frozenset(name for name in packages if not self._offers_something(name))
 
     def _offers_something(self, package: str) -> bool:
-        """Say whether the `__init__` of a package lists or imports names of its own: it has users, then."""
+        """Return whether the `__init__` of a package lists or imports names of its own: it has users, then."""
         path = self._index.store.modules.find(package, "")
         unit = self._index.store.unit(path) if path is not None else None
         if unit is None or unit.facts.exports:

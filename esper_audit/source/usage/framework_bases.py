@@ -57,11 +57,11 @@ ASK_NOTHING = frozenset(base for base, called in CALLED_BY.items() if called is 
 
 
 def may_call(base: str, member: str) -> bool:
-    """Say whether a base outside the tree (dotted, `?` for one not known) may call a member by itself."""
+    """Return whether a base outside the tree (dotted, `?` for one not known) may call a member by itself."""
     known = CALLED_BY.get(base.partition("[")[0])
     return known is None or member in known
 
 
 def may_prescribe(base: str, member: str) -> bool:
-    """Say whether a base outside the tree may decide which parameters a member takes."""
+    """Return whether a base outside the tree may decide which parameters a member takes."""
     return may_call(base, member) and not (CALLED_BY.get(base) is MODULE and member == "forward")

@@ -8,7 +8,7 @@ from collections import defaultdict
 from collections.abc import Collection, Iterator
 from typing import TYPE_CHECKING, NamedTuple
 
-from esper_audit.source.facts.module_facts import Unit
+from esper_audit.source.facts.module_facts import ModuleFacts
 from esper_audit.source.facts.records import Use
 from esper_audit.source.syntax.enclosing import chain
 from esper_audit.source.syntax.names import dotted
@@ -57,7 +57,7 @@ class EagerImports:
         }
 
     def means(self, loading: Loading, name: str) -> bool:
-        """Say whether an import names a module, or something in it."""
+        """Return whether an import names a module, or something in it."""
         names = [*loading.names, *map(self._modules.name, loading.files)]
         return any(f"{one}.".startswith(f"{name}.") for one in names)
 
@@ -91,7 +91,7 @@ class EagerImports:
             pending += below
         return found
 
-    def _loadings(self, unit: Unit) -> Iterator[Loading]:
+    def _loadings(self, unit: ModuleFacts) -> Iterator[Loading]:
         top = unit.facts.scopes[0]
         checked = {path for name in top.type_checking for path in top.bindings.get(name, ())}
         for mention in unit.facts.mentions:
@@ -102,7 +102,7 @@ class EagerImports:
         for star in top.bindings.get("*", ()):
             yield self._loading(unit, star[1:], 1)
 
-    def _loading(self, unit: Unit, target: str, line: int) -> Loading:
+    def _loading(self, unit: ModuleFacts, target: str, line: int) -> Loading:
         found = self._modules.resolve(target, unit.path)
         if found is None:
             return Loading(line, (), (target,) if not target.startswith(".") else ())
@@ -112,7 +112,7 @@ class EagerImports:
         return Loading(line, tuple(f for f in files if f != unit.path), ())
 
     def _counts(self, path: str, line: int, *, surely: bool) -> bool:
-        """Say whether an import runs whenever its file does; where that need not be sure, all do."""
+        """Return whether an import runs whenever its file does; where that need not be sure, all do."""
         source = self._tree.source(path) if surely and line != IMPLICIT else None
         return source is None or not any(map(_is_condition, around_line(source, line)))
 
@@ -129,7 +129,7 @@ class EagerImports:
 
 
 def _is_condition(statement: ast.stmt) -> bool:
-    """Say whether what stands in a statement may be skipped, or do without what it imports."""
+    """Return whether what stands in a statement may be skipped, or do without what it imports."""
     if isinstance(statement, ast.Try):
         goes_on = [h for h in statement.handlers if not isinstance(h.body[-1], ast.Raise)]
         return bool(CAUGHT & {dotted(one) for handler in goes_on for one in _types(handler)})

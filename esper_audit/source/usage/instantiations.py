@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 from esper_audit.source.facts.access_path import path, terminal
-from esper_audit.source.facts.module_facts import Unit
+from esper_audit.source.facts.module_facts import ModuleFacts
 from esper_audit.source.index.values import Kind, Value
 from esper_audit.source.syntax.enclosing import blocks
 from esper_audit.source.syntax.names import Function, defaults, dotted
@@ -22,7 +22,7 @@ CLASS_OF: dict[str, Kind] = {"instance": "class", "object": "external"}
 Binding = ast.Assign | ast.AnnAssign | ast.Expr
 
 
-class Around(NamedTuple):
+class InstantiationContext(NamedTuple):
     """What encloses a statement: the outermost function and the class that that stands in, if any."""
 
     function: Function | None = None
@@ -30,10 +30,10 @@ class Around(NamedTuple):
     is_watched: bool = False
 
 
-OUTSIDE = Around()
+OUTSIDE = InstantiationContext()
 
 
-class Making(NamedTuple):
+class Instantiation(NamedTuple):
     """A statement that binds one object to one thing; `made` are the classes that it can be of.
 
     `bound` is the name of a local variable, `self.x`, or empty where the object is thrown away.
@@ -44,7 +44,7 @@ class Making(NamedTuple):
     made: frozenset[Value]
     bound: str
     is_new: bool
-    around: Around
+    around: InstantiationContext
 
     @property
     def attribute(self) -> str:
@@ -60,7 +60,7 @@ class Making(NamedTuple):
         return statement.target if isinstance(statement, ast.AnnAssign) else statement.value
 
 
-def makings(tree: Tree, unit: Unit) -> Iterator[Making]:
+def instantiations(tree: Tree, unit: ModuleFacts) -> Iterator[Instantiation]:
     """Yield what the functions of a file make, in the order of the text."""
     source = tree.source(unit.path)
     for statement, around in _statements(source.tree.body if source is not None else [], OUTSIDE):
@@ -69,16 +69,18 @@ def makings(tree: Tree, unit: Unit) -> Iterator[Making]:
             new = [_constructed(tree, unit, call) for call in calls]
             made = new if all(new) else [_given(tree, unit, around, call) for call in calls]
             if all(made):
-                yield Making(statement, frozenset().union(*made), bound, all(new), around)
+                yield Instantiation(statement, frozenset().union(*made), bound, all(new), around)
 
 
 def is_neural(name: str) -> bool:
-    """Say whether a dotted name is that of a class of `torch.nn`: a module, or a parameter."""
+    """Return whether a dotted name is that of a class of `torch.nn`: a module, or a parameter."""
     is_class = name.rpartition(".")[2][:1].isupper()
     return is_class and name.startswith(NEURAL) and not name.startswith(NOT_NEURAL)
 
 
-def _statements(block: list[ast.stmt], around: Around) -> Iterator[tuple[Binding, Around]]:
+def _statements(
+    block: list[ast.stmt], around: InstantiationContext
+) -> Iterator[tuple[Binding, InstantiationContext]]:
     for statement in block:
         if isinstance(statement, Binding):
             yield statement, around
@@ -87,7 +89,7 @@ def _statements(block: list[ast.stmt], around: Around) -> Iterator[tuple[Binding
             yield from _statements(nested, inner)
 
 
-def _entered(statement: ast.stmt, around: Around) -> Around:
+def _entered(statement: ast.stmt, around: InstantiationContext) -> InstantiationContext:
     if isinstance(statement, Function) and around.function is None:
         return around._replace(function=statement)
     if isinstance(statement, ast.ClassDef):
@@ -116,7 +118,7 @@ def _calls(value: ast.expr | None) -> list[ast.Call] | None:
     return [] if isinstance(value, ast.Constant) and value.value is None else None
 
 
-def _constructed(tree: Tree, unit: Unit, call: ast.Call) -> frozenset[Value]:
+def _constructed(tree: Tree, unit: ModuleFacts, call: ast.Call) -> frozenset[Value]:
     """Return the classes that a call makes an object of; none where it may do something else."""
     written = path(call.func)
     if not terminal(written).lstrip("_")[:1].isupper():
@@ -124,7 +126,9 @@ def _constructed(tree: Tree, unit: Unit, call: ast.Call) -> frozenset[Value]:
     return _classes(tree, unit, call, written)
 
 
-def _given(tree: Tree, unit: Unit, around: Around, call: ast.Call) -> frozenset[Value]:
+def _given(
+    tree: Tree, unit: ModuleFacts, around: InstantiationContext, call: ast.Call
+) -> frozenset[Value]:
     """Return the classes of what a function or a factory among the parameters gives; none if not known."""
     written = path(call.func)
     assert around.function is not None
@@ -136,7 +140,7 @@ def _given(tree: Tree, unit: Unit, around: Around, call: ast.Call) -> frozenset[
     return frozenset(named) if len(named) == len(values) else frozenset()
 
 
-def _classes(tree: Tree, unit: Unit, call: ast.Call, written: str) -> frozenset[Value]:
+def _classes(tree: Tree, unit: ModuleFacts, call: ast.Call, written: str) -> frozenset[Value]:
     values = tree.index.resolver.values(unit, unit.innermost(call.lineno), written)
     return values if values and all(map(_is_class, values)) else frozenset()
 

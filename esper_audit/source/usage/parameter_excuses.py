@@ -23,8 +23,8 @@ SAID = re.compile(
 )
 
 
-def is_said_unused(text: str, name: str) -> bool:
-    """Say whether a function's own text says, beside a name or a line below, that it is not used."""
+def is_declared_unused(text: str, name: str) -> bool:
+    """Return whether a function's own text says, beside a name or a line below, that it is not used."""
     lines = text.split("\n")
     near = (
         line + (lines[number + 1] if number + 1 < len(lines) else "")
@@ -35,13 +35,13 @@ def is_said_unused(text: str, name: str) -> bool:
 
 
 def is_set_aside(text: str, name: str) -> bool:
-    """Say whether code that is commented out reads a name: somebody took its use away."""
+    """Return whether code that is commented out reads a name: somebody took its use away."""
     used = re.compile(rf"#.*(=\s*{name}\b|\b{name}=|\(.*\b{name}\b)")
     return used.search(text) is not None
 
 
 def is_copied(tree: Tree, function: Symbol) -> bool:
-    """Say whether the comment on top of a function, or its docstring, says that it comes from elsewhere."""
+    """Return whether the comment on top of a function, or its docstring, says that it comes from elsewhere."""
     source, node = tree.source(function.path), tree.function(function)
     if source is None or node is None:
         return False
@@ -57,7 +57,7 @@ WORD = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z0-9]+|[0-9]+")
 Frame = tuple[str, ...]
 
 
-class WrittenAlike:
+class NamingPatterns:
     """Knows of every function's kind of name which parameters it takes, and which it takes and leaves unread."""
 
     def __init__(self, index: Index) -> None:
@@ -74,7 +74,7 @@ class WrittenAlike:
             self._pairs.update(_keys(self._twins(function), read))
 
     def prescribe(self, function: Symbol, name: str) -> bool:
-        """Say whether a pattern, not need, gives a function a parameter.
+        """Return whether a pattern, not need, gives a function a parameter.
 
         Three functions take it whose names share two words at the ends, or three do not read it whose
         names share one: classes anywhere, functions in one directory; or one of its file, whose name
@@ -139,7 +139,7 @@ BASE = re.compile(r"^_?(Base|Abstract)(?=[A-Z])|Base$")
 
 
 def is_defined_again(tree: Tree, function: Symbol) -> bool:
-    """Say whether the block around, or the other way of an `if`, gives a function's name another value."""
+    """Return whether the block around, or the other way of an `if`, gives a function's name another value."""
     source, node = tree.source(function.path), tree.function(function)
     if source is None or node is None or function.kind is not DefinitionKind.FUNCTION:
         return False
@@ -147,7 +147,7 @@ def is_defined_again(tree: Tree, function: Symbol) -> bool:
 
 
 def _gives_name(part: ast.AST, function: Function) -> bool:
-    """Say whether a statement, as deep as a function stands, defines or assigns its name."""
+    """Return whether a statement, as deep as a function stands, defines or assigns its name."""
     if isinstance(part, Function):
         return part.name == function.name and part.col_offset == function.col_offset
     targets = part.targets if isinstance(part, ast.Assign) else []
@@ -157,7 +157,7 @@ def _gives_name(part: ast.AST, function: Function) -> bool:
 
 
 def stands_in(tree: Tree, function: Symbol) -> bool:
-    """Say whether a function takes what another one does: a mock, or `conv2d_same` for `F.conv2d`."""
+    """Return whether a function takes what another one does: a mock, or `conv2d_same` for `F.conv2d`."""
     if STAND_IN.search(function.symbol):
         return True
     node = tree.function(function)
@@ -170,12 +170,12 @@ def stands_in(tree: Tree, function: Symbol) -> bool:
 
 
 def is_given_everything(function: Symbol, unread: int) -> bool:
-    """Say whether a function checks some of the arguments of its caller, and is given all of them."""
+    """Return whether a function checks some of the arguments of its caller, and is given all of them."""
     return CHECK.search(function.short) is not None and unread >= EVERYTHING
 
 
 def is_for_subclasses(tree: Tree, function: Symbol, owner: Symbol | None) -> bool:
-    """Say whether a method's parameters are told by others: it is asked for by name, or to be overridden."""
+    """Return whether a method's parameters are told by others: it is asked for by name, or to be overridden."""
     if owner is None or function.short == CONSTRUCTOR:
         return False
     if function.short in CONVENTIONS or _hands_back(tree, function):
@@ -194,14 +194,14 @@ def is_for_subclasses(tree: Tree, function: Symbol, owner: Symbol | None) -> boo
 
 
 def does_nothing(tree: Tree, function: Symbol) -> bool:
-    """Say whether a body only declares, refuses or answers with a constant."""
+    """Return whether a body only declares, refuses or answers with a constant."""
     node = tree.function(function)
     body = node.body if node is not None else []
     return all(map(_is_trivial, body))
 
 
 def _hands_back(tree: Tree, method: Symbol) -> bool:
-    """Say whether a method returns what it is given as it is: a step that subclasses may fill."""
+    """Return whether a method returns what it is given as it is: a step that subclasses may fill."""
     node = tree.function(method)
     told = [part for part in node.body if not _is_trivial(part)] if node is not None else []
     last = told[0].value if len(told) == 1 and isinstance(told[0], ast.Return) else None

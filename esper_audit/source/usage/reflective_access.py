@@ -34,7 +34,7 @@ def class_of(tree: Tree, member: Symbol) -> Symbol | None:
 def is_taken_apart(
     tree: Tree, owner: Symbol, *, by_class: bool = True, within: frozenset[str] = frozenset()
 ) -> bool:
-    """Say whether something may read or write every field of a class at once.
+    """Return whether something may read or write every field of a class at once.
 
     So may code beside the class, a base or a use of either, that has a word for it; whatever gets the
     class itself as a value; a base that the tree does not hold; and what takes apart an object that
@@ -75,13 +75,13 @@ def _holder(tree: Tree, use: Reference) -> Symbol | None:
 
 
 def has_strange_base(tree: Tree, owner: Symbol) -> bool:
-    """Say whether a class derives from something outside the tree that may know of its attributes."""
+    """Return whether a class derives from something outside the tree that may know of its attributes."""
     foreign = tree.index.resolver.kin.foreign_bases(owner.key)
     return any(base.partition("[")[0] not in HARMLESS_BASES for base in foreign)
 
 
 def says(tree: Tree, path: str, words: re.Pattern[str]) -> bool:
-    """Say whether a file holds a word; one that could not be read may."""
+    """Return whether a file holds a word; one that could not be read may."""
     source = tree.source(path)
     return source is None or words.search(source.text) is not None
 
@@ -101,7 +101,7 @@ def data_fields(tree: Tree, kinds: frozenset[ClassKind]) -> list[tuple[Symbol, S
 
 
 def collects_subclasses(tree: Tree, base: str) -> bool:
-    """Say whether a class of the tree learns of its subclasses by itself."""
+    """Return whether a class of the tree learns of its subclasses by itself."""
     kin = tree.index.resolver.kin
     if kin.has(base, "__init_subclass__"):
         return True

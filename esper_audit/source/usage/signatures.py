@@ -43,13 +43,13 @@ def uses(tree: Tree, function: Symbol) -> list[Hit]:
 
 
 def is_hook(definition: Definition) -> bool:
-    """Say whether a function has the signature that torch gives to the hooks of modules."""
+    """Return whether a function has the signature that torch gives to the hooks of modules."""
     names = [p.name for p in definition.parameters if p.name not in ("self", "ctx")][:3]
     return len(names) == 3 and names[0] in HOOKED and names[1] in TAKEN and names[2] in GIVEN
 
 
 def is_called_from_here_alone(tree: Tree, function: Symbol) -> bool:
-    """Say whether every call of a function is one that the tree shows."""
+    """Return whether every call of a function is one that the tree shows."""
     outside, owner = tree.outside, tree.outside.owner(function)
     is_constructor = function.short == CONSTRUCTOR and owner is not None
     if outside.is_called_by_language(function) and not is_constructor:

@@ -25,7 +25,7 @@ MOST_FILES = 3000
 DOCUMENTED = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef, ast.Module)
 
 
-class SpelledWords:
+class TextMentions:
     """Asks whether a name is spelled out, so that a person or a program may go by it."""
 
     def __init__(self, index: Index, source_of: Callable[[str], Source | None]) -> None:
@@ -34,14 +34,14 @@ class SpelledWords:
         self._in_strings: dict[str, frozenset[str]] = {}
 
     def has(self, word: str) -> bool:
-        """Say whether a string of the program (docstrings aside) or a file beside it holds a word."""
+        """Return whether a string of the program (docstrings aside) or a file beside it holds a word."""
         if self.has_beside(word):
             return True
         paths = self._index.store.paths_with(word)
         return any(word in self._strings(path) for path in paths)
 
     def has_beside(self, word: str) -> bool:
-        """Say whether documentation or configuration holds a word."""
+        """Return whether documentation or configuration holds a word."""
         return word in self._beside
 
     def _strings(self, path: str) -> frozenset[str]:

@@ -12,14 +12,14 @@ from esper_audit.findings.finding import NotAnalysed, Span, TreeViolation
 from esper_audit.project.packaging import entry_points, scripts
 from esper_audit.source.facts.records import DefinitionKind
 from esper_audit.source.index.index import Index
-from esper_audit.source.index.records import Answer, Item, Place, Symbol
-from esper_audit.source.index.reference_table import UseTable
+from esper_audit.source.index.records import Item, Place, QueryResult, Symbol
+from esper_audit.source.index.reference_table import ReferenceTable
 from esper_audit.source.syntax.enclosing import chain
 from esper_audit.source.syntax.names import Function, parameters
 from esper_audit.source.syntax.source import Source, parse
-from esper_audit.source.usage.dynamic_names import ComposedNames
-from esper_audit.source.usage.external_callers import Outside
-from esper_audit.source.usage.text_mentions import SpelledWords
+from esper_audit.source.usage.dynamic_names import DynamicNames
+from esper_audit.source.usage.external_callers import ExternalCallers
+from esper_audit.source.usage.text_mentions import TextMentions
 
 KEYWORDS = {
     DefinitionKind.FUNCTION: ("def", "async def"),
@@ -50,24 +50,24 @@ class Tree:
         return entry_points(self.root)
 
     @cached_property
-    def uses(self) -> UseTable:
+    def uses(self) -> ReferenceTable:
         """Every mention of the tree by what it refers to."""
-        return UseTable(self.index)
+        return ReferenceTable(self.index)
 
     @cached_property
-    def outside(self) -> Outside:
+    def outside(self) -> ExternalCallers:
         """What may reach the tree's definitions from outside of it."""
-        return Outside(self.index, self.entry_points, scripts(self.root))
+        return ExternalCallers(self.index, self.entry_points, scripts(self.root))
 
     @cached_property
-    def composed_names(self) -> ComposedNames:
+    def composed_names(self) -> DynamicNames:
         """Names that code puts together and asks an object for."""
-        return ComposedNames(self.index, self.source)
+        return DynamicNames(self.index, self.source)
 
     @cached_property
-    def spelled_words(self) -> SpelledWords:
+    def spelled_words(self) -> TextMentions:
         """Words in strings, documentation and configuration."""
-        return SpelledWords(self.index, self.source)
+        return TextMentions(self.index, self.source)
 
     def function(self, symbol: Symbol) -> Function | None:
         """Return the `ast` of a function; None if its file could not be read."""
@@ -117,7 +117,7 @@ class Tree:
         code = ast.get_source_segment(source.text, node) or ""
         return TreeViolation(path, span, message, code, subject)
 
-    def undecided(self, symbol: Symbol, answer: Answer[Item]) -> NotAnalysed:
+    def undecided(self, symbol: Symbol, answer: QueryResult[Item]) -> NotAnalysed:
         """Say that nothing can be said of a symbol because files that may decide it could not be read."""
         unread = ", ".join(problem.path for problem in answer.not_looked_at)
         return NotAnalysed(symbol.path, f"cannot tell of `{symbol.symbol}` without {unread}")

@@ -1,1 +1,4 @@
-"""Room."""
+"""Tickets that people wrote in Markdown, read so that no word is lost.
+
+Public: `batch`, `ticket_form`, `report`, `import_report`.
+"""

@@ -15,7 +15,7 @@ from esper_audit.tickets.markdown_import.report import is_report, read_report
 from esper_audit.tickets.markdown_import.terms.paths import PathMap
 from esper_audit.tickets.markdown_import.terms.statuses import folder_status
 from esper_audit.tickets.markdown_import.ticket_form import Form, read_form
-from esper_audit.tickets.markdown_import.ticket_id import Origin
+from esper_audit.tickets.markdown_import.ticket_id import DocumentOrigin
 from esper_audit.tickets.ticket import Ticket
 
 SUFFIXES = (".md", ".markdown", ".txt")
@@ -31,7 +31,7 @@ class State(enum.StrEnum):
     REFUSED = "refused"
 
 
-class Entry(msgspec.Struct, frozen=True):
+class BatchEntry(msgspec.Struct, frozen=True):
     """A ticket of a file, or the reason why there is none; `lost` is what of the file is in no ticket."""
 
     file: str
@@ -54,7 +54,7 @@ def files_below(paths: Iterable[str]) -> list[str]:
 
 def read_files(
     files: Sequence[str], paths: PathMap, known: Mapping[str, Ticket], directory: str
-) -> list[Entry]:
+) -> list[BatchEntry]:
     """Read files as tickets; `known` are those of the directory into which they are to be written."""
     claimed: dict[str, tuple[Ticket, str]] = {}
     return [
@@ -65,7 +65,7 @@ def read_files(
     ]
 
 
-def read_text(text: str, origin: Origin, paths: PathMap) -> list[Form]:
+def read_text(text: str, origin: DocumentOrigin, paths: PathMap) -> list[Form]:
     """Read a text as the tickets it holds; raises TicketError where it is no ticket."""
     document = read_document(text)
     forms = read_report(document, origin, paths) if is_report(document) else []
@@ -73,30 +73,30 @@ def read_text(text: str, origin: Origin, paths: PathMap) -> list[Form]:
     return [_checked(form) for form in forms]
 
 
-def _read(file: str, paths: PathMap) -> Iterator[Entry]:
+def _read(file: str, paths: PathMap) -> Iterator[BatchEntry]:
     try:
         with open(file, "rb") as stream:
             text = stream.read().decode("utf-8-sig")
-        forms = read_text(text, Origin(os.path.basename(file), _filed_under(file)), paths)
+        forms = read_text(text, DocumentOrigin(os.path.basename(file), _filed_under(file)), paths)
     except OSError as error:
-        yield Entry(file, State.REFUSED, problem=f"cannot be read: {error.strerror or error}")
+        yield BatchEntry(file, State.REFUSED, problem=f"cannot be read: {error.strerror or error}")
     except UnicodeDecodeError as error:
-        yield Entry(file, State.REFUSED, problem=f"is not UTF-8 text: {error.reason}")
+        yield BatchEntry(file, State.REFUSED, problem=f"is not UTF-8 text: {error.reason}")
     except TicketError as error:
-        yield Entry(file, State.REFUSED, problem=str(error))
+        yield BatchEntry(file, State.REFUSED, problem=str(error))
     else:
         lost = unaccounted(text, [form.ticket for form in forms])
         for number, form in enumerate(forms):
             shown = [] if number else lost
-            yield Entry(file, State.NEW, form.ticket, form.contradictions, shown)
+            yield BatchEntry(file, State.NEW, form.ticket, form.contradictions, shown)
 
 
 def _settled(
-    entry: Entry,
+    entry: BatchEntry,
     claimed: dict[str, tuple[Ticket, str]],
     known: Mapping[str, Ticket],
     directory: str,
-) -> Entry:
+) -> BatchEntry:
     """Return what becomes of an entry, beside the files read before it and the tickets there are."""
     ticket = entry.ticket
     if ticket is None:

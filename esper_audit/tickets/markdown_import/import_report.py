@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 import msgspec
 
 from esper_audit.text.markdown import count
-from esper_audit.tickets.markdown_import.batch import Entry, State
+from esper_audit.tickets.markdown_import.batch import BatchEntry, State
 from esper_audit.tickets.ticket import Ticket
 
 WIDTH = 80
@@ -40,7 +40,7 @@ def beyond(ticket: Ticket) -> list[str]:
     )
 
 
-def as_text(entries: Sequence[Entry], written: str) -> str:
+def as_text(entries: Sequence[BatchEntry], written: str) -> str:
     """Return the table of an import and what it comes to; `written` says where the tickets went."""
     lines = [f"{'FILE':{FILE_WIDTH}} {'TICKET':20} {'FIELDS':>7} {'EXTRA':>6}  STATE"]
     for entry in entries:
@@ -48,7 +48,7 @@ def as_text(entries: Sequence[Entry], written: str) -> str:
     return "\n".join([*lines, "", *_total(entries, written)]) + "\n"
 
 
-def as_data(entries: Sequence[Entry]) -> list[dict[str, object]]:
+def as_data(entries: Sequence[BatchEntry]) -> list[dict[str, object]]:
     """Return an import as data: one object a ticket or refused file."""
     return [
         {
@@ -66,7 +66,7 @@ def as_data(entries: Sequence[Entry]) -> list[dict[str, object]]:
     ]
 
 
-def _entry(entry: Entry) -> Iterator[str]:
+def _entry(entry: BatchEntry) -> Iterator[str]:
     shown = entry.file if len(entry.file) <= FILE_WIDTH else "..." + entry.file[3 - FILE_WIDTH :]
     ticket = entry.ticket
     if ticket is None:
@@ -91,7 +91,7 @@ def _told(name: str, what: Sequence[str], between: str) -> list[str]:
     )
 
 
-def _total(entries: Sequence[Entry], written: str) -> Iterator[str]:
+def _total(entries: Sequence[BatchEntry], written: str) -> Iterator[str]:
     states = Counter(entry.state for entry in entries)
     told = [f"{states[state]} {state}" for state in State if states[state]]
     read = len({entry.file for entry in entries})

@@ -8,12 +8,12 @@ import msgspec
 
 from esper_audit.findings.finding import Severity
 from esper_audit.tickets.form import in_page_order
-from esper_audit.tickets.markdown_import.document.document import Document, Section
+from esper_audit.tickets.markdown_import.document.document import Document, DocumentSection
 from esper_audit.tickets.markdown_import.document.inline_values import ID, date_in, one_line, words
 from esper_audit.tickets.markdown_import.report_findings import findings_in, recommendations_in
 from esper_audit.tickets.markdown_import.report_subjects import (
     SILENT,
-    Subject,
+    ReportTicket,
     links_of,
     subjects_of,
 )
@@ -24,7 +24,7 @@ from esper_audit.tickets.markdown_import.terms.headings import Part
 from esper_audit.tickets.markdown_import.terms.paths import PathMap
 from esper_audit.tickets.markdown_import.terms.places import files_in, rendered, says_no_more
 from esper_audit.tickets.markdown_import.ticket_form import Form, read_form
-from esper_audit.tickets.markdown_import.ticket_id import Identity, Origin
+from esper_audit.tickets.markdown_import.ticket_id import DocumentOrigin, Identity
 from esper_audit.tickets.parts import AsWritten, Related, Relation, TicketLocation
 from esper_audit.tickets.states import Status
 from esper_audit.tickets.ticket import Ticket
@@ -33,14 +33,14 @@ REASON = "a report: its findings carry the severities"
 
 
 def is_report(document: Document) -> bool:
-    """Say whether a document is a report: it has findings, and no id of its own."""
+    """Return whether a document is a report: it has findings, and no id of its own."""
     metadata = read_metadata(document, [])
     named = any(words(section.title) == words(Part.METADATA.value) for section in document.sections)
     has_id = "id" in metadata.own or ID.search(document.title) is not None
     return not (named or has_id) and next(findings_in(document.sections), None) is not None
 
 
-def read_report(document: Document, origin: Origin, paths: PathMap) -> list[Form]:
+def read_report(document: Document, origin: DocumentOrigin, paths: PathMap) -> list[Form]:
     """Return the tickets of a report: the report's own, then a ticket a finding or recommendation.
 
     Their ids follow from the report's title and date, and from the number of a finding there, or
@@ -52,7 +52,7 @@ def read_report(document: Document, origin: Origin, paths: PathMap) -> list[Form
 class _Report:
     """A report with what every ticket of it is made from."""
 
-    def __init__(self, document: Document, origin: Origin, paths: PathMap) -> None:
+    def __init__(self, document: Document, origin: DocumentOrigin, paths: PathMap) -> None:
         self._document = document
         self._origin = origin
         self._paths = paths
@@ -75,7 +75,7 @@ class _Report:
         said = said or words(self._origin.stem).upper().split() or ["REPORT"]
         return "-".join(filter(None, ["DD", *said[:2], self._created.replace("-", "")]))
 
-    def _ticket(self, subject: Subject) -> Ticket:
+    def _ticket(self, subject: ReportTicket) -> Ticket:
         described = read_description([subject.finding.body] if subject.finding else [])
         places = [
             TicketLocation(path=self._paths.here(path), symbol=symbol, lines=lines)
@@ -105,7 +105,7 @@ class _Report:
             extra=in_page_order(described.extra),
         )
 
-    def _related(self, subject: Subject) -> list[Related]:
+    def _related(self, subject: ReportTicket) -> list[Related]:
         blocks = [then for first, then in self._links if first == subject.id]
         blocked_by = [first for first, then in self._links if then == subject.id]
         return [
@@ -138,7 +138,7 @@ class _Report:
         return msgspec.structs.replace(form, ticket=own)
 
 
-def _words(subject: Subject, places: Sequence[TicketLocation]) -> list[AsWritten]:
+def _words(subject: ReportTicket, places: Sequence[TicketLocation]) -> list[AsWritten]:
     """Return the names, places and severities of the report that the fields do not show."""
     found = []
     where = subject.places[0]
@@ -154,7 +154,7 @@ def _words(subject: Subject, places: Sequence[TicketLocation]) -> list[AsWritten
     return found
 
 
-def _disagreement(subject: Subject) -> list[str]:
+def _disagreement(subject: ReportTicket) -> list[str]:
     finding = subject.finding
     if finding is None or finding.severity is subject.severity:
         return []
@@ -162,7 +162,9 @@ def _disagreement(subject: Subject) -> list[str]:
     return [f"severity: {subject.severity} is kept ({by}), the heading says {finding.said}"]
 
 
-def _without(sections: Sequence[Section], taken: Sequence[Section]) -> list[Section]:
+def _without(
+    sections: Sequence[DocumentSection], taken: Sequence[DocumentSection]
+) -> list[DocumentSection]:
     """Return sections without some that stand in them."""
     return [
         msgspec.structs.replace(section, children=tuple(_without(section.children, taken)))

@@ -9,8 +9,8 @@ from collections.abc import Iterator, Sequence
 import msgspec
 
 from esper_audit.findings.finding import Severity
-from esper_audit.tickets.markdown_import.document.blocks import TOP, Block, Kind
-from esper_audit.tickets.markdown_import.document.document import Section, text_of
+from esper_audit.tickets.markdown_import.document.blocks import TOP, Kind, MarkdownBlock
+from esper_audit.tickets.markdown_import.document.document import DocumentSection, text_of
 from esper_audit.tickets.markdown_import.document.inline_values import (
     bare,
     meanings,
@@ -18,7 +18,7 @@ from esper_audit.tickets.markdown_import.document.inline_values import (
     words,
 )
 from esper_audit.tickets.markdown_import.document.labelled_values import (
-    Statement,
+    LabelledValue,
     in_list,
     in_paragraph,
     in_table,
@@ -52,7 +52,7 @@ TAILED = re.compile(
 )
 
 
-class Finding(msgspec.Struct, frozen=True):
+class ReportItem(msgspec.Struct, frozen=True):
     """A finding as the report has it: its number and name, its severity in words, its texts.
 
     `heading` is where it stands; `body` is what describes it, as a section of the form.
@@ -65,7 +65,7 @@ class Finding(msgspec.Struct, frozen=True):
     heading: str
     where: str
     fix: str
-    body: Section
+    body: DocumentSection
 
 
 class Recommendation(msgspec.Struct, frozen=True):
@@ -79,7 +79,9 @@ class Recommendation(msgspec.Struct, frozen=True):
     severity: Severity | None
 
 
-def findings_in(sections: Sequence[Section], above: str = "") -> Iterator[tuple[Section, Finding]]:
+def findings_in(
+    sections: Sequence[DocumentSection], above: str = ""
+) -> Iterator[tuple[DocumentSection, ReportItem]]:
     """Yield the sections that are findings, wherever they stand; none of them is inside another."""
     for section in sections:
         found = _finding(section, above)
@@ -90,7 +92,7 @@ def findings_in(sections: Sequence[Section], above: str = "") -> Iterator[tuple[
 
 
 def recommendations_in(
-    sections: Sequence[Section], *, inside: bool = False
+    sections: Sequence[DocumentSection], *, inside: bool = False
 ) -> Iterator[Recommendation]:
     """Yield the rows of tables below headings that name a priority, in a section of recommendations."""
     for section in sections:
@@ -103,7 +105,7 @@ def recommendations_in(
         yield from recommendations_in(section.children, inside=about)
 
 
-def _finding(section: Section, above: str) -> Finding | None:
+def _finding(section: DocumentSection, above: str) -> ReportItem | None:
     title = section.title.strip()
     number = NUMBER.match(title)
     rest = title[number.end() :] if number else title
@@ -114,7 +116,7 @@ def _finding(section: Section, above: str) -> Finding | None:
     severity = severity_in(said) if said else None
     if severity is None or not texts.describe:
         return None
-    return Finding(
+    return ReportItem(
         number=number["number"] if number else "",
         title=(rest[led.end() :] if led else TAILED.sub("", rest)).strip() or title,
         severity=severity,
@@ -129,8 +131,8 @@ def _finding(section: Section, above: str) -> Finding | None:
 class _Texts:
     """The texts of a finding, behind labels and below headings."""
 
-    def __init__(self, section: Section) -> None:
-        self._held: list[tuple[str, list[Block | Section]]] = [("", [])]
+    def __init__(self, section: DocumentSection) -> None:
+        self._held: list[tuple[str, list[MarkdownBlock | DocumentSection]]] = [("", [])]
         for block in section.blocks:
             for label, rest in _labelled(block):
                 if label:
@@ -149,30 +151,32 @@ class _Texts:
                 return text_of(nodes)
         return ""
 
-    def body(self) -> Section:
+    def body(self) -> DocumentSection:
         """Return what is left as the form's section of description, an issue as what is wrong."""
-        blocks = [node for _, nodes in self._held[:1] for node in nodes if isinstance(node, Block)]
+        blocks = [
+            node for _, nodes in self._held[:1] for node in nodes if isinstance(node, MarkdownBlock)
+        ]
         children = [
             _named("What's Wrong" if words(label) == "issue" else label, nodes)
             for label, nodes in self._held[1:]
         ]
         name = Part.DESCRIPTION.value
-        return Section(name, TOP, f"## {name}", tuple(blocks), tuple(children))
+        return DocumentSection(name, TOP, f"## {name}", tuple(blocks), tuple(children))
 
 
-def _named(title: str, nodes: Sequence[Block | Section]) -> Section:
-    blocks = tuple(node for node in nodes if isinstance(node, Block))
-    children = tuple(node for node in nodes if isinstance(node, Section))
-    return Section(title, BELOW, f"### {title}", blocks, children)
+def _named(title: str, nodes: Sequence[MarkdownBlock | DocumentSection]) -> DocumentSection:
+    blocks = tuple(node for node in nodes if isinstance(node, MarkdownBlock))
+    children = tuple(node for node in nodes if isinstance(node, DocumentSection))
+    return DocumentSection(title, BELOW, f"### {title}", blocks, children)
 
 
-def _labelled(block: Block) -> Iterator[tuple[str, list[Block]]]:
+def _labelled(block: MarkdownBlock) -> Iterator[tuple[str, list[MarkdownBlock]]]:
     """Yield the labels of a block, each with its text; labels of no field begin nothing."""
     if block.kind is not Kind.PARAGRAPH:
         pairs = in_list(block) if block.kind is Kind.LIST else []
         pairs = in_table(block, FIELD_OF) if block.kind is Kind.TABLE else pairs
         if not any(words(pair.label) in FIELD_OF for pair in pairs):
-            pairs = [Statement("", block.text, block.text)]
+            pairs = [LabelledValue("", block.text, block.text)]
         for pair in pairs:
             label = pair.label if words(pair.label) in FIELD_OF else ""
             held = paragraph(textwrap.dedent(pair.value) if label else pair.source)
@@ -189,7 +193,7 @@ def _labelled(block: Block) -> Iterator[tuple[str, list[Block]]]:
         line += count
 
 
-def _rows(block: Block) -> Iterator[tuple[str, str, str]]:
+def _rows(block: MarkdownBlock) -> Iterator[tuple[str, str, str]]:
     if block.kind is Kind.TABLE:
         for row in read_table(block).rows:
             cells = [one_line(cell) for cell in row]

@@ -8,10 +8,10 @@ from collections.abc import Iterator, Sequence
 import msgspec
 
 from esper_audit.findings.finding import Severity
-from esper_audit.tickets.markdown_import.document.document import Section
+from esper_audit.tickets.markdown_import.document.document import DocumentSection
 from esper_audit.tickets.markdown_import.document.graphs import Edge, edges_in
 from esper_audit.tickets.markdown_import.document.inline_values import names, words
-from esper_audit.tickets.markdown_import.report_findings import Finding, Recommendation
+from esper_audit.tickets.markdown_import.report_findings import Recommendation, ReportItem
 from esper_audit.tickets.markdown_import.sections.fixes import option_of
 from esper_audit.tickets.markdown_import.terms.places import files_in
 from esper_audit.tickets.parts import FixOption
@@ -23,11 +23,11 @@ SILENT = names(
 ENOUGH = 0.5  # of the words of the shorter name have to be in the longer one
 
 
-class Subject(msgspec.Struct, frozen=True):
+class ReportTicket(msgspec.Struct, frozen=True):
     """A finding, the recommendations that mean it, or a recommendation alone, under one id."""
 
     id: str
-    finding: Finding | None
+    finding: ReportItem | None
     recommended: tuple[Recommendation, ...]
 
     @property
@@ -70,22 +70,22 @@ class Subject(msgspec.Struct, frozen=True):
 
 
 def subjects_of(
-    findings: Sequence[Finding], rows: Sequence[Recommendation], prefix: str
-) -> list[Subject]:
+    findings: Sequence[ReportItem], rows: Sequence[Recommendation], prefix: str
+) -> list[ReportTicket]:
     """Give every finding its recommendations, and those that mean none an id of their own."""
-    subjects = [Subject(_id(prefix, f.number, f.title), f, ()) for f in findings]
+    subjects = [ReportTicket(_id(prefix, f.number, f.title), f, ()) for f in findings]
     alone = []
     for row in rows:
         at = _meant(row.name, row.where, subjects)
         if at is None:
-            alone.append(Subject(_id(prefix, "", row.name), None, (row,)))
+            alone.append(ReportTicket(_id(prefix, "", row.name), None, (row,)))
         else:
             recommended = (*subjects[at].recommended, row)
             subjects[at] = msgspec.structs.replace(subjects[at], recommended=recommended)
     return _told_apart([*subjects, *alone])
 
 
-def _told_apart(subjects: Sequence[Subject]) -> list[Subject]:
+def _told_apart(subjects: Sequence[ReportTicket]) -> list[ReportTicket]:
     """Number the ids that come again."""
     seen: dict[str, int] = {}
     apart = []
@@ -101,14 +101,14 @@ def _id(prefix: str, number: str, name: str) -> str:
     return f"{prefix}-{own}"
 
 
-def _meant(name: str, where: str, subjects: Sequence[Subject]) -> int | None:
+def _meant(name: str, where: str, subjects: Sequence[ReportTicket]) -> int | None:
     """Return which subject a name and a place mean: the one that shares most words, or the place."""
     likely = [(_likeness(name, where, subject), -n) for n, subject in enumerate(subjects)]
     best, at = max(likely, default=(0.0, 0))
     return -at if best >= ENOUGH else None
 
 
-def _likeness(name: str, where: str, subject: Subject) -> float:
+def _likeness(name: str, where: str, subject: ReportTicket) -> float:
     said = _stems(name)
     by_name = max(
         len(said & other) / min(len(said), len(other))
@@ -128,7 +128,9 @@ def _exact_places(text: str) -> set[tuple[str, str]]:
     return {(path.split("/")[-1], lines) for path, lines, _ in files_in(text) if lines}
 
 
-def links_of(sections: Sequence[Section], subjects: Sequence[Subject]) -> list[tuple[str, str]]:
+def links_of(
+    sections: Sequence[DocumentSection], subjects: Sequence[ReportTicket]
+) -> list[tuple[str, str]]:
     """Return pairs of ids, the first of which blocks the second, from the graphs of the report."""
     pairs = []
     for edge in _edges(sections):
@@ -138,7 +140,7 @@ def links_of(sections: Sequence[Section], subjects: Sequence[Subject]) -> list[t
     return list(dict.fromkeys(pairs))
 
 
-def _edges(sections: Sequence[Section]) -> Iterator[Edge]:
+def _edges(sections: Sequence[DocumentSection]) -> Iterator[Edge]:
     for section in sections:
         if {"graph", "dependency", "dependencies"} & set(words(section.title).split()):
             yield from (

@@ -7,8 +7,8 @@ from collections.abc import Iterator, Sequence
 
 import msgspec
 
-from esper_audit.tickets.markdown_import.document.blocks import TOP, Block, Kind
-from esper_audit.tickets.markdown_import.document.document import Section, text_of
+from esper_audit.tickets.markdown_import.document.blocks import TOP, Kind, MarkdownBlock
+from esper_audit.tickets.markdown_import.document.document import DocumentSection, text_of
 from esper_audit.tickets.markdown_import.document.inline_values import one_line, says_nothing, words
 from esper_audit.tickets.markdown_import.document.labelled_values import in_paragraph
 from esper_audit.tickets.markdown_import.sections.reviews import reviews_of
@@ -20,9 +20,9 @@ REVIEW = re.compile(r"\s*(?:cross|peer)[\s-]*reviews?\b", re.IGNORECASE)
 ABOUT_REVIEW = re.compile(r"\breview\b", re.IGNORECASE)
 
 
-def brought_out(sections: Sequence[Section]) -> list[Section]:
+def brought_out(sections: Sequence[DocumentSection]) -> list[DocumentSection]:
     """Return sections with what belongs to the form's reviews and resolution beside them, not inside."""
-    found: list[Section] = []
+    found: list[DocumentSection] = []
     for section in sections:
         name = name_of(section.title)
         is_review = name is not None and name.part is Part.REVIEW
@@ -30,7 +30,7 @@ def brought_out(sections: Sequence[Section]) -> list[Section]:
     return found
 
 
-def _split(section: Section) -> Iterator[Section]:
+def _split(section: DocumentSection) -> Iterator[DocumentSection]:
     """Yield a section without its misplaced parts, then these."""
     name = name_of(section.title)
     ends = name is not None and name.part is Part.RESOLUTION
@@ -44,19 +44,19 @@ def _split(section: Section) -> Iterator[Section]:
     yield from (child.moved(TOP - child.level) for child in out)
     if stray:
         heading = Part.REVIEW.value
-        yield Section(heading, TOP, f"## {heading}", tuple(stray))
+        yield DocumentSection(heading, TOP, f"## {heading}", tuple(stray))
 
 
-def _is_review(child: Section) -> bool:
+def _is_review(child: DocumentSection) -> bool:
     return bool(REVIEW.match(child.title) and reviews_of([child]).reviews)
 
 
-def _is_resolution(child: Section) -> bool:
+def _is_resolution(child: DocumentSection) -> bool:
     return words(split_heading(child.title)[0]) == words(Part.RESOLUTION.value)
 
 
-def _is_stray_review(block: Block) -> bool:
-    """Say whether a paragraph is somebody's review in one labelled line (`**DRL Review:** ENDORSE - why`)."""
+def _is_stray_review(block: MarkdownBlock) -> bool:
+    """Return whether a paragraph is somebody's review in one labelled line (`**DRL Review:** ENDORSE - why`)."""
     said = in_paragraph(block) if block.kind is Kind.PARAGRAPH else []
     return len(said) == 1 and bool(
         ABOUT_REVIEW.search(said[0].label) and verdict_in(said[0].value, strict=True)
@@ -70,12 +70,12 @@ class Parts:
     section under another name for it is the part, and its heading is kept in words.
     """
 
-    def __init__(self, sections: Sequence[Section]) -> None:
-        self.reviews: list[Section] = []
-        self.notes: list[Section] = []
+    def __init__(self, sections: Sequence[DocumentSection]) -> None:
+        self.reviews: list[DocumentSection] = []
+        self.notes: list[DocumentSection] = []
         self.extra: list[Extra] = []
         self.as_written: list[AsWritten] = []
-        self._chosen: dict[Part, list[Section]] = {}
+        self._chosen: dict[Part, list[DocumentSection]] = {}
         named = [(section, name_of(section.title)) for section in brought_out(sections)]
         for part in Part:
             self._choose(part, [(s, name) for s, name in named if name and name.part is part])
@@ -86,11 +86,11 @@ class Parts:
             elif not any(section is other for other in taken):
                 self._keep(section, name)
 
-    def of(self, part: Part) -> list[Section]:
+    def of(self, part: Part) -> list[DocumentSection]:
         """Return the sections of a part."""
         return self._chosen.get(part, [])
 
-    def _choose(self, part: Part, candidates: Sequence[tuple[Section, Name]]) -> None:
+    def _choose(self, part: Part, candidates: Sequence[tuple[DocumentSection, Name]]) -> None:
         if part is Part.REVIEW:
             return
         own = [section for section, name in candidates if name.own]
@@ -105,7 +105,7 @@ class Parts:
                 self.as_written.append(_heading(part.name.lower(), section.title))
                 return
 
-    def _keep(self, section: Section, name: Name | None) -> None:
+    def _keep(self, section: DocumentSection, name: Name | None) -> None:
         if name is not None and name.part is Part.RESOLUTION:
             self.notes.append(section)
         text = text_of(section.nodes)
@@ -115,7 +115,7 @@ class Parts:
             self.as_written.append(_heading("section", section.title))
 
 
-def _says_something(section: Section) -> bool:
+def _says_something(section: DocumentSection) -> bool:
     return not says_nothing(text_of(section.nodes))
 
 

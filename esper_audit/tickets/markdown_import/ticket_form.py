@@ -29,7 +29,7 @@ from esper_audit.tickets.markdown_import.terms.headings import Part
 from esper_audit.tickets.markdown_import.terms.paths import PathMap
 from esper_audit.tickets.markdown_import.terms.places import Cells
 from esper_audit.tickets.markdown_import.terms.severities import disagreement, revised_in
-from esper_audit.tickets.markdown_import.ticket_id import Identity, Origin, identified
+from esper_audit.tickets.markdown_import.ticket_id import DocumentOrigin, Identity, identified
 from esper_audit.tickets.parts import AsWritten, Extra
 from esper_audit.tickets.ticket import Ticket
 
@@ -45,7 +45,7 @@ class Form(msgspec.Struct, frozen=True):
 
 
 def read_form(
-    document: Document, origin: Origin, paths: PathMap, known_as: Identity | None = None
+    document: Document, origin: DocumentOrigin, paths: PathMap, known_as: Identity | None = None
 ) -> Form:
     """Read a document as a ticket; raises TicketError naming what is missing where it is none.
 
@@ -64,7 +64,7 @@ def read_form(
     return Form(read.ticket(), [sentence for sentence in told if sentence])
 
 
-def _name_and_id(origin: Origin, found: str) -> str:
+def _name_and_id(origin: DocumentOrigin, found: str) -> str:
     """Return what is wrong where the file's name holds another id than the ticket."""
     named = ID.match(origin.stem)
     is_other = named is not None and not origin.stem.startswith(found)
@@ -75,7 +75,7 @@ class _Readings:
     """What every reader makes of its part of the document."""
 
     def __init__(
-        self, document: Document, origin: Origin, paths: PathMap, known_as: Identity | None
+        self, document: Document, origin: DocumentOrigin, paths: PathMap, known_as: Identity | None
     ) -> None:
         self.parts = Parts(document.sections)
         of = self.parts.of

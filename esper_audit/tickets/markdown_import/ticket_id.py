@@ -17,7 +17,7 @@ BEHIND_ID = re.compile(r"^[\])`*_]*\s*(?:[:–—-]\s*|\s|$)")
 SIGNS = ("severity", "status", "location", "description", "summary")
 
 
-class Origin(msgspec.Struct, frozen=True):
+class DocumentOrigin(msgspec.Struct, frozen=True):
     """Where a document was found: the name of its file, and that of the folder which says its status."""
 
     name: str = ""
@@ -38,7 +38,11 @@ class Identity(msgspec.Struct, frozen=True):
 
 
 def identified(
-    document: Document, metadata: Metadata, origin: Origin, summary: str, signs: dict[str, bool]
+    document: Document,
+    metadata: Metadata,
+    origin: DocumentOrigin,
+    summary: str,
+    signs: dict[str, bool],
 ) -> Identity:
     """Return who a document is; `signs` says which parts of a ticket it has.
 

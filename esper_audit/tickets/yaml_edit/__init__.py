@@ -1,1 +1,4 @@
-"""Room."""
+"""YAML files changed in place: what a person wrote stays byte for byte.
+
+Public: `load`, `patch`, `emit`.
+"""

@@ -46,7 +46,7 @@ class YamlText:
         return match.end() if match else len(self.text)
 
     def ends_line(self, position: int) -> bool:
-        """Say whether a line ends right in front of a position."""
+        """Return whether a line ends right in front of a position."""
         return self.text[position - 1 : position] in ("\n", "\r")
 
     def dash(self, item: yaml.Node, column: int) -> int:

@@ -20,7 +20,7 @@ from esper_audit.tickets.yaml_edit.emit import entry_lines, indented, inline, it
 from esper_audit.tickets.yaml_edit.load import BLOCK, Value, YamlText, compose, value_of
 
 
-class Steps(msgspec.Struct, frozen=True):
+class ListChanges(msgspec.Struct, frozen=True):
     """How a list becomes another: pairs of positions whose items differ, positions (of the old list)
     that go, and new items by the number of old ones in front of them.
     """
@@ -35,9 +35,9 @@ def same(one: object, other: object) -> bool:
     return _encoded(one) == _encoded(other)
 
 
-def steps(before: Sequence[Value], after: Sequence[Value]) -> Steps:
+def steps(before: Sequence[Value], after: Sequence[Value]) -> ListChanges:
     """Return the steps from one list to another; items that are equal stay as they are."""
-    result = Steps([], [], {})
+    result = ListChanges([], [], {})
     matcher = difflib.SequenceMatcher(
         None, list(map(_encoded, before)), list(map(_encoded, after)), autojunk=False
     )
@@ -61,7 +61,7 @@ BYTE_ORDER_MARK = "\ufeff"
 Span = tuple[int, int]
 
 
-class Edit(msgspec.Struct, frozen=True):
+class TextEdit(msgspec.Struct, frozen=True):
     """A stretch of the text and what stands there instead, its line ends written `\\n`."""
 
     start: int
@@ -69,7 +69,7 @@ class Edit(msgspec.Struct, frozen=True):
     text: str
 
 
-class Place(msgspec.Struct, frozen=True):
+class ValuePosition(msgspec.Struct, frozen=True):
     """Where a value stands: behind the colon or dash at `lead`, on a line whose key is in `column`."""
 
     node: yaml.Node
@@ -108,7 +108,7 @@ def patched(text: str, wanted: Mapping[str, Value]) -> str:
     )
 
 
-def _applied(text: str, edits: list[Edit], newline: str) -> str:
+def _applied(text: str, edits: list[TextEdit], newline: str) -> str:
     """Apply edits from the end; where two begin at one place, an insertion stands in front, and of
     two insertions the one that came first.
     """
@@ -137,14 +137,16 @@ class Patch:
 
     def mapping(
         self, node: yaml.MappingNode, before: Mapping[str, Value], after: Mapping[str, Value]
-    ) -> Iterator[Edit]:
+    ) -> Iterator[TextEdit]:
         """Yield the edits of a mapping."""
         flow, column = bool(node.flow_style), node.start_mark.column
         for key, value in node.value:
             name = key.value
             if name in after and not same(before[name], after[name]):
                 lead = self._text.behind(key, ":")
-                place = Place(value, lead, key.start_mark.column, is_item=False, in_flow=flow)
+                place = ValuePosition(
+                    value, lead, key.start_mark.column, is_item=False, in_flow=flow
+                )
                 yield from self._value(place, before[name], after[name])
         spans = [(key.start_mark.index, self._text.end(value)) for key, value in node.value]
         gone = [at for at, (key, _) in enumerate(node.value) if key.value not in after]
@@ -160,14 +162,16 @@ class Patch:
 
     def _sequence(
         self, node: yaml.SequenceNode, before: Sequence[Value], after: Sequence[Value]
-    ) -> Iterator[Edit]:
+    ) -> Iterator[TextEdit]:
         flow, column = bool(node.flow_style), node.start_mark.column
         starts = [
             item.start_mark.index if flow else self._text.dash(item, column) for item in node.value
         ]
         change = steps(before, after)
         for old, new in change.changed:
-            place = Place(node.value[old], starts[old] + 1, column, is_item=True, in_flow=flow)
+            place = ValuePosition(
+                node.value[old], starts[old] + 1, column, is_item=True, in_flow=flow
+            )
             yield from self._value(place, before[old], after[new])
         spans = [
             (start, self._text.end(item)) for start, item in zip(starts, node.value, strict=True)
@@ -178,7 +182,7 @@ class Patch:
             text = ", ".join(map(inline, fresh)) if flow else "\n".join(indented(lines, column))
             yield self._insertion(spans, behind - 1, text, in_flow=flow, column=column)
 
-    def _value(self, place: Place, before: Value, after: Value) -> Iterator[Edit]:
+    def _value(self, place: ValuePosition, before: Value, after: Value) -> Iterator[TextEdit]:
         """Yield the edits of a value that differs; what keeps nothing of the old one is replaced."""
         node = place.node
         if self._whole:
@@ -200,11 +204,11 @@ class Patch:
         else:
             yield self._replacement(place, after)
 
-    def _replacement(self, place: Place, after: Value) -> Edit:
+    def _replacement(self, place: ValuePosition, after: Value) -> TextEdit:
         """Return the edit that puts another value in place; comments on its first and last line stay."""
         node, end = place.node, self._text.end(place.node)
         if place.in_flow:
-            return Edit(node.start_mark.index, end, inline(after))
+            return TextEdit(node.start_mark.index, end, inline(after))
         first, *rest = item_lines(after) if place.is_item else entry_lines("k", after)
         first = first.removeprefix("-" if place.is_item else "k:").lstrip()
         start = self._start(place) if first else place.lead
@@ -212,42 +216,42 @@ class Patch:
         inner, outer = self._text.comment_inside(node, place.lead), self._text.comment_at(end)
         stop, rest = end + len(outer), indented(rest, place.column)
         if not first or first.startswith(BLOCK):
-            return Edit(start, stop, "\n".join([f"{space}{first}{inner}{outer}", *rest]))
-        return Edit(start, stop, "\n".join([space + first, *rest]) + inner + outer)
+            return TextEdit(start, stop, "\n".join([f"{space}{first}{inner}{outer}", *rest]))
+        return TextEdit(start, stop, "\n".join([space + first, *rest]) + inner + outer)
 
-    def _start(self, place: Place) -> int:
+    def _start(self, place: ValuePosition) -> int:
         """Return where a value begins that another takes the place of: a scalar keeps the space in front."""
         is_written = self._text.end(place.node) > place.lead
         is_block = isinstance(place.node, yaml.CollectionNode) and not place.node.flow_style
         start: int = place.node.start_mark.index
         return start if is_written and not is_block else place.lead
 
-    def _removals(self, spans: list[Span], gone: list[int], *, in_flow: bool) -> Iterator[Edit]:
+    def _removals(self, spans: list[Span], gone: list[int], *, in_flow: bool) -> Iterator[TextEdit]:
         """Yield the edits that take entries or items away, a block's with their lines."""
         for at in gone:
             start, end = spans[at]
             if not in_flow:
-                yield Edit(self._text.line_start(start), self._text.line_end(end), "")
+                yield TextEdit(self._text.line_start(start), self._text.line_end(end), "")
             elif set(range(at, len(spans))) <= set(gone):
-                yield Edit(spans[at - 1][1], spans[-1][1], "")
+                yield TextEdit(spans[at - 1][1], spans[-1][1], "")
                 return
             else:
-                yield Edit(start, spans[at + 1][0], "")
+                yield TextEdit(start, spans[at + 1][0], "")
 
     def _insertion(
         self, spans: list[Span], behind: int, text: str, *, in_flow: bool, column: int
-    ) -> Edit:
+    ) -> TextEdit:
         """Return the edit that puts entries or items behind one that is there, or in front of all."""
         if behind < 0:
             start = spans[0][0]
             if in_flow:
-                return Edit(start, start, f"{text}, ")
-            return Edit(start, start, f"{text.lstrip()}\n{' ' * column}")
+                return TextEdit(start, start, f"{text}, ")
+            return TextEdit(start, start, f"{text.lstrip()}\n{' ' * column}")
         end = spans[behind][1]
         if in_flow:
-            return Edit(end, end, f", {text}")
+            return TextEdit(end, end, f", {text}")
         at = self._text.line_end(end)
-        return Edit(at, at, f"{text}\n" if self._text.ends_line(at) else f"\n{text}")
+        return TextEdit(at, at, f"{text}\n" if self._text.ends_line(at) else f"\n{text}")
 
 
 def _new_keys(

@@ -9,13 +9,13 @@ import pytest
 from support.markdown_forms import form
 
 from esper_audit.findings.errors import UsageError
-from esper_audit.tickets.markdown_import.batch import Entry, State, files_below, read_files
+from esper_audit.tickets.markdown_import.batch import BatchEntry, State, files_below, read_files
 from esper_audit.tickets.markdown_import.import_report import as_data, as_text
 from esper_audit.tickets.markdown_import.terms.paths import PathMap
 from esper_audit.tickets.ticket import Ticket
 
 
-def read(folder: Path, known: dict[str, Ticket] | None = None) -> list[Entry]:
+def read(folder: Path, known: dict[str, Ticket] | None = None) -> list[BatchEntry]:
     return read_files(files_below([str(folder)]), PathMap(), known or {}, "tickets")
 
 

@@ -6,21 +6,25 @@ from hypothesis import given
 from hypothesis import strategies as st
 from test_any_form import FENCES, LINES
 
-from esper_audit.tickets.markdown_import.document.blocks import Block, Heading, Kind
-from esper_audit.tickets.markdown_import.document.document import Section, read_document, text_of
+from esper_audit.tickets.markdown_import.document.blocks import Heading, Kind, MarkdownBlock
+from esper_audit.tickets.markdown_import.document.document import (
+    DocumentSection,
+    read_document,
+    text_of,
+)
 from esper_audit.tickets.markdown_import.document.parse import parts_of
 from esper_audit.tickets.markdown_import.document.tables import read_table
 
 fragments = st.lists(st.one_of(*[st.sampled_from(LINES)] * 4, st.sampled_from(FENCES)), max_size=20)
 
 
-def blocks_of(text: str) -> list[Block]:
-    return [part for part in parts_of(text.split("\n")) if isinstance(part, Block)]
+def blocks_of(text: str) -> list[MarkdownBlock]:
+    return [part for part in parts_of(text.split("\n")) if isinstance(part, MarkdownBlock)]
 
 
 def kinds_of(text: str) -> list[str]:
     return [
-        part.kind.value if isinstance(part, Block) else "heading"
+        part.kind.value if isinstance(part, MarkdownBlock) else "heading"
         for part in parts_of(text.split("\n"))
     ]
 
@@ -32,7 +36,7 @@ def test_every_line_that_is_not_blank_stands_in_one_part_in_order(lines: list[st
     kept = [
         line
         for part in parts
-        for line in (part.lines if isinstance(part, Block) else part.text.split("\n"))
+        for line in (part.lines if isinstance(part, MarkdownBlock) else part.text.split("\n"))
         if line.strip()
     ]
     assert kept == [line for line in text.split("\n") if line.strip()]
@@ -119,6 +123,6 @@ def test_line_ends_and_byte_order_marks_are_layout() -> None:
 def test_a_section_gives_back_its_source() -> None:
     text = "## A\n\ntext\nmore\n\n### Below\n\n- one\n- two"
     (section,) = read_document(f"# T\n\n{text}\n").sections
-    assert isinstance(section, Section)
+    assert isinstance(section, DocumentSection)
     assert section.text == text
     assert all(not isinstance(part, Heading) for part in section.blocks)

@@ -1,1 +1,1 @@
-"""Room."""
+"""Rules about attention and masks."""

@@ -1,1 +1,1 @@
-"""Room."""
+"""Rules about what code declares of itself: estimates, docstrings."""

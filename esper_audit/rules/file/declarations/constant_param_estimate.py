@@ -241,7 +241,7 @@ def _owner(node: cst.CSTNode, view: View) -> list[Factory]:
 
 
 def _is_number(value: cst.CSTNode, view: View) -> bool:
-    """Say whether an expression is made of numbers, or of constants of the module that are."""
+    """Return whether an expression is made of numbers, or of constants of the module that are."""
     parsed = ast.parse(view.code(value).strip(), mode="eval").body
     constants = {
         target.id

@@ -16,7 +16,10 @@ from esper_audit.source.idioms.docstrings.docstring_owner import (
     named_parameters,
     told_beside,
 )
-from esper_audit.source.idioms.docstrings.docstring_sections import Arguments, documented_arguments
+from esper_audit.source.idioms.docstrings.docstring_sections import (
+    DocumentedArguments,
+    documented_arguments,
+)
 from esper_audit.source.idioms.docstrings.docstring_statements import (
     disagrees,
     stated_defaults,
@@ -270,7 +273,9 @@ class DocstringDrift(Rule):
             yield f"says nothing of {_listed(lacking)}, which `{owner.name}` takes"
 
 
-def _unknown(documented: Arguments, function: Function, owner: Definition) -> Iterator[str]:
+def _unknown(
+    documented: DocumentedArguments, function: Function, owner: Definition
+) -> Iterator[str]:
     if function.args.vararg is not None or function.args.kwarg is not None:
         return
     known = {parameter.arg for parameter in parameters(function.args)}
@@ -281,7 +286,7 @@ def _unknown(documented: Arguments, function: Function, owner: Definition) -> It
         yield f"documents {_listed(unknown)}, which `{owner.name}` does not take"
 
 
-def _other_defaults(documented: Arguments, function: Function) -> Iterator[str]:
+def _other_defaults(documented: DocumentedArguments, function: Function) -> Iterator[str]:
     written, taken = defaults(function.args), named_parameters(function)
     for name, text in documented.entries:
         stated = dict(stated_defaults(text))
@@ -295,7 +300,7 @@ def _other_defaults(documented: Arguments, function: Function) -> Iterator[str]:
             yield f"gives `{name}` the default {words}; the signature says {actual}"
 
 
-def _other_ranks(documented: Arguments, function: Function) -> Iterator[str]:
+def _other_ranks(documented: DocumentedArguments, function: Function) -> Iterator[str]:
     for name, text in documented.entries:
         stated = stated_rank(text)
         unpacked = unpacked_rank(function, name) if stated is not None else None

@@ -1,1 +1,1 @@
-"""Room."""
+"""Rules about values and errors that something else silently replaces."""

@@ -242,7 +242,7 @@ class SilentExcept(Rule):
 
 
 def _may_be_silent(statement: ast.stmt) -> bool:
-    """Say whether a statement may be one that nobody hears of: it calls next to nothing."""
+    """Return whether a statement may be one that nobody hears of: it calls next to nothing."""
     if isinstance(statement, ast.If):
         return True
     methods = {
@@ -279,14 +279,14 @@ def _is_silent_statement(part: cst.CSTNode, error: str, view: View) -> bool:
 
 
 def _is_unheard(value: cst.CSTNode) -> bool:
-    """Say whether a call logs at a level that is off unless somebody looks for a bug."""
+    """Return whether a call logs at a level that is off unless somebody looks for a bug."""
     if not isinstance(value, cst.Call) or not isinstance(value.func, cst.Attribute):
         return False
     return value.func.attr.value in UNHEARD_LOGS
 
 
 def _is_default(value: cst.CSTNode, error: str, view: View) -> bool:
-    """Say whether an expression calls nothing but constructors and does not use the error."""
+    """Return whether an expression calls nothing but constructors and does not use the error."""
     for node in own_nodes([value]):
         if isinstance(node, cst.Name) and node.value == error:
             return False
@@ -300,7 +300,7 @@ def _is_default(value: cst.CSTNode, error: str, view: View) -> bool:
 
 
 def _gives_up_teardown(handler: cst.ExceptHandler, view: View) -> bool:
-    """Say whether a clause goes on with nothing, after a `try` that only tears down."""
+    """Return whether a clause goes on with nothing, after a `try` that only tears down."""
     attempt = view.parent(handler)
     answers = (cst.Return, cst.Assign, cst.AnnAssign)
     if any(isinstance(part, answers) for part in own_nodes([handler.body])):
@@ -309,7 +309,7 @@ def _gives_up_teardown(handler: cst.ExceptHandler, view: View) -> bool:
 
 
 def _is_probe(handler: cst.ExceptHandler, view: View) -> bool:
-    """Say whether the clause answers a question in the negative: the failure is the answer."""
+    """Return whether the clause answers a question in the negative: the failure is the answer."""
     function = next((function.name for function in reversed(view.functions(handler))), "")
     for part in statements(handler.body):
         names = [function]

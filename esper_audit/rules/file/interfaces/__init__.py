@@ -1,1 +1,1 @@
-"""Room."""
+"""Rules about the interfaces between objects."""

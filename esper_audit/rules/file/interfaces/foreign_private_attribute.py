@@ -181,6 +181,6 @@ class ForeignPrivateAttribute(Rule):
 
 
 def _may_be_set_up(receiver: ast.expr, tree: ast.Module) -> bool:
-    """Say whether an object is a function or class that the file defines, or is about to give out."""
+    """Return whether an object is a function or class that the file defines, or is about to give out."""
     is_decorated = isinstance(receiver, ast.Name) and receiver.id in FROM_OUTSIDE
     return is_decorated or is_defined(receiver, tree)

@@ -174,12 +174,12 @@ class PrivateTorchApi(Rule):
             yield Violation(whole, f"{name} is private to PyTorch")
 
     def _reported_at_import(self, name: str, source: Source) -> bool:
-        """Say whether `import torch._inductor.config` has been objected to, for its own sake."""
+        """Return whether `import torch._inductor.config` has been objected to, for its own sake."""
         names = (alias.name for node in source.imports for alias in node.names)
         return any(_is_below(n, name) and self._objects_to_import(n) for n in names)
 
     def _objects_to_import(self, module: str) -> bool:
-        """Say whether a module may not be imported, not even for something allowed below it."""
+        """Return whether a module may not be imported, not even for something allowed below it."""
         leads_on = any(_is_below(allowed, module) for allowed in self.options.allowed)
         return self._objects_to(module) and not leads_on
 
@@ -226,7 +226,7 @@ def _targets(node: cst.Import | cst.ImportFrom) -> Iterator[tuple[cst.CSTNode, s
 
 
 def _is_for_types(source: Source, name: str) -> bool:
-    """Say whether a name is imported under `if TYPE_CHECKING`."""
+    """Return whether a name is imported under `if TYPE_CHECKING`."""
     for node in walk(source.tree):
         if not isinstance(node, ast.If) or not dotted_ast(node.test).endswith("TYPE_CHECKING"):
             continue

@@ -233,7 +233,7 @@ class UnauthorisedHasattr(Rule):
         yield Violation(call, f"{_code(call, view)} {answer}")
 
     def _may_be_asked(self, asked: cst.CSTNode, view: View) -> bool:
-        """Say whether something is exported by another package, in a version not of our choice."""
+        """Return whether something is exported by another package, in a version not of our choice."""
         name = view.resolve(asked)
         if name is None or name.startswith((".", "builtins.")) or self.options.imports:
             return False
@@ -258,7 +258,7 @@ class UnauthorisedHasattr(Rule):
             yield Violation(handler, f"{header(handler, view)} answers for a missing attribute")
 
     def _asks_in_vain(self, block: cst.CSTNode, view: View) -> bool:
-        """Say whether a `try` reads an attribute it may not ask for, and none that it may."""
+        """Return whether a `try` reads an attribute it may not ask for, and none that it may."""
         questions = [node for node in own_nodes([block]) if _is_question(node, view)]
         return bool(questions) and not any(
             self._may_be_asked(q.value, view)
@@ -269,7 +269,7 @@ class UnauthorisedHasattr(Rule):
 
 
 def _is_question(node: cst.CSTNode, view: View) -> bool:
-    """Say whether a node reads an attribute: `host.dim` not written to, or a bare `getattr`."""
+    """Return whether a node reads an attribute: `host.dim` not written to, or a bare `getattr`."""
     if isinstance(node, cst.Attribute):
         written = isinstance(view.parent(node), cst.AssignTarget)
         return not written and node.attr.value not in COLLECTS

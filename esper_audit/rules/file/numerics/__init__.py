@@ -1,1 +1,1 @@
-"""Room."""
+"""Rules about numbers: norms, ratios, averages."""

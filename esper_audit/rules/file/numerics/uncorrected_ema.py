@@ -252,7 +252,7 @@ def _is_repeated(average: str, scope: ast.AST) -> bool:
 
 
 def _is_corrected(scope: ast.AST) -> bool:
-    """Say whether a scope corrects an average: by `1 - b**n`, in name, or by another average."""
+    """Return whether a scope corrects an average: by `1 - b**n`, in name, or by another average."""
     averages = {found.average.rpartition(".")[2] for found in updates(scope)}
     return any(
         CORRECTS.search(_identifier(node))

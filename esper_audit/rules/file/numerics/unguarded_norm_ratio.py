@@ -266,7 +266,7 @@ class UnguardedNormRatio(Rule):
 
 
 def _is_plain_number(name: str, function: Function, flow: NormFlow) -> bool:
-    """Say whether a name is annotated as a number, or comes from `.item()`, `float()`."""
+    """Return whether a name is annotated as a number, or comes from `.item()`, `float()`."""
     annotations = {p.arg: p.annotation for p in parameters(function.args)}
     annotation = annotations.get(name)
     if annotation is not None:
@@ -285,7 +285,7 @@ def _parts(denominator: cst.BaseExpression, view: View) -> tuple[str, str]:
 
 
 def _may_divide_by_a_norm(function: Function) -> bool:
-    """Say whether a function divides at all, and speaks of anything a norm or a count is made of."""
+    """Return whether a function divides at all, and speaks of anything a norm or a count is made of."""
     operators = [n.op for n in scan(function, {ast.BinOp}) if isinstance(n, ast.BinOp)]
     if not any(isinstance(operator, ast.Div) for operator in operators):
         return False

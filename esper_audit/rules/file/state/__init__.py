@@ -1,1 +1,1 @@
-"""Room."""
+"""Rules about state that is saved and loaded."""

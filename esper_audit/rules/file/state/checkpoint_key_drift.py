@@ -8,8 +8,8 @@ from collections.abc import Iterator, Sequence
 
 from esper_audit.findings.finding import Category, Severity
 from esper_audit.rules.rule import Invalid, Options, Reach, Rule, Triggers, Valid, Violation
-from esper_audit.source.idioms.state.state_keys_read import Read, keys_used, read_keys
-from esper_audit.source.idioms.state.state_keys_written import Written, written_keys
+from esper_audit.source.idioms.state.state_keys_read import KeyRead, keys_used, read_keys
+from esper_audit.source.idioms.state.state_keys_written import KeyWrite, written_keys
 from esper_audit.source.syntax import cst
 from esper_audit.source.syntax.ast_walk import children
 from esper_audit.source.syntax.cst_walk import walk as walk_cst
@@ -202,7 +202,7 @@ class CheckpointKeyDrift(Rule):
             yield from _unwritten(read_keys(function), written_keys(other), other.name)
 
     def _unread(
-        self, written: Written | None, read: Read | None, name: str
+        self, written: KeyWrite | None, read: KeyRead | None, name: str
     ) -> Iterator[tuple[str, str]]:
         if written is None or read is None or read.is_whole:
             return
@@ -211,7 +211,9 @@ class CheckpointKeyDrift(Rule):
                 yield key, f"writes `{key}`, which `{name}` never reads"
 
 
-def _unwritten(read: Read | None, written: Written | None, name: str) -> Iterator[tuple[str, str]]:
+def _unwritten(
+    read: KeyRead | None, written: KeyWrite | None, name: str
+) -> Iterator[tuple[str, str]]:
     if written is None or read is None or written.is_open:
         return
     for key in sorted(read.keys - read.handled - written.keys):

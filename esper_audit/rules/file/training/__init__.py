@@ -1,1 +1,1 @@
-"""Room."""
+"""Rules about training loops and their decisions."""

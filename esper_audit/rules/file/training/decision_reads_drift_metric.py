@@ -219,7 +219,7 @@ def _rewarded(
 
 
 def _only_reports(branch: cst.If) -> bool:
-    """Say whether behind a condition, and its `else`, there is nothing but reports."""
+    """Return whether behind a condition, and its `else`, there is nothing but reports."""
     other = branch.orelse
     if isinstance(other, cst.If) and not _only_reports(other):
         return False

@@ -1,1 +1,1 @@
-"""Room."""
+"""Calls of attention functions and their masks."""

@@ -75,7 +75,7 @@ def given(call: ast.Call, name: str, position: int) -> ast.expr | None:
 
 
 def is_cross(call: ast.Call, function: Function) -> bool:
-    """Say whether queries and keys are computed from different parameters of a function."""
+    """Return whether queries and keys are computed from different parameters of a function."""
     query, key = given(call, "query", 0), given(call, "key", 1)
     if query is None or key is None:
         return False
@@ -87,7 +87,7 @@ def is_cross(call: ast.Call, function: Function) -> bool:
 
 
 def is_handwritten(softmax: ast.Call, function: Function) -> bool:
-    """Say whether a softmax is one of q k^T, in a function that hides nothing in any way."""
+    """Return whether a softmax is one of q k^T, in a function that hides nothing in any way."""
     scores = softmax.args[0] if softmax.args else None
     if isinstance(softmax.func, ast.Attribute) and (scores is None or not _may_be_scores(scores)):
         scores = softmax.func.value
@@ -127,7 +127,7 @@ def _strings(decorators: list[ast.expr]) -> Iterator[str]:
 
 
 def looks_both_ways(paths: Sequence[str], scopes: Sequence[ast.AST]) -> bool:
-    """Say whether names, bases or docstrings speak of an attention that may look both ways."""
+    """Return whether names, bases or docstrings speak of an attention that may look both ways."""
     names = list(paths)
     texts = []
     for scope in scopes:

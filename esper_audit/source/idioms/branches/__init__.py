@@ -1,1 +1,1 @@
-"""Room."""
+"""Conditions, and which branches they leave."""

@@ -7,7 +7,13 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from typing import NamedTuple
 
-from esper_audit.source.idioms.branches.conditions import Atom, Facts, Known, assumed, told
+from esper_audit.source.idioms.branches.conditions import (
+    Atom,
+    ConditionFacts,
+    KnownValue,
+    assumed,
+    told,
+)
 from esper_audit.source.syntax.ast_walk import children, walk
 from esper_audit.source.syntax.enclosing import blocks
 from esper_audit.source.syntax.names import Function, defaults, parameters
@@ -25,13 +31,13 @@ class Constant(NamedTuple):
     """A condition that can only go one way."""
 
     test: ast.expr
-    known: Known
+    known: KnownValue
 
 
 class BranchWalk:
     """One function; `type_of` tells of a call what it is annotated to return, `start` what is known first."""
 
-    def __init__(self, function: Function, type_of: TypeOf, start: Facts) -> None:
+    def __init__(self, function: Function, type_of: TypeOf, start: ConditionFacts) -> None:
         self.found: list[Constant] = []
         self._type_of = type_of
         self._shared = frozenset(_shared(function))
@@ -42,16 +48,16 @@ class BranchWalk:
         facts = start.without(self._shared)
         self._block(function.body, facts)
 
-    def _block(self, body: Sequence[ast.stmt], facts: Facts) -> Facts | None:
+    def _block(self, body: Sequence[ast.stmt], facts: ConditionFacts) -> ConditionFacts | None:
         """Return what is known behind a block; None if nothing gets there."""
-        known: Facts | None = facts
+        known: ConditionFacts | None = facts
         for statement in body:
             if known is None:
                 return None
             known = self._statement(statement, known)
         return known
 
-    def _statement(self, statement: ast.stmt, facts: Facts) -> Facts | None:
+    def _statement(self, statement: ast.stmt, facts: ConditionFacts) -> ConditionFacts | None:
         if isinstance(statement, ast.If):
             return self._if(statement, facts)
         if isinstance(statement, (ast.For, ast.AsyncFor, ast.While)):
@@ -69,7 +75,9 @@ class BranchWalk:
             return self._assumed(statement.test, facts, truth=True)
         return self._bound(statement, facts.without(_stored(statement)))
 
-    def _if(self, statement: ast.If, facts: Facts, *, is_elif: bool = False) -> Facts | None:
+    def _if(
+        self, statement: ast.If, facts: ConditionFacts, *, is_elif: bool = False
+    ) -> ConditionFacts | None:
         self._expressions(statement.test, facts)
         known = told(statement.test, facts, self._flags)
         facts = facts.without(_stored(statement.test))
@@ -79,7 +87,7 @@ class BranchWalk:
                 self.found.append(Constant(statement.test, known))
             return self._block(statement.body if known.truth else statement.orelse, facts)
         then = self._block(statement.body, self._assumed(statement.test, facts, truth=True))
-        otherwise: Facts | None = self._assumed(statement.test, facts, truth=False)
+        otherwise: ConditionFacts | None = self._assumed(statement.test, facts, truth=False)
         assert otherwise is not None
         if len(statement.orelse) == 1 and isinstance(statement.orelse[0], ast.If):
             otherwise = self._if(statement.orelse[0], otherwise, is_elif=True)
@@ -89,7 +97,9 @@ class BranchWalk:
             return otherwise if then is None else then
         return then.both(otherwise)
 
-    def _loop(self, statement: ast.For | ast.AsyncFor | ast.While, facts: Facts) -> Facts:
+    def _loop(
+        self, statement: ast.For | ast.AsyncFor | ast.While, facts: ConditionFacts
+    ) -> ConditionFacts:
         inside = facts.without(_stored(statement))
         if isinstance(statement, ast.While):
             self._block(statement.body, self._assumed(statement.test, inside, truth=True))
@@ -99,7 +109,9 @@ class BranchWalk:
         self._block(statement.orelse, inside)
         return inside
 
-    def _try(self, statement: ast.Try | ast.TryStar, facts: Facts) -> Facts | None:
+    def _try(
+        self, statement: ast.Try | ast.TryStar, facts: ConditionFacts
+    ) -> ConditionFacts | None:
         """Any statement of the body may have been the last before a handler runs."""
         caught = facts.without(_stored(*statement.body))
         through = self._block(statement.body, facts)
@@ -115,7 +127,9 @@ class BranchWalk:
             return self._block(statement.finalbody, after) if left else None
         return _merged(left)
 
-    def _blocks(self, statement: ast.With | ast.AsyncWith | ast.Match, facts: Facts) -> Facts:
+    def _blocks(
+        self, statement: ast.With | ast.AsyncWith | ast.Match, facts: ConditionFacts
+    ) -> ConditionFacts:
         """Blocks that may be left early, or not entered: only what they cannot change stays known."""
         stored = _stored(statement)
         for block in blocks(statement):
@@ -123,7 +137,7 @@ class BranchWalk:
             self._block(block, facts.without(heads))
         return facts.without(stored)
 
-    def _bound(self, statement: ast.stmt, facts: Facts) -> Facts:
+    def _bound(self, statement: ast.stmt, facts: ConditionFacts) -> ConditionFacts:
         """Return the facts with what an assignment of a constant, a display or a typed call tells."""
         target, value = _assigned(statement)
         if target is None or value is None or target in self._shared:
@@ -133,7 +147,7 @@ class BranchWalk:
         if is_bool and target in self._switches:
             return facts
         if isinstance(value, ast.Constant) and isinstance(value.value, (str, int, type(None))):
-            return Facts(
+            return ConditionFacts(
                 facts.known,
                 {**facts.values, target: (frozenset({repr(value.value)}), reason)},
             )
@@ -145,13 +159,13 @@ class BranchWalk:
             return facts
         return facts.having(Atom(target, how, kind), truth=True, reason=reason)
 
-    def _assumed(self, test: ast.expr, facts: Facts, *, truth: bool) -> Facts:
+    def _assumed(self, test: ast.expr, facts: ConditionFacts, *, truth: bool) -> ConditionFacts:
         reason = f"line {test.lineno} has tested it"
         facts = assumed(test, facts, self._flags, truth=truth, reason=reason)
         others = frozenset(atom.name for atom in facts.known if atom.name not in self._own)
         return facts.without(others | _stored(test))
 
-    def _expressions(self, node: ast.AST, facts: Facts) -> None:
+    def _expressions(self, node: ast.AST, facts: ConditionFacts) -> None:
         """Look at the conditional expressions of a statement; what has names of its own is left out."""
         pending = [node]
         while pending:
@@ -166,7 +180,7 @@ class BranchWalk:
             pending += children(part)
 
 
-def _merged(ways: list[Facts]) -> Facts | None:
+def _merged(ways: list[ConditionFacts]) -> ConditionFacts | None:
     if not ways:
         return None
     merged = ways[0]

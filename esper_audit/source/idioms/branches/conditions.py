@@ -34,32 +34,32 @@ class Atom(NamedTuple):
     what: str = ""
 
 
-class Known(NamedTuple):
+class KnownValue(NamedTuple):
     """Whether an atom holds, and where that was told, for a person."""
 
     truth: bool
     reason: str
 
 
-class Facts:
+class ConditionFacts:
     """What is known at a place: atoms with their truth, and names that can only have some constants."""
 
     def __init__(
         self,
-        known: Mapping[Atom, Known] | None = None,
+        known: Mapping[Atom, KnownValue] | None = None,
         values: Mapping[str, tuple[frozenset[str], str]] | None = None,
     ) -> None:
         self.known = dict(known or {})
         self.values = dict(values or {})
 
-    def without(self, names: frozenset[str]) -> Facts:
+    def without(self, names: frozenset[str]) -> ConditionFacts:
         """Return what stays known when names are bound again."""
-        return Facts(
+        return ConditionFacts(
             {atom: known for atom, known in self.known.items() if atom.name not in names},
             {name: value for name, value in self.values.items() if name not in names},
         )
 
-    def both(self, other: Facts) -> Facts:
+    def both(self, other: ConditionFacts) -> ConditionFacts:
         """Return what is known whichever of two ways was taken."""
         known = {
             atom: _either(told, other.known[atom])
@@ -67,20 +67,20 @@ class Facts:
             if atom in other.known and other.known[atom].truth == told.truth
         }
         values = {n: v for n, v in self.values.items() if other.values.get(n, ((), ""))[0] == v[0]}
-        return Facts(known, values)
+        return ConditionFacts(known, values)
 
-    def having(self, atom: Atom, *, truth: bool, reason: str) -> Facts:
+    def having(self, atom: Atom, *, truth: bool, reason: str) -> ConditionFacts:
         """Return the facts with one more, and what follows from it; who said so first stays the reason."""
-        found = Facts(self.known, self.values)
-        told = {atom: Known(truth, reason)}
+        found = ConditionFacts(self.known, self.values)
+        told = {atom: KnownValue(truth, reason)}
         if truth and _excludes_none(atom):
-            told[Atom(atom.name, "none")] = Known(truth=False, reason=reason)
+            told[Atom(atom.name, "none")] = KnownValue(truth=False, reason=reason)
         for one, known in told.items():
             if one not in found.known or found.known[one].truth is not known.truth:
                 found.known[one] = known
         return found
 
-    def told(self, atom: Atom) -> Known | None:
+    def told(self, atom: Atom) -> KnownValue | None:
         """Return whether an atom holds, if that is known."""
         direct = self.known.get(atom)
         if direct is not None:
@@ -89,17 +89,17 @@ class Facts:
             constants, reason = self.values[atom.name]
             truths = {_holds(atom, constant) for constant in constants}
             truth = next(iter(truths)) if len(truths) == 1 else None
-            return Known(truth, reason) if truth is not None else None
+            return KnownValue(truth, reason) if truth is not None else None
         return self._implied(atom)
 
-    def _implied(self, atom: Atom) -> Known | None:
+    def _implied(self, atom: Atom) -> KnownValue | None:
         is_none = self.known.get(Atom(atom.name, "none"))
         if is_none is not None and is_none.truth and _excludes_none(atom):
-            return Known(truth=False, reason=is_none.reason)
+            return KnownValue(truth=False, reason=is_none.reason)
         for other, told in self.known.items():
             truth = _follows(atom, other, told.truth) if other.name == atom.name else None
             if truth is not None:
-                return Known(truth, told.reason)
+                return KnownValue(truth, told.reason)
         return None
 
 
@@ -125,24 +125,26 @@ def _are_apart(some: frozenset[str], others: frozenset[str]) -> bool:
     return some | others <= APART and not some & others
 
 
-def _either(one: Known, other: Known) -> Known:
+def _either(one: KnownValue, other: KnownValue) -> KnownValue:
     """Return what two ways have both told, with the reasons of both."""
     if other.reason in one.reason:
         return one
     return (
-        other if one.reason in other.reason else Known(one.truth, f"{one.reason} or {other.reason}")
+        other
+        if one.reason in other.reason
+        else KnownValue(one.truth, f"{one.reason} or {other.reason}")
     )
 
 
 def _excludes_none(atom: Atom) -> bool:
-    """Say whether what an atom holds of is not None."""
+    """Return whether what an atom holds of is not None."""
     if atom.kind != "isinstance":
         return atom.kind in ("equals", "returned", "truth")
     return all(_is_class(part) for part in _parts(atom.what))
 
 
 def _is_class(name: str) -> bool:
-    """Say whether a word of `isinstance` is a class that None is not of, as far as its spelling tells."""
+    """Return whether a word of `isinstance` is a class that None is not of, as far as its spelling tells."""
     is_spelled_so = name in APART | PLAIN_TYPES or CLASS.fullmatch(name) is not None
     return is_spelled_so and name.rpartition(".")[2] not in OF_NONE
 
@@ -169,7 +171,7 @@ def _differ(one: str, other: str) -> bool:
 
 
 def _holds(atom: Atom, constant: str) -> bool | None:
-    """Say whether an atom holds of a constant; None where that is not told by it."""
+    """Return whether an atom holds of a constant; None where that is not told by it."""
     value = ast.literal_eval(constant)
     if atom.kind == "none":
         return value is None
@@ -204,11 +206,11 @@ def _comparison(name: str, operator: ast.cmpop, right: ast.expr) -> tuple[Atom, 
     return None
 
 
-def told(test: ast.expr, facts: Facts, flags: frozenset[str]) -> Known | None:
+def told(test: ast.expr, facts: ConditionFacts, flags: frozenset[str]) -> KnownValue | None:
     """Return whether a condition holds, if what is known tells; `flags` are names that are always bools."""
     if isinstance(test, ast.UnaryOp) and isinstance(test.op, ast.Not):
         inner = told(test.operand, facts, flags)
-        return Known(not inner.truth, inner.reason) if inner is not None else None
+        return KnownValue(not inner.truth, inner.reason) if inner is not None else None
     if isinstance(test, ast.BoolOp):
         return _told_of_several(test, facts, flags)
     found = atom_of(test)
@@ -216,10 +218,12 @@ def told(test: ast.expr, facts: Facts, flags: frozenset[str]) -> Known | None:
         return None
     atom, says = found
     known = facts.told(atom)
-    return Known(known.truth == says, known.reason) if known is not None else None
+    return KnownValue(known.truth == says, known.reason) if known is not None else None
 
 
-def _told_of_several(test: ast.BoolOp, facts: Facts, flags: frozenset[str]) -> Known | None:
+def _told_of_several(
+    test: ast.BoolOp, facts: ConditionFacts, flags: frozenset[str]
+) -> KnownValue | None:
     """Return whether `a and b`, `a or b` holds: one operand may decide, else all have to be known."""
     deciding = isinstance(test.op, ast.Or)
     answers = []
@@ -234,8 +238,8 @@ def _told_of_several(test: ast.BoolOp, facts: Facts, flags: frozenset[str]) -> K
 
 
 def assumed(
-    test: ast.expr, facts: Facts, flags: frozenset[str], *, truth: bool, reason: str
-) -> Facts:
+    test: ast.expr, facts: ConditionFacts, flags: frozenset[str], *, truth: bool, reason: str
+) -> ConditionFacts:
     """Return the facts where a condition has been found true, or false."""
     if isinstance(test, ast.UnaryOp) and isinstance(test.op, ast.Not):
         return assumed(test.operand, facts, flags, truth=not truth, reason=reason)

@@ -10,7 +10,7 @@ from esper_audit.source.syntax.names import Function, parameters
 
 
 def may_be_none(function: Function) -> bool:
-    """Say whether a function falls off its end, or returns None or a name that is None somewhere in it."""
+    """Return whether a function falls off its end, or returns None or a name that is None somewhere in it."""
     unset = frozenset(_set_to_none(function))
     return _falls_through(function.body) or any(
         _is_none(statement.value, unset) for statement in _returns(function)
@@ -52,7 +52,7 @@ def _is_none(value: ast.expr | None, unset: frozenset[str]) -> bool:
 
 
 def _falls_through(block: Sequence[ast.stmt]) -> bool:
-    """Say whether the end of a block may be reached; of loops and `match` it is taken to be."""
+    """Return whether the end of a block may be reached; of loops and `match` it is taken to be."""
     last = block[-1] if block else None
     if isinstance(last, ast.If):
         return _falls_through(last.body) or _falls_through(last.orelse)

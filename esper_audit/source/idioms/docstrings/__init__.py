@@ -1,1 +1,1 @@
-"""Room."""
+"""What docstrings say of parameters, defaults and shapes."""

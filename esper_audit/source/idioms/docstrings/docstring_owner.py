@@ -45,7 +45,7 @@ def methods(class_: ast.ClassDef) -> Iterator[Function]:
 
 
 def has_its_own_signature(function: Function) -> bool:
-    """Say whether no decorator may give the function another signature than it is written with."""
+    """Return whether no decorator may give the function another signature than it is written with."""
     return all(_is_transparent(decorator) for decorator in function.decorator_list)
 
 

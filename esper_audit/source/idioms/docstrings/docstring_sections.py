@@ -27,24 +27,24 @@ NO_NAMES = frozenset(
 )
 
 
-class Entry(NamedTuple):
+class DocumentedArgument(NamedTuple):
     """One documented argument: its name without stars, and all that is said of it."""
 
     name: str
     text: str
 
 
-class Arguments(NamedTuple):
+class DocumentedArguments(NamedTuple):
     """The documented arguments; `is_whole` where every line of the sections was understood."""
 
-    entries: list[Entry]
+    entries: list[DocumentedArgument]
     is_whole: bool
 
 
-def documented_arguments(docstring: str) -> Arguments:
+def documented_arguments(docstring: str) -> DocumentedArguments:
     """Return what the Args sections of a docstring document, in whichever style they are written."""
     lines = docstring.expandtabs().splitlines()
-    entries: list[Entry] = []
+    entries: list[DocumentedArgument] = []
     is_whole = True
     for number, line in enumerate(lines):
         bare = line.strip()
@@ -55,18 +55,18 @@ def documented_arguments(docstring: str) -> Arguments:
             section = _section(lines, number)
             entries += section.entries
             is_whole = is_whole and section.is_whole
-    return Arguments(entries, is_whole)
+    return DocumentedArguments(entries, is_whole)
 
 
 def _is_an_example(lines: list[str], number: int) -> bool:
-    """Say whether a title stands inside of something else: deeper, or announced by a colon."""
+    """Return whether a title stands inside of something else: deeper, or announced by a colon."""
     above = next((line for line in reversed(lines[:number]) if line.strip()), "")
     is_announced = above.rstrip().endswith(":") and _indent(above) <= _indent(lines[number])
     margin = min((_indent(line) for line in lines[1:] if line.strip()), default=0)
     return is_announced or (number > 0 and _indent(lines[number]) > margin)
 
 
-def _section(lines: list[str], number: int) -> Arguments:
+def _section(lines: list[str], number: int) -> DocumentedArguments:
     """Read what stands below a title, in the style that the next line tells."""
     is_numpy = number + 1 < len(lines) and UNDERLINE.match(lines[number + 1]) is not None
     if is_numpy:
@@ -74,22 +74,22 @@ def _section(lines: list[str], number: int) -> Arguments:
     return _google(lines[number + 1 :], _indent(lines[number]) if number else -1)
 
 
-def _field(field: re.Match[str], below: list[str]) -> Entry:
+def _field(field: re.Match[str], below: list[str]) -> DocumentedArgument:
     text = [field[2]]
     for line in below:
         if ANY_FIELD.match(line) or not line.strip():
             break
         text.append(line.strip())
     words = field[1].split()
-    return Entry(words[-1].strip("*\\`") if words else "", " ".join(words[:-1] + text))
+    return DocumentedArgument(words[-1].strip("*\\`") if words else "", " ".join(words[:-1] + text))
 
 
-def _google(lines: list[str], indent: int) -> Arguments:
+def _google(lines: list[str], indent: int) -> DocumentedArguments:
     """Read entries that stand deeper than their title, each at the depth of the first."""
     first = next((line for line in lines if line.strip()), "")
     depth = _indent(first)
     if depth <= indent:
-        return Arguments([], is_whole=False)
+        return DocumentedArguments([], is_whole=False)
     found: list[tuple[list[str], list[str]]] = []
     is_whole = True
     for line in lines:
@@ -106,10 +106,10 @@ def _google(lines: list[str], indent: int) -> Arguments:
             found.append((names, [" ".join(part for part in match.groups()[1:] if part)]))
         else:
             is_whole = False
-    return Arguments(list(_entries(found)), is_whole)
+    return DocumentedArguments(list(_entries(found)), is_whole)
 
 
-def _numpy(lines: list[str]) -> Arguments:
+def _numpy(lines: list[str]) -> DocumentedArguments:
     """Read entries that stand at the depth of their underlined title, until the next title."""
     found: list[tuple[list[str], list[str]]] = []
     is_whole = True
@@ -124,12 +124,12 @@ def _numpy(lines: list[str]) -> Arguments:
             is_whole = False
         elif found:
             found[-1][1].append(line.strip())
-    return Arguments(list(_entries(found)), is_whole)
+    return DocumentedArguments(list(_entries(found)), is_whole)
 
 
-def _entries(found: list[tuple[list[str], list[str]]]) -> Iterator[Entry]:
+def _entries(found: list[tuple[list[str], list[str]]]) -> Iterator[DocumentedArgument]:
     for names, text in found:
-        yield from (Entry(name, "\n".join(text)) for name in names)
+        yield from (DocumentedArgument(name, "\n".join(text)) for name in names)
 
 
 def _names(written: str) -> list[str]:

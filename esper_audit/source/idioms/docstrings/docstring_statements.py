@@ -43,7 +43,7 @@ def _is_shape_of(value: ast.expr, name: str) -> bool:
 
 
 def _may_change(node: ast.AST, name: str) -> bool:
-    """Say whether a node rebinds a name, or leaves before what follows."""
+    """Return whether a node rebinds a name, or leaves before what follows."""
     return isinstance(node, ast.Return) or (
         isinstance(node, ast.Name) and node.id == name and isinstance(node.ctx, ast.Store)
     )
@@ -86,7 +86,7 @@ def stated_defaults(text: str) -> Iterator[tuple[str, object]]:
 
 
 def disagrees(stated: object, written: ast.expr) -> bool:
-    """Say whether a stated default is certainly another value than the default of a signature."""
+    """Return whether a stated default is certainly another value than the default of a signature."""
     actual = _read(ast.unparse(written))
     if actual is NOT_A_LITERAL or actual is None:
         return False

@@ -1,1 +1,1 @@
-"""Room."""
+"""Copied statements and constants."""

@@ -6,14 +6,14 @@ from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
-from esper_audit.source.idioms.duplication.statement_fingerprints import Block, Shaped
+from esper_audit.source.idioms.duplication.statement_fingerprints import Shaped, StatementBlock
 from esper_audit.source.syntax.enclosing import last_line
 
 
-class Run(NamedTuple):
+class StatementRun(NamedTuple):
     """Some statements of a block, one after the other."""
 
-    block: Block
+    block: StatementBlock
     start: int
     end: int
 
@@ -37,8 +37,8 @@ class Run(NamedTuple):
 class Clone(NamedTuple):
     """A run that stands somewhere else before; `copies` counts all of them."""
 
-    first: Run
-    again: Run
+    first: StatementRun
+    again: StatementRun
     copies: int
 
     @property
@@ -47,11 +47,11 @@ class Clone(NamedTuple):
         return sum(statement.lines for statement in self.again.statements)
 
 
-def clones(found: Sequence[Block], least: int) -> Iterator[Clone]:
+def clones(found: Sequence[StatementBlock], least: int) -> Iterator[Clone]:
     """Yield each run of at least `least` lines that stands twice, at its second place, outer runs first."""
     covered: dict[str, set[int]] = defaultdict(set)
     for first, *others in _groups(found, least):
-        told: Run | None = None
+        told: StatementRun | None = None
         for other in others:
             if other.lines.start in covered[other.block.path] or _overlaps(first, other):
                 continue
@@ -62,13 +62,13 @@ def clones(found: Sequence[Block], least: int) -> Iterator[Clone]:
             yield Clone(first, told, 1 + len(others))
 
 
-def _groups(found: Sequence[Block], least: int) -> list[list[Run]]:
+def _groups(found: Sequence[StatementBlock], least: int) -> list[list[StatementRun]]:
     """Return the shortest runs that are long enough and equal, each group by place."""
-    windows: dict[tuple[object, ...], list[Run]] = defaultdict(list)
+    windows: dict[tuple[object, ...], list[StatementRun]] = defaultdict(list)
     for block in found:
         for run in _windows(block, least):
             windows[tuple(statement.shape for statement in run.statements)].append(run)
-    groups: dict[tuple[object, ...], list[Run]] = defaultdict(list)
+    groups: dict[tuple[object, ...], list[StatementRun]] = defaultdict(list)
     for shapes, runs in windows.items():
         for run in runs if len(runs) > 1 else ():
             groups[(*shapes, _numbered(run))].append(run)
@@ -76,7 +76,7 @@ def _groups(found: Sequence[Block], least: int) -> list[list[Run]]:
     return sorted(sorted_groups, key=lambda runs: (runs[0].block.depth, runs[1].place))
 
 
-def _windows(block: Block, least: int) -> Iterator[Run]:
+def _windows(block: StatementBlock, least: int) -> Iterator[StatementRun]:
     """Yield from each statement on the shortest run that counts for enough lines."""
     lines = [statement.lines for statement in block.statements]
     end, sum_ = 0, 0
@@ -86,37 +86,37 @@ def _windows(block: Block, least: int) -> Iterator[Run]:
             end += 1
         if sum_ < least:
             return
-        yield Run(block, start, end)
+        yield StatementRun(block, start, end)
         sum_ -= lines[start]
 
 
-def _numbered(run: Run) -> tuple[int, ...]:
+def _numbered(run: StatementRun) -> tuple[int, ...]:
     """Return a run's local names as numbers in the order in which they first appear."""
     numbers: dict[str, int] = {}
     names = [name for statement in run.statements for name in statement.locals]
     return tuple(numbers.setdefault(name, len(numbers)) for name in names)
 
 
-def _extended(first: Run, other: Run) -> Run:
+def _extended(first: StatementRun, other: StatementRun) -> StatementRun:
     """Return the second run with all that follows in both and is equal, too."""
     length = 0
     for mine, theirs in zip(
         first.block.statements[first.end :], other.block.statements[other.end :], strict=False
     ):
-        grown = Run(first.block, first.start, first.end + length + 1)
+        grown = StatementRun(first.block, first.start, first.end + length + 1)
         if mine.shape != theirs.shape or _overlaps(grown, other):
             break
         length += 1
-    while _numbered(Run(first.block, first.start, first.end + length)) != _numbered(
-        Run(other.block, other.start, other.end + length)
+    while _numbered(StatementRun(first.block, first.start, first.end + length)) != _numbered(
+        StatementRun(other.block, other.start, other.end + length)
     ):
         length -= 1
-    return Run(other.block, other.start, other.end + length)
+    return StatementRun(other.block, other.start, other.end + length)
 
 
-def _overlaps(first: Run, other: Run) -> bool:
+def _overlaps(first: StatementRun, other: StatementRun) -> bool:
     return first.block.path == other.block.path and other.lines.start in first.lines
 
 
-def _by_place(run: Run) -> tuple[str, int]:
+def _by_place(run: StatementRun) -> tuple[str, int]:
     return run.place

@@ -57,7 +57,7 @@ def unnamed(
 
 
 def is_telling(value: ast.expr) -> bool:
-    """Say whether a literal is one that two people do not arrive at independently."""
+    """Return whether a literal is one that two people do not arrive at independently."""
     if isinstance(value, (ast.Tuple, ast.List, ast.Set)):
         literal = all(isinstance(part, ast.Constant) for part in value.elts)
         return literal and any(is_telling(part) for part in value.elts)

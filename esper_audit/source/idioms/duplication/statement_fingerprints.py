@@ -27,7 +27,7 @@ class Shaped(NamedTuple):
     locals: tuple[str, ...]
 
 
-class Block(NamedTuple):
+class StatementBlock(NamedTuple):
     """The statements of a block that say something."""
 
     path: str
@@ -35,11 +35,11 @@ class Block(NamedTuple):
     statements: list[Shaped]
 
 
-def shaped_blocks(path: str, tree: ast.Module, lines: list[str]) -> list[Block]:
+def shaped_blocks(path: str, tree: ast.Module, lines: list[str]) -> list[StatementBlock]:
     """Return every block of a file, outer ones before those inside of them."""
     shapes = _Shapes()
     found = [
-        Block(
+        StatementBlock(
             path, depth, [shapes.of(node, local) for node in reversed(block) if _speaks(node)][::-1]
         )
         for block, depth, local in reversed(list(_blocks(tree, lines)))
@@ -109,7 +109,7 @@ def _spell(
 
 
 def _speaks(node: ast.stmt) -> bool:
-    """Say whether a statement is more than an import or a text."""
+    """Return whether a statement is more than an import or a text."""
     is_text = isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant)
     return not is_text and not isinstance(node, SILENT)
 
@@ -130,7 +130,7 @@ def _blocks(
 
 
 def _is_a_copy(node: ast.stmt, lines: list[str]) -> bool:
-    """Say whether a comment above a definition says that it is a copy."""
+    """Return whether a comment above a definition says that it is a copy."""
     above = lines[first_line(node) - 2] if first_line(node) > 1 else ""
     return above.lstrip().startswith("#") and COPY_ON_PURPOSE in above.lower()
 

@@ -1,1 +1,1 @@
-"""Room."""
+"""Defaults of arguments, and caught exceptions."""

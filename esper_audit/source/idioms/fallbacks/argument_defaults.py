@@ -48,14 +48,14 @@ def replacements(function: Function) -> Iterator[tuple[str, str]]:
 
 
 def is_none(node: ast.expr) -> bool:
-    """Say whether a node is the constant None."""
+    """Return whether a node is the constant None."""
     return isinstance(node, ast.Constant) and node.value is None
 
 
 def carries_data(
     function: Function, pair: tuple[str, str], names: Names, scopes: Sequence[Function]
 ) -> bool:
-    """Say whether the first of two parameters is tensor data: by annotations, else by use."""
+    """Return whether the first of two parameters is tensor data: by annotations, else by use."""
     annotations = {p.arg: p.annotation for p in parameters(function.args)}
     optional, stand_in = (annotations[name] for name in pair)
     if optional is not None:
@@ -69,7 +69,7 @@ def carries_data(
 
 
 def is_relation(first: str, second: str) -> bool:
-    """Say whether two names are the sides of a relation: `pos_i` and `pos_j`, `K` and `new_K`."""
+    """Return whether two names are the sides of a relation: `pos_i` and `pos_j`, `K` and `new_K`."""
     if first.removeprefix("new_") == second:
         return True
     parts = [re.findall(r"[a-z]+|\d+", name.lower()) for name in (first, second)]
@@ -159,7 +159,7 @@ def _names_a_tensor(annotation: ast.expr) -> bool:
 
 
 def _uses_as_tensor(node: ast.AST, name: str, names: Names, scopes: Sequence[Function]) -> bool:
-    """Say whether a node asks a name for its shape and such, or hands it to a tensor function."""
+    """Return whether a node asks a name for its shape and such, or hands it to a tensor function."""
     if isinstance(node, ast.Attribute):
         return dotted(node.value) == name and node.attr in TENSOR_ATTRIBUTES
     if isinstance(node, ast.Call) and any(dotted(argument) == name for argument in node.args):

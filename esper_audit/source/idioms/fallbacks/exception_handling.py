@@ -43,7 +43,7 @@ def header(handler: cst.ExceptHandler, view: View) -> str:
 
 
 def may_catch(handler: ast.ExceptHandler, names: frozenset[str]) -> bool:
-    """Say whether a clause may catch one of some builtin exceptions, under whatever name."""
+    """Return whether a clause may catch one of some builtin exceptions, under whatever name."""
     if handler.type is None:
         return True
     kinds = handler.type.elts if isinstance(handler.type, ast.Tuple) else [handler.type]
@@ -51,7 +51,7 @@ def may_catch(handler: ast.ExceptHandler, names: frozenset[str]) -> bool:
 
 
 def may_be(kind: ast.expr, names: frozenset[str]) -> bool:
-    """Say whether an expression may stand for one of some builtins, perhaps under an alias."""
+    """Return whether an expression may stand for one of some builtins, perhaps under an alias."""
     if isinstance(kind, ast.Attribute):
         return kind.attr in names
     return isinstance(kind, ast.Name) and (kind.id in names or kind.id not in vars(builtins))
@@ -68,17 +68,17 @@ def own_nodes(roots: Sequence[cst.CSTNode]) -> Iterator[cst.CSTNode]:
 
 
 def raises(roots: Sequence[cst.CSTNode]) -> bool:
-    """Say whether an exception is raised anywhere in a block."""
+    """Return whether an exception is raised anywhere in a block."""
     return any(isinstance(node, cst.Raise) for node in own_nodes(roots))
 
 
 def is_explained(handler: cst.ExceptHandler, view: View) -> bool:
-    """Say whether a comment in a clause gives a reason: somebody thought of what is caught."""
+    """Return whether a comment in a clause gives a reason: somebody thought of what is caught."""
     return EXPLANATION.search(view.code(handler)) is not None
 
 
 def tells(handler: cst.ExceptHandler) -> bool:
-    """Say whether a clause uses the exception that it caught."""
+    """Return whether a clause uses the exception that it caught."""
     name = caught_name(handler)
     return any(isinstance(n, cst.Name) and n.value == name for n in own_nodes([handler.body]))
 
@@ -100,7 +100,7 @@ def statements(block: cst.CSTNode) -> Iterator[cst.CSTNode]:
 
 
 def surfaces_later(node: cst.ExceptHandler | cst.Call, view: View) -> bool:
-    """Say whether the function raises further down: always, or if what was to be had is None."""
+    """Return whether the function raises further down: always, or if what was to be had is None."""
     missing = [
         view.code(target.target)
         for part in (statements(node.body) if isinstance(node, cst.ExceptHandler) else ())
@@ -140,7 +140,7 @@ TEARDOWN = re.compile(rf"(?i)(^|_)({WORDS})(_|$)")
 
 
 def runs_at_the_end(node: cst.CSTNode, view: View) -> bool:
-    """Say whether a node stands in `__del__` or in a function that `atexit` calls."""
+    """Return whether a node stands in `__del__` or in a function that `atexit` calls."""
     functions = view.functions(node)
     if not functions:
         return False
@@ -155,7 +155,7 @@ def runs_at_the_end(node: cst.CSTNode, view: View) -> bool:
 
 
 def tears_down(block: cst.CSTNode, view: View) -> bool:
-    """Say whether all that a block does, or the function around it, is to close or stop something."""
+    """Return whether all that a block does, or the function around it, is to close or stop something."""
     if any(TEARDOWN.search(function.name) for function in view.functions(block)[-1:]):
         return True
     return all(

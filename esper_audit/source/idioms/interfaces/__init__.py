@@ -1,1 +1,1 @@
-"""Room."""
+"""Who owns a private attribute."""

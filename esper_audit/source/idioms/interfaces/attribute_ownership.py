@@ -47,7 +47,7 @@ def private_writes(node: ast.AST) -> Iterator[Write]:
 
 
 def is_private(name: str) -> bool:
-    """Say whether a name is for its owner: `_x`, but not `_x_` or `__x__`, which others may set."""
+    """Return whether a name is for its owner: `_x`, but not `_x_` or `__x__`, which others may set."""
     return name.startswith("_") and not name.startswith("__") and not name.endswith("_")
 
 
@@ -70,7 +70,7 @@ def marks(tree: ast.Module) -> frozenset[str]:
 
 
 def is_own(receiver: ast.expr, scopes: Sequence[Definition]) -> bool:
-    """Say whether an object is `self`, its class, or another instance of the class around the code."""
+    """Return whether an object is `self`, its class, or another instance of the class around the code."""
     if isinstance(receiver, ast.Call):
         return dotted(receiver.func) in ("type", "super") or _makes_its_like(receiver, scopes)
     name = dotted(receiver)
@@ -83,7 +83,7 @@ def is_own(receiver: ast.expr, scopes: Sequence[Definition]) -> bool:
 
 
 def is_defined(receiver: ast.expr, tree: ast.Module) -> bool:
-    """Say whether an object is a function or class that the file itself defines."""
+    """Return whether an object is a function or class that the file itself defines."""
     kinds = {ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef}
     names = {definition.name for definition in definitions_in(scan(tree, kinds))}
     return isinstance(receiver, ast.Name) and receiver.id in names

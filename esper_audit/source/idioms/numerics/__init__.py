@@ -1,1 +1,1 @@
-"""Room."""
+"""Norms, running averages, sizes of layers."""

@@ -19,7 +19,7 @@ FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef)
 
 
 def starts_at_zero(average: str, scope: ast.AST, tree: ast.Module) -> bool:
-    """Say whether an average is given zeros and nothing else, in its scope or as a field of the file."""
+    """Return whether an average is given zeros and nothing else, in its scope or as a field of the file."""
     values = list(_starts(average, scope))
     if not values and "." in average:
         values = list(_declared(average.rpartition(".")[2], tree))
@@ -27,7 +27,7 @@ def starts_at_zero(average: str, scope: ast.AST, tree: ast.Module) -> bool:
 
 
 def has_twin_at_one(average: str, scope: ast.AST) -> bool:
-    """Say whether a scope averages something else that starts at one: (0, 1) is the identity."""
+    """Return whether a scope averages something else that starts at one: (0, 1) is the identity."""
     others = {found.average for found in updates(scope)} - {average}
     return any(_is_full_of(value, ONES, 1) for other in others for value in _starts(other, scope))
 
@@ -85,7 +85,7 @@ def _registers(average: str, call: ast.Call) -> bool:
 
 
 def _is_full_of(value: ast.expr, factories: frozenset[str], literal: int) -> bool:
-    """Say whether a value is a number, a tensor full of it, or one of these converted or wrapped."""
+    """Return whether a value is a number, a tensor full of it, or one of these converted or wrapped."""
     if not isinstance(value, ast.Call):
         return number(value) == literal
     function = value.func

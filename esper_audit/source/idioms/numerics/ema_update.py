@@ -40,7 +40,7 @@ def updates(scope: ast.AST) -> list[Update]:
 
 
 def is_constant(share: ast.expr, scope: ast.AST) -> bool:
-    """Say whether a share is the same at every step: no call, no local that is worked out."""
+    """Return whether a share is the same at every step: no call, no local that is worked out."""
     parts = list(walk(share))
     if any(isinstance(part, (ast.Call, ast.IfExp)) or _is_power_or_ratio(part) for part in parts):
         return False
@@ -166,7 +166,7 @@ def _worked_out(scope: ast.AST) -> Iterator[str]:
 
 
 def _is_lookup(value: ast.expr) -> bool:
-    """Say whether a value is a literal, a name, an attribute, or an entry: `group["beta"]`."""
+    """Return whether a value is a literal, a name, an attribute, or an entry: `group["beta"]`."""
     if isinstance(value, ast.Tuple):
         return all(map(_is_lookup, value.elts))
     if isinstance(value, ast.Subscript):

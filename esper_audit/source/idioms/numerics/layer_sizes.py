@@ -100,7 +100,7 @@ def _nodes(
 
 
 def _rebinds(node: ast.AST, name: str) -> bool:
-    """Say whether a node is a function with a parameter of a name."""
+    """Return whether a node is a function with a parameter of a name."""
     if not isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda)):
         return False
     return any(p.arg == name for p in parameters(node.args))

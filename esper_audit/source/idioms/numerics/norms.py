@@ -73,18 +73,18 @@ class NormFlow:
         return list(found.values())
 
     def is_norm(self, core: ast.expr) -> bool:
-        """Say whether a denominator is a norm: by what it was assigned, else by its name."""
+        """Return whether a denominator is a norm: by what it was assigned, else by its name."""
         origins = self.origins(core)
         return any(map(_norm_of, origins)) or _is_named(origins, NORM_NAME)
 
     def is_count(self, core: ast.expr) -> bool:
-        """Say whether a denominator is the number of some, not all, parameters."""
+        """Return whether a denominator is the number of some, not all, parameters."""
         origins = self.origins(core)
         counted = any(map(_counts_parameters, origins)) and not LIMIT_NAME.search(_name(core))
         return counted or _is_named(origins, COUNT_NAME)
 
     def is_guarded(self, core: ast.expr) -> bool:
-        """Say whether a test or a clamp anywhere looks at a denominator or at what it measures."""
+        """Return whether a test or a clamp anywhere looks at a denominator or at what it measures."""
         origins = self.origins(core)
         if any(
             isinstance(o, (ast.IfExp, ast.BoolOp)) or BOUNDING.search(_name(o)) for o in origins
@@ -96,12 +96,12 @@ class NormFlow:
         return any(self._is_looked_at(node) for node in uses)
 
     def is_bounded(self, division: ast.BinOp) -> bool:
-        """Say whether the quotient, or what it goes into, is clamped or compared."""
+        """Return whether the quotient, or what it goes into, is clamped or compared."""
         uses = self._uses(self._derived(division))
         return any(self._is_looked_at(node) for node in (division, *uses))
 
     def divides_its_own(self, division: ast.BinOp, core: ast.expr) -> bool:
-        """Say whether what is scaled is what the norm was taken of: the result is bounded then."""
+        """Return whether what is scaled is what the norm was taken of: the result is bounded then."""
         origins = self.origins(core)
         subjects = _subjects(origins)
         measured = {NORM_NAME.sub("", _name(o)).rstrip("s") for o in origins} | subjects - {""}
@@ -161,7 +161,7 @@ class NormFlow:
             node = above
 
     def _is_looked_at(self, node: ast.AST) -> bool:
-        """Say whether a test, a comparison or a bounding call stands above a node."""
+        """Return whether a test, a comparison or a bounding call stands above a node."""
         while not isinstance(node, ast.stmt) and node in self._parents:
             above = self._parents[node]
             if isinstance(above, ast.Compare) and not _asks_for_none(above):
@@ -175,7 +175,7 @@ class NormFlow:
 
 
 def _is_one_of(part: ast.expr, measured: set[str]) -> bool:
-    """Say whether an expression bears a measured name: `p.grad` that of `new_grad_norm`."""
+    """Return whether an expression bears a measured name: `p.grad` that of `new_grad_norm`."""
     name = _name(part) or (part.value if isinstance(part, ast.Constant) else "")
     name = name if isinstance(name, str) else ""
     singular = name.rstrip("s")
@@ -252,7 +252,7 @@ def _squared(node: ast.AST) -> ast.expr | None:
 
 
 def _counts_parameters(node: ast.expr) -> bool:
-    """Say whether a node is `sum(p.numel() for p in module.parameters())`."""
+    """Return whether a node is `sum(p.numel() for p in module.parameters())`."""
     if not isinstance(node, ast.Call) or dotted(node.func) != "sum":
         return False
     called = {_name(part) for part in walk_ast(node) if isinstance(part, ast.Call)}
@@ -260,7 +260,7 @@ def _counts_parameters(node: ast.expr) -> bool:
 
 
 def _is_named(origins: list[ast.expr], pattern: re.Pattern[str]) -> bool:
-    """Say whether the last that is known of a value is a name, and one of a kind."""
+    """Return whether the last that is known of a value is a name, and one of a kind."""
     last = _name(origins[-1])
     return bool(pattern.search(last)) and not LIMIT_NAME.search(last)
 

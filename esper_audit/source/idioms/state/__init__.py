@@ -1,1 +1,1 @@
-"""Room."""
+"""Keys that are saved and loaded."""

@@ -13,7 +13,7 @@ LOADS = frozenset({"load", "loads", "safe_load", "load_file"})
 COPIES = frozenset({"dict", "copy", "deepcopy", "OrderedDict"})
 
 
-class Read(NamedTuple):
+class KeyRead(NamedTuple):
     """The keys that are read: they must be there, or a default stands in.
 
     `handled` are those whose absence the code handles; `is_whole` where the dict goes on as a whole.
@@ -30,12 +30,12 @@ class Read(NamedTuple):
         return self.required | self.optional | self.handled
 
 
-def read_keys(function: Function) -> Read | None:
+def read_keys(function: Function) -> KeyRead | None:
     """Return the keys that a function reads from what it is given or loads; None if it reads none."""
     names = _loaded(function) or _given(function)
     uses = _Uses(function, names)
     required, optional = frozenset(uses.required), frozenset(uses.optional)
-    read = Read(required, optional, frozenset(uses.handled), uses.is_whole)
+    read = KeyRead(required, optional, frozenset(uses.handled), uses.is_whole)
     return read if read.keys else None
 
 
@@ -90,7 +90,7 @@ class _Uses:
             self._add(self.required if requires else missing, call.args[0])
 
     def _is_tested(self, use: ast.AST | None) -> bool:
-        """Say whether what was got has a name of which an `if` asks whether it is there."""
+        """Return whether what was got has a name of which an `if` asks whether it is there."""
         targets = use.targets if isinstance(use, ast.Assign) else []
         return any(isinstance(target, ast.Name) and target.id in self._tested for target in targets)
 
@@ -102,7 +102,7 @@ class _Uses:
 
 
 def _only_looks(parent: ast.AST, parents: dict[ast.AST, ast.AST]) -> bool:
-    """Say whether a use of the dict asks about it as a whole and reads no key, or gives it a name."""
+    """Return whether a use of the dict asks about it as a whole and reads no key, or gives it a name."""
     if isinstance(parent, ast.Call):
         copies = calls_one_of(parent, COPIES) and _names_it(parents[parent])
         return copies or dotted(parent.func) in LOOKS
@@ -112,7 +112,7 @@ def _only_looks(parent: ast.AST, parents: dict[ast.AST, ast.AST]) -> bool:
 
 
 def _names_it(node: ast.AST) -> bool:
-    """Say whether a statement gives what it has a name, and does not store it anywhere."""
+    """Return whether a statement gives what it has a name, and does not store it anywhere."""
     return isinstance(node, ast.Assign) and all(isinstance(t, ast.Name) for t in node.targets)
 
 

@@ -14,18 +14,18 @@ DICTS = frozenset({"dict", "OrderedDict"})
 LOOKS = frozenset({"isinstance", "len", "bool", "type", "print"})
 
 
-class Written(NamedTuple):
+class KeyWrite(NamedTuple):
     """The keys of what is saved; `is_open` where there may be others."""
 
     keys: frozenset[str]
     is_open: bool
 
 
-NOTHING = Written(frozenset(), is_open=False)
-ANYTHING = Written(frozenset(), is_open=True)
+NOTHING = KeyWrite(frozenset(), is_open=False)
+ANYTHING = KeyWrite(frozenset(), is_open=True)
 
 
-def written_keys(function: Function) -> Written | None:
+def written_keys(function: Function) -> KeyWrite | None:
     """Return the keys of the dict that a function returns or saves; None without one, or with several."""
     saves = [node for node in scan(function, {ast.Call}) if calls_one_of(node, SAVES)]
     payloads = [call.args[0] for call in saves if isinstance(call, ast.Call) and call.args]
@@ -34,7 +34,7 @@ def written_keys(function: Function) -> Written | None:
 
 
 def calls_one_of(value: ast.AST, names: frozenset[str]) -> bool:
-    """Say whether a node calls something whose last name is one of some names."""
+    """Return whether a node calls something whose last name is one of some names."""
     return isinstance(value, ast.Call) and dotted(value.func).rpartition(".")[2] in names
 
 
@@ -44,7 +44,7 @@ def _returned(function: Function) -> Iterator[ast.expr]:
             yield node.value
 
 
-def _of_value(value: ast.expr, function: Function) -> Written:
+def _of_value(value: ast.expr, function: Function) -> KeyWrite:
     if isinstance(value, ast.Dict):
         return _of_keys(value.keys)
     if isinstance(value, ast.Call) and dotted(value.func).rpartition(".")[2] in DICTS:
@@ -58,7 +58,7 @@ def _of_value(value: ast.expr, function: Function) -> Written:
     return NOTHING if is_none else ANYTHING
 
 
-def _of_variable(name: str, function: Function) -> Written:
+def _of_variable(name: str, function: Function) -> KeyWrite:
     """Return the keys of a local variable: those it starts with, and all that are added to it."""
     parents = {child: node for node in walk(function) for child in children(node)}
     uses = [n for n in walk(function) if isinstance(n, ast.Name) and n.id == name]
@@ -68,7 +68,7 @@ def _of_variable(name: str, function: Function) -> Written:
     return _joined([_of_use(use, parents, function) for use in uses])
 
 
-def _of_use(use: ast.Name, parents: dict[ast.AST, ast.AST], function: Function) -> Written:
+def _of_use(use: ast.Name, parents: dict[ast.AST, ast.AST], function: Function) -> KeyWrite:
     parent = parents[use]
     if isinstance(use.ctx, ast.Store):
         return _of_assignment(parent, function)
@@ -82,7 +82,7 @@ def _of_use(use: ast.Name, parents: dict[ast.AST, ast.AST], function: Function) 
     return NOTHING if only_looks else ANYTHING
 
 
-def _of_assignment(statement: ast.AST, function: Function) -> Written:
+def _of_assignment(statement: ast.AST, function: Function) -> KeyWrite:
     is_plain = isinstance(statement, (ast.Assign, ast.AnnAssign))
     value = statement.value if isinstance(statement, (ast.Assign, ast.AnnAssign)) else None
     if not is_plain or isinstance(value, ast.Name):
@@ -90,7 +90,7 @@ def _of_assignment(statement: ast.AST, function: Function) -> Written:
     return _of_value(value, function) if value is not None else NOTHING
 
 
-def _of_method(method: str, call: ast.AST) -> Written:
+def _of_method(method: str, call: ast.AST) -> KeyWrite:
     """Return what a call of a method adds to the dict."""
     if not isinstance(call, ast.Call):
         return ANYTHING
@@ -102,16 +102,16 @@ def _of_method(method: str, call: ast.AST) -> Written:
     return _joined([_of_keywords(call), *given])
 
 
-def _of_keywords(call: ast.Call) -> Written:
+def _of_keywords(call: ast.Call) -> KeyWrite:
     names = [keyword.arg for keyword in call.keywords]
-    return Written(frozenset(name for name in names if name), is_open=None in names)
+    return KeyWrite(frozenset(name for name in names if name), is_open=None in names)
 
 
-def _of_keys(keys: Sequence[ast.expr | None]) -> Written:
+def _of_keys(keys: Sequence[ast.expr | None]) -> KeyWrite:
     known = [k.value for k in keys if isinstance(k, ast.Constant) and isinstance(k.value, str)]
-    return Written(frozenset(known), is_open=len(known) != len(keys))
+    return KeyWrite(frozenset(known), is_open=len(known) != len(keys))
 
 
-def _joined(parts: Sequence[Written]) -> Written:
+def _joined(parts: Sequence[KeyWrite]) -> KeyWrite:
     keys = frozenset(key for part in parts for key in part.keys)
-    return Written(keys, is_open=any(part.is_open for part in parts))
+    return KeyWrite(keys, is_open=any(part.is_open for part in parts))

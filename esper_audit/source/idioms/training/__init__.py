@@ -1,1 +1,1 @@
-"""Room."""
+"""Metrics that training decisions read."""

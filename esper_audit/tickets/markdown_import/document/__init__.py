@@ -1,1 +1,1 @@
-"""Room."""
+"""A Markdown document: sections, blocks, tables, labelled values."""

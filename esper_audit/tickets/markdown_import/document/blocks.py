@@ -33,7 +33,7 @@ class Item(msgspec.Struct, frozen=True):
     stop: int = 0
 
 
-class Block(msgspec.Struct, frozen=True):
+class MarkdownBlock(msgspec.Struct, frozen=True):
     """A block with its source lines; `first` is the number of its first line, from 0.
 
     `blank_before` counts the blank lines in front of it. Of a fence, `language` and `code` say what it
@@ -58,7 +58,7 @@ class Block(msgspec.Struct, frozen=True):
         """The number of the line behind the block."""
         return self.first + len(self.lines)
 
-    def without(self, taken: Sequence[Item]) -> list[Block]:
+    def without(self, taken: Sequence[Item]) -> list[MarkdownBlock]:
         """Return what is left of a list without some items: a list for every run of the others."""
         runs: list[list[Item]] = [[]]
         for item in self.items:
@@ -77,8 +77,8 @@ class Block(msgspec.Struct, frozen=True):
             if run
         ]
 
-    def follows(self, other: Block) -> bool:
-        """Say whether nothing but blank lines stands between another block and this one."""
+    def follows(self, other: MarkdownBlock) -> bool:
+        """Return whether nothing but blank lines stands between another block and this one."""
         return self.first - self.blank_before == other.end
 
 

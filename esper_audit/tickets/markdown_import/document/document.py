@@ -7,23 +7,23 @@ from typing import TypeVar
 
 import msgspec
 
-from esper_audit.tickets.markdown_import.document.blocks import Block, Heading, Kind
+from esper_audit.tickets.markdown_import.document.blocks import Heading, Kind, MarkdownBlock
 from esper_audit.tickets.markdown_import.document.parse import parts_of
 
 TOP = 2  # the level that sections are brought to: `##`
 
 
-class Section(msgspec.Struct, frozen=True):
+class DocumentSection(msgspec.Struct, frozen=True):
     """A heading with what stands below it, up to the next heading of its level."""
 
     title: str
     level: int
     heading: str
-    blocks: tuple[Block, ...] = ()
-    children: tuple[Section, ...] = ()
+    blocks: tuple[MarkdownBlock, ...] = ()
+    children: tuple[DocumentSection, ...] = ()
 
     @property
-    def nodes(self) -> tuple[Block | Section, ...]:
+    def nodes(self) -> tuple[MarkdownBlock | DocumentSection, ...]:
         """The blocks, then the sections below."""
         return (*self.blocks, *self.children)
 
@@ -32,7 +32,7 @@ class Section(msgspec.Struct, frozen=True):
         """The source, heading included."""
         return "\n\n".join(filter(None, [self.heading, text_of(self.nodes)]))
 
-    def moved(self, by: int) -> Section:
+    def moved(self, by: int) -> DocumentSection:
         """Return the section some levels lower, negative ones higher, with all that is below it."""
         if not by:
             return self
@@ -48,8 +48,8 @@ class Document(msgspec.Struct, frozen=True):
 
     title: str
     front: tuple[str, ...]
-    preamble: tuple[Block, ...]
-    sections: tuple[Section, ...]
+    preamble: tuple[MarkdownBlock, ...]
+    sections: tuple[DocumentSection, ...]
 
 
 def read_document(text: str) -> Document:
@@ -65,28 +65,34 @@ def read_document(text: str) -> Document:
     return Document(title, front, _without_rules(preamble), sections)
 
 
-def text_of(nodes: Sequence[Block | Section]) -> str:
+def text_of(nodes: Sequence[MarkdownBlock | DocumentSection]) -> str:
     """Return the source of some nodes: adjacent blocks as they stood, a blank line between others.
 
     Rules at either end separate sections and are left out.
     """
     text = ""
-    before: Block | Section | None = None
+    before: MarkdownBlock | DocumentSection | None = None
     for node in _without_rules(nodes):
         text += _between(before, node) + node.text
         before = node
     return text
 
 
-def _between(before: Block | Section | None, node: Block | Section) -> str:
+def _between(
+    before: MarkdownBlock | DocumentSection | None, node: MarkdownBlock | DocumentSection
+) -> str:
     if before is None:
         return ""
-    if isinstance(before, Block) and isinstance(node, Block) and node.follows(before):
+    if (
+        isinstance(before, MarkdownBlock)
+        and isinstance(node, MarkdownBlock)
+        and node.follows(before)
+    ):
         return "\n" * (1 + node.blank_before)
     return "\n\n"
 
 
-Node = TypeVar("Node", Block, Block | Section)
+Node = TypeVar("Node", MarkdownBlock, MarkdownBlock | DocumentSection)
 
 
 def _without_rules(nodes: Sequence[Node]) -> tuple[Node, ...]:
@@ -99,8 +105,8 @@ def _without_rules(nodes: Sequence[Node]) -> tuple[Node, ...]:
     return tuple(kept)
 
 
-def _is_rule(node: Block | Section) -> bool:
-    return isinstance(node, Block) and node.kind is Kind.RULE
+def _is_rule(node: MarkdownBlock | DocumentSection) -> bool:
+    return isinstance(node, MarkdownBlock) and node.kind is Kind.RULE
 
 
 def _front_matter(lines: list[str]) -> tuple[tuple[str, ...], list[str]]:
@@ -115,7 +121,7 @@ def _front_matter(lines: list[str]) -> tuple[tuple[str, ...], list[str]]:
     return tuple(inside), lines[end + 1 :]
 
 
-def _title(parts: Iterable[Block | Heading]) -> Heading | None:
+def _title(parts: Iterable[MarkdownBlock | Heading]) -> Heading | None:
     """Return the heading that names the document: the first, where it stands above all others."""
     headings = [part for part in parts if isinstance(part, Heading)]
     if not headings:
@@ -125,7 +131,7 @@ def _title(parts: Iterable[Block | Heading]) -> Heading | None:
     return first if first.level == 1 or above_all else None
 
 
-def _brought_to_top(parts: Sequence[Block | Heading]) -> list[Block | Heading]:
+def _brought_to_top(parts: Sequence[MarkdownBlock | Heading]) -> list[MarkdownBlock | Heading]:
     """Shift the levels of headings so that the uppermost sections are at `##`."""
     levels = [part.level for part in parts if isinstance(part, Heading)]
     if not levels:
@@ -137,16 +143,16 @@ def _brought_to_top(parts: Sequence[Block | Heading]) -> list[Block | Heading]:
 
 
 def _tree(
-    parts: Sequence[Block | Heading],
-) -> tuple[tuple[Block, ...], tuple[Section, ...]]:
+    parts: Sequence[MarkdownBlock | Heading],
+) -> tuple[tuple[MarkdownBlock, ...], tuple[DocumentSection, ...]]:
     """Return the blocks in front of the first heading, and the sections, those below inside them."""
-    blocks: list[Block] = []
-    sections: list[Section] = []
+    blocks: list[MarkdownBlock] = []
+    sections: list[DocumentSection] = []
     position = 0
     while position < len(parts):
         part = parts[position]
         position += 1
-        if isinstance(part, Block):
+        if isinstance(part, MarkdownBlock):
             blocks.append(part)
             continue
         end = position
@@ -154,10 +160,10 @@ def _tree(
             end += 1
         inner, children = _tree(parts[position:end])
         inner = _without_rules(inner)
-        sections.append(Section(part.title, part.level, part.text, inner, children))
+        sections.append(DocumentSection(part.title, part.level, part.text, inner, children))
         position = end
     return tuple(blocks), tuple(sections)
 
 
-def _is_below(part: Block | Heading, level: int) -> bool:
-    return isinstance(part, Block) or part.level > level
+def _is_below(part: MarkdownBlock | Heading, level: int) -> bool:
+    return isinstance(part, MarkdownBlock) or part.level > level

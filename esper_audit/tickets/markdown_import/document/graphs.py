@@ -57,7 +57,7 @@ class Box(msgspec.Struct, frozen=True):
     text: str
 
     def holds(self, row: int, column: int) -> bool:
-        """Say whether a place is inside the box or on its border."""
+        """Return whether a place is inside the box or on its border."""
         return self.top <= row <= self.bottom and self.left <= column <= self.right
 
 
@@ -119,7 +119,7 @@ def _into(
 
 
 def _near(box: Box, row: int, column: int, step: tuple[int, int]) -> bool:
-    """Say whether a box begins in a direction, right there or behind a blank."""
+    """Return whether a box begins in a direction, right there or behind a blank."""
     down, right = step
     return any(box.holds(row + down * n, column + right * n) for n in (1, 2))
 

@@ -68,7 +68,7 @@ def one_line(text: str) -> str:
 
 
 def says_nothing(text: str) -> bool:
-    """Say whether a value is one of the ways to leave it out."""
+    """Return whether a value is one of the ways to leave it out."""
     return not text.strip() or (words(text) or text) in EMPTY
 
 

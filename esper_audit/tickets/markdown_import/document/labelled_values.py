@@ -8,9 +8,9 @@ from collections.abc import Iterable, Sequence
 
 import msgspec
 
-from esper_audit.tickets.markdown_import.document.blocks import Block, Kind
+from esper_audit.tickets.markdown_import.document.blocks import Kind, MarkdownBlock
 from esper_audit.tickets.markdown_import.document.inline_values import bare, names, one_line, words
-from esper_audit.tickets.markdown_import.document.tables import Table, read_table
+from esper_audit.tickets.markdown_import.document.tables import MarkdownTable, read_table
 
 LABEL = re.compile(
     r" {0,3}(?P<mark>\*\*|__)(?P<label>[^*\n]{1,80}?)(?:\s*:\s*(?P=mark)|(?P=mark)\s*:)\s*(?P<value>.*)"
@@ -22,7 +22,7 @@ FIELD_NAMES = names("field, property, attribute, key, item, name, metadata") | {
 VALUE_NAMES = names("value, details, detail, content") | {""}
 
 
-class Statement(msgspec.Struct, frozen=True):
+class LabelledValue(msgspec.Struct, frozen=True):
     """A name and its value. `source` is how it was written; without a name it is text."""
 
     label: str
@@ -31,27 +31,27 @@ class Statement(msgspec.Struct, frozen=True):
 
     @property
     def is_one_line(self) -> bool:
-        """Say whether the row of a table can hold it."""
+        """Return whether the row of a table can hold it."""
         return bool(self.label) and "\n" not in self.value
 
 
-def in_paragraph(block: Block, plain: frozenset[str] = frozenset()) -> list[Statement]:
+def in_paragraph(block: MarkdownBlock, plain: frozenset[str] = frozenset()) -> list[LabelledValue]:
     """Split a paragraph at lines that begin with a bold label, or with one of some plain labels."""
-    found: list[Statement] = []
+    found: list[LabelledValue] = []
     for line in block.lines:
         match = LABEL.match(line) or ALL_BOLD.fullmatch(line) or _plain(line, plain)
         if match is not None:
-            found.append(Statement(match["label"].strip(), match["value"], line))
+            found.append(LabelledValue(match["label"].strip(), match["value"], line))
         elif found:
             last = found[-1]
             value = f"{last.value}\n{line}" if last.value.strip() else line
-            found[-1] = Statement(last.label, value, f"{last.source}\n{line}")
+            found[-1] = LabelledValue(last.label, value, f"{last.source}\n{line}")
         else:
-            found.append(Statement("", line, line))
+            found.append(LabelledValue("", line, line))
     return found
 
 
-def in_list(block: Block, plain: frozenset[str] = frozenset()) -> list[Statement]:
+def in_list(block: MarkdownBlock, plain: frozenset[str] = frozenset()) -> list[LabelledValue]:
     """Return the statements of a list, an item each: none where an item is not one, or has a box."""
     found = []
     for item in block.items:
@@ -61,11 +61,11 @@ def in_list(block: Block, plain: frozenset[str] = frozenset()) -> list[Statement
             return []
         value = match["value"] + line_end + rest
         source = "- " + textwrap.indent(item.text, "  ").lstrip()
-        found.append(Statement(match["label"].strip(), value, source))
+        found.append(LabelledValue(match["label"].strip(), value, source))
     return found
 
 
-def in_table(block: Block, known: Iterable[str]) -> list[Statement]:
+def in_table(block: MarkdownBlock, known: Iterable[str]) -> list[LabelledValue]:
     """Return the statements of a table: name and value a row, or names in the header and values below.
 
     A table of another shape has none.
@@ -84,8 +84,8 @@ def in_table(block: Block, known: Iterable[str]) -> list[Statement]:
 
 
 def statements_of(
-    blocks: Sequence[Block], known: Iterable[str], plain: frozenset[str] = frozenset()
-) -> list[tuple[Block, list[Statement]]]:
+    blocks: Sequence[MarkdownBlock], known: Iterable[str], plain: frozenset[str] = frozenset()
+) -> list[tuple[MarkdownBlock, list[LabelledValue]]]:
     """Return each block with its statements; a block that has none is text."""
     readers = {
         Kind.PARAGRAPH: lambda block: in_paragraph(block, plain),
@@ -101,15 +101,15 @@ def _are_names(cells: Sequence[str], names: frozenset[str]) -> bool:
     return len(cells) > 1 and all(words(cell) in names for cell in cells)
 
 
-def _is_plain_header(table: Table) -> bool:
-    """Say whether the header only says that here are fields and values."""
+def _is_plain_header(table: MarkdownTable) -> bool:
+    """Return whether the header only says that here are fields and values."""
     head = [words(cell) for cell in table.header]
     return not head or (len(head) == 2 and head[0] in FIELD_NAMES and head[1] in VALUE_NAMES)
 
 
-def _row(pair: tuple[str, str]) -> Statement:
+def _row(pair: tuple[str, str]) -> LabelledValue:
     label, value = bare(pair[0]).rstrip(":").strip(), one_line(pair[1])
-    return Statement(label, value, f"| {pair[0]} | {pair[1]} |")
+    return LabelledValue(label, value, f"| {pair[0]} | {pair[1]} |")
 
 
 def _plain(line: str, plain: frozenset[str]) -> re.Match[str] | None:

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from esper_audit.tickets.markdown_import.document.blocks import Block, Heading, Item, Kind
+from esper_audit.tickets.markdown_import.document.blocks import Heading, Item, Kind, MarkdownBlock
 
 if TYPE_CHECKING:
     from markdown_it import MarkdownIt
@@ -29,16 +29,16 @@ BOX = re.compile(r"\[(?P<mark>[ xX✓✔])\](?:\s+|$)")
 RULE = re.compile(r" {0,3}-{3}\s*$")
 SECTION = re.compile(r"#{1,2} ")
 
-Parts = Iterator[Block | Heading]
+Parts = Iterator[MarkdownBlock | Heading]
 
 
-def parts_of(lines: Sequence[str]) -> list[Block | Heading]:
+def parts_of(lines: Sequence[str]) -> list[MarkdownBlock | Heading]:
     """Return the blocks and headings of some lines in order; no line that is not blank is left out."""
     held = list(lines)
     return [_placed(part, held) for part in _parts(held, 0)]
 
 
-def _placed(part: Block | Heading, lines: list[str]) -> Block | Heading:
+def _placed(part: MarkdownBlock | Heading, lines: list[str]) -> MarkdownBlock | Heading:
     """Return a block with the number of blank lines in front of it."""
     if isinstance(part, Heading):
         return part
@@ -100,8 +100,8 @@ def _end(lines: list[str], token: Token) -> int:
     return end
 
 
-def _block(lines: list[str], at: range, offset: int, kind: Kind) -> Block:
-    return Block(kind, tuple(lines[at.start : at.stop]), offset + at.start)
+def _block(lines: list[str], at: range, offset: int, kind: Kind) -> MarkdownBlock:
+    return MarkdownBlock(kind, tuple(lines[at.start : at.stop]), offset + at.start)
 
 
 def _unclaimed(lines: list[str], between: range, offset: int) -> Parts:
@@ -199,7 +199,7 @@ def _unclosed_until(lines: list[str], token: Token, end: int) -> int:
     return end
 
 
-def _fence(lines: list[str], at: range, offset: int, token: Token) -> Block:
+def _fence(lines: list[str], at: range, offset: int, token: Token) -> MarkdownBlock:
     """Return a fence that nobody closed, closed: nothing that is printed behind it is code."""
     held = lines[at.start : at.stop]
     while len(held) > 1 and not held[-1].strip():

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 import msgspec
 
-from esper_audit.tickets.markdown_import.document.blocks import Block
+from esper_audit.tickets.markdown_import.document.blocks import MarkdownBlock
 
 DELIMITER = re.compile(r"\s*:?-+:?\s*")
 PIPE_IN_CELL = "\\|"
@@ -15,7 +15,7 @@ PIPE = re.compile(r"(?<!\\)\|")
 CODE_OR_PIPE = re.compile(r"(?P<code>(?P<fence>`+)(?:(?!(?P=fence)).)+(?P=fence))|(?<!\\)\|")
 
 
-class Table(msgspec.Struct, frozen=True):
+class MarkdownTable(msgspec.Struct, frozen=True):
     """The cells of a table, `\\|` read as a pipe; `header` is empty where no delimiter row makes one."""
 
     header: tuple[str, ...]
@@ -27,7 +27,7 @@ class Table(msgspec.Struct, frozen=True):
         return (self.header, *self.rows) if self.header else self.rows
 
 
-def read_table(block: Block) -> Table:
+def read_table(block: MarkdownBlock) -> MarkdownTable:
     """Return the cells of a table; rows are as long as the header, or as the longest row without one."""
     lines = [line for line in block.lines if line.strip()]
     delimiter = next((n for n, line in enumerate(lines) if _is_delimiter(line)), None)
@@ -35,9 +35,9 @@ def read_table(block: Block) -> Table:
     if delimiter == 1:
         header = _cells(lines[0], 0)
         width = len(header)
-        return Table(tuple(header), tuple(_row(line, width) for line in body[1:]))
+        return MarkdownTable(tuple(header), tuple(_row(line, width) for line in body[1:]))
     width = max((len(_cells(line, 0)) for line in body), default=0)
-    return Table((), tuple(_row(line, width) for line in body))
+    return MarkdownTable((), tuple(_row(line, width) for line in body))
 
 
 def row_text(cells: Sequence[str]) -> str:

@@ -1,1 +1,1 @@
-"""Room."""
+"""A reader for each section of the ticket form."""

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 
 import msgspec
 
-from esper_audit.tickets.markdown_import.document.blocks import Block, Kind
-from esper_audit.tickets.markdown_import.document.document import Section, text_of
+from esper_audit.tickets.markdown_import.document.blocks import Kind, MarkdownBlock
+from esper_audit.tickets.markdown_import.document.document import DocumentSection, text_of
 from esper_audit.tickets.markdown_import.document.inline_values import bare, one_line, words
 from esper_audit.tickets.markdown_import.document.labelled_values import in_paragraph
 from esper_audit.tickets.markdown_import.document.tables import read_table
@@ -38,7 +38,7 @@ class History(msgspec.Struct, frozen=True):
     extra: list[Extra]
 
 
-def read_appendix(sections: Sequence[Section]) -> Appendix:
+def read_appendix(sections: Sequence[DocumentSection]) -> Appendix:
     """Read the appendix; a second report, and other headings, stay as they are."""
     said: dict[str, str] = {}
     written: list[AsWritten] = []
@@ -58,23 +58,23 @@ def read_appendix(sections: Sequence[Section]) -> Appendix:
     return Appendix(report, said.get("section", ""), source, written, [*own, *extra])
 
 
-def read_history(sections: Sequence[Section]) -> History:
+def read_history(sections: Sequence[DocumentSection]) -> History:
     """Read a table of changes as our pages print it; any other history stays text."""
     changes: list[Change] = []
-    rest: list[Block | Section] = []
+    rest: list[MarkdownBlock | DocumentSection] = []
     for section in sections:
         for node in section.nodes:
-            found = _changes(node) if isinstance(node, Block) else []
+            found = _changes(node) if isinstance(node, MarkdownBlock) else []
             changes += found
             rest += [] if found else [node]
     return History(changes, left_over(Part.HISTORY, rest))
 
 
-def _headed(child: Section, text: str) -> Extra:
+def _headed(child: DocumentSection, text: str) -> Extra:
     return Extra(section=Part.APPENDIX.value, heading=child.title, text=text)
 
 
-def _left(blocks: Sequence[Block], said: dict[str, str]) -> list[Block]:
+def _left(blocks: Sequence[MarkdownBlock], said: dict[str, str]) -> list[MarkdownBlock]:
     """Take the first report, section and source; return the blocks in which something else stands."""
     left = []
     for block in blocks:
@@ -91,7 +91,7 @@ def _left(blocks: Sequence[Block], said: dict[str, str]) -> list[Block]:
     return left
 
 
-def _words(section: Section) -> list[AsWritten]:
+def _words(section: DocumentSection) -> list[AsWritten]:
     tables = [read_table(block) for block in section.blocks if block.kind is Kind.TABLE]
     return [
         AsWritten(field=row[0], where=row[1], words=row[2])
@@ -101,7 +101,7 @@ def _words(section: Section) -> list[AsWritten]:
     ]
 
 
-def _changes(block: Block) -> list[Change]:
+def _changes(block: MarkdownBlock) -> list[Change]:
     if block.kind is not Kind.TABLE:
         return []
     table = read_table(block)

@@ -7,8 +7,8 @@ from collections.abc import Iterable, Sequence
 
 import msgspec
 
-from esper_audit.tickets.markdown_import.document.blocks import Block, Kind
-from esper_audit.tickets.markdown_import.document.document import Section, text_of
+from esper_audit.tickets.markdown_import.document.blocks import Kind, MarkdownBlock
+from esper_audit.tickets.markdown_import.document.document import DocumentSection, text_of
 from esper_audit.tickets.markdown_import.document.inline_values import words
 from esper_audit.tickets.markdown_import.sections.unmapped import left_over
 from esper_audit.tickets.markdown_import.terms.headings import Part
@@ -39,7 +39,7 @@ class Description(msgspec.Struct, frozen=True):
     extra: list[Extra]
 
 
-def read_description(sections: Sequence[Section]) -> Description:
+def read_description(sections: Sequence[DocumentSection]) -> Description:
     """Read the sections that describe; text without heading says what is wrong where no heading does."""
     blocks = [block for section in sections for block in section.blocks]
     children = [child for section in sections for child in section.children]
@@ -56,10 +56,10 @@ def read_description(sections: Sequence[Section]) -> Description:
     return Description(own, text_of(why.nodes) if why else "", evidence, named, extra)
 
 
-def evidence_in(section: Section) -> list[Evidence]:
+def evidence_in(section: DocumentSection) -> list[Evidence]:
     """Return the code of a section, each with the text in front of it; other text is evidence of its own."""
     found: list[Evidence] = []
-    held: list[Block | Section] = []
+    held: list[MarkdownBlock | DocumentSection] = []
     for block in section.blocks:
         shown = _code(block)
         if shown is None:
@@ -71,7 +71,7 @@ def evidence_in(section: Section) -> list[Evidence]:
     return [*found, Evidence(text=text)] if text else found
 
 
-def _code(block: Block) -> Evidence | None:
+def _code(block: MarkdownBlock) -> Evidence | None:
     """Return a fence as evidence; a first comment that is a path and lines is its place."""
     if block.kind is not Kind.FENCE:
         return None
@@ -83,7 +83,9 @@ def _code(block: Block) -> Evidence | None:
     return Evidence(code=code, place=match["place"] if match else "", language=block.language)
 
 
-def _chosen(children: Iterable[Section], own: str, others: Sequence[str]) -> Section | None:
+def _chosen(
+    children: Iterable[DocumentSection], own: str, others: Sequence[str]
+) -> DocumentSection | None:
     """Return the child with the form's heading, or the first that begins with it or means the same."""
     held = [child for child in children if child.nodes]
     exact = [child for child in held if words(child.title) == own]
@@ -93,12 +95,14 @@ def _chosen(children: Iterable[Section], own: str, others: Sequence[str]) -> Sec
 
 
 def _means(title: str, names: Sequence[str]) -> bool:
-    """Say whether a heading is one of some names, or ends with one (`DRL Impact`)."""
+    """Return whether a heading is one of some names, or ends with one (`DRL Impact`)."""
     said = words(title)
     return any(said == name or said.endswith(f" {name}") for name in names)
 
 
-def _named(wrong: Section | None, why: Section | None, shown: Section | None) -> list[AsWritten]:
+def _named(
+    wrong: DocumentSection | None, why: DocumentSection | None, shown: DocumentSection | None
+) -> list[AsWritten]:
     """Return the headings that are not the form's: the one for why it matters is printed in its place."""
     found = []
     if wrong is not None and words(wrong.title) != WRONG:

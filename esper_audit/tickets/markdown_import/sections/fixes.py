@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-from esper_audit.tickets.markdown_import.document.blocks import Block, Kind
-from esper_audit.tickets.markdown_import.document.document import Section, text_of
+from esper_audit.tickets.markdown_import.document.blocks import Kind, MarkdownBlock
+from esper_audit.tickets.markdown_import.document.document import DocumentSection, text_of
 from esper_audit.tickets.parts import FixOption
 
 OPTION = r"(?:Option|Alternative|Approach|Variant|Fix|Solution)"
@@ -18,7 +18,7 @@ BOLD = re.compile(
 )
 
 
-def read_fixes(sections: Sequence[Section]) -> list[FixOption]:
+def read_fixes(sections: Sequence[DocumentSection]) -> list[FixOption]:
     """Return the prose in front of the options, then each option."""
     blocks = [block for section in sections for block in section.blocks]
     children = [child for section in sections for child in section.children]
@@ -26,10 +26,10 @@ def read_fixes(sections: Sequence[Section]) -> list[FixOption]:
     return [option_of(heading, text) for heading, text in named if heading or text]
 
 
-def _options(blocks: Sequence[Block]) -> list[tuple[str, str]]:
+def _options(blocks: Sequence[MarkdownBlock]) -> list[tuple[str, str]]:
     """Split blocks at paragraphs that begin with the bold name of an option: name and text of each."""
     options: list[tuple[str, str]] = []
-    name, text, held = "", "", list[Block]()
+    name, text, held = "", "", list[MarkdownBlock]()
     for block in blocks:
         match = BOLD.match(block.text) if block.kind is Kind.PARAGRAPH else None
         if match is None:
@@ -40,7 +40,7 @@ def _options(blocks: Sequence[Block]) -> list[tuple[str, str]]:
     return [*options, (name, _joined(text, held))]
 
 
-def _joined(text: str, blocks: Sequence[Block]) -> str:
+def _joined(text: str, blocks: Sequence[MarkdownBlock]) -> str:
     return "\n\n".join(filter(None, [text, text_of(blocks)]))
 
 

@@ -6,15 +6,18 @@ from collections.abc import Iterable, Sequence
 
 import msgspec
 
-from esper_audit.tickets.markdown_import.document.blocks import Block, Item, Kind
-from esper_audit.tickets.markdown_import.document.document import Section
+from esper_audit.tickets.markdown_import.document.blocks import Item, Kind, MarkdownBlock
+from esper_audit.tickets.markdown_import.document.document import DocumentSection
 from esper_audit.tickets.markdown_import.document.inline_values import (
     meanings,
     names,
     one_line,
     words,
 )
-from esper_audit.tickets.markdown_import.document.labelled_values import Statement, statements_of
+from esper_audit.tickets.markdown_import.document.labelled_values import (
+    LabelledValue,
+    statements_of,
+)
 from esper_audit.tickets.markdown_import.document.tables import read_table
 from esper_audit.tickets.markdown_import.sections.unmapped import left_over
 from esper_audit.tickets.markdown_import.terms.headings import Part
@@ -43,7 +46,7 @@ FURTHER = ("additional locations", "other locations", "also in", "see also")
 SECTION = Part.LOCATION.value
 
 
-class Location(msgspec.Struct, frozen=True):
+class LocationSection(msgspec.Struct, frozen=True):
     """The places, the words that say more than they do, and what no field takes."""
 
     places: list[TicketLocation]
@@ -51,7 +54,9 @@ class Location(msgspec.Struct, frozen=True):
     extra: list[Extra]
 
 
-def read_location(sections: Iterable[Section], paths: PathMap, head: Cells) -> Location:
+def read_location(
+    sections: Iterable[DocumentSection], paths: PathMap, head: Cells
+) -> LocationSection:
     """Read the sections of locations; `head` is what the metadata says where no section does."""
     groups: list[Cells] = []
     items: list[str] = []
@@ -63,25 +68,25 @@ def read_location(sections: Iterable[Section], paths: PathMap, head: Cells) -> L
         items += listed
         extra += [*unknown, *left_over(Part.LOCATION, rest, section.children)]
     if not (groups or items):
-        return Location(places_of(head, paths), [], extra)
+        return LocationSection(places_of(head, paths), [], extra)
     places = [place for group in groups for place in places_of(group, paths)]
     further = [place for item in items if (place := further_place(item, paths))]
     if len(groups) == 1 and not further:
-        return Location(places, _in_place(groups[0], places), extra)
+        return LocationSection(places, _in_place(groups[0], places), extra)
     written = [word for group in groups for word in _beyond(group, places_of(group, paths))]
     told = [item for item in items if not _is_told(item, further)]
     written += [_word("Additional locations", item) for item in told]
-    return Location([*places, *further], written, extra)
+    return LocationSection([*places, *further], written, extra)
 
 
 def _sorted(
-    blocks: Sequence[Block],
-) -> tuple[list[Statement], list[Cells], list[str], list[Block]]:
+    blocks: Sequence[MarkdownBlock],
+) -> tuple[list[LabelledValue], list[Cells], list[str], list[MarkdownBlock]]:
     """Return rows of fields, places in rows, items that are places, and the rest."""
-    rows: list[Statement] = []
+    rows: list[LabelledValue] = []
     wide: list[Cells] = []
     items: list[str] = []
-    rest: list[Block] = []
+    rest: list[MarkdownBlock] = []
     announced = False
     for block, found in statements_of(blocks, FIELD_OF, frozenset(FIELD_OF)):
         if _is_wide(block):
@@ -100,8 +105,8 @@ def _sorted(
     return rows, wide, items, rest
 
 
-def _are_places(block: Block) -> bool:
-    """Say whether a block is a list of places, or a paragraph that is one."""
+def _are_places(block: MarkdownBlock) -> bool:
+    """Return whether a block is a list of places, or a paragraph that is one."""
     if block.kind is Kind.PARAGRAPH:
         return further_place(block.text, PathMap()) is not None
     return block.kind is Kind.LIST and all(_is_place(item) for item in block.items)
@@ -111,25 +116,25 @@ def _is_place(item: Item) -> bool:
     return item.done is None and further_place(item.text, PathMap()) is not None
 
 
-def _leads(block: Block) -> bool:
-    """Say whether a paragraph only announces further locations."""
+def _leads(block: MarkdownBlock) -> bool:
+    """Return whether a paragraph only announces further locations."""
     return block.kind is Kind.PARAGRAPH and words(block.text).startswith(FURTHER[0])
 
 
-def _is_wide(block: Block) -> bool:
+def _is_wide(block: MarkdownBlock) -> bool:
     if block.kind is not Kind.TABLE:
         return False
     header = [FIELD_OF.get(words(cell), "") for cell in read_table(block).header]
     return "files" in header and all(header) and len(set(header)) == len(header) > 1
 
 
-def _wide(block: Block) -> list[Cells]:
+def _wide(block: MarkdownBlock) -> list[Cells]:
     table = read_table(block)
     fields = [FIELD_OF[words(cell)] for cell in table.header]
     return [Cells(**dict(zip(fields, map(one_line, row), strict=True))) for row in table.rows]
 
 
-def _grouped(rows: Sequence[Statement]) -> tuple[list[Cells], list[Extra]]:
+def _grouped(rows: Sequence[LabelledValue]) -> tuple[list[Cells], list[Extra]]:
     """Gather rows into places: each further row of files begins one; rows of no field stay rows."""
     groups: list[dict[str, str]] = []
     extra: list[Extra] = []

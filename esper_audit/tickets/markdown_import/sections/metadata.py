@@ -8,8 +8,8 @@ from collections.abc import Iterable, Sequence
 import msgspec
 
 from esper_audit.findings.finding import Severity
-from esper_audit.tickets.markdown_import.document.blocks import Block, Kind
-from esper_audit.tickets.markdown_import.document.document import Document, Section, text_of
+from esper_audit.tickets.markdown_import.document.blocks import Kind, MarkdownBlock
+from esper_audit.tickets.markdown_import.document.document import Document, DocumentSection, text_of
 from esper_audit.tickets.markdown_import.document.inline_values import (
     bare,
     date_in,
@@ -17,7 +17,10 @@ from esper_audit.tickets.markdown_import.document.inline_values import (
     one_line,
     words,
 )
-from esper_audit.tickets.markdown_import.document.labelled_values import Statement, statements_of
+from esper_audit.tickets.markdown_import.document.labelled_values import (
+    LabelledValue,
+    statements_of,
+)
 from esper_audit.tickets.markdown_import.sections.review_builder import paragraph
 from esper_audit.tickets.markdown_import.sections.unmapped import headed
 from esper_audit.tickets.markdown_import.terms.headings import Part
@@ -78,13 +81,13 @@ class Metadata(msgspec.Struct, frozen=True):
         return self.own.get(field) or self.other.get(field, "")
 
 
-def read_metadata(document: Document, sections: Iterable[Section]) -> Metadata:
+def read_metadata(document: Document, sections: Iterable[DocumentSection]) -> Metadata:
     """Read the front matter, what stands above the first section, and the sections of metadata."""
     own: dict[str, str] = {}
     other: dict[str, str] = {}
     extra: list[Extra] = []
     front = [
-        Statement(key.strip(), value.strip().strip("\"'"), line)
+        LabelledValue(key.strip(), value.strip().strip("\"'"), line)
         for line in document.front
         for key, colon, value in [line.partition(":")]
         if line.strip()
@@ -98,11 +101,11 @@ def read_metadata(document: Document, sections: Iterable[Section]) -> Metadata:
 
 
 def _blocks(
-    blocks: Sequence[Block], section: str, own: dict[str, str], other: dict[str, str]
+    blocks: Sequence[MarkdownBlock], section: str, own: dict[str, str], other: dict[str, str]
 ) -> list[Extra]:
     """Take the statements of some blocks; what is no statement stays text of the section."""
     extra: list[Extra] = []
-    held: list[Block] = []
+    held: list[MarkdownBlock] = []
     for block, found in statements_of([_one_a_line(block) for block in blocks], KNOWN, KNOWN):
         in_head = section or any(words(statement.label) in KNOWN for statement in found)
         rows = [statement for statement in found if _is_row(statement)]
@@ -116,12 +119,12 @@ def _blocks(
     return [*extra, Extra(section=section, text=text)] if text else extra
 
 
-def _is_row(statement: Statement) -> bool:
+def _is_row(statement: LabelledValue) -> bool:
     return statement.is_one_line and "|" not in statement.label
 
 
 def _taken(
-    found: Iterable[Statement], own: dict[str, str], other: dict[str, str]
+    found: Iterable[LabelledValue], own: dict[str, str], other: dict[str, str]
 ) -> Iterable[Extra]:
     """Sort statements into fields; yield as rows those that are not under a label of the form."""
     for statement in found:
@@ -137,7 +140,7 @@ def _taken(
 
 
 def says_placeholder(value: str) -> bool:
-    """Say whether a value is still the template's own (`{1-10}`, `YYYY-MM-DD`)."""
+    """Return whether a value is still the template's own (`{1-10}`, `YYYY-MM-DD`)."""
     return bool(re.search(r"\{[^}]*\}|YYYY|^\[[^\]]*\]$", value))
 
 
@@ -146,7 +149,7 @@ def _ended(value: str) -> str:
     return value.strip().removesuffix("\\").rstrip()
 
 
-def _one_a_line(block: Block) -> Block:
+def _one_a_line(block: MarkdownBlock) -> MarkdownBlock:
     """Put the labels of a line such as `**Severity:** P2 | **Status:** open` on a line each."""
     if block.kind not in (Kind.PARAGRAPH, Kind.TABLE):
         return block

@@ -6,15 +6,18 @@ from collections.abc import Sequence
 
 import msgspec
 
-from esper_audit.tickets.markdown_import.document.document import Section, text_of
+from esper_audit.tickets.markdown_import.document.document import DocumentSection, text_of
 from esper_audit.tickets.markdown_import.document.inline_values import bare, one_line
 from esper_audit.tickets.markdown_import.sections.metadata import Metadata
-from esper_audit.tickets.markdown_import.sections.resolution import Ending, read_resolution
+from esper_audit.tickets.markdown_import.sections.resolution import (
+    ResolutionSection,
+    read_resolution,
+)
 from esper_audit.tickets.markdown_import.terms.headings import Part, name_of
 from esper_audit.tickets.markdown_import.terms.statuses import (
-    Decision,
-    Place,
-    Statement,
+    StatedStatus,
+    StatusDecision,
+    StatusPlace,
     decided,
     folder_status,
     stated,
@@ -25,7 +28,7 @@ from esper_audit.tickets.states import RESOLVED, ResolutionKind, Status
 BY = "ticket import"
 
 
-class End(msgspec.Struct, frozen=True):
+class TicketOutcome(msgspec.Struct, frozen=True):
     """The status, the resolution if there is one, the words for both, and what contradicts itself."""
 
     status: Status
@@ -38,21 +41,21 @@ class End(msgspec.Struct, frozen=True):
 
 
 def ended(
-    sections: Sequence[Section],
-    notes: Sequence[Section],
+    sections: Sequence[DocumentSection],
+    notes: Sequence[DocumentSection],
     metadata: Metadata,
     folder: str,
-    elsewhere: Sequence[Statement],
-) -> End:
+    elsewhere: Sequence[StatedStatus],
+) -> TicketOutcome:
     """Weigh what the resolution, the head, closing notes and the folder say."""
     whole = _joined(sections)
     ending = read_resolution(whole, _heading_rest(sections)) if whole else None
     noted = [read_resolution(note, _heading_rest([note])).said for note in notes]
     places = [
-        (Place.RESOLUTION, ending.said if ending else ""),
-        (Place.ROW, metadata.other.get("resolution", "")),
-        *((Place.NOTES, said) for said in noted),
-        (Place.HEAD, metadata.get("status")),
+        (StatusPlace.RESOLUTION, ending.said if ending else ""),
+        (StatusPlace.ROW, metadata.other.get("resolution", "")),
+        *((StatusPlace.NOTES, said) for said in noted),
+        (StatusPlace.HEAD, metadata.get("status")),
     ]
     statements = [said for place, text in places if text and (said := stated(place, text))]
     filed = folder_status(folder)
@@ -64,7 +67,7 @@ def ended(
         extra = [Extra(section=_title(sections), text=text_of(whole.nodes))]
     text = text_of([*(whole.nodes if whole else ()), *(node for n in notes for node in n.nodes)])
     written = _words(metadata.get("status"), filed, decision)
-    return End(
+    return TicketOutcome(
         status=decision.status,
         why=decision.why,
         resolution=resolution,
@@ -80,7 +83,7 @@ def first_line(status: Status, date: str, why: str) -> list[Change]:
     return [Change(date=date, by=BY, after=status.value, why=one_line(why))] if date else []
 
 
-def _joined(sections: Sequence[Section]) -> Section | None:
+def _joined(sections: Sequence[DocumentSection]) -> DocumentSection | None:
     """Return the sections of the resolution as one."""
     if not sections:
         return None
@@ -91,25 +94,25 @@ def _joined(sections: Sequence[Section]) -> Section | None:
     return msgspec.structs.replace(sections[-1], blocks=blocks, children=children)
 
 
-def _title(sections: Sequence[Section]) -> str:
+def _title(sections: Sequence[DocumentSection]) -> str:
     own = any(section.title == Part.RESOLUTION.value for section in sections)
     return Part.RESOLUTION.value if own else sections[-1].title
 
 
-def _heading_rest(sections: Sequence[Section]) -> str:
+def _heading_rest(sections: Sequence[DocumentSection]) -> str:
     """Return what the heading adds (`Resolution: Won't Fix`)."""
     names = [name_of(section.title) for section in sections]
     return next((name.rest for name in names if name and name.rest), "")
 
 
 def _resolution(
-    ending: Ending | None, decision: Decision, statements: Sequence[Statement]
+    ending: ResolutionSection | None, decision: StatusDecision, statements: Sequence[StatedStatus]
 ) -> Resolution | None:
     if decision.status not in RESOLVED:
         return None
     kind = decision.kind or ResolutionKind(decision.status.value)
     if ending is None:
-        said = any(s.place is Place.ROW and s.status in RESOLVED for s in statements)
+        said = any(s.place is StatusPlace.ROW and s.status in RESOLVED for s in statements)
         return Resolution(kind=kind, evidence="") if said else None
     words = bare(ending.said)
     return Resolution(
@@ -122,7 +125,7 @@ def _resolution(
     )
 
 
-def _words(head: str, filed: Statement | None, decision: Decision) -> list[AsWritten]:
+def _words(head: str, filed: StatedStatus | None, decision: StatusDecision) -> list[AsWritten]:
     """Return the statements that are kept in words: those that are not the status itself.
 
     Where statements contradict each other the folder's is kept whatever it says: no page shows it.

@@ -7,8 +7,8 @@ from collections.abc import Sequence
 
 import msgspec
 
-from esper_audit.tickets.markdown_import.document.blocks import Block, Item, Kind
-from esper_audit.tickets.markdown_import.document.document import Section
+from esper_audit.tickets.markdown_import.document.blocks import Item, Kind, MarkdownBlock
+from esper_audit.tickets.markdown_import.document.document import DocumentSection
 from esper_audit.tickets.markdown_import.document.inline_values import (
     ID_AT_ALL,
     bare,
@@ -18,7 +18,7 @@ from esper_audit.tickets.markdown_import.document.inline_values import (
     says_nothing,
     words,
 )
-from esper_audit.tickets.markdown_import.document.tables import Table, read_table
+from esper_audit.tickets.markdown_import.document.tables import MarkdownTable, read_table
 from esper_audit.tickets.markdown_import.sections.unmapped import left_over
 from esper_audit.tickets.markdown_import.terms.headings import Part
 from esper_audit.tickets.parts import Extra, Related, Relation
@@ -52,11 +52,11 @@ class Links(msgspec.Struct, frozen=True):
     extra: list[Extra]
 
 
-def read_related(sections: Sequence[Section]) -> Links:
+def read_related(sections: Sequence[DocumentSection]) -> Links:
     """Read the sections of related findings."""
     related: list[Related] = []
-    rest: list[Block] = []
-    below: list[Section] = []
+    rest: list[MarkdownBlock] = []
+    below: list[DocumentSection] = []
     for section in sections:
         for block in section.blocks:
             found, left = _links(block)
@@ -66,7 +66,7 @@ def read_related(sections: Sequence[Section]) -> Links:
     return Links(related, left_over(Part.RELATED, rest, below))
 
 
-def _links(block: Block) -> tuple[list[Related], list[Block]]:
+def _links(block: MarkdownBlock) -> tuple[list[Related], list[MarkdownBlock]]:
     """Return the links of a block, and what of it is none: items of a list, or all of the block."""
     if block.kind is Kind.LIST:
         told = [(item, _in_item(item.text)) for item in block.items if _is_short(item)]
@@ -103,7 +103,7 @@ def _in_item(text: str) -> list[Related]:
     return [Related(id=found, relation=kind, note=note) for found in ids]
 
 
-def _in_table(table: Table) -> list[Related]:
+def _in_table(table: MarkdownTable) -> list[Related]:
     columns = _columns(table)
     if columns is None:
         return []
@@ -118,7 +118,7 @@ def _in_table(table: Table) -> list[Related]:
     return links
 
 
-def _columns(table: Table) -> tuple[str, ...] | None:
+def _columns(table: MarkdownTable) -> tuple[str, ...] | None:
     """Return what the columns hold, others by their own names; None for a table without ids."""
     width = len(table.every_row[0]) if table.every_row else 0
     if not table.header:

@@ -7,8 +7,8 @@ from collections.abc import Iterator, Sequence
 
 import msgspec
 
-from esper_audit.tickets.markdown_import.document.blocks import Block, Kind
-from esper_audit.tickets.markdown_import.document.document import Section, text_of
+from esper_audit.tickets.markdown_import.document.blocks import Kind, MarkdownBlock
+from esper_audit.tickets.markdown_import.document.document import DocumentSection, text_of
 from esper_audit.tickets.markdown_import.document.inline_values import bare, names, one_line, words
 from esper_audit.tickets.markdown_import.document.labelled_values import (
     in_list,
@@ -18,7 +18,7 @@ from esper_audit.tickets.markdown_import.document.labelled_values import (
 from esper_audit.tickets.markdown_import.sections.review_builder import paragraph
 from esper_audit.tickets.markdown_import.terms.claim_verdicts import claims_in
 from esper_audit.tickets.markdown_import.terms.headings import split_heading
-from esper_audit.tickets.markdown_import.terms.statuses import Place, stated
+from esper_audit.tickets.markdown_import.terms.statuses import StatusPlace, stated
 from esper_audit.tickets.parts import JudgedClaim
 from esper_audit.tickets.states import ResolutionKind
 
@@ -48,7 +48,7 @@ HASHES = re.compile(r"(?:[`\s,;]|\band\b|&)*(?:[0-9a-f]{4,40}(?:[`\s,;]|\band\b|
 HASH = re.compile(r"(?:`|\b[Cc]ommits? )(?=[0-9a-f]*\d)(?=[0-9]*[a-f])([0-9a-f]{7,40})(?![\w/.-])")
 
 
-class Ending(msgspec.Struct, frozen=True):
+class ResolutionSection(msgspec.Struct, frozen=True):
     """What a section of resolution says.
 
     `said` are its words for the status (empty without any); `hint` is what headings such as `Fix Applied`
@@ -63,10 +63,10 @@ class Ending(msgspec.Struct, frozen=True):
     sign_off: str
 
 
-def read_resolution(section: Section, rest: str = "") -> Ending:
+def read_resolution(section: DocumentSection, rest: str = "") -> ResolutionSection:
     """Read a section of resolution; `rest` is what its heading says beyond that it is one."""
-    reader = _Reader()
-    if rest and stated(Place.RESOLUTION, rest):
+    reader = _ResolutionReader()
+    if rest and stated(StatusPlace.RESOLUTION, rest):
         reader.said = rest.rstrip(")] ")
     left = list(reader.left(section.nodes))
     whole = text_of(section.nodes)
@@ -77,10 +77,12 @@ def read_resolution(section: Section, rest: str = "") -> Ending:
         evidence = evidence.removeprefix("**Evidence:**").lstrip(" ").lstrip("\n")
     hint = None if reader.said else _hint(section, whole)
     commits = dict.fromkeys([*reader.commits, *HASH.findall(evidence)])
-    return Ending(reader.said, hint, evidence, reader.claims, list(commits), reader.sign_off)
+    return ResolutionSection(
+        reader.said, hint, evidence, reader.claims, list(commits), reader.sign_off
+    )
 
 
-class _Reader:
+class _ResolutionReader:
     """Takes fields out of the nodes of a section and gives back what is left."""
 
     def __init__(self) -> None:
@@ -89,10 +91,12 @@ class _Reader:
         self.commits: list[str] = []
         self.claims: list[JudgedClaim] = []
 
-    def left(self, nodes: Sequence[Block | Section]) -> Iterator[Block | Section]:
+    def left(
+        self, nodes: Sequence[MarkdownBlock | DocumentSection]
+    ) -> Iterator[MarkdownBlock | DocumentSection]:
         """Yield the nodes that no field takes."""
         for node in nodes:
-            if isinstance(node, Section):
+            if isinstance(node, DocumentSection):
                 yield from self._child(node)
             elif claims := claims_in(node):
                 self.claims += claims
@@ -102,10 +106,10 @@ class _Reader:
                 self._listen(node)
                 yield node
 
-    def _child(self, child: Section) -> Iterator[Block | Section]:
+    def _child(self, child: DocumentSection) -> Iterator[MarkdownBlock | DocumentSection]:
         head, rest = split_heading(child.title)
         label = words(head)
-        if not self.said and label in STATUS_LABELS and stated(Place.RESOLUTION, rest):
+        if not self.said and label in STATUS_LABELS and stated(StatusPlace.RESOLUTION, rest):
             self.said = rest
             yield from self.left(child.nodes)
         elif label in SIGN_OFF and not rest and not self.sign_off and _is_one_paragraph(child):
@@ -118,7 +122,7 @@ class _Reader:
             if not (emptied and words(child.title) in CLAIM_HEADINGS):
                 yield left
 
-    def _without_claims(self, section: Section) -> Section:
+    def _without_claims(self, section: DocumentSection) -> DocumentSection:
         """Return a section without its tables of judged claims."""
         blocks = []
         for block in section.blocks:
@@ -128,7 +132,7 @@ class _Reader:
         children = tuple(self._without_claims(child) for child in section.children)
         return msgspec.structs.replace(section, blocks=tuple(blocks), children=children)
 
-    def _paragraph(self, block: Block) -> Iterator[Block]:
+    def _paragraph(self, block: MarkdownBlock) -> Iterator[MarkdownBlock]:
         """Take the labelled lines of a paragraph that are fields; yield the others where they stand."""
         held: list[str] = []
         line = start = block.first
@@ -146,7 +150,7 @@ class _Reader:
 
     def _takes(self, label: str, value: str) -> bool:
         said = words(label)
-        if said in STATUS_LABELS and not self.said and stated(Place.RESOLUTION, value):
+        if said in STATUS_LABELS and not self.said and stated(StatusPlace.RESOLUTION, value):
             self.said = one_line(value)
             return True
         if said in SIGN_OFF and not self.sign_off and value:
@@ -157,7 +161,7 @@ class _Reader:
             return True
         return False
 
-    def _listen(self, block: Block) -> None:
+    def _listen(self, block: MarkdownBlock) -> None:
         """Note what a list or table of names and values says; it stays where it is."""
         pairs = in_list(block) if block.kind is Kind.LIST else []
         if block.kind is Kind.TABLE:
@@ -166,12 +170,12 @@ class _Reader:
             if (
                 words(pair.label) in STATUS_LABELS
                 and not self.said
-                and stated(Place.RESOLUTION, pair.value)
+                and stated(StatusPlace.RESOLUTION, pair.value)
             ):
                 self.said = one_line(pair.value)
 
 
-def _is_one_paragraph(section: Section) -> bool:
+def _is_one_paragraph(section: DocumentSection) -> bool:
     alone = len(section.blocks) == 1 and not section.children
     return (
         alone
@@ -180,7 +184,7 @@ def _is_one_paragraph(section: Section) -> bool:
     )
 
 
-def _listed(section: Section) -> str:
+def _listed(section: DocumentSection) -> str:
     """Return the text of a section of commits, items side by side."""
     items = [item.text for block in section.blocks for item in block.items]
     texts = [block.text for block in section.blocks if block.kind is not Kind.LIST]
@@ -188,22 +192,22 @@ def _listed(section: Section) -> str:
 
 
 def _is_hashes(text: str) -> bool:
-    """Say whether a text is hashes of commits and nothing else."""
+    """Return whether a text is hashes of commits and nothing else."""
     return bool(HASHES.fullmatch(text)) and all(
         re.search(r"\d", found) or len(found) > 6 for found in re.findall(r"[0-9a-f]{4,40}", text)
     )
 
 
-def _closing(section: Section) -> str:
+def _closing(section: DocumentSection) -> str:
     """Return the status that a paragraph says in a sentence (`Closing as wont-fix`)."""
     for block in section.blocks:
         match = CLOSING.search(block.text) if block.kind is Kind.PARAGRAPH else None
-        if match and stated(Place.RESOLUTION, match["said"]):
+        if match and stated(StatusPlace.RESOLUTION, match["said"]):
             return one_line(match["said"]).strip("-")
     return ""
 
 
-def _hint(section: Section, whole: str) -> ResolutionKind | None:
+def _hint(section: DocumentSection, whole: str) -> ResolutionKind | None:
     if NO_FIX.search(whole):
         return ResolutionKind.NOT_A_BUG
     titles = [section.title, *(child.title for child in section.children)]

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from esper_audit.tickets.markdown_import.document.blocks import Block, Kind
-from esper_audit.tickets.markdown_import.document.document import Section, text_of
+from esper_audit.tickets.markdown_import.document.blocks import Kind, MarkdownBlock
+from esper_audit.tickets.markdown_import.document.document import DocumentSection, text_of
 from esper_audit.tickets.markdown_import.document.inline_values import bare, date_in
 from esper_audit.tickets.markdown_import.document.tables import read_table, row_text
 from esper_audit.tickets.markdown_import.sections.review_tables import (
@@ -13,14 +13,14 @@ from esper_audit.tickets.markdown_import.sections.review_tables import (
     EVALUATION,
     REVIEWER,
     VERDICT,
-    Entry,
+    ReviewRow,
     entries_of,
     pairs_of,
     read_reviews,
 )
 from esper_audit.tickets.markdown_import.terms.claim_verdicts import claims_in
 from esper_audit.tickets.markdown_import.terms.verdicts import (
-    Said,
+    StatedOpinion,
     as_written,
     likeness,
     whole_verdict,
@@ -28,9 +28,9 @@ from esper_audit.tickets.markdown_import.terms.verdicts import (
 from esper_audit.tickets.parts import Review
 
 
-def paragraph(text: str, at: int = -1) -> Block:
+def paragraph(text: str, at: int = -1) -> MarkdownBlock:
     """Return a text as a block of its own; `at` is where its first line stands, if it does."""
-    return Block(Kind.PARAGRAPH, tuple(text.split("\n")), at)
+    return MarkdownBlock(Kind.PARAGRAPH, tuple(text.split("\n")), at)
 
 
 class Draft:
@@ -40,15 +40,15 @@ class Draft:
         self.reviewer = ""
         self.role = role
         self.date = date
-        self.verdict: Said | None = None
-        self.nodes: list[Block | Section] = []
+        self.verdict: StatedOpinion | None = None
+        self.nodes: list[MarkdownBlock | DocumentSection] = []
 
     def add(self, text: str) -> None:
         """Append a text to the evaluation."""
         if text.strip():
             self.nodes.append(paragraph(text.strip("\n")))
 
-    def fill(self, entry: Entry) -> None:
+    def fill(self, entry: ReviewRow) -> None:
         """Take over what a table says."""
         said = entry.said
         self.reviewer = bare(said.get(REVIEWER, "")) or self.reviewer
@@ -70,7 +70,7 @@ class Draft:
         """Say how well a label fits whoever reviews."""
         return max(likeness(label, self.reviewer), likeness(label, self.role))
 
-    def left(self) -> list[Block | Section]:
+    def left(self) -> list[MarkdownBlock | DocumentSection]:
         """Return what stands in a draft that came to no verdict."""
         name = [paragraph(f"**Reviewer:** {self.reviewer}")] if self.reviewer else []
         return [*name, *self.nodes]
@@ -95,7 +95,7 @@ class Drafts:
 
     def __init__(self, first: Draft) -> None:
         self.all = [first]
-        self.rest: list[Block | Section] = []
+        self.rest: list[MarkdownBlock | DocumentSection] = []
         self._columns: tuple[str, ...] = ()
 
     @property
@@ -110,7 +110,7 @@ class Drafts:
             self.all.append(Draft())
         return self.current
 
-    def take_table(self, block: Block) -> bool:
+    def take_table(self, block: MarkdownBlock) -> bool:
         """Take a table of reviews, or of names and values of one; say whether it was either."""
         table = read_table(block)
         if claims_in(block):
@@ -145,14 +145,14 @@ class Drafts:
         for draft in drafts:
             draft.date = draft.date or first.date
 
-    def _of_names(self, entry: Entry) -> Draft:
+    def _of_names(self, entry: ReviewRow) -> Draft:
         """Return the draft that names and values fill: the current one, as long as it has no verdict."""
         taken = self.current.verdict is not None and VERDICT in entry.said
         if taken or (self.current.reviewer and REVIEWER in entry.said):
             self.all.append(Draft())
         return self.current
 
-    def _of_row(self, entry: Entry) -> Draft:
+    def _of_row(self, entry: ReviewRow) -> Draft:
         """Return the draft that a row fills: the one of the heading, if it still waits for a verdict."""
         held = self.current
         waits = held.verdict is None and not (held.reviewer or held.nodes)

@@ -5,9 +5,9 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-from esper_audit.tickets.markdown_import.document.blocks import Block
+from esper_audit.tickets.markdown_import.document.blocks import MarkdownBlock
 from esper_audit.tickets.markdown_import.document.inline_values import bare, names, words
-from esper_audit.tickets.markdown_import.document.labelled_values import Statement, in_paragraph
+from esper_audit.tickets.markdown_import.document.labelled_values import LabelledValue, in_paragraph
 from esper_audit.tickets.markdown_import.sections.review_builder import Draft, Drafts, paragraph
 from esper_audit.tickets.markdown_import.sections.review_tables import (
     COLUMN_OF,
@@ -44,7 +44,7 @@ class Lines:
     def __init__(self, drafts: Drafts) -> None:
         self._drafts = drafts
 
-    def take_paragraph(self, block: Block) -> bool:
+    def take_paragraph(self, block: MarkdownBlock) -> bool:
         """Take a paragraph that names somebody with a verdict, or has labels; say whether it did."""
         if self._named_line(block.text):
             return True
@@ -57,7 +57,7 @@ class Lines:
             line += statement.source.count("\n") + 1
         return True
 
-    def take_list(self, block: Block) -> bool:
+    def take_list(self, block: MarkdownBlock) -> bool:
         """Take a list whose items are reviewers with their verdicts, or labels of one review."""
         found = [in_paragraph(paragraph(item.text)) for item in block.items]
         if any(item.done is not None for item in block.items):
@@ -72,7 +72,7 @@ class Lines:
                 self._named_line("\n".join(said.source for said in statements))
         return True
 
-    def _statement(self, statement: Statement, line: int) -> None:
+    def _statement(self, statement: LabelledValue, line: int) -> None:
         """Take one labelled line; what it says of no field stays in the current review."""
         label, value = statement.label, statement.value
         column = COLUMN_OF.get(words(label), "")
@@ -139,16 +139,16 @@ def _answer(draft: Draft, value: str) -> None:
     draft.add(said.rest if said else value)
 
 
-def _names_columns(found: Sequence[Sequence[Statement]]) -> bool:
-    """Say whether every item is a label, and one of them the verdict's."""
+def _names_columns(found: Sequence[Sequence[LabelledValue]]) -> bool:
+    """Return whether every item is a label, and one of them the verdict's."""
     labels = [words(statements[0].label) for statements in found if statements]
     named = {COLUMN_OF.get(label) for label in labels}
     return all(labels) and len(labels) == len(found) and VERDICT in named
 
 
-def _names_somebody(statements: Sequence[Statement]) -> bool:
-    """Say whether an item is a name with a verdict behind it."""
-    first = statements[0] if statements else Statement("", "", "")
+def _names_somebody(statements: Sequence[LabelledValue]) -> bool:
+    """Return whether an item is a name with a verdict behind it."""
+    first = statements[0] if statements else LabelledValue("", "", "")
     if first.label:
         return _is_verdict_of(first.label, first.value)
     match = BOLD_NAME.match(first.source) or PLAIN_NAME.match(first.source)
@@ -156,7 +156,7 @@ def _names_somebody(statements: Sequence[Statement]) -> bool:
 
 
 def _is_verdict_of(label: str, value: str) -> bool:
-    """Say whether a label is somebody and a value begins with a verdict; a stranger's is in the form's words."""
+    """Return whether a label is somebody and a value begins with a verdict; a stranger's is in the form's words."""
     if words(label) in RESERVED or words(label) in COLUMN_OF:
         return False
     return verdict_in(value, strict=not is_reviewer(label)) is not None

@@ -14,7 +14,7 @@ from esper_audit.tickets.markdown_import.document.inline_values import (
     one_line,
     words,
 )
-from esper_audit.tickets.markdown_import.document.tables import Table
+from esper_audit.tickets.markdown_import.document.tables import MarkdownTable
 from esper_audit.tickets.markdown_import.terms.verdicts import verdict_in
 
 REVIEWER, VERDICT, EVALUATION, DATE = "reviewer", "verdict", "evaluation", "date"
@@ -32,22 +32,22 @@ MAYBE_VERDICT = names("status, result, recommendation, assessment, response, out
 PLAIN = names("field, value, key, property, attribute, item, aspect") | {""}
 
 
-class Entry(msgspec.Struct, frozen=True):
+class ReviewRow(msgspec.Struct, frozen=True):
     """What a table says of one reviewer: words by column, and cells of other columns with their names."""
 
     said: dict[str, str]
     beyond: tuple[tuple[str, str], ...] = ()
 
 
-class Read(msgspec.Struct, frozen=True):
+class ReviewTable(msgspec.Struct, frozen=True):
     """The entries of a table, rows that are none, and the columns for rows that follow it apart."""
 
-    entries: list[Entry]
+    entries: list[ReviewRow]
     rest: list[tuple[str, ...]]
     columns: tuple[str, ...]
 
 
-def read_reviews(table: Table, columns: Sequence[str] = ()) -> Read | None:
+def read_reviews(table: MarkdownTable, columns: Sequence[str] = ()) -> ReviewTable | None:
     """Return the reviews of a table; `columns` are those of the table in front, for rows without header."""
     if not table.every_row:
         return None
@@ -64,7 +64,7 @@ def read_reviews(table: Table, columns: Sequence[str] = ()) -> Read | None:
     return _by_row(table.every_row, by_content) if by_content else None
 
 
-def pairs_of(table: Table) -> list[tuple[str, str]]:
+def pairs_of(table: MarkdownTable) -> list[tuple[str, str]]:
     """Return the rows of a table of names and values, of which one is a verdict's; none of another table."""
     rows = [row for row in table.every_row if len(row) == 2]
     is_plain = bool(table.header) and all(words(cell) in PLAIN for cell in table.header)
@@ -73,22 +73,22 @@ def pairs_of(table: Table) -> list[tuple[str, str]]:
     return pairs if says else []
 
 
-def entries_of(pairs: Sequence[tuple[str, str]]) -> list[Entry]:
+def entries_of(pairs: Sequence[tuple[str, str]]) -> list[ReviewRow]:
     """Gather names and values into entries; a name that comes again begins the next one."""
-    entries: list[Entry] = []
+    entries: list[ReviewRow] = []
     for name, value in pairs:
         column = COLUMN_OF.get(words(name), "")
         if not entries or (column and column in entries[-1].said):
-            entries.append(Entry({}))
+            entries.append(ReviewRow({}))
         last = entries[-1]
         if column:
             last.said[column] = value
         elif value:
-            entries[-1] = Entry(last.said, (*last.beyond, (name, value)))
+            entries[-1] = ReviewRow(last.said, (*last.beyond, (name, value)))
     return entries
 
 
-def _named_columns(table: Table) -> tuple[str, ...]:
+def _named_columns(table: MarkdownTable) -> tuple[str, ...]:
     """Return the columns that a header names, where one of them holds verdicts; none else."""
     columns = [COLUMN_OF.get(words(cell), "") for cell in table.header]
     for n, cell in enumerate(table.header):
@@ -111,9 +111,9 @@ def _named_columns(table: Table) -> tuple[str, ...]:
     return names if VERDICT in columns and not is_pair and (table.rows or len(names) > 2) else ()
 
 
-def _by_row(rows: Sequence[Sequence[str]], columns: Sequence[str]) -> Read | None:
+def _by_row(rows: Sequence[Sequence[str]], columns: Sequence[str]) -> ReviewTable | None:
     at = list(columns).index(VERDICT)
-    entries: list[Entry] = []
+    entries: list[ReviewRow] = []
     rest: list[tuple[str, ...]] = []
     for row in rows:
         if verdict_in(row[at]) is None:
@@ -122,12 +122,12 @@ def _by_row(rows: Sequence[Sequence[str]], columns: Sequence[str]) -> Read | Non
         pairs = list(zip(columns, row, strict=True))
         said = {name: cell for name, cell in pairs if name in COLUMNS}
         beyond = [(name, cell) for name, cell in pairs if name not in COLUMNS and cell]
-        entries.append(Entry(said, tuple(beyond)))
-    return Read(entries, rest, tuple(columns)) if entries else None
+        entries.append(ReviewRow(said, tuple(beyond)))
+    return ReviewTable(entries, rest, tuple(columns)) if entries else None
 
 
-def _turned(table: Table) -> Read | None:
-    """Read a table with reviewers in the header and their verdicts below, or verdicts and names below."""
+def _turned(table: MarkdownTable) -> ReviewTable | None:
+    """ReviewTable a table with reviewers in the header and their verdicts below, or verdicts and names below."""
     names = [words(row[0]) for row in table.rows]
     if (
         words(table.header[0]) in PLAIN
@@ -147,21 +147,25 @@ def _turned(table: Table) -> Read | None:
                 if name not in COLUMN_OF
             ]
             entries.append(
-                Entry({**said, REVIEWER: reviewer}, tuple(pair for pair in beyond if pair[1]))
+                ReviewRow({**said, REVIEWER: reviewer}, tuple(pair for pair in beyond if pair[1]))
             )
-        return Read(entries, [], ()) if all(verdict_in(e.said[VERDICT]) for e in entries) else None
+        return (
+            ReviewTable(entries, [], ())
+            if all(verdict_in(e.said[VERDICT]) for e in entries)
+            else None
+        )
     if table.rows and all(verdict_in(cell) for cell in table.header):
         entries = [
-            Entry({VERDICT: verdict, REVIEWER: cell})
+            ReviewRow({VERDICT: verdict, REVIEWER: cell})
             for row in table.rows
             for verdict, cell in zip(table.header, row, strict=True)
             if bare(cell)
         ]
-        return Read(entries, [], ())
+        return ReviewTable(entries, [], ())
     return None
 
 
-def _columns_by_content(table: Table) -> tuple[str, ...]:
+def _columns_by_content(table: MarkdownTable) -> tuple[str, ...]:
     """Return columns for rows without a header's help: the verdicts, the longest text, the first short one."""
     rows = table.every_row
     if not rows or len(rows[0]) < 2:

@@ -9,8 +9,8 @@ from collections.abc import Iterable, Sequence
 
 import msgspec
 
-from esper_audit.tickets.markdown_import.document.blocks import Block, Kind
-from esper_audit.tickets.markdown_import.document.document import Section, text_of
+from esper_audit.tickets.markdown_import.document.blocks import Kind, MarkdownBlock
+from esper_audit.tickets.markdown_import.document.document import DocumentSection, text_of
 from esper_audit.tickets.markdown_import.document.inline_values import words
 from esper_audit.tickets.markdown_import.sections.review_builder import Draft, Drafts
 from esper_audit.tickets.markdown_import.sections.review_lines import Lines
@@ -28,7 +28,7 @@ class Reviews(msgspec.Struct, frozen=True):
     as_written: list[AsWritten] = []
 
 
-def reviews_of(sections: Iterable[Section]) -> Reviews:
+def reviews_of(sections: Iterable[DocumentSection]) -> Reviews:
     """Read several sections of reviews."""
     read = [_reviews(section) for section in sections]
     return Reviews(
@@ -38,7 +38,7 @@ def reviews_of(sections: Iterable[Section]) -> Reviews:
     )
 
 
-def _reviews(section: Section) -> Reviews:
+def _reviews(section: DocumentSection) -> Reviews:
     """Read a section of reviews; without a verdict anywhere it is kept as it was written."""
     drafts = _read(section)
     reviews = [review for draft in drafts.all if (review := draft.review())]
@@ -52,7 +52,7 @@ def _reviews(section: Section) -> Reviews:
     return Reviews(reviews, [], [heading])
 
 
-def _read(section: Section) -> Drafts:
+def _read(section: DocumentSection) -> Drafts:
     """Fill drafts from a section and those below it."""
     drafts = Drafts(_of_heading(section.title))
     for block in section.blocks:
@@ -73,7 +73,7 @@ def _of_heading(title: str) -> Draft:
     return draft
 
 
-def _take(block: Block, drafts: Drafts) -> None:
+def _take(block: MarkdownBlock, drafts: Drafts) -> None:
     lines = Lines(drafts)
     if block.kind is Kind.TABLE and drafts.take_table(block):
         return
@@ -84,7 +84,7 @@ def _take(block: Block, drafts: Drafts) -> None:
     drafts.current.nodes.append(block)
 
 
-def _below(child: Section, drafts: Drafts) -> None:
+def _below(child: DocumentSection, drafts: Drafts) -> None:
     """Read a section below: the current review's verdict or evaluation, somebody's review, or text."""
     current = drafts.current
     if _takes_verdict(child, drafts):
@@ -98,10 +98,10 @@ def _below(child: Section, drafts: Drafts) -> None:
         return
     drafts.join(below)
     if not _is_told(child.title, below.all):
-        drafts.rest.append(Section(child.title, child.level, child.heading))
+        drafts.rest.append(DocumentSection(child.title, child.level, child.heading))
 
 
-def _takes_verdict(child: Section, drafts: Drafts) -> bool:
+def _takes_verdict(child: DocumentSection, drafts: Drafts) -> bool:
     """Take a verdict that stands in a heading of its own or below it, and what follows it there."""
     head, rest = split_heading(child.title)
     if COLUMN_OF.get(words(head), "") != VERDICT or drafts.current.verdict is not None:
@@ -118,6 +118,6 @@ def _takes_verdict(child: Section, drafts: Drafts) -> bool:
 
 
 def _is_told(title: str, drafts: Sequence[Draft]) -> bool:
-    """Say whether a heading names nobody, or one of those whose reviews were read below it."""
+    """Return whether a heading names nobody, or one of those whose reviews were read below it."""
     told = {name for draft in drafts if draft.verdict for name in (draft.role, draft.reviewer)}
     return not named_in(title)[0] or any(name and name in title for name in told)

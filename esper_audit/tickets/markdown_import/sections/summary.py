@@ -7,11 +7,11 @@ from collections.abc import Iterable
 import msgspec
 
 from esper_audit.findings.finding import Category
-from esper_audit.tickets.markdown_import.document.blocks import Block, Kind
-from esper_audit.tickets.markdown_import.document.document import Section, text_of
+from esper_audit.tickets.markdown_import.document.blocks import Kind, MarkdownBlock
+from esper_audit.tickets.markdown_import.document.document import DocumentSection, text_of
 from esper_audit.tickets.markdown_import.document.inline_values import words
 from esper_audit.tickets.markdown_import.document.labelled_values import (
-    Statement,
+    LabelledValue,
     in_list,
     in_paragraph,
 )
@@ -39,9 +39,9 @@ class Summary(msgspec.Struct, frozen=True):
     extra: list[Extra]
 
 
-def read_summary(sections: Iterable[Section]) -> Summary:
+def read_summary(sections: Iterable[DocumentSection]) -> Summary:
     """Read the sections of summaries; an unlabelled paragraph is the sentence where no label says so."""
-    reader = _Reader()
+    reader = _SummaryReader()
     for section in sections:
         for block in section.blocks:
             reader.read(block)
@@ -49,19 +49,19 @@ def read_summary(sections: Iterable[Section]) -> Summary:
     return reader.summary()
 
 
-class _Reader:
+class _SummaryReader:
     """Goes through the blocks; `_expects` says that a label announced the list that comes next."""
 
     def __init__(self) -> None:
-        self.below: list[Section] = []
+        self.below: list[DocumentSection] = []
         self._sentence = ""
         self._categories: list[Category] = []
         self._written: list[AsWritten] = []
         self._texts: list[str] = []
-        self._rest: list[Block] = []
+        self._rest: list[MarkdownBlock] = []
         self._expects = False
 
-    def read(self, block: Block) -> None:
+    def read(self, block: MarkdownBlock) -> None:
         """Take what a block says; what finds no place is kept."""
         if block.kind is Kind.LIST and (self._expects or has_boxes(block)):
             self._expects = False
@@ -89,7 +89,7 @@ class _Reader:
         extra = [*own_text(Part.SUMMARY, text), *headed(Part.SUMMARY, self.below)]
         return Summary(self._sentence, in_order(self._categories), self._written, extra)
 
-    def _statement(self, statement: Statement) -> None:
+    def _statement(self, statement: LabelledValue) -> None:
         label, value = words(statement.label), statement.value.strip()
         if label in SUMMARY_LABELS and not self._sentence and value:
             self._sentence = value
@@ -100,5 +100,5 @@ class _Reader:
             self._texts.append(statement.source)
 
 
-def _is_labelled(block: Block) -> bool:
+def _is_labelled(block: MarkdownBlock) -> bool:
     return any(statement.label for statement in [*in_paragraph(block), *in_list(block)])

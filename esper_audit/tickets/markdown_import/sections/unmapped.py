@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from esper_audit.tickets.markdown_import.document.blocks import Block
-from esper_audit.tickets.markdown_import.document.document import Section, text_of
+from esper_audit.tickets.markdown_import.document.blocks import MarkdownBlock
+from esper_audit.tickets.markdown_import.document.document import DocumentSection, text_of
 from esper_audit.tickets.markdown_import.terms.headings import Part
 from esper_audit.tickets.parts import Extra
 
 
 def left_over(
-    part: Part, nodes: Sequence[Block | Section], below: Sequence[Section] = ()
+    part: Part,
+    nodes: Sequence[MarkdownBlock | DocumentSection],
+    below: Sequence[DocumentSection] = (),
 ) -> list[Extra]:
     """Return nodes as text of a section, if they hold any, and the sections below it by heading."""
     return [*own_text(part, text_of(nodes)), *headed(part, below)]
@@ -22,7 +24,7 @@ def own_text(part: Part, text: str) -> list[Extra]:
     return [Extra(section=part.value, text=text)] if text else []
 
 
-def headed(part: Part, sections: Sequence[Section]) -> list[Extra]:
+def headed(part: Part, sections: Sequence[DocumentSection]) -> list[Extra]:
     """Return sections below one of the form, by their headings."""
     return [
         Extra(section=part.value, heading=section.title, text=text_of(section.nodes))

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import msgspec
 
 from esper_audit.tickets.markdown_import.document.blocks import Kind
-from esper_audit.tickets.markdown_import.document.document import Section
+from esper_audit.tickets.markdown_import.document.document import DocumentSection
 from esper_audit.tickets.markdown_import.document.inline_values import words
 from esper_audit.tickets.markdown_import.sections.unmapped import left_over
 from esper_audit.tickets.markdown_import.terms.headings import Part
@@ -23,7 +23,7 @@ class Verification(msgspec.Struct, frozen=True):
     extra: list[Extra]
 
 
-def read_verification(sections: Sequence[Section]) -> Verification:
+def read_verification(sections: Sequence[DocumentSection]) -> Verification:
     """Read the sections of verification; lists below other headings stay with their headings."""
     blocks = [block for section in sections for block in section.blocks]
     children = [child for section in sections for child in section.children]

@@ -1,1 +1,1 @@
-"""Room."""
+"""The terms that tickets use: severities, statuses, verdicts, categories, places."""

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 
 from esper_audit.findings.finding import Category
 from esper_audit.tickets.form import CATEGORY_NAMES
-from esper_audit.tickets.markdown_import.document.blocks import Block, Item
+from esper_audit.tickets.markdown_import.document.blocks import Item, MarkdownBlock
 from esper_audit.tickets.markdown_import.document.inline_values import (
     bare,
     meanings,
@@ -74,8 +74,8 @@ def ticked(items: Sequence[Item]) -> tuple[list[Category], list[AsWritten], list
     return categories, written, taken
 
 
-def has_boxes(block: Block) -> bool:
-    """Say whether a list has a box with the name of a category."""
+def has_boxes(block: MarkdownBlock) -> bool:
+    """Return whether a list has a box with the name of a category."""
     return any(item.done is not None and category_of(item.text) for item in block.items)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from esper_audit.tickets.markdown_import.document.blocks import Block, Kind
+from esper_audit.tickets.markdown_import.document.blocks import Kind, MarkdownBlock
 from esper_audit.tickets.markdown_import.document.inline_values import bare, names, one_line, words
 from esper_audit.tickets.markdown_import.document.tables import read_table
 from esper_audit.tickets.parts import JudgedClaim, Truth
@@ -40,7 +40,7 @@ WORDS = {
 PATTERNS = [(re.compile(rf"(?:{phrases})\b"), truth) for truth, phrases in WORDS.items()]
 
 
-def claims_in(block: Block) -> list[JudgedClaim]:
+def claims_in(block: MarkdownBlock) -> list[JudgedClaim]:
     """Return the claims of a table that judges every one of them; none of another table."""
     if block.kind is not Kind.TABLE:
         return []

@@ -108,7 +108,7 @@ def symbols_in(cell: str) -> list[str]:
 
 
 def says_no_more(cell: str, *shown: str) -> bool:
-    """Say whether a cell holds nothing but what is shown of it, marks and calls aside."""
+    """Return whether a cell holds nothing but what is shown of it, marks and calls aside."""
     return _plain(cell) in {_plain(text) for text in shown}
 
 

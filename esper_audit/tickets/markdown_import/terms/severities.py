@@ -26,7 +26,7 @@ REVISED = re.compile(
 )
 
 
-class Said(msgspec.Struct, frozen=True):
+class StatedSeverity(msgspec.Struct, frozen=True):
     """A severity, where it was said, in which words."""
 
     severity: Severity
@@ -46,15 +46,15 @@ def severity_in(text: str) -> Severity | None:
     return named[0] if named else None
 
 
-def revised_in(text: str, where: str) -> list[Said]:
+def revised_in(text: str, where: str) -> list[StatedSeverity]:
     """Return the severities that a resolution says the ticket should have had."""
     return [
-        Said(Severity(match[1].upper()), where, match[0].strip("*` "))
+        StatedSeverity(Severity(match[1].upper()), where, match[0].strip("*` "))
         for match in REVISED.finditer(text)
     ]
 
 
-def disagreement(believed: Severity, others: list[Said]) -> str:
+def disagreement(believed: Severity, others: list[StatedSeverity]) -> str:
     """Return one sentence where others say another severity, empty where all agree."""
     different = [said for said in others if said.severity is not believed]
     told = ", ".join(f"{said.where} says {said.text}" for said in different)

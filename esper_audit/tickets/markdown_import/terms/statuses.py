@@ -18,7 +18,7 @@ from esper_audit.tickets.markdown_import.document.inline_values import bare, nam
 from esper_audit.tickets.states import ACTIVE, RESOLVED, STATUS_OF, ResolutionKind, Status
 
 
-class Place(enum.StrEnum):
+class StatusPlace(enum.StrEnum):
     """Where a document says what became of it; the first is believed before the others."""
 
     RESOLUTION = "Resolution"
@@ -64,21 +64,21 @@ FOLDERS = names(
 )
 
 
-class Statement(msgspec.Struct, frozen=True):
+class StatedStatus(msgspec.Struct, frozen=True):
     """What is said, where; `kind` of an ended ticket; both empty where it only says `closed`."""
 
-    place: Place
+    place: StatusPlace
     text: str
     status: Status | None
     kind: ResolutionKind | None
 
     @property
     def is_resolved(self) -> bool:
-        """Say whether the ticket has ended, however."""
+        """Return whether the ticket has ended, however."""
         return self.status is None or self.status in RESOLVED
 
 
-class Decision(msgspec.Struct, frozen=True):
+class StatusDecision(msgspec.Struct, frozen=True):
     """The status that is believed, how it ended, one sentence where statements disagree, and why."""
 
     status: Status
@@ -87,7 +87,7 @@ class Decision(msgspec.Struct, frozen=True):
     why: str
 
 
-def stated(place: Place, text: str) -> Statement | None:
+def stated(place: StatusPlace, text: str) -> StatedStatus | None:
     """Read a statement; None where a text says nothing about a status."""
     said = words(bare(text))
     found = [(m.start(), m.end(), value) for p, value in PATTERNS if (m := p.search(said))]
@@ -95,40 +95,42 @@ def stated(place: Place, text: str) -> Statement | None:
     if found:
         value = min(strong or found, key=lambda at: (at[0], -at[1]))[2]
         if isinstance(value, ResolutionKind):
-            return Statement(place, text, STATUS_OF[value], value)
-        return Statement(place, text, value, None)
-    return Statement(place, text, None, None) if CLOSED.search(said) else None
+            return StatedStatus(place, text, STATUS_OF[value], value)
+        return StatedStatus(place, text, value, None)
+    return StatedStatus(place, text, None, None) if CLOSED.search(said) else None
 
 
-def folder_status(folder: str) -> Statement | None:
+def folder_status(folder: str) -> StatedStatus | None:
     """Read the name of a folder: all of it is a status, or it says nothing."""
-    return stated(Place.FOLDER, folder) if words(folder) in FOLDERS else None
+    return stated(StatusPlace.FOLDER, folder) if words(folder) in FOLDERS else None
 
 
-def decided(statements: Sequence[Statement], hint: ResolutionKind | None) -> Decision:
+def decided(statements: Sequence[StatedStatus], hint: ResolutionKind | None) -> StatusDecision:
     """Return what is believed of some statements; `hint` is what headings such as `Fix` let one guess."""
-    ordered = sorted(statements, key=lambda statement: list(Place).index(statement.place))
-    in_words = (Place.RESOLUTION, Place.ROW, Place.NOTES)
+    ordered = sorted(statements, key=lambda statement: list(StatusPlace).index(statement.place))
+    in_words = (StatusPlace.RESOLUTION, StatusPlace.ROW, StatusPlace.NOTES)
     believed = [
         s for s in ordered if s.status in RESOLVED or (s.status and s.place not in in_words)
     ]
-    if any(s.place is Place.FOLDER and s.status is None for s in ordered):
+    if any(s.place is StatusPlace.FOLDER and s.status is None for s in ordered):
         believed = [s for s in believed if s.status in RESOLVED]
-        ordered = [s for s in ordered if s.is_resolved or s.place not in (Place.HEAD, *in_words)]
+        ordered = [
+            s for s in ordered if s.is_resolved or s.place not in (StatusPlace.HEAD, *in_words)
+        ]
     contradiction = _contradiction(statements)
     if believed:
         first = believed[0]
         why = f"{first.place} says {bare(first.text)}"
-        return Decision(first.status or Status.OPEN, first.kind, contradiction, why)
+        return StatusDecision(first.status or Status.OPEN, first.kind, contradiction, why)
     if hint is not None and not any(s.status in ACTIVE for s in ordered):
-        return Decision(STATUS_OF[hint], hint, contradiction, "by what the resolution tells")
+        return StatusDecision(STATUS_OF[hint], hint, contradiction, "by what the resolution tells")
     if ordered and all(statement.is_resolved for statement in ordered):
         why = "closed, and nothing says how"
-        return Decision(Status.FIXED, ResolutionKind.FIXED, contradiction, why)
-    return Decision(Status.OPEN, None, contradiction, "nothing says that it has ended")
+        return StatusDecision(Status.FIXED, ResolutionKind.FIXED, contradiction, why)
+    return StatusDecision(Status.OPEN, None, contradiction, "nothing says that it has ended")
 
 
-def _contradiction(statements: Sequence[Statement]) -> str:
+def _contradiction(statements: Sequence[StatedStatus]) -> str:
     """Return what different statements say; `closed` goes with every end, `triaged` with every beginning."""
     said = {s.status if s.status in RESOLVED else s.is_resolved for s in statements}
     ends = said - {True, False}

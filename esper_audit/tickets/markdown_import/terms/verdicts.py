@@ -7,19 +7,19 @@ import re
 import msgspec
 
 from esper_audit.tickets.markdown_import.document.inline_values import DATE, bare, names, words
-from esper_audit.tickets.parts import Verdict
+from esper_audit.tickets.parts import Opinion
 
 OWN = "endorse|endorsed|endorses|neutral|object|objects|objected|objection|refine|refined|refines"
 SYNONYMS = {
-    Verdict.ENDORSE: "endorse|endorsed|endorses|endorsement|agree|agreed|agrees|concur|concurs|approve|approved|"
+    Opinion.ENDORSE: "endorse|endorsed|endorses|endorsement|agree|agreed|agrees|concur|concurs|approve|approved|"
     "approves|accept|accepted|confirm|confirmed|confirms|support|supported|valid|lgtm|strong endorse|"
     "strongly endorse",
-    Verdict.NEUTRAL: "neutral|abstain|abstained|abstains|no opinion|defer|deferred|acknowledge|acknowledged|"
+    Opinion.NEUTRAL: "neutral|abstain|abstained|abstains|no opinion|defer|deferred|acknowledge|acknowledged|"
     "noted|n/a|undecided|indifferent|no objection",
-    Verdict.OBJECT: "object|objects|objected|objection|disagree|disagrees|disagreed|reject|rejected|rejects|"
+    Opinion.OBJECT: "object|objects|objected|objection|disagree|disagrees|disagreed|reject|rejected|rejects|"
     "oppose|opposed|opposes|dissent|invalid|not a bug|not-a-bug|false positive|decline|declined|"
     "not valid|close|won't fix|wontfix|wont-fix",
-    Verdict.REFINE: "refine|refined|refines|revise|revised|modify|modified|amend|amended|adjust|adjusted|partial|"
+    Opinion.REFINE: "refine|refined|refines|revise|revised|modify|modified|amend|amended|adjust|adjusted|partial|"
     "partially|partially agree|partial endorse|partially endorse|conditional|qualified|downgrade|downgraded|"
     "upgrade|upgraded|needs work|needs revision|changes requested|request changes|endorse with changes|"
     "agree with changes|mixed|endorse with modifications",
@@ -53,15 +53,15 @@ SILENT_WORDS = names(
 DASHES = " \t:-–—|,;"
 
 
-class Said(msgspec.Struct, frozen=True):
+class StatedOpinion(msgspec.Struct, frozen=True):
     """A verdict, the words for it, and what stands behind them."""
 
-    verdict: Verdict
+    verdict: Opinion
     text: str
     rest: str
 
 
-def verdict_in(text: str, *, strict: bool = False) -> Said | None:
+def verdict_in(text: str, *, strict: bool = False) -> StatedOpinion | None:
     """Read a text that begins with a verdict; `strict` takes the form's four words only."""
     match = (STRICT if strict else ANY).match(text)
     if match is None:
@@ -72,16 +72,16 @@ def verdict_in(text: str, *, strict: bool = False) -> Said | None:
     rest = text[after.end() :] if after else text[end:]
     phrase = match["word"].lower()
     verdict = BY_PHRASE[phrase]
-    return Said(verdict, bare(text[:end].strip(DASHES)), rest.strip())
+    return StatedOpinion(verdict, bare(text[:end].strip(DASHES)), rest.strip())
 
 
-def whole_verdict(cell: str) -> Said | None:
+def whole_verdict(cell: str) -> StatedOpinion | None:
     """Read a cell that is a verdict: all of its words are the verdict's."""
     said = verdict_in(cell)
-    return Said(said.verdict, " ".join(bare(cell).split()), "") if said else None
+    return StatedOpinion(said.verdict, " ".join(bare(cell).split()), "") if said else None
 
 
-def as_written(said: str, verdict: Verdict) -> str:
+def as_written(said: str, verdict: Opinion) -> str:
     """Return the words for a verdict unless they are its own."""
     text = bare(said)
     return "" if text.lower() == verdict.value else text
@@ -113,7 +113,7 @@ def named_in(title: str) -> tuple[str, str]:
 
 
 def is_reviewer(label: str) -> bool:
-    """Say whether a label reads as somebody who reviews."""
+    """Return whether a label reads as somebody who reviews."""
     said = words(label).split()
     return bool(said) and len(said) <= 6 and bool(ROLE_WORDS & set(said))
 

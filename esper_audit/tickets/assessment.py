@@ -9,7 +9,7 @@ import msgspec
 from esper_audit.claims.claim import Claim
 from esper_audit.claims.reply import TOLD, Answer, Reply
 from esper_audit.findings.finding import Severity
-from esper_audit.tickets.parts import Answered, Table
+from esper_audit.tickets.parts import EvidenceTable, StoredAnswer
 from esper_audit.tickets.states import ACCEPTED, ACTIVE, Status
 from esper_audit.tickets.ticket import Ticket
 
@@ -32,7 +32,7 @@ DEFECT: dict[Status, frozenset[Answer]] = {
 SAID_TO_BE_GONE = frozenset({Status.FIXED, Status.NOT_A_BUG})
 
 
-class Standing(enum.StrEnum):
+class Assessment(enum.StrEnum):
     """What the answers say of a ticket; of several, the first that applies."""
 
     REGRESSED = "regressed"
@@ -44,21 +44,21 @@ class Standing(enum.StrEnum):
     UNVOUCHED = "not vouched for"
 
 
-MEANING: dict[Standing, str] = {
-    Standing.REGRESSED: "closed, and its defect, which was seen gone, is back",
-    Standing.NEVER_FIXED: "closed, but its defect is there and was never seen gone",
-    Standing.PROPOSED_FOR_CLOSING: "active, but every claim that states its defect is refuted",
-    Standing.CONTRADICTED: "a claim answers other than the ticket expects",
-    Standing.CANNOT_TELL: "a claim is stale, or something that it needs was not looked at",
-    Standing.AS_EXPECTED: "every claim answers as the ticket expects",
-    Standing.UNVOUCHED: "it makes no claim; asked was what it quotes and cites, of which nothing is expected",
+MEANING: dict[Assessment, str] = {
+    Assessment.REGRESSED: "closed, and its defect, which was seen gone, is back",
+    Assessment.NEVER_FIXED: "closed, but its defect is there and was never seen gone",
+    Assessment.PROPOSED_FOR_CLOSING: "active, but every claim that states its defect is refuted",
+    Assessment.CONTRADICTED: "a claim answers other than the ticket expects",
+    Assessment.CANNOT_TELL: "a claim is stale, or something that it needs was not looked at",
+    Assessment.AS_EXPECTED: "every claim answers as the ticket expects",
+    Assessment.UNVOUCHED: "it makes no claim; asked was what it quotes and cites, of which nothing is expected",
 }
 
 
-ALARMING = frozenset({Standing.REGRESSED, Standing.NEVER_FIXED})
+ALARMING = frozenset({Assessment.REGRESSED, Assessment.NEVER_FIXED})
 
 
-FAILING = ALARMING | {Standing.PROPOSED_FOR_CLOSING, Standing.CONTRADICTED}
+FAILING = ALARMING | {Assessment.PROPOSED_FOR_CLOSING, Assessment.CONTRADICTED}
 
 
 class Proposal(msgspec.Struct, frozen=True):
@@ -68,7 +68,7 @@ class Proposal(msgspec.Struct, frozen=True):
     why: str
 
 
-class Asked(msgspec.Struct, frozen=True):
+class AnsweredClaim(msgspec.Struct, frozen=True):
     """A claim, what it answers, and the answers that would not surprise."""
 
     claim: Claim
@@ -81,12 +81,12 @@ class Asked(msgspec.Struct, frozen=True):
         return self.reply.answer in self.expected
 
 
-class Verified(msgspec.Struct, frozen=True):
+class VerifiedTicket(msgspec.Struct, frozen=True):
     """A ticket with the answers of its claims, and what they say of it."""
 
     ticket: Ticket
-    asked: list[Asked]
-    standing: Standing
+    asked: list[AnsweredClaim]
+    standing: Assessment
 
     @property
     def proposal(self) -> Proposal | None:
@@ -114,16 +114,16 @@ class Verified(msgspec.Struct, frozen=True):
     @property
     def is_without_support(self) -> bool:
         """Whether an accepted ticket can no longer keep its finding quiet: what it rests on is not so."""
-        told = self.standing in ALARMING | {Standing.CONTRADICTED}
+        told = self.standing in ALARMING | {Assessment.CONTRADICTED}
         return told and self.ticket.status in ACCEPTED
 
     @property
-    def not_told(self) -> list[Asked]:
+    def not_told(self) -> list[AnsweredClaim]:
         """The claims that were expected to answer, and did not."""
         return [a for a in self.asked if a.reply.answer not in TOLD and not a.is_as_expected]
 
     @property
-    def answers(self) -> list[Answered]:
+    def answers(self) -> list[StoredAnswer]:
         """The answers as the ticket keeps them; what cannot be told today stays as it was last told."""
         before = {answered.claim: answered for answered in self.ticket.answers}
         return [
@@ -134,13 +134,13 @@ class Verified(msgspec.Struct, frozen=True):
         ]
 
 
-def _answered(asked: Asked, before: Answered | None) -> Answered:
+def _answered(asked: AnsweredClaim, before: StoredAnswer | None) -> StoredAnswer:
     """Return an answer to keep; `seen_gone` stays once it is so, for a defect that comes back."""
     reply = asked.reply
     heads, *rows = reply.table or ((),)
-    table = Table(columns=[str(head) for head in heads], rows=[list(row) for row in rows])
+    table = EvidenceTable(columns=[str(head) for head in heads], rows=[list(row) for row in rows])
     gone = reply.answer in GONE or (before is not None and before.seen_gone)
-    return Answered(
+    return StoredAnswer(
         claim=asked.claim.id,
         answer=reply.answer,
         evidence=reply.evidence,

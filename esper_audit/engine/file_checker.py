@@ -7,14 +7,14 @@ from collections.abc import Collection, Sequence
 
 import msgspec
 
-from esper_audit.engine.prefilter import Sieve, Slice
+from esper_audit.engine.prefilter import Prefilter, Slice
 from esper_audit.findings.file_outcome import FileOutcome
 from esper_audit.findings.finding import Finding, NotAnalysed
 from esper_audit.project.config import Project
 from esper_audit.rules.rule import Rule
 from esper_audit.rules.selection import Selection
 from esper_audit.rules.suppression_comments import may_hold_comments
-from esper_audit.rules.suppressions import SUPPRESSION_CHECKS, Authority
+from esper_audit.rules.suppressions import SUPPRESSION_CHECKS, Suppressor
 from esper_audit.source.syntax.source import Source, parse, read
 from esper_audit.tracking.fingerprint import with_identity
 
@@ -30,7 +30,7 @@ class Engine:
     """A set of rules, ready to be asked about files; `sieve=False` hands LibCST every file whole."""
 
     def __init__(self, rules: Sequence[Rule], *, sieve: bool = True) -> None:
-        self._sieve = Sieve(rules)
+        self._sieve = Prefilter(rules)
         self._with_sieve = sieve
 
     def analyse(self, source: Source) -> FileResult:
@@ -58,13 +58,13 @@ def _confirm(
     """Ask LibCST; not imported, nor is anything that imports it, where no slice has to be read."""
     if not slices:
         return []
-    from esper_audit.engine.cst_pass import Confirmation
+    from esper_audit.engine.cst_pass import CstPass
 
-    confirmation = Confirmation(source, rules, aliases, problems)
+    confirmation = CstPass(source, rules, aliases, problems)
     return [found for piece in slices for found in confirmation.read(piece)]
 
 
-class Analyst:
+class FileChecker:
     """Knows the rules, the authorisations and the day; looks at one file after the other."""
 
     def __init__(self, project: Project, selection: Selection, *, today: str, sieve: bool) -> None:
@@ -73,7 +73,7 @@ class Analyst:
         self._today = today
         self._sieve = sieve
         self._engines: dict[frozenset[str], Engine] = {}
-        self.authority = Authority(
+        self.authority = Suppressor(
             project.config.allow,
             today=today,
             known=selection.known,
