@@ -32,7 +32,7 @@ def main() -> None:
         project = find_project([directory])
         audit = check(project, CheckRequest(today="2026-01-01", cache=False))
         console = Console(record=True, width=COLUMNS, file=io.StringIO(), highlight=False)
-        for piece in pieces(audit, CheckCatalogue(project)):
+        for piece in pieces(audit, CheckCatalogue.of_project(project)):
             console.print(Text(piece.text, style=piece.style), end="", soft_wrap=True)
     picture = console.export_svg(title="esper-audit check", unique_id="check")
     (HERE / "check.svg").write_text(WEB_FONT.sub("", picture), encoding="utf-8")

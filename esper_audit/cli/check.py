@@ -41,7 +41,9 @@ def checks(_: click.Context, __: click.Parameter, values: tuple[str, ...]) -> li
 )
 @click.option("--jobs", default=0, metavar="N", help="Processes; 0 chooses.")
 @click.option(
-    "--no-sieve", is_flag=True, help="Hand every file to LibCST whole (slow; same findings)."
+    "--no-prefilter",
+    is_flag=True,
+    help="Let LibCST read every file whole (slow; same findings).",
 )
 @click.option("--no-cache", is_flag=True, help="Look at every file afresh.")
 @click.option(
@@ -69,7 +71,7 @@ class CheckOptions(msgspec.Struct, frozen=True):
     diff: bool
     impact: bool
     jobs: int
-    no_sieve: bool
+    no_prefilter: bool
     no_cache: bool
     config_file: str | None
 
@@ -85,7 +87,7 @@ class CheckOptions(msgspec.Struct, frozen=True):
             ignore=self.ignore,
             since=self.since,
             jobs=self.jobs,
-            sieve=not self.no_sieve,
+            prefilter=not self.no_prefilter,
             cache=not self.no_cache,
             impact=self.impact,
             today=date.today().isoformat(),  # noqa: DTZ011  # the day of whoever reads the ticket

@@ -26,7 +26,7 @@ WIDTH = 80
 )
 def command(check_id: str | None, config_file: str | None) -> None:
     """List the checks, or explain one: what, why, good and bad code, options."""
-    handbook = CheckCatalogue(find_project([], config_file))
+    handbook = CheckCatalogue.of_project(find_project([], config_file))
     if check_id is None:
         lines = _listed(handbook)
     elif check_id in handbook.checks:

@@ -35,7 +35,7 @@ def paint(pieces: Iterable[StyledText]) -> str:
 
 def rendered(audit: Audit, project: Project, style: str) -> str:
     """Return an audit in one of the output formats, painted where a person reads it."""
-    handbook = CheckCatalogue(project)
+    handbook = CheckCatalogue.of_project(project)
     output = importlib.import_module(f"esper_audit.reports.formats.{style}")
     if style == "text" and is_terminal():
         return paint(output.pieces(audit, handbook))

@@ -1,18 +1,18 @@
-"""The half of the engine that reads LibCST: parse a slice, walk it, ask the rules, place what they say."""
+"""The LibCST pass over one file: parse its slices, run the rules on their nodes, build the findings."""
 
 from __future__ import annotations
 
 import sys
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 
 import msgspec
 
-from esper_audit.engine.locate import placed
 from esper_audit.engine.prefilter import Slice
 from esper_audit.findings.errors import FAILURES
-from esper_audit.findings.finding import Edit, Finding, NotAnalysed, Span
+from esper_audit.findings.finding import Edit, Finding, NotAnalysed
+from esper_audit.rules.finding_builder import finding_at
 from esper_audit.rules.rule import Replacement, Rule, Violation, crash
 from esper_audit.source.syntax import cst
 from esper_audit.source.syntax.ast_walk import depth
@@ -21,98 +21,89 @@ from esper_audit.source.syntax.cst_walk import walk
 from esper_audit.source.syntax.node_view import View
 from esper_audit.source.syntax.source import Source
 
-DEEPEST = 800
+MAX_DEPTH = 800
 RECURSION_LIMIT = 20_000
-FRONT = "if 1:\n"
+BLOCK_HEADER = "if 1:\n"
 
 
 class CstPass:
-    """One file's slices, read one after the other for the rules that may have a say in it."""
+    """Parse slices of one file, walk them, and check each node with the rules that its type triggers.
 
-    def __init__(
-        self,
-        source: Source,
-        rules: Sequence[Rule],
-        aliases: frozenset[str],
-        problems: list[NotAnalysed],
-    ) -> None:
+    `problems` collects the slices that could not be read and the rules that failed.
+    """
+
+    def __init__(self, source: Source, rules: Sequence[Rule], aliases: frozenset[str]) -> None:
+        self.problems: list[NotAnalysed] = []
         self._source = source
-        self._rules = rules
-        self._aliases = aliases
-        self._problems = problems
+        self._dispatch = _Dispatch(rules, aliases)
 
-    def read(self, piece: Slice) -> list[tuple[Finding, str]]:
-        """Return the findings of a slice, each with the code of its node."""
-        if depth(piece.statement or self._source.tree) > DEEPEST:
-            self._give_up(piece, f"nested more than {DEEPEST} deep, not handed to LibCST")
-            return []
-        with _room_for_recursion():
-            view = self._parse(piece)
-            if view is None:
-                return []
-            return list(self._place(view, list(self._violations(view))))
+    def run(self, slices: Iterable[Slice]) -> list[tuple[Finding, str]]:
+        """Return the findings of all slices, each with the code of its node."""
+        found: list[tuple[Finding, str]] = []
+        with _raised_recursion_limit():
+            for piece in slices:
+                if depth(piece.statement or self._source.tree) > MAX_DEPTH:
+                    reason = f"nested more than {MAX_DEPTH} deep, not handed to LibCST"
+                    self.problems.append(NotAnalysed(self._source.path, reason, line=piece.first))
+                    continue
+                view = self._parse(piece)
+                if view is not None:
+                    found += self._findings(view, list(self._violations(view)))
+        return found
 
     def _parse(self, piece: Slice) -> View | None:
-        """Parse a slice; if LibCST cannot read it alone, the whole file; if not even that, say so."""
+        """Parse a slice, or the whole file where the slice alone does not parse; None where neither does."""
         source = self._source
         text = "".join(source.lines[piece.first - 1 : piece.last])
         indented = text[:1] in (" ", "\t")
         try:
-            module = cst.parse_module(FRONT + text if indented else text)
+            module = cst.parse_module(BLOCK_HEADER + text if indented else text)
             return View(source, module, piece.statement, piece.first, int(indented))
         except cst.ParserSyntaxError as error:
             if piece.statement is not None:
                 return self._parse(Slice.whole(source))
             reason = f"LibCST cannot read it: {error.message.splitlines()[0]}"
-            self._problems.append(NotAnalysed(source.path, reason, line=error.raw_line))
+            self.problems.append(NotAnalysed(source.path, reason, line=error.raw_line))
             return None
 
     def _violations(self, view: View) -> Iterator[tuple[Rule, Violation]]:
-        interested = _Dispatch(self._rules, self._aliases)
         for node in walk(view.module):
-            for rule in interested.rules(node):
-                for violation in self._ask(rule, node, view):
+            for rule in self._dispatch.rules(node):
+                for violation in self._check(rule, node, view):
                     yield rule, violation
 
-    def _ask(self, rule: Rule, node: cst.CSTNode, view: View) -> Iterator[Violation]:
+    def _check(self, rule: Rule, node: cst.CSTNode, view: View) -> Iterator[Violation]:
         try:
             yield from rule.check(node, view)
         # A rule that raises, whatever it raises, costs that rule on this file and is named.
         except FAILURES as error:
-            self._problems.append(crash(self._source.path, rule, error))
+            self.problems.append(crash(self._source.path, rule, error))
 
-    def _place(
+    def _findings(
         self, view: View, violations: list[tuple[Rule, Violation]]
     ) -> Iterator[tuple[Finding, str]]:
-        if not violations:
-            return
-        recorder = PositionRecorder(view.module)
+        recorder = PositionRecorder(view.module) if violations else None
         for rule, violation in violations:
+            assert recorder is not None
             try:
                 node = _node(violation.node)
                 span = recorder.span(node, view.line_offset)
-                edit = _edit(violation.replacement, recorder, view.line_offset)
-                placed = self._finding(rule, violation, span, edit), view.code(node)
-            # A rule that reports what has no place in the file has failed like one that raises.
+                finding = msgspec.structs.replace(
+                    finding_at(rule, self._source, span, violation.message),
+                    edit=_edit(violation.replacement, recorder, view.line_offset),
+                    subject=violation.subject,
+                    argument=violation.argument,
+                )
+                code = view.code(node)
+            # A rule that reports a node without a place in the file has failed like one that raises.
             except FAILURES as error:
-                self._problems.append(crash(self._source.path, rule, error))
+                self.problems.append(crash(self._source.path, rule, error))
             else:
-                yield placed
-
-    def _finding(self, rule: Rule, violation: Violation, span: Span, edit: Edit | None) -> Finding:
-        return msgspec.structs.replace(
-            placed(rule, self._source, span, violation.message),
-            edit=edit,
-            subject=violation.subject,
-            argument=violation.argument,
-        )
-
-    def _give_up(self, piece: Slice, reason: str) -> None:
-        self._problems.append(NotAnalysed(self._source.path, reason, line=piece.first))
+                yield finding, code
 
 
 class _Dispatch:
-    """Which rules want to see a node: the same triggers that the sieve looks for, on LibCST's nodes."""
+    """Look up the rules that a LibCST node triggers: the triggers of the prefilter, on LibCST's nodes."""
 
     def __init__(self, rules: Sequence[Rule], aliases: frozenset[str]) -> None:
         self._by_kind: dict[str, list[Rule]] = defaultdict(list)
@@ -124,8 +115,8 @@ class _Dispatch:
         self._aliases = aliases
 
     def rules(self, node: cst.CSTNode) -> list[Rule]:
-        """Return the rules to ask about a node, each once."""
-        wanted = list(self._by_kind.get(type(node).__name__, ()))
+        """Return the rules that a node triggers, each once."""
+        triggered = list(self._by_kind.get(type(node).__name__, ()))
         if isinstance(node, cst.Call):
             name = _terminal_name(node.func)
             keywords = {arg.keyword.value for arg in node.args if arg.keyword is not None}
@@ -133,12 +124,12 @@ class _Dispatch:
                 called = name in rule.triggers.calls or (
                     rule.triggers.calls and name in self._aliases
                 )
-                if (called or rule.triggers.keywords & keywords) and rule not in wanted:
-                    wanted.append(rule)
+                if (called or rule.triggers.keywords & keywords) and rule not in triggered:
+                    triggered.append(rule)
         elif isinstance(node, cst.Attribute):
             name = node.attr.value
-            wanted += [r for r in self._with_attributes if name in r.triggers.attributes]
-        return wanted
+            triggered += [r for r in self._with_attributes if name in r.triggers.attributes]
+        return triggered
 
 
 def _terminal_name(node: cst.CSTNode) -> str:
@@ -149,7 +140,9 @@ def _terminal_name(node: cst.CSTNode) -> str:
 
 def _node(node: object) -> cst.CSTNode:
     if not isinstance(node, cst.CSTNode):
-        raise TypeError(f"a rule reported at {type(node).__name__}, wanted a LibCST node")
+        raise TypeError(
+            f"a rule reported a violation at a {type(node).__name__}, expected a LibCST node"
+        )
     return node
 
 
@@ -169,8 +162,8 @@ def _edit(replacement: Replacement | None, recorder: PositionRecorder, offset: i
 
 
 @contextmanager
-def _room_for_recursion() -> Iterator[None]:
-    """LibCST generates code by recursion, one level an operator of a chain; pure Python frames, no C stack."""
+def _raised_recursion_limit() -> Iterator[None]:
+    """Raise the recursion limit: LibCST generates code by recursion, in Python frames, one level an operator."""
     before = sys.getrecursionlimit()
     sys.setrecursionlimit(max(before, RECURSION_LIMIT))
     try:

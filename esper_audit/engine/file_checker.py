@@ -1,17 +1,15 @@
-"""One file through the rules: words, sieve, slices, LibCST, findings; what could not be done is said, not skipped."""
+"""Check one file: prefilter, LibCST pass, suppressions; what cannot be checked is reported as not analysed."""
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Collection, Sequence
+from collections.abc import Collection
 
 import msgspec
 
 from esper_audit.engine.prefilter import Prefilter, Slice
 from esper_audit.findings.file_outcome import FileOutcome
 from esper_audit.findings.finding import Finding, NotAnalysed
-from esper_audit.project.config import Project
-from esper_audit.rules.rule import Rule
 from esper_audit.rules.selection import Selection
 from esper_audit.rules.suppression_comments import may_hold_comments
 from esper_audit.rules.suppressions import SUPPRESSION_CHECKS, Suppressor
@@ -19,102 +17,85 @@ from esper_audit.source.syntax.source import Source, parse, read
 from esper_audit.tracking.fingerprint import with_identity
 
 
-class FileResult(msgspec.Struct, frozen=True):
-    """What the rules say of one file, and which of them could not be asked."""
+class SourceFindings(msgspec.Struct, frozen=True):
+    """The findings of a set of rules in one source, sorted by place, and the rules that failed on it."""
 
     findings: list[Finding]
     not_analysed: list[NotAnalysed]
 
 
-class Engine:
-    """A set of rules, ready to be asked about files; `sieve=False` hands LibCST every file whole."""
-
-    def __init__(self, rules: Sequence[Rule], *, sieve: bool = True) -> None:
-        self._sieve = Prefilter(rules)
-        self._with_sieve = sieve
-
-    def analyse(self, source: Source) -> FileResult:
-        """Return the findings of one file, sorted by place."""
-        active = self._sieve.active(source)
-        if not active:
-            return FileResult([], [])
-        hits, aliases = self._sieve.candidates(source, active)
-        if self._with_sieve:
-            slices, problems = self._sieve.slices(source, hits)
-        else:
-            slices, problems = [Slice.whole(source)], []
-        rules = sorted(active, key=lambda rule: rule.id)
-        found = _confirm(source, slices, rules, aliases, problems)
-        return FileResult(with_identity(found), sorted(set(problems)))
-
-
-def _confirm(
-    source: Source,
-    slices: Sequence[Slice],
-    rules: Sequence[Rule],
-    aliases: frozenset[str],
-    problems: list[NotAnalysed],
-) -> list[tuple[Finding, str]]:
-    """Ask LibCST; not imported, nor is anything that imports it, where no slice has to be read."""
-    if not slices:
-        return []
-    from esper_audit.engine.cst_pass import CstPass
-
-    confirmation = CstPass(source, rules, aliases, problems)
-    return [found for piece in slices for found in confirmation.read(piece)]
-
-
 class FileChecker:
-    """Knows the rules, the authorisations and the day; looks at one file after the other."""
+    """Check the files below `root`, each with the rules that `selection` switches on for its path.
 
-    def __init__(self, project: Project, selection: Selection, *, today: str, sieve: bool) -> None:
-        self._root = project.root
+    `today` is an ISO date, against which suppressions expire. Without `prefilter` LibCST reads every
+    file whole.
+    """
+
+    def __init__(
+        self,
+        root: str,
+        selection: Selection,
+        suppressor: Suppressor,
+        *,
+        today: str,
+        prefilter: bool,
+    ) -> None:
+        self._root = root
         self._selection = selection
+        self._suppressor = suppressor
         self._today = today
-        self._sieve = sieve
-        self._engines: dict[frozenset[str], Engine] = {}
-        self.authority = Suppressor(
-            project.config.allow,
-            today=today,
-            known=selection.known,
-            authorised_words=selection.authorised_words,
-        )
+        self._prefilter = prefilter
+        self._prefilters: dict[frozenset[str], Prefilter] = {}
 
-    def look(self, path: str) -> FileOutcome:
-        """Read a file below the root and examine it."""
-        data = read(self._root, path)
-        if isinstance(data, NotAnalysed):
-            return FileOutcome(path, not_analysed=[data])
-        return self.examine(path, data)
-
-    def examine(self, path: str, data: bytes) -> FileOutcome:
-        """Return what is found in the content of a file."""
-        source = parse(path, data)
+    def check_file(self, path: str, data: bytes | None = None) -> FileOutcome:
+        """Check one file; `data` replaces its content on disk."""
+        content = read(self._root, path) if data is None else data
+        source = parse(path, content) if isinstance(content, bytes) else content
         if isinstance(source, NotAnalysed):
             return FileOutcome(path, not_analysed=[source])
         checks = self._selection.checks_for(path) - self._selection.tree_ids
-        result = self._engine(checks).analyse(source)
-        ran = _checks_that_ran(checks, result.not_analysed)
-        sorted_out = self.authority.apply(source, result.findings, ran)
-        standing = [f for f in sorted_out.findings if f.check in checks]
+        result = check_source(source, self._prefilter_of(checks), prefilter=self._prefilter)
+        completed = _completed_checks(checks, result.not_analysed)
+        suppression = self._suppressor.apply(source, result.findings, completed)
         return FileOutcome(
-            path, standing, sorted_out.suppressed, result.not_analysed, sorted_out.used
+            path,
+            [finding for finding in suppression.findings if finding.check in checks],
+            suppression.suppressed,
+            result.not_analysed,
+            suppression.used,
         )
 
     def digest(self, path: str, data: bytes) -> bytes:
-        """Return a digest of what decides the outcome beside engine and configuration."""
+        """Return a digest of what decides the outcome of a file beside engine and configuration."""
         day = self._today if may_hold_comments(data) else ""
-        return hashlib.sha256(f"{path}\0{day}\0{self._sieve}\0".encode() + data).digest()
+        return hashlib.sha256(f"{path}\0{day}\0{self._prefilter}\0".encode() + data).digest()
 
-    def _engine(self, checks: frozenset[str]) -> Engine:
-        if checks not in self._engines:
-            self._engines[checks] = Engine(self._selection.instances(checks), sieve=self._sieve)
-        return self._engines[checks]
+    def _prefilter_of(self, checks: frozenset[str]) -> Prefilter:
+        if checks not in self._prefilters:
+            self._prefilters[checks] = Prefilter(self._selection.instances(checks))
+        return self._prefilters[checks]
 
 
-def _checks_that_ran(checks: Collection[str], problems: list[NotAnalysed]) -> frozenset[str]:
-    """Return the checks that looked at all of a file; a slice not read leaves none in that class."""
+def check_source(source: Source, rules: Prefilter, *, prefilter: bool = True) -> SourceFindings:
+    """Return the findings of the rules in one source; without `prefilter` all of it is parsed by LibCST."""
+    active = rules.active(source)
+    if not active:
+        return SourceFindings([], [])
+    hits, aliases = rules.candidates(source, active)
+    slices, problems = rules.slices(source, hits) if prefilter else ([Slice.whole(source)], [])
+    if not slices:
+        return SourceFindings([], sorted(set(problems)))
+    # Imported here: a file without slices needs no LibCST, whose import costs as much as ten Pythons.
+    from esper_audit.engine.cst_pass import CstPass
+
+    cst_pass = CstPass(source, sorted(active, key=lambda rule: rule.id), aliases)
+    findings = with_identity(cst_pass.run(slices))
+    return SourceFindings(findings, sorted({*problems, *cst_pass.problems}))
+
+
+def _completed_checks(checks: Collection[str], problems: list[NotAnalysed]) -> frozenset[str]:
+    """Return the checks that read all of a file: none of them where a slice could not be read."""
     if any(not problem.check for problem in problems):
         return frozenset()
-    raised = {problem.check for problem in problems}
-    return frozenset(set(checks) - raised - set(SUPPRESSION_CHECKS))
+    failed = {problem.check for problem in problems}
+    return frozenset(set(checks) - failed - set(SUPPRESSION_CHECKS))

@@ -1,9 +1,10 @@
-"""Applying edits to a text: from the last to the first, never two that overlap, nothing outside them changed."""
+"""Apply the edits of findings to a file: no two that overlap, nothing outside them changed."""
 
 from __future__ import annotations
 
 import difflib
 import io
+import os
 from collections.abc import Iterable, Sequence
 
 import msgspec
@@ -12,12 +13,13 @@ from esper_audit.engine.file_checker import FileChecker
 from esper_audit.findings.errors import WriteError
 from esper_audit.findings.finding import Edit, NotAnalysed
 from esper_audit.project.atomic_write import replace_file
-from esper_audit.project.config import Project
 from esper_audit.source.syntax.source import Source, encoding_of, parse, read
+
+MAX_ROUNDS = 10
 
 
 def apply_edits(text: str, edits: Iterable[Edit]) -> str:
-    """Return `text` with the edits made; of two that overlap the later one waits for the next round."""
+    """Return `text` with the edits applied; of two that overlap only the first is applied."""
     starts = _line_starts(text)
     for edit in reversed(_not_overlapping(edits)):
         first = starts[edit.line - 1] + edit.column - 1
@@ -39,18 +41,15 @@ def _start(edit: Edit) -> tuple[int, int]:
 
 
 def _line_starts(text: str) -> list[int]:
-    """Return the offset of each line, lines ending as Python ends them (LF, CRLF or CR)."""
+    """Return the offset of each line; a line ends in LF, CRLF or CR."""
     starts = [0]
     for line in io.StringIO(text, newline=""):
         starts.append(starts[-1] + len(line))
     return starts
 
 
-MOST_ROUNDS = 10
-
-
 class FixedFile(msgspec.Struct, frozen=True):
-    """What repairing did to a file, and how many findings it ended."""
+    """A file before and after its fixes, and how many findings they removed."""
 
     path: str
     before: str
@@ -59,39 +58,39 @@ class FixedFile(msgspec.Struct, frozen=True):
 
 
 class FixMode(msgspec.Struct, frozen=True):
-    """How to repair: also what changes behaviour (`unsafe`), and whether to write."""
+    """How to fix files: `unsafe` also applies fixes that change behaviour, `write` changes the files."""
 
     unsafe: bool
     write: bool
 
-    def repair(self, project: Project, analyst: FileChecker, path: str) -> FixedFile | None:
-        """Repair one file as far as its fixes go; None where nothing changes or it does not parse."""
-        data = read(project.root, path)
+    def fix_file(self, root: str, checker: FileChecker, path: str) -> FixedFile | None:
+        """Fix the file at `path` below `root`; None where nothing changes or it does not parse."""
+        data = read(root, path)
         source = data if isinstance(data, NotAnalysed) else parse(path, data)
         if isinstance(source, NotAnalysed):
             return None
         encoding = encoding_of(source.data)
-        text, count = self._rounds(analyst, source, encoding)
+        text, count = self._rounds(checker, source, encoding)
         if text == source.text:
             return None
         if self.write:
-            _write(project.resolve(path), text.encode(encoding))
-        mark = "\ufeff" if encoding == "utf-8-sig" else ""
-        return FixedFile(path, mark + source.text, mark + text, count)
+            _write(os.path.join(root, path), text.encode(encoding))
+        byte_order_mark = "\ufeff" if encoding == "utf-8-sig" else ""
+        return FixedFile(path, byte_order_mark + source.text, byte_order_mark + text, count)
 
-    def _rounds(self, analyst: FileChecker, source: Source, encoding: str) -> tuple[str, int]:
-        text, seen, count = source.text, {source.text}, 0
-        for _ in range(MOST_ROUNDS):
-            findings = analyst.examine(source.path, text.encode(encoding)).findings
+    def _rounds(self, checker: FileChecker, source: Source, encoding: str) -> tuple[str, int]:
+        text, earlier_texts, count = source.text, {source.text}, 0
+        for _ in range(MAX_ROUNDS):
+            findings = checker.check_file(source.path, text.encode(encoding)).findings
             edits = [
                 f.edit for f in findings if f.edit is not None and (f.edit.safe or self.unsafe)
             ]
             after = apply_edits(text, _with_newlines_of(text, edits))
-            if after in seen or not _is_sound(source.path, after, encoding):
+            if after in earlier_texts or not _is_sound(source.path, after, encoding):
                 return text, count
-            remaining = len(analyst.examine(source.path, after.encode(encoding)).findings)
+            remaining = len(checker.check_file(source.path, after.encode(encoding)).findings)
             count += max(0, len(findings) - remaining)
-            seen.add(after)
+            earlier_texts.add(after)
             text = after
         return text, count
 
@@ -117,7 +116,7 @@ def _write(path: str, data: bytes) -> None:
 
 
 def _is_sound(path: str, text: str, encoding: str) -> bool:
-    """Return whether a text can be said in the file's encoding and parses."""
+    """Return whether a text can be encoded in the encoding of its file and parses."""
     try:
         data = text.encode(encoding)
     except UnicodeEncodeError:
@@ -126,12 +125,12 @@ def _is_sound(path: str, text: str, encoding: str) -> bool:
 
 
 def _lines(text: str) -> list[str]:
-    """Return lines as `patch` counts them: by line feeds only, not by form feeds and their like."""
+    """Return lines as `patch` counts them: they end in line feeds only."""
     return io.StringIO(text, newline="\n").readlines()
 
 
 def _with_newlines_of(text: str, edits: Sequence[Edit]) -> list[Edit]:
-    """Return the edits with line ends as the text has them."""
+    """Return the edits with the line ends of the text."""
     if "\r\n" not in text:
         return list(edits)
     return [msgspec.structs.replace(edit, text=edit.text.replace("\n", "\r\n")) for edit in edits]

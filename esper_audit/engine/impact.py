@@ -1,4 +1,4 @@
-"""What a finding does today: the calls that hit it, who uses and tests the code, and the severity that follows."""
+"""The impact of a finding: calls that reach it, uses and tests of its code, and the resulting severity."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from esper_audit.source.index.index import Index
 from esper_audit.source.index.records import Caller, Passing, Reference, Symbol
 from esper_audit.source.index.targets import ResolvedBy
 
-IN_EARNEST = frozenset({Role.PRODUCTION, Role.SCRIPT})
+NOT_TESTS = frozenset({Role.PRODUCTION, Role.SCRIPT})
 RUNS = frozenset({Use.CALL, Use.READ, Use.BASE, Use.DECORATOR, Use.WRITE, Use.DELETE})
 LOWERED = frozenset({Occurrence.LATENT, Occurrence.TEST_ONLY})
 FUNCTIONS = frozenset({DefinitionKind.FUNCTION, DefinitionKind.METHOD})
@@ -38,14 +38,14 @@ FURTHEST_FORWARD = 3
 
 
 class ImpactAnalysis:
-    """Asks the index about findings."""
+    """Compute the impact of findings from the index of the tree."""
 
     def __init__(self, index: Index) -> None:
         self._index = index
         self._known: dict[tuple[str, str, str], Impact | None] = {}
 
-    def judged(self, finding: Finding) -> Finding:
-        """Return a finding with its impact; one that nothing hits today is taken down a step, and says so."""
+    def with_impact(self, finding: Finding) -> Finding:
+        """Return a finding with its impact; one that no call reaches today loses one step of severity."""
         impact = self._impact(finding)
         if impact is None:
             return finding
@@ -59,16 +59,16 @@ class ImpactAnalysis:
 
     def _impact(self, finding: Finding) -> Impact | None:
         path, name = finding.location.path, finding.subject or finding.location.symbol
-        question = (path, name, finding.argument)
-        if question not in self._known:
-            self._known[question] = self._told(path, name, finding.argument)
-        return self._known[question]
+        key = (path, name, finding.argument)
+        if key not in self._known:
+            self._known[key] = self._impact_of(path, name, finding.argument)
+        return self._known[key]
 
-    def _told(self, path: str, name: str, argument: str) -> Impact | None:
+    def _impact_of(self, path: str, name: str, argument: str) -> Impact | None:
         symbol = self._index.symbol(path, name)
         if symbol is None:
             return None
-        if symbol.role not in IN_EARNEST:
+        if symbol.role not in NOT_TESTS:
             return Impact(Occurrence.TEST_ONLY, f"in {_a(symbol.role)}; test-only")
         if symbol.kind is DefinitionKind.MODULE:
             return Impact(Occurrence.MANIFEST, "at module level, so it runs on import; manifest")
@@ -76,7 +76,7 @@ class ImpactAnalysis:
         return self._of_argument(symbol, argument) if argument else self._of_use(symbol)
 
     def _run_with(self, symbol: Symbol) -> Symbol:
-        """Return the function that runs a nested one; a symbol of the module or a class is its own."""
+        """Return the outermost function around a nested one; any other symbol is returned unchanged."""
         while True:
             outer = self._index.symbol(symbol.path, symbol.symbol.rpartition(".")[0])
             if outer is None or outer.kind not in FUNCTIONS:
@@ -88,7 +88,7 @@ class ImpactAnalysis:
         tally = self._tally(symbol, argument, answer.items, FURTHEST_FORWARD)
         others = self._other_uses(symbol)
         reality = _reality_of(tally, complete=answer.is_complete, others=len(others))
-        reality = self._run_from_outside(symbol, reality)
+        reality = self._with_external_callers(symbol, reality)
         direct, through = self._tests(symbol)
         exported = self._index.exported(symbol)
         words = argument_words(argument, tally, others, self._outside(symbol))
@@ -123,7 +123,7 @@ class ImpactAnalysis:
         for caller in callers:
             if symbol.holds(caller.place):
                 continue
-            if caller.place.role not in IN_EARNEST:
+            if caller.place.role not in NOT_TESTS:
                 tally.test_calls += 1
             elif caller.reference.how is ResolvedBy.NAME:
                 tally.by_name.append(caller)
@@ -136,7 +136,7 @@ class ImpactAnalysis:
         return tally
 
     def _forward(self, caller: Caller, argument: str, tally: ArgumentCounts, further: int) -> None:
-        """Look at who calls a function that hands its `**kwargs` on: what they give is what arrives."""
+        """Count a call that forwards `**kwargs` by what the callers of its function pass."""
         outer = self._forwarder(caller) if further else None
         if outer is None:
             tally.forwarding.append(caller)
@@ -155,7 +155,7 @@ class ImpactAnalysis:
             tally.forwarded_on += 1
 
     def _forwarder(self, caller: Caller) -> Symbol | None:
-        """Return the function whose own `**kwargs` a call hands on, unless it may add to them first."""
+        """Return the function whose own `**kwargs` a call forwards, None if it may add to them first."""
         around = self._index.symbol(caller.place.path, caller.place.symbol)
         if around is None or around.kind not in FUNCTIONS or caller.arguments.partial:
             return None
@@ -168,22 +168,22 @@ class ImpactAnalysis:
     def _of_use(self, symbol: Symbol) -> Impact:
         answer = self._index.references(symbol)
         uses = [r for r in answer.items if r.use in RUNS and not symbol.holds(r.place)]
-        in_earnest = [r for r in uses if r.place.role in IN_EARNEST]
-        certain = [r for r in in_earnest if r.how is not ResolvedBy.NAME]
+        outside_tests = [r for r in uses if r.place.role in NOT_TESTS]
+        certain = [r for r in outside_tests if r.how is not ResolvedBy.NAME]
         in_tests = [
-            r for r in uses if r.place.role not in IN_EARNEST and r.how is not ResolvedBy.NAME
+            r for r in uses if r.place.role not in NOT_TESTS and r.how is not ResolvedBy.NAME
         ]
         if certain:
             reality = Occurrence.MANIFEST
-        elif in_earnest or not answer.is_complete:
+        elif outside_tests or not answer.is_complete:
             reality = Occurrence.POSSIBLE
         else:
             reality = Occurrence.TEST_ONLY if in_tests else Occurrence.UNREFERENCED
-        reality = self._run_from_outside(symbol, reality)
+        reality = self._with_external_callers(symbol, reality)
         direct, through = self._tests(symbol)
         packages = self._packages(certain)
         outside = self._outside(symbol) if not certain else ""
-        words = use_words(len(certain), len(in_earnest) - len(certain), packages, outside)
+        words = use_words(len(certain), len(outside_tests) - len(certain), packages, outside)
         return Impact(
             reality,
             "; ".join(
@@ -195,7 +195,7 @@ class ImpactAnalysis:
                 ]
             ),
             calls=sum(r.use is Use.CALL for r in certain),
-            by_name=len(in_earnest) - len(certain),
+            by_name=len(outside_tests) - len(certain),
             test_calls=sum(r.use is Use.CALL for r in in_tests),
             hits=sorted({_place(reference) for reference in certain})[:MOST_NAMED],
             packages=packages,
@@ -204,38 +204,40 @@ class ImpactAnalysis:
             exported=self._index.exported(symbol),
         )
 
-    def _run_from_outside(self, symbol: Symbol, reality: Occurrence) -> Occurrence:
-        """Return `possible` where nothing in the tree hits it but code outside may run it."""
+    def _with_external_callers(self, symbol: Symbol, reality: Occurrence) -> Occurrence:
+        """Return `possible` where no code of the tree uses a symbol but code outside may run it."""
         is_idle = reality in (Occurrence.UNREFERENCED, Occurrence.TEST_ONLY)
         return Occurrence.POSSIBLE if is_idle and self._outside(symbol) else reality
 
     def _outside(self, symbol: Symbol) -> str:
-        """Say what outside the tree may run a symbol: a decorator's owner, the base of its class."""
+        """Describe what outside the tree may run a symbol: the owner of a decorator, the base of its class."""
         definition = self._index.definition(symbol)
         if symbol.kind not in FUNCTIONS:
             return ""
-        telling = [d for d in definition.decorators if not d.endswith(HARMLESS_DECORATORS)]
-        if telling:
-            return f"registered by @{telling[0].replace('()', '(...)')}"
+        foreign_decorators = [
+            d for d in definition.decorators if not d.endswith(HARMLESS_DECORATORS)
+        ]
+        if foreign_decorators:
+            return f"registered by @{foreign_decorators[0].replace('()', '(...)')}"
         if symbol.kind is not DefinitionKind.METHOD:
             return ""
         owner = self._index.symbol(symbol.path, symbol.symbol.rpartition(".")[0])
         assert owner is not None
         foreign = self._index.resolver.kin.foreign_bases(owner.key) - {"?"}
         is_called_by_base = bool(foreign) or symbol.short.startswith("__")
-        used = [r for r in self._index.references(owner).items if _in_earnest(r)]
+        used = [r for r in self._index.references(owner).items if _is_outside_tests(r)]
         if is_called_by_base and used:
             return f"its class is used in {len(used)} place{'s' * (len(used) != 1)}"
         return ""
 
     def _other_uses(self, symbol: Symbol) -> list[Reference]:
-        """Return where a function is used as a value: whoever gets it may call it in any way."""
+        """Return where a function is used as a value: its receiver may call it in any way."""
         if symbol.kind not in FUNCTIONS:
             return []
         return [
             reference
             for reference in self._index.references(symbol, {Use.READ}).items
-            if _in_earnest(reference) and not symbol.holds(reference.place)
+            if _is_outside_tests(reference) and not symbol.holds(reference.place)
         ]
 
     def _defaults_to_none(self, symbol: Symbol, argument: str) -> bool:
@@ -243,7 +245,7 @@ class ImpactAnalysis:
         return any(p.name == argument and p.default == "None" for p in parameters)
 
     def _tests(self, symbol: Symbol) -> tuple[list[str], int]:
-        """Return the tests that name a symbol, as pytest writes them, and how many reach it otherwise."""
+        """Return the pytest ids of the tests that name a symbol, and how many other tests reach it."""
         tests = self._index.tests(symbol).items
         direct = [f"{t.path}::{t.symbol.replace('.', '::')}" for t in tests if t.is_direct]
         return direct, len(tests) - len(direct)
@@ -251,7 +253,7 @@ class ImpactAnalysis:
     def _packages(self, references: Iterable[Reference]) -> dict[str, int]:
         """Count production uses by package."""
         modules = self._index.store.modules
-        names = [modules.name(r.place.path) for r in references if r.place.role in IN_EARNEST]
+        names = [modules.name(r.place.path) for r in references if r.place.role in NOT_TESTS]
         packages = Counter(name.rpartition(".")[0] or name for name in names)
         return dict(sorted(packages.items()))
 
@@ -267,9 +269,9 @@ def _reality_of(tally: ArgumentCounts, *, complete: bool, others: int) -> Occurr
     return Occurrence.TEST_ONLY if tally.test_calls else Occurrence.UNREFERENCED
 
 
-def _in_earnest(reference: Reference) -> bool:
+def _is_outside_tests(reference: Reference) -> bool:
     runs = reference.use in RUNS and reference.how is not ResolvedBy.NAME
-    return runs and reference.place.role in IN_EARNEST
+    return runs and reference.place.role in NOT_TESTS
 
 
 def _place(reference: Reference) -> str:

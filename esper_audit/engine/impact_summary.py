@@ -1,25 +1,31 @@
-"""Impact in words: "6 calls, all pass seed_input"; counts and places, no opinion."""
+"""Describe an impact in words, such as "6 calls, all pass seed_input"."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING
 
-from esper_audit.source.index.records import Reference
-
-if TYPE_CHECKING:
-    pass
 import msgspec
 
-from esper_audit.source.index.records import Caller
+from esper_audit.source.index.records import Caller, Reference
 
 MOST_PLACES = 3
+
+
+class ArgumentCounts(msgspec.Struct):
+    """Production calls grouped by how they pass an argument, and the number of other calls."""
+
+    passing: list[Caller] = []
+    omitting: list[Caller] = []
+    forwarding: list[Caller] = []
+    by_name: list[Caller] = []
+    forwarded_on: int = 0
+    test_calls: int = 0
 
 
 def argument_words(
     argument: str, tally: ArgumentCounts, others: Sequence[Reference], outside: str
 ) -> list[str]:
-    """Return what the production calls of a function do with one of its arguments, clause by clause."""
+    """Return clauses on how the production calls of a function pass one of its arguments."""
     total = len(tally.passing) + len(tally.omitting) + len(tally.forwarding)
     clauses = [_calls(argument, tally, total)]
     if tally.test_calls:
@@ -34,7 +40,7 @@ def argument_words(
 
 
 def use_words(certain: int, by_name: int, packages: Mapping[str, int], outside: str) -> list[str]:
-    """Return how often something is used in production, and where, clause by clause."""
+    """Return clauses on how often and where production code uses a symbol."""
     clauses = []
     if certain:
         shown = ", ".join(
@@ -54,7 +60,7 @@ def use_words(certain: int, by_name: int, packages: Mapping[str, int], outside: 
 
 
 def test_words(direct: int, through: int) -> str:
-    """Return how many tests name something, and how many reach it through other code."""
+    """Return a clause on how many tests name a symbol, and how many reach it through other code."""
     if not direct and not through:
         return "no test reaches it"
     clauses = [f"{_count(direct, 'test')} name{'s' * (direct == 1)} it"] if direct else []
@@ -65,7 +71,7 @@ def test_words(direct: int, through: int) -> str:
 
 
 def unread_words(unread: int) -> list[str]:
-    """Return what could not be asked: files that hold the word and were not read."""
+    """Return a clause on the files that contain the name and could not be read, if there are any."""
     return [f"{_count(unread, 'file')} that may use it not read"] if unread else []
 
 
@@ -96,7 +102,7 @@ def _calls(argument: str, tally: ArgumentCounts, total: int) -> str:
 
 
 def _spread(tally: ArgumentCounts) -> str:
-    """Return what the forwarding calls hand on."""
+    """Return which arguments the forwarding calls pass on."""
     arguments = [caller.arguments for caller in tally.forwarding]
     kinds = {
         "*args": any(a.star for a in arguments),
@@ -108,14 +114,3 @@ def _spread(tally: ArgumentCounts) -> str:
 
 def _count(number: int, noun: str) -> str:
     return f"{number} {noun}{'s' * (number != 1)}"
-
-
-class ArgumentCounts(msgspec.Struct):
-    """Production calls by what they do with an argument; the rest is counted beside."""
-
-    passing: list[Caller] = []
-    omitting: list[Caller] = []
-    forwarding: list[Caller] = []
-    by_name: list[Caller] = []
-    forwarded_on: int = 0
-    test_calls: int = 0

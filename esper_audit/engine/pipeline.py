@@ -1,9 +1,10 @@
-"""The order of a check: discover, select, look at every file, collect; `whole_audit.py` goes on from there."""
+"""The steps of a check: select the rules, discover the files, check each, check the tree, collect the audit."""
 
 from __future__ import annotations
 
 import os
 from collections.abc import Callable, Collection, Mapping, Sequence
+from functools import partial
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -18,9 +19,11 @@ from esper_audit.project.config import Project
 from esper_audit.project.content_cache import ContentCache, content_digest, engine_fingerprint
 from esper_audit.project.discovery import Discovery, relative
 from esper_audit.project.git import changed_since
-from esper_audit.project.parallel import collector_off, outcomes
+from esper_audit.project.parallel import collector_off, map_files
+from esper_audit.rules.finding_builder import ConfigFile
+from esper_audit.rules.registry import RuleRegistry
 from esper_audit.rules.selection import Selection
-from esper_audit.rules.suppressions import idle_exceptions
+from esper_audit.rules.suppressions import Suppressor, idle_exceptions
 from esper_audit.source.syntax.source import read
 from esper_audit.tracking.baseline import read_baseline
 
@@ -29,10 +32,10 @@ if TYPE_CHECKING:
 
 
 class CheckRequest(msgspec.Struct, frozen=True, kw_only=True):
-    """What one run of `check` is asked to do; `paths` are absolute, none means those of the project.
+    """The arguments of one check; `paths` are absolute, none means those of the project.
 
-    `whole` also runs the tree rules that are on by default, `impact` asks the whole tree about every
-    finding; without either, and with no tree rule selected, nothing but `paths` is read.
+    `whole` also runs the tree rules that are on by default. `impact` computes the impact of every
+    finding from the whole tree. Without either, and with no tree rule selected, only `paths` are read.
     """
 
     paths: list[str] = []
@@ -40,7 +43,7 @@ class CheckRequest(msgspec.Struct, frozen=True, kw_only=True):
     ignore: list[str] = []
     since: str = ""
     jobs: int = 0
-    sieve: bool = True
+    prefilter: bool = True
     cache: bool = True
     baseline: bool = True
     whole: bool = False
@@ -49,197 +52,207 @@ class CheckRequest(msgspec.Struct, frozen=True, kw_only=True):
 
 
 Progress = Callable[[int, int], None]
+"""Called with the number of files done and the number of all files."""
 
 
 def check(project: Project, request: CheckRequest, progress: Progress | None = None) -> Audit:
     """Run the rules over the files of a project."""
     with collector_off():
-        selection, analyst = _prepared(project, request)
-        found = discover(project, request.paths)
-        files = found.files
+        run = _CheckRun(project, request)
+        discovery = discover(project, request.paths)
+        files = discovery.files
         if request.since:
             changed = changed_since(project.root, request.since)
             files = [file for file in files if file in changed]
-        looked_at = look_at(project, analyst, files, request, progress)
-        surveyed = _survey(project, selection, analyst, request, looked_at)
-        audit = collect(project, selection, looked_at, found, surveyed)
+        outcomes = run.check_files(files, progress)
+        tree_check = run.check_tree(outcomes)
+        audit = run.collect(outcomes, discovery, tree_check)
         if not request.paths and not request.since:
-            used = {position for outcome in looked_at for position in outcome.used}
-            used |= set(surveyed.result.used) if surveyed else set()
-            audit = _with_idle_exceptions(audit, project, selection, used, request.today)
+            used = {position for outcome in outcomes for position in outcome.used}
+            used |= set(tree_check.result.used) if tree_check else set()
+            audit = run.with_idle_exceptions(audit, used)
         if request.since:
-            before = surveyed.fingerprints_before if surveyed else None
-            audit = without_old(audit, analyst, changed, before)
-        if request.impact and surveyed is not None:
-            audit = surveyed.with_impact(audit)
-        return _without_known(audit, project) if request.baseline else audit
+            before = tree_check.fingerprints_before if tree_check else None
+            audit = without_old(audit, run.checker, changed, before)
+        if request.impact and tree_check is not None:
+            audit = tree_check.with_impact(audit)
+        return _without_ticketed(audit, project) if request.baseline else audit
 
 
 def check_text(project: Project, request: CheckRequest, path: str, data: bytes) -> Audit:
-    """Run the rules over one text that stands for the file at `path` (absolute)."""
-    selection, analyst = _prepared(project, request)
-    shown = relative(project.root, path)
-    outcome = analyst.examine(shown, data)
-    surveyed = _survey(project, selection, analyst, request, [outcome], texts={shown: data})
-    audit = collect(project, selection, [outcome], None, surveyed)
-    if request.impact and surveyed is not None:
-        audit = surveyed.with_impact(audit)
-    return _without_known(audit, project, {shown: data})
+    """Run the rules over `data` in place of the content of the file at `path` (absolute)."""
+    run = _CheckRun(project, request)
+    relative_path = relative(project.root, path)
+    buffers = {relative_path: data}
+    outcomes = [run.checker.check_file(relative_path, data)]
+    tree_check = run.check_tree(outcomes, buffers)
+    audit = run.collect(outcomes, None, tree_check)
+    if request.impact and tree_check is not None:
+        audit = tree_check.with_impact(audit)
+    return _without_ticketed(audit, project, buffers)
 
 
-def fix(project: Project, request: CheckRequest, fixing: FixMode) -> list[FixedFile]:
-    """Repair what has a fix, file by file; a file that does not parse is left alone."""
-    _, analyst = _prepared(project, request)
-    repaired = (
-        fixing.repair(project, analyst, path) for path in discover(project, request.paths).files
-    )
-    return [fixed for fixed in repaired if fixed is not None]
-
-
-def _prepared(project: Project, request: CheckRequest) -> tuple[Selection, FileChecker]:
-    selection = Selection(
-        project, select=request.select, ignore=request.ignore, whole=request.whole
-    )
-    return selection, FileChecker(project, selection, today=request.today, sieve=request.sieve)
+def fix(project: Project, request: CheckRequest, mode: FixMode) -> list[FixedFile]:
+    """Apply the fixes of every file and return the changed files; one that does not parse is skipped."""
+    checker = _CheckRun(project, request).checker
+    files = discover(project, request.paths).files
+    fixed = (mode.fix_file(project.root, checker, path) for path in files)
+    return [file for file in fixed if file is not None]
 
 
 def discover(project: Project, paths: Sequence[str]) -> Discovery:
-    """Find the files to look at."""
-    wanted = paths or [project.resolve(path) for path in project.config.paths]
-    return Discovery(project.root, project.config.exclude).run(wanted)
+    """Find the files below `paths` (absolute), or below the paths of the configuration."""
+    searched = paths or [project.resolve(path) for path in project.config.paths]
+    return Discovery(project.root, project.config.exclude).run(searched)
 
 
-def look_at(
-    project: Project,
-    analyst: FileChecker,
-    files: Sequence[str],
-    request: CheckRequest,
-    progress: Progress | None = None,
-) -> list[FileOutcome]:
-    """Return the outcome of every file, from the cache where its content is known."""
-    made_by = _engine_fingerprint(project, request)
-    cache = ContentCache(project.root, "files", made_by, FileOutcome, enabled=request.cache)
-    done: list[FileOutcome] = []
-    pending: dict[str, bytes] = {}
-    for path in files:
-        data = read(project.root, path)
-        if isinstance(data, NotAnalysed):
-            done.append(FileOutcome(path, not_analysed=[data]))
-            continue
-        digest = analyst.digest(path, data)
-        known = cache.get(path, digest)
-        if known is None:
-            pending[path] = digest
-        else:
-            done.append(known)
-    for outcome in outcomes(analyst.look, list(pending), request.jobs, FileOutcome):
-        if not outcome.lost:
-            cache.put(outcome.path, pending[outcome.path], outcome)
-        done.append(outcome)
-        if progress is not None:
-            progress(len(done), len(files))
-    cache.save()
-    return done
+class _CheckRun:
+    """The parts of one check: its selection of rules and its file checker."""
+
+    def __init__(self, project: Project, request: CheckRequest) -> None:
+        self._project = project
+        self._request = request
+        self.selection = Selection(
+            RuleRegistry(project.local_rules),
+            project.config,
+            where=project.file,
+            select=request.select,
+            ignore=request.ignore,
+            whole=request.whole,
+        )
+        self.suppressor = Suppressor(
+            project.config.allow,
+            today=request.today,
+            known=self.selection.known,
+            authorised_words=self.selection.authorised_words,
+        )
+        self.checker = FileChecker(
+            project.root,
+            self.selection,
+            self.suppressor,
+            today=request.today,
+            prefilter=request.prefilter,
+        )
+
+    def check_files(self, files: Sequence[str], progress: Progress | None) -> list[FileOutcome]:
+        """Return the outcome of every file, from the cache where its content is known."""
+        root = self._project.root
+        made_by = _engine_fingerprint(self._project, self._request)
+        cache = ContentCache(root, "files", made_by, FileOutcome, enabled=self._request.cache)
+        outcomes: list[FileOutcome] = []
+        pending: dict[str, bytes] = {}
+        for path in files:
+            data = read(root, path)
+            if isinstance(data, NotAnalysed):
+                outcomes.append(FileOutcome(path, not_analysed=[data]))
+                continue
+            digest = self.checker.digest(path, data)
+            cached = cache.get(path, digest)
+            if cached is None:
+                pending[path] = digest
+            else:
+                outcomes.append(cached)
+        check_file = self.checker.check_file
+        for outcome in map_files(check_file, list(pending), self._request.jobs, FileOutcome):
+            if not outcome.lost:
+                cache.put(outcome.path, pending[outcome.path], outcome)
+            outcomes.append(outcome)
+            if progress is not None:
+                progress(len(outcomes), len(files))
+        cache.save()
+        return outcomes
+
+    def check_tree(
+        self, outcomes: Sequence[FileOutcome], buffers: Mapping[str, bytes] | None = None
+    ) -> TreeCheck | None:
+        """Check the whole tree if a tree rule is on or impact is requested, else return None."""
+        selection, request = self.selection, self._request
+        scope = {o.path: selection.checks_for(o.path) & selection.tree_ids for o in outcomes}
+        if not request.impact and not any(scope.values()):
+            return None
+        # Imported here: a check of files alone needs no index.
+        from esper_audit.engine.tree_engine import TreeCheck
+        from esper_audit.source.index.index import open_index
+
+        tree_check = TreeCheck(
+            self._project.root,
+            partial(open_index, self._project, paths=request.paths),
+            selection.tree_instances(set().union(*scope.values())),
+            self.suppressor,
+        )
+        return tree_check.run(scope, buffers or {}, cache=request.cache)
+
+    def collect(
+        self,
+        outcomes: Sequence[FileOutcome],
+        discovery: Discovery | None,
+        tree_check: TreeCheck | None,
+    ) -> Audit:
+        """Return the audit of all outcomes; its order does not depend on theirs."""
+        selection = self.selection
+        failed = tree_check.result.failed if tree_check else frozenset()
+        checked = {o.path: selection.checks_for(o.path) - failed for o in outcomes}
+        on = set().union(selection.base, *(selection.checks_for(o.path) for o in outcomes))
+        unread = discovery.problems if discovery else []
+        parts: list[FileOutcome | TreeResult] = [*outcomes]
+        parts += [tree_check.result] if tree_check else []
+        return Audit(
+            root=self._project.root,
+            findings=sorted((f for p in parts for f in p.findings), key=lambda f: f.order),
+            suppressed=sorted(
+                (s for p in parts for s in p.suppressed), key=lambda s: s.finding.order
+            ),
+            not_analysed=sorted({*unread, *(n for p in parts for n in p.not_analysed)}),
+            files=len(outcomes) + len(unread),
+            checks=sorted(on),
+            off=sorted(selection.known - on),
+            excluded=discovery.excluded_by_configuration if discovery else [],
+            checked=checked,
+            files_read=[
+                *self._files_read(outcomes, discovery),
+                *(tree_check.files_read if tree_check else []),
+            ],
+            directories_listed=[
+                *(discovery.directories if discovery else []),
+                *(tree_check.directories if tree_check else []),
+            ],
+        )
+
+    def with_idle_exceptions(self, audit: Audit, used: Collection[int]) -> Audit:
+        """Add findings for configured exceptions that have expired or suppressed nothing."""
+        completed = dict(audit.checked)
+        for problem in audit.not_analysed:
+            completed.pop(problem.path, None)
+        config_file = ConfigFile(self._project.root, self._project.file)
+        idle = idle_exceptions(
+            config_file, self._project.config.allow, used, completed, self._request.today
+        )
+        idle = [finding for finding in idle if finding.check in self.selection.base]
+        findings = sorted([*audit.findings, *idle], key=lambda f: f.order)
+        return msgspec.structs.replace(audit, findings=findings)
+
+    def _files_read(
+        self, outcomes: Sequence[FileOutcome], discovery: Discovery | None
+    ) -> list[str]:
+        """Return every file that decided the findings, missing configuration files included."""
+        project, config = self._project, self._project.config
+        contracts = [project.resolve(config.contracts)] if config.contracts else []
+        ignore_files = discovery.ignore_files if discovery else []
+        checked = (project.resolve(outcome.path) for outcome in outcomes)
+        return [*project.probed, *contracts, *project.local_rules, *ignore_files, *checked]
 
 
-def _survey(
-    project: Project,
-    selection: Selection,
-    analyst: FileChecker,
-    request: CheckRequest,
-    looked_at: Sequence[FileOutcome],
-    *,
-    texts: Mapping[str, bytes] | None = None,
-) -> TreeCheck | None:
-    """Read the whole tree, if a tree rule is on or the impact is asked for; None spares the import too."""
-    scope = {o.path: selection.checks_for(o.path) & selection.tree_ids for o in looked_at}
-    if not request.impact and not any(scope.values()):
-        return None
-    from esper_audit.engine.tree_engine import TreeCheck
-
-    rules = selection.tree_instances(set().union(*scope.values()))
-    surveyed = TreeCheck(project, rules, analyst.authority, request.paths, cache=request.cache)
-    return surveyed.run(scope, texts or {})
-
-
-def collect(
-    project: Project,
-    selection: Selection,
-    looked_at: Sequence[FileOutcome],
-    found: Discovery | None,
-    surveyed: TreeCheck | None = None,
-) -> Audit:
-    """Bring the outcomes of all files, and of the tree, into one order, whatever order they came in."""
-    failed = surveyed.result.failed if surveyed else frozenset()
-    checked = {o.path: selection.checks_for(o.path) - failed for o in looked_at}
-    on = set().union(selection.base, *(selection.checks_for(o.path) for o in looked_at))
-    problems = found.problems if found else []
-    everything: list[FileOutcome | TreeResult] = [*looked_at]
-    everything += [surveyed.result] if surveyed else []
-    return Audit(
-        root=project.root,
-        findings=sorted((f for o in everything for f in o.findings), key=lambda f: f.order),
-        suppressed=sorted(
-            (s for o in everything for s in o.suppressed), key=lambda s: s.finding.order
-        ),
-        not_analysed=sorted({*problems, *(n for o in everything for n in o.not_analysed)}),
-        files=len(looked_at) + len(problems),
-        checks=sorted(on),
-        off=sorted(selection.known - on),
-        excluded=found.excluded_by_configuration if found else [],
-        checked=checked,
-        files_read=[
-            *_files_read(project, looked_at, found),
-            *(surveyed.files_read if surveyed else []),
-        ],
-        directories_listed=[
-            *(found.directories if found else []),
-            *(surveyed.directories if surveyed else []),
-        ],
-    )
-
-
-def _files_read(
-    project: Project, looked_at: Sequence[FileOutcome], found: Discovery | None
-) -> list[str]:
-    """Return every file that decided what was found, the configuration files looked for included."""
-    config = project.config
-    named = [project.resolve(path) for path in (config.contracts, *config.local_rules) if path]
-    ignores = found.ignore_files if found else []
-    return [*project.probed, *named, *ignores, *(project.resolve(o.path) for o in looked_at)]
-
-
-def _with_idle_exceptions(
-    audit: Audit,
-    project: Project,
-    selection: Selection,
-    used: Collection[int],
-    today: str,
-) -> Audit:
-    """Add findings for exceptions of the configuration that are expired or silenced nothing."""
-    ran = dict(audit.checked)
-    for problem in audit.not_analysed:
-        ran.pop(problem.path, None)
-    idle = idle_exceptions(project, used, ran, today)
-    idle = [finding for finding in idle if finding.check in selection.base]
-    return msgspec.structs.replace(
-        audit, findings=sorted([*audit.findings, *idle], key=lambda f: f.order)
-    )
-
-
-def _without_known(
+def _without_ticketed(
     audit: Audit, project: Project, buffers: Mapping[str, bytes] | None = None
 ) -> Audit:
-    """Set aside the findings that have a ticket."""
+    """Move the findings that have a ticket out of the findings."""
     tickets = project.resolve(project.config.tickets)
     return read_baseline(tickets).apply(audit, tickets, buffers or {})
 
 
 def _engine_fingerprint(project: Project, request: CheckRequest) -> bytes:
     config = msgspec.json.encode([project.config, request.select, request.ignore], order="sorted")
-    local = [
-        f"{path}\0{_digest_of(path)}" for path in map(project.resolve, project.config.local_rules)
-    ]
+    local = [f"{path}\0{_digest_of(path)}" for path in project.local_rules]
     return engine_fingerprint([config, *(os.fsencode(one) for one in local)])
 
 

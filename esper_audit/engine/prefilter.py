@@ -1,4 +1,4 @@
-"""Candidates by the standard library's `ast`: which stretches of lines does LibCST have to read, for which rules?"""
+"""Find candidates in the `ast` of a file, and the slices of lines that LibCST has to parse for them."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ Candidate = ast.expr | ast.stmt | ast.ExceptHandler
 
 
 class Slice(NamedTuple):
-    """A stretch of whole lines, first and last included (from 1); all of them is the whole file."""
+    """A range of whole lines, first and last included, from 1; without a statement it is the whole file."""
 
     first: int
     last: int
@@ -55,12 +55,12 @@ class Slice(NamedTuple):
 
     @classmethod
     def whole(cls, source: Source) -> Slice:
-        """The slice that is the file."""
+        """Return the slice that is the whole file."""
         return cls(1, max(len(source.lines), 1), None)
 
 
 class Prefilter:
-    """The triggers of a set of rules as tables, so that one walk serves them all."""
+    """The triggers of a set of rules as tables, so that one walk serves all rules."""
 
     def __init__(self, rules: Sequence[Rule]) -> None:
         self.rules = rules
@@ -76,7 +76,7 @@ class Prefilter:
         self._parts = {rule: _as_bytes(rule.triggers.parts) for rule in rules}
 
     def active(self, source: Source) -> frozenset[Rule]:
-        """Return the rules that can have a say in a file, by the words that stand in it."""
+        """Return the rules that can have a finding in a file, by the words that it contains."""
         words, data = source.words, source.data
         return frozenset(
             rule
@@ -87,51 +87,55 @@ class Prefilter:
         )
 
     def candidates(self, source: Source, active: frozenset[Rule]) -> Candidates:
-        """Return the nodes that a trigger names, found in one pass, and the aliases of called names."""
-        tables = _Tables(self, active)
-        nodes = scan(source.tree, tables.kinds)
-        aliases = frozenset(tables.aliases(nodes))
-        hits = [(node, rules) for node in nodes if (rules := tables.rules(node, aliases))]
+        """Return the nodes that a trigger names and the aliases of called names, in one walk."""
+        triggers = _ActiveTriggers(self, active)
+        nodes = scan(source.tree, triggers.kinds)
+        aliases = frozenset(triggers.aliases(nodes))
+        hits = [(node, rules) for node in nodes if (rules := triggers.rules(node, aliases))]
         return Candidates(hits, aliases)  # type: ignore[arg-type]  # every scanned kind has a position
 
     def slices(
         self, source: Source, hits: list[tuple[Candidate, list[Rule]]]
     ) -> tuple[list[Slice], list[NotAnalysed]]:
-        """Return the stretches that hold a candidate, none inside another, and the rules that raised."""
-        wanted: set[Slice] = set()
+        """Return the slices that contain a candidate, none inside another, and the rules that failed."""
+        slices: set[Slice] = set()
         problems: list[NotAnalysed] = []
         for node, rules in hits:
             enclosing = Enclosing(source.tree, node)
             for rule in rules:
-                piece = _wanted(source, rule, node, enclosing)
+                piece = _slice_for(source, rule, node, enclosing)
                 if isinstance(piece, Slice):
-                    wanted.add(piece)
+                    slices.add(piece)
                 elif piece is not None:
                     problems.append(piece)
-        return _outermost(wanted), problems
+        return _outermost(slices), problems
 
 
 class Candidates(NamedTuple):
-    """Nodes with the rules that want to see them, and the local names of what call triggers name."""
+    """Nodes with the rules that they trigger, and the local aliases of the names in call triggers."""
 
     hits: list[tuple[Candidate, list[Rule]]]
     aliases: frozenset[str]
 
 
-class _Tables:
+class _ActiveTriggers:
     """The triggers of the rules that are active in one file."""
 
-    def __init__(self, sieve: Prefilter, active: frozenset[Rule]) -> None:
-        self._nodes = {kind: [r for r in sieve.nodes[kind] if r in active] for kind in sieve.nodes}
-        self._calls = {n: [r for r in rs if r in active] for n, rs in sieve.calls.items()}
-        self._keywords = {n: [r for r in rs if r in active] for n, rs in sieve.keywords.items()}
-        self._attributes = {n: [r for r in rs if r in active] for n, rs in sieve.attributes.items()}
-        self._callers = [rule for rule in sieve.rules if rule in active and rule.triggers.calls]
+    def __init__(self, prefilter: Prefilter, active: frozenset[Rule]) -> None:
+        self._nodes = {
+            kind: [r for r in prefilter.nodes[kind] if r in active] for kind in prefilter.nodes
+        }
+        self._calls = {n: [r for r in rs if r in active] for n, rs in prefilter.calls.items()}
+        self._keywords = {n: [r for r in rs if r in active] for n, rs in prefilter.keywords.items()}
+        self._attributes = {
+            n: [r for r in rs if r in active] for n, rs in prefilter.attributes.items()
+        }
+        self._callers = [rule for rule in prefilter.rules if rule in active and rule.triggers.calls]
         self._called = {name for rule in self._callers for name in rule.triggers.calls}
         self.kinds = frozenset(self._kinds())
 
     def rules(self, node: ast.AST, aliases: frozenset[str]) -> list[Rule]:
-        """Return the rules that want to see a node, each once."""
+        """Return the rules that a node triggers, each once."""
         rules = self._nodes.get(node.__class__, [])
         if node.__class__ is ast.Call:
             name = terminal_name(node.func)
@@ -146,7 +150,7 @@ class _Tables:
         return list(dict.fromkeys(rules)) if len(rules) > 1 else rules
 
     def aliases(self, nodes: list[ast.AST]) -> Iterator[str]:
-        """Yield the local names of called things: `sdpa = F.scaled_...`, `from torch import x as y`."""
+        """Yield local aliases of called names: `sdpa = F.scaled_...`, `from torch import x as y`."""
         if not self._called:
             return
         for node in nodes:
@@ -201,10 +205,10 @@ def _as_bytes(words: Iterable[str]) -> frozenset[bytes]:
     return frozenset(word.encode() for word in words)
 
 
-def _wanted(
+def _slice_for(
     source: Source, rule: Rule, node: Candidate, enclosing: Enclosing
 ) -> Slice | NotAnalysed | None:
-    """Return what a rule has to see to judge a candidate; None if it cannot lead to a finding."""
+    """Return the slice that a rule needs to check a candidate, None if `may_match` rejects it."""
     try:
         return _slice(source, enclosing, rule.reach) if rule.may_match(node, enclosing) else None
     # A rule that raises, whatever it raises, costs that rule on this file and is named.
@@ -213,7 +217,7 @@ def _wanted(
 
 
 def _slice(source: Source, enclosing: Sequence[ast.stmt], reach: Reach) -> Slice:
-    """Return the smallest stretch of lines of its own that covers what a rule has to see."""
+    """Return the smallest slice of whole lines that covers the reach of a rule."""
     for statement in _owners(enclosing, reach):
         first, last = first_line(statement), last_line(statement)
         if _owns_its_lines(source.lines, statement, first, last):
@@ -239,7 +243,7 @@ def _owners(enclosing: Sequence[ast.stmt], reach: Reach) -> Iterable[ast.stmt]:
 
 
 def _owns_its_lines(lines: list[str], statement: ast.stmt, first: int, last: int) -> bool:
-    """Return whether nothing else stands on the statement's lines (an `elif` or `;` neighbour would)."""
+    """Return whether a statement shares its lines with no other (as after `;`, or an `elif`)."""
     start, end = lines[first - 1], lines[last - 1]
     column = statement.col_offset
     before = (
@@ -254,7 +258,7 @@ def _owns_its_lines(lines: list[str], statement: ast.stmt, first: int, last: int
 
 
 def _outermost(slices: set[Slice]) -> list[Slice]:
-    """Drop every slice that lies inside another."""
+    """Return the slices that lie inside no other."""
     kept: list[Slice] = []
     for candidate in sorted(slices, key=lambda s: (s.first, -s.last)):
         if not kept or candidate.last > kept[-1].last:

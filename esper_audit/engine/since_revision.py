@@ -1,4 +1,4 @@
-"""What an earlier revision already had: findings of `check --since` that are not new, wherever they stand now."""
+"""Drop the findings of `check --since` that an earlier revision already had, moved code included."""
 
 from __future__ import annotations
 
@@ -14,32 +14,36 @@ from esper_audit.project.discovery import SUFFIXES
 from esper_audit.project.git import content_at
 from esper_audit.source.syntax.source import Source, parse
 
-OfTree = Callable[[Mapping[str, bytes | None]], frozenset[str]]
+FingerprintsBefore = Callable[[Mapping[str, bytes | None]], frozenset[str]]
 
 
 def without_old(
-    audit: Audit, analyst: FileChecker, changed: Mapping[str, str], of_tree: OfTree | None = None
+    audit: Audit,
+    checker: FileChecker,
+    changed: Mapping[str, str],
+    of_tree: FingerprintsBefore | None = None,
 ) -> Audit:
-    """Leave out the findings that were there before; `changed` has the old object name of each file.
+    """Return an audit without the findings of the earlier revision.
 
-    `of_tree` says, given what the changed files held, which findings the rules over the whole tree had.
+    `changed` maps each changed file to its earlier git object name. `of_tree` returns the fingerprints
+    of the tree rules' findings with the changed files at their earlier contents.
     """
-    earlier = _EarlierRevision(audit, analyst, changed)
-    fresh = [f for f in audit.findings if not earlier.has_in_place(f)]
-    if fresh:
+    earlier = _EarlierRevision(audit, checker, changed)
+    new = [f for f in audit.findings if not earlier.has_in_place(f)]
+    if new:
         known = earlier.recognised()
         known |= of_tree(earlier.contents()) if of_tree else set()
-        fresh = [finding for finding in audit.findings if finding.fingerprint not in known]
-    hidden = len(audit.findings) - len(fresh)
-    return msgspec.structs.replace(audit, findings=fresh, hidden=hidden)
+        new = [finding for finding in audit.findings if finding.fingerprint not in known]
+    hidden = len(audit.findings) - len(new)
+    return msgspec.structs.replace(audit, findings=new, hidden=hidden)
 
 
 class _EarlierRevision:
-    """The changed files as they were, looked at when somebody asks."""
+    """The changed files at their earlier contents, each checked at its first use."""
 
-    def __init__(self, audit: Audit, analyst: FileChecker, changed: Mapping[str, str]) -> None:
+    def __init__(self, audit: Audit, checker: FileChecker, changed: Mapping[str, str]) -> None:
         self._audit = audit
-        self._analyst = analyst
+        self._checker = checker
         self._changed = changed
         self._contents: dict[str, bytes | None] = {}
         self._outcomes: dict[str, FileOutcome] = {}
@@ -50,7 +54,7 @@ class _EarlierRevision:
         return any(old.fingerprint == finding.fingerprint for old in before)
 
     def recognised(self) -> set[str]:
-        """Return the fingerprints of all present findings that were there before, here or elsewhere."""
+        """Return the fingerprints of the findings that the earlier revision had, at any place."""
         from esper_audit.tracking.current_tree import CurrentTree
         from esper_audit.tracking.matcher import matched
         from esper_audit.tracking.observation import observations
@@ -60,11 +64,11 @@ class _EarlierRevision:
         before = [finding for path in paths for finding in self._outcome(path).findings]
         old = observations(before, self._source)
         looked_at = {s.key for s in old if self._audit.looked_at(s.check, s.path)}
-        new = observations(self._audit.findings, present.source)
-        return {match.new.key for match in matched(old, new, present, may_move=looked_at)}
+        current = observations(self._audit.findings, present.source)
+        return {match.new.key for match in matched(old, current, present, may_move=looked_at)}
 
     def contents(self) -> dict[str, bytes | None]:
-        """Return what every changed file held."""
+        """Return the earlier contents of every changed file."""
         return {path: self._content(path) for path in self._changed}
 
     def _content(self, path: str) -> bytes | None:
@@ -76,7 +80,9 @@ class _EarlierRevision:
     def _outcome(self, path: str) -> FileOutcome:
         if path not in self._outcomes:
             content = self._content(path)
-            known = FileOutcome(path) if content is None else self._analyst.examine(path, content)
+            known = (
+                FileOutcome(path) if content is None else self._checker.check_file(path, content)
+            )
             self._outcomes[path] = known
         return self._outcomes[path]
 

@@ -1,31 +1,45 @@
-"""The tree rules over a tree: ask each, place what it says, apply authorisations; a rule that raises is named."""
+"""Check a whole tree: run the tree rules over its index, and add the impact to findings."""
 
 from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Collection, Mapping, Sequence
+from typing import Protocol
 
 import msgspec
 
 from esper_audit.engine.impact import ImpactAnalysis
-from esper_audit.engine.locate import placed
 from esper_audit.findings.audit import Audit
 from esper_audit.findings.errors import FAILURES
 from esper_audit.findings.finding import Finding, NotAnalysed, Suppressed, TreeViolation
-from esper_audit.project.config import Project
+from esper_audit.rules.finding_builder import finding_at
 from esper_audit.rules.rule import crash
 from esper_audit.rules.suppressions import SUPPRESSION_CHECKS, Suppressor, UnusedSuppression
 from esper_audit.rules.tree_rule import TreeRule
-from esper_audit.source.index.index import Index, open_index
+from esper_audit.source.index.index import Index
 from esper_audit.source.usage.tree import Tree
 from esper_audit.tracking.fingerprint import with_identity
 
 WHOLE_TREE = "."
-ABOUT_ONE_FILE = frozenset(SUPPRESSION_CHECKS) - {UnusedSuppression.id}
+# These findings about comments come from the check of the file, which runs anyway.
+FILE_SUPPRESSION_CHECKS = frozenset(SUPPRESSION_CHECKS) - {UnusedSuppression.id}
+# For fewer findings only the files that contain their names are read; for more, reading all is quicker.
+WORTH_READING_ALL = 20
+Scope = Mapping[str, Collection[str]]
+"""The files to report on, each with the ids of the checks that are on for it."""
+
+
+class IndexOpener(Protocol):
+    """Open the index of the tree: with `texts` in place of files on disk, as if `without` did not exist."""
+
+    def __call__(
+        self, *, texts: Mapping[str, bytes], without: Collection[str] = (), cache: bool
+    ) -> Index:
+        """Return the index."""
 
 
 class TreeResult(msgspec.Struct, frozen=True):
-    """What the tree rules say; `failed` are those that raised, and so looked at nothing."""
+    """The findings of the tree rules; `failed` are the rules that raised and so have no result."""
 
     findings: list[Finding] = []
     suppressed: list[Suppressed] = []
@@ -34,139 +48,120 @@ class TreeResult(msgspec.Struct, frozen=True):
     failed: frozenset[str] = frozenset()
 
 
-def examine(
-    tree: Tree,
-    rules: Sequence[TreeRule],
-    authority: Suppressor,
-    scope: Mapping[str, Collection[str]],
-) -> TreeResult:
-    """Return what the rules say of the files in `scope`, each with the ids of the checks that are on for it."""
-    said: dict[str, list[tuple[Finding, str]]] = defaultdict(list)
-    problems: list[NotAnalysed] = []
-    failed: set[str] = set()
-    for rule in rules:
-        try:
-            violations = list(rule.check(tree))
-            found = [_told(tree, rule, v) for v in violations if rule.id in scope.get(v.path, ())]
-        # A rule that raises, whatever it raises, costs that rule and is named.
-        except FAILURES as error:
-            problems.append(crash(WHOLE_TREE, rule, error))
-            failed.add(rule.id)
-            continue
-        for told in found:
-            if isinstance(told, NotAnalysed):
-                problems.append(told)
-            else:
-                said[told[0].location.path].append(told)
-    ran = {rule.id for rule in rules} - failed
-    sorted_out = [
-        _authorised(tree, authority, path, said[path], ran & set(on)) for path, on in scope.items()
-    ]
-    return TreeResult(
-        findings=[finding for result in sorted_out for finding in result.findings],
-        suppressed=[one for result in sorted_out for one in result.suppressed],
-        not_analysed=sorted(set(problems)),
-        used=sorted({position for result in sorted_out for position in result.used}),
-        failed=frozenset(failed),
-    )
-
-
-def _told(
-    tree: Tree, rule: TreeRule, violation: TreeViolation | NotAnalysed
-) -> tuple[Finding, str] | NotAnalysed:
-    if isinstance(violation, NotAnalysed):
-        return msgspec.structs.replace(violation, check=rule.id)
-    source = tree.source(violation.path)
-    assert source is not None
-    finding = placed(rule, source, violation.span, violation.message)
-    subject, argument = violation.subject, violation.argument
-    return msgspec.structs.replace(finding, subject=subject, argument=argument), violation.code
-
-
-def _authorised(
-    tree: Tree,
-    authority: Suppressor,
-    path: str,
-    found: Sequence[tuple[Finding, str]],
-    ran: Collection[str],
-) -> TreeResult:
-    """Sort the findings of one file; what is wrong with its comments as such was told by the check of the file."""
-    content = tree.index.store.content(path) or b""
-    may_be_about_them = any(check.encode() in content for check in ran)
-    source = tree.source(path) if found or may_be_about_them else None
-    if source is None:
-        return TreeResult()
-    result = authority.apply(source, with_identity(found), ran)
-    findings = [f for f in result.findings if f.check not in ABOUT_ONE_FILE]
-    return TreeResult(findings, result.suppressed, used=result.used)
-
-
-# For a few findings only files that hold their words are read; for more, all of them once is quicker.
-WORTH_READING_ALL = 20
-Scope = Mapping[str, Collection[str]]
-
-
 class TreeCheck:
-    """The tree of one run; `files_read` and `directories` (absolute) decided what it says."""
+    """The tree rules of one run; `files_read` and `directories` (absolute) decided its result."""
 
     def __init__(
-        self,
-        project: Project,
-        rules: Sequence[TreeRule],
-        authority: Suppressor,
-        paths: Sequence[str],
-        *,
-        cache: bool,
+        self, root: str, open_index: IndexOpener, rules: Sequence[TreeRule], suppressor: Suppressor
     ) -> None:
-        self._project = project
+        self._root = root
+        self._open_index = open_index
         self._rules = rules
-        self._authority = authority
-        self._paths = paths
-        self._cache = cache
+        self._suppressor = suppressor
         self._scope: Scope = {}
         self.result = TreeResult()
         self.index: Index
         self.files_read: list[str] = []
         self.directories: list[str] = []
 
-    def run(self, scope: Scope, texts: Mapping[str, bytes]) -> TreeCheck:
-        """Ask the rules about the files in `scope`, each with the checks that are on for it."""
+    def run(self, scope: Scope, texts: Mapping[str, bytes], *, cache: bool) -> TreeCheck:
+        """Run the rules on the files in `scope` and return the check itself."""
         self._scope = scope
-        opened = open_index(self._project, paths=self._paths, texts=texts, cache=self._cache)
-        self.index = opened
-        self.files_read = opened.files_read
-        self.directories = opened.directories
-        self.result = self._examined(opened)
-        opened.store.save()
+        self.index = self._open_index(texts=texts, cache=cache)
+        self.files_read = self.index.files_read
+        self.directories = self.index.directories
+        self.result = self._check(self.index)
+        self.index.store.save()
         return self
 
     def fingerprints_before(self, contents: Mapping[str, bytes | None]) -> frozenset[str]:
-        """Return the identities of what the rules said when changed files had their earlier contents.
+        """Return the fingerprints of the findings with the changed files at their earlier contents.
 
-        A file without earlier content was not there; one that has gone since is not brought back.
+        A file without earlier content did not exist. A file deleted since is not restored.
         """
         if not self._rules:
             return frozenset()
         texts = {path: content for path, content in contents.items() if content is not None}
         without = [path for path, content in contents.items() if content is None]
-        before = open_index(
-            self._project, paths=self._paths, texts=texts, without=without, cache=False
-        )
-        return frozenset(finding.fingerprint for finding in self._examined(before).findings)
+        before = self._open_index(texts=texts, without=without, cache=False)
+        return frozenset(finding.fingerprint for finding in self._check(before).findings)
 
     def with_impact(self, audit: Audit) -> Audit:
-        """Return the audit with the impact of every finding, and the severity that follows from it."""
+        """Return the audit with the impact of every finding, and the severity that results from it."""
         if len(audit.findings) > WORTH_READING_ALL:
             self.index.prepare()
-        impacts = ImpactAnalysis(self.index)
-        judged = msgspec.structs.replace(
-            audit, findings=[impacts.judged(finding) for finding in audit.findings]
-        )
+        analysis = ImpactAnalysis(self.index)
+        findings = [analysis.with_impact(finding) for finding in audit.findings]
         self.index.store.save()
-        return judged
+        return msgspec.structs.replace(audit, findings=findings)
 
-    def _examined(self, index: Index) -> TreeResult:
+    def _check(self, index: Index) -> TreeResult:
         if not self._rules:
             return TreeResult()
-        tree = Tree(self._project.root, index)
-        return examine(tree, self._rules, self._authority, self._scope)
+        return check_tree(Tree(self._root, index), self._rules, self._suppressor, self._scope)
+
+
+def check_tree(
+    tree: Tree, rules: Sequence[TreeRule], suppressor: Suppressor, scope: Scope
+) -> TreeResult:
+    """Return the findings of the rules in the files of `scope`; a rule that raises is named as failed."""
+    found: dict[str, list[tuple[Finding, str]]] = defaultdict(list)
+    problems: set[NotAnalysed] = set()
+    failed: set[str] = set()
+    for rule in rules:
+        try:
+            violations = [v for v in rule.check(tree) if rule.id in scope.get(v.path, ())]
+            results = [_result_of(tree, rule, violation) for violation in violations]
+        # A rule that raises, whatever it raises, costs that rule and is named.
+        except FAILURES as error:
+            problems.add(crash(WHOLE_TREE, rule, error))
+            failed.add(rule.id)
+            continue
+        for result in results:
+            if isinstance(result, NotAnalysed):
+                problems.add(result)
+            else:
+                found[result[0].location.path].append(result)
+    completed = {rule.id for rule in rules} - failed
+    files = [
+        _without_suppressed(tree, suppressor, path, found[path], completed & set(checks))
+        for path, checks in scope.items()
+    ]
+    return TreeResult(
+        findings=[finding for file in files for finding in file.findings],
+        suppressed=[suppressed for file in files for suppressed in file.suppressed],
+        not_analysed=sorted(problems),
+        used=sorted({position for file in files for position in file.used}),
+        failed=frozenset(failed),
+    )
+
+
+def _result_of(
+    tree: Tree, rule: TreeRule, violation: TreeViolation | NotAnalysed
+) -> tuple[Finding, str] | NotAnalysed:
+    """Return the finding of a violation and the code that it is recognised by."""
+    if isinstance(violation, NotAnalysed):
+        return msgspec.structs.replace(violation, check=rule.id)
+    source = tree.source(violation.path)
+    assert source is not None
+    finding = finding_at(rule, source, violation.span, violation.message)
+    subject, argument = violation.subject, violation.argument
+    return msgspec.structs.replace(finding, subject=subject, argument=argument), violation.code
+
+
+def _without_suppressed(
+    tree: Tree,
+    suppressor: Suppressor,
+    path: str,
+    found: Sequence[tuple[Finding, str]],
+    completed: Collection[str],
+) -> TreeResult:
+    """Apply the suppressions of one file to its findings."""
+    content = tree.index.store.content(path) or b""
+    may_name_a_check = any(check.encode() in content for check in completed)
+    source = tree.source(path) if found or may_name_a_check else None
+    if source is None:
+        return TreeResult()
+    result = suppressor.apply(source, with_identity(found), completed)
+    findings = [f for f in result.findings if f.check not in FILE_SUPPRESSION_CHECKS]
+    return TreeResult(findings, result.suppressed, used=result.used)

@@ -22,6 +22,7 @@ from esper_audit.probes.session import ProbeRequest, ProbeResult, Progress, Torc
 from esper_audit.probes.session import probe as put_to_probes
 from esper_audit.project.config import Project
 from esper_audit.rules.expected_failures import idle_expectations
+from esper_audit.rules.finding_builder import ConfigFile
 from esper_audit.tracking.baseline import read_baseline
 from esper_audit.tracking.fingerprint import with_identity
 
@@ -184,7 +185,12 @@ def _with_probes(audit: Audit, project: Project, probed: ProbeResult, today: str
         for unit in probed.without_unit
     ]
     audit = with_records(audit, probed.records)
-    idle = idle_expectations(project, probed.records, today) if today else []
+    config_file = ConfigFile(project.root, project.file)
+    idle = (
+        idle_expectations(config_file, project.config.expect, probed.records, today)
+        if today
+        else []
+    )
     return msgspec.structs.replace(
         audit,
         findings=sorted([*audit.findings, *idle], key=lambda f: f.order),

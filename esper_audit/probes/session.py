@@ -31,7 +31,7 @@ from esper_audit.probes.sandbox.outcome import (
 from esper_audit.probes.sandbox.pool import START, TORCH_AND_COMPILER, Sandbox, Start
 from esper_audit.project.config import Project
 from esper_audit.rules.expected_failures import as_expected
-from esper_audit.rules.probe_catalogue import probe_modules, probe_sheets
+from esper_audit.rules.probe_catalogue import probe_descriptions, probe_modules
 from esper_audit.text.phrases import did_you_mean
 
 MEBIBYTE = 1 << 20
@@ -95,7 +95,7 @@ def probe(project: Project, wanted: ProbeRequest, progress: Progress | None = No
 
 def require_known(probes: Iterable[str]) -> None:
     """Raise UsageError for a probe that does not exist."""
-    shelf = probe_sheets()
+    shelf = probe_descriptions()
     for name in probes:
         if name not in shelf:
             raise UsageError(f"no probe is called '{name}'{did_you_mean(name, shelf)}")

@@ -122,6 +122,11 @@ class Project(msgspec.Struct, frozen=True):
         """Return a path of the configuration as an absolute one."""
         return os.path.normpath(os.path.join(self.root, path))
 
+    @property
+    def local_rules(self) -> list[str]:
+        """The files of the project's own rules, absolute."""
+        return [self.resolve(path) for path in self.config.local_rules]
+
 
 def find_project(paths: Iterable[str], named: str | None = None) -> Project:
     """Return the project of the paths (absolute): the nearest configuration at or above all of them.

@@ -1,4 +1,4 @@
-"""Spreading files over processes by plain fork; a worker that dies costs the file in its hands and no other."""
+"""Map a function over files in several processes; a process that dies costs only its current file."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from esper_audit.findings.finding import NotAnalysed
 
 @contextmanager
 def collector_off() -> Iterator[None]:
-    """Switch it off inside the block, and leave it as it was; reference counts free what trees hold."""
+    """Switch the garbage collector off inside the block; reference counts free the syntax trees."""
     was_on = gc.isenabled()
     gc.disable()
     try:
@@ -32,7 +32,7 @@ LENGTH_BYTES = 4
 
 
 class WorkerResult(Protocol):
-    """What looking at a file gives: a struct that says which file, and can say that a process died over it."""
+    """The result of a file: a struct with its path, which can also record that its process died."""
 
     def __init__(self, path: str, *, not_analysed: list[NotAnalysed], lost: bool) -> None: ...
 
@@ -42,32 +42,32 @@ class WorkerResult(Protocol):
 
 
 Result = TypeVar("Result", bound=WorkerResult)
-Look = Callable[[str], Result]
+Work = Callable[[str], Result]
 
 
-def outcomes(
-    look: Look[Result], paths: Sequence[str], jobs: int, kind: type[Result]
+def map_files(
+    work: Work[Result], paths: Sequence[str], jobs: int, kind: type[Result]
 ) -> Iterator[Result]:
-    """Yield the outcome of each path, in no particular order; `jobs` 0 means as many as is sensible.
+    """Yield the result of `work` for each path, in no particular order; `jobs` 0 chooses their number.
 
-    `kind` is the struct that `look` returns.
+    `kind` is the struct that `work` returns.
     """
     count = jobs or _sensible_jobs(len(paths))
     if count <= 1 or not paths:
-        yield from map(look, paths)
+        yield from map(work, paths)
         return
-    teams = [_Worker(look, paths[start::count], kind) for start in range(count)]
-    by_descriptor = {worker.start(): worker for worker in teams if worker.remaining}
+    workers = [_Worker(work, paths[start::count], kind) for start in range(count)]
+    by_descriptor = {worker.start(): worker for worker in workers if worker.remaining}
     while by_descriptor:
         ready, _, _ = select.select(list(by_descriptor), [], [])
         for descriptor in ready:
             worker = by_descriptor[descriptor]
-            outcome = worker.receive()
-            if outcome is not None:
-                yield outcome
+            result = worker.receive()
+            if result is not None:
+                yield result
                 continue
             del by_descriptor[descriptor]
-            lost = worker.bury()
+            lost = worker.reap()
             if lost is not None:
                 yield lost
             if worker.remaining:
@@ -79,38 +79,38 @@ def _sensible_jobs(files: int) -> int:
 
 
 class _Worker(Generic[Result]):
-    """A child process and the paths it still has to look at, in the order in which it will."""
+    """A child process and its remaining paths, in the order of its work."""
 
-    def __init__(self, look: Look[Result], paths: Sequence[str], kind: type[Result]) -> None:
-        self._look = look
+    def __init__(self, work: Work[Result], paths: Sequence[str], kind: type[Result]) -> None:
+        self._run = work
         self._kind = kind
         self.remaining = list(paths)
         self._pipe: BinaryIO
         self._pid = 0
 
     def start(self) -> int:
-        """Fork; return the descriptor on which outcomes will arrive."""
+        """Fork and return the descriptor from which results can be read."""
         reader, writer = os.pipe()
         self._pid = os.fork()
         if self._pid == 0:
             os.close(reader)
-            _work(self._look, self.remaining, writer)
+            _work(self._run, self.remaining, writer)
         os.close(writer)
         self._pipe = os.fdopen(reader, "rb", buffering=0)
         return reader
 
     def receive(self) -> Result | None:
-        """Return the next outcome, None when the child has gone."""
+        """Return the next result, None when the child has ended."""
         size = self._read(LENGTH_BYTES)
         data = self._read(int.from_bytes(size)) if len(size) == LENGTH_BYTES else b""
         if len(size) < LENGTH_BYTES or len(data) < int.from_bytes(size):
             return None
-        outcome = msgspec.msgpack.decode(data, type=self._kind)
-        self.remaining.remove(outcome.path)
-        return outcome
+        result = msgspec.msgpack.decode(data, type=self._kind)
+        self.remaining.remove(result.path)
+        return result
 
-    def bury(self) -> Result | None:
-        """Reap the child; if it left work behind, return the outcome of the file that killed it."""
+    def reap(self) -> Result | None:
+        """Wait for the child; if paths remain, return a result for the file that ended it."""
         self._pipe.close()
         _, status = os.waitpid(self._pid, 0)
         if not self.remaining:
@@ -131,13 +131,13 @@ class _Worker(Generic[Result]):
         return data
 
 
-def _work(look: Look[Result], paths: list[str], writer: int) -> None:
-    """Look at each path and write the outcome; never returns into the parent's code."""
+def _work(work: Work[Result], paths: list[str], writer: int) -> None:
+    """Write the result of each path to the pipe and exit, never returning into the code of the parent."""
     status = 1
     try:
         with os.fdopen(writer, "wb", buffering=0) as pipe:
             for path in paths:
-                data = msgspec.msgpack.encode(look(path))
+                data = msgspec.msgpack.encode(work(path))
                 pipe.write(len(data).to_bytes(LENGTH_BYTES) + data)
         status = 0
     finally:

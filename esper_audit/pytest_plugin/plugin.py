@@ -79,9 +79,12 @@ class Contracts(pytest.Collector):
     def collect(self) -> Iterator[pytest.Item]:
         """Yield one item a check that is on, and one that nothing was left out."""
         from esper_audit.project.config import find_project
+        from esper_audit.rules.registry import RuleRegistry
         from esper_audit.rules.selection import Selection
 
-        selection = Selection(find_project([str(self.config.rootpath)]))
+        project = find_project([str(self.config.rootpath)])
+        registry = RuleRegistry(project.local_rules)
+        selection = Selection(registry, project.config, where=project.file)
         for check in sorted(selection.base):
             yield CheckItem.from_parent(self, name=check)
         yield EverythingLookedAt.from_parent(self, name="everything-looked-at")

@@ -1,57 +1,62 @@
-"""What outputs may look up about a finding: its check and its contract, read from disk only when asked for."""
+"""Look up checks and contracts by id, for outputs; each is read from disk at its first use."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from functools import cached_property
 
 from esper_audit.findings.contract import Contract, load_contracts
 from esper_audit.findings.errors import ContractError
 from esper_audit.project.config import Project
-from esper_audit.rules.probe_catalogue import probe_sheets
+from esper_audit.rules.probe_catalogue import probe_descriptions
 from esper_audit.rules.registry import RuleRegistry
 from esper_audit.rules.rule import Check
-from esper_audit.rules.selection import known_shelf
 from esper_audit.rules.suppressions import SUPPRESSION_CHECKS
 
 
 class CheckCatalogue:
-    """The checks and the contracts of a project."""
+    """The checks and the contracts of a project; paths are absolute, `contracts_file` may be empty."""
 
-    def __init__(self, project: Project) -> None:
-        self._project = project
+    def __init__(
+        self, local_rules: Sequence[str], contracts_file: str, excluded: Sequence[str]
+    ) -> None:
+        self._local_rules = local_rules
+        self._contracts_file = contracts_file
+        self.excluded = excluded
+        """The patterns of files that the configuration keeps out of the audit."""
+
+    @classmethod
+    def of_project(cls, project: Project) -> CheckCatalogue:
+        """Return the catalogue of a project."""
+        own = project.config.contracts
+        contracts_file = project.resolve(own) if own else ""
+        return cls(project.local_rules, contracts_file, project.config.exclude)
 
     @cached_property
     def checks(self) -> Mapping[str, type[Check]]:
         """Every check by id: tree rules too, which are imported for it, and probes."""
-        checks = {**self._of_files, **self._shelf.tree_rules, **probe_sheets()}
+        checks = {**self._of_files, **self._registry.tree_rules, **probe_descriptions()}
         _require_contracts(checks.values(), self.contracts)
         return dict(sorted(checks.items()))
 
     def check(self, check_id: str) -> type[Check]:
-        """Return one check; tree rules are imported only to find one of them."""
+        """Return one check; tree rules are imported only if no rule of a file has the id."""
         return self._of_files.get(check_id) or self.checks[check_id]
-
-    @property
-    def excluded(self) -> list[str]:
-        """The patterns of files that the configuration keeps out of the audit."""
-        return self._project.config.exclude
 
     @cached_property
     def contracts(self) -> Mapping[str, Contract]:
-        """Every contract by id; a check that names one that is not there is a ContractError."""
-        own = self._project.config.contracts
-        contracts = load_contracts(self._project.resolve(own) if own else "")
+        """Every contract by id; a check that names a missing one is a ContractError."""
+        contracts = load_contracts(self._contracts_file)
         _require_contracts(self._of_files.values(), contracts)
         return contracts
 
     @cached_property
-    def _shelf(self) -> RuleRegistry:
-        return known_shelf(self._project)
+    def _registry(self) -> RuleRegistry:
+        return RuleRegistry(self._local_rules)
 
     @cached_property
     def _of_files(self) -> Mapping[str, type[Check]]:
-        return {**self._shelf.rules, **SUPPRESSION_CHECKS}
+        return {**self._registry.rules, **SUPPRESSION_CHECKS}
 
 
 def _require_contracts(checks: Iterable[type[Check]], contracts: Mapping[str, Contract]) -> None:

@@ -1,4 +1,4 @@
-"""Finding the rules: those in `rules/` and `tree_rules/`, of installed plugins, and of the configuration's files."""
+"""Discover the rules of this package, of installed plugins and of the configured files."""
 
 from __future__ import annotations
 
@@ -13,7 +13,6 @@ from typing import TypeVar
 
 from esper_audit.findings.errors import FAILURES, EsperAuditError, RuleLoadError
 from esper_audit.project.submodules import last_part, submodules
-from esper_audit.rules import tree_rule
 from esper_audit.rules.rule import Check, Rule, validate
 from esper_audit.rules.tree_rule import TreeRule
 
@@ -23,40 +22,44 @@ FILE_RULES, TREE_RULES = "esper_audit.rules.file", "esper_audit.rules.tree"
 
 
 def discover(local_files: Iterable[str] = ()) -> dict[str, type[Rule]]:
-    """Return the rules that read one file, by id, sorted; a rule that does not load is a RuleLoadError."""
+    """Return the rules that read one file, by id, sorted.
+
+    Raises:
+        RuleLoadError: a rule does not load.
+    """
     return RuleRegistry(local_files).rules
 
 
 class RuleRegistry:
-    """Every rule that is offered; those of `tree_rules/` are known by name and imported when asked for."""
+    """All rules; the tree rules of this package are known by id and imported at their first use."""
 
     def __init__(self, local_files: Iterable[str] = ()) -> None:
         self.rules: dict[str, type[Rule]] = {}
-        self._foreign_tree_rules: dict[str, type[TreeRule]] = {}
-        for module in _modules(local_files):
+        self._other_tree_rules: dict[str, type[TreeRule]] = {}
+        for module in _rule_modules(local_files):
             for check in _checks_of(module):
-                self._take(check)
+                self._add(check)
         self.rules = dict(sorted(self.rules.items()))
-        self.tree_ids = sorted({*_ids_in(TREE_RULES), *self._foreign_tree_rules})
+        self.tree_ids = sorted({*_ids_in(TREE_RULES), *self._other_tree_rules})
 
     @cached_property
     def tree_rules(self) -> dict[str, type[TreeRule]]:
         """The rules that read the whole tree, by id, sorted."""
-        found = dict(self._foreign_tree_rules)
+        found = dict(self._other_tree_rules)
         for module in _shelf_modules(TREE_RULES):
             for check in _checks_of(module):
                 assert issubclass(check, TreeRule), check
-                tree_rule.validate(check)
+                validate(check, TreeRule)
                 _put(found, check)
         return dict(sorted(found.items()))
 
-    def _take(self, check: type[Rule] | type[TreeRule]) -> None:
+    def _add(self, check: type[Rule] | type[TreeRule]) -> None:
         if issubclass(check, Rule):
-            validate(check)
+            validate(check, Rule)
             _put(self.rules, check)
         else:
-            tree_rule.validate(check)
-            _put(self._foreign_tree_rules, check)
+            validate(check, TreeRule)
+            _put(self._other_tree_rules, check)
 
 
 Found = TypeVar("Found", bound=Check)
@@ -66,12 +69,12 @@ def _put(found: dict[str, type[Found]], check: type[Found]) -> None:
     known = found.get(check.id)
     if known is not None and known is not check:
         raise RuleLoadError(
-            f"rule {check.id} stands in {known.__module__} and in {check.__module__}; rename one"
+            f"rule {check.id} is defined in {known.__module__} and in {check.__module__}; rename one"
         )
     found[check.id] = check
 
 
-def _modules(local_files: Iterable[str]) -> Iterator[ModuleType]:
+def _rule_modules(local_files: Iterable[str]) -> Iterator[ModuleType]:
     yield from _shelf_modules(FILE_RULES)
     yield from _plugin_modules()
     for path in local_files:
@@ -84,7 +87,7 @@ def _shelf_modules(shelf: str) -> Iterator[ModuleType]:
 
 
 def _ids_in(shelf: str) -> list[str]:
-    """Return the ids of the rules on a shelf: their files' names."""
+    """Return the ids of the rules on a shelf, which are the names of their files."""
     return [last_part(module).replace("_", "-") for module in submodules(shelf)]
 
 
@@ -105,7 +108,7 @@ def _checks_of(module: ModuleType) -> list[type[Rule] | type[TreeRule]]:
 
 
 def _plugin_modules() -> Iterator[ModuleType]:
-    """Import the modules that installed packages offer; `importlib.metadata` only if there is one."""
+    """Import the modules that installed packages offer, `importlib.metadata` only if there are any."""
     if not any(_offers_rules(directory) for directory in sys.path):
         return
     from importlib.metadata import entry_points
@@ -134,7 +137,7 @@ def _names_our_group(package: str) -> bool:
 def _import(what: str, module: str) -> ModuleType:
     try:
         return importlib.import_module(module)
-    # Whatever a stranger's module raises at import is told as one thing: it does not load.
+    # Whatever a foreign module raises at import is reported as one problem: it does not load.
     except FAILURES as error:
         raise RuleLoadError(f"{what} does not load: {type(error).__name__}: {error}") from error
 
@@ -150,7 +153,7 @@ def _load_file(path: str) -> ModuleType:
         spec.loader.exec_module(module)
     except EsperAuditError:
         raise
-    # Whatever a stranger's module raises at import is told as one thing: it does not load.
+    # Whatever a foreign module raises at import is reported as one problem: it does not load.
     except FAILURES as error:
         raise RuleLoadError(
             f"rule file {path} does not load: {type(error).__name__}: {error}"

@@ -1,11 +1,11 @@
-"""What a check, and in particular a rule, is: its specification, its triggers, its cases, its options."""
+"""The specification of a check and of a rule: documentation, triggers, options and cases."""
 
 from __future__ import annotations
 
 import ast
 import enum
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, ClassVar, TypeAlias
 
 import msgspec
@@ -22,7 +22,7 @@ SECTIONS = ("What", "Why", "Quiet", "Tickets")
 
 
 class Reach(enum.Enum):
-    """How much source a rule needs around its trigger to decide: the smallest that suffices."""
+    """The smallest part of a file around its trigger that a rule needs to decide."""
 
     STATEMENT = "statement"
     FUNCTION = "function"
@@ -32,18 +32,18 @@ class Reach(enum.Enum):
 
 
 class Options(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """The options of a rule that has none; a rule with options derives its own."""
+    """The options of a rule without options; a rule with options derives its own struct."""
 
 
 AnyOptions: TypeAlias = Options
 
 
 class Triggers(msgspec.Struct, frozen=True, kw_only=True):
-    """What must stand in a file, and at a node, for a rule to have a say.
+    """What a file and a node must contain for a rule to be run on the node.
 
-    `calls`, `attributes` and `keywords` are terminal names; `nodes` are LibCST class names. Where
-    only nodes are given, `words` (whole identifiers) or `parts` (any stretch of text) tell which
-    files can hold one at all; without either the rule reads every file.
+    `calls`, `attributes` and `keywords` are terminal names. `nodes` are LibCST class names. Where only
+    nodes are given, `words` (whole identifiers) or `parts` (any substring) name the files that can
+    contain a finding. Without either the rule reads every file.
     """
 
     calls: frozenset[str] = frozenset()
@@ -55,7 +55,7 @@ class Triggers(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Replacement(msgspec.Struct, frozen=True):
-    """New code for a node; `safe` when the behaviour of a correct program stays the same."""
+    """New code for a node; `safe` if the behaviour of a correct program stays the same."""
 
     node: object
     code: str
@@ -64,10 +64,10 @@ class Replacement(msgspec.Struct, frozen=True):
 
 
 class Violation(msgspec.Struct, frozen=True):
-    """A node at which a rule objects, in the words for a person, perhaps with a repair.
+    """A node that breaks the contract of a rule, the message for the user, and perhaps a replacement.
 
-    `subject` is the dotted name, within the file, of what it is about where that is not the function
-    or class around the node, `argument` its parameter: who uses or passes them tells the impact.
+    `subject` is the dotted name of the symbol concerned, within the file, where that is not the
+    function or class around the node. `argument` is its parameter. Their uses decide the impact.
     """
 
     node: object
@@ -78,7 +78,7 @@ class Violation(msgspec.Struct, frozen=True):
 
 
 class Valid(msgspec.Struct, frozen=True):
-    """Code on which a rule is quiet; `name` is a phrase that says why."""
+    """Code without a finding of the rule; `name` is a phrase with the reason."""
 
     name: str
     code: str
@@ -86,7 +86,7 @@ class Valid(msgspec.Struct, frozen=True):
 
 
 class Invalid(msgspec.Struct, frozen=True):
-    """Code on which a rule speaks: once for each (line, message); `fixed` is the repaired code."""
+    """Code with one finding for each (line, message); `fixed` is the code after the fix."""
 
     name: str
     code: str
@@ -106,11 +106,11 @@ class Documentation(msgspec.Struct, frozen=True):
 
 
 class Check:
-    """Anything that can produce findings; its id is the name of its file, with dashes.
+    """A source of findings; its id is the name of its file, with dashes.
 
-    `default` tells whether it runs unasked; `precision` says how often its findings in real packages
-    were right when people read them (below nine in ten it does not run unasked); `authorised_words`
-    are the words of the project's own comments (`# hasattr AUTHORIZED by ...`) that speak of it.
+    `default` is whether it runs unless deselected. `precision` reports how many of its findings in real
+    packages were right on reading; below nine in ten `default` must be False. `authorised_words` are
+    the words of comments such as `# hasattr AUTHORIZED by ...` that suppress it.
     """
 
     id: ClassVar[str]
@@ -128,54 +128,72 @@ class Check:
 
     @classmethod
     def documentation(cls) -> Documentation:
-        """Return the docstring's parts; a part that is missing is a RuleLoadError."""
+        """Return the parts of the docstring; a missing part is a RuleLoadError."""
         return _parse_docstring(cls.id, cls.__doc__ or "")
 
 
-class Rule(Check):
-    """A check that reads source, through LibCST.
+class RunnableCheck(Check):
+    """A check that the engine runs: it has options and cases, and derives from `Rule` or `TreeRule`."""
 
-    The engine calls `check` for every node that a trigger names, in files and slices that hold one.
-    `may_match` can thin out candidates before LibCST is asked; it sees the standard library's `ast`
-    and must never refuse what `check` would report.
-    """
-
-    triggers: Triggers
-    reach: ClassVar[Reach] = Reach.STATEMENT
+    REQUIRED: ClassVar[Mapping[str, type]] = {
+        "contract": str,
+        "category": Category,
+        "severity": Severity,
+        "confidence": Confidence,
+    }
     Options: ClassVar[type[AnyOptions]] = Options
-    VALID: ClassVar[Sequence[Valid]] = ()
-    INVALID: ClassVar[Sequence[Invalid]] = ()
+    VALID: ClassVar[Sequence[object]] = ()
+    INVALID: ClassVar[Sequence[object]] = ()
 
     def __init__(self, options: AnyOptions | None = None, severity: Severity | None = None) -> None:
         self.options = self.Options() if options is None else options
         if severity is not None:
             self.severity = severity
 
+
+class Rule(RunnableCheck):
+    """A check that reads one file, through LibCST.
+
+    The engine calls `check` for every node that a trigger names, in files and slices that hold one.
+    `may_match` can drop candidates before LibCST is needed. It receives nodes of the standard library's
+    `ast` and must accept every node that `check` would report.
+    """
+
+    REQUIRED: ClassVar[Mapping[str, type]] = {
+        **RunnableCheck.REQUIRED,
+        "triggers": Triggers,
+        "reach": Reach,
+    }
+    triggers: Triggers
+    reach: ClassVar[Reach] = Reach.STATEMENT
+    VALID: ClassVar[Sequence[Valid]] = ()
+    INVALID: ClassVar[Sequence[Invalid]] = ()
+
     def may_match(self, node: ast.AST, enclosing: Sequence[ast.stmt]) -> bool:
-        """Return whether a candidate can lead to a finding; `enclosing` are its statements, outermost first."""
+        """Return whether a candidate can result in a finding; `enclosing` are its statements, outermost first."""
         return True
 
     def check(self, node: cst.CSTNode, view: View) -> Iterator[Violation]:
-        """Yield what is wrong at a node that a trigger named."""
+        """Yield the violations at a node that a trigger names."""
         raise NotImplementedError
 
 
-def validate(rule: type[Rule]) -> None:
-    """Raise RuleLoadError unless the rule carries every part of its specification."""
-    rule.documentation()
-    for part, type_of_part in _PARTS.items():
-        if not isinstance(_declared(rule, part), type_of_part):
+def validate(check: type[RunnableCheck], kind: type[RunnableCheck]) -> None:
+    """Raise RuleLoadError unless a check carries every part of the specification of its kind."""
+    check.documentation()
+    for part, part_type in kind.REQUIRED.items():
+        if not isinstance(_declared(check, part), part_type):
             raise RuleLoadError(
-                f"rule {rule.id}: `{part}` is missing or not a {type_of_part.__name__}"
+                f"rule {check.id}: `{part}` is missing or not a {part_type.__name__}"
             )
-    if not rule.VALID or not rule.INVALID:
-        raise RuleLoadError(f"rule {rule.id}: needs at least one VALID and one INVALID case")
-    if rule.check is Rule.check:
-        raise RuleLoadError(f"rule {rule.id}: has no `check` method")
+    if not check.VALID or not check.INVALID:
+        raise RuleLoadError(f"rule {check.id}: needs at least one VALID and one INVALID case")
+    if _declared(check, "check") is _declared(kind, "check"):
+        raise RuleLoadError(f"rule {check.id}: has no `check` method")
 
 
 def crash(path: str, rule: Check, error: BaseException) -> NotAnalysed:
-    """Return the note that a rule raised on a file, with the place in the rule."""
+    """Return the record of a rule that raised on a file, with the line in the rule."""
     trace = error.__traceback__
     while trace is not None and trace.tb_next is not None:
         trace = trace.tb_next
@@ -184,18 +202,8 @@ def crash(path: str, rule: Check, error: BaseException) -> NotAnalysed:
     return NotAnalysed(path, f"the rule raised {what}{place}", check=rule.id)
 
 
-_PARTS: dict[str, type] = {
-    "contract": str,
-    "category": Category,
-    "severity": Severity,
-    "confidence": Confidence,
-    "triggers": Triggers,
-    "reach": Reach,
-}
-
-
-def _declared(rule: type[Rule], part: str) -> object:
-    return next((vars(base)[part] for base in rule.__mro__ if part in vars(base)), None)
+def _declared(check: type[Check], part: str) -> object:
+    return next((vars(base)[part] for base in check.__mro__ if part in vars(base)), None)
 
 
 def _parse_docstring(check_id: str, docstring: str) -> Documentation:
@@ -211,7 +219,7 @@ def _parse_docstring(check_id: str, docstring: str) -> Documentation:
     missing = [section for section in SECTIONS if not parts.get(section)]
     if missing or not paragraphs[0]:
         raise RuleLoadError(
-            f"check {check_id}: its docstring wants a first line and the sections "
+            f"check {check_id}: its docstring needs a first line and the sections "
             f"{', '.join(f'`{s}:`' for s in SECTIONS)}; missing: {', '.join(missing) or 'first line'}"
         )
     return Documentation(

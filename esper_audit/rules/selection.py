@@ -1,4 +1,4 @@
-"""Which checks run on which file: the rules found, their options, and what was selected or ignored where."""
+"""Select the checks that run on each file, from the command line, the configuration and the defaults."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from typing import Any
 
 from esper_audit.findings.errors import ConfigError, UsageError
 from esper_audit.findings.finding import Severity
-from esper_audit.project.config import PerPath, Project, rule_settings, strict
-from esper_audit.rules.probe_catalogue import probe_sheets
+from esper_audit.project.config import Config, PerPath, rule_settings, strict
+from esper_audit.rules.probe_catalogue import probe_descriptions
 from esper_audit.rules.registry import RuleRegistry
 from esper_audit.rules.rule import AnyOptions, Check, Rule
 from esper_audit.rules.suppressions import SUPPRESSION_CHECKS
@@ -22,24 +22,26 @@ ALL = "all"
 class Selection:
     """The rules of a project with their options, and the checks that are on for each path.
 
-    Tree rules read the whole project. Those that are on by default run where `whole` is asked for;
-    otherwise a tree rule is on only where the command line or the configuration selects it.
+    Tree rules read the whole project. With `whole` those that are on by default run. Otherwise a tree
+    rule is on only where the command line or the configuration selects it. `where` names the
+    configuration in messages.
     """
 
     def __init__(
         self,
-        project: Project,
+        registry: RuleRegistry,
+        config: Config,
         *,
+        where: str,
         select: Sequence[str] = (),
         ignore: Sequence[str] = (),
         whole: bool = False,
     ) -> None:
-        config = project.config
-        self.where = project.file or "configuration"
-        self._shelf = known_shelf(project)
-        self.rules = self._shelf.rules
+        self.where = where or "configuration"
+        self._registry = registry
+        self.rules = registry.rules
         self._whole = whole
-        self.known = frozenset({*self.rules, *self._shelf.tree_ids, *SUPPRESSION_CHECKS})
+        self.known = frozenset({*self.rules, *registry.tree_ids, *SUPPRESSION_CHECKS})
         self._options = config.rules
         self._per_path = [(entry, _pattern(entry)) for entry in config.per_path]
         further = [] if select else config.extend_select
@@ -74,25 +76,25 @@ class Selection:
 
     def tree_instances(self, checks: Iterable[str]) -> list[TreeRule]:
         """Return the tree rules among the checks, with their options."""
-        wanted = sorted(set(checks).intersection(self._shelf.tree_ids))
-        rules = [self._shelf.tree_rules[check] for check in wanted]
+        ids = sorted(set(checks).intersection(self._registry.tree_ids))
+        rules = [self._registry.tree_rules[check] for check in ids]
         return [r(*_settings(r.id, r.Options, self._options, self.where)) for r in rules]
 
     @property
     def tree_ids(self) -> frozenset[str]:
         """The ids of the tree rules."""
-        return frozenset(self._shelf.tree_ids)
+        return frozenset(self._registry.tree_ids)
 
     @cached_property
     def authorised_words(self) -> Mapping[str, str]:
-        """The words of `# WORD AUTHORIZED by ...` comments, each with the check it speaks of."""
+        """The words of `# WORD AUTHORIZED by ...` comments, each with the check that it suppresses."""
         return {word: check for check, rule in self.rules.items() for word in rule.authorised_words}
 
     @property
     def _defaults(self) -> set[str]:
         checks: dict[str, type[Check]] = {**self.rules, **SUPPRESSION_CHECKS}
         if self._whole:
-            checks |= self._shelf.tree_rules
+            checks |= self._registry.tree_rules
         return {check for check, kind in checks.items() if kind.default}
 
     def _expanded(self, checks: Iterable[str]) -> set[str]:
@@ -104,15 +106,10 @@ class Selection:
         for check in (*select, *ignore):
             if check != ALL and check not in self.known:
                 where = f"{self.where}: " if error is ConfigError else ""
-                if check in probe_sheets():
+                if check in probe_descriptions():
                     raise error(f"{where}{check} is a probe: `esper-audit probe` runs it")
                 hint = did_you_mean(check, self.known)
                 raise error(f"{where}no check is called '{check}'{hint}")
-
-
-def known_shelf(project: Project) -> RuleRegistry:
-    """Return the rules of a project: shipped, from plugins, and its own."""
-    return RuleRegistry(project.resolve(path) for path in project.config.local_rules)
 
 
 def _settings(

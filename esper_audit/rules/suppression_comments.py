@@ -1,4 +1,4 @@
-"""Comments that authorise a finding: their grammar, strict, and the lines each speaks for."""
+"""Read the comments that suppress findings: their grammar and the lines that each covers."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ JUSTIFICATION = re.compile(r"# Justification: *(?P<reason>\S.*)")
 
 
 class Comment(NamedTuple):
-    """A comment of the source: its line and column (from 1) and whether it has the line to itself."""
+    """A comment of the source: its line and column, from 1, and whether it is alone on its line."""
 
     text: str
     line: int
@@ -36,9 +36,10 @@ class Comment(NamedTuple):
 
 
 class Authorisation(msgspec.Struct, frozen=True):
-    """One comment that authorises findings of some checks on some lines (first and last included).
+    """A comment that authorises findings of some checks on some lines, first and last included.
 
-    `overlapping` ones cover a finding that reaches into the lines, the others one that starts there.
+    An `overlapping` one covers every finding that overlaps the lines, any other one only the findings
+    that start there.
     """
 
     comment: Comment
@@ -53,21 +54,21 @@ class Authorisation(msgspec.Struct, frozen=True):
 
 
 class Malformed(msgspec.Struct, frozen=True):
-    """A comment that means to authorise something but does not follow the grammar."""
+    """A comment that starts like an authorisation but does not follow the grammar."""
 
     comment: Comment
     message: str
 
 
 def may_hold_comments(data: bytes) -> bool:
-    """Return whether a file can hold such a comment at all."""
+    """Return whether a file can contain a suppression comment."""
     return MARK.encode() in data or b" AUTHORIZED by " in data
 
 
 def read_comments(
     source: Source, authorised_words: Mapping[str, str]
 ) -> tuple[list[Authorisation], list[Malformed]]:
-    """Return what the comments of a file authorise; `authorised_words` maps `hasattr` to its check."""
+    """Return the authorisations of a file; `authorised_words` maps words such as `hasattr` to checks."""
     reader = _CommentReader(source, authorised_words)
     for index, comment in enumerate(reader.comments):
         reader.read(index, comment)
@@ -84,7 +85,7 @@ class _CommentReader:
         self.malformed: list[Malformed] = []
 
     def read(self, index: int, comment: Comment) -> None:
-        """Take note of what one comment says."""
+        """Add the authorisation of one comment, if it has one."""
         if comment.text.lstrip("# ").startswith(MARK):
             self._read_allow(comment)
         elif " AUTHORIZED by " in comment.text:
@@ -135,7 +136,7 @@ class _CommentReader:
         )
 
     def _lines_of(self, comment: Comment) -> tuple[int, int]:
-        """Return the lines a comment speaks for: its own, or the next statement up to its colon."""
+        """Return the lines that a comment covers: its own, or the next statement up to its colon."""
         if not comment.alone:
             return comment.line, comment.line
         line = comment.line + 1
@@ -158,7 +159,7 @@ def _header_end(tree: ast.Module, lines: list[str], line: int) -> int:
 
 
 def _comments(source: Source) -> list[Comment]:
-    """Return the comments of a file; text in strings that only looks like one is none."""
+    """Return the comments of a file; strings that look like comments are not included."""
     found = []
     stream = io.StringIO("".join(source.lines))
     for token in tokenize.generate_tokens(stream.readline):

@@ -1,4 +1,4 @@
-"""Keeping authorised findings quiet, and speaking up about authorisations that are wrong, expired or idle."""
+"""Suppress authorised findings, and report authorisations that are invalid, expired or unused."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ from esper_audit.findings.finding import (
     Suppressed,
     Suppression,
 )
-from esper_audit.project.config import Allow, Project
-from esper_audit.project.discovery import relative
+from esper_audit.project.config import Allow
+from esper_audit.rules.finding_builder import ConfigFile, make_finding
 from esper_audit.rules.rule import Check
 from esper_audit.rules.suppression_comments import (
     Authorisation,
@@ -74,7 +74,7 @@ class UnusedSuppression(Check):
 
     What: an authorisation whose check ran on the file and found nothing at the place.
 
-    Why: what it excused is gone; left standing it would hide the next finding there.
+    Why: what it excused is gone; left kept it would hide the next finding there.
 
     Quiet: authorisations of a check that did not run here, or could not.
 
@@ -95,9 +95,9 @@ SUPPRESSION_CHECKS: dict[str, type[Check]] = {
 
 
 class SuppressionResult(msgspec.Struct, frozen=True):
-    """What the authorisations of one file did: the findings that stay, and those that do not.
+    """The findings of one file after its suppressions, and the suppressed ones.
 
-    `used` are the positions, in the configuration, of the exceptions that silenced something.
+    `used` are the positions of the configured exceptions that suppressed something.
     """
 
     findings: list[Finding]
@@ -106,7 +106,7 @@ class SuppressionResult(msgspec.Struct, frozen=True):
 
 
 class Suppressor:
-    """Everything that may authorise: the exceptions of the configuration and the comments of a file."""
+    """Apply the exceptions of the configuration and the comments of a file to findings."""
 
     def __init__(
         self,
@@ -124,9 +124,9 @@ class Suppressor:
         self._words = authorised_words
 
     def apply(
-        self, source: Source, findings: Iterable[Finding], ran: Collection[str]
+        self, source: Source, findings: Iterable[Finding], completed: Collection[str]
     ) -> SuppressionResult:
-        """Sort the findings of a file into standing and suppressed; `ran` are the checks that did run."""
+        """Return the findings of a file, kept and suppressed; `completed` are the checks that ran on it."""
         comments: list[Authorisation] = []
         malformed: list[Malformed] = []
         if may_hold_comments(source.data):
@@ -139,19 +139,19 @@ class Suppressor:
                 valid.append(comment)
             else:
                 about.append(objection)
-        standing, suppressed, idle, used = self._sort(findings, valid)
+        kept, suppressed, idle, used = self._sort(findings, valid)
         about += [
             _about(source, a.comment, UnusedSuppression, f"authorises nothing: no `{check}` here")
             for a, check in idle
-            if check in ran
+            if check in completed
         ]
-        standing = sorted([*standing, *with_identity(about)], key=lambda finding: finding.order)
-        return SuppressionResult(standing, suppressed, sorted(used))
+        kept = sorted([*kept, *with_identity(about)], key=lambda finding: finding.order)
+        return SuppressionResult(kept, suppressed, sorted(used))
 
     def _sort(
         self, findings: Iterable[Finding], comments: list[Authorisation]
     ) -> tuple[list[Finding], list[Suppressed], list[tuple[Authorisation, str]], set[int]]:
-        standing: list[Finding] = []
+        kept: list[Finding] = []
         suppressed: list[Suppressed] = []
         used: set[int] = set()
         idle = {(comment, check) for comment in comments for check in comment.checks}
@@ -165,9 +165,9 @@ class Suppressor:
                 used.update(by_config)
                 suppressed.append(Suppressed(finding, _by_config(self._allow[by_config[0]][0])))
             else:
-                standing.append(finding)
+                kept.append(finding)
         in_order = sorted(idle, key=lambda pair: (pair[0].comment, pair[1]))
-        return standing, suppressed, in_order, used
+        return kept, suppressed, in_order, used
 
     def _objection(self, source: Source, a: Authorisation) -> tuple[Finding, str] | None:
         unknown = [check for check in a.checks if check not in self._known]
@@ -177,12 +177,12 @@ class Suppressor:
                 source, a.comment, InvalidSuppression, f"no check is called '{unknown[0]}'{hint}"
             )
         if not a.reason:
-            wanted = (
+            addition = (
                 "a `# Justification: ...` line below"
                 if a.origin == "authorisation"
                 else "` -- REASON`"
             )
-            return _about(source, a.comment, InvalidSuppression, f"gives no reason; add {wanted}")
+            return _about(source, a.comment, InvalidSuppression, f"gives no reason; add {addition}")
         if a.until and a.until < self._today:
             return _about(
                 source, a.comment, ExpiredSuppression, f"expired on {a.until}: {a.reason}"
@@ -190,7 +190,7 @@ class Suppressor:
         return None
 
     def _exceptions(self, finding: Finding) -> list[int]:
-        """Return the positions of the configuration's exceptions that cover a finding and still hold."""
+        """Return the positions of the configured exceptions that cover a finding and have not expired."""
         return [
             position
             for position, (entry, paths) in enumerate(self._allow)
@@ -220,7 +220,7 @@ def _by_config(entry: Allow) -> Suppression:
 def _about(
     source: Source, comment: Comment, check: type[Check], message: str
 ) -> tuple[Finding, str]:
-    """Return a finding about a comment itself, and the comment."""
+    """Return a finding about a comment, and the text by which it is recognised."""
     location = Location(
         path=source.path,
         line=comment.line,
@@ -236,61 +236,31 @@ def _about(
     return make_finding(check, location, f"this authorisation {message}", excerpt), words
 
 
-def make_finding(check: type[Check], location: Location, message: str, excerpt: str) -> Finding:
-    """Return a finding of a check that is not a rule, as yet without fingerprint."""
-    return Finding(
-        location=location,
-        check=check.id,
-        contract=check.contract,
-        message=message,
-        severity=check.severity,
-        category=check.category,
-        confidence=check.confidence,
-        fingerprint="",
-        excerpt=excerpt,
-        excerpt_line=location.line,
-    )
-
-
 def idle_exceptions(
-    project: Project, used: Collection[int], ran: Mapping[str, Collection[str]], today: str
+    config_file: ConfigFile,
+    allow: Sequence[Allow],
+    used: Collection[int],
+    completed: Mapping[str, Collection[str]],
+    today: str,
 ) -> list[Finding]:
-    """Return findings for the configuration's exceptions that have expired or silenced nothing.
+    """Return findings for configured exceptions that have expired or suppressed nothing.
 
-    `ran` says which checks ran on which file; an exception is idle only if its check ran on a file
-    that its path covers.
+    `completed` maps each path to the checks that ran on it. An exception is idle only if its check ran
+    on a file that its path covers.
     """
     from pathspec import GitIgnoreSpec
 
     found = []
-    for position, entry in enumerate(project.config.allow):
+    for position, entry in enumerate(allow):
         paths = GitIgnoreSpec.from_lines([entry.path])
-        covered = any(entry.check in checks and paths.match_file(p) for p, checks in ran.items())
+        is_covered = any(
+            entry.check in checks and paths.match_file(path) for path, checks in completed.items()
+        )
         what = f"`{entry.check}` at `{entry.path}` ({entry.reason})"
         if entry.until and entry.until < today:
             message = f"this exception expired on {entry.until}: {what}"
-            found.append(about_entry(project, ALLOW, position, ExpiredSuppression, message))
-        elif position not in used and covered:
+            found.append(config_file.finding(ALLOW, position, ExpiredSuppression, message))
+        elif position not in used and is_covered:
             message = f"this exception authorises nothing: {what}"
-            found.append(about_entry(project, ALLOW, position, UnusedSuppression, message))
+            found.append(config_file.finding(ALLOW, position, UnusedSuppression, message))
     return with_identity(found)
-
-
-def about_entry(
-    project: Project, table: str, position: int, check: type[Check], message: str
-) -> tuple[Finding, str]:
-    """Return a finding at the place of the n-th `[[...table]]` of the configuration file."""
-    with open(project.file, encoding="utf-8") as file:
-        lines = file.read().splitlines()
-    headers = [i for i, line in enumerate(lines, 1) if line.strip().endswith(f"{table}]]")]
-    line = headers[position] if position < len(headers) else 1
-    text = lines[line - 1]
-    location = Location(
-        path=relative(project.root, project.file),
-        line=line,
-        column=1,
-        end_line=line,
-        end_column=len(text) + 1,
-        symbol="",
-    )
-    return make_finding(check, location, message, text), message

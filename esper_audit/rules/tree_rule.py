@@ -1,4 +1,4 @@
-"""What a tree rule is: a check that reads the whole tree through its index; its cases are small trees."""
+"""The specification of a tree rule: a check of the whole tree, with small trees as cases."""
 
 from __future__ import annotations
 
@@ -7,22 +7,15 @@ from typing import TYPE_CHECKING, ClassVar
 
 import msgspec
 
-from esper_audit.findings.errors import RuleLoadError
-from esper_audit.findings.finding import (
-    Category,
-    Confidence,
-    NotAnalysed,
-    Severity,
-    TreeViolation,
-)
-from esper_audit.rules.rule import AnyOptions, Check, Options
+from esper_audit.findings.finding import NotAnalysed, TreeViolation
+from esper_audit.rules.rule import RunnableCheck
 
 if TYPE_CHECKING:
     from esper_audit.source.usage.tree import Tree
 
 
 class ValidTree(msgspec.Struct, frozen=True):
-    """A tree, source by path, on which a rule is quiet; `name` is a phrase that says why."""
+    """A tree, source by path, without a finding of the rule; `name` is a phrase with the reason."""
 
     name: str
     files: Mapping[str, str]
@@ -30,7 +23,7 @@ class ValidTree(msgspec.Struct, frozen=True):
 
 
 class InvalidTree(msgspec.Struct, frozen=True):
-    """A tree on which a rule speaks: once for each (path, line, message)."""
+    """A tree, source by path, with one finding for each (path, line, message)."""
 
     name: str
     files: Mapping[str, str]
@@ -38,43 +31,16 @@ class InvalidTree(msgspec.Struct, frozen=True):
     options: dict[str, object] = {}
 
 
-class TreeRule(Check):
-    """A check that asks the index of the whole tree.
+class TreeRule(RunnableCheck):
+    """A check that reads the index of the whole tree.
 
-    It runs in `esper-audit run`, and in `check` where somebody selects it by name. `check` yields
-    violations, and `Tree.undecided` where a file that could not be read keeps it from telling.
+    It runs in `esper-audit run`, and in `esper-audit check` where it is selected by id. `check` yields
+    violations, and `Tree.undecided` where a file that could not be read leaves the answer open.
     """
 
-    Options: ClassVar[type[AnyOptions]] = Options
     VALID: ClassVar[Sequence[ValidTree]] = ()
     INVALID: ClassVar[Sequence[InvalidTree]] = ()
 
-    def __init__(self, options: AnyOptions | None = None, severity: Severity | None = None) -> None:
-        self.options = self.Options() if options is None else options
-        if severity is not None:
-            self.severity = severity
-
     def check(self, tree: Tree) -> Iterator[TreeViolation | NotAnalysed]:
-        """Yield what is wrong anywhere in the tree."""
+        """Yield the violations anywhere in the tree."""
         raise NotImplementedError
-
-
-def validate(rule: type[TreeRule]) -> None:
-    """Raise RuleLoadError unless the rule carries every part of its specification."""
-    rule.documentation()
-    parts: dict[str, type] = {
-        "contract": str,
-        "category": Category,
-        "severity": Severity,
-        "confidence": Confidence,
-    }
-    for part, type_of_part in parts.items():
-        declared = next((vars(base)[part] for base in rule.__mro__ if part in vars(base)), None)
-        if not isinstance(declared, type_of_part):
-            raise RuleLoadError(
-                f"rule {rule.id}: `{part}` is missing or not a {type_of_part.__name__}"
-            )
-    if not rule.VALID or not rule.INVALID:
-        raise RuleLoadError(f"rule {rule.id}: needs at least one VALID and one INVALID case")
-    if rule.check is TreeRule.check:
-        raise RuleLoadError(f"rule {rule.id}: has no `check` method")

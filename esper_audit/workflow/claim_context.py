@@ -26,6 +26,7 @@ from esper_audit.probes.session import importable
 from esper_audit.project.config import Project
 from esper_audit.rules.expected_failures import as_expected
 from esper_audit.rules.probe_catalogue import probe_modules
+from esper_audit.rules.registry import RuleRegistry
 from esper_audit.rules.selection import Selection
 from esper_audit.source.index.index import Index, open_index
 from esper_audit.source.index.records import Symbol
@@ -69,7 +70,9 @@ class ProjectClaimContext:
     @cached_property
     def checks(self) -> Collection[str]:
         """The ids of all checks there are."""
-        return Selection(self._project).known
+        project = self._project
+        registry = RuleRegistry(project.local_rules)
+        return Selection(registry, project.config, where=project.file).known
 
     def text(self, path: str) -> str | None:
         """Return the text of a file below the root, None if there is none."""

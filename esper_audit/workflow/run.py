@@ -58,7 +58,7 @@ def run(
     request = msgspec.structs.replace(request, baseline=False, whole=True, impact=True)
     checked = check(project, request, watched.files)
     everything = joined(checked, project, ProbeRequest(today=request.today), watched.units)
-    handbook = CheckCatalogue(project)
+    handbook = CheckCatalogue.of_project(project)
     store = TicketStore(project.resolve(project.config.tickets))
     with store.exclusive():
         books = update_tickets(store, everything, handbook.contracts, request.today)

@@ -101,10 +101,10 @@ def test_python_3_12_syntax_costs_one_line_or_nothing(tmp_path: Path) -> None:
     assert len(ran.not_looked_at) == (ran.status == 3)
 
 
-def test_files_that_cannot_be_analysed_are_no_crash_without_the_sieve(tmp_path: Path) -> None:
+def test_files_that_cannot_be_analysed_are_no_crash_without_the_prefilter(tmp_path: Path) -> None:
     odd = {f"odd{number:02}.py": content for number, (content, _) in enumerate(ODD.values())}
     write(tmp_path, {"good.py": GOOD, **odd})
-    ran = run(tmp_path, "check", "--no-sieve")
+    ran = run(tmp_path, "check", "--no-prefilter")
     assert_no_traceback(ran)
     assert (ran.status, ran.places[0]) == (3, "good.py:2:8")
     assert {line.partition(":")[0] for line in ran.not_looked_at} == set(odd)

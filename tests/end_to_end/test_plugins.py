@@ -89,7 +89,7 @@ def test_a_rule_that_has_the_id_of_another_is_refused(tmp_path: Path) -> None:
     ran = command("check")
     assert ran.status == 2
     assert (
-        f"rule {HASATTR} stands in esper_audit.rules.file.interfaces.unauthorised_hasattr and in "
+        f"rule {HASATTR} is defined in esper_audit.rules.file.interfaces.unauthorised_hasattr and in "
         in ran.err
     )
 
@@ -101,7 +101,7 @@ def test_two_files_of_one_name_are_refused(tmp_path: Path) -> None:
     write(tmp_path, {**files, "pyproject.toml": configuration})
     ran = command("check")
     assert ran.status == 2
-    assert "rule no-old stands in " in ran.err
+    assert "rule no-old is defined in " in ran.err
 
 
 LACKING = {

@@ -1,4 +1,4 @@
-"""The text of a run depends on the tree alone: not on its start, the number of workers, seeds, caches or the sieve."""
+"""The text of a run depends on the tree alone, not on start directory, workers, seeds, caches or prefilter."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def usual(tree: Path) -> Ran:
 
 
 @pytest.mark.parametrize(
-    "arguments", [["--jobs", "1"], ["--jobs", "2"], ["--jobs", "4"], ["--no-sieve"]]
+    "arguments", [["--jobs", "1"], ["--jobs", "2"], ["--jobs", "4"], ["--no-prefilter"]]
 )
 def test_the_way_of_working_changes_no_byte(tree: Path, usual: Ran, arguments: list[str]) -> None:
     assert run(tree, "check", "--no-cache", *arguments) == usual

@@ -28,7 +28,7 @@ def judged(
     finding = msgspec.structs.replace(
         a_finding(), location=Location(path, 1, 1, 1, 5, symbol), argument=argument
     )
-    found = ImpactAnalysis(index_of(files)).judged(finding)
+    found = ImpactAnalysis(index_of(files)).with_impact(finding)
     assert found.impact is not None
     return found, found.impact
 
@@ -139,7 +139,7 @@ def test_the_lowest_severity_stays_and_nothing_is_said_of_it() -> None:
         a_finding(), location=Location("lib/blend.py", 1, 1, 1, 5, "blend"), argument="seed"
     )
     lowest = msgspec.structs.replace(finding, severity=Severity.P4)
-    impact = ImpactAnalysis(index_of(files)).judged(lowest).impact
+    impact = ImpactAnalysis(index_of(files)).with_impact(lowest).impact
     assert impact is not None
     assert impact.lowered_from is None
     assert impact.words.endswith("; latent")
@@ -188,7 +188,7 @@ def test_a_nested_function_is_hit_by_what_hits_the_one_around_it() -> None:
 
 def test_a_file_outside_the_index_has_no_impact() -> None:
     finding = msgspec.structs.replace(a_finding(), location=Location("x.toml", 1, 1, 1, 5, ""))
-    assert ImpactAnalysis(index_of({"a.py": ""})).judged(finding) == finding
+    assert ImpactAnalysis(index_of({"a.py": ""})).with_impact(finding) == finding
 
 
 SEVEN_CALLS = {

@@ -11,8 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from support.real_source import library_modules, own_modules
 
-from esper_audit.engine.file_checker import Engine
-from esper_audit.engine.prefilter import AST_TYPES
+from esper_audit.engine.file_checker import check_source
+from esper_audit.engine.prefilter import AST_TYPES, Prefilter
 from esper_audit.findings.finding import Category, Finding, Severity
 from esper_audit.rules.registry import discover
 from esper_audit.rules.rule import Reach, Rule, Triggers, Violation
@@ -47,25 +47,25 @@ def rule(triggers: Triggers, reach: Reach = Reach.STATEMENT) -> Rule:
     return made
 
 
-def found(text: str, *rules: Rule, sieve: bool) -> list[Finding]:
+def found(text: str, *rules: Rule, prefilter: bool) -> list[Finding]:
     source = parse("a.py", text.encode())
     assert isinstance(source, Source), source
-    result = Engine(list(rules), sieve=sieve).analyse(source)
+    result = check_source(source, Prefilter(rules), prefilter=prefilter)
     assert result.not_analysed == []
     return result.findings
 
 
 @pytest.mark.parametrize("part", range(PARTS))
-def test_the_sieve_loses_and_adds_nothing_on_real_files(part: int) -> None:
-    rules = [kind() for kind in discover().values()]
+def test_the_prefilter_loses_and_adds_nothing_on_real_files(part: int) -> None:
+    prefilter = Prefilter([kind() for kind in discover().values()])
     read, spoken = 0, 0
     for file in FILES[part::PARTS]:
         source = parse(file.name, file.read_bytes())
         assert isinstance(source, Source), source
-        whole = Engine(rules, sieve=False).analyse(source)
+        whole = check_source(source, prefilter, prefilter=False)
         if whole.not_analysed:
             continue
-        assert Engine(rules).analyse(source) == whole, file
+        assert check_source(source, prefilter) == whole, file
         read, spoken = read + 1, spoken + len(whole.findings)
     assert read > len(FILES) // PARTS - 3
     assert spoken >= 0
@@ -98,10 +98,10 @@ PIECES = {
 
 @pytest.mark.parametrize("reach", Reach)
 @pytest.mark.parametrize("text", PIECES.values(), ids=PIECES)
-def test_the_sieve_loses_and_adds_nothing_on_a_hard_piece(text: str, reach: Reach) -> None:
+def test_the_prefilter_loses_and_adds_nothing_on_a_hard_piece(text: str, reach: Reach) -> None:
     calls = rule(Triggers(calls=frozenset({"t"})), reach)
-    whole = found(text, calls, sieve=False)
-    assert found(text, calls, sieve=True) == whole
+    whole = found(text, calls, prefilter=False)
+    assert found(text, calls, prefilter=True) == whole
     calls_of_t = [n for n in ast.walk(ast.parse(text)) if isinstance(n, ast.Call) and is_t(n.func)]
     assert len(whole) >= max(1, len(calls_of_t))
 
@@ -114,7 +114,7 @@ def is_t(node: ast.expr) -> bool:
 @pytest.mark.parametrize("text", PIECES.values(), ids=PIECES)
 def test_every_kind_of_node_is_found_alike(text: str, kind: str) -> None:
     nodes = rule(Triggers(nodes=frozenset({kind})))
-    assert found(text, nodes, sieve=True) == found(text, nodes, sieve=False)
+    assert found(text, nodes, prefilter=True) == found(text, nodes, prefilter=False)
 
 
 @pytest.mark.parametrize(
@@ -131,14 +131,14 @@ def test_every_kind_of_node_is_found_alike(text: str, kind: str) -> None:
 )
 def test_each_kind_of_trigger_names_its_nodes(triggers: Triggers, lines: list[int]) -> None:
     text = "import torch as t\nt.relu(1)\nx.data = y.data.z\nf(seed=1)\nassert x\n"
-    assert [f.location.line for f in found(text, rule(triggers), sieve=True)] == lines
+    assert [f.location.line for f in found(text, rule(triggers), prefilter=True)] == lines
 
 
 def test_a_rule_asked_by_two_triggers_speaks_once() -> None:
     twice = rule(
         Triggers(calls=frozenset({"t"}), keywords=frozenset({"k"}), nodes=frozenset({"Call"}))
     )
-    assert len(found("t(k=1)\n", twice, sieve=True)) == 1
+    assert len(found("t(k=1)\n", twice, prefilter=True)) == 1
 
 
 def test_what_may_match_refuses_is_not_read() -> None:
@@ -147,7 +147,7 @@ def test_what_may_match_refuses_is_not_read() -> None:
         (Everything,),
         {"triggers": Triggers(calls=frozenset({"t"})), "id": "r", "may_match": lambda *_: False},
     )
-    assert found("t()\n", refusing(), sieve=True) == []
+    assert found("t()\n", refusing(), prefilter=True) == []
 
 
 STATEMENTS = st.recursive(
@@ -173,11 +173,11 @@ STATEMENTS = st.recursive(
 
 
 @given(st.lists(STATEMENTS, min_size=1, max_size=4), st.sampled_from(list(Reach)))
-def test_the_sieve_loses_and_adds_nothing_whatever_the_nesting(
+def test_the_prefilter_loses_and_adds_nothing_whatever_the_nesting(
     blocks: list[str], reach: Reach
 ) -> None:
     text = "\n".join(blocks) + "\n"
     calls = rule(Triggers(calls=frozenset({"t"})), reach)
     statements = rule(Triggers(nodes=frozenset({"FunctionDef", "If"})))
-    whole = found(text, calls, statements, sieve=False)
-    assert found(text, calls, statements, sieve=True) == whole
+    whole = found(text, calls, statements, prefilter=False)
+    assert found(text, calls, statements, prefilter=True) == whole

@@ -9,7 +9,7 @@ import signal
 import pytest
 
 from esper_audit.findings.file_outcome import FileOutcome
-from esper_audit.project.parallel import outcomes
+from esper_audit.project.parallel import map_files
 
 PATHS = [f"{number:02}.py" for number in range(17)]
 
@@ -33,18 +33,18 @@ def leaving(path: str) -> FileOutcome:
 
 @pytest.mark.parametrize("jobs", [0, 1, 2, 3, 40])
 def test_every_file_is_looked_at_once(jobs: int) -> None:
-    found = sorted(outcomes(well, PATHS, jobs, FileOutcome), key=lambda outcome: outcome.path)
+    found = sorted(map_files(well, PATHS, jobs, FileOutcome), key=lambda outcome: outcome.path)
     assert found == [well(path) for path in PATHS]
 
 
 @pytest.mark.parametrize("jobs", [1, 2, 9])
 def test_no_files_are_no_work(jobs: int) -> None:
-    assert list(outcomes(well, [], jobs, FileOutcome)) == []
+    assert list(map_files(well, [], jobs, FileOutcome)) == []
 
 
 @pytest.mark.parametrize("jobs", [2, 3])
 def test_a_process_that_dies_costs_the_file_in_its_hands(jobs: int) -> None:
-    found = {outcome.path: outcome for outcome in outcomes(deadly, PATHS, jobs, FileOutcome)}
+    found = {outcome.path: outcome for outcome in map_files(deadly, PATHS, jobs, FileOutcome)}
     assert sorted(found) == PATHS
     lost = {path: o.not_analysed[0].reason for path, o in found.items() if o.lost}
     assert lost == dict.fromkeys(
@@ -53,17 +53,17 @@ def test_a_process_that_dies_costs_the_file_in_its_hands(jobs: int) -> None:
 
 
 def test_a_process_that_leaves_costs_the_file_in_its_hands() -> None:
-    found = {outcome.path: outcome for outcome in outcomes(leaving, PATHS, 2, FileOutcome)}
+    found = {outcome.path: outcome for outcome in map_files(leaving, PATHS, 2, FileOutcome)}
     assert sorted(found) == PATHS
     assert found["05.py"].not_analysed[0].reason == "the process looking at it ended without a word"
 
 
 def test_one_file_gets_a_process_of_its_own_when_processes_are_asked_for() -> None:
-    (outcome,) = outcomes(deadly, ["03.py"], 2, FileOutcome)
+    (outcome,) = map_files(deadly, ["03.py"], 2, FileOutcome)
     assert outcome.lost
 
 
 def test_outcomes_larger_than_a_pipe_arrive_whole() -> None:
     numbers = list(range(200_000))
-    found = list(outcomes(lambda path: FileOutcome(path, used=numbers), PATHS[:4], 2, FileOutcome))
+    found = list(map_files(lambda path: FileOutcome(path, used=numbers), PATHS[:4], 2, FileOutcome))
     assert [len(outcome.used) for outcome in found] == [200_000] * 4

@@ -7,8 +7,9 @@ import ast
 import msgspec
 import pytest
 
-from esper_audit.engine.file_checker import Engine, FileResult
+from esper_audit.engine.file_checker import SourceFindings, check_source
 from esper_audit.engine.fixes import apply_edits
+from esper_audit.engine.prefilter import Prefilter
 from esper_audit.rules.registry import discover
 from esper_audit.rules.rule import Invalid, Rule, Valid
 from esper_audit.source.syntax.source import Source, parse
@@ -27,11 +28,13 @@ INVALID = [
 FIXED = [param for param in INVALID if param.values[1].fixed is not None]
 
 
-def audit(rule: type[Rule], case: Valid | Invalid, code: str, *, sieve: bool = True) -> FileResult:
+def audit(
+    rule: type[Rule], case: Valid | Invalid, code: str, *, prefilter: bool = True
+) -> SourceFindings:
     source = parse("case.py", code.encode())
     assert isinstance(source, Source), source
     options = msgspec.convert(case.options, rule.Options)
-    result = Engine([rule(options)], sieve=sieve).analyse(source)
+    result = check_source(source, Prefilter([rule(options)]), prefilter=prefilter)
     assert result.not_analysed == []
     return result
 
@@ -48,8 +51,8 @@ def test_a_rule_speaks_on_its_invalid_cases(rule: type[Rule], case: Invalid) -> 
 
 
 @pytest.mark.parametrize(("rule", "case"), VALID + INVALID)
-def test_the_sieve_loses_nothing(rule: type[Rule], case: Valid | Invalid) -> None:
-    assert audit(rule, case, case.code) == audit(rule, case, case.code, sieve=False)
+def test_the_prefilter_loses_nothing(rule: type[Rule], case: Valid | Invalid) -> None:
+    assert audit(rule, case, case.code) == audit(rule, case, case.code, prefilter=False)
 
 
 @pytest.mark.parametrize(("rule", "case"), FIXED)

@@ -8,7 +8,7 @@ import msgspec
 import pytest
 from support.audit_runs import TODAY, write
 
-from esper_audit.engine.tree_engine import TreeResult, examine
+from esper_audit.engine.tree_engine import TreeResult, check_tree
 from esper_audit.project.config import Project, find_project
 from esper_audit.rules.registry import RuleRegistry
 from esper_audit.rules.suppressions import Suppressor
@@ -30,14 +30,14 @@ INVALID = [
 
 
 def audited(root: Path, rule: type[TreeRule], case: ValidTree | InvalidTree) -> TreeResult:
-    """Write the tree of a case and ask the rule about it."""
+    """Write the tree of a case and run the rule on it."""
     write(root, {"pyproject.toml": "", **case.files})
     project = Project(str(root), find_project([str(root)]).config)
     index = open_index(project, cache=False)
     options = msgspec.convert(case.options, rule.Options)
-    authority = Suppressor((), today=TODAY, known=RULES, authorised_words={})
+    suppressor = Suppressor((), today=TODAY, known=RULES, authorised_words={})
     scope = {path: {rule.id} for path in index.store.paths}
-    result = examine(Tree(project.root, index), [rule(options)], authority, scope)
+    result = check_tree(Tree(project.root, index), [rule(options)], suppressor, scope)
     assert result.not_analysed == []
     return result
 

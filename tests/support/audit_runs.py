@@ -83,7 +83,7 @@ def audit(
     select: list[str] | None = None,
     today: str = TODAY,
     jobs: int = 1,
-    sieve: bool = True,
+    prefilter: bool = True,
     cache: bool = False,
     impact: bool = False,
 ) -> Audit:
@@ -94,7 +94,7 @@ def audit(
         select=select or [],
         today=today,
         jobs=jobs,
-        sieve=sieve,
+        prefilter=prefilter,
         cache=cache,
         impact=impact,
     )

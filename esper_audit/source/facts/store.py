@@ -11,7 +11,7 @@ import msgspec
 from esper_audit.findings.finding import NotAnalysed
 from esper_audit.project.content_cache import ContentCache, content_digest, package_fingerprint
 from esper_audit.project.file_roles import Roles
-from esper_audit.project.parallel import outcomes
+from esper_audit.project.parallel import map_files
 from esper_audit.source.facts.extract import read_facts
 from esper_audit.source.facts.module_facts import ModuleFacts
 from esper_audit.source.facts.module_names import Modules
@@ -75,7 +75,7 @@ class FactStore:
             for path, content in self._contents.items()
             if path not in self._units and self._encoded(content) is None
         ]
-        for reading in outcomes(self._reading, missing, 0, FileReading):
+        for reading in map_files(self._reading, missing, 0, FileReading):
             self._take(reading)
         if self._by_word is None:
             self._by_word = self._words()
