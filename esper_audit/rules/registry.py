@@ -19,6 +19,7 @@ from esper_audit.rules.tree_rule import TreeRule
 
 ENTRY_POINT_GROUP = "esper_audit.rules"
 LOCAL_RULES = "esper_audit.local_rules"
+CASES_SUFFIX = "_cases"
 FILE_RULES, TREE_RULES = "esper_audit.rules.file", "esper_audit.rules.tree"
 
 
@@ -79,13 +80,18 @@ def _modules(local_files: Iterable[str]) -> Iterator[ModuleType]:
 
 
 def _shelf_modules(shelf: str) -> Iterator[ModuleType]:
-    for module in submodules(shelf):
+    for module in _rule_modules(shelf):
         yield _import(f"rule {last_part(module)}.py", module)
 
 
 def _ids_in(shelf: str) -> list[str]:
     """Return the ids of the rules on a shelf: their files' names."""
-    return [last_part(module).replace("_", "-") for module in submodules(shelf)]
+    return [last_part(module).replace("_", "-") for module in _rule_modules(shelf)]
+
+
+def _rule_modules(shelf: str) -> list[str]:
+    """Return the dotted names of a shelf's rules; long cases are located beside their rule."""
+    return [module for module in submodules(shelf) if not module.endswith(CASES_SUFFIX)]
 
 
 def _checks_of(module: ModuleType) -> list[type[Rule] | type[TreeRule]]:

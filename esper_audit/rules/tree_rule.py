@@ -15,6 +15,7 @@ from esper_audit.findings.finding import (
     Severity,
     TreeViolation,
 )
+from esper_audit.rules.code_block import dedent_block
 from esper_audit.rules.rule import AnyOptions, Check, Options
 
 if TYPE_CHECKING:
@@ -22,20 +23,31 @@ if TYPE_CHECKING:
 
 
 class ValidTree(msgspec.Struct, frozen=True):
-    """A tree, source by path, on which a rule is quiet; `name` is a phrase that says why."""
+    """A tree on which a rule reports nothing.
+
+    `name` is a phrase that gives the reason. `files` holds the text of each file by its path: a
+    plain string, or a triple-quoted block that is indented like the rule around it and loses that
+    indentation here.
+    """
 
     name: str
     files: Mapping[str, str]
     options: dict[str, object] = {}
 
+    def __post_init__(self) -> None:
+        msgspec.structs.force_setattr(self, "files", _dedented(self.files))
+
 
 class InvalidTree(msgspec.Struct, frozen=True):
-    """A tree on which a rule speaks: once for each (path, line, message)."""
+    """A tree on which a rule reports each (path, line, message) of `expected`; `files` as in `ValidTree`."""
 
     name: str
     files: Mapping[str, str]
     expected: tuple[tuple[str, int, str], ...]
     options: dict[str, object] = {}
+
+    def __post_init__(self) -> None:
+        msgspec.structs.force_setattr(self, "files", _dedented(self.files))
 
 
 class TreeRule(Check):
@@ -78,3 +90,7 @@ def validate(rule: type[TreeRule]) -> None:
         raise RuleLoadError(f"rule {rule.id}: needs at least one VALID and one INVALID case")
     if rule.check is TreeRule.check:
         raise RuleLoadError(f"rule {rule.id}: has no `check` method")
+
+
+def _dedented(files: Mapping[str, str]) -> dict[str, str]:
+    return {path: dedent_block(text) for path, text in files.items()}
