@@ -1,10 +1,13 @@
 # Two doors: `make audit` audits this repository, `make test` passes the tests.
-# Each makes .venv and installs what it needs, from Python 3.11+ and nothing else.
+# Each makes .venv and installs what it needs at the versions of constraints.txt, from Python 3.11+ alone.
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
+# As an environment variable the lock also holds for the environment that pip builds the package in.
+INSTALL := PIP_CONSTRAINT=constraints.txt $(BIN)/python -m pip install --quiet --disable-pip-version-check \
+	--config-settings editable_mode=compat
 
-.PHONY: audit test clean
+.PHONY: audit test lock clean
 
 audit: $(VENV)/installed-audit
 	$(BIN)/esper-audit run
@@ -12,12 +15,19 @@ audit: $(VENV)/installed-audit
 test: $(VENV)/installed-test
 	$(BIN)/python -m pytest -n 2 --dist loadfile $(PYTEST_ARGS)
 
+# Renews constraints.txt: the newest versions of every package that the two doors install, for every platform.
+lock: | $(BIN)/python
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check uv
+	$(BIN)/uv pip compile --quiet --upgrade --universal --python-version 3.11 --all-extras \
+		--custom-compile-command 'make lock' --output-file constraints.txt pyproject.toml constraints.in
+
+# The claims of this repository's tickets run tests, so the audit installs what tests need.
 $(VENV)/installed-audit: pyproject.toml constraints.txt | $(BIN)/python
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --config-settings editable_mode=compat --editable '.[torch]'
+	$(INSTALL) --editable '.[torch,test]'
 	touch $@
 
 $(VENV)/installed-test: pyproject.toml constraints.txt | $(BIN)/python
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --config-settings editable_mode=compat --editable '.[torch,dev]'
+	$(INSTALL) --editable '.[torch,dev]'
 	touch $@
 
 $(BIN)/python:

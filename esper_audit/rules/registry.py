@@ -18,6 +18,7 @@ from esper_audit.rules.tree_rule import TreeRule
 
 ENTRY_POINT_GROUP = "esper_audit.rules"
 LOCAL_RULES = "esper_audit.local_rules"
+CASES_SUFFIX = "_cases"
 FILE_RULES, TREE_RULES = "esper_audit.rules.file", "esper_audit.rules.tree"
 
 
@@ -36,7 +37,7 @@ class RuleRegistry:
     def __init__(self, local_files: Iterable[str] = ()) -> None:
         self.rules: dict[str, type[Rule]] = {}
         self._other_tree_rules: dict[str, type[TreeRule]] = {}
-        for module in _rule_modules(local_files):
+        for module in _all_modules(local_files):
             for check in _checks_of(module):
                 self._add(check)
         self.rules = dict(sorted(self.rules.items()))
@@ -46,7 +47,7 @@ class RuleRegistry:
     def tree_rules(self) -> dict[str, type[TreeRule]]:
         """The rules that read the whole tree, by id, sorted."""
         found = dict(self._other_tree_rules)
-        for module in _shelf_modules(TREE_RULES):
+        for module in _imported_rules(TREE_RULES):
             for check in _checks_of(module):
                 assert issubclass(check, TreeRule), check
                 validate(check, TreeRule)
@@ -74,21 +75,26 @@ def _put(found: dict[str, type[Found]], check: type[Found]) -> None:
     found[check.id] = check
 
 
-def _rule_modules(local_files: Iterable[str]) -> Iterator[ModuleType]:
-    yield from _shelf_modules(FILE_RULES)
+def _all_modules(local_files: Iterable[str]) -> Iterator[ModuleType]:
+    yield from _imported_rules(FILE_RULES)
     yield from _plugin_modules()
     for path in local_files:
         yield _load_file(path)
 
 
-def _shelf_modules(shelf: str) -> Iterator[ModuleType]:
-    for module in submodules(shelf):
+def _imported_rules(shelf: str) -> Iterator[ModuleType]:
+    for module in _rule_modules(shelf):
         yield _import(f"rule {last_part(module)}.py", module)
 
 
 def _ids_in(shelf: str) -> list[str]:
-    """Return the ids of the rules on a shelf, which are the names of their files."""
-    return [last_part(module).replace("_", "-") for module in submodules(shelf)]
+    """Return the ids of the rules on a shelf: their files' names."""
+    return [last_part(module).replace("_", "-") for module in _rule_modules(shelf)]
+
+
+def _rule_modules(shelf: str) -> list[str]:
+    """Return the dotted names of a shelf's rules; long cases are located beside their rule."""
+    return [module for module in submodules(shelf) if not module.endswith(CASES_SUFFIX)]
 
 
 def _checks_of(module: ModuleType) -> list[type[Rule] | type[TreeRule]]:

@@ -12,6 +12,7 @@ import msgspec
 
 from esper_audit.findings.errors import RuleLoadError
 from esper_audit.findings.finding import Category, Confidence, NotAnalysed, Severity
+from esper_audit.rules.code_block import dedent_block
 from esper_audit.text.phrases import quoted
 
 if TYPE_CHECKING:
@@ -78,21 +79,37 @@ class Violation(msgspec.Struct, frozen=True):
 
 
 class Valid(msgspec.Struct, frozen=True):
-    """Code without a finding of the rule; `name` is a phrase with the reason."""
+    """Code on which a rule reports nothing.
+
+    `name` is a phrase that gives the reason. `code` is a plain string, or a triple-quoted block
+    that is indented like the rule around it and loses that indentation here.
+    """
 
     name: str
     code: str
     options: dict[str, object] = {}
 
+    def __post_init__(self) -> None:
+        msgspec.structs.force_setattr(self, "code", dedent_block(self.code))
+
 
 class Invalid(msgspec.Struct, frozen=True):
-    """Code with one finding for each (line, message); `fixed` is the code after the fix."""
+    """Code on which a rule reports each (line, message) of `expected`.
+
+    `fixed` is the repaired code. It and `code` are plain strings or triple-quoted blocks, as in
+    `Valid`.
+    """
 
     name: str
     code: str
     expected: tuple[tuple[int, str], ...]
     fixed: str | None = None
     options: dict[str, object] = {}
+
+    def __post_init__(self) -> None:
+        msgspec.structs.force_setattr(self, "code", dedent_block(self.code))
+        if self.fixed is not None:
+            msgspec.structs.force_setattr(self, "fixed", dedent_block(self.fixed))
 
 
 class Documentation(msgspec.Struct, frozen=True):

@@ -15,20 +15,31 @@ if TYPE_CHECKING:
 
 
 class ValidTree(msgspec.Struct, frozen=True):
-    """A tree, source by path, without a finding of the rule; `name` is a phrase with the reason."""
+    """A tree on which a rule reports nothing.
+
+    `name` is a phrase that gives the reason. `files` holds the text of each file by its path: a
+    plain string, or a triple-quoted block that is indented like the rule around it and loses that
+    indentation here.
+    """
 
     name: str
     files: Mapping[str, str]
     options: dict[str, object] = {}
 
+    def __post_init__(self) -> None:
+        msgspec.structs.force_setattr(self, "files", _dedented(self.files))
+
 
 class InvalidTree(msgspec.Struct, frozen=True):
-    """A tree, source by path, with one finding for each (path, line, message)."""
+    """A tree on which a rule reports each (path, line, message) of `expected`; `files` as in `ValidTree`."""
 
     name: str
     files: Mapping[str, str]
     expected: tuple[tuple[str, int, str], ...]
     options: dict[str, object] = {}
+
+    def __post_init__(self) -> None:
+        msgspec.structs.force_setattr(self, "files", _dedented(self.files))
 
 
 class TreeRule(RunnableCheck):
@@ -44,3 +55,7 @@ class TreeRule(RunnableCheck):
     def check(self, tree: Tree) -> Iterator[TreeViolation | NotAnalysed]:
         """Yield the violations anywhere in the tree."""
         raise NotImplementedError
+
+
+def _dedented(files: Mapping[str, str]) -> dict[str, str]:
+    return {path: dedent_block(text) for path, text in files.items()}

@@ -1,4 +1,4 @@
-"""Every rule's own cases: quiet on VALID, the very words and lines on INVALID, FIXED once and for all."""
+"""Each rule meets its own cases: no finding on VALID, the exact lines and messages on INVALID, the exact fix."""
 
 from __future__ import annotations
 
@@ -39,20 +39,29 @@ def audit(
     return result
 
 
+def shown(code: str) -> str:
+    """Return the code of a case for the message of a failed assertion, with line numbers."""
+    numbered = (f"{number:4}  {line}" for number, line in enumerate(code.splitlines(), 1))
+    return "the case is\n" + "\n".join(numbered)
+
+
 @pytest.mark.parametrize(("rule", "case"), VALID)
 def test_a_rule_is_quiet_on_its_valid_cases(rule: type[Rule], case: Valid) -> None:
-    assert [f.message for f in audit(rule, case, case.code).findings] == []
+    found = [f.message for f in audit(rule, case, case.code).findings]
+    assert found == [], shown(case.code)
 
 
 @pytest.mark.parametrize(("rule", "case"), INVALID)
 def test_a_rule_speaks_on_its_invalid_cases(rule: type[Rule], case: Invalid) -> None:
     found = audit(rule, case, case.code).findings
-    assert tuple((f.location.line, f.message) for f in found) == case.expected
+    reported = tuple((f.location.line, f.message) for f in found)
+    assert reported == case.expected, shown(case.code)
 
 
 @pytest.mark.parametrize(("rule", "case"), VALID + INVALID)
 def test_the_prefilter_loses_nothing(rule: type[Rule], case: Valid | Invalid) -> None:
-    assert audit(rule, case, case.code) == audit(rule, case, case.code, prefilter=False)
+    unfiltered = audit(rule, case, case.code, prefilter=False)
+    assert audit(rule, case, case.code) == unfiltered, shown(case.code)
 
 
 @pytest.mark.parametrize(("rule", "case"), FIXED)
@@ -62,8 +71,8 @@ def test_a_fix_gives_the_code_it_promises_and_ends_the_finding(
     edits = [f.edit for f in audit(rule, case, case.code).findings if f.edit is not None]
     fixed = apply_edits(case.code, edits)
     ast.parse(fixed)
-    assert fixed == case.fixed
-    assert audit(rule, case, fixed).findings == []
+    assert fixed == case.fixed, shown(case.code)
+    assert audit(rule, case, fixed).findings == [], shown(fixed)
 
 
 @pytest.mark.parametrize("rule", RULES.values(), ids=RULES.keys())
@@ -72,3 +81,14 @@ def test_a_rule_has_cases_enough_and_names_each_once(rule: type[Rule]) -> None:
     assert len(set(names)) == len(names)
     assert len(rule.VALID) >= 3
     assert len(rule.INVALID) >= 2
+
+
+def test_a_failing_case_shows_its_code_with_line_numbers() -> None:
+    case = Valid(
+        "a block",
+        """
+        def f(x):
+            return x
+        """,
+    )
+    assert shown(case.code) == "the case is\n   1  def f(x):\n   2      return x"

@@ -1,4 +1,4 @@
-"""Every tree rule's own cases: quiet on VALID, the very words and lines on INVALID."""
+"""Each tree rule meets its own cases: no finding on VALID, the exact lines and messages on INVALID."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from support.audit_runs import TODAY, write
 
 from esper_audit.engine.tree_engine import TreeResult, check_tree
 from esper_audit.project.config import Project, find_project
+from esper_audit.reports.rules_page import case_code
 from esper_audit.rules.registry import RuleRegistry
 from esper_audit.rules.suppressions import Suppressor
 from esper_audit.rules.tree_rule import InvalidTree, TreeRule, ValidTree
@@ -46,7 +47,8 @@ def audited(root: Path, rule: type[TreeRule], case: ValidTree | InvalidTree) -> 
 def test_a_tree_rule_is_quiet_on_its_valid_cases(
     tmp_path: Path, rule: type[TreeRule], case: ValidTree
 ) -> None:
-    assert [f.message for f in audited(tmp_path, rule, case).findings] == []
+    found = [f.message for f in audited(tmp_path, rule, case).findings]
+    assert found == [], f"the case is\n{case_code(case)}"
 
 
 @pytest.mark.parametrize(("rule", "case"), INVALID)
@@ -54,7 +56,8 @@ def test_a_tree_rule_speaks_on_its_invalid_cases(
     tmp_path: Path, rule: type[TreeRule], case: InvalidTree
 ) -> None:
     found = audited(tmp_path, rule, case).findings
-    assert tuple((f.location.path, f.location.line, f.message) for f in found) == case.expected
+    reported = tuple((f.location.path, f.location.line, f.message) for f in found)
+    assert reported == case.expected, f"the case is\n{case_code(case)}"
 
 
 @pytest.mark.parametrize(("rule", "case"), INVALID)

@@ -7,7 +7,8 @@ from collections.abc import Iterator
 
 from esper_audit.findings.finding import Category, NotAnalysed, Severity, TreeViolation
 from esper_audit.project.file_roles import Role
-from esper_audit.rules.tree_rule import InvalidTree, TreeRule, ValidTree
+from esper_audit.rules.tree import argument_never_passed_cases as cases
+from esper_audit.rules.tree_rule import TreeRule
 from esper_audit.source.facts.records import MANY, Parameter
 from esper_audit.source.idioms.branches.branch_analysis import BranchWalk, Constant
 from esper_audit.source.idioms.branches.conditions import ConditionFacts
@@ -46,154 +47,8 @@ class ArgumentNeverPassed(TreeRule):
     severity = Severity.P4
     precision = "48 of 50 read were right (12 packages)"
 
-    VALID = (
-        ValidTree("passed by one", {"a.py": "def _f(x, eps=0):\n    return x if eps else -x\n\n\n_f(1)\n_f(1, 2)\n"}),
-        ValidTree(
-            "passed by a test",
-            {
-                "a.py": "def _f(x, eps=0):\n    return x if eps else -x\n\n\n_f(1)\n",
-                "tests/test_a.py": "from a import _f\n\n\ndef test_f():\n    assert _f(1, eps=2)\n",
-            },
-        ),
-        ValidTree("public in a library", {"a.py": "def f(x, eps=0):\n    return x if eps else -x\n\n\nf(1)\n"}),
-        ValidTree("never called", {"a.py": "def _f(x, eps=0):\n    return x if eps else -x\n"}),
-        ValidTree(
-            "may be in kwargs",
-            {"a.py": "def _f(x, eps=0):\n    return x if eps else -x\n\n\ndef g(**kw):\n    return _f(1, **kw)\n"},
-        ),
-        ValidTree(
-            "a callback too",
-            {"a.py": "def _f(x, eps=0):\n    return x if eps else -x\n\n\n_f(1)\nrun(_f)\n"},
-        ),
-        ValidTree(
-            "a name bound early",
-            {"a.py": "k = 1\n\n\ndef _f(x, k=k):\n    return x if k else -x\n\n\n_f(1)\n"},
-        ),
-        ValidTree(
-            "a constant with a name",
-            {"a.py": "def _f(xs, most=3):\n    return xs[:most] if len(xs) > most else xs\n\n\n_f([1])\n"},
-        ),
-        ValidTree(
-            "a field of a template",
-            {
-                "a.py": "def _cfg(width, pool='avg', window=None):\n"
-                "    return dict(width=width, pool=pool, window=window)\n\n\nSMALL = _cfg(1)\nLARGE = _cfg(2)\n"
-            },
-        ),
-        ValidTree(
-            "bound again before it is asked",
-            {"a.py": "def _f(x, first=None):\n    first = x[0]\n    return 1 if first is None else 2\n\n\n_f([1])\n"},
-        ),
-        ValidTree(
-            "a state of a loop",
-            {
-                "a.py": "def _f(xs, last=None):\n    for x in xs:\n        if last is not None:\n"
-                "            print(last)\n        last = x\n\n\n_f([1])\n"
-            },
-        ),
-        ValidTree(
-            "said to be ignored",
-            {
-                "a.py": "import warnings\n\n\ndef _f(x, devices=''):\n    if devices:\n"
-                "        warnings.warn(f'{devices} is deprecated and ignored')\n    return x\n\n\n_f(1)\n"
-            },
-        ),
-        ValidTree(
-            "a public function that scripts around the package call",
-            {
-                "lib/_devices.py": "def device(text=False):\n    return 'cpu' if text else Device('cpu')\n",
-                "recipes/train.py": "from lib._devices import device\n\ndevice()\n",
-            },
-        ),
-        ValidTree(
-            "two of a pattern",
-            {
-                f"{name}.py": f"def _envs(full=True):\n    return {name} if full else 0\n\n\n_envs()\n"
-                for name in ("gym", "suite")
-            },
-        ),
-        ValidTree(
-            "adapted from elsewhere",
-            {
-                "a.py": "def _f(x, eps=0):\n    '''Adapted from lib.'''\n    return x if eps else -x\n\n\n_f(1)\n"
-            },
-        ),
-        ValidTree(
-            "kept as it is elsewhere",
-            {
-                "a.py": "# Copied from lib.f\ndef _f(x, eps=0):\n    return x if eps else -x\n\n\n_f(1)\n"
-            },
-        ),
-        ValidTree(
-            "a default that is not a constant",
-            {
-                "a.py": "import b\n\n\ndef _f(x, way=b.WAY):\n    return x if way == 1 else -x\n\n\n_f(1)\n"
-            },
-        ),
-        ValidTree(
-            "a method of a class that is passed on",
-            {
-                "a.py": "class _A:\n    def __init__(self, eps=0):\n        self.eps = 1 if eps else 2\n\n\n_A()\n"
-                "build(kind=_A)\n"
-            },
-        ),
-        ValidTree(
-            "an override",
-            {
-                "a.py": "class A:\n    def _f(self, eps=0):\n        return 1 if eps else 2\n\n    def g(self):\n"
-                "        return self._f()\n\n\nclass B(A):\n    def _f(self, eps=0):\n        return 1\n"
-            },
-        ),
-        ValidTree(
-            "passed to an object of unknown make",
-            {
-                "a.py": "class A:\n    def _f(self, eps=0):\n        return 1 if eps else 2\n\n    def g(self):\n"
-                "        return self._f()\n",
-                "b.py": "def h(a):\n    return a._f(eps=1)\n",
-            },
-        ),
-        ValidTree(
-            "passed by a subclass",
-            {
-                "a.py": "class _A:\n    def __init__(self, eps=0):\n        self.eps = 1 if eps else 2\n\n\n"
-                "class _B(_A):\n    def __init__(self):\n        super().__init__(eps=1)\n\n\n_A()\n"
-            },
-        ),
-    )  # fmt: skip
-    INVALID = (
-        InvalidTree(
-            "two calls leave it out",
-            {
-                "a.py": "def _f(x, eps=None):\n    if eps is not None:\n        x = x + eps\n    return x\n",
-                "b.py": "import a\n\na._f(1)\na._f(2)\n",
-            },
-            (("a.py", 1, "none of the 2 calls of `_f` passes `eps`, so `eps is not None` is always false"),),
-        ),
-        InvalidTree(
-            "a local function",
-            {
-                "a.py": "def f(x):\n    def g(y, twice=False):\n        return y * 2 if twice else y\n\n"
-                "    return g(x)\n"
-            },
-            (("a.py", 2, "the only call of `f.g` does not pass `twice`, so `twice` is always false"),),
-        ),
-        InvalidTree(
-            "the constructor of a private class",
-            {
-                "a.py": "class _A:\n    def __init__(self, x, way='left'):\n"
-                "        self.x = x if way == 'left' else -x\n\n\n_A(1)\n_A(x=2)\n"
-            },
-            (("a.py", 2, "none of the 2 calls of `_A` passes `way`, so `way == 'left'` is always true"),),
-        ),
-        InvalidTree(
-            "set to its real default",
-            {
-                "a.py": "def _f(v, divisor, least=None):\n    if least is None:\n        least = divisor\n"
-                "    return max(least, v)\n\n\n_f(1, 2)\n"
-            },
-            (("a.py", 1, "the only call of `_f` does not pass `least`, so `least is None` is always true"),),
-        ),
-    )  # fmt: skip
+    VALID = cases.VALID
+    INVALID = cases.INVALID
 
     def check(self, tree: Tree) -> Iterator[TreeViolation | NotAnalysed]:
         """Report the optional parameters that all calls leave out, where that decides a branch."""

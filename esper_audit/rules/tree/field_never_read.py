@@ -7,7 +7,8 @@ from collections import defaultdict
 from collections.abc import Iterator
 
 from esper_audit.findings.finding import Category, NotAnalysed, Severity, TreeViolation
-from esper_audit.rules.tree_rule import InvalidTree, TreeRule, ValidTree
+from esper_audit.rules.tree import field_never_read_cases as cases
+from esper_audit.rules.tree_rule import TreeRule
 from esper_audit.source.facts.records import Use
 from esper_audit.source.index.class_hierarchy import ClassKind
 from esper_audit.source.index.records import Symbol
@@ -18,11 +19,6 @@ KINDS = frozenset({ClassKind.DATACLASS, ClassKind.MODEL})
 # What users of a library make for it to read; what else it offers, they read.
 IS_TAKEN = re.compile(r"(Config|Configuration|Cfg|Arguments|Options|Settings|HParams)$")
 READS = frozenset({Use.READ, Use.CALL, Use.STRING, Use.DELETE, Use.BASE, Use.DECORATOR})
-POINT = (
-    "from dataclasses import dataclass\n\n\n@dataclass\nclass _Point:\n    x: int\n    y: int\n\n\n"
-)
-USE = "def f():\n    p = _Point(1, 2)\n    return p.x\n"
-SAID = "`_Point.y` is filled and never read"
 
 
 class FieldNeverRead(TreeRule):
@@ -49,118 +45,8 @@ class FieldNeverRead(TreeRule):
     severity = Severity.P4
     precision = "38 of 38 read were right (timm, botorch, espnet, kornia and 3 more)"
 
-    VALID = (
-        ValidTree("read as an attribute", {"a.py": POINT + USE.replace("p.x", "p.x + p.y")}),
-        ValidTree(
-            "taken apart",
-            {"a.py": "from dataclasses import asdict\n" + POINT + USE + "asdict(f)\n"},
-        ),
-        ValidTree(
-            "offered by its package",
-            {"p/__init__.py": "from .a import _Point\n", "p/a.py": POINT + USE},
-        ),
-        ValidTree(
-            "a result that users of a library look at",
-            {"p/__init__.py": "", "p/a.py": (POINT + USE).replace("_P", "P")},
-        ),
-        ValidTree(
-            "nearly no field is read by name: something takes it whole",
-            {"a.py": POINT + "def f():\n    return _Point(1, 2)\n"},
-        ),
-        ValidTree(
-            "taken apart where its base is used",
-            {
-                "a.py": "class Shown: ...\n",
-                "b.py": "from a import Shown\n"
-                + (POINT + USE).replace("_Point:", "_Point(Shown):"),
-                "c.py": "from a import Shown\n\n\ndef show(shown: Shown):\n    return vars(shown)\n",
-            },
-        ),
-        ValidTree(
-            "taken apart beside its base",
-            {
-                "a.py": "class Shown:\n    def show(self):\n        return self.__dict__\n",
-                "b.py": "from a import Shown\n"
-                + (POINT + USE).replace("_Point:", "_Point(Shown):"),
-            },
-        ),
-        ValidTree(
-            "made by something that reads all that it is told",
-            {
-                "a.py": (POINT + USE)
-                .replace("_Point", "PointConfig")
-                .replace("    y: int\n", "    y: int\n    _target_: str = 'a.make'\n")
-            },
-        ),
-        ValidTree(
-            "what a library fills for the hooks of its users",
-            {
-                "p/__init__.py": "",
-                "p/a.py": (POINT + USE).replace("_Point", "HookArgs"),
-            },
-        ),
-        ValidTree(
-            "in a field of what is taken apart",
-            {
-                "a.py": POINT + USE,
-                "b.py": "from a import _Point\nfrom dataclasses import dataclass\n\n\n@dataclass\n"
-                "class _Line:\n    end: _Point\n",
-                "c.py": "from b import _Line\nfrom dataclasses import asdict\n\nprint(asdict(_Line(0)))\n",
-            },
-        ),
-        ValidTree("a type that nothing makes", {"a.py": POINT + "def f(p):\n    return p.x\n"}),
-        ValidTree(
-            "a model that is passed on as a schema",
-            {
-                "a.py": "from pydantic import BaseModel\n\n\nclass _Point(BaseModel):\n    x: int\n    y: int\n\n\n"
-                + USE
-                + "answer(_Point)\n"
-            },
-        ),
-        ValidTree(
-            "read of some other object", {"a.py": POINT + USE + "def g(q):\n    return q.y\n"}
-        ),
-        ValidTree("spelled in a string", {"a.py": POINT + USE + "NAMES = ['y']\n"}),
-        ValidTree(
-            "a named tuple is unpacked",
-            {
-                "a.py": "from typing import NamedTuple\n\n\nclass P(NamedTuple):\n    x: int\n\n\nP(1)\n"
-            },
-        ),
-    )
-    INVALID = (
-        InvalidTree(
-            "a setting that a library asks for and forgets",
-            {
-                "p/__init__.py": "",
-                "p/a.py": (POINT + "def f(p: _Point):\n    return p.x\n").replace(
-                    "_Point", "PointConfig"
-                ),
-            },
-            (("p/a.py", 7, SAID.replace("_Point", "PointConfig")),),
-        ),
-        InvalidTree("filled and forgotten", {"a.py": POINT + USE}, (("a.py", 7, SAID),)),
-        InvalidTree(
-            "read of an object of another class",
-            {
-                "a.py": POINT
-                + USE
-                + "class Other:\n    def __init__(self):\n        self.y = 1\n\n"
-                + "    def f(self):\n        return self.y\n"
-            },
-            (("a.py", 7, SAID),),
-        ),
-        InvalidTree(
-            "filled by a parser",
-            {"a.py": POINT + USE + "parse(_Point)\n"},
-            (("a.py", 7, SAID),),
-        ),
-        InvalidTree(
-            "written once more",
-            {"a.py": POINT + USE.replace("return p.x", "p.y = 3\n    return p.x")},
-            (("a.py", 7, SAID),),
-        ),
-    )
+    VALID = cases.VALID
+    INVALID = cases.INVALID
 
     def check(self, tree: Tree) -> Iterator[TreeViolation | NotAnalysed]:
         """Report the fields whose name nothing reads, of classes of which most are read."""

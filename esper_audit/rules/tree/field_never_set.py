@@ -6,7 +6,8 @@ import re
 from collections.abc import Iterator
 
 from esper_audit.findings.finding import Category, NotAnalysed, Severity, TreeViolation
-from esper_audit.rules.tree_rule import InvalidTree, TreeRule, ValidTree
+from esper_audit.rules.tree import field_never_set_cases as cases
+from esper_audit.rules.tree_rule import TreeRule
 from esper_audit.source.facts.records import Use
 from esper_audit.source.index.class_hierarchy import ClassKind
 from esper_audit.source.index.records import Caller, Passing, QueryResult, Symbol
@@ -15,9 +16,6 @@ from esper_audit.source.usage.tree import Tree
 
 WRITES = frozenset({Use.WRITE, Use.DELETE, Use.STRING})
 KINDS = frozenset({ClassKind.DATACLASS, ClassKind.MODEL, ClassKind.NAMED_TUPLE})
-POINT = "from dataclasses import dataclass, replace\n\n\n@dataclass\nclass _Point:\n    x: int\n    y: int = 0\n\n\n"
-USE = "def f():\n    return _Point(1).y\n"
-SAID = "nothing ever sets `_Point.y`: it is what its default says, everywhere"
 
 
 class FieldNeverSet(TreeRule):
@@ -41,70 +39,8 @@ class FieldNeverSet(TreeRule):
     severity = Severity.P4
     precision = "it found nothing in 30 packages: most offer their classes"
 
-    VALID = (
-        ValidTree("passed by name", {"a.py": POINT + USE.replace("(1)", "(1, y=2)")}),
-        ValidTree("passed by position", {"a.py": POINT + USE.replace("(1)", "(1, 2)")}),
-        ValidTree(
-            "set by a test",
-            {"a.py": POINT + USE, "tests/test_a.py": "from a import _Point\n_Point(1, 2)\n"},
-        ),
-        ValidTree("assigned", {"a.py": POINT + USE + "def g(p):\n    p.y = 3\n"}),
-        ValidTree("replaced", {"a.py": POINT + USE + "def g(p):\n    return replace(p, y=3)\n"}),
-        ValidTree(
-            "replaced in a named tuple",
-            {
-                "a.py": "from typing import NamedTuple\n\n\nclass _Point(NamedTuple):\n    x: int\n    y: int = 0\n\n\n"
-                + USE
-                + "def g(p):\n    return p._replace(x=h(1), y=3)\n"
-            },
-        ),
-        ValidTree(
-            "perhaps forwarded",
-            {"a.py": POINT + "def f(**given):\n    return _Point(1, **given)\n"},
-        ),
-        ValidTree("never made here", {"a.py": POINT}),
-        ValidTree(
-            "a choice that users of a library have",
-            {"p/__init__.py": "", "p/a.py": (POINT + USE).replace("_P", "P")},
-        ),
-        ValidTree(
-            "a constant of the class",
-            {"a.py": POINT.replace("y: int", "_y: int") + USE.replace(".y", "._y")},
-        ),
-        ValidTree(
-            "a list that is filled later",
-            {"a.py": POINT.replace("y: int = 0", "y: list = field(default_factory=list)") + USE},
-        ),
-        ValidTree("a field without default", {"a.py": POINT.replace("y: int = 0", "y: int") + USE}),
-    )
-    INVALID = (
-        InvalidTree(
-            "a class of its own has an attribute of that name",
-            {
-                "a.py": POINT + USE + "class Other:\n    def __init__(self):\n        self.y = 1\n",
-            },
-            (("a.py", 7, SAID),),
-        ),
-        InvalidTree(
-            "a field of a named tuple",
-            {
-                "a.py": "from typing import NamedTuple\n\n\nclass _Point(NamedTuple):\n    x: int\n    y: int = 0\n\n\n"
-                + USE
-            },
-            (("a.py", 6, SAID),),
-        ),
-        InvalidTree("always the default", {"a.py": POINT + USE}, (("a.py", 7, SAID),)),
-        InvalidTree(
-            "a name of the same word where a string is replaced",
-            {"a.py": POINT + USE + "def g(text):\n    y = text.replace('a', 'b')\n    return y\n"},
-            (("a.py", 7, SAID),),
-        ),
-        InvalidTree(
-            "in another file as well",
-            {"a.py": POINT, "b.py": "from a import _Point\n\nprint(_Point(x=1).y)\n"},
-            (("a.py", 7, SAID),),
-        ),
-    )
+    VALID = cases.VALID
+    INVALID = cases.INVALID
 
     def check(self, tree: Tree) -> Iterator[TreeViolation | NotAnalysed]:
         """Report the fields that every construction leaves alone."""

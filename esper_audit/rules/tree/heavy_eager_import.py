@@ -9,7 +9,8 @@ from collections.abc import Iterator
 from esper_audit.findings.finding import Category, NotAnalysed, Severity, TreeViolation
 from esper_audit.project.file_roles import Role
 from esper_audit.rules.rule import Options
-from esper_audit.rules.tree_rule import InvalidTree, TreeRule, ValidTree
+from esper_audit.rules.tree import heavy_eager_import_cases as cases
+from esper_audit.rules.tree_rule import TreeRule
 from esper_audit.source.facts.module_facts import ModuleFacts
 from esper_audit.source.usage.import_graph import IMPLICIT, PACKAGE, EagerImports, around_line
 from esper_audit.source.usage.tree import Tree
@@ -20,11 +21,6 @@ HEAVY = (
     "mlflow", "tensorboard", "lightning", "pytorch_lightning", "onnx", "onnxruntime", "deepspeed",
     "ray", "pyarrow", "sympy", "IPython", "libcst",
 )  # fmt: skip
-PLOT = "import matplotlib.pyplot as plt\n\n\ndef plot():\n    plt.show()\n"
-SMALL = "def small():\n    return 1\n"
-EAGER = "from p.plots import plot\nfrom p.small import small\n"
-SAID = "importing `p` loads {}, which 3 of the {} modules that load it and do not come with it do not need"
-THREE = {f"q{n}.py": "from p import small\n\nsmall()\n" for n in range(3)}
 
 
 class HeavyImportOptions(Options, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -60,121 +56,8 @@ class HeavyEagerImport(TreeRule):
 
     Options = HeavyImportOptions
 
-    VALID = (
-        ValidTree(
-            "most importers need it",
-            {
-                "p/__init__.py": EAGER,
-                "p/plots.py": PLOT,
-                "p/small.py": SMALL,
-                **{f"q{n}.py": "from p import plot\n\nplot()\n" for n in range(3)},
-            },
-        ),
-        ValidTree(
-            "imported in a function",
-            {
-                "p/__init__.py": "from p.small import small\n\n\ndef plot():\n"
-                "    from p.plots import plot\n\n    plot()\n",
-                "p/plots.py": PLOT,
-                "p/small.py": SMALL,
-                **THREE,
-            },
-        ),
-        ValidTree(
-            "for the type checker",
-            {
-                "p/__init__.py": "from typing import TYPE_CHECKING\n\nfrom p.small import small\n\n"
-                "if TYPE_CHECKING:\n    from p.plots import plot\n",
-                "p/plots.py": PLOT,
-                "p/small.py": SMALL,
-                **THREE,
-            },
-        ),
-        ValidTree(
-            "loaded by the importers anyway",
-            {
-                "p/__init__.py": EAGER,
-                "p/plots.py": PLOT,
-                "p/small.py": SMALL,
-                **{n: f"import matplotlib\n{t}" for n, t in THREE.items()},
-            },
-        ),
-        ValidTree(
-            "used where it is there",
-            {
-                "p/__init__.py": EAGER,
-                "p/plots.py": "try:\n    import matplotlib\nexcept ImportError:\n    matplotlib = None\n",
-                "p/small.py": SMALL,
-                **THREE,
-            },
-        ),
-        ValidTree(
-            "its file is used where it can be",
-            {
-                "p/__init__.py": "from p.small import small\n\ntry:\n    from p.plots import plot\n"
-                "except ModuleNotFoundError:\n    plot = None\n",
-                "p/plots.py": PLOT,
-                "p/small.py": SMALL,
-                **THREE,
-            },
-        ),
-        ValidTree(
-            "its file is imported on a condition",
-            {
-                "p/__init__.py": "from p.small import can_plot, small\n\nif can_plot():\n"
-                "    from p.plots import plot\n",
-                "p/plots.py": PLOT,
-                "p/small.py": f"{SMALL}\n\ndef can_plot():\n    return False\n",
-                **THREE,
-            },
-        ),
-        ValidTree(
-            "two importers",
-            {"p/__init__.py": EAGER, "p/plots.py": PLOT, "p/small.py": SMALL, "q.py": THREE["q0.py"]},
-        ),
-    )  # fmt: skip
-    INVALID = (
-        InvalidTree(
-            "three want something else",
-            {"p/__init__.py": EAGER, "p/plots.py": PLOT, "p/small.py": SMALL, **THREE},
-            (
-                (
-                    "p/__init__.py",
-                    1,
-                    SAID.format("matplotlib", 3),
-                ),
-            ),
-        ),
-        InvalidTree(
-            "an error that says what is missing",
-            {
-                "p/__init__.py": EAGER,
-                "p/plots.py": "try:\n    import matplotlib\nexcept ImportError as missing:\n"
-                "    raise ImportError('pip install matplotlib') from missing\n\n\ndef plot(): ...\n",
-                "p/small.py": SMALL,
-                **THREE,
-            },
-            (("p/__init__.py", 1, SAID.format("matplotlib", 3)),),
-        ),
-        InvalidTree(
-            "a module of the project that is said to be heavy",
-            {
-                "p/__init__.py": "from p import world\nfrom p.small import small\n",
-                "p/world.py": "X = 1\n",
-                "p/small.py": SMALL,
-                **THREE,
-                "q3.py": "import p.world\n\nprint(p.world.X)\n",
-            },
-            (
-                (
-                    "p/__init__.py",
-                    1,
-                    SAID.format("p.world", 4),
-                ),
-            ),
-            {"heavy": ["p.world"]},
-        ),
-    )
+    VALID = cases.VALID
+    INVALID = cases.INVALID
 
     def check(self, tree: Tree) -> Iterator[TreeViolation | NotAnalysed]:
         """Report each heavy module that a package loads for few."""

@@ -8,7 +8,8 @@ from collections.abc import Iterator
 
 from esper_audit.findings.finding import Category, NotAnalysed, Severity, TreeViolation
 from esper_audit.project.file_roles import Role
-from esper_audit.rules.tree_rule import InvalidTree, TreeRule, ValidTree
+from esper_audit.rules.tree import instantiated_never_used_cases as cases
+from esper_audit.rules.tree_rule import TreeRule
 from esper_audit.source.facts.module_facts import ModuleFacts
 from esper_audit.source.facts.records import Use
 from esper_audit.source.index.records import Symbol
@@ -33,17 +34,6 @@ SAID = re.compile(
 )
 CONTAINERS = frozenset({"ModuleList", "ModuleDict", "ParameterList", "ParameterDict"})
 LOOKS_AT_LOCALS = frozenset({"locals", "exec", "eval", "globals"})
-
-IMPORT = "from torch import nn\n\n\n"
-BLOCK = (
-    f"{IMPORT}class Block(nn.Module):\n    def __init__(self, width, norm=nn.LayerNorm):\n"
-    "        super().__init__()\n        self.project = nn.Linear(width, width)\n"
-    "        self.norm = nn.LayerNorm(width)\n\n"
-)
-FORWARD = "    def forward(self, x):\n        return self.project(x)\n"
-SPEAKS = "`self.norm` of `Block` is made (`LayerNorm`) and never read"
-METER = "class Meter:\n    def __init__(self, size):\n        self.size = size\n\n\n"
-RUN = "def run(xs):\n    meter = Meter(3)\n    return sum(xs)\n"
 
 
 class InstantiatedNeverUsed(TreeRule):
@@ -75,198 +65,8 @@ class InstantiatedNeverUsed(TreeRule):
     severity = Severity.P3
     precision = "59 of 60 read were right (transformers, TTS, espnet, diffusers and 15 more); none in 20 others"
 
-    VALID = (
-        ValidTree(
-            "used in forward",
-            {"a.py": BLOCK + FORWARD.replace("self.project(x)", "self.norm(self.project(x))")},
-        ),
-        ValidTree(
-            "used by a subclass",
-            {
-                "a.py": BLOCK + FORWARD + "\n\nclass Other(Block):\n    def forward(self, x):\n"
-                "        return self.norm(x)\n"
-            },
-        ),
-        ValidTree(
-            "used by whoever holds it",
-            {"a.py": BLOCK + FORWARD, "b.py": "from a import Block\n\n\ndef f(b: Block):\n    return b.norm\n"},
-        ),
-        ValidTree(
-            "an object of unknown make has such an attribute",
-            {"a.py": BLOCK + FORWARD, "b.py": "def f(model):\n    return model.norm\n"},
-        ),
-        ValidTree("asked for by name", {"a.py": BLOCK + FORWARD + "\n\nNORMS = ['norm']\n"}),
-        ValidTree(
-            "a name put together",
-            {"a.py": BLOCK + FORWARD, "b.py": "def f(m, kind):\n    return getattr(m, f'nor{kind}')\n"},
-        ),
-        ValidTree(
-            "all its parts run in a row",
-            {"a.py": BLOCK.replace("nn.Module)", "nn.Sequential)")},
-        ),
-        ValidTree(
-            "its parts are asked for as a whole",
-            {"a.py": BLOCK + "    def forward(self, x):\n        return [m(x) for m in self.children()]\n"},
-        ),
-        ValidTree(
-            "kept so that weights fit",
-            {"a.py": BLOCK.replace("(width)\n\n", "(width)  # the checkpoint has it\n\n") + FORWARD},
-        ),
-        ValidTree(
-            "a list that registers what another holds",
-            {"a.py": BLOCK.replace("nn.LayerNorm(width)\n\n", "nn.ModuleList(width)\n\n") + FORWARD},
-        ),
-        ValidTree("a local object that is used", {"a.py": METER + RUN.replace("sum(xs)", "meter.size")}),
-        ValidTree(
-            "a constructor that tells somebody of it",
-            {"a.py": METER.replace("self.size = size", "ALL.append(self)") + RUN},
-        ),
-        ValidTree(
-            "a constructor that calls what is not known",
-            {"a.py": METER.replace("= size", "= connect(size)") + RUN},
-        ),
-        ValidTree(
-            "a constructor that changes what it is given",
-            {"a.py": METER.replace("self.size = size", "size.seen = True") + RUN},
-        ),
-        ValidTree(
-            "made to have its arguments checked",
-            {"a.py": METER.replace("self.size = size", "assert size") + RUN},
-        ),
-        ValidTree(
-            "made to see whether that works",
-            {
-                "a.py": f"{METER}def run(x):\n    try:\n        Meter(x)\n    except ValueError:\n"
-                "        return False\n    return True\n"
-            },
-        ),
-        ValidTree(
-            "a finaliser",
-            {"a.py": METER.replace("\n\n\n", "\n\n    def __del__(self):\n        stop()\n\n\n") + RUN},
-        ),
-        ValidTree(
-            "read by a function inside",
-            {"a.py": f"{METER}def run():\n    meter = Meter(3)\n    return lambda: meter\n"},
-        ),
-        ValidTree(
-            "a public attribute of a library's class",
-            {"a.py": f"{METER}class Run:\n    def __init__(self):\n        self.meter = Meter(3)\n"},
-        ),
-        ValidTree(
-            "a hook is kept, not a module",
-            {"a.py": BLOCK.replace("nn.LayerNorm(width)\n\n", "watch(width)\n\n") + FORWARD},
-        ),
-        ValidTree(
-            "a wrapper that takes hold of what it is given",
-            {"a.py": f"{IMPORT}def wrap(model):\n    nn.parallel.DistributedDataParallel(model)\n    return model\n"},
-        ),
-        ValidTree(
-            "a class of a function that is called as one of the module",
-            {
-                "a.py": BLOCK + FORWARD.replace("self.project(x)", "self.norm(self.project(x))")
-                + "\n\ndef make():\n    class Block(nn.Module):\n        def __init__(self):\n"
-                "            self.last = nn.LayerNorm(2)\n\n        def forward(self, x):\n"
-                "            return self.last(x)\n\n    return Block()\n"
-            },
-        ),
-        ValidTree("a name that says so", {"a.py": METER + RUN.replace("meter =", "_meter =")}),
-        ValidTree("all locals", {"a.py": METER + RUN.replace("sum(xs)", "locals()")}),
-        ValidTree(
-            "a global",
-            {"a.py": METER + RUN.replace("    meter", "    global meter\n    meter")},
-        ),
-        ValidTree(
-            "a loss that users of a library may ask for",
-            {"a.py": f"{IMPORT}class Trainer:\n    def __init__(self):\n        self.loss = nn.MSELoss()\n"},
-        ),
-        ValidTree(
-            "its use is commented out",
-            {"a.py": BLOCK + FORWARD.replace("return", "# x = self.norm(x)\n        return")},
-        ),
-        ValidTree(
-            "in code that is put together",
-            {"a.py": BLOCK + FORWARD.replace("return", "part = eval(f'self.nor{x.kind}')\n        return")},
-        ),
-        ValidTree(
-            "there for earlier versions",
-            {"a.py": BLOCK.replace("(width)\n\n", "(width)  # deprecated\n\n") + FORWARD},
-        ),
-        ValidTree(
-            "a function that may give something else",
-            {
-                "a.py": BLOCK.replace("nn.LayerNorm(width)\n\n", "make(width)\n\n") + FORWARD
-                + "\n\ndef make(kind):\n    return nn.Linear(2, 2) if kind else kind.part\n"
-            },
-        ),
-    )  # fmt: skip
-    INVALID = (
-        InvalidTree("forward leaves it out", {"a.py": BLOCK + FORWARD}, (("a.py", 8, SPEAKS),)),
-        InvalidTree(
-            "another class has one of that name",
-            {
-                "a.py": BLOCK + FORWARD,
-                "b.py": f"{IMPORT}class Other(nn.Module):\n    def __init__(self):\n        super().__init__()\n"
-                "        self.norm = nn.Identity()\n\n    def forward(self, x):\n        return self.norm(x)\n",
-            },
-            (("a.py", 8, SPEAKS),),
-        ),
-        InvalidTree(
-            "another object is asked for its parts",
-            {"a.py": BLOCK + FORWARD.replace("return", "self.project.children()\n        return")},
-            (("a.py", 8, SPEAKS),),
-        ),
-        InvalidTree(
-            "a string of another file",
-            {"a.py": BLOCK + FORWARD, "b.py": "NORMS = ['norm']\n"},
-            (("a.py", 8, SPEAKS),),
-        ),
-        InvalidTree(
-            "of one class or another, or of a factory",
-            {
-                "a.py": BLOCK.replace("= nn.LayerNorm(", "= norm(")
-                + "        self.drop = nn.Dropout(0.1) if width else nn.Identity()\n"
-                + FORWARD
-            },
-            (
-                ("a.py", 8, "`self.norm` of `Block` is set to a module and never read"),
-                ("a.py", 10, "`self.drop` of `Block` is made (`Dropout` or `Identity`) and never read"),
-            ),
-        ),
-        InvalidTree(
-            "made on both sides of a question, told once",
-            {
-                "a.py": BLOCK.replace(
-                    "        self.norm = nn.LayerNorm(width)\n",
-                    "        if width:\n            self.norm = nn.LayerNorm(width)\n        else:\n"
-                    "            self.norm = nn.LayerNorm(2)\n",
-                )
-                + FORWARD
-            },
-            (("a.py", 9, SPEAKS),),
-        ),
-        InvalidTree(
-            "a loss that is not added",
-            {
-                "a.py": f"{IMPORT}def step(model, x):\n    loss = nn.CrossEntropyLoss()\n    return model(x)\n"
-            },
-            (("a.py", 5, "`loss` is made (`CrossEntropyLoss`) and never read"),),
-        ),
-        InvalidTree(
-            "an object of the tree's own class",
-            {"a.py": METER + RUN},
-            (("a.py", 7, "`meter` is made (`Meter`) and never read"),),
-        ),
-        InvalidTree(
-            "thrown away",
-            {"a.py": METER + RUN.replace("meter = ", "")},
-            (("a.py", 7, "`Meter` is made and thrown away"),),
-        ),
-        InvalidTree(
-            "a private attribute",
-            {"a.py": f"{METER}class Run:\n    def __init__(self):\n        self._meter = Meter(3)\n"},
-            (("a.py", 8, "`self._meter` of `Run` is made (`Meter`) and never read"),),
-        ),
-    )  # fmt: skip
+    VALID = cases.VALID
+    INVALID = cases.INVALID
 
     def check(self, tree: Tree) -> Iterator[TreeViolation | NotAnalysed]:
         """Report what is made and not used, file by file."""

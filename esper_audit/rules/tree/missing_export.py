@@ -10,7 +10,8 @@ from collections.abc import Iterator
 from esper_audit.findings.finding import Category, NotAnalysed, Severity, TreeViolation
 from esper_audit.project.file_roles import Role
 from esper_audit.rules.rule import Options
-from esper_audit.rules.tree_rule import InvalidTree, TreeRule, ValidTree
+from esper_audit.rules.tree import missing_export_cases as cases
+from esper_audit.rules.tree_rule import TreeRule
 from esper_audit.source.facts.module_facts import ModuleFacts
 from esper_audit.source.facts.records import DefinitionKind, Use
 from esper_audit.source.index.records import Symbol
@@ -18,18 +19,7 @@ from esper_audit.source.syntax.enclosing import chain
 from esper_audit.source.usage.tree import Tree
 
 MOST = 3  # so many of a kind are a pattern
-CLASS = "class Point: ...\n"
-LISTED = "__all__ = ['Line']\nfrom p.line import Line\n"
-BOUND = "__all__ = ['Line']\nfrom p.line import Line\nfrom p.a import Point\n"
-LINE = "class Line: ...\n"
-SAID = "`Point` is used by {} outside of `p` (first q/b.py), whose `__all__` leaves it out"
 IMPORTED = " although the `__init__` imports it"
-USER = "from p.a import Point\n\nPoint()\n"
-SHAPES = "class Shape: ...\n\n\nclass Line(Shape): ...\n\n\nclass Disc(Shape): ...\n\n\nclass Ring(Shape): ...\n"
-SHAPE = "from p.shapes import Shape\n\n\nclass Point(Shape):\n    pass\n"
-ALL_SHAPES = (
-    "__all__ = ['Disc', 'Line', 'Ring', 'Shape']\nfrom p.shapes import Disc, Line, Ring, Shape\n"
-)
 
 
 class MissingExportOptions(Options, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -68,154 +58,8 @@ class MissingExport(TreeRule):
 
     Options = MissingExportOptions
 
-    VALID = (
-        ValidTree(
-            "listed",
-            {
-                "p/__init__.py": "__all__ = ['Point']\nfrom p.a import Point\n",
-                "p/a.py": CLASS,
-                "q/__init__.py": "",
-                "q/b.py": USER,
-            },
-        ),
-        ValidTree(
-            "a package that lists nothing",
-            {"p/__init__.py": "", "p/a.py": CLASS, "q/__init__.py": "", "q/b.py": USER},
-        ),
-        ValidTree(
-            "used in its own package alone",
-            {"p/__init__.py": LISTED, "p/line.py": LINE, "p/a.py": CLASS, "p/b.py": USER},
-        ),
-        ValidTree(
-            "its module is listed",
-            {
-                "p/__init__.py": "__all__ = ['Line', 'a']\nfrom p import a\nfrom p.line import Line\n",
-                "p/line.py": LINE,
-                "p/a.py": CLASS,
-                "q/__init__.py": "",
-                "q/b.py": USER,
-            },
-        ),
-        ValidTree(
-            "listed by the package around",
-            {
-                "o/__init__.py": "__all__ = ['Point']\nfrom o.p.a import Point\n",
-                "o/p/__init__.py": "__all__ = ['Line']\nfrom o.p.line import Line\n",
-                "o/p/line.py": LINE,
-                "o/p/a.py": CLASS,
-                "q/__init__.py": "",
-                "q/b.py": "from o.p.a import Point\n\nPoint()\n",
-            },
-        ),
-        ValidTree(
-            "a list that nobody goes by",
-            {
-                "p/__init__.py": LISTED,
-                "p/line.py": LINE,
-                "p/a.py": CLASS,
-                "q/__init__.py": "",
-                "q/b.py": f"from p.line import Line\n{USER}\nLine()\n",
-            },
-        ),
-        ValidTree(
-            "its module is beside the list",
-            {
-                "p/__init__.py": LISTED,
-                "p/line.py": LINE,
-                "p/a.py": CLASS,
-                "q/__init__.py": "",
-                "q/b.py": USER,
-            },
-        ),
-        ValidTree(
-            "imported for another reason",
-            {
-                "p/__init__.py": f"{BOUND.rstrip()}  # noqa: F401\n",
-                "p/line.py": LINE,
-                "p/a.py": CLASS,
-                "q/__init__.py": "",
-                "q/b.py": USER,
-            },
-        ),
-        ValidTree(
-            "others of its kind are left out, too",
-            {
-                "p/__init__.py": ALL_SHAPES.replace("'Ring', ", ""),
-                "p/shapes.py": SHAPES,
-                "p/a.py": SHAPE,
-                "q/__init__.py": "",
-                "q/b.py": USER,
-            },
-        ),
-        ValidTree(
-            "says that it is internal",
-            {
-                "p/__init__.py": ALL_SHAPES,
-                "p/shapes.py": SHAPES,
-                "p/a.py": SHAPE.replace("pass", "'A point, for internal use.'"),
-                "q/__init__.py": "",
-                "q/b.py": USER,
-            },
-        ),
-        ValidTree(
-            "others derive from it",
-            {
-                "p/__init__.py": ALL_SHAPES,
-                "p/shapes.py": SHAPES,
-                "p/a.py": SHAPE,
-                "q/__init__.py": "",
-                "q/b.py": "from p.a import Point\n\n\nclass Dot(Point):\n    pass\n",
-            },
-        ),
-        ValidTree(
-            "used by tests",
-            {"p/__init__.py": BOUND, "p/line.py": LINE, "p/a.py": CLASS, "tests/test_a.py": USER},
-        ),
-    )
-    INVALID = (
-        InvalidTree(
-            "used past a list that counts",
-            {
-                "p/__init__.py": LISTED,
-                "p/line.py": LINE,
-                "p/a.py": CLASS,
-                "q/__init__.py": "",
-                "q/b.py": USER,
-            },
-            (("p/a.py", 1, SAID.format("one module")),),
-            {"all_used": True},
-        ),
-        InvalidTree(
-            "through an import that the list leaves out",
-            {
-                "p/__init__.py": BOUND,
-                "p/line.py": LINE,
-                "p/a.py": CLASS,
-                "q/__init__.py": "",
-                "q/b.py": "import p\n\np.Point()\n",
-                "q/c.py": "from p import Point\n",
-            },
-            (("p/a.py", 1, SAID.format("2 modules") + IMPORTED),),
-        ),
-        InvalidTree(
-            "all others of its kind are listed",
-            {
-                "p/__init__.py": ALL_SHAPES,
-                "p/shapes.py": SHAPES,
-                "p/a.py": SHAPE,
-                "q/__init__.py": "",
-                "q/b.py": USER,
-            },
-            (
-                (
-                    "p/a.py",
-                    4,
-                    SAID.format("one module")
-                    + " although it lists the 3 others that derive from `Shape`",
-                ),
-            ),
-        ),
-    )
+    VALID = cases.VALID
+    INVALID = cases.INVALID
 
     def check(self, tree: Tree) -> Iterator[TreeViolation | NotAnalysed]:
         """Report the classes that others use and no list names."""

@@ -9,7 +9,8 @@ from collections.abc import Iterable, Iterator, Mapping
 from esper_audit.findings.finding import Category, NotAnalysed, Severity, TreeViolation
 from esper_audit.project.file_roles import Role
 from esper_audit.rules.rule import Options
-from esper_audit.rules.tree_rule import InvalidTree, TreeRule, ValidTree
+from esper_audit.rules.tree import untested_symbol_cases as cases
+from esper_audit.rules.tree_rule import TreeRule
 from esper_audit.source.facts.records import DefinitionKind
 from esper_audit.source.index.class_hierarchy import ClassKind
 from esper_audit.source.index.records import Symbol
@@ -22,8 +23,6 @@ SEARCHES = frozenset(
 SUPPORT = re.compile(r"(^|/)_?(testing|test_?utils?|test_?helpers?)(/|\.py$)")
 DECLARES = frozenset({ClassKind.PROTOCOL, ClassKind.TYPED_DICT})
 KINDS = frozenset({DefinitionKind.FUNCTION, DefinitionKind.METHOD, DefinitionKind.CLASS})
-FIVE = "".join(f"def f{n}():\n    return {n}\n\n\n" for n in range(5))
-TESTS = "import a\n\n\ndef test_all():\n    assert a.f0() < a.f1() < a.f2() < a.f3()\n"
 
 
 class UntestedOptions(Options, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -62,118 +61,8 @@ class UntestedSymbol(TreeRule):
 
     Options = UntestedOptions
 
-    VALID = (
-        ValidTree("all of it is reached", {"a.py": FIVE, "tests/test_a.py": f"{TESTS}    a.f4()\n"}),
-        ValidTree("no tests at all", {"a.py": FIVE}),
-        ValidTree(
-            "no tests, and the top of a module that uses most",
-            {"a.py": f"{FIVE}print(f0(), f1(), f2(), f3())\n"},
-        ),
-        ValidTree(
-            "a test of something else beside it",
-            {
-                "a.py": f"{FIVE}print(f0(), f1(), f2(), f3())\n",
-                "tests/test_b.py": "def test_b():\n    assert 1 + 1 == 2\n",
-            },
-        ),
-        ValidTree(
-            "a decorator hands it on",
-            {
-                "a.py": "from functools import singledispatch\n\n\n@singledispatch\ndef shown(x):\n"
-                "    return x\n\n\n@shown.register(str)\ndef shown_text(x):\n    return x.strip()\n\n\n"
-                + FIVE,
-                "tests/test_a.py": f"{TESTS}    a.f4(a.shown(1))\n",
-            },
-        ),
-        ValidTree(
-            "a protocol",
-            {
-                "a.py": f"{FIVE}from typing import Protocol\n\n\nclass Shown(Protocol):\n"
-                "    def show(self) -> str: ...\n",
-                "tests/test_a.py": f"{TESTS}    a.f4()\n",
-            },
-        ),
-        ValidTree(
-            "what tests are made with",
-            {
-                "p/a.py": FIVE,
-                "p/testing.py": "def almost(x, y):\n    return abs(x - y) < 1\n",
-                "p/test_utils/run.py": "def run():\n    return 1\n",
-                "tests/test_a.py": f"{TESTS.replace('import a', 'from p import a')}    a.f4()\n",
-            },
-            {"most": 0.5},
-        ),
-        ValidTree(
-            "used by what tests are made with",
-            {
-                "p/a.py": FIVE,
-                "p/testing.py": "from p import a\n\n\nclass Cases:\n    def test_four(self):\n"
-                "        assert a.f4() == 4\n",
-                "tests/test_a.py": f"{TESTS.replace('import a', 'from p import a')}",
-            },
-        ),
-        ValidTree(
-            "a deprecated one",
-            {
-                "a.py": f"import warnings\n\n\n{FIVE}def f5():\n"
-                "    warnings.warn('f5 is deprecated', DeprecationWarning)\n    return 5\n",
-                "tests/test_a.py": f"{TESTS}    a.f4()\n",
-            },
-        ),
-        ValidTree(
-            "classes that are looked for",
-            {
-                "a.py": f"{FIVE}class Base: ...\n\n\nclass One(Base): ...\n\n\ndef found():\n"
-                "    return Base.__subclasses__()\n",
-                "tests/test_a.py": f"{TESTS}    a.f4(a.found())\n",
-            },
-        ),
-        ValidTree(
-            "tests that reach little",
-            {"a.py": FIVE, "tests/test_a.py": "import a\n\n\ndef test_one():\n    assert a.f1()\n"},
-        ),
-        ValidTree(
-            "reached through another",
-            {"a.py": f"{FIVE}def f5():\n    return f4()\n", "tests/test_a.py": f"{TESTS}    a.f5()\n"},
-        ),
-        ValidTree(
-            "in a table",
-            {"a.py": f"{FIVE}TABLE = {{'f4': f4}}\n", "tests/test_a.py": TESTS},
-        ),
-        ValidTree(
-            "a private one",
-            {"a.py": f"{FIVE}def _f():\n    return 1\n", "tests/test_a.py": f"{TESTS}    a.f4()\n"},
-        ),
-        ValidTree(
-            "the forward of a module that is built",
-            {
-                "a.py": f"{FIVE}from torch import nn\n\n\nclass M(nn.Module):\n"
-                "    def forward(self, x):\n        return x\n",
-                "tests/test_a.py": f"{TESTS}    a.f4()\n    run(a.M())\n",
-            },
-        ),
-    )  # fmt: skip
-    INVALID = (
-        InvalidTree(
-            "one of five",
-            {"a.py": FIVE, "tests/test_a.py": TESTS},
-            (("a.py", 17, "no test reaches the function `f4`"),),
-        ),
-        InvalidTree(
-            "a class, with all in it",
-            {
-                "a.py": f"{FIVE}class A:\n    def g(self):\n        return 1\n",
-                "tests/test_a.py": f"{TESTS}    a.f4()\n",
-            },
-            (("a.py", 21, "no test reaches the class `A`"),),
-        ),
-        InvalidTree(
-            "a name that the project lists",
-            {"a.py": FIVE},
-            (("a.py", 9, "no test reaches the function `f2`"),),
-            {"names": ["a.f2"]},
-        ),
-    )
+    VALID = cases.VALID
+    INVALID = cases.INVALID
 
     def check(self, tree: Tree) -> Iterator[TreeViolation | NotAnalysed]:
         """Report what is public and not reached, if most is."""

@@ -6,7 +6,8 @@ import re
 from collections.abc import Iterator
 
 from esper_audit.findings.finding import Category, NotAnalysed, Severity, TreeViolation
-from esper_audit.rules.tree_rule import InvalidTree, TreeRule, ValidTree
+from esper_audit.rules.tree import unused_type_cases as cases
+from esper_audit.rules.tree_rule import TreeRule
 from esper_audit.source.facts.records import DefinitionKind, Use
 from esper_audit.source.index.class_hierarchy import ClassKind
 from esper_audit.source.index.records import Reference, Symbol
@@ -24,7 +25,6 @@ OF_NO_USE = re.compile(r"\.pyi$|template")
 # What other linters say of private types that nothing uses.
 SAID_SO = re.compile(r"#\s*noqa:.*\b(PYI018|PYI046|PYI047|PYI049)\b")
 NO_USE = frozenset({Use.IMPORT, Use.EXPORT})
-POINT = "from dataclasses import dataclass\n\n\n@dataclass\nclass _Point:\n    x: int\n"
 
 
 class UnusedType(TreeRule):
@@ -55,148 +55,8 @@ class UnusedType(TreeRule):
         "9 of 10 read were right (torchrl, mypy, libcst, narwhals, torchgen, pip; none in 18 more)"
     )
 
-    VALID = (
-        ValidTree("a type in an annotation", {"a.py": f"{POINT}\n\ndef f(p: _Point): ...\n"}),
-        ValidTree("a quoted annotation", {"a.py": f"{POINT}\n\ndef f(p: 'list[_Point]'): ...\n"}),
-        ValidTree("a type that is called", {"a.py": POINT, "b.py": "import a\n\na._Point(1)\n"}),
-        ValidTree(
-            "used by tests alone",
-            {"a.py": POINT, "tests/test_a.py": "from a import _Point\n\n_Point(1)\n"},
-        ),
-        ValidTree("a base", {"a.py": f"{POINT}\n\nclass Space(_Point): ...\n\n\nSpace(1)\n"}),
-        ValidTree("exported", {"a.py": f"__all__ = ['_Point']\n{POINT}"}),
-        ValidTree(
-            "offered by its package",
-            {"p/__init__.py": "from .a import _Point\n", "p/a.py": POINT},
-        ),
-        ValidTree(
-            "offered by a star of its package",
-            {"p/__init__.py": "from ._a import *\n", "p/_a.py": POINT.replace("_P", "P")},
-        ),
-        ValidTree("spelled in a string", {"a.py": POINT, "b.py": "KINDS = {'kind': 'a._Point'}\n"}),
-        ValidTree(
-            "asked for by name", {"a.py": POINT, "b.py": "import a\n\ngetattr(a, '_Point')\n"}
-        ),
-        ValidTree(
-            "a member used",
-            {"a.py": "import enum\n\n\nclass _E(enum.Enum):\n    A = 1\n\n\n_E.A\n"},
-        ),
-        ValidTree(
-            "registered by a decorator", {"a.py": "@register('x')\n@dataclass\nclass _Point: ...\n"}
-        ),
-        ValidTree(
-            "collected by a base",
-            {"a.py": "class B:\n    def __init_subclass__(cls): ...\n\n\nclass _C(B): ...\n"},
-        ),
-        ValidTree(
-            "looked for among subclasses",
-            {"a.py": "class B: ...\n\n\nclass _C(B): ...\n\n\nB.__subclasses__()\n"},
-        ),
-        ValidTree(
-            "looked for in modules",
-            {
-                "a.py": "class B: ...\n\n\nclass _C(B): ...\n",
-                "b.py": "from a import B\n\n\ndef f(v):\n    return issubclass(v, B)\n",
-            },
-        ),
-        ValidTree("with a metaclass", {"a.py": "class _C(metaclass=Registry): ...\n"}),
-        ValidTree(
-            "documented in a private module of a library",
-            {"p/__init__.py": "", "p/_a.py": "class Net:\n    'A net.'\n"},
-        ),
-        ValidTree(
-            "said to be unused on purpose",
-            {
-                "a.py": "from typing import Protocol\n\n\nclass _Sized(Protocol):  # noqa: PYI046\n    x: int\n"
-            },
-        ),
-        ValidTree("there to be copied", {"templates/net.py": "class _MyNet: ...\n"}),
-        ValidTree("described in a stub", {"a.pyi": "class _Net: ...\n"}),
-        ValidTree(
-            "given to a class under its own name",
-            {"a.py": "class _Stop(Exception): ...\n\n\nclass Session:\n    _Stop = _Stop\n"},
-        ),
-        ValidTree(
-            "a public class of a library", {"p/__init__.py": "", "p/a.py": "class Net: ...\n"}
-        ),
-        ValidTree(
-            "a public type of a library",
-            {"p/__init__.py": "", "p/a.py": POINT.replace("_P", "P")},
-        ),
-        ValidTree(
-            "named in the documentation",
-            {"a.py": POINT, "README.md": "Make an `a._Point` first.\n"},
-        ),
-        ValidTree(
-            "kept for users of earlier versions",
-            {"a.py": "class _Old:\n    'Deprecated: old pickles name it.'\n"},
-        ),
-        ValidTree(
-            "a base of another package, which may collect what derives from it",
-            {"a.py": "import lib\n\n\nclass _Plugin(lib.Plugin): ...\n"},
-        ),
-        ValidTree("a class inside a class", {"a.py": "class Model:\n    class _Meta: ...\n"}),
-        ValidTree("a type of the tests", {"tests/test_a.py": POINT}),
-        ValidTree(
-            "an entry of the package",
-            {
-                "a.py": "class _Plugin: ...\n",
-                "pyproject.toml": "[project.scripts]\nx = 'a:_Plugin'\n",
-            },
-        ),
-        ValidTree(
-            "an object of unknown make with that name",
-            {"a.py": POINT, "b.py": "def f(m):\n    return m._Point(1)\n"},
-        ),
-        ValidTree(
-            "under another name",
-            {"a.py": f"{POINT}\n\nSpot = _Point\n", "b.py": "from a import Spot\n\nSpot(1)\n"},
-        ),
-    )
-    INVALID = (
-        InvalidTree(
-            "a public type of an application",
-            {
-                "pyproject.toml": "[project.scripts]\napp = 'app.cli:main'\n",
-                "app/__init__.py": "",
-                "app/cli.py": "def main():\n    return 0\n",
-                "app/a.py": POINT.replace("_P", "P"),
-            },
-            (("app/a.py", 5, "nothing is a `Point`: this dataclass is defined and never used"),),
-        ),
-        InvalidTree(
-            "a public class in a private module",
-            {"p/__init__.py": "", "p/_a.py": "class Net: ...\n"},
-            (("p/_a.py", 1, "nothing is a `Net`: this class is defined and never used"),),
-        ),
-        InvalidTree(
-            "a dataclass that nothing makes",
-            {"a.py": POINT, "b.py": "from a import _Point\n\nx = 1\n"},
-            (("a.py", 5, "nothing is a `_Point`: this dataclass is defined and never used"),),
-        ),
-        InvalidTree(
-            "a typed dict and a private class",
-            {
-                "a.py": "from typing import TypedDict\n\n\nclass _Row(TypedDict):\n    x: int\n\n\nclass _Old: ...\n"
-            },
-            (
-                ("a.py", 4, "nothing is a `_Row`: this typed-dict is defined and never used"),
-                ("a.py", 8, "nothing is a `_Old`: this class is defined and never used"),
-            ),
-        ),
-        InvalidTree(
-            "a type that only its own body names",
-            {
-                "a.py": "from typing import NamedTuple\n\n\nclass _Node(NamedTuple):\n    next: '_Node'\n"
-            },
-            (("a.py", 4, "nothing is a `_Node`: this named-tuple is defined and never used"),),
-        ),
-        InvalidTree(
-            "an unrelated class of the same name is used",
-            {"a.py": POINT, "b.py": "class _Point: ...\n\n\n_Point()\n"},
-            (("a.py", 5, "nothing is a `_Point`: this dataclass is defined and never used"),),
-        ),
-    )
+    VALID = cases.VALID
+    INVALID = cases.INVALID
 
     def check(self, tree: Tree) -> Iterator[TreeViolation | NotAnalysed]:
         """Report the types of production code that nothing uses."""

@@ -7,7 +7,8 @@ import re
 from collections.abc import Iterator
 
 from esper_audit.findings.finding import Category, NotAnalysed, Severity, TreeViolation
-from esper_audit.rules.tree_rule import InvalidTree, TreeRule, ValidTree
+from esper_audit.rules.tree import write_only_attribute_cases as cases
+from esper_audit.rules.tree_rule import TreeRule
 from esper_audit.source.facts.records import DefinitionKind
 from esper_audit.source.index.records import Place, Reference, Symbol
 from esper_audit.source.syntax.source import Source
@@ -30,9 +31,6 @@ ASKED_BY_TORCH = re.compile(
 SAID_WHY = re.compile(
     r"#.*\b(debug|introspect|inspect|transparen|keep|kept|alive|hold|external|referenc)", re.I
 )
-CLASS = "class Meter:\n    def __init__(self, size):\n        self._size = size\n        self._seen = 0\n\n"
-STEP = "    def step(self):\n        self._seen += 1\n        return self._size\n"
-SAID = "`self._seen` of `Meter` is written and never read"
 
 
 class WriteOnlyAttribute(TreeRule):
@@ -58,119 +56,8 @@ class WriteOnlyAttribute(TreeRule):
     severity = Severity.P4
     precision = "73 of 75 read were right (30 packages)"
 
-    VALID = (
-        ValidTree(
-            "read by a method",
-            {"a.py": CLASS + STEP.replace("return self._size", "return self._size + self._seen")},
-        ),
-        ValidTree(
-            "read by somebody else",
-            {"a.py": CLASS + STEP, "b.py": "def f(m):\n    return m._seen\n"},
-        ),
-        ValidTree(
-            "asked for by name",
-            {"a.py": CLASS + STEP, "b.py": "def f(m):\n    return getattr(m, '_seen')\n"},
-        ),
-        ValidTree("a public attribute", {"a.py": (CLASS + STEP).replace("_seen", "seen")}),
-        ValidTree(
-            "a base of somebody else's",
-            {"a.py": "import lib\n" + (CLASS + STEP).replace("Meter:", "Meter(lib.Base):")},
-        ),
-        ValidTree(
-            "the object is taken apart",
-            {"a.py": CLASS + STEP + "    def all(self):\n        return vars(self)\n"},
-        ),
-        ValidTree(
-            "read by a mixin",
-            {
-                "a.py": CLASS + STEP,
-                "b.py": "from a import Meter\n\n\nclass Shown:\n    def show(self):\n        return self._seen\n\n\n"
-                "class Both(Meter, Shown): ...\n",
-            },
-        ),
-        ValidTree(
-            "read by a class below",
-            {
-                "a.py": CLASS + STEP,
-                "b.py": "from a import Meter\n\n\nclass Shown(Meter):\n    def show(self):\n"
-                "        return self._seen\n",
-            },
-        ),
-        ValidTree(
-            "read by a class above",
-            {
-                "b.py": "class Shown:\n    def show(self):\n        return self._seen\n",
-                "a.py": "from b import Shown\n\n\n"
-                + (CLASS + STEP).replace("Meter:", "Meter(Shown):"),
-            },
-        ),
-        ValidTree(
-            "kept for a person to look at",
-            {"a.py": (CLASS + STEP).replace("_seen = 0", "_seen = 0  # for debugging")},
-        ),
-        ValidTree(
-            "kept so that it lives",
-            {
-                "a.py": CLASS.replace(
-                    "        self._seen", "        # keeps the size alive\n        self._seen"
-                )
-                + STEP
-            },
-        ),
-        ValidTree(
-            "what torch asks of a module",
-            {
-                "a.py": "from torch import nn\n\n\nclass Net(nn.Module):\n    def __init__(self):\n"
-                "        self._ddp_params_and_buffers_to_ignore = []\n"
-            },
-        ),
-        ValidTree(
-            "a handle that is kept",
-            {"a.py": (CLASS + STEP).replace("= 0", "= hook(size)").replace("+= 1", "= hook(2)")},
-        ),
-    )
-    INVALID = (
-        InvalidTree("counted for nobody", {"a.py": CLASS + STEP}, (("a.py", 4, SAID),)),
-        InvalidTree(
-            "an attribute of a module",
-            {
-                "a.py": "from torch import nn\n\n\nclass Net(nn.Module):\n    def __init__(self, size):\n"
-                "        super().__init__()\n        self._size = size\n"
-            },
-            (("a.py", 7, "`self._size` of `Net` is written and never read"),),
-        ),
-        InvalidTree(
-            "another class reads its own of that name",
-            {
-                "a.py": CLASS + STEP,
-                "b.py": "class Other:\n    def __init__(self):\n        self._seen = 1\n\n    def show(self):\n"
-                "        return self._seen\n",
-            },
-            (("a.py", 4, SAID),),
-        ),
-        InvalidTree(
-            "another class beside it takes itself apart",
-            {
-                "a.py": CLASS
-                + STEP
-                + "\n\nclass Other:\n    def all(self):\n        return vars(self)\n"
-            },
-            (("a.py", 4, SAID),),
-        ),
-        InvalidTree(
-            "an array that nothing looks at",
-            {"a.py": CLASS.replace("= 0", "= np.eye(size)") + STEP},
-            (("a.py", 4, SAID),),
-        ),
-        InvalidTree(
-            "a list that is only made",
-            {
-                "a.py": CLASS.replace("= 0", "= list()")
-                + STEP.replace("        self._seen += 1\n", "")
-            },
-            (("a.py", 4, SAID),),
-        ),
-    )
+    VALID = cases.VALID
+    INVALID = cases.INVALID
 
     def check(self, tree: Tree) -> Iterator[TreeViolation | NotAnalysed]:
         """Report the private attributes whose name nothing reads."""

@@ -6,14 +6,13 @@ import ast
 from collections.abc import Iterator, Sequence
 
 from esper_audit.findings.finding import Category, Severity
+from esper_audit.rules.file.attention import attention_without_causal_mask_cases as cases
 from esper_audit.rules.rule import (
-    Invalid,
     Options,
     Reach,
     Replacement,
     Rule,
     Triggers,
-    Valid,
     Violation,
 )
 from esper_audit.source.idioms.attention.attention_calls import (
@@ -35,19 +34,6 @@ POSITION_OF_IS_CAUSAL = SIGNATURES["scaled_dot_product_attention"].is_causal
 MODULE_KINDS = frozenset({"MultiheadAttention"})
 AHEAD = "`{}` lets a position see later ones: {}, in `{}`, which {}"
 BY_NAME = "is causal by its name"
-NEITHER = "no attn_mask and no is_causal"
-IMPORTS = (
-    "import torch.nn.functional as F\nfrom torch import nn\n"
-    "from torch.nn.functional import scaled_dot_product_attention as sdpa\n"
-)
-SDPA = "F.scaled_dot_product_attention"
-SEED = IMPORTS + (
-    "class Seed(nn.Module):\n    def forward(self, x):\n"
-    "        q, k, v = self.qkv(x).chunk(3, dim=-1)\n"
-    "        out = F.scaled_dot_product_attention(q, k, v{})\n        return x + out\n\n\n"
-    '@BlueprintRegistry.register("attention", "transformer", param_estimate=3)\n'
-    "def create_attention(dim):\n    return Seed(dim)\n"
-)
 
 
 class CausalMaskOptions(Options, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -91,128 +77,8 @@ class AttentionWithoutCausalMask(Rule):
     Options = CausalMaskOptions
     options: CausalMaskOptions
 
-    VALID = (
-        Valid(
-            "is_causal in a causal module",
-            "class CausalAttention(nn.Module):\n    def forward(self, q, k, v):\n"
-            "        return F.scaled_dot_product_attention(q, k, v, is_causal=True)\n",
-        ),
-        Valid(
-            "a mask by keyword or position, a computed is_causal, keywords from elsewhere",
-            "class GPT(nn.Module):\n    def forward(self, q, k, v, mask, **more):\n"
-            "        a = F.scaled_dot_product_attention(q, k, v, attn_mask=mask, is_causal=False)\n"
-            "        b = F.scaled_dot_product_attention(q, k, v, is_causal=q.shape[2] > 1)\n"
-            "        c = F.scaled_dot_product_attention(q, k, v, mask)\n"
-            "        return a + b + c + F.scaled_dot_product_attention(q, k, v, **more)\n",
-        ),
-        Valid(
-            "a module that nothing calls causal",
-            "class Attention(nn.Module):\n    def forward(self, q, k, v):\n"
-            "        return F.scaled_dot_product_attention(q, k, v)\n",
-        ),
-        Valid(
-            "a docstring that says bidirectional",
-            '@Registry.register("attention", "transformer")\nclass Seed(nn.Module):\n'
-            '    """Bidirectional on purpose: the host is one too."""\n\n'
-            "    def forward(self, q, k, v):\n"
-            "        return F.scaled_dot_product_attention(q, k, v)\n",
-        ),
-        Valid(
-            "a seed for another topology",
-            '@Registry.register("attention", "cnn")\ndef make(dim):\n'
-            "    class Seed(nn.Module):\n        def forward(self, q, k, v):\n"
-            "            return F.scaled_dot_product_attention(q, k, v)\n    return Seed()\n",
-        ),
-        Valid(
-            "the cross attention of a decoder, after a residual",
-            "class DecoderLayer(nn.Module):\n    def __init__(self, d):\n"
-            "        self.attend = nn.MultiheadAttention(d, 4)\n"
-            "    def forward(self, tgt, memory):\n"
-            "        tgt2 = self.attend(tgt, memory, memory)[0]\n        tgt = tgt + tgt2\n"
-            "        return tgt\n",
-        ),
-        Valid(
-            "a segmentation model with gpt in its name",
-            "class SegGptAttention(nn.Module):\n    def forward(self, query, key, value):\n"
-            "        weights = (query * self.scale) @ key.transpose(-2, -1)\n"
-            "        return weights.softmax(dim=-1) @ value\n",
-        ),
-        Valid(
-            "a softmax by hand behind a mask",
-            "class CausalAttention(nn.Module):\n    def forward(self, q, k, v):\n"
-            "        scores = q @ k.transpose(-2, -1)\n"
-            "        scores = scores.masked_fill(self.later, float('-inf'))\n"
-            "        return F.softmax(scores, dim=-1) @ v\n",
-        ),
-        Valid(
-            "the softmax over a vocabulary",
-            "class GPT(nn.Module):\n    def sample(self, x):\n"
-            "        return F.softmax(self.head(x) / self.temperature, dim=-1)\n",
-        ),
-    )
-    INVALID = (
-        Invalid(
-            "a seed made by a function that is registered for transformers",
-            SEED.format(""),
-            (
-                (
-                    7,
-                    AHEAD.format(
-                        SDPA, NEITHER, "Seed", '`create_attention` registers for "transformer"'
-                    ),
-                ),
-            ),
-            SEED.format(", is_causal=True"),
-        ),
-        Invalid(
-            "the literal False and a mask that is None, under another name",
-            IMPORTS + "class Block(CausalModule):\n    def forward(self, q, k, v):\n"
-            "        return sdpa(q, k, v, attn_mask=None, is_causal=False)\n",
-            (
-                (
-                    6,
-                    AHEAD.format(
-                        "sdpa", "no attn_mask and is_causal=False", "Block(CausalModule)", BY_NAME
-                    ),
-                ),
-            ),
-            IMPORTS + "class Block(CausalModule):\n    def forward(self, q, k, v):\n"
-            "        return sdpa(q, k, v, attn_mask=None, is_causal=True)\n",
-        ),
-        Invalid(
-            "a layer that is given a padding mask only",
-            IMPORTS + "class GPTBlock(nn.Module):\n    def __init__(self, d):\n"
-            "        self.attend = nn.MultiheadAttention(d, 4)\n\n"
-            "    def forward(self, x, padding):\n"
-            "        return self.attend(x, x, x, key_padding_mask=padding)[0]\n",
-            ((9, AHEAD.format("self.attend", NEITHER, "GPTBlock", BY_NAME)),),
-        ),
-        Invalid(
-            "flex_attention in a registered class",
-            "from torch.nn.attention.flex_attention import flex_attention\n"
-            '@register("flex", topology="decoder")\nclass Flex(nn.Module):\n'
-            "    def forward(self, q, k, v):\n        return flex_attention(q, k, v)\n",
-            (
-                (
-                    5,
-                    AHEAD.format(
-                        "flex_attention",
-                        "no score_mod and no block_mask",
-                        "Flex",
-                        '`Flex` registers for "decoder"',
-                    ),
-                ),
-            ),
-        ),
-        Invalid(
-            "a softmax by hand",
-            "class CausalSelfAttention(nn.Module):\n    def forward(self, x):\n"
-            "        q, k, v = self.split(x)\n"
-            "        scores = (q @ k.transpose(-2, -1)) / self.scale\n"
-            "        return scores.softmax(dim=-1) @ v\n",
-            ((5, AHEAD.format("scores.softmax", "no mask", "CausalSelfAttention", BY_NAME)),),
-        ),
-    )
+    VALID = cases.VALID
+    INVALID = cases.INVALID
 
     def may_match(self, node: ast.AST, enclosing: Sequence[ast.stmt]) -> bool:
         """Keep calls that are given no mask; an alias may stand for any of them."""

@@ -9,14 +9,13 @@ from collections.abc import Iterator, Sequence
 import msgspec
 
 from esper_audit.findings.finding import Category, Severity
+from esper_audit.rules.file.declarations import constant_param_estimate_cases as cases
 from esper_audit.rules.rule import (
     AnyOptions,
-    Invalid,
     Options,
     Reach,
     Rule,
     Triggers,
-    Valid,
     Violation,
 )
 from esper_audit.source.idioms.numerics.layer_sizes import Factory, Sizing, definitions, sizings
@@ -25,11 +24,6 @@ from esper_audit.source.syntax.node_view import View
 
 REGISTERS = re.compile(r"regist|spec|blueprint|entry|catalog", re.IGNORECASE)
 NUMBERS = (ast.Constant, ast.BinOp, ast.UnaryOp, ast.Name)
-SE = (
-    "class SE(nn.Module):\n    def __init__(self, channels, reduction=4):\n"
-    "        super().__init__()\n        hidden = channels // reduction\n"
-    "        self.fc = nn.Sequential(nn.Linear(channels, hidden), nn.Linear(hidden, channels))\n\n\n"
-)
 SAYS = "{} stays the same for every `{}`, which sizes `{}`"
 
 
@@ -74,97 +68,8 @@ class ConstantParamEstimate(Rule):
     Options = ParamEstimateOptions
     options: ParamEstimateOptions
 
-    VALID = (
-        Valid(
-            "a function of the size",
-            SE + '@register("se", "cnn", param_estimate=lambda dim: 2 * dim * (dim // 4))\n'
-            "def make_se(dim):\n    return SE(dim)\n",
-        ),
-        Valid(
-            "nothing for a factory without parameters",
-            '@register("noop", "cnn", param_estimate=0)\n'
-            "def make_noop(dim):\n    return nn.Identity()\n",
-        ),
-        Valid(
-            "a size that reaches no layer",
-            '@register("scale", "cnn", param_count=1)\ndef make_scale(dim, start=0.0):\n'
-            "    class Scale(nn.Module):\n        def __init__(self):\n"
-            "            self.gain = nn.Parameter(torch.zeros(1))\n"
-            "            self.drop = nn.Dropout(dim / 1000)\n    return Scale()\n",
-        ),
-        Valid(
-            "a layer whose heads are no size",
-            "class Attend(nn.Module):\n    param_estimate = 16640\n\n"
-            "    def __init__(self, heads):\n"
-            "        self.attend = nn.MultiheadAttention(64, num_heads=heads)\n",
-        ),
-        Valid(
-            "a specification with a default for its own field",
-            "@dataclass\nclass BlueprintSpec:\n    factory: Callable\n    param_estimate: int = 0\n",
-        ),
-        Valid(
-            "a computed estimate",
-            SE + 'register("se", SE, param_count=count(SE(64)))\n',
-        ),
-        Valid(
-            "a test that counts",
-            SE + "def test_se():\n    check(SE, dim=64, param_count=2128)\n",
-        ),
-    )
-    INVALID = (
-        Invalid(
-            "a decorator on a function",
-            SE + '@BlueprintRegistry.register("attention", "cnn", param_estimate=2000)\n'
-            "def create_attention(dim, reduction=4):\n    return SE(dim, reduction)\n",
-            ((8, SAYS.format("param_estimate=2000", "dim", "nn.Linear(channels, hidden)")),),
-        ),
-        Invalid(
-            "a decorator on a function that holds the class",
-            '@register("mlp", topology="transformer", param_estimate=4 * 64 * 64)\n'
-            "def make(dim: int, **options: int) -> nn.Module:\n    class Mlp(nn.Module):\n"
-            "        def __init__(self, width: int) -> None:\n            self.width = width\n"
-            "            self.up = nn.Linear(self.width, 4 * self.width)\n    return Mlp(dim)\n",
-            (
-                (
-                    1,
-                    SAYS.format(
-                        "param_estimate=4 * 64 * 64", "dim", "nn.Linear(self.width, 4 * self.width)"
-                    ),
-                ),
-            ),
-        ),
-        Invalid(
-            "a decorated class",
-            "from torch.nn import Conv2d as C\n\n\n"
-            '@register("conv", param_count=4_200)\nclass Conv(nn.Module):\n'
-            "    def __init__(self, channels):\n"
-            "        self.conv = C(channels, channels, 3)\n",
-            ((4, SAYS.format("param_count=4_200", "channels", "C(channels, channels, 3)")),),
-        ),
-        Invalid(
-            "a call that names the factory",
-            SE + 'register("se", SE, param_count=2128)\n',
-            ((8, SAYS.format("param_count=2128", "channels", "nn.Linear(channels, hidden)")),),
-        ),
-        Invalid(
-            "a specification with a lambda, and a constant of the module",
-            SE
-            + "COUNT = 2000\nspec = BlueprintSpec('se', param_estimate=COUNT, make=lambda d: SE(d))\n",
-            ((9, SAYS.format("param_estimate=COUNT", "d", "nn.Linear(channels, hidden)")),),
-        ),
-        Invalid(
-            "a keyword that the project uses",
-            SE + 'register("se", SE, price=2128)\n',
-            ((8, SAYS.format("price=2128", "channels", "nn.Linear(channels, hidden)")),),
-            options={"keywords": ["price"]},
-        ),
-        Invalid(
-            "a class attribute",
-            "class Norm(nn.Module):\n    param_estimate: int = 130\n\n"
-            "    def __init__(self, dim):\n        self.norm = nn.GroupNorm(4, dim)\n",
-            ((2, SAYS.format("param_estimate: int = 130", "dim", "nn.GroupNorm(4, dim)")),),
-        ),
-    )
+    VALID = cases.VALID
+    INVALID = cases.INVALID
 
     def __init__(self, options: AnyOptions | None = None, severity: Severity | None = None) -> None:
         super().__init__(options, severity)

@@ -7,7 +7,8 @@ import re
 from collections.abc import Iterator, Sequence
 
 from esper_audit.findings.finding import Category, Severity
-from esper_audit.rules.rule import Invalid, Options, Reach, Rule, Triggers, Valid, Violation
+from esper_audit.rules.file.declarations import docstring_drift_cases as cases
+from esper_audit.rules.rule import Options, Reach, Rule, Triggers, Violation
 from esper_audit.source.idioms.docstrings.docstring_owner import (
     docstring,
     documented_function,
@@ -36,7 +37,6 @@ WORDS = frozenset(
     {"Args", "ARGS", "Arguments", "Parameters", "Params", "arg", "argument", "param", "parameter"}
 )
 WORD = re.compile(r"\w+")
-DOC = '{}:\n    """F.\n\n    Args:\n        {}\n    """\n'
 
 
 class DocstringDriftOptions(Options, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -74,161 +74,8 @@ class DocstringDrift(Rule):
     reach = Reach.STATEMENT
     Options = DocstringDriftOptions
     options: DocstringDriftOptions
-    VALID = (
-        Valid(
-            "no Args section",
-            'def f(a, b):\n    """Adds.\n\n    Returns:\n        the sum.\n    """\n',
-        ),
-        Valid(
-            "Google",
-            DOC.format(
-                "def f(a, b=0.1, *rest, **more)",
-                "a (int): left.\n        b: right. Defaults to 0.1.\n        *rest: x.\n"
-                "        **more: y.",
-            ),
-        ),
-        Valid(
-            "NumPy",
-            'def f(x, y, z=3):\n    """Adds.\n\n    Parameters\n    ----------\n'
-            "    x, y : array\n        Summands.\n"
-            "    z : int, default: 3\n        Third.\n\n    Returns\n    -------\n"
-            '    w : int\n    """\n',
-        ),
-        Valid(
-            "Sphinx",
-            'def f(a, b):\n    """Adds.\n\n    :param a: left\n        side\n'
-            '    :param int b: right\n    :return: sum\n    """\n',
-        ),
-        Valid(
-            "names that go through",
-            DOC.format("def f(a, **kwargs)", "a: left.\n        lr: for the optimiser."),
-        ),
-        Valid(
-            "the docstring of a class",
-            'class A:\n    """A.\n\n    Args:\n        n: size.\n'
-            '        x: input of forward.\n        w: field.\n    """\n    w: int\n'
-            "    def __init__(self, n):\n        pass\n    def forward(self, x):\n"
-            "        pass\n",
-        ),
-        Valid(
-            "a class whose constructor is inherited",
-            'class A(B):\n    """A.\n\n    Args:\n        n: size.\n    """\n    k: int = 0\n',
-        ),
-        Valid(
-            "a class and its constructor share the work",
-            'class A:\n    """A.\n\n    Args:\n        n: size.\n        m: width.\n    """\n'
-            '    def __init__(self, n, m, k):\n        """Make.\n\n'
-            '        Args:\n            k: kind.\n        """\n',
-        ),
-        Valid(
-            "a decorator that passes an argument",
-            DOC.format(
-                "@with_session\ndef f(session, a, b)", "a: left.\n        b: right.\n        c: x."
-            ),
-        ),
-        Valid(
-            "underscore, self-evident, told in prose",
-            DOC.format(
-                "def f(a, b, c, _d, device, dtype, e)",
-                "a: left.\n        b: right, unlike `e`.\n        c: x.",
-            ),
-        ),
-        Valid("only what is worth a word", DOC.format("def f(a, b, c, d)", "a: left.")),
-        Valid(
-            "a section that is no list",
-            DOC.format(
-                "def f(a, b, c)", "a: left.\n        b: right.\n        and so on, as in `g`"
-            ),
-        ),
-        Valid(
-            "an example of a docstring",
-            'def f(text):\n    """Reads a docstring such as:\n\n    Args:\n        x: left.\n'
-            '    """\n',
-        ),
-        Valid(
-            "defaults that agree or cannot be judged",
-            DOC.format(
-                "def f(a=1e-3, b=None, c=N, d='x', e=2, g=(1, 2), h=1)",
-                "a: (default: 0.001).\n        b: defaults to 3.\n        c: Default: 4.\n"
-                "        d: default `'x'`\n        e: default is 3 if b else 2.\n"
-                "        g: defaults to [1, 2]\n        h: options\n            - k: default: 7",
-            ),
-        ),
-        Valid(
-            "shapes that agree or cannot be judged",
-            'def f(x, y, z):\n    """F.\n\n    Args:\n        x: of shape (B, T).\n'
-            '        y: of shape (..., T).\n        z: of shape (B,).\n    """\n'
-            "    b, t = x.shape\n    b, t, c = y.shape\n    z = z[None]\n    b, t = z.shape\n",
-        ),
-        Valid(
-            "a text that is no docstring",
-            'def f(a):\n    """F."""\n    """Args:\n        b: x.\n    """\n',
-        ),
-    )
-    INVALID = (
-        Invalid(
-            "a parameter that is gone",
-            DOC.format(
-                "def f(alpha, b, c)",
-                "aplha (float): how much.\n        b: right.\n        c: width.\n"
-                "        mask: none.",
-            ),
-            (
-                (2, "documents `aplha`, `mask`, which `f` does not take"),
-                (2, "says nothing of `alpha`, which `f` takes"),
-            ),
-        ),
-        Invalid(
-            "a parameter that came later, in a class",
-            'class A(nn.Module):\n    """A.\n\n    Args:\n        n (int): size\n'
-            '        m (int): width\n    """\n    def __init__(self, n, m, bias=True):\n'
-            "        pass\n",
-            ((2, "says nothing of `bias`, which `A` takes"),),
-        ),
-        Invalid(
-            "in NumPy's style",
-            'def f(x, eps=1e-6):\n    """F.\n\n    Parameters\n    ----------\n'
-            '    x : array\n    y : array\n    eps : float, default=1e-5\n    """\n',
-            (
-                (2, "documents `y`, which `f` does not take"),
-                (2, "gives `eps` the default 1e-5; the signature says 1e-06"),
-            ),
-        ),
-        Invalid(
-            "in Sphinx's style, of a method behind a decorator that changes nothing",
-            'class A:\n    @torch.no_grad()\n    def f(self, obs, n):\n        """F.\n\n'
-            "        :param obs_: seen\n        :param n: how many, defaults to 4\n"
-            '        """\n',
-            (
-                (4, "documents `obs_`, which `f` does not take"),
-                (4, "gives `n` the default 4; the signature requires it"),
-            ),
-        ),
-        Invalid(
-            "defaults that changed",
-            DOC.format(
-                "def f(a=1, *, b='sum', c=True)",
-                "a (int): x (default: 3).\n        b: y. Default is 'mean'.\n"
-                "        c (bool): defaults to `False`.",
-            ),
-            (
-                (2, "gives `a` the default 3; the signature says 1"),
-                (2, "gives `b` the default 'mean'; the signature says 'sum'"),
-                (2, "gives `c` the default False; the signature says True"),
-            ),
-        ),
-        Invalid(
-            "another number of dimensions",
-            'def f(x, y):\n    """F.\n\n    Args:\n'
-            "        x (Tensor): input with shape ``[b x s]``\n"
-            '        y: of shape `(B, C, H, W)`\n    """\n    b, s, d = x.shape\n'
-            "    b, c = y.size()\n",
-            (
-                (2, "gives `x` 2 dimensions; the body unpacks 3"),
-                (2, "gives `y` 4 dimensions; the body unpacks 2"),
-            ),
-        ),
-    )
+    VALID = cases.VALID
+    INVALID = cases.INVALID
 
     def may_match(self, node: ast.AST, enclosing: Sequence[ast.stmt]) -> bool:
         """Keep docstrings that drifted."""

@@ -7,14 +7,13 @@ import re
 from collections.abc import Iterator, Sequence
 
 from esper_audit.findings.finding import Category, Severity
+from esper_audit.rules.file.fallbacks import argument_fallback_cases as cases
 from esper_audit.rules.rule import (
-    Invalid,
     Options,
     Reach,
     Replacement,
     Rule,
     Triggers,
-    Valid,
     Violation,
 )
 from esper_audit.source.idioms.fallbacks.argument_defaults import (
@@ -84,152 +83,8 @@ class ArgumentFallback(Rule):
     Options = FallbackOptions
     options: FallbackOptions
 
-    VALID = (
-        Valid(
-            "a required parameter",
-            "def blend(host, *, seed_input):\n    return host * seed_input.tanh()\n",
-        ),
-        Valid(
-            "a fresh tensor as the default",
-            "def forward(self, x: Tensor, bias: Tensor | None = None):\n"
-            "    if bias is None:\n        bias = torch.zeros(x.shape[-1])\n    return x + bias\n",
-        ),
-        Valid(
-            "something computed from the other parameter",
-            "def forward(self, x, mask=None):\n"
-            "    mask = x.new_ones(x.shape[:2]) if mask is None else mask\n    return x * mask\n",
-        ),
-        Valid(
-            "an attribute of the object as the default",
-            "def forward(self, x, gain=None):\n"
-            "    gain = self.gain if gain is None else gain\n    return x * gain\n",
-        ),
-        Valid(
-            "sizes of a constructor",
-            "class Mlp(nn.Module):\n"
-            "    def __init__(self, in_features, hidden_features=None, act=GELU, gate_act=None):\n"
-            "        hidden_features = hidden_features or in_features\n"
-            "        gate_act = act if gate_act is None else gate_act\n"
-            "        self.fc = nn.Linear(in_features, hidden_features)\n",
-        ),
-        Valid(
-            "a size of a function",
-            "def make_divisible(v, divisor=8, min_value: int | None = None):\n"
-            "    min_value = min_value or divisor\n    return max(min_value, v)\n",
-        ),
-        Valid(
-            "a format next to the image that is a tensor",
-            "def pad(image: np.ndarray, input_format: str, data_format: str | None = None):\n"
-            "    data_format = data_format if data_format is not None else input_format\n"
-            "    return to_format(image, data_format)\n",
-        ),
-        Valid(
-            "an optional addend",
-            "def forward(self, hidden: Tensor, position: Tensor | None = None):\n"
-            "    query = hidden + position if position is not None else hidden\n"
-            "    return self.project(query)\n",
-        ),
-        Valid(
-            "an attention that attends to itself without a context",
-            "def forward(self, x: Tensor, context: Tensor | None = None):\n"
-            "    context = x if context is None else context\n"
-            "    return self.attend(self.q(x), self.kv(context))\n",
-        ),
-        Valid(
-            "either-or inputs",
-            "def forward(self, input_ids: Tensor | None = None, embeds: Tensor | None = None):\n"
-            "    given = input_ids if input_ids is not None else embeds\n    return given.shape\n",
-        ),
-        Valid(
-            "a second input of an attention, whatever its name",
-            "class MultiQueryAttention(nn.Module):\n"
-            "    def forward(self, x, m: Optional[torch.Tensor] = None):\n"
-            "        m = m if m is not None else x\n        return self.query(x) @ self.key(m)\n",
-        ),
-        Valid(
-            "the other side of a relation",
-            "def forward(self, source_boxes: Tensor, target_boxes: Tensor = None):\n"
-            "    if target_boxes is None:\n        target_boxes = source_boxes\n"
-            "    return relative(source_boxes, target_boxes)\n\n\n"
-            "def undistort(points, K: Tensor, new_K: Tensor | None = None):\n"
-            "    return points @ (K if new_K is None else new_K)\n",
-        ),
-        Valid(
-            "a stride next to layers",
-            "from torch import nn\n\n\ndef create_pool(kernel_size, stride=None):\n"
-            "    stride = stride or kernel_size\n    return nn.AvgPool2d(kernel_size, stride)\n",
-        ),
-        Valid(
-            "a replacement inside a nested function, of its own parameter",
-            "def outer(x: Tensor, u: Tensor | None = None):\n"
-            "    def inner(u: Tensor):\n        return u\n    return inner(x), u\n",
-        ),
-    )
-    INVALID = (
-        Invalid(
-            "an if statement",
-            "def blend_multiply(\n"
-            "    host_features: torch.Tensor,\n"
-            "    alpha: torch.Tensor,\n"
-            "    seed_input: torch.Tensor | None = None,  # Defaults to host_features\n"
-            ") -> torch.Tensor:\n"
-            "    if seed_input is None:\n"
-            "        seed_input = host_features\n"
-            "    return host_features * (alpha * seed_input.tanh())\n",
-            ((4, "`seed_input` silently becomes `host_features` where a caller leaves it out"),),
-            "def blend_multiply(\n"
-            "    host_features: torch.Tensor,\n"
-            "    alpha: torch.Tensor,\n"
-            "    *, seed_input: torch.Tensor,  # Defaults to host_features\n"
-            ") -> torch.Tensor:\n"
-            "    if seed_input is None:\n"
-            "        seed_input = host_features\n"
-            "    return host_features * (alpha * seed_input.tanh())\n",
-        ),
-        Invalid(
-            "a conditional expression in a method",
-            "class Valve(nn.Module):\n"
-            "    def forward(\n        self, h, *, u: Optional[Tensor] = None,\n        scale=1.0,\n    ):\n"
-            "        u = h if u is None else self.norm(u)\n"
-            "        return h * u * scale\n",
-            ((3, "`u` silently becomes `h` where a caller leaves it out"),),
-            "class Valve(nn.Module):\n"
-            "    def forward(\n        self, h, *, u: Tensor,\n        scale=1.0,\n    ):\n"
-            "        u = h if u is None else self.norm(u)\n"
-            "        return h * u * scale\n",
-        ),
-        Invalid(
-            "a shortcut that becomes the input, in front of other parameters",
-            "def forward(self, x, shortcut: Optional[torch.Tensor] = None, children=None):\n"
-            "    if shortcut is None:\n        shortcut = x\n"
-            "    return self.conv(x) + shortcut\n",
-            ((1, "`shortcut` silently becomes `x` where a caller leaves it out"),),
-        ),
-        Invalid(
-            "a detached copy, under another name",
-            "import torch\n\n\n"
-            "def gate(host, seed=None):\n"
-            "    source = seed if seed is not None else host.detach()\n"
-            "    return torch.sigmoid(source) * host\n",
-            ((4, "`seed` silently becomes `host` where a caller leaves it out"),),
-        ),
-        Invalid(
-            "an or, and a helper named default",
-            "def forward(self, x, u=None, w=None):\n"
-            "    u = u or x\n    return self.mix(u, default(w, x))\n",
-            (
-                (1, "`u` silently becomes `x` where a caller leaves it out"),
-                (1, "`w` silently becomes `x` where a caller leaves it out"),
-            ),
-        ),
-        Invalid(
-            "a context, where no convention is granted",
-            "def forward(self, x, context=None):\n"
-            "    if not exists(context):\n        context = x\n    return self.mix(x, context)\n",
-            ((1, "`context` silently becomes `x` where a caller leaves it out"),),
-            options={"by_convention": []},
-        ),
-    )
+    VALID = cases.VALID
+    INVALID = cases.INVALID
 
     def may_match(self, node: ast.AST, enclosing: Sequence[ast.stmt]) -> bool:
         """Keep functions that replace an optional parameter by another one."""

@@ -7,7 +7,8 @@ import re
 from collections.abc import Iterator, Sequence
 
 from esper_audit.findings.finding import Category, Severity
-from esper_audit.rules.rule import Invalid, Options, Reach, Rule, Triggers, Valid, Violation
+from esper_audit.rules.file.fallbacks import silent_except_cases as cases
+from esper_audit.rules.rule import Options, Reach, Rule, Triggers, Violation
 from esper_audit.source.idioms.fallbacks.exception_handling import (
     caught,
     caught_name,
@@ -83,131 +84,8 @@ class SilentExcept(Rule):
     Options = SilentExceptOptions
     options: SilentExceptOptions
 
-    VALID = (
-        Valid("the expected error is named", "try:\n    n = int(s)\nexcept ValueError:\n    n = 0\n"),
-        Valid(
-            "an optional import",
-            "try:\n    import wandb\nexcept ImportError:\n    wandb = None\n",
-        ),
-        Valid("it raises", "try:\n    f()\nexcept Exception as e:\n    raise LoadError(path) from e\n"),
-        Valid(
-            "it cleans up, then raises",
-            "try:\n    f()\nexcept BaseException:\n    done = False\n    raise\n",
-        ),
-        Valid("it warns", "try:\n    f()\nexcept Exception:\n    log.warning('f failed')\n"),
-        Valid("it prints", "try:\n    f()\nexcept Exception:\n    traceback.print_exc()\n"),
-        Valid("it keeps the error", "try:\n    f()\nexcept Exception as e:\n    error = e\n"),
-        Valid(
-            "it returns the error",
-            "def g():\n    try:\n        f()\n    except Exception as e:\n        return e\n",
-        ),
-        Valid("it counts", "try:\n    f()\nexcept Exception:\n    failures += 1\n"),
-        Valid("it calls what handles it", "try:\n    f()\nexcept Exception:\n    failed.append(path)\n"),
-        Valid(
-            "the function raises when no candidate worked",
-            "def find(kinds):\n    for kind in kinds:\n        try:\n            return load(kind)\n"
-            "        except Exception:\n            continue\n    raise LookupError('none loads')\n",
-        ),
-        Valid(
-            "the default is refused below",
-            "def read(path):\n    try:\n        data = load(path)\n    except Exception:\n"
-            "        data = None\n    if data is None:\n        raise LoadError(path)\n    return data\n",
-        ),
-        Valid(
-            "a function that is a question",
-            "def is_bf16_available(device):\n    try:\n        torch.zeros(2, device=device)\n"
-            "        return True\n    except Exception:\n        return False\n",
-        ),
-        Valid(
-            "a flag that is a question",
-            "try:\n    _HAS_SCALAR = 'Scalar' in overloads()\nexcept Exception:\n"
-            "    _HAS_SCALAR = False\n",
-        ),
-        Valid(
-            "an object that dies",
-            "class Pool:\n    def __del__(self):\n        try:\n            self.close()\n"
-            "        except Exception:\n            pass\n",
-        ),
-        Valid(
-            "a process that ends",
-            "import atexit\n@atexit.register\ndef close():\n    try:\n        pool.close()\n"
-            "    except Exception:\n        pass\ndef stop():\n    try:\n        pool.stop()\n"
-            "    except Exception:\n        pass\natexit.register(stop)\n",
-        ),
-        Valid(
-            "a teardown that goes on",
-            "from contextlib import suppress\nfor w in workers:\n    try:\n        w.shutdown()\n"
-            "    except Exception:\n        pass\nwith suppress(Exception):\n    ray.kill(actor)\n"
-            "def shutdown():\n    try:\n        os.unlink(path)\n    except Exception:\n        pass\n",
-        ),
-        Valid(
-            "an error that is raised after a last attempt",
-            "import contextlib\ndef leave():\n    with contextlib.suppress(Exception):\n"
-            "        barrier()\n    raise SystemExit(1)\n",
-        ),
-        Valid(
-            "a comment that says why",
-            "try:\n    f(x)\nexcept Exception:\n    # a callback of others must not end the run\n    pass\n"
-            "try:\n    f(x)\nexcept Exception:\n    pass  # the cache is only a help\n",
-        ),
-        Valid("a narrow suppress", "import contextlib\nwith contextlib.suppress(OSError):\n    f()\n"),
-    )  # fmt: skip
-    INVALID = (
-        Invalid(
-            "a bare except that passes",
-            "try:\n    host.step()\nexcept:\n    pass\n",
-            ((3, "bare except drops every error and goes on with `pass`"),),
-        ),
-        Invalid(
-            "a default is returned",
-            "def load(path):\n    try:\n        return torch.load(path)\n"
-            "    except Exception as e:\n        return {}\n",
-            ((4, "except Exception drops every error and goes on with `return {}`"),),
-        ),
-        Invalid(
-            "a default is assigned, among others under another name",
-            "Broad = Exception\ntry:\n    vocab = read()\nexcept (OSError, Broad):\n    vocab = list()\n",
-            ((4, "except (OSError, Broad) drops every error and goes on with `vocab = list()`"),),
-        ),
-        Invalid(
-            "a log that nobody reads",
-            "for x in batches:\n    try:\n        step(x)\n    except BaseException as e:\n"
-            "        log.debug('%s', e)\n        continue\n",
-            ((4, "except BaseException drops every error and goes on with `log.debug('%s', e); continue`"),),
-        ),
-        Invalid(
-            "a default tensor on one path, nothing on the other",
-            "import torch\ntry:\n    n = total_norm(model)\nexcept Exception:\n    if s:\n"
-            "        n = torch.tensor(0.0)\n    else:\n        pass\n",
-            ((4, "except Exception drops every error and goes on with `if s: n = torch.tensor(0.0) else: pass`"),),
-        ),
-        Invalid(
-            "a mark for a linter, and a plan",
-            "try:\n    f(x)\nexcept Exception:  # noqa: BLE001 it is as it is\n    pass\n"
-            "try:\n    f(x)\nexcept Exception:\n    # TODO find out which one that is\n    pass\n",
-            (
-                (3, "except Exception drops every error and goes on with `pass`"),
-                (7, "except Exception drops every error and goes on with `pass`"),
-            ),
-        ),
-        Invalid(
-            "an authorisation, which is for the audit to apply",
-            "try:\n    f(x)\nexcept Exception:\n    # esper-audit: allow silent-except -- a callback of others\n"
-            "    pass\n",
-            ((3, "except Exception drops every error and goes on with `pass`"),),
-        ),
-        Invalid(
-            "suppress of everything",
-            "from contextlib import suppress as hush\nwith hush(Exception):\n    f()\n",
-            ((2, "hush(Exception) drops every error"),),
-        ),
-        Invalid(
-            "a probe, when probes are asked for",
-            "def is_ready():\n    try:\n        return ask()\n    except Exception:\n        return False\n",
-            ((4, "except Exception drops every error and goes on with `return False`"),),
-            options={"probes": True},
-        ),
-    )  # fmt: skip
+    VALID = cases.VALID
+    INVALID = cases.INVALID
 
     def may_match(self, node: ast.AST, enclosing: Sequence[ast.stmt]) -> bool:
         """Keep clauses that may catch everything and hold only plain statements."""

@@ -72,40 +72,110 @@ class PrivateTorchApi(Rule):
     options: PrivateTorchApiOptions
 
     VALID = (
-        Valid("what is public", "import torch\nn = torch.linalg.vector_norm(x)\n"),
-        Valid("a dunder", "import torch\nv = torch.__version__\nd = torch.nn.__dict__\n"),
-        Valid("what is documented", "import torch\ntorch._dynamo.mark_dynamic(x, 0)\n"),
+        Valid(
+            "what is public",
+            """
+            import torch
+            n = torch.linalg.vector_norm(x)
+            """,
+        ),
+        Valid(
+            "a dunder",
+            """
+            import torch
+            v = torch.__version__
+            d = torch.nn.__dict__
+            """,
+        ),
+        Valid(
+            "what is documented",
+            """
+            import torch
+            torch._dynamo.mark_dynamic(x, 0)
+            """,
+        ),
         Valid(
             "what is documented, imported",
-            "from torch import _assert\nimport torch._dynamo.config\n"
-            "from torch._dynamo import mark_dynamic\n",
+            """
+            from torch import _assert
+            import torch._dynamo.config
+            from torch._dynamo import mark_dynamic
+            """,
         ),
-        Valid("what the project allows", "import torch\ntorch._foreach_norm(g)\n",
-              options={"allowed": ["torch._foreach_norm"]}),
-        Valid("an operator", "import torch\ntorch.ops.aten._to_copy.default(x)\n"),
-        Valid("a private name of one's own", "from .hosts import _host\n_host.x\nself._torch._x\n"),
-        Valid("a private name of another package", "import torchtune\ntorchtune._helper()\n"),
-        Valid("a local variable called torch", "def f(torch):\n    return torch._x\n"),
+        Valid(
+            "what the project allows",
+            """
+            import torch
+            torch._foreach_norm(g)
+            """,
+            options={"allowed": ["torch._foreach_norm"]},
+        ),
+        Valid(
+            "an operator",
+            """
+            import torch
+            torch.ops.aten._to_copy.default(x)
+            """,
+        ),
+        Valid(
+            "a private name of one's own",
+            """
+            from .hosts import _host
+            _host.x
+            self._torch._x
+            """,
+        ),
+        Valid(
+            "a private name of another package",
+            """
+            import torchtune
+            torchtune._helper()
+            """,
+        ),
+        Valid(
+            "a local variable called torch",
+            """
+            def f(torch):
+                return torch._x
+            """,
+        ),
         Valid(
             "an import for the type checker",
-            "import typing\nif typing.TYPE_CHECKING:\n"
-            "    from torch._C import Node\n    import torch._C\n",
+            """
+            import typing
+            if typing.TYPE_CHECKING:
+                from torch._C import Node
+                import torch._C
+            """,
         ),
         Valid(
             "a module imported for what is documented below it",
-            "import torch\nimport torch._dynamo\ntorch._dynamo.config.cache_size_limit = 8\n",
+            """
+            import torch
+            import torch._dynamo
+            torch._dynamo.config.cache_size_limit = 8
+            """,
         ),
-    )  # fmt: skip
+    )
     INVALID = (
         Invalid(
             "a private function",
-            "import torch\nnorms = torch._foreach_norm(gradients)\n",
+            """
+            import torch
+            norms = torch._foreach_norm(gradients)
+            """,
             ((2, "torch._foreach_norm is private to PyTorch"),),
         ),
         Invalid(
             "under other names",
-            "import torch as th\nfrom torch import nn\nimport torch.nn.functional as F\nmul = th._foreach_mul\n"
-            "ok = isinstance(m, nn.modules.batchnorm._BatchNorm)\nF._verify_batch_size(size)\n",
+            """
+            import torch as th
+            from torch import nn
+            import torch.nn.functional as F
+            mul = th._foreach_mul
+            ok = isinstance(m, nn.modules.batchnorm._BatchNorm)
+            F._verify_batch_size(size)
+            """,
             (
                 (4, "torch._foreach_mul is private to PyTorch"),
                 (5, "torch.nn.modules.batchnorm._BatchNorm is private to PyTorch"),
@@ -114,8 +184,13 @@ class PrivateTorchApi(Rule):
         ),
         Invalid(
             "an import, once, and not again where its name is used",
-            "from torch.utils._pytree import tree_map, tree_flatten\ntree_map(f, x)\n"
-            "from torch.utils import _pytree as pytree\npytree.tree_map(f, x)\npytree._private(x)\n",
+            """
+            from torch.utils._pytree import tree_map, tree_flatten
+            tree_map(f, x)
+            from torch.utils import _pytree as pytree
+            pytree.tree_map(f, x)
+            pytree._private(x)
+            """,
             (
                 (1, "torch.utils._pytree.tree_map is private to PyTorch"),
                 (1, "torch.utils._pytree.tree_flatten is private to PyTorch"),
@@ -124,26 +199,41 @@ class PrivateTorchApi(Rule):
         ),
         Invalid(
             "a module imported by its dotted name, once",
-            "import torch\nimport torch._inductor.config\ntorch._inductor.config.max_autotune = True\n",
+            """
+            import torch
+            import torch._inductor.config
+            torch._inductor.config.max_autotune = True
+            """,
             ((2, "torch._inductor.config is private to PyTorch"),),
         ),
         Invalid(
             "more of such a module than is documented",
-            "import torch\nimport torch._dynamo\nbusy = torch._dynamo.is_compiling()\n",
+            """
+            import torch
+            import torch._dynamo
+            busy = torch._dynamo.is_compiling()
+            """,
             ((3, "torch._dynamo.is_compiling is private to PyTorch"),),
         ),
         Invalid(
             "a name from a public module",
-            "def load():\n    from torch.nn.modules.module import _IncompatibleKeys\n"
-            "    return _IncompatibleKeys([], [])\n",
+            """
+            def load():
+                from torch.nn.modules.module import _IncompatibleKeys
+                return _IncompatibleKeys([], [])
+            """,
             ((2, "torch.nn.modules.module._IncompatibleKeys is private to PyTorch"),),
         ),
         Invalid(
             "below what is allowed stands only what is below it",
-            "import torch\ntorch._dynamo.mark_dynamic_shape(x)\ntorch._dynamo.config.cache_size_limit = 1\n",
+            """
+            import torch
+            torch._dynamo.mark_dynamic_shape(x)
+            torch._dynamo.config.cache_size_limit = 1
+            """,
             ((2, "torch._dynamo.mark_dynamic_shape is private to PyTorch"),),
         ),
-    )  # fmt: skip
+    )
 
     def may_match(self, node: ast.AST, enclosing: Sequence[ast.stmt]) -> bool:
         """Keep private attributes and imports from torch that may be private."""

@@ -6,7 +6,8 @@ import ast
 from collections.abc import Iterator, Sequence
 
 from esper_audit.findings.finding import Category, Severity
-from esper_audit.rules.rule import Invalid, Options, Reach, Rule, Triggers, Valid, Violation
+from esper_audit.rules.file.interfaces import unauthorised_hasattr_cases as cases
+from esper_audit.rules.rule import Options, Reach, Rule, Triggers, Violation
 from esper_audit.source.idioms.fallbacks.exception_handling import (
     caught,
     header,
@@ -76,122 +77,8 @@ class UnauthorisedHasattr(Rule):
     Options = HasattrOptions
     options: HasattrOptions
 
-    VALID = (
-        Valid("getattr without a default", "value = getattr(module, name)\n"),
-        Valid("a function of one's own", "from checks import hasattr\nhasattr(host, 'a')\n"),
-        Valid("a method of that name", "frame.hasattr('segments')\n"),
-        Valid(
-            "a feature of another version of a package",
-            "import torch\nfrom torch import nn\nfrom torch.optim import Optimizer\n"
-            "fast = hasattr(torch, 'compile')\n"
-            "norm = hasattr(nn.utils.parametrizations, 'weight_norm')\n"
-            "group = getattr(Optimizer, '_group_tensors', None)\n",
-        ),
-        Valid("a name known at run time", "for key in keys:\n    v = getattr(args, key, None)\n"),
-        Valid("a name put together", "getattr(self, f'decoder_{index}', None)\n"),
-        Valid("a dunder", "sized = hasattr(data, '__len__')\n"),
-        Valid(
-            "the machinery of attributes",
-            "class Wrapper:\n    def __getattr__(self, name):\n"
-            "        return getattr(self.inner, 'value', None)\n",
-        ),
-        Valid(
-            "a half-built object that dies",
-            "class Pool:\n    def __del__(self):\n        if hasattr(self, 'workers'):\n"
-            "            self.workers.stop()\n",
-        ),
-        Valid(
-            "a handler that raises something clearer",
-            "try:\n    dim = host.dim\nexcept AttributeError as e:\n"
-            "    raise TypeError('a host has a dim') from e\n",
-        ),
-        Valid(
-            "a handler that raises unless told otherwise",
-            "try:\n    dim = host.dim\nexcept AttributeError:\n    if strict:\n        raise\n",
-        ),
-        Valid(
-            "a handler that tells the error",
-            "try:\n    value = pickle.loads(data.raw)\nexcept (TypeError, AttributeError) as e:\n"
-            "    warnings.warn(f'not read: {e}')\n",
-        ),
-        Valid(
-            "an optional import",
-            "try:\n    from torch.amp import GradScaler\nexcept (ImportError, AttributeError):\n"
-            "    GradScaler = None\n",
-        ),
-        Valid(
-            "a platform that lacks a function",
-            "import os\ntry:\n    self.cpus = len(os.sched_getaffinity(0))\n"
-            "except AttributeError:\n    self.cpus = os.cpu_count()\n",
-        ),
-        Valid(
-            "a registry searched by name",
-            "for module in modules:\n    try:\n        found = getattr(module, class_name)\n"
-            "    except AttributeError:\n        continue\n",
-        ),
-        Valid(
-            "a conversion that asks for no attribute",
-            "try:\n    n = int(x)\nexcept (TypeError, AttributeError):\n    n = 0\n",
-        ),
-    )
-    INVALID = (
-        Invalid(
-            "hasattr on a host",
-            'if hasattr(host, "segments"):\n    host.segments()\n',
-            ((1, 'hasattr(host, "segments") asks what a Protocol could promise'),),
-        ),
-        Invalid(
-            "getattr with a default",
-            'def width(config):\n    return getattr(config, "dim", 64)\n',
-            ((2, 'getattr(config, "dim", 64) reads a missing attribute as 64'),),
-        ),
-        Invalid(
-            "the builtin under other names",
-            "import builtins\nfrom builtins import getattr as read\nask = hasattr\n"
-            "a = builtins.hasattr(x, 'a')\nb = read(x, 'b', None)\nc = ask(x, 'c')\n",
-            (
-                (4, "builtins.hasattr(x, 'a') asks what a Protocol could promise"),
-                (5, "read(x, 'b', None) reads a missing attribute as None"),
-                (6, "ask(x, 'c') asks what a Protocol could promise"),
-            ),
-        ),
-        Invalid(
-            "a name that is a constant",
-            "has = hasattr(seed, STATE_KEY)\n",
-            ((1, "hasattr(seed, STATE_KEY) asks what a Protocol could promise"),),
-        ),
-        Invalid(
-            "what this package itself exports",
-            "from .hosts import CNNHost\nhasattr(CNNHost, 'segments')\n",
-            ((2, "hasattr(CNNHost, 'segments') asks what a Protocol could promise"),),
-        ),
-        Invalid(
-            "a caught AttributeError",
-            "try:\n    dim = host.dim\nexcept AttributeError:\n    dim = 64\n",
-            ((3, "except AttributeError answers for a missing attribute"),),
-        ),
-        Invalid(
-            "an AttributeError among others",
-            "def length(loader):\n    try:\n        return len(loader.dataset)\n"
-            "    except (TypeError, AttributeError):\n        return 0\n",
-            ((4, "except (TypeError, AttributeError) answers for a missing attribute"),),
-        ),
-        Invalid(
-            "a suppressed AttributeError",
-            "from contextlib import suppress\nwith suppress(AttributeError):\n    host.reset()\n",
-            ((2, "suppress(AttributeError) passes over a missing attribute"),),
-        ),
-        Invalid(
-            "everything switched on",
-            "import torch\nhasattr(torch, 'compile')\nhasattr(x, name)\nhasattr(x, '__len__')\n",
-            (
-                (2, "hasattr(torch, 'compile') asks what a Protocol could promise"),
-                (3, "hasattr(x, name) asks what a Protocol could promise"),
-                (4, "hasattr(x, '__len__') asks what a Protocol could promise"),
-            ),
-            options={"imports": True, "computed_names": True, "dunders": True},
-        ),
-    )
+    VALID = cases.VALID
+    INVALID = cases.INVALID
 
     def may_match(self, node: ast.AST, enclosing: Sequence[ast.stmt]) -> bool:
         """Keep handlers that may catch AttributeError, and calls that name what they ask for."""

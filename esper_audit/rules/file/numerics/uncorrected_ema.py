@@ -7,7 +7,8 @@ import re
 from collections.abc import Iterator, Sequence
 
 from esper_audit.findings.finding import Category, Severity
-from esper_audit.rules.rule import Invalid, Reach, Rule, Triggers, Valid, Violation
+from esper_audit.rules.file.numerics import uncorrected_ema_cases as cases
+from esper_audit.rules.rule import Reach, Rule, Triggers, Violation
 from esper_audit.source.idioms.numerics.ema_initial_value import has_twin_at_one, starts_at_zero
 from esper_audit.source.idioms.numerics.ema_update import (
     UPDATES,
@@ -58,146 +59,8 @@ class UncorrectedEma(Rule):
     )
     reach = Reach.STATEMENT
 
-    VALID = (
-        Valid(
-            "a corrected average",
-            "class Norm:\n    def __init__(self):\n        self.avg = 0.0\n        self.n = 0\n"
-            "    def update(self, x):\n        self.n += 1\n"
-            "        self.avg = self.b * self.avg + (1 - self.b) * x\n"
-            "        return self.avg / (1 - self.b ** self.n)\n",
-        ),
-        Valid(
-            "the first sample starts it",
-            "class Norm:\n    def __init__(self):\n        self.avg = 0.0\n"
-            "    def update(self, x):\n        if self.first:\n            self.avg = x\n"
-            "        else:\n            self.avg = 0.9 * self.avg + 0.1 * x\n",
-        ),
-        Valid(
-            "it starts with nothing",
-            "avg = None\nfor x in xs:\n    avg = x if avg is None else avg\n    avg = 0.9 * avg + 0.1 * x\n",
-        ),
-        Valid(
-            "an average of parameters starts with a copy",
-            "class Teacher:\n    def __init__(self, model):\n        self.w = model.w.clone()\n"
-            "    def update(self, model):\n        self.w.mul_(0.99).add_(model.w, alpha=0.01)\n",
-        ),
-        Valid(
-            "parameters of unknown origin",
-            "for p, q in zip(a, b):\n    p.data.mul_(decay).add_(q.data, alpha=1 - decay)\n",
-        ),
-        Valid(
-            "Adam",
-            "def step(p, g, beta, n):\n    m = torch.zeros_like(p)\n    for _ in range(n):\n"
-            "        m.mul_(beta).add_(g, alpha=1 - beta)\n    return m / (1 - beta ** n)\n",
-        ),
-        Valid(
-            "an optimizer that means it",
-            "class Lion(torch.optim.Optimizer):\n    def __init__(self, p):\n"
-            "        self.m = torch.zeros_like(p)\n    def step(self, g):\n"
-            "        self.m.lerp_(g, 1 - self.beta)\n",
-        ),
-        Valid(
-            "momentum without the complement",
-            "class SGD:\n    def __init__(self, p):\n        self.v = torch.zeros_like(p)\n"
-            "    def step(self, g):\n        self.v = 0.9 * self.v + g\n        self.v.mul_(b).add_(g)\n",
-        ),
-        Valid(
-            "a gate of a recurrent cell",
-            "def run(xs):\n    h = torch.zeros(8)\n    for x in xs:\n        z = gate(x, h)\n"
-            "        h = z * h + (1 - z) * new(x)\n    return h\n",
-        ),
-        Valid(
-            "a rate that warms up",
-            "class Norm:\n    avg = 0.0\n    def update(self, x):\n"
-            "        d = min(self.decay, (1 + self.n) / (10 + self.n))\n"
-            "        self.avg = d * self.avg + (1 - d) * x\n",
-        ),
-        Valid(
-            "a mean of all samples",
-            "mean = 0.0\nfor n, x in enumerate(xs, 1):\n    mean += (1 / n) * (x - mean)\n",
-        ),
-        Valid(
-            "two images blended once",
-            "def mix(a, b, w):\n    out = torch.zeros_like(a)\n    out = w * out + (1 - w) * b\n    return out\n",
-        ),
-        Valid(
-            "statistics of a batch norm",
-            "class Norm(Module):\n    def __init__(self, n):\n"
-            "        self.register_buffer('mean', torch.zeros(n))\n"
-            "        self.register_buffer('std', torch.ones(n))\n    def update(self, x):\n"
-            "        self.mean.lerp_(x.mean(0), self.rate)\n        self.std.lerp_(x.std(0), self.rate)\n",
-        ),
-        Valid(
-            "an average divided by another",
-            "class Codebook:\n    def __init__(self):\n        self.count = torch.zeros(8)\n"
-            "        self.total = torch.zeros(8, 4)\n    def update(self, n, x):\n"
-            "        self.count.mul_(self.b).add_(n, alpha=1 - self.b)\n"
-            "        self.total.mul_(self.b).add_(x, alpha=1 - self.b)\n"
-            "        return self.total / self.count.unsqueeze(1)\n",
-        ),
-    )  # fmt: skip
-    INVALID = (
-        Invalid(
-            "an attribute",
-            "class Norm:\n    def __init__(self):\n        self.avg = 0.0\n    def update(self, x):\n"
-            "        self.avg = DECAY * self.avg + (1 - DECAY) * x\n        return self.avg\n",
-            ((5, "self.avg starts at zero, uncorrected: its first value is 1 - DECAY of the truth"),),
-        ),
-        Invalid(
-            "a field of a dataclass of this file",
-            "@dataclass\nclass Metrics:\n    norm_avg: float = 0.0\n"
-            "def record(metrics, norm):\n    metrics.norm_avg = metrics.norm_avg * 0.9 + norm * 0.1\n",
-            ((5, "metrics.norm_avg starts at zero, uncorrected: its first value is 0.1 of the truth"),),
-        ),
-        Invalid(
-            "a buffer, in place",
-            "class Norm(Module):\n    def __init__(self, n):\n"
-            "        self.register_buffer('avg', torch.zeros(n, device=d).float())\n"
-            "        self.low = nn.Parameter(torch.zeros(()))\n"
-            "    def forward(self, x):\n        self.avg.mul_(self.b).add_((1 - self.b) * x)\n"
-            "        self.low.data.lerp_(x, self.rate)\n"
-            "    def load_state_dict(self, state):\n        self.avg = state['avg']\n",
-            (
-                (6, "self.avg starts at zero, uncorrected: its first value is 1 - self.b of the truth"),
-                (7, "self.low starts at zero, uncorrected: its first value is self.rate of the truth"),
-            ),
-        ),
-        Invalid(
-            "a local, in a loop",
-            "def train(xs, beta):\n    loss = 0\n    sq = torch.zeros_like(p)\n    for x in xs:\n"
-            "        loss = torch.lerp(loss, f(x), 1.0 - beta)\n"
-            "        sq.mul_(beta).addcmul_(x, x, value=1.0 - beta)\n    return loss, sq\n",
-            (
-                (5, "loss starts at zero, uncorrected: its first value is 1.0 - beta of the truth"),
-                (6, "sq starts at zero, uncorrected: its first value is 1.0 - beta of the truth"),
-            ),
-        ),
-        Invalid(
-            "by the difference",
-            "class Agent:\n    def __init__(self):\n        self.value = 0\n    def step(self, loss):\n"
-            "        self.value += (1 - self.decay) * (float(loss) - self.value)\n",
-            ((5, "self.value starts at zero, uncorrected: its first value is 1 - self.decay of the truth"),),
-        ),
-        Invalid(
-            "a loop of a script",
-            "reward = 0.0\nfor episode in episodes:\n    reward += 0.05 * (episode.reward - reward)\n",
-            ((3, "reward starts at zero, uncorrected: its first value is 0.05 of the truth"),),
-        ),
-        Invalid(
-            "in the middle of a chain",
-            "class Norm:\n    avg = torch.zeros(())\n    def update(self, x):\n"
-            "        return (\n            self.avg.mul_(self.b)\n            .add_(x, alpha=1 - self.b)  # new\n"
-            "            .sqrt()\n        )\n",
-            ((5, "self.avg starts at zero, uncorrected: its first value is 1 - self.b of the truth"),),
-        ),
-        Invalid(
-            "a product by call",
-            "class Codebook(Module):\n    def __init__(self, n):\n"
-            "        self.register_buffer('size', torch.zeros(n))\n    def forward(self, x):\n"
-            "        self.size.data.mul_(self.b).add_(torch.mul(x.sum(0), 1 - self.b))\n",
-            ((5, "self.size starts at zero, uncorrected: its first value is 1 - self.b of the truth"),),
-        ),
-    )  # fmt: skip
+    VALID = cases.VALID
+    INVALID = cases.INVALID
 
     def may_match(self, node: ast.AST, enclosing: Sequence[ast.stmt]) -> bool:
         """Keep what updates a moving average."""

@@ -77,125 +77,197 @@ class UnguardedNormRatio(Rule):
     VALID = (
         Valid(
             "an early return for a host without gradient, and a clamp",
-            "def ratio(seed_norm, host_norm, factor):\n"
-            "    if host_norm < GRADIENT_EPSILON:\n        return 0.0\n"
-            "    return min(10.0, seed_norm / host_norm * factor)\n",
+            """
+            def ratio(seed_norm, host_norm, factor):
+                if host_norm < GRADIENT_EPSILON:
+                    return 0.0
+                return min(10.0, seed_norm / host_norm * factor)
+            """,
         ),
         Valid(
             "an upper clamp of what the ratio goes into",
-            "def trust(w, g):\n    raw = w.norm() / (g.norm() + 1e-8)\n"
-            "    scaled = raw * 0.5\n    return scaled.clamp(max=10.0)\n",
+            """
+            def trust(w, g):
+                raw = w.norm() / (g.norm() + 1e-8)
+                scaled = raw * 0.5
+                return scaled.clamp(max=10.0)
+            """,
         ),
         Valid(
             "a lower clamp of the norm",
-            "def ratio(seed_norm, host):\n"
-            "    host_norm = torch.linalg.vector_norm(host).clamp(min=1e-3)\n"
-            "    return seed_norm / host_norm\n",
+            """
+            def ratio(seed_norm, host):
+                host_norm = torch.linalg.vector_norm(host).clamp(min=1e-3)
+                return seed_norm / host_norm
+            """,
         ),
         Valid(
             "a trust ratio chosen by torch.where",
-            "def step(p, g):\n    w_norm, g_norm = p.norm(2.0), g.norm(2.0)\n"
-            "    trust = torch.where(g_norm > 0, w_norm / g_norm, 1.0)\n    return trust\n",
+            """
+            def step(p, g):
+                w_norm, g_norm = p.norm(2.0), g.norm(2.0)
+                trust = torch.where(g_norm > 0, w_norm / g_norm, 1.0)
+                return trust
+            """,
         ),
         Valid(
             "a clip coefficient that is compared",
-            "def clip(grads, max_norm, total_norm):\n"
-            "    coefficient = max_norm / (total_norm + 1e-6)\n"
-            "    if coefficient < 1:\n        torch._foreach_mul_(grads, coefficient)\n",
+            """
+            def clip(grads, max_norm, total_norm):
+                coefficient = max_norm / (total_norm + 1e-6)
+                if coefficient < 1:
+                    torch._foreach_mul_(grads, coefficient)
+            """,
         ),
-        Valid("a vector and its own norm", "def unit(x):\n    return x / (x.norm() + 1e-8)\n"),
+        Valid(
+            "a vector and its own norm",
+            """
+            def unit(x):
+                return x / (x.norm() + 1e-8)
+            """,
+        ),
         Valid(
             "embeddings and their own norm, by a helper and by a variable",
-            "def encode(image, text):\n    text_norm = torch.norm(text, dim=-1, keepdim=True)\n"
-            "    return image / _vector_norm(image), text / text_norm\n",
+            """
+            def encode(image, text):
+                text_norm = torch.norm(text, dim=-1, keepdim=True)
+                return image / _vector_norm(image), text / text_norm
+            """,
         ),
         Valid(
             "weight normalisation",
-            "def weight(g, v):\n    norm = v.norm(2, keep, keepdim=True)\n"
-            "    return v * (g / norm.to(g.dtype))\n",
+            """
+            def weight(g, v):
+                norm = v.norm(2, keep, keepdim=True)
+                return v * (g / norm.to(g.dtype))
+            """,
         ),
         Valid(
             "a perturbation scaled to the gradients it multiplies",
-            "def perturb(self, rho):\n    grad_norm = self.grad_norm()\n"
-            "    scale = rho / (grad_norm + self.eps)\n"
-            "    for p in self.params:\n        p.add_(p.grad * scale)\n",
+            """
+            def perturb(self, rho):
+                grad_norm = self.grad_norm()
+                scale = rho / (grad_norm + self.eps)
+                for p in self.params:
+                    p.add_(p.grad * scale)
+            """,
         ),
         Valid(
             "a test of what the norm measures",
-            "def derivative(f, p, h):\n    if np.array_equal(p, np.zeros_like(p)):\n"
-            "        return 0.0\n    return f(h / np.linalg.norm(p))\n",
+            """
+            def derivative(f, p, h):
+                if np.array_equal(p, np.zeros_like(p)):
+                    return 0.0
+                return f(h / np.linalg.norm(p))
+            """,
         ),
         Valid(
             "an epsilon that is large enough to be meant",
-            "def score(e, x_norm):\n    return e / (1.0 + x_norm), e / (x_norm + 0.1)\n",
+            """
+            def score(e, x_norm):
+                return e / (1.0 + x_norm), e / (x_norm + 0.1)
+            """,
         ),
         Valid(
             "a share of all parameters, and a mean over elements",
-            "def show(model, loss):\n"
-            "    all_params = sum(p.numel() for p in model.parameters())\n"
-            "    return 100 * trainable / all_params, loss.sum() / loss.numel()\n",
+            """
+            def show(model, loss):
+                all_params = sum(p.numel() for p in model.parameters())
+                return 100 * trainable / all_params, loss.sum() / loss.numel()
+            """,
         ),
         Valid(
             "a decibel",
-            "def sqnr(x, y):\n    return 20 * torch.log10(torch.norm(x) / torch.norm(x - y))\n",
+            """
+            def sqnr(x, y):
+                return 20 * torch.log10(torch.norm(x) / torch.norm(x - y))
+            """,
         ),
         Valid(
             "a name that is something else by its assignment",
-            "def scale(q, width):\n    norm = math.sqrt(width)\n    return q / norm\n",
+            """
+            def scale(q, width):
+                norm = math.sqrt(width)
+                return q / norm
+            """,
         ),
     )
     INVALID = (
         Invalid(
             "an epsilon alone",
-            "def ratio(seed_norm, host_norm):\n"
-            "    raw_ratio = seed_norm / (host_norm + GRADIENT_EPSILON)\n    return raw_ratio\n",
+            """
+            def ratio(seed_norm, host_norm):
+                raw_ratio = seed_norm / (host_norm + GRADIENT_EPSILON)
+                return raw_ratio
+            """,
             ((2, SEED_RATIO.format("GRADIENT_EPSILON")),),
         ),
         Invalid(
             "plain numbers, repaired as the ticket asks",
-            "def ratio(seeds, hosts):\n"
-            "    seed_norm = torch.linalg.vector_norm(torch.stack(seeds)).item()\n"
-            "    host_norm = torch.linalg.vector_norm(torch.stack(hosts)).item()\n"
-            "    return seed_norm / (host_norm + 1e-8)\n",
+            """
+            def ratio(seeds, hosts):
+                seed_norm = torch.linalg.vector_norm(torch.stack(seeds)).item()
+                host_norm = torch.linalg.vector_norm(torch.stack(hosts)).item()
+                return seed_norm / (host_norm + 1e-8)
+            """,
             ((4, SEED_RATIO.format("1e-8")),),
-            "def ratio(seeds, hosts):\n"
-            "    seed_norm = torch.linalg.vector_norm(torch.stack(seeds)).item()\n"
-            "    host_norm = torch.linalg.vector_norm(torch.stack(hosts)).item()\n"
-            "    return (min(10.0, seed_norm / host_norm) if host_norm > 1e-8 else 0.0)\n",
+            fixed="""
+            def ratio(seeds, hosts):
+                seed_norm = torch.linalg.vector_norm(torch.stack(seeds)).item()
+                host_norm = torch.linalg.vector_norm(torch.stack(hosts)).item()
+                return (min(10.0, seed_norm / host_norm) if host_norm > 1e-8 else 0.0)
+            """,
         ),
         Invalid(
             "norms of other things by data flow",
-            "def guidance(a, b):\n"
-            "    size = torch.norm(b, dim=1)\n    return torch.exp(-a.norm(dim=1) / size)\n",
+            """
+            def guidance(a, b):
+                size = torch.norm(b, dim=1)
+                return torch.exp(-a.norm(dim=1) / size)
+            """,
             ((3, "`-a.norm(dim=1) / size` divides by the norm `size`, which nothing guards"),),
         ),
         Invalid(
             "a magnitude over the norm of a weight",
-            "def forward(self, x, magnitude):\n"
-            "    norm = self.get_weight_norm(self.weight).detach()\n"
-            "    return (magnitude / norm).view(1, -1) * x\n",
+            """
+            def forward(self, x, magnitude):
+                norm = self.get_weight_norm(self.weight).detach()
+                return (magnitude / norm).view(1, -1) * x
+            """,
             ((3, "`magnitude / norm` divides by the norm `norm`, which nothing guards"),),
         ),
         Invalid(
             "a parameter count",
-            "def factor(host_params: int, seed_params: int) -> float:\n"
-            "    return (host_params / seed_params) ** 0.5\n",
+            """
+            def factor(host_params: int, seed_params: int) -> float:
+                return (host_params / seed_params) ** 0.5
+            """,
             ((2, NO_PARAMETERS.format("host_params", "seed_params")),),
-            "def factor(host_params: int, seed_params: int) -> float:\n"
-            "    return (host_params / seed_params if seed_params > 0 else 0.0) ** 0.5\n",
+            fixed="""
+            def factor(host_params: int, seed_params: int) -> float:
+                return (host_params / seed_params if seed_params > 0 else 0.0) ** 0.5
+            """,
         ),
         Invalid(
             "a count by data flow",
-            "def mean_gradient(total, seed):\n"
-            "    count = sum(p.numel() for p in seed.parameters())\n    return total / count\n",
+            """
+            def mean_gradient(total, seed):
+                count = sum(p.numel() for p in seed.parameters())
+                return total / count
+            """,
             ((3, NO_PARAMETERS.format("total", "count")),),
-            "def mean_gradient(total, seed):\n"
-            "    count = sum(p.numel() for p in seed.parameters())\n"
-            "    return (total / count if count > 0 else 0.0)\n",
+            fixed="""
+            def mean_gradient(total, seed):
+                count = sum(p.numel() for p in seed.parameters())
+                return (total / count if count > 0 else 0.0)
+            """,
         ),
         Invalid(
             "an own norm, where that is asked for",
-            "def unit(x):\n    return x / x.norm()\n",
+            """
+            def unit(x):
+                return x / x.norm()
+            """,
             ((2, "`x / x.norm()` is NaN for the zero vector"),),
             options={"own_norm": True},
         ),

@@ -31,10 +31,6 @@ PREFIXES = {"save": "load", "_save": "_load", "dump": "load", "_dump": "_load"}
 SAVING = frozenset({*LOADED_BY, *PREFIXES})
 LOADING = frozenset({*LOADED_BY.values(), *PREFIXES.values()})
 # A class that saves and loads by the usual names.
-PAIR = (
-    "class A:\n    def state_dict(self):\n        return {{{}}}\n"
-    "    def load_state_dict(self, state):\n        {}\n"
-)
 
 
 class CheckpointKeyDriftOptions(Options, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -76,72 +72,156 @@ class CheckpointKeyDrift(Rule):
     options: CheckpointKeyDriftOptions
     VALID = (
         Valid(
-            "both know the same keys", PAIR.format('"step": self.step', 'self.step = state["step"]')
+            "both know the same keys",
+            """
+            class A:
+                def state_dict(self):
+                    return {"step": self.step}
+                def load_state_dict(self, state):
+                    self.step = state["step"]
+            """,
         ),
         Valid(
             "a dict that goes on whole",
-            PAIR.format('"step": 1, "n": 2', "self.__dict__.update(state)"),
+            """
+            class A:
+                def state_dict(self):
+                    return {"step": 1, "n": 2}
+                def load_state_dict(self, state):
+                    self.__dict__.update(state)
+            """,
         ),
         Valid(
             "a dict that comes from elsewhere",
-            "class A(B):\n    def state_dict(self):\n        state = super().state_dict()\n"
-            "        state['n'] = 1\n"
-            "        return state\n    def load_state_dict(self, state):\n"
-            "        self.n = state['n']\n"
-            "        self.m = state['m']\n",
+            """
+            class A(B):
+                def state_dict(self):
+                    state = super().state_dict()
+                    state['n'] = 1
+                    return state
+                def load_state_dict(self, state):
+                    self.n = state['n']
+                    self.m = state['m']
+            """,
         ),
         Valid(
             "keys that are computed",
-            PAIR.format("**self.rest", 'self.step = state["step"]')
-            + PAIR.format('"a": 1, "b": 2', "for k in self.names:\n            put(k, state[k])"),
+            """
+            class A:
+                def state_dict(self):
+                    return {**self.rest}
+                def load_state_dict(self, state):
+                    self.step = state["step"]
+            class A:
+                def state_dict(self):
+                    return {"a": 1, "b": 2}
+                def load_state_dict(self, state):
+                    for k in self.names:
+                        put(k, state[k])
+            """,
         ),
         Valid(
             "a migration",
-            PAIR.format(
-                '"step": 1',
-                'if "old" in state:\n            state["step"] = state.pop("old")\n'
-                '        self.step = state["step"]',
-            ),
+            """
+            class A:
+                def state_dict(self):
+                    return {"step": 1}
+                def load_state_dict(self, state):
+                    if "old" in state:
+                        state["step"] = state.pop("old")
+                    self.step = state["step"]
+            """,
         ),
         Valid(
             "a key whose absence is asked for",
-            PAIR.format(
-                '"start": 1',
-                'times = state.get("times")\n        if times is None:\n'
-                '            times = range(state["start"])\n        self.start = times[0]',
-            ),
+            """
+            class A:
+                def state_dict(self):
+                    return {"start": 1}
+                def load_state_dict(self, state):
+                    times = state.get("times")
+                    if times is None:
+                        times = range(state["start"])
+                    self.start = times[0]
+            """,
         ),
         Valid(
             "a copy that the object takes over",
-            PAIR.format('"n": 1, "m": 2', 'self.__dict__ = dict(state)\n        put(state["n"])'),
+            """
+            class A:
+                def state_dict(self):
+                    return {"n": 1, "m": 2}
+                def load_state_dict(self, state):
+                    self.__dict__ = dict(state)
+                    put(state["n"])
+            """,
         ),
         Valid(
             "what describes the file",
-            PAIR.format('"format_version": 2, "n": 1', 'self.n = state["n"]'),
+            """
+            class A:
+                def state_dict(self):
+                    return {"format_version": 2, "n": 1}
+                def load_state_dict(self, state):
+                    self.n = state["n"]
+            """,
         ),
         Valid(
             "a key that somebody else reads",
-            PAIR.format('"n": 1, "m": 2', 'self.n = state["n"]')
-            + "def m(path):\n    return read(path)['m']\n",
+            """
+            class A:
+                def state_dict(self):
+                    return {"n": 1, "m": 2}
+                def load_state_dict(self, state):
+                    self.n = state["n"]
+            def m(path):
+                return read(path)['m']
+            """,
         ),
         Valid(
             "built in steps, loaded from a file",
-            "def save_run(path, step):\n    d = dict(step=step)\n    d['lr'] = 1\n"
-            "    d.update({'t': 2})\n    torch.save(d, path)\n"
-            "def load_run(path):\n    d = torch.load(path)\n    e = dict(d)\n"
-            "    return d['step'], e['lr'], d.get('t')\n",
+            """
+            def save_run(path, step):
+                d = dict(step=step)
+                d['lr'] = 1
+                d.update({'t': 2})
+                torch.save(d, path)
+            def load_run(path):
+                d = torch.load(path)
+                e = dict(d)
+                return d['step'], e['lr'], d.get('t')
+            """,
         ),
-        Valid("only one half", "class A:\n    def to_dict(self):\n        return {'n': 1}\n"),
+        Valid(
+            "only one half",
+            """
+            class A:
+                def to_dict(self):
+                    return {'n': 1}
+            """,
+        ),
         Valid(
             "two files",
-            "def save(a):\n    dump({'n': 1}, 'a')\n    dump({'m': 2}, 'b')\ndef load(a):\n"
-            "    x = load_json(a)\n    return a['n']\n",
+            """
+            def save(a):
+                dump({'n': 1}, 'a')
+                dump({'m': 2}, 'b')
+            def load(a):
+                x = load_json(a)
+                return a['n']
+            """,
         ),
     )
     INVALID = (
         Invalid(
             "a key that nobody writes",
-            PAIR.format('"step": 1', 'self.step = state["steps"]'),
+            """
+            class A:
+                def state_dict(self):
+                    return {"step": 1}
+                def load_state_dict(self, state):
+                    self.step = state["steps"]
+            """,
             (
                 (3, "writes `step`, which `load_state_dict` never reads"),
                 (5, "requires `steps`, which `state_dict` never writes"),
@@ -149,22 +229,39 @@ class CheckpointKeyDrift(Rule):
         ),
         Invalid(
             "a default that always stands in",
-            PAIR.format(
-                '"alpha": 1', 'self.alpha = state["alpha"]\n        self.t = state.get("t", 0)'
-            ),
+            """
+            class A:
+                def state_dict(self):
+                    return {"alpha": 1}
+                def load_state_dict(self, state):
+                    self.alpha = state["alpha"]
+                    self.t = state.get("t", 0)
+            """,
             ((6, "has a default for `t`, which `state_dict` never writes"),),
         ),
         Invalid(
             "saved and lost",
-            "class A:\n    def to_dict(self):\n        out = {'a': self.a}\n"
-            "        out['b'] = self.b\n        return out\n"
-            "    @classmethod\n    def from_dict(cls, data):\n        return cls(data.pop('a'))\n",
+            """
+            class A:
+                def to_dict(self):
+                    out = {'a': self.a}
+                    out['b'] = self.b
+                    return out
+                @classmethod
+                def from_dict(cls, data):
+                    return cls(data.pop('a'))
+            """,
             ((4, "writes `b`, which `from_dict` never reads"),),
         ),
         Invalid(
             "two functions of a module",
-            "def save_run(path):\n    torch.save(dict(step=1, seed=2), path)\n"
-            "def load_run(path, device):\n    data = torch.load(path)\n    return data['step']\n",
+            """
+            def save_run(path):
+                torch.save(dict(step=1, seed=2), path)
+            def load_run(path, device):
+                data = torch.load(path)
+                return data['step']
+            """,
             ((2, "writes `seed`, which `load_run` never reads"),),
         ),
     )

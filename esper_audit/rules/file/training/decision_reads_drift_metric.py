@@ -83,48 +83,77 @@ class DecisionReadsDriftMetric(Rule):
     VALID = (
         Valid(
             "a report",
-            "def report(m):\n    log.info('delta %f', m.blending_delta)\n"
-            "    return m.blending_delta\n",
+            """
+            def report(m):
+                log.info('delta %f', m.blending_delta)
+                return m.blending_delta
+            """,
         ),
         Valid(
-            "its definition", "def end(self, now):\n    self.blending_delta = now - self.began\n"
+            "its definition",
+            """
+            def end(self, now):
+                self.blending_delta = now - self.began
+            """,
         ),
         Valid(
             "was it measured?",
-            "def row(m):\n    if m.blending_delta is None or math.isnan(m.blending_delta):\n"
-            "        return '-'\n"
-            "    if 'blending_delta' in m.rest:\n        return '+'\n"
-            "    return str(m.blending_delta)\n",
+            """
+            def row(m):
+                if m.blending_delta is None or math.isnan(m.blending_delta):
+                    return '-'
+                if 'blending_delta' in m.rest:
+                    return '+'
+                return str(m.blending_delta)
+            """,
         ),
         Valid(
             "a condition behind which there is only a report",
-            "def tell(m):\n    if m.blending_delta < 0:\n        log.warning('drifts')\n"
-            "        print(m)\n",
+            """
+            def tell(m):
+                if m.blending_delta < 0:
+                    log.warning('drifts')
+                    print(m)
+            """,
         ),
         Valid(
             "a decision by what the seed did",
-            "def check_gate(m):\n    delta, contribution = m.blending_delta, m.contribution\n"
-            "    telemetry.put(delta)\n"
-            "    return contribution > 0\n",
+            """
+            def check_gate(m):
+                delta, contribution = m.blending_delta, m.contribution
+                telemetry.put(delta)
+                return contribution > 0
+            """,
         ),
         Valid(
             "a project that lists another name",
-            "def reward(m):\n    return m.blending_delta\n",
-            {"metrics": ["loss_delta"]},
+            """
+            def reward(m):
+                return m.blending_delta
+            """,
+            options={"metrics": ["loss_delta"]},
         ),
     )
     INVALID = (
         Invalid(
             "a condition",
-            "def step(slot):\n    if slot.metrics.blending_delta > 0.1 and slot.ready:\n"
-            "        slot.fossilize()\n",
+            """
+            def step(slot):
+                if slot.metrics.blending_delta > 0.1 and slot.ready:
+                    slot.fossilize()
+            """,
             ((2, "a condition reads `blending_delta`, which drifts by itself"),),
         ),
         Invalid(
             "a condition on what is worked out from it",
-            "def step(slot):\n    delta, n = slot['blending_delta'], 3\n"
-            "    gain = max(delta, 0)\n    while gain > n:\n"
-            "        slot.grow()\n    return 1 if getattr(slot, 'blending_delta') else 2\n",
+            """
+            def step(slot):
+                delta, n = slot['blending_delta'], 3
+                gain = max(delta, 0)
+                while gain > n:
+                    slot.grow()
+                return 1 if getattr(slot, 'blending_delta') else 2
+            """,
             (
                 (
                     4,
@@ -135,15 +164,21 @@ class DecisionReadsDriftMetric(Rule):
         ),
         Invalid(
             "what a gate returns",
-            "class Gates:\n    def check(self, m):\n"
-            "        return m.get('blending_delta', 0.0) >= self.least\n",
+            """
+            class Gates:
+                def check(self, m):
+                    return m.get('blending_delta', 0.0) >= self.least
+            """,
             ((3, "what `check` returns reads `blending_delta`, which drifts by itself"),),
         ),
         Invalid(
             "a reward",
-            "def compute_reward(m):\n    reward = 0.5 * m.blending_delta\n"
-            "    self.score += m.blending_delta\n"
-            "    return reward - m.rent\n",
+            """
+            def compute_reward(m):
+                reward = 0.5 * m.blending_delta
+                self.score += m.blending_delta
+                return reward - m.rent
+            """,
             (
                 (2, "`reward` reads `blending_delta`, which drifts by itself"),
                 (3, "`self.score` reads `blending_delta`, which drifts by itself"),
@@ -155,8 +190,11 @@ class DecisionReadsDriftMetric(Rule):
         ),
         Invalid(
             "a score that is passed on",
-            "def judge(m):\n    result = Result(passed=True, score=abs(m.blending_delta))\n"
-            "    return result.passed\n",
+            """
+            def judge(m):
+                result = Result(passed=True, score=abs(m.blending_delta))
+                return result.passed
+            """,
             (
                 (2, "`score` reads `blending_delta`, which drifts by itself"),
                 (
@@ -167,7 +205,11 @@ class DecisionReadsDriftMetric(Rule):
         ),
         Invalid(
             "the project's own name",
-            "def step(m):\n    if m.loss_delta < 0:\n        m.cull()\n",
+            """
+            def step(m):
+                if m.loss_delta < 0:
+                    m.cull()
+            """,
             ((2, "a condition reads `loss_delta`, which drifts by itself"),),
             options={"metrics": ["loss_delta"]},
         ),

@@ -1,0 +1,230 @@
+"""The cases of the rule `attention-without-causal-mask`."""
+
+from __future__ import annotations
+
+from esper_audit.rules.rule import Invalid, Valid
+
+VALID = (
+    Valid(
+        "is_causal in a causal module",
+        """
+        class CausalAttention(nn.Module):
+            def forward(self, q, k, v):
+                return F.scaled_dot_product_attention(q, k, v, is_causal=True)
+        """,
+    ),
+    Valid(
+        "a mask by keyword or position, a computed is_causal, keywords from elsewhere",
+        """
+        class GPT(nn.Module):
+            def forward(self, q, k, v, mask, **more):
+                a = F.scaled_dot_product_attention(q, k, v, attn_mask=mask, is_causal=False)
+                b = F.scaled_dot_product_attention(q, k, v, is_causal=q.shape[2] > 1)
+                c = F.scaled_dot_product_attention(q, k, v, mask)
+                return a + b + c + F.scaled_dot_product_attention(q, k, v, **more)
+        """,
+    ),
+    Valid(
+        "a module that nothing calls causal",
+        """
+        class Attention(nn.Module):
+            def forward(self, q, k, v):
+                return F.scaled_dot_product_attention(q, k, v)
+        """,
+    ),
+    Valid(
+        "a docstring that says bidirectional",
+        '''
+        @Registry.register("attention", "transformer")
+        class Seed(nn.Module):
+            """Bidirectional on purpose: the host is one too."""
+
+            def forward(self, q, k, v):
+                return F.scaled_dot_product_attention(q, k, v)
+        ''',
+    ),
+    Valid(
+        "a seed for another topology",
+        """
+        @Registry.register("attention", "cnn")
+        def make(dim):
+            class Seed(nn.Module):
+                def forward(self, q, k, v):
+                    return F.scaled_dot_product_attention(q, k, v)
+            return Seed()
+        """,
+    ),
+    Valid(
+        "the cross attention of a decoder, after a residual",
+        """
+        class DecoderLayer(nn.Module):
+            def __init__(self, d):
+                self.attend = nn.MultiheadAttention(d, 4)
+            def forward(self, tgt, memory):
+                tgt2 = self.attend(tgt, memory, memory)[0]
+                tgt = tgt + tgt2
+                return tgt
+        """,
+    ),
+    Valid(
+        "a segmentation model with gpt in its name",
+        """
+        class SegGptAttention(nn.Module):
+            def forward(self, query, key, value):
+                weights = (query * self.scale) @ key.transpose(-2, -1)
+                return weights.softmax(dim=-1) @ value
+        """,
+    ),
+    Valid(
+        "a softmax by hand behind a mask",
+        """
+        class CausalAttention(nn.Module):
+            def forward(self, q, k, v):
+                scores = q @ k.transpose(-2, -1)
+                scores = scores.masked_fill(self.later, float('-inf'))
+                return F.softmax(scores, dim=-1) @ v
+        """,
+    ),
+    Valid(
+        "the softmax over a vocabulary",
+        """
+        class GPT(nn.Module):
+            def sample(self, x):
+                return F.softmax(self.head(x) / self.temperature, dim=-1)
+        """,
+    ),
+)
+
+INVALID = (
+    Invalid(
+        "a seed made by a function that is registered for transformers",
+        """
+        import torch.nn.functional as F
+        from torch import nn
+        from torch.nn.functional import scaled_dot_product_attention as sdpa
+        class Seed(nn.Module):
+            def forward(self, x):
+                q, k, v = self.qkv(x).chunk(3, dim=-1)
+                out = F.scaled_dot_product_attention(q, k, v)
+                return x + out
+
+
+        @BlueprintRegistry.register("attention", "transformer", param_estimate=3)
+        def create_attention(dim):
+            return Seed(dim)
+        """,
+        (
+            (
+                7,
+                (
+                    "`F.scaled_dot_product_attention` lets a position see later ones: no attn_mask and no "
+                    'is_causal, in `Seed`, which `create_attention` registers for "transformer"'
+                ),
+            ),
+        ),
+        fixed="""
+        import torch.nn.functional as F
+        from torch import nn
+        from torch.nn.functional import scaled_dot_product_attention as sdpa
+        class Seed(nn.Module):
+            def forward(self, x):
+                q, k, v = self.qkv(x).chunk(3, dim=-1)
+                out = F.scaled_dot_product_attention(q, k, v, is_causal=True)
+                return x + out
+
+
+        @BlueprintRegistry.register("attention", "transformer", param_estimate=3)
+        def create_attention(dim):
+            return Seed(dim)
+        """,
+    ),
+    Invalid(
+        "the literal False and a mask that is None, under another name",
+        """
+        import torch.nn.functional as F
+        from torch import nn
+        from torch.nn.functional import scaled_dot_product_attention as sdpa
+        class Block(CausalModule):
+            def forward(self, q, k, v):
+                return sdpa(q, k, v, attn_mask=None, is_causal=False)
+        """,
+        (
+            (
+                6,
+                (
+                    "`sdpa` lets a position see later ones: no attn_mask and is_causal=False, in "
+                    "`Block(CausalModule)`, which is causal by its name"
+                ),
+            ),
+        ),
+        fixed="""
+        import torch.nn.functional as F
+        from torch import nn
+        from torch.nn.functional import scaled_dot_product_attention as sdpa
+        class Block(CausalModule):
+            def forward(self, q, k, v):
+                return sdpa(q, k, v, attn_mask=None, is_causal=True)
+        """,
+    ),
+    Invalid(
+        "a layer that is given a padding mask only",
+        """
+        import torch.nn.functional as F
+        from torch import nn
+        from torch.nn.functional import scaled_dot_product_attention as sdpa
+        class GPTBlock(nn.Module):
+            def __init__(self, d):
+                self.attend = nn.MultiheadAttention(d, 4)
+
+            def forward(self, x, padding):
+                return self.attend(x, x, x, key_padding_mask=padding)[0]
+        """,
+        (
+            (
+                9,
+                (
+                    "`self.attend` lets a position see later ones: no attn_mask and no is_causal, in "
+                    "`GPTBlock`, which is causal by its name"
+                ),
+            ),
+        ),
+    ),
+    Invalid(
+        "flex_attention in a registered class",
+        """
+        from torch.nn.attention.flex_attention import flex_attention
+        @register("flex", topology="decoder")
+        class Flex(nn.Module):
+            def forward(self, q, k, v):
+                return flex_attention(q, k, v)
+        """,
+        (
+            (
+                5,
+                (
+                    "`flex_attention` lets a position see later ones: no score_mod and no block_mask, in "
+                    '`Flex`, which `Flex` registers for "decoder"'
+                ),
+            ),
+        ),
+    ),
+    Invalid(
+        "a softmax by hand",
+        """
+        class CausalSelfAttention(nn.Module):
+            def forward(self, x):
+                q, k, v = self.split(x)
+                scores = (q @ k.transpose(-2, -1)) / self.scale
+                return scores.softmax(dim=-1) @ v
+        """,
+        (
+            (
+                5,
+                (
+                    "`scores.softmax` lets a position see later ones: no mask, in `CausalSelfAttention`, which "
+                    "is causal by its name"
+                ),
+            ),
+        ),
+    ),
+)

@@ -1,0 +1,339 @@
+"""The cases of the rule `docstring-drift`."""
+
+from __future__ import annotations
+
+from esper_audit.rules.rule import Invalid, Valid
+
+VALID = (
+    Valid(
+        "no Args section",
+        '''
+        def f(a, b):
+            """Adds.
+
+            Returns:
+                the sum.
+            """
+        ''',
+    ),
+    Valid(
+        "Google",
+        '''
+        def f(a, b=0.1, *rest, **more):
+            """F.
+
+            Args:
+                a (int): left.
+                b: right. Defaults to 0.1.
+                *rest: x.
+                **more: y.
+            """
+        ''',
+    ),
+    Valid(
+        "NumPy",
+        '''
+        def f(x, y, z=3):
+            """Adds.
+
+            Parameters
+            ----------
+            x, y : array
+                Summands.
+            z : int, default: 3
+                Third.
+
+            Returns
+            -------
+            w : int
+            """
+        ''',
+    ),
+    Valid(
+        "Sphinx",
+        '''
+        def f(a, b):
+            """Adds.
+
+            :param a: left
+                side
+            :param int b: right
+            :return: sum
+            """
+        ''',
+    ),
+    Valid(
+        "names that go through",
+        '''
+        def f(a, **kwargs):
+            """F.
+
+            Args:
+                a: left.
+                lr: for the optimiser.
+            """
+        ''',
+    ),
+    Valid(
+        "the docstring of a class",
+        '''
+        class A:
+            """A.
+
+            Args:
+                n: size.
+                x: input of forward.
+                w: field.
+            """
+            w: int
+            def __init__(self, n):
+                pass
+            def forward(self, x):
+                pass
+        ''',
+    ),
+    Valid(
+        "a class whose constructor is inherited",
+        '''
+        class A(B):
+            """A.
+
+            Args:
+                n: size.
+            """
+            k: int = 0
+        ''',
+    ),
+    Valid(
+        "a class and its constructor share the work",
+        '''
+        class A:
+            """A.
+
+            Args:
+                n: size.
+                m: width.
+            """
+            def __init__(self, n, m, k):
+                """Make.
+
+                Args:
+                    k: kind.
+                """
+        ''',
+    ),
+    Valid(
+        "a decorator that passes an argument",
+        '''
+        @with_session
+        def f(session, a, b):
+            """F.
+
+            Args:
+                a: left.
+                b: right.
+                c: x.
+            """
+        ''',
+    ),
+    Valid(
+        "underscore, self-evident, told in prose",
+        '''
+        def f(a, b, c, _d, device, dtype, e):
+            """F.
+
+            Args:
+                a: left.
+                b: right, unlike `e`.
+                c: x.
+            """
+        ''',
+    ),
+    Valid(
+        "only what is worth a word",
+        '''
+        def f(a, b, c, d):
+            """F.
+
+            Args:
+                a: left.
+            """
+        ''',
+    ),
+    Valid(
+        "a section that is no list",
+        '''
+        def f(a, b, c):
+            """F.
+
+            Args:
+                a: left.
+                b: right.
+                and so on, as in `g`
+            """
+        ''',
+    ),
+    Valid(
+        "an example of a docstring",
+        '''
+        def f(text):
+            """Reads a docstring such as:
+
+            Args:
+                x: left.
+            """
+        ''',
+    ),
+    Valid(
+        "defaults that agree or cannot be judged",
+        '''
+        def f(a=1e-3, b=None, c=N, d='x', e=2, g=(1, 2), h=1):
+            """F.
+
+            Args:
+                a: (default: 0.001).
+                b: defaults to 3.
+                c: Default: 4.
+                d: default `'x'`
+                e: default is 3 if b else 2.
+                g: defaults to [1, 2]
+                h: options
+                    - k: default: 7
+            """
+        ''',
+    ),
+    Valid(
+        "shapes that agree or cannot be judged",
+        '''
+        def f(x, y, z):
+            """F.
+
+            Args:
+                x: of shape (B, T).
+                y: of shape (..., T).
+                z: of shape (B,).
+            """
+            b, t = x.shape
+            b, t, c = y.shape
+            z = z[None]
+            b, t = z.shape
+        ''',
+    ),
+    Valid(
+        "a text that is no docstring",
+        '''
+        def f(a):
+            """F."""
+            """Args:
+                b: x.
+            """
+        ''',
+    ),
+)
+
+INVALID = (
+    Invalid(
+        "a parameter that is gone",
+        '''
+        def f(alpha, b, c):
+            """F.
+
+            Args:
+                aplha (float): how much.
+                b: right.
+                c: width.
+                mask: none.
+            """
+        ''',
+        (
+            (2, "documents `aplha`, `mask`, which `f` does not take"),
+            (2, "says nothing of `alpha`, which `f` takes"),
+        ),
+    ),
+    Invalid(
+        "a parameter that came later, in a class",
+        '''
+        class A(nn.Module):
+            """A.
+
+            Args:
+                n (int): size
+                m (int): width
+            """
+            def __init__(self, n, m, bias=True):
+                pass
+        ''',
+        ((2, "says nothing of `bias`, which `A` takes"),),
+    ),
+    Invalid(
+        "in NumPy's style",
+        '''
+        def f(x, eps=1e-6):
+            """F.
+
+            Parameters
+            ----------
+            x : array
+            y : array
+            eps : float, default=1e-5
+            """
+        ''',
+        (
+            (2, "documents `y`, which `f` does not take"),
+            (2, "gives `eps` the default 1e-5; the signature says 1e-06"),
+        ),
+    ),
+    Invalid(
+        "in Sphinx's style, of a method behind a decorator that changes nothing",
+        '''
+        class A:
+            @torch.no_grad()
+            def f(self, obs, n):
+                """F.
+
+                :param obs_: seen
+                :param n: how many, defaults to 4
+                """
+        ''',
+        (
+            (4, "documents `obs_`, which `f` does not take"),
+            (4, "gives `n` the default 4; the signature requires it"),
+        ),
+    ),
+    Invalid(
+        "defaults that changed",
+        '''
+        def f(a=1, *, b='sum', c=True):
+            """F.
+
+            Args:
+                a (int): x (default: 3).
+                b: y. Default is 'mean'.
+                c (bool): defaults to `False`.
+            """
+        ''',
+        (
+            (2, "gives `a` the default 3; the signature says 1"),
+            (2, "gives `b` the default 'mean'; the signature says 'sum'"),
+            (2, "gives `c` the default False; the signature says True"),
+        ),
+    ),
+    Invalid(
+        "another number of dimensions",
+        '''
+        def f(x, y):
+            """F.
+
+            Args:
+                x (Tensor): input with shape ``[b x s]``
+                y: of shape `(B, C, H, W)`
+            """
+            b, s, d = x.shape
+            b, c = y.size()
+        ''',
+        (
+            (2, "gives `x` 2 dimensions; the body unpacks 3"),
+            (2, "gives `y` 4 dimensions; the body unpacks 2"),
+        ),
+    ),
+)

@@ -1,0 +1,439 @@
+"""The cases of the rule `field-never-read`."""
+
+from __future__ import annotations
+
+from esper_audit.rules.tree_rule import InvalidTree, ValidTree
+
+SAID = "`_Point.y` is filled and never read"
+
+VALID = (
+    ValidTree(
+        "read as an attribute",
+        {
+            "a.py": """
+                from dataclasses import dataclass
+
+
+                @dataclass
+                class _Point:
+                    x: int
+                    y: int
+
+
+                def f():
+                    p = _Point(1, 2)
+                    return p.x + p.y
+            """,
+        },
+    ),
+    ValidTree(
+        "taken apart",
+        {
+            "a.py": """
+                from dataclasses import asdict
+                from dataclasses import dataclass
+
+
+                @dataclass
+                class _Point:
+                    x: int
+                    y: int
+
+
+                def f():
+                    p = _Point(1, 2)
+                    return p.x
+                asdict(f)
+            """,
+        },
+    ),
+    ValidTree(
+        "offered by its package",
+        {
+            "p/__init__.py": "from .a import _Point\n",
+            "p/a.py": """
+                from dataclasses import dataclass
+
+
+                @dataclass
+                class _Point:
+                    x: int
+                    y: int
+
+
+                def f():
+                    p = _Point(1, 2)
+                    return p.x
+            """,
+        },
+    ),
+    ValidTree(
+        "a result that users of a library look at",
+        {
+            "p/__init__.py": "",
+            "p/a.py": """
+                from dataclasses import dataclass
+
+
+                @dataclass
+                class Point:
+                    x: int
+                    y: int
+
+
+                def f():
+                    p = Point(1, 2)
+                    return p.x
+            """,
+        },
+    ),
+    ValidTree(
+        "nearly no field is read by name: something takes it whole",
+        {
+            "a.py": """
+                from dataclasses import dataclass
+
+
+                @dataclass
+                class _Point:
+                    x: int
+                    y: int
+
+
+                def f():
+                    return _Point(1, 2)
+            """,
+        },
+    ),
+    ValidTree(
+        "taken apart where its base is used",
+        {
+            "a.py": "class Shown: ...\n",
+            "b.py": """
+                from a import Shown
+                from dataclasses import dataclass
+
+
+                @dataclass
+                class _Point(Shown):
+                    x: int
+                    y: int
+
+
+                def f():
+                    p = _Point(1, 2)
+                    return p.x
+            """,
+            "c.py": """
+                from a import Shown
+
+
+                def show(shown: Shown):
+                    return vars(shown)
+            """,
+        },
+    ),
+    ValidTree(
+        "taken apart beside its base",
+        {
+            "a.py": """
+                class Shown:
+                    def show(self):
+                        return self.__dict__
+            """,
+            "b.py": """
+                from a import Shown
+                from dataclasses import dataclass
+
+
+                @dataclass
+                class _Point(Shown):
+                    x: int
+                    y: int
+
+
+                def f():
+                    p = _Point(1, 2)
+                    return p.x
+            """,
+        },
+    ),
+    ValidTree(
+        "made by something that reads all that it is told",
+        {
+            "a.py": """
+                from dataclasses import dataclass
+
+
+                @dataclass
+                class PointConfig:
+                    x: int
+                    y: int
+                    _target_: str = 'a.make'
+
+
+                def f():
+                    p = PointConfig(1, 2)
+                    return p.x
+            """,
+        },
+    ),
+    ValidTree(
+        "what a library fills for the hooks of its users",
+        {
+            "p/__init__.py": "",
+            "p/a.py": """
+                from dataclasses import dataclass
+
+
+                @dataclass
+                class HookArgs:
+                    x: int
+                    y: int
+
+
+                def f():
+                    p = HookArgs(1, 2)
+                    return p.x
+            """,
+        },
+    ),
+    ValidTree(
+        "in a field of what is taken apart",
+        {
+            "a.py": """
+                from dataclasses import dataclass
+
+
+                @dataclass
+                class _Point:
+                    x: int
+                    y: int
+
+
+                def f():
+                    p = _Point(1, 2)
+                    return p.x
+            """,
+            "b.py": """
+                from a import _Point
+                from dataclasses import dataclass
+
+
+                @dataclass
+                class _Line:
+                    end: _Point
+            """,
+            "c.py": """
+                from b import _Line
+                from dataclasses import asdict
+
+                print(asdict(_Line(0)))
+            """,
+        },
+    ),
+    ValidTree(
+        "a type that nothing makes",
+        {
+            "a.py": """
+                from dataclasses import dataclass
+
+
+                @dataclass
+                class _Point:
+                    x: int
+                    y: int
+
+
+                def f(p):
+                    return p.x
+            """,
+        },
+    ),
+    ValidTree(
+        "a model that is passed on as a schema",
+        {
+            "a.py": """
+                from pydantic import BaseModel
+
+
+                class _Point(BaseModel):
+                    x: int
+                    y: int
+
+
+                def f():
+                    p = _Point(1, 2)
+                    return p.x
+                answer(_Point)
+            """,
+        },
+    ),
+    ValidTree(
+        "read of some other object",
+        {
+            "a.py": """
+                from dataclasses import dataclass
+
+
+                @dataclass
+                class _Point:
+                    x: int
+                    y: int
+
+
+                def f():
+                    p = _Point(1, 2)
+                    return p.x
+                def g(q):
+                    return q.y
+            """,
+        },
+    ),
+    ValidTree(
+        "spelled in a string",
+        {
+            "a.py": """
+                from dataclasses import dataclass
+
+
+                @dataclass
+                class _Point:
+                    x: int
+                    y: int
+
+
+                def f():
+                    p = _Point(1, 2)
+                    return p.x
+                NAMES = ['y']
+            """,
+        },
+    ),
+    ValidTree(
+        "a named tuple is unpacked",
+        {
+            "a.py": """
+                from typing import NamedTuple
+
+
+                class P(NamedTuple):
+                    x: int
+
+
+                P(1)
+            """,
+        },
+    ),
+)
+
+INVALID = (
+    InvalidTree(
+        "a setting that a library asks for and forgets",
+        {
+            "p/__init__.py": "",
+            "p/a.py": """
+                from dataclasses import dataclass
+
+
+                @dataclass
+                class PointConfig:
+                    x: int
+                    y: int
+
+
+                def f(p: PointConfig):
+                    return p.x
+            """,
+        },
+        (("p/a.py", 7, SAID.replace("_Point", "PointConfig")),),
+    ),
+    InvalidTree(
+        "filled and forgotten",
+        {
+            "a.py": """
+                from dataclasses import dataclass
+
+
+                @dataclass
+                class _Point:
+                    x: int
+                    y: int
+
+
+                def f():
+                    p = _Point(1, 2)
+                    return p.x
+            """,
+        },
+        (("a.py", 7, SAID),),
+    ),
+    InvalidTree(
+        "read of an object of another class",
+        {
+            "a.py": """
+                from dataclasses import dataclass
+
+
+                @dataclass
+                class _Point:
+                    x: int
+                    y: int
+
+
+                def f():
+                    p = _Point(1, 2)
+                    return p.x
+                class Other:
+                    def __init__(self):
+                        self.y = 1
+
+                    def f(self):
+                        return self.y
+            """,
+        },
+        (("a.py", 7, SAID),),
+    ),
+    InvalidTree(
+        "filled by a parser",
+        {
+            "a.py": """
+                from dataclasses import dataclass
+
+
+                @dataclass
+                class _Point:
+                    x: int
+                    y: int
+
+
+                def f():
+                    p = _Point(1, 2)
+                    return p.x
+                parse(_Point)
+            """,
+        },
+        (("a.py", 7, SAID),),
+    ),
+    InvalidTree(
+        "written once more",
+        {
+            "a.py": """
+                from dataclasses import dataclass
+
+
+                @dataclass
+                class _Point:
+                    x: int
+                    y: int
+
+
+                def f():
+                    p = _Point(1, 2)
+                    p.y = 3
+                    return p.x
+            """,
+        },
+        (("a.py", 7, SAID),),
+    ),
+)

@@ -1,0 +1,345 @@
+"""The cases of the rule `heavy-eager-import`."""
+
+from __future__ import annotations
+
+from esper_audit.rules.tree_rule import InvalidTree, ValidTree
+
+PLOT = """\
+import matplotlib.pyplot as plt
+
+
+def plot():
+    plt.show()
+"""
+SMALL = """\
+def small():
+    return 1
+"""
+EAGER = """\
+from p.plots import plot
+from p.small import small
+"""
+SAID = "importing `p` loads {}, which 3 of the {} modules that load it and do not come with it do not need"
+
+VALID = (
+    ValidTree(
+        "most importers need it",
+        {
+            "p/__init__.py": EAGER,
+            "p/plots.py": PLOT,
+            "p/small.py": SMALL,
+            "q0.py": """
+                from p import plot
+
+                plot()
+            """,
+            "q1.py": """
+                from p import plot
+
+                plot()
+            """,
+            "q2.py": """
+                from p import plot
+
+                plot()
+            """,
+        },
+    ),
+    ValidTree(
+        "imported in a function",
+        {
+            "p/__init__.py": """
+                from p.small import small
+
+
+                def plot():
+                    from p.plots import plot
+
+                    plot()
+            """,
+            "p/plots.py": PLOT,
+            "p/small.py": SMALL,
+            "q0.py": """
+                from p import small
+
+                small()
+            """,
+            "q1.py": """
+                from p import small
+
+                small()
+            """,
+            "q2.py": """
+                from p import small
+
+                small()
+            """,
+        },
+    ),
+    ValidTree(
+        "for the type checker",
+        {
+            "p/__init__.py": """
+                from typing import TYPE_CHECKING
+
+                from p.small import small
+
+                if TYPE_CHECKING:
+                    from p.plots import plot
+            """,
+            "p/plots.py": PLOT,
+            "p/small.py": SMALL,
+            "q0.py": """
+                from p import small
+
+                small()
+            """,
+            "q1.py": """
+                from p import small
+
+                small()
+            """,
+            "q2.py": """
+                from p import small
+
+                small()
+            """,
+        },
+    ),
+    ValidTree(
+        "loaded by the importers anyway",
+        {
+            "p/__init__.py": EAGER,
+            "p/plots.py": PLOT,
+            "p/small.py": SMALL,
+            "q0.py": """
+                import matplotlib
+                from p import small
+
+                small()
+            """,
+            "q1.py": """
+                import matplotlib
+                from p import small
+
+                small()
+            """,
+            "q2.py": """
+                import matplotlib
+                from p import small
+
+                small()
+            """,
+        },
+    ),
+    ValidTree(
+        "used where it is there",
+        {
+            "p/__init__.py": EAGER,
+            "p/plots.py": """
+                try:
+                    import matplotlib
+                except ImportError:
+                    matplotlib = None
+            """,
+            "p/small.py": SMALL,
+            "q0.py": """
+                from p import small
+
+                small()
+            """,
+            "q1.py": """
+                from p import small
+
+                small()
+            """,
+            "q2.py": """
+                from p import small
+
+                small()
+            """,
+        },
+    ),
+    ValidTree(
+        "its file is used where it can be",
+        {
+            "p/__init__.py": """
+                from p.small import small
+
+                try:
+                    from p.plots import plot
+                except ModuleNotFoundError:
+                    plot = None
+            """,
+            "p/plots.py": PLOT,
+            "p/small.py": SMALL,
+            "q0.py": """
+                from p import small
+
+                small()
+            """,
+            "q1.py": """
+                from p import small
+
+                small()
+            """,
+            "q2.py": """
+                from p import small
+
+                small()
+            """,
+        },
+    ),
+    ValidTree(
+        "its file is imported on a condition",
+        {
+            "p/__init__.py": """
+                from p.small import can_plot, small
+
+                if can_plot():
+                    from p.plots import plot
+            """,
+            "p/plots.py": PLOT,
+            "p/small.py": """
+                def small():
+                    return 1
+
+
+                def can_plot():
+                    return False
+            """,
+            "q0.py": """
+                from p import small
+
+                small()
+            """,
+            "q1.py": """
+                from p import small
+
+                small()
+            """,
+            "q2.py": """
+                from p import small
+
+                small()
+            """,
+        },
+    ),
+    ValidTree(
+        "two importers",
+        {
+            "p/__init__.py": EAGER,
+            "p/plots.py": PLOT,
+            "p/small.py": SMALL,
+            "q.py": """
+                from p import small
+
+                small()
+            """,
+        },
+    ),
+)
+
+INVALID = (
+    InvalidTree(
+        "three want something else",
+        {
+            "p/__init__.py": EAGER,
+            "p/plots.py": PLOT,
+            "p/small.py": SMALL,
+            "q0.py": """
+                from p import small
+
+                small()
+            """,
+            "q1.py": """
+                from p import small
+
+                small()
+            """,
+            "q2.py": """
+                from p import small
+
+                small()
+            """,
+        },
+        (
+            (
+                "p/__init__.py",
+                1,
+                SAID.format("matplotlib", 3),
+            ),
+        ),
+    ),
+    InvalidTree(
+        "an error that says what is missing",
+        {
+            "p/__init__.py": EAGER,
+            "p/plots.py": """
+                try:
+                    import matplotlib
+                except ImportError as missing:
+                    raise ImportError('pip install matplotlib') from missing
+
+
+                def plot(): ...
+            """,
+            "p/small.py": SMALL,
+            "q0.py": """
+                from p import small
+
+                small()
+            """,
+            "q1.py": """
+                from p import small
+
+                small()
+            """,
+            "q2.py": """
+                from p import small
+
+                small()
+            """,
+        },
+        (("p/__init__.py", 1, SAID.format("matplotlib", 3)),),
+    ),
+    InvalidTree(
+        "a module of the project that is said to be heavy",
+        {
+            "p/__init__.py": """
+                from p import world
+                from p.small import small
+            """,
+            "p/world.py": "X = 1\n",
+            "p/small.py": SMALL,
+            "q0.py": """
+                from p import small
+
+                small()
+            """,
+            "q1.py": """
+                from p import small
+
+                small()
+            """,
+            "q2.py": """
+                from p import small
+
+                small()
+            """,
+            "q3.py": """
+                import p.world
+
+                print(p.world.X)
+            """,
+        },
+        (
+            (
+                "p/__init__.py",
+                1,
+                SAID.format("p.world", 4),
+            ),
+        ),
+        options={"heavy": ["p.world"]},
+    ),
+)

@@ -1,0 +1,749 @@
+"""The cases of the rule `instantiated-never-used`."""
+
+from __future__ import annotations
+
+from esper_audit.rules.tree_rule import InvalidTree, ValidTree
+
+SPEAKS = "`self.norm` of `Block` is made (`LayerNorm`) and never read"
+
+VALID = (
+    ValidTree(
+        "used in forward",
+        {
+            "a.py": """
+                from torch import nn
+
+
+                class Block(nn.Module):
+                    def __init__(self, width, norm=nn.LayerNorm):
+                        super().__init__()
+                        self.project = nn.Linear(width, width)
+                        self.norm = nn.LayerNorm(width)
+
+                    def forward(self, x):
+                        return self.norm(self.project(x))
+            """,
+        },
+    ),
+    ValidTree(
+        "used by a subclass",
+        {
+            "a.py": """
+                from torch import nn
+
+
+                class Block(nn.Module):
+                    def __init__(self, width, norm=nn.LayerNorm):
+                        super().__init__()
+                        self.project = nn.Linear(width, width)
+                        self.norm = nn.LayerNorm(width)
+
+                    def forward(self, x):
+                        return self.project(x)
+
+
+                class Other(Block):
+                    def forward(self, x):
+                        return self.norm(x)
+            """,
+        },
+    ),
+    ValidTree(
+        "used by whoever holds it",
+        {
+            "a.py": """
+                from torch import nn
+
+
+                class Block(nn.Module):
+                    def __init__(self, width, norm=nn.LayerNorm):
+                        super().__init__()
+                        self.project = nn.Linear(width, width)
+                        self.norm = nn.LayerNorm(width)
+
+                    def forward(self, x):
+                        return self.project(x)
+            """,
+            "b.py": """
+                from a import Block
+
+
+                def f(b: Block):
+                    return b.norm
+            """,
+        },
+    ),
+    ValidTree(
+        "an object of unknown make has such an attribute",
+        {
+            "a.py": """
+                from torch import nn
+
+
+                class Block(nn.Module):
+                    def __init__(self, width, norm=nn.LayerNorm):
+                        super().__init__()
+                        self.project = nn.Linear(width, width)
+                        self.norm = nn.LayerNorm(width)
+
+                    def forward(self, x):
+                        return self.project(x)
+            """,
+            "b.py": """
+                def f(model):
+                    return model.norm
+            """,
+        },
+    ),
+    ValidTree(
+        "asked for by name",
+        {
+            "a.py": """
+                from torch import nn
+
+
+                class Block(nn.Module):
+                    def __init__(self, width, norm=nn.LayerNorm):
+                        super().__init__()
+                        self.project = nn.Linear(width, width)
+                        self.norm = nn.LayerNorm(width)
+
+                    def forward(self, x):
+                        return self.project(x)
+
+
+                NORMS = ['norm']
+            """,
+        },
+    ),
+    ValidTree(
+        "a name put together",
+        {
+            "a.py": """
+                from torch import nn
+
+
+                class Block(nn.Module):
+                    def __init__(self, width, norm=nn.LayerNorm):
+                        super().__init__()
+                        self.project = nn.Linear(width, width)
+                        self.norm = nn.LayerNorm(width)
+
+                    def forward(self, x):
+                        return self.project(x)
+            """,
+            "b.py": """
+                def f(m, kind):
+                    return getattr(m, f'nor{kind}')
+            """,
+        },
+    ),
+    ValidTree(
+        "all its parts run in a row",
+        {
+            "a.py": """
+                from torch import nn
+
+
+                class Block(nn.Sequential):
+                    def __init__(self, width, norm=nn.LayerNorm):
+                        super().__init__()
+                        self.project = nn.Linear(width, width)
+                        self.norm = nn.LayerNorm(width)
+
+            """,
+        },
+    ),
+    ValidTree(
+        "its parts are asked for as a whole",
+        {
+            "a.py": """
+                from torch import nn
+
+
+                class Block(nn.Module):
+                    def __init__(self, width, norm=nn.LayerNorm):
+                        super().__init__()
+                        self.project = nn.Linear(width, width)
+                        self.norm = nn.LayerNorm(width)
+
+                    def forward(self, x):
+                        return [m(x) for m in self.children()]
+            """,
+        },
+    ),
+    ValidTree(
+        "kept so that weights fit",
+        {
+            "a.py": """
+                from torch import nn
+
+
+                class Block(nn.Module):
+                    def __init__(self, width, norm=nn.LayerNorm):
+                        super().__init__()
+                        self.project = nn.Linear(width, width)
+                        self.norm = nn.LayerNorm(width)  # the checkpoint has it
+
+                    def forward(self, x):
+                        return self.project(x)
+            """,
+        },
+    ),
+    ValidTree(
+        "a list that registers what another holds",
+        {
+            "a.py": """
+                from torch import nn
+
+
+                class Block(nn.Module):
+                    def __init__(self, width, norm=nn.LayerNorm):
+                        super().__init__()
+                        self.project = nn.Linear(width, width)
+                        self.norm = nn.ModuleList(width)
+
+                    def forward(self, x):
+                        return self.project(x)
+            """,
+        },
+    ),
+    ValidTree(
+        "a local object that is used",
+        {
+            "a.py": """
+                class Meter:
+                    def __init__(self, size):
+                        self.size = size
+
+
+                def run(xs):
+                    meter = Meter(3)
+                    return meter.size
+            """,
+        },
+    ),
+    ValidTree(
+        "a constructor that tells somebody of it",
+        {
+            "a.py": """
+                class Meter:
+                    def __init__(self, size):
+                        ALL.append(self)
+
+
+                def run(xs):
+                    meter = Meter(3)
+                    return sum(xs)
+            """,
+        },
+    ),
+    ValidTree(
+        "a constructor that calls what is not known",
+        {
+            "a.py": """
+                class Meter:
+                    def __init__(self, size):
+                        self.size = connect(size)
+
+
+                def run(xs):
+                    meter = Meter(3)
+                    return sum(xs)
+            """,
+        },
+    ),
+    ValidTree(
+        "a constructor that changes what it is given",
+        {
+            "a.py": """
+                class Meter:
+                    def __init__(self, size):
+                        size.seen = True
+
+
+                def run(xs):
+                    meter = Meter(3)
+                    return sum(xs)
+            """,
+        },
+    ),
+    ValidTree(
+        "made to have its arguments checked",
+        {
+            "a.py": """
+                class Meter:
+                    def __init__(self, size):
+                        assert size
+
+
+                def run(xs):
+                    meter = Meter(3)
+                    return sum(xs)
+            """,
+        },
+    ),
+    ValidTree(
+        "made to see whether that works",
+        {
+            "a.py": """
+                class Meter:
+                    def __init__(self, size):
+                        self.size = size
+
+
+                def run(x):
+                    try:
+                        Meter(x)
+                    except ValueError:
+                        return False
+                    return True
+            """,
+        },
+    ),
+    ValidTree(
+        "a finaliser",
+        {
+            "a.py": """
+                class Meter:
+                    def __init__(self, size):
+                        self.size = size
+
+                    def __del__(self):
+                        stop()
+
+
+                def run(xs):
+                    meter = Meter(3)
+                    return sum(xs)
+            """,
+        },
+    ),
+    ValidTree(
+        "read by a function inside",
+        {
+            "a.py": """
+                class Meter:
+                    def __init__(self, size):
+                        self.size = size
+
+
+                def run():
+                    meter = Meter(3)
+                    return lambda: meter
+            """,
+        },
+    ),
+    ValidTree(
+        "a public attribute of a library's class",
+        {
+            "a.py": """
+                class Meter:
+                    def __init__(self, size):
+                        self.size = size
+
+
+                class Run:
+                    def __init__(self):
+                        self.meter = Meter(3)
+            """,
+        },
+    ),
+    ValidTree(
+        "a hook is kept, not a module",
+        {
+            "a.py": """
+                from torch import nn
+
+
+                class Block(nn.Module):
+                    def __init__(self, width, norm=nn.LayerNorm):
+                        super().__init__()
+                        self.project = nn.Linear(width, width)
+                        self.norm = watch(width)
+
+                    def forward(self, x):
+                        return self.project(x)
+            """,
+        },
+    ),
+    ValidTree(
+        "a wrapper that takes hold of what it is given",
+        {
+            "a.py": """
+                from torch import nn
+
+
+                def wrap(model):
+                    nn.parallel.DistributedDataParallel(model)
+                    return model
+            """,
+        },
+    ),
+    ValidTree(
+        "a class of a function that is called as one of the module",
+        {
+            "a.py": """
+                from torch import nn
+
+
+                class Block(nn.Module):
+                    def __init__(self, width, norm=nn.LayerNorm):
+                        super().__init__()
+                        self.project = nn.Linear(width, width)
+                        self.norm = nn.LayerNorm(width)
+
+                    def forward(self, x):
+                        return self.norm(self.project(x))
+
+
+                def make():
+                    class Block(nn.Module):
+                        def __init__(self):
+                            self.last = nn.LayerNorm(2)
+
+                        def forward(self, x):
+                            return self.last(x)
+
+                    return Block()
+            """,
+        },
+    ),
+    ValidTree(
+        "a name that says so",
+        {
+            "a.py": """
+                class Meter:
+                    def __init__(self, size):
+                        self.size = size
+
+
+                def run(xs):
+                    _meter = Meter(3)
+                    return sum(xs)
+            """,
+        },
+    ),
+    ValidTree(
+        "all locals",
+        {
+            "a.py": """
+                class Meter:
+                    def __init__(self, size):
+                        self.size = size
+
+
+                def run(xs):
+                    meter = Meter(3)
+                    return locals()
+            """,
+        },
+    ),
+    ValidTree(
+        "a global",
+        {
+            "a.py": """
+                class Meter:
+                    def __init__(self, size):
+                        self.size = size
+
+
+                def run(xs):
+                    global meter
+                    meter = Meter(3)
+                    return sum(xs)
+            """,
+        },
+    ),
+    ValidTree(
+        "a loss that users of a library may ask for",
+        {
+            "a.py": """
+                from torch import nn
+
+
+                class Trainer:
+                    def __init__(self):
+                        self.loss = nn.MSELoss()
+            """,
+        },
+    ),
+    ValidTree(
+        "its use is commented out",
+        {
+            "a.py": """
+                from torch import nn
+
+
+                class Block(nn.Module):
+                    def __init__(self, width, norm=nn.LayerNorm):
+                        super().__init__()
+                        self.project = nn.Linear(width, width)
+                        self.norm = nn.LayerNorm(width)
+
+                    def forward(self, x):
+                        # x = self.norm(x)
+                        return self.project(x)
+            """,
+        },
+    ),
+    ValidTree(
+        "in code that is put together",
+        {
+            "a.py": """
+                from torch import nn
+
+
+                class Block(nn.Module):
+                    def __init__(self, width, norm=nn.LayerNorm):
+                        super().__init__()
+                        self.project = nn.Linear(width, width)
+                        self.norm = nn.LayerNorm(width)
+
+                    def forward(self, x):
+                        part = eval(f'self.nor{x.kind}')
+                        return self.project(x)
+            """,
+        },
+    ),
+    ValidTree(
+        "there for earlier versions",
+        {
+            "a.py": """
+                from torch import nn
+
+
+                class Block(nn.Module):
+                    def __init__(self, width, norm=nn.LayerNorm):
+                        super().__init__()
+                        self.project = nn.Linear(width, width)
+                        self.norm = nn.LayerNorm(width)  # deprecated
+
+                    def forward(self, x):
+                        return self.project(x)
+            """,
+        },
+    ),
+    ValidTree(
+        "a function that may give something else",
+        {
+            "a.py": """
+                from torch import nn
+
+
+                class Block(nn.Module):
+                    def __init__(self, width, norm=nn.LayerNorm):
+                        super().__init__()
+                        self.project = nn.Linear(width, width)
+                        self.norm = make(width)
+
+                    def forward(self, x):
+                        return self.project(x)
+
+
+                def make(kind):
+                    return nn.Linear(2, 2) if kind else kind.part
+            """,
+        },
+    ),
+)
+
+INVALID = (
+    InvalidTree(
+        "forward leaves it out",
+        {
+            "a.py": """
+                from torch import nn
+
+
+                class Block(nn.Module):
+                    def __init__(self, width, norm=nn.LayerNorm):
+                        super().__init__()
+                        self.project = nn.Linear(width, width)
+                        self.norm = nn.LayerNorm(width)
+
+                    def forward(self, x):
+                        return self.project(x)
+            """,
+        },
+        (("a.py", 8, SPEAKS),),
+    ),
+    InvalidTree(
+        "another class has one of that name",
+        {
+            "a.py": """
+                from torch import nn
+
+
+                class Block(nn.Module):
+                    def __init__(self, width, norm=nn.LayerNorm):
+                        super().__init__()
+                        self.project = nn.Linear(width, width)
+                        self.norm = nn.LayerNorm(width)
+
+                    def forward(self, x):
+                        return self.project(x)
+            """,
+            "b.py": """
+                from torch import nn
+
+
+                class Other(nn.Module):
+                    def __init__(self):
+                        super().__init__()
+                        self.norm = nn.Identity()
+
+                    def forward(self, x):
+                        return self.norm(x)
+            """,
+        },
+        (("a.py", 8, SPEAKS),),
+    ),
+    InvalidTree(
+        "another object is asked for its parts",
+        {
+            "a.py": """
+                from torch import nn
+
+
+                class Block(nn.Module):
+                    def __init__(self, width, norm=nn.LayerNorm):
+                        super().__init__()
+                        self.project = nn.Linear(width, width)
+                        self.norm = nn.LayerNorm(width)
+
+                    def forward(self, x):
+                        self.project.children()
+                        return self.project(x)
+            """,
+        },
+        (("a.py", 8, SPEAKS),),
+    ),
+    InvalidTree(
+        "a string of another file",
+        {
+            "a.py": """
+                from torch import nn
+
+
+                class Block(nn.Module):
+                    def __init__(self, width, norm=nn.LayerNorm):
+                        super().__init__()
+                        self.project = nn.Linear(width, width)
+                        self.norm = nn.LayerNorm(width)
+
+                    def forward(self, x):
+                        return self.project(x)
+            """,
+            "b.py": "NORMS = ['norm']\n",
+        },
+        (("a.py", 8, SPEAKS),),
+    ),
+    InvalidTree(
+        "of one class or another, or of a factory",
+        {
+            "a.py": """
+                from torch import nn
+
+
+                class Block(nn.Module):
+                    def __init__(self, width, norm=nn.LayerNorm):
+                        super().__init__()
+                        self.project = nn.Linear(width, width)
+                        self.norm = norm(width)
+
+                        self.drop = nn.Dropout(0.1) if width else nn.Identity()
+                    def forward(self, x):
+                        return self.project(x)
+            """,
+        },
+        (
+            ("a.py", 8, "`self.norm` of `Block` is set to a module and never read"),
+            ("a.py", 10, "`self.drop` of `Block` is made (`Dropout` or `Identity`) and never read"),
+        ),
+    ),
+    InvalidTree(
+        "made on both sides of a question, told once",
+        {
+            "a.py": """
+                from torch import nn
+
+
+                class Block(nn.Module):
+                    def __init__(self, width, norm=nn.LayerNorm):
+                        super().__init__()
+                        self.project = nn.Linear(width, width)
+                        if width:
+                            self.norm = nn.LayerNorm(width)
+                        else:
+                            self.norm = nn.LayerNorm(2)
+
+                    def forward(self, x):
+                        return self.project(x)
+            """,
+        },
+        (("a.py", 9, SPEAKS),),
+    ),
+    InvalidTree(
+        "a loss that is not added",
+        {
+            "a.py": """
+                from torch import nn
+
+
+                def step(model, x):
+                    loss = nn.CrossEntropyLoss()
+                    return model(x)
+            """,
+        },
+        (("a.py", 5, "`loss` is made (`CrossEntropyLoss`) and never read"),),
+    ),
+    InvalidTree(
+        "an object of the tree's own class",
+        {
+            "a.py": """
+                class Meter:
+                    def __init__(self, size):
+                        self.size = size
+
+
+                def run(xs):
+                    meter = Meter(3)
+                    return sum(xs)
+            """,
+        },
+        (("a.py", 7, "`meter` is made (`Meter`) and never read"),),
+    ),
+    InvalidTree(
+        "thrown away",
+        {
+            "a.py": """
+                class Meter:
+                    def __init__(self, size):
+                        self.size = size
+
+
+                def run(xs):
+                    Meter(3)
+                    return sum(xs)
+            """,
+        },
+        (("a.py", 7, "`Meter` is made and thrown away"),),
+    ),
+    InvalidTree(
+        "a private attribute",
+        {
+            "a.py": """
+                class Meter:
+                    def __init__(self, size):
+                        self.size = size
+
+
+                class Run:
+                    def __init__(self):
+                        self._meter = Meter(3)
+            """,
+        },
+        (("a.py", 8, "`self._meter` of `Run` is made (`Meter`) and never read"),),
+    ),
+)

@@ -1,0 +1,265 @@
+"""The cases of the rule `missing-export`."""
+
+from __future__ import annotations
+
+from esper_audit.rules.tree_rule import InvalidTree, ValidTree
+
+LISTED = """\
+__all__ = ['Line']
+from p.line import Line
+"""
+BOUND = """\
+__all__ = ['Line']
+from p.line import Line
+from p.a import Point
+"""
+SAID = "`Point` is used by {} outside of `p` (first q/b.py), whose `__all__` leaves it out"
+USER = """\
+from p.a import Point
+
+Point()
+"""
+SHAPES = """\
+class Shape: ...
+
+
+class Line(Shape): ...
+
+
+class Disc(Shape): ...
+
+
+class Ring(Shape): ...
+"""
+SHAPE = """\
+from p.shapes import Shape
+
+
+class Point(Shape):
+    pass
+"""
+ALL_SHAPES = """\
+__all__ = ['Disc', 'Line', 'Ring', 'Shape']
+from p.shapes import Disc, Line, Ring, Shape
+"""
+
+VALID = (
+    ValidTree(
+        "listed",
+        {
+            "p/__init__.py": """
+                __all__ = ['Point']
+                from p.a import Point
+            """,
+            "p/a.py": "class Point: ...\n",
+            "q/__init__.py": "",
+            "q/b.py": USER,
+        },
+    ),
+    ValidTree(
+        "a package that lists nothing",
+        {
+            "p/__init__.py": "",
+            "p/a.py": "class Point: ...\n",
+            "q/__init__.py": "",
+            "q/b.py": USER,
+        },
+    ),
+    ValidTree(
+        "used in its own package alone",
+        {
+            "p/__init__.py": LISTED,
+            "p/line.py": "class Line: ...\n",
+            "p/a.py": "class Point: ...\n",
+            "p/b.py": USER,
+        },
+    ),
+    ValidTree(
+        "its module is listed",
+        {
+            "p/__init__.py": """
+                __all__ = ['Line', 'a']
+                from p import a
+                from p.line import Line
+            """,
+            "p/line.py": "class Line: ...\n",
+            "p/a.py": "class Point: ...\n",
+            "q/__init__.py": "",
+            "q/b.py": USER,
+        },
+    ),
+    ValidTree(
+        "listed by the package around",
+        {
+            "o/__init__.py": """
+                __all__ = ['Point']
+                from o.p.a import Point
+            """,
+            "o/p/__init__.py": """
+                __all__ = ['Line']
+                from o.p.line import Line
+            """,
+            "o/p/line.py": "class Line: ...\n",
+            "o/p/a.py": "class Point: ...\n",
+            "q/__init__.py": "",
+            "q/b.py": """
+                from o.p.a import Point
+
+                Point()
+            """,
+        },
+    ),
+    ValidTree(
+        "a list that nobody goes by",
+        {
+            "p/__init__.py": LISTED,
+            "p/line.py": "class Line: ...\n",
+            "p/a.py": "class Point: ...\n",
+            "q/__init__.py": "",
+            "q/b.py": """
+                from p.line import Line
+                from p.a import Point
+
+                Point()
+
+                Line()
+            """,
+        },
+    ),
+    ValidTree(
+        "its module is beside the list",
+        {
+            "p/__init__.py": LISTED,
+            "p/line.py": "class Line: ...\n",
+            "p/a.py": "class Point: ...\n",
+            "q/__init__.py": "",
+            "q/b.py": USER,
+        },
+    ),
+    ValidTree(
+        "imported for another reason",
+        {
+            "p/__init__.py": """
+                __all__ = ['Line']
+                from p.line import Line
+                from p.a import Point  # noqa: F401
+            """,
+            "p/line.py": "class Line: ...\n",
+            "p/a.py": "class Point: ...\n",
+            "q/__init__.py": "",
+            "q/b.py": USER,
+        },
+    ),
+    ValidTree(
+        "others of its kind are left out, too",
+        {
+            "p/__init__.py": """
+                __all__ = ['Disc', 'Line', 'Shape']
+                from p.shapes import Disc, Line, Ring, Shape
+            """,
+            "p/shapes.py": SHAPES,
+            "p/a.py": SHAPE,
+            "q/__init__.py": "",
+            "q/b.py": USER,
+        },
+    ),
+    ValidTree(
+        "says that it is internal",
+        {
+            "p/__init__.py": ALL_SHAPES,
+            "p/shapes.py": SHAPES,
+            "p/a.py": """
+                from p.shapes import Shape
+
+
+                class Point(Shape):
+                    'A point, for internal use.'
+            """,
+            "q/__init__.py": "",
+            "q/b.py": USER,
+        },
+    ),
+    ValidTree(
+        "others derive from it",
+        {
+            "p/__init__.py": ALL_SHAPES,
+            "p/shapes.py": SHAPES,
+            "p/a.py": SHAPE,
+            "q/__init__.py": "",
+            "q/b.py": """
+                from p.a import Point
+
+
+                class Dot(Point):
+                    pass
+            """,
+        },
+    ),
+    ValidTree(
+        "used by tests",
+        {
+            "p/__init__.py": BOUND,
+            "p/line.py": "class Line: ...\n",
+            "p/a.py": "class Point: ...\n",
+            "tests/test_a.py": USER,
+        },
+    ),
+)
+
+INVALID = (
+    InvalidTree(
+        "used past a list that counts",
+        {
+            "p/__init__.py": LISTED,
+            "p/line.py": "class Line: ...\n",
+            "p/a.py": "class Point: ...\n",
+            "q/__init__.py": "",
+            "q/b.py": USER,
+        },
+        (("p/a.py", 1, SAID.format("one module")),),
+        options={"all_used": True},
+    ),
+    InvalidTree(
+        "through an import that the list leaves out",
+        {
+            "p/__init__.py": BOUND,
+            "p/line.py": "class Line: ...\n",
+            "p/a.py": "class Point: ...\n",
+            "q/__init__.py": "",
+            "q/b.py": """
+                import p
+
+                p.Point()
+            """,
+            "q/c.py": "from p import Point\n",
+        },
+        (
+            (
+                "p/a.py",
+                1,
+                (
+                    "`Point` is used by 2 modules outside of `p` (first q/b.py), whose `__all__` leaves it out "
+                    "although the `__init__` imports it"
+                ),
+            ),
+        ),
+    ),
+    InvalidTree(
+        "all others of its kind are listed",
+        {
+            "p/__init__.py": ALL_SHAPES,
+            "p/shapes.py": SHAPES,
+            "p/a.py": SHAPE,
+            "q/__init__.py": "",
+            "q/b.py": USER,
+        },
+        (
+            (
+                "p/a.py",
+                4,
+                SAID.format("one module")
+                + " although it lists the 3 others that derive from `Shape`",
+            ),
+        ),
+    ),
+)

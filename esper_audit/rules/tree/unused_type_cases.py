@@ -1,0 +1,416 @@
+"""The cases of the rule `unused-type`."""
+
+from __future__ import annotations
+
+from esper_audit.rules.tree_rule import InvalidTree, ValidTree
+
+POINT = """\
+from dataclasses import dataclass
+
+
+@dataclass
+class _Point:
+    x: int
+"""
+
+VALID = (
+    ValidTree(
+        "a type in an annotation",
+        {
+            "a.py": """
+                from dataclasses import dataclass
+
+
+                @dataclass
+                class _Point:
+                    x: int
+
+
+                def f(p: _Point): ...
+            """,
+        },
+    ),
+    ValidTree(
+        "a quoted annotation",
+        {
+            "a.py": """
+                from dataclasses import dataclass
+
+
+                @dataclass
+                class _Point:
+                    x: int
+
+
+                def f(p: 'list[_Point]'): ...
+            """,
+        },
+    ),
+    ValidTree(
+        "a type that is called",
+        {
+            "a.py": POINT,
+            "b.py": """
+                import a
+
+                a._Point(1)
+            """,
+        },
+    ),
+    ValidTree(
+        "used by tests alone",
+        {
+            "a.py": POINT,
+            "tests/test_a.py": """
+                from a import _Point
+
+                _Point(1)
+            """,
+        },
+    ),
+    ValidTree(
+        "a base",
+        {
+            "a.py": """
+                from dataclasses import dataclass
+
+
+                @dataclass
+                class _Point:
+                    x: int
+
+
+                class Space(_Point): ...
+
+
+                Space(1)
+            """,
+        },
+    ),
+    ValidTree(
+        "exported",
+        {
+            "a.py": """
+                __all__ = ['_Point']
+                from dataclasses import dataclass
+
+
+                @dataclass
+                class _Point:
+                    x: int
+            """,
+        },
+    ),
+    ValidTree(
+        "offered by its package", {"p/__init__.py": "from .a import _Point\n", "p/a.py": POINT}
+    ),
+    ValidTree(
+        "offered by a star of its package",
+        {
+            "p/__init__.py": "from ._a import *\n",
+            "p/_a.py": """
+                from dataclasses import dataclass
+
+
+                @dataclass
+                class Point:
+                    x: int
+            """,
+        },
+    ),
+    ValidTree("spelled in a string", {"a.py": POINT, "b.py": "KINDS = {'kind': 'a._Point'}\n"}),
+    ValidTree(
+        "asked for by name",
+        {
+            "a.py": POINT,
+            "b.py": """
+                import a
+
+                getattr(a, '_Point')
+            """,
+        },
+    ),
+    ValidTree(
+        "a member used",
+        {
+            "a.py": """
+                import enum
+
+
+                class _E(enum.Enum):
+                    A = 1
+
+
+                _E.A
+            """,
+        },
+    ),
+    ValidTree(
+        "registered by a decorator",
+        {
+            "a.py": """
+                @register('x')
+                @dataclass
+                class _Point: ...
+            """,
+        },
+    ),
+    ValidTree(
+        "collected by a base",
+        {
+            "a.py": """
+                class B:
+                    def __init_subclass__(cls): ...
+
+
+                class _C(B): ...
+            """,
+        },
+    ),
+    ValidTree(
+        "looked for among subclasses",
+        {
+            "a.py": """
+                class B: ...
+
+
+                class _C(B): ...
+
+
+                B.__subclasses__()
+            """,
+        },
+    ),
+    ValidTree(
+        "looked for in modules",
+        {
+            "a.py": """
+                class B: ...
+
+
+                class _C(B): ...
+            """,
+            "b.py": """
+                from a import B
+
+
+                def f(v):
+                    return issubclass(v, B)
+            """,
+        },
+    ),
+    ValidTree("with a metaclass", {"a.py": "class _C(metaclass=Registry): ...\n"}),
+    ValidTree(
+        "documented in a private module of a library",
+        {
+            "p/__init__.py": "",
+            "p/_a.py": """
+                class Net:
+                    'A net.'
+            """,
+        },
+    ),
+    ValidTree(
+        "said to be unused on purpose",
+        {
+            "a.py": """
+                from typing import Protocol
+
+
+                class _Sized(Protocol):  # noqa: PYI046
+                    x: int
+            """,
+        },
+    ),
+    ValidTree("there to be copied", {"templates/net.py": "class _MyNet: ...\n"}),
+    ValidTree("described in a stub", {"a.pyi": "class _Net: ...\n"}),
+    ValidTree(
+        "given to a class under its own name",
+        {
+            "a.py": """
+                class _Stop(Exception): ...
+
+
+                class Session:
+                    _Stop = _Stop
+            """,
+        },
+    ),
+    ValidTree("a public class of a library", {"p/__init__.py": "", "p/a.py": "class Net: ...\n"}),
+    ValidTree(
+        "a public type of a library",
+        {
+            "p/__init__.py": "",
+            "p/a.py": """
+                from dataclasses import dataclass
+
+
+                @dataclass
+                class Point:
+                    x: int
+            """,
+        },
+    ),
+    ValidTree(
+        "named in the documentation", {"a.py": POINT, "README.md": "Make an `a._Point` first.\n"}
+    ),
+    ValidTree(
+        "kept for users of earlier versions",
+        {
+            "a.py": """
+                class _Old:
+                    'Deprecated: old pickles name it.'
+            """,
+        },
+    ),
+    ValidTree(
+        "a base of another package, which may collect what derives from it",
+        {
+            "a.py": """
+                import lib
+
+
+                class _Plugin(lib.Plugin): ...
+            """,
+        },
+    ),
+    ValidTree(
+        "a class inside a class",
+        {
+            "a.py": """
+                class Model:
+                    class _Meta: ...
+            """,
+        },
+    ),
+    ValidTree("a type of the tests", {"tests/test_a.py": POINT}),
+    ValidTree(
+        "an entry of the package",
+        {
+            "a.py": "class _Plugin: ...\n",
+            "pyproject.toml": """
+                [project.scripts]
+                x = 'a:_Plugin'
+            """,
+        },
+    ),
+    ValidTree(
+        "an object of unknown make with that name",
+        {
+            "a.py": POINT,
+            "b.py": """
+                def f(m):
+                    return m._Point(1)
+            """,
+        },
+    ),
+    ValidTree(
+        "under another name",
+        {
+            "a.py": """
+                from dataclasses import dataclass
+
+
+                @dataclass
+                class _Point:
+                    x: int
+
+
+                Spot = _Point
+            """,
+            "b.py": """
+                from a import Spot
+
+                Spot(1)
+            """,
+        },
+    ),
+)
+
+INVALID = (
+    InvalidTree(
+        "a public type of an application",
+        {
+            "pyproject.toml": """
+                [project.scripts]
+                app = 'app.cli:main'
+            """,
+            "app/__init__.py": "",
+            "app/cli.py": """
+                def main():
+                    return 0
+            """,
+            "app/a.py": """
+                from dataclasses import dataclass
+
+
+                @dataclass
+                class Point:
+                    x: int
+            """,
+        },
+        (("app/a.py", 5, "nothing is a `Point`: this dataclass is defined and never used"),),
+    ),
+    InvalidTree(
+        "a public class in a private module",
+        {"p/__init__.py": "", "p/_a.py": "class Net: ...\n"},
+        (("p/_a.py", 1, "nothing is a `Net`: this class is defined and never used"),),
+    ),
+    InvalidTree(
+        "a dataclass that nothing makes",
+        {
+            "a.py": POINT,
+            "b.py": """
+                from a import _Point
+
+                x = 1
+            """,
+        },
+        (("a.py", 5, "nothing is a `_Point`: this dataclass is defined and never used"),),
+    ),
+    InvalidTree(
+        "a typed dict and a private class",
+        {
+            "a.py": """
+                from typing import TypedDict
+
+
+                class _Row(TypedDict):
+                    x: int
+
+
+                class _Old: ...
+            """,
+        },
+        (
+            ("a.py", 4, "nothing is a `_Row`: this typed-dict is defined and never used"),
+            ("a.py", 8, "nothing is a `_Old`: this class is defined and never used"),
+        ),
+    ),
+    InvalidTree(
+        "a type that only its own body names",
+        {
+            "a.py": """
+                from typing import NamedTuple
+
+
+                class _Node(NamedTuple):
+                    next: '_Node'
+            """,
+        },
+        (("a.py", 4, "nothing is a `_Node`: this named-tuple is defined and never used"),),
+    ),
+    InvalidTree(
+        "an unrelated class of the same name is used",
+        {
+            "a.py": POINT,
+            "b.py": """
+                class _Point: ...
+
+
+                _Point()
+            """,
+        },
+        (("a.py", 5, "nothing is a `_Point`: this dataclass is defined and never used"),),
+    ),
+)

@@ -1,0 +1,587 @@
+"""The cases of the rule `unwired-function`."""
+
+from __future__ import annotations
+
+from esper_audit.rules.tree_rule import InvalidTree, ValidTree
+
+APPLICATION = """\
+[project.scripts]
+app = 'app.cli:main'
+"""
+
+VALID = (
+    ValidTree(
+        "called",
+        {
+            "a.py": """
+                def _f():
+                    return 1
+
+
+                X = _f()
+            """,
+        },
+    ),
+    ValidTree(
+        "in a table",
+        {
+            "a.py": """
+                def _f():
+                    return 1
+
+
+                TABLE = {'f': _f}
+            """,
+        },
+    ),
+    ValidTree(
+        "public in a library",
+        {
+            "p/__init__.py": "",
+            "p/a.py": """
+                def f():
+                    return 1
+            """,
+        },
+    ),
+    ValidTree(
+        "exported by an application",
+        {
+            "pyproject.toml": APPLICATION,
+            "app/__init__.py": "",
+            "app/b/__init__.py": """
+                __all__ = ['f']
+                from app.b.a import f
+            """,
+            "app/b/a.py": """
+                def f():
+                    return 1
+            """,
+        },
+    ),
+    ValidTree(
+        "public in a library that comes with a script",
+        {
+            "pyproject.toml": APPLICATION,
+            "app/__init__.py": "from app.a import A\n",
+            "app/a.py": """
+                class A: ...
+
+
+                def f():
+                    return 1
+            """,
+        },
+    ),
+    ValidTree(
+        "kept for users of earlier versions",
+        {
+            "a.py": """
+                def _f():
+                    # compatibility: old pickles name it
+                    return 1
+            """,
+        },
+    ),
+    ValidTree(
+        "a public method that classes of a library inherit from a private one",
+        {
+            "p/__init__.py": "from .a import B\n",
+            "p/a.py": """
+                class _A:
+                    def f(self):
+                        return 1
+
+
+                class B(_A): ...
+
+
+                B()
+            """,
+        },
+    ),
+    ValidTree(
+        "a public method of a private object of a library",
+        {
+            "p/__init__.py": "",
+            "p/a.py": """
+                class _Bar:
+                    def lock(self):
+                        return 1
+
+
+                bar = _Bar()
+            """,
+        },
+    ),
+    ValidTree(
+        "a public method of a class inside a function of a library",
+        {
+            "a.py": """
+                class _A:
+                    def __init__(self):
+                        class B:
+                            def f(self):
+                                return 1
+
+                        self.b = B()
+
+
+                a = _A()
+            """,
+        },
+    ),
+    ValidTree(
+        "a mixin that overrides what its neighbour calls",
+        {
+            "a.py": """
+                class _Mixin:
+                    def _f(self):
+                        return 1
+
+
+                class A:
+                    def _f(self):
+                        return 2
+
+                    def g(self):
+                        return self._f()
+
+
+                class B(_Mixin, A): ...
+
+
+                B().g()
+            """,
+        },
+    ),
+    ValidTree(
+        "a mixin for a base outside",
+        {
+            "a.py": """
+                import lib
+
+
+                class _Mixin:
+                    def _f(self):
+                        return 1
+
+
+                class B(_Mixin, lib.Base): ...
+
+
+                B()
+            """,
+        },
+    ),
+    ValidTree(
+        "an override in a class that is given its own name again",
+        {
+            "a.py": """
+                class A:
+                    def _f(self): ...
+
+                    def g(self):
+                        self._f()
+
+
+                class B(A):
+                    def _f(self):
+                        return 1
+
+
+                B = B
+                B().g()
+            """,
+        },
+    ),
+    ValidTree(
+        "in a private module that its package shows",
+        {
+            "p/__init__.py": "from p._draw import plot\n",
+            "p/_draw/__init__.py": "",
+            "p/_draw/plot.py": """
+                def bars(x):
+                    return _bar(x)
+
+
+                def _bar(x):
+                    return x
+            """,
+        },
+    ),
+    ValidTree(
+        "asked for by a notebook",
+        {
+            "a.py": """
+                class A:
+                    def _repr_html_(self):
+                        return self._rows()
+
+                    def _rows(self):
+                        return 1
+
+
+                A()
+            """,
+        },
+    ),
+    ValidTree(
+        "there for debugging",
+        {
+            "a.py": """
+                def _dump(x):
+                    'Save x; a debugging aid.'
+                    return x
+            """,
+        },
+    ),
+    ValidTree(
+        "documented in a private module of a library",
+        {
+            "p/__init__.py": "",
+            "p/_a.py": """
+                def f(x):
+                    'Return one.'
+                    return 1
+            """,
+        },
+    ),
+    ValidTree(
+        "called by what is kept for others",
+        {
+            "a.py": """
+                def _f():
+                    return 1
+
+
+                def _g():
+                    # deprecated
+                    return _f()
+            """,
+        },
+    ),
+    ValidTree(
+        "an object of another class stands in for it",
+        {
+            "a.py": """
+                class A:
+                    def _f(self):
+                        return 1
+
+
+                class B:
+                    def _f(self):
+                        return 2
+
+
+                def g(x: A):
+                    return x._f(), B
+
+
+                g(A())
+            """,
+        },
+    ),
+    ValidTree(
+        "an entry point",
+        {
+            "pyproject.toml": APPLICATION,
+            "app/__init__.py": "",
+            "app/cli.py": """
+                def main():
+                    return 0
+            """,
+        },
+    ),
+    ValidTree(
+        "registered",
+        {
+            "a.py": """
+                @register('f')
+                def _f():
+                    return 1
+            """,
+        },
+    ),
+    ValidTree(
+        "a stub",
+        {
+            "a.py": """
+                def _f():
+                    raise NotImplementedError
+            """,
+        },
+    ),
+    ValidTree(
+        "a hook of a base outside",
+        {
+            "a.py": """
+                import lib
+
+
+                class A(lib.Base):
+                    def _hook(self):
+                        return 1
+            """,
+        },
+    ),
+    ValidTree(
+        "a hook of torch",
+        {
+            "a.py": """
+                from torch import nn
+
+
+                class A(nn.Module):
+                    def _load_from_state_dict(self, state):
+                        return state
+
+
+                A()
+            """,
+        },
+    ),
+    ValidTree(
+        "an override",
+        {
+            "a.py": """
+                class A:
+                    def _f(self): ...
+
+                    def g(self):
+                        self._f()
+
+
+                class B(A):
+                    def _f(self):
+                        return 1
+
+
+                B().g()
+            """,
+        },
+    ),
+    ValidTree(
+        "a name put together",
+        {
+            "a.py": """
+                class A:
+                    def _go_left(self):
+                        return 1
+
+                    def go(self, way):
+                        return getattr(self, f'_go_{way}')()
+
+
+                A().go('left')
+            """,
+        },
+    ),
+    ValidTree(
+        "an object of unknown make has a method of that name",
+        {
+            "a.py": """
+                class A:
+                    def _f(self):
+                        return 1
+
+
+                A()
+            """,
+            "b.py": """
+                def f(x):
+                    x._f()
+            """,
+        },
+    ),
+    ValidTree(
+        "named in the documentation",
+        {
+            "a.py": """
+                def _f():
+                    return 1
+            """,
+            "docs/use.md": "Call `a._f()` first.\n",
+        },
+    ),
+    ValidTree(
+        "named in a configuration",
+        {
+            "a.py": """
+                def _f():
+                    return 1
+            """,
+            "conf/run.yaml": "step: a._f\n",
+        },
+    ),
+    ValidTree(
+        "in code that is a string",
+        {
+            "a.py": """
+                def _f():
+                    return 1
+            """,
+            "b.py": "RUN = 'import a; a._f(1)'\n",
+        },
+    ),
+    ValidTree(
+        "a method of an object that code outside is given",
+        {
+            "pyproject.toml": APPLICATION,
+            "app/__init__.py": "",
+            "app/cli.py": """
+                import sys
+
+
+                class Quiet:
+                    def write(self, text):
+                        return 0
+
+
+                def main():
+                    sys.stdout = Quiet()
+            """,
+        },
+    ),
+    ValidTree(
+        "called on what a base outside makes",
+        {
+            "a.py": """
+                from torch.optim import Optimizer
+
+
+                class Slow(Optimizer):
+                    def _swap(self):
+                        return 1
+
+
+                def f(x):
+                    if isinstance(x, Optimizer):
+                        x._swap()
+
+
+                f(Slow())
+            """,
+        },
+    ),
+    ValidTree(
+        "called by a script",
+        {
+            "a.py": """
+                def _f():
+                    return 1
+            """,
+            "scripts/run.py": """
+                import a
+
+                a._f()
+            """,
+        },
+    ),
+)
+
+INVALID = (
+    InvalidTree(
+        "nothing mentions it",
+        {
+            "a.py": """
+                def _f():
+                    return 1
+            """,
+        },
+        (("a.py", 1, "nothing reaches `_f`: it is defined and never used"),),
+    ),
+    InvalidTree(
+        "tests alone",
+        {
+            "a.py": """
+                def _f():
+                    return 1
+            """,
+            "tests/test_a.py": """
+                from a import _f
+
+
+                def test_f():
+                    assert _f()
+            """,
+        },
+        (("a.py", 1, "only tests reach `_f`: the program never does"),),
+    ),
+    InvalidTree(
+        "itself and another that nothing reaches",
+        {
+            "a.py": """
+                def _f(n):
+                    return n and _f(n - 1)
+
+
+                def _g():
+                    return _f(1)
+            """,
+        },
+        (
+            ("a.py", 1, "only `_g` reaches `_f`, and nothing reaches that"),
+            ("a.py", 5, "nothing reaches `_g`: it is defined and never used"),
+        ),
+    ),
+    InvalidTree(
+        "imported and left there",
+        {
+            "a.py": """
+                def _f():
+                    return 1
+            """,
+            "b.py": "from a import _f\n",
+        },
+        (("a.py", 1, "nothing reaches `_f`: it is defined and never used"),),
+    ),
+    InvalidTree(
+        "public in an application",
+        {
+            "pyproject.toml": APPLICATION,
+            "app/__init__.py": "",
+            "app/cli.py": """
+                def main():
+                    return 0
+
+
+                def never():
+                    return 1
+            """,
+        },
+        (("app/cli.py", 5, "nothing reaches `never`: it is defined and never used"),),
+    ),
+    InvalidTree(
+        "named in what the audit wrote itself",
+        {
+            "a.py": """
+                def _f():
+                    return 1
+            """,
+            "tickets/x.yaml": "symbol: _f\n",
+        },
+        (("a.py", 1, "nothing reaches `_f`: it is defined and never used"),),
+    ),
+    InvalidTree(
+        "a private method of a module that is used",
+        {
+            "a.py": """
+                from torch import nn
+
+
+                class A(nn.Module):
+                    def forward(self, x):
+                        return x
+
+                    def _init(self):
+                        return 1
+
+
+                A()
+            """,
+        },
+        (("a.py", 8, "nothing reaches `A._init`: it is defined and never used"),),
+    ),
+)
