@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, ClassVar
 import msgspec
 
 from esper_audit.findings.finding import NotAnalysed, TreeViolation
+from esper_audit.rules.code_block import dedent_block
 from esper_audit.rules.rule import RunnableCheck
 
 if TYPE_CHECKING:
