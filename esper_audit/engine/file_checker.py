@@ -16,7 +16,7 @@ from esper_audit.rules.selection import Selection
 from esper_audit.rules.suppression_comments import may_hold_comments
 from esper_audit.rules.suppressions import SUPPRESSION_CHECKS, Suppressor
 from esper_audit.source.syntax.source import Source, parse, read
-from esper_audit.tracking.fingerprint import with_identity
+from esper_audit.tracking.fingerprint import assign_fingerprints
 
 
 class FileResult(msgspec.Struct, frozen=True):
@@ -45,7 +45,7 @@ class Engine:
             slices, problems = [Slice.whole(source)], []
         rules = sorted(active, key=lambda rule: rule.id)
         found = _confirm(source, slices, rules, aliases, problems)
-        return FileResult(with_identity(found), sorted(set(problems)))
+        return FileResult(assign_fingerprints(found), sorted(set(problems)))
 
 
 def _confirm(

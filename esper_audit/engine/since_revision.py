@@ -52,7 +52,7 @@ class _EarlierRevision:
     def recognised(self) -> set[str]:
         """Return the fingerprints of all present findings that were there before, here or elsewhere."""
         from esper_audit.tracking.current_tree import CurrentTree
-        from esper_audit.tracking.matcher import matched
+        from esper_audit.tracking.matcher import match_findings
         from esper_audit.tracking.observation import observations
 
         present = CurrentTree(self._audit.root)
@@ -61,7 +61,7 @@ class _EarlierRevision:
         old = observations(before, self._source)
         looked_at = {s.key for s in old if self._audit.looked_at(s.check, s.path)}
         new = observations(self._audit.findings, present.source)
-        return {match.new.key for match in matched(old, new, present, may_move=looked_at)}
+        return {match.new.key for match in match_findings(old, new, present, may_move=looked_at)}
 
     def contents(self) -> dict[str, bytes | None]:
         """Return what every changed file held."""

@@ -18,7 +18,7 @@ from esper_audit.rules.suppressions import SUPPRESSION_CHECKS, Suppressor, Unuse
 from esper_audit.rules.tree_rule import TreeRule
 from esper_audit.source.index.index import Index, open_index
 from esper_audit.source.usage.tree import Tree
-from esper_audit.tracking.fingerprint import with_identity
+from esper_audit.tracking.fingerprint import assign_fingerprints
 
 WHOLE_TREE = "."
 ABOUT_ONE_FILE = frozenset(SUPPRESSION_CHECKS) - {UnusedSuppression.id}
@@ -96,7 +96,7 @@ def _authorised(
     source = tree.source(path) if found or may_be_about_them else None
     if source is None:
         return TreeResult()
-    result = authority.apply(source, with_identity(found), ran)
+    result = authority.apply(source, assign_fingerprints(found), ran)
     findings = [f for f in result.findings if f.check not in ABOUT_ONE_FILE]
     return TreeResult(findings, result.suppressed, used=result.used)
 

@@ -10,7 +10,7 @@ from esper_audit.findings.finding import Finding
 from esper_audit.findings.probe_record import ProbeRecord, Verdict
 from esper_audit.project.config import Expect, Project
 from esper_audit.rules.suppressions import ExpiredSuppression, UnusedSuppression, about_entry
-from esper_audit.tracking.fingerprint import with_identity
+from esper_audit.tracking.fingerprint import assign_fingerprints
 
 EVERY_STATE = "*"
 TABLE = "expect"
@@ -39,7 +39,7 @@ def idle_expectations(
 ) -> list[Finding]:
     """Return findings for expectations that have expired, speak of nothing that was run, or are outlived."""
     ran = [record for record in records if record.verdict is not Verdict.NOT_APPLICABLE]
-    return with_identity(_idle(project, ran, today))
+    return assign_fingerprints(_idle(project, ran, today))
 
 
 def _idle(

@@ -28,7 +28,7 @@ from esper_audit.rules.suppression_comments import (
 from esper_audit.source.syntax.enclosing import chain, symbol_of
 from esper_audit.source.syntax.source import Source
 from esper_audit.text.phrases import did_you_mean
-from esper_audit.tracking.fingerprint import with_identity
+from esper_audit.tracking.fingerprint import assign_fingerprints
 
 
 class InvalidSuppression(Check):
@@ -145,7 +145,9 @@ class Suppressor:
             for a, check in idle
             if check in ran
         ]
-        standing = sorted([*standing, *with_identity(about)], key=lambda finding: finding.order)
+        standing = sorted(
+            [*standing, *assign_fingerprints(about)], key=lambda finding: finding.order
+        )
         return SuppressionResult(standing, suppressed, sorted(used))
 
     def _sort(
@@ -273,7 +275,7 @@ def idle_exceptions(
         elif position not in used and covered:
             message = f"this exception authorises nothing: {what}"
             found.append(about_entry(project, ALLOW, position, UnusedSuppression, message))
-    return with_identity(found)
+    return assign_fingerprints(found)
 
 
 def about_entry(
