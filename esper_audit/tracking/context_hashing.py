@@ -83,7 +83,11 @@ def _code_forms(text: str, scope: CodeScope) -> CodeForms:
         exact, numbered = NormalFormWriter(), NormalFormWriter(scope.variables, attributes=True)
         head = NormalFormWriter(scope.variables, attributes=True, blocks=False)
         try:
-            forms = exact.write(fragment.part), numbered.write(fragment.part), head.write(fragment.part)
+            forms = (
+                exact.write(fragment.part),
+                numbered.write(fragment.part),
+                head.write(fragment.part),
+            )
         except RecursionError:
             continue
         return CodeForms(*forms, names=numbered.numbers, words=exact.words)

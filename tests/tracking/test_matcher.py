@@ -103,7 +103,9 @@ def test_each_match_rule_recognises_an_edit(tmp_path: Path, rule: str, name: str
     done = audit(tmp_path)
     standing = [*done.findings, *(ticketed.finding for ticketed in done.ticketed)]
     new = observations(standing, current_tree.source)
-    found = match_findings(known, new, current_tree, may_move={observation.key for observation in known})
+    found = match_findings(
+        known, new, current_tree, may_move={observation.key for observation in known}
+    )
     assert f"matched by {rule}" in {match.why.partition("; ")[0] for match in found}
 
 

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 import msgspec
 
 from esper_audit.text.markdown import count
-from esper_audit.tickets.markdown_import.batch import BatchEntry, State
+from esper_audit.tickets.markdown_import.batch import BatchEntry, ImportState
 from esper_audit.tickets.ticket import Ticket
 
 WIDTH = 80
@@ -22,14 +22,14 @@ FIELDS = (
 )  # fmt: skip
 
 
-def filled(ticket: Ticket) -> list[str]:
+def filled_fields(ticket: Ticket) -> list[str]:
     """Return the fields in which a form said something."""
     stated = {"severity": not ticket.severity_reason, "summary": ticket.summary != ticket.title}
     values = msgspec.structs.asdict(ticket)
     return [name for name in FIELDS if stated.get(name, bool(values[name]))]
 
 
-def beyond(ticket: Ticket) -> list[str]:
+def extra_places(ticket: Ticket) -> list[str]:
     """Return the places in which something stands that no field took, each once."""
     return list(
         dict.fromkeys(
@@ -40,15 +40,15 @@ def beyond(ticket: Ticket) -> list[str]:
     )
 
 
-def as_text(entries: Sequence[BatchEntry], written: str) -> str:
+def text_report(entries: Sequence[BatchEntry], written: str) -> str:
     """Return the table of an import and what it comes to; `written` says where the tickets went."""
     lines = [f"{'FILE':{FILE_WIDTH}} {'TICKET':20} {'FIELDS':>7} {'EXTRA':>6}  STATE"]
     for entry in entries:
-        lines += _entry(entry)
-    return "\n".join([*lines, "", *_total(entries, written)]) + "\n"
+        lines += _entry_lines(entry)
+    return "\n".join([*lines, "", *_total_lines(entries, written)]) + "\n"
 
 
-def as_data(entries: Sequence[BatchEntry]) -> list[dict[str, object]]:
+def data_report(entries: Sequence[BatchEntry]) -> list[dict[str, object]]:
     """Return an import as data: one object a ticket or refused file."""
     return [
         {
@@ -56,8 +56,8 @@ def as_data(entries: Sequence[BatchEntry]) -> list[dict[str, object]]:
             "ticket": entry.ticket.id if entry.ticket else None,
             "state": entry.state.value,
             "status": entry.ticket.status.value if entry.ticket else None,
-            "fields": filled(entry.ticket) if entry.ticket else [],
-            "extra": beyond(entry.ticket) if entry.ticket else [],
+            "fields": filled_fields(entry.ticket) if entry.ticket else [],
+            "extra": extra_places(entry.ticket) if entry.ticket else [],
             "contradictions": entry.contradictions,
             "unaccounted": entry.lost,
             "problem": entry.problem,
@@ -66,23 +66,25 @@ def as_data(entries: Sequence[BatchEntry]) -> list[dict[str, object]]:
     ]
 
 
-def _entry(entry: BatchEntry) -> Iterator[str]:
+def _entry_lines(entry: BatchEntry) -> Iterator[str]:
     shown = entry.file if len(entry.file) <= FILE_WIDTH else "..." + entry.file[3 - FILE_WIDTH :]
     ticket = entry.ticket
     if ticket is None:
         yield f"{shown:{FILE_WIDTH}} {'-':20} {'-':>7} {'-':>6}  {entry.state}"
     else:
-        fields = f"{len(filled(ticket))}/{len(FIELDS)}"
+        fields = f"{len(filled_fields(ticket))}/{len(FIELDS)}"
         extra = len(ticket.extra)
         yield f"{shown:{FILE_WIDTH}} {ticket.id:20} {fields:>7} {extra:>6}  {entry.state}"
-        yield from _told("empty", [name for name in FIELDS if name not in filled(ticket)], ", ")
-        yield from _told("extra", beyond(ticket), "; ")
-    yield from _told("contradiction", entry.contradictions, "; ")
-    yield from _told("in no field", entry.lost, " | ")
-    yield from _told("because", [entry.problem] if entry.problem else [], "")
+        yield from _wrapped(
+            "empty", [name for name in FIELDS if name not in filled_fields(ticket)], ", "
+        )
+        yield from _wrapped("extra", extra_places(ticket), "; ")
+    yield from _wrapped("contradiction", entry.contradictions, "; ")
+    yield from _wrapped("in no field", entry.lost, " | ")
+    yield from _wrapped("because", [entry.problem] if entry.problem else [], "")
 
 
-def _told(name: str, what: Sequence[str], between: str) -> list[str]:
+def _wrapped(name: str, what: Sequence[str], between: str) -> list[str]:
     text = f"{name}: {between.join(what)}"
     return (
         textwrap.wrap(text, WIDTH, initial_indent="    ", subsequent_indent="      ")
@@ -91,13 +93,13 @@ def _told(name: str, what: Sequence[str], between: str) -> list[str]:
     )
 
 
-def _total(entries: Sequence[BatchEntry], written: str) -> Iterator[str]:
+def _total_lines(entries: Sequence[BatchEntry], written: str) -> Iterator[str]:
     states = Counter(entry.state for entry in entries)
-    told = [f"{states[state]} {state}" for state in State if states[state]]
+    told = [f"{states[state]} {state}" for state in ImportState if states[state]]
     read = len({entry.file for entry in entries})
     yield f"{count(read, 'file')}: {', '.join(told)}; {written}"
     tickets = [entry.ticket for entry in entries if entry.ticket]
-    fields = Counter(name for ticket in tickets for name in filled(ticket))
+    fields = Counter(name for ticket in tickets for name in filled_fields(ticket))
     if len(tickets) > 1:
         shown = ", ".join(f"{name} {fields[name]}" for name in FIELDS)
         yield from textwrap.wrap(

@@ -9,23 +9,23 @@ from collections.abc import Iterator, Sequence
 import msgspec
 
 from esper_audit.findings.finding import Severity
-from esper_audit.tickets.markdown_import.document.blocks import TOP, Kind, MarkdownBlock
+from esper_audit.tickets.markdown_import.document.blocks import TOP_LEVEL, BlockKind, MarkdownBlock
 from esper_audit.tickets.markdown_import.document.document import DocumentSection, text_of
 from esper_audit.tickets.markdown_import.document.inline_values import (
-    bare,
-    meanings,
+    by_name,
     one_line,
+    without_markup,
     words,
 )
 from esper_audit.tickets.markdown_import.document.labelled_values import (
     LabelledValue,
-    in_list,
-    in_paragraph,
-    in_table,
+    list_values,
+    paragraph_values,
+    table_values,
 )
 from esper_audit.tickets.markdown_import.document.tables import read_table
 from esper_audit.tickets.markdown_import.sections.review_builder import paragraph
-from esper_audit.tickets.markdown_import.terms.headings import Part
+from esper_audit.tickets.markdown_import.terms.headings import FormPart
 from esper_audit.tickets.markdown_import.terms.severities import severity_in
 
 LABELS = {
@@ -37,22 +37,22 @@ LABELS = {
     "evidence": "evidence, code, code evidence",
     "severity": "severity, priority",
 }
-FIELD_OF = meanings(LABELS)
-BELOW = TOP + 1
+FIELD_OF = by_name(LABELS)
+BELOW = TOP_LEVEL + 1
 NUMBER = re.compile(
     r"(?:(?:finding|issue|f|c)[ -]?)?#?(?P<number>\d+(?:\.\d+)*)[.):]?\s+", re.IGNORECASE
 )
 LEVEL = r"(?:CRITICAL|BLOCKER|HIGH|MAJOR|MEDIUM|MODERATE|LOW|MINOR|TRIVIAL|INFO|P[0-4])"
-LED = re.compile(
+LEADING_LEVEL = re.compile(
     rf"[\[(*]*(?P<level>{LEVEL})\b(?: (?:severity|priority))?[\])*]*\s*(?:[-–—:]\s*)?",
     re.IGNORECASE,
 )
-TAILED = re.compile(
+TRAILING_LEVEL = re.compile(
     rf"\s*[-–—:]?\s*[\[(](?P<level>{LEVEL})(?: (?:severity|priority))?[\])]\s*$", re.IGNORECASE
 )
 
 
-class ReportItem(msgspec.Struct, frozen=True):
+class ReportFinding(msgspec.Struct, frozen=True):
     """A finding as the report has it: its number and name, its severity in words, its texts.
 
     `heading` is where it stands; `body` is what describes it, as a section of the form.
@@ -81,7 +81,7 @@ class Recommendation(msgspec.Struct, frozen=True):
 
 def findings_in(
     sections: Sequence[DocumentSection], above: str = ""
-) -> Iterator[tuple[DocumentSection, ReportItem]]:
+) -> Iterator[tuple[DocumentSection, ReportFinding]]:
     """Yield the sections that are findings, wherever they stand; none of them is inside another."""
     for section in sections:
         found = _finding(section, above)
@@ -99,26 +99,26 @@ def recommendations_in(
         about = inside or "recommendation" in words(section.title)
         severity = severity_in(section.title)
         if about and severity is not None:
-            rows = [row for block in section.blocks for row in _rows(block)]
+            rows = [row for block in section.blocks for row in _recommendation_rows(block)]
             for number, (name, where, action) in enumerate(rows, 1):
                 yield Recommendation(name, where, action, section.title, number, severity)
         yield from recommendations_in(section.children, inside=about)
 
 
-def _finding(section: DocumentSection, above: str) -> ReportItem | None:
+def _finding(section: DocumentSection, above: str) -> ReportFinding | None:
     title = section.title.strip()
     number = NUMBER.match(title)
     rest = title[number.end() :] if number else title
-    led, tailed = LED.match(rest), TAILED.search(rest)
-    texts = _Texts(section)
+    led, tailed = LEADING_LEVEL.match(rest), TRAILING_LEVEL.search(rest)
+    texts = _FindingTexts(section)
     named = led or tailed
-    said = named["level"] if named else one_line(bare(texts.taken("severity")))
+    said = named["level"] if named else one_line(without_markup(texts.taken("severity")))
     severity = severity_in(said) if said else None
     if severity is None or not texts.describe:
         return None
-    return ReportItem(
+    return ReportFinding(
         number=number["number"] if number else "",
-        title=(rest[led.end() :] if led else TAILED.sub("", rest)).strip() or title,
+        title=(rest[led.end() :] if led else TRAILING_LEVEL.sub("", rest)).strip() or title,
         severity=severity,
         said=said,
         heading=f"{above} / {title}" if above else title,
@@ -128,13 +128,13 @@ def _finding(section: DocumentSection, above: str) -> ReportItem | None:
     )
 
 
-class _Texts:
+class _FindingTexts:
     """The texts of a finding, behind labels and below headings."""
 
     def __init__(self, section: DocumentSection) -> None:
         self._held: list[tuple[str, list[MarkdownBlock | DocumentSection]]] = [("", [])]
         for block in section.blocks:
-            for label, rest in _labelled(block):
+            for label, rest in _labelled_blocks(block):
                 if label:
                     self._held.append((label, []))
                 self._held[-1][1].extend(rest)
@@ -157,24 +157,24 @@ class _Texts:
             node for _, nodes in self._held[:1] for node in nodes if isinstance(node, MarkdownBlock)
         ]
         children = [
-            _named("What's Wrong" if words(label) == "issue" else label, nodes)
+            _subsection("What's Wrong" if words(label) == "issue" else label, nodes)
             for label, nodes in self._held[1:]
         ]
-        name = Part.DESCRIPTION.value
-        return DocumentSection(name, TOP, f"## {name}", tuple(blocks), tuple(children))
+        name = FormPart.DESCRIPTION.value
+        return DocumentSection(name, TOP_LEVEL, f"## {name}", tuple(blocks), tuple(children))
 
 
-def _named(title: str, nodes: Sequence[MarkdownBlock | DocumentSection]) -> DocumentSection:
+def _subsection(title: str, nodes: Sequence[MarkdownBlock | DocumentSection]) -> DocumentSection:
     blocks = tuple(node for node in nodes if isinstance(node, MarkdownBlock))
     children = tuple(node for node in nodes if isinstance(node, DocumentSection))
     return DocumentSection(title, BELOW, f"### {title}", blocks, children)
 
 
-def _labelled(block: MarkdownBlock) -> Iterator[tuple[str, list[MarkdownBlock]]]:
+def _labelled_blocks(block: MarkdownBlock) -> Iterator[tuple[str, list[MarkdownBlock]]]:
     """Yield the labels of a block, each with its text; labels of no field begin nothing."""
-    if block.kind is not Kind.PARAGRAPH:
-        pairs = in_list(block) if block.kind is Kind.LIST else []
-        pairs = in_table(block, FIELD_OF) if block.kind is Kind.TABLE else pairs
+    if block.kind is not BlockKind.PARAGRAPH:
+        pairs = list_values(block) if block.kind is BlockKind.LIST else []
+        pairs = table_values(block, FIELD_OF) if block.kind is BlockKind.TABLE else pairs
         if not any(words(pair.label) in FIELD_OF for pair in pairs):
             pairs = [LabelledValue("", block.text, block.text)]
         for pair in pairs:
@@ -183,7 +183,7 @@ def _labelled(block: MarkdownBlock) -> Iterator[tuple[str, list[MarkdownBlock]]]
             yield label, [held if len(pairs) > 1 or label else block]
         return
     line = block.first
-    for statement in in_paragraph(block):
+    for statement in paragraph_values(block):
         count = statement.source.count("\n") + 1
         if words(statement.label) in FIELD_OF:
             start = line + count - (statement.value.count("\n") + 1)
@@ -193,14 +193,14 @@ def _labelled(block: MarkdownBlock) -> Iterator[tuple[str, list[MarkdownBlock]]]
         line += count
 
 
-def _rows(block: MarkdownBlock) -> Iterator[tuple[str, str, str]]:
-    if block.kind is Kind.TABLE:
+def _recommendation_rows(block: MarkdownBlock) -> Iterator[tuple[str, str, str]]:
+    if block.kind is BlockKind.TABLE:
         for row in read_table(block).rows:
             cells = [one_line(cell) for cell in row]
             if cells[0]:
                 middle = cells[1] if len(cells) > 2 else ""
                 yield cells[0], middle, ": ".join(filter(None, cells[2:] or cells[1:]))
-    elif block.kind is Kind.LIST:
+    elif block.kind is BlockKind.LIST:
         for item in block.items:
             name, _, action = one_line(item.text).partition(": ")
-            yield bare(name).rstrip(":"), "", action
+            yield without_markup(name).rstrip(":"), "", action

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from test_any_form import FENCES, LINES
 
-from esper_audit.tickets.markdown_import.document.blocks import Heading, Kind, MarkdownBlock
+from esper_audit.tickets.markdown_import.document.blocks import BlockKind, Heading, MarkdownBlock
 from esper_audit.tickets.markdown_import.document.document import (
     DocumentSection,
     read_document,
@@ -104,7 +104,7 @@ def test_items_of_lists_know_their_boxes_and_their_text() -> None:
         (False, "not"),
         (None, "plain\n- below"),
     ]
-    assert block.kind is Kind.LIST
+    assert block.kind is BlockKind.LIST
     assert [left.text for left in block.without(block.items[:1])] == [
         "- [ ] not\n- plain\n  - below"
     ]

@@ -6,7 +6,7 @@ import pytest
 from support.markdown_forms import assert_stays, form, read, with_status
 from support.resolution_layouts import LAYOUTS, STILL_OPEN
 
-from esper_audit.tickets.markdown_import.completeness import unaccounted
+from esper_audit.tickets.markdown_import.completeness import missing_text
 from esper_audit.tickets.states import STATUS_OF, Status
 
 
@@ -22,7 +22,7 @@ def test_every_layout_gives_how_the_ticket_ended(layout: str) -> None:
 @pytest.mark.parametrize("layout", LAYOUTS)
 def test_no_layout_loses_a_word(layout: str) -> None:
     text = form(LAYOUTS[layout][0], metadata=with_status("`closed`"))
-    assert unaccounted(text, [read(text)]) == []
+    assert missing_text(text, [read(text)]) == []
 
 
 @pytest.mark.parametrize("layout", LAYOUTS)
@@ -36,7 +36,7 @@ def test_a_section_that_resolves_nothing_is_kept_as_it_is(text: str) -> None:
     assert ticket.status in (Status.OPEN, Status.INVESTIGATING)
     assert ticket.resolution is None
     assert_stays(ticket)
-    assert unaccounted(form(text), [ticket]) == []
+    assert missing_text(form(text), [ticket]) == []
 
 
 def test_claims_are_judged_in_words_and_in_signs() -> None:

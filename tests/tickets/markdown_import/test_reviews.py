@@ -6,7 +6,7 @@ import pytest
 from support.markdown_forms import assert_stays, form, read
 from support.review_layouts import LAYOUTS, NO_REVIEWS
 
-from esper_audit.tickets.markdown_import.completeness import unaccounted
+from esper_audit.tickets.markdown_import.completeness import missing_text
 
 
 @pytest.mark.parametrize("layout", LAYOUTS)
@@ -19,7 +19,7 @@ def test_every_layout_gives_its_reviewers_and_their_verdicts(layout: str) -> Non
 @pytest.mark.parametrize("layout", LAYOUTS)
 def test_no_layout_loses_a_word(layout: str) -> None:
     text = form(LAYOUTS[layout][0])
-    assert unaccounted(text, [read(text)]) == []
+    assert missing_text(text, [read(text)]) == []
 
 
 @pytest.mark.parametrize("layout", LAYOUTS)

@@ -6,7 +6,11 @@ import pytest
 from support.markdown_forms import contradictions, form, read, row, with_status
 
 from esper_audit.tickets.markdown_import.terms.severities import severity_in
-from esper_audit.tickets.markdown_import.terms.statuses import StatusPlace, folder_status, stated
+from esper_audit.tickets.markdown_import.terms.statuses import (
+    StatusPlace,
+    folder_status,
+    read_status,
+)
 
 SAID = {
     "open": "open",
@@ -50,13 +54,13 @@ END = "## Resolution\n\n**Status:** {}\n\nSeen on the bench."
 
 @pytest.mark.parametrize("text", SAID)
 def test_a_status_is_read_from_words(text: str) -> None:
-    found = stated(StatusPlace.HEAD, text)
+    found = read_status(StatusPlace.HEAD, text)
     assert found is not None
     assert (found.status.value if found.status else None) == SAID[text]
 
 
 def test_words_about_something_else_say_nothing() -> None:
-    assert stated(StatusPlace.HEAD, "see the pump") is None
+    assert read_status(StatusPlace.HEAD, "see the pump") is None
     assert folder_status("tickets") is None
     assert folder_status("fixed by ada") is None
 
@@ -146,11 +150,11 @@ def test_a_severity_said_again_otherwise_is_told() -> None:
 
 def test_a_file_with_the_name_of_another_ticket_is_told() -> None:
     assert read(form(), name="Q7-NET-99.md").id == "Q7-NET-04"
-    from esper_audit.tickets.markdown_import.batch import read_text
+    from esper_audit.tickets.markdown_import.batch import read_tickets
     from esper_audit.tickets.markdown_import.terms.paths import PathMap
     from esper_audit.tickets.markdown_import.ticket_id import DocumentOrigin
 
-    (found,) = read_text(form(), DocumentOrigin("Q7-NET-99.md"), PathMap())
+    (found,) = read_tickets(form(), DocumentOrigin("Q7-NET-99.md"), PathMap())
     assert found.contradictions == ["id: Q7-NET-04 is kept, the file is called Q7-NET-99.md"]
 
 

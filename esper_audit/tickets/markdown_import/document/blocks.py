@@ -7,10 +7,11 @@ from collections.abc import Sequence
 
 import msgspec
 
-TOP, LOWEST = 2, 6
+TOP_LEVEL = 2
+LOWEST_LEVEL = 6
 
 
-class Kind(enum.Enum):
+class BlockKind(enum.Enum):
     """What a block is."""
 
     PARAGRAPH = "paragraph"
@@ -21,7 +22,7 @@ class Kind(enum.Enum):
     OTHER = "other"
 
 
-class Item(msgspec.Struct, frozen=True):
+class ListItem(msgspec.Struct, frozen=True):
     """An item of a list: whether its box is ticked (None: it has none), and its text without marker.
 
     `start` and `stop` are its lines in the block.
@@ -40,11 +41,11 @@ class MarkdownBlock(msgspec.Struct, frozen=True):
     holds; of a list, `items`.
     """
 
-    kind: Kind
+    kind: BlockKind
     lines: tuple[str, ...]
     first: int
     blank_before: int = 0
-    items: tuple[Item, ...] = ()
+    items: tuple[ListItem, ...] = ()
     language: str = ""
     code: str = ""
 
@@ -58,9 +59,9 @@ class MarkdownBlock(msgspec.Struct, frozen=True):
         """The number of the line behind the block."""
         return self.first + len(self.lines)
 
-    def without(self, taken: Sequence[Item]) -> list[MarkdownBlock]:
+    def without(self, taken: Sequence[ListItem]) -> list[MarkdownBlock]:
         """Return what is left of a list without some items: a list for every run of the others."""
-        runs: list[list[Item]] = [[]]
+        runs: list[list[ListItem]] = [[]]
         for item in self.items:
             if any(item is other for other in taken):
                 runs.append([])
@@ -91,7 +92,7 @@ class Heading(msgspec.Struct, frozen=True):
 
     def at(self, level: int) -> Heading:
         """Return the heading at another level, `##` at most, written with `#` where that changes it."""
-        level = min(max(level, TOP), LOWEST)
+        level = min(max(level, TOP_LEVEL), LOWEST_LEVEL)
         if level == self.level and self.text.startswith("#"):
             return self
         return Heading(self.title, level, f"{'#' * level} {self.title}")

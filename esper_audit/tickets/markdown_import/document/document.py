@@ -7,10 +7,10 @@ from typing import TypeVar
 
 import msgspec
 
-from esper_audit.tickets.markdown_import.document.blocks import Heading, Kind, MarkdownBlock
+from esper_audit.tickets.markdown_import.document.blocks import BlockKind, Heading, MarkdownBlock
 from esper_audit.tickets.markdown_import.document.parse import parts_of
 
-TOP = 2  # the level that sections are brought to: `##`
+TOP_LEVEL = 2  # the level that sections are brought to: `##`
 
 
 class DocumentSection(msgspec.Struct, frozen=True):
@@ -60,9 +60,9 @@ def read_document(text: str) -> Document:
     titled = _title(parts)
     if titled is not None:
         parts.remove(titled)
-    preamble, sections = _tree(_brought_to_top(parts))
+    preamble, sections = _section_tree(_with_top_level(parts))
     title = titled.title if titled else ""
-    return Document(title, front, _without_rules(preamble), sections)
+    return Document(title, front, _strip_rules(preamble), sections)
 
 
 def text_of(nodes: Sequence[MarkdownBlock | DocumentSection]) -> str:
@@ -72,13 +72,13 @@ def text_of(nodes: Sequence[MarkdownBlock | DocumentSection]) -> str:
     """
     text = ""
     before: MarkdownBlock | DocumentSection | None = None
-    for node in _without_rules(nodes):
-        text += _between(before, node) + node.text
+    for node in _strip_rules(nodes):
+        text += _separator(before, node) + node.text
         before = node
     return text
 
 
-def _between(
+def _separator(
     before: MarkdownBlock | DocumentSection | None, node: MarkdownBlock | DocumentSection
 ) -> str:
     if before is None:
@@ -95,7 +95,7 @@ def _between(
 Node = TypeVar("Node", MarkdownBlock, MarkdownBlock | DocumentSection)
 
 
-def _without_rules(nodes: Sequence[Node]) -> tuple[Node, ...]:
+def _strip_rules(nodes: Sequence[Node]) -> tuple[Node, ...]:
     """Return nodes without the rules at either end, which separate sections and are not part of them."""
     kept = list(nodes)
     while kept and _is_rule(kept[0]):
@@ -106,7 +106,7 @@ def _without_rules(nodes: Sequence[Node]) -> tuple[Node, ...]:
 
 
 def _is_rule(node: MarkdownBlock | DocumentSection) -> bool:
-    return isinstance(node, MarkdownBlock) and node.kind is Kind.RULE
+    return isinstance(node, MarkdownBlock) and node.kind is BlockKind.RULE
 
 
 def _front_matter(lines: list[str]) -> tuple[tuple[str, ...], list[str]]:
@@ -131,18 +131,18 @@ def _title(parts: Iterable[MarkdownBlock | Heading]) -> Heading | None:
     return first if first.level == 1 or above_all else None
 
 
-def _brought_to_top(parts: Sequence[MarkdownBlock | Heading]) -> list[MarkdownBlock | Heading]:
+def _with_top_level(parts: Sequence[MarkdownBlock | Heading]) -> list[MarkdownBlock | Heading]:
     """Shift the levels of headings so that the uppermost sections are at `##`."""
     levels = [part.level for part in parts if isinstance(part, Heading)]
     if not levels:
         return list(parts)
-    shift = TOP - min(levels)
-    if shift > 0 and levels.count(1) < max(2, levels.count(TOP)):
+    shift = TOP_LEVEL - min(levels)
+    if shift > 0 and levels.count(1) < max(2, levels.count(TOP_LEVEL)):
         shift = 0  # a stray `#` between sections of `##`
     return [part.at(part.level + shift) if isinstance(part, Heading) else part for part in parts]
 
 
-def _tree(
+def _section_tree(
     parts: Sequence[MarkdownBlock | Heading],
 ) -> tuple[tuple[MarkdownBlock, ...], tuple[DocumentSection, ...]]:
     """Return the blocks in front of the first heading, and the sections, those below inside them."""
@@ -158,8 +158,8 @@ def _tree(
         end = position
         while end < len(parts) and _is_below(parts[end], part.level):
             end += 1
-        inner, children = _tree(parts[position:end])
-        inner = _without_rules(inner)
+        inner, children = _section_tree(parts[position:end])
+        inner = _strip_rules(inner)
         sections.append(DocumentSection(part.title, part.level, part.text, inner, children))
         position = end
     return tuple(blocks), tuple(sections)

@@ -6,13 +6,17 @@ from collections.abc import Sequence
 
 import msgspec
 
-from esper_audit.tickets.markdown_import.document.blocks import Kind, MarkdownBlock
+from esper_audit.tickets.markdown_import.document.blocks import BlockKind, MarkdownBlock
 from esper_audit.tickets.markdown_import.document.document import DocumentSection, text_of
-from esper_audit.tickets.markdown_import.document.inline_values import bare, one_line, words
-from esper_audit.tickets.markdown_import.document.labelled_values import in_paragraph
+from esper_audit.tickets.markdown_import.document.inline_values import (
+    one_line,
+    without_markup,
+    words,
+)
+from esper_audit.tickets.markdown_import.document.labelled_values import paragraph_values
 from esper_audit.tickets.markdown_import.document.tables import read_table
-from esper_audit.tickets.markdown_import.sections.unmapped import left_over
-from esper_audit.tickets.markdown_import.terms.headings import Part
+from esper_audit.tickets.markdown_import.sections.unmapped_text import unmapped_nodes
+from esper_audit.tickets.markdown_import.terms.headings import FormPart
 from esper_audit.tickets.parts import AsWritten, Change, Extra
 
 REFERENCE, WRITTEN = "original report reference", "as written"
@@ -45,16 +49,16 @@ def read_appendix(sections: Sequence[DocumentSection]) -> Appendix:
     extra: list[Extra] = []
     for section in sections:
         for child in section.children:
-            if words(child.title) == WRITTEN and (found := _words(child)):
+            if words(child.title) == WRITTEN and (found := _words_as_written(child)):
                 written += found
             elif words(child.title) == REFERENCE:
-                rest = text_of([*_left(child.blocks, said), *child.children])
-                extra += [_headed(child, rest)] if rest else []
+                rest = text_of([*_unread(child.blocks, said), *child.children])
+                extra += [_appendix_extra(child, rest)] if rest else []
             else:
-                extra.append(_headed(child, text_of(child.nodes)))
+                extra.append(_appendix_extra(child, text_of(child.nodes)))
     blocks = [block for section in sections for block in section.blocks]
-    own = left_over(Part.APPENDIX, _left(blocks, said))
-    report, source = bare(said.get("report", "")), said.get("source", "")
+    own = unmapped_nodes(FormPart.APPENDIX, _unread(blocks, said))
+    report, source = without_markup(said.get("report", "")), said.get("source", "")
     return Appendix(report, said.get("section", ""), source, written, [*own, *extra])
 
 
@@ -67,18 +71,18 @@ def read_history(sections: Sequence[DocumentSection]) -> History:
             found = _changes(node) if isinstance(node, MarkdownBlock) else []
             changes += found
             rest += [] if found else [node]
-    return History(changes, left_over(Part.HISTORY, rest))
+    return History(changes, unmapped_nodes(FormPart.HISTORY, rest))
 
 
-def _headed(child: DocumentSection, text: str) -> Extra:
-    return Extra(section=Part.APPENDIX.value, heading=child.title, text=text)
+def _appendix_extra(child: DocumentSection, text: str) -> Extra:
+    return Extra(section=FormPart.APPENDIX.value, heading=child.title, text=text)
 
 
-def _left(blocks: Sequence[MarkdownBlock], said: dict[str, str]) -> list[MarkdownBlock]:
+def _unread(blocks: Sequence[MarkdownBlock], said: dict[str, str]) -> list[MarkdownBlock]:
     """Take the first report, section and source; return the blocks in which something else stands."""
     left = []
     for block in blocks:
-        found = in_paragraph(block) if block.kind is Kind.PARAGRAPH else []
+        found = paragraph_values(block) if block.kind is BlockKind.PARAGRAPH else []
         fields = [REPORT_LABELS.get(words(statement.label), "") for statement in found]
         fresh = all(field and field not in said for field in fields)
         if not found or not fresh or len(set(fields)) < len(fields):
@@ -91,8 +95,8 @@ def _left(blocks: Sequence[MarkdownBlock], said: dict[str, str]) -> list[Markdow
     return left
 
 
-def _words(section: DocumentSection) -> list[AsWritten]:
-    tables = [read_table(block) for block in section.blocks if block.kind is Kind.TABLE]
+def _words_as_written(section: DocumentSection) -> list[AsWritten]:
+    tables = [read_table(block) for block in section.blocks if block.kind is BlockKind.TABLE]
     return [
         AsWritten(field=row[0], where=row[1], words=row[2])
         for table in tables
@@ -102,7 +106,7 @@ def _words(section: DocumentSection) -> list[AsWritten]:
 
 
 def _changes(block: MarkdownBlock) -> list[Change]:
-    if block.kind is not Kind.TABLE:
+    if block.kind is not BlockKind.TABLE:
         return []
     table = read_table(block)
     if tuple(map(words, table.header)) != CHANGE_COLUMNS:

@@ -7,11 +7,11 @@ from collections.abc import Iterable, Sequence
 
 import msgspec
 
-from esper_audit.tickets.markdown_import.document.blocks import Kind, MarkdownBlock
+from esper_audit.tickets.markdown_import.document.blocks import BlockKind, MarkdownBlock
 from esper_audit.tickets.markdown_import.document.document import DocumentSection, text_of
 from esper_audit.tickets.markdown_import.document.inline_values import words
-from esper_audit.tickets.markdown_import.sections.unmapped import left_over
-from esper_audit.tickets.markdown_import.terms.headings import Part
+from esper_audit.tickets.markdown_import.sections.unmapped_text import unmapped_nodes
+from esper_audit.tickets.markdown_import.terms.headings import FormPart
 from esper_audit.tickets.parts import AsWritten, Evidence, Extra
 
 WRONG, WHY, EVIDENCE = "whats wrong", "why this matters", "code evidence"
@@ -43,16 +43,16 @@ def read_description(sections: Sequence[DocumentSection]) -> Description:
     """Read the sections that describe; text without heading says what is wrong where no heading does."""
     blocks = [block for section in sections for block in section.blocks]
     children = [child for section in sections for child in section.children]
-    wrong = _chosen(children, WRONG, OTHER_WRONG)
-    why = _chosen(children, WHY, OTHER_WHY)
-    shown = _chosen(children, EVIDENCE, OTHER_EVIDENCE)
+    wrong = _first_with_heading(children, WRONG, OTHER_WRONG)
+    why = _first_with_heading(children, WHY, OTHER_WHY)
+    shown = _first_with_heading(children, EVIDENCE, OTHER_EVIDENCE)
     taken = [child for child in (wrong, why, shown) if child is not None]
     text = text_of(blocks)
     own = text_of(wrong.nodes) if wrong else text
     others = [child for child in children if child not in taken]
-    extra = left_over(Part.DESCRIPTION, blocks if wrong else [], others)
+    extra = unmapped_nodes(FormPart.DESCRIPTION, blocks if wrong else [], others)
     evidence = evidence_in(shown) if shown else []
-    named = _named(wrong, why, shown)
+    named = _other_headings(wrong, why, shown)
     return Description(own, text_of(why.nodes) if why else "", evidence, named, extra)
 
 
@@ -61,7 +61,7 @@ def evidence_in(section: DocumentSection) -> list[Evidence]:
     found: list[Evidence] = []
     held: list[MarkdownBlock | DocumentSection] = []
     for block in section.blocks:
-        shown = _code(block)
+        shown = _code_evidence(block)
         if shown is None:
             held.append(block)
             continue
@@ -71,9 +71,9 @@ def evidence_in(section: DocumentSection) -> list[Evidence]:
     return [*found, Evidence(text=text)] if text else found
 
 
-def _code(block: MarkdownBlock) -> Evidence | None:
+def _code_evidence(block: MarkdownBlock) -> Evidence | None:
     """Return a fence as evidence; a first comment that is a path and lines is its place."""
-    if block.kind is not Kind.FENCE:
+    if block.kind is not BlockKind.FENCE:
         return None
     first, _, rest = block.code.strip("\n").partition("\n")
     match = PLACE.fullmatch(first)
@@ -83,24 +83,24 @@ def _code(block: MarkdownBlock) -> Evidence | None:
     return Evidence(code=code, place=match["place"] if match else "", language=block.language)
 
 
-def _chosen(
+def _first_with_heading(
     children: Iterable[DocumentSection], own: str, others: Sequence[str]
 ) -> DocumentSection | None:
     """Return the child with the form's heading, or the first that begins with it or means the same."""
     held = [child for child in children if child.nodes]
     exact = [child for child in held if words(child.title) == own]
     longer = [child for child in held if words(child.title).startswith(own)]
-    meant = [child for child in held if _means(child.title, others)]
+    meant = [child for child in held if _has_name(child.title, others)]
     return next(iter([*exact, *longer, *meant]), None)
 
 
-def _means(title: str, names: Sequence[str]) -> bool:
+def _has_name(title: str, names: Sequence[str]) -> bool:
     """Return whether a heading is one of some names, or ends with one (`DRL Impact`)."""
     said = words(title)
     return any(said == name or said.endswith(f" {name}") for name in names)
 
 
-def _named(
+def _other_headings(
     wrong: DocumentSection | None, why: DocumentSection | None, shown: DocumentSection | None
 ) -> list[AsWritten]:
     """Return the headings that are not the form's: the one for why it matters is printed in its place."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-from esper_audit.tickets.markdown_import.document.blocks import Kind, MarkdownBlock
+from esper_audit.tickets.markdown_import.document.blocks import BlockKind, MarkdownBlock
 from esper_audit.tickets.markdown_import.document.document import DocumentSection, text_of
 from esper_audit.tickets.parts import FixOption
 
@@ -23,7 +23,7 @@ def read_fixes(sections: Sequence[DocumentSection]) -> list[FixOption]:
     blocks = [block for section in sections for block in section.blocks]
     children = [child for section in sections for child in section.children]
     named = [*_options(blocks), *((child.title, text_of(child.nodes)) for child in children)]
-    return [option_of(heading, text) for heading, text in named if heading or text]
+    return [fix_option(heading, text) for heading, text in named if heading or text]
 
 
 def _options(blocks: Sequence[MarkdownBlock]) -> list[tuple[str, str]]:
@@ -31,7 +31,7 @@ def _options(blocks: Sequence[MarkdownBlock]) -> list[tuple[str, str]]:
     options: list[tuple[str, str]] = []
     name, text, held = "", "", list[MarkdownBlock]()
     for block in blocks:
-        match = BOLD.match(block.text) if block.kind is Kind.PARAGRAPH else None
+        match = BOLD.match(block.text) if block.kind is BlockKind.PARAGRAPH else None
         if match is None:
             held.append(block)
             continue
@@ -44,7 +44,7 @@ def _joined(text: str, blocks: Sequence[MarkdownBlock]) -> str:
     return "\n\n".join(filter(None, [text, text_of(blocks)]))
 
 
-def option_of(heading: str, text: str) -> FixOption:
+def fix_option(heading: str, text: str) -> FixOption:
     """Return an option: what a heading calls it (`Option A`) and its name apart."""
     numbered = NUMBERED.fullmatch(heading)
     if numbered:

@@ -7,35 +7,40 @@ from collections.abc import Iterator, Sequence
 
 import msgspec
 
-from esper_audit.tickets.markdown_import.document.blocks import Kind, MarkdownBlock
+from esper_audit.tickets.markdown_import.document.blocks import BlockKind, MarkdownBlock
 from esper_audit.tickets.markdown_import.document.document import DocumentSection, text_of
-from esper_audit.tickets.markdown_import.document.inline_values import bare, names, one_line, words
+from esper_audit.tickets.markdown_import.document.inline_values import (
+    name_set,
+    one_line,
+    without_markup,
+    words,
+)
 from esper_audit.tickets.markdown_import.document.labelled_values import (
-    in_list,
-    in_paragraph,
-    in_table,
+    list_values,
+    paragraph_values,
+    table_values,
 )
 from esper_audit.tickets.markdown_import.sections.review_builder import paragraph
 from esper_audit.tickets.markdown_import.terms.claim_verdicts import claims_in
 from esper_audit.tickets.markdown_import.terms.headings import split_heading
-from esper_audit.tickets.markdown_import.terms.statuses import StatusPlace, stated
+from esper_audit.tickets.markdown_import.terms.statuses import StatusPlace, read_status
 from esper_audit.tickets.parts import JudgedClaim
 from esper_audit.tickets.states import ResolutionKind
 
-STATUS_LABELS = names(
+STATUS_LABELS = name_set(
     "status, final status, disposition, final disposition, resolution, outcome, verdict, "
     "final verdict, decision, resolution status, final decision, final resolution, "
     "conclusion, result, resolution type"
 )
-SIGN_OFF = names("sign off, signoff, signed off, signed off by")
-COMMITS = names("commit, commits, fix commit, fix commits, commit hash, commit s")
-PLAIN = names("status, resolution, disposition, outcome")
-FIX_HEADINGS = names(
+SIGN_OFF_LABELS = name_set("sign off, signoff, signed off, signed off by")
+COMMIT_LABELS = name_set("commit, commits, fix commit, fix commits, commit hash, commit s")
+PLAIN_LABELS = name_set("status, resolution, disposition, outcome")
+FIX_HEADINGS = name_set(
     "fix, the fix, final fix description, fix applied, fix description, changes, changes "
     "made, files changed, implementation, fix implemented, what was done, solution, "
     "solution implemented, enhancement applied, code changes"
 )
-CLAIM_HEADINGS = names("evidence, claims, evidence table, claims table")
+CLAIM_HEADINGS = name_set("evidence, claims, evidence table, claims table")
 NO_FIX = re.compile(
     r"\bno (?:fix|change|changes|action|code change|code changes)\b[^.]{0,20}\b(?:needed|required|made)\b",
     re.IGNORECASE,
@@ -66,16 +71,16 @@ class ResolutionSection(msgspec.Struct, frozen=True):
 def read_resolution(section: DocumentSection, rest: str = "") -> ResolutionSection:
     """Read a section of resolution; `rest` is what its heading says beyond that it is one."""
     reader = _ResolutionReader()
-    if rest and stated(StatusPlace.RESOLUTION, rest):
+    if rest and read_status(StatusPlace.RESOLUTION, rest):
         reader.said = rest.rstrip(")] ")
     left = list(reader.left(section.nodes))
     whole = text_of(section.nodes)
     if not reader.said:
-        reader.said = _closing(section)
+        reader.said = _closing_status(section)
     evidence = text_of(left)
     while evidence.startswith("**Evidence:**"):
         evidence = evidence.removeprefix("**Evidence:**").lstrip(" ").lstrip("\n")
-    hint = None if reader.said else _hint(section, whole)
+    hint = None if reader.said else _implied_kind(section, whole)
     commits = dict.fromkeys([*reader.commits, *HASH.findall(evidence)])
     return ResolutionSection(
         reader.said, hint, evidence, reader.claims, list(commits), reader.sign_off
@@ -100,7 +105,7 @@ class _ResolutionReader:
                 yield from self._child(node)
             elif claims := claims_in(node):
                 self.claims += claims
-            elif node.kind is Kind.PARAGRAPH:
+            elif node.kind is BlockKind.PARAGRAPH:
                 yield from self._paragraph(node)
             else:
                 self._listen(node)
@@ -109,13 +114,15 @@ class _ResolutionReader:
     def _child(self, child: DocumentSection) -> Iterator[MarkdownBlock | DocumentSection]:
         head, rest = split_heading(child.title)
         label = words(head)
-        if not self.said and label in STATUS_LABELS and stated(StatusPlace.RESOLUTION, rest):
+        if not self.said and label in STATUS_LABELS and read_status(StatusPlace.RESOLUTION, rest):
             self.said = rest
             yield from self.left(child.nodes)
-        elif label in SIGN_OFF and not rest and not self.sign_off and _is_one_paragraph(child):
+        elif (
+            label in SIGN_OFF_LABELS and not rest and not self.sign_off and _is_one_paragraph(child)
+        ):
             self.sign_off = text_of(child.blocks)
-        elif label in COMMITS and not rest and _is_hashes(_listed(child)):
-            self.commits += re.findall(r"[0-9a-f]{4,40}", _listed(child))
+        elif label in COMMIT_LABELS and not rest and _is_hashes(_joined_text(child)):
+            self.commits += re.findall(r"[0-9a-f]{4,40}", _joined_text(child))
         else:
             left = self._without_claims(child)
             emptied = child.blocks and not (left.blocks or left.children)
@@ -136,7 +143,7 @@ class _ResolutionReader:
         """Take the labelled lines of a paragraph that are fields; yield the others where they stand."""
         held: list[str] = []
         line = start = block.first
-        for statement in in_paragraph(block, PLAIN):
+        for statement in paragraph_values(block, PLAIN_LABELS):
             count = statement.source.count("\n") + 1
             if self._takes(statement.label, statement.value):
                 if held:
@@ -150,27 +157,27 @@ class _ResolutionReader:
 
     def _takes(self, label: str, value: str) -> bool:
         said = words(label)
-        if said in STATUS_LABELS and not self.said and stated(StatusPlace.RESOLUTION, value):
+        if said in STATUS_LABELS and not self.said and read_status(StatusPlace.RESOLUTION, value):
             self.said = one_line(value)
             return True
-        if said in SIGN_OFF and not self.sign_off and value:
+        if said in SIGN_OFF_LABELS and not self.sign_off and value:
             self.sign_off = value
             return True
-        if said in COMMITS and value and _is_hashes(value):
+        if said in COMMIT_LABELS and value and _is_hashes(value):
             self.commits += re.findall(r"[0-9a-f]{4,40}", value)
             return True
         return False
 
     def _listen(self, block: MarkdownBlock) -> None:
         """Note what a list or table of names and values says; it stays where it is."""
-        pairs = in_list(block) if block.kind is Kind.LIST else []
-        if block.kind is Kind.TABLE:
-            pairs = in_table(block, STATUS_LABELS | COMMITS | SIGN_OFF)
+        pairs = list_values(block) if block.kind is BlockKind.LIST else []
+        if block.kind is BlockKind.TABLE:
+            pairs = table_values(block, STATUS_LABELS | COMMIT_LABELS | SIGN_OFF_LABELS)
         for pair in pairs:
             if (
                 words(pair.label) in STATUS_LABELS
                 and not self.said
-                and stated(StatusPlace.RESOLUTION, pair.value)
+                and read_status(StatusPlace.RESOLUTION, pair.value)
             ):
                 self.said = one_line(pair.value)
 
@@ -179,15 +186,15 @@ def _is_one_paragraph(section: DocumentSection) -> bool:
     alone = len(section.blocks) == 1 and not section.children
     return (
         alone
-        and section.blocks[0].kind is Kind.PARAGRAPH
-        and not any(statement.label for statement in in_paragraph(section.blocks[0])[1:])
+        and section.blocks[0].kind is BlockKind.PARAGRAPH
+        and not any(statement.label for statement in paragraph_values(section.blocks[0])[1:])
     )
 
 
-def _listed(section: DocumentSection) -> str:
+def _joined_text(section: DocumentSection) -> str:
     """Return the text of a section of commits, items side by side."""
     items = [item.text for block in section.blocks for item in block.items]
-    texts = [block.text for block in section.blocks if block.kind is not Kind.LIST]
+    texts = [block.text for block in section.blocks if block.kind is not BlockKind.LIST]
     return ", ".join([*items, *texts]) if not section.children else ""
 
 
@@ -198,19 +205,19 @@ def _is_hashes(text: str) -> bool:
     )
 
 
-def _closing(section: DocumentSection) -> str:
+def _closing_status(section: DocumentSection) -> str:
     """Return the status that a paragraph says in a sentence (`Closing as wont-fix`)."""
     for block in section.blocks:
-        match = CLOSING.search(block.text) if block.kind is Kind.PARAGRAPH else None
-        if match and stated(StatusPlace.RESOLUTION, match["said"]):
+        match = CLOSING.search(block.text) if block.kind is BlockKind.PARAGRAPH else None
+        if match and read_status(StatusPlace.RESOLUTION, match["said"]):
             return one_line(match["said"]).strip("-")
     return ""
 
 
-def _hint(section: DocumentSection, whole: str) -> ResolutionKind | None:
+def _implied_kind(section: DocumentSection, whole: str) -> ResolutionKind | None:
     if NO_FIX.search(whole):
         return ResolutionKind.NOT_A_BUG
     titles = [section.title, *(child.title for child in section.children)]
-    labels = [statement.label for block in section.blocks for statement in in_paragraph(block)]
-    named = any(words(bare(name)) in FIX_HEADINGS for name in [*titles, *labels])
+    labels = [statement.label for block in section.blocks for statement in paragraph_values(block)]
+    named = any(words(without_markup(name)) in FIX_HEADINGS for name in [*titles, *labels])
     return ResolutionKind.FIXED if named else None

@@ -6,9 +6,20 @@ import re
 from collections.abc import Sequence
 
 from esper_audit.tickets.markdown_import.document.blocks import MarkdownBlock
-from esper_audit.tickets.markdown_import.document.inline_values import bare, names, words
-from esper_audit.tickets.markdown_import.document.labelled_values import LabelledValue, in_paragraph
-from esper_audit.tickets.markdown_import.sections.review_builder import Draft, Drafts, paragraph
+from esper_audit.tickets.markdown_import.document.inline_values import (
+    name_set,
+    without_markup,
+    words,
+)
+from esper_audit.tickets.markdown_import.document.labelled_values import (
+    LabelledValue,
+    paragraph_values,
+)
+from esper_audit.tickets.markdown_import.sections.review_builder import (
+    ReviewDraft,
+    ReviewDrafts,
+    paragraph,
+)
 from esper_audit.tickets.markdown_import.sections.review_tables import (
     COLUMN_OF,
     DATE,
@@ -19,7 +30,7 @@ from esper_audit.tickets.markdown_import.sections.review_tables import (
 from esper_audit.tickets.markdown_import.terms.verdicts import (
     DASHES,
     is_reviewer,
-    named_in,
+    reviewer_in,
     verdict_in,
     whole_verdict,
 )
@@ -31,24 +42,24 @@ PLAIN_NAME = re.compile(
     r" {0,3}(?P<name>[A-Z][\w /.-]{1,50}?)\s*(?P<rest>[-–—:(]\s*(?:ENDORSE|NEUTRAL|OBJECT|REFINE)\b.*)",
     re.DOTALL,
 )
-RESERVED = names(
+RESERVED_LABELS = name_set(
     "recommendation, recommendations, note, notes, severity, priority, risk, conclusion, "
     "action, verification, status, caveat, summary, rationale, impact, confidence, "
     "evidence, suggestion, suggested, fix, alternative, concern, concerns"
 )
 
 
-class Lines:
+class LabelledReviewReader:
     """Reads labelled lines into drafts."""
 
-    def __init__(self, drafts: Drafts) -> None:
+    def __init__(self, drafts: ReviewDrafts) -> None:
         self._drafts = drafts
 
     def take_paragraph(self, block: MarkdownBlock) -> bool:
         """Take a paragraph that names somebody with a verdict, or has labels; say whether it did."""
         if self._named_line(block.text):
             return True
-        found = in_paragraph(block)
+        found = paragraph_values(block)
         if not any(statement.label for statement in found):
             return False
         line = block.first
@@ -59,10 +70,10 @@ class Lines:
 
     def take_list(self, block: MarkdownBlock) -> bool:
         """Take a list whose items are reviewers with their verdicts, or labels of one review."""
-        found = [in_paragraph(paragraph(item.text)) for item in block.items]
+        found = [paragraph_values(paragraph(item.text)) for item in block.items]
         if any(item.done is not None for item in block.items):
             return False
-        if not (_names_columns(found) or all(map(_names_somebody, found))):
+        if not (_are_labels_of_review(found) or all(map(_is_reviewer_with_verdict, found))):
             return False
         for statements in found:
             if statements[0].label:
@@ -89,18 +100,18 @@ class Lines:
             start = line + statement.source.count("\n") - value.count("\n")
             current.nodes += [paragraph(value, start)] if value else []
         elif draft is not None:
-            _answer(draft, value)
-        elif _is_verdict_of(label, value):
+            _fill_draft(draft, value)
+        elif _has_verdict(label, value):
             self._reviewer(label, value)
         else:
             current.nodes.append(paragraph(statement.source, line))
 
     def _by(self, name: str) -> None:
         if self._drafts.current.reviewer:
-            self._drafts.all.append(Draft())
-        self._drafts.current.reviewer = bare(name)
+            self._drafts.all.append(ReviewDraft())
+        self._drafts.current.reviewer = without_markup(name)
 
-    def _fitting(self, label: str, value: str) -> Draft | None:
+    def _fitting(self, label: str, value: str) -> ReviewDraft | None:
         """Return the draft of the reviewer whom a label such as `DRL Evaluation` names.
 
         Somebody else's verdict behind a like name is a review of its own.
@@ -109,7 +120,7 @@ class Lines:
         best, place = max((draft.names(label), -n) for n, draft in enumerate(drafts))
         draft = drafts[-place]
         is_about = "evaluation" in words(label) or is_reviewer(label)
-        again = draft.verdict is not None and _is_verdict_of(label, value)
+        again = draft.verdict is not None and _has_verdict(label, value)
         return draft if best and is_about and not again else None
 
     def _reviewer(self, name: str, value: str) -> bool:
@@ -118,8 +129,8 @@ class Lines:
         if said is None:
             return False
         draft = self._drafts.begin()
-        named, date = named_in(bare(name))
-        draft.reviewer = named or bare(name)
+        named, date = reviewer_in(without_markup(name))
+        draft.reviewer = named or without_markup(name)
         draft.date = draft.date or date
         draft.verdict = said
         draft.add(said.rest)
@@ -128,35 +139,35 @@ class Lines:
     def _named_line(self, text: str) -> bool:
         match = BOLD_NAME.match(text) or PLAIN_NAME.match(text)
         value = match["rest"].lstrip(DASHES) if match else ""
-        is_own = match is not None and _is_verdict_of(match["name"], value)
+        is_own = match is not None and _has_verdict(match["name"], value)
         return bool(match) and is_own and self._reviewer(match["name"] if match else "", value)
 
 
-def _answer(draft: Draft, value: str) -> None:
+def _fill_draft(draft: ReviewDraft, value: str) -> None:
     """Add what is said below a table to the reviewer it names, verdict or evaluation."""
     said = verdict_in(value, strict=True) if draft.verdict is None else None
     draft.verdict = said or draft.verdict
     draft.add(said.rest if said else value)
 
 
-def _names_columns(found: Sequence[Sequence[LabelledValue]]) -> bool:
+def _are_labels_of_review(found: Sequence[Sequence[LabelledValue]]) -> bool:
     """Return whether every item is a label, and one of them the verdict's."""
     labels = [words(statements[0].label) for statements in found if statements]
     named = {COLUMN_OF.get(label) for label in labels}
     return all(labels) and len(labels) == len(found) and VERDICT in named
 
 
-def _names_somebody(statements: Sequence[LabelledValue]) -> bool:
+def _is_reviewer_with_verdict(statements: Sequence[LabelledValue]) -> bool:
     """Return whether an item is a name with a verdict behind it."""
     first = statements[0] if statements else LabelledValue("", "", "")
     if first.label:
-        return _is_verdict_of(first.label, first.value)
+        return _has_verdict(first.label, first.value)
     match = BOLD_NAME.match(first.source) or PLAIN_NAME.match(first.source)
-    return bool(match and _is_verdict_of(match["name"], match["rest"].lstrip(DASHES + "(")))
+    return bool(match and _has_verdict(match["name"], match["rest"].lstrip(DASHES + "(")))
 
 
-def _is_verdict_of(label: str, value: str) -> bool:
+def _has_verdict(label: str, value: str) -> bool:
     """Return whether a label is somebody and a value begins with a verdict; a stranger's is in the form's words."""
-    if words(label) in RESERVED or words(label) in COLUMN_OF:
+    if words(label) in RESERVED_LABELS or words(label) in COLUMN_OF:
         return False
     return verdict_in(value, strict=not is_reviewer(label)) is not None

@@ -7,11 +7,11 @@ from collections.abc import Sequence
 import msgspec
 
 from esper_audit.tickets.markdown_import.document.inline_values import (
-    bare,
+    by_name,
     date_in,
-    meanings,
-    names,
+    name_set,
     one_line,
+    without_markup,
     words,
 )
 from esper_audit.tickets.markdown_import.document.tables import MarkdownTable
@@ -26,10 +26,10 @@ COLUMNS = {
     "justification, feedback, summary, details, explanation, reason, review, remarks, evaluation notes, text",
     DATE: "date, reviewed, when, review date, reviewed on, date reviewed",
 }
-COLUMN_OF = meanings(COLUMNS)
+COLUMN_OF = by_name(COLUMNS)
 # These name a verdict's column only where what stands in it are verdicts.
-MAYBE_VERDICT = names("status, result, recommendation, assessment, response, outcome")
-PLAIN = names("field, value, key, property, attribute, item, aspect") | {""}
+POSSIBLE_VERDICT_COLUMNS = name_set("status, result, recommendation, assessment, response, outcome")
+FIELD_AND_VALUE = name_set("field, value, key, property, attribute, item, aspect") | {""}
 
 
 class ReviewRow(msgspec.Struct, frozen=True):
@@ -47,33 +47,33 @@ class ReviewTable(msgspec.Struct, frozen=True):
     columns: tuple[str, ...]
 
 
-def read_reviews(table: MarkdownTable, columns: Sequence[str] = ()) -> ReviewTable | None:
+def read_review_table(table: MarkdownTable, columns: Sequence[str] = ()) -> ReviewTable | None:
     """Return the reviews of a table; `columns` are those of the table in front, for rows without header."""
     if not table.every_row:
         return None
     if not table.header and len(columns) == len(table.every_row[0]):
-        return _by_row(table.rows, columns)
+        return _rows_as_reviews(table.rows, columns)
     if table.header:
         named = _named_columns(table)
         if named:
-            return _by_row(table.rows, named)
-        turned = _turned(table)
+            return _rows_as_reviews(table.rows, named)
+        turned = _transposed(table)
         if turned is not None:
             return turned
     by_content = _columns_by_content(table)
-    return _by_row(table.every_row, by_content) if by_content else None
+    return _rows_as_reviews(table.every_row, by_content) if by_content else None
 
 
-def pairs_of(table: MarkdownTable) -> list[tuple[str, str]]:
+def named_values(table: MarkdownTable) -> list[tuple[str, str]]:
     """Return the rows of a table of names and values, of which one is a verdict's; none of another table."""
     rows = [row for row in table.every_row if len(row) == 2]
-    is_plain = bool(table.header) and all(words(cell) in PLAIN for cell in table.header)
-    pairs = [(bare(a).rstrip(":"), b) for a, b in (rows[1:] if is_plain else rows)]
+    is_plain = bool(table.header) and all(words(cell) in FIELD_AND_VALUE for cell in table.header)
+    pairs = [(without_markup(a).rstrip(":"), b) for a, b in (rows[1:] if is_plain else rows)]
     says = any(COLUMN_OF.get(words(name)) == VERDICT and verdict_in(value) for name, value in pairs)
     return pairs if says else []
 
 
-def entries_of(pairs: Sequence[tuple[str, str]]) -> list[ReviewRow]:
+def review_rows(pairs: Sequence[tuple[str, str]]) -> list[ReviewRow]:
     """Gather names and values into entries; a name that comes again begins the next one."""
     entries: list[ReviewRow] = []
     for name, value in pairs:
@@ -95,7 +95,7 @@ def _named_columns(table: MarkdownTable) -> tuple[str, ...]:
         held = [row[n] for row in table.rows if row[n]]
         if (
             VERDICT not in columns
-            and words(cell) in MAYBE_VERDICT
+            and words(cell) in POSSIBLE_VERDICT_COLUMNS
             and held
             and all(map(verdict_in, held))
         ):
@@ -105,13 +105,13 @@ def _named_columns(table: MarkdownTable) -> tuple[str, ...]:
             columns[n] = ""
     others = [cell for cell, column in zip(table.header, columns, strict=True) if column != VERDICT]
     is_pair = len(others) == 1 and verdict_in(others[0]) is not None
-    names = tuple(
+    labels = tuple(
         column or one_line(cell) for column, cell in zip(columns, table.header, strict=True)
     )
-    return names if VERDICT in columns and not is_pair and (table.rows or len(names) > 2) else ()
+    return labels if VERDICT in columns and not is_pair and (table.rows or len(labels) > 2) else ()
 
 
-def _by_row(rows: Sequence[Sequence[str]], columns: Sequence[str]) -> ReviewTable | None:
+def _rows_as_reviews(rows: Sequence[Sequence[str]], columns: Sequence[str]) -> ReviewTable | None:
     at = list(columns).index(VERDICT)
     entries: list[ReviewRow] = []
     rest: list[tuple[str, ...]] = []
@@ -126,24 +126,24 @@ def _by_row(rows: Sequence[Sequence[str]], columns: Sequence[str]) -> ReviewTabl
     return ReviewTable(entries, rest, tuple(columns)) if entries else None
 
 
-def _turned(table: MarkdownTable) -> ReviewTable | None:
+def _transposed(table: MarkdownTable) -> ReviewTable | None:
     """ReviewTable a table with reviewers in the header and their verdicts below, or verdicts and names below."""
-    names = [words(row[0]) for row in table.rows]
+    row_names = [words(row[0]) for row in table.rows]
     if (
-        words(table.header[0]) in PLAIN
-        and "verdict" in names
+        words(table.header[0]) in FIELD_AND_VALUE
+        and "verdict" in row_names
         and "value" not in map(words, table.header)
     ):
         entries = []
         for n, reviewer in enumerate(table.header[1:], 1):
             said = {
                 COLUMN_OF[name]: row[n]
-                for name, row in zip(names, table.rows, strict=True)
+                for name, row in zip(row_names, table.rows, strict=True)
                 if name in COLUMN_OF
             }
             beyond = [
                 (row[0], row[n])
-                for name, row in zip(names, table.rows, strict=True)
+                for name, row in zip(row_names, table.rows, strict=True)
                 if name not in COLUMN_OF
             ]
             entries.append(
@@ -159,7 +159,7 @@ def _turned(table: MarkdownTable) -> ReviewTable | None:
             ReviewRow({VERDICT: verdict, REVIEWER: cell})
             for row in table.rows
             for verdict, cell in zip(table.header, row, strict=True)
-            if bare(cell)
+            if without_markup(cell)
         ]
         return ReviewTable(entries, [], ())
     return None
@@ -178,7 +178,7 @@ def _columns_by_content(table: MarkdownTable) -> tuple[str, ...]:
     columns[verdicts[0]] = VERDICT
     for n in range(width):
         held = [row[n] for row in rows if row[n]]
-        if not columns[n] and held and all(date_in(cell) == bare(cell) for cell in held):
+        if not columns[n] and held and all(date_in(cell) == without_markup(cell) for cell in held):
             columns[n] = DATE
     left = [n for n in range(width) if not columns[n]]
     longest = max(left, key=lambda n: sum(len(row[n]) for row in rows), default=None)

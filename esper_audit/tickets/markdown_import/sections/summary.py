@@ -7,23 +7,26 @@ from collections.abc import Iterable
 import msgspec
 
 from esper_audit.findings.finding import Category
-from esper_audit.tickets.markdown_import.document.blocks import Kind, MarkdownBlock
+from esper_audit.tickets.markdown_import.document.blocks import BlockKind, MarkdownBlock
 from esper_audit.tickets.markdown_import.document.document import DocumentSection, text_of
 from esper_audit.tickets.markdown_import.document.inline_values import words
 from esper_audit.tickets.markdown_import.document.labelled_values import (
     LabelledValue,
-    in_list,
-    in_paragraph,
+    list_values,
+    paragraph_values,
 )
-from esper_audit.tickets.markdown_import.sections.unmapped import headed, own_text
+from esper_audit.tickets.markdown_import.sections.unmapped_text import (
+    unmapped_sections,
+    unmapped_text,
+)
 from esper_audit.tickets.markdown_import.terms.categories import (
     categories_in,
-    category_word,
+    category_words,
     has_boxes,
-    in_order,
-    ticked,
+    in_form_order,
+    ticked_categories,
 )
-from esper_audit.tickets.markdown_import.terms.headings import Part
+from esper_audit.tickets.markdown_import.terms.headings import FormPart
 from esper_audit.tickets.parts import AsWritten, Extra
 
 SUMMARY_LABELS = ("one line summary", "one line", "summary", "one liner", "tl dr", "tldr")
@@ -63,14 +66,14 @@ class _SummaryReader:
 
     def read(self, block: MarkdownBlock) -> None:
         """Take what a block says; what finds no place is kept."""
-        if block.kind is Kind.LIST and (self._expects or has_boxes(block)):
+        if block.kind is BlockKind.LIST and (self._expects or has_boxes(block)):
             self._expects = False
-            found, beyond, taken = ticked(block.items)
+            found, beyond, taken = ticked_categories(block.items)
             self._categories += found
             self._written += beyond
             self._rest += block.without(taken)
             return
-        said = in_paragraph(block) if block.kind is Kind.PARAGRAPH else []
+        said = paragraph_values(block) if block.kind is BlockKind.PARAGRAPH else []
         labels = [words(statement.label) for statement in said]
         if not any(label in (*SUMMARY_LABELS, *CATEGORY_LABELS) for label in labels):
             self._rest.append(block)
@@ -81,13 +84,16 @@ class _SummaryReader:
 
     def summary(self) -> Summary:
         """Return what came together."""
-        plain = [b for b in self._rest if b.kind is Kind.PARAGRAPH and not _is_labelled(b)]
+        plain = [b for b in self._rest if b.kind is BlockKind.PARAGRAPH and not _is_labelled(b)]
         if not self._sentence and plain:
             self._sentence = plain[0].text.strip()
             self._rest.remove(plain[0])
         text = "\n\n".join(filter(None, [*self._texts, text_of(self._rest)]))
-        extra = [*own_text(Part.SUMMARY, text), *headed(Part.SUMMARY, self.below)]
-        return Summary(self._sentence, in_order(self._categories), self._written, extra)
+        extra = [
+            *unmapped_text(FormPart.SUMMARY, text),
+            *unmapped_sections(FormPart.SUMMARY, self.below),
+        ]
+        return Summary(self._sentence, in_form_order(self._categories), self._written, extra)
 
     def _statement(self, statement: LabelledValue) -> None:
         label, value = words(statement.label), statement.value.strip()
@@ -95,10 +101,10 @@ class _SummaryReader:
             self._sentence = value
         elif label in CATEGORY_LABELS:
             self._categories += categories_in(value)
-            self._written += [category_word(value)] if value and value[0] != "(" else []
+            self._written += [category_words(value)] if value and value[0] != "(" else []
         else:
             self._texts.append(statement.source)
 
 
 def _is_labelled(block: MarkdownBlock) -> bool:
-    return any(statement.label for statement in [*in_paragraph(block), *in_list(block)])
+    return any(statement.label for statement in [*paragraph_values(block), *list_values(block)])

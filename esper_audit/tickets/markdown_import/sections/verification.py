@@ -6,11 +6,11 @@ from collections.abc import Sequence
 
 import msgspec
 
-from esper_audit.tickets.markdown_import.document.blocks import Kind
+from esper_audit.tickets.markdown_import.document.blocks import BlockKind
 from esper_audit.tickets.markdown_import.document.document import DocumentSection
 from esper_audit.tickets.markdown_import.document.inline_values import words
-from esper_audit.tickets.markdown_import.sections.unmapped import left_over
-from esper_audit.tickets.markdown_import.terms.headings import Part
+from esper_audit.tickets.markdown_import.sections.unmapped_text import unmapped_nodes
+from esper_audit.tickets.markdown_import.terms.headings import FormPart
 from esper_audit.tickets.parts import Extra, Step
 
 OWN = "how to verify the fix"
@@ -29,7 +29,7 @@ def read_verification(sections: Sequence[DocumentSection]) -> Verification:
     children = [child for section in sections for child in section.children]
     own = [child for child in children if words(child.title) == OWN]
     blocks += [block for child in own for block in child.blocks]
-    lists = [block for block in blocks if block.kind is Kind.LIST]
+    lists = [block for block in blocks if block.kind is BlockKind.LIST]
     steps = [
         Step(text=item.text.strip("\n"), done=bool(item.done))
         for block in lists
@@ -39,4 +39,4 @@ def read_verification(sections: Sequence[DocumentSection]) -> Verification:
     rest = [block for block in blocks if block not in lists]
     others = [child for child in children if child not in own]
     others += [grandchild for child in own for grandchild in child.children]
-    return Verification(steps, left_over(Part.VERIFICATION, rest, others))
+    return Verification(steps, unmapped_nodes(FormPart.VERIFICATION, rest, others))

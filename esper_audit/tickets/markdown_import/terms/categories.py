@@ -7,11 +7,11 @@ from collections.abc import Iterable, Sequence
 
 from esper_audit.findings.finding import Category
 from esper_audit.tickets.form import CATEGORY_NAMES
-from esper_audit.tickets.markdown_import.document.blocks import Item, MarkdownBlock
+from esper_audit.tickets.markdown_import.document.blocks import ListItem, MarkdownBlock
 from esper_audit.tickets.markdown_import.document.inline_values import (
-    bare,
-    meanings,
+    by_name,
     one_line,
+    without_markup,
     words,
 )
 from esper_audit.tickets.parts import AsWritten
@@ -30,7 +30,7 @@ SHORT_NAMES = {
     Category.DEFENSIVE_PROGRAMMING: "defensive programming",
     Category.LEGACY_POLICY: "legacy code, legacy, legacy policy",
 }
-BY_WORDS = meanings(SHORT_NAMES) | {
+BY_WORDS = by_name(SHORT_NAMES) | {
     words(name): category
     for category, full in CATEGORY_NAMES.items()
     for name in (full, category.value)
@@ -47,12 +47,14 @@ def categories_in(text: str) -> list[Category]:
 
 def category_of(text: str) -> Category | None:
     """Return the category whose name a text is, or begins with."""
-    said = words(bare(text))
+    said = words(without_markup(text))
     known = [name for name in BY_WORDS if said == name or said.startswith(f"{name} ")]
     return BY_WORDS[max(known, key=len)] if known else None
 
 
-def ticked(items: Sequence[Item]) -> tuple[list[Category], list[AsWritten], list[Item]]:
+def ticked_categories(
+    items: Sequence[ListItem],
+) -> tuple[list[Category], list[AsWritten], list[ListItem]]:
     """Return the categories ticked, the words of boxes that say more than a category, and these items.
 
     In a list without boxes every item counts; among boxes one without is no category.
@@ -60,7 +62,7 @@ def ticked(items: Sequence[Item]) -> tuple[list[Category], list[AsWritten], list
     boxed = any(item.done is not None for item in items)
     categories: list[Category] = []
     written: list[AsWritten] = []
-    taken: list[Item] = []
+    taken: list[ListItem] = []
     for item in items:
         category = category_of(item.text)
         if category is None or "\n" in item.text or (boxed and item.done is None):
@@ -68,9 +70,9 @@ def ticked(items: Sequence[Item]) -> tuple[list[Category], list[AsWritten], list
         taken.append(item)
         if item.done or not boxed:
             categories.append(category)
-        if words(bare(item.text)) != words(CATEGORY_NAMES[category]):
+        if words(without_markup(item.text)) != words(CATEGORY_NAMES[category]):
             mark = "[x] " if item.done else "[ ] " if item.done is not None else ""
-            written.append(category_word(mark + item.text))
+            written.append(category_words(mark + item.text))
     return categories, written, taken
 
 
@@ -79,12 +81,12 @@ def has_boxes(block: MarkdownBlock) -> bool:
     return any(item.done is not None and category_of(item.text) for item in block.items)
 
 
-def category_word(text: str) -> AsWritten:
+def category_words(text: str) -> AsWritten:
     """Return words that say more than a category."""
     return AsWritten(field="categories", where="Category", words=one_line(text))
 
 
-def in_order(categories: Iterable[Category]) -> list[Category]:
+def in_form_order(categories: Iterable[Category]) -> list[Category]:
     """Return categories in the form's order, each once."""
     held = set(categories)
     return [category for category in Category if category in held]

@@ -4,17 +4,24 @@ from __future__ import annotations
 
 import re
 
-from esper_audit.tickets.markdown_import.document.blocks import Kind, MarkdownBlock
-from esper_audit.tickets.markdown_import.document.inline_values import bare, names, one_line, words
+from esper_audit.tickets.markdown_import.document.blocks import BlockKind, MarkdownBlock
+from esper_audit.tickets.markdown_import.document.inline_values import (
+    name_set,
+    one_line,
+    without_markup,
+    words,
+)
 from esper_audit.tickets.markdown_import.document.tables import read_table
 from esper_audit.tickets.parts import JudgedClaim, Truth
 
-CLAIM = names("claim, claims, assertion, statement, ticket claim, original claim, claimed")
-STATUS = names(
+CLAIM_COLUMNS = name_set(
+    "claim, claims, assertion, statement, ticket claim, original claim, claimed"
+)
+VERDICT_COLUMNS = name_set(
     "status, verdict, result, truth, verified, reality, accurate, valid, finding, "
     "assessment, correct"
 )
-EVIDENCE = names(
+EVIDENCE_COLUMNS = name_set(
     "evidence, notes, note, reality, actual, details, explanation, proof, finding, "
     "reason, actual behavior, comment"
 )
@@ -42,29 +49,33 @@ PATTERNS = [(re.compile(rf"(?:{phrases})\b"), truth) for truth, phrases in WORDS
 
 def claims_in(block: MarkdownBlock) -> list[JudgedClaim]:
     """Return the claims of a table that judges every one of them; none of another table."""
-    if block.kind is not Kind.TABLE:
+    if block.kind is not BlockKind.TABLE:
         return []
     table = read_table(block)
-    names = [words(cell) for cell in table.header]
-    if len(names) not in (2, 3) or names[0] not in CLAIM or names[1] not in STATUS:
+    columns = [words(cell) for cell in table.header]
+    if (
+        len(columns) not in (2, 3)
+        or columns[0] not in CLAIM_COLUMNS
+        or columns[1] not in VERDICT_COLUMNS
+    ):
         return []
-    if len(names) == 3 and names[2] not in EVIDENCE:
+    if len(columns) == 3 and columns[2] not in EVIDENCE_COLUMNS:
         return []
-    judged = [_judged(row) for row in table.rows]
+    judged = [_row_claim(row) for row in table.rows]
     found = [claim for claim in judged if claim is not None]
     return found if len(found) == len(judged) else []
 
 
 def truth_of(text: str) -> Truth | None:
     """Read what a cell says of a claim: its words first, then its signs."""
-    said = words(bare(text))
+    said = words(without_markup(text))
     for pattern, truth in PATTERNS:
         if pattern.match(said):
             return truth
     return next((truth for sign, truth in SIGNS.items() if sign in text), None)
 
 
-def _judged(row: tuple[str, ...]) -> JudgedClaim | None:
+def _row_claim(row: tuple[str, ...]) -> JudgedClaim | None:
     truth = truth_of(row[1])
     if truth is None or not row[0]:
         return None

@@ -6,7 +6,11 @@ import re
 
 import msgspec
 
-from esper_audit.tickets.markdown_import.document.inline_values import CODE, bare, one_line
+from esper_audit.tickets.markdown_import.document.inline_values import (
+    CODE,
+    one_line,
+    without_markup,
+)
 from esper_audit.tickets.markdown_import.terms.paths import FILE, PLACE, PathMap
 from esper_audit.tickets.parts import TicketLocation
 
@@ -16,13 +20,13 @@ RANGE = re.compile(
 )
 SYMBOL = re.compile(r"[A-Za-z_]\w*(?:\.\w+)*(?:\(.*\))?")
 LIKE_CODE = re.compile(r"[._(]|[a-z][A-Z]")  # what tells a name of code from a word
-ITEM = re.compile(
+PLACE_ITEM = re.compile(
     r"(?P<tick>`+)(?P<place>.+?)(?P=tick)(?:\s+(?P<tock>`+)(?P<symbol>.+?)(?P=tock))?(?P<rest>.*)",
     re.DOTALL,
 )
 
 
-class Cells(msgspec.Struct, frozen=True):
+class LocationCells(msgspec.Struct, frozen=True):
     """The words for one place, as a row of a form has them."""
 
     files: str = ""
@@ -30,7 +34,7 @@ class Cells(msgspec.Struct, frozen=True):
     symbols: str = ""
 
 
-def places_of(cells: Cells, paths: PathMap) -> list[TicketLocation]:
+def places_of(cells: LocationCells, paths: PathMap) -> list[TicketLocation]:
     """Return the locations that some words name: none without a file.
 
     Several symbols or ranges go with the one file; several files go with as many symbols or ranges,
@@ -51,9 +55,9 @@ def places_of(cells: Cells, paths: PathMap) -> list[TicketLocation]:
     ]
 
 
-def further_place(text: str, paths: PathMap) -> TicketLocation | None:
+def listed_place(text: str, paths: PathMap) -> TicketLocation | None:
     """Read an item of a list of places (`path:lines` `symbol` - note); None where it begins with no path."""
-    match = ITEM.match(text.strip())
+    match = PLACE_ITEM.match(text.strip())
     head = match["place"] if match else text.split()[0].rstrip(":,") if text.strip() else ""
     found = files_in(f"`{head}`") if FILE.match(head) else []
     if len(found) != 1:
@@ -69,7 +73,7 @@ def further_place(text: str, paths: PathMap) -> TicketLocation | None:
     )
 
 
-def rendered(place: TicketLocation) -> str:
+def place_text(place: TicketLocation) -> str:
     """Return a location as an item of a list of places."""
     where = f"`{place.path}:{place.lines}`" if place.lines else f"`{place.path}`"
     symbol = f" `{place.symbol}`" if place.symbol else ""
@@ -79,7 +83,7 @@ def rendered(place: TicketLocation) -> str:
 def files_in(cell: str) -> list[tuple[str, str, str]]:
     """Return path, lines and symbol of each file that a cell names."""
     marked = [match["code"].strip() for match in CODE.finditer(cell)]
-    tokens = marked or re.split(r"[\s,;]+|<br\s*/?>", bare(cell))
+    tokens = marked or re.split(r"[\s,;]+|<br\s*/?>", without_markup(cell))
     found = []
     for token in tokens:
         match = PLACE.fullmatch(token.strip("()[]*"))
@@ -100,14 +104,14 @@ def ranges_in(cell: str) -> list[str]:
 def symbols_in(cell: str) -> list[str]:
     """Return the dotted names that a cell gives in code, or that are all it holds."""
     marked = [match["code"].strip() for match in CODE.finditer(cell)]
-    tokens = marked or re.split(r"\s*,\s*", bare(cell))
+    tokens = marked or re.split(r"\s*,\s*", without_markup(cell))
     named = [token for token in tokens if SYMBOL.fullmatch(token)]
     if not marked and not all(SYMBOL.fullmatch(t) and LIKE_CODE.search(t) for t in tokens):
         return []
     return [_without_call(token) for token in named]
 
 
-def says_no_more(cell: str, *shown: str) -> bool:
+def is_covered_by(cell: str, *shown: str) -> bool:
     """Return whether a cell holds nothing but what is shown of it, marks and calls aside."""
     return _plain(cell) in {_plain(text) for text in shown}
 

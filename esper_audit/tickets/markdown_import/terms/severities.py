@@ -7,7 +7,11 @@ import re
 import msgspec
 
 from esper_audit.findings.finding import Severity
-from esper_audit.tickets.markdown_import.document.inline_values import bare, meanings, words
+from esper_audit.tickets.markdown_import.document.inline_values import (
+    by_name,
+    without_markup,
+    words,
+)
 
 WORDS = {
     Severity.P0: "critical, blocker, urgent, emergency, showstopper, severe",
@@ -16,7 +20,7 @@ WORDS = {
     Severity.P3: "low, minor",
     Severity.P4: "trivial, cosmetic, informational, info, nit, negligible, nice to have, tech debt, style, lowest",
 }
-BY_WORD = meanings(WORDS)
+BY_WORD = by_name(WORDS)
 LEVEL = re.compile(r"(?<![\w-])(?:P|SEV-?|S|Priority |Severity )([0-4])(?![\w.])", re.IGNORECASE)
 STRUCK = re.compile(r"~~.*?~~")
 ARROW = re.compile(r"→|->|=>|⇒")
@@ -40,13 +44,13 @@ def severity_in(text: str) -> Severity | None:
     level = LEVEL.search(plain)
     if level:
         return Severity(f"P{level[1]}")
-    said = words(bare(plain)).split()
+    said = words(without_markup(plain)).split()
     pairs = [" ".join(said[n : n + 3]) for n in range(len(said))]
     named = [BY_WORD[word] for word in (*said, *pairs) if word in BY_WORD]
     return named[0] if named else None
 
 
-def revised_in(text: str, where: str) -> list[StatedSeverity]:
+def revised_severities(text: str, where: str) -> list[StatedSeverity]:
     """Return the severities that a resolution says the ticket should have had."""
     return [
         StatedSeverity(Severity(match[1].upper()), where, match[0].strip("*` "))
@@ -54,7 +58,7 @@ def revised_in(text: str, where: str) -> list[StatedSeverity]:
     ]
 
 
-def disagreement(believed: Severity, others: list[StatedSeverity]) -> str:
+def severity_contradiction(believed: Severity, others: list[StatedSeverity]) -> str:
     """Return one sentence where others say another severity, empty where all agree."""
     different = [said for said in others if said.severity is not believed]
     told = ", ".join(f"{said.where} says {said.text}" for said in different)

@@ -14,7 +14,11 @@ from collections.abc import Sequence
 
 import msgspec
 
-from esper_audit.tickets.markdown_import.document.inline_values import bare, names, words
+from esper_audit.tickets.markdown_import.document.inline_values import (
+    name_set,
+    without_markup,
+    words,
+)
 from esper_audit.tickets.states import ACTIVE, RESOLVED, STATUS_OF, ResolutionKind, Status
 
 
@@ -49,14 +53,16 @@ PHRASES: dict[ResolutionKind | Status, str] = {
     Status.IN_REVIEW: "in review|under review|needs review|awaiting review|ready for review|fix in review|review",
 }
 # These say something about a status only where nothing else does (`Confirmed, fixed`).
-WEAK = names("new, confirmed, pending, accepted, valid, active, partial, review, complete, done")
+WEAK_WORDS = name_set(
+    "new, confirmed, pending, accepted, valid, active, partial, review, complete, done"
+)
 CLOSED = re.compile(r"\b(?:closed|close|closing|archived)\b")
 PATTERNS = [
     (re.compile(rf"\b{phrase}\b"), said)
     for said, phrases in PHRASES.items()
     for phrase in phrases.split("|")
 ]
-FOLDERS = names(
+FOLDERS = name_set(
     "open, triaged, new, todo, backlog, deferred, in progress, investigating, in review, "
     "fixed, already fixed, resolved, done, completed, closed, archived, not a bug, "
     "notabug, not bugs, invalid, rejected, false positive, false positives, by design, "
@@ -87,11 +93,11 @@ class StatusDecision(msgspec.Struct, frozen=True):
     why: str
 
 
-def stated(place: StatusPlace, text: str) -> StatedStatus | None:
+def read_status(place: StatusPlace, text: str) -> StatedStatus | None:
     """Read a statement; None where a text says nothing about a status."""
-    said = words(bare(text))
+    said = words(without_markup(text))
     found = [(m.start(), m.end(), value) for p, value in PATTERNS if (m := p.search(said))]
-    strong = [at for at in found if said[at[0] : at[1]] not in WEAK]
+    strong = [at for at in found if said[at[0] : at[1]] not in WEAK_WORDS]
     if found:
         value = min(strong or found, key=lambda at: (at[0], -at[1]))[2]
         if isinstance(value, ResolutionKind):
@@ -102,10 +108,12 @@ def stated(place: StatusPlace, text: str) -> StatedStatus | None:
 
 def folder_status(folder: str) -> StatedStatus | None:
     """Read the name of a folder: all of it is a status, or it says nothing."""
-    return stated(StatusPlace.FOLDER, folder) if words(folder) in FOLDERS else None
+    return read_status(StatusPlace.FOLDER, folder) if words(folder) in FOLDERS else None
 
 
-def decided(statements: Sequence[StatedStatus], hint: ResolutionKind | None) -> StatusDecision:
+def decide_status(
+    statements: Sequence[StatedStatus], hint: ResolutionKind | None
+) -> StatusDecision:
     """Return what is believed of some statements; `hint` is what headings such as `Fix` let one guess."""
     ordered = sorted(statements, key=lambda statement: list(StatusPlace).index(statement.place))
     in_words = (StatusPlace.RESOLUTION, StatusPlace.ROW, StatusPlace.NOTES)
@@ -120,7 +128,7 @@ def decided(statements: Sequence[StatedStatus], hint: ResolutionKind | None) -> 
     contradiction = _contradiction(statements)
     if believed:
         first = believed[0]
-        why = f"{first.place} says {bare(first.text)}"
+        why = f"{first.place} says {without_markup(first.text)}"
         return StatusDecision(first.status or Status.OPEN, first.kind, contradiction, why)
     if hint is not None and not any(s.status in ACTIVE for s in ordered):
         return StatusDecision(STATUS_OF[hint], hint, contradiction, "by what the resolution tells")
@@ -136,4 +144,4 @@ def _contradiction(statements: Sequence[StatedStatus]) -> str:
     ends = said - {True, False}
     if len(ends) < 2 and not (False in said and (ends or True in said)):
         return ""
-    return "status: " + ", ".join(f"{s.place} says {bare(s.text)}" for s in statements)
+    return "status: " + ", ".join(f"{s.place} says {without_markup(s.text)}" for s in statements)

@@ -6,10 +6,17 @@ import re
 
 import msgspec
 
-from esper_audit.tickets.markdown_import.document.inline_values import DATE, bare, names, words
+from esper_audit.tickets.markdown_import.document.inline_values import (
+    DATE,
+    name_set,
+    without_markup,
+    words,
+)
 from esper_audit.tickets.parts import Opinion
 
-OWN = "endorse|endorsed|endorses|neutral|object|objects|objected|objection|refine|refined|refines"
+FORM_VERDICTS = (
+    "endorse|endorsed|endorses|neutral|object|objects|objected|objection|refine|refined|refines"
+)
 SYNONYMS = {
     Opinion.ENDORSE: "endorse|endorsed|endorses|endorsement|agree|agreed|agrees|concur|concurs|approve|approved|"
     "approves|accept|accepted|confirm|confirmed|confirms|support|supported|valid|lgtm|strong endorse|"
@@ -32,7 +39,7 @@ ANY = re.compile(
     rf"{MARKS}(?P<word>{'|'.join(map(re.escape, sorted(BY_PHRASE, key=len, reverse=True)))})(?![\w'])",
     re.IGNORECASE,
 )
-STRICT = re.compile(rf"{MARKS}(?P<word>{OWN})(?![\w'])", re.IGNORECASE)
+STRICT = re.compile(rf"{MARKS}(?P<word>{FORM_VERDICTS})(?![\w'])", re.IGNORECASE)
 ADDED = re.compile(r"[*_`\"'\])~]*(?:\s*\([^)\n]*\))?[*_`]*")
 AFTER = re.compile(r"[\s*_`]*(?:[-–—:.;,]+|\s)\s*")
 # What a heading says of any review; `Code Review` at its end is somebody.
@@ -40,13 +47,13 @@ OF_A_REVIEW = re.compile(
     r"\b(?:cross|peer)[\s-]*reviews?\b|^\s*(?:\d+[.)]\s*)?reviews?\b|(?<!\bcode)\s+reviews?\s*$",
     re.IGNORECASE,
 )
-ROLE_WORDS = names(
+ROLE_WORDS = name_set(
     "drl, rl, pytorch, torch, code, review, reviewer, codereview, specialist, expert, "
     "agent, engineer, architect, lead, maintainer, author, ml, systems, security, "
     "performance, qa, tester, analyst, owner, developer, team, reviewed, by, scientist, "
     "researcher, advisor, cr, pt"
 )
-SILENT_WORDS = names(
+IGNORED_WORDS = name_set(
     "cross, review, reviews, reviewer, specialist, expert, agent, evaluation, the, s, by, "
     "verdict, notes, comments, comment"
 )
@@ -72,22 +79,22 @@ def verdict_in(text: str, *, strict: bool = False) -> StatedOpinion | None:
     rest = text[after.end() :] if after else text[end:]
     phrase = match["word"].lower()
     verdict = BY_PHRASE[phrase]
-    return StatedOpinion(verdict, bare(text[:end].strip(DASHES)), rest.strip())
+    return StatedOpinion(verdict, without_markup(text[:end].strip(DASHES)), rest.strip())
 
 
 def whole_verdict(cell: str) -> StatedOpinion | None:
     """Read a cell that is a verdict: all of its words are the verdict's."""
     said = verdict_in(cell)
-    return StatedOpinion(said.verdict, " ".join(bare(cell).split()), "") if said else None
+    return StatedOpinion(said.verdict, " ".join(without_markup(cell).split()), "") if said else None
 
 
-def as_written(said: str, verdict: Opinion) -> str:
+def verdict_words(said: str, verdict: Opinion) -> str:
     """Return the words for a verdict unless they are its own."""
-    text = bare(said)
+    text = without_markup(said)
     return "" if text.lower() == verdict.value else text
 
 
-def named_in(title: str) -> tuple[str, str]:
+def reviewer_in(title: str) -> tuple[str, str]:
     """Return the reviewer that a heading of a review names, and the date that it gives."""
     dated = DATE.search(title)
     undated = re.sub(r"\(\s*\)|\[\s*\]", " ", DATE.sub(" ", title))
@@ -96,7 +103,7 @@ def named_in(title: str) -> tuple[str, str]:
     name = rest.strip().strip(DASHES).strip()
     if name[:1] + name[-1:] in ("()", "[]"):
         name = name[1:-1].strip()
-    name = bare(name)
+    name = without_markup(name)
     plain = words(name).split()
     general = {
         "results",
@@ -118,11 +125,11 @@ def is_reviewer(label: str) -> bool:
     return bool(said) and len(said) <= 6 and bool(ROLE_WORDS & set(said))
 
 
-def likeness(label: str, reviewer: str) -> int:
+def shared_words(label: str, reviewer: str) -> int:
     """Count the words that name the same reviewer in both."""
-    return len(_telling(label) & _telling(reviewer))
+    return len(_name_words(label) & _name_words(reviewer))
 
 
-def _telling(text: str) -> set[str]:
+def _name_words(text: str) -> set[str]:
     said = words(text).replace("codereview", "code").split()
-    return set(said) - SILENT_WORDS
+    return set(said) - IGNORED_WORDS

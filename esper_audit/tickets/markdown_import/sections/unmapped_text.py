@@ -6,25 +6,25 @@ from collections.abc import Sequence
 
 from esper_audit.tickets.markdown_import.document.blocks import MarkdownBlock
 from esper_audit.tickets.markdown_import.document.document import DocumentSection, text_of
-from esper_audit.tickets.markdown_import.terms.headings import Part
+from esper_audit.tickets.markdown_import.terms.headings import FormPart
 from esper_audit.tickets.parts import Extra
 
 
-def left_over(
-    part: Part,
+def unmapped_nodes(
+    part: FormPart,
     nodes: Sequence[MarkdownBlock | DocumentSection],
     below: Sequence[DocumentSection] = (),
 ) -> list[Extra]:
     """Return nodes as text of a section, if they hold any, and the sections below it by heading."""
-    return [*own_text(part, text_of(nodes)), *headed(part, below)]
+    return [*unmapped_text(part, text_of(nodes)), *unmapped_sections(part, below)]
 
 
-def own_text(part: Part, text: str) -> list[Extra]:
+def unmapped_text(part: FormPart, text: str) -> list[Extra]:
     """Return a text that stands directly in a section; nothing for nothing."""
     return [Extra(section=part.value, text=text)] if text else []
 
 
-def headed(part: Part, sections: Sequence[DocumentSection]) -> list[Extra]:
+def unmapped_sections(part: FormPart, sections: Sequence[DocumentSection]) -> list[Extra]:
     """Return sections below one of the form, by their headings."""
     return [
         Extra(section=part.value, heading=section.title, text=text_of(section.nodes))

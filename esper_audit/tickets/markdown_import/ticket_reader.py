@@ -8,28 +8,35 @@ import msgspec
 
 from esper_audit.tickets.form import in_page_order
 from esper_audit.tickets.markdown_import.document.document import Document
-from esper_audit.tickets.markdown_import.document.inline_values import ID
-from esper_audit.tickets.markdown_import.section_sorting import Parts
+from esper_audit.tickets.markdown_import.document.inline_values import TICKET_ID
+from esper_audit.tickets.markdown_import.form_sections import FormSections
 from esper_audit.tickets.markdown_import.sections.appendix import read_appendix, read_history
 from esper_audit.tickets.markdown_import.sections.description import read_description
 from esper_audit.tickets.markdown_import.sections.fixes import read_fixes
 from esper_audit.tickets.markdown_import.sections.location import read_location
 from esper_audit.tickets.markdown_import.sections.metadata import read_head, read_metadata
-from esper_audit.tickets.markdown_import.sections.outcome import ended, first_line
+from esper_audit.tickets.markdown_import.sections.outcome import initial_history, read_outcome
 from esper_audit.tickets.markdown_import.sections.related import read_related
 from esper_audit.tickets.markdown_import.sections.repeated_values import (
     severities_elsewhere,
     statuses_elsewhere,
 )
-from esper_audit.tickets.markdown_import.sections.reviews import reviews_of
+from esper_audit.tickets.markdown_import.sections.reviews import read_reviews
 from esper_audit.tickets.markdown_import.sections.summary import read_summary
 from esper_audit.tickets.markdown_import.sections.verification import read_verification
 from esper_audit.tickets.markdown_import.terms.categories import categories_in
-from esper_audit.tickets.markdown_import.terms.headings import Part
+from esper_audit.tickets.markdown_import.terms.headings import FormPart
 from esper_audit.tickets.markdown_import.terms.paths import PathMap
-from esper_audit.tickets.markdown_import.terms.places import Cells
-from esper_audit.tickets.markdown_import.terms.severities import disagreement, revised_in
-from esper_audit.tickets.markdown_import.ticket_id import DocumentOrigin, Identity, identified
+from esper_audit.tickets.markdown_import.terms.places import LocationCells
+from esper_audit.tickets.markdown_import.terms.severities import (
+    revised_severities,
+    severity_contradiction,
+)
+from esper_audit.tickets.markdown_import.ticket_id import (
+    DocumentOrigin,
+    TicketIdentity,
+    identify_ticket,
+)
 from esper_audit.tickets.parts import AsWritten, Extra
 from esper_audit.tickets.ticket import Ticket
 
@@ -37,63 +44,72 @@ from esper_audit.tickets.ticket import Ticket
 IN_PLACE = ("files", "lines", "symbols", "why_it_matters")
 
 
-class Form(msgspec.Struct, frozen=True):
+class ImportedTicket(msgspec.Struct, frozen=True):
     """A ticket as it was read, and what its document says twice, differently."""
 
     ticket: Ticket
     contradictions: list[str]
 
 
-def read_form(
-    document: Document, origin: DocumentOrigin, paths: PathMap, known_as: Identity | None = None
-) -> Form:
+def read_ticket(
+    document: Document,
+    origin: DocumentOrigin,
+    paths: PathMap,
+    known_as: TicketIdentity | None = None,
+) -> ImportedTicket:
     """Read a document as a ticket; raises TicketError naming what is missing where it is none.
 
     `known_as` says which ticket it is, where the document itself does not.
     """
-    read = _Readings(document, origin, paths, known_as)
+    read = _TicketReader(document, origin, paths, known_as)
     again = [
         *severities_elsewhere(document.sections),
-        *revised_in(read.end.text, "the resolution"),
+        *revised_severities(read.end.text, "the resolution"),
     ]
     told = [
         read.end.contradiction,
-        disagreement(read.head.severity, again),
-        _name_and_id(origin, read.identity.id),
+        severity_contradiction(read.head.severity, again),
+        _id_contradiction(origin, read.identity.id),
     ]
-    return Form(read.ticket(), [sentence for sentence in told if sentence])
+    return ImportedTicket(read.ticket(), [sentence for sentence in told if sentence])
 
 
-def _name_and_id(origin: DocumentOrigin, found: str) -> str:
+def _id_contradiction(origin: DocumentOrigin, found: str) -> str:
     """Return what is wrong where the file's name holds another id than the ticket."""
-    named = ID.match(origin.stem)
+    named = TICKET_ID.match(origin.stem)
     is_other = named is not None and not origin.stem.startswith(found)
     return f"id: {found} is kept, the file is called {origin.name}" if is_other else ""
 
 
-class _Readings:
+class _TicketReader:
     """What every reader makes of its part of the document."""
 
     def __init__(
-        self, document: Document, origin: DocumentOrigin, paths: PathMap, known_as: Identity | None
+        self,
+        document: Document,
+        origin: DocumentOrigin,
+        paths: PathMap,
+        known_as: TicketIdentity | None,
     ) -> None:
-        self.parts = Parts(document.sections)
+        self.parts = FormSections(document.sections)
         of = self.parts.of
-        self.metadata = read_metadata(document, of(Part.METADATA))
+        self.metadata = read_metadata(document, of(FormPart.METADATA))
         other = self.metadata.other
         self.head = read_head(self.metadata)
-        self.summary = read_summary(of(Part.SUMMARY))
-        named = Cells(*(other.get(name, "") for name in ("files", "lines", "symbols")))
-        self.location = read_location(of(Part.LOCATION), paths, named)
-        self.description = read_description(of(Part.DESCRIPTION))
-        self.fix = read_fixes(of(Part.FIX))
-        self.verification = read_verification(of(Part.VERIFICATION))
-        self.related = read_related(of(Part.RELATED))
-        self.reviews = reviews_of(self.parts.reviews)
+        self.summary = read_summary(of(FormPart.SUMMARY))
+        named = LocationCells(*(other.get(name, "") for name in ("files", "lines", "symbols")))
+        self.location = read_location(of(FormPart.LOCATION), paths, named)
+        self.description = read_description(of(FormPart.DESCRIPTION))
+        self.fix = read_fixes(of(FormPart.FIX))
+        self.verification = read_verification(of(FormPart.VERIFICATION))
+        self.related = read_related(of(FormPart.RELATED))
+        self.reviews = read_reviews(self.parts.reviews)
         again = statuses_elsewhere(document.sections)
-        self.end = ended(of(Part.RESOLUTION), self.parts.notes, self.metadata, origin.folder, again)
-        self.history = read_history(of(Part.HISTORY))
-        self.appendix = read_appendix(of(Part.APPENDIX))
+        self.end = read_outcome(
+            of(FormPart.RESOLUTION), self.parts.notes, self.metadata, origin.folder, again
+        )
+        self.history = read_history(of(FormPart.HISTORY))
+        self.appendix = read_appendix(of(FormPart.APPENDIX))
         signs = {
             "severity": not self.head.severity_reason,
             "status": bool(self.metadata.get("status")),
@@ -101,7 +117,7 @@ class _Readings:
             "description": bool(self.description.wrong),
             "summary": bool(self.summary.sentence),
         }
-        self.identity = known_as or identified(
+        self.identity = known_as or identify_ticket(
             document, self.metadata, origin, self.summary.sentence, signs
         )
         self._name = origin.name
@@ -113,7 +129,7 @@ class _Readings:
         wrong = self.description.wrong
         reported = self.appendix.source or self.appendix.report
         day = self.head.dates["updated"] or self.head.dates["created"]
-        history = self.history.changes or first_line(self.end.status, day, self.end.why)
+        history = self.history.changes or initial_history(self.end.status, day, self.end.why)
         return Ticket(
             id=self.identity.id,
             title=self.identity.title,
@@ -159,7 +175,7 @@ class _Readings:
             *self.parts.as_written,
         ]
         in_place = [word for word in found if word.field in IN_PLACE and not word.where]
-        return _once([*in_place, *self.appendix.as_written, *found])
+        return _unique([*in_place, *self.appendix.as_written, *found])
 
     def _extra(self) -> list[Extra]:
         return in_page_order(
@@ -179,7 +195,7 @@ class _Readings:
         )
 
 
-def _once(words: Iterable[AsWritten]) -> list[AsWritten]:
+def _unique(words: Iterable[AsWritten]) -> list[AsWritten]:
     kept: list[AsWritten] = []
     for word in words:
         if word not in kept:
