@@ -121,7 +121,7 @@ def test_a_file_that_is_no_ticket_is_named_and_the_others_are_imported(project: 
     assert done.returncode == 3
     states = {Path(entry["file"]).name: entry for entry in data(done)["entries"]}
     assert states["Q7-NET-04.md"]["state"] == "new"
-    assert states["README.md"]["problem"].startswith("no ticket: no id")
+    assert states["README.md"]["problem"].startswith("not a ticket: no id")
     assert (project / "tickets" / "Q7-NET-04.yaml").exists()
 
 

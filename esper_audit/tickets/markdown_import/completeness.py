@@ -1,9 +1,9 @@
-"""The proof that an import dropped nothing: every line of the source stands in the ticket or belongs to the form."""
+"""The completeness check of an import: every line of the source is in a ticket or belongs to the form."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 
 import msgspec
 
@@ -30,7 +30,7 @@ BULLET = re.compile(r"^\s*(?:[-+]|\d+[.)])\s+(?:\[[ xX]\]\s*)?")
 CELL = re.compile(
     r"(?<!\\)\||<br\s*/?>|(?<=\*\*)\s|:\*\*|\*\*:|(?<=[:`)\]])\s|\s(?=[(\[`])|\s[-–—]+\s|,\s"
 )
-# What the form says on its own, on every page.
+# The words of the empty form.
 FORM_WORDS = name_set(
     "finding ticket, field, value, ticket id, relationship, notes, verdict, evaluation, reviewer, agent, "
     "date, role, file s, line s, function class, additional locations, if multi file, "
@@ -41,7 +41,7 @@ FORM_WORDS = name_set(
     "as written, where, words, source, x, issue, location, impact, recommendation, code review, "
     "specialist, evidence table, claims table, result"
 )
-# What a heading or a label says around the name of a reviewer.
+# The words around the name of a reviewer in a heading or label.
 AROUND_REVIEWER = re.compile(
     r"^(?:cross |peer )?reviews? (?:by |from )?| (?:cross |peer )?(?:reviews?|evaluation)$"
 )
@@ -66,45 +66,43 @@ VOCABULARY = frozenset(
 
 
 def missing_text(source: str, tickets: Sequence[Ticket]) -> list[str]:
-    """Return what stands in a source and neither in the tickets made of it nor in the form.
+    """Return the text of a source that is neither in its tickets nor in the form.
 
-    A line is compared as a whole, markup and blanks aside; else each of its cells, names and values is,
-    then each of their words.
+    A line is compared without markup and spaces. If it is in no ticket, each of its cells, names and
+    values is compared, first as a whole and then by its words.
     """
     texts = [text for ticket in tickets for text in _strings(msgspec.to_builtins(ticket))]
     exact = _without_layout(" ".join(texts))
-    said = f" {words(' '.join(texts))} "
-    lost = []
+    all_words = f" {words(' '.join(texts))} "
+    missing = []
     for line in source.removeprefix("\ufeff").splitlines():
         if _without_layout(line) in exact:
             continue
-        lost += [piece.strip() for piece in CELL.split(line) if not _is_kept(piece, exact, said)]
-    return lost
+        pieces = [piece for piece in CELL.split(line) if not _is_kept(piece, exact, all_words)]
+        missing += [piece.strip() for piece in pieces]
+    return missing
 
 
-def _is_kept(piece: str, exact: str, said: str) -> bool:
-    bare = BULLET.sub("", piece)
-    spoken = words(bare)
-    name = AROUND_REVIEWER.sub("", spoken)
-    ids = [match[0] for match in TICKET_ID.finditer(bare)]
+def _is_kept(piece: str, exact: str, all_words: str) -> bool:
+    """Return whether a piece is in the form, or in the tickets as `exact` text or by its words."""
+    text = BULLET.sub("", piece)
+    piece_words = words(text)
+    reviewer = AROUND_REVIEWER.sub("", piece_words)
+    ids = [match[0] for match in TICKET_ID.finditer(text)]
     known = ids and all(_without_layout(found) in exact for found in ids)
-    around_id = words(TICKET_ID.sub(" ", bare)) if known else spoken
-    in_form = not VOCABULARY.isdisjoint({spoken, name, around_id})
-    return in_form or _without_layout(bare) in exact or f" {name} " in said
+    around_id = words(TICKET_ID.sub(" ", text)) if known else piece_words
+    in_form = not VOCABULARY.isdisjoint({piece_words, reviewer, around_id})
+    return in_form or _without_layout(text) in exact or f" {reviewer} " in all_words
 
 
 def _strings(value: object) -> Iterator[str]:
     if isinstance(value, str):
         yield value
     elif isinstance(value, dict):
-        yield from _all(value.values())
+        yield from _strings(list(value.values()))
     elif isinstance(value, list):
-        yield from _all(value)
-
-
-def _all(values: Iterable[object]) -> Iterator[str]:
-    for value in values:
-        yield from _strings(value)
+        for item in value:
+            yield from _strings(item)
 
 
 def _without_layout(text: str) -> str:

@@ -1,4 +1,4 @@
-"""The sections of a document sorted by the part of the form they are; sections of no part are kept whole."""
+"""The sections of a document by the part of the form that they are."""
 
 from __future__ import annotations
 
@@ -30,30 +30,34 @@ ABOUT_REVIEW = re.compile(r"\breview\b", re.IGNORECASE)
 
 
 def hoist_sections(sections: Sequence[DocumentSection]) -> list[DocumentSection]:
-    """Return sections with what belongs to the form's reviews and resolution beside them, not inside."""
+    """Return sections with the reviews and resolutions inside them moved behind them."""
     found: list[DocumentSection] = []
     for section in sections:
-        name = heading_meaning(section.title)
-        is_review = name is not None and name.part is FormPart.REVIEW
+        meaning = heading_meaning(section.title)
+        is_review = meaning is not None and meaning.part is FormPart.REVIEW
         found += [section] if is_review else _hoist(section)
     return found
 
 
 def _hoist(section: DocumentSection) -> Iterator[DocumentSection]:
-    """Yield a section without its misplaced parts, then these."""
-    name = heading_meaning(section.title)
-    ends = name is not None and name.part is FormPart.RESOLUTION
-    out = [c for c in section.children if _is_review(c) or (_is_resolution(c) and not ends)]
-    stray = [block for block in section.blocks if _is_stray_review(block)]
+    """Yield a section without the reviews and the resolution inside it, then these."""
+    meaning = heading_meaning(section.title)
+    is_resolution = meaning is not None and meaning.part is FormPart.RESOLUTION
+    hoisted = [
+        child
+        for child in section.children
+        if _is_review(child) or (_is_resolution(child) and not is_resolution)
+    ]
+    reviews = [block for block in section.blocks if _is_review_line(block)]
     yield msgspec.structs.replace(
         section,
-        blocks=tuple(block for block in section.blocks if block not in stray),
-        children=tuple(child for child in section.children if child not in out),
+        blocks=tuple(block for block in section.blocks if block not in reviews),
+        children=tuple(child for child in section.children if child not in hoisted),
     )
-    yield from (child.moved(TOP_LEVEL - child.level) for child in out)
-    if stray:
+    yield from (child.moved(TOP_LEVEL - child.level) for child in hoisted)
+    if reviews:
         heading = FormPart.REVIEW.value
-        yield DocumentSection(heading, TOP_LEVEL, f"## {heading}", tuple(stray))
+        yield DocumentSection(heading, TOP_LEVEL, f"## {heading}", tuple(reviews))
 
 
 def _is_review(child: DocumentSection) -> bool:
@@ -64,19 +68,20 @@ def _is_resolution(child: DocumentSection) -> bool:
     return words(split_heading(child.title)[0]) == words(FormPart.RESOLUTION.value)
 
 
-def _is_stray_review(block: MarkdownBlock) -> bool:
-    """Return whether a paragraph is somebody's review in one labelled line (`**DRL Review:** ENDORSE - why`)."""
-    said = paragraph_values(block) if block.kind is BlockKind.PARAGRAPH else []
-    return len(said) == 1 and bool(
-        ABOUT_REVIEW.search(said[0].label) and verdict_in(said[0].value, strict=True)
+def _is_review_line(block: MarkdownBlock) -> bool:
+    """Return whether a paragraph is a review in one labelled line (`**DRL Review:** ENDORSE - why`)."""
+    values = paragraph_values(block) if block.kind is BlockKind.PARAGRAPH else []
+    return len(values) == 1 and bool(
+        ABOUT_REVIEW.search(values[0].label) and verdict_in(values[0].value, strict=True)
     )
 
 
 class FormSections:
-    """What each part of the form is read from.
+    """The sections from which each part of the form is read.
 
-    A part is the sections under the form's own heading. Where none of these says anything, the first
-    section under another name for it is the part, and its heading is kept in words.
+    These are the sections under the form's own heading. If all of them are empty, the first section
+    under another name of the part is added, and its heading is kept in `as_written`. Sections of no
+    part are kept in `extra`.
     """
 
     def __init__(self, sections: Sequence[DocumentSection]) -> None:
@@ -85,15 +90,15 @@ class FormSections:
         self.extra: list[Extra] = []
         self.as_written: list[AsWritten] = []
         self._chosen: dict[FormPart, list[DocumentSection]] = {}
-        named = [(section, heading_meaning(section.title)) for section in hoist_sections(sections)]
+        found = [(section, heading_meaning(section.title)) for section in hoist_sections(sections)]
         for part in FormPart:
-            self._choose(part, [(s, name) for s, name in named if name and name.part is part])
-        taken = [section for chosen in self._chosen.values() for section in chosen]
-        for section, name in named:
-            if name is not None and name.part is FormPart.REVIEW and section.nodes:
+            self._choose(part, [(one, name) for one, name in found if name and name.part is part])
+        read = [section for chosen in self._chosen.values() for section in chosen]
+        for section, meaning in found:
+            if meaning is not None and meaning.part is FormPart.REVIEW and section.nodes:
                 self.reviews.append(section)
-            elif not any(section is other for other in taken):
-                self._keep(section, name)
+            elif not any(section is other for other in read):
+                self._keep(section, meaning)
 
     def of(self, part: FormPart) -> list[DocumentSection]:
         """Return the sections of a part."""
@@ -104,20 +109,18 @@ class FormSections:
     ) -> None:
         if part is FormPart.REVIEW:
             return
-        own = [section for section, name in candidates if name.own]
-        others = [(section, name) for section, name in candidates if not name.own]
-        if any(_has_content(section) for section in own):
-            self._chosen[part] = own
-            return
+        own = [section for section, meaning in candidates if meaning.is_own]
         self._chosen[part] = own
-        for section, _ in others:
-            if _has_content(section):
-                self._chosen[part] = [*own, section]
-                self.as_written.append(_heading_words(part.name.lower(), section.title))
-                return
+        if any(map(_has_content, own)):
+            return
+        others = [section for section, meaning in candidates if not meaning.is_own]
+        for section in filter(_has_content, others):
+            self._chosen[part] = [*own, section]
+            self.as_written.append(_heading_words(part.name.lower(), section.title))
+            return
 
-    def _keep(self, section: DocumentSection, name: HeadingMeaning | None) -> None:
-        if name is not None and name.part is FormPart.RESOLUTION:
+    def _keep(self, section: DocumentSection, meaning: HeadingMeaning | None) -> None:
+        if meaning is not None and meaning.part is FormPart.RESOLUTION:
             self.notes.append(section)
         text = text_of(section.nodes)
         if text:

@@ -1,4 +1,4 @@
-"""A report as a batch of tickets: one a finding, one a recommendation that is no finding, one for the rest."""
+"""Reading a report as tickets: one for each finding, for each other recommendation, and for the report itself."""
 
 from __future__ import annotations
 
@@ -38,26 +38,26 @@ SEVERITY_REASON = "a report: its findings carry the severities"
 
 
 def is_report(document: Document) -> bool:
-    """Return whether a document is a report: it has findings, and no id of its own."""
+    """Return whether a document is a report, with findings and without a ticket id."""
     metadata = read_metadata(document, [])
-    named = any(
+    has_metadata = any(
         words(section.title) == words(FormPart.METADATA.value) for section in document.sections
     )
     has_id = "id" in metadata.own or TICKET_ID.search(document.title) is not None
-    return not (named or has_id) and next(findings_in(document.sections), None) is not None
+    return not (has_metadata or has_id) and next(findings_in(document.sections), None) is not None
 
 
 def read_report(document: Document, origin: DocumentOrigin, paths: PathMap) -> list[ImportedTicket]:
-    """Return the tickets of a report: the report's own, then a ticket a finding or recommendation.
+    """Return the tickets of a report, its own first.
 
-    Their ids follow from the report's title and date, and from the number of a finding there, or
-    else the first words of its name.
+    Their ids are made of the report's title and date, and of the number of the finding, without a
+    number of the first words of its name.
     """
-    return _Report(document, origin, paths).forms()
+    return _ReportReader(document, origin, paths).tickets()
 
 
-class _Report:
-    """A report with what every ticket of it is made from."""
+class _ReportReader:
+    """The parts of a report that its tickets are made from."""
 
     def __init__(self, document: Document, origin: DocumentOrigin, paths: PathMap) -> None:
         self._document = document
@@ -72,18 +72,16 @@ class _Report:
         self._links = dependencies_between(document.sections, self._subjects)
         self._rest = _without(document.sections, [section for section, _ in found])
 
-    def forms(self) -> list[ImportedTicket]:
+    def tickets(self) -> list[ImportedTicket]:
         """Return every ticket, the report's own first."""
-        told = [
-            ImportedTicket(self._ticket(subject), _contradictions(subject))
-            for subject in self._subjects
-        ]
-        return [self._own_form(), *told]
+        subjects = self._subjects
+        read = [ImportedTicket(self._ticket(one), _contradictions(one)) for one in subjects]
+        return [self._own_ticket(), *read]
 
     def _prefix(self) -> str:
-        said = [word.upper() for word in words(self._title).split() if word not in IGNORED_WORDS]
-        said = said or words(self._origin.stem).upper().split() or ["REPORT"]
-        return "-".join(filter(None, ["DD", *said[:2], self._created.replace("-", "")]))
+        title = [word.upper() for word in words(self._title).split() if word not in IGNORED_WORDS]
+        title = title or words(self._origin.stem).upper().split() or ["REPORT"]
+        return "-".join(filter(None, ["DD", *title[:2], self._created.replace("-", "")]))
 
     def _ticket(self, subject: ReportSubject) -> Ticket:
         described = read_description([subject.finding.body] if subject.finding else [])
@@ -116,24 +114,24 @@ class _Report:
         )
 
     def _related(self, subject: ReportSubject) -> list[Related]:
-        blocks = [then for first, then in self._links if first == subject.id]
-        blocked_by = [first for first, then in self._links if then == subject.id]
+        blocks = [target for source, target in self._links if source == subject.id]
+        blocked_by = [source for source, target in self._links if target == subject.id]
         return [
             *(Related(id=other, relation=Relation.BLOCKS) for other in blocks),
             *(Related(id=other, relation=Relation.BLOCKED_BY) for other in blocked_by),
             Related(id=self._id, relation=Relation.RELATED),
         ]
 
-    def _own_form(self) -> ImportedTicket:
-        """Return the ticket of the report itself: what it says beyond its findings, and links to these."""
-        form = read_ticket(
+    def _own_ticket(self) -> ImportedTicket:
+        """Return the ticket of the report itself: all text but the findings, and links to their tickets."""
+        imported = read_ticket(
             msgspec.structs.replace(self._document, sections=tuple(self._rest)),
             msgspec.structs.replace(self._origin, folder=""),
             self._paths,
             TicketIdentity(self._id, self._title, []),
         )
         links = [Related(id=one.id, relation=Relation.RELATED) for one in self._subjects]
-        ticket = form.ticket
+        ticket = imported.ticket
         is_stated = not ticket.severity_reason
         severity = ticket.severity if is_stated else Severity.P4
         own = msgspec.structs.replace(
@@ -145,15 +143,20 @@ class _Report:
             report=ticket.report or self._origin.name,
             related=[*ticket.related, *links],
         )
-        return msgspec.structs.replace(form, ticket=own)
+        return msgspec.structs.replace(imported, ticket=own)
 
 
 def _words_as_written(subject: ReportSubject, places: Sequence[TicketLocation]) -> list[AsWritten]:
-    """Return the names, places and severities of the report that the fields do not show."""
+    """Return the names, places and severities of the report that the fields of the ticket do not contain."""
     found = []
     where = subject.places[0]
-    if subject.finding is not None and subject.finding.said.upper() != subject.severity.value:
-        found.append(AsWritten(field="severity", where="heading", words=subject.finding.said))
+    if (
+        subject.finding is not None
+        and subject.finding.severity_words.upper() != subject.severity.value
+    ):
+        found.append(
+            AsWritten(field="severity", where="heading", words=subject.finding.severity_words)
+        )
     if where and not is_covered_by(where, ", ".join(map(place_text, places))):
         found.append(AsWritten(field="location", where="Location", words=one_line(where)))
     for row in subject.recommended:
@@ -168,16 +171,18 @@ def _contradictions(subject: ReportSubject) -> list[str]:
     finding = subject.finding
     if finding is None or finding.severity is subject.severity:
         return []
-    by = subject.recommended[0].heading
-    return [f"severity: {subject.severity} is kept ({by}), the heading says {finding.said}"]
+    source = subject.recommended[0].heading
+    return [
+        f"severity: {subject.severity} is kept ({source}), the heading states {finding.severity_words}"
+    ]
 
 
 def _without(
-    sections: Sequence[DocumentSection], taken: Sequence[DocumentSection]
+    sections: Sequence[DocumentSection], removed: Sequence[DocumentSection]
 ) -> list[DocumentSection]:
-    """Return sections without some that stand in them."""
+    """Return sections without the removed ones, at any level."""
     return [
-        msgspec.structs.replace(section, children=tuple(_without(section.children, taken)))
+        msgspec.structs.replace(section, children=tuple(_without(section.children, removed)))
         for section in sections
-        if not any(section is other for other in taken)
+        if not any(section is other for other in removed)
     ]

@@ -1,4 +1,4 @@
-"""From a document to a ticket: every section to its reader, and everything that no reader takes to `extra`."""
+"""Reading a document as a ticket: each section by its reader, all other text into `extra`."""
 
 from __future__ import annotations
 
@@ -40,12 +40,12 @@ from esper_audit.tickets.markdown_import.ticket_id import (
 from esper_audit.tickets.parts import AsWritten, Extra
 from esper_audit.tickets.ticket import Ticket
 
-# The page prints these where they stood; the others stand in the appendix.
+# The page prints these in their rows, the others in the appendix.
 IN_PLACE = ("files", "lines", "symbols", "why_it_matters")
 
 
 class ImportedTicket(msgspec.Struct, frozen=True):
-    """A ticket as it was read, and what its document says twice, differently."""
+    """A ticket of a document, and the contradictions between the values that the document states."""
 
     ticket: Ticket
     contradictions: list[str]
@@ -55,44 +55,44 @@ def read_ticket(
     document: Document,
     origin: DocumentOrigin,
     paths: PathMap,
-    known_as: TicketIdentity | None = None,
+    identity: TicketIdentity | None = None,
 ) -> ImportedTicket:
-    """Read a document as a ticket; raises TicketError naming what is missing where it is none.
+    """Return the ticket of a document; raises TicketError with the missing parts if it is not a ticket.
 
-    `known_as` says which ticket it is, where the document itself does not.
+    `identity` is the id and title to use instead of those of the document.
     """
-    read = _TicketReader(document, origin, paths, known_as)
-    again = [
+    read = _TicketReader(document, origin, paths, identity)
+    severities = [
         *severities_elsewhere(document.sections),
-        *revised_severities(read.end.text, "the resolution"),
+        *revised_severities(read.outcome.text, "the resolution"),
     ]
-    told = [
-        read.end.contradiction,
-        severity_contradiction(read.head.severity, again),
+    contradictions = [
+        read.outcome.contradiction,
+        severity_contradiction(read.head.severity, severities),
         _id_contradiction(origin, read.identity.id),
     ]
-    return ImportedTicket(read.ticket(), [sentence for sentence in told if sentence])
+    return ImportedTicket(read.ticket(), [sentence for sentence in contradictions if sentence])
 
 
-def _id_contradiction(origin: DocumentOrigin, found: str) -> str:
-    """Return what is wrong where the file's name holds another id than the ticket."""
+def _id_contradiction(origin: DocumentOrigin, ticket_id: str) -> str:
+    """Return the contradiction if the file name holds another id than the ticket."""
     named = TICKET_ID.match(origin.stem)
-    is_other = named is not None and not origin.stem.startswith(found)
-    return f"id: {found} is kept, the file is called {origin.name}" if is_other else ""
+    is_other = named is not None and not origin.stem.startswith(ticket_id)
+    return f"id: {ticket_id} is kept, the file name is {origin.name}" if is_other else ""
 
 
 class _TicketReader:
-    """What every reader makes of its part of the document."""
+    """The result of every section's reader."""
 
     def __init__(
         self,
         document: Document,
         origin: DocumentOrigin,
         paths: PathMap,
-        known_as: TicketIdentity | None,
+        identity: TicketIdentity | None,
     ) -> None:
-        self.parts = FormSections(document.sections)
-        of = self.parts.of
+        self.sections = FormSections(document.sections)
+        of = self.sections.of
         self.metadata = read_metadata(document, of(FormPart.METADATA))
         other = self.metadata.other
         self.head = read_head(self.metadata)
@@ -103,37 +103,39 @@ class _TicketReader:
         self.fix = read_fixes(of(FormPart.FIX))
         self.verification = read_verification(of(FormPart.VERIFICATION))
         self.related = read_related(of(FormPart.RELATED))
-        self.reviews = read_reviews(self.parts.reviews)
-        again = statuses_elsewhere(document.sections)
-        self.end = read_outcome(
-            of(FormPart.RESOLUTION), self.parts.notes, self.metadata, origin.folder, again
+        self.reviews = read_reviews(self.sections.reviews)
+        statuses = statuses_elsewhere(document.sections)
+        self.outcome = read_outcome(
+            of(FormPart.RESOLUTION), self.sections.notes, self.metadata, origin.folder, statuses
         )
         self.history = read_history(of(FormPart.HISTORY))
         self.appendix = read_appendix(of(FormPart.APPENDIX))
-        signs = {
+        present = {
             "severity": not self.head.severity_reason,
             "status": bool(self.metadata.get("status")),
             "location": bool(self.location.places),
             "description": bool(self.description.wrong),
             "summary": bool(self.summary.sentence),
         }
-        self.identity = known_as or identify_ticket(
-            document, self.metadata, origin, self.summary.sentence, signs
+        self.identity = identity or identify_ticket(
+            document, self.metadata, origin, self.summary.sentence, present
         )
         self._name = origin.name
 
     def ticket(self) -> Ticket:
-        """Return everything as one record."""
+        """Return the ticket."""
         named = self.metadata.other
         sentence = self.summary.sentence or named.get("summary", "") or self.identity.title
         wrong = self.description.wrong
         reported = self.appendix.source or self.appendix.report
         day = self.head.dates["updated"] or self.head.dates["created"]
-        history = self.history.changes or initial_history(self.end.status, day, self.end.why)
+        history = self.history.changes or initial_history(
+            self.outcome.status, day, self.outcome.why
+        )
         return Ticket(
             id=self.identity.id,
             title=self.identity.title,
-            status=self.end.status,
+            status=self.outcome.status,
             severity=self.head.severity,
             proposed_severity=self.head.severity,
             severity_reason=self.head.severity_reason,
@@ -153,26 +155,26 @@ class _TicketReader:
             verification=self.verification.steps,
             related=self.related.related,
             reviews=self.reviews.reviews,
-            resolution=self.end.resolution,
+            resolution=self.outcome.resolution,
             source=self.appendix.source if reported else f"imported from {self._name}",
             report=self.appendix.report,
             section=self.appendix.section,
             history=history,
-            as_written=self._written(),
+            as_written=self._as_written(),
             extra=self._extra(),
         )
 
-    def _written(self) -> list[AsWritten]:
-        """Return the document's own words: those printed in place, those of a page of ours, new ones."""
+    def _as_written(self) -> list[AsWritten]:
+        """Return the original words: first those for the rows of the page, then those of its appendix."""
         found = [
             *self.identity.as_written,
-            *self.end.as_written,
+            *self.outcome.as_written,
             *self.head.as_written,
             *self.location.as_written,
             *self.description.as_written,
             *self.summary.as_written,
             *self.reviews.as_written,
-            *self.parts.as_written,
+            *self.sections.as_written,
         ]
         in_place = [word for word in found if word.field in IN_PLACE and not word.where]
         return _unique([*in_place, *self.appendix.as_written, *found])
@@ -187,8 +189,8 @@ class _TicketReader:
                 *self.verification.extra,
                 *self.related.extra,
                 *self.reviews.extra,
-                *self.parts.extra,
-                *self.end.extra,
+                *self.sections.extra,
+                *self.outcome.extra,
                 *self.history.extra,
                 *self.appendix.extra,
             ]

@@ -1,4 +1,4 @@
-"""Reviews are found in every layout that people use, with their words, and nothing that is none becomes one."""
+"""Reviews are read in every layout, and other text does not become a review."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def test_every_layout_stays_when_its_page_is_read(layout: str) -> None:
 
 
 @pytest.mark.parametrize("text", NO_REVIEWS.values(), ids=list(NO_REVIEWS))
-def test_a_section_without_a_verdict_is_kept_as_it_is(text: str) -> None:
+def test_a_section_without_a_verdict_is_kept_unchanged(text: str) -> None:
     ticket = read(form(text))
     assert ticket.reviews == []
     assert any(part.text in text for part in ticket.extra)

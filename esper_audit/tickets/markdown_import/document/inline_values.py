@@ -1,4 +1,4 @@
-"""Single values of a form: without their markup, compared by their words, and the dates, ids and codes inside them."""
+"""Single values of a form: removing markup, comparing words, finding dates and ids."""
 
 from __future__ import annotations
 
@@ -10,18 +10,18 @@ Meaning = TypeVar("Meaning")
 
 
 def words(text: str) -> str:
-    """Return the words of a text in lower case, a blank between them: what two spellings are compared by."""
+    """Return the words of a text in lower case, separated by spaces, to compare spellings."""
     plain = text.lower().replace("'", "").replace("’", "")
     return " ".join(re.sub(r"[\W_]+", " ", plain).split())
 
 
 def name_set(listed: str) -> frozenset[str]:
-    """Return the names of a list with commas, as `words` gives them."""
+    """Return the names of a comma-separated list, normalised by `words`."""
     return frozenset(words(name) for name in listed.split(","))
 
 
 def by_name(table: Mapping[Meaning, str]) -> dict[str, Meaning]:
-    """Turn a table of meanings with their names round: what each name means."""
+    """Return the key of each name in a table of comma-separated names."""
     return {name: meaning for meaning, listed in table.items() for name in name_set(listed)}
 
 
@@ -34,7 +34,7 @@ TICKET_ID = re.compile(
 )
 ANY_TICKET_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 MARKED_ID = re.compile(rf"[\[*_`]*(?P<id>{TICKET_ID.pattern})[\]*_`]*(?:\([^)]*\))?")
-# In code marks an id may be any that a file could be called.
+# In code marks an id may be any file name.
 CODE_ID = re.compile(r"(?:\*\*|\[)?`(?P<id>[A-Za-z][\w.]*-[\w.-]*\w)`(?:\*\*|\](?:\([^)]*\))?)?")
 EMPTY_VALUES = name_set("none, n a, na, nil, nothing, none identified, none known, none found") | {
     ""
@@ -42,7 +42,7 @@ EMPTY_VALUES = name_set("none, n a, na, nil, nothing, none identified, none know
 
 
 def without_markup(text: str) -> str:
-    """Return a value without the emphasis and the code marks around the whole of it."""
+    """Return a value without the emphasis and the code marks around it."""
     text = text.strip()
     while True:
         inner = _unwrapped(text)
@@ -65,12 +65,12 @@ def _unwrapped(text: str) -> str:
 
 
 def one_line(text: str) -> str:
-    """Return a text as a table's cell can hold it."""
+    """Return a text on one line, as in a cell of a table."""
     return " ".join(text.split())
 
 
 def is_empty_value(text: str) -> bool:
-    """Return whether a value is one of the ways to leave it out."""
+    """Return whether a value is empty, or a word such as `none`."""
     return not text.strip() or (words(text) or text) in EMPTY_VALUES
 
 
@@ -81,7 +81,7 @@ def date_in(text: str) -> str:
 
 
 def split_leading_ids(text: str) -> tuple[list[str], str]:
-    """Return the ticket ids that a text begins with, and what stands behind them."""
+    """Return the ticket ids at the beginning of a text, and the text after them."""
     found: list[str] = []
     rest = text.strip()
     while True:
@@ -91,7 +91,7 @@ def split_leading_ids(text: str) -> tuple[list[str], str]:
         found.append(match["id"])
         rest = rest[match.end() :]
         joined = re.match(r"\s*(?:,|/|&|and)\s*(?=[\[*_`]*[A-Za-z])", rest)
-        behind = rest[joined.end() :] if joined else ""
-        if not (CODE_ID.match(behind) or MARKED_ID.match(behind)):
+        after = rest[joined.end() :] if joined else ""
+        if not (CODE_ID.match(after) or MARKED_ID.match(after)):
             return found, rest
-        rest = behind
+        rest = after

@@ -1,4 +1,4 @@
-"""Statements of a form: `**Label:** value` lines, items and rows, with the name and the value apart."""
+"""The labelled values of a form: `**Label:** value` lines, list items and table rows."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from esper_audit.tickets.markdown_import.document.tables import MarkdownTable, r
 LABEL = re.compile(
     r" {0,3}(?P<mark>\*\*|__)(?P<label>[^*\n]{1,80}?)(?:\s*:\s*(?P=mark)|(?P=mark)\s*:)\s*(?P<value>.*)"
 )
-# `**Status: FIXED**`: the value is bold too.
+# `**Status: FIXED**` with the value in bold too.
 ALL_BOLD = re.compile(r" {0,3}\*\*(?P<label>[A-Za-z][^*:\n]{1,40}):\s+(?P<value>[^*\n]+)\*\*\s*")
 PLAIN_LABEL = re.compile(r" {0,3}(?P<label>[A-Za-z][\w/ ()-]{0,30}?)\s*:\s+(?P<value>\S.*)")
 FIELD_NAMES = name_set("field, property, attribute, key, item, name, metadata") | {""}
@@ -28,7 +28,7 @@ VALUE_NAMES = name_set("value, details, detail, content") | {""}
 
 
 class LabelledValue(msgspec.Struct, frozen=True):
-    """A name and its value. `source` is how it was written; without a name it is text."""
+    """A label, its value and its source; text without label has an empty label."""
 
     label: str
     value: str
@@ -36,14 +36,14 @@ class LabelledValue(msgspec.Struct, frozen=True):
 
     @property
     def is_one_line(self) -> bool:
-        """Return whether the row of a table can hold it."""
+        """Return whether it has a label and a value of one line."""
         return bool(self.label) and "\n" not in self.value
 
 
 def paragraph_values(
     block: MarkdownBlock, plain: frozenset[str] = frozenset()
 ) -> list[LabelledValue]:
-    """Split a paragraph at lines that begin with a bold label, or with one of some plain labels."""
+    """Split a paragraph at lines that begin with a bold label, or with one of the labels in `plain`."""
     found: list[LabelledValue] = []
     for line in block.lines:
         match = LABEL.match(line) or ALL_BOLD.fullmatch(line) or _plain_label(line, plain)
@@ -59,7 +59,7 @@ def paragraph_values(
 
 
 def list_values(block: MarkdownBlock, plain: frozenset[str] = frozenset()) -> list[LabelledValue]:
-    """Return the statements of a list, an item each: none where an item is not one, or has a box."""
+    """Return the labelled values of a list, empty if an item has no label or has a box."""
     found = []
     for item in block.items:
         first, line_end, rest = item.text.partition("\n")
@@ -73,9 +73,10 @@ def list_values(block: MarkdownBlock, plain: frozenset[str] = frozenset()) -> li
 
 
 def table_values(block: MarkdownBlock, known: Iterable[str]) -> list[LabelledValue]:
-    """Return the statements of a table: name and value a row, or names in the header and values below.
+    """Return the labelled values of a table, empty for a table of another shape.
 
-    A table of another shape has none.
+    A row holds a label and its value, or two of each, or the header holds the labels and the only row
+    the values. `known` are the labels of the form.
     """
     table = read_table(block)
     labels = frozenset(known)
@@ -93,7 +94,7 @@ def table_values(block: MarkdownBlock, known: Iterable[str]) -> list[LabelledVal
 def block_values(
     blocks: Sequence[MarkdownBlock], known: Iterable[str], plain: frozenset[str] = frozenset()
 ) -> list[tuple[MarkdownBlock, list[LabelledValue]]]:
-    """Return each block with its statements; a block that has none is text."""
+    """Return each block with its labelled values."""
     readers = {
         BlockKind.PARAGRAPH: lambda block: paragraph_values(block, plain),
         BlockKind.LIST: lambda block: list_values(block, plain),
@@ -109,7 +110,7 @@ def _are_labels(cells: Sequence[str], labels: frozenset[str]) -> bool:
 
 
 def _is_plain_header(table: MarkdownTable) -> bool:
-    """Return whether the header only says that here are fields and values."""
+    """Return whether the header only names the columns for field and value."""
     head = [words(cell) for cell in table.header]
     return not head or (len(head) == 2 and head[0] in FIELD_NAMES and head[1] in VALUE_NAMES)
 

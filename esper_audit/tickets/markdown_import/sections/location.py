@@ -1,4 +1,4 @@
-"""The section that says where: a row for files, lines and symbols, a row a place, or a list of places."""
+"""Reading the locations: a row each for files, lines and symbols, a table of places, or a list of places."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ SECTION = FormPart.LOCATION.value
 
 
 class LocationSection(msgspec.Struct, frozen=True):
-    """The places, the words that say more than they do, and what no field takes."""
+    """The places, the original words that they do not contain, and all other text."""
 
     places: list[TicketLocation]
     as_written: list[AsWritten]
@@ -57,7 +57,7 @@ class LocationSection(msgspec.Struct, frozen=True):
 def read_location(
     sections: Iterable[DocumentSection], paths: PathMap, head: LocationCells
 ) -> LocationSection:
-    """Read the sections of locations; `head` is what the metadata says where no section does."""
+    """Read the sections of locations; `head` are the cells of the metadata, used if no section has a place."""
     groups: list[LocationCells] = []
     items: list[str] = []
     extra: list[Extra] = []
@@ -76,15 +76,15 @@ def read_location(
     written = [
         word for group in groups for word in _uncovered_words(group, places_of(group, paths))
     ]
-    told = [item for item in items if not _is_covered(item, further)]
-    written += [_location_words("Additional locations", item) for item in told]
+    unread = [item for item in items if not _is_covered(item, further)]
+    written += [_location_words("Additional locations", item) for item in unread]
     return LocationSection([*places, *further], written, extra)
 
 
 def _sort_blocks(
     blocks: Sequence[MarkdownBlock],
 ) -> tuple[list[LabelledValue], list[LocationCells], list[str], list[MarkdownBlock]]:
-    """Return rows of fields, places in rows, items that are places, and the rest."""
+    """Return the labelled rows, the places of tables, the items that are places, and the other blocks."""
     rows: list[LabelledValue] = []
     wide: list[LocationCells] = []
     items: list[str] = []
@@ -108,7 +108,7 @@ def _sort_blocks(
 
 
 def _are_places(block: MarkdownBlock) -> bool:
-    """Return whether a block is a list of places, or a paragraph that is one."""
+    """Return whether a block is a list of places, or a paragraph with one place."""
     if block.kind is BlockKind.PARAGRAPH:
         return listed_place(block.text, PathMap()) is not None
     return block.kind is BlockKind.LIST and all(_is_place(item) for item in block.items)
@@ -119,7 +119,7 @@ def _is_place(item: ListItem) -> bool:
 
 
 def _is_announcement(block: MarkdownBlock) -> bool:
-    """Return whether a paragraph only announces further locations."""
+    """Return whether a paragraph announces additional locations."""
     return block.kind is BlockKind.PARAGRAPH and words(block.text).startswith(FURTHER_PLACES[0])
 
 
@@ -139,7 +139,10 @@ def _table_places(block: MarkdownBlock) -> list[LocationCells]:
 
 
 def _group_rows(rows: Sequence[LabelledValue]) -> tuple[list[LocationCells], list[Extra]]:
-    """Gather rows into places: each further row of files begins one; rows of no field stay rows."""
+    """Return rows as groups of one place each, and the rows of other labels as `extra`.
+
+    A label that is in the current group begins the next group.
+    """
     groups: list[dict[str, str]] = []
     extra: list[Extra] = []
     others: dict[str, str] = {}
@@ -160,7 +163,7 @@ def _group_rows(rows: Sequence[LabelledValue]) -> tuple[list[LocationCells], lis
 
 
 def _row_words(cells: LocationCells, places: Sequence[TicketLocation]) -> list[AsWritten]:
-    """Return the words of the rows that the first location does not show as they stand."""
+    """Return the words of the rows that the first location does not contain."""
     first = places[0] if places else None
     shown = {
         "files": (cells.files, first.path if first else ""),
@@ -175,7 +178,7 @@ def _row_words(cells: LocationCells, places: Sequence[TicketLocation]) -> list[A
 
 
 def _uncovered_words(cells: LocationCells, places: Sequence[TicketLocation]) -> list[AsWritten]:
-    """Return the words of rows that the locations made of them do not show."""
+    """Return the words of a group that its locations do not contain."""
     return [
         _location_words(FORM_LABELS[field.field], field.words)
         for field in (_row_words(cells, places) if len(places) < 2 else _all_words(cells))
@@ -183,8 +186,8 @@ def _uncovered_words(cells: LocationCells, places: Sequence[TicketLocation]) -> 
 
 
 def _all_words(cells: LocationCells) -> list[AsWritten]:
-    held = {"files": cells.files, "lines": cells.lines, "symbols": cells.symbols}
-    return [AsWritten(field=field, words=one_line(cell)) for field, cell in held.items() if cell]
+    by_field = {"files": cells.files, "lines": cells.lines, "symbols": cells.symbols}
+    return [AsWritten(field=name, words=one_line(cell)) for name, cell in by_field.items() if cell]
 
 
 def _is_covered(item: str, further: Iterable[TicketLocation]) -> bool:

@@ -1,4 +1,4 @@
-"""The head of a ticket: a table, `**Label:** value` lines, a list or front matter; rows of no field stay rows."""
+"""Reading the head of a ticket: a table, `**Label:** value` lines, a list or front matter."""
 
 from __future__ import annotations
 
@@ -67,9 +67,10 @@ SEPARATORS = " \t|·•;,"
 
 
 class Metadata(msgspec.Struct, frozen=True):
-    """What the head says: words by field, those under the form's own labels first, and the rest.
+    """The words of the head by field.
 
-    `other` are words that a label of another form names; their rows stay among `extra`.
+    `own` are those with a label of the form. `other` are those with a label of another form, which stay
+    in `extra` too.
     """
 
     own: dict[str, str]
@@ -77,12 +78,12 @@ class Metadata(msgspec.Struct, frozen=True):
     extra: list[Extra]
 
     def get(self, field: str) -> str:
-        """Return the words for a field, empty without any."""
+        """Return the words of a field, empty without any."""
         return self.own.get(field) or self.other.get(field, "")
 
 
 def read_metadata(document: Document, sections: Iterable[DocumentSection]) -> Metadata:
-    """Read the front matter, what stands above the first section, and the sections of metadata."""
+    """Read the front matter, the blocks before the first section, and the sections of metadata."""
     own: dict[str, str] = {}
     other: dict[str, str] = {}
     extra: list[Extra] = []
@@ -103,9 +104,9 @@ def read_metadata(document: Document, sections: Iterable[DocumentSection]) -> Me
 def _read_blocks(
     blocks: Sequence[MarkdownBlock], section: str, own: dict[str, str], other: dict[str, str]
 ) -> list[Extra]:
-    """Take the statements of some blocks; what is no statement stays text of the section."""
+    """Read the labelled values of blocks into `own` and `other`; return all other text."""
     extra: list[Extra] = []
-    held: list[MarkdownBlock] = []
+    unread: list[MarkdownBlock] = []
     for block, found in block_values(
         [_split_labels(block) for block in blocks], KNOWN_LABELS, KNOWN_LABELS
     ):
@@ -114,10 +115,10 @@ def _read_blocks(
         if rows and in_head and (len(rows) == len(found) or block.kind is BlockKind.LIST):
             extra += _read_values(rows, own, other)
             texts = [statement.source for statement in found if statement not in rows]
-            held += [paragraph("\n".join(texts))] if texts else []
+            unread += [paragraph("\n".join(texts))] if texts else []
         else:
-            held.append(block)
-    text = text_of(held)
+            unread.append(block)
+    text = text_of(unread)
     return [*extra, Extra(section=section, text=text)] if text else extra
 
 
@@ -128,7 +129,7 @@ def _is_row(statement: LabelledValue) -> bool:
 def _read_values(
     found: Iterable[LabelledValue], own: dict[str, str], other: dict[str, str]
 ) -> Iterable[Extra]:
-    """Sort statements into fields; yield as rows those that are not under a label of the form."""
+    """Read labelled values into fields; yield those without a label of the form as `extra`."""
     for statement in found:
         label = words(statement.label)
         field = FORM_LABELS.get(label)
@@ -142,17 +143,17 @@ def _read_values(
 
 
 def is_placeholder(value: str) -> bool:
-    """Return whether a value is still the template's own (`{1-10}`, `YYYY-MM-DD`)."""
+    """Return whether a value is a placeholder of the template (`{1-10}`, `YYYY-MM-DD`)."""
     return bool(re.search(r"\{[^}]*\}|YYYY|^\[[^\]]*\]$", value))
 
 
 def _without_line_break(value: str) -> str:
-    """Return a value without the mark that breaks the line behind it."""
+    """Return a value without the backslash of a line break."""
     return value.strip().removesuffix("\\").rstrip()
 
 
 def _split_labels(block: MarkdownBlock) -> MarkdownBlock:
-    """Put the labels of a line such as `**Severity:** P2 | **Status:** open` on a line each."""
+    """Split a line such as `**Severity:** P2 | **Status:** open` into a line for each label."""
     if block.kind not in (BlockKind.PARAGRAPH, BlockKind.TABLE):
         return block
     lines: list[str] = []
@@ -174,7 +175,7 @@ DATE_FIELDS = ("created", "updated")
 
 
 class HeadFields(msgspec.Struct, frozen=True):
-    """Fields of the head by name, and the words beyond them."""
+    """The fields of the head, and the original words that differ from them."""
 
     severity: Severity
     severity_reason: str
@@ -184,13 +185,13 @@ class HeadFields(msgspec.Struct, frozen=True):
 
 
 def read_head(metadata: Metadata) -> HeadFields:
-    """Return the fields; a severity that nobody states is P3, and the reason says so."""
+    """Return the fields of the head; without a severity it is P3, with that as the reason."""
     impact = metadata.other.get("impact", "")
-    said = metadata.get("severity") or (impact if LEVEL.match(without_markup(impact)) else "")
-    severity = severity_in(said)
+    stated = metadata.get("severity") or (impact if LEVEL.match(without_markup(impact)) else "")
+    severity = severity_in(stated)
     written = []
-    if said and (severity is None or without_markup(said) != severity.value):
-        written.append(AsWritten(field="severity", where="head", words=one_line(said)))
+    if stated and (severity is None or without_markup(stated) != severity.value):
+        written.append(AsWritten(field="severity", where="head", words=one_line(stated)))
     dates = {}
     for name in DATE_FIELDS:
         text = metadata.own.get(name, "") or metadata.other.get(name, "")

@@ -1,4 +1,4 @@
-"""Other tickets: a table or a list, each with what it is to this one and a note; the rest stays."""
+"""Reading the related tickets: a table, a list or lines, each with a relation and a note."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ RELATION_WORDS = re.compile(
 
 
 class RelatedSection(msgspec.Struct, frozen=True):
-    """The other tickets, and what names none."""
+    """The related tickets, and all other text."""
 
     related: list[Related]
     extra: list[Extra]
@@ -61,19 +61,19 @@ def read_related(sections: Sequence[DocumentSection]) -> RelatedSection:
     below: list[DocumentSection] = []
     for section in sections:
         for block in section.blocks:
-            found, left = _block_links(block)
+            found, unread = _block_links(block)
             related += found
-            rest += [other for other in left if not is_empty_value(other.text)]
+            rest += [other for other in unread if not is_empty_value(other.text)]
         below += section.children
     return RelatedSection(related, unmapped_nodes(FormPart.RELATED, rest, below))
 
 
 def _block_links(block: MarkdownBlock) -> tuple[list[Related], list[MarkdownBlock]]:
-    """Return the links of a block, and what of it is none: items of a list, or all of the block."""
+    """Return the links of a block, and its other items, or the block itself without links."""
     if block.kind is BlockKind.LIST:
-        told = [(item, _item_links(item.text)) for item in block.items if _is_short(item)]
-        taken = [item for item, found in told if found or is_empty_value(item.text)]
-        return [link for _, found in told for link in found], block.without(taken)
+        pairs = [(item, _item_links(item.text)) for item in block.items if _is_short(item)]
+        read = [item for item, found in pairs if found or is_empty_value(item.text)]
+        return [link for _, found in pairs for link in found], block.without(read)
     links: list[Related] = []
     if block.kind is BlockKind.TABLE:
         links = _table_links(read_table(block))
@@ -97,9 +97,9 @@ def _item_links(text: str) -> list[Related]:
         relation = words(lead[1])
         ids, rest = split_leading_ids(text[lead.end() :])
     note = one_line(NOTE_MARK.sub("", rest))
-    told = RELATION_WORDS.match(NOTE_MARK.sub("", rest))
-    said = relation or (words(told[1]) if told else "")
-    kind = RELATIONS.get(said, Relation.RELATED)
+    stated = RELATION_WORDS.match(NOTE_MARK.sub("", rest))
+    name = relation or (words(stated[1]) if stated else "")
+    kind = RELATIONS.get(name, Relation.RELATED)
     if relation and relation != kind.value.replace("-", " "):
         note = f"{relation}: {note}" if note else relation
     return [Related(id=found, relation=kind, note=note) for found in ids]
@@ -121,7 +121,7 @@ def _table_links(table: MarkdownTable) -> list[Related]:
 
 
 def _columns(table: MarkdownTable) -> tuple[str, ...] | None:
-    """Return what the columns hold, others by their own names; None for a table without ids."""
+    """Return the meaning of each column, else its own name; None for a table without ids."""
     width = len(table.every_row[0]) if table.every_row else 0
     if not table.header:
         return (ID, RELATION, NOTE) if width == 3 else None
@@ -139,15 +139,15 @@ def _row_links(row: Sequence[str], columns: Sequence[str]) -> list[Related]:
         ids, rest = [without_markup(cells[ID])], ""
     if not ids:
         return []
-    said = without_markup(cells.get(RELATION, ""))
+    stated = without_markup(cells.get(RELATION, ""))
     note = one_line(cells.get(NOTE, ""))
-    kind = RELATIONS.get(words(said), Relation.RELATED)
-    beyond = [one_line(NOTE_MARK.sub("", rest))] if without_markup(rest) else []
-    if said and said.lower() != kind.value:
-        beyond.append(said)
+    kind = RELATIONS.get(words(stated), Relation.RELATED)
+    notes = [one_line(NOTE_MARK.sub("", rest))] if without_markup(rest) else []
+    if stated and stated.lower() != kind.value:
+        notes.append(stated)
     further = [f"{name}: {cell}" for name, cell in cells.items() if name not in COLUMNS and cell]
-    beyond += [one_line(text) for text in further]
+    notes += [one_line(text) for text in further]
     return [
-        Related(id=found, relation=kind, note=": ".join(filter(None, [*beyond, note])))
+        Related(id=found, relation=kind, note=": ".join(filter(None, [*notes, note])))
         for found in ids
     ]

@@ -1,4 +1,4 @@
-"""Status and severity said again, in labelled lines of sections that are not about them."""
+"""Finding statements of status and severity in sections about something else."""
 
 from __future__ import annotations
 
@@ -24,13 +24,13 @@ READ_ELSEWHERE = (FormPart.METADATA, FormPart.RESOLUTION, FormPart.REVIEW, FormP
 
 
 def statuses_elsewhere(sections: Sequence[DocumentSection]) -> list[StatedStatus]:
-    """Return what labelled lines say about the status."""
+    """Return the statuses of labelled lines."""
     found = [read_status(StatusPlace.ELSEWHERE, value) for _, value in _labelled(sections, STATUS)]
     return [statement for statement in found if statement is not None]
 
 
 def severities_elsewhere(sections: Sequence[DocumentSection]) -> list[StatedSeverity]:
-    """Return what labelled lines say about the severity."""
+    """Return the severities of labelled lines."""
     return [
         StatedSeverity(severity, f"'{title}'", value.strip())
         for title, value in _labelled(sections, SEVERITY)
@@ -41,14 +41,14 @@ def severities_elsewhere(sections: Sequence[DocumentSection]) -> list[StatedSeve
 def _labelled(
     sections: Sequence[DocumentSection], labels: frozenset[str]
 ) -> Iterator[tuple[str, str]]:
-    """Yield the section and the value of every paragraph's line with one of some labels."""
+    """Yield the section title and the value of every line of a paragraph with one of the labels."""
     for section in sections:
-        name = heading_meaning(section.title)
-        if name is not None and name.part in READ_ELSEWHERE:
+        meaning = heading_meaning(section.title)
+        if meaning is not None and meaning.part in READ_ELSEWHERE:
             continue
         lines = [block for block in section.blocks if block.kind is BlockKind.PARAGRAPH]
-        said = [statement for block in lines for statement in paragraph_values(block)]
-        for statement in said:
+        values = [statement for block in lines for statement in paragraph_values(block)]
+        for statement in values:
             if words(statement.label) in labels and "\n" not in statement.value:
                 yield section.title, statement.value
         yield from _labelled(section.children, labels)

@@ -1,6 +1,6 @@
-"""ReviewSection, however they are laid out: below a heading each, in tables, in labelled lines, or all of these.
+"""Reading reviews: below a heading each, in tables, in labelled lines, or in several of these.
 
-What is read as no review stays with the review it stands in; a section without any verdict stays whole.
+Text that is not a review becomes part of the review before it. A section without a verdict is kept whole.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from esper_audit.tickets.parts import AsWritten, Extra, Review
 
 
 class ReviewSection(msgspec.Struct, frozen=True):
-    """The reviews of a section, what is none, and headings that name nobody of those who reviewed."""
+    """The reviews of sections, all other text, and the headings without the name of a reviewer."""
 
     reviews: list[Review]
     extra: list[Extra]
@@ -33,7 +33,7 @@ class ReviewSection(msgspec.Struct, frozen=True):
 
 
 def read_reviews(sections: Iterable[DocumentSection]) -> ReviewSection:
-    """Read several sections of reviews."""
+    """Read the sections of reviews."""
     read = [_read_section(section) for section in sections]
     return ReviewSection(
         [review for found in read for review in found.reviews],
@@ -43,13 +43,14 @@ def read_reviews(sections: Iterable[DocumentSection]) -> ReviewSection:
 
 
 def _read_section(section: DocumentSection) -> ReviewSection:
-    """Read a section of reviews; without a verdict anywhere it is kept as it was written."""
+    """Read a section of reviews; without a verdict its source is kept."""
     drafts = _read_drafts(section)
     reviews = [review for draft in drafts.all if (review := draft.review())]
     if not reviews:
         return ReviewSection([], [Extra(section=section.title, text=text_of(section.nodes))])
-    lost = [node for draft in drafts.all if draft.verdict is None for node in draft.left()]
-    text = text_of([*lost, *drafts.rest])
+    incomplete = [draft for draft in drafts.all if draft.verdict is None]
+    nodes = [node for draft in incomplete for node in draft.all_nodes()]
+    text = text_of([*nodes, *drafts.rest])
     if text or _is_covered(section.title, drafts.all):
         return ReviewSection(reviews, [Extra(section=section.title, text=text)] if text else [])
     heading = AsWritten(field="reviews", where="heading", words=section.title)
@@ -57,7 +58,7 @@ def _read_section(section: DocumentSection) -> ReviewSection:
 
 
 def _read_drafts(section: DocumentSection) -> ReviewDrafts:
-    """Fill drafts from a section and those below it."""
+    """Return the drafts of a section and of the sections below it."""
     drafts = ReviewDrafts(_heading_draft(section.title))
     for block in section.blocks:
         _read_block(block, drafts)
@@ -67,29 +68,29 @@ def _read_drafts(section: DocumentSection) -> ReviewDrafts:
 
 
 def _heading_draft(title: str) -> ReviewDraft:
-    """Return the draft that a heading begins: who reviews, perhaps when and with which verdict."""
+    """Return the draft of a heading with its reviewer, date and verdict."""
     name, date = reviewer_in(title)
     head, rest = split_heading(name)
-    behind = rest if verdict_in(rest, strict=True) else ""
-    alone = name if not behind and verdict_in(name, strict=True) else ""
-    draft = ReviewDraft("" if alone else head.strip() if behind else name, date)
-    draft.verdict = whole_verdict(behind or alone) if behind or alone else None
+    after_name = rest if verdict_in(rest, strict=True) else ""
+    alone = name if not after_name and verdict_in(name, strict=True) else ""
+    draft = ReviewDraft("" if alone else head.strip() if after_name else name, date)
+    draft.verdict = whole_verdict(after_name or alone) if after_name or alone else None
     return draft
 
 
 def _read_block(block: MarkdownBlock, drafts: ReviewDrafts) -> None:
     lines = LabelledReviewReader(drafts)
-    if block.kind is BlockKind.TABLE and drafts.take_table(block):
+    if block.kind is BlockKind.TABLE and drafts.read_table_block(block):
         return
-    if block.kind is BlockKind.PARAGRAPH and lines.take_paragraph(block):
+    if block.kind is BlockKind.PARAGRAPH and lines.read_paragraph(block):
         return
-    if block.kind is BlockKind.LIST and lines.take_list(block):
+    if block.kind is BlockKind.LIST and lines.read_list(block):
         return
     drafts.current.nodes.append(block)
 
 
 def _read_child(child: DocumentSection, drafts: ReviewDrafts) -> None:
-    """Read a section below: the current review's verdict or evaluation, somebody's review, or text."""
+    """Read a subsection: the verdict or evaluation of the current review, another review, or text."""
     current = drafts.current
     if _read_verdict(child, drafts):
         return
@@ -106,14 +107,14 @@ def _read_child(child: DocumentSection, drafts: ReviewDrafts) -> None:
 
 
 def _read_verdict(child: DocumentSection, drafts: ReviewDrafts) -> bool:
-    """Take a verdict that stands in a heading of its own or below it, and what follows it there."""
+    """Read a subsection whose heading announces the verdict; return whether it is one."""
     head, rest = split_heading(child.title)
     if COLUMN_OF.get(words(head), "") != VERDICT or drafts.current.verdict is not None:
         return False
-    said = rest or text_of(child.blocks[:1])
-    if verdict_in(said) is None:
+    verdict = rest or text_of(child.blocks[:1])
+    if verdict_in(verdict) is None:
         return False
-    drafts.current.verdict = whole_verdict(said)
+    drafts.current.verdict = whole_verdict(verdict)
     for block in child.blocks[0 if rest else 1 :]:
         _read_block(block, drafts)
     for section in child.children:
@@ -122,6 +123,6 @@ def _read_verdict(child: DocumentSection, drafts: ReviewDrafts) -> bool:
 
 
 def _is_covered(title: str, drafts: Sequence[ReviewDraft]) -> bool:
-    """Return whether a heading names nobody, or one of those whose reviews were read below it."""
-    told = {name for draft in drafts if draft.verdict for name in (draft.role, draft.reviewer)}
-    return not reviewer_in(title)[0] or any(name and name in title for name in told)
+    """Return whether a heading names no reviewer, or one of the reviewers that were read below it."""
+    reviewers = {name for draft in drafts if draft.verdict for name in (draft.role, draft.reviewer)}
+    return not reviewer_in(title)[0] or any(name and name in title for name in reviewers)

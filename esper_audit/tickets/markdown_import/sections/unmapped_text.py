@@ -1,4 +1,4 @@
-"""What no field takes, as the record keeps it: text of a section, and texts below headings of their own."""
+"""Text without a field, as the `extra` of a ticket."""
 
 from __future__ import annotations
 
@@ -15,17 +15,17 @@ def unmapped_nodes(
     nodes: Sequence[MarkdownBlock | DocumentSection],
     below: Sequence[DocumentSection] = (),
 ) -> list[Extra]:
-    """Return nodes as text of a section, if they hold any, and the sections below it by heading."""
+    """Return nodes as text of a section, empty without text, and the sections `below` by their headings."""
     return [*unmapped_text(part, text_of(nodes)), *unmapped_sections(part, below)]
 
 
 def unmapped_text(part: FormPart, text: str) -> list[Extra]:
-    """Return a text that stands directly in a section; nothing for nothing."""
+    """Return a text as that of a section, empty for an empty text."""
     return [Extra(section=part.value, text=text)] if text else []
 
 
 def unmapped_sections(part: FormPart, sections: Sequence[DocumentSection]) -> list[Extra]:
-    """Return sections below one of the form, by their headings."""
+    """Return the subsections of a section of the form by their headings."""
     return [
         Extra(section=part.value, heading=section.title, text=text_of(section.nodes))
         for section in sections

@@ -1,4 +1,4 @@
-"""The verification: every item of its lists is a step, boxes ticked or not; the rest stays."""
+"""Reading the verification: every item of its lists is a step."""
 
 from __future__ import annotations
 
@@ -13,21 +13,21 @@ from esper_audit.tickets.markdown_import.sections.unmapped_text import unmapped_
 from esper_audit.tickets.markdown_import.terms.headings import FormPart
 from esper_audit.tickets.parts import Extra, Step
 
-OWN = "how to verify the fix"
+OWN_HEADING = "how to verify the fix"
 
 
 class Verification(msgspec.Struct, frozen=True):
-    """The steps, and what is none."""
+    """The steps, and all other text."""
 
     steps: list[Step]
     extra: list[Extra]
 
 
 def read_verification(sections: Sequence[DocumentSection]) -> Verification:
-    """Read the sections of verification; lists below other headings stay with their headings."""
+    """Read the sections of verification; subsections with other headings become `extra`."""
     blocks = [block for section in sections for block in section.blocks]
     children = [child for section in sections for child in section.children]
-    own = [child for child in children if words(child.title) == OWN]
+    own = [child for child in children if words(child.title) == OWN_HEADING]
     blocks += [block for child in own for block in child.blocks]
     lists = [block for block in blocks if block.kind is BlockKind.LIST]
     steps = [

@@ -1,4 +1,4 @@
-"""Tables of claims and what became of them: TRUE, FALSE, PARTIAL or STALE, in words or in signs."""
+"""Reading tables of claims with their verdicts: TRUE, FALSE, PARTIAL or STALE, in words or signs."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ PATTERNS = [(re.compile(rf"(?:{phrases})\b"), truth) for truth, phrases in WORDS
 
 
 def claims_in(block: MarkdownBlock) -> list[JudgedClaim]:
-    """Return the claims of a table that judges every one of them; none of another table."""
+    """Return the claims of a table with a verdict in every row; empty for another table."""
     if block.kind is not BlockKind.TABLE:
         return []
     table = read_table(block)
@@ -61,16 +61,16 @@ def claims_in(block: MarkdownBlock) -> list[JudgedClaim]:
         return []
     if len(columns) == 3 and columns[2] not in EVIDENCE_COLUMNS:
         return []
-    judged = [_row_claim(row) for row in table.rows]
-    found = [claim for claim in judged if claim is not None]
-    return found if len(found) == len(judged) else []
+    claims = [_row_claim(row) for row in table.rows]
+    found = [claim for claim in claims if claim is not None]
+    return found if len(found) == len(claims) else []
 
 
 def truth_of(text: str) -> Truth | None:
-    """Read what a cell says of a claim: its words first, then its signs."""
-    said = words(without_markup(text))
+    """Return the verdict in a cell, by its words first, then by its signs; None without one."""
+    cell_words = words(without_markup(text))
     for pattern, truth in PATTERNS:
-        if pattern.match(said):
+        if pattern.match(cell_words):
             return truth
     return next((truth for sign, truth in SIGNS.items() if sign in text), None)
 
@@ -79,10 +79,10 @@ def _row_claim(row: tuple[str, ...]) -> JudgedClaim | None:
     truth = truth_of(row[1])
     if truth is None or not row[0]:
         return None
-    said = one_line(row[1])
+    verdict_words = one_line(row[1])
     return JudgedClaim(
         claim=one_line(row[0]),
         verdict=truth,
-        as_written="" if said == truth.value else said,
+        as_written="" if verdict_words == truth.value else verdict_words,
         evidence=one_line(row[2]) if len(row) > 2 else "",
     )

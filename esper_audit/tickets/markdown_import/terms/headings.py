@@ -1,4 +1,4 @@
-"""The sections that a ticket's form has, and the other names that people give them."""
+"""The sections of the ticket form, and other headings for them."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ HEADING_SEPARATOR = re.compile(r"\s*(?::|\(|\[|\s[-–—]+\s)\s*")
 
 
 class FormPart(enum.Enum):
-    """A section of the form; its value is the form's own heading."""
+    """A section of the form; the value is its heading."""
 
     METADATA = "Ticket Metadata"
     LOCATION = "Location"
@@ -55,35 +55,35 @@ OTHER_NAMES = {
     FormPart.APPENDIX: "appendices, references, original report reference, source, origin",
 }
 BY_WORDS = by_name(OTHER_NAMES) | {words(part.value): part for part in FormPart}
-# A heading that begins with one of these is about how the ticket ended (`Closure of 2025-03-09`).
+# A heading that begins with one of these is that of the resolution (`Closure of 2025-03-09`).
 RESOLUTION_WORDS = name_set("resolution, closure, disposition, resolved")
 REVIEW_WORDS = re.compile(r"\b(?:(?:cross|peer|expert)[\s-]*)?reviews?\b", re.IGNORECASE)
 
 
 class HeadingMeaning(msgspec.Struct, frozen=True):
-    """What a heading says: the part of the form it names, whether in the form's words, and what it adds."""
+    """The part of the form that a heading names, whether it is the form's heading, and its other words."""
 
     part: FormPart
-    own: bool
+    is_own: bool
     rest: str
 
 
 def heading_meaning(title: str) -> HeadingMeaning | None:
-    """Read a heading; None for one that is no part of the form."""
+    """Return the meaning of a heading, None if it names no part of the form."""
     plain = NUMBER.sub("", title.strip())
     part = BY_WORDS.get(words(plain))
     if part is not None:
-        return HeadingMeaning(part, own=title.strip() == part.value, rest="")
+        return HeadingMeaning(part, is_own=title.strip() == part.value, rest="")
     if REVIEW_WORDS.search(plain):
-        return HeadingMeaning(FormPart.REVIEW, own=False, rest="")
+        return HeadingMeaning(FormPart.REVIEW, is_own=False, rest="")
     head, rest = split_heading(plain)
     part = BY_WORDS.get(words(head))
     if part is None and words(head).partition(" ")[0] in RESOLUTION_WORDS:
         part = FormPart.RESOLUTION
-    return HeadingMeaning(part, own=False, rest=rest) if part is not None else None
+    return HeadingMeaning(part, is_own=False, rest=rest) if part is not None else None
 
 
 def split_heading(title: str) -> tuple[str, str]:
-    """Return what stands in front of the first colon, bracket or dash of a heading, and what is behind it."""
+    """Return the text before the first colon, bracket or dash of a heading, and the text after it."""
     cut = HEADING_SEPARATOR.search(title)
     return (title[: cut.start()], title[cut.end() :]) if cut else (title, "")

@@ -1,4 +1,4 @@
-"""The words of one place (files, lines, symbols) read as locations; further words stay with their owner."""
+"""Recognising locations in words: files, lines and symbols."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ RANGE = re.compile(
     r"(?<![\w.#/])L?(\d+)(?:\s*(?:[-–—]|to)\s*L?(\d+))?(?![\w.%/])(?!\s+(?!(?:and|to|or)\b)[A-Za-z])"
 )
 SYMBOL = re.compile(r"[A-Za-z_]\w*(?:\.\w+)*(?:\(.*\))?")
-LIKE_CODE = re.compile(r"[._(]|[a-z][A-Z]")  # what tells a name of code from a word
+LIKE_CODE = re.compile(r"[._(]|[a-z][A-Z]")  # distinguishes a name in code from a word
 PLACE_ITEM = re.compile(
     r"(?P<tick>`+)(?P<place>.+?)(?P=tick)(?:\s+(?P<tock>`+)(?P<symbol>.+?)(?P=tock))?(?P<rest>.*)",
     re.DOTALL,
@@ -27,7 +27,7 @@ PLACE_ITEM = re.compile(
 
 
 class LocationCells(msgspec.Struct, frozen=True):
-    """The words for one place, as a row of a form has them."""
+    """The cells of a form for files, lines and symbols."""
 
     files: str = ""
     lines: str = ""
@@ -35,10 +35,10 @@ class LocationCells(msgspec.Struct, frozen=True):
 
 
 def places_of(cells: LocationCells, paths: PathMap) -> list[TicketLocation]:
-    """Return the locations that some words name: none without a file.
+    """Return the locations in the cells of a form, none without a file.
 
-    Several symbols or ranges go with the one file; several files go with as many symbols or ranges,
-    else each with all lines.
+    One file has a location for each symbol. Several files have one symbol or range each if there are
+    as many, else each file has all lines.
     """
     found = files_in(cells.files)
     symbols = symbols_in(cells.symbols)
@@ -56,7 +56,7 @@ def places_of(cells: LocationCells, paths: PathMap) -> list[TicketLocation]:
 
 
 def listed_place(text: str, paths: PathMap) -> TicketLocation | None:
-    """Read an item of a list of places (`path:lines` `symbol` - note); None where it begins with no path."""
+    """Return the location of an item (`path:lines` `symbol` - note), None if it does not begin with a path."""
     match = PLACE_ITEM.match(text.strip())
     head = match["place"] if match else text.split()[0].rstrip(":,") if text.strip() else ""
     found = files_in(f"`{head}`") if FILE.match(head) else []
@@ -74,14 +74,14 @@ def listed_place(text: str, paths: PathMap) -> TicketLocation | None:
 
 
 def place_text(place: TicketLocation) -> str:
-    """Return a location as an item of a list of places."""
+    """Return the text of a location as an item of a list."""
     where = f"`{place.path}:{place.lines}`" if place.lines else f"`{place.path}`"
     symbol = f" `{place.symbol}`" if place.symbol else ""
     return where + symbol + (f" - {place.note}" if place.note else "")
 
 
 def files_in(cell: str) -> list[tuple[str, str, str]]:
-    """Return path, lines and symbol of each file that a cell names."""
+    """Return path, lines and symbol of each file in a cell."""
     marked = [match["code"].strip() for match in CODE.finditer(cell)]
     tokens = marked or re.split(r"[\s,;]+|<br\s*/?>", without_markup(cell))
     found = []
@@ -94,7 +94,7 @@ def files_in(cell: str) -> list[tuple[str, str, str]]:
 
 
 def ranges_in(cell: str) -> list[str]:
-    """Return the lines that a cell names, each a number or a range; of code in it, that first."""
+    """Return the line numbers and ranges in a cell, only those in code marks if there are any."""
     marked = [match["code"] for match in CODE.finditer(cell)]
     numbered = [text for text in marked if RANGE.search(text)]
     found = [match for text in numbered or [CODE.sub(" ", cell)] for match in RANGE.finditer(text)]
@@ -102,7 +102,7 @@ def ranges_in(cell: str) -> list[str]:
 
 
 def symbols_in(cell: str) -> list[str]:
-    """Return the dotted names that a cell gives in code, or that are all it holds."""
+    """Return the dotted names in a cell, in code marks or as its only words."""
     marked = [match["code"].strip() for match in CODE.finditer(cell)]
     tokens = marked or re.split(r"\s*,\s*", without_markup(cell))
     named = [token for token in tokens if SYMBOL.fullmatch(token)]
@@ -111,9 +111,9 @@ def symbols_in(cell: str) -> list[str]:
     return [_without_call(token) for token in named]
 
 
-def is_covered_by(cell: str, *shown: str) -> bool:
-    """Return whether a cell holds nothing but what is shown of it, marks and calls aside."""
-    return _plain(cell) in {_plain(text) for text in shown}
+def is_covered_by(cell: str, *texts: str) -> bool:
+    """Return whether a cell equals one of the texts, apart from code marks, spaces and call brackets."""
+    return _plain(cell) in {_plain(text) for text in texts}
 
 
 def _plain(text: str) -> str:

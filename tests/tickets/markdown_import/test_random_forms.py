@@ -1,4 +1,4 @@
-"""Forms made at random: sections in any order, layouts of any kind, odd lines anywhere; nothing is lost, pages stay."""
+"""Random forms, with sections in any order and odd lines anywhere, lose no word."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A report becomes a batch: a ticket a finding and a recommendation, with links, and one for the rest."""
+"""A report becomes a ticket for each finding and recommendation, with links, and one for all other text."""
 
 from __future__ import annotations
 
@@ -151,7 +151,7 @@ def by_title(title: str) -> Ticket:
     return found
 
 
-def test_a_report_is_told_from_a_ticket() -> None:
+def test_a_report_is_distinguished_from_a_ticket() -> None:
     assert is_report(read_document(REPORT))
     assert not is_report(read_document(form()))
     assert not is_report(read_document("# About\n\n## HIGH - a heading alone\n\ntext\n"))
@@ -218,7 +218,7 @@ def test_a_finding_may_be_a_list_or_a_table_of_labels() -> None:
         assert_stays(ticket)
 
 
-def test_the_dependency_graph_becomes_links_both_ways() -> None:
+def test_the_dependency_graph_becomes_links_in_both_directions() -> None:
     links = {
         (ticket.title, link.relation.value, tickets()[link.id].title)
         for ticket in tickets().values()
@@ -274,7 +274,7 @@ def test_ids_do_not_depend_on_the_file_or_on_other_findings() -> None:
     assert [ticket.id for ticket in read_all(again, "other.md")] == list(tickets())
 
 
-def test_what_a_heading_says_otherwise_than_the_recommendations_is_kept() -> None:
+def test_a_severity_of_a_heading_that_the_recommendations_change_is_kept() -> None:
     words = [msgspec.structs.astuple(word) for word in by_title("Tank Level Is Stale").as_written]
     assert ("severity", "heading", "MEDIUM") in words
 
