@@ -111,7 +111,7 @@ def test_a_record_that_differs_is_not_overwritten(project: Path) -> None:
     before = record.read_bytes()
     done = ticket(project, "import", "old")
     assert done.returncode == 3
-    assert "differs: summary" in " ".join(done.stdout.split())
+    assert "differs in: summary" in " ".join(done.stdout.split())
     assert record.read_bytes() == before
 
 
@@ -141,7 +141,7 @@ def test_records_can_go_elsewhere(project: Path) -> None:
 def test_a_path_that_does_not_exist_could_not_be_run(project: Path) -> None:
     done = ticket(project, "import", "nowhere")
     assert done.returncode == 2
-    assert "no such file or directory: nowhere" in done.stderr
+    assert "nowhere: no such file or directory" in done.stderr
 
 
 def test_the_page_of_an_imported_ticket_imports_as_the_same_record(project: Path) -> None:
