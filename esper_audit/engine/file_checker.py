@@ -14,7 +14,7 @@ from esper_audit.rules.selection import Selection
 from esper_audit.rules.suppression_comments import may_hold_comments
 from esper_audit.rules.suppressions import SUPPRESSION_CHECKS, Suppressor
 from esper_audit.source.syntax.source import Source, parse, read
-from esper_audit.tracking.fingerprint import with_identity
+from esper_audit.tracking.fingerprint import assign_fingerprints
 
 
 class SourceFindings(msgspec.Struct, frozen=True):
@@ -89,7 +89,7 @@ def check_source(source: Source, rules: Prefilter, *, prefilter: bool = True) ->
     from esper_audit.engine.cst_pass import CstPass
 
     cst_pass = CstPass(source, sorted(active, key=lambda rule: rule.id), aliases)
-    findings = with_identity(cst_pass.run(slices))
+    findings = assign_fingerprints(cst_pass.run(slices))
     return SourceFindings(findings, sorted({*problems, *cst_pass.problems}))
 
 

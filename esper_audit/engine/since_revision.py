@@ -56,7 +56,7 @@ class _EarlierRevision:
     def recognised(self) -> set[str]:
         """Return the fingerprints of the findings that the earlier revision had, at any place."""
         from esper_audit.tracking.current_tree import CurrentTree
-        from esper_audit.tracking.matcher import matched
+        from esper_audit.tracking.matcher import match_findings
         from esper_audit.tracking.observation import observations
 
         present = CurrentTree(self._audit.root)
@@ -65,7 +65,9 @@ class _EarlierRevision:
         old = observations(before, self._source)
         looked_at = {s.key for s in old if self._audit.looked_at(s.check, s.path)}
         current = observations(self._audit.findings, present.source)
-        return {match.new.key for match in matched(old, current, present, may_move=looked_at)}
+        return {
+            match.new.key for match in match_findings(old, current, present, may_move=looked_at)
+        }
 
     def contents(self) -> dict[str, bytes | None]:
         """Return the earlier contents of every changed file."""

@@ -18,7 +18,7 @@ from esper_audit.rules.suppressions import SUPPRESSION_CHECKS, Suppressor, Unuse
 from esper_audit.rules.tree_rule import TreeRule
 from esper_audit.source.index.index import Index
 from esper_audit.source.usage.tree import Tree
-from esper_audit.tracking.fingerprint import with_identity
+from esper_audit.tracking.fingerprint import assign_fingerprints
 
 WHOLE_TREE = "."
 # These findings about comments come from the check of the file, which runs anyway.
@@ -162,6 +162,6 @@ def _without_suppressed(
     source = tree.source(path) if found or may_name_a_check else None
     if source is None:
         return TreeResult()
-    result = suppressor.apply(source, with_identity(found), completed)
+    result = suppressor.apply(source, assign_fingerprints(found), completed)
     findings = [f for f in result.findings if f.check not in FILE_SUPPRESSION_CHECKS]
     return TreeResult(findings, result.suppressed, used=result.used)

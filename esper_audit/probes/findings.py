@@ -24,7 +24,7 @@ from esper_audit.project.config import Project
 from esper_audit.rules.expected_failures import idle_expectations
 from esper_audit.rules.finding_builder import ConfigFile
 from esper_audit.tracking.baseline import read_baseline
-from esper_audit.tracking.fingerprint import with_identity
+from esper_audit.tracking.fingerprint import assign_fingerprints
 
 SAYS_SO = frozenset({Verdict.FAIL})
 SAYS_NOT = frozenset({Verdict.PASS})
@@ -82,7 +82,7 @@ def _found(root: str, failed: Iterable[ProbeRecord]) -> list[Finding]:
     defects: dict[tuple[str, DefinitionPlace, str], list[ProbeRecord]] = {}
     for record in failed:
         defects.setdefault((record.probe, record.places[0], record.code), []).append(record)
-    return with_identity(
+    return assign_fingerprints(
         (_finding(root, place, records), f"{place.symbol} {code}")
         for (_, place, code), records in defects.items()
     )

@@ -1,4 +1,4 @@
-"""Results kept by the content they were made from: one flat file a root and purpose, outside every audited tree."""
+"""A cache of results by the content they depend on, one file for each root and purpose."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from typing import Any, Generic, TypeVar
 from esper_audit.project.submodules import PACKAGE
 
 HOME_VARIABLE = "ESPER_AUDIT_CACHE"
-OWN_FILES = (".py", ".yaml", ".md", ".jinja")
+OWN_FILES = (".py", ".yaml", ".md", ".jinja")  # code, contracts and templates
 DIGEST_BYTES = 16
 Value = TypeVar("Value")
 
@@ -27,15 +27,16 @@ def cache_home() -> str:
 
 
 def content_digest(content: bytes) -> bytes:
-    """Return the digest by which a content is recognised."""
+    """Return the digest of a file's content, 16 bytes."""
     return hashlib.blake2b(content, digest_size=DIGEST_BYTES).digest()
 
 
 class ContentCache(Generic[Value]):
-    """Values by name and content digest; a file that is unreadable or made by other code counts as absent.
+    """Values by name and content digest.
 
-    `purpose` is the suffix of the file, `made_by` a fingerprint of all that decides the values, `kind` the
-    type of a value, which msgspec encodes.
+    `root` is the audited tree, `purpose` the suffix of the cache file, `made_by` the fingerprint of
+    everything else that decides a value, and `kind` the type of a value, which msgspec encodes. A cache
+    file that is damaged, or has another `made_by`, counts as absent.
     """
 
     def __init__(
@@ -49,23 +50,29 @@ class ContentCache(Generic[Value]):
         self._changed = False
 
     def get(self, name: str, digest: bytes) -> Value | None:
-        """Return the value stored under `name` for exactly this content."""
+        """Return the value of a name with this digest, None if there is none."""
         import msgspec
 
         known_digest, encoded = self._known.get(name, (b"", None))
         if encoded is None or known_digest != digest:
             return None
-        return msgspec.msgpack.decode(encoded, type=self._kind)
+        try:
+            return msgspec.msgpack.decode(encoded, type=self._kind)
+        except msgspec.MsgspecError:  # damaged inside
+            return None
 
     def put(self, name: str, digest: bytes, value: Value) -> None:
-        """Store a value; `save` writes it."""
+        """Set the value of a name; `save` writes it."""
         import msgspec
 
         self._known[name] = (digest, msgspec.Raw(msgspec.msgpack.encode(value)))
         self._changed = True
 
     def save(self, keep: Collection[str] | None = None) -> None:
-        """Write what is new, of the names in `keep` only; an unwritable cache is no error."""
+        """Write the cache file if a value changed; with `keep` drop all other names.
+
+        A cache that cannot be written is not an error.
+        """
         if keep is not None and not self._known.keys() <= set(keep):
             self._known = {name: self._known[name] for name in self._known if name in keep}
             self._changed = True
@@ -96,27 +103,35 @@ class ContentCache(Generic[Value]):
 
 @cache
 def package_fingerprint() -> bytes:
-    """Return a digest of this package's own files by name, size and time of change."""
-    return _fingerprint(sorted(_own_files()), ())
+    """Return the fingerprint of the files of this package."""
+    return folder_fingerprint(PACKAGE)
+
+
+def folder_fingerprint(folder: str) -> bytes:
+    """Return a digest of the code, contracts and templates below a folder.
+
+    Each file counts by its path, size and modification time.
+    """
+    return _fingerprint(sorted(_own_files(folder)), ())
 
 
 def engine_fingerprint(more: Iterable[bytes] = ()) -> bytes:
-    """Return a digest of all that decides a finding: this package, the folders plugins lie in, and `more`."""
+    """Return a digest of everything that decides a finding: this package, the folders of plugins, and `more`."""
     folders = [path for path in sys.path if path and os.path.isdir(path)]
     return _fingerprint(sorted(folders), (package_fingerprint(), *more))
 
 
-def _own_files() -> Iterator[str]:
-    for folder, folders, names in os.walk(PACKAGE):
+def _own_files(top: str) -> Iterator[str]:
+    for folder, folders, names in os.walk(top):
         folders[:] = [name for name in folders if name != "__pycache__"]
         yield from (os.path.join(folder, name) for name in names if name.endswith(OWN_FILES))
 
 
-def _fingerprint(files: Iterable[str], more: Iterable[bytes]) -> bytes:
+def _fingerprint(paths: Iterable[str], more: Iterable[bytes]) -> bytes:
     digest = hashlib.sha256(sys.version.encode())
-    for file in files:
-        status = os.stat(file)
-        digest.update(f"{file}\0{status.st_size}\0{status.st_mtime_ns}\0".encode())
+    for path in paths:
+        status = os.stat(path)
+        digest.update(f"{path}\0{status.st_size}\0{status.st_mtime_ns}\0".encode())
     for piece in more:
         digest.update(piece + b"\0")
     return digest.digest()

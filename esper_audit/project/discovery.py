@@ -45,7 +45,7 @@ class Discovery:
         """Walk each path (absolute): a directory for its Python files, a file for itself."""
         for path in paths:
             if not os.path.lexists(path):
-                raise UsageError(f"no such file or directory: {path}")
+                raise UsageError(f"{path}: no such file or directory")
             if os.path.isdir(path):
                 self._walk(path, self._ignores_above(path))
             elif self._excluded(path, is_directory=False):

@@ -1,4 +1,4 @@
-"""The modules of a package of ours, found by looking into its folders; none is imported."""
+"""Listing the modules of a package of this project without importing them."""
 
 from __future__ import annotations
 
@@ -7,12 +7,12 @@ import os
 PACKAGE = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 
 
-def submodules(package: str) -> list[str]:
-    """Return the dotted names of the modules in `package` and its sub-packages, sorted by their last part.
+def submodules(package: str, parent: str = os.path.dirname(PACKAGE)) -> list[str]:
+    """Return the dotted names of the modules in a package and its sub-packages, sorted by their last part.
 
-    A package without modules is a broken installation: AssertionError.
+    `package` is a dotted name below the folder `parent`. Raises AssertionError for a package without
+    modules, which is a broken installation.
     """
-    parent = os.path.dirname(PACKAGE)
     start = os.path.join(parent, *package.split("."))
     found = [
         os.path.relpath(os.path.join(folder, name), parent).removesuffix(".py").replace(os.sep, ".")
@@ -20,7 +20,7 @@ def submodules(package: str) -> list[str]:
         for name in names
         if name.endswith(".py") and name != "__init__.py"
     ]
-    assert found, f"{start} holds no module"
+    assert found, f"{start}: no module (the installation is incomplete)"
     return sorted(found, key=last_part)
 
 

@@ -11,7 +11,7 @@ from esper_audit.findings.probe_record import ProbeRecord, Verdict
 from esper_audit.project.config import Expect
 from esper_audit.rules.finding_builder import ConfigFile
 from esper_audit.rules.suppressions import ExpiredSuppression, UnusedSuppression
-from esper_audit.tracking.fingerprint import with_identity
+from esper_audit.tracking.fingerprint import assign_fingerprints
 
 EVERY_STATE = "*"
 TABLE = "expect"
@@ -42,7 +42,7 @@ def idle_expectations(
 ) -> list[Finding]:
     """Return findings for expectations that have expired, match no record, or are no longer needed."""
     ran = [record for record in records if record.verdict is not Verdict.NOT_APPLICABLE]
-    return with_identity(_idle(config_file, expected, ran, today))
+    return assign_fingerprints(_idle(config_file, expected, ran, today))
 
 
 def _idle(

@@ -28,7 +28,7 @@ from esper_audit.rules.suppression_comments import (
 from esper_audit.source.syntax.enclosing import chain, symbol_of
 from esper_audit.source.syntax.source import Source
 from esper_audit.text.phrases import did_you_mean
-from esper_audit.tracking.fingerprint import with_identity
+from esper_audit.tracking.fingerprint import assign_fingerprints
 
 
 class InvalidSuppression(Check):
@@ -145,7 +145,7 @@ class Suppressor:
             for a, check in idle
             if check in completed
         ]
-        kept = sorted([*kept, *with_identity(about)], key=lambda finding: finding.order)
+        kept = sorted([*kept, *assign_fingerprints(about)], key=lambda finding: finding.order)
         return SuppressionResult(kept, suppressed, sorted(used))
 
     def _sort(
@@ -263,4 +263,4 @@ def idle_exceptions(
         elif position not in used and is_covered:
             message = f"this exception authorises nothing: {what}"
             found.append(config_file.finding(ALLOW, position, UnusedSuppression, message))
-    return with_identity(found)
+    return assign_fingerprints(found)

@@ -17,7 +17,7 @@ from esper_audit.findings.errors import TicketError
 from esper_audit.text.phrases import did_you_mean
 from esper_audit.tickets.parts import Commit, Date, DateOrNothing, Lines, StatusOrSeverity
 from esper_audit.tickets.ticket import Ticket
-from esper_audit.tickets.yaml_edit.load import Value, compose, line_of, value_of
+from esper_audit.tickets.yaml_edit.load import YamlValue, compose, line_of, value_of
 
 Key: TypeAlias = "str | int"
 REFUSED = re.compile(r"(?P<what>.*?)(?: - at `\$(?P<where>[^`]*)`)?", re.DOTALL)
@@ -43,7 +43,7 @@ class Origin(msgspec.Struct, frozen=True):
 
     ticket: Ticket
     text: str
-    value: dict[str, Value]
+    value: dict[str, YamlValue]
 
 
 def read_ticket_text(text: str) -> Origin:
@@ -51,7 +51,7 @@ def read_ticket_text(text: str) -> Origin:
     root = compose(text)
     value = value_of(root)
     if not isinstance(value, dict):
-        raise TicketError("1: a ticket is a mapping of keys to values")
+        raise TicketError("1: invalid ticket (expected a mapping of keys to values)")
     try:
         ticket = msgspec.convert(value, Ticket)
     except msgspec.ValidationError as error:
@@ -144,13 +144,13 @@ def _types_at(path: Sequence[Key], root: yaml.Node | None) -> list[inspect.Type]
     return kinds
 
 
-def _value_at(value: Value, step: Key) -> Value:
+def _value_at(value: YamlValue, step: Key) -> YamlValue:
     if isinstance(value, list) and isinstance(step, int):
         return value[step]
     return value.get(str(step)) if isinstance(value, dict) else None
 
 
-def _choices(kind: inspect.Type, value: Value) -> list[inspect.Type]:
+def _choices(kind: inspect.Type, value: YamlValue) -> list[inspect.Type]:
     """Return the types that a value may have; where it says of which kind it is, that one."""
     if not isinstance(kind, inspect.UnionType):
         return [kind]

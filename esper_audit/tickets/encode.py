@@ -9,8 +9,8 @@ import msgspec
 from esper_audit.findings.errors import TicketError
 from esper_audit.tickets.decode import read_ticket_text
 from esper_audit.tickets.ticket import Ticket
-from esper_audit.tickets.yaml_edit.load import Value
-from esper_audit.tickets.yaml_edit.patch import patched, same, steps
+from esper_audit.tickets.yaml_edit.load import YamlValue
+from esper_audit.tickets.yaml_edit.patch import is_same_value, list_changes, patch_text
 
 
 def updated_text(text: str, before: Ticket, after: Ticket) -> str:
@@ -24,17 +24,19 @@ def updated_text(text: str, before: Ticket, after: Ticket) -> str:
     old: dict[str, Any] = msgspec.to_builtins(before)
     new: dict[str, Any] = msgspec.to_builtins(after)
     for key in {**old, **new}:
-        untouched = same(present.get(key), old.get(key)) or same(present.get(key), new.get(key))
-        if not same(old.get(key), new.get(key)) and not untouched:
+        untouched = is_same_value(present.get(key), old.get(key)) or is_same_value(
+            present.get(key), new.get(key)
+        )
+        if not is_same_value(old.get(key), new.get(key)) and not untouched:
             raise TicketError(f"1: {key}: somebody changed it meanwhile; try again")
     wanted = merged(origin.value, old, new)
     assert isinstance(wanted, dict)
-    return patched(text, wanted)
+    return patch_text(text, wanted)
 
 
-def merged(raw: Value, before: Value, after: Value) -> Value:
+def merged(raw: YamlValue, before: YamlValue, after: YamlValue) -> YamlValue:
     """Return `after` as a text would hold it that holds `raw` for `before`: defaults written out stay."""
-    if same(before, after):
+    if is_same_value(before, after):
         return raw
     if isinstance(raw, dict) and isinstance(before, dict) and isinstance(after, dict):
         written_out = {key: value for key, value in raw.items() if key not in before}
@@ -46,14 +48,16 @@ def merged(raw: Value, before: Value, after: Value) -> Value:
     return after
 
 
-def _merged_items(raw: list[Value], before: list[Value], after: list[Value]) -> list[Value]:
-    change = steps(before, after)
+def _merged_items(
+    raw: list[YamlValue], before: list[YamlValue], after: list[YamlValue]
+) -> list[YamlValue]:
+    change = list_changes(before, after)
     changed = dict(change.changed)
-    items: list[Value] = list(change.fresh.get(0, []))
+    items: list[YamlValue] = list(change.added.get(0, []))
     for position, item in enumerate(raw):
         if position in changed:
             items.append(merged(item, before[position], after[changed[position]]))
-        elif position not in change.gone:
+        elif position not in change.removed:
             items.append(item)
-        items += change.fresh.get(position + 1, [])
+        items += change.added.get(position + 1, [])
     return items

@@ -1,4 +1,4 @@
-"""Whether a finding is the one that was seen before.
+"""Recognising a finding that was found before, after edits and moves.
 
 Public: `fingerprint`, `observation`, `matcher`, `baseline`.
 """

@@ -1,4 +1,4 @@
-"""The tickets as baseline: which findings are known, read from three lines of each ticket and without a YAML parser."""
+"""The tickets as baseline: the known findings, read from three lines of each ticket without a YAML parser."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ RESOLVED_BY_CHANGE = "fixed"
 
 
 class KnownTicket(msgspec.Struct, frozen=True):
-    """A ticket as the baseline sees it; `file` is where it stands."""
+    """The fields of a ticket that the baseline needs; `file` is its absolute path."""
 
     id: str
     status: str
@@ -28,39 +28,40 @@ class KnownTicket(msgspec.Struct, frozen=True):
     file: str
 
     @property
-    def holds(self) -> bool:
-        """Whether it excuses its finding: one that says fixed does not."""
+    def is_baseline(self) -> bool:
+        """Return whether its finding is known: a finding with a fixed ticket counts as new."""
         return self.status != RESOLVED_BY_CHANGE
 
 
 class Baseline(msgspec.Struct, frozen=True):
-    """The tickets of a project by the identity of their finding; `files` are those that were read."""
+    """The tickets of a project by the fingerprint of their finding; `files` are those that were read."""
 
     tickets: dict[str, KnownTicket]
     files: list[str]
 
     def apply(self, audit: Audit, directory: str, buffers: Mapping[str, bytes]) -> Audit:
-        """Return the audit with the findings that have a ticket, unless that says fixed, set aside.
+        """Return the audit with the findings that have a ticket moved to `ticketed`.
 
-        `buffers` are texts that stand for files, by path.
+        A ticket with status `fixed` does not count. `buffers` are contents to use instead of the
+        files, by path.
         """
         known = {
             finding.fingerprint: ticket
             for finding in audit.findings
-            if (ticket := self.tickets.get(finding.fingerprint)) is not None and ticket.holds
+            if (ticket := self.tickets.get(finding.fingerprint)) is not None and ticket.is_baseline
         }
         read = [*audit.files_read, *self.files]
         listed = [*audit.directories_listed, directory]
-        checks = self._checks_to_recollect(audit, known)
+        checks = self._checks_to_match(audit, known)
         if checks:
             from esper_audit.tracking.current_tree import CurrentTree
 
-            present = CurrentTree(audit.root, buffers)
-            better = self._recollected(audit, checks, present)
-            given = {ticket.id for ticket in better.values()}
-            known = {key: t for key, t in known.items() if t.id not in given} | better
-            read += present.files_asked_for()
-            listed += present.directories_asked_for()
+            current_tree = CurrentTree(audit.root, buffers)
+            matched = self._match_by_context(audit, checks, current_tree)
+            taken = {ticket.id for ticket in matched.values()}
+            known = {key: t for key, t in known.items() if t.id not in taken} | matched
+            read += current_tree.checked_files()
+            listed += current_tree.checked_directories()
         return msgspec.structs.replace(
             audit,
             findings=[f for f in audit.findings if f.fingerprint not in known],
@@ -73,31 +74,31 @@ class Baseline(msgspec.Struct, frozen=True):
             directories_listed=listed,
         )
 
-    def _checks_to_recollect(
-        self, audit: Audit, known: Mapping[str, KnownTicket]
-    ) -> frozenset[str]:
-        """Return the checks that have findings without ticket, and tickets.
+    def _checks_to_match(self, audit: Audit, known: Mapping[str, KnownTicket]) -> frozenset[str]:
+        """Return the checks that have both tickets and findings without ticket.
 
-        Among findings that are alike the one without ticket may be another than the one whose
-        fingerprint is new, so it does not matter whether all tickets have a finding.
+        Among duplicates the new finding may be another than the one with the new fingerprint, so a
+        check counts even if each of its tickets has a finding.
         """
-        strangers = {f.check for f in audit.findings if f.fingerprint not in known}
-        return frozenset(t.check for t in self.tickets.values() if t.holds and t.check in strangers)
+        unmatched = {f.check for f in audit.findings if f.fingerprint not in known}
+        return frozenset(
+            t.check for t in self.tickets.values() if t.is_baseline and t.check in unmatched
+        )
 
-    def _recollected(
-        self, audit: Audit, checks: frozenset[str], present: CurrentTree
+    def _match_by_context(
+        self, audit: Audit, checks: frozenset[str], current_tree: CurrentTree
     ) -> dict[str, KnownTicket]:
-        from esper_audit.tracking.baseline_matching import recollected
+        from esper_audit.tracking.baseline_matching import match_baseline
 
         by_id = {ticket.id: ticket for ticket in self.tickets.values() if ticket.check in checks}
         files = [ticket.file for ticket in by_id.values()]
-        found = recollected(files, audit, checks, present)
+        found = match_baseline(files, audit, checks, current_tree)
         tickets = {finding: by_id[ticket_id] for finding, ticket_id in found.items()}
-        return {finding: ticket for finding, ticket in tickets.items() if ticket.holds}
+        return {finding: ticket for finding, ticket in tickets.items() if ticket.is_baseline}
 
 
 def read_baseline(directory: str) -> Baseline:
-    """Read the tickets of a folder; one without a finding behind it is no part of the baseline."""
+    """Read the tickets of a folder; a ticket without fingerprint is not part of the baseline."""
     tickets: dict[str, KnownTicket] = {}
     files: list[str] = []
     names = sorted(os.listdir(directory)) if os.path.isdir(directory) else []
@@ -112,6 +113,6 @@ def read_baseline(directory: str) -> Baseline:
             check = fields.get("check", "")
             ticket = KnownTicket(name.removesuffix(SUFFIX), fields["status"], check, path)
             before = tickets.get(fields["fingerprint"])
-            if before is None or not before.holds:
+            if before is None or not before.is_baseline:
                 tickets[fields["fingerprint"]] = ticket
     return Baseline(tickets, files)

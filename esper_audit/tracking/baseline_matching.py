@@ -1,4 +1,4 @@
-"""The tickets as baseline, second look: findings that no fingerprint explains are matched by likeness."""
+"""Matching findings with the baseline by their context, where no fingerprint is equal."""
 
 from __future__ import annotations
 
@@ -10,62 +10,64 @@ import yaml
 from esper_audit.findings.audit import Audit
 from esper_audit.tracking.context_hash import ContextHash
 from esper_audit.tracking.current_tree import CurrentTree
-from esper_audit.tracking.matcher import matched
+from esper_audit.tracking.matcher import match_findings
 from esper_audit.tracking.observation import Observation, observations
 
 RESOLVED_BY_CHANGE = "fixed"
 
 
-class TicketPlace(msgspec.Struct, frozen=True):
-    """Where a ticket's finding was; other keys are not the baseline's business."""
+class TicketedLocation(msgspec.Struct, frozen=True):
+    """The location of a ticket's finding; other keys are ignored."""
 
     path: str
     lines: str
     symbol: str = ""
 
 
-class RememberedFinding(msgspec.Struct, frozen=True):
-    """What a ticket remembers of its finding."""
+class TicketedFinding(msgspec.Struct, frozen=True):
+    """The keys of a ticket that describe its finding; other keys are ignored."""
 
     id: str
     status: str
     check: str
     fingerprint: str
-    locations: list[TicketPlace]
-    likeness: ContextHash | None = None
+    locations: list[TicketedLocation]
+    context_hash: ContextHash | None = msgspec.field(default=None, name="likeness")
 
-    def sighting(self) -> Observation:
-        """Return it as one side of a comparison."""
-        place = self.locations[0]
+    def observation(self) -> Observation:
+        """Return the observation that the ticket recorded."""
+        location = self.locations[0]
         return Observation(
             key=self.id,
             check=self.check,
-            path=place.path,
-            symbol=place.symbol,
-            line=int(place.lines.partition("-")[0]),
+            path=location.path,
+            symbol=location.symbol,
+            line=int(location.lines.partition("-")[0]),
             fingerprint=self.fingerprint,
-            likeness=self.likeness,
-            settled=self.status == RESOLVED_BY_CHANGE,
+            context_hash=self.context_hash,
+            is_resolved=self.status == RESOLVED_BY_CHANGE,
         )
 
 
-def recollected(
-    files: Iterable[str], audit: Audit, checks: Collection[str], present: CurrentTree
+def match_baseline(
+    files: Iterable[str], audit: Audit, checks: Collection[str], current_tree: CurrentTree
 ) -> dict[str, str]:
-    """Return, by fingerprint, the id of the ticket of every finding of some checks that has one."""
-    old = [known.sighting() for known in map(_read, files) if known is not None]
+    """Return the ticket id of each finding of `checks` that matches a ticket, by fingerprint."""
+    old = [ticket.observation() for ticket in map(_read, files) if ticket is not None]
     found = [*audit.findings, *(suppressed.finding for suppressed in audit.suppressed)]
-    new = observations([finding for finding in found if finding.check in checks], present.source)
+    of_checks = [finding for finding in found if finding.check in checks]
+    new = observations(of_checks, current_tree.source)
     looked_at = {s.key for s in old if audit.looked_at(s.check, s.path)}
-    return {m.new.key: m.old.key for m in matched(old, new, present, may_move=looked_at)}
+    matches = match_findings(old, new, current_tree, may_move=looked_at)
+    return {match.new.key: match.old.key for match in matches}
 
 
-def _read(file: str) -> RememberedFinding | None:
-    """Read a ticket; one that is no ticket is no part of the baseline, `esper-audit run` complains of it."""
+def _read(file: str) -> TicketedFinding | None:
+    """Read a ticket, None for an invalid one: `esper-audit run` reports those."""
     try:
         with open(file, encoding="utf-8", errors="replace") as stream:
             content = yaml.load(stream.read(), Loader=yaml.CSafeLoader)
-        known = msgspec.convert(content, RememberedFinding)
+        ticket = msgspec.convert(content, TicketedFinding)
     except (OSError, yaml.YAMLError, msgspec.ValidationError):
         return None
-    return known if known.locations else None
+    return ticket if ticket.locations else None

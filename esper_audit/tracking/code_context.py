@@ -1,4 +1,4 @@
-"""A function, class or module as a place for findings: its statements, its variables, what stands beside what."""
+"""The scope of a finding: its clauses, its variables, and the neighbours of each statement."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import NamedTuple, TypeAlias, TypeGuard
 
 from esper_audit.source.syntax.enclosing import blocks
 from esper_audit.tracking.context_hash import EDGE, code_hash
-from esper_audit.tracking.normal_form import Writer, owner
+from esper_audit.tracking.normal_form import NormalFormWriter, self_name
 
 Function: TypeAlias = ast.FunctionDef | ast.AsyncFunctionDef
 Definition: TypeAlias = Function | ast.ClassDef
@@ -18,31 +18,32 @@ IMPORTS = (ast.Import, ast.ImportFrom)
 
 
 class CodeClause(NamedTuple):
-    """One statement or clause without the statements inside it: what it says, and if it says anything.
+    """The normal form of one statement or clause, without the statements inside it.
 
-    `node` is None for the parameters of a function and the bases of a class.
+    `node` is None for the parameters of a function and the bases of a class. `has_words` is false for
+    imports and for code of keywords and variables only.
     """
 
     node: ast.AST | None
     text: str
-    telling: bool
+    has_words: bool
 
 
 class CodeBlock:
-    """A list of statements; `lead` is the hash of all that it stands below, `-` for the body of a scope."""
+    """A list of statements; `lead` is the hash of the statements around it, `-` for the body of a scope."""
 
     def __init__(self, lead: str, statements: list[ast.stmt]) -> None:
         self.statements = statements
         self.lead = lead
 
     @cached_property
-    def row(self) -> list[str]:
-        """The hashes of what leads in, of every statement, and of the end."""
+    def hashes(self) -> list[str]:
+        """The lead, the hash of the head of every statement, and `-` for the end."""
         return [self.lead, *(code_hash(_head(s)) for s in self.statements), EDGE]
 
 
 class CodeScope:
-    """One definition of a file, or the file itself; `function` is the outermost function around, if any."""
+    """A definition of a file, or the file itself; `function` is the outermost enclosing function, if any."""
 
     def __init__(self, node: Node, function: Function | None, module: ast.Module) -> None:
         self.node = node
@@ -51,46 +52,52 @@ class CodeScope:
 
     @cached_property
     def variables(self) -> frozenset[str]:
-        """The names that are assigned here, in the functions around, or at the top of the file."""
-        found = {name for s in flat(self._module.body) for name in bound_names(s, inside=False)}
+        """The names that are assigned here, in an enclosing function, or at module level."""
+        found = {
+            name
+            for s in flat_statements(self._module.body)
+            for name in bound_names(s, inside=False)
+        }
         if self.function is not None:
             found.update(bound_names(self.function))
         if isinstance(self.node, ast.ClassDef):
-            found.update(n for s in flat(self.node.body) for n in bound_names(s, inside=False))
+            found.update(
+                n for s in flat_statements(self.node.body) for n in bound_names(s, inside=False)
+            )
         if not isinstance(self.node, ast.Module):
             found.add(self.node.name)
         return frozenset(found)
 
     @property
     def name(self) -> str:
-        """The name of the definition, empty for a file."""
+        """The name of the definition, empty for a module."""
         return "" if isinstance(self.node, ast.Module) else self.node.name
 
     def inner(self, definition: Definition) -> CodeScope:
-        """Return the scope of a definition that stands here."""
+        """Return the scope of a definition in this scope."""
         function = definition if isinstance(definition, Function) else None
         return CodeScope(definition, self.function or function, self._module)
 
     @cached_property
     def names(self) -> frozenset[str]:
-        """Every variable and attribute of `self` that is mentioned here."""
+        """Every variable and every attribute of `self` in this scope."""
         found = set(bound_names(self.node))
         for node in ast.walk(self.node):
             if isinstance(node, ast.Name):
                 found.add(node.id)
-            elif isinstance(node, ast.Attribute) and owner(node):
+            elif isinstance(node, ast.Attribute) and self_name(node):
                 found.add(f"self.{node.attr}")
         return frozenset(found)
 
     @cached_property
-    def passages(self) -> list[CodeClause]:
-        """What is said here, in order; not the insides of nested functions and classes."""
-        found = [] if isinstance(self.node, ast.Module) else [self._introduction(self.node)]
+    def clauses(self) -> list[CodeClause]:
+        """The clauses of this scope in order, without the bodies of nested functions and classes."""
+        found = [] if isinstance(self.node, ast.Module) else [self._signature(self.node)]
         return [*found, *self._in_block(_without_docstring(self.node.body))]
 
     @cached_property
     def blocks(self) -> list[CodeBlock]:
-        """The lists of statements that stand here."""
+        """The lists of statements in this scope."""
         found: list[CodeBlock] = []
         pending = [CodeBlock(EDGE, _without_docstring(self.node.body))]
         while pending:
@@ -105,35 +112,35 @@ class CodeScope:
                     ]
         return found
 
-    def passage(self, node: ast.AST) -> CodeClause:
-        """Return what a statement says, the statements inside it left out."""
-        writer = Writer(self.variables, own=self.name, blocks=False)
+    def clause(self, node: ast.AST) -> CodeClause:
+        """Return a statement as a clause, without the statements inside it."""
+        writer = NormalFormWriter(self.variables, own=self.name, blocks=False)
         try:
             text = writer.write(node)
         except RecursionError:
-            return CodeClause(node, f"a deep {type(node).__name__}", telling=False)
+            return CodeClause(node, f"a deep {type(node).__name__}", has_words=False)
         return CodeClause(node, text, bool(writer.words) and not isinstance(node, IMPORTS))
 
     def neighbours(self, statement: ast.stmt) -> tuple[str, str]:
-        """Return the hashes of what stands before and after a statement in its block."""
+        """Return the hashes before and after a statement in its block."""
         for block in self.blocks:
             if statement in block.statements:
                 at = block.statements.index(statement)
-                return block.row[at], block.row[at + 2]
+                return block.hashes[at], block.hashes[at + 2]
         return "", ""
 
-    def _introduction(self, node: Definition) -> CodeClause:
-        writer = Writer(self.variables)
+    def _signature(self, node: Definition) -> CodeClause:
+        writer = NormalFormWriter(self.variables)
         text = writer.write(node.bases if isinstance(node, ast.ClassDef) else node.args)
         return CodeClause(None, text, bool(writer.words))
 
     def _in_block(self, block: Sequence[ast.stmt]) -> Iterator[CodeClause]:
         for statement in block:
-            yield self.passage(statement)
+            yield self.clause(statement)
             if isinstance(statement, Definition):
                 continue
             if isinstance(statement, ast.Try | ast.TryStar):
-                yield from map(self.passage, statement.handlers)
+                yield from map(self.clause, statement.handlers)
             for inner in blocks(statement):
                 yield from self._in_block(inner)
 
@@ -147,24 +154,24 @@ def scope_at(module: ast.Module, chain: Sequence[ast.stmt]) -> CodeScope:
     return found
 
 
-def scopes_called(module: ast.Module, symbol: str) -> list[CodeScope]:
-    """Return the scopes of a dotted name; a name may be defined twice."""
+def scopes_named(module: ast.Module, symbol: str) -> list[CodeScope]:
+    """Return the scopes with a dotted name, more than one if it is defined twice."""
     found = [CodeScope(module, None, module)]
     for name in symbol.split(".") if symbol else ():
         statements = (
             (scope, s) for scope in found for block in scope.blocks for s in block.statements
         )
-        found = [scope.inner(s) for scope, s in statements if is_called(s, name)]
+        found = [scope.inner(s) for scope, s in statements if is_definition_of(s, name)]
     return found
 
 
-def is_called(statement: ast.stmt, name: str) -> TypeGuard[Definition]:
+def is_definition_of(statement: ast.stmt, name: str) -> TypeGuard[Definition]:
     """Return whether a statement defines a name."""
     return isinstance(statement, Definition) and statement.name == name
 
 
 def bound_names(root: ast.AST, *, inside: bool = True) -> Iterator[str]:
-    """Yield the variables that are assigned below a node; `inside=False` leaves its blocks out."""
+    """Yield the variables that are assigned below a node; `inside=False` omits its blocks."""
     pending: list[ast.AST] = [root]
     while pending:
         node = pending.pop()
@@ -178,14 +185,14 @@ def bound_names(root: ast.AST, *, inside: bool = True) -> Iterator[str]:
         pending += below if inside else (n for n in below if not isinstance(n, ast.stmt))
 
 
-def flat(block: Sequence[ast.stmt]) -> Iterator[ast.stmt]:
-    """Yield the statements of a block and of the blocks inside, definitions not entered."""
+def flat_statements(block: Sequence[ast.stmt]) -> Iterator[ast.stmt]:
+    """Yield the statements of a block and of its nested blocks, without definitions."""
     for statement in block:
         if isinstance(statement, Definition):
             continue
         yield statement
         for inner in blocks(statement):
-            yield from flat(inner)
+            yield from flat_statements(inner)
 
 
 def _without_docstring(body: list[ast.stmt]) -> list[ast.stmt]:
@@ -195,8 +202,8 @@ def _without_docstring(body: list[ast.stmt]) -> list[ast.stmt]:
 
 
 def _head(statement: ast.stmt) -> str:
-    """Return a statement without the statements inside it, its variables by their names."""
+    """Return the normal form of a statement without the statements inside it, with variable names."""
     try:
-        return Writer(blocks=False).write(statement)
+        return NormalFormWriter(blocks=False).write(statement)
     except RecursionError:
         return f"a deep {type(statement).__name__}"

@@ -1,4 +1,4 @@
-"""What a finding looked like, as short hashes kept in its ticket, so that it is known again when it has moved."""
+"""The context hash of a finding: short hashes, kept in its ticket, by which it is recognised after a move."""
 
 from __future__ import annotations
 
@@ -8,47 +8,53 @@ from typing import Annotated
 import msgspec
 
 CODE_DIGITS = 8
-PIECE_DIGITS = 4
+SHORT_DIGITS = 4
 EDGE = "-"
-MOST_AROUND = 12
+MAX_CONTEXT_HASHES = 12
 
 Hash = Annotated[str, msgspec.Meta(pattern=r"^[0-9a-f]{8}$")]
 Neighbour = Annotated[str, msgspec.Meta(pattern=r"^([0-9a-f]{8}|-)?$")]
-Pieces = Annotated[str, msgspec.Meta(pattern=r"^([0-9a-f]{4}( [0-9a-f]{4})*)?$")]
+ShortHashes = Annotated[str, msgspec.Meta(pattern=r"^([0-9a-f]{4}( [0-9a-f]{4})*)?$")]
 
 
 class ContextHash(
     msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True, kw_only=True
 ):
-    """The tool's own memory of a finding; every field is a hash, or several with spaces between.
+    """The hashes of a finding's code and context, the key `likeness` of its ticket.
 
-    `code` is what the finding is about, `shape` the same with its variables numbered, `head` that
-    without the statements inside it; `names` are the variables in that order and `words` all its words
-    (none where there are too many). `statement` is the whole statement around it, `before` and `after`
-    the heads of what stands beside that or leads into its block (`-` at an end). `scope` is the function, class or
-    module around it and `around` some of the statements in there that say something.
+    Every field is one hash, or several separated by spaces:
+
+    - `code`: the code of the finding.
+    - `shape`: the code with its variables numbered.
+    - `head`: the shape without the statements inside it.
+    - `names`: its variables, in the order of their numbers.
+    - `words`: its other names and literals, sorted; empty if there are too many.
+    - `statement`: the enclosing statement.
+    - `before`, `after`: the heads of its neighbours in the block, or the lead of the block (`-` at an end).
+    - `scope`: the enclosing function, class or module.
+    - `around`: a sample of the clauses of the scope.
     """
 
     code: Hash
     shape: Hash
     head: Hash
-    names: Pieces = ""
-    words: Pieces = ""
+    names: ShortHashes = ""
+    words: ShortHashes = ""
     statement: Hash
     before: Neighbour = ""
     after: Neighbour = ""
     scope: Hash
-    around: Pieces = ""
+    around: ShortHashes = ""
 
 
 def code_hash(text: str) -> str:
-    """Return the hash of a piece of code of which much depends."""
+    """Return the hash of code, 8 hex digits."""
     return _hash(text, CODE_DIGITS)
 
 
-def piece_hash(text: str) -> str:
-    """Return the hash of one piece among several."""
-    return _hash(text, PIECE_DIGITS)
+def short_hash(text: str) -> str:
+    """Return the hash of one name or clause among several, 4 hex digits."""
+    return _hash(text, SHORT_DIGITS)
 
 
 def _hash(text: str, digits: int) -> str:

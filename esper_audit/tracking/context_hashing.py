@@ -1,4 +1,4 @@
-"""Taking the likeness of findings: what each is about and what stands around it, hashed for its ticket."""
+"""Computing the context hashes of the findings of a file."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from esper_audit.findings.finding import Location
 from esper_audit.source.syntax.enclosing import chain
 from esper_audit.source.syntax.source import Source
 from esper_audit.tracking.code_context import CodeScope, Definition, scope_at
-from esper_audit.tracking.context_hash import MOST_AROUND, ContextHash, code_hash, piece_hash
-from esper_audit.tracking.normal_form import Writer, pieces
+from esper_audit.tracking.context_hash import MAX_CONTEXT_HASHES, ContextHash, code_hash, short_hash
+from esper_audit.tracking.normal_form import NormalFormWriter, parse_fragments
 
-MOST_WORDS = 16
+MAX_WORDS = 16
 
 
-class Forms(NamedTuple):
-    """A piece of code as it is, with its variables numbered, without blocks; its variables and words."""
+class CodeForms(NamedTuple):
+    """The normal forms of code: exact, with numbered variables, and without blocks; its variables and words."""
 
     code: str
     shape: str
@@ -27,7 +27,7 @@ class Forms(NamedTuple):
 
 
 class ContextHashes:
-    """The likenesses of one file's findings; what they share is worked out once."""
+    """The context hashes of one file's findings; scopes are computed once."""
 
     def __init__(self, source: Source) -> None:
         self._source = source
@@ -35,7 +35,7 @@ class ContextHashes:
         self._summaries: dict[ast.AST, str] = {}
 
     def of(self, location: Location) -> ContextHash | None:
-        """Return the likeness of a finding, None if the file no longer has its lines."""
+        """Return the context hash of a finding, None if the file no longer has its lines."""
         lines = self._source.lines
         if location.end_line > len(lines):
             return None
@@ -43,19 +43,21 @@ class ContextHashes:
         enclosing = chain(self._source.tree, location.line, column)
         statement = enclosing[-1] if enclosing else None
         scope = self._scope(enclosing)
-        forms = _forms(_text(lines, location), scope)
+        forms = _code_forms(_source_text(lines, location), scope)
         before, after = self._neighbours(enclosing)
         return ContextHash(
             code=code_hash(forms.code),
             shape=code_hash(forms.shape),
             head=code_hash(forms.head),
-            names=" ".join(map(piece_hash, forms.names)),
-            words=_few(forms.words),
-            statement=code_hash(_written(statement) if statement is not None else forms.code),
+            names=" ".join(map(short_hash, forms.names)),
+            words=_word_hashes(forms.words),
+            statement=code_hash(
+                _statement_form(statement) if statement is not None else forms.code
+            ),
             before=before,
             after=after,
             scope=self._summary(scope),
-            around=_around(scope, statement),
+            around=_context_hashes(scope, statement),
         )
 
     def _scope(self, enclosing: Sequence[ast.stmt]) -> CodeScope:
@@ -65,8 +67,8 @@ class ContextHashes:
 
     def _summary(self, scope: CodeScope) -> str:
         if scope.node not in self._summaries:
-            said = "\n".join(passage.text for passage in scope.passages)
-            self._summaries[scope.node] = code_hash(said)
+            text = "\n".join(clause.text for clause in scope.clauses)
+            self._summaries[scope.node] = code_hash(text)
         return self._summaries[scope.node]
 
     def _neighbours(self, enclosing: Sequence[ast.stmt]) -> tuple[str, str]:
@@ -75,21 +77,25 @@ class ContextHashes:
         return self._scope(enclosing[:-1]).neighbours(enclosing[-1])
 
 
-def _forms(text: str, scope: CodeScope) -> Forms:
-    """Return the forms of a piece of code; a comment, or what cannot be read alone, counts by its words."""
-    for piece in pieces(text) if not text.startswith("#") else ():
-        exact, numbered = Writer(), Writer(scope.variables, attributes=True)
-        head = Writer(scope.variables, attributes=True, blocks=False)
+def _code_forms(text: str, scope: CodeScope) -> CodeForms:
+    """Return the normal forms of code; a comment, or code that does not parse alone, counts by its words."""
+    for fragment in parse_fragments(text) if not text.startswith("#") else ():
+        exact, numbered = NormalFormWriter(), NormalFormWriter(scope.variables, attributes=True)
+        head = NormalFormWriter(scope.variables, attributes=True, blocks=False)
         try:
-            forms = exact.write(piece.part), numbered.write(piece.part), head.write(piece.part)
+            forms = (
+                exact.write(fragment.part),
+                numbered.write(fragment.part),
+                head.write(fragment.part),
+            )
         except RecursionError:
             continue
-        return Forms(*forms, names=numbered.met, words=exact.words)
+        return CodeForms(*forms, names=numbered.numbers, words=exact.words)
     words = text.split()
-    return Forms(" ".join(words), " ".join(words), " ".join(words), words=words)
+    return CodeForms(" ".join(words), " ".join(words), " ".join(words), words=words)
 
 
-def _text(lines: Sequence[str], location: Location) -> str:
+def _source_text(lines: Sequence[str], location: Location) -> str:
     """Return the source from the start of a location to its end."""
     within = list(lines[location.line - 1 : location.end_line])
     within[-1] = within[-1][: location.end_column - 1]
@@ -97,27 +103,26 @@ def _text(lines: Sequence[str], location: Location) -> str:
     return "".join(within)
 
 
-def _written(statement: ast.stmt) -> str:
-    """Return a statement and all that is in it, as it is; of a definition only the head."""
+def _statement_form(statement: ast.stmt) -> str:
+    """Return the normal form of a statement, of a definition only its head."""
     try:
-        return Writer(blocks=not isinstance(statement, Definition)).write(statement)
+        return NormalFormWriter(blocks=not isinstance(statement, Definition)).write(statement)
     except RecursionError:
         return type(statement).__name__
 
 
-def _around(scope: CodeScope, statement: ast.stmt | None) -> str:
-    """Return the hashes of what is said around a statement, a sample of fixed size where it is much.
+def _context_hashes(scope: CodeScope, statement: ast.stmt | None) -> str:
+    """Return the hashes of the clauses around a statement, at most a sample of fixed size.
 
-    The least of the hashes, so that two scopes that have much in common have most of the sample in
-    common, whatever was added.
+    The sample is the lowest hashes: two scopes that share most clauses then share most of the sample.
     """
     own: list[ast.AST | None] = [None if statement is scope.node else statement]
     if isinstance(statement, ast.Try | ast.TryStar):
         own += statement.handlers
-    said = {piece_hash(p.text) for p in scope.passages if p.telling and p.node not in own}
-    return " ".join(sorted(said)[:MOST_AROUND])
+    hashes = {short_hash(c.text) for c in scope.clauses if c.has_words and c.node not in own}
+    return " ".join(sorted(hashes)[:MAX_CONTEXT_HASHES])
 
 
-def _few(words: Iterable[str]) -> str:
-    found = sorted({piece_hash(word) for word in words})
-    return " ".join(found) if len(found) <= MOST_WORDS else ""
+def _word_hashes(words: Iterable[str]) -> str:
+    found = sorted({short_hash(word) for word in words})
+    return " ".join(found) if len(found) <= MAX_WORDS else ""

@@ -1,4 +1,4 @@
-"""Which finding is this? A fingerprint that edits elsewhere in the file, comments and formatting leave alone."""
+"""The fingerprint of a finding, which edits elsewhere in the file, comments and formatting do not change."""
 
 from __future__ import annotations
 
@@ -8,26 +8,25 @@ from collections.abc import Iterable
 import msgspec
 
 from esper_audit.findings.finding import Finding
-from esper_audit.tracking.normal_form import Writer, pieces
+from esper_audit.tracking.normal_form import NormalFormWriter, parse_fragments
 
 FINGERPRINT_DIGITS = 16
 
 
 def normalised_code(code: str) -> str:
-    """Return `code` without comments, layout and spelling of literals; unparsable code by its words."""
-    for piece in pieces(code):
+    """Return the normal form of `code`, for code that does not parse its words."""
+    for fragment in parse_fragments(code):
         try:
-            return Writer().write(piece.module)
+            return NormalFormWriter().write(fragment.module)
         except RecursionError:
             continue
     return " ".join(code.split())
 
 
 def fingerprint(*, check: str, path: str, symbol: str, code: str, ordinal: int) -> str:
-    """Return the identity of a finding: hex digits of check, path, symbol, normalised code, ordinal.
+    """Return the fingerprint of a finding, 16 hex digits of a hash of its arguments.
 
-    `ordinal` tells apart findings that agree in all the rest: 0 for the first in the file, 1 for the
-    second, and so on.
+    `ordinal` numbers the findings of a file that are equal in all the rest, from 0.
     """
     parts = (check, path, symbol, normalised_code(code), str(ordinal))
     return hashlib.sha256("\0".join(parts).encode("utf-8", "surrogatepass")).hexdigest()[
@@ -35,15 +34,15 @@ def fingerprint(*, check: str, path: str, symbol: str, code: str, ordinal: int) 
     ]
 
 
-def with_identity(found: Iterable[tuple[Finding, str]]) -> list[Finding]:
-    """Give each finding of a file, paired with the code it is about, its fingerprint; sorted by place."""
-    seen: dict[tuple[str, str, str], int] = {}
+def assign_fingerprints(found: Iterable[tuple[Finding, str]]) -> list[Finding]:
+    """Return the findings of a file with their fingerprints, sorted; each is given with its code."""
+    counts: dict[tuple[str, str, str], int] = {}
     identified = []
     for finding, code in sorted(found, key=lambda pair: pair[0].order):
         location = finding.location
         key = (finding.check, location.symbol, normalised_code(code))
-        ordinal = seen.get(key, 0)
-        seen[key] = ordinal + 1
+        ordinal = counts.get(key, 0)
+        counts[key] = ordinal + 1
         identity = fingerprint(
             check=finding.check,
             path=location.path,

@@ -1,11 +1,11 @@
-"""What it takes to say that a finding is one that was seen before: a table, the first row that holds decides."""
+"""The table of rules by which two observations are the same finding."""
 
 from __future__ import annotations
 
 import enum
 from typing import NamedTuple
 
-from esper_audit.tracking.current_tree import OldPlace
+from esper_audit.tracking.current_tree import OldLocationState
 from esper_audit.tracking.observation import (
     CodeSimilarity,
     ContextSimilarity,
@@ -14,208 +14,94 @@ from esper_audit.tracking.observation import (
 )
 
 
-class NewPlace(enum.IntEnum):
-    """Whether tickets were at the new place before: in that very scope, elsewhere in that file, nowhere."""
+class NewLocationState(enum.IntEnum):
+    """Whether earlier findings were in the scope of the new location, in its file only, or in neither."""
 
-    KNOWN = 0
-    SCOPE = 1
-    FILE = 2
+    KNOWN_SCOPE = 0
+    NEW_SCOPE = 1
+    NEW_FILE = 2
 
 
 class PairComparison(NamedTuple):
-    """What a comparison of two sightings gave; `path` and `statement` mean the same one."""
+    """The result of comparing an old observation with a new one; `context_share` is between 0 and 1."""
 
-    left: OldPlace
-    path: bool
+    old_location: OldLocationState
+    same_file: bool
     symbol: SymbolSimilarity
     code: CodeSimilarity
-    statement: bool
-    around: ContextSimilarity
-    near: NeighbourSimilarity
-    fresh: NewPlace
-    shared: float
+    same_statement: bool
+    context: ContextSimilarity
+    neighbours: NeighbourSimilarity
+    new_location: NewLocationState
+    context_share: float
 
     @property
     def strength(self) -> tuple[float, ...]:
-        """The key by which pairs are preferred that the same row lets through."""
-        return (self.statement, self.near, self.path, self.around, self.shared)
-
-
-class MatchRule(NamedTuple):
-    """One way to be the same finding: what is demanded at least, and how to say it."""
-
-    by: str
-    place: frozenset[OldPlace]
-    path: bool
-    symbol: SymbolSimilarity
-    code: CodeSimilarity
-    statement: bool = False
-    around: ContextSimilarity = ContextSimilarity.NONE
-    near: NeighbourSimilarity = NeighbourSimilarity.NEITHER
-    fresh: NewPlace = NewPlace.KNOWN
-
-    @property
-    def is_a_move(self) -> bool:
-        """Whether it takes a finding to have moved, or been edited, for this row to hold."""
-        return self is not TABLE[0]
-
-    def holds(self, facts: PairComparison) -> bool:
-        """Return whether the facts are enough for this row."""
-        return facts.left in self.place and all(
-            found >= wanted
-            for found, wanted in zip(facts[1 : len(self) - 1], self[2:], strict=True)
+        """The key that ranks pairs which match by the same rule, the best highest."""
+        return (
+            self.same_statement,
+            self.neighbours,
+            self.same_file,
+            self.context,
+            self.context_share,
         )
 
 
-ANY = frozenset(OldPlace)
-GONE = frozenset({OldPlace.GONE})
-CLOSED = frozenset({OldPlace.CLOSED})
-BLOCK_LEFT = frozenset({OldPlace.BLOCK_LEFT})
+class MatchRule(NamedTuple):
+    """The accepted states of the old location, and the least value of every other part of a comparison."""
 
-ANY_FILE, SAME_FILE = False, True
+    name: str
+    old_locations: frozenset[OldLocationState]
+    same_file: bool
+    symbol: SymbolSimilarity
+    code: CodeSimilarity
+    same_statement: bool
+    context: ContextSimilarity
+    neighbours: NeighbourSimilarity
+    new_location: NewLocationState
 
-TABLE: tuple[MatchRule, ...] = (
-    MatchRule("place and code", ANY, SAME_FILE, SymbolSimilarity.SAME, CodeSimilarity.SAME),
-    MatchRule(
-        "place and shape of the code",
-        ANY,
-        SAME_FILE,
-        SymbolSimilarity.SAME,
-        CodeSimilarity.RENAMED_VARIABLES,
-    ),
-    MatchRule(
-        "place and neighbours",
-        ANY,
-        SAME_FILE,
-        SymbolSimilarity.SAME,
-        CodeSimilarity.EDITED,
-        near=NeighbourSimilarity.BOTH,
-    ),
-    MatchRule(
-        "code, name and surroundings",
-        GONE,
-        SAME_FILE,
-        SymbolSimilarity.LAST_NAME,
-        CodeSimilarity.SAME,
-        around=ContextSimilarity.SOMETHING,
-        fresh=NewPlace.SCOPE,
-    ),
-    MatchRule(
-        "code, symbol and surroundings",
-        GONE,
-        ANY_FILE,
-        SymbolSimilarity.SAME,
-        CodeSimilarity.SAME,
-        around=ContextSimilarity.HALF,
-        fresh=NewPlace.SCOPE,
-    ),
-    MatchRule(
-        "code and surroundings",
-        GONE,
-        SAME_FILE,
-        SymbolSimilarity.OTHER,
-        CodeSimilarity.SAME,
-        around=ContextSimilarity.HALF,
-        fresh=NewPlace.SCOPE,
-    ),
-    MatchRule(
-        "shape, symbol and surroundings",
-        GONE,
-        ANY_FILE,
-        SymbolSimilarity.SAME,
-        CodeSimilarity.RENAMED_VARIABLES,
-        around=ContextSimilarity.HALF,
-        fresh=NewPlace.SCOPE,
-    ),
-    MatchRule(
-        "shape and surroundings",
-        GONE,
-        SAME_FILE,
-        SymbolSimilarity.OTHER,
-        CodeSimilarity.RENAMED_VARIABLES,
-        around=ContextSimilarity.HALF,
-        fresh=NewPlace.SCOPE,
-    ),
-    MatchRule(
-        "code, symbol and neighbours",
-        GONE,
-        ANY_FILE,
-        SymbolSimilarity.SAME,
-        CodeSimilarity.SAME,
-        around=ContextSimilarity.SOMETHING,
-        near=NeighbourSimilarity.BOTH,
-        fresh=NewPlace.SCOPE,
-    ),
-    MatchRule(
-        "code and neighbours",
-        GONE,
-        SAME_FILE,
-        SymbolSimilarity.OTHER,
-        CodeSimilarity.SAME,
-        around=ContextSimilarity.SOMETHING,
-        near=NeighbourSimilarity.BOTH,
-        fresh=NewPlace.SCOPE,
-    ),
-    MatchRule(
-        "statement, gone from where it was",
-        CLOSED,
-        SAME_FILE,
-        SymbolSimilarity.OTHER,
-        CodeSimilarity.SAME,
-        statement=True,
-    ),
-    MatchRule(
-        "statement and both its neighbours",
-        BLOCK_LEFT,
-        ANY_FILE,
-        SymbolSimilarity.OTHER,
-        CodeSimilarity.SAME,
-        statement=True,
-        near=NeighbourSimilarity.BOTH,
-    ),
-    MatchRule(
-        "code, name and much around",
-        GONE,
-        ANY_FILE,
-        SymbolSimilarity.LAST_NAME,
-        CodeSimilarity.SAME,
-        around=ContextSimilarity.ALL,
-        fresh=NewPlace.FILE,
-    ),
-    MatchRule(
-        "code and much around",
-        GONE,
-        ANY_FILE,
-        SymbolSimilarity.OTHER,
-        CodeSimilarity.SAME,
-        around=ContextSimilarity.ALL,
-        fresh=NewPlace.FILE,
-    ),
-    MatchRule(
-        "statement and symbol",
-        GONE,
-        ANY_FILE,
-        SymbolSimilarity.SAME,
-        CodeSimilarity.SAME,
-        statement=True,
-        fresh=NewPlace.FILE,
-    ),
-    MatchRule(
-        "statement, its function being gone",
-        GONE,
-        SAME_FILE,
-        SymbolSimilarity.OTHER,
-        CodeSimilarity.SAME,
-        statement=True,
-        fresh=NewPlace.SCOPE,
-    ),
-    MatchRule(
-        "shape and much around",
-        GONE,
-        ANY_FILE,
-        SymbolSimilarity.OTHER,
-        CodeSimilarity.RENAMED_VARIABLES,
-        around=ContextSimilarity.HALF_OF_MUCH,
-        fresh=NewPlace.FILE,
-    ),
-)
+    @property
+    def is_move(self) -> bool:
+        """Return whether the finding moved, or its code was edited, if this rule matches."""
+        return self is not MATCH_RULES[0]
+
+    def matches(self, pair: PairComparison) -> bool:
+        """Return whether a comparison reaches every value of this rule."""
+        reached = zip(pair[1 : len(self) - 1], self[2:], strict=True)
+        return pair.old_location in self.old_locations and all(
+            found >= least for found, least in reached
+        )
+
+
+ANY = frozenset(OldLocationState)
+GONE = frozenset({OldLocationState.SCOPE_GONE})
+CLOSED = frozenset({OldLocationState.GAP_CLOSED})
+ALONE = frozenset({OldLocationState.NEIGHBOURS_GONE})
+ANY_SYMBOL, LAST_NAME, SYMBOL = SymbolSimilarity
+_, EDITED, RENAMED, CODE = CodeSimilarity
+NONE, SOME, HALF, ALL, SEVERAL = ContextSimilarity
+NEITHER, BOTH = NeighbourSimilarity.NEITHER, NeighbourSimilarity.BOTH
+KNOWN, SCOPE, FILE = NewLocationState
+
+# The first rule that matches decides. A value that demands nothing: ANY, False, ANY_SYMBOL, NONE, NEITHER, KNOWN.
+MATCH_RULES = tuple(MatchRule(*row) for row in (
+    # name                                    old     same   symbol      code     same   context  neigh-   new
+    #                                         place   file                        statement       bours    place
+    ("place and code",                        ANY,    True,  SYMBOL,     CODE,    False, NONE,    NEITHER, KNOWN),
+    ("place and shape of the code",           ANY,    True,  SYMBOL,     RENAMED, False, NONE,    NEITHER, KNOWN),
+    ("place and neighbours",                  ANY,    True,  SYMBOL,     EDITED,  False, NONE,    BOTH,    KNOWN),
+    ("code, name and context",                GONE,   True,  LAST_NAME,  CODE,    False, SOME,    NEITHER, SCOPE),
+    ("code, symbol and context",              GONE,   False, SYMBOL,     CODE,    False, HALF,    NEITHER, SCOPE),
+    ("code and context",                      GONE,   True,  ANY_SYMBOL, CODE,    False, HALF,    NEITHER, SCOPE),
+    ("shape, symbol and context",             GONE,   False, SYMBOL,     RENAMED, False, HALF,    NEITHER, SCOPE),
+    ("shape and context",                     GONE,   True,  ANY_SYMBOL, RENAMED, False, HALF,    NEITHER, SCOPE),
+    ("code, symbol and neighbours",           GONE,   False, SYMBOL,     CODE,    False, SOME,    BOTH,    SCOPE),
+    ("code and neighbours",                   GONE,   True,  ANY_SYMBOL, CODE,    False, SOME,    BOTH,    SCOPE),
+    ("statement, removed from its old place", CLOSED, True,  ANY_SYMBOL, CODE,    True,  NONE,    NEITHER, KNOWN),
+    ("statement and both neighbours",         ALONE,  False, ANY_SYMBOL, CODE,    True,  NONE,    BOTH,    KNOWN),
+    ("code, name and whole context",          GONE,   False, LAST_NAME,  CODE,    False, ALL,     NEITHER, FILE),
+    ("code and whole context",                GONE,   False, ANY_SYMBOL, CODE,    False, ALL,     NEITHER, FILE),
+    ("statement and symbol",                  GONE,   False, SYMBOL,     CODE,    True,  NONE,    NEITHER, FILE),
+    ("statement of a removed function",       GONE,   True,  ANY_SYMBOL, CODE,    True,  NONE,    NEITHER, SCOPE),
+    ("shape and several lines of context",    GONE,   False, ANY_SYMBOL, RENAMED, False, SEVERAL, NEITHER, FILE),
+))  # fmt: skip

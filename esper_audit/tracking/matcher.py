@@ -1,7 +1,6 @@
-"""Bringing findings together with what was seen before: equal fingerprints first, then by the table of evidence.
+"""Matching findings with earlier ones: by equal fingerprints first, then by the table of match rules.
 
-One old sighting goes to at most one new one and the other way round; the order in which they are
-given plays no part.
+The matching is one to one and does not depend on the order of its arguments.
 """
 
 from __future__ import annotations
@@ -11,204 +10,224 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from difflib import SequenceMatcher
 from typing import NamedTuple, TypeAlias
 
-from esper_audit.tracking.current_tree import CurrentTree, FileMoves, OldPlace
-from esper_audit.tracking.match_rules import TABLE, MatchRule, NewPlace, PairComparison
+from esper_audit.tracking.current_tree import CurrentTree, FileMoves, OldLocationState
+from esper_audit.tracking.match_rules import (
+    MATCH_RULES,
+    MatchRule,
+    NewLocationState,
+    PairComparison,
+)
 from esper_audit.tracking.observation import (
     CodeSimilarity,
     Observation,
     SymbolSimilarity,
-    around_agreement,
-    code_agreement,
-    near_agreement,
-    symbol_agreement,
+    code_similarity,
+    context_similarity,
+    neighbour_similarity,
+    symbol_similarity,
 )
 
 Pair: TypeAlias = tuple[Observation, Observation]
 Candidate: TypeAlias = tuple[Observation, Observation, PairComparison]
-PLACE_AND_CODE = TABLE[0]
 
 
 class Match(NamedTuple):
-    """An old and a new sighting of the same finding; `why` is empty where the fingerprints are equal."""
+    """An old and a new observation of one finding; `why` is empty if the fingerprints are equal."""
 
     old: Observation
     new: Observation
     why: str
 
 
-def matched(
+def match_findings(
     old: Iterable[Observation],
     new: Iterable[Observation],
-    present: CurrentTree,
+    current_tree: CurrentTree,
     *,
     may_move: Collection[str],
 ) -> list[Match]:
-    """Match sightings one to one; `may_move` are the keys of old ones whose place was looked at."""
-    return _Matching(old, new, present, may_move).run()
+    """Match observations one to one, in the order of the new ones.
+
+    `may_move` are the keys of the old observations whose file was checked. Only these can match a
+    finding with another fingerprint.
+    """
+    return _Matcher(old, new, current_tree, may_move).run()
 
 
-def equal_fingerprints(
+def match_fingerprints(
     old: Iterable[Observation],
     new: Iterable[Observation],
-    contested: Collection[tuple[str, ...]] = (),
+    ambiguous: Collection[tuple[str, ...]] = (),
 ) -> Iterator[Pair]:
-    """Yield pairs with equal fingerprints, those not settled first, contested ones left out."""
-    known: dict[str, list[Observation]] = defaultdict(list)
-    in_order = sorted(old, key=lambda s: s.order, reverse=True)
-    for sighting in sorted(in_order, key=lambda s: not s.settled):
-        if sighting.alike not in contested:
-            known[sighting.fingerprint].append(sighting)
-    for sighting in new:
-        if sighting.alike not in contested and known[sighting.fingerprint]:
-            yield known[sighting.fingerprint].pop(), sighting
+    """Yield pairs with equal fingerprints, unresolved ones first, without the ambiguous duplicate keys."""
+    by_fingerprint: dict[str, list[Observation]] = defaultdict(list)
+    in_order = sorted(old, key=lambda observation: observation.order, reverse=True)
+    for observation in sorted(in_order, key=lambda one: not one.is_resolved):
+        if observation.duplicate_key not in ambiguous:
+            by_fingerprint[observation.fingerprint].append(observation)
+    for observation in new:
+        if observation.duplicate_key in ambiguous:
+            continue
+        if by_fingerprint[observation.fingerprint]:
+            yield by_fingerprint[observation.fingerprint].pop(), observation
 
 
-class _Matching:
-    """What is left on both sides while the rows of the table are gone through."""
+class _Matcher:
+    """The observations of both sides that have no match yet."""
 
     def __init__(
         self,
         old: Iterable[Observation],
         new: Iterable[Observation],
-        present: CurrentTree,
+        current_tree: CurrentTree,
         may_move: Collection[str],
     ) -> None:
-        self._old = {s.key: s for s in sorted(old, key=lambda s: s.order)}
-        self._new = {s.key: s for s in sorted(new, key=lambda s: s.order)}
-        self._present = present
+        self._old = {one.key: one for one in sorted(old, key=lambda one: one.order)}
+        self._new = {one.key: one for one in sorted(new, key=lambda one: one.order)}
+        self._tree = current_tree
         self._may_move = may_move
-        self._removals = FileMoves(present)
-        self._places = {sighting.place for sighting in self._old.values()}
-        self._files = {sighting.path for sighting in self._old.values()}
-        self._done: list[Match] = []
+        self._moves = FileMoves(current_tree)
+        self._old_scopes = {one.scope for one in self._old.values()}
+        self._old_files = {one.path for one in self._old.values()}
+        self._matches: list[Match] = []
 
     def run(self) -> list[Match]:
-        """Return all matches, in the order of the new sightings."""
-        contested = self._contested()
-        for old, new in list(equal_fingerprints(self._old.values(), self._new.values(), contested)):
-            self._take(Match(old, new, ""))
-        while self._by_table():
-            # What was learnt of files that moved may let a stronger row hold for the rest.
-            self._removals.learn((match.old, match.new) for match in self._done)
-        return sorted(self._done, key=lambda match: match.new.order)
+        """Return all matches, in the order of the new observations."""
+        ambiguous = self._ambiguous()
+        pairs = match_fingerprints(self._old.values(), self._new.values(), ambiguous)
+        for old, new in list(pairs):
+            self._add(Match(old, new, ""))
+        while self._apply_rules():
+            # With the moves of files known, a stronger rule may match the remaining observations.
+            self._moves.learn((match.old, match.new) for match in self._matches)
+        return sorted(self._matches, key=lambda match: match.new.order)
 
-    def _contested(self) -> set[tuple[str, ...]]:
-        """Return what several findings are alike in that are more, or fewer, than they were.
+    def _ambiguous(self) -> set[tuple[str, ...]]:
+        """Return the duplicate keys with more, or fewer, findings than before.
 
-        Their fingerprints only count them, so each would take the next one's ticket.
+        Their fingerprints differ by an ordinal only, so each finding would take the ticket of the next.
         """
-        looked_at = [s for s in self._old.values() if s.key in self._may_move and not s.settled]
-        before = Counter(s.alike for s in looked_at if s.likeness)
-        now = Counter(s.alike for s in self._new.values() if s.likeness)
-        return {alike for alike, count in before.items() if now[alike] not in (0, count)}
+        checked = [
+            one for one in self._old.values() if one.key in self._may_move and not one.is_resolved
+        ]
+        before = Counter(one.duplicate_key for one in checked if one.context_hash)
+        now = Counter(one.duplicate_key for one in self._new.values() if one.context_hash)
+        return {key for key, count in before.items() if now[key] not in (0, count)}
 
-    def _by_table(self) -> bool:
-        """Match by the rows in their order until files turn out to have moved; say whether they did."""
-        candidates = [(old, new, self._facts(old, new)) for old, new in self._comparable()]
-        for row in TABLE:
+    def _apply_rules(self) -> bool:
+        """Match by the rules in order until files turn out to have moved; return whether they did."""
+        candidates = [(old, new, self._compare(old, new)) for old, new in self._comparable()]
+        for rule in MATCH_RULES:
             found = [
-                candidate
-                for candidate in candidates
-                if row.holds(candidate[2]) and not (candidate[0].settled and row.is_a_move)
+                (old, new, pair)
+                for old, new, pair in candidates
+                if rule.matches(pair) and not (old.is_resolved and rule.is_move)
             ]
-            # The sort is stable: what is equally strong stays in the order of the tree.
+            # The sort is stable: candidates of equal strength stay in the order of the tree.
             found.sort(key=_preference(found))
             moved: set[tuple[str, str]] = set()
-            for old, new, facts in found:
+            for old, new, pair in found:
                 paths = (old.path, new.path)
-                is_left = old.key in self._old and new.key in self._new
-                if is_left and (facts.path or moved <= {paths}):
-                    self._take(Match(old, new, _why(row, old, new, facts)))
-                    moved |= set() if facts.path else {paths}
+                is_unmatched = old.key in self._old and new.key in self._new
+                if is_unmatched and (pair.same_file or moved <= {paths}):
+                    self._add(Match(old, new, _explanation(rule, old, new, pair)))
+                    moved |= set() if pair.same_file else {paths}
             if moved:
                 return True
         return False
 
-    def _take(self, match: Match) -> None:
+    def _add(self, match: Match) -> None:
         del self._old[match.old.key], self._new[match.new.key]
-        self._done.append(match)
+        self._matches.append(match)
 
     def _comparable(self) -> Iterator[Pair]:
-        """Yield the pairs that may be the same: of one check, with code of one shape or in one place."""
-        alike: dict[tuple[str, str], list[Observation]] = defaultdict(list)
+        """Yield the pairs that a rule could match: one check, and code of one shape or in one scope."""
+        by_shape: dict[tuple[str, str], list[Observation]] = defaultdict(list)
+        by_symbol: dict[tuple[str, str], list[Observation]] = defaultdict(list)
         for new in self._new.values():
-            if new.likeness is not None:
-                alike[new.check, new.likeness.shape].append(new)
-                alike[new.check, f"in {new.symbol}"].append(new)
+            if new.context_hash is not None:
+                by_shape[new.check, new.context_hash.shape].append(new)
+                by_symbol[new.check, new.symbol].append(new)
         for old in self._old.values():
-            if old.likeness is None or old.key not in self._may_move:
+            if old.context_hash is None or old.key not in self._may_move:
                 continue
-            shaped = alike[old.check, old.likeness.shape]
-            yield from ((old, new) for new in shaped)
-            for new in alike[old.check, f"in {old.symbol}"]:
-                if new not in shaped and self._removals.same_file(old.path, new.path):
+            same_shape = by_shape[old.check, old.context_hash.shape]
+            yield from ((old, new) for new in same_shape)
+            for new in by_symbol[old.check, old.symbol]:
+                if new not in same_shape and self._moves.is_same_file(old.path, new.path):
                     yield old, new
 
-    def _facts(self, old: Observation, new: Observation) -> PairComparison:
-        seen, now = old.likeness, new.likeness
-        assert seen is not None
+    def _compare(self, old: Observation, new: Observation) -> PairComparison:
+        before, now = old.context_hash, new.context_hash
+        assert before is not None
         assert now is not None
-        same_file = self._removals.same_file(old.path, new.path)
-        symbol = symbol_agreement(old, new, same_file=same_file)
-        around, shared = around_agreement(seen, now)
+        same_file = self._moves.is_same_file(old.path, new.path)
+        symbol = symbol_similarity(old, new, same_file=same_file)
+        context, share = context_similarity(before, now)
+        names_now = self._tree.variable_hashes(new.path, new.symbol)
         return PairComparison(
-            left=self._left(old, new, symbol),
-            path=same_file,
+            old_location=self._old_location(old, new, symbol),
+            same_file=same_file,
             symbol=symbol,
-            code=code_agreement(seen, now, self._present.names(new.path, new.symbol)),
-            statement=seen.statement == now.statement,
-            around=around,
-            near=near_agreement(seen, now),
-            fresh=self._fresh(new),
-            shared=shared,
+            code=code_similarity(before, now, names_now),
+            same_statement=before.statement == now.statement,
+            context=context,
+            neighbours=neighbour_similarity(before, now),
+            new_location=self._new_location(new),
+            context_share=share,
         )
 
-    def _left(self, old: Observation, new: Observation, symbol: SymbolSimilarity) -> OldPlace:
-        """Say what became of the old place; that of a file that is gone is looked for where it went."""
-        path = self._removals.present_file(old.path, old.symbol)
-        if self._present.has(path):
-            return self._present.left(old, path, taken_in_by=new.symbol)
+    def _old_location(
+        self, old: Observation, new: Observation, symbol: SymbolSimilarity
+    ) -> OldLocationState:
+        """Return what happened to the old location, in the file to which it moved if its own is gone."""
+        path = self._moves.current_path(old.path, old.symbol)
+        if self._tree.has(path):
+            return self._tree.old_location_state(old, path, new_symbol=new.symbol)
         if symbol is SymbolSimilarity.SAME or not old.symbol:
-            return OldPlace.GONE
-        return self._present.left(old, new.path, taken_in_by=new.symbol)
+            return OldLocationState.SCOPE_GONE
+        return self._tree.old_location_state(old, new.path, new_symbol=new.symbol)
 
-    def _fresh(self, new: Observation) -> NewPlace:
-        origins = self._removals.origins(new.path)
-        if any((path, new.symbol) in self._places for path in origins):
-            return NewPlace.KNOWN
-        return NewPlace.FILE if self._files.isdisjoint(origins) else NewPlace.SCOPE
+    def _new_location(self, new: Observation) -> NewLocationState:
+        origins = self._moves.origins(new.path)
+        if any((path, new.symbol) in self._old_scopes for path in origins):
+            return NewLocationState.KNOWN_SCOPE
+        is_new_file = self._old_files.isdisjoint(origins)
+        return NewLocationState.NEW_FILE if is_new_file else NewLocationState.NEW_SCOPE
 
 
 def _preference(candidates: Sequence[Candidate]) -> Callable[[Candidate], tuple[float, ...]]:
-    """Return the key by which candidates that one row lets through are preferred.
+    """Return the key that ranks the candidates of one rule, the best lowest.
 
-    Within a file, what is stronger. From file to file first those that kept their last name, then the
-    pairs that have most in common, then the names most alike: copies of one another, moved in one
-    step, go each to its own place.
+    Within a file the stronger pair is first. From file to file the order is: files that kept their
+    last name, pairs of files with most candidates, the most similar names. So copies of one another
+    that moved in one step each match their own new location.
     """
-    going: dict[tuple[str, str], set[str]] = defaultdict(set)
+    by_files: dict[tuple[str, str], set[str]] = defaultdict(set)
     for old, new, _ in candidates:
-        going[old.path, new.path].add(old.key)
+        by_files[old.path, new.path].add(old.key)
 
     def key(candidate: Candidate) -> tuple[float, ...]:
-        old, new, facts = candidate
-        strength = [-part for part in facts.strength]
-        if facts.path:
-            return (old.settled, False, *strength)
-        alike = SequenceMatcher(None, old.path, new.path, autojunk=False).ratio()
+        old, new, pair = candidate
+        strength = [-part for part in pair.strength]
+        if pair.same_file:
+            return (old.is_resolved, False, *strength)
+        name_similarity = SequenceMatcher(None, old.path, new.path, autojunk=False).ratio()
         other_name = old.path.rpartition("/")[2] != new.path.rpartition("/")[2]
-        common = len(going[old.path, new.path])
-        return (old.settled, True, other_name, -common, -alike, *strength)
+        count = len(by_files[old.path, new.path])
+        return (old.is_resolved, True, other_name, -count, -name_similarity, *strength)
 
     return key
 
 
-def _why(row: MatchRule, old: Observation, new: Observation, facts: PairComparison) -> str:
-    """Return what a person is told: what agreed, and what did not."""
+def _explanation(rule: MatchRule, old: Observation, new: Observation, pair: PairComparison) -> str:
+    """Return the rule that matched and the changes, for the history of the ticket."""
     changes = {
-        "it moved to another file": old.path != new.path,
-        "it stands in another function or class": old.symbol != new.symbol,
-        "variables were renamed": facts.code is CodeSimilarity.RENAMED_VARIABLES,
-        "its code was edited": facts.code is CodeSimilarity.EDITED,
+        "moved to another file": old.path != new.path,
+        "moved to another function or class": old.symbol != new.symbol,
+        "variables renamed": pair.code is CodeSimilarity.RENAMED_VARIABLES,
+        "code edited": pair.code is CodeSimilarity.EDITED,
     }
-    return "; ".join([f"matched by {row.by}", *(said for said, true in changes.items() if true)])
+    return "; ".join(
+        [f"matched by {rule.name}", *(text for text, holds in changes.items() if holds)]
+    )

@@ -1,4 +1,4 @@
-"""Code as a text that says what it does, not how it is laid out; whole, without blocks, variables numbered."""
+"""The normal form of code: a text that layout, comments and the Python version do not change."""
 
 from __future__ import annotations
 
@@ -23,20 +23,20 @@ OWNERS = frozenset({"self", "cls"})
 UNREADABLE = (SyntaxError, ValueError, RecursionError, MemoryError)
 
 
-class CodePiece(NamedTuple):
-    """A module that holds a piece of code somewhere, and the part of it that is the piece."""
+class CodeFragment(NamedTuple):
+    """Code that was parsed inside a module, and the part of the module that it is."""
 
     module: ast.Module
     part: object
 
 
-class Writer:
-    """Writes trees so that every Python version writes them alike: `ast.dump` does not, from 3.13 on.
+class NormalFormWriter:
+    """Writes syntax trees in a form that is equal in every Python version, unlike `ast.dump`.
 
-    Names among `variables` are written as numbers in the order in which they are met; so is `own`, the
-    name of the function around, when it is called as a method, and with `attributes` those of `self`.
-    `met` and `words` collect what was and was not numbered. `blocks=False` leaves out the statements
-    inside a statement.
+    Names among `variables` are written as numbers in the order of their first use. So is `own`, the
+    name of the enclosing function, where it is an attribute, and with `attributes` every attribute of
+    `self`. `numbers` and `words` collect the numbered names and everything else. `blocks=False` omits
+    the statements inside a statement.
     """
 
     def __init__(
@@ -51,11 +51,11 @@ class Writer:
         self._own = own
         self._attributes = attributes
         self._blocks = blocks
-        self.met: dict[str, int] = {}
+        self.numbers: dict[str, int] = {}
         self.words: set[str] = set()
 
     def write(self, value: object) -> str:
-        """Return a tree, or a list of trees, as text; empty parts are left out."""
+        """Return a tree, or a list of trees, as text without its empty parts."""
         if isinstance(value, ast.expr_context):
             return ""
         if isinstance(value, ast.AST):
@@ -75,27 +75,27 @@ class Writer:
             return ""
         value = getattr(node, field)
         name = self._variable(node, field, value) if isinstance(value, str) else ""
-        return f"${self.met.setdefault(name, len(self.met))}" if name else self.write(value)
+        return f"${self.numbers.setdefault(name, len(self.numbers))}" if name else self.write(value)
 
     def _variable(self, node: ast.AST, field: str, text: str) -> str:
-        """Return the variable that a field names, an empty string if it names none."""
+        """Return the variable to number for a field, an empty string if there is none."""
         if NAME_FIELDS.get(type(node)) == field and text in self._variables:
             return text
         if field == "attr" and text == self._own:
             return text
-        owned = self._attributes and owner(node) in self._variables
+        owned = self._attributes and self_name(node) in self._variables
         return f"self.{text}" if owned and field == "attr" else ""
 
 
-def owner(node: ast.AST) -> str:
-    """Return `self` for `self.name`, an empty string for whatever is no attribute of one's own."""
+def self_name(node: ast.AST) -> str:
+    """Return `self` for `self.name` and `cls` for `cls.name`, an empty string for other nodes."""
     if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name):
         return node.value.id if node.value.id in OWNERS else ""
     return ""
 
 
-def pieces(code: str) -> Iterator[CodePiece]:
-    """Yield the ways in which a piece of code can be read: an expression, statements, a clause, an argument."""
+def parse_fragments(code: str) -> Iterator[CodeFragment]:
+    """Yield the ways in which code parses: an expression, statements, a clause, an argument."""
     alone = textwrap.dedent(code)
     for text in (
         f"({code}\n)",
@@ -109,11 +109,11 @@ def pieces(code: str) -> Iterator[CodePiece]:
             module = ast.parse(text)
         except UNREADABLE:
             continue
-        yield CodePiece(module, module.body if text is alone else _inside(module.body[0]))
+        yield CodeFragment(module, module.body if text is alone else _framed_code(module.body[0]))
 
 
-def _inside(frame: ast.stmt) -> object:
-    """Return what stands at the place that a frame keeps for code."""
+def _framed_code(frame: ast.stmt) -> object:
+    """Return the part of a frame that holds the parsed code."""
     if isinstance(frame, ast.Try):
         return [*frame.handlers, *frame.orelse, *frame.finalbody]
     if isinstance(frame, ast.If):

@@ -1,4 +1,4 @@
-"""One side of the question whether two findings are the same: what is known of a finding, now or from a ticket."""
+"""An observation of a finding, now or from its ticket, and how similar two of them are."""
 
 from __future__ import annotations
 
@@ -9,18 +9,18 @@ import msgspec
 
 from esper_audit.findings.finding import Finding
 from esper_audit.source.syntax.source import Source
-from esper_audit.tracking.context_hash import EDGE, MOST_AROUND, ContextHash
+from esper_audit.tracking.context_hash import EDGE, MAX_CONTEXT_HASHES, ContextHash
 from esper_audit.tracking.context_hashing import ContextHashes
 
-Read = Callable[[str], Source | None]
+SourceReader = Callable[[str], Source | None]
 
 
 class Observation(msgspec.Struct, frozen=True):
-    """A finding at a place; `key` is how whoever asks knows it.
+    """A finding at a location; `key` is the caller's name for it.
 
-    `line` is where it was last seen and decides nothing but an order. Without a likeness only an
-    equal fingerprint can match it. `settled` means that it was found fixed: it can come back to its
-    place, but it has not moved anywhere.
+    `line` is where it was last found and only orders observations. Without a context hash only an
+    equal fingerprint can match it. `is_resolved` means that it was found fixed: such a finding can
+    reappear at its location but does not match one elsewhere.
     """
 
     key: str
@@ -29,49 +29,49 @@ class Observation(msgspec.Struct, frozen=True):
     symbol: str
     line: int
     fingerprint: str
-    likeness: ContextHash | None
-    settled: bool = False
+    context_hash: ContextHash | None
+    is_resolved: bool = False
 
     @property
     def order(self) -> tuple[str, int, str, str]:
-        """The key by which sightings are sorted: as they stand in the tree."""
+        """The key that sorts observations by path and line."""
         return (self.path, self.line, self.fingerprint, self.key)
 
     @property
-    def place(self) -> tuple[str, str]:
-        """Where it is, without the line."""
+    def scope(self) -> tuple[str, str]:
+        """The path and the symbol."""
         return (self.path, self.symbol)
 
     @property
-    def alike(self) -> tuple[str, ...]:
-        """What findings share that are told apart by their number only; one of its own without likeness."""
-        if self.likeness is None:
+    def duplicate_key(self) -> tuple[str, ...]:
+        """What findings share whose fingerprints differ by their ordinal only; unique without context hash."""
+        if self.context_hash is None:
             return (self.key,)
-        return (self.check, self.path, self.symbol, self.likeness.code)
+        return (self.check, self.path, self.symbol, self.context_hash.code)
 
 
-def observations(findings: Iterable[Finding], read: Read) -> list[Observation]:
-    """Return findings as sightings under their fingerprints; `read` gives the source that they stand in."""
+def observations(findings: Iterable[Finding], read: SourceReader) -> list[Observation]:
+    """Return findings as observations whose keys are the fingerprints; `read` returns a file's source."""
     by_file: dict[str, ContextHashes | None] = {}
-    return [_sighting(finding, by_file, read) for finding in findings]
+    return [_observation(finding, by_file, read) for finding in findings]
 
 
-def _sighting(
-    finding: Finding, by_file: dict[str, ContextHashes | None], read: Read
+def _observation(
+    finding: Finding, by_file: dict[str, ContextHashes | None], read: SourceReader
 ) -> Observation:
-    at = finding.location
-    if at.path not in by_file:
-        source = read(at.path)
-        by_file[at.path] = None if source is None else ContextHashes(source)
-    known = by_file[at.path]
+    location = finding.location
+    if location.path not in by_file:
+        source = read(location.path)
+        by_file[location.path] = None if source is None else ContextHashes(source)
+    hashes = by_file[location.path]
     return Observation(
         key=finding.fingerprint,
         check=finding.check,
-        path=at.path,
-        symbol=at.symbol,
-        line=at.line,
+        path=location.path,
+        symbol=location.symbol,
+        line=location.line,
         fingerprint=finding.fingerprint,
-        likeness=None if known is None else known.of(at),
+        context_hash=None if hashes is None else hashes.of(location),
     )
 
 
@@ -80,101 +80,93 @@ SEVERAL = 3
 
 
 class CodeSimilarity(enum.IntEnum):
-    """How much the code itself agrees; edited code has the same head, or lost or gained words only."""
+    """How similar the code is; edited code has the same head, or gained words, or lost words."""
 
-    OTHER = 0
+    DIFFERENT = 0
     EDITED = 1
     RENAMED_VARIABLES = 2
     SAME = 3
 
 
 class SymbolSimilarity(enum.IntEnum):
-    """How much the dotted names agree: not, in the last part, in all."""
+    """Whether the dotted names are equal in no part that counts, in the last part, or in all parts."""
 
-    OTHER = 0
+    DIFFERENT = 0
     LAST_NAME = 1
     SAME = 2
 
 
 class ContextSimilarity(enum.IntEnum):
-    """How much of what is said around is the same: half of it, all of it, half of what is much."""
+    """How much of the surrounding code is equal; SEVERAL is at least half, and at least three statements."""
 
     NONE = 0
-    SOMETHING = 1
+    SOME = 1
     HALF = 2
     ALL = 3
-    HALF_OF_MUCH = 4
+    SEVERAL = 4
 
 
 class NeighbourSimilarity(enum.IntEnum):
-    """How many of the two neighbours in the block are the same."""
+    """How many of the two neighbours in the block are equal."""
 
     NEITHER = 0
     ONE = 1
     BOTH = 2
 
 
-def code_agreement(old: ContextHash, new: ContextHash, names_now: set[str]) -> CodeSimilarity:
-    """Compare code; variables count as renamed only if the old names are not mentioned any more."""
+def code_similarity(old: ContextHash, new: ContextHash, names_now: set[str]) -> CodeSimilarity:
+    """Compare code; a variable counts as renamed only if its old name is not in `names_now`."""
     if old.code == new.code:
         return CodeSimilarity.SAME
-    renamed = _renamed(old.names.split(), new.names.split(), names_now)
+    renamed = _are_renamed(old.names.split(), new.names.split(), names_now)
     if old.shape == new.shape:
-        return CodeSimilarity.RENAMED_VARIABLES if renamed else CodeSimilarity.OTHER
+        return CodeSimilarity.RENAMED_VARIABLES if renamed else CodeSimilarity.DIFFERENT
     if old.head == new.head and renamed:
         return CodeSimilarity.EDITED
     before, after = set(old.words.split()), set(new.words.split())
     nested = before < after or after < before
-    return CodeSimilarity.EDITED if before and after and nested else CodeSimilarity.OTHER
+    return CodeSimilarity.EDITED if before and after and nested else CodeSimilarity.DIFFERENT
 
 
-def symbol_agreement(old: Observation, new: Observation, *, same_file: bool) -> SymbolSimilarity:
-    """Compare dotted names; that both stand in no function says nothing across files."""
+def symbol_similarity(old: Observation, new: Observation, *, same_file: bool) -> SymbolSimilarity:
+    """Compare dotted names; two module-level findings of different files have no name in common."""
     if old.symbol == new.symbol and (same_file or old.symbol):
         return SymbolSimilarity.SAME
     last = old.symbol.rpartition(".")[2]
-    return (
-        SymbolSimilarity.LAST_NAME
-        if last and last == new.symbol.rpartition(".")[2]
-        else SymbolSimilarity.OTHER
-    )
+    is_last_equal = bool(last) and last == new.symbol.rpartition(".")[2]
+    return SymbolSimilarity.LAST_NAME if is_last_equal else SymbolSimilarity.DIFFERENT
 
 
-def around_agreement(old: ContextHash, new: ContextHash) -> tuple[ContextSimilarity, float]:
-    """Compare what is said around, and give the share of it that is the same."""
-    mine, theirs = set(old.around.split()), set(new.around.split())
-    sample = sorted(mine | theirs)
-    if max(len(mine), len(theirs)) == MOST_AROUND:
-        sample = sample[:MOST_AROUND]  # beyond it one of the two would be known and the other not
-    common = [piece for piece in sample if piece in mine and piece in theirs]
+def context_similarity(old: ContextHash, new: ContextHash) -> tuple[ContextSimilarity, float]:
+    """Compare the surrounding code; return also the share of it that is equal, from 0 to 1."""
+    before, after = set(old.around.split()), set(new.around.split())
+    sample = sorted(before | after)
+    if max(len(before), len(after)) == MAX_CONTEXT_HASHES:
+        # A hash beyond the limit can be missing from one sample without being absent from the code.
+        sample = sample[:MAX_CONTEXT_HASHES]
+    common = [piece for piece in sample if piece in before and piece in after]
     share = len(common) / len(sample) if sample else 0.0
     if share >= HALF and len(common) >= SEVERAL:
-        return ContextSimilarity.HALF_OF_MUCH, share
+        return ContextSimilarity.SEVERAL, share
     if old.scope == new.scope:
         return ContextSimilarity.ALL, 1.0
     if share >= HALF:
         return ContextSimilarity.HALF, share
-    return (ContextSimilarity.SOMETHING if common else ContextSimilarity.NONE), share
+    return (ContextSimilarity.SOME if common else ContextSimilarity.NONE), share
 
 
-def near_agreement(old: ContextHash, new: ContextHash) -> NeighbourSimilarity:
-    """Compare neighbours; the edge of a block is one only beside another that is the same."""
-    same = [was for was, now in _beside(old, new) if was == now and was]
-    real = [neighbour for neighbour in same if neighbour != EDGE]
-    return (
-        NeighbourSimilarity.BOTH
-        if len(same) == len(_beside(old, new))
-        else NeighbourSimilarity(len(real))
-    )
+def neighbour_similarity(old: ContextHash, new: ContextHash) -> NeighbourSimilarity:
+    """Compare neighbours; the edge of a block counts only if the other neighbour is equal too."""
+    pairs = ((old.before, new.before), (old.after, new.after))
+    equal = [before for before, after in pairs if before == after and before]
+    if len(equal) == len(pairs):
+        return NeighbourSimilarity.BOTH
+    return NeighbourSimilarity(sum(neighbour != EDGE for neighbour in equal))
 
 
-def _beside(old: ContextHash, new: ContextHash) -> tuple[tuple[str, str], tuple[str, str]]:
-    return (old.before, new.before), (old.after, new.after)
-
-
-def _renamed(before: list[str], after: list[str], names_now: set[str]) -> bool:
-    """Return whether every variable that is called otherwise now was indeed renamed."""
+def _are_renamed(before: list[str], after: list[str], names_now: set[str]) -> bool:
+    """Return whether every variable with another name now was renamed."""
     if len(before) != len(after):
         return False
     pairs = zip(before, after, strict=True)
-    return all(was == now or was not in names_now for was, now in pairs)
+    return all(old == new or old not in names_now for old, new in pairs)

@@ -11,9 +11,13 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 import msgspec
 
 from esper_audit.tickets.links import SAID_BACK, bad_links
-from esper_audit.tickets.markdown_import.document.inline_values import bare
-from esper_audit.tickets.markdown_import.terms.severities import revised_in, severity_in
-from esper_audit.tickets.markdown_import.terms.statuses import StatusPlace, decided, stated
+from esper_audit.tickets.markdown_import.document.inline_values import without_markup
+from esper_audit.tickets.markdown_import.terms.severities import revised_severities, severity_in
+from esper_audit.tickets.markdown_import.terms.statuses import (
+    StatusPlace,
+    decide_status,
+    read_status,
+)
 from esper_audit.tickets.parts import Relation
 from esper_audit.tickets.quotes import Sources, missing_line, quotes_of
 from esper_audit.tickets.states import ACTIVE, RESOLVED, STATUS_OF, Status
@@ -60,9 +64,9 @@ def contradictory_status(corpus: LintInput) -> Iterator[Problem]:
         if end is not None and len(ticket.history) < 2:  # nobody moved it since it was imported
             said.append((StatusPlace.RESOLUTION, end.as_written or end.kind.value))
         own = (StatusPlace.HEAD, ticket.status.value)
-        statements = [found for place, text in [own, *said] if (found := stated(place, text))]
-        if decided(statements, None).contradiction:
-            told = ", ".join(f"{place} says {bare(text)}" for place, text in said)
+        statements = [found for place, text in [own, *said] if (found := read_status(place, text))]
+        if decide_status(statements, None).contradiction:
+            told = ", ".join(f"{place} says {without_markup(text)}" for place, text in said)
             yield Problem(ticket.id, ("status",), f"it is {ticket.status}; {told}")
 
 
@@ -72,7 +76,7 @@ def contradictory_severity(corpus: LintInput) -> Iterator[Problem]:
         words = [word for word in ticket.as_written if word.field == "severity"]
         said = [(f"its {w.where or 'document'}", w.words, severity_in(w.words)) for w in words]
         evidence = ticket.resolution.evidence if ticket.resolution else ""
-        revised = revised_in(evidence, "the resolution")
+        revised = revised_severities(evidence, "the resolution")
         said += [(one.where, one.text, one.severity) for one in revised]
         for where, text, severity in said:
             if severity is not None and severity is not ticket.severity:

@@ -18,7 +18,7 @@ from esper_audit.tickets.states import ACTIVE, RESOLVED, Status
 from esper_audit.tickets.store import TicketStore
 from esper_audit.tickets.ticket import Ticket
 from esper_audit.tracking.current_tree import CurrentTree
-from esper_audit.tracking.matcher import Match, matched
+from esper_audit.tracking.matcher import Match, match_findings
 from esper_audit.tracking.observation import Observation, observations
 from esper_audit.workflow.from_finding import from_finding, refreshed
 from esper_audit.workflow.hand_edits import noted, reproposed
@@ -45,7 +45,7 @@ def sync(
     }
     remembered = [remember(ticket) for ticket in known.values() if ticket.fingerprint]
     looked_at = {s.key for s in remembered if audit.looked_at(s.check, s.path)}
-    matches = matched(remembered, seen.values(), present, may_move=looked_at)
+    matches = match_findings(remembered, seen.values(), present, may_move=looked_at)
     by_finding = {match.new.key: match for match in matches}
     desk = _TicketSync(known, contracts, today)
     for fingerprint, finding in standing.items():
@@ -54,7 +54,7 @@ def sync(
         else:
             desk.open(finding, seen[fingerprint])
     for match in matches:
-        if match.new.key not in standing and not match.old.settled:
+        if match.new.key not in standing and not match.old.is_resolved:
             desk.refresh(match, authorised[match.new.key])
     found = {match.old.key for match in matches}
     for sighting in remembered:
@@ -74,8 +74,8 @@ def remember(ticket: Ticket) -> Observation:
         symbol=place.symbol,
         line=int(place.lines.partition(",")[0].partition("-")[0] or 0),
         fingerprint=ticket.fingerprint,
-        likeness=ticket.likeness,
-        settled=ticket.status is Status.FIXED,
+        context_hash=ticket.likeness,
+        is_resolved=ticket.status is Status.FIXED,
     )
 
 
@@ -98,24 +98,24 @@ class _TicketSync:
         ticket = from_finding(finding, why=why, date=self._today)
         ticket_id = next(i for i in _ids(ticket) if i not in self.tickets)
         self.tickets[ticket_id] = msgspec.structs.replace(
-            ticket, id=ticket_id, likeness=seen.likeness
+            ticket, id=ticket_id, likeness=seen.context_hash
         )
         self.opened.append(ticket_id)
 
     def refresh(self, match: Match, finding: Finding) -> None:
         """Bring the ticket of a finding up to date; one that was found fixed is opened again."""
         ticket = self.tickets[match.old.key]
-        if match.old.settled:
+        if match.old.is_resolved:
             why = "the finding is back"
             ticket = ticket.moved(Status.OPEN, date=self._today, by=TOOL, why=why)
             self.reopened.append(ticket.id)
         history = ticket.history
-        if match.old.place != match.new.place:
+        if match.old.scope != match.new.scope:
             history = [*history, self._move(ticket, match)]
         self.tickets[ticket.id] = msgspec.structs.replace(
             refreshed(ticket, finding),
             fingerprint=match.new.fingerprint,
-            likeness=match.new.likeness or ticket.likeness,
+            likeness=match.new.context_hash or ticket.likeness,
             history=history,
         )
 
@@ -128,7 +128,7 @@ class _TicketSync:
             self.fixed.append(ticket_id)
 
     def _move(self, ticket: Ticket, match: Match) -> Change:
-        was, now = (" ".join(filter(None, side.place)) for side in (match.old, match.new))
+        was, now = (" ".join(filter(None, side.scope)) for side in (match.old, match.new))
         why = f"the same finding moved from {was} to {now} ({match.why})"
         return Change(date=self._today, by=TOOL, before=ticket.status, after=ticket.status, why=why)
 

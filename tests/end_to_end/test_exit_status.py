@@ -45,7 +45,7 @@ def test_a_tree_without_python_is_0_and_says_so() -> None:
 def test_a_missing_path_is_an_error_not_a_clean_run(tmp_path: Path) -> None:
     ran = run(tmp_path, "check", "nowhere.py")
     assert (ran.status, ran.out) == (2, "")
-    assert ran.err == f"esper-audit: no such file or directory: {tmp_path}/nowhere.py\n"
+    assert ran.err == f"esper-audit: {tmp_path}/nowhere.py: no such file or directory\n"
 
 
 def test_an_unknown_check_is_2_and_suggests_one() -> None:

@@ -111,7 +111,7 @@ def test_a_record_that_differs_is_not_overwritten(project: Path) -> None:
     before = record.read_bytes()
     done = ticket(project, "import", "old")
     assert done.returncode == 3
-    assert "differs: summary" in " ".join(done.stdout.split())
+    assert "differs in: summary" in " ".join(done.stdout.split())
     assert record.read_bytes() == before
 
 
@@ -121,7 +121,7 @@ def test_a_file_that_is_no_ticket_is_named_and_the_others_are_imported(project: 
     assert done.returncode == 3
     states = {Path(entry["file"]).name: entry for entry in data(done)["entries"]}
     assert states["Q7-NET-04.md"]["state"] == "new"
-    assert states["README.md"]["problem"].startswith("no ticket: no id")
+    assert states["README.md"]["problem"].startswith("not a ticket: no id")
     assert (project / "tickets" / "Q7-NET-04.yaml").exists()
 
 
@@ -141,7 +141,7 @@ def test_records_can_go_elsewhere(project: Path) -> None:
 def test_a_path_that_does_not_exist_could_not_be_run(project: Path) -> None:
     done = ticket(project, "import", "nowhere")
     assert done.returncode == 2
-    assert "no such file or directory: nowhere" in done.stderr
+    assert "nowhere: no such file or directory" in done.stderr
 
 
 def test_the_page_of_an_imported_ticket_imports_as_the_same_record(project: Path) -> None:

@@ -10,7 +10,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from esper_audit.reports.pages import SHIPPED
 from esper_audit.reports.ticket_page import ticket_page
 from esper_audit.tickets.decode import read_ticket_text
-from esper_audit.tickets.markdown_import.batch import read_text
+from esper_audit.tickets.markdown_import.batch import read_tickets
 from esper_audit.tickets.markdown_import.terms.paths import PathMap
 from esper_audit.tickets.markdown_import.ticket_id import DocumentOrigin
 from esper_audit.tickets.ticket import Ticket
@@ -115,7 +115,7 @@ def with_status(status: str) -> str:
 
 def read_all(text: str, name: str = "Q7-NET-04.md", folder: str = "") -> list[Ticket]:
     """Read a text as an import does."""
-    return [form.ticket for form in read_text(text, DocumentOrigin(name, folder), PathMap())]
+    return [form.ticket for form in read_tickets(text, DocumentOrigin(name, folder), PathMap())]
 
 
 def read(text: str, name: str = "Q7-NET-04.md", folder: str = "") -> Ticket:
@@ -126,7 +126,7 @@ def read(text: str, name: str = "Q7-NET-04.md", folder: str = "") -> Ticket:
 
 def contradictions(text: str, folder: str = "") -> list[str]:
     """Return what a text says twice, differently."""
-    (form,) = read_text(text, DocumentOrigin("Q7-NET-04.md", folder), PathMap())
+    (form,) = read_tickets(text, DocumentOrigin("Q7-NET-04.md", folder), PathMap())
     return form.contradictions
 
 

@@ -61,12 +61,12 @@ WRONG = {
         "lines: 3",
         ":15: locations[0].lines: Expected `str`, got `int`; put it in quotes",
     ),
-    "no YAML": (
+    "invalid YAML": (
         "title:",
         "title: [",
-        ":2: no YAML: while parsing a flow sequence, did not find expected ',' or ']'",
+        ":2: invalid YAML: while parsing a flow sequence, did not find expected ',' or ']'",
     ),
-    "a key twice": ("created:", "status: open\ncreated:", ":6: status: the key stands here twice"),
+    "a key twice": ("created:", "status: open\ncreated:", ":6: status: duplicate key"),
     "another file's id": (
         "id: EA-01234567",
         "id: EA-other",
@@ -80,7 +80,7 @@ WRONG = {
     "a tag": (
         "status: open",
         "status: !!binary open",
-        ":3: the tag tag:yaml.org,2002:binary is none that a ticket has",
+        ":3: unsupported tag !!binary (expected a plain value). Remove the tag.",
     ),
     "a wrong word deep inside": (
         "source:",
@@ -189,7 +189,7 @@ def test_all_wrong_files_are_named_at_once(tmp_path: Path) -> None:
     with pytest.raises(TicketError) as caught:
         store.load()
     assert [line.removeprefix(f"{tmp_path}/") for line in str(caught.value).split("\n")] == [
-        "A.yaml:1: a ticket is a mapping of keys to values",
+        "A.yaml:1: invalid ticket (expected a mapping of keys to values)",
         "B.yaml:2: not UTF-8: invalid start byte",
         "C.yaml:1: cannot be read: Is a directory",
         "D.yaml:1: cannot be read: No such file or directory",

@@ -1,4 +1,4 @@
-"""YAML as tickets use it: words are words, a date is text, a key stands once, everything else is refused."""
+"""The YAML of tickets: words and dates are text, keys are unique, anything else is an error with its line."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ import math
 import pytest
 
 from esper_audit.findings.errors import TicketError
-from esper_audit.tickets.yaml_edit.load import TOO_DEEP, Value, compose, value_of
+from esper_audit.tickets.yaml_edit.load import TOO_DEEP, YamlValue, compose, value_of
 
-MEANINGS: dict[str, Value] = {
+MEANINGS: dict[str, YamlValue] = {
     "no": "no",
     "on": "on",
     "2026-05-04": "2026-05-04",
@@ -33,24 +33,24 @@ MEANINGS: dict[str, Value] = {
 
 
 @pytest.mark.parametrize(("written", "meaning"), MEANINGS.items())
-def test_a_plain_word_means_what_it_says(written: str, meaning: Value) -> None:
+def test_a_plain_value_has_its_type(written: str, meaning: YamlValue) -> None:
     assert value_of(compose(f"k: {written}\n")) == {"k": meaning}
 
 
 WRONG = {
-    "a key twice": ("a: 1\nb:\n  c: 1\n  c: 2\n", "4: c: the key stands here twice"),
-    "a key that is a list": ("a: 1\n? [x]\n: 2\n", "2: a key has to be a word"),
-    "a tag of a program": ("a: !!python/name:os.system\n", "1: the tag"),
-    "two documents": ("a: 1\n---\nb: 2\n", "2: no YAML"),
-    "a tab for indentation": ("a:\n\tb: 1\n", "2: no YAML"),
-    "a character that YAML forbids": ("a: \x07\n", "1: no YAML"),
-    "too deep to mean anything": ("[" * 1_000 + "]" * 1_000, TOO_DEEP),
+    "a key twice": ("a: 1\nb:\n  c: 1\n  c: 2\n", "4: c: duplicate key"),
+    "a key that is a list": ("a: 1\n? [x]\n: 2\n", "2: invalid key (expected a word)"),
+    "a tag of a program": ("a: !!python/name:os.system\n", "1: unsupported tag"),
+    "two documents": ("a: 1\n---\nb: 2\n", "2: invalid YAML"),
+    "a tab for indentation": ("a:\n\tb: 1\n", "2: invalid YAML"),
+    "a character that YAML forbids": ("a: \x07\n", "1: invalid YAML"),
+    "nested too deep": ("[" * 1_000 + "]" * 1_000, TOO_DEEP),
     "so deep that libyaml would end the process": ("[" * 300_000 + "]" * 300_000, TOO_DEEP),
 }
 
 
-@pytest.mark.parametrize(("text", "says"), WRONG.values(), ids=list(WRONG))
-def test_what_a_ticket_may_not_hold_is_named_with_its_line(text: str, says: str) -> None:
+@pytest.mark.parametrize(("text", "message"), WRONG.values(), ids=list(WRONG))
+def test_invalid_content_is_named_with_its_line(text: str, message: str) -> None:
     with pytest.raises(TicketError) as caught:
         value_of(compose(text))
-    assert str(caught.value).startswith(says)
+    assert str(caught.value).startswith(message)

@@ -1,4 +1,4 @@
-"""Values change where they stand: every byte around them stays, whatever style a person writes in."""
+"""Values change in place, and every other byte stays, in any style of YAML."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from hypothesis import strategies as st
 
 from esper_audit.findings.errors import TicketError
 from esper_audit.tickets.yaml_edit.emit import inline, mapping_lines
-from esper_audit.tickets.yaml_edit.load import Value, compose, value_of
-from esper_audit.tickets.yaml_edit.patch import patched
+from esper_audit.tickets.yaml_edit.load import YamlValue, compose, value_of
+from esper_audit.tickets.yaml_edit.patch import patch_text
 
 TEXT = f"""\
 # a person's file
@@ -43,39 +43,39 @@ def changed(old: str, new: str) -> str:
     return TEXT.replace(old, new)
 
 
-def content() -> dict[str, Value]:
+def content() -> dict[str, YamlValue]:
     value = value_of(compose(TEXT))
     assert isinstance(value, dict)
     return value
 
 
-def at(value: Value, *path: str | int) -> Value:
+def at(value: YamlValue, *path: str | int) -> YamlValue:
     for step in path:
         assert isinstance(value, dict | list)
         value = value[step]  # type: ignore[index, call-overload]  # a path fits the value it is for
     return value
 
 
-def put(*path: str | int, value: Value) -> dict[str, Value]:
-    wanted = content()
-    inside = at(wanted, *path[:-1])
+def put(*path: str | int, value: YamlValue) -> dict[str, YamlValue]:
+    values = content()
+    inside = at(values, *path[:-1])
     assert isinstance(inside, dict | list)
     if isinstance(inside, list) and path[-1] == len(inside):
         inside.append(value)
     else:
         inside[path[-1]] = value  # type: ignore[index, call-overload]  # a path fits its value
-    return wanted
+    return values
 
 
-def without(*path: str | int) -> dict[str, Value]:
-    wanted = content()
-    inside = at(wanted, *path[:-1])
+def without(*path: str | int) -> dict[str, YamlValue]:
+    values = content()
+    inside = at(values, *path[:-1])
     assert isinstance(inside, dict | list)
     del inside[path[-1]]  # type: ignore[arg-type]  # a path fits the value it is for
-    return wanted
+    return values
 
 
-CHANGES: dict[str, tuple[dict[str, Value], str]] = {
+CHANGES: dict[str, tuple[dict[str, YamlValue], str]] = {
     "a quoted word": (put("status", value="fixed"), changed("'open'", "fixed")),
     "a word with spaces in front and a comment": (
         put("id", value="X-2"),
@@ -148,53 +148,53 @@ CHANGES: dict[str, tuple[dict[str, Value], str]] = {
 }
 
 
-@pytest.mark.parametrize(("wanted", "expected"), CHANGES.values(), ids=list(CHANGES))
+@pytest.mark.parametrize(("values", "expected"), CHANGES.values(), ids=list(CHANGES))
 @pytest.mark.parametrize("newline", ["\n", "\r\n"], ids=["LF", "CRLF"])
 def test_a_change_touches_its_own_bytes_only(
-    wanted: dict[str, Value], expected: str, newline: str
+    values: dict[str, YamlValue], expected: str, newline: str
 ) -> None:
     text = TEXT.replace("\n", newline)
-    assert patched(text, wanted) == expected.replace("\n", newline)
-    assert value_of(compose(patched(text, wanted))) == wanted
+    assert patch_text(text, values) == expected.replace("\n", newline)
+    assert value_of(compose(patch_text(text, values))) == values
 
 
 def test_a_new_key_goes_behind_the_one_that_it_follows() -> None:
-    wanted = {"id": "X", "batch": "2", "title": "t", "agent": "jo"}
-    assert patched("# top\ntitle: t # x\nid: X # y\n# end\n", wanted) == (
+    values = {"id": "X", "batch": "2", "title": "t", "agent": "jo"}
+    assert patch_text("# top\ntitle: t # x\nid: X # y\n# end\n", values) == (
         "# top\ntitle: t # x\nagent: jo\nid: X # y\nbatch: '2'\n# end\n"
     )
 
 
 def test_a_file_without_a_last_line_end_gets_lines_of_its_own() -> None:
-    assert patched("id: X", {"id": "X", "agent": "jo"}) == "id: X\nagent: jo"
+    assert patch_text("id: X", {"id": "X", "agent": "jo"}) == "id: X\nagent: jo"
 
 
 def test_a_byte_order_mark_and_document_marks_stay() -> None:
     text = "\ufeff---\nid: X\nstatus: open\n...\n"
-    assert patched(text, {"id": "X", "status": "fixed", "why": "gone"}) == (
+    assert patch_text(text, {"id": "X", "status": "fixed", "why": "gone"}) == (
         "\ufeff---\nid: X\nstatus: fixed\nwhy: gone\n...\n"
     )
 
 
 def test_a_file_in_braces_stays_in_braces() -> None:
     text = '{"id": "X",\n "list": [1, 2]}\n'
-    wanted: dict[str, Value] = {"id": "Y", "list": [2, 3], "new": {"a": None}}
-    result = patched(text, wanted)
+    values: dict[str, YamlValue] = {"id": "Y", "list": [2, 3], "new": {"a": None}}
+    result = patch_text(text, values)
     assert result == '{"id": \'Y\',\n "list": [2, 3], new: {a: null}}\n'
 
 
-def test_an_anchor_that_nobody_touches_stays_and_one_that_is_needed_is_refused() -> None:
+def test_an_unchanged_anchor_stays_and_a_changed_one_is_refused() -> None:
     text = "note: &n long\nother: *n\nstatus: open\n"
-    done = patched(text, {"note": "long", "other": "long", "status": "fixed"})
+    done = patch_text(text, {"note": "long", "other": "long", "status": "fixed"})
     assert done == text.replace("open", "fixed")
-    with pytest.raises(TicketError, match="write the values out"):
-        patched(text, {"note": "short", "other": "long", "status": "open"})
+    with pytest.raises(TicketError, match="Replace aliases by their values"):
+        patch_text(text, {"note": "short", "other": "long", "status": "open"})
 
 
 def test_a_key_without_a_colon_is_refused_only_where_it_changes() -> None:
-    assert patched("{id: X, note}\n", {"id": "Y", "note": None}) == "{id: 'Y', note}\n"
-    with pytest.raises(TicketError, match="write the values out"):
-        patched("{id: X, note}\n", {"id": "X", "note": "long"})
+    assert patch_text("{id: X, note}\n", {"id": "Y", "note": None}) == "{id: 'Y', note}\n"
+    with pytest.raises(TicketError, match="Replace aliases by their values"):
+        patch_text("{id: X, note}\n", {"id": "X", "note": "long"})
 
 
 WORDS = st.sampled_from(
@@ -218,15 +218,15 @@ DOCUMENTS = st.dictionaries(
 
 
 @given(DOCUMENTS)
-def test_what_is_written_reads_back(content: dict[str, Value]) -> None:
+def test_what_is_written_reads_back(content: dict[str, YamlValue]) -> None:
     assert value_of(compose("\n".join(mapping_lines(content)) + "\n")) == content
     assert value_of(compose(f"k: {inline(content)}\n")) == {"k": content}
 
 
 @given(DOCUMENTS, DOCUMENTS)
 def test_any_document_can_become_any_other(
-    before: dict[str, Value], after: dict[str, Value]
+    before: dict[str, YamlValue], after: dict[str, YamlValue]
 ) -> None:
     text = "\n".join(mapping_lines(before)) + "\n"
-    assert value_of(compose(patched(text, after))) == after
-    assert patched(text, before) == text
+    assert value_of(compose(patch_text(text, after))) == after
+    assert patch_text(text, before) == text

@@ -1,4 +1,4 @@
-"""The same finding keeps its ticket through edits, a new one gets its own: in runs, as baseline, since a revision."""
+"""A finding keeps its ticket through edits, in runs, as baseline and since a revision."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ from esper_audit.engine import pipeline
 from esper_audit.findings.finding import Finding
 from esper_audit.project.config import find_project
 from esper_audit.tracking.current_tree import CurrentTree
-from esper_audit.tracking.match_rules import TABLE
-from esper_audit.tracking.matcher import matched
+from esper_audit.tracking.match_rules import MATCH_RULES
+from esper_audit.tracking.matcher import match_findings
 from esper_audit.tracking.observation import observations
 from esper_audit.workflow.sync import SyncResult, remember
 
@@ -25,20 +25,20 @@ WITNESSES = {
     "place and code": "the first of two identical ones fixed",
     "place and shape of the code": "a variable renamed in and around",
     "place and neighbours": "an argument added to the call",
-    "code, name and surroundings": "a method moved to another class",
-    "code, symbol and surroundings": "a file renamed",
-    "code and surroundings": "a function renamed",
-    "shape, symbol and surroundings": "a file, its function's variables renamed",
-    "shape and surroundings": "a function and a variable renamed",
+    "code, name and context": "a method moved to another class",
+    "code, symbol and context": "a file renamed",
+    "code and context": "a function renamed",
+    "shape, symbol and context": "a file, its function's variables renamed",
+    "shape and context": "a function and a variable renamed",
     "code, symbol and neighbours": "a file renamed and most of the function rewritten",
     "code and neighbours": "a function renamed and most of it rewritten",
-    "statement, gone from where it was": "a finding moved between functions",
-    "statement and both its neighbours": "a block moved to another file",
-    "code, name and much around": "a file and its class renamed",
-    "code and much around": "a file with nothing else in it renamed",
+    "statement, removed from its old place": "a finding moved between functions",
+    "statement and both neighbours": "a block moved to another file",
+    "code, name and whole context": "a file and its class renamed",
+    "code and whole context": "a file with nothing else in it renamed",
     "statement and symbol": "a file with a function of one line renamed and a line added",
-    "statement, its function being gone": "a function of one line renamed and a line added",
-    "shape and much around": "a file, its function and its variables renamed",
+    "statement of a removed function": "a function of one line renamed and a line added",
+    "shape and several lines of context": "a file, its function and its variables renamed",
 }
 every_edit = pytest.mark.parametrize("edit", EDITS.values(), ids=EDITS)
 
@@ -94,18 +94,20 @@ def test_since_a_revision_only_the_new_ones_are_shown(tmp_path: Path, edit: Edit
     assert standing(edit.after, done.findings) == marks(edit.after) - marks(edit.before)
 
 
-@pytest.mark.parametrize(("row", "name"), WITNESSES.items())
-def test_each_row_of_the_table_recognises_an_edit(tmp_path: Path, row: str, name: str) -> None:
+@pytest.mark.parametrize(("rule", "name"), WITNESSES.items())
+def test_each_match_rule_recognises_an_edit(tmp_path: Path, rule: str, name: str) -> None:
     put(tmp_path, EDITS[name].before)
     known = [remember(ticket) for ticket in synced(tmp_path).tickets.values()]
     put(tmp_path, EDITS[name].after)
-    present = CurrentTree(str(tmp_path))
+    current_tree = CurrentTree(str(tmp_path))
     done = audit(tmp_path)
     standing = [*done.findings, *(ticketed.finding for ticketed in done.ticketed)]
-    new = observations(standing, present.source)
-    found = matched(known, new, present, may_move={sighting.key for sighting in known})
-    assert f"matched by {row}" in {match.why.partition("; ")[0] for match in found}
+    new = observations(standing, current_tree.source)
+    found = match_findings(
+        known, new, current_tree, may_move={observation.key for observation in known}
+    )
+    assert f"matched by {rule}" in {match.why.partition("; ")[0] for match in found}
 
 
-def test_every_row_of_the_table_has_an_edit() -> None:
-    assert WITNESSES.keys() == {row.by for row in TABLE}
+def test_every_match_rule_has_an_edit() -> None:
+    assert WITNESSES.keys() == {rule.name for rule in MATCH_RULES}

@@ -72,7 +72,7 @@ def test_a_rule_that_raises_keeps_its_tickets(tmp_path: Path) -> None:
     assert only(tmp_path) == before
 
 
-def test_a_ticket_from_before_there_were_likenesses_gets_one(tmp_path: Path) -> None:
+def test_a_ticket_without_context_hash_gets_one(tmp_path: Path) -> None:
     put(tmp_path, {"a.py": CUT})
     ticket = only(tmp_path)
     TicketStore(str(tmp_path / "tickets")).save(
@@ -110,7 +110,7 @@ def test_the_acceptance_of_one_does_not_pass_to_one_like_it(tmp_path: Path) -> N
     assert [again.tickets[t.id].locations[0].lines for t in (first, second)] == ["3", "6"]
 
 
-def test_a_ticket_that_says_fixed_follows_nobody(tmp_path: Path) -> None:
+def test_a_fixed_ticket_matches_no_finding_elsewhere(tmp_path: Path) -> None:
     put(tmp_path, {"a.py": BOTH})
     synced(tmp_path)
     put(tmp_path, {"a.py": GROW})
@@ -154,7 +154,7 @@ def test_a_check_says_the_same_again_until_the_file_that_moved_is_back(tmp_path:
 
 
 @pytest.mark.parametrize("wrong", ["code: xyz", "around: abc", "colour: 12345678"])
-def test_a_likeness_that_the_tool_did_not_write_is_named(tmp_path: Path, wrong: str) -> None:
+def test_an_invalid_context_hash_is_named(tmp_path: Path, wrong: str) -> None:
     put(tmp_path, {"a.py": CUT})
     file = tmp_path / "tickets" / f"{only(tmp_path).id}.yaml"
     lines = file.read_text().splitlines()

@@ -105,7 +105,7 @@ def test_a_move_is_told_in_the_history_of_its_ticket(tmp_path: Path) -> None:
     assert (after.history[-1].before, after.history[-1].after) == (Status.OPEN, Status.OPEN)
     assert after.history[-1].why == (
         "the same finding moved from pool.py pool to lib/pooling.py masked_mean (matched by code and "
-        "much around; it moved to another file; it stands in another function or class)"
+        "whole context; moved to another file; moved to another function or class)"
     )
 
 

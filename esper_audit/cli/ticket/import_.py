@@ -38,26 +38,30 @@ def command(
     `extra`. A record that is there already is left alone; one that differs is an error for that file.
     Exit status: 0 all were read; 3 some were refused.
     """
-    from esper_audit.tickets.markdown_import.batch import State, files_below, read_files
-    from esper_audit.tickets.markdown_import.import_report import as_data, as_text
+    from esper_audit.tickets.markdown_import.batch import (
+        ImportState,
+        find_documents,
+        read_documents,
+    )
+    from esper_audit.tickets.markdown_import.import_report import data_report, text_report
 
     project = find_project([], config_file)
-    files = files_below(paths)
+    files = find_documents(paths)
     directory = os.path.abspath(output) if output else project.resolve(project.config.tickets)
     store = TicketStore(directory)
     tree = _path_map(project)
     with contextlib.nullcontext() if dry_run else store.exclusive():
-        entries = read_files(files, tree, store.load(), shown(directory))
+        entries = read_documents(files, tree, store.load(), shown(directory))
         for entry in entries:
-            if entry.state is State.NEW and entry.ticket and not dry_run:
+            if entry.state is ImportState.NEW and entry.ticket and not dry_run:
                 store.save(entry.ticket, None)
     if style == "json":
-        content = {"version": VERSION, "entries": as_data(entries)}
+        content = {"version": VERSION, "entries": data_report(entries)}
         sys.stdout.write(json.dumps(content, indent=2, ensure_ascii=False) + "\n")
     else:
         place = "nothing is written" if dry_run else f"written to {shown(directory)}/"
-        sys.stdout.write(as_text(entries, place))
-    if any(entry.state is State.REFUSED for entry in entries):
+        sys.stdout.write(text_report(entries, place))
+    if any(entry.state is ImportState.REFUSED for entry in entries):
         sys.exit(NOT_ALL_ANALYSED)
 
 

@@ -1,4 +1,4 @@
-"""Tickets that people wrote in Markdown, read so that no word is lost.
+"""Importing tickets and reports from Markdown without losing a word.
 
-Public: `batch`, `ticket_form`, `report`, `import_report`.
+Public: `batch`, `ticket_reader`, `report`, `import_report`.
 """

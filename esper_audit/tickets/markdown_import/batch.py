@@ -1,4 +1,4 @@
-"""Many files at once: each is read on its own, ids are claimed once, tickets that exist are never overwritten."""
+"""Reading many documents: each file on its own, with unique ids, and without changing tickets that exist."""
 
 from __future__ import annotations
 
@@ -9,21 +9,21 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 import msgspec
 
 from esper_audit.findings.errors import TicketError, UsageError
-from esper_audit.tickets.markdown_import.completeness import unaccounted
+from esper_audit.tickets.markdown_import.completeness import missing_text
 from esper_audit.tickets.markdown_import.document.document import read_document
 from esper_audit.tickets.markdown_import.report import is_report, read_report
 from esper_audit.tickets.markdown_import.terms.paths import PathMap
 from esper_audit.tickets.markdown_import.terms.statuses import folder_status
-from esper_audit.tickets.markdown_import.ticket_form import Form, read_form
 from esper_audit.tickets.markdown_import.ticket_id import DocumentOrigin
+from esper_audit.tickets.markdown_import.ticket_reader import ImportedTicket, read_ticket
 from esper_audit.tickets.ticket import Ticket
 
 SUFFIXES = (".md", ".markdown", ".txt")
-FOLDERS_ABOVE = 2  # `fixed/batch1/B1-PT-01.md` lies in `fixed` too
+FOLDERS_ABOVE = 2  # `fixed` is the status folder of `fixed/batch1/B1-PT-01.md` too
 
 
-class State(enum.StrEnum):
-    """What becomes of a ticket that was read."""
+class ImportState(enum.StrEnum):
+    """What an import does with a ticket: only a new one is written."""
 
     NEW = "new"
     UNCHANGED = "unchanged"
@@ -32,111 +32,121 @@ class State(enum.StrEnum):
 
 
 class BatchEntry(msgspec.Struct, frozen=True):
-    """A ticket of a file, or the reason why there is none; `lost` is what of the file is in no ticket."""
+    """A ticket of a file, or the problem of the file; `missing` is the text that no ticket of the file holds."""
 
     file: str
-    state: State
+    state: ImportState
     ticket: Ticket | None = None
     contradictions: list[str] = []
-    lost: list[str] = []
+    missing: list[str] = []
     problem: str = ""
 
 
-def files_below(paths: Iterable[str]) -> list[str]:
-    """Return the documents at or below some paths, sorted; a file is one whatever it is called."""
+def find_documents(paths: Iterable[str]) -> list[str]:
+    """Return the documents at or below `paths`, sorted; a path of a file counts whatever its name is.
+
+    Raises UsageError for a path that does not exist.
+    """
     found: list[str] = []
     for path in paths:
         if not os.path.exists(path):
-            raise UsageError(f"no such file or directory: {path}")
-        found += _documents(path) if os.path.isdir(path) else [path]
+            raise UsageError(f"{path}: no such file or directory")
+        found += _documents_below(path) if os.path.isdir(path) else [path]
     return sorted(dict.fromkeys(map(os.path.normpath, found)))
 
 
-def read_files(
+def read_documents(
     files: Sequence[str], paths: PathMap, known: Mapping[str, Ticket], directory: str
 ) -> list[BatchEntry]:
-    """Read files as tickets; `known` are those of the directory into which they are to be written."""
+    """Read files as tickets; `known` are the tickets of the target directory, by id."""
     claimed: dict[str, tuple[Ticket, str]] = {}
     return [
         entry
         for file in files
-        for read in _read(file, paths)
-        for entry in [_settled(read, claimed, known, directory)]
+        for read in _read_document(file, paths)
+        for entry in [_with_state(read, claimed, known, directory)]
     ]
 
 
-def read_text(text: str, origin: DocumentOrigin, paths: PathMap) -> list[Form]:
-    """Read a text as the tickets it holds; raises TicketError where it is no ticket."""
+def read_tickets(text: str, origin: DocumentOrigin, paths: PathMap) -> list[ImportedTicket]:
+    """Return the tickets of a text; raises TicketError if it is not a ticket or report."""
     document = read_document(text)
-    forms = read_report(document, origin, paths) if is_report(document) else []
-    forms = forms or [read_form(document, origin, paths)]
-    return [_checked(form) for form in forms]
+    if is_report(document):
+        return [_validated(imported) for imported in read_report(document, origin, paths)]
+    return [_validated(read_ticket(document, origin, paths))]
 
 
-def _read(file: str, paths: PathMap) -> Iterator[BatchEntry]:
+def _read_document(file: str, paths: PathMap) -> Iterator[BatchEntry]:
     try:
         with open(file, "rb") as stream:
             text = stream.read().decode("utf-8-sig")
-        forms = read_text(text, DocumentOrigin(os.path.basename(file), _filed_under(file)), paths)
+        origin = DocumentOrigin(os.path.basename(file), _status_folder(file))
+        read = read_tickets(text, origin, paths)
     except OSError as error:
-        yield BatchEntry(file, State.REFUSED, problem=f"cannot be read: {error.strerror or error}")
+        problem = f"cannot be read: {error.strerror or error}"
+        yield BatchEntry(file, ImportState.REFUSED, problem=problem)
     except UnicodeDecodeError as error:
-        yield BatchEntry(file, State.REFUSED, problem=f"is not UTF-8 text: {error.reason}")
+        yield BatchEntry(file, ImportState.REFUSED, problem=f"not UTF-8 text: {error.reason}")
     except TicketError as error:
-        yield BatchEntry(file, State.REFUSED, problem=str(error))
+        yield BatchEntry(file, ImportState.REFUSED, problem=str(error))
     else:
-        lost = unaccounted(text, [form.ticket for form in forms])
-        for number, form in enumerate(forms):
-            shown = [] if number else lost
-            yield BatchEntry(file, State.NEW, form.ticket, form.contradictions, shown)
+        missing = missing_text(text, [imported.ticket for imported in read])
+        for number, imported in enumerate(read):
+            of_file = [] if number else missing
+            yield BatchEntry(
+                file, ImportState.NEW, imported.ticket, imported.contradictions, of_file
+            )
 
 
-def _settled(
+def _with_state(
     entry: BatchEntry,
     claimed: dict[str, tuple[Ticket, str]],
     known: Mapping[str, Ticket],
     directory: str,
 ) -> BatchEntry:
-    """Return what becomes of an entry, beside the files read before it and the tickets there are."""
+    """Return an entry with its state, given the tickets of earlier files and those of the directory."""
     ticket = entry.ticket
     if ticket is None:
         return entry
     first, file = claimed.setdefault(ticket.id, (ticket, entry.file))
     if file != entry.file or first is not ticket:
         if first == ticket:
-            return msgspec.structs.replace(entry, state=State.TWICE, problem=f"the same as {file}")
-        told = f"{ticket.id} is the id of {file} too, which says otherwise: {_differing(first, ticket)}"
-        return msgspec.structs.replace(entry, state=State.REFUSED, problem=told)
+            problem = f"equal to {file}"
+            return msgspec.structs.replace(entry, state=ImportState.TWICE, problem=problem)
+        differing = _differing_fields(first, ticket)
+        problem = f"{ticket.id}: {file} has the same id, but differs in: {differing}"
+        return msgspec.structs.replace(entry, state=ImportState.REFUSED, problem=problem)
     present = known.get(ticket.id)
     if present is None:
         return entry
     if present == ticket:
-        return msgspec.structs.replace(entry, state=State.UNCHANGED)
-    told = f"{os.path.join(directory, ticket.id)}.yaml is there and differs: {_differing(present, ticket)}"
-    return msgspec.structs.replace(entry, state=State.REFUSED, problem=told)
+        return msgspec.structs.replace(entry, state=ImportState.UNCHANGED)
+    differing = _differing_fields(present, ticket)
+    problem = f"{os.path.join(directory, ticket.id)}.yaml exists, but differs in: {differing}"
+    return msgspec.structs.replace(entry, state=ImportState.REFUSED, problem=problem)
 
 
-def _differing(one: Ticket, other: Ticket) -> str:
-    mine, theirs = msgspec.structs.asdict(one), msgspec.structs.asdict(other)
-    return ", ".join(name for name in mine if mine[name] != theirs[name])
+def _differing_fields(one: Ticket, other: Ticket) -> str:
+    fields, others = msgspec.structs.asdict(one), msgspec.structs.asdict(other)
+    return ", ".join(name for name in fields if fields[name] != others[name])
 
 
-def _checked(form: Form) -> Form:
-    """Hold a ticket against its own types; raises TicketError naming the field that does not fit."""
+def _validated(imported: ImportedTicket) -> ImportedTicket:
+    """Return a ticket whose fields have their types; raises TicketError with the invalid field."""
     try:
-        msgspec.convert(msgspec.to_builtins(form.ticket), Ticket)
+        msgspec.convert(msgspec.to_builtins(imported.ticket), Ticket)
     except msgspec.ValidationError as error:
-        raise TicketError(f"{form.ticket.id}: {error}") from error
-    return form
+        raise TicketError(f"{imported.ticket.id}: {error}") from error
+    return imported
 
 
-def _filed_under(file: str) -> str:
-    """Return the nearest folder above a file whose name says a status, empty without one."""
+def _status_folder(file: str) -> str:
+    """Return the nearest folder above a file whose name is a status, empty without one."""
     folders = os.path.dirname(os.path.abspath(file)).split(os.sep)[::-1][:FOLDERS_ABOVE]
     return next((folder for folder in folders if folder_status(folder)), "")
 
 
-def _documents(directory: str) -> Iterator[str]:
+def _documents_below(directory: str) -> Iterator[str]:
     for above, folders, names in os.walk(directory):
         folders[:] = sorted(name for name in folders if not name.startswith("."))
         for name in names:

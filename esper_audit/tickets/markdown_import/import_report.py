@@ -1,4 +1,4 @@
-"""The account of an import, at eighty columns and as data: each file, the fields it filled, what no field took."""
+"""The report of an import as text and as data: the files, the filled fields, and the text without field."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from collections.abc import Iterator, Sequence
 import msgspec
 
 from esper_audit.text.markdown import count
-from esper_audit.tickets.markdown_import.batch import BatchEntry, State
+from esper_audit.tickets.markdown_import.batch import BatchEntry, ImportState
 from esper_audit.tickets.ticket import Ticket
 
 WIDTH = 80
 FILE_WIDTH = 34
-# What a form can say; the other fields are the tool's own.
+# The fields of the form; the tool fills the other fields of a ticket.
 FIELDS = (
     "severity", "created", "updated", "domain", "batch", "agent", "assignee", "categories", "locations",
     "summary", "description", "why_it_matters", "evidence", "fix", "verification", "related", "reviews",
@@ -22,87 +22,86 @@ FIELDS = (
 )  # fmt: skip
 
 
-def filled(ticket: Ticket) -> list[str]:
-    """Return the fields in which a form said something."""
+def filled_fields(ticket: Ticket) -> list[str]:
+    """Return the fields that the document filled."""
     stated = {"severity": not ticket.severity_reason, "summary": ticket.summary != ticket.title}
     values = msgspec.structs.asdict(ticket)
     return [name for name in FIELDS if stated.get(name, bool(values[name]))]
 
 
-def beyond(ticket: Ticket) -> list[str]:
-    """Return the places in which something stands that no field took, each once."""
+def extra_places(ticket: Ticket) -> list[str]:
+    """Return the sections of a ticket's `extra`, each once."""
     return list(
         dict.fromkeys(
             " / ".join(filter(None, [part.section, part.heading or part.row]))
-            or "(above all sections)"
+            or "(before the first section)"
             for part in ticket.extra
         )
     )
 
 
-def as_text(entries: Sequence[BatchEntry], written: str) -> str:
-    """Return the table of an import and what it comes to; `written` says where the tickets went."""
+def text_report(entries: Sequence[BatchEntry], written: str) -> str:
+    """Return the table of an import with its totals; `written` is the sentence about the written files."""
     lines = [f"{'FILE':{FILE_WIDTH}} {'TICKET':20} {'FIELDS':>7} {'EXTRA':>6}  STATE"]
     for entry in entries:
-        lines += _entry(entry)
-    return "\n".join([*lines, "", *_total(entries, written)]) + "\n"
+        lines += _entry_lines(entry)
+    return "\n".join([*lines, "", *_total_lines(entries, written)]) + "\n"
 
 
-def as_data(entries: Sequence[BatchEntry]) -> list[dict[str, object]]:
-    """Return an import as data: one object a ticket or refused file."""
+def data_report(entries: Sequence[BatchEntry]) -> list[dict[str, object]]:
+    """Return an import as data, one object per ticket or refused file."""
     return [
         {
             "file": entry.file,
             "ticket": entry.ticket.id if entry.ticket else None,
             "state": entry.state.value,
             "status": entry.ticket.status.value if entry.ticket else None,
-            "fields": filled(entry.ticket) if entry.ticket else [],
-            "extra": beyond(entry.ticket) if entry.ticket else [],
+            "fields": filled_fields(entry.ticket) if entry.ticket else [],
+            "extra": extra_places(entry.ticket) if entry.ticket else [],
             "contradictions": entry.contradictions,
-            "unaccounted": entry.lost,
+            "unaccounted": entry.missing,
             "problem": entry.problem,
         }
         for entry in entries
     ]
 
 
-def _entry(entry: BatchEntry) -> Iterator[str]:
+def _entry_lines(entry: BatchEntry) -> Iterator[str]:
     shown = entry.file if len(entry.file) <= FILE_WIDTH else "..." + entry.file[3 - FILE_WIDTH :]
     ticket = entry.ticket
     if ticket is None:
         yield f"{shown:{FILE_WIDTH}} {'-':20} {'-':>7} {'-':>6}  {entry.state}"
     else:
-        fields = f"{len(filled(ticket))}/{len(FIELDS)}"
+        fields = f"{len(filled_fields(ticket))}/{len(FIELDS)}"
         extra = len(ticket.extra)
         yield f"{shown:{FILE_WIDTH}} {ticket.id:20} {fields:>7} {extra:>6}  {entry.state}"
-        yield from _told("empty", [name for name in FIELDS if name not in filled(ticket)], ", ")
-        yield from _told("extra", beyond(ticket), "; ")
-    yield from _told("contradiction", entry.contradictions, "; ")
-    yield from _told("in no field", entry.lost, " | ")
-    yield from _told("because", [entry.problem] if entry.problem else [], "")
+        empty = [name for name in FIELDS if name not in filled_fields(ticket)]
+        yield from _wrapped("empty", empty, ", ")
+        yield from _wrapped("extra", extra_places(ticket), "; ")
+    yield from _wrapped("contradiction", entry.contradictions, "; ")
+    yield from _wrapped("not imported", entry.missing, " | ")
+    yield from _wrapped("reason", [entry.problem] if entry.problem else [], "")
 
 
-def _told(name: str, what: Sequence[str], between: str) -> list[str]:
-    text = f"{name}: {between.join(what)}"
-    return (
-        textwrap.wrap(text, WIDTH, initial_indent="    ", subsequent_indent="      ")
-        if what
-        else []
-    )
+def _wrapped(name: str, values: Sequence[str], separator: str) -> list[str]:
+    if not values:
+        return []
+    text = f"{name}: {separator.join(values)}"
+    return textwrap.wrap(text, WIDTH, initial_indent="    ", subsequent_indent="      ")
 
 
-def _total(entries: Sequence[BatchEntry], written: str) -> Iterator[str]:
+def _total_lines(entries: Sequence[BatchEntry], written: str) -> Iterator[str]:
     states = Counter(entry.state for entry in entries)
-    told = [f"{states[state]} {state}" for state in State if states[state]]
+    totals = [f"{states[state]} {state}" for state in ImportState if states[state]]
     read = len({entry.file for entry in entries})
-    yield f"{count(read, 'file')}: {', '.join(told)}; {written}"
+    yield f"{count(read, 'file')}: {', '.join(totals)}; {written}"
     tickets = [entry.ticket for entry in entries if entry.ticket]
-    fields = Counter(name for ticket in tickets for name in filled(ticket))
+    fields = Counter(name for ticket in tickets for name in filled_fields(ticket))
     if len(tickets) > 1:
         shown = ", ".join(f"{name} {fields[name]}" for name in FIELDS)
         yield from textwrap.wrap(
-            f"fields filled, of {len(tickets)} tickets: {shown}", WIDTH, subsequent_indent="  "
+            f"filled fields of {len(tickets)} tickets: {shown}", WIDTH, subsequent_indent="  "
         )
-    disputed = sum(bool(entry.contradictions) for entry in entries)
-    if disputed:
-        yield f"contradictions in {count(disputed, 'ticket')}"
+    contradictory = sum(bool(entry.contradictions) for entry in entries)
+    if contradictory:
+        yield f"contradictions in {count(contradictory, 'ticket')}"

@@ -1,4 +1,4 @@
-"""A report as a batch of tickets: one a finding, one a recommendation that is no finding, one for the rest."""
+"""Reading a report as tickets: one for each finding, for each other recommendation, and for the report itself."""
 
 from __future__ import annotations
 
@@ -9,48 +9,55 @@ import msgspec
 from esper_audit.findings.finding import Severity
 from esper_audit.tickets.form import in_page_order
 from esper_audit.tickets.markdown_import.document.document import Document, DocumentSection
-from esper_audit.tickets.markdown_import.document.inline_values import ID, date_in, one_line, words
+from esper_audit.tickets.markdown_import.document.inline_values import (
+    TICKET_ID,
+    date_in,
+    one_line,
+    words,
+)
 from esper_audit.tickets.markdown_import.report_findings import findings_in, recommendations_in
 from esper_audit.tickets.markdown_import.report_subjects import (
-    SILENT,
-    ReportTicket,
-    links_of,
+    IGNORED_WORDS,
+    ReportSubject,
+    dependencies_between,
     subjects_of,
 )
 from esper_audit.tickets.markdown_import.sections.description import read_description
 from esper_audit.tickets.markdown_import.sections.metadata import read_metadata
-from esper_audit.tickets.markdown_import.sections.outcome import first_line
-from esper_audit.tickets.markdown_import.terms.headings import Part
+from esper_audit.tickets.markdown_import.sections.outcome import initial_history
+from esper_audit.tickets.markdown_import.terms.headings import FormPart
 from esper_audit.tickets.markdown_import.terms.paths import PathMap
-from esper_audit.tickets.markdown_import.terms.places import files_in, rendered, says_no_more
-from esper_audit.tickets.markdown_import.ticket_form import Form, read_form
-from esper_audit.tickets.markdown_import.ticket_id import DocumentOrigin, Identity
+from esper_audit.tickets.markdown_import.terms.places import files_in, is_covered_by, place_text
+from esper_audit.tickets.markdown_import.ticket_id import DocumentOrigin, TicketIdentity
+from esper_audit.tickets.markdown_import.ticket_reader import ImportedTicket, read_ticket
 from esper_audit.tickets.parts import AsWritten, Related, Relation, TicketLocation
 from esper_audit.tickets.states import Status
 from esper_audit.tickets.ticket import Ticket
 
-REASON = "a report: its findings carry the severities"
+SEVERITY_REASON = "a report: its findings carry the severities"
 
 
 def is_report(document: Document) -> bool:
-    """Return whether a document is a report: it has findings, and no id of its own."""
+    """Return whether a document is a report, with findings and without a ticket id."""
     metadata = read_metadata(document, [])
-    named = any(words(section.title) == words(Part.METADATA.value) for section in document.sections)
-    has_id = "id" in metadata.own or ID.search(document.title) is not None
-    return not (named or has_id) and next(findings_in(document.sections), None) is not None
+    has_metadata = any(
+        words(section.title) == words(FormPart.METADATA.value) for section in document.sections
+    )
+    has_id = "id" in metadata.own or TICKET_ID.search(document.title) is not None
+    return not (has_metadata or has_id) and next(findings_in(document.sections), None) is not None
 
 
-def read_report(document: Document, origin: DocumentOrigin, paths: PathMap) -> list[Form]:
-    """Return the tickets of a report: the report's own, then a ticket a finding or recommendation.
+def read_report(document: Document, origin: DocumentOrigin, paths: PathMap) -> list[ImportedTicket]:
+    """Return the tickets of a report, its own first.
 
-    Their ids follow from the report's title and date, and from the number of a finding there, or
-    else the first words of its name.
+    Their ids are made of the report's title and date, and of the number of the finding, without a
+    number of the first words of its name.
     """
-    return _Report(document, origin, paths).forms()
+    return _ReportReader(document, origin, paths).tickets()
 
 
-class _Report:
-    """A report with what every ticket of it is made from."""
+class _ReportReader:
+    """The parts of a report that its tickets are made from."""
 
     def __init__(self, document: Document, origin: DocumentOrigin, paths: PathMap) -> None:
         self._document = document
@@ -62,20 +69,21 @@ class _Report:
         found = list(findings_in(document.sections))
         rows = list(recommendations_in(document.sections))
         self._subjects = subjects_of([finding for _, finding in found], rows, self._id)
-        self._links = links_of(document.sections, self._subjects)
+        self._links = dependencies_between(document.sections, self._subjects)
         self._rest = _without(document.sections, [section for section, _ in found])
 
-    def forms(self) -> list[Form]:
+    def tickets(self) -> list[ImportedTicket]:
         """Return every ticket, the report's own first."""
-        told = [Form(self._ticket(subject), _disagreement(subject)) for subject in self._subjects]
-        return [self._own_form(), *told]
+        subjects = self._subjects
+        read = [ImportedTicket(self._ticket(one), _contradictions(one)) for one in subjects]
+        return [self._own_ticket(), *read]
 
     def _prefix(self) -> str:
-        said = [word.upper() for word in words(self._title).split() if word not in SILENT]
-        said = said or words(self._origin.stem).upper().split() or ["REPORT"]
-        return "-".join(filter(None, ["DD", *said[:2], self._created.replace("-", "")]))
+        title = [word.upper() for word in words(self._title).split() if word not in IGNORED_WORDS]
+        title = title or words(self._origin.stem).upper().split() or ["REPORT"]
+        return "-".join(filter(None, ["DD", *title[:2], self._created.replace("-", "")]))
 
-    def _ticket(self, subject: ReportTicket) -> Ticket:
+    def _ticket(self, subject: ReportSubject) -> Ticket:
         described = read_description([subject.finding.body] if subject.finding else [])
         places = [
             TicketLocation(path=self._paths.here(path), symbol=symbol, lines=lines)
@@ -100,51 +108,56 @@ class _Report:
             related=self._related(subject),
             report=self._origin.name,
             section=f'"{subject.heading}"',
-            history=first_line(Status.OPEN, self._created, "found by the report"),
-            as_written=[*described.as_written, *_words(subject, places)],
+            history=initial_history(Status.OPEN, self._created, "found by the report"),
+            as_written=[*described.as_written, *_words_as_written(subject, places)],
             extra=in_page_order(described.extra),
         )
 
-    def _related(self, subject: ReportTicket) -> list[Related]:
-        blocks = [then for first, then in self._links if first == subject.id]
-        blocked_by = [first for first, then in self._links if then == subject.id]
+    def _related(self, subject: ReportSubject) -> list[Related]:
+        blocks = [target for source, target in self._links if source == subject.id]
+        blocked_by = [source for source, target in self._links if target == subject.id]
         return [
             *(Related(id=other, relation=Relation.BLOCKS) for other in blocks),
             *(Related(id=other, relation=Relation.BLOCKED_BY) for other in blocked_by),
             Related(id=self._id, relation=Relation.RELATED),
         ]
 
-    def _own_form(self) -> Form:
-        """Return the ticket of the report itself: what it says beyond its findings, and links to these."""
-        form = read_form(
+    def _own_ticket(self) -> ImportedTicket:
+        """Return the ticket of the report itself: all text but the findings, and links to their tickets."""
+        imported = read_ticket(
             msgspec.structs.replace(self._document, sections=tuple(self._rest)),
             msgspec.structs.replace(self._origin, folder=""),
             self._paths,
-            Identity(self._id, self._title, []),
+            TicketIdentity(self._id, self._title, []),
         )
         links = [Related(id=one.id, relation=Relation.RELATED) for one in self._subjects]
-        ticket = form.ticket
+        ticket = imported.ticket
         is_stated = not ticket.severity_reason
         severity = ticket.severity if is_stated else Severity.P4
         own = msgspec.structs.replace(
             ticket,
             severity=severity,
             proposed_severity=severity,
-            severity_reason="" if is_stated else REASON,
+            severity_reason="" if is_stated else SEVERITY_REASON,
             source="",
             report=ticket.report or self._origin.name,
             related=[*ticket.related, *links],
         )
-        return msgspec.structs.replace(form, ticket=own)
+        return msgspec.structs.replace(imported, ticket=own)
 
 
-def _words(subject: ReportTicket, places: Sequence[TicketLocation]) -> list[AsWritten]:
-    """Return the names, places and severities of the report that the fields do not show."""
+def _words_as_written(subject: ReportSubject, places: Sequence[TicketLocation]) -> list[AsWritten]:
+    """Return the names, places and severities of the report that the fields of the ticket do not contain."""
     found = []
     where = subject.places[0]
-    if subject.finding is not None and subject.finding.said.upper() != subject.severity.value:
-        found.append(AsWritten(field="severity", where="heading", words=subject.finding.said))
-    if where and not says_no_more(where, ", ".join(map(rendered, places))):
+    if (
+        subject.finding is not None
+        and subject.finding.severity_words.upper() != subject.severity.value
+    ):
+        found.append(
+            AsWritten(field="severity", where="heading", words=subject.finding.severity_words)
+        )
+    if where and not is_covered_by(where, ", ".join(map(place_text, places))):
         found.append(AsWritten(field="location", where="Location", words=one_line(where)))
     for row in subject.recommended:
         if row.name != subject.title:
@@ -154,20 +167,22 @@ def _words(subject: ReportTicket, places: Sequence[TicketLocation]) -> list[AsWr
     return found
 
 
-def _disagreement(subject: ReportTicket) -> list[str]:
+def _contradictions(subject: ReportSubject) -> list[str]:
     finding = subject.finding
     if finding is None or finding.severity is subject.severity:
         return []
-    by = subject.recommended[0].heading
-    return [f"severity: {subject.severity} is kept ({by}), the heading says {finding.said}"]
+    source = subject.recommended[0].heading
+    return [
+        f"severity: {subject.severity} is kept ({source}), the heading states {finding.severity_words}"
+    ]
 
 
 def _without(
-    sections: Sequence[DocumentSection], taken: Sequence[DocumentSection]
+    sections: Sequence[DocumentSection], removed: Sequence[DocumentSection]
 ) -> list[DocumentSection]:
-    """Return sections without some that stand in them."""
+    """Return sections without the removed ones, at any level."""
     return [
-        msgspec.structs.replace(section, children=tuple(_without(section.children, taken)))
+        msgspec.structs.replace(section, children=tuple(_without(section.children, removed)))
         for section in sections
-        if not any(section is other for other in taken)
+        if not any(section is other for other in removed)
     ]

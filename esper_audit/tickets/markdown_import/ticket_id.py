@@ -1,4 +1,4 @@
-"""Which ticket a document is: its id and its title, and the message for a document that is none."""
+"""The id and the title of a document, and the error for a document that is not a ticket."""
 
 from __future__ import annotations
 
@@ -8,17 +8,21 @@ import msgspec
 
 from esper_audit.findings.errors import TicketError
 from esper_audit.tickets.markdown_import.document.document import Document
-from esper_audit.tickets.markdown_import.document.inline_values import ID, ID_AT_ALL, bare, one_line
-from esper_audit.tickets.markdown_import.sections.metadata import Metadata, says_placeholder
+from esper_audit.tickets.markdown_import.document.inline_values import (
+    ANY_TICKET_ID,
+    TICKET_ID,
+    one_line,
+    without_markup,
+)
+from esper_audit.tickets.markdown_import.sections.metadata import Metadata, is_placeholder
 from esper_audit.tickets.parts import AsWritten
 
 FORM_TITLE = re.compile(r"Finding Ticket\s*[:–—-]\s*", re.IGNORECASE)
 BEHIND_ID = re.compile(r"^[\])`*_]*\s*(?:[:–—-]\s*|\s|$)")
-SIGNS = ("severity", "status", "location", "description", "summary")
 
 
 class DocumentOrigin(msgspec.Struct, frozen=True):
-    """Where a document was found: the name of its file, and that of the folder which says its status."""
+    """The name of a document's file, and of the folder above whose name is a status."""
 
     name: str = ""
     folder: str = ""
@@ -29,50 +33,50 @@ class DocumentOrigin(msgspec.Struct, frozen=True):
         return self.name.rpartition(".")[0] or self.name
 
 
-class Identity(msgspec.Struct, frozen=True):
-    """The id and the title, and words of the document for the id that are not it."""
+class TicketIdentity(msgspec.Struct, frozen=True):
+    """The id and the title of a ticket, and the original words for the id where they differ."""
 
     id: str
     title: str
     as_written: list[AsWritten]
 
 
-def identified(
+def identify_ticket(
     document: Document,
     metadata: Metadata,
     origin: DocumentOrigin,
     summary: str,
-    signs: dict[str, bool],
-) -> Identity:
-    """Return who a document is; `signs` says which parts of a ticket it has.
+    present: dict[str, bool],
+) -> TicketIdentity:
+    """Return the id and title of a document; `present` maps the parts of a ticket to whether it has them.
 
-    Raises TicketError for a document without id, or with nothing that makes it a ticket.
+    Raises TicketError for a document without id, or without any of the parts.
     """
     written = metadata.own.get("id", "") or metadata.other.get("id", "")
-    in_title = ID.search(document.title)
+    in_title = TICKET_ID.search(document.title)
     found = _id_in(written) or (in_title[0] if in_title else "") or _id_of_file(origin.stem)
-    missing = [name for name, there in signs.items() if not there]
-    if not found or says_placeholder(written) or len(missing) == len(signs):
-        raise TicketError(_told(written, found, missing))
+    missing = [name for name, is_present in present.items() if not is_present]
+    if not found or is_placeholder(written) or len(missing) == len(present):
+        raise TicketError(_problem(written, found, missing))
     title = _title(document.title or metadata.other.get("title", ""), found)
     words = (
         []
-        if bare(written) in ("", found)
+        if without_markup(written) in ("", found)
         else [AsWritten(field="id", where="head", words=one_line(written))]
     )
-    return Identity(found, title or one_line(summary) or found, words)
+    return TicketIdentity(found, title or one_line(summary) or found, words)
 
 
 def _id_in(written: str) -> str:
-    value = bare(written)
-    if ID_AT_ALL.fullmatch(value):
+    value = without_markup(written)
+    if ANY_TICKET_ID.fullmatch(value):
         return value
-    match = ID.search(value)
+    match = TICKET_ID.search(value)
     return match[0] if match else ""
 
 
 def _id_of_file(stem: str) -> str:
-    match = ID.match(stem)
+    match = TICKET_ID.match(stem)
     return match[0] if match else ""
 
 
@@ -84,10 +88,12 @@ def _title(title: str, ticket_id: str) -> str:
     return one_line(plain)
 
 
-def _told(written: str, found: str, missing: list[str]) -> str:
-    if says_placeholder(written):
-        return f"no ticket: its Ticket ID is the template's own, {written.strip()}"
-    wanted = (
-        [] if found else ["no id (a row `Ticket ID`, an id in the title or in the file's name)"]
-    )
-    return "no ticket: " + ", ".join([*wanted, *(f"no {name}" for name in missing)])
+def _problem(written: str, found: str, missing: list[str]) -> str:
+    if is_placeholder(written):
+        return f"not a ticket: the Ticket ID is the placeholder of the template ({written.strip()})"
+    places = "a row `Ticket ID`, the title or the file name"
+    parts = [
+        *([] if found else [f"no id (expected in {places})"]),
+        *(f"no {one}" for one in missing),
+    ]
+    return f"not a ticket: {', '.join(parts)}"

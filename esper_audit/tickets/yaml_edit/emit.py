@@ -1,4 +1,4 @@
-"""YAML as a person would write it: prose in blocks, short words plain, lists at the margin of their key."""
+"""Writing YAML in a readable style: prose in blocks, short words plain, lists not indented."""
 
 from __future__ import annotations
 
@@ -7,27 +7,27 @@ from collections.abc import Iterable, Mapping, Sequence
 
 import yaml
 
-from esper_audit.tickets.yaml_edit.load import Value, compose, value_of
+from esper_audit.tickets.yaml_edit.load import YamlValue, compose, value_of
 
 WIDTH = 100
-# Words that no YAML version takes for anything else, and short enough to stay on their line.
+# Words that are text in every version of YAML.
 CERTAINLY_PLAIN = re.compile(r"[A-Za-z]{3}[A-Za-z0-9_./()-]*( [A-Za-z0-9_./()-]+)*")
 RESERVED = frozenset({"true", "false", "null", "yes", "off"})
 PLAIN_LENGTH = 60
 NO_FOLD = 1 << 30
-ASTRAL = re.compile("[\U00010000-\U0010ffff]")  # libyaml writes escapes for them
-# A line break or mark that YAML would change, or a character that a block may not hold.
+ASTRAL = re.compile("[\U00010000-\U0010ffff]")  # libyaml escapes them
+# A line break or mark that YAML would change, or a character that is invalid in a block.
 NOT_IN_A_BLOCK = re.compile(
     "[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029\ufeff\ud800-\udfff\ufffe\uffff]"
 )
 
 
-def mapping_lines(content: Mapping[str, Value]) -> list[str]:
+def mapping_lines(content: Mapping[str, YamlValue]) -> list[str]:
     """Return the lines of a mapping in block style."""
     return [line for key, value in content.items() for line in entry_lines(key, value)]
 
 
-def entry_lines(key: str, value: Value) -> list[str]:
+def entry_lines(key: str, value: YamlValue) -> list[str]:
     """Return the lines of `key: value`."""
     if isinstance(value, dict) and value:
         return [f"{key}:", *indented(mapping_lines(value), 2)]
@@ -36,12 +36,12 @@ def entry_lines(key: str, value: Value) -> list[str]:
     return _scalar_lines(f"{key}: ", value)
 
 
-def sequence_lines(items: Sequence[Value]) -> list[str]:
+def sequence_lines(items: Sequence[YamlValue]) -> list[str]:
     """Return the lines of a list in block style."""
     return [line for item in items for line in item_lines(item)]
 
 
-def item_lines(item: Value) -> list[str]:
+def item_lines(item: YamlValue) -> list[str]:
     """Return the lines of one item of a list, the dash included."""
     if isinstance(item, dict) and item:
         lines = mapping_lines(item)
@@ -53,11 +53,11 @@ def item_lines(item: Value) -> list[str]:
 
 
 def indented(lines: Iterable[str], columns: int) -> list[str]:
-    """Return lines moved to the right; empty ones stay empty."""
+    """Return lines indented by some columns; empty lines stay empty."""
     return [" " * columns + line if line else line for line in lines]
 
 
-def inline(value: Value) -> str:
+def inline(value: YamlValue) -> str:
     """Return a value in flow style, on one line."""
     if isinstance(value, dict):
         return "{" + ", ".join(f"{key}: {inline(item)}" for key, item in value.items()) + "}"
@@ -68,8 +68,8 @@ def inline(value: Value) -> str:
     return _dumped("- ", value)[0].removeprefix("- ")
 
 
-def _scalar_lines(head: str, value: Value) -> list[str]:
-    """Return the lines of a scalar behind `key: ` or `- `; it goes on two columns to the right."""
+def _scalar_lines(head: str, value: YamlValue) -> list[str]:
+    """Return the lines of a scalar after `key: ` or `- `; further lines are indented by two columns."""
     if not isinstance(value, str):
         return [f"{head}{value}"] if value in ({}, []) else _dumped(head, value)
     if "\n" in value:
@@ -96,7 +96,7 @@ def _quoted(text: str) -> str:
 
 
 def _block_lines(head: str, text: str) -> list[str]:
-    """Return a text of several lines as a literal block, quoted where a block would not keep it."""
+    """Return a text of several lines as a literal block, quoted if a block would change it."""
     if NOT_IN_A_BLOCK.search(text):
         return [head + _quoted(text)]
     is_open, is_long = not text.endswith("\n"), text.endswith("\n\n") or text == "\n"
@@ -107,8 +107,8 @@ def _block_lines(head: str, text: str) -> list[str]:
     return [head + lines[0], *lines[1:]] if reads_back else [head + _quoted(text)]
 
 
-def _dumped(head: str, value: Value) -> list[str]:
-    """Return a scalar as PyYAML writes it, folded at the width of the page."""
+def _dumped(head: str, value: YamlValue) -> list[str]:
+    """Return a scalar as PyYAML writes it, folded at 100 columns."""
     content = [value] if head == "- " else {head.removesuffix(": "): value}
     written: str = yaml.dump(content, Dumper=yaml.CSafeDumper, width=WIDTH, allow_unicode=True)
     return written.rstrip("\n").split("\n")

@@ -1,4 +1,4 @@
-"""YAML of a ticket as text, tree and value: the core schema (`no` is a word, a date is text), no key twice."""
+"""Loading the YAML of a ticket by the core schema: `no` and dates are text, and keys are unique."""
 
 from __future__ import annotations
 
@@ -14,43 +14,47 @@ from esper_audit.findings.errors import TicketError
 COMMENT = re.compile(r"[ \t]+#[^\r\n]*")
 REST_OF_LINE = re.compile(r"[^\r\n]*(\r\n|\n|\r|\Z)")
 ONE_LINE_END = re.compile(r"(\r\n|\n|\r)\Z")
-BLOCK = ("|", ">")
+BLOCK_STYLES = ("|", ">")
 
 
 class YamlText:
-    """A text and questions about positions in it."""
+    """A YAML text with queries for positions in it."""
 
     def __init__(self, text: str) -> None:
         self.text = text
 
     def end(self, node: yaml.Node) -> int:
-        """Return where a node's last character ends; libyaml counts blank lines and comments in."""
+        """Return the end of a node without the blank lines and comments that libyaml includes."""
         if isinstance(node, yaml.ScalarNode):
-            return self._end_of_block(node) if node.style in BLOCK else self._mark(node.end_mark)
+            return (
+                self._end_of_block(node)
+                if node.style in BLOCK_STYLES
+                else self._mark(node.end_mark)
+            )
         if not isinstance(node, yaml.CollectionNode) or node.flow_style or not node.value:
             return self._mark(node.end_mark)
         last = node.value[-1]
         return self.end(last[1] if isinstance(node, yaml.MappingNode) else last)
 
-    def behind(self, node: yaml.Node, sign: str) -> int:
-        """Return the position behind the first `sign` that follows a node."""
+    def after(self, node: yaml.Node, sign: str) -> int:
+        """Return the position after the first `sign` that follows a node; ValueError without one."""
         return self.text.index(sign, self._mark(node.end_mark)) + 1
 
     def line_start(self, position: int) -> int:
-        """Return where the line of a position begins."""
+        """Return the beginning of the line of a position."""
         return max(self.text.rfind("\n", 0, position), self.text.rfind("\r", 0, position)) + 1
 
     def line_end(self, position: int) -> int:
-        """Return where the line behind the one of a position begins."""
+        """Return the beginning of the line after that of a position."""
         match = REST_OF_LINE.match(self.text, position)
         return match.end() if match else len(self.text)
 
     def ends_line(self, position: int) -> bool:
-        """Return whether a line ends right in front of a position."""
+        """Return whether a line ends directly before a position."""
         return self.text[position - 1 : position] in ("\n", "\r")
 
     def dash(self, item: yaml.Node, column: int) -> int:
-        """Return the position of the dash of a list's item; dashes of the list stand in `column`."""
+        """Return the position of the dash of a list item in `column`; ValueError without one."""
         position = self._mark(item.start_mark)
         while True:
             position = self.text.rindex("-", 0, position)
@@ -58,16 +62,18 @@ class YamlText:
                 return position
 
     def comment_at(self, position: int) -> str:
-        """Return the comment that follows a position on its line, the space in front included."""
+        """Return the comment after a position on its line with the space before it, empty without one."""
         match = COMMENT.match(self.text, position)
         return match[0] if match else ""
 
     def comment_inside(self, node: yaml.Node, lead: int) -> str:
-        """Return the comment on the first line of a value: behind the `|` of a block, or behind the
-        colon or dash (at `lead`) of a value that begins on the next line.
+        """Return the comment on the first line of a value, empty without one.
+
+        It is after the `|` of a block, or after the colon or dash at `lead` if the value begins on the
+        next line.
         """
         start = self._mark(node.start_mark)
-        if isinstance(node, yaml.ScalarNode) and node.style in BLOCK:
+        if isinstance(node, yaml.ScalarNode) and node.style in BLOCK_STYLES:
             match = COMMENT.search(self.text[start : self.line_end(start)])
             return match[0] if match else ""
         return self.comment_at(lead) if start > lead else ""
@@ -85,12 +91,12 @@ class YamlText:
         return index
 
 
-Scalar: TypeAlias = "str | int | float | bool | None"
-Value: TypeAlias = "dict[str, Value] | list[Value] | Scalar"
+YamlScalar: TypeAlias = "str | int | float | bool | None"
+YamlValue: TypeAlias = "dict[str, YamlValue] | list[YamlValue] | YamlScalar"
 PREFIX = "tag:yaml.org,2002:"
 MAPPING, SEQUENCE = f"{PREFIX}map", f"{PREFIX}seq"
-# Each is narrower than what PyYAML would read so, and therefore than what it writes without quotes.
-PLAIN = {
+# Each is narrower than the pattern of PyYAML, so that PyYAML quotes every text that matches one.
+PLAIN_PATTERNS = {
     "null": (re.compile(r"^(~|null|Null|NULL|)$"), ["~", "n", "N", ""]),
     "bool": (re.compile(r"^(true|True|TRUE|false|False|FALSE)$"), list("tTfF")),
     "int": (re.compile(r"^[-+]?(0|[1-9][0-9]*)$"), list("-+0123456789")),
@@ -100,56 +106,61 @@ PLAIN = {
     ),
 }
 OPENERS = ("[", "{", "- ", "? ")
-SUSPICIOUSLY_MANY = 5_000
-DEEPEST = 100
-TOO_DEEP = "1: no YAML: too many lists and mappings inside each other"
+MIN_SUSPICIOUS_OPENERS = 5_000
+MAX_DEPTH = 100
+TOO_DEEP = (
+    f"1: invalid YAML: lists and mappings are nested too deep (got more than {MAX_DEPTH} levels)"
+)
 
 
 class _Loader(yaml.CSafeLoader):
-    """The parser of libyaml with the four plain types above."""
+    """The parser of libyaml with the patterns for plain values above."""
 
 
 _Loader.yaml_implicit_resolvers = {}
-for _name, (_pattern, _first) in PLAIN.items():
+for _name, (_pattern, _first) in PLAIN_PATTERNS.items():
     _Loader.add_implicit_resolver(f"{PREFIX}{_name}", _pattern, _first)
 
 
 def compose(text: str) -> yaml.Node | None:
-    """Return the tree of a text's one document; raises TicketError with the line."""
+    """Return the syntax tree of the only document of a text.
+
+    Raises TicketError whose message begins with the line.
+    """
     try:
-        _refuse_what_is_too_deep(text)
+        _check_depth(text)
         node: yaml.Node | None = yaml.compose(text, Loader=_Loader)
     except yaml.MarkedYAMLError as error:
         line = error.problem_mark.line + 1 if error.problem_mark else 1
-        said = ", ".join(filter(None, (error.context, error.problem)))
-        raise TicketError(f"{line}: no YAML: {said}") from error
+        problem = ", ".join(filter(None, (error.context, error.problem)))
+        raise TicketError(f"{line}: invalid YAML: {problem}") from error
     except (yaml.YAMLError, RecursionError) as error:
-        raise TicketError(f"1: no YAML: {' '.join(str(error).split())}") from error
+        raise TicketError(f"1: invalid YAML: {' '.join(str(error).split())}") from error
     return node
 
 
-def value_of(node: yaml.Node | None) -> Value:
-    """Return what a tree means; raises TicketError (its message begins with the line)."""
+def value_of(node: yaml.Node | None) -> YamlValue:
+    """Return the value of a syntax tree; raises TicketError whose message begins with the line."""
     try:
-        return _value(node)
+        return _node_value(node)
     except RecursionError as error:
         raise TicketError(TOO_DEEP) from error
 
 
-def _refuse_what_is_too_deep(text: str) -> None:
-    """Libyaml's tree builder ends the process on a text with very many brackets inside each other."""
-    if sum(map(text.count, OPENERS)) < SUSPICIOUSLY_MANY:
+def _check_depth(text: str) -> None:
+    """Raise TicketError for a text with which the tree builder of libyaml would end the process."""
+    if sum(map(text.count, OPENERS)) < MIN_SUSPICIOUS_OPENERS:
         return
     depth = 0
     try:
         for event in yaml.parse(text, Loader=_Loader):
             depth += isinstance(event, yaml.CollectionStartEvent)
             depth -= isinstance(event, yaml.CollectionEndEvent)
-            if depth > DEEPEST:
+            if depth > MAX_DEPTH:
                 raise TicketError(TOO_DEEP)
     except yaml.MarkedYAMLError as error:
         # From 6.0.4 on PyYAML has a limit of its own, which its scanner reaches ahead of the events.
-        if error.problem_mark and _brackets_open(text[: error.problem_mark.index]) > DEEPEST:
+        if error.problem_mark and _brackets_open(text[: error.problem_mark.index]) > MAX_DEPTH:
             raise TicketError(TOO_DEEP) from error
         raise
 
@@ -158,16 +169,23 @@ def _brackets_open(text: str) -> int:
     return text.count("[") + text.count("{") - text.count("]") - text.count("}")
 
 
-def _value(node: yaml.Node | None) -> Value:
+def _node_value(node: yaml.Node | None) -> YamlValue:
     if isinstance(node, yaml.ScalarNode):
-        return _scalar(node)
+        return _scalar_value(node)
     if isinstance(node, yaml.SequenceNode) and node.tag == SEQUENCE:
-        return [_value(item) for item in node.value]
+        return [_node_value(item) for item in node.value]
     if isinstance(node, yaml.MappingNode) and node.tag == MAPPING:
-        return _mapping(node)
+        return _mapping_value(node)
     if node is None:
         return None
-    raise TicketError(f"{line_of(node)}: the tag {node.tag} is none that a ticket has")
+    raise _unsupported_tag(node)
+
+
+def _unsupported_tag(node: yaml.Node) -> TicketError:
+    tag = node.tag.replace(PREFIX, "!!")
+    return TicketError(
+        f"{line_of(node)}: unsupported tag {tag} (expected a plain value). Remove the tag."
+    )
 
 
 def line_of(node: yaml.Node) -> int:
@@ -176,37 +194,37 @@ def line_of(node: yaml.Node) -> int:
     return line + 1
 
 
-def _mapping(node: yaml.MappingNode) -> Value:
-    found: dict[str, Value] = {}
+def _mapping_value(node: yaml.MappingNode) -> YamlValue:
+    found: dict[str, YamlValue] = {}
     for key_node, value_node in node.value:
         key = key_node.value
         if not isinstance(key, str):
-            raise TicketError(f"{line_of(key_node)}: a key has to be a word")
+            raise TicketError(f"{line_of(key_node)}: invalid key (expected a word)")
         if key in found:
-            raise TicketError(f"{line_of(key_node)}: {key}: the key stands here twice")
-        found[key] = _value(value_node)
+            raise TicketError(f"{line_of(key_node)}: {key}: duplicate key")
+        found[key] = _node_value(value_node)
     return found
 
 
-def _scalar(node: yaml.ScalarNode) -> Scalar:
+def _scalar_value(node: yaml.ScalarNode) -> YamlScalar:
     text: str = node.value
     read = READERS.get(node.tag)
     if read is None:
-        raise TicketError(f"{line_of(node)}: the tag {node.tag} is none that a ticket has")
+        raise _unsupported_tag(node)
     return read(text)
 
 
-def _float(text: str) -> float:
+def _float_value(text: str) -> float:
     word = text.lower().lstrip("+-.")
     if word in ("inf", "nan"):
         return math.copysign(float(word), -1 if text.startswith("-") else 1)
     return float(text)
 
 
-READERS: dict[str, Callable[[str], Scalar]] = {
+READERS: dict[str, Callable[[str], YamlScalar]] = {
     f"{PREFIX}str": str,
     f"{PREFIX}null": lambda _: None,
     f"{PREFIX}bool": lambda text: text.lower() == "true",
     f"{PREFIX}int": int,
-    f"{PREFIX}float": _float,
+    f"{PREFIX}float": _float_value,
 }

@@ -1,9 +1,8 @@
-"""Changing values in a YAML text so that every byte that is not one of these values stays.
+"""Changing values in a YAML text without changing any other byte.
 
-The tree that libyaml composes says where each value stands. A changed value is replaced where it
-stands, a new entry gets lines of its own, a removed one takes its lines with it; comments, order,
-quotes, blank lines and line ends around them are not touched. What comes out is read again and
-compared with what was wanted before anybody sees it.
+The tree of libyaml has the position of each value. A changed value is replaced in place, an added entry
+gets its own lines, and a removed entry is removed with its lines. Comments, order, quotes, blank lines
+and line ends around them stay. The result is parsed again and compared with the expected value.
 """
 
 from __future__ import annotations
@@ -17,26 +16,28 @@ import yaml
 
 from esper_audit.findings.errors import TicketError
 from esper_audit.tickets.yaml_edit.emit import entry_lines, indented, inline, item_lines
-from esper_audit.tickets.yaml_edit.load import BLOCK, Value, YamlText, compose, value_of
+from esper_audit.tickets.yaml_edit.load import BLOCK_STYLES, YamlText, YamlValue, compose, value_of
 
 
 class ListChanges(msgspec.Struct, frozen=True):
-    """How a list becomes another: pairs of positions whose items differ, positions (of the old list)
-    that go, and new items by the number of old ones in front of them.
+    """The difference between two lists.
+
+    `changed` are pairs of an old and a new position whose items differ, `removed` are old positions, and
+    `added` are new items by the number of old items before them.
     """
 
     changed: list[tuple[int, int]]
-    gone: list[int]
-    fresh: dict[int, list[Value]]
+    removed: list[int]
+    added: dict[int, list[YamlValue]]
 
 
-def same(one: object, other: object) -> bool:
-    """Compare two values; unlike `==`, not a number is itself, and 1 is neither 1.0 nor true."""
+def is_same_value(one: object, other: object) -> bool:
+    """Return whether two values are equal; unlike `==`, NaN equals NaN, and 1 equals neither 1.0 nor true."""
     return _encoded(one) == _encoded(other)
 
 
-def steps(before: Sequence[Value], after: Sequence[Value]) -> ListChanges:
-    """Return the steps from one list to another; items that are equal stay as they are."""
+def list_changes(before: Sequence[YamlValue], after: Sequence[YamlValue]) -> ListChanges:
+    """Return the difference between two lists, without the items that are equal."""
     result = ListChanges([], [], {})
     matcher = difflib.SequenceMatcher(
         None, list(map(_encoded, before)), list(map(_encoded, after)), autojunk=False
@@ -46,9 +47,9 @@ def steps(before: Sequence[Value], after: Sequence[Value]) -> ListChanges:
             continue
         both = min(last - first, new_last - new_first)
         result.changed.extend((first + i, new_first + i) for i in range(both))
-        result.gone.extend(range(first + both, last))
+        result.removed.extend(range(first + both, last))
         if new_first + both < new_last:
-            result.fresh[first + both] = list(after[new_first + both : new_last])
+            result.added[first + both] = list(after[new_first + both : new_last])
     return result
 
 
@@ -62,7 +63,7 @@ Span = tuple[int, int]
 
 
 class TextEdit(msgspec.Struct, frozen=True):
-    """A stretch of the text and what stands there instead, its line ends written `\\n`."""
+    """A range of the text and its replacement, with `\\n` as line end."""
 
     start: int
     end: int
@@ -70,7 +71,7 @@ class TextEdit(msgspec.Struct, frozen=True):
 
 
 class ValuePosition(msgspec.Struct, frozen=True):
-    """Where a value stands: behind the colon or dash at `lead`, on a line whose key is in `column`."""
+    """The position of a value after the colon or dash at `lead`; its key begins in `column`."""
 
     node: yaml.Node
     lead: int
@@ -79,38 +80,39 @@ class ValuePosition(msgspec.Struct, frozen=True):
     in_flow: bool
 
 
-def patched(text: str, wanted: Mapping[str, Value]) -> str:
-    """Return the text with the values of `wanted`; a new key goes behind the one it follows there.
+def patch_text(text: str, expected: Mapping[str, YamlValue]) -> str:
+    """Return the text with the values of `expected`, and added keys after the key they follow there.
 
-    Raises TicketError where that cannot be done without losing something else (aliases, mostly).
+    Raises TicketError if other content would be lost, mostly that of aliases.
     """
     if text.startswith(BYTE_ORDER_MARK):  # libyaml does not count it
-        return BYTE_ORDER_MARK + patched(text.removeprefix(BYTE_ORDER_MARK), wanted)
+        return BYTE_ORDER_MARK + patch_text(text.removeprefix(BYTE_ORDER_MARK), expected)
     root = compose(text)
     before = value_of(root)
     if not (isinstance(root, yaml.MappingNode) and isinstance(before, dict)):
-        raise TicketError("1: a ticket is a mapping of keys to values")
-    if same(before, wanted):
+        raise TicketError("1: invalid ticket (expected a mapping of keys to values)")
+    if is_same_value(before, expected):
         return text
     found = LINE_END.search(text)
     newline = found[0] if found else "\n"
-    for patch in (Patch(text), Patch(text, whole_entries=True)):
+    for patch in (YamlPatch(text), YamlPatch(text, whole_entries=True)):
         try:
-            edits = list(patch.mapping(root, before, wanted))
-        except ValueError:  # a colon or dash is not where it usually is
+            edits = list(patch.mapping(root, before, expected))
+        except ValueError:  # no colon or dash at the expected position
             continue
-        result = _applied(text, edits, newline)
-        if _means(result, wanted):
+        result = _apply_edits(text, edits, newline)
+        if _has_value(result, expected):
             return result
     raise TicketError(
-        "1: cannot be updated without touching what a person wrote (an alias, or a layout that is"
-        " not understood); write the values out and try again"
+        "1: cannot be updated without changing other content (an alias, or an unsupported layout)."
+        " Replace aliases by their values and try again."
     )
 
 
-def _applied(text: str, edits: list[TextEdit], newline: str) -> str:
-    """Apply edits from the end; where two begin at one place, an insertion stands in front, and of
-    two insertions the one that came first.
+def _apply_edits(text: str, edits: list[TextEdit], newline: str) -> str:
+    """Return the text with the edits, applied from the end.
+
+    Of two edits at one position an insertion comes first, and of two insertions the earlier one.
     """
     placed = sorted(enumerate(edits), key=lambda e: (e[1].start, e[1].end > e[1].start, e[0]))
     for _, edit in reversed(placed):
@@ -118,17 +120,17 @@ def _applied(text: str, edits: list[TextEdit], newline: str) -> str:
     return text
 
 
-def _means(text: str, wanted: Mapping[str, Value]) -> bool:
+def _has_value(text: str, expected: Mapping[str, YamlValue]) -> bool:
     try:
-        return same(value_of(compose(text)), wanted)
+        return is_same_value(value_of(compose(text)), expected)
     except TicketError:
         return False
 
 
-class Patch:
-    """The edits that turn one value into another, found by walking both beside the tree of the text.
+class YamlPatch:
+    """Finds the edits between two values, by walking both along the tree of the text.
 
-    With `whole_entries` an entry of the top level is replaced whole.
+    With `whole_entries` every changed entry of the top level is replaced as a whole.
     """
 
     def __init__(self, text: str, *, whole_entries: bool = False) -> None:
@@ -136,38 +138,41 @@ class Patch:
         self._whole = whole_entries
 
     def mapping(
-        self, node: yaml.MappingNode, before: Mapping[str, Value], after: Mapping[str, Value]
+        self,
+        node: yaml.MappingNode,
+        before: Mapping[str, YamlValue],
+        after: Mapping[str, YamlValue],
     ) -> Iterator[TextEdit]:
         """Yield the edits of a mapping."""
         flow, column = bool(node.flow_style), node.start_mark.column
         for key, value in node.value:
             name = key.value
-            if name in after and not same(before[name], after[name]):
-                lead = self._text.behind(key, ":")
+            if name in after and not is_same_value(before[name], after[name]):
+                lead = self._text.after(key, ":")
                 place = ValuePosition(
                     value, lead, key.start_mark.column, is_item=False, in_flow=flow
                 )
                 yield from self._value(place, before[name], after[name])
         spans = [(key.start_mark.index, self._text.end(value)) for key, value in node.value]
-        gone = [at for at, (key, _) in enumerate(node.value) if key.value not in after]
-        yield from self._removals(spans, gone, in_flow=flow)
+        removed = [at for at, (key, _) in enumerate(node.value) if key.value not in after]
+        yield from self._removals(spans, removed, in_flow=flow)
         names = [key.value for key, _ in node.value]
-        for behind, fresh in _new_keys(names, before, after).items():
+        for previous, added in _new_keys(names, before, after).items():
             if flow:
-                text = ", ".join(f"{key}: {inline(value)}" for key, value in fresh.items())
+                text = ", ".join(f"{key}: {inline(value)}" for key, value in added.items())
             else:
-                lines = [line for key, value in fresh.items() for line in entry_lines(key, value)]
+                lines = [line for key, value in added.items() for line in entry_lines(key, value)]
                 text = "\n".join(indented(lines, column))
-            yield self._insertion(spans, behind, text, in_flow=flow, column=column)
+            yield self._insertion(spans, previous, text, in_flow=flow, column=column)
 
     def _sequence(
-        self, node: yaml.SequenceNode, before: Sequence[Value], after: Sequence[Value]
+        self, node: yaml.SequenceNode, before: Sequence[YamlValue], after: Sequence[YamlValue]
     ) -> Iterator[TextEdit]:
         flow, column = bool(node.flow_style), node.start_mark.column
         starts = [
             item.start_mark.index if flow else self._text.dash(item, column) for item in node.value
         ]
-        change = steps(before, after)
+        change = list_changes(before, after)
         for old, new in change.changed:
             place = ValuePosition(
                 node.value[old], starts[old] + 1, column, is_item=True, in_flow=flow
@@ -176,14 +181,16 @@ class Patch:
         spans = [
             (start, self._text.end(item)) for start, item in zip(starts, node.value, strict=True)
         ]
-        yield from self._removals(spans, change.gone, in_flow=flow)
-        for behind, fresh in change.fresh.items():
-            lines = [line for item in fresh for line in item_lines(item)]
-            text = ", ".join(map(inline, fresh)) if flow else "\n".join(indented(lines, column))
-            yield self._insertion(spans, behind - 1, text, in_flow=flow, column=column)
+        yield from self._removals(spans, change.removed, in_flow=flow)
+        for previous, added in change.added.items():
+            lines = [line for item in added for line in item_lines(item)]
+            text = ", ".join(map(inline, added)) if flow else "\n".join(indented(lines, column))
+            yield self._insertion(spans, previous - 1, text, in_flow=flow, column=column)
 
-    def _value(self, place: ValuePosition, before: Value, after: Value) -> Iterator[TextEdit]:
-        """Yield the edits of a value that differs; what keeps nothing of the old one is replaced."""
+    def _value(
+        self, place: ValuePosition, before: YamlValue, after: YamlValue
+    ) -> Iterator[TextEdit]:
+        """Yield the edits of a changed value; it is replaced if nothing of the old one remains."""
         node = place.node
         if self._whole:
             yield self._replacement(place, after)
@@ -204,8 +211,8 @@ class Patch:
         else:
             yield self._replacement(place, after)
 
-    def _replacement(self, place: ValuePosition, after: Value) -> TextEdit:
-        """Return the edit that puts another value in place; comments on its first and last line stay."""
+    def _replacement(self, place: ValuePosition, after: YamlValue) -> TextEdit:
+        """Return the edit that replaces a value; comments on its first and last line stay."""
         node, end = place.node, self._text.end(place.node)
         if place.in_flow:
             return TextEdit(node.start_mark.index, end, inline(after))
@@ -215,39 +222,41 @@ class Patch:
         space = " " if first and start == place.lead else ""
         inner, outer = self._text.comment_inside(node, place.lead), self._text.comment_at(end)
         stop, rest = end + len(outer), indented(rest, place.column)
-        if not first or first.startswith(BLOCK):
+        if not first or first.startswith(BLOCK_STYLES):
             return TextEdit(start, stop, "\n".join([f"{space}{first}{inner}{outer}", *rest]))
         return TextEdit(start, stop, "\n".join([space + first, *rest]) + inner + outer)
 
     def _start(self, place: ValuePosition) -> int:
-        """Return where a value begins that another takes the place of: a scalar keeps the space in front."""
+        """Return the start of the range to replace; a scalar keeps the space before it."""
         is_written = self._text.end(place.node) > place.lead
         is_block = isinstance(place.node, yaml.CollectionNode) and not place.node.flow_style
         start: int = place.node.start_mark.index
         return start if is_written and not is_block else place.lead
 
-    def _removals(self, spans: list[Span], gone: list[int], *, in_flow: bool) -> Iterator[TextEdit]:
-        """Yield the edits that take entries or items away, a block's with their lines."""
-        for at in gone:
+    def _removals(
+        self, spans: list[Span], removed: list[int], *, in_flow: bool
+    ) -> Iterator[TextEdit]:
+        """Yield the edits that remove entries or items, in a block with their lines."""
+        for at in removed:
             start, end = spans[at]
             if not in_flow:
                 yield TextEdit(self._text.line_start(start), self._text.line_end(end), "")
-            elif set(range(at, len(spans))) <= set(gone):
+            elif set(range(at, len(spans))) <= set(removed):
                 yield TextEdit(spans[at - 1][1], spans[-1][1], "")
                 return
             else:
                 yield TextEdit(start, spans[at + 1][0], "")
 
     def _insertion(
-        self, spans: list[Span], behind: int, text: str, *, in_flow: bool, column: int
+        self, spans: list[Span], previous: int, text: str, *, in_flow: bool, column: int
     ) -> TextEdit:
-        """Return the edit that puts entries or items behind one that is there, or in front of all."""
-        if behind < 0:
+        """Return the edit that inserts entries or items after position `previous`, or before all for -1."""
+        if previous < 0:
             start = spans[0][0]
             if in_flow:
                 return TextEdit(start, start, f"{text}, ")
             return TextEdit(start, start, f"{text.lstrip()}\n{' ' * column}")
-        end = spans[behind][1]
+        end = spans[previous][1]
         if in_flow:
             return TextEdit(end, end, f", {text}")
         at = self._text.line_end(end)
@@ -255,14 +264,14 @@ class Patch:
 
 
 def _new_keys(
-    names: Sequence[str], before: Mapping[str, Value], after: Mapping[str, Value]
-) -> dict[int, dict[str, Value]]:
-    """Return the new entries by the position of the one they go behind, -1 for in front of all."""
-    found: dict[int, dict[str, Value]] = {}
-    behind = -1
+    names: Sequence[str], before: Mapping[str, YamlValue], after: Mapping[str, YamlValue]
+) -> dict[int, dict[str, YamlValue]]:
+    """Return the added entries by the position of the entry they follow, -1 for before all."""
+    found: dict[int, dict[str, YamlValue]] = {}
+    previous = -1
     for key, value in after.items():
         if key in before:
-            behind = names.index(key)
+            previous = names.index(key)
         else:
-            found.setdefault(behind, {})[key] = value
+            found.setdefault(previous, {})[key] = value
     return found

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from support.markdown_forms import assert_stays, form
 
-from esper_audit.tickets.markdown_import.batch import read_text
+from esper_audit.tickets.markdown_import.batch import read_tickets
 from esper_audit.tickets.markdown_import.terms.paths import PathMap, path_map
 from esper_audit.tickets.markdown_import.ticket_id import DocumentOrigin
 
@@ -49,7 +49,7 @@ def test_a_prefix_that_leads_nowhere_gives_way_to_the_tail() -> None:
 
 
 def test_the_words_of_a_mapped_path_are_kept() -> None:
-    (found,) = read_text(form(), DocumentOrigin("Q7-NET-04.md"), TREE)
+    (found,) = read_tickets(form(), DocumentOrigin("Q7-NET-04.md"), TREE)
     assert found.ticket.locations[0].path == "src/garden/valve.py"
     words = [word.words for word in found.ticket.as_written if word.field == "files"]
     assert words == ["`/home/ada/garden/src/garden/valve.py`"]
@@ -59,12 +59,12 @@ def test_the_words_of_a_mapped_path_are_kept() -> None:
 def assert_stays_in_tree(tree: PathMap) -> None:
     from support.markdown_forms import page_of, yaml_of
 
-    (first,) = read_text(form(), DocumentOrigin("Q7-NET-04.md"), tree)
-    (again,) = read_text(page_of(first.ticket), DocumentOrigin("Q7-NET-04.md"), tree)
+    (first,) = read_tickets(form(), DocumentOrigin("Q7-NET-04.md"), tree)
+    (again,) = read_tickets(page_of(first.ticket), DocumentOrigin("Q7-NET-04.md"), tree)
     assert yaml_of(again.ticket) == yaml_of(first.ticket)
 
 
 def test_without_a_tree_paths_stay() -> None:
-    (found,) = read_text(form(), DocumentOrigin("Q7-NET-04.md"), PathMap())
+    (found,) = read_tickets(form(), DocumentOrigin("Q7-NET-04.md"), PathMap())
     assert found.ticket.locations[0].path == "/home/ada/garden/src/garden/valve.py"
     assert_stays(found.ticket)

@@ -1,4 +1,4 @@
-"""What a document says about its status is weighed by one rule, and contradictions are told."""
+"""The statuses of a document are decided by one rule, and contradictions are reported."""
 
 from __future__ import annotations
 
@@ -6,9 +6,13 @@ import pytest
 from support.markdown_forms import contradictions, form, read, row, with_status
 
 from esper_audit.tickets.markdown_import.terms.severities import severity_in
-from esper_audit.tickets.markdown_import.terms.statuses import StatusPlace, folder_status, stated
+from esper_audit.tickets.markdown_import.terms.statuses import (
+    StatusPlace,
+    folder_status,
+    read_status,
+)
 
-SAID = {
+STATUSES = {
     "open": "open",
     "`fix-in-progress`": "investigating",
     "Under Investigation": "investigating",
@@ -43,20 +47,20 @@ SEVERITIES = {
     "Trivial": "P4",
     "SEV-2": "P2",
     "Priority 1": "P1",
-    "nobody knows": None,
+    "unknown": None,
 }
 END = "## Resolution\n\n**Status:** {}\n\nSeen on the bench."
 
 
-@pytest.mark.parametrize("text", SAID)
+@pytest.mark.parametrize("text", STATUSES)
 def test_a_status_is_read_from_words(text: str) -> None:
-    found = stated(StatusPlace.HEAD, text)
+    found = read_status(StatusPlace.HEAD, text)
     assert found is not None
-    assert (found.status.value if found.status else None) == SAID[text]
+    assert (found.status.value if found.status else None) == STATUSES[text]
 
 
-def test_words_about_something_else_say_nothing() -> None:
-    assert stated(StatusPlace.HEAD, "see the pump") is None
+def test_other_words_are_no_status() -> None:
+    assert read_status(StatusPlace.HEAD, "see the pump") is None
     assert folder_status("tickets") is None
     assert folder_status("fixed by ada") is None
 
@@ -113,11 +117,11 @@ def test_statements_that_agree_are_no_contradiction(head: str, folder: str, end:
         ("closed", "not-a-bug", "Won't fix"),
     ],
 )
-def test_statements_that_disagree_are_told_and_all_kept(head: str, folder: str, end: str) -> None:
+def test_contradictory_statements_are_reported_and_kept(head: str, folder: str, end: str) -> None:
     text = form(END.format(end) if end else "", metadata=with_status(head))
-    (told,) = contradictions(text, folder)
-    assert told.startswith("status: ")
-    assert all(word in told for word in (head, folder, end) if word)
+    (contradiction,) = contradictions(text, folder)
+    assert contradiction.startswith("status: ")
+    assert all(word in contradiction for word in (head, folder, end) if word)
     ticket = read(text, folder=folder)
     words = {word.words for word in ticket.as_written if word.field == "status"} | {
         ticket.status.value
@@ -131,27 +135,27 @@ def test_a_row_and_a_line_elsewhere_are_statements_too() -> None:
     )
     assert read(by_row).status.value == "wont-fix"
     elsewhere = form("## Notes\n\n**Status:** Fixed")
-    assert contradictions(elsewhere) == ["status: head says open, another section says Fixed"]
+    assert contradictions(elsewhere) == ["status: head states open, another section states Fixed"]
 
 
-def test_a_severity_said_again_otherwise_is_told() -> None:
+def test_another_severity_is_a_contradiction() -> None:
     end = "## Resolution\n\n**Status:** Fixed\n\n- Original: P2\n- Revised: P4 (style)"
     assert contradictions(form(end, metadata=with_status("fixed"))) == [
-        "severity: P2 is kept, the resolution says Revised: P4"
+        "severity: P2 is kept, the resolution states Revised: P4"
     ]
     assert contradictions(form("## Notes\n\n**Severity:** P0")) == [
-        "severity: P2 is kept, 'Notes' says P0"
+        "severity: P2 is kept, 'Notes' states P0"
     ]
 
 
-def test_a_file_with_the_name_of_another_ticket_is_told() -> None:
+def test_another_id_in_the_file_name_is_a_contradiction() -> None:
     assert read(form(), name="Q7-NET-99.md").id == "Q7-NET-04"
-    from esper_audit.tickets.markdown_import.batch import read_text
+    from esper_audit.tickets.markdown_import.batch import read_tickets
     from esper_audit.tickets.markdown_import.terms.paths import PathMap
     from esper_audit.tickets.markdown_import.ticket_id import DocumentOrigin
 
-    (found,) = read_text(form(), DocumentOrigin("Q7-NET-99.md"), PathMap())
-    assert found.contradictions == ["id: Q7-NET-04 is kept, the file is called Q7-NET-99.md"]
+    (found,) = read_tickets(form(), DocumentOrigin("Q7-NET-99.md"), PathMap())
+    assert found.contradictions == ["id: Q7-NET-04 is kept, the file name is Q7-NET-99.md"]
 
 
 def test_the_history_begins_with_what_decided() -> None:

@@ -1,4 +1,4 @@
-"""Documents filled in oddly, or in another form, are read; nothing in them is lost, and their pages stay."""
+"""Documents with odd values, or in another form, are read without losing a word."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from support.markdown_forms import assert_stays, form, read
 from support.whole_documents import LOCATIONS, NO_TICKETS, WHOLE
 
 from esper_audit.findings.errors import TicketError
-from esper_audit.tickets.markdown_import.completeness import unaccounted
+from esper_audit.tickets.markdown_import.completeness import missing_text
 
 
 @pytest.mark.parametrize("name", WHOLE)
@@ -17,7 +17,7 @@ def test_a_document_of_the_family_is_read(name: str) -> None:
 
 @pytest.mark.parametrize("name", WHOLE)
 def test_nothing_of_a_document_is_lost(name: str) -> None:
-    assert unaccounted(WHOLE[name], [read(WHOLE[name])]) == []
+    assert missing_text(WHOLE[name], [read(WHOLE[name])]) == []
 
 
 @pytest.mark.parametrize("name", WHOLE)
@@ -36,11 +36,11 @@ def test_places_are_found_in_every_layout(name: str) -> None:
 def test_words_of_places_are_kept_and_stay(name: str) -> None:
     text = form(location=LOCATIONS[name][0])
     ticket = read(text)
-    assert unaccounted(text, [ticket]) == []
+    assert missing_text(text, [ticket]) == []
     assert_stays(ticket)
 
 
 @pytest.mark.parametrize("name", NO_TICKETS)
-def test_a_document_that_is_no_ticket_is_refused_with_what_is_missing(name: str) -> None:
-    with pytest.raises(TicketError, match="no ticket: "):
+def test_another_document_is_refused_with_the_missing_parts(name: str) -> None:
+    with pytest.raises(TicketError, match="not a ticket: "):
         read(NO_TICKETS[name], name="about.md")

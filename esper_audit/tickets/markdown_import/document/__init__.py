@@ -1,1 +1,1 @@
-"""A Markdown document: sections, blocks, tables, labelled values."""
+"""Parsing a Markdown document into sections, blocks, tables and labelled values."""

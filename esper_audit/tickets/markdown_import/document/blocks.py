@@ -1,4 +1,4 @@
-"""The parts of a Markdown text, each with its source lines: blocks, items of lists, headings."""
+"""The parts of a Markdown text with their source lines: blocks, list items and headings."""
 
 from __future__ import annotations
 
@@ -7,11 +7,12 @@ from collections.abc import Sequence
 
 import msgspec
 
-TOP, LOWEST = 2, 6
+TOP_LEVEL = 2
+LOWEST_LEVEL = 6
 
 
-class Kind(enum.Enum):
-    """What a block is."""
+class BlockKind(enum.Enum):
+    """The kinds of block."""
 
     PARAGRAPH = "paragraph"
     TABLE = "table"
@@ -21,10 +22,10 @@ class Kind(enum.Enum):
     OTHER = "other"
 
 
-class Item(msgspec.Struct, frozen=True):
-    """An item of a list: whether its box is ticked (None: it has none), and its text without marker.
+class ListItem(msgspec.Struct, frozen=True):
+    """An item of a list: whether its box is ticked (None without box), and its text without marker.
 
-    `start` and `stop` are its lines in the block.
+    Its lines in the block are those from `start` up to, not including, `stop`.
     """
 
     done: bool | None
@@ -36,33 +37,33 @@ class Item(msgspec.Struct, frozen=True):
 class MarkdownBlock(msgspec.Struct, frozen=True):
     """A block with its source lines; `first` is the number of its first line, from 0.
 
-    `blank_before` counts the blank lines in front of it. Of a fence, `language` and `code` say what it
-    holds; of a list, `items`.
+    `blank_before` counts the blank lines before it. `items` are those of a list, `language` and `code`
+    those of a fence.
     """
 
-    kind: Kind
+    kind: BlockKind
     lines: tuple[str, ...]
     first: int
     blank_before: int = 0
-    items: tuple[Item, ...] = ()
+    items: tuple[ListItem, ...] = ()
     language: str = ""
     code: str = ""
 
     @property
     def text(self) -> str:
-        """The source."""
+        """The source lines."""
         return "\n".join(self.lines)
 
     @property
     def end(self) -> int:
-        """The number of the line behind the block."""
+        """The number of the line after the block."""
         return self.first + len(self.lines)
 
-    def without(self, taken: Sequence[Item]) -> list[MarkdownBlock]:
-        """Return what is left of a list without some items: a list for every run of the others."""
-        runs: list[list[Item]] = [[]]
+    def without(self, removed: Sequence[ListItem]) -> list[MarkdownBlock]:
+        """Return a list without some items, as one list for each run of the remaining items."""
+        runs: list[list[ListItem]] = [[]]
         for item in self.items:
-            if any(item is other for other in taken):
+            if any(item is other for other in removed):
                 runs.append([])
             else:
                 runs[-1].append(item)
@@ -78,20 +79,20 @@ class MarkdownBlock(msgspec.Struct, frozen=True):
         ]
 
     def follows(self, other: MarkdownBlock) -> bool:
-        """Return whether nothing but blank lines stands between another block and this one."""
+        """Return whether only blank lines separate another block from this one."""
         return self.first - self.blank_before == other.end
 
 
 class Heading(msgspec.Struct, frozen=True):
-    """A heading: its words, its level, its source."""
+    """A heading: its text without markup of the level, its level from 1 to 6, its source."""
 
     title: str
     level: int
     text: str
 
     def at(self, level: int) -> Heading:
-        """Return the heading at another level, `##` at most, written with `#` where that changes it."""
-        level = min(max(level, TOP), LOWEST)
+        """Return the heading at another level, limited to 2 to 6."""
+        level = min(max(level, TOP_LEVEL), LOWEST_LEVEL)
         if level == self.level and self.text.startswith("#"):
             return self
         return Heading(self.title, level, f"{'#' * level} {self.title}")

@@ -1,4 +1,4 @@
-"""A Markdown text as a tree of sections, each with its blocks; blocks keep their source lines."""
+"""A Markdown text as a tree of sections, each with its blocks."""
 
 from __future__ import annotations
 
@@ -7,14 +7,17 @@ from typing import TypeVar
 
 import msgspec
 
-from esper_audit.tickets.markdown_import.document.blocks import Heading, Kind, MarkdownBlock
+from esper_audit.tickets.markdown_import.document.blocks import (
+    TOP_LEVEL,
+    BlockKind,
+    Heading,
+    MarkdownBlock,
+)
 from esper_audit.tickets.markdown_import.document.parse import parts_of
-
-TOP = 2  # the level that sections are brought to: `##`
 
 
 class DocumentSection(msgspec.Struct, frozen=True):
-    """A heading with what stands below it, up to the next heading of its level."""
+    """A heading with the blocks and sections below it, up to the next heading of its level."""
 
     title: str
     level: int
@@ -29,11 +32,11 @@ class DocumentSection(msgspec.Struct, frozen=True):
 
     @property
     def text(self) -> str:
-        """The source, heading included."""
+        """The source with the heading."""
         return "\n\n".join(filter(None, [self.heading, text_of(self.nodes)]))
 
     def moved(self, by: int) -> DocumentSection:
-        """Return the section some levels lower, negative ones higher, with all that is below it."""
+        """Return the section with all below it `by` levels deeper, a negative number for higher."""
         if not by:
             return self
         heading = Heading(self.title, self.level, self.heading).at(self.level + by)
@@ -44,7 +47,7 @@ class DocumentSection(msgspec.Struct, frozen=True):
 
 
 class Document(msgspec.Struct, frozen=True):
-    """A text: its title, what stands in front of the first section, and the sections."""
+    """A text: its title, the lines of its front matter, the blocks before the first section, the sections."""
 
     title: str
     front: tuple[str, ...]
@@ -53,32 +56,32 @@ class Document(msgspec.Struct, frozen=True):
 
 
 def read_document(text: str) -> Document:
-    """Parse a text; sections of any level are brought to `##` where the title stands alone above them."""
+    """Parse a text; the uppermost sections get level 2 if no heading but the title is above them."""
     lines = text.removeprefix("\ufeff").replace("\r\n", "\n").replace("\r", "\n").split("\n")
     front, body = _front_matter(lines)
     parts = parts_of(body)
     titled = _title(parts)
     if titled is not None:
         parts.remove(titled)
-    preamble, sections = _tree(_brought_to_top(parts))
+    preamble, sections = _section_tree(_with_top_level(parts))
     title = titled.title if titled else ""
-    return Document(title, front, _without_rules(preamble), sections)
+    return Document(title, front, _strip_rules(preamble), sections)
 
 
 def text_of(nodes: Sequence[MarkdownBlock | DocumentSection]) -> str:
-    """Return the source of some nodes: adjacent blocks as they stood, a blank line between others.
+    """Return the source of nodes: adjacent blocks unchanged, a blank line between others.
 
-    Rules at either end separate sections and are left out.
+    Rules at either end separate sections and are omitted.
     """
     text = ""
     before: MarkdownBlock | DocumentSection | None = None
-    for node in _without_rules(nodes):
-        text += _between(before, node) + node.text
+    for node in _strip_rules(nodes):
+        text += _separator(before, node) + node.text
         before = node
     return text
 
 
-def _between(
+def _separator(
     before: MarkdownBlock | DocumentSection | None, node: MarkdownBlock | DocumentSection
 ) -> str:
     if before is None:
@@ -95,8 +98,8 @@ def _between(
 Node = TypeVar("Node", MarkdownBlock, MarkdownBlock | DocumentSection)
 
 
-def _without_rules(nodes: Sequence[Node]) -> tuple[Node, ...]:
-    """Return nodes without the rules at either end, which separate sections and are not part of them."""
+def _strip_rules(nodes: Sequence[Node]) -> tuple[Node, ...]:
+    """Return nodes without the rules at either end, which separate sections."""
     kept = list(nodes)
     while kept and _is_rule(kept[0]):
         kept.pop(0)
@@ -106,11 +109,11 @@ def _without_rules(nodes: Sequence[Node]) -> tuple[Node, ...]:
 
 
 def _is_rule(node: MarkdownBlock | DocumentSection) -> bool:
-    return isinstance(node, MarkdownBlock) and node.kind is Kind.RULE
+    return isinstance(node, MarkdownBlock) and node.kind is BlockKind.RULE
 
 
 def _front_matter(lines: list[str]) -> tuple[tuple[str, ...], list[str]]:
-    """Split off a block of `key: value` lines between `---` at the very top."""
+    """Return the `key: value` lines between `---` at the top, and the remaining lines."""
     if lines[0].rstrip() != "---":
         return (), lines
     end = next((i for i, line in enumerate(lines[1:], 1) if line.rstrip() == "---"), 0)
@@ -122,7 +125,7 @@ def _front_matter(lines: list[str]) -> tuple[tuple[str, ...], list[str]]:
 
 
 def _title(parts: Iterable[MarkdownBlock | Heading]) -> Heading | None:
-    """Return the heading that names the document: the first, where it stands above all others."""
+    """Return the title: the first heading if it is the only one of the highest level."""
     headings = [part for part in parts if isinstance(part, Heading)]
     if not headings:
         return None
@@ -131,21 +134,21 @@ def _title(parts: Iterable[MarkdownBlock | Heading]) -> Heading | None:
     return first if first.level == 1 or above_all else None
 
 
-def _brought_to_top(parts: Sequence[MarkdownBlock | Heading]) -> list[MarkdownBlock | Heading]:
-    """Shift the levels of headings so that the uppermost sections are at `##`."""
+def _with_top_level(parts: Sequence[MarkdownBlock | Heading]) -> list[MarkdownBlock | Heading]:
+    """Shift the levels of headings so that the uppermost sections have level 2."""
     levels = [part.level for part in parts if isinstance(part, Heading)]
     if not levels:
         return list(parts)
-    shift = TOP - min(levels)
-    if shift > 0 and levels.count(1) < max(2, levels.count(TOP)):
+    shift = TOP_LEVEL - min(levels)
+    if shift > 0 and levels.count(1) < max(2, levels.count(TOP_LEVEL)):
         shift = 0  # a stray `#` between sections of `##`
     return [part.at(part.level + shift) if isinstance(part, Heading) else part for part in parts]
 
 
-def _tree(
+def _section_tree(
     parts: Sequence[MarkdownBlock | Heading],
 ) -> tuple[tuple[MarkdownBlock, ...], tuple[DocumentSection, ...]]:
-    """Return the blocks in front of the first heading, and the sections, those below inside them."""
+    """Return the blocks before the first heading, and the sections with their subsections."""
     blocks: list[MarkdownBlock] = []
     sections: list[DocumentSection] = []
     position = 0
@@ -158,8 +161,8 @@ def _tree(
         end = position
         while end < len(parts) and _is_below(parts[end], part.level):
             end += 1
-        inner, children = _tree(parts[position:end])
-        inner = _without_rules(inner)
+        inner, children = _section_tree(parts[position:end])
+        inner = _strip_rules(inner)
         sections.append(DocumentSection(part.title, part.level, part.text, inner, children))
         position = end
     return tuple(blocks), tuple(sections)

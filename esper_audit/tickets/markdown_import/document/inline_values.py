@@ -1,4 +1,4 @@
-"""Single values of a form: without their markup, compared by their words, and the dates, ids and codes inside them."""
+"""Single values of a form: removing markup, comparing words, finding dates and ids."""
 
 from __future__ import annotations
 
@@ -10,37 +10,39 @@ Meaning = TypeVar("Meaning")
 
 
 def words(text: str) -> str:
-    """Return the words of a text in lower case, a blank between them: what two spellings are compared by."""
+    """Return the words of a text in lower case, separated by spaces, to compare spellings."""
     plain = text.lower().replace("'", "").replace("’", "")
     return " ".join(re.sub(r"[\W_]+", " ", plain).split())
 
 
-def names(listed: str) -> frozenset[str]:
-    """Return the names of a list with commas, as `words` gives them."""
+def name_set(listed: str) -> frozenset[str]:
+    """Return the names of a comma-separated list, normalised by `words`."""
     return frozenset(words(name) for name in listed.split(","))
 
 
-def meanings(table: Mapping[Meaning, str]) -> dict[str, Meaning]:
-    """Turn a table of meanings with their names round: what each name means."""
-    return {name: meaning for meaning, listed in table.items() for name in names(listed)}
+def by_name(table: Mapping[Meaning, str]) -> dict[str, Meaning]:
+    """Return the key of each name in a table of comma-separated names."""
+    return {name: meaning for meaning, listed in table.items() for name in name_set(listed)}
 
 
 WRAPPERS = ("**", "__", "*", "_", "~~")
 CODE = re.compile(r"(`+)(?!`)(?P<code>.+?)(?<!`)\1(?!`)")
 DATE = re.compile(r"(?<!\d)(\d{4}-(?:0[1-9]|1[0-2])-(?:0[1-9]|[12]\d|3[01]))(?!\d)")
 # Three parts (`B3-DRL-02`), or two of which the first is a word (`BUG-12`).
-ID = re.compile(
+TICKET_ID = re.compile(
     r"[A-Za-z][A-Za-z0-9]*-[A-Za-z0-9]+(?:-[A-Za-z0-9]+)*-\d+[a-z]?|[A-Z]{2,}-\d+[a-z]?"
 )
-ID_AT_ALL = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
-ANY_ID = re.compile(rf"[\[*_`]*(?P<id>{ID.pattern})[\]*_`]*(?:\([^)]*\))?")
-# In code marks an id may be any that a file could be called.
-SPELLED_ID = re.compile(r"(?:\*\*|\[)?`(?P<id>[A-Za-z][\w.]*-[\w.-]*\w)`(?:\*\*|\](?:\([^)]*\))?)?")
-EMPTY = names("none, n a, na, nil, nothing, none identified, none known, none found") | {""}
+ANY_TICKET_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
+MARKED_ID = re.compile(rf"[\[*_`]*(?P<id>{TICKET_ID.pattern})[\]*_`]*(?:\([^)]*\))?")
+# In code marks an id may be any file name.
+CODE_ID = re.compile(r"(?:\*\*|\[)?`(?P<id>[A-Za-z][\w.]*-[\w.-]*\w)`(?:\*\*|\](?:\([^)]*\))?)?")
+EMPTY_VALUES = name_set("none, n a, na, nil, nothing, none identified, none known, none found") | {
+    ""
+}
 
 
-def bare(text: str) -> str:
-    """Return a value without the emphasis and the code marks around the whole of it."""
+def without_markup(text: str) -> str:
+    """Return a value without the emphasis and the code marks around it."""
     text = text.strip()
     while True:
         inner = _unwrapped(text)
@@ -63,13 +65,13 @@ def _unwrapped(text: str) -> str:
 
 
 def one_line(text: str) -> str:
-    """Return a text as a table's cell can hold it."""
+    """Return a text on one line, as in a cell of a table."""
     return " ".join(text.split())
 
 
-def says_nothing(text: str) -> bool:
-    """Return whether a value is one of the ways to leave it out."""
-    return not text.strip() or (words(text) or text) in EMPTY
+def is_empty_value(text: str) -> bool:
+    """Return whether a value is empty, or a word such as `none`."""
+    return not text.strip() or (words(text) or text) in EMPTY_VALUES
 
 
 def date_in(text: str) -> str:
@@ -78,18 +80,18 @@ def date_in(text: str) -> str:
     return found[1] if found else ""
 
 
-def leading_ids(text: str) -> tuple[list[str], str]:
-    """Return the ticket ids that a text begins with, and what stands behind them."""
+def split_leading_ids(text: str) -> tuple[list[str], str]:
+    """Return the ticket ids at the beginning of a text, and the text after them."""
     found: list[str] = []
     rest = text.strip()
     while True:
-        match = SPELLED_ID.match(rest) or ANY_ID.match(rest)
+        match = CODE_ID.match(rest) or MARKED_ID.match(rest)
         if match is None or re.match(r"\w", rest[match.end() :]):
             return found, rest
         found.append(match["id"])
         rest = rest[match.end() :]
         joined = re.match(r"\s*(?:,|/|&|and)\s*(?=[\[*_`]*[A-Za-z])", rest)
-        behind = rest[joined.end() :] if joined else ""
-        if not (SPELLED_ID.match(behind) or ANY_ID.match(behind)):
+        after = rest[joined.end() :] if joined else ""
+        if not (CODE_ID.match(after) or MARKED_ID.match(after)):
             return found, rest
-        rest = behind
+        rest = after

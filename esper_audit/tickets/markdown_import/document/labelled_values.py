@@ -1,4 +1,4 @@
-"""Statements of a form: `**Label:** value` lines, items and rows, with the name and the value apart."""
+"""The labelled values of a form: `**Label:** value` lines, list items and table rows."""
 
 from __future__ import annotations
 
@@ -8,22 +8,27 @@ from collections.abc import Iterable, Sequence
 
 import msgspec
 
-from esper_audit.tickets.markdown_import.document.blocks import Kind, MarkdownBlock
-from esper_audit.tickets.markdown_import.document.inline_values import bare, names, one_line, words
+from esper_audit.tickets.markdown_import.document.blocks import BlockKind, MarkdownBlock
+from esper_audit.tickets.markdown_import.document.inline_values import (
+    name_set,
+    one_line,
+    without_markup,
+    words,
+)
 from esper_audit.tickets.markdown_import.document.tables import MarkdownTable, read_table
 
 LABEL = re.compile(
     r" {0,3}(?P<mark>\*\*|__)(?P<label>[^*\n]{1,80}?)(?:\s*:\s*(?P=mark)|(?P=mark)\s*:)\s*(?P<value>.*)"
 )
-# `**Status: FIXED**`: the value is bold too.
+# `**Status: FIXED**` with the value in bold too.
 ALL_BOLD = re.compile(r" {0,3}\*\*(?P<label>[A-Za-z][^*:\n]{1,40}):\s+(?P<value>[^*\n]+)\*\*\s*")
 PLAIN_LABEL = re.compile(r" {0,3}(?P<label>[A-Za-z][\w/ ()-]{0,30}?)\s*:\s+(?P<value>\S.*)")
-FIELD_NAMES = names("field, property, attribute, key, item, name, metadata") | {""}
-VALUE_NAMES = names("value, details, detail, content") | {""}
+FIELD_NAMES = name_set("field, property, attribute, key, item, name, metadata") | {""}
+VALUE_NAMES = name_set("value, details, detail, content") | {""}
 
 
 class LabelledValue(msgspec.Struct, frozen=True):
-    """A name and its value. `source` is how it was written; without a name it is text."""
+    """A label, its value and its source; text without label has an empty label."""
 
     label: str
     value: str
@@ -31,15 +36,17 @@ class LabelledValue(msgspec.Struct, frozen=True):
 
     @property
     def is_one_line(self) -> bool:
-        """Return whether the row of a table can hold it."""
+        """Return whether it has a label and a value of one line."""
         return bool(self.label) and "\n" not in self.value
 
 
-def in_paragraph(block: MarkdownBlock, plain: frozenset[str] = frozenset()) -> list[LabelledValue]:
-    """Split a paragraph at lines that begin with a bold label, or with one of some plain labels."""
+def paragraph_values(
+    block: MarkdownBlock, plain: frozenset[str] = frozenset()
+) -> list[LabelledValue]:
+    """Split a paragraph at lines that begin with a bold label, or with one of the labels in `plain`."""
     found: list[LabelledValue] = []
     for line in block.lines:
-        match = LABEL.match(line) or ALL_BOLD.fullmatch(line) or _plain(line, plain)
+        match = LABEL.match(line) or ALL_BOLD.fullmatch(line) or _plain_label(line, plain)
         if match is not None:
             found.append(LabelledValue(match["label"].strip(), match["value"], line))
         elif found:
@@ -51,12 +58,12 @@ def in_paragraph(block: MarkdownBlock, plain: frozenset[str] = frozenset()) -> l
     return found
 
 
-def in_list(block: MarkdownBlock, plain: frozenset[str] = frozenset()) -> list[LabelledValue]:
-    """Return the statements of a list, an item each: none where an item is not one, or has a box."""
+def list_values(block: MarkdownBlock, plain: frozenset[str] = frozenset()) -> list[LabelledValue]:
+    """Return the labelled values of a list, empty if an item has no label or has a box."""
     found = []
     for item in block.items:
         first, line_end, rest = item.text.partition("\n")
-        match = LABEL.match(first) or _plain(first, plain)
+        match = LABEL.match(first) or _plain_label(first, plain)
         if match is None or item.done is not None:
             return []
         value = match["value"] + line_end + rest
@@ -65,53 +72,54 @@ def in_list(block: MarkdownBlock, plain: frozenset[str] = frozenset()) -> list[L
     return found
 
 
-def in_table(block: MarkdownBlock, known: Iterable[str]) -> list[LabelledValue]:
-    """Return the statements of a table: name and value a row, or names in the header and values below.
+def table_values(block: MarkdownBlock, known: Iterable[str]) -> list[LabelledValue]:
+    """Return the labelled values of a table, empty for a table of another shape.
 
-    A table of another shape has none.
+    A row holds a label and its value, or two of each, or the header holds the labels and the only row
+    the values. `known` are the labels of the form.
     """
     table = read_table(block)
-    names = frozenset(known)
-    if len(table.rows) == 1 and _are_names(table.header, names):
-        return [_row(pair) for pair in zip(table.header, table.rows[0], strict=True)]
+    labels = frozenset(known)
+    if len(table.rows) == 1 and _are_labels(table.header, labels):
+        return [_row_value(pair) for pair in zip(table.header, table.rows[0], strict=True)]
     rows = table.rows if _is_plain_header(table) else table.every_row
     width = len(rows[0]) if rows else 0
     if width == 2:
-        return [_row((row[0], row[1])) for row in rows]
-    if width == 4 and all(words(row[0]) in names and words(row[2]) in names for row in rows):
-        return [_row(pair) for row in rows for pair in ((row[0], row[1]), (row[2], row[3]))]
+        return [_row_value((row[0], row[1])) for row in rows]
+    if width == 4 and all(words(row[0]) in labels and words(row[2]) in labels for row in rows):
+        return [_row_value(pair) for row in rows for pair in ((row[0], row[1]), (row[2], row[3]))]
     return []
 
 
-def statements_of(
+def block_values(
     blocks: Sequence[MarkdownBlock], known: Iterable[str], plain: frozenset[str] = frozenset()
 ) -> list[tuple[MarkdownBlock, list[LabelledValue]]]:
-    """Return each block with its statements; a block that has none is text."""
+    """Return each block with its labelled values."""
     readers = {
-        Kind.PARAGRAPH: lambda block: in_paragraph(block, plain),
-        Kind.LIST: lambda block: in_list(block, plain),
-        Kind.TABLE: lambda block: in_table(block, known),
+        BlockKind.PARAGRAPH: lambda block: paragraph_values(block, plain),
+        BlockKind.LIST: lambda block: list_values(block, plain),
+        BlockKind.TABLE: lambda block: table_values(block, known),
     }
     return [
         (block, readers[block.kind](block) if block.kind in readers else []) for block in blocks
     ]
 
 
-def _are_names(cells: Sequence[str], names: frozenset[str]) -> bool:
-    return len(cells) > 1 and all(words(cell) in names for cell in cells)
+def _are_labels(cells: Sequence[str], labels: frozenset[str]) -> bool:
+    return len(cells) > 1 and all(words(cell) in labels for cell in cells)
 
 
 def _is_plain_header(table: MarkdownTable) -> bool:
-    """Return whether the header only says that here are fields and values."""
+    """Return whether the header only names the columns for field and value."""
     head = [words(cell) for cell in table.header]
     return not head or (len(head) == 2 and head[0] in FIELD_NAMES and head[1] in VALUE_NAMES)
 
 
-def _row(pair: tuple[str, str]) -> LabelledValue:
-    label, value = bare(pair[0]).rstrip(":").strip(), one_line(pair[1])
+def _row_value(pair: tuple[str, str]) -> LabelledValue:
+    label, value = without_markup(pair[0]).rstrip(":").strip(), one_line(pair[1])
     return LabelledValue(label, value, f"| {pair[0]} | {pair[1]} |")
 
 
-def _plain(line: str, plain: frozenset[str]) -> re.Match[str] | None:
+def _plain_label(line: str, plain: frozenset[str]) -> re.Match[str] | None:
     match = PLAIN_LABEL.match(line) if plain else None
     return match if match and words(match["label"]) in plain else None

@@ -1,8 +1,9 @@
-"""From lines to blocks, by the tokens of markdown-it, read as people mean them where the grammar differs.
+"""Parsing lines into blocks by the tokens of markdown-it, with four exceptions from its grammar.
 
-A line of dashes right below a paragraph is a rule, not the underline of a heading; a table ends where
-no pipe begins the line; rows without a delimiter row are a table; a fence that nobody closed ends at the
-next section.
+- A line of dashes below a paragraph is a rule, not the underline of a heading.
+- A table ends at a line that does not begin with a pipe.
+- Rows without a delimiter row are a table.
+- An unclosed fence ends at the next section.
 """
 
 from __future__ import annotations
@@ -15,7 +16,12 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from esper_audit.tickets.markdown_import.document.blocks import Heading, Item, Kind, MarkdownBlock
+from esper_audit.tickets.markdown_import.document.blocks import (
+    BlockKind,
+    Heading,
+    ListItem,
+    MarkdownBlock,
+)
 
 if TYPE_CHECKING:
     from markdown_it import MarkdownIt
@@ -29,17 +35,17 @@ BOX = re.compile(r"\[(?P<mark>[ xX✓✔])\](?:\s+|$)")
 RULE = re.compile(r" {0,3}-{3}\s*$")
 SECTION = re.compile(r"#{1,2} ")
 
-Parts = Iterator[MarkdownBlock | Heading]
+ParsedParts = Iterator[MarkdownBlock | Heading]
 
 
 def parts_of(lines: Sequence[str]) -> list[MarkdownBlock | Heading]:
-    """Return the blocks and headings of some lines in order; no line that is not blank is left out."""
-    held = list(lines)
-    return [_placed(part, held) for part in _parts(held, 0)]
+    """Return the blocks and headings of the lines in order; only blank lines are omitted."""
+    all_lines = list(lines)
+    return [_with_blank_lines(part, all_lines) for part in _parts(all_lines, 0)]
 
 
-def _placed(part: MarkdownBlock | Heading, lines: list[str]) -> MarkdownBlock | Heading:
-    """Return a block with the number of blank lines in front of it."""
+def _with_blank_lines(part: MarkdownBlock | Heading, lines: list[str]) -> MarkdownBlock | Heading:
+    """Return a block with the number of blank lines before it."""
     if isinstance(part, Heading):
         return part
     first = part.first
@@ -58,7 +64,7 @@ def _parser() -> MarkdownIt:
 
 
 def _comment(state: StateBlock, start: int, end: int, silent: bool) -> bool:
-    """Take a comment that is closed as a block; other HTML is text, whatever stands in front of it."""
+    """Parse a closed comment as a block, a rule for markdown-it; other HTML stays text."""
     line = state.src[state.bMarks[start] + state.tShift[start] : state.eMarks[start]]
     if not line.startswith("<!--") or state.is_code_block(start):
         return False
@@ -74,88 +80,88 @@ def _comment(state: StateBlock, start: int, end: int, silent: bool) -> bool:
     return True
 
 
-def _parts(lines: list[str], offset: int) -> Parts:
+def _parts(lines: list[str], offset: int) -> ParsedParts:
     tokens = _parser().parse("\n".join(lines))
     end = 0
     for position, token in enumerate(tokens):
         if token.level or token.map is None:
             continue
         start = token.map[0]
-        yield from _unclaimed(lines, range(end, start), offset)
+        yield from _uncovered(lines, range(end, start), offset)
         end = _end(lines, token)
-        if token.type == "fence" and (cut := _unclosed_until(lines, token, end)):
-            yield _fence(lines, range(start, cut), offset, token)
+        if token.type == "fence" and (cut := _unclosed_end(lines, token, end)):
+            yield _unclosed_fence(lines, range(start, cut), offset, token)
             yield from _parts(lines[cut:], offset + cut)
             return
         read = READERS.get(token.type, _other)
         yield from read(lines, range(start, end), offset, tokens[position:])
-    yield from _unclaimed(lines, range(end, len(lines)), offset)
+    yield from _uncovered(lines, range(end, len(lines)), offset)
 
 
 def _end(lines: list[str], token: Token) -> int:
-    """Return the line behind a token, blank lines at its end left out."""
+    """Return the line after a token, without blank lines at its end."""
     start, end = token.map or (0, 0)
     while token.type != "fence" and end > start + 1 and not lines[end - 1].strip():
         end -= 1
     return end
 
 
-def _block(lines: list[str], at: range, offset: int, kind: Kind) -> MarkdownBlock:
+def _block(lines: list[str], at: range, offset: int, kind: BlockKind) -> MarkdownBlock:
     return MarkdownBlock(kind, tuple(lines[at.start : at.stop]), offset + at.start)
 
 
-def _unclaimed(lines: list[str], between: range, offset: int) -> Parts:
-    """Yield what no token covers (the definition of a link is one such thing)."""
-    held = [n for n in between if lines[n].strip()]
-    if held:
-        yield _block(lines, range(held[0], held[-1] + 1), offset, Kind.OTHER)
+def _uncovered(lines: list[str], between: range, offset: int) -> ParsedParts:
+    """Yield the lines that no token covers, such as the definition of a link."""
+    covered = [n for n in between if lines[n].strip()]
+    if covered:
+        yield _block(lines, range(covered[0], covered[-1] + 1), offset, BlockKind.OTHER)
 
 
-def _other(lines: list[str], at: range, offset: int, _tokens: Sequence[Token]) -> Parts:
-    yield _block(lines, at, offset, Kind.OTHER)
+def _other(lines: list[str], at: range, offset: int, _tokens: Sequence[Token]) -> ParsedParts:
+    yield _block(lines, at, offset, BlockKind.OTHER)
 
 
-def _rule(lines: list[str], at: range, offset: int, _tokens: Sequence[Token]) -> Parts:
-    yield _block(lines, at, offset, Kind.RULE)
+def _rule(lines: list[str], at: range, offset: int, _tokens: Sequence[Token]) -> ParsedParts:
+    yield _block(lines, at, offset, BlockKind.RULE)
 
 
-def _heading(lines: list[str], at: range, offset: int, tokens: Sequence[Token]) -> Parts:
-    """Yield a heading, or the paragraph and the rule below it that the grammar takes for one."""
+def _heading(lines: list[str], at: range, offset: int, tokens: Sequence[Token]) -> ParsedParts:
+    """Yield a heading, or the paragraph and the rule that the grammar parses as a heading."""
     if tokens[0].markup == "-" and (len(at) > 2 or RULE.match(lines[at.stop - 1])):
         yield from _parts_within(lines, at.start, at.stop - 1, offset)
-        yield _block(lines, range(at.stop - 1, at.stop), offset, Kind.RULE)
+        yield _block(lines, range(at.stop - 1, at.stop), offset, BlockKind.RULE)
         return
     text = "\n".join(lines[at.start : at.stop])
     yield Heading(" ".join(tokens[1].content.split()), int(tokens[0].tag[1]), text)
 
 
-def _table(lines: list[str], at: range, offset: int, tokens: Sequence[Token]) -> Parts:
-    if LABELLED.match(lines[at.start]):  # a line of prose with a pipe in it, above a stray rule
+def _table(lines: list[str], at: range, offset: int, tokens: Sequence[Token]) -> ParsedParts:
+    if LABELLED.match(lines[at.start]):  # a line of prose with a pipe, above a rule
         yield from _paragraph(lines, at, offset, tokens)
         return
     end = at.stop
     if lines[at.start].lstrip().startswith("|"):
-        behind = (n for n in at[2:] if not lines[n].lstrip().startswith("|"))
-        end = next(behind, at.stop)
-    yield _block(lines, range(at.start, end), offset, Kind.TABLE)
+        after = (n for n in at[2:] if not lines[n].lstrip().startswith("|"))
+        end = next(after, at.stop)
+    yield _block(lines, range(at.start, end), offset, BlockKind.TABLE)
     yield from _parts_within(lines, end, at.stop, offset)
 
 
-def _parts_within(lines: list[str], start: int, end: int, offset: int) -> Parts:
-    """Parse some lines again, on their own."""
+def _parts_within(lines: list[str], start: int, end: int, offset: int) -> ParsedParts:
+    """Parse a range of lines without the lines around it."""
     if start < end:
         yield from _parts(lines[start:end], offset + start)
 
 
-def _paragraph(lines: list[str], at: range, offset: int, _tokens: Sequence[Token]) -> Parts:
-    """Yield a paragraph; lines in it that are rows of a table are one, though no delimiter row says so."""
+def _paragraph(lines: list[str], at: range, offset: int, _tokens: Sequence[Token]) -> ParsedParts:
+    """Yield a paragraph; its lines that are rows of a table become a table, without a delimiter row."""
     for is_rows, numbers in itertools.groupby(at, lambda n: bool(ROW.match(lines[n]))):
         run = list(numbers)
-        kind = Kind.TABLE if is_rows else Kind.PARAGRAPH
+        kind = BlockKind.TABLE if is_rows else BlockKind.PARAGRAPH
         yield _block(lines, range(run[0], run[-1] + 1), offset, kind)
 
 
-def _list(lines: list[str], at: range, offset: int, tokens: Sequence[Token]) -> Parts:
+def _list(lines: list[str], at: range, offset: int, tokens: Sequence[Token]) -> ParsedParts:
     items = []
     for token in tokens[1:]:
         if token.level == 0:
@@ -165,19 +171,19 @@ def _list(lines: list[str], at: range, offset: int, tokens: Sequence[Token]) -> 
             item = _item(lines[start:stop])
             placed = msgspec.structs.replace(item, start=start - at.start, stop=stop - at.start)
             items.append(placed)
-    block = _block(lines, at, offset, Kind.LIST)
+    block = _block(lines, at, offset, BlockKind.LIST)
     yield msgspec.structs.replace(block, items=tuple(items))
 
 
-def _item(lines: list[str]) -> Item:
+def _item(lines: list[str]) -> ListItem:
     marker = MARKER.match(lines[0])
     width = marker.end() if marker else 0
     rest = [_dedented(line, width) for line in lines[1:]]
     text = "\n".join([lines[0][width:], *rest]).strip("\n")
     box = BOX.match(text)
     if box is None:
-        return Item(None, text)
-    return Item(box["mark"] != " ", text[box.end() :])
+        return ListItem(None, text)
+    return ListItem(box["mark"] != " ", text[box.end() :])
 
 
 def _dedented(line: str, width: int) -> str:
@@ -186,40 +192,40 @@ def _dedented(line: str, width: int) -> str:
     return indent[width:] + inner
 
 
-def _unclosed_until(lines: list[str], token: Token, end: int) -> int:
-    """Return where a fence that nobody closed ends: at the rule in front of the next section; 0 if it is closed."""
+def _unclosed_end(lines: list[str], token: Token, end: int) -> int:
+    """Return the end of an unclosed fence: the rule before the next section, or its last line; 0 if closed."""
     start = token.map[0] if token.map else 0
     last = lines[end - 1].strip() if end - 1 > start else ""
     if last.startswith(token.markup) and not last.strip(token.markup[0]):
         return 0
     for number in range(start + 1, end):
-        behind = next((line for line in lines[number + 1 : end] if line.strip()), "")
-        if RULE.match(lines[number]) and SECTION.match(behind):
+        following = next((line for line in lines[number + 1 : end] if line.strip()), "")
+        if RULE.match(lines[number]) and SECTION.match(following):
             return number
     return end
 
 
-def _fence(lines: list[str], at: range, offset: int, token: Token) -> MarkdownBlock:
-    """Return a fence that nobody closed, closed: nothing that is printed behind it is code."""
-    held = lines[at.start : at.stop]
-    while len(held) > 1 and not held[-1].strip():
-        held.pop()
-    block = _block(lines, range(at.start, at.start + len(held)), offset, Kind.FENCE)
+def _unclosed_fence(lines: list[str], at: range, offset: int, token: Token) -> MarkdownBlock:
+    """Return an unclosed fence with its closing line, so that text printed after it is not code."""
+    inside = lines[at.start : at.stop]
+    while len(inside) > 1 and not inside[-1].strip():
+        inside.pop()
+    block = _block(lines, range(at.start, at.start + len(inside)), offset, BlockKind.FENCE)
     return msgspec.structs.replace(
         block,
         lines=(*block.lines, token.markup),
         language=token.info.strip(),
-        code="\n".join(held[1:]),
+        code="\n".join(inside[1:]),
     )
 
 
-def _closed_fence(lines: list[str], at: range, offset: int, tokens: Sequence[Token]) -> Parts:
-    block = _block(lines, at, offset, Kind.FENCE)
+def _closed_fence(lines: list[str], at: range, offset: int, tokens: Sequence[Token]) -> ParsedParts:
+    block = _block(lines, at, offset, BlockKind.FENCE)
     code = tokens[0].content.removesuffix("\n")
     yield msgspec.structs.replace(block, language=tokens[0].info.strip(), code=code)
 
 
-Reader = Callable[[list[str], range, int, Sequence["Token"]], Parts]
+Reader = Callable[[list[str], range, int, Sequence["Token"]], ParsedParts]
 READERS: dict[str, Reader] = {
     "heading_open": _heading,
     "table_open": _table,

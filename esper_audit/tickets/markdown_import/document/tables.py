@@ -1,4 +1,4 @@
-"""Tables as people type them: cells, a header where there is one, rows that nobody closed or that hold a bare pipe."""
+"""Reading tables, also with unclosed rows and unescaped pipes in code."""
 
 from __future__ import annotations
 
@@ -16,19 +16,19 @@ CODE_OR_PIPE = re.compile(r"(?P<code>(?P<fence>`+)(?:(?!(?P=fence)).)+(?P=fence)
 
 
 class MarkdownTable(msgspec.Struct, frozen=True):
-    """The cells of a table, `\\|` read as a pipe; `header` is empty where no delimiter row makes one."""
+    """The cells of a table with unescaped pipes; `header` is empty without a delimiter row."""
 
     header: tuple[str, ...]
     rows: tuple[tuple[str, ...], ...]
 
     @property
     def every_row(self) -> tuple[tuple[str, ...], ...]:
-        """The header, where there is one, and the rows."""
+        """The header, if there is one, and the rows."""
         return (self.header, *self.rows) if self.header else self.rows
 
 
 def read_table(block: MarkdownBlock) -> MarkdownTable:
-    """Return the cells of a table; rows are as long as the header, or as the longest row without one."""
+    """Return the cells of a table; rows have the length of the header, else of the longest row."""
     lines = [line for line in block.lines if line.strip()]
     delimiter = next((n for n, line in enumerate(lines) if _is_delimiter(line)), None)
     body = [line for line in lines if not _is_delimiter(line)]
@@ -41,7 +41,7 @@ def read_table(block: MarkdownBlock) -> MarkdownTable:
 
 
 def row_text(cells: Sequence[str]) -> str:
-    """Return a row as it is typed."""
+    """Return the Markdown of a row."""
     return f"| {' | '.join(cell.replace('|', PIPE_IN_CELL) for cell in cells)} |"
 
 
@@ -53,7 +53,7 @@ def _row(line: str, width: int) -> tuple[str, ...]:
 
 
 def _cells(line: str, width: int) -> list[str]:
-    """Split a row at its pipes; where that gives more cells than `width`, pipes inside code do not count."""
+    """Split a row at its pipes; pipes inside code do not count if there are more than `width` cells."""
     inner = line.strip().removeprefix("|")
     if inner.endswith("|") and not inner.endswith("\\|"):
         inner = inner[:-1]

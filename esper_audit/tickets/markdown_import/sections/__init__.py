@@ -1,1 +1,1 @@
-"""A reader for each section of the ticket form."""
+"""The readers of the sections of the ticket form."""

@@ -1,4 +1,4 @@
-"""The end of a page: the report a ticket came from, words that the fields do not show, the history."""
+"""Reading the appendix and the history of a ticket."""
 
 from __future__ import annotations
 
@@ -6,13 +6,17 @@ from collections.abc import Sequence
 
 import msgspec
 
-from esper_audit.tickets.markdown_import.document.blocks import Kind, MarkdownBlock
+from esper_audit.tickets.markdown_import.document.blocks import BlockKind, MarkdownBlock
 from esper_audit.tickets.markdown_import.document.document import DocumentSection, text_of
-from esper_audit.tickets.markdown_import.document.inline_values import bare, one_line, words
-from esper_audit.tickets.markdown_import.document.labelled_values import in_paragraph
+from esper_audit.tickets.markdown_import.document.inline_values import (
+    one_line,
+    without_markup,
+    words,
+)
+from esper_audit.tickets.markdown_import.document.labelled_values import paragraph_values
 from esper_audit.tickets.markdown_import.document.tables import read_table
-from esper_audit.tickets.markdown_import.sections.unmapped import left_over
-from esper_audit.tickets.markdown_import.terms.headings import Part
+from esper_audit.tickets.markdown_import.sections.unmapped_text import unmapped_nodes
+from esper_audit.tickets.markdown_import.terms.headings import FormPart
 from esper_audit.tickets.parts import AsWritten, Change, Extra
 
 REFERENCE, WRITTEN = "original report reference", "as written"
@@ -22,7 +26,7 @@ CHANGE_COLUMNS = ("date", "by", "from", "to", "why")
 
 
 class Appendix(msgspec.Struct, frozen=True):
-    """Where the ticket came from, the words that a page of ours kept, and the rest."""
+    """The source of the ticket, the original words that a page of the tool keeps, and all other text."""
 
     report: str
     section: str
@@ -32,34 +36,34 @@ class Appendix(msgspec.Struct, frozen=True):
 
 
 class History(msgspec.Struct, frozen=True):
-    """The changes, and what is none."""
+    """The changes, and all other text."""
 
     changes: list[Change]
     extra: list[Extra]
 
 
 def read_appendix(sections: Sequence[DocumentSection]) -> Appendix:
-    """Read the appendix; a second report, and other headings, stay as they are."""
-    said: dict[str, str] = {}
+    """Read the appendix; a second report and other headings become `extra`."""
+    fields: dict[str, str] = {}
     written: list[AsWritten] = []
     extra: list[Extra] = []
     for section in sections:
         for child in section.children:
-            if words(child.title) == WRITTEN and (found := _words(child)):
+            if words(child.title) == WRITTEN and (found := _words_as_written(child)):
                 written += found
             elif words(child.title) == REFERENCE:
-                rest = text_of([*_left(child.blocks, said), *child.children])
-                extra += [_headed(child, rest)] if rest else []
+                rest = text_of([*_unread(child.blocks, fields), *child.children])
+                extra += [_appendix_extra(child, rest)] if rest else []
             else:
-                extra.append(_headed(child, text_of(child.nodes)))
+                extra.append(_appendix_extra(child, text_of(child.nodes)))
     blocks = [block for section in sections for block in section.blocks]
-    own = left_over(Part.APPENDIX, _left(blocks, said))
-    report, source = bare(said.get("report", "")), said.get("source", "")
-    return Appendix(report, said.get("section", ""), source, written, [*own, *extra])
+    own = unmapped_nodes(FormPart.APPENDIX, _unread(blocks, fields))
+    report, source = without_markup(fields.get("report", "")), fields.get("source", "")
+    return Appendix(report, fields.get("section", ""), source, written, [*own, *extra])
 
 
 def read_history(sections: Sequence[DocumentSection]) -> History:
-    """Read a table of changes as our pages print it; any other history stays text."""
+    """Read the table of changes of a page; any other history becomes `extra`."""
     changes: list[Change] = []
     rest: list[MarkdownBlock | DocumentSection] = []
     for section in sections:
@@ -67,32 +71,30 @@ def read_history(sections: Sequence[DocumentSection]) -> History:
             found = _changes(node) if isinstance(node, MarkdownBlock) else []
             changes += found
             rest += [] if found else [node]
-    return History(changes, left_over(Part.HISTORY, rest))
+    return History(changes, unmapped_nodes(FormPart.HISTORY, rest))
 
 
-def _headed(child: DocumentSection, text: str) -> Extra:
-    return Extra(section=Part.APPENDIX.value, heading=child.title, text=text)
+def _appendix_extra(child: DocumentSection, text: str) -> Extra:
+    return Extra(section=FormPart.APPENDIX.value, heading=child.title, text=text)
 
 
-def _left(blocks: Sequence[MarkdownBlock], said: dict[str, str]) -> list[MarkdownBlock]:
-    """Take the first report, section and source; return the blocks in which something else stands."""
-    left = []
+def _unread(blocks: Sequence[MarkdownBlock], fields: dict[str, str]) -> list[MarkdownBlock]:
+    """Read the first report, section and source into `fields`; return the other blocks."""
+    unread = []
     for block in blocks:
-        found = in_paragraph(block) if block.kind is Kind.PARAGRAPH else []
-        fields = [REPORT_LABELS.get(words(statement.label), "") for statement in found]
-        fresh = all(field and field not in said for field in fields)
-        if not found or not fresh or len(set(fields)) < len(fields):
-            left.append(block)
+        values = paragraph_values(block) if block.kind is BlockKind.PARAGRAPH else []
+        names = [REPORT_LABELS.get(words(one.label), "") for one in values]
+        is_new = all(name and name not in fields for name in names)
+        if not values or not is_new or len(set(names)) < len(names):
+            unread.append(block)
             continue
-        for field, statement in zip(fields, found, strict=True):
-            said[field] = (
-                one_line(statement.value) if field == "report" else statement.value.rstrip()
-            )
-    return left
+        for name, one in zip(names, values, strict=True):
+            fields[name] = one_line(one.value) if name == "report" else one.value.rstrip()
+    return unread
 
 
-def _words(section: DocumentSection) -> list[AsWritten]:
-    tables = [read_table(block) for block in section.blocks if block.kind is Kind.TABLE]
+def _words_as_written(section: DocumentSection) -> list[AsWritten]:
+    tables = [read_table(block) for block in section.blocks if block.kind is BlockKind.TABLE]
     return [
         AsWritten(field=row[0], where=row[1], words=row[2])
         for table in tables
@@ -102,7 +104,7 @@ def _words(section: DocumentSection) -> list[AsWritten]:
 
 
 def _changes(block: MarkdownBlock) -> list[Change]:
-    if block.kind is not Kind.TABLE:
+    if block.kind is not BlockKind.TABLE:
         return []
     table = read_table(block)
     if tuple(map(words, table.header)) != CHANGE_COLUMNS:
@@ -114,6 +116,6 @@ def _changes(block: MarkdownBlock) -> list[Change]:
 
 
 def _change(row: Sequence[str]) -> Change:
-    """Return a row as a change; raises msgspec.ValidationError for one that is none."""
+    """Return a row as a change; raises msgspec.ValidationError for an invalid row."""
     cells = dict(zip(("date", "by", "before", "after", "why"), row, strict=True))
     return msgspec.convert({key: value for key, value in cells.items() if value}, Change)

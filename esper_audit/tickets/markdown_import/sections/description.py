@@ -1,4 +1,4 @@
-"""The description: what is wrong, why it matters, the code that shows it; other headings stay below theirs."""
+"""Reading the description: what is wrong, why it matters, and the code as evidence."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ from collections.abc import Iterable, Sequence
 
 import msgspec
 
-from esper_audit.tickets.markdown_import.document.blocks import Kind, MarkdownBlock
+from esper_audit.tickets.markdown_import.document.blocks import BlockKind, MarkdownBlock
 from esper_audit.tickets.markdown_import.document.document import DocumentSection, text_of
 from esper_audit.tickets.markdown_import.document.inline_values import words
-from esper_audit.tickets.markdown_import.sections.unmapped import left_over
-from esper_audit.tickets.markdown_import.terms.headings import Part
+from esper_audit.tickets.markdown_import.sections.unmapped_text import unmapped_nodes
+from esper_audit.tickets.markdown_import.terms.headings import FormPart
 from esper_audit.tickets.parts import AsWritten, Evidence, Extra
 
 WRONG, WHY, EVIDENCE = "whats wrong", "why this matters", "code evidence"
@@ -30,7 +30,7 @@ PLACE = re.compile(r"#\s*(?P<place>[^\s:]*[\w/]\.\w{1,4}(?::[\d,\-–L ]*\d)?)\s
 
 
 class Description(msgspec.Struct, frozen=True):
-    """What is wrong, why it matters, what shows it, the form's own words for these, and the rest."""
+    """What is wrong, why it matters, the evidence, the original headings, and all other text."""
 
     wrong: str
     why: str
@@ -40,40 +40,40 @@ class Description(msgspec.Struct, frozen=True):
 
 
 def read_description(sections: Sequence[DocumentSection]) -> Description:
-    """Read the sections that describe; text without heading says what is wrong where no heading does."""
+    """Read the sections of the description; without its heading, the text above all headings is what is wrong."""
     blocks = [block for section in sections for block in section.blocks]
     children = [child for section in sections for child in section.children]
-    wrong = _chosen(children, WRONG, OTHER_WRONG)
-    why = _chosen(children, WHY, OTHER_WHY)
-    shown = _chosen(children, EVIDENCE, OTHER_EVIDENCE)
-    taken = [child for child in (wrong, why, shown) if child is not None]
+    wrong = _first_with_heading(children, WRONG, OTHER_WRONG)
+    why = _first_with_heading(children, WHY, OTHER_WHY)
+    shown = _first_with_heading(children, EVIDENCE, OTHER_EVIDENCE)
+    read = [child for child in (wrong, why, shown) if child is not None]
     text = text_of(blocks)
     own = text_of(wrong.nodes) if wrong else text
-    others = [child for child in children if child not in taken]
-    extra = left_over(Part.DESCRIPTION, blocks if wrong else [], others)
+    others = [child for child in children if child not in read]
+    extra = unmapped_nodes(FormPart.DESCRIPTION, blocks if wrong else [], others)
     evidence = evidence_in(shown) if shown else []
-    named = _named(wrong, why, shown)
+    named = _other_headings(wrong, why, shown)
     return Description(own, text_of(why.nodes) if why else "", evidence, named, extra)
 
 
 def evidence_in(section: DocumentSection) -> list[Evidence]:
-    """Return the code of a section, each with the text in front of it; other text is evidence of its own."""
+    """Return each code block of a section with the text before it, and the text after the last one."""
     found: list[Evidence] = []
-    held: list[MarkdownBlock | DocumentSection] = []
+    before: list[MarkdownBlock | DocumentSection] = []
     for block in section.blocks:
-        shown = _code(block)
+        shown = _code_evidence(block)
         if shown is None:
-            held.append(block)
+            before.append(block)
             continue
-        found.append(msgspec.structs.replace(shown, text=text_of(held)))
-        held = []
-    text = text_of([*held, *section.children])
+        found.append(msgspec.structs.replace(shown, text=text_of(before)))
+        before = []
+    text = text_of([*before, *section.children])
     return [*found, Evidence(text=text)] if text else found
 
 
-def _code(block: MarkdownBlock) -> Evidence | None:
-    """Return a fence as evidence; a first comment that is a path and lines is its place."""
-    if block.kind is not Kind.FENCE:
+def _code_evidence(block: MarkdownBlock) -> Evidence | None:
+    """Return a fence as evidence; a path with lines in its first comment is its place."""
+    if block.kind is not BlockKind.FENCE:
         return None
     first, _, rest = block.code.strip("\n").partition("\n")
     match = PLACE.fullmatch(first)
@@ -83,27 +83,27 @@ def _code(block: MarkdownBlock) -> Evidence | None:
     return Evidence(code=code, place=match["place"] if match else "", language=block.language)
 
 
-def _chosen(
+def _first_with_heading(
     children: Iterable[DocumentSection], own: str, others: Sequence[str]
 ) -> DocumentSection | None:
-    """Return the child with the form's heading, or the first that begins with it or means the same."""
-    held = [child for child in children if child.nodes]
-    exact = [child for child in held if words(child.title) == own]
-    longer = [child for child in held if words(child.title).startswith(own)]
-    meant = [child for child in held if _means(child.title, others)]
-    return next(iter([*exact, *longer, *meant]), None)
+    """Return the child with the form's heading, else the first whose heading begins with it or is a synonym."""
+    filled = [child for child in children if child.nodes]
+    exact = [child for child in filled if words(child.title) == own]
+    longer = [child for child in filled if words(child.title).startswith(own)]
+    synonyms = [child for child in filled if _has_name(child.title, others)]
+    return next(iter([*exact, *longer, *synonyms]), None)
 
 
-def _means(title: str, names: Sequence[str]) -> bool:
-    """Return whether a heading is one of some names, or ends with one (`DRL Impact`)."""
-    said = words(title)
-    return any(said == name or said.endswith(f" {name}") for name in names)
+def _has_name(title: str, names: Sequence[str]) -> bool:
+    """Return whether a heading is one of the names, or ends with one (`DRL Impact`)."""
+    title_words = words(title)
+    return any(title_words == name or title_words.endswith(f" {name}") for name in names)
 
 
-def _named(
+def _other_headings(
     wrong: DocumentSection | None, why: DocumentSection | None, shown: DocumentSection | None
 ) -> list[AsWritten]:
-    """Return the headings that are not the form's: the one for why it matters is printed in its place."""
+    """Return the headings that are not the form's; the one of `why_it_matters` is printed in its place."""
     found = []
     if wrong is not None and words(wrong.title) != WRONG:
         found.append(AsWritten(field="description", where="heading", words=wrong.title))

@@ -1,11 +1,11 @@
-"""The recommended fix: prose, and options below headings of their own or behind a bold name."""
+"""Reading the recommended fix: prose, and options with a heading or a bold name."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Sequence
 
-from esper_audit.tickets.markdown_import.document.blocks import Kind, MarkdownBlock
+from esper_audit.tickets.markdown_import.document.blocks import BlockKind, MarkdownBlock
 from esper_audit.tickets.markdown_import.document.document import DocumentSection, text_of
 from esper_audit.tickets.parts import FixOption
 
@@ -19,33 +19,34 @@ BOLD = re.compile(
 
 
 def read_fixes(sections: Sequence[DocumentSection]) -> list[FixOption]:
-    """Return the prose in front of the options, then each option."""
+    """Return the prose before the options, then each option."""
     blocks = [block for section in sections for block in section.blocks]
     children = [child for section in sections for child in section.children]
     named = [*_options(blocks), *((child.title, text_of(child.nodes)) for child in children)]
-    return [option_of(heading, text) for heading, text in named if heading or text]
+    return [fix_option(heading, text) for heading, text in named if heading or text]
 
 
 def _options(blocks: Sequence[MarkdownBlock]) -> list[tuple[str, str]]:
-    """Split blocks at paragraphs that begin with the bold name of an option: name and text of each."""
+    """Split blocks at paragraphs that begin with the bold name of an option; return name and text of each."""
     options: list[tuple[str, str]] = []
-    name, text, held = "", "", list[MarkdownBlock]()
+    name, text, blocks_of_option = "", "", list[MarkdownBlock]()
     for block in blocks:
-        match = BOLD.match(block.text) if block.kind is Kind.PARAGRAPH else None
+        match = BOLD.match(block.text) if block.kind is BlockKind.PARAGRAPH else None
         if match is None:
-            held.append(block)
+            blocks_of_option.append(block)
             continue
-        options.append((name, _joined(text, held)))
-        name, text, held = match["name"].strip().rstrip(": "), match["text"].strip(), []
-    return [*options, (name, _joined(text, held))]
+        options.append((name, _joined(text, blocks_of_option)))
+        name, text = match["name"].strip().rstrip(": "), match["text"].strip()
+        blocks_of_option = []
+    return [*options, (name, _joined(text, blocks_of_option))]
 
 
 def _joined(text: str, blocks: Sequence[MarkdownBlock]) -> str:
     return "\n\n".join(filter(None, [text, text_of(blocks)]))
 
 
-def option_of(heading: str, text: str) -> FixOption:
-    """Return an option: what a heading calls it (`Option A`) and its name apart."""
+def fix_option(heading: str, text: str) -> FixOption:
+    """Return an option with the label of its heading (`Option A`) and its name."""
     numbered = NUMBERED.fullmatch(heading)
     if numbered:
         return FixOption(label=numbered["label"], option=numbered["name"].strip(), text=text)

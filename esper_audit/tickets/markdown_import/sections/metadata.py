@@ -1,4 +1,4 @@
-"""The head of a ticket: a table, `**Label:** value` lines, a list or front matter; rows of no field stay rows."""
+"""Reading the head of a ticket: a table, `**Label:** value` lines, a list or front matter."""
 
 from __future__ import annotations
 
@@ -8,26 +8,26 @@ from collections.abc import Iterable, Sequence
 import msgspec
 
 from esper_audit.findings.finding import Severity
-from esper_audit.tickets.markdown_import.document.blocks import Kind, MarkdownBlock
+from esper_audit.tickets.markdown_import.document.blocks import BlockKind, MarkdownBlock
 from esper_audit.tickets.markdown_import.document.document import Document, DocumentSection, text_of
 from esper_audit.tickets.markdown_import.document.inline_values import (
-    bare,
+    by_name,
     date_in,
-    meanings,
     one_line,
+    without_markup,
     words,
 )
 from esper_audit.tickets.markdown_import.document.labelled_values import (
     LabelledValue,
-    statements_of,
+    block_values,
 )
 from esper_audit.tickets.markdown_import.sections.review_builder import paragraph
-from esper_audit.tickets.markdown_import.sections.unmapped import headed
-from esper_audit.tickets.markdown_import.terms.headings import Part
+from esper_audit.tickets.markdown_import.sections.unmapped_text import unmapped_sections
+from esper_audit.tickets.markdown_import.terms.headings import FormPart
 from esper_audit.tickets.markdown_import.terms.severities import LEVEL, severity_in
 from esper_audit.tickets.parts import AsWritten, Extra
 
-OWN = {
+FORM_LABELS = {
     "ticket id": "id",
     "severity": "severity",
     "severity reason": "severity_reason",
@@ -60,16 +60,17 @@ OTHER_LABELS = {
     "lines": "line s, line, lines, line number, line numbers",
     "symbols": "function class, function, class, symbol, method",
 }
-FIELD_OF = meanings(OTHER_LABELS)
-KNOWN = frozenset({*OWN, *FIELD_OF})
+FIELD_OF = by_name(OTHER_LABELS)
+KNOWN_LABELS = frozenset({*FORM_LABELS, *FIELD_OF})
 INLINE = re.compile(r"(?=(?:\*\*|__)[^*_\n]{1,60}:?(?:\*\*|__):?\s)")
 SEPARATORS = " \t|·•;,"
 
 
 class Metadata(msgspec.Struct, frozen=True):
-    """What the head says: words by field, those under the form's own labels first, and the rest.
+    """The words of the head by field.
 
-    `other` are words that a label of another form names; their rows stay among `extra`.
+    `own` are those with a label of the form. `other` are those with a label of another form, which stay
+    in `extra` too.
     """
 
     own: dict[str, str]
@@ -77,12 +78,12 @@ class Metadata(msgspec.Struct, frozen=True):
     extra: list[Extra]
 
     def get(self, field: str) -> str:
-        """Return the words for a field, empty without any."""
+        """Return the words of a field, empty without any."""
         return self.own.get(field) or self.other.get(field, "")
 
 
 def read_metadata(document: Document, sections: Iterable[DocumentSection]) -> Metadata:
-    """Read the front matter, what stands above the first section, and the sections of metadata."""
+    """Read the front matter, the blocks before the first section, and the sections of metadata."""
     own: dict[str, str] = {}
     other: dict[str, str] = {}
     extra: list[Extra] = []
@@ -92,30 +93,32 @@ def read_metadata(document: Document, sections: Iterable[DocumentSection]) -> Me
         for key, colon, value in [line.partition(":")]
         if line.strip()
     ]
-    extra += _taken(front, own, other)
-    extra += _blocks(document.preamble, "", own, other)
+    extra += _read_values(front, own, other)
+    extra += _read_blocks(document.preamble, "", own, other)
     for section in sections:
-        extra += _blocks(section.blocks, Part.METADATA.value, own, other)
-        extra += headed(Part.METADATA, section.children)
+        extra += _read_blocks(section.blocks, FormPart.METADATA.value, own, other)
+        extra += unmapped_sections(FormPart.METADATA, section.children)
     return Metadata(own, other, extra)
 
 
-def _blocks(
+def _read_blocks(
     blocks: Sequence[MarkdownBlock], section: str, own: dict[str, str], other: dict[str, str]
 ) -> list[Extra]:
-    """Take the statements of some blocks; what is no statement stays text of the section."""
+    """Read the labelled values of blocks into `own` and `other`; return all other text."""
     extra: list[Extra] = []
-    held: list[MarkdownBlock] = []
-    for block, found in statements_of([_one_a_line(block) for block in blocks], KNOWN, KNOWN):
-        in_head = section or any(words(statement.label) in KNOWN for statement in found)
+    unread: list[MarkdownBlock] = []
+    for block, found in block_values(
+        [_split_labels(block) for block in blocks], KNOWN_LABELS, KNOWN_LABELS
+    ):
+        in_head = section or any(words(statement.label) in KNOWN_LABELS for statement in found)
         rows = [statement for statement in found if _is_row(statement)]
-        if rows and in_head and (len(rows) == len(found) or block.kind is Kind.LIST):
-            extra += _taken(rows, own, other)
+        if rows and in_head and (len(rows) == len(found) or block.kind is BlockKind.LIST):
+            extra += _read_values(rows, own, other)
             texts = [statement.source for statement in found if statement not in rows]
-            held += [paragraph("\n".join(texts))] if texts else []
+            unread += [paragraph("\n".join(texts))] if texts else []
         else:
-            held.append(block)
-    text = text_of(held)
+            unread.append(block)
+    text = text_of(unread)
     return [*extra, Extra(section=section, text=text)] if text else extra
 
 
@@ -123,35 +126,35 @@ def _is_row(statement: LabelledValue) -> bool:
     return statement.is_one_line and "|" not in statement.label
 
 
-def _taken(
+def _read_values(
     found: Iterable[LabelledValue], own: dict[str, str], other: dict[str, str]
 ) -> Iterable[Extra]:
-    """Sort statements into fields; yield as rows those that are not under a label of the form."""
+    """Read labelled values into fields; yield those without a label of the form as `extra`."""
     for statement in found:
         label = words(statement.label)
-        field = OWN.get(label)
+        field = FORM_LABELS.get(label)
         if field is not None and field not in own:
-            own[field] = _ended(statement.value)
+            own[field] = _without_line_break(statement.value)
             continue
-        if label in FIELD_OF and not says_placeholder(statement.value):
-            other.setdefault(FIELD_OF[label], _ended(statement.value))
-        value = one_line(_ended(statement.value))
-        yield Extra(section=Part.METADATA.value, row=statement.label, text=value)
+        if label in FIELD_OF and not is_placeholder(statement.value):
+            other.setdefault(FIELD_OF[label], _without_line_break(statement.value))
+        value = one_line(_without_line_break(statement.value))
+        yield Extra(section=FormPart.METADATA.value, row=statement.label, text=value)
 
 
-def says_placeholder(value: str) -> bool:
-    """Return whether a value is still the template's own (`{1-10}`, `YYYY-MM-DD`)."""
+def is_placeholder(value: str) -> bool:
+    """Return whether a value is a placeholder of the template (`{1-10}`, `YYYY-MM-DD`)."""
     return bool(re.search(r"\{[^}]*\}|YYYY|^\[[^\]]*\]$", value))
 
 
-def _ended(value: str) -> str:
-    """Return a value without the mark that breaks the line behind it."""
+def _without_line_break(value: str) -> str:
+    """Return a value without the backslash of a line break."""
     return value.strip().removesuffix("\\").rstrip()
 
 
-def _one_a_line(block: MarkdownBlock) -> MarkdownBlock:
-    """Put the labels of a line such as `**Severity:** P2 | **Status:** open` on a line each."""
-    if block.kind not in (Kind.PARAGRAPH, Kind.TABLE):
+def _split_labels(block: MarkdownBlock) -> MarkdownBlock:
+    """Split a line such as `**Severity:** P2 | **Status:** open` into a line for each label."""
+    if block.kind not in (BlockKind.PARAGRAPH, BlockKind.TABLE):
         return block
     lines: list[str] = []
     for line in block.lines:
@@ -165,14 +168,14 @@ def _one_a_line(block: MarkdownBlock) -> MarkdownBlock:
     )
 
 
-NOT_STATED = "the document states none"
-NOT_STATED_MEANS = Severity.P3
-FREE = ("batch", "agent", "domain", "assignee")
-DATES = ("created", "updated")
+SEVERITY_NOT_STATED = "the document states none"
+DEFAULT_SEVERITY = Severity.P3
+FREE_FIELDS = ("batch", "agent", "domain", "assignee")
+DATE_FIELDS = ("created", "updated")
 
 
-class Head(msgspec.Struct, frozen=True):
-    """Fields of the head by name, and the words beyond them."""
+class HeadFields(msgspec.Struct, frozen=True):
+    """The fields of the head, and the original words that differ from them."""
 
     severity: Severity
     severity_reason: str
@@ -181,20 +184,20 @@ class Head(msgspec.Struct, frozen=True):
     as_written: list[AsWritten]
 
 
-def read_head(metadata: Metadata) -> Head:
-    """Return the fields; a severity that nobody states is P3, and the reason says so."""
+def read_head(metadata: Metadata) -> HeadFields:
+    """Return the fields of the head; without a severity it is P3, with that as the reason."""
     impact = metadata.other.get("impact", "")
-    said = metadata.get("severity") or (impact if LEVEL.match(bare(impact)) else "")
-    severity = severity_in(said)
+    stated = metadata.get("severity") or (impact if LEVEL.match(without_markup(impact)) else "")
+    severity = severity_in(stated)
     written = []
-    if said and (severity is None or bare(said) != severity.value):
-        written.append(AsWritten(field="severity", where="head", words=one_line(said)))
+    if stated and (severity is None or without_markup(stated) != severity.value):
+        written.append(AsWritten(field="severity", where="head", words=one_line(stated)))
     dates = {}
-    for name in DATES:
+    for name in DATE_FIELDS:
         text = metadata.own.get(name, "") or metadata.other.get(name, "")
         dates[name] = date_in(text)
-        if text and bare(text) != dates[name]:
+        if text and without_markup(text) != dates[name]:
             written.append(AsWritten(field=name, where="head", words=one_line(text)))
-    reason = metadata.own.get("severity_reason", "") or ("" if severity else NOT_STATED)
-    free = {name: bare(metadata.get(name)) for name in FREE}
-    return Head(severity or NOT_STATED_MEANS, one_line(reason), free, dates, written)
+    reason = metadata.own.get("severity_reason", "") or ("" if severity else SEVERITY_NOT_STATED)
+    free = {name: without_markup(metadata.get(name)) for name in FREE_FIELDS}
+    return HeadFields(severity or DEFAULT_SEVERITY, one_line(reason), free, dates, written)

@@ -1,4 +1,4 @@
-"""What became of a ticket: every statement about it weighed, and the resolution where it has ended."""
+"""Deciding the status of a ticket from all statements about it, and reading its resolution."""
 
 from __future__ import annotations
 
@@ -7,29 +7,29 @@ from collections.abc import Sequence
 import msgspec
 
 from esper_audit.tickets.markdown_import.document.document import DocumentSection, text_of
-from esper_audit.tickets.markdown_import.document.inline_values import bare, one_line
+from esper_audit.tickets.markdown_import.document.inline_values import one_line, without_markup
 from esper_audit.tickets.markdown_import.sections.metadata import Metadata
 from esper_audit.tickets.markdown_import.sections.resolution import (
     ResolutionSection,
     read_resolution,
 )
-from esper_audit.tickets.markdown_import.terms.headings import Part, name_of
+from esper_audit.tickets.markdown_import.terms.headings import FormPart, heading_meaning
 from esper_audit.tickets.markdown_import.terms.statuses import (
     StatedStatus,
     StatusDecision,
     StatusPlace,
-    decided,
+    decide_status,
     folder_status,
-    stated,
+    read_status,
 )
 from esper_audit.tickets.parts import AsWritten, Change, Extra, Resolution
 from esper_audit.tickets.states import RESOLVED, ResolutionKind, Status
 
-BY = "ticket import"
+IMPORTER = "ticket import"
 
 
 class TicketOutcome(msgspec.Struct, frozen=True):
-    """The status, the resolution if there is one, the words for both, and what contradicts itself."""
+    """The status with its reason, the resolution, the contradiction, and the original words."""
 
     status: Status
     why: str
@@ -40,33 +40,34 @@ class TicketOutcome(msgspec.Struct, frozen=True):
     extra: list[Extra]
 
 
-def ended(
+def read_outcome(
     sections: Sequence[DocumentSection],
     notes: Sequence[DocumentSection],
     metadata: Metadata,
     folder: str,
     elsewhere: Sequence[StatedStatus],
 ) -> TicketOutcome:
-    """Weigh what the resolution, the head, closing notes and the folder say."""
-    whole = _joined(sections)
-    ending = read_resolution(whole, _heading_rest(sections)) if whole else None
-    noted = [read_resolution(note, _heading_rest([note])).said for note in notes]
+    """Decide the status by the resolution, the head, closing notes, the folder and `elsewhere`."""
+    joined = _join_sections(sections)
+    ending = read_resolution(joined, _heading_rest(sections)) if joined else None
+    noted = [read_resolution(note, _heading_rest([note])).status_words for note in notes]
     places = [
-        (StatusPlace.RESOLUTION, ending.said if ending else ""),
+        (StatusPlace.RESOLUTION, ending.status_words if ending else ""),
         (StatusPlace.ROW, metadata.other.get("resolution", "")),
-        *((StatusPlace.NOTES, said) for said in noted),
+        *((StatusPlace.NOTES, text) for text in noted),
         (StatusPlace.HEAD, metadata.get("status")),
     ]
-    statements = [said for place, text in places if text and (said := stated(place, text))]
+    found = [read_status(place, text) for place, text in places if text]
+    statements = [statement for statement in found if statement is not None]
     filed = folder_status(folder)
     statements += [*elsewhere, *([filed] if filed else [])]
-    decision = decided(statements, ending.hint if ending else None)
+    decision = decide_status(statements, ending.implied_kind if ending else None)
     extra: list[Extra] = []
     resolution = _resolution(ending, decision, statements)
-    if ending is not None and resolution is None and whole is not None:
-        extra = [Extra(section=_title(sections), text=text_of(whole.nodes))]
-    text = text_of([*(whole.nodes if whole else ()), *(node for n in notes for node in n.nodes)])
-    written = _words(metadata.get("status"), filed, decision)
+    if ending is not None and resolution is None and joined is not None:
+        extra = [Extra(section=_title(sections), text=text_of(joined.nodes))]
+    text = text_of([*(joined.nodes if joined else ()), *(node for n in notes for node in n.nodes)])
+    written = _status_words(metadata.get("status"), filed, decision)
     return TicketOutcome(
         status=decision.status,
         why=decision.why,
@@ -78,12 +79,12 @@ def ended(
     )
 
 
-def first_line(status: Status, date: str, why: str) -> list[Change]:
-    """Return the history of a ticket that an import brings in; none where no date is known."""
-    return [Change(date=date, by=BY, after=status.value, why=one_line(why))] if date else []
+def initial_history(status: Status, date: str, why: str) -> list[Change]:
+    """Return the first line of the history of an imported ticket, none without a date."""
+    return [Change(date=date, by=IMPORTER, after=status.value, why=one_line(why))] if date else []
 
 
-def _joined(sections: Sequence[DocumentSection]) -> DocumentSection | None:
+def _join_sections(sections: Sequence[DocumentSection]) -> DocumentSection | None:
     """Return the sections of the resolution as one."""
     if not sections:
         return None
@@ -95,13 +96,13 @@ def _joined(sections: Sequence[DocumentSection]) -> DocumentSection | None:
 
 
 def _title(sections: Sequence[DocumentSection]) -> str:
-    own = any(section.title == Part.RESOLUTION.value for section in sections)
-    return Part.RESOLUTION.value if own else sections[-1].title
+    own = any(section.title == FormPart.RESOLUTION.value for section in sections)
+    return FormPart.RESOLUTION.value if own else sections[-1].title
 
 
 def _heading_rest(sections: Sequence[DocumentSection]) -> str:
-    """Return what the heading adds (`Resolution: Won't Fix`)."""
-    names = [name_of(section.title) for section in sections]
+    """Return the words after the name of the section (`Resolution: Won't Fix`)."""
+    names = [heading_meaning(section.title) for section in sections]
     return next((name.rest for name in names if name and name.rest), "")
 
 
@@ -112,12 +113,12 @@ def _resolution(
         return None
     kind = decision.kind or ResolutionKind(decision.status.value)
     if ending is None:
-        said = any(s.place is StatusPlace.ROW and s.status in RESOLVED for s in statements)
-        return Resolution(kind=kind, evidence="") if said else None
-    words = bare(ending.said)
+        is_stated = any(s.place is StatusPlace.ROW and s.status in RESOLVED for s in statements)
+        return Resolution(kind=kind, evidence="") if is_stated else None
+    words = without_markup(ending.status_words)
     return Resolution(
         kind=kind,
-        as_written="" if words.lower() == kind.value else one_line(ending.said),
+        as_written="" if words.lower() == kind.value else one_line(ending.status_words),
         evidence=ending.evidence,
         claims=ending.claims,
         commits=ending.commits,
@@ -125,14 +126,18 @@ def _resolution(
     )
 
 
-def _words(head: str, filed: StatedStatus | None, decision: StatusDecision) -> list[AsWritten]:
-    """Return the statements that are kept in words: those that are not the status itself.
+def _status_words(
+    head: str, filed: StatedStatus | None, decision: StatusDecision
+) -> list[AsWritten]:
+    """Return the words of the head and the folder that differ from the status.
 
-    Where statements contradict each other the folder's is kept whatever it says: no page shows it.
+    The folder is also kept if the statements contradict each other, because no page contains it.
     """
-    said = [("head", head)] if bare(head).lower() != decision.status.value else []
+    found = [("head", head)] if without_markup(head).lower() != decision.status.value else []
     if filed and (decision.contradiction or filed.text != decision.status.value):
-        said.append(("folder", filed.text))
+        found.append(("folder", filed.text))
     return [
-        AsWritten(field="status", where=where, words=one_line(text)) for where, text in said if text
+        AsWritten(field="status", where=where, words=one_line(text))
+        for where, text in found
+        if text
     ]

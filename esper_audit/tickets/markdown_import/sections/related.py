@@ -1,4 +1,4 @@
-"""Other tickets: a table or a list, each with what it is to this one and a note; the rest stays."""
+"""Reading the related tickets: a table, a list or lines, each with a relation and a note."""
 
 from __future__ import annotations
 
@@ -7,32 +7,32 @@ from collections.abc import Sequence
 
 import msgspec
 
-from esper_audit.tickets.markdown_import.document.blocks import Item, Kind, MarkdownBlock
+from esper_audit.tickets.markdown_import.document.blocks import BlockKind, ListItem, MarkdownBlock
 from esper_audit.tickets.markdown_import.document.document import DocumentSection
 from esper_audit.tickets.markdown_import.document.inline_values import (
-    ID_AT_ALL,
-    bare,
-    leading_ids,
-    meanings,
+    ANY_TICKET_ID,
+    by_name,
+    is_empty_value,
     one_line,
-    says_nothing,
+    split_leading_ids,
+    without_markup,
     words,
 )
 from esper_audit.tickets.markdown_import.document.tables import MarkdownTable, read_table
-from esper_audit.tickets.markdown_import.sections.unmapped import left_over
-from esper_audit.tickets.markdown_import.terms.headings import Part
+from esper_audit.tickets.markdown_import.sections.unmapped_text import unmapped_nodes
+from esper_audit.tickets.markdown_import.terms.headings import FormPart
 from esper_audit.tickets.parts import Extra, Related, Relation
 
 ID, RELATION, NOTE = "id", "relation", "note"
-OWN = (ID, RELATION, NOTE)
-COLUMN_OF = meanings(
+COLUMNS = (ID, RELATION, NOTE)
+COLUMN_OF = by_name(
     {
         ID: "ticket id, id, ticket, related, related ticket, finding, issue, finding id, related id",
         RELATION: "relationship, relation, type, link",
         NOTE: "notes, note, description, comment, comments, title, summary, reason",
     }
 )
-RELATIONS = meanings(
+RELATIONS = by_name(
     {
         Relation.DUPLICATE: "duplicate, duplicates, duplicate of, duplicated by, dup, same issue, same as, "
         "superseded by, supersedes",
@@ -41,77 +41,79 @@ RELATIONS = meanings(
         Relation.BLOCKED_BY: "blocked by, blocked, depends on, requires",
     }
 )
-LEAD = re.compile(r"^\s*(?:[:,]|[-–—]+(?=\s))\s*")
-TOLD = re.compile(r"^\s*[(\[]?\s*[`*_]*([A-Za-z][A-Za-z -]*?)[`*_]*\s*(?:[)\]:]|\s[-–—]+\s|$)")
+NOTE_MARK = re.compile(r"^\s*(?:[:,]|[-–—]+(?=\s))\s*")
+RELATION_WORDS = re.compile(
+    r"^\s*[(\[]?\s*[`*_]*([A-Za-z][A-Za-z -]*?)[`*_]*\s*(?:[)\]:]|\s[-–—]+\s|$)"
+)
 
 
-class Links(msgspec.Struct, frozen=True):
-    """The other tickets, and what names none."""
+class RelatedSection(msgspec.Struct, frozen=True):
+    """The related tickets, and all other text."""
 
     related: list[Related]
     extra: list[Extra]
 
 
-def read_related(sections: Sequence[DocumentSection]) -> Links:
+def read_related(sections: Sequence[DocumentSection]) -> RelatedSection:
     """Read the sections of related findings."""
     related: list[Related] = []
     rest: list[MarkdownBlock] = []
     below: list[DocumentSection] = []
     for section in sections:
         for block in section.blocks:
-            found, left = _links(block)
+            found, unread = _block_links(block)
             related += found
-            rest += [other for other in left if not says_nothing(other.text)]
+            rest += [other for other in unread if not is_empty_value(other.text)]
         below += section.children
-    return Links(related, left_over(Part.RELATED, rest, below))
+    return RelatedSection(related, unmapped_nodes(FormPart.RELATED, rest, below))
 
 
-def _links(block: MarkdownBlock) -> tuple[list[Related], list[MarkdownBlock]]:
-    """Return the links of a block, and what of it is none: items of a list, or all of the block."""
-    if block.kind is Kind.LIST:
-        told = [(item, _in_item(item.text)) for item in block.items if _is_short(item)]
-        taken = [item for item, found in told if found or says_nothing(item.text)]
-        return [link for _, found in told for link in found], block.without(taken)
+def _block_links(block: MarkdownBlock) -> tuple[list[Related], list[MarkdownBlock]]:
+    """Return the links of a block, and its other items, or the block itself without links."""
+    if block.kind is BlockKind.LIST:
+        pairs = [(item, _item_links(item.text)) for item in block.items if _is_short(item)]
+        read = [item for item, found in pairs if found or is_empty_value(item.text)]
+        return [link for _, found in pairs for link in found], block.without(read)
     links: list[Related] = []
-    if block.kind is Kind.TABLE:
-        links = _in_table(read_table(block))
-    elif block.kind is Kind.PARAGRAPH:
-        lines = [_in_item(line) for line in block.lines]
+    if block.kind is BlockKind.TABLE:
+        links = _table_links(read_table(block))
+    elif block.kind is BlockKind.PARAGRAPH:
+        lines = [_item_links(line) for line in block.lines]
         links = [link for found in lines for link in found] if all(lines) else []
     return links, [] if links else [block]
 
 
-def _is_short(item: Item) -> bool:
+def _is_short(item: ListItem) -> bool:
     return item.done is None and "\n\n" not in item.text
 
 
-def _in_item(text: str) -> list[Related]:
+def _item_links(text: str) -> list[Related]:
     relation = ""
-    ids, rest = leading_ids(text)
+    ids, rest = split_leading_ids(text)
     if not ids:
         lead = re.match(r"[`*_]*([A-Za-z][A-Za-z -]*?)[`*_]*\s*:?[`*_]*\s+(?=[`*_\[]*[A-Z])", text)
         if lead is None or words(lead[1]) not in RELATIONS:
             return []
         relation = words(lead[1])
-        ids, rest = leading_ids(text[lead.end() :])
-    note = one_line(LEAD.sub("", rest))
-    told = TOLD.match(LEAD.sub("", rest))
-    said = relation or (words(told[1]) if told else "")
-    kind = RELATIONS.get(said, Relation.RELATED)
+        ids, rest = split_leading_ids(text[lead.end() :])
+    note = one_line(NOTE_MARK.sub("", rest))
+    stated = RELATION_WORDS.match(NOTE_MARK.sub("", rest))
+    name = relation or (words(stated[1]) if stated else "")
+    kind = RELATIONS.get(name, Relation.RELATED)
     if relation and relation != kind.value.replace("-", " "):
         note = f"{relation}: {note}" if note else relation
     return [Related(id=found, relation=kind, note=note) for found in ids]
 
 
-def _in_table(table: MarkdownTable) -> list[Related]:
+def _table_links(table: MarkdownTable) -> list[Related]:
     columns = _columns(table)
     if columns is None:
         return []
     links = []
     for row in table.rows if table.header else table.every_row:
-        if all(says_nothing(cell) for cell in row):
+        if all(is_empty_value(cell) for cell in row):
             continue
-        found = _in_row(row, columns)
+        found = _row_links(row, columns)
         if not found:
             return []
         links += found
@@ -119,7 +121,7 @@ def _in_table(table: MarkdownTable) -> list[Related]:
 
 
 def _columns(table: MarkdownTable) -> tuple[str, ...] | None:
-    """Return what the columns hold, others by their own names; None for a table without ids."""
+    """Return the meaning of each column, else its own name; None for a table without ids."""
     width = len(table.every_row[0]) if table.every_row else 0
     if not table.header:
         return (ID, RELATION, NOTE) if width == 3 else None
@@ -130,22 +132,22 @@ def _columns(table: MarkdownTable) -> tuple[str, ...] | None:
     return tuple(columns) if ID in columns else None
 
 
-def _in_row(row: Sequence[str], columns: Sequence[str]) -> list[Related]:
+def _row_links(row: Sequence[str], columns: Sequence[str]) -> list[Related]:
     cells = dict(zip(columns, row, strict=True))
-    ids, rest = leading_ids(cells[ID])
-    if ID_AT_ALL.fullmatch(bare(cells[ID])) and re.search(r"[\d-]", cells[ID]):
-        ids, rest = [bare(cells[ID])], ""
+    ids, rest = split_leading_ids(cells[ID])
+    if ANY_TICKET_ID.fullmatch(without_markup(cells[ID])) and re.search(r"[\d-]", cells[ID]):
+        ids, rest = [without_markup(cells[ID])], ""
     if not ids:
         return []
-    said = bare(cells.get(RELATION, ""))
+    stated = without_markup(cells.get(RELATION, ""))
     note = one_line(cells.get(NOTE, ""))
-    kind = RELATIONS.get(words(said), Relation.RELATED)
-    beyond = [one_line(LEAD.sub("", rest))] if bare(rest) else []
-    if said and said.lower() != kind.value:
-        beyond.append(said)
-    further = [f"{name}: {cell}" for name, cell in cells.items() if name not in OWN and cell]
-    beyond += [one_line(text) for text in further]
+    kind = RELATIONS.get(words(stated), Relation.RELATED)
+    notes = [one_line(NOTE_MARK.sub("", rest))] if without_markup(rest) else []
+    if stated and stated.lower() != kind.value:
+        notes.append(stated)
+    further = [f"{name}: {cell}" for name, cell in cells.items() if name not in COLUMNS and cell]
+    notes += [one_line(text) for text in further]
     return [
-        Related(id=found, relation=kind, note=": ".join(filter(None, [*beyond, note])))
+        Related(id=found, relation=kind, note=": ".join(filter(None, [*notes, note])))
         for found in ids
     ]

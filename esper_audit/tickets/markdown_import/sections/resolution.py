@@ -1,4 +1,4 @@
-"""How a ticket ended: its words for the status, claims that were judged, commits, who signed; the rest is evidence."""
+"""Reading the resolution: the words for the status, claims with verdicts, commits, sign-off and evidence."""
 
 from __future__ import annotations
 
@@ -7,41 +7,46 @@ from collections.abc import Iterator, Sequence
 
 import msgspec
 
-from esper_audit.tickets.markdown_import.document.blocks import Kind, MarkdownBlock
+from esper_audit.tickets.markdown_import.document.blocks import BlockKind, MarkdownBlock
 from esper_audit.tickets.markdown_import.document.document import DocumentSection, text_of
-from esper_audit.tickets.markdown_import.document.inline_values import bare, names, one_line, words
+from esper_audit.tickets.markdown_import.document.inline_values import (
+    name_set,
+    one_line,
+    without_markup,
+    words,
+)
 from esper_audit.tickets.markdown_import.document.labelled_values import (
-    in_list,
-    in_paragraph,
-    in_table,
+    list_values,
+    paragraph_values,
+    table_values,
 )
 from esper_audit.tickets.markdown_import.sections.review_builder import paragraph
 from esper_audit.tickets.markdown_import.terms.claim_verdicts import claims_in
 from esper_audit.tickets.markdown_import.terms.headings import split_heading
-from esper_audit.tickets.markdown_import.terms.statuses import StatusPlace, stated
+from esper_audit.tickets.markdown_import.terms.statuses import StatusPlace, read_status
 from esper_audit.tickets.parts import JudgedClaim
 from esper_audit.tickets.states import ResolutionKind
 
-STATUS_LABELS = names(
+STATUS_LABELS = name_set(
     "status, final status, disposition, final disposition, resolution, outcome, verdict, "
     "final verdict, decision, resolution status, final decision, final resolution, "
     "conclusion, result, resolution type"
 )
-SIGN_OFF = names("sign off, signoff, signed off, signed off by")
-COMMITS = names("commit, commits, fix commit, fix commits, commit hash, commit s")
-PLAIN = names("status, resolution, disposition, outcome")
-FIX_HEADINGS = names(
+SIGN_OFF_LABELS = name_set("sign off, signoff, signed off, signed off by")
+COMMIT_LABELS = name_set("commit, commits, fix commit, fix commits, commit hash, commit s")
+PLAIN_LABELS = name_set("status, resolution, disposition, outcome")
+FIX_HEADINGS = name_set(
     "fix, the fix, final fix description, fix applied, fix description, changes, changes "
     "made, files changed, implementation, fix implemented, what was done, solution, "
     "solution implemented, enhancement applied, code changes"
 )
-CLAIM_HEADINGS = names("evidence, claims, evidence table, claims table")
+CLAIM_HEADINGS = name_set("evidence, claims, evidence table, claims table")
 NO_FIX = re.compile(
     r"\bno (?:fix|change|changes|action|code change|code changes)\b[^.]{0,20}\b(?:needed|required|made)\b",
     re.IGNORECASE,
 )
 CLOSING = re.compile(
-    r"\b(?:clos(?:e|ed|ing)|mark(?:ed|ing)?|resolv(?:e|ed|ing)) as\b[\s*_`\"']*(?P<said>[\w' -]{3,30})",
+    r"\b(?:clos(?:e|ed|ing)|mark(?:ed|ing)?|resolv(?:e|ed|ing)) as\b[\s*_`\"']*(?P<status>[\w' -]{3,30})",
     re.IGNORECASE,
 )
 HASHES = re.compile(r"(?:[`\s,;]|\band\b|&)*(?:[0-9a-f]{4,40}(?:[`\s,;]|\band\b|&|$)+)+")
@@ -49,14 +54,14 @@ HASH = re.compile(r"(?:`|\b[Cc]ommits? )(?=[0-9a-f]*\d)(?=[0-9]*[a-f])([0-9a-f]{
 
 
 class ResolutionSection(msgspec.Struct, frozen=True):
-    """What a section of resolution says.
+    """The content of a section of resolution.
 
-    `said` are its words for the status (empty without any); `hint` is what headings such as `Fix Applied`
-    let one guess; `evidence` is everything that no field takes, as it was written.
+    `status_words` are its words for the status, empty without any. `implied_kind` is the kind that
+    headings such as `Fix Applied` imply. `evidence` is the source of everything without a field.
     """
 
-    said: str
-    hint: ResolutionKind | None
+    status_words: str
+    implied_kind: ResolutionKind | None
     evidence: str
     claims: list[JudgedClaim]
     commits: list[str]
@@ -64,66 +69,71 @@ class ResolutionSection(msgspec.Struct, frozen=True):
 
 
 def read_resolution(section: DocumentSection, rest: str = "") -> ResolutionSection:
-    """Read a section of resolution; `rest` is what its heading says beyond that it is one."""
+    """Read a section of resolution; `rest` are the words of its heading after the name of the section."""
     reader = _ResolutionReader()
-    if rest and stated(StatusPlace.RESOLUTION, rest):
-        reader.said = rest.rstrip(")] ")
-    left = list(reader.left(section.nodes))
-    whole = text_of(section.nodes)
-    if not reader.said:
-        reader.said = _closing(section)
-    evidence = text_of(left)
+    if rest and read_status(StatusPlace.RESOLUTION, rest):
+        reader.status_words = rest.rstrip(")] ")
+    unread = list(reader.unread(section.nodes))
+    if not reader.status_words:
+        reader.status_words = _closing_status(section)
+    evidence = text_of(unread)
     while evidence.startswith("**Evidence:**"):
         evidence = evidence.removeprefix("**Evidence:**").lstrip(" ").lstrip("\n")
-    hint = None if reader.said else _hint(section, whole)
+    implied_kind = None if reader.status_words else _implied_kind(section)
     commits = dict.fromkeys([*reader.commits, *HASH.findall(evidence)])
     return ResolutionSection(
-        reader.said, hint, evidence, reader.claims, list(commits), reader.sign_off
+        reader.status_words, implied_kind, evidence, reader.claims, list(commits), reader.sign_off
     )
 
 
 class _ResolutionReader:
-    """Takes fields out of the nodes of a section and gives back what is left."""
+    """Reads fields from the nodes of a section and returns the other nodes."""
 
     def __init__(self) -> None:
-        self.said = ""
+        self.status_words = ""
         self.sign_off = ""
         self.commits: list[str] = []
         self.claims: list[JudgedClaim] = []
 
-    def left(
+    def unread(
         self, nodes: Sequence[MarkdownBlock | DocumentSection]
     ) -> Iterator[MarkdownBlock | DocumentSection]:
-        """Yield the nodes that no field takes."""
+        """Yield the nodes, or the parts of them, that have no field."""
         for node in nodes:
             if isinstance(node, DocumentSection):
                 yield from self._child(node)
             elif claims := claims_in(node):
                 self.claims += claims
-            elif node.kind is Kind.PARAGRAPH:
+            elif node.kind is BlockKind.PARAGRAPH:
                 yield from self._paragraph(node)
             else:
-                self._listen(node)
+                self._read_status(node)
                 yield node
 
     def _child(self, child: DocumentSection) -> Iterator[MarkdownBlock | DocumentSection]:
         head, rest = split_heading(child.title)
         label = words(head)
-        if not self.said and label in STATUS_LABELS and stated(StatusPlace.RESOLUTION, rest):
-            self.said = rest
-            yield from self.left(child.nodes)
-        elif label in SIGN_OFF and not rest and not self.sign_off and _is_one_paragraph(child):
+        if (
+            not self.status_words
+            and label in STATUS_LABELS
+            and read_status(StatusPlace.RESOLUTION, rest)
+        ):
+            self.status_words = rest
+            yield from self.unread(child.nodes)
+        elif (
+            label in SIGN_OFF_LABELS and not rest and not self.sign_off and _is_one_paragraph(child)
+        ):
             self.sign_off = text_of(child.blocks)
-        elif label in COMMITS and not rest and _is_hashes(_listed(child)):
-            self.commits += re.findall(r"[0-9a-f]{4,40}", _listed(child))
+        elif label in COMMIT_LABELS and not rest and _is_hashes(_joined_text(child)):
+            self.commits += re.findall(r"[0-9a-f]{4,40}", _joined_text(child))
         else:
-            left = self._without_claims(child)
-            emptied = child.blocks and not (left.blocks or left.children)
-            if not (emptied and words(child.title) in CLAIM_HEADINGS):
-                yield left
+            rest_of_child = self._without_claims(child)
+            is_emptied = child.blocks and not rest_of_child.nodes
+            if not (is_emptied and words(child.title) in CLAIM_HEADINGS):
+                yield rest_of_child
 
     def _without_claims(self, section: DocumentSection) -> DocumentSection:
-        """Return a section without its tables of judged claims."""
+        """Read the tables of claims of a section; return the section without them."""
         blocks = []
         for block in section.blocks:
             claims = claims_in(block)
@@ -133,84 +143,89 @@ class _ResolutionReader:
         return msgspec.structs.replace(section, blocks=tuple(blocks), children=children)
 
     def _paragraph(self, block: MarkdownBlock) -> Iterator[MarkdownBlock]:
-        """Take the labelled lines of a paragraph that are fields; yield the others where they stand."""
-        held: list[str] = []
+        """Read the labelled lines of a paragraph; yield the other lines."""
+        unread: list[str] = []
         line = start = block.first
-        for statement in in_paragraph(block, PLAIN):
+        for statement in paragraph_values(block, PLAIN_LABELS):
             count = statement.source.count("\n") + 1
-            if self._takes(statement.label, statement.value):
-                if held:
-                    yield paragraph("\n".join(held), start)
-                held, start = [], line + count
+            if self._read_value(statement.label, statement.value):
+                if unread:
+                    yield paragraph("\n".join(unread), start)
+                unread, start = [], line + count
             else:
-                held.append(statement.source)
+                unread.append(statement.source)
             line += count
-        if held:
-            yield paragraph("\n".join(held), start)
+        if unread:
+            yield paragraph("\n".join(unread), start)
 
-    def _takes(self, label: str, value: str) -> bool:
-        said = words(label)
-        if said in STATUS_LABELS and not self.said and stated(StatusPlace.RESOLUTION, value):
-            self.said = one_line(value)
+    def _read_value(self, label: str, value: str) -> bool:
+        """Read a labelled value; return whether it is a field."""
+        name = words(label)
+        if (
+            name in STATUS_LABELS
+            and not self.status_words
+            and read_status(StatusPlace.RESOLUTION, value)
+        ):
+            self.status_words = one_line(value)
             return True
-        if said in SIGN_OFF and not self.sign_off and value:
+        if name in SIGN_OFF_LABELS and not self.sign_off and value:
             self.sign_off = value
             return True
-        if said in COMMITS and value and _is_hashes(value):
+        if name in COMMIT_LABELS and value and _is_hashes(value):
             self.commits += re.findall(r"[0-9a-f]{4,40}", value)
             return True
         return False
 
-    def _listen(self, block: MarkdownBlock) -> None:
-        """Note what a list or table of names and values says; it stays where it is."""
-        pairs = in_list(block) if block.kind is Kind.LIST else []
-        if block.kind is Kind.TABLE:
-            pairs = in_table(block, STATUS_LABELS | COMMITS | SIGN_OFF)
+    def _read_status(self, block: MarkdownBlock) -> None:
+        """Read the status of a list or table of labelled values, which stays part of the evidence."""
+        pairs = list_values(block) if block.kind is BlockKind.LIST else []
+        if block.kind is BlockKind.TABLE:
+            pairs = table_values(block, STATUS_LABELS | COMMIT_LABELS | SIGN_OFF_LABELS)
         for pair in pairs:
             if (
                 words(pair.label) in STATUS_LABELS
-                and not self.said
-                and stated(StatusPlace.RESOLUTION, pair.value)
+                and not self.status_words
+                and read_status(StatusPlace.RESOLUTION, pair.value)
             ):
-                self.said = one_line(pair.value)
+                self.status_words = one_line(pair.value)
 
 
 def _is_one_paragraph(section: DocumentSection) -> bool:
     alone = len(section.blocks) == 1 and not section.children
     return (
         alone
-        and section.blocks[0].kind is Kind.PARAGRAPH
-        and not any(statement.label for statement in in_paragraph(section.blocks[0])[1:])
+        and section.blocks[0].kind is BlockKind.PARAGRAPH
+        and not any(statement.label for statement in paragraph_values(section.blocks[0])[1:])
     )
 
 
-def _listed(section: DocumentSection) -> str:
-    """Return the text of a section of commits, items side by side."""
+def _joined_text(section: DocumentSection) -> str:
+    """Return the text of a section of commits with its items joined by commas."""
     items = [item.text for block in section.blocks for item in block.items]
-    texts = [block.text for block in section.blocks if block.kind is not Kind.LIST]
+    texts = [block.text for block in section.blocks if block.kind is not BlockKind.LIST]
     return ", ".join([*items, *texts]) if not section.children else ""
 
 
 def _is_hashes(text: str) -> bool:
-    """Return whether a text is hashes of commits and nothing else."""
+    """Return whether a text consists of commit hashes."""
     return bool(HASHES.fullmatch(text)) and all(
         re.search(r"\d", found) or len(found) > 6 for found in re.findall(r"[0-9a-f]{4,40}", text)
     )
 
 
-def _closing(section: DocumentSection) -> str:
-    """Return the status that a paragraph says in a sentence (`Closing as wont-fix`)."""
+def _closing_status(section: DocumentSection) -> str:
+    """Return the status in a sentence of a paragraph (`Closing as wont-fix`), empty without one."""
     for block in section.blocks:
-        match = CLOSING.search(block.text) if block.kind is Kind.PARAGRAPH else None
-        if match and stated(StatusPlace.RESOLUTION, match["said"]):
-            return one_line(match["said"]).strip("-")
+        match = CLOSING.search(block.text) if block.kind is BlockKind.PARAGRAPH else None
+        if match and read_status(StatusPlace.RESOLUTION, match["status"]):
+            return one_line(match["status"]).strip("-")
     return ""
 
 
-def _hint(section: DocumentSection, whole: str) -> ResolutionKind | None:
-    if NO_FIX.search(whole):
+def _implied_kind(section: DocumentSection) -> ResolutionKind | None:
+    if NO_FIX.search(text_of(section.nodes)):
         return ResolutionKind.NOT_A_BUG
     titles = [section.title, *(child.title for child in section.children)]
-    labels = [statement.label for block in section.blocks for statement in in_paragraph(block)]
-    named = any(words(bare(name)) in FIX_HEADINGS for name in [*titles, *labels])
+    labels = [statement.label for block in section.blocks for statement in paragraph_values(block)]
+    named = any(words(without_markup(name)) in FIX_HEADINGS for name in [*titles, *labels])
     return ResolutionKind.FIXED if named else None

@@ -1,4 +1,4 @@
-"""Tables of reviews: a row a reviewer in any order of columns, names and values, reviewers side by side."""
+"""Reading tables of reviews: a row for each reviewer, labelled values, or a column for each reviewer."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ from collections.abc import Sequence
 import msgspec
 
 from esper_audit.tickets.markdown_import.document.inline_values import (
-    bare,
+    by_name,
     date_in,
-    meanings,
-    names,
+    name_set,
     one_line,
+    without_markup,
     words,
 )
 from esper_audit.tickets.markdown_import.document.tables import MarkdownTable
@@ -26,78 +26,80 @@ COLUMNS = {
     "justification, feedback, summary, details, explanation, reason, review, remarks, evaluation notes, text",
     DATE: "date, reviewed, when, review date, reviewed on, date reviewed",
 }
-COLUMN_OF = meanings(COLUMNS)
-# These name a verdict's column only where what stands in it are verdicts.
-MAYBE_VERDICT = names("status, result, recommendation, assessment, response, outcome")
-PLAIN = names("field, value, key, property, attribute, item, aspect") | {""}
+COLUMN_OF = by_name(COLUMNS)
+# These name a column of verdicts only if every cell is a verdict.
+POSSIBLE_VERDICT_COLUMNS = name_set("status, result, recommendation, assessment, response, outcome")
+FIELD_AND_VALUE = name_set("field, value, key, property, attribute, item, aspect") | {""}
 
 
 class ReviewRow(msgspec.Struct, frozen=True):
-    """What a table says of one reviewer: words by column, and cells of other columns with their names."""
+    """The cells of one reviewer by column, and the cells of other columns with their names."""
 
-    said: dict[str, str]
-    beyond: tuple[tuple[str, str], ...] = ()
+    cells: dict[str, str]
+    other_cells: tuple[tuple[str, str], ...] = ()
 
 
 class ReviewTable(msgspec.Struct, frozen=True):
-    """The entries of a table, rows that are none, and the columns for rows that follow it apart."""
+    """The reviews of a table, its other rows, and its columns for rows that follow in another table."""
 
     entries: list[ReviewRow]
     rest: list[tuple[str, ...]]
     columns: tuple[str, ...]
 
 
-def read_reviews(table: MarkdownTable, columns: Sequence[str] = ()) -> ReviewTable | None:
-    """Return the reviews of a table; `columns` are those of the table in front, for rows without header."""
+def read_review_table(table: MarkdownTable, columns: Sequence[str] = ()) -> ReviewTable | None:
+    """Return the reviews of a table, None without any; `columns` are those of the table before it."""
     if not table.every_row:
         return None
     if not table.header and len(columns) == len(table.every_row[0]):
-        return _by_row(table.rows, columns)
+        return _rows_as_reviews(table.rows, columns)
     if table.header:
         named = _named_columns(table)
         if named:
-            return _by_row(table.rows, named)
-        turned = _turned(table)
-        if turned is not None:
-            return turned
+            return _rows_as_reviews(table.rows, named)
+        transposed = _transposed(table)
+        if transposed is not None:
+            return transposed
     by_content = _columns_by_content(table)
-    return _by_row(table.every_row, by_content) if by_content else None
+    return _rows_as_reviews(table.every_row, by_content) if by_content else None
 
 
-def pairs_of(table: MarkdownTable) -> list[tuple[str, str]]:
-    """Return the rows of a table of names and values, of which one is a verdict's; none of another table."""
+def named_values(table: MarkdownTable) -> list[tuple[str, str]]:
+    """Return the labelled values of a table with a verdict among them; empty for another table."""
     rows = [row for row in table.every_row if len(row) == 2]
-    is_plain = bool(table.header) and all(words(cell) in PLAIN for cell in table.header)
-    pairs = [(bare(a).rstrip(":"), b) for a, b in (rows[1:] if is_plain else rows)]
-    says = any(COLUMN_OF.get(words(name)) == VERDICT and verdict_in(value) for name, value in pairs)
-    return pairs if says else []
+    is_plain = bool(table.header) and all(words(cell) in FIELD_AND_VALUE for cell in table.header)
+    pairs = [(without_markup(a).rstrip(":"), b) for a, b in (rows[1:] if is_plain else rows)]
+    has_verdict = any(
+        COLUMN_OF.get(words(name)) == VERDICT and verdict_in(value) for name, value in pairs
+    )
+    return pairs if has_verdict else []
 
 
-def entries_of(pairs: Sequence[tuple[str, str]]) -> list[ReviewRow]:
-    """Gather names and values into entries; a name that comes again begins the next one."""
+def review_rows(pairs: Sequence[tuple[str, str]]) -> list[ReviewRow]:
+    """Group labelled values into rows; a repeated label begins the next row."""
     entries: list[ReviewRow] = []
     for name, value in pairs:
         column = COLUMN_OF.get(words(name), "")
-        if not entries or (column and column in entries[-1].said):
+        if not entries or (column and column in entries[-1].cells):
             entries.append(ReviewRow({}))
         last = entries[-1]
         if column:
-            last.said[column] = value
+            last.cells[column] = value
         elif value:
-            entries[-1] = ReviewRow(last.said, (*last.beyond, (name, value)))
+            entries[-1] = ReviewRow(last.cells, (*last.other_cells, (name, value)))
     return entries
 
 
 def _named_columns(table: MarkdownTable) -> tuple[str, ...]:
-    """Return the columns that a header names, where one of them holds verdicts; none else."""
+    """Return the columns named by a header with a column of verdicts; empty for another header."""
     columns = [COLUMN_OF.get(words(cell), "") for cell in table.header]
     for n, cell in enumerate(table.header):
-        held = [row[n] for row in table.rows if row[n]]
+        cells = [row[n] for row in table.rows if row[n]]
         if (
             VERDICT not in columns
-            and words(cell) in MAYBE_VERDICT
-            and held
-            and all(map(verdict_in, held))
+            and words(cell) in POSSIBLE_VERDICT_COLUMNS
+            and cells
+            and all(map(verdict_in, cells))
         ):
             columns[n] = VERDICT
     for n, column in enumerate(columns):
@@ -105,13 +107,13 @@ def _named_columns(table: MarkdownTable) -> tuple[str, ...]:
             columns[n] = ""
     others = [cell for cell, column in zip(table.header, columns, strict=True) if column != VERDICT]
     is_pair = len(others) == 1 and verdict_in(others[0]) is not None
-    names = tuple(
+    labels = tuple(
         column or one_line(cell) for column, cell in zip(columns, table.header, strict=True)
     )
-    return names if VERDICT in columns and not is_pair and (table.rows or len(names) > 2) else ()
+    return labels if VERDICT in columns and not is_pair and (table.rows or len(labels) > 2) else ()
 
 
-def _by_row(rows: Sequence[Sequence[str]], columns: Sequence[str]) -> ReviewTable | None:
+def _rows_as_reviews(rows: Sequence[Sequence[str]], columns: Sequence[str]) -> ReviewTable | None:
     at = list(columns).index(VERDICT)
     entries: list[ReviewRow] = []
     rest: list[tuple[str, ...]] = []
@@ -120,38 +122,38 @@ def _by_row(rows: Sequence[Sequence[str]], columns: Sequence[str]) -> ReviewTabl
             rest.append(tuple(row))
             continue
         pairs = list(zip(columns, row, strict=True))
-        said = {name: cell for name, cell in pairs if name in COLUMNS}
-        beyond = [(name, cell) for name, cell in pairs if name not in COLUMNS and cell]
-        entries.append(ReviewRow(said, tuple(beyond)))
+        cells = {name: cell for name, cell in pairs if name in COLUMNS}
+        others = [(name, cell) for name, cell in pairs if name not in COLUMNS and cell]
+        entries.append(ReviewRow(cells, tuple(others)))
     return ReviewTable(entries, rest, tuple(columns)) if entries else None
 
 
-def _turned(table: MarkdownTable) -> ReviewTable | None:
-    """ReviewTable a table with reviewers in the header and their verdicts below, or verdicts and names below."""
-    names = [words(row[0]) for row in table.rows]
+def _transposed(table: MarkdownTable) -> ReviewTable | None:
+    """Read a table with reviewers or verdicts in its header; None for another table."""
+    row_names = [words(row[0]) for row in table.rows]
     if (
-        words(table.header[0]) in PLAIN
-        and "verdict" in names
+        words(table.header[0]) in FIELD_AND_VALUE
+        and "verdict" in row_names
         and "value" not in map(words, table.header)
     ):
         entries = []
         for n, reviewer in enumerate(table.header[1:], 1):
-            said = {
+            cells = {
                 COLUMN_OF[name]: row[n]
-                for name, row in zip(names, table.rows, strict=True)
+                for name, row in zip(row_names, table.rows, strict=True)
                 if name in COLUMN_OF
             }
-            beyond = [
+            others = [
                 (row[0], row[n])
-                for name, row in zip(names, table.rows, strict=True)
+                for name, row in zip(row_names, table.rows, strict=True)
                 if name not in COLUMN_OF
             ]
             entries.append(
-                ReviewRow({**said, REVIEWER: reviewer}, tuple(pair for pair in beyond if pair[1]))
+                ReviewRow({**cells, REVIEWER: reviewer}, tuple(pair for pair in others if pair[1]))
             )
         return (
             ReviewTable(entries, [], ())
-            if all(verdict_in(e.said[VERDICT]) for e in entries)
+            if all(verdict_in(e.cells[VERDICT]) for e in entries)
             else None
         )
     if table.rows and all(verdict_in(cell) for cell in table.header):
@@ -159,14 +161,14 @@ def _turned(table: MarkdownTable) -> ReviewTable | None:
             ReviewRow({VERDICT: verdict, REVIEWER: cell})
             for row in table.rows
             for verdict, cell in zip(table.header, row, strict=True)
-            if bare(cell)
+            if without_markup(cell)
         ]
         return ReviewTable(entries, [], ())
     return None
 
 
 def _columns_by_content(table: MarkdownTable) -> tuple[str, ...]:
-    """Return columns for rows without a header's help: the verdicts, the longest text, the first short one."""
+    """Return the columns of a table without header: the verdicts, the dates, the first text, the longest text."""
     rows = table.every_row
     if not rows or len(rows[0]) < 2:
         return ()
@@ -177,13 +179,17 @@ def _columns_by_content(table: MarkdownTable) -> tuple[str, ...]:
     columns = [""] * width
     columns[verdicts[0]] = VERDICT
     for n in range(width):
-        held = [row[n] for row in rows if row[n]]
-        if not columns[n] and held and all(date_in(cell) == bare(cell) for cell in held):
+        cells = [row[n] for row in rows if row[n]]
+        if (
+            not columns[n]
+            and cells
+            and all(date_in(cell) == without_markup(cell) for cell in cells)
+        ):
             columns[n] = DATE
-    left = [n for n in range(width) if not columns[n]]
-    longest = max(left, key=lambda n: sum(len(row[n]) for row in rows), default=None)
-    if (left and verdicts[0] > left[0]) or len(left) > 1:
-        columns[left[0]] = REVIEWER
+    others = [n for n in range(width) if not columns[n]]
+    longest = max(others, key=lambda n: sum(len(row[n]) for row in rows), default=None)
+    if (others and verdicts[0] > others[0]) or len(others) > 1:
+        columns[others[0]] = REVIEWER
     if longest is not None and not columns[longest]:
         columns[longest] = EVALUATION
     return tuple(column or f"Column {n}" for n, column in enumerate(columns, 1))

@@ -1,4 +1,4 @@
-"""The verification: every item of its lists is a step, boxes ticked or not; the rest stays."""
+"""Reading the verification: every item of its lists is a step."""
 
 from __future__ import annotations
 
@@ -6,30 +6,30 @@ from collections.abc import Sequence
 
 import msgspec
 
-from esper_audit.tickets.markdown_import.document.blocks import Kind
+from esper_audit.tickets.markdown_import.document.blocks import BlockKind
 from esper_audit.tickets.markdown_import.document.document import DocumentSection
 from esper_audit.tickets.markdown_import.document.inline_values import words
-from esper_audit.tickets.markdown_import.sections.unmapped import left_over
-from esper_audit.tickets.markdown_import.terms.headings import Part
+from esper_audit.tickets.markdown_import.sections.unmapped_text import unmapped_nodes
+from esper_audit.tickets.markdown_import.terms.headings import FormPart
 from esper_audit.tickets.parts import Extra, Step
 
-OWN = "how to verify the fix"
+OWN_HEADING = "how to verify the fix"
 
 
 class Verification(msgspec.Struct, frozen=True):
-    """The steps, and what is none."""
+    """The steps, and all other text."""
 
     steps: list[Step]
     extra: list[Extra]
 
 
 def read_verification(sections: Sequence[DocumentSection]) -> Verification:
-    """Read the sections of verification; lists below other headings stay with their headings."""
+    """Read the sections of verification; subsections with other headings become `extra`."""
     blocks = [block for section in sections for block in section.blocks]
     children = [child for section in sections for child in section.children]
-    own = [child for child in children if words(child.title) == OWN]
+    own = [child for child in children if words(child.title) == OWN_HEADING]
     blocks += [block for child in own for block in child.blocks]
-    lists = [block for block in blocks if block.kind is Kind.LIST]
+    lists = [block for block in blocks if block.kind is BlockKind.LIST]
     steps = [
         Step(text=item.text.strip("\n"), done=bool(item.done))
         for block in lists
@@ -39,4 +39,4 @@ def read_verification(sections: Sequence[DocumentSection]) -> Verification:
     rest = [block for block in blocks if block not in lists]
     others = [child for child in children if child not in own]
     others += [grandchild for child in own for grandchild in child.children]
-    return Verification(steps, left_over(Part.VERIFICATION, rest, others))
+    return Verification(steps, unmapped_nodes(FormPart.VERIFICATION, rest, others))

@@ -1,1 +1,1 @@
-"""The terms that tickets use: severities, statuses, verdicts, categories, places."""
+"""The vocabulary of tickets: severities, statuses, verdicts, categories, headings, places."""

@@ -1,4 +1,4 @@
-"""The twelve categories of the form, found in boxes, in lists and in words."""
+"""Recognising the twelve categories of the form in boxes, lists and words."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ from collections.abc import Iterable, Sequence
 
 from esper_audit.findings.finding import Category
 from esper_audit.tickets.form import CATEGORY_NAMES
-from esper_audit.tickets.markdown_import.document.blocks import Item, MarkdownBlock
+from esper_audit.tickets.markdown_import.document.blocks import ListItem, MarkdownBlock
 from esper_audit.tickets.markdown_import.document.inline_values import (
-    bare,
-    meanings,
+    by_name,
     one_line,
+    without_markup,
     words,
 )
 from esper_audit.tickets.parts import AsWritten
@@ -30,7 +30,7 @@ SHORT_NAMES = {
     Category.DEFENSIVE_PROGRAMMING: "defensive programming",
     Category.LEGACY_POLICY: "legacy code, legacy, legacy policy",
 }
-BY_WORDS = meanings(SHORT_NAMES) | {
+BY_WORDS = by_name(SHORT_NAMES) | {
     words(name): category
     for category, full in CATEGORY_NAMES.items()
     for name in (full, category.value)
@@ -38,53 +38,56 @@ BY_WORDS = meanings(SHORT_NAMES) | {
 
 
 def categories_in(text: str) -> list[Category]:
-    """Return the categories that a value names, separated by commas, slashes or semicolons."""
-    whole = category_of(text)
+    """Return the categories in a value, separated by commas, slashes or semicolons."""
+    single = category_of(text)
     parts = re.split(r"[,;/+&]|\band\b", text)
-    found = [whole] if whole else [category_of(part) for part in parts]
+    found = [single] if single else [category_of(part) for part in parts]
     return [category for category in found if category is not None]
 
 
 def category_of(text: str) -> Category | None:
-    """Return the category whose name a text is, or begins with."""
-    said = words(bare(text))
-    known = [name for name in BY_WORDS if said == name or said.startswith(f"{name} ")]
+    """Return the category with whose name a text begins, None without one."""
+    text_words = words(without_markup(text))
+    known = [name for name in BY_WORDS if f"{text_words} ".startswith(f"{name} ")]
     return BY_WORDS[max(known, key=len)] if known else None
 
 
-def ticked(items: Sequence[Item]) -> tuple[list[Category], list[AsWritten], list[Item]]:
-    """Return the categories ticked, the words of boxes that say more than a category, and these items.
+def ticked_categories(
+    items: Sequence[ListItem],
+) -> tuple[list[Category], list[AsWritten], list[ListItem]]:
+    """Return the ticked categories, the original words where they differ, and the items that were read.
 
-    In a list without boxes every item counts; among boxes one without is no category.
+    In a list without boxes every item counts as ticked. In a list with boxes an item without a box is
+    not a category.
     """
     boxed = any(item.done is not None for item in items)
     categories: list[Category] = []
-    written: list[AsWritten] = []
-    taken: list[Item] = []
+    as_written: list[AsWritten] = []
+    read: list[ListItem] = []
     for item in items:
         category = category_of(item.text)
         if category is None or "\n" in item.text or (boxed and item.done is None):
             continue
-        taken.append(item)
+        read.append(item)
         if item.done or not boxed:
             categories.append(category)
-        if words(bare(item.text)) != words(CATEGORY_NAMES[category]):
+        if words(without_markup(item.text)) != words(CATEGORY_NAMES[category]):
             mark = "[x] " if item.done else "[ ] " if item.done is not None else ""
-            written.append(category_word(mark + item.text))
-    return categories, written, taken
+            as_written.append(category_words(mark + item.text))
+    return categories, as_written, read
 
 
 def has_boxes(block: MarkdownBlock) -> bool:
-    """Return whether a list has a box with the name of a category."""
+    """Return whether an item of a list has a box and the name of a category."""
     return any(item.done is not None and category_of(item.text) for item in block.items)
 
 
-def category_word(text: str) -> AsWritten:
-    """Return words that say more than a category."""
+def category_words(text: str) -> AsWritten:
+    """Return the original words of a category."""
     return AsWritten(field="categories", where="Category", words=one_line(text))
 
 
-def in_order(categories: Iterable[Category]) -> list[Category]:
+def in_form_order(categories: Iterable[Category]) -> list[Category]:
     """Return categories in the form's order, each once."""
-    held = set(categories)
-    return [category for category in Category if category in held]
+    unique = set(categories)
+    return [category for category in Category if category in unique]

@@ -1,4 +1,4 @@
-"""The sections that a ticket's form has, and the other names that people give them."""
+"""The sections of the ticket form, and other headings for them."""
 
 from __future__ import annotations
 
@@ -7,14 +7,14 @@ import re
 
 import msgspec
 
-from esper_audit.tickets.markdown_import.document.inline_values import meanings, names, words
+from esper_audit.tickets.markdown_import.document.inline_values import by_name, name_set, words
 
 NUMBER = re.compile(r"^(?:\(?\d+(?:\.\d+)*[.):]?|[A-Z][.)])\s+")
-HEAD = re.compile(r"\s*(?::|\(|\[|\s[-–—]+\s)\s*")
+HEADING_SEPARATOR = re.compile(r"\s*(?::|\(|\[|\s[-–—]+\s)\s*")
 
 
-class Part(enum.Enum):
-    """A section of the form; its value is the form's own heading."""
+class FormPart(enum.Enum):
+    """A section of the form; the value is its heading."""
 
     METADATA = "Ticket Metadata"
     LOCATION = "Location"
@@ -30,60 +30,60 @@ class Part(enum.Enum):
 
 
 OTHER_NAMES = {
-    Part.METADATA: "metadata, ticket info, ticket information, ticket details, header, overview table",
-    Part.LOCATION: "locations, affected files, affected code, files, files affected, where, code location, "
+    FormPart.METADATA: "metadata, ticket info, ticket information, ticket details, header, overview table",
+    FormPart.LOCATION: "locations, affected files, affected code, files, files affected, where, code location, "
     "affected locations, source location, affected components",
-    Part.SUMMARY: "overview, tldr, tl dr, synopsis, one line summary, executive summary, abstract",
-    Part.DESCRIPTION: "description, details, detail, problem, problem statement, problem description, issue, "
+    FormPart.SUMMARY: "overview, tldr, tl dr, synopsis, one line summary, executive summary, abstract",
+    FormPart.DESCRIPTION: "description, details, detail, problem, problem statement, problem description, issue, "
     "issue description, bug description, the problem, whats wrong, finding, the bug, context, "
     "actual behavior, actual behaviour, observed behavior, observed behaviour, current behavior, symptoms, "
     "root cause, root cause analysis",
-    Part.FIX: "recommended fixes, proposed fix, suggested fix, fix, proposed solution, solution, recommendation, "
+    FormPart.FIX: "recommended fixes, proposed fix, suggested fix, fix, proposed solution, solution, recommendation, "
     "recommendations, suggested fixes, fix options, options, recommended solution, fix plan, proposed change, "
     "recommended action, recommended actions, remediation, recommended approach, recommended change",
-    Part.VERIFICATION: "verification plan, how to verify, how to verify the fix, validation, validation plan, "
+    FormPart.VERIFICATION: "verification plan, how to verify, how to verify the fix, validation, validation plan, "
     "test plan, acceptance criteria, verification steps, testing",
-    Part.RELATED: "related, related tickets, related issues, related findings and tickets, dependencies, "
+    FormPart.RELATED: "related, related tickets, related issues, related findings and tickets, dependencies, "
     "see also, links, related work, cross references",
-    Part.RESOLUTION: "closure notes, closure, disposition, final disposition, fix applied, status, outcome, "
+    FormPart.RESOLUTION: "closure notes, closure, disposition, final disposition, fix applied, status, outcome, "
     "resolution notes, final resolution, resolution summary, resolution details, decision, "
     "implementation, fix implemented, verdict, final verdict, closing notes, final status, "
     "investigation result, triage decision, fix description, final fix description, conclusion, fix status, "
     "fix summary, fix details, closing remarks, completion notes, implementation notes, "
     "implementation summary, post fix notes, wont fix rationale, why this is not a bug, why wont fix",
-    Part.HISTORY: "changelog, change history, ticket history",
-    Part.APPENDIX: "appendices, references, original report reference, source, origin",
+    FormPart.HISTORY: "changelog, change history, ticket history",
+    FormPart.APPENDIX: "appendices, references, original report reference, source, origin",
 }
-BY_WORDS = meanings(OTHER_NAMES) | {words(part.value): part for part in Part}
-# A heading that begins with one of these is about how the ticket ended (`Closure of 2025-03-09`).
-ENDINGS = names("resolution, closure, disposition, resolved")
+BY_WORDS = by_name(OTHER_NAMES) | {words(part.value): part for part in FormPart}
+# A heading that begins with one of these is that of the resolution (`Closure of 2025-03-09`).
+RESOLUTION_WORDS = name_set("resolution, closure, disposition, resolved")
 REVIEW_WORDS = re.compile(r"\b(?:(?:cross|peer|expert)[\s-]*)?reviews?\b", re.IGNORECASE)
 
 
-class Name(msgspec.Struct, frozen=True):
-    """What a heading says: the part of the form it names, whether in the form's words, and what it adds."""
+class HeadingMeaning(msgspec.Struct, frozen=True):
+    """The part of the form that a heading names, whether it is the form's heading, and its other words."""
 
-    part: Part
-    own: bool
+    part: FormPart
+    is_own: bool
     rest: str
 
 
-def name_of(title: str) -> Name | None:
-    """Read a heading; None for one that is no part of the form."""
+def heading_meaning(title: str) -> HeadingMeaning | None:
+    """Return the meaning of a heading, None if it names no part of the form."""
     plain = NUMBER.sub("", title.strip())
     part = BY_WORDS.get(words(plain))
     if part is not None:
-        return Name(part, own=title.strip() == part.value, rest="")
+        return HeadingMeaning(part, is_own=title.strip() == part.value, rest="")
     if REVIEW_WORDS.search(plain):
-        return Name(Part.REVIEW, own=False, rest="")
+        return HeadingMeaning(FormPart.REVIEW, is_own=False, rest="")
     head, rest = split_heading(plain)
     part = BY_WORDS.get(words(head))
-    if part is None and words(head).partition(" ")[0] in ENDINGS:
-        part = Part.RESOLUTION
-    return Name(part, own=False, rest=rest) if part is not None else None
+    if part is None and words(head).partition(" ")[0] in RESOLUTION_WORDS:
+        part = FormPart.RESOLUTION
+    return HeadingMeaning(part, is_own=False, rest=rest) if part is not None else None
 
 
 def split_heading(title: str) -> tuple[str, str]:
-    """Return what stands in front of the first colon, bracket or dash of a heading, and what is behind it."""
-    cut = HEAD.search(title)
+    """Return the text before the first colon, bracket or dash of a heading, and the text after it."""
+    cut = HEADING_SEPARATOR.search(title)
     return (title[: cut.start()], title[cut.end() :]) if cut else (title, "")

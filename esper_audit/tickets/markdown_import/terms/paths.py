@@ -1,4 +1,4 @@
-"""Paths as forms write them, and where in this tree the same file is."""
+"""Recognising paths in forms, and finding the same files in the audited tree."""
 
 from __future__ import annotations
 
@@ -16,16 +16,16 @@ FILE = re.compile(r"[\w~./\\*{}-]*[\w*}]\.[A-Za-z]\w{0,4}|[\w~.-]+(?:/[\w.*-]+)+
 
 
 class PathMap(msgspec.Struct, frozen=True):
-    """The files of the tree by their last name, and configured prefixes of other trees with what is here."""
+    """The files of the tree by their last name, and configured prefixes of other trees with their replacement."""
 
     by_name: dict[str, tuple[str, ...]] = {}
     prefixes: tuple[tuple[str, str], ...] = ()
 
     def here(self, written: str) -> str:
-        """Return the path of this tree for a written one, or what was written.
+        """Return the path in this tree for a written path, the written one if there is none.
 
-        A configured prefix decides; else the file of the tree that shares the longest tail of the
-        path, unless several share it, or only the name of a package's `__init__.py`.
+        A configured prefix comes first. Otherwise it is the file with the longest common tail, unless
+        several files have it, or the tail is `__init__.py` alone.
         """
         path = written.replace("\\", "/")
         named = self.by_name.get(path.rpartition("/")[2], ())
@@ -52,12 +52,12 @@ def _by_tail(path: str, named: Sequence[str]) -> str:
     shared = {file: _shared_tail(parts, file.split("/")) for file in named}
     longest = max(shared.values(), default=0)
     best = [file for file, count in shared.items() if count == longest]
-    says_enough = longest > 1 or (parts and parts[-1] != "__init__.py")
-    return best[0] if len(best) == 1 and says_enough else ""
+    is_specific = longest > 1 or (parts and parts[-1] != "__init__.py")
+    return best[0] if len(best) == 1 and is_specific else ""
 
 
 def _moved(path: str, old: str, new: str) -> str:
-    """Return a path with a prefix, wherever in it that stands as whole parts, replaced."""
+    """Return a path with a prefix replaced, at any place in it, empty if it is not in it."""
     at = f"/{path}/".find(f"/{old.strip('/')}/")
     if at < 0:
         return ""

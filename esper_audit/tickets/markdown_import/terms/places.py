@@ -1,4 +1,4 @@
-"""The words of one place (files, lines, symbols) read as locations; further words stay with their owner."""
+"""Recognising locations in words: files, lines and symbols."""
 
 from __future__ import annotations
 
@@ -6,7 +6,11 @@ import re
 
 import msgspec
 
-from esper_audit.tickets.markdown_import.document.inline_values import CODE, bare, one_line
+from esper_audit.tickets.markdown_import.document.inline_values import (
+    CODE,
+    one_line,
+    without_markup,
+)
 from esper_audit.tickets.markdown_import.terms.paths import FILE, PLACE, PathMap
 from esper_audit.tickets.parts import TicketLocation
 
@@ -15,26 +19,26 @@ RANGE = re.compile(
     r"(?<![\w.#/])L?(\d+)(?:\s*(?:[-–—]|to)\s*L?(\d+))?(?![\w.%/])(?!\s+(?!(?:and|to|or)\b)[A-Za-z])"
 )
 SYMBOL = re.compile(r"[A-Za-z_]\w*(?:\.\w+)*(?:\(.*\))?")
-LIKE_CODE = re.compile(r"[._(]|[a-z][A-Z]")  # what tells a name of code from a word
-ITEM = re.compile(
+LIKE_CODE = re.compile(r"[._(]|[a-z][A-Z]")  # distinguishes a name in code from a word
+PLACE_ITEM = re.compile(
     r"(?P<tick>`+)(?P<place>.+?)(?P=tick)(?:\s+(?P<tock>`+)(?P<symbol>.+?)(?P=tock))?(?P<rest>.*)",
     re.DOTALL,
 )
 
 
-class Cells(msgspec.Struct, frozen=True):
-    """The words for one place, as a row of a form has them."""
+class LocationCells(msgspec.Struct, frozen=True):
+    """The cells of a form for files, lines and symbols."""
 
     files: str = ""
     lines: str = ""
     symbols: str = ""
 
 
-def places_of(cells: Cells, paths: PathMap) -> list[TicketLocation]:
-    """Return the locations that some words name: none without a file.
+def places_of(cells: LocationCells, paths: PathMap) -> list[TicketLocation]:
+    """Return the locations in the cells of a form, none without a file.
 
-    Several symbols or ranges go with the one file; several files go with as many symbols or ranges,
-    else each with all lines.
+    One file has a location for each symbol. Several files have one symbol or range each if there are
+    as many, else each file has all lines.
     """
     found = files_in(cells.files)
     symbols = symbols_in(cells.symbols)
@@ -51,9 +55,9 @@ def places_of(cells: Cells, paths: PathMap) -> list[TicketLocation]:
     ]
 
 
-def further_place(text: str, paths: PathMap) -> TicketLocation | None:
-    """Read an item of a list of places (`path:lines` `symbol` - note); None where it begins with no path."""
-    match = ITEM.match(text.strip())
+def listed_place(text: str, paths: PathMap) -> TicketLocation | None:
+    """Return the location of an item (`path:lines` `symbol` - note), None if it does not begin with a path."""
+    match = PLACE_ITEM.match(text.strip())
     head = match["place"] if match else text.split()[0].rstrip(":,") if text.strip() else ""
     found = files_in(f"`{head}`") if FILE.match(head) else []
     if len(found) != 1:
@@ -69,17 +73,17 @@ def further_place(text: str, paths: PathMap) -> TicketLocation | None:
     )
 
 
-def rendered(place: TicketLocation) -> str:
-    """Return a location as an item of a list of places."""
+def place_text(place: TicketLocation) -> str:
+    """Return the text of a location as an item of a list."""
     where = f"`{place.path}:{place.lines}`" if place.lines else f"`{place.path}`"
     symbol = f" `{place.symbol}`" if place.symbol else ""
     return where + symbol + (f" - {place.note}" if place.note else "")
 
 
 def files_in(cell: str) -> list[tuple[str, str, str]]:
-    """Return path, lines and symbol of each file that a cell names."""
+    """Return path, lines and symbol of each file in a cell."""
     marked = [match["code"].strip() for match in CODE.finditer(cell)]
-    tokens = marked or re.split(r"[\s,;]+|<br\s*/?>", bare(cell))
+    tokens = marked or re.split(r"[\s,;]+|<br\s*/?>", without_markup(cell))
     found = []
     for token in tokens:
         match = PLACE.fullmatch(token.strip("()[]*"))
@@ -90,7 +94,7 @@ def files_in(cell: str) -> list[tuple[str, str, str]]:
 
 
 def ranges_in(cell: str) -> list[str]:
-    """Return the lines that a cell names, each a number or a range; of code in it, that first."""
+    """Return the line numbers and ranges in a cell, only those in code marks if there are any."""
     marked = [match["code"] for match in CODE.finditer(cell)]
     numbered = [text for text in marked if RANGE.search(text)]
     found = [match for text in numbered or [CODE.sub(" ", cell)] for match in RANGE.finditer(text)]
@@ -98,18 +102,18 @@ def ranges_in(cell: str) -> list[str]:
 
 
 def symbols_in(cell: str) -> list[str]:
-    """Return the dotted names that a cell gives in code, or that are all it holds."""
+    """Return the dotted names in a cell, in code marks or as its only words."""
     marked = [match["code"].strip() for match in CODE.finditer(cell)]
-    tokens = marked or re.split(r"\s*,\s*", bare(cell))
+    tokens = marked or re.split(r"\s*,\s*", without_markup(cell))
     named = [token for token in tokens if SYMBOL.fullmatch(token)]
     if not marked and not all(SYMBOL.fullmatch(t) and LIKE_CODE.search(t) for t in tokens):
         return []
     return [_without_call(token) for token in named]
 
 
-def says_no_more(cell: str, *shown: str) -> bool:
-    """Return whether a cell holds nothing but what is shown of it, marks and calls aside."""
-    return _plain(cell) in {_plain(text) for text in shown}
+def is_covered_by(cell: str, *texts: str) -> bool:
+    """Return whether a cell equals one of the texts, apart from code marks, spaces and call brackets."""
+    return _plain(cell) in {_plain(text) for text in texts}
 
 
 def _plain(text: str) -> str:

@@ -1,4 +1,4 @@
-"""Severities in words, and where in a text a ticket's severity is said again."""
+"""Recognising severities in words."""
 
 from __future__ import annotations
 
@@ -7,7 +7,11 @@ import re
 import msgspec
 
 from esper_audit.findings.finding import Severity
-from esper_audit.tickets.markdown_import.document.inline_values import bare, meanings, words
+from esper_audit.tickets.markdown_import.document.inline_values import (
+    by_name,
+    without_markup,
+    words,
+)
 
 WORDS = {
     Severity.P0: "critical, blocker, urgent, emergency, showstopper, severe",
@@ -16,7 +20,7 @@ WORDS = {
     Severity.P3: "low, minor",
     Severity.P4: "trivial, cosmetic, informational, info, nit, negligible, nice to have, tech debt, style, lowest",
 }
-BY_WORD = meanings(WORDS)
+BY_WORD = by_name(WORDS)
 LEVEL = re.compile(r"(?<![\w-])(?:P|SEV-?|S|Priority |Severity )([0-4])(?![\w.])", re.IGNORECASE)
 STRUCK = re.compile(r"~~.*?~~")
 ARROW = re.compile(r"→|->|=>|⇒")
@@ -27,7 +31,7 @@ REVISED = re.compile(
 
 
 class StatedSeverity(msgspec.Struct, frozen=True):
-    """A severity, where it was said, in which words."""
+    """A severity, the place that states it, and its words."""
 
     severity: Severity
     where: str
@@ -35,27 +39,26 @@ class StatedSeverity(msgspec.Struct, frozen=True):
 
 
 def severity_in(text: str) -> Severity | None:
-    """Return the severity that a value names: what is struck out does not count, an arrow points at it."""
+    """Return the severity in a value: the one after an arrow, without struck-out text; None without one."""
     plain = ARROW.split(STRUCK.sub(" ", text))[-1]
     level = LEVEL.search(plain)
     if level:
         return Severity(f"P{level[1]}")
-    said = words(bare(plain)).split()
-    pairs = [" ".join(said[n : n + 3]) for n in range(len(said))]
-    named = [BY_WORD[word] for word in (*said, *pairs) if word in BY_WORD]
-    return named[0] if named else None
+    single = words(without_markup(plain)).split()
+    triples = [" ".join(single[n : n + 3]) for n in range(len(single))]
+    return next((BY_WORD[name] for name in (*single, *triples) if name in BY_WORD), None)
 
 
-def revised_in(text: str, where: str) -> list[StatedSeverity]:
-    """Return the severities that a resolution says the ticket should have had."""
+def revised_severities(text: str, where: str) -> list[StatedSeverity]:
+    """Return the revised severities in the text of a resolution."""
     return [
         StatedSeverity(Severity(match[1].upper()), where, match[0].strip("*` "))
         for match in REVISED.finditer(text)
     ]
 
 
-def disagreement(believed: Severity, others: list[StatedSeverity]) -> str:
-    """Return one sentence where others say another severity, empty where all agree."""
-    different = [said for said in others if said.severity is not believed]
-    told = ", ".join(f"{said.where} says {said.text}" for said in different)
-    return f"severity: {believed} is kept, {told}" if different else ""
+def severity_contradiction(kept: Severity, others: list[StatedSeverity]) -> str:
+    """Return the sentence about other severities, empty if all are equal."""
+    different = [other for other in others if other.severity is not kept]
+    places = ", ".join(f"{other.where} states {other.text}" for other in different)
+    return f"severity: {kept} is kept, {places}" if different else ""

@@ -1,9 +1,9 @@
-"""What a document says about its status, in how many places, and which of them is believed.
+"""Recognising statuses in words, and deciding between several statements of a document.
 
-The rule: the resolution's own words come first, for they stand beside the evidence; then a row
-`Resolution` of the head; then closing notes; then the folder that the file was filed under, the last
-thing that people did; then the head's status; then a line `**Status:**` anywhere else. `closed` does not
-say how: another statement tells, or it counts as fixed.
+The order of precedence is: the words of the resolution, which are next to the evidence; a row `Resolution`
+of the head; closing notes; the folder of the file, which was changed last; the status of the head; a line
+`**Status:**` in another section. `closed` has no kind of its own: another statement decides, else it is
+fixed.
 """
 
 from __future__ import annotations
@@ -14,12 +14,16 @@ from collections.abc import Sequence
 
 import msgspec
 
-from esper_audit.tickets.markdown_import.document.inline_values import bare, names, words
+from esper_audit.tickets.markdown_import.document.inline_values import (
+    name_set,
+    without_markup,
+    words,
+)
 from esper_audit.tickets.states import ACTIVE, RESOLVED, STATUS_OF, ResolutionKind, Status
 
 
 class StatusPlace(enum.StrEnum):
-    """Where a document says what became of it; the first is believed before the others."""
+    """Where a document states its status, in order of precedence."""
 
     RESOLUTION = "Resolution"
     ROW = "row Resolution"
@@ -48,15 +52,17 @@ PHRASES: dict[ResolutionKind | Status, str] = {
     "partially fixed|partial fix|fixing|partially resolved|active|partial",
     Status.IN_REVIEW: "in review|under review|needs review|awaiting review|ready for review|fix in review|review",
 }
-# These say something about a status only where nothing else does (`Confirmed, fixed`).
-WEAK = names("new, confirmed, pending, accepted, valid, active, partial, review, complete, done")
+# These are a status only if there is no other (`Confirmed, fixed`).
+WEAK_WORDS = name_set(
+    "new, confirmed, pending, accepted, valid, active, partial, review, complete, done"
+)
 CLOSED = re.compile(r"\b(?:closed|close|closing|archived)\b")
 PATTERNS = [
-    (re.compile(rf"\b{phrase}\b"), said)
-    for said, phrases in PHRASES.items()
+    (re.compile(rf"\b{phrase}\b"), status)
+    for status, phrases in PHRASES.items()
     for phrase in phrases.split("|")
 ]
-FOLDERS = names(
+FOLDERS = name_set(
     "open, triaged, new, todo, backlog, deferred, in progress, investigating, in review, "
     "fixed, already fixed, resolved, done, completed, closed, archived, not a bug, "
     "notabug, not bugs, invalid, rejected, false positive, false positives, by design, "
@@ -65,7 +71,7 @@ FOLDERS = names(
 
 
 class StatedStatus(msgspec.Struct, frozen=True):
-    """What is said, where; `kind` of an ended ticket; both empty where it only says `closed`."""
+    """A status with its place and words; `kind` is that of a resolved ticket; both are None for `closed`."""
 
     place: StatusPlace
     text: str
@@ -74,12 +80,12 @@ class StatedStatus(msgspec.Struct, frozen=True):
 
     @property
     def is_resolved(self) -> bool:
-        """Return whether the ticket has ended, however."""
+        """Return whether the ticket is resolved."""
         return self.status is None or self.status in RESOLVED
 
 
 class StatusDecision(msgspec.Struct, frozen=True):
-    """The status that is believed, how it ended, one sentence where statements disagree, and why."""
+    """The decided status, the kind of resolution, the contradiction (empty without one), and the reason."""
 
     status: Status
     kind: ResolutionKind | None
@@ -87,43 +93,47 @@ class StatusDecision(msgspec.Struct, frozen=True):
     why: str
 
 
-def stated(place: StatusPlace, text: str) -> StatedStatus | None:
-    """Read a statement; None where a text says nothing about a status."""
-    said = words(bare(text))
-    found = [(m.start(), m.end(), value) for p, value in PATTERNS if (m := p.search(said))]
-    strong = [at for at in found if said[at[0] : at[1]] not in WEAK]
+def read_status(place: StatusPlace, text: str) -> StatedStatus | None:
+    """Return the status in a text, None without one."""
+    text_words = words(without_markup(text))
+    found = [(m.start(), m.end(), value) for p, value in PATTERNS if (m := p.search(text_words))]
+    strong = [at for at in found if text_words[at[0] : at[1]] not in WEAK_WORDS]
     if found:
         value = min(strong or found, key=lambda at: (at[0], -at[1]))[2]
         if isinstance(value, ResolutionKind):
             return StatedStatus(place, text, STATUS_OF[value], value)
         return StatedStatus(place, text, value, None)
-    return StatedStatus(place, text, None, None) if CLOSED.search(said) else None
+    return StatedStatus(place, text, None, None) if CLOSED.search(text_words) else None
 
 
 def folder_status(folder: str) -> StatedStatus | None:
-    """Read the name of a folder: all of it is a status, or it says nothing."""
-    return stated(StatusPlace.FOLDER, folder) if words(folder) in FOLDERS else None
+    """Return the status of a folder whose whole name is a status, else None."""
+    return read_status(StatusPlace.FOLDER, folder) if words(folder) in FOLDERS else None
 
 
-def decided(statements: Sequence[StatedStatus], hint: ResolutionKind | None) -> StatusDecision:
-    """Return what is believed of some statements; `hint` is what headings such as `Fix` let one guess."""
+def decide_status(
+    statements: Sequence[StatedStatus], implied: ResolutionKind | None
+) -> StatusDecision:
+    """Decide between statements; `implied` is the kind that headings such as `Fix` imply."""
     ordered = sorted(statements, key=lambda statement: list(StatusPlace).index(statement.place))
     in_words = (StatusPlace.RESOLUTION, StatusPlace.ROW, StatusPlace.NOTES)
-    believed = [
+    decisive = [
         s for s in ordered if s.status in RESOLVED or (s.status and s.place not in in_words)
     ]
     if any(s.place is StatusPlace.FOLDER and s.status is None for s in ordered):
-        believed = [s for s in believed if s.status in RESOLVED]
+        decisive = [s for s in decisive if s.status in RESOLVED]
         ordered = [
             s for s in ordered if s.is_resolved or s.place not in (StatusPlace.HEAD, *in_words)
         ]
     contradiction = _contradiction(statements)
-    if believed:
-        first = believed[0]
-        why = f"{first.place} says {bare(first.text)}"
+    if decisive:
+        first = decisive[0]
+        why = f"{first.place} says {without_markup(first.text)}"
         return StatusDecision(first.status or Status.OPEN, first.kind, contradiction, why)
-    if hint is not None and not any(s.status in ACTIVE for s in ordered):
-        return StatusDecision(STATUS_OF[hint], hint, contradiction, "by what the resolution tells")
+    if implied is not None and not any(s.status in ACTIVE for s in ordered):
+        return StatusDecision(
+            STATUS_OF[implied], implied, contradiction, "by what the resolution tells"
+        )
     if ordered and all(statement.is_resolved for statement in ordered):
         why = "closed, and nothing says how"
         return StatusDecision(Status.FIXED, ResolutionKind.FIXED, contradiction, why)
@@ -131,9 +141,9 @@ def decided(statements: Sequence[StatedStatus], hint: ResolutionKind | None) -> 
 
 
 def _contradiction(statements: Sequence[StatedStatus]) -> str:
-    """Return what different statements say; `closed` goes with every end, `triaged` with every beginning."""
-    said = {s.status if s.status in RESOLVED else s.is_resolved for s in statements}
-    ends = said - {True, False}
-    if len(ends) < 2 and not (False in said and (ends or True in said)):
+    """Return the differing statements, empty if they agree; `closed` agrees with every resolved status."""
+    found = {s.status if s.status in RESOLVED else s.is_resolved for s in statements}
+    resolved = found - {True, False}
+    if len(resolved) < 2 and not (False in found and (resolved or True in found)):
         return ""
-    return "status: " + ", ".join(f"{s.place} says {bare(s.text)}" for s in statements)
+    return "status: " + ", ".join(f"{s.place} states {without_markup(s.text)}" for s in statements)

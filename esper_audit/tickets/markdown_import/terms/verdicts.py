@@ -1,4 +1,4 @@
-"""What reviewers say, in the form's four words or in others, and how reviewers are named."""
+"""Recognising the verdicts and the names of reviewers."""
 
 from __future__ import annotations
 
@@ -6,10 +6,18 @@ import re
 
 import msgspec
 
-from esper_audit.tickets.markdown_import.document.inline_values import DATE, bare, names, words
+from esper_audit.tickets.markdown_import.document.inline_values import (
+    DATE,
+    name_set,
+    one_line,
+    without_markup,
+    words,
+)
 from esper_audit.tickets.parts import Opinion
 
-OWN = "endorse|endorsed|endorses|neutral|object|objects|objected|objection|refine|refined|refines"
+FORM_VERDICTS = (
+    "endorse|endorsed|endorses|neutral|object|objects|objected|objection|refine|refined|refines"
+)
 SYNONYMS = {
     Opinion.ENDORSE: "endorse|endorsed|endorses|endorsement|agree|agreed|agrees|concur|concurs|approve|approved|"
     "approves|accept|accepted|confirm|confirmed|confirms|support|supported|valid|lgtm|strong endorse|"
@@ -32,29 +40,32 @@ ANY = re.compile(
     rf"{MARKS}(?P<word>{'|'.join(map(re.escape, sorted(BY_PHRASE, key=len, reverse=True)))})(?![\w'])",
     re.IGNORECASE,
 )
-STRICT = re.compile(rf"{MARKS}(?P<word>{OWN})(?![\w'])", re.IGNORECASE)
+STRICT = re.compile(rf"{MARKS}(?P<word>{FORM_VERDICTS})(?![\w'])", re.IGNORECASE)
 ADDED = re.compile(r"[*_`\"'\])~]*(?:\s*\([^)\n]*\))?[*_`]*")
 AFTER = re.compile(r"[\s*_`]*(?:[-–—:.;,]+|\s)\s*")
-# What a heading says of any review; `Code Review` at its end is somebody.
+# The words of any review in a heading; `Code Review` at its end is the name of a reviewer.
 OF_A_REVIEW = re.compile(
     r"\b(?:cross|peer)[\s-]*reviews?\b|^\s*(?:\d+[.)]\s*)?reviews?\b|(?<!\bcode)\s+reviews?\s*$",
     re.IGNORECASE,
 )
-ROLE_WORDS = names(
+ROLE_WORDS = name_set(
     "drl, rl, pytorch, torch, code, review, reviewer, codereview, specialist, expert, "
     "agent, engineer, architect, lead, maintainer, author, ml, systems, security, "
     "performance, qa, tester, analyst, owner, developer, team, reviewed, by, scientist, "
     "researcher, advisor, cr, pt"
 )
-SILENT_WORDS = names(
+IGNORED_WORDS = name_set(
     "cross, review, reviews, reviewer, specialist, expert, agent, evaluation, the, s, by, "
     "verdict, notes, comments, comment"
 )
 DASHES = " \t:-–—|,;"
+MAX_ROLE_WORDS = 6
+# A heading of these words names no reviewer.
+GENERAL_WORDS = name_set("results, summary, notes, verdicts, comments, feedback, section, s, round")
 
 
 class StatedOpinion(msgspec.Struct, frozen=True):
-    """A verdict, the words for it, and what stands behind them."""
+    """A verdict, the words for it, and the text after them."""
 
     verdict: Opinion
     text: str
@@ -62,7 +73,7 @@ class StatedOpinion(msgspec.Struct, frozen=True):
 
 
 def verdict_in(text: str, *, strict: bool = False) -> StatedOpinion | None:
-    """Read a text that begins with a verdict; `strict` takes the form's four words only."""
+    """Return the verdict at the beginning of a text, None without one; `strict` accepts the form's four words only."""
     match = (STRICT if strict else ANY).match(text)
     if match is None:
         return None
@@ -72,23 +83,25 @@ def verdict_in(text: str, *, strict: bool = False) -> StatedOpinion | None:
     rest = text[after.end() :] if after else text[end:]
     phrase = match["word"].lower()
     verdict = BY_PHRASE[phrase]
-    return StatedOpinion(verdict, bare(text[:end].strip(DASHES)), rest.strip())
+    return StatedOpinion(verdict, without_markup(text[:end].strip(DASHES)), rest.strip())
 
 
 def whole_verdict(cell: str) -> StatedOpinion | None:
-    """Read a cell that is a verdict: all of its words are the verdict's."""
-    said = verdict_in(cell)
-    return StatedOpinion(said.verdict, " ".join(bare(cell).split()), "") if said else None
+    """Return the verdict of a cell with all words of the cell, None without a verdict."""
+    stated = verdict_in(cell)
+    if stated is None:
+        return None
+    return StatedOpinion(stated.verdict, one_line(without_markup(cell)), "")
 
 
-def as_written(said: str, verdict: Opinion) -> str:
-    """Return the words for a verdict unless they are its own."""
-    text = bare(said)
-    return "" if text.lower() == verdict.value else text
+def verdict_words(text: str, verdict: Opinion) -> str:
+    """Return the words for a verdict, empty if they are its value."""
+    plain = without_markup(text)
+    return "" if plain.lower() == verdict.value else plain
 
 
-def named_in(title: str) -> tuple[str, str]:
-    """Return the reviewer that a heading of a review names, and the date that it gives."""
+def reviewer_in(title: str) -> tuple[str, str]:
+    """Return the reviewer and the date in the heading of a review, empty without them."""
     dated = DATE.search(title)
     undated = re.sub(r"\(\s*\)|\[\s*\]", " ", DATE.sub(" ", title))
     rest = re.sub(r"\(\s*\)|\[\s*\]", " ", OF_A_REVIEW.sub(" ", undated)).strip()
@@ -96,33 +109,21 @@ def named_in(title: str) -> tuple[str, str]:
     name = rest.strip().strip(DASHES).strip()
     if name[:1] + name[-1:] in ("()", "[]"):
         name = name[1:-1].strip()
-    name = bare(name)
+    name = without_markup(name)
     plain = words(name).split()
-    general = {
-        "results",
-        "summary",
-        "notes",
-        "verdicts",
-        "comments",
-        "feedback",
-        "section",
-        "s",
-        "round",
-    }
-    return ("" if not plain or set(plain) <= general else name, dated[1] if dated else "")
+    return ("" if not plain or set(plain) <= GENERAL_WORDS else name, dated[1] if dated else "")
 
 
 def is_reviewer(label: str) -> bool:
-    """Return whether a label reads as somebody who reviews."""
-    said = words(label).split()
-    return bool(said) and len(said) <= 6 and bool(ROLE_WORDS & set(said))
+    """Return whether a label is a short text with a word for a role."""
+    label_words = words(label).split()
+    return 0 < len(label_words) <= MAX_ROLE_WORDS and not ROLE_WORDS.isdisjoint(label_words)
 
 
-def likeness(label: str, reviewer: str) -> int:
-    """Count the words that name the same reviewer in both."""
-    return len(_telling(label) & _telling(reviewer))
+def shared_words(label: str, reviewer: str) -> int:
+    """Return how many words of a name two texts share."""
+    return len(_name_words(label) & _name_words(reviewer))
 
 
-def _telling(text: str) -> set[str]:
-    said = words(text).replace("codereview", "code").split()
-    return set(said) - SILENT_WORDS
+def _name_words(text: str) -> set[str]:
+    return set(words(text).replace("codereview", "code").split()) - IGNORED_WORDS

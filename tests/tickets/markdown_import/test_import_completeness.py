@@ -1,4 +1,4 @@
-"""The proof that nothing is lost speaks as soon as something is."""
+"""The completeness check finds every field and word that is missing."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from support.markdown_forms import LOCATION, form, read, row, with_status
 from support.resolution_layouts import LAYOUTS as RESOLUTIONS
 from support.review_layouts import LAYOUTS as REVIEWS
 
-from esper_audit.tickets.markdown_import.completeness import unaccounted
+from esper_audit.tickets.markdown_import.completeness import missing_text
 
 TEXT = form(
     REVIEWS["a heading a reviewer with colon"][0],
@@ -39,23 +39,25 @@ FIELDS = {
 }
 
 
-def test_a_whole_form_is_accounted_for() -> None:
-    assert unaccounted(TEXT, [read(TEXT)]) == []
+def test_a_whole_form_misses_nothing() -> None:
+    assert missing_text(TEXT, [read(TEXT)]) == []
 
 
 @pytest.mark.parametrize("field", FIELDS)
-def test_a_field_that_is_dropped_is_missed(field: str) -> None:
-    silent = msgspec.structs.replace(read(TEXT), history=[])  # which repeats dates and words
-    ticket = msgspec.structs.replace(silent, **{field: FIELDS[field]})
-    assert unaccounted(TEXT, [ticket]) != []
+def test_a_dropped_field_is_missing(field: str) -> None:
+    without_history = msgspec.structs.replace(
+        read(TEXT), history=[]
+    )  # the history repeats dates and words
+    ticket = msgspec.structs.replace(without_history, **{field: FIELDS[field]})
+    assert missing_text(TEXT, [ticket]) != []
 
 
-def test_a_word_that_is_dropped_is_missed() -> None:
+def test_a_dropped_word_is_missing() -> None:
     ticket = read(TEXT)
     shorter = ticket.description.replace("thrown ", "")
-    assert unaccounted(TEXT, [msgspec.structs.replace(ticket, description=shorter)]) != []
+    assert missing_text(TEXT, [msgspec.structs.replace(ticket, description=shorter)]) != []
 
 
-def test_the_forms_own_words_are_no_loss() -> None:
+def test_the_words_of_the_form_may_be_missing() -> None:
     text = form(metadata=with_status("`open`"), related="None.")
-    assert unaccounted(text, [read(text)]) == []
+    assert missing_text(text, [read(text)]) == []

@@ -1,4 +1,4 @@
-"""From a document to a ticket: every section to its reader, and everything that no reader takes to `extra`."""
+"""Reading a document as a ticket: each section by its reader, all other text into `extra`."""
 
 from __future__ import annotations
 
@@ -8,116 +8,134 @@ import msgspec
 
 from esper_audit.tickets.form import in_page_order
 from esper_audit.tickets.markdown_import.document.document import Document
-from esper_audit.tickets.markdown_import.document.inline_values import ID
-from esper_audit.tickets.markdown_import.section_sorting import Parts
+from esper_audit.tickets.markdown_import.document.inline_values import TICKET_ID
+from esper_audit.tickets.markdown_import.form_sections import FormSections
 from esper_audit.tickets.markdown_import.sections.appendix import read_appendix, read_history
 from esper_audit.tickets.markdown_import.sections.description import read_description
 from esper_audit.tickets.markdown_import.sections.fixes import read_fixes
 from esper_audit.tickets.markdown_import.sections.location import read_location
 from esper_audit.tickets.markdown_import.sections.metadata import read_head, read_metadata
-from esper_audit.tickets.markdown_import.sections.outcome import ended, first_line
+from esper_audit.tickets.markdown_import.sections.outcome import initial_history, read_outcome
 from esper_audit.tickets.markdown_import.sections.related import read_related
 from esper_audit.tickets.markdown_import.sections.repeated_values import (
     severities_elsewhere,
     statuses_elsewhere,
 )
-from esper_audit.tickets.markdown_import.sections.reviews import reviews_of
+from esper_audit.tickets.markdown_import.sections.reviews import read_reviews
 from esper_audit.tickets.markdown_import.sections.summary import read_summary
 from esper_audit.tickets.markdown_import.sections.verification import read_verification
 from esper_audit.tickets.markdown_import.terms.categories import categories_in
-from esper_audit.tickets.markdown_import.terms.headings import Part
+from esper_audit.tickets.markdown_import.terms.headings import FormPart
 from esper_audit.tickets.markdown_import.terms.paths import PathMap
-from esper_audit.tickets.markdown_import.terms.places import Cells
-from esper_audit.tickets.markdown_import.terms.severities import disagreement, revised_in
-from esper_audit.tickets.markdown_import.ticket_id import DocumentOrigin, Identity, identified
+from esper_audit.tickets.markdown_import.terms.places import LocationCells
+from esper_audit.tickets.markdown_import.terms.severities import (
+    revised_severities,
+    severity_contradiction,
+)
+from esper_audit.tickets.markdown_import.ticket_id import (
+    DocumentOrigin,
+    TicketIdentity,
+    identify_ticket,
+)
 from esper_audit.tickets.parts import AsWritten, Extra
 from esper_audit.tickets.ticket import Ticket
 
-# The page prints these where they stood; the others stand in the appendix.
+# The page prints these in their rows, the others in the appendix.
 IN_PLACE = ("files", "lines", "symbols", "why_it_matters")
 
 
-class Form(msgspec.Struct, frozen=True):
-    """A ticket as it was read, and what its document says twice, differently."""
+class ImportedTicket(msgspec.Struct, frozen=True):
+    """A ticket of a document, and the contradictions between the values that the document states."""
 
     ticket: Ticket
     contradictions: list[str]
 
 
-def read_form(
-    document: Document, origin: DocumentOrigin, paths: PathMap, known_as: Identity | None = None
-) -> Form:
-    """Read a document as a ticket; raises TicketError naming what is missing where it is none.
+def read_ticket(
+    document: Document,
+    origin: DocumentOrigin,
+    paths: PathMap,
+    identity: TicketIdentity | None = None,
+) -> ImportedTicket:
+    """Return the ticket of a document; raises TicketError with the missing parts if it is not a ticket.
 
-    `known_as` says which ticket it is, where the document itself does not.
+    `identity` is the id and title to use instead of those of the document.
     """
-    read = _Readings(document, origin, paths, known_as)
-    again = [
+    read = _TicketReader(document, origin, paths, identity)
+    severities = [
         *severities_elsewhere(document.sections),
-        *revised_in(read.end.text, "the resolution"),
+        *revised_severities(read.outcome.text, "the resolution"),
     ]
-    told = [
-        read.end.contradiction,
-        disagreement(read.head.severity, again),
-        _name_and_id(origin, read.identity.id),
+    contradictions = [
+        read.outcome.contradiction,
+        severity_contradiction(read.head.severity, severities),
+        _id_contradiction(origin, read.identity.id),
     ]
-    return Form(read.ticket(), [sentence for sentence in told if sentence])
+    return ImportedTicket(read.ticket(), [sentence for sentence in contradictions if sentence])
 
 
-def _name_and_id(origin: DocumentOrigin, found: str) -> str:
-    """Return what is wrong where the file's name holds another id than the ticket."""
-    named = ID.match(origin.stem)
-    is_other = named is not None and not origin.stem.startswith(found)
-    return f"id: {found} is kept, the file is called {origin.name}" if is_other else ""
+def _id_contradiction(origin: DocumentOrigin, ticket_id: str) -> str:
+    """Return the contradiction if the file name holds another id than the ticket."""
+    named = TICKET_ID.match(origin.stem)
+    is_other = named is not None and not origin.stem.startswith(ticket_id)
+    return f"id: {ticket_id} is kept, the file name is {origin.name}" if is_other else ""
 
 
-class _Readings:
-    """What every reader makes of its part of the document."""
+class _TicketReader:
+    """The result of every section's reader."""
 
     def __init__(
-        self, document: Document, origin: DocumentOrigin, paths: PathMap, known_as: Identity | None
+        self,
+        document: Document,
+        origin: DocumentOrigin,
+        paths: PathMap,
+        identity: TicketIdentity | None,
     ) -> None:
-        self.parts = Parts(document.sections)
-        of = self.parts.of
-        self.metadata = read_metadata(document, of(Part.METADATA))
+        self.sections = FormSections(document.sections)
+        of = self.sections.of
+        self.metadata = read_metadata(document, of(FormPart.METADATA))
         other = self.metadata.other
         self.head = read_head(self.metadata)
-        self.summary = read_summary(of(Part.SUMMARY))
-        named = Cells(*(other.get(name, "") for name in ("files", "lines", "symbols")))
-        self.location = read_location(of(Part.LOCATION), paths, named)
-        self.description = read_description(of(Part.DESCRIPTION))
-        self.fix = read_fixes(of(Part.FIX))
-        self.verification = read_verification(of(Part.VERIFICATION))
-        self.related = read_related(of(Part.RELATED))
-        self.reviews = reviews_of(self.parts.reviews)
-        again = statuses_elsewhere(document.sections)
-        self.end = ended(of(Part.RESOLUTION), self.parts.notes, self.metadata, origin.folder, again)
-        self.history = read_history(of(Part.HISTORY))
-        self.appendix = read_appendix(of(Part.APPENDIX))
-        signs = {
+        self.summary = read_summary(of(FormPart.SUMMARY))
+        named = LocationCells(*(other.get(name, "") for name in ("files", "lines", "symbols")))
+        self.location = read_location(of(FormPart.LOCATION), paths, named)
+        self.description = read_description(of(FormPart.DESCRIPTION))
+        self.fix = read_fixes(of(FormPart.FIX))
+        self.verification = read_verification(of(FormPart.VERIFICATION))
+        self.related = read_related(of(FormPart.RELATED))
+        self.reviews = read_reviews(self.sections.reviews)
+        statuses = statuses_elsewhere(document.sections)
+        self.outcome = read_outcome(
+            of(FormPart.RESOLUTION), self.sections.notes, self.metadata, origin.folder, statuses
+        )
+        self.history = read_history(of(FormPart.HISTORY))
+        self.appendix = read_appendix(of(FormPart.APPENDIX))
+        present = {
             "severity": not self.head.severity_reason,
             "status": bool(self.metadata.get("status")),
             "location": bool(self.location.places),
             "description": bool(self.description.wrong),
             "summary": bool(self.summary.sentence),
         }
-        self.identity = known_as or identified(
-            document, self.metadata, origin, self.summary.sentence, signs
+        self.identity = identity or identify_ticket(
+            document, self.metadata, origin, self.summary.sentence, present
         )
         self._name = origin.name
 
     def ticket(self) -> Ticket:
-        """Return everything as one record."""
+        """Return the ticket."""
         named = self.metadata.other
         sentence = self.summary.sentence or named.get("summary", "") or self.identity.title
         wrong = self.description.wrong
         reported = self.appendix.source or self.appendix.report
         day = self.head.dates["updated"] or self.head.dates["created"]
-        history = self.history.changes or first_line(self.end.status, day, self.end.why)
+        history = self.history.changes or initial_history(
+            self.outcome.status, day, self.outcome.why
+        )
         return Ticket(
             id=self.identity.id,
             title=self.identity.title,
-            status=self.end.status,
+            status=self.outcome.status,
             severity=self.head.severity,
             proposed_severity=self.head.severity,
             severity_reason=self.head.severity_reason,
@@ -137,29 +155,29 @@ class _Readings:
             verification=self.verification.steps,
             related=self.related.related,
             reviews=self.reviews.reviews,
-            resolution=self.end.resolution,
+            resolution=self.outcome.resolution,
             source=self.appendix.source if reported else f"imported from {self._name}",
             report=self.appendix.report,
             section=self.appendix.section,
             history=history,
-            as_written=self._written(),
+            as_written=self._as_written(),
             extra=self._extra(),
         )
 
-    def _written(self) -> list[AsWritten]:
-        """Return the document's own words: those printed in place, those of a page of ours, new ones."""
+    def _as_written(self) -> list[AsWritten]:
+        """Return the original words: first those for the rows of the page, then those of its appendix."""
         found = [
             *self.identity.as_written,
-            *self.end.as_written,
+            *self.outcome.as_written,
             *self.head.as_written,
             *self.location.as_written,
             *self.description.as_written,
             *self.summary.as_written,
             *self.reviews.as_written,
-            *self.parts.as_written,
+            *self.sections.as_written,
         ]
         in_place = [word for word in found if word.field in IN_PLACE and not word.where]
-        return _once([*in_place, *self.appendix.as_written, *found])
+        return _unique([*in_place, *self.appendix.as_written, *found])
 
     def _extra(self) -> list[Extra]:
         return in_page_order(
@@ -171,15 +189,15 @@ class _Readings:
                 *self.verification.extra,
                 *self.related.extra,
                 *self.reviews.extra,
-                *self.parts.extra,
-                *self.end.extra,
+                *self.sections.extra,
+                *self.outcome.extra,
                 *self.history.extra,
                 *self.appendix.extra,
             ]
         )
 
 
-def _once(words: Iterable[AsWritten]) -> list[AsWritten]:
+def _unique(words: Iterable[AsWritten]) -> list[AsWritten]:
     kept: list[AsWritten] = []
     for word in words:
         if word not in kept:

@@ -1,4 +1,4 @@
-"""Forms made at random: sections in any order, layouts of any kind, odd lines anywhere; nothing is lost, pages stay."""
+"""Random forms, with sections in any order and odd lines anywhere, lose no word."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from support.review_layouts import LAYOUTS as REVIEWS
 from support.review_layouts import NO_REVIEWS
 from support.whole_documents import LOCATIONS
 
-from esper_audit.tickets.markdown_import.completeness import unaccounted
+from esper_audit.tickets.markdown_import.completeness import missing_text
 
 # Lines that mean something to somebody: alone, or below each other, they are what people paste into forms.
 LINES = [
@@ -129,5 +129,5 @@ def forms(draw: st.DrawFn) -> str:
 @given(forms())
 def test_any_form_is_kept_and_stays(text: str) -> None:
     ticket = read(text)
-    assert unaccounted(text, [ticket]) == []
+    assert missing_text(text, [ticket]) == []
     assert_stays(ticket)

@@ -1,4 +1,4 @@
-"""A report becomes a batch: a ticket a finding and a recommendation, with links, and one for the rest."""
+"""A report becomes a ticket for each finding and recommendation, with links, and one for all other text."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import msgspec
 import pytest
 from support.markdown_forms import assert_stays, form, read_all
 
-from esper_audit.tickets.markdown_import.completeness import unaccounted
+from esper_audit.tickets.markdown_import.completeness import missing_text
 from esper_audit.tickets.markdown_import.document.document import read_document
 from esper_audit.tickets.markdown_import.document.graphs import edges_in
 from esper_audit.tickets.markdown_import.report import is_report
@@ -151,7 +151,7 @@ def by_title(title: str) -> Ticket:
     return found
 
 
-def test_a_report_is_told_from_a_ticket() -> None:
+def test_a_report_is_distinguished_from_a_ticket() -> None:
     assert is_report(read_document(REPORT))
     assert not is_report(read_document(form()))
     assert not is_report(read_document("# About\n\n## HIGH - a heading alone\n\ntext\n"))
@@ -213,12 +213,12 @@ def test_a_finding_may_be_a_list_or_a_table_of_labels() -> None:
     own, valve, pump = read_all(text, "audit.md")
     assert (valve.id, valve.severity.value, valve.fix[0].text) == ("DD-GARDEN-1", "P1", "Ask once.")
     assert (pump.severity.value, pump.description) == ("P3", "It rattles.")
-    assert unaccounted(text, [own, valve, pump]) == []
+    assert missing_text(text, [own, valve, pump]) == []
     for ticket in (own, valve, pump):
         assert_stays(ticket)
 
 
-def test_the_dependency_graph_becomes_links_both_ways() -> None:
+def test_the_dependency_graph_becomes_links_in_both_directions() -> None:
     links = {
         (ticket.title, link.relation.value, tickets()[link.id].title)
         for ticket in tickets().values()
@@ -233,6 +233,21 @@ def test_the_dependency_graph_becomes_links_both_ways() -> None:
     }
 
 
+def test_a_graph_of_another_layout_stays_text() -> None:
+    beside = "+-------+     +-------+\n| Level |---->| Valve |\n+-------+     +-------+"
+    text = REPORT.replace(BOXES, f"```\n{beside}\n```")
+    found = read_all(text, "dive.md")
+    kept = {part.section: part.text for part in found[0].extra}
+    assert kept["4. Dependency Graph of Changes"] == f"```\n{beside}\n```"
+    assert {link.relation.value for ticket in found for link in ticket.related} == {"related"}
+    assert missing_text(text, found) == []
+
+
+def test_a_recommendation_whose_name_has_no_words_is_a_ticket() -> None:
+    text = REPORT.replace("| Hose is short | hose.py:1 |", "| — | hose.py:1 |")
+    assert "DD-GARDEN-20250301-unnamed" in [ticket.id for ticket in read_all(text, "dive.md")]
+
+
 def test_grades_and_strengths_stay_with_the_report() -> None:
     own = tickets()["DD-GARDEN-20250301"]
     kept = {part.section: part.text for part in own.extra}
@@ -244,9 +259,9 @@ def test_grades_and_strengths_stay_with_the_report() -> None:
 
 def test_nothing_of_a_report_is_lost() -> None:
     everything = list(tickets().values())
-    assert unaccounted(REPORT, everything) == []
+    assert missing_text(REPORT, everything) == []
     without = [ticket for ticket in everything if ticket.title != "Pump Rattles"]
-    assert unaccounted(REPORT, without) != []
+    assert missing_text(REPORT, without) != []
 
 
 def test_every_ticket_of_a_report_stays_when_its_page_is_read() -> None:
@@ -259,7 +274,7 @@ def test_ids_do_not_depend_on_the_file_or_on_other_findings() -> None:
     assert [ticket.id for ticket in read_all(again, "other.md")] == list(tickets())
 
 
-def test_what_a_heading_says_otherwise_than_the_recommendations_is_kept() -> None:
+def test_a_severity_of_a_heading_that_the_recommendations_change_is_kept() -> None:
     words = [msgspec.structs.astuple(word) for word in by_title("Tank Level Is Stale").as_written]
     assert ("severity", "heading", "MEDIUM") in words
 
@@ -277,11 +292,12 @@ def test_what_a_heading_says_otherwise_than_the_recommendations_is_kept() -> Non
             [("Level", "Valve"), ("Valve", "Bench")],
         ),
         (
-            "+-------+     +-------+\n| Level |---->| Valve |\n+-------+     +-------+",
-            [("Level", "Valve")],
+            "+-------+\n| Level |\n+-------+\n    ^\n    |\n+-------+\n| Valve |\n+-------+",
+            [("Valve", "Level")],
         ),
+        ("+-------+     +-------+\n| Level |---->| Valve |\n+-------+     +-------+", []),
         ("nothing is drawn here", []),
     ],
 )
-def test_graphs_are_read_as_people_draw_them(graph: str, edges: list[tuple[str, str]]) -> None:
-    assert [(edge.first, edge.then) for edge in edges_in(graph)] == edges
+def test_a_graph_gives_its_edges(graph: str, edges: list[tuple[str, str]]) -> None:
+    assert [(edge.source, edge.target) for edge in edges_in(graph)] == edges

@@ -1,4 +1,4 @@
-"""How a ticket ended is found in every layout; claims, commits and signatures too; the rest is its evidence."""
+"""The resolution is read in every layout, with its claims, commits, sign-off and evidence."""
 
 from __future__ import annotations
 
@@ -6,12 +6,12 @@ import pytest
 from support.markdown_forms import assert_stays, form, read, with_status
 from support.resolution_layouts import LAYOUTS, STILL_OPEN
 
-from esper_audit.tickets.markdown_import.completeness import unaccounted
+from esper_audit.tickets.markdown_import.completeness import missing_text
 from esper_audit.tickets.states import STATUS_OF, Status
 
 
 @pytest.mark.parametrize("layout", LAYOUTS)
-def test_every_layout_gives_how_the_ticket_ended(layout: str) -> None:
+def test_every_layout_gives_the_kind_of_resolution(layout: str) -> None:
     text, kind = LAYOUTS[layout]
     ticket = read(form(text, metadata=with_status("`closed`")))
     assert ticket.resolution is not None
@@ -22,7 +22,7 @@ def test_every_layout_gives_how_the_ticket_ended(layout: str) -> None:
 @pytest.mark.parametrize("layout", LAYOUTS)
 def test_no_layout_loses_a_word(layout: str) -> None:
     text = form(LAYOUTS[layout][0], metadata=with_status("`closed`"))
-    assert unaccounted(text, [read(text)]) == []
+    assert missing_text(text, [read(text)]) == []
 
 
 @pytest.mark.parametrize("layout", LAYOUTS)
@@ -31,15 +31,15 @@ def test_every_layout_stays_when_its_page_is_read(layout: str) -> None:
 
 
 @pytest.mark.parametrize("text", STILL_OPEN.values(), ids=list(STILL_OPEN))
-def test_a_section_that_resolves_nothing_is_kept_as_it_is(text: str) -> None:
+def test_a_section_without_resolution_is_kept_unchanged(text: str) -> None:
     ticket = read(form(text))
     assert ticket.status in (Status.OPEN, Status.INVESTIGATING)
     assert ticket.resolution is None
     assert_stays(ticket)
-    assert unaccounted(form(text), [ticket]) == []
+    assert missing_text(form(text), [ticket]) == []
 
 
-def test_claims_are_judged_in_words_and_in_signs() -> None:
+def test_claims_have_verdicts_in_words_and_in_signs() -> None:
     ticket = read(form(LAYOUTS["a heading with the status"][0]))
     assert ticket.resolution is not None
     verdicts = [(claim.verdict.value, claim.as_written) for claim in ticket.resolution.claims]
