@@ -64,7 +64,9 @@ def lines_of_code(file: SourceFile) -> int:
 def passive_lines(node: ast.AST) -> range:
     """Return the lines of a node that a reader does not follow step by step."""
     passive: ast.stmt | None = None
-    if isinstance(node, ast.Import | ast.ImportFrom) or (isinstance(node, ast.stmt) and is_case_assignment(node)):
+    if isinstance(node, ast.Import | ast.ImportFrom) or (
+        isinstance(node, ast.stmt) and is_case_assignment(node)
+    ):
         passive = node
     elif isinstance(node, Documented) and ast.get_docstring(node):
         passive = node.body[0]
