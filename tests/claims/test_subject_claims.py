@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 from msgspec import ValidationError
-from support.claim_questions import claim, replies
+from support.claim_replies import claim, replies
 
 from esper_audit.claims.reply import Reply
 

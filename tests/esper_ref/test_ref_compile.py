@@ -9,7 +9,7 @@ from itertools import product
 import pytest
 import torch
 import torch._dynamo as dynamo
-from support.slot_lives import (
+from support.slots_in_stages import (
     ALGORITHMS,
     BLUEPRINTS,
     LIVELY,

@@ -1,4 +1,4 @@
-"""The pages of documentation: their text, their table rows, their links, the code names in them."""
+"""The pages of documentation: their text, table rows, links and code names."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Real source to test the engine on: this project's own modules and a fixed sample of the standard library."""
+"""Real source files: those of this project and a fixed sample of the standard library."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The Python files of both packages, read and parsed once, and snippets that stand in for one."""
+"""The Python files of both packages, read and parsed once, and snippets in their form."""
 
 from __future__ import annotations
 

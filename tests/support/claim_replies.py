@@ -1,4 +1,4 @@
-"""Asking claims in a test: a small tree, claims as people write them, their replies."""
+"""Claims as tickets hold them, and their replies over a small tree."""
 
 from __future__ import annotations
 
