@@ -13,6 +13,9 @@ from support.claim_replies import claim, replies
 
 from esper_audit.claims.reply import Reply
 
+# The claims query live modules.
+pytestmark = pytest.mark.torch
+
 SUBJECTS = '''"""Subjects."""
 
 import torch

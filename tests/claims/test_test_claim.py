@@ -10,6 +10,9 @@ from support.claim_replies import claim, replies
 
 from esper_audit.claims.reply import Reply
 
+# Slow: each claim runs pytest in a process of its own.
+pytestmark = pytest.mark.slow
+
 FILES = {
     "tests/test_good.py": """
 import pytest

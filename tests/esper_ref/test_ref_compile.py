@@ -39,6 +39,9 @@ from esper_ref import (
     ste_forward,
 )
 
+# Slow: every stage is compiled.
+pytestmark = pytest.mark.slow
+
 MOST_GRAPHS = 4
 
 
