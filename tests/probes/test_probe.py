@@ -22,11 +22,11 @@ from esper_audit.probes.subject.inputs import sequences
 from esper_audit.probes.subject.loading import load_subjects, subject_of
 from esper_audit.probes.subject.subject import Module, Promise, SubjectError, promise
 
-# Slow: every module of the corpora is probed again in another process.
-pytestmark = [pytest.mark.slow, pytest.mark.torch]
-
 HERE = os.path.dirname(os.path.abspath(support.__file__))
 SOURCE = os.path.join(HERE, "sample_subjects.py") + ":subjects"
+
+# Slow: every module of the corpora is probed again in another process.
+pytestmark = [pytest.mark.slow, pytest.mark.torch]
 
 
 def record_of(name: str, probe: str = "causality") -> ProbeRecord:

@@ -1,4 +1,4 @@
-"""Claims as tickets hold them, and their replies over a small tree."""
+"""Answers claims in a test: a small tree, claims as a ticket contains them, their replies."""
 
 from __future__ import annotations
 
