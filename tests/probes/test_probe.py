@@ -23,7 +23,7 @@ from esper_audit.probes.subject.loading import load_subjects, subject_of
 from esper_audit.probes.subject.subject import Module, Promise, SubjectError, promise
 
 HERE = os.path.dirname(os.path.abspath(support.__file__))
-SOURCE = os.path.join(HERE, "sample_subjects.py") + ":subjects"
+SOURCE = os.path.join(HERE, "own_subjects.py") + ":subjects"
 
 # Slow: every module of the corpora is probed again in another process.
 pytestmark = [pytest.mark.slow, pytest.mark.torch]
@@ -171,8 +171,8 @@ def test_two_subjects_of_one_name_are_an_error() -> None:
     ("source", "said"),
     [
         ("no/such/file.py:subjects", "no such file"),
-        (f"{HERE}/sample_subjects.py:no_such", "has no function 'no_such'"),
-        (f"{HERE}/sample_subjects.py:nothing", "declares no subject"),
+        (f"{HERE}/own_subjects.py:no_such", "has no function 'no_such'"),
+        (f"{HERE}/own_subjects.py:nothing", "declares no subject"),
     ],
 )
 def test_a_subjects_file_that_does_not_serve_says_so(source: str, said: str) -> None:
