@@ -39,7 +39,10 @@ class AlphaCurve(StrEnum):
     SIGMOID = "sigmoid"
 
     def at(self, t: float, steepness: float = 12.0) -> float:
-        """Return the height of the curve at `t` in [0, 1]; only SIGMOID reads `steepness`."""
+        """Return the height of the curve at `t` in [0, 1].
+
+        Only SIGMOID reads `steepness`.
+        """
         if not 0.0 <= t <= 1.0:
             raise AlphaError(f"a curve is defined on [0, 1], got t = {t}")
         if t in (0.0, 1.0) or self is AlphaCurve.LINEAR:
@@ -120,7 +123,10 @@ class AlphaController:
         alpha_curve: AlphaCurve | None = None,
         alpha_steepness: float | None = None,
     ) -> None:
-        """Begin a ramp to `alpha_target`; legal only from HOLD. None keeps curve or steepness."""
+        """Begin a ramp to `alpha_target`.
+
+        It is legal only from HOLD. None keeps the curve or the steepness.
+        """
         if self.alpha_mode is not AlphaMode.HOLD:
             raise AlphaError(
                 f"the controller is ramping {self.alpha_mode} to {self.alpha_target}, step "
@@ -140,7 +146,10 @@ class AlphaController:
         self.alpha_mode = AlphaMode.UP if target > self.alpha else AlphaMode.DOWN
 
     def step(self) -> bool:
-        """Take one step of the ramp; True once the target is reached and held."""
+        """Take one step of the ramp.
+
+        Return True once the target is reached and held.
+        """
         if self.alpha_mode is AlphaMode.HOLD:
             return self.holds_target
         self.alpha_steps_done += 1
@@ -170,6 +179,9 @@ class AlphaController:
 
     @classmethod
     def from_dict(cls, d: dict[str, float | int | str]) -> AlphaController:
-        """Return the controller that `to_dict` wrote; a missing or unknown key is an error."""
+        """Return the controller that `to_dict` wrote.
+
+        A missing or unknown key is an error.
+        """
         require_keys("AlphaController", d, (field.name for field in fields(cls)))
         return cls(**d)  # type: ignore[arg-type]  # the constructor validates each value

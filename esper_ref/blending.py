@@ -61,7 +61,10 @@ class GateStatistics:
 
     @classmethod
     def of(cls, gate: Tensor) -> GateStatistics:
-        """Summarise a gate of any shape; `std` is that of the values themselves (no n - 1)."""
+        """Summarise a gate of any shape.
+
+        `std` is that of the values themselves (no n - 1).
+        """
         values = gate.detach().float()
         return cls(values.mean(), values.std(correction=0), values.amin(), values.amax())
 
@@ -76,7 +79,10 @@ class GateStatistics:
 
     @classmethod
     def from_dict(cls, d: dict[str, float]) -> GateStatistics:
-        """Return what `to_dict` wrote; a missing or unknown key is an error."""
+        """Return what `to_dict` wrote.
+
+        A missing or unknown key is an error.
+        """
         require_keys("GateStatistics", d, ("mean", "std", "min", "max"))
         return cls(**{name: torch.tensor(value) for name, value in d.items()})
 

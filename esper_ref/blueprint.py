@@ -78,7 +78,10 @@ class BlueprintRegistry:
 
     @classmethod
     def unregister(cls, topology: str, name: str) -> None:
-        """Remove a blueprint; one that does not exist is an error."""
+        """Remove a blueprint.
+
+        A name that is not registered is an error.
+        """
         spec = cls.get(topology, name)
         del cls._specs[spec.topology, spec.name]
 

@@ -14,7 +14,9 @@ if TYPE_CHECKING:
 
 
 def sync_gate_decision(result: GateResult) -> GateResult:
-    """Return rank 0's decision on every rank; without a process group, `result` itself.
+    """Return rank 0's decision on every rank.
+
+    Without a process group, return `result` itself.
 
     Every rank measures on its own share of the data, so their evidence differs. A network whose
     architecture differs between ranks cannot be trained: at every gate all take the decision of

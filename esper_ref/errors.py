@@ -40,7 +40,7 @@ class SlotError(EsperRefError):
 
 
 class BlueprintError(EsperRefError, ValueError):
-    """A blueprint registered twice, or one that nobody registered."""
+    """A blueprint that is registered twice, or not at all."""
 
 
 class HostError(EsperRefError, TypeError):
@@ -60,7 +60,7 @@ class CheckpointError(EsperRefError):
 
 
 class CheckpointKeyError(CheckpointError, ValueError):
-    """A checkpoint with a key missing, or with a key that nobody knows."""
+    """A checkpoint with a missing or an unknown key."""
 
 
 class CheckpointVersionError(CheckpointError, ValueError):

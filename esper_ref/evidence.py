@@ -23,7 +23,10 @@ class AlphaHolder(Protocol):
     forced_alpha: float | None
 
     def override_alpha(self, alpha: float | None) -> None:
-        """Show `alpha` instead of the stage's own; None ends it."""
+        """Show `alpha` instead of the stage's own.
+
+        None shows the stage's own again.
+        """
 
 
 @contextmanager
@@ -94,7 +97,7 @@ def counterfactual_contribution(
 
 
 def probe_shape_of(seed: nn.Module, features: Tensor) -> ShapeProbe:
-    """Try `seed` on `features` and say whether shape, dtype and device are kept.
+    """Run `seed` on `features` and return whether shape, dtype and device are kept.
 
     Runs in eval mode without gradients, so that neither running statistics nor the random stream
     are touched. What torch raises for misfitting shapes is an answer, not an accident.
@@ -115,6 +118,6 @@ def probe_shape_of(seed: nn.Module, features: Tensor) -> ShapeProbe:
 
 
 def is_finite(*modules: nn.Module) -> bool:
-    """Whether every parameter and floating-point buffer is finite. Waits for the device."""
+    """Return whether every parameter and floating-point buffer is finite. Waits for the device."""
     tensors = [t for module in modules for t in (*module.parameters(), *module.buffers())]
     return all(bool(torch.isfinite(tensor).all()) for tensor in tensors)

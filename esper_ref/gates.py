@@ -60,7 +60,7 @@ class GateThresholds:
         return self.gradient_ratio
 
     def is_near(self, ratio: float, threshold: float) -> bool:
-        """Whether `ratio` lies within `near_fraction` of `threshold`, on either side."""
+        """Return whether `ratio` lies within `near_fraction` of `threshold`, on either side."""
         return abs(ratio - threshold) <= self.near_fraction * threshold
 
 
@@ -197,7 +197,10 @@ class QualityGates:
         return self.judge(state, GATE_OF_STAGE[target_stage])
 
     def judge(self, state: SeedState, gate: GateLevel) -> GateResult:
-        """Return what `gate` says; a level that does not exist is an error, never a pass."""
+        """Return the decision of `gate`.
+
+        A level that does not exist is an error, never a pass.
+        """
         if gate not in GATE_CHECKS:
             raise GateError(
                 f"gate {gate!r} does not exist; gates are {', '.join(GateLevel.__members__)}"

@@ -94,7 +94,10 @@ class BiasCorrectedEMA:
 
     @property
     def value(self) -> float | None:
-        """The corrected average; None before the first sample, NaN after one that is not finite."""
+        """The corrected average.
+
+        It is None before the first sample, and NaN after a sample that is not finite.
+        """
         if not self.latest_is_finite.item():
             return math.nan
         return self.average.item() if self.weight.item() > 0.0 else None
@@ -110,7 +113,10 @@ class BiasCorrectedEMA:
 
     @classmethod
     def from_dict(cls, d: Mapping[str, float | bool]) -> BiasCorrectedEMA:
-        """Return the average that `to_dict` wrote; a missing or unknown key is an error."""
+        """Return the average that `to_dict` wrote.
+
+        A missing or unknown key is an error.
+        """
         ema = cls()
         require_keys("BiasCorrectedEMA", d, ema.to_dict())
         ema.beta = float(d["beta"])
@@ -133,7 +139,10 @@ Groups = dict[str, list[nn.Parameter]]
 
 
 def parameter_families(*modules: nn.Module) -> Groups:
-    """Return the parameters by the kind of layer that owns them; a shared one is counted once."""
+    """Return the parameters by the kind of layer that owns them.
+
+    A shared parameter is counted once.
+    """
     seen: set[int] = set()
     groups: Groups = {}
     for layer in (layer for module in modules for layer in module.modules()):
@@ -173,7 +182,10 @@ class RunningNorm:
     count: int = 0
 
     def observe(self, parameters: list[nn.Parameter], order: float) -> None:
-        """Take the gradients that are there; parameters without one leave the average alone."""
+        """Take the gradients that are there.
+
+        Parameters without a gradient leave the average alone.
+        """
         self.count = sum(p.numel() for p in parameters)
         norm = gradient_norm(parameters, order)
         if norm is not None:
@@ -237,25 +249,34 @@ class GradientHealthMonitor:
 
     @property
     def has_observed(self) -> bool:
-        """Whether `observe` was called at all."""
+        """Return whether `observe` was called at all."""
         return bool(self.seed)
 
     @property
     def gradients_are_finite(self) -> bool | None:
-        """Whether the seed's latest gradients were finite; None before the first."""
+        """Whether the seed's latest gradients were finite.
+
+        It is None before the first `observe`.
+        """
         if not self.seed or self.seed[WHOLE].norm.value is None:
             return None
         return bool(self.seed[WHOLE].norm.latest_is_finite.item())
 
     def to_dict(self) -> dict[str, dict[str, dict[str, float]]]:
-        """Return the running norms in plain types; normalisation and beta belong to the slot."""
+        """Return the running norms in plain types.
+
+        Normalisation and beta belong to the slot.
+        """
         return {
             side: {name: {"count": n.count, **n.norm.to_dict()} for name, n in norms.items()}
             for side, norms in (("seed", self.seed), ("host", self.host))
         }
 
     def load_dict(self, d: Mapping[str, Mapping[str, Mapping[str, float]]]) -> None:
-        """Take over what `to_dict` wrote; a missing or unknown key is an error."""
+        """Take over what `to_dict` wrote.
+
+        A missing or unknown key is an error.
+        """
         require_keys("GradientHealthMonitor", d, ("seed", "host"))
         if d["seed"] or d["host"]:  # whatever was observed was observed as a whole, on both sides
             for side in ("seed", "host"):

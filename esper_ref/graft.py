@@ -107,7 +107,10 @@ class Graft(nn.Module):
         self.alpha.fill_(alpha)
 
     def force_alpha(self, a: float) -> AbstractContextManager[None]:
-        """Show the slot at `a` inside a `with` block, whatever the stage; 0 is the bare host."""
+        """Show the slot at `a` inside a `with` block, whatever the stage.
+
+        An `a` of 0 is the bare host.
+        """
         return force_alpha(self, a)
 
     def override_alpha(self, alpha: float | None) -> None:
@@ -118,7 +121,7 @@ class Graft(nn.Module):
 
     @property
     def is_active(self) -> bool:
-        """There is a seed in the slot."""
+        """Return whether there is a seed in the slot."""
         return self.state.stage in ACTIVE_STAGES
 
     def parts(self) -> tuple[nn.Module, ...]:
@@ -128,7 +131,9 @@ class Graft(nn.Module):
     def build(
         self, snapshot: SlotSnapshot, like: nn.Module | None = None
     ) -> tuple[nn.Module, GatedBlend | None]:
-        """Return the seed and the gate that `snapshot` names, untrained; changes nothing here.
+        """Return the seed and the gate that `snapshot` names, untrained.
+
+        Nothing of this slot changes.
 
         They take device and dtype of `like`'s first parameter, or of the slot.
         """
@@ -146,7 +151,10 @@ class Graft(nn.Module):
     def occupy(
         self, snapshot: SlotSnapshot, seed: nn.Module | None, gate: GatedBlend | None
     ) -> None:
-        """Become what `snapshot` says, with these parts; without them the slot is empty."""
+        """Become what `snapshot` says, with these parts.
+
+        Without parts the slot is empty.
+        """
         self.seed, self.gate, self.state = seed, gate, snapshot.state
         self.blueprint_options = dict(snapshot.blueprint_options)
         self.blend_epochs = snapshot.blend_epochs
@@ -156,7 +164,10 @@ class Graft(nn.Module):
         self.show()
 
     def get_extra_state(self) -> Plain:
-        """Return what the slot is beyond its tensors; part of `state_dict`."""
+        """Return what the slot is beyond its tensors.
+
+        It is a part of `state_dict`.
+        """
         return SlotSnapshot(
             self.channels,
             self.state,

@@ -103,7 +103,10 @@ class SegmentRoute:
         self.ends = {spec.slot_id: spec.layer_range[1] for spec in specs}
 
     def layers(self, start: str | None, stop: str) -> range:
-        """Return the layers from `start` (None: the input) to `stop`; backwards is an error."""
+        """Return the layers from `start` (None: the input) to `stop`.
+
+        A `stop` before `start` is an error.
+        """
         first, last = 0 if start is None else self.end(start), self.end(stop)
         if first > last:
             raise RoutingError(

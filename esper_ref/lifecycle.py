@@ -16,7 +16,10 @@ if TYPE_CHECKING:
 
 
 class SeedStage(IntEnum):
-    """The stages. The numbers are written to checkpoints: never renumber; 0 stays unused."""
+    """The stages of a seed.
+
+    The numbers are written to checkpoints: never renumber. 0 stays unused.
+    """
 
     DORMANT = 1
     GERMINATED = 2
@@ -136,7 +139,9 @@ class SeedMetrics:
 
     @property
     def improvement_in_stage(self) -> float | None:
-        """Best accuracy since the stage began, less the accuracy it began with; None: unmeasured.
+        """Best accuracy since the stage began, less the accuracy it began with.
+
+        It is None where nothing was measured.
 
         While a seed trains the output is the host's, so this says that the host has a signal to
         offer, not what the seed is worth.

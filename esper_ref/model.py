@@ -99,7 +99,10 @@ class MorphogeneticModel(nn.Module):
         self.slot(slot).cull(reason)
 
     def record_gradients(self) -> None:
-        """Let every slot with a seed see its gradients; between backward and the next step."""
+        """Let every slot with a seed see its gradients.
+
+        To be called between backward and the next step.
+        """
         for slot_id in self.route:
             if self.slot(slot_id).is_active:
                 self.slot(slot_id).record_gradients(self.get_submodule("host"))

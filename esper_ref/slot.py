@@ -190,7 +190,10 @@ class SeedSlot(Graft):
         self.telemetry.emit(Culled(*who, blueprint, reason))
 
     def set_alpha(self, a: float) -> None:
-        """Hold the blend at `a`, ending any ramp; only in BLENDING, the other stages fix alpha."""
+        """Hold the blend at `a`, ending any ramp.
+
+        It is legal only in BLENDING: the other stages fix alpha.
+        """
         self._require_blending("set_alpha")
         a = require_alpha(a, f"slot {self.slot_id}")
         curve = self.state.controller.alpha_curve
@@ -200,7 +203,10 @@ class SeedSlot(Graft):
     def retarget_alpha(
         self, *, alpha_target: float, alpha_steps_total: int, alpha_curve: AlphaCurve | None = None
     ) -> None:
-        """Begin another ramp (see `AlphaController.retarget`); a snap shows in this very call."""
+        """Begin another ramp (see `AlphaController.retarget`).
+
+        A snap shows at once.
+        """
         self._require_blending("retarget_alpha")
         self.state.controller.retarget(
             alpha_target=alpha_target,

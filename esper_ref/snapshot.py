@@ -50,7 +50,10 @@ class SlotSnapshot:
 
     @classmethod
     def from_dict(cls, d: Plain) -> SlotSnapshot:
-        """Return what `to_dict` wrote; another version and any other key are errors."""
+        """Return what `to_dict` wrote.
+
+        Another version and any other key are errors.
+        """
         if "version" in d and d["version"] != FORMAT_VERSION:
             raise CheckpointVersionError(
                 f"slot snapshot: got version {d['version']}, wanted {FORMAT_VERSION}; "

@@ -10,7 +10,7 @@ from esper_ref.group_norm import group_norm
 
 
 @BlueprintRegistry.register("norm", topology="cnn", param_count=lambda dim: 2 * dim + 1)
-class Norm(nn.Module):
+class FeatureMapNorm(nn.Module):
     """x + scale (norm(x) - x), with scale 0 at birth."""
 
     def __init__(self, dim: int) -> None:

@@ -8,7 +8,7 @@ from esper_ref.blueprint import BlueprintRegistry
 
 
 @BlueprintRegistry.register("noop", topology="transformer", param_count=lambda _dim: 0)
-class Noop(nn.Module):
+class TokenNoop(nn.Module):
     """x."""
 
     def __init__(self, _dim: int) -> None:

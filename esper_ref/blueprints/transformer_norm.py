@@ -9,7 +9,7 @@ from esper_ref.blueprint import BlueprintRegistry
 
 
 @BlueprintRegistry.register("norm", topology="transformer", param_count=lambda dim: 2 * dim + 1)
-class Norm(nn.Module):
+class TokenNorm(nn.Module):
     """x + scale (norm(x) - x), with scale 0 at birth."""
 
     def __init__(self, dim: int) -> None:

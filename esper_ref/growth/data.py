@@ -22,7 +22,10 @@ DIGITS_SHUFFLE = 20_240  # fixed: every random seed of a study has the same thre
 
 @dataclass(frozen=True)
 class Split:
-    """Samples and what is to be said of each; the first axis of both is the sample."""
+    """Samples and their targets.
+
+    The first axis of both is the sample.
+    """
 
     inputs: Tensor
     targets: Tensor

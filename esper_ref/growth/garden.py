@@ -48,7 +48,9 @@ class Garden:
                 self.training.take_up(slot.slot_id, slot.parameters())
 
     def plant(self, epoch: int, score: float | None) -> None:
-        """Germinate the next seed if its time has come; `score` is the last validation accuracy.
+        """Germinate the next seed if its time has come.
+
+        `score` is the last validation accuracy.
 
         It comes after the warm-up, while no other seed is on trial, and early enough for the
         seed's trial to end within the run.
@@ -74,7 +76,10 @@ class Garden:
         return slot.state.stage is SeedStage.DORMANT and untried
 
     def record_gradients(self) -> None:
-        """Let seeds on trial see their gradients and the host's; between backward and step."""
+        """Let seeds on trial see their gradients and the host's.
+
+        To be called between backward and step.
+        """
         for slot in filter(on_trial, self.slots):
             slot.record_gradients(self.host)
 

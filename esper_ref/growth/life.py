@@ -137,7 +137,10 @@ def score_of(model: nn.Module, split: Split) -> float:
 def build_model(
     arm: Arm, plan: GrowthPlan, data: RealData, random_seed: int, fossils: Mapping[str, str]
 ) -> nn.Module:
-    """Return the model an arm begins with; `fossils` is what WHOLE has built in."""
+    """Return the model an arm begins with.
+
+    `fossils` is what WHOLE has built in.
+    """
     torch.manual_seed(random_seed_of(random_seed, 0))
     host = plan.build_host(data)
     if arm is Arm.WHOLE:

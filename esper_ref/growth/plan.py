@@ -147,7 +147,9 @@ def plan_for(host: str, **choices: object) -> GrowthPlan:
 
 
 def random_seed_of(random_seed: int, epoch: int, rank: int = -1) -> int:
-    """Return the seed of the random stream of one epoch; rank -1 is what all ranks share.
+    """Return the seed of the random stream of one epoch.
+
+    Rank -1 is what all ranks share.
 
     Every epoch begins from its own seed. So an interrupted run has no random state to remember,
     and all arms of a comparison see the same batches in the same order.

@@ -49,7 +49,10 @@ def _together() -> bool:
 
 
 def rank() -> int:
-    """Return which of the processes this is; 0 alone or first: the one that writes."""
+    """Return the rank of this process.
+
+    Rank 0, which a single process has too, is the one that writes.
+    """
     return dist.get_rank() if _together() else 0
 
 

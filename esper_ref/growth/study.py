@@ -58,7 +58,10 @@ class Study:
 def run_study(
     plan: GrowthPlan, out: Path, device: torch.device, watch: Watcher, *, resume: bool
 ) -> Study:
-    """Live every life of the plan; with `resume`, go on where an interrupted run was."""
+    """Run every life of the plan.
+
+    With `resume`, go on where an interrupted run was.
+    """
     data = load_data(plan.host).to(device)
     _settle_plan(plan, out, resume=resume)
     lives = []

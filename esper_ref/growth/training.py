@@ -72,7 +72,10 @@ class Training:
 
 
 def learning_rate_at(epoch: int, plan: GrowthPlan) -> float:
-    """Return the learning rate of an epoch, 1 to `plan.epochs`; the same for hosts and seeds."""
+    """Return the learning rate of an epoch, 1 to `plan.epochs`.
+
+    It is the same for hosts and seeds.
+    """
     height = (1.0 + math.cos(math.pi * (epoch - 1) / plan.epochs)) / 2.0
     return plan.learning_rate * (FINAL_FRACTION + (1.0 - FINAL_FRACTION) * height)
 
@@ -84,7 +87,10 @@ def loss_on(model: nn.Module, batch: Split) -> torch.Tensor:
 
 
 def accuracy(model: nn.Module, split: Split) -> float:
-    """Return the share of right answers in percent; each process scores its part of the split."""
+    """Return the share of right answers in percent.
+
+    Each process scores its part of the split.
+    """
     share = split[slice(ranks.rank(), None, ranks.world_size())]
     answers = model(share.inputs).argmax(-1)
     right = ranks.total((answers == share.targets).sum())

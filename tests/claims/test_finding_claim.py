@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 from support.audit_runs import HASATTR
-from support.claim_questions import reply
+from support.claim_replies import reply
 from support.local_rules import RAISES, rule_source
 
 from esper_audit.claims.reply import Reply

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 from msgspec import ValidationError
-from support.claim_questions import claim, replies, reply
+from support.claim_replies import claim, replies, reply
 
 from esper_audit.claims.counts import PossibleCount
 from esper_audit.claims.reply import Reply

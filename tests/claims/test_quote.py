@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 from msgspec import ValidationError
-from support.claim_questions import claim, reply
+from support.claim_replies import claim, reply
 
 BLEND = '''"""Blending."""
 

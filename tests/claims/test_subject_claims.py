@@ -9,9 +9,12 @@ from typing import Any
 
 import pytest
 from msgspec import ValidationError
-from support.claim_questions import claim, replies
+from support.claim_replies import claim, replies
 
 from esper_audit.claims.reply import Reply
+
+# The claims query live modules.
+pytestmark = pytest.mark.torch
 
 SUBJECTS = '''"""Subjects."""
 

@@ -6,9 +6,12 @@ from collections.abc import Mapping
 
 import pytest
 from msgspec import ValidationError
-from support.claim_questions import claim, replies
+from support.claim_replies import claim, replies
 
 from esper_audit.claims.reply import Reply
+
+# Slow: each claim runs pytest in a process of its own.
+pytestmark = pytest.mark.slow
 
 FILES = {
     "tests/test_good.py": """

@@ -8,6 +8,9 @@ import pytest
 from support.audit_runs import GOOD, run, write
 from support.local_rules import CONFIGURATION, KILLS, RAISES, with_rule
 
+# Slow: each test starts `esper-audit` in processes of its own.
+pytestmark = pytest.mark.slow
+
 CALLS_OLD = f"{GOOD}old(1)\n"
 MAY_MATCH_RAISES = "def may_match(self, node, enclosing):\n    return 1 / 0\n"
 CRASHES = {

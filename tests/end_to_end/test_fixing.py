@@ -10,6 +10,9 @@ import pytest
 from support.audit_runs import command, run, write
 from support.local_rules import with_rule
 
+# Slow: every repair is applied, compared byte for byte and applied again.
+pytestmark = pytest.mark.slow
+
 BODY = """\
 safe = view.code(node.args[0].value) == "1"
 code = view.code(node).replace("old", "new", 1)

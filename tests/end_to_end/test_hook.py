@@ -11,6 +11,9 @@ from pathlib import Path
 import pytest
 from support.audit_runs import GOOD, write
 
+# Slow: pre-commit installs the hook into an environment of its own.
+pytestmark = pytest.mark.slow
+
 REPOSITORY = Path(__file__).parents[2]
 NO_INDEX = (
     "No matching distribution",

@@ -11,6 +11,9 @@ from pathlib import Path
 import pytest
 from support.audit_runs import CLEAN, GOOD, run, write
 
+# Slow: each test starts `esper-audit` in processes of its own.
+pytestmark = pytest.mark.slow
+
 PROBE = """
 import json, os, socket, sys
 def refused(*_, **__): raise AssertionError("the network was asked")

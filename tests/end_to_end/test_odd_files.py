@@ -7,6 +7,9 @@ from pathlib import Path
 import pytest
 from support.audit_runs import GOOD, Ran, run, write
 
+# Slow: each test starts `esper-audit` in processes of its own.
+pytestmark = pytest.mark.slow
+
 ASKS = 'hasattr(host, "segments")'
 CANDIDATE = f"def ask(host):\n    return {ASKS}\n"
 LATIN = f"# café\n{CANDIDATE}".encode("latin-1")

@@ -10,6 +10,9 @@ from pathlib import Path
 import pytest
 from support.audit_runs import GOOD, TODAY, run, write
 
+# Slow: each test starts `esper-audit` in processes of its own.
+pytestmark = pytest.mark.slow
+
 
 def file_loop(root: Path) -> None:
     (root / "odd.py").symlink_to(root / "odd.py")

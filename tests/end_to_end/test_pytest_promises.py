@@ -8,7 +8,11 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
 from support.probed_project import CONFIGURATION, EXPECT, project
+
+# Slow: each test runs pytest, which starts a sandbox with torch.
+pytestmark = [pytest.mark.slow, pytest.mark.torch]
 
 VERDICT = re.compile(r"\b(PASSED|FAILED|XFAIL|SKIPPED)\b")
 NAME = re.compile(r"(?:::test_a_promise_is_kept\[|::)([\w-]+\[[^\]]*\]|every-promise)")

@@ -12,6 +12,11 @@ import sys
 import tempfile
 from pathlib import Path
 
+import pytest
+
+# Slow: every command of the README is run.
+pytestmark = [pytest.mark.slow, pytest.mark.torch]
+
 README = Path(__file__).parents[2] / "README.md"
 FILE = re.compile(r"`(?P<name>[\w.-]+)`:\n\n```(?:python|toml|yaml)\n(?P<code>.*?)```", re.DOTALL)
 CONSOLE = re.compile(r"```console\n(.*?)```", re.DOTALL)

@@ -8,6 +8,9 @@ from pathlib import Path
 
 import pytest
 
+# Slow: each test starts `esper-audit` in processes of its own.
+pytestmark = pytest.mark.slow
+
 MODEL = 'def forward(host):\n    if hasattr(host, "segments"):\n        return 1\n    return 0\n'
 
 

@@ -11,6 +11,9 @@ from pathlib import Path
 import pytest
 from support.audit_runs import CLEAN, GOOD, Ran, run, write
 
+# Slow: each test starts `esper-audit` in processes of its own.
+pytestmark = pytest.mark.slow
+
 TREE = {
     "pyproject.toml": "[tool.esper-audit]\n",
     "zeta.py": GOOD,

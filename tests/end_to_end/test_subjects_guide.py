@@ -13,6 +13,9 @@ from esper_audit.probes.subject.loading import load_subjects
 from esper_audit.project.config import find_project
 from esper_audit.rules.expected_failures import as_expected
 
+# The guide probes modules.
+pytestmark = pytest.mark.torch
+
 GUIDE = (Path(__file__).parents[2] / "docs" / "declaring-subjects.md").read_text(encoding="utf-8")
 TODAY = "2026-01-01"
 

@@ -10,6 +10,9 @@ from typing import Any
 
 import pytest
 
+# Slow: each test starts `esper-audit` in processes of its own.
+pytestmark = pytest.mark.slow
+
 FORM = """# Finding Ticket: Tank Asked Twice
 
 ## Ticket Metadata

@@ -8,6 +8,9 @@ from pathlib import Path
 import pytest
 from support.audit_runs import run, write
 
+# Slow: each test starts `esper-audit` in processes of its own.
+pytestmark = pytest.mark.slow
+
 BLEND = """import torch
 
 

@@ -9,12 +9,16 @@ import sys
 import time
 from pathlib import Path
 
+import pytest
 from support import ticket_writers
 from support.ticket_writers import DAY, REVIEWS, TICKETS, an_audit
 
 from esper_audit.findings.contract import load_contracts
 from esper_audit.tickets.store import TicketStore
 from esper_audit.workflow.sync import update_tickets
+
+# Slow: processes write tickets at once, and are killed over it many times.
+pytestmark = pytest.mark.slow
 
 LEAST_KILLS, MOST_KILLS = 15, 60
 ASKING = "def forward_{number}(host):\n    return getattr(host, 'x{number}', None)\n\n\n"

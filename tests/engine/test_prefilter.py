@@ -20,6 +20,9 @@ from esper_audit.source.syntax import cst
 from esper_audit.source.syntax.node_view import View
 from esper_audit.source.syntax.source import Source, parse
 
+# Slow: some 300 real files are checked with the prefilter and without.
+pytestmark = pytest.mark.slow
+
 FILES = [*own_modules(), *library_modules(150)]
 PARTS = 10
 ANYTHING: TypeAlias = "cst.CSTNode"

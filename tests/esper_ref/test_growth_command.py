@@ -17,6 +17,9 @@ from esper_ref.growth.life import Arm
 from esper_ref.growth.plan import PlanError, plan_for
 from esper_ref.growth.table import markdown_table
 
+# Slow: models are grown for real, some of them on two ranks.
+pytestmark = pytest.mark.slow
+
 TINY = ["grow", "--host", "cnn", "--seeds", "1", "--epochs", "2", "--steps", "1"]
 
 

@@ -26,6 +26,9 @@ from esper_ref.growth.table import stage_changes
 from esper_ref.telemetry import Culled
 from esper_ref.topology import require_topology
 
+# Slow: models are grown for real, some of them on two ranks.
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).parents[2]
 HOSTS = ("cnn", "transformer")
 

@@ -9,6 +9,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+import pytest
 import torch
 from support.two_ranks import run_on_two_ranks
 from test_growth_life import ROOT, lived, new_life, plain, saved, small_data, tiny_plan
@@ -18,6 +19,9 @@ from esper_ref.growth import ranks
 from esper_ref.growth.life import Life
 from esper_ref.growth.table import stage_changes
 from esper_ref.growth.training import loss_on
+
+# Slow: models are grown for real, some of them on two ranks.
+pytestmark = pytest.mark.slow
 
 
 def summary(life: Life) -> dict[str, Any]:

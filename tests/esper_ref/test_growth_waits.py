@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 import torch
-from support.slot_lives import ALGORITHMS, TOPOLOGIES, inputs, make_model, walk_to
+from support.slots_in_stages import ALGORITHMS, TOPOLOGIES, inputs, make_model, walk_to
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from esper_ref import AlphaAlgorithm, SeedStage

@@ -7,7 +7,7 @@ from itertools import product
 
 import pytest
 import torch
-from support.slot_lives import ALGORITHMS, BLUEPRINTS, LEARNING, features
+from support.slots_in_stages import ALGORITHMS, BLUEPRINTS, LEARNING, features
 from torch import Tensor, nn
 
 from esper_ref import (

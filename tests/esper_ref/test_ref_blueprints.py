@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 import torch
-from support.slot_lives import BLUEPRINTS, TOPOLOGIES, features, redraw
+from support.slots_in_stages import BLUEPRINTS, TOPOLOGIES, features, redraw
 from torch import nn
 
 from esper_ref import (

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 import torch
-from support.slot_lives import make_model
+from support.slots_in_stages import make_model
 from support.trained_checkpoints import SLOT, build, make_trained, plain, saved
 from torch import nn
 from torch.optim import SGD

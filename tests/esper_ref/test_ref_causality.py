@@ -13,7 +13,7 @@ from itertools import product
 
 import pytest
 import torch
-from support.slot_lives import ALGORITHMS, LEARNING, make_model, make_slot, redraw, walk_to
+from support.slots_in_stages import ALGORITHMS, LEARNING, make_model, make_slot, redraw, walk_to
 from torch import Tensor, nn
 from torch.nn import functional as F
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 import torch
-from support.slot_lives import ALGORITHMS, TOPOLOGIES, give_evidence, inputs
+from support.slots_in_stages import ALGORITHMS, TOPOLOGIES, give_evidence, inputs
 from support.trained_checkpoints import (
     SLOT,
     build,

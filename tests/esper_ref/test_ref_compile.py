@@ -9,7 +9,7 @@ from itertools import product
 import pytest
 import torch
 import torch._dynamo as dynamo
-from support.slot_lives import (
+from support.slots_in_stages import (
     ALGORITHMS,
     BLUEPRINTS,
     LIVELY,
@@ -38,6 +38,9 @@ from esper_ref import (
     multiply_valve_multiplier,
     ste_forward,
 )
+
+# Slow: every stage is compiled.
+pytestmark = pytest.mark.slow
 
 MOST_GRAPHS = 4
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import pytest
-from support.slot_lives import LENIENT, give_evidence, make_slot, walk_to
+from support.slots_in_stages import LENIENT, give_evidence, make_slot, walk_to
 from support.two_ranks import run_on_two_ranks
 
 from esper_ref import (

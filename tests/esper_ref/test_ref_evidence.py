@@ -7,7 +7,15 @@ import re
 
 import pytest
 import torch
-from support.slot_lives import BLENDED, TOPOLOGIES, inputs, make_model, make_slot, redraw, walk_to
+from support.slots_in_stages import (
+    BLENDED,
+    TOPOLOGIES,
+    inputs,
+    make_model,
+    make_slot,
+    redraw,
+    walk_to,
+)
 from torch import Tensor, nn
 
 from esper_ref import (

@@ -6,7 +6,7 @@ import math
 from collections.abc import Callable
 
 import pytest
-from support.slot_lives import make_slot, walk_to
+from support.slots_in_stages import make_slot, walk_to
 
 from esper_ref import (
     AlphaController,

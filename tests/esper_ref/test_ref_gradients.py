@@ -10,7 +10,7 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
-from support.slot_lives import LEARNING, inputs, make_model, make_slot, walk_to
+from support.slots_in_stages import LEARNING, inputs, make_model, make_slot, walk_to
 from torch import Tensor, nn
 
 from esper_ref import (

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 import torch
-from support.slot_lives import TOPOLOGIES, inputs, make_model
+from support.slots_in_stages import TOPOLOGIES, inputs, make_model
 from torch import Tensor, nn
 
 from esper_ref import CNNHost, InjectionSpec, MorphogeneticModel, TransformerHost

@@ -8,7 +8,7 @@ import math
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from support.slot_lives import give_evidence, make_slot, walk_to
+from support.slots_in_stages import give_evidence, make_slot, walk_to
 
 from esper_ref import (
     VALID_TRANSITIONS,

@@ -8,7 +8,7 @@ from collections.abc import Callable
 
 import pytest
 import torch
-from support.slot_lives import (
+from support.slots_in_stages import (
     ACTIVE,
     ALGORITHMS,
     BLENDED,

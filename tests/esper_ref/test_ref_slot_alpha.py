@@ -10,7 +10,7 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
-from support.slot_lives import (
+from support.slots_in_stages import (
     LIVELY,
     TOPOLOGIES,
     features,

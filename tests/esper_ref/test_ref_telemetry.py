@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 import torch
-from support.slot_lives import LENIENT, features, give_evidence, make_model, make_slot, walk_to
+from support.slots_in_stages import LENIENT, features, give_evidence, make_model, make_slot, walk_to
 
 from esper_ref import (
     AlphaAlgorithm,

@@ -13,6 +13,9 @@ from support.probe_corpora import corpora, corpus
 from esper_audit.findings.probe_record import ProbeRecord, Verdict
 from esper_audit.probes.probe import discover_probes, run
 
+# Slow: each probe runs on every module of its corpus; some are compiled, some need two processes.
+pytestmark = [pytest.mark.slow, pytest.mark.torch]
+
 
 def record_of(probe: str, case: Case) -> ProbeRecord:
     return next(record for record in run([case.subject]) if record.probe == probe)

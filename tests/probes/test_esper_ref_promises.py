@@ -12,6 +12,9 @@ from esper_audit.probes.subject.loading import load_subjects
 from esper_audit.pytest_plugin.plugin import promises
 from esper_audit.pytest_plugin.promises import Promised
 
+# The subjects are modules of esper_ref.
+pytestmark = pytest.mark.torch
+
 SOURCE = (
     os.path.join(
         os.path.dirname(__file__), os.pardir, "esper_ref_promises", "esper_ref_subjects.py"

@@ -14,6 +14,9 @@ import pytest
 from esper_audit.probes.probe import discover_probes
 from esper_audit.rules.registry import discover
 
+# Slow: each mutant is a copy of esper_ref that rules and probes look at.
+pytestmark = [pytest.mark.slow, pytest.mark.torch]
+
 ROOT = Path(__file__).parents[2]
 TABLE = ROOT / "benchmarks" / "mutants.toml"
 QUICK = {

@@ -25,6 +25,9 @@ from esper_audit.probes.subject.subject import Module, Promise, SubjectError, pr
 HERE = os.path.dirname(os.path.abspath(support.__file__))
 SOURCE = os.path.join(HERE, "own_subjects.py") + ":subjects"
 
+# Slow: every module of the corpora is probed again in another process.
+pytestmark = [pytest.mark.slow, pytest.mark.torch]
+
 
 def record_of(name: str, probe: str = "causality") -> ProbeRecord:
     return next(r for r in run([subject_of(SOURCE, name)]) if r.probe == probe)

@@ -19,6 +19,9 @@ from esper_audit.probes.session import ProbeRequest, probe
 from esper_audit.project.config import find_project
 from esper_audit.workflow.run import run
 
+# Slow: each test probes a project in the sandbox, with modules that hang and crash.
+pytestmark = [pytest.mark.slow, pytest.mark.torch]
+
 LEAKING = "causality[leaking@birth]"
 
 

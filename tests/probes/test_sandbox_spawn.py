@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import time
 
+import pytest
 import support
 
 from esper_audit.probes.sandbox.outcome import (
@@ -20,6 +21,9 @@ from esper_audit.probes.sandbox.outcome import (
 )
 from esper_audit.probes.sandbox.pool import Sandbox
 from esper_audit.probes.sandbox.process_tree import marked
+
+# Slow: hostile jobs hang until their limit, fill memory and kill processes.
+pytestmark = [pytest.mark.slow, pytest.mark.torch]
 
 HERE = os.path.dirname(support.__file__)
 LIMITS = Limits(seconds=30.0, memory_bytes=1 << 30, file_bytes=2 << 20, output_bytes=4096)

@@ -5,11 +5,15 @@ from __future__ import annotations
 import os
 from collections import Counter
 
+import pytest
 import support
 
 from esper_audit.findings.probe_record import Verdict
 from esper_audit.probes.probe import run
 from esper_audit.probes.subject.loading import load_subjects
+
+# Slow: a whole registry and its slot are probed in the sandbox.
+pytestmark = [pytest.mark.slow, pytest.mark.torch]
 
 FILE = os.path.join(os.path.dirname(support.__file__), "third_party_subjects.py")
 

@@ -1,4 +1,4 @@
-"""Running the checks in a test: over a small tree, as a process of its own or in this one."""
+"""Runs of the checks over a small tree, as a process of their own or in this one."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Git repositories for tests: as nobody, without the configuration of whoever runs them."""
+"""Git repositories for tests, without the configuration of the user."""
 
 from __future__ import annotations
 

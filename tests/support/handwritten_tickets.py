@@ -1,4 +1,4 @@
-"""Tickets as people write them: any order, comments anywhere, every YAML style; with the pieces they are made of."""
+"""Tickets in the YAML that a person writes: any order of keys, any style, comments anywhere."""
 
 from __future__ import annotations
 

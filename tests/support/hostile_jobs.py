@@ -1,4 +1,4 @@
-"""Jobs that do what a module under audit might do to the process it runs in; each is called inside the sandbox."""
+"""Jobs that do to their process what a module under audit might do; each runs in the sandbox."""
 
 from __future__ import annotations
 

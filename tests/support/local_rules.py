@@ -1,4 +1,4 @@
-"""Small rules of a project's own, as source: each speaks of calls of one function and does as it is told."""
+"""Small rules of a project's own, as source text."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Forms in our own words, whole or with a section exchanged, and what becomes of them when they are read."""
+"""Ticket forms in Markdown, whole or with a section exchanged, and the tickets that they are read as."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Edits as pairs of small trees; `#: name` marks a finding, the same name after means the same one."""
+"""Edits as pairs of small trees, in which `#: name` marks the same finding before and after."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A subjects file as a project would write it: one sound module, one that leaks, one that cannot be built."""
+"""A subjects file with one sound module, one that leaks and one that cannot be built."""
 
 from __future__ import annotations
 

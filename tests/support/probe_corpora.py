@@ -1,4 +1,4 @@
-"""The corpora: for each probe the file in `tests/subjects` of its name."""
+"""The corpus of each probe, from the file of its name in `tests/subjects`."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A project of somebody's, in files: a library with an attention that leaks, and the subjects it declares."""
+"""A project in files: a library with an attention that leaks, and the subjects that it declares."""
 
 from __future__ import annotations
 

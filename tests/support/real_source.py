@@ -1,4 +1,4 @@
-"""Real source to test the engine on: this project's own modules and a fixed sample of the standard library."""
+"""Real source files: those of this project and a fixed sample of the standard library."""
 
 from __future__ import annotations
 
@@ -14,7 +14,9 @@ LARGEST = 80_000
 
 def own_modules() -> list[Path]:
     """Return the modules of `esper_audit`, in order."""
-    return sorted(PACKAGE.rglob("*.py"))
+    found = sorted(PACKAGE.rglob("*.py"))
+    assert len(found) > 100, f"{PACKAGE}: {len(found)} modules"
+    return found
 
 
 def library_modules(count: int) -> list[Path]:
@@ -25,4 +27,5 @@ def library_modules(count: int) -> list[Path]:
         if not {"site-packages", "test", "tests", "lib2to3", "idlelib"} & set(path.parts)
         and 0 < path.stat().st_size < LARGEST
     ]
-    return found[:: max(1, len(found) // count)][:count]
+    assert len(found) >= count, f"{STANDARD_LIBRARY}: {len(found)} modules"
+    return found[:: len(found) // count][:count]

@@ -1,4 +1,4 @@
-"""Resolutions as people lay them out: each with the kind that it states, and the status that follows."""
+"""Resolutions in many layouts, each with the kind that it states and the status that follows."""
 
 from __future__ import annotations
 

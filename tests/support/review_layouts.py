@@ -1,4 +1,4 @@
-"""Reviews as people lay them out: each with the reviewers and verdicts that stand in it."""
+"""Reviews in many layouts, each with its reviewers and verdicts."""
 
 from __future__ import annotations
 

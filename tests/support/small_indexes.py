@@ -1,4 +1,4 @@
-"""Indexes of small trees that never touch the disk, and short ways to write down what they answer."""
+"""Indexes of small trees in memory, and their answers in short notation."""
 
 from __future__ import annotations
 

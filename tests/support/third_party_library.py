@@ -1,4 +1,4 @@
-"""Somebody else's code, which knows nothing of the audit: a registry of seeds, and a slot."""
+"""A library that does not know the audit, with a registry of seeds and a slot."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""All that its owner writes to have that library probed."""
+"""The subjects file by which the third-party library is probed."""
 
 from __future__ import annotations
 

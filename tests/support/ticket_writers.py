@@ -1,4 +1,7 @@
-"""Writers of tickets that run until done or killed: `python -m support.ticket_writers flip|review DIRECTORY ...`."""
+"""Processes that write tickets until they end or are killed.
+
+Run as `python -m support.ticket_writers flip|review DIRECTORY ...`.
+"""
 
 from __future__ import annotations
 

@@ -16,7 +16,7 @@ from esper_ref import (
     TransformerHost,
     save_checkpoint,
 )
-from support.slot_lives import inputs, lenient_rules, walk_to
+from support.slots_in_stages import inputs, lenient_rules, walk_to
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -1,4 +1,4 @@
-"""Two processes with gloo between them, in one machine and without a port."""
+"""Two processes on one machine, with gloo between them."""
 
 from __future__ import annotations
 

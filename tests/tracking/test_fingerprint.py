@@ -1,4 +1,4 @@
-"""Which edits a fingerprint survives, and which are left to the matcher that compares two runs (LINTERS.md 4.5)."""
+"""Which edits a fingerprint survives, and which are left to the matcher that compares two runs."""
 
 from __future__ import annotations
 

@@ -20,6 +20,9 @@ from esper_audit.tracking.matcher import match_findings
 from esper_audit.tracking.observation import observations
 from esper_audit.workflow.sync import SyncResult, remember
 
+# Slow: each edit is a tree that is audited before and after.
+pytestmark = pytest.mark.slow
+
 EDITS = {**SAME_FINDING, **NEW_FINDING}
 WITNESSES = {
     "place and code": "the first of two identical ones fixed",

@@ -15,6 +15,9 @@ from esper_audit.findings.errors import TicketError
 from esper_audit.tickets.store import TicketStore
 from esper_audit.tickets.ticket import Resolution, Status, Ticket
 
+# Slow: each edit is a tree that is audited before and after.
+pytestmark = pytest.mark.slow
+
 BROKEN = "def cut(:\n"
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
+import pytest
 from support.audit_runs import TODAY
 from support.git_repositories import git
 from support.marked_edits import MODEL, MOVED_METHOD, SILENT
@@ -14,6 +15,9 @@ from esper_audit.engine import pipeline
 from esper_audit.project.config import find_project
 from esper_audit.tickets.ticket import Status, Ticket
 from esper_audit.workflow.run import run
+
+# Slow: a library is audited at each of a dozen commits.
+pytestmark = pytest.mark.slow
 
 Tree = dict[str, str]
 Commit = tuple[str, Callable[[Tree], Tree]]

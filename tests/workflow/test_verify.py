@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 import pytest
 from support.audit_runs import TODAY, write
-from support.claim_questions import claim
+from support.claim_replies import claim
 
 from esper_audit.claims.claim import Claim
 from esper_audit.findings.finding import Category, Severity

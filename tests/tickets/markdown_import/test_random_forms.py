@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from support.irregular_documents import LOCATIONS
 from support.markdown_forms import HEADINGS, WHOLE, assert_stays, read
 from support.resolution_layouts import LAYOUTS as RESOLUTIONS
 from support.resolution_layouts import STILL_OPEN
 from support.review_layouts import LAYOUTS as REVIEWS
 from support.review_layouts import NO_REVIEWS
-from support.whole_documents import LOCATIONS
 
 from esper_audit.tickets.markdown_import.completeness import missing_text
 

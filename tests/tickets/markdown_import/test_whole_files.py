@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import pytest
+from support.irregular_documents import LOCATIONS, NO_TICKETS, WHOLE
 from support.markdown_forms import assert_stays, form, read
-from support.whole_documents import LOCATIONS, NO_TICKETS, WHOLE
 
 from esper_audit.findings.errors import TicketError
 from esper_audit.tickets.markdown_import.completeness import missing_text

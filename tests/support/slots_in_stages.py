@@ -1,4 +1,4 @@
-"""Small models and slots, and the shortest way through the public interface to each stage."""
+"""Small models and slots in each stage, reached through the public interface."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Documents of the family that are not the form, or fill it in oddly: each must be read, kept, and stay."""
+"""Markdown tickets that are not the form, or fill it in oddly; each must be read and kept."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Asking claims in a test: a small tree, claims as people write them, their replies."""
+"""Answers claims in a test: a small tree, claims as a ticket contains them, their replies."""
 
 from __future__ import annotations
 
