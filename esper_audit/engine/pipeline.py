@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -22,6 +22,7 @@ from esper_audit.project.parallel import collector_off, outcomes
 from esper_audit.rules.selection import Selection
 from esper_audit.rules.suppressions import idle_exceptions
 from esper_audit.source.syntax.source import read
+from esper_audit.text.progress import Progress
 from esper_audit.tracking.baseline import read_baseline
 
 if TYPE_CHECKING:
@@ -46,9 +47,6 @@ class CheckRequest(msgspec.Struct, frozen=True, kw_only=True):
     whole: bool = False
     impact: bool = False
     today: str
-
-
-Progress = Callable[[int, int], None]
 
 
 def check(project: Project, request: CheckRequest, progress: Progress | None = None) -> Audit:

@@ -33,6 +33,7 @@ from esper_audit.project.config import Project
 from esper_audit.rules.expected_failures import as_expected
 from esper_audit.rules.probe_catalogue import probe_modules, probe_sheets
 from esper_audit.text.phrases import did_you_mean
+from esper_audit.text.progress import Progress
 
 MEBIBYTE = 1 << 20
 MOST_WORKERS = 8
@@ -48,7 +49,6 @@ CODES: dict[type[Ending], str] = {
     NotSerialisable: "protocol",
     Raised: "raised",
 }
-Progress = Callable[[int, int], None]
 
 
 class TorchMissing(EsperAuditError):

@@ -15,7 +15,9 @@ CUT = "..."
 NARROWEST_TITLE = 20
 
 
-def pieces(tickets: Sequence[Ticket], resolved_left_out: int, width: int) -> Iterator[StyledText]:
+def styled_list(
+    tickets: Sequence[Ticket], resolved_left_out: int, width: int
+) -> Iterator[StyledText]:
     """Yield a line a ticket, cut at the width of the screen, and a summary."""
     id_width = max((len(ticket.id) for ticket in tickets), default=0)
     status_width = max((len(ticket.status) for ticket in tickets), default=0)

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator
 
 from esper_audit.reports.ticket_list import SEVERITY_STYLES
 from esper_audit.reports.ticket_texts import fix_texts, impact_texts
-from esper_audit.text.terminal import StyledText, harmless, wrapped
+from esper_audit.text.terminal import StyledText, show_control_characters, wrapped
 from esper_audit.text.wrapping import WIDTH, prose
 from esper_audit.tickets.form import in_page_order
 from esper_audit.tickets.parts import Evidence, EvidenceTable, Resolution, Step
@@ -17,9 +17,9 @@ INDENT = "  "
 NAME_WIDTH = 13
 
 
-def pieces(ticket: Ticket, file: str) -> Iterator[StyledText]:
+def styled_ticket(ticket: Ticket, file: str) -> Iterator[StyledText]:
     """Yield the ticket, styled for a terminal; `file` is where it is kept."""
-    return map(harmless, _pieces(ticket, file))
+    return map(show_control_characters, _pieces(ticket, file))
 
 
 def _pieces(ticket: Ticket, file: str) -> Iterator[StyledText]:

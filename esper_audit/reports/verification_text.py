@@ -32,7 +32,9 @@ INDENT = " " * 4
 PLACES_SHOWN = 5
 
 
-def pieces(verified: Sequence[VerifiedTicket], without_claims: int) -> Iterator[StyledText]:
+def styled_verification(
+    verified: Sequence[VerifiedTicket], without_claims: int
+) -> Iterator[StyledText]:
     """Yield the report, styled for a terminal."""
     for one in verified:
         yield from _ticket(one)

@@ -18,7 +18,7 @@ class StyledText(NamedTuple):
     style: str = ""
 
 
-def harmless(piece: StyledText) -> StyledText:
+def show_control_characters(piece: StyledText) -> StyledText:
     """Show the control characters of audited code instead of obeying them."""
     return StyledText(piece.text.translate(CONTROL_PICTURES), piece.style)
 
