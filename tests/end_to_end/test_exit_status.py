@@ -39,7 +39,7 @@ def test_a_file_that_does_not_parse_is_3_with_and_without_findings(tmp_path: Pat
 def test_a_tree_without_python_is_0_and_says_so() -> None:
     ran = command("check")
     assert ran.status == 0
-    assert ran.out.startswith("No Python file to look at; ")
+    assert ran.out.startswith("No Python files found; ")
 
 
 def test_a_missing_path_is_an_error_not_a_clean_run(tmp_path: Path) -> None:
@@ -66,14 +66,14 @@ def test_a_command_line_that_is_wrong_is_2(arguments: list[str]) -> None:
 def test_an_unknown_command_is_2_and_names_those_there_are() -> None:
     ran = command("chekc")
     assert ran.status == 2
-    assert "no command is called 'chekc'; there are: check" in ran.err
+    assert "unknown command 'chekc' (commands: check" in ran.err
 
 
 def test_fixing_what_is_not_on_disk_is_2(tmp_path: Path) -> None:
     write(tmp_path, {"good.py": GOOD})
     ran = command("check", "--fix", "--stdin-filename", "good.py")
     assert ran.status == 2
-    assert "leave out --since and stdin" in ran.err
+    assert "work on whole files (got --stdin-filename). Leave out --stdin-filename." in ran.err
 
 
 WRONG = {

@@ -54,7 +54,7 @@ def test_repairing_twice_is_repairing_once(project: Path, before: bytes) -> None
     write(project, {"a.py": before})
     command("check", "--fix")
     once = (project / "a.py").read_bytes()
-    assert command("check", "--fix").out.startswith("Fixed 0 in 0 files.")
+    assert command("check", "--fix").out.startswith("Fixed 0 findings in 0 files.")
     assert (project / "a.py").read_bytes() == once
 
 

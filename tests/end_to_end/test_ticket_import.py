@@ -167,7 +167,7 @@ def test_a_quote_that_is_not_in_the_source_is_a_problem_with_its_place(project: 
     done = ticket(project, "lint")
     assert done.returncode == 1
     said = " ".join(done.stdout.split())
-    assert "tickets/Q7-NET-04.yaml:14: quote-not-found: lib/valve.py does not hold" in said
+    assert "tickets/Q7-NET-04.yaml:14: quote-not-found: lib/valve.py does not contain" in said
     (problem,) = data(ticket(project, "lint", "--format", "json"))["problems"]
     assert problem["lint"] == "quote-not-found"
     assert problem["key"] == ["evidence", 0]
@@ -183,7 +183,7 @@ def test_a_lint_that_does_not_exist_is_suggested(project: Path) -> None:
 def test_lints_say_what_they_look_for(project: Path) -> None:
     done = ticket(project, "lint", "--list")
     assert done.returncode == 0
-    assert "unknown-commit\n    A commit" in done.stdout
+    assert "unknown-commit\n    A resolution" in done.stdout
 
 
 def test_listing_tickets_needs_no_markdown_parser(project: Path) -> None:

@@ -100,7 +100,7 @@ def test_all_as_expected_is_status_0_and_fits_eighty_columns(tree: Path) -> None
     assert done.status == 0, done.out + done.err
     assert max(map(len, done.out.splitlines())) <= 80
     assert "T-OPEN P3 open: as expected" in done.out
-    assert "C2 refuted (formula, as the ticket knows)" in done.out
+    assert "C2 refuted (formula, as the ticket expects)" in done.out
     assert "2,128 against 2,112 at dim = 64" in done.out
     assert "131,712  131,584        +128" in done.out
     assert "3 tickets, 5 claims: 3 hold, 2 refuted" in done.out
@@ -117,7 +117,7 @@ def test_one_ticket_may_be_named(tree: Path) -> None:
     assert "1 ticket, 1 claim" in done.out
     unknown = run(tree, "ticket", "verify", "T-FIXD")
     assert unknown.status == 2
-    assert "no ticket is called 'T-FIXD'; did you mean 'T-FIXED'?" in unknown.err
+    assert "unknown ticket 'T-FIXD'; did you mean 'T-FIXED'?" in unknown.err
 
 
 def test_an_open_ticket_whose_defect_is_gone_is_proposed_for_closing(tree: Path) -> None:
@@ -247,10 +247,10 @@ def test_a_run_asks_claims_and_shows_them_on_the_pages(tree: Path) -> None:
 
 
 def test_show_tells_what_each_claim_answered_last(tree: Path) -> None:
-    assert "not asked yet: " in run(tree, "ticket", "show", "T-OPEN").out
+    assert "not verified yet: " in run(tree, "ticket", "show", "T-OPEN").out
     run(tree, "run")
     shown = run(tree, "ticket", "show", "T-OPEN").out
-    assert "not asked yet" not in shown
+    assert "not verified yet" not in shown
     claims = shown.partition("\nClaims\n")[2].partition("\n\n")[0]
     assert " refuted: " in claims
     assert " holds: " in claims
@@ -295,7 +295,7 @@ CALLERS = """\
     ("call", "said"),
     [
         ("blend(1, 2, 3)", "severity P4 proposed: latent: no production call meets it"),
-        ("blend(1, 2)", "manifest: production calls meet it"),
+        ("blend(1, 2)", "manifest: production calls meet the defect"),
         ("blend(*rows)", "P3 open"),
     ],
     ids=["latent", "manifest", "not known"],

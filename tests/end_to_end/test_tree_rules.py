@@ -123,14 +123,14 @@ def test_a_file_that_does_not_parse_leaves_its_words_undecided(tree: Path) -> No
 def test_run_runs_it_unasked_and_closes_its_ticket_when_it_is_gone(tree: Path) -> None:
     assert "2 opened" in command("run").out
     write(tree, {"a.py": UNUSED + "\n\nrow: _Row = {'x': 1}\n"})
-    assert "1 found fixed" in command("run").out
+    assert "1 fixed" in command("run").out
 
 
 def test_run_closes_no_ticket_that_it_cannot_tell_of(tree: Path) -> None:
     command("run")
     write(tree, {"bad.py": "def (_Row\n"})
     ran = command("run")
-    assert (ran.status, "0 found fixed" in ran.out) == (3, True)
+    assert (ran.status, "0 fixed" in ran.out) == (3, True)
 
 
 def test_a_line_put_above_changes_no_identity(tree: Path) -> None:
@@ -157,7 +157,7 @@ def test_a_replayed_run_knows_when_another_file_has_changed(tree: Path) -> None:
 def test_it_is_listed_explained_and_reported(tree: Path) -> None:
     assert "unused-type" in command("rule").out
     explained = command("rule", "unused-type").out
-    assert "reads the whole tree" in explained
+    assert "needs the whole project" in explained
     assert "# a.py" in explained
     assert max(map(len, explained.splitlines())) <= 120
     command("run")
@@ -214,7 +214,7 @@ def test_a_tree_rule_that_raises_is_named_and_closes_nothing(tree: Path) -> None
     command("run")
     with_own(tree, "raise ValueError('cannot think')")
     ran = command("run")
-    assert (ran.status, "0 found fixed" in ran.out) == (3, True)
+    assert (ran.status, "0 fixed" in ran.out) == (3, True)
     found = audit(tree, select=["own", "unused-type"])
     assert [t.finding.check for t in found.ticketed] == ["unused-type", "unused-type"]
     assert "cannot think" in found.not_analysed[0].sentence()

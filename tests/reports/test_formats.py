@@ -113,7 +113,7 @@ def test_githubs_tenth_says_how_many_it_will_not_show(tmp_path: Path) -> None:
     write(tmp_path, {f"m{i}.py": GOOD for i in range(10)})
     lines = said("github").out.splitlines()
     errors = [line for line in lines if line.startswith("::error")]
-    assert errors[9].endswith("::6 more that GitHub does not show here; the log has them all")
+    assert errors[9].endswith("::6 more are not shown here; the log lists all of them")
     assert len(errors) == 1 + 4 + 10 + 1
 
 

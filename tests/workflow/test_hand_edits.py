@@ -44,7 +44,7 @@ def test_a_status_changed_by_hand_is_held_to_the_table(before: Status, after: St
         related=[Related(id="X", relation=Relation.DUPLICATE)],
     )
     if after not in MOVES[before]:
-        with pytest.raises(TicketError, match=f"status: cannot go from {before} to {after}"):
+        with pytest.raises(TicketError, match=f"status: cannot change from {before} to {after}"):
             note_hand_edit(edited, LATER)
         return
     line = note_hand_edit(edited, LATER).history[-1]
