@@ -46,7 +46,7 @@ def command(project: Project, *, no_cache: bool) -> None:
 def summary_lines(result: AuditRun) -> list[str]:
     """Return what a run found and changed, in lines."""
     return [
-        _audit_line(result.audit),
+        wrapped(_audit_line(result.audit), "", "  ").rstrip("\n"),
         _tickets_line(result),
         *_claim_lines(result.verified),
         *(f"  wrote {path}" for path in result.changed),

@@ -98,7 +98,7 @@ def require_known(probes: Iterable[str]) -> None:
     shelf = probe_sheets()
     for name in probes:
         if name not in shelf:
-            raise UsageError(f"no probe is called '{name}'{did_you_mean(name, shelf)}")
+            raise UsageError(f"unknown probe '{name}'{did_you_mean(name, shelf)}")
 
 
 class _Part(msgspec.Struct, frozen=True):
@@ -231,7 +231,7 @@ class Session:
         for pattern in self._patterns:
             if not any(_matches(unit, pattern) for unit in units):
                 hint = did_you_mean(pattern, {unit.subject for unit in units})
-                raise UsageError(f"no subject is called '{pattern}'{hint}")
+                raise UsageError(f"unknown subject '{pattern}'{hint}")
 
 
 def importable(project: Project, source: str) -> str:

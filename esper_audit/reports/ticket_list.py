@@ -46,9 +46,5 @@ def _summary(tickets: Sequence[Ticket], resolved_left_out: int) -> Iterator[Styl
     yield StyledText(count(len(tickets), "ticket"), "bold")
     yield StyledText(f": {counted}" if counted else "")
     yield StyledText(f" (active: {rated})" if rated else "")
-    more = (
-        f"; {resolved_left_out} resolved not shown (--status all shows them)"
-        if resolved_left_out
-        else ""
-    )
+    more = f"; {resolved_left_out} resolved (see --status all)" if resolved_left_out else ""
     yield StyledText(f"{more}\n", "dim")

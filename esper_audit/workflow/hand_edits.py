@@ -49,7 +49,9 @@ def _note_status(ticket: Ticket, today: str) -> Ticket:
         return ticket
     if ticket.status not in MOVES[before]:
         allowed = ", ".join(sorted(MOVES[before]))
-        raise TicketError(f"status: cannot change from {before} to {ticket.status} (allowed: {allowed})")
+        raise TicketError(
+            f"status: cannot change from {before} to {ticket.status} (allowed: {allowed})"
+        )
     lacking = ticket.lacking(ticket.status)
     if lacking:
         raise TicketError(f"status: {ticket.status} needs {lacking}")

@@ -97,7 +97,7 @@ def duplicate_id(corpus: LintInput) -> Iterator[Problem]:
 
 
 def asymmetric_link(corpus: LintInput) -> Iterator[Problem]:
-    """A ticket links to another, which has another link back or none."""
+    """A ticket links to another ticket that has no matching link back."""
     for ticket in corpus:
         for position, link in enumerate(ticket.related):
             other = corpus.tickets.get(link.id)

@@ -52,7 +52,7 @@ def test_an_unknown_check_is_2_and_suggests_one() -> None:
     ran = command("check", "--select", "unauthorized-hasattr")
     assert (ran.status, ran.out) == (2, "")
     assert ran.err == (
-        "esper-audit: no check is called 'unauthorized-hasattr'; did you mean 'unauthorised-hasattr'?\n"
+        "esper-audit: unknown check 'unauthorized-hasattr'; did you mean 'unauthorised-hasattr'?\n"
     )
 
 

@@ -96,7 +96,9 @@ def test_a_name_that_nothing_defines_is_shown_where_it_is_used(tree: Path) -> No
 WRONG = {
     ("blen",): "no symbol 'blen' in this project; did you mean 'blend'?",
     ("blend", "--argument", "sed"): "'blend' has no parameter 'sed'; did you mean 'seed'?",
-    ("both",): "'both' is ambiguous: 2 symbols have this name. Give one of these:\n  a.py:both\n  b.py:C.both",
+    (
+        "both",
+    ): "'both' is ambiguous: 2 symbols have this name. Give one of these:\n  a.py:both\n  b.py:C.both",
 }
 
 

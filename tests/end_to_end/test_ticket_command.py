@@ -237,7 +237,10 @@ REFUSED = {
         ["--kind", "fixed", "--commit", "206841ef"],
         "unknown commit 206841ef in this repository",
     ),
-    "a word for a commit": (["--kind", "fixed", "--commit", "pending"], "--commit: not a hexadecimal commit name (got pending)"),
+    "a word for a commit": (
+        ["--kind", "fixed", "--commit", "pending"],
+        "--commit: not a hexadecimal commit name (got pending)",
+    ),
     "a kind that is none": (["--kind", "closed"], "'fixed', 'already-fixed'"),
 }
 
@@ -283,7 +286,7 @@ def test_a_resolution_is_written_with_its_history_and_keeps_the_finding_quiet(
         2,
         True,
     )
-    assert "; 1 resolved not shown (--status all shows them)" in ticket(project, "list").stdout
+    assert "; 1 resolved (see --status all)" in ticket(project, "list").stdout
 
 
 def test_a_fix_by_a_commit_is_signed_by_whom_git_knows_and_reopened_if_it_is_none(
@@ -334,7 +337,9 @@ def test_a_commit_that_somebody_invents_by_hand_is_refused(project: Path) -> Non
     file.write_text(text + end.format("206841ef"))
     done = ticket(project, "sync")
     assert done.returncode == 2
-    assert f"tickets/{name}.yaml:3: resolution.commits: unknown commit 206841ef in this" in done.stderr
+    assert (
+        f"tickets/{name}.yaml:3: resolution.commits: unknown commit 206841ef in this" in done.stderr
+    )
     head = git(project, "rev-parse", "HEAD")
     file.write_text(text + end.format(f"'{head}'"))
     assert ticket(project, "sync").returncode == 1, "taken, and opened again: it is still found"

@@ -160,6 +160,37 @@ def test_what_cannot_be_told_is_status_3(tree: Path) -> None:
     assert "does not parse" in done.out
 
 
+STALE = """\
+- id: C3
+  sentence: The pump is there.
+  kind: finding
+  check: argument-fallback
+  at: pump.py:pump
+"""
+
+
+def test_verify_and_run_give_the_reason_why_a_ticket_cannot_be_verified(tree: Path) -> None:
+    write(tree, {"tickets/T-OPEN.yaml": ticket("T-OPEN", "open", OPEN + STALE)})
+    reason = "  T-OPEN not verifiable: claim C3 is stale: there is no file pump.py\n"
+    for command in (("ticket", "verify"), ("run",)):
+        done = run(tree, *command)
+        assert done.status == 3
+        assert reason in done.out
+        assert "or something that it needs was not looked at" not in done.out
+        assert max(map(len, done.out.splitlines())) <= 80
+
+
+def test_one_reason_of_several_tickets_is_one_line(tree: Path) -> None:
+    stale = ticket("T-TWO", "open", STALE.replace("C3", "C1"))
+    write(tree, {"tickets/T-OPEN.yaml": ticket("T-OPEN", "open", OPEN + STALE)})
+    write(tree, {"tickets/T-TWO.yaml": stale})
+    out = " ".join(run(tree, "ticket", "verify").out.split())
+    assert (
+        "2 tickets not verifiable: 2 claims are stale: there is no file pump.py "
+        "(T-OPEN and T-TWO)" in out
+    )
+
+
 def test_json_says_the_same(tree: Path) -> None:
     done = run(tree, "ticket", "verify", "--format", "json")
     said = json.loads(done.out)

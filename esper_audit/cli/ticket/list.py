@@ -36,7 +36,7 @@ SEVERITIES = [severity.value for severity in Severity]
     metavar="STATUS",
     default=[ACTIVE_ONLY],
     show_default=True,
-    help=f"One of {', '.join(STATUSES)}.",
+    help="Status as listed above.",
 )
 @click.option(
     "--severity",
@@ -54,7 +54,12 @@ SEVERITIES = [severity.value for severity in Severity]
 def command(project: Project, *, style: str, **conditions: Any) -> None:
     """List the tickets that match all options, the most severe first.
 
-    An option may be repeated: a ticket then matches one of its values.
+    An option may be repeated: a ticket then matches one of its values. STATUS is one of
+
+    \b
+      open, investigating, in-review   (together: active)
+      fixed, not-a-bug, wont-fix, duplicate
+      active, all
     """
     known = TicketStore(project.resolve(project.config.tickets)).load().values()
     ticket_filter = msgspec.convert(conditions, TicketFilter)

@@ -49,8 +49,8 @@ def command(
     """Resolve the ticket ID.
 
     `fixed` needs evidence or an existing commit, every other kind needs evidence, and `duplicate`
-    also needs the original ticket (--of). `esper-audit check` does not report the finding of a
-    ticket that is not a bug, accepted or a duplicate; it reports one that is `fixed` and occurs again.
+    also needs the original ticket (--of). A check does not report the finding of a ticket that is
+    not a bug, accepted or a duplicate, but it reports one that is `fixed` and occurs again.
     """
     content = {"kind": kind, "evidence": evidence, "commits": commits, "sign_off": sign_off}
     try:

@@ -19,9 +19,11 @@ def render(audit: Audit, catalogue: CheckCatalogue) -> str:
         shown = SHOWN_BY_GITHUB - 1
         more = f"{len(commands) - shown} more are not shown here; the log lists all of them"
         lines = [*commands[:shown], f"::error title=esper-audit::{more}", *commands[shown:]]
+    units = len(audit.records)
+    scope = count(audit.files, "file") if audit.files or not units else count(units, "unit")
     summary = (
         f"{count(len(audit.findings), 'finding')}, {len(audit.suppressed)} authorised, "
-        f"{len(audit.not_analysed)} not looked at, {count(audit.files, 'file')}"
+        f"{len(audit.not_analysed)} not looked at, {scope}"
     )
     return "\n".join([*lines, f"esper-audit: {summary}"]) + "\n"
 
