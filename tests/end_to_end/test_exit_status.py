@@ -1,4 +1,4 @@
-"""The exit status of `check`: 0 clean, 1 findings, 2 could not run and a sentence why, 3 not all looked at."""
+"""The exit status of `check`: 0 clean, 1 findings, 2 could not run, 3 something was not looked at."""
 
 from __future__ import annotations
 
@@ -124,34 +124,34 @@ WRONG = {
 }
 
 
-@pytest.mark.parametrize(("table", "said"), WRONG.values(), ids=WRONG)
+@pytest.mark.parametrize(("table", "message"), WRONG.values(), ids=WRONG)
 def test_a_wrong_configuration_is_2_and_says_where_and_what(
-    tmp_path: Path, table: str, said: str
+    tmp_path: Path, table: str, message: str
 ) -> None:
     write(tmp_path, {"pyproject.toml": f"[tool.esper-audit]\n{table}\n", "good.py": GOOD})
     ran = command("check")
     assert (ran.status, ran.out) == (2, "")
     assert ran.err.startswith(f"esper-audit: {tmp_path}/pyproject.toml: ")
-    assert said in ran.err
+    assert message in ran.err
     assert ran.err.count("\n") == 1
 
 
 @pytest.mark.parametrize(
-    ("setting", "said"),
+    ("setting", "message"),
     [
         ("limits = 4", "options of rule limited: unknown key 'limits'; did you mean 'limit'?"),
         ("limit = 'four'", "options of rule limited: Expected `int`, got `str` - at `$.limit`"),
     ],
 )
 def test_a_wrong_option_of_a_rule_is_2_and_says_where_and_what(
-    tmp_path: Path, setting: str, said: str
+    tmp_path: Path, setting: str, message: str
 ) -> None:
     with_rule(tmp_path, "limited", members=OPTIONS)
     with (tmp_path / "pyproject.toml").open("a") as file:
         file.write(f"[tool.esper-audit.rules.limited]\n{setting}\n")
     ran = command("check")
     assert (ran.status, ran.out) == (2, "")
-    assert ran.err == f"esper-audit: {tmp_path}/pyproject.toml: {said}\n"
+    assert ran.err == f"esper-audit: {tmp_path}/pyproject.toml: {message}\n"
 
 
 def test_an_option_of_a_local_rule_reaches_it(tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""Repairs change what they say and no other byte; what is unsafe waits to be asked for; `--diff` only shows."""
+"""`--fix` changes only what a fix describes, unsafe fixes need `--unsafe-fixes`, `--diff` writes nothing."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`esper-audit refs` shows a person who calls, reads and tests a thing, and says what it did not look at."""
+"""`esper-audit refs` lists callers, references and tests of a symbol, and files not looked at."""
 
 from __future__ import annotations
 
@@ -64,14 +64,14 @@ def test_it_fits_a_terminal_and_tells_everything(tree: Path) -> None:
 
 def test_a_program_gets_the_same_as_json(tree: Path) -> None:
     ran = command("refs", "lib.blend.blend", "--argument", "seed", "--format", "json")
-    told = json.loads(ran.out)
-    assert [caller["passing"] for caller in told["callers"]] == [
+    listing = json.loads(ran.out)
+    assert [caller["passing"] for caller in listing["callers"]] == [
         "passes",
         "may-forward",
         "omits",
         "omits",
     ]
-    assert [test["through"] for test in told["tests"]] == [["lib.use.go"], []]
+    assert [test["through"] for test in listing["tests"]] == [["lib.use.go"], []]
 
 
 def test_what_was_not_looked_at_is_said_and_is_status_3(tree: Path) -> None:
@@ -102,14 +102,14 @@ WRONG = {
 }
 
 
-@pytest.mark.parametrize(("arguments", "said"), WRONG.items())
+@pytest.mark.parametrize(("arguments", "message"), WRONG.items())
 def test_a_question_that_has_no_answer_is_status_2(
-    tree: Path, arguments: tuple[str, ...], said: str
+    tree: Path, arguments: tuple[str, ...], message: str
 ) -> None:
     write(tree, {"a.py": "def both(): ...\n", "b.py": "class C:\n    def both(self): ...\n"})
     ran = command("refs", *arguments)
     assert ran.status == 2
-    assert said in ran.err
+    assert message in ran.err
 
 
 def test_one_of_several_is_asked_for_by_its_file(tree: Path) -> None:

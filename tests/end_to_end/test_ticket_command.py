@@ -1,4 +1,4 @@
-"""`esper-audit ticket ...` as a person meets it: 80 columns, filters, suggestions, exit status."""
+"""`esper-audit ticket ...`: filters, suggestions, 80 columns and exit status."""
 
 from __future__ import annotations
 
@@ -245,9 +245,9 @@ REFUSED = {
 }
 
 
-@pytest.mark.parametrize(("arguments", "says"), REFUSED.values(), ids=list(REFUSED))
+@pytest.mark.parametrize(("arguments", "message"), REFUSED.values(), ids=list(REFUSED))
 def test_a_resolution_that_shows_nothing_is_refused_and_changes_nothing(
-    project: Path, arguments: list[str], says: str
+    project: Path, arguments: list[str], message: str
 ) -> None:
     name = of(project, "argument-fallback")
     head = git(project, "rev-parse", "--short", "HEAD")
@@ -255,7 +255,7 @@ def test_a_resolution_that_shows_nothing_is_refused_and_changes_nothing(
     given = [{"SELF": name, "HEAD": head}.get(word, word) for word in arguments]
     done = ticket(project, "resolve", name, *given)
     assert done.returncode == 2
-    assert says in done.stderr
+    assert message in done.stderr
     assert {p: p.read_bytes() for p in (project / "tickets").iterdir()} == before
 
 
@@ -362,8 +362,8 @@ def test_a_link_to_nothing_is_named_with_its_place_and_fails_the_run(project: Pa
     line = file.read_text().splitlines().index("- id: EA-00000000") + 1
     done = ticket(project, "sync")
     assert done.returncode == 1
-    wanted = f"tickets/{name}.yaml:{line}: related[0].id: no ticket is called 'EA-00000000'"
-    assert wanted in done.stdout
+    problem = f"tickets/{name}.yaml:{line}: related[0].id: no ticket is called 'EA-00000000'"
+    assert problem in done.stdout
 
 
 def test_the_schema_is_printed_as_json(tmp_path: Path) -> None:

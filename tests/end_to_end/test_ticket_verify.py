@@ -193,9 +193,9 @@ def test_one_reason_of_several_tickets_is_one_line(tree: Path) -> None:
 
 def test_json_says_the_same(tree: Path) -> None:
     done = run(tree, "ticket", "verify", "--format", "json")
-    said = json.loads(done.out)
-    assert said["exit_status"] == done.status == 0
-    by_id = {ticket["id"]: ticket for ticket in said["tickets"]}
+    content = json.loads(done.out)
+    assert content["exit_status"] == done.status == 0
+    by_id = {ticket["id"]: ticket for ticket in content["tickets"]}
     formula = by_id["T-OPEN"]["claims"][1]
     assert (formula["claim"]["kind"], formula["answer"], formula["expected"]) == (
         "formula",
@@ -209,7 +209,7 @@ def test_json_says_the_same(tree: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("old", "new", "said", "line"),
+    ("old", "new", "message", "line"),
     [
         (
             "  check: argument-fallback\n",
@@ -249,7 +249,7 @@ def test_json_says_the_same(tree: Path) -> None:
         "no answer",
     ],
 )
-def test_a_broken_query_is_an_error_with_file_line_and_key(tree, old, new, said, line) -> None:
+def test_a_broken_query_is_an_error_with_file_line_and_key(tree, old, new, message, line) -> None:
     path = tree / "tickets" / "T-OPEN.yaml"
     text = path.read_text()
     assert old in text
@@ -257,7 +257,7 @@ def test_a_broken_query_is_an_error_with_file_line_and_key(tree, old, new, said,
     done = run(tree, "ticket", "verify")
     assert done.status == 2
     assert f"tickets/T-OPEN.yaml:{line}: " in done.err
-    assert said in done.err
+    assert message in done.err
 
 
 def test_a_run_asks_claims_and_shows_them_on_the_pages(tree: Path) -> None:
@@ -323,7 +323,7 @@ CALLERS = """\
 
 
 @pytest.mark.parametrize(
-    ("call", "said"),
+    ("call", "message"),
     [
         ("blend(1, 2, 3)", "severity P4 proposed: latent: no production call meets it"),
         ("blend(1, 2)", "manifest: production calls meet the defect"),
@@ -331,14 +331,14 @@ CALLERS = """\
     ],
     ids=["latent", "manifest", "not known"],
 )
-def test_a_defect_that_no_caller_meets_is_latent(tree: Path, call: str, said: str) -> None:
+def test_a_defect_that_no_caller_meets_is_latent(tree: Path, call: str, message: str) -> None:
     claims = CALLERS.replace("0", "at most 9")
     write(tree, {"use.py": f"from blend import blend\n\n\ndef use(rows):\n    return {call}\n"})
     write(tree, {"tickets/T-OPEN.yaml": ticket("T-OPEN", "open", OPEN + claims)})
     done = run(tree, "ticket", "verify", "T-OPEN")
     assert done.status == 0, done.out
-    assert said in done.out
-    assert ("proposed" in done.out) == ("proposed" in said)
+    assert message in done.out
+    assert ("proposed" in done.out) == ("proposed" in message)
 
 
 IMPORTED = """\

@@ -1,4 +1,4 @@
-"""What people change by hand is noted and held to the same table; what a check proposes yields to them."""
+"""Changes by hand are added to the history and checked like others; they win over proposed severities."""
 
 from __future__ import annotations
 
