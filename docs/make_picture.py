@@ -12,7 +12,7 @@ from rich.text import Text
 
 from esper_audit.engine.pipeline import CheckRequest, check
 from esper_audit.project.config import find_project
-from esper_audit.reports.formats.text import pieces
+from esper_audit.reports.formats.text import styled_audit
 from esper_audit.rules.catalogue import CheckCatalogue
 
 HERE = Path(__file__).parent
@@ -32,7 +32,7 @@ def main() -> None:
         project = find_project([directory])
         audit = check(project, CheckRequest(today="2026-01-01", cache=False))
         console = Console(record=True, width=COLUMNS, file=io.StringIO(), highlight=False)
-        for piece in pieces(audit, CheckCatalogue.of_project(project)):
+        for piece in styled_audit(audit, CheckCatalogue.of_project(project)):
             console.print(Text(piece.text, style=piece.style), end="", soft_wrap=True)
     picture = console.export_svg(title="esper-audit check", unique_id="check")
     (HERE / "check.svg").write_text(WEB_FONT.sub("", picture), encoding="utf-8")

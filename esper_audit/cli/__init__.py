@@ -1,4 +1,7 @@
-"""The command line: a verb a file; what a run with the same inputs said before is said again at once."""
+"""The command line: one file for each command.
+
+Public: `main`, the entry point of the program.
+"""
 
 from __future__ import annotations
 
@@ -8,7 +11,11 @@ import sys
 
 
 def main() -> None:
-    """Run `esper-audit` and exit. The collector stays off: a command's objects live until its end."""
+    """Run `esper-audit` and exit.
+
+    Garbage collection is off: a command is short-lived and its objects live until its end. A `check`
+    whose inputs are unchanged prints its recorded output without importing the engine.
+    """
     gc.disable()
     from esper_audit.cli.replay import replay
 

@@ -1,133 +1,156 @@
-"""`esper-audit check`: the rules over source."""
+"""`esper-audit check`: run the rules over source files."""
 
 from __future__ import annotations
 
 import os
 import sys
-from datetime import date
 from typing import Any
 
 import click
-import msgspec
 
+from esper_audit.cli.local_date import today
+from esper_audit.cli.options import (
+    AUDIT_FORMATS,
+    config_option,
+    format_option,
+    no_cache_option,
+    split_at_commas,
+)
 from esper_audit.cli.replay import record
-from esper_audit.cli.screen import progress_bar, rendered
+from esper_audit.cli.screen import progress_bar, render_audit
 from esper_audit.engine import pipeline
 from esper_audit.engine.fixes import FixMode, diff
 from esper_audit.findings.audit import CLEAN, FINDINGS
 from esper_audit.findings.errors import UsageError
 from esper_audit.project.config import Project, find_project
-
-FORMATS = ("text", "json", "sarif", "github")
-
-
-def checks(_: click.Context, __: click.Parameter, values: tuple[str, ...]) -> list[str]:
-    """Take `--select a,b --select c` as a, b, c."""
-    return [check.strip() for value in values for check in value.split(",") if check.strip()]
+from esper_audit.rules.catalogue import CheckCatalogue
+from esper_audit.text.markdown import count
 
 
-@click.command("check")
+@click.command("check", short_help="Check source files against the rules.")
 @click.argument("paths", nargs=-1)
-@click.option("--select", multiple=True, callback=checks, help="Only these checks ('all' for all).")
-@click.option("--ignore", multiple=True, callback=checks, help="Not these checks.")
-@click.option("--format", "style", type=click.Choice(FORMATS), default="text", show_default=True)
-@click.option("--since", default="", metavar="REV", help="Only what is new since the merge base.")
-@click.option("--stdin-filename", default="", metavar="PATH", help="Read this file from stdin.")
-@click.option("--fix", is_flag=True, help="Apply the safe fixes.")
-@click.option("--unsafe-fixes", is_flag=True, help="Apply fixes that change behaviour as well.")
-@click.option("--diff", is_flag=True, help="Show what the fixes would change, change nothing.")
 @click.option(
-    "--impact", is_flag=True, help="Ask the whole tree who hits each finding (`run` always does)."
+    "--select",
+    multiple=True,
+    metavar="ID,...",
+    callback=split_at_commas,
+    help="Run only these checks ('all' for all).",
 )
-@click.option("--jobs", default=0, metavar="N", help="Processes; 0 chooses.")
+@click.option(
+    "--ignore",
+    multiple=True,
+    metavar="ID,...",
+    callback=split_at_commas,
+    help="Do not run these checks.",
+)
+@format_option(AUDIT_FORMATS)
+@click.option("--since", default="", metavar="REV", help="Report only findings new since REV.")
+@click.option(
+    "--stdin-filename",
+    default="",
+    metavar="PATH",
+    help="Read the source from stdin as the content of PATH.",
+)
+@click.option("--fix", is_flag=True, help="Apply the safe fixes.")
+@click.option("--unsafe-fixes", is_flag=True, help="Also apply fixes that change behaviour.")
+@click.option(
+    "--diff", "only_diff", is_flag=True, help="Print the fixes as a diff and change no file."
+)
+@click.option("--impact", is_flag=True, help="Report which calls in the project meet each finding.")
+@click.option(
+    "--jobs",
+    type=click.IntRange(min=0),
+    default=0,
+    metavar="N",
+    help="Number of processes (0 = automatic).",
+)
 @click.option(
     "--no-prefilter",
     is_flag=True,
     help="Let LibCST read every file whole (slow; same findings).",
 )
-@click.option("--no-cache", is_flag=True, help="Look at every file afresh.")
-@click.option(
-    "--config", "config_file", default=None, metavar="FILE", help="Use this configuration."
-)
-def command(**options: Any) -> None:
-    """Check the source below PATHS (default: those of the configuration)."""
-    asked = msgspec.convert(options, CheckOptions)
-    status, said = asked.run()
-    sys.stdout.write(said)
+@no_cache_option
+@config_option
+def command(
+    paths: tuple[str, ...],
+    *,
+    style: str,
+    stdin_filename: str,
+    fix: bool,
+    unsafe_fixes: bool,
+    only_diff: bool,
+    no_prefilter: bool,
+    no_cache: bool,
+    config_file: str | None,
+    **options: Any,
+) -> None:
+    """Check the Python files in PATHS against the rules.
+
+    Without PATHS, the `paths` of the configuration are checked.
+
+    Exit status: 0 no findings; 1 findings; 2 could not run; 3 something was not looked at.
+    """
+    absolute = [os.path.abspath(path) for path in paths]
+    if stdin_filename:
+        absolute = [os.path.abspath(stdin_filename)]
+    project = find_project(absolute, config_file)
+    request = pipeline.CheckRequest(
+        paths=absolute, prefilter=not no_prefilter, cache=not no_cache, today=today(), **options
+    )
+    if fix or unsafe_fixes or only_diff:
+        _require_whole_files(request, stdin_filename)
+        mode = FixMode(unsafe=unsafe_fixes, write=not only_diff)
+        status, text = _fix(project, request, mode, style)
+    elif stdin_filename:
+        status, text = _check_stdin(project, request, style)
+    else:
+        status, text = _check(project, request, style)
+    sys.stdout.write(text)
     sys.exit(status)
 
 
-class CheckOptions(msgspec.Struct, frozen=True):
-    """The command line of one `check`."""
+def _check_stdin(project: Project, request: pipeline.CheckRequest, style: str) -> tuple[int, str]:
+    """Return the exit status and the report for the source on standard input."""
+    data = sys.stdin.buffer.read()
+    audit = pipeline.check_text(project, request, request.paths[0], data)
+    return audit.exit_status, render_audit(audit, CheckCatalogue.of_project(project), style)
 
-    paths: list[str]
-    select: list[str]
-    ignore: list[str]
-    style: str
-    since: str
-    stdin_filename: str
-    fix: bool
-    unsafe_fixes: bool
-    diff: bool
-    impact: bool
-    jobs: int
-    no_prefilter: bool
-    no_cache: bool
-    config_file: str | None
 
-    def run(self) -> tuple[int, str]:
-        """Return the exit status and what to print."""
-        absolute = [os.path.abspath(path) for path in self.paths]
-        if self.stdin_filename:
-            absolute = [os.path.abspath(self.stdin_filename)]
-        project = find_project(absolute, self.config_file)
-        request = pipeline.CheckRequest(
-            paths=absolute,
-            select=self.select,
-            ignore=self.ignore,
-            since=self.since,
-            jobs=self.jobs,
-            prefilter=not self.no_prefilter,
-            cache=not self.no_cache,
-            impact=self.impact,
-            today=date.today().isoformat(),  # noqa: DTZ011  # the day of whoever reads the ticket
+def _check(project: Project, request: pipeline.CheckRequest, style: str) -> tuple[int, str]:
+    """Return the exit status and the report for files; record both for a replay."""
+    with progress_bar("files") as (progress,):
+        audit = pipeline.check(project, request, progress)
+    text = render_audit(audit, CheckCatalogue.of_project(project), style)
+    if not audit.not_analysed:
+        record(
+            sys.argv[1:],
+            audit.exit_status,
+            text,
+            files=audit.files_read,
+            directories=audit.directories_listed,
         )
-        if self.fix or self.unsafe_fixes or self.diff:
-            return self._fix(project, request)
-        if self.stdin_filename:
-            data = sys.stdin.buffer.read()
-            audit = pipeline.check_text(project, request, absolute[0], data)
-            return audit.exit_status, rendered(audit, project, self.style)
-        return self._check(project, request)
+    return audit.exit_status, text
 
-    def _check(self, project: Project, request: pipeline.CheckRequest) -> tuple[int, str]:
-        with progress_bar("files") as (progress,):
-            audit = pipeline.check(project, request, progress)
-        said = rendered(audit, project, self.style)
-        if not audit.not_analysed:
-            record(
-                sys.argv[1:],
-                audit.exit_status,
-                said,
-                files=audit.files_read,
-                directories=audit.directories_listed,
-            )
-        return audit.exit_status, said
 
-    def _fix(self, project: Project, request: pipeline.CheckRequest) -> tuple[int, str]:
-        """Apply or show the fixes, then say what remains; the status is that of what remains."""
-        if self.since or self.stdin_filename:
+def _require_whole_files(request: pipeline.CheckRequest, stdin_filename: str) -> None:
+    for option, value in (("--since", request.since), ("--stdin-filename", stdin_filename)):
+        if value:
             raise UsageError(
-                "--fix, --unsafe-fixes and --diff work on whole files: leave out --since and stdin"
+                f"--fix, --unsafe-fixes and --diff work on whole files (got {option}). "
+                f"Leave out {option}."
             )
-        fixes = pipeline.fix(
-            project, request, FixMode(unsafe=self.unsafe_fixes, write=not self.diff)
-        )
-        if self.diff:
-            return (FINDINGS if fixes else CLEAN), "".join(map(diff, fixes))
-        audit = pipeline.check(project, request)
-        count = sum(fixed.count for fixed in fixes)
-        said = rendered(audit, project, self.style)
-        if self.style == "text":
-            said = f"Fixed {count} in {len(fixes)} files.\n{said}"
-        return audit.exit_status, said
+
+
+def _fix(
+    project: Project, request: pipeline.CheckRequest, mode: FixMode, style: str
+) -> tuple[int, str]:
+    """Apply or show the fixes; return the exit status and the report for what remains."""
+    fixes = pipeline.fix(project, request, mode)
+    if not mode.write:
+        return (FINDINGS if fixes else CLEAN), "".join(map(diff, fixes))
+    audit = pipeline.check(project, request)
+    text = render_audit(audit, CheckCatalogue.of_project(project), style)
+    if style == "text":
+        findings = count(sum(fixed.count for fixed in fixes), "finding")
+        text = f"Fixed {findings} in {count(len(fixes), 'file')}.\n{text}"
+    return audit.exit_status, text

@@ -1,83 +1,78 @@
-"""`esper-audit probe`: the probes over the subjects."""
+"""`esper-audit probe`: run the probes on the declared subjects."""
 
 from __future__ import annotations
 
 import sys
-from datetime import date
 from typing import Any
 
 import click
 import msgspec
 
-from esper_audit.cli.check import FORMATS, checks
-from esper_audit.cli.screen import progress_bar, rendered
+from esper_audit.cli.local_date import today
+from esper_audit.cli.options import (
+    AUDIT_FORMATS,
+    format_option,
+    project_options,
+    split_at_commas,
+)
+from esper_audit.cli.screen import progress_bar, render_audit
 from esper_audit.findings.audit import FINDINGS, NOT_ALL_ANALYSED, Audit
 from esper_audit.findings.probe_record import Verdict
 from esper_audit.probes import findings as probe_audit
 from esper_audit.probes.sandbox.pool import START
 from esper_audit.probes.session import ProbeRequest
-from esper_audit.project.config import find_project
+from esper_audit.project.config import Project
+from esper_audit.rules.catalogue import CheckCatalogue
 
 
-@click.command("probe")
+@click.command("probe", short_help="Run probes on declared subjects.")
 @click.argument("subjects", nargs=-1, metavar="[SUBJECT]...")
-@click.option("--probe", "probes", multiple=True, callback=checks, help="Only these probes.")
-@click.option("--format", "style", type=click.Choice(FORMATS), default="text", show_default=True)
-@click.option("--workers", default=0, metavar="N", help="Processes at a time; 0 chooses.")
+@click.option(
+    "--probe",
+    "probes",
+    multiple=True,
+    metavar="ID,...",
+    callback=split_at_commas,
+    help="Run only these probes.",
+)
+@format_option(AUDIT_FORMATS)
+@click.option(
+    "--workers",
+    type=click.IntRange(min=0),
+    default=0,
+    metavar="N",
+    help="Number of processes at a time (0 = automatic).",
+)
 @click.option(
     "--start",
     type=click.Choice(("fork", "spawn")),
     default=START,
     show_default=True,
-    help="How a process comes about.",
+    help="Process start method.",
 )
-@click.option("--strict", is_flag=True, help="What is inconclusive counts as not looked at.")
-@click.option(
-    "--config", "config_file", default=None, metavar="FILE", help="Use this configuration."
-)
-def command(**options: Any) -> None:
-    """Put what subjects promise to the probes, each subject in processes of its own.
+@click.option("--strict", is_flag=True, help="Exit with 3 if a probe is inconclusive.")
+@project_options
+def command(project: Project, *, style: str, strict: bool, **options: Any) -> None:
+    """Run probes on declared subjects, each subject in processes of its own.
 
-    SUBJECT is a name or pattern (`cnn/*`, `slot@training`), or a subjects file (`file.py:function`)
-    instead of those of the configuration. Without any, everything is probed.
+    SUBJECT is a name, a pattern (`cnn/*`, `slot@training`), or a subjects file
+    (`file.py:function`) to use instead of those in the configuration. Without SUBJECT, all
+    subjects in the configuration are probed.
 
-    Exit status: 0 all promises kept; 1 one is broken; 2 could not run; 3 something was not looked at.
+    Exit status: 0 all promises kept; 1 a promise is broken; 2 could not run; 3 something was not
+    looked at.
     """
-    asked = msgspec.convert(options, ProbeOptions)
-    status, said = asked.run()
-    sys.stdout.write(said)
-    sys.exit(status)
+    request = msgspec.convert({**options, "today": today()}, ProbeRequest)
+    with progress_bar("units") as (progress,):
+        audit = probe_audit.probe(project, request, progress)
+    sys.stdout.write(render_audit(audit, CheckCatalogue.of_project(project), style))
+    sys.exit(_exit_status(audit, strict=strict))
 
 
-class ProbeOptions(msgspec.Struct, frozen=True):
-    """The command line of one `probe`."""
-
-    subjects: list[str]
-    probes: list[str]
-    style: str
-    workers: int
-    start: str
-    strict: bool
-    config_file: str | None
-
-    def run(self) -> tuple[int, str]:
-        """Return the exit status and what to print."""
-        project = find_project([], self.config_file)
-        wanted = ProbeRequest(
-            subjects=self.subjects,
-            probes=self.probes,
-            workers=self.workers,
-            start="spawn" if self.start == "spawn" else "fork",
-            today=date.today().isoformat(),  # noqa: DTZ011  # the day of whoever reads the ticket
-        )
-        with progress_bar("units") as (progress,):
-            audit = probe_audit.probe(project, wanted, progress)
-        return self._status(audit), rendered(audit, project, self.style)
-
-    def _status(self, audit: Audit) -> int:
-        if audit.not_analysed:
-            return NOT_ALL_ANALYSED
-        seen_nothing = any(r.verdict is Verdict.INCONCLUSIVE for r in audit.records)
-        if audit.findings:
-            return FINDINGS
-        return NOT_ALL_ANALYSED if self.strict and seen_nothing else audit.exit_status
+def _exit_status(audit: Audit, *, strict: bool) -> int:
+    is_inconclusive = any(r.verdict is Verdict.INCONCLUSIVE for r in audit.records)
+    if audit.not_analysed:
+        return NOT_ALL_ANALYSED
+    if audit.findings:
+        return FINDINGS
+    return NOT_ALL_ANALYSED if strict and is_inconclusive else audit.exit_status

@@ -1,17 +1,17 @@
-"""`esper-audit refs`: who defines, calls, reads and tests a symbol."""
+"""`esper-audit refs`: list the definition, callers, references and tests of a symbol."""
 
 from __future__ import annotations
 
-import os
 import sys
 
 import click
 import msgspec
 
+from esper_audit.cli.options import format_option, no_cache_option, project_options
 from esper_audit.findings.audit import CLEAN, NOT_ALL_ANALYSED
 from esper_audit.findings.errors import UsageError
-from esper_audit.project.config import find_project
-from esper_audit.reports.reference_listing import Sheet, lines, sheet
+from esper_audit.project.config import Project
+from esper_audit.reports.reference_listing import ReferenceListing, listing_lines, reference_listing
 from esper_audit.source.index.index import Index, open_index
 from esper_audit.source.index.records import Symbol
 from esper_audit.text.phrases import did_you_mean
@@ -19,68 +19,65 @@ from esper_audit.text.phrases import did_you_mean
 MOST_SHOWN = 12
 
 
-@click.command("refs")
+@click.command("refs", short_help="List the callers, references and tests of a symbol.")
 @click.argument("name", metavar="SYMBOL")
-@click.option("--argument", default="", metavar="NAME", help="Which calls pass this argument?")
-@click.option(
-    "--format", "style", type=click.Choice(["text", "json"]), default="text", show_default=True
-)
-@click.option("--no-cache", is_flag=True, help="Read every file afresh.")
-@click.option(
-    "--config", "config_file", default=None, metavar="FILE", help="Use this configuration."
-)
-def command(
-    name: str, argument: str, style: str, *, no_cache: bool, config_file: str | None
-) -> None:
-    """Show who calls, reads and tests SYMBOL: a dotted name, any end of one, or path.py:Class.method.
+@click.option("--argument", default="", metavar="NAME", help="Show which calls pass this argument.")
+@format_option()
+@no_cache_option
+@project_options
+def command(project: Project, *, name: str, argument: str, style: str, no_cache: bool) -> None:
+    """List the definition, callers, references and tests of SYMBOL.
 
-    Exit status: 0 shown; 2 nothing has this name, or several things have; 3 shown, but a file that
-    may hold more was not looked at.
+    SYMBOL is a dotted name, the end of one, or `path.py:Class.method`.
+
+    Exit status: 0 listed; 2 SYMBOL is unknown or ambiguous; 3 listed, but a file that may hold
+    more references was not looked at.
     """
-    project = find_project([os.getcwd()], config_file)
     index = open_index(project, cache=not no_cache)
-    known = sheet(index, name, _meant(index, name), argument)
-    _require_known(index, known)
+    listing = reference_listing(index, name, _only_symbol(index, name), argument)
+    _require_known(index, listing)
     index.store.save()
-    click.echo(_rendered(known, style))
-    sys.exit(NOT_ALL_ANALYSED if known.not_looked_at else CLEAN)
+    click.echo(_rendered(listing, style))
+    sys.exit(NOT_ALL_ANALYSED if listing.not_looked_at else CLEAN)
 
 
-def _meant(index: Index, name: str) -> Symbol | None:
-    """Return the one symbol that a name means, None if nothing defines it."""
+def _only_symbol(index: Index, name: str) -> Symbol | None:
+    """Return the symbol that a name denotes, None if nothing defines it; raises UsageError for several."""
     found = index.symbols(name)
     if len(found) > 1:
         shown = "\n".join(f"  {symbol.path}:{symbol.symbol}" for symbol in found[:MOST_SHOWN])
         more = f"\n  and {len(found) - MOST_SHOWN} more" if len(found) > MOST_SHOWN else ""
         raise UsageError(
-            f"'{name}' may mean {len(found)} things; ask for one of them:\n{shown}{more}"
+            f"'{name}' is ambiguous: {len(found)} symbols have this name. "
+            f"Give one of these:\n{shown}{more}"
         )
     return found[0] if found else None
 
 
-def _require_known(index: Index, known: Sheet) -> None:
-    """Refuse a name that nothing defines or mentions, and an argument that the symbol does not take."""
-    if known.symbol is None and not known.references and not known.not_looked_at:
-        names = {s.short for s in index.all_symbols()}
-        raise UsageError(
-            f"nothing is called '{known.asked}' in this tree{_hint(known.asked, names)}"
-        )
-    parameters = index.parameters(known.symbol) if known.symbol and known.argument else None
+def _require_known(index: Index, listing: ReferenceListing) -> None:
+    """Raise UsageError for a name without definition and mention, and for an unknown argument."""
+    query = listing.query
+    if listing.symbol is None and not listing.references and not listing.not_looked_at:
+        names = {symbol.short for symbol in index.all_symbols()}
+        raise UsageError(f"no symbol '{query}' in this project{_nearest(query, names)}")
+    if listing.symbol is None or not listing.argument:
+        return
+    parameters = index.parameters(listing.symbol)
     names = {parameter.name for parameter in parameters or []}
-    if parameters is not None and known.argument not in names:
+    if parameters is not None and listing.argument not in names:
         raise UsageError(
-            f"'{known.asked}' takes no argument '{known.argument}'"
-            f"{did_you_mean(known.argument, names)}"
+            f"'{query}' has no parameter '{listing.argument}'"
+            f"{did_you_mean(listing.argument, names)}"
         )
 
 
-def _hint(name: str, names: set[str]) -> str:
-    """Return a suggestion, without a list of everything where none is near."""
+def _nearest(name: str, names: set[str]) -> str:
+    """Return a suggestion, or nothing where no name is near."""
     hint = did_you_mean(name.rpartition(".")[2], names)
     return hint if hint.startswith("; did") else ""
 
 
-def _rendered(known: Sheet, style: str) -> str:
+def _rendered(listing: ReferenceListing, style: str) -> str:
     if style == "json":
-        return msgspec.json.format(msgspec.json.encode(known), indent=2).decode()
-    return "\n".join(lines(known))
+        return msgspec.json.format(msgspec.json.encode(listing), indent=2).decode()
+    return "\n".join(listing_lines(listing))

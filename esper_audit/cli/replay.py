@@ -1,8 +1,8 @@
-"""Saying again what a run said before: a run is a pure function of what it read, so equal inputs mean equal output.
+"""Replay the recorded output of a `check` whose inputs are unchanged.
 
-A record lists every input of a run with its digest: the files it read, the directories it listed, the
-files it looked for and did not find, the engine itself. Nothing heavy is imported here, so checking an
-unchanged tree costs little more than starting Python.
+A record lists the digest of every input of a run: the files it read, the directories it listed, the
+files it looked for and did not find, the engine and the date. Nothing heavy is imported here, so that
+checking an unchanged tree costs little more than starting Python.
 """
 
 from __future__ import annotations
@@ -10,8 +10,8 @@ from __future__ import annotations
 import hashlib
 import os
 import sys
-import time
 
+from esper_audit.cli.local_date import today
 from esper_audit.project.content_cache import cache_home, engine_fingerprint
 
 FORMAT = "esper-audit replay 3"
@@ -24,34 +24,39 @@ DIGEST_BYTES = 16
 
 
 def replay(arguments: list[str]) -> int | None:
-    """Print what the same command said before and return its status; None if it has to run."""
+    """Print the recorded output of a command and return its exit status, or None if it has to run."""
     if not _may_replay(arguments):
         return None
     try:
         with open(_record_file(arguments), encoding="utf-8", newline="") as file:
-            header, inputs, said = file.read().split("\n\0\n", 2)
-        title, status, whole = header.split("\n")
-        if title != FORMAT or whole != _digest(said) or not all(map(_holds, inputs.split("\n"))):
+            header, inputs, output = file.read().split("\n\0\n", 2)
+        title, status, output_digest = header.split("\n")
+        is_intact = title == FORMAT and output_digest == _digest(output)
+        if not is_intact or not all(map(_is_unchanged, inputs.split("\n"))):
             return None
     except (OSError, ValueError):
         return None
-    sys.stdout.write(said)
+    sys.stdout.write(output)
     return int(status)
 
 
 def record(
-    arguments: list[str], status: int, said: str, *, files: list[str], directories: list[str]
+    arguments: list[str], status: int, output: str, *, files: list[str], directories: list[str]
 ) -> None:
-    """Remember what a run said, with every file it read or looked for and every directory it listed."""
+    """Record the output of a run.
+
+    `files` are the absolute paths that it read or looked for, `directories` those that it listed. A
+    record that cannot be written is left out.
+    """
     if not _may_replay(arguments):
         return
     from esper_audit.project.atomic_write import replace_file
 
-    inputs = [f"day {_today()}", f"engine {engine_fingerprint().hex()}"]
+    inputs = [f"day {today()}", f"engine {engine_fingerprint().hex()}"]
     inputs += [f"list {_listing(directory)} {directory}" for directory in sorted(directories)]
     inputs += [f"file {_content(file)} {file}" for file in sorted(files)]
-    header = f"{FORMAT}\n{status}\n{_digest(said)}"
-    text = "\n\0\n".join((header, "\n".join(inputs), said))
+    header = f"{FORMAT}\n{status}\n{_digest(output)}"
+    text = "\n\0\n".join((header, "\n".join(inputs), output))
     target = _record_file(arguments)
     try:
         os.makedirs(os.path.dirname(target), mode=0o700, exist_ok=True)
@@ -62,7 +67,10 @@ def record(
 
 
 def _may_replay(arguments: list[str]) -> bool:
-    """Only `check`, and only over directories: a hook that names files asks something new each time."""
+    """Return whether a command can be replayed: a `check` of directories.
+
+    A pre-commit hook names files, which differ from call to call.
+    """
     if arguments[:1] != ["check"] or not NOT_REPLAYED.isdisjoint(
         a.split("=")[0] for a in arguments
     ):
@@ -70,7 +78,7 @@ def _may_replay(arguments: list[str]) -> bool:
     return not any(os.path.isfile(argument) for argument in arguments[1:])
 
 
-def _holds(line: str) -> bool:
+def _is_unchanged(line: str) -> bool:
     kind, digest, path = (*line.split(" ", 2), "")[:3]
     if kind == "file":
         return _content(path) == digest
@@ -78,7 +86,7 @@ def _holds(line: str) -> bool:
         return _listing(path) == digest
     if kind == "engine":
         return engine_fingerprint().hex() == digest
-    return kind == "day" and digest == _today()
+    return kind == "day" and digest == today()
 
 
 def _content(path: str) -> str:
@@ -103,20 +111,16 @@ def _listing(path: str) -> str:
     return _digest("\0".join(names))
 
 
-def _today() -> str:
-    return time.strftime("%Y-%m-%d")
-
-
 def _record_file(arguments: list[str]) -> str:
     screen = str(os.get_terminal_size()) if sys.stdout.isatty() else "no terminal"
     environment = [os.environ.get(name, "") for name in ENVIRONMENT]
     key = "\0".join([os.getcwd(), sys.version, sys.executable, screen, *environment, *arguments])
-    return os.path.join(cache_home(), f"{_digest(key)}.said")
+    return os.path.join(cache_home(), f"{_digest(key)}.replay")
 
 
 def _prune(directory: str) -> None:
     """Keep the newest records only."""
     with os.scandir(directory) as entries:
-        records = [(e.stat().st_mtime, e.path) for e in entries if e.name.endswith(".said")]
+        records = [(e.stat().st_mtime, e.path) for e in entries if e.name.endswith(".replay")]
     for _, path in sorted(records)[:-MOST_RECORDS]:
         os.unlink(path)

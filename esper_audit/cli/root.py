@@ -1,4 +1,4 @@
-"""The root command: our own errors become one sentence and exit status 2."""
+"""The root command: an EsperAuditError becomes one line on standard error and exit status 2."""
 
 from __future__ import annotations
 
@@ -11,17 +11,17 @@ from esper_audit.cli.verbs import Verbs
 from esper_audit.findings.audit import COULD_NOT_RUN
 from esper_audit.findings.errors import EsperAuditError
 
-HELP = """Check that a PyTorch code base keeps its contracts.
+HELP = """Check the contracts of a PyTorch code base.
 
-Exit status: 0 clean; 1 findings; 2 could not run; 3 something was not looked at.
+Exit status: 0 no findings; 1 findings; 2 could not run; 3 something was not looked at.
 """
 
 
 class Root(Verbs):
-    """The group of everything."""
+    """The group of all commands."""
 
     def invoke(self, ctx: click.Context) -> Any:
-        """Turn our own errors into one sentence and exit status 2."""
+        """Print an EsperAuditError on standard error and exit with status 2."""
         try:
             return super().invoke(ctx)
         except EsperAuditError as error:

@@ -1,67 +1,70 @@
-"""`esper-audit run`: the whole audit, from source to findings to tickets to reports."""
+"""`esper-audit run`: the whole audit, from source files to reports."""
 
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
-from datetime import date
+from collections.abc import Iterator, Sequence
 
 import click
 
+from esper_audit.cli.local_date import today
+from esper_audit.cli.options import no_cache_option, project_options
 from esper_audit.cli.screen import progress_bar
 from esper_audit.engine.pipeline import CheckRequest
 from esper_audit.findings.audit import CLEAN, FINDINGS, NOT_ALL_ANALYSED, Audit
 from esper_audit.findings.probe_record import Verdict
-from esper_audit.project.config import find_project
+from esper_audit.project.config import Project
+from esper_audit.reports.unverifiable_claims import unverifiable_lines
 from esper_audit.text.markdown import count
-from esper_audit.tickets.assessment import FAILING, MEANING, Assessment
+from esper_audit.text.terminal import wrapped
+from esper_audit.tickets.assessment import FAILING, MEANING, Assessment, VerifiedTicket
 from esper_audit.tickets.states import ACTIVE
 from esper_audit.workflow.run import AuditRun, ProgressCallbacks, run
 
 # An active ticket that could be closed is good news.
 FAILING_RUN = FAILING - {Assessment.PROPOSED_FOR_CLOSING}
+WITHOUT_LINE = frozenset({Assessment.AS_EXPECTED, Assessment.CANNOT_TELL})
 
 
-@click.command("run")
-@click.option(
-    "--config", "config_file", default=None, metavar="FILE", help="Use this configuration."
-)
-@click.option("--no-cache", is_flag=True, help="Look at every file afresh.")
-def command(config_file: str | None, *, no_cache: bool) -> None:
-    """Audit the project: check its source, probe its subjects, write tickets and reports, say what is new.
+@click.command("run", short_help="Audit the project and update tickets and reports.")
+@no_cache_option
+@project_options
+def command(project: Project, *, no_cache: bool) -> None:
+    """Check the source, probe the subjects, update the tickets, verify their claims, write the reports.
 
-    Exit status: 0 nothing new; 1 findings that had no ticket, or only a resolved one, links to
-    tickets that are not there, or a ticket whose claims say otherwise than it does; 2 could not run;
-    3 something was not looked at. A claim that needs what is not installed is listed and changes no
-    status.
+    Exit status: 0 nothing new; 1 a finding without an active ticket, a link to a ticket that does
+    not exist, or a claim that contradicts its ticket; 2 could not run; 3 something was not looked
+    at. A claim that needs a package that is not installed is listed and does not change the status.
     """
-    today = date.today().isoformat()  # noqa: DTZ011  # the day of whoever reads the ticket
-    project = find_project([], config_file)
-    request = CheckRequest(cache=not no_cache, today=today)
+    request = CheckRequest(cache=not no_cache, today=today())
     with progress_bar("files", "units") as (files, units):
-        done = run(project, request, ProgressCallbacks(files, units))
-    click.echo("\n".join(lines(done)))
-    sys.exit(status(done))
+        result = run(project, request, ProgressCallbacks(files, units))
+    click.echo("\n".join(summary_lines(result)))
+    sys.exit(exit_status(result))
 
 
-def lines(done: AuditRun) -> list[str]:
-    """Return what a run did, in lines."""
-    written = [f"  wrote {change}" for change in done.changed]
-    return [_summary(done.audit), _tickets(done), *_claims(done), *written, *done.problems]
+def summary_lines(result: AuditRun) -> list[str]:
+    """Return what a run found and changed, in lines."""
+    return [
+        wrapped(_audit_line(result.audit), "", "  ").rstrip("\n"),
+        _tickets_line(result),
+        *_claim_lines(result.verified),
+        *(f"  wrote {path}" for path in result.changed),
+        *result.link_problems,
+    ]
 
 
-def status(done: AuditRun) -> int:
+def exit_status(result: AuditRun) -> int:
     """Return the exit status of a run."""
-    untold = any(not asked.reply.lacking for one in done.verified for asked in one.not_told)
-    if done.audit.not_analysed or untold:
+    unanswered = (answered for one in result.verified for answered in one.not_told)
+    if result.audit.not_analysed or any(not answered.reply.lacking for answered in unanswered):
         return NOT_ALL_ANALYSED
-    contradicted = any(one.standing in FAILING_RUN for one in done.verified)
-    is_new = done.sync.opened or done.sync.reopened or done.problems or contradicted
-    return FINDINGS if is_new else CLEAN
+    is_contradicted = any(one.standing in FAILING_RUN for one in result.verified)
+    is_new = result.sync.opened or result.sync.reopened or result.link_problems
+    return FINDINGS if is_new or is_contradicted else CLEAN
 
 
-def _summary(audit: Audit) -> str:
-    """Return what was looked at and found, in a line."""
+def _audit_line(audit: Audit) -> str:
     units = sum(record.verdict is not Verdict.NOT_APPLICABLE for record in audit.records)
     probed = f", {count(units, 'unit')} probed" if audit.records else ""
     return (
@@ -72,21 +75,25 @@ def _summary(audit: Audit) -> str:
     )
 
 
-def _tickets(done: AuditRun) -> str:
-    """Return what became of the tickets, in a line."""
-    active = sum(ticket.status in ACTIVE for ticket in done.sync.tickets.values())
+def _tickets_line(result: AuditRun) -> str:
+    active = sum(ticket.status in ACTIVE for ticket in result.sync.tickets.values())
     return (
-        f"{count(len(done.sync.tickets), 'ticket')}, {active} active: {len(done.sync.opened)} opened, "
-        f"{len(done.sync.reopened)} opened again, {len(done.sync.fixed)} found fixed"
+        f"{count(len(result.sync.tickets), 'ticket')}, {active} active: "
+        f"{len(result.sync.opened)} opened, {len(result.sync.reopened)} reopened, "
+        f"{len(result.sync.fixed)} fixed"
     )
 
 
-def _claims(done: AuditRun) -> Iterator[str]:
-    """Say how many claims were asked, and of which tickets they say something new."""
-    claims = sum(len(one.asked) for one in done.verified)
-    told = sum(asked.is_as_expected for one in done.verified for asked in one.asked)
+def _claim_lines(verified: Sequence[VerifiedTicket]) -> Iterator[str]:
+    """Yield the number of claims, the tickets that they contradict, and why claims were not verified."""
+    claims = [answered for one in verified for answered in one.asked]
     if claims:
-        yield f"{count(claims, 'claim')}: {told} as expected"
-    for one in done.verified:
-        if one.standing is not Assessment.AS_EXPECTED:
-            yield f"  {one.ticket.id} {one.standing}: {MEANING[one.standing]}"
+        expected = sum(answered.is_as_expected for answered in claims)
+        yield f"{count(len(claims), 'claim')}: {expected} as expected"
+    surprises = [
+        f"{one.ticket.id} {one.standing}: {MEANING[one.standing]}"
+        for one in verified
+        if one.standing not in WITHOUT_LINE
+    ]
+    for line in [*surprises, *unverifiable_lines(verified)]:
+        yield wrapped(line, "  ", "  ").rstrip("\n")

@@ -1,4 +1,4 @@
-"""The terminal: rich where there is one, plain bytes where there is none."""
+"""Output to the terminal: styled by rich on a terminal, plain text elsewhere."""
 
 from __future__ import annotations
 
@@ -8,44 +8,47 @@ import sys
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 
-from esper_audit.engine.pipeline import Progress
 from esper_audit.findings.audit import Audit
-from esper_audit.project.config import Project
 from esper_audit.rules.catalogue import CheckCatalogue
+from esper_audit.text.progress import Progress
 from esper_audit.text.terminal import StyledText
 
 
 def is_terminal() -> bool:
-    """Return whether standard output is shown to a person (`NO_COLOR` and a dumb terminal count as no)."""
-    plain = os.environ.get("NO_COLOR") or os.environ.get("TERM") == "dumb"
-    return sys.stdout.isatty() and not plain
+    """Return whether standard output is a terminal that takes colours (`NO_COLOR` and `TERM=dumb` do not)."""
+    is_plain = os.environ.get("NO_COLOR") or os.environ.get("TERM") == "dumb"
+    return sys.stdout.isatty() and not is_plain
 
 
-def paint(pieces: Iterable[StyledText]) -> str:
+def for_screen(text: Iterable[StyledText]) -> str:
+    """Return styled text with escape codes on a terminal, without styles elsewhere."""
+    return paint(text) if is_terminal() else "".join(part.text for part in text)
+
+
+def paint(text: Iterable[StyledText]) -> str:
     """Return styled text with the escape codes of this terminal."""
     from rich.console import Console
     from rich.text import Text
 
     console = Console(force_terminal=True, soft_wrap=True, highlight=False)
     with console.capture() as capture:
-        for piece in pieces:
-            console.print(Text(piece.text, style=piece.style), end="")
+        for part in text:
+            console.print(Text(part.text, style=part.style), end="")
     return capture.get()
 
 
-def rendered(audit: Audit, project: Project, style: str) -> str:
-    """Return an audit in one of the output formats, painted where a person reads it."""
-    handbook = CheckCatalogue.of_project(project)
-    output = importlib.import_module(f"esper_audit.reports.formats.{style}")
+def render_audit(audit: Audit, catalogue: CheckCatalogue, style: str) -> str:
+    """Return an audit in the output format `style`; text is coloured on a terminal."""
+    output_format = importlib.import_module(f"esper_audit.reports.formats.{style}")
     if style == "text" and is_terminal():
-        return paint(output.pieces(audit, handbook))
-    said: str = output.render(audit, handbook)
-    return said
+        return paint(output_format.styled_audit(audit, catalogue))
+    text: str = output_format.render(audit, catalogue)
+    return text
 
 
 @contextmanager
 def progress_bar(*counted: str) -> Iterator[tuple[Progress | None, ...]]:
-    """Show how many of each are done, on standard error and only if that is a terminal."""
+    """Show a progress bar for each counted thing on standard error if that is a terminal."""
     if not sys.stderr.isatty():
         yield (None,) * len(counted)
         return
@@ -53,8 +56,8 @@ def progress_bar(*counted: str) -> Iterator[tuple[Progress | None, ...]]:
     from rich.progress import Progress as Bar
     from rich.progress import TaskID
 
-    def shown(task: TaskID) -> Progress:
-        return lambda done, of: bar.update(task, completed=done, total=of)
+    def update(task: TaskID) -> Progress:
+        return lambda done, total: bar.update(task, completed=done, total=total)
 
     with Bar(console=Console(stderr=True), transient=True) as bar:
-        yield tuple(shown(bar.add_task(what, total=None)) for what in counted)
+        yield tuple(update(bar.add_task(name, total=None)) for name in counted)

@@ -1,4 +1,4 @@
-"""A group of commands: the modules of a folder, of which only the one that is called is imported."""
+"""A click group whose commands are the modules of a folder, imported when they are called."""
 
 from __future__ import annotations
 
@@ -8,11 +8,12 @@ from keyword import iskeyword
 
 import click
 
-NOT_VERBS = frozenset({"__init__", "replay", "root", "screen", "verbs"})
+# Modules of `esper_audit.cli` that are not commands.
+NOT_VERBS = frozenset({"__init__", "local_date", "options", "replay", "root", "screen", "verbs"})
 
 
 class Verbs(click.Group):
-    """A group whose commands are the modules of a package; a package inside it is a group of its own."""
+    """A group whose commands are the modules of a package; a package inside it is a subgroup."""
 
     def __init__(self, package: str, help_text: str, name: str | None = None) -> None:
         super().__init__(
@@ -22,7 +23,7 @@ class Verbs(click.Group):
         self._folder = os.path.join(os.path.dirname(__file__), *package.split(".")[2:])
 
     def list_commands(self, ctx: click.Context) -> list[str]:
-        """Return the names of the verbs."""
+        """Return the names of the commands."""
         entries = [entry for entry in os.listdir(self._folder) if not entry.startswith("_")]
         modules = {
             entry.removesuffix(".py").rstrip("_") for entry in entries if entry.endswith(".py")
@@ -31,7 +32,7 @@ class Verbs(click.Group):
         return sorted((modules | folders) - NOT_VERBS)
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        """Import a verb."""
+        """Import the module of a command and return the command, or None for an unknown name."""
         if cmd_name not in self.list_commands(ctx):
             return None
         name = f"{cmd_name}_" if iskeyword(cmd_name) else cmd_name
@@ -45,10 +46,12 @@ class Verbs(click.Group):
     def resolve_command(
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
-        """Name the verbs there are when somebody asks for another."""
-        if args and self.get_command(ctx, args[0]) is None and not args[0].startswith("-"):
-            known = ", ".join(self.list_commands(ctx))
-            ctx.fail(f"no command is called '{args[0]}'; there are: {known}")
+        """Resolve a command; an unknown one is a usage error that lists the commands."""
+        is_option = bool(args) and args[0].startswith("-")
+        if args and not is_option and self.get_command(ctx, args[0]) is None:
+            ctx.fail(
+                f"unknown command '{args[0]}' (commands: {', '.join(self.list_commands(ctx))})"
+            )
         return super().resolve_command(ctx, args)
 
     def _is_group(self, entry: str) -> bool:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -25,6 +25,7 @@ from esper_audit.rules.registry import RuleRegistry
 from esper_audit.rules.selection import Selection
 from esper_audit.rules.suppressions import Suppressor, idle_exceptions
 from esper_audit.source.syntax.source import read
+from esper_audit.text.progress import Progress
 from esper_audit.tracking.baseline import read_baseline
 
 if TYPE_CHECKING:
@@ -49,10 +50,6 @@ class CheckRequest(msgspec.Struct, frozen=True, kw_only=True):
     whole: bool = False
     impact: bool = False
     today: str
-
-
-Progress = Callable[[int, int], None]
-"""Called with the number of files done and the number of all files."""
 
 
 def check(project: Project, request: CheckRequest, progress: Progress | None = None) -> Audit:

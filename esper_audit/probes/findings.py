@@ -18,11 +18,12 @@ from esper_audit.findings.finding import (
     ProbeEvidence,
 )
 from esper_audit.findings.probe_record import DefinitionPlace, ProbeRecord, Verdict
-from esper_audit.probes.session import ProbeRequest, ProbeResult, Progress, TorchMissing
+from esper_audit.probes.session import ProbeRequest, ProbeResult, TorchMissing
 from esper_audit.probes.session import probe as put_to_probes
 from esper_audit.project.config import Project
 from esper_audit.rules.expected_failures import idle_expectations
 from esper_audit.rules.finding_builder import ConfigFile
+from esper_audit.text.progress import Progress
 from esper_audit.tracking.baseline import read_baseline
 from esper_audit.tracking.fingerprint import assign_fingerprints
 

@@ -33,6 +33,7 @@ from esper_audit.project.config import Project
 from esper_audit.rules.expected_failures import as_expected
 from esper_audit.rules.probe_catalogue import probe_descriptions, probe_modules
 from esper_audit.text.phrases import did_you_mean
+from esper_audit.text.progress import Progress
 
 MEBIBYTE = 1 << 20
 MOST_WORKERS = 8
@@ -48,7 +49,6 @@ CODES: dict[type[Ending], str] = {
     NotSerialisable: "protocol",
     Raised: "raised",
 }
-Progress = Callable[[int, int], None]
 
 
 class TorchMissing(EsperAuditError):
@@ -98,7 +98,7 @@ def require_known(probes: Iterable[str]) -> None:
     shelf = probe_descriptions()
     for name in probes:
         if name not in shelf:
-            raise UsageError(f"no probe is called '{name}'{did_you_mean(name, shelf)}")
+            raise UsageError(f"unknown probe '{name}'{did_you_mean(name, shelf)}")
 
 
 class _Part(msgspec.Struct, frozen=True):
@@ -231,7 +231,7 @@ class Session:
         for pattern in self._patterns:
             if not any(_matches(unit, pattern) for unit in units):
                 hint = did_you_mean(pattern, {unit.subject for unit in units})
-                raise UsageError(f"no subject is called '{pattern}'{hint}")
+                raise UsageError(f"unknown subject '{pattern}'{hint}")
 
 
 def importable(project: Project, source: str) -> str:

@@ -140,7 +140,7 @@ def _told(record: ProbeRecord, project: Project) -> str:
         *(f"defined at {p.path}:{p.line} {p.symbol}" for p in record.places[:1]),
     ]
     if record.reproducer:
-        lines += ["shown again by", textwrap.indent(record.reproducer.rstrip("\n"), "    ")]
+        lines += ["reproduce with:", textwrap.indent(record.reproducer.rstrip("\n"), "    ")]
     return "\n".join(lines)
 
 

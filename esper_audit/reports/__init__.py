@@ -1,5 +1,5 @@
-"""Pages, terminal views and output formats.
+"""Markdown pages, terminal views and output formats.
 
-Public: `pages` (all pages of a run), and the terminal views
-`ticket_list`, `ticket_view`, `verification_text`, `reference_listing`.
+Public: `pages` (all pages of a run), the terminal views `ticket_list`, `ticket_view`,
+`verification_text`, `unverifiable_claims`, `reference_listing` and `rules_page`, and the folder `formats`.
 """

@@ -1,4 +1,4 @@
-"""Markdown reports: what the templates print is sorted, counted and worded here; they only loop."""
+"""The Markdown reports of a project: content from this room, layout from the templates."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 from esper_audit.findings.audit import Audit
 from esper_audit.project.atomic_write import write_if_changed
 from esper_audit.project.config import Project
-from esper_audit.reports.audit_page import audit_page, claims_page
+from esper_audit.reports.audit_page import audit_page
 from esper_audit.reports.rules_page import rules_page
 from esper_audit.reports.ticket_page import ticket_page
 from esper_audit.reports.tickets_page import tickets_page
@@ -23,14 +23,13 @@ INDEX = f"tickets/index{PAGE}"
 
 
 class Reports:
-    """The folder of reports of a project and the templates they are made from."""
+    """The reports in a folder; a template in `own_templates` replaces the shipped one of its name."""
 
-    def __init__(self, project: Project) -> None:
+    def __init__(self, directory: str, own_templates: str = "") -> None:
         from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-        own = project.config.templates
-        folders = [project.resolve(own)] if own else []
-        self._directory = project.resolve(project.config.reports)
+        folders = [own_templates] if own_templates else []
+        self._directory = directory
         self._environment = Environment(  # noqa: S701  # Markdown, not HTML
             loader=FileSystemLoader([*folders, SHIPPED]),
             undefined=StrictUndefined,
@@ -43,12 +42,12 @@ class Reports:
         self,
         audit: Audit,
         tickets: Mapping[str, Ticket],
-        handbook: CheckCatalogue,
+        catalogue: CheckCatalogue,
         verified: Sequence[VerifiedTicket],
     ) -> list[str]:
         """Write every page; return the paths that changed."""
         return [
-            *self.write_audit(audit, tickets, handbook, verified),
+            *self.write_audit(audit, tickets, catalogue, verified),
             *self.write_tickets(tickets.values()),
         ]
 
@@ -56,24 +55,25 @@ class Reports:
         self,
         audit: Audit,
         tickets: Mapping[str, Ticket],
-        handbook: CheckCatalogue,
+        catalogue: CheckCatalogue,
         verified: Sequence[VerifiedTicket],
     ) -> list[str]:
         """Write `audit.md` and `rules.md`; return the paths that changed."""
-        page = audit_page(audit, tickets, handbook) | claims_page(verified)
+        page = audit_page(audit, tickets, catalogue, verified)
         pages = {
             "audit.md": self._render("audit.md", audit=page),
-            "rules.md": self._render("rules.md", **rules_page(handbook)),
+            "rules.md": self._render("rules.md", **rules_page(catalogue)),
         }
         return self._write(pages)
 
     def write_tickets(self, tickets: Iterable[Ticket]) -> list[str]:
-        """Write a page for every ticket and the index, take away pages whose ticket is gone; return
-        what changed.
+        """Write a page for every ticket and the index; delete the pages of tickets that are gone.
+
+        Return the paths that changed.
         """
-        listed = list(tickets)
-        pages = {f"tickets/{ticket.id}{PAGE}": self.ticket(ticket) for ticket in listed}
-        pages[INDEX] = self._render("tickets.md", **tickets_page(listed))
+        all_tickets = list(tickets)
+        pages = {f"tickets/{t.id}{PAGE}": self.render_ticket(t) for t in all_tickets}
+        pages[INDEX] = self._render("tickets.md", **tickets_page(all_tickets))
         folder = os.path.join(self._directory, "tickets")
         present = os.listdir(folder) if os.path.isdir(folder) else []
         stale = [name for name in present if name.endswith(PAGE) and f"tickets/{name}" not in pages]
@@ -81,7 +81,7 @@ class Reports:
             os.unlink(os.path.join(folder, name))
         return [*self._write(pages), *(f"tickets/{name}" for name in stale)]
 
-    def ticket(self, ticket: Ticket) -> str:
+    def render_ticket(self, ticket: Ticket) -> str:
         """Return the page of a ticket."""
         return self._render("ticket.md", ticket=ticket, page=ticket_page(ticket))
 
@@ -94,3 +94,10 @@ class Reports:
             for name, text in pages.items()
             if write_if_changed(os.path.join(self._directory, name), text)
         ]
+
+
+def project_reports(project: Project) -> Reports:
+    """Return the reports in the folder, and with the templates, that a project configures."""
+    config = project.config
+    own_templates = project.resolve(config.templates) if config.templates else ""
+    return Reports(project.resolve(config.reports), own_templates)

@@ -1,4 +1,4 @@
-"""Everything the index knows of one symbol, gathered and worded for a person at 80 columns."""
+"""The definition, callers, references and tests of one symbol, as text within 80 columns."""
 
 from __future__ import annotations
 
@@ -20,29 +20,27 @@ NAME_WIDTH = 34
 KINDS: Mapping[str, frozenset[Use]] = {
     "Read": frozenset({Use.READ}),
     "Written": frozenset({Use.WRITE, Use.DELETE}),
-    "Derived from, annotated with, decorating": frozenset(
-        {Use.BASE, Use.ANNOTATION, Use.DECORATOR}
-    ),
-    "Imported, exported": frozenset({Use.IMPORT, Use.EXPORT}),
-    "Spelled in a string": frozenset({Use.STRING}),
+    "Base class, annotation or decorator": frozenset({Use.BASE, Use.ANNOTATION, Use.DECORATOR}),
+    "Imported or exported": frozenset({Use.IMPORT, Use.EXPORT}),
+    "Named in a string": frozenset({Use.STRING}),
 }
-HOW = {ResolvedBy.IMPORT: "", ResolvedBy.METHOD: "by type", ResolvedBy.NAME: "by name only"}
-WORDS = (
+RESOLUTION = {ResolvedBy.IMPORT: "", ResolvedBy.METHOD: "by type", ResolvedBy.NAME: "by name only"}
+COUNTED_PASSING = (
     (Passing.PASSES, "passes {}", "pass {}"),
-    (Passing.OMITS, "leaves {} out", "leave {} out"),
+    (Passing.OMITS, "omits {}", "omit {}"),
     (Passing.MAY_FORWARD, "may forward {}", "may forward {}"),
 )
-PASSED = {
+PASSING = {
     Passing.PASSES: "passes",
-    Passing.OMITS: "leaves out",
+    Passing.OMITS: "omits",
     Passing.MAY_FORWARD: "may forward",
 }
 
 
-class Sheet(msgspec.Struct, frozen=True):
-    """What is known of a symbol; without one (`symbol` None) what has that bare name."""
+class ReferenceListing(msgspec.Struct, frozen=True):
+    """What the index knows of a symbol, or of a bare name that nothing defines (`symbol` is None)."""
 
-    asked: str
+    query: str = msgspec.field(name="asked")
     argument: str
     symbol: Symbol | None
     exported: list[str]
@@ -52,15 +50,19 @@ class Sheet(msgspec.Struct, frozen=True):
     not_looked_at: list[NotAnalysed]
 
 
-def sheet(index: Index, asked: str, symbol: Symbol | None, argument: str) -> Sheet:
-    """Ask the index all there is to ask about a symbol, or about a bare name that nothing defines."""
+def reference_listing(
+    index: Index, query: str, symbol: Symbol | None, argument: str
+) -> ReferenceListing:
+    """Return all that the index knows of a symbol, or of a bare name that nothing defines."""
     if symbol is None:
-        answer = index.mentions(asked)
-        return Sheet(asked, argument, None, [], [], answer.items, [], answer.not_looked_at)
+        mentions = index.mentions(query)
+        return ReferenceListing(
+            query, argument, None, [], [], mentions.items, [], mentions.not_looked_at
+        )
     callers = index.callers(symbol, argument)
     references = index.references(symbol)
-    return Sheet(
-        asked=asked,
+    return ReferenceListing(
+        query=query,
         argument=argument,
         symbol=symbol,
         exported=index.exported(symbol),
@@ -71,59 +73,61 @@ def sheet(index: Index, asked: str, symbol: Symbol | None, argument: str) -> She
     )
 
 
-def lines(known: Sheet) -> Iterator[str]:
-    """Yield the sheet as text."""
-    yield from _head(known)
-    yield from _callers(known)
+def listing_lines(listing: ReferenceListing) -> Iterator[str]:
+    """Yield a listing as text, line by line."""
+    yield from _head(listing)
+    yield from _callers(listing)
     for title, uses in KINDS.items():
-        found = [reference for reference in known.references if reference.use in uses]
+        found = [reference for reference in listing.references if reference.use in uses]
         yield from _section(title, [(r, "") for r in found])
-    if known.symbol is None:
-        calls = [(r, "") for r in known.references if r.use is Use.CALL]
+    if listing.symbol is None:
+        calls = [(r, "") for r in listing.references if r.use is Use.CALL]
         yield from _section("Called", calls)
-    yield from _tests(known.tests, defined=known.symbol is not None)
-    if known.not_looked_at:
-        yield from ("", "Not looked at, so there may be more")
-        for problem in known.not_looked_at:
+    yield from _tests(listing.tests, defined=listing.symbol is not None)
+    if listing.not_looked_at:
+        yield from ("", "Not looked at (there may be more references)")
+        for problem in listing.not_looked_at:
             yield from _wrapped(problem.sentence())
 
 
-def _head(known: Sheet) -> Iterator[str]:
-    symbol = known.symbol
+def _head(listing: ReferenceListing) -> Iterator[str]:
+    symbol = listing.symbol
     if symbol is None:
-        yield f"{known.asked}: nothing in this tree defines it; these have the name"
+        yield f"{listing.query}: not defined in this project; these places use the name"
         return
     yield f"{symbol.class_kind if symbol.class_kind else ''} {symbol.kind} {symbol.name}".strip()
     role = "" if symbol.role is Role.PRODUCTION else f" ({symbol.role})"
     yield f"  {symbol.path}:{symbol.line}{role}"
-    if known.exported:
-        yield from _wrapped(f"offered by {', '.join(known.exported)}")
+    if listing.exported:
+        yield from _wrapped(f"exported by {', '.join(listing.exported)}")
 
 
-def _callers(known: Sheet) -> Iterator[str]:
-    title = f"Called ({_count(known.callers, known.argument)})"
-    if known.callers:
-        entries = [(caller.reference, _passed(caller)) for caller in known.callers]
+def _callers(listing: ReferenceListing) -> Iterator[str]:
+    title = f"Called ({_count(listing.callers, listing.argument)})"
+    if listing.callers:
+        entries = [(caller.reference, _passing(caller)) for caller in listing.callers]
         yield from _section(title, entries)
-    elif known.symbol is not None:
-        yield from ("", "Called by nobody")
+    elif listing.symbol is not None:
+        yield from ("", "Not called")
 
 
 def _count(callers: Sequence[Caller], argument: str) -> str:
     if not argument:
         return f"{len(callers)}"
     counted = []
-    for passing, one, many in WORDS:
+    for passing, singular, plural in COUNTED_PASSING:
         number = sum(caller.passing is passing for caller in callers)
-        what = argument if passing is Passing.PASSES else "it"
-        counted += [f"{number} {(one if number == 1 else many).format(what)}"] if number else []
+        noun = argument if passing is Passing.PASSES else "it"
+        counted += (
+            [f"{number} {(singular if number == 1 else plural).format(noun)}"] if number else []
+        )
     return f"{len(callers)}: {', '.join(counted)}"
 
 
-def _passed(caller: Caller) -> str:
+def _passing(caller: Caller) -> str:
     if caller.passing is None:
         return ""
-    return f"{PASSED[caller.passing]} {caller.value}".strip()
+    return f"{PASSING[caller.passing]} {caller.value}".strip()
 
 
 def _section(title: str, entries: Sequence[tuple[Reference, str]]) -> Iterator[str]:
@@ -131,38 +135,38 @@ def _section(title: str, entries: Sequence[tuple[Reference, str]]) -> Iterator[s
         return
     counted = "" if title.endswith(")") else f" ({len(entries)})"
     yield from ("", f"{title}{counted}")
-    for path, inside in groupby(entries, key=lambda entry: entry[0].place.path):
-        group = list(inside)
+    for path, in_file in groupby(entries, key=lambda entry: entry[0].place.path):
+        group = list(in_file)
         role = group[0][0].place.role
         yield f"  {path}" + ("" if role is Role.PRODUCTION else f" ({role})")
-        yield from (_entry(reference, more) for reference, more in group)
+        yield from (_entry(reference, note) for reference, note in group)
 
 
-def _entry(reference: Reference, more: str) -> str:
-    how = HOW[reference.how]
+def _entry(reference: Reference, note: str) -> str:
+    resolution = RESOLUTION[reference.how]
     verb = "" if reference.use in (Use.CALL, Use.READ, Use.STRING) else str(reference.use)
-    remarks = [remark for remark in (more, verb, how) if remark]
-    around = reference.place.symbol or "(module)"
-    return f"  {reference.place.line:>6}  {around:<{NAME_WIDTH}} {', '.join(remarks)}".rstrip()
+    remarks = [remark for remark in (note, verb, resolution) if remark]
+    scope = reference.place.symbol or "(module)"
+    return f"  {reference.place.line:>6}  {scope:<{NAME_WIDTH}} {', '.join(remarks)}".rstrip()
 
 
 def _tests(tests: Sequence[ReachingTest], *, defined: bool) -> Iterator[str]:
-    """Yield the tests that name the symbol, and by file those that reach it through other code."""
+    """Yield the tests that name a symbol, and by file those that reach it through other code."""
     if not tests:
         if defined:
-            yield from ("", "Reached by no test")
+            yield from ("", "Not reached by tests")
         return
     direct = [test for test in tests if test.is_direct]
-    farther = [test for test in tests if not test.is_direct]
+    indirect = [test for test in tests if not test.is_direct]
     if direct:
         yield from ("", f"Named by tests ({len(direct)})")
         for test in direct:
             by_name = ", by name only" if test.how is ResolvedBy.NAME else ""
             yield f"  {test.path}:{test.line} {test.symbol or '(module)'}{by_name}"
-    if farther:
-        yield from ("", f"Reached by tests through other code ({len(farther)})")
-    for path, inside in groupby(farther, key=lambda test: test.path):
-        group = list(inside)
+    if indirect:
+        yield from ("", f"Reached by tests through other code ({len(indirect)})")
+    for path, in_file in groupby(indirect, key=lambda test: test.path):
+        group = list(in_file)
         last = ", ".join(dict.fromkeys(test.through[-1] for test in group))
         yield from _wrapped(f"{path} ({len(group)}) through {last}")
 

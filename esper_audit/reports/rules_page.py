@@ -1,4 +1,4 @@
-"""What `rules.md` and `esper-audit rule` say of a check: all of it from the check's own specification."""
+"""The description of a check for `rules.md` and `esper-audit rule`, from the check's own specification."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from esper_audit.text.markdown import count
 
 
 class CheckPage(msgspec.Struct, frozen=True):
-    """A check as a person reads it."""
+    """The description of a check; code and names of cases are empty for a probe."""
 
     id: str
     title: str
@@ -26,18 +26,18 @@ class CheckPage(msgspec.Struct, frozen=True):
     options: list[dict[str, str]]
 
 
-def rules_page(handbook: CheckCatalogue) -> dict[str, object]:
+def rules_page(catalogue: CheckCatalogue) -> dict[str, object]:
     """Return the content of the page of all checks."""
-    pages = [check_page(check) for check in handbook.checks.values()]
+    pages = [check_page(check) for check in catalogue.checks.values()]
     summary = (
-        f"{count(len(pages), 'check')}; this page is made from their own specification. "
-        "`esper-audit rule ID` shows more of one: all its cases, and its contract."
+        f"{count(len(pages), 'check')}. This page is generated from their specifications. "
+        "`esper-audit rule ID` also shows the contract and all cases of a check."
     )
     return {"summary": summary, "checks": pages}
 
 
 def check_page(check: type[Check]) -> CheckPage:
-    """Return what a check says of itself."""
+    """Return the description of a check."""
     documentation = check.documentation()
     rule = check if issubclass(check, (Rule, TreeRule)) else None
     invalid, valid = (rule.INVALID[0], rule.VALID[0]) if rule else (None, None)
@@ -57,7 +57,7 @@ def check_page(check: type[Check]) -> CheckPage:
 
 
 def case_code(case: Valid | Invalid | ValidTree | InvalidTree) -> str:
-    """Return the code of a case; a tree's files one below the other, each under its path."""
+    """Return the code of a case; the files of a tree follow each other, each below its path."""
     if isinstance(case, (Valid, Invalid)):
         return case.code.rstrip()
     files = (f"# {path}\n{source.strip()}" for path, source in case.files.items())
@@ -65,13 +65,11 @@ def case_code(case: Valid | Invalid | ValidTree | InvalidTree) -> str:
 
 
 def _facts(check: type[Check]) -> str:
-    tickets = check.documentation().tickets
     facts = [
         f"Contract `{check.contract}`, {check.category}, {check.severity}, confidence {check.confidence}",
-        f"raised by {', '.join(tickets)}" if tickets else "",
         "" if check.default else "off unless selected (`extend-select`)",
         f"measured: {check.precision}" if check.precision else "",
-        "reads the whole tree: part of `run`, and of `check` where selected"
+        "needs the whole project: runs in `run`, and in `check` where selected"
         if issubclass(check, TreeRule)
         else "",
         "has a fixer" if issubclass(check, Rule) and any(c.fixed for c in check.INVALID) else "",
@@ -81,16 +79,16 @@ def _facts(check: type[Check]) -> str:
 
 def _options(check: type[Rule] | type[TreeRule]) -> list[dict[str, str]]:
     return [
-        {"name": field.name.replace("_", "-"), "default": _written(_default(field))}
+        {"name": field.name.replace("_", "-"), "default": _as_toml(_default(field))}
         for field in msgspec.structs.fields(check.Options)
     ]
 
 
-def _written(value: object) -> str:
-    """Return a default as TOML has it; sets in one order."""
+def _as_toml(value: object) -> str:
+    """Return a default value in TOML; sets are sorted."""
     if isinstance(value, (set, frozenset, list, tuple)):
         items = sorted(value) if isinstance(value, (set, frozenset)) else value
-        return "[" + ", ".join(_written(item) for item in items) + "]"
+        return "[" + ", ".join(_as_toml(item) for item in items) + "]"
     if isinstance(value, bool):
         return str(value).lower()
     return f'"{value}"' if isinstance(value, str) else repr(value)

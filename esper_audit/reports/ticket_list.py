@@ -1,4 +1,4 @@
-"""Tickets one a line, for people: the id, how bad, where it stands, what and where it is."""
+"""A list of tickets for the terminal: id, severity, status and title of each in one line."""
 
 from __future__ import annotations
 
@@ -15,8 +15,10 @@ CUT = "..."
 NARROWEST_TITLE = 20
 
 
-def pieces(tickets: Sequence[Ticket], resolved_left_out: int, width: int) -> Iterator[StyledText]:
-    """Yield a line a ticket, cut at the width of the screen, and a summary."""
+def styled_list(
+    tickets: Sequence[Ticket], resolved_left_out: int, width: int
+) -> Iterator[StyledText]:
+    """Yield a line for each ticket, cut at `width` columns, and a summary."""
     id_width = max((len(ticket.id) for ticket in tickets), default=0)
     status_width = max((len(ticket.status) for ticket in tickets), default=0)
     for ticket in tickets:
@@ -24,8 +26,8 @@ def pieces(tickets: Sequence[Ticket], resolved_left_out: int, width: int) -> Ite
         yield StyledText(ticket.id.ljust(id_width), "bold")
         yield StyledText(f" {ticket.severity} ", SEVERITY_STYLES[ticket.severity])
         yield StyledText(f"{ticket.status.ljust(status_width)} ", style)
-        left = width - id_width - status_width - 5
-        yield StyledText(f"{_cut(ticket.title, max(left, NARROWEST_TITLE))}\n", style)
+        title_width = max(width - id_width - status_width - 5, NARROWEST_TITLE)
+        yield StyledText(f"{_cut(ticket.title, title_width)}\n", style)
     yield from _summary(tickets, resolved_left_out)
 
 
@@ -44,5 +46,5 @@ def _summary(tickets: Sequence[Ticket], resolved_left_out: int) -> Iterator[Styl
     yield StyledText(count(len(tickets), "ticket"), "bold")
     yield StyledText(f": {counted}" if counted else "")
     yield StyledText(f" (active: {rated})" if rated else "")
-    more = f"; {resolved_left_out} resolved, shown by --status all" if resolved_left_out else ""
+    more = f"; {resolved_left_out} resolved (see --status all)" if resolved_left_out else ""
     yield StyledText(f"{more}\n", "dim")

@@ -1,7 +1,7 @@
-"""A ticket's page, section by section, in the layout of the form that experts fill in and that can be imported.
+"""The content of a ticket's page, section by section, in the layout that `ticket import` reads.
 
-Every field has one place. What a form says beyond fields stands in its own section, behind the fields;
-`as_written` words for the place stand in the rows of the location, the others in the appendix.
+Every field has one place. Text of a form that belongs to no field is printed in its section, after the
+fields. Original words (`as_written`) for the location are printed in its rows, the others in the appendix.
 """
 
 from __future__ import annotations
@@ -14,10 +14,10 @@ from esper_audit.reports.ticket_texts import (
     description_texts,
     fix_texts,
     history_texts,
+    original_words,
     related_texts,
     resolution_texts,
     verification_texts,
-    words_in_place,
 )
 from esper_audit.text.markdown import code, labelled, markdown_cell, table
 from esper_audit.tickets.form import (
@@ -43,33 +43,33 @@ Row: TypeAlias = dict[str, str]
 
 
 def ticket_page(ticket: Ticket) -> dict[str, object]:
-    """Return what the template prints beside the ticket itself."""
-    beyond = {name: FormSection(name) for name in KNOWN} | sections(ticket.extra)
+    """Return what the template prints in addition to the ticket itself."""
+    extra = {name: FormSection(name) for name in KNOWN} | sections(ticket.extra)
     return {
-        "preamble": _texts(beyond[""]),
-        "metadata": [*_metadata(ticket), *_rows(beyond[METADATA])],
-        "location": [*_location(ticket), *_rows(beyond[LOCATION])],
+        "preamble": _texts(extra[""]),
+        "metadata": [*_metadata(ticket), *_rows(extra[METADATA])],
+        "location": [*_location(ticket), *_rows(extra[LOCATION])],
         "other_locations": _other_locations(ticket),
         "categories": [
             {"name": name, "mark": "x" if category in ticket.categories else " "}
             for category, name in CATEGORY_NAMES.items()
         ],
-        "more": {name: _own(beyond[name]) for name in (METADATA, LOCATION, SUMMARY)},
-        "below": {name: _headed(beyond[name]) for name in (METADATA, LOCATION, SUMMARY)},
-        "description": _around(beyond[DESCRIPTION], description_texts(ticket)),
-        "fixes": _around(beyond[FIX], fix_texts(ticket)),
-        "verification": _around(beyond[VERIFICATION], verification_texts(ticket)),
-        "related": [*related_texts(ticket), *_texts(beyond[RELATED])],
+        "more": {name: _own(extra[name]) for name in (METADATA, LOCATION, SUMMARY)},
+        "below": {name: _headed(extra[name]) for name in (METADATA, LOCATION, SUMMARY)},
+        "description": _around(extra[DESCRIPTION], description_texts(ticket)),
+        "fixes": _around(extra[FIX], fix_texts(ticket)),
+        "verification": _around(extra[VERIFICATION], verification_texts(ticket)),
+        "related": [*related_texts(ticket), *_texts(extra[RELATED])],
         "reviews": [_review(review) for review in ticket.reviews],
         "others": [
             {"name": section.name, "texts": _texts(section)}
-            for section in beyond.values()
+            for section in extra.values()
             if section.name not in KNOWN
         ],
         "claims": claims_texts(ticket),
-        "resolution": [*resolution_texts(ticket), *_texts(beyond[RESOLUTION])],
-        "history": [*history_texts(ticket), *_texts(beyond[HISTORY])],
-        "appendix": _around(beyond[APPENDIX], appendix_texts(ticket)),
+        "resolution": [*resolution_texts(ticket), *_texts(extra[RESOLUTION])],
+        "history": [*history_texts(ticket), *_texts(extra[HISTORY])],
+        "appendix": _around(extra[APPENDIX], appendix_texts(ticket)),
     }
 
 
@@ -92,7 +92,7 @@ def _metadata(ticket: Ticket) -> list[Row]:
 
 
 def _location(ticket: Ticket) -> list[Row]:
-    words = words_in_place(ticket)
+    words = original_words(ticket)
     first = _in_rows(ticket)
     rows = {
         "File(s)": words.get("files") or code(first.path if first else ""),
@@ -103,16 +103,15 @@ def _location(ticket: Ticket) -> list[Row]:
 
 
 def _other_locations(ticket: Ticket) -> list[str]:
-    """Return the further places, unless the form's own words name them all."""
-    words = words_in_place(ticket)
-    named = {"files", "lines", "symbols"} & words.keys()
-    noted = [place for place in ticket.locations if place.note]
+    """Return the further locations, unless the original words name all of them."""
+    are_named = bool({"files", "lines", "symbols"} & original_words(ticket).keys())
+    with_note = [place for place in ticket.locations if place.note]
     others = ticket.locations[1:] if _in_rows(ticket) else ticket.locations
-    return [_place(place) for place in (noted if named else others)]
+    return [_place(place) for place in (with_note if are_named else others)]
 
 
 def _in_rows(ticket: Ticket) -> TicketLocation | None:
-    """Return the location that the rows show: the first, unless it has a note, for which they have no room."""
+    """Return the location that the rows show: the first, unless it has a note, which has no row."""
     return next((place for place in ticket.locations[:1] if not place.note), None)
 
 
@@ -142,12 +141,12 @@ def _rows(section: FormSection) -> list[Row]:
 
 
 def _texts(section: FormSection) -> list[str]:
-    """Return what a section says beyond fields: text of its own, then what stands below headings."""
+    """Return the text of a section that belongs to no field: its own, then that below headings."""
     return [*_own(section), *_headed(section)]
 
 
 def _around(section: FormSection, texts: list[str]) -> list[str]:
-    """Return a section whose fields stand below headings: its own text goes in front of them."""
+    """Return a section whose fields are below headings; its own text precedes them."""
     return [*_own(section), *texts, *_headed(section)]
 
 

@@ -1,4 +1,4 @@
-"""The sections of a ticket's page that are prose, code and lists: each a function from ticket to texts."""
+"""The sections of a ticket's page that are prose, code, tables and lists."""
 
 from __future__ import annotations
 
@@ -15,26 +15,26 @@ from esper_audit.tickets.states import Status
 from esper_audit.tickets.ticket import Ticket
 
 LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
-# Words of a form that the page prints where they stood, instead of what the fields made of them.
+# Fields whose original words the page prints instead of the parsed values.
 PLACES = frozenset({"files", "lines", "symbols"})
 WHY_HEADING = "why_it_matters"
-NO_QUERY = frozenset({"id", "sentence", "kind", "states_defect", "expect"})
+NOT_PART_OF_QUERY = frozenset({"id", "sentence", "kind", "states_defect", "expect"})
 
 
-def words_in_place(ticket: Ticket) -> dict[str, str]:
-    """Return the form's own words that the page prints where they stood, by field.
+def original_words(ticket: Ticket) -> dict[str, str]:
+    """Return the original words of a form that the page prints in place of the values, by field.
 
-    Those for a place that runs refresh are no longer true of it; they stand in the appendix.
+    The words for a place that runs update may be outdated; they are printed in the appendix instead.
     """
     shown = {WHY_HEADING} if ticket.fingerprint else {*PLACES, WHY_HEADING}
     return {part.field: part.words for part in ticket.as_written if part.field in shown}
 
 
 def description_texts(ticket: Ticket) -> list[str]:
-    """Return what is wrong, why it matters, and the evidence."""
+    """Return the description, its reasons, the impact and the evidence."""
     texts = ["### What's Wrong", (ticket.description or ticket.summary).strip("\n")]
     if ticket.why_it_matters:
-        heading = words_in_place(ticket).get(WHY_HEADING, "Why This Matters")
+        heading = original_words(ticket).get(WHY_HEADING, "Why This Matters")
         texts += [f"### {heading}", ticket.why_it_matters.strip("\n")]
     impact = impact_texts(ticket)
     texts += ["### Impact", *impact] if impact else []
@@ -43,73 +43,76 @@ def description_texts(ticket: Ticket) -> list[str]:
 
 
 def fix_texts(ticket: Ticket) -> list[str]:
-    """Return the ways to repair; an option without label gets the next free letter."""
+    """Return the options for a fix; an option without label gets the next free letter."""
     taken = {fix.label for fix in ticket.fix}
     letters = iter(f"Option {letter}" for letter in LETTERS if f"Option {letter}" not in taken)
     texts = [text for fix in ticket.fix for text in _option(fix, letters)]
     if not texts and ticket.check:
-        shown = f"`esper-audit rule {ticket.check}` shows code on which the check is quiet."
+        shown = f"`esper-audit rule {ticket.check}` shows code that the check does not report."
         return ["### By hand", shown]
     return texts
 
 
 def verification_texts(ticket: Ticket) -> list[str]:
-    """Return the boxes to tick."""
+    """Return the verification steps as a checklist."""
     steps = [_box(step) for step in ticket.verification]
     if ticket.check and ticket.locations:
         path = ticket.locations[0].path
-        again = f"`esper-audit check {path} --select {ticket.check}` does not report it any more"
-        steps.append(_box(Step(text=again, done=ticket.status is Status.FIXED)))
+        check = f"`esper-audit check {path} --select {ticket.check}` does not report it any more"
+        steps.append(_box(Step(text=check, done=ticket.status is Status.FIXED)))
     return ["### How to Verify the Fix", "\n".join(steps)] if steps else []
 
 
 def related_texts(ticket: Ticket) -> list[str]:
-    """Return the table of other tickets."""
+    """Return the table of related tickets."""
     rows = [[code(other.id), code(other.relation), other.note] for other in ticket.related]
     return [table(["Ticket ID", "Relationship", "Notes"], rows)] if rows else []
 
 
 def resolution_texts(ticket: Ticket) -> list[str]:
-    """Return how it ended, what shows it, what became of its claims, who signed.
+    """Return the kind, evidence, claims, sign-off and commits of the resolution.
 
-    Evidence with headings or labels of its own stands last: nothing behind it is taken for a part of it.
+    Evidence with headings or labels of its own comes last, so that an import of the page does not read
+    what follows as a part of it.
     """
-    end = ticket.resolution
-    if end is None:
+    resolution = ticket.resolution
+    if resolution is None:
         return []
-    judged = [[c.claim, c.as_written or c.verdict, c.evidence] for c in end.claims]
+    judged = [[c.claim, c.as_written or c.verdict, c.evidence] for c in resolution.claims]
     facts = [
         table(["Claim", "Status", "Evidence"], judged) if judged else "",
-        labelled("Sign-off", end.sign_off),
-        labelled("Commits", ", ".join(map(code, end.commits))),
+        labelled("Sign-off", resolution.sign_off),
+        labelled("Commits", ", ".join(map(code, resolution.commits))),
     ]
-    shown = labelled("Evidence", end.evidence)
-    is_plain = not re.search(r"^\s*(?:#|\*\*)", end.evidence, re.MULTILINE)
-    status = labelled("Status", end.as_written or code(end.kind))
-    return [text for text in (status, *([shown, *facts] if is_plain else [*facts, shown])) if text]
+    evidence = labelled("Evidence", resolution.evidence)
+    is_plain = not re.search(r"^\s*(?:#|\*\*)", resolution.evidence, re.MULTILINE)
+    status = labelled("Status", resolution.as_written or code(resolution.kind))
+    return [
+        text for text in (status, *([evidence, *facts] if is_plain else [*facts, evidence])) if text
+    ]
 
 
 def claims_texts(ticket: Ticket) -> list[str]:
-    """Return the claims with what each answered when it was last told, and the tables behind answers."""
+    """Return the table of claims with their last answers, and the tables of evidence."""
     claims = {claim.id: claim for claim in ticket.claims}
-    asked = [(claims[a.claim], a) for a in ticket.answers if a.claim in claims]
+    answered = [(claims[a.claim], a) for a in ticket.answers if a.claim in claims]
     rows = [
-        [code(claim.id), claim.sentence, _asks(claim), f"**{a.answer}**", _told(a)]
-        for claim, a in asked
+        [code(claim.id), claim.sentence, _query(claim), f"**{a.answer}**", _evidence_cell(a)]
+        for claim, a in answered
     ]
-    texts = [table(["Claim", "Sentence", "Asks", "Answer", "Evidence"], rows)] if rows else []
-    for claim, answered in asked:
-        if answered.table:
-            cells = [[str(value) for value in row] for row in answered.table.rows]
-            texts += [f"{code(claim.id)} in numbers:", table(answered.table.columns, cells)]
+    texts = [table(["Claim", "Sentence", "Query", "Answer", "Evidence"], rows)] if rows else []
+    for claim, answer in answered:
+        if answer.table:
+            cells = [[str(value) for value in row] for row in answer.table.rows]
+            texts += [f"{code(claim.id)} in numbers:", table(answer.table.columns, cells)]
     return texts
 
 
-def _asks(claim: Claim) -> str:
-    """Return a claim's kind with its query, and what is expected of the answer."""
+def _query(claim: Claim) -> str:
+    """Return the kind and the query of a claim, and the answer that is expected."""
     query = msgspec.to_builtins(claim)
     shown = [code(claim.kind)]
-    shown += [f"{key} {code(_plain(query[key]))}" for key in query if key not in NO_QUERY]
+    shown += [f"{key} {code(_plain(query[key]))}" for key in query if key not in NOT_PART_OF_QUERY]
     expected = [f"expected to be {claim.expect}"] if claim.expect else []
     return ", ".join([*shown, *(["states the defect"] if claim.states_defect else expected)])
 
@@ -118,18 +121,18 @@ def _plain(value: object) -> str:
     return value if isinstance(value, str) else msgspec.json.encode(value).decode()
 
 
-def _told(answered: StoredAnswer) -> str:
-    return " ".join([answered.evidence, *map(code, answered.places)])
+def _evidence_cell(answer: StoredAnswer) -> str:
+    return " ".join([answer.evidence, *map(code, answer.places)])
 
 
 def history_texts(ticket: Ticket) -> list[str]:
-    """Return the table of changes."""
+    """Return the table of changes of status and severity."""
     rows = [[c.date, c.by, c.before or "", c.after, c.why] for c in ticket.history]
     return [table(["Date", "By", "From", "To", "Why"], rows)] if rows else []
 
 
 def appendix_texts(ticket: Ticket) -> list[str]:
-    """Return where the ticket came from, and the form's words that nothing above shows."""
+    """Return the source of the ticket, and the original words that no other section shows."""
     check = f"{code(ticket.check)} of contract {code(ticket.contract)}" if ticket.check else ""
     facts = {
         "Report file": code(ticket.report),
@@ -139,23 +142,23 @@ def appendix_texts(ticket: Ticket) -> list[str]:
     }
     reference = "\n".join(labelled(name, fact) for name, fact in facts.items() if fact)
     texts = ["### Original Report Reference", reference] if reference else []
-    shown = words_in_place(ticket)
-    rows = [[w.field, w.where, w.words] for w in ticket.as_written if w.field not in shown]
+    printed = original_words(ticket)
+    rows = [[w.field, w.where, w.words] for w in ticket.as_written if w.field not in printed]
     return [*texts, "### As Written", table(["Field", "Where", "Words"], rows)] if rows else texts
 
 
 def impact_texts(ticket: Ticket) -> list[str]:
-    """Return whether somebody meets the defect today, in words, and where."""
+    """Return which code meets the defect, as a sentence and as lists of places."""
     impact = ticket.impact
     if impact is None:
         return []
-    said = {
+    places = {
         "Used in": [f"{code(name)} ({number})" for name, number in (impact.packages or {}).items()],
         "Hit at": [code(place) for place in impact.hits],
         "Tests that name it": [code(test) for test in impact.tests],
-        "Offered by": [code(module) for module in impact.exported],
+        "Exported by": [code(module) for module in impact.exported],
     }
-    lines = [f"- {what}: {', '.join(items)}" for what, items in said.items() if items]
+    lines = [f"- {heading}: {', '.join(items)}" for heading, items in places.items() if items]
     texts = [sentence(impact.words), "\n".join(lines)]
     return [text for text in texts if text]
 
@@ -163,13 +166,13 @@ def impact_texts(ticket: Ticket) -> list[str]:
 def _evidence(ticket: Ticket, evidence: Evidence) -> Iterator[str]:
     if evidence.text:
         yield evidence.text.strip("\n")
-    shown, place = evidence.code.strip("\n"), evidence.place
+    excerpt, place = evidence.code.strip("\n"), evidence.place
     if evidence.first_line is not None and ticket.locations:
-        shown = textwrap.dedent(evidence.code)
+        excerpt = textwrap.dedent(evidence.code)
         place = place or f"{ticket.locations[0].path}:{evidence.first_line}"
     comment = f"# {place}\n\n" if place else ""
-    if shown or comment:
-        yield fenced((comment + shown).rstrip("\n"), evidence.language)
+    if excerpt or comment:
+        yield fenced((comment + excerpt).rstrip("\n"), evidence.language)
     if evidence.table:
         rows = [[str(value) for value in row] for row in evidence.table.rows]
         yield table(evidence.table.columns, rows)

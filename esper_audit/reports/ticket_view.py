@@ -1,4 +1,4 @@
-"""One ticket for a person at a terminal: what, where, why, what to do, who said what; nothing that is empty."""
+"""All fields of one ticket for the terminal; empty ones are left out."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ from collections.abc import Iterable, Iterator
 
 from esper_audit.reports.ticket_list import SEVERITY_STYLES
 from esper_audit.reports.ticket_texts import fix_texts, impact_texts
-from esper_audit.text.terminal import StyledText, harmless, wrapped
-from esper_audit.text.wrapping import WIDTH, prose
+from esper_audit.text.terminal import WIDTH, StyledText, show_control_characters, wrapped
+from esper_audit.text.wrapping import prose
 from esper_audit.tickets.form import in_page_order
 from esper_audit.tickets.parts import Evidence, EvidenceTable, Resolution, Step
 from esper_audit.tickets.ticket import Ticket
@@ -17,12 +17,12 @@ INDENT = "  "
 NAME_WIDTH = 13
 
 
-def pieces(ticket: Ticket, file: str) -> Iterator[StyledText]:
-    """Yield the ticket, styled for a terminal; `file` is where it is kept."""
-    return map(harmless, _pieces(ticket, file))
+def styled_ticket(ticket: Ticket, file: str) -> Iterator[StyledText]:
+    """Yield a ticket as styled text; `file` is the path of its YAML file."""
+    return map(show_control_characters, _parts(ticket, file))
 
 
-def _pieces(ticket: Ticket, file: str) -> Iterator[StyledText]:
+def _parts(ticket: Ticket, file: str) -> Iterator[StyledText]:
     yield StyledText(f"{ticket.id} ", "bold")
     yield StyledText(f"{ticket.severity} ", SEVERITY_STYLES[ticket.severity])
     yield StyledText(f"{ticket.status}\n", "bold")
@@ -39,15 +39,15 @@ def _pieces(ticket: Ticket, file: str) -> Iterator[StyledText]:
     yield from _evidence(ticket)
     yield from _claims(ticket)
     yield from _section("Fix", fix_texts(ticket))
-    yield from _section("To verify", [_steps(ticket)])
+    yield from _section("Verification steps", [_steps(ticket)])
     yield from _section("Related", [_related(ticket)])
     yield from _reviews(ticket)
     yield from _section("Resolution", _resolution(ticket.resolution))
     yield from _section("History", [_history(ticket)])
     for part in in_page_order(ticket.extra):
         heading = ": ".join(filter(None, [part.section, part.heading, part.row]))
-        yield from _section(heading or "Before the form", [part.text])
-    yield from _section("As written", [_as_written(ticket)])
+        yield from _section(heading or "Text before the form", [part.text])
+    yield from _section("Original words", [_original_words(ticket)])
 
 
 def _facts(ticket: Ticket, file: str) -> Iterator[tuple[str, str]]:
@@ -77,7 +77,7 @@ def _facts(ticket: Ticket, file: str) -> Iterator[tuple[str, str]]:
 
 
 def _hanging(head: str, text: str) -> str:
-    """Return text behind a head, its further lines below its first; a long word is on a line of its own."""
+    """Return text wrapped behind a head, with its further lines indented to the width of the head."""
     lines = textwrap.wrap(
         text, WIDTH - len(INDENT) - len(head), break_long_words=False, break_on_hyphens=False
     )
@@ -85,11 +85,11 @@ def _hanging(head: str, text: str) -> str:
 
 
 def _section(heading: str, texts: Iterable[str]) -> Iterator[StyledText]:
-    said = [text for text in texts if text.strip()]
-    if not said:
+    filled = [text for text in texts if text.strip()]
+    if not filled:
         return
     yield StyledText(f"\n{heading}\n", "bold cyan")
-    yield StyledText("\n".join(prose(text, INDENT) for text in said))
+    yield StyledText("\n".join(prose(text, INDENT) for text in filled))
 
 
 def _evidence(ticket: Ticket) -> Iterator[StyledText]:
@@ -109,20 +109,20 @@ def _evidence(ticket: Ticket) -> Iterator[StyledText]:
 
 
 def _claims(ticket: Ticket) -> Iterator[StyledText]:
-    """Yield each claim with what it answered when it was last asked."""
-    told = {answered.claim: answered for answered in ticket.answers}
+    """Yield each claim with its last answer."""
+    answers = {answered.claim: answered for answered in ticket.answers}
     if ticket.claims:
         yield StyledText("\nClaims\n", "bold cyan")
     for claim in ticket.claims:
-        answered = told.get(claim.id)
-        answer = answered.answer.replace("-", " ") if answered is not None else "not asked yet"
+        answered = answers.get(claim.id)
+        answer = answered.answer.replace("-", " ") if answered is not None else "not verified yet"
         yield StyledText(_hanging(f"{claim.id} {answer}: ", claim.sentence))
         if answered is not None:
             yield StyledText(wrapped(answered.evidence, INDENT * 2 + "> ", "  "), "dim")
 
 
 def _aligned(table: EvidenceTable) -> str:
-    """Return a table with its columns aligned to the right, as numbers want it."""
+    """Return a table with its columns aligned to the right, as for numbers."""
     rows = [table.columns, *([str(cell) for cell in row] for row in table.rows)]
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     lines = ("  ".join(map(str.rjust, row, widths)) for row in rows)
@@ -161,26 +161,31 @@ def _reviews(ticket: Ticket) -> Iterator[StyledText]:
     if ticket.reviews:
         yield StyledText("\nReviews\n", "bold cyan")
     for review in ticket.reviews:
-        who = review.reviewer or review.role or "somebody"
-        said = review.as_written or review.verdict
-        yield StyledText(
-            f"{INDENT}{who}: {said}{f', {review.date}' if review.date else ''}\n", "bold"
-        )
+        reviewer = review.reviewer or review.role or "unnamed reviewer"
+        verdict = review.as_written or review.verdict
+        date = f", {review.date}" if review.date else ""
+        yield StyledText(f"{INDENT}{reviewer}: {verdict}{date}\n", "bold")
         if review.evaluation:
             yield StyledText(prose(review.evaluation, INDENT * 2))
 
 
-def _resolution(end: Resolution | None) -> list[str]:
-    if end is None:
+def _resolution(resolution: Resolution | None) -> list[str]:
+    if resolution is None:
         return []
     judged = [
         f"- {claim.as_written or claim.verdict}: {claim.claim}"
         + (f" ({claim.evidence})" if claim.evidence else "")
-        for claim in end.claims
+        for claim in resolution.claims
     ]
-    signed = f"Signed off by {end.sign_off}" if end.sign_off else ""
-    commits = f"Commits: {', '.join(end.commits)}" if end.commits else ""
-    return [end.as_written or end.kind, end.evidence, "\n".join(judged), commits, signed]
+    signed = f"Signed off by {resolution.sign_off}" if resolution.sign_off else ""
+    commits = f"Commits: {', '.join(resolution.commits)}" if resolution.commits else ""
+    return [
+        resolution.as_written or resolution.kind,
+        resolution.evidence,
+        "\n".join(judged),
+        commits,
+        signed,
+    ]
 
 
 def _history(ticket: Ticket) -> str:
@@ -190,8 +195,8 @@ def _history(ticket: Ticket) -> str:
     )
 
 
-def _as_written(ticket: Ticket) -> str:
+def _original_words(ticket: Ticket) -> str:
     return "\n".join(
-        f"- {said.field}{f' ({said.where})' if said.where else ''}: {said.words}"
-        for said in ticket.as_written
+        f"- {original.field}{f' ({original.where})' if original.where else ''}: {original.words}"
+        for original in ticket.as_written
     )

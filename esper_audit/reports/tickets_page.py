@@ -1,4 +1,4 @@
-"""The index of all tickets: each once in full by status, and by number under severity, domain and contract."""
+"""The content of the index of tickets: all by status, counts by severity, domain and contract."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ NOTHING = "(none)"
 
 
 def tickets_page(tickets: Iterable[Ticket]) -> dict[str, object]:
-    """Return what the template prints."""
+    """Return the content of the index, ready to print."""
     ordered = in_order(tickets)
     active = sum(ticket.status in ACTIVE for ticket in ordered)
     return {
@@ -47,7 +47,7 @@ def _link(ticket: Ticket) -> str:
 
 
 def _grouped(tickets: list[Ticket], key: Callable[[Ticket], str]) -> list[dict[str, str]]:
-    """Return a row a group: how many are active and resolved, and the active ones by name."""
+    """Return a row for each group: the numbers of active and resolved tickets, links to the active ones."""
     rows = []
     for name in sorted({key(ticket) for ticket in tickets}, key=lambda name: (not name, name)):
         group = [ticket for ticket in tickets if key(ticket) == name]

@@ -1,4 +1,4 @@
-"""VerifiedTicket tickets for people: a line a claim with its answer, the evidence below it, within 80 columns."""
+"""The verification of tickets for the terminal: the answer and the evidence of each claim."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 
 from esper_audit.claims.reply import Answer, Row
+from esper_audit.reports.unverifiable_claims import unverifiable_lines
 from esper_audit.text.markdown import count
 from esper_audit.text.terminal import StyledText, wrapped
 from esper_audit.tickets.assessment import (
@@ -22,7 +23,7 @@ STYLES = {
     Answer.STALE: "yellow",
     Answer.CANNOT_TELL: "magenta",
 }
-SAID = {
+ANSWER_WORDS = {
     Answer.HOLDS: "holds",
     Answer.REFUTED: "refuted",
     Answer.STALE: "stale",
@@ -32,54 +33,59 @@ INDENT = " " * 4
 PLACES_SHOWN = 5
 
 
-def pieces(verified: Sequence[VerifiedTicket], without_claims: int) -> Iterator[StyledText]:
-    """Yield the report, styled for a terminal."""
+def styled_verification(
+    verified: Sequence[VerifiedTicket], without_claims: int
+) -> Iterator[StyledText]:
+    """Yield the verification as styled text; `without_claims` is the number of tickets left out."""
     for one in verified:
         yield from _ticket(one)
     yield from _summary(verified, without_claims)
 
 
 def _ticket(verified: VerifiedTicket) -> Iterator[StyledText]:
-    ticket, standing = verified.ticket, verified.standing
-    is_calm = standing in (Assessment.AS_EXPECTED, Assessment.UNVOUCHED)
+    ticket, assessment = verified.ticket, verified.standing
+    is_good = assessment in (Assessment.AS_EXPECTED, Assessment.UNVOUCHED)
     yield StyledText(f"{ticket.id} ", "bold")
     yield StyledText(f"{ticket.severity} {ticket.status}: ")
-    yield StyledText(f"{standing}\n", "green" if is_calm else "bold red")
+    yield StyledText(f"{assessment}\n", "green" if is_good else "bold red")
     yield StyledText(wrapped(ticket.title, "  "), "dim")
     if verified.proposal:
         proposed = f"severity {verified.proposal.severity} proposed: {verified.proposal.why}"
         yield StyledText(wrapped(proposed, "  "), "yellow")
     elif verified.is_manifest:
-        yield StyledText(wrapped("manifest: production calls meet it", "  "), "yellow")
-    for asked in verified.asked:
-        yield from _claim(asked)
+        yield StyledText(wrapped("manifest: production calls meet the defect", "  "), "yellow")
+    for answered in verified.asked:
+        yield from _claim(answered)
     yield StyledText("\n")
 
 
-def _claim(asked: AnsweredClaim) -> Iterator[StyledText]:
-    answer = asked.reply.answer
-    surprise = "" if asked.is_as_expected else f", expected {_expected(asked)}"
-    defect = ", states the defect" if asked.claim.states_defect else ""
-    known = ", as the ticket knows" if asked.claim.expect and asked.is_as_expected else ""
-    yield StyledText(f"  {asked.claim.id} ", "bold")
-    yield StyledText(SAID[answer], STYLES[answer] if asked.is_as_expected else "bold red")
-    yield StyledText(f" ({asked.claim.kind}{defect}{known}{surprise})\n", "dim")
-    yield StyledText(wrapped(asked.claim.sentence, INDENT))
-    yield StyledText(wrapped(asked.reply.evidence, INDENT + "> ", "  "), "cyan")
-    for place in asked.reply.places[:PLACES_SHOWN]:
+def _claim(answered: AnsweredClaim) -> Iterator[StyledText]:
+    answer = answered.reply.answer
+    surprise = "" if answered.is_as_expected else f", expected {_expected(answered)}"
+    defect = ", states the defect" if answered.claim.states_defect else ""
+    known = ", as the ticket expects" if answered.claim.expect and answered.is_as_expected else ""
+    yield StyledText(f"  {answered.claim.id} ", "bold")
+    yield StyledText(
+        ANSWER_WORDS[answer], STYLES[answer] if answered.is_as_expected else "bold red"
+    )
+    yield StyledText(f" ({answered.claim.kind}{defect}{known}{surprise})\n", "dim")
+    yield StyledText(wrapped(answered.claim.sentence, INDENT))
+    yield StyledText(wrapped(answered.reply.evidence, INDENT + "> ", "  "), "cyan")
+    for place in answered.reply.places[:PLACES_SHOWN]:
         yield StyledText(f"{INDENT}  {place}\n", "dim")
-    left_out = len(asked.reply.places) - PLACES_SHOWN
+    left_out = len(answered.reply.places) - PLACES_SHOWN
     if left_out > 0:
         yield StyledText(f"{INDENT}  and {count(left_out, 'other place')}\n", "dim")
-    yield from _table(asked.reply.table)
+    yield from _table(answered.reply.table)
 
 
-def _number_of(answer: Answer, number: int) -> str:
-    return "hold" if answer is Answer.HOLDS and number > 1 else SAID[answer]
+def _counted(answer: Answer, number: int) -> str:
+    """Return an answer in the singular or the plural."""
+    return "hold" if answer is Answer.HOLDS and number > 1 else ANSWER_WORDS[answer]
 
 
-def _expected(asked: AnsweredClaim) -> str:
-    return " or ".join(SAID[answer] for answer in Answer if answer in asked.expected)
+def _expected(answered: AnsweredClaim) -> str:
+    return " or ".join(ANSWER_WORDS[answer] for answer in Answer if answer in answered.expected)
 
 
 def _table(rows: Sequence[Row]) -> Iterator[StyledText]:
@@ -90,14 +96,17 @@ def _table(rows: Sequence[Row]) -> Iterator[StyledText]:
 
 
 def _summary(verified: Sequence[VerifiedTicket], without_claims: int) -> Iterator[StyledText]:
-    answers = Counter(asked.reply.answer for one in verified for asked in one.asked)
-    counted = ", ".join(f"{answers[a]} {_number_of(a, answers[a])}" for a in Answer if answers[a])
+    answers = Counter(answered.reply.answer for one in verified for answered in one.asked)
+    counted = ", ".join(f"{answers[a]} {_counted(a, answers[a])}" for a in Answer if answers[a])
     yield StyledText(f"{count(len(verified), 'ticket')}, {count(answers.total(), 'claim')}", "bold")
     yield StyledText(f": {counted}" if counted else "")
     yield StyledText(f"; {without_claims} without claims\n" if without_claims else "\n")
-    standings = Counter(one.standing for one in verified)
-    for standing, number in sorted(
-        standings.items(), key=lambda pair: list(Assessment).index(pair[0])
-    ):
-        style = "bold red" if standing in ALARMING else ""
-        yield StyledText(wrapped(f"{number} {standing}: {MEANING[standing]}", "  ", "  "), style)
+    assessments = Counter(one.standing for one in verified)
+    for assessment in Assessment:
+        number = assessments[assessment]
+        if number and assessment is not Assessment.CANNOT_TELL:
+            style = "bold red" if assessment in ALARMING else ""
+            text = f"{number} {assessment}: {MEANING[assessment]}"
+            yield StyledText(wrapped(text, "  ", "  "), style)
+    for line in unverifiable_lines(verified):
+        yield StyledText(wrapped(line, "  ", "  "), "magenta")

@@ -109,7 +109,7 @@ class Selection:
                 if check in probe_descriptions():
                     raise error(f"{where}{check} is a probe: `esper-audit probe` runs it")
                 hint = did_you_mean(check, self.known)
-                raise error(f"{where}no check is called '{check}'{hint}")
+                raise error(f"{where}unknown check '{check}'{hint}")
 
 
 def _settings(

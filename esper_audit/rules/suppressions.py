@@ -174,7 +174,10 @@ class Suppressor:
         if unknown:
             hint = did_you_mean(unknown[0], self._known)
             return _about(
-                source, a.comment, InvalidSuppression, f"no check is called '{unknown[0]}'{hint}"
+                source,
+                a.comment,
+                InvalidSuppression,
+                f"names the unknown check '{unknown[0]}'{hint}",
             )
         if not a.reason:
             addition = (

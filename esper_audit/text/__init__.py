@@ -1,4 +1,4 @@
-"""Words for people: phrases, Markdown, wrapping, the terminal.
+"""Text for the user: phrases, Markdown, wrapping, styles, progress.
 
 Public: every file of it.
 """

@@ -1,4 +1,4 @@
-"""Small pieces of Markdown: text that must not break a table, code, fences, links."""
+"""Fragments of Markdown: table cells, code, tables, labels, counted nouns."""
 
 from __future__ import annotations
 
@@ -8,17 +8,17 @@ BLOCK_START = re.compile(r"\s*([-*+] |\d+[.)] |```|~~~|#|\||>|    |\t)")
 
 
 def cell(text: str) -> str:
-    """Return text fit for a table cell: one line, no bare pipe, no markup by accident."""
+    """Return plain text for a table cell: one line, with pipes and `<` escaped."""
     return markdown_cell(text).replace("<", "&lt;")
 
 
 def markdown_cell(text: str) -> str:
-    """Return Markdown fit for a table cell: one line, no bare pipe; the rest is as it was written."""
+    """Return Markdown for a table cell: one line, with pipes escaped."""
     return " ".join(text.split()).replace("|", "\\|")
 
 
 def code(text: str) -> str:
-    """Return text as inline code fit for a table cell; nothing for nothing."""
+    """Return text as inline code for a table cell; empty text stays empty."""
     one_line = " ".join(text.split()).replace("|", "\\|")
     if not one_line:
         return ""
@@ -28,17 +28,17 @@ def code(text: str) -> str:
 
 
 def fenced(text: str, language: str) -> str:
-    """Return a block of code whose fence is longer than any inside it."""
+    """Return a block of code whose fence is longer than any fence inside it."""
     runs = re.findall(r"^ *(`{3,})", text, re.MULTILINE)
     fence = "`" * max(3, *(len(run) + 1 for run in runs), 3)
     return f"{fence}{language}\n{text}\n{fence}"
 
 
 def labelled(label: str, text: str) -> str:
-    """Return `**label:** text`; text that begins with a list, code or a table starts on its own line."""
+    """Return `**label:** text`; text that begins with a block (list, code, table) starts a paragraph."""
     text = text.strip("\n")
-    apart = "\n\n" if BLOCK_START.match(text) else " "
-    return f"**{label}:**{apart}{text}" if text.strip() else ""
+    separator = "\n\n" if BLOCK_START.match(text) else " "
+    return f"**{label}:**{separator}{text}" if text.strip() else ""
 
 
 def table(columns: list[str], rows: list[list[str]]) -> str:
@@ -49,7 +49,7 @@ def table(columns: list[str], rows: list[list[str]]) -> str:
 
 
 def sentence(text: str) -> str:
-    """Return a clause as a sentence."""
+    """Return a clause as a sentence, with a capital and a full stop."""
     return f"{text[:1].upper()}{text[1:]}."
 
 

@@ -1,4 +1,4 @@
-"""The word that somebody probably meant."""
+"""Suggestions for mistyped words, and shortened code."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ LONGEST = 72
 
 
 def quoted(code: str) -> str:
-    """Return code on one line, its middle left out if it is longer than LONGEST characters."""
+    """Return code on one line; the middle of more than LONGEST characters is left out."""
     line = " ".join(code.split())
     if len(line) <= LONGEST:
         return line
@@ -17,7 +17,7 @@ def quoted(code: str) -> str:
 
 
 def did_you_mean(word: str, known: Iterable[str]) -> str:
-    """Return `; did you mean 'x'?` for the nearest known word, else the known words if they are few."""
+    """Return `; did you mean 'x'?` for the nearest known word, else `; known: ` with all of them."""
     from difflib import get_close_matches
 
     words = sorted(known)

@@ -1,4 +1,4 @@
-"""NEW esper_audit/text/terminal.py."""
+"""Styled text for the terminal."""
 
 from __future__ import annotations
 
@@ -6,25 +6,23 @@ import textwrap
 from typing import NamedTuple
 
 CONTROL_PICTURES = {code: 0x2400 + code for code in range(0x20) if chr(code) not in "\t\n"}
-
-
 WIDTH = 80
 
 
 class StyledText(NamedTuple):
-    """A stretch of text and the style it has on a terminal (empty for plain)."""
+    """Text and its style on a terminal, in the syntax of rich (empty for plain text)."""
 
     text: str
     style: str = ""
 
 
-def harmless(piece: StyledText) -> StyledText:
-    """Show the control characters of audited code instead of obeying them."""
-    return StyledText(piece.text.translate(CONTROL_PICTURES), piece.style)
+def show_control_characters(part: StyledText) -> StyledText:
+    """Return text with visible symbols for control characters, which audited code may contain."""
+    return StyledText(part.text.translate(CONTROL_PICTURES), part.style)
 
 
 def wrapped(text: str, indent: str, further: str = "") -> str:
-    """Return prose fit for a narrow terminal; words, and so paths, are never broken."""
+    """Return prose wrapped to WIDTH columns, with a line end; words and paths are not broken."""
     return (
         textwrap.fill(
             text,

@@ -1,4 +1,4 @@
-"""Markdown for a terminal: paragraphs and list items wrapped, code and tables as they stand, no marks."""
+"""Markdown for the terminal: paragraphs and list items wrapped, code and tables unchanged."""
 
 from __future__ import annotations
 
@@ -6,7 +6,8 @@ import re
 import textwrap
 from collections.abc import Iterator
 
-WIDTH = 80
+from esper_audit.text.terminal import WIDTH
+
 FENCE = re.compile(r"\s*(`{3,}|~{3,})")
 ITEM = re.compile(r"(?P<mark>\s*(?:[-*+]|\d+[.)]) (?:\[[ xX]\] )?)(?P<text>.*)")
 VERBATIM = re.compile(r"\s*(\||>)|    ")
@@ -16,19 +17,22 @@ CODE_INDENT = "  "
 
 
 def prose(text: str, indent: str) -> str:
-    """Return Markdown within WIDTH (code, tables and long words may be wider), ending in a line end."""
-    lines = (indent + line if line.strip() else "" for line in _laid_out(text, WIDTH - len(indent)))
+    """Return Markdown wrapped to WIDTH columns, with a line end; code and tables may be wider."""
+    lines = (
+        indent + line if line.strip() else "" for line in _laid_out_lines(text, WIDTH - len(indent))
+    )
     return "\n".join(lines).strip("\n") + "\n"
 
 
-def _laid_out(text: str, width: int) -> Iterator[str]:
+def _laid_out_lines(text: str, width: int) -> Iterator[str]:
     paragraph: list[str] = []
     fence = ""
     for line in text.split("\n"):
         mark, heading = FENCE.match(line), HEADING.fullmatch(line)
-        goes_on = paragraph and line.startswith("    ")
-        stands = bool(fence or mark or heading or (VERBATIM.match(line) and not goes_on))
-        if stands or not line.strip() or ITEM.fullmatch(line):
+        is_continuation = paragraph and line.startswith("    ")
+        is_verbatim = VERBATIM.match(line) and not is_continuation
+        is_block = bool(fence or mark or heading or is_verbatim)
+        if is_block or not line.strip() or ITEM.fullmatch(line):
             yield from _wrapped(paragraph, width)
             paragraph = []
         if mark and not (fence and not line.strip().startswith(fence)):
@@ -37,7 +41,7 @@ def _laid_out(text: str, width: int) -> Iterator[str]:
             yield CODE_INDENT + line
         elif heading:
             yield heading["text"]
-        elif stands or not line.strip():
+        elif is_block or not line.strip():
             yield line
         else:
             paragraph.append(line)

@@ -1,4 +1,4 @@
-"""What a whole run, or a person, does: check, probe, tickets, claims and reports in order.
+"""The steps of a whole run and the actions of a user on tickets.
 
 Public: `run`, `sync`, `verify`, `lint`, `actions`.
 """

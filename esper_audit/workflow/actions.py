@@ -1,4 +1,4 @@
-"""What one person does to tickets: each act is checked and written while nobody else writes."""
+"""The actions of a user on a ticket: review and resolve, each under the lock of the ticket store."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ from collections.abc import Mapping
 import msgspec
 
 from esper_audit.findings.errors import TicketError, UsageError
-from esper_audit.project.config import Project
 from esper_audit.project.git import commit_named, user_name
 from esper_audit.text.phrases import did_you_mean
 from esper_audit.tickets.links import in_step
@@ -15,81 +14,88 @@ from esper_audit.tickets.parts import Related, Relation, Resolution, Review
 from esper_audit.tickets.states import ResolutionKind
 from esper_audit.tickets.store import TicketStore
 from esper_audit.tickets.ticket import Ticket
-from esper_audit.workflow.sync import all_noted, save_all
+from esper_audit.workflow.sync import note_hand_edits, save_changed
 
-SOMEBODY = "somebody"  # where neither a sign-off nor git says who it was
+MOST_NAMED = 5
+UNKNOWN_USER = "unknown user"  # without a sign-off and a user name in git
 
 
 class ActionResult(msgspec.Struct, frozen=True):
-    """A ticket after an act, and the ids of all that were written with it."""
+    """A ticket after an action, and the ids of all tickets that were written with it."""
 
     ticket: Ticket
     written: list[str]
 
 
 class TicketActions:
-    """The tickets of a project, for one person on one day."""
+    """The actions on the tickets of a store; `root` is the git repository, `today` a date YYYY-MM-DD."""
 
-    def __init__(self, project: Project, today: str) -> None:
-        self.store = TicketStore(project.resolve(project.config.tickets))
-        self._root = project.root
+    def __init__(self, store: TicketStore, root: str, today: str) -> None:
+        self.store = store
+        self._root = root
         self._today = today
 
     def review(self, name: str, review: Review) -> ActionResult:
-        """Add somebody's review to a ticket."""
+        """Add a review to the ticket of an id, or of the unique beginning of one."""
         with self.store.exclusive():
             known = self.store.load()
-            ticket = named(known, name)
+            ticket = find_ticket(known, name)
             reviewed = msgspec.structs.replace(ticket, reviews=[*ticket.reviews, review])
-            return self._written(known, reviewed)
+            return self._save(known, reviewed)
 
-    def resolve(self, name: str, end: Resolution, *, of: str = "") -> ActionResult:
-        """Resolve a ticket; `of` is the one it is a duplicate of.
+    def resolve(self, name: str, resolution: Resolution, *, of: str = "") -> ActionResult:
+        """Resolve a ticket; `of` is the id of the original of a duplicate.
 
-        Raises TicketError where the resolution shows nothing, names a commit that is not there, or is
-        no move that the table of states allows.
+        Raises UsageError for `of` with another kind. Raises TicketError for a resolution without
+        evidence, for an unknown commit, and for a change of status that is not allowed.
         """
-        if of and end.kind is not ResolutionKind.DUPLICATE:
-            raise UsageError(f"{end.kind} is of no other ticket; leave out --of")
-        self._require_commits(end)
+        if of and resolution.kind is not ResolutionKind.DUPLICATE:
+            raise UsageError(
+                f"--of only applies to --kind duplicate (got --kind {resolution.kind})"
+            )
+        self._require_commits(resolution)
         with self.store.exclusive():
             known = self.store.load()
-            ticket = named(known, name)
-            by_hand = all_noted(self.store, {ticket.id: ticket}, self._today)
-            ticket = by_hand[ticket.id]
+            ticket = find_ticket(known, name)
+            ticket = note_hand_edits(self.store, {ticket.id: ticket}, self._today)[ticket.id]
             if of:
-                ticket = _duplicate(ticket, named(known, of).id)
-            by = end.sign_off or user_name(self._root) or SOMEBODY
-            return self._written(
-                known, ticket.resolved(end, date=self._today, by=by, why=_first_line(end))
+                ticket = _duplicate(ticket, find_ticket(known, of).id)
+            by = resolution.sign_off or user_name(self._root) or UNKNOWN_USER
+            resolved = ticket.resolved(
+                resolution, date=self._today, by=by, why=_first_line(resolution)
             )
+            return self._save(known, resolved)
 
-    def _require_commits(self, end: Resolution) -> None:
-        for commit in end.commits:
+    def _require_commits(self, resolution: Resolution) -> None:
+        for commit in resolution.commits:
             if not commit_named(self._root, commit):
-                raise TicketError(f"commit {commit} is not in this repository")
+                raise TicketError(f"unknown commit {commit} in this repository")
 
-    def _written(self, known: Mapping[str, Ticket], ticket: Ticket) -> ActionResult:
+    def _save(self, known: Mapping[str, Ticket], ticket: Ticket) -> ActionResult:
         tickets = in_step({**known, ticket.id: ticket})
-        return ActionResult(ticket, save_all(self.store, tickets, known))
+        return ActionResult(ticket, save_changed(self.store, tickets, known))
 
 
-def named(known: Mapping[str, Ticket], name: str) -> Ticket:
-    """Return the ticket of an id, or of the beginning of exactly one; raises UsageError."""
+def find_ticket(known: Mapping[str, Ticket], name: str) -> Ticket:
+    """Return the ticket of an id, or of the unique beginning of one; raises UsageError."""
     if name in known:
         return known[name]
-    begins = [ticket_id for ticket_id in known if ticket_id.lower().startswith(name.lower())]
-    if len(begins) == 1:
-        return known[begins[0]]
-    if begins:
-        raise UsageError(f"'{name}' is the beginning of {len(begins)} tickets: {_some(begins)}")
+    matching = [ticket_id for ticket_id in known if ticket_id.lower().startswith(name.lower())]
+    if len(matching) == 1:
+        return known[matching[0]]
+    if matching:
+        raise UsageError(
+            f"'{name}' is ambiguous: {len(matching)} tickets begin with it ({_shortened(matching)})"
+        )
+    if not known:
+        raise UsageError(f"unknown ticket '{name}' (there are no tickets)")
     near = did_you_mean(name, known)
-    few = near if "did you mean" in near else f"; there are {len(known)}: {_some(list(known))}"
-    raise UsageError(f"no ticket is called '{name}'{few if known else ''}")
+    hint = near if "did you mean" in near else f" (tickets: {_shortened(list(known))})"
+    raise UsageError(f"unknown ticket '{name}'{hint}")
 
 
-def _some(names: list[str]) -> str:
-    return ", ".join(names[:5]) + (", ..." if len(names) > 5 else "")
+def _shortened(names: list[str]) -> str:
+    return ", ".join(names[:MOST_NAMED]) + (", ..." if len(names) > MOST_NAMED else "")
 
 
 def _duplicate(ticket: Ticket, of: str) -> Ticket:
@@ -100,7 +106,7 @@ def _duplicate(ticket: Ticket, of: str) -> Ticket:
     return ticket if is_known else msgspec.structs.replace(ticket, related=[*ticket.related, link])
 
 
-def _first_line(end: Resolution) -> str:
-    """Return what the history says of a resolution: the first line of its evidence, or its commits."""
-    line = end.evidence.strip().partition("\n")[0]
-    return line or f"{end.kind} by {', '.join(end.commits)}"
+def _first_line(resolution: Resolution) -> str:
+    """Return the reason for the history: the first line of the evidence, or the commits."""
+    line = resolution.evidence.strip().partition("\n")[0]
+    return line or f"{resolution.kind} by {', '.join(resolution.commits)}"

@@ -1,4 +1,4 @@
-"""What people did to tickets by hand, noted in their history; and what a check proposes now."""
+"""Edits by hand and severities proposed by checks, added to the history of tickets."""
 
 from __future__ import annotations
 
@@ -16,30 +16,30 @@ BY_HAND = "by hand"
 SEVERITIES = frozenset(Severity)
 
 
-def noted(ticket: Ticket, today: str) -> Ticket:
-    """Return the ticket with a line of history for a status or severity that somebody changed by hand.
+def note_hand_edit(ticket: Ticket, today: str) -> Ticket:
+    """Return the ticket with a history entry for a status or severity that was changed by hand.
 
-    A ticket that somebody wrote gets its first line. Raises TicketError (`key: what is wrong`) for a
-    move that the table does not allow and for a resolution that shows nothing.
+    A ticket without history gets its first entry. Raises TicketError (`key: what is wrong`) for a
+    change of status that is not allowed and for a resolution without evidence.
     """
-    return _severity_noted(_status_noted(ticket, today), today)
+    return _note_severity(_note_status(ticket, today), today)
 
 
-def reproposed(
+def update_severities(
     tickets: Mapping[str, Ticket], findings: Iterable[Finding], today: str
 ) -> dict[str, Ticket]:
     """Return the tickets with the severities that the checks propose now.
 
-    One that a person chose (it is not the one proposed before) stays.
+    A severity that was set by hand (it differs from the one proposed before) stays.
     """
     proposed = {finding.fingerprint: finding.severity for finding in findings}
     return {
-        ticket_id: _proposed(ticket, proposed.get(ticket.fingerprint), today)
+        ticket_id: _with_proposal(ticket, proposed.get(ticket.fingerprint), today)
         for ticket_id, ticket in tickets.items()
     }
 
 
-def _status_noted(ticket: Ticket, today: str) -> Ticket:
+def _note_status(ticket: Ticket, today: str) -> Ticket:
     statuses = [change.after for change in ticket.history if change.after not in SEVERITIES]
     if not statuses:
         first = Change(date=ticket.created or today, by=BY_HAND, after=ticket.status, why="written")
@@ -49,7 +49,9 @@ def _status_noted(ticket: Ticket, today: str) -> Ticket:
         return ticket
     if ticket.status not in MOVES[before]:
         allowed = ", ".join(sorted(MOVES[before]))
-        raise TicketError(f"status: cannot go from {before} to {ticket.status}; allowed: {allowed}")
+        raise TicketError(
+            f"status: cannot change from {before} to {ticket.status} (allowed: {allowed})"
+        )
     lacking = ticket.lacking(ticket.status)
     if lacking:
         raise TicketError(f"status: {ticket.status} needs {lacking}")
@@ -58,7 +60,7 @@ def _status_noted(ticket: Ticket, today: str) -> Ticket:
     return as_before.moved(ticket.status, date=today, by=BY_HAND, why=why)
 
 
-def _severity_noted(ticket: Ticket, today: str) -> Ticket:
+def _note_severity(ticket: Ticket, today: str) -> Ticket:
     if ticket.proposed_severity is None:
         return msgspec.structs.replace(ticket, proposed_severity=ticket.severity)
     severities = [change.after for change in ticket.history if change.after in SEVERITIES]
@@ -70,11 +72,11 @@ def _severity_noted(ticket: Ticket, today: str) -> Ticket:
     return as_before.rated(ticket.severity, date=today, by=BY_HAND, why=why)
 
 
-def _proposed(ticket: Ticket, proposal: Severity | None, today: str) -> Ticket:
+def _with_proposal(ticket: Ticket, proposal: Severity | None, today: str) -> Ticket:
     if proposal is None or proposal is ticket.proposed_severity:
         return ticket
-    is_own = ticket.severity_reason or ticket.severity is not ticket.proposed_severity
-    if not is_own:
+    is_set_by_hand = ticket.severity_reason or ticket.severity is not ticket.proposed_severity
+    if not is_set_by_hand:
         why = f"`{ticket.check}` proposes it now"
         ticket = ticket.rated(proposal, date=today, by=TOOL, why=why)
     return msgspec.structs.replace(ticket, proposed_severity=proposal)

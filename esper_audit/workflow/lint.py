@@ -1,6 +1,7 @@
-"""Tickets checked as a corpus, for what no single record shows: what contradicts itself, or is not there.
+"""The lints of all tickets together: contradictions, dangling links, unknown quotes and commits.
 
-Each check is a function from a corpus to problems; the table at the end names them.
+Each lint is a function from the tickets to problems; its docstring is its description on the command
+line; the table `LINTS` gives it its name.
 """
 
 from __future__ import annotations
@@ -29,7 +30,7 @@ Key = tuple[str | int, ...]
 
 
 class Problem(msgspec.Struct, frozen=True):
-    """What is wrong with a ticket, and the key at which it stands."""
+    """What is wrong with a ticket, and the path of keys to the value that is wrong."""
 
     ticket: str
     key: Key
@@ -37,14 +38,14 @@ class Problem(msgspec.Struct, frozen=True):
 
 
 class LintInput(msgspec.Struct, frozen=True):
-    """All tickets, the files that they speak of, and how to ask for a commit."""
+    """All tickets, the source files that they quote, and a predicate for known commits."""
 
     tickets: Mapping[str, Ticket]
     sources: Sources
     has_commit: Callable[[str], bool]
 
     def __iter__(self) -> Iterator[Ticket]:
-        """Go through the tickets by id."""
+        """Iterate over the tickets by id."""
         return iter(self.tickets.values())
 
 
@@ -52,71 +53,72 @@ Check = Callable[[LintInput], Iterator[Problem]]
 
 
 def contradictory_status(corpus: LintInput) -> Iterator[Problem]:
-    """The head, the resolution, the folder and closing notes say different things of one ticket."""
+    """The head, the resolution, the folder or the closing notes of a ticket give different statuses."""
     for ticket in corpus:
-        words = [word for word in ticket.as_written if word.field == "status"]
-        said = [
-            (StatusPlace.FOLDER if w.where == "folder" else StatusPlace.HEAD, w.words)
-            for w in words
+        texts = [
+            (StatusPlace.FOLDER if words.where == "folder" else StatusPlace.HEAD, words.words)
+            for words in ticket.as_written
+            if words.field == "status"
         ]
-        said += [(StatusPlace.ROW, p.text) for p in ticket.extra if p.row.lower() == "resolution"]
-        end = ticket.resolution
-        if end is not None and len(ticket.history) < 2:  # nobody moved it since it was imported
-            said.append((StatusPlace.RESOLUTION, end.as_written or end.kind.value))
+        texts += [(StatusPlace.ROW, p.text) for p in ticket.extra if p.row.lower() == "resolution"]
+        resolution = ticket.resolution
+        if resolution is not None and len(ticket.history) < 2:  # unchanged since its import
+            texts.append((StatusPlace.RESOLUTION, resolution.as_written or resolution.kind.value))
         own = (StatusPlace.HEAD, ticket.status.value)
-        statements = [found for place, text in [own, *said] if (found := read_status(place, text))]
+        statements = [found for place, text in [own, *texts] if (found := read_status(place, text))]
         if decide_status(statements, None).contradiction:
-            told = ", ".join(f"{place} says {without_markup(text)}" for place, text in said)
-            yield Problem(ticket.id, ("status",), f"it is {ticket.status}; {told}")
+            others = ", ".join(f"{place}: {without_markup(text)}" for place, text in texts)
+            yield Problem(ticket.id, ("status",), f"status is {ticket.status} ({others})")
 
 
 def contradictory_severity(corpus: LintInput) -> Iterator[Problem]:
-    """A severity is said again, differently, by the document's head or by the resolution."""
+    """The head of the document or the resolution gives another severity."""
     for ticket in corpus:
         words = [word for word in ticket.as_written if word.field == "severity"]
-        said = [(f"its {w.where or 'document'}", w.words, severity_in(w.words)) for w in words]
+        texts = [(w.where or "document", w.words, severity_in(w.words)) for w in words]
         evidence = ticket.resolution.evidence if ticket.resolution else ""
-        revised = revised_severities(evidence, "the resolution")
-        said += [(one.where, one.text, one.severity) for one in revised]
-        for where, text, severity in said:
+        revised = revised_severities(evidence, "resolution")
+        texts += [(one.where, one.text, one.severity) for one in revised]
+        for where, text, severity in texts:
             if severity is not None and severity is not ticket.severity:
-                yield Problem(
-                    ticket.id, ("severity",), f"it is {ticket.severity}, {where} says {text}"
-                )
+                message = f"severity is {ticket.severity} ({where}: {text})"
+                yield Problem(ticket.id, ("severity",), message)
 
 
 def dangling_link(corpus: LintInput) -> Iterator[Problem]:
-    """A related ticket does not exist, is the ticket itself, or both blocks it and is blocked by it."""
+    """A related ticket does not exist, is the ticket itself, or both blocks and is blocked by it."""
     for link in bad_links(corpus.tickets):
         yield Problem(link.ticket, link.key, link.problem)
 
 
 def duplicate_id(corpus: LintInput) -> Iterator[Problem]:
-    """Two ids differ by nothing but case: on some machines their files are one."""
-    seen: dict[str, str] = {}
+    """Two ids differ only in case, so that some file systems cannot hold both files."""
+    by_lower_case: dict[str, str] = {}
     for ticket in corpus:
-        other = seen.setdefault(ticket.id.lower(), ticket.id)
+        other = by_lower_case.setdefault(ticket.id.lower(), ticket.id)
         if other != ticket.id:
-            yield Problem(ticket.id, ("id",), f"differs from {other} by case only")
+            yield Problem(ticket.id, ("id",), f"differs from {other} only in case")
 
 
 def asymmetric_link(corpus: LintInput) -> Iterator[Problem]:
-    """One ticket names another, which names it back as something else, or not at all."""
+    """A ticket links to another ticket that has no matching link back."""
     for ticket in corpus:
         for position, link in enumerate(ticket.related):
             other = corpus.tickets.get(link.id)
             if other is None or other.id == ticket.id:
                 continue
             back = [one.relation for one in other.related if one.id == ticket.id]
-            wanted = SAID_BACK[link.relation]
-            if wanted not in back and not (back and link.relation is Relation.RELATED):
-                found = f"says {' and '.join(back)}" if back else "says nothing of it"
-                told = f"{link.relation} {other.id}, which {found} (wanted: {wanted})"
-                yield Problem(ticket.id, ("related", position), told)
+            expected = SAID_BACK[link.relation]
+            if expected not in back and not (back and link.relation is Relation.RELATED):
+                text = (
+                    f"{link.relation} {other.id}, but the link back is wrong "
+                    f"(got {' and '.join(back) or 'none'}, expected {expected})"
+                )
+                yield Problem(ticket.id, ("related", position), text)
 
 
 def opposite_duplicates(corpus: LintInput) -> Iterator[Problem]:
-    """Two tickets are duplicates of each other, and one ended as fixed, the other as no bug or accepted."""
+    """Two tickets are duplicates of each other, but have different resolutions."""
     for ticket in corpus:
         for position, link in enumerate(ticket.related):
             other = corpus.tickets.get(link.id)
@@ -124,33 +126,33 @@ def opposite_duplicates(corpus: LintInput) -> Iterator[Problem]:
                 continue
             ends = {ticket.status, other.status} & (RESOLVED - {Status.DUPLICATE})
             if len(ends) > 1:
-                told = f"it is {ticket.status}, its duplicate {other.id} is {other.status}"
-                yield Problem(ticket.id, ("related", position), told)
+                text = f"status is {ticket.status}, but its duplicate {other.id} is {other.status}"
+                yield Problem(ticket.id, ("related", position), text)
 
 
 def quote_not_found(corpus: LintInput) -> Iterator[Problem]:
-    """Code that a ticket quotes from a file of this tree does not stand in it, wherever in the file."""
+    """A ticket quotes code that the quoted file of this project does not contain."""
     for ticket in corpus:
         for quote in quotes_of(ticket):
             lines = corpus.sources.lines(quote.path)
-            lacking = missing_line(quote.code, lines) if lines is not None else ""
-            if lacking:
-                told = f"{quote.path} does not hold `{lacking}`"
-                yield Problem(ticket.id, ("evidence", quote.position), told)
+            missing = missing_line(quote.code, lines) if lines is not None else ""
+            if missing:
+                text = f"{quote.path} does not contain `{missing}`"
+                yield Problem(ticket.id, ("evidence", quote.position), text)
 
 
 def unknown_commit(corpus: LintInput) -> Iterator[Problem]:
-    """A commit that a resolution names does not exist in this repository."""
+    """A resolution names a commit that does not exist in this repository."""
     for ticket in corpus:
         commits = ticket.resolution.commits if ticket.resolution else []
         for position, commit in enumerate(commits):
             if not corpus.has_commit(commit):
-                told = f"there is no commit {commit} here"
-                yield Problem(ticket.id, ("resolution", "commits", position), told)
+                text = f"unknown commit {commit} in this repository"
+                yield Problem(ticket.id, ("resolution", "commits", position), text)
 
 
 def dates_out_of_order(corpus: LintInput) -> Iterator[Problem]:
-    """Something about a ticket happened before it was created, or its history runs backwards."""
+    """A date of a ticket is before its creation, or its history is not in order."""
     for ticket in corpus:
         ended = ENDED.search(ticket.resolution.evidence) if ticket.resolution else None
         later: list[tuple[str, Key]] = [(ticket.updated, ("updated",))]
@@ -159,47 +161,50 @@ def dates_out_of_order(corpus: LintInput) -> Iterator[Problem]:
         later += [(c.date, ("history", n, "date")) for n, c in enumerate(ticket.history)]
         for date, key in later:
             if ticket.created and date and date < ticket.created:
-                yield Problem(ticket.id, key, f"{date} is before {ticket.created}, its creation")
+                yield Problem(ticket.id, key, f"{date} is before the creation on {ticket.created}")
         for number, (one, other) in enumerate(
             zip(ticket.history, ticket.history[1:], strict=False), 1
         ):
             if other.date < one.date:
-                told = f"{other.date} stands behind {one.date}"
-                yield Problem(ticket.id, ("history", number, "date"), told)
+                text = f"{other.date} is listed after {one.date}"
+                yield Problem(ticket.id, ("history", number, "date"), text)
 
 
 def review_without_reviewer(corpus: LintInput) -> Iterator[Problem]:
-    """Somebody judged, and nobody knows who."""
+    """A review names no reviewer."""
     for ticket in corpus:
         for position, review in enumerate(ticket.reviews):
             if not review.reviewer.strip():
-                yield Problem(
-                    ticket.id, ("reviews", position), f"{review.verdict} by nobody who is named"
-                )
+                text = f"no reviewer is named for the verdict {review.verdict}"
+                yield Problem(ticket.id, ("reviews", position), text)
 
 
 def resolved_without_evidence(corpus: LintInput) -> Iterator[Problem]:
-    """A ticket has ended, and nothing shows it: no evidence, no commit, no check that would speak."""
+    """A resolved ticket has neither evidence, nor a commit, nor a check that would report its return."""
     for ticket in corpus:
         if ticket.status not in RESOLVED or (ticket.status is Status.FIXED and ticket.check):
             continue
-        end = ticket.resolution
-        if end is None or not (end.evidence.strip() or end.commits or end.claims):
-            yield Problem(ticket.id, ("status",), f"{ticket.status}, and nothing shows it")
+        resolution = ticket.resolution
+        has_evidence = resolution is not None and bool(
+            resolution.evidence.strip() or resolution.commits or resolution.claims
+        )
+        if not has_evidence:
+            yield Problem(ticket.id, ("status",), f"{ticket.status} without evidence")
 
 
 def resolution_of_another_kind(corpus: LintInput) -> Iterator[Problem]:
-    """A resolution says that the ticket ended in another way than its status does."""
+    """The kind of a resolution does not match the status of the ticket."""
     for ticket in corpus:
-        end = ticket.resolution
-        if end is None or ticket.status in ACTIVE or STATUS_OF[end.kind] is ticket.status:
+        resolution = ticket.resolution
+        if resolution is None or ticket.status in ACTIVE:
             continue
-        told = f"the status is {ticket.status}, the resolution {end.kind}"
-        yield Problem(ticket.id, ("resolution", "kind"), told)
+        if STATUS_OF[resolution.kind] is not ticket.status:
+            text = f"the resolution is {resolution.kind}, but the status is {ticket.status}"
+            yield Problem(ticket.id, ("resolution", "kind"), text)
 
 
 def ticked_box_on_an_open_ticket(corpus: LintInput) -> Iterator[Problem]:
-    """A box of the verification is ticked though nothing was resolved yet."""
+    """A verification step of an active ticket is ticked."""
     for ticket in corpus:
         if ticket.status in RESOLVED:
             continue
@@ -209,8 +214,8 @@ def ticked_box_on_an_open_ticket(corpus: LintInput) -> Iterator[Problem]:
                 yield Problem(ticket.id, ("verification", position), f"ticked: {first}")
         for position, part in enumerate(ticket.extra):
             if part.section == "Verification" and TICKED.search(part.text):
-                told = f"ticked, below '{part.heading}'"
-                yield Problem(ticket.id, ("extra", position), told)
+                text = f"a step below '{part.heading}' is ticked"
+                yield Problem(ticket.id, ("extra", position), text)
 
 
 LINTS: dict[str, Check] = {
@@ -231,11 +236,11 @@ LINTS: dict[str, Check] = {
 
 
 def lint(corpus: LintInput, names: Sequence[str]) -> list[tuple[str, Problem]]:
-    """Return the problems that some lints find, by ticket, then by lint."""
+    """Return the problems that the named lints find, sorted by ticket, then by lint."""
     found = [(name, problem) for name in names for problem in LINTS[name](corpus)]
     return sorted(found, key=lambda pair: (pair[1].ticket, pair[0], [str(k) for k in pair[1].key]))
 
 
 def first_sentence(name: str) -> str:
-    """Return what a lint looks for, in a sentence."""
+    """Return the description of a lint: the first line of its docstring."""
     return (LINTS[name].__doc__ or "").partition("\n")[0]

@@ -1,4 +1,7 @@
-"""From findings to tickets and back: new ones are opened, gone ones closed, but only where a check really looked."""
+"""The update of tickets from the findings of a run: open, refresh, reopen and close.
+
+A ticket is closed only if its check looked at its file again.
+"""
 
 from __future__ import annotations
 
@@ -20,12 +23,12 @@ from esper_audit.tickets.ticket import Ticket
 from esper_audit.tracking.current_tree import CurrentTree
 from esper_audit.tracking.matcher import Match, match_findings
 from esper_audit.tracking.observation import Observation, observations
-from esper_audit.workflow.from_finding import from_finding, refreshed
-from esper_audit.workflow.hand_edits import noted, reproposed
+from esper_audit.workflow.hand_edits import note_hand_edit, update_severities
+from esper_audit.workflow.ticket_from_finding import refresh_ticket, ticket_from_finding
 
 
 class SyncResult(msgspec.Struct, frozen=True):
-    """The tickets after a run, and the ids of those it opened, opened again and found fixed."""
+    """The tickets after a run, and the ids of those that it opened, reopened and closed as fixed."""
 
     tickets: dict[str, Ticket]
     opened: list[str]
@@ -36,36 +39,35 @@ class SyncResult(msgspec.Struct, frozen=True):
 def sync(
     known: Mapping[str, Ticket], audit: Audit, contracts: Mapping[str, Contract], today: str
 ) -> SyncResult:
-    """Match the findings of a run with the tickets there are."""
-    present = CurrentTree(audit.root)
-    standing = {finding.fingerprint: finding for finding in audit.findings}
+    """Match the findings of a run with the known tickets and update these."""
+    current = CurrentTree(audit.root)
+    reported = {finding.fingerprint: finding for finding in audit.findings}
     authorised = {s.finding.fingerprint: s.finding for s in audit.suppressed}
-    seen = {
-        s.key: s for s in observations([*standing.values(), *authorised.values()], present.source)
-    }
-    remembered = [remember(ticket) for ticket in known.values() if ticket.fingerprint]
-    looked_at = {s.key for s in remembered if audit.looked_at(s.check, s.path)}
-    matches = match_findings(remembered, seen.values(), present, may_move=looked_at)
+    findings = [*reported.values(), *authorised.values()]
+    new = {observation.key: observation for observation in observations(findings, current.source)}
+    old = [remembered_observation(ticket) for ticket in known.values() if ticket.fingerprint]
+    looked_at = {o.key for o in old if audit.looked_at(o.check, o.path)}
+    matches = match_findings(old, new.values(), current, may_move=looked_at)
     by_finding = {match.new.key: match for match in matches}
-    desk = _TicketSync(known, contracts, today)
-    for fingerprint, finding in standing.items():
+    tickets = _TicketSync(known, contracts, today)
+    for fingerprint, finding in reported.items():
         if fingerprint in by_finding:
-            desk.refresh(by_finding[fingerprint], finding)
+            tickets.refresh(by_finding[fingerprint], finding)
         else:
-            desk.open(finding, seen[fingerprint])
+            tickets.open(finding, new[fingerprint])
     for match in matches:
-        if match.new.key not in standing and not match.old.is_resolved:
-            desk.refresh(match, authorised[match.new.key])
+        if match.new.key not in reported and not match.old.is_resolved:
+            tickets.refresh(match, authorised[match.new.key])
     found = {match.old.key for match in matches}
-    for sighting in remembered:
-        gone = sighting.key in looked_at - found
-        if gone and not _may_be_elsewhere(sighting, audit, present):
-            desk.close(sighting.key)
-    return SyncResult(dict(sorted(desk.tickets.items())), desk.opened, desk.reopened, desk.fixed)
+    for observation in old:
+        is_gone = observation.key in looked_at - found
+        if is_gone and not _may_be_elsewhere(observation, audit, current):
+            tickets.close(observation.key)
+    return tickets.result()
 
 
-def remember(ticket: Ticket) -> Observation:
-    """Return what a ticket remembers of its finding."""
+def remembered_observation(ticket: Ticket) -> Observation:
+    """Return the observation of a finding that its ticket records."""
     place = ticket.locations[0]
     return Observation(
         key=ticket.id,
@@ -80,7 +82,7 @@ def remember(ticket: Ticket) -> Observation:
 
 
 class _TicketSync:
-    """The tickets of one run while they are brought up to date, and what was done to them."""
+    """The tickets of one run during their update, with the ids of those that changed status."""
 
     def __init__(
         self, known: Mapping[str, Ticket], contracts: Mapping[str, Contract], today: str
@@ -92,92 +94,102 @@ class _TicketSync:
         self._contracts = contracts
         self._today = today
 
-    def open(self, finding: Finding, seen: Observation) -> None:
-        """Give a finding a ticket of its own."""
+    def result(self) -> SyncResult:
+        """Return the tickets by id, and what was done to them."""
+        tickets = dict(sorted(self.tickets.items()))
+        return SyncResult(tickets, self.opened, self.reopened, self.fixed)
+
+    def open(self, finding: Finding, observation: Observation) -> None:
+        """Open a ticket for a finding."""
         why = self._contracts[finding.contract].why
-        ticket = from_finding(finding, why=why, date=self._today)
+        ticket = ticket_from_finding(finding, why=why, date=self._today)
         ticket_id = next(i for i in _ids(ticket) if i not in self.tickets)
         self.tickets[ticket_id] = msgspec.structs.replace(
-            ticket, id=ticket_id, likeness=seen.context_hash
+            ticket, id=ticket_id, likeness=observation.context_hash
         )
         self.opened.append(ticket_id)
 
     def refresh(self, match: Match, finding: Finding) -> None:
-        """Bring the ticket of a finding up to date; one that was found fixed is opened again."""
+        """Update the ticket of a finding; a ticket that is fixed is reopened."""
         ticket = self.tickets[match.old.key]
         if match.old.is_resolved:
-            why = "the finding is back"
+            why = "the finding is reported again"
             ticket = ticket.moved(Status.OPEN, date=self._today, by=TOOL, why=why)
             self.reopened.append(ticket.id)
         history = ticket.history
         if match.old.scope != match.new.scope:
-            history = [*history, self._move(ticket, match)]
+            history = [*history, self._move_entry(ticket, match)]
         self.tickets[ticket.id] = msgspec.structs.replace(
-            refreshed(ticket, finding),
+            refresh_ticket(ticket, finding),
             fingerprint=match.new.fingerprint,
             likeness=match.new.context_hash or ticket.likeness,
             history=history,
         )
 
     def close(self, ticket_id: str) -> None:
-        """Say of an active ticket that it is fixed."""
+        """Close an active ticket as fixed."""
         ticket = self.tickets[ticket_id]
         if ticket.status in ACTIVE:
-            why = "the check ran and found it no more"
+            why = "the check ran and does not report it any more"
             self.tickets[ticket_id] = ticket.moved(Status.FIXED, date=self._today, by=TOOL, why=why)
             self.fixed.append(ticket_id)
 
-    def _move(self, ticket: Ticket, match: Match) -> Change:
-        was, now = (" ".join(filter(None, side.scope)) for side in (match.old, match.new))
-        why = f"the same finding moved from {was} to {now} ({match.why})"
+    def _move_entry(self, ticket: Ticket, match: Match) -> Change:
+        before, after = (" ".join(filter(None, side.scope)) for side in (match.old, match.new))
+        why = f"the same finding moved from {before} to {after} ({match.why})"
         return Change(date=self._today, by=TOOL, before=ticket.status, after=ticket.status, why=why)
 
 
 def _ids(ticket: Ticket) -> Iterator[str]:
-    """Yield the ids that a new ticket may have, the shortest first: an old one may have moved on with it."""
+    """Yield the possible ids of a new ticket, the shortest first.
+
+    A shorter one may be taken by an older ticket whose finding has another fingerprint by now.
+    """
     yield ticket.id
-    whole = f"EA-{ticket.fingerprint}"
-    yield whole
-    yield from (f"{whole}-{number}" for number in count(2))
+    long_id = f"EA-{ticket.fingerprint}"
+    yield long_id
+    yield from (f"{long_id}-{number}" for number in count(2))
 
 
-def _may_be_elsewhere(sighting: Observation, audit: Audit, present: CurrentTree) -> bool:
-    """Return whether a finding whose place is gone may stand in something that was not analysed."""
-    unread = any(problem.check in ("", sighting.check) for problem in audit.not_analysed)
-    return unread and not present.scopes(sighting.path, sighting.symbol)
+def _may_be_elsewhere(observation: Observation, audit: Audit, current: CurrentTree) -> bool:
+    """Return whether a finding whose place is gone may be in a file that was not analysed."""
+    is_unread = any(problem.check in ("", observation.check) for problem in audit.not_analysed)
+    return is_unread and not current.scopes(observation.path, observation.symbol)
 
 
 class TicketUpdate(msgspec.Struct, frozen=True):
-    """The tickets after a run, the ids of those that were written, and what is wrong between them."""
+    """The tickets after a run, the ids of those that were written, and the broken links between them."""
 
     sync: SyncResult
     written: list[str]
-    problems: list[str]
+    link_problems: list[str]
 
 
 def update_tickets(
     store: TicketStore, audit: Audit, contracts: Mapping[str, Contract], today: str
 ) -> TicketUpdate:
-    """Bring the tickets of a store up to date with an audit; to be called while nobody else writes."""
+    """Update the tickets of a store from an audit; the caller holds the lock of the store."""
     known = store.load()
-    done = sync(all_noted(store, known, today), audit, contracts, today)
-    tickets = in_step(reproposed(done.tickets, audit.findings, today))
-    written = save_all(store, tickets, known)
+    result = sync(note_hand_edits(store, known, today), audit, contracts, today)
+    tickets = in_step(update_severities(result.tickets, audit.findings, today))
+    written = save_changed(store, tickets, known)
     return TicketUpdate(
-        msgspec.structs.replace(done, tickets=tickets), written, problems(store, tickets)
+        msgspec.structs.replace(result, tickets=tickets), written, link_problems(store, tickets)
     )
 
 
-def all_noted(store: TicketStore, known: Mapping[str, Ticket], today: str) -> dict[str, Ticket]:
-    """Return the tickets with the changes that people made by hand in their histories.
+def note_hand_edits(
+    store: TicketStore, known: Mapping[str, Ticket], today: str
+) -> dict[str, Ticket]:
+    """Return the tickets with the changes that were made by hand added to their histories.
 
-    Raises TicketError, with a line for each, where such a change may not be.
+    Raises TicketError, with one line for each change that is not allowed.
     """
     tickets: dict[str, Ticket] = {}
     refused: list[str] = []
     for ticket_id, ticket in known.items():
         try:
-            tickets[ticket_id] = noted(ticket, today)
+            tickets[ticket_id] = note_hand_edit(ticket, today)
             _require_commits(store, ticket, tickets[ticket_id])
         except TicketError as error:
             refused.append(f"{store.line(ticket_id, ('status',))}: {error}")
@@ -187,18 +199,18 @@ def all_noted(store: TicketStore, known: Mapping[str, Ticket], today: str) -> di
 
 
 def _require_commits(store: TicketStore, ticket: Ticket, after: Ticket) -> None:
-    """Refuse a resolution by hand that names a commit which is not there."""
+    """Raise TicketError for a resolution by hand that names an unknown commit."""
     moves = [change for change in after.history[len(ticket.history) :] if change.before]
     is_new = bool(moves) and after.status in RESOLVED
     for commit in ticket.resolution.commits if is_new and ticket.resolution else []:
         if not commit_named(store.directory, commit):
-            raise TicketError(f"resolution.commits: {commit} is not in this repository")
+            raise TicketError(f"resolution.commits: unknown commit {commit} in this repository")
 
 
-def save_all(
+def save_changed(
     store: TicketStore, tickets: Mapping[str, Ticket], known: Mapping[str, Ticket]
 ) -> list[str]:
-    """Write the tickets that are new or differ; return their ids."""
+    """Write the tickets that are new or changed; return their ids."""
     return [
         ticket_id
         for ticket_id, ticket in tickets.items()
@@ -206,8 +218,8 @@ def save_all(
     ]
 
 
-def problems(store: TicketStore, tickets: Mapping[str, Ticket]) -> list[str]:
-    """Return what is wrong between tickets, each with its place."""
+def link_problems(store: TicketStore, tickets: Mapping[str, Ticket]) -> list[str]:
+    """Return the broken links between tickets, each with its file and line."""
     return [
         f"{store.line(link.ticket, link.key)}: related[{link.position}].id: {link.problem}"
         for link in bad_links(tickets)

@@ -1,4 +1,4 @@
-"""Asking the claims of tickets again: what each answers today, and what that says of its ticket."""
+"""The verification of tickets: the answers of their claims, and the assessment that results."""
 
 from __future__ import annotations
 
@@ -25,25 +25,29 @@ from esper_audit.workflow.claim_context import ProjectClaimContext
 
 def verify(
     tickets: Iterable[Ticket],
-    inquiry: ProjectClaimContext,
+    context: ProjectClaimContext,
     implied: Callable[[Ticket], list[Claim]] = lambda _: [],
 ) -> list[VerifiedTicket]:
-    """Ask all claims of all tickets; what they need is run once for all of them.
+    """Evaluate all claims of all tickets; the checks and jobs that they need run once for all.
 
-    A ticket that makes no claim is asked what it is said to imply.
+    For a ticket without claims, those that `implied` returns are evaluated. A ticket that has neither
+    is left out.
     """
-    listed = list(tickets)
-    claims = {ticket.id: ticket.claims or implied(ticket) for ticket in listed}
-    inquiry.prepare(claim for asked in claims.values() for claim in asked)
-    verified = [_verified(one, claims[one.id], inquiry) for one in listed if claims[one.id]]
-    inquiry.close()
+    all_tickets = list(tickets)
+    claims = {ticket.id: ticket.claims or implied(ticket) for ticket in all_tickets}
+    context.prepare(claim for of_ticket in claims.values() for claim in of_ticket)
+    verified = [_verify(t, claims[t.id], context) for t in all_tickets if claims[t.id]]
+    context.close()
     return verified
 
 
 def with_answers(
     verified: Iterable[VerifiedTicket], known: Mapping[str, Ticket]
 ) -> dict[str, Ticket]:
-    """Return tickets with what their claims answered; one that somebody took away meanwhile stays away."""
+    """Return the known tickets with the new answers of their claims.
+
+    A verified ticket that is not known any more, because its file was removed meanwhile, is left out.
+    """
     answers = {one.ticket.id: one.answers for one in verified}
     return {
         ticket_id: msgspec.structs.replace(ticket, answers=answers[ticket_id])
@@ -54,38 +58,38 @@ def with_answers(
 
 
 def exit_status(verified: Iterable[VerifiedTicket]) -> int:
-    """Return 0 if all is as expected, 3 if something cannot be told, else 1."""
+    """Return 0 if all claims are as expected, 3 if a claim could not be verified, else 1."""
     all_verified = list(verified)
     if any(one.not_told for one in all_verified):
         return NOT_ALL_ANALYSED
     return FINDINGS if any(one.standing in FAILING for one in all_verified) else CLEAN
 
 
-def _verified(
-    ticket: Ticket, claims: Iterable[Claim], inquiry: ProjectClaimContext
+def _verify(
+    ticket: Ticket, claims: Iterable[Claim], context: ProjectClaimContext
 ) -> VerifiedTicket:
     if not ticket.claims:
-        unvouched = [
-            AnsweredClaim(claim, claim.answer(inquiry), frozenset(Answer)) for claim in claims
+        implied = [
+            AnsweredClaim(claim, claim.answer(context), frozenset(Answer)) for claim in claims
         ]
-        return VerifiedTicket(ticket, unvouched, Assessment.UNVOUCHED)
-    asked = [
-        AnsweredClaim(claim, claim.answer(inquiry), _expected(claim, ticket.status))
+        return VerifiedTicket(ticket, implied, Assessment.UNVOUCHED)
+    answered = [
+        AnsweredClaim(claim, claim.answer(context), _expected_answers(claim, ticket.status))
         for claim in claims
     ]
-    return VerifiedTicket(ticket, asked, _standing(ticket, asked))
+    return VerifiedTicket(ticket, answered, _assessment(ticket, answered))
 
 
-def _expected(claim: Claim, status: Status) -> frozenset[Answer]:
+def _expected_answers(claim: Claim, status: Status) -> frozenset[Answer]:
     if claim.states_defect:
         return DEFECT[status]
     return frozenset({claim.expect or Answer.HOLDS})
 
 
-def _standing(ticket: Ticket, asked: Sequence[AnsweredClaim]) -> Assessment:
-    defects = [one for one in asked if one.claim.states_defect]
+def _assessment(ticket: Ticket, answered: Sequence[AnsweredClaim]) -> Assessment:
+    defects = [one for one in answered if one.claim.states_defect]
     present = [one for one in defects if one.reply.answer is Answer.HOLDS]
-    surprises = [one.reply.answer for one in asked if not one.is_as_expected]
+    surprises = [one.reply.answer for one in answered if not one.is_as_expected]
     if ticket.status in SAID_TO_BE_GONE and present:
         seen_gone = any(_was_seen_gone(ticket, one.claim) for one in present)
         return Assessment.REGRESSED if seen_gone else Assessment.NEVER_FIXED
@@ -98,6 +102,6 @@ def _standing(ticket: Ticket, asked: Sequence[AnsweredClaim]) -> Assessment:
 
 
 def _was_seen_gone(ticket: Ticket, claim: Claim) -> bool:
-    """Return whether the tool itself ever saw a defect gone; that somebody wrote so is no sight of it."""
+    """Return whether a run ever found the defect gone; a status set by hand does not count."""
     closed_by_tool = any(c.by == TOOL and c.after == Status.FIXED for c in ticket.history)
     return closed_by_tool or any(a.claim == claim.id and a.seen_gone for a in ticket.answers)

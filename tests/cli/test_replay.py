@@ -135,7 +135,7 @@ def test_what_is_new_each_time_is_never_recorded(
     monkeypatch: pytest.MonkeyPatch, cache_directory: Path, arguments: list[str]
 ) -> None:
     check(monkeypatch, *arguments)
-    assert list(cache_directory.glob("*.said")) == []
+    assert list(cache_directory.glob("*.replay")) == []
     assert replay(["check", *arguments]) is None
 
 
@@ -154,7 +154,7 @@ def test_a_damaged_record_is_passed_over(
     monkeypatch: pytest.MonkeyPatch, cache_directory: Path, damage: bytes
 ) -> None:
     check(monkeypatch)
-    (record,) = cache_directory.glob("*.said")
+    (record,) = cache_directory.glob("*.replay")
     record.write_bytes(damage)
     assert replay(["check"]) is None
 
@@ -164,7 +164,7 @@ def test_a_truncated_record_says_nothing_wrong(
     monkeypatch: pytest.MonkeyPatch, cache_directory: Path, kept: float
 ) -> None:
     check(monkeypatch)
-    (record,) = cache_directory.glob("*.said")
+    (record,) = cache_directory.glob("*.replay")
     whole = record.read_bytes()
     record.write_bytes(whole[: int(len(whole) * kept)])
     assert replay(["check"]) is None
@@ -181,7 +181,7 @@ def test_only_so_many_records_are_kept(
     monkeypatch: pytest.MonkeyPatch, cache_directory: Path
 ) -> None:
     for number in range(45):
-        (cache_directory / f"{number}.said").write_text("")
+        (cache_directory / f"{number}.replay").write_text("")
     check(monkeypatch)
-    assert len(list(cache_directory.glob("*.said"))) == 40
+    assert len(list(cache_directory.glob("*.replay"))) == 40
     assert replay(["check"]) == 1

@@ -1,4 +1,4 @@
-"""Repairs change what they say and no other byte; what is unsafe waits to be asked for; `--diff` only shows."""
+"""`--fix` changes only what a fix describes, unsafe fixes need `--unsafe-fixes`, `--diff` writes nothing."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ def test_repairing_twice_is_repairing_once(project: Path, before: bytes) -> None
     write(project, {"a.py": before})
     command("check", "--fix")
     once = (project / "a.py").read_bytes()
-    assert command("check", "--fix").out.startswith("Fixed 0 in 0 files.")
+    assert command("check", "--fix").out.startswith("Fixed 0 findings in 0 files.")
     assert (project / "a.py").read_bytes() == once
 
 

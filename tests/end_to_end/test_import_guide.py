@@ -1,4 +1,4 @@
-"""The guide to importing keeps its word: its example prints what it says, its lints are those there are.
+"""The guide to importing shows the real output of its commands and the real list of lints.
 
 `python tests/end_to_end/test_import_guide.py` writes the real output into the guide.
 """

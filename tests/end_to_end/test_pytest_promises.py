@@ -115,5 +115,5 @@ def test_a_test_module_can_have_the_promises_as_parameters(tmp_path: Path) -> No
     found = outcomes(said)
     assert found["causality[leaking@birth]"] == "FAILED"
     assert found["causality[sound@birth]"] == "PASSED"
-    assert said.count("shown again by") == 1
+    assert said.count("reproduce with:") == 1
     assert "Traceback" not in said

@@ -1,4 +1,4 @@
-"""The README keeps its word: its console blocks are run in an empty directory and print what it says.
+"""The console blocks of the README show the real output of their commands in an empty directory.
 
 `python tests/end_to_end/test_readme.py` writes the real output into the README.
 """
@@ -28,7 +28,7 @@ def run_block(block: str, directory: Path) -> str:
     binaries = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
     environment = {**os.environ, "PATH": binaries, "ESPER_AUDIT_CACHE": str(directory / ".cache")}
     commands = [line.removeprefix("$ ") for line in block.splitlines() if line.startswith("$ ")]
-    said = []
+    outputs = []
     for command in commands:
         done = subprocess.run(
             command,
@@ -39,8 +39,8 @@ def run_block(block: str, directory: Path) -> str:
             text=True,
             check=False,
         )
-        said.append(f"$ {command}\n{done.stdout}{done.stderr}")
-    return "".join(said)
+        outputs.append(f"$ {command}\n{done.stdout}{done.stderr}")
+    return "".join(outputs)
 
 
 def real(readme: str) -> str:

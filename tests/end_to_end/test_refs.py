@@ -1,4 +1,4 @@
-"""`esper-audit refs` shows a person who calls, reads and tests a thing, and says what it did not look at."""
+"""`esper-audit refs` lists callers, references and tests of a symbol, and files not looked at."""
 
 from __future__ import annotations
 
@@ -20,21 +20,21 @@ TREE = {
 SHOWN = """\
 function lib.blend.blend
   lib/blend.py:1
-  offered by lib
+  exported by lib
 
-Called (4: 1 passes seed, 2 leave it out, 1 may forward it)
+Called (4: 1 passes seed, 2 omit it, 1 may forward it)
   lib/use.py
        5  go                                 passes None
        6  go                                 may forward
-       7  go                                 leaves out, by name only
+       7  go                                 omits, by name only
   tests/test_blend.py (test)
-       6  test_it                            leaves out
+       6  test_it                            omits
 
 Read (1)
   lib/use.py
        8  go
 
-Imported, exported (3)
+Imported or exported (3)
   lib/__init__.py
        1  (module)                           import
   lib/use.py
@@ -64,21 +64,21 @@ def test_it_fits_a_terminal_and_tells_everything(tree: Path) -> None:
 
 def test_a_program_gets_the_same_as_json(tree: Path) -> None:
     ran = command("refs", "lib.blend.blend", "--argument", "seed", "--format", "json")
-    told = json.loads(ran.out)
-    assert [caller["passing"] for caller in told["callers"]] == [
+    listing = json.loads(ran.out)
+    assert [caller["passing"] for caller in listing["callers"]] == [
         "passes",
         "may-forward",
         "omits",
         "omits",
     ]
-    assert [test["through"] for test in told["tests"]] == [["lib.use.go"], []]
+    assert [test["through"] for test in listing["tests"]] == [["lib.use.go"], []]
 
 
 def test_what_was_not_looked_at_is_said_and_is_status_3(tree: Path) -> None:
     write(tree, {"bad.py": "def (blend\n", "worse.py": "def (\n"})
     ran = command("refs", "blend")
     assert ran.status == 3
-    assert "Not looked at, so there may be more\n  bad.py:1: does not parse" in ran.out
+    assert "Not looked at (there may be more references)\n  bad.py:1: does not parse" in ran.out
     assert "worse.py" not in ran.out
 
 
@@ -87,27 +87,29 @@ def test_a_name_that_nothing_defines_is_shown_where_it_is_used(tree: Path) -> No
     ran = command("refs", "estimate")
     assert ran.status == 0
     assert ran.out == (
-        "estimate: nothing in this tree defines it; these have the name\n\n"
+        "estimate: not defined in this project; these places use the name\n\n"
         "Read (1)\n  lib/more.py\n       3  f                                  by name only\n\n"
         "Written (1)\n  lib/more.py\n       2  f                                  write, by name only\n"
     )
 
 
 WRONG = {
-    ("blen",): "nothing is called 'blen' in this tree; did you mean 'blend'?",
-    ("blend", "--argument", "sed"): "'blend' takes no argument 'sed'; did you mean 'seed'?",
-    ("both",): "'both' may mean 2 things; ask for one of them:\n  a.py:both\n  b.py:C.both",
+    ("blen",): "no symbol 'blen' in this project; did you mean 'blend'?",
+    ("blend", "--argument", "sed"): "'blend' has no parameter 'sed'; did you mean 'seed'?",
+    (
+        "both",
+    ): "'both' is ambiguous: 2 symbols have this name. Give one of these:\n  a.py:both\n  b.py:C.both",
 }
 
 
-@pytest.mark.parametrize(("arguments", "said"), WRONG.items())
+@pytest.mark.parametrize(("arguments", "message"), WRONG.items())
 def test_a_question_that_has_no_answer_is_status_2(
-    tree: Path, arguments: tuple[str, ...], said: str
+    tree: Path, arguments: tuple[str, ...], message: str
 ) -> None:
     write(tree, {"a.py": "def both(): ...\n", "b.py": "class C:\n    def both(self): ...\n"})
     ran = command("refs", *arguments)
     assert ran.status == 2
-    assert said in ran.err
+    assert message in ran.err
 
 
 def test_one_of_several_is_asked_for_by_its_file(tree: Path) -> None:

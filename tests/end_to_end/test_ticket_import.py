@@ -1,4 +1,4 @@
-"""`esper-audit ticket import` and `lint` as a person meets them: what is written, what is said, exit status."""
+"""`esper-audit ticket import` and `ticket lint`: files written, output and exit status."""
 
 from __future__ import annotations
 
@@ -62,13 +62,17 @@ def ticket(directory: Path, *arguments: str) -> subprocess.CompletedProcess[str]
 
 
 def form(**changes: str) -> str:
-    said = {"id": "Q7-NET-04", "summary": "The valve asks twice.", "quote": "level = tank.level()"}
-    return FORM.format(**{**said, **changes})
+    fields = {
+        "id": "Q7-NET-04",
+        "summary": "The valve asks twice.",
+        "quote": "level = tank.level()",
+    }
+    return FORM.format(**{**fields, **changes})
 
 
 @pytest.fixture
 def project(tmp_path: Path) -> Path:
-    """Return a tree with one file that a ticket of another tree speaks of, and the ticket."""
+    """Return a tree with a ticket of another tree, and the one file that it refers to."""
     (tmp_path / "esper-audit.toml").write_text('[import]\nmap = { "old/pumps" = "lib" }\n')
     (tmp_path / "lib").mkdir()
     (tmp_path / "lib" / "valve.py").write_text("def f(tank):\n    level = tank.level()\n")
@@ -169,8 +173,8 @@ def test_a_quote_that_is_not_in_the_source_is_a_problem_with_its_place(project: 
     ticket(project, "import", "old")
     done = ticket(project, "lint")
     assert done.returncode == 1
-    said = " ".join(done.stdout.split())
-    assert "tickets/Q7-NET-04.yaml:14: quote-not-found: lib/valve.py does not hold" in said
+    text = " ".join(done.stdout.split())
+    assert "tickets/Q7-NET-04.yaml:14: quote-not-found: lib/valve.py does not contain" in text
     (problem,) = data(ticket(project, "lint", "--format", "json"))["problems"]
     assert problem["lint"] == "quote-not-found"
     assert problem["key"] == ["evidence", 0]
@@ -186,18 +190,18 @@ def test_a_lint_that_does_not_exist_is_suggested(project: Path) -> None:
 def test_lints_say_what_they_look_for(project: Path) -> None:
     done = ticket(project, "lint", "--list")
     assert done.returncode == 0
-    assert "unknown-commit\n    A commit" in done.stdout
+    assert "unknown-commit\n    A resolution" in done.stdout
 
 
 def test_listing_tickets_needs_no_markdown_parser(project: Path) -> None:
     ticket(project, "import", "old")
-    seen = "import sys; from esper_audit.cli import main\n"
-    seen += "sys.argv = ['esper-audit', 'ticket', sys.argv[1], *sys.argv[2:]]\n"
-    seen += "try:\n    main()\nexcept SystemExit:\n    pass\n"
-    seen += "print(sorted({'markdown_it', 'torch'} & set(sys.modules)), file=sys.stderr)"
+    script = "import sys; from esper_audit.cli import main\n"
+    script += "sys.argv = ['esper-audit', 'ticket', sys.argv[1], *sys.argv[2:]]\n"
+    script += "try:\n    main()\nexcept SystemExit:\n    pass\n"
+    script += "print(sorted({'markdown_it', 'torch'} & set(sys.modules)), file=sys.stderr)"
     for verb, imported in ((["list"], "[]"), (["import", "old", "--dry-run"], "['markdown_it']")):
         done = subprocess.run(
-            [sys.executable, "-c", seen, *verb],
+            [sys.executable, "-c", script, *verb],
             cwd=project,
             capture_output=True,
             text=True,

@@ -103,7 +103,7 @@ def test_all_as_expected_is_status_0_and_fits_eighty_columns(tree: Path) -> None
     assert done.status == 0, done.out + done.err
     assert max(map(len, done.out.splitlines())) <= 80
     assert "T-OPEN P3 open: as expected" in done.out
-    assert "C2 refuted (formula, as the ticket knows)" in done.out
+    assert "C2 refuted (formula, as the ticket expects)" in done.out
     assert "2,128 against 2,112 at dim = 64" in done.out
     assert "131,712  131,584        +128" in done.out
     assert "3 tickets, 5 claims: 3 hold, 2 refuted" in done.out
@@ -120,7 +120,7 @@ def test_one_ticket_may_be_named(tree: Path) -> None:
     assert "1 ticket, 1 claim" in done.out
     unknown = run(tree, "ticket", "verify", "T-FIXD")
     assert unknown.status == 2
-    assert "no ticket is called 'T-FIXD'; did you mean 'T-FIXED'?" in unknown.err
+    assert "unknown ticket 'T-FIXD'; did you mean 'T-FIXED'?" in unknown.err
 
 
 def test_an_open_ticket_whose_defect_is_gone_is_proposed_for_closing(tree: Path) -> None:
@@ -163,11 +163,42 @@ def test_what_cannot_be_told_is_status_3(tree: Path) -> None:
     assert "does not parse" in done.out
 
 
+STALE = """\
+- id: C3
+  sentence: The pump is there.
+  kind: finding
+  check: argument-fallback
+  at: pump.py:pump
+"""
+
+
+def test_verify_and_run_give_the_reason_why_a_ticket_cannot_be_verified(tree: Path) -> None:
+    write(tree, {"tickets/T-OPEN.yaml": ticket("T-OPEN", "open", OPEN + STALE)})
+    reason = "  T-OPEN not verifiable: claim C3 is stale: there is no file pump.py\n"
+    for command in (("ticket", "verify"), ("run",)):
+        done = run(tree, *command)
+        assert done.status == 3
+        assert reason in done.out
+        assert "or something that it needs was not looked at" not in done.out
+        assert max(map(len, done.out.splitlines())) <= 80
+
+
+def test_one_reason_of_several_tickets_is_one_line(tree: Path) -> None:
+    stale = ticket("T-TWO", "open", STALE.replace("C3", "C1"))
+    write(tree, {"tickets/T-OPEN.yaml": ticket("T-OPEN", "open", OPEN + STALE)})
+    write(tree, {"tickets/T-TWO.yaml": stale})
+    out = " ".join(run(tree, "ticket", "verify").out.split())
+    assert (
+        "2 tickets not verifiable: 2 claims are stale: there is no file pump.py "
+        "(T-OPEN and T-TWO)" in out
+    )
+
+
 def test_json_says_the_same(tree: Path) -> None:
     done = run(tree, "ticket", "verify", "--format", "json")
-    said = json.loads(done.out)
-    assert said["exit_status"] == done.status == 0
-    by_id = {ticket["id"]: ticket for ticket in said["tickets"]}
+    content = json.loads(done.out)
+    assert content["exit_status"] == done.status == 0
+    by_id = {ticket["id"]: ticket for ticket in content["tickets"]}
     formula = by_id["T-OPEN"]["claims"][1]
     assert (formula["claim"]["kind"], formula["answer"], formula["expected"]) == (
         "formula",
@@ -181,7 +212,7 @@ def test_json_says_the_same(tree: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("old", "new", "said", "line"),
+    ("old", "new", "message", "line"),
     [
         (
             "  check: argument-fallback\n",
@@ -221,7 +252,7 @@ def test_json_says_the_same(tree: Path) -> None:
         "no answer",
     ],
 )
-def test_a_broken_query_is_an_error_with_file_line_and_key(tree, old, new, said, line) -> None:
+def test_a_broken_query_is_an_error_with_file_line_and_key(tree, old, new, message, line) -> None:
     path = tree / "tickets" / "T-OPEN.yaml"
     text = path.read_text()
     assert old in text
@@ -229,7 +260,7 @@ def test_a_broken_query_is_an_error_with_file_line_and_key(tree, old, new, said,
     done = run(tree, "ticket", "verify")
     assert done.status == 2
     assert f"tickets/T-OPEN.yaml:{line}: " in done.err
-    assert said in done.err
+    assert message in done.err
 
 
 def test_a_run_asks_claims_and_shows_them_on_the_pages(tree: Path) -> None:
@@ -250,10 +281,10 @@ def test_a_run_asks_claims_and_shows_them_on_the_pages(tree: Path) -> None:
 
 
 def test_show_tells_what_each_claim_answered_last(tree: Path) -> None:
-    assert "not asked yet: " in run(tree, "ticket", "show", "T-OPEN").out
+    assert "not verified yet: " in run(tree, "ticket", "show", "T-OPEN").out
     run(tree, "run")
     shown = run(tree, "ticket", "show", "T-OPEN").out
-    assert "not asked yet" not in shown
+    assert "not verified yet" not in shown
     claims = shown.partition("\nClaims\n")[2].partition("\n\n")[0]
     assert " refuted: " in claims
     assert " holds: " in claims
@@ -295,22 +326,22 @@ CALLERS = """\
 
 
 @pytest.mark.parametrize(
-    ("call", "said"),
+    ("call", "message"),
     [
         ("blend(1, 2, 3)", "severity P4 proposed: latent: no production call meets it"),
-        ("blend(1, 2)", "manifest: production calls meet it"),
+        ("blend(1, 2)", "manifest: production calls meet the defect"),
         ("blend(*rows)", "P3 open"),
     ],
     ids=["latent", "manifest", "not known"],
 )
-def test_a_defect_that_no_caller_meets_is_latent(tree: Path, call: str, said: str) -> None:
+def test_a_defect_that_no_caller_meets_is_latent(tree: Path, call: str, message: str) -> None:
     claims = CALLERS.replace("0", "at most 9")
     write(tree, {"use.py": f"from blend import blend\n\n\ndef use(rows):\n    return {call}\n"})
     write(tree, {"tickets/T-OPEN.yaml": ticket("T-OPEN", "open", OPEN + claims)})
     done = run(tree, "ticket", "verify", "T-OPEN")
     assert done.status == 0, done.out
-    assert said in done.out
-    assert ("proposed" in done.out) == ("proposed" in said)
+    assert message in done.out
+    assert ("proposed" in done.out) == ("proposed" in message)
 
 
 IMPORTED = """\

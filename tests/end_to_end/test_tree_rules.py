@@ -1,4 +1,4 @@
-"""Tree rules behave as other checks do: selected, ignored, authorised, explained; `check` indexes only when asked."""
+"""Tree rules are selected, ignored, authorised and explained like other checks."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ TREE = {
 SELECT = "--select=unused-type"
 
 
-def said(ran_out: str) -> list[str]:
+def places(ran_out: str) -> list[str]:
     """Return the places of the findings of `unused-type`."""
     return [
         line.split(" ")[0]
@@ -44,26 +44,26 @@ def test_check_does_not_run_a_tree_rule_that_nobody_selected(tree: Path) -> None
 def test_check_runs_one_that_the_command_line_selects(tree: Path) -> None:
     ran = command("check", SELECT, "--no-cache")
     assert ran.status == 1
-    assert said(ran.out) == ["a.py:4:7", "lib/b.py:4:7"]
+    assert places(ran.out) == ["a.py:4:7", "lib/b.py:4:7"]
 
 
 def test_check_runs_one_that_the_configuration_selects(tree: Path) -> None:
     write(tree, {"pyproject.toml": "[tool.esper-audit]\nselect = ['unused-type']\n"})
-    assert len(said(command("check", "--no-cache").out)) == 2
+    assert len(places(command("check", "--no-cache").out)) == 2
 
 
 def test_a_path_can_be_spared_or_chosen(tree: Path) -> None:
     table = "[[tool.esper-audit.per-path]]\npath = 'lib/'\n{} = ['unused-type']\n"
     write(tree, {"pyproject.toml": "[tool.esper-audit]\n" + table.format("ignore")})
-    assert said(command("check", SELECT, "--no-cache").out) == ["a.py:4:7"]
+    assert places(command("check", SELECT, "--no-cache").out) == ["a.py:4:7"]
     write(tree, {"pyproject.toml": "[tool.esper-audit]\n" + table.format("select")})
-    assert said(command("check", "--no-cache").out) == ["lib/b.py:4:7"]
+    assert places(command("check", "--no-cache").out) == ["lib/b.py:4:7"]
 
 
 def test_some_paths_are_judged_by_the_whole_tree(tree: Path) -> None:
     write(tree, {"user.py": "from a import _Row\n\n_Row(x=1)\n"})
-    assert said(command("check", "a.py", SELECT, "--no-cache").out) == []
-    assert said(command("check", "lib", SELECT, "--no-cache").out) == ["lib/b.py:4:7"]
+    assert places(command("check", "a.py", SELECT, "--no-cache").out) == []
+    assert places(command("check", "lib", SELECT, "--no-cache").out) == ["lib/b.py:4:7"]
 
 
 def test_standard_input_stands_in_for_its_file(tree: Path) -> None:
@@ -77,7 +77,7 @@ def test_standard_input_stands_in_for_its_file(tree: Path) -> None:
         "lib/b.py",
         stdin=f"\n{TREE['lib/b.py']}".encode(),
     )
-    assert said(ran.out) == ["lib/b.py:5:7"]
+    assert places(ran.out) == ["lib/b.py:5:7"]
 
 
 def test_a_comment_authorises_and_an_idle_one_is_found(tree: Path) -> None:
@@ -123,14 +123,14 @@ def test_a_file_that_does_not_parse_leaves_its_words_undecided(tree: Path) -> No
 def test_run_runs_it_unasked_and_closes_its_ticket_when_it_is_gone(tree: Path) -> None:
     assert "2 opened" in command("run").out
     write(tree, {"a.py": UNUSED + "\n\nrow: _Row = {'x': 1}\n"})
-    assert "1 found fixed" in command("run").out
+    assert "1 fixed" in command("run").out
 
 
 def test_run_closes_no_ticket_that_it_cannot_tell_of(tree: Path) -> None:
     command("run")
     write(tree, {"bad.py": "def (_Row\n"})
     ran = command("run")
-    assert (ran.status, "0 found fixed" in ran.out) == (3, True)
+    assert (ran.status, "0 fixed" in ran.out) == (3, True)
 
 
 def test_a_line_put_above_changes_no_identity(tree: Path) -> None:
@@ -145,19 +145,19 @@ def test_since_tells_only_what_the_change_made_unused(tree: Path) -> None:
         identity = ["-c", "user.name=n", "-c", "user.email=e"]
         subprocess.run(["git", *identity, *arguments], cwd=tree, check=True)
     write(tree, {"a.py": f"x = 1\n{UNUSED}", "c.py": UNUSED.replace("_Row", "_New")})
-    assert said(command("check", SELECT, "--since", "HEAD", "--no-cache").out) == ["c.py:4:7"]
+    assert places(command("check", SELECT, "--since", "HEAD", "--no-cache").out) == ["c.py:4:7"]
 
 
 def test_a_replayed_run_knows_when_another_file_has_changed(tree: Path) -> None:
-    assert len(said(run(tree, "check", "lib", SELECT).out)) == 1
+    assert len(places(run(tree, "check", "lib", SELECT).out)) == 1
     write(tree, {"a.py": "from lib.b import _Bar\n\n_Bar(x=1)\n"})
-    assert said(run(tree, "check", "lib", SELECT).out) == []
+    assert places(run(tree, "check", "lib", SELECT).out) == []
 
 
 def test_it_is_listed_explained_and_reported(tree: Path) -> None:
     assert "unused-type" in command("rule").out
     explained = command("rule", "unused-type").out
-    assert "reads the whole tree" in explained
+    assert "needs the whole project" in explained
     assert "# a.py" in explained
     assert max(map(len, explained.splitlines())) <= 120
     command("run")
@@ -214,7 +214,7 @@ def test_a_tree_rule_that_raises_is_named_and_closes_nothing(tree: Path) -> None
     command("run")
     with_own(tree, "raise ValueError('cannot think')")
     ran = command("run")
-    assert (ran.status, "0 found fixed" in ran.out) == (3, True)
+    assert (ran.status, "0 fixed" in ran.out) == (3, True)
     found = audit(tree, select=["own", "unused-type"])
     assert [t.finding.check for t in found.ticketed] == ["unused-type", "unused-type"]
     assert "cannot think" in found.not_analysed[0].sentence()

@@ -216,8 +216,8 @@ def test_other_formats_carry_the_finding(
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (("nobody",), "no subject is called 'nobody'"),
-        (("--probe", "telepathy"), "no probe is called 'telepathy'"),
+        (("nobody",), "unknown subject 'nobody'"),
+        (("--probe", "telepathy"), "unknown probe 'telepathy'"),
         (("--probe", "causalty"), "did you mean 'causality'?"),
     ],
 )

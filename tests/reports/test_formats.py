@@ -1,4 +1,4 @@
-"""Each format holds what a run knows: text for people, JSON for programs, annotations for GitHub, SARIF."""
+"""Each output format holds the result of a run: text, JSON, GitHub annotations, SARIF."""
 
 from __future__ import annotations
 
@@ -27,14 +27,14 @@ def _tree(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
 
 
-def said(style: str) -> Ran:
+def output(style: str) -> Ran:
     ran = command("check", "--format", style)
     assert ran.status == 3
     return ran
 
 
 def test_text_frames_the_line_and_underlines_the_place() -> None:
-    lines = said("text").out.splitlines()
+    lines = output("text").out.splitlines()
     at = lines.index(f"a b.py:2:8 P3 {HASATTR} in cut")
     assert lines[at + 2 : at + 5] == [
         "        1 | def cut(host):",
@@ -44,7 +44,7 @@ def test_text_frames_the_line_and_underlines_the_place() -> None:
 
 
 def test_text_names_contracts_fixes_and_what_was_not_looked_at() -> None:
-    out = said("text").out
+    out = output("text").out
     assert "  fix (--fix): call new\n" in out
     assert f"\nContracts broken\n  no-hasattr (3) esper-audit rule {HASATTR}\n" in out
     assert "\n    Nobody asks an object what it is; " in out
@@ -56,7 +56,7 @@ def test_text_names_contracts_fixes_and_what_was_not_looked_at() -> None:
 
 
 def test_text_of_our_own_fits_eighty_columns() -> None:
-    *lines, summary = said("text").out.splitlines()
+    *lines, summary = output("text").out.splitlines()
     ours = [line for line in lines if " | " not in line]
     assert [line for line in ours if len(line) > COLUMNS] == []
     assert len(ours) > 10
@@ -71,7 +71,7 @@ def test_text_underlines_wide_and_tabbed_lines_in_place(tmp_path: Path) -> None:
 
 
 def test_json_holds_everything() -> None:
-    run = json.loads(said("json").out)
+    run = json.loads(output("json").out)
     assert (run["version"], run["exit_status"], run["files"]) == (1, 3, 5)
     assert [f["check"] for f in run["findings"]].count(HASATTR) == 3
     assert run["findings"][0]["location"] | {"end_column": 0} == {
@@ -89,13 +89,13 @@ def test_json_holds_everything() -> None:
 
 
 def test_json_holds_the_fix_and_its_safety() -> None:
-    run = json.loads(said("json").out)
+    run = json.loads(output("json").out)
     (edit,) = [f["edit"] for f in run["findings"] if f["edit"]]
     assert (edit["text"], edit["safe"], edit["description"]) == ("new", True, "call new")
 
 
 def test_github_says_the_worst_first_and_what_was_not_looked_at_before() -> None:
-    lines = said("github").out.splitlines()
+    lines = output("github").out.splitlines()
     assert lines[0].startswith("::error file=odd.py,line=2,title=not looked at::")
     assert lines[1].startswith("::error file=a b.py,line=4,endLine=4,col=1,title=P2 old-call::")
     assert lines[-1].startswith("esper-audit: 4 findings, 1 authorised, 1 not looked at, 5 files")
@@ -104,22 +104,22 @@ def test_github_says_the_worst_first_and_what_was_not_looked_at_before() -> None
 def test_github_gets_nothing_it_could_misread(tmp_path: Path) -> None:
     with_rule(tmp_path, "old-call", f'yield Violation(node, "{MESSAGE}")')
     write(tmp_path, {"a,b:c%d.py": "old(1)\n"})
-    line = next(line for line in said("github").out.splitlines() if "a%2Cb" in line)
+    line = next(line for line in output("github").out.splitlines() if "a%2Cb" in line)
     assert line.startswith("::error file=a%2Cb%3Ac%25d.py,line=1,")
     assert line.endswith("::odd %250A, 100%25: a%0Ab%0D,c")
 
 
 def test_githubs_tenth_says_how_many_it_will_not_show(tmp_path: Path) -> None:
     write(tmp_path, {f"m{i}.py": GOOD for i in range(10)})
-    lines = said("github").out.splitlines()
+    lines = output("github").out.splitlines()
     errors = [line for line in lines if line.startswith("::error")]
-    assert errors[9].endswith("::6 more that GitHub does not show here; the log has them all")
+    assert errors[9].endswith("::6 more are not shown here; the log lists all of them")
     assert len(errors) == 1 + 4 + 10 + 1
 
 
 def sarif() -> Any:
     """Return the one run of the log."""
-    log = json.loads(said("sarif").out)
+    log = json.loads(output("sarif").out)
     assert log["version"] == "2.1.0"
     (run,) = log["runs"]
     return run
@@ -131,7 +131,7 @@ def test_sarif_is_valid_by_the_official_schema() -> None:
     schema = Path(os.environ.get("ESPER_AUDIT_SCHEMAS", beside)) / SCHEMA
     if not schema.is_file():
         pytest.skip(f"no {schema}; set ESPER_AUDIT_SCHEMAS to a directory that holds {SCHEMA}")
-    log = json.loads(said("sarif").out)
+    log = json.loads(output("sarif").out)
     errors = jsonschema.Draft7Validator(json.loads(schema.read_text())).iter_errors(log)
     assert [error.message for error in errors] == []
 

@@ -11,13 +11,13 @@ from support.handwritten_tickets import filled_ticket
 from support.sample_findings import a_finding
 
 from esper_audit.project.config import find_project
-from esper_audit.reports.pages import Reports
+from esper_audit.reports.pages import project_reports
 from esper_audit.text.markdown import fenced, labelled, table
 from esper_audit.tickets.form import in_page_order
 from esper_audit.tickets.parts import AsWritten, Evidence, Extra, FixOption, Related, Relation
 from esper_audit.tickets.states import Status
 from esper_audit.tickets.ticket import Ticket
-from esper_audit.workflow.from_finding import from_finding
+from esper_audit.workflow.ticket_from_finding import ticket_from_finding
 
 DAY = "2026-05-04"
 SECTIONS = [
@@ -38,7 +38,7 @@ SECTIONS = [
 
 
 def page(ticket: Ticket) -> str:
-    return Reports(find_project([])).ticket(ticket)
+    return project_reports(find_project([])).render_ticket(ticket)
 
 
 def section(text: str, name: str) -> str:
@@ -46,7 +46,9 @@ def section(text: str, name: str) -> str:
 
 
 def a_ticket(**changes: object) -> Ticket:
-    return msgspec.structs.replace(from_finding(a_finding(), why="it hurts", date=DAY), **changes)
+    return msgspec.structs.replace(
+        ticket_from_finding(a_finding(), why="it hurts", date=DAY), **changes
+    )
 
 
 def test_the_sections_stand_in_the_order_of_the_form() -> None:
@@ -186,7 +188,7 @@ def test_the_index_lists_each_ticket_once_by_status_and_counts_it_by_the_rest(
     tmp_path: Path,
 ) -> None:
     (tmp_path / "esper-audit.toml").touch()
-    reports = Reports(find_project([str(tmp_path)]))
+    reports = project_reports(find_project([str(tmp_path)]))
     gone = a_ticket(id="A-2", status=Status.FIXED, domain="slots", contract="")
     linked = a_ticket(related=[Related(id="A-2", relation=Relation.RELATED)])
     reports.write_tickets([gone, linked])

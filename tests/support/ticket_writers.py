@@ -52,10 +52,12 @@ def flip(directory: str) -> None:
 
 def review(directory: str, ticket: str, reviewer: str) -> None:
     """Review a ticket again and again."""
-    desk = TicketActions(find_project([directory]), DAY)
+    project = find_project([directory])
+    store = TicketStore(project.resolve(project.config.tickets))
+    actions = TicketActions(store, project.root, DAY)
     for number in range(REVIEWS):
         one = Review(reviewer=f"{reviewer} {number}", verdict=Opinion.NEUTRAL)
-        desk.review(ticket, one)
+        actions.review(ticket, one)
 
 
 if __name__ == "__main__":

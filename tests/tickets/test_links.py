@@ -13,14 +13,14 @@ from support.sample_findings import a_finding
 from esper_audit.tickets.links import SAID_BACK, bad_links, in_step
 from esper_audit.tickets.parts import Related, Relation
 from esper_audit.tickets.ticket import Ticket
-from esper_audit.workflow.from_finding import from_finding
+from esper_audit.workflow.ticket_from_finding import ticket_from_finding
 
 IDS = ["A", "B", "C"]
 LINKS = st.lists(st.tuples(st.sampled_from(IDS), st.sampled_from(IDS), st.sampled_from(Relation)))
 
 
 def corpus(*links: tuple[str, str, Relation]) -> dict[str, Ticket]:
-    blank = from_finding(a_finding(), why="it hurts", date="2026-05-04")
+    blank = ticket_from_finding(a_finding(), why="it hurts", date="2026-05-04")
     return {
         name: msgspec.structs.replace(
             blank,

@@ -15,14 +15,14 @@ from esper_audit.tickets.parts import Opinion, Review
 from esper_audit.tickets.states import Status
 from esper_audit.tickets.store import TicketStore
 from esper_audit.tickets.ticket import Ticket
-from esper_audit.workflow.from_finding import from_finding
+from esper_audit.workflow.ticket_from_finding import ticket_from_finding
 
 DAY = "2026-05-04"
 
 
 def stored(tmp_path: Path) -> tuple[TicketStore, Ticket, Path]:
     store = TicketStore(str(tmp_path))
-    ticket = from_finding(a_finding(), why="it hurts", date=DAY)
+    ticket = ticket_from_finding(a_finding(), why="it hurts", date=DAY)
     store.save(ticket, None)
     return store, ticket, Path(store.path(ticket.id))
 

@@ -20,14 +20,14 @@ from esper_audit.tickets.states import (
     Status,
 )
 from esper_audit.tickets.ticket import Ticket
-from esper_audit.workflow.from_finding import from_finding, refreshed
+from esper_audit.workflow.ticket_from_finding import refresh_ticket, ticket_from_finding
 
 DAY = "2026-05-04"
 PAIRS = list(itertools.product(Status, Status))
 
 
 def a_ticket(status: Status = Status.OPEN) -> Ticket:
-    ticket = from_finding(a_finding(), why="it hurts", date=DAY)
+    ticket = ticket_from_finding(a_finding(), why="it hurts", date=DAY)
     return msgspec.structs.replace(ticket, status=status)
 
 
@@ -107,8 +107,8 @@ def test_a_change_of_severity_is_a_line_of_history() -> None:
 
 
 def test_an_id_follows_from_the_finding_alone() -> None:
-    one = from_finding(a_finding(), why="it hurts", date="2026-01-01")
-    other = from_finding(a_finding(), why="other words", date="2027-12-31")
+    one = ticket_from_finding(a_finding(), why="it hurts", date="2026-01-01")
+    other = ticket_from_finding(a_finding(), why="other words", date="2027-12-31")
     assert one.id == other.id == f"EA-{a_finding().fingerprint[:8]}"
 
 
@@ -116,14 +116,14 @@ def test_refreshing_keeps_the_options_that_people_wrote() -> None:
     by_hand = FixOption(option="Document it", text="Say so in the docstring.")
     ticket = msgspec.structs.replace(a_ticket(), fix=[by_hand])
     edit = Edit(1, 1, 1, 5, "new", safe=False, description="require it")
-    offered = refreshed(ticket, msgspec.structs.replace(a_finding(), edit=edit))
+    offered = refresh_ticket(ticket, msgspec.structs.replace(a_finding(), edit=edit))
     assert [option.option for option in offered.fix] == ["require it", "Document it"]
-    assert refreshed(ticket, a_finding()).fix == [by_hand]
+    assert refresh_ticket(ticket, a_finding()).fix == [by_hand]
 
 
 def test_the_fixers_change_is_shown_on_the_lines_of_the_evidence() -> None:
     edit = Edit(3, 8, 3, 26, "isinstance(host, X)", safe=True, description="ask the type")
-    (option,) = refreshed(a_ticket(), msgspec.structs.replace(a_finding(), edit=edit)).fix
+    (option,) = refresh_ticket(a_ticket(), msgspec.structs.replace(a_finding(), edit=edit)).fix
     assert option.diff.split("\n") == [
         '-    if hasattr(host, "x"):',
         "+    if isinstance(host, X):",
@@ -134,5 +134,5 @@ def test_the_fixers_change_is_shown_on_the_lines_of_the_evidence() -> None:
 
 def test_a_change_beyond_the_evidence_is_shown_alone() -> None:
     edit = Edit(1, 1, 1, 1, "import x\n", safe=True, description="import it")
-    (option,) = refreshed(a_ticket(), msgspec.structs.replace(a_finding(), edit=edit)).fix
+    (option,) = refresh_ticket(a_ticket(), msgspec.structs.replace(a_finding(), edit=edit)).fix
     assert option.diff == "import x\n"

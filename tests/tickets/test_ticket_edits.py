@@ -21,8 +21,8 @@ from esper_audit.tickets.parts import Opinion, Related, Relation, Review
 from esper_audit.tickets.store import TicketStore
 from esper_audit.tickets.ticket import Ticket
 from esper_audit.tickets.yaml_edit.load import compose, value_of
-from esper_audit.workflow.from_finding import from_finding
 from esper_audit.workflow.sync import update_tickets
+from esper_audit.workflow.ticket_from_finding import ticket_from_finding
 
 CONTRACTS = load_contracts()
 DAY, LATER = "2026-05-04", "2026-06-01"
@@ -53,7 +53,7 @@ HAPPENINGS = ["nothing new", "it moved", "other code", "it is gone", "it is wors
 @st.composite
 def tickets(draw: st.DrawFn) -> Ticket:
     """Draw a ticket of the finding with what people add to it."""
-    ticket = from_finding(a_finding(), why="it hurts", date=DAY)
+    ticket = ticket_from_finding(a_finding(), why="it hurts", date=DAY)
     reviews = st.builds(
         Review,
         reviewer=WORDS,
@@ -90,7 +90,7 @@ def a_run(directory: str, findings: list[Finding]) -> list[str]:
 
 
 def other_ticket(links_back: bool) -> Ticket:
-    ticket = from_finding(a_finding("other.py", fingerprint="f" * 16), why="", date=DAY)
+    ticket = ticket_from_finding(a_finding("other.py", fingerprint="f" * 16), why="", date=DAY)
     link = Related(id="EA-01234567", relation=Relation.BLOCKED_BY)
     return msgspec.structs.replace(
         ticket, id=OTHER, check="", fingerprint="", related=[link] if links_back else []

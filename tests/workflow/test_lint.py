@@ -1,4 +1,4 @@
-"""Every lint is quiet about a sound corpus, and speaks about the fault it is named for."""
+"""Every lint reports the fault that it is named for, and nothing for sound tickets."""
 
 from __future__ import annotations
 

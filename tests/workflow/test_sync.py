@@ -1,4 +1,4 @@
-"""Findings against tickets: opened, refreshed, closed and opened again; what was not looked at closes nothing."""
+"""Tickets are opened, refreshed, closed and reopened; a file that was not looked at closes none."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the answers of claims say of a ticket: as expected, to be closed, regressed, never fixed, not told."""
+"""The assessment of a ticket from its claims: as expected, to be closed, regressed, never fixed, cannot tell."""
 
 from __future__ import annotations
 
@@ -152,8 +152,8 @@ def test_not_told_weighs_more_than_told_in_the_exit_status(tmp_path) -> None:
 
 
 def test_what_cannot_be_told_today_is_kept_as_it_was_last_told(tmp_path) -> None:
-    (told,) = verified(tmp_path, ticket(Status.OPEN, support("holds")))
-    before = told.answers
+    (verified_before,) = verified(tmp_path, ticket(Status.OPEN, support("holds")))
+    before = verified_before.answers
     (now,) = verified(tmp_path, ticket(Status.OPEN, support("cannot-tell"), answers=before))
     assert now.answers == before
     (first,) = verified(tmp_path, ticket(Status.OPEN, support("cannot-tell")))

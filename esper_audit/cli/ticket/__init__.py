@@ -1,4 +1,4 @@
-"""List tickets, show them, bring them up to date, review and resolve them.
+"""List, show, check, review and resolve tickets.
 
-A ticket is one YAML file. People may edit it by hand; `ticket sync` notes what they changed.
+A ticket is one YAML file. It may be edited by hand; `ticket sync` adds such edits to its history.
 """

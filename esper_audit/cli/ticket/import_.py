@@ -1,4 +1,4 @@
-"""`esper-audit ticket import`: tickets that people wrote in Markdown become records."""
+"""`esper-audit ticket import`: read tickets in Markdown and write them as YAML records."""
 
 from __future__ import annotations
 
@@ -6,37 +6,35 @@ import contextlib
 import json
 import os
 import sys
-from typing import TYPE_CHECKING
 
 import click
 
+from esper_audit.cli.options import format_option, project_options
 from esper_audit.engine.pipeline import discover
 from esper_audit.findings.audit import NOT_ALL_ANALYSED
-from esper_audit.project.config import Project, find_project
+from esper_audit.project.config import Project
 from esper_audit.tickets.store import TicketStore, shown
-
-if TYPE_CHECKING:
-    from esper_audit.tickets.markdown_import.terms.paths import PathMap
 
 VERSION = 1
 
 
-@click.command("import")
+@click.command("import", short_help="Import tickets and reports from Markdown.")
 @click.argument("paths", metavar="PATH...", nargs=-1, required=True)
-@click.option("--output", default="", metavar="DIR", help="Write here instead of into tickets/.")
-@click.option("--dry-run", is_flag=True, help="Say what would be done; write nothing.")
-@click.option("--format", "style", type=click.Choice(["text", "json"]), default="text")
 @click.option(
-    "--config", "config_file", default=None, metavar="FILE", help="Use this configuration."
+    "--output", default="", metavar="DIR", help="Write to DIR instead of the tickets folder."
 )
+@click.option("--dry-run", is_flag=True, help="Print what would be imported and write nothing.")
+@format_option()
+@project_options
 def command(
-    paths: tuple[str, ...], output: str, dry_run: bool, style: str, config_file: str | None
+    project: Project, *, paths: tuple[str, ...], output: str, dry_run: bool, style: str
 ) -> None:
-    """Read Markdown tickets and reports; write a YAML record for each.
+    """Read tickets and reports in Markdown and write a YAML record for each ticket.
 
-    A directory is searched for .md, .markdown and .txt files. What no field takes is kept under
-    `extra`. A record that is there already is left alone; one that differs is an error for that file.
-    Exit status: 0 all were read; 3 some were refused.
+    In a directory, all .md, .markdown and .txt files are read. Text that belongs to no field is kept
+    under `extra`. An existing record is never overwritten: if it differs, the file is refused.
+
+    Exit status: 0 all files were imported; 2 could not run; 3 some files were refused.
     """
     from esper_audit.tickets.markdown_import.batch import (
         ImportState,
@@ -44,14 +42,14 @@ def command(
         read_documents,
     )
     from esper_audit.tickets.markdown_import.import_report import data_report, text_report
+    from esper_audit.tickets.markdown_import.terms.paths import path_map
 
-    project = find_project([], config_file)
     files = find_documents(paths)
     directory = os.path.abspath(output) if output else project.resolve(project.config.tickets)
     store = TicketStore(directory)
-    tree = _path_map(project)
+    paths_here = path_map(discover(project, []).files, project.config.imports.map)
     with contextlib.nullcontext() if dry_run else store.exclusive():
-        entries = read_documents(files, tree, store.load(), shown(directory))
+        entries = read_documents(files, paths_here, store.load(), shown(directory))
         for entry in entries:
             if entry.state is ImportState.NEW and entry.ticket and not dry_run:
                 store.save(entry.ticket, None)
@@ -63,11 +61,3 @@ def command(
         sys.stdout.write(text_report(entries, place))
     if any(entry.state is ImportState.REFUSED for entry in entries):
         sys.exit(NOT_ALL_ANALYSED)
-
-
-def _path_map(project: Project) -> PathMap:
-    """Return where files of other trees stand in this one."""
-    from esper_audit.tickets.markdown_import.terms.paths import path_map
-
-    files = discover(project, []).files
-    return path_map(files, project.config.imports.map)

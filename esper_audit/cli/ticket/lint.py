@@ -1,56 +1,61 @@
-"""`esper-audit ticket lint`: what is wrong with the tickets as a whole."""
+"""`esper-audit ticket lint`: check all tickets together."""
 
 from __future__ import annotations
 
 import json
 import sys
-import textwrap
 from collections.abc import Sequence
 
 import click
 
+from esper_audit.cli.options import format_option, project_options
 from esper_audit.engine.pipeline import discover
 from esper_audit.findings.audit import FINDINGS
 from esper_audit.findings.errors import UsageError
-from esper_audit.project.config import find_project
+from esper_audit.project.config import Project
 from esper_audit.project.git import commit_named
 from esper_audit.text.markdown import count
 from esper_audit.text.phrases import did_you_mean
+from esper_audit.text.terminal import wrapped
 from esper_audit.tickets.quotes import Sources
 from esper_audit.tickets.store import TicketStore
 from esper_audit.workflow.lint import LINTS, LintInput, Problem, first_sentence, lint
 
 VERSION = 1
-WIDTH = 80
 
 
-@click.command("lint")
-@click.option("--select", "selected", multiple=True, metavar="LINT", help="May be repeated.")
-@click.option("--format", "style", type=click.Choice(["text", "json"]), default="text")
-@click.option("--list", "listing", is_flag=True, help="Say what is looked for, and do nothing.")
+@click.command("lint", short_help="Check all tickets for contradictions and dangling links.")
 @click.option(
-    "--config", "config_file", default=None, metavar="FILE", help="Use this configuration."
+    "--select",
+    "selected",
+    multiple=True,
+    metavar="LINT",
+    help="Run only this lint (may be repeated).",
 )
-def command(selected: tuple[str, ...], style: str, listing: bool, config_file: str | None) -> None:
-    """Check all tickets together: contradictions, dangling links, quotes and commits that do not exist.
+@format_option()
+@click.option("--list", "is_listing", is_flag=True, help="List the lints and check nothing.")
+@project_options
+def command(project: Project, *, selected: tuple[str, ...], style: str, is_listing: bool) -> None:
+    """Check all tickets for contradictions, dangling links, and unknown quotes and commits.
 
-    Exit status: 0 clean, 1 problems.
+    Exit status: 0 no problems; 1 problems; 2 could not run.
     """
-    if listing:
-        click.echo("\n".join(f"{name}\n    {first_sentence(name)}" for name in LINTS))
+    if is_listing:
+        for name in LINTS:
+            click.echo(f"{name}\n{wrapped(first_sentence(name), '    ')}", nl=False)
         return
     for name in selected:
         if name not in LINTS:
-            raise UsageError(f"no lint is called '{name}'{did_you_mean(name, LINTS)}")
-    project = find_project([], config_file)
+            raise UsageError(f"unknown lint '{name}'{did_you_mean(name, LINTS)}")
     store = TicketStore(project.resolve(project.config.tickets))
     sources = Sources(project.root, discover(project, []).files)
     tickets = store.load()
     corpus = LintInput(tickets, sources, lambda name: bool(commit_named(project.root, name)))
     found = lint(corpus, selected or list(LINTS))
-    shown = _json(found, store, sources) if style == "json" else _text(found, store, sources)
-    sys.stdout.write(shown)
-    if style == "text":
+    if style == "json":
+        sys.stdout.write(_json(found, store, sources))
+    else:
+        sys.stdout.write(_text(found, store, sources))
         click.echo(f"{count(len(tickets), 'ticket')}, {count(len(found), 'problem')}")
     if found:
         sys.exit(FINDINGS)
@@ -58,20 +63,15 @@ def command(selected: tuple[str, ...], style: str, listing: bool, config_file: s
 
 def _text(found: Sequence[tuple[str, Problem]], store: TicketStore, sources: Sources) -> str:
     lines = [
-        textwrap.fill(
-            f"{store.line(problem.ticket, problem.key)}: {name}: {problem.text}",
-            WIDTH,
-            subsequent_indent="    ",
-            break_long_words=False,
-            break_on_hyphens=False,
+        wrapped(
+            f"{store.line(problem.ticket, problem.key)}: {name}: {problem.text}", "", further="    "
         )
         for name, problem in found
     ]
     if sources.absent:
-        lines.append(
-            f"not looked at: quotes from {count(len(sources.absent), 'file')} not in this tree"
-        )
-    return "".join(f"{line}\n" for line in lines)
+        files = count(len(sources.absent), "file")
+        lines.append(f"not looked at: quotes from {files} not in this project\n")
+    return "".join(lines)
 
 
 def _json(found: Sequence[tuple[str, Problem]], store: TicketStore, sources: Sources) -> str:

@@ -1,19 +1,22 @@
-"""`esper-audit ticket list`: the tickets there are, or those one asks for."""
+"""`esper-audit ticket list`: the tickets that match a filter, one in a line."""
 
 from __future__ import annotations
 
 import shutil
 import sys
+from collections.abc import Collection, Iterable, Sequence
 from typing import Any
 
 import click
 import msgspec
 
-from esper_audit.cli.screen import is_terminal, paint
+from esper_audit.cli.options import format_option, project_options
+from esper_audit.cli.screen import for_screen, is_terminal
 from esper_audit.findings.errors import UsageError
 from esper_audit.findings.finding import Severity
-from esper_audit.project.config import find_project
+from esper_audit.project.config import Project
 from esper_audit.text.phrases import did_you_mean
+from esper_audit.text.terminal import WIDTH
 from esper_audit.tickets.query import ACTIVE_ONLY, ALL, TicketFilter, in_order
 from esper_audit.tickets.states import Status
 from esper_audit.tickets.store import TicketStore
@@ -22,64 +25,76 @@ from esper_audit.tickets.ticket import Ticket
 VERSION = 1
 STATUSES = [ACTIVE_ONLY, ALL, *(status.value for status in Status)]
 SEVERITIES = [severity.value for severity in Severity]
-WIDTH = 80
 
 
-@click.command("list")
+@click.command("list", short_help="List tickets, by default the active ones.")
 @click.option(
     "--status",
     "statuses",
     multiple=True,
     type=click.Choice(STATUSES),
+    metavar="STATUS",
     default=[ACTIVE_ONLY],
     show_default=True,
+    help="Status as listed above.",
 )
-@click.option("--severity", "severities", multiple=True, type=click.Choice(SEVERITIES))
-@click.option("--domain", "domains", multiple=True, metavar="NAME")
-@click.option("--contract", "contracts", multiple=True, metavar="ID")
-@click.option("--check", "checks", multiple=True, metavar="ID", help="A rule or a probe.")
-@click.option("--path", "paths", multiple=True, metavar="PATH", help="A file, directory, pattern.")
-@click.option("--format", "style", type=click.Choice(["text", "json"]), default="text")
 @click.option(
-    "--config", "config_file", default=None, metavar="FILE", help="Use this configuration."
+    "--severity",
+    "severities",
+    multiple=True,
+    type=click.Choice(SEVERITIES),
+    help="Severity of the ticket.",
 )
-def command(config_file: str | None, style: str, **wanted: Any) -> None:
-    """List tickets: the active ones, the worst first. Options may be repeated."""
-    project = find_project([], config_file)
+@click.option("--domain", "domains", multiple=True, metavar="NAME", help="Domain, or a parent.")
+@click.option("--contract", "contracts", multiple=True, metavar="ID", help="Contract.")
+@click.option("--check", "checks", multiple=True, metavar="ID", help="Rule or probe.")
+@click.option("--path", "paths", multiple=True, metavar="PATH", help="File, folder or pattern.")
+@format_option()
+@project_options
+def command(project: Project, *, style: str, **conditions: Any) -> None:
+    """List the tickets that match all options, the most severe first.
+
+    An option may be repeated: a ticket then matches one of its values. STATUS is one of
+
+    \b
+      open, investigating, in-review   (together: active)
+      fixed, not-a-bug, wont-fix, duplicate
+      active, all
+    """
     known = TicketStore(project.resolve(project.config.tickets)).load().values()
-    asked = msgspec.convert(wanted, TicketFilter)
-    _require_known(asked, known)
-    tickets = in_order(filter(asked, known))
-    sys.stdout.write(as_json(tickets) if style == "json" else _text(tickets, asked, known))
+    ticket_filter = msgspec.convert(conditions, TicketFilter)
+    _require_known(ticket_filter, known)
+    tickets = in_order(filter(ticket_filter, known))
+    sys.stdout.write(as_json(tickets) if style == "json" else _text(tickets, ticket_filter, known))
 
 
-def _require_known(asked: TicketFilter, known: Any) -> None:
-    """Refuse a word that no ticket has: it is a slip of the pen, and an empty list would hide it."""
-    outer = {domain.rpartition("/")[0] for domain in (ticket.domain for ticket in known)}
-    words = {
-        "domain": (asked.domains, {ticket.domain for ticket in known} | outer),
-        "contract": (asked.contracts, {ticket.contract for ticket in known}),
-        "check": (asked.checks, {ticket.check for ticket in known}),
+def _require_known(ticket_filter: TicketFilter, known: Iterable[Ticket]) -> None:
+    """Raise UsageError for a value that no ticket has: an empty list would hide a typing error."""
+    tickets = list(known)
+    domains = {ticket.domain for ticket in tickets}
+    values: dict[str, tuple[Sequence[str], set[str]]] = {
+        "domain": (ticket_filter.domains, domains | {d.rpartition("/")[0] for d in domains}),
+        "contract": (ticket_filter.contracts, {ticket.contract for ticket in tickets}),
+        "check": (ticket_filter.checks, {ticket.check for ticket in tickets}),
     }
-    for name, (wanted, there) in words.items():
-        for word in wanted:
-            if word.rstrip("/") not in there:
-                near = did_you_mean(word, there - {""})
-                raise UsageError(f"no ticket has the {name} '{word}'{near}")
+    for name, (selected, present) in values.items():
+        for value in selected:
+            if value.rstrip("/") not in present:
+                near = did_you_mean(value, present - {""})
+                raise UsageError(f"no ticket has the {name} '{value}'{near}")
 
 
-def _text(tickets: list[Ticket], asked: TicketFilter, known: Any) -> str:
-    from esper_audit.reports.ticket_list import pieces
+def _text(tickets: list[Ticket], ticket_filter: TicketFilter, known: Collection[Ticket]) -> str:
+    from esper_audit.reports.ticket_list import styled_list
 
-    everything = msgspec.structs.replace(asked, statuses=[ALL])
-    is_default = asked.statuses == [ACTIVE_ONLY]
-    left_out = sum(map(everything, known)) - len(tickets) if is_default else 0
-    if is_terminal():
-        return paint(pieces(tickets, left_out, shutil.get_terminal_size((WIDTH, 24)).columns))
-    return "".join(piece.text for piece in pieces(tickets, left_out, WIDTH))
+    in_any_status = msgspec.structs.replace(ticket_filter, statuses=[ALL])
+    is_default = ticket_filter.statuses == [ACTIVE_ONLY]
+    left_out = sum(map(in_any_status, known)) - len(tickets) if is_default else 0
+    width = shutil.get_terminal_size((WIDTH, 24)).columns if is_terminal() else WIDTH
+    return for_screen(styled_list(tickets, left_out, width))
 
 
 def as_json(tickets: list[Ticket]) -> str:
-    """Return tickets for scripts."""
+    """Return tickets as a JSON object with the format's version."""
     content = {"version": VERSION, "tickets": tickets}
     return msgspec.json.format(msgspec.json.encode(content), indent=2).decode() + "\n"

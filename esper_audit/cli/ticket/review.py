@@ -1,36 +1,41 @@
-"""`esper-audit ticket review`: what somebody else thinks of a ticket."""
+"""`esper-audit ticket review`: add a review to a ticket."""
 
 from __future__ import annotations
 
-from datetime import date
-
 import click
 
-from esper_audit.project.config import find_project
+from esper_audit.cli.local_date import today
+from esper_audit.cli.options import project_options
+from esper_audit.project.config import Project
 from esper_audit.text.markdown import count
 from esper_audit.tickets.parts import Opinion, Review
+from esper_audit.tickets.store import TicketStore
 from esper_audit.workflow.actions import TicketActions
 
 
-@click.command("review")
+@click.command("review", short_help="Add a review to a ticket.")
 @click.argument("ticket_id", metavar="ID")
-@click.option("--reviewer", required=True, metavar="NAME", help="Who reviews.")
-@click.option("--verdict", required=True, type=click.Choice([one.value for one in Opinion]))
-@click.option("--evaluation", default="", metavar="TEXT", help="Why; Markdown.")
+@click.option("--reviewer", required=True, metavar="NAME", help="Name of the reviewer.")
 @click.option(
-    "--config", "config_file", default=None, metavar="FILE", help="Use this configuration."
+    "--verdict",
+    required=True,
+    type=click.Choice([opinion.value for opinion in Opinion]),
+    help="Opinion on the ticket.",
 )
+@click.option("--evaluation", default="", metavar="TEXT", help="Reasons, in Markdown.")
+@project_options
 def command(
-    ticket_id: str, reviewer: str, verdict: str, evaluation: str, config_file: str | None
+    project: Project, *, ticket_id: str, reviewer: str, verdict: str, evaluation: str
 ) -> None:
-    """Add a review to a ticket, with today's date."""
-    today = date.today().isoformat()  # noqa: DTZ011  # the day of whoever reviews
-    review = Review(reviewer=reviewer, verdict=Opinion(verdict), evaluation=evaluation, date=today)
-    done = TicketActions(find_project([], config_file), today).review(ticket_id, review)
-    reviews = done.ticket.reviews
+    """Add a review with the date of today to the ticket ID."""
+    date = today()
+    review = Review(reviewer=reviewer, verdict=Opinion(verdict), evaluation=evaluation, date=date)
+    store = TicketStore(project.resolve(project.config.tickets))
+    ticket = TicketActions(store, project.root, date).review(ticket_id, review).ticket
+    reviews = ticket.reviews
     counted = ", ".join(
-        f"{sum(r.verdict is v for r in reviews)} {v}"
-        for v in Opinion
-        if any(r.verdict is v for r in reviews)
+        f"{sum(review.verdict is opinion for review in reviews)} {opinion}"
+        for opinion in Opinion
+        if any(review.verdict is opinion for review in reviews)
     )
-    click.echo(f"{done.ticket.id}: {count(len(reviews), 'review')} ({counted})")
+    click.echo(f"{ticket.id}: {count(len(reviews), 'review')} ({counted})")

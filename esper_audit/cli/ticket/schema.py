@@ -1,4 +1,4 @@
-"""`esper-audit ticket schema`: the JSON Schema of a ticket."""
+"""`esper-audit ticket schema`: the JSON Schema of a ticket file."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import click
 from esper_audit.tickets.ticket import ticket_schema
 
 
-@click.command("schema")
+@click.command("schema", short_help="Print the JSON Schema of a ticket file.")
 def command() -> None:
-    """Print the JSON Schema of a ticket, for your editor's completion."""
+    """Print the JSON Schema of a ticket file, for completion in an editor."""
     click.echo(json.dumps(ticket_schema(), indent=2, ensure_ascii=False))

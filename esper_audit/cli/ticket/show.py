@@ -1,4 +1,4 @@
-"""`esper-audit ticket show`: one ticket, as a person wants to read it."""
+"""`esper-audit ticket show`: all fields of tickets, as text."""
 
 from __future__ import annotations
 
@@ -6,32 +6,27 @@ import sys
 
 import click
 
-from esper_audit.cli.screen import is_terminal, paint
+from esper_audit.cli.options import format_option, project_options
+from esper_audit.cli.screen import for_screen
 from esper_audit.cli.ticket.list import as_json
-from esper_audit.project.config import Project, find_project
+from esper_audit.project.config import Project
 from esper_audit.tickets.store import TicketStore, shown
 from esper_audit.tickets.ticket import Ticket
-from esper_audit.workflow.actions import named
+from esper_audit.workflow.actions import find_ticket
 
 
-@click.command("show")
+@click.command("show", short_help="Show tickets in full.")
 @click.argument("ids", nargs=-1, required=True, metavar="ID...")
-@click.option(
-    "--format",
-    "style",
-    type=click.Choice(["text", "markdown", "json"]),
-    default="text",
-    help="markdown: the page as in the reports.",
-)
-@click.option(
-    "--config", "config_file", default=None, metavar="FILE", help="Use this configuration."
-)
-def command(ids: tuple[str, ...], style: str, config_file: str | None) -> None:
-    """Show tickets. The beginning of an ID is enough if no other ticket begins so."""
-    project = find_project([], config_file)
+@format_option(("text", "markdown", "json"), "Output format; markdown is the page of the reports.")
+@project_options
+def command(project: Project, *, ids: tuple[str, ...], style: str) -> None:
+    """Show the tickets ID in full.
+
+    The beginning of an id is enough if it is unique.
+    """
     store = TicketStore(project.resolve(project.config.tickets))
     known = store.load()
-    tickets = [named(known, name) for name in ids]
+    tickets = [find_ticket(known, name) for name in ids]
     if style == "json":
         sys.stdout.write(as_json(tickets))
     elif style == "markdown":
@@ -41,14 +36,12 @@ def command(ids: tuple[str, ...], style: str, config_file: str | None) -> None:
 
 
 def _text(ticket: Ticket, store: TicketStore) -> str:
-    from esper_audit.reports.ticket_view import pieces
+    from esper_audit.reports.ticket_view import styled_ticket
 
-    shown_pieces = pieces(ticket, shown(store.path(ticket.id)))
-    return paint(shown_pieces) if is_terminal() else "".join(p.text for p in shown_pieces)
+    return for_screen(styled_ticket(ticket, shown(store.path(ticket.id))))
 
 
 def _markdown(tickets: list[Ticket], project: Project) -> str:
-    from esper_audit.reports.pages import Reports
+    from esper_audit.reports.pages import project_reports
 
-    reports = Reports(project)
-    return "\n".join(map(reports.ticket, tickets))
+    return "\n".join(map(project_reports(project).render_ticket, tickets))

@@ -1,1 +1,1 @@
-"""The output formats, one a file: each has `render(audit, catalogue) -> str`."""
+"""The output formats, one in a file: each has `render(audit, catalogue) -> str`."""

@@ -1,29 +1,34 @@
-"""Output for GitHub Actions: annotations, the worst first, and a line that says how many it will not show."""
+"""Output for GitHub Actions: one annotation for each finding, the most severe first."""
 
 from __future__ import annotations
 
 from esper_audit.findings.audit import Audit
 from esper_audit.findings.finding import Finding, NotAnalysed
 from esper_audit.rules.catalogue import CheckCatalogue
+from esper_audit.text.markdown import count
 
 SHOWN_BY_GITHUB = 10
 
 
-def render(audit: Audit, handbook: CheckCatalogue) -> str:
-    """Return workflow commands; GitHub shows ten errors a step, so the tenth counts those beyond."""
+def render(audit: Audit, catalogue: CheckCatalogue) -> str:
+    """Return workflow commands; of more than GitHub shows for a step, the last shown counts the rest."""
     commands = [_not_analysed(problem) for problem in audit.not_analysed]
-    commands += [_annotation(finding) for finding in sorted(audit.findings, key=_worst_first)]
+    commands += [_annotation(finding) for finding in sorted(audit.findings, key=_by_severity)]
     lines = commands
     if len(commands) > SHOWN_BY_GITHUB:
         shown = SHOWN_BY_GITHUB - 1
-        more = f"{len(commands) - shown} more that GitHub does not show here; the log has them all"
+        more = f"{len(commands) - shown} more are not shown here; the log lists all of them"
         lines = [*commands[:shown], f"::error title=esper-audit::{more}", *commands[shown:]]
-    counted = f"{len(audit.findings)} findings, {len(audit.suppressed)} authorised, "
-    summary = counted + f"{len(audit.not_analysed)} not looked at, {audit.files} files"
+    units = len(audit.records)
+    scope = count(audit.files, "file") if audit.files or not units else count(units, "unit")
+    summary = (
+        f"{count(len(audit.findings), 'finding')}, {len(audit.suppressed)} authorised, "
+        f"{len(audit.not_analysed)} not looked at, {scope}"
+    )
     return "\n".join([*lines, f"esper-audit: {summary}"]) + "\n"
 
 
-def _worst_first(finding: Finding) -> tuple[str, object]:
+def _by_severity(finding: Finding) -> tuple[str, object]:
     return (finding.severity, finding.order)
 
 

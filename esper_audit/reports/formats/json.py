@@ -1,4 +1,4 @@
-"""Output for programs: everything a run knows, as one JSON object."""
+"""Output for programs: the whole result of a run as one JSON object."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from esper_audit.rules.catalogue import CheckCatalogue
 VERSION = 1
 
 
-def render(audit: Audit, handbook: CheckCatalogue) -> str:
-    """Return the run as indented JSON; `version` grows when a key changes its meaning."""
+def render(audit: Audit, catalogue: CheckCatalogue) -> str:
+    """Return the run as indented JSON; `version` is raised when the meaning of a key changes."""
     content = {
         "version": VERSION,
         "exit_status": audit.exit_status,

@@ -1,4 +1,4 @@
-"""Output for code scanning: SARIF 2.1.0, relative paths, fingerprints, suppressions, what was not analysed."""
+"""Output for code scanning: SARIF 2.1.0 with fingerprints, suppressions and notifications."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ LEVELS = {"P0": "error", "P1": "error", "P2": "warning", "P3": "warning", "P4": 
 Json: TypeAlias = "dict[str, Json] | list[Json] | str | int | bool"
 
 
-def render(audit: Audit, handbook: CheckCatalogue) -> str:
+def render(audit: Audit, catalogue: CheckCatalogue) -> str:
     """Return one run as a SARIF log."""
     ids = sorted({*audit.checks, *(f.check for f in audit.findings)})
     results: list[Json] = [_result(finding, ids) for finding in audit.findings]
@@ -31,7 +31,7 @@ def render(audit: Audit, handbook: CheckCatalogue) -> str:
     ]
     driver: Json = {
         "name": "esper-audit",
-        "rules": [_rule(handbook.check(check), handbook) for check in ids],
+        "rules": [_rule(catalogue.check(check), catalogue) for check in ids],
     }
     run: Json = {
         "tool": {"driver": driver},
@@ -49,10 +49,12 @@ def render(audit: Audit, handbook: CheckCatalogue) -> str:
     return msgspec.json.format(msgspec.json.encode(log), indent=2).decode() + "\n"
 
 
-def _rule(check: type[Check], handbook: CheckCatalogue) -> Json:
+def _rule(check: type[Check], catalogue: CheckCatalogue) -> Json:
     documentation = check.documentation()
-    contract = handbook.contracts[check.contract]
-    help_text = f"{documentation.what}\n\n{documentation.why}\n\nQuiet: {documentation.quiet}"
+    contract = catalogue.contracts[check.contract]
+    help_text = (
+        f"{documentation.what}\n\n{documentation.why}\n\nNot reported: {documentation.quiet}"
+    )
     return {
         "id": check.id,
         "name": check.__name__,
@@ -95,12 +97,12 @@ def _result(
 
 
 def _ticket(ticketed: Ticketed) -> dict[str, Json]:
-    """Return what a ticket adds to a result: it is not new, and an accepted one is suppressed."""
-    known: dict[str, Json] = {"baselineState": "unchanged"}
+    """Return the properties of a result with a ticket: unchanged, and suppressed if accepted."""
+    properties: dict[str, Json] = {"baselineState": "unchanged"}
     if ticketed.status in ACCEPTED:
         why = f"ticket {ticketed.ticket} is {ticketed.status}"
-        known["suppressions"] = [{"kind": "external", "justification": why}]
-    return known
+        properties["suppressions"] = [{"kind": "external", "justification": why}]
+    return properties
 
 
 def _justification(suppression: Suppression) -> str:
@@ -127,7 +129,7 @@ def _region(line: int, column: int, end_line: int, end_column: int) -> Json:
 
 
 def _artifact(path: str) -> Json:
-    """Return a location relative to the root of the sources, whose place the reader knows."""
+    """Return a location relative to the root of the sources, which the reader of the log supplies."""
     return {"uri": quote(path), "uriBaseId": "%SRCROOT%"}
 
 

@@ -1,4 +1,4 @@
-"""Output for people: a code frame a finding, the broken contracts, what was not looked at, a summary."""
+"""Output for the terminal: findings with source lines, broken contracts, probes and a summary."""
 
 from __future__ import annotations
 
@@ -10,23 +10,24 @@ from esper_audit.findings.audit import Audit
 from esper_audit.findings.finding import EvidenceLevel, Finding
 from esper_audit.findings.probe_record import Verdict, is_bad, tally, told, undecided
 from esper_audit.rules.catalogue import CheckCatalogue
-from esper_audit.text.terminal import CONTROL_PICTURES, StyledText, harmless, wrapped
+from esper_audit.text.markdown import count
+from esper_audit.text.terminal import CONTROL_PICTURES, StyledText, show_control_characters, wrapped
 
 CONTROL_PICTURES |= {0x7F: 0x2421, **dict.fromkeys(range(0x80, 0xA0), 0xFFFD)}
 
 
-def render(audit: Audit, handbook: CheckCatalogue) -> str:
+def render(audit: Audit, catalogue: CheckCatalogue) -> str:
     """Return the report as plain text."""
-    return "".join(piece.text for piece in pieces(audit, handbook))
+    return "".join(part.text for part in styled_audit(audit, catalogue))
 
 
-def pieces(audit: Audit, handbook: CheckCatalogue) -> Iterator[StyledText]:
-    """Yield the report piece by piece, styled for a terminal."""
+def styled_audit(audit: Audit, catalogue: CheckCatalogue) -> Iterator[StyledText]:
+    """Yield the report as styled text."""
     for finding in audit.findings:
-        yield from map(harmless, _frame(finding))
-    yield from _contracts(audit, handbook)
+        yield from map(show_control_characters, _frame(finding))
+    yield from _contracts(audit, catalogue)
     yield from _probes(audit)
-    yield from map(harmless, _not_analysed(audit))
+    yield from map(show_control_characters, _not_analysed(audit))
     yield from _summary(audit)
 
 
@@ -53,15 +54,15 @@ def _frame(finding: Finding) -> Iterator[StyledText]:
 
 
 def _evidence(finding: Finding) -> Iterator[StyledText]:
-    """Say what probes read here, and show the Python that reads the first of it again."""
+    """Yield the readings of probes at a finding, and Python that reproduces the first of them."""
     for evidence in finding.probed:
         sentence, _, reading = evidence.message.rpartition(": ")
-        shown = reading if finding.message.endswith(sentence) else evidence.message
-        said = f"{finding.standing}: {evidence.unit} {evidence.verdict}, {shown}"
-        yield StyledText(wrapped(said, "  ", "  "), "magenta")
+        message = reading if finding.message.endswith(sentence) else evidence.message
+        text = f"{finding.standing}: {evidence.unit} {evidence.verdict}, {message}"
+        yield StyledText(wrapped(text, "  ", "  "), "magenta")
     reproducer = next((e.reproducer for e in finding.probed if e.reproducer), "")
     if reproducer and finding.standing is not EvidenceLevel.REFUTED:
-        yield StyledText("  shown again by\n", "dim")
+        yield StyledText("  reproduce with:\n", "dim")
         yield StyledText(textwrap.indent(reproducer.rstrip("\n"), "    ") + "\n", "dim")
 
 
@@ -72,15 +73,15 @@ def _underline(finding: Finding, line: str) -> str:
     return indent + "^" * max(1, end - (at.column - 1))
 
 
-def _contracts(audit: Audit, handbook: CheckCatalogue) -> Iterator[StyledText]:
+def _contracts(audit: Audit, catalogue: CheckCatalogue) -> Iterator[StyledText]:
     if not audit.findings:
         return
     yield StyledText("Contracts broken\n", "bold")
     counts = Counter((finding.contract, finding.check) for finding in audit.findings)
-    for (contract, check), count in sorted(counts.items(), key=lambda item: (-item[1], item[0])):
-        yield StyledText(f"  {contract} ({count})", "bold")
+    for (contract, check), number in sorted(counts.items(), key=lambda item: (-item[1], item[0])):
+        yield StyledText(f"  {contract} ({number})", "bold")
         yield StyledText(f" esper-audit rule {check}\n", "dim")
-        yield StyledText(wrapped(handbook.contracts[contract].statement, "    "))
+        yield StyledText(wrapped(catalogue.contracts[contract].statement, "    "))
     yield StyledText("\n")
 
 
@@ -106,40 +107,51 @@ def _not_analysed(audit: Audit) -> Iterator[StyledText]:
 
 
 def _summary(audit: Audit) -> Iterator[StyledText]:
+    yield StyledText(_result(audit), "bold")
+    counts = {
+        "{} authorised": len(audit.suppressed),
+        "{} with a ticket": len(audit.ticketed),
+        "{} older left out": audit.hidden,
+    }
+    for text, number in counts.items():
+        if number:
+            yield StyledText(f", {text.format(number)}")
+    if audit.excluded:
+        yield StyledText(f", {count(len(audit.excluded), 'file')} excluded by configuration")
+    if audit.not_analysed:
+        yield StyledText(f", {len(audit.not_analysed)} NOT LOOKED AT", "bold red")
+    yield StyledText(f"{_scope(audit)}\n")
+
+
+def _result(audit: Audit) -> str:
+    """Return the number of findings and files."""
     if audit.findings:
         by_severity = Counter(finding.severity for finding in audit.findings)
         counted = ", ".join(
-            f"{count} {severity}" for severity, count in sorted(by_severity.items())
+            f"{by_severity[severity]} {severity}" for severity in sorted(by_severity)
         )
-        yield StyledText(f"{_count(len(audit.findings), 'finding')} ({counted})", "bold")
+        findings = f"{count(len(audit.findings), 'finding')} ({counted})"
         files = len({finding.location.path for finding in audit.findings})
-        yield StyledText(
-            f" in {files} of {_count(audit.files, 'file')}" if audit.files else "", "bold"
-        )
-    elif audit.records and not audit.files:
-        yield StyledText("No findings", "bold")
-    elif audit.files:
-        yield StyledText(f"No findings in {_count(audit.files, 'file')}", "bold")
-    else:
-        yield StyledText("No Python file to look at", "bold")
-    if audit.suppressed:
-        yield StyledText(f", {len(audit.suppressed)} authorised")
-    if audit.ticketed:
-        yield StyledText(f", {len(audit.ticketed)} with a ticket")
-    if audit.hidden:
-        yield StyledText(f", {audit.hidden} older left out")
-    if audit.excluded:
-        yield StyledText(f", {_count(len(audit.excluded), 'file')} excluded by configuration")
-    if audit.not_analysed:
-        yield StyledText(f", {len(audit.not_analysed)} NOT LOOKED AT", "bold red")
+        return f"{findings} in {files} of {count(audit.files, 'file')}" if audit.files else findings
+    if audit.files:
+        return f"No findings in {count(audit.files, 'file')}"
     if audit.records:
-        made = [r for r in audit.records if r.verdict is not Verdict.NOT_APPLICABLE]
-        subjects = len({record.subject for record in made})
-        yield StyledText(f"; {_count(len(made), 'unit')} of {_count(subjects, 'subject')} probed\n")
-        return
-    yield StyledText(f"; {_count(len(audit.checks), 'check')} on")
-    yield StyledText(f", {len(audit.off)} off\n" if audit.off else "\n")
+        return "No findings"
+    return "Nothing probed" if _is_empty_probe_run(audit) else "No Python files found"
 
 
-def _count(number: int, noun: str) -> str:
-    return f"{number:,} {noun}{'' if number == 1 else 's'}"
+def _scope(audit: Audit) -> str:
+    """Return the number of units probed, or of checks on and off."""
+    if audit.records:
+        applicable = [r for r in audit.records if r.verdict is not Verdict.NOT_APPLICABLE]
+        subjects = len({record.subject for record in applicable})
+        return f"; {count(len(applicable), 'unit')} of {count(subjects, 'subject')} probed"
+    if _is_empty_probe_run(audit):
+        return "" if audit.not_analysed else ": no subjects are declared"
+    off = f", {len(audit.off)} off" if audit.off else ""
+    return f"; {count(len(audit.checks), 'check')} on{off}"
+
+
+def _is_empty_probe_run(audit: Audit) -> bool:
+    """Return whether only probes were to run, and no unit did: a check has checks that are on or off."""
+    return not (audit.records or audit.checks or audit.off or audit.files)

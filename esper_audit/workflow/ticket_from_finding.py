@@ -1,4 +1,4 @@
-"""From a finding to its ticket: a new one, or a known one brought up to date."""
+"""The ticket of a finding: a new one, or a known one with the finding's present place and evidence."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ ID_DIGITS = 8
 DIFF_HEADER = 3  # two names of files and a range of lines, which move
 
 
-def refreshed(ticket: Ticket, finding: Finding) -> Ticket:
-    """Return the ticket with the place and evidence of its finding as they are now."""
+def refresh_ticket(ticket: Ticket, finding: Finding) -> Ticket:
+    """Return the ticket with the present place, evidence, impact and fix of its finding."""
     return msgspec.structs.replace(
         ticket,
         locations=_locations(finding),
@@ -33,8 +33,8 @@ def refreshed(ticket: Ticket, finding: Finding) -> Ticket:
     )
 
 
-def from_finding(finding: Finding, *, why: str, date: str) -> Ticket:
-    """Return a new, open ticket for a finding; its id follows from the finding's identity alone."""
+def ticket_from_finding(finding: Finding, *, why: str, date: str) -> Ticket:
+    """Return a new open ticket for a finding; its id is derived from the fingerprint alone."""
     ticket = Ticket(
         id=f"EA-{finding.fingerprint[:ID_DIGITS]}",
         title=finding.message,
@@ -65,18 +65,18 @@ def _locations(finding: Finding) -> list[TicketLocation]:
 
 def _evidence(finding: Finding) -> list[Evidence]:
     code = "\n".join(line.rstrip() for line in finding.excerpt.split("\n"))
-    seen = Evidence(code=code, first_line=finding.excerpt_line)
-    return [seen, *(_probed(finding, evidence) for evidence in finding.probed)]
+    excerpt = Evidence(code=code, first_line=finding.excerpt_line)
+    return [excerpt, *(_probed(finding, evidence) for evidence in finding.probed)]
 
 
 def _probed(finding: Finding, evidence: ProbeEvidence) -> Evidence:
-    """Return what a probe read: words, its table where it has one, and the Python that reads it again."""
-    said = f"{finding.standing.capitalize()} by `{evidence.unit}`, {evidence.verdict}: {evidence.message}"
+    """Return the evidence of a probe: a sentence, a table if it has one, and Python that reproduces it."""
+    text = f"{finding.standing.capitalize()} by `{evidence.unit}`, {evidence.verdict}: {evidence.message}"
     columns, rows = evidence.table[:1], evidence.table[1:]
     table = (
         EvidenceTable(columns=[*map(str, columns[0])], rows=[*map(list, rows)]) if rows else None
     )
-    return Evidence(text=said, code=evidence.reproducer, table=table)
+    return Evidence(text=text, code=evidence.reproducer, table=table)
 
 
 def _impact(finding: Finding) -> TicketImpact | None:
@@ -105,7 +105,7 @@ def _impact(finding: Finding) -> TicketImpact | None:
 
 
 def _fixes(ticket: Ticket, finding: Finding) -> list[FixOption]:
-    """Return what the fixer offers now, in front of the options that people wrote."""
+    """Return the fix that the fixer offers now, followed by the options that were written by hand."""
     by_hand = [option for option in ticket.fix if not option.diff]
     if finding.edit is None:
         return by_hand
@@ -118,8 +118,9 @@ def _fixes(ticket: Ticket, finding: Finding) -> list[FixOption]:
 
 
 def _diff(finding: Finding, edit: Edit) -> str:
-    """Return the lines of the evidence that the edit takes out and puts in, or only what it puts in
-    where the evidence does not show all of its place.
+    """Return the edit as the removed and added lines of the evidence.
+
+    Where the evidence does not show the whole place of the edit, only its new text is returned.
     """
     before = finding.excerpt.split("\n")
     first, last = edit.line - finding.excerpt_line, edit.end_line - finding.excerpt_line

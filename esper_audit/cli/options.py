@@ -1,0 +1,53 @@
+"""Options that several commands share."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import wraps
+from typing import Any, TypeAlias
+
+import click
+
+from esper_audit.project.config import find_project
+
+Command: TypeAlias = Callable[..., None]
+Decorator: TypeAlias = Callable[[Command], Command]
+
+AUDIT_FORMATS = ("text", "json", "sarif", "github")
+TEXT_OR_JSON = ("text", "json")
+
+config_option = click.option(
+    "--config",
+    "config_file",
+    default=None,
+    metavar="FILE",
+    help="Read this configuration file instead of the nearest one.",
+)
+no_cache_option = click.option("--no-cache", is_flag=True, help="Analyse every file again.")
+
+
+def project_options(command: Command) -> Command:
+    """Give a command the option `--config` and, as `project`, the project that it selects."""
+
+    @wraps(command)
+    def with_project(*, config_file: str | None, **options: Any) -> None:
+        command(project=find_project([], config_file), **options)
+
+    return config_option(with_project)
+
+
+def format_option(styles: tuple[str, ...] = TEXT_OR_JSON, help_text: str = "") -> Decorator:
+    """Return the option `--format`, passed as `style`; the default is text."""
+    return click.option(
+        "--format",
+        "style",
+        type=click.Choice(styles),
+        default="text",
+        show_default=True,
+        help=help_text or "Output format.",
+    )
+
+
+def split_at_commas(_: click.Context, __: click.Parameter, values: tuple[str, ...]) -> list[str]:
+    """Return `--select a,b --select c` as `["a", "b", "c"]`."""
+    return [part.strip() for value in values for part in value.split(",") if part.strip()]

@@ -1,0 +1,91 @@
+"""The matrix of contracts: for each contract, the verdict of its rules and the verdict of its probes."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+
+import msgspec
+
+from esper_audit.findings.audit import Audit
+from esper_audit.findings.contract import Contract
+from esper_audit.findings.probe_record import ProbeRecord, Verdict
+from esper_audit.rules.catalogue import CheckCatalogue
+from esper_audit.rules.probe_catalogue import ProbeDescription
+from esper_audit.text.markdown import cell, count, listed
+
+
+class MatrixRow(msgspec.Struct, frozen=True):
+    """A contract with its verdicts; all fields are Markdown for a table cell, `why` and `checks` prose."""
+
+    contract: str
+    statement: str
+    rule: str
+    probe: str
+    why: str
+    checks: str
+
+
+def contract_matrix(audit: Audit, catalogue: CheckCatalogue) -> list[MatrixRow]:
+    """Return a row for each contract of a project."""
+    return [_row(contract, audit, catalogue) for contract in catalogue.contracts.values()]
+
+
+def _row(contract: Contract, audit: Audit, catalogue: CheckCatalogue) -> MatrixRow:
+    checks = [check for check in catalogue.checks.values() if check.contract == contract.id]
+    probes = sorted(check.id for check in checks if issubclass(check, ProbeDescription))
+    rules = sorted(check.id for check in checks if not issubclass(check, ProbeDescription))
+    links = [f"[{check}](rules.md#{check})" for check in (*rules, *probes)]
+    return MatrixRow(
+        contract=contract.id,
+        statement=cell(contract.statement),
+        rule=_rule_verdict(rules, audit),
+        probe=_probe_verdict(contract.id, probes, audit),
+        why=contract.why,
+        checks=f"Checked by {listed(links)}." if links else "No check exists yet.",
+    )
+
+
+def _rule_verdict(rules: Sequence[str], audit: Audit) -> str:
+    """Return the verdict of the rules of a contract; "holds" only if they analysed every file."""
+    on = [rule for rule in rules if rule in audit.checks]
+    if not on:
+        return "not looked at" if rules else "no rule"
+    findings = sum(finding.check in on for finding in audit.findings)
+    missed = sum(problem.check in ("", *on) for problem in audit.not_analysed)
+    verdict = f"**broken**: [{findings}](#findings)" if findings else "holds"
+    if missed and not findings:
+        verdict = f"not looked at in {missed}"
+    elif missed:
+        verdict += f", not looked at in {missed}"
+    accepted = sum(ticketed.finding.check in on for ticketed in audit.ticketed)
+    if accepted:
+        verdict += f", [{accepted} accepted](#tickets)"
+    authorised = sum(suppressed.finding.check in on for suppressed in audit.suppressed)
+    return f"{verdict}, [{authorised} authorised](#authorised)" if authorised else verdict
+
+
+def _probe_verdict(contract: str, probes: Sequence[str], audit: Audit) -> str:
+    """Return the verdict of the probes of a contract; "holds" only if every promise was decided."""
+    if not probes:
+        return "no probe"
+    records = [record for record in audit.records if record.contract == contract]
+    applicable = [record for record in records if record.verdict is not Verdict.NOT_APPLICABLE]
+    if not applicable:
+        return "not applicable: no subject promises it" if audit.records else "not looked at"
+    return _verdict_of_records(applicable)
+
+
+def _verdict_of_records(records: Sequence[ProbeRecord]) -> str:
+    counts = Counter(record.verdict for record in records)
+    kept, broken = counts[Verdict.PASS], counts[Verdict.FAIL] + counts[Verdict.UNEXPECTED_PASS]
+    missed = counts[Verdict.INCONCLUSIVE] + counts[Verdict.BLOCKED_BY] + counts[Verdict.NO_VERDICT]
+    if broken:
+        verdict = f"**broken**: {broken} of [{len(records)}](#probes)"
+    elif kept:
+        verdict = f"holds in [{count(kept, 'unit')}](#probes)"
+    else:
+        verdict = "undecided"
+    expected = counts[Verdict.EXPECTED_FAIL]
+    verdict += f", {expected} expected to fail" if expected else ""
+    return f"{verdict}, not looked at in {missed}" if missed else verdict
