@@ -13,7 +13,7 @@ from esper_audit.cli.check import FORMATS, checks
 from esper_audit.cli.screen import progress_bar, rendered
 from esper_audit.findings.audit import FINDINGS, NOT_ALL_ANALYSED, Audit
 from esper_audit.findings.probe_record import Verdict
-from esper_audit.probes import findings as probe_audit
+from esper_audit.probes.findings import audit_subjects
 from esper_audit.probes.sandbox.pool import START
 from esper_audit.probes.session import ProbeRequest
 from esper_audit.project.config import find_project
@@ -71,7 +71,7 @@ class ProbeOptions(msgspec.Struct, frozen=True):
             today=date.today().isoformat(),  # noqa: DTZ011  # the day of whoever reads the ticket
         )
         with progress_bar("units") as (progress,):
-            audit = probe_audit.probe(project, wanted, progress)
+            audit = audit_subjects(project, wanted, progress)
         return self._status(audit), rendered(audit, project, self.style)
 
     def _status(self, audit: Audit) -> int:

@@ -8,7 +8,7 @@ from functools import cached_property
 from esper_audit.findings.contract import Contract, load_contracts
 from esper_audit.findings.errors import ContractError
 from esper_audit.project.config import Project
-from esper_audit.rules.probe_catalogue import probe_sheets
+from esper_audit.rules.probe_catalogue import probe_descriptions
 from esper_audit.rules.registry import RuleRegistry
 from esper_audit.rules.rule import Check
 from esper_audit.rules.selection import known_shelf
@@ -24,7 +24,7 @@ class CheckCatalogue:
     @cached_property
     def checks(self) -> Mapping[str, type[Check]]:
         """Every check by id: tree rules too, which are imported for it, and probes."""
-        checks = {**self._of_files, **self._shelf.tree_rules, **probe_sheets()}
+        checks = {**self._of_files, **self._shelf.tree_rules, **probe_descriptions()}
         _require_contracts(checks.values(), self.contracts)
         return dict(sorted(checks.items()))
 

@@ -1,4 +1,4 @@
-"""Expected failures: promises known to be broken, one list in the configuration for every door, and strict."""
+"""Expected failures: the promises that the configuration lists as broken, each with a reason."""
 
 from __future__ import annotations
 
@@ -16,54 +16,54 @@ EVERY_STATE = "*"
 TABLE = "expect"
 
 
-def as_expected(record: ProbeRecord, expected: Sequence[Expect], today: str) -> ProbeRecord:
-    """Return a record in the light of what was expected of it.
+def apply_expectation(record: ProbeRecord, expected: Sequence[Expect], today: str) -> ProbeRecord:
+    """Return a record with the verdict that results from the matching expectation, if there is one.
 
-    A failure with the expected code is an expected one; a pass is unexpected. A crash, or another
-    detector, satisfies nothing, and neither does an expectation whose day has passed.
+    A failure with the expected code becomes `expected-fail`, and a pass becomes `unexpected-pass`. Any
+    other record is unchanged: a crash, another code, or an expectation that expired before `today`.
     """
-    entry = next((e for e in expected if _speaks_of(e, record) and not _expired(e, today)), None)
+    entry = next((e for e in expected if _is_about(e, record) and not _is_expired(e, today)), None)
     if entry is None:
         return record
     if record.verdict is Verdict.PASS:
-        said = f"holds, though it was expected not to: {entry.reason}; drop the expectation"
-        return msgspec.structs.replace(record, verdict=Verdict.UNEXPECTED_PASS, message=said)
+        message = f"the promise is kept, but a failure is expected: {entry.reason}. Remove the expectation"
+        return msgspec.structs.replace(record, verdict=Verdict.UNEXPECTED_PASS, message=message)
     if record.verdict is Verdict.FAIL and record.code == entry.code:
-        said = f"{record.message}; expected: {entry.reason}"
-        return msgspec.structs.replace(record, verdict=Verdict.EXPECTED_FAIL, message=said)
+        message = f"{record.message}. Expected: {entry.reason}"
+        return msgspec.structs.replace(record, verdict=Verdict.EXPECTED_FAIL, message=message)
     return record
 
 
-def idle_expectations(
+def stale_expectations(
     project: Project, records: Iterable[ProbeRecord], today: str
 ) -> list[Finding]:
-    """Return findings for expectations that have expired, speak of nothing that was run, or are outlived."""
+    """Return a finding for each expectation that expired, matches no record, or is outdated."""
     ran = [record for record in records if record.verdict is not Verdict.NOT_APPLICABLE]
-    return with_identity(_idle(project, ran, today))
+    return with_identity(_stale(project, ran, today))
 
 
-def _idle(
+def _stale(
     project: Project, ran: Sequence[ProbeRecord], today: str
 ) -> Iterator[tuple[Finding, str]]:
     for position, entry in enumerate(project.config.expect):
         what = f"`{entry.probe}` of `{entry.subject}` ({entry.reason})"
-        if _expired(entry, today):
-            message = f"this expectation expired on {entry.until}: {what}"
+        if _is_expired(entry, today):
+            message = f"the expectation expired on {entry.until}: {what}"
             yield about_entry(project, TABLE, position, ExpiredSuppression, message)
             continue
-        spoken_of = [record for record in ran if _speaks_of(entry, record)]
-        if not spoken_of:
-            message = f"this expectation speaks of no promise that is made: {what}"
+        matching = [record for record in ran if _is_about(entry, record)]
+        if not matching:
+            message = f"no subject makes this promise: {what}. Remove the expectation"
             yield about_entry(project, TABLE, position, UnusedSuppression, message)
-        elif any(record.verdict is Verdict.UNEXPECTED_PASS for record in spoken_of):
-            message = f"this expectation is not needed any more, the promise is kept: {what}"
+        elif any(record.verdict is Verdict.UNEXPECTED_PASS for record in matching):
+            message = f"the promise is kept: {what}. Remove the expectation"
             yield about_entry(project, TABLE, position, UnusedSuppression, message)
 
 
-def _speaks_of(entry: Expect, record: ProbeRecord) -> bool:
+def _is_about(entry: Expect, record: ProbeRecord) -> bool:
     same = (entry.probe, entry.subject) == (record.probe, record.subject)
     return same and entry.state in (EVERY_STATE, record.state)
 
 
-def _expired(entry: Expect, today: str) -> bool:
+def _is_expired(entry: Expect, today: str) -> bool:
     return bool(entry.until and entry.until < today)

@@ -1,4 +1,4 @@
-"""What the probes say of themselves, read from their source: known without torch, for lists and reports."""
+"""Descriptions of the probes, read from their source so that lists and reports need no torch."""
 
 from __future__ import annotations
 
@@ -13,26 +13,26 @@ PROBES = "esper_audit.probes.catalogue"
 
 
 class ProbeDescription(Check):
-    """A probe as a check with a contract and a documentation; it cannot be run."""
+    """The contract and documentation of a probe, which cannot be run."""
 
 
 def probe_modules() -> list[str]:
-    """Return the modules of the probes, by dotted name."""
+    """Return the dotted names of the modules in the catalogue of probes."""
     return submodules(PROBES)
 
 
-def probe_sheets() -> dict[str, type[Check]]:
-    """Return every probe by its id, which is the name of its file, with dashes."""
-    return {sheet.id: sheet for sheet in map(_sheet, probe_modules())}
+def probe_descriptions() -> dict[str, type[Check]]:
+    """Return the description of every probe by its id, which is the name of its file with dashes."""
+    return {description.id: description for description in map(_describe, probe_modules())}
 
 
-def _sheet(module: str) -> type[Check]:
+def _describe(module: str) -> type[Check]:
     path = os.path.join(os.path.dirname(PACKAGE), *module.split("."))
     with open(f"{path}.py", encoding="utf-8") as file:
         tree = ast.parse(file.read())
     probe = next(node for node in tree.body if _is_probe(node))
     assert isinstance(probe, ast.ClassDef)
-    said = {
+    assigned = {
         node.targets[0].id: node.value
         for node in probe.body
         if isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name)
@@ -43,9 +43,9 @@ def _sheet(module: str) -> type[Check]:
         {
             "__doc__": ast.get_docstring(probe),
             "__module__": module,
-            "contract": ast.literal_eval(said["contract"]),
-            "category": Category[_member(said["category"])],
-            "severity": Severity[_member(said["severity"])],
+            "contract": ast.literal_eval(assigned["contract"]),
+            "category": Category[_member(assigned["category"])],
+            "severity": Severity[_member(assigned["severity"])],
         },
     )
 

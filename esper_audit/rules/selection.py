@@ -9,7 +9,7 @@ from typing import Any
 from esper_audit.findings.errors import ConfigError, UsageError
 from esper_audit.findings.finding import Severity
 from esper_audit.project.config import PerPath, Project, rule_settings, strict
-from esper_audit.rules.probe_catalogue import probe_sheets
+from esper_audit.rules.probe_catalogue import probe_descriptions
 from esper_audit.rules.registry import RuleRegistry
 from esper_audit.rules.rule import AnyOptions, Check, Rule
 from esper_audit.rules.suppressions import SUPPRESSION_CHECKS
@@ -104,7 +104,7 @@ class Selection:
         for check in (*select, *ignore):
             if check != ALL and check not in self.known:
                 where = f"{self.where}: " if error is ConfigError else ""
-                if check in probe_sheets():
+                if check in probe_descriptions():
                     raise error(f"{where}{check} is a probe: `esper-audit probe` runs it")
                 hint = did_you_mean(check, self.known)
                 raise error(f"{where}no check is called '{check}'{hint}")

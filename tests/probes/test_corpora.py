@@ -1,4 +1,4 @@
-"""Every probe says of every module of its corpus what is true of it, for the right reason."""
+"""Every probe returns the right verdict on every module of its corpus, for the right reason."""
 
 from __future__ import annotations
 
@@ -11,17 +11,18 @@ from subjects.cases import Case
 from support.probe_corpora import corpora, corpus
 
 from esper_audit.findings.probe_record import ProbeRecord, Verdict
-from esper_audit.probes.probe import discover_probes, run
+from esper_audit.probes.probe import discover_probes
+from esper_audit.probes.units import probe_subjects
 
 
 def record_of(probe: str, case: Case) -> ProbeRecord:
-    return next(record for record in run([case.subject]) if record.probe == probe)
+    return next(record for record in probe_subjects([case.subject]) if record.probe == probe)
 
 
 @pytest.mark.parametrize(
     ("probe", "case"), [pytest.param(p, c, id=f"{p}-{c.subject.name}") for p, c in corpora()]
 )
-def test_the_probe_says_what_is_true_of_the_module(probe: str, case: Case) -> None:
+def test_the_verdict_and_its_reasons_are_right(probe: str, case: Case) -> None:
     record = record_of(probe, case)
     broken = tuple(number.detector for number in record.numbers if not number.held)
     assert (record.verdict, broken) == (case.verdict, case.detectors), record.message
@@ -65,15 +66,15 @@ def test_every_limit_is_broken_by_some_module(probe: str) -> None:
 
 def test_a_compiler_that_is_switched_off_is_no_proof() -> None:
     program = (
-        "from support.probe_corpora import corpus; from esper_audit.probes.probe import run;"
-        "print([(r.verdict.value, r.code) for r in run([corpus('fullgraph')[0].subject])][3])"
+        "from support.probe_corpora import corpus; from esper_audit.probes.units import probe_subjects;"
+        "print([(r.verdict.value, r.code) for r in probe_subjects([corpus('fullgraph')[0].subject])][3])"
     )
     here = os.path.dirname(os.path.abspath(__file__))
     path = os.pathsep.join((here, os.path.dirname(here), os.path.dirname(os.path.dirname(here))))
     environment = {**os.environ, "PYTHONPATH": path, "TORCHDYNAMO_DISABLE": "1"}
     command = [sys.executable, "-c", program]
-    said = subprocess.run(command, capture_output=True, check=True, text=True, env=environment)
-    assert said.stdout.strip() == "('inconclusive', 'graphs')"
+    completed = subprocess.run(command, capture_output=True, check=True, text=True, env=environment)
+    assert completed.stdout.strip() == "('inconclusive', 'graphs')"
 
 
 @pytest.mark.parametrize("probe", discover_probes())

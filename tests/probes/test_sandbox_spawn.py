@@ -19,7 +19,7 @@ from esper_audit.probes.sandbox.outcome import (
     TimedOut,
 )
 from esper_audit.probes.sandbox.pool import Sandbox
-from esper_audit.probes.sandbox.process_tree import marked
+from esper_audit.probes.sandbox.process_tree import processes_using
 
 HERE = os.path.dirname(support.__file__)
 LIMITS = Limits(seconds=30.0, memory_bytes=1 << 30, file_bytes=2 << 20, output_bytes=4096)
@@ -34,7 +34,7 @@ def spawning(workers: int = 2, preload: tuple[str, ...] = TRUSTED) -> Sandbox:
 def endings(jobs: list[Job]) -> dict[str, Ending]:
     with spawning() as running:
         found = {outcome.job: outcome.ending for outcome in running.run(jobs)}
-        assert marked(running.scratch) == []
+        assert processes_using(running.scratch) == []
     assert not os.path.exists(running.scratch)
     return found
 
@@ -103,4 +103,4 @@ def test_leaving_early_ends_the_jobs_in_hand() -> None:
         assert next(iter(outcomes)).ending == Returned(0.0)
         outcomes.close()
     assert time.monotonic() - started < LIMITS.seconds
-    assert marked(running.scratch) == []
+    assert processes_using(running.scratch) == []

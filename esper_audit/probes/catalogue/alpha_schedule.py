@@ -10,7 +10,7 @@ from typing import Any, ClassVar
 from esper_audit.findings.errors import FAILURES
 from esper_audit.findings.finding import Category, Severity
 from esper_audit.findings.probe_record import Plain
-from esper_audit.probes.measure.readings import Limit, Limits, Reading, none_of
+from esper_audit.probes.measure.readings import Limit, Limits, Reading, must_be_zero
 from esper_audit.probes.probe import Probe
 from esper_audit.probes.subject.kinds import Schedule
 
@@ -42,12 +42,12 @@ class AlphaSchedule(Probe[Schedule]):
     severity = Severity.P1
     takes = Schedule
     limits: ClassVar[Limits] = {
-        "out-of-bounds": none_of("alpha left [0, 1]"),
-        "accepts-nonsense": none_of("a target that is no number in [0, 1] was taken"),
-        "overshoot": none_of("alpha left the stretch between where it started and its target"),
-        "turns-back": none_of("alpha moved away from its target"),
-        "end": none_of("after the last step alpha is not the target"),
-        "restless": none_of("alpha moves after its last step"),
+        "out-of-bounds": must_be_zero("alpha left [0, 1]"),
+        "accepts-nonsense": must_be_zero("a target that is no number in [0, 1] was taken"),
+        "overshoot": must_be_zero("alpha left the stretch between where it started and its target"),
+        "turns-back": must_be_zero("alpha moved away from its target"),
+        "end": must_be_zero("after the last step alpha is not the target"),
+        "restless": must_be_zero("alpha moves after its last step"),
         "round-trip": Limit("at most", DOUBLE_ROUNDING, "what was loaded goes on in another way"),
     }
 

@@ -10,7 +10,7 @@ from torch.nn.parameter import is_lazy
 
 from esper_audit.findings.errors import FAILURES
 from esper_audit.findings.finding import Category, Severity
-from esper_audit.probes.measure.readings import Limits, Reading, none_of
+from esper_audit.probes.measure.readings import Limits, Reading, must_be_zero
 from esper_audit.probes.probe import Probe
 from esper_audit.probes.subject.subject import Module, Subject
 
@@ -34,8 +34,8 @@ class Build(Probe[Subject]):
     severity = Severity.P2
     requires = ()
     limits: ClassVar[Limits] = {
-        "raises": none_of("the factory, or the way to the state, raised"),
-        "shared-tensors": none_of("two calls of the factory gave modules that share tensors"),
+        "raises": must_be_zero("the factory, or the way to the state, raised"),
+        "shared-tensors": must_be_zero("two calls of the factory gave modules that share tensors"),
     }
 
     def measure(self, subject: Subject, state: str) -> Iterator[Reading]:

@@ -19,8 +19,8 @@ from esper_audit.probes.measure.output_dependency import (
 )
 from esper_audit.probes.measure.parameters import redraw
 from esper_audit.probes.measure.precision import ROUNDINGS, precision_of
-from esper_audit.probes.measure.readings import Limit, Limits, Reading, control, none_of
-from esper_audit.probes.measure.sequence_sweep import SweepResult, SweepSetting, positions
+from esper_audit.probes.measure.readings import Limit, Limits, Reading, control, must_be_zero
+from esper_audit.probes.measure.sequence_sweep import SweepResult, SweepSetting, boundary_positions
 from esper_audit.probes.probe import Probe
 from esper_audit.probes.subject.subject import Draw, Module
 from esper_audit.rules.rule import Options
@@ -65,12 +65,12 @@ class Causality(Probe[Module]):
     Parameters = CausalityParameters
     parameters: CausalityParameters
     limits: ClassVar[Limits] = {
-        "remembers": none_of("the same call twice gives two answers: it remembers the first"),
-        "altered": none_of("outputs up to a position change with inputs after it"),
+        "remembers": must_be_zero("the same call twice gives two answers: it remembers the first"),
+        "altered": must_be_zero("outputs up to a position change with inputs after it"),
         "prefix": Limit(
             "at most", ROUNDINGS, "outputs up to a position change with the length of the rest"
         ),
-        "gradient": none_of("outputs up to a position have a gradient at inputs after it"),
+        "gradient": must_be_zero("outputs up to a position have a gradient at inputs after it"),
         "input-alive": control("no output depends on any input, so nothing was seen"),
         "parameters-dead": Limit(
             "at most",
@@ -111,7 +111,7 @@ class Causality(Probe[Module]):
         yield Reading("remembers", difference(first, again), glance.witness)
         seen.inputs_matter |= not torch.equal(first, elsewhere)
         seen.live |= live_parameters(sight, sequence)
-        boundaries = positions(glance.length)
+        boundaries = boundary_positions(glance.length)
         for at, later in later_gradients(sight, sequence, boundaries):
             yield Reading("gradient", later, {**glance.witness, "position": at})
         for scale, recording in PATHS if sequence.is_floating_point() else ((1, False), (1, True)):

@@ -13,15 +13,15 @@ from torch import Tensor
 from esper_audit.findings.errors import FAILURES
 from esper_audit.findings.finding import Category, Severity
 from esper_audit.probes.measure.checkpoint_mutation import (
-    with_another_version,
-    with_one_less,
-    with_one_more,
+    with_extra_entry,
+    with_other_version,
+    without_one_entry,
 )
 from esper_audit.probes.measure.gradients import backward, descend
 from esper_audit.probes.measure.output_dependency import difference
-from esper_audit.probes.measure.readings import Limits, Reading, none_of
+from esper_audit.probes.measure.readings import Limits, Reading, must_be_zero
 from esper_audit.probes.probe import Probe
-from esper_audit.probes.subject.determinism import begin_streams
+from esper_audit.probes.subject.determinism import seed_streams
 from esper_audit.probes.subject.subject import Checkpointed, Draw
 from esper_audit.rules.rule import Options
 
@@ -67,14 +67,14 @@ class CheckpointRoundTrip(Probe[Checkpointed]):
     Parameters = CheckpointRoundTripParameters
     parameters: CheckpointRoundTripParameters
     limits: ClassVar[Limits] = {
-        "not-plain": none_of("the checkpoint holds more than tensors and plain types"),
-        "refused": none_of("a fresh object refuses the checkpoint"),
-        "output": none_of("the loaded object gives another output"),
-        "gradients": none_of("the loaded object gets other gradients"),
-        "next-steps": none_of("the loaded object goes on in another way"),
-        "takes-less": none_of("a checkpoint that lacks an entry was taken, by a default"),
-        "takes-more": none_of("a checkpoint with an entry that nobody knows was taken"),
-        "takes-version": none_of("a checkpoint of another version was taken"),
+        "not-plain": must_be_zero("the checkpoint holds more than tensors and plain types"),
+        "refused": must_be_zero("a fresh object refuses the checkpoint"),
+        "output": must_be_zero("the loaded object gives another output"),
+        "gradients": must_be_zero("the loaded object gets other gradients"),
+        "next-steps": must_be_zero("the loaded object goes on in another way"),
+        "takes-less": must_be_zero("a checkpoint that lacks an entry was taken, by a default"),
+        "takes-more": must_be_zero("a checkpoint with an entry that nobody knows was taken"),
+        "takes-version": must_be_zero("a checkpoint of another version was taken"),
     }
 
     def measure(self, subject: Checkpointed, state: str) -> Iterator[Reading]:
@@ -102,17 +102,17 @@ class CheckpointRoundTrip(Probe[Checkpointed]):
     def _changed(self, state: object) -> Iterator[tuple[str, str, object]]:
         """Yield checkpoints that nobody saved: what should speak, which entry, and the checkpoint."""
         kept = self.parameters
-        for entry, fewer in with_one_less(state, kept.open) if kept.strict else ():
+        for entry, fewer in without_one_entry(state, kept.open) if kept.strict else ():
             yield "takes-less", entry, fewer
-        for entry, more in with_one_more(state, kept.open) if kept.strict else ():
+        for entry, more in with_extra_entry(state, kept.open) if kept.strict else ():
             yield "takes-more", entry, more
-        for entry, other in with_another_version(state, kept.version) if kept.version else ():
+        for entry, other in with_other_version(state, kept.version) if kept.version else ():
             yield "takes-version", entry, other
 
 
 def _loaded(subject: Checkpointed, state: object) -> tuple[Any, str]:
     """Return a fresh object that was given a checkpoint, and what it refused it with."""
-    begin_streams(OTHER_SEED)
+    seed_streams(OTHER_SEED)
     fresh = (subject.fresh or subject.build)(subject.dims[0])
     try:
         subject.load(fresh, state)
@@ -145,7 +145,7 @@ def _output(subject: Checkpointed, module: Any) -> Tensor:
 
 def _live(subject: Checkpointed, module: Any, step: int) -> dict[str, Tensor]:
     """Take a training step and what lies between two of them; return the gradients by name."""
-    begin_streams(step)
+    seed_streams(step)
     output = subject.call(module.train(), subject.inputs(Draw(subject.dims[0], seed=step)))
     module.zero_grad(set_to_none=True)
     if output.requires_grad:

@@ -7,7 +7,7 @@ from typing import ClassVar
 
 from esper_audit.findings.finding import Category, Severity
 from esper_audit.findings.probe_record import Plain
-from esper_audit.probes.measure.readings import Limits, Reading, control, none_of
+from esper_audit.probes.measure.readings import Limits, Reading, control, must_be_zero
 from esper_audit.probes.measure.two_processes import WORLD, Answer, run_on_two_ranks
 from esper_audit.probes.probe import Probe
 from esper_audit.probes.subject.kinds import Decision
@@ -35,8 +35,8 @@ class DdpDecision(Probe[Decision]):
     severity = Severity.P1
     takes = Decision
     limits: ClassVar[Limits] = {
-        "no-answer": none_of("a rank raised, died or never answered"),
-        "disagree": none_of("the ranks took different decisions"),
+        "no-answer": must_be_zero("a rank raised, died or never answered"),
+        "disagree": must_be_zero("the ranks took different decisions"),
         "depends": control("the decision is the same whatever the ranks saw"),
     }
 

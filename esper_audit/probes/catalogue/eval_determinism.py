@@ -14,9 +14,9 @@ from esper_audit.findings.probe_record import Plain
 from esper_audit.probes.measure.output_dependency import difference, largest
 from esper_audit.probes.measure.parameters import redraw
 from esper_audit.probes.measure.precision import ROUNDINGS, Precision, precision_of
-from esper_audit.probes.measure.readings import Limit, Limits, Reading, control, none_of
+from esper_audit.probes.measure.readings import Limit, Limits, Reading, control, must_be_zero
 from esper_audit.probes.probe import Probe
-from esper_audit.probes.subject.determinism import begin_streams
+from esper_audit.probes.subject.determinism import seed_streams
 from esper_audit.probes.subject.subject import Draw, Module
 from esper_audit.rules.rule import Options
 
@@ -52,10 +52,10 @@ class EvalDeterminism(Probe[Module]):
     Parameters = EvalDeterminismParameters
     parameters: EvalDeterminismParameters
     limits: ClassVar[Limits] = {
-        "random": none_of("the output depends on the random stream"),
-        "remembers": none_of("the output depends on the call before"),
-        "state": none_of("an evaluation changed the module's state"),
-        "stream": none_of("an evaluation drew from the random stream"),
+        "random": must_be_zero("the output depends on the random stream"),
+        "remembers": must_be_zero("the output depends on the call before"),
+        "state": must_be_zero("an evaluation changed the module's state"),
+        "stream": must_be_zero("an evaluation drew from the random stream"),
         "rows": Limit("at most", ROUNDINGS, "a row of a batch is not what it is alone"),
         "rows-told": control(
             "it rounds so coarsely that a row could not be told from its rounding"
@@ -80,17 +80,17 @@ class EvalDeterminism(Probe[Module]):
         inputs, other = (subject.inputs(replace(draw, seed=seed)) for seed in (0, 1))
         before = _state(module)
         with torch.no_grad():
-            begin_streams(0)
+            seed_streams(0)
             stream = torch.get_rng_state()
             first = subject.call(module, inputs)
             moved = not torch.equal(stream, torch.get_rng_state())
             yield Reading("stream", float(moved), witness)
-            begin_streams(0)
+            seed_streams(0)
             subject.call(module, other)
-            begin_streams(0)
+            seed_streams(0)
             again = subject.call(module, inputs)
             yield Reading("remembers", difference(first, again), witness)
-            begin_streams(1)
+            seed_streams(1)
             yield Reading("random", difference(again, subject.call(module, inputs)), witness)
             changed = _changed(module, before)
             where = {**witness, "first": changed[0]} if changed else witness

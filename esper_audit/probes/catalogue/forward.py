@@ -9,7 +9,7 @@ from torch import Tensor
 
 from esper_audit.findings.errors import FAILURES
 from esper_audit.findings.finding import Category, Severity
-from esper_audit.probes.measure.readings import Limits, Reading, none_of
+from esper_audit.probes.measure.readings import Limits, Reading, must_be_zero
 from esper_audit.probes.probe import Probe
 from esper_audit.probes.subject.subject import Draw, Module
 
@@ -33,9 +33,9 @@ class Forward(Probe[Module]):
     takes = Module
     requires = ("build",)
     limits: ClassVar[Limits] = {
-        "raises": none_of("the forward raised"),
-        "no-tensor": none_of("the forward returned something that is no tensor"),
-        "not-finite": none_of("the forward returned values that are not finite"),
+        "raises": must_be_zero("the forward raised"),
+        "no-tensor": must_be_zero("the forward returned something that is no tensor"),
+        "not-finite": must_be_zero("the forward returned values that are not finite"),
     }
 
     def measure(self, subject: Module, state: str) -> Iterator[Reading]:

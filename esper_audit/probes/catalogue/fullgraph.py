@@ -12,9 +12,9 @@ from esper_audit.findings.finding import Category, Severity
 from esper_audit.findings.probe_record import Plain
 from esper_audit.probes.measure.compiler import Compiled, GraphBreak
 from esper_audit.probes.measure.output_dependency import difference, largest
-from esper_audit.probes.measure.readings import Limit, Limits, Reading, control, none_of
+from esper_audit.probes.measure.readings import Limit, Limits, Reading, control, must_be_zero
 from esper_audit.probes.probe import Probe
-from esper_audit.probes.subject.determinism import begin_streams
+from esper_audit.probes.subject.determinism import seed_streams
 from esper_audit.probes.subject.subject import Draw, Module
 
 # (training, gradients, batch): any two of a mode, gradients or none and a batch size meet in one of them.
@@ -50,8 +50,8 @@ class Fullgraph(Probe[Module]):
     severity = Severity.P2
     takes = Module
     limits: ClassVar[Limits] = {
-        "break": none_of("the graph breaks"),
-        "recompiles": none_of("a repeated call compiled anew"),
+        "break": must_be_zero("the graph breaks"),
+        "recompiles": must_be_zero("a repeated call compiled anew"),
         "differs": Limit("at most", ROUNDING, "the compiled output is not the eager one"),
         "graphs": control("nothing was compiled, so nothing was seen"),
     }
@@ -97,6 +97,6 @@ def _answers(
     answers = []
     with torch.set_grad_enabled(recording):
         for call in calls:
-            begin_streams(0)
+            seed_streams(0)
             answers.append(call(inputs))
     return answers

@@ -7,7 +7,7 @@ from typing import ClassVar
 
 from esper_audit.findings.errors import FAILURES
 from esper_audit.findings.finding import Category, Severity
-from esper_audit.probes.measure.readings import Limits, Reading, none_of
+from esper_audit.probes.measure.readings import Limits, Reading, must_be_zero
 from esper_audit.probes.probe import Probe
 from esper_audit.probes.subject.kinds import Gate
 
@@ -31,10 +31,10 @@ class GateEvidence(Probe[Gate]):
     severity = Severity.P1
     takes = Gate
     limits: ClassVar[Limits] = {
-        "passes-without": none_of("a gate passed though its evidence is missing"),
-        "unknown-passes": none_of("a level that does not exist got an answer, not an error"),
-        "no-reason": none_of("a gate failed and named no reason"),
-        "never-passes": none_of("a gate failed with complete evidence"),
+        "passes-without": must_be_zero("a gate passed though its evidence is missing"),
+        "unknown-passes": must_be_zero("a level that does not exist got an answer, not an error"),
+        "no-reason": must_be_zero("a gate failed and named no reason"),
+        "never-passes": must_be_zero("a gate failed with complete evidence"),
     }
 
     def measure(self, subject: Gate, state: str) -> Iterator[Reading]:

@@ -16,7 +16,7 @@ from esper_audit.findings.finding import Category, Severity
 from esper_audit.probes.measure.gradients import backward, live_count
 from esper_audit.probes.measure.output_dependency import difference
 from esper_audit.probes.measure.parameters import redraw
-from esper_audit.probes.measure.readings import Limit, Limits, Reading, none_of
+from esper_audit.probes.measure.readings import Limit, Limits, Reading, must_be_zero
 from esper_audit.probes.probe import Probe
 from esper_audit.probes.subject.kinds import ObservedGate
 from esper_audit.probes.subject.subject import Draw
@@ -46,14 +46,14 @@ class GateObservable(Probe[ObservedGate]):
     severity = Severity.P2
     takes = ObservedGate
     limits: ClassVar[Limits] = {
-        "missing": none_of("statistics are missing after a forward"),
-        "attached": none_of("statistics hold on to the graph"),
+        "missing": must_be_zero("statistics are missing after a forward"),
+        "attached": must_be_zero("statistics hold on to the graph"),
         "disagrees": Limit("at most", ROUNDING, "statistics are not those of the gate"),
-        "stale": none_of("statistics do not follow the inputs"),
-        "disturbs": none_of("reading the statistics changes the output"),
-        "out-of-reach": none_of("parameters of the gate are not optimised"),
-        "dead": none_of("no parameter of the gate gets a gradient"),
-        "uncopyable": none_of("the module cannot be copied or pickled"),
+        "stale": must_be_zero("statistics do not follow the inputs"),
+        "disturbs": must_be_zero("reading the statistics changes the output"),
+        "out-of-reach": must_be_zero("parameters of the gate are not optimised"),
+        "dead": must_be_zero("no parameter of the gate gets a gradient"),
+        "uncopyable": must_be_zero("the module cannot be copied or pickled"),
     }
 
     def measure(self, subject: ObservedGate, state: str) -> Iterator[Reading]:

@@ -9,7 +9,7 @@ from typing import ClassVar
 
 from esper_audit.findings.finding import Category, Severity
 from esper_audit.findings.probe_record import Plain
-from esper_audit.probes.measure.readings import Limits, Reading, none_of
+from esper_audit.probes.measure.readings import Limits, Reading, must_be_zero
 from esper_audit.probes.probe import Probe
 from esper_audit.probes.subject.kinds import Ratio
 from esper_audit.rules.rule import Options
@@ -54,15 +54,15 @@ class GradientRatio(Probe[Ratio]):
     Parameters = GradientRatioParameters
     parameters: GradientRatioParameters
     limits: ClassVar[Limits] = {
-        "raises": none_of("the ratio raised"),
-        "not-finite": none_of("the ratio is not finite"),
-        "out-of-bounds": none_of("the ratio is not within its bounds"),
-        "nan-reads-well": none_of("a norm that is not finite reads as a good ratio"),
-        "dead-host-reads-well": none_of("a host without gradient reads as a good ratio"),
-        "dead-seed-reads-well": none_of(
+        "raises": must_be_zero("the ratio raised"),
+        "not-finite": must_be_zero("the ratio is not finite"),
+        "out-of-bounds": must_be_zero("the ratio is not within its bounds"),
+        "nan-reads-well": must_be_zero("a norm that is not finite reads as a good ratio"),
+        "dead-host-reads-well": must_be_zero("a host without gradient reads as a good ratio"),
+        "dead-seed-reads-well": must_be_zero(
             "a seed without gradient or parameters reads as a good ratio"
         ),
-        "not-monotone": none_of("a stronger seed, or a weaker host, lowers the ratio"),
+        "not-monotone": must_be_zero("a stronger seed, or a weaker host, lowers the ratio"),
     }
 
     def measure(self, subject: Ratio, state: str) -> Iterator[Reading]:

@@ -12,9 +12,9 @@ from esper_audit.findings.finding import Category, Severity
 from esper_audit.findings.probe_record import Plain
 from esper_audit.probes.measure.gradients import backward, descend, gradients
 from esper_audit.probes.measure.output_dependency import difference
-from esper_audit.probes.measure.readings import Limits, Reading, none_of
+from esper_audit.probes.measure.readings import Limits, Reading, must_be_zero
 from esper_audit.probes.probe import Probe
-from esper_audit.probes.subject.determinism import begin_streams
+from esper_audit.probes.subject.determinism import seed_streams
 from esper_audit.probes.subject.kinds import Grown
 from esper_audit.probes.subject.subject import Draw
 
@@ -43,11 +43,11 @@ class HostUntouched(Probe[Grown]):
     severity = Severity.P1
     takes = Grown
     limits: ClassVar[Limits] = {
-        "shared": none_of("parameters belong to host and seed"),
-        "output": none_of("the output is not that of the host alone"),
-        "gradients": none_of("the host gets other gradients than alone"),
-        "buffers": none_of("the host's buffers are not what they are alone"),
-        "parameters": none_of("the host learned something else than alone"),
+        "shared": must_be_zero("parameters belong to host and seed"),
+        "output": must_be_zero("the output is not that of the host alone"),
+        "gradients": must_be_zero("the host gets other gradients than alone"),
+        "buffers": must_be_zero("the host's buffers are not what they are alone"),
+        "parameters": must_be_zero("the host learned something else than alone"),
     }
 
     def measure(self, subject: Grown, state: str) -> Iterator[Reading]:
@@ -75,12 +75,12 @@ class HostUntouched(Probe[Grown]):
 
 
 def _output(subject: Grown, grown: nn.Module, inputs: Tensor) -> Tensor:
-    begin_streams(1)
+    seed_streams(1)
     return subject.call(grown, inputs)
 
 
 def _output_alone(subject: Grown, alone: nn.Module, inputs: Tensor) -> Tensor:
-    begin_streams(1)
+    seed_streams(1)
     return subject.alone(alone, inputs)
 
 

@@ -12,7 +12,7 @@ from msgspec.structs import replace
 from esper_audit.findings.finding import Category, Severity
 from esper_audit.findings.probe_record import Plain
 from esper_audit.probes.measure.output_dependency import difference, largest
-from esper_audit.probes.measure.readings import Limits, Reading, none_of
+from esper_audit.probes.measure.readings import Limits, Reading, must_be_zero
 from esper_audit.probes.probe import Probe
 from esper_audit.probes.subject.subject import Blueprint, Draw
 from esper_audit.rules.rule import Options
@@ -50,8 +50,10 @@ class IdentityAtBirth(Probe[Blueprint]):
     Parameters = IdentityAtBirthParameters
     parameters: IdentityAtBirthParameters
     limits: ClassVar[Limits] = {
-        "jump": none_of("a newborn seed changes the host's features"),
-        "jump-in-train": none_of("a newborn seed changes the host's features, in train mode only"),
+        "jump": must_be_zero("a newborn seed changes the host's features"),
+        "jump-in-train": must_be_zero(
+            "a newborn seed changes the host's features, in train mode only"
+        ),
     }
 
     def allowed(self) -> Limits:

@@ -13,7 +13,7 @@ from esper_audit.findings.probe_record import Plain
 from esper_audit.probes.measure.gradients import backward, descend, live_count
 from esper_audit.probes.measure.readings import Limit, Limits, Reading
 from esper_audit.probes.probe import Probe
-from esper_audit.probes.subject.determinism import begin_streams
+from esper_audit.probes.subject.determinism import seed_streams
 from esper_audit.probes.subject.subject import BlendFunction, Blueprint, Draw
 
 ALPHAS = (0.1, 1.0)
@@ -86,7 +86,7 @@ def _live(module: nn.Module, output: Tensor) -> int:
 
 def _departure(subject: Blueprint, module: nn.Module, inputs: Tensor) -> float:
     """Return the relative change of the output after descent on the distance to a random target."""
-    begin_streams(1)
+    seed_streams(1)
     with torch.no_grad():
         born = subject.call(module, inputs)
     target = torch.randn(inputs.shape)
@@ -97,7 +97,7 @@ def _departure(subject: Blueprint, module: nn.Module, inputs: Tensor) -> float:
             loss = (output - target).square().mean(dim=0).sum().sqrt()
             backward(loss)
             descend(learning, LEARNING_RATE)
-    begin_streams(1)
+    seed_streams(1)
     with torch.no_grad():
         size = born.norm().clamp_min(torch.finfo(born.dtype).tiny)  # a seed may be born silent
         return float((subject.call(module, inputs) - born).norm() / size)

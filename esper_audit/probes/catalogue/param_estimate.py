@@ -12,9 +12,9 @@ from torch.nn.parameter import is_lazy
 
 from esper_audit.findings.finding import Category, Severity
 from esper_audit.findings.probe_record import Plain
-from esper_audit.probes.measure.parameters import built_to_count
-from esper_audit.probes.measure.readings import Limit, Limits, Reading, none_of
-from esper_audit.probes.measure.size_polynomial import size_law
+from esper_audit.probes.measure.parameters import build_for_count
+from esper_audit.probes.measure.readings import Limit, Limits, Reading, must_be_zero
+from esper_audit.probes.measure.size_polynomial import size_formula
 from esper_audit.probes.probe import Probe
 from esper_audit.probes.subject.subject import Blueprint, Catalogue, Estimate, SubjectError
 from esper_audit.rules.rule import Options
@@ -54,11 +54,13 @@ class ParamEstimate(Probe[Blueprint | Catalogue]):
     Parameters = ParamEstimateParameters
     parameters: ParamEstimateParameters
     limits: ClassVar[Limits] = {
-        "uninitialised": none_of("parameters have no shape before the first forward"),
-        "elsewhere": none_of("parameters live on another device than the rest: they are borrowed"),
-        "unregistered": none_of("modules in a plain list or dict are no part of the count"),
+        "uninitialised": must_be_zero("parameters have no shape before the first forward"),
+        "elsewhere": must_be_zero(
+            "parameters live on another device than the rest: they are borrowed"
+        ),
+        "unregistered": must_be_zero("modules in a plain list or dict are no part of the count"),
         "estimate": Limit("at most", 0.0, "the estimate is not the count"),
-        "order": none_of("the order by estimate is not the order by count"),
+        "order": must_be_zero("the order by estimate is not the order by count"),
     }
 
     def allowed(self) -> Limits:
@@ -72,12 +74,12 @@ class ParamEstimate(Probe[Blueprint | Catalogue]):
         for name, (build, estimate) in _recipes(subject).items():
             counts: dict[int, int] = {}
             for dim in self.parameters.dims:
-                module = built_to_count(build, dim)
+                module = build_for_count(build, dim)
                 if module is None:
                     continue
                 yield from _uncountable(module, name)
                 counts[dim] = sum(0 if is_lazy(p) else p.numel() for p in module.parameters())
-            law = size_law(counts) if counts else ""
+            law = size_formula(counts) if counts else ""
             sizes[name] = {dim: (float(estimate(dim)), count) for dim, count in counts.items()}
             for dim, (declared, actual) in sizes[name].items():
                 wrong = abs(declared - actual) / max(actual, 1)

@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 
 from esper_audit.findings.finding import Category, Severity
 from esper_audit.findings.probe_record import Plain
-from esper_audit.probes.measure.readings import Limits, Reading, none_of
+from esper_audit.probes.measure.readings import Limits, Reading, must_be_zero
 from esper_audit.probes.probe import Probe
 from esper_audit.probes.subject.kinds import Conformance
 
@@ -38,9 +38,9 @@ class ProtocolConformance(Probe[Conformance]):
     severity = Severity.P2
     takes = Conformance
     limits: ClassVar[Limits] = {
-        "missing": none_of("a member of the protocol is missing"),
-        "no-method": none_of("what the protocol has as a method is none"),
-        "signature": none_of("a method does not take every call that the protocol allows"),
+        "missing": must_be_zero("a member of the protocol is missing"),
+        "no-method": must_be_zero("what the protocol has as a method is none"),
+        "signature": must_be_zero("a method does not take every call that the protocol allows"),
     }
 
     def measure(self, subject: Conformance, state: str) -> Iterator[Reading]:

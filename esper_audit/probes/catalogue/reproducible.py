@@ -8,9 +8,9 @@ from typing import ClassVar
 import torch
 
 from esper_audit.findings.finding import Category, Severity
-from esper_audit.probes.measure.readings import Limits, Reading, none_of
+from esper_audit.probes.measure.readings import Limits, Reading, must_be_zero
 from esper_audit.probes.probe import Probe
-from esper_audit.probes.subject.determinism import begin_streams
+from esper_audit.probes.subject.determinism import seed_streams
 from esper_audit.probes.subject.subject import Draw, Module
 
 
@@ -34,14 +34,14 @@ class Reproducible(Probe[Module]):
     severity = Severity.P2
     takes = Module
     requires = ("forward",)
-    limits: ClassVar[Limits] = {"differs": none_of("the same seed gave another output")}
+    limits: ClassVar[Limits] = {"differs": must_be_zero("the same seed gave another output")}
 
     def measure(self, subject: Module, state: str) -> Iterator[Reading]:
         """Build and run twice from the same seed."""
         outputs = []
         for _ in range(2):
             module = subject.at(state)
-            begin_streams(1)
+            seed_streams(1)
             with torch.no_grad():
                 outputs.append(subject.call(module, subject.inputs(Draw(subject.dims[0]))))
         yield Reading("differs", float(not torch.equal(*outputs)))

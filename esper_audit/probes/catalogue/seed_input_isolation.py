@@ -14,9 +14,9 @@ from esper_audit.findings.probe_record import Plain
 from esper_audit.probes.measure.gradients import backward, gradients
 from esper_audit.probes.measure.output_dependency import difference, largest
 from esper_audit.probes.measure.parameters import redraw
-from esper_audit.probes.measure.readings import Limit, Limits, Reading, none_of
+from esper_audit.probes.measure.readings import Limit, Limits, Reading, must_be_zero
 from esper_audit.probes.probe import Probe
-from esper_audit.probes.subject.determinism import begin_streams
+from esper_audit.probes.subject.determinism import seed_streams
 from esper_audit.probes.subject.subject import Blend, Draw
 
 DRAWS = (1, 0)  # birth last: a seed that is still the identity hides an overwritten host
@@ -46,13 +46,15 @@ class SeedInputIsolation(Probe[Blend]):
     severity = Severity.P1
     takes = Blend
     limits: ClassVar[Limits] = {
-        "default": none_of("the operator can be called without it: the parameter has a default"),
-        "omitted": none_of("the operator ran without the tensor that its seed was fed"),
-        "overwritten": none_of("the blend overwrote the host's features in place"),
+        "default": must_be_zero(
+            "the operator can be called without it: the parameter has a default"
+        ),
+        "omitted": must_be_zero("the operator ran without the tensor that its seed was fed"),
+        "overwritten": must_be_zero("the blend overwrote the host's features in place"),
         "host-gradient": Limit("at most", ROUNDING, BOTH_WAYS),
         "output": Limit("at most", ROUNDING, "the output is not that of the declared direct path"),
-        "host-state": none_of("buffers of the host changed as they do not without the seed"),
-        "second-step": none_of("a second forward and backward raised: a graph was kept"),
+        "host-state": must_be_zero("buffers of the host changed as they do not without the seed"),
+        "second-step": must_be_zero("a second forward and backward raised: a graph was kept"),
         "seed-gradient": Limit("at least", 1.0, "no parameter of the seed gets a gradient"),
     }
 
@@ -84,7 +86,7 @@ class _Trial:
         return whole.train(self.training)
 
     def features(self, whole: nn.Module, inputs: Tensor, *, channels_last: bool) -> Tensor:
-        begin_streams(1)
+        seed_streams(1)
         features = self.subject.features(whole, inputs)
         if channels_last and features.dim() == 4:
             return features.to(memory_format=torch.channels_last)

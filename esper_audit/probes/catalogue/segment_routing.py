@@ -12,9 +12,9 @@ from esper_audit.findings.errors import FAILURES
 from esper_audit.findings.finding import Category, Severity
 from esper_audit.findings.probe_record import Plain
 from esper_audit.probes.measure.output_dependency import difference
-from esper_audit.probes.measure.readings import Limits, Reading, none_of
+from esper_audit.probes.measure.readings import Limits, Reading, must_be_zero
 from esper_audit.probes.probe import Probe
-from esper_audit.probes.subject.determinism import begin_streams
+from esper_audit.probes.subject.determinism import seed_streams
 from esper_audit.probes.subject.kinds import Host
 from esper_audit.probes.subject.subject import Draw
 
@@ -41,11 +41,11 @@ class SegmentRouting(Probe[Host]):
     severity = Severity.P1
     takes = Host
     limits: ClassVar[Limits] = {
-        "no-slots": none_of("the host has no slots"),
-        "composition": none_of("to a slot and on from it is not the forward"),
-        "two-slots": none_of("the way over two slots is not the forward"),
-        "backwards": none_of("a route backwards got an answer, not an error"),
-        "unknown": none_of("a slot that does not exist got an answer, not an error"),
+        "no-slots": must_be_zero("the host has no slots"),
+        "composition": must_be_zero("to a slot and on from it is not the forward"),
+        "two-slots": must_be_zero("the way over two slots is not the forward"),
+        "backwards": must_be_zero("a route backwards got an answer, not an error"),
+        "unknown": must_be_zero("a slot that does not exist got an answer, not an error"),
     }
 
     def measure(self, subject: Host, state: str) -> Iterator[Reading]:
@@ -70,7 +70,7 @@ class SegmentRouting(Probe[Host]):
 
 def _run(subject: Host, host: nn.Module, inputs: Tensor, slots: tuple[str, ...]) -> Tensor:
     """Return the output by way of some slots, from the same place in the random stream."""
-    begin_streams(1)
+    seed_streams(1)
     with torch.no_grad():
         if not slots:
             return subject.call(host, inputs)

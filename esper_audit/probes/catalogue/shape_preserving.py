@@ -15,7 +15,7 @@ from esper_audit.findings.finding import Category, Severity
 from esper_audit.findings.probe_record import Plain
 from esper_audit.probes.measure.output_dependency import difference
 from esper_audit.probes.measure.precision import ResultPrecision
-from esper_audit.probes.measure.readings import Limit, Limits, Reading, none_of
+from esper_audit.probes.measure.readings import Limit, Limits, Reading, must_be_zero
 from esper_audit.probes.probe import Probe
 from esper_audit.probes.subject.subject import Draw, Module
 from esper_audit.rules.rule import Options
@@ -72,15 +72,17 @@ class ShapePreserving(Probe[Module]):
     Parameters = ShapePreservingParameters
     parameters: ShapePreservingParameters
     limits: ClassVar[Limits] = {
-        "raises": none_of("the forward raised"),
-        "shape": none_of("the output has another shape than the input"),
-        "dtype": none_of("the output has another dtype than the input"),
-        "autocast": none_of("under autocast the output has another dtype than the input"),
-        "memory-format": none_of("the output has another memory format than the input"),
-        "overwritten": none_of("the input was overwritten"),
+        "raises": must_be_zero("the forward raised"),
+        "shape": must_be_zero("the output has another shape than the input"),
+        "dtype": must_be_zero("the output has another dtype than the input"),
+        "autocast": must_be_zero("under autocast the output has another dtype than the input"),
+        "memory-format": must_be_zero("the output has another memory format than the input"),
+        "overwritten": must_be_zero("the input was overwritten"),
         "layout": Limit("at most", ROUNDINGS, "the values depend on the layout of the input"),
-        "aliased": none_of("the output shares its memory with the input"),
-        "wrong-input": none_of("features of another rank or width got an answer, not an error"),
+        "aliased": must_be_zero("the output shares its memory with the input"),
+        "wrong-input": must_be_zero(
+            "features of another rank or width got an answer, not an error"
+        ),
     }
 
     def measure(self, subject: Module, state: str) -> Iterator[Reading]:

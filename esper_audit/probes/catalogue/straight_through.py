@@ -13,9 +13,9 @@ from esper_audit.findings.probe_record import Plain
 from esper_audit.probes.measure.gradients import backward, gradients
 from esper_audit.probes.measure.output_dependency import difference, largest
 from esper_audit.probes.measure.parameters import redraw
-from esper_audit.probes.measure.readings import Limit, Limits, Reading, none_of
+from esper_audit.probes.measure.readings import Limit, Limits, Reading, must_be_zero
 from esper_audit.probes.probe import Probe
-from esper_audit.probes.subject.determinism import begin_streams
+from esper_audit.probes.subject.determinism import seed_streams
 from esper_audit.probes.subject.subject import Blend, Draw
 
 DRAWS = (0, 1)
@@ -45,10 +45,10 @@ class StraightThrough(Probe[Blend]):
     severity = Severity.P1
     takes = Blend
     limits: ClassVar[Limits] = {
-        "overwritten": none_of("the blend overwrote the host's features in place"),
-        "output": none_of("the output is not the host's, bit for bit"),
-        "dtype": none_of("the output has another dtype than the host's features"),
-        "host-gradient": none_of("the host's gradients are not those without a seed"),
+        "overwritten": must_be_zero("the blend overwrote the host's features in place"),
+        "output": must_be_zero("the output is not the host's, bit for bit"),
+        "dtype": must_be_zero("the output has another dtype than the host's features"),
+        "host-gradient": must_be_zero("the host's gradients are not those without a seed"),
         "seed-gradient": Limit("at least", 1.0, "no parameter of the seed gets a gradient"),
         "share": Limit(
             "at most", ROUNDINGS, "the seed gets another gradient than its output's own"
@@ -90,9 +90,9 @@ def _whole(subject: Blend, state: str, draw: int, dtype: torch.dtype) -> nn.Modu
 
 
 def _features(subject: Blend, whole: nn.Module, inputs: Tensor) -> Tensor:
-    begin_streams(1)
+    seed_streams(1)
     features = subject.features(whole, inputs)
-    begin_streams(2)
+    seed_streams(2)
     return features
 
 
