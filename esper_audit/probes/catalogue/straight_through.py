@@ -1,4 +1,4 @@
-"""The probe `straight-through`: the host's values, the seed's gradient, and neither at the other's cost."""
+"""The probe `straight-through`: the output has the host's values and the seed's gradient."""
 
 from __future__ import annotations
 
@@ -20,22 +20,22 @@ from esper_audit.probes.subject.subject import Blend, Draw
 
 DRAWS = (0, 1)
 DTYPES = {"float64": torch.float64, "float32": torch.float32, "bfloat16": torch.bfloat16}
-# Of the largest gradient, in units of the dtype's last place: the same sum in another order.
+# In units in the last place of the largest gradient: the same sum in another order.
 ROUNDINGS = 64.0
 
 
 class StraightThrough(Probe[Blend]):
-    """A seed that trains behind its host: the host's values, the seed's gradient.
+    """The output of a straight-through blend has the host's values and the seed's gradient.
 
-    What: the output equals the host's features bit for bit in three dtypes, at birth and with
-    parameters drawn anew; the features are not overwritten; the host's gradients are, bit for bit,
-    those without a seed; and the seed's are those of the seed's output added in full.
+    What: the output equals the host's features in every bit, in three dtypes, at birth and with parameters
+    drawn anew. The features are not overwritten. The gradients of the host equal, in every bit, those
+    without a seed. The gradients of the seed equal those of its own output.
 
-    Why: `h + s - s.detach()` is not h in floating point; an output that was overwritten in place
-    always equals itself; and a seed that gets no gradient trains for nothing.
+    Why: `h + s - s.detach()` differs from h in floating point. An output that was written in place always
+    equals the overwritten features. A seed without a gradient does not train.
 
-    Quiet: a seed without parameters has no gradient to get. Without a declared `seed_output` it is only
-    asked that some parameter's gradient is not zero.
+    Quiet: a seed without parameters needs no gradient. Without a declared `seed_output` at least one
+    parameter of the seed must have a nonzero gradient.
 
     Tickets: deep dive 1.1
     """
@@ -46,12 +46,12 @@ class StraightThrough(Probe[Blend]):
     takes = Blend
     limits: ClassVar[Limits] = {
         "overwritten": must_be_zero("the blend overwrote the host's features in place"),
-        "output": must_be_zero("the output is not the host's, bit for bit"),
+        "output": must_be_zero("the output differs from the host's features"),
         "dtype": must_be_zero("the output has another dtype than the host's features"),
-        "host-gradient": must_be_zero("the host's gradients are not those without a seed"),
+        "host-gradient": must_be_zero("the host's gradients differ from those without a seed"),
         "seed-gradient": Limit("at least", 1.0, "no parameter of the seed gets a gradient"),
         "share": Limit(
-            "at most", ROUNDINGS, "the seed gets another gradient than its output's own"
+            "at most", ROUNDINGS, "the gradient of the seed differs from that of its own output"
         ),
     }
 
@@ -96,6 +96,6 @@ def _features(subject: Blend, whole: nn.Module, inputs: Tensor) -> Tensor:
     return features
 
 
-def _share(wanted: list[Tensor], found: list[Tensor]) -> float:
-    size = max(map(largest, wanted)) * torch.finfo(wanted[0].dtype).eps
-    return max(difference(a, b) for a, b in zip(wanted, found, strict=True)) / (size or 1.0)
+def _share(expected: list[Tensor], found: list[Tensor]) -> float:
+    size = max(map(largest, expected)) * torch.finfo(expected[0].dtype).eps
+    return max(difference(a, b) for a, b in zip(expected, found, strict=True)) / (size or 1.0)
