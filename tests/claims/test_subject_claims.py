@@ -18,9 +18,7 @@ SUBJECTS = '''"""Subjects."""
 import torch
 from torch import nn
 
-from esper_audit.probes.subject.inputs import sequences
-from esper_audit.probes.subject.kinds import Average, Ratio
-from esper_audit.probes.subject.subject import Blueprint, Module, promise
+from esper_audit.subject import Average, Blueprint, Module, Ratio, promise, sequences
 
 
 class Squeeze(nn.Module):

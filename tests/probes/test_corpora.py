@@ -9,6 +9,7 @@ import sys
 import pytest
 from subjects.cases import Case
 from support.probe_corpora import corpora, corpus
+from support.public_names import imports_in, private_imports
 
 from esper_audit.findings.probe_record import ProbeRecord, Verdict
 from esper_audit.probes.probe import discover_probes
@@ -26,6 +27,9 @@ def test_the_verdict_and_its_reasons_are_right(probe: str, case: Case) -> None:
     record = record_of(probe, case)
     broken = tuple(number.detector for number in record.numbers if not number.held)
     assert (record.verdict, broken) == (case.verdict, case.detectors), record.message
+    # The corpora break every limit, so that these are all reproducers that a probe can return.
+    assert list(imports_in(record.reproducer))
+    assert private_imports(record.reproducer) == []
 
 
 @pytest.mark.parametrize("probe", discover_probes())

@@ -75,25 +75,25 @@ class SeedInputIsolation(Probe[Blend]):
 
 
 class _Trial:
-    """One draw and mode, under which each call of `whole` builds an equal module."""
+    """One draw and mode, under which each call of `build` builds an equal module."""
 
     def __init__(self, subject: Blend, state: str, draw: int, training: bool) -> None:
         self.subject, self.state, self.draw, self.training = subject, state, draw, training
 
-    def whole(self) -> nn.Module:
-        whole: nn.Module = self.subject.at(self.state).double()
-        redraw(whole, self.draw)
-        return whole.train(self.training)
+    def build(self) -> nn.Module:
+        module: nn.Module = self.subject.at(self.state).double()
+        redraw(module, self.draw)
+        return module.train(self.training)
 
-    def features(self, whole: nn.Module, inputs: Tensor, *, channels_last: bool) -> Tensor:
+    def features(self, module: nn.Module, inputs: Tensor, *, channels_last: bool) -> Tensor:
         seed_streams(1)
-        features = self.subject.features(whole, inputs)
+        features = self.subject.features(module, inputs)
         if channels_last and features.dim() == 4:
             return features.to(memory_format=torch.channels_last)
         return features
 
-    def host_buffers(self, whole: nn.Module) -> list[Tensor]:
-        return [b for part in self.subject.host(whole) for b in part.buffers()]
+    def host_buffers(self, module: nn.Module) -> list[Tensor]:
+        return [b for part in self.subject.host(module) for b in part.buffers()]
 
 
 def _required(subject: Blend, operator: Callable[..., object]) -> Iterator[Reading]:
@@ -113,7 +113,7 @@ def _required(subject: Blend, operator: Callable[..., object]) -> Iterator[Readi
 def _isolated(trial: _Trial, inputs: Tensor, witness: dict[str, Plain]) -> Iterator[Reading]:
     """Compare a blend with its direct path, and the host with the host alone."""
     channels_last = bool(witness["channels_last"])
-    blended, still, alone = trial.whole(), trial.whole(), trial.whole()
+    blended, still, alone = trial.build(), trial.build(), trial.build()
     features = trial.features(blended, inputs, channels_last=channels_last)
     before = features.detach().clone()
     output = trial.subject.blend(blended, features)
@@ -142,15 +142,15 @@ def _gap(trial: _Trial, still: nn.Module, blended: nn.Module) -> float:
 
     Its own size would be no measure, since the gradient of a bias before a norm is pure rounding.
     """
-    expected, found = (gradients(trial.subject.host(whole)) for whole in (still, blended))
+    expected, found = (gradients(trial.subject.host(module)) for module in (still, blended))
     size = max(map(largest, expected), default=0.0) or 1.0
     gaps = (difference(a, b) for a, b in zip(expected, found, strict=True))
     return max(gaps, default=0.0) / size
 
 
-def _raises(subject: Blend, whole: nn.Module, features: Tensor) -> float:
+def _raises(subject: Blend, module: nn.Module, features: Tensor) -> float:
     try:
-        backward(subject.blend(whole, features))
+        backward(subject.blend(module, features))
     except RuntimeError:
         return 1.0
     return 0.0

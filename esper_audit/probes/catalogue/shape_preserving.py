@@ -110,8 +110,8 @@ class ShapePreserving(Probe[Module]):
             relaid = subject.call(module, _relaid(before, is_picture=is_picture))
         shape = {**witness, "got": f"{tuple(output.shape)}", "from": f"{tuple(inputs.shape)}"}
         yield Reading("shape", float(output.shape != inputs.shape), shape)
-        kept = output.dtype == inputs.dtype
-        yield Reading("dtype", float(not kept), {**witness, "got": f"{output.dtype}"})
+        has_same_dtype = output.dtype == inputs.dtype
+        yield Reading("dtype", float(not has_same_dtype), {**witness, "got": f"{output.dtype}"})
         yield Reading("overwritten", difference(before, inputs), witness)
         if not self.parameters.aliases:
             yield Reading("aliased", float(output.data_ptr() == inputs.data_ptr()), witness)
@@ -132,8 +132,8 @@ def _under_autocast(subject: Module, module: nn.Module, dim: int, name: str) -> 
     except FAILURES as error:
         yield Reading("raises", 1.0, {**witness, "error": f"{type(error).__name__}: {error}"})
         return
-    kept = output.dtype == inputs.dtype
-    yield Reading("autocast", float(not kept), {**witness, "got": f"{output.dtype}"})
+    has_same_dtype = output.dtype == inputs.dtype
+    yield Reading("autocast", float(not has_same_dtype), {**witness, "got": f"{output.dtype}"})
 
 
 def _relaid(inputs: Tensor, *, is_picture: bool) -> Tensor:

@@ -60,8 +60,12 @@ class StraightThrough(Probe[Blend]):
         for draw in DRAWS:
             for name, dtype in DTYPES.items():
                 inputs = subject.inputs(Draw(subject.dims[0], dtype=dtype))
-                blended, plain, added = (_whole(subject, state, draw, dtype) for _ in range(3))
-                features, alone = (_features(subject, whole, inputs) for whole in (blended, plain))
+                blended, plain, added = (
+                    _built_module(subject, state, draw, dtype) for _ in range(3)
+                )
+                features, alone = (
+                    _features(subject, module, inputs) for module in (blended, plain)
+                )
                 before = features.detach().clone()
                 output = subject.blend(blended, features)
                 witness: dict[str, Plain] = {"draw": draw, "dtype": name}
@@ -71,7 +75,7 @@ class StraightThrough(Probe[Blend]):
                 cotangent = torch.randn(before.shape).to(dtype)
                 backward(output, cotangent)
                 backward(alone, cotangent)
-                hosts = (gradients(subject.host(whole)) for whole in (plain, blended))
+                hosts = (gradients(subject.host(module)) for module in (plain, blended))
                 gaps = [difference(a, b) for a, b in zip(*hosts, strict=True)]
                 yield Reading("host-gradient", max(gaps, default=0.0), witness)
                 seed = gradients(subject.seed(blended))
@@ -83,15 +87,15 @@ class StraightThrough(Probe[Blend]):
                     yield Reading("share", _share(gradients(subject.seed(added)), seed), witness)
 
 
-def _whole(subject: Blend, state: str, draw: int, dtype: torch.dtype) -> nn.Module:
-    whole: nn.Module = subject.at(state).to(dtype).train()
-    redraw(whole, draw)
-    return whole
+def _built_module(subject: Blend, state: str, draw: int, dtype: torch.dtype) -> nn.Module:
+    module: nn.Module = subject.at(state).to(dtype).train()
+    redraw(module, draw)
+    return module
 
 
-def _features(subject: Blend, whole: nn.Module, inputs: Tensor) -> Tensor:
+def _features(subject: Blend, module: nn.Module, inputs: Tensor) -> Tensor:
     seed_streams(1)
-    features = subject.features(whole, inputs)
+    features = subject.features(module, inputs)
     seed_streams(2)
     return features
 

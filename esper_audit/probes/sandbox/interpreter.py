@@ -39,8 +39,8 @@ def clean_environment(scratch: str) -> dict[str, str]:
     The TMPDIR of a process also identifies it as one of this sandbox. Other variables are dropped because
     they may break the job: an empty TORCH_LOGS breaks `import torch`.
     """
-    kept = {name: os.environ[name] for name in INHERITED_VARIABLES if name in os.environ}
-    return kept | FIXED_VARIABLES | dict.fromkeys(("TMPDIR", "TEMP", "TMP"), scratch)
+    inherited = {name: os.environ[name] for name in INHERITED_VARIABLES if name in os.environ}
+    return inherited | FIXED_VARIABLES | dict.fromkeys(("TMPDIR", "TEMP", "TMP"), scratch)
 
 
 def start_interpreter(
