@@ -34,6 +34,21 @@ class UnitDescription(msgspec.Struct, frozen=True):
     state: str
     prerequisites: tuple[str, ...]
 
+    def record(self, verdict: Verdict, code: str, message: str) -> ProbeRecord:
+        """Return the record of this unit without measurements."""
+        return ProbeRecord(
+            unit=self.id,
+            probe=self.probe,
+            contract=self.contract,
+            subject=self.subject,
+            state=self.state,
+            severity=self.severity,
+            category=self.category,
+            verdict=verdict,
+            code=code,
+            message=message,
+        )
+
 
 class CollectedUnits(msgspec.Struct, frozen=True):
     """The units of a subjects file, its promises without a unit, and a record for each absent promise."""

@@ -230,9 +230,7 @@ class Session:
         (outcome,) = self._sandbox.run([Job(unit.id, f"{JOBS}:measure_one", place)])
         if isinstance(outcome.ending, Returned):
             return _records(outcome)[0]
-        return _record_without_numbers(
-            unit, Verdict.NO_VERDICT, CODES[type(outcome.ending)], str(outcome.ending)
-        )
+        return unit.record(Verdict.NO_VERDICT, CODES[type(outcome.ending)], str(outcome.ending))
 
     def _apply_expectation(self, record: ProbeRecord) -> ProbeRecord:
         return apply_expectation(record, self._project.config.expect, self._request.today)
@@ -269,25 +267,8 @@ def _blocked_record(unit: UnitDescription, records: dict[str, ProbeRecord]) -> P
     for before in unit.prerequisites:
         if before in records and records[before].verdict is not Verdict.PASS:
             message = blocked_message(before, records[before].verdict)
-            return _record_without_numbers(unit, Verdict.BLOCKED_BY, before, message)
+            return unit.record(Verdict.BLOCKED_BY, before, message)
     return None
-
-
-def _record_without_numbers(
-    unit: UnitDescription, verdict: Verdict, code: str, message: str
-) -> ProbeRecord:
-    return ProbeRecord(
-        unit=unit.id,
-        probe=unit.probe,
-        contract=unit.contract,
-        subject=unit.subject,
-        state=unit.state,
-        severity=unit.severity,
-        category=unit.category,
-        verdict=verdict,
-        code=code,
-        message=message,
-    )
 
 
 def _source_path(source: str) -> str:

@@ -132,13 +132,15 @@ def not_applicable_records(
         promised = {promise.probe for promise in subject.promises}
         for name, probe in _selected_probes(probes).items():
             if name not in promised and name not in _prerequisite_probes():
-                message = (
-                    f"requires a subject of kind {_kinds(probe)} (got {type(subject).__name__})"
-                )
-                if isinstance(subject, probe.takes):
-                    message = "the subject does not promise it"
+                message = _not_promised_message(probe, subject)
                 judgement = Judgement(Verdict.NOT_APPLICABLE, "not-promised", message, (), {})
                 yield _record(Unit(subject, "", probe(), ()), judgement, ())
+
+
+def _not_promised_message(probe: type[Probe[Any]], subject: Subject) -> str:
+    if isinstance(subject, probe.takes):
+        return "the subject does not promise it"
+    return f"requires a subject of kind {_kinds(probe)} (got {type(subject).__name__})"
 
 
 def _selected_probes(probes: Sequence[str] | None) -> dict[str, type[Probe[Any]]]:

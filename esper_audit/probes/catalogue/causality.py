@@ -65,9 +65,7 @@ class Causality(Probe[Module]):
     Parameters = CausalityParameters
     parameters: CausalityParameters
     limits: ClassVar[Limits] = {
-        "remembers": must_be_zero(
-            "two identical calls give different outputs, so the first one changed the state"
-        ),
+        "remembers": must_be_zero("an identical second call gives another output"),
         "altered": must_be_zero("outputs up to a position change with inputs after it"),
         "prefix": Limit(
             "at most", ROUNDINGS, "outputs up to a position change with the length of the rest"
@@ -98,12 +96,11 @@ class Causality(Probe[Module]):
                 function = SequenceFunction(subject, module, self.parameters.axis)
                 controls.trainable |= {n for n, p in module.named_parameters() if p.requires_grad}
                 for length in lengths:
-                    yield from self._measure_length(
-                        function, SweepSetting(draw, mode, length, precision), controls
-                    )
+                    setting = SweepSetting(draw, mode, length, precision)
+                    yield from self._measure(function, setting, controls)
         yield from controls.readings()
 
-    def _measure_length(
+    def _measure(
         self, function: SequenceFunction, setting: SweepSetting, controls: SweepResult
     ) -> Iterator[Reading]:
         """Yield the readings of every detector at one setting."""
