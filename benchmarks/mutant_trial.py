@@ -1,4 +1,4 @@
-"""What is asked of one mutant, in a process of its own: a unit of a probe, or all that a subject promises."""
+"""The sandbox jobs of one mutant: measure one unit, or all units of a subject."""
 
 from __future__ import annotations
 
@@ -8,11 +8,17 @@ from collections.abc import Mapping
 
 from esper_audit.findings.errors import EsperAuditError
 from esper_audit.findings.probe_record import ProbeRecord, Verdict
-from esper_audit.probes.probe import Unit, blocked, measured, run, units
 from esper_audit.probes.subject.loading import load_subjects
 from esper_audit.probes.subject.subject import Subject
+from esper_audit.probes.units import (
+    Unit,
+    blocked_record,
+    measure_unit,
+    probe_subjects,
+    units_of,
+)
 from esper_audit.project.config import find_project
-from esper_audit.rules.expected_failures import as_expected
+from esper_audit.rules.expected_failures import apply_expectation
 
 SUBJECTS = os.path.join(
     os.path.dirname(__file__),
@@ -25,29 +31,29 @@ BAD = (Verdict.FAIL, Verdict.NO_VERDICT, Verdict.UNEXPECTED_PASS)
 
 
 class StaleTable(EsperAuditError):
-    """The table of mutants does not fit the library or its subjects any more."""
+    """The table of mutants does not match the library or its subjects."""
 
 
 def judge(tree: str, unit: str) -> dict[str, str]:
-    """Return what comes of a unit on the `esper_ref` that lies in `tree`; prerequisites first."""
+    """Return the record of a unit on the `esper_ref` in the folder `tree`, its prerequisites included."""
     _probe, _, subject = unit.partition("[")
     chosen = [s for s in subjects(tree) if s.name == subject.partition("@")[0]]
-    found = {candidate.id: candidate for candidate in units(chosen, None)}
+    found = {candidate.id: candidate for candidate in units_of(chosen, None)}
     if unit not in found:
-        raise StaleTable(f"{unit}: no subject of esper_ref makes that promise; correct the table")
+        raise StaleTable(f"{unit}: no subject of esper_ref promises it. Correct the table")
     return plain(record_of(found, unit))
 
 
 def record_of(found: Mapping[str, Unit], unit: str) -> ProbeRecord:
-    """Run a unit, after all that must have passed before it."""
+    """Measure the prerequisites of a unit, then the unit."""
     before = {name: record_of(found, name).verdict for name in found[unit].prerequisites}
-    return blocked(found[unit], before) or measured(found[unit])
+    return blocked_record(found[unit], before) or measure_unit(found[unit])
 
 
 def survey(tree: str, subject: str) -> list[dict[str, str]]:
-    """Return everything that breaks on a subject."""
+    """Return the records of all broken promises of a subject."""
     chosen = [s for s in subjects(tree) if s.name == subject]
-    return [record for record in map(plain, run(chosen)) if record["verdict"] in BAD]
+    return [record for record in map(plain, probe_subjects(chosen)) if record["verdict"] in BAD]
 
 
 def names(tree: str) -> list[str]:
@@ -56,7 +62,7 @@ def names(tree: str) -> list[str]:
 
 
 def subjects(tree: str) -> list[Subject]:
-    """Return the subjects of the `esper_ref` in `tree`, and of no other."""
+    """Return the subjects of the `esper_ref` in `tree`; raise StaleTable if another one is imported."""
     sys.path.insert(0, tree)
     declared = load_subjects(SUBJECTS)
     import esper_ref
@@ -67,9 +73,9 @@ def subjects(tree: str) -> list[Subject]:
 
 
 def plain(record: ProbeRecord) -> dict[str, str]:
-    """Return what the table tells of a record, in the light of the configuration's expectations."""
+    """Return the fields of a record that the table compares, with expected failures applied."""
     project = find_project([os.path.dirname(os.path.abspath(__file__))])
-    record = as_expected(record, project.config.expect, today="")
+    record = apply_expectation(record, project.config.expect, today="")
     return {
         "unit": record.unit,
         "verdict": record.verdict.value,

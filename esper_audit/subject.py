@@ -1,4 +1,4 @@
-"""The names that a subjects file, a test of promises and a reproducer import."""
+"""The public names for subjects files, tests of promises, and reproducers."""
 
 from __future__ import annotations
 
@@ -13,7 +13,6 @@ if TYPE_CHECKING:
     from esper_audit.probes.measure.output_dependency import later_gradients as later_gradients
     from esper_audit.probes.measure.output_dependency import prefix_difference as prefix_difference
     from esper_audit.probes.measure.parameters import redraw as redraw
-    from esper_audit.probes.probe import probe_unit as probe_unit
     from esper_audit.probes.subject.inputs import ids as ids
     from esper_audit.probes.subject.inputs import pictures as pictures
     from esper_audit.probes.subject.inputs import sequences as sequences
@@ -41,8 +40,9 @@ if TYPE_CHECKING:
     from esper_audit.probes.subject.subject import applied as applied
     from esper_audit.probes.subject.subject import as_born as as_born
     from esper_audit.probes.subject.subject import promise as promise
+    from esper_audit.probes.units import probe_unit as probe_unit
     from esper_audit.pytest_plugin.plugin import promises as promises
-    from esper_audit.pytest_plugin.promises import Promised as Promised
+    from esper_audit.pytest_plugin.promises import PromisedUnit as PromisedUnit
 
 HOMES = {
     "Verdict": "esper_audit.findings.probe_record",
@@ -51,7 +51,6 @@ HOMES = {
     "later_gradients": "esper_audit.probes.measure.output_dependency",
     "prefix_difference": "esper_audit.probes.measure.output_dependency",
     "redraw": "esper_audit.probes.measure.parameters",
-    "probe_unit": "esper_audit.probes.probe",
     "ids": "esper_audit.probes.subject.inputs",
     "pictures": "esper_audit.probes.subject.inputs",
     "sequences": "esper_audit.probes.subject.inputs",
@@ -79,8 +78,9 @@ HOMES = {
     "applied": "esper_audit.probes.subject.subject",
     "as_born": "esper_audit.probes.subject.subject",
     "promise": "esper_audit.probes.subject.subject",
+    "probe_unit": "esper_audit.probes.units",
     "promises": "esper_audit.pytest_plugin.plugin",
-    "Promised": "esper_audit.pytest_plugin.promises",
+    "PromisedUnit": "esper_audit.pytest_plugin.promises",
 }
 
 

@@ -18,7 +18,7 @@ from esper_audit.cli.options import (
 from esper_audit.cli.screen import progress_bar, render_audit
 from esper_audit.findings.audit import FINDINGS, NOT_ALL_ANALYSED, Audit
 from esper_audit.findings.probe_record import Verdict
-from esper_audit.probes import findings as probe_audit
+from esper_audit.probes.findings import audit_subjects
 from esper_audit.probes.sandbox.pool import START
 from esper_audit.probes.session import ProbeRequest
 from esper_audit.project.config import Project
@@ -64,7 +64,7 @@ def command(project: Project, *, style: str, strict: bool, **options: Any) -> No
     """
     request = msgspec.convert({**options, "today": today()}, ProbeRequest)
     with progress_bar("units") as (progress,):
-        audit = probe_audit.probe(project, request, progress)
+        audit = audit_subjects(project, request, progress)
     sys.stdout.write(render_audit(audit, CheckCatalogue.of_project(project), style))
     sys.exit(_exit_status(audit, strict=strict))
 

@@ -1,4 +1,5 @@
-"""From promises to records: probes, their session, their jobs.
+"""Runs the promises of declared subjects and returns a record for each.
 
-Public: `probe`, `session`, `findings`, `formula`, `subject_queries`.
+Public: `session` (probing a project), `units` (probing subjects), `findings`, `probe`, `formula`,
+`subject_queries`.
 """

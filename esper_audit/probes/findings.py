@@ -1,4 +1,8 @@
-"""From probe records to findings: one a defect, and one with the rule's where a rule suspects the same."""
+"""Findings from probe records, and audits that contain them.
+
+A failure becomes a finding of its own, unless a rule reports the same contract at the same place: then
+it becomes evidence of that finding.
+"""
 
 from __future__ import annotations
 
@@ -18,52 +22,63 @@ from esper_audit.findings.finding import (
     ProbeEvidence,
 )
 from esper_audit.findings.probe_record import DefinitionPlace, ProbeRecord, Verdict
-from esper_audit.probes.session import ProbeRequest, ProbeResult, TorchMissing
-from esper_audit.probes.session import probe as put_to_probes
+from esper_audit.probes.measure.readings import without_reading
+from esper_audit.probes.session import (
+    PROBING,
+    ProbeRequest,
+    ProbeResult,
+    TorchMissing,
+    run_probes,
+)
 from esper_audit.project.config import Project
-from esper_audit.rules.expected_failures import idle_expectations
+from esper_audit.rules.expected_failures import stale_expectations
 from esper_audit.rules.finding_builder import ConfigFile
 from esper_audit.text.progress import Progress
 from esper_audit.tracking.baseline import read_baseline
 from esper_audit.tracking.fingerprint import assign_fingerprints
 
-SAYS_SO = frozenset({Verdict.FAIL})
-SAYS_NOT = frozenset({Verdict.PASS})
+CONFIRMING = frozenset({Verdict.FAIL})
+REFUTING = frozenset({Verdict.PASS})
 DECIDED = frozenset({Verdict.PASS, Verdict.FAIL, Verdict.EXPECTED_FAIL, Verdict.UNEXPECTED_PASS})
 EXCERPT_LINES = 5
+SUBJECTS = "subjects"  # the path of a note that concerns no file
 
 
-def with_records(audit: Audit, records: Sequence[ProbeRecord]) -> Audit:
-    """Return the audit with what the probes came to: findings of their own, and a say in the rules'."""
-    findings = [_weighed(finding, records) for finding in audit.findings]
-    told = {evidence.unit for finding in findings for evidence in finding.probed}
-    failed = [r for r in records if r.verdict in SAYS_SO and r.unit not in told]
+def merge_records(audit: Audit, records: Sequence[ProbeRecord]) -> Audit:
+    """Return the audit with the records as findings, and as evidence of the findings of rules."""
+    findings = [_with_evidence(finding, records) for finding in audit.findings]
+    reported = {evidence.unit for finding in findings for evidence in finding.probed}
+    failed = [r for r in records if r.verdict in CONFIRMING and r.unit not in reported]
     ran = {record.probe for record in records if record.verdict is not Verdict.NOT_APPLICABLE}
     return msgspec.structs.replace(
         audit,
-        findings=sorted([*findings, *_found(audit.root, failed)], key=lambda f: f.order),
+        findings=sorted([*findings, *_findings_of(audit.root, failed)], key=lambda f: f.order),
         checks=sorted({*audit.checks, *ran}),
-        checked=_checked(audit, records),
+        checked=_checked_files(audit, records),
         records=[*records],
     )
 
 
-def _weighed(finding: Finding, records: Iterable[ProbeRecord]) -> Finding:
-    """Add to a rule's finding what probes of its contract say of what is defined around it."""
-    about = [r for r in records if r.contract == finding.contract and _defines(r, finding.location)]
-    against = [r for r in about if r.verdict in SAYS_SO]
-    for_it = [r for r in about if r.verdict in SAYS_NOT]
-    if against:
-        return _standing(finding, EvidenceLevel.CONFIRMED, against)
-    return _standing(finding, EvidenceLevel.REFUTED, for_it) if for_it else finding
+def _with_evidence(finding: Finding, records: Iterable[ProbeRecord]) -> Finding:
+    """Return a rule's finding with the verdicts of probes of its contract on the code around it."""
+    about = [
+        r for r in records if r.contract == finding.contract and _is_defined_at(r, finding.location)
+    ]
+    failed = [r for r in about if r.verdict in CONFIRMING]
+    passed = [r for r in about if r.verdict in REFUTING]
+    if failed:
+        return _with_standing(finding, EvidenceLevel.CONFIRMED, failed)
+    return _with_standing(finding, EvidenceLevel.REFUTED, passed) if passed else finding
 
 
-def _standing(finding: Finding, standing: EvidenceLevel, records: Iterable[ProbeRecord]) -> Finding:
+def _with_standing(
+    finding: Finding, standing: EvidenceLevel, records: Iterable[ProbeRecord]
+) -> Finding:
     probed = tuple(map(_evidence, records))
     return msgspec.structs.replace(finding, standing=standing, probed=probed)
 
 
-def _defines(record: ProbeRecord, at: Location) -> bool:
+def _is_defined_at(record: ProbeRecord, at: Location) -> bool:
     return any(p.path == at.path and p.line <= at.line <= p.end_line for p in record.places)
 
 
@@ -78,8 +93,8 @@ def _evidence(record: ProbeRecord) -> ProbeEvidence:
     )
 
 
-def _found(root: str, failed: Iterable[ProbeRecord]) -> list[Finding]:
-    """Return a finding for each detector that spoke at a place, with every unit in which it did."""
+def _findings_of(root: str, failed: Iterable[ProbeRecord]) -> list[Finding]:
+    """Return a finding for each detector and place that failed, with every unit in which it did."""
     defects: dict[tuple[str, DefinitionPlace, str], list[ProbeRecord]] = {}
     for record in failed:
         defects.setdefault((record.probe, record.places[0], record.code), []).append(record)
@@ -98,7 +113,7 @@ def _finding(root: str, place: DefinitionPlace, records: Sequence[ProbeRecord]) 
         location=Location(place.path, place.line, 1, place.line, end_column, place.symbol),
         check=first.probe,
         contract=first.contract,
-        message=f"{', '.join(subjects)}: {_sentence(first)}",
+        message=f"{', '.join(subjects)}: {without_reading(first.message)}",
         severity=first.severity,
         category=first.category,
         confidence=Confidence.HIGH,
@@ -110,11 +125,6 @@ def _finding(root: str, place: DefinitionPlace, records: Sequence[ProbeRecord]) 
     )
 
 
-def _sentence(record: ProbeRecord) -> str:
-    """Return what a broken limit means, without the reading: that is evidence, and may change."""
-    return record.message.rpartition(": ")[0] or record.message
-
-
 def _lines(file: str, place: DefinitionPlace) -> list[str]:
     """Return the first lines of a definition."""
     with open(file, encoding="utf-8", errors="replace") as source:
@@ -122,8 +132,8 @@ def _lines(file: str, place: DefinitionPlace) -> list[str]:
     return lines[place.line - 1 : min(place.end_line, place.line - 1 + EXCERPT_LINES)]
 
 
-def _checked(audit: Audit, records: Sequence[ProbeRecord]) -> dict[str, frozenset[str]]:
-    """Return which checks looked at which file; a probe did only if all its units there were decided."""
+def _checked_files(audit: Audit, records: Sequence[ProbeRecord]) -> dict[str, frozenset[str]]:
+    """Return the checks of each file; a probe counts only if all its units there have a verdict."""
     decided: dict[tuple[str, str], bool] = {}
     for record in records:
         for place in record.places[:1]:
@@ -136,15 +146,18 @@ def _checked(audit: Audit, records: Sequence[ProbeRecord]) -> dict[str, frozense
     return {path: frozenset(checks) for path, checks in checked.items()}
 
 
-SUBJECTS = "subjects"
+def audit_subjects(
+    project: Project, request: ProbeRequest, progress: Progress | None = None
+) -> Audit:
+    """Return an audit by probes alone, in which findings with a ticket are set aside.
 
-
-def probe(project: Project, wanted: ProbeRequest, progress: Progress | None = None) -> Audit:
-    """Probe the subjects alone, and set aside what has a ticket."""
-    if not wanted.subjects and not project.config.subjects:
+    Raises ConfigError if there are no subjects, TorchMissing without torch, and UsageError for an
+    unknown probe or subject.
+    """
+    if not request.subjects and not project.config.subjects:
         raise ConfigError(
-            f"{project.file or project.root}: no subjects to probe; name the function that yields them: "
-            'subjects = ["path/to/file.py:function"] in [tool.esper-audit], or on the command line'
+            f"{project.file or project.root}: there are no subjects to probe. Name the function that yields "
+            'them: subjects = ["path/to/file.py:function"] in [tool.esper-audit], or on the command line'
         )
     audit = Audit(
         root=project.root,
@@ -155,45 +168,45 @@ def probe(project: Project, wanted: ProbeRequest, progress: Progress | None = No
         checks=[],
         off=[],
     )
-    probed = put_to_probes(project, wanted, progress)
-    everything = not (wanted.subjects or wanted.probes)
-    audit = _with_probes(audit, project, probed, wanted.today if everything else "")
+    result = run_probes(project, request, progress)
+    is_complete = not (request.subjects or request.probes)
+    audit = _merge_result(audit, project, result, request.today if is_complete else "")
     tickets = project.resolve(project.config.tickets)
     return read_baseline(tickets).apply(audit, tickets, {})
 
 
-def joined(
-    audit: Audit, project: Project, wanted: ProbeRequest, progress: Progress | None = None
+def add_probe_findings(
+    audit: Audit, project: Project, request: ProbeRequest, progress: Progress | None = None
 ) -> Audit:
-    """Return an audit of the source with what the project's probes say beside it.
+    """Return an audit of the source with the findings of the project's probes added.
 
-    Without torch the subjects were not looked at, and the audit says so.
+    Without torch the subjects are reported as not analysed.
     """
     if not project.config.subjects:
         return audit
     try:
-        probed = put_to_probes(project, wanted, progress)
+        result = run_probes(project, request, progress)
     except TorchMissing as error:
-        missed = [NotAnalysed(SUBJECTS, str(error), check="probing")]
-        probed = ProbeResult([], missed, [])
-    return _with_probes(audit, project, probed, wanted.today)
+        result = ProbeResult([], [NotAnalysed(SUBJECTS, str(error), check=PROBING)], [])
+    return _merge_result(audit, project, result, request.today)
 
 
-def _with_probes(audit: Audit, project: Project, probed: ProbeResult, today: str) -> Audit:
-    """Add findings, what was not looked at and, where `today` is given, expectations that are idle."""
+def _merge_result(audit: Audit, project: Project, result: ProbeResult, today: str) -> Audit:
+    """Return the audit with findings and notes of the probes; `today` also reports stale expectations."""
     lost = [
-        NotAnalysed(SUBJECTS, f"{unit} is promised, and there is nothing to run", check="probing")
-        for unit in probed.without_unit
+        NotAnalysed(
+            SUBJECTS,
+            f"{unit} is promised but results in no unit. Declare a state for it",
+            check=PROBING,
+        )
+        for unit in result.without_unit
     ]
-    audit = with_records(audit, probed.records)
+    audit = merge_records(audit, result.records)
     config_file = ConfigFile(project.root, project.file)
-    idle = (
-        idle_expectations(config_file, project.config.expect, probed.records, today)
-        if today
-        else []
-    )
+    expected = project.config.expect
+    stale = stale_expectations(config_file, expected, result.records, today) if today else []
     return msgspec.structs.replace(
         audit,
-        findings=sorted([*audit.findings, *idle], key=lambda f: f.order),
-        not_analysed=sorted({*audit.not_analysed, *probed.not_analysed, *lost}),
+        findings=sorted([*audit.findings, *stale], key=lambda f: f.order),
+        not_analysed=sorted({*audit.not_analysed, *result.not_analysed, *lost}),
     )

@@ -1,7 +1,7 @@
-"""Formulas that people write into tickets: integer and real arithmetic in declared names, and nothing else.
+"""Formulas of claims: integer and real arithmetic in declared names.
 
-A formula is read with `ast` and evaluated by a table; no name, attribute or call beyond what is
-declared means anything, and no value grows without bound.
+A formula is parsed with `ast` and evaluated by a table of operators. Attributes, and names and calls that
+are not declared, are refused. The size of a formula and of its values is bounded.
 """
 
 from __future__ import annotations
@@ -16,9 +16,9 @@ import msgspec
 
 Number = int | float
 Quantity = Callable[[str, tuple[Number, ...]], Number]
-LONGEST = 1000  # characters
-LARGEST = 200  # nodes, which bounds the depth as well
-MOST_BITS = 63  # what every reader of a table can hold
+MOST_CHARACTERS = 1000
+MOST_NODES = 200  # bounds the depth as well
+MOST_BITS = 63  # the largest integer that msgpack and JSON readers hold
 OPERATORS: dict[type[ast.operator], Callable[[Number, Number], Number]] = {
     ast.Add: operator.add,
     ast.Sub: operator.sub,
@@ -36,20 +36,20 @@ FUNCTIONS: dict[str, Callable[..., Number]] = {"min": min, "max": max, "abs": ab
 
 
 class NotAFormula(ValueError):
-    """A text is not a formula in the names that it may use."""
+    """A text is not a formula in the declared names."""
 
 
 class NoValue(ValueError):
     """A formula has no value at a point."""
 
 
-def no_quantity(name: str, arguments: tuple[Number, ...]) -> Number:
-    """Refuse every quantity: what a formula without a subject is given."""
-    raise NoValue(f"{name} is asked of no subject")
+def refuse_quantity(name: str, arguments: tuple[Number, ...]) -> Number:
+    """Raise NoValue for every quantity of a formula that has no subject."""
+    raise NoValue(f"{name} needs a subject")
 
 
 class Formula:
-    """A formula that was read; raises NotAFormula with what it must not hold."""
+    """A parsed formula; the constructor raises NotAFormula for anything but declared arithmetic."""
 
     def __init__(self, text: str, names: Collection[str], quantities: Collection[str] = ()) -> None:
         self.text = text
@@ -59,8 +59,8 @@ class Formula:
         self.quantities_used: set[str] = set()
         self._check(self._body)
 
-    def at(self, point: Mapping[str, Number], quantity: Quantity = no_quantity) -> Number:
-        """Return the value at a point; raises NoValue where there is none."""
+    def at(self, point: Mapping[str, Number], quantity: Quantity = refuse_quantity) -> Number:
+        """Return the value at a point; raise NoValue if the formula has none there."""
         try:
             return self._value(self._body, point, quantity)
         except ZeroDivisionError as error:
@@ -72,10 +72,10 @@ class Formula:
         match node:
             case ast.Constant(value=int() | float() as value) if not isinstance(value, bool):
                 if isinstance(value, int) and value >= 2**MOST_BITS:
-                    raise NotAFormula("a number in it is too large")
+                    raise NotAFormula(f"{value} is too large (expected less than 2**{MOST_BITS})")
             case ast.Name(id=name):
                 if name not in self._names:
-                    raise NotAFormula(f"`{name}` is no variable; {_declared(self._names)}")
+                    raise NotAFormula(f"unknown variable `{name}` ({_declared(self._names)})")
             case ast.BinOp(left=left, op=sign, right=right) if type(sign) in OPERATORS:
                 self._check(left)
                 self._check(right)
@@ -84,14 +84,14 @@ class Formula:
             case ast.Call(func=ast.Name(id=name), args=arguments, keywords=[]):
                 self._check_call(name, arguments)
             case _:
-                raise NotAFormula(f"`{ast.unparse(node)}` is no arithmetic")
+                raise NotAFormula(f"`{ast.unparse(node)}` is not arithmetic")
 
     def _check_call(self, name: str, arguments: list[ast.expr]) -> None:
         if name not in FUNCTIONS and name not in self._quantities:
             known = ", ".join(sorted({*FUNCTIONS, *self._quantities}))
-            raise NotAFormula(f"`{name}` cannot be called; there are {known}")
+            raise NotAFormula(f"unknown function `{name}` (functions: {known})")
         if name in FUNCTIONS and len(arguments) < (1 if name == "abs" else 2):
-            raise NotAFormula(f"`{name}` lacks an argument")
+            raise NotAFormula(f"`{name}` has too few arguments (got {len(arguments)})")
         self.quantities_used |= {name} - set(FUNCTIONS)
         for argument in arguments:
             self._check(argument)
@@ -104,28 +104,28 @@ class Formula:
                 return point[name]
             case ast.BinOp(left=left, op=sign, right=right):
                 sides = (self._value(left, point, quantity), self._value(right, point, quantity))
-                return _bounded(OPERATORS[type(sign)](*sides))
+                return _check_bounds(OPERATORS[type(sign)](*sides))
             case ast.UnaryOp(op=sign_of, operand=operand):
                 return SIGNS[type(sign_of)](self._value(operand, point, quantity))
             case ast.Call(func=ast.Name(id=name), args=arguments):
                 values = tuple(self._value(argument, point, quantity) for argument in arguments)
-                return _bounded(
+                return _check_bounds(
                     FUNCTIONS[name](*values) if name in FUNCTIONS else quantity(name, values)
                 )
         raise AssertionError(f"{ast.dump(node)} passed the check")
 
 
 class Cell(msgspec.Struct, frozen=True):
-    """The value of a formula at a point, or why it has none."""
+    """The value of a formula at a point, or the reason why it has none."""
 
     value: Number | None = None
     reason: str = ""
 
 
-def tabulated(
-    formulas: list[Formula], points: list[dict[str, Number]], quantity: Quantity = no_quantity
+def tabulate_formulas(
+    formulas: list[Formula], points: list[dict[str, Number]], quantity: Quantity = refuse_quantity
 ) -> list[list[Cell]]:
-    """Return the value of each formula at each point, a row a point."""
+    """Return the value of each formula at each point, one row for each point."""
     return [[_cell(formula, point, quantity) for formula in formulas] for point in points]
 
 
@@ -137,33 +137,35 @@ def _cell(formula: Formula, point: dict[str, Number], quantity: Quantity) -> Cel
 
 
 def _parsed(text: str) -> ast.expr:
-    if len(text) > LONGEST:
-        raise NotAFormula(f"longer than {LONGEST} characters")
+    if len(text) > MOST_CHARACTERS:
+        raise NotAFormula(
+            f"too long (got {len(text)} characters, expected at most {MOST_CHARACTERS})"
+        )
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             body = ast.parse(text.strip(), mode="eval").body
     except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
         raise NotAFormula(f"does not parse: {error}") from error
-    if sum(1 for _ in ast.walk(body)) > LARGEST:
-        raise NotAFormula(f"more than {LARGEST} parts")
+    if sum(1 for _ in ast.walk(body)) > MOST_NODES:
+        raise NotAFormula(f"too complex (expected at most {MOST_NODES} syntax nodes)")
     return body
 
 
 def _declared(names: Collection[str]) -> str:
-    return f"declared are {', '.join(sorted(names))}" if names else "none is declared"
+    return f"declared: {', '.join(sorted(names)) or 'none'}"
 
 
-def _bounded(value: Number) -> Number:
+def _check_bounds(value: Number) -> Number:
     if isinstance(value, int) and value.bit_length() > MOST_BITS:
         raise NoValue("too large")
     if isinstance(value, complex) or not math.isfinite(value):
-        raise NoValue("no real number")
+        raise NoValue("not a finite real number")
     return value
 
 
 def _power(base: Number, exponent: Number) -> Number:
-    """Return a power; one of integers that would be too large is not computed at all."""
+    """Return a power; raise NoValue instead of computing a huge integer."""
     if (
         isinstance(base, int)
         and isinstance(exponent, int)

@@ -1,4 +1,4 @@
-"""What the sandbox is asked to do: say which units a subjects file makes, and run those of one subject."""
+"""The sandbox jobs of a probing session: collect the units of a subjects file, and measure some of them."""
 
 from __future__ import annotations
 
@@ -9,14 +9,21 @@ import msgspec
 
 from esper_audit.findings.finding import Category, Severity
 from esper_audit.findings.probe_record import ProbeRecord, Verdict
-from esper_audit.probes.probe import Unit, blocked, measured, not_applicable, unit_id, units
-from esper_audit.probes.subject.definition_site import places_of
+from esper_audit.probes.probe import unit_id
+from esper_audit.probes.subject.definition_site import definition_places
 from esper_audit.probes.subject.loading import load_subjects
 from esper_audit.probes.subject.subject import Subject, SubjectError
+from esper_audit.probes.units import (
+    Unit,
+    blocked_record,
+    measure_unit,
+    not_applicable_records,
+    units_of,
+)
 
 
 class UnitDescription(msgspec.Struct, frozen=True):
-    """A unit as the caller knows it, who imports neither torch nor the subject."""
+    """A unit for the caller, which imports neither torch nor the subject."""
 
     id: str
     probe: str
@@ -27,79 +34,94 @@ class UnitDescription(msgspec.Struct, frozen=True):
     state: str
     prerequisites: tuple[str, ...]
 
+    def record(self, verdict: Verdict, code: str, message: str) -> ProbeRecord:
+        """Return the record of this unit without measurements."""
+        return ProbeRecord(
+            unit=self.id,
+            probe=self.probe,
+            contract=self.contract,
+            subject=self.subject,
+            state=self.state,
+            severity=self.severity,
+            category=self.category,
+            verdict=verdict,
+            code=code,
+            message=message,
+        )
+
 
 class CollectedUnits(msgspec.Struct, frozen=True):
-    """What a subjects file declares: its units, promises that make none, and what it does not promise."""
+    """The units of a subjects file, its promises without a unit, and a record for each absent promise."""
 
     units: list[UnitDescription]
     without_unit: list[str]
     not_applicable: list[ProbeRecord]
 
 
-def collect(root: str, source: str, probes: list[str] | None = None) -> CollectedUnits:
-    """Load a subjects file, named relative to `root`, and return what there is to find out."""
+def collect_units(root: str, source: str, probes: list[str] | None = None) -> CollectedUnits:
+    """Load a subjects file, with a path relative to `root`, and return its units."""
     os.chdir(root)
     subjects = load_subjects(source)
-    found = units(subjects, probes)
+    found = units_of(subjects, probes)
     return CollectedUnits(
-        units=[_sheet(unit) for unit in found],
-        without_unit=without_unit(subjects, {unit.id for unit in found}, probes),
-        not_applicable=list(not_applicable(subjects, probes)),
+        units=[_describe(unit) for unit in found],
+        without_unit=promises_without_unit(subjects, {unit.id for unit in found}, probes),
+        not_applicable=list(not_applicable_records(subjects, probes)),
     )
 
 
-def probe_together(root: str, source: str, chosen: list[str]) -> list[ProbeRecord]:
-    """Run units of one subject in the order of their prerequisites, in this one process."""
+def measure_group(root: str, source: str, chosen: list[str]) -> list[ProbeRecord]:
+    """Measure units of one subject in this process, prerequisites first."""
     verdicts: dict[str, Verdict] = {}
     records: list[ProbeRecord] = []
-    found = _found(root, source, chosen)
+    found = _declared_units(root, source, chosen)
     for unit in found:
-        record = blocked(unit, verdicts) or measured(unit)
+        record = blocked_record(unit, verdicts) or measure_unit(unit)
         verdicts[unit.id] = record.verdict
         records.append(record)
-    return _placed(records, found[0].subject, root)
+    return _with_places(records, found[0].subject, root)
 
 
-def probe_alone(root: str, source: str, unit: str) -> list[ProbeRecord]:
-    """Run one unit, whatever became of its prerequisites."""
-    found = _found(root, source, [unit])[0]
-    return _placed([measured(found)], found.subject, root)
+def measure_one(root: str, source: str, unit: str) -> list[ProbeRecord]:
+    """Measure one unit, whether or not its prerequisites passed."""
+    found = _declared_units(root, source, [unit])[0]
+    return _with_places([measure_unit(found)], found.subject, root)
 
 
-def without_unit(
+def promises_without_unit(
     subjects: Sequence[Subject], made: set[str], probes: Sequence[str] | None = None
 ) -> list[str]:
-    """Return the promises that led to no unit: nobody would notice if they were broken."""
+    """Return the promises that resulted in no unit: a breach of them would stay unnoticed."""
     lost: list[str] = []
     for subject in subjects:
         for promise in subject.promises:
             if probes is not None and promise.probe not in probes:
                 continue
             states = promise.in_states or tuple(subject.states)
-            wanted = [unit_id(promise.probe, subject, state) for state in states]
-            lost += [unit for unit in wanted if unit not in made]
-            if not wanted:
+            expected = [unit_id(promise.probe, subject, state) for state in states]
+            lost += [unit for unit in expected if unit not in made]
+            if not expected:
                 lost.append(unit_id(promise.probe, subject, ""))
     return lost
 
 
-def _found(root: str, source: str, chosen: list[str]) -> list[Unit]:
+def _declared_units(root: str, source: str, chosen: list[str]) -> list[Unit]:
     os.chdir(root)
     subjects = [s for s in load_subjects(source) if any(f"[{s.name}@" in unit for unit in chosen)]
-    found = [unit for unit in units(subjects) if unit.id in chosen]
+    found = [unit for unit in units_of(subjects) if unit.id in chosen]
     if len(found) != len(chosen):
-        gone = sorted(set(chosen) - {unit.id for unit in found})
-        raise SubjectError(f"{source}: declared {', '.join(gone)} a moment ago, and now does not")
+        missing = ", ".join(sorted(set(chosen) - {unit.id for unit in found}))
+        raise SubjectError(f"{source}: {missing} disappeared since the units were collected")
     return found
 
 
-def _placed(records: list[ProbeRecord], subject: Subject, root: str) -> list[ProbeRecord]:
-    """Add to the records where their subject is defined."""
-    places = places_of(subject, root)
+def _with_places(records: list[ProbeRecord], subject: Subject, root: str) -> list[ProbeRecord]:
+    """Return the records with the places that define their subject."""
+    places = definition_places(subject, root)
     return [msgspec.structs.replace(record, places=places) for record in records]
 
 
-def _sheet(unit: Unit) -> UnitDescription:
+def _describe(unit: Unit) -> UnitDescription:
     probe = unit.probe
     severity: Severity = probe.severity
     return UnitDescription(

@@ -1,4 +1,4 @@
-"""Probing a project: its subjects files collected, their units run in the sandbox, a record for each."""
+"""Probing a project: collect its subjects files, measure their units in the sandbox, return the records."""
 
 from __future__ import annotations
 
@@ -29,8 +29,9 @@ from esper_audit.probes.sandbox.outcome import (
     TimedOut,
 )
 from esper_audit.probes.sandbox.pool import START, TORCH_AND_COMPILER, Sandbox, Start
+from esper_audit.probes.units import blocked_message
 from esper_audit.project.config import Project
-from esper_audit.rules.expected_failures import as_expected
+from esper_audit.rules.expected_failures import apply_expectation
 from esper_audit.rules.probe_catalogue import probe_descriptions, probe_modules
 from esper_audit.text.phrases import did_you_mean
 from esper_audit.text.progress import Progress
@@ -38,7 +39,7 @@ from esper_audit.text.progress import Progress
 MEBIBYTE = 1 << 20
 MOST_WORKERS = 8
 JOBS = "esper_audit.probes.jobs"
-PROBING = "probing"  # what a subjects file that cannot be collected was not looked at by
+PROBING = "probing"  # the check that is named where a subjects file cannot be collected
 CODES: dict[type[Ending], str] = {
     TimedOut: "timeout",
     Killed: "killed",
@@ -52,13 +53,15 @@ CODES: dict[type[Ending], str] = {
 
 
 class TorchMissing(EsperAuditError):
-    """Probes run modules, and there is no torch to run them with."""
+    """Probes need torch, which is not installed."""
 
 
 class ProbeRequest(msgspec.Struct, frozen=True, kw_only=True):
-    """What to probe: subjects by pattern or by their file, probes by id; nothing named means all.
+    """Which subjects and probes to run; an empty list means all of them.
 
-    `workers` 0 chooses; `start` tells how processes come about where the platform's own way will not do.
+    `subjects` holds names, patterns (`cnn/*`, `slot@training`) or subjects files (`file.py:function`),
+    `probes` holds ids. `workers` is the number of processes, with 0 for the configured one. `start` is
+    the process start method. `today` is an ISO date, on which expectations may have expired.
     """
 
     subjects: list[str] = []
@@ -69,7 +72,7 @@ class ProbeRequest(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class ProbeResult(msgspec.Struct, frozen=True):
-    """A record for each unit, in the order of declaration; what could not be probed; what makes no unit."""
+    """The records in the order of declaration, what could not be probed, and promises without a unit."""
 
     records: list[ProbeRecord]
     not_analysed: list[NotAnalysed]
@@ -77,32 +80,37 @@ class ProbeResult(msgspec.Struct, frozen=True):
 
 
 def require_torch() -> None:
-    """Raise TorchMissing, with what to do, where torch is not installed."""
+    """Raise TorchMissing if torch is not installed."""
     if importlib.util.find_spec("torch") is None:
         raise TorchMissing(
-            "probes run modules and need torch, which is not installed: "
-            "pip install 'esper-audit[torch]'"
+            "probes need torch, which is not installed. "
+            "Install it with: pip install 'esper-audit[torch]'"
         )
 
 
-def probe(project: Project, wanted: ProbeRequest, progress: Progress | None = None) -> ProbeResult:
-    """Put every promise of the project's subjects to its probe, each subject in processes of its own."""
+def run_probes(
+    project: Project, request: ProbeRequest, progress: Progress | None = None
+) -> ProbeResult:
+    """Run the requested probes on the project's subjects, each subject in processes of its own.
+
+    Raises TorchMissing without torch, and UsageError for an unknown probe or subject.
+    """
     require_torch()
-    require_known(wanted.probes)
-    with Session(project, wanted) as session:
+    require_known_probes(request.probes)
+    with Session(project, request) as session:
         return session.run(progress)
 
 
-def require_known(probes: Iterable[str]) -> None:
+def require_known_probes(probes: Iterable[str]) -> None:
     """Raise UsageError for a probe that does not exist."""
-    shelf = probe_descriptions()
+    known = probe_descriptions()
     for name in probes:
-        if name not in shelf:
-            raise UsageError(f"unknown probe '{name}'{did_you_mean(name, shelf)}")
+        if name not in known:
+            raise UsageError(f"unknown probe '{name}'{did_you_mean(name, known)}")
 
 
-class _Part(msgspec.Struct, frozen=True):
-    """The progress of one subjects file among all."""
+class _FileProgress(msgspec.Struct, frozen=True):
+    """The progress in one subjects file, as a part of the progress in all of them."""
 
     progress: Progress | None
     before: int
@@ -114,22 +122,22 @@ class _Part(msgspec.Struct, frozen=True):
 
 
 class Session:
-    """A sandbox with a project's subjects in it."""
+    """The subjects of a project, and a sandbox that measures their units."""
 
-    def __init__(self, project: Project, wanted: ProbeRequest) -> None:
+    def __init__(self, project: Project, request: ProbeRequest) -> None:
         self._project = project
-        self._wanted = wanted
+        self._request = request
         limits = project.config.probing
-        own = [subject for subject in wanted.subjects if ":" in subject]
+        own = [subject for subject in request.subjects if ":" in subject]
         self._sources = own or project.config.subjects
-        self._patterns = [subject for subject in wanted.subjects if subject not in own]
+        self._patterns = [subject for subject in request.subjects if subject not in own]
         self._sandbox = Sandbox(
             [*TORCH_AND_COMPILER, JOBS, *probe_modules()],
-            packages=[importable(project, source) for source in self._sources],
+            packages=[import_target(project, source) for source in self._sources],
             search_path=[project.root],
             limits=Limits(seconds=limits.seconds, memory_bytes=limits.memory * MEBIBYTE),
-            workers=wanted.workers or limits.workers or _processors(),
-            start=wanted.start,
+            workers=request.workers or limits.workers or _default_workers(),
+            start=request.start,
         )
 
     def __enter__(self) -> Session:
@@ -143,25 +151,25 @@ class Session:
         self._sandbox.close()
 
     def run(self, progress: Progress | None = None) -> ProbeResult:
-        """Collect, run everything wanted, and return it in the order of declaration."""
+        """Collect the subjects, measure the requested units, and return the result in declaration order."""
         collected, problems = self.collect()
-        sheets = {source: self.chosen(found.units) for source, found in collected.items()}
-        self._refuse_unmatched(collected)
-        total = sum(map(len, sheets.values()))
+        selected = {source: self.select(found.units) for source, found in collected.items()}
+        self._check_patterns(collected)
+        total = sum(map(len, selected.values()))
         records: list[ProbeRecord] = []
-        for source, units in sheets.items():
+        for source, units in selected.items():
             done = len(records)
-            records += self.measured(source, units, _Part(progress, done, total))
-            problems += _no_verdicts(source, records[done:])
+            records += self.measure(source, units, _FileProgress(progress, done, total))
+            problems += _without_verdict(source, records[done:])
             records += [r for r in collected[source].not_applicable if not self._patterns]
         missing = [unit for found in collected.values() for unit in found.without_unit]
         return ProbeResult(records, problems, missing)
 
     def collect(self) -> tuple[dict[str, CollectedUnits], list[NotAnalysed]]:
-        """Return what each subjects file declares, and why one could not be asked."""
-        probes = self._wanted.probes or None
+        """Return the units of each subjects file, and the files that could not be collected."""
+        probes = self._request.probes or None
         arguments = {"root": self._project.root, "probes": probes}
-        jobs = [Job(s, f"{JOBS}:collect", {"source": s, **arguments}) for s in self._sources]
+        jobs = [Job(s, f"{JOBS}:collect_units", {"source": s, **arguments}) for s in self._sources]
         outcomes = {outcome.job: outcome for outcome in self._sandbox.run(jobs)}
         collected: dict[str, CollectedUnits] = {}
         problems: list[NotAnalysed] = []
@@ -170,63 +178,64 @@ class Session:
             if isinstance(ending, Returned):
                 collected[source] = msgspec.convert(ending.value, CollectedUnits, strict=False)
             else:
-                said = f"its subjects are not known: collecting them {ending}"
-                problems.append(NotAnalysed(_file(source), said, check=PROBING))
+                reason = f"its subjects could not be collected: the job {ending}"
+                problems.append(NotAnalysed(_source_path(source), reason, check=PROBING))
         return collected, problems
 
-    def chosen(self, units: Sequence[UnitDescription]) -> list[UnitDescription]:
-        """Return the units that the patterns name, or all, with their prerequisites."""
+    def select(self, units: Sequence[UnitDescription]) -> list[UnitDescription]:
+        """Return the units that match a pattern, with their prerequisites; all units if there is no pattern."""
         if not self._patterns:
             return list(units)
         named = {unit.id for unit in units if any(_matches(unit, p) for p in self._patterns)}
         needed = {before for unit in units if unit.id in named for before in unit.prerequisites}
         return [unit for unit in units if unit.id in named | needed]
 
-    def measured(
+    def measure(
         self, source: str, units: Sequence[UnitDescription], progress: Callable[[int], None]
     ) -> list[ProbeRecord]:
-        """Run units, those of a subject in a state together; where that ends badly, each alone."""
+        """Measure units in one job for each subject and state, and return their records.
+
+        Where such a job fails, each of its units gets a job of its own.
+        """
         records: dict[str, ProbeRecord] = {}
         groups: dict[str, list[UnitDescription]] = {}
         for unit in units:
             groups.setdefault(f"{unit.subject}@{unit.state}", []).append(unit)
-        suspects: list[UnitDescription] = []
-        for outcome in self._sandbox.run(self._together(source, groups)):
+        unmeasured: list[UnitDescription] = []
+        for outcome in self._sandbox.run(self._group_jobs(source, groups)):
             group = groups[outcome.job]
             if isinstance(outcome.ending, Returned):
                 records |= {r.unit: r for r in _records(outcome)}
             else:
-                suspects += group
+                unmeasured += group
             progress(len(records))
-        for unit in suspects:
-            records[unit.id] = _blocked(unit, records) or self._alone(source, unit)
+        for unit in unmeasured:
+            records[unit.id] = _blocked_record(unit, records) or self._measure_alone(source, unit)
             progress(len(records))
-        return [self._as_expected(records[unit.id]) for unit in units]
+        return [self._apply_expectation(records[unit.id]) for unit in units]
 
-    def _together(self, source: str, groups: dict[str, list[UnitDescription]]) -> list[Job]:
+    def _group_jobs(self, source: str, groups: dict[str, list[UnitDescription]]) -> list[Job]:
         place = {"root": self._project.root, "source": source}
         return [
-            Job(name, f"{JOBS}:probe_together", {**place, "chosen": [unit.id for unit in group]})
+            Job(name, f"{JOBS}:measure_group", {**place, "chosen": [unit.id for unit in group]})
             for name, group in groups.items()
         ]
 
-    def _alone(self, source: str, unit: UnitDescription) -> ProbeRecord:
+    def _measure_alone(self, source: str, unit: UnitDescription) -> ProbeRecord:
         place: dict[str, object] = {
             "root": self._project.root,
             "source": source,
             "unit": unit.id,
         }
-        (outcome,) = self._sandbox.run([Job(unit.id, f"{JOBS}:probe_alone", place)])
+        (outcome,) = self._sandbox.run([Job(unit.id, f"{JOBS}:measure_one", place)])
         if isinstance(outcome.ending, Returned):
             return _records(outcome)[0]
-        return _without_numbers(
-            unit, Verdict.NO_VERDICT, CODES[type(outcome.ending)], str(outcome.ending)
-        )
+        return unit.record(Verdict.NO_VERDICT, CODES[type(outcome.ending)], str(outcome.ending))
 
-    def _as_expected(self, record: ProbeRecord) -> ProbeRecord:
-        return as_expected(record, self._project.config.expect, self._wanted.today)
+    def _apply_expectation(self, record: ProbeRecord) -> ProbeRecord:
+        return apply_expectation(record, self._project.config.expect, self._request.today)
 
-    def _refuse_unmatched(self, collected: dict[str, CollectedUnits]) -> None:
+    def _check_patterns(self, collected: dict[str, CollectedUnits]) -> None:
         units = [unit for found in collected.values() for unit in found.units]
         for pattern in self._patterns:
             if not any(_matches(unit, pattern) for unit in units):
@@ -234,13 +243,13 @@ class Session:
                 raise UsageError(f"unknown subject '{pattern}'{hint}")
 
 
-def importable(project: Project, source: str) -> str:
-    """Return the module or file of a subjects source, for the sandbox to import ahead."""
-    place = _file(source)
+def import_target(project: Project, source: str) -> str:
+    """Return the module name or absolute path of a subjects source, for the sandbox to import."""
+    place = _source_path(source)
     return project.resolve(place) if place.endswith(".py") else place
 
 
-def _processors() -> int:
+def _default_workers() -> int:
     return min(os.cpu_count() or 1, MOST_WORKERS)
 
 
@@ -254,40 +263,23 @@ def _records(outcome: JobOutcome) -> list[ProbeRecord]:
     return msgspec.convert(outcome.ending.value, list[ProbeRecord], strict=False)
 
 
-def _blocked(unit: UnitDescription, records: dict[str, ProbeRecord]) -> ProbeRecord | None:
+def _blocked_record(unit: UnitDescription, records: dict[str, ProbeRecord]) -> ProbeRecord | None:
     for before in unit.prerequisites:
         if before in records and records[before].verdict is not Verdict.PASS:
-            said = f"{before}: {records[before].verdict}"
-            return _without_numbers(unit, Verdict.BLOCKED_BY, before, said)
+            message = blocked_message(before, records[before].verdict)
+            return unit.record(Verdict.BLOCKED_BY, before, message)
     return None
 
 
-def _without_numbers(
-    unit: UnitDescription, verdict: Verdict, code: str, message: str
-) -> ProbeRecord:
-    return ProbeRecord(
-        unit=unit.id,
-        probe=unit.probe,
-        contract=unit.contract,
-        subject=unit.subject,
-        state=unit.state,
-        severity=unit.severity,
-        category=unit.category,
-        verdict=verdict,
-        code=code,
-        message=message,
-    )
-
-
-def _file(source: str) -> str:
+def _source_path(source: str) -> str:
     return source.rpartition(":")[0]
 
 
-def _no_verdicts(source: str, records: Sequence[ProbeRecord]) -> list[NotAnalysed]:
-    """Return what ended without a verdict: not looked at, which is never clean."""
+def _without_verdict(source: str, records: Sequence[ProbeRecord]) -> list[NotAnalysed]:
+    """Return the units without a verdict: they were not analysed, which differs from clean."""
     return [
         NotAnalysed(
-            _file(source), f"{record.subject}@{record.state}: {record.message}", record.probe
+            _source_path(source), f"{record.subject}@{record.state}: {record.message}", record.probe
         )
         for record in records
         if record.verdict is Verdict.NO_VERDICT

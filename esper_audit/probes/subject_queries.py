@@ -1,4 +1,4 @@
-"""What is done for claims about subjects, in the sandbox: counting, evaluating, probing one unit."""
+"""The sandbox jobs of claims about subjects: evaluate formulas over a subject, and measure one unit."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import msgspec
 
 from esper_audit.findings.errors import FAILURES
 from esper_audit.findings.probe_record import ProbeRecord
-from esper_audit.probes.formula import Cell, Formula, NoValue, Number, tabulated
+from esper_audit.probes.formula import Cell, Formula, NoValue, Number, tabulate_formulas
 from esper_audit.probes.subject.kinds import Average, Ratio
 from esper_audit.probes.subject.loading import load_subjects
 from esper_audit.probes.subject.subject import Blueprint, Module, Subject
@@ -21,14 +21,14 @@ if TYPE_CHECKING:
 
 
 class ValueTable(msgspec.Struct, frozen=True):
-    """The values of formulas, a row a point; or, where the subject is gone, what is absent."""
+    """The values of formulas, one row for each point; `absent` names a missing subject or quantity instead."""
 
     rows: list[list[Cell]] = []
     absent: str = ""
 
 
 class UnitResult(msgspec.Struct, frozen=True):
-    """What became of a unit; or, where nothing promises it, what is absent."""
+    """The record of a unit; `absent` is the reason if no subject promises the unit."""
 
     record: ProbeRecord | None = None
     absent: str = ""
@@ -41,20 +41,20 @@ def tabulate(
     points: list[dict[str, Number]],
     root: str = "",
 ) -> dict[str, Any]:
-    """Evaluate formulas that ask a subject, or none, at points; a job for the sandbox.
+    """Evaluate formulas at points; a job for the sandbox.
 
-    `source` is relative to `root`, where the subjects' files look for theirs.
+    `source` is a subjects file relative to `root`. An empty `subject` evaluates formulas without quantities.
     """
     names = points[0].keys() if points else ()
-    read = [Formula(text, names, QUANTITIES) for text in formulas]
+    formulas_read = [Formula(text, names, QUANTITIES) for text in formulas]
     if not subject:
-        return _plain(ValueTable(tabulated(read, points)))
+        return _plain(ValueTable(tabulate_formulas(formulas_read, points)))
     os.chdir(root)
     subjects = {one.name: one for one in load_subjects(source)}
     if subject not in subjects:
         return _plain(ValueTable(absent=f"no subject {subject!r}{did_you_mean(subject, subjects)}"))
-    asked = {name for formula in read for name in formula.quantities_used}
-    lacking = [name for name in sorted(asked) if not _can_tell(name, subjects[subject])]
+    used = {name for formula in formulas_read for name in formula.quantities_used}
+    lacking = [name for name in sorted(used) if not _has_quantity(name, subjects[subject])]
     if lacking:
         kind = type(subjects[subject]).__name__
         return _plain(
@@ -65,22 +65,24 @@ def tabulate(
     def quantity(name: str, arguments: tuple[Number, ...]) -> Number:
         key = (name, arguments)
         if key not in known:
-            known[key] = _asked(name, subjects[subject], arguments)
+            known[key] = _quantity(name, subjects[subject], arguments)
         return known[key]
 
-    return _plain(ValueTable(tabulated(read, points, quantity)))
+    return _plain(ValueTable(tabulate_formulas(formulas_read, points, quantity)))
 
 
-def probe(root: str, source: str, unit: str) -> dict[str, Any]:
-    """Run one unit of the probes, if it is promised; a job for the sandbox."""
-    from esper_audit.probes.probe import measured, units
+def measure_promised_unit(root: str, source: str, unit: str) -> dict[str, Any]:
+    """Measure one unit if a subject promises it; a job for the sandbox."""
+    from esper_audit.probes.units import measure_unit, units_of
 
     os.chdir(root)
     subjects = [subject for subject in load_subjects(source) if f"[{subject.name}@" in unit]
-    promised = {candidate.id: candidate for candidate in units(subjects)}
+    promised = {candidate.id: candidate for candidate in units_of(subjects)}
     if unit not in promised:
-        return _plain(UnitResult(absent=f"nothing promises {unit}{did_you_mean(unit, promised)}"))
-    return _plain(UnitResult(measured(promised[unit])))
+        return _plain(
+            UnitResult(absent=f"no subject promises {unit}{did_you_mean(unit, promised)}")
+        )
+    return _plain(UnitResult(measure_unit(promised[unit])))
 
 
 def _plain(result: ValueTable | UnitResult) -> dict[str, Any]:
@@ -88,27 +90,27 @@ def _plain(result: ValueTable | UnitResult) -> dict[str, Any]:
     return plain
 
 
-def _asked(name: str, subject: Subject, arguments: tuple[Number, ...]) -> Number:
+def _quantity(name: str, subject: Subject, arguments: tuple[Number, ...]) -> Number:
     try:
         return QUANTITIES[name](subject, *arguments)
     except NoValue:
         raise
-    # What a subject may raise is not ours to enumerate; that it did is why there is no value here.
+    # A subject is foreign code and may raise anything: the error is the reason for the missing value.
     except FAILURES as error:
-        said = f"{name} raised {type(error).__name__}: {quoted(str(error))}"
-        raise NoValue(said) from error
+        reason = f"{name} raised {type(error).__name__}: {quoted(str(error))}"
+        raise NoValue(reason) from error
 
 
 def _parameters(subject: Subject, *dims: Number) -> int:
-    return sum(p.numel() for p in _counted(subject, dims).parameters())
+    return sum(p.numel() for p in _build_counted(subject, dims).parameters())
 
 
 def _trainable(subject: Subject, *dims: Number) -> int:
-    return sum(p.numel() for p in _counted(subject, dims).parameters() if p.requires_grad)
+    return sum(p.numel() for p in _build_counted(subject, dims).parameters() if p.requires_grad)
 
 
 def _buffers(subject: Subject, *dims: Number) -> int:
-    return sum(buffer.numel() for buffer in _counted(subject, dims).buffers())
+    return sum(buffer.numel() for buffer in _build_counted(subject, dims).buffers())
 
 
 def _estimate(subject: Subject, *dims: Number) -> float:
@@ -120,14 +122,17 @@ def _estimate(subject: Subject, *dims: Number) -> float:
 def _ratio(subject: Subject, *norms_and_counts: Number) -> float:
     assert isinstance(subject, Ratio)
     if len(norms_and_counts) != 4:
-        raise NoValue("ratio takes seed_norm, host_norm, seed_params, host_params")
+        raise NoValue(
+            f"ratio takes four arguments: seed_norm, host_norm, seed_params, host_params "
+            f"(got {len(norms_and_counts)})"
+        )
     seed_norm, host_norm, seed_params, host_params = norms_and_counts
-    told = subject.call(
+    ratio = subject.call(
         subject.build(), float(seed_norm), float(host_norm), int(seed_params), int(host_params)
     )
-    if told is None:
+    if ratio is None:
         raise NoValue("ratio is unmeasured")
-    return told
+    return ratio
 
 
 def _average(subject: Subject, *samples: Number) -> float:
@@ -146,7 +151,7 @@ QUANTITIES: dict[str, Callable[..., Number]] = {
     "ratio": _ratio,
     "average": _average,
 }
-TELLS: Mapping[str, type[Subject]] = {
+QUANTITY_KINDS: Mapping[str, type[Subject]] = {
     "parameters": Module,
     "trainable": Module,
     "buffers": Module,
@@ -156,28 +161,29 @@ TELLS: Mapping[str, type[Subject]] = {
 }
 
 
-def _can_tell(name: str, subject: Subject) -> bool:
+def _has_quantity(name: str, subject: Subject) -> bool:
     if name == "estimate" and isinstance(subject, Blueprint):
         return subject.estimate is not None
-    return isinstance(subject, TELLS[name])
+    return isinstance(subject, QUANTITY_KINDS[name])
 
 
-def _counted(subject: Subject, dims: tuple[Number, ...]) -> nn.Module:
-    """Build what is to be counted; raises NoValue for parameters that have no shape yet."""
-    from esper_audit.probes.measure.parameters import built_to_count, has_no_shape
+def _build_counted(subject: Subject, dims: tuple[Number, ...]) -> nn.Module:
+    """Return the module of a width, on the meta device if possible; raise NoValue if it cannot be counted."""
+    from esper_audit.probes.measure.parameters import build_for_count, has_uninitialised_parameters
 
     (width,) = _widths(subject, dims)
-    module = built_to_count(subject.build, width)
+    module = build_for_count(subject.build, width)
     if module is None:
-        raise NoValue(f"cannot be built at width {width} without values")
-    if has_no_shape(module):
+        raise NoValue(f"the module cannot be built on the meta device at width {width}")
+    if has_uninitialised_parameters(module):
         raise NoValue("parameters have no shape before the first forward")
     return module
 
 
 def _widths(subject: Subject, dims: tuple[Number, ...]) -> tuple[int, ...]:
-    """Return the width that was asked for, or the first that the subject declares."""
+    """Return the given width, or the first one that the subject declares."""
     widths = dims or subject.arguments()
     if len(widths) != 1 or widths[0] != int(widths[0]) or widths[0] < 1:
-        raise NoValue(f"one width is wanted, a positive integer; got {', '.join(map(str, widths))}")
+        got = ", ".join(map(str, widths))
+        raise NoValue(f"expected one width, a positive integer (got {got})")
     return (int(widths[0]),)

@@ -1,4 +1,4 @@
-"""Checks and promises as pytest items.
+"""The pytest plugin: checks and promises as test items.
 
 Public: `plugin` (the entry point), `promises`.
 """

@@ -1,4 +1,4 @@
-"""A pytest item that fails with sentences."""
+"""The base class of the plugin's items, which fail with a message instead of a traceback."""
 
 from __future__ import annotations
 
@@ -6,22 +6,22 @@ from pathlib import Path
 
 import pytest
 
-DESELECTED = pytest.StashKey[set[str]]()  # names of items that `-k` and its like left out
+DESELECTED = pytest.StashKey[set[str]]()  # names of items that `-k` and similar options deselected
 
 
 class ContractBroken(Exception):
-    """Carries what is to be said from an item to its report."""
+    """A contract is broken; the message becomes the report of the item."""
 
 
 class AuditItem(pytest.Item):
-    """An item that fails with sentences, not with a traceback."""
+    """An item that fails with a message instead of a traceback."""
 
     def repr_failure(
         self, excinfo: pytest.ExceptionInfo[BaseException], style: object = None
     ) -> str:
-        """Return the findings, or the error that kept the audit from running."""
+        """Return the message of the exception."""
         return str(excinfo.value)
 
     def reportinfo(self) -> tuple[Path, None, str]:
-        """Return what the item is called in reports."""
+        """Return the path and the name of the item in reports."""
         return self.path, None, f"esper-audit: {self.name}"

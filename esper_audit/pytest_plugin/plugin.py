@@ -1,11 +1,11 @@
-"""The pytest door: `pytest --esper-audit` adds an item a check, and an item a contract, subject and state.
+"""The entry point of the plugin: `pytest --esper-audit` adds an item for each check and each unit.
 
-For a test module of one's own, in one's own process:
+A test module can also check promises in its own process:
 
-    from esper_audit.subject import Promised, promises
+    from esper_audit.subject import PromisedUnit, promises
 
     @promises("tests/my_subjects.py:subjects")
-    def test_a_promise_is_kept(promised: Promised) -> None:
+    def test_a_promise_is_kept(promised: PromisedUnit) -> None:
         promised.check()
 """
 
@@ -26,58 +26,62 @@ AUDIT = pytest.StashKey["Audit"]()
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    """Add `--esper-audit`."""
+    """Add the option `--esper-audit`."""
     group = parser.getgroup("esper-audit")
     group.addoption(
         "--esper-audit",
         action="store_true",
-        help="check the project's contracts: one item a check, over the paths of [tool.esper-audit]",
+        help="add an item for each check of [tool.esper-audit]",
     )
 
 
 def pytest_collection_modifyitems(
     session: pytest.Session, config: pytest.Config, items: list[pytest.Item]
 ) -> None:
-    """Append the items of the audit, so that `-k`, `--lf` and `-n` see them as any other."""
+    """Append the items of the audit, so that `-k`, `--lf` and `-n` apply to them."""
     if config.getoption("--esper-audit"):
-        from esper_audit.pytest_plugin.promises import Promises
+        from esper_audit.pytest_plugin.promises import PromiseCollector
 
-        for kind in (Contracts, Promises):
+        for kind in (ContractCollector, PromiseCollector):
             collector = kind.from_parent(session, name="esper-audit", path=config.rootpath)
             items.extend(item for item in collector.collect() if isinstance(item, pytest.Item))
 
 
 def pytest_deselected(items: Sequence[pytest.Item]) -> None:
-    """Remember what `-k` and its like left out: that was asked for, and is not lost."""
+    """Record the items that `-k` and similar options deselected, which the guard does not miss."""
     for item in items:
         item.config.stash.setdefault(DESELECTED, set()).add(item.name)
 
 
 def promises(source: str, probes: Sequence[str] | None = None) -> pytest.MarkDecorator:
-    """Return the mark that gives a test function a `promised` for every unit of a subjects file."""
-    from esper_audit.pytest_plugin.promises import promised_by
+    """Return a mark that runs a test function with the argument `promised` for each unit of a subjects file.
 
-    params = [pytest.param(one, id=one.unit.id) for one in promised_by(source, probes)]
+    `source` is `path/to/file.py:function`, `probes` restricts the units to some probes. Raises
+    SubjectError if the file has no subjects or an invalid promise.
+    """
+    from esper_audit.pytest_plugin.promises import promised_units
+
+    params = [pytest.param(one, id=one.unit.id) for one in promised_units(source, probes)]
     return pytest.mark.parametrize("promised", params)
 
 
-def audit_of(config: pytest.Config) -> Audit:
-    """Run the checks once a session and keep what they said."""
+def session_audit(config: pytest.Config) -> Audit:
+    """Return the audit of the project, made once for each session."""
     from esper_audit.engine.pipeline import CheckRequest, check
     from esper_audit.project.config import find_project
 
     if AUDIT not in config.stash:
         project = find_project([str(config.rootpath)])
-        today = date.today().isoformat()  # noqa: DTZ011  # the day of whoever reads the ticket
+        today = date.today().isoformat()  # noqa: DTZ011  # expiry is by the local date of the user
         config.stash[AUDIT] = check(project, CheckRequest(today=today))
     return config.stash[AUDIT]
 
 
-class Contracts(pytest.Collector):
-    """The audit of a project."""
+class ContractCollector(pytest.Collector):
+    """Collects the checks of a project."""
 
     def collect(self) -> Iterator[pytest.Item]:
-        """Yield one item a check that is on, and one that nothing was left out."""
+        """Yield one item for each check that is on, and the guard."""
         from esper_audit.project.config import find_project
         from esper_audit.rules.registry import RuleRegistry
         from esper_audit.rules.selection import Selection
@@ -87,25 +91,25 @@ class Contracts(pytest.Collector):
         selection = Selection(registry, project.config, where=project.file)
         for check in sorted(selection.base):
             yield CheckItem.from_parent(self, name=check)
-        yield EverythingLookedAt.from_parent(self, name="everything-looked-at")
+        yield AnalysisGuard.from_parent(self, name="everything-looked-at")
 
 
 class CheckItem(AuditItem):
     """One check over the whole project."""
 
     def runtest(self) -> None:
-        """Raise if the check found anything that has no ticket and nobody authorised."""
-        found = [f for f in audit_of(self.config).findings if f.check == self.name]
+        """Raise if the check has a finding that is neither ticketed nor authorised."""
+        found = [f for f in session_audit(self.config).findings if f.check == self.name]
         if found:
             lines = [f"{f.location.path}:{f.location.line}: {f.message}" for f in found]
-            raise ContractBroken("\n".join([*lines, f"explained by: esper-audit rule {self.name}"]))
+            raise ContractBroken("\n".join([*lines, f"Explain with: esper-audit rule {self.name}"]))
 
 
-class EverythingLookedAt(AuditItem):
-    """The guard: a file or check that was not looked at does not count as clean."""
+class AnalysisGuard(AuditItem):
+    """The guard that fails if a file or check was not analysed, which differs from clean."""
 
     def runtest(self) -> None:
         """Raise if anything was not analysed."""
-        missed = audit_of(self.config).not_analysed
-        if missed:
-            raise ContractBroken("\n".join(f"not looked at: {n.sentence()}" for n in missed))
+        problems = session_audit(self.config).not_analysed
+        if problems:
+            raise ContractBroken("\n".join(f"not analysed: {p.sentence()}" for p in problems))

@@ -1,4 +1,4 @@
-"""Apply the expected failures of the configuration to probe records."""
+"""Expected failures: the promises that the configuration lists as broken, each with a reason."""
 
 from __future__ import annotations
 
@@ -17,52 +17,51 @@ EVERY_STATE = "*"
 TABLE = "expect"
 
 
-def as_expected(record: ProbeRecord, expected: Sequence[Expect], today: str) -> ProbeRecord:
-    """Return a record with its verdict adjusted to the expectation that matches it.
+def apply_expectation(record: ProbeRecord, expected: Sequence[Expect], today: str) -> ProbeRecord:
+    """Return a record with the verdict that results from the matching expectation, if there is one.
 
-    A failure with the expected code is an expected failure, a pass is unexpected. A crash, another
-    code or an expired expectation leaves the record unchanged.
+    A failure with the expected code becomes `expected-fail`, and a pass becomes `unexpected-pass`. Any
+    other record is unchanged: a crash, another code, or an expectation that expired before `today`.
     """
-    entry = next(
-        (e for e in expected if _is_matched(e, record) and not _is_expired(e, today)), None
-    )
+    entry = next((e for e in expected if _is_about(e, record) and not _is_expired(e, today)), None)
     if entry is None:
         return record
     if record.verdict is Verdict.PASS:
-        message = f"holds, though it was expected not to: {entry.reason}; drop the expectation"
+        message = f"the promise is kept, but a failure is expected: {entry.reason}. Remove the expectation"
         return msgspec.structs.replace(record, verdict=Verdict.UNEXPECTED_PASS, message=message)
     if record.verdict is Verdict.FAIL and record.code == entry.code:
-        message = f"{record.message}; expected: {entry.reason}"
+        message = f"{record.message}. Expected: {entry.reason}"
         return msgspec.structs.replace(record, verdict=Verdict.EXPECTED_FAIL, message=message)
     return record
 
 
-def idle_expectations(
+def stale_expectations(
     config_file: ConfigFile, expected: Sequence[Expect], records: Iterable[ProbeRecord], today: str
 ) -> list[Finding]:
-    """Return findings for expectations that have expired, match no record, or are no longer needed."""
+    """Return a finding for each expectation that expired, matches no record, or is outdated."""
     ran = [record for record in records if record.verdict is not Verdict.NOT_APPLICABLE]
-    return assign_fingerprints(_idle(config_file, expected, ran, today))
+    return assign_fingerprints(_stale(config_file, expected, ran, today))
 
 
-def _idle(
+def _stale(
     config_file: ConfigFile, expected: Sequence[Expect], ran: Sequence[ProbeRecord], today: str
 ) -> Iterator[tuple[Finding, str]]:
     for position, entry in enumerate(expected):
         what = f"`{entry.probe}` of `{entry.subject}` ({entry.reason})"
-        matching = [record for record in ran if _is_matched(entry, record)]
         if _is_expired(entry, today):
-            message = f"this expectation expired on {entry.until}: {what}"
+            message = f"the expectation expired on {entry.until}: {what}"
             yield config_file.finding(TABLE, position, ExpiredSuppression, message)
-        elif not matching:
-            message = f"this expectation speaks of no promise that is made: {what}"
+            continue
+        matching = [record for record in ran if _is_about(entry, record)]
+        if not matching:
+            message = f"no subject makes this promise: {what}. Remove the expectation"
             yield config_file.finding(TABLE, position, UnusedSuppression, message)
         elif any(record.verdict is Verdict.UNEXPECTED_PASS for record in matching):
-            message = f"this expectation is not needed any more, the promise is kept: {what}"
+            message = f"the promise is kept: {what}. Remove the expectation"
             yield config_file.finding(TABLE, position, UnusedSuppression, message)
 
 
-def _is_matched(entry: Expect, record: ProbeRecord) -> bool:
+def _is_about(entry: Expect, record: ProbeRecord) -> bool:
     same = (entry.probe, entry.subject) == (record.probe, record.subject)
     return same and entry.state in (EVERY_STATE, record.state)
 

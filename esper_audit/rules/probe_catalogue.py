@@ -1,4 +1,4 @@
-"""Describe the probes for lists and reports, from their source and without importing torch."""
+"""Descriptions of the probes, read from their source so that lists and reports need no torch."""
 
 from __future__ import annotations
 
@@ -13,16 +13,16 @@ PROBES = "esper_audit.probes.catalogue"
 
 
 class ProbeDescription(Check):
-    """The contract, category and documentation of a probe; it cannot be run."""
+    """The contract and documentation of a probe, which cannot be run."""
 
 
 def probe_modules() -> list[str]:
-    """Return the modules of the probes, by dotted name."""
+    """Return the dotted names of the modules in the catalogue of probes."""
     return submodules(PROBES)
 
 
 def probe_descriptions() -> dict[str, type[Check]]:
-    """Return every probe by its id, which is the name of its file, with dashes."""
+    """Return the description of every probe by its id, which is the name of its file with dashes."""
     return {description.id: description for description in map(_describe, probe_modules())}
 
 

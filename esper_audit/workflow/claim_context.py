@@ -22,9 +22,9 @@ from esper_audit.findings.probe_record import ProbeRecord
 from esper_audit.probes.sandbox.fork_backend import SandboxError
 from esper_audit.probes.sandbox.outcome import GIBIBYTE, Job, JobOutcome, Limits, Returned
 from esper_audit.probes.sandbox.pool import TORCH, TORCH_AND_COMPILER, Sandbox
-from esper_audit.probes.session import importable
+from esper_audit.probes.session import import_target
 from esper_audit.project.config import Project
-from esper_audit.rules.expected_failures import as_expected
+from esper_audit.rules.expected_failures import apply_expectation
 from esper_audit.rules.probe_catalogue import probe_modules
 from esper_audit.rules.registry import RuleRegistry
 from esper_audit.rules.selection import Selection
@@ -38,7 +38,7 @@ SUBJECT_LIMITS = Limits(seconds=120)
 TEST_LIMITS = Limits(seconds=600, memory_bytes=16 * GIBIBYTE, file_bytes=GIBIBYTE)
 WORKERS = 2
 SUBJECT_JOBS = "esper_audit.probes.subject_queries"
-PROBE = f"{SUBJECT_JOBS}:probe"
+PROBE = f"{SUBJECT_JOBS}:measure_promised_unit"
 
 
 class ProjectClaimContext:
@@ -133,7 +133,7 @@ class ProjectClaimContext:
 
     def as_expected(self, record: ProbeRecord) -> ProbeRecord:
         """Return a record in the light of the failures that the configuration expects."""
-        return as_expected(record, self._project.config.expect, self._today)
+        return apply_expectation(record, self._project.config.expect, self._today)
 
     def result(self, job: Job, kind: type[Result]) -> Result | Reply:
         """Return what a job returned, or the reply that says why it returned nothing."""
@@ -209,7 +209,7 @@ class ProjectClaimContext:
     def _packages(self, jobs: Iterable[Job]) -> list[str]:
         """Return the files of subjects that jobs ask, to be imported once for all of them."""
         sources = {str(job.arguments.get("source", "")) for job in jobs} - {""}
-        return sorted(importable(self._project, source) for source in sources)
+        return sorted(import_target(self._project, source) for source in sources)
 
     def _nodes(self, outcome: JobOutcome | Reply) -> dict[str, NodeResult] | Reply:
         if isinstance(outcome, Reply):

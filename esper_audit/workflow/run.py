@@ -8,7 +8,7 @@ import msgspec
 
 from esper_audit.engine.pipeline import CheckRequest, check
 from esper_audit.findings.audit import Audit, Ticketed
-from esper_audit.probes.findings import joined
+from esper_audit.probes.findings import add_probe_findings
 from esper_audit.probes.session import ProbeRequest
 from esper_audit.project.config import Project
 from esper_audit.reports.pages import project_reports
@@ -60,7 +60,9 @@ def run(
     """
     request = msgspec.structs.replace(request, baseline=False, whole=True, impact=True)
     checked = check(project, request, progress.files)
-    unfiltered = joined(checked, project, ProbeRequest(today=request.today), progress.units)
+    unfiltered = add_probe_findings(
+        checked, project, ProbeRequest(today=request.today), progress.units
+    )
     catalogue = CheckCatalogue.of_project(project)
     store = TicketStore(project.resolve(project.config.tickets))
     with store.exclusive():

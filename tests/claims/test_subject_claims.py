@@ -21,9 +21,7 @@ SUBJECTS = '''"""Subjects."""
 import torch
 from torch import nn
 
-from esper_audit.probes.subject.inputs import sequences
-from esper_audit.probes.subject.kinds import Average, Ratio
-from esper_audit.probes.subject.subject import Blueprint, Module, promise
+from esper_audit.subject import Average, Blueprint, Module, Ratio, promise, sequences
 
 
 class Squeeze(nn.Module):
@@ -176,7 +174,7 @@ CASES: dict[str, tuple[str, str, dict[str, Any]]] = {
         "of which file of subjects? none is named",
         value("parameters(1)", equals=1, subjects=""),
     ),
-    "no width": ("cannot-tell", "one width is wanted", value("parameters(0)", equals=1)),
+    "no width": ("cannot-tell", "expected one width", value("parameters(0)", equals=1)),
     "true formula": ("holds", "agree at 2 points: dim 64 to 512, r 4", formula(TRUE)),
     "true over a range": (
         "holds",
@@ -216,10 +214,10 @@ CASES: dict[str, tuple[str, str, dict[str, Any]]] = {
     "leaks": ("refuted", "causality[ahead@birth]: fail", probe("causality[ahead@birth]")),
     "not promised": (
         "stale",
-        "nothing promises causality[lazy@birth]",
+        "no subject promises causality[lazy@birth]",
         probe("causality[lazy@birth]"),
     ),
-    "no such unit": ("stale", "nothing promises", probe("causality[gone@birth]")),
+    "no such unit": ("stale", "no subject promises", probe("causality[gone@birth]")),
     "probe of no file": (
         "stale",
         "no file of subjects",
@@ -305,12 +303,12 @@ def test_without_torch_only_plain_arithmetic_is_told(tmp_path: Path, monkeypatch
     ("query", "objection"),
     [
         (value("parameters(", equals=1), "`expression`: does not parse"),
-        (value("width", equals=1), "`width` is no variable"),
+        (value("width", equals=1), "unknown variable `width`"),
         (value("parameters(1)", equals=1, subject=""), "of no `subject`"),
         (value("1"), "either `equals`, or"),
         (value("1", equals=1, at_most=2), "either `equals`, or"),
         (value("1", equals=1, within=-1), "`within` is at least 0"),
-        (formula("dims"), "`left`: `dims` is no variable; declared are dim, r"),
+        (formula("dims"), r"`left`: unknown variable `dims` \(declared: dim, r\)"),
         (formula("1", "2 +"), "`right`: does not parse"),
         (formula("1", over={"dim": {"from": 9, "to": 1}}), "spans 0 points"),
         (formula("1", over={"dim": {"from": 1, "to": 10**12}}), "wanted 1 to 4,096"),

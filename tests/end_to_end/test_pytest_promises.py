@@ -1,4 +1,4 @@
-"""`pytest --esper-audit` over subjects: an item a contract, subject and state, and a guard that none is lost."""
+"""`pytest --esper-audit` on subjects: an item for each unit, and a guard against missing ones."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def pytest_collection_modifyitems(items):
     items[:] = [item for item in items if "leaking" not in item.name]
 """
 OWN_TEST = """
-from esper_audit.pytest_plugin.plugin import promises
+from esper_audit.subject import promises
 
 @promises("contracts/subjects.py:subjects")
 def test_a_promise_is_kept(promised):
@@ -44,10 +44,10 @@ def ran(root: Path, *arguments: str) -> tuple[int, str]:
     return done.returncode, done.stdout + done.stderr
 
 
-def outcomes(said: str) -> dict[str, str]:
-    """Return what became of each promise's item, from the lines that name one and its outcome."""
+def outcomes(output: str) -> dict[str, str]:
+    """Return the outcome of each promise's item, from the lines that name both."""
     found: dict[str, str] = {}
-    for line in said.partition(" FAILURES ")[0].splitlines():
+    for line in output.partition(" FAILURES ")[0].splitlines():
         verdict = VERDICT.search(line)
         name = NAME.search(line)
         if verdict is not None and name is not None:
@@ -59,26 +59,26 @@ def test_a_broken_promise_fails_with_witness_and_reproducer_and_is_run_again_by_
     tmp_path: Path,
 ) -> None:
     root = project(tmp_path)
-    status, said = ran(root, "--esper-audit", "-n0")
+    status, output = ran(root, "--esper-audit", "-n0")
     assert status == 1
-    found = outcomes(said)
+    found = outcomes(output)
     assert found.pop("causality[leaking@birth]") == "FAILED"
     assert set(found.values()) == {"PASSED"}
     assert {"causality[sound@birth]", "eval-determinism[sound@birth]", "every-promise"} <= set(
         found
     )
-    assert "outputs up to a position change with inputs after it" in said
-    assert "defined at library.py:9 Leaking" in said
-    assert "subject = subject_of('contracts/subjects.py:subjects', 'leaking')" in said
-    assert "Traceback" not in said
-    status, said = ran(root, "--esper-audit", "-n0", "--lf")
-    assert outcomes(said) == {"causality[leaking@birth]": "FAILED"}
+    assert "outputs up to a position change with inputs after it" in output
+    assert "defined at library.py:9 Leaking" in output
+    assert "subject = subject_of('contracts/subjects.py:subjects', 'leaking')" in output
+    assert "Traceback" not in output
+    status, output = ran(root, "--esper-audit", "-n0", "--lf")
+    assert outcomes(output) == {"causality[leaking@birth]": "FAILED"}
 
 
 def test_items_are_chosen_by_k_and_shared_among_processes(tmp_path: Path) -> None:
-    status, said = ran(project(tmp_path), "--esper-audit", "-n2", "-k", "sound or every-promise")
-    assert status == 0, said
-    found = outcomes(said)
+    status, output = ran(project(tmp_path), "--esper-audit", "-n2", "-k", "sound or every-promise")
+    assert status == 0, output
+    found = outcomes(output)
     assert set(found.values()) == {"PASSED"}
     assert "causality[leaking@birth]" not in found
     assert {"causality[sound@birth]", "every-promise"} <= set(found)
@@ -88,32 +88,32 @@ def test_an_expected_failure_is_an_xfail_and_an_item_that_vanishes_trips_the_gua
     tmp_path: Path,
 ) -> None:
     root = project(tmp_path, CONFIGURATION + EXPECT)
-    status, said = ran(root, "--esper-audit", "-n0")
-    assert status == 0, said
-    assert outcomes(said)["causality[leaking@birth]"] == "XFAIL"
-    assert "bidirectional on purpose" in said
+    status, output = ran(root, "--esper-audit", "-n0")
+    assert status == 0, output
+    assert outcomes(output)["causality[leaking@birth]"] == "XFAIL"
+    assert "bidirectional on purpose" in output
     (root / "conftest.py").write_text(THIEF)
-    status, said = ran(root, "--esper-audit", "-n0")
+    status, output = ran(root, "--esper-audit", "-n0")
     assert status == 1
-    assert outcomes(said)["every-promise"] == "FAILED"
-    assert "causality[leaking@birth]: promised, and its item was taken away" in said
+    assert outcomes(output)["every-promise"] == "FAILED"
+    assert "causality[leaking@birth] is promised but its item was removed" in output
 
 
 def test_a_subjects_file_that_does_not_load_trips_the_guard(tmp_path: Path) -> None:
     root = project(tmp_path, subjects="raise LookupError('no registry')\n")
-    status, said = ran(root, "--esper-audit", "-n0")
+    status, output = ran(root, "--esper-audit", "-n0")
     assert status == 1
-    assert outcomes(said) == {"every-promise": "FAILED"}
-    assert "LookupError: no registry" in said
+    assert outcomes(output) == {"every-promise": "FAILED"}
+    assert "LookupError: no registry" in output
 
 
 def test_a_test_module_can_have_the_promises_as_parameters(tmp_path: Path) -> None:
     root = project(tmp_path)
     (root / "test_contracts.py").write_text(OWN_TEST)
-    status, said = ran(root, "-n0")
+    status, output = ran(root, "-n0")
     assert status == 1
-    found = outcomes(said)
+    found = outcomes(output)
     assert found["causality[leaking@birth]"] == "FAILED"
     assert found["causality[sound@birth]"] == "PASSED"
-    assert said.count("reproduce with:") == 1
-    assert "Traceback" not in said
+    assert output.count("Reproduce with:") == 1
+    assert "Traceback" not in output

@@ -1,4 +1,4 @@
-"""The guide to declaring subjects keeps its word: its example loads, holds, and fails where it is expected to."""
+"""The example of the guide to declaring subjects loads, keeps its promises, and fails where expected."""
 
 from __future__ import annotations
 
@@ -8,10 +8,11 @@ from pathlib import Path
 import pytest
 
 from esper_audit.findings.probe_record import ProbeRecord, Verdict
-from esper_audit.probes.probe import discover_probes, run
+from esper_audit.probes.probe import discover_probes
 from esper_audit.probes.subject.loading import load_subjects
+from esper_audit.probes.units import probe_subjects
 from esper_audit.project.config import find_project
-from esper_audit.rules.expected_failures import as_expected
+from esper_audit.rules.expected_failures import apply_expectation
 
 # The guide probes modules.
 pytestmark = pytest.mark.torch
@@ -26,7 +27,7 @@ def blocks(language: str) -> list[str]:
 
 @pytest.fixture(scope="module")
 def records(tmp_path_factory: pytest.TempPathFactory) -> list[ProbeRecord]:
-    """Return what the guide's example comes to under the guide's configuration."""
+    """Return the records of the guide's example under the guide's configuration."""
     root = tmp_path_factory.mktemp("guide")
     (root / "tests").mkdir()
     (root / "tests" / "my_subjects.py").write_text("\n\n".join(blocks("python")), encoding="utf-8")
@@ -34,7 +35,11 @@ def records(tmp_path_factory: pytest.TempPathFactory) -> list[ProbeRecord]:
     project = find_project([str(root)])
     file, _, function = project.config.subjects[0].partition(":")
     subjects = load_subjects(f"{project.resolve(file)}:{function}")
-    return [as_expected(r, project.config.expect, TODAY) for r in run(subjects) if r.state]
+    return [
+        apply_expectation(r, project.config.expect, TODAY)
+        for r in probe_subjects(subjects)
+        if r.state
+    ]
 
 
 def test_every_promise_of_the_example_is_kept_but_the_one_that_is_expected_to_be_broken(

@@ -229,7 +229,7 @@ def test_json_says_the_same(tree: Path) -> None:
         (
             "dim // 4\n  right",
             "dims // 4\n  right",
-            "claims[1].left: claim C2 (formula): `left`: `dims` is no variable; declared are dim",
+            "claims[1].left: claim C2 (formula): `left`: unknown variable `dims` (declared: dim)",
             20,
         ),
         ("  at: blend.blend\n", "", "claims[0].at: is missing", 11),

@@ -1,4 +1,4 @@
-"""Every probe says of every module of its corpus what is true of it, for the right reason."""
+"""Every probe returns the right verdict on every module of its corpus, for the right reason."""
 
 from __future__ import annotations
 
@@ -9,25 +9,30 @@ import sys
 import pytest
 from subjects.cases import Case
 from support.probe_corpora import corpora, corpus
+from support.public_names import imports_in, private_imports
 
 from esper_audit.findings.probe_record import ProbeRecord, Verdict
-from esper_audit.probes.probe import discover_probes, run
+from esper_audit.probes.probe import discover_probes
+from esper_audit.probes.units import probe_subjects
 
 # Slow: each probe runs on every module of its corpus; some are compiled, some need two processes.
 pytestmark = [pytest.mark.slow, pytest.mark.torch]
 
 
 def record_of(probe: str, case: Case) -> ProbeRecord:
-    return next(record for record in run([case.subject]) if record.probe == probe)
+    return next(record for record in probe_subjects([case.subject]) if record.probe == probe)
 
 
 @pytest.mark.parametrize(
     ("probe", "case"), [pytest.param(p, c, id=f"{p}-{c.subject.name}") for p, c in corpora()]
 )
-def test_the_probe_says_what_is_true_of_the_module(probe: str, case: Case) -> None:
+def test_the_verdict_and_its_reasons_are_right(probe: str, case: Case) -> None:
     record = record_of(probe, case)
     broken = tuple(number.detector for number in record.numbers if not number.held)
     assert (record.verdict, broken) == (case.verdict, case.detectors), record.message
+    # The corpora break every limit, so that these are all reproducers that a probe can return.
+    assert list(imports_in(record.reproducer))
+    assert private_imports(record.reproducer) == []
 
 
 @pytest.mark.parametrize("probe", discover_probes())
@@ -68,15 +73,15 @@ def test_every_limit_is_broken_by_some_module(probe: str) -> None:
 
 def test_a_compiler_that_is_switched_off_is_no_proof() -> None:
     program = (
-        "from support.probe_corpora import corpus; from esper_audit.probes.probe import run;"
-        "print([(r.verdict.value, r.code) for r in run([corpus('fullgraph')[0].subject])][3])"
+        "from support.probe_corpora import corpus; from esper_audit.probes.units import probe_subjects;"
+        "print([(r.verdict.value, r.code) for r in probe_subjects([corpus('fullgraph')[0].subject])][3])"
     )
     here = os.path.dirname(os.path.abspath(__file__))
     path = os.pathsep.join((here, os.path.dirname(here), os.path.dirname(os.path.dirname(here))))
     environment = {**os.environ, "PYTHONPATH": path, "TORCHDYNAMO_DISABLE": "1"}
     command = [sys.executable, "-c", program]
-    said = subprocess.run(command, capture_output=True, check=True, text=True, env=environment)
-    assert said.stdout.strip() == "('inconclusive', 'graphs')"
+    completed = subprocess.run(command, capture_output=True, check=True, text=True, env=environment)
+    assert completed.stdout.strip() == "('inconclusive', 'graphs')"
 
 
 @pytest.mark.parametrize("probe", discover_probes())

@@ -1,4 +1,4 @@
-"""The reference library keeps every promise that it makes."""
+"""The subjects of esper_ref keep their promises, through the decorator for test modules."""
 
 from __future__ import annotations
 
@@ -7,10 +7,10 @@ import os
 import pytest
 
 from esper_audit.findings.probe_record import Verdict
-from esper_audit.probes.probe import discover_probes, run, units
+from esper_audit.probes.probe import discover_probes
 from esper_audit.probes.subject.loading import load_subjects
-from esper_audit.pytest_plugin.plugin import promises
-from esper_audit.pytest_plugin.promises import Promised
+from esper_audit.probes.units import probe_subjects, units_of
+from esper_audit.subject import PromisedUnit, promises
 
 # The subjects are modules of esper_ref.
 pytestmark = pytest.mark.torch
@@ -24,21 +24,22 @@ SOURCE = (
 SUBJECTS = load_subjects(SOURCE)
 
 
-# All of them are run by the audit of this repository; these, in the process of the tests, show that the
-# door for a project's own test module opens.
+# The audit of this repository runs all of them. These show that the decorator works in a test module.
 @promises(SOURCE, ["straight-through", "gate-evidence", "ema-bias", "alpha-schedule"])
-def test_esper_ref_keeps_its_promise(promised: Promised) -> None:
+def test_esper_ref_keeps_its_promise(promised: PromisedUnit) -> None:
     promised.check()
 
 
 @pytest.mark.parametrize("probe", discover_probes())
 def test_esper_ref_promises_something_to_every_probe(probe: str) -> None:
-    assert any(unit.probe.id == probe for unit in units(SUBJECTS))
+    assert any(unit.probe.id == probe for unit in units_of(SUBJECTS))
 
 
-def test_what_a_subject_does_not_promise_is_not_applicable_and_says_why() -> None:
-    records = list(run([s for s in SUBJECTS if s.name == "alpha-controller"], ["ema-bias"]))
+def test_a_probe_that_is_not_promised_is_not_applicable_for_a_reason() -> None:
+    records = list(
+        probe_subjects([s for s in SUBJECTS if s.name == "alpha-controller"], ["ema-bias"])
+    )
     assert [(r.unit, r.verdict) for r in records] == [
         ("ema-bias[alpha-controller]", Verdict.NOT_APPLICABLE)
     ]
-    assert records[0].message == "takes Average, not Schedule"
+    assert records[0].message == "requires a subject of kind Average (got Schedule)"

@@ -114,7 +114,7 @@ def test_a_unit_that_nobody_promises_is_an_error(tmp_path: Path) -> None:
     row = drop_the_clamp("unknown", **{"caught-by": ["gradient-ratio[no-such@birth] raises"]})
     said = script("--table", table(tmp_path, row))
     assert said.returncode == 2
-    assert "no subject of esper_ref makes that promise" in said.stderr
+    assert "no subject of esper_ref promises it" in said.stderr
 
 
 # What one changed line of esper_ref cannot break: it documents no arguments in sections, names no drifting

@@ -1,4 +1,4 @@
-"""The processes of the sandbox: what is imported ahead, what jobs see, and what happens when a process dies."""
+"""The processes of the sandbox: imports in lanes, the environment of jobs, and the death of a process."""
 
 from __future__ import annotations
 
@@ -13,7 +13,9 @@ from pathlib import Path
 import pytest
 import support
 
-from esper_audit.probes.sandbox.fork_backend import GRACE_SECONDS, SandboxError
+from esper_audit.probes.sandbox.fork_backend import GRACE_SECONDS, ForkServer, SandboxError
+from esper_audit.probes.sandbox.fork_server import ServerSetup
+from esper_audit.probes.sandbox.lane_process import LaneReady, LaneSetup
 from esper_audit.probes.sandbox.outcome import (
     Exited,
     ImportFailed,
@@ -26,7 +28,8 @@ from esper_audit.probes.sandbox.outcome import (
     TimedOut,
 )
 from esper_audit.probes.sandbox.pool import Sandbox
-from esper_audit.probes.sandbox.process_tree import marked
+from esper_audit.probes.sandbox.process_tree import processes_using
+from esper_audit.probes.sandbox.protocol import receive, send
 
 HERE = os.path.dirname(support.__file__)
 LIMITS = Limits(seconds=20.0)
@@ -64,9 +67,9 @@ def modules(tmp_path: Path) -> Path:
 
 def wait_until_left(processes: int, scratch: str) -> bool:
     deadline = time.monotonic() + PATIENCE_SECONDS / 2
-    while len(marked(scratch)) > processes and time.monotonic() < deadline:
+    while len(processes_using(scratch)) > processes and time.monotonic() < deadline:
         time.sleep(0.02)
-    return len(marked(scratch)) <= processes
+    return len(processes_using(scratch)) <= processes
 
 
 @pytest.mark.parametrize("packages", [(), *((name,) for name in AT_IMPORT)], ids="+".join)
@@ -80,7 +83,6 @@ def test_a_bad_import_costs_the_job_that_needs_it(modules: Path, packages: tuple
     jobs = [Job(job.name, job.function, limits=job.limits or LIMITS) for job in jobs]
     with Sandbox(packages=packages, search_path=[str(modules)], limits=limits) as running:
         endings = {outcome.job: outcome.ending for outcome in running.run(jobs)}
-        problems = running.preload_problems
     for name in ("sound", "threaded", "forks"):
         assert endings[name] == Returned("called")
     assert endings["exits"] == Exited(0)
@@ -91,8 +93,7 @@ def test_a_bad_import_costs_the_job_that_needs_it(modules: Path, packages: tuple
     raised = endings["raises"]
     assert isinstance(raised, ImportFailed)
     assert raised.place == SourceLine(str(modules / "raises.py"), 2, "deeper")
-    assert bool(problems) == (packages not in [(), ("sound",), ("forks",)])
-    assert marked(running.scratch) == []
+    assert processes_using(running.scratch) == []
 
 
 def test_a_package_that_hangs_at_import_ends_by_itself(modules: Path) -> None:
@@ -104,18 +105,48 @@ def test_a_package_that_hangs_at_import_ends_by_itself(modules: Path) -> None:
     assert time.monotonic() - started < GRACE_SECONDS  # or it was the caller that lost patience
 
 
-def test_a_package_that_cannot_be_imported_ahead_is_named(modules: Path) -> None:
-    jobs = [Job("one", "sound:call")]
-    problems = []
-    for name in ("raises", "exits", "threaded"):
-        with Sandbox(packages=["sound", name], search_path=[str(modules)]) as running:
-            assert [outcome.ending for outcome in running.run(jobs)] == [Returned("called")]
-            problems += running.preload_problems
-    assert problems == [
-        "raises: RuntimeError: at import",
-        "importing sound, exits ends the process",
-        "threaded starts threads when it is imported, and threads do not survive a fork",
-    ]
+def lane_ready(modules: Path, *packages: str) -> LaneReady | None:
+    """Return the answer of a new lane to the request to import some packages."""
+    server = ForkServer(ServerSetup((), (str(modules),)), str(modules))
+    try:
+        with server.new_lane() as connection:
+            send(connection, LaneSetup(packages, Limits(seconds=0.3)))
+            return receive(connection, LaneReady)
+    finally:
+        server.close()
+
+
+@pytest.mark.parametrize(
+    ("packages", "problem"),
+    [
+        ((), ""),
+        (("sound",), ""),
+        (("forks",), ""),
+        (("sound", "raises"), "raises: RuntimeError: at import"),
+        (("leaves",), "leaves: SystemExit: 0"),
+        (("threaded",), "threaded: its import starts threads, which do not survive a fork"),
+    ],
+)
+def test_a_lane_reports_the_package_that_it_cannot_import(
+    modules: Path, packages: tuple[str, ...], problem: str
+) -> None:
+    ready = lane_ready(modules, *packages)
+    assert ready is not None
+    assert ready.problem == problem
+
+
+@pytest.mark.parametrize("package", ["exits", "crashes", "hangs"])
+def test_a_lane_dies_with_a_package_that_ends_the_process(modules: Path, package: str) -> None:
+    assert lane_ready(modules, "sound", package) is None
+
+
+@pytest.mark.parametrize("name", ["raises", "exits", "threaded"])
+def test_a_job_runs_without_a_package_that_cannot_be_imported_ahead(
+    modules: Path, name: str
+) -> None:
+    with Sandbox(packages=["sound", name], search_path=[str(modules)]) as running:
+        outcomes = list(running.run([Job("one", "sound:call")]))
+    assert [outcome.ending for outcome in outcomes] == [Returned("called")]
 
 
 def test_a_package_is_imported_once_for_all_jobs(tmp_path: Path) -> None:
@@ -136,7 +167,6 @@ def test_a_file_can_be_the_home_of_a_function_and_be_imported_ahead(tmp_path: Pa
     for packages in ([], [str(path)]):
         with Sandbox(packages=packages) as running:
             (outcome,) = running.run([job])
-            assert running.preload_problems == []
         assert outcome.ending == Returned([1, 2, str(path)])
 
 
@@ -174,26 +204,26 @@ def test_a_job_sees_clean_surroundings(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_a_trusted_module_that_cannot_be_imported_is_an_error_of_the_sandbox() -> None:
     with Sandbox(["no_such_torch"]) as running, pytest.raises(SandboxError, match="no_such_torch"):
         list(running.run([Job("one", "hostile_jobs:plain_ok")]))
-    assert marked(running.scratch) == []
+    assert processes_using(running.scratch) == []
 
 
 def test_the_server_is_started_again_when_it_has_died() -> None:
     job = Job("one", "hostile_jobs:plain_ok")
     with Sandbox(search_path=[HERE], workers=1) as running:
         assert [outcome.ending for outcome in running.run([job])] == [Returned(42)]
-        for process in marked(running.scratch):
+        for process in processes_using(running.scratch):
             os.kill(process, signal.SIGKILL)
         outcomes = list(running.run([job, job, job]))
-    assert str(outcomes[0]).startswith("one took the process that looked after it along")
+    assert str(outcomes[0]).startswith("one ended the process that supervised it")
     assert [outcome.ending for outcome in outcomes[1:]] == [Returned(42)] * 2
-    assert marked(running.scratch) == []
+    assert processes_using(running.scratch) == []
 
 
 def test_a_job_that_kills_its_lane_leaves_no_orphan() -> None:
     with Sandbox(search_path=[HERE]) as running:
         (outcome,) = running.run([Job("one", "hostile_jobs:leave_orphans_and_kill_parent")])
     assert outcome.ending == ServerDied()
-    assert marked(running.scratch) == []
+    assert processes_using(running.scratch) == []
 
 
 @pytest.mark.parametrize("slow", [1, 3], ids="{} slow".format)
@@ -209,7 +239,7 @@ def test_leaving_early_ends_the_jobs_in_hand_and_the_sandbox_goes_on(slow: int) 
         again = [outcome.ending for outcome in running.run(jobs[:1] * 4)]
     assert again == [Returned(0.0)] * 4
     assert time.monotonic() - started < PATIENCE_SECONDS
-    assert marked(running.scratch) == []
+    assert processes_using(running.scratch) == []
 
 
 def test_outcomes_come_in_the_order_of_completion() -> None:
@@ -253,7 +283,7 @@ def test_a_killed_caller_leaves_no_process_behind(start: str) -> None:
         assert caller.stdout is not None
         scratch = caller.stdout.readline().strip()
         assert caller.stdout.readline() == "quick\n"
-        assert marked(scratch)
+        assert processes_using(scratch)
         caller.kill()
     try:
         assert wait_until_left(0, scratch)

@@ -20,7 +20,7 @@ from esper_audit.probes.sandbox.outcome import (
     TimedOut,
 )
 from esper_audit.probes.sandbox.pool import Sandbox
-from esper_audit.probes.sandbox.process_tree import marked
+from esper_audit.probes.sandbox.process_tree import processes_using
 
 # Slow: hostile jobs hang until their limit, fill memory and kill processes.
 pytestmark = [pytest.mark.slow, pytest.mark.torch]
@@ -38,7 +38,7 @@ def spawning(workers: int = 2, preload: tuple[str, ...] = TRUSTED) -> Sandbox:
 def endings(jobs: list[Job]) -> dict[str, Ending]:
     with spawning() as running:
         found = {outcome.job: outcome.ending for outcome in running.run(jobs)}
-        assert marked(running.scratch) == []
+        assert processes_using(running.scratch) == []
     assert not os.path.exists(running.scratch)
     return found
 
@@ -107,4 +107,4 @@ def test_leaving_early_ends_the_jobs_in_hand() -> None:
         assert next(iter(outcomes)).ending == Returned(0.0)
         outcomes.close()
     assert time.monotonic() - started < LIMITS.seconds
-    assert marked(running.scratch) == []
+    assert processes_using(running.scratch) == []

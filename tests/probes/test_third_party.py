@@ -1,4 +1,4 @@
-"""A third party puts its own registry and slot under the probes in some 60 lines, and changes no code."""
+"""A third party probes its own registry and slot with a declaration of 60 lines and no change of its code."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ import pytest
 import support
 
 from esper_audit.findings.probe_record import Verdict
-from esper_audit.probes.probe import run
 from esper_audit.probes.subject.loading import load_subjects
+from esper_audit.probes.units import probe_subjects
 
 # Slow: a whole registry and its slot are probed in the sandbox.
 pytestmark = [pytest.mark.slow, pytest.mark.torch]
@@ -19,7 +19,7 @@ FILE = os.path.join(os.path.dirname(support.__file__), "third_party_subjects.py"
 
 
 def test_a_foreign_registry_and_slot_are_probed_as_they_are() -> None:
-    records = [r for r in run(load_subjects(f"{FILE}:subjects")) if r.state]
+    records = [r for r in probe_subjects(load_subjects(f"{FILE}:subjects")) if r.state]
     verdicts = Counter(record.verdict for record in records)
     assert verdicts == {Verdict.PASS: len(records) - 2, Verdict.FAIL: 2}
     breaking = {(r.unit, r.code) for r in records if r.verdict is Verdict.FAIL}

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from esper_audit.findings.probe_record import Verdict
-from esper_audit.subject import Subject
+from esper_audit.subject import Subject, Verdict
 
 
 @dataclass(frozen=True)

@@ -34,8 +34,7 @@ class Sound(Leaking):
 SUBJECTS = """
 import os, time
 from library import Leaking, Sound
-from esper_audit.subject import sequences
-from esper_audit.subject import Module, promise
+from esper_audit.subject import Module, promise, sequences
 
 def module(name, build, *probes):
     promises = [promise(probe) for probe in probes or ("causality",)]

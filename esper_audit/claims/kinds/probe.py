@@ -66,4 +66,4 @@ class ProbeClaim(Claim, frozen=True, kw_only=True, tag="probe"):
         return holds(evidence) if record.verdict is self.outcome else refuted(evidence)
 
     def _job(self, context: ClaimContext) -> Job | Reply:
-        return context.subject_job("probe", self.subjects, {"unit": self.unit})
+        return context.subject_job("measure_promised_unit", self.subjects, {"unit": self.unit})

@@ -1,1 +1,1 @@
-"""The probes, one a file, found by looking into this folder; the name of the file is the id of the probe."""
+"""The probes, one in each file; the file name with dashes is the id of the probe."""

@@ -1,4 +1,4 @@
-"""The probe `build`: a subject is made by a factory, and each one is its own."""
+"""The probe `build`: the factory of a subject returns a new object at each call."""
 
 from __future__ import annotations
 
@@ -10,21 +10,21 @@ from torch.nn.parameter import is_lazy
 
 from esper_audit.findings.errors import FAILURES
 from esper_audit.findings.finding import Category, Severity
-from esper_audit.probes.measure.readings import Limits, Reading, none_of
+from esper_audit.probes.measure.readings import Limits, Reading, must_be_zero
 from esper_audit.probes.probe import Probe
 from esper_audit.probes.subject.subject import Module, Subject
 
 
 class Build(Probe[Subject]):
-    """A subject can be built, and led to its state, as often as one likes.
+    """A subject can be built and led to its state any number of times.
 
-    What: the factory is called twice, from two random seeds, and the second must be a module of its
-    own: no parameter or buffer in common with the first.
+    What: the probe calls the factory twice, under two random seeds. The two modules must have no
+    parameter or buffer in common.
 
-    Why: what is built on a shared instance measures the last probe's leavings. Everything else is
-    blocked by this one, so that a missing argument reads as that and not as forty failures.
+    Why: a shared instance carries the effects of one probe into the next. This probe blocks all others,
+    so that a missing argument is reported once and not as forty failures.
 
-    Quiet: functions and other things that hold no tensors may be the same each time.
+    Quiet: a function, or another object without tensors, may be the same each time.
 
     Tickets: real code
     """
@@ -34,15 +34,17 @@ class Build(Probe[Subject]):
     severity = Severity.P2
     requires = ()
     limits: ClassVar[Limits] = {
-        "raises": none_of("the factory, or the way to the state, raised"),
-        "shared-tensors": none_of("two calls of the factory gave modules that share tensors"),
+        "raises": must_be_zero("the factory, or the function of the state, raised"),
+        "shared-tensors": must_be_zero(
+            "two calls of the factory returned modules that share tensors"
+        ),
     }
 
     def measure(self, subject: Subject, state: str) -> Iterator[Reading]:
         """Build twice."""
         try:
             first, second = (subject.at(state, seed=seed) for seed in (0, 1))
-        # Whatever the factory raises is the finding.
+        # Any error of the factory is the finding.
         except FAILURES as error:
             yield Reading("raises", 1.0, {"error": f"{type(error).__name__}: {error}"})
             return

@@ -1,4 +1,4 @@
-"""The probe `checkpoint-round-trip`: a fresh object that loads a checkpoint goes on as the saved one does."""
+"""The probe `checkpoint-round-trip`: a loaded module behaves as the saved one."""
 
 from __future__ import annotations
 
@@ -13,29 +13,29 @@ from torch import Tensor
 from esper_audit.findings.errors import FAILURES
 from esper_audit.findings.finding import Category, Severity
 from esper_audit.probes.measure.checkpoint_mutation import (
-    with_another_version,
-    with_one_less,
-    with_one_more,
+    with_extra_entry,
+    with_other_version,
+    without_one_entry,
 )
 from esper_audit.probes.measure.gradients import backward, descend
 from esper_audit.probes.measure.output_dependency import difference
-from esper_audit.probes.measure.readings import Limits, Reading, none_of
+from esper_audit.probes.measure.readings import Limits, Reading, must_be_zero
 from esper_audit.probes.probe import Probe
-from esper_audit.probes.subject.determinism import begin_streams
+from esper_audit.probes.subject.determinism import seed_streams
 from esper_audit.probes.subject.subject import Checkpointed, Draw
 from esper_audit.rules.rule import Options
 
 STEPS_BEFORE = 2
 LEARNING_RATE = 0.05
-OTHER_SEED = 1  # a fresh object of the same seed would be right without loading anything
-LIFE = range(3)  # what is counted, or lags behind, shows at the second or third step only
+OTHER_SEED = 1  # with the same seed a fresh module would be equal without loading
+STEPS_AFTER = range(3)  # a lost counter shows at the second or third step only
 
 
 class CheckpointRoundTripParameters(Options, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """`strict`: a checkpoint with an entry less, or with one more, is refused.
+    """`strict`: a checkpoint with a missing or an additional entry is refused.
 
-    `open` names the mappings of the checkpoint that may hold any entries. `version` is the name of the
-    entries that hold the number of its format: with another number it is refused.
+    `open` names the mappings of the checkpoint that may have any entries. `version` is the name of the
+    entries with the format's number: a checkpoint with another number is refused.
     """
 
     strict: bool = False
@@ -44,18 +44,18 @@ class CheckpointRoundTripParameters(Options, frozen=True, forbid_unknown_fields=
 
 
 class CheckpointRoundTrip(Probe[Checkpointed]):
-    """A fresh object that loads a checkpoint goes on as the saved one does.
+    """A fresh module that loads a checkpoint behaves as the saved one.
 
-    What: a module is trained a little in each declared state and saved; a fresh one, of another random
-    seed and in no state, loads the file with `weights_only=True`. Outputs, gradients and the outputs
-    of the steps after that must be equal, bit for bit. If promised, a checkpoint is refused from which
-    any one entry was taken away, to which one was added, or whose version is another.
+    What: the probe trains a module for two steps in each declared state and saves it. A fresh module from
+    another random seed loads the file with `weights_only=True`. Its output, its gradients and the outputs
+    of the next steps must equal those of the saved module in every bit. If promised, a checkpoint with one
+    entry removed, one entry added or another version is refused.
 
-    Why: what lives in a Python attribute, a plain tensor or an unregistered list is lost without an
-    error. Loading into the same object hides all of it, and so does a fresh one of the same seed.
+    Why: a Python attribute, a plain tensor or an unregistered list is lost without an error. A test that
+    loads into the same object, or into a fresh one of the same seed, does not detect the loss.
 
-    Quiet: whatever `save` returns is the checkpoint; non-persistent buffers that can be derived are no
-    loss, as only what the module does is compared.
+    Quiet: the checkpoint is whatever `save` returns. Only behaviour is compared, so that a non-persistent
+    buffer that can be recomputed is no loss.
 
     Tickets: real code
     """
@@ -67,21 +67,21 @@ class CheckpointRoundTrip(Probe[Checkpointed]):
     Parameters = CheckpointRoundTripParameters
     parameters: CheckpointRoundTripParameters
     limits: ClassVar[Limits] = {
-        "not-plain": none_of("the checkpoint holds more than tensors and plain types"),
-        "refused": none_of("a fresh object refuses the checkpoint"),
-        "output": none_of("the loaded object gives another output"),
-        "gradients": none_of("the loaded object gets other gradients"),
-        "next-steps": none_of("the loaded object goes on in another way"),
-        "takes-less": none_of("a checkpoint that lacks an entry was taken, by a default"),
-        "takes-more": none_of("a checkpoint with an entry that nobody knows was taken"),
-        "takes-version": none_of("a checkpoint of another version was taken"),
+        "not-plain": must_be_zero("the checkpoint contains more than tensors and plain types"),
+        "refused": must_be_zero("a fresh module refuses the checkpoint"),
+        "output": must_be_zero("the loaded module gives another output"),
+        "gradients": must_be_zero("the loaded module gets other gradients"),
+        "next-steps": must_be_zero("the loaded module gives other outputs in the next steps"),
+        "takes-less": must_be_zero("a checkpoint with a missing entry was accepted"),
+        "takes-more": must_be_zero("a checkpoint with an unknown entry was accepted"),
+        "takes-version": must_be_zero("a checkpoint of another version was accepted"),
     }
 
     def measure(self, subject: Checkpointed, state: str) -> Iterator[Reading]:
-        """Save, load and live on, twice."""
+        """Train, save and load, then train both modules further."""
         saved = subject.at(state)
         for step in range(STEPS_BEFORE):
-            _live(subject, saved, step)
+            _train_step(subject, saved, step)
         file = io.BytesIO()
         torch.save(subject.save(saved), file)
         file.seek(0)
@@ -95,28 +95,28 @@ class CheckpointRoundTrip(Probe[Checkpointed]):
         yield Reading("refused", float(bool(refusal)), {"error": refusal} if refusal else {})
         if not refusal:
             yield from _compared(subject, saved, loaded)
-            for detector, entry, changed in self._changed(loaded_state):
-                taken = not _loaded(subject, changed)[1]
-                yield Reading(detector, float(taken), {"entry": entry})
+            for detector, entry, changed in self._mutations(loaded_state):
+                is_accepted = not _loaded(subject, changed)[1]
+                yield Reading(detector, float(is_accepted), {"entry": entry})
 
-    def _changed(self, state: object) -> Iterator[tuple[str, str, object]]:
-        """Yield checkpoints that nobody saved: what should speak, which entry, and the checkpoint."""
-        kept = self.parameters
-        for entry, fewer in with_one_less(state, kept.open) if kept.strict else ():
+    def _mutations(self, state: object) -> Iterator[tuple[str, str, object]]:
+        """Yield (detector, entry, checkpoint) for each mutation that must be refused."""
+        promised = self.parameters
+        for entry, fewer in without_one_entry(state, promised.open) if promised.strict else ():
             yield "takes-less", entry, fewer
-        for entry, more in with_one_more(state, kept.open) if kept.strict else ():
+        for entry, more in with_extra_entry(state, promised.open) if promised.strict else ():
             yield "takes-more", entry, more
-        for entry, other in with_another_version(state, kept.version) if kept.version else ():
+        for entry, other in with_other_version(state, promised.version) if promised.version else ():
             yield "takes-version", entry, other
 
 
 def _loaded(subject: Checkpointed, state: object) -> tuple[Any, str]:
-    """Return a fresh object that was given a checkpoint, and what it refused it with."""
-    begin_streams(OTHER_SEED)
+    """Return a fresh module that loaded the checkpoint, and the error text if it refused."""
+    seed_streams(OTHER_SEED)
     fresh = (subject.fresh or subject.build)(subject.dims[0])
     try:
         subject.load(fresh, state)
-    # Whatever a module says to a checkpoint is the finding.
+    # A module may refuse a checkpoint by any error.
     except FAILURES as error:
         return fresh, " ".join(f"{type(error).__name__}: {error}".split())
     return fresh, ""
@@ -125,8 +125,8 @@ def _loaded(subject: Checkpointed, state: object) -> tuple[Any, str]:
 def _compared(subject: Checkpointed, saved: Any, loaded: Any) -> Iterator[Reading]:
     first, second = (_output(subject, module) for module in (saved, loaded))
     yield Reading("output", difference(first, second))
-    for step in LIFE:
-        ones, others = (_live(subject, module, step) for module in (saved, loaded))
+    for step in STEPS_AFTER:
+        ones, others = (_train_step(subject, module, step) for module in (saved, loaded))
         detector = "next-steps" if step else "gradients"
         paired = ones.keys() == others.keys()
         gaps = [difference(ones[n], others[n]) if paired else float("inf") for n in ones]
@@ -143,9 +143,9 @@ def _output(subject: Checkpointed, module: Any) -> Tensor:
     return output
 
 
-def _live(subject: Checkpointed, module: Any, step: int) -> dict[str, Tensor]:
-    """Take a training step and what lies between two of them; return the gradients by name."""
-    begin_streams(step)
+def _train_step(subject: Checkpointed, module: Any, step: int) -> dict[str, Tensor]:
+    """Apply one training step and `advance`; return the gradients by name."""
+    seed_streams(step)
     output = subject.call(module.train(), subject.inputs(Draw(subject.dims[0], seed=step)))
     module.zero_grad(set_to_none=True)
     if output.requires_grad:

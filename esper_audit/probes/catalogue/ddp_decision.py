@@ -1,4 +1,4 @@
-"""The probe `ddp-decision`: two ranks that saw different things take one decision."""
+"""The probe `ddp-decision`: two ranks with different evidence take the same decision."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import ClassVar
 
 from esper_audit.findings.finding import Category, Severity
 from esper_audit.findings.probe_record import Plain
-from esper_audit.probes.measure.readings import Limits, Reading, control, none_of
+from esper_audit.probes.measure.readings import Limits, Reading, control, must_be_zero
 from esper_audit.probes.measure.two_processes import WORLD, Answer, run_on_two_ranks
 from esper_audit.probes.probe import Probe
 from esper_audit.probes.subject.kinds import Decision
@@ -16,16 +16,15 @@ VIEWS = ((True, True), (False, False), (True, False), (False, True))
 
 
 class DdpDecision(Probe[Decision]):
-    """Two ranks that saw different things take one decision.
+    """Two ranks with different evidence take the same decision.
 
-    What: two real processes with gloo between them decide four times: both saw yes, both no, and each way
-    around. Every rank must answer, and both must answer the same.
+    What: two processes of a gloo group decide four times: with evidence for yes on both ranks, on neither,
+    and on each rank alone. Both ranks must answer, with the same answer.
 
-    Why: a network whose architecture differs between ranks cannot be trained. A gate that each rank
-    judges by its own share of the data grows a seed on one rank and none on the other; the next
-    collective hangs.
+    Why: a network whose architecture differs between ranks cannot be trained. A gate that each rank judges
+    by its own data grows a seed on one rank only, and the next collective operation hangs.
 
-    Quiet: which rank's view wins, or whether all must agree, is the subject's own business.
+    Quiet: the subject chooses which rank's evidence decides, or whether all must agree.
 
     Tickets: real code
     """
@@ -35,13 +34,13 @@ class DdpDecision(Probe[Decision]):
     severity = Severity.P1
     takes = Decision
     limits: ClassVar[Limits] = {
-        "no-answer": none_of("a rank raised, died or never answered"),
-        "disagree": none_of("the ranks took different decisions"),
-        "depends": control("the decision is the same whatever the ranks saw"),
+        "no-answer": must_be_zero("a rank raised, died or never answered"),
+        "disagree": must_be_zero("the ranks took different decisions"),
+        "depends": control("the decision does not depend on the evidence"),
     }
 
     def measure(self, subject: Decision, state: str) -> Iterator[Reading]:
-        """Let two ranks decide, for every pair of views."""
+        """Let two ranks decide on every pair of views."""
         decided: set[Answer] = set()
         for views in VIEWS:
             answers = _decide(subject, state, views)

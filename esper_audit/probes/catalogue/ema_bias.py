@@ -1,4 +1,4 @@
-"""The probe `ema-bias`: a running average says the truth from its first sample on."""
+"""The probe `ema-bias`: a running average is unbiased from its first sample on."""
 
 from __future__ import annotations
 
@@ -16,29 +16,28 @@ from esper_audit.rules.rule import Options
 
 CONSTANTS = (1.0, -3.5, 1e-6, 1e6)
 SAMPLES = 200
-# Of the constant, in double precision; an average kept in single precision is promised as such.
+# Relative to the constant, for an average in double precision.
 ROUNDING = 1e-6
 NEAR = 0.95
 
 
 class EmaBiasParameters(Options, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """`heals`: a sample that is not finite is forgotten as soon as a finite one came."""
+    """`heals`: a sample that is not finite has no effect after the next finite one."""
 
     heals: bool = False
 
 
 class EmaBias(Probe[Average]):
-    """A running average says the truth from its first sample on.
+    """A running average is unbiased from its first sample on.
 
-    What: fed a constant, the average must read that constant after the first sample and after every
-    other one; after a jump it must go towards the new value, never past it or away. The witness says after
-    how many samples it reads 95 % of the constant.
+    What: after each of 200 equal samples the average must equal that constant. After a jump of the samples
+    it must approach the new value, without overshoot or a step back. The witness has the number of samples
+    after which the average reaches 95 % of the constant.
 
-    Why: an average that starts from zero and is not corrected reads a tenth of the truth at first, with
-    a decay of 0.9. A gate that compares it with a threshold decides on the age of the average.
+    Why: an average that starts from zero without correction has a tenth of the true value after the first
+    sample, at a decay of 0.9. A gate that compares it with a threshold then decides by the number of samples.
 
-    Quiet: an average that starts from its first sample has no bias. How fast it forgets is its own
-    business.
+    Quiet: an average that starts from its first sample has no bias. Any decay is allowed.
 
     Tickets: deep dive 2
     """
@@ -50,23 +49,31 @@ class EmaBias(Probe[Average]):
     Parameters = EmaBiasParameters
     parameters: EmaBiasParameters
     limits: ClassVar[Limits] = {
-        "bias": Limit("at most", ROUNDING, "a constant does not read as that constant"),
-        "jump": Limit("at most", ROUNDING, "after a jump the average went past it or away from it"),
-        "stuck": Limit("at most", 1.0 - NEAR, "after a jump the average never came near it"),
-        "poisoned": Limit("at most", ROUNDING, "one sample that is not finite spoils what follows"),
+        "bias": Limit("at most", ROUNDING, "the average of a constant differs from that constant"),
+        "jump": Limit(
+            "at most",
+            ROUNDING,
+            "after a jump the average overshot the new value or moved away from it",
+        ),
+        "stuck": Limit(
+            "at most", 1.0 - NEAR, "after a jump the average did not approach the new value"
+        ),
+        "poisoned": Limit(
+            "at most", ROUNDING, "a sample that is not finite affects later averages"
+        ),
     }
 
     def measure(self, subject: Average, state: str) -> Iterator[Reading]:
-        """Feed constants, then a jump."""
+        """Update with constants, then with a jump."""
         for constant in CONSTANTS:
             average = subject.at(state)
-            read = [_fed(subject, average, constant) for _ in range(SAMPLES)]
-            errors = [abs(value / constant - 1.0) for value in read]
+            averages = [_update(subject, average, constant) for _ in range(SAMPLES)]
+            errors = [abs(value / constant - 1.0) for value in averages]
             near = next((n for n, e in enumerate(errors, 1) if e <= 1.0 - NEAR), SAMPLES + 1)
             for sample, error in enumerate(errors, 1):
                 witness: dict[str, Plain] = {"constant": constant, "sample": sample}
                 yield Reading("bias", error, {**witness, "samples_to_95_percent": near})
-            after = [_fed(subject, average, 2.0 * constant) / constant for _ in range(SAMPLES)]
+            after = [_update(subject, average, 2.0 * constant) / constant for _ in range(SAMPLES)]
             shares = [1.0, *after]
             back = [a - b for a, b in pairwise(shares)]
             past = max(shares) - 2.0
@@ -77,10 +84,10 @@ class EmaBias(Probe[Average]):
                 average = subject.at(state)
                 for earlier in (*[1.0] * before, odd):
                     subject.update(average, earlier)
-                error = abs(_fed(subject, average, 1.0) - 1.0)
+                error = abs(_update(subject, average, 1.0) - 1.0)
                 yield Reading("poisoned", error, {"sample": f"{odd}", "samples_before": before})
 
 
-def _fed(subject: Average, average: object, sample: float) -> float:
+def _update(subject: Average, average: object, sample: float) -> float:
     subject.update(average, sample)
     return float(subject.value(average))

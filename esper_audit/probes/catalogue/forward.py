@@ -1,4 +1,4 @@
-"""The probe `forward`: a module takes the inputs that its owner declares."""
+"""The probe `forward`: a module runs on its declared inputs."""
 
 from __future__ import annotations
 
@@ -9,20 +9,19 @@ from torch import Tensor
 
 from esper_audit.findings.errors import FAILURES
 from esper_audit.findings.finding import Category, Severity
-from esper_audit.probes.measure.readings import Limits, Reading, none_of
+from esper_audit.probes.measure.readings import Limits, Reading, must_be_zero
 from esper_audit.probes.probe import Probe
 from esper_audit.probes.subject.subject import Draw, Module
 
 
 class Forward(Probe[Module]):
-    """A module takes the inputs that its owner declares for it.
+    """A module runs on its declared inputs.
 
-    What: one forward of the first declared width; it must return a tensor of finite values.
+    What: a forward at the first declared width must return a tensor of finite values.
 
-    Why: what cannot be run cannot be probed, and says nothing about causality or gradients; probes
-    that need a forward are blocked by this one.
+    Why: a module that cannot run cannot be probed. This probe blocks all probes that need a forward.
 
-    Quiet: nothing else is asked of the output here, neither shape nor dtype.
+    Quiet: shape and dtype of the output are free.
 
     Tickets: real code
     """
@@ -33,17 +32,17 @@ class Forward(Probe[Module]):
     takes = Module
     requires = ("build",)
     limits: ClassVar[Limits] = {
-        "raises": none_of("the forward raised"),
-        "no-tensor": none_of("the forward returned something that is no tensor"),
-        "not-finite": none_of("the forward returned values that are not finite"),
+        "raises": must_be_zero("the forward raised"),
+        "no-tensor": must_be_zero("the forward returned something other than a tensor"),
+        "not-finite": must_be_zero("the forward returned values that are not finite"),
     }
 
     def measure(self, subject: Module, state: str) -> Iterator[Reading]:
-        """Run once."""
+        """Run the module once."""
         module, inputs = subject.at(state), subject.inputs(Draw(subject.dims[0]))
         try:
             output: object = subject.call(module, inputs)
-        # Whatever the forward raises is the finding.
+        # Any error of the forward is the finding.
         except FAILURES as error:
             yield Reading("raises", 1.0, {"error": f"{type(error).__name__}: {error}"})
             return

@@ -1,4 +1,4 @@
-"""The probe `gate-evidence`: a gate without its evidence fails, and says which is missing."""
+"""The probe `gate-evidence`: a gate fails with a reason if evidence is missing."""
 
 from __future__ import annotations
 
@@ -7,21 +7,21 @@ from typing import ClassVar
 
 from esper_audit.findings.errors import FAILURES
 from esper_audit.findings.finding import Category, Severity
-from esper_audit.probes.measure.readings import Limits, Reading, none_of
+from esper_audit.probes.measure.readings import Limits, Reading, must_be_zero
 from esper_audit.probes.probe import Probe
 from esper_audit.probes.subject.kinds import Gate
 
 
 class GateEvidence(Probe[Gate]):
-    """A gate without its evidence fails, and says which is missing.
+    """A gate fails with a reason if evidence is missing.
 
-    What: every gate is asked with complete evidence, which it must pass, and with each piece missing in
-    turn: it must fail, by a reason. A level that does not exist must be an error.
+    What: every gate must pass on complete evidence. With any one piece missing it must fail and return a
+    reason. A level that does not exist must raise an error.
 
-    Why: what was never measured is not good. A default case that passes lets a seed through every gate
-    that somebody adds later, and one that fails without a reason is overruled by hand.
+    Why: missing evidence is not good evidence. A default branch that passes admits a seed to every level
+    that is added later. A failure without a reason gets overruled by hand.
 
-    Quiet: what a gate asks for, and how much, is its own business.
+    Quiet: a gate chooses which evidence it needs, and how much.
 
     Tickets: real code
     """
@@ -31,18 +31,18 @@ class GateEvidence(Probe[Gate]):
     severity = Severity.P1
     takes = Gate
     limits: ClassVar[Limits] = {
-        "passes-without": none_of("a gate passed though its evidence is missing"),
-        "unknown-passes": none_of("a level that does not exist got an answer, not an error"),
-        "no-reason": none_of("a gate failed and named no reason"),
-        "never-passes": none_of("a gate failed with complete evidence"),
+        "passes-without": must_be_zero("a gate passed without a piece of its evidence"),
+        "unknown-passes": must_be_zero("a level that does not exist was accepted"),
+        "no-reason": must_be_zero("a gate failed without a reason"),
+        "never-passes": must_be_zero("a gate failed with complete evidence"),
     }
 
     def measure(self, subject: Gate, state: str) -> Iterator[Reading]:
-        """Ask every level with everything, with something missing, and levels that are none."""
+        """Judge every level with complete and incomplete evidence, then unknown levels."""
         built = subject.at(state)
         for level in subject.levels:
-            whole = subject.judge(built, level, subject.complete(level))
-            refused = not subject.passed(whole)
+            complete = subject.judge(built, level, subject.complete(level))
+            refused = not subject.passed(complete)
             yield Reading("never-passes", float(refused), {"level": f"{level}"})
             for missing, evidence in subject.lacking(level).items():
                 result = subject.judge(built, level, evidence)
@@ -54,7 +54,7 @@ class GateEvidence(Probe[Gate]):
         for level in subject.unknown:
             try:
                 subject.judge(built, level, subject.complete(subject.levels[0]))
-            # Which error it is refused with is the subject's own choice.
+            # A subject may refuse a level by any error.
             except FAILURES:
                 yield Reading("unknown-passes", 0.0)
             else:

@@ -1,4 +1,4 @@
-"""The probe `gate-observable`: what a learned gate does can be seen, and the gate learns."""
+"""The probe `gate-observable`: a learned gate reports its statistics and receives gradients."""
 
 from __future__ import annotations
 
@@ -16,27 +16,27 @@ from esper_audit.findings.finding import Category, Severity
 from esper_audit.probes.measure.gradients import backward, live_count
 from esper_audit.probes.measure.output_dependency import difference
 from esper_audit.probes.measure.parameters import redraw
-from esper_audit.probes.measure.readings import Limit, Limits, Reading, none_of
+from esper_audit.probes.measure.readings import Limit, Limits, Reading, must_be_zero
 from esper_audit.probes.probe import Probe
 from esper_audit.probes.subject.kinds import ObservedGate
 from esper_audit.probes.subject.subject import Draw
 
 STATISTICS = ("mean", "std", "min", "max")
-# Of single precision, over a batch of values in (0, 1).
+# For single precision, over a batch of values in (0, 1).
 ROUNDING = 1e-5
 
 
 class GateObservable(Probe[ObservedGate]):
-    """What a learned gate does can be seen, and the gate learns.
+    """A learned gate reports its statistics and receives gradients.
 
-    What: after a forward the statistics (mean, std, min, max) are there, are detached, agree with the gate
-    computed once more, and follow other inputs; reading them changes no output. The gate's parameters are
-    among those that the owner optimises and get a gradient. The module can be copied and pickled.
+    What: after a forward the module reports mean, std, min and max of its gate. They are detached, equal
+    those of a second computation of the gate, and change with the inputs. Reading them changes no output.
+    The parameters of the gate are optimised and receive a gradient. The module can be copied and pickled.
 
-    Why: alpha is what a policy chooses, the gate is what the seed learned; whoever sees alpha alone gives the
-    credit to the wrong one. A gate outside the optimiser stays where it was born, at a half.
+    Why: a policy chooses alpha, but the seed learns the gate. Telemetry of alpha alone attributes the
+    effect of the gate to alpha. A gate that is not optimised stays at its initial value of one half.
 
-    Quiet: `std` may be that of the values or the estimate with n - 1.
+    Quiet: `std` may have the divisor n or n - 1.
 
     Tickets: deep dive 2
     """
@@ -46,20 +46,20 @@ class GateObservable(Probe[ObservedGate]):
     severity = Severity.P2
     takes = ObservedGate
     limits: ClassVar[Limits] = {
-        "missing": none_of("statistics are missing after a forward"),
-        "attached": none_of("statistics hold on to the graph"),
-        "disagrees": Limit("at most", ROUNDING, "statistics are not those of the gate"),
-        "stale": none_of("statistics do not follow the inputs"),
-        "disturbs": none_of("reading the statistics changes the output"),
-        "out-of-reach": none_of("parameters of the gate are not optimised"),
-        "dead": none_of("no parameter of the gate gets a gradient"),
-        "uncopyable": none_of("the module cannot be copied or pickled"),
+        "missing": must_be_zero("statistics are missing after a forward"),
+        "attached": must_be_zero("statistics are attached to the autograd graph"),
+        "disagrees": Limit("at most", ROUNDING, "statistics differ from those of the gate"),
+        "stale": must_be_zero("statistics do not change with the inputs"),
+        "disturbs": must_be_zero("reading the statistics changes the output"),
+        "out-of-reach": must_be_zero("parameters of the gate are not optimised"),
+        "dead": must_be_zero("no parameter of the gate receives a gradient"),
+        "uncopyable": must_be_zero("the module cannot be copied or pickled"),
     }
 
     def measure(self, subject: ObservedGate, state: str) -> Iterator[Reading]:
-        """Look at the gate over two forwards, then at its parameters and its copies."""
+        """Read the gate after two forwards, then check its parameters and copies."""
         module, unread = (_module(subject, state) for _ in range(2))
-        told = []
+        reported = []
         for seed in (0, 1):
             inputs = subject.inputs(Draw(subject.dims[0], seed=seed))
             output = subject.call(module, inputs)
@@ -69,11 +69,11 @@ class GateObservable(Probe[ObservedGate]):
             if statistics is None or missing:
                 return
             yield Reading("attached", float(sum(map(_is_attached, statistics.values()))))
-            told.append({name: float(statistics[name]) for name in STATISTICS})
-            yield from _agreement(told[-1], subject.gate(module, inputs).detach().double())
+            reported.append({name: float(statistics[name]) for name in STATISTICS})
+            yield from _agreement(reported[-1], subject.gate(module, inputs).detach().double())
             gap = difference(output, subject.call(unread, inputs))
             yield Reading("disturbs", gap)
-        yield Reading("stale", float(told[0] == told[1]))
+        yield Reading("stale", float(reported[0] == reported[1]))
         yield from _learning(subject, module)
         yield Reading("uncopyable", *_copied(module))
 
@@ -88,12 +88,12 @@ def _is_attached(value: Tensor | float) -> bool:
     return isinstance(value, Tensor) and value.requires_grad
 
 
-def _agreement(told: dict[str, float], gate: Tensor) -> Iterator[Reading]:
+def _agreement(reported: dict[str, float], gate: Tensor) -> Iterator[Reading]:
     spreads = [float(gate.std(correction=0)), float(gate.std())]
-    true = {"mean": gate.mean(), "min": gate.min(), "max": gate.max()}
-    for name, value in true.items():
-        yield Reading("disagrees", abs(told[name] - float(value)), {"statistic": name})
-    gaps = [abs(told["std"] - s) for s in spreads if not math.isnan(s)]
+    expected = {"mean": gate.mean(), "min": gate.min(), "max": gate.max()}
+    for name, value in expected.items():
+        yield Reading("disagrees", abs(reported[name] - float(value)), {"statistic": name})
+    gaps = [abs(reported["std"] - s) for s in spreads if not math.isnan(s)]
     yield Reading("disagrees", min(gaps), {"statistic": "std"})
 
 
@@ -112,7 +112,7 @@ def _copied(module: nn.Module) -> tuple[float, dict[str, str | int | float | boo
     for way in (copy.deepcopy, _pickled):
         try:
             way(module)
-        # Whatever a lock, a thread-local or a graph says to being copied is the finding.
+        # A lock, a thread-local or a graph may refuse to be copied by any error.
         except FAILURES as error:
             return 1.0, {"way": way.__name__.strip("_"), "error": f"{error}"}
     return 0.0, {}

@@ -1,4 +1,4 @@
-"""The probe `gradient-ratio`: a ratio of norms is finite and bounded, and says nothing of what is dead."""
+"""The probe `gradient-ratio`: a ratio of gradient norms is finite, bounded, and low without gradients."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import ClassVar
 
 from esper_audit.findings.finding import Category, Severity
 from esper_audit.findings.probe_record import Plain
-from esper_audit.probes.measure.readings import Limits, Reading, none_of
+from esper_audit.probes.measure.readings import Limits, Reading, must_be_zero
 from esper_audit.probes.probe import Probe
 from esper_audit.probes.subject.kinds import Ratio
 from esper_audit.rules.rule import Options
@@ -19,7 +19,7 @@ DEAD = (
     5e-324,
     1e-45,
     1e-30,
-)  # zero, the least double, the least float, and nothing in practice
+)  # zero, the smallest double, the smallest float, and a negligible norm
 LIVE = (1e-4, 1e-2, 1.0, 10.0, 1e20)
 NOT_FINITE = (math.nan, math.inf)
 COUNTS = (1000, 64000)
@@ -32,17 +32,17 @@ class GradientRatioParameters(Options, frozen=True, forbid_unknown_fields=True, 
 
 
 class GradientRatio(Probe[Ratio]):
-    """A ratio of gradient norms is finite and bounded, and says nothing good of what is dead.
+    """A ratio of gradient norms is finite and bounded, and it is low without gradients.
 
-    What: the function is called on a grid of seed and host norms: zero, subnormal, tiny, usual, huge, not
-    a number, infinite, missing; and for a seed without parameters. It must not raise; what it returns is
-    None or lies in [0, bound]; a norm that is dead, missing or not finite reads as None or 0; and over
-    live norms it falls with the host's and rises with the seed's.
+    What: the probe calls the function on a grid of seed and host norms (zero, subnormal, tiny, usual, huge,
+    NaN, infinite, missing), and for a seed without parameters. It must not raise. The result is None or lies
+    in [0, bound]. For a norm that is zero, tiny, missing or not finite it is None or 0. Otherwise it falls
+    with the host's norm and rises with the seed's.
 
-    Why: a frozen or not yet trained host has norm 0. Behind a tiny epsilon the ratio is astronomically
-    large, and `min(10, nan)` is 10: the gate passes for want of evidence.
+    Why: a frozen or untrained host has norm 0. With a tiny epsilon the ratio becomes huge, and `min(10, nan)`
+    is 10, so that the gate passes without evidence.
 
-    Quiet: where between dead and live the guard lies is the function's own business.
+    Quiet: the function chooses the threshold between a tiny and a usual norm.
 
     Tickets: deep dive 1.2, B3-PT-01, B3-DRL-14
     """
@@ -54,22 +54,24 @@ class GradientRatio(Probe[Ratio]):
     Parameters = GradientRatioParameters
     parameters: GradientRatioParameters
     limits: ClassVar[Limits] = {
-        "raises": none_of("the ratio raised"),
-        "not-finite": none_of("the ratio is not finite"),
-        "out-of-bounds": none_of("the ratio is not within its bounds"),
-        "nan-reads-well": none_of("a norm that is not finite reads as a good ratio"),
-        "dead-host-reads-well": none_of("a host without gradient reads as a good ratio"),
-        "dead-seed-reads-well": none_of(
-            "a seed without gradient or parameters reads as a good ratio"
+        "raises": must_be_zero("the ratio raised"),
+        "not-finite": must_be_zero("the ratio is not finite"),
+        "out-of-bounds": must_be_zero("the ratio is out of bounds"),
+        "nan-reads-well": must_be_zero("a norm that is not finite gives a positive ratio"),
+        "dead-host-reads-well": must_be_zero("a host without a gradient gives a positive ratio"),
+        "dead-seed-reads-well": must_be_zero(
+            "a seed without a gradient or parameters gives a positive ratio"
         ),
-        "not-monotone": none_of("a stronger seed, or a weaker host, lowers the ratio"),
+        "not-monotone": must_be_zero(
+            "a larger seed norm, or a smaller host norm, lowers the ratio"
+        ),
     }
 
     def measure(self, subject: Ratio, state: str) -> Iterator[Reading]:
-        """Walk the grid."""
-        ratio = _Asked(subject, state)
-        everything = (None, *DEAD, *LIVE, *NOT_FINITE)
-        for seed, host in product(everything, everything):
+        """Call the function on the grid."""
+        ratio = _RatioFunction(subject, state)
+        norms = (None, *DEAD, *LIVE, *NOT_FINITE)
+        for seed, host in product(norms, norms):
             yield from self._judge(ratio, seed, host, COUNTS[0])
         for host in (1.0, *DEAD):
             yield from self._judge(ratio, 0.0, host, 0)
@@ -80,9 +82,9 @@ class GradientRatio(Probe[Ratio]):
             yield Reading("not-monotone", float(falls), {"other_norm": fixed})
 
     def _judge(
-        self, ratio: _Asked, seed: float | None, host: float | None, count: int
+        self, ratio: _RatioFunction, seed: float | None, host: float | None, count: int
     ) -> Iterator[Reading]:
-        """Yield one reading for each thing that may be wrong with one answer."""
+        """Yield the readings of one call."""
         witness: dict[str, Plain] = {
             "seed_norm": f"{seed}",
             "host_norm": f"{host}",
@@ -104,18 +106,18 @@ class GradientRatio(Probe[Ratio]):
             yield Reading("dead-seed-reads-well", value, witness)
 
 
-class _Asked:
-    """The function, and what it raised when it was last asked."""
+class _RatioFunction:
+    """The function under test, and the error text of its last call."""
 
     def __init__(self, subject: Ratio, state: str) -> None:
         self.subject, self.built, self.error = subject, subject.at(state), ""
 
     def at(self, seed: float | None, host: float | None, count: int) -> float | None:
-        """Return the ratio as a number; None also where it raised."""
+        """Return the ratio, None if it is not measured or the function raised."""
         self.error = ""
         try:
-            answer = self.subject.call(self.built, seed, host, count, COUNTS[1])
+            ratio = self.subject.call(self.built, seed, host, count, COUNTS[1])
         except (ArithmeticError, ValueError, TypeError, RuntimeError) as error:
             self.error = f"{type(error).__name__}: {error}"
             return None
-        return None if answer is None else float(answer)
+        return None if ratio is None else float(ratio)

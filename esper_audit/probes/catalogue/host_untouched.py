@@ -1,4 +1,4 @@
-"""The probe `host-untouched`: with a seed behind it, the host computes and learns as if alone."""
+"""The probe `host-untouched`: a host with a seed computes and learns as without it."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from esper_audit.findings.finding import Category, Severity
 from esper_audit.findings.probe_record import Plain
 from esper_audit.probes.measure.gradients import backward, descend, gradients
 from esper_audit.probes.measure.output_dependency import difference
-from esper_audit.probes.measure.readings import Limits, Reading, none_of
+from esper_audit.probes.measure.readings import Limits, Reading, must_be_zero
 from esper_audit.probes.probe import Probe
-from esper_audit.probes.subject.determinism import begin_streams
+from esper_audit.probes.subject.determinism import seed_streams
 from esper_audit.probes.subject.kinds import Grown
 from esper_audit.probes.subject.subject import Draw
 
@@ -23,17 +23,17 @@ LEARNING_RATE = 0.05
 
 
 class HostUntouched(Probe[Grown]):
-    """In the states promised, the host computes and learns as if no seed were there.
+    """In the promised states a host with a seed computes and learns as without it.
 
-    What: a grown model and a host alone, from the same seed, are trained side by side: outputs, the host's
-    gradients, its buffers and its parameters stay equal, bit for bit, while the seed's own parameters
-    move. A parameter must not belong to both.
+    What: the probe trains a grown model and a host alone, from the same random seed, side by side. Outputs,
+    gradients, buffers and parameters of the host must stay equal in every bit. No parameter may belong to
+    both host and seed.
 
-    Why: until a seed is blended in, its effect on the host must be none. A normalisation that the seed's
-    features run through, a parameter in both optimisers, or a gradient that leaks back changes the
-    host, and the comparison by which the seed is judged.
+    Why: a seed must not affect the host before it is blended in. A shared normalisation, a parameter in
+    both optimisers, or a gradient that reaches the host changes the host, and so the comparison by which
+    the seed is judged.
 
-    Quiet: states in which the host is meant to feel the seed are not promised.
+    Quiet: do not promise it for states in which the seed may affect the host.
 
     Tickets: deep dive 1.1
     """
@@ -43,11 +43,13 @@ class HostUntouched(Probe[Grown]):
     severity = Severity.P1
     takes = Grown
     limits: ClassVar[Limits] = {
-        "shared": none_of("parameters belong to host and seed"),
-        "output": none_of("the output is not that of the host alone"),
-        "gradients": none_of("the host gets other gradients than alone"),
-        "buffers": none_of("the host's buffers are not what they are alone"),
-        "parameters": none_of("the host learned something else than alone"),
+        "shared": must_be_zero("parameters belong to both host and seed"),
+        "output": must_be_zero("the output differs from that of the host alone"),
+        "gradients": must_be_zero("the gradients of the host differ from those of the host alone"),
+        "buffers": must_be_zero("the buffers of the host differ from those of the host alone"),
+        "parameters": must_be_zero(
+            "the parameters of the host differ from those of the host alone"
+        ),
     }
 
     def measure(self, subject: Grown, state: str) -> Iterator[Reading]:
@@ -67,7 +69,7 @@ class HostUntouched(Probe[Grown]):
                 backward(output, cotangent)
             yield Reading("gradients", _gap(gradients([host]), gradients([alone])), witness)
             yield Reading("buffers", _gap(list(host.buffers()), list(alone.buffers())), witness)
-            # What is in both lists is in both optimisers, and takes each step twice.
+            # A parameter in both lists is in both optimisers, and is updated twice.
             descend([*host.parameters(), *seed], LEARNING_RATE)
             descend(alone.parameters(), LEARNING_RATE)
             gap = _gap(list(host.parameters()), list(alone.parameters()))
@@ -75,14 +77,14 @@ class HostUntouched(Probe[Grown]):
 
 
 def _output(subject: Grown, grown: nn.Module, inputs: Tensor) -> Tensor:
-    begin_streams(1)
+    seed_streams(1)
     return subject.call(grown, inputs)
 
 
 def _output_alone(subject: Grown, alone: nn.Module, inputs: Tensor) -> Tensor:
-    begin_streams(1)
+    seed_streams(1)
     return subject.alone(alone, inputs)
 
 
-def _gap(found: list[Tensor], wanted: list[Tensor]) -> float:
-    return max((difference(a, b) for a, b in zip(found, wanted, strict=True)), default=0.0)
+def _gap(found: list[Tensor], expected: list[Tensor]) -> float:
+    return max((difference(a, b) for a, b in zip(found, expected, strict=True)), default=0.0)

@@ -1,4 +1,4 @@
-"""The probe `identity-at-birth`: a newly born seed changes nothing, however it is blended in."""
+"""The probe `identity-at-birth`: a new seed does not change the host's features under any blend."""
 
 from __future__ import annotations
 
@@ -12,33 +12,33 @@ from msgspec.structs import replace
 from esper_audit.findings.finding import Category, Severity
 from esper_audit.findings.probe_record import Plain
 from esper_audit.probes.measure.output_dependency import difference, largest
-from esper_audit.probes.measure.readings import Limits, Reading, none_of
+from esper_audit.probes.measure.readings import Limits, Reading, must_be_zero
 from esper_audit.probes.probe import Probe
 from esper_audit.probes.subject.subject import Blueprint, Draw
 from esper_audit.rules.rule import Options
 
 ALPHAS = (0.0, 0.1, 0.5, 1.0)
-SEEDS = (0, 1)  # an initialisation may be the identity by luck
+SEEDS = (0, 1)  # an initialisation may be the identity by chance
 
 
 class IdentityAtBirthParameters(Options, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """`tolerance` is the largest change, as a share of the largest feature."""
+    """`tolerance` is the largest allowed change, relative to the largest feature."""
 
     tolerance: float = 0.0
 
 
 class IdentityAtBirth(Probe[Blueprint]):
-    """A newly born seed changes nothing, however it is blended in.
+    """A new seed does not change the host's features under any blend.
 
-    What: at every declared width, in train and in eval mode, the seed's output is joined with the host
-    by every declared blend at alpha 0, 0.1, 0.5 and 1; what comes out is the host's features, bit
-    for bit.
+    What: the probe blends the output of a new seed into the host's features by every declared blend, at
+    alpha 0, 0.1, 0.5 and 1, at every declared width, in train and eval mode. The result must equal the
+    host's features in every bit.
 
-    Why: a seed that is not the identity disturbs a trained host at the moment it is let in, and the
-    host spends its next epochs on repairing that; the seed is then judged by the damage.
+    Why: a seed that is not the identity disturbs a trained host when it is inserted. The host spends the
+    next epochs on recovery, and the seed is judged by the damage.
 
-    Quiet: without declared blends the seed's output itself is compared with its input. Promise a
-    `tolerance` where the identity is meant to be approximate.
+    Quiet: without declared blends the output of the seed is compared with its input. Promise a `tolerance`
+    for an approximate identity.
 
     Tickets: deep dive 1.1
     """
@@ -50,17 +50,17 @@ class IdentityAtBirth(Probe[Blueprint]):
     Parameters = IdentityAtBirthParameters
     parameters: IdentityAtBirthParameters
     limits: ClassVar[Limits] = {
-        "jump": none_of("a newborn seed changes the host's features"),
-        "jump-in-train": none_of("a newborn seed changes the host's features, in train mode only"),
+        "jump": must_be_zero("a new seed changes the host's features"),
+        "jump-in-train": must_be_zero("a new seed changes the host's features in train mode only"),
     }
 
     def allowed(self) -> Limits:
-        """Return the limits, with the tolerance that was promised."""
+        """Return the limits, with the promised tolerance."""
         tolerance = self.parameters.tolerance
         return {name: replace(limit, threshold=tolerance) for name, limit in self.limits.items()}
 
     def measure(self, subject: Blueprint, state: str) -> Iterator[Reading]:
-        """Blend newborn seeds of every width."""
+        """Blend new seeds of every width."""
         for dim, seed in product(subject.dims, SEEDS):
             module = subject.at(state, dim, seed=seed)
             host = subject.inputs(Draw(dim, seed=seed))

@@ -1,4 +1,4 @@
-"""The probe `learns-at-birth`: a newly born seed has a gradient, and leaves the identity by it."""
+"""The probe `learns-at-birth`: a new seed receives gradients and changes by training."""
 
 from __future__ import annotations
 
@@ -13,28 +13,28 @@ from esper_audit.findings.probe_record import Plain
 from esper_audit.probes.measure.gradients import backward, descend, live_count
 from esper_audit.probes.measure.readings import Limit, Limits, Reading
 from esper_audit.probes.probe import Probe
-from esper_audit.probes.subject.determinism import begin_streams
+from esper_audit.probes.subject.determinism import seed_streams
 from esper_audit.probes.subject.subject import BlendFunction, Blueprint, Draw
 
 ALPHAS = (0.1, 1.0)
 STEPS = 20
 LEARNING_RATE = 0.1
-# Twenty steps on a clear signal move a seed that learns by a percent or more; rounding by 1e-7.
-LEAST_DEPARTURE = 1e-5
+# Twenty steps on a clear signal change the output of a learning seed by 1 % or more, rounding by 1e-7.
+MIN_DEPARTURE = 1e-5
 
 
 class LearnsAtBirth(Probe[Blueprint]):
-    """A newly born seed has a gradient, and leaves the identity by it.
+    """A new seed receives gradients and changes by training.
 
-    What: at every declared width, straight through and under every declared blend, some parameter of
-    the seed gets a gradient that is not zero, for a random cotangent; and twenty steps of plain
-    gradient descent change what the seed makes of its input.
+    What: at every declared width, directly and under every declared blend, at least one parameter of the
+    seed gets a nonzero gradient for a random cotangent. Twenty steps of plain gradient descent change the
+    output of the seed.
 
-    Why: a zero in the wrong place makes the identity for ever. A zero convolution before a norm and
-    a ReLU has a gradient of exactly zero; the seed trains, reports a loss, and never learns.
+    Why: a zero in the wrong place makes a seed the identity for ever. A zero convolution before a norm and a
+    ReLU has a gradient of exactly zero: the seed trains, reports a loss, and never learns.
 
-    Quiet: some parameters may be dead at birth, as the first factor of a product whose second is
-    zero. That parameters moved counts for nothing: weight decay moves them too.
+    Quiet: some parameters may have no gradient at birth, such as the first factor of a product whose second
+    factor is zero. Changes of the parameters are not compared, since weight decay causes them too.
 
     Tickets: deep dive 1.1
     """
@@ -46,12 +46,12 @@ class LearnsAtBirth(Probe[Blueprint]):
     limits: ClassVar[Limits] = {
         "live-parameters": Limit("at least", 1.0, "no parameter gets a gradient at birth"),
         "departure": Limit(
-            "at least", LEAST_DEPARTURE, "twenty steps left the seed's function as it was"
+            "at least", MIN_DEPARTURE, "twenty steps did not change the output of the seed"
         ),
     }
 
     def measure(self, subject: Blueprint, state: str) -> Iterator[Reading]:
-        """Take gradients under each blend, then train."""
+        """Compute gradients under each blend, then train."""
         for dim in subject.dims:
             inputs = subject.inputs(Draw(dim, batch=4))
             for name, blend in subject.blends.items():
@@ -77,7 +77,7 @@ def _blended(
 
 
 def _live(module: nn.Module, output: Tensor) -> int:
-    """Return how many parameters get a gradient for a random cotangent."""
+    """Return the number of parameters with a nonzero gradient for a random cotangent."""
     if not output.requires_grad:
         return 0
     backward(output, torch.randn(output.shape))
@@ -86,9 +86,9 @@ def _live(module: nn.Module, output: Tensor) -> int:
 
 def _departure(subject: Blueprint, module: nn.Module, inputs: Tensor) -> float:
     """Return the relative change of the output after descent on the distance to a random target."""
-    begin_streams(1)
+    seed_streams(1)
     with torch.no_grad():
-        born = subject.call(module, inputs)
+        initial = subject.call(module, inputs)
     target = torch.randn(inputs.shape)
     learning = [p for p in module.parameters() if p.requires_grad]
     for _ in range(STEPS if learning else 0):
@@ -97,7 +97,7 @@ def _departure(subject: Blueprint, module: nn.Module, inputs: Tensor) -> float:
             loss = (output - target).square().mean(dim=0).sum().sqrt()
             backward(loss)
             descend(learning, LEARNING_RATE)
-    begin_streams(1)
+    seed_streams(1)
     with torch.no_grad():
-        size = born.norm().clamp_min(torch.finfo(born.dtype).tiny)  # a seed may be born silent
-        return float((subject.call(module, inputs) - born).norm() / size)
+        size = initial.norm().clamp_min(torch.finfo(initial.dtype).tiny)  # the output may be zero
+        return float((subject.call(module, inputs) - initial).norm() / size)

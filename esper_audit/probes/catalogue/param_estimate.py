@@ -1,4 +1,4 @@
-"""The probe `param-estimate`: what a registry says of a blueprint's size is true at every width."""
+"""The probe `param-estimate`: the declared size of a blueprint is correct at every width."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from torch.nn.parameter import is_lazy
 
 from esper_audit.findings.finding import Category, Severity
 from esper_audit.findings.probe_record import Plain
-from esper_audit.probes.measure.parameters import built_to_count
-from esper_audit.probes.measure.readings import Limit, Limits, Reading, none_of
-from esper_audit.probes.measure.size_polynomial import size_law
+from esper_audit.probes.measure.parameters import build_for_count
+from esper_audit.probes.measure.readings import Limit, Limits, Reading, must_be_zero
+from esper_audit.probes.measure.size_polynomial import size_formula
 from esper_audit.probes.probe import Probe
 from esper_audit.probes.subject.subject import Blueprint, Catalogue, Estimate, SubjectError
 from esper_audit.rules.rule import Options
@@ -23,24 +23,24 @@ Recipe = tuple[Callable[[int], nn.Module], Estimate]
 
 
 class ParamEstimateParameters(Options, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """`relative` is how far an estimate may be off, as a share of the count; `dims` the widths."""
+    """`relative` is the allowed error of an estimate, relative to the count; `dims` are the widths."""
 
     dims: tuple[int, ...] = (1, 3, 16, 48, 64, 128, 256, 512, 1024, 4096)
     relative: float = 0.0
 
 
 class ParamEstimate(Probe[Blueprint | Catalogue]):
-    """What a registry says of a blueprint's size is true at every width it is asked for.
+    """The declared size of a blueprint is correct at every width.
 
-    What: the declared estimate against the true count over a range of widths, on the meta device; the
-    law of the count, by exact interpolation; and, in a catalogue, whether the order by estimate is
-    the order by truth. Parameters that a count cannot see are reported as such.
+    What: the probe compares the declared estimate with the parameter count over a range of widths, on the
+    meta device. The witness has the count as a polynomial of the width. In a catalogue the order by estimate
+    must be the order by count. Parameters that a count misses are reported.
 
-    Why: a constant that was measured at one width orders blueprints wrongly at every other, and a
-    policy that pays rent by parameters learns from the wrong price.
+    Why: a constant that was measured at one width orders blueprints wrongly at other widths. A policy that
+    is charged by the number of parameters learns from a wrong price.
 
-    Quiet: tied parameters count once. A constructor that does not run on the meta device is built
-    for real, up to width 512. Promise `relative` where an estimate is meant to be one.
+    Quiet: tied parameters count once. A module that cannot be built on the meta device is built on the CPU,
+    up to width 512. Promise `relative` for an approximate estimate.
 
     Tickets: B3-DRL-02, B3-DRL-01, B3-DRL-03
     """
@@ -54,15 +54,17 @@ class ParamEstimate(Probe[Blueprint | Catalogue]):
     Parameters = ParamEstimateParameters
     parameters: ParamEstimateParameters
     limits: ClassVar[Limits] = {
-        "uninitialised": none_of("parameters have no shape before the first forward"),
-        "elsewhere": none_of("parameters live on another device than the rest: they are borrowed"),
-        "unregistered": none_of("modules in a plain list or dict are no part of the count"),
-        "estimate": Limit("at most", 0.0, "the estimate is not the count"),
-        "order": none_of("the order by estimate is not the order by count"),
+        "uninitialised": must_be_zero("parameters have no shape before the first forward"),
+        "elsewhere": must_be_zero(
+            "parameters lie on different devices, so some belong to another module"
+        ),
+        "unregistered": must_be_zero("modules in a plain list or dict are not counted"),
+        "estimate": Limit("at most", 0.0, "the estimate differs from the count"),
+        "order": must_be_zero("the order by estimate differs from the order by count"),
     }
 
     def allowed(self) -> Limits:
-        """Return the limits, with the tolerance that was promised."""
+        """Return the limits, with the promised tolerance."""
         estimate = replace(self.limits["estimate"], threshold=self.parameters.relative)
         return {**self.limits, "estimate": estimate}
 
@@ -72,19 +74,19 @@ class ParamEstimate(Probe[Blueprint | Catalogue]):
         for name, (build, estimate) in _recipes(subject).items():
             counts: dict[int, int] = {}
             for dim in self.parameters.dims:
-                module = built_to_count(build, dim)
+                module = build_for_count(build, dim)
                 if module is None:
                     continue
                 yield from _uncountable(module, name)
                 counts[dim] = sum(0 if is_lazy(p) else p.numel() for p in module.parameters())
-            law = size_law(counts) if counts else ""
+            formula = size_formula(counts) if counts else ""
             sizes[name] = {dim: (float(estimate(dim)), count) for dim, count in counts.items()}
             for dim, (declared, actual) in sizes[name].items():
                 wrong = abs(declared - actual) / max(actual, 1)
                 ratio = declared / actual if actual else float(declared == actual)
                 cells: tuple[Plain, ...] = (name, dim, declared, actual, ratio)
                 row = dict(zip(self.columns, cells, strict=True))
-                yield Reading("estimate", wrong, {**row, "law": law})
+                yield Reading("estimate", wrong, {**row, "law": formula})
         yield from _order(sizes)
 
 
@@ -92,7 +94,9 @@ def _recipes(subject: Blueprint | Catalogue) -> Mapping[str, Recipe]:
     if isinstance(subject, Catalogue):
         return subject.build()
     if subject.estimate is None:
-        raise SubjectError(f"blueprint {subject.name!r} promises param-estimate without one")
+        raise SubjectError(
+            f"subject {subject.name!r} promises param-estimate without an estimate. Declare `estimate`"
+        )
     return {subject.name: (subject.build, subject.estimate)}
 
 
@@ -119,9 +123,11 @@ def _holds_modules(value: object) -> bool:
 
 
 def _order(sizes: Mapping[str, Mapping[int, tuple[float, int]]]) -> Iterator[Reading]:
-    """Yield one reading a pair and width: 1 where the cheaper by estimate is the dearer by count."""
+    """Yield a reading for each pair and width: 1 if the smaller count has the larger estimate."""
     for first, second in permutations(sizes, 2):
         for dim in sizes[first].keys() & sizes[second].keys():
-            (said, true), (said_too, true_too) = sizes[first][dim], sizes[second][dim]
+            (estimate, count), (other_estimate, other_count) = sizes[first][dim], sizes[second][dim]
             witness: dict[str, Plain] = {"dim": dim, "cheaper": first, "dearer": second}
-            yield Reading("order", float(true < true_too and said > said_too), witness)
+            yield Reading(
+                "order", float(count < other_count and estimate > other_estimate), witness
+            )

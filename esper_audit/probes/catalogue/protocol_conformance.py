@@ -1,4 +1,4 @@
-"""The probe `protocol-conformance`: an object has what its protocol says, by signature, unasked."""
+"""The probe `protocol-conformance`: an object has all members of its protocol, with their signatures."""
 
 from __future__ import annotations
 
@@ -8,27 +8,26 @@ from typing import Any, ClassVar
 
 from esper_audit.findings.finding import Category, Severity
 from esper_audit.findings.probe_record import Plain
-from esper_audit.probes.measure.readings import Limits, Reading, none_of
+from esper_audit.probes.measure.readings import Limits, Reading, must_be_zero
 from esper_audit.probes.probe import Probe
 from esper_audit.probes.subject.kinds import Conformance
 
-# Where an `nn.Module` keeps what was assigned to it, beside its own dictionary.
+# The dictionaries in which an `nn.Module` stores assigned attributes, besides `__dict__`.
 REGISTERS = ("_parameters", "_buffers", "_modules")
 POSITIONAL = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
 NOTHING = object()
 
 
 class ProtocolConformance(Probe[Conformance]):
-    """An object has what its protocol says, by signature, so that nobody needs to ask.
+    """An object has all members of its protocol, with their signatures.
 
-    What: every method and attribute of the protocol is looked up without running anything: it must be
-    there, a method must be one, and must take every call that the protocol allows.
+    What: the probe looks up every member of the protocol without running code. Each must exist. A method
+    of the protocol must be a method, and must accept every call that the protocol allows.
 
-    Why: `isinstance` with a protocol looks at names alone, runs properties, and is satisfied by a
-    `__getattr__` that answers to everything; the wrong signature is found in the middle of a run.
+    Why: `isinstance` with a protocol compares names only, runs properties, and accepts an object whose
+    `__getattr__` returns anything. A wrong signature then raises in the middle of a run.
 
-    Quiet: more parameters are free as long as they have defaults; types of parameters are the type
-    checker's business.
+    Quiet: additional parameters with defaults are allowed. Types of parameters are left to the type checker.
 
     Tickets: deep dive 4
     """
@@ -38,25 +37,25 @@ class ProtocolConformance(Probe[Conformance]):
     severity = Severity.P2
     takes = Conformance
     limits: ClassVar[Limits] = {
-        "missing": none_of("a member of the protocol is missing"),
-        "no-method": none_of("what the protocol has as a method is none"),
-        "signature": none_of("a method does not take every call that the protocol allows"),
+        "missing": must_be_zero("a member of the protocol is missing"),
+        "no-method": must_be_zero("a method of the protocol is not a method of the object"),
+        "signature": must_be_zero("a method does not accept every call that the protocol allows"),
     }
 
     def measure(self, subject: Conformance, state: str) -> Iterator[Reading]:
-        """Look up every member, statically."""
+        """Look up every member statically."""
         built = subject.at(state)
-        for name, wanted in _members(subject.protocol).items():
+        for name, expected in _members(subject.protocol).items():
             found = _found(built, name)
             witness: dict[str, Plain] = {"member": name, "type": type(built).__name__}
             yield Reading("missing", float(found is NOTHING), witness)
-            if found is NOTHING or wanted is None:
+            if found is NOTHING or expected is None:
                 continue
             plain = found.__func__ if isinstance(found, classmethod | staticmethod) else found
             is_method = inspect.isfunction(plain)
             yield Reading("no-method", float(not is_method), witness)
             if is_method:
-                refusal = _refusal(wanted, inspect.signature(plain))
+                refusal = _refusal(expected, inspect.signature(plain))
                 yield Reading("signature", float(bool(refusal)), {**witness, "because": refusal})
 
 
@@ -75,7 +74,7 @@ def _members(protocol: type) -> dict[str, inspect.Signature | None]:
 
 
 def _found(built: Any, name: str) -> Any:
-    """Return a member without running anything: no property, no `__getattr__`."""
+    """Return a member without running a property or `__getattr__`, NOTHING if there is none."""
     found = inspect.getattr_static(built, name, NOTHING)
     if found is not NOTHING:
         return found
@@ -86,12 +85,12 @@ def _found(built: Any, name: str) -> Any:
     return NOTHING
 
 
-def _refusal(wanted: inspect.Signature, offered: inspect.Signature) -> str:
-    """Return why `offered` does not take every call that `wanted` allows; nothing if it does."""
+def _refusal(expected: inspect.Signature, offered: inspect.Signature) -> str:
+    """Return why `offered` does not accept every call that `expected` allows, empty if it does."""
     theirs = dict(offered.parameters)
     kinds = {parameter.kind for parameter in theirs.values()}
     takes_any = inspect.Parameter.VAR_KEYWORD in kinds, inspect.Parameter.VAR_POSITIONAL in kinds
-    for position, (name, parameter) in enumerate(wanted.parameters.items()):
+    for position, (name, parameter) in enumerate(expected.parameters.items()):
         if position == 0:
             continue  # self
         other = theirs.get(name)
@@ -105,16 +104,16 @@ def _refusal(wanted: inspect.Signature, offered: inspect.Signature) -> str:
         optional = parameter.default is not inspect.Parameter.empty
         if optional and other.default is inspect.Parameter.empty:
             return f"{name} has no default"
-    return _too_much(wanted, offered)
+    return _additional_requirement(expected, offered)
 
 
-def _too_much(wanted: inspect.Signature, offered: inspect.Signature) -> str:
+def _additional_requirement(expected: inspect.Signature, offered: inspect.Signature) -> str:
     for name, parameter in list(offered.parameters.items())[1:]:
         variable = parameter.kind in (
             inspect.Parameter.VAR_POSITIONAL,
             inspect.Parameter.VAR_KEYWORD,
         )
         required = parameter.default is inspect.Parameter.empty and not variable
-        if required and name not in wanted.parameters:
+        if required and name not in expected.parameters:
             return f"it requires {name}"
     return ""

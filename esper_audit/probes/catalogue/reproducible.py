@@ -1,4 +1,4 @@
-"""The probe `reproducible`: the same random seed makes the same module and the same output."""
+"""The probe `reproducible`: the same random seed gives the same module and the same output."""
 
 from __future__ import annotations
 
@@ -8,23 +8,22 @@ from typing import ClassVar
 import torch
 
 from esper_audit.findings.finding import Category, Severity
-from esper_audit.probes.measure.readings import Limits, Reading, none_of
+from esper_audit.probes.measure.readings import Limits, Reading, must_be_zero
 from esper_audit.probes.probe import Probe
-from esper_audit.probes.subject.determinism import begin_streams
+from esper_audit.probes.subject.determinism import seed_streams
 from esper_audit.probes.subject.subject import Draw, Module
 
 
 class Reproducible(Probe[Module]):
-    """The same random seed makes the same module and the same output, bit for bit.
+    """The same random seed gives the same module and the same output, in every bit.
 
-    What: two modules are built from one seed and run on the same inputs with the random stream at
-    the same place; every bit of the output must be the same.
+    What: the probe builds two modules under one seed and runs them on the same inputs under one seed. The
+    outputs must be equal in every bit.
 
-    Why: on a CPU with one thread exactness is free. A module that draws from somewhere else (the
-    clock, Python's own generator, unset memory) makes every difference meaningless that another
-    probe would find; they are blocked by this one.
+    Why: on a CPU with one thread results are exact. With a module that depends on the clock or on
+    uninitialised memory, a difference that another probe measures means nothing. This probe blocks those.
 
-    Quiet: dropout and random initialisation draw from torch's stream, and are reproducible.
+    Quiet: dropout and random initialisation draw from seeded random streams, and are reproducible.
 
     Tickets: real code
     """
@@ -34,14 +33,14 @@ class Reproducible(Probe[Module]):
     severity = Severity.P2
     takes = Module
     requires = ("forward",)
-    limits: ClassVar[Limits] = {"differs": none_of("the same seed gave another output")}
+    limits: ClassVar[Limits] = {"differs": must_be_zero("the same seed gave another output")}
 
     def measure(self, subject: Module, state: str) -> Iterator[Reading]:
         """Build and run twice from the same seed."""
         outputs = []
         for _ in range(2):
             module = subject.at(state)
-            begin_streams(1)
+            seed_streams(1)
             with torch.no_grad():
                 outputs.append(subject.call(module, subject.inputs(Draw(subject.dims[0]))))
         yield Reading("differs", float(not torch.equal(*outputs)))

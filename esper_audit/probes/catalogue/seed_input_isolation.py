@@ -1,4 +1,4 @@
-"""The probe `seed-input-isolation`: the host feels the direct path of a blend, and nothing else."""
+"""The probe `seed-input-isolation`: the host gets gradients from the direct path of a blend only."""
 
 from __future__ import annotations
 
@@ -14,29 +14,29 @@ from esper_audit.findings.probe_record import Plain
 from esper_audit.probes.measure.gradients import backward, gradients
 from esper_audit.probes.measure.output_dependency import difference, largest
 from esper_audit.probes.measure.parameters import redraw
-from esper_audit.probes.measure.readings import Limit, Limits, Reading, none_of
+from esper_audit.probes.measure.readings import Limit, Limits, Reading, must_be_zero
 from esper_audit.probes.probe import Probe
-from esper_audit.probes.subject.determinism import begin_streams
+from esper_audit.probes.subject.determinism import seed_streams
 from esper_audit.probes.subject.subject import Blend, Draw
 
-DRAWS = (1, 0)  # birth last: a seed that is still the identity hides an overwritten host
-# Of float64: the same sum, taken in another order.
+DRAWS = (1, 0)  # birth last, because a seed that is the identity hides an overwritten host
+# Relative, for float64: the same sum in another order.
 ROUNDING = 1e-12
-BOTH_WAYS = "the host's gradient is not that of the direct path: it hears the seed"
+COUPLED = "the host's gradient differs from that of the direct path, so the seed affects it"
 
 
 class SeedInputIsolation(Probe[Blend]):
-    """The host feels the direct path of a blend, and nothing else.
+    """The host gets gradients from the direct path of a blend only.
 
-    What: with the seed behind a detached input, the gradient of every host parameter is compared with
-    that of the declared direct path, in which all that comes from the seed is held still; the same
-    for outputs and for the host's buffers. The operator must require its `seed_input`. In train and
-    eval mode, in both memory formats, at birth and with parameters drawn anew.
+    What: the probe compares the gradient of every host parameter with that of the declared direct path, in
+    which the seed's output is detached. Outputs and buffers of the host must agree too. The operator must
+    require its `seed_input`. It runs in train and eval mode, in both memory formats, at birth and with
+    parameters drawn anew.
 
-    Why: the residual `seed - host` couples the two again behind a detach that everybody sees. No
-    test of shapes or values notices, and cutting the seed's output does not either.
+    Why: the residual `seed - host` couples host and seed again in spite of a detached input. Tests of shapes
+    and values do not detect it, and neither does detaching the seed's output.
 
-    Quiet: a policy that couples host and seed on purpose is not promised to be isolated.
+    Quiet: do not promise it for a policy that couples host and seed on purpose.
 
     Tickets: B2-DRL-10
     """
@@ -46,18 +46,20 @@ class SeedInputIsolation(Probe[Blend]):
     severity = Severity.P1
     takes = Blend
     limits: ClassVar[Limits] = {
-        "default": none_of("the operator can be called without it: the parameter has a default"),
-        "omitted": none_of("the operator ran without the tensor that its seed was fed"),
-        "overwritten": none_of("the blend overwrote the host's features in place"),
-        "host-gradient": Limit("at most", ROUNDING, BOTH_WAYS),
-        "output": Limit("at most", ROUNDING, "the output is not that of the declared direct path"),
-        "host-state": none_of("buffers of the host changed as they do not without the seed"),
-        "second-step": none_of("a second forward and backward raised: a graph was kept"),
+        "default": must_be_zero("the required parameter of the operator has a default"),
+        "omitted": must_be_zero("the operator ran without its required parameter"),
+        "overwritten": must_be_zero("the blend overwrote the host's features in place"),
+        "host-gradient": Limit("at most", ROUNDING, COUPLED),
+        "output": Limit(
+            "at most", ROUNDING, "the output differs from that of the declared direct path"
+        ),
+        "host-state": must_be_zero("the buffers of the host change differently without the seed"),
+        "second-step": must_be_zero("a second forward and backward raised, so a graph was kept"),
         "seed-gradient": Limit("at least", 1.0, "no parameter of the seed gets a gradient"),
     }
 
     def measure(self, subject: Blend, state: str) -> Iterator[Reading]:
-        """Look at the operator's signature, then sweep modes, layouts and draws."""
+        """Check the operator's signature, then sweep modes, layouts and draws."""
         if subject.operator is not None:
             yield from _required(subject, subject.operator)
         inputs = subject.inputs(Draw(subject.dims[0], dtype=torch.float64))
@@ -73,32 +75,32 @@ class SeedInputIsolation(Probe[Blend]):
 
 
 class _Trial:
-    """One way of building the whole; each call makes the same one again."""
+    """One draw and mode, under which each call of `build` builds an equal module."""
 
     def __init__(self, subject: Blend, state: str, draw: int, training: bool) -> None:
         self.subject, self.state, self.draw, self.training = subject, state, draw, training
 
-    def whole(self) -> nn.Module:
-        whole: nn.Module = self.subject.at(self.state).double()
-        redraw(whole, self.draw)
-        return whole.train(self.training)
+    def build(self) -> nn.Module:
+        module: nn.Module = self.subject.at(self.state).double()
+        redraw(module, self.draw)
+        return module.train(self.training)
 
-    def features(self, whole: nn.Module, inputs: Tensor, *, channels_last: bool) -> Tensor:
-        begin_streams(1)
-        features = self.subject.features(whole, inputs)
+    def features(self, module: nn.Module, inputs: Tensor, *, channels_last: bool) -> Tensor:
+        seed_streams(1)
+        features = self.subject.features(module, inputs)
         if channels_last and features.dim() == 4:
             return features.to(memory_format=torch.channels_last)
         return features
 
-    def host_buffers(self, whole: nn.Module) -> list[Tensor]:
-        return [b for part in self.subject.host(whole) for b in part.buffers()]
+    def host_buffers(self, module: nn.Module) -> list[Tensor]:
+        return [b for part in self.subject.host(module) for b in part.buffers()]
 
 
 def _required(subject: Blend, operator: Callable[..., object]) -> Iterator[Reading]:
     parameters = inspect.signature(operator).parameters
-    kept = parameters.get(subject.required)
-    optional = kept is None or kept.default is not inspect.Parameter.empty
-    yield Reading("default", float(optional), {"parameter": subject.required})
+    required = parameters.get(subject.required)
+    is_optional = required is None or required.default is not inspect.Parameter.empty
+    yield Reading("default", float(is_optional), {"parameter": subject.required})
     if subject.omitting is not None:
         try:
             subject.omitting(operator)
@@ -109,20 +111,22 @@ def _required(subject: Blend, operator: Callable[..., object]) -> Iterator[Readi
 
 
 def _isolated(trial: _Trial, inputs: Tensor, witness: dict[str, Plain]) -> Iterator[Reading]:
-    """Compare a blend with its direct path, and the host with itself alone."""
+    """Compare a blend with its direct path, and the host with the host alone."""
     channels_last = bool(witness["channels_last"])
-    blended, still, alone = trial.whole(), trial.whole(), trial.whole()
+    blended, still, alone = trial.build(), trial.build(), trial.build()
     features = trial.features(blended, inputs, channels_last=channels_last)
     before = features.detach().clone()
     output = trial.subject.blend(blended, features)
     yield Reading("overwritten", difference(before, features), witness)
-    wanted = trial.subject.direct(still, trial.features(still, inputs, channels_last=channels_last))
-    yield Reading("output", difference(wanted, output) / (largest(wanted) or 1.0), witness)
+    expected = trial.subject.direct(
+        still, trial.features(still, inputs, channels_last=channels_last)
+    )
+    yield Reading("output", difference(expected, output) / (largest(expected) or 1.0), witness)
     trial.features(alone, inputs, channels_last=channels_last)
     pairs = zip(trial.host_buffers(alone), trial.host_buffers(blended), strict=True)
     yield Reading("host-state", max((difference(a, b) for a, b in pairs), default=0.0), witness)
     cotangent = torch.randn(output.shape, dtype=output.dtype)
-    backward(wanted, cotangent)
+    backward(expected, cotangent)
     backward(output, cotangent)
     yield Reading("host-gradient", _gap(trial, still, blended), witness)
     seeds = [p for part in trial.subject.seed(blended) for p in part.parameters()]
@@ -134,19 +138,19 @@ def _isolated(trial: _Trial, inputs: Tensor, witness: dict[str, Plain]) -> Itera
 
 
 def _gap(trial: _Trial, still: nn.Module, blended: nn.Module) -> float:
-    """Return the largest difference of a host gradient, relative to the largest of them all.
+    """Return the largest difference of a host gradient, relative to the largest host gradient.
 
-    Not to its own: a bias before a norm has a gradient of rounding alone.
+    Its own size would be no measure, since the gradient of a bias before a norm is pure rounding.
     """
-    wanted, found = (gradients(trial.subject.host(whole)) for whole in (still, blended))
-    size = max(map(largest, wanted), default=0.0) or 1.0
-    gaps = (difference(a, b) for a, b in zip(wanted, found, strict=True))
+    expected, found = (gradients(trial.subject.host(module)) for module in (still, blended))
+    size = max(map(largest, expected), default=0.0) or 1.0
+    gaps = (difference(a, b) for a, b in zip(expected, found, strict=True))
     return max(gaps, default=0.0) / size
 
 
-def _raises(subject: Blend, whole: nn.Module, features: Tensor) -> float:
+def _raises(subject: Blend, module: nn.Module, features: Tensor) -> float:
     try:
-        backward(subject.blend(whole, features))
+        backward(subject.blend(module, features))
     except RuntimeError:
         return 1.0
     return 0.0

@@ -1,4 +1,4 @@
-"""The probe `segment-routing`: the segments of a host compose to its forward, and only forwards."""
+"""The probe `segment-routing`: the segments of a host compose to its forward."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from esper_audit.findings.errors import FAILURES
 from esper_audit.findings.finding import Category, Severity
 from esper_audit.findings.probe_record import Plain
 from esper_audit.probes.measure.output_dependency import difference
-from esper_audit.probes.measure.readings import Limits, Reading, none_of
+from esper_audit.probes.measure.readings import Limits, Reading, must_be_zero
 from esper_audit.probes.probe import Probe
-from esper_audit.probes.subject.determinism import begin_streams
+from esper_audit.probes.subject.determinism import seed_streams
 from esper_audit.probes.subject.kinds import Host
 from esper_audit.probes.subject.subject import Draw
 
@@ -22,16 +22,17 @@ NO_SLOT = "no such slot"
 
 
 class SegmentRouting(Probe[Host]):
-    """The segments of a host compose to its forward, and lead forwards only.
+    """The segments of a host compose to its forward.
 
-    What: for every slot, to it and on from it is the forward, bit for bit, in train and in eval mode; so is
-    the way through every two slots in order. Backwards, and to a slot that does not exist, is an error.
+    What: for every slot, and for every two slots in order, the segments up to the slots and from the last
+    slot on compose to the forward, in every bit, in train and eval mode. A route backwards, or to a slot
+    that does not exist, must raise an error.
 
-    Why: a seed's features, and the counterfactual that judges it, are computed along these routes. A
-    layer that is skipped or run twice changes the output by little, and a route that leads
-    backwards returns features of the right shape.
+    Why: the features of a seed, and the counterfactual that judges it, are computed along these routes. A
+    layer that is skipped or run twice changes the output only slightly. A route backwards returns features
+    of the right shape.
 
-    Quiet: how a host is cut, and into how many segments, is its own business.
+    Quiet: the number and the boundaries of the segments are free.
 
     Tickets: real code
     """
@@ -41,36 +42,38 @@ class SegmentRouting(Probe[Host]):
     severity = Severity.P1
     takes = Host
     limits: ClassVar[Limits] = {
-        "no-slots": none_of("the host has no slots"),
-        "composition": none_of("to a slot and on from it is not the forward"),
-        "two-slots": none_of("the way over two slots is not the forward"),
-        "backwards": none_of("a route backwards got an answer, not an error"),
-        "unknown": none_of("a slot that does not exist got an answer, not an error"),
+        "no-slots": must_be_zero("the host has no slots"),
+        "composition": must_be_zero(
+            "the segments to and from a slot do not compose to the forward"
+        ),
+        "two-slots": must_be_zero("the segments over two slots do not compose to the forward"),
+        "backwards": must_be_zero("a route backwards was accepted"),
+        "unknown": must_be_zero("a slot that does not exist was accepted"),
     }
 
     def measure(self, subject: Host, state: str) -> Iterator[Reading]:
-        """Take every route."""
+        """Run every route."""
         inputs = subject.inputs(Draw(subject.dims[0]))
         for training in (False, True):
             host: nn.Module = subject.at(state).train(training)
             slots = list(subject.slots(host))
             yield Reading("no-slots", float(not slots))
-            whole = _run(subject, host, inputs, ())
+            forward = _run(subject, host, inputs, ())
             for index, slot in enumerate(slots):
                 witness: dict[str, Plain] = {"slot": slot, "training": training}
                 through = _run(subject, host, inputs, (slot,))
-                yield Reading("composition", difference(whole, through), witness)
+                yield Reading("composition", difference(forward, through), witness)
                 yield from _refused(subject, host, inputs, (slot, NO_SLOT))
                 for later in slots[index + 1 :]:
                     over = _run(subject, host, inputs, (slot, later))
                     where = {**witness, "then": later}
-                    yield Reading("two-slots", difference(whole, over), where)
+                    yield Reading("two-slots", difference(forward, over), where)
                     yield from _refused(subject, host, inputs, (later, slot))
 
 
 def _run(subject: Host, host: nn.Module, inputs: Tensor, slots: tuple[str, ...]) -> Tensor:
-    """Return the output by way of some slots, from the same place in the random stream."""
-    begin_streams(1)
+    """Return the output along some slots, always under the same random seed."""
+    seed_streams(1)
     with torch.no_grad():
         if not slots:
             return subject.call(host, inputs)
@@ -88,7 +91,7 @@ def _refused(
         with torch.no_grad():
             features = subject.to_segment(host, slots[0], inputs, None)
             subject.to_segment(host, slots[1], features, slots[0])
-    # Which error it is refused with is the host's own choice.
+    # A host may refuse a route by any error.
     except FAILURES:
         yield Reading(detector, 0.0)
     else:

@@ -1,4 +1,4 @@
-"""The probe `shape-preserving`: features keep shape, dtype and layout, and are left alone themselves."""
+"""The probe `shape-preserving`: the output has the shape, dtype and layout of the input."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ from esper_audit.findings.finding import Category, Severity
 from esper_audit.findings.probe_record import Plain
 from esper_audit.probes.measure.output_dependency import difference
 from esper_audit.probes.measure.precision import ResultPrecision
-from esper_audit.probes.measure.readings import Limit, Limits, Reading, none_of
+from esper_audit.probes.measure.readings import Limit, Limits, Reading, must_be_zero
 from esper_audit.probes.probe import Probe
 from esper_audit.probes.subject.subject import Draw, Module
 from esper_audit.rules.rule import Options
 
 BATCHES = (1, 2)
-# In units of the last place of the largest value: another kernel sums in another order.
+# In units in the last place of the largest value: another kernel sums in another order.
 ROUNDINGS = 16.0
 DTYPES = {
     "float64": torch.float64,
@@ -29,15 +29,15 @@ DTYPES = {
     "bfloat16": torch.bfloat16,
     "float16": torch.float16,
 }
-# What features may be in there: from a layer that autocast leaves alone, and from one that it lowers.
+# The dtypes of features under autocast: after a layer that it ignores, and after one that it lowers.
 AUTOCAST = ("float32", "bfloat16")
 
 
 class ShapePreservingParameters(Options, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """`aliases`: the input itself may come back. `strict`: another rank or width is refused.
+    """`aliases`: the output may be the input itself. `strict`: another rank or width is refused.
 
-    `pictures`: what has four axes is (batch, channels, height, width), and keeps its memory format.
-    `autocast`: the dtype is kept also where torch computes in bfloat16 by itself.
+    `pictures`: an input with four axes is (batch, channels, height, width), and its memory format is kept.
+    `autocast`: the dtype is kept under `torch.autocast` with bfloat16, too.
     """
 
     dtypes: tuple[str, ...] = tuple(DTYPES)
@@ -48,19 +48,18 @@ class ShapePreservingParameters(Options, frozen=True, forbid_unknown_fields=True
 
 
 class ShapePreserving(Probe[Module]):
-    """Features keep shape, dtype and layout, and are left alone themselves.
+    """The output has the shape, dtype and layout of the input.
 
-    What: at every declared width, for a batch of one and of two, in every promised dtype, contiguous and
-    not: the output has the input's shape, dtype and memory format, the input is not overwritten, and
-    the values do not depend on the layout. If promised, the dtype is the input's under autocast as
-    well, and another rank or width is an error.
+    What: the probe runs every declared width and promised dtype, a batch of one and of two, contiguous and
+    non-contiguous. The output has the shape, dtype and memory format of the input. The input is not
+    overwritten, and the values do not depend on its layout. If promised, the dtype is kept under autocast,
+    and another rank or width raises an error.
 
-    Why: a seed is put between two layers that were trained without it. A broadcast answers where an
-    error should, a promotion to float32 crashes the next layer under autocast, and a change of
-    layout slows every layer behind it.
+    Why: a seed is inserted between two layers that were trained without it. A broadcast hides a wrong shape,
+    a promotion to float32 crashes the next layer under autocast, and another layout slows later layers.
 
-    Quiet: returning the input itself must be promised (`aliases`). A width that a module refuses is
-    not declared.
+    Quiet: promise `aliases=True` for a module that may return its input. Do not declare widths that a
+    module refuses.
 
     Tickets: real code
     """
@@ -72,15 +71,15 @@ class ShapePreserving(Probe[Module]):
     Parameters = ShapePreservingParameters
     parameters: ShapePreservingParameters
     limits: ClassVar[Limits] = {
-        "raises": none_of("the forward raised"),
-        "shape": none_of("the output has another shape than the input"),
-        "dtype": none_of("the output has another dtype than the input"),
-        "autocast": none_of("under autocast the output has another dtype than the input"),
-        "memory-format": none_of("the output has another memory format than the input"),
-        "overwritten": none_of("the input was overwritten"),
+        "raises": must_be_zero("the forward raised"),
+        "shape": must_be_zero("the output has another shape than the input"),
+        "dtype": must_be_zero("the output has another dtype than the input"),
+        "autocast": must_be_zero("under autocast the output has another dtype than the input"),
+        "memory-format": must_be_zero("the output has another memory format than the input"),
+        "overwritten": must_be_zero("the input was overwritten"),
         "layout": Limit("at most", ROUNDINGS, "the values depend on the layout of the input"),
-        "aliased": none_of("the output shares its memory with the input"),
-        "wrong-input": none_of("features of another rank or width got an answer, not an error"),
+        "aliased": must_be_zero("the output shares its memory with the input"),
+        "wrong-input": must_be_zero("features of another rank or width were accepted"),
     }
 
     def measure(self, subject: Module, state: str) -> Iterator[Reading]:
@@ -92,10 +91,10 @@ class ShapePreserving(Probe[Module]):
                 witness: dict[str, Plain] = {"dim": dim, "batch": batch, "dtype": name}
                 try:
                     yield from self._run(subject, module, subject.inputs(draw), witness)
-                # Whatever the forward raises is the finding.
+                # Any error of the forward is the finding.
                 except FAILURES as error:
-                    said = f"{type(error).__name__}: {error}"
-                    yield Reading("raises", 1.0, {**witness, "error": said})
+                    text = f"{type(error).__name__}: {error}"
+                    yield Reading("raises", 1.0, {**witness, "error": text})
         for dim, name in product(subject.dims, AUTOCAST if self.parameters.autocast else ()):
             yield from _under_autocast(subject, subject.at(state, dim).eval(), dim, name)
         if self.parameters.strict:
@@ -108,18 +107,18 @@ class ShapePreserving(Probe[Module]):
         is_picture = inputs.dim() == 4 and self.parameters.pictures
         with torch.no_grad(), ResultPrecision() as results:
             output = subject.call(module, inputs)
-            turned = subject.call(module, _turned(before, is_picture=is_picture))
+            relaid = subject.call(module, _relaid(before, is_picture=is_picture))
         shape = {**witness, "got": f"{tuple(output.shape)}", "from": f"{tuple(inputs.shape)}"}
         yield Reading("shape", float(output.shape != inputs.shape), shape)
-        kept = output.dtype == inputs.dtype
-        yield Reading("dtype", float(not kept), {**witness, "got": f"{output.dtype}"})
+        has_same_dtype = output.dtype == inputs.dtype
+        yield Reading("dtype", float(not has_same_dtype), {**witness, "got": f"{output.dtype}"})
         yield Reading("overwritten", difference(before, inputs), witness)
         if not self.parameters.aliases:
             yield Reading("aliased", float(output.data_ptr() == inputs.data_ptr()), witness)
         last_place = max(1.0, float(before.abs().max())) * results.unit
-        yield Reading("layout", difference(output, turned) / last_place, witness)
+        yield Reading("layout", difference(output, relaid) / last_place, witness)
         if is_picture:
-            is_last = turned.is_contiguous(memory_format=torch.channels_last)
+            is_last = relaid.is_contiguous(memory_format=torch.channels_last)
             yield Reading("memory-format", float(not is_last), witness)
 
 
@@ -129,16 +128,16 @@ def _under_autocast(subject: Module, module: nn.Module, dim: int, name: str) -> 
     try:
         with torch.no_grad(), torch.autocast(inputs.device.type, torch.bfloat16):
             output = subject.call(module, inputs)
-    # Whatever the forward raises is the finding.
+    # Any error of the forward is the finding.
     except FAILURES as error:
         yield Reading("raises", 1.0, {**witness, "error": f"{type(error).__name__}: {error}"})
         return
-    kept = output.dtype == inputs.dtype
-    yield Reading("autocast", float(not kept), {**witness, "got": f"{output.dtype}"})
+    has_same_dtype = output.dtype == inputs.dtype
+    yield Reading("autocast", float(not has_same_dtype), {**witness, "got": f"{output.dtype}"})
 
 
-def _turned(inputs: Tensor, *, is_picture: bool) -> Tensor:
-    """Return the same values in another layout: channels last for pictures, else strides swapped."""
+def _relaid(inputs: Tensor, *, is_picture: bool) -> Tensor:
+    """Return the same values in another layout: channels last for pictures, else swapped strides."""
     if is_picture:
         return inputs.to(memory_format=torch.channels_last)
     return inputs.transpose(-1, -2).contiguous().transpose(-1, -2)
@@ -151,7 +150,7 @@ def _refusals(subject: Module, module: nn.Module) -> Iterator[Reading]:
         try:
             with torch.no_grad():
                 subject.call(module, inputs)
-        # Any error is a refusal; what is wrong is an answer.
+        # A module may refuse inputs by any error.
         except FAILURES:
             yield Reading("wrong-input", 0.0, {"another": what})
         else:

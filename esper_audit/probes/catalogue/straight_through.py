@@ -1,4 +1,4 @@
-"""The probe `straight-through`: the host's values, the seed's gradient, and neither at the other's cost."""
+"""The probe `straight-through`: the output has the host's values and the seed's gradient."""
 
 from __future__ import annotations
 
@@ -13,29 +13,29 @@ from esper_audit.findings.probe_record import Plain
 from esper_audit.probes.measure.gradients import backward, gradients
 from esper_audit.probes.measure.output_dependency import difference, largest
 from esper_audit.probes.measure.parameters import redraw
-from esper_audit.probes.measure.readings import Limit, Limits, Reading, none_of
+from esper_audit.probes.measure.readings import Limit, Limits, Reading, must_be_zero
 from esper_audit.probes.probe import Probe
-from esper_audit.probes.subject.determinism import begin_streams
+from esper_audit.probes.subject.determinism import seed_streams
 from esper_audit.probes.subject.subject import Blend, Draw
 
 DRAWS = (0, 1)
 DTYPES = {"float64": torch.float64, "float32": torch.float32, "bfloat16": torch.bfloat16}
-# Of the largest gradient, in units of the dtype's last place: the same sum in another order.
+# In units in the last place of the largest gradient: the same sum in another order.
 ROUNDINGS = 64.0
 
 
 class StraightThrough(Probe[Blend]):
-    """A seed that trains behind its host: the host's values, the seed's gradient.
+    """The output of a straight-through blend has the host's values and the seed's gradient.
 
-    What: the output equals the host's features bit for bit in three dtypes, at birth and with
-    parameters drawn anew; the features are not overwritten; the host's gradients are, bit for bit,
-    those without a seed; and the seed's are those of the seed's output added in full.
+    What: the output equals the host's features in every bit, in three dtypes, at birth and with parameters
+    drawn anew. The features are not overwritten. The gradients of the host equal, in every bit, those
+    without a seed. The gradients of the seed equal those of its own output.
 
-    Why: `h + s - s.detach()` is not h in floating point; an output that was overwritten in place
-    always equals itself; and a seed that gets no gradient trains for nothing.
+    Why: `h + s - s.detach()` differs from h in floating point. An output that was written in place always
+    equals the overwritten features. A seed without a gradient does not train.
 
-    Quiet: a seed without parameters has no gradient to get. Without a declared `seed_output` it is only
-    asked that some parameter's gradient is not zero.
+    Quiet: a seed without parameters needs no gradient. Without a declared `seed_output` at least one
+    parameter of the seed must have a nonzero gradient.
 
     Tickets: deep dive 1.1
     """
@@ -45,13 +45,13 @@ class StraightThrough(Probe[Blend]):
     severity = Severity.P1
     takes = Blend
     limits: ClassVar[Limits] = {
-        "overwritten": none_of("the blend overwrote the host's features in place"),
-        "output": none_of("the output is not the host's, bit for bit"),
-        "dtype": none_of("the output has another dtype than the host's features"),
-        "host-gradient": none_of("the host's gradients are not those without a seed"),
+        "overwritten": must_be_zero("the blend overwrote the host's features in place"),
+        "output": must_be_zero("the output differs from the host's features"),
+        "dtype": must_be_zero("the output has another dtype than the host's features"),
+        "host-gradient": must_be_zero("the host's gradients differ from those without a seed"),
         "seed-gradient": Limit("at least", 1.0, "no parameter of the seed gets a gradient"),
         "share": Limit(
-            "at most", ROUNDINGS, "the seed gets another gradient than its output's own"
+            "at most", ROUNDINGS, "the gradient of the seed differs from that of its own output"
         ),
     }
 
@@ -60,8 +60,12 @@ class StraightThrough(Probe[Blend]):
         for draw in DRAWS:
             for name, dtype in DTYPES.items():
                 inputs = subject.inputs(Draw(subject.dims[0], dtype=dtype))
-                blended, plain, added = (_whole(subject, state, draw, dtype) for _ in range(3))
-                features, alone = (_features(subject, whole, inputs) for whole in (blended, plain))
+                blended, plain, added = (
+                    _built_module(subject, state, draw, dtype) for _ in range(3)
+                )
+                features, alone = (
+                    _features(subject, module, inputs) for module in (blended, plain)
+                )
                 before = features.detach().clone()
                 output = subject.blend(blended, features)
                 witness: dict[str, Plain] = {"draw": draw, "dtype": name}
@@ -71,7 +75,7 @@ class StraightThrough(Probe[Blend]):
                 cotangent = torch.randn(before.shape).to(dtype)
                 backward(output, cotangent)
                 backward(alone, cotangent)
-                hosts = (gradients(subject.host(whole)) for whole in (plain, blended))
+                hosts = (gradients(subject.host(module)) for module in (plain, blended))
                 gaps = [difference(a, b) for a, b in zip(*hosts, strict=True)]
                 yield Reading("host-gradient", max(gaps, default=0.0), witness)
                 seed = gradients(subject.seed(blended))
@@ -83,19 +87,19 @@ class StraightThrough(Probe[Blend]):
                     yield Reading("share", _share(gradients(subject.seed(added)), seed), witness)
 
 
-def _whole(subject: Blend, state: str, draw: int, dtype: torch.dtype) -> nn.Module:
-    whole: nn.Module = subject.at(state).to(dtype).train()
-    redraw(whole, draw)
-    return whole
+def _built_module(subject: Blend, state: str, draw: int, dtype: torch.dtype) -> nn.Module:
+    module: nn.Module = subject.at(state).to(dtype).train()
+    redraw(module, draw)
+    return module
 
 
-def _features(subject: Blend, whole: nn.Module, inputs: Tensor) -> Tensor:
-    begin_streams(1)
-    features = subject.features(whole, inputs)
-    begin_streams(2)
+def _features(subject: Blend, module: nn.Module, inputs: Tensor) -> Tensor:
+    seed_streams(1)
+    features = subject.features(module, inputs)
+    seed_streams(2)
     return features
 
 
-def _share(wanted: list[Tensor], found: list[Tensor]) -> float:
-    size = max(map(largest, wanted)) * torch.finfo(wanted[0].dtype).eps
-    return max(difference(a, b) for a, b in zip(wanted, found, strict=True)) / (size or 1.0)
+def _share(expected: list[Tensor], found: list[Tensor]) -> float:
+    size = max(map(largest, expected)) * torch.finfo(expected[0].dtype).eps
+    return max(difference(a, b) for a, b in zip(expected, found, strict=True)) / (size or 1.0)

@@ -1,1 +1,1 @@
-"""What probes measure with: parameters, gradients, dependence, precision, graphs."""
+"""Measurements that probes share: parameters, gradients, dependence, precision, graphs, readings."""

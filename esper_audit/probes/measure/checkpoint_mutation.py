@@ -1,4 +1,4 @@
-"""Checkpoints that are not what was saved: an entry missing, one too many, another version."""
+"""Mutations of a checkpoint: an entry removed, an entry added, another version number."""
 
 from __future__ import annotations
 
@@ -10,46 +10,50 @@ ADDED = "added-by-the-probe"
 Path = tuple[object, ...]
 
 
-def with_one_less(whole: object, free: Collection[str]) -> Iterator[tuple[str, object]]:
-    """Yield the checkpoint without each of its entries in turn, with the entry's name."""
-    for path in _mappings(whole, free):
-        for key in _at(whole, path):
-            fewer = copy.deepcopy(whole)
+def without_one_entry(
+    checkpoint: object, open_names: Collection[str]
+) -> Iterator[tuple[str, object]]:
+    """Yield (name, checkpoint) for each entry, with that entry removed."""
+    for path in _mappings(checkpoint, open_names):
+        for key in _at(checkpoint, path):
+            fewer = copy.deepcopy(checkpoint)
             del _at(fewer, path)[key]
-            yield _named((*path, key)), fewer
+            yield _path_text((*path, key)), fewer
 
 
-def with_one_more(whole: object, free: Collection[str]) -> Iterator[tuple[str, object]]:
-    """Yield the checkpoint with an entry added to each of its mappings in turn."""
-    for path in _mappings(whole, free):
-        more = copy.deepcopy(whole)
+def with_extra_entry(
+    checkpoint: object, open_names: Collection[str]
+) -> Iterator[tuple[str, object]]:
+    """Yield (name, checkpoint) for each mapping, with an entry added to that mapping."""
+    for path in _mappings(checkpoint, open_names):
+        more = copy.deepcopy(checkpoint)
         _at(more, path)[ADDED] = 0
-        yield _named(path), more
+        yield _path_text(path), more
 
 
-def with_another_version(whole: object, entry: str) -> Iterator[tuple[str, object]]:
-    """Yield the checkpoint with another number in each of its entries of that name in turn."""
-    for path in _mappings(whole, ()):
-        if entry in _at(whole, path):
-            other = copy.deepcopy(whole)
+def with_other_version(checkpoint: object, entry: str) -> Iterator[tuple[str, object]]:
+    """Yield (name, checkpoint) for each entry called `entry`, with its number increased by one."""
+    for path in _mappings(checkpoint, ()):
+        if entry in _at(checkpoint, path):
+            other = copy.deepcopy(checkpoint)
             _at(other, path)[entry] += 1
-            yield _named((*path, entry)), other
+            yield _path_text((*path, entry)), other
 
 
-def _mappings(whole: object, free: Collection[str], path: Path = ()) -> Iterator[Path]:
-    """Yield the way to each mapping inside, the outermost first; those named `free` are left out."""
-    if not isinstance(whole, Mapping) or (path and path[-1] in free):
+def _mappings(checkpoint: object, open_names: Collection[str], path: Path = ()) -> Iterator[Path]:
+    """Yield the path of each mapping, outermost first, except of those named in `open_names`."""
+    if not isinstance(checkpoint, Mapping) or (path and path[-1] in open_names):
         return
     yield path
-    for key, value in whole.items():
-        yield from _mappings(value, free, (*path, key))
+    for key, value in checkpoint.items():
+        yield from _mappings(value, open_names, (*path, key))
 
 
-def _at(whole: Any, path: Path) -> Any:
+def _at(checkpoint: Any, path: Path) -> Any:
     for key in path:
-        whole = whole[key]
-    return whole
+        checkpoint = checkpoint[key]
+    return checkpoint
 
 
-def _named(path: Path) -> str:
-    return " > ".join(map(str, path)) or "the checkpoint itself"
+def _path_text(path: Path) -> str:
+    return " > ".join(map(str, path)) or "top level"

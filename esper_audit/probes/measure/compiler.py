@@ -1,7 +1,7 @@
-"""The joint with torch's compiler: the one file that uses what torch has not made public yet.
+"""The interface to torch's compiler, and the only file that uses private names of torch.
 
-`fullgraph=True` is not "no graph break": it captures `.item()` and data-dependent shapes that break in
-the default mode. The exact signal is `error_on_graph_break`.
+`fullgraph=True` does not detect graph breaks exactly: it captures `.item()` and data-dependent shapes,
+which break in the default mode. `error_on_graph_break` does.
 """
 
 from __future__ import annotations
@@ -16,12 +16,12 @@ from torch import Tensor, _dynamo, fx
 
 from esper_audit.project.parallel import collector_off
 
-# Dynamo gives a function up after eight graphs, and that would read as a break.
+# Dynamo stops compiling a function after eight graphs by default, which would look like a break.
 GRAPHS = 64
 
 
 class Compiled:
-    """A function compiled by dynamo alone, that counts its graphs and refuses to break them."""
+    """A function compiled by dynamo without code generation; it counts graphs and raises at a break."""
 
     def __init__(self, function: Callable[[Tensor], Tensor]) -> None:
         _dynamo.reset()
@@ -33,10 +33,10 @@ class Compiled:
         return graph.forward
 
     def __call__(self, inputs: Tensor) -> Tensor:
-        """Run; a graph break is a GraphBreak."""
+        """Return the output; raise GraphBreak if the graph breaks."""
         try:
             with (
-                _unheard(),
+                _muted_dynamo(),
                 collector_off(),
                 _dynamo.error_on_graph_break(True),
                 _dynamo.config.patch(recompile_limit=GRAPHS),
@@ -47,8 +47,8 @@ class Compiled:
 
 
 @contextmanager
-def _unheard() -> Iterator[None]:
-    """Keep dynamo's own report of a break off the screen: the reason is in the exception."""
+def _muted_dynamo() -> Iterator[None]:
+    """Silence dynamo's own report of a break, since the exception has the reason."""
     logger = logging.getLogger("torch._dynamo")
     level = logger.level
     logger.setLevel(logging.CRITICAL)
@@ -59,4 +59,4 @@ def _unheard() -> Iterator[None]:
 
 
 class GraphBreak(Exception):
-    """Dynamo could not go on in one graph; the message is its reason."""
+    """Dynamo broke the graph; the message is the reason."""

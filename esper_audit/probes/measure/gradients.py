@@ -1,4 +1,4 @@
-"""Gradients and plain descent: what the probes take of training."""
+"""Gradients and plain gradient descent."""
 
 from __future__ import annotations
 
@@ -9,26 +9,26 @@ from torch import Tensor, nn
 
 
 def backward(output: Tensor, cotangent: Tensor | float = 1.0) -> None:
-    """Leave the gradient of the sum of output times cotangent on the parameters.
+    """Accumulate the gradient of the sum of output times cotangent on the parameters.
 
-    Written as a product: an explicit cotangent makes torch import a computer algebra system.
+    The product avoids `backward(cotangent)`, which makes torch import sympy.
     """
     (output * cotangent).sum().backward()  # type: ignore[no-untyped-call]  # torch's own
 
 
 def gradients(parts: Iterable[nn.Module]) -> list[Tensor]:
-    """Return the gradients of the parameters of some modules, zeros where there is none."""
+    """Return the gradients of the parameters of some modules, zeros for a parameter without one."""
     parameters = [parameter for part in parts for parameter in part.parameters()]
     return [torch.zeros_like(p) if p.grad is None else p.grad for p in parameters]
 
 
 def live_count(parameters: Iterable[nn.Parameter]) -> int:
-    """Return how many parameters have a gradient that is not zero."""
+    """Return the number of parameters with a nonzero gradient."""
     return sum(p.grad is not None and bool(p.grad.any()) for p in parameters)
 
 
 def descend(parameters: Iterable[nn.Parameter], rate: float) -> None:
-    """Take one step down the gradients for each parameter listed, and clear them."""
+    """Apply one step of gradient descent for each occurrence of a parameter, then clear the gradients."""
     listed = list(parameters)
     with torch.no_grad():
         for parameter in listed:

@@ -1,8 +1,7 @@
-"""What an output depends on: three detectors, each of which sees what another is blind to.
+"""Three detectors of what an output depends on, which complement each other.
 
-Gradients miss what is detached, argmax and a backward that lies. Altering the input misses a branch
-whose value is cancelled in the forward. Neither sees an output that depends on the length: only the
-prefix does.
+Gradients miss detached values, argmax and a wrong custom backward. Altered inputs miss a branch whose
+value cancels in the forward. Only the prefix detects an output that depends on the length.
 """
 
 from __future__ import annotations
@@ -14,16 +13,16 @@ import torch
 from torch import Tensor, nn
 
 from esper_audit.findings.errors import FAILURES
-from esper_audit.probes.subject.determinism import begin_streams
+from esper_audit.probes.subject.determinism import seed_streams
 from esper_audit.probes.subject.subject import Draw, Module
 
 STREAM = 7
 
 
 class SequenceFunction:
-    """A module as a function of a sequence, with time on axis 1 of what goes in and what comes out.
+    """A module as a function of sequences, with time on axis 1 of its input and output.
 
-    Each call starts from the same place in the random stream, or from the one given.
+    Each call seeds the random streams, with the same seed unless another one is given.
     """
 
     def __init__(self, subject: Module, module: nn.Module, axis: int) -> None:
@@ -31,7 +30,7 @@ class SequenceFunction:
 
     def __call__(self, sequence: Tensor, stream: int = STREAM) -> Tensor:
         """Return the output (batch, time, ...)."""
-        begin_streams(stream)
+        seed_streams(stream)
         output = self.subject.call(self.module, sequence.movedim(1, self.axis))
         return output.movedim(self.axis, 1)
 
@@ -41,7 +40,7 @@ class SequenceFunction:
 
     @contextmanager
     def leaf(self, sequence: Tensor) -> Iterator[tuple[Tensor, list[Tensor]]]:
-        """Give what to call with, and a list that holds the leaf of the gradient after the call."""
+        """Yield the argument of a call, and a list that holds the leaf of its gradient afterwards."""
         if self.subject.embedding is None:
             leaf = sequence.detach().clone().requires_grad_()
             yield leaf, [leaf]
@@ -60,55 +59,55 @@ class SequenceFunction:
 
 
 def later_gradients(
-    sight: SequenceFunction, sequence: Tensor, boundaries: Sequence[int]
+    function: SequenceFunction, sequence: Tensor, boundaries: Sequence[int]
 ) -> Iterator[tuple[int, float]]:
-    """Yield (t, largest gradient of outputs up to t at inputs after t), for a random cotangent."""
-    with sight.leaf(sequence) as (argument, leaves):
-        output = sight(argument)
+    """Yield (t, the largest gradient of outputs up to t at inputs after t), under a random cotangent."""
+    with function.leaf(sequence) as (argument, leaves):
+        output = function(argument)
     if not output.requires_grad:
         yield from ((boundary, 0.0) for boundary in boundaries)
         return
     for boundary in boundaries:
-        seen = output[:, : boundary + 1]
-        cotangent = torch.randn(seen.shape, dtype=seen.dtype)
+        earlier = output[:, : boundary + 1]
+        cotangent = torch.randn(earlier.shape, dtype=earlier.dtype)
         (gradient,) = torch.autograd.grad(
-            (seen * cotangent).sum(), leaves, retain_graph=True, allow_unused=True
+            (earlier * cotangent).sum(), leaves, retain_graph=True, allow_unused=True
         )
         later = 0.0 if gradient is None else largest(gradient[:, boundary + 1 :])
         yield boundary, later
 
 
 def altered_difference(
-    sight: SequenceFunction, sequence: Tensor, other: Tensor, boundary: int, whole: Tensor
+    function: SequenceFunction, sequence: Tensor, other: Tensor, boundary: int, output: Tensor
 ) -> float:
-    """Return how much outputs up to t change when `other` takes the place of the inputs after t.
+    """Return the largest change of outputs up to t if `other` replaces the inputs after t.
 
-    `whole` is the output of `sequence` as it is, here and below.
+    `output` is the output of the unchanged `sequence`.
     """
     replaced = torch.cat((sequence[:, : boundary + 1], other[:, boundary + 1 :]), dim=1)
-    return difference(whole[:, : boundary + 1], sight(replaced)[:, : boundary + 1])
+    return difference(output[:, : boundary + 1], function(replaced)[:, : boundary + 1])
 
 
 def prefix_difference(
-    sight: SequenceFunction, sequence: Tensor, boundary: int, whole: Tensor
+    function: SequenceFunction, sequence: Tensor, boundary: int, output: Tensor
 ) -> float | None:
-    """Return how much outputs up to t change when the inputs after t are left out, relatively.
+    """Return the largest relative change of outputs up to t if the inputs after t are left out.
 
-    None where the module does not take so short a sequence.
+    None if the module raises on a sequence of this length. `output` is that of the whole `sequence`.
     """
     try:
-        alone = sight(sequence[:, : boundary + 1])
-    # A length that the module refuses is no answer to the question, whatever it raises.
+        alone = function(sequence[:, : boundary + 1])
+    # A module may refuse a length by any error.
     except FAILURES:
         return None
-    before = whole[:, : boundary + 1]
+    before = output[:, : boundary + 1]
     return difference(before, alone) / (largest(before) or 1.0)
 
 
-def live_parameters(sight: SequenceFunction, sequence: Tensor) -> set[str]:
-    """Return the names of the parameters that got a gradient which is not zero."""
-    output = sight(sequence)
-    named = {name: p for name, p in sight.module.named_parameters() if p.requires_grad}
+def live_parameters(function: SequenceFunction, sequence: Tensor) -> set[str]:
+    """Return the names of the parameters with a nonzero gradient under a random cotangent."""
+    output = function(sequence)
+    named = {name: p for name, p in function.module.named_parameters() if p.requires_grad}
     if not output.requires_grad or not named:
         return set()
     scalar = (output * torch.randn(output.shape, dtype=output.dtype)).sum()
@@ -117,18 +116,18 @@ def live_parameters(sight: SequenceFunction, sequence: Tensor) -> set[str]:
 
 
 def difference(a: Tensor, b: Tensor) -> float:
-    """Return the largest difference; infinite where shapes differ or only one side is a number."""
+    """Return the largest difference; infinite if shapes differ or only one side is NaN somewhere."""
     if a.shape != b.shape:
         return float("inf")
     if torch.equal(a, b):
         return 0.0
     gap = (a - b).abs()
-    gap = torch.where(a.isnan() & b.isnan(), 0.0, gap)  # the same hole on both sides
+    gap = torch.where(a.isnan() & b.isnan(), 0.0, gap)  # NaN on both sides is equal
     return largest(gap.nan_to_num(nan=float("inf")))
 
 
 def largest(values: Tensor) -> float:
-    """Return the largest magnitude; 0 of nothing, infinite where a value is not a number."""
+    """Return the largest magnitude: 0 for an empty tensor, infinite if a value is NaN."""
     if not values.numel():
         return 0.0
     return float(values.detach().abs().nan_to_num(nan=float("inf"), posinf=float("inf")).max())

@@ -1,4 +1,4 @@
-"""Drawing the parameters of a module anew, since at birth a zero hides all that it will ever do."""
+"""Counting the parameters of a module, and drawing them anew since zeros at birth hide effects."""
 
 from __future__ import annotations
 
@@ -10,33 +10,33 @@ from torch.nn.parameter import is_lazy
 
 from esper_audit.findings.errors import FAILURES
 
-WIDEST_REAL = 512  # a real module of this width takes a millisecond and some megabytes
+WIDEST_REAL = 512  # a real module of this width takes about a millisecond and a few megabytes
 
 
-def built_to_count(build: Callable[[int], nn.Module], dim: int) -> nn.Module | None:
-    """Build on the meta device, for real where that fails, not at all where that is too large."""
+def build_for_count(build: Callable[[int], nn.Module], dim: int) -> nn.Module | None:
+    """Return a module built on the meta device, else on the CPU, else None if it is too wide for that."""
     try:
         with torch.device("meta"):
             return build(dim)
-    # Whatever a constructor needs values for (`.item()`, `.tolist()`) fails on meta in its own way.
+    # A constructor that needs values (`.item()`, `.tolist()`) may raise anything on the meta device.
     except FAILURES:
         return build(dim) if dim <= WIDEST_REAL else None
 
 
-def has_no_shape(module: nn.Module) -> bool:
-    """Return whether parameters wait for a first forward to have a shape, and so a number."""
+def has_uninitialised_parameters(module: nn.Module) -> bool:
+    """Return whether a parameter is lazy, and so has no shape before the first forward."""
     return any(is_lazy(parameter) for parameter in module.parameters())
 
 
-# What is larger is no weight but a mask, kept where masks should not be kept.
+# A larger value is not a weight but a mask that was registered as a parameter.
 LARGEST_WEIGHT = 1e3
 BIRTH_DRAW = 0
 
 
 def redrawable(module: nn.Module) -> Iterator[nn.Parameter]:
-    """Yield what may be drawn anew: trainable, finite, of ordinary size. Never a buffer.
+    """Yield the parameters that may be drawn anew: trainable, finite and of ordinary size.
 
-    Drawing a mask anew, wherever it is kept, makes a leak that was not there.
+    Masks are left out wherever they are stored, because a random mask would leak.
     """
     for parameter in module.parameters():
         if parameter.requires_grad and bool((parameter.abs() < LARGEST_WEIGHT).all()):
@@ -44,9 +44,9 @@ def redrawable(module: nn.Module) -> Iterator[nn.Parameter]:
 
 
 def redraw(module: nn.Module, draw: int) -> None:
-    """Draw the parameters anew, deterministically; draw 0 is birth and changes nothing.
+    """Draw the parameters anew from the seed `draw`; draw 0 leaves them as initialised.
 
-    Odd draws have standard deviation 1/2, which saturates; even ones 1/sqrt(fan in), which does not.
+    Odd draws have standard deviation 1/2, which saturates; even ones have 1/sqrt(fan in), which does not.
     """
     if draw == BIRTH_DRAW:
         return

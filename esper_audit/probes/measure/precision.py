@@ -1,4 +1,4 @@
-"""How finely a module computes: in double precision if it can, and no finer than it rounds on the way."""
+"""The precision of a module: the finest dtype that it takes, and the coarsest that it computes in."""
 
 from __future__ import annotations
 
@@ -14,15 +14,15 @@ from esper_audit.findings.errors import FAILURES
 from esper_audit.probes.subject.subject import Draw, Module
 
 DTYPES = (torch.float64, torch.float32)
-# In units of the last place: a product of another shape is summed in another order.
+# In units in the last place: a matrix product of another shape is summed in another order.
 ROUNDINGS = 1024.0
 
 
 @dataclass(frozen=True)
 class Precision:
-    """`dtype` is the finest that a module takes, `unit` the last place of the coarsest it goes through.
+    """`dtype` is the finest that a module takes, `unit` the epsilon of the coarsest it computes in.
 
-    A norm or a softmax is often computed in single precision, whatever comes in.
+    A norm or a softmax is often computed in single precision whatever the dtype of its input.
     """
 
     dtype: torch.dtype
@@ -30,35 +30,35 @@ class Precision:
 
     @property
     def name(self) -> str:
-        """The name of the dtype, as torch has it."""
+        """The name of the dtype, such as `float64`."""
         return f"{self.dtype}".removeprefix("torch.")
 
     @property
-    def tells(self) -> bool:
-        """Whether what is not rounding would stand out from it."""
+    def is_fine_enough(self) -> bool:
+        """Whether a real difference can be distinguished from rounding."""
         return self.unit * ROUNDINGS < 1.0
 
 
 def precision_of(subject: Module, state: str, draw: Draw, *, training: bool) -> Precision:
-    """Return how finely a subject computes on what `draw` gives; double precision if it does not run."""
+    """Return the precision of a subject on the inputs of `draw`; double precision if it does not run."""
     for dtype in DTYPES:
         module = subject.at(state).to(dtype).train(training)
         try:
             with torch.no_grad(), ResultPrecision() as results:
-                subject.call(module, subject.inputs(_in(dtype, draw)))
-        # What it refuses double precision with is its own choice; another probe tells that it does.
+                subject.call(module, subject.inputs(_with_dtype(dtype, draw)))
+        # A subject may refuse a dtype by any error; the probe `shape-preserving` reports that.
         except FAILURES:
             continue
         return Precision(dtype, results.unit)
     return Precision(torch.float64, torch.finfo(torch.float64).eps)
 
 
-def _in(dtype: torch.dtype, draw: Draw) -> Draw:
+def _with_dtype(dtype: torch.dtype, draw: Draw) -> Draw:
     return Draw(draw.dim, draw.batch, draw.length, draw.seed, dtype)
 
 
 class ResultPrecision(TorchFunctionMode):
-    """Keeps, as `unit`, the last place of the coarsest result that torch makes of other tensors inside."""
+    """Records, as `unit`, the epsilon of the coarsest dtype that torch computes in inside the block."""
 
     def __init__(self) -> None:
         super().__init__()

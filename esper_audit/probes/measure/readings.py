@@ -1,4 +1,4 @@
-"""Readings, limits, and the judge between them: measuring runs modules, judging reads a table."""
+"""Readings of detectors, their limits, and the judgement of readings by limits."""
 
 from __future__ import annotations
 
@@ -10,10 +10,11 @@ import msgspec
 from esper_audit.findings.probe_record import Plain, Verdict, WorstReading
 
 Relation = Literal["at most", "at least"]
+READING = ": got "  # between the sentence of a limit and the reading that breaks it
 
 
 class Reading(msgspec.Struct, frozen=True):
-    """A number that a detector read, and where: seed, dims, dtype, position."""
+    """A number that a detector measured, with its circumstances such as seed, dim, dtype, position."""
 
     detector: str
     value: float
@@ -21,9 +22,9 @@ class Reading(msgspec.Struct, frozen=True):
 
 
 class Limit(msgspec.Struct, frozen=True):
-    """What the readings of a detector may be; `breach` is the verdict where they are not.
+    """The bound on the readings of a detector.
 
-    `sentence` says what a breach means. A reading that is NaN breaks every limit.
+    `sentence` describes a breach and `breach` is its verdict. A reading of NaN is a breach of every limit.
     """
 
     relation: Relation
@@ -31,7 +32,7 @@ class Limit(msgspec.Struct, frozen=True):
     sentence: str
     breach: Verdict = Verdict.FAIL
 
-    def holds(self, value: float) -> bool:
+    def is_kept_by(self, value: float) -> bool:
         """Return whether a value is within the limit."""
         if self.relation == "at most":
             return value <= self.threshold
@@ -39,7 +40,7 @@ class Limit(msgspec.Struct, frozen=True):
 
 
 class Judgement(msgspec.Struct, frozen=True):
-    """What a set of readings comes to."""
+    """The verdict on a set of readings, with its reasons."""
 
     verdict: Verdict
     code: str
@@ -51,56 +52,65 @@ class Judgement(msgspec.Struct, frozen=True):
 Limits = Mapping[str, Limit]
 
 
-def none_of(sentence: str) -> Limit:
-    """Return the limit of a detector that must read zero, exactly."""
+def must_be_zero(sentence: str) -> Limit:
+    """Return the limit of a detector whose readings must be exactly zero."""
     return Limit("at most", 0.0, sentence)
 
 
 def control(sentence: str) -> Limit:
-    """Return the limit of a control: a probe that looked at something dead has seen nothing."""
+    """Return the limit of a control, whose breach makes the measurement inconclusive."""
     return Limit("at least", 1.0, sentence, Verdict.INCONCLUSIVE)
 
 
 def judge(readings: Iterable[Reading], limits: Limits) -> Judgement:
-    """Return the verdict: the first limit that breaks as a failure, else the first that breaks at all.
+    """Return the judgement by the first limit whose breach is a failure, else by the first breach.
 
-    Limits speak in the order in which they are written. No reading at all decides nothing.
+    Limits are checked in the order of their declaration. Without readings the verdict is inconclusive.
     """
     worst: dict[str, Reading] = {}
     for reading in readings:
         known = worst.get(reading.detector)
         if known is None or _is_worse(reading, known, limits[reading.detector]):
             worst[reading.detector] = reading
-    numbers = tuple(_number(worst[name], limit) for name, limit in limits.items() if name in worst)
+    numbers = tuple(
+        _worst_reading(worst[name], limit) for name, limit in limits.items() if name in worst
+    )
     broken = [number.detector for number in numbers if not number.held]
     broken.sort(key=lambda name: limits[name].breach is not Verdict.FAIL)
     if not worst:
-        return Judgement(Verdict.INCONCLUSIVE, "nothing-read", "no detector read anything", (), {})
+        return Judgement(
+            Verdict.INCONCLUSIVE, "nothing-read", "no detector returned a reading", (), {}
+        )
     if not broken:
-        return Judgement(Verdict.PASS, "holds", _said(numbers), numbers, {})
+        return Judgement(Verdict.PASS, "holds", _summary(numbers), numbers, {})
     limit, reading = limits[broken[0]], worst[broken[0]]
-    message = f"{limit.sentence}: {_shown(reading, limit)}"
+    message = f"{limit.sentence}{READING}{_measurement(reading, limit)}"
     return Judgement(limit.breach, broken[0], message, numbers, reading.witness)
 
 
+def without_reading(message: str) -> str:
+    """Return the sentence of a failure's message, without the reading, which varies between machines."""
+    return message.partition(READING)[0]
+
+
 def _is_worse(reading: Reading, known: Reading, limit: Limit) -> bool:
-    if limit.holds(reading.value) != limit.holds(known.value):
-        return limit.holds(known.value)
+    if limit.is_kept_by(reading.value) != limit.is_kept_by(known.value):
+        return limit.is_kept_by(known.value)
     if limit.relation == "at most":
         return reading.value > known.value
     return reading.value < known.value
 
 
-def _number(reading: Reading, limit: Limit) -> WorstReading:
-    held = limit.holds(reading.value)
+def _worst_reading(reading: Reading, limit: Limit) -> WorstReading:
+    held = limit.is_kept_by(reading.value)
     return WorstReading(reading.detector, reading.value, limit.relation, limit.threshold, held)
 
 
-def _said(numbers: Iterable[WorstReading]) -> str:
+def _summary(numbers: Iterable[WorstReading]) -> str:
     return ", ".join(f"{number.detector} {number.value:.3g}" for number in numbers)
 
 
-def _shown(reading: Reading, limit: Limit) -> str:
+def _measurement(reading: Reading, limit: Limit) -> str:
     where = ", ".join(f"{name} {value}" for name, value in reading.witness.items())
-    wanted = f"{reading.value:.3g}, wanted {limit.relation} {limit.threshold:.3g}"
-    return f"{wanted} ({where})" if where else wanted
+    text = f"{reading.value:.3g}, expected {limit.relation} {limit.threshold:.3g}"
+    return f"{text} ({where})" if where else text

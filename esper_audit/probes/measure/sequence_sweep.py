@@ -1,4 +1,4 @@
-"""A sweep over sequences: one setting of it, the positions at which it looks, and what it has seen."""
+"""A sweep over sequences: its settings, its positions, and its controls."""
 
 from __future__ import annotations
 
@@ -15,20 +15,20 @@ from esper_audit.probes.subject.subject import Draw
 
 @dataclass(frozen=True)
 class SweepSetting:
-    """One setting of the sweep."""
+    """One setting of the sweep: draw of the parameters, mode, length and precision."""
 
     draw: int
     mode: str
     length: int
     precision: Precision
 
-    def drawn(self, dim: int, seed: int) -> Draw:
-        """Return what is drawn for it, as finely as the module computes."""
+    def draw_for(self, dim: int, seed: int) -> Draw:
+        """Return the draw of its inputs, in the precision of the module."""
         return Draw(dim, length=self.length, seed=seed, dtype=self.precision.dtype)
 
     @property
     def witness(self) -> dict[str, Plain]:
-        """The setting, for a record."""
+        """The setting as the witness of a record."""
         return {
             "draw": self.draw,
             "mode": self.mode,
@@ -39,7 +39,7 @@ class SweepSetting:
 
 @dataclass
 class SweepResult:
-    """What the controls ask of the whole sweep."""
+    """The state of the controls after the whole sweep."""
 
     trainable: set[str] = field(default_factory=set)
     live: set[str] = field(default_factory=set)
@@ -47,14 +47,14 @@ class SweepResult:
     prefixes: int = 0
 
     def readings(self) -> Iterator[Reading]:
-        """Yield what the controls read."""
+        """Yield the readings of the controls."""
         dead = self.trainable - self.live
         yield Reading("input-alive", float(self.inputs_matter))
         yield Reading("parameters-dead", float(len(dead)), {"first": min(dead, default="none")})
         yield Reading("prefixes", float(self.prefixes))
 
 
-def positions(length: int) -> list[int]:
-    """Return the boundaries: the ends, the middle, and two at random, for chunks align with some."""
+def boundary_positions(length: int) -> list[int]:
+    """Return the ends, the middle and two random positions, so that not all align with chunks."""
     drawn = torch.randint(0, length - 1, (2,), generator=torch.Generator().manual_seed(length))
     return sorted({0, length // 2, length - 2, *drawn.tolist()})

@@ -1,4 +1,4 @@
-"""Two processes with gloo between them, that meet in a file: a free port may be taken by the time it is used."""
+"""Two processes of a gloo group that meet through a file, since a free port may be taken before its use."""
 
 from __future__ import annotations
 
@@ -17,16 +17,16 @@ import torch.distributed as dist
 from esper_audit.findings.errors import FAILURES
 
 WORLD = 2
-# A collective in which the ranks do not agree on shapes waits for all of it.
+# A collective whose ranks disagree on shapes waits until the timeout.
 TIMEOUT_SECONDS = 3.0
 START_SECONDS = 8.0
 Answer = bool | str
 
 
 def run_on_two_ranks(work: Callable[[int], bool]) -> list[Answer]:
-    """Return what `work(rank)` returned on each rank; where it did not, why not, in words.
+    """Return the result of `work(rank)` of each rank, or the reason as text if a rank has none.
 
-    The ranks are forked: what `work` holds need not be picklable.
+    The ranks are forked, so that `work` need not be picklable.
     """
     context = multiprocessing.get_context("fork")
     with tempfile.TemporaryDirectory(prefix="esper-audit-ranks-") as folder:
@@ -34,14 +34,16 @@ def run_on_two_ranks(work: Callable[[int], bool]) -> list[Answer]:
         ends, processes = [], []
         for rank in range(WORLD):
             receiver, sender = context.Pipe(duplex=False)
-            process = context.Process(target=_rank, args=(rank, store, sender, work), daemon=True)
+            process = context.Process(
+                target=_run_rank, args=(rank, store, sender, work), daemon=True
+            )
             process.start()
             sender.close()
             ends.append(receiver)
             processes.append(process)
         answers = [_answer(receiver) for receiver in ends]
         for process in processes:
-            _end(process)
+            _kill(process)
         return answers
 
 
@@ -55,12 +57,12 @@ def _answer(receiver: Connection) -> Answer:
     return answer
 
 
-def _end(process: BaseProcess) -> None:
+def _kill(process: BaseProcess) -> None:
     process.kill()
     process.join()
 
 
-def _rank(rank: int, store: str, sender: Connection, work: Callable[[int], bool]) -> None:
+def _run_rank(rank: int, store: str, sender: Connection, work: Callable[[int], bool]) -> None:
     torch.set_num_threads(1)
     torch.manual_seed(rank)
     timeout = timedelta(seconds=TIMEOUT_SECONDS)
@@ -69,10 +71,10 @@ def _rank(rank: int, store: str, sender: Connection, work: Callable[[int], bool]
     )
     try:
         sender.send(bool(work(rank)))
-        # Stays until it is killed: the other rank may still be connecting to this one.
+        # Waits to be killed, because the other rank may still be connecting to this one.
         time.sleep(TIMEOUT_SECONDS + START_SECONDS)
-    # Whatever a rank raises is its answer; it leaves at once, so that the other one need not wait.
+    # Any error is the answer of the rank; exiting at once lets the other rank fail without a timeout.
     except FAILURES as error:
         sender.send(f"raised {type(error).__name__}: {error}")
-    # Left without ceremony: handlers of the process that was forked are not this one's to run.
+    # `os._exit` skips the exit handlers that this process inherited by fork.
     os._exit(0)

@@ -1,4 +1,4 @@
-"""The caller's side of the fork server: starting it again when it has died, and lanes that carry out jobs."""
+"""The caller's side of the fork server: starts and restarts it, and runs jobs in its lanes."""
 
 from __future__ import annotations
 
@@ -17,18 +17,20 @@ from esper_audit.probes.sandbox.lane_process import START_SECONDS, LaneReady, La
 from esper_audit.probes.sandbox.outcome import Cost, Job, JobOutcome, JobRequest, Limits, ServerDied
 from esper_audit.probes.sandbox.protocol import receive, send
 
-PRELOAD_SECONDS = 300.0  # torch takes one to two; a cold disk or a loaded machine many times that
-GRACE_SECONDS = 10.0  # for killing and reaping, beyond a job's own time
+PRELOAD_SECONDS = (
+    300.0  # torch takes one or two seconds, many more from a cold disk or on a loaded machine
+)
+GRACE_SECONDS = 10.0  # for killing and reaping, beyond the time of the job
 LOG_CHARACTERS = 2000
 REQUEST_LANE = b"L"
 
 
 class SandboxError(EsperAuditError):
-    """The sandbox itself cannot be brought up."""
+    """The sandbox itself failed."""
 
 
 class ForkServer:
-    """The process that has the trusted modules imported; several threads may ask it for lanes."""
+    """The server process as seen by the caller; several threads may request lanes from it."""
 
     def __init__(self, setup: ServerSetup, scratch: str) -> None:
         self._setup = setup
@@ -39,17 +41,20 @@ class ForkServer:
         self._control: socket.socket | None = None
 
     def new_lane(self) -> socket.socket:
-        """Return a connection to a new lane; start the server first if there is none."""
+        """Return a connection to a new lane; start the server if it is not running.
+
+        Raises SandboxError if the server cannot be started, or dies twice in a row.
+        """
         with self._turn:
             for _ in range(2):
-                connection = _lane_of(self._control or self._start())
+                connection = _request_lane(self._control or self._start())
                 if connection is not None:
                     return connection
-                self._stop()  # it has died since: once more with a new one
-        raise SandboxError(self._complaint("died twice in a row"))
+                self._stop()  # the server has died, so a second attempt starts another
+        raise SandboxError(self._error_text("died twice in a row"))
 
     def close(self) -> None:
-        """End the server; it takes what is left of its lanes along."""
+        """End the server, which ends its lanes."""
         with self._turn:
             self._stop()
 
@@ -66,15 +71,14 @@ class ForkServer:
         self._control = control
         control.settimeout(PRELOAD_SECONDS)
         ready = None
-        with contextlib.suppress(
-            OSError
-        ):  # silence and death are told apart by nothing that matters here
+        # A timeout and a closed connection have the same consequence.
+        with contextlib.suppress(OSError):
             send(control, self._setup)
             ready = receive(control, ServerReady)
         if ready is None or ready.problem:
             problem = ready.problem if ready else "it died or was not ready in time"
             self._stop()
-            raise SandboxError(self._complaint(f"cannot import its modules: {problem}"))
+            raise SandboxError(self._error_text(f"cannot import its modules: {problem}"))
         control.settimeout(None)
         return control
 
@@ -90,14 +94,14 @@ class ForkServer:
                 self._process.wait()
             self._process = None
 
-    def _complaint(self, what: str) -> str:
+    def _error_text(self, problem: str) -> str:
         with open(self._log, encoding="utf-8", errors="replace") as file:
-            said = file.read()[-LOG_CHARACTERS:].strip()
-        return f"The sandbox's server {what}" + (f"\n{said}" if said else "")
+            log = file.read()[-LOG_CHARACTERS:].strip()
+        return f"the sandbox's server {problem}" + (f"\n{log}" if log else "")
 
 
-def _lane_of(control: socket.socket) -> socket.socket | None:
-    """Ask the server for a lane; None when there is no server any more."""
+def _request_lane(control: socket.socket) -> socket.socket | None:
+    """Request a lane from the server; return None if the server has ended."""
     ours, theirs = socket.socketpair()
     with theirs:
         try:
@@ -109,12 +113,11 @@ def _lane_of(control: socket.socket) -> socket.socket | None:
 
 
 class ForkLane:
-    """Carries out jobs one after another in children of one process; another process when that one dies."""
+    """Runs jobs one after another in children of one process, which is replaced when it dies."""
 
     def __init__(
         self, server: ForkServer, packages: tuple[str, ...], limits: Limits, scratch: str
     ) -> None:
-        self.problem = ""
         self._server = server
         self._packages = packages
         self._limits = limits
@@ -124,7 +127,7 @@ class ForkLane:
         self._process = 0
 
     def run(self, job: Job, stopped: threading.Event) -> JobOutcome:
-        """Do a job; the outcome tells whatever happened to it. Raises SandboxError when no lane can be had."""
+        """Run a job and return its outcome; raise SandboxError if the server provides no lane."""
         limits = job.limits or self._limits
         request = JobRequest(job, limits, os.path.join(self._scratch, str(next(self._numbers))))
         connection = self._connection or self._open(stopped)
@@ -134,9 +137,8 @@ class ForkLane:
             send(connection, request)
             outcome = receive(connection, JobOutcome)
         except TimeoutError:
-            os.kill(
-                self._process, signal.SIGKILL
-            )  # stopped; its number stays taken until the server reaps it
+            # The lane is stopped. Its process id stays reserved until the server reaps it.
+            os.kill(self._process, signal.SIGKILL)
         except OSError:
             outcome = None
         if outcome is None:
@@ -145,42 +147,39 @@ class ForkLane:
         return outcome
 
     def interrupt(self) -> None:
-        """Wake from waiting for a job; called from another thread once `stopped` is set."""
+        """Wake from waiting for a job; called by another thread after `stopped` is set."""
         connection = self._connection
         if connection is not None:
             with contextlib.suppress(OSError):
                 connection.shutdown(socket.SHUT_RDWR)
 
     def close(self) -> None:
-        """Hang up."""
+        """Close the connection, which ends the lane."""
         if self._connection is not None:
             self._connection.close()
             self._connection = None
 
     def _open(self, stopped: threading.Event) -> socket.socket:
-        """Get a lane with the user's packages imported, or one without if they cannot be.
+        """Return a connection to a lane with the user's packages imported, or without if that fails.
 
-        A second try also where there are none: a server that is just dying may have taken the first request.
+        The second attempt is made without packages too: the first server may have died with the request.
         """
-        connection, ready = self._ask(self._packages, stopped)
-        unfit = ready is None or ready.problem != ""
-        if unfit and not stopped.is_set():
-            if self._packages:
-                packages = ", ".join(self._packages)
-                self.problem = ready.problem if ready else f"importing {packages} ends the process"
+        connection, ready = self._request(self._packages, stopped)
+        has_failed = ready is None or ready.problem != ""
+        if has_failed and not stopped.is_set():
             self.close()
             self._packages = ()
-            connection, ready = self._ask((), stopped)
+            connection, ready = self._request((), stopped)
         if ready is None:
-            raise SandboxError("The sandbox's server gives lanes that die at birth")
+            raise SandboxError("the sandbox's server forks lanes that die at once")
         self._process = ready.process
         return connection
 
-    def _ask(
+    def _request(
         self, packages: tuple[str, ...], stopped: threading.Event
     ) -> tuple[socket.socket, LaneReady | None]:
         connection = self._connection = self._server.new_lane()
-        if stopped.is_set():  # interrupt() may have come before there was a connection
+        if stopped.is_set():  # interrupt() may have been called before the connection existed
             return connection, None
         connection.settimeout(self._limits.seconds + GRACE_SECONDS)
         try:

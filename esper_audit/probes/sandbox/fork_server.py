@@ -1,4 +1,4 @@
-"""The server: a fresh interpreter that imports the trusted modules once and forks a lane for each socket it is sent."""
+"""The server process: imports the trusted modules once and forks a lane for each socket that it receives."""
 
 from __future__ import annotations
 
@@ -11,53 +11,53 @@ import traceback
 
 import msgspec
 
-from esper_audit.probes.sandbox.job_process import load_module, never_return, quieten_torch
+from esper_audit.probes.sandbox.job_process import limit_torch_threads, load_module, run_and_exit
 from esper_audit.probes.sandbox.lane_process import serve as serve_lane
-from esper_audit.probes.sandbox.process_tree import adopt_orphans, die_with_parent, sweep
+from esper_audit.probes.sandbox.process_tree import adopt_orphans, die_with_parent, kill_children
 from esper_audit.probes.sandbox.protocol import receive, send
 
 
 class ServerSetup(msgspec.Struct, frozen=True):
-    """What the server imports, and where it looks first."""
+    """The modules that the server imports, and the folders at the start of its import path."""
 
     preload: tuple[str, ...]
     search_path: tuple[str, ...]
 
 
 class ServerReady(msgspec.Struct, frozen=True):
-    """The server's answer: why it cannot serve, if so."""
+    """The server's answer; `problem` is the reason if it cannot serve, else empty."""
 
     problem: str
 
 
 def main() -> None:
-    """Serve on the socket whose descriptor is the last argument."""
+    """Serve on the socket whose file descriptor is the last command-line argument."""
     with socket.socket(fileno=int(sys.argv[-1])) as control:
         setup = receive(control, ServerSetup)
         if setup is None:
             return
-        problem = prepare(setup)
+        problem = import_modules(setup)
         send(control, ServerReady(problem))
         if not problem:
             _serve(control)
 
 
-def prepare(setup: ServerSetup) -> str:
-    """Import the trusted modules; return what kept one from it. Never runs an operation of torch."""
+def import_modules(setup: ServerSetup) -> str:
+    """Import the trusted modules without running torch operations; return the first error, else an empty text."""
     sys.path[:0] = setup.search_path
     for module in setup.preload:
         try:
             load_module(module)
         except Exception as error:  # noqa: BLE001 - the caller raises it as its own error
             return f"{module}: " + "".join(traceback.format_exception_only(error)).strip()
-    quieten_torch()
+    limit_torch_threads()
     gc.collect()
     gc.freeze()
     return ""
 
 
 def _serve(control: socket.socket) -> None:
-    """Fork a lane for each socket that arrives, until the caller hangs up or is gone."""
+    """Fork a lane for each socket that arrives, until the caller closes the connection."""
     adopt_orphans()
     lanes: set[int] = set()
     me = os.getpid()
@@ -65,17 +65,17 @@ def _serve(control: socket.socket) -> None:
         message, descriptors, _, _ = socket.recv_fds(control, 1, 1)
         if not message:
             break
-        lanes = {lane for lane in lanes if _lives(lane)}
-        sweep(spared=frozenset(lanes))
+        lanes = {lane for lane in lanes if _is_running(lane)}
+        kill_children(spared=frozenset(lanes))
         lane = os.fork()
         if lane == 0:
-            never_return(functools.partial(_become_lane, me, control, descriptors[0]))
+            run_and_exit(functools.partial(_become_lane, me, control, descriptors[0]))
         os.close(descriptors[0])
         lanes.add(lane)
-    sweep()
+    kill_children()
 
 
-def _lives(lane: int) -> bool:
+def _is_running(lane: int) -> bool:
     """Return whether a lane is still running; reap it if it is not."""
     return os.waitpid(lane, os.WNOHANG)[0] == 0
 

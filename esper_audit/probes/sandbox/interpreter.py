@@ -1,4 +1,4 @@
-"""Starting an interpreter for the sandbox: always fresh, with an environment that holds what is needed and no more."""
+"""Starting a fresh interpreter for the sandbox, with a minimal environment."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from typing import IO
 
 from esper_audit.project.submodules import PACKAGE
 
-KEPT = (
+INHERITED_VARIABLES = (
     *("PATH", "HOME", "USER", "LOGNAME", "SYSTEMROOT", "USERPROFILE", "PYTHONPATH"),
     *("LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH", "VIRTUAL_ENV", "CONDA_PREFIX"),
 )
-GIVEN = {
+FIXED_VARIABLES = {
     "OMP_NUM_THREADS": "1",
     "MKL_NUM_THREADS": "1",
     "OPENBLAS_NUM_THREADS": "1",
@@ -23,7 +23,7 @@ GIVEN = {
     "PYTHONUTF8": "1",
     "LC_ALL": "C.UTF-8",
 }
-# The directory of this very package comes first for its import only, not for the user's imports.
+# The folder of this package comes first on the path for this import only, not for the user's imports.
 BOOTSTRAP = """
 import sys
 sys.path.insert(0, sys.argv[1])
@@ -34,13 +34,13 @@ sys.path.remove(sys.argv[1])
 
 
 def clean_environment(scratch: str) -> dict[str, str]:
-    """Return the environment of a sandboxed interpreter.
+    """Return the environment of a sandboxed interpreter, whose temporary files lie below `scratch`.
 
-    An empty TORCH_LOGS alone breaks `import torch`. Temporary files go below `scratch`, which is also the
-    mark by which a process of the sandbox can be told in the process table.
+    The TMPDIR of a process also identifies it as one of this sandbox. Other variables are dropped because
+    they may break the job: an empty TORCH_LOGS breaks `import torch`.
     """
-    kept = {name: os.environ[name] for name in KEPT if name in os.environ}
-    return kept | GIVEN | dict.fromkeys(("TMPDIR", "TEMP", "TMP"), scratch)
+    inherited = {name: os.environ[name] for name in INHERITED_VARIABLES if name in os.environ}
+    return inherited | FIXED_VARIABLES | dict.fromkeys(("TMPDIR", "TEMP", "TMP"), scratch)
 
 
 def start_interpreter(
@@ -50,7 +50,7 @@ def start_interpreter(
     streams: tuple[int | IO[bytes], int | IO[bytes], int | IO[bytes]],
     descriptors: Sequence[int] = (),
 ) -> subprocess.Popen[bytes]:
-    """Run `main()` of a module of this package in a fresh interpreter in a session of its own."""
+    """Start an interpreter in a session of its own that runs `main()` of a module of this package."""
     home = os.path.dirname(PACKAGE)
     bootstrap = BOOTSTRAP.format(module=module)
     stdin, stdout, stderr = streams

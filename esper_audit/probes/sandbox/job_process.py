@@ -1,4 +1,4 @@
-"""What happens inside the process that does a job: find the function, call it, say how it ended, leave."""
+"""The process of a job: load the function, call it, write the verdict and exit."""
 
 from __future__ import annotations
 
@@ -28,21 +28,26 @@ from esper_audit.probes.sandbox.outcome import (
     Returned,
     SourceLine,
 )
-from esper_audit.probes.sandbox.protocol import LENGTH_BYTES, MAX_VERDICT_BYTES, framed, write_all
-from esper_audit.probes.sandbox.rlimits import allow_report, impose
+from esper_audit.probes.sandbox.protocol import (
+    LENGTH_BYTES,
+    MAX_VERDICT_BYTES,
+    encode_message,
+    write_all,
+)
+from esper_audit.probes.sandbox.rlimits import apply_limits, release_reserve
 from esper_audit.project.file_import import import_file
 from esper_audit.project.submodules import PACKAGE
 
-LOST_STATUS = 70  # the verdict could not be delivered; EX_SOFTWARE of sysexits.h
+LOST_STATUS = 70  # EX_SOFTWARE of sysexits.h, if the verdict could not be written
 MESSAGE_CHARACTERS = 2000
 TRACEBACK_CHARACTERS = 8000
-CAUSES_FOLLOWED = 8  # a chain of causes may bite its own tail
+CAUSES_FOLLOWED = 8  # a chain of causes may be circular
 ALLOCATOR_PHRASES = ("DefaultCPUAllocator", "std::bad_alloc", "Cannot allocate memory")
 Failed = TypeVar("Failed", bound=Failure)
 
 
-def never_return(body: Callable[[], None]) -> NoReturn:
-    """Run the body and leave the process, whatever happens: nothing of the parent's code may run on here."""
+def run_and_exit(body: Callable[[], None]) -> NoReturn:
+    """Run the body and exit the process even if it raises, so that no code of the parent continues."""
     status = LOST_STATUS
     try:
         body()
@@ -53,43 +58,45 @@ def never_return(body: Callable[[], None]) -> NoReturn:
         os._exit(status)
 
 
-def do(request: JobRequest, verdict: int) -> None:
-    """Do the job and write its verdict to the pipe `verdict`."""
+def run_job(request: JobRequest, verdict: int) -> None:
+    """Run the job and write its verdict to the pipe `verdict`."""
     me = os.getpid()
-    impose(request.limits, for_good=True)
-    write_all(verdict, framed("importing"))
-    data = _verdict(request.job, lambda: write_all(verdict, framed("running")))
+    apply_limits(request.limits, for_good=True)
+    write_all(verdict, encode_message("importing"))
+    data = _job_verdict(request.job, lambda: write_all(verdict, encode_message("running")))
     _flush()
-    if os.getpid() == me:  # a function may fork and return twice
+    if os.getpid() == me:  # a function may fork and return in two processes
         write_all(verdict, data)
 
 
-def _verdict(job: Job, loaded: Callable[[], None]) -> bytes:
+def _job_verdict(job: Job, loaded: Callable[[], None]) -> bytes:
     try:
         function = _load_function(job.function)
     except BaseException as error:  # noqa: BLE001 - whatever an import raises is the result of the job
-        return framed(_failure(ImportFailed, error))
+        return encode_message(_failure(ImportFailed, error))
     loaded()
     try:
         value = function(**job.arguments)
     except BaseException as error:  # noqa: BLE001 - whatever the function raises is the result of the job
-        return framed(_failure(Raised, error))
-    return _returned(value)
+        return encode_message(_failure(Raised, error))
+    return _encode_value(value)
 
 
-def _returned(value: object) -> bytes:
-    """Encode a value; what could not be decoded at the other end is not serialisable."""
+def _encode_value(value: object) -> bytes:
+    """Return a value as an encoded verdict, NotSerialisable if the reader could not decode it."""
     try:
-        data = framed(Returned(value))
+        data = encode_message(Returned(value))
         msgspec.msgpack.decode(memoryview(data)[LENGTH_BYTES:], type=Ending)
     except (TypeError, ValueError, OverflowError, RecursionError, msgspec.MsgspecError) as error:
-        return framed(
+        return encode_message(
             NotSerialisable(_clip(f"{type(error).__name__}: {error}", MESSAGE_CHARACTERS))
         )
     except MemoryError as error:
-        return framed(_failure(OutOfMemory, error))
+        return encode_message(_failure(OutOfMemory, error))
     if len(data) > MAX_VERDICT_BYTES:
-        return framed(NotSerialisable(f"{len(data)} bytes, wanted at most {MAX_VERDICT_BYTES}"))
+        return encode_message(
+            NotSerialisable(f"got {len(data)} bytes, expected at most {MAX_VERDICT_BYTES}")
+        )
     return data
 
 
@@ -97,7 +104,7 @@ def _load_function(address: str) -> Callable[..., object]:
     origin, _, name = address.rpartition(":")
     found: object = vars(load_module(origin)).get(name)
     if not callable(found):
-        raise ImportError(f"{origin} holds no function {name!r}")  # noqa: TRY004 - the address is wrong, not a type
+        raise ImportError(f"{origin} has no function {name!r}")  # noqa: TRY004 - the address is wrong, not a type
     return found
 
 
@@ -106,48 +113,48 @@ def load_module(origin: str) -> ModuleType:
     return import_file(origin) if origin.endswith(".py") else importlib.import_module(origin)
 
 
-def redirect(output: int) -> None:
-    """Send stdout and stderr to a pipe, line by line, and the Python stack of a crash with them."""
+def redirect_output(output: int) -> None:
+    """Redirect stdout and stderr to a pipe, line by line, with the Python stack after a crash."""
     for stream in (1, 2):
         os.dup2(output, stream)
-    sys.stdout, sys.stderr = _line_by_line(1), _line_by_line(2)
+    sys.stdout, sys.stderr = _line_buffered(1), _line_buffered(2)
     faulthandler.enable(file=2, all_threads=False)
 
 
-def _line_by_line(descriptor: int) -> TextIO:
+def _line_buffered(descriptor: int) -> TextIO:
     return open(
         descriptor, "w", buffering=1, encoding="utf-8", errors="backslashreplace", closefd=False
     )
 
 
-def use_scratch(scratch: str) -> None:
-    """Put temporary files where the sandbox will remove them."""
+def use_scratch_folder(scratch: str) -> None:
+    """Create temporary files in a folder that the sandbox removes."""
     os.environ.update(dict.fromkeys(("TMPDIR", "TEMP", "TMP"), scratch))
     tempfile.tempdir = scratch
 
 
-def quieten_torch() -> None:
-    """Keep torch, where it has been imported, to one thread: more of them hang or crawl after a fork."""
+def limit_torch_threads() -> None:
+    """Limit torch, if it is imported, to one thread, because several hang or slow down after a fork."""
     if "torch" in sys.modules:
         sys.modules["torch"].set_num_threads(1)
 
 
 def _failure(kind: type[Failed], error: BaseException) -> Failed | OutOfMemory:
-    """Put an exception into words."""
-    allow_report()
+    """Return an exception as the ending of a job."""
+    release_reserve()
     trace = traceback.TracebackException.from_exception(error)
     # The first frame is this file's own call.
     trace.stack[:] = [
         frame for frame in trace.stack[1:] if not frame.filename.startswith("<frozen ")
     ]
     text = "".join(trace.format())
-    words = (
-        _name(type(error)),
+    fields = (
+        _qualified_name(type(error)),
         _message(error),
-        _place(error, trace),
+        _deepest_line(error, trace),
         _clip(text, TRACEBACK_CHARACTERS),
     )
-    return OutOfMemory(*words) if _is_out_of_memory(error) else kind(*words)
+    return OutOfMemory(*fields) if _is_out_of_memory(error) else kind(*fields)
 
 
 def _is_out_of_memory(error: BaseException | None) -> bool:
@@ -161,7 +168,7 @@ def _is_out_of_memory(error: BaseException | None) -> bool:
     return False
 
 
-def _name(kind: type[BaseException]) -> str:
+def _qualified_name(kind: type[BaseException]) -> str:
     return (
         kind.__qualname__
         if kind.__module__ == "builtins"
@@ -172,14 +179,14 @@ def _name(kind: type[BaseException]) -> str:
 def _message(error: BaseException) -> str:
     try:
         text = str(error)
-    # esper-audit: allow silent-except -- the answer says what failed, and the error itself is reported
-    except Exception:  # noqa: BLE001 - the words of a foreign exception are foreign code
-        text = "(its message cannot be shown: str() of it raises)"
+    # esper-audit: allow silent-except -- the placeholder states what failed, and the error itself is reported
+    except Exception:  # noqa: BLE001 - the `__str__` of a foreign exception is foreign code
+        text = "(message unavailable: its __str__ raises)"
     return _clip(text, MESSAGE_CHARACTERS)
 
 
 def _clip(text: str, limit: int) -> str:
-    """Cut a long text in the middle, and make it one that can be encoded."""
+    """Return a text that can be encoded as UTF-8, with the middle of a long text left out."""
     text = text.encode(errors="backslashreplace").decode()
     if len(text) <= limit:
         return text
@@ -187,8 +194,8 @@ def _clip(text: str, limit: int) -> str:
     return f"{text[:half]}\n[...]\n{text[-half:]}"
 
 
-def _place(error: BaseException, trace: traceback.TracebackException) -> SourceLine | None:
-    """Return the deepest line outside this package, the standard library and, if any, installed packages."""
+def _deepest_line(error: BaseException, trace: traceback.TracebackException) -> SourceLine | None:
+    """Return the deepest line of the user's own code, else of an installed package, else None."""
     if isinstance(error, SyntaxError) and error.filename:
         return SourceLine(error.filename, error.lineno or 0, "<module>")
     paths = sysconfig.get_paths()
@@ -207,7 +214,7 @@ def _place(error: BaseException, trace: traceback.TracebackException) -> SourceL
 
 def _flush() -> None:
     for stream in (sys.stdout, sys.stderr):
-        # What stands there now may be the job's own, or closed.
-        # esper-audit: allow silent-except -- the verdict is sent already, and nothing else is left to tell
+        # The job may have replaced or closed the stream.
+        # esper-audit: allow silent-except -- the verdict is complete, and there is nothing else to report
         with contextlib.suppress(Exception):
             stream.flush()

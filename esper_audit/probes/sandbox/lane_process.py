@@ -1,4 +1,4 @@
-"""A lane: a process with the user's packages imported that forks a child a job, one at a time, and outlives it."""
+"""The lane process: imports the user's packages and forks a child for each job, one at a time."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ from typing import NoReturn
 import msgspec
 
 from esper_audit.probes.sandbox.job_process import (
-    do,
+    limit_torch_threads,
     load_module,
-    never_return,
-    quieten_torch,
-    redirect,
-    use_scratch,
+    redirect_output,
+    run_and_exit,
+    run_job,
+    use_scratch_folder,
 )
 from esper_audit.probes.sandbox.outcome import (
     Cost,
@@ -40,33 +40,35 @@ from esper_audit.probes.sandbox.process_tree import (
     die_with_parent,
     has_children,
     is_dead,
+    kill_children,
     kill_group,
-    reap,
-    sweep,
+    wait_for_exit,
 )
 from esper_audit.probes.sandbox.protocol import READ_BYTES, Tail, VerdictReader, receive, send
-from esper_audit.probes.sandbox.rlimits import impose
+from esper_audit.probes.sandbox.rlimits import apply_limits
 
-START_SECONDS = 30.0  # from fork to ready; a millisecond unless the machine is on its knees
+START_SECONDS = (
+    30.0  # from fork to ready, which takes a millisecond unless the machine is overloaded
+)
 LEFT_IN_PIPE_READS = 64
 
 
 class LaneSetup(msgspec.Struct, frozen=True):
-    """What a lane is to import before its first job, and under which limits."""
+    """The modules that a lane imports before its first job, and the limits of that import."""
 
     packages: tuple[str, ...]
     limits: Limits
 
 
 class LaneReady(msgspec.Struct, frozen=True):
-    """The lane's answer: its process, and why its packages cannot be imported ahead, if so."""
+    """The lane's answer: its process id, and the reason if its packages cannot be imported, else empty."""
 
     process: int
     problem: str
 
 
 def serve(connection: socket.socket) -> None:
-    """Do jobs until the caller hangs up."""
+    """Run jobs until the caller closes the connection."""
     os.setsid()
     adopt_orphans()
     setup = receive(connection, LaneSetup)
@@ -82,10 +84,13 @@ def serve(connection: socket.socket) -> None:
 
 
 def _preload(setup: LaneSetup) -> str:
-    """Import the user's packages; a crash or a hang (SIGALRM's default action kills) costs this lane only."""
+    """Import the user's packages and return the first problem, else an empty text.
+
+    A crash or a hang, which SIGALRM ends, costs only this lane.
+    """
     if not setup.packages:
         return ""
-    impose(setup.limits, for_good=False)
+    apply_limits(setup.limits, for_good=False)
     signal.signal(signal.SIGALRM, signal.SIG_DFL)
     signal.setitimer(signal.ITIMER_REAL, setup.limits.seconds)
     for package in setup.packages:
@@ -94,46 +99,44 @@ def _preload(setup: LaneSetup) -> str:
         except BaseException as error:  # noqa: BLE001 - the job that needs the package reports what it raises
             return f"{package}: " + "".join(traceback.format_exception_only(error)).strip()
         if threading.active_count() > 1:
-            return (
-                f"{package} starts threads when it is imported, and threads do not survive a fork"
-            )
+            return f"{package}: its import starts threads, which do not survive a fork"
     signal.setitimer(signal.ITIMER_REAL, 0)
-    quieten_torch()
+    limit_torch_threads()
     gc.freeze()
     return ""
 
 
 class _Lane:
-    """The parent of one job's process at a time."""
+    """The state of the lane: its connection, and a pipe that wakes it at the death of a child."""
 
     def __init__(self, connection: socket.socket) -> None:
         self.connection = connection
         self.wake, waker = os.pipe()
         os.set_blocking(self.wake, False)
         os.set_blocking(waker, False)
-        # The death of a child interrupts the wait for its words: a grandchild may hold its pipes open.
-        signal.signal(signal.SIGCHLD, _only_wake)
+        # The death of a child must interrupt the wait, because a grandchild may keep its pipes open.
+        signal.signal(signal.SIGCHLD, _ignore_signal)
         signal.set_wakeup_fd(waker, warn_on_full_buffer=False)
 
     def outcome(self, request: JobRequest) -> JobOutcome:
-        """Do a job in a child; when this returns no process of it is left."""
+        """Run a job in a child and return its outcome, when no process of the job is left."""
         os.makedirs(request.scratch)
         child = _JobProcess(request)
         child.start(self)
         ending = child.watch(self)
-        outcome = child.bury(ending)
-        if has_children() and not sweep():
+        outcome = child.reap(ending)
+        if has_children() and not kill_children():
             os._exit(1)
         shutil.rmtree(request.scratch, ignore_errors=True)
         return outcome
 
 
-def _only_wake(number: int, frame: FrameType | None) -> None:
-    """Do nothing: that a handler stands there is what makes the signal wake."""
+def _ignore_signal(number: int, frame: FrameType | None) -> None:
+    """Do nothing: the signal wakes the selector only if it has a handler."""
 
 
 class _JobProcess:
-    """A job's process, as its lane sees it."""
+    """The process of a job as seen by its lane."""
 
     def __init__(self, request: JobRequest) -> None:
         self._request = request
@@ -144,16 +147,16 @@ class _JobProcess:
         self._pipes: dict[int, VerdictReader | Tail] = {}
 
     def start(self, lane: _Lane) -> None:
-        """Fork."""
+        """Fork the process of the job."""
         verdict, verdict_end = os.pipe()
         output, output_end = os.pipe()
         parent = os.getpid()
         self._pid = os.fork()
         if self._pid == 0:
-            become = functools.partial(
-                _become_job, self._request, parent, verdict_end, output_end, lane
+            body = functools.partial(
+                _run_in_child, self._request, parent, verdict_end, output_end, lane
             )
-            never_return(become)
+            run_and_exit(body)
         os.close(verdict_end)
         os.close(output_end)
         self._pipes = {verdict: self._reader, output: self._tail}
@@ -161,7 +164,7 @@ class _JobProcess:
             os.set_blocking(pipe, False)
 
     def watch(self, lane: _Lane) -> Ending | None:
-        """Wait for the verdict, the child's end (None) or the end of its time."""
+        """Wait for the verdict, the end of the child (None) or the end of its time."""
         open_pipes = set(self._pipes)
         with selectors.DefaultSelector() as selector:
             for source in (*open_pipes, lane.wake, lane.connection.fileno()):
@@ -169,37 +172,37 @@ class _JobProcess:
             while self._reader.ending is None and not is_dead(self._pid):
                 left = self._seconds_left()
                 if left <= 0:
-                    return TimedOut(self._allowed())
-                self._listen(selector, left, lane)
+                    return TimedOut(self._seconds_allowed())
+                self._read_next(selector, left, lane)
         return self._reader.ending
 
-    def _listen(self, selector: selectors.BaseSelector, seconds: float, lane: _Lane) -> None:
-        """Take in what arrives next, be it words, the death of a child or the caller's hanging up."""
+    def _read_next(self, selector: selectors.BaseSelector, seconds: float, lane: _Lane) -> None:
+        """Handle the next event: output, the death of a child, or the end of the connection."""
         for key, _ in selector.select(seconds):
             if key.fd == lane.connection.fileno():
                 self._abandon()
             if key.fd == lane.wake:
                 os.read(lane.wake, READ_BYTES)
-            elif not self._take(key.fd):
+            elif not self._read_pipe(key.fd):
                 selector.unregister(key.fd)
 
-    def bury(self, ending: Ending | None) -> JobOutcome:
-        """Kill what is left of the job's group and put together how it ended."""
+    def reap(self, ending: Ending | None) -> JobOutcome:
+        """Kill the rest of the job's process group, reap the process, and return the outcome."""
         seconds = time.monotonic() - self._started
         kill_group(self._pid)
-        status, cost = reap(self._pid)
+        status, cost = wait_for_exit(self._pid)
         for pipe in self._pipes:
             for _ in range(LEFT_IN_PIPE_READS):
-                if not self._take(pipe):
+                if not self._read_pipe(pipe):
                     break
             os.close(pipe)
-        ending = ending or self._reader.ending or ended_by_itself(status)
+        ending = ending or self._reader.ending or ending_from_status(status)
         stage, output = self._reader.stage, self._tail.text()
         cost = Cost(seconds, cost.processor_seconds, cost.peak_bytes)
         return JobOutcome(self._request.job.name, ending, stage, output, cost)
 
-    def _take(self, pipe: int) -> bool:
-        """Read what a pipe holds; return whether more may come at once or later."""
+    def _read_pipe(self, pipe: int) -> bool:
+        """Read the data of a pipe; return whether the pipe may have more."""
         try:
             data = os.read(pipe, READ_BYTES)
         except BlockingIOError:
@@ -210,22 +213,22 @@ class _JobProcess:
             self._started = time.monotonic()
         return bool(data)
 
-    def _allowed(self) -> float:
+    def _seconds_allowed(self) -> float:
         return START_SECONDS if self._reader.stage == "starting" else self._request.limits.seconds
 
     def _seconds_left(self) -> float:
-        return self._started + self._allowed() - time.monotonic()
+        return self._started + self._seconds_allowed() - time.monotonic()
 
     def _abandon(self) -> NoReturn:
-        """The caller has hung up: leave nothing behind."""
+        """End the job, remove its files and exit, after the caller closed the connection."""
         kill_group(self._pid)
-        sweep()
+        kill_children()
         shutil.rmtree(self._request.scratch, ignore_errors=True)
         os._exit(0)
 
 
-def ended_by_itself(status: int) -> Ending:
-    """Return the ending of a process that went without a verdict; a negative status is a signal."""
+def ending_from_status(status: int) -> Ending:
+    """Return the ending of a process without a verdict; a negative status is a signal."""
     if status >= 0:
         return Exited(status)
     try:
@@ -234,14 +237,14 @@ def ended_by_itself(status: int) -> Ending:
         return Killed(f"signal {-status}")
 
 
-def _become_job(request: JobRequest, parent: int, verdict: int, output: int, lane: _Lane) -> None:
-    """Cut the ties with the lane, then do the job."""
+def _run_in_child(request: JobRequest, parent: int, verdict: int, output: int, lane: _Lane) -> None:
+    """Detach this child from the lane, then run the job."""
     os.setsid()
     die_with_parent(parent)
     signal.set_wakeup_fd(-1)
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)
     os.close(lane.wake)
     lane.connection.close()
-    redirect(output)
-    use_scratch(request.scratch)
-    do(request, verdict)
+    redirect_output(output)
+    use_scratch_folder(request.scratch)
+    run_job(request, verdict)

@@ -1,4 +1,4 @@
-"""What a sandboxed job is, the limits it has, and each way in which it can end."""
+"""Sandboxed jobs, their limits, and the ways in which they can end."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ Stage = Literal["starting", "importing", "running"]
 
 
 class Limits(msgspec.Struct, frozen=True):
-    """What a job may use.
+    """The resources that a job may use.
 
-    `seconds` is wall-clock time from the moment the job's process is ready, imports of the user's code
-    included. `memory_bytes` is address space; torch alone maps 650 MiB. `output_bytes` is how much of
-    the end of stdout and stderr is kept; `file_bytes` bounds each file that the job writes.
+    `seconds` is wall-clock time from the moment the job's process is ready, and includes imports of the
+    user's code. `memory_bytes` is address space, of which torch alone maps 650 MiB. `output_bytes` is the
+    length of the kept end of stdout and stderr. `file_bytes` bounds each file that the job writes.
     """
 
     seconds: float = 60.0
@@ -29,8 +29,8 @@ class Limits(msgspec.Struct, frozen=True):
 class Job(msgspec.Struct, frozen=True):
     """One call: `package.module:function` or `path/to/file.py:function`, with keyword arguments.
 
-    Arguments and result travel as msgpack: tuples arrive as lists, Structs as dictionaries. `limits`
-    replaces the sandbox's own.
+    Arguments and result are encoded as msgpack: tuples arrive as lists, Structs as dictionaries. `limits`
+    replaces the limits of the sandbox.
     """
 
     name: str
@@ -40,7 +40,7 @@ class Job(msgspec.Struct, frozen=True):
 
 
 class SourceLine(msgspec.Struct, frozen=True):
-    """A line of source."""
+    """A line of source: path, line number and function."""
 
     path: str
     line: int
@@ -51,7 +51,7 @@ class SourceLine(msgspec.Struct, frozen=True):
 
 
 class Failure(msgspec.Struct, frozen=True):
-    """An exception that ended a job; `place` is the deepest line of the user's own code, where there is one."""
+    """An exception that ended a job; `place` is the deepest line of the user's own code, if there is one."""
 
     type: str
     message: str
@@ -73,14 +73,14 @@ class Returned(msgspec.Struct, frozen=True, tag_field="kind", tag="returned"):
 
 
 class Raised(Failure, frozen=True, tag_field="kind", tag="raised"):
-    """The function raised; SystemExit counts."""
+    """The function raised an exception, possibly SystemExit."""
 
     def __str__(self) -> str:
         return f"raised {Failure.__str__(self)}"
 
 
 class ImportFailed(Failure, frozen=True, tag_field="kind", tag="import_failed"):
-    """The module or file of the function could not be imported, or does not hold the function."""
+    """The module or file of the function could not be imported, or does not define the function."""
 
     def __str__(self) -> str:
         return f"could not be imported: {Failure.__str__(self)}"
@@ -94,25 +94,25 @@ class OutOfMemory(Failure, frozen=True, tag_field="kind", tag="out_of_memory"):
 
 
 class NotSerialisable(msgspec.Struct, frozen=True, tag_field="kind", tag="not_serialisable"):
-    """The function returned something that msgpack does not hold, or far too much of it."""
+    """The function returned a value that msgpack cannot encode, or that is too large."""
 
     message: str
 
     def __str__(self) -> str:
-        return f"returned what cannot be passed on: {self.message}"
+        return f"returned a value that cannot be transferred: {self.message}"
 
 
 class TimedOut(msgspec.Struct, frozen=True, tag_field="kind", tag="timed_out"):
-    """The wall clock ran out."""
+    """The job exceeded its wall-clock time."""
 
     seconds: float
 
     def __str__(self) -> str:
-        return f"was still at it after {self.seconds:g} s"
+        return f"timed out after {self.seconds:g} s"
 
 
 class Killed(msgspec.Struct, frozen=True, tag_field="kind", tag="killed"):
-    """A signal ended the process; for a crash the end of the output holds the Python stack."""
+    """A signal ended the process; after a crash the output ends with the Python stack."""
 
     signal: str
 
@@ -121,19 +121,19 @@ class Killed(msgspec.Struct, frozen=True, tag_field="kind", tag="killed"):
 
 
 class Exited(msgspec.Struct, frozen=True, tag_field="kind", tag="exited"):
-    """The process ended without a verdict: a crash, status 0 or not."""
+    """The process exited without a verdict, with status 0 or another one."""
 
     status: int
 
     def __str__(self) -> str:
-        return f"ended with status {self.status} and without a verdict"
+        return f"exited with status {self.status} and without a verdict"
 
 
 class ServerDied(msgspec.Struct, frozen=True, tag_field="kind", tag="server_died"):
-    """The process that looks after the job died or fell silent with the job in hand."""
+    """The process that supervises the job died or stopped answering during the job."""
 
     def __str__(self) -> str:
-        return "took the process that looked after it along"
+        return "ended the process that supervised it"
 
 
 Ending = (
@@ -150,10 +150,10 @@ Ending = (
 
 
 class Cost(msgspec.Struct, frozen=True):
-    """What the job used; the only part of an outcome that differs between two runs of a sound job.
+    """The resources that the job used; the only part of an outcome that varies between runs of a sound job.
 
-    Wall-clock seconds from ready to verdict, processor seconds and peak resident bytes of the whole
-    process (0 where the system does not tell).
+    `seconds` is wall-clock time from ready to verdict. `processor_seconds` and `peak_bytes` (resident) are
+    those of the whole process, 0 where the system does not report them.
     """
 
     seconds: float = 0.0
@@ -162,7 +162,7 @@ class Cost(msgspec.Struct, frozen=True):
 
 
 class JobOutcome(msgspec.Struct, frozen=True):
-    """How a job ended, at which stage, the end of what it printed (stdout and stderr together), and its cost."""
+    """The ending of a job, its stage then, the end of its output (stdout and stderr together), its cost."""
 
     job: str
     ending: Ending
@@ -176,7 +176,7 @@ class JobOutcome(msgspec.Struct, frozen=True):
 
 
 class JobRequest(msgspec.Struct, frozen=True):
-    """A job on its way to the process that will do it, with a directory for its temporary files."""
+    """A job as it is sent to the process that runs it, with a folder for its temporary files."""
 
     job: Job
     limits: Limits

@@ -1,16 +1,17 @@
-"""Running foreign code so that a crash, a hang or a flood costs that one job and nothing else.
+"""The sandbox: runs jobs of foreign code so that a crash, a hang or a memory leak costs only that job.
 
     with Sandbox(preload=TORCH, limits=Limits(seconds=20), workers=2) as sandbox:
         for outcome in sandbox.run(jobs):
             match outcome.ending: ...
 
-Three kinds of processes, all below a fresh interpreter that shares nothing with the caller. The *server* imports
-the trusted modules once and never runs anything. A *lane* a worker, forked from it, imports the user's packages.
-A *child* a job, forked from its lane, with limits, a session and a verdict pipe of its own; it is killed with
-all its descendants as soon as the verdict is there. A lane that dies costs the job in its hands.
+There are three kinds of processes, none of which shares memory with the caller. The *server* is a fresh
+interpreter that imports the trusted modules once and runs no job. For each worker it forks a *lane*, which
+imports the user's packages. For each job its lane forks a *child* with limits, a session and a verdict pipe
+of its own. The child and its descendants are killed as soon as the verdict has arrived. A lane that dies
+costs the job that it is running.
 
-This contains accidents, not attackers: jobs run as the same user and can kill any process of that user. With
-`start="spawn"` there is no lane in between: a job that kills its parent kills the caller.
+This protects against accidents, not against attacks: jobs run as the same user and can kill any process of
+that user. With `start="spawn"` there is no lane: a job that kills its parent kills the caller.
 """
 
 from __future__ import annotations
@@ -36,13 +37,13 @@ from esper_audit.probes.sandbox.outcome import (
 from esper_audit.probes.sandbox.spawn_backend import SpawnLane
 
 Start = Literal["fork", "spawn"]
-# The system libraries of macOS do not survive a fork; Windows has none.
+# The system libraries of macOS do not work after a fork, and Windows has no fork.
 START: Start = "fork" if sys.platform == "linux" else "spawn"
 TORCH = ("torch",)
-# What torch otherwise imports inside a job, again in each. Measured (Linux, two shared cores, milliseconds in the
-# job, without and with): gradient with a cotangent 236 and 1, jacrev 916 and 7, meta tensors 812 and 8, compile
-# with the eager backend 1078 and 99; the server starts in 2.4 s instead of 1.2. A job that does nothing costs
-# 12 ms with torch and 15 with all of this.
+# The modules that torch otherwise imports again inside each job. Measured on Linux with two shared cores, in
+# milliseconds of the job without and with them: gradient with a cotangent 236 and 1, jacrev 916 and 7, meta
+# tensors 812 and 8, compile with the eager backend 1078 and 99. The server starts in 2.4 s instead of 1.2 s. An
+# empty job takes 12 ms with torch and 15 ms with all of these.
 TORCH_AND_COMPILER = (
     "torch",
     "torch.fx.experimental.symbolic_shapes",
@@ -52,32 +53,28 @@ TORCH_AND_COMPILER = (
     "torch._functorch.aot_autograd",
     "torch.distributed",
 )
-
-
-USUAL = Limits()
+DEFAULT_LIMITS = Limits()
 
 
 class Lane(Protocol):
-    """Carries out one job at a time."""
-
-    problem: str
+    """Runs one job at a time."""
 
     def run(self, job: Job, stopped: threading.Event) -> JobOutcome:
-        """Do a job; if `stopped` is set meanwhile, end it, with an outcome or error that nobody will read."""
+        """Run a job; once `stopped` is set, end it with any outcome or error, which the caller discards."""
 
     def interrupt(self) -> None:
-        """Wake from waiting for a job; called from another thread once `stopped` is set."""
+        """Wake from waiting for a job; called by another thread after `stopped` is set."""
 
     def close(self) -> None:
-        """Let go of the process."""
+        """Release the process."""
 
 
 class Sandbox:
     """Runs jobs in isolation, `workers` at a time; a context manager.
 
-    `preload`: trusted modules, imported once; that they cannot be is a SandboxError. `packages`: modules or
-    files of the user, imported ahead for speed where that works; where it does not, `preload_problems` says why
-    and each job imports for itself. `search_path`: directories in which imports look first.
+    `preload` are trusted modules that the server imports once, or a SandboxError is raised. `packages` are
+    modules or files of the user that lanes import once, for speed; if that fails each job imports them by
+    itself. `search_path` are folders at the start of the import path.
     """
 
     def __init__(
@@ -86,7 +83,7 @@ class Sandbox:
         *,
         packages: Sequence[str] = (),
         search_path: Sequence[str] = (),
-        limits: Limits = USUAL,
+        limits: Limits = DEFAULT_LIMITS,
         workers: int = 1,
         start: Start = START,
     ) -> None:
@@ -103,23 +100,18 @@ class Sandbox:
         for lane in self._lanes:
             self._free.put(lane)
 
-    @property
-    def preload_problems(self) -> list[str]:
-        """Why packages of the user are not imported ahead."""
-        return sorted({lane.problem for lane in self._lanes} - {""})
-
     def run(self, jobs: Iterable[Job]) -> Iterator[JobOutcome]:
-        """Yield the outcome of each job as it ends; one run at a time.
+        """Yield the outcome of each job as it ends; only one call may be active at a time.
 
-        Leaving the iterator early ends the jobs in hand. Threads wait in the caller meanwhile: do not fork it.
-        Raises SandboxError when the sandbox itself fails.
+        Closing the iterator early ends the running jobs. Do not fork meanwhile, because threads of the caller
+        wait for the jobs. Raises SandboxError if the sandbox itself fails.
         """
         stopped = threading.Event()
         pool = ThreadPoolExecutor(len(self._lanes), "esper-audit-sandbox")
         try:
-            ends = [pool.submit(self._run_one, job, stopped) for job in jobs]
-            for end in as_completed(ends):
-                outcome = end.result()
+            futures = [pool.submit(self._run_one, job, stopped) for job in jobs]
+            for future in as_completed(futures):
+                outcome = future.result()
                 if outcome is not None:
                     yield outcome
         except BaseException:

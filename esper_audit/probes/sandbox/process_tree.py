@@ -1,7 +1,7 @@
-"""Killing and reaping the processes of a job, whichever way they tried to leave.
+"""Killing and reaping all processes of a job, including detached ones.
 
-Linux has two calls that make this exact: a process can adopt the orphans below it, and can die with its parent.
-Elsewhere the group that a job leads is killed, and what left that group is not found.
+On Linux this is exact, because a process can adopt the orphans below it and can die with its parent.
+Elsewhere the process group of a job is killed, and processes that left the group are not found.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ PROCESS_TABLE = "/proc"
 
 
 def adopt_orphans() -> None:
-    """Become the parent of each descendant that loses its own, even when it has left the session."""
+    """Become the parent of each orphaned descendant, even of one that left the session."""
     if sys.platform == "linux":
         _prctl(PR_SET_CHILD_SUBREAPER, 1)
 
@@ -43,9 +43,9 @@ def _prctl(option: int, value: int) -> None:
 
 
 def kill_group(leader: int) -> None:
-    """Kill a process and the group it leads, at once and without asking."""
+    """Kill a process and the process group that it leads, by SIGKILL."""
     if sys.platform == "win32":
-        os.kill(leader, signal.SIGTERM)  # there this is TerminateProcess
+        os.kill(leader, signal.SIGTERM)  # on Windows this is TerminateProcess
         return
     for kill in (os.killpg, os.kill):
         try:
@@ -54,10 +54,10 @@ def kill_group(leader: int) -> None:
             continue
 
 
-def sweep(spared: frozenset[int] = frozenset()) -> bool:
-    """Kill and reap each child of this process but the spared; return whether none is left.
+def kill_children(spared: frozenset[int] = frozenset()) -> bool:
+    """Kill and reap each child of this process that is not spared; return whether none is left.
 
-    With `adopt_orphans` the descendants of a killed child become children and are met in the next round.
+    After `adopt_orphans` the descendants of a killed child become children, for the next round.
     """
     deadline = time.monotonic() + SWEEP_SECONDS
     while time.monotonic() < deadline:
@@ -71,17 +71,17 @@ def sweep(spared: frozenset[int] = frozenset()) -> bool:
     return False
 
 
-def kill_marked(scratch: str) -> None:
-    """Kill each process that has this directory for its temporary files, and whatever they start meanwhile."""
+def kill_processes_using(scratch: str) -> None:
+    """Kill each process whose temporary files lie in this folder, until there is none."""
     deadline = time.monotonic() + SWEEP_SECONDS
-    while (doomed := marked(scratch)) and time.monotonic() < deadline:
+    while (doomed := processes_using(scratch)) and time.monotonic() < deadline:
         for pid in doomed:
             kill_group(pid)
         time.sleep(SWEEP_PAUSE_SECONDS)
 
 
-def marked(scratch: str) -> list[int]:
-    """Return the running processes whose environment names this directory, or one below it, as TMPDIR."""
+def processes_using(scratch: str) -> list[int]:
+    """Return the ids of the processes whose TMPDIR is this folder or one below it."""
     mark = b"TMPDIR=" + os.fsencode(scratch)
     ends = (b"\0", os.fsencode(os.sep))
     found = []
@@ -94,7 +94,7 @@ def marked(scratch: str) -> list[int]:
 
 
 def has_children() -> bool:
-    """Return whether this process has a child, running or dead."""
+    """Return whether this process has a child, running or not yet reaped."""
     try:
         os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOHANG | os.WNOWAIT)
     except ChildProcessError:
@@ -103,7 +103,7 @@ def has_children() -> bool:
 
 
 def is_dead(pid: int) -> bool:
-    """Return whether a child has ended. It is not reaped, so that its number and its group's stay taken."""
+    """Return whether a child has ended; it is not reaped, so that its id and its group stay reserved."""
     return os.waitid(os.P_PID, pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is not None
 
 
@@ -113,7 +113,7 @@ def _children() -> list[int]:
 
 
 def _all_processes() -> list[int]:
-    """Return the process table; empty where there is none to read."""
+    """Return the ids of all processes, none on a system without /proc."""
     if not os.path.isdir(f"{PROCESS_TABLE}/self"):
         return []
     return [int(name) for name in os.listdir(PROCESS_TABLE) if name.isdigit()]
@@ -127,8 +127,8 @@ def _parent(pid: int) -> int:
         return 0
 
 
-def reap(pid: int) -> tuple[int, Cost]:
-    """Wait for a child; return its exit code, negative for a signal, and what it used (without seconds)."""
+def wait_for_exit(pid: int) -> tuple[int, Cost]:
+    """Wait for a child; return its exit code (negative for a signal) and its cost without `seconds`."""
     if sys.platform == "win32":
         return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]), Cost()
     _, status, usage = os.wait4(pid, 0)

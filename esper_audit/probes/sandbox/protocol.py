@@ -1,4 +1,4 @@
-"""Messages between the processes of the sandbox: msgpack behind an eight-byte length, and the end of an output."""
+"""Messages between the processes of the sandbox: msgpack after an eight-byte length."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ MAX_VERDICT_BYTES = 64 << 20
 Message = TypeVar("Message", bound=msgspec.Struct)
 
 
-def framed(message: object) -> bytes:
-    """Encode a message with its length before it. Raises what msgspec raises for what msgpack lacks."""
+def encode_message(message: object) -> bytes:
+    """Return a message as bytes, its length first; raise TypeError for a value that msgpack cannot encode."""
     data = msgspec.msgpack.encode(message)
     return len(data).to_bytes(LENGTH_BYTES) + data
 
 
 def write_all(descriptor: int, data: bytes) -> None:
-    """Write all of the data to a pipe."""
+    """Write all data to a pipe, in several writes if necessary."""
     rest = memoryview(data)
     while rest:
         rest = rest[os.write(descriptor, rest) :]
@@ -31,11 +31,11 @@ def write_all(descriptor: int, data: bytes) -> None:
 
 def send(connection: socket.socket, message: msgspec.Struct) -> None:
     """Send a message over a socket."""
-    connection.sendall(framed(message))
+    connection.sendall(encode_message(message))
 
 
 def receive(connection: socket.socket, kind: type[Message]) -> Message | None:
-    """Wait for a message of the given kind; None when the other side has gone."""
+    """Wait for a message of this kind; return None if the other side closed the connection."""
     head = _receive_exactly(connection, LENGTH_BYTES)
     if head is None:
         return None
@@ -54,7 +54,7 @@ def _receive_exactly(connection: socket.socket, size: int) -> bytes | None:
 
 
 class VerdictReader:
-    """Reads what a job says over its verdict pipe: the stages it reaches, then how it ended."""
+    """Decodes the messages of a job on its verdict pipe: the stages that it reaches, then its ending."""
 
     def __init__(self) -> None:
         self.stage: Stage = "starting"
@@ -62,12 +62,12 @@ class VerdictReader:
         self._data = bytearray()
 
     def feed(self, data: bytes) -> None:
-        """Take in what has arrived; whatever follows the verdict is ignored."""
+        """Decode the data that arrived; anything after the verdict is ignored."""
         self._data += data
         while self.ending is None and len(self._data) >= LENGTH_BYTES:
             size = int.from_bytes(self._data[:LENGTH_BYTES])
             if size > MAX_VERDICT_BYTES:
-                self.ending = _nonsense()
+                self.ending = _invalid_verdict()
             if len(self._data) < LENGTH_BYTES + size:
                 return
             self._accept(bytes(self._data[LENGTH_BYTES : LENGTH_BYTES + size]))
@@ -77,7 +77,7 @@ class VerdictReader:
         try:
             message: Stage | Ending = msgspec.msgpack.decode(data, type=Stage | Ending)
         except msgspec.DecodeError:
-            self.ending = _nonsense()
+            self.ending = _invalid_verdict()
             return
         if isinstance(message, str):
             self.stage = message
@@ -85,8 +85,8 @@ class VerdictReader:
             self.ending = message
 
 
-def _nonsense() -> Ending:
-    return NotSerialisable("something else than a verdict was written to the verdict pipe")
+def _invalid_verdict() -> Ending:
+    return NotSerialisable("the verdict pipe received something other than a verdict")
 
 
 class Tail:
@@ -98,7 +98,7 @@ class Tail:
         self._dropped = False
 
     def feed(self, data: bytes) -> None:
-        """Take in the next piece."""
+        """Append the next piece."""
         self._data += data
         excess = len(self._data) - self._limit
         if excess > 0:
@@ -106,6 +106,6 @@ class Tail:
             self._dropped = True
 
     def text(self) -> str:
-        """Return what is left, with a mark where something was dropped before it."""
+        """Return the text, after `[...]` if its beginning was dropped."""
         mark = "[...]" if self._dropped else ""
         return mark + self._data.decode(errors="replace")

@@ -1,6 +1,6 @@
-"""The limits that the system enforces on a job's process: all of them on Linux, none on Windows.
+"""The limits that the operating system enforces on a job's process: all on Linux, none on Windows.
 
-macOS accepts a limit on address space and does not hold to it.
+macOS accepts a limit on address space but does not enforce it.
 """
 
 from __future__ import annotations
@@ -12,11 +12,11 @@ if sys.platform != "win32":
 
 from esper_audit.probes.sandbox.outcome import MEBIBYTE, Limits
 
-REPORT_BYTES = 64 * MEBIBYTE  # a process that ran out of memory still has to say so
+REPORT_BYTES = 64 * MEBIBYTE  # for the report of a process that ran out of memory
 
 
-def impose(limits: Limits, *, for_good: bool) -> None:
-    """Limit this process and its children; `for_good` also lowers the hard limits."""
+def apply_limits(limits: Limits, *, for_good: bool) -> None:
+    """Limit this process and its children; `for_good` also lowers the hard limits, which is irreversible."""
     if sys.platform == "win32":
         return
     _limit(resource.RLIMIT_CORE, 0, 0)
@@ -25,22 +25,22 @@ def impose(limits: Limits, *, for_good: bool) -> None:
     _limit(resource.RLIMIT_FSIZE, file, file if for_good else None)
 
 
-def allow_report() -> None:
-    """Open the reserve of memory in which a failure is put into words."""
+def release_reserve() -> None:
+    """Raise the soft limit on memory to the hard limit, so that a failure can be reported."""
     if sys.platform != "win32":
         _limit(resource.RLIMIT_AS, resource.getrlimit(resource.RLIMIT_AS)[1], None)
 
 
 def _limit(kind: int, soft: int, hard: int | None) -> None:
-    """Set a limit, never above the hard limit that is in force; None leaves that one as it is."""
+    """Set a soft and a hard limit, neither above the current hard limit; None keeps the hard limit."""
     if sys.platform == "win32":
         return
     ceiling = resource.getrlimit(kind)[1]
-    wanted = ceiling if hard is None else _lower(hard, ceiling)
-    resource.setrlimit(kind, (_lower(soft, wanted), wanted))
+    ceiling = ceiling if hard is None else _lower(hard, ceiling)
+    resource.setrlimit(kind, (_lower(soft, ceiling), ceiling))
 
 
 def _lower(one: int, other: int) -> int:
-    """Return the lower of two limits; the system's infinity is -1."""
+    """Return the lower of two limits, where -1 means unlimited."""
     finite = [limit for limit in (one, other) if limit >= 0]
     return min(finite, default=-1)

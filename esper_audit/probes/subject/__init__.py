@@ -1,4 +1,4 @@
-"""What may be probed: subjects, their kinds, inputs and states.
+"""Subjects of probes: their kinds, inputs, states and promises.
 
 Public: `subject`, `kinds`, `inputs`, `loading`.
 """

@@ -1,4 +1,4 @@
-"""Where a subject is defined: the class of what it builds, and the factory that builds it."""
+"""The places in the source that define a subject: the class of what it builds, and its factory."""
 
 from __future__ import annotations
 
@@ -17,39 +17,47 @@ INSTALLED = "site-packages"
 LOCAL = ".<locals>"
 
 
-def places_of(subject: Subject, root: str) -> tuple[DefinitionPlace, ...]:
-    """Return the places below `root` that define a subject, the most telling first.
+def definition_places(subject: Subject, root: str) -> tuple[DefinitionPlace, ...]:
+    """Return the places below `root` that define a subject, the most specific first.
 
-    A bound method says nothing: it is the same for everything that its class makes. What is defined
-    elsewhere (in torch, in an installed package) is not to be mended here: then the function that
-    declares the subject is what there is to point at.
+    A bound method is left out, because it is the same for every object of its class. If all definitions
+    lie outside `root` (in torch, in an installed package), the function that declares the subject is
+    returned instead.
     """
     own = os.path.abspath(root) + os.sep
-    things = [subject.about] if subject.about is not None else [*_built(subject), subject.build]
-    found = [place for thing in things if (place := _place(thing, root, own)) is not None]
-    declared = [] if found else [_place(thing, root, os.sep) for thing in _declaring(subject)]
+    things = (
+        [subject.about] if subject.about is not None else [*_built_types(subject), subject.build]
+    )
+    found = [
+        place for thing in things if (place := _definition_place(thing, root, own)) is not None
+    ]
+    declared = (
+        []
+        if found
+        else [_definition_place(thing, root, os.sep) for thing in _declaring_functions(subject)]
+    )
     return tuple(dict.fromkeys([*found, *(place for place in declared if place is not None)]))
 
 
-def _declaring(subject: Subject) -> Iterator[object]:
+def _declaring_functions(subject: Subject) -> Iterator[object]:
     path, _, name = subject.source.rpartition(":")
     for module in list(sys.modules.values()):
         if path and vars(module).get("__file__") == os.path.abspath(path):
             yield vars(module).get(name)
 
 
-def _built(subject: Subject) -> Iterator[object]:
-    """Yield what the factory makes, if it is a function, or its class."""
+def _built_types(subject: Subject) -> Iterator[object]:
+    """Yield the function that the factory returns, or the class of the object that it returns."""
     try:
         built = subject.at(next(iter(subject.states)))
-    # That it cannot be built is what the probe `build` says, with the reason.
+    # The probe `build` reports the error.
     except FAILURES:
         return
     yield built if inspect.isroutine(built) else type(built)
 
 
-def _place(thing: object, root: str, below: str) -> DefinitionPlace | None:
-    """Return where a class or function stands, by a path relative to `root`; None unless `below`."""
+def _definition_place(thing: object, root: str, below: str) -> DefinitionPlace | None:
+    """Return the location of a class or function, None unless its file lies below the folder `below`."""
     while isinstance(thing, functools.partial):
         thing = thing.func
     if isinstance(thing, FunctionType):

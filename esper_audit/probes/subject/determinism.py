@@ -1,4 +1,4 @@
-"""Running a module so that what comes out depends on nothing but what went in: one thread, one seed."""
+"""Running a module deterministically: one thread, and random streams with a fixed seed."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ SEED = 0
 
 
 @contextmanager
-def steady(seed: int = SEED) -> Iterator[None]:
-    """Use one thread and random streams of its own inside the block, and leave all as they were.
+def deterministic(seed: int = SEED) -> Iterator[None]:
+    """Use one thread and separate random streams inside the block, and restore both afterwards.
 
-    One, because with two a forward of 0.1 ms takes up to 130 ms on a shared machine, and sums come
-    out in another order. What a subject warns of is no verdict, and does not stop a probe.
+    With two threads a forward of 0.1 ms takes up to 130 ms on a shared machine, and sums are taken in
+    another order. Warnings of the subject are ignored: they are no verdict.
     """
     threads = torch.get_num_threads()
     python, numpy = random.getstate(), np.random.get_state()  # a subject may draw from either
@@ -26,7 +26,7 @@ def steady(seed: int = SEED) -> Iterator[None]:
     try:
         with torch.random.fork_rng(devices=[]), warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            begin_streams(seed)
+            seed_streams(seed)
             yield
     finally:
         torch.set_num_threads(threads)
@@ -34,10 +34,10 @@ def steady(seed: int = SEED) -> Iterator[None]:
         np.random.set_state(numpy)
 
 
-def begin_streams(seed: int) -> None:
-    """Start every random stream that a module may draw from at a seed.
+def seed_streams(seed: int) -> None:
+    """Seed every random stream that a module may draw from.
 
-    Not by `torch.manual_seed`: it formats a traceback for each kind of device that is not there, which
+    `torch.manual_seed` is avoided: it formats a traceback for each kind of device that is absent, which
     takes more time than most modules do.
     """
     torch.default_generator.manual_seed(seed)

@@ -1,4 +1,4 @@
-"""Kinds of subjects beside modules, blends and blueprints: functions, controllers, gates, hosts."""
+"""The other kinds of subjects: ratios, schedules, averages, gates, protocols, hosts, decisions."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True)
 class Ratio(Subject):
-    """A ratio of gradient norms: `build()` returns a function, or what holds one.
+    """A ratio of gradient norms.
 
-    `call(built, seed_norm, host_norm, seed_params, host_params)` returns the ratio, None for unmeasured.
-    Norms are None where no gradient was taken.
+    `call(built, seed_norm, host_norm, seed_params, host_params)` returns the ratio, or None if it is not
+    measured. A norm is None if there is no gradient; `seed_params` and `host_params` are counts.
     """
 
     call: Callable[[Any, float | None, float | None, int, int], float | None]
@@ -25,10 +25,11 @@ class Ratio(Subject):
 
 @dataclass(frozen=True, kw_only=True)
 class Schedule(Subject):
-    """A controller of a share in [0, 1]: `build()` returns one that rests at 0.
+    """A controller of a share in [0, 1]: `build()` returns one with value 0.
 
-    `retarget(built, target, steps, curve)` begins a ramp, `step` takes one step of it, `value` reads it.
-    `save` and `load(saved)`, which returns another controller, are its way through a checkpoint.
+    `retarget(built, target, steps, curve)` starts a ramp, `step(built)` advances it by one step and
+    `value(built)` reads it. `curves` maps names to values of `curve`. `save(built)` returns a checkpoint,
+    from which `load(checkpoint)` returns another controller.
     """
 
     retarget: Callable[[Any, float, int, Any], object]
@@ -41,7 +42,7 @@ class Schedule(Subject):
 
 @dataclass(frozen=True, kw_only=True)
 class Average(Subject):
-    """A running average: `build()` returns one that has seen nothing."""
+    """A running average: `build()` returns one without samples."""
 
     update: Callable[[Any, float], object]
     value: Callable[[Any], float]
@@ -49,11 +50,11 @@ class Average(Subject):
 
 @dataclass(frozen=True, kw_only=True)
 class Gate(Subject):
-    """A gate that lets a seed go on, or not, by evidence: `build()` returns what judges.
+    """A gate that admits a seed to a level by evidence.
 
-    `complete(level)` is evidence that passes, `lacking(level)` evidence by what is missing from it.
-    `judge(built, level, evidence)` returns a result that `passed` and `reasons` read; a level of
-    `unknown` does not exist.
+    `complete(level)` returns evidence that passes, `lacking(level)` maps each missing piece to evidence
+    without it. `judge(built, level, evidence)` returns a result that `passed` and `reasons` read. The
+    levels of `unknown` do not exist.
     """
 
     levels: Sequence[Any]
@@ -67,17 +68,18 @@ class Gate(Subject):
 
 @dataclass(frozen=True, kw_only=True)
 class Conformance(Subject):
-    """An object that is meant to satisfy a `Protocol`."""
+    """An object that must satisfy the `Protocol` class `protocol`."""
 
     protocol: type
 
 
 @dataclass(frozen=True, kw_only=True)
 class ObservedGate(Module):
-    """A module with a learned gate inside, which tells by `statistics(module)` what its gate did.
+    """A module with a learned gate that reports statistics of its values.
 
-    `gate(module, inputs)` computes the gate's values once more; `gate_parameters` are the gate's,
-    `learning` those that the owner hands to the optimiser of the seed.
+    `statistics(module)` returns them after a forward, `gate(module, inputs)` computes the values of the
+    gate again. `gate_parameters(module)` are those of the gate, `learning(module)` those that the
+    optimiser of the seed receives.
     """
 
     statistics: Callable[[Any], Mapping[str, Tensor | float] | None]
@@ -88,7 +90,12 @@ class ObservedGate(Module):
 
 @dataclass(frozen=True, kw_only=True)
 class Host(Module):
-    """A network in segments: `slots` in their order, and the way to and from each."""
+    """A network in segments between slots.
+
+    `slots(module)` returns the names of the slots in order. `to_segment(module, slot, features, start)`
+    runs from a slot (None for the input) to a slot, `from_segment(module, slot, features)` runs from
+    there to the output.
+    """
 
     slots: Callable[[Any], Sequence[str]]
     to_segment: Callable[[Any, str, Tensor, str | None], Tensor]
@@ -97,7 +104,11 @@ class Host(Module):
 
 @dataclass(frozen=True, kw_only=True)
 class Grown(Module):
-    """A host with seeds in it: `host(module)` is the host, `alone(host, inputs)` runs it without them."""
+    """A host with seeds.
+
+    `host(module)` returns the host, `alone(host, inputs)` runs it without the seeds, and
+    `seed_parameters(module)` returns the parameters of the seeds.
+    """
 
     host: Callable[[Any], nn.Module]
     alone: Callable[[Any, Tensor], Tensor]
@@ -106,9 +117,9 @@ class Grown(Module):
 
 @dataclass(frozen=True, kw_only=True)
 class Decision(Subject):
-    """A decision that all ranks of a run take together: `decide(built, evidence)` says yes or no.
+    """A decision that all ranks of a distributed run take together, by `decide(built, evidence)`.
 
-    `yes` and `no` are what a rank may have seen, and would decide so by itself.
+    On the evidence `yes` a rank alone would decide True, on `no` it would decide False.
     """
 
     decide: Callable[[Any, Any], bool]

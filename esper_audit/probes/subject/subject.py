@@ -1,12 +1,12 @@
-"""What may be probed: subjects, how to build and call them, their states, and what they promise.
+"""Subjects: how to build and call them, their states, and their promises.
 
-A subject is declared by its owner, in a Python file of his own that the configuration names. Nothing
-is guessed: what is not promised is not probed. Importing this file does not import torch.
+Subjects are declared in a Python file that the configuration names. A contract that a subject does not
+promise is not probed. Importing this module does not import torch.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -23,14 +23,15 @@ State = Callable[[Any], object]
 
 
 class SubjectError(EsperAuditError):
-    """A subject, or the file that declares it, is not what it should be."""
+    """A subject, a promise, or the file that declares them is invalid."""
 
 
 @dataclass(frozen=True)
 class Promise:
-    """That a probe's contract holds of a subject; `parameters` are those of the probe, checked.
+    """The promise that a subject keeps the contract of a probe.
 
-    `in_states` are the states in which it holds; empty means every state that the subject declares.
+    `parameters` are those of the probe. `in_states` are the states in which the contract holds; empty
+    means every state that the subject declares.
     """
 
     probe: str
@@ -40,13 +41,16 @@ class Promise:
 
 
 def promise(probe: str, *, in_states: tuple[str, ...] = (), **parameters: PlainValue) -> Promise:
-    """Return the promise that `probe` finds its contract kept, in version 1 of the probe."""
+    """Return the promise to keep the contract of `probe`, under these parameters of the probe."""
     return Promise(probe, 1, parameters, in_states)
 
 
 @dataclass(frozen=True)
 class Draw:
-    """Which inputs are wanted. `dtype` is for features; ids stay integers. The same draw, the same values."""
+    """The size, seed and dtype of inputs; equal draws give equal values.
+
+    `dim` is the width, `length` the number of positions. `dtype` is that of features; ids stay integers.
+    """
 
     dim: int
     batch: int = 2
@@ -55,30 +59,29 @@ class Draw:
     dtype: torch.dtype | None = None
 
     def generator(self) -> torch.Generator:
-        """Return a random stream of this draw's own."""
+        """Return a new generator with the seed of this draw."""
         import torch
 
         return torch.Generator().manual_seed(self.seed)
 
 
 def as_born(_built: object) -> None:
-    """Leave what was built as it is: the state `birth`."""
+    """Leave the built object unchanged: the state `birth`."""
 
 
 def applied(module: Any, inputs: Tensor) -> Tensor:
-    """Call a module with its inputs alone."""
+    """Return the output of a module that takes its inputs as the only argument."""
     outputs: Tensor = module(inputs)
     return outputs
 
 
 @dataclass(frozen=True, kw_only=True)
 class Subject:
-    """A live thing under a name. `build` is a factory: each call makes another one.
+    """A named object under test; each call of `build` returns a new one.
 
-    `states` are reached from birth through the subject's public interface: each is a function that is
-    given what was built. `about` is the class or function whose promise it is, where that is not what
-    `build` makes: findings point there. `source` is the file and function it came from, set when it is
-    loaded.
+    `states` maps a name to a function that leads a newly built object to that state through its public
+    interface. `about` is the class or function that findings point to, if it is not the class of what
+    `build` returns. `source` is the file and function that declares the subject, set by the loader.
     """
 
     name: str
@@ -89,14 +92,14 @@ class Subject:
     source: str = ""
 
     def arguments(self) -> tuple[int, ...]:
-        """Return what `build` is given: nothing, or a width."""
+        """Return the default arguments of `build`: none, or a width."""
         return ()
 
     def at(self, state: str, *arguments: int, seed: int = 0) -> Any:
-        """Return a new one in a state, built from a random seed; its width is the first declared."""
-        from esper_audit.probes.subject.determinism import begin_streams
+        """Return a new object in a state, built under a random seed; the default width is the first declared."""
+        from esper_audit.probes.subject.determinism import seed_streams
 
-        begin_streams(seed)
+        seed_streams(seed)
         built = self.build(*(arguments or self.arguments()))
         self.states[state](built)
         return built
@@ -104,11 +107,11 @@ class Subject:
 
 @dataclass(frozen=True, kw_only=True)
 class Module(Subject):
-    """An `nn.Module`: `build(dim)` makes one of a width, `inputs(draw)` what it is fed.
+    """An `nn.Module`: `build(dim)` returns one of a width, `inputs(draw)` returns its inputs.
 
-    `dims` are the widths at which it can be built. A module that is fed ids says, by `embedding`,
-    which of its modules turns them into features: gradients are taken there. `advance(module)` is what
-    its life consists of between two steps: a schedule's step, an epoch.
+    `dims` are the widths at which it can be built. For a module whose inputs are ids, `embedding(module)`
+    returns the submodule that turns them into features, where gradients are taken. `advance(module)` does
+    what happens between two training steps, such as the step of a schedule.
     """
 
     inputs: Callable[[Draw], Tensor]
@@ -124,14 +127,14 @@ class Module(Subject):
 
 @dataclass(frozen=True, kw_only=True)
 class Blend(Module):
-    """A host, a seed and what joins them, in one module.
+    """A module that blends the output of a seed into the features of a host.
 
-    `features(whole, inputs)` runs the host up to the joint, `blend(whole, features)` is the joint.
-    `direct(whole, features)` is the same with everything that comes from the seed held still (computed
-    from detached features, and detached): what remains is all that the host may feel. `host(whole)` and
-    `seed(whole)` are the modules whose parameters belong to either, `seed_output(whole, features)` is what
-    the seed makes of features. Where `operator` is given it must refuse to run without its parameter
-    `required`, which `omitting(operator)` tries.
+    `features(module, inputs)` runs the host up to the blend and `blend(module, features)` blends the seed
+    in. `direct(module, features)` is the same with the seed's output detached, and computed from detached
+    features: it has all the gradient that the host may receive. `host(module)` and `seed(module)` return
+    the submodules that own the parameters of each. `seed_output(module, features)` is the output of the
+    seed. If `operator` is given, it must require its parameter `required`, and `omitting(operator)` calls
+    it without that.
     """
 
     features: Callable[[Any, Tensor], Tensor]
@@ -146,22 +149,26 @@ class Blend(Module):
 
 
 def state_of(module: Any) -> object:
-    """Return a module's `state_dict`."""
+    """Return the `state_dict` of a module."""
     return module.state_dict()
 
 
-def restored(module: Any, state: Any) -> None:
-    """Load a `state_dict`, strictly."""
+def load_state(module: Any, state: Any) -> None:
+    """Load a `state_dict` with strict keys."""
     module.load_state_dict(state)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Checkpointed(Module):
-    """A module that is saved and loaded: into what `fresh(dim)` makes, if that is not `build`."""
+    """A module with a checkpoint.
+
+    `save(module)` returns the checkpoint and `load(fresh, checkpoint)` loads it into `fresh(dim)`, or into
+    `build(dim)` if `fresh` is None.
+    """
 
     fresh: Callable[[int], Any] | None = None
     save: Callable[[Any], object] = state_of
-    load: Callable[[Any, Any], object] = restored
+    load: Callable[[Any, Any], object] = load_state
 
 
 Estimate = Callable[[int], float]
@@ -170,10 +177,10 @@ BlendFunction = Callable[..., "Tensor"]
 
 @dataclass(frozen=True, kw_only=True)
 class Blueprint(Module):
-    """A recipe for seeds: a module that maps features to features of the same shape.
+    """A blueprint of seeds: a module that maps features to features of the same shape.
 
-    `estimate(dim)` is what its registry says of its size. `blends`, by name, take (host features,
-    seed output, seed input, alpha) and are what it will be joined with.
+    `estimate(dim)` is the parameter count that its registry declares. `blends` maps a name to a function of
+    (host features, seed output, seed input, alpha) that returns the blended features.
     """
 
     estimate: Estimate | None = None
@@ -182,18 +189,18 @@ class Blueprint(Module):
 
 @dataclass(frozen=True, kw_only=True)
 class Catalogue(Subject):
-    """Blueprints that are compared by cost: `build()` returns (factory, estimate) by name."""
+    """Blueprints that are compared by size: `build()` maps a name to (factory, estimate)."""
 
     build: Callable[[], Mapping[str, tuple[Callable[[int], nn.Module], Estimate]]]
 
 
-def names_of(subjects: Sequence[Subject]) -> Iterator[str]:
-    """Yield the names; one that stands twice is a SubjectError."""
-    seen: set[str] = set()
+def check_unique_names(subjects: Sequence[Subject]) -> None:
+    """Raise SubjectError if two subjects have one name, since the ids of units contain it."""
+    names: set[str] = set()
     for subject in subjects:
-        if subject.name in seen:
+        if subject.name in names:
+            source = f"{subject.source}: " if subject.source else ""
             raise SubjectError(
-                f"subject {subject.name!r} is declared twice; give one another name: ids are made of it"
+                f"{source}subject {subject.name!r} is declared twice. Rename one of them"
             )
-        seen.add(subject.name)
-        yield subject.name
+        names.add(subject.name)

@@ -1,4 +1,4 @@
-"""Units, prerequisites, expectations and records; what a project's own subjects file can do and cannot."""
+"""Units of subjects: prerequisites, verdicts, reproducers, records, and the errors of invalid promises."""
 
 from __future__ import annotations
 
@@ -17,10 +17,11 @@ from support.probe_corpora import corpus
 from torch import nn
 
 from esper_audit.findings.probe_record import ProbeRecord, Verdict
-from esper_audit.probes.probe import discover_probes, measured, probe_unit, run, units
+from esper_audit.probes.probe import discover_probes
 from esper_audit.probes.subject.inputs import sequences
 from esper_audit.probes.subject.loading import load_subjects, subject_of
 from esper_audit.probes.subject.subject import Module, Promise, SubjectError, promise
+from esper_audit.probes.units import measure_unit, probe_subjects, probe_unit, units_of
 
 HERE = os.path.dirname(os.path.abspath(support.__file__))
 SOURCE = os.path.join(HERE, "own_subjects.py") + ":subjects"
@@ -30,7 +31,7 @@ pytestmark = [pytest.mark.slow, pytest.mark.torch]
 
 
 def record_of(name: str, probe: str = "causality") -> ProbeRecord:
-    return next(r for r in run([subject_of(SOURCE, name)]) if r.probe == probe)
+    return next(r for r in probe_subjects([subject_of(SOURCE, name)]) if r.probe == probe)
 
 
 def linear(*promises: Promise) -> Module:
@@ -44,7 +45,7 @@ def linear(*promises: Promise) -> Module:
 
 
 def test_prerequisites_come_first_and_once() -> None:
-    found = units([linear(promise("causality"), promise("eval-determinism"))])
+    found = units_of([linear(promise("causality"), promise("eval-determinism"))])
     assert [unit.probe.id for unit in found] == [
         "build",
         "forward",
@@ -56,7 +57,7 @@ def test_prerequisites_come_first_and_once() -> None:
 
 
 def test_a_failure_blocks_what_depends_on_it_instead_of_cascading() -> None:
-    records = [r for r in run([subject_of(SOURCE, "raising")]) if r.state]
+    records = [r for r in probe_subjects([subject_of(SOURCE, "raising")]) if r.state]
     assert [r.verdict for r in records] == [Verdict.FAIL] + [Verdict.BLOCKED_BY] * 3
     assert "LookupError: no such blueprint" in records[0].message
     assert records[-1].code == "reproducible[raising@birth]"
@@ -68,32 +69,33 @@ def test_a_probe_that_raises_is_no_verdict_and_never_a_pass() -> None:
         module.to = lambda _: module.no_such_method()  # type: ignore[method-assign,assignment]
         return module
 
-    record = measured(
-        units([replace(linear(promise("causality")), build=fails_when_converted)])[-1]
+    record = measure_unit(
+        units_of([replace(linear(promise("causality")), build=fails_when_converted)])[-1]
     )
     assert (record.verdict, record.code) == (Verdict.NO_VERDICT, "raised")
 
 
-def test_a_unit_says_the_same_in_another_process() -> None:
+def test_a_unit_has_the_same_record_in_another_process() -> None:
     program = (
-        "import sys, msgspec; from esper_audit.probes.probe import probe_unit;"
+        "import sys, msgspec; from esper_audit.subject import probe_unit;"
         "sys.stdout.buffer.write(msgspec.json.encode(probe_unit(*sys.argv[1:])))"
     )
     unit = "causality[leaking@birth]"
     path = os.pathsep.join((os.path.dirname(HERE), os.path.dirname(os.path.dirname(HERE))))
-    said = subprocess.run(
+    output = subprocess.run(
         [sys.executable, "-c", program, SOURCE, unit],
         capture_output=True,
         check=True,
         env={**os.environ, "PYTHONPATH": path},
     ).stdout
-    assert msgspec.json.decode(said, type=ProbeRecord) == probe_unit(SOURCE, unit)
+    assert msgspec.json.decode(output, type=ProbeRecord) == probe_unit(SOURCE, unit)
 
 
 def test_results_are_the_same_in_any_order() -> None:
     subjects = load_subjects(SOURCE)[:2]
     there, back = (
-        {r.unit: r for r in run(order, ["causality"])} for order in (subjects, subjects[::-1])
+        {r.unit: r for r in probe_subjects(order, ["causality"])}
+        for order in (subjects, subjects[::-1])
     )
     assert there == back
 
@@ -103,18 +105,18 @@ CORPUS = os.path.join(HERE, "probe_corpora.py") + ":subjects"
 
 
 @pytest.mark.parametrize("name", sorted(LEAKS))
-def test_a_reproducer_runs_when_pasted_and_shows_what_the_probe_saw(
+def test_a_reproducer_runs_when_pasted_and_repeats_the_reading(
     name: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    record = next(r for r in run([subject_of(CORPUS, name)]) if r.probe == "causality")
+    record = next(r for r in probe_subjects([subject_of(CORPUS, name)]) if r.probe == "causality")
     exec(record.reproducer, {})
-    said = capsys.readouterr().out
+    printed = capsys.readouterr().out
     if "position" in record.witness:
-        values = re.match(r"altered (\S+) prefix (\S+)\ngradient \(\d+, (\S+)\)\n", said)
+        values = re.match(r"altered (\S+) prefix (\S+)\ngradient \(\d+, (\S+)\)\n", printed)
         assert values is not None
         assert float(values[1 + ("altered", "prefix", "gradient").index(record.code)]) > 0.0
     else:
-        assert said.startswith(f"{record.verdict} {record.code} ")
+        assert printed.startswith(f"{record.verdict} {record.code} ")
 
 
 def test_the_plain_reproducer_runs_when_pasted(capsys: pytest.CaptureFixture[str]) -> None:
@@ -135,48 +137,50 @@ def test_a_record_holds_its_numbers_limits_witness_and_versions() -> None:
 def test_probing_leaves_threads_and_the_random_stream_alone() -> None:
     torch.manual_seed(5)
     stream, threads = torch.get_rng_state(), torch.get_num_threads()
-    list(run([linear(promise("eval-determinism"))], ["eval-determinism"]))
+    list(probe_subjects([linear(promise("eval-determinism"))], ["eval-determinism"]))
     assert torch.equal(stream, torch.get_rng_state())
     assert torch.get_num_threads() == threads
 
 
 @pytest.mark.parametrize(
-    ("kept", "said"),
+    ("promised", "message"),
     [
         (promise("causality", axes=2), "unknown field `axes`"),
         (promise("causality", axis="time"), "Expected `int`"),
-        (Promise("causality", version=2), "in version 2; the probe is in 1"),
-        (promise("causality", in_states=("blending",)), "in states ['blending']"),
-        (promise("ema-bias"), "is a Module; the probe takes: Average"),
-        (promise("telepathy"), "which is no probe; there are alpha-schedule"),
+        (Promise("causality", version=2), "in version 2 (expected 1)"),
+        (promise("causality", in_states=("blending",)), "in unknown states ['blending']"),
+        (promise("ema-bias"), "got Module, expected Average"),
+        (promise("telepathy"), "an unknown probe (probes: alpha-schedule"),
     ],
 )
-def test_a_promise_that_cannot_be_kept_is_refused_with_the_reason(kept: Promise, said: str) -> None:
+def test_a_promise_that_no_probe_can_check_is_an_error_with_the_reason(
+    promised: Promise, message: str
+) -> None:
     with pytest.raises(SubjectError) as raised:
-        units([linear(kept)])
-    assert said in str(raised.value)
+        units_of([linear(promised)])
+    assert message in str(raised.value)
 
 
-def test_a_probe_that_does_not_exist_is_an_error_that_says_which_do() -> None:
-    with pytest.raises(SubjectError, match=r"no probe telepathy; there are alpha-schedule"):
-        list(run([linear()], ["telepathy"]))
+def test_an_unknown_probe_is_an_error_that_lists_the_known_ones() -> None:
+    with pytest.raises(SubjectError, match=r"unknown probe telepathy \(probes: alpha-schedule"):
+        list(probe_subjects([linear()], ["telepathy"]))
 
 
 def test_two_subjects_of_one_name_are_an_error() -> None:
     with pytest.raises(SubjectError, match="declared twice"):
-        units([linear(), linear()])
+        units_of([linear(), linear()])
 
 
 @pytest.mark.parametrize(
-    ("source", "said"),
+    ("source", "message"),
     [
-        ("no/such/file.py:subjects", "no such file"),
+        ("no/such/file.py:subjects", "there is no file"),
         (f"{HERE}/own_subjects.py:no_such", "has no function 'no_such'"),
-        (f"{HERE}/own_subjects.py:nothing", "declares no subject"),
+        (f"{HERE}/own_subjects.py:nothing", "yields no subject"),
     ],
 )
-def test_a_subjects_file_that_does_not_serve_says_so(source: str, said: str) -> None:
-    with pytest.raises(SubjectError, match=said):
+def test_a_subjects_file_without_subjects_is_an_error(source: str, message: str) -> None:
+    with pytest.raises(SubjectError, match=message):
         load_subjects(source)
 
 

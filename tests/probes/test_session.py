@@ -1,4 +1,4 @@
-"""`esper-audit probe` and what stands behind it: the sandbox keeps accidents apart, findings point at the culprit."""
+"""Probing a project: crashes cost one subject, and each failure is a finding at the failing class."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from esper_audit.engine.pipeline import CheckRequest
 from esper_audit.findings.audit import Audit
 from esper_audit.findings.finding import EvidenceLevel
 from esper_audit.findings.probe_record import ProbeRecord, Verdict
-from esper_audit.probes import findings as probe_audit
-from esper_audit.probes.session import ProbeRequest, probe
+from esper_audit.probes.findings import audit_subjects
+from esper_audit.probes.session import ProbeRequest, run_probes
 from esper_audit.project.config import find_project
 from esper_audit.workflow.run import run
 
@@ -26,9 +26,9 @@ LEAKING = "causality[leaking@birth]"
 
 
 def probed(root: Path, *subjects: str, start: str = "fork", today: str = TODAY) -> Audit:
-    wanted = ProbeRequest(subjects=list(subjects), workers=2, today=today)
-    wanted = msgspec.structs.replace(wanted, start=start)
-    return probe_audit.probe(find_project([str(root)]), wanted)
+    request = ProbeRequest(subjects=list(subjects), workers=2, today=today)
+    request = msgspec.structs.replace(request, start=start)
+    return audit_subjects(find_project([str(root)]), request)
 
 
 def verdicts(records: list[ProbeRecord]) -> dict[str, Verdict]:
@@ -40,7 +40,7 @@ def sound_and_leaking(tmp_path_factory: pytest.TempPathFactory) -> Audit:
     return probed(project(tmp_path_factory.mktemp("project")))
 
 
-def test_every_promise_has_a_verdict_and_what_is_not_promised_says_so(
+def test_every_promise_has_a_verdict_and_every_other_probe_a_reason(
     sound_and_leaking: Audit,
 ) -> None:
     found = verdicts(sound_and_leaking.records)
@@ -48,7 +48,7 @@ def test_every_promise_has_a_verdict_and_what_is_not_promised_says_so(
     assert found[LEAKING] is Verdict.FAIL
     assert {v for u, v in found.items() if u != LEAKING} == {Verdict.PASS}
     others = [r for r in sound_and_leaking.records if r.verdict is Verdict.NOT_APPLICABLE]
-    assert {"no such promise"} < {r.message for r in others}
+    assert {"the subject does not promise it"} < {r.message for r in others}
 
 
 def test_a_failure_is_one_finding_at_the_class_that_fails(sound_and_leaking: Audit) -> None:
@@ -68,7 +68,7 @@ def test_the_sandbox_can_start_processes_afresh(tmp_path: Path, sound_and_leakin
     assert finding == sound_and_leaking.findings[0]
 
 
-def test_a_subject_that_dies_hangs_or_leaves_costs_itself_alone(tmp_path: Path) -> None:
+def test_a_subject_that_crashes_hangs_or_exits_costs_only_itself(tmp_path: Path) -> None:
     configuration = (
         '[tool.esper-audit]\nsubjects = ["contracts/subjects.py:hostile"]\n'
         "[tool.esper-audit.probing]\nseconds = 2\n"
@@ -86,7 +86,9 @@ def test_a_subject_that_dies_hangs_or_leaves_costs_itself_alone(tmp_path: Path) 
     assert audit.exit_status == 3
 
 
-def test_a_subjects_file_that_cannot_be_imported_is_not_looked_at(tmp_path: Path) -> None:
+def test_a_subjects_file_that_cannot_be_imported_is_reported_as_not_analysed(
+    tmp_path: Path,
+) -> None:
     project(tmp_path)
     (tmp_path / "pyproject.toml").write_text(
         '[tool.esper-audit]\nsubjects = ["contracts/broken.py:subjects", '
@@ -96,15 +98,17 @@ def test_a_subjects_file_that_cannot_be_imported_is_not_looked_at(tmp_path: Path
     audit = probed(tmp_path)
     (missed,) = audit.not_analysed
     assert missed.path == "contracts/broken.py"
-    assert "ended with status 0 and without a verdict" in missed.reason
+    assert "exited with status 0 and without a verdict" in missed.reason
     assert verdicts(audit.records)[LEAKING] is Verdict.FAIL
     assert audit.exit_status == 3
 
 
-def test_a_promise_that_makes_no_unit_is_not_looked_at(tmp_path: Path) -> None:
+def test_a_promise_without_a_unit_is_reported_as_not_analysed(tmp_path: Path) -> None:
     audit = probed(project(tmp_path), "contracts/subjects.py:nothing_to_run")
     (missed,) = audit.not_analysed
-    assert missed.reason == "causality[stateless] is promised, and there is nothing to run"
+    assert missed.reason == (
+        "causality[stateless] is promised but results in no unit. Declare a state for it"
+    )
 
 
 def test_an_expected_failure_is_one_by_its_code_only(tmp_path: Path) -> None:
@@ -117,7 +121,7 @@ def test_an_expected_failure_is_one_by_its_code_only(tmp_path: Path) -> None:
     assert audit.exit_status == 1
 
 
-def test_an_expectation_that_is_not_needed_any_more_is_a_finding(tmp_path: Path) -> None:
+def test_an_outdated_expectation_is_a_finding(tmp_path: Path) -> None:
     outlived = EXPECT.replace('"leaking"', '"sound"')
     audit = probed(project(tmp_path, CONFIGURATION + outlived))
     assert verdicts(audit.records)["causality[sound@birth]"] is Verdict.UNEXPECTED_PASS
@@ -127,12 +131,12 @@ def test_an_expectation_that_is_not_needed_any_more_is_a_finding(tmp_path: Path)
     assert stale[0].excerpt == "[[tool.esper-audit.expect]]"
 
 
-def test_an_expectation_of_nothing_and_an_expired_one_are_findings(tmp_path: Path) -> None:
-    nobody = EXPECT.replace('"leaking"', '"nobody"')
+def test_an_unmatched_and_an_expired_expectation_are_findings(tmp_path: Path) -> None:
+    unmatched = EXPECT.replace('"leaking"', '"nobody"')
     past = EXPECT + 'until = "2026-01-01"\n'
-    audit = probed(project(tmp_path, CONFIGURATION + nobody + past))
+    audit = probed(project(tmp_path, CONFIGURATION + unmatched + past))
     found = {f.check: f.message for f in audit.findings}
-    assert "speaks of no promise that is made" in found["unused-suppression"]
+    assert "no subject makes this promise" in found["unused-suppression"]
     assert "expired on 2026-01-01" in found["expired-suppression"]
     assert verdicts(audit.records)[LEAKING] is Verdict.FAIL
 
@@ -175,7 +179,7 @@ def test_rule_and_probe_make_one_finding_with_two_kinds_of_evidence(tmp_path: Pa
     assert "**broken**: 1 of [2](#probes)" in page
 
 
-def test_the_command_says_what_failed_where_and_how_to_see_it_again(
+def test_the_command_prints_the_failure_its_place_and_a_reproducer(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(project(tmp_path))
@@ -214,23 +218,23 @@ def test_other_formats_carry_the_finding(
 
 
 @pytest.mark.parametrize(
-    ("arguments", "said"),
+    ("arguments", "message"),
     [
         (("nobody",), "unknown subject 'nobody'"),
         (("--probe", "telepathy"), "unknown probe 'telepathy'"),
         (("--probe", "causalty"), "did you mean 'causality'?"),
     ],
 )
-def test_a_name_that_is_nobodys_is_an_error_with_a_suggestion(
-    arguments: tuple[str, ...], said: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+def test_an_unknown_name_is_an_error_with_a_suggestion(
+    arguments: tuple[str, ...], message: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(project(tmp_path))
     ran = command("probe", *arguments)
     assert ran.status == 2
-    assert said in ran.err
+    assert message in ran.err
 
 
-def test_without_subjects_the_command_says_how_to_name_some(
+def test_without_subjects_the_command_explains_how_to_declare_them(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(project(tmp_path, "[tool.esper-audit]\n"))
@@ -248,5 +252,5 @@ def test_a_probe_is_not_selected_by_check(tmp_path: Path, monkeypatch: pytest.Mo
 
 def test_results_are_the_same_with_any_number_of_workers(tmp_path: Path) -> None:
     root = find_project([str(project(tmp_path))])
-    one, two = (probe(root, ProbeRequest(workers=n, today=TODAY)).records for n in (1, 2))
+    one, two = (run_probes(root, ProbeRequest(workers=n, today=TODAY)).records for n in (1, 2))
     assert one == two
