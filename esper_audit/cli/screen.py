@@ -7,12 +7,14 @@ import os
 import sys
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from typing import TYPE_CHECKING
 
-from esper_audit.engine.pipeline import Progress
-from esper_audit.findings.audit import Audit
-from esper_audit.project.config import Project
-from esper_audit.rules.catalogue import CheckCatalogue
 from esper_audit.text.terminal import StyledText
+
+if TYPE_CHECKING:
+    from esper_audit.engine.pipeline import Progress
+    from esper_audit.findings.audit import Audit
+    from esper_audit.project.config import Project
 
 
 def is_terminal() -> bool:
@@ -35,6 +37,8 @@ def paint(pieces: Iterable[StyledText]) -> str:
 
 def rendered(audit: Audit, project: Project, style: str) -> str:
     """Return an audit in one of the output formats, painted where a person reads it."""
+    from esper_audit.rules.catalogue import CheckCatalogue
+
     handbook = CheckCatalogue(project)
     output = importlib.import_module(f"esper_audit.reports.formats.{style}")
     if style == "text" and is_terminal():

@@ -7,7 +7,7 @@ import enum
 import msgspec
 
 from esper_audit.claims.claim import Claim
-from esper_audit.claims.reply import TOLD, Answer, Reply
+from esper_audit.claims.reply import DECIDED, Answer, Reply
 from esper_audit.findings.finding import Severity
 from esper_audit.tickets.parts import EvidenceTable, StoredAnswer
 from esper_audit.tickets.states import ACCEPTED, ACTIVE, Status
@@ -120,7 +120,7 @@ class VerifiedTicket(msgspec.Struct, frozen=True):
     @property
     def not_told(self) -> list[AnsweredClaim]:
         """The claims that were expected to answer, and did not."""
-        return [a for a in self.asked if a.reply.answer not in TOLD and not a.is_as_expected]
+        return [a for a in self.asked if a.reply.answer not in DECIDED and not a.is_as_expected]
 
     @property
     def answers(self) -> list[StoredAnswer]:

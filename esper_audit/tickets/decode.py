@@ -10,9 +10,7 @@ import msgspec
 import yaml
 from msgspec import inspect
 
-from esper_audit.claims.address import Address
-from esper_audit.claims.needs import NodeId
-from esper_audit.claims.registry import discover_kinds
+from esper_audit.claims.records import KINDS, Address, NodeId
 from esper_audit.findings.errors import TicketError
 from esper_audit.text.phrases import did_you_mean
 from esper_audit.tickets.parts import Commit, Date, DateOrNothing, Lines, StatusOrSeverity
@@ -85,7 +83,7 @@ def _explained(message: str, root: yaml.Node | None) -> str:
     elif "Invalid enum value" in what:
         what = f"{what}; known: {', '.join(_words_at(path, root))}"
     elif path and path[-1] == TAG and what.startswith("Invalid value"):
-        what = f"{what}; known: {', '.join(discover_kinds())}"
+        what = f"{what}; known: {', '.join(KINDS)}"
     elif named is not None and named["key"] in _keys_at(path, root):
         path.append(named["key"])
     elif NOT_TEXT.match(what):

@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 import msgspec
 
-from esper_audit.claims.registry import AnyClaim
+from esper_audit.claims.records import AnyClaim
 from esper_audit.findings.errors import TicketError
 from esper_audit.findings.finding import Category, Severity
 from esper_audit.tickets.parts import (

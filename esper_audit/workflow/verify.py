@@ -7,7 +7,8 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 import msgspec
 
 from esper_audit.claims.claim import Claim
-from esper_audit.claims.reply import TOLD, Answer
+from esper_audit.claims.registry import answer
+from esper_audit.claims.reply import DECIDED, Answer
 from esper_audit.findings.audit import CLEAN, FINDINGS, NOT_ALL_ANALYSED
 from esper_audit.tickets.assessment import (
     DEFECT,
@@ -66,11 +67,11 @@ def _verified(
 ) -> VerifiedTicket:
     if not ticket.claims:
         unvouched = [
-            AnsweredClaim(claim, claim.answer(inquiry), frozenset(Answer)) for claim in claims
+            AnsweredClaim(claim, answer(claim, inquiry), frozenset(Answer)) for claim in claims
         ]
         return VerifiedTicket(ticket, unvouched, Assessment.UNVOUCHED)
     asked = [
-        AnsweredClaim(claim, claim.answer(inquiry), _expected(claim, ticket.status))
+        AnsweredClaim(claim, answer(claim, inquiry), _expected(claim, ticket.status))
         for claim in claims
     ]
     return VerifiedTicket(ticket, asked, _standing(ticket, asked))
@@ -92,7 +93,7 @@ def _standing(ticket: Ticket, asked: Sequence[AnsweredClaim]) -> Assessment:
     refuted = [one for one in defects if one.reply.answer is Answer.REFUTED]
     if ticket.status in ACTIVE and defects and refuted == defects:
         return Assessment.PROPOSED_FOR_CLOSING
-    if TOLD & set(surprises):
+    if DECIDED & set(surprises):
         return Assessment.CONTRADICTED
     return Assessment.CANNOT_TELL if surprises else Assessment.AS_EXPECTED
 

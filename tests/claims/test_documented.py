@@ -74,9 +74,9 @@ def test_what_is_not_written_there_is_refuted(tmp_path, says) -> None:
     assert ask(tmp_path, "pkg.gates.Gate", says).answer == "refuted"
 
 
-def test_where_nothing_is_written_is_told(tmp_path) -> None:
+def test_where_nothing_is_documented_the_claim_is_refuted(tmp_path) -> None:
     told = ask(tmp_path, "pkg.gates.Gate.bare", "anything")
-    assert (told.answer, "nothing at all" in told.evidence) == ("refuted", True)
+    assert (told.answer, "no docstring or comment" in told.evidence) == ("refuted", True)
 
 
 def test_words_that_moved_to_another_symbol_are_stale(tmp_path) -> None:

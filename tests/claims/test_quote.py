@@ -85,7 +85,7 @@ def test_code_in_another_file_is_stale_and_that_file_is_named(tmp_path) -> None:
     assert (told.answer, "new.py:6-7" in told.evidence) == ("stale", True)
     told = reply(tmp_path, files, kind="quote", path="gone.py", code=QUOTED)
     assert told.answer == "stale"
-    assert told.evidence.startswith("there is no file gone.py; the code stands in new.py")
+    assert told.evidence.startswith("there is no file gone.py; the code is in new.py")
 
 
 def test_a_file_that_does_not_parse_is_compared_word_for_word_and_no_further(tmp_path) -> None:

@@ -78,7 +78,7 @@ CASES = {
     "test_good.py::TestGroup::test_inside": ("holds", "1 test passed"),
     "test_good.py::test_fails": ("refuted", "assert (1 + 1) == 3"),
     "test_good.py::test_one_of_many_fails": ("refuted", "assert 9 < 3"),
-    "test_good.py::test_known_to_fail": ("refuted", "expected to: known since May"),
+    "test_good.py::test_known_to_fail": ("refuted", "fails: as expected: known since May"),
     "test_good.py": ("refuted", "more)"),
     "test_good.py::test_needs_it": ("refuted", "no fixture today"),
     "test_good.py::test_gone": ("stale", "collects nothing"),

@@ -9,7 +9,8 @@ from typing import Any
 import msgspec
 
 from esper_audit.claims.claim import Claim
-from esper_audit.claims.registry import AnyClaim
+from esper_audit.claims.records import AnyClaim
+from esper_audit.claims.registry import answer
 from esper_audit.claims.reply import Reply
 from esper_audit.project.config import find_project
 from esper_audit.workflow.claim_context import ProjectClaimContext
@@ -28,10 +29,10 @@ def replies(
 ) -> dict[str, Reply]:
     """Write a tree and ask all queries of it together."""
     write(root, {"esper-audit.toml": "", **files})
-    inquiry = ProjectClaimContext(find_project([str(root)]), today=TODAY)
+    context = ProjectClaimContext(find_project([str(root)]), today=TODAY)
     claims = {label: claim(**query) for label, query in queries.items()}
-    inquiry.prepare(claims.values())
-    return {label: one.answer(inquiry) for label, one in claims.items()}
+    context.prepare(claims.values())
+    return {label: answer(one, context) for label, one in claims.items()}
 
 
 def reply(root: Path, files: Mapping[str, str], **query: Any) -> Reply:
