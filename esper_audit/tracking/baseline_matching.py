@@ -11,9 +11,7 @@ from esper_audit.findings.audit import Audit
 from esper_audit.tracking.context_hash import ContextHash
 from esper_audit.tracking.current_tree import CurrentTree
 from esper_audit.tracking.matcher import matched
-from esper_audit.tracking.observation import Observation, observations
-
-RESOLVED_BY_CHANGE = "fixed"
+from esper_audit.tracking.observation import observation_of_ticket, observations
 
 
 class TicketPlace(msgspec.Struct, frozen=True):
@@ -34,26 +32,12 @@ class RememberedFinding(msgspec.Struct, frozen=True):
     locations: list[TicketPlace]
     likeness: ContextHash | None = None
 
-    def sighting(self) -> Observation:
-        """Return it as one side of a comparison."""
-        place = self.locations[0]
-        return Observation(
-            key=self.id,
-            check=self.check,
-            path=place.path,
-            symbol=place.symbol,
-            line=int(place.lines.partition("-")[0]),
-            fingerprint=self.fingerprint,
-            likeness=self.likeness,
-            settled=self.status == RESOLVED_BY_CHANGE,
-        )
-
 
 def recollected(
     files: Iterable[str], audit: Audit, checks: Collection[str], present: CurrentTree
 ) -> dict[str, str]:
     """Return, by fingerprint, the id of the ticket of every finding of some checks that has one."""
-    old = [known.sighting() for known in map(_read, files) if known is not None]
+    old = [observation_of_ticket(known) for known in map(_read, files) if known is not None]
     found = [*audit.findings, *(suppressed.finding for suppressed in audit.suppressed)]
     new = observations([finding for finding in found if finding.check in checks], present.source)
     looked_at = {s.key for s in old if audit.looked_at(s.check, s.path)}

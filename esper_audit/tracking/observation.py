@@ -11,6 +11,7 @@ from esper_audit.findings.finding import Finding
 from esper_audit.source.syntax.source import Source
 from esper_audit.tracking.context_hash import EDGE, MOST_AROUND, ContextHash
 from esper_audit.tracking.context_hashing import ContextHashes
+from esper_audit.tracking.tracked_ticket import RESOLVED_BY_CHANGE, TrackedTicket
 
 Read = Callable[[str], Source | None]
 
@@ -54,6 +55,21 @@ def observations(findings: Iterable[Finding], read: Read) -> list[Observation]:
     """Return findings as sightings under their fingerprints; `read` gives the source that they stand in."""
     by_file: dict[str, ContextHashes | None] = {}
     return [_sighting(finding, by_file, read) for finding in findings]
+
+
+def observation_of_ticket(ticket: TrackedTicket) -> Observation:
+    """Return the finding of a ticket as it was when the ticket was last refreshed."""
+    place = ticket.locations[0]
+    return Observation(
+        key=ticket.id,
+        check=ticket.check,
+        path=place.path,
+        symbol=place.symbol,
+        line=int(place.lines.partition(",")[0].partition("-")[0] or 0),
+        fingerprint=ticket.fingerprint,
+        likeness=ticket.likeness,
+        settled=ticket.status == RESOLVED_BY_CHANGE,
+    )
 
 
 def _sighting(

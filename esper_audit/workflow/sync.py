@@ -19,7 +19,7 @@ from esper_audit.tickets.store import TicketStore
 from esper_audit.tickets.ticket import Ticket
 from esper_audit.tracking.current_tree import CurrentTree
 from esper_audit.tracking.matcher import Match, matched
-from esper_audit.tracking.observation import Observation, observations
+from esper_audit.tracking.observation import Observation, observation_of_ticket, observations
 from esper_audit.workflow.from_finding import from_finding, refreshed
 from esper_audit.workflow.hand_edits import noted, reproposed
 
@@ -43,7 +43,7 @@ def sync(
     seen = {
         s.key: s for s in observations([*standing.values(), *authorised.values()], present.source)
     }
-    remembered = [remember(ticket) for ticket in known.values() if ticket.fingerprint]
+    remembered = [observation_of_ticket(ticket) for ticket in known.values() if ticket.fingerprint]
     looked_at = {s.key for s in remembered if audit.looked_at(s.check, s.path)}
     matches = matched(remembered, seen.values(), present, may_move=looked_at)
     by_finding = {match.new.key: match for match in matches}
@@ -62,21 +62,6 @@ def sync(
         if gone and not _may_be_elsewhere(sighting, audit, present):
             desk.close(sighting.key)
     return SyncResult(dict(sorted(desk.tickets.items())), desk.opened, desk.reopened, desk.fixed)
-
-
-def remember(ticket: Ticket) -> Observation:
-    """Return what a ticket remembers of its finding."""
-    place = ticket.locations[0]
-    return Observation(
-        key=ticket.id,
-        check=ticket.check,
-        path=place.path,
-        symbol=place.symbol,
-        line=int(place.lines.partition(",")[0].partition("-")[0] or 0),
-        fingerprint=ticket.fingerprint,
-        likeness=ticket.likeness,
-        settled=ticket.status is Status.FIXED,
-    )
 
 
 class _TicketSync:

@@ -17,8 +17,8 @@ from esper_audit.project.config import find_project
 from esper_audit.tracking.current_tree import CurrentTree
 from esper_audit.tracking.match_rules import TABLE
 from esper_audit.tracking.matcher import matched
-from esper_audit.tracking.observation import observations
-from esper_audit.workflow.sync import SyncResult, remember
+from esper_audit.tracking.observation import observation_of_ticket, observations
+from esper_audit.workflow.sync import SyncResult
 
 EDITS = {**SAME_FINDING, **NEW_FINDING}
 WITNESSES = {
@@ -97,7 +97,7 @@ def test_since_a_revision_only_the_new_ones_are_shown(tmp_path: Path, edit: Edit
 @pytest.mark.parametrize(("row", "name"), WITNESSES.items())
 def test_each_row_of_the_table_recognises_an_edit(tmp_path: Path, row: str, name: str) -> None:
     put(tmp_path, EDITS[name].before)
-    known = [remember(ticket) for ticket in synced(tmp_path).tickets.values()]
+    known = [observation_of_ticket(ticket) for ticket in synced(tmp_path).tickets.values()]
     put(tmp_path, EDITS[name].after)
     present = CurrentTree(str(tmp_path))
     done = audit(tmp_path)
