@@ -52,10 +52,10 @@ def lines(done: AuditRun) -> list[str]:
 
 def status(done: AuditRun) -> int:
     """Return the exit status of a run."""
-    untold = any(not asked.reply.lacking for one in done.verified for asked in one.not_told)
+    untold = any(not asked.reply.lacking for one in done.verified for asked in one.undecided)
     if done.audit.not_analysed or untold:
         return NOT_ALL_ANALYSED
-    contradicted = any(one.standing in FAILING_RUN for one in done.verified)
+    contradicted = any(one.assessment in FAILING_RUN for one in done.verified)
     is_new = done.sync.opened or done.sync.reopened or done.problems or contradicted
     return FINDINGS if is_new else CLEAN
 
@@ -83,10 +83,10 @@ def _tickets(done: AuditRun) -> str:
 
 def _claims(done: AuditRun) -> Iterator[str]:
     """Say how many claims were asked, and of which tickets they say something new."""
-    claims = sum(len(one.asked) for one in done.verified)
-    told = sum(asked.is_as_expected for one in done.verified for asked in one.asked)
+    claims = sum(len(one.claims) for one in done.verified)
+    told = sum(asked.is_expected for one in done.verified for asked in one.claims)
     if claims:
         yield f"{count(claims, 'claim')}: {told} as expected"
     for one in done.verified:
-        if one.standing is not Assessment.AS_EXPECTED:
-            yield f"  {one.ticket.id} {one.standing}: {MEANING[one.standing]}"
+        if one.assessment is not Assessment.AS_EXPECTED:
+            yield f"  {one.ticket.id} {one.assessment}: {MEANING[one.assessment]}"

@@ -22,7 +22,7 @@ from esper_audit.tickets.ticket import Ticket
 
 def claims_page(verified: Sequence[VerifiedTicket]) -> dict[str, object]:
     """Return the rows of the table of claims, the meaning of what stands in it, and what was not told."""
-    standings = {one.standing for one in verified}
+    standings = {one.assessment for one in verified}
     return {
         "verified": [_claims_row(one) for one in verified],
         "standings": [
@@ -33,16 +33,16 @@ def claims_page(verified: Sequence[VerifiedTicket]) -> dict[str, object]:
         "not_told": [
             cell(f"claim {asked.claim.id} of {one.ticket.id}: {asked.reply.evidence}")
             for one in verified
-            for asked in one.asked
+            for asked in one.claims
             if asked.reply.answer is Answer.CANNOT_TELL
         ],
     }
 
 
 def _claims_row(verified: VerifiedTicket) -> dict[str, str]:
-    ticket, standing = verified.ticket, verified.standing
-    answers = Counter(asked.reply.answer for asked in verified.asked)
-    surprises = [code(asked.claim.id) for asked in verified.asked if not asked.is_as_expected]
+    ticket, standing = verified.ticket, verified.assessment
+    answers = Counter(asked.reply.answer for asked in verified.claims)
+    surprises = [code(asked.claim.id) for asked in verified.claims if not asked.is_expected]
     return {
         "ticket": f"[{ticket.id}](tickets/{ticket.id}.md)",
         "status": ticket.status,

@@ -40,7 +40,7 @@ def pieces(verified: Sequence[VerifiedTicket], without_claims: int) -> Iterator[
 
 
 def _ticket(verified: VerifiedTicket) -> Iterator[StyledText]:
-    ticket, standing = verified.ticket, verified.standing
+    ticket, standing = verified.ticket, verified.assessment
     is_calm = standing in (Assessment.AS_EXPECTED, Assessment.UNVOUCHED)
     yield StyledText(f"{ticket.id} ", "bold")
     yield StyledText(f"{ticket.severity} {ticket.status}: ")
@@ -51,18 +51,18 @@ def _ticket(verified: VerifiedTicket) -> Iterator[StyledText]:
         yield StyledText(wrapped(proposed, "  "), "yellow")
     elif verified.is_manifest:
         yield StyledText(wrapped("manifest: production calls meet it", "  "), "yellow")
-    for asked in verified.asked:
+    for asked in verified.claims:
         yield from _claim(asked)
     yield StyledText("\n")
 
 
 def _claim(asked: AnsweredClaim) -> Iterator[StyledText]:
     answer = asked.reply.answer
-    surprise = "" if asked.is_as_expected else f", expected {_expected(asked)}"
+    surprise = "" if asked.is_expected else f", expected {_expected(asked)}"
     defect = ", states the defect" if asked.claim.states_defect else ""
-    known = ", as the ticket knows" if asked.claim.expect and asked.is_as_expected else ""
+    known = ", as the ticket knows" if asked.claim.expect and asked.is_expected else ""
     yield StyledText(f"  {asked.claim.id} ", "bold")
-    yield StyledText(SAID[answer], STYLES[answer] if asked.is_as_expected else "bold red")
+    yield StyledText(SAID[answer], STYLES[answer] if asked.is_expected else "bold red")
     yield StyledText(f" ({asked.claim.kind}{defect}{known}{surprise})\n", "dim")
     yield StyledText(wrapped(asked.claim.sentence, INDENT))
     yield StyledText(wrapped(asked.reply.evidence, INDENT + "> ", "  "), "cyan")
@@ -90,12 +90,12 @@ def _table(rows: Sequence[Row]) -> Iterator[StyledText]:
 
 
 def _summary(verified: Sequence[VerifiedTicket], without_claims: int) -> Iterator[StyledText]:
-    answers = Counter(asked.reply.answer for one in verified for asked in one.asked)
+    answers = Counter(asked.reply.answer for one in verified for asked in one.claims)
     counted = ", ".join(f"{answers[a]} {_number_of(a, answers[a])}" for a in Answer if answers[a])
     yield StyledText(f"{count(len(verified), 'ticket')}, {count(answers.total(), 'claim')}", "bold")
     yield StyledText(f": {counted}" if counted else "")
     yield StyledText(f"; {without_claims} without claims\n" if without_claims else "\n")
-    standings = Counter(one.standing for one in verified)
+    standings = Counter(one.assessment for one in verified)
     for standing, number in sorted(
         standings.items(), key=lambda pair: list(Assessment).index(pair[0])
     ):

@@ -1,4 +1,4 @@
-"""The text of a ticket after a change: the values that changed, in the text as it stands now."""
+"""The text of a ticket after a change of its record: only the changed values differ."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ from esper_audit.tickets.yaml_edit.patch import patched, same, steps
 
 
 def updated_text(text: str, before: Ticket, after: Ticket) -> str:
-    """Return a ticket's text with what differs between two states of its record.
+    """Return a ticket's text with the differences between two states of its record.
 
-    The text may say more than `before`: what a person wrote since then, and defaults written out,
-    stay. Raises TicketError where the person changed a key that is to be changed here.
+    Values that were edited in the text since `before`, and defaults that are written out, stay. Raises
+    TicketError where the text has another value of a key that changes.
     """
     origin = read_ticket_text(text)
     present = msgspec.to_builtins(origin.ticket)
@@ -26,33 +26,33 @@ def updated_text(text: str, before: Ticket, after: Ticket) -> str:
     for key in {**old, **new}:
         untouched = same(present.get(key), old.get(key)) or same(present.get(key), new.get(key))
         if not same(old.get(key), new.get(key)) and not untouched:
-            raise TicketError(f"1: {key}: somebody changed it meanwhile; try again")
-    wanted = merged(origin.value, old, new)
-    assert isinstance(wanted, dict)
-    return patched(text, wanted)
+            raise TicketError(f"1: {key}: the value in the file changed meanwhile; try again")
+    content = merge(origin.value, old, new)
+    assert isinstance(content, dict)
+    return patched(text, content)
 
 
-def merged(raw: Value, before: Value, after: Value) -> Value:
-    """Return `after` as a text would hold it that holds `raw` for `before`: defaults written out stay."""
+def merge(raw: Value, before: Value, after: Value) -> Value:
+    """Return `after` for a text that has `raw` for `before`; defaults that `raw` writes out stay."""
     if same(before, after):
         return raw
     if isinstance(raw, dict) and isinstance(before, dict) and isinstance(after, dict):
         written_out = {key: value for key, value in raw.items() if key not in before}
         return {
-            key: merged(raw.get(key), before.get(key), value) for key, value in after.items()
+            key: merge(raw.get(key), before.get(key), value) for key, value in after.items()
         } | {key: value for key, value in written_out.items() if key not in after}
     if isinstance(raw, list) and isinstance(before, list) and isinstance(after, list):
-        return _merged_items(raw, before, after) if len(raw) == len(before) else after
+        return _merge_items(raw, before, after) if len(raw) == len(before) else after
     return after
 
 
-def _merged_items(raw: list[Value], before: list[Value], after: list[Value]) -> list[Value]:
+def _merge_items(raw: list[Value], before: list[Value], after: list[Value]) -> list[Value]:
     change = steps(before, after)
     changed = dict(change.changed)
     items: list[Value] = list(change.fresh.get(0, []))
     for position, item in enumerate(raw):
         if position in changed:
-            items.append(merged(item, before[position], after[changed[position]]))
+            items.append(merge(item, before[position], after[changed[position]]))
         elif position not in change.gone:
             items.append(item)
         items += change.fresh.get(position + 1, [])

@@ -10,7 +10,7 @@ from esper_audit.findings.errors import TicketError, UsageError
 from esper_audit.project.config import Project
 from esper_audit.project.git import commit_named, user_name
 from esper_audit.text.phrases import did_you_mean
-from esper_audit.tickets.links import in_step
+from esper_audit.tickets.links import complete_links
 from esper_audit.tickets.parts import Related, Relation, Resolution, Review
 from esper_audit.tickets.states import ResolutionKind
 from esper_audit.tickets.store import TicketStore
@@ -61,7 +61,7 @@ class TicketActions:
                 ticket = _duplicate(ticket, named(known, of).id)
             by = end.sign_off or user_name(self._root) or SOMEBODY
             return self._written(
-                known, ticket.resolved(end, date=self._today, by=by, why=_first_line(end))
+                known, ticket.with_resolution(end, date=self._today, by=by, why=_first_line(end))
             )
 
     def _require_commits(self, end: Resolution) -> None:
@@ -70,7 +70,7 @@ class TicketActions:
                 raise TicketError(f"commit {commit} is not in this repository")
 
     def _written(self, known: Mapping[str, Ticket], ticket: Ticket) -> ActionResult:
-        tickets = in_step({**known, ticket.id: ticket})
+        tickets = complete_links({**known, ticket.id: ticket})
         return ActionResult(ticket, save_all(self.store, tickets, known))
 
 

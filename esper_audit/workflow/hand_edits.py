@@ -50,12 +50,12 @@ def _status_noted(ticket: Ticket, today: str) -> Ticket:
     if ticket.status not in MOVES[before]:
         allowed = ", ".join(sorted(MOVES[before]))
         raise TicketError(f"status: cannot go from {before} to {ticket.status}; allowed: {allowed}")
-    lacking = ticket.lacking(ticket.status)
+    lacking = ticket.missing_evidence(ticket.status)
     if lacking:
         raise TicketError(f"status: {ticket.status} needs {lacking}")
     why = ticket.resolution.kind if ticket.resolution else "changed in the file"
     as_before = msgspec.structs.replace(ticket, status=before)
-    return as_before.moved(ticket.status, date=today, by=BY_HAND, why=why)
+    return as_before.with_status(ticket.status, date=today, by=BY_HAND, why=why)
 
 
 def _severity_noted(ticket: Ticket, today: str) -> Ticket:
@@ -67,7 +67,7 @@ def _severity_noted(ticket: Ticket, today: str) -> Ticket:
         return ticket
     as_before = msgspec.structs.replace(ticket, severity=before)
     why = ticket.severity_reason or "as proposed"
-    return as_before.rated(ticket.severity, date=today, by=BY_HAND, why=why)
+    return as_before.with_severity(ticket.severity, date=today, by=BY_HAND, why=why)
 
 
 def _proposed(ticket: Ticket, proposal: Severity | None, today: str) -> Ticket:
@@ -76,5 +76,5 @@ def _proposed(ticket: Ticket, proposal: Severity | None, today: str) -> Ticket:
     is_own = ticket.severity_reason or ticket.severity is not ticket.proposed_severity
     if not is_own:
         why = f"`{ticket.check}` proposes it now"
-        ticket = ticket.rated(proposal, date=today, by=TOOL, why=why)
+        ticket = ticket.with_severity(proposal, date=today, by=TOOL, why=why)
     return msgspec.structs.replace(ticket, proposed_severity=proposal)

@@ -10,12 +10,12 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 
 import msgspec
 
-from esper_audit.tickets.links import SAID_BACK, bad_links
+from esper_audit.tickets.links import INVERSE_RELATIONS, bad_links
 from esper_audit.tickets.markdown_import.document.inline_values import bare
 from esper_audit.tickets.markdown_import.terms.severities import revised_in, severity_in
 from esper_audit.tickets.markdown_import.terms.statuses import StatusPlace, decided, stated
 from esper_audit.tickets.parts import Relation
-from esper_audit.tickets.quotes import Sources, missing_line, quotes_of
+from esper_audit.tickets.quotes import QuotedFiles, missing_line, quotes_of
 from esper_audit.tickets.states import ACTIVE, RESOLVED, STATUS_OF, Status
 from esper_audit.tickets.ticket import Ticket
 
@@ -36,7 +36,7 @@ class LintInput(msgspec.Struct, frozen=True):
     """All tickets, the files that they speak of, and how to ask for a commit."""
 
     tickets: Mapping[str, Ticket]
-    sources: Sources
+    sources: QuotedFiles
     has_commit: Callable[[str], bool]
 
     def __iter__(self) -> Iterator[Ticket]:
@@ -104,7 +104,7 @@ def asymmetric_link(corpus: LintInput) -> Iterator[Problem]:
             if other is None or other.id == ticket.id:
                 continue
             back = [one.relation for one in other.related if one.id == ticket.id]
-            wanted = SAID_BACK[link.relation]
+            wanted = INVERSE_RELATIONS[link.relation]
             if wanted not in back and not (back and link.relation is Relation.RELATED):
                 found = f"says {' and '.join(back)}" if back else "says nothing of it"
                 told = f"{link.relation} {other.id}, which {found} (wanted: {wanted})"

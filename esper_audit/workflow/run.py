@@ -84,7 +84,7 @@ def _without_accepted(
 
     A ticket whose claims say otherwise keeps nothing quiet.
     """
-    unsupported = {one.ticket.id for one in verified if one.is_without_support}
+    unsupported = {one.ticket.id for one in verified if one.is_unsupported}
     accepted = {
         ticket.fingerprint: ticket
         for ticket in tickets.values()

@@ -12,7 +12,7 @@ from esper_audit.findings.contract import Contract
 from esper_audit.findings.errors import TicketError
 from esper_audit.findings.finding import Finding
 from esper_audit.project.git import commit_named
-from esper_audit.tickets.links import bad_links, in_step
+from esper_audit.tickets.links import bad_links, complete_links
 from esper_audit.tickets.parts import TOOL, Change
 from esper_audit.tickets.states import ACTIVE, RESOLVED, Status
 from esper_audit.tickets.store import TicketStore
@@ -92,7 +92,7 @@ class _TicketSync:
         ticket = self.tickets[match.old.key]
         if match.old.settled:
             why = "the finding is back"
-            ticket = ticket.moved(Status.OPEN, date=self._today, by=TOOL, why=why)
+            ticket = ticket.with_status(Status.OPEN, date=self._today, by=TOOL, why=why)
             self.reopened.append(ticket.id)
         history = ticket.history
         if match.old.place != match.new.place:
@@ -109,7 +109,9 @@ class _TicketSync:
         ticket = self.tickets[ticket_id]
         if ticket.status in ACTIVE:
             why = "the check ran and found it no more"
-            self.tickets[ticket_id] = ticket.moved(Status.FIXED, date=self._today, by=TOOL, why=why)
+            self.tickets[ticket_id] = ticket.with_status(
+                Status.FIXED, date=self._today, by=TOOL, why=why
+            )
             self.fixed.append(ticket_id)
 
     def _move(self, ticket: Ticket, match: Match) -> Change:
@@ -146,7 +148,7 @@ def update_tickets(
     """Bring the tickets of a store up to date with an audit; to be called while nobody else writes."""
     known = store.load()
     done = sync(all_noted(store, known, today), audit, contracts, today)
-    tickets = in_step(reproposed(done.tickets, audit.findings, today))
+    tickets = complete_links(reproposed(done.tickets, audit.findings, today))
     written = save_all(store, tickets, known)
     return TicketUpdate(
         msgspec.structs.replace(done, tickets=tickets), written, problems(store, tickets)

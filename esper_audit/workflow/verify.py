@@ -11,9 +11,9 @@ from esper_audit.claims.registry import answer
 from esper_audit.claims.reply import DECIDED, Answer
 from esper_audit.findings.audit import CLEAN, FINDINGS, NOT_ALL_ANALYSED
 from esper_audit.tickets.assessment import (
-    DEFECT,
+    CLOSED_AS_GONE,
+    DEFECT_ANSWERS,
     FAILING,
-    SAID_TO_BE_GONE,
     AnsweredClaim,
     Assessment,
     VerifiedTicket,
@@ -57,9 +57,9 @@ def with_answers(
 def exit_status(verified: Iterable[VerifiedTicket]) -> int:
     """Return 0 if all is as expected, 3 if something cannot be told, else 1."""
     all_verified = list(verified)
-    if any(one.not_told for one in all_verified):
+    if any(one.undecided for one in all_verified):
         return NOT_ALL_ANALYSED
-    return FINDINGS if any(one.standing in FAILING for one in all_verified) else CLEAN
+    return FINDINGS if any(one.assessment in FAILING for one in all_verified) else CLEAN
 
 
 def _verified(
@@ -79,15 +79,15 @@ def _verified(
 
 def _expected(claim: Claim, status: Status) -> frozenset[Answer]:
     if claim.states_defect:
-        return DEFECT[status]
+        return DEFECT_ANSWERS[status]
     return frozenset({claim.expect or Answer.HOLDS})
 
 
 def _standing(ticket: Ticket, asked: Sequence[AnsweredClaim]) -> Assessment:
     defects = [one for one in asked if one.claim.states_defect]
     present = [one for one in defects if one.reply.answer is Answer.HOLDS]
-    surprises = [one.reply.answer for one in asked if not one.is_as_expected]
-    if ticket.status in SAID_TO_BE_GONE and present:
+    surprises = [one.reply.answer for one in asked if not one.is_expected]
+    if ticket.status in CLOSED_AS_GONE and present:
         seen_gone = any(_was_seen_gone(ticket, one.claim) for one in present)
         return Assessment.REGRESSED if seen_gone else Assessment.NEVER_FIXED
     refuted = [one for one in defects if one.reply.answer is Answer.REFUTED]

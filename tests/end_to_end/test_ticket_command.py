@@ -278,7 +278,7 @@ def test_a_resolution_is_written_with_its_history_and_keeps_the_finding_quiet(
     again = ticket(project, "resolve", name, "--kind", "fixed", "--evidence", "x")
     assert (
         again.returncode,
-        "cannot go from wont-fix to fixed; allowed: open" in again.stderr,
+        "cannot change from wont-fix to fixed; allowed: open" in again.stderr,
     ) == (
         2,
         True,
@@ -357,7 +357,7 @@ def test_a_link_to_nothing_is_named_with_its_place_and_fails_the_run(project: Pa
     line = file.read_text().splitlines().index("- id: EA-00000000") + 1
     done = ticket(project, "sync")
     assert done.returncode == 1
-    wanted = f"tickets/{name}.yaml:{line}: related[0].id: no ticket is called 'EA-00000000'"
+    wanted = f"tickets/{name}.yaml:{line}: related[0].id: there is no ticket 'EA-00000000'"
     assert wanted in done.stdout
 
 

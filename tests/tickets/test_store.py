@@ -54,7 +54,7 @@ WRONG = {
     "a date that is none": (
         "created: '2026-05-04'",
         "created: yesterday",
-        ":6: created: Expected a date such as 2026-05-04, or nothing",
+        ":6: created: Expected a date such as 2026-05-04, or an empty text",
     ),
     "a number for a word": (
         "lines: '3'",
@@ -75,7 +75,7 @@ WRONG = {
     "a severity without reason": (
         "severity: P3",
         "severity: P1",
-        ":4: severity: the check proposes P3; say in `severity_reason` why it is another",
+        ":4: severity: differs from P3, which the check proposes, without a reason; add `severity_reason`",
     ),
     "a tag": (
         "status: open",
@@ -138,7 +138,7 @@ def test_what_a_person_wrote_stays_byte_for_byte(tmp_path: Path) -> None:
 def test_what_a_person_wrote_since_the_run_began_stays(tmp_path: Path) -> None:
     store, ticket, file = stored(tmp_path)
     file.write_text(file.read_text().replace("created:", "assignee: jo  # since today\ncreated:"))
-    closed = ticket.moved(Status.FIXED, date=DAY, by="esper-audit", why="gone")
+    closed = ticket.with_status(Status.FIXED, date=DAY, by="esper-audit", why="gone")
     assert store.save(closed, ticket)
     assert TicketStore(str(file.parent)).load()[file.stem] == msgspec.structs.replace(
         closed, assignee="jo"
@@ -150,8 +150,10 @@ def test_a_key_that_both_changed_is_refused_and_the_file_stays(tmp_path: Path) -
     store, ticket, file = stored(tmp_path)
     text = file.read_text().replace("status: open", "status: investigating")
     file.write_text(text)
-    closed = ticket.moved(Status.FIXED, date=DAY, by="esper-audit", why="gone")
-    with pytest.raises(TicketError, match=r"yaml:1: status: somebody changed it meanwhile"):
+    closed = ticket.with_status(Status.FIXED, date=DAY, by="esper-audit", why="gone")
+    with pytest.raises(
+        TicketError, match=r"yaml:1: status: the value in the file changed meanwhile"
+    ):
         store.save(closed, ticket)
     assert file.read_text() == text
 
@@ -174,7 +176,7 @@ def test_defaults_that_a_person_wrote_out_stay(tmp_path: Path) -> None:
 def test_a_second_ticket_of_a_name_is_refused(tmp_path: Path) -> None:
     store, ticket, file = stored(tmp_path)
     before = file.read_bytes()
-    with pytest.raises(TicketError, match="there is a ticket of that name already"):
+    with pytest.raises(TicketError, match="there is a ticket with this id already"):
         store.save(msgspec.structs.replace(ticket, title="another"), None)
     assert file.read_bytes() == before
 
@@ -189,7 +191,7 @@ def test_all_wrong_files_are_named_at_once(tmp_path: Path) -> None:
     with pytest.raises(TicketError) as caught:
         store.load()
     assert [line.removeprefix(f"{tmp_path}/") for line in str(caught.value).split("\n")] == [
-        "A.yaml:1: a ticket is a mapping of keys to values",
+        "A.yaml:1: ticket: expected a mapping of keys to values",
         "B.yaml:2: not UTF-8: invalid start byte",
         "C.yaml:1: cannot be read: Is a directory",
         "D.yaml:1: cannot be read: No such file or directory",

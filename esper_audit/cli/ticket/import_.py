@@ -13,7 +13,7 @@ import click
 from esper_audit.engine.pipeline import discover
 from esper_audit.findings.audit import NOT_ALL_ANALYSED
 from esper_audit.project.config import Project, find_project
-from esper_audit.tickets.store import TicketStore, shown
+from esper_audit.tickets.store import TicketStore, relative_path
 
 if TYPE_CHECKING:
     from esper_audit.tickets.markdown_import.terms.paths import PathMap
@@ -47,7 +47,7 @@ def command(
     store = TicketStore(directory)
     tree = _path_map(project)
     with contextlib.nullcontext() if dry_run else store.exclusive():
-        entries = read_files(files, tree, store.load(), shown(directory))
+        entries = read_files(files, tree, store.load(), relative_path(directory))
         for entry in entries:
             if entry.state is State.NEW and entry.ticket and not dry_run:
                 store.save(entry.ticket, None)
@@ -55,7 +55,7 @@ def command(
         content = {"version": VERSION, "entries": as_data(entries)}
         sys.stdout.write(json.dumps(content, indent=2, ensure_ascii=False) + "\n")
     else:
-        place = "nothing is written" if dry_run else f"written to {shown(directory)}/"
+        place = "nothing is written" if dry_run else f"written to {relative_path(directory)}/"
         sys.stdout.write(as_text(entries, place))
     if any(entry.state is State.REFUSED for entry in entries):
         sys.exit(NOT_ALL_ANALYSED)

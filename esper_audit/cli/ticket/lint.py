@@ -16,7 +16,7 @@ from esper_audit.project.config import find_project
 from esper_audit.project.git import commit_named
 from esper_audit.text.markdown import count
 from esper_audit.text.phrases import did_you_mean
-from esper_audit.tickets.quotes import Sources
+from esper_audit.tickets.quotes import QuotedFiles
 from esper_audit.tickets.store import TicketStore
 from esper_audit.workflow.lint import LINTS, LintInput, Problem, first_sentence, lint
 
@@ -44,7 +44,7 @@ def command(selected: tuple[str, ...], style: str, listing: bool, config_file: s
             raise UsageError(f"no lint is called '{name}'{did_you_mean(name, LINTS)}")
     project = find_project([], config_file)
     store = TicketStore(project.resolve(project.config.tickets))
-    sources = Sources(project.root, discover(project, []).files)
+    sources = QuotedFiles(project.root, discover(project, []).files)
     tickets = store.load()
     corpus = LintInput(tickets, sources, lambda name: bool(commit_named(project.root, name)))
     found = lint(corpus, selected or list(LINTS))
@@ -56,7 +56,7 @@ def command(selected: tuple[str, ...], style: str, listing: bool, config_file: s
         sys.exit(FINDINGS)
 
 
-def _text(found: Sequence[tuple[str, Problem]], store: TicketStore, sources: Sources) -> str:
+def _text(found: Sequence[tuple[str, Problem]], store: TicketStore, sources: QuotedFiles) -> str:
     lines = [
         textwrap.fill(
             f"{store.line(problem.ticket, problem.key)}: {name}: {problem.text}",
@@ -74,7 +74,7 @@ def _text(found: Sequence[tuple[str, Problem]], store: TicketStore, sources: Sou
     return "".join(f"{line}\n" for line in lines)
 
 
-def _json(found: Sequence[tuple[str, Problem]], store: TicketStore, sources: Sources) -> str:
+def _json(found: Sequence[tuple[str, Problem]], store: TicketStore, sources: QuotedFiles) -> str:
     content = {
         "version": VERSION,
         "problems": [

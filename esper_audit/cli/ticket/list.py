@@ -14,7 +14,7 @@ from esper_audit.findings.errors import UsageError
 from esper_audit.findings.finding import Severity
 from esper_audit.project.config import find_project
 from esper_audit.text.phrases import did_you_mean
-from esper_audit.tickets.query import ACTIVE_ONLY, ALL, TicketFilter, in_order
+from esper_audit.tickets.query import ACTIVE_ONLY, ALL, TicketFilter, sort_tickets
 from esper_audit.tickets.states import Status
 from esper_audit.tickets.store import TicketStore
 from esper_audit.tickets.ticket import Ticket
@@ -49,7 +49,7 @@ def command(config_file: str | None, style: str, **wanted: Any) -> None:
     known = TicketStore(project.resolve(project.config.tickets)).load().values()
     asked = msgspec.convert(wanted, TicketFilter)
     _require_known(asked, known)
-    tickets = in_order(filter(asked, known))
+    tickets = sort_tickets(filter(asked, known))
     sys.stdout.write(as_json(tickets) if style == "json" else _text(tickets, asked, known))
 
 

@@ -9,7 +9,7 @@ import click
 from esper_audit.cli.screen import is_terminal, paint
 from esper_audit.cli.ticket.list import as_json
 from esper_audit.project.config import Project, find_project
-from esper_audit.tickets.store import TicketStore, shown
+from esper_audit.tickets.store import TicketStore, relative_path
 from esper_audit.tickets.ticket import Ticket
 from esper_audit.workflow.actions import named
 
@@ -43,7 +43,7 @@ def command(ids: tuple[str, ...], style: str, config_file: str | None) -> None:
 def _text(ticket: Ticket, store: TicketStore) -> str:
     from esper_audit.reports.ticket_view import pieces
 
-    shown_pieces = pieces(ticket, shown(store.path(ticket.id)))
+    shown_pieces = pieces(ticket, relative_path(store.path(ticket.id)))
     return paint(shown_pieces) if is_terminal() else "".join(p.text for p in shown_pieces)
 
 

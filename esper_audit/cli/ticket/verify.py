@@ -61,7 +61,7 @@ def _json(verified: list[VerifiedTicket], status: int) -> str:
             {
                 "id": one.ticket.id,
                 "status": one.ticket.status,
-                "standing": one.standing,
+                "standing": one.assessment,
                 "proposed_severity": one.proposal,
                 "manifest": one.is_manifest,
                 "claims": [
@@ -73,7 +73,7 @@ def _json(verified: list[VerifiedTicket], status: int) -> str:
                         "places": asked.reply.places,
                         "table": asked.reply.table,
                     }
-                    for asked in one.asked
+                    for asked in one.claims
                 ],
             }
             for one in verified

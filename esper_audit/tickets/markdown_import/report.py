@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import msgspec
 
 from esper_audit.findings.finding import Severity
-from esper_audit.tickets.form import in_page_order
+from esper_audit.tickets.form import order_extras
 from esper_audit.tickets.markdown_import.document.document import Document, DocumentSection
 from esper_audit.tickets.markdown_import.document.inline_values import ID, date_in, one_line, words
 from esper_audit.tickets.markdown_import.report_findings import findings_in, recommendations_in
@@ -102,7 +102,7 @@ class _Report:
             section=f'"{subject.heading}"',
             history=first_line(Status.OPEN, self._created, "found by the report"),
             as_written=[*described.as_written, *_words(subject, places)],
-            extra=in_page_order(described.extra),
+            extra=order_extras(described.extra),
         )
 
     def _related(self, subject: ReportTicket) -> list[Related]:

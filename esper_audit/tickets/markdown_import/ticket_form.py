@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 import msgspec
 
-from esper_audit.tickets.form import in_page_order
+from esper_audit.tickets.form import order_extras
 from esper_audit.tickets.markdown_import.document.document import Document
 from esper_audit.tickets.markdown_import.document.inline_values import ID
 from esper_audit.tickets.markdown_import.section_sorting import Parts
@@ -162,7 +162,7 @@ class _Readings:
         return _once([*in_place, *self.appendix.as_written, *found])
 
     def _extra(self) -> list[Extra]:
-        return in_page_order(
+        return order_extras(
             [
                 *self.metadata.extra,
                 *self.location.extra,
