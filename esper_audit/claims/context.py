@@ -64,7 +64,7 @@ class ClaimContext(Protocol):
         """Return a record with the expected failures of the configuration applied."""
 
     def result(self, job: Job, kind: type[Result]) -> Result | Reply:
-        """Return the result of a job, or the reply that says why there is none."""
+        """Return the result of a job, or the reply that states why there is none."""
 
     def node_result(self, node: str) -> NodeResult | Reply:
-        """Return the result of a pytest node, or the reply that says why it did not run."""
+        """Return the result of a pytest node, or the reply that states why it did not run."""

@@ -159,7 +159,7 @@ class PytestClaim(Claim, frozen=True, kw_only=True, tag="test"):
     """A test file, a test in it, or one of its cases passes; `path::name`, as pytest names it.
 
     A node that collects nothing is stale. A node that is skipped, does not load or does not end
-    cannot be told.
+    has no answer.
     """
 
     node: NodeId

@@ -116,7 +116,7 @@ class VerifiedTicket(msgspec.Struct, frozen=True):
 
     @property
     def answers(self) -> list[StoredAnswer]:
-        """The answers to store; a claim that cannot be told today keeps its last answer."""
+        """The answers to store; a claim without an answer today keeps its last one."""
         before = {answer.claim: answer for answer in self.ticket.answers}
         return [
             before[one.claim.id]

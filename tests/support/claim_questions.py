@@ -1,4 +1,4 @@
-"""Asking claims in a test: a small tree, claims as people write them, their replies."""
+"""Answers claims in a test: a small tree, claims as a ticket contains them, their replies."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from support.audit_runs import TODAY, write
 
 
 def claim(name: str = "C1", **query: Any) -> Claim:
-    """Return a claim as a ticket's file would hold it."""
+    """Return a claim with the keys of a ticket's file."""
     content = {"id": name, "sentence": "It is so.", **query}
     read: Claim = msgspec.convert(content, AnyClaim)
     return read
@@ -27,7 +27,7 @@ def claim(name: str = "C1", **query: Any) -> Claim:
 def replies(
     root: Path, files: Mapping[str, str], queries: Mapping[str, Mapping[str, Any]]
 ) -> dict[str, Reply]:
-    """Write a tree and ask all queries of it together."""
+    """Write a tree and answer all queries about it together."""
     write(root, {"esper-audit.toml": "", **files})
     context = ProjectClaimContext(find_project([str(root)]), today=TODAY)
     claims = {label: claim(**query) for label, query in queries.items()}
@@ -36,5 +36,5 @@ def replies(
 
 
 def reply(root: Path, files: Mapping[str, str], **query: Any) -> Reply:
-    """Write a tree and ask one query of it."""
+    """Write a tree and answer one query about it."""
     return replies(root, files, {"it": query})["it"]

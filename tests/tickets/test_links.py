@@ -74,7 +74,7 @@ def test_completing_links_removes_none_and_is_idempotent(
         )
 
 
-def test_what_is_wrong_with_a_link_is_named_with_its_place() -> None:
+def test_an_invalid_link_is_named_with_its_place() -> None:
     tickets = corpus(
         ("A", "B", Relation.RELATED), ("A", "A", Relation.RELATED), ("B", "BB", Relation.BLOCKS)
     )

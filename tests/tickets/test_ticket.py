@@ -1,4 +1,4 @@
-"""Tickets: one table of moves, ids that follow from the finding, and what a fixer offers beside people's options."""
+"""The record of a ticket: its table of states, its id, and the options to fix it."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def shown(ticket: Ticket, after: Status) -> Ticket:
 
 
 @pytest.mark.parametrize(("before", "after"), PAIRS, ids=[f"{a} to {b}" for a, b in PAIRS])
-def test_a_status_moves_only_where_the_table_allows(before: Status, after: Status) -> None:
+def test_a_status_changes_only_where_the_table_allows(before: Status, after: Status) -> None:
     ticket = shown(a_ticket(before), after)
     if after in MOVES[before]:
         moved = ticket.with_status(after, date=DAY, by="jo", why="because")
@@ -68,7 +68,7 @@ ENDS = list(
 
 
 @pytest.mark.parametrize(("kind", "evidence", "commits", "linked"), ENDS)
-def test_a_resolution_is_taken_only_with_what_shows_it(
+def test_a_resolution_needs_its_evidence(
     kind: ResolutionKind, evidence: str, commits: list[str], linked: bool
 ) -> None:
     links = [Related(id="X-1", relation=Relation.DUPLICATE)] if linked else []
@@ -93,7 +93,7 @@ def test_a_state_without_its_own_resolution_is_refused(after: Status) -> None:
         ticket.with_status(after, date=DAY, by="jo", why="I say so")
 
 
-def test_the_tool_closes_what_it_finds_no_more_without_a_resolution() -> None:
+def test_a_finding_that_is_gone_needs_no_resolution() -> None:
     closed = a_ticket().with_status(Status.FIXED, date=DAY, by="esper-audit", why="gone")
     assert closed.status is Status.FIXED
 
