@@ -1,15 +1,12 @@
-"""What a claim is: a sentence of a ticket with a query that is asked again today."""
+"""The keys that every claim has: its id, its sentence and the answer that the ticket expects."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from typing import Annotated
 
 import msgspec
 
-from esper_audit.claims.context import ClaimContext
-from esper_audit.claims.needs import Need
-from esper_audit.claims.reply import Answer, Reply, Text
+from esper_audit.claims.reply import Answer, Text
 
 
 class Claim(
@@ -20,11 +17,11 @@ class Claim(
     kw_only=True,
     tag_field="kind",
 ):
-    """A sentence of a ticket and how to ask whether it is so; each kind adds the keys of its query.
+    """A sentence of a ticket with a query; each kind adds the keys of its query.
 
-    A claim that *states the defect* holds as long as the defect is there. Any other one is evidence
-    for the ticket and is expected to hold, unless `expect` says what is known of it: the claim of a
-    reviewer that turned out false stays on record with `expect: refuted`.
+    A claim that *states the defect* holds as long as the defect is present. Any other claim is
+    evidence for the ticket and is expected to hold unless `expect` names another answer: a
+    reviewer's claim that turned out to be false stays on record with `expect: refuted`.
     """
 
     id: Annotated[str, msgspec.Meta(pattern=r"^[A-Za-z][A-Za-z0-9_-]*$")]
@@ -34,18 +31,10 @@ class Claim(
 
     @property
     def kind(self) -> str:
-        """The name of the kind, as it stands in the file."""
+        """The name of the kind, the value of the key `kind` in the file."""
         return str(type(self).__struct_config__.tag)
 
-    def require(self, *, told: bool, wanted: str) -> None:
-        """Refuse a query that means nothing, when it is read."""
-        if not told:
-            raise ValueError(f"claim {self.id} ({self.kind}): {wanted}")
-
-    def needs(self, context: ClaimContext) -> Iterable[Need]:
-        """Return what has to be run before the question can be answered; static kinds need nothing."""
-        return ()
-
-    def answer(self, context: ClaimContext) -> Reply:
-        """Ask."""
-        raise NotImplementedError
+    def require(self, *, is_met: bool, requirement: str) -> None:
+        """Raise ValueError with the requirement on the query unless it is met."""
+        if not is_met:
+            raise ValueError(f"claim {self.id} ({self.kind}): {requirement}")

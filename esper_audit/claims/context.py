@@ -1,4 +1,4 @@
-"""What a claim may ask of the project; `workflow/claim_context.py` answers it."""
+"""What the answer to a claim may read of the project; `workflow/claim_context.py` provides it."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ Result = TypeVar("Result", bound=msgspec.Struct)
 
 
 class ClaimContext(Protocol):
-    """The tree of a project as claims see it, after everything that they need was run."""
+    """The tree of a project, after everything that the claims need has run."""
 
     @property
     def root(self) -> str:
@@ -33,7 +33,7 @@ class ClaimContext(Protocol):
 
     @property
     def index(self) -> Index:
-        """Who calls, reads and tests what."""
+        """The index of calls, reads and tests."""
 
     @property
     def checks(self) -> Collection[str]:
@@ -48,7 +48,7 @@ class ClaimContext(Protocol):
     def symbol(self, address: str) -> Symbol | Reply:
         """Return the symbol at an address, or the reply that names what is missing."""
 
-    def told_by(self, wish: CheckRun) -> list[Finding] | str:
+    def findings(self, run: CheckRun) -> list[Finding] | str:
         """Return the findings of a check in a file, or the reason why it was not checked."""
 
     def job(self, function: str, arguments: Mapping[str, Any]) -> Job:
@@ -57,14 +57,14 @@ class ClaimContext(Protocol):
     def subject_job(self, function: str, source: str, arguments: Mapping[str, Any]) -> Job | Reply:
         """Return a job on the subjects of a file, or the reply that names what is missing."""
 
-    def record_of(self, unit: str, source: str) -> ProbeRecord | None:
+    def probe_record(self, unit: str, source: str) -> ProbeRecord | None:
         """Return the record of a unit that this audit has just probed."""
 
-    def as_expected(self, record: ProbeRecord) -> ProbeRecord:
+    def apply_expected_failures(self, record: ProbeRecord) -> ProbeRecord:
         """Return a record with the expected failures of the configuration applied."""
 
     def result(self, job: Job, kind: type[Result]) -> Result | Reply:
-        """Return the result of a job, or the reply that says why there is none."""
+        """Return the result of a job, or the reply that states why there is none."""
 
-    def tested(self, node: str) -> NodeResult | Reply:
-        """Return the result of a pytest node, or the reply that says why it did not run."""
+    def node_result(self, node: str) -> NodeResult | Reply:
+        """Return the result of a pytest node, or the reply that states why it did not run."""

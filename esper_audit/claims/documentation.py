@@ -1,60 +1,48 @@
-"""What people wrote at a symbol: its docstrings and comments, and whether they say a thing."""
+"""The docstrings and comments at a symbol, and the line on which they contain a phrase."""
 
 from __future__ import annotations
 
 import ast
 import io
-import re
 import tokenize
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
-from esper_audit.claims.address import LocatedSymbol
+from esper_audit.claims.ellipsis import WORD, phrase_parts
+from esper_audit.claims.symbol_lookup import LocatedSymbol
 from esper_audit.source.syntax.ast_walk import walk
 from esper_audit.source.syntax.source import Source
 
-GAP = "..."
-WORD = re.compile(r"\w+")
 OWNERS = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef, ast.Module)
 
 
 class DocumentationText(NamedTuple):
-    """A docstring, or comments on neighbouring lines, and its first line."""
+    """The text of a docstring, or of comments on neighbouring lines, and its first line."""
 
     line: int
     text: str
 
 
 def passages(symbol: LocatedSymbol) -> list[DocumentationText]:
-    """Return what is written at a symbol or right above it, in the order of lines."""
+    """Return the docstrings and comments at a symbol or right above it, in the order of lines."""
     found = [*_texts(symbol), *_comments(symbol.source, symbol.first, symbol.last)]
     return sorted(found)
 
 
-def line_that_says(passage: DocumentationText, phrase: str) -> int:
-    """Return the line on which a passage says a phrase, 0 if it does not.
+def line_of_phrase(passage: DocumentationText, phrase: str) -> int:
+    """Return the line on which a phrase begins in a passage, 0 if the passage does not contain it.
 
-    Only words count: not case, layout or punctuation. Three dots in a phrase stand for anything.
+    Only words count: not case, layout or punctuation. `...` in a phrase stands for any text.
     """
     words = [(match[0].casefold(), match.start()) for match in WORD.finditer(passage.text)]
     start, at = -1, 0
-    for part in _parts(phrase):
+    for part in phrase_parts(phrase):
         found = _find([word for word, _ in words], part, at)
         if found < 0:
             return 0
         start = found if start < 0 else start
         at = found + len(part)
     return passage.line + passage.text.count("\n", 0, words[start][1]) if start >= 0 else 0
-
-
-def has_words(phrase: str) -> bool:
-    """Return whether there is anything to look for."""
-    return bool(_parts(phrase))
-
-
-def _parts(phrase: str) -> list[list[str]]:
-    parts = [[word.casefold() for word in WORD.findall(part)] for part in phrase.split(GAP)]
-    return [part for part in parts if part]
 
 
 def _find(words: Sequence[str], part: Sequence[str], start: int) -> int:
@@ -65,7 +53,7 @@ def _find(words: Sequence[str], part: Sequence[str], start: int) -> int:
 
 
 def _texts(symbol: LocatedSymbol) -> Iterator[DocumentationText]:
-    """Yield the docstrings at a symbol, and the bare string behind an assignment that explains it."""
+    """Yield the docstrings at a symbol, and the bare string below an assignment."""
     root: ast.AST = symbol.statement or symbol.source.tree
     for owner in walk(root):
         if isinstance(owner, OWNERS) and owner.body:
@@ -86,7 +74,7 @@ def _text_of(statement: ast.stmt) -> Iterator[DocumentationText]:
 
 
 def _comments(source: Source, first: int, last: int) -> Iterator[DocumentationText]:
-    """Yield the comments on lines `first` to `last` and in the block above, neighbours as one."""
+    """Yield the comments on lines `first` to `last` and right above, neighbouring lines joined."""
     comments = _comments_of(source)
     while first - 1 in comments and source.lines[first - 2].lstrip().startswith("#"):
         first -= 1
@@ -105,6 +93,6 @@ def _joined(comments: dict[int, str], run: list[int]) -> DocumentationText:
 
 
 def _comments_of(source: Source) -> dict[int, str]:
-    """Return the comments of a file that parses, by line."""
+    """Return the comments of a parsed file by line."""
     tokens = tokenize.generate_tokens(io.StringIO("".join(source.lines)).readline)
     return {t.start[0]: t.string.lstrip("#") for t in tokens if t.type == tokenize.COMMENT}

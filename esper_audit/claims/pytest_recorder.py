@@ -1,6 +1,6 @@
-"""A pytest plugin that writes down how each test went; it is copied out and loaded where the tests run.
+"""A pytest plugin that records the outcome of each test; it is copied to where the tests run.
 
-It imports nothing of this package: the tests' interpreter need not know it.
+It imports nothing of this package, which the tests' interpreter need not have installed.
 """
 
 from __future__ import annotations
@@ -13,19 +13,19 @@ RECORD = "ESPER_AUDIT_RECORD"
 
 
 def pytest_runtest_logreport(report: Any) -> None:
-    """Write down each phase of a test."""
+    """Record a phase of a test."""
     _write(report, vars(report).get("wasxfail"))
 
 
 def pytest_collectreport(report: Any) -> None:
-    """Write down what could not be collected."""
+    """Record what could not be collected."""
     if report.outcome != "passed":
         _write(report, None)
 
 
 def _write(report: Any, expected: str | None) -> None:
-    said = report.longrepr
-    text = said[2] if isinstance(said, tuple) else report.longreprtext
+    details = report.longrepr
+    text = details[2] if isinstance(details, tuple) else report.longreprtext
     entry = {
         "node": report.nodeid,
         "phase": vars(report).get("when", "collect"),

@@ -1,4 +1,4 @@
-"""Running pytest nodes in an interpreter of their own, as their owner does, and saying how each went."""
+"""Runs pytest nodes in a separate interpreter and returns the result of each."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ import msgspec
 from esper_audit.claims import pytest_recorder
 from esper_audit.text.phrases import quoted
 
-FAILURES_SHOWN = "E   "  # how pytest begins the lines of an assertion
+ASSERTION_LINE = "E   "  # how pytest begins the lines of an assertion
 PASSED, FAILED, USAGE_ERROR, NOTHING_COLLECTED = 0, 1, 4, 5  # exit statuses of pytest
-NOT_FOUND = "not found: "  # what it says of a node that is none
+NOT_FOUND = "not found: "  # what pytest prints for a node that does not exist
 
 
 class NodeResult(msgspec.Struct, frozen=True):
-    """How a node went: tests passed, failed and skipped (with reasons), or what kept it from running."""
+    """Tests of a node that passed, failed and were skipped (with reasons), or why it did not run."""
 
     passed: int = 0
     failed: list[str] = []
@@ -30,7 +30,7 @@ class NodeResult(msgspec.Struct, frozen=True):
 
 
 class PhaseResult(msgspec.Struct, frozen=True):
-    """A line of the record: a phase of a test, or what could not be collected."""
+    """A line of the record: a phase of a test, or a file that could not be collected."""
 
     node: str
     phase: str
@@ -42,19 +42,19 @@ class PhaseResult(msgspec.Struct, frozen=True):
 def run_nodes(root: str, nodes: list[str]) -> dict[str, Any]:
     """Run nodes below `root`; a job for the sandbox.
 
-    All in one go. Where that leaves some untold (one does not exist, and pytest runs none; one takes the
-    process along), those are run one by one.
+    All nodes run in one process. Those without a result run again one by one: pytest runs none if one
+    node does not exist, and a test may end the process.
     """
-    told = _run(root, nodes)
+    results = _run(root, nodes)
     if len(nodes) > 1:
-        for node in [node for node in nodes if _is_untold(told[node])]:
-            told.update(_run(root, [node]))
-    plain: dict[str, Any] = msgspec.to_builtins(told)
+        for node in [node for node in nodes if _is_without_result(results[node])]:
+            results.update(_run(root, [node]))
+    plain: dict[str, Any] = msgspec.to_builtins(results)
     return plain
 
 
-def _is_untold(tested: NodeResult) -> bool:
-    return bool(tested.problem) or not (tested.passed or tested.failed or tested.skipped)
+def _is_without_result(result: NodeResult) -> bool:
+    return bool(result.problem) or not (result.passed or result.failed or result.skipped)
 
 
 def _run(root: str, nodes: Sequence[str]) -> dict[str, NodeResult]:
@@ -72,7 +72,7 @@ def _run(root: str, nodes: Sequence[str]) -> dict[str, NodeResult]:
             check=False,
         )
         entries = _read(record)
-    return {node: _tested(node, entries, done) for node in nodes}
+    return {node: _result(node, entries, done) for node in nodes}
 
 
 def _read(record: str) -> list[PhaseResult]:
@@ -82,22 +82,22 @@ def _read(record: str) -> list[PhaseResult]:
         return [msgspec.json.decode(line, type=PhaseResult) for line in file]
 
 
-def _tested(
+def _result(
     node: str, entries: Sequence[PhaseResult], done: subprocess.CompletedProcess[str]
 ) -> NodeResult:
     own = [entry for entry in entries if _belongs(entry.node, node)]
     failed = [_reason(e) for e in own if e.outcome == "failed"]
-    failed += [f"it is expected to: {e.expected}" for e in own if _fails_as_expected(e)]
+    failed += [f"as expected: {e.expected}" for e in own if _fails_as_expected(e)]
     skipped = [_reason(e) for e in own if e.outcome == "skipped" and e.expected is None]
     passed = {entry.node for entry in own if entry.phase == "call" and entry.outcome == "passed"}
     broken = [e for e in entries if e.phase == "collect" and _belongs(node, e.node)]
     if broken:
         outcome = "does not load" if broken[0].outcome == "failed" else "is skipped as a whole"
         return NodeResult(problem=f"{broken[0].node} {outcome}: {_reason(broken[0])}")
-    nowhere = done.returncode == USAGE_ERROR and NOT_FOUND in done.stderr
-    told = own or done.returncode != FAILED  # it also says so when there is no pytest
+    is_missing = done.returncode == USAGE_ERROR and NOT_FOUND in done.stderr
+    is_reliable = own or done.returncode != FAILED  # the status is 1 without pytest, too
     ended = done.returncode in (PASSED, FAILED, NOTHING_COLLECTED)
-    if nowhere or (ended and told):
+    if is_missing or (ended and is_reliable):
         return NodeResult(len(passed), failed, skipped)
     return NodeResult(problem=f"pytest ended with status {done.returncode}: {_last_line(done)}")
 
@@ -107,19 +107,19 @@ def _fails_as_expected(entry: PhaseResult) -> bool:
 
 
 def _belongs(inner: str, outer: str) -> bool:
-    """Return whether a node is another, or stands below it: a test in a file, a case of a test."""
+    """Return whether a node is another or is part of it: a test of a file, a case of a test."""
     outer = outer.rstrip("/")
     return inner == outer or inner.startswith((f"{outer}::", f"{outer}[", f"{outer}/"))
 
 
 def _reason(entry: PhaseResult) -> str:
     lines = [line for line in entry.text.splitlines() if line.strip()]
-    said = (
-        [line for line in lines if line.startswith(FAILURES_SHOWN)] or lines[-1:] or ["no reason"]
+    shown = (
+        [line for line in lines if line.startswith(ASSERTION_LINE)] or lines[-1:] or ["no reason"]
     )
-    return quoted(said[0].removeprefix(FAILURES_SHOWN).removeprefix("Skipped: "))
+    return quoted(shown[0].removeprefix(ASSERTION_LINE).removeprefix("Skipped: "))
 
 
 def _last_line(done: subprocess.CompletedProcess[str]) -> str:
     lines = (done.stderr + done.stdout).strip().splitlines()
-    return quoted(lines[-1]) if lines else "it said nothing"
+    return quoted(lines[-1]) if lines else "no output"

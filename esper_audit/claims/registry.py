@@ -1,31 +1,40 @@
-"""The kinds of claims there are: each file in `claims/` holds one, and is named for it."""
+"""Which module answers a claim: `kinds/<kind>.py`, imported when the first claim of its kind is answered."""
 
 from __future__ import annotations
 
 import importlib
-from functools import cache
-from types import ModuleType
-from typing import TYPE_CHECKING, Union
+from collections.abc import Iterable
+from typing import Protocol
 
 from esper_audit.claims.claim import Claim
-from esper_audit.project.submodules import last_part, submodules
+from esper_audit.claims.context import ClaimContext
+from esper_audit.claims.needs import Need
+from esper_audit.claims.reply import Reply
+
+SHELF = "esper_audit.claims.kinds"
 
 
-@cache
-def discover_kinds() -> dict[str, type[Claim]]:
-    """Return every kind of claim by its name."""
-    modules = submodules("esper_audit.claims.kinds")
-    return {last_part(module): _kind_of(importlib.import_module(module)) for module in modules}
+class ClaimKind(Protocol):
+    """The functions of a module on the shelf; both take claims of its kind only."""
+
+    def needs(self, claim: Claim, context: ClaimContext) -> Iterable[Need]:
+        """Return what has to run before the claim can be answered."""
+
+    def answer(self, claim: Claim, context: ClaimContext) -> Reply:
+        """Return the answer with its evidence; what `needs` returned has run."""
 
 
-def _kind_of(module: ModuleType) -> type[Claim]:
-    values = vars(module).values()
-    classes = [v for v in values if isinstance(v, type) and issubclass(v, Claim)]
-    (kind,) = (one for one in classes if one.__module__ == module.__name__)
-    return kind
+def kind_of(claim: Claim) -> ClaimKind:
+    """Return the module that answers claims of this kind."""
+    module: ClaimKind = importlib.import_module(f"{SHELF}.{claim.kind}")
+    return module
 
 
-if TYPE_CHECKING:
-    AnyClaim = Claim
-else:  # what msgspec reads and describes in the JSON Schema: told apart by `kind`
-    AnyClaim = Union[tuple(discover_kinds().values())]  # noqa: UP007  # the kinds are not known here
+def needs(claim: Claim, context: ClaimContext) -> Iterable[Need]:
+    """Return what has to run before a claim can be answered."""
+    return kind_of(claim).needs(claim, context)
+
+
+def answer(claim: Claim, context: ClaimContext) -> Reply:
+    """Return the answer to a claim with its evidence; what `needs` returned has run."""
+    return kind_of(claim).answer(claim, context)

@@ -15,7 +15,7 @@ Row = tuple[Plain, ...]
 
 
 class Answer(enum.StrEnum):
-    """What comes of asking."""
+    """The four answers to a claim."""
 
     HOLDS = "holds"
     REFUTED = "refuted"
@@ -23,16 +23,16 @@ class Answer(enum.StrEnum):
     CANNOT_TELL = "cannot-tell"
 
 
-TOLD = frozenset({Answer.HOLDS, Answer.REFUTED})
+DECIDED = frozenset({Answer.HOLDS, Answer.REFUTED})
 
 
 class Reply(msgspec.Struct, frozen=True, kw_only=True):
     """An answer with its evidence: words, places (`path:line`), and a table under a row of headings.
 
-    *stale*: what the claim speaks of is gone or stands elsewhere, so that the question means nothing
-    any more. *cannot-tell*: something that is needed was not looked at; that is never guessed. `lacking`
-    names what this machine has not, where that is all that keeps the question from being answered.
-    `hits` is how many production calls certainly meet the defect, where the question was about calls.
+    *stale*: what the claim is about is gone or located elsewhere, so that the query has no meaning any
+    more. *cannot-tell*: something needed was not looked at; an answer is never guessed. `lacking` names
+    what is missing on this machine, where nothing else prevents an answer. `hits` is the number of
+    production calls that certainly meet the defect, for a claim about calls.
     """
 
     answer: Answer
@@ -44,25 +44,25 @@ class Reply(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def holds(evidence: str, *places: str, table: Iterable[Row] = ()) -> Reply:
-    """Return the reply that it is so."""
+    """Return the reply that the claim is true."""
     return Reply(answer=Answer.HOLDS, evidence=evidence, places=places, table=tuple(table))
 
 
 def refuted(evidence: str, *places: str, table: Iterable[Row] = ()) -> Reply:
-    """Return the reply that it is not so."""
+    """Return the reply that the claim is false."""
     return Reply(answer=Answer.REFUTED, evidence=evidence, places=places, table=tuple(table))
 
 
 def stale(evidence: str, *places: str) -> Reply:
-    """Return the reply that what the claim speaks of is not there, or not there any more."""
+    """Return the reply that what the claim is about is missing or was moved."""
     return Reply(answer=Answer.STALE, evidence=evidence, places=places)
 
 
 def cannot_tell(evidence: str, *places: str, lacking: str = "") -> Reply:
-    """Return the reply that something needed was not looked at."""
+    """Return the reply that something needed was not looked at, or is `lacking` on this machine."""
     return Reply(answer=Answer.CANNOT_TELL, evidence=evidence, places=places, lacking=lacking)
 
 
 def not_installed(package: str) -> Reply:
-    """Return the reply that a package is needed that this machine has not."""
+    """Return the reply that a package is needed which is not installed."""
     return cannot_tell(f"{package} is not installed", lacking=package)

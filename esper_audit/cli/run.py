@@ -56,10 +56,10 @@ def summary_lines(result: AuditRun) -> list[str]:
 
 def exit_status(result: AuditRun) -> int:
     """Return the exit status of a run."""
-    unanswered = (answered for one in result.verified for answered in one.not_told)
+    unanswered = (answered for one in result.verified for answered in one.undecided)
     if result.audit.not_analysed or any(not answered.reply.lacking for answered in unanswered):
         return NOT_ALL_ANALYSED
-    is_contradicted = any(one.standing in FAILING_RUN for one in result.verified)
+    is_contradicted = any(one.assessment in FAILING_RUN for one in result.verified)
     is_new = result.sync.opened or result.sync.reopened or result.link_problems
     return FINDINGS if is_new or is_contradicted else CLEAN
 
@@ -86,14 +86,14 @@ def _tickets_line(result: AuditRun) -> str:
 
 def _claim_lines(verified: Sequence[VerifiedTicket]) -> Iterator[str]:
     """Yield the number of claims, the tickets that they contradict, and why claims were not verified."""
-    claims = [answered for one in verified for answered in one.asked]
+    claims = [answered for one in verified for answered in one.claims]
     if claims:
-        expected = sum(answered.is_as_expected for answered in claims)
+        expected = sum(answered.is_expected for answered in claims)
         yield f"{count(len(claims), 'claim')}: {expected} as expected"
     surprises = [
-        f"{one.ticket.id} {one.standing}: {MEANING[one.standing]}"
+        f"{one.ticket.id} {one.assessment}: {MEANING[one.assessment]}"
         for one in verified
-        if one.standing not in WITHOUT_LINE
+        if one.assessment not in WITHOUT_LINE
     ]
     for line in [*surprises, *unverifiable_lines(verified)]:
         yield wrapped(line, "  ", "  ").rstrip("\n")

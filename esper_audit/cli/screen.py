@@ -7,11 +7,15 @@ import os
 import sys
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from typing import TYPE_CHECKING
 
 from esper_audit.findings.audit import Audit
 from esper_audit.rules.catalogue import CheckCatalogue
 from esper_audit.text.progress import Progress
 from esper_audit.text.terminal import StyledText
+
+if TYPE_CHECKING:
+    from esper_audit.findings.audit import Audit
 
 
 def is_terminal() -> bool:

@@ -85,9 +85,9 @@ def _place(location: Location) -> str:
 
 
 def _claims_row(verified: VerifiedTicket) -> Row:
-    ticket, assessment = verified.ticket, verified.standing
-    answers = Counter(answered.reply.answer for answered in verified.asked)
-    surprises = [code(a.claim.id) for a in verified.asked if not a.is_as_expected]
+    ticket, assessment = verified.ticket, verified.assessment
+    answers = Counter(answered.reply.answer for answered in verified.claims)
+    surprises = [code(a.claim.id) for a in verified.claims if not a.is_expected]
     return {
         "ticket": f"[{ticket.id}](tickets/{ticket.id}.md)",
         "status": ticket.status,
@@ -107,7 +107,7 @@ def _severity(verified: VerifiedTicket) -> str:
 
 def _assessments(verified: Sequence[VerifiedTicket]) -> list[Row]:
     """Return the legend of the assessments that the table of claims contains."""
-    present = {one.standing for one in verified}
+    present = {one.assessment for one in verified}
     return [
         {"name": assessment, "meaning": MEANING[assessment]}
         for assessment in Assessment
@@ -168,7 +168,7 @@ def _unverified_claims(verified: Sequence[VerifiedTicket]) -> list[str]:
     return [
         cell(f"Claim {answered.claim.id} of {one.ticket.id}: {answered.reply.evidence}")
         for one in verified
-        for answered in one.asked
+        for answered in one.claims
         if answered.reply.answer is Answer.CANNOT_TELL
     ]
 

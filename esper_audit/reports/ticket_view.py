@@ -9,7 +9,7 @@ from esper_audit.reports.ticket_list import SEVERITY_STYLES
 from esper_audit.reports.ticket_texts import fix_texts, impact_texts
 from esper_audit.text.terminal import WIDTH, StyledText, show_control_characters, wrapped
 from esper_audit.text.wrapping import prose
-from esper_audit.tickets.form import in_page_order
+from esper_audit.tickets.form import order_extras
 from esper_audit.tickets.parts import Evidence, EvidenceTable, Resolution, Step
 from esper_audit.tickets.ticket import Ticket
 
@@ -44,7 +44,7 @@ def _parts(ticket: Ticket, file: str) -> Iterator[StyledText]:
     yield from _reviews(ticket)
     yield from _section("Resolution", _resolution(ticket.resolution))
     yield from _section("History", [_history(ticket)])
-    for part in in_page_order(ticket.extra):
+    for part in order_extras(ticket.extra):
         heading = ": ".join(filter(None, [part.section, part.heading, part.row]))
         yield from _section(heading or "Text before the form", [part.text])
     yield from _section("Original words", [_original_words(ticket)])

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 
 from esper_audit.text.markdown import code, count, markdown_cell
-from esper_audit.tickets.query import in_order
+from esper_audit.tickets.query import sort_tickets
 from esper_audit.tickets.states import ACTIVE, Status
 from esper_audit.tickets.ticket import Ticket
 
@@ -14,7 +14,7 @@ NOTHING = "(none)"
 
 def tickets_page(tickets: Iterable[Ticket]) -> dict[str, object]:
     """Return the content of the index, ready to print."""
-    ordered = in_order(tickets)
+    ordered = sort_tickets(tickets)
     active = sum(ticket.status in ACTIVE for ticket in ordered)
     return {
         "summary": f"{count(len(ordered), 'ticket')}, {active} active.",

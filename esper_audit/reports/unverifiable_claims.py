@@ -57,7 +57,7 @@ def unverifiable_lines(verified: Iterable[VerifiedTicket]) -> Iterator[str]:
     """
     reasons: dict[tuple[Answer, str], _Unverified] = {}
     for one in verified:
-        for answered in one.not_told:
+        for answered in one.undecided:
             reply = answered.reply
             key = (reply.answer, reply.lacking or reply.evidence)
             reason = reasons.setdefault(key, _Unverified())

@@ -43,7 +43,7 @@ def styled_verification(
 
 
 def _ticket(verified: VerifiedTicket) -> Iterator[StyledText]:
-    ticket, assessment = verified.ticket, verified.standing
+    ticket, assessment = verified.ticket, verified.assessment
     is_good = assessment in (Assessment.AS_EXPECTED, Assessment.UNVOUCHED)
     yield StyledText(f"{ticket.id} ", "bold")
     yield StyledText(f"{ticket.severity} {ticket.status}: ")
@@ -54,20 +54,18 @@ def _ticket(verified: VerifiedTicket) -> Iterator[StyledText]:
         yield StyledText(wrapped(proposed, "  "), "yellow")
     elif verified.is_manifest:
         yield StyledText(wrapped("manifest: production calls meet the defect", "  "), "yellow")
-    for answered in verified.asked:
+    for answered in verified.claims:
         yield from _claim(answered)
     yield StyledText("\n")
 
 
 def _claim(answered: AnsweredClaim) -> Iterator[StyledText]:
     answer = answered.reply.answer
-    surprise = "" if answered.is_as_expected else f", expected {_expected(answered)}"
+    surprise = "" if answered.is_expected else f", expected {_expected(answered)}"
     defect = ", states the defect" if answered.claim.states_defect else ""
-    known = ", as the ticket expects" if answered.claim.expect and answered.is_as_expected else ""
+    known = ", as the ticket expects" if answered.claim.expect and answered.is_expected else ""
     yield StyledText(f"  {answered.claim.id} ", "bold")
-    yield StyledText(
-        ANSWER_WORDS[answer], STYLES[answer] if answered.is_as_expected else "bold red"
-    )
+    yield StyledText(ANSWER_WORDS[answer], STYLES[answer] if answered.is_expected else "bold red")
     yield StyledText(f" ({answered.claim.kind}{defect}{known}{surprise})\n", "dim")
     yield StyledText(wrapped(answered.claim.sentence, INDENT))
     yield StyledText(wrapped(answered.reply.evidence, INDENT + "> ", "  "), "cyan")
@@ -96,12 +94,12 @@ def _table(rows: Sequence[Row]) -> Iterator[StyledText]:
 
 
 def _summary(verified: Sequence[VerifiedTicket], without_claims: int) -> Iterator[StyledText]:
-    answers = Counter(answered.reply.answer for one in verified for answered in one.asked)
+    answers = Counter(answered.reply.answer for one in verified for answered in one.claims)
     counted = ", ".join(f"{answers[a]} {_counted(a, answers[a])}" for a in Answer if answers[a])
     yield StyledText(f"{count(len(verified), 'ticket')}, {count(answers.total(), 'claim')}", "bold")
     yield StyledText(f": {counted}" if counted else "")
     yield StyledText(f"; {without_claims} without claims\n" if without_claims else "\n")
-    assessments = Counter(one.standing for one in verified)
+    assessments = Counter(one.assessment for one in verified)
     for assessment in Assessment:
         number = assessments[assessment]
         if number and assessment is not Assessment.CANNOT_TELL:

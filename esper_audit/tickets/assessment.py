@@ -1,4 +1,4 @@
-"""NEW esper_audit/tickets/standing.py."""
+"""What the answers of a ticket's claims mean for the ticket: the assessment, a severity, the stored answers."""
 
 from __future__ import annotations
 
@@ -7,33 +7,27 @@ import enum
 import msgspec
 
 from esper_audit.claims.claim import Claim
-from esper_audit.claims.reply import TOLD, Answer, Reply
+from esper_audit.claims.reply import DECIDED, Answer, Reply
 from esper_audit.findings.finding import Severity
 from esper_audit.tickets.parts import EvidenceTable, StoredAnswer
 from esper_audit.tickets.states import ACCEPTED, ACTIVE, Status
 from esper_audit.tickets.ticket import Ticket
 
-LOWER = list(Severity)  # from the worst down
-
-
+SEVERITIES = list(Severity)  # from the highest down
 GONE = frozenset({Answer.REFUTED, Answer.STALE})
-
-
-# What a claim that states the defect should answer, by what the ticket says became of it.
-DEFECT: dict[Status, frozenset[Answer]] = {
+# The expected answers of a claim that states the defect, by the status of the ticket.
+DEFECT_ANSWERS: dict[Status, frozenset[Answer]] = {
     **dict.fromkeys(ACTIVE, frozenset({Answer.HOLDS})),
     Status.FIXED: GONE,
     Status.NOT_A_BUG: GONE,
     Status.WONT_FIX: frozenset({Answer.HOLDS}),
-    Status.DUPLICATE: frozenset(Answer),  # the other ticket answers for it
+    Status.DUPLICATE: frozenset(Answer),  # the other ticket has the claims
 }
-
-
-SAID_TO_BE_GONE = frozenset({Status.FIXED, Status.NOT_A_BUG})
+CLOSED_AS_GONE = frozenset({Status.FIXED, Status.NOT_A_BUG})
 
 
 class Assessment(enum.StrEnum):
-    """What the answers say of a ticket; of several, the first that applies."""
+    """What the answers mean for a ticket; if several apply, the first."""
 
     REGRESSED = "regressed"
     NEVER_FIXED = "never fixed"
@@ -45,106 +39,104 @@ class Assessment(enum.StrEnum):
 
 
 MEANING: dict[Assessment, str] = {
-    Assessment.REGRESSED: "closed, and its defect, which was seen gone, is back",
-    Assessment.NEVER_FIXED: "closed, but its defect is there and was never seen gone",
+    Assessment.REGRESSED: "closed, and its defect, which was seen gone, is present again",
+    Assessment.NEVER_FIXED: "closed, but its defect is present and was never seen gone",
     Assessment.PROPOSED_FOR_CLOSING: "active, but every claim that states its defect is refuted",
-    Assessment.CONTRADICTED: "a claim answers other than the ticket expects",
+    Assessment.CONTRADICTED: "the answer of a claim is not the one that the ticket expects",
     Assessment.CANNOT_TELL: "a claim is stale, or something that it needs was not looked at",
-    Assessment.AS_EXPECTED: "every claim answers as the ticket expects",
-    Assessment.UNVOUCHED: "it makes no claim; asked was what it quotes and cites, of which nothing is expected",
+    Assessment.AS_EXPECTED: "the answers of all claims are as the ticket expects",
+    Assessment.UNVOUCHED: "without claims; its quotations and commits were looked up, and no answer is expected",
 }
-
-
 ALARMING = frozenset({Assessment.REGRESSED, Assessment.NEVER_FIXED})
-
-
 FAILING = ALARMING | {Assessment.PROPOSED_FOR_CLOSING, Assessment.CONTRADICTED}
 
 
 class Proposal(msgspec.Struct, frozen=True):
-    """Another severity for a ticket, and why."""
+    """Another severity for a ticket, and the reason."""
 
     severity: Severity
     why: str
 
 
 class AnsweredClaim(msgspec.Struct, frozen=True):
-    """A claim, what it answers, and the answers that would not surprise."""
+    """A claim, its answer, and the answers that are expected."""
 
     claim: Claim
     reply: Reply
     expected: frozenset[Answer]
 
     @property
-    def is_as_expected(self) -> bool:
-        """Whether the answer surprises nobody."""
+    def is_expected(self) -> bool:
+        """Return whether the answer is one of those expected."""
         return self.reply.answer in self.expected
 
 
 class VerifiedTicket(msgspec.Struct, frozen=True):
-    """A ticket with the answers of its claims, and what they say of it."""
+    """A ticket with the answers of its claims, and what they mean for it."""
 
     ticket: Ticket
-    asked: list[AnsweredClaim]
-    standing: Assessment
+    claims: list[AnsweredClaim]
+    assessment: Assessment
 
     @property
     def proposal(self) -> Proposal | None:
-        """A lower severity where the defect is there, but no production call meets it: latent.
+        """A lower severity for a latent defect, one that is present but that no production call meets.
 
-        A severity that a person gave a reason for is the person's; one that a check proposes is proposed
-        with the impact known.
+        None for a severity with a reason, which is a person's decision, and for a ticket with an impact,
+        which the severity that the check proposes takes into account.
         """
         if self.ticket.impact is not None:
             return None
-        hits: list[int] = [a.reply.hits for a in self.asked if a.reply.hits is not None]
+        hits = [c.reply.hits for c in self.claims if c.reply.hits is not None]
         severity = self.ticket.proposed_severity or self.ticket.severity
-        is_lowest = severity is LOWER[-1]
+        is_lowest = severity is SEVERITIES[-1]
         if not hits or any(hits) or is_lowest or self.ticket.severity_reason:
             return None
         if self.ticket.status not in ACTIVE or self.ticket.severity is not severity:
             return None
-        return Proposal(LOWER[LOWER.index(severity) + 1], "latent: no production call meets it")
+        return Proposal(
+            SEVERITIES[SEVERITIES.index(severity) + 1], "latent: no production call meets it"
+        )
 
     @property
     def is_manifest(self) -> bool:
-        """Whether some production call meets the defect."""
-        return any((asked.reply.hits or 0) > 0 for asked in self.asked)
+        """Return whether a production call meets the defect."""
+        return any((claim.reply.hits or 0) > 0 for claim in self.claims)
 
     @property
-    def is_without_support(self) -> bool:
-        """Whether an accepted ticket can no longer keep its finding quiet: what it rests on is not so."""
-        told = self.standing in ALARMING | {Assessment.CONTRADICTED}
-        return told and self.ticket.status in ACCEPTED
+    def is_unsupported(self) -> bool:
+        """Return whether an accepted ticket no longer excuses its finding: its claims contradict it."""
+        contradicted = self.assessment in ALARMING | {Assessment.CONTRADICTED}
+        return contradicted and self.ticket.status in ACCEPTED
 
     @property
-    def not_told(self) -> list[AnsweredClaim]:
-        """The claims that were expected to answer, and did not."""
-        return [a for a in self.asked if a.reply.answer not in TOLD and not a.is_as_expected]
+    def undecided(self) -> list[AnsweredClaim]:
+        """The claims that neither hold nor are refuted, where one of the two was expected."""
+        return [c for c in self.claims if c.reply.answer not in DECIDED and not c.is_expected]
 
     @property
     def answers(self) -> list[StoredAnswer]:
-        """The answers as the ticket keeps them; what cannot be told today stays as it was last told."""
-        before = {answered.claim: answered for answered in self.ticket.answers}
+        """The answers to store; a claim without an answer today keeps its last one."""
+        before = {answer.claim: answer for answer in self.ticket.answers}
         return [
-            before[asked.claim.id]
-            if asked.reply.answer is Answer.CANNOT_TELL and asked.claim.id in before
-            else _answered(asked, before.get(asked.claim.id))
-            for asked in self.asked
+            before[one.claim.id]
+            if one.reply.answer is Answer.CANNOT_TELL and one.claim.id in before
+            else _stored(one, before.get(one.claim.id))
+            for one in self.claims
         ]
 
 
-def _answered(asked: AnsweredClaim, before: StoredAnswer | None) -> StoredAnswer:
-    """Return an answer to keep; `seen_gone` stays once it is so, for a defect that comes back."""
-    reply = asked.reply
+def _stored(answered: AnsweredClaim, before: StoredAnswer | None) -> StoredAnswer:
+    """Return the answer to store; `seen_gone` stays true when the defect comes back."""
+    reply = answered.reply
     heads, *rows = reply.table or ((),)
     table = EvidenceTable(columns=[str(head) for head in heads], rows=[list(row) for row in rows])
     gone = reply.answer in GONE or (before is not None and before.seen_gone)
     return StoredAnswer(
-        claim=asked.claim.id,
+        claim=answered.claim.id,
         answer=reply.answer,
         evidence=reply.evidence,
         places=list(reply.places),
         table=table if rows else None,
-        seen_gone=asked.claim.states_defect and gone,
+        seen_gone=answered.claim.states_defect and gone,
     )

@@ -1,4 +1,4 @@
-"""From the text of a ticket to the record, strictly: what is wrong is named by line and key."""
+"""Reads the text of a ticket strictly; an error names the line and the key."""
 
 from __future__ import annotations
 
@@ -10,9 +10,7 @@ import msgspec
 import yaml
 from msgspec import inspect
 
-from esper_audit.claims.address import Address
-from esper_audit.claims.needs import NodeId
-from esper_audit.claims.registry import discover_kinds
+from esper_audit.claims.records import KINDS, Address, NodeId
 from esper_audit.findings.errors import TicketError
 from esper_audit.text.phrases import did_you_mean
 from esper_audit.tickets.parts import Commit, Date, DateOrNothing, Lines, StatusOrSeverity
@@ -20,18 +18,18 @@ from esper_audit.tickets.ticket import Ticket
 from esper_audit.tickets.yaml_edit.load import YamlValue, compose, line_of, value_of
 
 Key: TypeAlias = "str | int"
-REFUSED = re.compile(r"(?P<what>.*?)(?: - at `\$(?P<where>[^`]*)`)?", re.DOTALL)
-# What a record itself refuses begins with the key that is wrong.
+REFUSAL = re.compile(r"(?P<problem>.*?)(?: - at `\$(?P<path>[^`]*)`)?", re.DOTALL)
+# The message of a check in `__post_init__` begins with the key.
 NAMED_KEY = re.compile(r"^(claim [^:]*: )?`(?P<key>\w+)`: ")
 TAG = "kind"
 STEP = re.compile(r"\.(\w+)|\[(\d+)\]")
 FIELD = re.compile(r"Object (?P<how>missing required|contains unknown) field `(?P<name>[^`]*)`")
 NOT_TEXT = re.compile(r"Expected `str`, got `(int|float|bool)`")
-WANTED_PATTERNS = {
+PATTERN_NAMES = {
     Date: "a date such as 2026-05-04",
-    DateOrNothing: "a date such as 2026-05-04, or nothing",
+    DateOrNothing: "a date such as 2026-05-04, or an empty text",
     Lines: "lines such as 12, 12-15 or 12-15, 20",
-    Commit: "the hexadecimal name of a commit",
+    Commit: "the hexadecimal hash of a commit",
     StatusOrSeverity: "a status or a severity",
     Address: "an address: package.module.Class.method, path/to/file.py or path/to/file.py:Class",
     NodeId: "a pytest node: path/to/test_file.py::test_name",
@@ -39,7 +37,7 @@ WANTED_PATTERNS = {
 
 
 class Origin(msgspec.Struct, frozen=True):
-    """A ticket and the text it was read from."""
+    """A ticket, and the text and the value that it was read from."""
 
     ticket: Ticket
     text: str
@@ -47,55 +45,56 @@ class Origin(msgspec.Struct, frozen=True):
 
 
 def read_ticket_text(text: str) -> Origin:
-    """Return the ticket of a text; raises TicketError, whose message begins `line: key: `."""
+    """Return the ticket of a text; raises TicketError with a message `line: key: problem`."""
     root = compose(text)
     value = value_of(root)
     if not isinstance(value, dict):
-        raise TicketError("1: invalid ticket (expected a mapping of keys to values)")
+        raise TicketError("1: ticket: expected a mapping of keys to values")
     try:
         ticket = msgspec.convert(value, Ticket)
     except msgspec.ValidationError as error:
-        raise TicketError(_explained(str(error), root)) from error
-    if ticket.severity_unexplained:
+        raise TicketError(_located(str(error), root)) from error
+    if ticket.is_severity_unexplained:
         raise TicketError(
-            f"{_line(root, ['severity'])}: severity: the check proposes {ticket.proposed_severity};"
-            " say in `severity_reason` why it is another"
+            f"{_line(root, ['severity'])}: severity: differs from {ticket.proposed_severity}, which the"
+            " check proposes, without a reason; add `severity_reason`"
         )
     return Origin(ticket, text, value)
 
 
 def line_of_key(text: str, path: Sequence[Key]) -> int:
-    """Return the line on which the value of a key stands, that of the nearest key above if there is none."""
+    """Return the line of a key, or of its nearest parent if the text does not contain it."""
     return _line(compose(text), path)
 
 
-def _explained(message: str, root: yaml.Node | None) -> str:
-    """Say what msgspec refused as `line: key: what is wrong; what is wanted`."""
-    refused = REFUSED.fullmatch(message)
-    assert refused is not None  # every text matches
-    path: list[Key] = [name or int(number) for name, number in STEP.findall(refused["where"] or "")]
-    what = refused["what"]
-    field = FIELD.match(what)
-    named = NAMED_KEY.search(what)
+def _located(message: str, root: yaml.Node | None) -> str:
+    """Return a message of msgspec as `line: key: problem`."""
+    refusal = REFUSAL.fullmatch(message)
+    assert refusal is not None  # every text matches
+    path: list[Key] = [name or int(number) for name, number in STEP.findall(refusal["path"] or "")]
+    problem = refusal["problem"]
+    field = FIELD.match(problem)
+    named = NAMED_KEY.search(problem)
     if field is not None:
         known = _keys_at(path, root)
         path.append(field["name"])
         is_unknown = field["how"] == "contains unknown"
-        what = f"unknown key{did_you_mean(field['name'], known)}" if is_unknown else "is missing"
-    elif "Invalid enum value" in what:
-        what = f"{what}; known: {', '.join(_words_at(path, root))}"
-    elif path and path[-1] == TAG and what.startswith("Invalid value"):
-        what = f"{what}; known: {', '.join(discover_kinds())}"
+        unknown = f"unknown key{did_you_mean(field['name'], known)}"
+        problem = unknown if is_unknown else "is missing"
+    elif "Invalid enum value" in problem:
+        problem = f"{problem}; known: {', '.join(_words_at(path, root))}"
+    elif path and path[-1] == TAG and problem.startswith("Invalid value"):
+        problem = f"{problem}; known: {', '.join(KINDS)}"
     elif named is not None and named["key"] in _keys_at(path, root):
         path.append(named["key"])
-    elif NOT_TEXT.match(what):
-        what = f"{what}; put it in quotes"
-    for pattern, wanted in WANTED_PATTERNS.items():
-        what = what.replace(f"`str` matching regex {_regex(pattern)!r}", wanted)
-    return f"{_line(root, path)}: {_written(path)}: {what}"
+    elif NOT_TEXT.match(problem):
+        problem = f"{problem}; put it in quotes"
+    for pattern, name in PATTERN_NAMES.items():
+        problem = problem.replace(f"`str` matching regex {_regex(pattern)!r}", name)
+    return f"{_line(root, path)}: {_dotted(path)}: {problem}"
 
 
-def _written(path: Sequence[Key]) -> str:
+def _dotted(path: Sequence[Key]) -> str:
     steps = (f"[{step}]" if isinstance(step, int) else f".{step}" for step in path)
     return "".join(steps).removeprefix(".") or "ticket"
 
@@ -131,7 +130,7 @@ def _words_at(path: Sequence[Key], root: yaml.Node | None) -> list[str]:
 
 
 def _types_at(path: Sequence[Key], root: yaml.Node | None) -> list[inspect.Type]:
-    """Return what the record may hold at a path: several types where it leaves a choice."""
+    """Return the types that the record allows at a path, several for a union."""
     kinds, value = _choices(inspect.type_info(Ticket), None), value_of(root)
     for step in path:
         value = _value_at(value, step)
@@ -151,12 +150,12 @@ def _value_at(value: YamlValue, step: Key) -> YamlValue:
 
 
 def _choices(kind: inspect.Type, value: YamlValue) -> list[inspect.Type]:
-    """Return the types that a value may have; where it says of which kind it is, that one."""
+    """Return the types that a value may have; only the tagged one if the value has a known tag."""
     if not isinstance(kind, inspect.UnionType):
         return [kind]
-    said = value.get(TAG) if isinstance(value, dict) else None
-    meant = [one for one in kind.types if isinstance(one, inspect.StructType) and one.tag == said]
-    return list(meant) if said is not None and meant else list(kind.types)
+    tag = value.get(TAG) if isinstance(value, dict) else None
+    tagged = [one for one in kind.types if isinstance(one, inspect.StructType) and one.tag == tag]
+    return list(tagged) if tag is not None and tagged else list(kind.types)
 
 
 def _part(kind: inspect.Type, step: Key) -> list[inspect.Type]:

@@ -1,4 +1,4 @@
-"""The text of a ticket after a change: the values that changed, in the text as it stands now."""
+"""The text of a ticket after a change of its record: only the changed values differ."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ from esper_audit.tickets.yaml_edit.patch import is_same_value, list_changes, pat
 
 
 def updated_text(text: str, before: Ticket, after: Ticket) -> str:
-    """Return a ticket's text with what differs between two states of its record.
+    """Return a ticket's text with the differences between two states of its record.
 
-    The text may say more than `before`: what a person wrote since then, and defaults written out,
-    stay. Raises TicketError where the person changed a key that is to be changed here.
+    Values that were edited in the text since `before`, and defaults that are written out, stay. Raises
+    TicketError where the text has another value of a key that changes.
     """
     origin = read_ticket_text(text)
     present = msgspec.to_builtins(origin.ticket)
@@ -28,27 +28,27 @@ def updated_text(text: str, before: Ticket, after: Ticket) -> str:
             present.get(key), new.get(key)
         )
         if not is_same_value(old.get(key), new.get(key)) and not untouched:
-            raise TicketError(f"1: {key}: somebody changed it meanwhile; try again")
-    wanted = merged(origin.value, old, new)
-    assert isinstance(wanted, dict)
-    return patch_text(text, wanted)
+            raise TicketError(f"1: {key}: the value in the file changed meanwhile; try again")
+    content = merge(origin.value, old, new)
+    assert isinstance(content, dict)
+    return patch_text(text, content)
 
 
-def merged(raw: YamlValue, before: YamlValue, after: YamlValue) -> YamlValue:
-    """Return `after` as a text would hold it that holds `raw` for `before`: defaults written out stay."""
+def merge(raw: YamlValue, before: YamlValue, after: YamlValue) -> YamlValue:
+    """Return `after` for a text that has `raw` for `before`; defaults that `raw` writes out stay."""
     if is_same_value(before, after):
         return raw
     if isinstance(raw, dict) and isinstance(before, dict) and isinstance(after, dict):
         written_out = {key: value for key, value in raw.items() if key not in before}
         return {
-            key: merged(raw.get(key), before.get(key), value) for key, value in after.items()
+            key: merge(raw.get(key), before.get(key), value) for key, value in after.items()
         } | {key: value for key, value in written_out.items() if key not in after}
     if isinstance(raw, list) and isinstance(before, list) and isinstance(after, list):
-        return _merged_items(raw, before, after) if len(raw) == len(before) else after
+        return _merge_items(raw, before, after) if len(raw) == len(before) else after
     return after
 
 
-def _merged_items(
+def _merge_items(
     raw: list[YamlValue], before: list[YamlValue], after: list[YamlValue]
 ) -> list[YamlValue]:
     change = list_changes(before, after)
@@ -56,7 +56,7 @@ def _merged_items(
     items: list[YamlValue] = list(change.added.get(0, []))
     for position, item in enumerate(raw):
         if position in changed:
-            items.append(merged(item, before[position], after[changed[position]]))
+            items.append(merge(item, before[position], after[changed[position]]))
         elif position not in change.removed:
             items.append(item)
         items += change.added.get(position + 1, [])

@@ -1,4 +1,4 @@
-"""What no field takes, in the order in which a ticket's page prints it: by section, rows, text, headings."""
+"""The sections of a ticket's page, and the content that fits no field in the order of the page."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ KNOWN = frozenset({*BEFORE_OTHERS, *BEHIND_OTHERS})
 
 
 class FormSection(msgspec.Struct, frozen=True):
-    """What a section has beyond its fields: rows of its table, text of its own, texts below headings."""
+    """Content of a section that fits no field: rows of its table, its text, texts below headings."""
 
     name: str
     rows: list[Extra] = []
@@ -34,8 +34,9 @@ class FormSection(msgspec.Struct, frozen=True):
 
 
 def sections(extra: Iterable[Extra]) -> dict[str, FormSection]:
-    """Return the sections that have something beyond fields, in page order; sections of the form's own
-    have their place, the others stand in front of the resolution in the order they came in.
+    """Return the sections with content that fits no field, in page order.
+
+    Sections that the form does not define are placed before the resolution, in their own order.
     """
     by_name: dict[str, list[Extra]] = {}
     for part in extra:
@@ -48,8 +49,8 @@ def sections(extra: Iterable[Extra]) -> dict[str, FormSection]:
     }
 
 
-def in_page_order(extra: Iterable[Extra]) -> list[Extra]:
-    """Return what no field takes as a page that is read again gives it: texts of a section are one."""
+def order_extras(extra: Iterable[Extra]) -> list[Extra]:
+    """Return the content that fits no field in page order, the texts of a section joined."""
     ordered: list[Extra] = []
     for section in sections(extra).values():
         ordered += section.rows

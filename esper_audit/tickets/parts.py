@@ -1,7 +1,7 @@
-"""The parts of a ticket: every key known and typed, every word of an imported form with a place to stay.
+"""The parts of a ticket: their keys, with types.
 
-Texts are Markdown as it was written. `as_written` keeps the words of a form where a typed field says
-less than they do.
+Texts are Markdown and are kept unchanged. `as_written` keeps the words of an imported form where the
+value of a typed field lacks some of their meaning.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from esper_audit.claims.reply import Answer
 from esper_audit.findings.finding import Occurrence, Severity
 from esper_audit.tickets.states import ResolutionKind
 
-# Who changed a ticket, where no person did.
+# The author of changes that the program makes.
 TOOL = "esper-audit"
 Text = Annotated[str, msgspec.Meta(min_length=1)]
 Date = Annotated[str, msgspec.Meta(pattern=r"^\d{4}-\d{2}-\d{2}$")]
@@ -31,7 +31,7 @@ StatusOrSeverity = Annotated[
 
 
 class Relation(enum.StrEnum):
-    """What another ticket is to this one."""
+    """How another ticket is related to this one."""
 
     RELATED = "related"
     DUPLICATE = "duplicate"
@@ -40,7 +40,7 @@ class Relation(enum.StrEnum):
 
 
 class Opinion(enum.StrEnum):
-    """What a reviewer says."""
+    """The verdict of a review."""
 
     ENDORSE = "endorse"
     NEUTRAL = "neutral"
@@ -49,7 +49,7 @@ class Opinion(enum.StrEnum):
 
 
 class Truth(enum.StrEnum):
-    """What became of a sentence of the ticket when somebody looked."""
+    """How a sentence of the ticket was judged."""
 
     TRUE = "TRUE"
     FALSE = "FALSE"
@@ -60,11 +60,14 @@ class Truth(enum.StrEnum):
 class TicketPart(
     msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True, kw_only=True
 ):
-    """A part of a ticket: its keys are known and typed, and what has its default is not written."""
+    """A part of a ticket: unknown keys are refused, defaults are not written."""
 
 
 class TicketLocation(TicketPart, frozen=True, kw_only=True):
-    """Where: the symbol is the identity, the lines are refreshed by every run; lines may be several."""
+    """A place of the defect: the symbol identifies it, the lines are refreshed by every run.
+
+    `lines` is `12`, `12-15` or several of these: `12-15, 20`.
+    """
 
     path: Text
     symbol: str = ""
@@ -73,7 +76,7 @@ class TicketLocation(TicketPart, frozen=True, kw_only=True):
 
 
 class EvidenceTable(TicketPart, frozen=True, kw_only=True):
-    """Numbers in columns, as a probe gives them."""
+    """Values in columns, as a probe returns them."""
 
     columns: list[str]
     rows: list[list[str | int | float]]
@@ -82,15 +85,14 @@ class EvidenceTable(TicketPart, frozen=True, kw_only=True):
         """Refuse a row that is longer or shorter than the header."""
         for number, row in enumerate(self.rows):
             if len(row) != len(self.columns):
-                raise ValueError(
-                    f"row {number} has {len(row)} cells, the table {len(self.columns)} columns"
-                )
+                raise ValueError(f"row {number} has {len(row)} cells, expected {len(self.columns)}")
 
 
 class Evidence(TicketPart, frozen=True, kw_only=True):
-    """What was seen: words, code with the number of its first line, or numbers; `commit` is when.
+    """Evidence of the defect: text, code with the number of its first line, or a table.
 
-    `place` is where the code stands, in the words of an imported form (`blending.py:133-192`).
+    `commit` is the commit at which it was taken. `place` is where the code is located, in the words of
+    an imported form (`blending.py:133-192`).
     """
 
     text: str = ""
@@ -102,16 +104,17 @@ class Evidence(TicketPart, frozen=True, kw_only=True):
     commit: str = ""
 
     def __post_init__(self) -> None:
-        """Refuse evidence that shows nothing."""
+        """Refuse evidence without content."""
         if not (self.text or self.code or self.place or self.table):
             raise ValueError("evidence needs a `text`, a `code` or a `table`")
 
 
 class TicketImpact(TicketPart, frozen=True, kw_only=True):
-    """What the whole tree says: whether somebody hits it today, in words with counts, and where.
+    """The impact of the defect in the whole tree: whether code meets it today, and where.
 
-    `counts` holds what there is of production calls, those passing, omitting and forwarding the
-    argument, uses known by name only, calls in tests, and tests that reach it through other code.
+    `counts` contains the numbers above zero of production calls, of those that pass, omit and forward
+    the argument, of uses known by name only, of calls in tests, and of tests that reach the symbol
+    through other code.
     """
 
     reality: Occurrence
@@ -125,10 +128,10 @@ class TicketImpact(TicketPart, frozen=True, kw_only=True):
 
 
 class FixOption(TicketPart, frozen=True, kw_only=True):
-    """A way to repair: prose, and the change itself where a fixer can make it.
+    """A way to fix the defect: prose, and the diff where a fixer can make the change.
 
-    `label` is what a form calls the option (`Option A`); without one the page counts letters. An
-    option with neither label nor name is the prose in front of the others.
+    `label` is the name of the option in an imported form (`Option A`); without one the page assigns a
+    letter. An option with neither label nor name is the prose in front of the others.
     """
 
     label: str = ""
@@ -139,11 +142,11 @@ class FixOption(TicketPart, frozen=True, kw_only=True):
     def __post_init__(self) -> None:
         """Refuse an option without content."""
         if not (self.label or self.option or self.text or self.diff):
-            raise ValueError("a way to repair needs an `option`, a `text` or a `diff`")
+            raise ValueError("a fix needs an `option`, a `text` or a `diff`")
 
 
 class Step(TicketPart, frozen=True, kw_only=True):
-    """A box to tick when the repair is verified, and the pytest node or claim that ticks it."""
+    """A step to verify a fix, and the pytest node or claim that decides it."""
 
     text: Text
     done: bool = False
@@ -152,7 +155,7 @@ class Step(TicketPart, frozen=True, kw_only=True):
 
 
 class Related(TicketPart, frozen=True, kw_only=True):
-    """Another ticket and what it is to this one."""
+    """A link to another ticket."""
 
     id: Text
     relation: Relation
@@ -160,7 +163,7 @@ class Related(TicketPart, frozen=True, kw_only=True):
 
 
 class Review(TicketPart, frozen=True, kw_only=True):
-    """What somebody else thinks of the ticket; `role` is the heading's name for who that is."""
+    """A review of the ticket; `role` is the reviewer's role in the heading of an imported form."""
 
     reviewer: str
     role: str = ""
@@ -171,7 +174,7 @@ class Review(TicketPart, frozen=True, kw_only=True):
 
 
 class JudgedClaim(TicketPart, frozen=True, kw_only=True):
-    """A sentence of the ticket, and whether it turned out to be so."""
+    """A sentence of the ticket, and how it was judged."""
 
     claim: Text
     verdict: Truth
@@ -180,7 +183,7 @@ class JudgedClaim(TicketPart, frozen=True, kw_only=True):
 
 
 class Resolution(TicketPart, frozen=True, kw_only=True):
-    """How a ticket ended, and what shows it. Only an imported one may lack evidence."""
+    """How a ticket was resolved, with evidence, which only an imported resolution may lack."""
 
     kind: ResolutionKind
     as_written: str = ""
@@ -191,7 +194,10 @@ class Resolution(TicketPart, frozen=True, kw_only=True):
 
 
 class StoredAnswer(TicketPart, frozen=True, kw_only=True):
-    """What a claim answered when it was last told, with its evidence; `seen_gone` of a defect, ever."""
+    """The last answer of a claim, with its evidence.
+
+    `seen_gone`: the claim states the defect, and some answer was that the defect is gone.
+    """
 
     claim: Text
     answer: Answer
@@ -202,7 +208,7 @@ class StoredAnswer(TicketPart, frozen=True, kw_only=True):
 
 
 class Change(TicketPart, frozen=True, kw_only=True):
-    """A change of status or severity (their values differ): when, by whom or what, from, to, why."""
+    """A change of status or severity: its date, author, old and new value, and reason."""
 
     date: Date
     by: Text
@@ -212,7 +218,7 @@ class Change(TicketPart, frozen=True, kw_only=True):
 
 
 class AsWritten(TicketPart, frozen=True, kw_only=True):
-    """The words of an imported form for a field, and where in the form (or in its path) they stood."""
+    """The words of an imported form for a field, and their place in the form or in its path."""
 
     field: Text
     where: str = ""
@@ -220,10 +226,10 @@ class AsWritten(TicketPart, frozen=True, kw_only=True):
 
 
 class Extra(TicketPart, frozen=True, kw_only=True):
-    """What an imported form says that no field takes: a row of a section's table, or text.
+    """Content of an imported form that fits no field: a row of a section's table, or text.
 
-    `section` is the heading of the first rank (empty in front of the first), `heading` the one below
-    (empty for text that stands directly under the section), `row` the name of a table's row.
+    `section` is the heading of the first level, empty in front of the first heading; `heading` is the
+    one of the second level, empty for text directly below the section; `row` names a row of a table.
     """
 
     section: str

@@ -1,4 +1,4 @@
-"""Which tickets somebody wants to see, and in what order: what is active first, then the worst."""
+"""Filters and sorts tickets for a list: active ones first, then by severity."""
 
 from __future__ import annotations
 
@@ -16,8 +16,10 @@ ORDER = list(Status)
 
 
 class TicketFilter(msgspec.Struct, frozen=True):
-    """The tickets wanted; an empty list wants all. Paths are files, directories or patterns; a
-    domain stands for those inside it."""
+    """The values that a ticket must have; an empty list allows all.
+
+    Paths are files, directories or patterns. A domain includes the domains inside it.
+    """
 
     statuses: list[str] = []
     severities: list[str] = []
@@ -27,33 +29,33 @@ class TicketFilter(msgspec.Struct, frozen=True):
     paths: list[str] = []
 
     def __call__(self, ticket: Ticket) -> bool:
-        """Return whether a ticket is wanted."""
+        """Return whether a ticket matches the filter."""
         return (
-            self._is_wanted_status(ticket.status)
+            self._has_status(ticket.status)
             and _is_among(ticket.severity, self.severities)
             and (not self.domains or any(is_within(ticket.domain, name) for name in self.domains))
             and _is_among(ticket.contract, self.contracts)
             and _is_among(ticket.check, self.checks)
-            and self._is_wanted_place(ticket)
+            and self._has_place(ticket)
         )
 
-    def _is_wanted_status(self, status: Status) -> bool:
+    def _has_status(self, status: Status) -> bool:
         is_active = ACTIVE_ONLY in self.statuses and status in ACTIVE
         return is_active or ALL in self.statuses or _is_among(status, self.statuses)
 
-    def _is_wanted_place(self, ticket: Ticket) -> bool:
+    def _has_place(self, ticket: Ticket) -> bool:
         places = [place.path for place in ticket.locations]
         return not self.paths or any(_covers(path, p) for path in self.paths for p in places)
 
 
-def is_within(domain: str, wanted: str) -> bool:
-    """Return whether a domain (`simic/rewards`) is the wanted one or lies in it (`simic`)."""
-    outer = wanted.rstrip("/")
+def is_within(domain: str, outer: str) -> bool:
+    """Return whether a domain (`simic/rewards`) is equal to another or inside it (`simic`)."""
+    outer = outer.rstrip("/")
     return domain == outer or (bool(outer) and domain.startswith(f"{outer}/"))
 
 
-def in_order(tickets: Iterable[Ticket]) -> list[Ticket]:
-    """Return tickets as they are listed everywhere."""
+def sort_tickets(tickets: Iterable[Ticket]) -> list[Ticket]:
+    """Return tickets in the order of every list: active ones first, then by severity, status, id."""
     return sorted(tickets, key=lambda t: (t.status not in ACTIVE, t.severity, _rank(t), t.id))
 
 
@@ -61,10 +63,10 @@ def _rank(ticket: Ticket) -> int:
     return ORDER.index(ticket.status)
 
 
-def _is_among(value: str, wanted: list[str]) -> bool:
-    return not wanted or value in wanted
+def _is_among(value: str, allowed: list[str]) -> bool:
+    return not allowed or value in allowed
 
 
-def _covers(wanted: str, path: str) -> bool:
-    directory = wanted.rstrip("/") + "/"
-    return path == wanted or path.startswith(directory) or fnmatch.fnmatch(path, wanted)
+def _covers(pattern: str, path: str) -> bool:
+    directory = pattern.rstrip("/") + "/"
+    return path == pattern or path.startswith(directory) or fnmatch.fnmatch(path, pattern)

@@ -1,4 +1,4 @@
-"""The states of a ticket and the moves between them: one table, as data."""
+"""The states of a ticket and the table of changes between them."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import enum
 
 
 class Status(enum.StrEnum):
-    """Where a ticket stands."""
+    """The state of a ticket."""
 
     OPEN = "open"
     INVESTIGATING = "investigating"
@@ -18,7 +18,7 @@ class Status(enum.StrEnum):
 
 
 class ResolutionKind(enum.StrEnum):
-    """How a ticket ended."""
+    """How a ticket was resolved."""
 
     FIXED = "fixed"
     ALREADY_FIXED = "already-fixed"
@@ -40,7 +40,7 @@ MOVES: dict[Status, frozenset[Status]] = {
     Status.WONT_FIX: frozenset({Status.OPEN}),
     Status.DUPLICATE: frozenset({Status.OPEN}),
 }
-# Nobody looks at these findings again, so a person has to show why; FIXED is shown by the check.
+# The findings of these tickets are excused for good, so evidence is required; FIXED is decided by the check.
 NEEDS_EVIDENCE = ACCEPTED
 STATUS_OF: dict[ResolutionKind, Status] = {
     ResolutionKind.FIXED: Status.FIXED,

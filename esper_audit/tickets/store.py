@@ -1,4 +1,4 @@
-"""Tickets on disk: one YAML file each, read strictly, and updated so that what a person wrote stays byte for byte."""
+"""The folder of tickets: one YAML file each, read strictly, updated without touching unchanged values."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from esper_audit.project.content_cache import ContentCache, content_digest, pack
 from esper_audit.tickets.ticket import Ticket
 
 SUFFIX = ".yaml"
-LEFT_BEHIND = re.compile(r"\..+\.yaml\.[a-z0-9_]{8}")  # by a write that was killed
+TEMPORARY = re.compile(r"\..+\.yaml\.[a-z0-9_]{8}")  # the file of a write that was killed
 
 
 class TicketStore:
@@ -27,40 +27,42 @@ class TicketStore:
 
     @contextlib.contextmanager
     def exclusive(self) -> Iterator[None]:
-        """Be the only one who writes: load and save inside, or a change of somebody else is lost."""
+        """Lock the folder against other processes, so that none changes a ticket between load and save."""
         os.makedirs(self.directory, exist_ok=True)
         with locked(self.directory):
             for name in os.listdir(self.directory):
-                if LEFT_BEHIND.fullmatch(name):
+                if TEMPORARY.fullmatch(name):
                     os.unlink(os.path.join(self.directory, name))
             yield
 
     def load(self) -> dict[str, Ticket]:
-        """Return every ticket by id; files that are none are one TicketError with a line for each."""
+        """Return every ticket by id; raises one TicketError with a line for each invalid file."""
         if not os.path.isdir(self.directory):
             return {}
         root = os.path.realpath(self.directory)
         cache = ContentCache(root, "tickets", package_fingerprint(), Ticket)
         tickets: dict[str, Ticket] = {}
-        wrong: list[str] = []
+        problems: list[str] = []
         names = (name for name in os.listdir(self.directory) if name.endswith(SUFFIX))
-        for name in sorted(name for name in names if not name.startswith(".")):  # an editor's own
+        for name in sorted(
+            name for name in names if not name.startswith(".")
+        ):  # editors write such
             try:
-                ticket = _cached(os.path.join(self.directory, name), cache)
+                ticket = _load_cached(os.path.join(self.directory, name), cache)
             except TicketError as error:
-                wrong.append(str(error))
+                problems.append(str(error))
             else:
                 tickets[ticket.id] = ticket
-        if wrong:
-            raise TicketError("\n".join(wrong))
+        if problems:
+            raise TicketError("\n".join(problems))
         cache.save(keep={os.path.basename(self.path(ticket)) for ticket in tickets})
         return tickets
 
     def save(self, ticket: Ticket, before: Ticket | None) -> bool:
-        """Write a ticket that is new (`before` is None) or differs from it; return whether it was written.
+        """Write a ticket, or its changes since `before` was loaded; return whether the file changed.
 
-        Only values that differ between the two are touched in the file. Raises TicketError where
-        somebody changed the same key meanwhile.
+        Values that are equal in both stay byte for byte. Raises TicketError where the file has another
+        value of a changed key by now, and where a new ticket (`before` is None) has a file already.
         """
         path = self.path(ticket.id)
         if before is None:
@@ -71,7 +73,7 @@ class TicketStore:
         try:
             text = updated_text(_text(data), before, ticket)
         except TicketError as error:
-            raise TicketError(f"{shown(path)}:{error}") from error
+            raise TicketError(f"{relative_path(path)}:{error}") from error
         if text.encode() == data:
             return False
         replace_file(path, text.encode())
@@ -86,46 +88,48 @@ class TicketStore:
         from esper_audit.tickets.decode import line_of_key
 
         path = self.path(ticket_id)
-        return f"{shown(path)}:{line_of_key(_text(_read(path)), key)}"
+        return f"{relative_path(path)}:{line_of_key(_text(_read(path)), key)}"
 
     def _create(self, path: str, ticket: Ticket) -> bool:
         from esper_audit.tickets.yaml_edit.emit import mapping_lines
 
         if os.path.lexists(path):
-            raise TicketError(f"{shown(path)}:1: id: there is a ticket of that name already")
+            raise TicketError(
+                f"{relative_path(path)}:1: id: there is a ticket with this id already"
+            )
         os.makedirs(self.directory, exist_ok=True)
         content: dict[str, Any] = msgspec.to_builtins(ticket)
         replace_file(path, ("\n".join(mapping_lines(content)) + "\n").encode())
         return True
 
 
-def shown(path: str) -> str:
-    """Return a path as a person would write it here."""
-    here = os.path.relpath(path)
-    return path if here.startswith(os.pardir) else here
+def relative_path(path: str) -> str:
+    """Return a path relative to the working directory, unless it is outside."""
+    relative = os.path.relpath(path)
+    return path if relative.startswith(os.pardir) else relative
 
 
-def _cached(path: str, cache: ContentCache[Ticket]) -> Ticket:
+def _load_cached(path: str, cache: ContentCache[Ticket]) -> Ticket:
     data = _read(path)
     name = os.path.basename(path)
     digest = content_digest(data)
     ticket = cache.get(name, digest)
     if ticket is None:
-        ticket = _parsed(path, data)
+        ticket = _parse(path, data)
         cache.put(name, digest, ticket)
     return ticket
 
 
-def _parsed(path: str, data: bytes) -> Ticket:
+def _parse(path: str, data: bytes) -> Ticket:
     from esper_audit.tickets.decode import read_ticket_text
 
     try:
         ticket = read_ticket_text(_text(data)).ticket
     except TicketError as error:
-        raise TicketError(f"{shown(path)}:{error}") from error
+        raise TicketError(f"{relative_path(path)}:{error}") from error
     if os.path.basename(path) != ticket.id + SUFFIX:
         raise TicketError(
-            f"{shown(path)}:1: id: the file of ticket {ticket.id} must be called {ticket.id}{SUFFIX}"
+            f"{relative_path(path)}:1: id: the file of ticket {ticket.id} must be called {ticket.id}{SUFFIX}"
         )
     return ticket
 
@@ -135,7 +139,7 @@ def _read(path: str) -> bytes:
         with open(path, "rb") as file:
             return file.read()
     except OSError as error:
-        raise TicketError(f"{shown(path)}:1: cannot be read: {error.strerror}") from error
+        raise TicketError(f"{relative_path(path)}:1: cannot be read: {error.strerror}") from error
 
 
 def _text(data: bytes) -> str:

@@ -1,4 +1,4 @@
-"""The ticket: a record with an owner for every field; its status moves by the table of `ticket_states.py`."""
+"""The record of a ticket; its status changes by the table in `states.py`."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 import msgspec
 
-from esper_audit.claims.registry import AnyClaim
+from esper_audit.claims.records import AnyClaim
 from esper_audit.findings.errors import TicketError
 from esper_audit.findings.finding import Category, Severity
 from esper_audit.tickets.parts import (
@@ -41,7 +41,7 @@ from esper_audit.tracking.context_hash import ContextHash
 class Ticket(
     msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True, kw_only=True
 ):
-    """One finding's record; docs/tickets.md says whose each field is."""
+    """The record of one finding; docs/tickets.md names the owner of each field."""
 
     id: Annotated[str, msgspec.Meta(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")]
     title: Text
@@ -81,20 +81,20 @@ class Ticket(
     extra: list[Extra] = []
 
     def __post_init__(self) -> None:
-        """Refuse two claims of one name."""
-        names = [claim.id for claim in self.claims]
-        twice = sorted({name for name in names if names.count(name) > 1})
-        if twice:
-            raise ValueError(f"`claims`: {twice[0]} stands twice; give each claim an id of its own")
+        """Refuse two claims with the same id."""
+        ids = [claim.id for claim in self.claims]
+        repeated = sorted({one for one in ids if ids.count(one) > 1})
+        if repeated:
+            raise ValueError(f"`claims`: duplicate id {repeated[0]}; give each claim a unique id")
 
     @property
-    def severity_unexplained(self) -> bool:
-        """Whether the severity is not the proposed one and nobody says why."""
+    def is_severity_unexplained(self) -> bool:
+        """Return whether the severity differs from the proposed one without a reason."""
         is_own = self.proposed_severity not in (None, self.severity)
         return is_own and not self.severity_reason.strip()
 
-    def lacking(self, after: Status) -> str:
-        """Return what a person has still to show for a ticket to be in a state, empty for nothing."""
+    def missing_evidence(self, after: Status) -> str:
+        """Return the evidence that a ticket of this status needs and lacks; empty if it lacks none."""
         if after in ACTIVE:
             return ""
         kinds = [kind for kind, status in STATUS_OF.items() if status is after]
@@ -106,37 +106,40 @@ class Ticket(
             return "evidence or a commit" if by_commit else "evidence"
         is_linked = any(other.relation is Relation.DUPLICATE for other in self.related)
         if after is Status.DUPLICATE and not is_linked:
-            return "the ticket of which it is a duplicate, in `related`"
+            return "the duplicated ticket in `related`"
         return ""
 
-    def moved(self, after: Status, *, date: Date, by: str, why: str) -> Ticket:
-        """Return the ticket with another status and a line of history.
+    def with_status(self, after: Status, *, date: Date, by: str, why: str) -> Ticket:
+        """Return the ticket with another status and an entry of history.
 
-        Raises TicketError for a move that the table does not allow, and for one to not-a-bug,
-        wont-fix or duplicate without a resolution that shows it.
+        Raises TicketError for a change that the table does not allow, and for one to not-a-bug,
+        wont-fix or duplicate without a resolution with evidence.
         """
         if after not in MOVES[self.status]:
             allowed = ", ".join(sorted(MOVES[self.status]))
             raise TicketError(
-                f"{self.id}: cannot go from {self.status} to {after}; allowed: {allowed}"
+                f"{self.id}: cannot change from {self.status} to {after}; allowed: {allowed}"
             )
-        lacking = self.lacking(after) if after in NEEDS_EVIDENCE else ""
-        if lacking:
-            raise TicketError(f"{self.id}: {after} needs {lacking}")
+        missing = self.missing_evidence(after) if after in NEEDS_EVIDENCE else ""
+        if missing:
+            raise TicketError(f"{self.id}: {after} needs {missing}")
         change = Change(date=date, by=by, before=self.status, after=after, why=why)
         return msgspec.structs.replace(self, status=after, history=[*self.history, change])
 
-    def resolved(self, end: Resolution, *, date: Date, by: str, why: str) -> Ticket:
-        """Return the ticket as a person resolved it; raises TicketError where that is not shown."""
+    def with_resolution(self, end: Resolution, *, date: Date, by: str, why: str) -> Ticket:
+        """Return the ticket with a resolution and its status.
+
+        Raises TicketError for a resolution without the evidence that its kind needs.
+        """
         ticket = msgspec.structs.replace(self, resolution=end)
         after = STATUS_OF[end.kind]
-        lacking = ticket.lacking(after)
-        if lacking:
-            raise TicketError(f"{self.id}: {end.kind} needs {lacking}")
-        return ticket.moved(after, date=date, by=by, why=why)
+        missing = ticket.missing_evidence(after)
+        if missing:
+            raise TicketError(f"{self.id}: {end.kind} needs {missing}")
+        return ticket.with_status(after, date=date, by=by, why=why)
 
-    def rated(self, after: Severity, *, date: Date, by: str, why: str) -> Ticket:
-        """Return the ticket with another severity and a line of history."""
+    def with_severity(self, after: Severity, *, date: Date, by: str, why: str) -> Ticket:
+        """Return the ticket with another severity and an entry of history."""
         change = Change(date=date, by=by, before=self.severity, after=after, why=why)
         return msgspec.structs.replace(self, severity=after, history=[*self.history, change])
 
@@ -145,6 +148,6 @@ DIALECT = "https://json-schema.org/draft/2020-12/schema"
 
 
 def ticket_schema() -> dict[str, Any]:
-    """Return the schema that every ticket file keeps."""
+    """Return the JSON Schema of a ticket file."""
     schema = msgspec.json.schema(Ticket)
     return {"$schema": DIALECT, "title": "esper-audit ticket", **schema}

@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from esper_audit.findings.audit import Audit, Ticketed
+from esper_audit.tracking.tracked_ticket import RESOLVED_BY_CHANGE
 
 if TYPE_CHECKING:
     from esper_audit.tracking.current_tree import CurrentTree
 
 SUFFIX = ".yaml"
 FIELD = re.compile(r"^(status|fingerprint|check): *['\"]?([\w-]+)", re.MULTILINE)
-RESOLVED_BY_CHANGE = "fixed"
 
 
 class KnownTicket(msgspec.Struct, frozen=True):

@@ -11,9 +11,7 @@ from esper_audit.findings.audit import Audit
 from esper_audit.tracking.context_hash import ContextHash
 from esper_audit.tracking.current_tree import CurrentTree
 from esper_audit.tracking.matcher import match_findings
-from esper_audit.tracking.observation import Observation, observations
-
-RESOLVED_BY_CHANGE = "fixed"
+from esper_audit.tracking.observation import observation_of_ticket, observations
 
 
 class TicketedLocation(msgspec.Struct, frozen=True):
@@ -32,28 +30,14 @@ class TicketedFinding(msgspec.Struct, frozen=True):
     check: str
     fingerprint: str
     locations: list[TicketedLocation]
-    context_hash: ContextHash | None = msgspec.field(default=None, name="likeness")
-
-    def observation(self) -> Observation:
-        """Return the observation that the ticket recorded."""
-        location = self.locations[0]
-        return Observation(
-            key=self.id,
-            check=self.check,
-            path=location.path,
-            symbol=location.symbol,
-            line=int(location.lines.partition("-")[0]),
-            fingerprint=self.fingerprint,
-            context_hash=self.context_hash,
-            is_resolved=self.status == RESOLVED_BY_CHANGE,
-        )
+    likeness: ContextHash | None = None
 
 
 def match_baseline(
     files: Iterable[str], audit: Audit, checks: Collection[str], current_tree: CurrentTree
 ) -> dict[str, str]:
     """Return the ticket id of each finding of `checks` that matches a ticket, by fingerprint."""
-    old = [ticket.observation() for ticket in map(_read, files) if ticket is not None]
+    old = [observation_of_ticket(ticket) for ticket in map(_read, files) if ticket is not None]
     found = [*audit.findings, *(suppressed.finding for suppressed in audit.suppressed)]
     of_checks = [finding for finding in found if finding.check in checks]
     new = observations(of_checks, current_tree.source)

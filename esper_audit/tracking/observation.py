@@ -11,6 +11,7 @@ from esper_audit.findings.finding import Finding
 from esper_audit.source.syntax.source import Source
 from esper_audit.tracking.context_hash import EDGE, MAX_CONTEXT_HASHES, ContextHash
 from esper_audit.tracking.context_hashing import ContextHashes
+from esper_audit.tracking.tracked_ticket import RESOLVED_BY_CHANGE, TrackedTicket
 
 SourceReader = Callable[[str], Source | None]
 
@@ -54,6 +55,21 @@ def observations(findings: Iterable[Finding], read: SourceReader) -> list[Observ
     """Return findings as observations whose keys are the fingerprints; `read` returns a file's source."""
     by_file: dict[str, ContextHashes | None] = {}
     return [_observation(finding, by_file, read) for finding in findings]
+
+
+def observation_of_ticket(ticket: TrackedTicket) -> Observation:
+    """Return the finding of a ticket as it was when the ticket was last refreshed."""
+    location = ticket.locations[0]
+    return Observation(
+        key=ticket.id,
+        check=ticket.check,
+        path=location.path,
+        symbol=location.symbol,
+        line=int(location.lines.partition(",")[0].partition("-")[0] or 0),
+        fingerprint=ticket.fingerprint,
+        context_hash=ticket.likeness,
+        is_resolved=ticket.status == RESOLVED_BY_CHANGE,
+    )
 
 
 def _observation(

@@ -9,7 +9,7 @@ import msgspec
 from esper_audit.findings.errors import TicketError, UsageError
 from esper_audit.project.git import commit_named, user_name
 from esper_audit.text.phrases import did_you_mean
-from esper_audit.tickets.links import in_step
+from esper_audit.tickets.links import complete_links
 from esper_audit.tickets.parts import Related, Relation, Resolution, Review
 from esper_audit.tickets.states import ResolutionKind
 from esper_audit.tickets.store import TicketStore
@@ -61,7 +61,7 @@ class TicketActions:
             if of:
                 ticket = _duplicate(ticket, find_ticket(known, of).id)
             by = resolution.sign_off or user_name(self._root) or UNKNOWN_USER
-            resolved = ticket.resolved(
+            resolved = ticket.with_resolution(
                 resolution, date=self._today, by=by, why=_first_line(resolution)
             )
             return self._save(known, resolved)
@@ -72,7 +72,7 @@ class TicketActions:
                 raise TicketError(f"unknown commit {commit} in this repository")
 
     def _save(self, known: Mapping[str, Ticket], ticket: Ticket) -> ActionResult:
-        tickets = in_step({**known, ticket.id: ticket})
+        tickets = complete_links({**known, ticket.id: ticket})
         return ActionResult(ticket, save_changed(self.store, tickets, known))
 
 

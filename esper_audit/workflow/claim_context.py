@@ -1,4 +1,4 @@
-"""What claims look at, opened once for all of them and only where one asks: files, checks, sandbox, index."""
+"""What the answers to claims read of a project: files, index, checks, probes and tests, each loaded once."""
 
 from __future__ import annotations
 
@@ -10,11 +10,12 @@ from typing import Any, TypeVar
 
 import msgspec
 
-from esper_audit.claims.address import find
 from esper_audit.claims.claim import Claim
-from esper_audit.claims.needs import CheckRun, Need, TestRun
+from esper_audit.claims.needs import CheckRun, Need, PytestRun
 from esper_audit.claims.pytest_run import NodeResult
+from esper_audit.claims.registry import needs
 from esper_audit.claims.reply import Reply, cannot_tell, not_installed, stale
+from esper_audit.claims.symbol_lookup import find_symbol
 from esper_audit.engine.pipeline import CheckRequest, check, discover
 from esper_audit.findings.audit import Audit
 from esper_audit.findings.finding import Finding, NotAnalysed
@@ -42,9 +43,10 @@ PROBE = f"{SUBJECT_JOBS}:measure_promised_unit"
 
 
 class ProjectClaimContext:
-    """The tree of a project as claims see it; `prepare` runs what they need, then they may answer.
+    """The tree of a project; `prepare` runs what claims need before they are answered.
 
-    `audit` is a whole check that was just made, where there is one; it is asked before checking again.
+    `audit` is the result of a check of the whole project, if one was just made; what it contains is
+    not checked again.
     """
 
     def __init__(self, project: Project, *, today: str, audit: Audit | None = None) -> None:
@@ -53,7 +55,7 @@ class ProjectClaimContext:
         self._today = today
         self._audits = [audit] if audit is not None else []
         self._outcomes: dict[str, JobOutcome | Reply] = {}
-        self._tested: dict[str, NodeResult] | Reply = {}
+        self._node_results: dict[str, NodeResult] | Reply = {}
         self._sources: dict[str, Source | NotAnalysed] = {}
         self._texts: dict[str, str | None] = {}
 
@@ -64,12 +66,12 @@ class ProjectClaimContext:
 
     @cached_property
     def index(self) -> Index:
-        """Who calls, reads and tests what."""
+        """The index of calls, reads and tests."""
         return open_index(self._project)
 
     @cached_property
     def checks(self) -> Collection[str]:
-        """The ids of all checks there are."""
+        """The ids of all checks."""
         project = self._project
         registry = RuleRegistry(project.local_rules)
         return Selection(registry, project.config, where=project.file).known
@@ -83,60 +85,61 @@ class ProjectClaimContext:
         return self._texts[path]
 
     def source(self, path: str) -> Source | NotAnalysed:
-        """Return a Python file as it parses, or why it does not."""
+        """Return a parsed Python file, or the reason why it does not parse."""
         if path not in self._sources:
             data = read(self.root, path)
             self._sources[path] = data if isinstance(data, NotAnalysed) else parse(path, data)
         return self._sources[path]
 
     def symbol(self, address: str) -> Symbol | Reply:
-        """Return the symbol at an address as the index knows it, or the reply that says what is missing."""
-        found = find(address, self)
+        """Return the symbol at an address, or the reply that names what is missing."""
+        found = find_symbol(address, self)
         if isinstance(found, Reply):
-            # What a method assigns to `self` is no statement of the class, but the index knows it.
+            # An attribute that a method assigns to `self` is in the index, but no statement of the class.
             known = self.index.symbols(address)
             return known[0] if len(known) == 1 else found
         symbol = self.index.symbol(found.source.path, found.name)
-        return symbol or cannot_tell(f"the index does not know {address}", found.place)
+        return symbol or cannot_tell(f"{address} is not in the index", found.place)
 
-    def told_by(self, wish: CheckRun) -> list[Finding] | str:
-        """Return what a check found in a file, authorised findings too, or why it did not look there."""
+    def findings(self, run: CheckRun) -> list[Finding] | str:
+        """Return the findings of a check in a file, authorised ones too, or why it was not checked."""
         for audit in self._audits:
-            if wish.check in audit.checks_on(wish.path):
-                return _said(audit, wish)
-        return f"{wish.check} is not on for {wish.path}: the configuration leaves it out"
+            if run.check in audit.checks_on(run.path):
+                return _findings(audit, run)
+        return f"{run.check} is off for {run.path} in the configuration"
 
     def job(self, function: str, arguments: Mapping[str, Any]) -> Job:
-        """Return the job that calls a function of `subject_jobs`; equal ones are one."""
+        """Return the job that calls a function of `probes/subject_queries.py`; equal calls are one job."""
         address = f"{SUBJECT_JOBS}:{function}"
         name = msgspec.json.encode([address, arguments]).decode()
         return Job(name, address, dict(arguments), SUBJECT_LIMITS)
 
     def subject_job(self, function: str, source: str, arguments: Mapping[str, Any]) -> Job | Reply:
-        """Return a job that asks subjects, from the file that the claim or the configuration names."""
+        """Return a job on the subjects of the file that the claim or the configuration names."""
         configured = self._project.config.subjects
         if not source and len(configured) != 1:
-            told = f"the configuration names {len(configured)}" if configured else "none is named"
-            return cannot_tell(f"of which file of subjects? {told}; give `subjects: path.py:name`")
+            known = f"names {len(configured)} files" if configured else "names no file"
+            reason = f"the configuration {known} of subjects; add `subjects: path.py:name`"
+            return cannot_tell(reason)
         source = source or configured[0]
         place = source.rpartition(":")[0]
         if place.endswith(".py") and not os.path.isfile(os.path.join(self.root, place)):
             return stale(f"there is no file of subjects {place}")
         return self.job(function, {"root": self.root, "source": source, **arguments})
 
-    def record_of(self, unit: str, source: str) -> ProbeRecord | None:
-        """Return what a unit of the configured subjects just came to, if this audit probed."""
+    def probe_record(self, unit: str, source: str) -> ProbeRecord | None:
+        """Return the record of a unit of the configured subjects, if this audit has just probed it."""
         if source and source not in self._project.config.subjects:
             return None
         records = (record for audit in self._audits for record in audit.records)
         return next((record for record in records if record.unit == unit), None)
 
-    def as_expected(self, record: ProbeRecord) -> ProbeRecord:
-        """Return a record in the light of the failures that the configuration expects."""
+    def apply_expected_failures(self, record: ProbeRecord) -> ProbeRecord:
+        """Return a record with the expected failures of the configuration applied."""
         return apply_expectation(record, self._project.config.expect, self._today)
 
     def result(self, job: Job, kind: type[Result]) -> Result | Reply:
-        """Return what a job returned, or the reply that says why it returned nothing."""
+        """Return the result of a job, or the reply that states why there is none."""
         outcome = self._outcomes[job.name]
         if isinstance(outcome, Reply):
             return outcome
@@ -144,31 +147,35 @@ class ProjectClaimContext:
             return msgspec.convert(outcome.ending.value, kind)
         return cannot_tell(self._without_root(f"it {outcome.ending}"))
 
-    def tested(self, node: str) -> NodeResult | Reply:
-        """Return how a pytest node went, or the reply that says why none could be run."""
-        return self._tested if isinstance(self._tested, Reply) else self._tested[node]
+    def node_result(self, node: str) -> NodeResult | Reply:
+        """Return the result of a pytest node, or the reply that states why it did not run."""
+        return (
+            self._node_results
+            if isinstance(self._node_results, Reply)
+            else self._node_results[node]
+        )
 
     def close(self) -> None:
-        """Keep what was read for the next time."""
+        """Save the facts that the index extracted."""
         if "index" in vars(self):
             self.index.store.save()
 
     def prepare(self, claims: Iterable[Claim]) -> None:
         """Run all that the claims need: one check, one sandbox, one run of pytest."""
-        needs = {repr(need): need for claim in claims for need in claim.needs(self)}.values()
-        self._check([need for need in needs if isinstance(need, CheckRun)])
-        self._run(needs)
+        distinct = {repr(need): need for claim in claims for need in needs(claim, self)}.values()
+        self._check([need for need in distinct if isinstance(need, CheckRun)])
+        self._run(distinct)
 
-    def _check(self, wishes: Sequence[CheckRun]) -> None:
-        """Check again what no audit so far looked at."""
+    def _check(self, runs: Sequence[CheckRun]) -> None:
+        """Check the files that no audit has checked so far."""
         missing = [
-            w for w in wishes if not any(w.check in a.checks_on(w.path) for a in self._audits)
+            run for run in runs if not any(run.check in a.checks_on(run.path) for a in self._audits)
         ]
         if not missing:
             return
         request = CheckRequest(
-            paths=sorted({os.path.join(self.root, wish.path) for wish in missing}),
-            select=sorted({wish.check for wish in missing}),
+            paths=sorted({os.path.join(self.root, run.path) for run in missing}),
+            select=sorted({run.check for run in missing}),
             baseline=False,
             today=self._today,
             jobs=1,
@@ -176,23 +183,25 @@ class ProjectClaimContext:
         self._audits.append(check(self._project, request))
 
     def _run(self, needs: Iterable[Need]) -> None:
-        """Do the jobs, and the tests as one job beside them."""
+        """Run the jobs in the sandbox, and the tests as one more job."""
         jobs = [need for need in needs if isinstance(need, Job)]
-        nodes = sorted(need.node for need in needs if isinstance(need, TestRun))
-        asks_subjects = [job for job in jobs if job.arguments["source"]]
+        nodes = sorted(need.node for need in needs if isinstance(need, PytestRun))
+        subject_jobs = [job for job in jobs if job.arguments["source"]]
         if not _is_installed("torch"):
-            self._outcomes.update({job.name: not_installed("torch") for job in asks_subjects})
+            self._outcomes.update({job.name: not_installed("torch") for job in subject_jobs})
             jobs = [job for job in jobs if job.name not in self._outcomes]
         arguments: dict[str, object] = {"root": self.root, "nodes": nodes}
         tests = Job("tests", "esper_audit.claims.pytest_run:run_nodes", arguments, TEST_LIMITS)
         if nodes and _is_installed("pytest"):
             jobs.append(tests)
         if jobs:
-            self._do(jobs)
+            self._run_jobs(jobs)
         if nodes:
-            self._tested = self._nodes(self._outcomes.pop(tests.name, not_installed("pytest")))
+            self._node_results = self._node_outcome(
+                self._outcomes.pop(tests.name, not_installed("pytest"))
+            )
 
-    def _do(self, jobs: Sequence[Job]) -> None:
+    def _run_jobs(self, jobs: Sequence[Job]) -> None:
         workers = min(WORKERS, len(jobs))
         try:
             with Sandbox(
@@ -207,34 +216,34 @@ class ProjectClaimContext:
             self._outcomes = {**{job.name: failed for job in jobs}, **self._outcomes}
 
     def _packages(self, jobs: Iterable[Job]) -> list[str]:
-        """Return the files of subjects that jobs ask, to be imported once for all of them."""
+        """Return the files of subjects, to be imported once for all jobs."""
         sources = {str(job.arguments.get("source", "")) for job in jobs} - {""}
         return sorted(import_target(self._project, source) for source in sources)
 
-    def _nodes(self, outcome: JobOutcome | Reply) -> dict[str, NodeResult] | Reply:
+    def _node_outcome(self, outcome: JobOutcome | Reply) -> dict[str, NodeResult] | Reply:
         if isinstance(outcome, Reply):
             return outcome
         if isinstance(outcome.ending, Returned):
             return msgspec.convert(outcome.ending.value, dict[str, NodeResult])
         return cannot_tell(self._without_root(f"the run of the tests {outcome.ending}"))
 
-    def _without_root(self, said: str) -> str:
-        """Return a text without the place of this tree on this machine."""
-        return said.replace(self.root + os.sep, "")
+    def _without_root(self, text: str) -> str:
+        """Return a text without the absolute path of this tree."""
+        return text.replace(self.root + os.sep, "")
 
     def _is_below_root(self, path: str) -> bool:
         full = os.path.realpath(os.path.join(self.root, path))
         return os.path.isfile(full) and full.startswith(os.path.realpath(self.root) + os.sep)
 
 
-def _said(audit: Audit, wish: CheckRun) -> list[Finding] | str:
-    """Return the findings of a check in a file, unless something kept it from looking at all of it."""
+def _findings(audit: Audit, run: CheckRun) -> list[Finding] | str:
+    """Return the findings of a check in a file, or the reason why it was not checked completely."""
     for problem in audit.not_analysed:
-        if problem.path == wish.path and problem.check in ("", wish.check):
+        if problem.path == run.path and problem.check in ("", run.check):
             return problem.sentence()
     kept = [*(s.finding for s in audit.suppressed), *(t.finding for t in audit.ticketed)]
     everything = [*audit.findings, *kept]
-    return [f for f in everything if (f.check, f.location.path) == (wish.check, wish.path)]
+    return [f for f in everything if (f.check, f.location.path) == (run.check, run.path)]
 
 
 def _is_installed(package: str) -> bool:
@@ -242,7 +251,7 @@ def _is_installed(package: str) -> bool:
 
 
 def _trusted(jobs: Sequence[Job]) -> Sequence[str]:
-    """Return what is imported before any job: the probes, which import much, only for those who ask them."""
+    """Return the modules to import before any job; the probes, which are slow to import, if a job needs them."""
     if any(job.function == PROBE for job in jobs):
         return (*TORCH_AND_COMPILER, *probe_modules())
     return TORCH if any(job.arguments.get("source") for job in jobs) else ()

@@ -52,12 +52,12 @@ def _note_status(ticket: Ticket, today: str) -> Ticket:
         raise TicketError(
             f"status: cannot change from {before} to {ticket.status} (allowed: {allowed})"
         )
-    lacking = ticket.lacking(ticket.status)
+    lacking = ticket.missing_evidence(ticket.status)
     if lacking:
         raise TicketError(f"status: {ticket.status} needs {lacking}")
     why = ticket.resolution.kind if ticket.resolution else "changed in the file"
     as_before = msgspec.structs.replace(ticket, status=before)
-    return as_before.moved(ticket.status, date=today, by=BY_HAND, why=why)
+    return as_before.with_status(ticket.status, date=today, by=BY_HAND, why=why)
 
 
 def _note_severity(ticket: Ticket, today: str) -> Ticket:
@@ -69,7 +69,7 @@ def _note_severity(ticket: Ticket, today: str) -> Ticket:
         return ticket
     as_before = msgspec.structs.replace(ticket, severity=before)
     why = ticket.severity_reason or "as proposed"
-    return as_before.rated(ticket.severity, date=today, by=BY_HAND, why=why)
+    return as_before.with_severity(ticket.severity, date=today, by=BY_HAND, why=why)
 
 
 def _with_proposal(ticket: Ticket, proposal: Severity | None, today: str) -> Ticket:
@@ -78,5 +78,5 @@ def _with_proposal(ticket: Ticket, proposal: Severity | None, today: str) -> Tic
     is_set_by_hand = ticket.severity_reason or ticket.severity is not ticket.proposed_severity
     if not is_set_by_hand:
         why = f"`{ticket.check}` proposes it now"
-        ticket = ticket.rated(proposal, date=today, by=TOOL, why=why)
+        ticket = ticket.with_severity(proposal, date=today, by=TOOL, why=why)
     return msgspec.structs.replace(ticket, proposed_severity=proposal)

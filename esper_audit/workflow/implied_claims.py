@@ -1,4 +1,4 @@
-"""What a ticket without claims still says: its quotations and its commits, as claims that nobody vouches for."""
+"""The claims that a ticket implies by quoting code and citing commits, for a ticket without claims."""
 
 from __future__ import annotations
 
@@ -8,8 +8,7 @@ from collections.abc import Iterator
 import msgspec
 
 from esper_audit.claims.claim import Claim
-from esper_audit.claims.kinds.commit import CommitClaim
-from esper_audit.claims.kinds.quote import QuoteClaim
+from esper_audit.claims.records import CommitClaim, QuoteClaim
 from esper_audit.tickets.quotes import quotes_of
 from esper_audit.tickets.ticket import Ticket
 
@@ -17,7 +16,7 @@ LINES = re.compile(r".*:(?P<lines>\d+(-\d+)?)")
 
 
 def implied_claims(ticket: Ticket) -> list[Claim]:
-    """Return the claims that a ticket implies, for asking what has become of an imported one."""
+    """Return the claims that a ticket implies; the ticket expects none of their answers."""
     return [*_quotations(ticket), *_commits(ticket)]
 
 
@@ -27,18 +26,18 @@ def _quotations(ticket: Ticket) -> Iterator[Claim]:
         content = {
             "kind": "quote",
             "id": f"Q{quote.position + 1}",
-            "sentence": "The code stands there as it is quoted.",
+            "sentence": "The file contains the code as quoted.",
             "path": quote.path,
             "code": quote.code,
             "lines": cited["lines"] if cited else None,
         }
         try:
             yield msgspec.convert(content, QuoteClaim)
-        except msgspec.ValidationError:  # nothing but `...` is quoted
+        except msgspec.ValidationError:  # the quotation consists of `...` alone
             continue
 
 
 def _commits(ticket: Ticket) -> Iterator[Claim]:
     commits = ticket.resolution.commits if ticket.resolution else []
     for number, commit in enumerate(commits, 1):
-        yield CommitClaim(id=f"K{number}", sentence="It was resolved there.", commit=commit)
+        yield CommitClaim(id=f"K{number}", sentence="The commit exists.", commit=commit)

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 
 import msgspec
 
-from esper_audit.tickets.links import SAID_BACK, bad_links
+from esper_audit.tickets.links import INVERSE_RELATIONS, bad_links
 from esper_audit.tickets.markdown_import.document.inline_values import without_markup
 from esper_audit.tickets.markdown_import.terms.severities import revised_severities, severity_in
 from esper_audit.tickets.markdown_import.terms.statuses import (
@@ -20,7 +20,7 @@ from esper_audit.tickets.markdown_import.terms.statuses import (
     read_status,
 )
 from esper_audit.tickets.parts import Relation
-from esper_audit.tickets.quotes import Sources, missing_line, quotes_of
+from esper_audit.tickets.quotes import QuotedFiles, missing_line, quotes_of
 from esper_audit.tickets.states import ACTIVE, RESOLVED, STATUS_OF, Status
 from esper_audit.tickets.ticket import Ticket
 
@@ -41,7 +41,7 @@ class LintInput(msgspec.Struct, frozen=True):
     """All tickets, the source files that they quote, and a predicate for known commits."""
 
     tickets: Mapping[str, Ticket]
-    sources: Sources
+    sources: QuotedFiles
     has_commit: Callable[[str], bool]
 
     def __iter__(self) -> Iterator[Ticket]:
@@ -108,7 +108,7 @@ def asymmetric_link(corpus: LintInput) -> Iterator[Problem]:
             if other is None or other.id == ticket.id:
                 continue
             back = [one.relation for one in other.related if one.id == ticket.id]
-            expected = SAID_BACK[link.relation]
+            expected = INVERSE_RELATIONS[link.relation]
             if expected not in back and not (back and link.relation is Relation.RELATED):
                 text = (
                     f"{link.relation} {other.id}, but the link back is wrong "

@@ -90,7 +90,7 @@ def _without_accepted(
     Accepted are not-a-bug, wont-fix and duplicate. A ticket that its own claims contradict is not
     accepted any more.
     """
-    contradicted = {one.ticket.id for one in verified if one.is_without_support}
+    contradicted = {one.ticket.id for one in verified if one.is_unsupported}
     accepted = {
         ticket.fingerprint: ticket
         for ticket in tickets.values()

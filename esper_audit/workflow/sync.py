@@ -15,14 +15,14 @@ from esper_audit.findings.contract import Contract
 from esper_audit.findings.errors import TicketError
 from esper_audit.findings.finding import Finding
 from esper_audit.project.git import commit_named
-from esper_audit.tickets.links import bad_links, in_step
+from esper_audit.tickets.links import bad_links, complete_links
 from esper_audit.tickets.parts import TOOL, Change
 from esper_audit.tickets.states import ACTIVE, RESOLVED, Status
 from esper_audit.tickets.store import TicketStore
 from esper_audit.tickets.ticket import Ticket
 from esper_audit.tracking.current_tree import CurrentTree
 from esper_audit.tracking.matcher import Match, match_findings
-from esper_audit.tracking.observation import Observation, observations
+from esper_audit.tracking.observation import Observation, observation_of_ticket, observations
 from esper_audit.workflow.hand_edits import note_hand_edit, update_severities
 from esper_audit.workflow.ticket_from_finding import refresh_ticket, ticket_from_finding
 
@@ -45,7 +45,7 @@ def sync(
     authorised = {s.finding.fingerprint: s.finding for s in audit.suppressed}
     findings = [*reported.values(), *authorised.values()]
     new = {observation.key: observation for observation in observations(findings, current.source)}
-    old = [remembered_observation(ticket) for ticket in known.values() if ticket.fingerprint]
+    old = [observation_of_ticket(ticket) for ticket in known.values() if ticket.fingerprint]
     looked_at = {o.key for o in old if audit.looked_at(o.check, o.path)}
     matches = match_findings(old, new.values(), current, may_move=looked_at)
     by_finding = {match.new.key: match for match in matches}
@@ -64,21 +64,6 @@ def sync(
         if is_gone and not _may_be_elsewhere(observation, audit, current):
             tickets.close(observation.key)
     return tickets.result()
-
-
-def remembered_observation(ticket: Ticket) -> Observation:
-    """Return the observation of a finding that its ticket records."""
-    place = ticket.locations[0]
-    return Observation(
-        key=ticket.id,
-        check=ticket.check,
-        path=place.path,
-        symbol=place.symbol,
-        line=int(place.lines.partition(",")[0].partition("-")[0] or 0),
-        fingerprint=ticket.fingerprint,
-        context_hash=ticket.likeness,
-        is_resolved=ticket.status is Status.FIXED,
-    )
 
 
 class _TicketSync:
@@ -114,7 +99,7 @@ class _TicketSync:
         ticket = self.tickets[match.old.key]
         if match.old.is_resolved:
             why = "the finding is reported again"
-            ticket = ticket.moved(Status.OPEN, date=self._today, by=TOOL, why=why)
+            ticket = ticket.with_status(Status.OPEN, date=self._today, by=TOOL, why=why)
             self.reopened.append(ticket.id)
         history = ticket.history
         if match.old.scope != match.new.scope:
@@ -131,7 +116,9 @@ class _TicketSync:
         ticket = self.tickets[ticket_id]
         if ticket.status in ACTIVE:
             why = "the check ran and does not report it any more"
-            self.tickets[ticket_id] = ticket.moved(Status.FIXED, date=self._today, by=TOOL, why=why)
+            self.tickets[ticket_id] = ticket.with_status(
+                Status.FIXED, date=self._today, by=TOOL, why=why
+            )
             self.fixed.append(ticket_id)
 
     def _move_entry(self, ticket: Ticket, match: Match) -> Change:
@@ -171,7 +158,7 @@ def update_tickets(
     """Update the tickets of a store from an audit; the caller holds the lock of the store."""
     known = store.load()
     result = sync(note_hand_edits(store, known, today), audit, contracts, today)
-    tickets = in_step(update_severities(result.tickets, audit.findings, today))
+    tickets = complete_links(update_severities(result.tickets, audit.findings, today))
     written = save_changed(store, tickets, known)
     return TicketUpdate(
         msgspec.structs.replace(result, tickets=tickets), written, link_problems(store, tickets)

@@ -7,12 +7,13 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 import msgspec
 
 from esper_audit.claims.claim import Claim
-from esper_audit.claims.reply import TOLD, Answer
+from esper_audit.claims.registry import answer
+from esper_audit.claims.reply import DECIDED, Answer
 from esper_audit.findings.audit import CLEAN, FINDINGS, NOT_ALL_ANALYSED
 from esper_audit.tickets.assessment import (
-    DEFECT,
+    CLOSED_AS_GONE,
+    DEFECT_ANSWERS,
     FAILING,
-    SAID_TO_BE_GONE,
     AnsweredClaim,
     Assessment,
     VerifiedTicket,
@@ -60,9 +61,9 @@ def with_answers(
 def exit_status(verified: Iterable[VerifiedTicket]) -> int:
     """Return 0 if all claims are as expected, 3 if a claim could not be verified, else 1."""
     all_verified = list(verified)
-    if any(one.not_told for one in all_verified):
+    if any(one.undecided for one in all_verified):
         return NOT_ALL_ANALYSED
-    return FINDINGS if any(one.standing in FAILING for one in all_verified) else CLEAN
+    return FINDINGS if any(one.assessment in FAILING for one in all_verified) else CLEAN
 
 
 def _verify(
@@ -70,11 +71,11 @@ def _verify(
 ) -> VerifiedTicket:
     if not ticket.claims:
         implied = [
-            AnsweredClaim(claim, claim.answer(context), frozenset(Answer)) for claim in claims
+            AnsweredClaim(claim, answer(claim, context), frozenset(Answer)) for claim in claims
         ]
         return VerifiedTicket(ticket, implied, Assessment.UNVOUCHED)
     answered = [
-        AnsweredClaim(claim, claim.answer(context), _expected_answers(claim, ticket.status))
+        AnsweredClaim(claim, answer(claim, context), _expected_answers(claim, ticket.status))
         for claim in claims
     ]
     return VerifiedTicket(ticket, answered, _assessment(ticket, answered))
@@ -82,21 +83,21 @@ def _verify(
 
 def _expected_answers(claim: Claim, status: Status) -> frozenset[Answer]:
     if claim.states_defect:
-        return DEFECT[status]
+        return DEFECT_ANSWERS[status]
     return frozenset({claim.expect or Answer.HOLDS})
 
 
 def _assessment(ticket: Ticket, answered: Sequence[AnsweredClaim]) -> Assessment:
     defects = [one for one in answered if one.claim.states_defect]
     present = [one for one in defects if one.reply.answer is Answer.HOLDS]
-    surprises = [one.reply.answer for one in answered if not one.is_as_expected]
-    if ticket.status in SAID_TO_BE_GONE and present:
+    surprises = [one.reply.answer for one in answered if not one.is_expected]
+    if ticket.status in CLOSED_AS_GONE and present:
         seen_gone = any(_was_seen_gone(ticket, one.claim) for one in present)
         return Assessment.REGRESSED if seen_gone else Assessment.NEVER_FIXED
     refuted = [one for one in defects if one.reply.answer is Answer.REFUTED]
     if ticket.status in ACTIVE and defects and refuted == defects:
         return Assessment.PROPOSED_FOR_CLOSING
-    if TOLD & set(surprises):
+    if DECIDED & set(surprises):
         return Assessment.CONTRADICTED
     return Assessment.CANNOT_TELL if surprises else Assessment.AS_EXPECTED
 

@@ -1,4 +1,4 @@
-"""The claim `commit`: whether the history holds a commit that touches a file."""
+"""The claim `commit`: the history contains a commit that changes a file."""
 
 from __future__ import annotations
 
@@ -47,63 +47,63 @@ def history(tmp_path: Path) -> tuple[Path, list[str]]:
     return root, [first, second]
 
 
-def ask(root: Path, commit: str, touches: str = "") -> Reply:
+def reply_to(root: Path, commit: str, touches: str = "") -> Reply:
     return reply(root, {}, kind="commit", commit=commit, touches=touches)
 
 
 def test_a_commit_of_the_history_holds(history) -> None:
     root, (first, second) = history
-    assert ask(root, first[:8]).answer == "holds"
-    assert ask(root, first, "b.py").answer == "holds"
-    assert ask(root, second, "c.py").answer == "holds"
+    assert reply_to(root, first[:8]).answer == "holds"
+    assert reply_to(root, first, "b.py").answer == "holds"
+    assert reply_to(root, second, "c.py").answer == "holds"
 
 
-def test_a_file_that_was_renamed_since_holds_and_says_so(history) -> None:
+def test_a_file_that_was_renamed_since_holds_with_a_note(history) -> None:
     root, (first, _) = history
-    told = ask(root, first, "new.py")
-    assert (told.answer, "under an earlier name" in told.evidence) == ("holds", True)
+    result = reply_to(root, first, "new.py")
+    assert (result.answer, "under an earlier name" in result.evidence) == ("holds", True)
 
 
 def test_a_commit_that_touches_other_files_is_refuted_and_they_are_named(history) -> None:
     root, (first, _) = history
-    told = ask(root, first, "c.py")
-    assert told.answer == "refuted"
-    assert "2 other files: a.py, b.py" in told.evidence
+    result = reply_to(root, first, "c.py")
+    assert result.answer == "refuted"
+    assert "2 other files: a.py, b.py" in result.evidence
 
 
 def test_an_invented_commit_is_refuted(history) -> None:
-    assert ask(history[0], "206841ef").answer == "refuted"
+    assert reply_to(history[0], "206841ef").answer == "refuted"
 
 
-def test_a_commit_that_no_branch_holds_any_more_is_stale(history) -> None:
+def test_a_commit_that_no_branch_contains_any_more_is_stale(history) -> None:
     root, (first, second) = history
     git(root, "reset", "-q", "--hard", first)
-    assert ask(root, second).answer == "stale"
+    assert reply_to(root, second).answer == "stale"
 
 
-def test_a_file_that_the_history_does_not_know_is_stale(history) -> None:
+def test_a_file_that_is_not_in_the_history_is_stale(history) -> None:
     root, (first, _) = history
-    assert ask(root, first, "never.py").answer == "stale"
+    assert reply_to(root, first, "never.py").answer == "stale"
 
 
 def test_a_path_is_a_path_and_no_pattern(history) -> None:
     root, (first, _) = history
-    assert ask(root, first, ":(glob)*.py").answer == "stale"
+    assert reply_to(root, first, ":(glob)*.py").answer == "stale"
 
 
-def test_without_git_it_cannot_be_told(tmp_path, monkeypatch) -> None:
+def test_without_git_there_is_no_answer(tmp_path, monkeypatch) -> None:
     monkeypatch.setenv("GIT_CEILING_DIRECTORIES", str(tmp_path.parent))
-    assert ask(tmp_path, "206841ef").answer == "cannot-tell"
+    assert reply_to(tmp_path, "206841ef").answer == "cannot-tell"
     monkeypatch.setenv("PATH", str(tmp_path))
-    assert ask(tmp_path, "206841ef").answer == "cannot-tell"
+    assert reply_to(tmp_path, "206841ef").answer == "cannot-tell"
 
 
-def test_in_a_shallow_clone_an_unknown_commit_cannot_be_told(history, tmp_path) -> None:
+def test_in_a_shallow_clone_there_is_no_answer_for_an_unknown_commit(history, tmp_path) -> None:
     root, (first, second) = history
     shallow = tmp_path / "shallow"
     git(tmp_path, "clone", "-q", "--depth", "1", f"file://{root}", str(shallow))
-    assert ask(shallow, second).answer == "holds"
-    assert ask(shallow, first).answer == "cannot-tell"
+    assert reply_to(shallow, second).answer == "holds"
+    assert reply_to(shallow, first).answer == "cannot-tell"
 
 
 def test_what_is_no_hash_is_refused() -> None:

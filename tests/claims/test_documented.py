@@ -1,4 +1,4 @@
-"""The claim `documented`: what docstrings and comments at a symbol say."""
+"""The claim `documented`: docstrings and comments at a symbol contain a phrase."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ DRIFT = 1
 FILES = {"pkg/__init__.py": "from .gates import Gate\n", "pkg/gates.py": GATE}
 
 
-def ask(root: Path, at: str, says: str, files: dict[str, str] = FILES) -> Reply:
+def reply_to(root: Path, at: str, says: str, files: dict[str, str] = FILES) -> Reply:
     return reply(root, files, kind="documented", at=at, says=says)
 
 
@@ -60,9 +60,9 @@ def ask(root: Path, at: str, says: str, files: dict[str, str] = FILES) -> Reply:
         "string behind an assignment", "by path", "a whole file", "through the package", "module alone",
     ],
 )  # fmt: skip
-def test_what_is_written_there_holds_with_its_line(tmp_path, at, says, line) -> None:
-    told = ask(tmp_path, at, says)
-    assert (told.answer, told.places) == ("holds", (f"pkg/gates.py:{line}",))
+def test_a_phrase_at_the_symbol_holds_with_its_line(tmp_path, at, says, line) -> None:
+    result = reply_to(tmp_path, at, says)
+    assert (result.answer, result.places) == ("holds", (f"pkg/gates.py:{line}",))
 
 
 @pytest.mark.parametrize(
@@ -70,51 +70,51 @@ def test_what_is_written_there_holds_with_its_line(tmp_path, at, says, line) -> 
     ["assignment credit", "credit assign", "not the gate ... policy"],
     ids=["another order", "a part of a word", "a gap the wrong way round"],
 )
-def test_what_is_not_written_there_is_refuted(tmp_path, says) -> None:
-    assert ask(tmp_path, "pkg.gates.Gate", says).answer == "refuted"
+def test_a_phrase_that_the_symbol_does_not_contain_is_refuted(tmp_path, says) -> None:
+    assert reply_to(tmp_path, "pkg.gates.Gate", says).answer == "refuted"
 
 
-def test_where_nothing_is_written_is_told(tmp_path) -> None:
-    told = ask(tmp_path, "pkg.gates.Gate.bare", "anything")
-    assert (told.answer, "nothing at all" in told.evidence) == ("refuted", True)
+def test_where_nothing_is_documented_the_claim_is_refuted(tmp_path) -> None:
+    result = reply_to(tmp_path, "pkg.gates.Gate.bare", "anything")
+    assert (result.answer, "no docstring or comment" in result.evidence) == ("refuted", True)
 
 
 def test_words_that_moved_to_another_symbol_are_stale(tmp_path) -> None:
-    told = ask(tmp_path, "pkg.gates.HIDDEN", "credit assignment")
-    assert (told.answer, told.places) == ("stale", ("pkg/gates.py:11",))
+    result = reply_to(tmp_path, "pkg.gates.HIDDEN", "credit assignment")
+    assert (result.answer, result.places) == ("stale", ("pkg/gates.py:11",))
 
 
 def test_a_symbol_that_is_gone_is_stale_and_its_namesake_is_named(tmp_path) -> None:
-    told = ask(tmp_path, "pkg.gates.Blend", "credit")
-    assert told.answer == "stale"
+    result = reply_to(tmp_path, "pkg.gates.Blend", "credit")
+    assert result.answer == "stale"
     moved = {**FILES, "pkg/other.py": "class Blend:\n    pass\n"}
-    assert "pkg/other.py:1" in ask(tmp_path, "pkg.gates.Blend", "credit", moved).evidence
-    assert "there is no module" in ask(tmp_path, "nowhere.Blend", "credit").evidence
-    assert ask(tmp_path, "pkg/old.py:Blend", "credit").answer == "stale"
+    assert "pkg/other.py:1" in reply_to(tmp_path, "pkg.gates.Blend", "credit", moved).evidence
+    assert "there is no module" in reply_to(tmp_path, "nowhere.Blend", "credit").evidence
+    assert reply_to(tmp_path, "pkg/old.py:Blend", "credit").answer == "stale"
 
 
 def test_a_file_that_does_not_parse_is_not_guessed_at(tmp_path) -> None:
-    told = ask(tmp_path, "pkg.gates.Gate", "credit", {"pkg/gates.py": GATE + "def (\n"})
-    assert (told.answer, "does not parse" in told.evidence) == ("cannot-tell", True)
+    result = reply_to(tmp_path, "pkg.gates.Gate", "credit", {"pkg/gates.py": GATE + "def (\n"})
+    assert (result.answer, "does not parse" in result.evidence) == ("cannot-tell", True)
 
 
 def test_a_member_that_a_base_may_define_is_not_guessed_at(tmp_path) -> None:
     files = {"pkg/gates.py": "class Gate(Module):\n    pass\n"}
-    assert ask(tmp_path, "pkg.gates.Gate.forward", "credit", files).answer == "cannot-tell"
+    assert reply_to(tmp_path, "pkg.gates.Gate.forward", "credit", files).answer == "cannot-tell"
 
 
 def test_a_module_of_which_there_are_two_is_not_guessed_at(tmp_path) -> None:
     files = {"a/gates.py": GATE, "b/gates.py": GATE}
-    told = ask(tmp_path, "gates.Gate", "credit", files)
-    assert (told.answer, "a/gates.py or b/gates.py" in told.evidence) == ("cannot-tell", True)
+    result = reply_to(tmp_path, "gates.Gate", "credit", files)
+    assert (result.answer, "a/gates.py or b/gates.py" in result.evidence) == ("cannot-tell", True)
 
 
-def test_a_document_may_say_it(tmp_path) -> None:
+def test_a_document_may_contain_the_phrase(tmp_path) -> None:
     files = {"docs/study.md": "# Study\n\nSmall seeds\nare *favoured*.\n"}
-    told = ask(tmp_path, "docs/study.md", "small seeds are favoured", files)
-    assert (told.answer, told.places) == ("holds", ("docs/study.md:3",))
+    result = reply_to(tmp_path, "docs/study.md", "small seeds are favoured", files)
+    assert (result.answer, result.places) == ("holds", ("docs/study.md:3",))
 
 
-def test_to_look_for_no_word_is_refused() -> None:
+def test_a_phrase_without_words_is_refused() -> None:
     with pytest.raises(ValidationError, match="`says` holds no word"):
         claim(kind="documented", at="a.b", says=" ... ")

@@ -1,4 +1,4 @@
-"""The claim `finding`: whether a check still fires at a symbol."""
+"""The claim `finding`: a check still reports a symbol."""
 
 from __future__ import annotations
 
@@ -21,24 +21,24 @@ MODEL = """class Model:
 """
 
 
-def ask(root: Path, at: str, check: str = HASATTR, text: str = MODEL, toml: str = "") -> Reply:
+def reply_to(root: Path, at: str, check: str = HASATTR, text: str = MODEL, toml: str = "") -> Reply:
     files = {"model.py": text, "esper-audit.toml": toml}
     return reply(root, files, kind="finding", check=check, at=at)
 
 
 @pytest.mark.parametrize("at", ["model.Model.forward", "model.py:Model", "model.py"])
 def test_a_check_that_fires_there_holds(tmp_path, at) -> None:
-    told = ask(tmp_path, at)
-    assert (told.answer, told.places) == ("holds", ("model.py:3",))
+    result = reply_to(tmp_path, at)
+    assert (result.answer, result.places) == ("holds", ("model.py:3",))
 
 
 def test_a_check_that_fires_beside_it_is_refuted(tmp_path) -> None:
-    assert ask(tmp_path, "model.Model.cut").answer == "refuted"
+    assert reply_to(tmp_path, "model.Model.cut").answer == "refuted"
 
 
 def test_a_method_whose_name_begins_like_it_is_another(tmp_path) -> None:
     text = MODEL.replace("def cut", "def forw").replace("host.segments()", "2")
-    assert ask(tmp_path, "model.Model.forw", text=text).answer == "refuted"
+    assert reply_to(tmp_path, "model.Model.forw", text=text).answer == "refuted"
 
 
 def test_an_authorised_finding_is_still_there(tmp_path) -> None:
@@ -46,7 +46,7 @@ def test_an_authorised_finding_is_still_there(tmp_path) -> None:
         ":\n            return 1",
         ":  # esper-audit: allow unauthorised-hasattr -- Ada: it is foreign\n            return 1",
     )
-    assert ask(tmp_path, "model.Model.forward", text=allowed).answer == "holds"
+    assert reply_to(tmp_path, "model.Model.forward", text=allowed).answer == "holds"
 
 
 @pytest.mark.parametrize(
@@ -55,7 +55,7 @@ def test_an_authorised_finding_is_still_there(tmp_path) -> None:
     ids=["the symbol is gone", "the module is gone", "there is no such check"],
 )
 def test_what_is_gone_is_stale(tmp_path, at, check) -> None:
-    assert ask(tmp_path, at, check).answer == "stale"
+    assert reply_to(tmp_path, at, check).answer == "stale"
 
 
 @pytest.mark.parametrize(
@@ -67,15 +67,15 @@ def test_what_is_gone_is_stale(tmp_path, at, check) -> None:
     ],
     ids=["it does not parse", "the check is off there", "the file is excluded"],
 )
-def test_what_was_not_looked_at_is_not_told(tmp_path, text, toml) -> None:
-    assert ask(tmp_path, "model.py", text=text, toml=toml).answer == "cannot-tell"
+def test_a_file_that_was_not_looked_at_has_no_answer(tmp_path, text, toml) -> None:
+    assert reply_to(tmp_path, "model.py", text=text, toml=toml).answer == "cannot-tell"
 
 
-def test_a_check_that_raised_on_the_file_is_not_told(tmp_path) -> None:
+def test_a_check_that_raised_on_the_file_has_no_answer(tmp_path) -> None:
     files = {
         "model.py": "def cut(host):\n    return old(host)\n",
         "fails.py": rule_source("fails", RAISES),
         "esper-audit.toml": 'local-rules = ["fails.py"]\n',
     }
-    told = reply(tmp_path, files, kind="finding", check="fails", at="model.cut")
-    assert (told.answer, "the rule raised ValueError" in told.evidence) == ("cannot-tell", True)
+    result = reply(tmp_path, files, kind="finding", check="fails", at="model.cut")
+    assert (result.answer, "the rule raised ValueError" in result.evidence) == ("cannot-tell", True)

@@ -1,4 +1,4 @@
-"""The claims `callers`, `readers` and `references`: counted in the index, for certain or not at all."""
+"""The claims `callers`, `readers` and `references`: counted in the index, undecided where uncertain."""
 
 from __future__ import annotations
 
@@ -196,21 +196,23 @@ CASES: dict[str, tuple[str, str, dict[str, Any]]] = {
 
 
 @pytest.fixture(scope="module")
-def told(tmp_path_factory: pytest.TempPathFactory) -> Mapping[str, Reply]:
+def results(tmp_path_factory: pytest.TempPathFactory) -> Mapping[str, Reply]:
     root = tmp_path_factory.mktemp("tree")
     return replies(root, FILES, {label: query for label, (_, _, query) in CASES.items()})
 
 
 @pytest.mark.parametrize("label", CASES)
-def test_a_question_is_answered_with_its_evidence(told, label: str) -> None:
+def test_a_claim_is_answered_with_its_evidence(results, label: str) -> None:
     answer, words, _ = CASES[label]
-    assert (told[label].answer, words in told[label].evidence) == (answer, True), told[label]
+    assert (results[label].answer, words in results[label].evidence) == (answer, True), results[
+        label
+    ]
 
 
-def test_the_places_are_those_that_the_claim_is_about(told) -> None:
-    assert told["every caller passes it"].places == ("pkg/slot.py:7", "pkg/slot.py:8")
-    assert told["a test omits it"].places == ("tests/test_blend.py:9",)
-    assert told["never read"].places == ("pkg/blend.py:27",)
+def test_the_places_are_those_that_the_claim_is_about(results) -> None:
+    assert results["every caller passes it"].places == ("pkg/slot.py:7", "pkg/slot.py:8")
+    assert results["a test omits it"].places == ("tests/test_blend.py:9",)
+    assert results["never read"].places == ("pkg/blend.py:27",)
 
 
 @pytest.mark.parametrize(
@@ -221,17 +223,17 @@ def test_the_places_are_those_that_the_claim_is_about(told) -> None:
     ],
     ids=["callers", "readers", "unused", "untested"],
 )  # fmt: skip
-def test_a_never_is_not_proved_while_a_file_that_may_say_otherwise_does_not_parse(
+def test_a_count_of_zero_needs_every_file_that_may_have_a_match_to_parse(
     tmp_path: Path, query
 ) -> None:
     words = "multiply(param_estimate, forgotten)"
     folder = "tests/test_" if query.get("is") == "untested" else "pkg/train/"
     broken = {f"{folder}broken.py": f"def ({words}\n"}
-    told = reply(tmp_path, {**FILES, **broken}, **query)
-    assert (told.answer, "not looked at" in told.evidence) == ("cannot-tell", True), told
+    result = reply(tmp_path, {**FILES, **broken}, **query)
+    assert (result.answer, "not looked at" in result.evidence) == ("cannot-tell", True), result
 
 
-def test_a_file_that_does_not_parse_elsewhere_keeps_nobody_from_telling(tmp_path: Path) -> None:
+def test_a_file_outside_the_scope_need_not_parse(tmp_path: Path) -> None:
     files = {**FILES, "pkg/broken.py": "def (param_estimate\n"}
     query = readers("param_estimate", under="pkg/train")
     assert reply(tmp_path, files, **query).answer == "holds"
@@ -266,7 +268,7 @@ def test_what_is_certain_already_needs_no_further_file(tmp_path: Path) -> None:
         (PossibleCount(0, 0, ("a.py",)), "at least 1", None),
     ],
 )
-def test_a_count_is_met_only_whatever_the_unclear_ones_are(tally, count, met) -> None:
+def test_a_count_is_met_only_whatever_the_uncertain_matches_are(tally, count, met) -> None:
     assert tally.meets(count) is met
 
 
@@ -285,6 +287,6 @@ def test_a_count_is_met_only_whatever_the_unclear_ones_are(tally, count, met) ->
         (references(MULTIPLY, "used", by="tests"), "`by` and `directly` are about tests"),
     ],
 )
-def test_a_query_that_means_nothing_is_refused(query, objection: str) -> None:
+def test_an_invalid_query_is_refused(query, objection: str) -> None:
     with pytest.raises(ValidationError, match=objection):
         claim(**query)

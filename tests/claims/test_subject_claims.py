@@ -1,4 +1,4 @@
-"""The claims `value`, `formula` and `probe`, put to live subjects in one sandbox."""
+"""The claims `value`, `formula` and `probe` about live subjects, answered in one sandbox."""
 
 from __future__ import annotations
 
@@ -85,8 +85,14 @@ def value(expression: str, **query: Any) -> dict[str, Any]:
 
 def formula(left: str, right: str = "parameters(dim)", **query: Any) -> dict[str, Any]:
     over = {"dim": [64, 512], "r": 4}
-    asked = {"left": left, "right": right, "over": over, "subject": "squeeze", "subjects": SOURCE}
-    return {"kind": "formula", **asked, **query}
+    defaults = {
+        "left": left,
+        "right": right,
+        "over": over,
+        "subject": "squeeze",
+        "subjects": SOURCE,
+    }
+    return {"kind": "formula", **defaults, **query}
 
 
 def probe(unit: str, **query: Any) -> dict[str, Any]:
@@ -171,7 +177,7 @@ CASES: dict[str, tuple[str, str, dict[str, Any]]] = {
     ),
     "no file named": (
         "cannot-tell",
-        "of which file of subjects? none is named",
+        "the configuration names no file of subjects",
         value("parameters(1)", equals=1, subjects=""),
     ),
     "no width": ("cannot-tell", "expected one width", value("parameters(0)", equals=1)),
@@ -233,16 +239,18 @@ CASES: dict[str, tuple[str, str, dict[str, Any]]] = {
 
 
 @pytest.fixture(scope="module")
-def told(tmp_path_factory: pytest.TempPathFactory) -> Mapping[str, Reply]:
+def results(tmp_path_factory: pytest.TempPathFactory) -> Mapping[str, Reply]:
     root = tmp_path_factory.mktemp("tree")
     files = {"subjects.py": SUBJECTS, "broken.py": BROKEN, "hangs.py": HANGS}
     return replies(root, files, {label: query for label, (_, _, query) in CASES.items()})
 
 
 @pytest.mark.parametrize("label", CASES)
-def test_a_question_is_answered_with_its_evidence(told, label: str) -> None:
+def test_a_claim_is_answered_with_its_evidence(results, label: str) -> None:
     answer, words, _ = CASES[label]
-    assert (told[label].answer, words in told[label].evidence) == (answer, True), told[label]
+    assert (results[label].answer, words in results[label].evidence) == (answer, True), results[
+        label
+    ]
 
 
 def test_the_configuration_may_name_the_subjects_and_what_is_expected_of_them(
@@ -262,32 +270,35 @@ reason = "known since May"
         "leaks": probe("causality[ahead@birth]", outcome="expected-fail", subjects=""),
     }
     files = {"subjects.py": SUBJECTS, "esper-audit.toml": expected}
-    told = replies(tmp_path, files, queries)
-    assert told["count"].answer == "holds"
-    assert (told["leaks"].answer, "known since May" in told["leaks"].evidence) == ("holds", True)
+    results = replies(tmp_path, files, queries)
+    assert results["count"].answer == "holds"
+    assert (results["leaks"].answer, "known since May" in results["leaks"].evidence) == (
+        "holds",
+        True,
+    )
 
 
 def test_of_two_files_of_subjects_the_claim_has_to_name_one(tmp_path: Path) -> None:
     both = 'subjects = ["subjects.py:subjects", "more.py:subjects"]\n'
     files = {"subjects.py": SUBJECTS, "more.py": SUBJECTS, "esper-audit.toml": both}
     queries = {"count": value("parameters(16)", equals=144, subjects="")}
-    told = replies(tmp_path, files, queries)["count"]
-    assert (told.answer, "the configuration names 2" in told.evidence) == ("cannot-tell", True)
+    result = replies(tmp_path, files, queries)["count"]
+    assert (result.answer, "the configuration names 2" in result.evidence) == ("cannot-tell", True)
 
 
-def test_a_refuted_formula_comes_with_the_table_of_differences(told) -> None:
-    assert told["recommended"].table == (
+def test_a_refuted_formula_comes_with_the_table_of_differences(results) -> None:
+    assert results["recommended"].table == (
         ("dim", "r", "left", "right", "difference"),
         (64, 4, "2,128", "2,112", "+16"),
         (512, 4, "131,712", "131,584", "+128"),
     )
 
 
-def test_no_evidence_names_a_place_of_this_machine(told) -> None:
-    assert not [reply for reply in told.values() if "/tmp" in reply.evidence]
+def test_no_evidence_names_a_place_of_this_machine(results) -> None:
+    assert not [reply for reply in results.values() if "/tmp" in reply.evidence]
 
 
-def test_without_torch_only_plain_arithmetic_is_told(tmp_path: Path, monkeypatch) -> None:
+def test_without_torch_only_plain_arithmetic_has_an_answer(tmp_path: Path, monkeypatch) -> None:
     monkeypatch.setitem(sys.modules, "torch", None)
     queries = {
         "live": value("parameters(512)", equals=131584),
@@ -311,12 +322,12 @@ def test_without_torch_only_plain_arithmetic_is_told(tmp_path: Path, monkeypatch
         (formula("dims"), r"`left`: unknown variable `dims` \(declared: dim, r\)"),
         (formula("1", "2 +"), "`right`: does not parse"),
         (formula("1", over={"dim": {"from": 9, "to": 1}}), "spans 0 points"),
-        (formula("1", over={"dim": {"from": 1, "to": 10**12}}), "wanted 1 to 4,096"),
+        (formula("1", over={"dim": {"from": 1, "to": 10**12}}), "expected 1 to 4,096"),
         (formula("1", over={"dim": {"from": 1, "to": 2, "by": 1}}), "unknown field `by`"),
         (probe("causality"), r"\$.unit"),
         (probe("causality[x@birth]", outcome="no-verdict"), "`outcome` is one of"),
     ],
 )
-def test_a_query_that_means_nothing_is_refused(query, objection: str) -> None:
+def test_an_invalid_query_is_refused(query, objection: str) -> None:
     with pytest.raises(ValidationError, match=objection):
         claim(**query)

@@ -1,4 +1,4 @@
-"""The claim `test`: pytest nodes that pass, fail, are skipped, are gone, or take the process along."""
+"""The claim `test`: pytest nodes that pass, fail, are skipped, are gone, or end the process."""
 
 from __future__ import annotations
 
@@ -81,7 +81,7 @@ CASES = {
     "test_good.py::TestGroup::test_inside": ("holds", "1 test passed"),
     "test_good.py::test_fails": ("refuted", "assert (1 + 1) == 3"),
     "test_good.py::test_one_of_many_fails": ("refuted", "assert 9 < 3"),
-    "test_good.py::test_known_to_fail": ("refuted", "expected to: known since May"),
+    "test_good.py::test_known_to_fail": ("refuted", "fails: as expected: known since May"),
     "test_good.py": ("refuted", "more)"),
     "test_good.py::test_needs_it": ("refuted", "no fixture today"),
     "test_good.py::test_gone": ("stale", "collects nothing"),
@@ -97,22 +97,22 @@ CASES = {
 
 
 @pytest.fixture(scope="module")
-def told(tmp_path_factory: pytest.TempPathFactory) -> Mapping[str, Reply]:
+def results(tmp_path_factory: pytest.TempPathFactory) -> Mapping[str, Reply]:
     queries = {node: {"kind": "test", "node": f"tests/{node}"} for node in CASES}
     return replies(tmp_path_factory.mktemp("tree"), FILES, queries)
 
 
 @pytest.mark.parametrize("node", CASES)
-def test_a_node_answers_for_itself_whatever_its_neighbours_do(told, node: str) -> None:
+def test_a_node_answers_for_itself_whatever_its_neighbours_do(results, node: str) -> None:
     answer, words = CASES[node]
-    assert (told[node].answer, words in told[node].evidence) == (answer, True), told[node]
+    assert (results[node].answer, words in results[node].evidence) == (answer, True), results[node]
 
 
 def test_a_run_that_cannot_begin_is_no_missing_test(tmp_path) -> None:
     files = {**FILES, "pytest.ini": "[pytest]\naddopts = --no-such-option\n"}
     queries = {"it": {"kind": "test", "node": "tests/test_good.py::test_passes"}}
-    told = replies(tmp_path, files, queries)["it"]
-    assert (told.answer, "status 4" in told.evidence) == ("cannot-tell", True)
+    result = replies(tmp_path, files, queries)["it"]
+    assert (result.answer, "status 4" in result.evidence) == ("cannot-tell", True)
 
 
 @pytest.mark.parametrize("node", ["-x", "", "a b.py", "a.py:test"])

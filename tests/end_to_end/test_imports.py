@@ -1,4 +1,4 @@
-"""What `check` imports: little, and less where there is less to do; and that it asks nobody on the network."""
+"""What `check` and `ticket list` import: little, and less where there is less to do; the network is never used."""
 
 from __future__ import annotations
 
@@ -29,6 +29,7 @@ sys.stdout.flush()
 tops = sorted({name.partition(".")[0] for name in set(sys.modules) - before} - sys.stdlib_module_names)
 json.dump([status, tops, sorted(m for m in sys.modules if m.startswith("esper_audit"))], sys.stderr)
 """
+MOST_TO_LIST_TICKETS = 50
 NEVER = {"torch", "numpy", "jinja2", "rich", "markdown_it", "esper_ref", "ruamel", "pytest"}
 REPLAYED = ["esper_audit"]
 WITHOUT_CANDIDATES = [
@@ -135,3 +136,25 @@ def test_findings_are_compared_only_where_one_has_no_ticket(tmp_path: Path) -> N
     assert (status, "esper_audit.tracking.matcher" in own) == (0, True)
     assert foreign & NEVER == set()
     assert "esper_audit.tickets.ticket" not in own
+
+
+CLAIM = """claims:
+- {id: C1, sentence: It is called., kind: callers, of: a.f, calls: at least 1}
+- {id: C2, sentence: It is so., kind: formula, left: 2 * n, right: n + n, over: {n: 3}}
+- {id: C3, sentence: It passes., kind: test, node: test_a.py}
+"""
+
+
+def test_a_list_of_tickets_imports_nothing_that_answers_claims(tmp_path: Path) -> None:
+    write(tmp_path, {"a.py": GOOD})
+    assert run(tmp_path, "run").status == 1
+    (ticket,) = (tmp_path / "tickets").glob("*.yaml")
+    with ticket.open("a", encoding="utf-8") as file:
+        file.write(CLAIM)
+    loaded(tmp_path, "ticket", "list")
+    status, foreign, own = loaded(tmp_path, "ticket", "list")
+    assert status == 0
+    assert {"esper_audit.tickets.ticket", "esper_audit.claims.records"} <= own
+    assert not {"esper_audit.claims.registry", "esper_audit.tickets.decode"} & own
+    assert len(own) <= MOST_TO_LIST_TICKETS, sorted(own)
+    assert foreign <= set(WITHOUT_CANDIDATES)

@@ -234,7 +234,7 @@ def test_json_says_the_same(tree: Path) -> None:
         ),
         ("  at: blend.blend\n", "", "claims[0].at: is missing", 11),
         ("  at: blend.blend", "  at: 'blend blend'", "claims[0].at: Expected an address:", 15),
-        ("- id: C2", "- id: C1", "claims: `claims`: C1 stands twice; give each claim", 10),
+        ("- id: C2", "- id: C1", "claims: `claims`: duplicate id C1; give each claim", 10),
         (
             "  expect: refuted",
             "  expect: false",
@@ -297,7 +297,10 @@ def test_a_run_fails_on_a_regression_run_after_run(tree: Path) -> None:
     write(tree, {"blend.py": UNGUARDED})
     for _ in range(2):
         done = run(tree, "run")
-        assert "T-FIXED regressed: closed, and its defect, which was seen gone, is back" in done.out
+        assert (
+            "T-FIXED regressed: closed, and its defect, which was seen gone, is present again"
+            in done.out
+        )
     assert done.status == 1
     assert "**regressed**" in (tree / "reports" / "audit.md").read_text()
 

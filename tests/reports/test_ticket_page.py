@@ -13,7 +13,7 @@ from support.sample_findings import a_finding
 from esper_audit.project.config import find_project
 from esper_audit.reports.pages import project_reports
 from esper_audit.text.markdown import fenced, labelled, table
-from esper_audit.tickets.form import in_page_order
+from esper_audit.tickets.form import order_extras
 from esper_audit.tickets.parts import AsWritten, Evidence, Extra, FixOption, Related, Relation
 from esper_audit.tickets.states import Status
 from esper_audit.tickets.ticket import Ticket
@@ -103,7 +103,7 @@ def test_what_no_field_takes_has_one_order() -> None:
         Extra(section="Location", text="too"),
         Extra(section="", text="first of all"),
     ]
-    ordered = in_page_order(parts)
+    ordered = order_extras(parts)
     assert [(p.section, p.row or p.heading or p.text) for p in ordered] == [
         ("", "first of all"),
         ("Location", "Module"),
@@ -111,7 +111,7 @@ def test_what_no_field_takes_has_one_order() -> None:
         ("Notes", "one"),
         ("Appendix", "last"),
     ]
-    assert in_page_order(ordered) == ordered
+    assert order_extras(ordered) == ordered
 
 
 WORDS = [

@@ -9,7 +9,8 @@ from typing import Any
 import msgspec
 
 from esper_audit.claims.claim import Claim
-from esper_audit.claims.registry import AnyClaim
+from esper_audit.claims.records import AnyClaim
+from esper_audit.claims.registry import answer
 from esper_audit.claims.reply import Reply
 from esper_audit.project.config import find_project
 from esper_audit.workflow.claim_context import ProjectClaimContext
@@ -17,7 +18,7 @@ from support.audit_runs import TODAY, write
 
 
 def claim(name: str = "C1", **query: Any) -> Claim:
-    """Return a claim as a ticket's file would hold it."""
+    """Return a claim with the keys of a ticket's file."""
     content = {"id": name, "sentence": "It is so.", **query}
     read: Claim = msgspec.convert(content, AnyClaim)
     return read
@@ -26,14 +27,14 @@ def claim(name: str = "C1", **query: Any) -> Claim:
 def replies(
     root: Path, files: Mapping[str, str], queries: Mapping[str, Mapping[str, Any]]
 ) -> dict[str, Reply]:
-    """Write a tree and ask all queries of it together."""
+    """Write a tree and answer all queries about it together."""
     write(root, {"esper-audit.toml": "", **files})
-    inquiry = ProjectClaimContext(find_project([str(root)]), today=TODAY)
+    context = ProjectClaimContext(find_project([str(root)]), today=TODAY)
     claims = {label: claim(**query) for label, query in queries.items()}
-    inquiry.prepare(claims.values())
-    return {label: one.answer(inquiry) for label, one in claims.items()}
+    context.prepare(claims.values())
+    return {label: answer(one, context) for label, one in claims.items()}
 
 
 def reply(root: Path, files: Mapping[str, str], **query: Any) -> Reply:
-    """Write a tree and ask one query of it."""
+    """Write a tree and answer one query about it."""
     return replies(root, files, {"it": query})["it"]

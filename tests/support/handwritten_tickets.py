@@ -10,8 +10,7 @@ from typing import Any
 import msgspec
 from hypothesis import strategies as st
 
-from esper_audit.claims.kinds.formula import FormulaClaim
-from esper_audit.claims.kinds.readers import ReadersClaim
+from esper_audit.claims.records import FormulaClaim, ReadersClaim
 from esper_audit.claims.reply import Answer as ClaimAnswer
 from esper_audit.findings.finding import Category, Occurrence, Severity
 from esper_audit.tickets.parts import (

@@ -1,4 +1,4 @@
-"""Links between tickets are said back by the other end, and none leads to nothing."""
+"""Each link between tickets gets its inverse, and none leads to a missing ticket."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from support.sample_findings import a_finding
 
-from esper_audit.tickets.links import SAID_BACK, bad_links, in_step
+from esper_audit.tickets.links import INVERSE_RELATIONS, bad_links, complete_links
 from esper_audit.tickets.parts import Related, Relation
 from esper_audit.tickets.ticket import Ticket
 from esper_audit.workflow.ticket_from_finding import ticket_from_finding
@@ -31,25 +31,25 @@ def corpus(*links: tuple[str, str, Relation]) -> dict[str, Ticket]:
     }
 
 
-def said(tickets: dict[str, Ticket]) -> list[tuple[str, str, Relation]]:
+def triples(tickets: dict[str, Ticket]) -> list[tuple[str, str, Relation]]:
     return [(t.id, link.id, link.relation) for t in tickets.values() for link in t.related]
 
 
-def test_tickets_in_step_stay_as_they_are() -> None:
+def test_complete_links_stay_as_they_are() -> None:
     tickets = corpus(("A", "B", Relation.BLOCKS), ("B", "A", Relation.BLOCKED_BY))
-    assert in_step(tickets) == tickets
+    assert complete_links(tickets) == tickets
     assert list(bad_links(tickets)) == []
 
 
 @pytest.mark.parametrize("relation", Relation)
-def test_a_link_is_said_back(relation: Relation) -> None:
-    tickets = in_step(corpus(("A", "B", relation)))
-    assert said(tickets) == [("A", "B", relation), ("B", "A", SAID_BACK[relation])]
+def test_a_link_gets_its_inverse(relation: Relation) -> None:
+    tickets = complete_links(corpus(("A", "B", relation)))
+    assert triples(tickets) == [("A", "B", relation), ("B", "A", INVERSE_RELATIONS[relation])]
 
 
-def test_any_link_back_answers_that_two_are_related() -> None:
+def test_any_link_back_is_enough_for_related_tickets() -> None:
     tickets = corpus(("A", "B", Relation.RELATED), ("B", "A", Relation.BLOCKS))
-    assert said(in_step(tickets)) == [
+    assert triples(complete_links(tickets)) == [
         ("A", "B", Relation.RELATED),
         ("A", "B", Relation.BLOCKED_BY),
         ("B", "A", Relation.BLOCKS),
@@ -57,27 +57,31 @@ def test_any_link_back_answers_that_two_are_related() -> None:
 
 
 @given(LINKS)
-def test_in_step_takes_nothing_away_and_is_done_after_once(
+def test_completing_links_removes_none_and_is_idempotent(
     links: list[tuple[str, str, Relation]],
 ) -> None:
     tickets = corpus(*links)
-    once = in_step(tickets)
-    assert in_step(once) == once
+    once = complete_links(tickets)
+    assert complete_links(once) == once
     for name, ticket in tickets.items():
         assert once[name].related[: len(ticket.related)] == ticket.related
-    for who, to, relation in said(once):
+    for who, to, relation in triples(once):
         backs = {link.relation for link in once[to].related if link.id == who}
-        assert who == to or SAID_BACK[relation] in backs or (relation is Relation.RELATED and backs)
+        assert (
+            who == to
+            or INVERSE_RELATIONS[relation] in backs
+            or (relation is Relation.RELATED and backs)
+        )
 
 
-def test_what_is_wrong_with_a_link_is_named_with_its_place() -> None:
+def test_an_invalid_link_is_named_with_its_place() -> None:
     tickets = corpus(
         ("A", "B", Relation.RELATED), ("A", "A", Relation.RELATED), ("B", "BB", Relation.BLOCKS)
     )
     problems = [(bad.ticket, bad.key, bad.problem) for bad in bad_links(tickets)]
     assert problems == [
         ("A", ("related", 1, "id"), "a ticket cannot be linked to itself"),
-        ("B", ("related", 0, "id"), "no ticket is called 'BB'; did you mean 'B'?"),
+        ("B", ("related", 0, "id"), "there is no ticket 'BB'; did you mean 'B'?"),
     ]
 
 

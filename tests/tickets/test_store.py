@@ -1,4 +1,4 @@
-"""Tickets on disk: read strictly, and updated so that every byte a person wrote stays."""
+"""The folder of tickets: read strictly, and updated without touching edits by hand."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ WRONG = {
     "a date that is none": (
         "created: '2026-05-04'",
         "created: yesterday",
-        ":6: created: Expected a date such as 2026-05-04, or nothing",
+        ":6: created: Expected a date such as 2026-05-04, or an empty text",
     ),
     "a number for a word": (
         "lines: '3'",
@@ -75,7 +75,7 @@ WRONG = {
     "a severity without reason": (
         "severity: P3",
         "severity: P1",
-        ":4: severity: the check proposes P3; say in `severity_reason` why it is another",
+        ":4: severity: differs from P3, which the check proposes, without a reason; add `severity_reason`",
     ),
     "a tag": (
         "status: open",
@@ -116,7 +116,7 @@ def test_a_wrong_ticket_is_named_with_file_line_and_key(
     assert str(caught.value).startswith(f"{file}{says}")
 
 
-def test_what_a_person_wrote_stays_byte_for_byte(tmp_path: Path) -> None:
+def test_edits_by_hand_stay_byte_for_byte(tmp_path: Path) -> None:
     store, _, file = stored(tmp_path)
     noted = file.read_text().replace(
         "\nseverity: P3", "\n# raised in the meeting  \nseverity:   'P3'   # for now"
@@ -135,10 +135,10 @@ def test_what_a_person_wrote_stays_byte_for_byte(tmp_path: Path) -> None:
     assert "severity:   'P3'   # for now" in now
 
 
-def test_what_a_person_wrote_since_the_run_began_stays(tmp_path: Path) -> None:
+def test_edits_by_hand_during_a_run_stay(tmp_path: Path) -> None:
     store, ticket, file = stored(tmp_path)
     file.write_text(file.read_text().replace("created:", "assignee: jo  # since today\ncreated:"))
-    closed = ticket.moved(Status.FIXED, date=DAY, by="esper-audit", why="gone")
+    closed = ticket.with_status(Status.FIXED, date=DAY, by="esper-audit", why="gone")
     assert store.save(closed, ticket)
     assert TicketStore(str(file.parent)).load()[file.stem] == msgspec.structs.replace(
         closed, assignee="jo"
@@ -146,17 +146,19 @@ def test_what_a_person_wrote_since_the_run_began_stays(tmp_path: Path) -> None:
     assert "assignee: jo  # since today\n" in file.read_text()
 
 
-def test_a_key_that_both_changed_is_refused_and_the_file_stays(tmp_path: Path) -> None:
+def test_a_key_that_was_changed_in_the_file_too_is_refused(tmp_path: Path) -> None:
     store, ticket, file = stored(tmp_path)
     text = file.read_text().replace("status: open", "status: investigating")
     file.write_text(text)
-    closed = ticket.moved(Status.FIXED, date=DAY, by="esper-audit", why="gone")
-    with pytest.raises(TicketError, match=r"yaml:1: status: somebody changed it meanwhile"):
+    closed = ticket.with_status(Status.FIXED, date=DAY, by="esper-audit", why="gone")
+    with pytest.raises(
+        TicketError, match=r"yaml:1: status: the value in the file changed meanwhile"
+    ):
         store.save(closed, ticket)
     assert file.read_text() == text
 
 
-def test_defaults_that_a_person_wrote_out_stay(tmp_path: Path) -> None:
+def test_defaults_that_are_written_out_stay(tmp_path: Path) -> None:
     store, _, file = stored(tmp_path)
     file.write_text(
         file.read_text()
@@ -171,10 +173,10 @@ def test_defaults_that_a_person_wrote_out_stay(tmp_path: Path) -> None:
     )
 
 
-def test_a_second_ticket_of_a_name_is_refused(tmp_path: Path) -> None:
+def test_a_second_ticket_with_the_same_id_is_refused(tmp_path: Path) -> None:
     store, ticket, file = stored(tmp_path)
     before = file.read_bytes()
-    with pytest.raises(TicketError, match="there is a ticket of that name already"):
+    with pytest.raises(TicketError, match="there is a ticket with this id already"):
         store.save(msgspec.structs.replace(ticket, title="another"), None)
     assert file.read_bytes() == before
 
@@ -197,7 +199,7 @@ def test_all_wrong_files_are_named_at_once(tmp_path: Path) -> None:
     assert file.exists()
 
 
-def test_what_a_killed_write_left_is_no_ticket_and_is_swept_away(tmp_path: Path) -> None:
+def test_the_temporary_file_of_a_killed_write_is_removed(tmp_path: Path) -> None:
     store, ticket, _ = stored(tmp_path)
     left, kept = tmp_path / ".EA-01234567.yaml.ab_12xyz", tmp_path / ".hidden.yaml"
     left.write_text("id: hal")

@@ -1,4 +1,4 @@
-"""Tickets: one table of moves, ids that follow from the finding, and what a fixer offers beside people's options."""
+"""The record of a ticket: its table of states, its id, and the options to fix it."""
 
 from __future__ import annotations
 
@@ -40,18 +40,18 @@ def shown(ticket: Ticket, after: Status) -> Ticket:
 
 
 @pytest.mark.parametrize(("before", "after"), PAIRS, ids=[f"{a} to {b}" for a, b in PAIRS])
-def test_a_status_moves_only_where_the_table_allows(before: Status, after: Status) -> None:
+def test_a_status_changes_only_where_the_table_allows(before: Status, after: Status) -> None:
     ticket = shown(a_ticket(before), after)
     if after in MOVES[before]:
-        moved = ticket.moved(after, date=DAY, by="jo", why="because")
+        moved = ticket.with_status(after, date=DAY, by="jo", why="because")
         assert moved.status is after
         assert moved.history[:-1] == ticket.history
         assert moved.history[-1] == Change(
             date=DAY, by="jo", before=before, after=after, why="because"
         )
     else:
-        with pytest.raises(TicketError, match=f"cannot go from {before} to {after}; allowed: "):
-            ticket.moved(after, date=DAY, by="jo", why="because")
+        with pytest.raises(TicketError, match=f"cannot change from {before} to {after}; allowed: "):
+            ticket.with_status(after, date=DAY, by="jo", why="because")
 
 
 def test_the_table_has_every_state_and_leads_back_from_each() -> None:
@@ -68,7 +68,7 @@ ENDS = list(
 
 
 @pytest.mark.parametrize(("kind", "evidence", "commits", "linked"), ENDS)
-def test_a_resolution_is_taken_only_with_what_shows_it(
+def test_a_resolution_needs_its_evidence(
     kind: ResolutionKind, evidence: str, commits: list[str], linked: bool
 ) -> None:
     links = [Related(id="X-1", relation=Relation.DUPLICATE)] if linked else []
@@ -76,30 +76,30 @@ def test_a_resolution_is_taken_only_with_what_shows_it(
     end = Resolution(kind=kind, evidence=evidence, commits=commits)
     is_shown = evidence == "seen" or (kind is ResolutionKind.FIXED and bool(commits))
     if is_shown and (linked or kind is not ResolutionKind.DUPLICATE):
-        resolved = ticket.resolved(end, date=DAY, by="jo", why="because")
+        resolved = ticket.with_resolution(end, date=DAY, by="jo", why="because")
         assert (resolved.status, resolved.resolution) == (STATUS_OF[kind], end)
     else:
         with pytest.raises(TicketError, match=f"{kind} needs "):
-            ticket.resolved(end, date=DAY, by="jo", why="because")
+            ticket.with_resolution(end, date=DAY, by="jo", why="because")
 
 
 @pytest.mark.parametrize("after", sorted(NEEDS_EVIDENCE))
 def test_a_state_without_its_own_resolution_is_refused(after: Status) -> None:
     with pytest.raises(TicketError, match=f"{after} needs a resolution with evidence"):
-        a_ticket().moved(after, date=DAY, by="jo", why="I say so")
+        a_ticket().with_status(after, date=DAY, by="jo", why="I say so")
     other = Resolution(kind=ResolutionKind.DOCUMENTED, evidence="in the docstring")
     ticket = msgspec.structs.replace(a_ticket(), resolution=other)
     with pytest.raises(TicketError, match=f"{after} needs a resolution with evidence"):
-        ticket.moved(after, date=DAY, by="jo", why="I say so")
+        ticket.with_status(after, date=DAY, by="jo", why="I say so")
 
 
-def test_the_tool_closes_what_it_finds_no_more_without_a_resolution() -> None:
-    closed = a_ticket().moved(Status.FIXED, date=DAY, by="esper-audit", why="gone")
+def test_a_finding_that_is_gone_needs_no_resolution() -> None:
+    closed = a_ticket().with_status(Status.FIXED, date=DAY, by="esper-audit", why="gone")
     assert closed.status is Status.FIXED
 
 
 def test_a_change_of_severity_is_a_line_of_history() -> None:
-    rated = a_ticket().rated(Severity.P1, date=DAY, by="jo", why="callers hit it")
+    rated = a_ticket().with_severity(Severity.P1, date=DAY, by="jo", why="callers hit it")
     assert rated.severity is Severity.P1
     assert rated.history[-1] == Change(
         date=DAY, by="jo", before="P3", after="P1", why="callers hit it"

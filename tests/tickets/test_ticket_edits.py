@@ -1,4 +1,4 @@
-"""People edit tickets in any style, a run follows: nothing but the tool's own values differs afterwards."""
+"""A run after edits by hand in any style changes the tool's own values only."""
 
 from __future__ import annotations
 

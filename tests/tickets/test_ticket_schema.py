@@ -1,4 +1,4 @@
-"""The published schema says what the reader says: the same tickets pass, the same are refused."""
+"""The published schema and the reader accept the same tickets and refuse the same ones."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ BROKEN = st.sampled_from(
 )
 
 
-# That a severity of one's own needs a reason is a rule between fields; a schema cannot say it.
+# A schema cannot express that a severity other than the proposed one needs a reason.
 KEYS = [f.name for f in msgspec.structs.fields(Ticket) if "severity" not in f.name]
 
 

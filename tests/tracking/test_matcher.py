@@ -17,8 +17,8 @@ from esper_audit.project.config import find_project
 from esper_audit.tracking.current_tree import CurrentTree
 from esper_audit.tracking.match_rules import MATCH_RULES
 from esper_audit.tracking.matcher import match_findings
-from esper_audit.tracking.observation import observations
-from esper_audit.workflow.sync import SyncResult, remembered_observation
+from esper_audit.tracking.observation import observation_of_ticket, observations
+from esper_audit.workflow.sync import SyncResult
 
 # Slow: each edit is a tree that is audited before and after.
 pytestmark = pytest.mark.slow
@@ -100,7 +100,7 @@ def test_since_a_revision_only_the_new_ones_are_shown(tmp_path: Path, edit: Edit
 @pytest.mark.parametrize(("rule", "name"), WITNESSES.items())
 def test_each_match_rule_recognises_an_edit(tmp_path: Path, rule: str, name: str) -> None:
     put(tmp_path, EDITS[name].before)
-    known = [remembered_observation(ticket) for ticket in synced(tmp_path).tickets.values()]
+    known = [observation_of_ticket(ticket) for ticket in synced(tmp_path).tickets.values()]
     put(tmp_path, EDITS[name].after)
     current_tree = CurrentTree(str(tmp_path))
     done = audit(tmp_path)

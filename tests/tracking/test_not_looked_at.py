@@ -30,7 +30,7 @@ def accepted(root: Path, ticket: Ticket) -> None:
     """Have a person accept a ticket."""
     resolved = msgspec.structs.replace(
         ticket, resolution=Resolution(kind="wont-fix", evidence="no other way")
-    ).moved(Status.WONT_FIX, date=TODAY, by="jo", why="no other way")
+    ).with_status(Status.WONT_FIX, date=TODAY, by="jo", why="no other way")
     TicketStore(str(root / "tickets")).save(resolved, ticket)
 
 

@@ -23,7 +23,7 @@ from esper_audit.tickets.parts import (
     Step,
     TicketLocation,
 )
-from esper_audit.tickets.quotes import Sources, missing_line
+from esper_audit.tickets.quotes import QuotedFiles, missing_line
 from esper_audit.tickets.states import ResolutionKind, Status
 from esper_audit.tickets.ticket import Ticket
 from esper_audit.workflow.lint import LINTS, LintInput, Problem, first_sentence, lint
@@ -143,7 +143,7 @@ FAULTS: dict[str, list[Callable[[], list[Ticket]]]] = {
 def found_in(tmp_path: Path) -> Callable[[list[Ticket]], list[tuple[str, Problem]]]:
     """Return what all lints find in some tickets, in a tree with one file and one commit."""
     (tmp_path / "valve.py").write_text(SOURCE)
-    sources = Sources(str(tmp_path), ["valve.py"])
+    sources = QuotedFiles(str(tmp_path), ["valve.py"])
 
     def found(tickets: list[Ticket]) -> list[tuple[str, Problem]]:
         by_id = {ticket.id: ticket for ticket in tickets}
@@ -184,7 +184,7 @@ def test_what_a_check_of_ours_found_fixed_needs_no_other_evidence(found_in: Find
 
 
 def test_a_quote_of_a_file_that_is_not_here_is_not_looked_at(tmp_path: Path) -> None:
-    sources = Sources(str(tmp_path), [])
+    sources = QuotedFiles(str(tmp_path), [])
     away = msgspec.structs.replace(SOUND, related=[])
     assert lint(LintInput({away.id: away}, sources, bool), ["quote-not-found"]) == []
     assert sources.absent == {"/home/ada/valve.py"} or sources.absent == {"valve.py"}

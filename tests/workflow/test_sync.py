@@ -101,7 +101,7 @@ def test_a_deleted_file_closes_its_tickets(tmp_path: Path) -> None:
 def test_an_accepted_ticket_keeps_standing(tmp_path: Path) -> None:
     (ticket,) = opened(tmp_path).values()
     resolution = Resolution(kind=ResolutionKind.WONT_FIX, evidence="no public counter exists")
-    accepted = msgspec.structs.replace(ticket, resolution=resolution).moved(
+    accepted = msgspec.structs.replace(ticket, resolution=resolution).with_status(
         Status.WONT_FIX, date=DAY, by="jo", why="no public counter exists"
     )
     result = sync({ticket.id: accepted}, audit(tmp_path, a_finding()), CONTRACTS, DAY)

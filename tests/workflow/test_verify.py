@@ -61,7 +61,7 @@ def verified(root: Path, *tickets: Ticket) -> list[VerifiedTicket]:
 
 def standing(root: Path, *args: Any, **fields: Any) -> Assessment:
     (one,) = verified(root, ticket(*args, **fields))
-    return one.standing
+    return one.assessment
 
 
 @pytest.mark.parametrize(
@@ -74,7 +74,7 @@ def standing(root: Path, *args: Any, **fields: Any) -> Assessment:
 )  # fmt: skip
 def test_a_defect_that_is_where_its_ticket_says_surprises_nobody(tmp_path, status, answer) -> None:
     (one,) = result = verified(tmp_path, ticket(Status(status), defect(answer)))
-    assert (one.standing, exit_status(result)) == (Assessment.AS_EXPECTED, 0)
+    assert (one.assessment, exit_status(result)) == (Assessment.AS_EXPECTED, 0)
 
 
 def test_a_ticket_without_claims_is_not_judged(tmp_path) -> None:
@@ -87,7 +87,7 @@ def test_an_active_ticket_of_which_every_defect_claim_is_refuted_may_be_closed(
 ) -> None:
     claims = (defect("refuted"), defect("refuted", "D2"), support("holds"))
     (one,) = result = verified(tmp_path, ticket(status, *claims))
-    assert (one.standing, exit_status(result)) == (Assessment.PROPOSED_FOR_CLOSING, 1)
+    assert (one.assessment, exit_status(result)) == (Assessment.PROPOSED_FOR_CLOSING, 1)
 
 
 def test_one_defect_claim_that_is_stale_or_holds_keeps_it_open(tmp_path) -> None:
@@ -101,7 +101,7 @@ def test_one_defect_claim_that_is_stale_or_holds_keeps_it_open(tmp_path) -> None
 def test_a_closed_ticket_whose_defect_is_there_was_never_fixed(tmp_path, status) -> None:
     by_hand = [Change(date="2026-01-01", by="Ada", before="open", after=status, why="I fixed it")]
     (one,) = result = verified(tmp_path, ticket(status, defect("holds"), history=by_hand))
-    assert (one.standing, exit_status(result)) == (Assessment.NEVER_FIXED, 1)
+    assert (one.assessment, exit_status(result)) == (Assessment.NEVER_FIXED, 1)
 
 
 def test_a_defect_that_the_tool_saw_gone_has_regressed(tmp_path) -> None:
@@ -113,13 +113,13 @@ def test_a_defect_that_a_claim_saw_gone_has_regressed_and_stays_so(tmp_path) -> 
     (gone,) = verified(tmp_path, ticket(Status.FIXED, defect("refuted")))
     (back,) = verified(tmp_path, ticket(Status.FIXED, defect("holds"), answers=gone.answers))
     (again,) = verified(tmp_path, ticket(Status.FIXED, defect("holds"), answers=back.answers))
-    assert [back.standing, again.standing] == [Assessment.REGRESSED] * 2
+    assert [back.assessment, again.assessment] == [Assessment.REGRESSED] * 2
 
 
 @pytest.mark.parametrize("status", sorted({*ACTIVE, *RESOLVED}))
 def test_evidence_that_is_not_so_contradicts_any_ticket(tmp_path, status) -> None:
     (one,) = result = verified(tmp_path, ticket(status, support("refuted")))
-    assert (one.standing, exit_status(result)) == (Assessment.CONTRADICTED, 1)
+    assert (one.assessment, exit_status(result)) == (Assessment.CONTRADICTED, 1)
 
 
 def test_a_sentence_known_to_be_false_is_expected_to_be(tmp_path) -> None:
@@ -133,17 +133,17 @@ def test_a_wont_fix_whose_defect_went_away_is_contradicted_and_keeps_nothing_qui
     tmp_path,
 ) -> None:
     (one,) = verified(tmp_path, ticket(Status.WONT_FIX, defect("refuted")))
-    assert one.standing is Assessment.CONTRADICTED
-    assert one.is_without_support
+    assert one.assessment is Assessment.CONTRADICTED
+    assert one.is_unsupported
     (sound,) = verified(tmp_path, ticket(Status.WONT_FIX, defect("holds"), support("holds")))
-    assert not sound.is_without_support
+    assert not sound.is_unsupported
 
 
 @pytest.mark.parametrize("answer", ["stale", "cannot-tell"])
 @pytest.mark.parametrize("make", [defect, support])
 def test_what_is_not_told_is_never_taken_for_good(tmp_path, make, answer) -> None:
     (one,) = result = verified(tmp_path, ticket(Status.OPEN, make(answer)))
-    assert (one.standing, exit_status(result)) == (Assessment.CANNOT_TELL, 3)
+    assert (one.assessment, exit_status(result)) == (Assessment.CANNOT_TELL, 3)
 
 
 def test_not_told_weighs_more_than_told_in_the_exit_status(tmp_path) -> None:
@@ -161,7 +161,7 @@ def test_what_cannot_be_told_today_is_kept_as_it_was_last_told(tmp_path) -> None
 
 
 def test_two_claims_of_one_name_are_refused() -> None:
-    with pytest.raises(ValueError, match="D1 stands twice"):
+    with pytest.raises(ValueError, match="duplicate id D1"):
         ticket(Status.OPEN, defect("holds"), defect("refuted"))
 
 

@@ -1,1 +1,1 @@
-"""The kinds of claims, one a file, found by looking into this folder."""
+"""How each kind of claim is answered: `needs` and `answer` in the module that is named for the kind."""

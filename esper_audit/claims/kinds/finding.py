@@ -1,50 +1,41 @@
-"""The claim `finding`: a check still fires at a symbol."""
+"""Answers the claim `finding`: a check still reports a symbol."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import TYPE_CHECKING
 
-from esper_audit.claims.address import Address, LocatedSymbol, find
-from esper_audit.claims.claim import Claim
+from esper_audit.claims.context import ClaimContext
 from esper_audit.claims.needs import CheckRun, Need
-from esper_audit.claims.reply import Reply, Text, cannot_tell, holds, refuted, stale
+from esper_audit.claims.records import FindingClaim
+from esper_audit.claims.reply import Reply, cannot_tell, holds, refuted, stale
+from esper_audit.claims.symbol_lookup import LocatedSymbol, find_symbol
+from esper_audit.findings.finding import Finding
 from esper_audit.text.phrases import did_you_mean
 
-if TYPE_CHECKING:
-    from esper_audit.claims.context import ClaimContext
-    from esper_audit.findings.finding import Finding
+
+def needs(claim: FindingClaim, context: ClaimContext) -> Iterable[Need]:
+    """Return the check to run on the file of the symbol."""
+    symbol = find_symbol(claim.at, context)
+    if isinstance(symbol, LocatedSymbol) and claim.check in context.checks:
+        yield CheckRun(claim.check, symbol.source.path)
 
 
-class FindingClaim(Claim, frozen=True, kw_only=True, tag="finding"):
-    """The check reports the symbol, or the file; a finding that was authorised or accepted counts."""
-
-    check: Text
-    at: Address
-
-    def needs(self, context: ClaimContext) -> Iterable[Need]:
-        """Wish for the check on the file of the symbol."""
-        symbol = find(self.at, context)
-        if isinstance(symbol, LocatedSymbol) and self.check in context.checks:
-            yield CheckRun(self.check, symbol.source.path)
-
-    def answer(self, context: ClaimContext) -> Reply:
-        """Read what the check said of the file."""
-        if self.check not in context.checks:
-            return stale(
-                f"there is no check {self.check}{did_you_mean(self.check, context.checks)}"
-            )
-        symbol = find(self.at, context)
-        if isinstance(symbol, Reply):
-            return symbol
-        told = context.told_by(CheckRun(self.check, symbol.source.path))
-        if isinstance(told, str):
-            return cannot_tell(told, symbol.place)
-        here = [finding for finding in told if _is_at(finding, symbol)]
-        if here:
-            places = (f"{f.location.path}:{f.location.line}" for f in here)
-            return holds(f"{self.check} reports: {here[0].message}", *places)
-        return refuted(f"{self.check} looked at {self.at} and reports nothing", symbol.place)
+def answer(claim: FindingClaim, context: ClaimContext) -> Reply:
+    """Return whether the check reports a line of the symbol."""
+    if claim.check not in context.checks:
+        near = did_you_mean(claim.check, context.checks)
+        return stale(f"there is no check {claim.check}{near}")
+    symbol = find_symbol(claim.at, context)
+    if isinstance(symbol, Reply):
+        return symbol
+    findings = context.findings(CheckRun(claim.check, symbol.source.path))
+    if isinstance(findings, str):
+        return cannot_tell(findings, symbol.place)
+    here = [finding for finding in findings if _is_at(finding, symbol)]
+    if here:
+        places = (f"{f.location.path}:{f.location.line}" for f in here)
+        return holds(f"{claim.check} reports: {here[0].message}", *places)
+    return refuted(f"{claim.check} looked at {claim.at} and reports nothing", symbol.place)
 
 
 def _is_at(finding: Finding, symbol: LocatedSymbol) -> bool:

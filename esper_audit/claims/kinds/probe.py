@@ -1,69 +1,46 @@
-"""The claim `probe`: a probe has an outcome on a subject."""
+"""Answers the claim `probe`: a probe has an outcome on a subject."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from typing import TYPE_CHECKING, Annotated
-
-import msgspec
-
-from esper_audit.claims.claim import Claim
+from esper_audit.claims.context import ClaimContext
 from esper_audit.claims.needs import Need
+from esper_audit.claims.records import DECIDED_VERDICTS, ProbeClaim
 from esper_audit.claims.reply import Reply, cannot_tell, holds, refuted, stale
-from esper_audit.claims.subject_query import SubjectSource
 from esper_audit.findings.probe_record import ProbeRecord, Verdict
-
-if TYPE_CHECKING:
-    from esper_audit.claims.context import ClaimContext
-    from esper_audit.probes.sandbox.outcome import Job
-
-Unit = Annotated[str, msgspec.Meta(pattern=r"^[\w-]+\[[^\]@]+@[^\]]+\]$")]
-JUDGED = frozenset({Verdict.PASS, Verdict.FAIL, Verdict.EXPECTED_FAIL, Verdict.UNEXPECTED_PASS})
+from esper_audit.probes.sandbox.outcome import Job
+from esper_audit.probes.subject_queries import UnitResult
 
 
-class ProbeClaim(Claim, frozen=True, kw_only=True, tag="probe"):
-    """A unit of the probes, `probe[subject@state]`, comes out as said: `pass` if nothing else is."""
+def needs(claim: ProbeClaim, context: ClaimContext) -> tuple[Need, ...]:
+    """Return the job that runs the unit, unless this audit has a record of it already."""
+    if context.probe_record(claim.unit, claim.subjects) is not None:
+        return ()
+    job = _job(claim, context)
+    return () if isinstance(job, Reply) else (job,)
 
-    unit: Unit
-    outcome: Verdict = Verdict.PASS
-    subjects: SubjectSource = ""
 
-    def __post_init__(self) -> None:
-        """Refuse to claim that nothing came of it."""
-        judged = ", ".join(sorted(JUDGED))
-        self.require(told=self.outcome in JUDGED, wanted=f"`outcome` is one of {judged}")
+def answer(claim: ProbeClaim, context: ClaimContext) -> Reply:
+    """Return whether the unit has the claimed verdict."""
+    record = context.probe_record(claim.unit, claim.subjects)
+    if record is not None:
+        return _compared(claim, record)
+    job = _job(claim, context)
+    result = job if isinstance(job, Reply) else context.result(job, UnitResult)
+    if isinstance(result, Reply):
+        return result
+    if result.record is None:
+        return stale(result.absent)
+    return _compared(claim, context.apply_expected_failures(result.record))
 
-    def needs(self, context: ClaimContext) -> Iterable[Need]:
-        """Wish for the unit to be run, unless this audit just ran it."""
-        if context.record_of(self.unit, self.subjects) is not None:
-            return ()
-        job = self._job(context)
-        return () if isinstance(job, Reply) else (job,)
 
-    def answer(self, context: ClaimContext) -> Reply:
-        """Compare the verdict."""
-        record = context.record_of(self.unit, self.subjects)
-        if record is not None:
-            return self._judged(record)
-        job = self._job(context)
-        if isinstance(job, Reply):
-            return job
-        from esper_audit.probes.subject_queries import UnitResult
+def _compared(claim: ProbeClaim, record: ProbeRecord) -> Reply:
+    # The message of a pass is left out: the last digits of its readings differ between machines.
+    message = f": {record.message}" if record.verdict is not Verdict.PASS else ""
+    evidence = f"{claim.unit}: {record.verdict}{message}"
+    if record.verdict not in DECIDED_VERDICTS:
+        return cannot_tell(evidence)
+    return holds(evidence) if record.verdict is claim.outcome else refuted(evidence)
 
-        told = context.result(job, UnitResult)
-        if isinstance(told, Reply):
-            return told
-        if told.record is None:
-            return stale(told.absent)
-        return self._judged(context.as_expected(told.record))
 
-    def _judged(self, record: ProbeRecord) -> Reply:
-        # What passes is told without its readings: their last digits are those of a machine.
-        said = f": {record.message}" if record.verdict is not Verdict.PASS else ""
-        evidence = f"{self.unit}: {record.verdict}{said}"
-        if record.verdict not in JUDGED:
-            return cannot_tell(evidence)
-        return holds(evidence) if record.verdict is self.outcome else refuted(evidence)
-
-    def _job(self, context: ClaimContext) -> Job | Reply:
-        return context.subject_job("measure_promised_unit", self.subjects, {"unit": self.unit})
+def _job(claim: ProbeClaim, context: ClaimContext) -> Job | Reply:
+    return context.subject_job("measure_promised_unit", claim.subjects, {"unit": claim.unit})

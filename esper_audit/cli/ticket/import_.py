@@ -13,7 +13,7 @@ from esper_audit.cli.options import format_option, project_options
 from esper_audit.engine.pipeline import discover
 from esper_audit.findings.audit import NOT_ALL_ANALYSED
 from esper_audit.project.config import Project
-from esper_audit.tickets.store import TicketStore, shown
+from esper_audit.tickets.store import TicketStore, relative_path
 
 VERSION = 1
 
@@ -49,7 +49,7 @@ def command(
     store = TicketStore(directory)
     paths_here = path_map(discover(project, []).files, project.config.imports.map)
     with contextlib.nullcontext() if dry_run else store.exclusive():
-        entries = read_documents(files, paths_here, store.load(), shown(directory))
+        entries = read_documents(files, paths_here, store.load(), relative_path(directory))
         for entry in entries:
             if entry.state is ImportState.NEW and entry.ticket and not dry_run:
                 store.save(entry.ticket, None)
@@ -57,7 +57,7 @@ def command(
         content = {"version": VERSION, "entries": data_report(entries)}
         sys.stdout.write(json.dumps(content, indent=2, ensure_ascii=False) + "\n")
     else:
-        place = "nothing is written" if dry_run else f"written to {shown(directory)}/"
+        place = "nothing is written" if dry_run else f"written to {relative_path(directory)}/"
         sys.stdout.write(text_report(entries, place))
     if any(entry.state is ImportState.REFUSED for entry in entries):
         sys.exit(NOT_ALL_ANALYSED)

@@ -17,7 +17,7 @@ from esper_audit.project.git import commit_named
 from esper_audit.text.markdown import count
 from esper_audit.text.phrases import did_you_mean
 from esper_audit.text.terminal import wrapped
-from esper_audit.tickets.quotes import Sources
+from esper_audit.tickets.quotes import QuotedFiles
 from esper_audit.tickets.store import TicketStore
 from esper_audit.workflow.lint import LINTS, LintInput, Problem, first_sentence, lint
 
@@ -48,7 +48,7 @@ def command(project: Project, *, selected: tuple[str, ...], style: str, is_listi
         if name not in LINTS:
             raise UsageError(f"unknown lint '{name}'{did_you_mean(name, LINTS)}")
     store = TicketStore(project.resolve(project.config.tickets))
-    sources = Sources(project.root, discover(project, []).files)
+    sources = QuotedFiles(project.root, discover(project, []).files)
     tickets = store.load()
     corpus = LintInput(tickets, sources, lambda name: bool(commit_named(project.root, name)))
     found = lint(corpus, selected or list(LINTS))
@@ -61,7 +61,7 @@ def command(project: Project, *, selected: tuple[str, ...], style: str, is_listi
         sys.exit(FINDINGS)
 
 
-def _text(found: Sequence[tuple[str, Problem]], store: TicketStore, sources: Sources) -> str:
+def _text(found: Sequence[tuple[str, Problem]], store: TicketStore, sources: QuotedFiles) -> str:
     lines = [
         wrapped(
             f"{store.line(problem.ticket, problem.key)}: {name}: {problem.text}", "", further="    "
@@ -74,7 +74,7 @@ def _text(found: Sequence[tuple[str, Problem]], store: TicketStore, sources: Sou
     return "".join(lines)
 
 
-def _json(found: Sequence[tuple[str, Problem]], store: TicketStore, sources: Sources) -> str:
+def _json(found: Sequence[tuple[str, Problem]], store: TicketStore, sources: QuotedFiles) -> str:
     content = {
         "version": VERSION,
         "problems": [

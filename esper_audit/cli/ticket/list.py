@@ -17,7 +17,7 @@ from esper_audit.findings.finding import Severity
 from esper_audit.project.config import Project
 from esper_audit.text.phrases import did_you_mean
 from esper_audit.text.terminal import WIDTH
-from esper_audit.tickets.query import ACTIVE_ONLY, ALL, TicketFilter, in_order
+from esper_audit.tickets.query import ACTIVE_ONLY, ALL, TicketFilter, sort_tickets
 from esper_audit.tickets.states import Status
 from esper_audit.tickets.store import TicketStore
 from esper_audit.tickets.ticket import Ticket
@@ -64,7 +64,7 @@ def command(project: Project, *, style: str, **conditions: Any) -> None:
     known = TicketStore(project.resolve(project.config.tickets)).load().values()
     ticket_filter = msgspec.convert(conditions, TicketFilter)
     _require_known(ticket_filter, known)
-    tickets = in_order(filter(ticket_filter, known))
+    tickets = sort_tickets(filter(ticket_filter, known))
     sys.stdout.write(as_json(tickets) if style == "json" else _text(tickets, ticket_filter, known))
 
 

@@ -10,7 +10,7 @@ from esper_audit.cli.options import format_option, project_options
 from esper_audit.cli.screen import for_screen
 from esper_audit.cli.ticket.list import as_json
 from esper_audit.project.config import Project
-from esper_audit.tickets.store import TicketStore, shown
+from esper_audit.tickets.store import TicketStore, relative_path
 from esper_audit.tickets.ticket import Ticket
 from esper_audit.workflow.actions import find_ticket
 
@@ -38,7 +38,7 @@ def command(project: Project, *, ids: tuple[str, ...], style: str) -> None:
 def _text(ticket: Ticket, store: TicketStore) -> str:
     from esper_audit.reports.ticket_view import styled_ticket
 
-    return for_screen(styled_ticket(ticket, shown(store.path(ticket.id))))
+    return for_screen(styled_ticket(ticket, relative_path(store.path(ticket.id))))
 
 
 def _markdown(tickets: list[Ticket], project: Project) -> str:

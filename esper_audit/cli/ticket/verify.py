@@ -61,10 +61,10 @@ def _ticket_data(verified: VerifiedTicket) -> dict[str, object]:
     return {
         "id": verified.ticket.id,
         "status": verified.ticket.status,
-        "standing": verified.standing,
+        "standing": verified.assessment,
         "proposed_severity": verified.proposal,
         "manifest": verified.is_manifest,
-        "claims": list(map(_claim_data, verified.asked)),
+        "claims": list(map(_claim_data, verified.claims)),
     }
 
 

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import msgspec
 
 from esper_audit.findings.finding import Severity
-from esper_audit.tickets.form import in_page_order
+from esper_audit.tickets.form import order_extras
 from esper_audit.tickets.markdown_import.document.document import Document, DocumentSection
 from esper_audit.tickets.markdown_import.document.inline_values import (
     TICKET_ID,
@@ -110,7 +110,7 @@ class _ReportReader:
             section=f'"{subject.heading}"',
             history=initial_history(Status.OPEN, self._created, "found by the report"),
             as_written=[*described.as_written, *_words_as_written(subject, places)],
-            extra=in_page_order(described.extra),
+            extra=order_extras(described.extra),
         )
 
     def _related(self, subject: ReportSubject) -> list[Related]:

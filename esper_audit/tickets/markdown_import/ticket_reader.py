@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 import msgspec
 
-from esper_audit.tickets.form import in_page_order
+from esper_audit.tickets.form import order_extras
 from esper_audit.tickets.markdown_import.document.document import Document
 from esper_audit.tickets.markdown_import.document.inline_values import TICKET_ID
 from esper_audit.tickets.markdown_import.form_sections import FormSections
@@ -180,7 +180,7 @@ class _TicketReader:
         return _unique([*in_place, *self.appendix.as_written, *found])
 
     def _extra(self) -> list[Extra]:
-        return in_page_order(
+        return order_extras(
             [
                 *self.metadata.extra,
                 *self.location.extra,

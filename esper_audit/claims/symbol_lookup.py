@@ -1,40 +1,37 @@
-"""Where a symbol stands: `package.module.Class.method`, `path/to/file.py` or `path/to/file.py:Class.method`."""
+"""Finds the symbol at an address such as `package.module.Class.method` or `path/to/file.py:Class.method`."""
 
 from __future__ import annotations
 
 import ast
 from collections.abc import Iterable, Iterator, Sequence
-from typing import Annotated, NamedTuple, Protocol
-
-import msgspec
+from typing import NamedTuple, Protocol
 
 from esper_audit.claims.reply import Reply, cannot_tell, stale
 from esper_audit.findings.finding import NotAnalysed
 from esper_audit.source.syntax.enclosing import blocks, first_line, last_line
 from esper_audit.source.syntax.source import Source
 
-Address = Annotated[str, msgspec.Meta(pattern=r"^[^\s:]+(:[\w.]+)?$")]
-MOST_HOPS = 5  # through packages that pass a name on
+MOST_REEXPORTS = 5
 SHOWN = 3
 Definition = ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef
 
 
 class SourceFiles(Protocol):
-    """What is asked for files: the paths there are (of Python files), and what is in one."""
+    """The files of a tree."""
 
     @property
     def files(self) -> Sequence[str]:
         """Every Python file, relative to the root."""
 
     def source(self, path: str) -> Source | NotAnalysed:
-        """Return a Python file as it parses, or why it does not."""
+        """Return a parsed Python file, or the reason why it does not parse."""
 
     def text(self, path: str) -> str | None:
         """Return the text of any file, None if there is none."""
 
 
 class LocatedSymbol(NamedTuple):
-    """A symbol that was found, or with an empty name a whole file; lines from 1."""
+    """A symbol that was found, or a whole file if the name is empty; lines count from 1."""
 
     source: Source
     name: str
@@ -48,9 +45,9 @@ class LocatedSymbol(NamedTuple):
         return f"{self.source.path}:{self.first}"
 
 
-def find(address: str, tree: SourceFiles) -> LocatedSymbol | Reply:
-    """Return the symbol that stands at an address, else the reply that says what is missing."""
-    for _ in range(MOST_HOPS):
+def find_symbol(address: str, tree: SourceFiles) -> LocatedSymbol | Reply:
+    """Return the symbol at an address, or the reply that names what is missing."""
+    for _ in range(MOST_REEXPORTS):
         split = _file_of(address, tree)
         if isinstance(split, Reply):
             return split
@@ -61,11 +58,11 @@ def find(address: str, tree: SourceFiles) -> LocatedSymbol | Reply:
         symbol = _in_source(source, name)
         if symbol is not None:
             return symbol
-        passed_on = _passed_on(source, name)
-        if not passed_on:
-            return _not_there(source, name, tree)
-        address = passed_on
-    return cannot_tell(f"{address} is passed on from module to module more than {MOST_HOPS} times")
+        target = _reexported(source, name)
+        if not target:
+            return _missing(source, name, tree)
+        address = target
+    return cannot_tell(f"{address} is re-exported more than {MOST_REEXPORTS} times")
 
 
 def module_of(path: str) -> str:
@@ -79,7 +76,7 @@ def _file_of(address: str, tree: SourceFiles) -> tuple[str, str] | Reply:
     if colon or "/" in path or path.endswith(".py"):
         if path in tree.files or tree.text(path) is not None:
             return path, name
-        return stale(f"there is no file {path}{_elsewhere(path, tree.files)}")
+        return stale(f"there is no file {path}{_other_files(path, tree.files)}")
     parts = address.split(".")
     for length in range(len(parts), 0, -1):
         found = _modules(".".join(parts[:length]), tree.files)
@@ -87,11 +84,13 @@ def _file_of(address: str, tree: SourceFiles) -> tuple[str, str] | Reply:
             return cannot_tell(f"{'.'.join(parts[:length])} may be {' or '.join(found)}")
         if found:
             return found[0], ".".join(parts[length:])
-    return stale(f"there is no module of {address} in the tree{_defined(parts[-1], tree)}")
+    return stale(
+        f"there is no module of {address} in the tree{_other_definitions(parts[-1], tree)}"
+    )
 
 
 def _modules(dotted: str, files: Iterable[str]) -> list[str]:
-    """Return the files that are a module: below the root, else below some folder (`src`)."""
+    """Return the files of a module: below the root, else below a folder such as `src`."""
     named = [(path, module_of(path)) for path in files]
     exact = [path for path, module in named if module == dotted]
     return exact or [path for path, module in named if module.endswith(f".{dotted}")]
@@ -132,8 +131,8 @@ def _names_of(statement: ast.stmt) -> list[str]:
     return []
 
 
-def _passed_on(source: Source, name: str) -> str:
-    """Return where a module has a name from, by the import that binds it; empty if it has it not."""
+def _reexported(source: Source, name: str) -> str:
+    """Return the address that an import binds to a name, empty if no import binds it."""
     head, _, rest = name.partition(".")
     binding = source.names.module.bound.get(head)
     if binding is None or not binding.is_import:
@@ -147,17 +146,19 @@ def _passed_on(source: Source, name: str) -> str:
     return f"{target}.{rest}" if rest else target
 
 
-def _not_there(source: Source, name: str, tree: SourceFiles) -> Reply:
+def _missing(source: Source, name: str, tree: SourceFiles) -> Reply:
     owner, _, last = name.rpartition(".")
     above = _in_source(source, owner) if owner else None
     if above is not None and isinstance(above.statement, ast.ClassDef) and above.statement.bases:
         bases = ", ".join(ast.unparse(base) for base in above.statement.bases)
-        return cannot_tell(f"{owner} defines no {last}; it may have one from {bases}", above.place)
-    return stale(f"{source.path} defines no {name}{_defined(last, tree)}")
+        return cannot_tell(
+            f"{owner} defines no {last}; it may inherit one from {bases}", above.place
+        )
+    return stale(f"{source.path} defines no {name}{_other_definitions(last, tree)}")
 
 
-def _defined(name: str, tree: SourceFiles) -> str:
-    """Say where a name is defined instead."""
+def _other_definitions(name: str, tree: SourceFiles) -> str:
+    """Return where else a name is defined, in words."""
     places = []
     for path in tree.files:
         text = tree.text(path)
@@ -166,10 +167,10 @@ def _defined(name: str, tree: SourceFiles) -> str:
         source = tree.source(path)
         found = _in_source(source, name) if isinstance(source, Source) else None
         places += [found.place] if found else []
-    return f"; one of that name stands at {', '.join(places[:SHOWN])}" if places else ""
+    return f"; one of that name is at {', '.join(places[:SHOWN])}" if places else ""
 
 
-def _elsewhere(path: str, files: Sequence[str]) -> str:
+def _other_files(path: str, files: Sequence[str]) -> str:
     name = path.rpartition("/")[2]
     others = [file for file in files if file.rpartition("/")[2] == name]
     return f"; one of that name is {', '.join(others[:SHOWN])}" if others else ""
