@@ -22,6 +22,20 @@ APPENDIX = "Appendix"
 BEFORE_OTHERS = ("", METADATA, LOCATION, SUMMARY, DESCRIPTION, FIX, VERIFICATION, RELATED)
 BEHIND_OTHERS = (RESOLUTION, HISTORY, APPENDIX)
 KNOWN = frozenset({*BEFORE_OTHERS, *BEHIND_OTHERS})
+CATEGORY_NAMES = {
+    Category.CORRECTNESS: "Correctness bug",
+    Category.RACE_CONDITION: "Race condition / concurrency",
+    Category.MEMORY_RESOURCE: "Memory leak / resource issue",
+    Category.PERFORMANCE: "Performance bottleneck",
+    Category.NUMERICAL_STABILITY: "Numerical stability",
+    Category.TORCH_COMPILE: "torch.compile compatibility",
+    Category.DEAD_CODE: "Dead code / unwired functionality",
+    Category.API_CONTRACT: "API design / contract violation",
+    Category.TEST_COVERAGE: "Test coverage gap",
+    Category.DOCUMENTATION: "Documentation / naming",
+    Category.DEFENSIVE_PROGRAMMING: "Defensive programming violation",
+    Category.LEGACY_POLICY: "Legacy code policy violation",
+}
 
 
 class FormSection(msgspec.Struct, frozen=True):
@@ -68,19 +82,3 @@ def _section(name: str, parts: list[Extra]) -> FormSection:
         text="\n\n".join(text.strip("\n") for text in texts),
         headed=[part for part in parts if part.heading and not part.row],
     )
-
-
-CATEGORY_NAMES = {
-    Category.CORRECTNESS: "Correctness bug",
-    Category.RACE_CONDITION: "Race condition / concurrency",
-    Category.MEMORY_RESOURCE: "Memory leak / resource issue",
-    Category.PERFORMANCE: "Performance bottleneck",
-    Category.NUMERICAL_STABILITY: "Numerical stability",
-    Category.TORCH_COMPILE: "torch.compile compatibility",
-    Category.DEAD_CODE: "Dead code / unwired functionality",
-    Category.API_CONTRACT: "API design / contract violation",
-    Category.TEST_COVERAGE: "Test coverage gap",
-    Category.DOCUMENTATION: "Documentation / naming",
-    Category.DEFENSIVE_PROGRAMMING: "Defensive programming violation",
-    Category.LEGACY_POLICY: "Legacy code policy violation",
-}

@@ -37,6 +37,8 @@ from esper_audit.tickets.states import (
 )
 from esper_audit.tracking.context_hash import ContextHash
 
+DIALECT = "https://json-schema.org/draft/2020-12/schema"
+
 
 class Ticket(
     msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True, kw_only=True
@@ -93,58 +95,55 @@ class Ticket(
         is_own = self.proposed_severity not in (None, self.severity)
         return is_own and not self.severity_reason.strip()
 
-    def missing_evidence(self, after: Status) -> str:
-        """Return the evidence that a ticket of this status needs and lacks; empty if it lacks none."""
-        if after in ACTIVE:
+    def missing_evidence(self, status: Status) -> str:
+        """Return the evidence that a ticket of a status needs and lacks; empty if it lacks none."""
+        if status in ACTIVE:
             return ""
-        kinds = [kind for kind, status in STATUS_OF.items() if status is after]
-        end = self.resolution
-        if end is None or end.kind not in kinds:
+        kinds = [kind for kind, resolved in STATUS_OF.items() if resolved is status]
+        resolution = self.resolution
+        if resolution is None or resolution.kind not in kinds:
             return f"a resolution with evidence ({' or '.join(kinds)})"
-        by_commit = end.kind is ResolutionKind.FIXED
-        if not (end.evidence.strip() or (by_commit and end.commits)):
+        by_commit = resolution.kind is ResolutionKind.FIXED
+        if not (resolution.evidence.strip() or (by_commit and resolution.commits)):
             return "evidence or a commit" if by_commit else "evidence"
         is_linked = any(other.relation is Relation.DUPLICATE for other in self.related)
-        if after is Status.DUPLICATE and not is_linked:
+        if status is Status.DUPLICATE and not is_linked:
             return "the duplicated ticket in `related`"
         return ""
 
-    def with_status(self, after: Status, *, date: Date, by: str, why: str) -> Ticket:
+    def with_status(self, status: Status, *, date: Date, by: str, why: str) -> Ticket:
         """Return the ticket with another status and an entry of history.
 
         Raises TicketError for a change that the table does not allow, and for one to not-a-bug,
         wont-fix or duplicate without a resolution with evidence.
         """
-        if after not in MOVES[self.status]:
+        if status not in MOVES[self.status]:
             allowed = ", ".join(sorted(MOVES[self.status]))
             raise TicketError(
-                f"{self.id}: cannot change from {self.status} to {after}; allowed: {allowed}"
+                f"{self.id}: cannot change from {self.status} to {status}; allowed: {allowed}"
             )
-        missing = self.missing_evidence(after) if after in NEEDS_EVIDENCE else ""
+        missing = self.missing_evidence(status) if status in NEEDS_EVIDENCE else ""
         if missing:
-            raise TicketError(f"{self.id}: {after} needs {missing}")
-        change = Change(date=date, by=by, before=self.status, after=after, why=why)
-        return msgspec.structs.replace(self, status=after, history=[*self.history, change])
+            raise TicketError(f"{self.id}: {status} needs {missing}")
+        change = Change(date=date, by=by, before=self.status, after=status, why=why)
+        return msgspec.structs.replace(self, status=status, history=[*self.history, change])
 
-    def with_resolution(self, end: Resolution, *, date: Date, by: str, why: str) -> Ticket:
+    def with_resolution(self, resolution: Resolution, *, date: Date, by: str, why: str) -> Ticket:
         """Return the ticket with a resolution and its status.
 
         Raises TicketError for a resolution without the evidence that its kind needs.
         """
-        ticket = msgspec.structs.replace(self, resolution=end)
-        after = STATUS_OF[end.kind]
-        missing = ticket.missing_evidence(after)
+        ticket = msgspec.structs.replace(self, resolution=resolution)
+        status = STATUS_OF[resolution.kind]
+        missing = ticket.missing_evidence(status)
         if missing:
-            raise TicketError(f"{self.id}: {end.kind} needs {missing}")
-        return ticket.with_status(after, date=date, by=by, why=why)
+            raise TicketError(f"{self.id}: {resolution.kind} needs {missing}")
+        return ticket.with_status(status, date=date, by=by, why=why)
 
-    def with_severity(self, after: Severity, *, date: Date, by: str, why: str) -> Ticket:
+    def with_severity(self, severity: Severity, *, date: Date, by: str, why: str) -> Ticket:
         """Return the ticket with another severity and an entry of history."""
-        change = Change(date=date, by=by, before=self.severity, after=after, why=why)
-        return msgspec.structs.replace(self, severity=after, history=[*self.history, change])
-
-
-DIALECT = "https://json-schema.org/draft/2020-12/schema"
+        change = Change(date=date, by=by, before=self.severity, after=severity, why=why)
+        return msgspec.structs.replace(self, severity=severity, history=[*self.history, change])
 
 
 def ticket_schema() -> dict[str, Any]:

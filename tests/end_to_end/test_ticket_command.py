@@ -222,7 +222,7 @@ REFUSED = {
     ),
     "no other ticket": (
         ["--kind", "duplicate", "--evidence", "the same"],
-        "duplicate needs the ticket of which it is a duplicate, in `related`",
+        "duplicate needs the duplicated ticket in `related`",
     ),
     "another ticket that is none": (
         ["--kind", "duplicate", "--evidence", "the same", "--of", "EA-zz"],

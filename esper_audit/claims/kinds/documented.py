@@ -37,7 +37,7 @@ def _searched(claim: DocumentedClaim, path: str, texts: Sequence[DocumentationTe
             return holds(f"documented at {claim.at}", f"{path}:{line}")
     if not texts:
         return refuted(f"there is no docstring or comment at {claim.at}", path)
-    reason = f"no docstring or comment at {claim.at} contains the phrase"
+    reason = f"the documentation at {claim.at} does not contain the phrase"
     return refuted(reason, f"{path}:{texts[0].line}")
 
 
