@@ -206,7 +206,12 @@ def _files_read(
     config = project.config
     named = [project.resolve(path) for path in (config.contracts, *config.local_rules) if path]
     ignores = found.ignore_files if found else []
-    return [*project.probed, *named, *ignores, *(project.resolve(o.path) for o in looked_at)]
+    return [
+        *project.searched_files,
+        *named,
+        *ignores,
+        *(project.resolve(o.path) for o in looked_at),
+    ]
 
 
 def _with_idle_exceptions(

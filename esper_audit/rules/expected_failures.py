@@ -8,7 +8,7 @@ import msgspec
 
 from esper_audit.findings.finding import Finding
 from esper_audit.findings.probe_record import ProbeRecord, Verdict
-from esper_audit.project.config import Expect, Project
+from esper_audit.project.config import ExpectedFailure, Project
 from esper_audit.rules.suppressions import ExpiredSuppression, UnusedSuppression, about_entry
 from esper_audit.tracking.fingerprint import assign_fingerprints
 
@@ -16,7 +16,9 @@ EVERY_STATE = "*"
 TABLE = "expect"
 
 
-def as_expected(record: ProbeRecord, expected: Sequence[Expect], today: str) -> ProbeRecord:
+def as_expected(
+    record: ProbeRecord, expected: Sequence[ExpectedFailure], today: str
+) -> ProbeRecord:
     """Return a record in the light of what was expected of it.
 
     A failure with the expected code is an expected one; a pass is unexpected. A crash, or another
@@ -60,10 +62,10 @@ def _idle(
             yield about_entry(project, TABLE, position, UnusedSuppression, message)
 
 
-def _speaks_of(entry: Expect, record: ProbeRecord) -> bool:
+def _speaks_of(entry: ExpectedFailure, record: ProbeRecord) -> bool:
     same = (entry.probe, entry.subject) == (record.probe, record.subject)
     return same and entry.state in (EVERY_STATE, record.state)
 
 
-def _expired(entry: Expect, today: str) -> bool:
+def _expired(entry: ExpectedFailure, today: str) -> bool:
     return bool(entry.until and entry.until < today)
