@@ -11,7 +11,13 @@ from esper_audit.claims.reply import Answer
 from esper_audit.findings.audit import Audit
 from esper_audit.findings.contract import Contract
 from esper_audit.findings.finding import Finding, Location, Suppressed
-from esper_audit.findings.probe_record import ProbeRecord, Verdict, tally, told, undecided
+from esper_audit.findings.probe_record import (
+    ProbeRecord,
+    Verdict,
+    tally,
+    tally_text,
+    undecided_records,
+)
 from esper_audit.rules.catalogue import CheckCatalogue
 from esper_audit.rules.probe_catalogue import ProbeDescription
 from esper_audit.text.markdown import cell, code, count, listed
@@ -102,13 +108,13 @@ def probes_section(audit: Audit) -> dict[str, object] | None:
                 "probe": probe,
                 "contract": contracts[probe],
                 "subjects": len(subjects[probe]),
-                "units": told(counts),
+                "units": tally_text(counts),
             }
             for probe, counts in tallies.items()
         ],
         "undecided": [
             f"{record.verdict}: {code(record.unit)}: {cell(record.message)}"
-            for record in undecided(audit.records)
+            for record in undecided_records(audit.records)
         ],
     }
 

@@ -57,7 +57,7 @@ def match_baseline(
     found = [*audit.findings, *(suppressed.finding for suppressed in audit.suppressed)]
     of_checks = [finding for finding in found if finding.check in checks]
     new = observations(of_checks, current_tree.source)
-    looked_at = {s.key for s in old if audit.looked_at(s.check, s.path)}
+    looked_at = {s.key for s in old if audit.is_checked(s.check, s.path)}
     matches = match_findings(old, new, current_tree, may_move=looked_at)
     return {match.new.key: match.old.key for match in matches}
 

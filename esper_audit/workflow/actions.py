@@ -8,7 +8,7 @@ import msgspec
 
 from esper_audit.findings.errors import TicketError, UsageError
 from esper_audit.project.config import Project
-from esper_audit.project.git import commit_named, user_name
+from esper_audit.project.git import resolve_commit, user_name
 from esper_audit.text.phrases import did_you_mean
 from esper_audit.tickets.links import in_step
 from esper_audit.tickets.parts import Related, Relation, Resolution, Review
@@ -66,7 +66,7 @@ class TicketActions:
 
     def _require_commits(self, end: Resolution) -> None:
         for commit in end.commits:
-            if not commit_named(self._root, commit):
+            if not resolve_commit(self._root, commit):
                 raise TicketError(f"commit {commit} is not in this repository")
 
     def _written(self, known: Mapping[str, Ticket], ticket: Ticket) -> ActionResult:

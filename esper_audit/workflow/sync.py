@@ -11,7 +11,7 @@ from esper_audit.findings.audit import Audit
 from esper_audit.findings.contract import Contract
 from esper_audit.findings.errors import TicketError
 from esper_audit.findings.finding import Finding
-from esper_audit.project.git import commit_named
+from esper_audit.project.git import resolve_commit
 from esper_audit.tickets.links import bad_links, in_step
 from esper_audit.tickets.parts import TOOL, Change
 from esper_audit.tickets.states import ACTIVE, RESOLVED, Status
@@ -44,7 +44,7 @@ def sync(
         s.key: s for s in observations([*standing.values(), *authorised.values()], present.source)
     }
     remembered = [remember(ticket) for ticket in known.values() if ticket.fingerprint]
-    looked_at = {s.key for s in remembered if audit.looked_at(s.check, s.path)}
+    looked_at = {s.key for s in remembered if audit.is_checked(s.check, s.path)}
     matches = match_findings(remembered, seen.values(), present, may_move=looked_at)
     by_finding = {match.new.key: match for match in matches}
     desk = _TicketSync(known, contracts, today)
@@ -191,7 +191,7 @@ def _require_commits(store: TicketStore, ticket: Ticket, after: Ticket) -> None:
     moves = [change for change in after.history[len(ticket.history) :] if change.before]
     is_new = bool(moves) and after.status in RESOLVED
     for commit in ticket.resolution.commits if is_new and ticket.resolution else []:
-        if not commit_named(store.directory, commit):
+        if not resolve_commit(store.directory, commit):
             raise TicketError(f"resolution.commits: {commit} is not in this repository")
 
 

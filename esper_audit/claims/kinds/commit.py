@@ -9,7 +9,13 @@ import msgspec
 from esper_audit.claims.claim import Claim
 from esper_audit.claims.reply import Reply, cannot_tell, holds, refuted, stale
 from esper_audit.findings.errors import GitError
-from esper_audit.project.git import commit_named, commits_of, is_in_history, is_shallow, paths_of
+from esper_audit.project.git import (
+    commit_files,
+    file_commits,
+    is_in_history,
+    is_shallow,
+    resolve_commit,
+)
 from esper_audit.text.markdown import count
 
 if TYPE_CHECKING:
@@ -31,7 +37,7 @@ class CommitClaim(Claim, frozen=True, kw_only=True, tag="commit"):
         root = context.root
         try:
             return self._asked(
-                root, found=commit_named(root, self.commit), shallow=is_shallow(root)
+                root, found=resolve_commit(root, self.commit), shallow=is_shallow(root)
             )
         except GitError as error:
             return cannot_tell(str(error), lacking=HISTORY)
@@ -48,10 +54,10 @@ class CommitClaim(Claim, frozen=True, kw_only=True, tag="commit"):
         return self._touching(root, found, shallow=shallow)
 
     def _touching(self, root: str, found: str, *, shallow: bool) -> Reply:
-        touched = paths_of(root, found)
+        touched = commit_files(root, found)
         if self.touches in touched:
             return holds(f"{self.commit} touches {self.touches}", self.touches)
-        commits = commits_of(root, self.touches)
+        commits = file_commits(root, self.touches)
         if found in commits:
             return holds(
                 f"{self.commit} touches {self.touches} under an earlier name", self.touches

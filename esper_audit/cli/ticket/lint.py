@@ -13,7 +13,7 @@ from esper_audit.engine.pipeline import discover
 from esper_audit.findings.audit import FINDINGS
 from esper_audit.findings.errors import UsageError
 from esper_audit.project.config import find_project
-from esper_audit.project.git import commit_named
+from esper_audit.project.git import resolve_commit
 from esper_audit.text.markdown import count
 from esper_audit.text.phrases import did_you_mean
 from esper_audit.tickets.quotes import Sources
@@ -46,7 +46,7 @@ def command(selected: tuple[str, ...], style: str, listing: bool, config_file: s
     store = TicketStore(project.resolve(project.config.tickets))
     sources = Sources(project.root, discover(project, []).files)
     tickets = store.load()
-    corpus = LintInput(tickets, sources, lambda name: bool(commit_named(project.root, name)))
+    corpus = LintInput(tickets, sources, lambda name: bool(resolve_commit(project.root, name)))
     found = lint(corpus, selected or list(LINTS))
     shown = _json(found, store, sources) if style == "json" else _text(found, store, sources)
     sys.stdout.write(shown)
