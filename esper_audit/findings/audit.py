@@ -21,7 +21,9 @@ class Ticketed(msgspec.Struct, frozen=True):
 
 
 class Audit(msgspec.Struct, frozen=True):
-    """The result of a run; every list is sorted.
+    """The result of a run.
+
+    Every list is sorted.
 
     - `checks`, `off`: the ids of the checks that were on for some file, and of the others.
     - `hidden`: the number of findings that `--since` omitted.
@@ -51,7 +53,10 @@ class Audit(msgspec.Struct, frozen=True):
         return self.checked.get(path, frozenset())
 
     def is_checked(self, check: str, path: str) -> bool:
-        """Return whether a check ran on a whole file; for a file that is gone, whether it ran on any."""
+        """Return whether a check ran on a whole file.
+
+        For a file that is gone, whether it ran on any.
+        """
         if not os.path.exists(os.path.join(self.root, path)):
             return check in self.checks
         failed = any(p.path == path and p.check in ("", check) for p in self.not_analysed)

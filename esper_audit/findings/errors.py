@@ -1,10 +1,13 @@
-"""The errors of esper-audit; a message reads `place: what is wrong (got X, expected Y). Do Z.`"""
+"""The errors of esper-audit, with messages of one form.
+
+A message reads `place: what is wrong (got X, expected Y). Do Z.`
+"""
 
 from __future__ import annotations
 
 
 class EsperAuditError(Exception):
-    """An error that stops a command; the command line exits with 2."""
+    """An error that stops a command with exit status 2."""
 
 
 class ConfigError(EsperAuditError):
@@ -24,11 +27,11 @@ class ContractError(EsperAuditError):
 
 
 class TicketError(EsperAuditError):
-    """A ticket file is invalid; the message has file, line and key."""
+    """A ticket file is invalid at a line and key, which the message names."""
 
 
 class WriteError(EsperAuditError):
-    """A file cannot be written; its content is unchanged."""
+    """A file cannot be written and is unchanged."""
 
 
 class GitError(EsperAuditError):

@@ -8,7 +8,9 @@ from esper_audit.findings.finding import Finding, NotAnalysed, Suppressed
 
 
 class FileOutcome(msgspec.Struct, frozen=True, array_like=True):
-    """The result of checking one file; `used` are the indices of the configured exceptions that applied.
+    """The result of checking one file.
+
+    `used` are the indices of the configured exceptions that applied.
 
     `lost` means that the worker process died; such an outcome is not cached.
     """

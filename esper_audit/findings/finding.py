@@ -19,7 +19,7 @@ class Severity(enum.StrEnum):
 
 
 class Confidence(enum.StrEnum):
-    """The precision of a check; high is at least nine correct findings of ten."""
+    """The precision of a check, at least nine correct findings of ten for `high`."""
 
     HIGH = "high"
     MEDIUM = "medium"
@@ -44,7 +44,10 @@ class Category(enum.StrEnum):
 
 
 class Location(msgspec.Struct, frozen=True, order=True):
-    """A range of source; lines and columns count from 1, and the end column is exclusive."""
+    """A range of source.
+
+    Lines and columns count from 1, and the end column is exclusive.
+    """
 
     path: str
     line: int
@@ -55,7 +58,10 @@ class Location(msgspec.Struct, frozen=True, order=True):
 
 
 class Span(NamedTuple):
-    """A range of characters; lines count from 1 and columns from 0, and the end column is exclusive."""
+    """A range of characters.
+
+    Lines count from 1 and columns from 0, and the end column is exclusive.
+    """
 
     line: int
     column: int
@@ -92,7 +98,10 @@ class EvidenceLevel(enum.StrEnum):
 
 
 class ProbeEvidence(msgspec.Struct, frozen=True):
-    """The evidence of a probe; `table` has a header as first row, and `reproducer` is Python."""
+    """The evidence of a probe.
+
+    `table` has a header as first row, and `reproducer` is Python.
+    """
 
     unit: str
     verdict: str
@@ -113,7 +122,9 @@ class Occurrence(enum.StrEnum):
 
 
 class Impact(msgspec.Struct, frozen=True):
-    """The uses of a finding's subject in the whole tree; `words` describe them.
+    """The uses of a finding's subject in the whole tree.
+
+    `words` describe them.
 
     - `calls`: the production calls; `by_name` of them are matched by the bare name only.
     - `passing`, `omitting`, `forwarding`: the production calls by their use of the argument.

@@ -14,7 +14,10 @@ Plain = str | int | float | bool
 
 
 class Verdict(enum.StrEnum):
-    """The verdict of a probe; `fail`, `unexpected-pass` and `no-verdict` are failures."""
+    """The verdict of a probe.
+
+    `fail`, `unexpected-pass` and `no-verdict` are failures.
+    """
 
     PASS = "pass"  # noqa: S105 - a verdict is no password
     FAIL = "fail"
@@ -27,7 +30,10 @@ class Verdict(enum.StrEnum):
 
 
 class WorstReading(msgspec.Struct, frozen=True):
-    """The worst reading of one detector with its limit; `relation` is `at most` or `at least`."""
+    """The worst reading of one detector with its limit.
+
+    `relation` is `at most` or `at least`.
+    """
 
     detector: str
     value: float

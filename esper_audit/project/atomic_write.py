@@ -35,7 +35,7 @@ def replace_file(path: str, data: bytes) -> None:
 
 
 def write_if_changed(path: str, text: str) -> bool:
-    """Write a text unless the file has it already; return whether it was written."""
+    """Write a text unless the file has it already, and return whether it was written."""
     data = text.encode()
     if os.path.isfile(path):
         with open(path, "rb") as file:
@@ -48,7 +48,10 @@ def write_if_changed(path: str, text: str) -> bool:
 
 @contextlib.contextmanager
 def directory_lock(directory: str) -> Iterator[None]:
-    """Hold the lock of a directory, on which other processes wait; without effect on systems without flock."""
+    """Hold the lock of a directory, for which other processes wait.
+
+    It has no effect on systems without flock.
+    """
     try:
         import fcntl
     except ImportError:

@@ -77,7 +77,10 @@ class ProbeLimits(ConfigTable, frozen=True, kw_only=True):
 
 
 class RolePaths(ConfigTable, frozen=True, kw_only=True):
-    """The patterns, as in .gitignore, of tests, scripts and examples; other files are production code."""
+    """The patterns, as in .gitignore, of tests, scripts and examples.
+
+    Other files are production code.
+    """
 
     test: list[str] = msgspec.field(default_factory=lambda: list(DEFAULT_ROLES["test"]))
     script: list[str] = msgspec.field(default_factory=lambda: list(DEFAULT_ROLES["script"]))
@@ -163,7 +166,10 @@ def split_rule_table(options: Mapping[str, Any]) -> tuple[dict[str, Any], Severi
 
 
 def convert_table(value: object, kind: type[msgspec.Struct], where: str) -> Any:
-    """Return a parsed table as a struct; raises ConfigError with the place and the error."""
+    """Return a parsed table as a struct.
+
+    Raises ConfigError with the place and the error.
+    """
     try:
         return msgspec.convert(value, kind)
     except msgspec.ValidationError as error:

@@ -41,7 +41,10 @@ class Discovery:
         self._visited: set[tuple[int, int]] = set()
 
     def run(self, paths: Iterable[str]) -> Discovery:
-        """Walk each absolute path, of a directory or a file; raises UsageError if it does not exist."""
+        """Walk each absolute path, of a directory or a file.
+
+        Raises UsageError if it does not exist.
+        """
         for path in paths:
             if not os.path.lexists(path):
                 raise UsageError(f"{path}: no such file or directory")
@@ -64,7 +67,7 @@ class Discovery:
             pending.extend(reversed(below))
 
     def _visit(self, directory: str, ignores: list[Ignore]) -> list[tuple[str, list[Ignore]]]:
-        """Collect the files of a directory; return its subdirectories with their ignore rules."""
+        """Collect the files of a directory and return its subdirectories with their ignore rules."""
         below: list[tuple[str, list[Ignore]]] = []
         try:
             with os.scandir(directory) as entries:

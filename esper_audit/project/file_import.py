@@ -10,7 +10,9 @@ from types import ModuleType
 
 
 def import_file(path: str) -> ModuleType:
-    """Return the module of a file, imported once per process; its folder comes first in the search path.
+    """Return the module of a file, imported once per process.
+
+    Its folder comes first in the search path.
 
     Raises FileNotFoundError without such a file, and any error of the file itself.
     """

@@ -23,7 +23,10 @@ DEFAULT_ROLES: Mapping[str, Sequence[str]] = {
 
 
 class Roles:
-    """The patterns, as in .gitignore, of all roles but production; a test below `examples/` is a test."""
+    """The patterns, as in .gitignore, of all roles but production.
+
+    A test below `examples/` is a test.
+    """
 
     def __init__(self, patterns: Mapping[str, Sequence[str]] = DEFAULT_ROLES) -> None:
         from pathspec import GitIgnoreSpec

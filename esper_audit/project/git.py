@@ -1,4 +1,7 @@
-"""Queries to git, for changed files, old contents and commits; none changes the work tree."""
+"""Queries to git, for changed files, old contents and commits.
+
+None changes the work tree.
+"""
 
 from __future__ import annotations
 
@@ -35,12 +38,18 @@ def blob_content(root: str, blob: str) -> bytes | None:
 
 
 def is_shallow(root: str) -> bool:
-    """Return whether the repository is a shallow clone; raises GitError outside a repository."""
+    """Return whether the repository is a shallow clone.
+
+    Raises GitError outside a repository.
+    """
     return _git(root, "rev-parse", "--is-shallow-repository").strip() == "true"
 
 
 def resolve_commit(root: str, name: str) -> str:
-    """Return the full hash of an abbreviated commit, empty if there is none; GitError if it is ambiguous."""
+    """Return the full hash of an abbreviated commit, empty if there is none.
+
+    Raises GitError if it is ambiguous.
+    """
     try:
         return _git(root, "rev-parse", "--verify", "--quiet", f"{name}^{{commit}}").strip()
     except GitError as error:
@@ -55,7 +64,10 @@ def is_in_history(root: str, commit: str) -> bool:
 
 
 def commit_files(root: str, commit: str) -> list[str]:
-    """Return the files below `root` that a commit changes; a merge is compared with its first parent."""
+    """Return the files below `root` that a commit changes.
+
+    A merge is compared with its first parent.
+    """
     shown = ("show", "-m", "--first-parent", "--format=", "--name-only", "--no-renames", "-z")
     listed = _git(root, *shown, "--relative", commit, "--")
     return [path for path in listed.split("\0") if path]

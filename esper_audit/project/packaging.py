@@ -21,7 +21,10 @@ def entry_points(root: str) -> frozenset[str]:
 
 
 def scripts(root: str) -> frozenset[str]:
-    """Return the dotted names of the scripts in `pyproject.toml`; a project with scripts is an application."""
+    """Return the dotted names of the scripts in `pyproject.toml`.
+
+    A project with scripts is an application.
+    """
     project = _project(root)
     return _dotted_names([project.get(group) for group in SCRIPTS])
 

@@ -17,7 +17,10 @@ RESOLVED_BY_CHANGE = "fixed"
 
 
 class TicketedLocation(msgspec.Struct, frozen=True):
-    """The location of a ticket's finding; other keys are ignored."""
+    """The location of a ticket's finding.
+
+    Other keys are ignored.
+    """
 
     path: str
     lines: str
@@ -25,7 +28,10 @@ class TicketedLocation(msgspec.Struct, frozen=True):
 
 
 class TicketedFinding(msgspec.Struct, frozen=True):
-    """The keys of a ticket that describe its finding; other keys are ignored."""
+    """The keys of a ticket that describe its finding.
+
+    Other keys are ignored.
+    """
 
     id: str
     status: str
