@@ -236,7 +236,7 @@ class _CheckRun:
         contracts = [project.resolve(config.contracts)] if config.contracts else []
         ignore_files = discovery.ignore_files if discovery else []
         checked = (project.resolve(outcome.path) for outcome in outcomes)
-        return [*project.probed, *contracts, *project.local_rules, *ignore_files, *checked]
+        return [*project.searched_files, *contracts, *project.local_rules, *ignore_files, *checked]
 
 
 def _without_ticketed(

@@ -11,7 +11,7 @@ from esper_audit.findings.audit import Audit
 from esper_audit.findings.file_outcome import FileOutcome
 from esper_audit.findings.finding import Finding
 from esper_audit.project.discovery import SUFFIXES
-from esper_audit.project.git import content_at
+from esper_audit.project.git import blob_content
 from esper_audit.source.syntax.source import Source, parse
 
 FingerprintsBefore = Callable[[Mapping[str, bytes | None]], frozenset[str]]
@@ -63,7 +63,7 @@ class _EarlierRevision:
         paths = sorted(path for path in self._changed if path.endswith(SUFFIXES))
         before = [finding for path in paths for finding in self._outcome(path).findings]
         old = observations(before, self._source)
-        looked_at = {s.key for s in old if self._audit.looked_at(s.check, s.path)}
+        looked_at = {s.key for s in old if self._audit.is_checked(s.check, s.path)}
         current = observations(self._audit.findings, present.source)
         return {
             match.new.key for match in match_findings(old, current, present, may_move=looked_at)
@@ -76,7 +76,7 @@ class _EarlierRevision:
     def _content(self, path: str) -> bytes | None:
         if path not in self._contents:
             blob = self._changed.get(path, "")
-            self._contents[path] = content_at(self._audit.root, blob)
+            self._contents[path] = blob_content(self._audit.root, blob)
         return self._contents[path]
 
     def _outcome(self, path: str) -> FileOutcome:

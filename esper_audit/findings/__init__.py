@@ -1,4 +1,4 @@
-"""The records that all rooms exchange, and the errors.
+"""The records and errors that all other packages use.
 
 Public: every file of it.
 """

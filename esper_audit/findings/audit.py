@@ -1,4 +1,4 @@
-"""What one run of the checks says: findings, what was authorised, and, never left out, what was not looked at."""
+"""The result of a run of the checks: findings, suppressed findings, and what was not analysed."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ CLEAN, FINDINGS, COULD_NOT_RUN, NOT_ALL_ANALYSED = 0, 1, 2, 3
 
 
 class Ticketed(msgspec.Struct, frozen=True):
-    """A finding that has a ticket, active or accepted; `check` knows it and does not fail on it."""
+    """A finding with an active or accepted ticket, on which `check` does not fail."""
 
     finding: Finding
     ticket: str
@@ -21,13 +21,16 @@ class Ticketed(msgspec.Struct, frozen=True):
 
 
 class Audit(msgspec.Struct, frozen=True):
-    """The result of a run; every list is sorted.
+    """The result of a run.
 
-    `checks` are the ids of those that were on anywhere, `off` of those that were not; `hidden` counts
-    the findings that `--since` left out because they were there before; `checked` says which checks
-    looked at which file; `files_read` (or looked for)
-    and `directories_listed` are absolute: with the same in them a run says the same. `records` are
-    what the probes came to.
+    Every list is sorted.
+
+    - `checks`, `off`: the ids of the checks that were on for some file, and of the others.
+    - `hidden`: the number of findings that `--since` omitted.
+    - `checked`: the checks that ran on each file.
+    - `files_read`, `directories_listed`: absolute paths that were read or looked up. A run with the same
+      contents has the same result.
+    - `records`: the results of the probes.
     """
 
     root: str
@@ -46,11 +49,14 @@ class Audit(msgspec.Struct, frozen=True):
     records: list[ProbeRecord] = []
 
     def checks_on(self, path: str) -> frozenset[str]:
-        """Return the checks that looked at a file; none for a file that this run did not see."""
+        """Return the checks that ran on a file, none for a file outside this run."""
         return self.checked.get(path, frozenset())
 
-    def looked_at(self, check: str, path: str) -> bool:
-        """Return whether a check looked at all of a file, or ran on others while this one is gone."""
+    def is_checked(self, check: str, path: str) -> bool:
+        """Return whether a check ran on a whole file.
+
+        For a file that is gone, whether it ran on any.
+        """
         if not os.path.exists(os.path.join(self.root, path)):
             return check in self.checks
         failed = any(p.path == path and p.check in ("", check) for p in self.not_analysed)
@@ -58,7 +64,7 @@ class Audit(msgspec.Struct, frozen=True):
 
     @property
     def exit_status(self) -> int:
-        """0 clean, 1 findings, 3 something was not analysed (findings or not)."""
+        """0 without findings, 1 with findings, 3 if something was not analysed, with or without findings."""
         if self.not_analysed:
             return NOT_ALL_ANALYSED
         return FINDINGS if self.findings else CLEAN

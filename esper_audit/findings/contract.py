@@ -1,4 +1,4 @@
-"""The contracts: sentences that must hold, read from `contracts.yaml`; checks refer to them by id."""
+"""The contracts, which are read from `contracts.yaml` and which checks refer to by id."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ import msgspec
 from esper_audit.findings.errors import ContractError
 from esper_audit.findings.finding import Category
 
-SHIPPED = os.path.join(os.path.dirname(__file__), "contracts.yaml")
+SHIPPED_CONTRACTS = os.path.join(os.path.dirname(__file__), "contracts.yaml")
 
 
 class Contract(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """What must hold, why, and which tickets raised it."""
+    """A sentence that must hold, the reason for it, and the tickets that raised it."""
 
     id: str
     statement: str
@@ -23,12 +23,15 @@ class Contract(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 def load_contracts(own_file: str = "") -> dict[str, Contract]:
-    """Return the shipped contracts, then those of a project's own file, by id in the order written."""
-    contracts = _read(SHIPPED)
+    """Return the shipped contracts, then those of a project's own file, by id in the order of the files.
+
+    Raises ContractError for an invalid file or a duplicate id.
+    """
+    contracts = _read(SHIPPED_CONTRACTS)
     for contract in _read(own_file).values() if own_file else ():
         if contract.id in contracts:
             raise ContractError(
-                f"{own_file}: contract '{contract.id}' exists already; give it another id"
+                f"{own_file}: duplicate contract id (got '{contract.id}'). Use another id."
             )
         contracts[contract.id] = contract
     return contracts
@@ -44,7 +47,9 @@ def _read(file: str) -> dict[str, Contract]:
         raise ContractError(f"{file}: cannot be read: {error.strerror or error}") from error
     except (yaml.YAMLError, msgspec.ValidationError) as error:
         raise ContractError(f"{file}: {error}") from error
-    contracts = {contract.id: contract for contract in listed}
-    if len(contracts) != len(listed):
-        raise ContractError(f"{file}: a contract id stands twice")
+    contracts: dict[str, Contract] = {}
+    for contract in listed:
+        if contract.id in contracts:
+            raise ContractError(f"{file}: duplicate contract id (got '{contract.id}')")
+        contracts[contract.id] = contract
     return contracts

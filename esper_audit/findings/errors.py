@@ -1,43 +1,41 @@
-"""The one family of errors; each message says where, what was found, what was wanted, what to do."""
+"""The errors of esper-audit, with messages of one form.
+
+A message reads `place: what is wrong (got X, expected Y). Do Z.`
+"""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    pass
-
 
 class EsperAuditError(Exception):
-    """Something kept esper-audit from doing what it was asked; the command line exits with 2."""
+    """An error that stops a command with exit status 2."""
 
 
 class ConfigError(EsperAuditError):
-    """A configuration file holds something that it may not hold."""
+    """A configuration file is invalid."""
 
 
 class UsageError(EsperAuditError):
-    """The command line asks for something that does not exist or does not go together."""
+    """The arguments of the command line are invalid, or exclude each other."""
 
 
 class RuleLoadError(EsperAuditError):
-    """A rule cannot be imported or lacks a part of its specification."""
+    """A rule cannot be imported, or a part of its specification is missing."""
 
 
 class ContractError(EsperAuditError):
-    """`contracts.yaml` is not what it should be, or a check names a contract that is not in it."""
+    """A file of contracts is invalid, or a check refers to an unknown contract."""
 
 
 class TicketError(EsperAuditError):
-    """A ticket file is not what it should be; the message names file, line and key."""
+    """A ticket file is invalid at a line and key, which the message names."""
 
 
 class WriteError(EsperAuditError):
-    """A file cannot be written; it is as it was."""
+    """A file cannot be written and is unchanged."""
 
 
 class GitError(EsperAuditError):
-    """Git is missing, or refused what was asked."""
+    """Git is missing, or a git command failed."""
 
 
-FAILURES = (Exception, SystemExit)
+FAILURES = (Exception, SystemExit)  # what code of a rule or subject may raise

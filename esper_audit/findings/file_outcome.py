@@ -1,4 +1,4 @@
-"""What checking one file resulted in: the record that engine, workers and cache exchange."""
+"""The result of checking one file, which engine, workers and cache exchange."""
 
 from __future__ import annotations
 
@@ -8,9 +8,11 @@ from esper_audit.findings.finding import Finding, NotAnalysed, Suppressed
 
 
 class FileOutcome(msgspec.Struct, frozen=True, array_like=True):
-    """The result of checking one file; `used` are the configured exceptions that silenced something.
+    """The result of checking one file.
 
-    `lost` means that the worker process died on it: such an outcome is not cached.
+    `used` are the indices of the configured exceptions that applied.
+
+    `lost` means that the worker process died; such an outcome is not cached.
     """
 
     path: str

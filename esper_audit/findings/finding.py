@@ -1,18 +1,15 @@
-"""What an audit finds, what it was told to keep quiet about, and what it could not look at."""
+"""The findings of an audit, their suppressions, and the problems that prevented a check."""
 
 from __future__ import annotations
 
 import enum
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 import msgspec
 
-if TYPE_CHECKING:
-    pass
-
 
 class Severity(enum.StrEnum):
-    """How much a finding matters: P0 stops everything, P4 is for a quiet afternoon."""
+    """The severity of a finding, from P0 (critical) to P4 (trivial)."""
 
     P0 = "P0"
     P1 = "P1"
@@ -22,7 +19,7 @@ class Severity(enum.StrEnum):
 
 
 class Confidence(enum.StrEnum):
-    """How often a check of this kind is right: high is nine times in ten or better."""
+    """The precision of a check, at least nine correct findings of ten for `high`."""
 
     HIGH = "high"
     MEDIUM = "medium"
@@ -30,7 +27,7 @@ class Confidence(enum.StrEnum):
 
 
 class Category(enum.StrEnum):
-    """The twelve kinds of finding of a ticket form."""
+    """The twelve categories of a ticket form."""
 
     CORRECTNESS = "correctness"
     RACE_CONDITION = "race-condition"
@@ -47,7 +44,10 @@ class Category(enum.StrEnum):
 
 
 class Location(msgspec.Struct, frozen=True, order=True):
-    """A stretch of source; lines and columns count from 1, the end column is one past the last."""
+    """A range of source.
+
+    Lines and columns count from 1, and the end column is exclusive.
+    """
 
     path: str
     line: int
@@ -58,7 +58,10 @@ class Location(msgspec.Struct, frozen=True, order=True):
 
 
 class Span(NamedTuple):
-    """Lines from 1, columns from 0, in characters of the file; the end is one past the last."""
+    """A range of characters.
+
+    Lines count from 1 and columns from 0, and the end column is exclusive.
+    """
 
     line: int
     column: int
@@ -67,9 +70,9 @@ class Span(NamedTuple):
 
 
 class Edit(msgspec.Struct, frozen=True):
-    """A replacement of the stretch of source from start to end by `text`.
+    """A replacement of a range of source by `text`.
 
-    `safe` edits keep the behaviour of correct programs; the others need a person's consent.
+    A `safe` edit keeps the behaviour of correct programs. Any other edit needs the user's consent.
     """
 
     line: int
@@ -82,10 +85,10 @@ class Edit(msgspec.Struct, frozen=True):
 
 
 class EvidenceLevel(enum.StrEnum):
-    """What the evidence for a finding is worth.
+    """The evidence for a finding.
 
-    `suspected`: a rule says so, and no probe was asked. `confirmed`, `refuted`: a rule says so, and a
-    probe of the same contract at that place agrees, or does not. `measured`: a probe says so alone.
+    `suspected`: a rule, without a probe. `confirmed`, `refuted`: a rule, and a probe of the same
+    contract at that place that failed, or passed. `measured`: a probe, without a rule.
     """
 
     SUSPECTED = "suspected"
@@ -95,7 +98,10 @@ class EvidenceLevel(enum.StrEnum):
 
 
 class ProbeEvidence(msgspec.Struct, frozen=True):
-    """What a probe read: verdict and detector in words, a table with a row of headings, Python that shows it again."""
+    """The evidence of a probe.
+
+    `table` has a header as first row, and `reproducer` is Python.
+    """
 
     unit: str
     verdict: str
@@ -106,7 +112,7 @@ class ProbeEvidence(msgspec.Struct, frozen=True):
 
 
 class Occurrence(enum.StrEnum):
-    """Whether what is wrong happens today: by what calls or uses the code in question."""
+    """Whether the defect occurs today, judged by the calls and uses of the code."""
 
     MANIFEST = "manifest"
     POSSIBLE = "possible"
@@ -116,12 +122,15 @@ class Occurrence(enum.StrEnum):
 
 
 class Impact(msgspec.Struct, frozen=True):
-    """What the whole tree says of a finding: who hits it, where, who tests it; `words` says it to people.
+    """The uses of a finding's subject in the whole tree.
 
-    `hits` are places of production code that run into it, `passing`, `omitting` and `forwarding` count
-    production calls by what they do with the argument in question, `calls` all of them and `by_name`
-    those that only a bare name speaks for. `packages` counts uses by package, `lowered_from` is the
-    severity before a latent finding was taken down a step.
+    `words` describe them.
+
+    - `calls`: the production calls; `by_name` of them are matched by the bare name only.
+    - `passing`, `omitting`, `forwarding`: the production calls by their use of the argument.
+    - `hits`: the places of production code that reach the defect.
+    - `packages`: the number of uses by package.
+    - `lowered_from`: the severity before that of a latent finding was lowered by one step.
     """
 
     reality: Occurrence
@@ -141,10 +150,10 @@ class Impact(msgspec.Struct, frozen=True):
 
 
 class Finding(msgspec.Struct, frozen=True):
-    """One place where a contract is broken, with what a reader needs to judge it.
+    """A violation of a contract at one location.
 
-    `subject` is the dotted name, within the file, of what the finding is about where that is not the
-    location's symbol; `argument` the parameter of it; from them the index tells the impact.
+    `subject` is the dotted name, within the file, of the subject if that is not the location's symbol,
+    and `argument` its parameter. The impact is computed from them.
     """
 
     location: Location
@@ -166,12 +175,12 @@ class Finding(msgspec.Struct, frozen=True):
 
     @property
     def order(self) -> tuple[Location, str, str]:
-        """The key by which findings are sorted everywhere."""
+        """The key that sorts findings."""
         return (self.location, self.check, self.message)
 
 
 class Suppression(msgspec.Struct, frozen=True):
-    """Why a finding is kept quiet: who said so, for what reason, until when (ISO date or empty)."""
+    """The authorisation of a finding: its origin, reason and owner, and its last day (ISO date or empty)."""
 
     origin: str
     reason: str
@@ -180,14 +189,14 @@ class Suppression(msgspec.Struct, frozen=True):
 
 
 class Suppressed(msgspec.Struct, frozen=True):
-    """A finding that somebody authorised."""
+    """A finding with the suppression that authorises it."""
 
     finding: Finding
     suppression: Suppression
 
 
 class NotAnalysed(msgspec.Struct, frozen=True, order=True):
-    """Something that was not looked at: a whole file, or one check on a file (`check` is its id)."""
+    """Something that was not analysed: a file, or one check on a file, with `check` as its id."""
 
     path: str
     reason: str
@@ -195,16 +204,15 @@ class NotAnalysed(msgspec.Struct, frozen=True, order=True):
     line: int = 0
 
     def sentence(self) -> str:
-        """One line for a person."""
+        """Return the problem as one line of text."""
         place = f"{self.path}:{self.line}" if self.line else self.path
         return f"{place}: {self.check}: {self.reason}" if self.check else f"{place}: {self.reason}"
 
 
 class TreeViolation(msgspec.Struct, frozen=True):
-    """A place at which a tree rule objects; `Tree.at_symbol` and its kin make them.
+    """A violation that a tree rule reports, made by `Tree.at_symbol` and similar methods.
 
-    `code` is what the place is known by after an edit, `subject` and `argument` are what the impact
-    is asked of.
+    `code` identifies the violation after an edit. The impact is computed from `subject` and `argument`.
     """
 
     path: str

@@ -1,4 +1,4 @@
-"""What comes of a probe: the eight verdicts, and the record that carries one with its evidence."""
+"""The result of a probe: a verdict with its evidence."""
 
 from __future__ import annotations
 
@@ -14,7 +14,10 @@ Plain = str | int | float | bool
 
 
 class Verdict(enum.StrEnum):
-    """How a promise fared. Only `fail`, `unexpected-pass` and `no-verdict` are bad news."""
+    """The verdict of a probe.
+
+    `fail`, `unexpected-pass` and `no-verdict` are failures.
+    """
 
     PASS = "pass"  # noqa: S105 - a verdict is no password
     FAIL = "fail"
@@ -27,7 +30,10 @@ class Verdict(enum.StrEnum):
 
 
 class WorstReading(msgspec.Struct, frozen=True):
-    """The worst reading of one detector, beside its limit; `relation` is `at most` or `at least`."""
+    """The worst reading of one detector with its limit.
+
+    `relation` is `at most` or `at least`.
+    """
 
     detector: str
     value: float
@@ -37,7 +43,7 @@ class WorstReading(msgspec.Struct, frozen=True):
 
 
 class DefinitionPlace(msgspec.Struct, frozen=True, order=True):
-    """A class or function in a file: path, first and last line, dotted symbol."""
+    """The location of a class or function: path, first and last line, dotted symbol."""
 
     path: str
     line: int
@@ -46,11 +52,14 @@ class DefinitionPlace(msgspec.Struct, frozen=True, order=True):
 
 
 class ProbeRecord(msgspec.Struct, frozen=True, kw_only=True):
-    """What one unit came to: a subject in a state under a probe.
+    """The result of one unit: a probe on a subject in a state.
 
-    `code` names the detector that decided, or what kept the probe from deciding. `witness` is where
-    the deciding number was read. `reproducer` is Python that runs when pasted. `places` are where the
-    subject is defined: the class of what is built, then the factory; known only to sandboxed runs.
+    - `code`: the detector that decided, or the reason why the probe could not decide.
+    - `numbers`: the worst reading of each detector.
+    - `witness`: the inputs of the reading that decided.
+    - `table`: further readings, with a header as first row.
+    - `reproducer`: Python that reproduces the result.
+    - `places`: the definitions of the subject's class and factory; empty outside the sandbox.
     """
 
     unit: str
@@ -72,12 +81,12 @@ class ProbeRecord(msgspec.Struct, frozen=True, kw_only=True):
 
 
 Tally = Counter[Verdict]
-BAD = frozenset({Verdict.FAIL, Verdict.UNEXPECTED_PASS, Verdict.NO_VERDICT})
-UNDECIDED = frozenset({Verdict.INCONCLUSIVE, Verdict.BLOCKED_BY, Verdict.EXPECTED_FAIL})
+FAILURE_VERDICTS = frozenset({Verdict.FAIL, Verdict.UNEXPECTED_PASS, Verdict.NO_VERDICT})
+UNDECIDED_VERDICTS = frozenset({Verdict.INCONCLUSIVE, Verdict.BLOCKED_BY, Verdict.EXPECTED_FAIL})
 
 
 def tally(records: Iterable[ProbeRecord]) -> dict[str, Tally]:
-    """Return how often each verdict was given, by probe; what does not apply is left out."""
+    """Return the number of each verdict by probe, without `not-applicable`."""
     counted: dict[str, Tally] = {}
     for record in records:
         if record.verdict is not Verdict.NOT_APPLICABLE:
@@ -85,21 +94,23 @@ def tally(records: Iterable[ProbeRecord]) -> dict[str, Tally]:
     return dict(sorted(counted.items()))
 
 
-def told(counts: Tally) -> str:
-    """Return the counts in the order of the verdicts: bad ones in capitals."""
+def tally_text(counts: Tally) -> str:
+    """Return the counts as text in the order of the verdicts, failures in capitals."""
     words = []
     for verdict in Verdict:
         if counts[verdict]:
             word = verdict.replace("-", " ")
-            words.append(f"{counts[verdict]} {word.upper() if verdict in BAD else word}")
+            words.append(
+                f"{counts[verdict]} {word.upper() if verdict in FAILURE_VERDICTS else word}"
+            )
     return ", ".join(words)
 
 
-def is_bad(counts: Tally) -> bool:
-    """Return whether a promise was broken, or could not be looked at."""
-    return any(counts[verdict] for verdict in BAD)
+def has_failures(counts: Tally) -> bool:
+    """Return whether a verdict is a failure."""
+    return any(counts[verdict] for verdict in FAILURE_VERDICTS)
 
 
-def undecided(records: Iterable[ProbeRecord]) -> Sequence[ProbeRecord]:
-    """Return the records that are neither good nor bad, each of which has something to say."""
-    return [record for record in records if record.verdict in UNDECIDED]
+def undecided_records(records: Iterable[ProbeRecord]) -> Sequence[ProbeRecord]:
+    """Return the records whose verdict is neither a pass nor a failure, such as `inconclusive`."""
+    return [record for record in records if record.verdict in UNDECIDED_VERDICTS]

@@ -1,4 +1,4 @@
-"""What surrounds the source: configuration, discovery, git, atomic writes, worker processes, caches.
+"""The project around the source: configuration, discovery, git, atomic writes, worker processes, caches.
 
 Public: every file of it.
 """

@@ -1,4 +1,4 @@
-"""Writing files so that a kill at any moment leaves the old content or the new one, never half of either."""
+"""Writing files atomically: a killed process leaves the old content or the new one."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ DEFAULT_MODE = 0o644
 
 
 def replace_file(path: str, data: bytes) -> None:
-    """Replace the content of a file: temporary file beside it, fsync, rename.
+    """Replace the content of a file by a temporary file beside it, fsync and rename.
 
     A symbolic link is followed to its target, and the mode of an existing file is kept. Raises
-    OSError where the directory cannot be written.
+    OSError if the directory is not writable.
     """
     target = os.path.realpath(path)
     directory = os.path.dirname(target)
@@ -35,7 +35,7 @@ def replace_file(path: str, data: bytes) -> None:
 
 
 def write_if_changed(path: str, text: str) -> bool:
-    """Write a text unless the file holds exactly it; return whether it was written."""
+    """Write a text unless the file has it already, and return whether it was written."""
     data = text.encode()
     if os.path.isfile(path):
         with open(path, "rb") as file:
@@ -47,8 +47,11 @@ def write_if_changed(path: str, text: str) -> bool:
 
 
 @contextlib.contextmanager
-def locked(directory: str) -> Iterator[None]:
-    """Hold the lock of a directory: two runs that write there take turns (where the system has flock)."""
+def directory_lock(directory: str) -> Iterator[None]:
+    """Hold the lock of a directory, for which other processes wait.
+
+    It has no effect on systems without flock.
+    """
     try:
         import fcntl
     except ImportError:
@@ -64,7 +67,7 @@ def locked(directory: str) -> Iterator[None]:
 
 
 def _sync_directory(directory: str) -> None:
-    """Make the rename itself durable, where directories can be opened."""
+    """Make a rename durable, on systems where directories can be opened."""
     with contextlib.suppress(OSError):
         descriptor = os.open(directory, os.O_RDONLY)
         try:

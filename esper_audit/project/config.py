@@ -1,4 +1,4 @@
-"""The configuration: found upwards from what is audited, read strictly, then trusted."""
+"""The configuration of a project: finding the file, reading it, and reporting its errors."""
 
 from __future__ import annotations
 
@@ -19,51 +19,57 @@ from esper_audit.text.phrases import did_you_mean
 OWN_FILE = "esper-audit.toml"
 PROJECT_FILE = "pyproject.toml"
 TABLE = "esper-audit"
-Text = Annotated[str, msgspec.Meta(min_length=1)]
-Date = Annotated[str, msgspec.Meta(pattern=r"^\d{4}-\d{2}-\d{2}$")]
+NonEmptyText = Annotated[str, msgspec.Meta(min_length=1)]
+DATE = r"^\d{4}-\d{2}-\d{2}$"
+Date = Annotated[str, msgspec.Meta(pattern=DATE)]
+# The messages of msgspec.
+UNKNOWN_KEY = re.compile(r"unknown field `([^`]*)`")
+MISSING_KEY = re.compile(r"missing required field `([^`]*)`")
+PATTERN_OF_DATE = (f"matching regex {DATE!r}", "as YYYY-MM-DD")
+WRONG_TYPE = re.compile(r"Expected `([^`]*)`, got `([^`]*)`")
 
 
 class ConfigTable(
     msgspec.Struct, frozen=True, forbid_unknown_fields=True, rename="kebab", kw_only=True
 ):
-    """A table of the configuration: its keys are known and typed."""
+    """A table of the configuration with known, typed keys."""
 
 
-class PerPath(ConfigTable, frozen=True, kw_only=True):
-    """Checks switched on or off below some paths (patterns as in .gitignore)."""
+class PathSelection(ConfigTable, frozen=True, kw_only=True):
+    """Checks that are on or off below a path, a pattern as in .gitignore."""
 
-    path: Text
+    path: NonEmptyText
     select: list[str] = []
     ignore: list[str] = []
 
 
-class Allow(ConfigTable, frozen=True, kw_only=True):
-    """An exception: findings of `check` at these places are authorised by `owner` for a reason."""
+class AllowedFinding(ConfigTable, frozen=True, kw_only=True):
+    """An exception: the findings of `check` at a path and symbol, authorised by `owner` for a reason."""
 
-    check: Text
-    path: Text
-    reason: Text
-    owner: Text
+    check: NonEmptyText
+    path: NonEmptyText
+    reason: NonEmptyText
+    owner: NonEmptyText
     symbol: str = "*"
     until: Date | None = None
 
 
-class Expect(ConfigTable, frozen=True, kw_only=True):
-    """A promise that is known to be broken: by which detector (the record's `code`) and why.
+class ExpectedFailure(ConfigTable, frozen=True, kw_only=True):
+    """An expected failure of a probe: the `code` of its record, and the reason.
 
-    Strict: another code is a failure, and a promise that holds again is one too.
+    Another code is a failure, and so is a pass.
     """
 
-    probe: Text
-    subject: Text
-    code: Text
-    reason: Text
+    probe: NonEmptyText
+    subject: NonEmptyText
+    code: NonEmptyText
+    reason: NonEmptyText
     state: str = "*"
     until: Date | None = None
 
 
-class Probing(ConfigTable, frozen=True, kw_only=True):
-    """What a probe may use: wall-clock seconds, memory in MiB, and processes at a time (0 chooses)."""
+class ProbeLimits(ConfigTable, frozen=True, kw_only=True):
+    """The limits of a probe: wall-clock seconds, memory in MiB, number of processes (0 = automatic)."""
 
     seconds: Annotated[float, msgspec.Meta(gt=0)] = 60.0
     memory: Annotated[int, msgspec.Meta(ge=1024)] = 3072
@@ -71,23 +77,26 @@ class Probing(ConfigTable, frozen=True, kw_only=True):
 
 
 class RolePaths(ConfigTable, frozen=True, kw_only=True):
-    """Which files are tests, scripts and examples (patterns as in .gitignore); the rest is production."""
+    """The patterns, as in .gitignore, of tests, scripts and examples.
+
+    Other files are production code.
+    """
 
     test: list[str] = msgspec.field(default_factory=lambda: list(DEFAULT_ROLES["test"]))
     script: list[str] = msgspec.field(default_factory=lambda: list(DEFAULT_ROLES["script"]))
     example: list[str] = msgspec.field(default_factory=lambda: list(DEFAULT_ROLES["example"]))
 
 
-class Import(ConfigTable, frozen=True, kw_only=True):
-    """How `ticket import` reads paths: prefixes of another tree, and what stands for them in this one."""
+class ImportOptions(ConfigTable, frozen=True, kw_only=True):
+    """The paths of `ticket import`: prefixes of another tree, and their replacements in this tree."""
 
     map: dict[str, str] = {}
 
 
 class Config(ConfigTable, frozen=True, kw_only=True):
-    """Everything that `[tool.esper-audit]` can hold; the defaults are what an unconfigured tree gets.
+    """The keys of `[tool.esper-audit]` with their defaults.
 
-    `select` are the checks to run instead of those that are on by default, `extend_select` further ones.
+    `select` are the checks to run instead of the default ones, `extend_select` additional checks.
     """
 
     paths: list[str] = msgspec.field(default_factory=lambda: ["."])
@@ -97,29 +106,29 @@ class Config(ConfigTable, frozen=True, kw_only=True):
     ignore: list[str] = []
     local_rules: list[str] = []
     contracts: str = ""
-    tickets: Text = "tickets"
-    reports: Text = "reports"
+    tickets: NonEmptyText = "tickets"
+    reports: NonEmptyText = "reports"
     templates: str = ""
-    per_path: list[PerPath] = []
-    allow: list[Allow] = []
-    subjects: list[Text] = []
-    expect: list[Expect] = []
-    probing: Probing = Probing()
+    per_path: list[PathSelection] = []
+    allow: list[AllowedFinding] = []
+    subjects: list[NonEmptyText] = []
+    expect: list[ExpectedFailure] = []
+    probing: ProbeLimits = ProbeLimits()
     rules: dict[str, dict[str, Any]] = {}
     roles: RolePaths = RolePaths()
-    imports: Import = msgspec.field(default_factory=Import, name="import")
+    imports: ImportOptions = msgspec.field(default_factory=ImportOptions, name="import")
 
 
 class Project(msgspec.Struct, frozen=True):
-    """A configuration, the directory its paths are relative to, and every file that was looked for."""
+    """A configuration, the root of its paths, and every file that the search for it looked up."""
 
     root: str
     config: Config
     file: str = ""
-    probed: tuple[str, ...] = ()
+    searched_files: tuple[str, ...] = ()
 
     def resolve(self, path: str) -> str:
-        """Return a path of the configuration as an absolute one."""
+        """Return the absolute path of a path in the configuration."""
         return os.path.normpath(os.path.join(self.root, path))
 
     @property
@@ -128,72 +137,82 @@ class Project(msgspec.Struct, frozen=True):
         return [self.resolve(path) for path in self.config.local_rules]
 
 
-def find_project(paths: Iterable[str], named: str | None = None) -> Project:
-    """Return the project of the paths (absolute): the nearest configuration at or above all of them.
+def find_project(paths: Iterable[str], config_file: str | None = None) -> Project:
+    """Return the project with the nearest configuration at or above all `paths`, which are absolute.
 
-    Without one the root is the nearest git repository or `pyproject.toml`, else the current directory
-    if it holds the paths, else the paths' own directory.
+    `config_file` is the configuration to use instead. Without a configuration the root is the nearest
+    git repository or `pyproject.toml`, else the current directory if the paths are below it, else the
+    directory of the paths. Raises ConfigError.
     """
     above = _common_directory(list(paths))
-    if named is not None:
-        return Project(os.path.dirname(os.path.abspath(named)), _read(named), named, (named,))
-    probed: list[str] = []
+    if config_file is not None:
+        root = os.path.dirname(os.path.abspath(config_file))
+        return Project(root, _read(config_file), config_file, (config_file,))
+    searched: list[str] = []
     root = ""
     for directory in _upwards(above):
         for name in (OWN_FILE, PROJECT_FILE):
             file = os.path.join(directory, name)
-            probed.append(file)
+            searched.append(file)
             if os.path.isfile(file) and (name == OWN_FILE or _has_table(file)):
-                return Project(directory, _read(file), file, tuple(probed))
+                return Project(directory, _read(file), file, tuple(searched))
             if not root and os.path.isfile(file):
                 root = directory
         if not root and os.path.exists(os.path.join(directory, ".git")):
             root = directory
-    return Project(root or _root_without_marks(above), Config(), probed=tuple(probed))
+    return Project(root or _default_root(above), Config(), searched_files=tuple(searched))
 
 
-def rule_settings(options: Mapping[str, Any]) -> tuple[dict[str, Any], Severity | None]:
-    """Split a `[tool.esper-audit.rules.ID]` table into the rule's own options and its severity."""
+def split_rule_table(options: Mapping[str, Any]) -> tuple[dict[str, Any], Severity | None]:
+    """Return the options and the severity of a `[tool.esper-audit.rules.ID]` table."""
     own = {key.replace("-", "_"): value for key, value in options.items() if key != "severity"}
     severity = options.get("severity")
     return own, Severity(severity) if severity is not None else None
 
 
-def strict(value: object, kind: type[msgspec.Struct], where: str) -> Any:
-    """Convert a parsed table to a struct; what does not fit is a ConfigError that says where and what."""
+def convert_table(value: object, kind: type[msgspec.Struct], where: str) -> Any:
+    """Return a parsed table as a struct.
+
+    Raises ConfigError with the place and the error.
+    """
     try:
         return msgspec.convert(value, kind)
     except msgspec.ValidationError as error:
-        raise ConfigError(f"{where}: {_explained(str(error), kind)}") from error
+        raise ConfigError(f"{where}: {_explanation(str(error), kind)}") from error
 
 
-def _explained(message: str, kind: type[msgspec.Struct]) -> str:
-    unknown = re.search(r"unknown field `([^`]*)`(?: - at `\$(.*)`)?", message)
-    if unknown is None:
-        return message
-    key, at = unknown.group(1), unknown.group(2) or ""
-    owner = _table_at(kind, at)
-    known = [field.encode_name for field in msgspec.structs.fields(owner)]
-    place = f" in `{at.strip('.')}`" if at else ""
-    return f"unknown key '{key}'{place}{did_you_mean(key, known)}"
+def _explanation(message: str, kind: type[msgspec.Struct]) -> str:
+    """Return a message of msgspec as `place: what is wrong`."""
+    text, _, at = message.partition(" - at `$")
+    place = at.rstrip("`").strip(".")
+    if unknown := UNKNOWN_KEY.search(text):
+        known = [field.encode_name for field in msgspec.structs.fields(_table_at(kind, place))]
+        problem = f"unknown key '{unknown[1]}'{did_you_mean(unknown[1], known)}"
+    elif missing := MISSING_KEY.search(text):
+        problem = f"missing key '{missing[1]}'"
+    elif wrong := WRONG_TYPE.search(text):
+        problem = f"wrong type (got {wrong[2]}, expected {wrong[1]})"
+    else:
+        problem = f"invalid value ({text[:1].lower()}{text[1:]})".replace(*PATTERN_OF_DATE)
+    return f"{place}: {problem}" if place else problem
 
 
-def _table_at(kind: type[msgspec.Struct], at: str) -> type[msgspec.Struct]:
+def _table_at(kind: type[msgspec.Struct], place: str) -> type[msgspec.Struct]:
     nested: dict[str, type[msgspec.Struct]] = {
-        "per-path": PerPath,
-        "allow": Allow,
-        "expect": Expect,
-        "probing": Probing,
+        "per-path": PathSelection,
+        "allow": AllowedFinding,
+        "expect": ExpectedFailure,
+        "probing": ProbeLimits,
         "roles": RolePaths,
-        "import": Import,
+        "import": ImportOptions,
     }
-    return nested.get(at.strip(".").split("[")[0], kind)
+    return nested.get(place.split("[")[0], kind)
 
 
 def _read(file: str) -> Config:
     tables = _load(file)
-    own = tables if os.path.basename(file) != PROJECT_FILE else _tools(tables).get(TABLE, {})
-    config: Config = strict(own, Config, file)
+    own = tables if os.path.basename(file) != PROJECT_FILE else _tool_tables(tables).get(TABLE, {})
+    config: Config = convert_table(own, Config, file)
     patterns = [
         *config.exclude,
         *(e.path for e in config.per_path),
@@ -205,12 +224,15 @@ def _read(file: str) -> Config:
     for pattern in patterns:
         if not is_pattern(pattern):
             raise ConfigError(
-                f"{file}: {pattern!r} is no pattern as in .gitignore (exclude, path or roles)"
+                f"{file}: invalid pattern in exclude, path or roles"
+                f" (got {pattern!r}, expected a pattern as in .gitignore)"
             )
     for rule, options in config.rules.items():
         severity = options.get("severity")
         if severity is not None and severity not in list(Severity):
-            raise ConfigError(f"{file}: rules.{rule}.severity is {severity!r}, wanted P0 to P4")
+            raise ConfigError(
+                f"{file}: rules.{rule}.severity: invalid value (got {severity!r}, expected P0 to P4)"
+            )
     return config
 
 
@@ -221,7 +243,7 @@ def _load(file: str) -> dict[str, Any]:
     except OSError as error:
         raise ConfigError(f"{file}: cannot be read: {error.strerror or error}") from error
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise ConfigError(f"{file}: is not TOML: {error}") from error
+        raise ConfigError(f"{file}: invalid TOML: {error}") from error
 
 
 def _has_table(file: str) -> bool:
@@ -231,11 +253,11 @@ def _has_table(file: str) -> bool:
                 return False
     except OSError as error:
         raise ConfigError(f"{file}: cannot be read: {error.strerror or error}") from error
-    return TABLE in _tools(_load(file))
+    return TABLE in _tool_tables(_load(file))
 
 
-def _tools(tables: Mapping[str, Any]) -> Mapping[str, Any]:
-    """Return the `[tool]` tables of a pyproject; one of another shape holds nothing of ours."""
+def _tool_tables(tables: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return the `[tool]` tables of a pyproject, empty if `tool` is not a table."""
     tools = tables.get("tool")
     return tools if isinstance(tools, dict) else {}
 
@@ -254,6 +276,6 @@ def _common_directory(paths: list[str]) -> str:
     return common if os.path.isdir(common) else os.path.dirname(common)
 
 
-def _root_without_marks(above: str) -> str:
+def _default_root(above: str) -> str:
     here = os.getcwd()
     return here if above == here or above.startswith(here.rstrip(os.sep) + os.sep) else above

@@ -62,16 +62,16 @@ class ContentCache(Generic[Value]):
             return None
 
     def put(self, name: str, digest: bytes, value: Value) -> None:
-        """Set the value of a name; `save` writes it."""
+        """Set the value of a name, which `save` writes."""
         import msgspec
 
         self._known[name] = (digest, msgspec.Raw(msgspec.msgpack.encode(value)))
         self._changed = True
 
     def save(self, keep: Collection[str] | None = None) -> None:
-        """Write the cache file if a value changed; with `keep` drop all other names.
+        """Write the cache file if a value changed.
 
-        A cache that cannot be written is not an error.
+        With `keep` all other names are dropped. A cache that cannot be written is not an error.
         """
         if keep is not None and not self._known.keys() <= set(keep):
             self._known = {name: self._known[name] for name in self._known if name in keep}

@@ -1,4 +1,4 @@
-"""Which files are audited: Python files below the paths asked for, less what git and the configuration ignore."""
+"""Finding the files to audit: Python files below some paths that neither git nor the configuration ignores."""
 
 from __future__ import annotations
 
@@ -20,15 +20,14 @@ ALWAYS_EXCLUDED = frozenset(
         ".mypy_cache", ".ruff_cache", ".pytest_cache", ".esper_audit_cache",
     }
 )  # fmt: skip
-# What a packaging tool writes into, unless it is a package of that name.
-OUTPUTS = frozenset({"build", "dist"})
+# The output of a packaging tool, unless it is a package of this name.
+BUILD_FOLDERS = frozenset({"build", "dist"})
 
 
 class Discovery:
-    """A walk below `root`; afterwards `files`, `problems`, and every directory and ignore file it read.
+    """A walk below `root` that collects `files`, `problems`, `directories` and `ignore_files`.
 
-    `ignore_files` are those that decided what is left out, also those it looked for in vain: had they been
-    there, they would have counted.
+    `ignore_files` are all files that decide what is ignored, also those that do not exist.
     """
 
     def __init__(self, root: str, exclude: Sequence[str] = ()) -> None:
@@ -42,7 +41,10 @@ class Discovery:
         self._visited: set[tuple[int, int]] = set()
 
     def run(self, paths: Iterable[str]) -> Discovery:
-        """Walk each path (absolute): a directory for its Python files, a file for itself."""
+        """Walk each absolute path, of a directory or a file.
+
+        Raises UsageError if it does not exist.
+        """
         for path in paths:
             if not os.path.lexists(path):
                 raise UsageError(f"{path}: no such file or directory")
@@ -51,13 +53,13 @@ class Discovery:
             elif self._excluded(path, is_directory=False):
                 self.excluded_by_configuration.append(self._relative(path))
             else:
-                self._take(path)
+                self._add(path)
         self.files = sorted(set(self.files))
         self.problems = sorted(set(self.problems))
         return self
 
     def _walk(self, top: str, ignores: list[Ignore]) -> None:
-        """Visit directory after directory; a pile instead of recursion, so that depth costs nothing."""
+        """Visit all directories, with a stack instead of recursion so that depth is not limited."""
         pending = [(top, ignores)]
         while pending:
             directory, above = pending.pop()
@@ -65,7 +67,7 @@ class Discovery:
             pending.extend(reversed(below))
 
     def _visit(self, directory: str, ignores: list[Ignore]) -> list[tuple[str, list[Ignore]]]:
-        """Take the files of a directory; return the directories in it with their ignore rules."""
+        """Collect the files of a directory and return its subdirectories with their ignore rules."""
         below: list[tuple[str, list[Ignore]]] = []
         try:
             with os.scandir(directory) as entries:
@@ -79,22 +81,20 @@ class Discovery:
         if any(entry.name == IGNORE_FILE for entry in listing):
             ignores = [*ignores, self._ignore(directory, IGNORE_FILE)]
         for entry in listing:
-            is_directory = (
-                entry.is_dir(follow_symlinks=True) if not _leads_nowhere(entry) else False
-            )
+            is_directory = entry.is_dir(follow_symlinks=True) if not _is_dangling(entry) else False
             if self._ignored(entry.path, ignores, is_directory=is_directory):
                 continue
             if is_directory:
                 if not entry.is_symlink() or self._may_follow(entry):
                     below.append((entry.path, ignores))
             elif entry.name.endswith(SUFFIXES):
-                self._take(entry.path)
+                self._add(entry.path)
         return below
 
     def _may_follow(self, link: os.DirEntry[str]) -> bool:
         target, here = os.path.realpath(link.path), os.path.realpath(os.path.dirname(link.path))
         if here == target or here.startswith(target.rstrip(os.sep) + os.sep):
-            self._problem(link.path, "symbolic link to a directory above it: a loop, not followed")
+            self._problem(link.path, "symbolic link to a directory above it (not followed)")
             return False
         status = link.stat()
         directory = (status.st_dev, status.st_ino)
@@ -104,34 +104,36 @@ class Discovery:
         self._visited.add(directory)
         return True
 
-    def _take(self, path: str) -> None:
+    def _add(self, path: str) -> None:
         if os.path.islink(path) and not os.path.exists(path):
-            self._problem(path, "symbolic link that leads nowhere")
+            self._problem(path, "dangling symbolic link")
         elif not os.path.isfile(path):
-            self._problem(path, "is not a regular file")
-        elif (shown := _shown(path)) != path:
-            self._problem(shown, "its name is not UTF-8")
+            self._problem(path, "not a regular file")
+        elif (shown := _readable_path(path)) != path:
+            self._problem(shown, "file name is not UTF-8")
         else:
             self.files.append(self._relative(path))
 
-    def _is_no_source(self, directory: str) -> bool:
-        """Return whether a directory is one of a tool: an environment, a cache, what a build leaves behind."""
+    def _is_tool_directory(self, directory: str) -> bool:
+        """Return whether a directory is a virtual environment, a cache or the output of a build."""
         name = os.path.basename(directory)
-        if name not in OUTPUTS:
+        if name not in BUILD_FOLDERS:
             return name in ALWAYS_EXCLUDED
         mark = os.path.join(directory, "__init__.py")
         self.ignore_files.append(mark)
         return not os.path.isfile(mark)
 
     def _ignored(self, path: str, ignores: list[Ignore], *, is_directory: bool) -> bool:
-        if is_directory and self._is_no_source(path):
+        if is_directory and self._is_tool_directory(path):
             return True
         if not is_directory and not path.endswith(SUFFIXES):
             return True
         if self._excluded(path, is_directory=is_directory):
             return True
         for directory, spec in reversed(ignores):
-            verdict = spec.check_file(_below(directory, path, is_directory=is_directory)).include
+            verdict = spec.check_file(
+                _relative_pattern_path(directory, path, is_directory=is_directory)
+            ).include
             if verdict is not None:
                 return verdict
         return False
@@ -139,10 +141,12 @@ class Discovery:
     def _excluded(self, path: str, *, is_directory: bool) -> bool:
         if self._exclude is None:
             return False
-        return self._exclude.match_file(_below(self.root, path, is_directory=is_directory))
+        return self._exclude.match_file(
+            _relative_pattern_path(self.root, path, is_directory=is_directory)
+        )
 
     def _ignores_above(self, directory: str) -> list[Ignore]:
-        """Return the ignore rules of the directories between the git root and `directory`."""
+        """Return the ignore rules from the git root down to `directory`."""
         found: list[Ignore] = []
         for above in _git_root_down_to(directory):
             exclude = os.path.join(".git", "info", "exclude")
@@ -174,18 +178,18 @@ Ignore = tuple[str, "GitIgnoreSpec"]
 
 
 def relative(root: str, path: str) -> str:
-    """Return `path` as people see it: relative to the root where it lies below it, with slashes."""
+    """Return a path with slashes, relative to the root if it is below it."""
     below = os.path.relpath(path, root)
     shown = path if below == ".." or below.startswith(".." + os.sep) else below
     return shown.replace(os.sep, "/")
 
 
-def _leads_nowhere(entry: os.DirEntry[str]) -> bool:
+def _is_dangling(entry: os.DirEntry[str]) -> bool:
     return entry.is_symlink() and not os.path.exists(entry.path)
 
 
-def _shown(path: str) -> str:
-    """Return a path with every byte that is not UTF-8 replaced by a question mark for people."""
+def _readable_path(path: str) -> str:
+    """Return a path with replacement characters for all bytes that are not UTF-8."""
     return os.fsencode(path).decode("utf-8", "replace")
 
 
@@ -199,7 +203,7 @@ def _spec(lines: Sequence[str]) -> GitIgnoreSpec:
 
 
 def is_pattern(line: str) -> bool:
-    """Return whether a line is a pattern as in .gitignore; git passes over those that are not (`!`)."""
+    """Return whether a line is a valid pattern of .gitignore, unlike `!`."""
     from pathspec import GitIgnoreSpec
 
     try:
@@ -209,12 +213,12 @@ def is_pattern(line: str) -> bool:
     return True
 
 
-def _below(directory: str, path: str, *, is_directory: bool) -> str:
+def _relative_pattern_path(directory: str, path: str, *, is_directory: bool) -> str:
     return os.path.relpath(path, directory).replace(os.sep, "/") + ("/" if is_directory else "")
 
 
 def _git_root_down_to(directory: str) -> Iterator[str]:
-    """Yield the directories from the git root down to `directory`; nothing outside a repository."""
+    """Yield the directories from the git root down to `directory`, none outside a repository."""
     chain = [directory]
     while not os.path.exists(os.path.join(chain[-1], ".git")):
         parent = os.path.dirname(chain[-1])

@@ -1,4 +1,4 @@
-"""Importing a Python file by its path: once a process, as itself, with its neighbours found."""
+"""Importing a Python file by its path."""
 
 from __future__ import annotations
 
@@ -10,34 +10,36 @@ from types import ModuleType
 
 
 def import_file(path: str) -> ModuleType:
-    """Return the module that a file makes; what it imports is looked for beside it first.
+    """Return the module of a file, imported once per process.
 
-    Raises FileNotFoundError where there is no such file, and whatever the file raises.
+    Its folder comes first in the search path.
+
+    Raises FileNotFoundError without such a file, and any error of the file itself.
     """
-    whole = os.path.abspath(path)
-    name = _module_name(whole)
+    absolute = os.path.abspath(path)
+    name = _module_name(absolute)
     if name in sys.modules:
         return sys.modules[name]
-    if not os.path.isfile(whole):
+    if not os.path.isfile(absolute):
         raise FileNotFoundError(f"{path}: no such Python file")
-    specification = importlib.util.spec_from_file_location(name, whole)
+    specification = importlib.util.spec_from_file_location(name, absolute)
     if specification is None or specification.loader is None:
         raise ImportError(f"{path}: no loader for this kind of file")
     module = importlib.util.module_from_spec(specification)
-    sys.modules[name] = module  # dataclasses and msgspec look their annotations up there
-    beside = os.path.dirname(whole)
-    sys.path.insert(0, beside)
+    sys.modules[name] = module  # dataclasses and msgspec resolve annotations there
+    folder = os.path.dirname(absolute)
+    sys.path.insert(0, folder)
     try:
         specification.loader.exec_module(module)
     except BaseException:
         del sys.modules[name]
         raise
     finally:
-        sys.path.remove(beside)
+        sys.path.remove(folder)
     return module
 
 
-def _module_name(whole: str) -> str:
-    """Return a name of the file's own: two files of one name must not be taken for each other."""
-    stem = os.path.splitext(os.path.basename(whole))[0]
-    return f"{stem}_{hashlib.sha256(whole.encode()).hexdigest()[:12]}"
+def _module_name(absolute: str) -> str:
+    """Return a module name that is unique for the absolute path."""
+    stem = os.path.splitext(os.path.basename(absolute))[0]
+    return f"{stem}_{hashlib.sha256(absolute.encode()).hexdigest()[:12]}"

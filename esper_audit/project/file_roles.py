@@ -1,4 +1,4 @@
-"""What a file is for: production code, a test, a script, an example; told by its path."""
+"""The role of a file by its path: production code, test, script or example."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 
 
 class Role(enum.StrEnum):
-    """What a file is for."""
+    """The role of a file."""
 
     PRODUCTION = "production"
     TEST = "test"
@@ -23,7 +23,10 @@ DEFAULT_ROLES: Mapping[str, Sequence[str]] = {
 
 
 class Roles:
-    """Patterns, as in .gitignore, for every role but production; a test below `examples/` is a test."""
+    """The patterns, as in .gitignore, of all roles but production.
+
+    A test below `examples/` is a test.
+    """
 
     def __init__(self, patterns: Mapping[str, Sequence[str]] = DEFAULT_ROLES) -> None:
         from pathspec import GitIgnoreSpec
@@ -34,5 +37,5 @@ class Roles:
         ]
 
     def of(self, path: str) -> Role:
-        """Return what a file (relative to the root, with slashes) is for."""
+        """Return the role of a file, whose path is relative to the root and has slashes."""
         return next((role for role, spec in self._specs if spec.match_file(path)), Role.PRODUCTION)

@@ -1,4 +1,7 @@
-"""Asking git: which files changed since a revision, and what a file held then; the work tree is never touched."""
+"""Queries to git, for changed files, old contents and commits.
+
+None changes the work tree.
+"""
 
 from __future__ import annotations
 
@@ -8,14 +11,14 @@ import subprocess
 from esper_audit.findings.errors import GitError
 
 READ_ONLY = ("-c", "diff.autoRefreshIndex=false")  # else `diff` writes the index
-LITERALLY = "--literal-pathspecs"  # a path is a path, whatever it begins with
+LITERALLY = "--literal-pathspecs"  # a path that begins with `:` is no pattern
 
 
 def changed_since(root: str, revision: str) -> dict[str, str]:
-    """Return the changed files (relative to `root`), each with the git object name of its old content.
+    """Return the changed files, relative to `root`, each with the git object name of its old content.
 
-    The comparison is with the merge base of `revision` and HEAD; a new file has an empty name, and a
-    renamed one that of the file it was. Raises GitError.
+    They are compared with the merge base of `revision` and HEAD. A new file has an empty object name, a
+    renamed file that of the old file. Raises GitError.
     """
     base = _git(root, "merge-base", revision, "HEAD").strip()
     top = _git(root, "rev-parse", "--show-toplevel").strip()
@@ -29,18 +32,24 @@ def changed_since(root: str, revision: str) -> dict[str, str]:
     }
 
 
-def content_at(root: str, blob: str) -> bytes | None:
+def blob_content(root: str, blob: str) -> bytes | None:
     """Return the content of a git object, None for the empty name."""
     return _git_bytes(root, "cat-file", "blob", blob) if blob else None
 
 
 def is_shallow(root: str) -> bool:
-    """Return whether a part of the history is missing here; raises GitError where there is none at all."""
+    """Return whether the repository is a shallow clone.
+
+    Raises GitError outside a repository.
+    """
     return _git(root, "rev-parse", "--is-shallow-repository").strip() == "true"
 
 
-def commit_named(root: str, name: str) -> str:
-    """Return the full hash of the commit that an abbreviated one stands for, empty if there is none."""
+def resolve_commit(root: str, name: str) -> str:
+    """Return the full hash of an abbreviated commit, empty if there is none.
+
+    Raises GitError if it is ambiguous.
+    """
     try:
         return _git(root, "rev-parse", "--verify", "--quiet", f"{name}^{{commit}}").strip()
     except GitError as error:
@@ -50,24 +59,27 @@ def commit_named(root: str, name: str) -> str:
 
 
 def is_in_history(root: str, commit: str) -> bool:
-    """Return whether a branch, here or as last fetched, descends from a commit or is it."""
+    """Return whether a local or remote-tracking branch contains a commit."""
     return bool(_git(root, "branch", "--all", "--contains", commit, "--format=%(refname)").strip())
 
 
-def paths_of(root: str, commit: str) -> list[str]:
-    """Return the files below `root` that a commit touches; a merge is compared with its first parent."""
+def commit_files(root: str, commit: str) -> list[str]:
+    """Return the files below `root` that a commit changes.
+
+    A merge is compared with its first parent.
+    """
     shown = ("show", "-m", "--first-parent", "--format=", "--name-only", "--no-renames", "-z")
     listed = _git(root, *shown, "--relative", commit, "--")
     return [path for path in listed.split("\0") if path]
 
 
-def commits_of(root: str, path: str) -> list[str]:
-    """Return the commits that touch a file, under its earlier names too."""
+def file_commits(root: str, path: str) -> list[str]:
+    """Return the commits that change a file, also under its earlier names."""
     return _git(root, "log", "--follow", "--format=%H", "--", path).split()
 
 
 def user_name(root: str) -> str:
-    """Return the name that commits here are signed with, empty if there is none."""
+    """Return the configured user name, empty if there is none."""
     try:
         return _git(root, "config", "user.name").strip()
     except GitError:
@@ -75,7 +87,7 @@ def user_name(root: str) -> str:
 
 
 def _changes(diff: str) -> list[tuple[str, str]]:
-    """Read `git diff --raw -z`: pairs of present path and old object name."""
+    """Return pairs of current path and old object name from the output of `git diff --raw -z`."""
     fields = diff.split("\0")
     found = []
     position = 0
@@ -94,14 +106,14 @@ def _git(root: str, *arguments: str) -> str:
 
 def _git_bytes(root: str, *arguments: str) -> bytes:
     try:
-        done = subprocess.run(  # noqa: S603  # arguments of our own making
-            ["git", "-C", root, LITERALLY, *READ_ONLY, *arguments],  # noqa: S607  # git is found as the user finds it
+        done = subprocess.run(  # noqa: S603  # the arguments are our own
+            ["git", "-C", root, LITERALLY, *READ_ONLY, *arguments],  # noqa: S607  # git is found by PATH
             capture_output=True,
             check=False,
         )
     except OSError as error:
         raise GitError(f"git cannot be run: {error}") from error
     if done.returncode:
-        said = done.stderr.decode("utf-8", "replace").strip()
-        raise GitError(f"git {arguments[0]}: {said}")
+        message = done.stderr.decode("utf-8", "replace").strip()
+        raise GitError(f"git {arguments[0]}: {message}")
     return done.stdout

@@ -1,4 +1,4 @@
-"""What the packaging of a project names as an entry: scripts and plugins, which no code calls."""
+"""The entry points of a project: scripts and plugins, which no code of the project calls."""
 
 from __future__ import annotations
 
@@ -13,17 +13,20 @@ SCRIPTS = ("scripts", "gui-scripts")
 
 
 def entry_points(root: str) -> frozenset[str]:
-    """Return the dotted names (`package.module.function`) that `pyproject.toml` offers to run or load."""
+    """Return the dotted names of the scripts and plugins in `pyproject.toml`."""
     project = _project(root)
     plugins = project.get("entry-points")
     groups = list(plugins.values()) if isinstance(plugins, dict) else []
-    return scripts(root) | _targets(groups)
+    return scripts(root) | _dotted_names(groups)
 
 
 def scripts(root: str) -> frozenset[str]:
-    """Return the dotted names that `pyproject.toml` offers to run: who has some is an application."""
+    """Return the dotted names of the scripts in `pyproject.toml`.
+
+    A project with scripts is an application.
+    """
     project = _project(root)
-    return _targets([project.get(group) for group in SCRIPTS])
+    return _dotted_names([project.get(group) for group in SCRIPTS])
 
 
 def _project(root: str) -> dict[str, Any]:
@@ -31,15 +34,17 @@ def _project(root: str) -> dict[str, Any]:
         with open(os.path.join(root, PROJECT_FILE), "rb") as file:
             project = tomllib.load(file).get("project", {})
     except (OSError, tomllib.TOMLDecodeError, UnicodeDecodeError):
-        return {}  # no packaging, or none that can be read: nothing is offered
+        return {}  # without readable packaging there are no entry points
     return project if isinstance(project, dict) else {}
 
 
-def _targets(groups: list[Any]) -> frozenset[str]:
-    return frozenset(text.partition("[")[0].strip().replace(":", ".") for text in _named(groups))
+def _dotted_names(groups: list[Any]) -> frozenset[str]:
+    return frozenset(
+        text.partition("[")[0].strip().replace(":", ".") for text in _entry_texts(groups)
+    )
 
 
-def _named(groups: list[Any]) -> Iterator[str]:
+def _entry_texts(groups: list[Any]) -> Iterator[str]:
     for group in groups:
         if isinstance(group, dict):
             yield from (text for text in group.values() if isinstance(text, str))

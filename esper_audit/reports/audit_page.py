@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from esper_audit.claims.reply import Answer
 from esper_audit.findings.audit import Audit
 from esper_audit.findings.finding import Finding, Location, Suppressed
-from esper_audit.findings.probe_record import Verdict, tally, told, undecided
+from esper_audit.findings.probe_record import Verdict, tally, tally_text, undecided_records
 from esper_audit.reports.contract_matrix import contract_matrix
 from esper_audit.rules.catalogue import CheckCatalogue
 from esper_audit.text.markdown import cell, code, count, listed
@@ -142,13 +142,13 @@ def _probes(audit: Audit) -> dict[str, object] | None:
                 "probe": probe,
                 "contract": contracts[probe],
                 "subjects": len(subjects[probe]),
-                "units": told(counts),
+                "units": tally_text(counts),
             }
             for probe, counts in tallies.items()
         ],
         "undecided": [
             f"{record.verdict}: {code(record.unit)}: {cell(record.message)}"
-            for record in undecided(audit.records)
+            for record in undecided_records(audit.records)
         ],
     }
 

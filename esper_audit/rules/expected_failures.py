@@ -8,7 +8,7 @@ import msgspec
 
 from esper_audit.findings.finding import Finding
 from esper_audit.findings.probe_record import ProbeRecord, Verdict
-from esper_audit.project.config import Expect
+from esper_audit.project.config import ExpectedFailure
 from esper_audit.rules.finding_builder import ConfigFile
 from esper_audit.rules.suppressions import ExpiredSuppression, UnusedSuppression
 from esper_audit.tracking.fingerprint import assign_fingerprints
@@ -17,7 +17,9 @@ EVERY_STATE = "*"
 TABLE = "expect"
 
 
-def apply_expectation(record: ProbeRecord, expected: Sequence[Expect], today: str) -> ProbeRecord:
+def apply_expectation(
+    record: ProbeRecord, expected: Sequence[ExpectedFailure], today: str
+) -> ProbeRecord:
     """Return a record with the verdict that results from the matching expectation, if there is one.
 
     A failure with the expected code becomes `expected-fail`, and a pass becomes `unexpected-pass`. Any
@@ -36,7 +38,10 @@ def apply_expectation(record: ProbeRecord, expected: Sequence[Expect], today: st
 
 
 def stale_expectations(
-    config_file: ConfigFile, expected: Sequence[Expect], records: Iterable[ProbeRecord], today: str
+    config_file: ConfigFile,
+    expected: Sequence[ExpectedFailure],
+    records: Iterable[ProbeRecord],
+    today: str,
 ) -> list[Finding]:
     """Return a finding for each expectation that expired, matches no record, or is outdated."""
     ran = [record for record in records if record.verdict is not Verdict.NOT_APPLICABLE]
@@ -44,7 +49,10 @@ def stale_expectations(
 
 
 def _stale(
-    config_file: ConfigFile, expected: Sequence[Expect], ran: Sequence[ProbeRecord], today: str
+    config_file: ConfigFile,
+    expected: Sequence[ExpectedFailure],
+    ran: Sequence[ProbeRecord],
+    today: str,
 ) -> Iterator[tuple[Finding, str]]:
     for position, entry in enumerate(expected):
         what = f"`{entry.probe}` of `{entry.subject}` ({entry.reason})"
@@ -61,10 +69,10 @@ def _stale(
             yield config_file.finding(TABLE, position, UnusedSuppression, message)
 
 
-def _is_about(entry: Expect, record: ProbeRecord) -> bool:
+def _is_about(entry: ExpectedFailure, record: ProbeRecord) -> bool:
     same = (entry.probe, entry.subject) == (record.probe, record.subject)
     return same and entry.state in (EVERY_STATE, record.state)
 
 
-def _is_expired(entry: Expect, today: str) -> bool:
+def _is_expired(entry: ExpectedFailure, today: str) -> bool:
     return bool(entry.until and entry.until < today)

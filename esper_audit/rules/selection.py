@@ -8,7 +8,7 @@ from typing import Any
 
 from esper_audit.findings.errors import ConfigError, UsageError
 from esper_audit.findings.finding import Severity
-from esper_audit.project.config import Config, PerPath, rule_settings, strict
+from esper_audit.project.config import Config, PathSelection, convert_table, split_rule_table
 from esper_audit.rules.probe_catalogue import probe_descriptions
 from esper_audit.rules.registry import RuleRegistry
 from esper_audit.rules.rule import AnyOptions, Check, Rule
@@ -116,11 +116,11 @@ def _settings(
     check: str, options: type[AnyOptions], tables: Mapping[str, Mapping[str, Any]], where: str
 ) -> tuple[AnyOptions, Severity | None]:
     """Return the options and the severity that the configuration gives a rule."""
-    own, severity = rule_settings(tables.get(check, {}))
-    return strict(own, options, f"{where}: options of rule {check}"), severity
+    own, severity = split_rule_table(tables.get(check, {}))
+    return convert_table(own, options, f"{where}: options of rule {check}"), severity
 
 
-def _pattern(entry: PerPath) -> Any:
+def _pattern(entry: PathSelection) -> Any:
     from pathspec import GitIgnoreSpec
 
     return GitIgnoreSpec.from_lines([entry.path])

@@ -15,7 +15,7 @@ from esper_audit.findings.finding import (
     Suppressed,
     Suppression,
 )
-from esper_audit.project.config import Allow
+from esper_audit.project.config import AllowedFinding
 from esper_audit.rules.finding_builder import ConfigFile, make_finding
 from esper_audit.rules.rule import Check
 from esper_audit.rules.suppression_comments import (
@@ -110,7 +110,7 @@ class Suppressor:
 
     def __init__(
         self,
-        allow: Sequence[Allow],
+        allow: Sequence[AllowedFinding],
         *,
         today: str,
         known: Collection[str],
@@ -216,7 +216,7 @@ def _by_comment(authorisation: Authorisation) -> Suppression:
     )
 
 
-def _by_config(entry: Allow) -> Suppression:
+def _by_config(entry: AllowedFinding) -> Suppression:
     return Suppression("configuration", entry.reason, entry.owner, entry.until or "")
 
 
@@ -241,7 +241,7 @@ def _about(
 
 def idle_exceptions(
     config_file: ConfigFile,
-    allow: Sequence[Allow],
+    allow: Sequence[AllowedFinding],
     used: Collection[int],
     completed: Mapping[str, Collection[str]],
     today: str,

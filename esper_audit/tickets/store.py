@@ -11,7 +11,7 @@ from typing import Any
 import msgspec
 
 from esper_audit.findings.errors import TicketError
-from esper_audit.project.atomic_write import locked, replace_file
+from esper_audit.project.atomic_write import directory_lock, replace_file
 from esper_audit.project.content_cache import ContentCache, content_digest, package_fingerprint
 from esper_audit.tickets.ticket import Ticket
 
@@ -29,7 +29,7 @@ class TicketStore:
     def exclusive(self) -> Iterator[None]:
         """Lock the folder against other processes, so that none changes a ticket between load and save."""
         os.makedirs(self.directory, exist_ok=True)
-        with locked(self.directory):
+        with directory_lock(self.directory):
             for name in os.listdir(self.directory):
                 if TEMPORARY.fullmatch(name):
                     os.unlink(os.path.join(self.directory, name))

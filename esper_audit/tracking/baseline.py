@@ -20,7 +20,10 @@ FIELD = re.compile(r"^(status|fingerprint|check): *['\"]?([\w-]+)", re.MULTILINE
 
 
 class KnownTicket(msgspec.Struct, frozen=True):
-    """The fields of a ticket that the baseline needs; `file` is its absolute path."""
+    """The fields of a ticket that the baseline needs.
+
+    `file` is its absolute path.
+    """
 
     id: str
     status: str
@@ -34,7 +37,10 @@ class KnownTicket(msgspec.Struct, frozen=True):
 
 
 class Baseline(msgspec.Struct, frozen=True):
-    """The tickets of a project by the fingerprint of their finding; `files` are those that were read."""
+    """The tickets of a project by the fingerprint of their finding.
+
+    `files` are those that were read.
+    """
 
     tickets: dict[str, KnownTicket]
     files: list[str]
@@ -98,7 +104,10 @@ class Baseline(msgspec.Struct, frozen=True):
 
 
 def read_baseline(directory: str) -> Baseline:
-    """Read the tickets of a folder; a ticket without fingerprint is not part of the baseline."""
+    """Read the tickets of a folder.
+
+    A ticket without fingerprint is not part of the baseline.
+    """
     tickets: dict[str, KnownTicket] = {}
     files: list[str] = []
     names = sorted(os.listdir(directory)) if os.path.isdir(directory) else []

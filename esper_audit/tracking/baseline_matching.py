@@ -15,7 +15,10 @@ from esper_audit.tracking.observation import observation_of_ticket, observations
 
 
 class TicketedLocation(msgspec.Struct, frozen=True):
-    """The location of a ticket's finding; other keys are ignored."""
+    """The location of a ticket's finding.
+
+    Other keys are ignored.
+    """
 
     path: str
     lines: str
@@ -23,7 +26,10 @@ class TicketedLocation(msgspec.Struct, frozen=True):
 
 
 class TicketedFinding(msgspec.Struct, frozen=True):
-    """The keys of a ticket that describe its finding; other keys are ignored."""
+    """The keys of a ticket that describe its finding.
+
+    Other keys are ignored.
+    """
 
     id: str
     status: str
@@ -41,7 +47,7 @@ def match_baseline(
     found = [*audit.findings, *(suppressed.finding for suppressed in audit.suppressed)]
     of_checks = [finding for finding in found if finding.check in checks]
     new = observations(of_checks, current_tree.source)
-    looked_at = {s.key for s in old if audit.looked_at(s.check, s.path)}
+    looked_at = {s.key for s in old if audit.is_checked(s.check, s.path)}
     matches = match_findings(old, new, current_tree, may_move=looked_at)
     return {match.new.key: match.old.key for match in matches}
 

@@ -30,7 +30,10 @@ class CodeClause(NamedTuple):
 
 
 class CodeBlock:
-    """A list of statements; `lead` is the hash of the statements around it, `-` for the body of a scope."""
+    """A list of statements.
+
+    `lead` is the hash of the statements around it, `-` for the body of a scope.
+    """
 
     def __init__(self, lead: str, statements: list[ast.stmt]) -> None:
         self.statements = statements
@@ -43,7 +46,10 @@ class CodeBlock:
 
 
 class CodeScope:
-    """A definition of a file, or the file itself; `function` is the outermost enclosing function, if any."""
+    """A definition of a file, or the file itself.
+
+    `function` is the outermost enclosing function, if any.
+    """
 
     def __init__(self, node: Node, function: Function | None, module: ast.Module) -> None:
         self.node = node
@@ -171,7 +177,10 @@ def is_definition_of(statement: ast.stmt, name: str) -> TypeGuard[Definition]:
 
 
 def bound_names(root: ast.AST, *, inside: bool = True) -> Iterator[str]:
-    """Yield the variables that are assigned below a node; `inside=False` omits its blocks."""
+    """Yield the variables that are assigned below a node.
+
+    `inside=False` omits its blocks.
+    """
     pending: list[ast.AST] = [root]
     while pending:
         node = pending.pop()

@@ -17,7 +17,10 @@ MAX_WORDS = 16
 
 
 class CodeForms(NamedTuple):
-    """The normal forms of code: exact, with numbered variables, and without blocks; its variables and words."""
+    """The normal forms of code, with its variables and its other words.
+
+    `code` is exact, `shape` has numbered variables, and `head` also omits the blocks.
+    """
 
     code: str
     shape: str
@@ -27,7 +30,7 @@ class CodeForms(NamedTuple):
 
 
 class ContextHashes:
-    """The context hashes of one file's findings; scopes are computed once."""
+    """Computes the context hashes of one file's findings, each scope once."""
 
     def __init__(self, source: Source) -> None:
         self._source = source
@@ -78,7 +81,10 @@ class ContextHashes:
 
 
 def _code_forms(text: str, scope: CodeScope) -> CodeForms:
-    """Return the normal forms of code; a comment, or code that does not parse alone, counts by its words."""
+    """Return the normal forms of code.
+
+    A comment, or code that does not parse alone, counts by its words.
+    """
     for fragment in parse_fragments(text) if not text.startswith("#") else ():
         exact, numbered = NormalFormWriter(), NormalFormWriter(scope.variables, attributes=True)
         head = NormalFormWriter(scope.variables, attributes=True, blocks=False)

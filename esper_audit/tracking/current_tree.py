@@ -30,7 +30,9 @@ class OldLocationState(enum.IntEnum):
 
 
 class CurrentTree:
-    """The files below a root, read on first use; a file that does not parse counts as absent.
+    """The files below a root, read on first use.
+
+    A file that does not parse counts as absent.
 
     `buffers` are contents to use instead of the files, by path.
     """
@@ -64,7 +66,7 @@ class CurrentTree:
         return [os.path.join(self._root, path) for path in self._exists if path.endswith("/")]
 
     def scopes(self, path: str, symbol: str) -> list[CodeScope]:
-        """Return the scopes with a dotted name in a file; empty if there is none."""
+        """Return the scopes with a dotted name in a file, empty if there is none."""
         if (path, symbol) not in self._scopes:
             source = self.source(path)
             found = [] if source is None else scopes_named(source.tree, symbol)
@@ -136,7 +138,7 @@ class FileMoves:
         self._directories: set[tuple[str, str]] = set()
 
     def learn(self, pairs: Iterable[tuple[Observation, Observation]]) -> bool:
-        """Record the moves of matched findings; return whether one of them was unknown."""
+        """Record the moves of matched findings, and return whether one of them was unknown."""
         before = len(self._files)
         for old, new in pairs:
             if old.path == new.path or self._tree.has(old.path):

@@ -35,7 +35,10 @@ def fingerprint(*, check: str, path: str, symbol: str, code: str, ordinal: int) 
 
 
 def assign_fingerprints(found: Iterable[tuple[Finding, str]]) -> list[Finding]:
-    """Return the findings of a file with their fingerprints, sorted; each is given with its code."""
+    """Return the findings of a file with their fingerprints, sorted.
+
+    `found` are pairs of a finding and its code.
+    """
     counts: dict[tuple[str, str, str], int] = {}
     identified = []
     for finding, code in sorted(found, key=lambda pair: pair[0].order):

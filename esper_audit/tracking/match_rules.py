@@ -23,7 +23,10 @@ class NewLocationState(enum.IntEnum):
 
 
 class PairComparison(NamedTuple):
-    """The result of comparing an old observation with a new one; `context_share` is between 0 and 1."""
+    """The result of comparing an old observation with a new one.
+
+    `context_share` is between 0 and 1.
+    """
 
     old_location: OldLocationState
     same_file: bool

@@ -32,7 +32,10 @@ Candidate: TypeAlias = tuple[Observation, Observation, PairComparison]
 
 
 class Match(NamedTuple):
-    """An old and a new observation of one finding; `why` is empty if the fingerprints are equal."""
+    """An old and a new observation of one finding.
+
+    `why` is empty if the fingerprints are equal.
+    """
 
     old: Observation
     new: Observation
@@ -115,7 +118,7 @@ class _Matcher:
         return {key for key, count in before.items() if now[key] not in (0, count)}
 
     def _apply_rules(self) -> bool:
-        """Match by the rules in order until files turn out to have moved; return whether they did."""
+        """Match by the rules in order until files turn out to have moved, and return whether they did."""
         candidates = [(old, new, self._compare(old, new)) for old, new in self._comparable()]
         for rule in MATCH_RULES:
             found = [

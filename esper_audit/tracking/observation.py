@@ -17,7 +17,9 @@ SourceReader = Callable[[str], Source | None]
 
 
 class Observation(msgspec.Struct, frozen=True):
-    """A finding at a location; `key` is the caller's name for it.
+    """A finding at a location.
+
+    `key` identifies it to the caller.
 
     `line` is where it was last found and only orders observations. Without a context hash only an
     equal fingerprint can match it. `is_resolved` means that it was found fixed: such a finding can
@@ -45,14 +47,17 @@ class Observation(msgspec.Struct, frozen=True):
 
     @property
     def duplicate_key(self) -> tuple[str, ...]:
-        """What findings share whose fingerprints differ by their ordinal only; unique without context hash."""
+        """The key of findings whose fingerprints differ by the ordinal only, unique without context hash."""
         if self.context_hash is None:
             return (self.key,)
         return (self.check, self.path, self.symbol, self.context_hash.code)
 
 
 def observations(findings: Iterable[Finding], read: SourceReader) -> list[Observation]:
-    """Return findings as observations whose keys are the fingerprints; `read` returns a file's source."""
+    """Return findings as observations whose keys are the fingerprints.
+
+    `read` returns a file's source.
+    """
     by_file: dict[str, ContextHashes | None] = {}
     return [_observation(finding, by_file, read) for finding in findings]
 
@@ -96,7 +101,10 @@ SEVERAL = 3
 
 
 class CodeSimilarity(enum.IntEnum):
-    """How similar the code is; edited code has the same head, or gained words, or lost words."""
+    """How similar the code is.
+
+    Edited code has the same head, or gained words, or lost words.
+    """
 
     DIFFERENT = 0
     EDITED = 1
@@ -113,7 +121,10 @@ class SymbolSimilarity(enum.IntEnum):
 
 
 class ContextSimilarity(enum.IntEnum):
-    """How much of the surrounding code is equal; SEVERAL is at least half, and at least three statements."""
+    """How much of the surrounding code is equal.
+
+    SEVERAL is at least half, and at least three statements.
+    """
 
     NONE = 0
     SOME = 1
@@ -131,7 +142,10 @@ class NeighbourSimilarity(enum.IntEnum):
 
 
 def code_similarity(old: ContextHash, new: ContextHash, names_now: set[str]) -> CodeSimilarity:
-    """Compare code; a variable counts as renamed only if its old name is not in `names_now`."""
+    """Return how similar the code is.
+
+    A variable counts as renamed only if its old name is not in `names_now`.
+    """
     if old.code == new.code:
         return CodeSimilarity.SAME
     renamed = _are_renamed(old.names.split(), new.names.split(), names_now)
@@ -145,7 +159,10 @@ def code_similarity(old: ContextHash, new: ContextHash, names_now: set[str]) -> 
 
 
 def symbol_similarity(old: Observation, new: Observation, *, same_file: bool) -> SymbolSimilarity:
-    """Compare dotted names; two module-level findings of different files have no name in common."""
+    """Return how similar the dotted names are.
+
+    Two module-level findings of different files have no name in common.
+    """
     if old.symbol == new.symbol and (same_file or old.symbol):
         return SymbolSimilarity.SAME
     last = old.symbol.rpartition(".")[2]
@@ -154,7 +171,7 @@ def symbol_similarity(old: Observation, new: Observation, *, same_file: bool) ->
 
 
 def context_similarity(old: ContextHash, new: ContextHash) -> tuple[ContextSimilarity, float]:
-    """Compare the surrounding code; return also the share of it that is equal, from 0 to 1."""
+    """Return how similar the surrounding code is, and the share of it that is equal, from 0 to 1."""
     before, after = set(old.around.split()), set(new.around.split())
     sample = sorted(before | after)
     if max(len(before), len(after)) == MAX_CONTEXT_HASHES:
@@ -172,7 +189,10 @@ def context_similarity(old: ContextHash, new: ContextHash) -> tuple[ContextSimil
 
 
 def neighbour_similarity(old: ContextHash, new: ContextHash) -> NeighbourSimilarity:
-    """Compare neighbours; the edge of a block counts only if the other neighbour is equal too."""
+    """Return how many neighbours are equal.
+
+    The edge of a block counts only if the other neighbour is equal too.
+    """
     pairs = ((old.before, new.before), (old.after, new.after))
     equal = [before for before, after in pairs if before == after and before]
     if len(equal) == len(pairs):

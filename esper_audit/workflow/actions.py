@@ -7,7 +7,7 @@ from collections.abc import Mapping
 import msgspec
 
 from esper_audit.findings.errors import TicketError, UsageError
-from esper_audit.project.git import commit_named, user_name
+from esper_audit.project.git import resolve_commit, user_name
 from esper_audit.text.phrases import did_you_mean
 from esper_audit.tickets.links import complete_links
 from esper_audit.tickets.parts import Related, Relation, Resolution, Review
@@ -68,7 +68,7 @@ class TicketActions:
 
     def _require_commits(self, resolution: Resolution) -> None:
         for commit in resolution.commits:
-            if not commit_named(self._root, commit):
+            if not resolve_commit(self._root, commit):
                 raise TicketError(f"unknown commit {commit} in this repository")
 
     def _save(self, known: Mapping[str, Ticket], ticket: Ticket) -> ActionResult:

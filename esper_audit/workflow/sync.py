@@ -14,7 +14,7 @@ from esper_audit.findings.audit import Audit
 from esper_audit.findings.contract import Contract
 from esper_audit.findings.errors import TicketError
 from esper_audit.findings.finding import Finding
-from esper_audit.project.git import commit_named
+from esper_audit.project.git import resolve_commit
 from esper_audit.tickets.links import bad_links, complete_links
 from esper_audit.tickets.parts import TOOL, Change
 from esper_audit.tickets.states import ACTIVE, RESOLVED, Status
@@ -46,7 +46,7 @@ def sync(
     findings = [*reported.values(), *authorised.values()]
     new = {observation.key: observation for observation in observations(findings, current.source)}
     old = [observation_of_ticket(ticket) for ticket in known.values() if ticket.fingerprint]
-    looked_at = {o.key for o in old if audit.looked_at(o.check, o.path)}
+    looked_at = {o.key for o in old if audit.is_checked(o.check, o.path)}
     matches = match_findings(old, new.values(), current, may_move=looked_at)
     by_finding = {match.new.key: match for match in matches}
     tickets = _TicketSync(known, contracts, today)
@@ -190,7 +190,7 @@ def _require_commits(store: TicketStore, ticket: Ticket, after: Ticket) -> None:
     moves = [change for change in after.history[len(ticket.history) :] if change.before]
     is_new = bool(moves) and after.status in RESOLVED
     for commit in ticket.resolution.commits if is_new and ticket.resolution else []:
-        if not commit_named(store.directory, commit):
+        if not resolve_commit(store.directory, commit):
             raise TicketError(f"resolution.commits: unknown commit {commit} in this repository")
 
 

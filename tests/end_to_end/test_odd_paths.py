@@ -41,15 +41,15 @@ def name_that_is_no_text(root: Path) -> None:
 
 
 PROBLEMS = {
-    "a link to itself": (file_loop, "odd.py: symbolic link that leads nowhere"),
-    "a link that dangles": (dangling, "odd.py: symbolic link that leads nowhere"),
+    "a link to itself": (file_loop, "odd.py: dangling symbolic link"),
+    "a link that dangles": (dangling, "odd.py: dangling symbolic link"),
     "a link to a directory above": (
         directory_loop,
-        "pkg/up: symbolic link to a directory above it: a loop, not followed",
+        "pkg/up: symbolic link to a directory above it (not followed)",
     ),
-    "a pipe": (pipe, "odd.py: is not a regular file"),
+    "a pipe": (pipe, "odd.py: not a regular file"),
     "an enormous file": (enormous, "odd.py: larger than 16 MiB"),
-    "a name that is no text": (name_that_is_no_text, "odd\ufffd.py: its name is not UTF-8"),
+    "a name that is no text": (name_that_is_no_text, "odd\ufffd.py: file name is not UTF-8"),
 }
 
 

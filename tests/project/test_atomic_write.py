@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from esper_audit.project.atomic_write import locked, replace_file, write_if_changed
+from esper_audit.project.atomic_write import directory_lock, replace_file, write_if_changed
 
 SIZE = 200_000
 FOREVER = """
@@ -176,7 +176,7 @@ def test_two_that_lock_a_directory_take_turns(tmp_path: Path) -> None:
 
 def _count_up(directory: str) -> None:
     for _ in range(30):
-        with locked(directory):
+        with directory_lock(directory):
             file = Path(directory, "count")
             file.write_text(str(int(file.read_text()) + 1))
 

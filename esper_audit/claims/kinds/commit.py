@@ -7,7 +7,13 @@ from esper_audit.claims.needs import Need
 from esper_audit.claims.records import CommitClaim
 from esper_audit.claims.reply import Reply, cannot_tell, holds, refuted, stale
 from esper_audit.findings.errors import GitError
-from esper_audit.project.git import commit_named, commits_of, is_in_history, is_shallow, paths_of
+from esper_audit.project.git import (
+    commit_files,
+    file_commits,
+    is_in_history,
+    is_shallow,
+    resolve_commit,
+)
 from esper_audit.text.markdown import count
 
 SHOWN = 3
@@ -23,7 +29,7 @@ def answer(claim: CommitClaim, context: ClaimContext) -> Reply:
     """Return whether git has the commit, and whether the commit changes the file."""
     root = context.root
     try:
-        found, shallow = commit_named(root, claim.commit), is_shallow(root)
+        found, shallow = resolve_commit(root, claim.commit), is_shallow(root)
         return _in_history(claim, root, found, shallow=shallow)
     except GitError as error:
         return cannot_tell(str(error), lacking=HISTORY)
@@ -42,11 +48,11 @@ def _in_history(claim: CommitClaim, root: str, found: str, *, shallow: bool) -> 
 
 
 def _touching(claim: CommitClaim, root: str, found: str, *, shallow: bool) -> Reply:
-    touched = paths_of(root, found)
+    touched = commit_files(root, found)
     claimed = f"{claim.commit} touches {claim.touches}"
     if claim.touches in touched:
         return holds(claimed, claim.touches)
-    commits = commits_of(root, claim.touches)
+    commits = file_commits(root, claim.touches)
     if found in commits:
         return holds(f"{claimed} under an earlier name", claim.touches)
     if not commits:

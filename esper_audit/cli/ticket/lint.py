@@ -13,7 +13,7 @@ from esper_audit.engine.pipeline import discover
 from esper_audit.findings.audit import FINDINGS
 from esper_audit.findings.errors import UsageError
 from esper_audit.project.config import Project
-from esper_audit.project.git import commit_named
+from esper_audit.project.git import resolve_commit
 from esper_audit.text.markdown import count
 from esper_audit.text.phrases import did_you_mean
 from esper_audit.text.terminal import wrapped
@@ -50,7 +50,7 @@ def command(project: Project, *, selected: tuple[str, ...], style: str, is_listi
     store = TicketStore(project.resolve(project.config.tickets))
     sources = QuotedFiles(project.root, discover(project, []).files)
     tickets = store.load()
-    corpus = LintInput(tickets, sources, lambda name: bool(commit_named(project.root, name)))
+    corpus = LintInput(tickets, sources, lambda name: bool(resolve_commit(project.root, name)))
     found = lint(corpus, selected or list(LINTS))
     if style == "json":
         sys.stdout.write(_json(found, store, sources))

@@ -8,7 +8,13 @@ from collections.abc import Iterator
 
 from esper_audit.findings.audit import Audit
 from esper_audit.findings.finding import EvidenceLevel, Finding
-from esper_audit.findings.probe_record import Verdict, is_bad, tally, told, undecided
+from esper_audit.findings.probe_record import (
+    Verdict,
+    has_failures,
+    tally,
+    tally_text,
+    undecided_records,
+)
 from esper_audit.rules.catalogue import CheckCatalogue
 from esper_audit.text.markdown import count
 from esper_audit.text.terminal import CONTROL_PICTURES, StyledText, show_control_characters, wrapped
@@ -91,8 +97,10 @@ def _probes(audit: Audit) -> Iterator[StyledText]:
         return
     yield StyledText("Probes\n", "bold")
     for probe, counts in tallies.items():
-        yield StyledText(f"  {probe:<24}{told(counts)}\n", "red" if is_bad(counts) else "")
-    for record in undecided(audit.records):
+        yield StyledText(
+            f"  {probe:<24}{tally_text(counts)}\n", "red" if has_failures(counts) else ""
+        )
+    for record in undecided_records(audit.records):
         yield StyledText(wrapped(f"{record.verdict}: {record.unit}: {record.message}", "  ", "  "))
     yield StyledText("\n")
 

@@ -32,7 +32,10 @@ class ImportState(enum.StrEnum):
 
 
 class BatchEntry(msgspec.Struct, frozen=True):
-    """A ticket of a file, or the problem of the file; `missing` is the text that no ticket of the file holds."""
+    """A ticket of a file, or the problem of the file.
+
+    `missing` is the text that no ticket of the file holds.
+    """
 
     file: str
     state: ImportState
@@ -43,7 +46,9 @@ class BatchEntry(msgspec.Struct, frozen=True):
 
 
 def find_documents(paths: Iterable[str]) -> list[str]:
-    """Return the documents at or below `paths`, sorted; a path of a file counts whatever its name is.
+    """Return the documents at or below `paths`, sorted.
+
+    A path of a file counts whatever its name is.
 
     Raises UsageError for a path that does not exist.
     """
@@ -58,7 +63,10 @@ def find_documents(paths: Iterable[str]) -> list[str]:
 def read_documents(
     files: Sequence[str], paths: PathMap, known: Mapping[str, Ticket], directory: str
 ) -> list[BatchEntry]:
-    """Read files as tickets; `known` are the tickets of the target directory, by id."""
+    """Read files as tickets.
+
+    `known` are the tickets of the target directory, by id.
+    """
     claimed: dict[str, tuple[Ticket, str]] = {}
     return [
         entry
@@ -69,7 +77,10 @@ def read_documents(
 
 
 def read_tickets(text: str, origin: DocumentOrigin, paths: PathMap) -> list[ImportedTicket]:
-    """Return the tickets of a text; raises TicketError if it is not a ticket or report."""
+    """Return the tickets of a text.
+
+    Raises TicketError if it is not a ticket or report.
+    """
     document = read_document(text)
     if is_report(document):
         return [_validated(imported) for imported in read_report(document, origin, paths)]
@@ -132,7 +143,10 @@ def _differing_fields(one: Ticket, other: Ticket) -> str:
 
 
 def _validated(imported: ImportedTicket) -> ImportedTicket:
-    """Return a ticket whose fields have their types; raises TicketError with the invalid field."""
+    """Return a ticket whose fields have their types.
+
+    Raises TicketError with the invalid field.
+    """
     try:
         msgspec.convert(msgspec.to_builtins(imported.ticket), Ticket)
     except msgspec.ValidationError as error:

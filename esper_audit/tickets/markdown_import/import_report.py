@@ -41,7 +41,10 @@ def extra_places(ticket: Ticket) -> list[str]:
 
 
 def text_report(entries: Sequence[BatchEntry], written: str) -> str:
-    """Return the table of an import with its totals; `written` is the sentence about the written files."""
+    """Return the table of an import with its totals.
+
+    `written` is the sentence about the written files.
+    """
     lines = [f"{'FILE':{FILE_WIDTH}} {'TICKET':20} {'FIELDS':>7} {'EXTRA':>6}  STATE"]
     for entry in entries:
         lines += _entry_lines(entry)

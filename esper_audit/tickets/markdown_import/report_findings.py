@@ -81,7 +81,10 @@ class Recommendation(msgspec.Struct, frozen=True):
 def findings_in(
     sections: Sequence[DocumentSection], above: str = ""
 ) -> Iterator[tuple[DocumentSection, ReportFinding]]:
-    """Yield the sections that are findings, at any level; a finding contains no other finding."""
+    """Yield the sections that are findings, at any level.
+
+    A finding contains no other finding.
+    """
     for section in sections:
         found = _finding(section, above)
         if found is None:
@@ -98,9 +101,9 @@ def recommendations_in(
         is_inside = inside or "recommendation" in words(section.title)
         severity = severity_in(section.title)
         if is_inside and severity is not None:
-            for block in section.blocks:
-                for name, where, action in _recommendation_rows(block):
-                    yield Recommendation(name, where, action, section.title, severity)
+            rows = [row for block in section.blocks for row in _recommendation_rows(block)]
+            for name, where, action in rows:
+                yield Recommendation(name, where, action, section.title, severity)
         yield from recommendations_in(section.children, inside=is_inside)
 
 
@@ -173,7 +176,10 @@ def _subsection(title: str, nodes: Sequence[MarkdownBlock | DocumentSection]) ->
 
 
 def _labelled_blocks(block: MarkdownBlock) -> Iterator[tuple[str, list[MarkdownBlock]]]:
-    """Yield the labelled texts of a block; a label without field is part of the text before it."""
+    """Yield the labelled texts of a block.
+
+    A label without field is part of the text before it.
+    """
     if block.kind is not BlockKind.PARAGRAPH:
         pairs = list_values(block) if block.kind is BlockKind.LIST else []
         pairs = table_values(block, FIELD_OF) if block.kind is BlockKind.TABLE else pairs

@@ -48,7 +48,9 @@ def identify_ticket(
     summary: str,
     present: dict[str, bool],
 ) -> TicketIdentity:
-    """Return the id and title of a document; `present` maps the parts of a ticket to whether it has them.
+    """Return the id and title of a document.
+
+    `present` maps the parts of a ticket to whether it has them.
 
     Raises TicketError for a document without id, or without any of the parts.
     """

@@ -57,7 +57,9 @@ def read_ticket(
     paths: PathMap,
     identity: TicketIdentity | None = None,
 ) -> ImportedTicket:
-    """Return the ticket of a document; raises TicketError with the missing parts if it is not a ticket.
+    """Return the ticket of a document.
+
+    Raises TicketError with the missing parts if it is not a ticket.
 
     `identity` is the id and title to use instead of those of the document.
     """

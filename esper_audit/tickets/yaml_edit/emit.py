@@ -53,7 +53,7 @@ def item_lines(item: YamlValue) -> list[str]:
 
 
 def indented(lines: Iterable[str], columns: int) -> list[str]:
-    """Return lines indented by some columns; empty lines stay empty."""
+    """Return lines indented by some columns, without spaces in empty lines."""
     return [" " * columns + line if line else line for line in lines]
 
 
@@ -69,7 +69,10 @@ def inline(value: YamlValue) -> str:
 
 
 def _scalar_lines(head: str, value: YamlValue) -> list[str]:
-    """Return the lines of a scalar after `key: ` or `- `; further lines are indented by two columns."""
+    """Return the lines of a scalar after `key: ` or `- `.
+
+    Further lines are indented by two columns.
+    """
     if not isinstance(value, str):
         return [f"{head}{value}"] if value in ({}, []) else _dumped(head, value)
     if "\n" in value:

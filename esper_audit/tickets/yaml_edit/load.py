@@ -37,7 +37,10 @@ class YamlText:
         return self.end(last[1] if isinstance(node, yaml.MappingNode) else last)
 
     def after(self, node: yaml.Node, sign: str) -> int:
-        """Return the position after the first `sign` that follows a node; ValueError without one."""
+        """Return the position after the first `sign` that follows a node.
+
+        Raises ValueError without one.
+        """
         return self.text.index(sign, self._mark(node.end_mark)) + 1
 
     def line_start(self, position: int) -> int:
@@ -54,7 +57,10 @@ class YamlText:
         return self.text[position - 1 : position] in ("\n", "\r")
 
     def dash(self, item: yaml.Node, column: int) -> int:
-        """Return the position of the dash of a list item in `column`; ValueError without one."""
+        """Return the position of the dash of a list item in `column`.
+
+        Raises ValueError without one.
+        """
         position = self._mark(item.start_mark)
         while True:
             position = self.text.rindex("-", 0, position)
@@ -140,7 +146,10 @@ def compose(text: str) -> yaml.Node | None:
 
 
 def value_of(node: yaml.Node | None) -> YamlValue:
-    """Return the value of a syntax tree; raises TicketError whose message begins with the line."""
+    """Return the value of a syntax tree.
+
+    Raises TicketError whose message begins with the line.
+    """
     try:
         return _node_value(node)
     except RecursionError as error:

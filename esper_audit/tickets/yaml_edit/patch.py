@@ -32,7 +32,10 @@ class ListChanges(msgspec.Struct, frozen=True):
 
 
 def is_same_value(one: object, other: object) -> bool:
-    """Return whether two values are equal; unlike `==`, NaN equals NaN, and 1 equals neither 1.0 nor true."""
+    """Return whether two values are equal.
+
+    Unlike `==`, NaN equals NaN, and 1 equals neither 1.0 nor true.
+    """
     return _encoded(one) == _encoded(other)
 
 
@@ -71,7 +74,10 @@ class TextEdit(msgspec.Struct, frozen=True):
 
 
 class ValuePosition(msgspec.Struct, frozen=True):
-    """The position of a value after the colon or dash at `lead`; its key begins in `column`."""
+    """The position of a value after the colon or dash at `lead`.
+
+    Its key begins in `column`.
+    """
 
     node: yaml.Node
     lead: int
@@ -190,7 +196,10 @@ class YamlPatch:
     def _value(
         self, place: ValuePosition, before: YamlValue, after: YamlValue
     ) -> Iterator[TextEdit]:
-        """Yield the edits of a changed value; it is replaced if nothing of the old one remains."""
+        """Yield the edits of a changed value.
+
+        It is replaced if nothing of the old one remains.
+        """
         node = place.node
         if self._whole:
             yield self._replacement(place, after)
@@ -212,7 +221,10 @@ class YamlPatch:
             yield self._replacement(place, after)
 
     def _replacement(self, place: ValuePosition, after: YamlValue) -> TextEdit:
-        """Return the edit that replaces a value; comments on its first and last line stay."""
+        """Return the edit that replaces a value.
+
+        Comments on its first and last line stay.
+        """
         node, end = place.node, self._text.end(place.node)
         if place.in_flow:
             return TextEdit(node.start_mark.index, end, inline(after))
@@ -227,7 +239,10 @@ class YamlPatch:
         return TextEdit(start, stop, "\n".join([space + first, *rest]) + inner + outer)
 
     def _start(self, place: ValuePosition) -> int:
-        """Return the start of the range to replace; a scalar keeps the space before it."""
+        """Return the start of the range to replace.
+
+        A scalar keeps the space before it.
+        """
         is_written = self._text.end(place.node) > place.lead
         is_block = isinstance(place.node, yaml.CollectionNode) and not place.node.flow_style
         start: int = place.node.start_mark.index

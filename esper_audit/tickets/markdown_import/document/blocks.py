@@ -35,7 +35,9 @@ class ListItem(msgspec.Struct, frozen=True):
 
 
 class MarkdownBlock(msgspec.Struct, frozen=True):
-    """A block with its source lines; `first` is the number of its first line, from 0.
+    """A block with its source lines.
+
+    `first` is the number of its first line, from 0.
 
     `blank_before` counts the blank lines before it. `items` are those of a list, `language` and `code`
     those of a fence.

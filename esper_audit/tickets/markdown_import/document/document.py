@@ -56,7 +56,10 @@ class Document(msgspec.Struct, frozen=True):
 
 
 def read_document(text: str) -> Document:
-    """Parse a text; the uppermost sections get level 2 if no heading but the title is above them."""
+    """Return a text as a document.
+
+    The uppermost sections get level 2 if no heading but the title is above them.
+    """
     lines = text.removeprefix("\ufeff").replace("\r\n", "\n").replace("\r", "\n").split("\n")
     front, body = _front_matter(lines)
     parts = parts_of(body)

@@ -34,7 +34,10 @@ class Edge(msgspec.Struct, frozen=True):
 
 
 def edges_in(text: str) -> list[Edge]:
-    """Return the edges of a graph in order; a box is named by its lines of text."""
+    """Return the edges of a graph in order.
+
+    A box is named by its lines of text.
+    """
     lines = text.split("\n")
     if any(map(BOX_EDGE.match, lines)):
         return list(_box_edges(lines))

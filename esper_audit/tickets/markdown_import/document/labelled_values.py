@@ -1,4 +1,4 @@
-"""The labelled values of a form: `**Label:** value` lines, list items and table rows."""
+"""The labelled values of a form in lines, list items and table rows."""
 
 from __future__ import annotations
 
@@ -28,7 +28,10 @@ VALUE_NAMES = name_set("value, details, detail, content") | {""}
 
 
 class LabelledValue(msgspec.Struct, frozen=True):
-    """A label, its value and its source; text without label has an empty label."""
+    """A label, its value and its source.
+
+    Text without label has an empty label.
+    """
 
     label: str
     value: str

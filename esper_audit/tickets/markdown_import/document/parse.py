@@ -39,7 +39,10 @@ ParsedParts = Iterator[MarkdownBlock | Heading]
 
 
 def parts_of(lines: Sequence[str]) -> list[MarkdownBlock | Heading]:
-    """Return the blocks and headings of the lines in order; only blank lines are omitted."""
+    """Return the blocks and headings of the lines in order.
+
+    Only blank lines are omitted.
+    """
     all_lines = list(lines)
     return [_with_blank_lines(part, all_lines) for part in _parts(all_lines, 0)]
 
@@ -64,7 +67,10 @@ def _parser() -> MarkdownIt:
 
 
 def _comment(state: StateBlock, start: int, end: int, silent: bool) -> bool:
-    """Parse a closed comment as a block, a rule for markdown-it; other HTML stays text."""
+    """Parse a closed comment as a block, a rule for markdown-it.
+
+    Other HTML stays text.
+    """
     line = state.src[state.bMarks[start] + state.tShift[start] : state.eMarks[start]]
     if not line.startswith("<!--") or state.is_code_block(start):
         return False
@@ -154,7 +160,7 @@ def _parts_within(lines: list[str], start: int, end: int, offset: int) -> Parsed
 
 
 def _paragraph(lines: list[str], at: range, offset: int, _tokens: Sequence[Token]) -> ParsedParts:
-    """Yield a paragraph; its lines that are rows of a table become a table, without a delimiter row."""
+    """Yield a paragraph, and its rows of a table as a table without a delimiter row."""
     for is_rows, numbers in itertools.groupby(at, lambda n: bool(ROW.match(lines[n]))):
         run = list(numbers)
         kind = BlockKind.TABLE if is_rows else BlockKind.PARAGRAPH
@@ -193,7 +199,10 @@ def _dedented(line: str, width: int) -> str:
 
 
 def _unclosed_end(lines: list[str], token: Token, end: int) -> int:
-    """Return the end of an unclosed fence: the rule before the next section, or its last line; 0 if closed."""
+    """Return the end of an unclosed fence, 0 for a closed one.
+
+    It is the rule before the next section, else the last line.
+    """
     start = token.map[0] if token.map else 0
     last = lines[end - 1].strip() if end - 1 > start else ""
     if last.startswith(token.markup) and not last.strip(token.markup[0]):

@@ -16,7 +16,10 @@ CODE_OR_PIPE = re.compile(r"(?P<code>(?P<fence>`+)(?:(?!(?P=fence)).)+(?P=fence)
 
 
 class MarkdownTable(msgspec.Struct, frozen=True):
-    """The cells of a table with unescaped pipes; `header` is empty without a delimiter row."""
+    """The cells of a table with unescaped pipes.
+
+    `header` is empty without a delimiter row.
+    """
 
     header: tuple[str, ...]
     rows: tuple[tuple[str, ...], ...]
@@ -28,7 +31,10 @@ class MarkdownTable(msgspec.Struct, frozen=True):
 
 
 def read_table(block: MarkdownBlock) -> MarkdownTable:
-    """Return the cells of a table; rows have the length of the header, else of the longest row."""
+    """Return the cells of a table.
+
+    Rows have the length of the header, else of the longest row.
+    """
     lines = [line for line in block.lines if line.strip()]
     delimiter = next((n for n, line in enumerate(lines) if _is_delimiter(line)), None)
     body = [line for line in lines if not _is_delimiter(line)]
@@ -53,7 +59,10 @@ def _row(line: str, width: int) -> tuple[str, ...]:
 
 
 def _cells(line: str, width: int) -> list[str]:
-    """Split a row at its pipes; pipes inside code do not count if there are more than `width` cells."""
+    """Split a row at its pipes.
+
+    Pipes inside code do not count if there are more than `width` cells.
+    """
     inner = line.strip().removeprefix("|")
     if inner.endswith("|") and not inner.endswith("\\|"):
         inner = inner[:-1]

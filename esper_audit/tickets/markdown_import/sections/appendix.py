@@ -43,7 +43,10 @@ class History(msgspec.Struct, frozen=True):
 
 
 def read_appendix(sections: Sequence[DocumentSection]) -> Appendix:
-    """Read the appendix; a second report and other headings become `extra`."""
+    """Read the appendix.
+
+    A second report and other headings become `extra`.
+    """
     fields: dict[str, str] = {}
     written: list[AsWritten] = []
     extra: list[Extra] = []
@@ -63,7 +66,10 @@ def read_appendix(sections: Sequence[DocumentSection]) -> Appendix:
 
 
 def read_history(sections: Sequence[DocumentSection]) -> History:
-    """Read the table of changes of a page; any other history becomes `extra`."""
+    """Read the table of changes of a page.
+
+    Any other history becomes `extra`.
+    """
     changes: list[Change] = []
     rest: list[MarkdownBlock | DocumentSection] = []
     for section in sections:
@@ -79,7 +85,7 @@ def _appendix_extra(child: DocumentSection, text: str) -> Extra:
 
 
 def _unread(blocks: Sequence[MarkdownBlock], fields: dict[str, str]) -> list[MarkdownBlock]:
-    """Read the first report, section and source into `fields`; return the other blocks."""
+    """Read the first report, section and source into `fields`, and return the other blocks."""
     unread = []
     for block in blocks:
         values = paragraph_values(block) if block.kind is BlockKind.PARAGRAPH else []
@@ -116,6 +122,9 @@ def _changes(block: MarkdownBlock) -> list[Change]:
 
 
 def _change(row: Sequence[str]) -> Change:
-    """Return a row as a change; raises msgspec.ValidationError for an invalid row."""
+    """Return a row as a change.
+
+    Raises msgspec.ValidationError for an invalid row.
+    """
     cells = dict(zip(("date", "by", "before", "after", "why"), row, strict=True))
     return msgspec.convert({key: value for key, value in cells.items() if value}, Change)

@@ -40,7 +40,10 @@ class Description(msgspec.Struct, frozen=True):
 
 
 def read_description(sections: Sequence[DocumentSection]) -> Description:
-    """Read the sections of the description; without its heading, the text above all headings is what is wrong."""
+    """Read the sections of the description.
+
+    Without a heading for what is wrong, it is the text above all headings.
+    """
     blocks = [block for section in sections for block in section.blocks]
     children = [child for section in sections for child in section.children]
     wrong = _first_with_heading(children, WRONG, OTHER_WRONG)
@@ -72,7 +75,10 @@ def evidence_in(section: DocumentSection) -> list[Evidence]:
 
 
 def _code_evidence(block: MarkdownBlock) -> Evidence | None:
-    """Return a fence as evidence; a path with lines in its first comment is its place."""
+    """Return a fence as evidence.
+
+    A path with lines in its first comment is its place.
+    """
     if block.kind is not BlockKind.FENCE:
         return None
     first, _, rest = block.code.strip("\n").partition("\n")
@@ -103,7 +109,10 @@ def _has_name(title: str, names: Sequence[str]) -> bool:
 def _other_headings(
     wrong: DocumentSection | None, why: DocumentSection | None, shown: DocumentSection | None
 ) -> list[AsWritten]:
-    """Return the headings that are not the form's; the one of `why_it_matters` is printed in its place."""
+    """Return the headings that are not the form's.
+
+    The one of `why_it_matters` is printed in its place.
+    """
     found = []
     if wrong is not None and words(wrong.title) != WRONG:
         found.append(AsWritten(field="description", where="heading", words=wrong.title))

@@ -27,7 +27,10 @@ def read_fixes(sections: Sequence[DocumentSection]) -> list[FixOption]:
 
 
 def _options(blocks: Sequence[MarkdownBlock]) -> list[tuple[str, str]]:
-    """Split blocks at paragraphs that begin with the bold name of an option; return name and text of each."""
+    """Split blocks at paragraphs that begin with the bold name of an option.
+
+    Return the name and the text of each.
+    """
     options: list[tuple[str, str]] = []
     name, text, blocks_of_option = "", "", list[MarkdownBlock]()
     for block in blocks:

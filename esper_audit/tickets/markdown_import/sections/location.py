@@ -57,7 +57,10 @@ class LocationSection(msgspec.Struct, frozen=True):
 def read_location(
     sections: Iterable[DocumentSection], paths: PathMap, head: LocationCells
 ) -> LocationSection:
-    """Read the sections of locations; `head` are the cells of the metadata, used if no section has a place."""
+    """Read the sections of locations.
+
+    `head` are the cells of the metadata, used if no section has a place.
+    """
     groups: list[LocationCells] = []
     items: list[str] = []
     extra: list[Extra] = []

@@ -1,4 +1,4 @@
-"""Reading the head of a ticket: a table, `**Label:** value` lines, a list or front matter."""
+"""Reading the head of a ticket from a table, labelled lines, a list or front matter."""
 
 from __future__ import annotations
 
@@ -104,7 +104,7 @@ def read_metadata(document: Document, sections: Iterable[DocumentSection]) -> Me
 def _read_blocks(
     blocks: Sequence[MarkdownBlock], section: str, own: dict[str, str], other: dict[str, str]
 ) -> list[Extra]:
-    """Read the labelled values of blocks into `own` and `other`; return all other text."""
+    """Read the labelled values of blocks into `own` and `other`, and return all other text."""
     extra: list[Extra] = []
     unread: list[MarkdownBlock] = []
     for block, found in block_values(
@@ -129,7 +129,7 @@ def _is_row(statement: LabelledValue) -> bool:
 def _read_values(
     found: Iterable[LabelledValue], own: dict[str, str], other: dict[str, str]
 ) -> Iterable[Extra]:
-    """Read labelled values into fields; yield those without a label of the form as `extra`."""
+    """Read labelled values into fields, and yield those without a label of the form as `extra`."""
     for statement in found:
         label = words(statement.label)
         field = FORM_LABELS.get(label)
@@ -153,7 +153,7 @@ def _without_line_break(value: str) -> str:
 
 
 def _split_labels(block: MarkdownBlock) -> MarkdownBlock:
-    """Split a line such as `**Severity:** P2 | **Status:** open` into a line for each label."""
+    """Split a line with several bold labels into a line for each label."""
     if block.kind not in (BlockKind.PARAGRAPH, BlockKind.TABLE):
         return block
     lines: list[str] = []
@@ -185,7 +185,7 @@ class HeadFields(msgspec.Struct, frozen=True):
 
 
 def read_head(metadata: Metadata) -> HeadFields:
-    """Return the fields of the head; without a severity it is P3, with that as the reason."""
+    """Return the fields of the head, with severity P3 and a reason if none is stated."""
     impact = metadata.other.get("impact", "")
     stated = metadata.get("severity") or (impact if LEVEL.match(without_markup(impact)) else "")
     severity = severity_in(stated)

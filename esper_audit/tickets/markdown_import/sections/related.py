@@ -121,7 +121,7 @@ def _table_links(table: MarkdownTable) -> list[Related]:
 
 
 def _columns(table: MarkdownTable) -> tuple[str, ...] | None:
-    """Return the meaning of each column, else its own name; None for a table without ids."""
+    """Return the meaning of each column, else its own name, None for a table without ids."""
     width = len(table.every_row[0]) if table.every_row else 0
     if not table.header:
         return (ID, RELATION, NOTE) if width == 3 else None

@@ -69,7 +69,10 @@ class ResolutionSection(msgspec.Struct, frozen=True):
 
 
 def read_resolution(section: DocumentSection, rest: str = "") -> ResolutionSection:
-    """Read a section of resolution; `rest` are the words of its heading after the name of the section."""
+    """Read a section of resolution.
+
+    `rest` are the words of its heading after the name of the section.
+    """
     reader = _ResolutionReader()
     if rest and read_status(StatusPlace.RESOLUTION, rest):
         reader.status_words = rest.rstrip(")] ")
@@ -133,7 +136,7 @@ class _ResolutionReader:
                 yield rest_of_child
 
     def _without_claims(self, section: DocumentSection) -> DocumentSection:
-        """Read the tables of claims of a section; return the section without them."""
+        """Read the tables of claims of a section, and return the section without them."""
         blocks = []
         for block in section.blocks:
             claims = claims_in(block)
@@ -143,7 +146,7 @@ class _ResolutionReader:
         return msgspec.structs.replace(section, blocks=tuple(blocks), children=children)
 
     def _paragraph(self, block: MarkdownBlock) -> Iterator[MarkdownBlock]:
-        """Read the labelled lines of a paragraph; yield the other lines."""
+        """Read the labelled lines of a paragraph, and yield the other lines."""
         unread: list[str] = []
         line = start = block.first
         for statement in paragraph_values(block, PLAIN_LABELS):
@@ -159,7 +162,7 @@ class _ResolutionReader:
             yield paragraph("\n".join(unread), start)
 
     def _read_value(self, label: str, value: str) -> bool:
-        """Read a labelled value; return whether it is a field."""
+        """Read a labelled value and return whether it is a field."""
         name = words(label)
         if (
             name in STATUS_LABELS

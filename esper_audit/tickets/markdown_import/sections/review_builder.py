@@ -29,12 +29,15 @@ from esper_audit.tickets.parts import Review
 
 
 def paragraph(text: str, at: int = -1) -> MarkdownBlock:
-    """Return a text as a block; `at` is the number of its first line, -1 for text that is not in the source."""
+    """Return a text as a block.
+
+    `at` is the number of its first line, -1 for text that is not in the source.
+    """
     return MarkdownBlock(BlockKind.PARAGRAPH, tuple(text.split("\n")), at)
 
 
 class ReviewDraft:
-    """A review that is being read; it is complete with a verdict."""
+    """A review that is read so far, complete with a verdict."""
 
     def __init__(self, role: str = "", date: str = "") -> None:
         self.reviewer = ""
@@ -61,7 +64,10 @@ class ReviewDraft:
         self.add(cells.get(EVALUATION, ""))
 
     def set_date(self, text: str) -> None:
-        """Set the date unless there is one; other words become part of the evaluation."""
+        """Set the date unless there is one.
+
+        Other words become part of the evaluation.
+        """
         self.date = self.date or date_in(text)
         if without_markup(text) != self.date and text.strip():
             self.add(f"**Date:** {text.strip()}")
@@ -111,7 +117,7 @@ class ReviewDrafts:
         return self.current
 
     def read_table_block(self, block: MarkdownBlock) -> bool:
-        """Read a table of reviews, or of the labelled values of one; return whether it was either."""
+        """Read a table of reviews, or of the labelled values of one, and return whether it was either."""
         table = read_table(block)
         if claims_in(block):
             return False
@@ -128,7 +134,10 @@ class ReviewDrafts:
         return True
 
     def join(self, below: ReviewDrafts) -> None:
-        """Add the drafts below a heading; an empty draft of this heading gives them its name and date."""
+        """Add the drafts below a heading.
+
+        An empty draft of this heading gives them its name and date.
+        """
         first = self.all[0]
         is_open = len(self.all) == 1 and first.verdict is None
         if is_open and not (first.nodes or first.reviewer):

@@ -1,4 +1,4 @@
-"""Reading labelled lines and items of a review: `**Verdict:** ENDORSE`, `**Pump Specialist:** OBJECT - why`."""
+"""Reading the labelled lines and items of a review, such as `**Verdict:** ENDORSE`."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ class LabelledReviewReader:
         self._drafts = drafts
 
     def read_paragraph(self, block: MarkdownBlock) -> bool:
-        """Read a paragraph that has a reviewer with a verdict, or labels; return whether it has."""
+        """Read a paragraph that has a reviewer with a verdict, or labels, and return whether it has."""
         if self._read_named_line(block.text):
             return True
         found = paragraph_values(block)
@@ -69,7 +69,7 @@ class LabelledReviewReader:
         return True
 
     def read_list(self, block: MarkdownBlock) -> bool:
-        """Read a list of reviewers with verdicts, or of labels of one review; return whether it is one."""
+        """Read a list of reviewers with verdicts, or of labels of one review, and return whether it is one."""
         found = [paragraph_values(paragraph(item.text)) for item in block.items]
         if any(item.done is not None for item in block.items):
             return False
@@ -84,7 +84,10 @@ class LabelledReviewReader:
         return True
 
     def _read_statement(self, statement: LabelledValue, line: int) -> None:
-        """Read one labelled line; a line without field becomes part of the current review."""
+        """Read one labelled line.
+
+        A line without field becomes part of the current review.
+        """
         label, value = statement.label, statement.value
         column = COLUMN_OF.get(words(label), "")
         current = self._drafts.current
@@ -124,7 +127,7 @@ class LabelledReviewReader:
         return draft if best and is_about and not is_second else None
 
     def _begin_review(self, name: str, value: str) -> bool:
-        """Begin the review of a name with a verdict; return whether there is a verdict."""
+        """Begin the review of a name with a verdict and return whether there is a verdict."""
         stated = verdict_in(value)
         if stated is None:
             return False

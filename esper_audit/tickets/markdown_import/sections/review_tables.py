@@ -48,7 +48,10 @@ class ReviewTable(msgspec.Struct, frozen=True):
 
 
 def read_review_table(table: MarkdownTable, columns: Sequence[str] = ()) -> ReviewTable | None:
-    """Return the reviews of a table, None without any; `columns` are those of the table before it."""
+    """Return the reviews of a table, None without any.
+
+    `columns` are those of the table before it.
+    """
     if not table.every_row:
         return None
     if not table.header and len(columns) == len(table.every_row[0]):
@@ -65,7 +68,7 @@ def read_review_table(table: MarkdownTable, columns: Sequence[str] = ()) -> Revi
 
 
 def named_values(table: MarkdownTable) -> list[tuple[str, str]]:
-    """Return the labelled values of a table with a verdict among them; empty for another table."""
+    """Return the labelled values of a table with a verdict among them, empty for another table."""
     rows = [row for row in table.every_row if len(row) == 2]
     is_plain = bool(table.header) and all(words(cell) in FIELD_AND_VALUE for cell in table.header)
     pairs = [(without_markup(a).rstrip(":"), b) for a, b in (rows[1:] if is_plain else rows)]
@@ -76,7 +79,10 @@ def named_values(table: MarkdownTable) -> list[tuple[str, str]]:
 
 
 def review_rows(pairs: Sequence[tuple[str, str]]) -> list[ReviewRow]:
-    """Group labelled values into rows; a repeated label begins the next row."""
+    """Group labelled values into rows.
+
+    A repeated label begins the next row.
+    """
     entries: list[ReviewRow] = []
     for name, value in pairs:
         column = COLUMN_OF.get(words(name), "")
@@ -91,7 +97,7 @@ def review_rows(pairs: Sequence[tuple[str, str]]) -> list[ReviewRow]:
 
 
 def _named_columns(table: MarkdownTable) -> tuple[str, ...]:
-    """Return the columns named by a header with a column of verdicts; empty for another header."""
+    """Return the columns named by a header with a column of verdicts, empty for another header."""
     columns = [COLUMN_OF.get(words(cell), "") for cell in table.header]
     for n, cell in enumerate(table.header):
         cells = [row[n] for row in table.rows if row[n]]
@@ -129,7 +135,7 @@ def _rows_as_reviews(rows: Sequence[Sequence[str]], columns: Sequence[str]) -> R
 
 
 def _transposed(table: MarkdownTable) -> ReviewTable | None:
-    """Read a table with reviewers or verdicts in its header; None for another table."""
+    """Read a table with reviewers or verdicts in its header, None for another table."""
     row_names = [words(row[0]) for row in table.rows]
     if (
         words(table.header[0]) in FIELD_AND_VALUE

@@ -43,7 +43,7 @@ def read_reviews(sections: Iterable[DocumentSection]) -> ReviewSection:
 
 
 def _read_section(section: DocumentSection) -> ReviewSection:
-    """Read a section of reviews; without a verdict its source is kept."""
+    """Read a section of reviews, which is kept as it is without a verdict."""
     drafts = _read_drafts(section)
     reviews = [review for draft in drafts.all if (review := draft.review())]
     if not reviews:
@@ -107,7 +107,7 @@ def _read_child(child: DocumentSection, drafts: ReviewDrafts) -> None:
 
 
 def _read_verdict(child: DocumentSection, drafts: ReviewDrafts) -> bool:
-    """Read a subsection whose heading announces the verdict; return whether it is one."""
+    """Read a subsection whose heading announces the verdict, and return whether it is one."""
     head, rest = split_heading(child.title)
     if COLUMN_OF.get(words(head), "") != VERDICT or drafts.current.verdict is not None:
         return False

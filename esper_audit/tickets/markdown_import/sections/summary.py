@@ -43,7 +43,7 @@ class Summary(msgspec.Struct, frozen=True):
 
 
 def read_summary(sections: Iterable[DocumentSection]) -> Summary:
-    """Read the sections of the summary; without a label the first paragraph is the sentence."""
+    """Read the sections of the summary, whose first paragraph is the sentence if no label is."""
     reader = _SummaryReader()
     for section in sections:
         for block in section.blocks:
@@ -53,7 +53,10 @@ def read_summary(sections: Iterable[DocumentSection]) -> Summary:
 
 
 class _SummaryReader:
-    """Reads block by block; `_expects_categories` is true after a label that announces the categories."""
+    """Reads the blocks of a summary.
+
+    `_expects_categories` is true after a label that announces the categories.
+    """
 
     def __init__(self) -> None:
         self.below: list[DocumentSection] = []
@@ -65,7 +68,7 @@ class _SummaryReader:
         self._expects_categories = False
 
     def read(self, block: MarkdownBlock) -> None:
-        """Read a block; text without field is kept."""
+        """Read a block and keep the text without field."""
         if block.kind is BlockKind.LIST and (self._expects_categories or has_boxes(block)):
             self._expects_categories = False
             found, original, read = ticked_categories(block.items)

@@ -24,7 +24,10 @@ class Verification(msgspec.Struct, frozen=True):
 
 
 def read_verification(sections: Sequence[DocumentSection]) -> Verification:
-    """Read the sections of verification; subsections with other headings become `extra`."""
+    """Read the sections of verification.
+
+    Subsections with other headings become `extra`.
+    """
     blocks = [block for section in sections for block in section.blocks]
     children = [child for section in sections for child in section.children]
     own = [child for child in children if words(child.title) == OWN_HEADING]

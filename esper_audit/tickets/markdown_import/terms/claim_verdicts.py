@@ -48,7 +48,7 @@ PATTERNS = [(re.compile(rf"(?:{phrases})\b"), truth) for truth, phrases in WORDS
 
 
 def claims_in(block: MarkdownBlock) -> list[JudgedClaim]:
-    """Return the claims of a table with a verdict in every row; empty for another table."""
+    """Return the claims of a table with a verdict in every row, empty for another table."""
     if block.kind is not BlockKind.TABLE:
         return []
     table = read_table(block)
@@ -67,7 +67,7 @@ def claims_in(block: MarkdownBlock) -> list[JudgedClaim]:
 
 
 def truth_of(text: str) -> Truth | None:
-    """Return the verdict in a cell, by its words first, then by its signs; None without one."""
+    """Return the verdict in a cell, by its words first, then by its signs, None without one."""
     cell_words = words(without_markup(text))
     for pattern, truth in PATTERNS:
         if pattern.match(cell_words):

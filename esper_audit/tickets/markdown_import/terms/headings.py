@@ -14,7 +14,10 @@ HEADING_SEPARATOR = re.compile(r"\s*(?::|\(|\[|\s[-–—]+\s)\s*")
 
 
 class FormPart(enum.Enum):
-    """A section of the form; the value is its heading."""
+    """A section of the form.
+
+    The value is its heading.
+    """
 
     METADATA = "Ticket Metadata"
     LOCATION = "Location"

@@ -39,7 +39,10 @@ class StatedSeverity(msgspec.Struct, frozen=True):
 
 
 def severity_in(text: str) -> Severity | None:
-    """Return the severity in a value: the one after an arrow, without struck-out text; None without one."""
+    """Return the severity in a value, None without one.
+
+    It is the one after an arrow, and struck-out text does not count.
+    """
     plain = ARROW.split(STRUCK.sub(" ", text))[-1]
     level = LEVEL.search(plain)
     if level:

@@ -71,7 +71,10 @@ FOLDERS = name_set(
 
 
 class StatedStatus(msgspec.Struct, frozen=True):
-    """A status with its place and words; `kind` is that of a resolved ticket; both are None for `closed`."""
+    """A status with its place and words.
+
+    `kind` is that of a resolved ticket. Status and kind are None for `closed`.
+    """
 
     place: StatusPlace
     text: str
@@ -114,7 +117,10 @@ def folder_status(folder: str) -> StatedStatus | None:
 def decide_status(
     statements: Sequence[StatedStatus], implied: ResolutionKind | None
 ) -> StatusDecision:
-    """Decide between statements; `implied` is the kind that headings such as `Fix` imply."""
+    """Decide between statements.
+
+    `implied` is the kind that headings such as `Fix` imply.
+    """
     ordered = sorted(statements, key=lambda statement: list(StatusPlace).index(statement.place))
     in_words = (StatusPlace.RESOLUTION, StatusPlace.ROW, StatusPlace.NOTES)
     decisive = [
@@ -141,7 +147,10 @@ def decide_status(
 
 
 def _contradiction(statements: Sequence[StatedStatus]) -> str:
-    """Return the differing statements, empty if they agree; `closed` agrees with every resolved status."""
+    """Return the differing statements, empty if they agree.
+
+    `closed` agrees with every resolved status.
+    """
     found = {s.status if s.status in RESOLVED else s.is_resolved for s in statements}
     resolved = found - {True, False}
     if len(resolved) < 2 and not (False in found and (resolved or True in found)):

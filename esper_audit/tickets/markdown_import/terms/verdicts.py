@@ -73,7 +73,10 @@ class StatedOpinion(msgspec.Struct, frozen=True):
 
 
 def verdict_in(text: str, *, strict: bool = False) -> StatedOpinion | None:
-    """Return the verdict at the beginning of a text, None without one; `strict` accepts the form's four words only."""
+    """Return the verdict at the beginning of a text, None without one.
+
+    `strict` accepts the form's four words only.
+    """
     match = (STRICT if strict else ANY).match(text)
     if match is None:
         return None
