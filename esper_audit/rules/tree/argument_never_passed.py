@@ -10,7 +10,7 @@ from esper_audit.project.file_roles import Role
 from esper_audit.rules.tree import argument_never_passed_cases as cases
 from esper_audit.rules.tree_rule import TreeRule
 from esper_audit.source.facts.records import MANY, Parameter
-from esper_audit.source.idioms.branches.branch_analysis import BranchWalk, Constant
+from esper_audit.source.idioms.branches.branch_analysis import BranchWalk, ConstantCondition
 from esper_audit.source.idioms.branches.conditions import ConditionFacts
 from esper_audit.source.index.records import Caller, Passing, QueryResult, Symbol
 from esper_audit.source.usage.parameter_excuses import is_copied, is_declared_unused
@@ -105,7 +105,7 @@ def _is_used_around(function: Symbol, answer: QueryResult[Caller]) -> bool:
     )
 
 
-def _decided(tree: Tree, function: Symbol, known: dict[str, str]) -> dict[str, Constant]:
+def _decided(tree: Tree, function: Symbol, known: dict[str, str]) -> dict[str, ConstantCondition]:
     """Return the first condition of a body that each default decides, by parameter."""
     node = tree.function(function) if known else None
     if node is None or is_copied(tree, function):
@@ -114,15 +114,15 @@ def _decided(tree: Tree, function: Symbol, known: dict[str, str]) -> dict[str, C
     start = ConditionFacts(
         values={name: (frozenset({default}), name) for name, default in known.items()}
     )
-    found: dict[str, Constant] = {}
-    for constant in BranchWalk(node, lambda _: "", start).found:
+    found: dict[str, ConstantCondition] = {}
+    for constant in BranchWalk(node, lambda _: "", start).constant_conditions:
         name = constant.known.reason
         if name in known and not is_declared_unused(text, name):
             found.setdefault(name, constant)
     return found
 
 
-def _message(function: Symbol, name: str, count: int, constant: Constant) -> str:
+def _message(function: Symbol, name: str, count: int, constant: ConstantCondition) -> str:
     called = shown(function)
     start = (
         f"the only call of `{called}` does not pass"

@@ -9,7 +9,7 @@ from esper_audit.findings.finding import Category, NotAnalysed, Severity, TreeVi
 from esper_audit.rules.rule import Options
 from esper_audit.rules.tree import dead_branch_cases as cases
 from esper_audit.rules.tree_rule import TreeRule
-from esper_audit.source.idioms.branches.branch_analysis import BranchWalk, Constant
+from esper_audit.source.idioms.branches.branch_analysis import BranchWalk, ConstantCondition
 from esper_audit.source.idioms.branches.conditions import ConditionFacts
 from esper_audit.source.index.records import Symbol
 from esper_audit.source.syntax.ast_walk import walk
@@ -66,7 +66,7 @@ class DeadBranch(TreeRule):
                 for constant in self._constants(tree, function, node):
                     yield _told(tree, function, constant)
 
-    def _constants(self, tree: Tree, function: Symbol, node: Function) -> list[Constant]:
+    def _constants(self, tree: Tree, function: Symbol, node: Function) -> list[ConstantCondition]:
         assert isinstance(self.options, DeadBranchOptions)
         unit = tree.index.store.unit(function.path)
         assert unit is not None
@@ -76,7 +76,9 @@ class DeadBranch(TreeRule):
             tested = frozenset(name.id for name in names if isinstance(name, ast.Name))
             start = ConditionFacts(values=constant_arguments(tree, function, tested))
         walked = BranchWalk(node, lambda call: annotated_type(tree, unit, call), start)
-        return sorted(walked.found, key=lambda one: (one.test.lineno, one.test.col_offset))
+        return sorted(
+            walked.constant_conditions, key=lambda one: (one.test.lineno, one.test.col_offset)
+        )
 
 
 def _has_branches(node: Function) -> bool:
@@ -89,7 +91,7 @@ def _tests(node: Function) -> Iterator[ast.expr]:
             yield part.test
 
 
-def _told(tree: Tree, function: Symbol, constant: Constant) -> TreeViolation:
+def _told(tree: Tree, function: Symbol, constant: ConstantCondition) -> TreeViolation:
     test, known = constant
     way = "true" if known.truth else "false"
     message = f"`{ast.unparse(test)}` is always {way}: {known.reason}"

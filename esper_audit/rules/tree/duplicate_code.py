@@ -11,7 +11,7 @@ from esper_audit.rules.rule import Options
 from esper_audit.rules.tree import duplicate_code_cases as cases
 from esper_audit.rules.tree_rule import TreeRule
 from esper_audit.source.idioms.duplication.clone_detection import Clone, StatementRun, clones
-from esper_audit.source.idioms.duplication.statement_fingerprints import shaped_blocks
+from esper_audit.source.idioms.duplication.statement_fingerprints import statement_blocks
 from esper_audit.source.syntax.enclosing import chain, symbol_of
 from esper_audit.source.usage.tree import Tree
 
@@ -59,10 +59,10 @@ class DuplicateCode(TreeRule):
         for unit in tree.index.units():
             source = tree.source(unit.path) if unit.role is Role.PRODUCTION else None
             if source is not None and not GENERATED.search(source.text[:HEAD]):
-                blocks += shaped_blocks(unit.path, source.tree, source.lines)
+                blocks += statement_blocks(unit.path, source.tree, source.lines)
         for clone in clones(blocks, self.options.lines):
             message = f"{clone.size} lines from here on stand in {_where(tree, clone)}, too"
-            yield tree.at_node(clone.again.block.path, clone.again.statements[0].node, message)
+            yield tree.at_node(clone.second.block.path, clone.second.statements[0].node, message)
 
 
 def _where(tree: Tree, clone: Clone) -> str:

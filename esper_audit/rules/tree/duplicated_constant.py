@@ -8,7 +8,11 @@ from collections.abc import Iterator
 from esper_audit.findings.finding import Category, NotAnalysed, Severity, TreeViolation
 from esper_audit.project.file_roles import Role
 from esper_audit.rules.tree_rule import InvalidTree, TreeRule, ValidTree
-from esper_audit.source.idioms.duplication.named_constants import NamedValue, named_values, unnamed
+from esper_audit.source.idioms.duplication.named_constants import (
+    NamedValue,
+    named_values,
+    repeated_literals,
+)
 from esper_audit.source.usage.tree import Tree
 from esper_audit.text.phrases import quoted
 
@@ -194,13 +198,13 @@ class DuplicatedConstant(TreeRule):
                 continue
             values = named_values(source.tree)
             for named in values:
-                where = first.setdefault((named.name, named.written), unit.path)
+                where = first.setdefault((named.name, named.code), unit.path)
                 if where != unit.path:
                     yield tree.at_node(unit.path, named.node, _again(named, where))
-            for literal, named in unnamed(source.tree, values):
-                message = f"{quoted(named.written)} is `{named.name}` of this module"
+            for literal, named in repeated_literals(source.tree, values):
+                message = f"{quoted(named.code)} is `{named.name}` of this module"
                 yield tree.at_node(unit.path, literal, message)
 
 
 def _again(named: NamedValue, where: str) -> str:
-    return f"`{named.name}` has the same value {quoted(named.written)} in {where}"
+    return f"`{named.name}` has the same value {quoted(named.code)} in {where}"

@@ -17,12 +17,12 @@ from esper_audit.rules.rule import (
 )
 from esper_audit.source.idioms.attention.attention_calls import (
     SIGNATURES,
-    is_cross,
-    is_handwritten,
-    lack,
-    looks_both_ways,
+    identifier_words,
+    is_bidirectional,
+    is_cross_attention,
+    is_handwritten_attention,
+    missing_mask,
     registrations,
-    words,
 )
 from esper_audit.source.syntax import cst
 from esper_audit.source.syntax.cst_walk import walk
@@ -83,13 +83,13 @@ class AttentionWithoutCausalMask(Rule):
     def may_match(self, node: ast.AST, enclosing: Sequence[ast.stmt]) -> bool:
         """Keep calls that are given no mask; an alias may stand for any of them."""
         functions = functions_in(list(enclosing))
-        if not isinstance(node, ast.Call) or not functions or looks_both_ways([], enclosing):
+        if not isinstance(node, ast.Call) or not functions or is_bidirectional([], enclosing):
             return False
         name = node.func.attr if isinstance(node.func, ast.Attribute) else ""
         if name == "softmax":
-            return is_handwritten(node, functions[-1])
+            return is_handwritten_attention(node, functions[-1])
         signature = SIGNATURES.get(name)
-        return signature is None or name in MODULE_KINDS or bool(lack(node, signature))
+        return signature is None or name in MODULE_KINDS or bool(missing_mask(node, signature))
 
     def check(self, node: cst.CSTNode, view: View) -> Iterator[Violation]:
         """Report an attention without a mask in what is meant to be causal."""
@@ -104,10 +104,10 @@ class AttentionWithoutCausalMask(Rule):
         parsed = ast.parse(view.code(call), mode="eval").body
         if kind not in SIGNATURES or not isinstance(parsed, ast.Call) or not functions:
             return
-        missing = lack(parsed, SIGNATURES[kind])
-        if not missing or is_cross(parsed, functions[-1]):
+        missing = missing_mask(parsed, SIGNATURES[kind])
+        if not missing or is_cross_attention(parsed, functions[-1]):
             return
-        if kind == "softmax" and not is_handwritten(parsed, functions[-1]):
+        if kind == "softmax" and not is_handwritten_attention(parsed, functions[-1]):
             return
         reason = self._reason(functions[-1], view)
         if reason is not None:
@@ -125,17 +125,17 @@ class AttentionWithoutCausalMask(Rule):
         scopes = [s for s in enclosing if isinstance(s, (ast.FunctionDef, ast.ClassDef))]
         inmost = next((s for s in reversed(scopes) if isinstance(s, ast.ClassDef)), scopes[-1]).name
         path = [part.removesuffix(".py") for part in view.source.path.split("/")[-2:]]
-        if looks_both_ways(path, [tree, *scopes]):
+        if is_bidirectional(path, [tree, *scopes]):
             return None
         for scope in reversed(scopes):
             bases = map(ast.unparse, scope.bases) if isinstance(scope, ast.ClassDef) else ()
             for name, shown in ((scope.name, ""), *((base, f"({base})") for base in bases)):
-                if not self.options.words.isdisjoint(words(name)):
+                if not self.options.words.isdisjoint(identifier_words(name)):
                     return scope.name + shown, BY_NAME
         for string, owner in registrations(tree, scopes):
             if string in self.options.topologies:
                 return inmost, f'`{owner.name}` registers for "{string}"'
-        if not self.options.words.isdisjoint(words(path[-1])):
+        if not self.options.words.isdisjoint(identifier_words(path[-1])):
             return inmost, "is causal by the name of its file"
         return None
 

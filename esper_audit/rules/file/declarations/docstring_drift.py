@@ -10,19 +10,19 @@ from esper_audit.findings.finding import Category, Severity
 from esper_audit.rules.file.declarations import docstring_drift_cases as cases
 from esper_audit.rules.rule import Options, Reach, Rule, Triggers, Violation
 from esper_audit.source.idioms.docstrings.docstring_owner import (
+    class_argument_names,
+    companion_docstring,
     docstring,
     documented_function,
-    has_its_own_signature,
-    known_to_class,
+    has_declared_signature,
     named_parameters,
-    told_beside,
 )
 from esper_audit.source.idioms.docstrings.docstring_sections import (
     DocumentedArguments,
     documented_arguments,
 )
 from esper_audit.source.idioms.docstrings.docstring_statements import (
-    disagrees,
+    is_different_default,
     stated_defaults,
     stated_rank,
     unpacked_rank,
@@ -98,14 +98,14 @@ class DocstringDrift(Rule):
     def _drifts(self, owners: Sequence[Definition]) -> Iterator[str]:
         owner, text = owners[-1], docstring(owners[-1])
         function = documented_function(owner)
-        if not text or function is None or not has_its_own_signature(function):
+        if not text or function is None or not has_declared_signature(function):
             return
         documented = documented_arguments(text)
         if not documented.entries:
             return
-        words = frozenset(WORD.findall(text + told_beside(owner, owners)))
+        words = frozenset(WORD.findall(text + companion_docstring(owner, owners)))
         yield from _unknown(documented, function, owner)
-        if documented.is_whole:
+        if documented.is_complete:
             yield from self._left_out(words, function, owner)
         yield from _other_defaults(documented, function)
         yield from _other_ranks(documented, function)
@@ -127,7 +127,7 @@ def _unknown(
         return
     known = {parameter.arg for parameter in parameters(function.args)}
     if isinstance(owner, ast.ClassDef):
-        known |= known_to_class(owner)
+        known |= class_argument_names(owner)
     unknown = [entry.name for entry in documented.entries if entry.name not in known]
     if unknown:
         yield f"documents {_listed(unknown)}, which `{owner.name}` does not take"
@@ -142,7 +142,7 @@ def _other_defaults(documented: DocumentedArguments, function: Function) -> Iter
         ((words, value),) = stated.items()
         if name not in written:
             yield f"gives `{name}` the default {words}; the signature requires it"
-        elif disagrees(value, written[name]):
+        elif is_different_default(value, written[name]):
             actual = quoted(ast.unparse(written[name]))
             yield f"gives `{name}` the default {words}; the signature says {actual}"
 

@@ -17,10 +17,10 @@ from esper_audit.rules.rule import (
     Violation,
 )
 from esper_audit.source.idioms.fallbacks.argument_defaults import (
-    carries_data,
-    default_to_none,
-    is_relation,
-    replacements,
+    fallback_pairs,
+    is_relation_pair,
+    is_tensor_parameter,
+    parameters_defaulting_to_none,
 )
 from esper_audit.source.syntax import cst
 from esper_audit.source.syntax.enclosing import chain, symbol_of
@@ -98,7 +98,7 @@ class ArgumentFallback(Rule):
         if ATTENTION.search(_symbol(scopes[-1], view)):
             return
         for name, stand_in in dict.fromkeys(self._fallbacks(scopes[-1])):
-            if not is_relation(name, stand_in) and carries_data(
+            if not is_relation_pair(name, stand_in) and is_tensor_parameter(
                 scopes[-1], (name, stand_in), view.source.names, scopes
             ):
                 parameter = next(p for p in _plain(node.params) if p.name.value == name)
@@ -110,11 +110,11 @@ class ArgumentFallback(Rule):
                 )
 
     def _fallbacks(self, function: Function) -> Iterator[tuple[str, str]]:
-        optional = frozenset(default_to_none(function.args))
+        optional = frozenset(parameters_defaulting_to_none(function.args))
         if not optional or function.name in SETS_UP:
             return
         required = {p.arg for p in parameters(function.args)} - optional - {"self", "cls"}
-        for name, stand_in in replacements(function):
+        for name, stand_in in fallback_pairs(function):
             if name in optional - self.options.by_convention and stand_in in required:
                 yield name, stand_in
 

@@ -10,18 +10,18 @@ from esper_audit.findings.finding import Category, Severity
 from esper_audit.rules.file.fallbacks import silent_except_cases as cases
 from esper_audit.rules.rule import Options, Reach, Rule, Triggers, Violation
 from esper_audit.source.idioms.fallbacks.exception_handling import (
-    caught,
-    caught_name,
-    header,
+    caught_types,
+    clause_header,
+    exception_name,
     is_explained,
-    may_be,
-    may_catch,
+    is_in_finalizer,
+    is_possible_handler,
+    is_raised_later,
+    is_reference_to,
+    is_teardown,
     own_nodes,
-    runs_at_the_end,
     statements,
-    suppressed,
-    surfaces_later,
-    tears_down,
+    suppressed_types,
 )
 from esper_audit.source.syntax import cst
 from esper_audit.source.syntax.node_view import View
@@ -90,25 +90,29 @@ class SilentExcept(Rule):
     def may_match(self, node: ast.AST, enclosing: Sequence[ast.stmt]) -> bool:
         """Keep clauses that may catch everything and hold only plain statements."""
         if isinstance(node, ast.ExceptHandler):
-            return may_catch(node, BROAD_NAMES) and all(map(_may_be_silent, node.body))
-        return isinstance(node, ast.Call) and any(may_be(a, BROAD_NAMES) for a in node.args)
+            return is_possible_handler(node, BROAD_NAMES) and all(map(_may_be_silent, node.body))
+        return isinstance(node, ast.Call) and any(
+            is_reference_to(a, BROAD_NAMES) for a in node.args
+        )
 
     def check(self, node: cst.CSTNode, view: View) -> Iterator[Violation]:
         """Report clauses that catch everything and tell nobody."""
         if not isinstance(node, (cst.Call, cst.ExceptHandler)):
             return
-        kinds = suppressed(node, view) if isinstance(node, cst.Call) else caught(node, view)
-        if BROAD.isdisjoint(kinds) or runs_at_the_end(node, view) or surfaces_later(node, view):
+        kinds = (
+            suppressed_types(node, view) if isinstance(node, cst.Call) else caught_types(node, view)
+        )
+        if BROAD.isdisjoint(kinds) or is_in_finalizer(node, view) or is_raised_later(node, view):
             return
         if isinstance(node, cst.ExceptHandler):
             yield from self._check_clause(node, view)
             return
         block = view.enclosing(node, cst.With)
-        if block is None or not tears_down(block.body, view):
+        if block is None or not is_teardown(block.body, view):
             yield Violation(node, f"{quoted(view.code(node))} drops every error")
 
     def _check_clause(self, clause: cst.ExceptHandler, view: View) -> Iterator[Violation]:
-        if is_explained(clause, view) or not _is_silent(clause.body, caught_name(clause), view):
+        if is_explained(clause, view) or not _is_silent(clause.body, exception_name(clause), view):
             return
         if _gives_up_teardown(clause, view) or (
             _is_probe(clause, view) and not self.options.probes
@@ -116,7 +120,7 @@ class SilentExcept(Rule):
             return
         body = "; ".join(view.code(part).strip() for part in statements(clause.body))
         does = f"drops every error and goes on with `{quoted(body)}`"
-        yield Violation(clause, f"{header(clause, view)} {does}")
+        yield Violation(clause, f"{clause_header(clause, view)} {does}")
 
 
 def _may_be_silent(statement: ast.stmt) -> bool:
@@ -183,7 +187,7 @@ def _gives_up_teardown(handler: cst.ExceptHandler, view: View) -> bool:
     answers = (cst.Return, cst.Assign, cst.AnnAssign)
     if any(isinstance(part, answers) for part in own_nodes([handler.body])):
         return False
-    return isinstance(attempt, cst.Try) and tears_down(attempt.body, view)
+    return isinstance(attempt, cst.Try) and is_teardown(attempt.body, view)
 
 
 def _is_probe(handler: cst.ExceptHandler, view: View) -> bool:

@@ -9,10 +9,10 @@ from collections.abc import Iterator, Sequence
 from esper_audit.findings.finding import Category, Severity
 from esper_audit.rules.rule import Invalid, Options, Reach, Rule, Triggers, Valid, Violation
 from esper_audit.source.idioms.interfaces.attribute_ownership import (
-    is_defined,
-    is_own,
-    marks,
-    owned,
+    flag_names,
+    is_defined_in_file,
+    is_own_instance,
+    owned_names,
     private_writes,
 )
 from esper_audit.source.syntax import cst
@@ -270,9 +270,11 @@ class ForeignPrivateAttribute(Rule):
         written = statement.value if isinstance(statement, ast.Expr) else statement
         tree, scopes = view.source.tree, view.definitions(node)
         for write in private_writes(written):
-            if write.name in self.options.allowed or is_own(write.receiver, scopes):
+            if write.name in self.options.allowed or is_own_instance(write.receiver, scopes):
                 continue
-            if write.name in owned(tree) | marks(tree) or _may_be_set_up(write.receiver, tree):
+            if write.name in owned_names(tree) | flag_names(tree) or _may_be_set_up(
+                write.receiver, tree
+            ):
                 continue
             if not GENERATED.search(view.source.text[:HEAD]):
                 does = "deletes" if write.value is None else "writes"
@@ -283,4 +285,4 @@ class ForeignPrivateAttribute(Rule):
 def _may_be_set_up(receiver: ast.expr, tree: ast.Module) -> bool:
     """Return whether an object is a function or class that the file defines, or is about to give out."""
     is_decorated = isinstance(receiver, ast.Name) and receiver.id in FROM_OUTSIDE
-    return is_decorated or is_defined(receiver, tree)
+    return is_decorated or is_defined_in_file(receiver, tree)

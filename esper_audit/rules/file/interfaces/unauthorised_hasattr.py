@@ -9,13 +9,13 @@ from esper_audit.findings.finding import Category, Severity
 from esper_audit.rules.file.interfaces import unauthorised_hasattr_cases as cases
 from esper_audit.rules.rule import Options, Reach, Rule, Triggers, Violation
 from esper_audit.source.idioms.fallbacks.exception_handling import (
-    caught,
-    header,
-    may_catch,
+    caught_types,
+    clause_header,
+    has_raise,
+    is_exception_used,
+    is_possible_handler,
     own_nodes,
-    raises,
-    suppressed,
-    tells,
+    suppressed_types,
 )
 from esper_audit.source.syntax import cst
 from esper_audit.source.syntax.node_view import View
@@ -85,7 +85,11 @@ class UnauthorisedHasattr(Rule):
         if isinstance(node, ast.ExceptHandler):
             always_raises = any(isinstance(statement, ast.Raise) for statement in node.body)
             named = node.type is not None
-            return named and not always_raises and may_catch(node, frozenset({"AttributeError"}))
+            return (
+                named
+                and not always_raises
+                and is_possible_handler(node, frozenset({"AttributeError"}))
+            )
         if not isinstance(node, ast.Call) or not node.args:
             return False
         if len(node.args) not in ARGUMENTS.values():
@@ -98,7 +102,7 @@ class UnauthorisedHasattr(Rule):
         """Report calls that ask, and handlers that answer for the missing attribute."""
         if isinstance(node, cst.ExceptHandler):
             found = self._check_handler(node, view)
-        elif isinstance(node, cst.Call) and MISSING in suppressed(node, view):
+        elif isinstance(node, cst.Call) and MISSING in suppressed_types(node, view):
             found = iter([Violation(node, f"{_code(node, view)} passes over a missing attribute")])
         elif isinstance(node, cst.Call):
             found = self._check_question(node, view)
@@ -135,14 +139,20 @@ class UnauthorisedHasattr(Rule):
         return not is_constant and not self.options.computed_names
 
     def _check_handler(self, handler: cst.ExceptHandler, view: View) -> Iterator[Violation]:
-        kinds = caught(handler, view)
+        kinds = caught_types(handler, view)
         if MISSING not in kinds or "builtins.ImportError" in kinds:
             return
         attempt = view.parent(handler)
-        if raises([handler.body]) or tells(handler) or not isinstance(attempt, cst.Try):
+        if (
+            has_raise([handler.body])
+            or is_exception_used(handler)
+            or not isinstance(attempt, cst.Try)
+        ):
             return
         if self._asks_in_vain(attempt.body, view):
-            yield Violation(handler, f"{header(handler, view)} answers for a missing attribute")
+            yield Violation(
+                handler, f"{clause_header(handler, view)} answers for a missing attribute"
+            )
 
     def _asks_in_vain(self, block: cst.CSTNode, view: View) -> bool:
         """Return whether a `try` reads an attribute it may not ask for, and none that it may."""

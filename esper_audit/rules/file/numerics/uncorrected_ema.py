@@ -9,13 +9,16 @@ from collections.abc import Iterator, Sequence
 from esper_audit.findings.finding import Category, Severity
 from esper_audit.rules.file.numerics import uncorrected_ema_cases as cases
 from esper_audit.rules.rule import Reach, Rule, Triggers, Violation
-from esper_audit.source.idioms.numerics.ema_initial_value import has_twin_at_one, starts_at_zero
+from esper_audit.source.idioms.numerics.ema_initial_value import (
+    has_counterpart_at_one,
+    is_initialised_to_zero,
+)
 from esper_audit.source.idioms.numerics.ema_update import (
-    UPDATES,
+    UPDATE_METHODS,
+    ema_update,
+    ema_updates,
     is_constant,
-    number,
-    update,
-    updates,
+    literal_number,
 )
 from esper_audit.source.syntax import cst
 from esper_audit.source.syntax.ast_walk import walk
@@ -52,7 +55,7 @@ class UncorrectedEma(Rule):
     severity = Severity.P3
     precision = "21 of 22 read were right (peft, torchrl, monai, pfrl, espnet, ultralytics)"
     triggers = Triggers(
-        calls=UPDATES,
+        calls=UPDATE_METHODS,
         nodes=frozenset({"Assign", "AugAssign"}),
         # `1 - b`, `x - avg`, or two literals that add to one; `lerp` needs neither.
         parts=frozenset({"-", "0.", " .", "lerp"}),
@@ -64,11 +67,11 @@ class UncorrectedEma(Rule):
 
     def may_match(self, node: ast.AST, enclosing: Sequence[ast.stmt]) -> bool:
         """Keep what updates a moving average."""
-        return update(node) is not None
+        return ema_update(node) is not None
 
     def check(self, node: cst.CSTNode, view: View) -> Iterator[Violation]:
         """Report the update of an average whose start is zero and which nothing corrects."""
-        found = update(_reread(node, view))
+        found = ema_update(_reread(node, view))
         if found is None:
             return
         average, tree, functions = found.average, view.source.tree, view.functions(node)
@@ -78,9 +81,9 @@ class UncorrectedEma(Rule):
         if _is_optimizer(owner) or not is_constant(found.share, local):
             return
         is_average = "." in average or _is_repeated(average, local)
-        if not is_average or _is_corrected(scope) or has_twin_at_one(average, scope):
+        if not is_average or _is_corrected(scope) or has_counterpart_at_one(average, scope):
             return
-        if starts_at_zero(average, scope, tree):
+        if is_initialised_to_zero(average, scope, tree):
             share = quoted(ast.unparse(found.share))
             message = (
                 f"{average} starts at zero, uncorrected: its first value is {share} of the truth"
@@ -111,12 +114,12 @@ def _is_optimizer(owner: ast.ClassDef | None) -> bool:
 
 def _is_repeated(average: str, scope: ast.AST) -> bool:
     loops = (node for node in walk(scope) if isinstance(node, (ast.For, ast.AsyncFor, ast.While)))
-    return any(found.average == average for loop in loops for found in updates(loop))
+    return any(found.average == average for loop in loops for found in ema_updates(loop))
 
 
 def _is_corrected(scope: ast.AST) -> bool:
     """Return whether a scope corrects an average: by `1 - b**n`, in name, or by another average."""
-    averages = {found.average.rpartition(".")[2] for found in updates(scope)}
+    averages = {found.average.rpartition(".")[2] for found in ema_updates(scope)}
     return any(
         CORRECTS.search(_identifier(node))
         or (isinstance(node, ast.BinOp) and _is_correction(node, averages))
@@ -125,7 +128,7 @@ def _is_corrected(scope: ast.AST) -> bool:
 
 
 def _is_correction(node: ast.BinOp, averages: set[str]) -> bool:
-    if isinstance(node.op, ast.Sub) and number(node.left) == 1:
+    if isinstance(node.op, ast.Sub) and literal_number(node.left) == 1:
         by_call = isinstance(node.right, ast.Call) and dotted(node.right.func).endswith("pow")
         by_operator = isinstance(node.right, ast.BinOp) and isinstance(node.right.op, ast.Pow)
         return by_call or by_operator

@@ -310,7 +310,7 @@ class UnguardedNormRatio(Rule):
         name = ast.unparse(core)
         if is_count:
             return EMPTY.format(name)
-        if flow.divides_its_own(division, core):
+        if flow.is_normalisation(division, core):
             is_wanted = self.options.own_norm and epsilon is None
             return "is NaN for the zero vector" if is_wanted else ""
         if epsilon is None:

@@ -301,7 +301,7 @@ class CheckpointKeyDrift(Rule):
     def _unread(
         self, written: KeyWrite | None, read: KeyRead | None, name: str
     ) -> Iterator[tuple[str, str]]:
-        if written is None or read is None or read.is_whole:
+        if written is None or read is None or read.is_passed_on:
             return
         for key in sorted(written.keys - read.keys):
             if re.split(r"\W|_", key)[-1].lower() not in self.options.descriptive:

@@ -20,7 +20,7 @@ from esper_audit.rules.rule import (
     Violation,
 )
 from esper_audit.source.idioms.fallbacks.exception_handling import statements
-from esper_audit.source.idioms.training.metric_reads import carriers, first_read
+from esper_audit.source.idioms.training.metric_reads import derived_variables, first_read
 from esper_audit.source.syntax import cst
 from esper_audit.source.syntax.enclosing import Definition
 from esper_audit.source.syntax.names import Function
@@ -223,7 +223,7 @@ class DecisionReadsDriftMetric(Rule):
         """Report conditions, gates and rewards that read one of the metrics."""
         scopes = view.definitions(node)
         functions = [scope for scope in scopes if isinstance(scope, Function)]
-        known = carriers(functions[-1], self.options.metrics) if functions else {}
+        known = derived_variables(functions[-1], self.options.metrics) if functions else {}
         for value, what in _decided(node, scopes, view):
             name = first_read(ast.parse(f"({view.code(value)})"), self.options.metrics, known)
             if name:
