@@ -256,7 +256,7 @@ INVALID = (
                     return y
             """,
         },
-        (("a.py", 4, "`x is not None` is always true: line 3 sets it or line 2 has tested it"),),
+        (("a.py", 4, "`x is not None` is always true: line 3 sets it or line 2 already tests it"),),
     ),
     InvalidTree(
         "one of two that differ",
@@ -268,7 +268,7 @@ INVALID = (
                     return 0
             """,
         },
-        (("a.py", 2, "`x != 'n' or x != 'y'` is always true: one part of it decides the other"),),
+        (("a.py", 2, "`x != 'n' or x != 'y'` is always true: one operand decides the other"),),
     ),
     InvalidTree(
         "an elif with something behind it",
@@ -283,7 +283,7 @@ INVALID = (
                         return 2
             """,
         },
-        (("a.py", 4, "`x is not None` is always true: line 2 has tested it"),),
+        (("a.py", 4, "`x is not None` is always true: line 2 already tests it"),),
     ),
     InvalidTree(
         "known from further up than the last test",
@@ -298,7 +298,7 @@ INVALID = (
                     return y
             """,
         },
-        (("a.py", 5, "`x is not None` is always true: line 2 has tested it"),),
+        (("a.py", 5, "`x is not None` is always true: line 2 already tests it"),),
     ),
     InvalidTree(
         "tested before",
@@ -313,7 +313,7 @@ INVALID = (
                     return y
             """,
         },
-        (("a.py", 5, "`x is None` is always false: line 2 has tested it"),),
+        (("a.py", 5, "`x is None` is always false: line 2 already tests it"),),
     ),
     InvalidTree(
         "twice in a chain",
@@ -329,7 +329,7 @@ INVALID = (
                     return 4
             """,
         },
-        (("a.py", 6, "`way == 'left'` is always false: line 2 has tested it"),),
+        (("a.py", 6, "`way == 'left'` is always false: line 2 already tests it"),),
     ),
     InvalidTree(
         "every call passes one value",

@@ -351,7 +351,7 @@ INVALID = (
                     log(h)
             ''',
         },
-        (("b.py", 1, "13 lines from here on stand in `f` of a.py, too"),),
+        (("b.py", 1, "13 lines from here on duplicate `f` in a.py"),),
     ),
     InvalidTree(
         "a part of two methods, and a third",
@@ -409,7 +409,7 @@ INVALID = (
                     log(x)
             """,
         },
-        (("b.py", 4, "12 lines from here on stand in `A.f` of a.py and in 1 more place, too"),),
+        (("b.py", 4, "12 lines from here on duplicate `A.f` in a.py and 1 more place"),),
     ),
     InvalidTree(
         "twice in one function, deeper",
@@ -443,7 +443,7 @@ INVALID = (
                         log(x)
             """,
         },
-        (("a.py", 15, "12 lines from here on stand in `f` of a.py, too"),),
+        (("a.py", 15, "12 lines from here on duplicate `f` in a.py"),),
     ),
     InvalidTree(
         "shorter, where a project asks for it",
@@ -459,7 +459,7 @@ INVALID = (
                     return y
             """,
         },
-        (("b.py", 1, "3 lines from here on stand in `f` of a.py, too"),),
+        (("b.py", 1, "3 lines from here on duplicate `f` in a.py"),),
         options={"lines": 3},
     ),
 )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from esper_audit.rules.tree_rule import InvalidTree, ValidTree
 
-SAID = "`_Point.y` is filled and never read"
+MESSAGE = "`_Point.y` is set and never read"
 
 VALID = (
     ValidTree(
@@ -346,7 +346,7 @@ INVALID = (
                     return p.x
             """,
         },
-        (("p/a.py", 7, SAID.replace("_Point", "PointConfig")),),
+        (("p/a.py", 7, MESSAGE.replace("_Point", "PointConfig")),),
     ),
     InvalidTree(
         "filled and forgotten",
@@ -366,7 +366,7 @@ INVALID = (
                     return p.x
             """,
         },
-        (("a.py", 7, SAID),),
+        (("a.py", 7, MESSAGE),),
     ),
     InvalidTree(
         "read of an object of another class",
@@ -392,7 +392,7 @@ INVALID = (
                         return self.y
             """,
         },
-        (("a.py", 7, SAID),),
+        (("a.py", 7, MESSAGE),),
     ),
     InvalidTree(
         "filled by a parser",
@@ -413,7 +413,7 @@ INVALID = (
                 parse(_Point)
             """,
         },
-        (("a.py", 7, SAID),),
+        (("a.py", 7, MESSAGE),),
     ),
     InvalidTree(
         "written once more",
@@ -434,6 +434,6 @@ INVALID = (
                     return p.x
             """,
         },
-        (("a.py", 7, SAID),),
+        (("a.py", 7, MESSAGE),),
     ),
 )

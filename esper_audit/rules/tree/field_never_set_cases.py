@@ -15,7 +15,7 @@ class _Point:
 
 
 """
-SAID = "nothing ever sets `_Point.y`: it is what its default says, everywhere"
+MESSAGE = "nothing sets `_Point.y`: it always has its default"
 
 VALID = (
     ValidTree(
@@ -250,7 +250,7 @@ INVALID = (
                         self.y = 1
             """,
         },
-        (("a.py", 7, SAID),),
+        (("a.py", 7, MESSAGE),),
     ),
     InvalidTree(
         "a field of a named tuple",
@@ -268,7 +268,7 @@ INVALID = (
                     return _Point(1).y
             """,
         },
-        (("a.py", 6, SAID),),
+        (("a.py", 6, MESSAGE),),
     ),
     InvalidTree(
         "always the default",
@@ -287,7 +287,7 @@ INVALID = (
                     return _Point(1).y
             """,
         },
-        (("a.py", 7, SAID),),
+        (("a.py", 7, MESSAGE),),
     ),
     InvalidTree(
         "a name of the same word where a string is replaced",
@@ -309,7 +309,7 @@ INVALID = (
                     return y
             """,
         },
-        (("a.py", 7, SAID),),
+        (("a.py", 7, MESSAGE),),
     ),
     InvalidTree(
         "in another file as well",
@@ -321,6 +321,6 @@ INVALID = (
                 print(_Point(x=1).y)
             """,
         },
-        (("a.py", 7, SAID),),
+        (("a.py", 7, MESSAGE),),
     ),
 )

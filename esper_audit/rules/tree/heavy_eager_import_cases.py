@@ -19,7 +19,7 @@ EAGER = """\
 from p.plots import plot
 from p.small import small
 """
-SAID = "importing `p` loads {}, which 3 of the {} modules that load it and do not come with it do not need"
+MESSAGE = "importing `p` loads {}, which 3 of the {} importers of `p` do not need"
 
 VALID = (
     ValidTree(
@@ -267,7 +267,7 @@ INVALID = (
             (
                 "p/__init__.py",
                 1,
-                SAID.format("matplotlib", 3),
+                MESSAGE.format("matplotlib", 3),
             ),
         ),
     ),
@@ -301,7 +301,7 @@ INVALID = (
                 small()
             """,
         },
-        (("p/__init__.py", 1, SAID.format("matplotlib", 3)),),
+        (("p/__init__.py", 1, MESSAGE.format("matplotlib", 3)),),
     ),
     InvalidTree(
         "a module of the project that is said to be heavy",
@@ -337,7 +337,7 @@ INVALID = (
             (
                 "p/__init__.py",
                 1,
-                SAID.format("p.world", 4),
+                MESSAGE.format("p.world", 4),
             ),
         ),
         options={"heavy": ["p.world"]},

@@ -117,7 +117,7 @@ INVALID = (
             (
                 7,
                 (
-                    "`F.scaled_dot_product_attention` lets a position see later ones: no attn_mask and no "
+                    "`F.scaled_dot_product_attention` attends to later positions: no attn_mask and no "
                     'is_causal, in `Seed`, which `create_attention` registers for "transformer"'
                 ),
             ),
@@ -152,7 +152,7 @@ INVALID = (
             (
                 6,
                 (
-                    "`sdpa` lets a position see later ones: no attn_mask and is_causal=False, in "
+                    "`sdpa` attends to later positions: no attn_mask and is_causal=False, in "
                     "`Block(CausalModule)`, which is causal by its name"
                 ),
             ),
@@ -183,7 +183,7 @@ INVALID = (
             (
                 9,
                 (
-                    "`self.attend` lets a position see later ones: no attn_mask and no is_causal, in "
+                    "`self.attend` attends to later positions: no attn_mask and no is_causal, in "
                     "`GPTBlock`, which is causal by its name"
                 ),
             ),
@@ -202,7 +202,7 @@ INVALID = (
             (
                 5,
                 (
-                    "`flex_attention` lets a position see later ones: no score_mod and no block_mask, in "
+                    "`flex_attention` attends to later positions: no score_mod and no block_mask, in "
                     '`Flex`, which `Flex` registers for "decoder"'
                 ),
             ),
@@ -221,7 +221,7 @@ INVALID = (
             (
                 5,
                 (
-                    "`scores.softmax` lets a position see later ones: no mask, in `CausalSelfAttention`, which "
+                    "`scores.softmax` attends to later positions: no mask, in `CausalSelfAttention`, which "
                     "is causal by its name"
                 ),
             ),

@@ -247,7 +247,7 @@ INVALID = (
         ''',
         (
             (2, "documents `aplha`, `mask`, which `f` does not take"),
-            (2, "says nothing of `alpha`, which `f` takes"),
+            (2, "omits `alpha`, which `f` takes"),
         ),
     ),
     Invalid(
@@ -263,7 +263,7 @@ INVALID = (
             def __init__(self, n, m, bias=True):
                 pass
         ''',
-        ((2, "says nothing of `bias`, which `A` takes"),),
+        ((2, "omits `bias`, which `A` takes"),),
     ),
     Invalid(
         "in NumPy's style",
@@ -280,7 +280,7 @@ INVALID = (
         ''',
         (
             (2, "documents `y`, which `f` does not take"),
-            (2, "gives `eps` the default 1e-5; the signature says 1e-06"),
+            (2, "gives `eps` the default 1e-5; the signature has 1e-06"),
         ),
     ),
     Invalid(
@@ -313,9 +313,9 @@ INVALID = (
             """
         ''',
         (
-            (2, "gives `a` the default 3; the signature says 1"),
-            (2, "gives `b` the default 'mean'; the signature says 'sum'"),
-            (2, "gives `c` the default False; the signature says True"),
+            (2, "gives `a` the default 3; the signature has 1"),
+            (2, "gives `b` the default 'mean'; the signature has 'sum'"),
+            (2, "gives `c` the default False; the signature has True"),
         ),
     ),
     Invalid(

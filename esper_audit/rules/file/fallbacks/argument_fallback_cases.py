@@ -144,7 +144,7 @@ INVALID = (
                 seed_input = host_features
             return host_features * (alpha * seed_input.tanh())
         """,
-        ((4, "`seed_input` silently becomes `host_features` where a caller leaves it out"),),
+        ((4, "`seed_input` silently becomes `host_features` if a caller omits it"),),
         fixed="""
         def blend_multiply(
             host_features: torch.Tensor,
@@ -167,7 +167,7 @@ INVALID = (
                 u = h if u is None else self.norm(u)
                 return h * u * scale
         """,
-        ((3, "`u` silently becomes `h` where a caller leaves it out"),),
+        ((3, "`u` silently becomes `h` if a caller omits it"),),
         fixed="""
         class Valve(nn.Module):
             def forward(
@@ -186,7 +186,7 @@ INVALID = (
                 shortcut = x
             return self.conv(x) + shortcut
         """,
-        ((1, "`shortcut` silently becomes `x` where a caller leaves it out"),),
+        ((1, "`shortcut` silently becomes `x` if a caller omits it"),),
     ),
     Invalid(
         "a detached copy, under another name",
@@ -198,7 +198,7 @@ INVALID = (
             source = seed if seed is not None else host.detach()
             return torch.sigmoid(source) * host
         """,
-        ((4, "`seed` silently becomes `host` where a caller leaves it out"),),
+        ((4, "`seed` silently becomes `host` if a caller omits it"),),
     ),
     Invalid(
         "an or, and a helper named default",
@@ -208,8 +208,8 @@ INVALID = (
             return self.mix(u, default(w, x))
         """,
         (
-            (1, "`u` silently becomes `x` where a caller leaves it out"),
-            (1, "`w` silently becomes `x` where a caller leaves it out"),
+            (1, "`u` silently becomes `x` if a caller omits it"),
+            (1, "`w` silently becomes `x` if a caller omits it"),
         ),
     ),
     Invalid(
@@ -220,7 +220,7 @@ INVALID = (
                 context = x
             return self.mix(x, context)
         """,
-        ((1, "`context` silently becomes `x` where a caller leaves it out"),),
+        ((1, "`context` silently becomes `x` if a caller omits it"),),
         options={"by_convention": []},
     ),
 )

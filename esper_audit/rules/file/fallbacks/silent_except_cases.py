@@ -232,7 +232,7 @@ INVALID = (
         except:
             pass
         """,
-        ((3, "bare except drops every error and goes on with `pass`"),),
+        ((3, "bare except discards every error and continues with `pass`"),),
     ),
     Invalid(
         "a default is returned",
@@ -243,7 +243,7 @@ INVALID = (
             except Exception as e:
                 return {}
         """,
-        ((4, "except Exception drops every error and goes on with `return {}`"),),
+        ((4, "except Exception discards every error and continues with `return {}`"),),
     ),
     Invalid(
         "a default is assigned, among others under another name",
@@ -254,7 +254,7 @@ INVALID = (
         except (OSError, Broad):
             vocab = list()
         """,
-        ((4, "except (OSError, Broad) drops every error and goes on with `vocab = list()`"),),
+        ((4, "except (OSError, Broad) discards every error and continues with `vocab = list()`"),),
     ),
     Invalid(
         "a log that nobody reads",
@@ -269,7 +269,7 @@ INVALID = (
         (
             (
                 4,
-                "except BaseException drops every error and goes on with `log.debug('%s', e); continue`",
+                "except BaseException discards every error and continues with `log.debug('%s', e); continue`",
             ),
         ),
     ),
@@ -288,7 +288,7 @@ INVALID = (
         (
             (
                 4,
-                "except Exception drops every error and goes on with `if s: n = torch.tensor(0.0) else: pass`",
+                "except Exception discards every error and continues with `if s: n = torch.tensor(0.0) else: pass`",
             ),
         ),
     ),
@@ -306,8 +306,8 @@ INVALID = (
             pass
         """,
         (
-            (3, "except Exception drops every error and goes on with `pass`"),
-            (7, "except Exception drops every error and goes on with `pass`"),
+            (3, "except Exception discards every error and continues with `pass`"),
+            (7, "except Exception discards every error and continues with `pass`"),
         ),
     ),
     Invalid(
@@ -319,7 +319,7 @@ INVALID = (
             # esper-audit: allow silent-except -- a callback of others
             pass
         """,
-        ((3, "except Exception drops every error and goes on with `pass`"),),
+        ((3, "except Exception discards every error and continues with `pass`"),),
     ),
     Invalid(
         "suppress of everything",
@@ -328,7 +328,7 @@ INVALID = (
         with hush(Exception):
             f()
         """,
-        ((2, "hush(Exception) drops every error"),),
+        ((2, "hush(Exception) discards every error"),),
     ),
     Invalid(
         "a probe, when probes are asked for",
@@ -339,7 +339,7 @@ INVALID = (
             except Exception:
                 return False
         """,
-        ((4, "except Exception drops every error and goes on with `return False`"),),
+        ((4, "except Exception discards every error and continues with `return False`"),),
         options={"probes": True},
     ),
 )

@@ -126,7 +126,7 @@ INVALID = (
         if hasattr(host, "segments"):
             host.segments()
         """,
-        ((1, 'hasattr(host, "segments") asks what a Protocol could promise'),),
+        ((1, 'hasattr(host, "segments") checks for an attribute that a Protocol could declare'),),
     ),
     Invalid(
         "getattr with a default",
@@ -134,7 +134,7 @@ INVALID = (
         def width(config):
             return getattr(config, "dim", 64)
         """,
-        ((2, 'getattr(config, "dim", 64) reads a missing attribute as 64'),),
+        ((2, 'getattr(config, "dim", 64) replaces a missing attribute by 64'),),
     ),
     Invalid(
         "the builtin under other names",
@@ -147,15 +147,15 @@ INVALID = (
         c = ask(x, 'c')
         """,
         (
-            (4, "builtins.hasattr(x, 'a') asks what a Protocol could promise"),
-            (5, "read(x, 'b', None) reads a missing attribute as None"),
-            (6, "ask(x, 'c') asks what a Protocol could promise"),
+            (4, "builtins.hasattr(x, 'a') checks for an attribute that a Protocol could declare"),
+            (5, "read(x, 'b', None) replaces a missing attribute by None"),
+            (6, "ask(x, 'c') checks for an attribute that a Protocol could declare"),
         ),
     ),
     Invalid(
         "a name that is a constant",
         "has = hasattr(seed, STATE_KEY)\n",
-        ((1, "hasattr(seed, STATE_KEY) asks what a Protocol could promise"),),
+        ((1, "hasattr(seed, STATE_KEY) checks for an attribute that a Protocol could declare"),),
     ),
     Invalid(
         "what this package itself exports",
@@ -163,7 +163,12 @@ INVALID = (
         from .hosts import CNNHost
         hasattr(CNNHost, 'segments')
         """,
-        ((2, "hasattr(CNNHost, 'segments') asks what a Protocol could promise"),),
+        (
+            (
+                2,
+                "hasattr(CNNHost, 'segments') checks for an attribute that a Protocol could declare",
+            ),
+        ),
     ),
     Invalid(
         "a caught AttributeError",
@@ -173,7 +178,7 @@ INVALID = (
         except AttributeError:
             dim = 64
         """,
-        ((3, "except AttributeError answers for a missing attribute"),),
+        ((3, "except AttributeError handles a missing attribute"),),
     ),
     Invalid(
         "an AttributeError among others",
@@ -184,7 +189,7 @@ INVALID = (
             except (TypeError, AttributeError):
                 return 0
         """,
-        ((4, "except (TypeError, AttributeError) answers for a missing attribute"),),
+        ((4, "except (TypeError, AttributeError) handles a missing attribute"),),
     ),
     Invalid(
         "a suppressed AttributeError",
@@ -193,7 +198,7 @@ INVALID = (
         with suppress(AttributeError):
             host.reset()
         """,
-        ((2, "suppress(AttributeError) passes over a missing attribute"),),
+        ((2, "suppress(AttributeError) suppresses a missing attribute"),),
     ),
     Invalid(
         "everything switched on",
@@ -204,9 +209,9 @@ INVALID = (
         hasattr(x, '__len__')
         """,
         (
-            (2, "hasattr(torch, 'compile') asks what a Protocol could promise"),
-            (3, "hasattr(x, name) asks what a Protocol could promise"),
-            (4, "hasattr(x, '__len__') asks what a Protocol could promise"),
+            (2, "hasattr(torch, 'compile') checks for an attribute that a Protocol could declare"),
+            (3, "hasattr(x, name) checks for an attribute that a Protocol could declare"),
+            (4, "hasattr(x, '__len__') checks for an attribute that a Protocol could declare"),
         ),
         options={"imports": True, "computed_names": True, "dunders": True},
     ),

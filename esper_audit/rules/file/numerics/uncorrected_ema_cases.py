@@ -164,7 +164,12 @@ INVALID = (
                 self.avg = DECAY * self.avg + (1 - DECAY) * x
                 return self.avg
         """,
-        ((5, "self.avg starts at zero, uncorrected: its first value is 1 - DECAY of the truth"),),
+        (
+            (
+                5,
+                "self.avg starts at zero without bias correction: its first value is 1 - DECAY of the sample",
+            ),
+        ),
     ),
     Invalid(
         "a field of a dataclass of this file",
@@ -175,7 +180,12 @@ INVALID = (
         def record(metrics, norm):
             metrics.norm_avg = metrics.norm_avg * 0.9 + norm * 0.1
         """,
-        ((5, "metrics.norm_avg starts at zero, uncorrected: its first value is 0.1 of the truth"),),
+        (
+            (
+                5,
+                "metrics.norm_avg starts at zero without bias correction: its first value is 0.1 of the sample",
+            ),
+        ),
     ),
     Invalid(
         "a buffer, in place",
@@ -191,8 +201,14 @@ INVALID = (
                 self.avg = state['avg']
         """,
         (
-            (6, "self.avg starts at zero, uncorrected: its first value is 1 - self.b of the truth"),
-            (7, "self.low starts at zero, uncorrected: its first value is self.rate of the truth"),
+            (
+                6,
+                "self.avg starts at zero without bias correction: its first value is 1 - self.b of the sample",
+            ),
+            (
+                7,
+                "self.low starts at zero without bias correction: its first value is self.rate of the sample",
+            ),
         ),
     ),
     Invalid(
@@ -207,8 +223,14 @@ INVALID = (
             return loss, sq
         """,
         (
-            (5, "loss starts at zero, uncorrected: its first value is 1.0 - beta of the truth"),
-            (6, "sq starts at zero, uncorrected: its first value is 1.0 - beta of the truth"),
+            (
+                5,
+                "loss starts at zero without bias correction: its first value is 1.0 - beta of the sample",
+            ),
+            (
+                6,
+                "sq starts at zero without bias correction: its first value is 1.0 - beta of the sample",
+            ),
         ),
     ),
     Invalid(
@@ -223,7 +245,7 @@ INVALID = (
         (
             (
                 5,
-                "self.value starts at zero, uncorrected: its first value is 1 - self.decay of the truth",
+                "self.value starts at zero without bias correction: its first value is 1 - self.decay of the sample",
             ),
         ),
     ),
@@ -234,7 +256,12 @@ INVALID = (
         for episode in episodes:
             reward += 0.05 * (episode.reward - reward)
         """,
-        ((3, "reward starts at zero, uncorrected: its first value is 0.05 of the truth"),),
+        (
+            (
+                3,
+                "reward starts at zero without bias correction: its first value is 0.05 of the sample",
+            ),
+        ),
     ),
     Invalid(
         "in the middle of a chain",
@@ -248,7 +275,12 @@ INVALID = (
                     .sqrt()
                 )
         """,
-        ((5, "self.avg starts at zero, uncorrected: its first value is 1 - self.b of the truth"),),
+        (
+            (
+                5,
+                "self.avg starts at zero without bias correction: its first value is 1 - self.b of the sample",
+            ),
+        ),
     ),
     Invalid(
         "a product by call",
@@ -259,6 +291,11 @@ INVALID = (
             def forward(self, x):
                 self.size.data.mul_(self.b).add_(torch.mul(x.sum(0), 1 - self.b))
         """,
-        ((5, "self.size starts at zero, uncorrected: its first value is 1 - self.b of the truth"),),
+        (
+            (
+                5,
+                "self.size starts at zero without bias correction: its first value is 1 - self.b of the sample",
+            ),
+        ),
     ),
 )

@@ -163,7 +163,7 @@ class BranchWalk:
         return facts.with_fact(Atom(target, how, kind), truth=True, reason=reason)
 
     def _assumed(self, test: ast.expr, facts: ConditionFacts, *, truth: bool) -> ConditionFacts:
-        reason = f"line {test.lineno} has tested it"
+        reason = f"line {test.lineno} already tests it"
         facts = assume(test, facts, self._flags, truth=truth, reason=reason)
         others = frozenset(atom.name for atom in facts.atoms if atom.name not in self._own)
         return facts.without(others | _bound_names(test))

@@ -232,7 +232,7 @@ def _known_truth_of_operands(
         if answer is not None and answer.truth is deciding:
             return answer
         answers.append(answer)
-        reason = "one part of it decides the other"
+        reason = "one operand decides the other"
         facts = assume(operand, facts, flags, truth=not deciding, reason=reason)
     return answers[-1] if all(answers) and None not in answers else None
 
