@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from esper_audit.rules.tree_rule import InvalidTree, ValidTree
 
-SPEAKS = "`self.norm` of `Block` is made (`LayerNorm`) and never read"
+MESSAGE = "`self.norm` of `Block` is created (`LayerNorm`) and never read"
 
 VALID = (
     ValidTree(
@@ -566,7 +566,7 @@ INVALID = (
                         return self.project(x)
             """,
         },
-        (("a.py", 8, SPEAKS),),
+        (("a.py", 8, MESSAGE),),
     ),
     InvalidTree(
         "another class has one of that name",
@@ -597,7 +597,7 @@ INVALID = (
                         return self.norm(x)
             """,
         },
-        (("a.py", 8, SPEAKS),),
+        (("a.py", 8, MESSAGE),),
     ),
     InvalidTree(
         "another object is asked for its parts",
@@ -617,7 +617,7 @@ INVALID = (
                         return self.project(x)
             """,
         },
-        (("a.py", 8, SPEAKS),),
+        (("a.py", 8, MESSAGE),),
     ),
     InvalidTree(
         "a string of another file",
@@ -637,7 +637,7 @@ INVALID = (
             """,
             "b.py": "NORMS = ['norm']\n",
         },
-        (("a.py", 8, SPEAKS),),
+        (("a.py", 8, MESSAGE),),
     ),
     InvalidTree(
         "of one class or another, or of a factory",
@@ -659,7 +659,11 @@ INVALID = (
         },
         (
             ("a.py", 8, "`self.norm` of `Block` is set to a module and never read"),
-            ("a.py", 10, "`self.drop` of `Block` is made (`Dropout` or `Identity`) and never read"),
+            (
+                "a.py",
+                10,
+                "`self.drop` of `Block` is created (`Dropout` or `Identity`) and never read",
+            ),
         ),
     ),
     InvalidTree(
@@ -682,7 +686,7 @@ INVALID = (
                         return self.project(x)
             """,
         },
-        (("a.py", 9, SPEAKS),),
+        (("a.py", 9, MESSAGE),),
     ),
     InvalidTree(
         "a loss that is not added",
@@ -696,7 +700,7 @@ INVALID = (
                     return model(x)
             """,
         },
-        (("a.py", 5, "`loss` is made (`CrossEntropyLoss`) and never read"),),
+        (("a.py", 5, "`loss` is created (`CrossEntropyLoss`) and never read"),),
     ),
     InvalidTree(
         "an object of the tree's own class",
@@ -712,7 +716,7 @@ INVALID = (
                     return sum(xs)
             """,
         },
-        (("a.py", 7, "`meter` is made (`Meter`) and never read"),),
+        (("a.py", 7, "`meter` is created (`Meter`) and never read"),),
     ),
     InvalidTree(
         "thrown away",
@@ -728,7 +732,7 @@ INVALID = (
                     return sum(xs)
             """,
         },
-        (("a.py", 7, "`Meter` is made and thrown away"),),
+        (("a.py", 7, "`Meter` is created and discarded"),),
     ),
     InvalidTree(
         "a private attribute",
@@ -744,6 +748,6 @@ INVALID = (
                         self._meter = Meter(3)
             """,
         },
-        (("a.py", 8, "`self._meter` of `Run` is made (`Meter`) and never read"),),
+        (("a.py", 8, "`self._meter` of `Run` is created (`Meter`) and never read"),),
     ),
 )

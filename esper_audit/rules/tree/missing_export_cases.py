@@ -13,7 +13,7 @@ __all__ = ['Line']
 from p.line import Line
 from p.a import Point
 """
-SAID = "`Point` is used by {} outside of `p` (first q/b.py), whose `__all__` leaves it out"
+MESSAGE = "`Point` is used by {} outside `p` (first q/b.py), but the `__all__` of `p` omits it"
 USER = """\
 from p.a import Point
 
@@ -216,7 +216,7 @@ INVALID = (
             "q/__init__.py": "",
             "q/b.py": USER,
         },
-        (("p/a.py", 1, SAID.format("one module")),),
+        (("p/a.py", 1, MESSAGE.format("one module")),),
         options={"all_used": True},
     ),
     InvalidTree(
@@ -238,7 +238,7 @@ INVALID = (
                 "p/a.py",
                 1,
                 (
-                    "`Point` is used by 2 modules outside of `p` (first q/b.py), whose `__all__` leaves it out "
+                    "`Point` is used by 2 modules outside `p` (first q/b.py), but the `__all__` of `p` omits it "
                     "although the `__init__` imports it"
                 ),
             ),
@@ -257,8 +257,8 @@ INVALID = (
             (
                 "p/a.py",
                 4,
-                SAID.format("one module")
-                + " although it lists the 3 others that derive from `Shape`",
+                MESSAGE.format("one module")
+                + ", although it lists the 3 other subclasses of `Shape`",
             ),
         ),
     ),

@@ -349,12 +349,12 @@ INVALID = (
                     x: int
             """,
         },
-        (("app/a.py", 5, "nothing is a `Point`: this dataclass is defined and never used"),),
+        (("app/a.py", 5, "the dataclass `Point` is defined and never used"),),
     ),
     InvalidTree(
         "a public class in a private module",
         {"p/__init__.py": "", "p/_a.py": "class Net: ...\n"},
-        (("p/_a.py", 1, "nothing is a `Net`: this class is defined and never used"),),
+        (("p/_a.py", 1, "the class `Net` is defined and never used"),),
     ),
     InvalidTree(
         "a dataclass that nothing makes",
@@ -366,7 +366,7 @@ INVALID = (
                 x = 1
             """,
         },
-        (("a.py", 5, "nothing is a `_Point`: this dataclass is defined and never used"),),
+        (("a.py", 5, "the dataclass `_Point` is defined and never used"),),
     ),
     InvalidTree(
         "a typed dict and a private class",
@@ -383,8 +383,8 @@ INVALID = (
             """,
         },
         (
-            ("a.py", 4, "nothing is a `_Row`: this typed-dict is defined and never used"),
-            ("a.py", 8, "nothing is a `_Old`: this class is defined and never used"),
+            ("a.py", 4, "the typed-dict `_Row` is defined and never used"),
+            ("a.py", 8, "the class `_Old` is defined and never used"),
         ),
     ),
     InvalidTree(
@@ -398,7 +398,7 @@ INVALID = (
                     next: '_Node'
             """,
         },
-        (("a.py", 4, "nothing is a `_Node`: this named-tuple is defined and never used"),),
+        (("a.py", 4, "the named-tuple `_Node` is defined and never used"),),
     ),
     InvalidTree(
         "an unrelated class of the same name is used",
@@ -411,6 +411,6 @@ INVALID = (
                 _Point()
             """,
         },
-        (("a.py", 5, "nothing is a `_Point`: this dataclass is defined and never used"),),
+        (("a.py", 5, "the dataclass `_Point` is defined and never used"),),
     ),
 )

@@ -507,7 +507,7 @@ INVALID = (
                     assert _f()
             """,
         },
-        (("a.py", 1, "only tests reach `_f`: the program never does"),),
+        (("a.py", 1, "only tests reach `_f`: production code does not"),),
     ),
     InvalidTree(
         "itself and another that nothing reaches",
@@ -522,7 +522,7 @@ INVALID = (
             """,
         },
         (
-            ("a.py", 1, "only `_g` reaches `_f`, and nothing reaches that"),
+            ("a.py", 1, "only `_g` reaches `_f`, and nothing reaches `_g`"),
             ("a.py", 5, "nothing reaches `_g`: it is defined and never used"),
         ),
     ),

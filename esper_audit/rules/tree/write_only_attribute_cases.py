@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from esper_audit.rules.tree_rule import InvalidTree, ValidTree
 
-SAID = "`self._seen` of `Meter` is written and never read"
+MESSAGE = "`self._seen` of `Meter` is written and never read"
 
 VALID = (
     ValidTree(
@@ -256,7 +256,7 @@ INVALID = (
                         return self._size
             """,
         },
-        (("a.py", 4, SAID),),
+        (("a.py", 4, MESSAGE),),
     ),
     InvalidTree(
         "an attribute of a module",
@@ -295,7 +295,7 @@ INVALID = (
                         return self._seen
             """,
         },
-        (("a.py", 4, SAID),),
+        (("a.py", 4, MESSAGE),),
     ),
     InvalidTree(
         "another class beside it takes itself apart",
@@ -316,7 +316,7 @@ INVALID = (
                         return vars(self)
             """,
         },
-        (("a.py", 4, SAID),),
+        (("a.py", 4, MESSAGE),),
     ),
     InvalidTree(
         "an array that nothing looks at",
@@ -332,7 +332,7 @@ INVALID = (
                         return self._size
             """,
         },
-        (("a.py", 4, SAID),),
+        (("a.py", 4, MESSAGE),),
     ),
     InvalidTree(
         "a list that is only made",
@@ -347,6 +347,6 @@ INVALID = (
                         return self._size
             """,
         },
-        (("a.py", 4, SAID),),
+        (("a.py", 4, MESSAGE),),
     ),
 )
