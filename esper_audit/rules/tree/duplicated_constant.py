@@ -71,7 +71,7 @@ class DuplicatedConstant(TreeRule):
             },
         ),
         ValidTree(
-            "a value that anybody might choose",
+            "a common value",
             {
                 "a.py": """
                     WIDTH = 2048
@@ -119,7 +119,7 @@ class DuplicatedConstant(TreeRule):
             },
         ),
         ValidTree(
-            "the name is used",
+            "a use of the name",
             {
                 "a.py": """
                     WEIGHTS = "model.safetensors"
@@ -155,7 +155,7 @@ class DuplicatedConstant(TreeRule):
     )
     INVALID = (
         InvalidTree(
-            "two modules name it",
+            "the same name and value in two modules",
             {
                 "a.py": "MEAN = (0.485, 0.456, 0.406)\n",
                 "p/b.py": """
@@ -172,7 +172,7 @@ class DuplicatedConstant(TreeRule):
             ),
         ),
         InvalidTree(
-            "written out beside its name",
+            "a literal beside its constant",
             {
                 "a.py": """
                     WEIGHTS = "model.safetensors"

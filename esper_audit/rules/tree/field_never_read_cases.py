@@ -27,7 +27,7 @@ VALID = (
         },
     ),
     ValidTree(
-        "taken apart",
+        "read by asdict",
         {
             "a.py": """
                 from dataclasses import asdict
@@ -68,7 +68,7 @@ VALID = (
         },
     ),
     ValidTree(
-        "a result that users of a library look at",
+        "a result that users of a library read",
         {
             "p/__init__.py": "",
             "p/a.py": """
@@ -88,7 +88,7 @@ VALID = (
         },
     ),
     ValidTree(
-        "nearly no field is read by name: something takes it whole",
+        "almost no field read by name",
         {
             "a.py": """
                 from dataclasses import dataclass
@@ -106,7 +106,7 @@ VALID = (
         },
     ),
     ValidTree(
-        "taken apart where its base is used",
+        "reflective access in a file that uses its base",
         {
             "a.py": "class Shown: ...\n",
             "b.py": """
@@ -134,7 +134,7 @@ VALID = (
         },
     ),
     ValidTree(
-        "taken apart beside its base",
+        "reflective access in the file of its base",
         {
             "a.py": """
                 class Shown:
@@ -159,7 +159,7 @@ VALID = (
         },
     ),
     ValidTree(
-        "made by something that reads all that it is told",
+        "created by code that reads all fields",
         {
             "a.py": """
                 from dataclasses import dataclass
@@ -179,7 +179,7 @@ VALID = (
         },
     ),
     ValidTree(
-        "what a library fills for the hooks of its users",
+        "filled by a library for the hooks of its users",
         {
             "p/__init__.py": "",
             "p/a.py": """
@@ -199,7 +199,7 @@ VALID = (
         },
     ),
     ValidTree(
-        "in a field of what is taken apart",
+        "a field type of a class with reflective access",
         {
             "a.py": """
                 from dataclasses import dataclass
@@ -233,7 +233,7 @@ VALID = (
         },
     ),
     ValidTree(
-        "a type that nothing makes",
+        "a type without instances",
         {
             "a.py": """
                 from dataclasses import dataclass
@@ -270,7 +270,7 @@ VALID = (
         },
     ),
     ValidTree(
-        "read of some other object",
+        "read from an object of unknown class",
         {
             "a.py": """
                 from dataclasses import dataclass
@@ -311,7 +311,7 @@ VALID = (
         },
     ),
     ValidTree(
-        "a named tuple is unpacked",
+        "an unpacked named tuple",
         {
             "a.py": """
                 from typing import NamedTuple
@@ -329,7 +329,7 @@ VALID = (
 
 INVALID = (
     InvalidTree(
-        "a setting that a library asks for and forgets",
+        "a setting that a library never reads",
         {
             "p/__init__.py": "",
             "p/a.py": """
@@ -349,7 +349,7 @@ INVALID = (
         (("p/a.py", 7, MESSAGE.replace("_Point", "PointConfig")),),
     ),
     InvalidTree(
-        "filled and forgotten",
+        "set and never read",
         {
             "a.py": """
                 from dataclasses import dataclass
@@ -369,7 +369,7 @@ INVALID = (
         (("a.py", 7, MESSAGE),),
     ),
     InvalidTree(
-        "read of an object of another class",
+        "read from an object of another class",
         {
             "a.py": """
                 from dataclasses import dataclass
@@ -395,7 +395,7 @@ INVALID = (
         (("a.py", 7, MESSAGE),),
     ),
     InvalidTree(
-        "filled by a parser",
+        "set by a parser",
         {
             "a.py": """
                 from dataclasses import dataclass
@@ -416,7 +416,7 @@ INVALID = (
         (("a.py", 7, MESSAGE),),
     ),
     InvalidTree(
-        "written once more",
+        "written again",
         {
             "a.py": """
                 from dataclasses import dataclass

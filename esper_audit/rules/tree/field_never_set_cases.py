@@ -136,7 +136,7 @@ VALID = (
         },
     ),
     ValidTree(
-        "perhaps forwarded",
+        "possibly in forwarded arguments",
         {
             "a.py": """
                 from dataclasses import dataclass, replace
@@ -153,9 +153,9 @@ VALID = (
             """,
         },
     ),
-    ValidTree("never made here", {"a.py": POINT}),
+    ValidTree("never instantiated in the tree", {"a.py": POINT}),
     ValidTree(
-        "a choice that users of a library have",
+        "an option for users of a library",
         {
             "p/__init__.py": "",
             "p/a.py": """
@@ -192,7 +192,7 @@ VALID = (
         },
     ),
     ValidTree(
-        "a list that is filled later",
+        "a list that is filled later by append",
         {
             "a.py": """
                 from dataclasses import dataclass, replace
@@ -231,7 +231,7 @@ VALID = (
 
 INVALID = (
     InvalidTree(
-        "a class of its own has an attribute of that name",
+        "an unrelated class with an attribute of that name",
         {
             "a.py": """
                 from dataclasses import dataclass, replace
@@ -290,7 +290,7 @@ INVALID = (
         (("a.py", 7, MESSAGE),),
     ),
     InvalidTree(
-        "a name of the same word where a string is replaced",
+        "the same word in a string replacement",
         {
             "a.py": """
                 from dataclasses import dataclass, replace
@@ -312,7 +312,7 @@ INVALID = (
         (("a.py", 7, MESSAGE),),
     ),
     InvalidTree(
-        "in another file as well",
+        "instantiated in another file as well",
         {
             "a.py": POINT,
             "b.py": """

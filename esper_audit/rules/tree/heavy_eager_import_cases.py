@@ -77,7 +77,7 @@ VALID = (
         },
     ),
     ValidTree(
-        "for the type checker",
+        "imported under TYPE_CHECKING",
         {
             "p/__init__.py": """
                 from typing import TYPE_CHECKING
@@ -133,7 +133,7 @@ VALID = (
         },
     ),
     ValidTree(
-        "used where it is there",
+        "used by its importers",
         {
             "p/__init__.py": EAGER,
             "p/plots.py": """
@@ -161,7 +161,7 @@ VALID = (
         },
     ),
     ValidTree(
-        "its file is used where it can be",
+        "the importing file is used if possible",
         {
             "p/__init__.py": """
                 from p.small import small
@@ -191,7 +191,7 @@ VALID = (
         },
     ),
     ValidTree(
-        "its file is imported on a condition",
+        "the importing file is imported conditionally",
         {
             "p/__init__.py": """
                 from p.small import can_plot, small
@@ -242,7 +242,7 @@ VALID = (
 
 INVALID = (
     InvalidTree(
-        "three want something else",
+        "three importers that need something else",
         {
             "p/__init__.py": EAGER,
             "p/plots.py": PLOT,
@@ -272,7 +272,7 @@ INVALID = (
         ),
     ),
     InvalidTree(
-        "an error that says what is missing",
+        "an import error with a clearer message",
         {
             "p/__init__.py": EAGER,
             "p/plots.py": """
@@ -304,7 +304,7 @@ INVALID = (
         (("p/__init__.py", 1, MESSAGE.format("matplotlib", 3)),),
     ),
     InvalidTree(
-        "a module of the project that is said to be heavy",
+        "a module of the project, with the option `heavy`",
         {
             "p/__init__.py": """
                 from p import world

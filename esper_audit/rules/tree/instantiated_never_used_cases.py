@@ -49,7 +49,7 @@ VALID = (
         },
     ),
     ValidTree(
-        "used by whoever holds it",
+        "used by the owner of the object",
         {
             "a.py": """
                 from torch import nn
@@ -74,7 +74,7 @@ VALID = (
         },
     ),
     ValidTree(
-        "an object of unknown make has such an attribute",
+        "an object of unknown class with such an attribute",
         {
             "a.py": """
                 from torch import nn
@@ -96,7 +96,7 @@ VALID = (
         },
     ),
     ValidTree(
-        "asked for by name",
+        "read by getattr",
         {
             "a.py": """
                 from torch import nn
@@ -117,7 +117,7 @@ VALID = (
         },
     ),
     ValidTree(
-        "a name put together",
+        "a composed name",
         {
             "a.py": """
                 from torch import nn
@@ -139,7 +139,7 @@ VALID = (
         },
     ),
     ValidTree(
-        "all its parts run in a row",
+        "all parts run in sequence",
         {
             "a.py": """
                 from torch import nn
@@ -155,7 +155,7 @@ VALID = (
         },
     ),
     ValidTree(
-        "its parts are asked for as a whole",
+        "all parts are read at once",
         {
             "a.py": """
                 from torch import nn
@@ -173,7 +173,7 @@ VALID = (
         },
     ),
     ValidTree(
-        "kept so that weights fit",
+        "kept for the compatibility of weights",
         {
             "a.py": """
                 from torch import nn
@@ -191,7 +191,7 @@ VALID = (
         },
     ),
     ValidTree(
-        "a list that registers what another holds",
+        "a list that registers the parts of another object",
         {
             "a.py": """
                 from torch import nn
@@ -224,7 +224,7 @@ VALID = (
         },
     ),
     ValidTree(
-        "a constructor that tells somebody of it",
+        "a constructor that passes the object on",
         {
             "a.py": """
                 class Meter:
@@ -239,7 +239,7 @@ VALID = (
         },
     ),
     ValidTree(
-        "a constructor that calls what is not known",
+        "a constructor that calls unknown code",
         {
             "a.py": """
                 class Meter:
@@ -254,7 +254,7 @@ VALID = (
         },
     ),
     ValidTree(
-        "a constructor that changes what it is given",
+        "a constructor that changes its argument",
         {
             "a.py": """
                 class Meter:
@@ -269,7 +269,7 @@ VALID = (
         },
     ),
     ValidTree(
-        "made to have its arguments checked",
+        "created to validate its arguments",
         {
             "a.py": """
                 class Meter:
@@ -284,7 +284,7 @@ VALID = (
         },
     ),
     ValidTree(
-        "made to see whether that works",
+        "created in a try as a test",
         {
             "a.py": """
                 class Meter:
@@ -320,7 +320,7 @@ VALID = (
         },
     ),
     ValidTree(
-        "read by a function inside",
+        "read by a nested function",
         {
             "a.py": """
                 class Meter:
@@ -350,7 +350,7 @@ VALID = (
         },
     ),
     ValidTree(
-        "a hook is kept, not a module",
+        "a hook that is kept",
         {
             "a.py": """
                 from torch import nn
@@ -368,7 +368,7 @@ VALID = (
         },
     ),
     ValidTree(
-        "a wrapper that takes hold of what it is given",
+        "a wrapper that modifies its argument",
         {
             "a.py": """
                 from torch import nn
@@ -381,7 +381,7 @@ VALID = (
         },
     ),
     ValidTree(
-        "a class of a function that is called as one of the module",
+        "a local class with the name of a class of the module",
         {
             "a.py": """
                 from torch import nn
@@ -410,7 +410,7 @@ VALID = (
         },
     ),
     ValidTree(
-        "a name that says so",
+        "a name that declares it unused",
         {
             "a.py": """
                 class Meter:
@@ -456,7 +456,7 @@ VALID = (
         },
     ),
     ValidTree(
-        "a loss that users of a library may ask for",
+        "a loss that users of a library may read",
         {
             "a.py": """
                 from torch import nn
@@ -488,7 +488,7 @@ VALID = (
         },
     ),
     ValidTree(
-        "in code that is put together",
+        "in composed code",
         {
             "a.py": """
                 from torch import nn
@@ -507,7 +507,7 @@ VALID = (
         },
     ),
     ValidTree(
-        "there for earlier versions",
+        "kept for earlier versions",
         {
             "a.py": """
                 from torch import nn
@@ -525,7 +525,7 @@ VALID = (
         },
     ),
     ValidTree(
-        "a function that may give something else",
+        "a function that may return another object",
         {
             "a.py": """
                 from torch import nn
@@ -550,7 +550,7 @@ VALID = (
 
 INVALID = (
     InvalidTree(
-        "forward leaves it out",
+        "omitted by forward",
         {
             "a.py": """
                 from torch import nn
@@ -569,7 +569,7 @@ INVALID = (
         (("a.py", 8, MESSAGE),),
     ),
     InvalidTree(
-        "another class has one of that name",
+        "an attribute of that name in another class",
         {
             "a.py": """
                 from torch import nn
@@ -600,7 +600,7 @@ INVALID = (
         (("a.py", 8, MESSAGE),),
     ),
     InvalidTree(
-        "another object is asked for its parts",
+        "reflective access to another object",
         {
             "a.py": """
                 from torch import nn
@@ -640,7 +640,7 @@ INVALID = (
         (("a.py", 8, MESSAGE),),
     ),
     InvalidTree(
-        "of one class or another, or of a factory",
+        "of one of two classes, or of a factory",
         {
             "a.py": """
                 from torch import nn
@@ -667,7 +667,7 @@ INVALID = (
         ),
     ),
     InvalidTree(
-        "made on both sides of a question, told once",
+        "created in both branches, reported once",
         {
             "a.py": """
                 from torch import nn
@@ -703,7 +703,7 @@ INVALID = (
         (("a.py", 5, "`loss` is created (`CrossEntropyLoss`) and never read"),),
     ),
     InvalidTree(
-        "an object of the tree's own class",
+        "an object of a class of the tree",
         {
             "a.py": """
                 class Meter:
@@ -719,7 +719,7 @@ INVALID = (
         (("a.py", 7, "`meter` is created (`Meter`) and never read"),),
     ),
     InvalidTree(
-        "thrown away",
+        "discarded",
         {
             "a.py": """
                 class Meter:

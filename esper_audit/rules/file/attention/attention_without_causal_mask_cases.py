@@ -14,7 +14,7 @@ VALID = (
         """,
     ),
     Valid(
-        "a mask by keyword or position, a computed is_causal, keywords from elsewhere",
+        "a mask by keyword or position, a computed is_causal, unpacked keywords",
         """
         class GPT(nn.Module):
             def forward(self, q, k, v, mask, **more):
@@ -25,7 +25,7 @@ VALID = (
         """,
     ),
     Valid(
-        "a module that nothing calls causal",
+        "a module without a causal name",
         """
         class Attention(nn.Module):
             def forward(self, q, k, v):
@@ -33,7 +33,7 @@ VALID = (
         """,
     ),
     Valid(
-        "a docstring that says bidirectional",
+        "a docstring with the word bidirectional",
         '''
         @Registry.register("attention", "transformer")
         class Seed(nn.Module):
@@ -76,7 +76,7 @@ VALID = (
         """,
     ),
     Valid(
-        "a softmax by hand behind a mask",
+        "a handwritten softmax after a mask",
         """
         class CausalAttention(nn.Module):
             def forward(self, q, k, v):
@@ -167,7 +167,7 @@ INVALID = (
         """,
     ),
     Invalid(
-        "a layer that is given a padding mask only",
+        "a layer with only a padding mask",
         """
         import torch.nn.functional as F
         from torch import nn
@@ -209,7 +209,7 @@ INVALID = (
         ),
     ),
     Invalid(
-        "a softmax by hand",
+        "a handwritten softmax",
         """
         class CausalSelfAttention(nn.Module):
             def forward(self, x):

@@ -21,7 +21,7 @@ VALID = (
         """,
     ),
     Valid(
-        "nothing for a factory without parameters",
+        "an estimate of 0 for a factory without parameters",
         """
         @register("noop", "cnn", param_estimate=0)
         def make_noop(dim):
@@ -41,7 +41,7 @@ VALID = (
         """,
     ),
     Valid(
-        "a layer whose heads are no size",
+        "a layer with a number of heads, which is no size",
         """
         class Attend(nn.Module):
             param_estimate = 16640
@@ -73,7 +73,7 @@ VALID = (
         """,
     ),
     Valid(
-        "a test that counts",
+        "a test that counts parameters",
         """
         class SE(nn.Module):
             def __init__(self, channels, reduction=4):

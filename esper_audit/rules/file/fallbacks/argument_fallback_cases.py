@@ -121,7 +121,7 @@ VALID = (
         """,
     ),
     Valid(
-        "a replacement inside a nested function, of its own parameter",
+        "a fallback of a nested function's own parameter",
         """
         def outer(x: Tensor, u: Tensor | None = None):
             def inner(u: Tensor):
@@ -179,7 +179,7 @@ INVALID = (
         """,
     ),
     Invalid(
-        "a shortcut that becomes the input, in front of other parameters",
+        "a shortcut that becomes the input, before other parameters",
         """
         def forward(self, x, shortcut: Optional[torch.Tensor] = None, children=None):
             if shortcut is None:
@@ -201,7 +201,7 @@ INVALID = (
         ((4, "`seed` silently becomes `host` if a caller omits it"),),
     ),
     Invalid(
-        "an or, and a helper named default",
+        "an `or` and a helper named `default`",
         """
         def forward(self, x, u=None, w=None):
             u = u or x
@@ -213,7 +213,7 @@ INVALID = (
         ),
     ),
     Invalid(
-        "a context, where no convention is granted",
+        "a context without a convention",
         """
         def forward(self, x, context=None):
             if not exists(context):

@@ -68,7 +68,7 @@ class ForeignPrivateAttribute(Rule):
 
     VALID = (
         Valid(
-            "its own",
+            "an attribute of `self`",
             """
             class A:
                 def f(self):
@@ -91,7 +91,7 @@ class ForeignPrivateAttribute(Rule):
             """,
         ),
         Valid(
-            "its class, and what it makes of it",
+            "an attribute of its class and of a new instance",
             """
             class A(Base):
                 @classmethod
@@ -120,7 +120,7 @@ class ForeignPrivateAttribute(Rule):
             """,
         ),
         Valid(
-            "friends in one file",
+            "two classes in one file",
             """
             class Node:
                 __slots__ = ('_next',)
@@ -133,7 +133,7 @@ class ForeignPrivateAttribute(Rule):
             """,
         ),
         Valid(
-            "a function of the file",
+            "an attribute of a function of the file",
             """
             def f():
                 f._calls = 0
@@ -145,7 +145,7 @@ class ForeignPrivateAttribute(Rule):
             """,
         ),
         Valid(
-            "a function that is decorated",
+            "an attribute of a decorated function",
             """
             def cached(func):
                 func._cache = {}
@@ -153,7 +153,7 @@ class ForeignPrivateAttribute(Rule):
             """,
         ),
         Valid(
-            "a mark",
+            "a flag that is only True or False",
             """
             def tie(p, q):
                 p._is_tied = True
@@ -161,7 +161,7 @@ class ForeignPrivateAttribute(Rule):
             """,
         ),
         Valid(
-            "names that others may set",
+            "names that other code may set",
             """
             def new(kind, v):
                 made = object.__new__(kind)
@@ -184,7 +184,7 @@ class ForeignPrivateAttribute(Rule):
             """,
         ),
         Valid(
-            "setattr of its own, or of no constant",
+            "setattr on `self` or with a computed name",
             """
             class A:
                 def f(self, o, k):
@@ -195,7 +195,7 @@ class ForeignPrivateAttribute(Rule):
     )
     INVALID = (
         Invalid(
-            "an argument's",
+            "an attribute of an argument",
             """
             def resume(slot, stage):
                 slot._stage = stage
@@ -203,7 +203,7 @@ class ForeignPrivateAttribute(Rule):
             ((2, "writes `slot._stage`, which is private to another object"),),
         ),
         Invalid(
-            "of what belongs to itself",
+            "an attribute of an own attribute",
             """
             class Trainer:
                 def f(self):
@@ -216,7 +216,7 @@ class ForeignPrivateAttribute(Rule):
             ),
         ),
         Invalid(
-            "deleted, and through setattr",
+            "a deletion and a setattr",
             """
             def forget(cache, m):
                 del cache._hits
@@ -230,7 +230,7 @@ class ForeignPrivateAttribute(Rule):
             ),
         ),
         Invalid(
-            "of a module",
+            "an attribute of a module",
             """
             from lib import state
             state._low_memory = choose()
@@ -238,7 +238,7 @@ class ForeignPrivateAttribute(Rule):
             ((2, "writes `state._low_memory`, which is private to another object"),),
         ),
         Invalid(
-            "no copy of itself",
+            "another object that is no copy of itself",
             """
             class A(Base):
                 def f(self, other):
@@ -248,7 +248,7 @@ class ForeignPrivateAttribute(Rule):
             ((4, "writes `theirs._x`, which is private to another object"),),
         ),
         Invalid(
-            "False without a True is no mark",
+            "a name that is only set to False is no flag",
             """
             def stop(player):
                 player._running = False

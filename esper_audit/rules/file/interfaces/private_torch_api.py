@@ -73,7 +73,7 @@ class PrivateTorchApi(Rule):
 
     VALID = (
         Valid(
-            "what is public",
+            "public names",
             """
             import torch
             n = torch.linalg.vector_norm(x)
@@ -88,14 +88,14 @@ class PrivateTorchApi(Rule):
             """,
         ),
         Valid(
-            "what is documented",
+            "documented names",
             """
             import torch
             torch._dynamo.mark_dynamic(x, 0)
             """,
         ),
         Valid(
-            "what is documented, imported",
+            "imports of documented names",
             """
             from torch import _assert
             import torch._dynamo.config
@@ -103,7 +103,7 @@ class PrivateTorchApi(Rule):
             """,
         ),
         Valid(
-            "what the project allows",
+            "names that the project allows",
             """
             import torch
             torch._foreach_norm(g)
@@ -118,7 +118,7 @@ class PrivateTorchApi(Rule):
             """,
         ),
         Valid(
-            "a private name of one's own",
+            "a private name of the project",
             """
             from .hosts import _host
             _host.x
@@ -140,7 +140,7 @@ class PrivateTorchApi(Rule):
             """,
         ),
         Valid(
-            "an import for the type checker",
+            "an import under TYPE_CHECKING",
             """
             import typing
             if typing.TYPE_CHECKING:
@@ -149,7 +149,7 @@ class PrivateTorchApi(Rule):
             """,
         ),
         Valid(
-            "a module imported for what is documented below it",
+            "an import of a module with a documented name",
             """
             import torch
             import torch._dynamo
@@ -167,7 +167,7 @@ class PrivateTorchApi(Rule):
             ((2, "torch._foreach_norm is private to PyTorch"),),
         ),
         Invalid(
-            "under other names",
+            "aliases",
             """
             import torch as th
             from torch import nn
@@ -183,7 +183,7 @@ class PrivateTorchApi(Rule):
             ),
         ),
         Invalid(
-            "an import, once, and not again where its name is used",
+            "an import, reported once and not at its uses",
             """
             from torch.utils._pytree import tree_map, tree_flatten
             tree_map(f, x)
@@ -198,7 +198,7 @@ class PrivateTorchApi(Rule):
             ),
         ),
         Invalid(
-            "a module imported by its dotted name, once",
+            "a module imported by its dotted name, reported once",
             """
             import torch
             import torch._inductor.config
@@ -207,7 +207,7 @@ class PrivateTorchApi(Rule):
             ((2, "torch._inductor.config is private to PyTorch"),),
         ),
         Invalid(
-            "more of such a module than is documented",
+            "a private name beside a documented one",
             """
             import torch
             import torch._dynamo
@@ -225,7 +225,7 @@ class PrivateTorchApi(Rule):
             ((2, "torch.nn.modules.module._IncompatibleKeys is private to PyTorch"),),
         ),
         Invalid(
-            "below what is allowed stands only what is below it",
+            "a name that only begins like an allowed one",
             """
             import torch
             torch._dynamo.mark_dynamic_shape(x)

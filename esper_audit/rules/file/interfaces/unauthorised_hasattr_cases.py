@@ -7,13 +7,13 @@ from esper_audit.rules.rule import Invalid, Valid
 VALID = (
     Valid("getattr without a default", "value = getattr(module, name)\n"),
     Valid(
-        "a function of one's own",
+        "a function of the project",
         """
         from checks import hasattr
         hasattr(host, 'a')
         """,
     ),
-    Valid("a method of that name", "frame.hasattr('segments')\n"),
+    Valid("a method with that name", "frame.hasattr('segments')\n"),
     Valid(
         "a feature of another version of a package",
         """
@@ -26,16 +26,16 @@ VALID = (
         """,
     ),
     Valid(
-        "a name known at run time",
+        "a name that is known at run time",
         """
         for key in keys:
             v = getattr(args, key, None)
         """,
     ),
-    Valid("a name put together", "getattr(self, f'decoder_{index}', None)\n"),
+    Valid("a composed name", "getattr(self, f'decoder_{index}', None)\n"),
     Valid("a dunder", "sized = hasattr(data, '__len__')\n"),
     Valid(
-        "the machinery of attributes",
+        "the attribute methods",
         """
         class Wrapper:
             def __getattr__(self, name):
@@ -43,7 +43,7 @@ VALID = (
         """,
     ),
     Valid(
-        "a half-built object that dies",
+        "a partly built object in `__del__`",
         """
         class Pool:
             def __del__(self):
@@ -52,7 +52,7 @@ VALID = (
         """,
     ),
     Valid(
-        "a handler that raises something clearer",
+        "a handler that raises a clearer error",
         """
         try:
             dim = host.dim
@@ -61,7 +61,7 @@ VALID = (
         """,
     ),
     Valid(
-        "a handler that raises unless told otherwise",
+        "a handler that raises by default",
         """
         try:
             dim = host.dim
@@ -71,7 +71,7 @@ VALID = (
         """,
     ),
     Valid(
-        "a handler that tells the error",
+        "a handler that uses the error",
         """
         try:
             value = pickle.loads(data.raw)
@@ -99,7 +99,7 @@ VALID = (
         """,
     ),
     Valid(
-        "a registry searched by name",
+        "a registry that is searched by name",
         """
         for module in modules:
             try:
@@ -109,7 +109,7 @@ VALID = (
         """,
     ),
     Valid(
-        "a conversion that asks for no attribute",
+        "a conversion that reads no attribute",
         """
         try:
             n = int(x)
@@ -137,7 +137,7 @@ INVALID = (
         ((2, 'getattr(config, "dim", 64) replaces a missing attribute by 64'),),
     ),
     Invalid(
-        "the builtin under other names",
+        "aliases of the builtin",
         """
         import builtins
         from builtins import getattr as read
@@ -158,7 +158,7 @@ INVALID = (
         ((1, "hasattr(seed, STATE_KEY) checks for an attribute that a Protocol could declare"),),
     ),
     Invalid(
-        "what this package itself exports",
+        "an export of the same package",
         """
         from .hosts import CNNHost
         hasattr(CNNHost, 'segments')
@@ -201,7 +201,7 @@ INVALID = (
         ((2, "suppress(AttributeError) suppresses a missing attribute"),),
     ),
     Invalid(
-        "everything switched on",
+        "all options switched on",
         """
         import torch
         hasattr(torch, 'compile')

@@ -19,7 +19,7 @@ VALID = (
         """,
     ),
     Valid(
-        "the first sample starts it",
+        "an average that starts with the first sample",
         """
         class Norm:
             def __init__(self):
@@ -32,7 +32,7 @@ VALID = (
         """,
     ),
     Valid(
-        "it starts with nothing",
+        "an average that starts with None",
         """
         avg = None
         for x in xs:
@@ -41,7 +41,7 @@ VALID = (
         """,
     ),
     Valid(
-        "an average of parameters starts with a copy",
+        "an average of parameters that starts with a copy",
         """
         class Teacher:
             def __init__(self, model):
@@ -51,14 +51,14 @@ VALID = (
         """,
     ),
     Valid(
-        "parameters of unknown origin",
+        "parameters with an unknown initial value",
         """
         for p, q in zip(a, b):
             p.data.mul_(decay).add_(q.data, alpha=1 - decay)
         """,
     ),
     Valid(
-        "Adam",
+        "the optimizer Adam",
         """
         def step(p, g, beta, n):
             m = torch.zeros_like(p)
@@ -68,7 +68,7 @@ VALID = (
         """,
     ),
     Valid(
-        "an optimizer that means it",
+        "an optimizer without correction",
         """
         class Lion(torch.optim.Optimizer):
             def __init__(self, p):
@@ -212,7 +212,7 @@ INVALID = (
         ),
     ),
     Invalid(
-        "a local, in a loop",
+        "a local variable in a loop",
         """
         def train(xs, beta):
             loss = 0
@@ -234,7 +234,7 @@ INVALID = (
         ),
     ),
     Invalid(
-        "by the difference",
+        "an update by the difference",
         """
         class Agent:
             def __init__(self):
@@ -264,7 +264,7 @@ INVALID = (
         ),
     ),
     Invalid(
-        "in the middle of a chain",
+        "an update inside a chain of calls",
         """
         class Norm:
             avg = torch.zeros(())
@@ -283,7 +283,7 @@ INVALID = (
         ),
     ),
     Invalid(
-        "a product by call",
+        "a product by a call",
         """
         class Codebook(Module):
             def __init__(self, n):

@@ -85,7 +85,7 @@ class UnguardedNormRatio(Rule):
             """,
         ),
         Valid(
-            "an upper clamp of what the ratio goes into",
+            "an upper clamp of a value computed from the ratio",
             """
             def trust(w, g):
                 raw = w.norm() / (g.norm() + 1e-8)
@@ -153,7 +153,7 @@ class UnguardedNormRatio(Rule):
             """,
         ),
         Valid(
-            "a test of what the norm measures",
+            "a test of the measured tensor",
             """
             def derivative(f, p, h):
                 if np.array_equal(p, np.zeros_like(p)):
@@ -162,7 +162,7 @@ class UnguardedNormRatio(Rule):
             """,
         ),
         Valid(
-            "an epsilon that is large enough to be meant",
+            "an epsilon that is large enough to be intended",
             """
             def score(e, x_norm):
                 return e / (1.0 + x_norm), e / (x_norm + 0.1)
@@ -184,7 +184,7 @@ class UnguardedNormRatio(Rule):
             """,
         ),
         Valid(
-            "a name that is something else by its assignment",
+            "a name that its assignment shows to be no norm",
             """
             def scale(q, width):
                 norm = math.sqrt(width)
@@ -203,7 +203,7 @@ class UnguardedNormRatio(Rule):
             ((2, SEED_RATIO.format("GRADIENT_EPSILON")),),
         ),
         Invalid(
-            "plain numbers, repaired as the ticket asks",
+            "plain numbers, with the fix of the ticket",
             """
             def ratio(seeds, hosts):
                 seed_norm = torch.linalg.vector_norm(torch.stack(seeds)).item()
@@ -263,7 +263,7 @@ class UnguardedNormRatio(Rule):
             """,
         ),
         Invalid(
-            "an own norm, where that is asked for",
+            "the own norm, with the option `own_norm`",
             """
             def unit(x):
                 return x / x.norm()

@@ -71,7 +71,7 @@ class CheckpointKeyDrift(Rule):
     options: CheckpointKeyDriftOptions
     VALID = (
         Valid(
-            "both know the same keys",
+            "the same keys in both",
             """
             class A:
                 def state_dict(self):
@@ -81,7 +81,7 @@ class CheckpointKeyDrift(Rule):
             """,
         ),
         Valid(
-            "a dict that goes on whole",
+            "a dict that is passed on",
             """
             class A:
                 def state_dict(self):
@@ -91,7 +91,7 @@ class CheckpointKeyDrift(Rule):
             """,
         ),
         Valid(
-            "a dict that comes from elsewhere",
+            "a dict from another function",
             """
             class A(B):
                 def state_dict(self):
@@ -104,7 +104,7 @@ class CheckpointKeyDrift(Rule):
             """,
         ),
         Valid(
-            "keys that are computed",
+            "computed keys",
             """
             class A:
                 def state_dict(self):
@@ -132,7 +132,7 @@ class CheckpointKeyDrift(Rule):
             """,
         ),
         Valid(
-            "a key whose absence is asked for",
+            "a key with tested absence",
             """
             class A:
                 def state_dict(self):
@@ -145,7 +145,7 @@ class CheckpointKeyDrift(Rule):
             """,
         ),
         Valid(
-            "a copy that the object takes over",
+            "a copy that the object stores",
             """
             class A:
                 def state_dict(self):
@@ -156,7 +156,7 @@ class CheckpointKeyDrift(Rule):
             """,
         ),
         Valid(
-            "what describes the file",
+            "a key that describes the file",
             """
             class A:
                 def state_dict(self):
@@ -166,7 +166,7 @@ class CheckpointKeyDrift(Rule):
             """,
         ),
         Valid(
-            "a key that somebody else reads",
+            "a key that other code reads",
             """
             class A:
                 def state_dict(self):
@@ -192,7 +192,7 @@ class CheckpointKeyDrift(Rule):
             """,
         ),
         Valid(
-            "only one half",
+            "a saver without a loader",
             """
             class A:
                 def to_dict(self):
@@ -213,7 +213,7 @@ class CheckpointKeyDrift(Rule):
     )
     INVALID = (
         Invalid(
-            "a key that nobody writes",
+            "a key that is never written",
             """
             class A:
                 def state_dict(self):
@@ -227,7 +227,7 @@ class CheckpointKeyDrift(Rule):
             ),
         ),
         Invalid(
-            "a default that always stands in",
+            "a default that always applies",
             """
             class A:
                 def state_dict(self):
@@ -239,7 +239,7 @@ class CheckpointKeyDrift(Rule):
             ((6, "has a default for `t`, which `state_dict` never writes"),),
         ),
         Invalid(
-            "saved and lost",
+            "a saved key that is never read",
             """
             class A:
                 def to_dict(self):

@@ -88,14 +88,14 @@ class DecisionReadsDriftMetric(Rule):
             """,
         ),
         Valid(
-            "its definition",
+            "the definition of the metric",
             """
             def end(self, now):
                 self.blending_delta = now - self.began
             """,
         ),
         Valid(
-            "was it measured?",
+            "a test whether it was measured",
             """
             def row(m):
                 if m.blending_delta is None or math.isnan(m.blending_delta):
@@ -106,7 +106,7 @@ class DecisionReadsDriftMetric(Rule):
             """,
         ),
         Valid(
-            "a condition behind which there is only a report",
+            "a condition that only guards a report",
             """
             def tell(m):
                 if m.blending_delta < 0:
@@ -115,7 +115,7 @@ class DecisionReadsDriftMetric(Rule):
             """,
         ),
         Valid(
-            "a decision by what the seed did",
+            "a decision by another metric of the seed",
             """
             def check_gate(m):
                 delta, contribution = m.blending_delta, m.contribution
@@ -124,7 +124,7 @@ class DecisionReadsDriftMetric(Rule):
             """,
         ),
         Valid(
-            "a project that lists another name",
+            "a project with another metric name",
             """
             def reward(m):
                 return m.blending_delta
@@ -143,7 +143,7 @@ class DecisionReadsDriftMetric(Rule):
             ((2, "a condition reads `blending_delta`, which drifts by itself"),),
         ),
         Invalid(
-            "a condition on what is worked out from it",
+            "a condition on a derived variable",
             """
             def step(slot):
                 delta, n = slot['blending_delta'], 3
@@ -161,7 +161,7 @@ class DecisionReadsDriftMetric(Rule):
             ),
         ),
         Invalid(
-            "what a gate returns",
+            "the return value of a gate",
             """
             class Gates:
                 def check(self, m):
@@ -210,7 +210,7 @@ class DecisionReadsDriftMetric(Rule):
             ),
         ),
         Invalid(
-            "the project's own name",
+            "a metric name of the project",
             """
             def step(m):
                 if m.loss_delta < 0:
