@@ -1,4 +1,4 @@
-"""The contracts: sentences that must hold, read from `contracts.yaml`; checks refer to them by id."""
+"""The contracts that checks refer to by id, read from `contracts.yaml`."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ SHIPPED = os.path.join(os.path.dirname(__file__), "contracts.yaml")
 
 
 class Contract(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """What must hold, why, and which tickets raised it."""
+    """A testable statement about a code base, its reason, and the tickets that led to it."""
 
     id: str
     statement: str
@@ -23,12 +23,15 @@ class Contract(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 def load_contracts(own_file: str = "") -> dict[str, Contract]:
-    """Return the shipped contracts, then those of a project's own file, by id in the order written."""
+    """Return the shipped contracts, then those of a project's own file, by id in file order.
+
+    Raise ContractError if a file is unreadable or invalid, or an id is not unique.
+    """
     contracts = _read(SHIPPED)
     for contract in _read(own_file).values() if own_file else ():
         if contract.id in contracts:
             raise ContractError(
-                f"{own_file}: contract '{contract.id}' exists already; give it another id"
+                f"{own_file}: duplicate contract id '{contract.id}' (shipped with esper-audit). Use another id."
             )
         contracts[contract.id] = contract
     return contracts
@@ -46,5 +49,12 @@ def _read(file: str) -> dict[str, Contract]:
         raise ContractError(f"{file}: {error}") from error
     contracts = {contract.id: contract for contract in listed}
     if len(contracts) != len(listed):
-        raise ContractError(f"{file}: a contract id stands twice")
+        raise ContractError(
+            f"{file}: duplicate contract id '{_first_duplicate(listed)}'. Use another id."
+        )
     return contracts
+
+
+def _first_duplicate(listed: list[Contract]) -> str:
+    ids = [contract.id for contract in listed]
+    return next(one for one in ids if ids.count(one) > 1)

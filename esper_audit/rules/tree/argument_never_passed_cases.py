@@ -85,7 +85,7 @@ VALID = (
         },
     ),
     ValidTree(
-        "a name that is bound early by partial",
+        "a name that is bound early by a default",
         {
             "a.py": """
                 k = 1

@@ -192,7 +192,7 @@ VALID = (
         },
     ),
     ValidTree(
-        "a list that is filled later by append",
+        "a list as the default",
         {
             "a.py": """
                 from dataclasses import dataclass, replace

@@ -133,7 +133,7 @@ VALID = (
         },
     ),
     ValidTree(
-        "used by its importers",
+        "imported in a try that continues without it",
         {
             "p/__init__.py": EAGER,
             "p/plots.py": """
@@ -161,7 +161,7 @@ VALID = (
         },
     ),
     ValidTree(
-        "the importing file is used if possible",
+        "its file is imported in a try that continues without it",
         {
             "p/__init__.py": """
                 from p.small import small

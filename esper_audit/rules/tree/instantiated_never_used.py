@@ -72,48 +72,54 @@ class InstantiatedNeverUsed(TreeRule):
         """Report the objects that are created and never used, by file."""
         constructors = ConstructorEffects(tree)
         for unit in tree.index.units():
-            made = instantiations(tree, unit) if unit.role is Role.PRODUCTION else ()
+            found = instantiations(tree, unit) if unit.role is Role.PRODUCTION else ()
             reported: set[tuple[str, str]] = set()
-            for making in made:
-                attribute = (making.around.owner, making.attribute)
-                if making.attribute and attribute not in reported:
+            for instantiation in found:
+                attribute = (instantiation.around.owner, instantiation.attribute)
+                if instantiation.attribute and attribute not in reported:
                     reported.add(attribute)
-                    yield from _unread_attribute(tree, constructors, unit, making)
-                elif not making.attribute and _is_idle(constructors, making):
-                    yield _unused_object(tree, unit, making)
+                    yield from _unread_attribute(tree, constructors, unit, instantiation)
+                elif not instantiation.attribute and _is_idle(constructors, instantiation):
+                    yield _unused_object(tree, unit, instantiation)
 
 
 def _unread_attribute(
-    tree: Tree, constructors: ConstructorEffects, unit: ModuleFacts, making: Instantiation
+    tree: Tree, constructors: ConstructorEffects, unit: ModuleFacts, instantiation: Instantiation
 ) -> Iterator[TreeViolation | NotAnalysed]:
     """Report an attribute that nothing reads."""
-    owner = tree.index.symbol(unit.path, making.around.owner) if making.around.owner else None
-    if owner is None or not _is_only_for_the_tree(tree, constructors, owner, making):
+    owner = (
+        tree.index.symbol(unit.path, instantiation.around.owner)
+        if instantiation.around.owner
+        else None
+    )
+    if owner is None or not _is_only_for_the_tree(tree, constructors, owner, instantiation):
         return
     family = tree.index.resolver.kin.family(owner.key)
-    if _is_attribute_read(tree, family, making.attribute) or _is_explained(tree, owner, making):
+    if _is_attribute_read(tree, family, instantiation.attribute) or _is_explained(
+        tree, owner, instantiation
+    ):
         return
-    answer = tree.index.readers(making.attribute)
+    answer = tree.index.readers(instantiation.attribute)
     if answer.is_complete:
-        message = f"`{making.bound}` of `{owner.short}` is {_description(making)} and never read"
-        yield tree.at_node(unit.path, making.place, message, subject=owner.symbol)
+        message = f"`{instantiation.bound}` of `{owner.short}` is {_description(instantiation)} and never read"
+        yield tree.at_node(unit.path, instantiation.place, message, subject=owner.symbol)
     else:
         yield tree.undecided(owner, answer)
 
 
 def _is_only_for_the_tree(
-    tree: Tree, constructors: ConstructorEffects, owner: Symbol, making: Instantiation
+    tree: Tree, constructors: ConstructorEffects, owner: Symbol, instantiation: Instantiation
 ) -> bool:
     """Return whether no code outside the tree may read an attribute; parts of a module serve `forward`."""
     if tree.index.resolver.kin.foreign_bases(owner.key) - HARMLESS_BASES:
         return False
-    if any(value.name.rpartition(".")[2] in CONTAINERS for value in making.made):
+    if any(value.name.rpartition(".")[2] in CONTAINERS for value in instantiation.made):
         return False
-    if all(map(constructors.is_module, making.made)):
+    if all(map(constructors.is_module, instantiation.made)):
         return constructors.is_module(Value("class", owner.key))
-    if not making.is_new or not all(map(constructors.is_quiet, making.made)):
+    if not instantiation.is_new or not all(map(constructors.is_quiet, instantiation.made)):
         return False
-    return making.attribute.startswith("_") or not tree.outside.is_offered(owner)
+    return instantiation.attribute.startswith("_") or not tree.outside.is_offered(owner)
 
 
 def _is_attribute_read(tree: Tree, family: list[str], name: str) -> bool:
@@ -129,48 +135,52 @@ def _is_attribute_read(tree: Tree, family: list[str], name: str) -> bool:
     return any(READS_ALL.search(tree.text(tree.index.of_key(key))) for key in family)
 
 
-def _unused_object(tree: Tree, unit: ModuleFacts, making: Instantiation) -> TreeViolation:
-    subject = unit.symbol(unit.innermost(making.statement.lineno))
-    if making.bound:
-        message = f"`{making.bound}` is {_description(making)} and never read"
+def _unused_object(tree: Tree, unit: ModuleFacts, instantiation: Instantiation) -> TreeViolation:
+    subject = unit.symbol(unit.innermost(instantiation.statement.lineno))
+    if instantiation.bound:
+        message = f"`{instantiation.bound}` is {_description(instantiation)} and never read"
     else:
-        message = f"{_classes(making)} is created and discarded"
-    return tree.at_node(unit.path, making.place, message, subject=subject)
+        message = f"{_classes(instantiation)} is created and discarded"
+    return tree.at_node(unit.path, instantiation.place, message, subject=subject)
 
 
-def _is_idle(constructors: ConstructorEffects, making: Instantiation) -> bool:
+def _is_idle(constructors: ConstructorEffects, instantiation: Instantiation) -> bool:
     """Return whether an object without effects is bound to an unread local variable or to no name."""
-    if not making.is_new or making.around.is_watched or making.bound.startswith("_"):
+    if (
+        not instantiation.is_new
+        or instantiation.around.is_watched
+        or instantiation.bound.startswith("_")
+    ):
         return False
-    if not all(map(constructors.is_quiet, making.made)):
+    if not all(map(constructors.is_quiet, instantiation.made)):
         return False
-    return not any(map(constructors.may_refuse, making.made)) and not _is_read(making)
+    return not any(map(constructors.may_refuse, instantiation.made)) and not _is_read(instantiation)
 
 
-def _is_read(making: Instantiation) -> bool:
+def _is_read(instantiation: Instantiation) -> bool:
     """Return whether the function reads the local variable or may read it."""
-    function = making.around.function
-    for node in walk(function) if function is not None and making.bound else ():
+    function = instantiation.around.function
+    for node in walk(function) if function is not None and instantiation.bound else ():
         if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Load):
-            if node.id in {making.bound, *READS_ALL_LOCALS}:
+            if node.id in {instantiation.bound, *READS_ALL_LOCALS}:
                 return True
-        elif isinstance(node, (ast.Global, ast.Nonlocal)) and making.bound in node.names:
+        elif isinstance(node, (ast.Global, ast.Nonlocal)) and instantiation.bound in node.names:
             return True
     return False
 
 
-def _is_explained(tree: Tree, owner: Symbol, making: Instantiation) -> bool:
+def _is_explained(tree: Tree, owner: Symbol, instantiation: Instantiation) -> bool:
     """Return whether a comment or docstring explains an unused part or contains the code that used it."""
     text = " ".join(COMMENTS.findall(tree.text(owner)))
-    if re.search(rf"{re.escape(making.bound)}\b", text):
+    if re.search(rf"{re.escape(instantiation.bound)}\b", text):
         return True
     return UNUSED_NOTE.search(text) is not None or tree.outside.is_kept_for_others(text)
 
 
-def _description(making: Instantiation) -> str:
-    return f"created ({_classes(making)})" if making.is_new else "set to a module"
+def _description(instantiation: Instantiation) -> str:
+    return f"created ({_classes(instantiation)})" if instantiation.is_new else "set to a module"
 
 
-def _classes(making: Instantiation) -> str:
-    names = sorted({re.split(r"[.:]", value.name)[-1] for value in making.made})
+def _classes(instantiation: Instantiation) -> str:
+    names = sorted({re.split(r"[.:]", value.name)[-1] for value in instantiation.made})
     return " or ".join(f"`{name}`" for name in names)

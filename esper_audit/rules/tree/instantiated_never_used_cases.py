@@ -96,7 +96,7 @@ VALID = (
         },
     ),
     ValidTree(
-        "read by getattr",
+        "named in a string",
         {
             "a.py": """
                 from torch import nn
@@ -350,7 +350,7 @@ VALID = (
         },
     ),
     ValidTree(
-        "a hook that is kept",
+        "the result of an unknown function",
         {
             "a.py": """
                 from torch import nn
@@ -368,7 +368,7 @@ VALID = (
         },
     ),
     ValidTree(
-        "a wrapper that modifies its argument",
+        "a wrapper that may modify its argument",
         {
             "a.py": """
                 from torch import nn

@@ -182,7 +182,7 @@ VALID = (
         },
     ),
     ValidTree(
-        "found in the modules of the tree",
+        "found by issubclass",
         {
             "a.py": """
                 class B: ...

@@ -1,4 +1,4 @@
-"""The rule `attention-without-causal-mask`: an attention that looks ahead where none may."""
+"""The rule `attention-without-causal-mask`: an attention in a causal module attends to later positions."""
 
 from __future__ import annotations
 

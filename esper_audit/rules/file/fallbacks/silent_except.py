@@ -1,4 +1,4 @@
-"""The rule `silent-except`: every error is caught, and nobody hears of it."""
+"""The rule `silent-except`: a clause catches every error and reports none."""
 
 from __future__ import annotations
 
@@ -23,29 +23,13 @@ from esper_audit.source.idioms.fallbacks.exception_handling import (
     statements,
     suppressed_types,
 )
+from esper_audit.source.idioms.fallbacks.silent_statements import is_possibly_silent, is_silent
 from esper_audit.source.syntax import cst
 from esper_audit.source.syntax.node_view import View
 from esper_audit.text.phrases import quoted
 
 BROAD = frozenset({"builtins.Exception", "builtins.BaseException"})
 BROAD_NAMES = frozenset({"Exception", "BaseException"})
-DEBUG_LOGS = frozenset({"debug", "trace"})
-CONSTRUCTORS = frozenset(
-    {"bool", "dict", "float", "frozenset", "int", "list", "set", "str", "tuple"}
-)
-TENSORS = frozenset(
-    {"torch.empty", "torch.ones", "torch.tensor", "torch.zeros", "torch.zeros_like"}
-)
-FACTORIES = frozenset(name.removeprefix("torch.") for name in TENSORS) | CONSTRUCTORS
-SILENT_STATEMENTS = (
-    ast.Pass,
-    ast.Continue,
-    ast.Break,
-    ast.Delete,
-    ast.Return,
-    ast.Assign,
-    ast.AnnAssign,
-)
 PROBE_WORDS = "available|can|exists|has|have|installed|is|match|ok|success|supported|supports|valid|validate|with"
 PROBE = re.compile(rf"(?i)(^|_)({PROBE_WORDS})(_|$)")
 
@@ -97,7 +81,7 @@ class SilentExcept(Rule):
         """Keep clauses that may catch every error and contain only silent statements."""
         if isinstance(node, ast.ExceptHandler):
             return is_possible_handler(node, BROAD_NAMES) and all(
-                map(_is_possibly_silent, node.body)
+                map(is_possibly_silent, node.body)
             )
         return isinstance(node, ast.Call) and any(
             is_reference_to(a, BROAD_NAMES) for a in node.args
@@ -120,7 +104,7 @@ class SilentExcept(Rule):
             yield Violation(node, f"{quoted(view.code(node))} discards every error")
 
     def _check_clause(self, clause: cst.ExceptHandler, view: View) -> Iterator[Violation]:
-        if is_explained(clause, view) or not _is_silent(clause.body, exception_name(clause), view):
+        if is_explained(clause, view) or not is_silent(clause.body, exception_name(clause), view):
             return
         if _is_abandoned_teardown(clause, view) or (
             _is_probe(clause, view) and not self.options.probes
@@ -129,64 +113,6 @@ class SilentExcept(Rule):
         body = "; ".join(view.code(part).strip() for part in statements(clause.body))
         effect = f"discards every error and continues with `{quoted(body)}`"
         yield Violation(clause, f"{clause_header(clause, view)} {effect}")
-
-
-def _is_possibly_silent(statement: ast.stmt) -> bool:
-    """Return whether a statement may be silent: it calls nothing but constructors and debug logs."""
-    if isinstance(statement, ast.If):
-        return True
-    methods = {
-        node.func.attr
-        for node in ast.walk(statement)
-        if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute)
-    }
-    if isinstance(statement, ast.Expr):
-        is_log = isinstance(statement.value, ast.Call) and not methods.isdisjoint(DEBUG_LOGS)
-        return is_log or isinstance(statement.value, ast.Constant)
-    return isinstance(statement, SILENT_STATEMENTS) and methods <= FACTORIES
-
-
-def _is_silent(block: cst.CSTNode, error: str, view: View) -> bool:
-    return all(_is_silent_statement(part, error, view) for part in statements(block))
-
-
-def _is_silent_statement(part: cst.CSTNode, error: str, view: View) -> bool:
-    if isinstance(part, (cst.Pass, cst.Continue, cst.Break, cst.Del)):
-        return True
-    if isinstance(part, cst.Expr):
-        return isinstance(part.value, (cst.SimpleString, cst.Ellipsis)) or _is_debug_log(part.value)
-    if isinstance(part, (cst.Return, cst.Assign, cst.AnnAssign)):
-        return part.value is None or _is_default(part.value, error, view)
-    if not isinstance(part, cst.If) or not _is_default(part.test, error, view):
-        return False
-    other = part.orelse.body if isinstance(part.orelse, cst.Else) else part.orelse
-    silent_else = other is None or (
-        _is_silent_statement(other, error, view)
-        if isinstance(other, cst.If)
-        else _is_silent(other, error, view)
-    )
-    return silent_else and _is_silent(part.body, error, view)
-
-
-def _is_debug_log(value: cst.CSTNode) -> bool:
-    """Return whether a call logs at debug or trace level."""
-    if not isinstance(value, cst.Call) or not isinstance(value.func, cst.Attribute):
-        return False
-    return value.func.attr.value in DEBUG_LOGS
-
-
-def _is_default(value: cst.CSTNode, error: str, view: View) -> bool:
-    """Return whether an expression calls nothing but constructors and does not use the error."""
-    for node in own_nodes([value]):
-        if isinstance(node, cst.Name) and node.value == error:
-            return False
-        if isinstance(node, (cst.Await, cst.Yield, cst.BaseComp)):
-            return False
-        if isinstance(node, cst.Call):
-            name = view.resolve(node.func) or ""
-            if name not in TENSORS and name.removeprefix("builtins.") not in CONSTRUCTORS:
-                return False
-    return True
 
 
 def _is_abandoned_teardown(handler: cst.ExceptHandler, view: View) -> bool:

@@ -1,4 +1,4 @@
-"""The rule `unauthorised-hasattr`: asking an object what it is, where a Protocol could say so."""
+"""The rule `unauthorised-hasattr`: a run-time check for an attribute instead of a Protocol."""
 
 from __future__ import annotations
 
@@ -125,7 +125,7 @@ class UnauthorisedHasattr(Rule):
         if default:
             effect = f"replaces a missing attribute by {_code(default[0], view)}"
         else:
-            effect = "checks for an attribute that a Protocol could declare"
+            effect = "checks for an undeclared attribute"
         yield Violation(call, f"{_code(call, view)} {effect}")
 
     def _is_export(self, subject: cst.CSTNode, view: View) -> bool:

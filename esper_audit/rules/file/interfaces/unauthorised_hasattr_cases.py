@@ -126,7 +126,7 @@ INVALID = (
         if hasattr(host, "segments"):
             host.segments()
         """,
-        ((1, 'hasattr(host, "segments") checks for an attribute that a Protocol could declare'),),
+        ((1, 'hasattr(host, "segments") checks for an undeclared attribute'),),
     ),
     Invalid(
         "getattr with a default",
@@ -147,15 +147,15 @@ INVALID = (
         c = ask(x, 'c')
         """,
         (
-            (4, "builtins.hasattr(x, 'a') checks for an attribute that a Protocol could declare"),
+            (4, "builtins.hasattr(x, 'a') checks for an undeclared attribute"),
             (5, "read(x, 'b', None) replaces a missing attribute by None"),
-            (6, "ask(x, 'c') checks for an attribute that a Protocol could declare"),
+            (6, "ask(x, 'c') checks for an undeclared attribute"),
         ),
     ),
     Invalid(
         "a name that is a constant",
         "has = hasattr(seed, STATE_KEY)\n",
-        ((1, "hasattr(seed, STATE_KEY) checks for an attribute that a Protocol could declare"),),
+        ((1, "hasattr(seed, STATE_KEY) checks for an undeclared attribute"),),
     ),
     Invalid(
         "an export of the same package",
@@ -166,7 +166,7 @@ INVALID = (
         (
             (
                 2,
-                "hasattr(CNNHost, 'segments') checks for an attribute that a Protocol could declare",
+                "hasattr(CNNHost, 'segments') checks for an undeclared attribute",
             ),
         ),
     ),
@@ -209,9 +209,9 @@ INVALID = (
         hasattr(x, '__len__')
         """,
         (
-            (2, "hasattr(torch, 'compile') checks for an attribute that a Protocol could declare"),
-            (3, "hasattr(x, name) checks for an attribute that a Protocol could declare"),
-            (4, "hasattr(x, '__len__') checks for an attribute that a Protocol could declare"),
+            (2, "hasattr(torch, 'compile') checks for an undeclared attribute"),
+            (3, "hasattr(x, name) checks for an undeclared attribute"),
+            (4, "hasattr(x, '__len__') checks for an undeclared attribute"),
         ),
         options={"imports": True, "computed_names": True, "dunders": True},
     ),
