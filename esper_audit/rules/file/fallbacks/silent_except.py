@@ -64,7 +64,7 @@ class SilentExcept(Rule):
     contract = "errors-surface"
     category = Category.DEFENSIVE_PROGRAMMING
     severity = Severity.P2
-    precision = "35 of 38 drawn from 19 packages were right"
+    precision = "35 of 38 findings drawn from 19 packages were correct"
     triggers = Triggers(
         calls=frozenset({"suppress"}),
         nodes=frozenset({"ExceptHandler"}),
