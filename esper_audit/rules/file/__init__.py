@@ -1,1 +1,1 @@
-"""The rules that read one file, one folder for each family; the file gives the rule its id."""
+"""The rules that read one file, in one folder for each family."""

@@ -1,1 +1,1 @@
-"""The rules that read the whole tree, one in each file, which gives the rule its id."""
+"""The rules that read the whole tree, one in each file."""

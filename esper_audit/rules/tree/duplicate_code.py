@@ -20,7 +20,7 @@ HEADER_CHARACTERS = 1000
 
 
 class DuplicateCodeOptions(Options, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """`lines`: the minimal length of a run; a call or table over many lines counts as three lines."""
+    """`lines`: the minimal length of a run, in which a call or table counts as at most three lines."""
 
     lines: int = 12
 

@@ -24,7 +24,11 @@ HEAVY = (
 
 
 class HeavyImportOptions(Options, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """`heavy`: dotted names of modules that are slow to load; `importers`: the minimal number of them."""
+    """Which modules are heavy, and how many importers a package needs for a report.
+
+    `heavy`: dotted names of modules that are slow to load.
+    `importers`: the minimal number of importers of the package.
+    """
 
     heavy: tuple[str, ...] = HEAVY
     importers: int = 3

@@ -110,7 +110,7 @@ def _unread_attribute(
 def _is_only_for_the_tree(
     tree: Tree, constructors: ConstructorEffects, owner: Symbol, instantiation: Instantiation
 ) -> bool:
-    """Return whether no code outside the tree may read an attribute; parts of a module serve `forward`."""
+    """Return whether only the tree may read an attribute, as with parts of a module for `forward`."""
     if tree.index.resolver.kin.foreign_bases(owner.key) - HARMLESS_BASES:
         return False
     if any(value.name.rpartition(".")[2] in CONTAINERS for value in instantiation.made):

@@ -26,7 +26,11 @@ KINDS = frozenset({DefinitionKind.FUNCTION, DefinitionKind.METHOD, DefinitionKin
 
 
 class UntestedOptions(Options, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """`most`: the share that tests must reach for a report; `names`: names that are always reported."""
+    """When unreached symbols are reported.
+
+    `most`: the share of public symbols (0 to 1) that tests must reach for a report.
+    `names`: names that are always reported.
+    """
 
     most: float = 0.75
     names: tuple[str, ...] = ()

@@ -78,7 +78,7 @@ class UnwiredFunction(TreeRule):
 
 
 def _reached_from(tree: Tree, function: Symbol) -> set[str]:
-    """Return the keys of the functions that use a function; tests do not count, scripts are roots."""
+    """Return the keys of the functions that use a function, without tests and with scripts as roots."""
     return {
         runs_in(hit) if hit.role is Role.PRODUCTION else BY_ITSELF
         for hit in users(tree, function)

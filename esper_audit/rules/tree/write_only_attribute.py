@@ -112,7 +112,7 @@ def _targets(node: Write) -> list[str]:
 
 
 def _is_possibly_of(tree: Tree, owner: Symbol, reading: Reference) -> bool:
-    """Return whether a read may be of an object of a class; an unrelated class reads its own `self`."""
+    """Return whether a read may be of an object of a class, and not of an unrelated class's `self`."""
     around = _class_around(tree, reading.place) if reading.written.startswith("self.") else None
     if around is None or reading.written.count(".") > 1:
         return True

@@ -82,7 +82,7 @@ class AttentionWithoutCausalMask(Rule):
     INVALID = cases.INVALID
 
     def may_match(self, node: ast.AST, enclosing: Sequence[ast.stmt]) -> bool:
-        """Keep calls without a mask; an alias may refer to any of the functions."""
+        """Keep calls without a mask, also of a function that may be an alias."""
         functions = functions_in(list(enclosing))
         if not isinstance(node, ast.Call) or not functions or is_bidirectional([], enclosing):
             return False

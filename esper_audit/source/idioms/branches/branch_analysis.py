@@ -115,7 +115,7 @@ class BranchWalk:
     def _try(
         self, statement: ast.Try | ast.TryStar, facts: ConditionFacts
     ) -> ConditionFacts | None:
-        """Return the facts after a `try`; a handler may run after any statement of the body."""
+        """Return the facts after a `try`, whose handlers may run after any statement of the body."""
         caught = facts.without(_bound_names(*statement.body))
         through = self._block(statement.body, facts)
         if through is not None:

@@ -70,7 +70,7 @@ class ConditionFacts:
         return ConditionFacts(known, values)
 
     def with_fact(self, atom: Atom, *, truth: bool, reason: str) -> ConditionFacts:
-        """Return the facts with an atom and its consequences; an earlier reason is kept."""
+        """Return the facts with an atom and its consequences, and with the earlier reasons."""
         found = ConditionFacts(self.atoms, self.values)
         new = {atom: KnownValue(truth, reason)}
         if truth and _is_never_none(atom):
@@ -171,7 +171,7 @@ def _is_different(one: str, other: str) -> bool:
 
 
 def _truth_for(atom: Atom, constant: str) -> bool | None:
-    """Return whether an atom holds for a constant, or None if the constant does not decide it."""
+    """Return the truth of an atom for a constant, or None if the constant does not decide it."""
     value = ast.literal_eval(constant)
     if atom.kind == "none":
         return value is None
@@ -207,7 +207,7 @@ def _comparison(name: str, operator: ast.cmpop, right: ast.expr) -> tuple[Atom, 
 
 
 def known_truth(test: ast.expr, facts: ConditionFacts, flags: frozenset[str]) -> KnownValue | None:
-    """Return the truth of a condition, or None if it is unknown; `flags` are names of bools."""
+    """Return the truth of a condition with `flags` as names of bools, or None if it is unknown."""
     if isinstance(test, ast.UnaryOp) and isinstance(test.op, ast.Not):
         inner = known_truth(test.operand, facts, flags)
         return KnownValue(not inner.truth, inner.reason) if inner is not None else None

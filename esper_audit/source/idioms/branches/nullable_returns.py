@@ -52,7 +52,7 @@ def _is_none(value: ast.expr | None, unset: frozenset[str]) -> bool:
 
 
 def _has_reachable_end(block: Sequence[ast.stmt]) -> bool:
-    """Return whether the end of a block may be reached; it is assumed for loops and `match`."""
+    """Return whether the end of a block may be reached, as is assumed for loops and `match`."""
     last = block[-1] if block else None
     if isinstance(last, ast.If):
         return _has_reachable_end(last.body) or _has_reachable_end(last.orelse)

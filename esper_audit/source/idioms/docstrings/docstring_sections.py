@@ -35,7 +35,7 @@ class DocumentedArgument(NamedTuple):
 
 
 class DocumentedArguments(NamedTuple):
-    """The documented arguments; `is_complete` if every line of the sections was parsed."""
+    """The documented arguments, and whether every line of the sections was parsed."""
 
     entries: list[DocumentedArgument]
     is_complete: bool
@@ -67,7 +67,7 @@ def _is_example(lines: list[str], number: int) -> bool:
 
 
 def _section(lines: list[str], number: int) -> DocumentedArguments:
-    """Parse the lines below a title; an underline marks the NumPy style."""
+    """Parse the lines below a title, in NumPy style if the title is underlined."""
     is_numpy = number + 1 < len(lines) and UNDERLINE.match(lines[number + 1]) is not None
     if is_numpy:
         return _numpy_section(lines[number + 2 :])

@@ -38,7 +38,7 @@ class StatementRun(NamedTuple):
 
 
 class Clone(NamedTuple):
-    """A run of statements and an earlier equal run; `copies` is the number of all equal runs."""
+    """A run of statements, an earlier equal run, and the number of all equal runs."""
 
     first: StatementRun
     second: StatementRun
@@ -56,7 +56,7 @@ def clones(blocks: Sequence[StatementBlock], minimum: int) -> Iterator[Clone]:
     for first, *others in _equal_runs(blocks, minimum):
         second: StatementRun | None = None
         for other in others:
-            if other.lines.start in covered[other.block.path] or _overlaps(first, other):
+            if other.lines.start in covered[other.block.path] or _is_overlap(first, other):
                 continue
             longer = _extend(first, other)
             covered[other.block.path].update(longer.lines)
@@ -107,7 +107,7 @@ def _extend(first: StatementRun, other: StatementRun) -> StatementRun:
         first.block.statements[first.end :], other.block.statements[other.end :], strict=False
     ):
         extended = StatementRun(first.block, first.start, first.end + length + 1)
-        if here.structure != there.structure or _overlaps(extended, other):
+        if here.structure != there.structure or _is_overlap(extended, other):
             break
         length += 1
     while _renaming_pattern(
@@ -117,7 +117,7 @@ def _extend(first: StatementRun, other: StatementRun) -> StatementRun:
     return StatementRun(other.block, other.start, other.end + length)
 
 
-def _overlaps(first: StatementRun, other: StatementRun) -> bool:
+def _is_overlap(first: StatementRun, other: StatementRun) -> bool:
     return first.block.path == other.block.path and other.lines.start in first.lines
 
 

@@ -50,7 +50,10 @@ def statement_blocks(path: str, tree: ast.Module, lines: list[str]) -> list[Stat
 
 
 class _StatementHasher:
-    """The structural hashes of a file's statements; inner statements must be hashed first."""
+    """The structural hashes of a file's statements.
+
+    Inner statements must be hashed before the statements that contain them.
+    """
 
     def __init__(self) -> None:
         self._known: dict[ast.AST, HashedStatement] = {}

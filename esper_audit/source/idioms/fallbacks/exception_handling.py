@@ -34,7 +34,7 @@ def caught_types(handler: cst.ExceptHandler, view: View) -> list[str]:
 
 
 def suppressed_types(call: cst.Call, view: View) -> list[str]:
-    """Return the full names that a `contextlib.suppress(...)` catches; no names for another call."""
+    """Return the full names that a call catches if it is `contextlib.suppress(...)`."""
     if view.resolve(call.func) != SUPPRESS:
         return []
     return [view.resolve(argument.value) or "" for argument in call.args]

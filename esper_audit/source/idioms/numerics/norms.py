@@ -175,7 +175,7 @@ def _has_measured_name(part: ast.expr, measured: set[str]) -> bool:
 
 
 def split_epsilon(denominator: ast.expr) -> tuple[ast.expr, ast.expr | None]:
-    """Return the norm and epsilon of `norm + epsilon`; without an epsilon the whole and None."""
+    """Return the norm and epsilon of `norm + epsilon`, or the denominator and None."""
     if isinstance(denominator, ast.BinOp) and isinstance(denominator.op, ast.Add):
         for core, addend in (
             (denominator.left, denominator.right),
@@ -193,7 +193,10 @@ def _is_epsilon(addend: ast.expr) -> bool:
 
 
 def _measured_code(origins: list[ast.expr]) -> set[str]:
-    """Return the code of the tensors that norms measure; for a list its elements, for a part the whole."""
+    """Return the code of the tensors that norms measure.
+
+    A list counts as its elements, and an indexed part also as the whole.
+    """
     found: set[str] = set()
     for subject in map(_norm_argument, origins):
         parts = subject.elts if isinstance(subject, (ast.List, ast.Tuple)) else [subject]
@@ -256,7 +259,7 @@ def _is_named(origins: list[ast.expr], pattern: re.Pattern[str]) -> bool:
 
 
 def _strip_conversions(node: ast.expr) -> ast.expr:
-    """Strip the operations that preserve a value: `.item()`, `float(...)`, `[:, None]`."""
+    """Strip the operations that preserve a value, such as `.item()`, `float(...)` and `[:, None]`."""
     while True:
         if isinstance(node, ast.Call) and _name(node) in VALUE_PRESERVING:
             if isinstance(node.func, ast.Attribute):

@@ -15,7 +15,7 @@ INSPECTIONS = frozenset({"isinstance", "len", "bool", "type", "print"})
 
 
 class KeyWrite(NamedTuple):
-    """The written keys; `is_open` is true if there may be others."""
+    """The written keys, and whether there may be others."""
 
     keys: frozenset[str]
     is_open: bool
