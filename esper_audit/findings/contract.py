@@ -1,4 +1,4 @@
-"""The contracts, which are read from `contracts.yaml` and which checks refer to by id."""
+"""The contracts that checks refer to by id, read from `contracts.yaml`."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ SHIPPED_CONTRACTS = os.path.join(os.path.dirname(__file__), "contracts.yaml")
 
 
 class Contract(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """A sentence that must hold, the reason for it, and the tickets that raised it."""
+    """A testable statement about a code base, its reason, and the tickets that led to it."""
 
     id: str
     statement: str
@@ -23,15 +23,15 @@ class Contract(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 def load_contracts(own_file: str = "") -> dict[str, Contract]:
-    """Return the shipped contracts, then those of a project's own file, by id in the order of the files.
+    """Return the shipped contracts, then those of a project's own file, by id in file order.
 
-    Raises ContractError for an invalid file or a duplicate id.
+    Raise ContractError if a file is unreadable or invalid, or an id is not unique.
     """
     contracts = _read(SHIPPED_CONTRACTS)
     for contract in _read(own_file).values() if own_file else ():
         if contract.id in contracts:
             raise ContractError(
-                f"{own_file}: duplicate contract id (got '{contract.id}'). Use another id."
+                f"{own_file}: duplicate contract id '{contract.id}' (shipped with esper-audit). Use another id."
             )
         contracts[contract.id] = contract
     return contracts
@@ -47,9 +47,14 @@ def _read(file: str) -> dict[str, Contract]:
         raise ContractError(f"{file}: cannot be read: {error.strerror or error}") from error
     except (yaml.YAMLError, msgspec.ValidationError) as error:
         raise ContractError(f"{file}: {error}") from error
-    contracts: dict[str, Contract] = {}
-    for contract in listed:
-        if contract.id in contracts:
-            raise ContractError(f"{file}: duplicate contract id (got '{contract.id}')")
-        contracts[contract.id] = contract
+    contracts = {contract.id: contract for contract in listed}
+    if len(contracts) != len(listed):
+        raise ContractError(
+            f"{file}: duplicate contract id '{_first_duplicate(listed)}'. Use another id."
+        )
     return contracts
+
+
+def _first_duplicate(listed: list[Contract]) -> str:
+    ids = [contract.id for contract in listed]
+    return next(one for one in ids if ids.count(one) > 1)

@@ -47,7 +47,7 @@ def test_text_names_contracts_fixes_and_what_was_not_looked_at() -> None:
     out = output("text").out
     assert "  fix (--fix): call new\n" in out
     assert f"\nContracts broken\n  no-hasattr (3) esper-audit rule {HASATTR}\n" in out
-    assert "\n    Nobody asks an object what it is; " in out
+    assert "\n    No hasattr/getattr type checks: use a Protocol or authorise the check." in out
     assert "\nNot looked at\n  odd.py:2: does not parse: " in out
     last = out.splitlines()[-1]
     assert last.startswith(

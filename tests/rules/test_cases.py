@@ -46,26 +46,28 @@ def shown(code: str) -> str:
 
 
 @pytest.mark.parametrize(("rule", "case"), VALID)
-def test_a_rule_is_quiet_on_its_valid_cases(rule: type[Rule], case: Valid) -> None:
+def test_a_rule_reports_nothing_on_its_valid_cases(rule: type[Rule], case: Valid) -> None:
     found = [f.message for f in audit(rule, case, case.code).findings]
     assert found == [], shown(case.code)
 
 
 @pytest.mark.parametrize(("rule", "case"), INVALID)
-def test_a_rule_speaks_on_its_invalid_cases(rule: type[Rule], case: Invalid) -> None:
+def test_a_rule_reports_exactly_what_its_invalid_cases_expect(
+    rule: type[Rule], case: Invalid
+) -> None:
     found = audit(rule, case, case.code).findings
     reported = tuple((f.location.line, f.message) for f in found)
     assert reported == case.expected, shown(case.code)
 
 
 @pytest.mark.parametrize(("rule", "case"), VALID + INVALID)
-def test_the_prefilter_loses_nothing(rule: type[Rule], case: Valid | Invalid) -> None:
+def test_the_prefilter_loses_no_finding(rule: type[Rule], case: Valid | Invalid) -> None:
     unfiltered = audit(rule, case, case.code, prefilter=False)
     assert audit(rule, case, case.code) == unfiltered, shown(case.code)
 
 
 @pytest.mark.parametrize(("rule", "case"), FIXED)
-def test_a_fix_gives_the_code_it_promises_and_ends_the_finding(
+def test_a_fix_results_in_the_expected_code_without_the_finding(
     rule: type[Rule], case: Invalid
 ) -> None:
     edits = [f.edit for f in audit(rule, case, case.code).findings if f.edit is not None]
@@ -76,7 +78,7 @@ def test_a_fix_gives_the_code_it_promises_and_ends_the_finding(
 
 
 @pytest.mark.parametrize("rule", RULES.values(), ids=RULES.keys())
-def test_a_rule_has_cases_enough_and_names_each_once(rule: type[Rule]) -> None:
+def test_a_rule_has_enough_cases_with_unique_names(rule: type[Rule]) -> None:
     names = [case.name for case in (*rule.VALID, *rule.INVALID)]
     assert len(set(names)) == len(names)
     assert len(rule.VALID) >= 3

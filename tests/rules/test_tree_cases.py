@@ -44,7 +44,7 @@ def audited(root: Path, rule: type[TreeRule], case: ValidTree | InvalidTree) -> 
 
 
 @pytest.mark.parametrize(("rule", "case"), VALID)
-def test_a_tree_rule_is_quiet_on_its_valid_cases(
+def test_a_tree_rule_reports_nothing_on_its_valid_cases(
     tmp_path: Path, rule: type[TreeRule], case: ValidTree
 ) -> None:
     found = [f.message for f in audited(tmp_path, rule, case).findings]
@@ -52,7 +52,7 @@ def test_a_tree_rule_is_quiet_on_its_valid_cases(
 
 
 @pytest.mark.parametrize(("rule", "case"), INVALID)
-def test_a_tree_rule_speaks_on_its_invalid_cases(
+def test_a_tree_rule_reports_exactly_what_its_invalid_cases_expect(
     tmp_path: Path, rule: type[TreeRule], case: InvalidTree
 ) -> None:
     found = audited(tmp_path, rule, case).findings
@@ -61,7 +61,7 @@ def test_a_tree_rule_speaks_on_its_invalid_cases(
 
 
 @pytest.mark.parametrize(("rule", "case"), INVALID)
-def test_each_finding_has_an_identity_of_its_own(
+def test_each_finding_has_its_own_fingerprint(
     tmp_path: Path, rule: type[TreeRule], case: InvalidTree
 ) -> None:
     prints = [f.fingerprint for f in audited(tmp_path, rule, case).findings]
@@ -70,7 +70,7 @@ def test_each_finding_has_an_identity_of_its_own(
 
 
 @pytest.mark.parametrize("rule", RULES.values(), ids=RULES.keys())
-def test_a_tree_rule_has_cases_enough_and_names_each_once(rule: type[TreeRule]) -> None:
+def test_a_tree_rule_has_enough_cases_with_unique_names(rule: type[TreeRule]) -> None:
     names = [case.name for case in (*rule.VALID, *rule.INVALID)]
     assert len(set(names)) == len(names)
     assert len(rule.VALID) >= 3

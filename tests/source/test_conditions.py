@@ -1,4 +1,4 @@
-"""What one condition on a name says of another."""
+"""Whether one condition on a name decides another."""
 
 from __future__ import annotations
 
@@ -6,10 +6,10 @@ import ast
 
 import pytest
 
-from esper_audit.source.idioms.branches.conditions import ConditionFacts, assumed, told
+from esper_audit.source.idioms.branches.conditions import ConditionFacts, assume, known_truth
 
 FLAGS = frozenset({"flag"})
-FOLLOWS = [
+DECIDED = [
     ("x is None", "x is None", True),
     ("x is None", "x is not None", False),
     ("x is None", "x == 'a'", False),
@@ -31,7 +31,7 @@ FOLLOWS = [
     ("x is not None and y", "x is None", False),
     ("not (x is None or y)", "x is None", False),
 ]
-LEAVES_OPEN = [
+UNDECIDED = [
     ("x is not None", "x"),
     ("x is not None", "x == 'a'"),
     ("not x", "x"),
@@ -59,31 +59,31 @@ def condition(text: str) -> ast.expr:
 
 
 def after(text: str) -> ConditionFacts:
-    return assumed(condition(text), ConditionFacts(), FLAGS, truth=True, reason="before")
+    return assume(condition(text), ConditionFacts(), FLAGS, truth=True, reason="before")
 
 
-@pytest.mark.parametrize(("first", "then"), LEAVES_OPEN)
-def test_a_condition_leaves_another_open(first: str, then: str) -> None:
-    assert told(condition(then), after(first), FLAGS) is None
+@pytest.mark.parametrize(("first", "then"), UNDECIDED)
+def test_a_condition_does_not_decide_another(first: str, then: str) -> None:
+    assert known_truth(condition(then), after(first), FLAGS) is None
 
 
-@pytest.mark.parametrize(("first", "then", "truth"), FOLLOWS)
+@pytest.mark.parametrize(("first", "then", "truth"), DECIDED)
 def test_a_condition_decides_another(first: str, then: str, *, truth: bool) -> None:
-    known = told(condition(then), after(first), FLAGS)
+    known = known_truth(condition(then), after(first), FLAGS)
     assert known is not None
     assert known.truth is truth
 
 
-def test_what_was_known_of_a_name_goes_when_it_is_bound_again() -> None:
+def test_facts_about_a_name_are_dropped_when_it_is_bound_again() -> None:
     facts = after("x is None and y is None").without(frozenset({"x"}))
-    assert told(condition("x is None"), facts, FLAGS) is None
-    assert told(condition("y is None"), facts, FLAGS) is not None
+    assert known_truth(condition("x is None"), facts, FLAGS) is None
+    assert known_truth(condition("y is None"), facts, FLAGS) is not None
 
 
-def test_two_ways_leave_what_both_say() -> None:
-    facts = after("x is None and y is None").both(after("x is None and y is not None"))
-    assert told(condition("x is None"), facts, FLAGS) is not None
-    assert told(condition("y is None"), facts, FLAGS) is None
+def test_the_intersection_keeps_the_facts_of_both_branches() -> None:
+    facts = after("x is None and y is None").intersection(after("x is None and y is not None"))
+    assert known_truth(condition("x is None"), facts, FLAGS) is not None
+    assert known_truth(condition("y is None"), facts, FLAGS) is None
 
 
 @pytest.mark.parametrize(
@@ -97,9 +97,9 @@ def test_two_ways_leave_what_both_say() -> None:
         ({"'a'", "None"}, "x is None", None),
     ],
 )
-def test_the_constants_that_reach_a_name_decide(
+def test_the_possible_constants_of_a_name_decide_a_condition(
     values: set[str], test: str, *, truth: bool | None
 ) -> None:
     facts = ConditionFacts(values={"x": (frozenset(values), "calls")})
-    known = told(condition(test), facts, FLAGS)
+    known = known_truth(condition(test), facts, FLAGS)
     assert (known.truth if known else None) is truth

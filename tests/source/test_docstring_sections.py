@@ -1,4 +1,4 @@
-"""Args sections are read entry by entry, and what is no entry is not taken for one."""
+"""Args sections are parsed entry by entry, and other lines are not taken for entries."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from esper_audit.source.idioms.docstrings.docstring_statements import stated_def
 
 def names(docstring: str) -> tuple[list[str], bool]:
     arguments = documented_arguments(docstring)
-    return [entry.name for entry in arguments.entries], arguments.is_whole
+    return [entry.name for entry in arguments.entries], arguments.is_complete
 
 
 GOOGLE = "F.\n\n    Args:\n{}\n\n    Returns:\n        x: no argument.\n    "
 
 
 @pytest.mark.parametrize(
-    ("section", "found", "is_whole"),
+    ("section", "found", "is_complete"),
     [
         ("        a: left\n            and: more\n        b (int, optional): right", "ab", True),
         ("        a (Callable[(int), str]): left\n\n        b - right\n        c = 3", "abc", True),
@@ -33,11 +33,11 @@ GOOGLE = "F.\n\n    Args:\n{}\n\n    Returns:\n        x: no argument.\n    "
         ("    a: at the depth of its title", "", False),
     ],
 )
-def test_google(section: str, found: str, is_whole: bool) -> None:
-    assert names(GOOGLE.format(section)) == (list(found), is_whole)
+def test_google_sections_are_parsed(section: str, found: str, is_complete: bool) -> None:
+    assert names(GOOGLE.format(section)) == (list(found), is_complete)
 
 
-def test_numpy_ends_at_the_next_title() -> None:
+def test_a_numpy_section_ends_at_the_next_title() -> None:
     text = (
         "F.\n\n    Parameters\n    ----------\n    a, b : int\n        both: x\n    c\n\n"
         "    Returns\n    -------\n    d : int\n    "
@@ -45,7 +45,7 @@ def test_numpy_ends_at_the_next_title() -> None:
     assert names(text) == (["a", "b", "c"], True)
 
 
-def test_sphinx_fields_go_on_until_the_next() -> None:
+def test_the_text_of_a_sphinx_field_ends_at_the_next_field() -> None:
     text = (
         "F.\n\n    :param int a: left\n        and more\n    :type a: int\n"
         "    :param b: right, default: 3\n    :returns: c\n    "
@@ -65,7 +65,7 @@ def test_sphinx_fields_go_on_until_the_next() -> None:
         "F has Args: a, b\n    ",
     ],
 )
-def test_a_section_inside_of_something_else_is_none(text: str) -> None:
+def test_a_section_inside_an_example_is_ignored(text: str) -> None:
     assert names(text)[0] == []
 
 
@@ -85,5 +85,5 @@ def test_a_section_inside_of_something_else_is_none(text: str) -> None:
         ("kinds:\n - a (default: 3)", []),
     ],
 )
-def test_defaults_in_words(text: str, stated: list[str]) -> None:
+def test_stated_defaults_are_found(text: str, stated: list[str]) -> None:
     assert [words for words, _ in stated_defaults(text)] == stated

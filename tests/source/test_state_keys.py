@@ -1,4 +1,4 @@
-"""What a function writes into a dict and reads from one: the keys, and when there may be others."""
+"""The keys that a function writes to a dict and reads from one, and whether there may be others."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def function(body: str, parameters: str = "self, d") -> Function:
         ("if d:\n    return {'a': 1}\nreturn make()", "a", True),
     ],
 )
-def test_written_keys(body: str, keys: str, is_open: bool) -> None:
+def test_written_keys_are_collected(body: str, keys: str, is_open: bool) -> None:
     assert written_keys(function(body)) == KeyWrite(frozenset(keys), is_open)
 
 
@@ -57,7 +57,7 @@ def test_written_keys(body: str, keys: str, is_open: bool) -> None:
         "save()",
     ],
 )
-def test_no_key_is_known(body: str) -> None:
+def test_no_written_keys_are_known(body: str) -> None:
     assert written_keys(function(body)) is None
 
 
@@ -82,12 +82,12 @@ def test_no_key_is_known(body: str) -> None:
         ("d['a']\nf(dict(d))", ("a", "", "", True)),
     ],
 )  # fmt: skip
-def test_read_keys(body: str, read: tuple[str, str, str, bool]) -> None:
-    required, optional, handled, is_whole = read
-    expected = KeyRead(frozenset(required), frozenset(optional), frozenset(handled), is_whole)
+def test_read_keys_are_collected(body: str, read: tuple[str, str, str, bool]) -> None:
+    required, optional, handled, is_passed_on = read
+    expected = KeyRead(frozenset(required), frozenset(optional), frozenset(handled), is_passed_on)
     assert read_keys(function(body)) == expected
 
 
 @pytest.mark.parametrize("body", ["other['a']", "d.items()", "self['a']", "strict['a']"])
-def test_only_the_dict_that_is_given_is_read(body: str) -> None:
+def test_only_reads_of_the_first_argument_count(body: str) -> None:
     assert read_keys(function(body, "self, d, strict")) is None

@@ -13,7 +13,7 @@ def a_finding(
         location=Location(path, line, 5, line, 20, "Model.forward"),
         check="unauthorised-hasattr",
         contract="no-hasattr",
-        message='hasattr(host, "x") asks what a Protocol could promise',
+        message='hasattr(host, "x") checks for an undeclared attribute',
         severity=Severity.P3,
         category=Category.DEFENSIVE_PROGRAMMING,
         confidence=Confidence.HIGH,

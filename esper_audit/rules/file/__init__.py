@@ -1,1 +1,1 @@
-"""The rules that read one file, by family; the name of the file is the id of the rule."""
+"""The rules that read one file, in one folder for each family."""

@@ -1,1 +1,1 @@
-"""The rules that read the whole tree, one a file; the name of the file is the id of the rule."""
+"""The rules that read the whole tree, one in each file."""

@@ -10,34 +10,35 @@ from esper_audit.project.file_roles import Role
 from esper_audit.rules.tree import argument_never_passed_cases as cases
 from esper_audit.rules.tree_rule import TreeRule
 from esper_audit.source.facts.records import MANY, Parameter
-from esper_audit.source.idioms.branches.branch_analysis import BranchWalk, Constant
+from esper_audit.source.idioms.branches.branch_analysis import BranchWalk, ConstantCondition
 from esper_audit.source.idioms.branches.conditions import ConditionFacts
 from esper_audit.source.index.records import Caller, Passing, QueryResult, Symbol
 from esper_audit.source.usage.parameter_excuses import is_copied, is_declared_unused
 from esper_audit.source.usage.signatures import KINDS, is_called_from_here_alone, shown, taking
 from esper_audit.source.usage.tree import Tree
 
-TEMPLATE = 2  # as many functions of one name with one parameter are written to a pattern, or copied
+TEMPLATE = 2  # so many functions with the same name and parameter follow a pattern or are copies
 
 
 class ArgumentNeverPassed(TreeRule):
-    """A switch that nobody turns.
+    """An optional argument that no call passes.
 
-    What: a parameter with a default, of a function that the tree calls, that every call leaves out,
-    where an `if` or a conditional expression of the body is decided by that default; calls in tests
-    count as calls.
+    What: a parameter with a default, of a function that the tree calls, that every call omits, if
+    that default decides an `if` or a conditional expression of the body; calls in tests count as
+    calls.
 
-    Why: it is a constant that looks like a choice. The branch that its other values lead to is not
-    exercised by anything, is kept up to date for nothing, and is believed to work.
+    Why: it is a constant that looks like an option. The branch for its other values is never
+    executed, must be maintained, and is assumed to work.
 
-    Quiet: defaults that decide no branch: a tolerance, a number of retries or a template's field is a
-    constant with a name; functions that somebody outside the tree may call: exported, public in a
-    library, entry points, registered by a decorator, overrides and what is overridden, hooks of bases;
-    functions and classes used as values (callbacks, tables) or spelled in strings; a call with `*args`,
-    `**kwargs` or `partial` that may pass it, and one of a method by that name on an object not known;
-    names with a leading underscore; a parameter that two functions of one name share: they are written
-    to a pattern; a public function that programs around its package call; a parameter that the function
-    says is deprecated or ignored; a function that is said to be copied or adapted from elsewhere.
+    Quiet: defaults that decide no branch: a tolerance, a number of retries or a template's field is
+    a named constant; functions that code outside the tree may call: exported, public in a library,
+    entry points, registered by a decorator, overrides and overridden methods, hooks of bases;
+    functions and classes that are used as values (callbacks, tables) or named in strings; a call
+    with `*args`, `**kwargs` or `partial` that may pass it, and a call of a method with that name on
+    an unknown object; names with a leading underscore; a parameter that two functions of the same
+    name share, which follow a pattern; a public function that programs outside its package call; a
+    parameter that the function declares deprecated or ignored; a function that is declared a copy
+    or an adaptation.
 
     Tickets: real code
     """
@@ -45,13 +46,13 @@ class ArgumentNeverPassed(TreeRule):
     contract = "no-dead-code"
     category = Category.DEAD_CODE
     severity = Severity.P4
-    precision = "48 of 50 read were right (12 packages)"
+    precision = "48 of 50 findings were correct (12 packages)"
 
     VALID = cases.VALID
     INVALID = cases.INVALID
 
     def check(self, tree: Tree) -> Iterator[TreeViolation | NotAnalysed]:
-        """Report the optional parameters that all calls leave out, where that decides a branch."""
+        """Report the optional parameters that all calls omit and whose default decides a branch."""
         peers = taking(tree.index)
         for function in tree.in_scope(tree.index.all_symbols(KINDS)):
             optional = {
@@ -65,9 +66,10 @@ class ArgumentNeverPassed(TreeRule):
             known = {
                 name: optional[name]
                 for name in optional
-                if _is_never_passed(answers[name]) and not _is_used_around(function, answers[name])
+                if _is_never_passed(answers[name])
+                and not _is_called_from_outside_package(function, answers[name])
             }
-            for name, constant in _decided(tree, function, known).items():
+            for name, constant in _decided_conditions(tree, function, known).items():
                 answer = answers[name]
                 if answer.is_complete:
                     message = _message(function, name, len(answer.items), constant)
@@ -90,14 +92,14 @@ def _is_literal(text: str) -> bool:
 
 
 def _is_never_passed(answer: QueryResult[Caller]) -> bool:
-    """Return whether there are calls that are not of tests alone, and none of them passes it."""
+    """Return whether no call passes the argument and at least one call is not in a test."""
     return all(caller.passing is Passing.OMITS for caller in answer.items) and any(
         caller.place.role is not Role.TEST for caller in answer.items
     )
 
 
-def _is_used_around(function: Symbol, answer: QueryResult[Caller]) -> bool:
-    """Return whether programs around a package call a public function of it: others may, too."""
+def _is_called_from_outside_package(function: Symbol, answer: QueryResult[Caller]) -> bool:
+    """Return whether programs outside a package call a public function of it."""
     home = function.path.partition("/")[0]
     callers = (caller.place for caller in answer.items if caller.place.role is not Role.TEST)
     return not function.short.startswith("_") and any(
@@ -105,8 +107,10 @@ def _is_used_around(function: Symbol, answer: QueryResult[Caller]) -> bool:
     )
 
 
-def _decided(tree: Tree, function: Symbol, known: dict[str, str]) -> dict[str, Constant]:
-    """Return the first condition of a body that each default decides, by parameter."""
+def _decided_conditions(
+    tree: Tree, function: Symbol, known: dict[str, str]
+) -> dict[str, ConstantCondition]:
+    """Return the first condition that each default decides, by parameter."""
     node = tree.function(function) if known else None
     if node is None or is_copied(tree, function):
         return {}
@@ -114,15 +118,15 @@ def _decided(tree: Tree, function: Symbol, known: dict[str, str]) -> dict[str, C
     start = ConditionFacts(
         values={name: (frozenset({default}), name) for name, default in known.items()}
     )
-    found: dict[str, Constant] = {}
-    for constant in BranchWalk(node, lambda _: "", start).found:
+    found: dict[str, ConstantCondition] = {}
+    for constant in BranchWalk(node, lambda _: "", start).constant_conditions:
         name = constant.known.reason
         if name in known and not is_declared_unused(text, name):
             found.setdefault(name, constant)
     return found
 
 
-def _message(function: Symbol, name: str, count: int, constant: Constant) -> str:
+def _message(function: Symbol, name: str, count: int, constant: ConstantCondition) -> str:
     called = shown(function)
     start = (
         f"the only call of `{called}` does not pass"

@@ -59,7 +59,7 @@ VALID = (
         },
     ),
     ValidTree(
-        "may be in kwargs",
+        "possibly in kwargs",
         {
             "a.py": """
                 def _f(x, eps=0):
@@ -72,7 +72,7 @@ VALID = (
         },
     ),
     ValidTree(
-        "a callback too",
+        "also used as a callback",
         {
             "a.py": """
                 def _f(x, eps=0):
@@ -85,7 +85,7 @@ VALID = (
         },
     ),
     ValidTree(
-        "a name bound early",
+        "a name that is bound early by a default",
         {
             "a.py": """
                 k = 1
@@ -100,7 +100,7 @@ VALID = (
         },
     ),
     ValidTree(
-        "a constant with a name",
+        "a named constant",
         {
             "a.py": """
                 def _f(xs, most=3):
@@ -125,7 +125,7 @@ VALID = (
         },
     ),
     ValidTree(
-        "bound again before it is asked",
+        "bound again before it is tested",
         {
             "a.py": """
                 def _f(x, first=None):
@@ -153,7 +153,7 @@ VALID = (
         },
     ),
     ValidTree(
-        "said to be ignored",
+        "declared to be ignored",
         {
             "a.py": """
                 import warnings
@@ -170,7 +170,7 @@ VALID = (
         },
     ),
     ValidTree(
-        "a public function that scripts around the package call",
+        "a public function that scripts outside the package call",
         {
             "lib/_devices.py": """
                 def device(text=False):
@@ -184,7 +184,7 @@ VALID = (
         },
     ),
     ValidTree(
-        "two of a pattern",
+        "two functions of a pattern",
         {
             "gym.py": """
                 def _envs(full=True):
@@ -216,7 +216,7 @@ VALID = (
         },
     ),
     ValidTree(
-        "kept as it is elsewhere",
+        "a declared copy",
         {
             "a.py": """
                 # Copied from lib.f
@@ -244,7 +244,7 @@ VALID = (
         },
     ),
     ValidTree(
-        "a method of a class that is passed on",
+        "a method of a class that is passed on as a value",
         {
             "a.py": """
                 class _A:
@@ -276,7 +276,7 @@ VALID = (
         },
     ),
     ValidTree(
-        "passed to an object of unknown make",
+        "passed to an object of unknown class",
         {
             "a.py": """
                 class A:
@@ -314,7 +314,7 @@ VALID = (
 
 INVALID = (
     InvalidTree(
-        "two calls leave it out",
+        "two calls that omit it",
         {
             "a.py": """
                 def _f(x, eps=None):
@@ -372,7 +372,7 @@ INVALID = (
         ),
     ),
     InvalidTree(
-        "set to its real default",
+        "replaced by its real default",
         {
             "a.py": """
                 def _f(v, divisor, least=None):

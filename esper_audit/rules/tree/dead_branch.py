@@ -1,4 +1,4 @@
-"""The rule `dead-branch`: a condition that can only go one way."""
+"""The rule `dead-branch`: a condition that is always true or always false."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from esper_audit.findings.finding import Category, NotAnalysed, Severity, TreeVi
 from esper_audit.rules.rule import Options
 from esper_audit.rules.tree import dead_branch_cases as cases
 from esper_audit.rules.tree_rule import TreeRule
-from esper_audit.source.idioms.branches.branch_analysis import BranchWalk, Constant
+from esper_audit.source.idioms.branches.branch_analysis import BranchWalk, ConstantCondition
 from esper_audit.source.idioms.branches.conditions import ConditionFacts
 from esper_audit.source.index.records import Symbol
 from esper_audit.source.syntax.ast_walk import walk
@@ -20,30 +20,30 @@ from esper_audit.source.usage.tree import Tree
 
 
 class DeadBranchOptions(Options, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """`arguments` tells, too, what the constants decide that all calls of a private function pass."""
+    """`arguments`: also use the constants that all calls of a private function pass."""
 
     arguments: bool = False
 
 
 class DeadBranch(TreeRule):
-    """A condition is always true, or always false.
+    """A condition is always true or always false.
 
-    What: an `if` or a conditional expression on local names that is decided by what is known there: a
-    test passed before (`if x is None: return` and later `if x is None`), a constant the name was set
-    to, the type that a call is annotated to return (`isinstance(f(x), tuple)` where `f` returns a
-    Tensor), and with the option `arguments` the constants that all calls of a private function pass.
-    Tests are None, equality with a constant, `isinstance`, and the truth of bool parameters.
+    What: an `if` or a conditional expression on local names that earlier code decides: an earlier
+    test (`if x is None: return` and later `if x is None`), a constant assigned to the name, the
+    annotated return type of a call (`isinstance(f(x), tuple)` where `f` returns a Tensor), and with
+    the option `arguments` the constants that all calls of a private function pass. The tests are
+    None, equality with a constant, `isinstance`, and the truth of bool parameters.
 
-    Why: one of the branches never runs. It is read and kept up to date for nothing, and often it is the
-    very check that somebody relies on.
+    Why: one of the branches never runs. It must be read and maintained, and often it is the very
+    check that other code relies on.
 
-    Quiet: names that are bound again on the way, in a loop around, by a nested function or declared
-    `global`; the truth of anything that can be filled or emptied; attributes; what a `try`, `with` or
-    `match` may have left early; an `elif` without `else` that spells out what is left; a name that is
-    set once, to a bool: a switch; an annotated function that returns None all the same, or is asked
-    for the very type it is annotated with; functions that somebody outside may call, are used as
-    values or have calls with `*args`; loops' own conditions, asserts; a branch inside one that is
-    reported.
+    Quiet: names that are bound again in between, in an enclosing loop, by a nested function or by a
+    `global` declaration; the truth of anything that can be filled or emptied; attributes; code after
+    a `try`, `with` or `match` that may have been left early; an `elif` without `else` that spells
+    out the remaining case; a name that is set once to a bool, which is a manual switch; an annotated
+    function that may return None nevertheless, or a test for exactly the annotated type; functions
+    that code outside the tree may call, that are used as values or called with `*args`; conditions
+    of loops, asserts; a branch inside a reported branch.
 
     Tickets: real code
     """
@@ -51,7 +51,9 @@ class DeadBranch(TreeRule):
     contract = "live-branches"
     category = Category.DEAD_CODE
     severity = Severity.P3
-    precision = "79 of 80 read were right (20 packages); with the option `arguments`, 3 of 27 more"
+    precision = (
+        "79 of 80 findings were correct (20 packages); with the option `arguments`, 3 of 27 more"
+    )
 
     VALID = cases.VALID
     INVALID = cases.INVALID
@@ -59,14 +61,14 @@ class DeadBranch(TreeRule):
     Options = DeadBranchOptions
 
     def check(self, tree: Tree) -> Iterator[TreeViolation | NotAnalysed]:
-        """Report the conditions of every function that are decided where they stand."""
+        """Report the conditions of all functions that earlier code decides."""
         for function in tree.in_scope(tree.index.all_symbols(KINDS)):
             node = tree.function(function)
             if node is not None and _has_branches(node):
                 for constant in self._constants(tree, function, node):
-                    yield _told(tree, function, constant)
+                    yield _violation(tree, function, constant)
 
-    def _constants(self, tree: Tree, function: Symbol, node: Function) -> list[Constant]:
+    def _constants(self, tree: Tree, function: Symbol, node: Function) -> list[ConstantCondition]:
         assert isinstance(self.options, DeadBranchOptions)
         unit = tree.index.store.unit(function.path)
         assert unit is not None
@@ -76,7 +78,9 @@ class DeadBranch(TreeRule):
             tested = frozenset(name.id for name in names if isinstance(name, ast.Name))
             start = ConditionFacts(values=constant_arguments(tree, function, tested))
         walked = BranchWalk(node, lambda call: annotated_type(tree, unit, call), start)
-        return sorted(walked.found, key=lambda one: (one.test.lineno, one.test.col_offset))
+        return sorted(
+            walked.constant_conditions, key=lambda one: (one.test.lineno, one.test.col_offset)
+        )
 
 
 def _has_branches(node: Function) -> bool:
@@ -89,9 +93,8 @@ def _tests(node: Function) -> Iterator[ast.expr]:
             yield part.test
 
 
-def _told(tree: Tree, function: Symbol, constant: Constant) -> TreeViolation:
+def _violation(tree: Tree, function: Symbol, constant: ConstantCondition) -> TreeViolation:
     test, known = constant
     way = "true" if known.truth else "false"
     message = f"`{ast.unparse(test)}` is always {way}: {known.reason}"
-
     return tree.at_node(function.path, test, message, subject=function.symbol)

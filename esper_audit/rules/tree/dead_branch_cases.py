@@ -21,7 +21,7 @@ VALID = (
         },
     ),
     ValidTree(
-        "bound in the loop around",
+        "bound in the enclosing loop",
         {
             "a.py": """
                 def f(xs):
@@ -63,7 +63,7 @@ VALID = (
         },
     ),
     ValidTree(
-        "bound by a function inside",
+        "bound by a nested function",
         {
             "a.py": """
                 def f():
@@ -160,7 +160,7 @@ VALID = (
         },
     ),
     ValidTree(
-        "asks for the very type that is annotated",
+        "a test for exactly the annotated type",
         {
             "a.py": """
                 from torch import Tensor
@@ -179,7 +179,7 @@ VALID = (
         },
     ),
     ValidTree(
-        "the rest spelled out",
+        "the remaining case spelled out",
         {
             "a.py": """
                 def f(x):
@@ -192,7 +192,7 @@ VALID = (
         },
     ),
     ValidTree(
-        "a switch to set by hand",
+        "a manual switch",
         {
             "a.py": """
                 def f(x):
@@ -204,7 +204,7 @@ VALID = (
         },
     ),
     ValidTree(
-        "what a private function is asked for today",
+        "a constant argument of a private function, without the option",
         {
             "a.py": """
                 def _f(x, mode):
@@ -217,7 +217,7 @@ VALID = (
         },
     ),
     ValidTree(
-        "called by itself alone",
+        "called only by itself",
         {
             "a.py": """
                 def _f(x, is_first=True):
@@ -229,7 +229,7 @@ VALID = (
         options={"arguments": True},
     ),
     ValidTree(
-        "tested on one way only",
+        "tested in one branch only",
         {
             "a.py": """
                 def f(x, y):
@@ -246,7 +246,7 @@ VALID = (
 
 INVALID = (
     InvalidTree(
-        "set on one way, tested on the other",
+        "set in one branch, tested in the other",
         {
             "a.py": """
                 def f(x):
@@ -256,10 +256,10 @@ INVALID = (
                     return y
             """,
         },
-        (("a.py", 4, "`x is not None` is always true: line 3 sets it or line 2 has tested it"),),
+        (("a.py", 4, "`x is not None` is always true: line 3 sets it or line 2 already tests it"),),
     ),
     InvalidTree(
-        "one of two that differ",
+        "an unequal constant",
         {
             "a.py": """
                 def f(x):
@@ -268,10 +268,10 @@ INVALID = (
                     return 0
             """,
         },
-        (("a.py", 2, "`x != 'n' or x != 'y'` is always true: one part of it decides the other"),),
+        (("a.py", 2, "`x != 'n' or x != 'y'` is always true: one operand decides the other"),),
     ),
     InvalidTree(
-        "an elif with something behind it",
+        "an elif with an else",
         {
             "a.py": """
                 def f(x):
@@ -283,10 +283,10 @@ INVALID = (
                         return 2
             """,
         },
-        (("a.py", 4, "`x is not None` is always true: line 2 has tested it"),),
+        (("a.py", 4, "`x is not None` is always true: line 2 already tests it"),),
     ),
     InvalidTree(
-        "known from further up than the last test",
+        "a fact from before the last test",
         {
             "a.py": """
                 def f(x, y):
@@ -298,10 +298,10 @@ INVALID = (
                     return y
             """,
         },
-        (("a.py", 5, "`x is not None` is always true: line 2 has tested it"),),
+        (("a.py", 5, "`x is not None` is always true: line 2 already tests it"),),
     ),
     InvalidTree(
-        "tested before",
+        "an earlier test",
         {
             "a.py": """
                 def f(x):
@@ -313,10 +313,10 @@ INVALID = (
                     return y
             """,
         },
-        (("a.py", 5, "`x is None` is always false: line 2 has tested it"),),
+        (("a.py", 5, "`x is None` is always false: line 2 already tests it"),),
     ),
     InvalidTree(
-        "twice in a chain",
+        "a repeated test in a chain",
         {
             "a.py": """
                 def f(way):
@@ -329,10 +329,10 @@ INVALID = (
                     return 4
             """,
         },
-        (("a.py", 6, "`way == 'left'` is always false: line 2 has tested it"),),
+        (("a.py", 6, "`way == 'left'` is always false: line 2 already tests it"),),
     ),
     InvalidTree(
-        "every call passes one value",
+        "the same value in every call",
         {
             "a.py": """
                 def _f(x, mode):
@@ -347,7 +347,7 @@ INVALID = (
         options={"arguments": True},
     ),
     InvalidTree(
-        "a value that nobody passes",
+        "a value that no call passes",
         {
             "a.py": """
                 def _f(x, mode):
@@ -377,7 +377,7 @@ INVALID = (
         options={"arguments": True},
     ),
     InvalidTree(
-        "a tuple where a tensor is returned",
+        "a test for a tuple on a returned tensor",
         {
             "a.py": """
                 from torch import Tensor

@@ -89,7 +89,7 @@ VALID = (
         },
     ),
     ValidTree(
-        "local names that change places",
+        "swapped local names",
         {
             "a.py": """
                 def f(x, y):
@@ -234,7 +234,7 @@ VALID = (
         },
     ),
     ValidTree(
-        "a copy that somebody keeps alike",
+        "a declared copy",
         {
             "a.py": """
                 def f(x):
@@ -351,10 +351,10 @@ INVALID = (
                     log(h)
             ''',
         },
-        (("b.py", 1, "13 lines from here on stand in `f` of a.py, too"),),
+        (("b.py", 1, "13 lines from here on duplicate `f` in a.py"),),
     ),
     InvalidTree(
-        "a part of two methods, and a third",
+        "a part of two methods and of a third",
         {
             "a.py": """
                 class A:
@@ -409,10 +409,10 @@ INVALID = (
                     log(x)
             """,
         },
-        (("b.py", 4, "12 lines from here on stand in `A.f` of a.py and in 1 more place, too"),),
+        (("b.py", 4, "12 lines from here on duplicate `A.f` in a.py and 1 more place"),),
     ),
     InvalidTree(
-        "twice in one function, deeper",
+        "twice in one function, in nested blocks",
         {
             "a.py": """
                 def f(x):
@@ -443,10 +443,10 @@ INVALID = (
                         log(x)
             """,
         },
-        (("a.py", 15, "12 lines from here on stand in `f` of a.py, too"),),
+        (("a.py", 15, "12 lines from here on duplicate `f` in a.py"),),
     ),
     InvalidTree(
-        "shorter, where a project asks for it",
+        "a shorter run, with the option `lines`",
         {
             "a.py": """
                 def f(x):
@@ -459,7 +459,7 @@ INVALID = (
                     return y
             """,
         },
-        (("b.py", 1, "3 lines from here on stand in `f` of a.py, too"),),
+        (("b.py", 1, "3 lines from here on duplicate `f` in a.py"),),
         options={"lines": 3},
     ),
 )

@@ -1,4 +1,4 @@
-"""The rule `field-never-read`: a field of a data class that nothing looks at."""
+"""The rule `field-never-read`: a field that is set and never read."""
 
 from __future__ import annotations
 
@@ -16,26 +16,26 @@ from esper_audit.source.usage.reflective_access import data_fields, is_taken_apa
 from esper_audit.source.usage.tree import Tree
 
 KINDS = frozenset({ClassKind.DATACLASS, ClassKind.MODEL})
-# What users of a library make for it to read; what else it offers, they read.
-IS_TAKEN = re.compile(r"(Config|Configuration|Cfg|Arguments|Options|Settings|HParams)$")
+# Classes that users of a library fill and the library reads; other public classes users read.
+FILLED_BY_USERS = re.compile(r"(Config|Configuration|Cfg|Arguments|Options|Settings|HParams)$")
 READS = frozenset({Use.READ, Use.CALL, Use.STRING, Use.DELETE, Use.BASE, Use.DECORATOR})
 
 
 class FieldNeverRead(TreeRule):
-    """A field is filled, and nothing reads it.
+    """A field is set and never read.
 
-    What: a field of a dataclass or model that nothing in the tree reads, of an object that may be of that
-    class, or spelled in a string.
+    What: a field of a dataclass or model that nothing in the tree reads from an object that may be
+    an instance of that class, or names in a string.
 
-    Why: every caller has to make up a value for it, and whoever changes it believes to change something.
+    Why: every caller has to supply a value for it, and a change of the value has no effect.
 
-    Quiet: classes that a package offers, or a library has in public, but for those that are named as what
-    its users fill for it (`...Config`, `...Options`, ...); a class that nothing uses, or of which less than
-    a third of the fields are read; a model that is passed on as a value; a class that has a base outside
-    the tree, or that stands, has a base, is used or has a base used in a file with a word for taking objects
-    apart (`asdict`, `vars(`, `__dict__`, `getattr(x, name)`, `msgspec`, `_target_`, ...), and what stands in a
-    field of such a class; named tuples (unpacking reads them) and typed dicts; class variables; a name that
-    is read of an object of which nothing is known.
+    Quiet: classes that a package exports, or that are public in a library, except for classes that
+    users fill for the library to read (`...Config`, `...Options`, ...); a class without uses, or
+    with less than a third of its fields read; a model that is passed on as a value; a class with a
+    base outside the tree; a class that is defined or used, or whose base is, in a file with
+    reflective access (`asdict`, `vars(`, `__dict__`, `getattr(x, name)`, `msgspec`, `_target_`, ...),
+    and the types of its fields; named tuples, which unpacking reads, and typed dicts; class
+    variables; a name that is read from an object of unknown class.
 
     Tickets: real code
     """
@@ -43,19 +43,23 @@ class FieldNeverRead(TreeRule):
     contract = "no-dead-code"
     category = Category.DEAD_CODE
     severity = Severity.P4
-    precision = "38 of 38 read were right (timm, botorch, espnet, kornia and 3 more)"
+    precision = "38 of 38 findings were correct (timm, botorch, espnet, kornia and 3 more)"
 
     VALID = cases.VALID
     INVALID = cases.INVALID
 
     def check(self, tree: Tree) -> Iterator[TreeViolation | NotAnalysed]:
-        """Report the fields whose name nothing reads, of classes of which most are read."""
+        """Report the unread fields of classes with mostly read fields."""
         fields: dict[Symbol, list[Symbol]] = defaultdict(list)
         for field, owner in data_fields(tree, KINDS):
             fields[owner].append(field)
-        for owner, of_owner in fields.items():
-            unread = [field for field in of_owner if not _may_be_read(tree, field)]
-            if not unread or 3 * len(unread) > 2 * len(of_owner) or not _is_used_here(tree, owner):
+        for owner, all_fields in fields.items():
+            unread = [field for field in all_fields if not _is_possibly_read(tree, field)]
+            if (
+                not unread
+                or 3 * len(unread) > 2 * len(all_fields)
+                or not _is_used_here(tree, owner)
+            ):
                 continue
             for field in unread:
                 answer = tree.index.references(field, READS)
@@ -63,17 +67,17 @@ class FieldNeverRead(TreeRule):
                     yield tree.undecided(field, answer)
                 elif not answer.items:
                     name = f"{owner.short}.{field.short}"
-                    yield tree.at_symbol(field, f"`{name}` is filled and never read")
+                    yield tree.at_symbol(field, f"`{name}` is set and never read")
 
 
-def _may_be_read(tree: Tree, field: Symbol) -> bool:
-    """Return whether a field is read of an object of its class, or of one that nothing is known of."""
+def _is_possibly_read(tree: Tree, field: Symbol) -> bool:
+    """Return whether a field is read from an object of its class or of an unknown class."""
     return any(hit.use in READS for hit in tree.uses.of(field))
 
 
 def _is_used_here(tree: Tree, owner: Symbol) -> bool:
-    """Return whether the tree uses the objects of a class, field by field, and no user of a library does."""
-    if tree.outside.is_offered(owner) and not IS_TAKEN.search(owner.short):
+    """Return whether only the tree reads the objects of a class, and field by field."""
+    if tree.outside.is_offered(owner) and not FILLED_BY_USERS.search(owner.short):
         return False
     uses = tree.index.references(owner).items
     if all(use.use in (Use.IMPORT, Use.EXPORT) for use in uses):

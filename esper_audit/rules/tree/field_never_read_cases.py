@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from esper_audit.rules.tree_rule import InvalidTree, ValidTree
 
-SAID = "`_Point.y` is filled and never read"
+MESSAGE = "`_Point.y` is set and never read"
 
 VALID = (
     ValidTree(
@@ -27,7 +27,7 @@ VALID = (
         },
     ),
     ValidTree(
-        "taken apart",
+        "read by asdict",
         {
             "a.py": """
                 from dataclasses import asdict
@@ -68,7 +68,7 @@ VALID = (
         },
     ),
     ValidTree(
-        "a result that users of a library look at",
+        "a result that users of a library read",
         {
             "p/__init__.py": "",
             "p/a.py": """
@@ -88,7 +88,7 @@ VALID = (
         },
     ),
     ValidTree(
-        "nearly no field is read by name: something takes it whole",
+        "almost no field read by name",
         {
             "a.py": """
                 from dataclasses import dataclass
@@ -106,7 +106,7 @@ VALID = (
         },
     ),
     ValidTree(
-        "taken apart where its base is used",
+        "reflective access in a file that uses its base",
         {
             "a.py": "class Shown: ...\n",
             "b.py": """
@@ -134,7 +134,7 @@ VALID = (
         },
     ),
     ValidTree(
-        "taken apart beside its base",
+        "reflective access in the file of its base",
         {
             "a.py": """
                 class Shown:
@@ -159,7 +159,7 @@ VALID = (
         },
     ),
     ValidTree(
-        "made by something that reads all that it is told",
+        "created by code that reads all fields",
         {
             "a.py": """
                 from dataclasses import dataclass
@@ -179,7 +179,7 @@ VALID = (
         },
     ),
     ValidTree(
-        "what a library fills for the hooks of its users",
+        "filled by a library for the hooks of its users",
         {
             "p/__init__.py": "",
             "p/a.py": """
@@ -199,7 +199,7 @@ VALID = (
         },
     ),
     ValidTree(
-        "in a field of what is taken apart",
+        "a field type of a class with reflective access",
         {
             "a.py": """
                 from dataclasses import dataclass
@@ -233,7 +233,7 @@ VALID = (
         },
     ),
     ValidTree(
-        "a type that nothing makes",
+        "a type without instances",
         {
             "a.py": """
                 from dataclasses import dataclass
@@ -270,7 +270,7 @@ VALID = (
         },
     ),
     ValidTree(
-        "read of some other object",
+        "read from an object of unknown class",
         {
             "a.py": """
                 from dataclasses import dataclass
@@ -311,7 +311,7 @@ VALID = (
         },
     ),
     ValidTree(
-        "a named tuple is unpacked",
+        "an unpacked named tuple",
         {
             "a.py": """
                 from typing import NamedTuple
@@ -329,7 +329,7 @@ VALID = (
 
 INVALID = (
     InvalidTree(
-        "a setting that a library asks for and forgets",
+        "a setting that a library never reads",
         {
             "p/__init__.py": "",
             "p/a.py": """
@@ -346,10 +346,10 @@ INVALID = (
                     return p.x
             """,
         },
-        (("p/a.py", 7, SAID.replace("_Point", "PointConfig")),),
+        (("p/a.py", 7, MESSAGE.replace("_Point", "PointConfig")),),
     ),
     InvalidTree(
-        "filled and forgotten",
+        "set and never read",
         {
             "a.py": """
                 from dataclasses import dataclass
@@ -366,10 +366,10 @@ INVALID = (
                     return p.x
             """,
         },
-        (("a.py", 7, SAID),),
+        (("a.py", 7, MESSAGE),),
     ),
     InvalidTree(
-        "read of an object of another class",
+        "read from an object of another class",
         {
             "a.py": """
                 from dataclasses import dataclass
@@ -392,10 +392,10 @@ INVALID = (
                         return self.y
             """,
         },
-        (("a.py", 7, SAID),),
+        (("a.py", 7, MESSAGE),),
     ),
     InvalidTree(
-        "filled by a parser",
+        "set by a parser",
         {
             "a.py": """
                 from dataclasses import dataclass
@@ -413,10 +413,10 @@ INVALID = (
                 parse(_Point)
             """,
         },
-        (("a.py", 7, SAID),),
+        (("a.py", 7, MESSAGE),),
     ),
     InvalidTree(
-        "written once more",
+        "written again",
         {
             "a.py": """
                 from dataclasses import dataclass
@@ -434,6 +434,6 @@ INVALID = (
                     return p.x
             """,
         },
-        (("a.py", 7, SAID),),
+        (("a.py", 7, MESSAGE),),
     ),
 )

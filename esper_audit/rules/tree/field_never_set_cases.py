@@ -15,7 +15,7 @@ class _Point:
 
 
 """
-SAID = "nothing ever sets `_Point.y`: it is what its default says, everywhere"
+MESSAGE = "nothing sets `_Point.y`: it always has its default"
 
 VALID = (
     ValidTree(
@@ -136,7 +136,7 @@ VALID = (
         },
     ),
     ValidTree(
-        "perhaps forwarded",
+        "possibly in forwarded arguments",
         {
             "a.py": """
                 from dataclasses import dataclass, replace
@@ -153,9 +153,9 @@ VALID = (
             """,
         },
     ),
-    ValidTree("never made here", {"a.py": POINT}),
+    ValidTree("never instantiated in the tree", {"a.py": POINT}),
     ValidTree(
-        "a choice that users of a library have",
+        "an option for users of a library",
         {
             "p/__init__.py": "",
             "p/a.py": """
@@ -192,7 +192,7 @@ VALID = (
         },
     ),
     ValidTree(
-        "a list that is filled later",
+        "a list as the default",
         {
             "a.py": """
                 from dataclasses import dataclass, replace
@@ -231,7 +231,7 @@ VALID = (
 
 INVALID = (
     InvalidTree(
-        "a class of its own has an attribute of that name",
+        "an unrelated class with an attribute of that name",
         {
             "a.py": """
                 from dataclasses import dataclass, replace
@@ -250,7 +250,7 @@ INVALID = (
                         self.y = 1
             """,
         },
-        (("a.py", 7, SAID),),
+        (("a.py", 7, MESSAGE),),
     ),
     InvalidTree(
         "a field of a named tuple",
@@ -268,7 +268,7 @@ INVALID = (
                     return _Point(1).y
             """,
         },
-        (("a.py", 6, SAID),),
+        (("a.py", 6, MESSAGE),),
     ),
     InvalidTree(
         "always the default",
@@ -287,10 +287,10 @@ INVALID = (
                     return _Point(1).y
             """,
         },
-        (("a.py", 7, SAID),),
+        (("a.py", 7, MESSAGE),),
     ),
     InvalidTree(
-        "a name of the same word where a string is replaced",
+        "the same word in a string replacement",
         {
             "a.py": """
                 from dataclasses import dataclass, replace
@@ -309,10 +309,10 @@ INVALID = (
                     return y
             """,
         },
-        (("a.py", 7, SAID),),
+        (("a.py", 7, MESSAGE),),
     ),
     InvalidTree(
-        "in another file as well",
+        "instantiated in another file as well",
         {
             "a.py": POINT,
             "b.py": """
@@ -321,6 +321,6 @@ INVALID = (
                 print(_Point(x=1).y)
             """,
         },
-        (("a.py", 7, SAID),),
+        (("a.py", 7, MESSAGE),),
     ),
 )

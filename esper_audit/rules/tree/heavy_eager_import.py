@@ -24,26 +24,30 @@ HEAVY = (
 
 
 class HeavyImportOptions(Options, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """`heavy`: dotted modules that are slow to load; `importers`: how many there must be."""
+    """Which modules are heavy, and how many importers a package needs for a report.
+
+    `heavy`: dotted names of modules that are slow to load.
+    `importers`: the minimal number of importers of the package.
+    """
 
     heavy: tuple[str, ...] = HEAVY
     importers: int = 3
 
 
 class HeavyEagerImport(TreeRule):
-    """Importing a package loads what few of its importers need.
+    """A package loads a heavy module that most of its importers do not need.
 
-    What: an import at the top of a package's `__init__` that loads a heavy module (matplotlib, pandas,
-    transformers, ...; the option `heavy`), directly or through other files, where more than half of
-    the modules that import the package, or something in it, would not load it otherwise.
+    What: an import at the top of a package's `__init__` that loads a heavy module (matplotlib,
+    pandas, transformers, ...; the option `heavy`), directly or through other files, if more than
+    half of the modules that import the package, or a part of it, would not load it otherwise.
 
-    Why: every command, worker and test that wants one constant of the package waits for the library,
-    and a machine without it cannot import the package at all.
+    Why: every command, worker and test that needs one constant of the package waits for the
+    library, and a machine without the library cannot import the package.
 
     Quiet: imports in functions, below `TYPE_CHECKING` or another condition, in a module-level
-    `__getattr__`, or in a `try` that goes on without the module; fewer importers than the option
-    `importers`; importers that use a name which comes with the import, or may load the heavy module on
-    another way. Importers are not counted that are tests, or that the package loads itself.
+    `__getattr__`, or in a `try` that continues without the module; fewer importers than the option
+    `importers`; importers that use a name of the import, or may load the heavy module in another
+    way. Tests and modules that the package loads itself are not counted as importers.
 
     Tickets: real code
     """
@@ -52,7 +56,7 @@ class HeavyEagerImport(TreeRule):
     category = Category.PERFORMANCE
     severity = Severity.P4
     default = False
-    precision = "6 of 9 read were right (8 packages)"
+    precision = "6 of 9 findings were correct (8 packages)"
 
     Options = HeavyImportOptions
 
@@ -60,39 +64,41 @@ class HeavyEagerImport(TreeRule):
     INVALID = cases.INVALID
 
     def check(self, tree: Tree) -> Iterator[TreeViolation | NotAnalysed]:
-        """Report each heavy module that a package loads for few."""
+        """Report each heavy module that a package loads and most importers do not need."""
         assert isinstance(self.options, HeavyImportOptions)
         imports = EagerImports(tree)
         for heavy in self.options.heavy:
             direct = imports.directly(heavy, surely=True)
             loading = imports.loading(direct, surely=True) if direct else set()
-            told = {
+            messages = {
                 path: message
                 for path in sorted(loading)
                 if posixpath.basename(path) == PACKAGE
                 and (message := self._message(tree, imports, path, heavy)) is not None
             }
-            for path, message in told.items():
-                if path in imports.loading(direct, without=told.keys() - {path}, surely=True):
+            for path, message in messages.items():
+                if path in imports.loading(direct, without=messages.keys() - {path}, surely=True):
                     statement = _statement(tree, imports, path, heavy)
                     yield tree.at_node(path, statement, message)
 
     def _message(self, tree: Tree, imports: EagerImports, path: str, heavy: str) -> str | None:
-        """Say how many importers of a package load a heavy module for nothing; None if they are few."""
+        """Return the message with the importers that do not need a heavy module, or None if they are few."""
         assert isinstance(self.options, HeavyImportOptions)
         package = tree.index.store.unit(path)
         assert package is not None
         others = imports.loading(imports.directly(heavy), without={path})
         lines = _lines(imports, path, heavy)
         importers = _importers(tree, imports, package)
-        names = _names_on(tree, path, lines)
-        spared = [u for u in importers if u.path not in others and not names & u.mentions.keys()]
-        are_many = len(spared) * 2 > len(importers) >= self.options.importers
+        names = _names_bound_on(tree, path, lines)
+        without_need = [
+            u for u in importers if u.path not in others and not names & u.mentions.keys()
+        ]
+        are_many = len(without_need) * 2 > len(importers) >= self.options.importers
         if package.role is not Role.PRODUCTION or not lines or not are_many:
             return None
         return (
-            f"importing `{package.module}` loads {heavy}, which {len(spared)} of the "
-            f"{len(importers)} modules that load it and do not come with it do not need"
+            f"importing `{package.module}` loads {heavy}, which {len(without_need)} of the "
+            f"{len(importers)} importers of `{package.module}` do not need"
         )
 
 
@@ -116,20 +122,20 @@ def _statement(tree: Tree, imports: EagerImports, path: str, heavy: str) -> ast.
 
 
 def _importers(tree: Tree, imports: EagerImports, package: ModuleFacts) -> list[ModuleFacts]:
-    """Return the modules, tests aside, that cause a package to load and are not loaded by it."""
+    """Return the modules except tests that load a package and are not loaded by it."""
     loaded = imports.loaded_by(package.path)
     directory = posixpath.dirname(package.path)
     found = []
     for path, loadings in imports.of.items():
         unit = tree.index.store.unit(path)
         is_inside = path.startswith(f"{directory}/")
-        asks = is_inside or any(package.path in loading.files for loading in loadings)
-        if unit is not None and asks and unit.role is not Role.TEST and path not in loaded:
+        is_importer = is_inside or any(package.path in loading.files for loading in loadings)
+        if unit is not None and is_importer and unit.role is not Role.TEST and path not in loaded:
             found.append(unit)
     return found
 
 
-def _names_on(tree: Tree, path: str, lines: list[int]) -> frozenset[str]:
+def _names_bound_on(tree: Tree, path: str, lines: list[int]) -> frozenset[str]:
     """Return the names that the imports on some lines of a file bind."""
     source = tree.source(path)
     nodes = ast.walk(source.tree) if source is not None else iter(())

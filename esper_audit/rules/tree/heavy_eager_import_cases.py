@@ -19,7 +19,7 @@ EAGER = """\
 from p.plots import plot
 from p.small import small
 """
-SAID = "importing `p` loads {}, which 3 of the {} modules that load it and do not come with it do not need"
+MESSAGE = "importing `p` loads {}, which 3 of the {} importers of `p` do not need"
 
 VALID = (
     ValidTree(
@@ -77,7 +77,7 @@ VALID = (
         },
     ),
     ValidTree(
-        "for the type checker",
+        "imported under TYPE_CHECKING",
         {
             "p/__init__.py": """
                 from typing import TYPE_CHECKING
@@ -133,7 +133,7 @@ VALID = (
         },
     ),
     ValidTree(
-        "used where it is there",
+        "imported in a try that continues without it",
         {
             "p/__init__.py": EAGER,
             "p/plots.py": """
@@ -161,7 +161,7 @@ VALID = (
         },
     ),
     ValidTree(
-        "its file is used where it can be",
+        "its file is imported in a try that continues without it",
         {
             "p/__init__.py": """
                 from p.small import small
@@ -191,7 +191,7 @@ VALID = (
         },
     ),
     ValidTree(
-        "its file is imported on a condition",
+        "the importing file is imported conditionally",
         {
             "p/__init__.py": """
                 from p.small import can_plot, small
@@ -242,7 +242,7 @@ VALID = (
 
 INVALID = (
     InvalidTree(
-        "three want something else",
+        "three importers that need something else",
         {
             "p/__init__.py": EAGER,
             "p/plots.py": PLOT,
@@ -267,12 +267,12 @@ INVALID = (
             (
                 "p/__init__.py",
                 1,
-                SAID.format("matplotlib", 3),
+                MESSAGE.format("matplotlib", 3),
             ),
         ),
     ),
     InvalidTree(
-        "an error that says what is missing",
+        "an import error with a clearer message",
         {
             "p/__init__.py": EAGER,
             "p/plots.py": """
@@ -301,10 +301,10 @@ INVALID = (
                 small()
             """,
         },
-        (("p/__init__.py", 1, SAID.format("matplotlib", 3)),),
+        (("p/__init__.py", 1, MESSAGE.format("matplotlib", 3)),),
     ),
     InvalidTree(
-        "a module of the project that is said to be heavy",
+        "a module of the project, with the option `heavy`",
         {
             "p/__init__.py": """
                 from p import world
@@ -337,7 +337,7 @@ INVALID = (
             (
                 "p/__init__.py",
                 1,
-                SAID.format("p.world", 4),
+                MESSAGE.format("p.world", 4),
             ),
         ),
         options={"heavy": ["p.world"]},

@@ -1,4 +1,4 @@
-"""The rule `instantiated-never-used`: an object that is made, and then nothing asks it anything."""
+"""The rule `instantiated-never-used`: an object that is created and never used."""
 
 from __future__ import annotations
 
@@ -20,42 +20,42 @@ from esper_audit.source.usage.instantiations import Instantiation, instantiation
 from esper_audit.source.usage.reflective_access import HARMLESS_BASES
 from esper_audit.source.usage.tree import Tree
 
-# What reads every attribute, or every part of a module, without naming one.
-WHOLE = re.compile(
+# Code that reads every attribute, or every part of a module, without a name.
+READS_ALL = re.compile(
     r"\b(vars\(self|__getstate__|__reduce__|__getattr__|__getattribute__|__getitem__"
     r"|self\.(__dict__|_modules|_parameters|children|named_children|get_submodule))\b"
     r"|getattr\(self, [^'\"]"
 )
-PROSE = re.compile(r"#.*|\"\"\"(?:.|\n)*?\"\"\"")
-SAID = re.compile(
+COMMENTS = re.compile(r"#.*|\"\"\"(?:.|\n)*?\"\"\"")
+UNUSED_NOTE = re.compile(
     r"unused|not used|never (?:used|read)|no longer|(?<!gradient )(?<!activation )checkpoint(?!ing)|\bckpt"
     r"|state.?dict|pretrained weights|placeholder",
     re.IGNORECASE,
 )
 CONTAINERS = frozenset({"ModuleList", "ModuleDict", "ParameterList", "ParameterDict"})
-LOOKS_AT_LOCALS = frozenset({"locals", "exec", "eval", "globals"})
+READS_ALL_LOCALS = frozenset({"locals", "exec", "eval", "globals"})
 
 
 class InstantiatedNeverUsed(TreeRule):
-    """An object is made and never used.
+    """An object is created and never used.
 
-    What: a function makes an object of a known class and binds it to a local variable or to an attribute
-    of `self` that nothing reads, or to nothing at all; for a module that holds modules also what a
-    function or a factory parameter (`norm=nn.LayerNorm`) gives it.
+    What: a function creates an object of a known class and binds it to a local variable or to an
+    attribute of `self` that nothing reads, or to no name; for a module that contains modules also
+    an object from a function or a factory parameter (`norm=nn.LayerNorm`).
 
-    Why: it does not do what whoever made it believes that it does: a loss is not added, a norm is not
-    applied. A layer that `forward` leaves out still has parameters: the optimiser is given them, the
-    checkpoint holds them, and `DistributedDataParallel` waits for their gradients.
+    Why: it has no effect: a loss is not added, a norm is not applied. A layer that `forward` omits
+    still has parameters: the optimizer updates them, the checkpoint contains them, and
+    `DistributedDataParallel` waits for their gradients.
 
-    Quiet: a read of the attribute by its class, a base or a subclass, by whoever holds such an object,
-    or by an object of unknown make; strings in the same file and names put together that may mean it;
-    classes that look at their parts as a whole (`children`, `__dict__`, `getattr(self, name)`), or with a
-    base outside the tree that may; `nn.ModuleList` and its kin, which register what others hold; public
-    attributes of a library's classes, but for modules in modules; constructors that do anything besides
-    filling their object (give it away, register hooks, call what is not known), that may raise where
-    the object itself is thrown away, or that stand in a `try` or `with`; a class whose
-    comments or docstring tell of checkpoints to fit, of parts that are unused, of earlier versions, or hold
-    the code that used it.
+    Quiet: a read of the attribute by its class, a base or a subclass, by an owner of such an object,
+    or by an object of unknown class; strings in the same file and composed names that may refer to
+    it; classes that iterate over all parts (`children`, `__dict__`, `getattr(self, name)`), or with a
+    base outside the tree that may; `nn.ModuleList` and similar containers, which register the parts
+    of others; public attributes of a library's classes, except modules in modules; constructors that
+    do more than fill their object (pass it on, register hooks, call unknown code), that may raise if
+    the object itself is discarded, or that are called in a `try` or `with`; a class whose comments or
+    docstring mention checkpoint compatibility, unused parts or earlier versions, or contain the code
+    that used it.
 
     Tickets: real code
     """
@@ -63,61 +63,67 @@ class InstantiatedNeverUsed(TreeRule):
     contract = "no-dead-code"
     category = Category.DEAD_CODE
     severity = Severity.P3
-    precision = "59 of 60 read were right (transformers, TTS, espnet, diffusers and 15 more); none in 20 others"
+    precision = "59 of 60 findings were correct (transformers, TTS, espnet, diffusers and 15 more); none in 20 others"
 
     VALID = cases.VALID
     INVALID = cases.INVALID
 
     def check(self, tree: Tree) -> Iterator[TreeViolation | NotAnalysed]:
-        """Report what is made and not used, file by file."""
+        """Report the objects that are created and never used, by file."""
         constructors = ConstructorEffects(tree)
         for unit in tree.index.units():
-            made = instantiations(tree, unit) if unit.role is Role.PRODUCTION else ()
-            told: set[tuple[str, str]] = set()
-            for making in made:
-                attribute = (making.around.owner, making.attribute)
-                if making.attribute and attribute not in told:
-                    told.add(attribute)
-                    yield from _forgotten(tree, constructors, unit, making)
-                elif not making.attribute and _is_idle(constructors, making):
-                    yield _idle(tree, unit, making)
+            found = instantiations(tree, unit) if unit.role is Role.PRODUCTION else ()
+            reported: set[tuple[str, str]] = set()
+            for instantiation in found:
+                attribute = (instantiation.around.owner, instantiation.attribute)
+                if instantiation.attribute and attribute not in reported:
+                    reported.add(attribute)
+                    yield from _unread_attribute(tree, constructors, unit, instantiation)
+                elif not instantiation.attribute and _is_idle(constructors, instantiation):
+                    yield _unused_object(tree, unit, instantiation)
 
 
-def _forgotten(
-    tree: Tree, constructors: ConstructorEffects, unit: ModuleFacts, making: Instantiation
+def _unread_attribute(
+    tree: Tree, constructors: ConstructorEffects, unit: ModuleFacts, instantiation: Instantiation
 ) -> Iterator[TreeViolation | NotAnalysed]:
-    """Report an attribute that holds something for nobody."""
-    owner = tree.index.symbol(unit.path, making.around.owner) if making.around.owner else None
-    if owner is None or not _is_for_the_tree_alone(tree, constructors, owner, making):
+    """Report an attribute that nothing reads."""
+    owner = (
+        tree.index.symbol(unit.path, instantiation.around.owner)
+        if instantiation.around.owner
+        else None
+    )
+    if owner is None or not _is_only_for_the_tree(tree, constructors, owner, instantiation):
         return
     family = tree.index.resolver.kin.family(owner.key)
-    if _is_looked_at(tree, family, making.attribute) or _is_said(tree, owner, making):
+    if _is_attribute_read(tree, family, instantiation.attribute) or _is_explained(
+        tree, owner, instantiation
+    ):
         return
-    answer = tree.index.readers(making.attribute)
+    answer = tree.index.readers(instantiation.attribute)
     if answer.is_complete:
-        message = f"`{making.bound}` of `{owner.short}` is {_made(making)} and never read"
-        yield tree.at_node(unit.path, making.place, message, subject=owner.symbol)
+        message = f"`{instantiation.bound}` of `{owner.short}` is {_description(instantiation)} and never read"
+        yield tree.at_node(unit.path, instantiation.place, message, subject=owner.symbol)
     else:
         yield tree.undecided(owner, answer)
 
 
-def _is_for_the_tree_alone(
-    tree: Tree, constructors: ConstructorEffects, owner: Symbol, making: Instantiation
+def _is_only_for_the_tree(
+    tree: Tree, constructors: ConstructorEffects, owner: Symbol, instantiation: Instantiation
 ) -> bool:
-    """Return whether nobody outside may ask for an attribute: a part of a module serves its `forward`."""
+    """Return whether only the tree may read an attribute, as with parts of a module for `forward`."""
     if tree.index.resolver.kin.foreign_bases(owner.key) - HARMLESS_BASES:
         return False
-    if any(value.name.rpartition(".")[2] in CONTAINERS for value in making.made):
+    if any(value.name.rpartition(".")[2] in CONTAINERS for value in instantiation.made):
         return False
-    if all(map(constructors.is_module, making.made)):
+    if all(map(constructors.is_module, instantiation.made)):
         return constructors.is_module(Value("class", owner.key))
-    if not making.is_new or not all(map(constructors.is_quiet, making.made)):
+    if not instantiation.is_new or not all(map(constructors.is_quiet, instantiation.made)):
         return False
-    return making.attribute.startswith("_") or not tree.outside.is_offered(owner)
+    return instantiation.attribute.startswith("_") or not tree.outside.is_offered(owner)
 
 
-def _is_looked_at(tree: Tree, family: list[str], name: str) -> bool:
-    """Return whether something reads an attribute of a class, of a base or of a subclass of it."""
+def _is_attribute_read(tree: Tree, family: list[str], name: str) -> bool:
+    """Return whether something reads an attribute of a class, its bases or its subclasses."""
     paths = {parts(key)[0] for key in family}
     for key in family:
         for hit in tree.uses.of_key(f"{key}.{name}"):
@@ -126,51 +132,55 @@ def _is_looked_at(tree: Tree, family: list[str], name: str) -> bool:
                 return True
     if tree.composed_names.may_mean(name):
         return True
-    return any(WHOLE.search(tree.text(tree.index.of_key(key))) for key in family)
+    return any(READS_ALL.search(tree.text(tree.index.of_key(key))) for key in family)
 
 
-def _idle(tree: Tree, unit: ModuleFacts, making: Instantiation) -> TreeViolation:
-    subject = unit.symbol(unit.innermost(making.statement.lineno))
-    if making.bound:
-        message = f"`{making.bound}` is {_made(making)} and never read"
+def _unused_object(tree: Tree, unit: ModuleFacts, instantiation: Instantiation) -> TreeViolation:
+    subject = unit.symbol(unit.innermost(instantiation.statement.lineno))
+    if instantiation.bound:
+        message = f"`{instantiation.bound}` is {_description(instantiation)} and never read"
     else:
-        message = f"{_classes(making)} is made and thrown away"
-    return tree.at_node(unit.path, making.place, message, subject=subject)
+        message = f"{_classes(instantiation)} is created and discarded"
+    return tree.at_node(unit.path, instantiation.place, message, subject=subject)
 
 
-def _is_idle(constructors: ConstructorEffects, making: Instantiation) -> bool:
-    """Return whether a local variable, or nothing at all, holds an object that does nothing by itself."""
-    if not making.is_new or making.around.is_watched or making.bound.startswith("_"):
+def _is_idle(constructors: ConstructorEffects, instantiation: Instantiation) -> bool:
+    """Return whether an object without effects is bound to an unread local variable or to no name."""
+    if (
+        not instantiation.is_new
+        or instantiation.around.is_watched
+        or instantiation.bound.startswith("_")
+    ):
         return False
-    if not all(map(constructors.is_quiet, making.made)):
+    if not all(map(constructors.is_quiet, instantiation.made)):
         return False
-    return not any(map(constructors.may_refuse, making.made)) and not _is_read(making)
+    return not any(map(constructors.may_refuse, instantiation.made)) and not _is_read(instantiation)
 
 
-def _is_read(making: Instantiation) -> bool:
-    """Return whether the function reads the local variable, or may."""
-    function = making.around.function
-    for node in walk(function) if function is not None and making.bound else ():
+def _is_read(instantiation: Instantiation) -> bool:
+    """Return whether the function reads the local variable or may read it."""
+    function = instantiation.around.function
+    for node in walk(function) if function is not None and instantiation.bound else ():
         if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Load):
-            if node.id in {making.bound, *LOOKS_AT_LOCALS}:
+            if node.id in {instantiation.bound, *READS_ALL_LOCALS}:
                 return True
-        elif isinstance(node, (ast.Global, ast.Nonlocal)) and making.bound in node.names:
+        elif isinstance(node, (ast.Global, ast.Nonlocal)) and instantiation.bound in node.names:
             return True
     return False
 
 
-def _is_said(tree: Tree, owner: Symbol, making: Instantiation) -> bool:
-    """Return whether words tell why a part is there, or a comment holds the code that used it."""
-    told = " ".join(PROSE.findall(tree.text(owner)))
-    if re.search(rf"{re.escape(making.bound)}\b", told):
+def _is_explained(tree: Tree, owner: Symbol, instantiation: Instantiation) -> bool:
+    """Return whether a comment or docstring explains an unused part or contains the code that used it."""
+    text = " ".join(COMMENTS.findall(tree.text(owner)))
+    if re.search(rf"{re.escape(instantiation.bound)}\b", text):
         return True
-    return SAID.search(told) is not None or tree.outside.is_kept_for_others(told)
+    return UNUSED_NOTE.search(text) is not None or tree.outside.is_kept_for_others(text)
 
 
-def _made(making: Instantiation) -> str:
-    return f"made ({_classes(making)})" if making.is_new else "set to a module"
+def _description(instantiation: Instantiation) -> str:
+    return f"created ({_classes(instantiation)})" if instantiation.is_new else "set to a module"
 
 
-def _classes(making: Instantiation) -> str:
-    names = sorted({re.split(r"[.:]", value.name)[-1] for value in making.made})
+def _classes(instantiation: Instantiation) -> str:
+    names = sorted({re.split(r"[.:]", value.name)[-1] for value in instantiation.made})
     return " or ".join(f"`{name}`" for name in names)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from esper_audit.rules.tree_rule import InvalidTree, ValidTree
 
-SPEAKS = "`self.norm` of `Block` is made (`LayerNorm`) and never read"
+MESSAGE = "`self.norm` of `Block` is created (`LayerNorm`) and never read"
 
 VALID = (
     ValidTree(
@@ -49,7 +49,7 @@ VALID = (
         },
     ),
     ValidTree(
-        "used by whoever holds it",
+        "used by the owner of the object",
         {
             "a.py": """
                 from torch import nn
@@ -74,7 +74,7 @@ VALID = (
         },
     ),
     ValidTree(
-        "an object of unknown make has such an attribute",
+        "an object of unknown class with such an attribute",
         {
             "a.py": """
                 from torch import nn
@@ -96,7 +96,7 @@ VALID = (
         },
     ),
     ValidTree(
-        "asked for by name",
+        "named in a string",
         {
             "a.py": """
                 from torch import nn
@@ -117,7 +117,7 @@ VALID = (
         },
     ),
     ValidTree(
-        "a name put together",
+        "a composed name",
         {
             "a.py": """
                 from torch import nn
@@ -139,7 +139,7 @@ VALID = (
         },
     ),
     ValidTree(
-        "all its parts run in a row",
+        "all parts run in sequence",
         {
             "a.py": """
                 from torch import nn
@@ -155,7 +155,7 @@ VALID = (
         },
     ),
     ValidTree(
-        "its parts are asked for as a whole",
+        "all parts are read at once",
         {
             "a.py": """
                 from torch import nn
@@ -173,7 +173,7 @@ VALID = (
         },
     ),
     ValidTree(
-        "kept so that weights fit",
+        "kept for the compatibility of weights",
         {
             "a.py": """
                 from torch import nn
@@ -191,7 +191,7 @@ VALID = (
         },
     ),
     ValidTree(
-        "a list that registers what another holds",
+        "a list that registers the parts of another object",
         {
             "a.py": """
                 from torch import nn
@@ -224,7 +224,7 @@ VALID = (
         },
     ),
     ValidTree(
-        "a constructor that tells somebody of it",
+        "a constructor that passes the object on",
         {
             "a.py": """
                 class Meter:
@@ -239,7 +239,7 @@ VALID = (
         },
     ),
     ValidTree(
-        "a constructor that calls what is not known",
+        "a constructor that calls unknown code",
         {
             "a.py": """
                 class Meter:
@@ -254,7 +254,7 @@ VALID = (
         },
     ),
     ValidTree(
-        "a constructor that changes what it is given",
+        "a constructor that changes its argument",
         {
             "a.py": """
                 class Meter:
@@ -269,7 +269,7 @@ VALID = (
         },
     ),
     ValidTree(
-        "made to have its arguments checked",
+        "created to validate its arguments",
         {
             "a.py": """
                 class Meter:
@@ -284,7 +284,7 @@ VALID = (
         },
     ),
     ValidTree(
-        "made to see whether that works",
+        "created in a try as a test",
         {
             "a.py": """
                 class Meter:
@@ -320,7 +320,7 @@ VALID = (
         },
     ),
     ValidTree(
-        "read by a function inside",
+        "read by a nested function",
         {
             "a.py": """
                 class Meter:
@@ -350,7 +350,7 @@ VALID = (
         },
     ),
     ValidTree(
-        "a hook is kept, not a module",
+        "the result of an unknown function",
         {
             "a.py": """
                 from torch import nn
@@ -368,7 +368,7 @@ VALID = (
         },
     ),
     ValidTree(
-        "a wrapper that takes hold of what it is given",
+        "a wrapper that may modify its argument",
         {
             "a.py": """
                 from torch import nn
@@ -381,7 +381,7 @@ VALID = (
         },
     ),
     ValidTree(
-        "a class of a function that is called as one of the module",
+        "a local class with the name of a class of the module",
         {
             "a.py": """
                 from torch import nn
@@ -410,7 +410,7 @@ VALID = (
         },
     ),
     ValidTree(
-        "a name that says so",
+        "a name that declares it unused",
         {
             "a.py": """
                 class Meter:
@@ -456,7 +456,7 @@ VALID = (
         },
     ),
     ValidTree(
-        "a loss that users of a library may ask for",
+        "a loss that users of a library may read",
         {
             "a.py": """
                 from torch import nn
@@ -488,7 +488,7 @@ VALID = (
         },
     ),
     ValidTree(
-        "in code that is put together",
+        "in composed code",
         {
             "a.py": """
                 from torch import nn
@@ -507,7 +507,7 @@ VALID = (
         },
     ),
     ValidTree(
-        "there for earlier versions",
+        "kept for earlier versions",
         {
             "a.py": """
                 from torch import nn
@@ -525,7 +525,7 @@ VALID = (
         },
     ),
     ValidTree(
-        "a function that may give something else",
+        "a function that may return another object",
         {
             "a.py": """
                 from torch import nn
@@ -550,7 +550,7 @@ VALID = (
 
 INVALID = (
     InvalidTree(
-        "forward leaves it out",
+        "omitted by forward",
         {
             "a.py": """
                 from torch import nn
@@ -566,10 +566,10 @@ INVALID = (
                         return self.project(x)
             """,
         },
-        (("a.py", 8, SPEAKS),),
+        (("a.py", 8, MESSAGE),),
     ),
     InvalidTree(
-        "another class has one of that name",
+        "an attribute of that name in another class",
         {
             "a.py": """
                 from torch import nn
@@ -597,10 +597,10 @@ INVALID = (
                         return self.norm(x)
             """,
         },
-        (("a.py", 8, SPEAKS),),
+        (("a.py", 8, MESSAGE),),
     ),
     InvalidTree(
-        "another object is asked for its parts",
+        "reflective access to another object",
         {
             "a.py": """
                 from torch import nn
@@ -617,7 +617,7 @@ INVALID = (
                         return self.project(x)
             """,
         },
-        (("a.py", 8, SPEAKS),),
+        (("a.py", 8, MESSAGE),),
     ),
     InvalidTree(
         "a string of another file",
@@ -637,10 +637,10 @@ INVALID = (
             """,
             "b.py": "NORMS = ['norm']\n",
         },
-        (("a.py", 8, SPEAKS),),
+        (("a.py", 8, MESSAGE),),
     ),
     InvalidTree(
-        "of one class or another, or of a factory",
+        "of one of two classes, or of a factory",
         {
             "a.py": """
                 from torch import nn
@@ -659,11 +659,15 @@ INVALID = (
         },
         (
             ("a.py", 8, "`self.norm` of `Block` is set to a module and never read"),
-            ("a.py", 10, "`self.drop` of `Block` is made (`Dropout` or `Identity`) and never read"),
+            (
+                "a.py",
+                10,
+                "`self.drop` of `Block` is created (`Dropout` or `Identity`) and never read",
+            ),
         ),
     ),
     InvalidTree(
-        "made on both sides of a question, told once",
+        "created in both branches, reported once",
         {
             "a.py": """
                 from torch import nn
@@ -682,7 +686,7 @@ INVALID = (
                         return self.project(x)
             """,
         },
-        (("a.py", 9, SPEAKS),),
+        (("a.py", 9, MESSAGE),),
     ),
     InvalidTree(
         "a loss that is not added",
@@ -696,10 +700,10 @@ INVALID = (
                     return model(x)
             """,
         },
-        (("a.py", 5, "`loss` is made (`CrossEntropyLoss`) and never read"),),
+        (("a.py", 5, "`loss` is created (`CrossEntropyLoss`) and never read"),),
     ),
     InvalidTree(
-        "an object of the tree's own class",
+        "an object of a class of the tree",
         {
             "a.py": """
                 class Meter:
@@ -712,10 +716,10 @@ INVALID = (
                     return sum(xs)
             """,
         },
-        (("a.py", 7, "`meter` is made (`Meter`) and never read"),),
+        (("a.py", 7, "`meter` is created (`Meter`) and never read"),),
     ),
     InvalidTree(
-        "thrown away",
+        "discarded",
         {
             "a.py": """
                 class Meter:
@@ -728,7 +732,7 @@ INVALID = (
                     return sum(xs)
             """,
         },
-        (("a.py", 7, "`Meter` is made and thrown away"),),
+        (("a.py", 7, "`Meter` is created and discarded"),),
     ),
     InvalidTree(
         "a private attribute",
@@ -744,6 +748,6 @@ INVALID = (
                         self._meter = Meter(3)
             """,
         },
-        (("a.py", 8, "`self._meter` of `Run` is made (`Meter`) and never read"),),
+        (("a.py", 8, "`self._meter` of `Run` is created (`Meter`) and never read"),),
     ),
 )

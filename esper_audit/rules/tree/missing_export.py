@@ -18,33 +18,33 @@ from esper_audit.source.index.records import Symbol
 from esper_audit.source.syntax.enclosing import chain
 from esper_audit.source.usage.tree import Tree
 
-MOST = 3  # so many of a kind are a pattern
-IMPORTED = " although the `__init__` imports it"
+LEAST_SUBCLASSES = 3  # so many listed subclasses are a pattern
+IMPORTED = ", although the `__init__` imports it"
 
 
 class MissingExportOptions(Options, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """`all_used` tells of every class that others use and the list leaves out, forgotten or not."""
+    """`all_used`: report every used class that the list omits, also without a sign of an oversight."""
 
     all_used: bool = False
 
 
 class MissingExport(TreeRule):
-    """A class that other packages use has been forgotten in its package's `__all__`.
+    """A class that other packages use is missing from the `__all__` of its package.
 
-    What: a public class of production code that modules of other packages import, while the `__init__`
-    of its own package has an `__all__` without it, although it imports the class, or although it lists
-    all others of its kind (three at least that have the same base). The option `all_used` takes
-    it for reason enough that others use a class.
+    What: a public class of production code that modules of other packages import, if the `__init__`
+    of its own package has an `__all__` without it, although it imports the class or lists all other
+    classes with the same base (at least three). With the option `all_used`, use by others is
+    sufficient.
 
-    Why: `__all__` says what may be relied upon. What others import past it breaks without notice when
-    the package is rearranged, and star imports and documentation leave it out.
+    Why: `__all__` lists the names that other code may rely on. Other names break without notice when
+    the package is rearranged, and star imports and documentation omit them.
 
     Quiet: packages without `__all__`, with one that lists no class, or whose listed names are mostly
-    imported from their modules: there the list is not what people go by; private classes and packages;
-    classes whose module, or whose enclosing package, lists them or is listed; classes that others
-    derive from, or that say they are internal; imports marked `noqa`; a package below, a test, a
-    script or an example that uses it; a use whose owner is not known. What only stands beside the
-    list is left out on purpose.
+    imported from their modules, which shows that the list is not in use; private classes and
+    packages; classes whose module, or whose enclosing package, lists them or is listed; classes that
+    have subclasses or are declared internal; imports with `noqa`; a subpackage, a test, a script or
+    an example that uses it; a use whose owner is not known. A class that is merely not listed counts
+    as omitted on purpose.
 
     Tickets: real code
     """
@@ -53,7 +53,7 @@ class MissingExport(TreeRule):
     category = Category.API_CONTRACT
     severity = Severity.P4
     precision = (
-        "2 of 2 were right, all there are in 37 packages (torchrl, flair); with `all_used` 1 of 46"
+        "2 of 2 findings in 37 packages were correct (torchrl, flair); with `all_used` 1 of 46"
     )
 
     Options = MissingExportOptions
@@ -62,57 +62,57 @@ class MissingExport(TreeRule):
     INVALID = cases.INVALID
 
     def check(self, tree: Tree) -> Iterator[TreeViolation | NotAnalysed]:
-        """Report the classes that others use and no list names."""
+        """Report the classes that other packages use and no list contains."""
         assert isinstance(self.options, MissingExportOptions)
-        past = _past_the_lists(tree)
+        bypassing = _imports_past_the_lists(tree)
         for symbol in tree.in_scope(tree.index.all_symbols({DefinitionKind.CLASS})):
             package = _package(tree, symbol)
             if (
                 package is None
-                or past[package.path] > 0
+                or bypassing[package.path] > 0
                 or "." in symbol.symbol
                 or _is_listed(tree, symbol, package)
             ):
                 continue
             reason = _reason(tree, symbol, package)
-            is_told = reason or self.options.all_used
-            users = _users(tree, symbol, package) if is_told else []
+            is_reported = reason or self.options.all_used
+            users = _users(tree, symbol, package) if is_reported else []
             if users:
                 count = "one module" if len(users) == 1 else f"{len(users)} modules"
                 message = (
-                    f"`{symbol.short}` is used by {count} outside of `{package.module}` "
-                    f"(first {users[0]}), whose `__all__` leaves it out{reason}"
+                    f"`{symbol.short}` is used by {count} outside `{package.module}` "
+                    f"(first {users[0]}), but the `__all__` of `{package.module}` omits it{reason}"
                 )
                 yield tree.at_symbol(symbol, message)
 
 
 def _reason(tree: Tree, symbol: Symbol, package: ModuleFacts) -> str:
-    """Return why a class has been forgotten rather than left out; nothing if that is not seen."""
+    """Return the sign of an oversight as text, or an empty string."""
     kin, top = tree.index.resolver.kin, package.facts.scopes[0]
     if "internal" in _docstring(tree, symbol).lower():
         return ""
     if symbol.short in top.bindings.keys() - {*top.type_checking}:
-        return "" if _is_marked(tree, symbol, package) else IMPORTED
+        return "" if _has_noqa(tree, symbol, package) else IMPORTED
     if kin.subclasses(symbol.key):
         return ""
     exports = package.facts.exports or {}
     for base in kin.order(symbol.key)[1:]:
         others = _others(tree, base, symbol, package)
-        if len(others) >= MOST and all(other.short in exports for other in others):
+        if len(others) >= LEAST_SUBCLASSES and all(other.short in exports for other in others):
             short = tree.index.of_key(base).short
-            return f" although it lists the {len(others)} others that derive from `{short}`"
+            return f", although it lists the {len(others)} other subclasses of `{short}`"
     return ""
 
 
-def _is_marked(tree: Tree, symbol: Symbol, package: ModuleFacts) -> bool:
-    """Return whether a package's import of a class is marked as one that linters shall not mind."""
+def _has_noqa(tree: Tree, symbol: Symbol, package: ModuleFacts) -> bool:
+    """Return whether a package's import of a class has a `noqa` comment."""
     source = tree.source(package.path)
     imports = (m for m in package.mentions.get(symbol.short, ()) if m.use is Use.IMPORT)
     return source is not None and any("noqa" in source.lines[m.line - 1] for m in imports)
 
 
 def _others(tree: Tree, base: str, symbol: Symbol, package: ModuleFacts) -> list[Symbol]:
-    """Return the public classes of a package that derive from a base, but for one and those derived from."""
+    """Return the public classes of a package that derive from a base, without one and without bases."""
     kin = tree.index.resolver.kin
     others = [tree.index.of_key(key) for key in kin.subclasses(base) if not kin.subclasses(key)]
     own = posixpath.dirname(package.path)
@@ -133,8 +133,8 @@ def _docstring(tree: Tree, symbol: Symbol) -> str:
     return next((ast.get_docstring(c) or "" for c in classes if c.name == symbol.short), "")
 
 
-def _past_the_lists(tree: Tree) -> Counter[str]:
-    """Count by package how many more imports of listed names go to its modules than to the package."""
+def _imports_past_the_lists(tree: Tree) -> Counter[str]:
+    """Count by package the imports of listed names from its modules minus those from the package."""
     modules, found = tree.index.store.modules, Counter[str]()
     for unit in tree.index.units():
         imports = (m.path[1:] for m in unit.facts.mentions if m.use is Use.IMPORT)
@@ -148,18 +148,18 @@ def _past_the_lists(tree: Tree) -> Counter[str]:
 
 
 def _package(tree: Tree, symbol: Symbol) -> ModuleFacts | None:
-    """Return the `__init__` of the package of a symbol, if its list has a class and everything is public."""
+    """Return the `__init__` of a symbol's public package if its list contains a class, or None."""
     package = tree.index.store.unit(_init(posixpath.dirname(symbol.path)))
     if package is None or not package.facts.exports or not symbol.short[:1].isupper():
         return None
     names = package.facts.exports
-    lists_a_class = any(name[:1].isupper() and not name.isupper() for name in names)
+    has_class = any(name[:1].isupper() and not name.isupper() for name in names)
     is_public = not any(part.startswith("_") for part in package.module.split("."))
-    return package if lists_a_class and is_public else None
+    return package if has_class and is_public else None
 
 
 def _is_listed(tree: Tree, symbol: Symbol, package: ModuleFacts) -> bool:
-    """Return whether a package from the outermost to its own lists a class, or the module of it."""
+    """Return whether the package of a class, or an enclosing one, lists the class or its module."""
     module = symbol.name.removesuffix(f".{symbol.symbol}").rpartition(".")[2]
     exports = package.facts.exports or {}
     if symbol.short in exports or module in exports:
@@ -173,7 +173,7 @@ def _is_listed(tree: Tree, symbol: Symbol, package: ModuleFacts) -> bool:
 
 
 def _users(tree: Tree, symbol: Symbol, package: ModuleFacts) -> list[str]:
-    """Return the files of other packages, in production, that use a class."""
+    """Return the production files of other packages that use a class."""
     own = posixpath.dirname(package.path)
     paths = {
         hit.unit.path

@@ -13,7 +13,7 @@ __all__ = ['Line']
 from p.line import Line
 from p.a import Point
 """
-SAID = "`Point` is used by {} outside of `p` (first q/b.py), whose `__all__` leaves it out"
+MESSAGE = "`Point` is used by {} outside `p` (first q/b.py), but the `__all__` of `p` omits it"
 USER = """\
 from p.a import Point
 
@@ -57,7 +57,7 @@ VALID = (
         },
     ),
     ValidTree(
-        "a package that lists nothing",
+        "a package without a list",
         {
             "p/__init__.py": "",
             "p/a.py": "class Point: ...\n",
@@ -66,7 +66,7 @@ VALID = (
         },
     ),
     ValidTree(
-        "used in its own package alone",
+        "used only in its own package",
         {
             "p/__init__.py": LISTED,
             "p/line.py": "class Line: ...\n",
@@ -75,7 +75,7 @@ VALID = (
         },
     ),
     ValidTree(
-        "its module is listed",
+        "a listed module",
         {
             "p/__init__.py": """
                 __all__ = ['Line', 'a']
@@ -89,7 +89,7 @@ VALID = (
         },
     ),
     ValidTree(
-        "listed by the package around",
+        "listed by the enclosing package",
         {
             "o/__init__.py": """
                 __all__ = ['Point']
@@ -110,7 +110,7 @@ VALID = (
         },
     ),
     ValidTree(
-        "a list that nobody goes by",
+        "a list that the importers bypass",
         {
             "p/__init__.py": LISTED,
             "p/line.py": "class Line: ...\n",
@@ -127,7 +127,7 @@ VALID = (
         },
     ),
     ValidTree(
-        "its module is beside the list",
+        "merely not listed",
         {
             "p/__init__.py": LISTED,
             "p/line.py": "class Line: ...\n",
@@ -151,7 +151,7 @@ VALID = (
         },
     ),
     ValidTree(
-        "others of its kind are left out, too",
+        "other subclasses are omitted as well",
         {
             "p/__init__.py": """
                 __all__ = ['Disc', 'Line', 'Shape']
@@ -164,7 +164,7 @@ VALID = (
         },
     ),
     ValidTree(
-        "says that it is internal",
+        "declared internal",
         {
             "p/__init__.py": ALL_SHAPES,
             "p/shapes.py": SHAPES,
@@ -180,7 +180,7 @@ VALID = (
         },
     ),
     ValidTree(
-        "others derive from it",
+        "a class with subclasses",
         {
             "p/__init__.py": ALL_SHAPES,
             "p/shapes.py": SHAPES,
@@ -208,7 +208,7 @@ VALID = (
 
 INVALID = (
     InvalidTree(
-        "used past a list that counts",
+        "used without an entry in the list",
         {
             "p/__init__.py": LISTED,
             "p/line.py": "class Line: ...\n",
@@ -216,11 +216,11 @@ INVALID = (
             "q/__init__.py": "",
             "q/b.py": USER,
         },
-        (("p/a.py", 1, SAID.format("one module")),),
+        (("p/a.py", 1, MESSAGE.format("one module")),),
         options={"all_used": True},
     ),
     InvalidTree(
-        "through an import that the list leaves out",
+        "imported by the package but not listed",
         {
             "p/__init__.py": BOUND,
             "p/line.py": "class Line: ...\n",
@@ -238,14 +238,14 @@ INVALID = (
                 "p/a.py",
                 1,
                 (
-                    "`Point` is used by 2 modules outside of `p` (first q/b.py), whose `__all__` leaves it out "
+                    "`Point` is used by 2 modules outside `p` (first q/b.py), but the `__all__` of `p` omits it, "
                     "although the `__init__` imports it"
                 ),
             ),
         ),
     ),
     InvalidTree(
-        "all others of its kind are listed",
+        "all other subclasses are listed",
         {
             "p/__init__.py": ALL_SHAPES,
             "p/shapes.py": SHAPES,
@@ -257,8 +257,8 @@ INVALID = (
             (
                 "p/a.py",
                 4,
-                SAID.format("one module")
-                + " although it lists the 3 others that derive from `Shape`",
+                MESSAGE.format("one module")
+                + ", although it lists the 3 other subclasses of `Shape`",
             ),
         ),
     ),

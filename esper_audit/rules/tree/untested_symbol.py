@@ -17,16 +17,20 @@ from esper_audit.source.index.records import Symbol
 from esper_audit.source.usage.reachability import BY_ITSELF, runs_in, spread, users
 from esper_audit.source.usage.tree import Tree
 
-SEARCHES = frozenset(
+CLASS_SEARCHES = frozenset(
     {"__subclasses__", "all_objects", "getmembers", "iter_modules", "walk_packages"}
 )
-SUPPORT = re.compile(r"(^|/)_?(testing|test_?utils?|test_?helpers?)(/|\.py$)")
-DECLARES = frozenset({ClassKind.PROTOCOL, ClassKind.TYPED_DICT})
+TEST_SUPPORT = re.compile(r"(^|/)_?(testing|test_?utils?|test_?helpers?)(/|\.py$)")
+DECLARATIONS = frozenset({ClassKind.PROTOCOL, ClassKind.TYPED_DICT})
 KINDS = frozenset({DefinitionKind.FUNCTION, DefinitionKind.METHOD, DefinitionKind.CLASS})
 
 
 class UntestedOptions(Options, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """`most`: the share that tests must reach for the rest to be told; `names`: always told."""
+    """When unreached symbols are reported.
+
+    `most`: the share of public symbols (0 to 1) that tests must reach for a report.
+    `names`: names that are always reported.
+    """
 
     most: float = 0.75
     names: tuple[str, ...] = ()
@@ -35,18 +39,19 @@ class UntestedOptions(Options, frozen=True, kw_only=True, forbid_unknown_fields=
 class UntestedSymbol(TreeRule):
     """No test reaches a public function or class.
 
-    What: a public function, method or class of production code that neither a test nor anything that a
-    test reaches uses; it speaks where tests reach at least the share `most` of what is public, and in
-    any case of the names that the option `names` lists.
+    What: a public function, method or class of production code that neither a test nor code that a
+    test reaches uses. Such symbols are reported if tests reach at least the share `most` of the
+    public symbols; the names in the option `names` are reported in any case.
 
-    Why: it is believed to work because what is around it does. The first who runs it is a user.
+    Why: it is assumed to work because the code around it works. Its first execution is by a user.
 
     Quiet: a project whose tests reach little, and one whose tests are not in the tree; private names,
-    local functions, stubs, protocols and abstract methods; what the language or a base calls, if its
-    class is reached; what code at the top of a module uses, or a decorator hands on; classes with a
-    base where the project looks for subclasses or walks its modules; `testing` and `test_utils`
-    modules, and what they use; what warns that it is deprecated; members of a class that is reported;
-    a use whose owner is not known but has the name, and a test that spells the name in a string.
+    local functions, stubs, protocols and abstract methods; methods that the language or a base
+    calls, if their class is reached; symbols that module-level code uses or a decorator passes on;
+    classes with a base if the project searches for subclasses or walks its modules; `testing` and
+    `test_utils` modules, and what they use; code that raises a DeprecationWarning; members of a
+    reported class; a use whose owner is not known but that has the name, and a test that contains
+    the name in a string.
 
     Tickets: real code
     """
@@ -56,7 +61,7 @@ class UntestedSymbol(TreeRule):
     severity = Severity.P4
     default = False
     precision = (
-        "62 of 66 read were right (5 packages), but not everybody wants a test of everything"
+        "62 of 66 findings were correct (5 packages), but not every project tests everything"
     )
 
     Options = UntestedOptions
@@ -65,16 +70,16 @@ class UntestedSymbol(TreeRule):
     INVALID = cases.INVALID
 
     def check(self, tree: Tree) -> Iterator[TreeViolation | NotAnalysed]:
-        """Report what is public and not reached, if most is."""
+        """Report the unreached public symbols if most public symbols are reached."""
         assert isinstance(self.options, UntestedOptions)
         symbols = {s.key: s for s in tree.in_scope(tree.index.all_symbols(KINDS))}
         untested, left = _unreached(tree, symbols)
         public = [symbol for symbol in symbols.values() if _is_public(tree, symbol)]
         are_few = len(_outermost(public, untested)) <= (1 - self.options.most) * len(public)
-        said = _outermost(public, left)
+        outermost = _outermost(public, left)
         for symbol in (one for one in public if one.key in left):
             is_listed = any(f".{symbol.name}".endswith(f".{n}") for n in self.options.names)
-            if not is_listed and (symbol not in said or not are_few):
+            if not is_listed and (symbol not in outermost or not are_few):
                 continue
             answer = tree.index.references(symbol)
             if answer.is_complete:
@@ -84,28 +89,30 @@ class UntestedSymbol(TreeRule):
 
 
 def _outermost(symbols: Iterable[Symbol], left: set[str]) -> list[Symbol]:
-    """Return the symbols that are left, without those in a class that is left."""
+    """Return the symbols whose key is left, without members of a class whose key is left."""
     return [s for s in symbols if s.key in left and s.key.rpartition(".")[0] not in left]
 
 
 def _unreached(tree: Tree, symbols: Mapping[str, Symbol]) -> tuple[set[str], set[str]]:
-    """Return the keys that no test leads to, and those of them that the top of no module leads to."""
-    leads_to: dict[str, set[str]] = defaultdict(set)
-    finds_classes = any(not SEARCHES.isdisjoint(unit.mentions) for unit in tree.index.units())
+    """Return the keys that no test reaches, and those of them that no module-level code reaches."""
+    edges: dict[str, set[str]] = defaultdict(set)
+    has_class_search = any(
+        not CLASS_SEARCHES.isdisjoint(unit.mentions) for unit in tree.index.units()
+    )
     for key, symbol in symbols.items():
         for hit in users(tree, symbol):
-            is_plain = hit.role is Role.PRODUCTION and not SUPPORT.search(hit.unit.path)
+            is_plain = hit.role is Role.PRODUCTION and not TEST_SUPPORT.search(hit.unit.path)
             source = runs_in(hit) if is_plain else hit.role
-            leads_to[source if source in symbols or source == Role.TEST else BY_ITSELF].add(key)
+            edges[source if source in symbols or source == Role.TEST else BY_ITSELF].add(key)
         owner = tree.outside.owner(symbol)
-        if owner is not None and _is_called_by_others(tree, symbol):
-            leads_to[owner.key].add(key)
-        if tree.outside.is_registered(symbol) or (finds_classes and _is_derived(tree, symbol)):
-            leads_to[BY_ITSELF].add(key)
+        if owner is not None and _is_called_implicitly(tree, symbol):
+            edges[owner.key].add(key)
+        if tree.outside.is_registered(symbol) or (has_class_search and _is_derived(tree, symbol)):
+            edges[BY_ITSELF].add(key)
     untested = set(symbols)
-    spread(leads_to[Role.TEST], leads_to, untested)
+    spread(edges[Role.TEST], edges, untested)
     left = set(untested)
-    spread(leads_to[BY_ITSELF], leads_to, left)
+    spread(edges[BY_ITSELF], edges, left)
     return untested, left
 
 
@@ -114,22 +121,22 @@ def _is_derived(tree: Tree, symbol: Symbol) -> bool:
     return is_class and bool(tree.index.definition(symbol).bases)
 
 
-def _is_called_by_others(tree: Tree, method: Symbol) -> bool:
-    """Return whether a method runs without a mention once there is an object."""
+def _is_called_implicitly(tree: Tree, method: Symbol) -> bool:
+    """Return whether a method may run without a call in the tree, once an object exists."""
     outside = tree.outside
     return outside.is_called_by_language(method) or outside.is_prescribed(method)
 
 
 def _is_public(tree: Tree, symbol: Symbol) -> bool:
-    """Return whether a symbol is one of which a test may be expected."""
+    """Return whether a test of a symbol may be expected."""
     definition = tree.index.definition(symbol)
     owner = tree.outside.owner(symbol)
     is_local = owner is None and "." in symbol.symbol
     if symbol.is_private or symbol.short.startswith("__") or is_local:
         return False
-    if SUPPORT.search(symbol.path) or tree.index.resolver.kin.kind(symbol.key) in DECLARES:
+    if TEST_SUPPORT.search(symbol.path) or tree.index.resolver.kin.kind(symbol.key) in DECLARATIONS:
         return False
     if "DeprecationWarning" in tree.text(symbol):
         return False
-    declares = definition.stub and symbol.kind is not DefinitionKind.CLASS
-    return not declares and not (owner is not None and tree.outside.is_prescribed(symbol))
+    is_declaration = definition.stub and symbol.kind is not DefinitionKind.CLASS
+    return not is_declaration and not (owner is not None and tree.outside.is_prescribed(symbol))

@@ -36,7 +36,7 @@ def test_all():
 
 VALID = (
     ValidTree(
-        "all of it is reached",
+        "everything is reached",
         {
             "a.py": FIVE,
             "tests/test_a.py": """
@@ -51,7 +51,7 @@ VALID = (
     ),
     ValidTree("no tests at all", {"a.py": FIVE}),
     ValidTree(
-        "no tests, and the top of a module that uses most",
+        "no tests, and module-level code that uses most",
         {
             "a.py": """
                 def f0():
@@ -79,7 +79,7 @@ VALID = (
         },
     ),
     ValidTree(
-        "a test of something else beside it",
+        "a test of something else in the same module",
         {
             "a.py": """
                 def f0():
@@ -111,7 +111,7 @@ VALID = (
         },
     ),
     ValidTree(
-        "a decorator hands it on",
+        "passed on by a decorator",
         {
             "a.py": """
                 from functools import singledispatch
@@ -199,7 +199,7 @@ VALID = (
         },
     ),
     ValidTree(
-        "what tests are made with",
+        "a test support module",
         {
             "p/a.py": FIVE,
             "p/testing.py": """
@@ -222,7 +222,7 @@ VALID = (
         options={"most": 0.5},
     ),
     ValidTree(
-        "used by what tests are made with",
+        "used by a test support module",
         {
             "p/a.py": FIVE,
             "p/testing.py": """
@@ -243,7 +243,7 @@ VALID = (
         },
     ),
     ValidTree(
-        "a deprecated one",
+        "a deprecated function",
         {
             "a.py": """
                 import warnings
@@ -284,7 +284,7 @@ VALID = (
         },
     ),
     ValidTree(
-        "classes that are looked for",
+        "classes that are searched for",
         {
             "a.py": """
                 def f0():
@@ -340,7 +340,7 @@ VALID = (
         },
     ),
     ValidTree(
-        "reached through another",
+        "reached through another function",
         {
             "a.py": """
                 def f0():
@@ -406,7 +406,7 @@ VALID = (
         },
     ),
     ValidTree(
-        "a private one",
+        "a private function",
         {
             "a.py": """
                 def f0():
@@ -443,7 +443,7 @@ VALID = (
         },
     ),
     ValidTree(
-        "the forward of a module that is built",
+        "the forward of an instantiated module",
         {
             "a.py": """
                 def f0():
@@ -488,12 +488,12 @@ VALID = (
 
 INVALID = (
     InvalidTree(
-        "one of five",
+        "one of five functions",
         {"a.py": FIVE, "tests/test_a.py": TESTS},
         (("a.py", 17, "no test reaches the function `f4`"),),
     ),
     InvalidTree(
-        "a class, with all in it",
+        "a class with its methods",
         {
             "a.py": """
                 def f0():
@@ -532,7 +532,7 @@ INVALID = (
         (("a.py", 21, "no test reaches the class `A`"),),
     ),
     InvalidTree(
-        "a name that the project lists",
+        "a name in the option `names`",
         {"a.py": FIVE},
         (("a.py", 9, "no test reaches the function `f2`"),),
         options={"names": ["a.f2"]},

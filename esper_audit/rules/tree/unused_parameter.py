@@ -28,25 +28,26 @@ AS_VALUE = frozenset({Use.READ, Use.DECORATOR, Use.STRING})
 
 
 class UnusedParameter(TreeRule):
-    """A parameter that nothing reads.
+    """A function never reads its parameter.
 
-    What: a parameter of a function or method of production code that the body never reads, deletes or
-    hands to a function inside it; `*args`, `**kwargs` and names with a leading underscore aside.
+    What: a parameter of a function or method of production code that the body never reads, deletes
+    or passes to a nested function; except `*args`, `**kwargs` and names with a leading underscore.
 
-    Why: a caller who passes it believes that it has an effect. A threshold, a mask or a seed that is
-    taken and dropped is a wrong result without an error.
+    Why: a caller that passes it expects an effect. A threshold, a mask or a seed that is accepted
+    and dropped is a wrong result without an error.
 
-    Quiet: signatures that somebody else prescribes: overrides and what is overridden, protocols,
-    abstract methods, bases outside the tree, methods that are said to be overridden or stand in a base
-    class without heirs, decorators that may register, dunder methods, functions used as values
-    (callbacks, tables, `partial`) or spelled in strings, hooks of modules (`module, input, output`),
-    mocks, stand-ins for a function of torch (`conv2d_same`), copies that say so; calls that hand on
-    `**kwargs` which may hold it; a function that is defined twice, or shares the parameter with another
-    of its name, with two of a like name (`is_npu_there`, `is_xpu_there`), with a twin of its file
-    (`cuda_sync`, `mps_sync`) that reads it, or leaves it unread with two that begin or end alike: it is
-    a convention; checks that are given all that their caller has; bodies that do nothing, raise, or call
-    `locals()`; a parameter that the function says is unused, deprecated or kept for compatibility, or
-    whose use is commented out.
+    Quiet: signatures that other code prescribes: overrides and overridden methods, protocols,
+    abstract methods, bases outside the tree, methods that are declared to be overridden or belong to
+    a base class without subclasses, decorators that may register, dunder methods, functions that are
+    used as values (callbacks, tables, `partial`) or named in strings, hooks of modules (`module,
+    input, output`), mocks, replacements for a function of torch (`conv2d_same`), declared copies;
+    calls that pass on `**kwargs` which may contain it; a function that is defined twice; a naming
+    convention: the parameter is shared with another function of the same name, with two of a similar
+    name (`is_npu_there`, `is_xpu_there`), with a similar function of its file (`cuda_sync`,
+    `mps_sync`) that reads it, or is unread in two functions with the same beginning or end; checks
+    that receive all arguments of their caller; bodies that do nothing, raise, or call `locals()`; a
+    parameter that the function declares unused, deprecated or kept for compatibility, or whose use
+    is commented out.
 
     Tickets: real code
     """
@@ -55,22 +56,20 @@ class UnusedParameter(TreeRule):
     category = Category.DEAD_CODE
     severity = Severity.P3
     default = False
-    precision = (
-        "93 of 101 read were right in the 13 packages it was tuned on, 141 of 180 in 28 others"
-    )
+    precision = "93 of 101 findings were correct in the 13 packages it was tuned on, 141 of 180 in 28 others"
 
     VALID = cases.VALID
     INVALID = cases.INVALID
 
     def check(self, tree: Tree) -> Iterator[TreeViolation | NotAnalysed]:
-        """Report the parameters that are not read, of functions whose signature is their own."""
-        peers, alike = taking(tree.index), NamingPatterns(tree.index)
+        """Report the unread parameters of functions that no other code prescribes."""
+        peers, patterns = taking(tree.index), NamingPatterns(tree.index)
         for function in tree.in_scope(tree.index.all_symbols(KINDS)):
             names = [p.name for p in _unread(tree.index.definition(function))]
             if function.short != CONSTRUCTOR:
                 names = [name for name in names if peers[function.short, name] == 1]
-            names = [name for name in names if not _is_given_for_a_reason(tree, function, name)]
-            names = [name for name in names if not alike.prescribe(function, name)]
+            names = [name for name in names if not _is_explained(tree, function, name)]
+            names = [name for name in names if not patterns.prescribe(function, name)]
             if not names or is_given_everything(function, len(names)):
                 continue
             if not _is_own_signature(tree, function):
@@ -89,7 +88,7 @@ def _unread_at(tree: Tree, function: Symbol, name: str) -> TreeViolation:
 
 
 def _unread(definition: Definition) -> list[Parameter]:
-    """Return the parameters whose values go nowhere."""
+    """Return the parameters that the function does not read."""
     is_bound = (
         definition.kind is DefinitionKind.METHOD and "staticmethod" not in definition.decorators
     )
@@ -100,8 +99,8 @@ def _unread(definition: Definition) -> list[Parameter]:
     ]
 
 
-def _is_given_for_a_reason(tree: Tree, function: Symbol, name: str) -> bool:
-    """Return whether the function's own text or its callers explain a parameter that it does not read."""
+def _is_explained(tree: Tree, function: Symbol, name: str) -> bool:
+    """Return whether the text of a function or its callers explain an unread parameter."""
     text = tree.text(function)
     decorators = tree.index.definition(function).decorators
     if any("deprecat" in decorator for decorator in decorators):
@@ -110,20 +109,20 @@ def _is_given_for_a_reason(tree: Tree, function: Symbol, name: str) -> bool:
         return True
     if is_declared_unused(text, name) or is_set_aside(text, name):
         return True
-    return _may_arrive_in_kwargs(tree, function, name)
+    return _is_possibly_in_kwargs(tree, function, name)
 
 
-def _may_arrive_in_kwargs(tree: Tree, function: Symbol, name: str) -> bool:
-    """Return whether some call hands on `**kwargs` that may hold the name, as they are shared with others."""
-    given = (hit.mention.arguments for hit in tree.uses.of(function))
+def _is_possibly_in_kwargs(tree: Tree, function: Symbol, name: str) -> bool:
+    """Return whether a call passes on `**kwargs` that may contain the name."""
+    calls = (hit.mention.arguments for hit in tree.uses.of(function))
     return any(
         arguments is not None and arguments.double_star and name not in arguments.keywords
-        for arguments in given
+        for arguments in calls
     )
 
 
 def _is_own_signature(tree: Tree, function: Symbol) -> bool:
-    """Return whether nobody but its callers, who are known to call it, decides what a function takes."""
+    """Return whether only known calls, and no other code, determine the signature of a function."""
     outside, owner = tree.outside, tree.outside.owner(function)
     if outside.is_registered(function) or outside.is_entry(function):
         return False
@@ -136,8 +135,8 @@ def _is_own_signature(tree: Tree, function: Symbol) -> bool:
     if is_copied(tree, function) or is_defined_again(tree, function):
         return False
     if owner is None or function.short != CONSTRUCTOR:
-        is_theirs = owner is not None and escapes(tree, owner)
-        if is_theirs or outside.is_called_by_language(function):
+        is_passed_on = owner is not None and escapes(tree, owner)
+        if is_passed_on or outside.is_called_by_language(function):
             return False
     hits = uses(tree, function)
     return not any(hit.use in AS_VALUE and not hit.is_inside(function) for hit in hits)

@@ -24,7 +24,7 @@ VALID = (
         },
     ),
     ValidTree(
-        "a list that is added to",
+        "a list that is extended",
         {
             "a.py": """
                 def f(x, found):
@@ -44,7 +44,7 @@ VALID = (
     ),
     ValidTree("a stub", {"a.py": "def f(x, eps): ...\n"}),
     ValidTree(
-        "a refusal",
+        "a body that raises",
         {
             "a.py": """
                 def f(x, eps):
@@ -53,7 +53,7 @@ VALID = (
         },
     ),
     ValidTree(
-        "read by a function inside",
+        "read by a nested function",
         {
             "a.py": """
                 def f(eps):
@@ -132,7 +132,7 @@ VALID = (
         },
     ),
     ValidTree(
-        "a base outside prescribes it",
+        "prescribed by a base outside the tree",
         {
             "a.py": """
                 import lib
@@ -163,7 +163,7 @@ VALID = (
         },
     ),
     ValidTree(
-        "said to be unused",
+        "declared unused",
         {
             "a.py": """
                 def f(x, eps):
@@ -175,7 +175,7 @@ VALID = (
         },
     ),
     ValidTree(
-        "a family that takes the same",
+        "functions of a naming pattern",
         {
             "a.py": """
                 def is_npu_there(check=False):
@@ -192,7 +192,7 @@ VALID = (
         },
     ),
     ValidTree(
-        "one of a pair",
+        "one of a pair of functions",
         {
             "a.py": """
                 def _cuda_sync(device):
@@ -205,7 +205,7 @@ VALID = (
         },
     ),
     ValidTree(
-        "one of a pair that go two ways",
+        "one of a pair of opposite functions",
         {
             "a.py": """
                 def a_to_b(state, tie):
@@ -218,7 +218,7 @@ VALID = (
         },
     ),
     ValidTree(
-        "a kind of another",
+        "a variant of another function",
         {
             ".py": """
                 def get_steps(count, device):
@@ -235,7 +235,7 @@ VALID = (
         },
     ),
     ValidTree(
-        "a check that is given everything",
+        "a check that receives all arguments",
         {
             "a.py": """
                 def check_inputs(x, height, width, kind):
@@ -256,7 +256,7 @@ VALID = (
         },
     ),
     ValidTree(
-        "a convention that three do not need",
+        "a convention with three unread parameters",
         {
             "a.py": """
                 def _convert_a(state, model):
@@ -273,7 +273,7 @@ VALID = (
         },
     ),
     ValidTree(
-        "classes that drop the same",
+        "classes that ignore the same parameter",
         {
             "Gauss.py": """
                 class GaussMixin:
@@ -293,7 +293,7 @@ VALID = (
         },
     ),
     ValidTree(
-        "a stand-in for a function of torch",
+        "a replacement for a function of torch",
         {
             "a.py": """
                 import torch.nn.functional as F
@@ -321,7 +321,7 @@ VALID = (
         },
     ),
     ValidTree(
-        "one way of two, the other is given by a user",
+        "one of two alternatives, the other is passed by a user",
         {
             "a.py": """
                 def run(again, xs):
@@ -346,7 +346,7 @@ VALID = (
         },
     ),
     ValidTree(
-        "its use is set aside",
+        "its use is commented out",
         {
             "a.py": """
                 class A:
@@ -358,7 +358,7 @@ VALID = (
         },
     ),
     ValidTree(
-        "its use is set aside, over several lines",
+        "its use is commented out over several lines",
         {
             "a.py": """
                 class A:
@@ -371,7 +371,7 @@ VALID = (
         },
     ),
     ValidTree(
-        "said on the line below not to be used",
+        "declared unused on the line below",
         {
             "a.py": '''
                 def write(data, rate=None):
@@ -385,7 +385,7 @@ VALID = (
         },
     ),
     ValidTree(
-        "a step that subclasses may fill",
+        "a step that subclasses may implement",
         {
             "a.py": """
                 class A:
@@ -411,7 +411,7 @@ VALID = (
         },
     ),
     ValidTree(
-        "asked of every model",
+        "an argument of all models",
         {
             "a.py": """
                 class Net:
@@ -445,7 +445,7 @@ VALID = (
         },
     ),
     ValidTree(
-        "kept as it is elsewhere",
+        "a declared copy",
         {
             "a.py": """
                 # Copied from lib.f
@@ -456,7 +456,7 @@ VALID = (
         },
     ),
     ValidTree(
-        "said not to be read",
+        "declared not to be read",
         {
             "a.py": """
                 def f(x, eps):
@@ -478,7 +478,7 @@ VALID = (
 
 INVALID = (
     InvalidTree(
-        "a threshold that is dropped",
+        "a threshold that is ignored",
         {
             "a.py": """
                 def clip(x, limit=1.0):
@@ -503,7 +503,7 @@ INVALID = (
         (("a.py", 2, "`A.f` never reads its parameter `mask`"),),
     ),
     InvalidTree(
-        "twins of which neither reads it",
+        "a pair of functions of which neither reads it",
         {
             "a.py": """
                 def _lower_gain(x, parts):
@@ -520,7 +520,7 @@ INVALID = (
         ),
     ),
     InvalidTree(
-        "a check that drops one",
+        "a check that ignores one argument",
         {
             "a.py": """
                 def check_goal(seen, space):
@@ -531,7 +531,7 @@ INVALID = (
         (("a.py", 1, "`check_goal` never reads its parameter `seen`"),),
     ),
     InvalidTree(
-        "in a constructor",
+        "a parameter of a constructor",
         {
             "a.py": """
                 class A:

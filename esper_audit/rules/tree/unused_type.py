@@ -1,4 +1,4 @@
-"""The rule `unused-type`: a type that nothing is said to be."""
+"""The rule `unused-type`: a type that is defined and never used."""
 
 from __future__ import annotations
 
@@ -14,36 +14,38 @@ from esper_audit.source.index.records import Reference, Symbol
 from esper_audit.source.usage.reflective_access import collects_subclasses
 from esper_audit.source.usage.tree import Tree
 
-DESCRIBES = frozenset(
+NAMED_KINDS = frozenset(
     {ClassKind.DATACLASS, ClassKind.NAMED_TUPLE, ClassKind.TYPED_DICT, ClassKind.ENUM}
     | {ClassKind.PROTOCOL, ClassKind.MODEL}
 )
-# Where bases are from that keep no list of what derives from them.
-FORGETFUL = re.compile(r"(builtins|typing|typing_extensions|abc|enum|collections|msgspec|torch)\.")
-# Stubs describe what runs elsewhere; templates are there to be copied.
-OF_NO_USE = re.compile(r"\.pyi$|template")
-# What other linters say of private types that nothing uses.
-SAID_SO = re.compile(r"#\s*noqa:.*\b(PYI018|PYI046|PYI047|PYI049)\b")
+# Modules whose classes keep no list of their subclasses.
+NOT_COLLECTING = re.compile(
+    r"(builtins|typing|typing_extensions|abc|enum|collections|msgspec|torch)\."
+)
+# Stubs describe code elsewhere, and templates are copied.
+STUB_OR_TEMPLATE = re.compile(r"\.pyi$|template")
+# Codes of other linters for unused private types.
+DECLARED_UNUSED = re.compile(r"#\s*noqa:.*\b(PYI018|PYI046|PYI047|PYI049)\b")
 NO_USE = frozenset({Use.IMPORT, Use.EXPORT})
 
 
 class UnusedType(TreeRule):
-    """Nothing is of this type.
+    """A type is defined and never used.
 
-    What: a dataclass, NamedTuple, TypedDict, enum, Protocol, model or any other class, that nothing in
-    the tree calls, annotates with, derives from, reads or spells in a string; imports alone do not count.
+    What: a dataclass, NamedTuple, TypedDict, enum, Protocol, model or any other class that nothing
+    in the tree calls, annotates with, derives from, reads or names in a string; imports alone do not
+    count.
 
-    Why: a type is a promise about data. One that nothing carries misleads whoever reads it, and is
-    kept up to date for nobody.
+    Why: a type is a promise about data. An unused type misleads its readers and must be maintained.
 
-    Quiet: what a module or package offers (`__all__`, a package's `__init__`, a star import of one), or,
-    in a library, a public name: its users may take it, as they may one with a docstring in a private
-    module; stub files and templates; what a `noqa` says to be unused on purpose; classes with a
-    decorator that may register them, with a base in the tree that collects its subclasses
-    (`__init_subclass__`, `__subclasses__`, `issubclass`), with a base of some other package, with a
-    metaclass, or nested in a class; what says that it is kept for compatibility; tests, scripts and
-    examples; entry points; names that documentation or configuration spells; a use whose owner is not
-    known but has the name; a tree in which a file that holds the name could not be read.
+    Quiet: types that a module or package exports (`__all__`, a package's `__init__`, a star import of
+    one); in a library, public names and documented names of private modules, as users may use them;
+    stub files and templates; a `noqa` that declares the type unused; classes with a decorator that
+    may register them, with a base in the tree that collects its subclasses (`__init_subclass__`,
+    `__subclasses__`, `issubclass`), with a base of another package, with a metaclass, or nested in a
+    class; types that are declared to be kept for compatibility; tests, scripts and examples; entry
+    points; names in documentation or configuration; a use whose owner is not known but that has the
+    name; a tree in which a file with the name could not be read.
 
     Tickets: real code
     """
@@ -51,9 +53,7 @@ class UnusedType(TreeRule):
     contract = "no-dead-code"
     category = Category.DEAD_CODE
     severity = Severity.P4
-    precision = (
-        "9 of 10 read were right (torchrl, mypy, libcst, narwhals, torchgen, pip; none in 18 more)"
-    )
+    precision = "9 of 10 findings were correct (torchrl, mypy, libcst, narwhals, torchgen, pip; none in 18 more)"
 
     VALID = cases.VALID
     INVALID = cases.INVALID
@@ -61,7 +61,7 @@ class UnusedType(TreeRule):
     def check(self, tree: Tree) -> Iterator[TreeViolation | NotAnalysed]:
         """Report the types of production code that nothing uses."""
         for symbol in tree.in_scope(tree.index.all_symbols({DefinitionKind.CLASS})):
-            if _is_public(tree, symbol) or not self._is_meant(tree, symbol):
+            if _is_public(tree, symbol) or not self._is_only_used_by_name(tree, symbol):
                 continue
             answer = tree.index.references(symbol)
             near = tree.index.mentions(symbol.short, under=symbol.path)
@@ -72,30 +72,32 @@ class UnusedType(TreeRule):
             if not answer.is_complete:
                 yield tree.undecided(symbol, answer)
                 continue
-            kind = symbol.class_kind if symbol.class_kind in DESCRIBES else "class"
-            message = f"nothing is a `{symbol.short}`: this {kind} is defined and never used"
+            kind = symbol.class_kind if symbol.class_kind in NAMED_KINDS else "class"
+            message = f"the {kind} `{symbol.short}` is defined and never used"
             yield tree.at_symbol(symbol, message)
 
-    def _is_meant(self, tree: Tree, symbol: Symbol) -> bool:
-        """Return whether nothing but the mentions of a class can use it: no base, decorator or metaclass."""
-        if SAID_SO.search(tree.text(symbol).partition("\n")[0]):
+    def _is_only_used_by_name(self, tree: Tree, symbol: Symbol) -> bool:
+        """Return whether a class can only be used by its name: no base, decorator or metaclass uses it."""
+        if DECLARED_UNUSED.search(tree.text(symbol).partition("\n")[0]):
             return False
-        if "." in symbol.symbol or OF_NO_USE.search(symbol.path):
+        if "." in symbol.symbol or STUB_OR_TEMPLATE.search(symbol.path):
             return False
         if tree.outside.is_kept_for_others(tree.text(symbol)):
             return False
         definition = tree.index.definition(symbol)
-        made_by = 1 if symbol.class_kind is ClassKind.DATACLASS else 0
-        if len(definition.decorators) > made_by or "metaclass" in "".join(definition.keywords):
+        own_decorators = 1 if symbol.class_kind is ClassKind.DATACLASS else 0
+        if len(definition.decorators) > own_decorators or "metaclass" in "".join(
+            definition.keywords
+        ):
             return False
         kin = tree.index.resolver.kin
-        if not all(map(FORGETFUL.match, kin.foreign_bases(symbol.key))):
+        if not all(map(NOT_COLLECTING.match, kin.foreign_bases(symbol.key))):
             return False
         return not any(collects_subclasses(tree, base) for base in kin.order(symbol.key))
 
 
 def _is_public(tree: Tree, symbol: Symbol) -> bool:
-    """Return whether something outside the tree may use a class: its packaging, or a user of the library."""
+    """Return whether code outside the tree may use a class: the packaging or a user of the library."""
     if tree.outside.is_entry(symbol) or tree.outside.is_offered(symbol):
         return True
     is_documented = tree.index.definition(symbol).documented and not symbol.is_private

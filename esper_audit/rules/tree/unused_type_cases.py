@@ -58,7 +58,7 @@ VALID = (
         },
     ),
     ValidTree(
-        "used by tests alone",
+        "used only by tests",
         {
             "a.py": POINT,
             "tests/test_a.py": """
@@ -102,10 +102,10 @@ VALID = (
         },
     ),
     ValidTree(
-        "offered by its package", {"p/__init__.py": "from .a import _Point\n", "p/a.py": POINT}
+        "exported by its package", {"p/__init__.py": "from .a import _Point\n", "p/a.py": POINT}
     ),
     ValidTree(
-        "offered by a star of its package",
+        "exported by a star import of its package",
         {
             "p/__init__.py": "from ._a import *\n",
             "p/_a.py": """
@@ -118,9 +118,9 @@ VALID = (
             """,
         },
     ),
-    ValidTree("spelled in a string", {"a.py": POINT, "b.py": "KINDS = {'kind': 'a._Point'}\n"}),
+    ValidTree("named in a string", {"a.py": POINT, "b.py": "KINDS = {'kind': 'a._Point'}\n"}),
     ValidTree(
-        "asked for by name",
+        "read by getattr",
         {
             "a.py": POINT,
             "b.py": """
@@ -131,7 +131,7 @@ VALID = (
         },
     ),
     ValidTree(
-        "a member used",
+        "a used member",
         {
             "a.py": """
                 import enum
@@ -168,7 +168,7 @@ VALID = (
         },
     ),
     ValidTree(
-        "looked for among subclasses",
+        "found by __subclasses__",
         {
             "a.py": """
                 class B: ...
@@ -182,7 +182,7 @@ VALID = (
         },
     ),
     ValidTree(
-        "looked for in modules",
+        "found by issubclass",
         {
             "a.py": """
                 class B: ...
@@ -211,7 +211,7 @@ VALID = (
         },
     ),
     ValidTree(
-        "said to be unused on purpose",
+        "declared unused by a noqa",
         {
             "a.py": """
                 from typing import Protocol
@@ -222,10 +222,10 @@ VALID = (
             """,
         },
     ),
-    ValidTree("there to be copied", {"templates/net.py": "class _MyNet: ...\n"}),
-    ValidTree("described in a stub", {"a.pyi": "class _Net: ...\n"}),
+    ValidTree("a template", {"templates/net.py": "class _MyNet: ...\n"}),
+    ValidTree("a stub file", {"a.pyi": "class _Net: ...\n"}),
     ValidTree(
-        "given to a class under its own name",
+        "assigned to an attribute of a class",
         {
             "a.py": """
                 class _Stop(Exception): ...
@@ -264,7 +264,7 @@ VALID = (
         },
     ),
     ValidTree(
-        "a base of another package, which may collect what derives from it",
+        "a base of another package, which may collect its subclasses",
         {
             "a.py": """
                 import lib
@@ -275,7 +275,7 @@ VALID = (
         },
     ),
     ValidTree(
-        "a class inside a class",
+        "a nested class",
         {
             "a.py": """
                 class Model:
@@ -285,7 +285,7 @@ VALID = (
     ),
     ValidTree("a type of the tests", {"tests/test_a.py": POINT}),
     ValidTree(
-        "an entry of the package",
+        "an entry point",
         {
             "a.py": "class _Plugin: ...\n",
             "pyproject.toml": """
@@ -295,7 +295,7 @@ VALID = (
         },
     ),
     ValidTree(
-        "an object of unknown make with that name",
+        "an object of unknown class with that name",
         {
             "a.py": POINT,
             "b.py": """
@@ -305,7 +305,7 @@ VALID = (
         },
     ),
     ValidTree(
-        "under another name",
+        "an alias",
         {
             "a.py": """
                 from dataclasses import dataclass
@@ -349,15 +349,15 @@ INVALID = (
                     x: int
             """,
         },
-        (("app/a.py", 5, "nothing is a `Point`: this dataclass is defined and never used"),),
+        (("app/a.py", 5, "the dataclass `Point` is defined and never used"),),
     ),
     InvalidTree(
         "a public class in a private module",
         {"p/__init__.py": "", "p/_a.py": "class Net: ...\n"},
-        (("p/_a.py", 1, "nothing is a `Net`: this class is defined and never used"),),
+        (("p/_a.py", 1, "the class `Net` is defined and never used"),),
     ),
     InvalidTree(
-        "a dataclass that nothing makes",
+        "a dataclass without instances",
         {
             "a.py": POINT,
             "b.py": """
@@ -366,7 +366,7 @@ INVALID = (
                 x = 1
             """,
         },
-        (("a.py", 5, "nothing is a `_Point`: this dataclass is defined and never used"),),
+        (("a.py", 5, "the dataclass `_Point` is defined and never used"),),
     ),
     InvalidTree(
         "a typed dict and a private class",
@@ -383,12 +383,12 @@ INVALID = (
             """,
         },
         (
-            ("a.py", 4, "nothing is a `_Row`: this typed-dict is defined and never used"),
-            ("a.py", 8, "nothing is a `_Old`: this class is defined and never used"),
+            ("a.py", 4, "the typed-dict `_Row` is defined and never used"),
+            ("a.py", 8, "the class `_Old` is defined and never used"),
         ),
     ),
     InvalidTree(
-        "a type that only its own body names",
+        "a type that is named only in its own body",
         {
             "a.py": """
                 from typing import NamedTuple
@@ -398,10 +398,10 @@ INVALID = (
                     next: '_Node'
             """,
         },
-        (("a.py", 4, "nothing is a `_Node`: this named-tuple is defined and never used"),),
+        (("a.py", 4, "the named-tuple `_Node` is defined and never used"),),
     ),
     InvalidTree(
-        "an unrelated class of the same name is used",
+        "an unrelated used class with the same name",
         {
             "a.py": POINT,
             "b.py": """
@@ -411,6 +411,6 @@ INVALID = (
                 _Point()
             """,
         },
-        (("a.py", 5, "nothing is a `_Point`: this dataclass is defined and never used"),),
+        (("a.py", 5, "the dataclass `_Point` is defined and never used"),),
     ),
 )

@@ -1,4 +1,4 @@
-"""The rule `unwired-function`: a function that nothing but itself and its tests reaches."""
+"""The rule `unwired-function`: a function that no program code reaches."""
 
 from __future__ import annotations
 
@@ -17,28 +17,28 @@ from esper_audit.source.usage.reachability import BY_ITSELF, NO_USE, runs_in, sp
 from esper_audit.source.usage.signatures import KINDS
 from esper_audit.source.usage.tree import Tree
 
-# What somebody calls by hand, for a while, and takes out again.
-BY_HAND = re.compile(r"debug", re.IGNORECASE)
+# Functions for debugging are called temporarily and by hand.
+DEBUGGING = re.compile(r"debug", re.IGNORECASE)
 
 
 class UnwiredFunction(TreeRule):
-    """A function that nothing reaches.
+    """A function that no program code reaches.
 
-    What: a function or method of production code that no other code calls, reads, decorates with or
-    spells in a string, nor code that is reached itself; tests and bare imports do not count.
+    What: a function or method of production code that no other reached code calls, reads, decorates
+    with or names in a string; tests and bare imports do not count.
 
-    Why: it looks like part of the program. Somebody wrote and tested it, and believes that it runs.
+    Why: it looks like a part of the program. It was written and tested, and is assumed to run.
 
-    Quiet: what the packaging names; what is exported or, unless its package only serves a script,
-    public: a user of the library may call it, as he may the public methods of an object of whatever
-    class, and what has a docstring and a public name in a private module; what says that it is kept
-    for compatibility, or is there for debugging; decorators that may register; overrides, protocols,
-    abstract methods, methods that a base outside the tree may call, or that a mixin has for such a
-    base; dunder methods and names that frameworks call (`pytest_...`); stubs; names that code puts
-    together (`getattr(self, f"visit_{kind}")`), or that documentation, configuration or a longer
-    string spells; methods of an object that is given to code outside the tree; a method of a class
-    that nobody uses, and a function inside one that is reported; a use whose owner is not known but
-    has the name, or is an object of another class that has such a method too.
+    Quiet: entry points of the packaging; exported functions; public functions, unless the package
+    only serves a script, as a user of the library may call them, as well as public methods of any
+    object and documented public names of private modules; functions that are declared to be kept for
+    compatibility or for debugging; decorators that may register; overrides, protocols, abstract
+    methods, methods that a base outside the tree may call, or that a mixin has for such a base;
+    dunder methods and names that frameworks call (`pytest_...`); stubs; names that code composes
+    (`getattr(self, f"visit_{kind}")`), or that documentation, configuration or a longer string
+    contains; methods of an object that is passed to code outside the tree; a method of an unused
+    class, and a function inside a reported one; a use whose owner is not known but that has the
+    name, or is an object of another class with such a method.
 
     Tickets: real code
     """
@@ -46,19 +46,19 @@ class UnwiredFunction(TreeRule):
     contract = "no-dead-code"
     category = Category.DEAD_CODE
     severity = Severity.P3
-    precision = "96 of 100 read were right (34 packages)"
+    precision = "96 of 100 findings were correct (34 packages)"
 
     VALID = cases.VALID
     INVALID = cases.INVALID
 
     def check(self, tree: Tree) -> Iterator[TreeViolation | NotAnalysed]:
-        """Report the functions that no root leads to."""
+        """Report the functions that no root reaches."""
         functions = {f.key: f for f in tree.in_scope(tree.index.all_symbols(KINDS))}
         reached_from = {f.key: _reached_from(tree, f) for f in functions.values()}
         unwired = _unwired(tree, functions, reached_from)
         for key in sorted(unwired):
             function = functions[key]
-            if self._is_said_otherwise(tree, function, unwired):
+            if self._is_reported_elsewhere(tree, function, unwired):
                 continue
             answer = tree.index.references(function)
             if answer.is_complete:
@@ -66,8 +66,8 @@ class UnwiredFunction(TreeRule):
             else:
                 yield tree.undecided(function, answer)
 
-    def _is_said_otherwise(self, tree: Tree, function: Symbol, unwired: set[str]) -> bool:
-        """Return whether what is around it is never used itself, or does nothing that could be missed."""
+    def _is_reported_elsewhere(self, tree: Tree, function: Symbol, unwired: set[str]) -> bool:
+        """Return whether a function is a stub, or its owner or enclosing function is unused itself."""
         if tree.index.definition(function).stub:
             return True
         around = function.key.rpartition(".")[0]
@@ -78,7 +78,7 @@ class UnwiredFunction(TreeRule):
 
 
 def _reached_from(tree: Tree, function: Symbol) -> set[str]:
-    """Return the keys of the functions that use one; tests do not count, scripts run by themselves."""
+    """Return the keys of the functions that use a function, without tests and with scripts as roots."""
     return {
         runs_in(hit) if hit.role is Role.PRODUCTION else BY_ITSELF
         for hit in users(tree, function)
@@ -89,21 +89,21 @@ def _reached_from(tree: Tree, function: Symbol) -> set[str]:
 def _unwired(
     tree: Tree, functions: dict[str, Symbol], reached_from: dict[str, set[str]]
 ) -> set[str]:
-    """Return the keys that nothing leads to: neither code that runs by itself nor what is run from outside."""
-    leads_to: dict[str, set[str]] = defaultdict(set)
+    """Return the keys that neither module-level code nor code outside the tree reaches."""
+    edges: dict[str, set[str]] = defaultdict(set)
     for key, sources in reached_from.items():
         for source in sources:
-            leads_to[source if source in functions else BY_ITSELF].add(key)
+            edges[source if source in functions else BY_ITSELF].add(key)
     left = set(functions)
-    spread(leads_to[BY_ITSELF], leads_to, left)
+    spread(edges[BY_ITSELF], edges, left)
     for key in sorted(left):
-        if key in left and _may_run(tree, functions[key]):
-            spread({key}, leads_to, left)
+        if key in left and _is_possibly_run(tree, functions[key]):
+            spread({key}, edges, left)
     return left
 
 
-def _may_run(tree: Tree, function: Symbol) -> bool:
-    """Return whether something may run a function that no mention tells of."""
+def _is_possibly_run(tree: Tree, function: Symbol) -> bool:
+    """Return whether a function may run without a mention in the tree."""
     if tree.outside.may_run(function) or tree.composed_names.may_mean(function.short):
         return True
     if tree.spelled_words.has(function.short) or _is_kept(tree, function):
@@ -117,22 +117,22 @@ def _may_run(tree: Tree, function: Symbol) -> bool:
 
 
 def _is_kept(tree: Tree, function: Symbol) -> bool:
-    """Return whether a function says that it is there for users of earlier versions, or to debug with."""
+    """Return whether a function is declared to be kept for compatibility or for debugging."""
     if tree.outside.is_kept_for_others(tree.text(function)):
         return True
     node = tree.function(function)
     documented = ast.get_docstring(node) if node is not None else None
-    return BY_HAND.search(f"{function.short} {documented or ''}") is not None
+    return DEBUGGING.search(f"{function.short} {documented or ''}") is not None
 
 
 def _message(tree: Tree, function: Symbol, sources: set[str]) -> str:
     name = function.symbol
     if sources:
         first = min(sources).rpartition(":")[2]
-        return f"only `{first}` reaches `{name}`, and nothing reaches that"
+        return f"only `{first}` reaches `{name}`, and nothing reaches `{first}`"
     in_tests = any(
         hit.role is Role.TEST and hit.use not in NO_USE for hit in tree.uses.of(function)
     )
     if in_tests:
-        return f"only tests reach `{name}`: the program never does"
+        return f"only tests reach `{name}`: production code does not"
     return f"nothing reaches `{name}`: it is defined and never used"

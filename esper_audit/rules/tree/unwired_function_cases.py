@@ -84,7 +84,7 @@ VALID = (
         },
     ),
     ValidTree(
-        "a public method that classes of a library inherit from a private one",
+        "a public method that public classes inherit from a private one",
         {
             "p/__init__.py": "from .a import B\n",
             "p/a.py": """
@@ -132,7 +132,7 @@ VALID = (
         },
     ),
     ValidTree(
-        "a mixin that overrides what its neighbour calls",
+        "a mixin that overrides a method of another base",
         {
             "a.py": """
                 class _Mixin:
@@ -156,7 +156,7 @@ VALID = (
         },
     ),
     ValidTree(
-        "a mixin for a base outside",
+        "a mixin for a base outside the tree",
         {
             "a.py": """
                 import lib
@@ -175,7 +175,7 @@ VALID = (
         },
     ),
     ValidTree(
-        "an override in a class that is given its own name again",
+        "an override in a class that is rebound to its own name",
         {
             "a.py": """
                 class A:
@@ -196,7 +196,7 @@ VALID = (
         },
     ),
     ValidTree(
-        "in a private module that its package shows",
+        "in a private module that its package exports",
         {
             "p/__init__.py": "from p._draw import plot\n",
             "p/_draw/__init__.py": "",
@@ -211,7 +211,7 @@ VALID = (
         },
     ),
     ValidTree(
-        "asked for by a notebook",
+        "called by a notebook",
         {
             "a.py": """
                 class A:
@@ -227,7 +227,7 @@ VALID = (
         },
     ),
     ValidTree(
-        "there for debugging",
+        "declared to be for debugging",
         {
             "a.py": """
                 def _dump(x):
@@ -248,7 +248,7 @@ VALID = (
         },
     ),
     ValidTree(
-        "called by what is kept for others",
+        "called by a deprecated function",
         {
             "a.py": """
                 def _f():
@@ -262,7 +262,7 @@ VALID = (
         },
     ),
     ValidTree(
-        "an object of another class stands in for it",
+        "possibly called on an object of another class",
         {
             "a.py": """
                 class A:
@@ -314,7 +314,7 @@ VALID = (
         },
     ),
     ValidTree(
-        "a hook of a base outside",
+        "a hook of a base outside the tree",
         {
             "a.py": """
                 import lib
@@ -363,7 +363,7 @@ VALID = (
         },
     ),
     ValidTree(
-        "a name put together",
+        "a composed name",
         {
             "a.py": """
                 class A:
@@ -379,7 +379,7 @@ VALID = (
         },
     ),
     ValidTree(
-        "an object of unknown make has a method of that name",
+        "called on an object of unknown class",
         {
             "a.py": """
                 class A:
@@ -416,7 +416,7 @@ VALID = (
         },
     ),
     ValidTree(
-        "in code that is a string",
+        "called by code in a string",
         {
             "a.py": """
                 def _f():
@@ -426,7 +426,7 @@ VALID = (
         },
     ),
     ValidTree(
-        "a method of an object that code outside is given",
+        "a method of an object that is passed to code outside the tree",
         {
             "pyproject.toml": APPLICATION,
             "app/__init__.py": "",
@@ -445,7 +445,7 @@ VALID = (
         },
     ),
     ValidTree(
-        "called on what a base outside makes",
+        "called on instances of a base outside the tree",
         {
             "a.py": """
                 from torch.optim import Optimizer
@@ -483,7 +483,7 @@ VALID = (
 
 INVALID = (
     InvalidTree(
-        "nothing mentions it",
+        "never mentioned",
         {
             "a.py": """
                 def _f():
@@ -493,7 +493,7 @@ INVALID = (
         (("a.py", 1, "nothing reaches `_f`: it is defined and never used"),),
     ),
     InvalidTree(
-        "tests alone",
+        "reached only by tests",
         {
             "a.py": """
                 def _f():
@@ -507,10 +507,10 @@ INVALID = (
                     assert _f()
             """,
         },
-        (("a.py", 1, "only tests reach `_f`: the program never does"),),
+        (("a.py", 1, "only tests reach `_f`: production code does not"),),
     ),
     InvalidTree(
-        "itself and another that nothing reaches",
+        "reached by itself and another unreached function",
         {
             "a.py": """
                 def _f(n):
@@ -522,12 +522,12 @@ INVALID = (
             """,
         },
         (
-            ("a.py", 1, "only `_g` reaches `_f`, and nothing reaches that"),
+            ("a.py", 1, "only `_g` reaches `_f`, and nothing reaches `_g`"),
             ("a.py", 5, "nothing reaches `_g`: it is defined and never used"),
         ),
     ),
     InvalidTree(
-        "imported and left there",
+        "imported and not used",
         {
             "a.py": """
                 def _f():
@@ -554,7 +554,7 @@ INVALID = (
         (("app/cli.py", 5, "nothing reaches `never`: it is defined and never used"),),
     ),
     InvalidTree(
-        "named in what the audit wrote itself",
+        "named in files that the audit wrote",
         {
             "a.py": """
                 def _f():

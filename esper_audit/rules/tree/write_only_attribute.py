@@ -1,4 +1,4 @@
-"""The rule `write-only-attribute`: something an object remembers, and nobody asks for."""
+"""The rule `write-only-attribute`: a private attribute that is written and never read."""
 
 from __future__ import annotations
 
@@ -15,20 +15,20 @@ from esper_audit.source.syntax.source import Source
 from esper_audit.source.usage.reflective_access import has_strange_base
 from esper_audit.source.usage.tree import Tree
 
-WHOLE = re.compile(
+READS_ALL = re.compile(
     r"\b(vars|__dict__|__getstate__|__reduce__|__slots__|__getattr__|__getattribute__)\b"
 )
-# Made of these, a value is kept for what it holds; another call may be kept for what it does.
-PLAIN = re.compile(
+# Calls that create plain values; the result of another call may be kept for its effects.
+PLAIN_CALL = re.compile(
     r"(list|dict|set|frozenset|tuple|int|float|str|bool|len|min|max|sum|abs|round|sorted|range|isinstance"
     r"|(collections\.)?(OrderedDict|defaultdict|deque|Counter)|(time\.)?(time|monotonic|perf_counter)"
     r"|(copy\.)?(copy|deepcopy)|(np|numpy)\.\w+|torch\.(tensor|zeros|ones|empty|full|eye|arange|device))"
 )
-# torch, and what wraps its modules, ask a module for attributes of these names.
-ASKED_BY_TORCH = re.compile(
+# Attributes that torch and its module wrappers read.
+READ_BY_TORCH = re.compile(
     r"_(ddp|fsdp|dynamo|hf|is_hf|is_fsdp|is_full|version|forward|backward|state_dict|load|compiled)"
 )
-SAID_WHY = re.compile(
+KEPT_NOTE = re.compile(
     r"#.*\b(debug|introspect|inspect|transparen|keep|kept|alive|hold|external|referenc)", re.I
 )
 
@@ -36,17 +36,16 @@ SAID_WHY = re.compile(
 class WriteOnlyAttribute(TreeRule):
     """A private attribute is written and never read.
 
-    What: an attribute `self._x` that methods of a class assign, while nothing in the tree reads the name:
-    of whatever object, or in a string. `self._x` read in a class that has nothing to do with this one is
-    another attribute.
+    What: an attribute `self._x` that methods of a class assign, while nothing in the tree reads the
+    name, on any object or in a string. `self._x` read in an unrelated class is another attribute.
 
-    Why: it is kept up to date for nobody, keeps what it holds alive, and reads as if it mattered.
+    Why: it must be maintained, keeps its value alive, and looks as if it had an effect.
 
-    Quiet: public attributes; classes with a base outside the tree that may read it (`nn.Module` reads what
-    torch names), or in whose family something takes objects apart (`__dict__`, `vars`, `__getstate__`,
-    `__slots__`, ...); values that a call makes, but for plain ones (`list()`, `len(x)`, `np.eye(3)`): a handle
-    may be kept to stay alive, a module to be registered; an assignment with a comment that it is there to be
-    kept, or for debugging.
+    Quiet: public attributes; classes with a base outside the tree that may read it (`nn.Module` reads
+    the names of torch), or with reflective access in their class family (`__dict__`, `vars`,
+    `__getstate__`, `__slots__`, ...); results of calls, except plain values (`list()`, `len(x)`,
+    `np.eye(3)`), as a handle may have to stay alive and a module to be registered; an assignment with
+    a comment that the value is kept on purpose or for debugging.
 
     Tickets: real code
     """
@@ -54,19 +53,19 @@ class WriteOnlyAttribute(TreeRule):
     contract = "no-dead-code"
     category = Category.DEAD_CODE
     severity = Severity.P4
-    precision = "73 of 75 read were right (30 packages)"
+    precision = "73 of 75 findings were correct (30 packages)"
 
     VALID = cases.VALID
     INVALID = cases.INVALID
 
     def check(self, tree: Tree) -> Iterator[TreeViolation | NotAnalysed]:
-        """Report the private attributes whose name nothing reads."""
+        """Report the private attributes with a name that nothing reads."""
         for owner in tree.in_scope(tree.index.all_symbols({DefinitionKind.CLASS})):
-            for name, writes in _written(tree, owner).items():
+            for name, writes in _private_writes(tree, owner).items():
                 answer = tree.index.readers(name)
-                if any(_may_be_of(tree, owner, reading) for reading in answer.items):
+                if any(_is_possibly_of(tree, owner, reading) for reading in answer.items):
                     continue
-                if _is_kept(tree, owner, writes) or _is_seen_whole(tree, owner, name):
+                if _is_kept(tree, owner, writes) or _is_read_reflectively(tree, owner, name):
                     continue
                 if not answer.is_complete:
                     yield tree.undecided(owner, answer)
@@ -80,8 +79,8 @@ class WriteOnlyAttribute(TreeRule):
 Write = ast.Assign | ast.AnnAssign | ast.AugAssign
 
 
-def _written(tree: Tree, owner: Symbol) -> dict[str, list[Write]]:
-    """Return the private attributes of `self` that a class assigns, each with its assignments in order."""
+def _private_writes(tree: Tree, owner: Symbol) -> dict[str, list[Write]]:
+    """Return the private attributes of `self` that a class assigns, with their assignments in order."""
     assigned = tree.index.definition(owner).attributes
     names = {n for n in assigned if n.startswith("_") and not n.endswith("__")}
     source = tree.source(owner.path) if names else None
@@ -102,7 +101,7 @@ def _assignments(module: ast.Module, owner: Symbol) -> Iterator[Write]:
 
 
 def _targets(node: Write) -> list[str]:
-    """Return the names of the attributes of `self` that a statement assigns alone."""
+    """Return the attributes of `self` that a statement with a single target assigns."""
     if isinstance(node, ast.Assign) and len(node.targets) == 1:
         targets = node.targets
     else:
@@ -112,8 +111,8 @@ def _targets(node: Write) -> list[str]:
     ]
 
 
-def _may_be_of(tree: Tree, owner: Symbol, reading: Reference) -> bool:
-    """Return whether a reading may be of an object of a class: not what an unrelated class reads of `self`."""
+def _is_possibly_of(tree: Tree, owner: Symbol, reading: Reference) -> bool:
+    """Return whether a read may be of an object of a class, and not of an unrelated class's `self`."""
     around = _class_around(tree, reading.place) if reading.written.startswith("self.") else None
     if around is None or reading.written.count(".") > 1:
         return True
@@ -127,7 +126,7 @@ def _may_be_of(tree: Tree, owner: Symbol, reading: Reference) -> bool:
 
 
 def _class_around(tree: Tree, place: Place) -> Symbol | None:
-    """Return the class whose method a place stands in."""
+    """Return the class that contains a place, or None."""
     name = place.symbol
     while name:
         symbol = tree.index.symbol(place.path, name)
@@ -138,15 +137,17 @@ def _class_around(tree: Tree, place: Place) -> Symbol | None:
 
 
 def _is_kept(tree: Tree, owner: Symbol, writes: list[Write]) -> bool:
-    """Return whether what is written is kept for more than what it holds, or says what it is kept for."""
+    """Return whether the written value may have effects, or a comment explains why it is kept."""
     source = tree.source(owner.path)
     assert source is not None, owner.path
-    said = (source.lines[line - 1] for write in writes for line in _said_at(source, write))
-    return not all(map(_is_plain, writes)) or any(map(SAID_WHY.search, said))
+    commented = (
+        source.lines[line - 1] for write in writes for line in _commented_lines(source, write)
+    )
+    return not all(map(_is_plain, writes)) or any(map(KEPT_NOTE.search, commented))
 
 
-def _said_at(source: Source, write: Write) -> Iterator[int]:
-    """Yield the lines of a statement and of the comments right above."""
+def _commented_lines(source: Source, write: Write) -> Iterator[int]:
+    """Yield the line numbers of a statement and of the comments directly above."""
     yield from range(write.lineno, (write.end_lineno or write.lineno) + 1)
     above = write.lineno - 1
     while above > 0 and source.lines[above - 1].lstrip().startswith("#"):
@@ -155,17 +156,18 @@ def _said_at(source: Source, write: Write) -> Iterator[int]:
 
 
 def _is_plain(write: Write) -> bool:
-    """Return whether what is written is kept for what it holds: no call of anything that might do something."""
+    """Return whether the written value is plain: it results from no call with possible effects."""
     calls = [node for node in ast.walk(write) if isinstance(node, (ast.Call, ast.Await, ast.Yield))]
     return all(
-        isinstance(call, ast.Call) and PLAIN.fullmatch(ast.unparse(call.func)) for call in calls
+        isinstance(call, ast.Call) and PLAIN_CALL.fullmatch(ast.unparse(call.func))
+        for call in calls
     )
 
 
-def _is_seen_whole(tree: Tree, owner: Symbol, name: str) -> bool:
+def _is_read_reflectively(tree: Tree, owner: Symbol, name: str) -> bool:
     kin = tree.index.resolver.kin
     is_module = any(base.endswith("Module") for base in kin.foreign_bases(owner.key))
-    if has_strange_base(tree, owner) or (is_module and ASKED_BY_TORCH.match(name)):
+    if has_strange_base(tree, owner) or (is_module and READ_BY_TORCH.match(name)):
         return True
     family = map(tree.index.of_key, kin.family(owner.key))
-    return any(WHOLE.search(tree.text(member)) for member in family)
+    return any(READS_ALL.search(tree.text(member)) for member in family)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from esper_audit.rules.tree_rule import InvalidTree, ValidTree
 
-SAID = "`self._seen` of `Meter` is written and never read"
+MESSAGE = "`self._seen` of `Meter` is written and never read"
 
 VALID = (
     ValidTree(
@@ -23,7 +23,7 @@ VALID = (
         },
     ),
     ValidTree(
-        "read by somebody else",
+        "read by another function",
         {
             "a.py": """
                 class Meter:
@@ -42,7 +42,7 @@ VALID = (
         },
     ),
     ValidTree(
-        "asked for by name",
+        "read by getattr",
         {
             "a.py": """
                 class Meter:
@@ -76,7 +76,7 @@ VALID = (
         },
     ),
     ValidTree(
-        "a base of somebody else's",
+        "a base outside the tree",
         {
             "a.py": """
                 import lib
@@ -92,7 +92,7 @@ VALID = (
         },
     ),
     ValidTree(
-        "the object is taken apart",
+        "reflective access to the object",
         {
             "a.py": """
                 class Meter:
@@ -135,7 +135,7 @@ VALID = (
         },
     ),
     ValidTree(
-        "read by a class below",
+        "read by a subclass",
         {
             "a.py": """
                 class Meter:
@@ -158,7 +158,7 @@ VALID = (
         },
     ),
     ValidTree(
-        "read by a class above",
+        "read by a base",
         {
             "b.py": """
                 class Shown:
@@ -181,7 +181,7 @@ VALID = (
         },
     ),
     ValidTree(
-        "kept for a person to look at",
+        "kept for inspection",
         {
             "a.py": """
                 class Meter:
@@ -196,7 +196,7 @@ VALID = (
         },
     ),
     ValidTree(
-        "kept so that it lives",
+        "kept to stay alive",
         {
             "a.py": """
                 class Meter:
@@ -212,7 +212,7 @@ VALID = (
         },
     ),
     ValidTree(
-        "what torch asks of a module",
+        "an attribute that torch reads",
         {
             "a.py": """
                 from torch import nn
@@ -243,7 +243,7 @@ VALID = (
 
 INVALID = (
     InvalidTree(
-        "counted for nobody",
+        "a counter that is never read",
         {
             "a.py": """
                 class Meter:
@@ -256,7 +256,7 @@ INVALID = (
                         return self._size
             """,
         },
-        (("a.py", 4, SAID),),
+        (("a.py", 4, MESSAGE),),
     ),
     InvalidTree(
         "an attribute of a module",
@@ -274,7 +274,7 @@ INVALID = (
         (("a.py", 7, "`self._size` of `Net` is written and never read"),),
     ),
     InvalidTree(
-        "another class reads its own of that name",
+        "an attribute of that name in another class",
         {
             "a.py": """
                 class Meter:
@@ -295,10 +295,10 @@ INVALID = (
                         return self._seen
             """,
         },
-        (("a.py", 4, SAID),),
+        (("a.py", 4, MESSAGE),),
     ),
     InvalidTree(
-        "another class beside it takes itself apart",
+        "reflective access in another class",
         {
             "a.py": """
                 class Meter:
@@ -316,10 +316,10 @@ INVALID = (
                         return vars(self)
             """,
         },
-        (("a.py", 4, SAID),),
+        (("a.py", 4, MESSAGE),),
     ),
     InvalidTree(
-        "an array that nothing looks at",
+        "an array that is never read",
         {
             "a.py": """
                 class Meter:
@@ -332,10 +332,10 @@ INVALID = (
                         return self._size
             """,
         },
-        (("a.py", 4, SAID),),
+        (("a.py", 4, MESSAGE),),
     ),
     InvalidTree(
-        "a list that is only made",
+        "a list that is only created",
         {
             "a.py": """
                 class Meter:
@@ -347,6 +347,6 @@ INVALID = (
                         return self._size
             """,
         },
-        (("a.py", 4, SAID),),
+        (("a.py", 4, MESSAGE),),
     ),
 )

@@ -1,1 +1,1 @@
-"""How PyTorch code writes certain things, one family a folder, for the rules of that family."""
+"""Recognisers of PyTorch and Python idioms, one folder for each family of rules."""

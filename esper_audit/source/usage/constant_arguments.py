@@ -6,8 +6,8 @@ import ast
 from typing import TYPE_CHECKING
 
 from esper_audit.source.facts.records import MANY, Parameter, Use
-from esper_audit.source.idioms.branches.conditions import APART, SAME
-from esper_audit.source.idioms.branches.nullable_returns import may_be_none
+from esper_audit.source.idioms.branches.conditions import DISJOINT_TYPES, TYPE_ALIASES
+from esper_audit.source.idioms.branches.nullable_returns import is_nullable
 from esper_audit.source.index.records import Caller, Passing, Symbol
 from esper_audit.source.index.targets import ResolvedBy
 from esper_audit.source.syntax.names import dotted
@@ -81,12 +81,12 @@ def annotated_type(tree: Tree, unit: ModuleFacts, call: ast.Call) -> str:
                 return ""
             types |= {_returned(tree, tree.index.of_key(key)) for key in targets.keys}
     found = types.pop() if len(types) == 1 else ""
-    return found if found in APART else ""
+    return found if found in DISJOINT_TYPES else ""
 
 
 def _returned(tree: Tree, function: Symbol) -> str:
     definition, node = tree.index.definition(function), tree.function(function)
     is_plain = not definition.generator and not tree.outside.is_registered(function)
-    if not is_plain or node is None or may_be_none(node):
+    if not is_plain or node is None or is_nullable(node):
         return ""
-    return SAME.get(definition.annotation, definition.annotation)
+    return TYPE_ALIASES.get(definition.annotation, definition.annotation)

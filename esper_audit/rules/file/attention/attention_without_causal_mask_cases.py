@@ -14,7 +14,7 @@ VALID = (
         """,
     ),
     Valid(
-        "a mask by keyword or position, a computed is_causal, keywords from elsewhere",
+        "a mask by keyword or position, a computed is_causal, unpacked keywords",
         """
         class GPT(nn.Module):
             def forward(self, q, k, v, mask, **more):
@@ -25,7 +25,7 @@ VALID = (
         """,
     ),
     Valid(
-        "a module that nothing calls causal",
+        "a module without a causal name",
         """
         class Attention(nn.Module):
             def forward(self, q, k, v):
@@ -33,7 +33,7 @@ VALID = (
         """,
     ),
     Valid(
-        "a docstring that says bidirectional",
+        "a docstring with the word bidirectional",
         '''
         @Registry.register("attention", "transformer")
         class Seed(nn.Module):
@@ -76,7 +76,7 @@ VALID = (
         """,
     ),
     Valid(
-        "a softmax by hand behind a mask",
+        "a handwritten softmax after a mask",
         """
         class CausalAttention(nn.Module):
             def forward(self, q, k, v):
@@ -117,7 +117,7 @@ INVALID = (
             (
                 7,
                 (
-                    "`F.scaled_dot_product_attention` lets a position see later ones: no attn_mask and no "
+                    "`F.scaled_dot_product_attention` attends to later positions: no attn_mask and no "
                     'is_causal, in `Seed`, which `create_attention` registers for "transformer"'
                 ),
             ),
@@ -152,7 +152,7 @@ INVALID = (
             (
                 6,
                 (
-                    "`sdpa` lets a position see later ones: no attn_mask and is_causal=False, in "
+                    "`sdpa` attends to later positions: no attn_mask and is_causal=False, in "
                     "`Block(CausalModule)`, which is causal by its name"
                 ),
             ),
@@ -167,7 +167,7 @@ INVALID = (
         """,
     ),
     Invalid(
-        "a layer that is given a padding mask only",
+        "a layer with only a padding mask",
         """
         import torch.nn.functional as F
         from torch import nn
@@ -183,7 +183,7 @@ INVALID = (
             (
                 9,
                 (
-                    "`self.attend` lets a position see later ones: no attn_mask and no is_causal, in "
+                    "`self.attend` attends to later positions: no attn_mask and no is_causal, in "
                     "`GPTBlock`, which is causal by its name"
                 ),
             ),
@@ -202,14 +202,14 @@ INVALID = (
             (
                 5,
                 (
-                    "`flex_attention` lets a position see later ones: no score_mod and no block_mask, in "
+                    "`flex_attention` attends to later positions: no score_mod and no block_mask, in "
                     '`Flex`, which `Flex` registers for "decoder"'
                 ),
             ),
         ),
     ),
     Invalid(
-        "a softmax by hand",
+        "a handwritten softmax",
         """
         class CausalSelfAttention(nn.Module):
             def forward(self, x):
@@ -221,7 +221,7 @@ INVALID = (
             (
                 5,
                 (
-                    "`scores.softmax` lets a position see later ones: no mask, in `CausalSelfAttention`, which "
+                    "`scores.softmax` attends to later positions: no mask, in `CausalSelfAttention`, which "
                     "is causal by its name"
                 ),
             ),

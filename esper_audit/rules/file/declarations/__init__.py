@@ -1,1 +1,1 @@
-"""Rules about what code declares of itself: estimates, docstrings."""
+"""Rules about declarations: estimates and docstrings."""

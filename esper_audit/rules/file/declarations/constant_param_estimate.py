@@ -1,4 +1,4 @@
-"""The rule `constant-param-estimate`: one number for a parameter count that grows with a size."""
+"""The rule `constant-param-estimate`: a constant for a parameter count that depends on a size."""
 
 from __future__ import annotations
 
@@ -22,16 +22,13 @@ from esper_audit.source.idioms.numerics.layer_sizes import Factory, Sizing, defi
 from esper_audit.source.syntax import cst
 from esper_audit.source.syntax.node_view import View
 
-REGISTERS = re.compile(r"regist|spec|blueprint|entry|catalog", re.IGNORECASE)
+REGISTRATION = re.compile(r"regist|spec|blueprint|entry|catalog", re.IGNORECASE)
 NUMBERS = (ast.Constant, ast.BinOp, ast.UnaryOp, ast.Name)
-SAYS = "{} stays the same for every `{}`, which sizes `{}`"
+CONSTANT = "{} is constant, but `{}` determines the size of `{}`"
 
 
 class ParamEstimateOptions(Options, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """What an estimate is called.
-
-    `keywords`: names of arguments and class attributes.
-    """
+    """`keywords`: names of arguments and class attributes that hold an estimate."""
 
     keywords: frozenset[str] = frozenset(
         {"param_estimate", "params_estimate", "param_count", "parameter_count", "num_params"}
@@ -40,19 +37,19 @@ class ParamEstimateOptions(Options, frozen=True, kw_only=True, forbid_unknown_fi
 
 
 class ConstantParamEstimate(Rule):
-    """A parameter count that grows with a size is declared as one number.
+    """A parameter count that depends on a size is declared as a constant.
 
-    What: a literal estimate, registered by a decorator, in a call that names the factory or as a
-    class attribute, for a factory one of whose arguments reaches the size of a layer: directly, by
-    assignments, by attributes of `self` or through classes and functions of the same module.
+    What: a literal estimate, registered by a decorator, by a call that names the factory or as a
+    class attribute, for a factory with an argument that determines the size of a layer: directly,
+    by assignments, by attributes of `self` or through classes and functions of the same module.
 
-    Why: SE attention declared at 2,000 parameters has 131,584 at 512 channels, 65 times as many.
-    Whatever sorts, charges or rewards by the estimate favours the dearest blueprint the more, the
-    wider the host is.
+    Why: SE attention with a declared count of 2,000 parameters has 131,584 at 512 channels, 65 times
+    as many. Code that sorts, charges or rewards by the estimate favours the most expensive
+    blueprint more, the wider the host is.
 
-    Quiet: a function of the size, an estimate that is computed; a factory without parameters or
-    whose size reaches no layer (noop); sizes that no argument decides; layers of other modules,
-    whose size cannot be seen; calls that register nothing.
+    Quiet: a function of the size, a computed estimate; a factory without parameters or with a size
+    that reaches no layer (noop); sizes that no argument determines; layers of other modules, whose
+    size is not visible; calls that register nothing.
 
     Tickets: B3-DRL-02, B3-DRL-01, B3-DRL-03
     """
@@ -60,7 +57,7 @@ class ConstantParamEstimate(Rule):
     contract = "param-estimate"
     category = Category.API_CONTRACT
     severity = Severity.P3
-    precision = "it says nothing of 40 real packages: how often it is right there is not known"
+    precision = "no finding in 40 packages: the precision is not known"
     triggers = Triggers(
         nodes=frozenset({"Call", "Assign", "AnnAssign"}), words=ParamEstimateOptions().keywords
     )
@@ -76,12 +73,12 @@ class ConstantParamEstimate(Rule):
         self.triggers = msgspec.structs.replace(self.triggers, words=self.options.keywords)
 
     def may_match(self, node: ast.AST, enclosing: Sequence[ast.stmt]) -> bool:
-        """Keep calls and assignments that give an estimate by one of its names."""
+        """Keep calls and assignments that set an estimate by one of its names."""
         if isinstance(node, ast.Call):
-            given = [k.value for k in node.keywords if k.arg in self.options.keywords]
+            estimates = [k.value for k in node.keywords if k.arg in self.options.keywords]
             is_decorator = bool(enclosing) and node in _decorators(enclosing[-1])
-            registers = is_decorator or bool(REGISTERS.search(ast.unparse(node.func)))
-            return registers and any(isinstance(value, NUMBERS) for value in given)
+            is_registration = is_decorator or bool(REGISTRATION.search(ast.unparse(node.func)))
+            return is_registration and any(isinstance(value, NUMBERS) for value in estimates)
         if isinstance(node, (ast.Assign, ast.AnnAssign)):
             targets = node.targets if isinstance(node, ast.Assign) else [node.target]
             scopes = [s for s in enclosing if isinstance(s, (ast.FunctionDef, ast.ClassDef))]
@@ -90,17 +87,17 @@ class ConstantParamEstimate(Rule):
         return False
 
     def check(self, node: cst.CSTNode, view: View) -> Iterator[Violation]:
-        """Report literal estimates of what grows with an argument."""
+        """Report literal estimates of counts that depend on an argument."""
         if isinstance(node, cst.Call):
             for argument in node.args:
                 keyword = argument.keyword.value if argument.keyword is not None else ""
                 if keyword in self.options.keywords and _is_number(argument.value, view):
-                    yield from _complaint(argument, _factories(node, view), view)
+                    yield from _violations(argument, _factories(node, view), view)
         elif isinstance(node, (cst.Assign, cst.AnnAssign)):
             target = node.target if isinstance(node, cst.AnnAssign) else node.targets[0].target
             is_estimate = view.code(target) in self.options.keywords
             if is_estimate and node.value is not None and _is_number(node.value, view):
-                yield from _complaint(node, _owner(node, view), view)
+                yield from _violations(node, _owner(node, view), view)
 
 
 def _decorators(statement: ast.stmt) -> list[ast.expr]:
@@ -108,7 +105,7 @@ def _decorators(statement: ast.stmt) -> list[ast.expr]:
     return statement.decorator_list if isinstance(statement, kinds) else []
 
 
-def _complaint(
+def _violations(
     node: cst.Arg | cst.Assign | cst.AnnAssign, factories: Sequence[Factory], view: View
 ) -> Iterator[Violation]:
     known = definitions(view.source.tree)
@@ -116,12 +113,12 @@ def _complaint(
         sizing: Sizing | None = next(sizings(factory, known, view.source.names), None)
         if sizing is not None:
             code = view.code(node).rstrip(", \n")
-            yield Violation(node, SAYS.format(code, *sizing))
+            yield Violation(node, CONSTANT.format(code, *sizing))
             return
 
 
 def _factories(call: cst.Call, view: View) -> list[Factory]:
-    """Return what a registering call registers: what it decorates, or the factories it names."""
+    """Return the factories that a call registers: the decorated one or those it names."""
     known = definitions(view.source.tree)
     above = view.parent(call)
     if isinstance(above, cst.Decorator):
@@ -130,7 +127,7 @@ def _factories(call: cst.Call, view: View) -> list[Factory]:
             return [view.functions(call)[-1]]
         return [known[decorated.name.value]] if isinstance(decorated, cst.ClassDef) else []
     parsed = ast.parse(view.code(call), mode="eval").body
-    if not isinstance(parsed, ast.Call) or not REGISTERS.search(ast.unparse(parsed.func)):
+    if not isinstance(parsed, ast.Call) or not REGISTRATION.search(ast.unparse(parsed.func)):
         return []
     values = [*parsed.args, *(keyword.value for keyword in parsed.keywords)]
     named = [known[v.id] for v in values if isinstance(v, ast.Name) and v.id in known]
@@ -138,7 +135,7 @@ def _factories(call: cst.Call, view: View) -> list[Factory]:
 
 
 def _owner(node: cst.CSTNode, view: View) -> list[Factory]:
-    """Return the class whose attribute an assignment makes."""
+    """Return the class whose attribute an assignment sets, in a list, or no class."""
     kinds = (cst.ClassDef, cst.FunctionDef)
     scope = next((above for above in view.ancestors(node) if isinstance(above, kinds)), None)
     known = definitions(view.source.tree)
@@ -146,7 +143,7 @@ def _owner(node: cst.CSTNode, view: View) -> list[Factory]:
 
 
 def _is_number(value: cst.CSTNode, view: View) -> bool:
-    """Return whether an expression is made of numbers, or of constants of the module that are."""
+    """Return whether an expression consists of numbers and constants of the module."""
     parsed = ast.parse(view.code(value).strip(), mode="eval").body
     constants = {
         target.id

@@ -21,7 +21,7 @@ VALID = (
         """,
     ),
     Valid(
-        "nothing for a factory without parameters",
+        "an estimate of 0 for a factory without parameters",
         """
         @register("noop", "cnn", param_estimate=0)
         def make_noop(dim):
@@ -41,7 +41,7 @@ VALID = (
         """,
     ),
     Valid(
-        "a layer whose heads are no size",
+        "a layer with a number of heads, which is no size",
         """
         class Attend(nn.Module):
             param_estimate = 16640
@@ -73,7 +73,7 @@ VALID = (
         """,
     ),
     Valid(
-        "a test that counts",
+        "a test that counts parameters",
         """
         class SE(nn.Module):
             def __init__(self, channels, reduction=4):
@@ -106,7 +106,7 @@ INVALID = (
         (
             (
                 8,
-                "param_estimate=2000 stays the same for every `dim`, which sizes `nn.Linear(channels, hidden)`",
+                "param_estimate=2000 is constant, but `dim` determines the size of `nn.Linear(channels, hidden)`",
             ),
         ),
     ),
@@ -125,7 +125,7 @@ INVALID = (
             (
                 1,
                 (
-                    "param_estimate=4 * 64 * 64 stays the same for every `dim`, which sizes "
+                    "param_estimate=4 * 64 * 64 is constant, but `dim` determines the size of "
                     "`nn.Linear(self.width, 4 * self.width)`"
                 ),
             ),
@@ -145,7 +145,7 @@ INVALID = (
         (
             (
                 4,
-                "param_count=4_200 stays the same for every `channels`, which sizes `C(channels, channels, 3)`",
+                "param_count=4_200 is constant, but `channels` determines the size of `C(channels, channels, 3)`",
             ),
         ),
     ),
@@ -164,7 +164,7 @@ INVALID = (
         (
             (
                 8,
-                "param_count=2128 stays the same for every `channels`, which sizes `nn.Linear(channels, hidden)`",
+                "param_count=2128 is constant, but `channels` determines the size of `nn.Linear(channels, hidden)`",
             ),
         ),
     ),
@@ -184,7 +184,7 @@ INVALID = (
         (
             (
                 9,
-                "param_estimate=COUNT stays the same for every `d`, which sizes `nn.Linear(channels, hidden)`",
+                "param_estimate=COUNT is constant, but `d` determines the size of `nn.Linear(channels, hidden)`",
             ),
         ),
     ),
@@ -203,7 +203,7 @@ INVALID = (
         (
             (
                 8,
-                "price=2128 stays the same for every `channels`, which sizes `nn.Linear(channels, hidden)`",
+                "price=2128 is constant, but `channels` determines the size of `nn.Linear(channels, hidden)`",
             ),
         ),
         options={"keywords": ["price"]},
@@ -220,7 +220,7 @@ INVALID = (
         (
             (
                 2,
-                "param_estimate: int = 130 stays the same for every `dim`, which sizes `nn.GroupNorm(4, dim)`",
+                "param_estimate: int = 130 is constant, but `dim` determines the size of `nn.GroupNorm(4, dim)`",
             ),
         ),
     ),

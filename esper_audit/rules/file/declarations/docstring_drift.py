@@ -1,4 +1,4 @@
-"""The rule `docstring-drift`: a docstring says of the arguments what the signature does not."""
+"""The rule `docstring-drift`: a docstring contradicts the signature."""
 
 from __future__ import annotations
 
@@ -10,19 +10,19 @@ from esper_audit.findings.finding import Category, Severity
 from esper_audit.rules.file.declarations import docstring_drift_cases as cases
 from esper_audit.rules.rule import Options, Reach, Rule, Triggers, Violation
 from esper_audit.source.idioms.docstrings.docstring_owner import (
+    class_argument_names,
+    companion_docstring,
     docstring,
     documented_function,
-    has_its_own_signature,
-    known_to_class,
+    has_declared_signature,
     named_parameters,
-    told_beside,
 )
 from esper_audit.source.idioms.docstrings.docstring_sections import (
     DocumentedArguments,
     documented_arguments,
 )
 from esper_audit.source.idioms.docstrings.docstring_statements import (
-    disagrees,
+    is_different_default,
     stated_defaults,
     stated_rank,
     unpacked_rank,
@@ -40,28 +40,28 @@ WORD = re.compile(r"\w+")
 
 
 class DocstringDriftOptions(Options, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """`self_evident` names parameters that a complete Args section may leave out."""
+    """`self_evident`: parameters that a complete Args section may omit."""
 
     self_evident: frozenset[str] = frozenset({"device", "dtype"})
 
 
 class DocstringDrift(Rule):
-    """A docstring says of the arguments what the signature does not.
+    """A docstring contradicts the signature.
 
-    What: an Args section (Google, NumPy or Sphinx style) that documents a parameter which the function,
-    or the `__init__` of the class, does not take; one that tells of most parameters and does not so
-    much as mention the others; a default in words ("defaults to 0.1") that the signature contradicts;
-    a shape with another number of dimensions than the body unpacks first of all.
+    What: an Args section (Google, NumPy or Sphinx style) that documents a parameter which the
+    function, or the `__init__` of the class, does not take; one that documents most parameters and
+    does not mention the others; a stated default ("defaults to 0.1") that differs from the
+    signature; a shape with another number of dimensions than the first statement unpacks.
 
-    Why: who calls by the docstring passes a name that raises, or trains with a default that is not
-    the one. The seeds of a run's configuration are chosen from docstrings.
+    Why: a caller that follows the docstring passes a name that raises, or relies on a default that
+    the function does not have. The seeds of a run are configured from docstrings.
 
-    Quiet: no Args section, one inside an example; `*args` and `**kwargs`, through which other names
-    may go; decorators that may change the signature, overloads, setters; classes without an
-    `__init__` of their own, fields and the parameters of other methods in a class's docstring;
-    parameters that start with an underscore or are told of in prose; `device` and `dtype` (option
-    `self_evident`); a section with lines that do not read as entries; a default that is None in the
-    signature, is computed, hedged ("if", "unless") or belongs to a bullet inside of an entry.
+    Quiet: no Args section, or one inside an example; `*args` and `**kwargs`, which may take other
+    names; decorators that may change the signature, overloads, setters; classes without their own
+    `__init__`, fields and the parameters of other methods in a class docstring; parameters that
+    start with an underscore or are mentioned in prose; `device` and `dtype` (option `self_evident`);
+    a section with lines that are no entries; a default that is None in the signature, is computed,
+    is qualified ("if", "unless") or belongs to a bullet inside an entry.
 
     Tickets: real code
     """
@@ -69,7 +69,9 @@ class DocstringDrift(Rule):
     contract = "true-docstrings"
     category = Category.DOCUMENTATION
     severity = Severity.P4
-    precision = "143 of 145 read were right (transformers, timm, torchtune, stable_baselines3)"
+    precision = (
+        "143 of 145 findings were correct (transformers, timm, torchtune, stable_baselines3)"
+    )
     triggers = Triggers(nodes=frozenset({"Expr"}), words=WORDS)
     reach = Reach.STATEMENT
     Options = DocstringDriftOptions
@@ -78,73 +80,73 @@ class DocstringDrift(Rule):
     INVALID = cases.INVALID
 
     def may_match(self, node: ast.AST, enclosing: Sequence[ast.stmt]) -> bool:
-        """Keep docstrings that drifted."""
-        if not isinstance(node, ast.Expr) or not _is_text(node.value):
+        """Keep docstrings that contradict a signature."""
+        if not isinstance(node, ast.Expr) or not _is_string(node.value):
             return False
         owners = definitions_in(enclosing)
-        return bool(owners) and owners[-1].body[0] is node and any(self._drifts(owners))
+        return bool(owners) and owners[-1].body[0] is node and any(self._contradictions(owners))
 
     def check(self, node: cst.CSTNode, view: View) -> Iterator[Violation]:
-        """Report each drift at the docstring."""
+        """Report each contradiction at the docstring."""
         if not isinstance(node, cst.Expr):
             return
         if not isinstance(node.value, (cst.SimpleString, cst.ConcatenatedString)):
             return
         owners = view.definitions(node)
         if owners and node.value.evaluated_value == docstring(owners[-1]):
-            for message in self._drifts(owners):
+            for message in self._contradictions(owners):
                 yield Violation(node, message)
 
-    def _drifts(self, owners: Sequence[Definition]) -> Iterator[str]:
+    def _contradictions(self, owners: Sequence[Definition]) -> Iterator[str]:
         owner, text = owners[-1], docstring(owners[-1])
         function = documented_function(owner)
-        if not text or function is None or not has_its_own_signature(function):
+        if not text or function is None or not has_declared_signature(function):
             return
         documented = documented_arguments(text)
         if not documented.entries:
             return
-        words = frozenset(WORD.findall(text + told_beside(owner, owners)))
-        yield from _unknown(documented, function, owner)
-        if documented.is_whole:
-            yield from self._left_out(words, function, owner)
+        words = frozenset(WORD.findall(text + companion_docstring(owner, owners)))
+        yield from _unknown_parameters(documented, function, owner)
+        if documented.is_complete:
+            yield from self._undocumented(words, function, owner)
         yield from _other_defaults(documented, function)
         yield from _other_ranks(documented, function)
 
-    def _left_out(
+    def _undocumented(
         self, words: frozenset[str], function: Function, owner: Definition
     ) -> Iterator[str]:
-        """Yield what is not so much as mentioned, where most parameters are."""
+        """Yield a message for unmentioned parameters if most parameters are mentioned."""
         taken = [name for name in named_parameters(function) if not name.startswith("_")]
-        lacking = [name for name in taken if name not in words | self.options.self_evident]
-        if lacking and 2 * len(lacking) < len(taken):
-            yield f"says nothing of {_listed(lacking)}, which `{owner.name}` takes"
+        missing = [name for name in taken if name not in words | self.options.self_evident]
+        if missing and 2 * len(missing) < len(taken):
+            yield f"omits {_listed(missing)}, which `{owner.name}` takes"
 
 
-def _unknown(
+def _unknown_parameters(
     documented: DocumentedArguments, function: Function, owner: Definition
 ) -> Iterator[str]:
     if function.args.vararg is not None or function.args.kwarg is not None:
         return
     known = {parameter.arg for parameter in parameters(function.args)}
     if isinstance(owner, ast.ClassDef):
-        known |= known_to_class(owner)
+        known |= class_argument_names(owner)
     unknown = [entry.name for entry in documented.entries if entry.name not in known]
     if unknown:
         yield f"documents {_listed(unknown)}, which `{owner.name}` does not take"
 
 
 def _other_defaults(documented: DocumentedArguments, function: Function) -> Iterator[str]:
-    written, taken = defaults(function.args), named_parameters(function)
+    signature, taken = defaults(function.args), named_parameters(function)
     for name, text in documented.entries:
         stated = dict(stated_defaults(text))
         if len(stated) != 1 or name not in taken:
             continue
-        ((words, value),) = stated.items()
-        if name not in written:
-            yield f"gives `{name}` the default {words}; the signature requires it"
-        elif disagrees(value, written[name]):
-            actual = quoted(ast.unparse(written[name]))
-            yield f"gives `{name}` the default {words}; the signature says {actual}"
+        ((code, value),) = stated.items()
+        if name not in signature:
+            yield f"gives `{name}` the default {code}; the signature requires it"
+        elif is_different_default(value, signature[name]):
+            actual = quoted(ast.unparse(signature[name]))
+            yield f"gives `{name}` the default {code}; the signature has {actual}"
 
 
 def _other_ranks(documented: DocumentedArguments, function: Function) -> Iterator[str]:
@@ -155,7 +157,7 @@ def _other_ranks(documented: DocumentedArguments, function: Function) -> Iterato
             yield f"gives `{name}` {stated} dimensions; the body unpacks {unpacked}"
 
 
-def _is_text(value: ast.expr) -> bool:
+def _is_string(value: ast.expr) -> bool:
     return isinstance(value, ast.Constant) and isinstance(value.value, str)
 
 

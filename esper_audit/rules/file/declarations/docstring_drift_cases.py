@@ -17,7 +17,7 @@ VALID = (
         ''',
     ),
     Valid(
-        "Google",
+        "the Google style",
         '''
         def f(a, b=0.1, *rest, **more):
             """F.
@@ -31,7 +31,7 @@ VALID = (
         ''',
     ),
     Valid(
-        "NumPy",
+        "the NumPy style, consistent",
         '''
         def f(x, y, z=3):
             """Adds.
@@ -50,7 +50,7 @@ VALID = (
         ''',
     ),
     Valid(
-        "Sphinx",
+        "the Sphinx style, consistent",
         '''
         def f(a, b):
             """Adds.
@@ -63,7 +63,7 @@ VALID = (
         ''',
     ),
     Valid(
-        "names that go through",
+        "names that `**kwargs` accepts",
         '''
         def f(a, **kwargs):
             """F.
@@ -105,7 +105,7 @@ VALID = (
         ''',
     ),
     Valid(
-        "a class and its constructor share the work",
+        "a class and its constructor that share the documentation",
         '''
         class A:
             """A.
@@ -137,7 +137,7 @@ VALID = (
         ''',
     ),
     Valid(
-        "underscore, self-evident, told in prose",
+        "underscore names, self-evident names, names in prose",
         '''
         def f(a, b, c, _d, device, dtype, e):
             """F.
@@ -150,7 +150,7 @@ VALID = (
         ''',
     ),
     Valid(
-        "only what is worth a word",
+        "a section that documents few parameters",
         '''
         def f(a, b, c, d):
             """F.
@@ -161,7 +161,7 @@ VALID = (
         ''',
     ),
     Valid(
-        "a section that is no list",
+        "a section that is no list of entries",
         '''
         def f(a, b, c):
             """F.
@@ -185,7 +185,7 @@ VALID = (
         ''',
     ),
     Valid(
-        "defaults that agree or cannot be judged",
+        "defaults that agree or cannot be compared",
         '''
         def f(a=1e-3, b=None, c=N, d='x', e=2, g=(1, 2), h=1):
             """F.
@@ -203,7 +203,7 @@ VALID = (
         ''',
     ),
     Valid(
-        "shapes that agree or cannot be judged",
+        "shapes that agree or cannot be compared",
         '''
         def f(x, y, z):
             """F.
@@ -233,7 +233,7 @@ VALID = (
 
 INVALID = (
     Invalid(
-        "a parameter that is gone",
+        "a removed parameter",
         '''
         def f(alpha, b, c):
             """F.
@@ -247,11 +247,11 @@ INVALID = (
         ''',
         (
             (2, "documents `aplha`, `mask`, which `f` does not take"),
-            (2, "says nothing of `alpha`, which `f` takes"),
+            (2, "omits `alpha`, which `f` takes"),
         ),
     ),
     Invalid(
-        "a parameter that came later, in a class",
+        "an added parameter, in a class",
         '''
         class A(nn.Module):
             """A.
@@ -263,10 +263,10 @@ INVALID = (
             def __init__(self, n, m, bias=True):
                 pass
         ''',
-        ((2, "says nothing of `bias`, which `A` takes"),),
+        ((2, "omits `bias`, which `A` takes"),),
     ),
     Invalid(
-        "in NumPy's style",
+        "the NumPy style",
         '''
         def f(x, eps=1e-6):
             """F.
@@ -280,11 +280,11 @@ INVALID = (
         ''',
         (
             (2, "documents `y`, which `f` does not take"),
-            (2, "gives `eps` the default 1e-5; the signature says 1e-06"),
+            (2, "gives `eps` the default 1e-5; the signature has 1e-06"),
         ),
     ),
     Invalid(
-        "in Sphinx's style, of a method behind a decorator that changes nothing",
+        "the Sphinx style, for a method with a transparent decorator",
         '''
         class A:
             @torch.no_grad()
@@ -313,9 +313,9 @@ INVALID = (
             """
         ''',
         (
-            (2, "gives `a` the default 3; the signature says 1"),
-            (2, "gives `b` the default 'mean'; the signature says 'sum'"),
-            (2, "gives `c` the default False; the signature says True"),
+            (2, "gives `a` the default 3; the signature has 1"),
+            (2, "gives `b` the default 'mean'; the signature has 'sum'"),
+            (2, "gives `c` the default False; the signature has True"),
         ),
     ),
     Invalid(

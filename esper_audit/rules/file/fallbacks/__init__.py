@@ -1,1 +1,1 @@
-"""Rules about values and errors that something else silently replaces."""
+"""Rules about silently replaced values and errors."""

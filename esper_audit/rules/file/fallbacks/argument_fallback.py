@@ -1,4 +1,4 @@
-"""The rule `argument-fallback`: data taken from another argument where one is left out."""
+"""The rule `argument-fallback`: another argument replaces an omitted one."""
 
 from __future__ import annotations
 
@@ -17,17 +17,17 @@ from esper_audit.rules.rule import (
     Violation,
 )
 from esper_audit.source.idioms.fallbacks.argument_defaults import (
-    carries_data,
-    default_to_none,
-    is_relation,
-    replacements,
+    fallback_pairs,
+    is_relation_pair,
+    is_tensor_parameter,
+    parameters_defaulting_to_none,
 )
 from esper_audit.source.syntax import cst
 from esper_audit.source.syntax.enclosing import chain, symbol_of
 from esper_audit.source.syntax.names import Function, parameters
 from esper_audit.source.syntax.node_view import View
 
-SETS_UP = frozenset(
+CONSTRUCTORS = frozenset(
     {"__init__", "__new__", "__post_init__", "__init_subclass__", "reset_parameters"}
 )
 ATTENTION = re.compile("attention|attn")
@@ -39,34 +39,34 @@ SELF_ATTENTION = frozenset(
 
 
 class FallbackOptions(Options, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """What is left out on purpose, by a convention that every reader knows.
+    """Parameters that callers omit on purpose.
 
-    `by_convention`: parameters for which another is the documented default; as delivered the
-    inputs of an attention (`key`, `value`, `context`, `memory`, ...), which without them attends to
-    itself.
+    `by_convention`: parameters with another parameter as their documented default; initially the
+    inputs of an attention (`key`, `value`, `context`, `memory`, ...), which is self-attention
+    without them.
     """
 
     by_convention: frozenset[str] = SELF_ATTENTION
 
 
 class ArgumentFallback(Rule):
-    """Where an argument is left out, another argument flows in its place.
+    """An omitted argument is silently replaced by another argument.
 
     What: a parameter for tensor data that defaults to None and that the body then replaces by
     another parameter: `if u is None: u = h`, `u = h if u is None else f(u)`, `u = u or h`,
     `v = u if u is not None else h`, `u = default(u, h)`. A `detach()`, `clone()` or `contiguous()`
-    of the other parameter is that parameter: whether gradients flow is then chosen out of sight.
+    of the other parameter counts as that parameter.
 
-    Why: a caller who forgets the argument gets a number, not an error. Gradients flow along a path
-    that nobody asked for, and the isolation that the parameter was made for is gone.
+    Why: a caller that forgets the argument gets a number instead of an error. Gradients flow along
+    an unintended path, and the isolation that the parameter provides is lost.
 
     Quiet: a constant, a fresh tensor, a configuration value, `self.x` or a computation as the
     replacement; an optional addend (`h if u is None else h + u`); sizes, layer types, names and all
-    else that is not annotated or used as a tensor; constructors, whose parameters are
-    configuration; either-or inputs, both of which default to None (`input_ids`, `inputs_embeds`);
-    the sides of a relation (`pos_i`, `pos_j`; `K`, `new_K`), which may be one; the inputs of an
-    attention, whose default to self-attention is documented API (any class or function named so;
-    elsewhere the names of the option `by_convention`).
+    parameters that are not annotated or used as tensors; constructors, whose parameters are
+    configuration; either-or inputs that both default to None (`input_ids`, `inputs_embeds`); the
+    sides of a relation (`pos_i`, `pos_j`; `K`, `new_K`), which may be the same; the inputs of an
+    attention, for which self-attention is the documented default (any class or function with
+    attention in its name, elsewhere the names of the option `by_convention`).
 
     Tickets: B2-DRL-10, real code
     """
@@ -75,8 +75,8 @@ class ArgumentFallback(Rule):
     category = Category.API_CONTRACT
     severity = Severity.P3
     precision = (
-        "8 of 8 read were right (timm, x_transformers, diffusers, torch); of torchrl's "
-        "13, 10 are documented defaults"
+        "8 of 8 findings were correct (timm, x_transformers, diffusers, torch); of torchrl's "
+        "13 findings, 10 are documented defaults"
     )
     triggers = Triggers(nodes=frozenset({"FunctionDef"}), words=frozenset({"None"}))
     reach = Reach.FUNCTION
@@ -87,59 +87,59 @@ class ArgumentFallback(Rule):
     INVALID = cases.INVALID
 
     def may_match(self, node: ast.AST, enclosing: Sequence[ast.stmt]) -> bool:
-        """Keep functions that replace an optional parameter by another one."""
+        """Keep functions that replace an optional parameter by another parameter."""
         return isinstance(node, Function) and any(self._fallbacks(node))
 
     def check(self, node: cst.CSTNode, view: View) -> Iterator[Violation]:
-        """Report each optional parameter for data that another one replaces."""
+        """Report each optional tensor parameter that another parameter replaces."""
         if not isinstance(node, cst.FunctionDef):
             return
         scopes = view.functions(node.body)
-        if ATTENTION.search(_symbol(scopes[-1], view)):
+        if ATTENTION.search(_lower_symbol(scopes[-1], view)):
             return
-        for name, stand_in in dict.fromkeys(self._fallbacks(scopes[-1])):
-            if not is_relation(name, stand_in) and carries_data(
-                scopes[-1], (name, stand_in), view.source.names, scopes
+        for name, fallback in dict.fromkeys(self._fallbacks(scopes[-1])):
+            if not is_relation_pair(name, fallback) and is_tensor_parameter(
+                scopes[-1], (name, fallback), view.source.names, scopes
             ):
-                parameter = next(p for p in _plain(node.params) if p.name.value == name)
+                parameter = next(p for p in _named_parameters(node.params) if p.name.value == name)
                 yield Violation(
                     parameter,
-                    f"`{name}` silently becomes `{stand_in}` where a caller leaves it out",
-                    _requirement(node.params, parameter, view, scopes[-1].col_offset),
+                    f"`{name}` silently becomes `{fallback}` if a caller omits it",
+                    _required(node.params, parameter, view, scopes[-1].col_offset),
                     argument=name,
                 )
 
     def _fallbacks(self, function: Function) -> Iterator[tuple[str, str]]:
-        optional = frozenset(default_to_none(function.args))
-        if not optional or function.name in SETS_UP:
+        optional = frozenset(parameters_defaulting_to_none(function.args))
+        if not optional or function.name in CONSTRUCTORS:
             return
         required = {p.arg for p in parameters(function.args)} - optional - {"self", "cls"}
-        for name, stand_in in replacements(function):
-            if name in optional - self.options.by_convention and stand_in in required:
-                yield name, stand_in
+        for name, fallback in fallback_pairs(function):
+            if name in optional - self.options.by_convention and fallback in required:
+                yield name, fallback
 
 
-def _symbol(function: Function, view: View) -> str:
+def _lower_symbol(function: Function, view: View) -> str:
     enclosing = chain(view.source.tree, function.lineno, function.col_offset)
     return symbol_of(enclosing).lower()
 
 
-def _plain(params: cst.Parameters) -> list[cst.Param]:
+def _named_parameters(params: cst.Parameters) -> list[cst.Param]:
     return [*params.posonly_params, *params.params, *params.kwonly_params]
 
 
-def _requirement(
+def _required(
     params: cst.Parameters, optional: cst.Param, view: View, indent: int
 ) -> Replacement | None:
-    """Return the parameters with one of them required and keyword-only, where none has to move."""
+    """Return the parameters with one made required and keyword-only, if their order can stay."""
     is_keyword = optional in params.kwonly_params
     is_last = optional in params.params[-1:] and not isinstance(params.star_arg, cst.CSTNode)
-    written = view.code(params).replace("\n", "\n" + " " * indent)
+    code = view.code(params).replace("\n", "\n" + " " * indent)
     bare = optional.with_changes(
         comma=cst.MaybeSentinel.DEFAULT, whitespace_after_param=cst.SimpleWhitespace("")
     )
     before = view.code(bare)
-    if not (is_keyword or is_last) or written not in view.source.text or written.count(before) != 1:
+    if not (is_keyword or is_last) or code not in view.source.text or code.count(before) != 1:
         return None
     type_ = (
         f": {_without_none(optional.annotation.annotation, view)}" if optional.annotation else ""
@@ -147,9 +147,9 @@ def _requirement(
     after = ("" if is_keyword else "*, ") + optional.name.value + type_
     return Replacement(
         params,
-        written.replace(before, after),
+        code.replace(before, after),
         safe=False,
-        description=f"require `{optional.name.value}`; who left it out has to say what is meant",
+        description=f"make `{optional.name.value}` required; callers that omit it must pass it",
     )
 
 

@@ -121,7 +121,7 @@ VALID = (
         """,
     ),
     Valid(
-        "a replacement inside a nested function, of its own parameter",
+        "a fallback of a nested function's own parameter",
         """
         def outer(x: Tensor, u: Tensor | None = None):
             def inner(u: Tensor):
@@ -144,7 +144,7 @@ INVALID = (
                 seed_input = host_features
             return host_features * (alpha * seed_input.tanh())
         """,
-        ((4, "`seed_input` silently becomes `host_features` where a caller leaves it out"),),
+        ((4, "`seed_input` silently becomes `host_features` if a caller omits it"),),
         fixed="""
         def blend_multiply(
             host_features: torch.Tensor,
@@ -167,7 +167,7 @@ INVALID = (
                 u = h if u is None else self.norm(u)
                 return h * u * scale
         """,
-        ((3, "`u` silently becomes `h` where a caller leaves it out"),),
+        ((3, "`u` silently becomes `h` if a caller omits it"),),
         fixed="""
         class Valve(nn.Module):
             def forward(
@@ -179,14 +179,14 @@ INVALID = (
         """,
     ),
     Invalid(
-        "a shortcut that becomes the input, in front of other parameters",
+        "a shortcut that becomes the input, before other parameters",
         """
         def forward(self, x, shortcut: Optional[torch.Tensor] = None, children=None):
             if shortcut is None:
                 shortcut = x
             return self.conv(x) + shortcut
         """,
-        ((1, "`shortcut` silently becomes `x` where a caller leaves it out"),),
+        ((1, "`shortcut` silently becomes `x` if a caller omits it"),),
     ),
     Invalid(
         "a detached copy, under another name",
@@ -198,29 +198,29 @@ INVALID = (
             source = seed if seed is not None else host.detach()
             return torch.sigmoid(source) * host
         """,
-        ((4, "`seed` silently becomes `host` where a caller leaves it out"),),
+        ((4, "`seed` silently becomes `host` if a caller omits it"),),
     ),
     Invalid(
-        "an or, and a helper named default",
+        "an `or` and a helper named `default`",
         """
         def forward(self, x, u=None, w=None):
             u = u or x
             return self.mix(u, default(w, x))
         """,
         (
-            (1, "`u` silently becomes `x` where a caller leaves it out"),
-            (1, "`w` silently becomes `x` where a caller leaves it out"),
+            (1, "`u` silently becomes `x` if a caller omits it"),
+            (1, "`w` silently becomes `x` if a caller omits it"),
         ),
     ),
     Invalid(
-        "a context, where no convention is granted",
+        "a context without a convention",
         """
         def forward(self, x, context=None):
             if not exists(context):
                 context = x
             return self.mix(x, context)
         """,
-        ((1, "`context` silently becomes `x` where a caller leaves it out"),),
+        ((1, "`context` silently becomes `x` if a caller omits it"),),
         options={"by_convention": []},
     ),
 )

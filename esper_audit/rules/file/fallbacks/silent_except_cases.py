@@ -24,7 +24,7 @@ VALID = (
         """,
     ),
     Valid(
-        "it raises",
+        "a clause that raises",
         """
         try:
             f()
@@ -33,7 +33,7 @@ VALID = (
         """,
     ),
     Valid(
-        "it cleans up, then raises",
+        "a clause that cleans up and raises",
         """
         try:
             f()
@@ -43,7 +43,7 @@ VALID = (
         """,
     ),
     Valid(
-        "it warns",
+        "a clause that warns",
         """
         try:
             f()
@@ -52,7 +52,7 @@ VALID = (
         """,
     ),
     Valid(
-        "it prints",
+        "a clause that prints",
         """
         try:
             f()
@@ -61,7 +61,7 @@ VALID = (
         """,
     ),
     Valid(
-        "it keeps the error",
+        "a clause that keeps the error",
         """
         try:
             f()
@@ -70,7 +70,7 @@ VALID = (
         """,
     ),
     Valid(
-        "it returns the error",
+        "a clause that returns the error",
         """
         def g():
             try:
@@ -80,7 +80,7 @@ VALID = (
         """,
     ),
     Valid(
-        "it counts",
+        "a clause that counts",
         """
         try:
             f()
@@ -89,7 +89,7 @@ VALID = (
         """,
     ),
     Valid(
-        "it calls what handles it",
+        "a clause that calls a handler",
         """
         try:
             f()
@@ -110,7 +110,7 @@ VALID = (
         """,
     ),
     Valid(
-        "the default is refused below",
+        "a default that is rejected later",
         """
         def read(path):
             try:
@@ -123,7 +123,7 @@ VALID = (
         """,
     ),
     Valid(
-        "a function that is a question",
+        "a function that is a probe",
         """
         def is_bf16_available(device):
             try:
@@ -134,7 +134,7 @@ VALID = (
         """,
     ),
     Valid(
-        "a flag that is a question",
+        "a flag that is a probe",
         """
         try:
             _HAS_SCALAR = 'Scalar' in overloads()
@@ -143,7 +143,7 @@ VALID = (
         """,
     ),
     Valid(
-        "an object that dies",
+        "a `__del__` method",
         """
         class Pool:
             def __del__(self):
@@ -154,7 +154,7 @@ VALID = (
         """,
     ),
     Valid(
-        "a process that ends",
+        "a function that atexit calls",
         """
         import atexit
         @atexit.register
@@ -172,7 +172,7 @@ VALID = (
         """,
     ),
     Valid(
-        "a teardown that goes on",
+        "a teardown that continues",
         """
         from contextlib import suppress
         for w in workers:
@@ -200,7 +200,7 @@ VALID = (
         """,
     ),
     Valid(
-        "a comment that says why",
+        "a comment with a reason",
         """
         try:
             f(x)
@@ -232,10 +232,10 @@ INVALID = (
         except:
             pass
         """,
-        ((3, "bare except drops every error and goes on with `pass`"),),
+        ((3, "bare except discards every error and continues with `pass`"),),
     ),
     Invalid(
-        "a default is returned",
+        "a returned default",
         """
         def load(path):
             try:
@@ -243,10 +243,10 @@ INVALID = (
             except Exception as e:
                 return {}
         """,
-        ((4, "except Exception drops every error and goes on with `return {}`"),),
+        ((4, "except Exception discards every error and continues with `return {}`"),),
     ),
     Invalid(
-        "a default is assigned, among others under another name",
+        "an assigned default, with an alias among other exceptions",
         """
         Broad = Exception
         try:
@@ -254,10 +254,10 @@ INVALID = (
         except (OSError, Broad):
             vocab = list()
         """,
-        ((4, "except (OSError, Broad) drops every error and goes on with `vocab = list()`"),),
+        ((4, "except (OSError, Broad) discards every error and continues with `vocab = list()`"),),
     ),
     Invalid(
-        "a log that nobody reads",
+        "a log at debug level",
         """
         for x in batches:
             try:
@@ -269,12 +269,12 @@ INVALID = (
         (
             (
                 4,
-                "except BaseException drops every error and goes on with `log.debug('%s', e); continue`",
+                "except BaseException discards every error and continues with `log.debug('%s', e); continue`",
             ),
         ),
     ),
     Invalid(
-        "a default tensor on one path, nothing on the other",
+        "a default tensor in one branch, nothing in the other",
         """
         import torch
         try:
@@ -288,12 +288,12 @@ INVALID = (
         (
             (
                 4,
-                "except Exception drops every error and goes on with `if s: n = torch.tensor(0.0) else: pass`",
+                "except Exception discards every error and continues with `if s: n = torch.tensor(0.0) else: pass`",
             ),
         ),
     ),
     Invalid(
-        "a mark for a linter, and a plan",
+        "a linter directive and a to-do note",
         """
         try:
             f(x)
@@ -306,12 +306,12 @@ INVALID = (
             pass
         """,
         (
-            (3, "except Exception drops every error and goes on with `pass`"),
-            (7, "except Exception drops every error and goes on with `pass`"),
+            (3, "except Exception discards every error and continues with `pass`"),
+            (7, "except Exception discards every error and continues with `pass`"),
         ),
     ),
     Invalid(
-        "an authorisation, which is for the audit to apply",
+        "an authorisation, which the audit applies later",
         """
         try:
             f(x)
@@ -319,19 +319,19 @@ INVALID = (
             # esper-audit: allow silent-except -- a callback of others
             pass
         """,
-        ((3, "except Exception drops every error and goes on with `pass`"),),
+        ((3, "except Exception discards every error and continues with `pass`"),),
     ),
     Invalid(
-        "suppress of everything",
+        "suppress with every exception",
         """
         from contextlib import suppress as hush
         with hush(Exception):
             f()
         """,
-        ((2, "hush(Exception) drops every error"),),
+        ((2, "hush(Exception) discards every error"),),
     ),
     Invalid(
-        "a probe, when probes are asked for",
+        "a probe, with the option `probes`",
         """
         def is_ready():
             try:
@@ -339,7 +339,7 @@ INVALID = (
             except Exception:
                 return False
         """,
-        ((4, "except Exception drops every error and goes on with `return False`"),),
+        ((4, "except Exception discards every error and continues with `return False`"),),
         options={"probes": True},
     ),
 )

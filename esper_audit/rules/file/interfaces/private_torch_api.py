@@ -1,4 +1,4 @@
-"""The rule `private-torch-api`: what PyTorch keeps to itself is imported or called."""
+"""The rule `private-torch-api`: a private part of PyTorch is imported or called."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from esper_audit.source.syntax.source import Source
 
 DOCUMENTED = (
     "torch._assert",  # the torch page, under Utilities
-    "torch._check",  # the guides to torch.export and to dynamic shapes, with its kin
+    "torch._check",  # the guides to torch.export and to dynamic shapes, with related checks
     "torch._check_is_size",
     "torch._check_value",
     "torch._dynamo.config",  # the torch.compile troubleshooting guide
@@ -34,28 +34,28 @@ OPERATORS = "torch.ops"
 
 
 class PrivateTorchApiOptions(Options, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """`allowed` are dotted names that may be used, with all that is below them.
+    """`allowed`: dotted names that may be used, with everything below them.
 
-    The default is what PyTorch's own documentation tells its readers to use.
+    The default holds the names that PyTorch's documentation recommends.
     """
 
     allowed: tuple[str, ...] = DOCUMENTED
 
 
 class PrivateTorchApi(Rule):
-    """Something that PyTorch keeps to itself is used.
+    """A private part of PyTorch is used.
 
-    What: a name below `torch` of which a part starts with an underscore, imported
+    What: a name below `torch` with a part that starts with an underscore, imported
     (`from torch.utils._pytree import tree_map`, `import torch._inductor.config`) or reached by
-    attributes (`torch._foreach_norm`), whatever the alias. Each use counts once: an import where it
-    stands, not again where the imported name is used.
+    attributes (`torch._foreach_norm`), also through aliases. Each use is reported once: an import at
+    the import statement, not again at uses of the imported name.
 
-    Why: it is renamed, moved or given another meaning in any release, without a deprecation, and
-    often without an error.
+    Why: any release may rename it, move it or change its meaning without a deprecation, and often
+    without an error.
 
-    Quiet: dunders such as `torch.__version__`; what PyTorch documents in spite of its name (option
-    `allowed`); operators below `torch.ops`, which are registered under that name and no other;
-    imports under `if TYPE_CHECKING`; a function or module of the project that happens to be private.
+    Quiet: dunders such as `torch.__version__`; documented names with an underscore (option
+    `allowed`); operators below `torch.ops`, which are registered under that name; imports under
+    `if TYPE_CHECKING`; private functions and modules of the project itself.
 
     Tickets: deep dive 3, B3-DRL-13, B7-CR-07, real code
     """
@@ -63,7 +63,7 @@ class PrivateTorchApi(Rule):
     contract = "public-torch-api"
     category = Category.API_CONTRACT
     severity = Severity.P3
-    precision = "39 of 39 read in context were right, and each name that was found"
+    precision = "39 of 39 findings were correct in context, and each reported name"
     triggers = Triggers(
         nodes=frozenset({"Attribute", "Import", "ImportFrom"}), words=frozenset({"torch"})
     )
@@ -73,7 +73,7 @@ class PrivateTorchApi(Rule):
 
     VALID = (
         Valid(
-            "what is public",
+            "public names",
             """
             import torch
             n = torch.linalg.vector_norm(x)
@@ -88,14 +88,14 @@ class PrivateTorchApi(Rule):
             """,
         ),
         Valid(
-            "what is documented",
+            "documented names",
             """
             import torch
             torch._dynamo.mark_dynamic(x, 0)
             """,
         ),
         Valid(
-            "what is documented, imported",
+            "imports of documented names",
             """
             from torch import _assert
             import torch._dynamo.config
@@ -103,7 +103,7 @@ class PrivateTorchApi(Rule):
             """,
         ),
         Valid(
-            "what the project allows",
+            "names that the project allows",
             """
             import torch
             torch._foreach_norm(g)
@@ -118,7 +118,7 @@ class PrivateTorchApi(Rule):
             """,
         ),
         Valid(
-            "a private name of one's own",
+            "a private name of the project",
             """
             from .hosts import _host
             _host.x
@@ -140,7 +140,7 @@ class PrivateTorchApi(Rule):
             """,
         ),
         Valid(
-            "an import for the type checker",
+            "an import under TYPE_CHECKING",
             """
             import typing
             if typing.TYPE_CHECKING:
@@ -149,7 +149,7 @@ class PrivateTorchApi(Rule):
             """,
         ),
         Valid(
-            "a module imported for what is documented below it",
+            "an import of a module with a documented name",
             """
             import torch
             import torch._dynamo
@@ -167,7 +167,7 @@ class PrivateTorchApi(Rule):
             ((2, "torch._foreach_norm is private to PyTorch"),),
         ),
         Invalid(
-            "under other names",
+            "aliases",
             """
             import torch as th
             from torch import nn
@@ -183,7 +183,7 @@ class PrivateTorchApi(Rule):
             ),
         ),
         Invalid(
-            "an import, once, and not again where its name is used",
+            "an import, reported once and not at its uses",
             """
             from torch.utils._pytree import tree_map, tree_flatten
             tree_map(f, x)
@@ -198,7 +198,7 @@ class PrivateTorchApi(Rule):
             ),
         ),
         Invalid(
-            "a module imported by its dotted name, once",
+            "a module imported by its dotted name, reported once",
             """
             import torch
             import torch._inductor.config
@@ -207,7 +207,7 @@ class PrivateTorchApi(Rule):
             ((2, "torch._inductor.config is private to PyTorch"),),
         ),
         Invalid(
-            "more of such a module than is documented",
+            "a private name beside a documented one",
             """
             import torch
             import torch._dynamo
@@ -225,7 +225,7 @@ class PrivateTorchApi(Rule):
             ((2, "torch.nn.modules.module._IncompatibleKeys is private to PyTorch"),),
         ),
         Invalid(
-            "below what is allowed stands only what is below it",
+            "a name that only begins like an allowed one",
             """
             import torch
             torch._dynamo.mark_dynamic_shape(x)
@@ -236,11 +236,11 @@ class PrivateTorchApi(Rule):
     )
 
     def may_match(self, node: ast.AST, enclosing: Sequence[ast.stmt]) -> bool:
-        """Keep private attributes and imports from torch that may be private."""
+        """Keep private attributes and private imports from torch."""
         if isinstance(node, ast.Attribute):
-            return _is_private(node.attr) and _starts_at_a_name(node.value)
+            return _is_private(node.attr) and _is_rooted_in_name(node.value)
         if isinstance(node, (ast.Import, ast.ImportFrom)):
-            return any(map(self._objects_to, _names(node)))
+            return any(map(self._is_forbidden, _names(node)))
         return True
 
     def check(self, node: cst.CSTNode, view: View) -> Iterator[Violation]:
@@ -249,31 +249,31 @@ class PrivateTorchApi(Rule):
             yield from self._check_attribute(node, view)
         elif isinstance(node, (cst.Import, cst.ImportFrom)):
             for place, target, binds_torch in _targets(node):
-                objects = self._objects_to_import if binds_torch else self._objects_to
-                if objects(target) and not _is_for_types(view.source, target):
+                is_forbidden = self._is_forbidden_import if binds_torch else self._is_forbidden
+                if is_forbidden(target) and not _is_type_checking_import(view.source, target):
                     yield Violation(place, f"{target} is private to PyTorch")
 
     def _check_attribute(self, node: cst.Attribute, view: View) -> Iterator[Violation]:
-        whole = _whole_chain(node, view)
-        if isinstance(view.parent(whole), (cst.ImportFrom, cst.ImportAlias)):
+        chain = _longest_chain(node, view)
+        if isinstance(view.parent(chain), (cst.ImportFrom, cst.ImportAlias)):
             return
-        name, outer, first = view.resolve(whole), view.resolve(node.value), view.resolve(node)
+        name, outer, first = view.resolve(chain), view.resolve(node.value), view.resolve(node)
         if name is None or outer is None or any(map(_is_private, outer.split("."))):
             return
-        if self._objects_to(name) and not self._reported_at_import(first or name, view.source):
-            yield Violation(whole, f"{name} is private to PyTorch")
+        if self._is_forbidden(name) and not self._is_reported_at_import(first or name, view.source):
+            yield Violation(chain, f"{name} is private to PyTorch")
 
-    def _reported_at_import(self, name: str, source: Source) -> bool:
-        """Return whether `import torch._inductor.config` has been objected to, for its own sake."""
+    def _is_reported_at_import(self, name: str, source: Source) -> bool:
+        """Return whether an import such as `import torch._inductor.config` is reported itself."""
         names = (alias.name for node in source.imports for alias in node.names)
-        return any(_is_below(n, name) and self._objects_to_import(n) for n in names)
+        return any(_is_below(n, name) and self._is_forbidden_import(n) for n in names)
 
-    def _objects_to_import(self, module: str) -> bool:
-        """Return whether a module may not be imported, not even for something allowed below it."""
-        leads_on = any(_is_below(allowed, module) for allowed in self.options.allowed)
-        return self._objects_to(module) and not leads_on
+    def _is_forbidden_import(self, module: str) -> bool:
+        """Return whether a module is private and contains no allowed name."""
+        has_allowed_part = any(_is_below(allowed, module) for allowed in self.options.allowed)
+        return self._is_forbidden(module) and not has_allowed_part
 
-    def _objects_to(self, name: str) -> bool:
+    def _is_forbidden(self, name: str) -> bool:
         parts = name.split(".")
         if parts[0] != "torch" or not any(map(_is_private, parts)) or _is_below(name, OPERATORS):
             return False
@@ -288,14 +288,14 @@ def _is_below(name: str, prefix: str) -> bool:
     return name == prefix or name.startswith(f"{prefix}.")
 
 
-def _starts_at_a_name(node: ast.expr) -> bool:
+def _is_rooted_in_name(node: ast.expr) -> bool:
     while isinstance(node, ast.Attribute):
         node = node.value
     return isinstance(node, ast.Name) and node.id not in {"self", "cls"}
 
 
-def _whole_chain(node: cst.Attribute, view: View) -> cst.Attribute:
-    """Return the longest chain of attributes that goes through a node."""
+def _longest_chain(node: cst.Attribute, view: View) -> cst.Attribute:
+    """Return the longest attribute chain that contains a node."""
     above = view.parent(node)
     while isinstance(above, cst.Attribute) and above.value is node:
         node, above = above, view.parent(above)
@@ -303,7 +303,7 @@ def _whole_chain(node: cst.Attribute, view: View) -> cst.Attribute:
 
 
 def _targets(node: cst.Import | cst.ImportFrom) -> Iterator[tuple[cst.CSTNode, str, bool]]:
-    """Yield each import's place and full dotted name, and whether it only binds `torch`."""
+    """Yield the node and full dotted name of each import, and whether it only binds `torch`."""
     if isinstance(node, cst.Import):
         for alias in node.names:
             yield alias, dotted(alias.name), alias.asname is None
@@ -315,7 +315,7 @@ def _targets(node: cst.Import | cst.ImportFrom) -> Iterator[tuple[cst.CSTNode, s
             yield from ((alias, f"{module}.{dotted(alias.name)}", False) for alias in node.names)
 
 
-def _is_for_types(source: Source, name: str) -> bool:
+def _is_type_checking_import(source: Source, name: str) -> bool:
     """Return whether a name is imported under `if TYPE_CHECKING`."""
     for node in walk(source.tree):
         if not isinstance(node, ast.If) or not dotted_ast(node.test).endswith("TYPE_CHECKING"):
@@ -326,7 +326,7 @@ def _is_for_types(source: Source, name: str) -> bool:
 
 
 def _names(statement: ast.stmt) -> list[str]:
-    """Return the full dotted names that an import brings; nothing for another statement."""
+    """Return the full dotted names that a statement imports."""
     if isinstance(statement, ast.Import):
         return [alias.name for alias in statement.names]
     if isinstance(statement, ast.ImportFrom):

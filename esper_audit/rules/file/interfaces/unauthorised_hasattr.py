@@ -1,4 +1,4 @@
-"""The rule `unauthorised-hasattr`: asking an object what it is, where a Protocol could say so."""
+"""The rule `unauthorised-hasattr`: a run-time check for an attribute instead of a Protocol."""
 
 from __future__ import annotations
 
@@ -9,29 +9,32 @@ from esper_audit.findings.finding import Category, Severity
 from esper_audit.rules.file.interfaces import unauthorised_hasattr_cases as cases
 from esper_audit.rules.rule import Options, Reach, Rule, Triggers, Violation
 from esper_audit.source.idioms.fallbacks.exception_handling import (
-    caught,
-    header,
-    may_catch,
+    caught_types,
+    clause_header,
+    has_raise,
+    is_exception_used,
+    is_possible_handler,
     own_nodes,
-    raises,
-    suppressed,
-    tells,
+    suppressed_types,
 )
 from esper_audit.source.syntax import cst
 from esper_audit.source.syntax.node_view import View
 from esper_audit.text.phrases import quoted
 
-MISSING = "builtins.AttributeError"
+ATTRIBUTE_ERROR = "builtins.AttributeError"
 ARGUMENTS = {"builtins.hasattr": 2, "builtins.getattr": 3}
-MACHINERY = frozenset({"__getattr__", "__getattribute__", "__setattr__", "__delattr__", "__del__"})
-COLLECTS = frozenset({"append", "extend", "add"})
+ATTRIBUTE_METHODS = frozenset(
+    {"__getattr__", "__getattribute__", "__setattr__", "__delattr__", "__del__"}
+)
+COLLECTING_METHODS = frozenset({"append", "extend", "add"})
 
 
 class HasattrOptions(Options, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """What else is asked about, and quiet unless switched on.
+    """Additional checks, which are off by default.
 
-    `imports` reports questions put to what another package exports, `computed_names` those for a
-    name that is only known at run time, `dunders` those for names such as `__len__`.
+    `imports`: report checks on exports of other packages.
+    `computed_names`: report checks for a name that is only known at run time.
+    `dunders`: report checks for names such as `__len__`.
     """
 
     imports: bool = False
@@ -40,25 +43,25 @@ class HasattrOptions(Options, frozen=True, forbid_unknown_fields=True, kw_only=T
 
 
 class UnauthorisedHasattr(Rule):
-    """An object is asked whether it has an attribute.
+    """An object is checked for an attribute at run time.
 
-    What: `hasattr`, `getattr` with a default, or an `AttributeError` caught or suppressed to go on
-    with something else, under whatever name the builtin goes, without an authorisation that names a
-    person and a reason.
+    What: `hasattr`, `getattr` with a default, or an `AttributeError` that is caught or suppressed to
+    continue with something else, also through an alias of the builtin, without an authorisation
+    that names its author and a reason.
 
-    Why: the attribute that is missing by mistake (a typo, a rename, a host that does not conform)
-    reads exactly like the one that is missing on purpose, so the error becomes a silent other path.
-    A Protocol, an abstract method or an attribute with a declared default says the same and fails
-    loudly.
+    Why: an attribute that is missing by mistake (a typo, a rename, a host that does not conform)
+    looks exactly like one that is missing on purpose, so the error silently selects another path.
+    A Protocol, an abstract method or an attribute with a declared default expresses the same and
+    fails with an error.
 
     Quiet: an authorised place (`# hasattr AUTHORIZED by NAME on DATE` with `# Justification: ...`,
-    or `# esper-audit: allow ...`); a function of our own called `hasattr`; `getattr` without
-    a default; a module or class of another package asked for what its other versions lack, where
-    no Protocol of ours can help (option `imports`); a name computed at run time, which no Protocol
-    can declare (option `computed_names`); a dunder, the language's own protocol (option `dunders`);
-    `__getattr__`, `__setattr__` and their kin, which are the machinery, and `__del__`, which may
-    meet a half-built object; a handler that raises or tells the exception, one that also catches
-    ImportError, and one whose `try` asks nothing, or only what the lines above allow.
+    or `# esper-audit: allow ...`); a function of the project with the name `hasattr`; `getattr`
+    without a default; an export of another package that its other versions lack, for which no
+    Protocol helps (option `imports`); a name computed at run time, which no Protocol can declare
+    (option `computed_names`); a dunder name, which is part of the language (option `dunders`);
+    `__getattr__`, `__setattr__` and similar methods, and `__del__`, which may run on a partly built
+    object; a handler that raises or uses the exception or also catches ImportError, and one whose
+    `try` reads no attribute, or only attributes that the lines above permit.
 
     Tickets: deep dive 4, real code
     """
@@ -66,7 +69,9 @@ class UnauthorisedHasattr(Rule):
     contract = "no-hasattr"
     category = Category.DEFENSIVE_PROGRAMMING
     severity = Severity.P3
-    precision = "111 of 115 read were right (transformers, timm, torchtune, stable_baselines3)"
+    precision = (
+        "111 of 115 findings were correct (transformers, timm, torchtune, stable_baselines3)"
+    )
     authorised_words = frozenset({"hasattr", "getattr"})
     triggers = Triggers(
         calls=frozenset({"hasattr", "getattr", "suppress"}),
@@ -81,11 +86,15 @@ class UnauthorisedHasattr(Rule):
     INVALID = cases.INVALID
 
     def may_match(self, node: ast.AST, enclosing: Sequence[ast.stmt]) -> bool:
-        """Keep handlers that may catch AttributeError, and calls that name what they ask for."""
+        """Keep handlers that may catch AttributeError, and calls with a literal attribute name."""
         if isinstance(node, ast.ExceptHandler):
             always_raises = any(isinstance(statement, ast.Raise) for statement in node.body)
             named = node.type is not None
-            return named and not always_raises and may_catch(node, frozenset({"AttributeError"}))
+            return (
+                named
+                and not always_raises
+                and is_possible_handler(node, frozenset({"AttributeError"}))
+            )
         if not isinstance(node, ast.Call) or not node.args:
             return False
         if len(node.args) not in ARGUMENTS.values():
@@ -95,38 +104,39 @@ class UnauthorisedHasattr(Rule):
         return constant or isinstance(name, ast.Constant) or self.options.computed_names
 
     def check(self, node: cst.CSTNode, view: View) -> Iterator[Violation]:
-        """Report calls that ask, and handlers that answer for the missing attribute."""
+        """Report calls that check for an attribute, and handlers of a missing attribute."""
         if isinstance(node, cst.ExceptHandler):
             found = self._check_handler(node, view)
-        elif isinstance(node, cst.Call) and MISSING in suppressed(node, view):
-            found = iter([Violation(node, f"{_code(node, view)} passes over a missing attribute")])
+        elif isinstance(node, cst.Call) and ATTRIBUTE_ERROR in suppressed_types(node, view):
+            found = iter([Violation(node, f"{_code(node, view)} suppresses a missing attribute")])
         elif isinstance(node, cst.Call):
-            found = self._check_question(node, view)
+            found = self._check_call(node, view)
         functions = view.functions(node)
-        if not functions or functions[-1].name not in MACHINERY:
+        if not functions or functions[-1].name not in ATTRIBUTE_METHODS:
             yield from found
 
-    def _check_question(self, call: cst.Call, view: View) -> Iterator[Violation]:
-        wanted = ARGUMENTS.get(view.resolve(call.func) or "")
-        if len(call.args) != wanted or any(argument.star for argument in call.args):
+    def _check_call(self, call: cst.Call, view: View) -> Iterator[Violation]:
+        count = ARGUMENTS.get(view.resolve(call.func) or "")
+        if len(call.args) != count or any(argument.star for argument in call.args):
             return
-        asked, name, *default = [argument.value for argument in call.args]
-        if self._may_be_asked(asked, view) or self._may_be_asked_for(name):
+        subject, name, *default = [argument.value for argument in call.args]
+        if self._is_export(subject, view) or self._is_permitted_name(name):
             return
         if default:
-            answer = f"reads a missing attribute as {_code(default[0], view)}"
+            effect = f"replaces a missing attribute by {_code(default[0], view)}"
         else:
-            answer = "asks what a Protocol could promise"
-        yield Violation(call, f"{_code(call, view)} {answer}")
+            effect = "checks for an undeclared attribute"
+        yield Violation(call, f"{_code(call, view)} {effect}")
 
-    def _may_be_asked(self, asked: cst.CSTNode, view: View) -> bool:
-        """Return whether something is exported by another package, in a version not of our choice."""
-        name = view.resolve(asked)
+    def _is_export(self, subject: cst.CSTNode, view: View) -> bool:
+        """Return whether an expression is an export of another package, whose version may vary."""
+        name = view.resolve(subject)
         if name is None or name.startswith((".", "builtins.")) or self.options.imports:
             return False
         return name.partition(".")[0] not in view.source.path.split("/")
 
-    def _may_be_asked_for(self, name: cst.CSTNode) -> bool:
+    def _is_permitted_name(self, name: cst.CSTNode) -> bool:
+        """Return whether an attribute name may be checked: a dunder or a name computed at run time."""
         if isinstance(name, (cst.SimpleString, cst.ConcatenatedString)):
             literal = str(name.evaluated_value)
             is_dunder = literal.startswith("__") and literal.endswith("__")
@@ -135,31 +145,35 @@ class UnauthorisedHasattr(Rule):
         return not is_constant and not self.options.computed_names
 
     def _check_handler(self, handler: cst.ExceptHandler, view: View) -> Iterator[Violation]:
-        kinds = caught(handler, view)
-        if MISSING not in kinds or "builtins.ImportError" in kinds:
+        kinds = caught_types(handler, view)
+        if ATTRIBUTE_ERROR not in kinds or "builtins.ImportError" in kinds:
             return
         attempt = view.parent(handler)
-        if raises([handler.body]) or tells(handler) or not isinstance(attempt, cst.Try):
+        if (
+            has_raise([handler.body])
+            or is_exception_used(handler)
+            or not isinstance(attempt, cst.Try)
+        ):
             return
-        if self._asks_in_vain(attempt.body, view):
-            yield Violation(handler, f"{header(handler, view)} answers for a missing attribute")
+        if self._has_unpermitted_read(attempt.body, view):
+            yield Violation(handler, f"{clause_header(handler, view)} handles a missing attribute")
 
-    def _asks_in_vain(self, block: cst.CSTNode, view: View) -> bool:
-        """Return whether a `try` reads an attribute it may not ask for, and none that it may."""
-        questions = [node for node in own_nodes([block]) if _is_question(node, view)]
-        return bool(questions) and not any(
-            self._may_be_asked(q.value, view)
-            if isinstance(q, cst.Attribute)
-            else isinstance(q, cst.Call) and self._may_be_asked_for(q.args[1].value)
-            for q in questions
+    def _has_unpermitted_read(self, block: cst.CSTNode, view: View) -> bool:
+        """Return whether a block reads attributes, none of which may be checked."""
+        reads = [node for node in own_nodes([block]) if _is_attribute_read(node, view)]
+        return bool(reads) and not any(
+            self._is_export(read.value, view)
+            if isinstance(read, cst.Attribute)
+            else isinstance(read, cst.Call) and self._is_permitted_name(read.args[1].value)
+            for read in reads
         )
 
 
-def _is_question(node: cst.CSTNode, view: View) -> bool:
-    """Return whether a node reads an attribute: `host.dim` not written to, or a bare `getattr`."""
+def _is_attribute_read(node: cst.CSTNode, view: View) -> bool:
+    """Return whether a node reads an attribute: `host.dim`, or `getattr` without a default."""
     if isinstance(node, cst.Attribute):
         written = isinstance(view.parent(node), cst.AssignTarget)
-        return not written and node.attr.value not in COLLECTS
+        return not written and node.attr.value not in COLLECTING_METHODS
     if not isinstance(node, cst.Call) or len(node.args) != ARGUMENTS["builtins.hasattr"]:
         return False
     return view.resolve(node.func) == "builtins.getattr"

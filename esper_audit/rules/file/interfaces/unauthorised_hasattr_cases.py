@@ -7,13 +7,13 @@ from esper_audit.rules.rule import Invalid, Valid
 VALID = (
     Valid("getattr without a default", "value = getattr(module, name)\n"),
     Valid(
-        "a function of one's own",
+        "a function of the project",
         """
         from checks import hasattr
         hasattr(host, 'a')
         """,
     ),
-    Valid("a method of that name", "frame.hasattr('segments')\n"),
+    Valid("a method with that name", "frame.hasattr('segments')\n"),
     Valid(
         "a feature of another version of a package",
         """
@@ -26,16 +26,16 @@ VALID = (
         """,
     ),
     Valid(
-        "a name known at run time",
+        "a name that is known at run time",
         """
         for key in keys:
             v = getattr(args, key, None)
         """,
     ),
-    Valid("a name put together", "getattr(self, f'decoder_{index}', None)\n"),
+    Valid("a composed name", "getattr(self, f'decoder_{index}', None)\n"),
     Valid("a dunder", "sized = hasattr(data, '__len__')\n"),
     Valid(
-        "the machinery of attributes",
+        "the attribute methods",
         """
         class Wrapper:
             def __getattr__(self, name):
@@ -43,7 +43,7 @@ VALID = (
         """,
     ),
     Valid(
-        "a half-built object that dies",
+        "a partly built object in `__del__`",
         """
         class Pool:
             def __del__(self):
@@ -52,7 +52,7 @@ VALID = (
         """,
     ),
     Valid(
-        "a handler that raises something clearer",
+        "a handler that raises a clearer error",
         """
         try:
             dim = host.dim
@@ -61,7 +61,7 @@ VALID = (
         """,
     ),
     Valid(
-        "a handler that raises unless told otherwise",
+        "a handler that raises by default",
         """
         try:
             dim = host.dim
@@ -71,7 +71,7 @@ VALID = (
         """,
     ),
     Valid(
-        "a handler that tells the error",
+        "a handler that uses the error",
         """
         try:
             value = pickle.loads(data.raw)
@@ -99,7 +99,7 @@ VALID = (
         """,
     ),
     Valid(
-        "a registry searched by name",
+        "a registry that is searched by name",
         """
         for module in modules:
             try:
@@ -109,7 +109,7 @@ VALID = (
         """,
     ),
     Valid(
-        "a conversion that asks for no attribute",
+        "a conversion that reads no attribute",
         """
         try:
             n = int(x)
@@ -126,7 +126,7 @@ INVALID = (
         if hasattr(host, "segments"):
             host.segments()
         """,
-        ((1, 'hasattr(host, "segments") asks what a Protocol could promise'),),
+        ((1, 'hasattr(host, "segments") checks for an undeclared attribute'),),
     ),
     Invalid(
         "getattr with a default",
@@ -134,10 +134,10 @@ INVALID = (
         def width(config):
             return getattr(config, "dim", 64)
         """,
-        ((2, 'getattr(config, "dim", 64) reads a missing attribute as 64'),),
+        ((2, 'getattr(config, "dim", 64) replaces a missing attribute by 64'),),
     ),
     Invalid(
-        "the builtin under other names",
+        "aliases of the builtin",
         """
         import builtins
         from builtins import getattr as read
@@ -147,23 +147,28 @@ INVALID = (
         c = ask(x, 'c')
         """,
         (
-            (4, "builtins.hasattr(x, 'a') asks what a Protocol could promise"),
-            (5, "read(x, 'b', None) reads a missing attribute as None"),
-            (6, "ask(x, 'c') asks what a Protocol could promise"),
+            (4, "builtins.hasattr(x, 'a') checks for an undeclared attribute"),
+            (5, "read(x, 'b', None) replaces a missing attribute by None"),
+            (6, "ask(x, 'c') checks for an undeclared attribute"),
         ),
     ),
     Invalid(
         "a name that is a constant",
         "has = hasattr(seed, STATE_KEY)\n",
-        ((1, "hasattr(seed, STATE_KEY) asks what a Protocol could promise"),),
+        ((1, "hasattr(seed, STATE_KEY) checks for an undeclared attribute"),),
     ),
     Invalid(
-        "what this package itself exports",
+        "an export of the same package",
         """
         from .hosts import CNNHost
         hasattr(CNNHost, 'segments')
         """,
-        ((2, "hasattr(CNNHost, 'segments') asks what a Protocol could promise"),),
+        (
+            (
+                2,
+                "hasattr(CNNHost, 'segments') checks for an undeclared attribute",
+            ),
+        ),
     ),
     Invalid(
         "a caught AttributeError",
@@ -173,7 +178,7 @@ INVALID = (
         except AttributeError:
             dim = 64
         """,
-        ((3, "except AttributeError answers for a missing attribute"),),
+        ((3, "except AttributeError handles a missing attribute"),),
     ),
     Invalid(
         "an AttributeError among others",
@@ -184,7 +189,7 @@ INVALID = (
             except (TypeError, AttributeError):
                 return 0
         """,
-        ((4, "except (TypeError, AttributeError) answers for a missing attribute"),),
+        ((4, "except (TypeError, AttributeError) handles a missing attribute"),),
     ),
     Invalid(
         "a suppressed AttributeError",
@@ -193,10 +198,10 @@ INVALID = (
         with suppress(AttributeError):
             host.reset()
         """,
-        ((2, "suppress(AttributeError) passes over a missing attribute"),),
+        ((2, "suppress(AttributeError) suppresses a missing attribute"),),
     ),
     Invalid(
-        "everything switched on",
+        "all options switched on",
         """
         import torch
         hasattr(torch, 'compile')
@@ -204,9 +209,9 @@ INVALID = (
         hasattr(x, '__len__')
         """,
         (
-            (2, "hasattr(torch, 'compile') asks what a Protocol could promise"),
-            (3, "hasattr(x, name) asks what a Protocol could promise"),
-            (4, "hasattr(x, '__len__') asks what a Protocol could promise"),
+            (2, "hasattr(torch, 'compile') checks for an undeclared attribute"),
+            (3, "hasattr(x, name) checks for an undeclared attribute"),
+            (4, "hasattr(x, '__len__') checks for an undeclared attribute"),
         ),
         options={"imports": True, "computed_names": True, "dunders": True},
     ),

@@ -1,4 +1,4 @@
-"""The rule `uncorrected-ema`: an average that starts at zero is read as if it were full-grown."""
+"""The rule `uncorrected-ema`: a moving average that starts at zero is read without bias correction."""
 
 from __future__ import annotations
 
@@ -9,13 +9,16 @@ from collections.abc import Iterator, Sequence
 from esper_audit.findings.finding import Category, Severity
 from esper_audit.rules.file.numerics import uncorrected_ema_cases as cases
 from esper_audit.rules.rule import Reach, Rule, Triggers, Violation
-from esper_audit.source.idioms.numerics.ema_initial_value import has_twin_at_one, starts_at_zero
+from esper_audit.source.idioms.numerics.ema_initial_value import (
+    has_counterpart_at_one,
+    is_initialised_to_zero,
+)
 from esper_audit.source.idioms.numerics.ema_update import (
-    UPDATES,
+    UPDATE_METHODS,
+    ema_update,
+    ema_updates,
     is_constant,
-    number,
-    update,
-    updates,
+    literal_number,
 )
 from esper_audit.source.syntax import cst
 from esper_audit.source.syntax.ast_walk import walk
@@ -23,26 +26,26 @@ from esper_audit.source.syntax.names import Function, dotted
 from esper_audit.source.syntax.node_view import View
 from esper_audit.text.phrases import quoted
 
-CORRECTS = re.compile(r"(?i)bias_?corr|debias|unbias|corrected")
+CORRECTION_NAME = re.compile(r"(?i)bias_?corr|debias|unbias|corrected")
 OPTIMIZER = re.compile(r"(?i)optim|rmsprop")
 
 
 class UncorrectedEma(Rule):
-    """An average that starts at zero is read as if it were full-grown.
+    """A moving average starts at zero and is read without bias correction.
 
     What: an exponential moving average (`avg = b*avg + (1 - b)*x`, `avg.mul_(b).add_(x, alpha=1-b)`,
-    `avg.lerp_(x, w)`, `avg += w*(x - avg)`) with a constant rate whose start is zero, in a class or
-    function that never divides by `1 - b**n` nor begins with the first sample.
+    `avg.lerp_(x, w)`, `avg += w*(x - avg)`) with a constant rate and the initial value zero, in a
+    class or function that neither divides by `1 - b**n` nor starts with the first sample.
 
-    Why: after n steps it is short by the factor `b**n`: at b = 0.9 the first value is a tenth of
-    the truth, at 0.99 it still lacks a third after a hundred steps. A gate, a ratio or a reward
-    that reads it decides on the warm-up, not on the network.
+    Why: after n steps the average is too small by the share `b**n`: for b = 0.9 the first value is a
+    tenth of the sample, for 0.99 a third is missing after a hundred steps. A gate, a ratio or a
+    reward that reads it depends on the warm-up instead of the network.
 
-    Quiet: it starts with None, the first sample or a copy; something like `1 - b**n`, a name like
-    `bias_correction`, or a division by another average (both are short by the same factor) stands
-    in the class; the rate changes from step to step (a gate, a warm-up, 1/n); a local that is
-    blended once, not in a loop; statistics that start as (0, 1) like those of a batch norm; an
-    optimizer, whose formula is the paper's.
+    Quiet: an average that starts with None, the first sample or a copy; a class that contains an
+    expression such as `1 - b**n`, a name such as `bias_correction`, or a division by another average
+    (both have the same bias); a rate that changes (a gate, a warm-up, 1/n); a local variable that is
+    updated once, not in a loop; statistics that start as (0, 1) like those of a batch norm; an
+    optimizer, which follows the formula of its paper.
 
     Tickets: deep dive 2, B7-CR-04, real code
     """
@@ -50,9 +53,9 @@ class UncorrectedEma(Rule):
     contract = "ema-bias"
     category = Category.NUMERICAL_STABILITY
     severity = Severity.P3
-    precision = "21 of 22 read were right (peft, torchrl, monai, pfrl, espnet, ultralytics)"
+    precision = "21 of 22 findings were correct (peft, torchrl, monai, pfrl, espnet, ultralytics)"
     triggers = Triggers(
-        calls=UPDATES,
+        calls=UPDATE_METHODS,
         nodes=frozenset({"Assign", "AugAssign"}),
         # `1 - b`, `x - avg`, or two literals that add to one; `lerp` needs neither.
         parts=frozenset({"-", "0.", " .", "lerp"}),
@@ -63,12 +66,12 @@ class UncorrectedEma(Rule):
     INVALID = cases.INVALID
 
     def may_match(self, node: ast.AST, enclosing: Sequence[ast.stmt]) -> bool:
-        """Keep what updates a moving average."""
-        return update(node) is not None
+        """Keep updates of a moving average."""
+        return ema_update(node) is not None
 
     def check(self, node: cst.CSTNode, view: View) -> Iterator[Violation]:
-        """Report the update of an average whose start is zero and which nothing corrects."""
-        found = update(_reread(node, view))
+        """Report the update of an average that starts at zero without bias correction."""
+        found = ema_update(_as_ast(node, view))
         if found is None:
             return
         average, tree, functions = found.average, view.source.tree, view.functions(node)
@@ -78,18 +81,16 @@ class UncorrectedEma(Rule):
         if _is_optimizer(owner) or not is_constant(found.share, local):
             return
         is_average = "." in average or _is_repeated(average, local)
-        if not is_average or _is_corrected(scope) or has_twin_at_one(average, scope):
+        if not is_average or _is_corrected(scope) or has_counterpart_at_one(average, scope):
             return
-        if starts_at_zero(average, scope, tree):
+        if is_initialised_to_zero(average, scope, tree):
             share = quoted(ast.unparse(found.share))
-            message = (
-                f"{average} starts at zero, uncorrected: its first value is {share} of the truth"
-            )
+            message = f"{average} starts at zero without bias correction: its first value is {share} of the sample"
             yield Violation(node, message)
 
 
-def _reread(node: cst.CSTNode, view: View) -> ast.AST:
-    """Return a node as `ast` reads it, so that one recogniser serves sieve and confirmation."""
+def _as_ast(node: cst.CSTNode, view: View) -> ast.AST:
+    """Return a node as `ast`, so that prefilter and check use one recogniser."""
     code = view.code(node)
     if isinstance(node, cst.Call):
         return ast.parse(f"({code}\n)", mode="eval").body
@@ -97,7 +98,7 @@ def _reread(node: cst.CSTNode, view: View) -> ast.AST:
 
 
 def _owner(functions: Sequence[Function], tree: ast.Module) -> ast.ClassDef | None:
-    """Return the innermost class of which one of the functions is a method."""
+    """Return the innermost class that has one of the functions as a method, or None."""
     classes = (node for node in walk(tree) if isinstance(node, ast.ClassDef))
     owners = [owner for owner in classes if any(function in owner.body for function in functions)]
     return owners[-1] if owners else None
@@ -111,21 +112,21 @@ def _is_optimizer(owner: ast.ClassDef | None) -> bool:
 
 def _is_repeated(average: str, scope: ast.AST) -> bool:
     loops = (node for node in walk(scope) if isinstance(node, (ast.For, ast.AsyncFor, ast.While)))
-    return any(found.average == average for loop in loops for found in updates(loop))
+    return any(found.average == average for loop in loops for found in ema_updates(loop))
 
 
 def _is_corrected(scope: ast.AST) -> bool:
-    """Return whether a scope corrects an average: by `1 - b**n`, in name, or by another average."""
-    averages = {found.average.rpartition(".")[2] for found in updates(scope)}
+    """Return whether a scope corrects an average: by `1 - b**n`, by name or by another average."""
+    averages = {found.average.rpartition(".")[2] for found in ema_updates(scope)}
     return any(
-        CORRECTS.search(_identifier(node))
+        CORRECTION_NAME.search(_identifier(node))
         or (isinstance(node, ast.BinOp) and _is_correction(node, averages))
         for node in walk(scope)
     )
 
 
 def _is_correction(node: ast.BinOp, averages: set[str]) -> bool:
-    if isinstance(node.op, ast.Sub) and number(node.left) == 1:
+    if isinstance(node.op, ast.Sub) and literal_number(node.left) == 1:
         by_call = isinstance(node.right, ast.Call) and dotted(node.right.func).endswith("pow")
         by_operator = isinstance(node.right, ast.BinOp) and isinstance(node.right.op, ast.Pow)
         return by_call or by_operator

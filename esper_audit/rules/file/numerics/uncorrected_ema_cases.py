@@ -19,7 +19,7 @@ VALID = (
         """,
     ),
     Valid(
-        "the first sample starts it",
+        "an average that starts with the first sample",
         """
         class Norm:
             def __init__(self):
@@ -32,7 +32,7 @@ VALID = (
         """,
     ),
     Valid(
-        "it starts with nothing",
+        "an average that starts with None",
         """
         avg = None
         for x in xs:
@@ -41,7 +41,7 @@ VALID = (
         """,
     ),
     Valid(
-        "an average of parameters starts with a copy",
+        "an average of parameters that starts with a copy",
         """
         class Teacher:
             def __init__(self, model):
@@ -51,14 +51,14 @@ VALID = (
         """,
     ),
     Valid(
-        "parameters of unknown origin",
+        "parameters with an unknown initial value",
         """
         for p, q in zip(a, b):
             p.data.mul_(decay).add_(q.data, alpha=1 - decay)
         """,
     ),
     Valid(
-        "Adam",
+        "the optimizer Adam",
         """
         def step(p, g, beta, n):
             m = torch.zeros_like(p)
@@ -68,7 +68,7 @@ VALID = (
         """,
     ),
     Valid(
-        "an optimizer that means it",
+        "an optimizer without correction",
         """
         class Lion(torch.optim.Optimizer):
             def __init__(self, p):
@@ -164,7 +164,12 @@ INVALID = (
                 self.avg = DECAY * self.avg + (1 - DECAY) * x
                 return self.avg
         """,
-        ((5, "self.avg starts at zero, uncorrected: its first value is 1 - DECAY of the truth"),),
+        (
+            (
+                5,
+                "self.avg starts at zero without bias correction: its first value is 1 - DECAY of the sample",
+            ),
+        ),
     ),
     Invalid(
         "a field of a dataclass of this file",
@@ -175,7 +180,12 @@ INVALID = (
         def record(metrics, norm):
             metrics.norm_avg = metrics.norm_avg * 0.9 + norm * 0.1
         """,
-        ((5, "metrics.norm_avg starts at zero, uncorrected: its first value is 0.1 of the truth"),),
+        (
+            (
+                5,
+                "metrics.norm_avg starts at zero without bias correction: its first value is 0.1 of the sample",
+            ),
+        ),
     ),
     Invalid(
         "a buffer, in place",
@@ -191,12 +201,18 @@ INVALID = (
                 self.avg = state['avg']
         """,
         (
-            (6, "self.avg starts at zero, uncorrected: its first value is 1 - self.b of the truth"),
-            (7, "self.low starts at zero, uncorrected: its first value is self.rate of the truth"),
+            (
+                6,
+                "self.avg starts at zero without bias correction: its first value is 1 - self.b of the sample",
+            ),
+            (
+                7,
+                "self.low starts at zero without bias correction: its first value is self.rate of the sample",
+            ),
         ),
     ),
     Invalid(
-        "a local, in a loop",
+        "a local variable in a loop",
         """
         def train(xs, beta):
             loss = 0
@@ -207,12 +223,18 @@ INVALID = (
             return loss, sq
         """,
         (
-            (5, "loss starts at zero, uncorrected: its first value is 1.0 - beta of the truth"),
-            (6, "sq starts at zero, uncorrected: its first value is 1.0 - beta of the truth"),
+            (
+                5,
+                "loss starts at zero without bias correction: its first value is 1.0 - beta of the sample",
+            ),
+            (
+                6,
+                "sq starts at zero without bias correction: its first value is 1.0 - beta of the sample",
+            ),
         ),
     ),
     Invalid(
-        "by the difference",
+        "an update by the difference",
         """
         class Agent:
             def __init__(self):
@@ -223,7 +245,7 @@ INVALID = (
         (
             (
                 5,
-                "self.value starts at zero, uncorrected: its first value is 1 - self.decay of the truth",
+                "self.value starts at zero without bias correction: its first value is 1 - self.decay of the sample",
             ),
         ),
     ),
@@ -234,10 +256,15 @@ INVALID = (
         for episode in episodes:
             reward += 0.05 * (episode.reward - reward)
         """,
-        ((3, "reward starts at zero, uncorrected: its first value is 0.05 of the truth"),),
+        (
+            (
+                3,
+                "reward starts at zero without bias correction: its first value is 0.05 of the sample",
+            ),
+        ),
     ),
     Invalid(
-        "in the middle of a chain",
+        "an update inside a chain of calls",
         """
         class Norm:
             avg = torch.zeros(())
@@ -248,10 +275,15 @@ INVALID = (
                     .sqrt()
                 )
         """,
-        ((5, "self.avg starts at zero, uncorrected: its first value is 1 - self.b of the truth"),),
+        (
+            (
+                5,
+                "self.avg starts at zero without bias correction: its first value is 1 - self.b of the sample",
+            ),
+        ),
     ),
     Invalid(
-        "a product by call",
+        "a product by a call",
         """
         class Codebook(Module):
             def __init__(self, n):
@@ -259,6 +291,11 @@ INVALID = (
             def forward(self, x):
                 self.size.data.mul_(self.b).add_(torch.mul(x.sum(0), 1 - self.b))
         """,
-        ((5, "self.size starts at zero, uncorrected: its first value is 1 - self.b of the truth"),),
+        (
+            (
+                5,
+                "self.size starts at zero without bias correction: its first value is 1 - self.b of the sample",
+            ),
+        ),
     ),
 )

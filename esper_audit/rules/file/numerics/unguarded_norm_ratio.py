@@ -1,4 +1,4 @@
-"""The rule `unguarded-norm-ratio`: a quotient that explodes where its norm is near zero."""
+"""The rule `unguarded-norm-ratio`: a quotient that is unbounded if its norm is near zero."""
 
 from __future__ import annotations
 
@@ -24,16 +24,16 @@ from esper_audit.source.syntax.cst_walk import children
 from esper_audit.source.syntax.names import Function, dotted, parameters
 from esper_audit.source.syntax.node_view import View
 
-MATERIAL = re.compile(r"norm|sqrt|param", re.IGNORECASE)
+NORM_WORDS = re.compile(r"norm|sqrt|param", re.IGNORECASE)
 FLOAT = frozenset({"float", "int", "item"})
-UNBOUNDED = "is unbounded: where `{}` is 0 only the epsilon keeps it finite"
+UNBOUNDED = "is unbounded: if `{}` is 0, only the epsilon keeps it finite"
 EMPTY = "divides by `{}`, which is 0 for a module without parameters"
 SEED_RATIO = f"`seed_norm / (host_norm + {{}})` {UNBOUNDED.format('host_norm')}"
 NO_PARAMETERS = "`{0} / {1}` " + EMPTY.replace("{}", "{1}")
 
 
 class NormRatioOptions(Options, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """What a repaired ratio may reach, and whether `x / x.norm()` is looked at.
+    """The limit of a fixed ratio, and whether `x / x.norm()` is checked.
 
     `largest_ratio`: the clamp that the fix puts on a ratio of norms.
     `own_norm`: also report a vector divided by its own norm without an epsilon, which is NaN for
@@ -45,20 +45,20 @@ class NormRatioOptions(Options, frozen=True, kw_only=True, forbid_unknown_fields
 
 
 class UnguardedNormRatio(Rule):
-    """A quotient grows without bound where the norm it divides by is near zero.
+    """A quotient is unbounded if the norm in its denominator is near zero.
 
-    What: a division by a norm (by what the function calls or assigns, else by name) that nothing
-    guards: no test of the norm or of what it measures, no lower clamp, no upper clamp, comparison
-    or assertion of the quotient or of what it goes into. `+ eps` with an epsilon below 1e-4, or one
-    that only has a name, is no guard. Also a division by the number of some part's parameters.
+    What: a division by a norm (by calls or assignments in the function, or else by name) without a
+    guard: no test of the norm or of the measured tensor, no lower clamp, no upper clamp, comparison
+    or assertion of the quotient or of a value computed from it. `+ eps` with an epsilon below 1e-4,
+    or with a named epsilon, is no guard. Also a division by the parameter count of a part of a model.
 
     Why: a frozen or converged host has no gradient. The ratio is then the seed's norm times 1e8, or
-    inf, or NaN, and the gate that reads it lets the seed pass, or a running average never recovers.
+    inf, or NaN. The gate that reads it accepts the seed, or a running average never recovers.
 
-    Quiet: anything divided by its own norm, directly or through a product with the quotient (clip
-    coefficients, projections, weight normalisation): that is bounded, and NaN only for the zero
-    vector (see the option `own_norm`); an epsilon of 1e-4 or more; norm layers; limits such as
-    `max_norm`; counts of all parameters; decibels (`log10`), which are infinite by definition.
+    Quiet: a tensor divided by its own norm, directly or through a product with the quotient (clip
+    coefficients, projections, weight normalisation), which is bounded and NaN only for the zero
+    vector (option `own_norm`); an epsilon of 1e-4 or more; norm layers; limits such as `max_norm`;
+    counts of all parameters; decibels (`log10`), which are infinite by definition.
 
     Tickets: deep dive 1.2, B3-PT-01, B3-DRL-14, real code
     """
@@ -66,7 +66,7 @@ class UnguardedNormRatio(Rule):
     contract = "host-norm-guard"
     category = Category.NUMERICAL_STABILITY
     severity = Severity.P2
-    precision = "21 of 21 read were right (peft, diffusers, espnet and 6 more)"
+    precision = "21 of 21 findings were correct (peft, diffusers, espnet and 6 more)"
     triggers = Triggers(
         nodes=frozenset({"FunctionDef"}), parts=frozenset({"norm", "param", "numel"})
     )
@@ -85,7 +85,7 @@ class UnguardedNormRatio(Rule):
             """,
         ),
         Valid(
-            "an upper clamp of what the ratio goes into",
+            "an upper clamp of a value computed from the ratio",
             """
             def trust(w, g):
                 raw = w.norm() / (g.norm() + 1e-8)
@@ -153,7 +153,7 @@ class UnguardedNormRatio(Rule):
             """,
         ),
         Valid(
-            "a test of what the norm measures",
+            "a test of the measured tensor",
             """
             def derivative(f, p, h):
                 if np.array_equal(p, np.zeros_like(p)):
@@ -162,7 +162,7 @@ class UnguardedNormRatio(Rule):
             """,
         ),
         Valid(
-            "an epsilon that is large enough to be meant",
+            "an epsilon that is large enough to be intended",
             """
             def score(e, x_norm):
                 return e / (1.0 + x_norm), e / (x_norm + 0.1)
@@ -184,7 +184,7 @@ class UnguardedNormRatio(Rule):
             """,
         ),
         Valid(
-            "a name that is something else by its assignment",
+            "a name that its assignment shows to be no norm",
             """
             def scale(q, width):
                 norm = math.sqrt(width)
@@ -203,7 +203,7 @@ class UnguardedNormRatio(Rule):
             ((2, SEED_RATIO.format("GRADIENT_EPSILON")),),
         ),
         Invalid(
-            "plain numbers, repaired as the ticket asks",
+            "plain numbers, with the fix of the ticket",
             """
             def ratio(seeds, hosts):
                 seed_norm = torch.linalg.vector_norm(torch.stack(seeds)).item()
@@ -225,7 +225,7 @@ class UnguardedNormRatio(Rule):
                 size = torch.norm(b, dim=1)
                 return torch.exp(-a.norm(dim=1) / size)
             """,
-            ((3, "`-a.norm(dim=1) / size` divides by the norm `size`, which nothing guards"),),
+            ((3, "`-a.norm(dim=1) / size` divides by the norm `size` without a guard"),),
         ),
         Invalid(
             "a magnitude over the norm of a weight",
@@ -234,7 +234,7 @@ class UnguardedNormRatio(Rule):
                 norm = self.get_weight_norm(self.weight).detach()
                 return (magnitude / norm).view(1, -1) * x
             """,
-            ((3, "`magnitude / norm` divides by the norm `norm`, which nothing guards"),),
+            ((3, "`magnitude / norm` divides by the norm `norm` without a guard"),),
         ),
         Invalid(
             "a parameter count",
@@ -263,7 +263,7 @@ class UnguardedNormRatio(Rule):
             """,
         ),
         Invalid(
-            "an own norm, where that is asked for",
+            "the own norm, with the option `own_norm`",
             """
             def unit(x):
                 return x / x.norm()
@@ -275,32 +275,32 @@ class UnguardedNormRatio(Rule):
 
     def may_match(self, node: ast.AST, enclosing: Sequence[ast.stmt]) -> bool:
         """Keep functions with an unguarded division."""
-        return isinstance(node, Function) and any(self._complaints(node))
+        return isinstance(node, Function) and any(self._messages(node))
 
     def check(self, node: cst.CSTNode, view: View) -> Iterator[Violation]:
-        """Report each division by a norm or a parameter count that nothing guards."""
+        """Report each division by a norm or a parameter count without a guard."""
         if not isinstance(node, cst.FunctionDef):
             return
         function = view.functions(node.body)[-1]
-        complaints = self._complaints(function)
-        if any(complaints):
-            for division, complaint in zip(_divisions(node.body), complaints, strict=True):
-                if complaint:
+        messages = self._messages(function)
+        if any(messages):
+            for division, message in zip(_divisions(node.body), messages, strict=True):
+                if message:
                     quotient = " ".join(view.code(_bare(division)).split())
                     yield Violation(
                         division,
-                        f"`{quotient}` {complaint}",
+                        f"`{quotient}` {message}",
                         self._guarded(division, function, view),
                     )
 
-    def _complaints(self, function: Function) -> list[str]:
-        """Return for each division of a function what is wrong with it, or an empty string."""
-        if not _may_divide_by_a_norm(function):
+    def _messages(self, function: Function) -> list[str]:
+        """Return a message for each division of a function, or an empty string."""
+        if not _has_possible_norm_division(function):
             return []
         flow = NormFlow(function)
-        return [self._complaint(flow, division) for division in flow.divisions]
+        return [self._message(flow, division) for division in flow.divisions]
 
-    def _complaint(self, flow: NormFlow, division: ast.BinOp) -> str:
+    def _message(self, flow: NormFlow, division: ast.BinOp) -> str:
         core, epsilon = split_epsilon(division.right)
         is_count = flow.is_count(core)
         if not (is_count or flow.is_norm(core)):
@@ -310,17 +310,17 @@ class UnguardedNormRatio(Rule):
         name = ast.unparse(core)
         if is_count:
             return EMPTY.format(name)
-        if flow.divides_its_own(division, core):
-            is_wanted = self.options.own_norm and epsilon is None
-            return "is NaN for the zero vector" if is_wanted else ""
+        if flow.is_normalisation(division, core):
+            is_reported = self.options.own_norm and epsilon is None
+            return "is NaN for the zero vector" if is_reported else ""
         if epsilon is None:
-            return f"divides by the norm `{name}`, which nothing guards"
+            return f"divides by the norm `{name}` without a guard"
         return UNBOUNDED.format(name)
 
     def _guarded(
         self, division: cst.BinaryOperation, function: Function, view: View
     ) -> Replacement | None:
-        """Return the quotient behind a test; only for plain numbers, which Python can test."""
+        """Return the quotient with a test of its denominator, or None unless both are plain numbers."""
         core, epsilon = _parts(division.right, view)
         flow = NormFlow(function)
         is_count = flow.is_count(ast.Name(core))
@@ -333,12 +333,12 @@ class UnguardedNormRatio(Rule):
             division,
             guarded if division.lpar else f"({guarded})",
             safe=False,
-            description=f"read the ratio as 0 where `{core}` is, and bound it elsewhere",
+            description=f"return 0 if `{core}` is 0, and bound the ratio otherwise",
         )
 
 
 def _is_plain_number(name: str, function: Function, flow: NormFlow) -> bool:
-    """Return whether a name is annotated as a number, or comes from `.item()`, `float()`."""
+    """Return whether a name is annotated as a number or assigned from `.item()` or `float()`."""
     annotations = {p.arg: p.annotation for p in parameters(function.args)}
     annotation = annotations.get(name)
     if annotation is not None:
@@ -356,15 +356,15 @@ def _parts(denominator: cst.BaseExpression, view: View) -> tuple[str, str]:
     return view.code(denominator), ""
 
 
-def _may_divide_by_a_norm(function: Function) -> bool:
-    """Return whether a function divides at all, and speaks of anything a norm or a count is made of."""
+def _has_possible_norm_division(function: Function) -> bool:
+    """Return whether a function divides and contains a word that a norm or a count needs."""
     operators = [n.op for n in scan(function, {ast.BinOp}) if isinstance(n, ast.BinOp)]
     if not any(isinstance(operator, ast.Div) for operator in operators):
         return False
     if any(isinstance(operator, ast.Pow) for operator in operators):
         return True
     words = map(_word, scan(function, {ast.Name, ast.Attribute, ast.Constant}))
-    return any(MATERIAL.search(word) for word in words)
+    return any(NORM_WORDS.search(word) for word in words)
 
 
 def _word(node: ast.AST) -> str:

@@ -1,4 +1,4 @@
-"""The rule `checkpoint-key-drift`: what is saved under a name is not what is loaded by it."""
+"""The rule `checkpoint-key-drift`: the keys of a saved state differ from the loaded keys."""
 
 from __future__ import annotations
 
@@ -30,11 +30,10 @@ LOADED_BY = {
 PREFIXES = {"save": "load", "_save": "_load", "dump": "load", "_dump": "_load"}
 SAVING = frozenset({*LOADED_BY, *PREFIXES})
 LOADING = frozenset({*LOADED_BY.values(), *PREFIXES.values()})
-# A class that saves and loads by the usual names.
 
 
 class CheckpointKeyDriftOptions(Options, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """`descriptive` are last words of keys that are written for others to read than the loader."""
+    """`descriptive`: last words of keys that describe the file and are not meant for the loader."""
 
     descriptive: frozenset[str] = frozenset(
         {"class", "date", "format", "hash", "kind", "method", "name", "schema", "time", "timestamp"}
@@ -43,21 +42,21 @@ class CheckpointKeyDriftOptions(Options, frozen=True, forbid_unknown_fields=True
 
 
 class CheckpointKeyDrift(Rule):
-    """What is saved under a name is not what is loaded by it.
+    """The keys of a saved state differ from the loaded keys.
 
-    What: the constant keys that one half of a pair writes and the other reads: `state_dict` and
-    `load_state_dict`, `get_extra_state`, `to_dict`, `__getstate__`, `save_x` and `load_x` of one class or
-    one module. Reported are a key that the loader requires and nobody writes, one it has a default
-    for and nobody writes, and one that is written and never read.
+    What: the constant keys that one function of a pair writes and the other reads: `state_dict` and
+    `load_state_dict`, `get_extra_state`, `to_dict`, `__getstate__`, `save_x` and `load_x` of one
+    class or module. Reported are a key that the loader requires, or has a default for, and the saver
+    never writes, and a key that is written and never read.
 
-    Why: a checkpoint that is loaded without an error has lost what was saved under the other name.
-    The resumed run starts that part afresh, and nobody sees it before the curves differ.
+    Why: a checkpoint that loads without an error has lost the values under the other name. The
+    resumed run starts that part from scratch, and only the curves show it.
 
-    Quiet: a half whose dict is not known whole (`**`, a computed key, what `super()` adds, `update`
-    with something else), or that passes it on whole; a key that other code of the file reads or
-    writes, one whose absence is handled (`if "k" in state`, `setdefault`, an `if` about what `get`
-    gave: a migration); keys that describe the file (`version`, `class`; option `descriptive`);
-    several files saved by one function.
+    Quiet: a function whose dict is not completely known (`**`, a computed key, the result of
+    `super()`, `update` with another object), or that passes the dict on; a key that other code of
+    the file reads or writes; a key with handled absence (`if "k" in state`, `setdefault`, an `if` on
+    the result of `get`: a migration); keys that describe the file (`version`, `class`; option
+    `descriptive`); several files saved by one function.
 
     Tickets: real code
     """
@@ -65,14 +64,14 @@ class CheckpointKeyDrift(Rule):
     contract = "checkpoint"
     category = Category.CORRECTNESS
     severity = Severity.P2
-    precision = "5 of 5 were right, all there are in 40 packages; one key may be meant for people"
+    precision = "5 of 5 findings in 40 packages were correct; one key may be meant for people"
     triggers = Triggers(nodes=frozenset({"FunctionDef"}), parts=SAVING | LOADING)
     reach = Reach.STATEMENT
     Options = CheckpointKeyDriftOptions
     options: CheckpointKeyDriftOptions
     VALID = (
         Valid(
-            "both know the same keys",
+            "the same keys in both",
             """
             class A:
                 def state_dict(self):
@@ -82,7 +81,7 @@ class CheckpointKeyDrift(Rule):
             """,
         ),
         Valid(
-            "a dict that goes on whole",
+            "a dict that is passed on",
             """
             class A:
                 def state_dict(self):
@@ -92,7 +91,7 @@ class CheckpointKeyDrift(Rule):
             """,
         ),
         Valid(
-            "a dict that comes from elsewhere",
+            "a dict from another function",
             """
             class A(B):
                 def state_dict(self):
@@ -105,7 +104,7 @@ class CheckpointKeyDrift(Rule):
             """,
         ),
         Valid(
-            "keys that are computed",
+            "computed keys",
             """
             class A:
                 def state_dict(self):
@@ -133,7 +132,7 @@ class CheckpointKeyDrift(Rule):
             """,
         ),
         Valid(
-            "a key whose absence is asked for",
+            "a key with tested absence",
             """
             class A:
                 def state_dict(self):
@@ -146,7 +145,7 @@ class CheckpointKeyDrift(Rule):
             """,
         ),
         Valid(
-            "a copy that the object takes over",
+            "a copy that the object stores",
             """
             class A:
                 def state_dict(self):
@@ -157,7 +156,7 @@ class CheckpointKeyDrift(Rule):
             """,
         ),
         Valid(
-            "what describes the file",
+            "a key that describes the file",
             """
             class A:
                 def state_dict(self):
@@ -167,7 +166,7 @@ class CheckpointKeyDrift(Rule):
             """,
         ),
         Valid(
-            "a key that somebody else reads",
+            "a key that other code reads",
             """
             class A:
                 def state_dict(self):
@@ -193,7 +192,7 @@ class CheckpointKeyDrift(Rule):
             """,
         ),
         Valid(
-            "only one half",
+            "a saver without a loader",
             """
             class A:
                 def to_dict(self):
@@ -214,7 +213,7 @@ class CheckpointKeyDrift(Rule):
     )
     INVALID = (
         Invalid(
-            "a key that nobody writes",
+            "a key that is never written",
             """
             class A:
                 def state_dict(self):
@@ -228,7 +227,7 @@ class CheckpointKeyDrift(Rule):
             ),
         ),
         Invalid(
-            "a default that always stands in",
+            "a default that always applies",
             """
             class A:
                 def state_dict(self):
@@ -240,7 +239,7 @@ class CheckpointKeyDrift(Rule):
             ((6, "has a default for `t`, which `state_dict` never writes"),),
         ),
         Invalid(
-            "saved and lost",
+            "a saved key that is never read",
             """
             class A:
                 def to_dict(self):
@@ -267,33 +266,35 @@ class CheckpointKeyDrift(Rule):
     )
 
     def may_match(self, node: ast.AST, enclosing: Sequence[ast.stmt]) -> bool:
-        """Keep methods whose keys differ from their counterpart's, and functions that handle keys."""
+        """Keep methods whose keys differ from those of their counterpart, and functions with keys."""
         if not isinstance(node, Function) or not _counterparts(node.name):
             return False
         owner = enclosing[-2] if len(enclosing) > 1 else None
         if isinstance(owner, ast.ClassDef):
-            return any(self._drifts(node, owner.body))
+            return any(self._differences(node, owner.body))
         return (read_keys(node) or written_keys(node)) is not None
 
     def check(self, node: cst.CSTNode, view: View) -> Iterator[Violation]:
-        """Report each key that only one of the two knows, where it stands."""
+        """Report each key of one function that its counterpart lacks, at the key."""
         if not isinstance(node, cst.FunctionDef) or not _counterparts(node.name.value):
             return
         scopes = view.definitions(node.body)
         function = scopes[-1]
         block = scopes[-2].body if len(scopes) > 1 else view.source.tree.body
         if isinstance(function, Function):
-            known = _known_elsewhere(view.source.tree, function)
-            for key, message in self._drifts(function, block):
+            known = _keys_used_elsewhere(view.source.tree, function)
+            for key, message in self._differences(function, block):
                 if key not in known:
-                    yield Violation(_place(key, node), message)
+                    yield Violation(_key_node(key, node), message)
 
-    def _drifts(self, function: Function, block: Sequence[ast.stmt]) -> Iterator[tuple[str, str]]:
+    def _differences(
+        self, function: Function, block: Sequence[ast.stmt]
+    ) -> Iterator[tuple[str, str]]:
         names = _counterparts(function.name)
         other = next((f for f in functions_in(block) if f.name in names), None)
         if other is None:
             return
-        if _saves(function.name):
+        if _is_saver(function.name):
             yield from self._unread(written_keys(function), read_keys(other), other.name)
         else:
             yield from _unwritten(read_keys(function), written_keys(other), other.name)
@@ -301,7 +302,7 @@ class CheckpointKeyDrift(Rule):
     def _unread(
         self, written: KeyWrite | None, read: KeyRead | None, name: str
     ) -> Iterator[tuple[str, str]]:
-        if written is None or read is None or read.is_whole:
+        if written is None or read is None or read.is_passed_on:
             return
         for key in sorted(written.keys - read.keys):
             if re.split(r"\W|_", key)[-1].lower() not in self.options.descriptive:
@@ -314,16 +315,16 @@ def _unwritten(
     if written is None or read is None or written.is_open:
         return
     for key in sorted(read.keys - read.handled - written.keys):
-        does = "requires" if key in read.required else "has a default for"
-        yield key, f"{does} `{key}`, which `{name}` never writes"
+        verb = "requires" if key in read.required else "has a default for"
+        yield key, f"{verb} `{key}`, which `{name}` never writes"
 
 
-def _saves(name: str) -> bool:
+def _is_saver(name: str) -> bool:
     return name in LOADED_BY or any(_has_prefix(name, prefix) for prefix in PREFIXES)
 
 
 def _counterparts(name: str) -> set[str]:
-    """Return the names of the functions that load what a function saves, or the other way round."""
+    """Return the names of the functions that load the result of a function, or that save its input."""
     found = {load for save, load in LOADED_BY.items() if save == name}
     found |= {save for save, load in LOADED_BY.items() if load == name}
     for save, load in PREFIXES.items():
@@ -336,9 +337,9 @@ def _has_prefix(name: str, prefix: str) -> bool:
     return name == prefix or name.startswith(f"{prefix}_")
 
 
-def _known_elsewhere(tree: ast.Module, function: Function) -> set[str]:
-    """Return the keys that other code of the file reads, or writes if it is a load that asks."""
-    context = ast.Load if _saves(function.name) else ast.Store
+def _keys_used_elsewhere(tree: ast.Module, function: Function) -> set[str]:
+    """Return the keys that other code of the file reads, or for a loader those that it writes."""
+    context = ast.Load if _is_saver(function.name) else ast.Store
     found: set[str] = set()
     pending: list[ast.AST] = [tree]
     while pending:
@@ -353,8 +354,8 @@ def _known_elsewhere(tree: ast.Module, function: Function) -> set[str]:
     return found
 
 
-def _place(key: str, function: cst.FunctionDef) -> cst.CSTNode:
-    """Return where a key stands in a function."""
+def _key_node(key: str, function: cst.FunctionDef) -> cst.CSTNode:
+    """Return the node of a key in a function, or the function's name."""
     for node in walk_cst(function.body):
         if isinstance(node, cst.SimpleString) and node.evaluated_value == key:
             return node

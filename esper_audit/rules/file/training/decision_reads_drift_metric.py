@@ -1,4 +1,4 @@
-"""The rule `decision-reads-drift-metric`: a metric that drifts by itself takes part in a decision."""
+"""The rule `decision-reads-drift-metric`: a decision reads a metric that drifts by itself."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from esper_audit.rules.rule import (
     Violation,
 )
 from esper_audit.source.idioms.fallbacks.exception_handling import statements
-from esper_audit.source.idioms.training.metric_reads import carriers, first_read
+from esper_audit.source.idioms.training.metric_reads import derived_variables, first_read
 from esper_audit.source.syntax import cst
 from esper_audit.source.syntax.enclosing import Definition
 from esper_audit.source.syntax.names import Function
@@ -34,7 +34,7 @@ GATE_WORDS = (
     "|may|pass(?:es|ed)?|permits?|promote|prune|ready|rejects?|select|should|verdict|wants?"
 )
 GATE = re.compile(rf"(?i)(^|_)({GATE_WORDS})(_|$)")
-REPORTS = frozenset(
+REPORT_CALLS = frozenset(
     {"add_scalar", "debug", "emit", "error", "exception", "info", "log", "print", "record", "warn"}
     | {"warning", "write"}
 )
@@ -43,24 +43,24 @@ REPORTS = frozenset(
 class DecisionReadsDriftMetricOptions(
     Options, frozen=True, forbid_unknown_fields=True, kw_only=True
 ):
-    """`metrics` names what may be reported and must not decide."""
+    """`metrics`: names of metrics that may be reported but must not decide."""
 
     metrics: frozenset[str] = frozenset({"blending_delta"})
 
 
 class DecisionReadsDriftMetric(Rule):
-    """A metric that drifts by itself takes part in a decision.
+    """A decision reads a metric that drifts by itself.
 
-    What: one of the names in the option `metrics`, as an attribute, a key, a variable or what is
-    worked out from it in the function, that stands in a condition, in what a gate returns, or in what
-    becomes a reward, a score or a decision (by the name it is given).
+    What: a name of the option `metrics`, as an attribute, a key, a variable or a local variable
+    computed from one of these, in a condition, in the return value of a gate, or in a value that is
+    assigned to a reward, a score or a decision (judging by their names).
 
-    Why: `blending_delta` is the accuracy now minus the accuracy when blending began. The host learns
-    on in the meantime, so the metric credits the seed with what the host would have learned alone;
-    a reward from it trains a policy to germinate whenever the host improves anyway.
+    Why: `blending_delta` is the current accuracy minus the accuracy at the start of blending. The
+    host keeps learning in the meantime, so the metric credits the seed with progress of the host.
+    A reward from it trains a policy to germinate whenever the host improves anyway.
 
-    Quiet: reporting it: logs, telemetry, what other functions return, a condition behind which there is
-    only a report; asking whether it was measured (`is None`, `in`, `isnan`); writing it.
+    Quiet: reports of the metric: logs, telemetry, return values of other functions, a condition that
+    only guards a report; tests of its presence (`is None`, `in`, `isnan`); writes of the metric.
 
     Tickets: deep dive 1.1
     """
@@ -68,9 +68,7 @@ class DecisionReadsDriftMetric(Rule):
     contract = "drift-metric"
     category = Category.CORRECTNESS
     severity = Severity.P2
-    precision = (
-        "25 of 26 read were right, with other metrics configured; none in 40 packages with its own"
-    )
+    precision = "25 of 26 findings with other metrics configured were correct; no finding in 40 packages with its own"
     triggers = Triggers(
         nodes=frozenset({"If", "While", "IfExp", "Return", "Assign", "AnnAssign", "AugAssign"}),
         keywords=REWARDS,
@@ -90,14 +88,14 @@ class DecisionReadsDriftMetric(Rule):
             """,
         ),
         Valid(
-            "its definition",
+            "the definition of the metric",
             """
             def end(self, now):
                 self.blending_delta = now - self.began
             """,
         ),
         Valid(
-            "was it measured?",
+            "a test whether it was measured",
             """
             def row(m):
                 if m.blending_delta is None or math.isnan(m.blending_delta):
@@ -108,7 +106,7 @@ class DecisionReadsDriftMetric(Rule):
             """,
         ),
         Valid(
-            "a condition behind which there is only a report",
+            "a condition that only guards a report",
             """
             def tell(m):
                 if m.blending_delta < 0:
@@ -117,7 +115,7 @@ class DecisionReadsDriftMetric(Rule):
             """,
         ),
         Valid(
-            "a decision by what the seed did",
+            "a decision by another metric of the seed",
             """
             def check_gate(m):
                 delta, contribution = m.blending_delta, m.contribution
@@ -126,7 +124,7 @@ class DecisionReadsDriftMetric(Rule):
             """,
         ),
         Valid(
-            "a project that lists another name",
+            "a project with another metric name",
             """
             def reward(m):
                 return m.blending_delta
@@ -145,7 +143,7 @@ class DecisionReadsDriftMetric(Rule):
             ((2, "a condition reads `blending_delta`, which drifts by itself"),),
         ),
         Invalid(
-            "a condition on what is worked out from it",
+            "a condition on a derived variable",
             """
             def step(slot):
                 delta, n = slot['blending_delta'], 3
@@ -163,13 +161,18 @@ class DecisionReadsDriftMetric(Rule):
             ),
         ),
         Invalid(
-            "what a gate returns",
+            "the return value of a gate",
             """
             class Gates:
                 def check(self, m):
                     return m.get('blending_delta', 0.0) >= self.least
             """,
-            ((3, "what `check` returns reads `blending_delta`, which drifts by itself"),),
+            (
+                (
+                    3,
+                    "the return value of `check` reads `blending_delta`, which drifts by itself",
+                ),
+            ),
         ),
         Invalid(
             "a reward",
@@ -184,7 +187,10 @@ class DecisionReadsDriftMetric(Rule):
                 (3, "`self.score` reads `blending_delta`, which drifts by itself"),
                 (
                     4,
-                    "what `compute_reward` returns reads `reward` (from `blending_delta`), which drifts by itself",
+                    (
+                        "the return value of `compute_reward` reads `reward` (from `blending_delta`), "
+                        "which drifts by itself"
+                    ),
                 ),
             ),
         ),
@@ -199,12 +205,12 @@ class DecisionReadsDriftMetric(Rule):
                 (2, "`score` reads `blending_delta`, which drifts by itself"),
                 (
                     3,
-                    "what `judge` returns reads `result` (from `blending_delta`), which drifts by itself",
+                    "the return value of `judge` reads `result` (from `blending_delta`), which drifts by itself",
                 ),
             ),
         ),
         Invalid(
-            "the project's own name",
+            "a metric name of the project",
             """
             def step(m):
                 if m.loss_delta < 0:
@@ -223,35 +229,35 @@ class DecisionReadsDriftMetric(Rule):
         """Report conditions, gates and rewards that read one of the metrics."""
         scopes = view.definitions(node)
         functions = [scope for scope in scopes if isinstance(scope, Function)]
-        known = carriers(functions[-1], self.options.metrics) if functions else {}
-        for value, what in _decided(node, scopes, view):
-            name = first_read(ast.parse(f"({view.code(value)})"), self.options.metrics, known)
+        derived = derived_variables(functions[-1], self.options.metrics) if functions else {}
+        for value, what in _deciding_expressions(node, scopes, view):
+            name = first_read(ast.parse(f"({view.code(value)})"), self.options.metrics, derived)
             if name:
-                read = f"`{name}` (from `{known[name]}`)" if name in known else f"`{name}`"
+                read = f"`{name}` (from `{derived[name]}`)" if name in derived else f"`{name}`"
                 yield Violation(value, f"{what} reads {read}, which drifts by itself")
 
 
-def _decided(
+def _deciding_expressions(
     node: cst.CSTNode, scopes: Sequence[Definition], view: View
 ) -> Iterator[tuple[cst.CSTNode, str]]:
-    """Yield each expression at a node that decides something, and what it decides."""
+    """Yield each deciding expression of a node, and a description of the decision."""
     if isinstance(node, (cst.If, cst.While, cst.IfExp)):
-        if not (isinstance(node, cst.If) and _only_reports(node)):
+        if not (isinstance(node, cst.If) and _is_only_report(node)):
             yield node.test, "a condition"
     elif isinstance(node, cst.Return) and node.value is not None:
         if scopes and (GATE.search(scopes[-1].name) or REWARD.search(scopes[-1].name)):
-            yield node.value, f"what `{scopes[-1].name}` returns"
+            yield node.value, f"the return value of `{scopes[-1].name}`"
     elif isinstance(node, cst.Assign):
-        yield from _rewarded([target.target for target in node.targets], node.value, view)
+        yield from _reward_values([target.target for target in node.targets], node.value, view)
     elif isinstance(node, (cst.AnnAssign, cst.AugAssign)) and node.value is not None:
-        yield from _rewarded([node.target], node.value, view)
+        yield from _reward_values([node.target], node.value, view)
     elif isinstance(node, cst.Call):
         for argument in node.args:
             if argument.keyword is not None and argument.keyword.value in REWARDS:
                 yield argument.value, f"`{argument.keyword.value}`"
 
 
-def _rewarded(
+def _reward_values(
     targets: Sequence[cst.CSTNode], value: cst.CSTNode, view: View
 ) -> Iterator[tuple[cst.CSTNode, str]]:
     for target in targets:
@@ -260,10 +266,10 @@ def _rewarded(
             yield value, f"`{quoted(view.code(target))}`"
 
 
-def _only_reports(branch: cst.If) -> bool:
-    """Return whether behind a condition, and its `else`, there is nothing but reports."""
+def _is_only_report(branch: cst.If) -> bool:
+    """Return whether the branches of a condition contain nothing but reports."""
     other = branch.orelse
-    if isinstance(other, cst.If) and not _only_reports(other):
+    if isinstance(other, cst.If) and not _is_only_report(other):
         return False
     blocks = [branch.body, *([other.body] if isinstance(other, cst.Else) else [])]
     return all(_is_report(part) for block in blocks for part in statements(block))
@@ -274,4 +280,4 @@ def _is_report(statement: cst.CSTNode) -> bool:
         return isinstance(statement, cst.Pass)
     called = statement.value.func
     name = called.attr if isinstance(called, cst.Attribute) else called
-    return isinstance(name, cst.Name) and name.value in REPORTS
+    return isinstance(name, cst.Name) and name.value in REPORT_CALLS

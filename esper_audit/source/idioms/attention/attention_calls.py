@@ -1,4 +1,4 @@
-"""What an attention call is given, where its queries and keys come from, what registers it."""
+"""Attention calls: their masks, the sources of queries and keys, and the registration of their module."""
 
 from __future__ import annotations
 
@@ -14,32 +14,25 @@ from esper_audit.source.syntax.names import Function, dotted, parameters
 QUERY_OR_KEY = re.compile(r"^(q|k|query|key|queries|keys)(_\w+)?$|_(q|k|query|key)$")
 PRODUCTS = frozenset({"matmul", "bmm", "einsum", "baddbmm"})
 MASK_WORDS = re.compile(r"mask|bias|\binf\b|finfo|causal")
-HIDES = re.compile(r"tril|triu|masked_fill|cache|past")
+HIDING_CODE = re.compile(r"tril|triu|masked_fill|cache|past")
 WORD = re.compile(r"[A-Z]+(?=[A-Z][a-z])|[A-Z]?[a-z]+|[A-Z]+")
 
-ON_PURPOSE = re.compile(
+BIDIRECTIONAL_TEXT = re.compile(
     r"bi-?directional|non-?causal|not causal|cross-?attention|encoder|prefix|acausal|looks? both ways"
 )
-OTHER_KINDS = frozenset(
+NON_CAUSAL_WORDS = frozenset(
     {"encoder", "cross", "bidirectional", "noncausal", "prefix", "vision", "visual", "image", "vit"}
-    | {
-        "pool",
-        "pooling",
-        "pooler",
-        "perceiver",
-        "resampler",
-        "seg",
-        "detr",
-        "segmentation",
-        "mask",
-        "bert",
-    }
+    | {"pool", "pooling", "pooler", "perceiver", "resampler", "seg", "detr", "segmentation"}
+    | {"mask", "bert"}
     | {"vae", "unet", "diffusion", "spatial", "non", "memory", "pixel", "object", "detection", "d"}
 )
 
 
 class Signature(NamedTuple):
-    """Where an attention function takes what hides positions; no position for `is_causal`: none."""
+    """The (name, position) of each mask argument of an attention function, and that of `is_causal`.
+
+    `is_causal` is None for a function without that argument.
+    """
 
     masks: tuple[tuple[str, int], ...]
     is_causal: int | None = None
@@ -53,65 +46,67 @@ SIGNATURES = {
 }
 
 
-def lack(call: ast.Call, signature: Signature) -> str:
-    """Return what a call does without, in words; an empty string if it may hide later positions."""
+def missing_mask(call: ast.Call, signature: Signature) -> str:
+    """Return a description of the missing mask, or an empty string if later positions may be hidden."""
     if any(isinstance(a, ast.Starred) for a in call.args) or any(not k.arg for k in call.keywords):
         return ""
-    if any(not _is_literal(given(call, *mask), None) for mask in signature.masks):
+    if any(not _is_literal(argument_of(call, *mask), None) for mask in signature.masks):
         return ""
     without = " and ".join(f"no {name}" for name, _ in signature.masks) or "no mask"
     if signature.is_causal is None:
         return without
-    causal = given(call, "is_causal", signature.is_causal)
+    causal = argument_of(call, "is_causal", signature.is_causal)
     if causal is None:
         return f"{without} and no is_causal"
     return f"{without} and is_causal=False" if _is_literal(causal, False) else ""
 
 
-def given(call: ast.Call, name: str, position: int) -> ast.expr | None:
-    """Return the argument of a call by name or position, None if it is left out."""
+def argument_of(call: ast.Call, name: str, position: int) -> ast.expr | None:
+    """Return the argument of a call by name or position, or None if the call omits it."""
     named = [keyword.value for keyword in call.keywords if keyword.arg == name]
     return next(iter([*named, *call.args[position : position + 1]]), None)
 
 
-def is_cross(call: ast.Call, function: Function) -> bool:
+def is_cross_attention(call: ast.Call, function: Function) -> bool:
     """Return whether queries and keys are computed from different parameters of a function."""
-    query, key = given(call, "query", 0), given(call, "key", 1)
+    query, key = argument_of(call, "query", 0), argument_of(call, "key", 1)
     if query is None or key is None:
         return False
     origins = _assignments(function)
     names = {p.arg for p in parameters(function.args)} - {"self", "cls"}
-    sources = [_sources(side, origins) & names for side in (query, key)]
-    named_so = all(QUERY_OR_KEY.search(name) for side in sources for name in side)
-    return all(sources) and sources[0] != sources[1] and not named_so
+    sources = [_source_names(side, origins) & names for side in (query, key)]
+    are_projections = all(QUERY_OR_KEY.search(name) for side in sources for name in side)
+    return all(sources) and sources[0] != sources[1] and not are_projections
 
 
-def is_handwritten(softmax: ast.Call, function: Function) -> bool:
-    """Return whether a softmax is one of q k^T, in a function that hides nothing in any way."""
+def is_handwritten_attention(softmax: ast.Call, function: Function) -> bool:
+    """Return whether a softmax is taken of q k^T in a function that hides no positions."""
     scores = softmax.args[0] if softmax.args else None
-    if isinstance(softmax.func, ast.Attribute) and (scores is None or not _may_be_scores(scores)):
+    if isinstance(softmax.func, ast.Attribute) and (
+        scores is None or not _is_possible_scores(scores)
+    ):
         scores = softmax.func.value
-    if scores is None or HIDES.search(ast.unparse(function)):
+    if scores is None or HIDING_CODE.search(ast.unparse(function)):
         return False
     kinds = (ast.Assign, ast.AugAssign, ast.Expr)
     steps = [ast.unparse(node) for node in walk(function) if isinstance(node, kinds)]
-    about_scores = re.compile(rf"(?<!\w){re.escape(ast.unparse(scores))}(?!\w)")
-    if any(MASK_WORDS.search(step) for step in steps if about_scores.search(step)):
+    uses_scores = re.compile(rf"(?<!\w){re.escape(ast.unparse(scores))}(?!\w)")
+    if any(MASK_WORDS.search(step) for step in steps if uses_scores.search(step)):
         return False
     origins = _assignments(function)
     values = origins.get(dotted(scores), [scores])
     return any(_is_query_times_key(_unscaled(value)) for value in values)
 
 
-def words(name: str) -> list[str]:
-    """Return the words of an identifier, in lower case: `CausalSelfAttention`, `gpt2_block`."""
+def identifier_words(name: str) -> list[str]:
+    """Return the lower-case words of an identifier such as `CausalSelfAttention` or `gpt2_block`."""
     return [word.lower() for word in WORD.findall(name)]
 
 
 def registrations(
     tree: ast.Module, scopes: Sequence[ast.AST]
 ) -> Iterator[tuple[str, ast.FunctionDef | ast.ClassDef]]:
-    """Yield the strings that decorate a scope, or what in the module makes the scope's class."""
+    """Yield each string in a decorator of a scope or of a factory of its class, with the decorated definition."""
     classes = {scope.name for scope in scopes if isinstance(scope, ast.ClassDef)}
     for node in walk(tree):
         if not isinstance(node, (ast.FunctionDef, ast.ClassDef)) or not node.decorator_list:
@@ -126,8 +121,8 @@ def _strings(decorators: list[ast.expr]) -> Iterator[str]:
             yield part.value
 
 
-def looks_both_ways(paths: Sequence[str], scopes: Sequence[ast.AST]) -> bool:
-    """Return whether names, bases or docstrings speak of an attention that may look both ways."""
+def is_bidirectional(paths: Sequence[str], scopes: Sequence[ast.AST]) -> bool:
+    """Return whether names, bases or docstrings describe a non-causal attention."""
     names = list(paths)
     texts = []
     for scope in scopes:
@@ -137,8 +132,8 @@ def looks_both_ways(paths: Sequence[str], scopes: Sequence[ast.AST]) -> bool:
             names.append(scope.name)
         if isinstance(scope, ast.ClassDef):
             names += map(ast.unparse, scope.bases)
-    by_name = any(not OTHER_KINDS.isdisjoint(words(name)) for name in names)
-    return by_name or any(ON_PURPOSE.search(text.lower()) for text in texts)
+    by_name = any(not NON_CAUSAL_WORDS.isdisjoint(identifier_words(name)) for name in names)
+    return by_name or any(BIDIRECTIONAL_TEXT.search(text.lower()) for text in texts)
 
 
 def _is_literal(node: ast.expr | None, value: object) -> bool:
@@ -147,7 +142,7 @@ def _is_literal(node: ast.expr | None, value: object) -> bool:
     return isinstance(node, ast.Constant) and node.value is value
 
 
-def _may_be_scores(node: ast.expr) -> bool:
+def _is_possible_scores(node: ast.expr) -> bool:
     return not isinstance(node, (ast.Constant, ast.UnaryOp))
 
 
@@ -160,8 +155,8 @@ def _assignments(function: Function) -> dict[str, list[ast.expr]]:
     return found
 
 
-def _sources(node: ast.expr, origins: dict[str, list[ast.expr]]) -> set[str]:
-    """Return every name that an expression is computed from."""
+def _source_names(node: ast.expr, origins: dict[str, list[ast.expr]]) -> set[str]:
+    """Return all names that an expression is computed from, through assignments."""
     found: set[str] = set()
     pending: list[ast.expr] = [node]
     while pending:

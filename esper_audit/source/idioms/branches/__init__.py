@@ -1,1 +1,1 @@
-"""Conditions, and which branches they leave."""
+"""Branch conditions and the facts that decide them."""

@@ -1,4 +1,4 @@
-"""Walking through a function with what is known of its local names: conditions that can only go one way."""
+"""Branch analysis: conditions of a function that are always true or always false."""
 
 from __future__ import annotations
 
@@ -11,45 +11,48 @@ from esper_audit.source.idioms.branches.conditions import (
     Atom,
     ConditionFacts,
     KnownValue,
-    assumed,
-    told,
+    assume,
+    known_truth,
 )
 from esper_audit.source.syntax.ast_walk import children, walk
 from esper_audit.source.syntax.enclosing import blocks
 from esper_audit.source.syntax.names import Function, defaults, parameters
 
-OWN_NAMES = (ast.Lambda, ast.ListComp, ast.SetComp, ast.DictComp, ast.GeneratorExp)
-NAMED = (
+OWN_SCOPES = (ast.Lambda, ast.ListComp, ast.SetComp, ast.DictComp, ast.GeneratorExp)
+NAMED_BINDERS = (
     ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef, ast.MatchAs, ast.MatchStar, ast.ExceptHandler,
 )  # fmt: skip
-ENDS = (ast.Return, ast.Raise, ast.Continue, ast.Break)
-NEVER_NONE = {ast.List: "list", ast.Dict: "dict", ast.Tuple: "tuple", ast.Set: "set"}
+BLOCK_EXITS = (ast.Return, ast.Raise, ast.Continue, ast.Break)
+DISPLAY_TYPES = {ast.List: "list", ast.Dict: "dict", ast.Tuple: "tuple", ast.Set: "set"}
 TypeOf = Callable[[ast.Call], str]
 
 
-class Constant(NamedTuple):
-    """A condition that can only go one way."""
+class ConstantCondition(NamedTuple):
+    """A condition that is always true or always false, and the reason."""
 
     test: ast.expr
     known: KnownValue
 
 
 class BranchWalk:
-    """One function; `type_of` tells of a call what it is annotated to return, `start` what is known first."""
+    """The walk through one function, which collects its constant conditions.
+
+    `type_of` returns the annotated return type of a call, `start` holds the initial facts.
+    """
 
     def __init__(self, function: Function, type_of: TypeOf, start: ConditionFacts) -> None:
-        self.found: list[Constant] = []
+        self.constant_conditions: list[ConstantCondition] = []
         self._type_of = type_of
-        self._shared = frozenset(_shared(function))
+        self._shared = frozenset(_shared_names(function))
         self._switches = frozenset(_bound_once(function))
         own = {parameter.arg for parameter in parameters(function.args)}
-        self._own = (own | _stored(*function.body)) - self._shared
-        self._flags = frozenset(_flags(function)) - self._shared
+        self._own = (own | _bound_names(*function.body)) - self._shared
+        self._flags = frozenset(_bool_parameters(function)) - self._shared
         facts = start.without(self._shared)
         self._block(function.body, facts)
 
     def _block(self, body: Sequence[ast.stmt], facts: ConditionFacts) -> ConditionFacts | None:
-        """Return what is known behind a block; None if nothing gets there."""
+        """Return the facts after a block, or None if its end is unreachable."""
         known: ConditionFacts | None = facts
         for statement in body:
             if known is None:
@@ -69,22 +72,22 @@ class BranchWalk:
         if isinstance(statement, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)):
             return facts.without(frozenset({statement.name}))
         self._expressions(statement, facts)
-        if isinstance(statement, ENDS):
+        if isinstance(statement, BLOCK_EXITS):
             return None
         if isinstance(statement, ast.Assert):
             return self._assumed(statement.test, facts, truth=True)
-        return self._bound(statement, facts.without(_stored(statement)))
+        return self._assignment(statement, facts.without(_bound_names(statement)))
 
     def _if(
         self, statement: ast.If, facts: ConditionFacts, *, is_elif: bool = False
     ) -> ConditionFacts | None:
         self._expressions(statement.test, facts)
-        known = told(statement.test, facts, self._flags)
-        facts = facts.without(_stored(statement.test))
+        known = known_truth(statement.test, facts, self._flags)
+        facts = facts.without(_bound_names(statement.test))
         if known is not None:
-            spells_out_the_rest = is_elif and known.truth and not statement.orelse
-            if not spells_out_the_rest:
-                self.found.append(Constant(statement.test, known))
+            completes_the_cases = is_elif and known.truth and not statement.orelse
+            if not completes_the_cases:
+                self.constant_conditions.append(ConstantCondition(statement.test, known))
             return self._block(statement.body if known.truth else statement.orelse, facts)
         then = self._block(statement.body, self._assumed(statement.test, facts, truth=True))
         otherwise: ConditionFacts | None = self._assumed(statement.test, facts, truth=False)
@@ -95,12 +98,12 @@ class BranchWalk:
             otherwise = self._block(statement.orelse, otherwise)
         if then is None or otherwise is None:
             return otherwise if then is None else then
-        return then.both(otherwise)
+        return then.intersection(otherwise)
 
     def _loop(
         self, statement: ast.For | ast.AsyncFor | ast.While, facts: ConditionFacts
     ) -> ConditionFacts:
-        inside = facts.without(_stored(statement))
+        inside = facts.without(_bound_names(statement))
         if isinstance(statement, ast.While):
             self._block(statement.body, self._assumed(statement.test, inside, truth=True))
         else:
@@ -112,8 +115,8 @@ class BranchWalk:
     def _try(
         self, statement: ast.Try | ast.TryStar, facts: ConditionFacts
     ) -> ConditionFacts | None:
-        """Any statement of the body may have been the last before a handler runs."""
-        caught = facts.without(_stored(*statement.body))
+        """Return the facts after a `try`, whose handlers may run after any statement of the body."""
+        caught = facts.without(_bound_names(*statement.body))
         through = self._block(statement.body, facts)
         if through is not None:
             through = self._block(statement.orelse, through)
@@ -123,22 +126,22 @@ class BranchWalk:
             ways.append(self._block(handler.body, caught.without(name)))
         left = [way for way in ways if way is not None]
         if statement.finalbody:
-            after = facts.without(_stored(statement))
+            after = facts.without(_bound_names(statement))
             return self._block(statement.finalbody, after) if left else None
-        return _merged(left)
+        return _merge(left)
 
     def _blocks(
         self, statement: ast.With | ast.AsyncWith | ast.Match, facts: ConditionFacts
     ) -> ConditionFacts:
-        """Blocks that may be left early, or not entered: only what they cannot change stays known."""
-        stored = _stored(statement)
+        """Return the facts after blocks that may be skipped or left early: those they cannot change."""
+        bound = _bound_names(statement)
         for block in blocks(statement):
-            heads = frozenset(_heads(statement))
+            heads = frozenset(_head_names(statement))
             self._block(block, facts.without(heads))
-        return facts.without(stored)
+        return facts.without(bound)
 
-    def _bound(self, statement: ast.stmt, facts: ConditionFacts) -> ConditionFacts:
-        """Return the facts with what an assignment of a constant, a display or a typed call tells."""
+    def _assignment(self, statement: ast.stmt, facts: ConditionFacts) -> ConditionFacts:
+        """Return the facts after an assignment of a constant, a display or a typed call."""
         target, value = _assigned(statement)
         if target is None or value is None or target in self._shared:
             return facts
@@ -148,53 +151,55 @@ class BranchWalk:
             return facts
         if isinstance(value, ast.Constant) and isinstance(value.value, (str, int, type(None))):
             return ConditionFacts(
-                facts.known,
+                facts.atoms,
                 {**facts.values, target: (frozenset({repr(value.value)}), reason)},
             )
-        kind, how = NEVER_NONE.get(type(value), ""), "isinstance"
+        kind, how = DISPLAY_TYPES.get(type(value), ""), "isinstance"
         if isinstance(value, ast.Call):
             kind, how = self._type_of(value), "returned"
             reason = f"`{ast.unparse(value.func)}` returns a {kind}"
         if not kind:
             return facts
-        return facts.having(Atom(target, how, kind), truth=True, reason=reason)
+        return facts.with_fact(Atom(target, how, kind), truth=True, reason=reason)
 
     def _assumed(self, test: ast.expr, facts: ConditionFacts, *, truth: bool) -> ConditionFacts:
-        reason = f"line {test.lineno} has tested it"
-        facts = assumed(test, facts, self._flags, truth=truth, reason=reason)
-        others = frozenset(atom.name for atom in facts.known if atom.name not in self._own)
-        return facts.without(others | _stored(test))
+        reason = f"line {test.lineno} already tests it"
+        facts = assume(test, facts, self._flags, truth=truth, reason=reason)
+        others = frozenset(atom.name for atom in facts.atoms if atom.name not in self._own)
+        return facts.without(others | _bound_names(test))
 
     def _expressions(self, node: ast.AST, facts: ConditionFacts) -> None:
-        """Look at the conditional expressions of a statement; what has names of its own is left out."""
+        """Check the conditional expressions of a node, except in scopes of their own."""
         pending = [node]
         while pending:
             part = pending.pop()
             if isinstance(part, ast.IfExp):
-                known = told(part.test, facts, self._flags)
+                known = known_truth(part.test, facts, self._flags)
                 if known is not None:
-                    self.found.append(Constant(part.test, known))
+                    self.constant_conditions.append(ConstantCondition(part.test, known))
                 continue
-            if isinstance(part, OWN_NAMES) or (isinstance(part, ast.stmt) and part is not node):
+            if isinstance(part, OWN_SCOPES) or (isinstance(part, ast.stmt) and part is not node):
                 continue
             pending += children(part)
 
 
-def _merged(ways: list[ConditionFacts]) -> ConditionFacts | None:
+def _merge(ways: list[ConditionFacts]) -> ConditionFacts | None:
     if not ways:
         return None
     merged = ways[0]
     for way in ways[1:]:
-        merged = merged.both(way)
+        merged = merged.intersection(way)
     return merged
 
 
-def _stored(*nodes: ast.AST) -> frozenset[str]:
-    """Return the names that a node binds or deletes, wherever in it."""
-    return frozenset(name for node in nodes for part in walk(node) for name in _binds(part))
+def _bound_names(*nodes: ast.AST) -> frozenset[str]:
+    """Return all names that nodes bind or delete."""
+    return frozenset(
+        name for node in nodes for part in walk(node) for name in _names_bound_by(part)
+    )
 
 
-def _binds(part: ast.AST) -> Iterator[str]:
+def _names_bound_by(part: ast.AST) -> Iterator[str]:
     if isinstance(part, ast.Name):
         if not isinstance(part.ctx, ast.Load):
             yield part.id
@@ -202,29 +207,29 @@ def _binds(part: ast.AST) -> Iterator[str]:
         yield from ((alias.asname or alias.name).partition(".")[0] for alias in part.names)
     elif isinstance(part, ast.MatchMapping):
         yield part.rest or ""
-    elif isinstance(part, NAMED):
+    elif isinstance(part, NAMED_BINDERS):
         yield part.name or ""
 
 
 def _bound_once(function: Function) -> Iterator[str]:
-    """Yield the names that a function binds in one place alone."""
-    bound = Counter(name for part in walk(function) for name in _binds(part))
+    """Yield the names that a function binds exactly once."""
+    bound = Counter(name for part in walk(function) for name in _names_bound_by(part))
     bound.update(parameter.arg for parameter in parameters(function.args))
     return (name for name, count in bound.items() if count == 1)
 
 
-def _heads(statement: ast.With | ast.AsyncWith | ast.Match) -> Iterator[str]:
+def _head_names(statement: ast.With | ast.AsyncWith | ast.Match) -> Iterator[str]:
     """Yield the names that a `with` or the patterns of a `match` bind."""
     if isinstance(statement, ast.Match):
         for case in statement.cases:
-            yield from _stored(case.pattern)
+            yield from _bound_names(case.pattern)
     else:
         for item in statement.items:
-            yield from _stored(item)
+            yield from _bound_names(item)
 
 
 def _assigned(statement: ast.stmt) -> tuple[str | None, ast.expr | None]:
-    """Return the one name that a statement sets, and to what."""
+    """Return the only name that a statement assigns, and the value."""
     if isinstance(statement, ast.Assign) and len(statement.targets) == 1:
         target: ast.expr = statement.targets[0]
     elif isinstance(statement, ast.AnnAssign):
@@ -234,18 +239,18 @@ def _assigned(statement: ast.stmt) -> tuple[str | None, ast.expr | None]:
     return (target.id, statement.value) if isinstance(target, ast.Name) else (None, None)
 
 
-def _shared(function: Function) -> Iterator[str]:
-    """Yield the names that are not the function's own, or that functions inside it bind as well."""
+def _shared_names(function: Function) -> Iterator[str]:
+    """Yield the names that a function or a nested function declares `global` or `nonlocal`."""
     for part in walk(function):
         if isinstance(part, (ast.Global, ast.Nonlocal)):
             yield from part.names
 
 
-def _flags(function: Function) -> Iterator[str]:
-    """Yield the parameters that are bools, by annotation or default: nothing can fill them later."""
-    given = defaults(function.args)
+def _bool_parameters(function: Function) -> Iterator[str]:
+    """Yield the parameters that are bools, by annotation or by default."""
+    by_name = defaults(function.args)
     for parameter in parameters(function.args):
-        default = given.get(parameter.arg)
+        default = by_name.get(parameter.arg)
         is_default = isinstance(default, ast.Constant) and isinstance(default.value, bool)
         annotation = parameter.annotation
         if is_default or (isinstance(annotation, ast.Name) and annotation.id == "bool"):

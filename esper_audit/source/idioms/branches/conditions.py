@@ -1,4 +1,4 @@
-"""What a condition says of local names, and what is known of it once others have been passed."""
+"""Conditions on local names, and the facts that decide them."""
 
 from __future__ import annotations
 
@@ -10,23 +10,23 @@ from typing import NamedTuple
 
 from esper_audit.source.syntax.names import dotted
 
-# Classes that None is none of: builtins, what a module has, and what is written as a class is (TYPES is not).
-PLAIN_TYPES = frozenset({"bool", "complex", "type"})
+# Classes without None: builtins, attributes of modules, and names written like a class (`TYPES` is not).
+OTHER_BUILTINS = frozenset({"bool", "complex", "type"})
 CLASS = re.compile(r"(?!self\.|cls\.)(\w+\.)+\w+|_*[A-Z]\w*[a-z]\w*")
-OF_NONE = frozenset({"None", "NoneType", "Hashable", "Any", "Optional", "Union"})
-# No value is of two of these: their layouts exclude each other.
-APART = frozenset(
+TYPES_OF_NONE = frozenset({"None", "NoneType", "Hashable", "Any", "Optional", "Union"})
+# No value is an instance of two of these types.
+DISJOINT_TYPES = frozenset(
     {"str", "bytes", "int", "float", "list", "dict", "tuple", "set", "frozenset", "Tensor"}
     | {"torch.Tensor"}
 )
-SAME = {"torch.Tensor": "Tensor"}
+TYPE_ALIASES = {"torch.Tensor": "Tensor"}
 
 
 class Atom(NamedTuple):
-    """Something that holds of a name or not, for as long as the name is not bound again.
+    """An atomic proposition about a name, valid until the name is bound again.
 
-    `kind` is "none", "equals" (a constant), "isinstance" (a type), "returned" (a type that a function is
-    annotated with) or "truth" (of a flag).
+    `kind` is "none", "equals" (a constant), "isinstance" (a type), "returned" (the annotated return
+    type of a function) or "truth" (of a flag).
     """
 
     name: str
@@ -35,98 +35,98 @@ class Atom(NamedTuple):
 
 
 class KnownValue(NamedTuple):
-    """Whether an atom holds, and where that was told, for a person."""
+    """The truth of an atom or a condition, and the reason as text."""
 
     truth: bool
     reason: str
 
 
 class ConditionFacts:
-    """What is known at a place: atoms with their truth, and names that can only have some constants."""
+    """The facts at a place in a function: the truth of atoms, and the possible constants of names."""
 
     def __init__(
         self,
-        known: Mapping[Atom, KnownValue] | None = None,
+        atoms: Mapping[Atom, KnownValue] | None = None,
         values: Mapping[str, tuple[frozenset[str], str]] | None = None,
     ) -> None:
-        self.known = dict(known or {})
+        self.atoms = dict(atoms or {})
         self.values = dict(values or {})
 
     def without(self, names: frozenset[str]) -> ConditionFacts:
-        """Return what stays known when names are bound again."""
+        """Return the facts that remain when names are bound again."""
         return ConditionFacts(
-            {atom: known for atom, known in self.known.items() if atom.name not in names},
+            {atom: known for atom, known in self.atoms.items() if atom.name not in names},
             {name: value for name, value in self.values.items() if name not in names},
         )
 
-    def both(self, other: ConditionFacts) -> ConditionFacts:
-        """Return what is known whichever of two ways was taken."""
+    def intersection(self, other: ConditionFacts) -> ConditionFacts:
+        """Return the facts that hold in both of two branches."""
         known = {
-            atom: _either(told, other.known[atom])
-            for atom, told in self.known.items()
-            if atom in other.known and other.known[atom].truth == told.truth
+            atom: _merge_reasons(value, other.atoms[atom])
+            for atom, value in self.atoms.items()
+            if atom in other.atoms and other.atoms[atom].truth == value.truth
         }
         values = {n: v for n, v in self.values.items() if other.values.get(n, ((), ""))[0] == v[0]}
         return ConditionFacts(known, values)
 
-    def having(self, atom: Atom, *, truth: bool, reason: str) -> ConditionFacts:
-        """Return the facts with one more, and what follows from it; who said so first stays the reason."""
-        found = ConditionFacts(self.known, self.values)
-        told = {atom: KnownValue(truth, reason)}
-        if truth and _excludes_none(atom):
-            told[Atom(atom.name, "none")] = KnownValue(truth=False, reason=reason)
-        for one, known in told.items():
-            if one not in found.known or found.known[one].truth is not known.truth:
-                found.known[one] = known
+    def with_fact(self, atom: Atom, *, truth: bool, reason: str) -> ConditionFacts:
+        """Return the facts with an atom and its consequences, and with the earlier reasons."""
+        found = ConditionFacts(self.atoms, self.values)
+        new = {atom: KnownValue(truth, reason)}
+        if truth and _is_never_none(atom):
+            new[Atom(atom.name, "none")] = KnownValue(truth=False, reason=reason)
+        for one, known in new.items():
+            if one not in found.atoms or found.atoms[one].truth is not known.truth:
+                found.atoms[one] = known
         return found
 
-    def told(self, atom: Atom) -> KnownValue | None:
-        """Return whether an atom holds, if that is known."""
-        direct = self.known.get(atom)
+    def truth_of(self, atom: Atom) -> KnownValue | None:
+        """Return the truth of an atom, or None if it is unknown."""
+        direct = self.atoms.get(atom)
         if direct is not None:
             return direct
         if atom.name in self.values:
             constants, reason = self.values[atom.name]
-            truths = {_holds(atom, constant) for constant in constants}
+            truths = {_truth_for(atom, constant) for constant in constants}
             truth = next(iter(truths)) if len(truths) == 1 else None
             return KnownValue(truth, reason) if truth is not None else None
         return self._implied(atom)
 
     def _implied(self, atom: Atom) -> KnownValue | None:
-        is_none = self.known.get(Atom(atom.name, "none"))
-        if is_none is not None and is_none.truth and _excludes_none(atom):
+        is_none = self.atoms.get(Atom(atom.name, "none"))
+        if is_none is not None and is_none.truth and _is_never_none(atom):
             return KnownValue(truth=False, reason=is_none.reason)
-        for other, told in self.known.items():
-            truth = _follows(atom, other, told.truth) if other.name == atom.name else None
+        for other, value in self.atoms.items():
+            truth = _implied_truth(atom, other, value.truth) if other.name == atom.name else None
             if truth is not None:
-                return KnownValue(truth, told.reason)
+                return KnownValue(truth, value.reason)
         return None
 
 
-def _follows(atom: Atom, other: Atom, truth: bool) -> bool | None:
-    """Return what one atom of a name says of another of the same kind; None for nothing."""
+def _implied_truth(atom: Atom, other: Atom, truth: bool) -> bool | None:
+    """Return the truth of an atom that another atom of the same name implies, or None."""
     if other.kind == "returned" and atom.kind == "isinstance":
-        return False if _are_apart(_parts(atom.what), _parts(other.what)) else None
+        return False if _is_disjoint(_parts(atom.what), _parts(other.what)) else None
     if atom.kind != other.kind:
         return None
     if atom.kind == "equals" and truth:
-        return False if _differ(atom.what, other.what) else None
+        return False if _is_different(atom.what, other.what) else None
     if atom.kind != "isinstance":
         return None
-    asked, known = _parts(atom.what), _parts(other.what)
-    if truth and known <= asked:
+    types, known = _parts(atom.what), _parts(other.what)
+    if truth and known <= types:
         return True
-    if not truth and asked <= known:
+    if not truth and types <= known:
         return False
-    return False if truth and _are_apart(asked, known) else None
+    return False if truth and _is_disjoint(types, known) else None
 
 
-def _are_apart(some: frozenset[str], others: frozenset[str]) -> bool:
-    return some | others <= APART and not some & others
+def _is_disjoint(some: frozenset[str], others: frozenset[str]) -> bool:
+    return some | others <= DISJOINT_TYPES and not some & others
 
 
-def _either(one: KnownValue, other: KnownValue) -> KnownValue:
-    """Return what two ways have both told, with the reasons of both."""
+def _merge_reasons(one: KnownValue, other: KnownValue) -> KnownValue:
+    """Return a value with the reasons of both branches."""
     if other.reason in one.reason:
         return one
     return (
@@ -136,22 +136,22 @@ def _either(one: KnownValue, other: KnownValue) -> KnownValue:
     )
 
 
-def _excludes_none(atom: Atom) -> bool:
-    """Return whether what an atom holds of is not None."""
+def _is_never_none(atom: Atom) -> bool:
+    """Return whether an atom only holds for values that are not None."""
     if atom.kind != "isinstance":
         return atom.kind in ("equals", "returned", "truth")
     return all(_is_class(part) for part in _parts(atom.what))
 
 
 def _is_class(name: str) -> bool:
-    """Return whether a word of `isinstance` is a class that None is not of, as far as its spelling tells."""
-    is_spelled_so = name in APART | PLAIN_TYPES or CLASS.fullmatch(name) is not None
-    return is_spelled_so and name.rpartition(".")[2] not in OF_NONE
+    """Return whether a type name is, judging by its spelling, a class without None."""
+    is_class_name = name in DISJOINT_TYPES | OTHER_BUILTINS or CLASS.fullmatch(name) is not None
+    return is_class_name and name.rpartition(".")[2] not in TYPES_OF_NONE
 
 
 @cache
 def _parts(types: str) -> frozenset[str]:
-    """Return the types that `isinstance` is asked of: those of a tuple, or of a union, each."""
+    """Return the single types of an `isinstance` argument: of a tuple, a union or one type."""
     pending = [ast.parse(types, mode="eval").body]
     found = set()
     while pending:
@@ -162,16 +162,16 @@ def _parts(types: str) -> frozenset[str]:
             pending += [node.left, node.right]
         else:
             name = ast.unparse(node)
-            found.add(SAME.get(name, name))
+            found.add(TYPE_ALIASES.get(name, name))
     return frozenset(found)
 
 
-def _differ(one: str, other: str) -> bool:
+def _is_different(one: str, other: str) -> bool:
     return bool(ast.literal_eval(one) != ast.literal_eval(other))
 
 
-def _holds(atom: Atom, constant: str) -> bool | None:
-    """Return whether an atom holds of a constant; None where that is not told by it."""
+def _truth_for(atom: Atom, constant: str) -> bool | None:
+    """Return the truth of an atom for a constant, or None if the constant does not decide it."""
     value = ast.literal_eval(constant)
     if atom.kind == "none":
         return value is None
@@ -181,7 +181,7 @@ def _holds(atom: Atom, constant: str) -> bool | None:
 
 
 def atom_of(test: ast.expr) -> tuple[Atom, bool] | None:
-    """Return the atom of a condition and what the condition says of it."""
+    """Return the atom of a condition and whether the condition affirms it, or None."""
     if isinstance(test, ast.Name):
         return Atom(test.id, "truth"), True
     if isinstance(test, ast.Call) and dotted(test.func) == "isinstance" and len(test.args) == 2:
@@ -194,67 +194,67 @@ def atom_of(test: ast.expr) -> tuple[Atom, bool] | None:
 
 
 def _comparison(name: str, operator: ast.cmpop, right: ast.expr) -> tuple[Atom, bool] | None:
-    says = isinstance(operator, (ast.Is, ast.Eq))
-    if not says and not isinstance(operator, (ast.IsNot, ast.NotEq)):
+    is_affirmed = isinstance(operator, (ast.Is, ast.Eq))
+    if not is_affirmed and not isinstance(operator, (ast.IsNot, ast.NotEq)):
         return None
     if not isinstance(right, ast.Constant):
         return None
     if right.value is None:
-        return Atom(name, "none"), says
+        return Atom(name, "none"), is_affirmed
     if isinstance(right.value, (str, int)):
-        return Atom(name, "equals", repr(right.value)), says
+        return Atom(name, "equals", repr(right.value)), is_affirmed
     return None
 
 
-def told(test: ast.expr, facts: ConditionFacts, flags: frozenset[str]) -> KnownValue | None:
-    """Return whether a condition holds, if what is known tells; `flags` are names that are always bools."""
+def known_truth(test: ast.expr, facts: ConditionFacts, flags: frozenset[str]) -> KnownValue | None:
+    """Return the truth of a condition with `flags` as names of bools, or None if it is unknown."""
     if isinstance(test, ast.UnaryOp) and isinstance(test.op, ast.Not):
-        inner = told(test.operand, facts, flags)
+        inner = known_truth(test.operand, facts, flags)
         return KnownValue(not inner.truth, inner.reason) if inner is not None else None
     if isinstance(test, ast.BoolOp):
-        return _told_of_several(test, facts, flags)
+        return _known_truth_of_operands(test, facts, flags)
     found = atom_of(test)
     if found is None:
         return None
-    atom, says = found
-    known = facts.told(atom)
-    return KnownValue(known.truth == says, known.reason) if known is not None else None
+    atom, is_affirmed = found
+    known = facts.truth_of(atom)
+    return KnownValue(known.truth == is_affirmed, known.reason) if known is not None else None
 
 
-def _told_of_several(
+def _known_truth_of_operands(
     test: ast.BoolOp, facts: ConditionFacts, flags: frozenset[str]
 ) -> KnownValue | None:
-    """Return whether `a and b`, `a or b` holds: one operand may decide, else all have to be known."""
+    """Return the truth of `a and b` or `a or b`, or None if neither one nor all operands decide it."""
     deciding = isinstance(test.op, ast.Or)
     answers = []
     for operand in test.values:
-        answer = told(operand, facts, flags)
+        answer = known_truth(operand, facts, flags)
         if answer is not None and answer.truth is deciding:
             return answer
         answers.append(answer)
-        reason = "one part of it decides the other"
-        facts = assumed(operand, facts, flags, truth=not deciding, reason=reason)
+        reason = "one operand decides the other"
+        facts = assume(operand, facts, flags, truth=not deciding, reason=reason)
     return answers[-1] if all(answers) and None not in answers else None
 
 
-def assumed(
+def assume(
     test: ast.expr, facts: ConditionFacts, flags: frozenset[str], *, truth: bool, reason: str
 ) -> ConditionFacts:
-    """Return the facts where a condition has been found true, or false."""
+    """Return the facts after a condition was true (or false)."""
     if isinstance(test, ast.UnaryOp) and isinstance(test.op, ast.Not):
-        return assumed(test.operand, facts, flags, truth=not truth, reason=reason)
+        return assume(test.operand, facts, flags, truth=not truth, reason=reason)
     if isinstance(test, ast.BoolOp):
         if isinstance(test.op, ast.And) is truth:
             for operand in test.values:
-                facts = assumed(operand, facts, flags, truth=truth, reason=reason)
+                facts = assume(operand, facts, flags, truth=truth, reason=reason)
         return facts
     found = atom_of(test)
     if found is None:
         return facts
-    atom, says = found
-    holds = truth is says
+    atom, is_affirmed = found
+    holds = truth is is_affirmed
     if atom.kind == "truth" and not holds and atom.name not in flags:
-        return facts  # what is empty now may be filled before the next question
+        return facts  # an empty container may be filled before the next test
     if atom.kind == "truth" and atom.name not in flags:
-        return facts.having(Atom(atom.name, "none"), truth=False, reason=reason)
-    return facts.having(atom, truth=holds, reason=reason)
+        return facts.with_fact(Atom(atom.name, "none"), truth=False, reason=reason)
+    return facts.with_fact(atom, truth=holds, reason=reason)

@@ -1,4 +1,4 @@
-"""Whether a function may return None, whatever it is annotated to return."""
+"""Functions that may return None despite their annotation."""
 
 from __future__ import annotations
 
@@ -9,15 +9,15 @@ from esper_audit.source.syntax.ast_walk import children, walk
 from esper_audit.source.syntax.names import Function, parameters
 
 
-def may_be_none(function: Function) -> bool:
-    """Return whether a function falls off its end, or returns None or a name that is None somewhere in it."""
-    unset = frozenset(_set_to_none(function))
-    return _falls_through(function.body) or any(
+def is_nullable(function: Function) -> bool:
+    """Return whether a function may return None: by reaching its end, by None or by a name set to None."""
+    unset = frozenset(_names_set_to_none(function))
+    return _has_reachable_end(function.body) or any(
         _is_none(statement.value, unset) for statement in _returns(function)
     )
 
 
-def _set_to_none(function: Function) -> Iterator[str]:
+def _names_set_to_none(function: Function) -> Iterator[str]:
     defaults = [*function.args.defaults, *function.args.kw_defaults]
     if any(_is_none(default, frozenset()) for default in defaults if default is not None):
         yield from (parameter.arg for parameter in parameters(function.args))
@@ -29,7 +29,7 @@ def _set_to_none(function: Function) -> Iterator[str]:
 
 
 def _returns(function: Function) -> Iterator[ast.Return]:
-    """Yield the statements with which a function itself returns."""
+    """Yield the return statements of a function, without those of nested functions."""
     pending: list[ast.AST] = [*function.body]
     while pending:
         part = pending.pop()
@@ -51,14 +51,14 @@ def _is_none(value: ast.expr | None, unset: frozenset[str]) -> bool:
     return value is None or (isinstance(value, ast.Constant) and value.value is None)
 
 
-def _falls_through(block: Sequence[ast.stmt]) -> bool:
-    """Return whether the end of a block may be reached; of loops and `match` it is taken to be."""
+def _has_reachable_end(block: Sequence[ast.stmt]) -> bool:
+    """Return whether the end of a block may be reached, as is assumed for loops and `match`."""
     last = block[-1] if block else None
     if isinstance(last, ast.If):
-        return _falls_through(last.body) or _falls_through(last.orelse)
+        return _has_reachable_end(last.body) or _has_reachable_end(last.orelse)
     if isinstance(last, (ast.With, ast.AsyncWith)):
-        return _falls_through(last.body)
+        return _has_reachable_end(last.body)
     if isinstance(last, ast.Try):
         ways = [last.orelse or last.body, *(handler.body for handler in last.handlers)]
-        return any(map(_falls_through, ways)) and _falls_through(last.finalbody)
+        return any(map(_has_reachable_end, ways)) and _has_reachable_end(last.finalbody)
     return not isinstance(last, (ast.Return, ast.Raise))

@@ -1,1 +1,1 @@
-"""What docstrings say of parameters, defaults and shapes."""
+"""Parameters, defaults and shapes that docstrings document."""

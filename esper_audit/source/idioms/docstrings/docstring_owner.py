@@ -1,4 +1,4 @@
-"""Which function a docstring documents, and what there is to compare it with."""
+"""The function that a docstring documents, and its parameters."""
 
 from __future__ import annotations
 
@@ -8,24 +8,17 @@ from collections.abc import Iterator, Sequence
 from esper_audit.source.syntax.enclosing import Definition
 from esper_audit.source.syntax.names import Function, parameters
 
-# Decorators behind which a caller meets the very signature that is written.
+# Decorators that leave the signature of the function unchanged.
 TRANSPARENT = frozenset(
-    {
-        "abstractmethod",
-        "cache",
-        "classmethod",
-        "compile",
-        "contextmanager",
-        "custom_bwd",
-        "custom_fwd",
-    }
+    {"abstractmethod", "cache", "classmethod", "compile", "contextmanager", "custom_bwd"}
+    | {"custom_fwd"}
     | {"disable", "disable_compiler", "export", "final", "ignore", "inference_mode", "lru_cache"}
     | {"no_grad", "override", "script", "script_if_tracing", "staticmethod", "unused", "wrap"}
 )
 
 
 def docstring(definition: Definition) -> str:
-    """Return the docstring of a function or class as it is written, empty without one."""
+    """Return the unmodified docstring of a function or class, or an empty string."""
     first = definition.body[0]
     value = first.value if isinstance(first, ast.Expr) else None
     text = value.value if isinstance(value, ast.Constant) else None
@@ -33,24 +26,24 @@ def docstring(definition: Definition) -> str:
 
 
 def documented_function(definition: Definition) -> Function | None:
-    """Return the function that a docstring is about: the `__init__` of a class, if it has its own."""
+    """Return the function that a docstring documents: for a class its own `__init__`, or None."""
     if not isinstance(definition, ast.ClassDef):
         return definition
     return next((method for method in methods(definition) if method.name == "__init__"), None)
 
 
 def methods(class_: ast.ClassDef) -> Iterator[Function]:
-    """Yield the methods that stand in the body of a class."""
+    """Yield the methods in the body of a class."""
     return (s for s in class_.body if isinstance(s, (ast.FunctionDef, ast.AsyncFunctionDef)))
 
 
-def has_its_own_signature(function: Function) -> bool:
-    """Return whether no decorator may give the function another signature than it is written with."""
+def has_declared_signature(function: Function) -> bool:
+    """Return whether no decorator may change the signature of a function."""
     return all(_is_transparent(decorator) for decorator in function.decorator_list)
 
 
-def told_beside(definition: Definition, enclosing: Sequence[Definition]) -> str:
-    """Return the docstring that shares the work: of `__init__` for its class, of the class for it."""
+def companion_docstring(definition: Definition, enclosing: Sequence[Definition]) -> str:
+    """Return the other docstring about the same parameters: of `__init__` for a class and vice versa."""
     if isinstance(definition, ast.ClassDef):
         function = documented_function(definition)
         return docstring(function) if function is not None else ""
@@ -60,14 +53,14 @@ def told_beside(definition: Definition, enclosing: Sequence[Definition]) -> str:
 
 
 def named_parameters(function: Function) -> list[str]:
-    """Return what a caller may pass by a name or a place of its own, `self` and `cls` left out."""
+    """Return the names of the parameters without `self`, `cls`, `*args` and `**kwargs`."""
     arguments = function.args
     names = [a.arg for a in (*arguments.posonlyargs, *arguments.args, *arguments.kwonlyargs)]
     return names[1:] if names[:1] in (["self"], ["cls"], ["mcs"]) else names
 
 
-def known_to_class(class_: ast.ClassDef) -> set[str]:
-    """Return the names that a class's docstring may well document beside what `__init__` takes."""
+def class_argument_names(class_: ast.ClassDef) -> set[str]:
+    """Return the names that a class docstring may document: method parameters and annotated fields."""
     taken = {p.arg for method in methods(class_) for p in parameters(method.args)}
     fields = (s.target for s in class_.body if isinstance(s, ast.AnnAssign))
     return taken | {field.id for field in fields if isinstance(field, ast.Name)}

@@ -1,4 +1,4 @@
-"""What a docstring says of arguments: its Args sections in Google, NumPy and Sphinx style, entry by entry."""
+"""The arguments that a docstring documents, in Google, NumPy or Sphinx style."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ ENTRY = re.compile(
 )
 OPEN_TYPE = re.compile(rf"^(?:[-*+]\s+)?[`*]*({NAMES})[`*]*\s*(\([^)]*)$")
 NUMPY_ENTRY = re.compile(rf"^[`*]*({NAMES})[`*]*\s*(?::\s*(.*))?$")
-NO_NAMES = frozenset(
+NOT_ARGUMENT_NAMES = frozenset(
     {"default", "defaults", "example", "examples", "i", "if", "important", "in", "note", "notes"}
     | {"optional", "or", "otherwise", "raises", "required", "return", "returns", "see", "shape"}
     | {"tip", "todo", "usage", "warning", "warnings", "where", "yields"}
@@ -28,38 +28,38 @@ NO_NAMES = frozenset(
 
 
 class DocumentedArgument(NamedTuple):
-    """One documented argument: its name without stars, and all that is said of it."""
+    """A documented argument: its name without stars, and the text of its entry."""
 
     name: str
     text: str
 
 
 class DocumentedArguments(NamedTuple):
-    """The documented arguments; `is_whole` where every line of the sections was understood."""
+    """The documented arguments, and whether every line of the sections was parsed."""
 
     entries: list[DocumentedArgument]
-    is_whole: bool
+    is_complete: bool
 
 
 def documented_arguments(docstring: str) -> DocumentedArguments:
-    """Return what the Args sections of a docstring document, in whichever style they are written."""
+    """Return the arguments that the sections of a docstring document, in any of the three styles."""
     lines = docstring.expandtabs().splitlines()
     entries: list[DocumentedArgument] = []
-    is_whole = True
+    is_complete = True
     for number, line in enumerate(lines):
         bare = line.strip()
         field = FIELD.match(bare) if bare.startswith(":") else None
         if field is not None:
-            entries.append(_field(field, lines[number + 1 :]))
-        elif bare.strip("*:") in TITLES and not _is_an_example(lines, number):
+            entries.append(_sphinx_entry(field, lines[number + 1 :]))
+        elif bare.strip("*:") in TITLES and not _is_example(lines, number):
             section = _section(lines, number)
             entries += section.entries
-            is_whole = is_whole and section.is_whole
-    return DocumentedArguments(entries, is_whole)
+            is_complete = is_complete and section.is_complete
+    return DocumentedArguments(entries, is_complete)
 
 
-def _is_an_example(lines: list[str], number: int) -> bool:
-    """Return whether a title stands inside of something else: deeper, or announced by a colon."""
+def _is_example(lines: list[str], number: int) -> bool:
+    """Return whether a title is part of an example: indented, or after a line that ends in a colon."""
     above = next((line for line in reversed(lines[:number]) if line.strip()), "")
     is_announced = above.rstrip().endswith(":") and _indent(above) <= _indent(lines[number])
     margin = min((_indent(line) for line in lines[1:] if line.strip()), default=0)
@@ -67,14 +67,14 @@ def _is_an_example(lines: list[str], number: int) -> bool:
 
 
 def _section(lines: list[str], number: int) -> DocumentedArguments:
-    """Read what stands below a title, in the style that the next line tells."""
+    """Parse the lines below a title, in NumPy style if the title is underlined."""
     is_numpy = number + 1 < len(lines) and UNDERLINE.match(lines[number + 1]) is not None
     if is_numpy:
-        return _numpy(lines[number + 2 :])
-    return _google(lines[number + 1 :], _indent(lines[number]) if number else -1)
+        return _numpy_section(lines[number + 2 :])
+    return _google_section(lines[number + 1 :], _indent(lines[number]) if number else -1)
 
 
-def _field(field: re.Match[str], below: list[str]) -> DocumentedArgument:
+def _sphinx_entry(field: re.Match[str], below: list[str]) -> DocumentedArgument:
     text = [field[2]]
     for line in below:
         if ANY_FIELD.match(line) or not line.strip():
@@ -84,14 +84,14 @@ def _field(field: re.Match[str], below: list[str]) -> DocumentedArgument:
     return DocumentedArgument(words[-1].strip("*\\`") if words else "", " ".join(words[:-1] + text))
 
 
-def _google(lines: list[str], indent: int) -> DocumentedArguments:
-    """Read entries that stand deeper than their title, each at the depth of the first."""
+def _google_section(lines: list[str], indent: int) -> DocumentedArguments:
+    """Parse entries that are indented deeper than their title, all as deep as the first."""
     first = next((line for line in lines if line.strip()), "")
     depth = _indent(first)
     if depth <= indent:
-        return DocumentedArguments([], is_whole=False)
+        return DocumentedArguments([], is_complete=False)
     found: list[tuple[list[str], list[str]]] = []
-    is_whole = True
+    is_complete = True
     for line in lines:
         bare, indent = line.strip(), _indent(line)
         if bare and indent < depth:
@@ -105,14 +105,14 @@ def _google(lines: list[str], indent: int) -> DocumentedArguments:
         if match is not None and names:
             found.append((names, [" ".join(part for part in match.groups()[1:] if part)]))
         else:
-            is_whole = False
-    return DocumentedArguments(list(_entries(found)), is_whole)
+            is_complete = False
+    return DocumentedArguments(list(_entries(found)), is_complete)
 
 
-def _numpy(lines: list[str]) -> DocumentedArguments:
-    """Read entries that stand at the depth of their underlined title, until the next title."""
+def _numpy_section(lines: list[str]) -> DocumentedArguments:
+    """Parse entries that are indented like their underlined title, until the next title."""
     found: list[tuple[list[str], list[str]]] = []
-    is_whole = True
+    is_complete = True
     depth = _indent(next((line for line in lines if line.strip()), ""))
     for line, below in zip(lines, [*lines[1:], ""], strict=True):
         if UNDERLINE.match(below):
@@ -121,10 +121,10 @@ def _numpy(lines: list[str]) -> DocumentedArguments:
         if entry is not None and (names := _names(entry[1])):
             found.append((names, [entry[2] or ""]))
         elif line.strip() and _indent(line) == depth:
-            is_whole = False
+            is_complete = False
         elif found:
             found[-1][1].append(line.strip())
-    return DocumentedArguments(list(_entries(found)), is_whole)
+    return DocumentedArguments(list(_entries(found)), is_complete)
 
 
 def _entries(found: list[tuple[list[str], list[str]]]) -> Iterator[DocumentedArgument]:
@@ -132,9 +132,9 @@ def _entries(found: list[tuple[list[str], list[str]]]) -> Iterator[DocumentedArg
         yield from (DocumentedArgument(name, "\n".join(text)) for name in names)
 
 
-def _names(written: str) -> list[str]:
-    names = [name.strip("*\\` ") for name in re.split(r"\s*(?:,|/|\band\b)\s*", written)]
-    return [] if names[0].lower() in NO_NAMES else names
+def _names(text: str) -> list[str]:
+    names = [name.strip("*\\` ") for name in re.split(r"\s*(?:,|/|\band\b)\s*", text)]
+    return [] if names[0].lower() in NOT_ARGUMENT_NAMES else names
 
 
 def _indent(line: str) -> int:

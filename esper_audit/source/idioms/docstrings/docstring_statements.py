@@ -1,4 +1,4 @@
-"""Defaults that a docstring states in words, and whether they agree with those of the signature."""
+"""Defaults and shapes that a docstring states, and whether the signature and body agree."""
 
 from __future__ import annotations
 
@@ -9,21 +9,21 @@ from collections.abc import Iterator
 from esper_audit.source.syntax.names import Function, dotted
 
 SHAPE = re.compile(r"(?i)\bshape:?\s+(?:of\s+)?[`:math]*[(\[]([^()\[\]]*)[)\]]")
-SEVERAL = re.compile(r"(?i)\bor\b|\.\.\.|\*|\.\.|\?")
+ALTERNATIVES = re.compile(r"(?i)\bor\b|\.\.\.|\*|\.\.|\?")
 SEPARATOR = re.compile(r",|\s[x×]\s")
 
 
 def stated_rank(text: str) -> int | None:
-    """Return the number of dimensions of the one shape that a text states; None if it is not plain."""
+    """Return the number of dimensions of the only shape in a text, or None if it is ambiguous."""
     shapes = SHAPE.findall(text) if "hape" in text else []
-    if len(shapes) != 1 or SEVERAL.search(shapes[0]) or " or " in text:
+    if len(shapes) != 1 or ALTERNATIVES.search(shapes[0]) or " or " in text:
         return None
     dimensions = [part for part in SEPARATOR.split(shapes[0]) if part.strip()]
     return len(dimensions) or None
 
 
 def unpacked_rank(function: Function, name: str) -> int | None:
-    """Return how many names a function unpacks from the shape of an argument, before it is rebound."""
+    """Return the number of names unpacked from the shape of an argument before it is rebound."""
     for statement in function.body:
         if isinstance(statement, ast.Assign) and _is_shape_of(statement.value, name):
             target = statement.targets[0]
@@ -31,7 +31,7 @@ def unpacked_rank(function: Function, name: str) -> int | None:
                 isinstance(part, ast.Starred) for part in target.elts
             )
             return len(target.elts) if plain and isinstance(target, (ast.Tuple, ast.List)) else None
-        if any(_may_change(node, name) for node in ast.walk(statement)):
+        if any(_is_rebound_or_left(node, name) for node in ast.walk(statement)):
             return None
     return None
 
@@ -42,8 +42,8 @@ def _is_shape_of(value: ast.expr, name: str) -> bool:
     return dotted(value) == f"{name}.shape"
 
 
-def _may_change(node: ast.AST, name: str) -> bool:
-    """Return whether a node rebinds a name, or leaves before what follows."""
+def _is_rebound_or_left(node: ast.AST, name: str) -> bool:
+    """Return whether a node rebinds a name or returns."""
     return isinstance(node, ast.Return) or (
         isinstance(node, ast.Name) and node.id == name and isinstance(node.ctx, ast.Store)
     )
@@ -60,7 +60,7 @@ LITERAL = re.compile(
     )(?P=tick)\s*(?P<after>[\])}.,;:|]*)(?P<rest>[^\n]*)""",
     re.VERBOSE,
 )
-HEDGE = re.compile(
+QUALIFIER = re.compile(
     r"(?i)^\s*(?:\(|if|when|for|in|unless|or|otherwise|else|on|with|and|of|by|times|[*x/+%^-])"
 )
 BULLET = re.compile(r"\n\s*(?:[-*+]|\d[.)])\s")
@@ -68,9 +68,9 @@ NOT_A_LITERAL = object()
 
 
 def stated_defaults(text: str) -> Iterator[tuple[str, object]]:
-    """Yield each literal that a text calls a default, as written and as Python reads it.
+    """Yield each default that a text states, as its code and its value.
 
-    What stands below a bullet is the default of something inside the argument.
+    A default below a bullet belongs to a part of the argument and is left out.
     """
     if "efault" not in text:
         return
@@ -79,15 +79,15 @@ def stated_defaults(text: str) -> Iterator[tuple[str, object]]:
         if found is None:
             continue
         closes = bool(found["after"]) or not found["rest"].strip()
-        if closes and not HEDGE.match(found["rest"]):
-            value = _read(found["value"])
+        if closes and not QUALIFIER.match(found["rest"]):
+            value = _literal_value(found["value"])
             if value is not NOT_A_LITERAL:
                 yield found["value"], value
 
 
-def disagrees(stated: object, written: ast.expr) -> bool:
-    """Return whether a stated default is certainly another value than the default of a signature."""
-    actual = _read(ast.unparse(written))
+def is_different_default(stated: object, default: ast.expr) -> bool:
+    """Return whether a stated default certainly differs from the default of the signature."""
+    actual = _literal_value(ast.unparse(default))
     if actual is NOT_A_LITERAL or actual is None:
         return False
     if isinstance(actual, (list, tuple)) and isinstance(stated, (list, tuple)):
@@ -102,7 +102,7 @@ def _kind(value: object) -> type:
     return float if isinstance(value, (bool, int, float)) else type(value)
 
 
-def _read(text: str) -> object:
+def _literal_value(text: str) -> object:
     try:
         return ast.literal_eval(text)
     except (ValueError, SyntaxError):

@@ -1,4 +1,4 @@
-"""Runs of statements that stand in a tree more than once, each group of them once."""
+"""Clones: runs of equal statements in two or more places of a tree."""
 
 from __future__ import annotations
 
@@ -6,19 +6,22 @@ from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
-from esper_audit.source.idioms.duplication.statement_fingerprints import Shaped, StatementBlock
+from esper_audit.source.idioms.duplication.statement_fingerprints import (
+    HashedStatement,
+    StatementBlock,
+)
 from esper_audit.source.syntax.enclosing import last_line
 
 
 class StatementRun(NamedTuple):
-    """Some statements of a block, one after the other."""
+    """Consecutive statements of a block."""
 
     block: StatementBlock
     start: int
     end: int
 
     @property
-    def statements(self) -> list[Shaped]:
+    def statements(self) -> list[HashedStatement]:
         """The statements."""
         return self.block.statements[self.start : self.end]
 
@@ -35,88 +38,88 @@ class StatementRun(NamedTuple):
 
 
 class Clone(NamedTuple):
-    """A run that stands somewhere else before; `copies` counts all of them."""
+    """A run of statements, an earlier equal run, and the number of all equal runs."""
 
     first: StatementRun
-    again: StatementRun
+    second: StatementRun
     copies: int
 
     @property
     def size(self) -> int:
-        """The lines that the run counts for."""
-        return sum(statement.lines for statement in self.again.statements)
+        """The counted lines of the run."""
+        return sum(statement.lines for statement in self.second.statements)
 
 
-def clones(found: Sequence[StatementBlock], least: int) -> Iterator[Clone]:
-    """Yield each run of at least `least` lines that stands twice, at its second place, outer runs first."""
+def clones(blocks: Sequence[StatementBlock], minimum: int) -> Iterator[Clone]:
+    """Yield a clone for each group of equal runs of at least `minimum` lines, outer blocks first."""
     covered: dict[str, set[int]] = defaultdict(set)
-    for first, *others in _groups(found, least):
-        told: StatementRun | None = None
+    for first, *others in _equal_runs(blocks, minimum):
+        second: StatementRun | None = None
         for other in others:
-            if other.lines.start in covered[other.block.path] or _overlaps(first, other):
+            if other.lines.start in covered[other.block.path] or _is_overlap(first, other):
                 continue
-            longer = _extended(first, other)
+            longer = _extend(first, other)
             covered[other.block.path].update(longer.lines)
-            told = told or longer
-        if told is not None:
-            yield Clone(first, told, 1 + len(others))
+            second = second or longer
+        if second is not None:
+            yield Clone(first, second, 1 + len(others))
 
 
-def _groups(found: Sequence[StatementBlock], least: int) -> list[list[StatementRun]]:
-    """Return the shortest runs that are long enough and equal, each group by place."""
-    windows: dict[tuple[object, ...], list[StatementRun]] = defaultdict(list)
-    for block in found:
-        for run in _windows(block, least):
-            windows[tuple(statement.shape for statement in run.statements)].append(run)
+def _equal_runs(blocks: Sequence[StatementBlock], minimum: int) -> list[list[StatementRun]]:
+    """Return the groups of equal runs of minimal length, each group sorted by place."""
+    by_structure: dict[tuple[object, ...], list[StatementRun]] = defaultdict(list)
+    for block in blocks:
+        for run in _minimal_runs(block, minimum):
+            by_structure[tuple(statement.structure for statement in run.statements)].append(run)
     groups: dict[tuple[object, ...], list[StatementRun]] = defaultdict(list)
-    for shapes, runs in windows.items():
+    for structures, runs in by_structure.items():
         for run in runs if len(runs) > 1 else ():
-            groups[(*shapes, _numbered(run))].append(run)
-    sorted_groups = [sorted(runs, key=_by_place) for runs in groups.values() if len(runs) > 1]
+            groups[(*structures, _renaming_pattern(run))].append(run)
+    sorted_groups = [sorted(runs, key=_place_of) for runs in groups.values() if len(runs) > 1]
     return sorted(sorted_groups, key=lambda runs: (runs[0].block.depth, runs[1].place))
 
 
-def _windows(block: StatementBlock, least: int) -> Iterator[StatementRun]:
-    """Yield from each statement on the shortest run that counts for enough lines."""
+def _minimal_runs(block: StatementBlock, minimum: int) -> Iterator[StatementRun]:
+    """Yield for each statement the shortest run from it on that has at least `minimum` counted lines."""
     lines = [statement.lines for statement in block.statements]
-    end, sum_ = 0, 0
+    end, total = 0, 0
     for start in range(len(lines)):
-        while sum_ < least and end < len(lines):
-            sum_ += lines[end]
+        while total < minimum and end < len(lines):
+            total += lines[end]
             end += 1
-        if sum_ < least:
+        if total < minimum:
             return
         yield StatementRun(block, start, end)
-        sum_ -= lines[start]
+        total -= lines[start]
 
 
-def _numbered(run: StatementRun) -> tuple[int, ...]:
-    """Return a run's local names as numbers in the order in which they first appear."""
+def _renaming_pattern(run: StatementRun) -> tuple[int, ...]:
+    """Return the local names of a run as numbers, counted in the order of first appearance."""
     numbers: dict[str, int] = {}
     names = [name for statement in run.statements for name in statement.locals]
     return tuple(numbers.setdefault(name, len(numbers)) for name in names)
 
 
-def _extended(first: StatementRun, other: StatementRun) -> StatementRun:
-    """Return the second run with all that follows in both and is equal, too."""
+def _extend(first: StatementRun, other: StatementRun) -> StatementRun:
+    """Return the second run, extended by the equal statements that follow both runs."""
     length = 0
-    for mine, theirs in zip(
+    for here, there in zip(
         first.block.statements[first.end :], other.block.statements[other.end :], strict=False
     ):
-        grown = StatementRun(first.block, first.start, first.end + length + 1)
-        if mine.shape != theirs.shape or _overlaps(grown, other):
+        extended = StatementRun(first.block, first.start, first.end + length + 1)
+        if here.structure != there.structure or _is_overlap(extended, other):
             break
         length += 1
-    while _numbered(StatementRun(first.block, first.start, first.end + length)) != _numbered(
-        StatementRun(other.block, other.start, other.end + length)
-    ):
+    while _renaming_pattern(
+        StatementRun(first.block, first.start, first.end + length)
+    ) != _renaming_pattern(StatementRun(other.block, other.start, other.end + length)):
         length -= 1
     return StatementRun(other.block, other.start, other.end + length)
 
 
-def _overlaps(first: StatementRun, other: StatementRun) -> bool:
+def _is_overlap(first: StatementRun, other: StatementRun) -> bool:
     return first.block.path == other.block.path and other.lines.start in first.lines
 
 
-def _by_place(run: StatementRun) -> tuple[str, int]:
+def _place_of(run: StatementRun) -> tuple[str, int]:
     return run.place

@@ -1,1 +1,1 @@
-"""Defaults of arguments, and caught exceptions."""
+"""Argument fallbacks and exception handlers."""

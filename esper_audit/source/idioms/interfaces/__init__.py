@@ -1,1 +1,1 @@
-"""Who owns a private attribute."""
+"""Ownership of private attributes."""

@@ -1,4 +1,4 @@
-"""Who owns a private attribute that is written: the object itself, its class, its like, or somebody else."""
+"""Writes of private attributes, and whether the writing code owns the attribute."""
 
 from __future__ import annotations
 
@@ -10,16 +10,18 @@ from esper_audit.source.syntax.ast_walk import scan, walk
 from esper_audit.source.syntax.enclosing import Definition, definitions_in
 from esper_audit.source.syntax.names import Function, dotted, parameters
 
-OWN = frozenset({"self", "cls", "mcs", "klass", "__class__"})
+SELF_NAMES = frozenset({"self", "cls", "mcs", "klass", "__class__"})
 SETTERS = frozenset({"setattr", "delattr", "__setattr__", "__delattr__"})
-# What makes another object of the same class: `cls(...)`, `type(self)(...)`, `copy(self)`.
-MAKES_ITS_LIKE = frozenset({"__class__", "__copy__", "__deepcopy__", "__new__", "clone", "cls"})
+# Calls that make another object of the same class: `cls(...)`, `type(self)(...)`, `copy(self)`.
+SAME_CLASS_FACTORIES = frozenset(
+    {"__class__", "__copy__", "__deepcopy__", "__new__", "clone", "cls"}
+)
 COPIES = frozenset({"copy", "deepcopy", "replace"})
-COMPARES = frozenset({"__eq__", "__ne__", "__lt__", "__le__", "__gt__", "__ge__"})
+COMPARISON_METHODS = frozenset({"__eq__", "__ne__", "__lt__", "__le__", "__gt__", "__ge__"})
 
 
 class Write(NamedTuple):
-    """A write of a private attribute: whose, which, and what is assigned (None for a deletion)."""
+    """A write of a private attribute: the object, the name, the value (None for a deletion)."""
 
     receiver: ast.expr
     name: str
@@ -27,15 +29,15 @@ class Write(NamedTuple):
 
 
 def private_writes(node: ast.AST) -> Iterator[Write]:
-    """Yield what a statement, or a call of `setattr` and the like, writes to private attributes."""
+    """Yield the writes of private attributes by a statement or by a call such as `setattr`."""
     if node.__class__ is ast.Assign:
         for target in node.targets:
-            yield from _written(target, node.value)
+            yield from _target_writes(target, node.value)
     elif isinstance(node, (ast.AnnAssign, ast.AugAssign)) and node.value is not None:
-        yield from _written(node.target, node.value)
+        yield from _target_writes(node.target, node.value)
     elif isinstance(node, ast.Delete):
         for target in node.targets:
-            yield from _written(target, None)
+            yield from _target_writes(target, None)
     elif isinstance(node, ast.Call) and dotted(node.func).rpartition(".")[2] in SETTERS:
         name = node.args[1] if len(node.args) > 1 else None
         if (
@@ -47,95 +49,99 @@ def private_writes(node: ast.AST) -> Iterator[Write]:
 
 
 def is_private(name: str) -> bool:
-    """Return whether a name is for its owner: `_x`, but not `_x_` or `__x__`, which others may set."""
+    """Return whether a name is private: `_x`, but not `_x_` or `__x__`."""
     return name.startswith("_") and not name.startswith("__") and not name.endswith("_")
 
 
-def owned(tree: ast.Module) -> frozenset[str]:
+def owned_names(tree: ast.Module) -> frozenset[str]:
     """Return the private names that classes of a file define, annotate or set on themselves."""
     classes = scan(tree, {ast.ClassDef})
-    return frozenset(name for class_ in classes for name in _named_in(class_) if is_private(name))
+    return frozenset(name for class_ in classes for name in _names_in(class_) if is_private(name))
 
 
-def marks(tree: ast.Module) -> frozenset[str]:
-    """Return the private names that a file only ever sets to True or False: marks of its own."""
+def flag_names(tree: ast.Module) -> frozenset[str]:
+    """Return the private names that a file only sets to True or False."""
     values: dict[str, set[str]] = {}
     for node in scan(tree, {ast.Assign, ast.AnnAssign, ast.AugAssign, ast.Call}):
         for write in private_writes(node):
             value = repr(write.value.value) if isinstance(write.value, ast.Constant) else ""
             values.setdefault(write.name, set()).add(value)
     return frozenset(
-        name for name, all_ in values.items() if "True" in all_ and all_ <= {"True", "False"}
+        name
+        for name, literals in values.items()
+        if "True" in literals and literals <= {"True", "False"}
     )
 
 
-def is_own(receiver: ast.expr, scopes: Sequence[Definition]) -> bool:
-    """Return whether an object is `self`, its class, or another instance of the class around the code."""
+def is_own_instance(receiver: ast.expr, scopes: Sequence[Definition]) -> bool:
+    """Return whether an object is `self`, its class or another instance of the enclosing class."""
     if isinstance(receiver, ast.Call):
-        return dotted(receiver.func) in ("type", "super") or _makes_its_like(receiver, scopes)
+        return dotted(receiver.func) in ("type", "super") or _is_same_class_call(receiver, scopes)
     name = dotted(receiver)
-    if name in OWN or name.endswith(".__class__"):
+    if name in SELF_NAMES or name.endswith(".__class__"):
         return True
     functions = [scope for scope in scopes if not isinstance(scope, ast.ClassDef)]
     return isinstance(receiver, ast.Name) and any(
-        _is_its_like(name, function, scopes) for function in functions
+        _is_name_of_same_class(name, function, scopes) for function in functions
     )
 
 
-def is_defined(receiver: ast.expr, tree: ast.Module) -> bool:
+def is_defined_in_file(receiver: ast.expr, tree: ast.Module) -> bool:
     """Return whether an object is a function or class that the file itself defines."""
     kinds = {ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef}
     names = {definition.name for definition in definitions_in(scan(tree, kinds))}
     return isinstance(receiver, ast.Name) and receiver.id in names
 
 
-def _written(target: ast.expr, value: ast.expr | None) -> Iterator[Write]:
+def _target_writes(target: ast.expr, value: ast.expr | None) -> Iterator[Write]:
     if target.__class__ is ast.Attribute:
         if is_private(target.attr):
             yield Write(target.value, target.attr, value)
     elif isinstance(target, (ast.Tuple, ast.List)):
         for part in target.elts:
-            yield from _written(part, value)
+            yield from _target_writes(part, value)
 
 
-def _named_in(class_: ast.AST) -> Iterator[str]:
+def _names_in(class_: ast.AST) -> Iterator[str]:
     for node in walk(class_):
         if isinstance(node, Definition):
             yield node.name
         elif isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store):
             yield node.id
         elif isinstance(node, ast.Attribute) and isinstance(node.ctx, ast.Store):
-            yield from [node.attr] if dotted(node.value) in OWN else []
+            yield from [node.attr] if dotted(node.value) in SELF_NAMES else []
         elif isinstance(node, ast.Constant) and isinstance(node.value, str):
             # `__slots__`, `setattr(self, "_x", ...)`, `self.__dict__["_x"]`.
             yield node.value
 
 
-def _is_its_like(name: str, function: Function, scopes: Sequence[Definition]) -> bool:
+def _is_name_of_same_class(name: str, function: Function, scopes: Sequence[Definition]) -> bool:
     classes = {scope.name for scope in scopes if isinstance(scope, ast.ClassDef)}
     for parameter in parameters(function.args):
         if parameter.arg == name:
-            of_class = parameter.annotation is not None and _mentions(parameter.annotation, classes)
-            return of_class or function.name in COMPARES
-    return any(_makes_its_like(value, scopes) for value in _values(name, function))
+            of_class = parameter.annotation is not None and _is_annotated_with(
+                parameter.annotation, classes
+            )
+            return of_class or function.name in COMPARISON_METHODS
+    return any(_is_same_class_call(value, scopes) for value in _calls_assigned_to(name, function))
 
 
-def _values(name: str, function: Function) -> Iterator[ast.Call]:
+def _calls_assigned_to(name: str, function: Function) -> Iterator[ast.Call]:
     for node in scan(function, {ast.Assign}):
         if isinstance(node, ast.Assign) and isinstance(node.value, ast.Call):
             yield from (node.value for t in node.targets if dotted(t) == name)
 
 
-def _makes_its_like(call: ast.Call, scopes: Sequence[Definition]) -> bool:
+def _is_same_class_call(call: ast.Call, scopes: Sequence[Definition]) -> bool:
     classes = {scope.name for scope in scopes if isinstance(scope, ast.ClassDef)}
     if isinstance(call.func, ast.Call):
         return dotted(call.func.func) == "type"
     last = dotted(call.func).rpartition(".")[2]
     copies_self = last in COPIES and [dotted(argument) for argument in call.args[:1]] == ["self"]
-    return bool(classes) and (copies_self or last in MAKES_ITS_LIKE or last in classes)
+    return bool(classes) and (copies_self or last in SAME_CLASS_FACTORIES or last in classes)
 
 
-def _mentions(annotation: ast.expr, classes: set[str]) -> bool:
+def _is_annotated_with(annotation: ast.expr, classes: set[str]) -> bool:
     names = {node.id for node in walk(annotation) if isinstance(node, ast.Name)}
     names |= {str(node.value) for node in walk(annotation) if isinstance(node, ast.Constant)}
     return not names.isdisjoint(classes | {"Self"})

@@ -1,1 +1,1 @@
-"""Norms, running averages, sizes of layers."""
+"""Norms, moving averages and layer sizes."""

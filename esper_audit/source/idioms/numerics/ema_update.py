@@ -1,4 +1,4 @@
-"""What an update of an exponential moving average looks like, in every spelling."""
+"""Updates of exponential moving averages, in all common notations."""
 
 from __future__ import annotations
 
@@ -10,102 +10,102 @@ from typing import NamedTuple
 from esper_audit.source.syntax.ast_walk import walk
 from esper_audit.source.syntax.names import dotted
 
-UPDATES = frozenset({"add_", "addcmul_", "lerp_", "copy_"})
+UPDATE_METHODS = frozenset({"add_", "addcmul_", "lerp_", "copy_"})
 PRODUCTS = (".mul", ".multiply")
 TOLERANCE = 1e-9
 NAMED = (ast.Name, ast.Attribute)
 
 
-class Update(NamedTuple):
+class EmaUpdate(NamedTuple):
     """An average and the share of the newest sample: `a` and `1 - b` in `a = b*a + (1 - b)*x`."""
 
     average: str
     share: ast.expr
 
 
-def update(node: ast.AST) -> Update | None:
-    """Return what an assignment or a call updates as an exponential moving average, if it does."""
+def ema_update(node: ast.AST) -> EmaUpdate | None:
+    """Return the moving-average update that an assignment or call performs, or None."""
     if isinstance(node, ast.Assign) and len(node.targets) == 1:
-        return _assigned(node.targets[0], node.value)
+        return _update_by_assignment(node.targets[0], node.value)
     if isinstance(node, ast.AugAssign) and isinstance(node.op, ast.Add):
-        return _stepped(node.target, node.value)
+        return _update_by_step(node.target, node.value)
     if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute):
-        return _in_place(node.func, node)
+        return _update_in_place(node.func, node)
     return None
 
 
-def updates(scope: ast.AST) -> list[Update]:
-    """Return every update of a moving average in a scope."""
-    return [found for node in walk(scope) if (found := update(node)) is not None]
+def ema_updates(scope: ast.AST) -> list[EmaUpdate]:
+    """Return all updates of moving averages in a scope."""
+    return [found for node in walk(scope) if (found := ema_update(node)) is not None]
 
 
 def is_constant(share: ast.expr, scope: ast.AST) -> bool:
-    """Return whether a share is the same at every step: no call, no local that is worked out."""
+    """Return whether a share is the same at every step: no call, no computed local variable."""
     parts = list(walk(share))
     if any(isinstance(part, (ast.Call, ast.IfExp)) or _is_power_or_ratio(part) for part in parts):
         return False
     read = {ast.unparse(part) for part in parts if isinstance(part, NAMED)}
-    return read.isdisjoint(_worked_out(scope))
+    return read.isdisjoint(_computed_names(scope))
 
 
-def _assigned(target: ast.expr, value: ast.expr) -> Update | None:
-    """`a = b*a + (1-b)*x`, `a = a + w*(x - a)`, `a = a.lerp(x, w)`, `a = torch.lerp(a, x, w)`."""
+def _update_by_assignment(target: ast.expr, value: ast.expr) -> EmaUpdate | None:
+    """Match `a = b*a + (1-b)*x`, `a = a + w*(x - a)`, `a = a.lerp(x, w)`, `a = torch.lerp(a, x, w)`."""
     if not isinstance(value, (ast.BinOp, ast.Call)):
         return None
     if isinstance(value, ast.Call) and not dotted(value.func).endswith("lerp"):
         return None
-    average = source(target)
+    average = averaged_code(target)
     if isinstance(value, ast.BinOp) and isinstance(value.op, ast.Add):
         for left, right in ((value.left, value.right), (value.right, value.left)):
-            if source(left) == average:
-                return _stepped(target, right)
+            if averaged_code(left) == average:
+                return _update_by_step(target, right)
             share = _share(average, left, right)
             if share is not None:
-                return Update(average, share)
+                return EmaUpdate(average, share)
     if isinstance(value, ast.Call):
         arguments = [*value.args, *(keyword.value for keyword in value.keywords)]
         if len(arguments) == 2 and isinstance(value.func, ast.Attribute):
             arguments.insert(0, value.func.value)
-        if len(arguments) == 3 and source(arguments[0]) == average:
-            return Update(average, arguments[2])
+        if len(arguments) == 3 and averaged_code(arguments[0]) == average:
+            return EmaUpdate(average, arguments[2])
     return None
 
 
 def _share(average: str, left: ast.expr, right: ast.expr) -> ast.expr | None:
     """Return `1-b` where `left` is `b*average` and `right` is `(1-b)*x`."""
-    kept = [other for one, other in _products(left) if source(one) == average]
+    kept = [other for one, other in _products(left) if averaged_code(one) == average]
     pairs = ((keep, share) for keep in kept for share in _factors(right))
-    return next((share for keep, share in pairs if _add_to_one(keep, share)), None)
+    return next((share for keep, share in pairs if _is_complement(keep, share)), None)
 
 
-def _stepped(target: ast.expr, step: ast.expr) -> Update | None:
-    """`a += w*(x - a)`."""
-    average = source(target)
+def _update_by_step(target: ast.expr, step: ast.expr) -> EmaUpdate | None:
+    """Match `a += w*(x - a)`."""
+    average = averaged_code(target)
     for share, difference in _products(step):
         if not isinstance(difference, ast.BinOp) or not isinstance(difference.op, ast.Sub):
             continue
-        if source(difference.right) == average:
-            return Update(average, share)
+        if averaged_code(difference.right) == average:
+            return EmaUpdate(average, share)
     return None
 
 
-def _in_place(method: ast.Attribute, call: ast.Call) -> Update | None:
-    """`a.mul_(b).add_(x, alpha=1-b)`, `a.lerp_(x, w)`, `a.copy_(b*a + (1-b)*x)`."""
+def _update_in_place(method: ast.Attribute, call: ast.Call) -> EmaUpdate | None:
+    """Match `a.mul_(b).add_(x, alpha=1-b)`, `a.lerp_(x, w)`, `a.copy_(b*a + (1-b)*x)`."""
     keywords = {keyword.arg: keyword.value for keyword in call.keywords}
     arguments = [*call.args, *keywords.values()]
     if method.attr == "lerp_" and len(arguments) == 2:
-        return Update(source(method.value), arguments[1])
+        return EmaUpdate(averaged_code(method.value), arguments[1])
     if method.attr == "copy_" and len(call.args) == 1:
-        return _assigned(method.value, call.args[0])
+        return _update_by_assignment(method.value, call.args[0])
     scaled = method.value
-    if method.attr not in UPDATES or not isinstance(scaled, ast.Call) or not call.args:
+    if method.attr not in UPDATE_METHODS or not isinstance(scaled, ast.Call) or not call.args:
         return None
     if not isinstance(scaled.func, ast.Attribute) or scaled.func.attr != "mul_" or not scaled.args:
         return None
     named = keywords.get("alpha") or keywords.get("value")
     for share in [named] if named is not None else _factors(call.args[0]):
-        if _add_to_one(scaled.args[0], share):
-            return Update(source(scaled.func.value), share)
+        if _is_complement(scaled.args[0], share):
+            return EmaUpdate(averaged_code(scaled.func.value), share)
     return None
 
 
@@ -124,8 +124,8 @@ def _products(product: ast.expr) -> Iterator[tuple[ast.expr, ast.expr]]:
         yield from itertools.permutations(product.args, 2)
 
 
-def _add_to_one(kept: ast.expr, share: ast.expr) -> bool:
-    one, other = number(kept), number(share)
+def _is_complement(kept: ast.expr, share: ast.expr) -> bool:
+    one, other = literal_number(kept), literal_number(share)
     if one is not None and other is not None:
         return 0 < one < 1 and abs(one + other - 1) < TOLERANCE
     return _is_one_minus(kept, share) or _is_one_minus(share, kept)
@@ -134,17 +134,17 @@ def _add_to_one(kept: ast.expr, share: ast.expr) -> bool:
 def _is_one_minus(node: ast.expr, other: ast.expr) -> bool:
     if not isinstance(node, ast.BinOp) or not isinstance(node.op, ast.Sub):
         return False
-    return number(node.left) == 1 and source(node.right) == source(other)
+    return literal_number(node.left) == 1 and averaged_code(node.right) == averaged_code(other)
 
 
-def number(node: ast.expr) -> float | None:
-    """Return the number that a literal stands for."""
+def literal_number(node: ast.expr) -> float | None:
+    """Return the value of a numeric literal, or None."""
     value = node.value if isinstance(node, ast.Constant) else None
     return float(value) if isinstance(value, (int, float)) and not isinstance(value, bool) else None
 
 
-def source(node: ast.expr) -> str:
-    """Return the source of what is averaged, `.data` left out."""
+def averaged_code(node: ast.expr) -> str:
+    """Return the code of an averaged variable without `.data`."""
     return ast.unparse(node).removesuffix(".data")
 
 
@@ -152,8 +152,8 @@ def _is_power_or_ratio(node: ast.AST) -> bool:
     return isinstance(node, ast.BinOp) and isinstance(node.op, (ast.Pow, ast.Div))
 
 
-def _worked_out(scope: ast.AST) -> Iterator[str]:
-    """Yield the names and attributes that a scope sets to more than a literal or a look-up."""
+def _computed_names(scope: ast.AST) -> Iterator[str]:
+    """Yield the names and attributes that a scope computes: assigned more than a literal or a look-up."""
     for node in walk(scope):
         targets: Sequence[ast.expr] = ()
         if isinstance(node, ast.Assign) and not _is_lookup(node.value):
@@ -166,7 +166,7 @@ def _worked_out(scope: ast.AST) -> Iterator[str]:
 
 
 def _is_lookup(value: ast.expr) -> bool:
-    """Return whether a value is a literal, a name, an attribute, or an entry: `group["beta"]`."""
+    """Return whether a value is a literal, a name, an attribute or an entry such as `group["beta"]`."""
     if isinstance(value, ast.Tuple):
         return all(map(_is_lookup, value.elts))
     if isinstance(value, ast.Subscript):

@@ -1,4 +1,4 @@
-"""Which parameters of a factory reach the size of a layer, and so its number of parameters."""
+"""Factory parameters that determine the size of a layer, and so its number of weights."""
 
 from __future__ import annotations
 
@@ -10,18 +10,18 @@ from esper_audit.source.syntax.ast_walk import children, walk
 from esper_audit.source.syntax.names import Names, dotted, parameters
 
 Factory = ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef | ast.Lambda
-DEEPEST = 3  # factory, module, block: further down a size has usually been renamed beyond tracing
+MAX_DEPTH = 3  # factory, module, block: further down a size has usually been renamed beyond tracing
 
 
 class Sizing(NamedTuple):
-    """A parameter of a factory and the layer, as code, that it sizes."""
+    """A parameter of a factory and the code of the layer that it sizes."""
 
     parameter: str
     layer: str
 
 
 class Layer(NamedTuple):
-    """The arguments of a layer that decide how many parameters it has."""
+    """The arguments of a layer that determine its number of weights."""
 
     positions: tuple[int, ...]
     keywords: frozenset[str]
@@ -55,7 +55,7 @@ LAYERS: dict[str, Layer] = {
 
 
 def definitions(tree: ast.AST) -> dict[str, Factory]:
-    """Return the functions and classes of a module by name, nested ones too."""
+    """Return the functions and classes of a module by name, including nested ones."""
     kinds = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)
     return {node.name: node for node in walk(tree) if isinstance(node, kinds)}
 
@@ -63,23 +63,23 @@ def definitions(tree: ast.AST) -> dict[str, Factory]:
 def sizings(
     factory: Factory, known: Mapping[str, Factory], names: Names, depth: int = 0
 ) -> Iterator[Sizing]:
-    """Yield the parameters of a factory that reach the size of a layer, through known classes."""
-    maker = _maker(factory)
-    if maker is None or depth > DEEPEST:
+    """Yield the parameters of a factory that size a layer, directly or through known definitions."""
+    constructor = _constructor(factory)
+    if constructor is None or depth > MAX_DEPTH:
         return
     known = {**known, **definitions(factory)}
-    for parameter in (p.arg for p in parameters(maker.args) if p.arg not in ("self", "cls")):
-        nodes = list(_nodes(maker, parameter))
-        carriers = _carriers(parameter, nodes)
+    for parameter in (p.arg for p in parameters(constructor.args) if p.arg not in ("self", "cls")):
+        nodes = list(_nodes(constructor, parameter))
+        derived = _derived_names(parameter, nodes)
         for call in (node for node in nodes if isinstance(node, ast.Call)):
-            layer = _sized(call, carriers, known, names, depth)
+            layer = _sized_layer(call, derived, known, names, depth)
             if layer:
                 yield Sizing(parameter, layer)
                 break
 
 
-def _maker(factory: Factory) -> ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda | None:
-    """Return the function that a factory's arguments go to."""
+def _constructor(factory: Factory) -> ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda | None:
+    """Return the function that receives the arguments of a factory."""
     if not isinstance(factory, ast.ClassDef):
         return factory
     methods = (node for node in factory.body if isinstance(node, ast.FunctionDef))
@@ -87,58 +87,64 @@ def _maker(factory: Factory) -> ast.FunctionDef | ast.AsyncFunctionDef | ast.Lam
 
 
 def _nodes(
-    maker: ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda, parameter: str
+    constructor: ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda, parameter: str
 ) -> Iterator[ast.AST]:
-    """Yield the nodes below a function in which the name still means the parameter."""
-    stack: list[ast.AST] = [*maker.body] if isinstance(maker.body, list) else [maker.body]
+    """Yield the nodes of a function in which the name refers to the parameter."""
+    stack: list[ast.AST] = (
+        [*constructor.body] if isinstance(constructor.body, list) else [constructor.body]
+    )
     stack.reverse()
     while stack:
         node = stack.pop()
         yield node
-        if not _rebinds(node, parameter):
+        if not _is_shadowing(node, parameter):
             stack += reversed(children(node))
 
 
-def _rebinds(node: ast.AST, name: str) -> bool:
-    """Return whether a node is a function with a parameter of a name."""
+def _is_shadowing(node: ast.AST, name: str) -> bool:
+    """Return whether a node is a function that has a parameter of a name."""
     if not isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda)):
         return False
     return any(p.arg == name for p in parameters(node.args))
 
 
-def _carriers(parameter: str, nodes: list[ast.AST]) -> set[str]:
-    """Return what the parameter's value goes into, as code: `hidden`, `self.dim`."""
+def _derived_names(parameter: str, nodes: list[ast.AST]) -> set[str]:
+    """Return the code of the variables computed from a parameter: `hidden`, `self.dim`."""
     found = {parameter}
     before = 0
     while before < len(found):
         before = len(found)
         for node in nodes:
-            if isinstance(node, ast.Assign) and _mentions(node.value, found):
+            if isinstance(node, ast.Assign) and _is_computed_from(node.value, found):
                 found.update(ast.unparse(target) for target in node.targets)
     return found
 
 
-def _mentions(node: ast.expr, carriers: set[str]) -> bool:
+def _is_computed_from(node: ast.expr, derived: set[str]) -> bool:
     kinds = (ast.Name, ast.Attribute)
-    return any(isinstance(part, kinds) and ast.unparse(part) in carriers for part in walk(node))
+    return any(isinstance(part, kinds) and ast.unparse(part) in derived for part in walk(node))
 
 
-def _sized(
-    call: ast.Call, carriers: set[str], known: Mapping[str, Factory], names: Names, depth: int
+def _sized_layer(
+    call: ast.Call, derived: set[str], known: Mapping[str, Factory], names: Names, depth: int
 ) -> str:
-    """Return the layer that a call sizes by one of the carriers, directly or further down."""
+    """Return the code of the layer that a call sizes by a derived name, or an empty string."""
     written = dotted(call.func)
     called = known.get(written)
     if called is not None:
-        maker = _maker(called)
-        own = [p.arg for p in parameters(maker.args) if p.arg != "self"] if maker else []
+        constructor = _constructor(called)
+        own = (
+            [p.arg for p in parameters(constructor.args) if p.arg != "self"] if constructor else []
+        )
         for sizing in sizings(called, known, names, depth + 1):
             passed = Layer((own.index(sizing.parameter),), frozenset({sizing.parameter}))
-            if any(_mentions(argument, carriers) for argument in _arguments(call, passed)):
+            if any(_is_computed_from(argument, derived) for argument in _arguments(call, passed)):
                 return sizing.layer
         return ""
     layer = LAYERS.get((names.resolve(written) or written).rpartition(".")[2])
-    is_sized = layer is not None and any(_mentions(a, carriers) for a in _arguments(call, layer))
+    is_sized = layer is not None and any(
+        _is_computed_from(a, derived) for a in _arguments(call, layer)
+    )
     return ast.unparse(call) if is_sized else ""
 
 

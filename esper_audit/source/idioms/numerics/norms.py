@@ -1,4 +1,4 @@
-"""What a function says of norms and parameter counts: which values are one, which are guarded."""
+"""Norms and parameter counts in a function, and the guards of divisions by them."""
 
 from __future__ import annotations
 
@@ -16,24 +16,14 @@ NORM_NAME = re.compile(r"(^|_)norms?(_(avg|ema|mean|value|val|sq|l2))?$", re.IGN
 COUNT_NAME = re.compile(r"(^|_)(params|parameters|param_count|parameter_count)$")
 LIMIT_NAME = re.compile(r"(^|_)(max|min|clip|target|desired|limit|threshold|all|total|model)(_|$)")
 EPSILON_NAME = re.compile(r"(^|_)(eps|epsilon|tiny)(_|\d|$)", re.IGNORECASE)
-LARGEST_TINY = 1e-4  # from here on 1 / epsilon is a bound that somebody may have meant
-SEE_THROUGH = frozenset(
+LARGEST_EPSILON = 1e-4  # from here on 1 / epsilon may be an intended bound
+VALUE_PRESERVING = frozenset(
     {"item", "detach", "float", "double", "cpu", "to", "unsqueeze", "view", "reshape", "expand"}
     | {"expand_as", "clone", "squeeze", "type_as"}
 )
 SCALING = frozenset(
-    {
-        "mul",
-        "mul_",
-        "multiply",
-        "div",
-        "div_",
-        "add_",
-        "addcmul_",
-        "lerp_",
-        "_foreach_mul",
-        "_foreach_mul_",
-    }
+    {"mul", "mul_", "multiply", "div", "div_", "add_", "addcmul_", "lerp_"}
+    | {"_foreach_mul", "_foreach_mul_"}
 )
 ARITHMETIC = (ast.BinOp, ast.UnaryOp, ast.Attribute, ast.Subscript, ast.keyword, ast.AugAssign)
 BOUNDING = re.compile(
@@ -44,7 +34,7 @@ BOUNDING = re.compile(
 
 
 class NormFlow:
-    """The assignments, tests and clamps of one function, nested functions left out."""
+    """The assignments, divisions and tests of one function, without nested functions."""
 
     def __init__(self, function: Function) -> None:
         self.values: dict[str, list[ast.expr]] = defaultdict(list)
@@ -58,14 +48,14 @@ class NormFlow:
                 for target in targets:
                     self.values[ast.unparse(target)].append(node.value)
             elif isinstance(node, (ast.For, ast.comprehension)):
-                self._note_loop(node.target, node.iter)
+                self._record_loop(node.target, node.iter)
 
     def origins(self, node: ast.expr) -> list[ast.expr]:
-        """Return an expression and what it was assigned from, by steps that change no value."""
+        """Return an expression and its sources through assignments that preserve the value."""
         found: dict[str, ast.expr] = {}
         pending = [node]
         while pending:
-            origin = _see_through(pending.pop())
+            origin = _strip_conversions(pending.pop())
             text = ast.unparse(origin)
             if text not in found:
                 found[text] = origin
@@ -73,55 +63,55 @@ class NormFlow:
         return list(found.values())
 
     def is_norm(self, core: ast.expr) -> bool:
-        """Return whether a denominator is a norm: by what it was assigned, else by its name."""
+        """Return whether a denominator is a norm, by its assignments or else by its name."""
         origins = self.origins(core)
-        return any(map(_norm_of, origins)) or _is_named(origins, NORM_NAME)
+        return any(map(_norm_argument, origins)) or _is_named(origins, NORM_NAME)
 
     def is_count(self, core: ast.expr) -> bool:
-        """Return whether a denominator is the number of some, not all, parameters."""
+        """Return whether a denominator is the number of parameters of a part of a model."""
         origins = self.origins(core)
-        counted = any(map(_counts_parameters, origins)) and not LIMIT_NAME.search(_name(core))
+        counted = any(map(_is_parameter_count, origins)) and not LIMIT_NAME.search(_name(core))
         return counted or _is_named(origins, COUNT_NAME)
 
     def is_guarded(self, core: ast.expr) -> bool:
-        """Return whether a test or a clamp anywhere looks at a denominator or at what it measures."""
+        """Return whether a denominator, or the tensor it measures, is tested or clamped anywhere."""
         origins = self.origins(core)
         if any(
             isinstance(o, (ast.IfExp, ast.BoolOp)) or BOUNDING.search(_name(o)) for o in origins
         ):
             return True
-        measured = self._uses(_subjects(origins))
-        whole = [n for n in measured if not isinstance(self._parents[n], ast.Attribute)]
-        uses = [*self._uses(set(map(ast.unparse, origins))), *whole]
-        return any(self._is_looked_at(node) for node in uses)
+        measured = self._uses(_measured_code(origins))
+        direct = [n for n in measured if not isinstance(self._parents[n], ast.Attribute)]
+        uses = [*self._uses(set(map(ast.unparse, origins))), *direct]
+        return any(self._is_tested(node) for node in uses)
 
     def is_bounded(self, division: ast.BinOp) -> bool:
-        """Return whether the quotient, or what it goes into, is clamped or compared."""
+        """Return whether a quotient, or a value computed from it, is clamped or compared."""
         uses = self._uses(self._derived(division))
-        return any(self._is_looked_at(node) for node in (division, *uses))
+        return any(self._is_tested(node) for node in (division, *uses))
 
-    def divides_its_own(self, division: ast.BinOp, core: ast.expr) -> bool:
-        """Return whether what is scaled is what the norm was taken of: the result is bounded then."""
+    def is_normalisation(self, division: ast.BinOp, core: ast.expr) -> bool:
+        """Return whether the quotient scales the measured tensor itself, so that the result is bounded."""
         origins = self.origins(core)
-        subjects = _subjects(origins)
+        subjects = _measured_code(origins)
         measured = {NORM_NAME.sub("", _name(o)).rstrip("s") for o in origins} | subjects - {""}
         inside = {*walk_ast(division if self.is_norm(division.left) else division.right)}
         uses = (division, *self._uses(self._derived(division)))
         for part in (part for use in uses for part in walk_ast(self._product(use))):
             if isinstance(part, ast.expr) and part not in inside:
                 texts = {ast.unparse(part), *map(ast.unparse, self.origins(part))}
-                if not subjects.isdisjoint(texts) or _is_one_of(part, measured):
+                if not subjects.isdisjoint(texts) or _has_measured_name(part, measured):
                     return True
         return False
 
-    def _note_loop(self, target: ast.expr, iterated: ast.expr) -> None:
-        """Let the variables of a loop, over a `zip` too, come from what is looped over."""
+    def _record_loop(self, target: ast.expr, iterated: ast.expr) -> None:
+        """Record the iterated expression as the value of a loop variable, also for `zip`."""
         if isinstance(target, ast.Name):
             self.values[target.id].append(iterated)
         elif isinstance(target, ast.Tuple) and isinstance(iterated, ast.Call):
             for name, source in zip(target.elts, iterated.args, strict=False):
                 if dotted(iterated.func) == "zip":
-                    self._note_loop(name, source)
+                    self._record_loop(name, source)
 
     def _walk(self, function: Function) -> Iterator[ast.AST]:
         stack: list[ast.AST] = list(reversed(function.body))
@@ -138,7 +128,7 @@ class NormFlow:
         return [n for n in self._parents if isinstance(n, kinds) and ast.unparse(n) in texts]
 
     def _derived(self, division: ast.BinOp) -> set[str]:
-        """Return the names that the quotient goes into, through any number of assignments."""
+        """Return the names computed from a quotient, through any number of assignments."""
         found: set[str] = set()
         before = -1
         while before < len(found):
@@ -150,32 +140,32 @@ class NormFlow:
         return found
 
     def _product(self, node: ast.AST) -> ast.AST:
-        """Return the whole arithmetic expression that a node is part of."""
+        """Return the largest arithmetic expression that contains a node."""
         while True:
             above = self._parents.get(node)
             is_step = isinstance(above, ARITHMETIC) or (
-                isinstance(above, ast.Call) and _name(above) in SEE_THROUGH | SCALING
+                isinstance(above, ast.Call) and _name(above) in VALUE_PRESERVING | SCALING
             )
             if above is None or not is_step:
                 return node
             node = above
 
-    def _is_looked_at(self, node: ast.AST) -> bool:
-        """Return whether a test, a comparison or a bounding call stands above a node."""
+    def _is_tested(self, node: ast.AST) -> bool:
+        """Return whether a node is part of a test, a comparison or a bounding call."""
         while not isinstance(node, ast.stmt) and node in self._parents:
             above = self._parents[node]
-            if isinstance(above, ast.Compare) and not _asks_for_none(above):
+            if isinstance(above, ast.Compare) and not _is_none_test(above):
                 return True
             if isinstance(above, (ast.If, ast.While, ast.IfExp, ast.Assert)) and node is above.test:
-                return not (isinstance(node, ast.Compare) and _asks_for_none(node))
+                return not (isinstance(node, ast.Compare) and _is_none_test(node))
             if isinstance(above, ast.Call) and BOUNDING.search(_name(above)):
                 return True
             node = above
         return False
 
 
-def _is_one_of(part: ast.expr, measured: set[str]) -> bool:
-    """Return whether an expression bears a measured name: `p.grad` that of `new_grad_norm`."""
+def _has_measured_name(part: ast.expr, measured: set[str]) -> bool:
+    """Return whether an expression has a measured name, as `p.grad` has that of `new_grad_norm`."""
     name = _name(part) or (part.value if isinstance(part, ast.Constant) else "")
     name = name if isinstance(name, str) else ""
     singular = name.rstrip("s")
@@ -185,27 +175,30 @@ def _is_one_of(part: ast.expr, measured: set[str]) -> bool:
 
 
 def split_epsilon(denominator: ast.expr) -> tuple[ast.expr, ast.expr | None]:
-    """Return the terms of `norm + epsilon`; an addend that is no epsilon is left where it is."""
+    """Return the norm and epsilon of `norm + epsilon`, or the denominator and None."""
     if isinstance(denominator, ast.BinOp) and isinstance(denominator.op, ast.Add):
         for core, addend in (
             (denominator.left, denominator.right),
             (denominator.right, denominator.left),
         ):
-            if _is_tiny(addend):
+            if _is_epsilon(addend):
                 return core, addend
     return denominator, None
 
 
-def _is_tiny(addend: ast.expr) -> bool:
+def _is_epsilon(addend: ast.expr) -> bool:
     if isinstance(addend, ast.Constant):
-        return isinstance(addend.value, float) and 0.0 <= addend.value < LARGEST_TINY
+        return isinstance(addend.value, float) and 0.0 <= addend.value < LARGEST_EPSILON
     return bool(EPSILON_NAME.search(_name(addend)))
 
 
-def _subjects(origins: list[ast.expr]) -> set[str]:
-    """Return what norms are taken of, as code; of a list its elements, of a part the whole."""
+def _measured_code(origins: list[ast.expr]) -> set[str]:
+    """Return the code of the tensors that norms measure.
+
+    A list counts as its elements, and an indexed part also as the whole.
+    """
     found: set[str] = set()
-    for subject in map(_norm_of, origins):
+    for subject in map(_norm_argument, origins):
         parts = subject.elts if isinstance(subject, (ast.List, ast.Tuple)) else [subject]
         for part in parts:
             while part is not None:
@@ -214,8 +207,8 @@ def _subjects(origins: list[ast.expr]) -> set[str]:
     return found
 
 
-def _norm_of(node: ast.expr) -> ast.expr | None:
-    """Return what a norm is taken of; None for what is no norm."""
+def _norm_argument(node: ast.expr) -> ast.expr | None:
+    """Return the tensor that a norm measures, or None if the node is no norm."""
     if isinstance(node, ast.Call) and NORM_NAME.search(_name(node).rstrip("_")):
         named = [keyword.value for keyword in node.keywords if keyword.arg in ("input", "x")]
         first = next(iter([*node.args, *named]), None)
@@ -224,13 +217,13 @@ def _norm_of(node: ast.expr) -> ast.expr | None:
             return first or receiver or node
         takes_order = first is None or isinstance(first, (ast.Constant, ast.UnaryOp))
         return receiver if takes_order and dotted(receiver) != "self" else None
-    root = _under_root(node)
+    root = _sum_under_root(node)
     squared = (_squared(part) for part in walk_ast(root)) if root is not None else ()
     return next((base for base in squared if base is not None), None)
 
 
-def _under_root(node: ast.expr) -> ast.expr | None:
-    """Return the sum under a square root."""
+def _sum_under_root(node: ast.expr) -> ast.expr | None:
+    """Return the sum under a square root, or None."""
     inner: ast.expr | None = None
     if isinstance(node, ast.Call) and _name(node) == "sqrt":
         inner = node.args[0] if node.args else node.func
@@ -243,7 +236,7 @@ def _under_root(node: ast.expr) -> ast.expr | None:
 
 
 def _squared(node: ast.AST) -> ast.expr | None:
-    """Return x for `x ** 2` and `x.pow(2)`."""
+    """Return x for `x ** 2` and `x.pow(2)`, else None."""
     if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Pow):
         return node.left if ast.unparse(node.right) == "2" else None
     if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute):
@@ -251,7 +244,7 @@ def _squared(node: ast.AST) -> ast.expr | None:
     return None
 
 
-def _counts_parameters(node: ast.expr) -> bool:
+def _is_parameter_count(node: ast.expr) -> bool:
     """Return whether a node is `sum(p.numel() for p in module.parameters())`."""
     if not isinstance(node, ast.Call) or dotted(node.func) != "sum":
         return False
@@ -260,15 +253,15 @@ def _counts_parameters(node: ast.expr) -> bool:
 
 
 def _is_named(origins: list[ast.expr], pattern: re.Pattern[str]) -> bool:
-    """Return whether the last that is known of a value is a name, and one of a kind."""
+    """Return whether the last source of a value has a name that matches a pattern and is no limit."""
     last = _name(origins[-1])
     return bool(pattern.search(last)) and not LIMIT_NAME.search(last)
 
 
-def _see_through(node: ast.expr) -> ast.expr:
-    """Strip what leaves the value alone: `.item()`, `float(...)`, `[:, None]`."""
+def _strip_conversions(node: ast.expr) -> ast.expr:
+    """Strip the operations that preserve a value, such as `.item()`, `float(...)` and `[:, None]`."""
     while True:
-        if isinstance(node, ast.Call) and _name(node) in SEE_THROUGH:
+        if isinstance(node, ast.Call) and _name(node) in VALUE_PRESERVING:
             if isinstance(node.func, ast.Attribute):
                 node = node.func.value
             elif node.args:
@@ -281,12 +274,12 @@ def _see_through(node: ast.expr) -> ast.expr:
             return node
 
 
-def _asks_for_none(test: ast.Compare) -> bool:
+def _is_none_test(test: ast.Compare) -> bool:
     return isinstance(test.ops[0], (ast.Is, ast.IsNot))
 
 
 def _name(node: ast.AST) -> str:
-    """Return the last name of a chain, of what a call calls, or the string of a subscript."""
+    """Return the last name of an attribute chain or of a called function, or the key of a subscript."""
     if isinstance(node, ast.Subscript) and isinstance(node.slice, ast.Constant):
         return str(node.slice.value)
     if isinstance(node, ast.Call):

@@ -1,46 +1,46 @@
-"""Which constant keys a function reads from the dict that it is given, or loads itself."""
+"""The constant keys that a function reads from a dict that it receives or loads."""
 
 from __future__ import annotations
 
 import ast
 from typing import NamedTuple
 
-from esper_audit.source.idioms.state.state_keys_written import LOOKS, calls_one_of
+from esper_audit.source.idioms.state.state_keys_written import INSPECTIONS, is_call_of
 from esper_audit.source.syntax.ast_walk import children, scan, walk
 from esper_audit.source.syntax.names import Function, dotted
 
-LOADS = frozenset({"load", "loads", "safe_load", "load_file"})
+LOADERS = frozenset({"load", "loads", "safe_load", "load_file"})
 COPIES = frozenset({"dict", "copy", "deepcopy", "OrderedDict"})
 
 
 class KeyRead(NamedTuple):
-    """The keys that are read: they must be there, or a default stands in.
+    """The keys that a function reads: required, optional with a default, or with handled absence.
 
-    `handled` are those whose absence the code handles; `is_whole` where the dict goes on as a whole.
+    `is_passed_on` is true if the function passes the dict on, so that other code may read any key.
     """
 
     required: frozenset[str]
     optional: frozenset[str]
     handled: frozenset[str]
-    is_whole: bool
+    is_passed_on: bool
 
     @property
     def keys(self) -> frozenset[str]:
-        """All of them."""
+        """The required, optional and handled keys."""
         return self.required | self.optional | self.handled
 
 
 def read_keys(function: Function) -> KeyRead | None:
-    """Return the keys that a function reads from what it is given or loads; None if it reads none."""
-    names = _loaded(function) or _given(function)
-    uses = _Uses(function, names)
+    """Return the keys that a function reads from its argument or a loaded dict, or None."""
+    names = _loaded_names(function) or _first_argument(function)
+    uses = _DictUses(function, names)
     required, optional = frozenset(uses.required), frozenset(uses.optional)
-    read = KeyRead(required, optional, frozenset(uses.handled), uses.is_whole)
+    read = KeyRead(required, optional, frozenset(uses.handled), uses.is_passed_on)
     return read if read.keys else None
 
 
 def keys_used(node: ast.AST, context: type[ast.expr_context]) -> list[ast.expr | None]:
-    """Return what a node reads from some dict (context `Load`), or writes into one (`Store`)."""
+    """Return the keys that a node reads from any dict (context `Load`) or writes to one (`Store`)."""
     reads = context is ast.Load
     if isinstance(node, ast.Subscript):
         return [node.slice] if isinstance(node.ctx, context) else []
@@ -52,36 +52,36 @@ def keys_used(node: ast.AST, context: type[ast.expr_context]) -> list[ast.expr |
     return [*node.args[:1]] if reads and is_get and isinstance(node, ast.Call) else []
 
 
-class _Uses:
-    """How a function uses a dict, by all the names it goes by."""
+class _DictUses:
+    """The uses of a dict in a function, by all names of the dict."""
 
     def __init__(self, function: Function, names: set[str]) -> None:
         self.required: set[str] = set()
         self.optional: set[str] = set()
         self.handled: set[str] = set()
-        self.is_whole = False
-        self._tested = _tested(function)
+        self.is_passed_on = False
+        self._tested = _tested_names(function)
         parents = {child: node for node in walk(function) for child in children(node)}
         names = names | _aliases(function, names)
         for node in walk(function):
             if isinstance(node, ast.Name) and node.id in names and isinstance(node.ctx, ast.Load):
-                self._note(node, parents[node], parents)
+                self._record(node, parents[node], parents)
 
-    def _note(self, name: ast.Name, parent: ast.AST, parents: dict[ast.AST, ast.AST]) -> None:
+    def _record(self, name: ast.Name, parent: ast.AST, parents: dict[ast.AST, ast.AST]) -> None:
         if isinstance(parent, ast.Subscript) and parent.value is name:
             keys = self.handled if isinstance(parent.ctx, ast.Store) else self.required
             self._add(keys, parent.slice)
         elif isinstance(parent, ast.Attribute):
             call = parents[parent]
-            self._call(parent, call, parents.get(call))
+            self._record_call(parent, call, parents.get(call))
         elif isinstance(parent, ast.Compare) and parent.left is not name:
             self._add(self.handled, parent.left)
-        elif not _only_looks(parent, parents):
-            self.is_whole = True
+        elif not _is_inspection(parent, parents):
+            self.is_passed_on = True
 
-    def _call(self, method: ast.Attribute, call: ast.AST, use: ast.AST | None) -> None:
+    def _record_call(self, method: ast.Attribute, call: ast.AST, use: ast.AST | None) -> None:
         if not isinstance(call, ast.Call) or method.attr not in ("get", "pop", "setdefault"):
-            self.is_whole = self.is_whole or method.attr != "copy"
+            self.is_passed_on = self.is_passed_on or method.attr != "copy"
         elif method.attr == "setdefault":
             self._add(self.handled, call.args[0])
         elif call.args:
@@ -90,7 +90,7 @@ class _Uses:
             self._add(self.required if requires else missing, call.args[0])
 
     def _is_tested(self, use: ast.AST | None) -> bool:
-        """Return whether what was got has a name of which an `if` asks whether it is there."""
+        """Return whether the value is bound to a name that an `if` tests."""
         targets = use.targets if isinstance(use, ast.Assign) else []
         return any(isinstance(target, ast.Name) and target.id in self._tested for target in targets)
 
@@ -98,30 +98,30 @@ class _Uses:
         if isinstance(key, ast.Constant) and isinstance(key.value, str):
             keys.add(key.value)
         else:
-            self.is_whole = True
+            self.is_passed_on = True
 
 
-def _only_looks(parent: ast.AST, parents: dict[ast.AST, ast.AST]) -> bool:
-    """Return whether a use of the dict asks about it as a whole and reads no key, or gives it a name."""
+def _is_inspection(parent: ast.AST, parents: dict[ast.AST, ast.AST]) -> bool:
+    """Return whether a use of the dict reads no key: a test, an inspection or an assignment to a name."""
     if isinstance(parent, ast.Call):
-        copies = calls_one_of(parent, COPIES) and _names_it(parents[parent])
-        return copies or dotted(parent.func) in LOOKS
+        copies = is_call_of(parent, COPIES) and _is_plain_assignment(parents[parent])
+        return copies or dotted(parent.func) in INSPECTIONS
     if isinstance(parent, ast.Assign):
-        return _names_it(parent)
+        return _is_plain_assignment(parent)
     return isinstance(parent, (ast.Compare, ast.If, ast.UnaryOp, ast.BoolOp, ast.Assert))
 
 
-def _names_it(node: ast.AST) -> bool:
-    """Return whether a statement gives what it has a name, and does not store it anywhere."""
+def _is_plain_assignment(node: ast.AST) -> bool:
+    """Return whether a statement assigns to plain names only."""
     return isinstance(node, ast.Assign) and all(isinstance(t, ast.Name) for t in node.targets)
 
 
-def _tested(function: Function) -> set[str]:
-    """Return the names of which some `if` asks whether they are there."""
+def _tested_names(function: Function) -> set[str]:
+    """Return the names that an `if` tests."""
     tests = [node.test for node in walk(function) if isinstance(node, ast.If)]
-    asked = [test.left if isinstance(test, ast.Compare) else test for test in tests]
-    asked = [test.operand if isinstance(test, ast.UnaryOp) else test for test in asked]
-    return {name.id for name in asked if isinstance(name, ast.Name)}
+    tested = [test.left if isinstance(test, ast.Compare) else test for test in tests]
+    tested = [test.operand if isinstance(test, ast.UnaryOp) else test for test in tested]
+    return {name.id for name in tested if isinstance(name, ast.Name)}
 
 
 def _aliases(function: Function, names: set[str]) -> set[str]:
@@ -136,18 +136,18 @@ def _aliases(function: Function, names: set[str]) -> set[str]:
     return found
 
 
-def _given(function: Function) -> set[str]:
-    """Return the name of the first argument."""
+def _first_argument(function: Function) -> set[str]:
+    """Return the name of the first argument after `self` and `cls`, if any."""
     arguments = [a.arg for a in (*function.args.posonlyargs, *function.args.args)]
     return set([name for name in arguments if name not in ("self", "cls")][:1])
 
 
-def _loaded(function: Function) -> set[str]:
-    """Return the names of what a function loads itself."""
+def _loaded_names(function: Function) -> set[str]:
+    """Return the names that a function assigns a loaded object to."""
     return {
         target.id
         for node in scan(function, {ast.Assign})
-        if isinstance(node, ast.Assign) and calls_one_of(node.value, LOADS)
+        if isinstance(node, ast.Assign) and is_call_of(node.value, LOADERS)
         for target in node.targets
         if isinstance(target, ast.Name)
     }

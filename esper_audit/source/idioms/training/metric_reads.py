@@ -1,4 +1,4 @@
-"""Where a metric of a given name is read, and which local variables carry it further."""
+"""Reads of metrics by name, and the local variables that are computed from them."""
 
 from __future__ import annotations
 
@@ -8,25 +8,27 @@ from collections.abc import Collection, Iterator, Mapping
 from esper_audit.source.syntax.ast_walk import children, scan
 from esper_audit.source.syntax.names import Function, dotted
 
-# What asks whether there is a value, not what it is.
-PRESENCE = frozenset({"hasattr", "isinf", "isinstance", "isfinite", "isnan", "type"})
-BY_KEY = frozenset({"get", "getattr", "pop"})
+# Calls that test whether there is a value without reading it.
+PRESENCE_TESTS = frozenset({"hasattr", "isinf", "isinstance", "isfinite", "isnan", "type"})
+KEY_LOOKUPS = frozenset({"get", "getattr", "pop"})
 
 
-def first_read(expression: ast.AST, metrics: Collection[str], carriers: Collection[str]) -> str:
-    """Return the metric, or the variable that carries one, whose value an expression reads; else empty."""
-    return next(_read(expression, metrics, carriers), "")
+def first_read(
+    expression: ast.AST, metrics: Collection[str], derived_variables: Collection[str]
+) -> str:
+    """Return the first metric or derived variable that an expression reads, or an empty string."""
+    return next(_reads(expression, metrics, derived_variables), "")
 
 
-def carriers(function: Function, metrics: Collection[str]) -> Mapping[str, str]:
-    """Return the local variables of a function that are worked out from a metric, each with the metric."""
+def derived_variables(function: Function, metrics: Collection[str]) -> Mapping[str, str]:
+    """Return the local variables that a function computes from metrics, each with its metric."""
     found: dict[str, str] = {}
     statements = scan(function, {ast.Assign, ast.AnnAssign, ast.AugAssign, ast.NamedExpr})
     while True:
         new = {
             name: found.get(read, read)
             for statement in statements
-            for name, read in _assigned(statement, metrics, found)
+            for name, read in _reads_of_assignment(statement, metrics, found)
             if name not in metrics and name not in found
         }
         if not new:
@@ -34,30 +36,33 @@ def carriers(function: Function, metrics: Collection[str]) -> Mapping[str, str]:
         found |= new
 
 
-def _assigned(
+def _reads_of_assignment(
     node: ast.AST, metrics: Collection[str], known: Collection[str]
 ) -> Iterator[tuple[str, str]]:
     if isinstance(node, ast.Assign):
         for target in node.targets:
-            yield from _to(target, node.value, metrics, known)
+            yield from _assigned_reads(target, node.value, metrics, known)
     elif isinstance(node, (ast.AnnAssign, ast.AugAssign, ast.NamedExpr)) and node.value is not None:
-        yield from _to(node.target, node.value, metrics, known)
+        yield from _assigned_reads(node.target, node.value, metrics, known)
 
 
-def _to(
+def _assigned_reads(
     target: ast.expr, value: ast.expr, metrics: Collection[str], known: Collection[str]
 ) -> Iterator[tuple[str, str]]:
-    """Yield the names that a value goes to with what it reads of a metric, place by place in a tuple."""
+    """Yield each name that a value is assigned to, with the metric that the value reads.
+
+    The elements of a tuple are matched with the elements of the target.
+    """
     if isinstance(target, (ast.Tuple, ast.List)):
         values = value.elts if isinstance(value, ast.Tuple) else [value] * len(target.elts)
-        for part, its_value in zip(target.elts, values, strict=False):
-            yield from _to(part, its_value, metrics, known)
+        for part, element in zip(target.elts, values, strict=False):
+            yield from _assigned_reads(part, element, metrics, known)
     elif isinstance(target, ast.Name) and (read := first_read(value, metrics, known)):
         yield target.id, read
 
 
-def _read(node: ast.AST, metrics: Collection[str], known: Collection[str]) -> Iterator[str]:
-    if _asks_for_presence(node):
+def _reads(node: ast.AST, metrics: Collection[str], known: Collection[str]) -> Iterator[str]:
+    if _is_presence_test(node):
         return
     if isinstance(node, ast.Name) and (node.id in metrics or node.id in known):
         yield node.id
@@ -65,20 +70,20 @@ def _read(node: ast.AST, metrics: Collection[str], known: Collection[str]) -> It
         yield node.attr
     elif isinstance(node, ast.Subscript):
         yield from _constants([node.slice], metrics)
-    elif isinstance(node, ast.Call) and dotted(node.func).rpartition(".")[2] in BY_KEY:
+    elif isinstance(node, ast.Call) and dotted(node.func).rpartition(".")[2] in KEY_LOOKUPS:
         yield from _constants(node.args, metrics)
     for child in children(node):
-        yield from _read(child, metrics, known)
+        yield from _reads(child, metrics, known)
 
 
-def _asks_for_presence(node: ast.AST) -> bool:
+def _is_presence_test(node: ast.AST) -> bool:
     if isinstance(node, ast.Compare):
         is_none = all(isinstance(c, ast.Constant) and c.value is None for c in node.comparators)
         is_key = isinstance(node.ops[0], (ast.In, ast.NotIn)) and isinstance(
             node.left, ast.Constant
         )
         return is_none or is_key
-    return isinstance(node, ast.Call) and dotted(node.func).rpartition(".")[2] in PRESENCE
+    return isinstance(node, ast.Call) and dotted(node.func).rpartition(".")[2] in PRESENCE_TESTS
 
 
 def _constants(nodes: list[ast.expr], metrics: Collection[str]) -> Iterator[str]:
