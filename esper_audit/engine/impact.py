@@ -214,7 +214,9 @@ class ImpactAnalysis:
         definition = self._index.definition(symbol)
         if symbol.kind not in FUNCTIONS:
             return ""
-        telling = [d for d in definition.decorators if not d.endswith(HARMLESS_DECORATORS)]
+        telling = [
+            d for d in map(str, definition.decorators) if not d.endswith(HARMLESS_DECORATORS)
+        ]
         if telling:
             return f"registered by @{telling[0].replace('()', '(...)')}"
         if symbol.kind is not DefinitionKind.METHOD:

@@ -293,7 +293,7 @@ def _past_the_lists(tree: Tree) -> Counter[str]:
     """Count by package how many more imports of listed names go to its modules than to the package."""
     modules, found = tree.index.store.modules, Counter[str]()
     for unit in tree.index.units():
-        imports = (m.path[1:] for m in unit.facts.mentions if m.use is Use.IMPORT)
+        imports = (m.path.name for m in unit.facts.mentions if m.use is Use.IMPORT)
         for path, rest in filter(None, (modules.resolve(target, unit.path) for target in imports)):
             init = _init(posixpath.dirname(path))
             package = tree.index.store.unit(init) if len(rest) == 1 else None

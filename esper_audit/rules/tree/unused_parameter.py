@@ -324,9 +324,8 @@ def _unread_at(tree: Tree, function: Symbol, name: str) -> TreeViolation:
 
 def _unread(definition: Definition) -> list[Parameter]:
     """Return the parameters whose values go nowhere."""
-    is_bound = (
-        definition.kind is DefinitionKind.METHOD and "staticmethod" not in definition.decorators
-    )
+    is_static = definition.has_decorator("staticmethod")
+    is_bound = definition.kind is DefinitionKind.METHOD and not is_static
     return [
         parameter
         for parameter in definition.parameters[is_bound:]
@@ -338,7 +337,7 @@ def _is_given_for_a_reason(tree: Tree, function: Symbol, name: str) -> bool:
     """Return whether the function's own text or its callers explain a parameter that it does not read."""
     text = tree.text(function)
     decorators = tree.index.definition(function).decorators
-    if any("deprecat" in decorator for decorator in decorators):
+    if any("deprecat" in str(decorator) for decorator in decorators):
         return True
     if tree.outside.is_kept_for_others(text):
         return True

@@ -226,7 +226,7 @@ class UnusedType(TreeRule):
             return False
         definition = tree.index.definition(symbol)
         made_by = 1 if symbol.class_kind is ClassKind.DATACLASS else 0
-        if len(definition.decorators) > made_by or "metaclass" in "".join(definition.keywords):
+        if len(definition.decorators) > made_by or "metaclass" in definition.keywords:
             return False
         kin = tree.index.resolver.kin
         if not all(map(FORGETFUL.match, kin.foreign_bases(symbol.key))):

@@ -227,8 +227,8 @@ def _targets(node: Write) -> list[str]:
 
 def _may_be_of(tree: Tree, owner: Symbol, reading: Reference) -> bool:
     """Return whether a reading may be of an object of a class: not what an unrelated class reads of `self`."""
-    around = _class_around(tree, reading.place) if reading.written.startswith("self.") else None
-    if around is None or reading.written.count(".") > 1:
+    around = _class_around(tree, reading.place) if reading.is_own_attribute else None
+    if around is None:
         return True
     kin = tree.index.resolver.kin
     below = kin.subclasses(owner.key)

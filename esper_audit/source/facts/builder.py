@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 import msgspec
 
-from esper_audit.source.facts.access_path import UNKNOWN
+from esper_audit.source.facts.access_path import UNKNOWN, AccessPath, PathKind, named
 from esper_audit.source.facts.records import (
     Bound,
     CallArguments,
@@ -26,6 +26,8 @@ MOST_ALTERNATIVES = 6
 WORD = re.compile(r"(?:[A-Za-z_]\w*[.:])*([A-Za-z_]\w*)")
 LONGEST_WORD = 80
 STAR = "*"
+IMPORTED_OR_DEFINED = frozenset({PathKind.IMPORT, PathKind.DEFINITION})
+OPAQUE = frozenset({PathKind.UNKNOWN, PathKind.SELF, PathKind.CLASS})
 
 
 class Position(NamedTuple):
@@ -56,7 +58,7 @@ class FactsBuilder:
         self._elsewhere: dict[tuple[int, str], int] = {}
         self._selves: dict[int, tuple[str, int]] = {}
         self._read: set[tuple[int, str]] = set()
-        self._returned: dict[int, list[str]] = {}
+        self._returned: dict[int, list[AccessPath]] = {}
         self._generators: set[int] = set()
         self._of_scope: dict[int, int] = {}
 
@@ -71,13 +73,13 @@ class FactsBuilder:
             self._of_scope[definition.scope] = len(self.definitions)
         self.definitions.append(definition)
 
-    def returns(self, scope: int, paths: Iterable[str]) -> None:
+    def returns(self, scope: int, paths: Iterable[AccessPath]) -> None:
         """Note what a function may return."""
         known = self._returned.setdefault(scope, [])
         known += [path for path in dict.fromkeys(paths) if path not in known]
         del known[MOST_ALTERNATIVES:]
 
-    def generates(self, scope: int, paths: Iterable[str]) -> None:
+    def generates(self, scope: int, paths: Iterable[AccessPath]) -> None:
         """Note that a function is a generator, and what it yields."""
         self._generators.add(scope)
         self.returns(scope, paths)
@@ -87,7 +89,7 @@ class FactsBuilder:
         outer = self.scopes[scope].name
         return f"{outer}.{name}" if outer else name
 
-    def bind(self, scope: int, name: str, path: str) -> None:
+    def bind(self, scope: int, name: str, path: AccessPath) -> None:
         """Note that a scope binds a name to what a path leads to."""
         scope = self._elsewhere.get((scope, name), scope)
         known = self.scopes[scope].bindings.setdefault(name, [])
@@ -166,14 +168,15 @@ class FactsBuilder:
                 self._read.add((owner, name.name))
             if not self._is_telling(owner, name):
                 return
-        self._mentions.append(Mention(name.name, name.use, name.scope, *name.at, name.arguments))
+        path = named(name.name)
+        self._mentions.append(Mention(path, name.use, name.scope, *name.at, name.arguments))
 
     def _is_telling(self, owner: int, name: _Name) -> bool:
         """Return whether a local name is an import or a function of its own, or a call of what it holds."""
         bound = self.scopes[owner].bindings[name.name]
-        if any(path[0] in "!@" for path in bound):
+        if any(path.kind in IMPORTED_OR_DEFINED for path in bound):
             return True
-        return name.use is Use.CALL and any(path[0] not in "?$" for path in bound)
+        return name.use is Use.CALL and any(path.kind not in OPAQUE for path in bound)
 
     def _owner(self, scope: int, name: str) -> int | None:
         """Return the scope that binds a name as seen from a scope; a class is seen from its body only."""

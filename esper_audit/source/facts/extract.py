@@ -15,16 +15,15 @@ from esper_audit.source.facts import (
 from esper_audit.source.facts import (
     extract_expressions as fact_expressions,
 )
-from esper_audit.source.facts.access_path import (
-    UNKNOWN,
-    annotation_text,
-    instance,
+from esper_audit.source.facts.access_path import UNKNOWN, instance
+from esper_audit.source.facts.annotation_text import annotation_text
+from esper_audit.source.facts.builder import FactsBuilder
+from esper_audit.source.facts.expression_paths import (
     loop_bindings,
-    path,
-    paths,
+    path_of,
+    paths_of,
     unpacked,
 )
-from esper_audit.source.facts.builder import FactsBuilder
 from esper_audit.source.facts.extract_definitions import GUARD
 from esper_audit.source.facts.extract_expressions import At, Left, Work, block
 from esper_audit.source.facts.narrowing import when_false, when_true
@@ -65,12 +64,12 @@ def if_(ledger: FactsBuilder, node: ast.If, at: At) -> Left:
 
 def with_(ledger: FactsBuilder, node: ast.With | ast.AsyncWith, at: At) -> Left:
     """Bind what entering a context gives."""
-    enter = ".__enter__()" if isinstance(node, ast.With) else ".__aenter__()"
+    enter = "__enter__" if isinstance(node, ast.With) else "__aenter__"
     for item in node.items:
         yield item.context_expr, at
         if item.optional_vars is not None:
-            entered = path(item.context_expr, at.meanings)
-            entered = entered + enter if entered != UNKNOWN else UNKNOWN
+            context = path_of(item.context_expr, at.meanings)
+            entered = context.attribute(enter).called() if context != UNKNOWN else UNKNOWN
             for name, written in unpacked(item.optional_vars, entered):
                 ledger.bind(at.scope, name, written)
             yield item.optional_vars, at
@@ -106,7 +105,7 @@ def return_(ledger: FactsBuilder, node: ast.Return, at: At) -> Left:
     """Note what a function returns."""
     if node.value is None:
         return []
-    ledger.returns(at.scope, paths(node.value, at.meanings))
+    ledger.returns(at.scope, paths_of(node.value, at.meanings))
     return [(node.value, at)]
 
 
@@ -115,7 +114,7 @@ def yield_(ledger: FactsBuilder, node: ast.Yield | ast.YieldFrom, at: At) -> Lef
     if node.value is None or isinstance(node, ast.YieldFrom):
         ledger.generates(at.scope, [])
     else:
-        ledger.generates(at.scope, paths(node.value, at.meanings))
+        ledger.generates(at.scope, paths_of(node.value, at.meanings))
     return [(node.value, at)] if node.value is not None else []
 
 
@@ -129,10 +128,11 @@ def elsewhere(ledger: FactsBuilder, node: ast.Global | ast.Nonlocal, at: At) -> 
 def _narrowed(subject: ast.expr, pattern: ast.pattern, at: At) -> At:
     if isinstance(pattern, ast.MatchAs) and pattern.pattern is not None:
         pattern = pattern.pattern
-    if not (isinstance(pattern, ast.MatchClass) and isinstance(subject, (ast.Name, ast.Attribute))):
+    name = dotted(subject)
+    if not (isinstance(pattern, ast.MatchClass) and name):
         return at
     narrowed = instance(annotation_text(pattern.cls))
-    return at._replace(meanings={**at.meanings, path(subject): narrowed})
+    return at._replace(meanings={**at.meanings, name: narrowed})
 
 
 def _pattern(ledger: FactsBuilder, part: ast.AST, at: At) -> Left:

@@ -6,14 +6,18 @@ import ast
 from collections.abc import Iterator, Sequence
 
 from esper_audit.source.facts.access_path import (
-    UNKNOWN,
-    annotation_text,
+    CLASS,
+    SELF,
+    AccessPath,
+    StepKind,
+    container,
+    defined_path,
+    imported_path,
     instance,
-    path,
-    paths,
-    unpacked,
 )
+from esper_audit.source.facts.annotation_text import annotation_text
 from esper_audit.source.facts.builder import STAR, FactsBuilder
+from esper_audit.source.facts.expression_paths import path_of, paths_of, unpacked
 from esper_audit.source.facts.extract_expressions import (
     At,
     Left,
@@ -56,14 +60,14 @@ def function(ledger: FactsBuilder, node: Function, at: At) -> Left:
         column=node.col_offset + 1,
         end_line=last_line(node),
         scope=scope,
-        decorators=[path(decorator) for decorator in node.decorator_list],
+        decorators=[path_of(decorator) for decorator in node.decorator_list],
         parameters=list(_parameters(node.args)),
         annotation=annotation_text(node.returns),
         documented=_is_documented(node),
         stub=_does_nothing(node.body),
     )
     ledger.define(definition)
-    ledger.bind(at.scope, node.name, f"!{name}")
+    ledger.bind(at.scope, node.name, defined_path(name))
     _bind_parameters(ledger, definition)
     if in_class:
         _bind_self(ledger, node, definition)
@@ -89,14 +93,14 @@ def class_(ledger: FactsBuilder, node: ast.ClassDef, at: At) -> Left:
             column=node.col_offset + 1,
             end_line=last_line(node),
             scope=scope,
-            decorators=[path(decorator) for decorator in node.decorator_list],
-            bases=[annotation_text(b) or path(b) for b in node.bases],
-            keywords=[f"{k.arg}={path(k.value)}" for k in node.keywords if k.arg],
+            decorators=[path_of(decorator) for decorator in node.decorator_list],
+            bases=[path_of(base).before(StepKind.ELEMENT) for base in node.bases],
+            keywords={k.arg: path_of(k.value) for k in node.keywords if k.arg},
             documented=_is_documented(node),
             stub=_does_nothing(node.body),
         )
     )
-    ledger.bind(at.scope, node.name, f"!{name}")
+    ledger.bind(at.scope, node.name, defined_path(name))
     for decorator in node.decorator_list:
         yield from read_reference(ledger, decorator, Use.DECORATOR, at)
     for written in (*node.bases, *(k.value for k in node.keywords)):
@@ -108,18 +112,18 @@ def import_(ledger: FactsBuilder, node: ast.Import | ast.ImportFrom, at: At) -> 
     """Note what an import binds; a star import is bound as `*`."""
     scope = ledger.scopes[at.scope]
     for alias, (name, target) in zip(node.names, imported(node), strict=True):
-        ledger.bind(at.scope, name, f"@{target}")
+        ledger.bind(at.scope, name, imported_path(target))
         if GUARD in at.meanings:
             scope.type_checking.append(name)
-        written = f"@{alias.name}" if isinstance(node, ast.Import) else f"@{target}"
+        path = imported_path(alias.name if isinstance(node, ast.Import) else target)
         if name != STAR:
-            ledger.mention(Mention(written, Use.IMPORT, at.scope, *start(alias)))
+            ledger.mention(Mention(path, Use.IMPORT, at.scope, *start(alias)))
     return []
 
 
 def assign(ledger: FactsBuilder, node: ast.Assign, at: At) -> Left:
     """Note what `x = y = value` binds and defines."""
-    values = paths(node.value, at.meanings)
+    values = paths_of(node.value, at.meanings)
     for target in node.targets:
         _store(ledger, target, values, at)
         _define_value(ledger, target, node.value, "", at)
@@ -135,7 +139,7 @@ def annotated(ledger: FactsBuilder, node: ast.AnnAssign, at: At) -> Left:
     read_annotation(ledger, node.annotation, at)
     values = [instance(annotation)]
     if annotation.rpartition(".")[2] in ("", "Final", "ClassVar", "TypeAlias") and node.value:
-        values = paths(node.value, at.meanings)
+        values = paths_of(node.value, at.meanings)
     _store(ledger, node.target, values, at)
     _define_value(ledger, node.target, node.value, annotation, at)
     return [(node.target, at), *([(node.value, at)] if node.value is not None else [])]
@@ -194,22 +198,23 @@ def _bind_parameters(ledger: FactsBuilder, definition: Definition) -> None:
     for parameter in definition.parameters:
         value = instance(parameter.annotation)
         if parameter.kind in (ParameterKind.ARGS, ParameterKind.KWARGS):
-            value = f"[{value}]"
+            value = container(value)
         ledger.bind(definition.scope, parameter.name, value)
 
 
 def _bind_self(ledger: FactsBuilder, node: Function, definition: Definition) -> None:
     """Bind the first parameter of a method to the object, or the class, that it stands for."""
     positional = [*node.args.posonlyargs, *node.args.args]
-    if not positional or "staticmethod" in definition.decorators:
+    if not positional or definition.has_decorator("staticmethod"):
         return
-    of_class = "classmethod" in definition.decorators or node.name in IMPLICIT_CLASS_METHODS
+    is_implicit = node.name in IMPLICIT_CLASS_METHODS
+    of_class = is_implicit or definition.has_decorator("classmethod")
     first = positional[0].arg
-    ledger.scopes[definition.scope].bindings[first] = ["$class" if of_class else "$self"]
+    ledger.scopes[definition.scope].bindings[first] = [CLASS if of_class else SELF]
     ledger.has_self(definition.scope, first, definition.owner)
 
 
-def _store(ledger: FactsBuilder, target: ast.expr, values: Sequence[str], at: At) -> None:
+def _store(ledger: FactsBuilder, target: ast.expr, values: Sequence[AccessPath], at: At) -> None:
     """Bind what a target names to its values."""
     if isinstance(target, ast.Attribute):
         if isinstance(target.value, ast.Name):
@@ -219,8 +224,7 @@ def _store(ledger: FactsBuilder, target: ast.expr, values: Sequence[str], at: At
                 ledger.set_attribute(at.scope, target.value.id, target.attr, bound)
     elif isinstance(target, (ast.Tuple, ast.List)):
         for position, part in enumerate(target.elts):
-            inner = [f"{value}[{position}]" if value != UNKNOWN else value for value in values]
-            _store(ledger, part, inner, at)
+            _store(ledger, part, [value.element(position) for value in values], at)
     else:
         for written in values:
             for name, bound_to in unpacked(target, written):
@@ -243,7 +247,7 @@ def _define_value(
             column=target.col_offset + 1,
             end_line=(value or target).end_lineno or target.lineno,
             annotation=annotation,
-            returned=paths(value) if value is not None else [],
+            returned=paths_of(value) if value is not None else [],
             has_default=value is not None,
             literal=literal(value),
         )

@@ -6,27 +6,24 @@ import ast
 from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple
 
-from esper_audit.source.facts.access_path import (
+from esper_audit.source.facts.access_path import UNKNOWN
+from esper_audit.source.facts.annotation_text import parsed_annotation
+from esper_audit.source.facts.builder import FactsBuilder, Position
+from esper_audit.source.facts.expression_paths import (
     NO_MEANINGS,
-    UNKNOWN,
+    Comprehension,
     Meanings,
     comprehension_meanings,
     loop_bindings,
-    parsed_annotation,
-    path,
-    paths,
+    path_of,
+    paths_of,
 )
-from esper_audit.source.facts.builder import FactsBuilder, Position
 from esper_audit.source.facts.narrowing import after, when_false, when_true
 from esper_audit.source.facts.records import Bound, CallArguments, Mention, Use
 from esper_audit.source.syntax.ast_walk import children
 from esper_audit.source.syntax.names import dotted, parameters
 
 BY_STRING = {"getattr": Use.READ, "hasattr": Use.READ, "setattr": Use.WRITE, "delattr": Use.DELETE}
-SERIALISERS = frozenset(
-    {"asdict", "astuple", "fields", "vars", "replace", "dump", "dumps", "encode", "to_builtins"}
-    | {"save", "model_dump", "structure", "unstructure", "convert"}
-)
 REGISTERS = (".register_buffer", ".register_parameter", ".register_module", ".add_module")
 LONGEST_LITERAL = 40
 USE_OF_CONTEXT: dict[type[ast.expr_context], Use] = {
@@ -70,7 +67,7 @@ def read_annotation(ledger: FactsBuilder, node: ast.expr | None, at: At) -> None
             ledger.name(part.id, Use.ANNOTATION, at.scope, quoted_at or start(part))
         elif isinstance(part, ast.Attribute):
             place = quoted_at or _end_name(part)
-            ledger.mention(Mention(path(part), Use.ANNOTATION, at.scope, *place))
+            ledger.mention(Mention(path_of(part), Use.ANNOTATION, at.scope, *place))
             pending.append((part.value, quoted_at))
         elif not (isinstance(part, ast.Subscript) and dotted(part.value).endswith("Literal")):
             pending += [(child, quoted_at) for child in children(part)]
@@ -82,7 +79,7 @@ def read_reference(ledger: FactsBuilder, node: ast.expr, use: Use, at: At) -> Le
         ledger.name(node.id, use, at.scope, start(node))
         return []
     if isinstance(node, ast.Attribute):
-        ledger.mention(Mention(path(node, at.meanings), use, at.scope, *_end_name(node)))
+        ledger.mention(Mention(path_of(node, at.meanings), use, at.scope, *_end_name(node)))
         return [(node.value, at)]
     if isinstance(node, ast.Subscript):
         return [*read_reference(ledger, node.value, use, at), (node.slice, at)]
@@ -102,7 +99,7 @@ def call_use(ledger: FactsBuilder, node: ast.Call, at: At, *, discarded: bool) -
             return
         written = at.meanings.get(function.id, UNKNOWN)
     else:
-        written = path(function, at.meanings)
+        written = path_of(function, at.meanings)
         yield (function.value, at) if isinstance(function, ast.Attribute) else (function, at)
     if written != UNKNOWN:
         place = _end_name(function) if isinstance(function, ast.Attribute) else start(function)
@@ -117,9 +114,7 @@ def _special(ledger: FactsBuilder, node: ast.Call, at: At) -> None:
     if name in BY_STRING and len(node.args) > 1:
         word = node.args[1]
         if isinstance(word, ast.Constant) and isinstance(word.value, str):
-            written = f"{path(node.args[0], at.meanings)}.{word.value}"
-            place = Position(word.lineno, word.col_offset + 1)
-            ledger.mention(Mention(written, BY_STRING[name], at.scope, *place, None, True))
+            _named_by_string(ledger, node.args[0], word, BY_STRING[name], at)
     if name.endswith(REGISTERS) and len(node.args) > 1:
         _registered(ledger, node, at)
     if name.rpartition(".")[2] == "partial" and node.args:
@@ -138,15 +133,28 @@ def _special(ledger: FactsBuilder, node: ast.Call, at: At) -> None:
         if isinstance(first, ast.Name):
             ledger.name(first.id, Use.CALL, at.scope, start(first), partial)
         elif isinstance(first, ast.Attribute):
-            written = path(first, at.meanings)
+            written = path_of(first, at.meanings)
             ledger.mention(Mention(written, Use.CALL, at.scope, *_end_name(first), partial))
+
+
+def _named_by_string(
+    ledger: FactsBuilder, owner: ast.expr, word: ast.Constant, use: Use, at: At
+) -> None:
+    """Note the attribute that a string names; a dotted string names one of another."""
+    names = str(word.value).split(".")
+    if all(map(str.isidentifier, names)):
+        path = path_of(owner, at.meanings)
+        for name in names:
+            path = path.attribute(name)
+        place = Position(word.lineno, word.col_offset + 1)
+        ledger.mention(Mention(path, use, at.scope, *place, None, True))
 
 
 def _registered(ledger: FactsBuilder, node: ast.Call, at: At) -> None:
     """Note the attribute that `self.register_buffer("name", value)` and its kin give an object."""
     word = node.args[0]
     if isinstance(word, ast.Constant) and isinstance(word.value, str):
-        for written in paths(node.args[1], at.meanings):
+        for written in paths_of(node.args[1], at.meanings):
             bound = Bound(written, at.scope, word.lineno, word.col_offset + 1)
             ledger.set_attribute(at.scope, dotted(node.func).partition(".")[0], word.value, bound)
 
@@ -156,16 +164,14 @@ def _arguments(node: ast.Call, at: At, *, discarded: bool) -> CallArguments:
     spread = next((k.value for k in node.keywords if k.arg is None), None)
     literals = {str(i): text for i, a in enumerate(positional) if (text := literal(a))}
     literals |= {k.arg: text for k in node.keywords if k.arg and (text := literal(k.value))}
-    serialises = dotted(node.func).rpartition(".")[2] in SERIALISERS and positional
     return CallArguments(
         positional=len(positional),
         keywords=[k.arg for k in node.keywords if k.arg is not None],
         star=len(positional) < len(node.args),
         double_star=spread is not None,
-        spread=path(spread, at.meanings) if spread is not None else "",
+        spread=path_of(spread, at.meanings).variable if spread is not None else "",
         literals=literals,
         discarded=discarded,
-        first=path(positional[0], at.meanings) if serialises else "",
     )
 
 
@@ -196,7 +202,7 @@ def name(ledger: FactsBuilder, node: ast.Name, at: At) -> Left:
 
 def attribute(ledger: FactsBuilder, node: ast.Attribute, at: At) -> Left:
     """Note an attribute that is read, written or deleted."""
-    written = path(node, at.meanings)
+    written = path_of(node, at.meanings)
     use = USE_OF_CONTEXT[type(node.ctx)]
     ledger.mention(Mention(written, use, at.scope, *_end_name(node)))
     return [(node.value, at)]
@@ -222,9 +228,7 @@ def lambda_(ledger: FactsBuilder, node: ast.Lambda, at: At) -> Left:
     return [(node.body, inside), *((default, at) for default in defaults)]
 
 
-def comprehension(
-    ledger: FactsBuilder, node: ast.ListComp | ast.SetComp | ast.GeneratorExp | ast.DictComp, at: At
-) -> Left:
+def comprehension(ledger: FactsBuilder, node: Comprehension, at: At) -> Left:
     """Read a comprehension, whose loop variables mean what it runs over."""
     meanings = comprehension_meanings(node, at.meanings)
     names = frozenset(
@@ -262,7 +266,7 @@ def choice(ledger: FactsBuilder, node: ast.IfExp, at: At) -> Left:
 
 def walrus(ledger: FactsBuilder, node: ast.NamedExpr, at: At) -> Left:
     """Bind the name that an expression assigns."""
-    for written in paths(node.value, at.meanings):
+    for written in paths_of(node.value, at.meanings):
         ledger.bind(at.scope, node.target.id, written)
     return [(node.value, at)]
 

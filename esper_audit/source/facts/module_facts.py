@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from functools import cached_property
 
 from esper_audit.project.file_roles import Role
-from esper_audit.source.facts.access_path import terminal, words
+from esper_audit.source.facts.access_path import AccessPath, words
 from esper_audit.source.facts.records import (
     Definition,
     DefinitionKind,
@@ -50,7 +50,7 @@ class ModuleFacts:
         """Mentions by the last name of their path."""
         found: dict[str, list[Mention]] = defaultdict(list)
         for mention in self.facts.mentions:
-            found[terminal(mention.path)].append(mention)
+            found[mention.path.terminal].append(mention)
         return found
 
     @cached_property
@@ -69,7 +69,7 @@ class ModuleFacts:
         return found
 
     @cached_property
-    def _bound(self) -> list[tuple[str, list[str], bool]]:
+    def _bound(self) -> list[tuple[str, list[AccessPath], bool]]:
         """Every name or attribute that is bound, what it is bound to, and whether other files see it."""
         found = [
             (name, paths, scope.kind is not ScopeKind.FUNCTION)
@@ -134,7 +134,8 @@ class ModuleFacts:
 
 
 def _turned_round(
-    bound: list[tuple[str, list[str], bool]], told: Callable[[list[str]], frozenset[str]]
+    bound: list[tuple[str, list[AccessPath], bool]],
+    told: Callable[[list[AccessPath]], frozenset[str]],
 ) -> dict[str, set[tuple[str, bool]]]:
     found: dict[str, set[tuple[str, bool]]] = defaultdict(set)
     for name, paths, is_seen in bound:
@@ -144,11 +145,11 @@ def _turned_round(
     return dict(found)
 
 
-def _names_told(paths: list[str]) -> frozenset[str]:
+def _names_told(paths: list[AccessPath]) -> frozenset[str]:
     """Return what a name that is bound to these paths is another name of."""
-    return frozenset(terminal(path) for path in paths if not path.endswith((")", "]")))
+    return frozenset(path.terminal for path in paths if path.is_alias)
 
 
-def _words_told(paths: list[str]) -> frozenset[str]:
+def _words_told(paths: list[AccessPath]) -> frozenset[str]:
     """Return every name that a name bound to these paths may come from."""
     return frozenset().union(*(words(path) for path in paths))

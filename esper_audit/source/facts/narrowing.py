@@ -5,8 +5,11 @@ from __future__ import annotations
 import ast
 from collections.abc import Sequence
 
-from esper_audit.source.facts.access_path import Meanings, annotation_text, instance, path
+from esper_audit.source.facts.access_path import AccessPath, instance
+from esper_audit.source.facts.annotation_text import annotation_text, union_text
+from esper_audit.source.facts.expression_paths import Meanings
 from esper_audit.source.syntax.enclosing import blocks
+from esper_audit.source.syntax.names import dotted
 
 ENDINGS = (ast.Return, ast.Raise, ast.Continue, ast.Break)
 
@@ -41,15 +44,15 @@ def after(statement: ast.stmt, meanings: Meanings) -> Meanings:
     return {n: meaning for n, meaning in meanings.items() if not _is_about(n, rebound)}
 
 
-def _claims(test: ast.expr) -> list[tuple[str, str]]:
+def _claims(test: ast.expr) -> list[tuple[str, AccessPath]]:
     if isinstance(test, ast.BoolOp) and isinstance(test.op, ast.And):
         return [claim for value in test.values for claim in _claims(value)]
     if not (isinstance(test, ast.Call) and isinstance(test.func, ast.Name)):
         return []
     if test.func.id != "isinstance" or len(test.args) != 2:
         return []
-    name = path(test.args[0])
-    if not isinstance(test.args[0], (ast.Name, ast.Attribute)) or name.count(".") > 1:
+    name = dotted(test.args[0])
+    if not name or name.count(".") > 1:
         return []
     return [(name, instance(_types(test.args[1])))]
 
@@ -57,7 +60,7 @@ def _claims(test: ast.expr) -> list[tuple[str, str]]:
 def _types(node: ast.expr) -> str:
     """Return the second argument of `isinstance` as an annotation."""
     if isinstance(node, ast.Tuple):
-        return "|".join(annotation_text(item) or "Any" for item in node.elts)
+        return union_text(node.elts)
     return annotation_text(node) or "Any"
 
 
@@ -80,7 +83,7 @@ def _rebound(statement: ast.stmt) -> frozenset[str]:
             targets = one.targets
         elif isinstance(one, (ast.AnnAssign, ast.AugAssign, ast.For)):
             targets = (one.target,)
-        found.update(path(t) for t in targets if isinstance(t, (ast.Name, ast.Attribute)))
+        found.update(map(dotted, targets))
         if not isinstance(one, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)):
             pending += [inner for block in blocks(one) for inner in block]
     return frozenset(found)

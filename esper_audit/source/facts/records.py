@@ -6,6 +6,8 @@ import enum
 
 import msgspec
 
+from esper_audit.source.facts.access_path import AccessPath, named
+
 
 class Use(enum.StrEnum):
     """What a mention does with a name."""
@@ -70,10 +72,9 @@ class Parameter(msgspec.Struct, frozen=True, array_like=True, gc=False):
 class CallArguments(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """What a call passes; `literals` holds those that are constants, by position or keyword.
 
-    `star` and `double_star` say that `*args` or `**kwargs` stand in the call; `spread` is how the
-    latter is written (`kwargs`); `discarded` that nobody uses the result; `partial` that the call
-    only happens later (`functools.partial(F, ...)`); `first` is how the first argument is written,
-    noted for calls that serialise.
+    `star` and `double_star` mark calls with `*args` or `**kwargs`; `spread` is the variable of the
+    latter, if it is one; `discarded` marks calls whose result is not used, `partial` calls that only
+    happen later (`functools.partial(F, ...)`).
     """
 
     positional: int = 0
@@ -84,17 +85,16 @@ class CallArguments(msgspec.Struct, frozen=True, array_like=True, gc=False):
     literals: dict[str, str] = {}
     discarded: bool = False
     partial: bool = False
-    first: str = ""
 
 
 class Mention(msgspec.Struct, frozen=True, array_like=True, gc=False):
-    """A name or attribute somewhere in the file; `path` is how it is written (`written.py`).
+    """A name or attribute somewhere in the file, with its access path.
 
-    `scope` is the position of the enclosing scope in the file's list; `by_string` marks
-    `getattr(x, "name")` and its kin, which are uses like any other, spelled in a string.
+    `scope` is the position of the enclosing scope in the file's list; `by_string` marks the names in
+    `getattr(x, "name")`, `setattr` and `delattr`, which are uses like any other.
     """
 
-    path: str
+    path: AccessPath
     use: Use
     scope: int
     line: int
@@ -106,8 +106,7 @@ class Mention(msgspec.Struct, frozen=True, array_like=True, gc=False):
 class ScopeFacts(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """A module, class or function: its dotted name in the file and what it binds names to.
 
-    A binding is a list of paths: `!Class.method` a definition of this file, `@a.b` an import,
-    anything else an expression; `?` is a value of which nothing is known.
+    A binding is the list of the access paths of the values that a name may have.
     """
 
     name: str
@@ -115,7 +114,7 @@ class ScopeFacts(msgspec.Struct, frozen=True, array_like=True, gc=False):
     parent: int
     line: int
     end_line: int
-    bindings: dict[str, list[str]]
+    bindings: dict[str, list[AccessPath]]
     type_checking: list[str] = []
 
     def holds(self, line: int) -> bool:
@@ -126,7 +125,7 @@ class ScopeFacts(msgspec.Struct, frozen=True, array_like=True, gc=False):
 class Bound(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """A value given to an attribute of the object itself (`self.x = ...`), and where."""
 
-    path: str
+    path: AccessPath
     scope: int
     line: int
     column: int
@@ -148,12 +147,12 @@ class Definition(msgspec.Struct, frozen=True, array_like=True, gc=False):
     column: int
     end_line: int
     scope: int = -1
-    decorators: list[str] = []
-    bases: list[str] = []
-    keywords: list[str] = []
+    decorators: list[AccessPath] = []
+    bases: list[AccessPath] = []
+    keywords: dict[str, AccessPath] = {}
     parameters: list[Parameter] = []
     annotation: str = ""
-    returned: list[str] = []
+    returned: list[AccessPath] = []
     attributes: dict[str, list[Bound]] = {}
     documented: bool = False
     stub: bool = False
@@ -165,6 +164,10 @@ class Definition(msgspec.Struct, frozen=True, array_like=True, gc=False):
     def short(self) -> str:
         """The last part of the name."""
         return self.name.rpartition(".")[2]
+
+    def has_decorator(self, name: str) -> bool:
+        """Return whether a decorator is nothing but a name, and this one."""
+        return named(name) in self.decorators
 
 
 class FileFacts(msgspec.Struct, frozen=True, array_like=True, gc=False):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Protocol
 
+from esper_audit.source.facts.access_path import ITERATION, AccessPath, Step, StepKind
 from esper_audit.source.facts.module_facts import ModuleFacts
 from esper_audit.source.facts.module_names import Modules
 from esper_audit.source.facts.records import Definition
@@ -32,7 +33,7 @@ class MemberResolver(Protocol):
     def is_property(self, definition: Definition) -> bool:
         """Return whether reading a method as an attribute calls it."""
 
-    def values(self, unit: ModuleFacts, scope: int, text: str) -> Values:
+    def values(self, unit: ModuleFacts, scope: int, path: AccessPath) -> Values:
         """Return what a path leads to as seen from a scope."""
 
 
@@ -44,15 +45,15 @@ class StepResolver:
         self._kin = kin
         self._modules = modules
 
-    def take(self, value: Value, step: str) -> Values:
-        """Return what a value leads to by `.name`, `()` or `[...]`."""
+    def take(self, value: Value, step: Step) -> Values:
+        """Return what a step from a value leads to."""
         if value.kind == "unknown":
             return ANYTHING
-        if step == "()":
+        if step.kind is StepKind.CALL:
             return self._called(value)
-        if step.startswith("."):
-            return self.attribute(value, step[1:])
-        return self._element(value, step[1:-1])
+        if step.kind is StepKind.ATTRIBUTE:
+            return self.attribute(value, step.name)
+        return self._element(value, step)
 
     def attribute(self, value: Value, name: str) -> Values:
         """Return what an attribute of a value is."""
@@ -98,25 +99,25 @@ class StepResolver:
 
     def _result(self, value: Value, name: str) -> Values:
         """Return what calling a member of an object gives."""
-        return NOTHING.union(*(self.take(one, "()") for one in self._member(value, name)))
+        return NOTHING.union(*(self._called(one) for one in self._member(value, name)))
 
-    def _element(self, value: Value, position: str) -> Values:
+    def _element(self, value: Value, step: Step) -> Values:
         if value.kind == "container":
             return value.parts[0]
         if value.kind == "mapping":
-            return value.parts[0] if position == "*" else value.parts[1]
+            return value.parts[0] if step.kind is StepKind.ITERATION else value.parts[1]
         if value.kind == "tuple":
-            if position.isdigit() and int(position) < len(value.parts):
-                return value.parts[int(position)]
+            if step.position is not None and step.position < len(value.parts):
+                return value.parts[step.position]
             return NOTHING.union(*value.parts)
         if value.kind == "object":
             return known_libraries.of_object(value.name)
         if value.kind == "instance":
-            return self._element_of_instance(value, position)
+            return self._element_of_instance(value, step)
         return only(value) if value.kind == "class" else ANYTHING
 
-    def _element_of_instance(self, value: Value, position: str) -> Values:
-        name = "__iter__" if position == "*" else "__getitem__"
+    def _element_of_instance(self, value: Value, step: Step) -> Values:
+        name = "__iter__" if step.kind is StepKind.ITERATION else "__getitem__"
         if self._kin.member(value.name, name) is None:
             return ANYTHING
         given = self._result(value, name)
@@ -127,7 +128,7 @@ class StepResolver:
     def _next_of(self, iterator: Value) -> Values:
         """Return what an iterator gives; one that a class of the tree makes may be the object itself."""
         if iterator.kind != "instance":
-            return self._element(iterator, "*")
+            return self._element(iterator, ITERATION)
         has_next = self._kin.member(iterator.name, "__next__") is not None
         return self._result(iterator, "__next__") if has_next else ANYTHING
 

@@ -6,7 +6,7 @@ import enum
 from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, Protocol
 
-from esper_audit.source.facts.access_path import terminal
+from esper_audit.source.facts.access_path import AccessPath
 from esper_audit.source.facts.records import Definition, DefinitionKind, Parameter, ParameterKind
 from esper_audit.source.index.values import Value, key, parts
 
@@ -56,7 +56,7 @@ class BaseResolver(Protocol):
     def bases(self, of: str) -> list[Value]:
         """Return the classes that a class derives from, those outside as `external`."""
 
-    def meant(self, unit: ModuleFacts, scope: int, paths: Iterable[str]) -> list[str]:
+    def meant(self, unit: ModuleFacts, scope: int, paths: Iterable[AccessPath]) -> list[str]:
         """Return the dotted names outside the tree, else the words, that decorators stand for."""
 
 
@@ -155,12 +155,9 @@ class ClassHierarchy:
     def _field_parameters(self, of: str, *, keyword_only: bool = False) -> Iterator[Parameter]:
         kind = ParameterKind.KEYWORD_ONLY if keyword_only else ParameterKind.PLAIN
         for _, field in self.fields(of):
-            is_set_otherwise = any("init=" in path for path in field.returned)
-            if not is_set_otherwise:
-                default = field.literal or "..." if field.has_default else ""
-                yield Parameter(
-                    field.short, kind, not field.has_default, default, field.annotation, True
-                )
+            default = field.literal or "..." if field.has_default else ""
+            required = not field.has_default
+            yield Parameter(field.short, kind, required, default, field.annotation, read=True)
 
     def _order(self, of: str) -> tuple[list[str], frozenset[str]]:
         if of not in self._orders:
@@ -203,19 +200,19 @@ class ClassHierarchy:
             if any(name.rpartition(".")[2] in BY_DECORATOR for name in names):
                 yield ClassKind.DATACLASS
         _, definition = self._resolver.defined(of)
-        if any(base.partition("[")[0].endswith("Protocol") for base in definition.bases):
+        if any(base.is_alias and base.terminal.endswith("Protocol") for base in definition.bases):
             yield ClassKind.PROTOCOL
         if self._is_abstract(of, definition):
             yield ClassKind.ABSTRACT
 
     def _is_abstract(self, of: str, definition: Definition) -> bool:
-        if any(terminal(base) == "ABC" for base in definition.bases):
+        if any(base.terminal == "ABC" for base in definition.bases):
             return True
-        if any(keyword.endswith("ABCMeta") for keyword in definition.keywords):
+        if any(k.terminal.endswith("ABCMeta") for k in definition.keywords.values()):
             return True
         unit = self._resolver.defined(of)[0]
         return any(
-            terminal(decorator).startswith("abstract")
+            decorator.terminal.startswith("abstract")
             for method in unit.facts.definitions
             if method.owner == definition.scope
             for decorator in method.decorators

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from esper_audit.findings.finding import NotAnalysed
-from esper_audit.source.facts.access_path import receiver, terminal
+from esper_audit.source.facts.access_path import named
 from esper_audit.source.facts.module_facts import ModuleFacts
 from esper_audit.source.facts.records import DefinitionKind, Mention, Use
 from esper_audit.source.facts.store import FactStore
@@ -94,22 +94,21 @@ class ReferenceSearch:
         modules = self._resolver.modules
         for unit in self._store.units_with(own.module.rpartition(".")[2]):
             stars = unit.facts.scopes[0].bindings.get("*", ())
-            targets = (modules.resolve(star[1:], unit.path) for star in stars)
+            targets = (modules.resolve(star.name, unit.path) for star in stars)
             if modules.is_package(unit.path) and (symbol.path, []) in targets:
                 yield unit.module
 
-    def is_bound(self, reference: Reference, symbol: Symbol) -> bool:
+    def is_bound(self, symbol: Symbol, reference: Reference, mention: Mention | None) -> bool:
         """Return whether a call fills `self` by itself: not so for `Class.method(obj)`."""
-        if symbol.kind is not DefinitionKind.METHOD or reference.how is ResolvedBy.NAME:
+        is_method = symbol.kind is DefinitionKind.METHOD
+        if not is_method or reference.how is ResolvedBy.NAME or mention is None:
             return True
         _, definition = self._resolver.defined(symbol.key)
-        if definition.short in CONSTRUCTORS or "classmethod" in definition.decorators:
+        if definition.short in CONSTRUCTORS or definition.has_decorator("classmethod"):
             return True
         caller = self._store.unit(reference.place.path)
         assert caller is not None
-        before = receiver(reference.written)
-        mention = next(m for m in caller.mentions[terminal(reference.written)] if _is(m, reference))
-        values = self._resolver.values(caller, mention.scope, before)
+        values = self._resolver.values(caller, mention.scope, mention.path.receiver)
         return not any(value.kind == "class" for value in values)
 
     def _units(self, symbol: Symbol) -> Iterator[ModuleFacts]:
@@ -172,14 +171,14 @@ class ReferenceSearch:
         targets = self._aim.targets(unit, mention)
         if symbol.key in targets.keys:
             return targets.how
-        if targets.open and terminal(mention.path) == short:
+        if targets.open and mention.path.terminal == short:
             return ResolvedBy.NAME
         return None
 
     def _export(self, unit: ModuleFacts, symbol: Symbol, names: frozenset[str]) -> Iterator[Hit]:
         exports = unit.facts.exports or {}
         for name, line in ((name, exports[name]) for name in sorted(names & exports.keys())):
-            mention = Mention(name, Use.EXPORT, 0, line, 1)
+            mention = Mention(named(name), Use.EXPORT, 0, line, 1)
             if name in unit.facts.scopes[0].bindings:
                 targets = self._aim.targets(unit, mention)
                 if symbol.key in targets.keys:
@@ -188,7 +187,7 @@ class ReferenceSearch:
 
 def _reference(unit: ModuleFacts, mention: Mention, how: ResolvedBy) -> Reference:
     place = Place(unit.path, mention.line, mention.column, unit.symbol(mention.scope), unit.role)
-    return Reference(place, mention.use, how, mention.path, mention.by_string)
+    return Reference(place, mention.use, how, str(mention.path), mention.by_string)
 
 
 def _strings(unit: ModuleFacts, name: str) -> Iterator[Hit]:
@@ -199,9 +198,3 @@ def _strings(unit: ModuleFacts, name: str) -> Iterator[Hit]:
             symbol = unit.symbol(unit.innermost(line))
             place = Place(unit.path, line, column, symbol, unit.role)
             yield Reference(place, Use.STRING, ResolvedBy.NAME, name, by_string=True), None
-
-
-def _is(mention: Mention, reference: Reference) -> bool:
-    place = reference.place
-    same_place = (mention.line, mention.column) == (place.line, place.column)
-    return same_place and mention.path == reference.written and mention.use == reference.use

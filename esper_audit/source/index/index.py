@@ -16,6 +16,7 @@ from esper_audit.source.facts.records import (
     CallArguments,
     Definition,
     DefinitionKind,
+    Mention,
     Parameter,
     Use,
 )
@@ -35,7 +36,6 @@ from esper_audit.source.index.targets import TargetResolver
 from esper_audit.source.index.test_reachability import TestReach
 
 READS = frozenset({Use.READ, Use.CALL, Use.BASE, Use.DECORATOR, Use.STRING})
-WRITES = frozenset({Use.WRITE, Use.DELETE})
 AS_DECORATOR = CallArguments(positional=1)
 
 
@@ -108,8 +108,7 @@ class Index:
         callers = []
         for reference, mention in self._search.hits(symbol):
             if reference.use is Use.CALL or _decorates(reference, symbol):
-                arguments = (mention.arguments if mention else None) or AS_DECORATOR
-                callers.append(self._caller(symbol, reference, arguments, argument))
+                callers.append(self._caller(symbol, reference, mention, argument))
         return QueryResult(callers, self._search.not_looked_at(symbol))
 
     def parameters(self, symbol: Symbol, *, bound: bool = True) -> list[Parameter] | None:
@@ -119,17 +118,13 @@ class Index:
             return self.resolver.kin.parameters(symbol.key)
         if definition.kind not in (DefinitionKind.FUNCTION, DefinitionKind.METHOD):
             return None
-        is_static = "staticmethod" in definition.decorators
+        is_static = definition.has_decorator("staticmethod")
         takes_self = definition.kind is DefinitionKind.METHOD and not is_static
         return definition.parameters[1:] if takes_self and bound else definition.parameters
 
     def readers(self, name: str, *, under: str = "", outside: str = "") -> QueryResult[Reference]:
         """Return where a name or attribute is read, whatever it belongs to; strings that spell it too."""
         return self.mentions(name, READS, under=under, outside=outside)
-
-    def writers(self, name: str) -> QueryResult[Reference]:
-        """Return where a name or attribute is given a value or deleted, its definitions aside."""
-        return self.mentions(name, WRITES)
 
     def mentions(
         self, name: str, uses: Collection[Use] = (), *, under: str = "", outside: str = ""
@@ -159,11 +154,14 @@ class Index:
         return self._search.exporters(symbol)
 
     def _caller(
-        self, symbol: Symbol, reference: Reference, arguments: CallArguments, argument: str
+        self, symbol: Symbol, reference: Reference, mention: Mention | None, argument: str
     ) -> Caller:
+        arguments = (mention.arguments if mention else None) or AS_DECORATOR
         if not argument:
             return Caller(reference, arguments)
-        parameters = self.parameters(symbol, bound=self._search.is_bound(reference, symbol))
+        parameters = self.parameters(
+            symbol, bound=self._search.is_bound(symbol, reference, mention)
+        )
         how, value = passing(parameters, arguments, argument)
         return Caller(reference, arguments, how, value)
 

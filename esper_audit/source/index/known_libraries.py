@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from esper_audit.source.index.values import ANYTHING, NOTHING, Value, Values, only
+from esper_audit.source.index.values import ANYTHING, Value, Values, only
 
 # What functions of these give holds nothing of the project's, with the exceptions below.
 CLOSED = frozenset(
@@ -65,8 +65,3 @@ def holds_own_names(name: str) -> bool:
 def is_module_class(bases: frozenset[str]) -> bool:
     """Return whether one of a class's bases outside is a `torch.nn.Module` or a kin of it."""
     return any(base.rpartition(".")[2].endswith("Module") for base in bases)
-
-
-def nothing() -> Values:
-    """Return no value: what has no attributes, `None` above all."""
-    return NOTHING

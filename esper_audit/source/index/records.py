@@ -10,6 +10,7 @@ import msgspec
 
 from esper_audit.findings.finding import NotAnalysed
 from esper_audit.project.file_roles import Role
+from esper_audit.source.facts.access_path import is_own_attribute
 from esper_audit.source.facts.records import (
     CallArguments,
     DefinitionKind,
@@ -91,6 +92,11 @@ class Reference(msgspec.Struct, frozen=True, order=True):
     how: ResolvedBy
     written: str
     by_string: bool = False
+
+    @property
+    def is_own_attribute(self) -> bool:
+        """Whether it is written as an attribute of `self`."""
+        return is_own_attribute(self.written)
 
 
 class Caller(msgspec.Struct, frozen=True):

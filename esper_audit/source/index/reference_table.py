@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 from esper_audit.project.file_roles import Role
-from esper_audit.source.facts.access_path import receiver, terminal
+from esper_audit.source.facts.access_path import CLASS, SELF, named
 from esper_audit.source.facts.module_facts import ModuleFacts
 from esper_audit.source.facts.records import Mention, ScopeKind, Use
 from esper_audit.source.index.find_references import CONSTRUCTORS
@@ -15,7 +15,7 @@ from esper_audit.source.index.index import Index
 from esper_audit.source.index.records import Symbol
 from esper_audit.source.index.targets import ResolvedBy
 
-OWN = frozenset({"self", "cls", "super()", "$self", "$class"})
+OWN = frozenset({named("self"), named("cls"), named("super").called(), SELF, CLASS})
 AT_LINE = -1  # the scope of a mention that a string spells: known by its line, if somebody asks
 
 
@@ -110,7 +110,7 @@ class ReferenceTable:
         if name not in self._by_maker:
             found: dict[str, list[Hit]] = defaultdict(list)
             for hit in self._elsewhere[name]:
-                before = receiver(hit.mention.path)
+                before = hit.mention.path.receiver
                 values = self._index.resolver.values(hit.unit, hit.mention.scope, before)
                 for maker in {value.name.rpartition(".")[2] for value in values}:
                     found[maker].append(hit)
@@ -130,19 +130,19 @@ class ReferenceTable:
             for key in targets.keys:
                 self._by_key[key].append(Hit(unit, mention, certain=True))
             if targets.how is ResolvedBy.METHOD and targets.keys:
-                if receiver(mention.path) not in OWN:
-                    self._members[terminal(mention.path)].append(Hit(unit, mention, certain=False))
+                if mention.path.receiver not in OWN:
+                    self._members[mention.path.terminal].append(Hit(unit, mention, certain=False))
             elif targets.how is ResolvedBy.METHOD and not targets.open:
-                self._elsewhere[terminal(mention.path)].append(Hit(unit, mention, certain=False))
+                self._elsewhere[mention.path.terminal].append(Hit(unit, mention, certain=False))
             if targets.open:
-                name = terminal(mention.path)
+                name = mention.path.terminal
                 self._by_name[name].append(Hit(unit, mention, certain=False))
         for word, places in unit.facts.strings.items():
             for line, column in places:
-                spelled = Mention(word, Use.STRING, AT_LINE, line, column, None, True)
+                spelled = Mention(named(word), Use.STRING, AT_LINE, line, column, None, True)
                 self._by_name[word].append(Hit(unit, spelled, certain=False))
         for name, line in (unit.facts.exports or {}).items():
-            self._export(unit, Mention(name, Use.EXPORT, 0, line, 1))
+            self._export(unit, Mention(named(name), Use.EXPORT, 0, line, 1))
 
     def _export(self, unit: ModuleFacts, mention: Mention) -> None:
         for key in self._index.aim.targets(unit, mention).keys:

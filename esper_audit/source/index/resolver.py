@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Protocol
 
-from esper_audit.source.facts.access_path import UNKNOWN, element, split, terminal
+from esper_audit.source.facts.access_path import NONE, AccessPath, PathKind, StepKind, named
 from esper_audit.source.facts.module_facts import ModuleFacts
 from esper_audit.source.facts.module_names import Modules
 from esper_audit.source.facts.records import Definition
@@ -38,8 +38,8 @@ class Resolver:
         self.modules = modules
         self.kin = ClassHierarchy(self)
         self.steps = StepResolver(self, self.kin, modules)
-        self._known: dict[tuple[str, int, str], Values] = {}
-        self._asked: dict[tuple[str, int, str], int] = {}
+        self._known: dict[tuple[str, int, AccessPath], Values] = {}
+        self._asked: dict[tuple[str, int, AccessPath], int] = {}
         self._shallowest_cut = DEEPEST
         self._questions = 0
 
@@ -58,13 +58,13 @@ class Resolver:
         assert unit is not None, of
         return unit, unit.definitions[name]
 
-    def values(self, unit: ModuleFacts, scope: int, text: str) -> Values:
+    def values(self, unit: ModuleFacts, scope: int, path: AccessPath) -> Values:
         """Return what a path leads to as seen from a scope; never empty-handed: at worst anything.
 
         What is asked for while it is being worked out (`x = x.next`) adds nothing; answers that such a
         cut may have thinned out are not kept, so that no answer depends on what was asked before.
         """
-        question = (unit.path, scope, text)
+        question = (unit.path, scope, path)
         known = self._known.get(question)
         if known is not None:
             return known
@@ -79,11 +79,11 @@ class Resolver:
             return ANYTHING
         self._asked[question] = depth
         try:
-            found = self._worked_out(unit, scope, text)
+            found = self._worked_out(unit, scope, path)
         finally:
             del self._asked[question]
         if depth == 0:
-            found = found or (NOTHING if text == "<None>" else ANYTHING)
+            found = found or (NOTHING if path == NONE else ANYTHING)
         if depth <= self._shallowest_cut:
             self._known[question] = found
             self._shallowest_cut = DEEPEST
@@ -94,24 +94,25 @@ class Resolver:
         unit, definition = self.defined(of)
         found: list[Value] = []
         for base in definition.bases:
-            plain = base.partition("[")[0]
-            values = self.values(unit, definition.owner, plain) - {Value("class", of)}
+            values = self.values(unit, definition.owner, base) - {Value("class", of)}
             classes = sorted(v for v in values if v.kind in ("class", "external"))
             found += classes or [Value("unknown", "?")]
         return found
 
-    def meant(self, unit: ModuleFacts, scope: int, paths: Iterable[str]) -> list[str]:
+    def meant(self, unit: ModuleFacts, scope: int, paths: Iterable[AccessPath]) -> list[str]:
         """Return the dotted names outside the tree, else the words, that decorators stand for; calls left out."""
         found = []
         for path in paths:
-            plain = path.partition("()")[0]
+            plain = path.before(StepKind.CALL)
             outside = sorted(
                 v.name for v in self.values(unit, scope, plain) if v.kind == "external"
             )
-            found += outside or [terminal(plain)]
+            found += outside or [plain.terminal]
         return found
 
-    def look_up(self, unit: ModuleFacts, scope: int, name: str) -> tuple[int, list[str]] | None:
+    def look_up(
+        self, unit: ModuleFacts, scope: int, name: str
+    ) -> tuple[int, list[AccessPath]] | None:
         """Return the scope that binds a name as seen from another, and what it is bound to."""
         for around in unit.enclosing(scope):
             binding = unit.facts.scopes[around]
@@ -126,7 +127,7 @@ class Resolver:
             return ANYTHING
         paths = unit.facts.scopes[0].bindings.get(name)
         if paths is not None:
-            return NOTHING.union(*(self.values(unit, 0, text) for text in paths))
+            return NOTHING.union(*(self.values(unit, 0, path) for path in paths))
         submodule = self.modules.submodule(path, name)
         if submodule is not None:
             return only(Value("module", submodule))
@@ -140,7 +141,7 @@ class Resolver:
         if not definition.returned:
             return ANYTHING if definition.stub or definition.generator else NOTHING
         found = NOTHING.union(
-            *(self.values(unit, definition.scope, text) for text in definition.returned)
+            *(self.values(unit, definition.scope, path) for path in definition.returned)
         )
         own = frozenset(v for v in found if v.kind == "instance")
         if itself and own & self._objects_around(unit, definition):
@@ -151,47 +152,44 @@ class Resolver:
         self, unit: ModuleFacts, scope: int, text: str, itself: Values = ANYTHING
     ) -> Values:
         """Return the values of an annotation that stands in a scope."""
-        return annotated_values(text, lambda name: self.values(unit, scope, name), itself)
+        return annotated_values(text, lambda path: self.values(unit, scope, path), itself)
 
     def is_property(self, definition: Definition) -> bool:
         """Return whether reading a method as an attribute calls it."""
-        last = (decorator.rpartition(".")[2] for decorator in definition.decorators)
-        return any(name in PROPERTIES for name in last)
+        return any(d.is_alias and d.terminal in PROPERTIES for d in definition.decorators)
 
-    def _worked_out(self, unit: ModuleFacts, scope: int, text: str) -> Values:
-        head, steps = split(text)
-        values = self._head(unit, scope, head)
-        for step in steps:
+    def _worked_out(self, unit: ModuleFacts, scope: int, path: AccessPath) -> Values:
+        values = self._head(unit, scope, path)
+        for step in path.steps:
             values = NOTHING.union(*(self.steps.take(value, step) for value in values))
         return values
 
-    def _head(self, unit: ModuleFacts, scope: int, head: str) -> Values:
-        first = head[:1]
-        if first == "<":
-            return self.annotated(unit, scope, head[1:-1], self._self(unit, scope))
-        if first == "[":
-            return only(Value("container", parts=(self.values(unit, scope, element(head)),)))
-        if first == "@":
-            return self._imported(unit, head[1:])
-        if first == "!":
-            return only(self._definition(unit, head[1:]))
-        if first == "$":
-            values = self._self(unit, scope)
-            return values if head == "$self" else frozenset(map(_class_of, values))
-        if head.startswith("super:"):
-            classes = self.values(unit, scope, head[len("super:") : -1])
-            return (
-                frozenset(Value("super", c.name) for c in classes if c.kind == "class") or ANYTHING
-            )
-        if head == UNKNOWN:
-            return ANYTHING
-        return self._name(unit, scope, head)
+    def _head(self, unit: ModuleFacts, scope: int, path: AccessPath) -> Values:
+        kind, held = path.kind, path.held
+        if kind is PathKind.NAME:
+            return self._name(unit, scope, path.name)
+        if kind is PathKind.INSTANCE:
+            return self.annotated(unit, scope, path.name, self._self(unit, scope))
+        if kind is PathKind.IMPORT:
+            return self._imported(unit, path.name)
+        if kind is PathKind.DEFINITION:
+            return only(self._definition(unit, path.name))
+        if kind is PathKind.SELF:
+            return self._self(unit, scope)
+        if kind is PathKind.CLASS:
+            return frozenset(map(_class_of, self._self(unit, scope)))
+        if kind is PathKind.CONTAINER and held is not None:
+            return only(Value("container", parts=(self.values(unit, scope, held),)))
+        if kind is PathKind.SUPER and held is not None:
+            classes = (v.name for v in self.values(unit, scope, held) if v.kind == "class")
+            return frozenset(Value("super", name) for name in classes) or ANYTHING
+        return ANYTHING
 
     def _name(self, unit: ModuleFacts, scope: int, name: str) -> Values:
         bound = self.look_up(unit, scope, name)
         if bound is not None:
             owner, paths = bound
-            return NOTHING.union(*(self.values(unit, owner, text) for text in paths))
+            return NOTHING.union(*(self.values(unit, owner, path) for path in paths))
         if name == "super":
             around = unit.class_around(scope)
             return only(Value("super", key(unit.path, around.name))) if around else ANYTHING
@@ -211,14 +209,14 @@ class Resolver:
         path, rest = found
         values = only(Value("module", path))
         for name in rest:
-            values = NOTHING.union(*(self.steps.take(value, f".{name}") for value in values))
+            values = NOTHING.union(*(self.steps.attribute(value, name) for value in values))
         return values
 
     def _by_star(self, unit: ModuleFacts, name: str) -> Values:
         """Return what a star import may bring; a name that begins with an underscore it does not."""
         found: set[Value] = set()
-        for text in unit.facts.scopes[0].bindings.get("*", ()):
-            resolved = self.modules.resolve(text[1:], unit.path)
+        for star in unit.facts.scopes[0].bindings.get("*", ()):
+            resolved = self.modules.resolve(star.name, unit.path)
             if resolved is not None and not resolved[1]:
                 found |= self.values_of_star(resolved[0], name)
         return frozenset(found) or ANYTHING
@@ -229,9 +227,9 @@ class Resolver:
         if unit is None or name.startswith("_"):
             return NOTHING
         if name in unit.facts.scopes[0].bindings:
-            return self.values(unit, 0, name)
+            return self.values(unit, 0, named(name))
         stars = unit.facts.scopes[0].bindings.get("*", ())
-        targets = (self.modules.resolve(text[1:], unit.path) for text in stars)
+        targets = (self.modules.resolve(star.name, unit.path) for star in stars)
         below = [t[0] for t in targets if t is not None and not t[1] and t[0] != path]
         return NOTHING.union(*(self.values_of_star(module, name) for module in below))
 

@@ -6,7 +6,7 @@ import enum
 
 import msgspec
 
-from esper_audit.source.facts.access_path import receiver, split, terminal
+from esper_audit.source.facts.access_path import AccessPath, PathKind
 from esper_audit.source.facts.module_facts import ModuleFacts
 from esper_audit.source.facts.records import Mention, ScopeKind, Use
 from esper_audit.source.index import known_libraries
@@ -33,7 +33,11 @@ class Targets(msgspec.Struct, frozen=True):
     open: bool
 
 
+ALIASED = frozenset(
+    {PathKind.NAME, PathKind.SUPER}
+)  # heads that may lead to a definition by its name
 NOWHERE = Targets(frozenset(), ResolvedBy.NAME, open=False)
+OPEN = Targets(frozenset(), ResolvedBy.METHOD, open=True)
 
 
 class TargetResolver:
@@ -41,7 +45,7 @@ class TargetResolver:
 
     def __init__(self, resolver: Resolver) -> None:
         self._resolver = resolver
-        self._known: dict[tuple[str, str, int, bool], Targets] = {}
+        self._known: dict[tuple[str, AccessPath, int, bool], Targets] = {}
         self._asked: set[tuple[str, str]] = set()
 
     def targets(self, unit: ModuleFacts, mention: Mention) -> Targets:
@@ -53,15 +57,15 @@ class TargetResolver:
         return self._known[question]
 
     def _told(self, unit: ModuleFacts, mention: Mention, *, is_call: bool) -> Targets:
-        if mention.path.startswith("@"):
-            return self._imported(unit, mention.path[1:])
-        head, steps = split(mention.path)
-        if not steps:
-            told = self._name(unit, mention.scope, head)
-        elif steps[-1].startswith("."):
-            told = self._attribute(unit, mention.scope, mention.path)
+        path = mention.path
+        if path.kind is PathKind.IMPORT:
+            return self._imported(unit, path.name)
+        if path.is_attribute:
+            told = self._attribute(unit, mention.scope, path)
+        elif path.variable:
+            told = self._name(unit, mention.scope, path.variable)
         else:
-            told = Targets(frozenset(), ResolvedBy.METHOD, open=True)
+            told = OPEN if path.steps else NOWHERE
         return self._with_callees(unit, mention, told) if is_call else told
 
     def _imported(self, unit: ModuleFacts, target: str) -> Targets:
@@ -88,13 +92,13 @@ class TargetResolver:
             keys |= self._followed(unit, owner, path)
         return Targets(frozenset(keys), ResolvedBy.IMPORT, open=False)
 
-    def _followed(self, unit: ModuleFacts, scope: int, path: str) -> frozenset[str]:
+    def _followed(self, unit: ModuleFacts, scope: int, path: AccessPath) -> frozenset[str]:
         """Return what a binding makes its name another name of."""
-        if path.startswith("!"):
-            return frozenset({key(unit.path, path[1:])})
-        if path.startswith("@"):
-            return self._imported(unit, path[1:]).keys
-        if path[:1] in "<[?$" or path.endswith((")", "]")):
+        if path.kind is PathKind.DEFINITION:
+            return frozenset({key(unit.path, path.name)})
+        if path.kind is PathKind.IMPORT:
+            return self._imported(unit, path.name).keys
+        if path.kind not in ALIASED or not path.is_alias:
             return frozenset()
         return _named(self._resolver.values(unit, scope, path))
 
@@ -102,7 +106,7 @@ class TargetResolver:
         stars = unit.facts.scopes[0].bindings.get("*", ())
         keys: set[str] = set()
         for star in stars:
-            found = self._resolver.modules.resolve(star[1:], unit.path)
+            found = self._resolver.modules.resolve(star.name, unit.path)
             if found is not None and not found[1]:
                 keys |= self._of_module(found[0], name).keys
         how = ResolvedBy.IMPORT if keys else ResolvedBy.NAME
@@ -129,9 +133,9 @@ class TargetResolver:
             return Targets(frozenset({key(submodule, "")}), ResolvedBy.IMPORT, open=False)
         return self._by_star(unit, name)
 
-    def _attribute(self, unit: ModuleFacts, scope: int, path: str) -> Targets:
-        name = terminal(path)
-        values = self._resolver.values(unit, scope, receiver(path))
+    def _attribute(self, unit: ModuleFacts, scope: int, path: AccessPath) -> Targets:
+        name = path.terminal
+        values = self._resolver.values(unit, scope, path.receiver)
         keys: set[str] = set()
         is_open = False
         for value in values:

@@ -7,7 +7,6 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 from esper_audit.project.file_roles import Role
-from esper_audit.source.facts.access_path import terminal
 from esper_audit.source.facts.records import DefinitionKind, ScopeKind, Use
 from esper_audit.source.facts.store import FactStore
 from esper_audit.source.index.find_references import ReferenceSearch
@@ -83,7 +82,7 @@ class TestReach:
     def _asking(self, fixture: Symbol) -> Iterator[Place]:
         """Yield the test functions that ask for a fixture by the name of a parameter."""
         definition = self._symbols.definition(fixture)
-        if not any(terminal(decorator) == "fixture" for decorator in definition.decorators):
+        if not any(decorator.terminal == "fixture" for decorator in definition.decorators):
             return
         for unit in self._store.units_with(fixture.short):
             for function in unit.facts.definitions:

@@ -6,7 +6,8 @@ import ast
 import re
 from collections.abc import Iterator
 
-from esper_audit.source.facts.access_path import path, terminal
+from esper_audit.source.facts.access_path import AccessPath, PathKind, StepKind
+from esper_audit.source.facts.expression_paths import path_of
 from esper_audit.source.index.values import Value, parts
 from esper_audit.source.syntax.ast_walk import walk
 from esper_audit.source.syntax.names import Function, parameters
@@ -110,7 +111,7 @@ class ConstructorEffects:
     def _is_made_otherwise(self, of: str) -> bool:
         """Return whether a metaclass, a decorator or a finaliser has a say in the life of its objects."""
         definition = self._tree.index.definition(self._tree.index.of_key(of))
-        decorators = {terminal(decorator.partition("()")[0]) for decorator in definition.decorators}
+        decorators = {d.before(StepKind.CALL).terminal for d in definition.decorators}
         return (
             bool(definition.keywords)
             or bool(decorators - {"dataclass", "final", "total_ordering"})
@@ -143,14 +144,15 @@ class ConstructorEffects:
     def _is_pure(self, owner: str, call: ast.Call, depth: int) -> bool:
         unit = self._tree.index.store.unit(parts(owner)[0])
         assert unit is not None
-        written = path(call.func)
-        if written.startswith("super") or written in PURE_BUILTINS:
+        path = path_of(call.func)
+        if _is_super(path) or path.variable in PURE_BUILTINS:
             return True
-        if written.startswith("self.") and written.count(".") == 1 and depth:
-            method = self._kin.member(owner, written.removeprefix("self."))
-            bodies = list(self._body(method, written.removeprefix("self."))) if method else []
+        if path.root == "self" and path.depth == 1 and depth:
+            name = path.terminal if len(path.steps) == 1 else ""
+            method = self._kin.member(owner, name)
+            bodies = list(self._body(method, name)) if method else []
             return bool(bodies) and all(self._only_fills(at, b, depth - 1) for at, b in bodies)
-        values = self._tree.index.resolver.values(unit, unit.innermost(call.lineno), written)
+        values = self._tree.index.resolver.values(unit, unit.innermost(call.lineno), path)
         return bool(values) and all(map(self._is_pure_value, values))
 
     def _is_pure_value(self, value: Value) -> bool:
@@ -164,7 +166,7 @@ def _does_little(body: Function) -> bool:
     for node in walk(body):
         if isinstance(node, LEAVES_ITSELF):
             return False
-        if isinstance(node, ast.Call) and CHANGES_WORLD.search(terminal(path(node.func))):
+        if isinstance(node, ast.Call) and CHANGES_WORLD.search(path_of(node.func).terminal):
             return False
     return not any(_gives_itself(node) for node in walk(body))
 
@@ -173,13 +175,19 @@ def _gives_itself(node: ast.AST) -> bool:
     """Return whether `self` itself, not something of it, is handed to a call or stored."""
     if isinstance(node, ast.Call):
         given = [*node.args, *(keyword.value for keyword in node.keywords)]
-        is_question = path(node.func) in PURE_BUILTINS or path(node.func).startswith("super")
+        path = path_of(node.func)
+        is_question = path.variable in PURE_BUILTINS or _is_super(path)
         return not is_question and any(map(_is_self, given))
     if isinstance(node, (ast.Assign, ast.AnnAssign)):
         return _is_self(node.value)
     return isinstance(node, (ast.List, ast.Tuple, ast.Dict)) and any(
         map(_is_self, node.values if isinstance(node, ast.Dict) else node.elts)
     )
+
+
+def _is_super(path: AccessPath) -> bool:
+    """Return whether a path starts at a call of `super`."""
+    return path.kind is PathKind.SUPER or path.root == "super"
 
 
 def _is_self(node: ast.AST | None) -> bool:
@@ -192,5 +200,5 @@ def _reaches_into(node: ast.AST, given: set[str]) -> bool:
         targets = node.targets
     else:
         targets = [node.target] if isinstance(node, (ast.AnnAssign, ast.AugAssign)) else []
-    written = [path(t) for t in targets if isinstance(t, (ast.Attribute, ast.Subscript))]
-    return any(w.partition(".")[0].partition("[")[0] in given or w.count(".") > 1 for w in written)
+    paths = [path_of(t) for t in targets if isinstance(t, (ast.Attribute, ast.Subscript))]
+    return any(path.root in given or path.depth > 1 for path in paths)

@@ -7,7 +7,8 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from esper_audit.project.file_roles import Role
-from esper_audit.source.facts.access_path import path, terminal
+from esper_audit.source.facts.access_path import named
+from esper_audit.source.facts.expression_paths import path_of
 from esper_audit.source.facts.module_facts import ModuleFacts
 from esper_audit.source.facts.records import Use
 from esper_audit.source.index.records import Symbol
@@ -66,12 +67,12 @@ def _leaves(tree: Tree, unit: ModuleFacts, statement: ast.stmt, name: str) -> bo
 
 
 def _makes(call: ast.Call, name: str) -> bool:
-    return terminal(path(call.func)) == name
+    return path_of(call.func).terminal == name
 
 
 def _is_of_others(target: ast.expr) -> bool:
     """Return whether an assignment stores into an object that is not `self`."""
-    return isinstance(target, ast.Attribute) and path(target.value) != "self"
+    return isinstance(target, ast.Attribute) and path_of(target.value) != named("self")
 
 
 def _given(call: ast.Call) -> Iterator[ast.expr]:
@@ -85,7 +86,7 @@ def _is_named(node: ast.expr, names: set[str]) -> bool:
 
 def _is_outside(tree: Tree, unit: ModuleFacts, call: ast.Call) -> bool:
     """Return whether a call runs code of which the tree does not hold the text."""
-    word = terminal(path(call.func))
+    word = path_of(call.func).terminal
     if word in BUILTINS:
         return False
     for mention in unit.mentions.get(word, ()):

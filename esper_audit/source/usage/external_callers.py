@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable, Collection, Iterable
 from functools import cached_property
 
-from esper_audit.source.facts.access_path import terminal
+from esper_audit.source.facts.access_path import PathKind
 from esper_audit.source.facts.records import Definition, DefinitionKind
 from esper_audit.source.index.class_hierarchy import ClassKind
 from esper_audit.source.index.index import Index
@@ -95,7 +95,7 @@ class ExternalCallers:
         if any(by_foreign(base, name) for base in together):
             return True
         decorators = self._index.definition(symbol).decorators
-        return any(terminal(decorator).startswith("abstract") for decorator in decorators)
+        return any(decorator.terminal.startswith("abstract") for decorator in decorators)
 
     def _mixed_in(self, owner: str) -> set[str]:
         """Return what derives from a class, and the other bases of that: a mixin's methods may be theirs."""
@@ -144,7 +144,7 @@ class ExternalCallers:
         for unit in self._index.units():
             stars = unit.facts.scopes[0].bindings.get("*", ())
             if stars and not any(map(_is_private, unit.module.split("."))):
-                targets = (self._index.store.modules.resolve(s[1:], unit.path) for s in stars)
+                targets = (self._index.store.modules.resolve(s.name, unit.path) for s in stars)
                 found.update(target[0] for target in targets if target is not None)
         return frozenset(found)
 
@@ -164,9 +164,8 @@ class ExternalCallers:
         if unit is None or unit.facts.exports:
             return unit is not None
         paths = (path for bound in unit.facts.scopes[0].bindings.values() for path in bound)
-        targets = (
-            self._index.store.modules.resolve(p[1:], unit.path) for p in paths if p[:1] == "@"
-        )
+        imports = (path.name for path in paths if path.kind is PathKind.IMPORT)
+        targets = (self._index.store.modules.resolve(name, unit.path) for name in imports)
         return any(target is not None for target in targets)
 
     def _outermost(self, symbol: Symbol) -> Symbol | None:

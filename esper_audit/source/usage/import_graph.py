@@ -97,10 +97,10 @@ class EagerImports:
         for mention in unit.facts.mentions:
             is_import = mention.use is Use.IMPORT and mention.scope == 0
             if is_import and mention.path not in checked:
-                yield self._loading(unit, mention.path[1:], mention.line)
+                yield self._loading(unit, mention.path.name, mention.line)
         yield Loading(IMPLICIT, tuple(self._around(unit.path)), ())
         for star in top.bindings.get("*", ()):
-            yield self._loading(unit, star[1:], 1)
+            yield self._loading(unit, star.name, 1)
 
     def _loading(self, unit: ModuleFacts, target: str, line: int) -> Loading:
         found = self._modules.resolve(target, unit.path)

@@ -6,7 +6,8 @@ import ast
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from esper_audit.source.facts.access_path import path, terminal
+from esper_audit.source.facts.access_path import AccessPath
+from esper_audit.source.facts.expression_paths import path_of
 from esper_audit.source.facts.module_facts import ModuleFacts
 from esper_audit.source.index.values import Kind, Value
 from esper_audit.source.syntax.enclosing import blocks
@@ -120,28 +121,28 @@ def _calls(value: ast.expr | None) -> list[ast.Call] | None:
 
 def _constructed(tree: Tree, unit: ModuleFacts, call: ast.Call) -> frozenset[Value]:
     """Return the classes that a call makes an object of; none where it may do something else."""
-    written = path(call.func)
-    if not terminal(written).lstrip("_")[:1].isupper():
+    path = path_of(call.func)
+    if not path.terminal.lstrip("_")[:1].isupper():
         return frozenset()
-    return _classes(tree, unit, call, written)
+    return _classes(tree, unit, call, path)
 
 
 def _given(
     tree: Tree, unit: ModuleFacts, around: InstantiationContext, call: ast.Call
 ) -> frozenset[Value]:
     """Return the classes of what a function or a factory among the parameters gives; none if not known."""
-    written = path(call.func)
+    path = path_of(call.func)
     assert around.function is not None
-    default = defaults(around.function.args).get(written)
+    default = defaults(around.function.args).get(path.variable)
     if default is not None:
-        return _classes(tree, unit, call, path(default))
-    values = tree.index.resolver.values(unit, unit.innermost(call.lineno), f"{written}()")
+        return _classes(tree, unit, call, path_of(default))
+    values = tree.index.resolver.values(unit, unit.innermost(call.lineno), path.called())
     named = {Value(CLASS_OF[v.kind], v.name) for v in values if v.kind in CLASS_OF}
     return frozenset(named) if len(named) == len(values) else frozenset()
 
 
-def _classes(tree: Tree, unit: ModuleFacts, call: ast.Call, written: str) -> frozenset[Value]:
-    values = tree.index.resolver.values(unit, unit.innermost(call.lineno), written)
+def _classes(tree: Tree, unit: ModuleFacts, call: ast.Call, path: AccessPath) -> frozenset[Value]:
+    values = tree.index.resolver.values(unit, unit.innermost(call.lineno), path)
     return values if values and all(map(_is_class, values)) else frozenset()
 
 

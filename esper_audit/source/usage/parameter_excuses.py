@@ -7,7 +7,7 @@ import re
 from collections import Counter
 from collections.abc import Iterable, Iterator
 
-from esper_audit.source.facts.access_path import path, terminal
+from esper_audit.source.facts.expression_paths import path_of
 from esper_audit.source.facts.records import MANY, DefinitionKind
 from esper_audit.source.index.index import Index
 from esper_audit.source.index.records import Symbol
@@ -161,11 +161,14 @@ def stands_in(tree: Tree, function: Symbol) -> bool:
     if STAND_IN.search(function.symbol):
         return True
     node = tree.function(function)
-    called = [path(part.func) for part in walk(node) if isinstance(part, ast.Call)] if node else []
+    called = (
+        [path_of(part.func) for part in walk(node) if isinstance(part, ast.Call)] if node else []
+    )
     return any(
-        terminal(name.rpartition(".")[0]) in FUNCTIONAL
-        and (function.short.startswith(terminal(name)) or function.short.endswith(terminal(name)))
-        for name in called
+        path.is_attribute
+        and path.receiver.terminal in FUNCTIONAL
+        and (function.short.startswith(path.terminal) or function.short.endswith(path.terminal))
+        for path in called
     )
 
 
