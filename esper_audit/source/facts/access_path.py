@@ -80,7 +80,7 @@ class AccessPath(msgspec.Struct, frozen=True, array_like=True, gc=False, cache_h
 
     def __str__(self) -> str:
         """Return the path as text for people: `self.blocks[*].attn()`."""
-        return HEAD_TEXT[self.kind].format(self.name, self.held) + "".join(map(str, self.steps))
+        return _text(self)
 
     @property
     def terminal(self) -> str:
@@ -203,6 +203,11 @@ def instance(annotation: str) -> AccessPath:
 def container(held: AccessPath) -> AccessPath:
     """Return the path of a container of what another path leads to."""
     return AccessPath(PathKind.CONTAINER, "", NO_STEPS, held)
+
+
+@cache
+def _text(path: AccessPath) -> str:
+    return HEAD_TEXT[path.kind].format(path.name, path.held) + "".join(map(str, path.steps))
 
 
 @cache

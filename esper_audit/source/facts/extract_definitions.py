@@ -63,7 +63,6 @@ def function(ledger: FactsBuilder, node: Function, at: At) -> Left:
         decorators=[path_of(decorator) for decorator in node.decorator_list],
         parameters=list(_parameters(node.args)),
         annotation=annotation_text(node.returns),
-        documented=_is_documented(node),
         stub=_does_nothing(node.body),
     )
     ledger.define(definition)
@@ -96,8 +95,7 @@ def class_(ledger: FactsBuilder, node: ast.ClassDef, at: At) -> Left:
             decorators=[path_of(decorator) for decorator in node.decorator_list],
             bases=[path_of(base).before(StepKind.ELEMENT) for base in node.bases],
             keywords={k.arg: path_of(k.value) for k in node.keywords if k.arg},
-            documented=_is_documented(node),
-            stub=_does_nothing(node.body),
+                stub=_does_nothing(node.body),
         )
     )
     ledger.bind(at.scope, node.name, defined_path(name))
@@ -260,10 +258,6 @@ def _exported(ledger: FactsBuilder, value: ast.expr, at: At) -> None:
         constants = (node for node in ast.walk(value) if isinstance(node, ast.Constant))
         words = {c.value: c.lineno for c in constants if isinstance(c.value, str)}
         ledger.exports = {**(ledger.exports or {}), **words}
-
-
-def _is_documented(node: Function | ast.ClassDef) -> bool:
-    return len(_without_docstring(node.body)) < len(node.body)
 
 
 def _without_docstring(body: list[ast.stmt]) -> list[ast.stmt]:

@@ -44,8 +44,3 @@ def parts(of: str) -> tuple[str, str]:
 def only(value: Value) -> Values:
     """Return the values that are certainly one."""
     return frozenset({value})
-
-
-def known(values: Values) -> bool:
-    """Return whether all possibilities are known."""
-    return UNKNOWN not in values
