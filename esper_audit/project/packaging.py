@@ -13,7 +13,7 @@ SCRIPTS = ("scripts", "gui-scripts")
 
 
 def entry_points(root: str) -> frozenset[str]:
-    """Return the dotted names (`package.module.function`) that `pyproject.toml` offers to run or load."""
+    """Return the dotted names (`package.name.function`) that `pyproject.toml` offers to run or load."""
     project = _project(root)
     plugins = project.get("entry-points")
     groups = list(plugins.values()) if isinstance(plugins, dict) else []

@@ -69,7 +69,9 @@ class CallersClaim(Claim, frozen=True, kw_only=True, tag="callers"):
 
     def _judged(self, callers: Sequence[Caller], unread: tuple[str, ...]) -> Reply:
         counted = [caller for caller in callers if caller.place.role is self.among]
-        certain = [caller for caller in counted if caller.reference.how is not ResolvedBy.NAME]
+        certain = [
+            caller for caller in counted if caller.reference.resolved_by is not ResolvedBy.NAME
+        ]
         roles = elsewhere((caller.place.role for caller in callers), self.among)
         said = f"{count(len(counted), f'{self.among} call')}{roles}"
         if self.calls is not None:

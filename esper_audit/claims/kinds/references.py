@@ -71,7 +71,7 @@ class ReferencesClaim(Claim, frozen=True, kw_only=True, tag="references", rename
         told = context.index.references(symbol, USES)
         outside = [reference for reference in told.items if not symbol.holds(reference.place)]
         counted = [r for r in outside if r.place.role is self.among]
-        unclear = [r for r in counted if r.how is ResolvedBy.NAME or r.by_string]
+        unclear = [r for r in counted if r.resolved_by is ResolvedBy.NAME or r.by_string]
         unread = tuple(problem.path for problem in told.not_looked_at)
         tally = PossibleCount(len(counted) - len(unclear), len(unclear), unread)
         roles = elsewhere((reference.place.role for reference in outside), self.among)
@@ -85,7 +85,7 @@ class ReferencesClaim(Claim, frozen=True, kw_only=True, tag="references", rename
             for test in told.items
             if test.path.startswith(self.by) and (test.is_direct or not self.directly)
         ]
-        unclear = [test for test in tests if test.how is ResolvedBy.NAME]
+        unclear = [test for test in tests if test.resolved_by is ResolvedBy.NAME]
         unread = tuple(problem.path for problem in told.not_looked_at)
         direct = sum(test.is_direct for test in tests)
         said = f"{count(len(tests), 'test')} of {self.of}, {direct} of them by name"

@@ -13,7 +13,12 @@ from esper_audit.source.idioms.branches.branch_analysis import BranchWalk, Const
 from esper_audit.source.idioms.branches.conditions import ConditionFacts
 from esper_audit.source.index.records import Caller, Passing, QueryResult, Symbol
 from esper_audit.source.usage.parameter_excuses import is_copied, is_declared_unused
-from esper_audit.source.usage.signatures import KINDS, is_called_from_here_alone, shown, taking
+from esper_audit.source.usage.signatures import (
+    KINDS,
+    count_parameters,
+    display_name,
+    has_only_internal_callers,
+)
 from esper_audit.source.usage.tree import Tree
 
 TEMPLATE = 2  # as many functions of one name with one parameter are written to a pattern, or copied
@@ -197,14 +202,14 @@ class ArgumentNeverPassed(TreeRule):
 
     def check(self, tree: Tree) -> Iterator[TreeViolation | NotAnalysed]:
         """Report the optional parameters that all calls leave out, where that decides a branch."""
-        peers = taking(tree.index)
+        peers = count_parameters(tree.index)
         for function in tree.in_scope(tree.index.all_symbols(KINDS)):
             optional = {
                 p.name: p.default
                 for p in tree.index.definition(function).parameters
                 if _is_optional(p) and peers[function.short, p.name] < TEMPLATE
             }
-            if not optional or not is_called_from_here_alone(tree, function):
+            if not optional or not has_only_internal_callers(tree, function):
                 continue
             answers = {name: tree.index.callers(function, name) for name in optional}
             known = {
@@ -268,7 +273,7 @@ def _decided(tree: Tree, function: Symbol, known: dict[str, str]) -> dict[str, C
 
 
 def _message(function: Symbol, name: str, count: int, constant: Constant) -> str:
-    called = shown(function)
+    called = display_name(function)
     start = (
         f"the only call of `{called}` does not pass"
         if count == 1

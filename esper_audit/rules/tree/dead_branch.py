@@ -249,7 +249,7 @@ class DeadBranch(TreeRule):
 
     def _constants(self, tree: Tree, function: Symbol, node: Function) -> list[Constant]:
         assert isinstance(self.options, DeadBranchOptions)
-        unit = tree.index.store.unit(function.path)
+        unit = tree.index.store.module(function.path)
         assert unit is not None
         start = ConditionFacts()
         if self.options.arguments:

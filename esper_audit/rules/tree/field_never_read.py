@@ -11,7 +11,7 @@ from esper_audit.rules.tree_rule import InvalidTree, TreeRule, ValidTree
 from esper_audit.source.facts.records import Use
 from esper_audit.source.index.class_hierarchy import ClassKind
 from esper_audit.source.index.records import Symbol
-from esper_audit.source.usage.reflective_access import data_fields, is_taken_apart
+from esper_audit.source.usage.reflective_access import data_fields, has_reflective_access
 from esper_audit.source.usage.tree import Tree
 
 KINDS = frozenset({ClassKind.DATACLASS, ClassKind.MODEL})
@@ -182,14 +182,14 @@ class FieldNeverRead(TreeRule):
 
 def _may_be_read(tree: Tree, field: Symbol) -> bool:
     """Return whether a field is read of an object of its class, or of one that nothing is known of."""
-    return any(hit.use in READS for hit in tree.uses.of(field))
+    return any(hit.use in READS for hit in tree.reference_table.of(field))
 
 
 def _is_used_here(tree: Tree, owner: Symbol) -> bool:
     """Return whether the tree uses the objects of a class, field by field, and no user of a library does."""
-    if tree.outside.is_offered(owner) and not IS_TAKEN.search(owner.short):
+    if tree.external_callers.is_offered(owner) and not IS_TAKEN.search(owner.short):
         return False
     uses = tree.index.references(owner).items
     if all(use.use in (Use.IMPORT, Use.EXPORT) for use in uses):
         return False
-    return not is_taken_apart(tree, owner, by_class=owner.class_kind is ClassKind.MODEL)
+    return not has_reflective_access(tree, owner, by_class=owner.class_kind is ClassKind.MODEL)

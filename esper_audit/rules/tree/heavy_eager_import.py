@@ -197,7 +197,7 @@ class HeavyEagerImport(TreeRule):
     def _message(self, tree: Tree, imports: EagerImports, path: str, heavy: str) -> str | None:
         """Say how many importers of a package load a heavy module for nothing; None if they are few."""
         assert isinstance(self.options, HeavyImportOptions)
-        package = tree.index.store.unit(path)
+        package = tree.index.store.module(path)
         assert package is not None
         others = imports.loading(imports.directly(heavy), without={path})
         lines = _lines(imports, path, heavy)
@@ -208,7 +208,7 @@ class HeavyEagerImport(TreeRule):
         if package.role is not Role.PRODUCTION or not lines or not are_many:
             return None
         return (
-            f"importing `{package.module}` loads {heavy}, which {len(spared)} of the "
+            f"importing `{package.name}` loads {heavy}, which {len(spared)} of the "
             f"{len(importers)} modules that load it and do not come with it do not need"
         )
 
@@ -238,7 +238,7 @@ def _importers(tree: Tree, imports: EagerImports, package: ModuleFacts) -> list[
     directory = posixpath.dirname(package.path)
     found = []
     for path, loadings in imports.of.items():
-        unit = tree.index.store.unit(path)
+        unit = tree.index.store.module(path)
         is_inside = path.startswith(f"{directory}/")
         asks = is_inside or any(package.path in loading.files for loading in loadings)
         if unit is not None and asks and unit.role is not Role.TEST and path not in loaded:

@@ -271,7 +271,7 @@ class InstantiatedNeverUsed(TreeRule):
     def check(self, tree: Tree) -> Iterator[TreeViolation | NotAnalysed]:
         """Report what is made and not used, file by file."""
         constructors = ConstructorEffects(tree)
-        for unit in tree.index.units():
+        for unit in tree.index.modules():
             made = instantiations(tree, unit) if unit.role is Role.PRODUCTION else ()
             told: set[tuple[str, str]] = set()
             for making in made:
@@ -290,7 +290,7 @@ def _forgotten(
     owner = tree.index.symbol(unit.path, making.around.owner) if making.around.owner else None
     if owner is None or not _is_for_the_tree_alone(tree, constructors, owner, making):
         return
-    family = tree.index.resolver.kin.family(owner.key)
+    family = tree.index.resolver.hierarchy.family(owner.key)
     if _is_looked_at(tree, family, making.attribute) or _is_said(tree, owner, making):
         return
     answer = tree.index.readers(making.attribute)
@@ -305,7 +305,7 @@ def _is_for_the_tree_alone(
     tree: Tree, constructors: ConstructorEffects, owner: Symbol, making: Instantiation
 ) -> bool:
     """Return whether nobody outside may ask for an attribute: a part of a module serves its `forward`."""
-    if tree.index.resolver.kin.foreign_bases(owner.key) - HARMLESS_BASES:
+    if tree.index.resolver.hierarchy.foreign_bases(owner.key) - HARMLESS_BASES:
         return False
     if any(value.name.rpartition(".")[2] in CONTAINERS for value in making.made):
         return False
@@ -313,18 +313,18 @@ def _is_for_the_tree_alone(
         return constructors.is_module(Value("class", owner.key))
     if not making.is_new or not all(map(constructors.is_quiet, making.made)):
         return False
-    return making.attribute.startswith("_") or not tree.outside.is_offered(owner)
+    return making.attribute.startswith("_") or not tree.external_callers.is_offered(owner)
 
 
 def _is_looked_at(tree: Tree, family: list[str], name: str) -> bool:
     """Return whether something reads an attribute of a class, of a base or of a subclass of it."""
     paths = {parts(key)[0] for key in family}
     for key in family:
-        for hit in tree.uses.of_key(f"{key}.{name}"):
-            is_elsewhere = hit.use is Use.STRING and hit.unit.path not in paths
+        for hit in tree.reference_table.of_key(f"{key}.{name}"):
+            is_elsewhere = hit.use is Use.STRING and hit.module.path not in paths
             if hit.use is not Use.WRITE and not is_elsewhere:
                 return True
-    if tree.composed_names.may_mean(name):
+    if tree.dynamic_names.may_mean(name):
         return True
     return any(WHOLE.search(tree.text(tree.index.of_key(key))) for key in family)
 
@@ -364,7 +364,7 @@ def _is_said(tree: Tree, owner: Symbol, making: Instantiation) -> bool:
     told = " ".join(PROSE.findall(tree.text(owner)))
     if re.search(rf"{re.escape(making.bound)}\b", told):
         return True
-    return SAID.search(told) is not None or tree.outside.is_kept_for_others(told)
+    return SAID.search(told) is not None or tree.external_callers.is_kept_for_others(told)
 
 
 def _made(making: Instantiation) -> str:

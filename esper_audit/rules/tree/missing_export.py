@@ -236,7 +236,7 @@ class MissingExport(TreeRule):
             if users:
                 count = "one module" if len(users) == 1 else f"{len(users)} modules"
                 message = (
-                    f"`{symbol.short}` is used by {count} outside of `{package.module}` "
+                    f"`{symbol.short}` is used by {count} outside of `{package.name}` "
                     f"(first {users[0]}), whose `__all__` leaves it out{reason}"
                 )
                 yield tree.at_symbol(symbol, message)
@@ -244,15 +244,15 @@ class MissingExport(TreeRule):
 
 def _reason(tree: Tree, symbol: Symbol, package: ModuleFacts) -> str:
     """Return why a class has been forgotten rather than left out; nothing if that is not seen."""
-    kin, top = tree.index.resolver.kin, package.facts.scopes[0]
+    hierarchy, top = tree.index.resolver.hierarchy, package.facts.scopes[0]
     if "internal" in _docstring(tree, symbol).lower():
         return ""
     if symbol.short in top.bindings.keys() - {*top.type_checking}:
         return "" if _is_marked(tree, symbol, package) else IMPORTED
-    if kin.subclasses(symbol.key):
+    if hierarchy.subclasses(symbol.key):
         return ""
     exports = package.facts.exports or {}
-    for base in kin.order(symbol.key)[1:]:
+    for base in hierarchy.order(symbol.key)[1:]:
         others = _others(tree, base, symbol, package)
         if len(others) >= MOST and all(other.short in exports for other in others):
             short = tree.index.of_key(base).short
@@ -269,8 +269,12 @@ def _is_marked(tree: Tree, symbol: Symbol, package: ModuleFacts) -> bool:
 
 def _others(tree: Tree, base: str, symbol: Symbol, package: ModuleFacts) -> list[Symbol]:
     """Return the public classes of a package that derive from a base, but for one and those derived from."""
-    kin = tree.index.resolver.kin
-    others = [tree.index.of_key(key) for key in kin.subclasses(base) if not kin.subclasses(key)]
+    hierarchy = tree.index.resolver.hierarchy
+    others = [
+        tree.index.of_key(key)
+        for key in hierarchy.subclasses(base)
+        if not hierarchy.subclasses(key)
+    ]
     own = posixpath.dirname(package.path)
     return [
         other
@@ -291,12 +295,12 @@ def _docstring(tree: Tree, symbol: Symbol) -> str:
 
 def _past_the_lists(tree: Tree) -> Counter[str]:
     """Count by package how many more imports of listed names go to its modules than to the package."""
-    modules, found = tree.index.store.modules, Counter[str]()
-    for unit in tree.index.units():
+    modules, found = tree.index.store.module_names, Counter[str]()
+    for unit in tree.index.modules():
         imports = (m.path.name for m in unit.facts.mentions if m.use is Use.IMPORT)
         for path, rest in filter(None, (modules.resolve(target, unit.path) for target in imports)):
             init = _init(posixpath.dirname(path))
-            package = tree.index.store.unit(init) if len(rest) == 1 else None
+            package = tree.index.store.module(init) if len(rest) == 1 else None
             is_outside = not unit.path.startswith(f"{posixpath.dirname(path)}/")
             if package is not None and is_outside and rest[0] in (package.facts.exports or {}):
                 found[init] += 1 if path != init else -1
@@ -305,12 +309,12 @@ def _past_the_lists(tree: Tree) -> Counter[str]:
 
 def _package(tree: Tree, symbol: Symbol) -> ModuleFacts | None:
     """Return the `__init__` of the package of a symbol, if its list has a class and everything is public."""
-    package = tree.index.store.unit(_init(posixpath.dirname(symbol.path)))
+    package = tree.index.store.module(_init(posixpath.dirname(symbol.path)))
     if package is None or not package.facts.exports or not symbol.short[:1].isupper():
         return None
     names = package.facts.exports
     lists_a_class = any(name[:1].isupper() and not name.isupper() for name in names)
-    is_public = not any(part.startswith("_") for part in package.module.split("."))
+    is_public = not any(part.startswith("_") for part in package.name.split("."))
     return package if lists_a_class and is_public else None
 
 
@@ -322,7 +326,7 @@ def _is_listed(tree: Tree, symbol: Symbol, package: ModuleFacts) -> bool:
         return True
     directory = posixpath.dirname(package.path)
     while directory := posixpath.dirname(directory):
-        above = tree.index.store.unit(_init(directory))
+        above = tree.index.store.module(_init(directory))
         if above is not None and symbol.short in (above.facts.exports or {}):
             return True
     return False
@@ -332,9 +336,9 @@ def _users(tree: Tree, symbol: Symbol, package: ModuleFacts) -> list[str]:
     """Return the files of other packages, in production, that use a class."""
     own = posixpath.dirname(package.path)
     paths = {
-        hit.unit.path
-        for hit in tree.uses.certain(symbol)
-        if hit.role is Role.PRODUCTION and not hit.unit.path.startswith(f"{own}/")
+        hit.module.path
+        for hit in tree.reference_table.certain(symbol)
+        if hit.role is Role.PRODUCTION and not hit.module.path.startswith(f"{own}/")
     }
     return sorted(path for path in paths if not own.startswith(f"{posixpath.dirname(path)}/"))
 

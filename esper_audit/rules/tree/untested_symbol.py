@@ -13,7 +13,12 @@ from esper_audit.rules.tree_rule import InvalidTree, TreeRule, ValidTree
 from esper_audit.source.facts.records import DefinitionKind
 from esper_audit.source.index.class_hierarchy import ClassKind
 from esper_audit.source.index.records import Symbol
-from esper_audit.source.usage.reachability import BY_ITSELF, runs_in, spread, users
+from esper_audit.source.usage.reachability import (
+    MODULE_LEVEL,
+    discard_reachable,
+    running_function,
+    users,
+)
 from esper_audit.source.usage.tree import Tree
 
 SEARCHES = frozenset(
@@ -202,21 +207,23 @@ def _outermost(symbols: Iterable[Symbol], left: set[str]) -> list[Symbol]:
 def _unreached(tree: Tree, symbols: Mapping[str, Symbol]) -> tuple[set[str], set[str]]:
     """Return the keys that no test leads to, and those of them that the top of no module leads to."""
     leads_to: dict[str, set[str]] = defaultdict(set)
-    finds_classes = any(not SEARCHES.isdisjoint(unit.mentions) for unit in tree.index.units())
+    finds_classes = any(not SEARCHES.isdisjoint(unit.mentions) for unit in tree.index.modules())
     for key, symbol in symbols.items():
         for hit in users(tree, symbol):
-            is_plain = hit.role is Role.PRODUCTION and not SUPPORT.search(hit.unit.path)
-            source = runs_in(hit) if is_plain else hit.role
-            leads_to[source if source in symbols or source == Role.TEST else BY_ITSELF].add(key)
-        owner = tree.outside.owner(symbol)
+            is_plain = hit.role is Role.PRODUCTION and not SUPPORT.search(hit.module.path)
+            source = running_function(hit) if is_plain else hit.role
+            leads_to[source if source in symbols or source == Role.TEST else MODULE_LEVEL].add(key)
+        owner = tree.external_callers.owner(symbol)
         if owner is not None and _is_called_by_others(tree, symbol):
             leads_to[owner.key].add(key)
-        if tree.outside.is_registered(symbol) or (finds_classes and _is_derived(tree, symbol)):
-            leads_to[BY_ITSELF].add(key)
+        if tree.external_callers.is_registered(symbol) or (
+            finds_classes and _is_derived(tree, symbol)
+        ):
+            leads_to[MODULE_LEVEL].add(key)
     untested = set(symbols)
-    spread(leads_to[Role.TEST], leads_to, untested)
+    discard_reachable(leads_to[Role.TEST], leads_to, untested)
     left = set(untested)
-    spread(leads_to[BY_ITSELF], leads_to, left)
+    discard_reachable(leads_to[MODULE_LEVEL], leads_to, left)
     return untested, left
 
 
@@ -227,20 +234,20 @@ def _is_derived(tree: Tree, symbol: Symbol) -> bool:
 
 def _is_called_by_others(tree: Tree, method: Symbol) -> bool:
     """Return whether a method runs without a mention once there is an object."""
-    outside = tree.outside
+    outside = tree.external_callers
     return outside.is_called_by_language(method) or outside.is_prescribed(method)
 
 
 def _is_public(tree: Tree, symbol: Symbol) -> bool:
     """Return whether a symbol is one of which a test may be expected."""
     definition = tree.index.definition(symbol)
-    owner = tree.outside.owner(symbol)
+    owner = tree.external_callers.owner(symbol)
     is_local = owner is None and "." in symbol.symbol
     if symbol.is_private or symbol.short.startswith("__") or is_local:
         return False
-    if SUPPORT.search(symbol.path) or tree.index.resolver.kin.kind(symbol.key) in DECLARES:
+    if SUPPORT.search(symbol.path) or tree.index.resolver.hierarchy.kind(symbol.key) in DECLARES:
         return False
     if "DeprecationWarning" in tree.text(symbol):
         return False
     declares = definition.stub and symbol.kind is not DefinitionKind.CLASS
-    return not declares and not (owner is not None and tree.outside.is_prescribed(symbol))
+    return not declares and not (owner is not None and tree.external_callers.is_prescribed(symbol))

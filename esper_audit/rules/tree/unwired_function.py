@@ -11,8 +11,14 @@ from esper_audit.findings.finding import Category, NotAnalysed, Severity, TreeVi
 from esper_audit.project.file_roles import Role
 from esper_audit.rules.tree_rule import InvalidTree, TreeRule, ValidTree
 from esper_audit.source.index.records import Symbol
-from esper_audit.source.usage.escapes import escapes
-from esper_audit.source.usage.reachability import BY_ITSELF, NO_USE, runs_in, spread, users
+from esper_audit.source.usage.escapes import has_escaping_object
+from esper_audit.source.usage.reachability import (
+    MODULE_LEVEL,
+    NO_USE,
+    discard_reachable,
+    running_function,
+    users,
+)
 from esper_audit.source.usage.signatures import KINDS
 from esper_audit.source.usage.tree import Tree
 
@@ -291,16 +297,18 @@ class UnwiredFunction(TreeRule):
         if tree.index.definition(function).stub:
             return True
         around = function.key.rpartition(".")[0]
-        owner = tree.outside.owner(function)
+        owner = tree.external_callers.owner(function)
         if owner is None:
             return around in unwired
-        return all(hit.use in NO_USE or hit.is_inside(owner) for hit in tree.uses.of(owner))
+        return all(
+            hit.use in NO_USE or hit.is_inside(owner) for hit in tree.reference_table.of(owner)
+        )
 
 
 def _reached_from(tree: Tree, function: Symbol) -> set[str]:
     """Return the keys of the functions that use one; tests do not count, scripts run by themselves."""
     return {
-        runs_in(hit) if hit.role is Role.PRODUCTION else BY_ITSELF
+        running_function(hit) if hit.role is Role.PRODUCTION else MODULE_LEVEL
         for hit in users(tree, function)
         if hit.role is not Role.TEST
     }
@@ -313,32 +321,32 @@ def _unwired(
     leads_to: dict[str, set[str]] = defaultdict(set)
     for key, sources in reached_from.items():
         for source in sources:
-            leads_to[source if source in functions else BY_ITSELF].add(key)
+            leads_to[source if source in functions else MODULE_LEVEL].add(key)
     left = set(functions)
-    spread(leads_to[BY_ITSELF], leads_to, left)
+    discard_reachable(leads_to[MODULE_LEVEL], leads_to, left)
     for key in sorted(left):
         if key in left and _may_run(tree, functions[key]):
-            spread({key}, leads_to, left)
+            discard_reachable({key}, leads_to, left)
     return left
 
 
 def _may_run(tree: Tree, function: Symbol) -> bool:
     """Return whether something may run a function that no mention tells of."""
-    if tree.outside.may_run(function) or tree.composed_names.may_mean(function.short):
+    if tree.external_callers.may_run(function) or tree.dynamic_names.may_mean(function.short):
         return True
-    if tree.spelled_words.has(function.short) or _is_kept(tree, function):
+    if tree.text_mentions.has(function.short) or _is_kept(tree, function):
         return True
     if function.short.startswith("_"):
         return False
-    owner = tree.outside.owner(function)
-    if tree.outside.is_of_library(function):
+    owner = tree.external_callers.owner(function)
+    if tree.external_callers.is_of_library(function):
         return owner is not None or tree.index.definition(function).documented
-    return owner is not None and escapes(tree, owner)
+    return owner is not None and has_escaping_object(tree, owner)
 
 
 def _is_kept(tree: Tree, function: Symbol) -> bool:
     """Return whether a function says that it is there for users of earlier versions, or to debug with."""
-    if tree.outside.is_kept_for_others(tree.text(function)):
+    if tree.external_callers.is_kept_for_others(tree.text(function)):
         return True
     node = tree.function(function)
     documented = ast.get_docstring(node) if node is not None else None
@@ -351,7 +359,7 @@ def _message(tree: Tree, function: Symbol, sources: set[str]) -> str:
         first = min(sources).rpartition(":")[2]
         return f"only `{first}` reaches `{name}`, and nothing reaches that"
     in_tests = any(
-        hit.role is Role.TEST and hit.use not in NO_USE for hit in tree.uses.of(function)
+        hit.role is Role.TEST and hit.use not in NO_USE for hit in tree.reference_table.of(function)
     )
     if in_tests:
         return f"only tests reach `{name}`: the program never does"

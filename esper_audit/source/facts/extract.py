@@ -25,7 +25,7 @@ from esper_audit.source.facts.expression_paths import (
     unpacked,
 )
 from esper_audit.source.facts.extract_definitions import GUARD
-from esper_audit.source.facts.extract_expressions import At, Left, Work, block
+from esper_audit.source.facts.extract_expressions import Context, Unread, Work, block
 from esper_audit.source.facts.narrowing import when_false, when_true
 from esper_audit.source.facts.records import FileFacts
 from esper_audit.source.syntax.ast_walk import children
@@ -33,7 +33,7 @@ from esper_audit.source.syntax.enclosing import last_line
 from esper_audit.source.syntax.names import dotted
 
 
-def for_(ledger: FactsBuilder, node: ast.For | ast.AsyncFor, at: At) -> Left:
+def for_loop(ledger: FactsBuilder, node: ast.For | ast.AsyncFor, at: Context) -> Unread:
     """Bind what a loop runs over."""
     for name, written in loop_bindings(node.target, node.iter, at.meanings):
         ledger.bind(at.scope, name, written)
@@ -43,7 +43,7 @@ def for_(ledger: FactsBuilder, node: ast.For | ast.AsyncFor, at: At) -> Left:
     yield from block(node.orelse, at)
 
 
-def while_(ledger: FactsBuilder, node: ast.While, at: At) -> Left:
+def while_loop(ledger: FactsBuilder, node: ast.While, at: Context) -> Unread:
     """Narrow by the test of a loop."""
     yield node.test, at
     inside = at._replace(meanings=when_true(node.test, at.meanings))
@@ -51,7 +51,7 @@ def while_(ledger: FactsBuilder, node: ast.While, at: At) -> Left:
     yield from block(node.orelse, at)
 
 
-def if_(ledger: FactsBuilder, node: ast.If, at: At) -> Left:
+def if_statement(ledger: FactsBuilder, node: ast.If, at: Context) -> Unread:
     """Narrow by a test and its negation; below `if TYPE_CHECKING` imports are marked."""
     yield node.test, at
     meanings = when_true(node.test, at.meanings)
@@ -62,7 +62,7 @@ def if_(ledger: FactsBuilder, node: ast.If, at: At) -> Left:
     yield from block(node.orelse, otherwise)
 
 
-def with_(ledger: FactsBuilder, node: ast.With | ast.AsyncWith, at: At) -> Left:
+def with_statement(ledger: FactsBuilder, node: ast.With | ast.AsyncWith, at: Context) -> Unread:
     """Bind what entering a context gives."""
     enter = "__enter__" if isinstance(node, ast.With) else "__aenter__"
     for item in node.items:
@@ -76,7 +76,7 @@ def with_(ledger: FactsBuilder, node: ast.With | ast.AsyncWith, at: At) -> Left:
     yield from block(node.body, at)
 
 
-def try_(ledger: FactsBuilder, node: ast.Try | ast.TryStar, at: At) -> Left:
+def try_statement(ledger: FactsBuilder, node: ast.Try | ast.TryStar, at: Context) -> Unread:
     """Bind what the clauses catch."""
     yield from block(node.body, at)
     for handler in node.handlers:
@@ -89,7 +89,7 @@ def try_(ledger: FactsBuilder, node: ast.Try | ast.TryStar, at: At) -> Left:
     yield from block(node.finalbody, at)
 
 
-def match(ledger: FactsBuilder, node: ast.Match, at: At) -> Left:
+def match_statement(ledger: FactsBuilder, node: ast.Match, at: Context) -> Unread:
     """Bind what patterns capture; `case T():` narrows the subject."""
     yield node.subject, at
     for case in node.cases:
@@ -101,7 +101,7 @@ def match(ledger: FactsBuilder, node: ast.Match, at: At) -> Left:
         yield from block(case.body, inside)
 
 
-def return_(ledger: FactsBuilder, node: ast.Return, at: At) -> Left:
+def return_statement(ledger: FactsBuilder, node: ast.Return, at: Context) -> Unread:
     """Note what a function returns."""
     if node.value is None:
         return []
@@ -109,7 +109,7 @@ def return_(ledger: FactsBuilder, node: ast.Return, at: At) -> Left:
     return [(node.value, at)]
 
 
-def yield_(ledger: FactsBuilder, node: ast.Yield | ast.YieldFrom, at: At) -> Left:
+def yield_expression(ledger: FactsBuilder, node: ast.Yield | ast.YieldFrom, at: Context) -> Unread:
     """Note what a generator yields."""
     if node.value is None or isinstance(node, ast.YieldFrom):
         ledger.generates(at.scope, [])
@@ -118,14 +118,14 @@ def yield_(ledger: FactsBuilder, node: ast.Yield | ast.YieldFrom, at: At) -> Lef
     return [(node.value, at)] if node.value is not None else []
 
 
-def elsewhere(ledger: FactsBuilder, node: ast.Global | ast.Nonlocal, at: At) -> Left:
+def outer_declaration(ledger: FactsBuilder, node: ast.Global | ast.Nonlocal, at: Context) -> Unread:
     """Note names that belong to a scope further out."""
     for name in node.names:
         ledger.declare_elsewhere(at.scope, name, is_global=isinstance(node, ast.Global))
     return []
 
 
-def _narrowed(subject: ast.expr, pattern: ast.pattern, at: At) -> At:
+def _narrowed(subject: ast.expr, pattern: ast.pattern, at: Context) -> Context:
     if isinstance(pattern, ast.MatchAs) and pattern.pattern is not None:
         pattern = pattern.pattern
     name = dotted(subject)
@@ -135,7 +135,7 @@ def _narrowed(subject: ast.expr, pattern: ast.pattern, at: At) -> At:
     return at._replace(meanings={**at.meanings, name: narrowed})
 
 
-def _pattern(ledger: FactsBuilder, part: ast.AST, at: At) -> Left:
+def _pattern(ledger: FactsBuilder, part: ast.AST, at: Context) -> Unread:
     """Bind what a part of a pattern captures; yield the expressions in it."""
     if isinstance(part, (ast.MatchAs, ast.MatchStar)) and part.name is not None:
         inner = part.pattern if isinstance(part, ast.MatchAs) else None
@@ -149,13 +149,13 @@ def _pattern(ledger: FactsBuilder, part: ast.AST, at: At) -> Left:
         yield part.cls, at
 
 
-Handler = Callable[[FactsBuilder, Any, At], Left]
+Handler = Callable[[FactsBuilder, Any, Context], Unread]
 
 
 def read_facts(tree: ast.Module) -> FileFacts:
     """Return the facts of a parsed file."""
     ledger = FactsBuilder(last_line(tree.body[-1]) if tree.body else 1)
-    pile: list[Work] = list(fact_expressions.block(tree.body, At()))
+    pile: list[Work] = list(fact_expressions.block(tree.body, Context()))
     pile.reverse()
     while pile:
         node, at = pile.pop()
@@ -169,38 +169,38 @@ def read_facts(tree: ast.Module) -> FileFacts:
 HANDLERS: dict[type[ast.AST], Handler] = {
     ast.AnnAssign: fact_definitions.annotated,
     ast.Assign: fact_definitions.assign,
-    ast.AsyncFor: fact_statements.for_,
+    ast.AsyncFor: fact_statements.for_loop,
     ast.AsyncFunctionDef: fact_definitions.function,
-    ast.AsyncWith: fact_statements.with_,
+    ast.AsyncWith: fact_statements.with_statement,
     ast.Attribute: fact_expressions.attribute,
     ast.AugAssign: fact_definitions.augmented,
-    ast.BoolOp: fact_expressions.both,
+    ast.BoolOp: fact_expressions.bool_operation,
     ast.Call: fact_expressions.call,
     ast.ClassDef: fact_definitions.class_,
     ast.Constant: fact_expressions.constant,
     ast.DictComp: fact_expressions.comprehension,
     ast.Expr: fact_definitions.expression,
-    ast.For: fact_statements.for_,
+    ast.For: fact_statements.for_loop,
     ast.FunctionDef: fact_definitions.function,
     ast.GeneratorExp: fact_expressions.comprehension,
-    ast.Global: fact_statements.elsewhere,
-    ast.If: fact_statements.if_,
-    ast.IfExp: fact_expressions.choice,
+    ast.Global: fact_statements.outer_declaration,
+    ast.If: fact_statements.if_statement,
+    ast.IfExp: fact_expressions.conditional,
     ast.Import: fact_definitions.import_,
     ast.ImportFrom: fact_definitions.import_,
-    ast.JoinedStr: fact_expressions.joined,
+    ast.JoinedStr: fact_expressions.f_string,
     ast.Lambda: fact_expressions.lambda_,
     ast.ListComp: fact_expressions.comprehension,
-    ast.Match: fact_statements.match,
+    ast.Match: fact_statements.match_statement,
     ast.Name: fact_expressions.name,
-    ast.NamedExpr: fact_expressions.walrus,
-    ast.Nonlocal: fact_statements.elsewhere,
-    ast.Return: fact_statements.return_,
+    ast.NamedExpr: fact_expressions.named_expression,
+    ast.Nonlocal: fact_statements.outer_declaration,
+    ast.Return: fact_statements.return_statement,
     ast.SetComp: fact_expressions.comprehension,
-    ast.Try: fact_statements.try_,
-    ast.TryStar: fact_statements.try_,
-    ast.While: fact_statements.while_,
-    ast.With: fact_statements.with_,
-    ast.Yield: fact_statements.yield_,
-    ast.YieldFrom: fact_statements.yield_,
+    ast.Try: fact_statements.try_statement,
+    ast.TryStar: fact_statements.try_statement,
+    ast.While: fact_statements.while_loop,
+    ast.With: fact_statements.with_statement,
+    ast.Yield: fact_statements.yield_expression,
+    ast.YieldFrom: fact_statements.yield_expression,
 }

@@ -19,8 +19,8 @@ from esper_audit.source.facts.annotation_text import annotation_text
 from esper_audit.source.facts.builder import STAR, FactsBuilder
 from esper_audit.source.facts.expression_paths import path_of, paths_of, unpacked
 from esper_audit.source.facts.extract_expressions import (
-    At,
-    Left,
+    Context,
+    Unread,
     block,
     call_use,
     literal,
@@ -47,7 +47,7 @@ IMPLICIT_CLASS_METHODS = frozenset({"__new__", "__init_subclass__", "__class_get
 EXPORTS = "__all__"
 
 
-def function(ledger: FactsBuilder, node: Function, at: At) -> Left:
+def function(ledger: FactsBuilder, node: Function, at: Context) -> Unread:
     """Note a function or method; its body is read in a scope of its own."""
     in_class = ledger.scopes[at.scope].kind is ScopeKind.CLASS
     name = ledger.qualified(at.scope, node.name)
@@ -63,7 +63,8 @@ def function(ledger: FactsBuilder, node: Function, at: At) -> Left:
         decorators=[path_of(decorator) for decorator in node.decorator_list],
         parameters=list(_parameters(node.args)),
         annotation=annotation_text(node.returns),
-        stub=_does_nothing(node.body),
+        documented=_is_documented(node),
+        stub=_is_stub(node.body),
     )
     ledger.define(definition)
     ledger.bind(at.scope, node.name, defined_path(name))
@@ -76,10 +77,10 @@ def function(ledger: FactsBuilder, node: Function, at: At) -> Left:
     for decorator in node.decorator_list:
         yield from read_reference(ledger, decorator, Use.DECORATOR, at)
     yield from ((d, at) for d in (*node.args.defaults, *node.args.kw_defaults) if d is not None)
-    yield from block(_without_docstring(node.body), At(scope))
+    yield from block(_without_docstring(node.body), Context(scope))
 
 
-def class_(ledger: FactsBuilder, node: ast.ClassDef, at: At) -> Left:
+def class_(ledger: FactsBuilder, node: ast.ClassDef, at: Context) -> Unread:
     """Note a class; what its body binds are its methods and fields."""
     name = ledger.qualified(at.scope, node.name)
     scope = ledger.open(_scope(node, name, ScopeKind.CLASS, at))
@@ -95,7 +96,8 @@ def class_(ledger: FactsBuilder, node: ast.ClassDef, at: At) -> Left:
             decorators=[path_of(decorator) for decorator in node.decorator_list],
             bases=[path_of(base).before(StepKind.ELEMENT) for base in node.bases],
             keywords={k.arg: path_of(k.value) for k in node.keywords if k.arg},
-                stub=_does_nothing(node.body),
+            documented=_is_documented(node),
+            stub=_is_stub(node.body),
         )
     )
     ledger.bind(at.scope, node.name, defined_path(name))
@@ -103,10 +105,10 @@ def class_(ledger: FactsBuilder, node: ast.ClassDef, at: At) -> Left:
         yield from read_reference(ledger, decorator, Use.DECORATOR, at)
     for written in (*node.bases, *(k.value for k in node.keywords)):
         yield from read_reference(ledger, written, Use.BASE, at)
-    yield from block(_without_docstring(node.body), At(scope))
+    yield from block(_without_docstring(node.body), Context(scope))
 
 
-def import_(ledger: FactsBuilder, node: ast.Import | ast.ImportFrom, at: At) -> Left:
+def import_(ledger: FactsBuilder, node: ast.Import | ast.ImportFrom, at: Context) -> Unread:
     """Note what an import binds; a star import is bound as `*`."""
     scope = ledger.scopes[at.scope]
     for alias, (name, target) in zip(node.names, imported(node), strict=True):
@@ -119,19 +121,19 @@ def import_(ledger: FactsBuilder, node: ast.Import | ast.ImportFrom, at: At) -> 
     return []
 
 
-def assign(ledger: FactsBuilder, node: ast.Assign, at: At) -> Left:
+def assign(ledger: FactsBuilder, node: ast.Assign, at: Context) -> Unread:
     """Note what `x = y = value` binds and defines."""
     values = paths_of(node.value, at.meanings)
     for target in node.targets:
         _store(ledger, target, values, at)
         _define_value(ledger, target, node.value, "", at)
     if any(dotted(target) == EXPORTS for target in node.targets):
-        _exported(ledger, node.value, at)
+        _read_exports(ledger, node.value, at)
         return []
     return [(node.value, at), *((target, at) for target in node.targets)]
 
 
-def annotated(ledger: FactsBuilder, node: ast.AnnAssign, at: At) -> Left:
+def annotated(ledger: FactsBuilder, node: ast.AnnAssign, at: Context) -> Unread:
     """Note what `x: T = value` binds and defines; the annotation decides the type."""
     annotation = annotation_text(node.annotation)
     read_annotation(ledger, node.annotation, at)
@@ -143,30 +145,30 @@ def annotated(ledger: FactsBuilder, node: ast.AnnAssign, at: At) -> Left:
     return [(node.target, at), *([(node.value, at)] if node.value is not None else [])]
 
 
-def augmented(ledger: FactsBuilder, node: ast.AugAssign, at: At) -> Left:
+def augmented(ledger: FactsBuilder, node: ast.AugAssign, at: Context) -> Unread:
     """Note `x += value` as a write: the old value goes nowhere else."""
     if not isinstance(node.target, ast.Name):
         return [(node.value, at), (node.target, at)]
     ledger.name(node.target.id, Use.WRITE, at.scope, start(node.target))
     ledger.augments(at.scope, node.target.id)
     if node.target.id == EXPORTS:
-        _exported(ledger, node.value, at)
+        _read_exports(ledger, node.value, at)
         return []
     return [(node.value, at)]
 
 
-def expression(ledger: FactsBuilder, node: ast.Expr, at: At) -> Left:
+def expression(ledger: FactsBuilder, node: ast.Expr, at: Context) -> Unread:
     """Read an expression whose value nobody uses."""
     if isinstance(node.value, ast.Call):
         if dotted(node.value.func) in (f"{EXPORTS}.extend", f"{EXPORTS}.append"):
             for argument in node.value.args:
-                _exported(ledger, argument, at)
+                _read_exports(ledger, argument, at)
             return []
         return call_use(ledger, node.value, at, discarded=True)
     return [] if isinstance(node.value, ast.Constant) else [(node.value, at)]
 
 
-def _scope(node: Function | ast.ClassDef, name: str, kind: ScopeKind, at: At) -> ScopeFacts:
+def _scope(node: Function | ast.ClassDef, name: str, kind: ScopeKind, at: Context) -> ScopeFacts:
     return ScopeFacts(name, kind, at.scope, first_line(node), last_line(node), {})
 
 
@@ -212,7 +214,9 @@ def _bind_self(ledger: FactsBuilder, node: Function, definition: Definition) -> 
     ledger.has_self(definition.scope, first, definition.owner)
 
 
-def _store(ledger: FactsBuilder, target: ast.expr, values: Sequence[AccessPath], at: At) -> None:
+def _store(
+    ledger: FactsBuilder, target: ast.expr, values: Sequence[AccessPath], at: Context
+) -> None:
     """Bind what a target names to its values."""
     if isinstance(target, ast.Attribute):
         if isinstance(target.value, ast.Name):
@@ -230,7 +234,7 @@ def _store(ledger: FactsBuilder, target: ast.expr, values: Sequence[AccessPath],
 
 
 def _define_value(
-    ledger: FactsBuilder, target: ast.expr, value: ast.expr | None, annotation: str, at: At
+    ledger: FactsBuilder, target: ast.expr, value: ast.expr | None, annotation: str, at: Context
 ) -> None:
     """Note the constant of a module or the field of a class that an assignment defines."""
     kind = ledger.scopes[at.scope].kind
@@ -252,12 +256,16 @@ def _define_value(
     )
 
 
-def _exported(ledger: FactsBuilder, value: ast.expr, at: At) -> None:
+def _read_exports(ledger: FactsBuilder, value: ast.expr, at: Context) -> None:
     """Note the words that `__all__` is given."""
     if at.scope == 0:
         constants = (node for node in ast.walk(value) if isinstance(node, ast.Constant))
         words = {c.value: c.lineno for c in constants if isinstance(c.value, str)}
         ledger.exports = {**(ledger.exports or {}), **words}
+
+
+def _is_documented(node: Function | ast.ClassDef) -> bool:
+    return len(_without_docstring(node.body)) < len(node.body)
 
 
 def _without_docstring(body: list[ast.stmt]) -> list[ast.stmt]:
@@ -267,11 +275,11 @@ def _without_docstring(body: list[ast.stmt]) -> list[ast.stmt]:
     return body[1:] if isinstance(first.value.value, str) else body
 
 
-def _does_nothing(body: list[ast.stmt]) -> bool:
-    return all(map(_is_nothing, _without_docstring(body)))
+def _is_stub(body: list[ast.stmt]) -> bool:
+    return all(map(_is_stub_statement, _without_docstring(body)))
 
 
-def _is_nothing(statement: ast.stmt) -> bool:
+def _is_stub_statement(statement: ast.stmt) -> bool:
     if isinstance(statement, ast.Raise):
         raised = statement.exc.func if isinstance(statement.exc, ast.Call) else statement.exc
         return raised is not None and dotted(raised).startswith("NotImplemented")

@@ -33,7 +33,7 @@ USE_OF_CONTEXT: dict[type[ast.expr_context], Use] = {
 }
 
 
-class At(NamedTuple):
+class Context(NamedTuple):
     """Where the reader stands: the scope, what names mean here, and names that only an expression binds."""
 
     scope: int = 0
@@ -41,11 +41,11 @@ class At(NamedTuple):
     inner: frozenset[str] = frozenset()
 
 
-Work = tuple[ast.AST, At]
-Left = Iterable[Work]
+Work = tuple[ast.AST, Context]
+Unread = Iterable[Work]
 
 
-def block(statements: Sequence[ast.stmt], at: At) -> Iterator[Work]:
+def block(statements: Sequence[ast.stmt], at: Context) -> Iterator[Work]:
     """Yield the statements of a block, each with what those above it say of its names."""
     for statement in statements:
         yield statement, at
@@ -54,7 +54,7 @@ def block(statements: Sequence[ast.stmt], at: At) -> Iterator[Work]:
             at = at._replace(meanings=meanings)
 
 
-def read_annotation(ledger: FactsBuilder, node: ast.expr | None, at: At) -> None:
+def read_annotation(ledger: FactsBuilder, node: ast.expr | None, at: Context) -> None:
     """Note the names in an annotation, those in quotes too."""
     pending: list[tuple[ast.AST, Position | None]] = [(node, None)] if node is not None else []
     while pending:
@@ -73,7 +73,7 @@ def read_annotation(ledger: FactsBuilder, node: ast.expr | None, at: At) -> None
             pending += [(child, quoted_at) for child in children(part)]
 
 
-def read_reference(ledger: FactsBuilder, node: ast.expr, use: Use, at: At) -> Left:
+def read_reference(ledger: FactsBuilder, node: ast.expr, use: Use, at: Context) -> Unread:
     """Note a name or attribute with a use of its own (base, decorator); anything else is read as it is."""
     if isinstance(node, ast.Name):
         ledger.name(node.id, use, at.scope, start(node))
@@ -86,11 +86,11 @@ def read_reference(ledger: FactsBuilder, node: ast.expr, use: Use, at: At) -> Le
     return [(node, at)]
 
 
-def call_use(ledger: FactsBuilder, node: ast.Call, at: At, *, discarded: bool) -> Left:
+def call_use(ledger: FactsBuilder, node: ast.Call, at: Context, *, discarded: bool) -> Unread:
     """Note a call with what it passes."""
     arguments = _arguments(node, at, discarded=discarded)
     function = node.func
-    _special(ledger, node, at)
+    _read_special_call(ledger, node, at)
     yield from ((argument, at) for argument in node.args)
     yield from ((keyword.value, at) for keyword in node.keywords)
     if isinstance(function, ast.Name):
@@ -106,7 +106,7 @@ def call_use(ledger: FactsBuilder, node: ast.Call, at: At, *, discarded: bool) -
         ledger.mention(Mention(written, Use.CALL, at.scope, *place, arguments))
 
 
-def _special(ledger: FactsBuilder, node: ast.Call, at: At) -> None:
+def _read_special_call(ledger: FactsBuilder, node: ast.Call, at: Context) -> None:
     """Note what some calls do beyond calling: `getattr(x, "name")`, `partial(F, ...)`, `locals()`."""
     name = dotted(node.func)
     if name == "locals":
@@ -114,9 +114,9 @@ def _special(ledger: FactsBuilder, node: ast.Call, at: At) -> None:
     if name in BY_STRING and len(node.args) > 1:
         word = node.args[1]
         if isinstance(word, ast.Constant) and isinstance(word.value, str):
-            _named_by_string(ledger, node.args[0], word, BY_STRING[name], at)
+            _read_string_access(ledger, node.args[0], word, BY_STRING[name], at)
     if name.endswith(REGISTERS) and len(node.args) > 1:
-        _registered(ledger, node, at)
+        _read_registration(ledger, node, at)
     if name.rpartition(".")[2] == "partial" and node.args:
         late = ast.Call(func=node.args[0], args=node.args[1:], keywords=node.keywords)
         arguments = _arguments(late, at, discarded=False)
@@ -137,8 +137,8 @@ def _special(ledger: FactsBuilder, node: ast.Call, at: At) -> None:
             ledger.mention(Mention(written, Use.CALL, at.scope, *_end_name(first), partial))
 
 
-def _named_by_string(
-    ledger: FactsBuilder, owner: ast.expr, word: ast.Constant, use: Use, at: At
+def _read_string_access(
+    ledger: FactsBuilder, owner: ast.expr, word: ast.Constant, use: Use, at: Context
 ) -> None:
     """Note the attribute that a string names; a dotted string names one of another."""
     names = str(word.value).split(".")
@@ -150,7 +150,7 @@ def _named_by_string(
         ledger.mention(Mention(path, use, at.scope, *place, None, True))
 
 
-def _registered(ledger: FactsBuilder, node: ast.Call, at: At) -> None:
+def _read_registration(ledger: FactsBuilder, node: ast.Call, at: Context) -> None:
     """Note the attribute that `self.register_buffer("name", value)` and its kin give an object."""
     word = node.args[0]
     if isinstance(word, ast.Constant) and isinstance(word.value, str):
@@ -159,7 +159,7 @@ def _registered(ledger: FactsBuilder, node: ast.Call, at: At) -> None:
             ledger.set_attribute(at.scope, dotted(node.func).partition(".")[0], word.value, bound)
 
 
-def _arguments(node: ast.Call, at: At, *, discarded: bool) -> CallArguments:
+def _arguments(node: ast.Call, at: Context, *, discarded: bool) -> CallArguments:
     positional = [a for a in node.args if not isinstance(a, ast.Starred)]
     spread = next((k.value for k in node.keywords if k.arg is None), None)
     literals = {str(i): text for i, a in enumerate(positional) if (text := literal(a))}
@@ -186,12 +186,12 @@ def literal(node: ast.expr | None) -> str:
     return text if len(text) <= LONGEST_LITERAL else ""
 
 
-def call(ledger: FactsBuilder, node: ast.Call, at: At) -> Left:
+def call(ledger: FactsBuilder, node: ast.Call, at: Context) -> Unread:
     """Note a call whose result is used."""
     return call_use(ledger, node, at, discarded=False)
 
 
-def name(ledger: FactsBuilder, node: ast.Name, at: At) -> Left:
+def name(ledger: FactsBuilder, node: ast.Name, at: Context) -> Unread:
     """Note a bare name, unless the expression around it binds it."""
     if node.id not in at.inner:
         is_own = isinstance(node.ctx, ast.Store) and not ledger.is_elsewhere(at.scope, node.id)
@@ -200,7 +200,7 @@ def name(ledger: FactsBuilder, node: ast.Name, at: At) -> Left:
     return []
 
 
-def attribute(ledger: FactsBuilder, node: ast.Attribute, at: At) -> Left:
+def attribute(ledger: FactsBuilder, node: ast.Attribute, at: Context) -> Unread:
     """Note an attribute that is read, written or deleted."""
     written = path_of(node, at.meanings)
     use = USE_OF_CONTEXT[type(node.ctx)]
@@ -208,27 +208,27 @@ def attribute(ledger: FactsBuilder, node: ast.Attribute, at: At) -> Left:
     return [(node.value, at)]
 
 
-def constant(ledger: FactsBuilder, node: ast.Constant, at: At) -> Left:
+def constant(ledger: FactsBuilder, node: ast.Constant, at: Context) -> Unread:
     """Note a string that could be a name."""
     if isinstance(node.value, str):
         ledger.string(node.value, start(node))
     return []
 
 
-def joined(ledger: FactsBuilder, node: ast.JoinedStr, at: At) -> Left:
+def f_string(ledger: FactsBuilder, node: ast.JoinedStr, at: Context) -> Unread:
     """Read what an f-string interpolates; its text is no name."""
     return [(part, at) for part in node.values if isinstance(part, ast.FormattedValue)]
 
 
-def lambda_(ledger: FactsBuilder, node: ast.Lambda, at: At) -> Left:
+def lambda_(ledger: FactsBuilder, node: ast.Lambda, at: Context) -> Unread:
     """Read a lambda, whose parameters mean nothing known."""
     names = frozenset(parameter.arg for parameter in parameters(node.args))
-    inside = At(at.scope, {**at.meanings, **dict.fromkeys(names, UNKNOWN)}, at.inner | names)
+    inside = Context(at.scope, {**at.meanings, **dict.fromkeys(names, UNKNOWN)}, at.inner | names)
     defaults = [d for d in (*node.args.defaults, *node.args.kw_defaults) if d is not None]
     return [(node.body, inside), *((default, at) for default in defaults)]
 
 
-def comprehension(ledger: FactsBuilder, node: Comprehension, at: At) -> Left:
+def comprehension(ledger: FactsBuilder, node: Comprehension, at: Context) -> Unread:
     """Read a comprehension, whose loop variables mean what it runs over."""
     meanings = comprehension_meanings(node, at.meanings)
     names = frozenset(
@@ -236,7 +236,7 @@ def comprehension(ledger: FactsBuilder, node: Comprehension, at: At) -> Left:
         for loop in node.generators
         for name, _ in loop_bindings(loop.target, loop.iter, NO_MEANINGS)
     )
-    inside = At(at.scope, meanings, at.inner | names)
+    inside = Context(at.scope, meanings, at.inner | names)
     for position, loop in enumerate(node.generators):
         yield loop.iter, inside if position else at
         yield from ((test, inside) for test in loop.ifs)
@@ -249,7 +249,7 @@ def comprehension(ledger: FactsBuilder, node: Comprehension, at: At) -> Left:
         yield node.elt, inside
 
 
-def both(ledger: FactsBuilder, node: ast.BoolOp, at: At) -> Left:
+def bool_operation(ledger: FactsBuilder, node: ast.BoolOp, at: Context) -> Unread:
     """Narrow what follows by what `and` and `or` have tested before."""
     narrow = when_true if isinstance(node.op, ast.And) else when_false
     for value in node.values:
@@ -257,14 +257,14 @@ def both(ledger: FactsBuilder, node: ast.BoolOp, at: At) -> Left:
         at = at._replace(meanings=narrow(value, at.meanings))
 
 
-def choice(ledger: FactsBuilder, node: ast.IfExp, at: At) -> Left:
+def conditional(ledger: FactsBuilder, node: ast.IfExp, at: Context) -> Unread:
     """Narrow the two sides of a conditional expression."""
     yield node.test, at
     yield node.body, at._replace(meanings=when_true(node.test, at.meanings))
     yield node.orelse, at._replace(meanings=when_false(node.test, at.meanings))
 
 
-def walrus(ledger: FactsBuilder, node: ast.NamedExpr, at: At) -> Left:
+def named_expression(ledger: FactsBuilder, node: ast.NamedExpr, at: Context) -> Unread:
     """Bind the name that an expression assigns."""
     for written in paths_of(node.value, at.meanings):
         ledger.bind(at.scope, node.target.id, written)

@@ -20,9 +20,9 @@ from esper_audit.source.facts.records import (
 class ModuleFacts:
     """The facts of a file, its path, the name of its module, and what it is for."""
 
-    def __init__(self, path: str, module: str, role: Role, facts: FileFacts) -> None:
+    def __init__(self, path: str, name: str, role: Role, facts: FileFacts) -> None:
         self.path = path
-        self.module = module
+        self.name = name
         self.role = role
         self.facts = facts
 
@@ -85,12 +85,12 @@ class ModuleFacts:
     @cached_property
     def _other_names(self) -> dict[str, set[tuple[str, bool]]]:
         """The names that are bound to something called so, each with whether other files see it."""
-        return _turned_round(self._bound, _names_told)
+        return _inverted(self._bound, _aliased_names)
 
     @cached_property
     def _names_of_results(self) -> dict[str, set[tuple[str, bool]]]:
         """The names that are bound to something made with, holding or annotated as something called so."""
-        return _turned_round(self._bound, _words_told)
+        return _inverted(self._bound, _source_names)
 
     def aliases(self, names: frozenset[str], *, results: bool = False) -> tuple[set[str], set[str]]:
         """Return further names that may stand for something called one of `names`: here, everywhere.
@@ -133,7 +133,7 @@ class ModuleFacts:
         return self.facts.scopes[scope].name
 
 
-def _turned_round(
+def _inverted(
     bound: list[tuple[str, list[AccessPath], bool]],
     told: Callable[[list[AccessPath]], frozenset[str]],
 ) -> dict[str, set[tuple[str, bool]]]:
@@ -145,11 +145,11 @@ def _turned_round(
     return dict(found)
 
 
-def _names_told(paths: list[AccessPath]) -> frozenset[str]:
+def _aliased_names(paths: list[AccessPath]) -> frozenset[str]:
     """Return what a name that is bound to these paths is another name of."""
     return frozenset(path.terminal for path in paths if path.is_alias)
 
 
-def _words_told(paths: list[AccessPath]) -> frozenset[str]:
+def _source_names(paths: list[AccessPath]) -> frozenset[str]:
     """Return every name that a name bound to these paths may come from."""
     return frozenset().union(*(words(path) for path in paths))

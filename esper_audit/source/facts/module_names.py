@@ -11,7 +11,7 @@ from itertools import takewhile
 PACKAGE = "__init__"
 
 
-class Modules:
+class ModuleNames:
     """The modules of a tree. A directory with an `__init__` is a package; any other may be a root."""
 
     def __init__(self, paths: Iterable[str], root: str = "") -> None:
@@ -76,7 +76,7 @@ class Modules:
         if name.partition(".")[0] in sys.stdlib_module_names:
             return None
         candidates = self._by_name.get(name, [])
-        return max(candidates, key=lambda path: _shared(path, importer), default=None)
+        return max(candidates, key=lambda path: _proximity(path, importer), default=None)
 
     def _file(self, location: str) -> str | None:
         """Return the file of the module at a path without suffix."""
@@ -113,7 +113,7 @@ def _stem(path: str) -> str:
     return posixpath.basename(path).rpartition(".")[0]
 
 
-def _shared(path: str, importer: str) -> tuple[int, int]:
+def _proximity(path: str, importer: str) -> tuple[int, int]:
     """Return how near two files are; with several as near, the one less deep."""
     same = (a == b for a, b in zip(path.split("/"), importer.split("/"), strict=False))
     return sum(takewhile(bool, same)), -path.count("/")

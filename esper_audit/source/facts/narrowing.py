@@ -11,12 +11,12 @@ from esper_audit.source.facts.expression_paths import Meanings
 from esper_audit.source.syntax.enclosing import blocks
 from esper_audit.source.syntax.names import dotted
 
-ENDINGS = (ast.Return, ast.Raise, ast.Continue, ast.Break)
+LEAVING = (ast.Return, ast.Raise, ast.Continue, ast.Break)
 
 
 def when_true(test: ast.expr, meanings: Meanings) -> Meanings:
     """Return the meanings where a test holds."""
-    found = dict(_claims(test))
+    found = dict(_type_tests(test))
     return {**meanings, **found} if found else meanings
 
 
@@ -34,19 +34,19 @@ def after(statement: ast.stmt, meanings: Meanings) -> Meanings:
     """Return the meanings below a statement: what an assertion or a guard claims, less what is rebound."""
     if isinstance(statement, ast.Assert):
         return when_true(statement.test, meanings)
-    if isinstance(statement, ast.If) and not statement.orelse and _ends(statement.body):
+    if isinstance(statement, ast.If) and not statement.orelse and _leaves_block(statement.body):
         return when_false(statement.test, meanings)
     if not meanings:
         return meanings
     rebound = _rebound(statement)
-    if not any(_is_about(name, rebound) for name in meanings):
+    if not any(_is_rebound(name, rebound) for name in meanings):
         return meanings
-    return {n: meaning for n, meaning in meanings.items() if not _is_about(n, rebound)}
+    return {n: meaning for n, meaning in meanings.items() if not _is_rebound(n, rebound)}
 
 
-def _claims(test: ast.expr) -> list[tuple[str, AccessPath]]:
+def _type_tests(test: ast.expr) -> list[tuple[str, AccessPath]]:
     if isinstance(test, ast.BoolOp) and isinstance(test.op, ast.And):
-        return [claim for value in test.values for claim in _claims(value)]
+        return [claim for value in test.values for claim in _type_tests(value)]
     if not (isinstance(test, ast.Call) and isinstance(test.func, ast.Name)):
         return []
     if test.func.id != "isinstance" or len(test.args) != 2:
@@ -64,11 +64,11 @@ def _types(node: ast.expr) -> str:
     return annotation_text(node) or "Any"
 
 
-def _ends(block: Sequence[ast.stmt]) -> bool:
-    return bool(block) and isinstance(block[-1], ENDINGS)
+def _leaves_block(block: Sequence[ast.stmt]) -> bool:
+    return bool(block) and isinstance(block[-1], LEAVING)
 
 
-def _is_about(name: str, rebound: frozenset[str]) -> bool:
+def _is_rebound(name: str, rebound: frozenset[str]) -> bool:
     return name in rebound or name.partition(".")[0] in rebound
 
 

@@ -154,6 +154,7 @@ class Definition(msgspec.Struct, frozen=True, array_like=True, gc=False):
     annotation: str = ""
     returned: list[AccessPath] = []
     attributes: dict[str, list[Bound]] = {}
+    documented: bool = False
     stub: bool = False
     generator: bool = False
     has_default: bool = False

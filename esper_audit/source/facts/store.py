@@ -14,7 +14,7 @@ from esper_audit.project.file_roles import Roles
 from esper_audit.project.parallel import outcomes
 from esper_audit.source.facts.extract import read_facts
 from esper_audit.source.facts.module_facts import ModuleFacts
-from esper_audit.source.facts.module_names import Modules
+from esper_audit.source.facts.module_names import ModuleNames
 from esper_audit.source.facts.records import FileFacts
 from esper_audit.source.syntax.source import parse, read, words_of
 
@@ -46,11 +46,11 @@ class FactStore:
         self._root = root
         self._roles = roles or Roles()
         self.paths = sorted(_without_stub_twins({*paths, *(texts or {})}))
-        self.modules = Modules(self.paths, os.path.basename(os.path.normpath(root)))
+        self.module_names = ModuleNames(self.paths, os.path.basename(os.path.normpath(root)))
         self.problems: dict[str, NotAnalysed] = {}
         self._contents: dict[str, bytes] = {}
         self._read_all(texts or {})
-        self._units: dict[str, ModuleFacts | None] = {}
+        self._modules: dict[str, ModuleFacts | None] = {}
         self._known = ContentCache(root, "facts", package_fingerprint(), bytes, enabled=cache)
         self._with: dict[str, list[str]] = {}
         self._by_word: dict[bytes, list[str]] | None = None
@@ -59,28 +59,28 @@ class FactStore:
     @property
     def looked_at(self) -> list[str]:
         """The files whose facts somebody has asked for."""
-        return sorted(self._units)
+        return sorted(self._modules)
 
-    def unit(self, path: str) -> ModuleFacts | None:
+    def module(self, path: str) -> ModuleFacts | None:
         """Return a file's facts; None if it is not there or could not be read (`problems` says why)."""
-        if path not in self._units:
+        if path not in self._modules:
             content = self._contents.get(path)
-            self._units[path] = self._made(path, content) if content is not None else None
-        return self._units[path]
+            self._modules[path] = self._made(path, content) if content is not None else None
+        return self._modules[path]
 
-    def units(self) -> list[ModuleFacts]:
+    def modules(self) -> list[ModuleFacts]:
         """Return every file that can be read, in order; those not known yet over several processes."""
         missing = [
             path
             for path, content in self._contents.items()
-            if path not in self._units and self._encoded(content) is None
+            if path not in self._modules and self._encoded(content) is None
         ]
         for reading in outcomes(self._reading, missing, 0, FileReading):
             self._take(reading)
         if self._by_word is None:
             self._by_word = self._words()
             self._with = {}
-        return [unit for path in self.paths if (unit := self.unit(path)) is not None]
+        return [module for path in self.paths if (module := self.module(path)) is not None]
 
     def paths_with(self, word: str) -> list[str]:
         """Return the files whose text holds a word, those that cannot be parsed too."""
@@ -93,15 +93,17 @@ class FactStore:
             self._with[word] = found
         return self._with[word]
 
-    def units_with(self, word: str) -> Iterable[ModuleFacts]:
+    def modules_with(self, word: str) -> Iterable[ModuleFacts]:
         """Return the files that hold a word and can be read."""
-        return [unit for path in self.paths_with(word) if (unit := self.unit(path)) is not None]
+        return [
+            module for path in self.paths_with(word) if (module := self.module(path)) is not None
+        ]
 
     def not_read(self, words: Iterable[str]) -> list[NotAnalysed]:
         """Return the files that may hold one of the words and could not be read or parsed."""
         wanted = [path for word in words for path in self.paths_with(word)]
         for path in wanted:
-            self.unit(path)
+            self.module(path)
         unreadable = [path for path in self.problems if path not in self._contents]
         return sorted({self.problems[p] for p in (*wanted, *unreadable) if p in self.problems})
 
@@ -139,7 +141,7 @@ class FactStore:
         if encoded is None:
             return None
         facts = msgspec.msgpack.decode(encoded, type=FileFacts)
-        return ModuleFacts(path, self.modules.name(path), self._roles.of(path), facts)
+        return ModuleFacts(path, self.module_names.name(path), self._roles.of(path), facts)
 
     def _reading(self, path: str) -> FileReading:
         """Read the facts of one file; what cannot be parsed, or is nested too deeply, is told."""

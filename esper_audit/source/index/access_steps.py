@@ -6,16 +6,16 @@ from typing import Protocol
 
 from esper_audit.source.facts.access_path import ITERATION, AccessPath, Step, StepKind
 from esper_audit.source.facts.module_facts import ModuleFacts
-from esper_audit.source.facts.module_names import Modules
+from esper_audit.source.facts.module_names import ModuleNames
 from esper_audit.source.facts.records import Definition
 from esper_audit.source.index import known_libraries
 from esper_audit.source.index.class_hierarchy import ClassHierarchy, ClassKind
 from esper_audit.source.index.values import ANYTHING, NOTHING, Value, Values, key, only
 
-CALLED = ("__call__", "forward")
+CALL_METHODS = ("__call__", "forward")
 ENTERED = frozenset({"__enter__", "__aenter__"})
-GIVE_ELEMENT = frozenset({"get", "pop", "popleft", "popitem", "setdefault", "__getitem__"})
-GIVE_CONTAINER = frozenset({"values", "copy", "keys", "union", "__iter__"})
+RETURN_ELEMENT = frozenset({"get", "pop", "popleft", "popitem", "setdefault", "__getitem__"})
+RETURN_CONTAINER = frozenset({"values", "copy", "keys", "union", "__iter__"})
 
 
 class MemberResolver(Protocol):
@@ -33,17 +33,19 @@ class MemberResolver(Protocol):
     def is_property(self, definition: Definition) -> bool:
         """Return whether reading a method as an attribute calls it."""
 
-    def values(self, unit: ModuleFacts, scope: int, path: AccessPath) -> Values:
+    def values(self, module: ModuleFacts, scope: int, path: AccessPath) -> Values:
         """Return what a path leads to as seen from a scope."""
 
 
 class StepResolver:
     """The three kinds of step, each on every kind of value."""
 
-    def __init__(self, resolver: MemberResolver, kin: ClassHierarchy, modules: Modules) -> None:
+    def __init__(
+        self, resolver: MemberResolver, hierarchy: ClassHierarchy, names: ModuleNames
+    ) -> None:
         self._resolver = resolver
-        self._kin = kin
-        self._modules = modules
+        self._hierarchy = hierarchy
+        self._module_names = names
 
     def take(self, value: Value, step: Step) -> Values:
         """Return what a step from a value leads to."""
@@ -63,7 +65,7 @@ class StepResolver:
         if kind == "external":
             return self._of_external(value.name, name)
         if kind == "object":
-            return known_libraries.of_object(value.name)
+            return known_libraries.object_part(value.name)
         if kind in ("instance", "class", "super"):
             return self._member(value, name)
         if kind in ("container", "mapping"):
@@ -72,8 +74,8 @@ class StepResolver:
 
     def callee(self, value: Value) -> str | None:
         """Return the key of the method that runs when an object is called (`forward` for a module)."""
-        kin = self._kin
-        found = ((name, kin.member(value.name, name)) for name in CALLED)
+        hierarchy = self._hierarchy
+        found = ((name, hierarchy.member(value.name, name)) for name in CALL_METHODS)
         keys = (f"{owner}.{name}" for name, owner in found if owner is not None)
         return next(keys, None)
 
@@ -85,9 +87,9 @@ class StepResolver:
         if value.kind == "instance":
             return self._called_instance(value)
         if value.kind == "external":
-            return known_libraries.called(value.name)
+            return known_libraries.call_result(value.name)
         if value.kind == "object":
-            return known_libraries.of_object(value.name)
+            return known_libraries.object_part(value.name)
         if value.kind == "returns":
             return value.parts[0]
         return only(value) if value.kind == "super" else ANYTHING
@@ -111,14 +113,14 @@ class StepResolver:
                 return value.parts[step.position]
             return NOTHING.union(*value.parts)
         if value.kind == "object":
-            return known_libraries.of_object(value.name)
+            return known_libraries.object_part(value.name)
         if value.kind == "instance":
             return self._element_of_instance(value, step)
         return only(value) if value.kind == "class" else ANYTHING
 
     def _element_of_instance(self, value: Value, step: Step) -> Values:
         name = "__iter__" if step.kind is StepKind.ITERATION else "__getitem__"
-        if self._kin.member(value.name, name) is None:
+        if self._hierarchy.member(value.name, name) is None:
             return ANYTHING
         given = self._result(value, name)
         if name == "__getitem__":
@@ -129,22 +131,22 @@ class StepResolver:
         """Return what an iterator gives; one that a class of the tree makes may be the object itself."""
         if iterator.kind != "instance":
             return self._element(iterator, ITERATION)
-        has_next = self._kin.member(iterator.name, "__next__") is not None
+        has_next = self._hierarchy.member(iterator.name, "__next__") is not None
         return self._result(iterator, "__next__") if has_next else ANYTHING
 
     def _of_external(self, outside: str, name: str) -> Values:
         dotted = f"{outside}.{name}"
-        found = self._modules.find(dotted, "")
+        found = self._module_names.find(dotted, "")
         return only(Value("module", found) if found else Value("external", dotted))
 
     def _of_container(self, value: Value, name: str) -> Values:
         held = value.parts[-1]
-        if name in ENTERED or name in GIVE_ELEMENT:
+        if name in ENTERED or name in RETURN_ELEMENT:
             return only(Value("returns", parts=(held,)))
         if name == "items" and value.kind == "mapping":
             pair = Value("tuple", parts=value.parts)
             return only(Value("returns", parts=(only(Value("container", parts=(only(pair),))),)))
-        if name in GIVE_CONTAINER:
+        if name in RETURN_CONTAINER:
             inside = value.parts[0] if name == "keys" else held
             result = value if name == "copy" else Value("container", parts=(inside,))
             return only(Value("returns", parts=(only(result),)))
@@ -153,33 +155,33 @@ class StepResolver:
     def _member(self, value: Value, name: str) -> Values:
         if name == "__class__":
             return only(Value("class", value.name))
-        owner = self._kin.member(value.name, name, after=value.kind == "super")
+        owner = self._hierarchy.member(value.name, name, after=value.kind == "super")
         if owner is not None:
             return self._owned(owner, name, value)
-        foreign = self._kin.foreign_bases(value.name)
+        foreign = self._hierarchy.foreign_bases(value.name)
         if name in known_libraries.RETURNS_ITSELF and known_libraries.is_module_class(foreign):
             return only(Value("returns", parts=(only(value),)))
         if value.kind == "super":
             return ANYTHING
-        below = self._kin.overrides(value.name, name)
+        below = self._hierarchy.overrides(value.name, name)
         return NOTHING.union(*(self._owned(owner, name, value) for owner in below)) or ANYTHING
 
     def _owned(self, owner: str, name: str, value: Value) -> Values:
         """Return what a member is: a method bound to its object, a property's result, a field's type."""
         resolver = self._resolver
-        unit, definition = resolver.defined(owner)
-        bound = unit.facts.scopes[definition.scope].bindings.get(name, ())
-        method = unit.definitions.get(f"{definition.name}.{name}")
+        module, definition = resolver.defined(owner)
+        bound = module.facts.scopes[definition.scope].bindings.get(name, ())
+        method = module.definitions.get(f"{definition.name}.{name}")
         if method is not None and method.kind == "method":
             itself = only(Value("instance", value.name))
-            of = key(unit.path, method.name)
+            of = key(module.path, method.name)
             if resolver.is_property(method):
                 return resolver.returned(of, itself)
             return only(Value("function", of, (itself,)))
-        if bound and self._kin.kind(owner) is ClassKind.ENUM:
+        if bound and self._hierarchy.kind(owner) is ClassKind.ENUM:
             return only(Value("instance", owner))
         paths = [(definition.scope, path) for path in bound]
         declared = method is not None and method.annotation
         if not declared:
             paths += [(b.scope, b.path) for b in definition.attributes.get(name, ())]
-        return NOTHING.union(*(resolver.values(unit, scope, path) for scope, path in paths))
+        return NOTHING.union(*(resolver.values(module, scope, path) for scope, path in paths))

@@ -33,7 +33,7 @@ CONTAINERS = frozenset(
 )
 TUPLES = frozenset({"tuple", "Tuple"})
 LAST_OF = frozenset({"Awaitable", "Coroutine"})
-ANYTHING_GOES = frozenset({"typing.Any", "builtins.object", "typing_extensions.Any"})
+UNTYPED = frozenset({"typing.Any", "builtins.object", "typing_extensions.Any"})
 
 
 def annotated_values(text: str, lookup: Lookup, itself: Values) -> Values:
@@ -71,7 +71,7 @@ class _AnnotationResolver:
         for value in self._lookup(path):
             if value.kind == "class":
                 found.add(Value("instance", value.name))
-            elif value.kind == "external" and value.name not in ANYTHING_GOES:
+            elif value.kind == "external" and value.name not in UNTYPED:
                 found.add(Value("object", value.name))
             else:
                 found.add(UNKNOWN)
@@ -88,7 +88,7 @@ class _AnnotationResolver:
         if last in LAST_OF:
             return self.values(inside[-1])
         if last in ("type", "Type"):
-            return frozenset(map(_its_class, self.values(inside[0])))
+            return frozenset(map(_class_of, self.values(inside[0])))
         if last == "Callable":
             return only(Value("returns", parts=(self.values(inside[-1]),)))
         if last in TUPLES:
@@ -106,7 +106,7 @@ class _AnnotationResolver:
         return Value("tuple", parts=tuple(self.values(part) for part in inside))
 
 
-def _its_class(value: Value) -> Value:
+def _class_of(value: Value) -> Value:
     if value.kind == "instance":
         return Value("class", value.name)
     return Value("external", value.name) if value.kind == "object" else UNKNOWN

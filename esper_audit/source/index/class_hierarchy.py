@@ -47,7 +47,7 @@ LONGEST_ORDER = 64
 class BaseResolver(Protocol):
     """What the class hierarchy asks of the resolver."""
 
-    def units_with(self, word: str) -> Iterable[ModuleFacts]:
+    def modules_with(self, word: str) -> Iterable[ModuleFacts]:
         """Return the files that hold a word."""
 
     def defined(self, of: str) -> tuple[ModuleFacts, Definition]:
@@ -56,7 +56,7 @@ class BaseResolver(Protocol):
     def bases(self, of: str) -> list[Value]:
         """Return the classes that a class derives from, those outside as `external`."""
 
-    def meant(self, unit: ModuleFacts, scope: int, paths: Iterable[AccessPath]) -> list[str]:
+    def meant(self, module: ModuleFacts, scope: int, paths: Iterable[AccessPath]) -> list[str]:
         """Return the dotted names outside the tree, else the words, that decorators stand for."""
 
 
@@ -104,8 +104,8 @@ class ClassHierarchy:
     def has(self, of: str, name: str) -> bool:
         """Return whether a class itself, its bases aside, has a member."""
         if of not in self._own:
-            unit, definition = self._resolver.defined(of)
-            bindings = unit.facts.scopes[definition.scope].bindings
+            module, definition = self._resolver.defined(of)
+            bindings = module.facts.scopes[definition.scope].bindings
             self._own[of] = frozenset((*bindings, *definition.attributes))
         return name in self._own[of]
 
@@ -126,8 +126,8 @@ class ClassHierarchy:
         """Return the annotated fields of a class and its bases with their owners, bases first."""
         found: dict[str, tuple[str, Definition]] = {}
         for owner in reversed(self.order(of)):
-            unit, definition = self._resolver.defined(owner)
-            for field in unit.facts.definitions:
+            module, definition = self._resolver.defined(owner)
+            for field in module.facts.definitions:
                 if field.owner == definition.scope and _is_declared(field):
                     found[field.short] = (owner, field)
         return list(found.values())
@@ -177,17 +177,17 @@ class ClassHierarchy:
         if of not in self._directly:
             name = parts(of)[1].rpartition(".")[2]
             self._directly[of] = [
-                key(unit.path, definition.name)
-                for unit in self._resolver.units_with(name)
-                for definition in unit.classes
-                if self._derives(unit, definition, of)
+                key(module.path, definition.name)
+                for module in self._resolver.modules_with(name)
+                for definition in module.classes
+                if self._derives(module, definition, of)
             ]
         return self._directly[of]
 
-    def _derives(self, unit: ModuleFacts, definition: Definition, of: str) -> bool:
+    def _derives(self, module: ModuleFacts, definition: Definition, of: str) -> bool:
         if not definition.bases:
             return False
-        below = key(unit.path, definition.name)
+        below = key(module.path, definition.name)
         return any(base.name == of for base in self._resolver.bases(below))
 
     def _kinds_told(self, of: str) -> Iterator[ClassKind]:
@@ -195,8 +195,8 @@ class ClassHierarchy:
             if base.rpartition(".")[2] in BY_BASE:
                 yield BY_BASE[base.rpartition(".")[2]]
         for owner in self.order(of):
-            unit, definition = self._resolver.defined(owner)
-            names = self._resolver.meant(unit, definition.owner, definition.decorators)
+            module, definition = self._resolver.defined(owner)
+            names = self._resolver.meant(module, definition.owner, definition.decorators)
             if any(name.rpartition(".")[2] in BY_DECORATOR for name in names):
                 yield ClassKind.DATACLASS
         _, definition = self._resolver.defined(of)
@@ -210,10 +210,10 @@ class ClassHierarchy:
             return True
         if any(k.terminal.endswith("ABCMeta") for k in definition.keywords.values()):
             return True
-        unit = self._resolver.defined(of)[0]
+        module = self._resolver.defined(of)[0]
         return any(
             decorator.terminal.startswith("abstract")
-            for method in unit.facts.definitions
+            for method in module.facts.definitions
             if method.owner == definition.scope
             for decorator in method.decorators
         )

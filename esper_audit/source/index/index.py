@@ -48,23 +48,23 @@ class Index:
 
     def __init__(self, store: FactStore) -> None:
         self.store = store
-        self.resolver = Resolver(store, store.modules)
-        self.aim = TargetResolver(self.resolver)
+        self.resolver = Resolver(store, store.module_names)
+        self.target_resolver = TargetResolver(self.resolver)
         self._symbols = SymbolTable(self.resolver, store)
-        self._search = ReferenceSearch(self.resolver, self.aim, store)
+        self._search = ReferenceSearch(self.resolver, self.target_resolver, store)
         self._reach = TestReach(self._search, self._symbols, store)
         self.files_read: list[str] = []
         self.directories: list[str] = []
-        self.books: list[str] = []
+        self.output_directories: list[str] = []
 
     def prepare(self) -> None:
         """Read every file now (over several processes) and keep the facts for the next time."""
-        self.store.units()
+        self.store.modules()
         self.store.save()
 
-    def units(self) -> list[ModuleFacts]:
+    def modules(self) -> list[ModuleFacts]:
         """Return every file that could be read."""
-        return self.store.units()
+        return self.store.modules()
 
     @property
     def problems(self) -> list[NotAnalysed]:
@@ -88,8 +88,8 @@ class Index:
 
     def all_symbols(self, kinds: Collection[DefinitionKind] = ()) -> Iterator[Symbol]:
         """Yield every symbol of the tree, or those of some kinds, file by file in order."""
-        for unit in self.units():
-            for symbol in self._symbols.of_unit(unit):
+        for module in self.modules():
+            for symbol in self._symbols.of_unit(module):
                 if not kinds or symbol.kind in kinds:
                     yield symbol
 
@@ -115,7 +115,7 @@ class Index:
         """Return what a call fills: without `self` where it is bound; None where nothing tells it."""
         definition = self.definition(symbol)
         if definition.kind is DefinitionKind.CLASS:
-            return self.resolver.kin.parameters(symbol.key)
+            return self.resolver.hierarchy.parameters(symbol.key)
         if definition.kind not in (DefinitionKind.FUNCTION, DefinitionKind.METHOD):
             return None
         is_static = definition.has_decorator("staticmethod")
@@ -170,7 +170,7 @@ class Index:
         directory = where.rstrip("/")
         if path == directory or path.startswith(f"{directory}/"):
             return True
-        module = self.store.modules.name(path)
+        module = self.store.module_names.name(path)
         return module == where or module.startswith(f"{where}.")
 
 
@@ -196,7 +196,10 @@ def open_index(
     index = Index(store)
     index.files_read = [*found.ignore_files, *(project.resolve(path) for path in files)]
     index.directories = found.directories
-    index.books = [project.resolve(project.config.tickets), project.resolve(project.config.reports)]
+    index.output_directories = [
+        project.resolve(project.config.tickets),
+        project.resolve(project.config.reports),
+    ]
     return index
 
 

@@ -37,7 +37,7 @@ MODULE_METHODS = RETURNS_ITSELF | frozenset(
 )  # fmt: skip
 
 
-def called(name: str) -> Values:
+def call_result(name: str) -> Values:
     """Return what calling something outside gives."""
     if name in OPEN_CALLS:
         return ANYTHING
@@ -47,7 +47,7 @@ def called(name: str) -> Values:
     return ANYTHING
 
 
-def of_object(name: str) -> Values:
+def object_part(name: str) -> Values:
     """Return what an attribute, an element or a call of an object made outside gives.
 
     It is known by its library alone: nobody asks what exactly `torch.zeros(3).shape[0]` is.
@@ -57,7 +57,7 @@ def of_object(name: str) -> Values:
     return only(Value("object", head)) if is_known else ANYTHING
 
 
-def holds_own_names(name: str) -> bool:
+def has_fixed_attributes(name: str) -> bool:
     """Return whether the attributes of an object are told by its class alone, which the project has no part in."""
     return name not in OPEN_TYPES
 

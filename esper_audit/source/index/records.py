@@ -81,22 +81,24 @@ class Place(msgspec.Struct, frozen=True, order=True):
     role: Role
 
 
-class Reference(msgspec.Struct, frozen=True, order=True):
-    """A mention of a symbol: where, what it does with it, how it was resolved, how it is written.
+class Reference(
+    msgspec.Struct, frozen=True, order=True, rename={"resolved_by": "how", "text": "written"}
+):
+    """A mention of a symbol: where it is, what it does, how it was resolved, and its access path as text.
 
     `by_string` marks names spelled in a string (`getattr(x, "name")`).
     """
 
     place: Place
     use: Use
-    how: ResolvedBy
-    written: str
+    resolved_by: ResolvedBy
+    text: str
     by_string: bool = False
 
     @property
     def is_own_attribute(self) -> bool:
-        """Whether it is written as an attribute of `self`."""
-        return is_own_attribute(self.written)
+        """Whether its text is that of an attribute of `self`."""
+        return is_own_attribute(self.text)
 
 
 class Caller(msgspec.Struct, frozen=True):
@@ -116,7 +118,7 @@ class Caller(msgspec.Struct, frozen=True):
         return self.reference.place
 
 
-class ReachingTest(msgspec.Struct, frozen=True, order=True):
+class ReachingTest(msgspec.Struct, frozen=True, order=True, rename={"resolved_by": "how"}):
     """A test function (or module) that reaches a symbol: by its own words, or through production code.
 
     `through` are the functions on the way, from the test's side, empty for a direct one.
@@ -125,7 +127,7 @@ class ReachingTest(msgspec.Struct, frozen=True, order=True):
     path: str
     symbol: str
     line: int
-    how: ResolvedBy
+    resolved_by: ResolvedBy
     through: list[str] = []
 
     @property

@@ -19,10 +19,10 @@ OWN = frozenset({named("self"), named("cls"), named("super").called(), SELF, CLA
 AT_LINE = -1  # the scope of a mention that a string spells: known by its line, if somebody asks
 
 
-class Hit(NamedTuple):
+class ResolvedMention(NamedTuple):
     """A mention of a definition; `certain` where something tells that it is this one."""
 
-    unit: ModuleFacts
+    module: ModuleFacts
     mention: Mention
     certain: bool
 
@@ -34,20 +34,20 @@ class Hit(NamedTuple):
     @property
     def role(self) -> Role:
         """What the file around it is for."""
-        return self.unit.role
+        return self.module.role
 
     @property
     def around(self) -> str:
         """The function or class around it, dotted in its file; empty for the module."""
-        return self.unit.symbol(self._scope)
+        return self.module.symbol(self._scope)
 
     @property
     def runs_in(self) -> str:
         """The innermost function around it, dotted in its file; empty where it runs with the module."""
-        scopes = self.unit.facts.scopes
+        scopes = self.module.facts.scopes
         functions = (
             scopes[at].name
-            for at in self.unit.enclosing(self._scope)
+            for at in self.module.enclosing(self._scope)
             if scopes[at].kind is ScopeKind.FUNCTION
         )
         return next(functions, "")
@@ -56,11 +56,11 @@ class Hit(NamedTuple):
     def _scope(self) -> int:
         """The innermost scope around it."""
         mention = self.mention
-        return self.unit.innermost(mention.line) if mention.scope == AT_LINE else mention.scope
+        return self.module.innermost(mention.line) if mention.scope == AT_LINE else mention.scope
 
     def is_inside(self, symbol: Symbol) -> bool:
         """Return whether it stands in the body of a symbol itself."""
-        if self.unit.path != symbol.path:
+        if self.module.path != symbol.path:
             return False
         return self.around == symbol.symbol or self.around.startswith(f"{symbol.symbol}.")
 
@@ -70,28 +70,28 @@ class ReferenceTable:
 
     def __init__(self, index: Index) -> None:
         self._index = index
-        self._by_key: dict[str, list[Hit]] = defaultdict(list)
-        self._by_name: dict[str, list[Hit]] = defaultdict(list)
-        self._elsewhere: dict[str, list[Hit]] = defaultdict(list)
-        self._members: dict[str, list[Hit]] = defaultdict(list)
-        self._by_maker: dict[str, dict[str, list[Hit]]] = {}
-        for unit in index.units():
-            self._enter(unit)
+        self._by_key: dict[str, list[ResolvedMention]] = defaultdict(list)
+        self._by_name: dict[str, list[ResolvedMention]] = defaultdict(list)
+        self._elsewhere: dict[str, list[ResolvedMention]] = defaultdict(list)
+        self._members: dict[str, list[ResolvedMention]] = defaultdict(list)
+        self._by_maker: dict[str, dict[str, list[ResolvedMention]]] = {}
+        for module in index.modules():
+            self._enter(module)
 
-    def of(self, symbol: Symbol) -> Iterator[Hit]:
+    def of(self, symbol: Symbol) -> Iterator[ResolvedMention]:
         """Yield the mentions of a symbol, those that only agree in name and strings included."""
         return self.of_key(symbol.key)
 
-    def of_key(self, key: str) -> Iterator[Hit]:
+    def of_key(self, key: str) -> Iterator[ResolvedMention]:
         """Yield the mentions of what a key names, also of an attribute that is no symbol."""
         yield from self._by_key.get(key, ())
         yield from self._by_name.get(key.rpartition(":")[2].rpartition(".")[2], ())
 
-    def certain(self, symbol: Symbol) -> list[Hit]:
+    def certain(self, symbol: Symbol) -> list[ResolvedMention]:
         """Return the mentions that are known to mean a symbol."""
         return self._by_key.get(symbol.key, [])
 
-    def like(self, symbol: Symbol) -> Iterator[Hit]:
+    def like(self, symbol: Symbol) -> Iterator[ResolvedMention]:
         """Yield uses of methods of that name on objects that are not `self` and may be of the same kind.
 
         Whoever calls a method of another class may be given an object of this one, for nothing but the
@@ -99,51 +99,55 @@ class ReferenceTable:
         """
         name = symbol.symbol.rpartition(".")[2]
         yield from self._members.get(name, ())
-        foreign = self._index.resolver.kin.foreign_bases(symbol.key.rpartition(".")[0])
+        foreign = self._index.resolver.hierarchy.foreign_bases(symbol.key.rpartition(".")[0])
         bases = {base.rpartition(".")[2] for base in foreign}
         if bases and name in self._elsewhere:
             made = self._made(name)
             yield from (hit for base in sorted(bases) for hit in made.get(base, ()))
 
-    def _made(self, name: str) -> dict[str, list[Hit]]:
+    def _made(self, name: str) -> dict[str, list[ResolvedMention]]:
         """Return the uses of a name on what code outside makes, by the last word of what that is."""
         if name not in self._by_maker:
-            found: dict[str, list[Hit]] = defaultdict(list)
+            found: dict[str, list[ResolvedMention]] = defaultdict(list)
             for hit in self._elsewhere[name]:
                 before = hit.mention.path.receiver
-                values = self._index.resolver.values(hit.unit, hit.mention.scope, before)
+                values = self._index.resolver.values(hit.module, hit.mention.scope, before)
                 for maker in {value.name.rpartition(".")[2] for value in values}:
                     found[maker].append(hit)
             self._by_maker[name] = dict(found)
         return self._by_maker[name]
 
-    def of_owner(self, symbol: Symbol) -> Iterator[Hit]:
+    def of_owner(self, symbol: Symbol) -> Iterator[ResolvedMention]:
         """Yield the mentions of the class of a constructor, and of those that inherit it."""
         owner = symbol.key.rpartition(".")[0]
         if symbol.short in CONSTRUCTORS:
-            for key in (owner, *self._index.resolver.kin.subclasses(owner)):
+            for key in (owner, *self._index.resolver.hierarchy.subclasses(owner)):
                 yield from self.of(self._index.of_key(key))
 
-    def _enter(self, unit: ModuleFacts) -> None:
-        for mention in unit.facts.mentions:
-            targets = self._index.aim.targets(unit, mention)
+    def _enter(self, module: ModuleFacts) -> None:
+        for mention in module.facts.mentions:
+            targets = self._index.target_resolver.targets(module, mention)
             for key in targets.keys:
-                self._by_key[key].append(Hit(unit, mention, certain=True))
-            if targets.how is ResolvedBy.METHOD and targets.keys:
+                self._by_key[key].append(ResolvedMention(module, mention, certain=True))
+            if targets.resolved_by is ResolvedBy.METHOD and targets.keys:
                 if mention.path.receiver not in OWN:
-                    self._members[mention.path.terminal].append(Hit(unit, mention, certain=False))
-            elif targets.how is ResolvedBy.METHOD and not targets.open:
-                self._elsewhere[mention.path.terminal].append(Hit(unit, mention, certain=False))
+                    self._members[mention.path.terminal].append(
+                        ResolvedMention(module, mention, certain=False)
+                    )
+            elif targets.resolved_by is ResolvedBy.METHOD and not targets.open:
+                self._elsewhere[mention.path.terminal].append(
+                    ResolvedMention(module, mention, certain=False)
+                )
             if targets.open:
                 name = mention.path.terminal
-                self._by_name[name].append(Hit(unit, mention, certain=False))
-        for word, places in unit.facts.strings.items():
+                self._by_name[name].append(ResolvedMention(module, mention, certain=False))
+        for word, places in module.facts.strings.items():
             for line, column in places:
                 spelled = Mention(named(word), Use.STRING, AT_LINE, line, column, None, True)
-                self._by_name[word].append(Hit(unit, spelled, certain=False))
-        for name, line in (unit.facts.exports or {}).items():
-            self._export(unit, Mention(named(name), Use.EXPORT, 0, line, 1))
+                self._by_name[word].append(ResolvedMention(module, spelled, certain=False))
+        for name, line in (module.facts.exports or {}).items():
+            self._export(module, Mention(named(name), Use.EXPORT, 0, line, 1))
 
-    def _export(self, unit: ModuleFacts, mention: Mention) -> None:
-        for key in self._index.aim.targets(unit, mention).keys:
-            self._by_key[key].append(Hit(unit, mention, certain=True))
+    def _export(self, module: ModuleFacts, mention: Mention) -> None:
+        for key in self._index.target_resolver.targets(module, mention).keys:
+            self._by_key[key].append(ResolvedMention(module, mention, certain=True))

@@ -24,7 +24,7 @@ class _Step(NamedTuple):
 
     symbol: Symbol
     through: list[str]
-    how: ResolvedBy | None
+    resolved_by: ResolvedBy | None
 
 
 class TestReach:
@@ -54,7 +54,7 @@ class TestReach:
                     found.setdefault((test.path, test.symbol), test)
                 elif above.key not in seen:
                     seen.add(above.key)
-                    pending.append(_further(step, above, how))
+                    pending.append(_next_step(step, above, how))
         problems = self._search.not_looked_at(symbol)
         return QueryResult(sorted(found.values()), problems)
 
@@ -66,29 +66,30 @@ class TestReach:
     def _uses(self, step: _Step) -> Iterator[tuple[Place, ResolvedBy]]:
         """Yield where a symbol is used, and how the way from there to the first symbol is known."""
         for reference, _ in self._search.hits(step.symbol):
-            by_name = reference.how is ResolvedBy.NAME
+            by_name = reference.resolved_by is ResolvedBy.NAME
             in_test = reference.place.role is Role.TEST
-            if reference.use in NOT_A_USE or (by_name and (step.how or not in_test)):
+            if reference.use in NOT_A_USE or (by_name and (step.resolved_by or not in_test)):
                 continue
             yield reference.place, self._weakest(step, reference)
         if step.symbol.role is Role.TEST:
             yield from (
-                (place, step.how or ResolvedBy.IMPORT) for place in self._asking(step.symbol)
+                (place, step.resolved_by or ResolvedBy.IMPORT)
+                for place in self._asking(step.symbol)
             )
 
     def _weakest(self, step: _Step, reference: Reference) -> ResolvedBy:
-        return step.how if step.how is ResolvedBy.NAME else reference.how
+        return step.resolved_by if step.resolved_by is ResolvedBy.NAME else reference.resolved_by
 
     def _asking(self, fixture: Symbol) -> Iterator[Place]:
         """Yield the test functions that ask for a fixture by the name of a parameter."""
         definition = self._symbols.definition(fixture)
         if not any(decorator.terminal == "fixture" for decorator in definition.decorators):
             return
-        for unit in self._store.units_with(fixture.short):
-            for function in unit.facts.definitions:
+        for module in self._store.modules_with(fixture.short):
+            for function in module.facts.definitions:
                 names = {parameter.name for parameter in function.parameters}
-                if fixture.short in names and unit.role is Role.TEST:
-                    yield Place(unit.path, function.line, 1, function.name, unit.role)
+                if fixture.short in names and module.role is Role.TEST:
+                    yield Place(module.path, function.line, 1, function.name, module.role)
 
     def _above(self, place: Place) -> Iterator[Symbol]:
         """Yield what holds a place: a function, a class, a constant of the module, or a test module."""
@@ -102,18 +103,18 @@ class TestReach:
 
     def _function(self, place: Place) -> str:
         """Return the outermost function around a place, a method with its class."""
-        unit = self._store.unit(place.path)
-        assert unit is not None
-        names = [scope.name for scope in unit.facts.scopes]
+        module = self._store.module(place.path)
+        assert module is not None
+        names = [scope.name for scope in module.facts.scopes]
         around = names.index(place.symbol) if place.symbol in names else 0
-        scopes = [unit.facts.scopes[scope] for scope in unit.enclosing(around)]
+        scopes = [module.facts.scopes[scope] for scope in module.enclosing(around)]
         functions = [scope.name for scope in scopes if scope.kind is ScopeKind.FUNCTION]
         return functions[-1] if functions else place.symbol
 
     def _constant(self, place: Place) -> str:
-        unit = self._store.unit(place.path)
-        assert unit is not None
-        constants = (d for d in unit.definitions.values() if d.kind is DefinitionKind.CONSTANT)
+        module = self._store.module(place.path)
+        assert module is not None
+        constants = (d for d in module.definitions.values() if d.kind is DefinitionKind.CONSTANT)
         around = (d.name for d in constants if d.line <= place.line <= d.end_line)
         return next(around, "")
 
@@ -126,6 +127,6 @@ def _is_test(symbol: Symbol) -> bool:
     return is_named if symbol.kind in IS_FUNCTION else symbol.kind is DefinitionKind.MODULE
 
 
-def _further(step: _Step, above: Symbol, how: ResolvedBy) -> _Step:
+def _next_step(step: _Step, above: Symbol, how: ResolvedBy) -> _Step:
     through = step.through if above.role is Role.TEST else [above.name, *step.through]
     return _Step(above, through, how)

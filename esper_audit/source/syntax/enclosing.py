@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from functools import cached_property
 from typing import overload
 
-type_of_function = (ast.FunctionDef, ast.AsyncFunctionDef)
+FUNCTION_TYPES = (ast.FunctionDef, ast.AsyncFunctionDef)
 Definition = ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef
 
 
@@ -89,7 +89,7 @@ def definitions_in(nodes: Iterable[ast.AST]) -> list[Definition]:
 
 def functions_in(statements: Sequence[ast.stmt]) -> list[ast.FunctionDef | ast.AsyncFunctionDef]:
     """Return those of an enclosing chain that are functions, outermost first."""
-    return [s for s in statements if isinstance(s, type_of_function)]
+    return [s for s in statements if isinstance(s, FUNCTION_TYPES)]
 
 
 def symbol_of(statements: Sequence[ast.stmt]) -> str:

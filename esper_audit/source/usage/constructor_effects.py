@@ -14,7 +14,7 @@ from esper_audit.source.syntax.names import Function, parameters
 from esper_audit.source.usage.instantiations import is_neural
 from esper_audit.source.usage.tree import Tree
 
-RUN_BY_MAKING = ("__new__", "__init__", "__post_init__", "__attrs_post_init__")
+CONSTRUCTION_METHODS = ("__new__", "__init__", "__post_init__", "__attrs_post_init__")
 # Making an object of a class that derives from one of these does nothing that the tree does not show.
 QUIET_BASES = frozenset(
     {"builtins.object", "abc.ABC", "typing.Generic", "typing.Protocol", "typing.NamedTuple"}
@@ -46,7 +46,7 @@ PURE_OUTSIDE = re.compile(
     r"|torch\.(tensor|zeros|ones|full|empty|eye|arange|linspace|as_tensor|device|finfo|Size|Generator)"
     r"|torch\.(zeros_like|ones_like|cat|stack|logspace|tril|triu|from_numpy)"
 )
-LEAVES_ITSELF = (
+LEAVES_FUNCTION = (
     ast.Global,
     ast.Nonlocal,
     ast.With,
@@ -63,7 +63,7 @@ class ConstructorEffects:
 
     def __init__(self, tree: Tree) -> None:
         self._tree = tree
-        self._kin = tree.index.resolver.kin
+        self._hierarchy = tree.index.resolver.hierarchy
         self._quiet: dict[Value, bool] = {}
         self._asked: set[Value] = set()
 
@@ -71,7 +71,7 @@ class ConstructorEffects:
         """Return whether objects of a class are modules (or parameters) of torch and of nothing else outside."""
         if value.kind == "external":
             return is_neural(value.name)
-        foreign = self._kin.foreign_bases(value.name) - QUIET_BASES
+        foreign = self._hierarchy.foreign_bases(value.name) - QUIET_BASES
         return bool(foreign) and all(map(is_neural, foreign))
 
     def is_quiet(self, value: Value) -> bool:
@@ -90,14 +90,14 @@ class ConstructorEffects:
     def _told(self, value: Value) -> bool:
         if value.kind == "external":
             return True
-        order = self._kin.order(value.name)
+        order = self._hierarchy.order(value.name)
         is_module = self.is_module(value)
-        if not is_module and self._kin.foreign_bases(value.name) - QUIET_BASES:
+        if not is_module and self._hierarchy.foreign_bases(value.name) - QUIET_BASES:
             return False
         if any(map(self._is_made_otherwise, order)):
             return False
         return all(
-            _does_little(body) if is_module else self._only_fills(owner, body)
+            _is_contained(body) if is_module else self._only_fills(owner, body)
             for owner, body in self._bodies(order)
         )
 
@@ -105,7 +105,7 @@ class ConstructorEffects:
         """Return whether making an object may raise: somebody may make one to have its arguments checked."""
         if value.kind == "external":
             return False
-        bodies = self._bodies(self._kin.order(value.name))
+        bodies = self._bodies(self._hierarchy.order(value.name))
         return any(isinstance(n, (ast.Raise, ast.Assert)) for _, body in bodies for n in walk(body))
 
     def _is_made_otherwise(self, of: str) -> bool:
@@ -115,13 +115,13 @@ class ConstructorEffects:
         return (
             bool(definition.keywords)
             or bool(decorators - {"dataclass", "final", "total_ordering"})
-            or self._kin.has(of, "__del__")
+            or self._hierarchy.has(of, "__del__")
         )
 
     def _bodies(self, order: list[str]) -> Iterator[tuple[str, Function]]:
         for owner in order:
-            for name in RUN_BY_MAKING:
-                if self._kin.has(owner, name):
+            for name in CONSTRUCTION_METHODS:
+                if self._hierarchy.has(owner, name):
                     yield from self._body(owner, name)
 
     def _body(self, owner: str, name: str) -> Iterator[tuple[str, Function]]:
@@ -133,26 +133,26 @@ class ConstructorEffects:
 
     def _only_fills(self, owner: str, body: Function, depth: int = 3) -> bool:
         """Return whether a function does nothing but fill its object with what pure calls give."""
-        if not _does_little(body):
+        if not _is_contained(body):
             return False
         given = {parameter.arg for parameter in parameters(body.args)} - {"self", "cls"}
-        if any(_reaches_into(node, given) for node in walk(body)):
+        if any(_mutates_argument(node, given) for node in walk(body)):
             return False
         calls = (node for node in walk(body) if isinstance(node, ast.Call))
         return all(self._is_pure(owner, call, depth) for call in calls)
 
     def _is_pure(self, owner: str, call: ast.Call, depth: int) -> bool:
-        unit = self._tree.index.store.unit(parts(owner)[0])
-        assert unit is not None
+        module = self._tree.index.store.module(parts(owner)[0])
+        assert module is not None
         path = path_of(call.func)
         if _is_super(path) or path.variable in PURE_BUILTINS:
             return True
         if path.root == "self" and path.depth == 1 and depth:
             name = path.terminal if len(path.steps) == 1 else ""
-            method = self._kin.member(owner, name)
+            method = self._hierarchy.member(owner, name)
             bodies = list(self._body(method, name)) if method else []
             return bool(bodies) and all(self._only_fills(at, b, depth - 1) for at, b in bodies)
-        values = self._tree.index.resolver.values(unit, unit.innermost(call.lineno), path)
+        values = self._tree.index.resolver.values(module, module.innermost(call.lineno), path)
         return bool(values) and all(map(self._is_pure_value, values))
 
     def _is_pure_value(self, value: Value) -> bool:
@@ -161,17 +161,17 @@ class ConstructorEffects:
         return value.kind == "class" and self.is_quiet(value)
 
 
-def _does_little(body: Function) -> bool:
+def _is_contained(body: Function) -> bool:
     """Return whether a function gives its object to nobody, waits for nothing and registers nothing."""
     for node in walk(body):
-        if isinstance(node, LEAVES_ITSELF):
+        if isinstance(node, LEAVES_FUNCTION):
             return False
         if isinstance(node, ast.Call) and CHANGES_WORLD.search(path_of(node.func).terminal):
             return False
-    return not any(_gives_itself(node) for node in walk(body))
+    return not any(_leaks_self(node) for node in walk(body))
 
 
-def _gives_itself(node: ast.AST) -> bool:
+def _leaks_self(node: ast.AST) -> bool:
     """Return whether `self` itself, not something of it, is handed to a call or stored."""
     if isinstance(node, ast.Call):
         given = [*node.args, *(keyword.value for keyword in node.keywords)]
@@ -194,7 +194,7 @@ def _is_self(node: ast.AST | None) -> bool:
     return isinstance(node, ast.Name) and node.id == "self"
 
 
-def _reaches_into(node: ast.AST, given: set[str]) -> bool:
+def _mutates_argument(node: ast.AST, given: set[str]) -> bool:
     """Return whether a statement changes something that it was given, or something inside of what it holds."""
     if isinstance(node, (ast.Assign, ast.Delete)):
         targets = node.targets

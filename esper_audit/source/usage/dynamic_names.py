@@ -14,7 +14,9 @@ if TYPE_CHECKING:
     from esper_audit.source.index.index import Index
     from esper_audit.source.syntax.source import Source
 
-ASKING = frozenset({"getattr", "globals", "vars", "methodcaller", "attrgetter", "eval", "exec"})
+DYNAMIC_LOOKUPS = frozenset(
+    {"getattr", "globals", "vars", "methodcaller", "attrgetter", "eval", "exec"}
+)
 
 
 class DynamicNames:
@@ -22,26 +24,26 @@ class DynamicNames:
 
     def __init__(self, index: Index, source_of: Callable[[str], Source | None]) -> None:
         self._parts: set[tuple[str, str]] = set()
-        for path in _asking(index):
+        for path in _candidate_files(index):
             source = source_of(path)
             if source is not None:
-                self._parts.update(_composed(source))
+                self._parts.update(_name_affixes(source))
 
     def may_mean(self, name: str) -> bool:
         """Return whether a name may be one of those that are put together."""
         return any(name.startswith(start) and name.endswith(end) for start, end in self._parts)
 
 
-def _asking(index: Index) -> list[str]:
-    paths = {path for word in ASKING for path in index.store.paths_with(word)}
+def _candidate_files(index: Index) -> list[str]:
+    paths = {path for word in DYNAMIC_LOOKUPS for path in index.store.paths_with(word)}
     return sorted(paths)
 
 
-def _composed(source: Source) -> Iterator[tuple[str, str]]:
+def _name_affixes(source: Source) -> Iterator[tuple[str, str]]:
     """Yield the constant ends of the strings built in statements and functions that ask by name."""
     for statement in source.tree.body:
         nodes = list(walk(statement))
-        if any(map(_asks, nodes)):
+        if any(map(_is_dynamic_lookup, nodes)):
             yield from filter(_are_names, map(_last_names, map(_ends, nodes)))
 
 
@@ -57,8 +59,11 @@ def _are_names(ends: tuple[str, str]) -> bool:
     return start.isidentifier() or (not start and is_end)
 
 
-def _asks(node: ast.AST) -> bool:
-    if not isinstance(node, ast.Call) or dotted(node.func).rpartition(".")[2] not in ASKING:
+def _is_dynamic_lookup(node: ast.AST) -> bool:
+    if (
+        not isinstance(node, ast.Call)
+        or dotted(node.func).rpartition(".")[2] not in DYNAMIC_LOOKUPS
+    ):
         return False
     word = node.args[1] if len(node.args) > 1 else None
     return not isinstance(word, ast.Constant)

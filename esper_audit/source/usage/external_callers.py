@@ -27,7 +27,9 @@ NEUTRAL_FOR_CLASSES = frozenset(
     {"dataclass", "final", "runtime_checkable", "total_ordering", "unique", "define", "frozen"}
     | {"mutable", "deprecated", "dataclass_transform", "attrs", "s"}
 )
-KEPT = re.compile(r"deprecat|backwards?[ -]compat|\bcompat|downstream|legacy|\bBC\b", re.IGNORECASE)
+KEPT_FOR_COMPATIBILITY = re.compile(
+    r"deprecat|backwards?[ -]compat|\bcompat|downstream|legacy|\bBC\b", re.IGNORECASE
+)
 HOOK_PREFIXES = ("pytest_", "visit_", "generic_visit", "do_", "leave_")
 # What IPython asks objects for to show them, and trainers apply to every part of a model.
 HOOK = re.compile(r"_(repr|ipython)_\w+_|_init_weights")
@@ -83,15 +85,15 @@ class ExternalCallers:
         owner = self.owner(symbol)
         if owner is None:
             return False
-        kin, name = self._index.resolver.kin, symbol.short
-        if owner.class_kind is ClassKind.PROTOCOL or kin.overrides(owner.key, name):
+        hierarchy, name = self._index.resolver.hierarchy, symbol.short
+        if owner.class_kind is ClassKind.PROTOCOL or hierarchy.overrides(owner.key, name):
             return True
-        if kin.member(owner.key, name, after=True) is not None:
+        if hierarchy.member(owner.key, name, after=True) is not None:
             return True
         mixed = self._mixed_in(owner.key)
-        if any(kin.has(other, name) for other in mixed):
+        if any(hierarchy.has(other, name) for other in mixed):
             return True
-        together = kin.foreign_bases(owner.key).union(*map(kin.foreign_bases, mixed))
+        together = hierarchy.foreign_bases(owner.key).union(*map(hierarchy.foreign_bases, mixed))
         if any(by_foreign(base, name) for base in together):
             return True
         decorators = self._index.definition(symbol).decorators
@@ -99,9 +101,9 @@ class ExternalCallers:
 
     def _mixed_in(self, owner: str) -> set[str]:
         """Return what derives from a class, and the other bases of that: a mixin's methods may be theirs."""
-        kin = self._index.resolver.kin
-        below = kin.subclasses(owner)
-        return {*below, *(base for each in below for base in kin.order(each))} - {owner}
+        hierarchy = self._index.resolver.hierarchy
+        below = hierarchy.subclasses(owner)
+        return {*below, *(base for each in below for base in hierarchy.order(each))} - {owner}
 
     def is_offered(self, symbol: Symbol) -> bool:
         """Return whether users outside the tree may reach it: exported, or public in a library."""
@@ -129,7 +131,7 @@ class ExternalCallers:
 
     def is_kept_for_others(self, text: str) -> bool:
         """Return whether the source of a definition says that users of earlier versions need it."""
-        return KEPT.search(text) is not None
+        return KEPT_FOR_COMPATIBILITY.search(text) is not None
 
     def owner(self, symbol: Symbol) -> Symbol | None:
         """Return the class that a method stands in."""
@@ -141,17 +143,19 @@ class ExternalCallers:
     def _taken_whole(self) -> frozenset[str]:
         """The files of which some public module offers everything, by a star import."""
         found: set[str] = set()
-        for unit in self._index.units():
-            stars = unit.facts.scopes[0].bindings.get("*", ())
-            if stars and not any(map(_is_private, unit.module.split("."))):
-                targets = (self._index.store.modules.resolve(s.name, unit.path) for s in stars)
+        for module in self._index.modules():
+            stars = module.facts.scopes[0].bindings.get("*", ())
+            if stars and not any(map(_is_private, module.name.split("."))):
+                targets = (
+                    self._index.store.module_names.resolve(s.name, module.path) for s in stars
+                )
                 found.update(target[0] for target in targets if target is not None)
         return frozenset(found)
 
     @cached_property
     def _applications(self) -> frozenset[str]:
         """The outermost packages that are run, not imported: they have a script, and offer nothing at their top."""
-        modules = self._index.store.modules
+        modules = self._index.store.module_names
         mains = (modules.name(path) for path in self._index.store.paths)
         named = [*self._scripts, *(name for name in mains if name.rpartition(".")[2] == MAIN)]
         packages = {name.partition(".")[0] for name in named}
@@ -159,13 +163,13 @@ class ExternalCallers:
 
     def _offers_something(self, package: str) -> bool:
         """Return whether the `__init__` of a package lists or imports names of its own: it has users, then."""
-        path = self._index.store.modules.find(package, "")
-        unit = self._index.store.unit(path) if path is not None else None
-        if unit is None or unit.facts.exports:
-            return unit is not None
-        paths = (path for bound in unit.facts.scopes[0].bindings.values() for path in bound)
+        path = self._index.store.module_names.find(package, "")
+        module = self._index.store.module(path) if path is not None else None
+        if module is None or module.facts.exports:
+            return module is not None
+        paths = (path for bound in module.facts.scopes[0].bindings.values() for path in bound)
         imports = (path.name for path in paths if path.kind is PathKind.IMPORT)
-        targets = (self._index.store.modules.resolve(name, unit.path) for name in imports)
+        targets = (self._index.store.module_names.resolve(name, module.path) for name in imports)
         return any(target is not None for target in targets)
 
     def _outermost(self, symbol: Symbol) -> Symbol | None:
@@ -181,9 +185,9 @@ class ExternalCallers:
     ) -> bool:
         if not definition.decorators:
             return True
-        unit = self._index.store.unit(symbol.path)
-        assert unit is not None
-        meant = self._index.resolver.meant(unit, definition.owner, definition.decorators)
+        module = self._index.store.module(symbol.path)
+        assert module is not None
+        meant = self._index.resolver.meant(module, definition.owner, definition.decorators)
         return _last(meant) <= frozenset(neutral)
 
 

@@ -53,7 +53,7 @@ CALLED_BY = {
 }
 
 # Bases that look at nothing of what derives from them, neither method nor attribute.
-ASK_NOTHING = frozenset(base for base, called in CALLED_BY.items() if called is NOTHING)
+INERT_BASES = frozenset(base for base, called in CALLED_BY.items() if called is NOTHING)
 
 
 def may_call(base: str, member: str) -> bool:

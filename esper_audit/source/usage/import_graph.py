@@ -36,10 +36,10 @@ class EagerImports:
     def __init__(self, tree: Tree) -> None:
         index = tree.index
         self._tree = tree
-        self._modules = index.store.modules
+        self._modules = index.store.module_names
         self._files = frozenset(index.store.paths)
         self.of: dict[str, list[Loading]] = {
-            unit.path: list(self._loadings(unit)) for unit in index.units()
+            module.path: list(self._loadings(module)) for module in index.modules()
         }
         self._importers: dict[str, set[tuple[str, int]]] = defaultdict(set)
         for path, loadings in self.of.items():
@@ -91,25 +91,25 @@ class EagerImports:
             pending += below
         return found
 
-    def _loadings(self, unit: ModuleFacts) -> Iterator[Loading]:
-        top = unit.facts.scopes[0]
+    def _loadings(self, module: ModuleFacts) -> Iterator[Loading]:
+        top = module.facts.scopes[0]
         checked = {path for name in top.type_checking for path in top.bindings.get(name, ())}
-        for mention in unit.facts.mentions:
+        for mention in module.facts.mentions:
             is_import = mention.use is Use.IMPORT and mention.scope == 0
             if is_import and mention.path not in checked:
-                yield self._loading(unit, mention.path.name, mention.line)
-        yield Loading(IMPLICIT, tuple(self._around(unit.path)), ())
+                yield self._loading(module, mention.path.name, mention.line)
+        yield Loading(IMPLICIT, tuple(self._around(module.path)), ())
         for star in top.bindings.get("*", ()):
-            yield self._loading(unit, star.name, 1)
+            yield self._loading(module, star.name, 1)
 
-    def _loading(self, unit: ModuleFacts, target: str, line: int) -> Loading:
-        found = self._modules.resolve(target, unit.path)
+    def _loading(self, module: ModuleFacts, target: str, line: int) -> Loading:
+        found = self._modules.resolve(target, module.path)
         if found is None:
             return Loading(line, (), (target,) if not target.startswith(".") else ())
         file, rest = found
         below = self._modules.submodule(file, rest[0]) if rest else None
         files = [*self._around(file), file, *([below] if below is not None else [])]
-        return Loading(line, tuple(f for f in files if f != unit.path), ())
+        return Loading(line, tuple(f for f in files if f != module.path), ())
 
     def _counts(self, path: str, line: int, *, surely: bool) -> bool:
         """Return whether an import runs whenever its file does; where that need not be sure, all do."""

@@ -61,14 +61,18 @@ class Instantiation(NamedTuple):
         return statement.target if isinstance(statement, ast.AnnAssign) else statement.value
 
 
-def instantiations(tree: Tree, unit: ModuleFacts) -> Iterator[Instantiation]:
+def instantiations(tree: Tree, module: ModuleFacts) -> Iterator[Instantiation]:
     """Yield what the functions of a file make, in the order of the text."""
-    source = tree.source(unit.path)
+    source = tree.source(module.path)
     for statement, around in _statements(source.tree.body if source is not None else [], OUTSIDE):
-        bound, calls = _bound(statement), _calls(statement.value)
+        bound, calls = _bound_name(statement), _calls(statement.value)
         if around.function is not None and bound is not None and calls:
-            new = [_constructed(tree, unit, call) for call in calls]
-            made = new if all(new) else [_given(tree, unit, around, call) for call in calls]
+            new = [_constructed_classes(tree, module, call) for call in calls]
+            made = (
+                new
+                if all(new)
+                else [_returned_classes(tree, module, around, call) for call in calls]
+            )
             if all(made):
                 yield Instantiation(statement, frozenset().union(*made), bound, all(new), around)
 
@@ -99,7 +103,7 @@ def _entered(statement: ast.stmt, around: InstantiationContext) -> Instantiation
     return around._replace(is_watched=around.is_watched or isinstance(statement, WATCHED))
 
 
-def _bound(statement: Binding) -> str | None:
+def _bound_name(statement: Binding) -> str | None:
     """Return what a statement binds: a name, `self.x`, or nothing (empty); None for anything else."""
     if isinstance(statement, ast.Expr):
         return ""
@@ -119,30 +123,30 @@ def _calls(value: ast.expr | None) -> list[ast.Call] | None:
     return [] if isinstance(value, ast.Constant) and value.value is None else None
 
 
-def _constructed(tree: Tree, unit: ModuleFacts, call: ast.Call) -> frozenset[Value]:
+def _constructed_classes(tree: Tree, module: ModuleFacts, call: ast.Call) -> frozenset[Value]:
     """Return the classes that a call makes an object of; none where it may do something else."""
     path = path_of(call.func)
     if not path.terminal.lstrip("_")[:1].isupper():
         return frozenset()
-    return _classes(tree, unit, call, path)
+    return _classes(tree, module, call, path)
 
 
-def _given(
-    tree: Tree, unit: ModuleFacts, around: InstantiationContext, call: ast.Call
+def _returned_classes(
+    tree: Tree, module: ModuleFacts, around: InstantiationContext, call: ast.Call
 ) -> frozenset[Value]:
     """Return the classes of what a function or a factory among the parameters gives; none if not known."""
     path = path_of(call.func)
     assert around.function is not None
     default = defaults(around.function.args).get(path.variable)
     if default is not None:
-        return _classes(tree, unit, call, path_of(default))
-    values = tree.index.resolver.values(unit, unit.innermost(call.lineno), path.called())
+        return _classes(tree, module, call, path_of(default))
+    values = tree.index.resolver.values(module, module.innermost(call.lineno), path.called())
     named = {Value(CLASS_OF[v.kind], v.name) for v in values if v.kind in CLASS_OF}
     return frozenset(named) if len(named) == len(values) else frozenset()
 
 
-def _classes(tree: Tree, unit: ModuleFacts, call: ast.Call, path: AccessPath) -> frozenset[Value]:
-    values = tree.index.resolver.values(unit, unit.innermost(call.lineno), path)
+def _classes(tree: Tree, module: ModuleFacts, call: ast.Call, path: AccessPath) -> frozenset[Value]:
+    values = tree.index.resolver.values(module, module.innermost(call.lineno), path)
     return values if values and all(map(_is_class, values)) else frozenset()
 
 

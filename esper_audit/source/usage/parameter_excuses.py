@@ -13,11 +13,11 @@ from esper_audit.source.index.index import Index
 from esper_audit.source.index.records import Symbol
 from esper_audit.source.syntax.ast_walk import walk
 from esper_audit.source.syntax.names import Function
-from esper_audit.source.usage.signatures import CONSTRUCTOR, KINDS, shown
+from esper_audit.source.usage.signatures import CONSTRUCTOR, KINDS, display_name
 from esper_audit.source.usage.tree import Tree
 
 COPIED = re.compile(r"\b(copied|copy|taken|ported|adapted) from\b", re.IGNORECASE)
-SAID = re.compile(
+DECLARED_UNUSED = re.compile(
     r"unused|not (currently )?(used|read)\b|ignored?\b|no effect|deprecat|compat|placeholder|reserved|dummy|ARG00",
     re.IGNORECASE,
 )
@@ -31,10 +31,10 @@ def is_declared_unused(text: str, name: str) -> bool:
         for number, line in enumerate(lines)
         if re.search(rf"\b{name}\b", line)
     )
-    return any(SAID.search(words) for words in near)
+    return any(DECLARED_UNUSED.search(words) for words in near)
 
 
-def is_set_aside(text: str, name: str) -> bool:
+def is_read_in_commented_code(text: str, name: str) -> bool:
     """Return whether code that is commented out reads a name: somebody took its use away."""
     used = re.compile(rf"#.*(=\s*{name}\b|\b{name}=|\(.*\b{name}\b)")
     return used.search(text) is not None
@@ -116,7 +116,7 @@ def ends(function: Symbol) -> Iterator[Frame]:
 
 
 def _words(function: Symbol) -> list[str]:
-    return WORD.findall(shown(function).rpartition(".")[2])
+    return WORD.findall(display_name(function).rpartition(".")[2])
 
 
 def _keys(of: Iterable[Frame], names: Iterable[str]) -> Iterator[tuple[Frame, str]]:
@@ -138,15 +138,15 @@ OVERRIDDEN = re.compile(r"\b(to|can|may|should|must|be) override?|subclasses (ca
 BASE = re.compile(r"^_?(Base|Abstract)(?=[A-Z])|Base$")
 
 
-def is_defined_again(tree: Tree, function: Symbol) -> bool:
+def is_redefined(tree: Tree, function: Symbol) -> bool:
     """Return whether the block around, or the other way of an `if`, gives a function's name another value."""
     source, node = tree.source(function.path), tree.function(function)
     if source is None or node is None or function.kind is not DefinitionKind.FUNCTION:
         return False
-    return any(_gives_name(part, node) for part in walk(source.tree) if part is not node)
+    return any(_binds_name(part, node) for part in walk(source.tree) if part is not node)
 
 
-def _gives_name(part: ast.AST, function: Function) -> bool:
+def _binds_name(part: ast.AST, function: Function) -> bool:
     """Return whether a statement, as deep as a function stands, defines or assigns its name."""
     if isinstance(part, Function):
         return part.name == function.name and part.col_offset == function.col_offset
@@ -156,7 +156,7 @@ def _gives_name(part: ast.AST, function: Function) -> bool:
     return is_alike and function.name in names
 
 
-def stands_in(tree: Tree, function: Symbol) -> bool:
+def is_stand_in(tree: Tree, function: Symbol) -> bool:
     """Return whether a function takes what another one does: a mock, or `conv2d_same` for `F.conv2d`."""
     if STAND_IN.search(function.symbol):
         return True
@@ -172,7 +172,7 @@ def stands_in(tree: Tree, function: Symbol) -> bool:
     )
 
 
-def is_given_everything(function: Symbol, unread: int) -> bool:
+def is_argument_check(function: Symbol, unread: int) -> bool:
     """Return whether a function checks some of the arguments of its caller, and is given all of them."""
     return CHECK.search(function.short) is not None and unread >= EVERYTHING
 
@@ -181,11 +181,11 @@ def is_for_subclasses(tree: Tree, function: Symbol, owner: Symbol | None) -> boo
     """Return whether a method's parameters are told by others: it is asked for by name, or to be overridden."""
     if owner is None or function.short == CONSTRUCTOR:
         return False
-    if function.short in CONVENTIONS or _hands_back(tree, function):
+    if function.short in CONVENTIONS or _returns_parameter(tree, function):
         return True
     if OVERRIDDEN.search(tree.text(function)):
         return True
-    if BASE.search(owner.short) and not tree.index.resolver.kin.subclasses(owner.key):
+    if BASE.search(owner.short) and not tree.index.resolver.hierarchy.subclasses(owner.key):
         return True
     node = tree.function(function)
     body = node.body if node is not None else []
@@ -196,14 +196,14 @@ def is_for_subclasses(tree: Tree, function: Symbol, owner: Symbol | None) -> boo
     return is_answer and not read and not function.short.startswith("_")
 
 
-def does_nothing(tree: Tree, function: Symbol) -> bool:
+def has_trivial_body(tree: Tree, function: Symbol) -> bool:
     """Return whether a body only declares, refuses or answers with a constant."""
     node = tree.function(function)
     body = node.body if node is not None else []
     return all(map(_is_trivial, body))
 
 
-def _hands_back(tree: Tree, method: Symbol) -> bool:
+def _returns_parameter(tree: Tree, method: Symbol) -> bool:
     """Return whether a method returns what it is given as it is: a step that subclasses may fill."""
     node = tree.function(method)
     told = [part for part in node.body if not _is_trivial(part)] if node is not None else []

@@ -47,8 +47,8 @@ class TextMentions:
     def _strings(self, path: str) -> frozenset[str]:
         """Return the words in the strings of a file that is no test."""
         if path not in self._in_strings:
-            unit, source = self._index.store.unit(path), self._source_of(path)
-            is_test = unit is not None and unit.role is Role.TEST
+            module, source = self._index.store.module(path), self._source_of(path)
+            is_test = module is not None and module.role is Role.TEST
             words = _words(source.tree) if source is not None and not is_test else ()
             self._in_strings[path] = frozenset(words)
         return self._in_strings[path]
@@ -57,7 +57,7 @@ class TextMentions:
     def _beside(self) -> frozenset[str]:
         """The words of documentation and configuration; the files are noted as read."""
         found: set[str] = set()
-        for path in _files(self._index.directories, self._index.books):
+        for path in _files(self._index.directories, self._index.output_directories):
             try:
                 with open(path, encoding="utf-8", errors="replace") as file:
                     found.update(WORD.findall(file.read()))

@@ -50,22 +50,22 @@ class Tree:
         return entry_points(self.root)
 
     @cached_property
-    def uses(self) -> ReferenceTable:
+    def reference_table(self) -> ReferenceTable:
         """Every mention of the tree by what it refers to."""
         return ReferenceTable(self.index)
 
     @cached_property
-    def outside(self) -> ExternalCallers:
+    def external_callers(self) -> ExternalCallers:
         """What may reach the tree's definitions from outside of it."""
         return ExternalCallers(self.index, self.entry_points, scripts(self.root))
 
     @cached_property
-    def composed_names(self) -> DynamicNames:
+    def dynamic_names(self) -> DynamicNames:
         """Names that code puts together and asks an object for."""
         return DynamicNames(self.index, self.source)
 
     @cached_property
-    def spelled_words(self) -> TextMentions:
+    def text_mentions(self) -> TextMentions:
         """Words in strings, documentation and configuration."""
         return TextMentions(self.index, self.source)
 
