@@ -22,10 +22,10 @@ def facts_of(store: FactStore) -> list[FileFacts]:
     return [unit.facts for unit in store.modules()]
 
 
-def read_now(store: FactStore) -> list[str]:
+def extracted_paths(store: FactStore) -> list[str]:
     """Return the files that were read and not remembered."""
     store.modules()
-    return sorted(store.read_now)
+    return sorted(store.extracted)
 
 
 def test_a_second_time_nothing_is_read_and_all_is_the_same(tmp_path: Path) -> None:
@@ -34,7 +34,7 @@ def test_a_second_time_nothing_is_read_and_all_is_the_same(tmp_path: Path) -> No
     first.save()
     second = store_of(tmp_path)
     assert facts_of(second) == facts
-    assert sorted(second.read_now) == ["bad.py"]
+    assert sorted(second.extracted) == ["bad.py"]
     assert list(second.problems) == ["bad.py"]
 
 
@@ -44,7 +44,7 @@ def test_a_changed_file_alone_is_read_again(tmp_path: Path) -> None:
     first.save()
     write(tmp_path, {"a.py": "def g(): ...\n"})
     second = store_of(tmp_path)
-    assert read_now(second) == ["a.py", "bad.py"]
+    assert extracted_paths(second) == ["a.py", "bad.py"]
     assert [d.name for u in second.modules() for d in u.facts.definitions] == ["g"]
 
 
@@ -54,7 +54,7 @@ def test_a_file_that_moved_is_known_by_its_content(tmp_path: Path) -> None:
     first.save()
     (tmp_path / "a.py").rename(tmp_path / "c.py")
     second = store_of(tmp_path, ["b.py", "c.py"])
-    assert read_now(second) == []
+    assert extracted_paths(second) == []
     assert [unit.name for unit in second.modules()] == ["b", "c"]
 
 
@@ -79,7 +79,7 @@ def test_facts_that_another_reader_has_made_are_read_again(
     (file,) = cache_directory.glob("*.facts")
     _, known = msgspec.msgpack.decode(file.read_bytes())
     file.write_bytes(msgspec.msgpack.encode((b"another version", known)))
-    assert read_now(store_of(tmp_path)) == sorted(FILES)
+    assert extracted_paths(store_of(tmp_path)) == sorted(FILES)
 
 
 def test_several_processes_read_what_one_reads(tmp_path: Path) -> None:

@@ -148,7 +148,7 @@ def test_only_files_that_hold_the_word_are_parsed() -> None:
     index = index_of({"a.py": F, "b.py": "from a import f\n\nf(1)\n", "c.py": "g = 1\n"})
     the(index, "f")
     assert index.store.module("b.py") is not None
-    assert "c.py" not in index.store.looked_at
+    assert "c.py" not in index.store.loaded_paths
 
 
 TESTED = {

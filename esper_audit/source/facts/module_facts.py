@@ -1,4 +1,4 @@
-"""One file of the index with its facts laid out for look-up: definitions by name, mentions by last name, aliases."""
+"""The facts of one file with look-up tables: definitions by name, mentions by last name, aliases."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ class ModuleFacts:
 
     @cached_property
     def members(self) -> dict[str, list[str]]:
-        """The names that can be asked of an object: methods, fields and attributes, with their owners."""
+        """The members of the file's classes, each with the classes that have it."""
         found: dict[str, list[str]] = defaultdict(list)
         for definition in self.classes:
             names = {*self.facts.scopes[definition.scope].bindings, *definition.attributes}
@@ -84,29 +84,29 @@ class ModuleFacts:
 
     @cached_property
     def _other_names(self) -> dict[str, set[tuple[str, bool]]]:
-        """The names that are bound to something called so, each with whether other files see it."""
+        """The names that are bound to each name, each with whether other files see it."""
         return _inverted(self._bound, _aliased_names)
 
     @cached_property
     def _names_of_results(self) -> dict[str, set[tuple[str, bool]]]:
-        """The names that are bound to something made with, holding or annotated as something called so."""
+        """The names that are bound to an expression with each name in it, each with whether other files see it."""
         return _inverted(self._bound, _source_names)
 
     def aliases(self, names: frozenset[str], *, results: bool = False) -> tuple[set[str], set[str]]:
-        """Return further names that may stand for something called one of `names`: here, everywhere.
+        """Return the aliases of some names: those in this file, and those that other files see.
 
-        With `results` also the names of what comes of calling it, holding it or being annotated so.
+        With `results` also the names of what a call of it returns, contains it or is annotated with it.
         """
-        told = self._names_of_results if results else self._other_names
+        other_names = self._names_of_results if results else self._other_names
         here, everywhere = set(names), set(names)
-        pending = [name for name in names if name in told]
+        pending = [name for name in names if name in other_names]
         while pending:
-            for name, is_seen in told[pending.pop()]:
+            for name, is_seen in other_names[pending.pop()]:
                 if is_seen:
                     everywhere.add(name)
                 if name not in here:
                     here.add(name)
-                    pending += [name] if name in told else []
+                    pending += [name] if name in other_names else []
         return here - names, everywhere - names
 
     def enclosing(self, scope: int) -> Iterator[int]:
@@ -122,7 +122,7 @@ class ModuleFacts:
         return next(around, 0)
 
     def class_around(self, scope: int) -> Definition | None:
-        """Return the class that a scope stands in, through nested functions."""
+        """Return the class around a scope, through nested functions."""
         for around in self.enclosing(scope):
             if self.facts.scopes[around].kind is ScopeKind.CLASS:
                 return self.by_scope[around]
@@ -135,21 +135,21 @@ class ModuleFacts:
 
 def _inverted(
     bound: list[tuple[str, list[AccessPath], bool]],
-    told: Callable[[list[AccessPath]], frozenset[str]],
+    words_of: Callable[[list[AccessPath]], frozenset[str]],
 ) -> dict[str, set[tuple[str, bool]]]:
     found: dict[str, set[tuple[str, bool]]] = defaultdict(set)
     for name, paths, is_seen in bound:
-        for word in told(paths):
+        for word in words_of(paths):
             if word != name:
                 found[word].add((name, is_seen))
     return dict(found)
 
 
 def _aliased_names(paths: list[AccessPath]) -> frozenset[str]:
-    """Return what a name that is bound to these paths is another name of."""
+    """Return the names of which a name that is bound to these paths is an alias."""
     return frozenset(path.terminal for path in paths if path.is_alias)
 
 
 def _source_names(paths: list[AccessPath]) -> frozenset[str]:
-    """Return every name that a name bound to these paths may come from."""
+    """Return every name in some paths."""
     return frozenset().union(*(words(path) for path in paths))

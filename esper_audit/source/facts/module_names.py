@@ -47,7 +47,7 @@ class ModuleNames:
         return self._found[key]
 
     def submodule(self, package: str, name: str) -> str | None:
-        """Return the file of a module or package that stands directly in the package of a file."""
+        """Return the file of a module or package directly in the package of a file."""
         if _stem(package) != PACKAGE:
             return None
         return self._file(posixpath.join(posixpath.dirname(package), name))

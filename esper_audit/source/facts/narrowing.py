@@ -1,4 +1,4 @@
-"""What a test says of the names in it: `isinstance(x, T)` makes `x` a T where it holds, and below a guard."""
+"""Type narrowing: what `isinstance(x, T)` establishes where it holds, and below a guard."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def when_false(test: ast.expr, meanings: Meanings) -> Meanings:
 
 
 def after(statement: ast.stmt, meanings: Meanings) -> Meanings:
-    """Return the meanings below a statement: what an assertion or a guard claims, less what is rebound."""
+    """Return the meanings below a statement: what an assertion or a guard establishes, less what is rebound."""
     if isinstance(statement, ast.Assert):
         return when_true(statement.test, meanings)
     if isinstance(statement, ast.If) and not statement.orelse and _leaves_block(statement.body):

@@ -1,4 +1,4 @@
-"""What one file says, as plain data: what it defines, binds, mentions, calls and spells out in strings."""
+"""The facts of one file as plain data: definitions, bindings, mentions, calls, and words in strings."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ class ScopeKind(enum.StrEnum):
 
 
 class DefinitionKind(enum.StrEnum):
-    """What a definition defines; the kind of a class (dataclass, enum, ...) is a question of its bases."""
+    """What a definition defines; its bases decide the kind of a class (dataclass, enum, ...)."""
 
     MODULE = "module"
     FUNCTION = "function"
@@ -118,7 +118,7 @@ class ScopeFacts(msgspec.Struct, frozen=True, array_like=True, gc=False):
     type_checking: list[str] = []
 
     def holds(self, line: int) -> bool:
-        """Return whether a line stands in it."""
+        """Return whether it contains a line."""
         return self.line <= line <= self.end_line
 
 
@@ -134,10 +134,10 @@ class Bound(msgspec.Struct, frozen=True, array_like=True, gc=False):
 class Definition(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """Something that can be referred to; `name` is dotted within the file (`Class.method`).
 
-    `scope` is the scope that it opens (functions and classes), `owner` the one it stands in;
-    `stub` says that its body does nothing (docstring, `pass`, `...`, `raise NotImplementedError`);
-    `returned` are the paths that it returns when no annotation says what; `literal` is the value of
-    a constant when that is one. `end_line` counts decorators and body, `line` is that of the name.
+    `scope` is the scope that it opens (functions and classes), `owner` the one around it;
+    `stub` marks bodies that do nothing (docstring, `pass`, `...`, `raise NotImplementedError`);
+    `returned` are the paths that it returns or is bound to; `literal` is the value of a constant
+    where that is a literal. `end_line` counts decorators and body, `line` is that of the name.
     """
 
     name: str
@@ -171,7 +171,7 @@ class Definition(msgspec.Struct, frozen=True, array_like=True, gc=False):
 
 
 class FileFacts(msgspec.Struct, frozen=True, array_like=True, gc=False):
-    """Everything that the index knows of a file; `strings` are words in strings, with their places.
+    """The facts of a file; `strings` are words in strings, with their lines and columns.
 
     `exports` is `__all__`, each name with its line, where the file has one.
     """

@@ -42,7 +42,7 @@ class ReferenceSearch:
 
     def not_looked_at(self, symbol: Symbol) -> list[NotAnalysed]:
         """Return the files that may mention a symbol and could not be read."""
-        return self._store.not_read(self._names(symbol))
+        return self._store.unread_files(self._names(symbol))
 
     def by_name(self, name: str) -> list[Reference]:
         """Return every mention of a bare name, whatever it refers to."""

@@ -139,7 +139,7 @@ class Index:
         ]
         problems = [
             problem
-            for problem in self.store.not_read([name])
+            for problem in self.store.unread_files([name])
             if (not under or self._is_below(problem.path, under))
             and not (outside and self._is_below(problem.path, outside))
         ]
