@@ -1,4 +1,4 @@
-"""One step along a path: what an attribute, a call or an element of a value is."""
+"""The resolver of one step along an access path: an attribute, a call or an element of a value."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ RETURN_CONTAINER = frozenset({"values", "copy", "keys", "union", "__iter__"})
 
 
 class MemberResolver(Protocol):
-    """What a step asks of the resolver."""
+    """What a step needs of the resolver."""
 
     def module_member(self, path: str, name: str) -> Values:
         """Return what a name means in a module."""
@@ -38,7 +38,7 @@ class MemberResolver(Protocol):
 
 
 class StepResolver:
-    """The three kinds of step, each on every kind of value."""
+    """Resolves each kind of step on each kind of value."""
 
     def __init__(
         self, resolver: MemberResolver, hierarchy: ClassHierarchy, names: ModuleNames

@@ -1,4 +1,4 @@
-"""What values an annotation allows: `Optional[list[Block]]` is a container of objects of class Block."""
+"""The values that an annotation allows: `Optional[list[Block]]` is a container of objects of class Block."""
 
 from __future__ import annotations
 

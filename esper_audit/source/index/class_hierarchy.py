@@ -1,4 +1,4 @@
-"""Classes of the tree and their kin: bases, order of look-up, subclasses, members, and what kind of class one is."""
+"""The class hierarchy: bases, order of look-up, subclasses, members, and kinds of classes."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 class ClassKind(enum.StrEnum):
-    """What kind of class a class is, by its bases and decorators, inherited ones included."""
+    """The kind of a class, by its bases and decorators, inherited ones included."""
 
     PLAIN = "plain"
     DATACLASS = "dataclass"
@@ -27,7 +27,7 @@ class ClassKind(enum.StrEnum):
     MODEL = "model"
 
 
-BY_BASE = {
+KIND_OF_BASE = {
     "NamedTuple": ClassKind.NAMED_TUPLE,
     "TypedDict": ClassKind.TYPED_DICT,
     "Enum": ClassKind.ENUM,
@@ -39,16 +39,16 @@ BY_BASE = {
     "BaseSettings": ClassKind.MODEL,
     "Struct": ClassKind.MODEL,
 }
-BY_DECORATOR = frozenset({"dataclass", "define", "frozen", "mutable", "attrs", "s"})
+DATACLASS_DECORATORS = frozenset({"dataclass", "define", "frozen", "mutable", "attrs", "s"})
 CLASS_VARIABLES = ("ClassVar", "typing.ClassVar")
 LONGEST_ORDER = 64
 
 
 class BaseResolver(Protocol):
-    """What the class hierarchy asks of the resolver."""
+    """What the class hierarchy needs of the resolver."""
 
     def modules_with(self, word: str) -> Iterable[ModuleFacts]:
-        """Return the files that hold a word."""
+        """Return the files that contain a word."""
 
     def defined(self, of: str) -> tuple[ModuleFacts, Definition]:
         """Return the file and the definition of a key that was found before."""
@@ -56,12 +56,14 @@ class BaseResolver(Protocol):
     def bases(self, of: str) -> list[Value]:
         """Return the classes that a class derives from, those outside as `external`."""
 
-    def meant(self, module: ModuleFacts, scope: int, paths: Iterable[AccessPath]) -> list[str]:
-        """Return the dotted names outside the tree, else the words, that decorators stand for."""
+    def dotted_names(
+        self, module: ModuleFacts, scope: int, paths: Iterable[AccessPath]
+    ) -> list[str]:
+        """Return the dotted names outside the tree that decorators refer to, else their last names."""
 
 
 class ClassHierarchy:
-    """The class hierarchy of the tree, worked out as far as somebody asks."""
+    """The class hierarchy of the tree, computed on demand."""
 
     def __init__(self, resolver: BaseResolver) -> None:
         self._resolver = resolver
@@ -73,7 +75,7 @@ class ClassHierarchy:
         self._kinds: dict[str, ClassKind] = {}
 
     def order(self, of: str) -> list[str]:
-        """Return a class and its bases in the tree, in the order in which members are looked for."""
+        """Return a class and its bases in the tree, in the order of look-up."""
         return self._order(of)[0]
 
     def foreign_bases(self, of: str) -> frozenset[str]:
@@ -111,15 +113,15 @@ class ClassHierarchy:
 
     def overrides(self, of: str, name: str) -> list[str]:
         """Return the subclasses that have a member of that name themselves."""
-        asked = (of, name)
-        if asked not in self._overrides:
-            self._overrides[asked] = [b for b in self.subclasses(of) if self.has(b, name)]
-        return self._overrides[asked]
+        question = (of, name)
+        if question not in self._overrides:
+            self._overrides[question] = [b for b in self.subclasses(of) if self.has(b, name)]
+        return self._overrides[question]
 
     def kind(self, of: str) -> ClassKind:
         """Return what kind of class a class is."""
         if of not in self._kinds:
-            self._kinds[of] = next(self._kinds_told(of), ClassKind.PLAIN)
+            self._kinds[of] = next(self._possible_kinds(of), ClassKind.PLAIN)
         return self._kinds[of]
 
     def fields(self, of: str) -> list[tuple[str, Definition]]:
@@ -142,7 +144,7 @@ class ClassHierarchy:
         return None
 
     def parameters(self, of: str) -> list[Parameter] | None:
-        """Return what calling a class takes, without `self`; None where nothing tells it."""
+        """Return the parameters of a class's constructor, without `self`; None if they are not known."""
         constructor = self.constructor(of)
         if constructor is not None:
             return self._resolver.defined(constructor)[1].parameters[1:]
@@ -190,14 +192,14 @@ class ClassHierarchy:
         below = key(module.path, definition.name)
         return any(base.name == of for base in self._resolver.bases(below))
 
-    def _kinds_told(self, of: str) -> Iterator[ClassKind]:
+    def _possible_kinds(self, of: str) -> Iterator[ClassKind]:
         for base in sorted(self.foreign_bases(of)):
-            if base.rpartition(".")[2] in BY_BASE:
-                yield BY_BASE[base.rpartition(".")[2]]
+            if base.rpartition(".")[2] in KIND_OF_BASE:
+                yield KIND_OF_BASE[base.rpartition(".")[2]]
         for owner in self.order(of):
             module, definition = self._resolver.defined(owner)
-            names = self._resolver.meant(module, definition.owner, definition.decorators)
-            if any(name.rpartition(".")[2] in BY_DECORATOR for name in names):
+            names = self._resolver.dotted_names(module, definition.owner, definition.decorators)
+            if any(name.rpartition(".")[2] in DATACLASS_DECORATORS for name in names):
                 yield ClassKind.DATACLASS
         _, definition = self._resolver.defined(of)
         if any(base.is_alias and base.terminal.endswith("Protocol") for base in definition.bases):

@@ -1,4 +1,4 @@
-"""Finding the mentions of a symbol: files that hold its word, other names it goes by, then each mention resolved."""
+"""The search for references: the files with a symbol's name or an alias of it, and each mention in them resolved."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ CONSTRUCTORS = frozenset({"__init__", "__new__", "__post_init__"})
 
 
 class ReferenceSearch:
-    """Looks for symbols; what was found is kept."""
+    """Finds the references to symbols; caches what it found."""
 
     def __init__(
         self, resolver: Resolver, target_resolver: TargetResolver, store: FactStore
@@ -30,17 +30,21 @@ class ReferenceSearch:
         self._store = store
         self._hits: dict[str, list[ReferenceWithMention]] = {}
         self._by_name: dict[str, list[Reference]] = {}
-        self._offered: dict[str, list[str]] = {}
+        self._exporters: dict[str, list[str]] = {}
         self._words: dict[str, frozenset[str]] = {}
 
     def hits(self, symbol: Symbol) -> list[ReferenceWithMention]:
-        """Return every reference to a symbol with the mention that it was made from."""
+        """Return every reference to a symbol, with its mention."""
         if symbol.key not in self._hits:
-            found = [hit for module in self._modules(symbol) for hit in self._in(module, symbol)]
+            found = [
+                hit
+                for module in self._modules(symbol)
+                for hit in self._references_in(module, symbol)
+            ]
             self._hits[symbol.key] = sorted(found, key=lambda hit: hit[0])
         return self._hits[symbol.key]
 
-    def not_looked_at(self, symbol: Symbol) -> list[NotAnalysed]:
+    def unread_files(self, symbol: Symbol) -> list[NotAnalysed]:
         """Return the files that may mention a symbol and could not be read."""
         return self._store.unread_files(self._names(symbol))
 
@@ -55,27 +59,27 @@ class ReferenceSearch:
         for module in self._store.modules_with(name):
             for mention in module.mentions.get(name, ()):
                 targets = self._target_resolver.targets(module, mention)
-                how = targets.resolved_by if targets.keys else ResolvedBy.NAME
-                found.append(_reference(module, mention, how))
+                resolved_by = targets.resolved_by if targets.keys else ResolvedBy.NAME
+                found.append(_reference(module, mention, resolved_by))
             found += [reference for reference, _ in _strings(module, name)]
         return sorted(set(found))
 
     def exporters(self, symbol: Symbol) -> list[str]:
-        """Return the modules that offer a symbol to others."""
-        if symbol.key not in self._offered:
-            self._offered[symbol.key] = self._offering(symbol)
-        return self._offered[symbol.key]
+        """Return the modules that export a symbol."""
+        if symbol.key not in self._exporters:
+            self._exporters[symbol.key] = self._find_exporters(symbol)
+        return self._exporters[symbol.key]
 
-    def _offering(self, symbol: Symbol) -> list[str]:
+    def _find_exporters(self, symbol: Symbol) -> list[str]:
         modules = self._modules(symbol)
-        offered = {u.name for u in modules if u.role == symbol.role and self._offers(u, symbol)}
-        offered.update(self._starring(symbol))
-        return sorted(offered)
+        exporters = {u.name for u in modules if u.role == symbol.role and self._exports(u, symbol)}
+        exporters.update(self._star_exporters(symbol))
+        return sorted(exporters)
 
-    def _offers(self, module: ModuleFacts, symbol: Symbol) -> bool:
+    def _exports(self, module: ModuleFacts, symbol: Symbol) -> bool:
         """Return whether a file lists a symbol in `__all__`, or is a package whose top imports it."""
         names = self._names_in(module, symbol)
-        if any(True for _ in self._export(module, symbol, names)):
+        if any(True for _ in self._export_references(module, symbol, names)):
             return True
         is_package = self._resolver.module_names.is_package(module.path)
         return is_package and any(
@@ -85,13 +89,13 @@ class ReferenceSearch:
             if mention.use is Use.IMPORT and not module.symbol(mention.scope)
         )
 
-    def _starring(self, symbol: Symbol) -> Iterator[str]:
-        """Yield the packages whose `__init__` takes everything public of the symbol's module."""
+    def _star_exporters(self, symbol: Symbol) -> Iterator[str]:
+        """Yield the packages whose `__init__` imports everything public of the symbol's module."""
         own = self._store.module(symbol.path)
         assert own is not None
         listed = own.facts.exports
-        is_taken = symbol.symbol in listed if listed is not None else not symbol.is_private
-        if "." in symbol.symbol or not is_taken:
+        is_exported = symbol.symbol in listed if listed is not None else not symbol.is_private
+        if "." in symbol.symbol or not is_exported:
             return
         modules = self._resolver.module_names
         for module in self._store.modules_with(own.name.rpartition(".")[2]):
@@ -101,7 +105,7 @@ class ReferenceSearch:
                 yield module.name
 
     def is_bound(self, symbol: Symbol, reference: Reference, mention: Mention | None) -> bool:
-        """Return whether a call fills `self` by itself: not so for `Class.method(obj)`."""
+        """Return whether a call fills `self` implicitly, which `Class.method(obj)` does not."""
         is_method = symbol.kind is DefinitionKind.METHOD
         if not is_method or reference.resolved_by is ResolvedBy.NAME or mention is None:
             return True
@@ -121,7 +125,7 @@ class ReferenceSearch:
                 yield module
 
     def _names(self, symbol: Symbol) -> frozenset[str]:
-        """Return the words under which a symbol is mentioned anywhere: its own, its aliases'."""
+        """Return the names under which a symbol is mentioned anywhere: its own and its aliases."""
         if symbol.key not in self._words:
             names = self._own_names(symbol)
             by_result = symbol.symbol.rpartition(".")[2] in CALL_METHODS
@@ -135,7 +139,7 @@ class ReferenceSearch:
     def _other_names(
         self, fresh: frozenset[str], names: frozenset[str], *, by_result: bool
     ) -> frozenset[str]:
-        """Return further names that files which hold one of the fresh words give to it."""
+        """Return further aliases, from the files that contain one of the fresh ones."""
         paths = {path for word in fresh for path in self._store.paths_with(word)}
         modules = (self._store.module(path) for path in sorted(paths))
         aliases = (
@@ -151,25 +155,25 @@ class ReferenceSearch:
         classes = [owner, *self._resolver.hierarchy.subclasses(owner)]
         return frozenset({short, *(parts(of)[1].rpartition(".")[2] for of in classes)})
 
-    def _in(self, module: ModuleFacts, symbol: Symbol) -> Iterator[ReferenceWithMention]:
+    def _references_in(self, module: ModuleFacts, symbol: Symbol) -> Iterator[ReferenceWithMention]:
         """Yield the references to a symbol in one file."""
         short = symbol.symbol.rpartition(".")[2] or symbol.short
         here = self._names_in(module, symbol)
         for word in sorted(here & module.mentions.keys()):
             for mention in module.mentions[word]:
-                how = self._how(module, mention, symbol, short)
-                if how is not None:
-                    yield _reference(module, mention, how), mention
+                resolved_by = self._resolution(module, mention, symbol, short)
+                if resolved_by is not None:
+                    yield _reference(module, mention, resolved_by), mention
         yield from _strings(module, short)
-        yield from self._export(module, symbol, here)
+        yield from self._export_references(module, symbol, here)
 
     def _names_in(self, module: ModuleFacts, symbol: Symbol) -> frozenset[str]:
-        """Return the words under which one file may mention a symbol."""
+        """Return the names under which one file may mention a symbol."""
         words = self._names(symbol)
         by_result = symbol.symbol.rpartition(".")[2] in CALL_METHODS
         return words | module.aliases(words, results=by_result)[0]
 
-    def _how(
+    def _resolution(
         self, module: ModuleFacts, mention: Mention, symbol: Symbol, short: str
     ) -> ResolvedBy | None:
         targets = self._target_resolver.targets(module, mention)
@@ -179,7 +183,7 @@ class ReferenceSearch:
             return ResolvedBy.NAME
         return None
 
-    def _export(
+    def _export_references(
         self, module: ModuleFacts, symbol: Symbol, names: frozenset[str]
     ) -> Iterator[ReferenceWithMention]:
         exports = module.facts.exports or {}
@@ -191,18 +195,18 @@ class ReferenceSearch:
                     yield _reference(module, mention, ResolvedBy.IMPORT), mention
 
 
-def _reference(module: ModuleFacts, mention: Mention, how: ResolvedBy) -> Reference:
+def _reference(module: ModuleFacts, mention: Mention, resolved_by: ResolvedBy) -> Reference:
     place = Place(
         module.path, mention.line, mention.column, module.symbol(mention.scope), module.role
     )
-    return Reference(place, mention.use, how, str(mention.path), mention.by_string)
+    return Reference(place, mention.use, resolved_by, str(mention.path), mention.by_string)
 
 
 def _strings(module: ModuleFacts, name: str) -> Iterator[ReferenceWithMention]:
-    """Yield the strings that spell a name, less those that `getattr` has made a reference already."""
-    told = {(m.line, m.column) for m in module.mentions.get(name, ()) if m.by_string}
+    """Yield the strings that spell a name, without those that `getattr` makes a reference."""
+    resolved = {(m.line, m.column) for m in module.mentions.get(name, ()) if m.by_string}
     for line, column in module.facts.strings.get(name, ()):
-        if (line, column) not in told:
+        if (line, column) not in resolved:
             symbol = module.symbol(module.innermost(line))
             place = Place(module.path, line, column, symbol, module.role)
             yield Reference(place, Use.STRING, ResolvedBy.NAME, name, by_string=True), None

@@ -1,4 +1,4 @@
-"""The index of a tree: who defines, calls, reads, writes and tests what; only files that hold the word are read."""
+"""The index of a tree: queries for definitions, references, callers and tests, which read only the files they need."""
 
 from __future__ import annotations
 
@@ -40,10 +40,10 @@ AS_DECORATOR = CallArguments(positional=1)
 
 
 class Index:
-    """Questions about a tree. Every list is sorted; every answer says which files could not be read.
+    """Queries about a tree. Every list is sorted, and every result names the files that could not be read.
 
-    `files_read` and `directories` (absolute) are what was looked at on disk to know the tree; `books`
-    are the directories that an audit writes itself.
+    `files_read` and `directories` (absolute) are what was read on disk to build the index;
+    `output_directories` are those that an audit writes itself.
     """
 
     def __init__(self, store: FactStore) -> None:
@@ -58,7 +58,7 @@ class Index:
         self.output_directories: list[str] = []
 
     def prepare(self) -> None:
-        """Read every file now (over several processes) and keep the facts for the next time."""
+        """Extract the facts of every file in several processes, and write the cache."""
         self.store.modules()
         self.store.save()
 
@@ -68,7 +68,7 @@ class Index:
 
     @property
     def problems(self) -> list[NotAnalysed]:
-        """What could not be read, of the files that were asked for so far."""
+        """The files that were needed so far and could not be read."""
         return sorted(self.store.problems.values())
 
     def symbols(self, name: str) -> list[Symbol]:
@@ -94,25 +94,25 @@ class Index:
                     yield symbol
 
     def definition(self, symbol: Symbol) -> Definition:
-        """Return what the file says of a symbol: parameters, decorators, bases, annotation."""
+        """Return the definition of a symbol: parameters, decorators, bases, annotation."""
         return self._symbols.definition(symbol)
 
     def references(self, symbol: Symbol, uses: Collection[Use] = ()) -> QueryResult[Reference]:
         """Return every mention of a symbol, or those with some uses; its own body included."""
         found = [reference for reference, _ in self._search.hits(symbol)]
         wanted = [r for r in found if not uses or r.use in uses]
-        return QueryResult(wanted, self._search.not_looked_at(symbol))
+        return QueryResult(wanted, self._search.unread_files(symbol))
 
     def callers(self, symbol: Symbol, argument: str = "") -> QueryResult[Caller]:
-        """Return the calls of a function, method or class; with `argument`, whether each passes it."""
+        """Return the calls of a function, method or class; `argument` also determines whether each passes it."""
         callers = []
         for reference, mention in self._search.hits(symbol):
             if reference.use is Use.CALL or _decorates(reference, symbol):
                 callers.append(self._caller(symbol, reference, mention, argument))
-        return QueryResult(callers, self._search.not_looked_at(symbol))
+        return QueryResult(callers, self._search.unread_files(symbol))
 
     def parameters(self, symbol: Symbol, *, bound: bool = True) -> list[Parameter] | None:
-        """Return what a call fills: without `self` where it is bound; None where nothing tells it."""
+        """Return the parameters that a call fills, without `self` if it is bound; None if they are not known."""
         definition = self.definition(symbol)
         if definition.kind is DefinitionKind.CLASS:
             return self.resolver.hierarchy.parameters(symbol.key)
@@ -150,7 +150,7 @@ class Index:
         return self._reach.tests(symbol)
 
     def exported(self, symbol: Symbol) -> list[str]:
-        """Return the modules that offer a symbol: in their `__all__`, or as an `__init__` that imports it."""
+        """Return the modules that export a symbol: in their `__all__`, or as an `__init__` that imports it."""
         return self._search.exporters(symbol)
 
     def _caller(
@@ -184,7 +184,7 @@ def open_index(
 ) -> Index:
     """Return the index of a project's files and of further `paths` (absolute).
 
-    `texts` (paths relative to the root) stand in for what is on disk, `without` names files to leave out.
+    `texts` (paths relative to the root) replace what is on disk; `without` names files to leave out.
     """
     own = (project.resolve(path) for path in project.config.paths)
     wanted = [path for path in (*own, *paths) if os.path.exists(path)]

@@ -1,4 +1,4 @@
-"""What the index answers with: symbols, references, callers with what they pass, tests, and what was not looked at."""
+"""The results of queries: symbols, references, callers with what they pass, tests, and unread files."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ Item = TypeVar("Item")
 
 
 class Passing(enum.StrEnum):
-    """Whether a call passes an argument; `*args` and `**kwargs` may, and nobody can tell from the call."""
+    """Whether a call passes an argument; calls with `*args` or `**kwargs` may."""
 
     PASSES = "passes"
     OMITS = "omits"
@@ -55,7 +55,7 @@ class Symbol(msgspec.Struct, frozen=True, order=True):
         return f"{self.path}:{self.symbol}"
 
     def holds(self, place: Place) -> bool:
-        """Return whether a place stands in the symbol itself."""
+        """Return whether a place is located in the symbol."""
         return place.path == self.path and f"{place.symbol}.".startswith(f"{self.symbol}.")
 
     @property
@@ -65,14 +65,14 @@ class Symbol(msgspec.Struct, frozen=True, order=True):
 
     @property
     def is_private(self) -> bool:
-        """Whether the name says that it is nobody else's business (dunder names do not)."""
+        """Whether a part of the name starts with an underscore and is no dunder name."""
         return any(
             part.startswith("_") and not part.endswith("__") for part in self.symbol.split(".")
         )
 
 
 class Place(msgspec.Struct, frozen=True, order=True):
-    """Where a reference stands; `symbol` is the function or class around it, empty for the module."""
+    """The place of a reference; `symbol` is the function or class around it, empty for the module."""
 
     path: str
     line: int
@@ -102,9 +102,9 @@ class Reference(
 
 
 class Caller(msgspec.Struct, frozen=True):
-    """A call of a symbol; `passing` is about the argument that was asked for, None without one.
+    """A call of a symbol; `passing` concerns the argument of the query, None without one.
 
-    `value` is what it passes when that is a literal: `None` passed is as good as left out to some.
+    `value` is what it passes when that is a literal: `None` passed may mean the same as leaving it out.
     """
 
     reference: Reference
@@ -114,12 +114,12 @@ class Caller(msgspec.Struct, frozen=True):
 
     @property
     def place(self) -> Place:
-        """Where the call stands."""
+        """The place of the call."""
         return self.reference.place
 
 
 class ReachingTest(msgspec.Struct, frozen=True, order=True, rename={"resolved_by": "how"}):
-    """A test function (or module) that reaches a symbol: by its own words, or through production code.
+    """A test function (or module) that reaches a symbol, directly or through production code.
 
     `through` are the functions on the way, from the test's side, empty for a direct one.
     """
@@ -137,14 +137,14 @@ class ReachingTest(msgspec.Struct, frozen=True, order=True, rename={"resolved_by
 
 
 class QueryResult(msgspec.Struct, Generic[Item], frozen=True):
-    """The answer to a question: sorted items, and files that may hold more but could not be read."""
+    """The result of a query: sorted items, and files that may contain more but could not be read."""
 
     items: list[Item]
     not_looked_at: list[NotAnalysed]
 
     @property
     def is_complete(self) -> bool:
-        """Whether every file that may hold an item was read; without that no "never" is proved."""
+        """Whether every file that may contain an item was read; without that the absence of items proves nothing."""
         return not self.not_looked_at
 
 

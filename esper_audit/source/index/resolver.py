@@ -1,4 +1,4 @@
-"""From how an expression is written to what it can be: imports, annotations, constructors, `self`, returns."""
+"""The resolver of access paths: through imports, annotations, constructors, `self` and returns, to values."""
 
 from __future__ import annotations
 
@@ -21,30 +21,30 @@ PROPERTIES = ("property", "cached_property", "lazy_property", "abstractproperty"
 
 
 class FactsProvider(Protocol):
-    """Where the files of the tree come from."""
+    """The source of the tree's facts."""
 
     def module(self, path: str) -> ModuleFacts | None:
         """Return a file's facts; None if it could not be read."""
 
     def modules_with(self, word: str) -> Iterable[ModuleFacts]:
-        """Return the files that hold a word."""
+        """Return the files that contain a word."""
 
 
 class Resolver:
-    """Answers what a path leads to; every answer is kept."""
+    """Resolves access paths to values; caches each result."""
 
     def __init__(self, facts: FactsProvider, module_names: ModuleNames) -> None:
         self._facts = facts
         self.module_names = module_names
         self.hierarchy = ClassHierarchy(self)
         self.steps = StepResolver(self, self.hierarchy, module_names)
-        self._known: dict[tuple[str, int, AccessPath], Values] = {}
-        self._asked: dict[tuple[str, int, AccessPath], int] = {}
+        self._cache: dict[tuple[str, int, AccessPath], Values] = {}
+        self._in_progress: dict[tuple[str, int, AccessPath], int] = {}
         self._shallowest_cut = DEEPEST
         self._questions = 0
 
     def modules_with(self, word: str) -> Iterable[ModuleFacts]:
-        """Return the files that hold a word."""
+        """Return the files that contain a word."""
         return self._facts.modules_with(word)
 
     def module(self, path: str) -> ModuleFacts | None:
@@ -59,33 +59,33 @@ class Resolver:
         return module, module.definitions[name]
 
     def values(self, module: ModuleFacts, scope: int, path: AccessPath) -> Values:
-        """Return what a path leads to as seen from a scope; never empty-handed: at worst anything.
+        """Return what a path leads to as seen from a scope, `ANYTHING` if that is not known.
 
-        What is asked for while it is being worked out (`x = x.next`) adds nothing; answers that such a
-        cut may have thinned out are not kept, so that no answer depends on what was asked before.
+        A path that depends on itself (`x = x.next`) adds nothing there; results that such a cut may
+        have reduced are not cached, so that no result depends on earlier queries.
         """
         question = (module.path, scope, path)
-        known = self._known.get(question)
+        known = self._cache.get(question)
         if known is not None:
             return known
-        depth = len(self._asked)
-        if question in self._asked:
-            self._shallowest_cut = min(self._shallowest_cut, self._asked[question])
+        depth = len(self._in_progress)
+        if question in self._in_progress:
+            self._shallowest_cut = min(self._shallowest_cut, self._in_progress[question])
             return NOTHING
         if depth == 0:
             self._questions, self._shallowest_cut = 0, DEEPEST
         self._questions += 1
         if depth >= DEEPEST or self._questions > MOST_QUESTIONS:
             return ANYTHING
-        self._asked[question] = depth
+        self._in_progress[question] = depth
         try:
-            found = self._worked_out(module, scope, path)
+            found = self._resolve(module, scope, path)
         finally:
-            del self._asked[question]
+            del self._in_progress[question]
         if depth == 0:
             found = found or (NOTHING if path == NONE else ANYTHING)
         if depth <= self._shallowest_cut:
-            self._known[question] = found
+            self._cache[question] = found
             self._shallowest_cut = DEEPEST
         return found
 
@@ -99,8 +99,10 @@ class Resolver:
             found += classes or [Value("unknown", "?")]
         return found
 
-    def meant(self, module: ModuleFacts, scope: int, paths: Iterable[AccessPath]) -> list[str]:
-        """Return the dotted names outside the tree, else the words, that decorators stand for; calls left out."""
+    def dotted_names(
+        self, module: ModuleFacts, scope: int, paths: Iterable[AccessPath]
+    ) -> list[str]:
+        """Return the dotted names outside the tree that decorators refer to, else their last names; calls left out."""
         found = []
         for path in paths:
             plain = path.before(StepKind.CALL)
@@ -134,7 +136,7 @@ class Resolver:
         return self._by_star(module, name)
 
     def returned(self, of: str, itself: Values) -> Values:
-        """Return what calling a function gives; `itself` is the object for a method."""
+        """Return what a call of a function returns; `itself` is the object of a method."""
         module, definition = self.defined(of)
         if definition.annotation:
             return self.annotated(module, definition.owner, definition.annotation, itself)
@@ -151,14 +153,14 @@ class Resolver:
     def annotated(
         self, module: ModuleFacts, scope: int, text: str, itself: Values = ANYTHING
     ) -> Values:
-        """Return the values of an annotation that stands in a scope."""
+        """Return the values of an annotation in a scope."""
         return annotated_values(text, lambda path: self.values(module, scope, path), itself)
 
     def is_property(self, definition: Definition) -> bool:
         """Return whether reading a method as an attribute calls it."""
         return any(d.is_alias and d.terminal in PROPERTIES for d in definition.decorators)
 
-    def _worked_out(self, module: ModuleFacts, scope: int, path: AccessPath) -> Values:
+    def _resolve(self, module: ModuleFacts, scope: int, path: AccessPath) -> Values:
         values = self._head(module, scope, path)
         for step in path.steps:
             values = NOTHING.union(*(self.steps.take(value, step) for value in values))
@@ -213,7 +215,7 @@ class Resolver:
         return values
 
     def _by_star(self, module: ModuleFacts, name: str) -> Values:
-        """Return what a star import may bring; a name that begins with an underscore it does not."""
+        """Return what a star import may bind a name to; nothing for a private name."""
         found: set[Value] = set()
         for star in module.facts.scopes[0].bindings.get("*", ()):
             resolved = self.module_names.resolve(star.name, module.path)

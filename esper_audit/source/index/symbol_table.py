@@ -1,4 +1,4 @@
-"""From names to symbols: exact dotted names, ends of them, and keys."""
+"""The symbol table: symbols by dotted name, by the end of one, and by key."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from esper_audit.source.index.values import parts
 
 
 class SymbolTable:
-    """What is defined in the tree."""
+    """The symbols of the tree."""
 
     def __init__(self, resolver: Resolver, store: FactStore) -> None:
         self._resolver = resolver

@@ -1,4 +1,4 @@
-"""What a mention refers to: the definitions it can reach, and how that was told."""
+"""What a mention refers to: the definitions it can reach, and how that was targets."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class ResolvedBy(enum.StrEnum):
 class Targets(msgspec.Struct, frozen=True):
     """The keys of the definitions that a mention refers to.
 
-    `open` says that it may refer to others of its name: nothing is known of what it is asked of.
+    `open` marks a mention that may refer to others of its name, as its receiver is not known.
     """
 
     keys: frozenset[str]
@@ -41,32 +41,32 @@ OPEN = Targets(frozenset(), ResolvedBy.METHOD, open=True)
 
 
 class TargetResolver:
-    """Resolves mentions; an answer is kept with its place."""
+    """Resolves mentions; caches each result."""
 
     def __init__(self, resolver: Resolver) -> None:
         self._resolver = resolver
-        self._known: dict[tuple[str, AccessPath, int, bool], Targets] = {}
-        self._asked: set[tuple[str, str]] = set()
+        self._cache: dict[tuple[str, AccessPath, int, bool], Targets] = {}
+        self._in_progress: set[tuple[str, str]] = set()
 
     def targets(self, module: ModuleFacts, mention: Mention) -> Targets:
         """Return what a mention refers to."""
         is_call = mention.use is Use.CALL
         question = (module.path, mention.path, mention.scope, is_call)
-        if question not in self._known:
-            self._known[question] = self._told(module, mention, is_call=is_call)
-        return self._known[question]
+        if question not in self._cache:
+            self._cache[question] = self._resolve(module, mention, is_call=is_call)
+        return self._cache[question]
 
-    def _told(self, module: ModuleFacts, mention: Mention, *, is_call: bool) -> Targets:
+    def _resolve(self, module: ModuleFacts, mention: Mention, *, is_call: bool) -> Targets:
         path = mention.path
         if path.kind is PathKind.IMPORT:
             return self._imported(module, path.name)
         if path.is_attribute:
-            told = self._attribute(module, mention.scope, path)
+            targets = self._attribute(module, mention.scope, path)
         elif path.variable:
-            told = self._name(module, mention.scope, path.variable)
+            targets = self._name(module, mention.scope, path.variable)
         else:
-            told = OPEN if path.steps else NOWHERE
-        return self._with_callees(module, mention, told) if is_call else told
+            targets = OPEN if path.steps else NOWHERE
+        return self._with_callees(module, mention, targets) if is_call else targets
 
     def _imported(self, module: ModuleFacts, target: str) -> Targets:
         """Return what an import names, and everything that this is a re-export of."""
@@ -89,11 +89,13 @@ class TargetResolver:
         if around.kind is not ScopeKind.FUNCTION and qualified in module.definitions:
             keys.add(key(module.path, qualified))
         for path in paths:
-            keys |= self._followed(module, owner, path)
+            keys |= self._aliased_definitions(module, owner, path)
         return Targets(frozenset(keys), ResolvedBy.IMPORT, open=False)
 
-    def _followed(self, module: ModuleFacts, scope: int, path: AccessPath) -> frozenset[str]:
-        """Return what a binding makes its name another name of."""
+    def _aliased_definitions(
+        self, module: ModuleFacts, scope: int, path: AccessPath
+    ) -> frozenset[str]:
+        """Return the definitions of which a binding makes its name an alias."""
         if path.kind is PathKind.DEFINITION:
             return frozenset({key(module.path, path.name)})
         if path.kind is PathKind.IMPORT:
@@ -109,18 +111,18 @@ class TargetResolver:
             found = self._resolver.module_names.resolve(star.name, module.path)
             if found is not None and not found[1]:
                 keys |= self._of_module(found[0], name).keys
-        how = ResolvedBy.IMPORT if keys else ResolvedBy.NAME
-        return Targets(frozenset(keys), how, open=bool(stars) and not keys)
+        resolved_by = ResolvedBy.IMPORT if keys else ResolvedBy.NAME
+        return Targets(frozenset(keys), resolved_by, open=bool(stars) and not keys)
 
     def _of_module(self, path: str, name: str) -> Targets:
-        """Return what a name of a module refers to; modules that import a name in a circle have none."""
-        if (path, name) in self._asked:
+        """Return what a name of a module refers to; nothing for a circular import."""
+        if (path, name) in self._in_progress:
             return NOWHERE
-        self._asked.add((path, name))
+        self._in_progress.add((path, name))
         try:
             return self._member_of_module(path, name)
         finally:
-            self._asked.discard((path, name))
+            self._in_progress.discard((path, name))
 
     def _member_of_module(self, path: str, name: str) -> Targets:
         module = self._resolver.module(path)
@@ -139,9 +141,9 @@ class TargetResolver:
         keys: set[str] = set()
         is_open = False
         for value in values:
-            told = self._of_value(value, name)
-            keys |= told.keys
-            is_open |= told.open
+            targets = self._of_value(value, name)
+            keys |= targets.keys
+            is_open |= targets.open
         of_modules = all(value.kind in ("module", "external") for value in values)
         return Targets(
             frozenset(keys), ResolvedBy.IMPORT if of_modules else ResolvedBy.METHOD, open=is_open
@@ -177,10 +179,10 @@ class TargetResolver:
         is_foreign = is_theirs or (value.kind == "super" and bool(foreign))
         return Targets(frozenset(), ResolvedBy.METHOD, open=not is_foreign)
 
-    def _with_callees(self, module: ModuleFacts, mention: Mention, told: Targets) -> Targets:
-        """Add what a call runs: the constructor of a class, `forward` of an object, what a name holds."""
+    def _with_callees(self, module: ModuleFacts, mention: Mention, targets: Targets) -> Targets:
+        """Add what a call runs: the constructor of a class, `forward` of an object, the function that a name is bound to."""
         values = self._resolver.values(module, mention.scope, mention.path)
-        keys = set(told.keys)
+        keys = set(targets.keys)
         by_object = False
         for value in values:
             if value.kind in ("function", "class"):
@@ -192,13 +194,13 @@ class TargetResolver:
                 callee = self._resolver.steps.callee(value)
                 keys |= {callee} if callee else set()
                 by_object = True
-        is_open = told.open and not (keys - told.keys) if keys else told.open
-        how = (
+        is_open = targets.open and not (keys - targets.keys) if keys else targets.open
+        resolved_by = (
             ResolvedBy.METHOD
-            if by_object or (keys - told.keys and not told.keys)
-            else told.resolved_by
+            if by_object or (keys - targets.keys and not targets.keys)
+            else targets.resolved_by
         )
-        return Targets(frozenset(keys), how, open=is_open)
+        return Targets(frozenset(keys), resolved_by, open=is_open)
 
 
 def _member_key(owner: str, name: str) -> tuple[str, str]:

@@ -1,4 +1,4 @@
-"""Which tests reach a symbol: those that name it, and those that name production code that leads to it."""
+"""The tests that reach a symbol, directly or through production code."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ TEST = "test"
 
 
 class _Step(NamedTuple):
-    """A symbol on the way up, the production code passed so far, and how the way began."""
+    """A symbol on the way up, the production code passed so far, and resolved_by the way began."""
 
     symbol: Symbol
     through: list[str]
@@ -30,8 +30,8 @@ class _Step(NamedTuple):
 class TestReach:
     """Walks from a symbol up to what refers to it, breadth first, until nothing new is found.
 
-    References by name only count where they stand in a test and name the symbol itself. Helpers and
-    fixtures of the tests are passed on the way; one that no test is found to use stands for itself.
+    References by name only count in a test, and only to the symbol itself. Helpers and fixtures of
+    the tests are steps on the way.
     """
 
     __test__ = False
@@ -45,26 +45,28 @@ class TestReach:
         """Return the tests that reach a symbol, one entry a test function, by the shortest way."""
         found: dict[tuple[str, str], ReachingTest] = {}
         pending = deque([_Step(symbol, [], None)])
-        seen = {symbol.key}
+        visited = {symbol.key}
         while pending:
             step = pending.popleft()
-            for above, place, how in self._one_up(step):
+            for above, place, resolved_by in self._callers(step):
                 if _is_test(above):
-                    test = ReachingTest(above.path, above.symbol, place.line, how, step.through)
+                    test = ReachingTest(
+                        above.path, above.symbol, place.line, resolved_by, step.through
+                    )
                     found.setdefault((test.path, test.symbol), test)
-                elif above.key not in seen:
-                    seen.add(above.key)
-                    pending.append(_next_step(step, above, how))
-        problems = self._search.not_looked_at(symbol)
+                elif above.key not in visited:
+                    visited.add(above.key)
+                    pending.append(_next_step(step, above, resolved_by))
+        problems = self._search.unread_files(symbol)
         return QueryResult(sorted(found.values()), problems)
 
-    def _one_up(self, step: _Step) -> Iterator[tuple[Symbol, Place, ResolvedBy]]:
-        for place, how in self._uses(step):
+    def _callers(self, step: _Step) -> Iterator[tuple[Symbol, Place, ResolvedBy]]:
+        for place, resolved_by in self._uses(step):
             for above in self._above(place):
-                yield above, place, how
+                yield above, place, resolved_by
 
     def _uses(self, step: _Step) -> Iterator[tuple[Place, ResolvedBy]]:
-        """Yield where a symbol is used, and how the way from there to the first symbol is known."""
+        """Yield where a symbol is used, and resolved_by the way from there to the first symbol is known."""
         for reference, _ in self._search.hits(step.symbol):
             by_name = reference.resolved_by is ResolvedBy.NAME
             in_test = reference.place.role is Role.TEST
@@ -74,14 +76,14 @@ class TestReach:
         if step.symbol.role is Role.TEST:
             yield from (
                 (place, step.resolved_by or ResolvedBy.IMPORT)
-                for place in self._asking(step.symbol)
+                for place in self._fixture_users(step.symbol)
             )
 
     def _weakest(self, step: _Step, reference: Reference) -> ResolvedBy:
         return step.resolved_by if step.resolved_by is ResolvedBy.NAME else reference.resolved_by
 
-    def _asking(self, fixture: Symbol) -> Iterator[Place]:
-        """Yield the test functions that ask for a fixture by the name of a parameter."""
+    def _fixture_users(self, fixture: Symbol) -> Iterator[Place]:
+        """Yield the test functions that request a fixture by the name of a parameter."""
         definition = self._symbols.definition(fixture)
         if not any(decorator.terminal == "fixture" for decorator in definition.decorators):
             return
@@ -127,6 +129,6 @@ def _is_test(symbol: Symbol) -> bool:
     return is_named if symbol.kind in IS_FUNCTION else symbol.kind is DefinitionKind.MODULE
 
 
-def _next_step(step: _Step, above: Symbol, how: ResolvedBy) -> _Step:
+def _next_step(step: _Step, above: Symbol, resolved_by: ResolvedBy) -> _Step:
     through = step.through if above.role is Role.TEST else [above.name, *step.through]
-    return _Step(above, through, how)
+    return _Step(above, through, resolved_by)

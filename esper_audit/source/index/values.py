@@ -1,4 +1,4 @@
-"""What an expression can turn out to be: a module, a class, an object, a function, a container, or anything."""
+"""The values of an expression: a module, a class, an object, a function, a container, or anything."""
 
 from __future__ import annotations
 
@@ -42,5 +42,5 @@ def parts(of: str) -> tuple[str, str]:
 
 
 def only(value: Value) -> Values:
-    """Return the values that are certainly one."""
+    """Return a set of one value."""
     return frozenset({value})

@@ -187,7 +187,7 @@ class ExternalCallers:
             return True
         module = self._index.store.module(symbol.path)
         assert module is not None
-        meant = self._index.resolver.meant(module, definition.owner, definition.decorators)
+        meant = self._index.resolver.dotted_names(module, definition.owner, definition.decorators)
         return _last(meant) <= frozenset(neutral)
 
 

@@ -20,13 +20,13 @@ def users(tree: Tree, symbol: Symbol) -> list[ResolvedMention]:
     """Return the uses of a symbol outside its own body, those of methods that may stand for it included."""
     hits = list(tree.reference_table.of(symbol))
     if symbol.kind is DefinitionKind.METHOD:
-        hits += tree.reference_table.like(symbol)
+        hits += tree.reference_table.possible_uses(symbol)
     return [hit for hit in hits if hit.use not in NO_USE and not hit.is_inside(symbol)]
 
 
 def running_function(hit: ResolvedMention) -> str:
     """Return the key of the function in which a use runs; that of nothing for the top of a file."""
-    around = hit.runs_in
+    around = hit.running_function
     return f"{hit.module.path}:{around}" if around else MODULE_LEVEL
 
 

@@ -66,7 +66,7 @@ def has_only_internal_callers(tree: Tree, function: Symbol) -> bool:
     if outside.is_registered(function) or outside.is_entry(function):
         return False
     if not is_constructor and owner is not None:
-        others = any(hit.use is Use.CALL for hit in tree.reference_table.like(function))
+        others = any(hit.use is Use.CALL for hit in tree.reference_table.possible_uses(function))
         if others or outside.is_prescribed(function):
             return False
     return not outside.is_offered(owner if is_constructor and owner else function)
