@@ -187,7 +187,7 @@ def _may_be_read(tree: Tree, field: Symbol) -> bool:
 
 def _is_used_here(tree: Tree, owner: Symbol) -> bool:
     """Return whether the tree uses the objects of a class, field by field, and no user of a library does."""
-    if tree.external_callers.is_offered(owner) and not IS_TAKEN.search(owner.short):
+    if tree.external_callers.is_public_api(owner) and not IS_TAKEN.search(owner.short):
         return False
     uses = tree.index.references(owner).items
     if all(use.use in (Use.IMPORT, Use.EXPORT) for use in uses):

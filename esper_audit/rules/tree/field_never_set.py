@@ -110,7 +110,7 @@ class FieldNeverSet(TreeRule):
         """Report the fields that every construction leaves alone."""
         replacing = _texts_that_replace(tree)
         for field, owner in data_fields(tree, KINDS):
-            if not _is_choice(tree, field) or tree.external_callers.is_offered(owner):
+            if not _is_choice(tree, field) or tree.external_callers.is_public_api(owner):
                 continue
             made = _constructions(tree, owner, field.short)
             if not made.items or any(c.passing is not Passing.OMITS for c in made.items):

@@ -181,8 +181,8 @@ class HeavyEagerImport(TreeRule):
         assert isinstance(self.options, HeavyImportOptions)
         imports = EagerImports(tree)
         for heavy in self.options.heavy:
-            direct = imports.directly(heavy, surely=True)
-            loading = imports.loading(direct, surely=True) if direct else set()
+            direct = imports.importers(heavy, surely=True)
+            loading = imports.loaders(direct, surely=True) if direct else set()
             told = {
                 path: message
                 for path in sorted(loading)
@@ -190,7 +190,7 @@ class HeavyEagerImport(TreeRule):
                 and (message := self._message(tree, imports, path, heavy)) is not None
             }
             for path, message in told.items():
-                if path in imports.loading(direct, without=told.keys() - {path}, surely=True):
+                if path in imports.loaders(direct, without=told.keys() - {path}, surely=True):
                     statement = _statement(tree, imports, path, heavy)
                     yield tree.at_node(path, statement, message)
 
@@ -199,7 +199,7 @@ class HeavyEagerImport(TreeRule):
         assert isinstance(self.options, HeavyImportOptions)
         package = tree.index.store.module(path)
         assert package is not None
-        others = imports.loading(imports.directly(heavy), without={path})
+        others = imports.loaders(imports.importers(heavy), without={path})
         lines = _lines(imports, path, heavy)
         importers = _importers(tree, imports, package)
         names = _names_on(tree, path, lines)
@@ -215,12 +215,12 @@ class HeavyEagerImport(TreeRule):
 
 def _lines(imports: EagerImports, path: str, heavy: str) -> list[int]:
     """Return the lines of a file whose imports load a heavy module."""
-    others = imports.loading(imports.directly(heavy), without={path})
+    others = imports.loaders(imports.importers(heavy), without={path})
     return [
         loading.line
         for loading in imports.of[path]
         if loading.line != IMPLICIT
-        and (imports.means(loading, heavy) or any(file in others for file in loading.files))
+        and (imports.is_import_of(loading, heavy) or any(file in others for file in loading.files))
     ]
 
 

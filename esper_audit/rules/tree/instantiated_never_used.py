@@ -311,9 +311,9 @@ def _is_for_the_tree_alone(
         return False
     if all(map(constructors.is_module, making.made)):
         return constructors.is_module(Value("class", owner.key))
-    if not making.is_new or not all(map(constructors.is_quiet, making.made)):
+    if not making.is_new or not all(map(constructors.is_effect_free, making.made)):
         return False
-    return making.attribute.startswith("_") or not tree.external_callers.is_offered(owner)
+    return making.attribute.startswith("_") or not tree.external_callers.is_public_api(owner)
 
 
 def _is_looked_at(tree: Tree, family: list[str], name: str) -> bool:
@@ -342,9 +342,9 @@ def _is_idle(constructors: ConstructorEffects, making: Instantiation) -> bool:
     """Return whether a local variable, or nothing at all, holds an object that does nothing by itself."""
     if not making.is_new or making.around.is_watched or making.bound.startswith("_"):
         return False
-    if not all(map(constructors.is_quiet, making.made)):
+    if not all(map(constructors.is_effect_free, making.made)):
         return False
-    return not any(map(constructors.may_refuse, making.made)) and not _is_read(making)
+    return not any(map(constructors.may_raise, making.made)) and not _is_read(making)
 
 
 def _is_read(making: Instantiation) -> bool:
@@ -364,7 +364,7 @@ def _is_said(tree: Tree, owner: Symbol, making: Instantiation) -> bool:
     told = " ".join(PROSE.findall(tree.text(owner)))
     if re.search(rf"{re.escape(making.bound)}\b", told):
         return True
-    return SAID.search(told) is not None or tree.external_callers.is_kept_for_others(told)
+    return SAID.search(told) is not None or tree.external_callers.is_kept_for_compatibility(told)
 
 
 def _made(making: Instantiation) -> str:

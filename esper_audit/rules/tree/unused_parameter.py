@@ -346,7 +346,7 @@ def _is_given_for_a_reason(tree: Tree, function: Symbol, name: str) -> bool:
     decorators = tree.index.definition(function).decorators
     if any("deprecat" in str(decorator) for decorator in decorators):
         return True
-    if tree.external_callers.is_kept_for_others(text):
+    if tree.external_callers.is_kept_for_compatibility(text):
         return True
     if is_declared_unused(text, name) or is_read_in_commented_code(text, name):
         return True

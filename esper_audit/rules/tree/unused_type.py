@@ -222,7 +222,7 @@ class UnusedType(TreeRule):
             return False
         if "." in symbol.symbol or OF_NO_USE.search(symbol.path):
             return False
-        if tree.external_callers.is_kept_for_others(tree.text(symbol)):
+        if tree.external_callers.is_kept_for_compatibility(tree.text(symbol)):
             return False
         definition = tree.index.definition(symbol)
         made_by = 1 if symbol.class_kind is ClassKind.DATACLASS else 0
@@ -236,7 +236,7 @@ class UnusedType(TreeRule):
 
 def _is_public(tree: Tree, symbol: Symbol) -> bool:
     """Return whether something outside the tree may use a class: its packaging, or a user of the library."""
-    if tree.external_callers.is_entry(symbol) or tree.external_callers.is_offered(symbol):
+    if tree.external_callers.is_entry(symbol) or tree.external_callers.is_public_api(symbol):
         return True
     is_documented = tree.index.definition(symbol).documented and not symbol.is_private
     return is_documented and tree.external_callers.is_of_library(symbol)

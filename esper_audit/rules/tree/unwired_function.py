@@ -346,7 +346,7 @@ def _may_run(tree: Tree, function: Symbol) -> bool:
 
 def _is_kept(tree: Tree, function: Symbol) -> bool:
     """Return whether a function says that it is there for users of earlier versions, or to debug with."""
-    if tree.external_callers.is_kept_for_others(tree.text(function)):
+    if tree.external_callers.is_kept_for_compatibility(tree.text(function)):
         return True
     node = tree.function(function)
     documented = ast.get_docstring(node) if node is not None else None

@@ -79,7 +79,7 @@ class AccessPath(msgspec.Struct, frozen=True, array_like=True, gc=False, cache_h
     held: AccessPath | None = None
 
     def __str__(self) -> str:
-        """Return the path as text for people: `self.blocks[*].attn()`."""
+        """Return the path as text: `self.blocks[*].attn()`."""
         return _text(self)
 
     @property

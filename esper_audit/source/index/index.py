@@ -162,8 +162,8 @@ class Index:
         parameters = self.parameters(
             symbol, bound=self._search.is_bound(symbol, reference, mention)
         )
-        how, value = passing(parameters, arguments, argument)
-        return Caller(reference, arguments, how, value)
+        passes, value = passing(parameters, arguments, argument)
+        return Caller(reference, arguments, passes, value)
 
     def _is_below(self, path: str, where: str) -> bool:
         """Return whether a file lies below a directory (`src/a`) or package (`a.b`), or is one itself."""

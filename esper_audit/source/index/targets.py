@@ -1,4 +1,4 @@
-"""What a mention refers to: the definitions it can reach, and how that was targets."""
+"""The resolver of mentions: the definitions that a mention refers to, and how they were found."""
 
 from __future__ import annotations
 
@@ -180,7 +180,7 @@ class TargetResolver:
         return Targets(frozenset(), ResolvedBy.METHOD, open=not is_foreign)
 
     def _with_callees(self, module: ModuleFacts, mention: Mention, targets: Targets) -> Targets:
-        """Add what a call runs: the constructor of a class, `forward` of an object, the function that a name is bound to."""
+        """Add what a call runs: the constructor of a class, `forward` of an object, a function under another name."""
         values = self._resolver.values(module, mention.scope, mention.path)
         keys = set(targets.keys)
         by_object = False

@@ -20,7 +20,7 @@ TEST = "test"
 
 
 class _Step(NamedTuple):
-    """A symbol on the way up, the production code passed so far, and resolved_by the way began."""
+    """A symbol on the way up, the production code passed so far, and the resolution of the first step."""
 
     symbol: Symbol
     through: list[str]
@@ -66,7 +66,7 @@ class TestReach:
                 yield above, place, resolved_by
 
     def _uses(self, step: _Step) -> Iterator[tuple[Place, ResolvedBy]]:
-        """Yield where a symbol is used, and resolved_by the way from there to the first symbol is known."""
+        """Yield where a symbol is used, and the weakest resolution on the way to the first symbol."""
         for reference, _ in self._search.hits(step.symbol):
             by_name = reference.resolved_by is ResolvedBy.NAME
             in_test = reference.place.role is Role.TEST

@@ -1,4 +1,4 @@
-"""One quick, iterative walk over an `ast`: no recursion, so depth costs nothing, and leaves are not expanded."""
+"""A quick, iterative walk over an `ast`."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which statements, functions and classes enclose a position of a module: found by descent, without parent links."""
+"""The statements, functions and classes that enclose a position of a module, found without parent links."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def last_line(statement: ast.stmt) -> int:
 
 
 def blocks(statement: ast.stmt) -> Iterator[list[ast.stmt]]:
-    """Yield the lists of statements that stand directly inside a compound statement."""
+    """Yield the lists of statements directly inside a compound statement."""
     if isinstance(statement, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)):
         yield statement.body
     elif isinstance(statement, (ast.If, ast.For, ast.AsyncFor, ast.While)):
@@ -61,7 +61,7 @@ def chain_of(tree: ast.Module, node: ast.expr | ast.stmt | ast.excepthandler) ->
 
 
 class Enclosing(Sequence[ast.stmt]):
-    """The statements that enclose a node, outermost first, looked for when somebody asks."""
+    """The statements that enclose a node, outermost first, found on demand."""
 
     def __init__(self, tree: ast.Module, node: ast.expr | ast.stmt | ast.excepthandler) -> None:
         self._tree = tree

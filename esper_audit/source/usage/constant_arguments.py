@@ -1,4 +1,4 @@
-"""The constants that all calls of a function give to a parameter, and what a call is annotated to return."""
+"""The constants that all calls of a function pass for a parameter, and the annotated type of a call's result."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ Constants = dict[str, tuple[frozenset[str], str]]
 
 
 def constant_arguments(tree: Tree, function: Symbol, names: frozenset[str]) -> Constants:
-    """Return, of some parameters, the constants that reach them if nothing else does, and who says so.
+    """Return, of some parameters, the constants that all calls pass, with the reason as text.
 
     A parameter that every call leaves out is `argument-never-passed`, and none of these.
     """
@@ -37,7 +37,7 @@ def constant_arguments(tree: Tree, function: Symbol, names: frozenset[str]) -> C
 
 
 def _values(tree: Tree, function: Symbol, parameter: Parameter) -> frozenset[str]:
-    """Return the literals that calls pass; none if one call passes anything else, or nobody passes any."""
+    """Return the literals that calls pass; none if one call passes anything else, or no call passes any."""
     answer = tree.index.callers(function, parameter.name)
     given = [_value(caller, parameter) for caller in answer.items]
     passes = any(

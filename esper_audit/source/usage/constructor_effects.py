@@ -1,4 +1,4 @@
-"""What making an object does besides making it: nothing, or something that the caller may be after."""
+"""The effects of a constructor call besides the object that it makes."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from esper_audit.source.usage.instantiations import is_neural
 from esper_audit.source.usage.tree import Tree
 
 CONSTRUCTION_METHODS = ("__new__", "__init__", "__post_init__", "__attrs_post_init__")
-# Making an object of a class that derives from one of these does nothing that the tree does not show.
+# The constructors of these bases have no effects.
 QUIET_BASES = frozenset(
     {"builtins.object", "abc.ABC", "typing.Generic", "typing.Protocol", "typing.NamedTuple"}
     | {"typing_extensions.Protocol", "torch.utils.data.Dataset", "torch.utils.data.IterableDataset"}
@@ -59,57 +59,57 @@ CHANGES_WORLD = re.compile(r"hook|atexit|signal|register_(?!buffer|parameter|mod
 
 
 class ConstructorEffects:
-    """Asks of classes whether making an object of one may be noticed by anybody who never uses it."""
+    """Determines whether a constructor call has effects besides the object."""
 
     def __init__(self, tree: Tree) -> None:
         self._tree = tree
         self._hierarchy = tree.index.resolver.hierarchy
-        self._quiet: dict[Value, bool] = {}
-        self._asked: set[Value] = set()
+        self._effect_free: dict[Value, bool] = {}
+        self._in_progress: set[Value] = set()
 
     def is_module(self, value: Value) -> bool:
-        """Return whether objects of a class are modules (or parameters) of torch and of nothing else outside."""
+        """Return whether a class's bases outside the tree are modules (or parameters) of torch alone."""
         if value.kind == "external":
             return is_neural(value.name)
         foreign = self._hierarchy.foreign_bases(value.name) - QUIET_BASES
         return bool(foreign) and all(map(is_neural, foreign))
 
-    def is_quiet(self, value: Value) -> bool:
-        """Return whether making an object of a class does nothing else."""
-        if value in self._quiet or value in self._asked:
-            # What classes that make each other do, one of them does: the one that is asked again adds nothing.
-            return self._quiet.get(value, True)
-        self._asked.add(value)
-        is_quiet = self._told(value)
-        self._asked.discard(value)
-        # What was told in the course of another question may rest on that one, and is not kept.
-        if not self._asked:
-            self._quiet[value] = is_quiet
-        return is_quiet
+    def is_effect_free(self, value: Value) -> bool:
+        """Return whether a constructor call has no effects besides the object."""
+        if value in self._effect_free or value in self._in_progress:
+            # Of classes that make each other, the one in progress adds no effect of its own here.
+            return self._effect_free.get(value, True)
+        self._in_progress.add(value)
+        is_effect_free = self._has_no_effects(value)
+        self._in_progress.discard(value)
+        # A result inside another query may depend on that one, and is not cached.
+        if not self._in_progress:
+            self._effect_free[value] = is_effect_free
+        return is_effect_free
 
-    def _told(self, value: Value) -> bool:
+    def _has_no_effects(self, value: Value) -> bool:
         if value.kind == "external":
             return True
         order = self._hierarchy.order(value.name)
         is_module = self.is_module(value)
         if not is_module and self._hierarchy.foreign_bases(value.name) - QUIET_BASES:
             return False
-        if any(map(self._is_made_otherwise, order)):
+        if any(map(self._has_custom_lifecycle, order)):
             return False
         return all(
             _is_contained(body) if is_module else self._only_fills(owner, body)
             for owner, body in self._bodies(order)
         )
 
-    def may_refuse(self, value: Value) -> bool:
-        """Return whether making an object may raise: somebody may make one to have its arguments checked."""
+    def may_raise(self, value: Value) -> bool:
+        """Return whether a constructor call may raise, so that it may be made to check its arguments."""
         if value.kind == "external":
             return False
         bodies = self._bodies(self._hierarchy.order(value.name))
         return any(isinstance(n, (ast.Raise, ast.Assert)) for _, body in bodies for n in walk(body))
 
-    def _is_made_otherwise(self, of: str) -> bool:
-        """Return whether a metaclass, a decorator or a finaliser has a say in the life of its objects."""
+    def _has_custom_lifecycle(self, of: str) -> bool:
+        """Return whether a metaclass, a decorator or a finaliser takes part in the life of a class's objects."""
         definition = self._tree.index.definition(self._tree.index.of_key(of))
         decorators = {d.before(StepKind.CALL).terminal for d in definition.decorators}
         return (
@@ -132,7 +132,7 @@ class ConstructorEffects:
             yield owner, function
 
     def _only_fills(self, owner: str, body: Function, depth: int = 3) -> bool:
-        """Return whether a function does nothing but fill its object with what pure calls give."""
+        """Return whether a function only sets attributes of its object, to results of pure calls."""
         if not _is_contained(body):
             return False
         given = {parameter.arg for parameter in parameters(body.args)} - {"self", "cls"}
@@ -158,11 +158,11 @@ class ConstructorEffects:
     def _is_pure_value(self, value: Value) -> bool:
         if value.kind == "external":
             return PURE_OUTSIDE.fullmatch(value.name) is not None or is_neural(value.name)
-        return value.kind == "class" and self.is_quiet(value)
+        return value.kind == "class" and self.is_effect_free(value)
 
 
 def _is_contained(body: Function) -> bool:
-    """Return whether a function gives its object to nobody, waits for nothing and registers nothing."""
+    """Return whether a function keeps its object to itself, waits for nothing and registers nothing."""
     for node in walk(body):
         if isinstance(node, LEAVES_FUNCTION):
             return False
@@ -172,7 +172,7 @@ def _is_contained(body: Function) -> bool:
 
 
 def _leaks_self(node: ast.AST) -> bool:
-    """Return whether `self` itself, not something of it, is handed to a call or stored."""
+    """Return whether `self` itself, not an attribute of it, is passed to a call or stored."""
     if isinstance(node, ast.Call):
         given = [*node.args, *(keyword.value for keyword in node.keywords)]
         path = path_of(node.func)
@@ -195,7 +195,7 @@ def _is_self(node: ast.AST | None) -> bool:
 
 
 def _mutates_argument(node: ast.AST, given: set[str]) -> bool:
-    """Return whether a statement changes something that it was given, or something inside of what it holds."""
+    """Return whether a statement changes an argument, or an attribute of an attribute."""
     if isinstance(node, (ast.Assign, ast.Delete)):
         targets = node.targets
     else:

@@ -1,4 +1,4 @@
-"""Objects of the tree's classes that code outside is given: it may call their methods by any protocol it knows."""
+"""Objects that escape to code outside the tree, which may call any of their methods."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 
 def has_escaping_object(tree: Tree, owner: Symbol) -> bool:
-    """Return whether an object that a class makes is passed to, or stored in, something outside the tree."""
+    """Return whether an object of a class is passed to, or stored in, something outside the tree."""
     module, own = tree.index.store.module(owner.path), tree.source(owner.path)
     if (
         module is not None

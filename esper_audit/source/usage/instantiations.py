@@ -1,4 +1,4 @@
-"""Statements that make an object: of which classes it can be, what it is bound to, and where they stand."""
+"""Statements that make an object: its possible classes, what it is bound to, and the code around."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from esper_audit.source.usage.tree import Tree
 
 NEURAL = "torch.nn."
 NOT_NEURAL = ("torch.nn.utils.", "torch.nn.parallel.")
-# An error inside may be what such a statement waits for, and its end what the object is for.
+# Such a statement may wait for an error inside, or end the life of the object.
 WATCHED = (ast.Try, ast.TryStar, ast.With, ast.AsyncWith)
 SELF = "self."
 CLASS_OF: dict[str, Kind] = {"instance": "class", "object": "external"}
@@ -24,7 +24,7 @@ Binding = ast.Assign | ast.AnnAssign | ast.Expr
 
 
 class InstantiationContext(NamedTuple):
-    """What encloses a statement: the outermost function and the class that that stands in, if any."""
+    """The code around a statement: the outermost function and its class, if any."""
 
     function: Function | None = None
     owner: str = ""
@@ -37,8 +37,8 @@ OUTSIDE = InstantiationContext()
 class Instantiation(NamedTuple):
     """A statement that binds one object to one thing; `made` are the classes that it can be of.
 
-    `bound` is the name of a local variable, `self.x`, or empty where the object is thrown away.
-    `is_new` says that the statement calls the class itself: a function may give what is known elsewhere.
+    `bound` is the name of a local variable, `self.x`, or empty where the object is discarded.
+    `is_new` marks calls of the class itself: a function may return an object that other code has, too.
     """
 
     statement: Binding
@@ -54,7 +54,7 @@ class Instantiation(NamedTuple):
 
     @property
     def place(self) -> ast.expr:
-        """What a finding points at: what is bound, else the call."""
+        """The node for a finding: what is bound, else the call."""
         statement = self.statement
         if isinstance(statement, ast.Assign):
             return statement.targets[0]
@@ -62,7 +62,7 @@ class Instantiation(NamedTuple):
 
 
 def instantiations(tree: Tree, module: ModuleFacts) -> Iterator[Instantiation]:
-    """Yield what the functions of a file make, in the order of the text."""
+    """Yield the instantiations in the functions of a file, in the order of the text."""
     source = tree.source(module.path)
     for statement, around in _statements(source.tree.body if source is not None else [], OUTSIDE):
         bound, calls = _bound_name(statement), _calls(statement.value)
@@ -104,7 +104,7 @@ def _entered(statement: ast.stmt, around: InstantiationContext) -> Instantiation
 
 
 def _bound_name(statement: Binding) -> str | None:
-    """Return what a statement binds: a name, `self.x`, or nothing (empty); None for anything else."""
+    """Return the name or `self.x` that a statement binds, empty for none; None for anything else."""
     if isinstance(statement, ast.Expr):
         return ""
     targets = statement.targets if isinstance(statement, ast.Assign) else [statement.target]
@@ -134,7 +134,7 @@ def _constructed_classes(tree: Tree, module: ModuleFacts, call: ast.Call) -> fro
 def _returned_classes(
     tree: Tree, module: ModuleFacts, around: InstantiationContext, call: ast.Call
 ) -> frozenset[Value]:
-    """Return the classes of what a function or a factory among the parameters gives; none if not known."""
+    """Return the classes of what a function, or a factory among the parameters, returns; none if not known."""
     path = path_of(call.func)
     assert around.function is not None
     default = defaults(around.function.args).get(path.variable)

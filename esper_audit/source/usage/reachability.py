@@ -1,4 +1,4 @@
-"""Which code leads to which: who uses a symbol, in which function, and what follows from some beginnings."""
+"""Reachability: the uses of a symbol, the function in which each runs, and what some roots reach."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ MODULE_LEVEL = ""
 
 
 def users(tree: Tree, symbol: Symbol) -> list[ResolvedMention]:
-    """Return the uses of a symbol outside its own body, those of methods that may stand for it included."""
+    """Return the uses of a symbol outside its own body, with those that may refer to another method of its name."""
     hits = list(tree.reference_table.of(symbol))
     if symbol.kind is DefinitionKind.METHOD:
         hits += tree.reference_table.possible_uses(symbol)
@@ -25,7 +25,7 @@ def users(tree: Tree, symbol: Symbol) -> list[ResolvedMention]:
 
 
 def running_function(hit: ResolvedMention) -> str:
-    """Return the key of the function in which a use runs; that of nothing for the top of a file."""
+    """Return the key of the function in which a use runs, `MODULE_LEVEL` for the top of a file."""
     around = hit.running_function
     return f"{hit.module.path}:{around}" if around else MODULE_LEVEL
 
@@ -33,7 +33,7 @@ def running_function(hit: ResolvedMention) -> str:
 def discard_reachable(
     roots: Iterable[str], leads_to: Mapping[str, Iterable[str]], left: set[str]
 ) -> None:
-    """Take the roots, and all that they lead to, out of what is left."""
+    """Discard the roots, and all that they reach, from what is left."""
     pending = list(roots)
     while pending:
         key = pending.pop()

@@ -1,4 +1,4 @@
-"""What functions take: who else takes the same, how a constructor is called, what is a hook's signature."""
+"""Signatures: functions with the same parameters, mentions of a constructor, signatures of hooks."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ HOOK_OUTPUTS = frozenset({"output", "outputs", "out", "result", "grad_output", "
 
 
 def count_parameters(index: Index) -> Counter[tuple[str, str]]:
-    """Count the functions and methods by name and parameter: one may stand in for another."""
+    """Count the functions and methods by name and parameter: one may be called in place of another."""
     return Counter(
         (function.short, parameter.name)
         for function in index.all_symbols(KINDS)
@@ -31,7 +31,7 @@ def count_parameters(index: Index) -> Counter[tuple[str, str]]:
 
 
 def display_name(function: Symbol) -> str:
-    """Return how a person would call a function: a constructor goes by its class."""
+    """Return the name of a function for a message: a constructor has that of its class."""
     return function.symbol.removesuffix(f".{CONSTRUCTOR}")
 
 
@@ -54,7 +54,7 @@ def is_hook(definition: Definition) -> bool:
 
 
 def has_only_internal_callers(tree: Tree, function: Symbol) -> bool:
-    """Return whether every call of a function is one that the tree shows."""
+    """Return whether every call of a function is known: none is from outside the tree."""
     outside, owner = tree.external_callers, tree.external_callers.owner(function)
     is_constructor = function.short == CONSTRUCTOR and owner is not None
     if outside.is_called_by_language(function) and not is_constructor:
@@ -69,4 +69,4 @@ def has_only_internal_callers(tree: Tree, function: Symbol) -> bool:
         others = any(hit.use is Use.CALL for hit in tree.reference_table.possible_uses(function))
         if others or outside.is_prescribed(function):
             return False
-    return not outside.is_offered(owner if is_constructor and owner else function)
+    return not outside.is_public_api(owner if is_constructor and owner else function)

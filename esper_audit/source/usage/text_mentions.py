@@ -1,4 +1,4 @@
-"""Words where no name is resolved: inside longer strings of the code, in documentation, in configuration files."""
+"""Mentions of names in text: in strings of the code, in documentation, in configuration files."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ DOCUMENTED = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef, ast.Module)
 
 
 class TextMentions:
-    """Asks whether a name is spelled out, so that a person or a program may go by it."""
+    """Determines whether text mentions a name."""
 
     def __init__(self, index: Index, source_of: Callable[[str], Source | None]) -> None:
         self._index = index
@@ -34,14 +34,14 @@ class TextMentions:
         self._in_strings: dict[str, frozenset[str]] = {}
 
     def has(self, word: str) -> bool:
-        """Return whether a string of the program (docstrings aside) or a file beside it holds a word."""
+        """Return whether a string of the program (docstrings aside) or a file beside it contains a word."""
         if self.has_beside(word):
             return True
         paths = self._index.store.paths_with(word)
         return any(word in self._strings(path) for path in paths)
 
     def has_beside(self, word: str) -> bool:
-        """Return whether documentation or configuration holds a word."""
+        """Return whether documentation or configuration contains a word."""
         return word in self._beside
 
     def _strings(self, path: str) -> frozenset[str]:
@@ -62,7 +62,7 @@ class TextMentions:
                 with open(path, encoding="utf-8", errors="replace") as file:
                     found.update(WORD.findall(file.read()))
             except OSError:
-                continue  # a file that went away since it was listed names nothing
+                continue  # a file that was removed since it was listed mentions nothing
             self._index.files_read.append(path)
         return frozenset(found)
 
