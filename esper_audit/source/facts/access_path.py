@@ -35,7 +35,7 @@ class PathKind(enum.IntEnum):
 
 
 class StepKind(enum.IntEnum):
-    """What a step along a path takes of the value before it; `ITERATION` is what a loop over it binds."""
+    """What a step takes of the value before it. `ITERATION` is what a loop over it binds."""
 
     ATTRIBUTE = 0
     CALL = 1
@@ -44,7 +44,7 @@ class StepKind(enum.IntEnum):
 
 
 class Step(msgspec.Struct, frozen=True, array_like=True, gc=False):
-    """One step; an attribute has its name, an element its position where that is a constant."""
+    """One step. An attribute has its name, an element its position where that is a constant."""
 
     kind: StepKind
     name: str = ""
@@ -84,7 +84,7 @@ class AccessPath(msgspec.Struct, frozen=True, array_like=True, gc=False, cache_h
 
     @property
     def terminal(self) -> str:
-        """The last name of the path: `attn` of `self.blocks[0].attn()`; no identifier if it has none."""
+        """The last name of the path: `attn` of `self.blocks[0].attn()`. Without one it is no identifier."""
         for step in reversed(self.steps):
             if step.kind is StepKind.ATTRIBUTE:
                 return step.name
@@ -116,12 +116,12 @@ class AccessPath(msgspec.Struct, frozen=True, array_like=True, gc=False, cache_h
 
     @property
     def variable(self) -> str:
-        """The name that the path consists of; empty if it is anything else."""
+        """The name that the path consists of, empty if it is anything else."""
         return self.name if self.kind is PathKind.NAME and not self.steps else ""
 
     @property
     def root(self) -> str:
-        """The name that the path starts at; empty if it starts at anything else."""
+        """The name that the path starts at, empty if it starts at anything else."""
         return self.name if self.kind is PathKind.NAME else ""
 
     @property
@@ -138,13 +138,13 @@ class AccessPath(msgspec.Struct, frozen=True, array_like=True, gc=False, cache_h
         return self.extended((CALL,))
 
     def element(self, position: int) -> AccessPath:
-        """Return the path of the element at a position; that of an unknown value is unknown."""
+        """Return the path of the element at a position. That of an unknown value is unknown."""
         if self == UNKNOWN:
             return UNKNOWN
         return self.extended((Step(StepKind.ELEMENT, "", position),))
 
     def iterated(self) -> AccessPath:
-        """Return the path of what a loop over this one binds; that of an unknown value is unknown."""
+        """Return the path of what a loop over this one binds. That of an unknown value is unknown."""
         if self == UNKNOWN:
             return UNKNOWN
         if self.kind is PathKind.CONTAINER and self.held is not None and not self.steps:
@@ -196,7 +196,7 @@ def defined_path(name: str) -> AccessPath:
 
 
 def instance(annotation: str) -> AccessPath:
-    """Return the path of a value of an annotated type; unknown without an annotation."""
+    """Return the path of a value of an annotated type, unknown without an annotation."""
     return AccessPath(PathKind.INSTANCE, annotation) if annotation else UNKNOWN
 
 

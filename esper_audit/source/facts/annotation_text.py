@@ -10,7 +10,7 @@ from esper_audit.source.syntax.names import dotted
 
 
 def annotation_text(node: ast.expr | None) -> str:
-    """Return an annotation without layout: names, subscripts, `|`; empty for what is none of these."""
+    """Return an annotation of names, subscripts and `|` without layout, empty for any other expression."""
     if node is None:
         return ""
     if isinstance(node, ast.Constant):
@@ -33,7 +33,7 @@ def union_text(alternatives: Iterable[ast.expr]) -> str:
 
 @cache
 def parsed_annotation(text: str) -> ast.expr | None:
-    """Return an annotation that is written in a string, parsed; None if it is no expression."""
+    """Return an annotation that is written in a string, parsed, or None if it is no expression."""
     try:
         return ast.parse(text.strip(), mode="eval").body
     except (SyntaxError, ValueError, RecursionError, MemoryError):

@@ -63,7 +63,7 @@ class FactsBuilder:
         self._of_scope: dict[int, int] = {}
 
     def open_scope(self, scope: ScopeFacts) -> int:
-        """Add a scope; return its position."""
+        """Add a scope and return its position."""
         self.scopes.append(scope)
         return len(self.scopes) - 1
 
@@ -128,7 +128,7 @@ class FactsBuilder:
     def add_name(
         self, name: str, use: Use, scope: int, at: Position, arguments: CallArguments | None = None
     ) -> None:
-        """Add a bare name; `build` drops it if it is a local variable."""
+        """Add a bare name. `build` drops it if it is a local variable."""
         self._names.append(_BareName(name, use, scope, at, arguments))
 
     def add_string(self, text: str, at: Position) -> None:
@@ -179,7 +179,7 @@ class FactsBuilder:
         return name.use is Use.CALL and any(path.kind not in OPAQUE for path in bound)
 
     def _owner(self, scope: int, name: str) -> int | None:
-        """Return the scope that binds a name as seen from a scope; a class is seen from its body only."""
+        """Return the scope that binds a name as seen from a scope. A class is seen from its body only."""
         at = scope
         while at >= 0:
             known = self._outer_owners.get((at, name))

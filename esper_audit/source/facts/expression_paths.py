@@ -44,7 +44,7 @@ Comprehension = ast.ListComp | ast.SetComp | ast.GeneratorExp | ast.DictComp
 
 
 def path_of(node: ast.expr, meanings: Meanings = NO_MEANINGS) -> AccessPath:
-    """Return the path of an expression; `meanings` replaces names (loop variables, narrowed types)."""
+    """Return the path of an expression. `meanings` replaces names (loop variables, narrowed types)."""
     steps: list[Step] = []
     while len(steps) <= LONGEST_PATH:
         below, step = _step(node)
@@ -110,7 +110,7 @@ def unpacked(target: ast.expr, value: AccessPath) -> Iterator[tuple[str, AccessP
 
 
 def _step(node: ast.expr) -> tuple[ast.expr | None, Step | None]:
-    """Return what an expression is a step away from, and the step; (None, None) for a head."""
+    """Return the expression before the last step, and that step, or (None, None) for a head."""
     if isinstance(node, ast.Attribute):
         return node.value, Step(StepKind.ATTRIBUTE, node.attr)
     if isinstance(node, ast.Call):
@@ -123,7 +123,7 @@ def _step(node: ast.expr) -> tuple[ast.expr | None, Step | None]:
 
 
 def _element(index: ast.expr) -> Step | None:
-    """Return the step of a subscript; a slice is none, for it holds the same elements."""
+    """Return the step of a subscript. A slice is no step, for it has the same elements."""
     if isinstance(index, ast.Slice):
         return None
     at = index.value if isinstance(index, ast.Constant) else None
@@ -132,7 +132,7 @@ def _element(index: ast.expr) -> Step | None:
 
 
 def _joined(head: AccessPath, steps: tuple[Step, ...], meanings: Meanings) -> AccessPath:
-    """Join head and steps; a narrowed attribute (`self.x`) is replaced as a narrowed name is."""
+    """Join head and steps. A narrowed attribute (`self.x`) is replaced as a narrowed name is."""
     if not steps:
         return head
     if meanings and len(steps) > 1 and steps[0].kind is StepKind.ATTRIBUTE and head.variable:

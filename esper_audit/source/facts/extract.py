@@ -45,7 +45,7 @@ def while_loop(builder: FactsBuilder, node: ast.While, context: Context) -> Unre
 
 
 def if_statement(builder: FactsBuilder, node: ast.If, context: Context) -> Unread:
-    """Narrow by a test and its negation; below `if TYPE_CHECKING` imports are marked."""
+    """Narrow by a test and its negation. Below `if TYPE_CHECKING` imports are marked."""
     yield node.test, context
     meanings = when_true(node.test, context.meanings)
     if dotted(node.test).rpartition(".")[2] == GUARD:
@@ -58,7 +58,7 @@ def if_statement(builder: FactsBuilder, node: ast.If, context: Context) -> Unrea
 def with_statement(
     builder: FactsBuilder, node: ast.With | ast.AsyncWith, context: Context
 ) -> Unread:
-    """Bind what entering a context gives."""
+    """Bind the result of entering a context."""
     enter = "__enter__" if isinstance(node, ast.With) else "__aenter__"
     for item in node.items:
         yield item.context_expr, context
@@ -86,7 +86,7 @@ def try_statement(builder: FactsBuilder, node: ast.Try | ast.TryStar, context: C
 
 
 def match_statement(builder: FactsBuilder, node: ast.Match, context: Context) -> Unread:
-    """Bind what patterns capture; `case T():` narrows the subject."""
+    """Bind what patterns capture. `case T():` narrows the subject."""
     yield node.subject, context
     for case in node.cases:
         for part in ast.walk(case.pattern):
@@ -140,7 +140,7 @@ def _narrowed(subject: ast.expr, pattern: ast.pattern, context: Context) -> Cont
 
 
 def _pattern(builder: FactsBuilder, part: ast.AST, context: Context) -> Unread:
-    """Bind what a part of a pattern captures; yield the expressions in it."""
+    """Bind what a part of a pattern captures, and yield the expressions in it."""
     if isinstance(part, (ast.MatchAs, ast.MatchStar)) and part.name is not None:
         inner = part.pattern if isinstance(part, ast.MatchAs) else None
         known = annotation_text(inner.cls) if isinstance(inner, ast.MatchClass) else ""

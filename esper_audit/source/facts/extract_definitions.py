@@ -48,7 +48,7 @@ EXPORTS = "__all__"
 
 
 def function(builder: FactsBuilder, node: Function, context: Context) -> Unread:
-    """Note a function or method; its body is read in a scope of its own."""
+    """Note a function or method. Its body is read in a scope of its own."""
     in_class = builder.scopes[context.scope].kind is ScopeKind.CLASS
     name = builder.qualified(context.scope, node.name)
     scope = builder.open_scope(_scope(node, name, ScopeKind.FUNCTION, context))
@@ -83,7 +83,7 @@ def function(builder: FactsBuilder, node: Function, context: Context) -> Unread:
 
 
 def class_(builder: FactsBuilder, node: ast.ClassDef, context: Context) -> Unread:
-    """Note a class; what its body binds are its methods and fields."""
+    """Note a class. What its body binds are its methods and fields."""
     name = builder.qualified(context.scope, node.name)
     scope = builder.open_scope(_scope(node, name, ScopeKind.CLASS, context))
     builder.define(
@@ -111,7 +111,7 @@ def class_(builder: FactsBuilder, node: ast.ClassDef, context: Context) -> Unrea
 
 
 def import_(builder: FactsBuilder, node: ast.Import | ast.ImportFrom, context: Context) -> Unread:
-    """Note what an import binds; a star import is bound as `*`."""
+    """Note what an import binds. A star import is bound as `*`."""
     scope = builder.scopes[context.scope]
     for alias, (name, target) in zip(node.names, imported(node), strict=True):
         builder.bind(context.scope, name, imported_path(target))
@@ -136,7 +136,7 @@ def assign(builder: FactsBuilder, node: ast.Assign, context: Context) -> Unread:
 
 
 def annotated(builder: FactsBuilder, node: ast.AnnAssign, context: Context) -> Unread:
-    """Note what `x: T = value` binds and defines; the annotation decides the type."""
+    """Note what `x: T = value` binds and defines. The annotation decides the type."""
     annotation = annotation_text(node.annotation)
     read_annotation(builder, node.annotation, context)
     values = [instance(annotation)]

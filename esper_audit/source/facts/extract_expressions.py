@@ -76,7 +76,7 @@ def read_annotation(builder: FactsBuilder, node: ast.expr | None, context: Conte
 
 
 def read_reference(builder: FactsBuilder, node: ast.expr, use: Use, context: Context) -> Unread:
-    """Note a name or attribute with a given use (base, decorator); read anything else as usual."""
+    """Note a name or attribute with a given use (base, decorator). Read anything else as usual."""
     if isinstance(node, ast.Name):
         builder.add_name(node.id, use, context.scope, start(node))
         return []
@@ -142,7 +142,7 @@ def _read_special_call(builder: FactsBuilder, node: ast.Call, context: Context) 
 def _read_string_access(
     builder: FactsBuilder, owner: ast.expr, word: ast.Constant, use: Use, context: Context
 ) -> None:
-    """Note the attribute that a string names; a dotted string names one of another."""
+    """Note the attribute that a string names. A dotted string names one of another."""
     names = str(word.value).split(".")
     if all(map(str.isidentifier, names)):
         path = path_of(owner, context.meanings)

@@ -28,7 +28,7 @@ class ModuleFacts:
 
     @cached_property
     def definitions(self) -> dict[str, Definition]:
-        """Definitions by dotted name; of several with one name the last that does something.
+        """Definitions by dotted name. Of several with one name the last that is no stub counts.
 
         A class or function stays what it is where its name is bound again (`f = cache(f)`).
         """

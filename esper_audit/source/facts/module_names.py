@@ -1,4 +1,4 @@
-"""Which file an import means: module names from the tree itself, without importing or installing anything."""
+"""The module names of a tree, which resolve imports to files without importing anything."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ PACKAGE = "__init__"
 
 
 class ModuleNames:
-    """The modules of a tree. A directory with an `__init__` is a package; any other may be a root."""
+    """The modules of a tree. A directory with an `__init__` is a package. Any other may be a root."""
 
     def __init__(self, paths: Iterable[str], root: str = "") -> None:
-        """Take the paths of a tree; `root` is the name of its directory, which may be a package itself."""
+        """Take the paths of a tree. `root` is the name of its directory, which may be a package itself."""
         self._files = frozenset(paths)
         self._packages = {posixpath.dirname(path) for path in self._files if _stem(path) == PACKAGE}
         self._above = f"{root}." if root and "" in self._packages else ""
@@ -35,7 +35,7 @@ class ModuleNames:
         return _stem(path) == PACKAGE
 
     def find(self, name: str, importer: str) -> str | None:
-        """Return the file that `importer` means by a dotted name (with leading dots: relatively)."""
+        """Return the file that a dotted name refers to in `importer`, relative with leading dots."""
         directory = posixpath.dirname(importer)
         key = (name, directory)
         if key not in self._found:
@@ -114,6 +114,6 @@ def _stem(path: str) -> str:
 
 
 def _proximity(path: str, importer: str) -> tuple[int, int]:
-    """Return how near two files are; with several as near, the one less deep."""
+    """Return how near two files are. Of equally near files the less deep is nearer."""
     same = (a == b for a, b in zip(path.split("/"), importer.split("/"), strict=False))
     return sum(takewhile(bool, same)), -path.count("/")

@@ -73,7 +73,7 @@ def _is_rebound(name: str, rebound: frozenset[str]) -> bool:
 
 
 def _rebound(statement: ast.stmt) -> frozenset[str]:
-    """Return the names and `self.x` that a statement, or one inside it, gives another value."""
+    """Return the names and `self.x` that a statement, or one inside it, assigns."""
     found: set[str] = set()
     pending = [statement]
     while pending:

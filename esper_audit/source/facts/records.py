@@ -33,7 +33,7 @@ class ScopeKind(enum.StrEnum):
 
 
 class DefinitionKind(enum.StrEnum):
-    """What a definition defines; its bases decide the kind of a class (dataclass, enum, ...)."""
+    """What a definition defines. Its bases decide the kind of a class (dataclass, enum, ...)."""
 
     MODULE = "module"
     FUNCTION = "function"
@@ -59,7 +59,7 @@ MANY = frozenset({ParameterKind.ARGS, ParameterKind.KWARGS})
 
 
 class Parameter(msgspec.Struct, frozen=True, array_like=True, gc=False):
-    """A parameter; `default` is its source when it is a literal or a name, `...` when it is more."""
+    """A parameter. `default` is its source when it is a literal or a name, `...` when it is more."""
 
     name: str
     kind: ParameterKind
@@ -70,7 +70,7 @@ class Parameter(msgspec.Struct, frozen=True, array_like=True, gc=False):
 
 
 class CallArguments(msgspec.Struct, frozen=True, array_like=True, gc=False):
-    """What a call passes; `literals` holds those that are constants, by position or keyword.
+    """What a call passes. `literals` holds those that are constants, by position or keyword.
 
     `star` and `double_star` mark calls with `*args` or `**kwargs`; `spread` is the variable of the
     latter, if it is one; `discarded` marks calls whose result is not used, `partial` calls that only
@@ -132,7 +132,7 @@ class Bound(msgspec.Struct, frozen=True, array_like=True, gc=False):
 
 
 class Definition(msgspec.Struct, frozen=True, array_like=True, gc=False):
-    """Something that can be referred to; `name` is dotted within the file (`Class.method`).
+    """A definition that can be referred to. `name` is dotted within the file (`Class.method`).
 
     `scope` is the scope that it opens (functions and classes), `owner` the one around it;
     `stub` marks bodies that do nothing (docstring, `pass`, `...`, `raise NotImplementedError`);
@@ -171,7 +171,7 @@ class Definition(msgspec.Struct, frozen=True, array_like=True, gc=False):
 
 
 class FileFacts(msgspec.Struct, frozen=True, array_like=True, gc=False):
-    """The facts of a file; `strings` are words in strings, with their lines and columns.
+    """The facts of a file. `strings` are words in strings, with their lines and columns.
 
     `exports` is `__all__`, each name with its line, where the file has one.
     """

@@ -29,7 +29,7 @@ class FileReading(msgspec.Struct, frozen=True, array_like=True):
 
 
 class FactStore:
-    """The files of a tree; `texts` replace files on disk (an editor's unsaved buffer).
+    """The files of a tree. `texts` replace files on disk (an editor's unsaved buffer).
 
     `extracted` are the files that had to be read, because their content was not in the cache.
     """
@@ -62,14 +62,14 @@ class FactStore:
         return sorted(self._modules)
 
     def module(self, path: str) -> ModuleFacts | None:
-        """Return a file's facts; None if it is missing or unreadable (`problems` has the reason)."""
+        """Return a file's facts, or None if it is missing or unreadable (`problems` has the reason)."""
         if path not in self._modules:
             content = self._contents.get(path)
             self._modules[path] = self._load(path, content) if content is not None else None
         return self._modules[path]
 
     def modules(self) -> list[ModuleFacts]:
-        """Return every file that can be read, in order; with those not cached yet extracted in several processes."""
+        """Return every file that can be read, in order. Those not cached are extracted in several processes."""
         missing = [
             path
             for path, content in self._contents.items()
@@ -108,11 +108,11 @@ class FactStore:
         return sorted({self.problems[p] for p in (*wanted, *unreadable) if p in self.problems})
 
     def content(self, path: str) -> bytes | None:
-        """Return the bytes of a file; None if it could not be read."""
+        """Return the bytes of a file, or None if it could not be read."""
         return self._contents.get(path)
 
     def save(self) -> None:
-        """Write the cache; failing to write it is no error."""
+        """Write the cache. Failing to write it is no error."""
         self._cache.save(keep={_key(content) for content in self._contents.values()})
 
     def _read_all(self, texts: Mapping[str, bytes]) -> None:

@@ -25,7 +25,7 @@ class MemberResolver(Protocol):
         """Return what a name means in a module."""
 
     def returned(self, of: str, itself: Values) -> Values:
-        """Return what calling a function gives."""
+        """Return what a call of a function returns."""
 
     def defined(self, of: str) -> tuple[ModuleFacts, Definition]:
         """Return the file and the definition of a key that was found before."""
@@ -100,7 +100,7 @@ class StepResolver:
         return self._result(value, callee.rpartition(".")[2]) if callee is not None else ANYTHING
 
     def _result(self, value: Value, name: str) -> Values:
-        """Return what calling a member of an object gives."""
+        """Return what a call of an object's member returns."""
         return NOTHING.union(*(self._called(one) for one in self._member(value, name)))
 
     def _element(self, value: Value, step: Step) -> Values:
@@ -128,7 +128,7 @@ class StepResolver:
         return NOTHING.union(*(self._next_of(one) for one in given)) or ANYTHING
 
     def _next_of(self, iterator: Value) -> Values:
-        """Return what an iterator gives; one that a class of the tree makes may be the object itself."""
+        """Return the elements of an iterator, which may be an object of a class of the tree."""
         if iterator.kind != "instance":
             return self._element(iterator, ITERATION)
         has_next = self._hierarchy.member(iterator.name, "__next__") is not None

@@ -37,7 +37,7 @@ UNTYPED = frozenset({"typing.Any", "builtins.object", "typing_extensions.Any"})
 
 
 def annotated_values(text: str, lookup: Lookup, itself: Values) -> Values:
-    """Return the values of an annotation; `lookup` resolves the names in it, `itself` is that of `Self`."""
+    """Return the values of an annotation. `lookup` resolves the names in it, `itself` is that of `Self`."""
     node = parsed_annotation(text) if text else None
     return _AnnotationResolver(lookup, itself).values(node) if node is not None else ANYTHING
 

@@ -79,7 +79,7 @@ class ClassHierarchy:
         return self._order(of)[0]
 
     def foreign_bases(self, of: str) -> frozenset[str]:
-        """Return the dotted names of bases outside the tree; `?` for one that is not known."""
+        """Return the dotted names of bases outside the tree, `?` for one that is not known."""
         return self._order(of)[1]
 
     def subclasses(self, of: str) -> list[str]:
@@ -99,7 +99,7 @@ class ClassHierarchy:
         return [*self.order(of), *self.subclasses(of)]
 
     def member(self, of: str, name: str, *, after: bool = False) -> str | None:
-        """Return the class in whose body or `self` a member is first found; `after` leaves out the class."""
+        """Return the class in whose body or `self` a member is first found. `after` leaves out the class."""
         order = self.order(of)[1:] if after else self.order(of)
         return next((owner for owner in order if self.has(owner, name)), None)
 
@@ -144,7 +144,7 @@ class ClassHierarchy:
         return None
 
     def parameters(self, of: str) -> list[Parameter] | None:
-        """Return the parameters of a class's constructor, without `self`; None if they are not known."""
+        """Return the parameters of a class's constructor, without `self`, or None if they are not known."""
         constructor = self.constructor(of)
         if constructor is not None:
             return self._resolver.defined(constructor)[1].parameters[1:]

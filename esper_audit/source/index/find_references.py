@@ -20,7 +20,7 @@ CONSTRUCTORS = frozenset({"__init__", "__new__", "__post_init__"})
 
 
 class ReferenceSearch:
-    """Finds the references to symbols; caches what it found."""
+    """Finds the references to symbols and caches what it found."""
 
     def __init__(
         self, resolver: Resolver, target_resolver: TargetResolver, store: FactStore

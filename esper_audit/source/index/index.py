@@ -79,7 +79,7 @@ class Index:
         return self._symbols.named(name)
 
     def symbol(self, path: str, symbol: str) -> Symbol | None:
-        """Return the symbol with a dotted name in a file; the module itself for an empty one."""
+        """Return the symbol with a dotted name in a file, the module itself for an empty one."""
         return self._symbols.at(path, symbol)
 
     def of_key(self, key: str) -> Symbol:
@@ -98,13 +98,13 @@ class Index:
         return self._symbols.definition(symbol)
 
     def references(self, symbol: Symbol, uses: Collection[Use] = ()) -> QueryResult[Reference]:
-        """Return every mention of a symbol, or those with some uses; its own body included."""
+        """Return every mention of a symbol, or those with some uses, with those in its own body."""
         found = [reference for reference, _ in self._search.hits(symbol)]
         wanted = [r for r in found if not uses or r.use in uses]
         return QueryResult(wanted, self._search.unread_files(symbol))
 
     def callers(self, symbol: Symbol, argument: str = "") -> QueryResult[Caller]:
-        """Return the calls of a function, method or class; `argument` also determines whether each passes it."""
+        """Return the calls of a function, method or class. `argument` also determines whether each passes it."""
         callers = []
         for reference, mention in self._search.hits(symbol):
             if reference.use is Use.CALL or _decorates(reference, symbol):
@@ -112,7 +112,7 @@ class Index:
         return QueryResult(callers, self._search.unread_files(symbol))
 
     def parameters(self, symbol: Symbol, *, bound: bool = True) -> list[Parameter] | None:
-        """Return the parameters that a call fills, without `self` if it is bound; None if they are not known."""
+        """Return the parameters that a call fills, without `self` if it is bound, or None if they are not known."""
         definition = self.definition(symbol)
         if definition.kind is DefinitionKind.CLASS:
             return self.resolver.hierarchy.parameters(symbol.key)
@@ -123,7 +123,7 @@ class Index:
         return definition.parameters[1:] if takes_self and bound else definition.parameters
 
     def readers(self, name: str, *, under: str = "", outside: str = "") -> QueryResult[Reference]:
-        """Return where a name or attribute is read, whatever it belongs to; strings that spell it too."""
+        """Return where a name or attribute is read, whatever it belongs to, with the strings that spell it."""
         return self.mentions(name, READS, under=under, outside=outside)
 
     def mentions(

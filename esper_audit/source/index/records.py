@@ -25,7 +25,7 @@ Item = TypeVar("Item")
 
 
 class Passing(enum.StrEnum):
-    """Whether a call passes an argument; calls with `*args` or `**kwargs` may."""
+    """Whether a call passes an argument. Calls with `*args` or `**kwargs` may."""
 
     PASSES = "passes"
     OMITS = "omits"
@@ -65,14 +65,14 @@ class Symbol(msgspec.Struct, frozen=True, order=True):
 
     @property
     def is_private(self) -> bool:
-        """Whether a part of the name starts with an underscore and is no dunder name."""
+        """Return whether a part of the name starts with an underscore and is no dunder name."""
         return any(
             part.startswith("_") and not part.endswith("__") for part in self.symbol.split(".")
         )
 
 
 class Place(msgspec.Struct, frozen=True, order=True):
-    """The place of a reference; `symbol` is the function or class around it, empty for the module."""
+    """The place of a reference. `symbol` is the function or class around it, empty for the module."""
 
     path: str
     line: int
@@ -97,12 +97,12 @@ class Reference(
 
     @property
     def is_own_attribute(self) -> bool:
-        """Whether its text is that of an attribute of `self`."""
+        """Return whether its text is that of an attribute of `self`."""
         return is_own_attribute(self.text)
 
 
 class Caller(msgspec.Struct, frozen=True):
-    """A call of a symbol; `passing` concerns the argument of the query, None without one.
+    """A call of a symbol. `passing` concerns the argument of the query, None without one.
 
     `value` is what it passes when that is a literal: `None` passed may mean the same as leaving it out.
     """
@@ -132,7 +132,7 @@ class ReachingTest(msgspec.Struct, frozen=True, order=True, rename={"resolved_by
 
     @property
     def is_direct(self) -> bool:
-        """Whether the test itself names the symbol."""
+        """Return whether the test itself names the symbol."""
         return not self.through
 
 
@@ -144,7 +144,7 @@ class QueryResult(msgspec.Struct, Generic[Item], frozen=True):
 
     @property
     def is_complete(self) -> bool:
-        """Whether every file that may contain an item was read; without that the absence of items proves nothing."""
+        """Return whether every file that may contain an item was read."""
         return not self.not_looked_at
 
 
@@ -184,7 +184,7 @@ def _extra(
     parameters: Sequence[Parameter],
     arguments: CallArguments,
 ) -> Passing:
-    """Return whether a call gives anything to `*args` or `**kwargs`."""
+    """Return whether a call passes anything to `*args` or `**kwargs`."""
     if kind is ParameterKind.ARGS:
         given = arguments.positional > len(by_position)
         forwards = arguments.star

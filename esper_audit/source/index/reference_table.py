@@ -20,7 +20,7 @@ SCOPE_BY_LINE = -1  # the scope of a mention that a string spells: found by its 
 
 
 class ResolvedMention(NamedTuple):
-    """A mention of a definition; `certain` unless only the names agree."""
+    """A mention of a definition, `certain` unless only the names agree."""
 
     module: ModuleFacts
     mention: Mention
@@ -38,12 +38,12 @@ class ResolvedMention(NamedTuple):
 
     @property
     def around(self) -> str:
-        """The function or class around it, dotted in its file; empty for the module."""
+        """The function or class around it, dotted in its file, empty for the module."""
         return self.module.symbol(self._scope)
 
     @property
     def running_function(self) -> str:
-        """The innermost function around it, dotted in its file; empty where it runs with the module."""
+        """The innermost function around it, dotted in its file, empty where it runs with the module."""
         scopes = self.module.facts.scopes
         functions = (
             scopes[at].name

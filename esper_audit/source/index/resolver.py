@@ -24,14 +24,14 @@ class FactsProvider(Protocol):
     """The source of the tree's facts."""
 
     def module(self, path: str) -> ModuleFacts | None:
-        """Return a file's facts; None if it could not be read."""
+        """Return a file's facts, or None if it could not be read."""
 
     def modules_with(self, word: str) -> Iterable[ModuleFacts]:
         """Return the files that contain a word."""
 
 
 class Resolver:
-    """Resolves access paths to values; caches each result."""
+    """Resolves access paths to values and caches each result."""
 
     def __init__(self, facts: FactsProvider, module_names: ModuleNames) -> None:
         self._facts = facts
@@ -48,7 +48,7 @@ class Resolver:
         return self._facts.modules_with(word)
 
     def module(self, path: str) -> ModuleFacts | None:
-        """Return a file's facts; None if it could not be read."""
+        """Return a file's facts, or None if it could not be read."""
         return self._facts.module(path)
 
     def defined(self, of: str) -> tuple[ModuleFacts, Definition]:
@@ -102,7 +102,7 @@ class Resolver:
     def dotted_names(
         self, module: ModuleFacts, scope: int, paths: Iterable[AccessPath]
     ) -> list[str]:
-        """Return the dotted names outside the tree that decorators refer to, else their last names; calls left out."""
+        """Return the dotted names outside the tree that decorators refer to, else their last names, without calls."""
         found = []
         for path in paths:
             plain = path.before(StepKind.CALL)
@@ -136,7 +136,7 @@ class Resolver:
         return self._by_star(module, name)
 
     def returned(self, of: str, itself: Values) -> Values:
-        """Return what a call of a function returns; `itself` is the object of a method."""
+        """Return what a call of a function returns. `itself` is the object of a method."""
         module, definition = self.defined(of)
         if definition.annotation:
             return self.annotated(module, definition.owner, definition.annotation, itself)
@@ -215,7 +215,7 @@ class Resolver:
         return values
 
     def _by_star(self, module: ModuleFacts, name: str) -> Values:
-        """Return what a star import may bind a name to; nothing for a private name."""
+        """Return what a star import may bind a name to, nothing for a private name."""
         found: set[Value] = set()
         for star in module.facts.scopes[0].bindings.get("*", ()):
             resolved = self.module_names.resolve(star.name, module.path)
@@ -224,7 +224,7 @@ class Resolver:
         return frozenset(found) or ANYTHING
 
     def values_of_star(self, path: str, name: str) -> Values:
-        """Return what `from module import *` binds a name to; nothing if it does not."""
+        """Return what `from module import *` binds a name to, nothing if it does not."""
         module = self.module(path)
         if module is None or name.startswith("_"):
             return NOTHING

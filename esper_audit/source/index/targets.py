@@ -41,7 +41,7 @@ OPEN = Targets(frozenset(), ResolvedBy.METHOD, open=True)
 
 
 class TargetResolver:
-    """Resolves mentions; caches each result."""
+    """Resolves mentions and caches each result."""
 
     def __init__(self, resolver: Resolver) -> None:
         self._resolver = resolver
@@ -115,7 +115,7 @@ class TargetResolver:
         return Targets(frozenset(keys), resolved_by, open=bool(stars) and not keys)
 
     def _of_module(self, path: str, name: str) -> Targets:
-        """Return what a name of a module refers to; nothing for a circular import."""
+        """Return what a name of a module refers to, nothing for a circular import."""
         if (path, name) in self._in_progress:
             return NOWHERE
         self._in_progress.add((path, name))

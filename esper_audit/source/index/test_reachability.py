@@ -94,7 +94,7 @@ class TestReach:
                     yield Place(module.path, function.line, 1, function.name, module.role)
 
     def _above(self, place: Place) -> Iterator[Symbol]:
-        """Yield what holds a place: a function, a class, a constant of the module, or a test module."""
+        """Yield what contains a place: a function, a class, a constant of the module, or a test module."""
         name = self._function(place)
         if not name:
             name = self._constant(place)

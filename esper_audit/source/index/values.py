@@ -16,7 +16,7 @@ class Value(NamedTuple):
     `module` names a file, `class`, `instance`, `function` and `super` a definition of the project
     (`path:Class.method`), `external` a name outside it and `object` something that such a name made
     or holds. `container`, `mapping` and `tuple` have what they hold in `parts`, `returns` what
-    calling it gives; a bound method has its object there.
+    a call of it returns; a bound method has its object there.
     """
 
     kind: Kind

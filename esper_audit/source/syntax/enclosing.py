@@ -55,7 +55,7 @@ def chain(tree: ast.Module, line: int, column: int) -> list[ast.stmt]:
 
 
 def chain_of(tree: ast.Module, node: ast.expr | ast.stmt | ast.excepthandler) -> list[ast.stmt]:
-    """Return the statements that enclose a node; the last is the node itself if it is a statement."""
+    """Return the statements that enclose a node, ending with the node itself if it is a statement."""
     statements = chain(tree, node.lineno, node.col_offset)
     return statements[: statements.index(node) + 1] if node in statements else statements
 

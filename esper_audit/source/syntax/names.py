@@ -32,7 +32,7 @@ class NameScope:
         self.stars: list[str] = []
 
     def bind(self, name: str, binding: Binding) -> None:
-        """Add a binding; an import takes precedence over another binding of the name (usually a fallback)."""
+        """Add a binding. An import takes precedence over another binding of the name (usually a fallback)."""
         known = self.bound.get(name)
         if known is None or (binding.is_import and not known.is_import):
             self.bound[name] = binding
@@ -125,7 +125,7 @@ def defaults(arguments: ast.arguments) -> dict[str, ast.expr]:
 
 
 def imported(statement: ast.Import | ast.ImportFrom) -> Iterator[tuple[str, str]]:
-    """Yield (bound name, dotted target) of an import; a star import is bound as `*`."""
+    """Yield (bound name, dotted target) of an import. A star import is bound as `*`."""
     for alias in statement.names:
         if isinstance(statement, ast.ImportFrom):
             module = "." * statement.level + (statement.module or "")

@@ -58,7 +58,7 @@ class View:
             above = self.parent(above)
 
     def enclosing(self, node: cst.CSTNode, kind: type[Node]) -> Node | None:
-        """Return the nearest node above that is of a kind; None if the slice has none."""
+        """Return the nearest node above that is of a kind, or None if the slice has none."""
         return next((above for above in self.ancestors(node) if isinstance(above, kind)), None)
 
     def resolve(self, node: cst.CSTNode) -> str | None:

@@ -100,7 +100,7 @@ def decode(data: bytes) -> str:
 
 
 def encoding_of(data: bytes) -> str:
-    """Return the encoding that source declares; `utf-8-sig` where it starts with a byte order mark."""
+    """Return the encoding that source declares, `utf-8-sig` where it starts with a byte order mark."""
     if b"coding" not in data[: _end_of_declarations(data)]:
         return "utf-8-sig" if data.startswith(BYTE_ORDER_MARK) else "utf-8"
     import tokenize

@@ -37,7 +37,7 @@ def constant_arguments(tree: Tree, function: Symbol, names: frozenset[str]) -> C
 
 
 def _values(tree: Tree, function: Symbol, parameter: Parameter) -> frozenset[str]:
-    """Return the literals that calls pass; none if one call passes anything else, or no call passes any."""
+    """Return the literals that calls pass, none if one call passes anything else, or no call passes any."""
     answer = tree.index.callers(function, parameter.name)
     given = [_value(caller, parameter) for caller in answer.items]
     passes = any(

@@ -36,7 +36,7 @@ HOOK = re.compile(r"_(repr|ipython)_\w+_|_init_weights")
 
 
 class ExternalCallers:
-    """Determines whether code outside may call a definition; in doubt, it may."""
+    """Determines whether code outside may call a definition, in doubt, it may."""
 
     def __init__(self, index: Index, entries: Collection[str], scripts: Collection[str]) -> None:
         self._index = index
@@ -175,7 +175,7 @@ class ExternalCallers:
         return any(target is not None for target in targets)
 
     def _outermost(self, symbol: Symbol) -> Symbol | None:
-        """Return the outermost class or function around a symbol; None for a local function."""
+        """Return the outermost class or function around a symbol, or None for a local function."""
         outer = self._index.symbol(symbol.path, symbol.symbol.partition(".")[0])
         is_local = outer is None or (
             outer.kind is DefinitionKind.FUNCTION and outer.symbol != symbol.symbol

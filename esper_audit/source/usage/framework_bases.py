@@ -1,4 +1,4 @@
-"""The methods that framework bases call on their subclasses; an unknown base may call any."""
+"""The methods that framework bases call on their subclasses. An unknown base may call any."""
 
 from __future__ import annotations
 

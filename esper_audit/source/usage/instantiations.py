@@ -35,7 +35,7 @@ OUTSIDE = InstantiationContext()
 
 
 class Instantiation(NamedTuple):
-    """A statement that binds one object to one thing; `made` are the classes that it can be of.
+    """A statement that binds one object to one thing. `made` are the classes that it can be of.
 
     `bound` is the name of a local variable, `self.x`, or empty where the object is discarded.
     `is_new` marks calls of the class itself: a function may return an object that other code has, too.
@@ -49,7 +49,7 @@ class Instantiation(NamedTuple):
 
     @property
     def attribute(self) -> str:
-        """The attribute of `self` that holds the object; empty if none does."""
+        """The attribute of `self` that holds the object, empty if none does."""
         return self.bound.removeprefix(SELF) if self.bound.startswith(SELF) else ""
 
     @property
@@ -104,7 +104,7 @@ def _entered(statement: ast.stmt, around: InstantiationContext) -> Instantiation
 
 
 def _bound_name(statement: Binding) -> str | None:
-    """Return the name or `self.x` that a statement binds, empty for none; None for anything else."""
+    """Return the name or `self.x` that a statement binds, empty for none, or None for anything else."""
     if isinstance(statement, ast.Expr):
         return ""
     targets = statement.targets if isinstance(statement, ast.Assign) else [statement.target]
@@ -114,7 +114,7 @@ def _bound_name(statement: Binding) -> str | None:
 
 
 def _calls(value: ast.expr | None) -> list[ast.Call] | None:
-    """Return the calls of which an expression is one or another; None if it may be more than such or `None`."""
+    """Return the calls of which an expression is one or another, or None if it may be more than such or `None`."""
     if isinstance(value, ast.Call):
         return [value]
     if isinstance(value, ast.IfExp):
@@ -124,7 +124,7 @@ def _calls(value: ast.expr | None) -> list[ast.Call] | None:
 
 
 def _constructed_classes(tree: Tree, module: ModuleFacts, call: ast.Call) -> frozenset[Value]:
-    """Return the classes that a call makes an object of; none where it may do something else."""
+    """Return the classes that a call makes an object of, none where it may do something else."""
     path = path_of(call.func)
     if not path.terminal.lstrip("_")[:1].isupper():
         return frozenset()
@@ -134,7 +134,7 @@ def _constructed_classes(tree: Tree, module: ModuleFacts, call: ast.Call) -> fro
 def _returned_classes(
     tree: Tree, module: ModuleFacts, around: InstantiationContext, call: ast.Call
 ) -> frozenset[Value]:
-    """Return the classes of what a function, or a factory among the parameters, returns; none if not known."""
+    """Return the classes of what a function, or a factory among the parameters, returns, none if not known."""
     path = path_of(call.func)
     assert around.function is not None
     default = defaults(around.function.args).get(path.variable)

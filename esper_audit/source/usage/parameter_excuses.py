@@ -103,7 +103,7 @@ def frames(function: Symbol) -> Iterator[Frame]:
 
 
 def ends(function: Symbol) -> Iterator[Frame]:
-    """Yield the last word of a constructor's class; the first and the last of another name, and the directory."""
+    """Yield the last word of a constructor's class. The first and the last of another name, and the directory."""
     words = _words(function)
     if len(words) < SHARED:
         return

@@ -36,14 +36,14 @@ def display_name(function: Symbol) -> str:
 
 
 def mentions_of(tree: Tree, function: Symbol) -> list[ResolvedMention]:
-    """Return the mentions of a function; of a constructor those of the classes that have it."""
+    """Return the mentions of a function. Of a constructor those of the classes that have it."""
     if function.short == CONSTRUCTOR and function.kind is DefinitionKind.METHOD:
         return list(tree.reference_table.of_owner(function))
     return list(tree.reference_table.of(function))
 
 
 def is_hook(definition: Definition) -> bool:
-    """Return whether a function has the signature that torch gives to the hooks of modules."""
+    """Return whether a function has the signature of torch's module hooks."""
     names = [p.name for p in definition.parameters if p.name not in ("self", "ctx")][:3]
     return (
         len(names) == 3

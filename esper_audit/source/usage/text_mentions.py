@@ -55,7 +55,7 @@ class TextMentions:
 
     @cached_property
     def _beside(self) -> frozenset[str]:
-        """The words of documentation and configuration; the files are noted as read."""
+        """The words of documentation and configuration. The files are added to `files_read`."""
         found: set[str] = set()
         for path in _files(self._index.directories, self._index.output_directories):
             try:

@@ -37,7 +37,7 @@ class Tree:
         self._sources: dict[str, Source | None] = {}
 
     def source(self, path: str) -> Source | None:
-        """Return a file with its text and `ast`; None if it could not be read or parsed."""
+        """Return a file with its text and `ast`, or None if it could not be read or parsed."""
         if path not in self._sources:
             data = self.index.store.content(path)
             parsed = parse(path, data) if data is not None else None
@@ -70,20 +70,20 @@ class Tree:
         return TextMentions(self.index, self.source)
 
     def function(self, symbol: Symbol) -> Function | None:
-        """Return the `ast` of a function; None if its file could not be read."""
+        """Return the `ast` of a function, or None if its file could not be read."""
         source = self.source(symbol.path)
         around = chain(source.tree, symbol.line, symbol.column - 1) if source is not None else []
         defined = [node for node in around if isinstance(node, Function)]
         return next((n for n in reversed(defined) if n.name == symbol.short), None)
 
     def text(self, symbol: Symbol) -> str:
-        """Return the source of a definition; empty if its file could not be read."""
+        """Return the source of a definition, empty if its file could not be read."""
         source = self.source(symbol.path)
         lines = source.lines[symbol.line - 1 : symbol.end_line] if source is not None else []
         return "".join(lines)
 
     def at_symbol(self, symbol: Symbol, message: str, *, argument: str = "") -> TreeViolation:
-        """Report a definition, at its name; `argument` is the parameter concerned."""
+        """Report a definition, at its name. `argument` is the parameter concerned."""
         span = self._name(symbol)
         code = f"{symbol.short}({argument})" if argument else symbol.short
         return TreeViolation(symbol.path, span, message, code, symbol.symbol, argument)
@@ -120,10 +120,10 @@ class Tree:
     def undecided(self, symbol: Symbol, answer: QueryResult[Item]) -> NotAnalysed:
         """Report a symbol as undecided, because files that may decide it could not be read."""
         unread = ", ".join(problem.path for problem in answer.not_looked_at)
-        return NotAnalysed(symbol.path, f"cannot tell of `{symbol.symbol}` without {unread}")
+        return NotAnalysed(symbol.path, f"cannot decide `{symbol.symbol}` without {unread}")
 
     def line(self, place: Place) -> str:
-        """Return the line of a place; empty if its file could not be read."""
+        """Return the line of a place, empty if its file could not be read."""
         source = self.source(place.path)
         return source.lines[place.line - 1] if source is not None else ""
 
