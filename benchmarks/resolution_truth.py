@@ -85,21 +85,21 @@ def verdict(index: Index, site: dict[str, str]) -> str:
 
 def overrides(index: Index, package: str, meant: set[str]) -> set[str]:
     """Return what may stand beside a label: overrides in subclasses, and the constructor of a class."""
-    kin = index.resolver.kin
+    hierarchy = index.resolver.hierarchy
     allowed: set[str] = set()
     for label in meant:
         owner, _, name = label.rpartition(".")
         classes = {s.key for s in index.symbols(f"{package}/{label}") if s.kind == "class"}
-        made = {kin.constructor(key) or "" for key in classes}
+        made = {hierarchy.constructor(key) or "" for key in classes}
         around = [s.key for s in index.symbols(f"{package}/{owner}") if s.kind == "class"]
-        below = {f"{sub}.{name}" for key in around for sub in kin.subclasses(key)}
+        below = {f"{sub}.{name}" for key in around for sub in hierarchy.subclasses(key)}
         allowed |= {key.partition("/")[2] for key in made | below}
     return allowed
 
 
 def told(index: Index, site: dict[str, str]) -> Targets | None:
     """Return what the index says of a site; None if it has no mention there (a local variable, a builtin)."""
-    unit = index.store.unit(f"{site['package']}/{site['path']}")
+    unit = index.store.module(f"{site['package']}/{site['path']}")
     assert unit is not None, site
     place = (int(site["line"]), int(site["column"]))
     uses = (Use.CALL, Use.READ, Use.DECORATOR, Use.BASE, Use.ANNOTATION)

@@ -125,7 +125,7 @@ class ImpactAnalysis:
                 continue
             if caller.place.role not in NOT_TESTS:
                 tally.test_calls += 1
-            elif caller.reference.how is ResolvedBy.NAME:
+            elif caller.reference.resolved_by is ResolvedBy.NAME:
                 tally.by_name.append(caller)
             elif caller.passing is Passing.PASSES and not (optional and caller.value == "None"):
                 tally.passing.append(caller)
@@ -169,9 +169,11 @@ class ImpactAnalysis:
         answer = self._index.references(symbol)
         uses = [r for r in answer.items if r.use in RUNS and not symbol.holds(r.place)]
         outside_tests = [r for r in uses if r.place.role in NOT_TESTS]
-        certain = [r for r in outside_tests if r.how is not ResolvedBy.NAME]
+        certain = [r for r in outside_tests if r.resolved_by is not ResolvedBy.NAME]
         in_tests = [
-            r for r in uses if r.place.role not in NOT_TESTS and r.how is not ResolvedBy.NAME
+            r
+            for r in uses
+            if r.place.role not in NOT_TESTS and r.resolved_by is not ResolvedBy.NAME
         ]
         if certain:
             reality = Occurrence.MANIFEST
@@ -215,7 +217,7 @@ class ImpactAnalysis:
         if symbol.kind not in FUNCTIONS:
             return ""
         foreign_decorators = [
-            d for d in definition.decorators if not d.endswith(HARMLESS_DECORATORS)
+            d for d in map(str, definition.decorators) if not d.endswith(HARMLESS_DECORATORS)
         ]
         if foreign_decorators:
             return f"registered by @{foreign_decorators[0].replace('()', '(...)')}"
@@ -223,7 +225,7 @@ class ImpactAnalysis:
             return ""
         owner = self._index.symbol(symbol.path, symbol.symbol.rpartition(".")[0])
         assert owner is not None
-        foreign = self._index.resolver.kin.foreign_bases(owner.key) - {"?"}
+        foreign = self._index.resolver.hierarchy.foreign_bases(owner.key) - {"?"}
         is_called_by_base = bool(foreign) or symbol.short.startswith("__")
         used = [r for r in self._index.references(owner).items if _is_outside_tests(r)]
         if is_called_by_base and used:
@@ -252,7 +254,7 @@ class ImpactAnalysis:
 
     def _packages(self, references: Iterable[Reference]) -> dict[str, int]:
         """Count production uses by package."""
-        modules = self._index.store.modules
+        modules = self._index.store.module_names
         names = [modules.name(r.place.path) for r in references if r.place.role in NOT_TESTS]
         packages = Counter(name.rpartition(".")[0] or name for name in names)
         return dict(sorted(packages.items()))
@@ -270,7 +272,7 @@ def _reality_of(tally: ArgumentCounts, *, complete: bool, others: int) -> Occurr
 
 
 def _is_outside_tests(reference: Reference) -> bool:
-    runs = reference.use in RUNS and reference.how is not ResolvedBy.NAME
+    runs = reference.use in RUNS and reference.resolved_by is not ResolvedBy.NAME
     return runs and reference.place.role in NOT_TESTS
 
 

@@ -143,7 +143,7 @@ def _section(title: str, entries: Sequence[tuple[Reference, str]]) -> Iterator[s
 
 
 def _entry(reference: Reference, note: str) -> str:
-    resolution = RESOLUTION[reference.how]
+    resolution = RESOLUTION[reference.resolved_by]
     verb = "" if reference.use in (Use.CALL, Use.READ, Use.STRING) else str(reference.use)
     remarks = [remark for remark in (note, verb, resolution) if remark]
     scope = reference.place.symbol or "(module)"
@@ -161,7 +161,7 @@ def _tests(tests: Sequence[ReachingTest], *, defined: bool) -> Iterator[str]:
     if direct:
         yield from ("", f"Named by tests ({len(direct)})")
         for test in direct:
-            by_name = ", by name only" if test.how is ResolvedBy.NAME else ""
+            by_name = ", by name only" if test.resolved_by is ResolvedBy.NAME else ""
             yield f"  {test.path}:{test.line} {test.symbol or '(module)'}{by_name}"
     if indirect:
         yield from ("", f"Reached by tests through other code ({len(indirect)})")

@@ -1,4 +1,4 @@
-"""What source code says: syntax, facts, the index, usage, idioms.
+"""Static analysis of source code: syntax, facts, the index, usage, idioms.
 
 Public: `syntax`, `index/index`, `index/records`, `usage/tree`.
 """

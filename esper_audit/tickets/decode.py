@@ -31,7 +31,7 @@ PATTERN_NAMES = {
     Lines: "lines such as 12, 12-15 or 12-15, 20",
     Commit: "the hexadecimal hash of a commit",
     StatusOrSeverity: "a status or a severity",
-    Address: "an address: package.module.Class.method, path/to/file.py or path/to/file.py:Class",
+    Address: "an address: package.name.Class.method, path/to/file.py or path/to/file.py:Class",
     NodeId: "a pytest node: path/to/test_file.py::test_name",
 }
 

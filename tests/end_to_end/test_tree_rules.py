@@ -105,7 +105,7 @@ def test_a_part_that_a_file_may_read_which_does_not_parse_is_undecided(tree: Pat
     write(tree, {"c.py": f"{part}        self.norm = nn.LayerNorm(2)\n", "bad.py": "def (norm\n"})
     result = audit(tree, select=["instantiated-never-used"])
     assert result.findings == []
-    assert ("c.py", "cannot tell of `Block` without bad.py") in {
+    assert ("c.py", "cannot decide `Block` without bad.py") in {
         (problem.path, problem.reason) for problem in result.not_analysed
     }
 
@@ -115,7 +115,7 @@ def test_a_file_that_does_not_parse_leaves_its_words_undecided(tree: Path) -> No
     found = audit(tree, select=["unused-type"])
     assert [f.location.path for f in found.findings] == ["lib/b.py"]
     assert [(n.path, n.check, n.reason) for n in found.not_analysed if n.check] == [
-        ("a.py", "unused-type", "cannot tell of `_Row` without bad.py")
+        ("a.py", "unused-type", "cannot decide `_Row` without bad.py")
     ]
     assert found.exit_status == 3
 

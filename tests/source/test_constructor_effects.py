@@ -57,22 +57,22 @@ def constructors(root: Path, source: str) -> ConstructorEffects:
     return ConstructorEffects(Tree(str(root), index))
 
 
-def is_quiet(root: Path, source: str) -> bool:
-    return constructors(root, source).is_quiet(Value("class", "a.py:A"))
+def is_effect_free(root: Path, source: str) -> bool:
+    return constructors(root, source).is_effect_free(Value("class", "a.py:A"))
 
 
 @pytest.mark.parametrize("source", QUIET.values(), ids=QUIET.keys())
 def test_a_constructor_that_only_fills_its_object_is_quiet(tmp_path: Path, source: str) -> None:
-    assert is_quiet(tmp_path, source)
+    assert is_effect_free(tmp_path, source)
 
 
 @pytest.mark.parametrize("source", LOUD.values(), ids=LOUD.keys())
 def test_a_constructor_that_does_more_is_not(tmp_path: Path, source: str) -> None:
-    assert not is_quiet(tmp_path, source)
+    assert not is_effect_free(tmp_path, source)
 
 
 def test_a_class_that_makes_a_loud_one_is_loud_whichever_is_asked_first(tmp_path: Path) -> None:
     made = f"{INIT}self.b = B()\n        connect()\n\n\nclass B:\n    def __init__(self):\n        self.a = A()\n"
     asked = constructors(tmp_path, made)
-    assert not asked.is_quiet(Value("class", "a.py:A"))
-    assert not asked.is_quiet(Value("class", "a.py:B"))
+    assert not asked.is_effect_free(Value("class", "a.py:A"))
+    assert not asked.is_effect_free(Value("class", "a.py:B"))

@@ -19,13 +19,13 @@ def store_of(root: Path, paths: list[str] | None = None) -> FactStore:
 
 
 def facts_of(store: FactStore) -> list[FileFacts]:
-    return [unit.facts for unit in store.units()]
+    return [unit.facts for unit in store.modules()]
 
 
-def read_now(store: FactStore) -> list[str]:
+def extracted_paths(store: FactStore) -> list[str]:
     """Return the files that were read and not remembered."""
-    store.units()
-    return sorted(store.read_now)
+    store.modules()
+    return sorted(store.extracted)
 
 
 def test_a_second_time_nothing_is_read_and_all_is_the_same(tmp_path: Path) -> None:
@@ -34,28 +34,28 @@ def test_a_second_time_nothing_is_read_and_all_is_the_same(tmp_path: Path) -> No
     first.save()
     second = store_of(tmp_path)
     assert facts_of(second) == facts
-    assert sorted(second.read_now) == ["bad.py"]
+    assert sorted(second.extracted) == ["bad.py"]
     assert list(second.problems) == ["bad.py"]
 
 
 def test_a_changed_file_alone_is_read_again(tmp_path: Path) -> None:
     first = store_of(write(tmp_path, FILES))
-    first.units()
+    first.modules()
     first.save()
     write(tmp_path, {"a.py": "def g(): ...\n"})
     second = store_of(tmp_path)
-    assert read_now(second) == ["a.py", "bad.py"]
-    assert [d.name for u in second.units() for d in u.facts.definitions] == ["g"]
+    assert extracted_paths(second) == ["a.py", "bad.py"]
+    assert [d.name for u in second.modules() for d in u.facts.definitions] == ["g"]
 
 
 def test_a_file_that_moved_is_known_by_its_content(tmp_path: Path) -> None:
     first = store_of(write(tmp_path, FILES))
-    first.units()
+    first.modules()
     first.save()
     (tmp_path / "a.py").rename(tmp_path / "c.py")
     second = store_of(tmp_path, ["b.py", "c.py"])
-    assert read_now(second) == []
-    assert [unit.module for unit in second.units()] == ["b", "c"]
+    assert extracted_paths(second) == []
+    assert [unit.name for unit in second.modules()] == ["b", "c"]
 
 
 @pytest.mark.parametrize("damage", [b"", b"\x92", b"garbage", b"\xc0" * 99])
@@ -74,26 +74,28 @@ def test_facts_that_another_reader_has_made_are_read_again(
     tmp_path: Path, cache_directory: Path
 ) -> None:
     first = store_of(write(tmp_path, FILES))
-    first.units()
+    first.modules()
     first.save()
     (file,) = cache_directory.glob("*.facts")
     _, known = msgspec.msgpack.decode(file.read_bytes())
     file.write_bytes(msgspec.msgpack.encode((b"another version", known)))
-    assert read_now(store_of(tmp_path)) == sorted(FILES)
+    assert extracted_paths(store_of(tmp_path)) == sorted(FILES)
 
 
 def test_several_processes_read_what_one_reads(tmp_path: Path) -> None:
     files = {f"m{n}.py": f"def f{n}(x):\n    return f{n}(x)\n" for n in range(160)}
     write(tmp_path, files)
     many = store_of(tmp_path, list(files))
-    few = [FactStore(str(tmp_path), [path], cache=False).units()[0].facts for path in sorted(files)]
+    few = [
+        FactStore(str(tmp_path), [path], cache=False).modules()[0].facts for path in sorted(files)
+    ]
     assert facts_of(many) == few
 
 
 def test_a_text_stands_in_for_the_file(tmp_path: Path) -> None:
     write(tmp_path, FILES)
     store = FactStore(str(tmp_path), sorted(FILES), texts={"a.py": b"def h(): ...\n"})
-    unit = store.unit("a.py")
+    unit = store.module("a.py")
     assert unit is not None
     assert list(unit.definitions) == ["h"]
 
@@ -101,4 +103,4 @@ def test_a_text_stands_in_for_the_file(tmp_path: Path) -> None:
 def test_a_stub_beside_its_source_is_left_out(tmp_path: Path) -> None:
     files = {"a.py": "def f(): ...\n", "a.pyi": "def f(): ...\n", "b.pyi": "def g(): ...\n"}
     store = store_of(write(tmp_path, files), list(files))
-    assert [unit.path for unit in store.units()] == ["a.py", "b.pyi"]
+    assert [unit.path for unit in store.modules()] == ["a.py", "b.pyi"]

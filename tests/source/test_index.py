@@ -111,7 +111,6 @@ def test_writing_is_not_reading_and_a_path_limits_the_question() -> None:
     assert reads(index, "estimate") == [f"lib/select/c.py:2 {how}" for how in ("name",) * 3]
     assert index.readers("estimate", under="lib/train").items == []
     assert len(index.readers("estimate", outside="lib/train").items) == 3
-    assert [w.place.path for w in index.writers("estimate").items].count("lib/train/b.py") == 2
     assert index.readers("estimate", outside="lib/select").items == []
 
 
@@ -148,8 +147,8 @@ def test_code_nested_too_deeply_is_named_and_the_rest_is_read() -> None:
 def test_only_files_that_hold_the_word_are_parsed() -> None:
     index = index_of({"a.py": F, "b.py": "from a import f\n\nf(1)\n", "c.py": "g = 1\n"})
     the(index, "f")
-    assert index.store.unit("b.py") is not None
-    assert "c.py" not in index.store.looked_at
+    assert index.store.module("b.py") is not None
+    assert "c.py" not in index.store.loaded_paths
 
 
 TESTED = {

@@ -27,7 +27,11 @@ def calls(index: Index, name: str, argument: str = "") -> list[str]:
     answer = index.callers(the(index, name), argument)
     return [
         " ".join(
-            [f"{c.place.path}:{c.place.line}", c.reference.how, *([c.passing] if c.passing else [])]
+            [
+                f"{c.place.path}:{c.place.line}",
+                c.reference.resolved_by,
+                *([c.passing] if c.passing else []),
+            ]
         )
         for c in answer.items
     ]
@@ -36,9 +40,9 @@ def calls(index: Index, name: str, argument: str = "") -> list[str]:
 def uses(index: Index, name: str) -> list[str]:
     """Return the references to a symbol as `path:line use how`."""
     answer = index.references(the(index, name))
-    return [f"{r.place.path}:{r.place.line} {r.use} {r.how}" for r in answer.items]
+    return [f"{r.place.path}:{r.place.line} {r.use} {r.resolved_by}" for r in answer.items]
 
 
 def reads(index: Index, name: str) -> list[str]:
     """Return where a bare name is read, as `path:line how`."""
-    return [f"{r.place.path}:{r.place.line} {r.how}" for r in index.readers(name).items]
+    return [f"{r.place.path}:{r.place.line} {r.resolved_by}" for r in index.readers(name).items]

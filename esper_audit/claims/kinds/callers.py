@@ -49,7 +49,7 @@ def _argument_problem(claim: CallersClaim, context: ClaimContext, symbol: Symbol
 
 def _compared(claim: CallersClaim, callers: Sequence[Caller], unread: tuple[str, ...]) -> Reply:
     counted = [caller for caller in callers if caller.place.role is claim.among]
-    certain = [caller for caller in counted if caller.reference.how is not ResolvedBy.NAME]
+    certain = [caller for caller in counted if caller.reference.resolved_by is not ResolvedBy.NAME]
     roles = other_roles((caller.place.role for caller in callers), claim.among)
     description = f"{count(len(counted), f'{claim.among} call')}{roles}"
     if claim.calls is not None:

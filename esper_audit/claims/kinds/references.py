@@ -46,7 +46,7 @@ def _uses(claim: ReferencesClaim, context: ClaimContext, symbol: Symbol) -> Repl
     references = context.index.references(symbol, USES)
     outside = [r for r in references.items if not symbol.holds(r.place)]
     counted = [r for r in outside if r.place.role is claim.among]
-    uncertain = [r for r in counted if r.how is ResolvedBy.NAME or r.by_string]
+    uncertain = [r for r in counted if r.resolved_by is ResolvedBy.NAME or r.by_string]
     unread = tuple(problem.path for problem in references.not_looked_at)
     found = PossibleCount(len(counted) - len(uncertain), len(uncertain), unread)
     roles = other_roles((reference.place.role for reference in outside), claim.among)
@@ -62,7 +62,7 @@ def _tests(claim: ReferencesClaim, context: ClaimContext, symbol: Symbol) -> Rep
         for test in reaching.items
         if test.path.startswith(claim.by) and (test.is_direct or not claim.directly)
     ]
-    uncertain = [test for test in tests if test.how is ResolvedBy.NAME]
+    uncertain = [test for test in tests if test.resolved_by is ResolvedBy.NAME]
     unread = tuple(problem.path for problem in reaching.not_looked_at)
     found = PossibleCount(len(tests) - len(uncertain), len(uncertain), unread)
     direct = sum(test.is_direct for test in tests)

@@ -14,7 +14,12 @@ from esper_audit.source.idioms.branches.branch_analysis import BranchWalk, Const
 from esper_audit.source.idioms.branches.conditions import ConditionFacts
 from esper_audit.source.index.records import Caller, Passing, QueryResult, Symbol
 from esper_audit.source.usage.parameter_excuses import is_copied, is_declared_unused
-from esper_audit.source.usage.signatures import KINDS, is_called_from_here_alone, shown, taking
+from esper_audit.source.usage.signatures import (
+    KINDS,
+    count_parameters,
+    display_name,
+    has_only_internal_callers,
+)
 from esper_audit.source.usage.tree import Tree
 
 TEMPLATE = 2  # so many functions with the same name and parameter follow a pattern or are copies
@@ -53,14 +58,14 @@ class ArgumentNeverPassed(TreeRule):
 
     def check(self, tree: Tree) -> Iterator[TreeViolation | NotAnalysed]:
         """Report the optional parameters that all calls omit and whose default decides a branch."""
-        peers = taking(tree.index)
+        peers = count_parameters(tree.index)
         for function in tree.in_scope(tree.index.all_symbols(KINDS)):
             optional = {
                 p.name: p.default
                 for p in tree.index.definition(function).parameters
                 if _is_optional(p) and peers[function.short, p.name] < TEMPLATE
             }
-            if not optional or not is_called_from_here_alone(tree, function):
+            if not optional or not has_only_internal_callers(tree, function):
                 continue
             answers = {name: tree.index.callers(function, name) for name in optional}
             known = {
@@ -127,7 +132,7 @@ def _decided_conditions(
 
 
 def _message(function: Symbol, name: str, count: int, constant: ConstantCondition) -> str:
-    called = shown(function)
+    called = display_name(function)
     start = (
         f"the only call of `{called}` does not pass"
         if count == 1

@@ -70,7 +70,7 @@ class DeadBranch(TreeRule):
 
     def _constants(self, tree: Tree, function: Symbol, node: Function) -> list[ConstantCondition]:
         assert isinstance(self.options, DeadBranchOptions)
-        unit = tree.index.store.unit(function.path)
+        unit = tree.index.store.module(function.path)
         assert unit is not None
         start = ConditionFacts()
         if self.options.arguments:

@@ -56,7 +56,7 @@ class DuplicateCode(TreeRule):
     def check(self, tree: Tree) -> Iterator[TreeViolation | NotAnalysed]:
         """Report each group of equal runs of production code once."""
         blocks = []
-        for unit in tree.index.units():
+        for unit in tree.index.modules():
             source = tree.source(unit.path) if unit.role is Role.PRODUCTION else None
             if source is not None and not GENERATED.search(source.text[:HEADER_CHARACTERS]):
                 blocks += statement_blocks(unit.path, source.tree, source.lines)

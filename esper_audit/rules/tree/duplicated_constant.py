@@ -193,7 +193,7 @@ class DuplicatedConstant(TreeRule):
     def check(self, tree: Tree) -> Iterator[TreeViolation | NotAnalysed]:
         """Report constants of production code that are duplicated, by name or as a literal."""
         first: dict[tuple[str, str], str] = {}
-        for unit in sorted(tree.index.units(), key=lambda unit: unit.path):
+        for unit in sorted(tree.index.modules(), key=lambda unit: unit.path):
             source = tree.source(unit.path) if unit.role is Role.PRODUCTION else None
             if source is None or GENERATED.search(source.text[:HEADER_CHARACTERS]):
                 continue

@@ -12,7 +12,7 @@ from esper_audit.rules.tree_rule import TreeRule
 from esper_audit.source.facts.records import Use
 from esper_audit.source.index.class_hierarchy import ClassKind
 from esper_audit.source.index.records import Symbol
-from esper_audit.source.usage.reflective_access import data_fields, is_taken_apart
+from esper_audit.source.usage.reflective_access import data_fields, has_reflective_access
 from esper_audit.source.usage.tree import Tree
 
 KINDS = frozenset({ClassKind.DATACLASS, ClassKind.MODEL})
@@ -72,14 +72,14 @@ class FieldNeverRead(TreeRule):
 
 def _is_possibly_read(tree: Tree, field: Symbol) -> bool:
     """Return whether a field is read from an object of its class or of an unknown class."""
-    return any(hit.use in READS for hit in tree.uses.of(field))
+    return any(hit.use in READS for hit in tree.reference_table.of(field))
 
 
 def _is_used_here(tree: Tree, owner: Symbol) -> bool:
     """Return whether only the tree reads the objects of a class, and field by field."""
-    if tree.outside.is_offered(owner) and not FILLED_BY_USERS.search(owner.short):
+    if tree.external_callers.is_public_api(owner) and not FILLED_BY_USERS.search(owner.short):
         return False
     uses = tree.index.references(owner).items
     if all(use.use in (Use.IMPORT, Use.EXPORT) for use in uses):
         return False
-    return not is_taken_apart(tree, owner, by_class=owner.class_kind is ClassKind.MODEL)
+    return not has_reflective_access(tree, owner, by_class=owner.class_kind is ClassKind.MODEL)

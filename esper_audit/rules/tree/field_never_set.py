@@ -11,7 +11,7 @@ from esper_audit.rules.tree_rule import TreeRule
 from esper_audit.source.facts.records import Use
 from esper_audit.source.index.class_hierarchy import ClassKind
 from esper_audit.source.index.records import Caller, Passing, QueryResult, Symbol
-from esper_audit.source.usage.reflective_access import data_fields, is_taken_apart
+from esper_audit.source.usage.reflective_access import data_fields, has_reflective_access
 from esper_audit.source.usage.tree import Tree
 
 WRITES = frozenset({Use.WRITE, Use.DELETE, Use.STRING})
@@ -46,12 +46,12 @@ class FieldNeverSet(TreeRule):
         """Report the fields that no constructor call and no assignment sets."""
         texts = _texts_with_replace(tree)
         for field, owner in data_fields(tree, KINDS):
-            if not _is_option(tree, field) or tree.outside.is_offered(owner):
+            if not _is_option(tree, field) or tree.external_callers.is_public_api(owner):
                 continue
             calls = _constructions(tree, owner, field.short)
             if not calls.items or any(c.passing is not Passing.OMITS for c in calls.items):
                 continue
-            if _is_replaced(texts, field) or is_taken_apart(tree, owner):
+            if _is_replaced(texts, field) or has_reflective_access(tree, owner):
                 continue
             if not calls.is_complete:
                 yield tree.undecided(field, calls)
@@ -65,12 +65,12 @@ def _is_option(tree: Tree, field: Symbol) -> bool:
     """Return whether callers may set a field and nothing assigns it later."""
     if field.short.startswith("_") or not tree.index.definition(field).literal:
         return False
-    return not any(hit.use in WRITES for hit in tree.uses.of(field))
+    return not any(hit.use in WRITES for hit in tree.reference_table.of(field))
 
 
 def _constructions(tree: Tree, owner: Symbol, field: str) -> QueryResult[Caller]:
     """Return the constructor calls of a class and of its subclasses."""
-    below = map(tree.index.of_key, tree.index.resolver.kin.subclasses(owner.key))
+    below = map(tree.index.of_key, tree.index.resolver.hierarchy.subclasses(owner.key))
     answers = [tree.index.callers(class_, field) for class_ in (owner, *below)]
     problems = {problem for answer in answers for problem in answer.not_looked_at}
     return QueryResult([caller for answer in answers for caller in answer.items], sorted(problems))

@@ -68,8 +68,8 @@ class HeavyEagerImport(TreeRule):
         assert isinstance(self.options, HeavyImportOptions)
         imports = EagerImports(tree)
         for heavy in self.options.heavy:
-            direct = imports.directly(heavy, surely=True)
-            loading = imports.loading(direct, surely=True) if direct else set()
+            direct = imports.importers(heavy, surely=True)
+            loading = imports.loaders(direct, surely=True) if direct else set()
             messages = {
                 path: message
                 for path in sorted(loading)
@@ -77,16 +77,16 @@ class HeavyEagerImport(TreeRule):
                 and (message := self._message(tree, imports, path, heavy)) is not None
             }
             for path, message in messages.items():
-                if path in imports.loading(direct, without=messages.keys() - {path}, surely=True):
+                if path in imports.loaders(direct, without=messages.keys() - {path}, surely=True):
                     statement = _statement(tree, imports, path, heavy)
                     yield tree.at_node(path, statement, message)
 
     def _message(self, tree: Tree, imports: EagerImports, path: str, heavy: str) -> str | None:
         """Return the message with the importers that do not need a heavy module, or None if they are few."""
         assert isinstance(self.options, HeavyImportOptions)
-        package = tree.index.store.unit(path)
+        package = tree.index.store.module(path)
         assert package is not None
-        others = imports.loading(imports.directly(heavy), without={path})
+        others = imports.loaders(imports.importers(heavy), without={path})
         lines = _lines(imports, path, heavy)
         importers = _importers(tree, imports, package)
         names = _names_bound_on(tree, path, lines)
@@ -97,19 +97,19 @@ class HeavyEagerImport(TreeRule):
         if package.role is not Role.PRODUCTION or not lines or not are_many:
             return None
         return (
-            f"importing `{package.module}` loads {heavy}, which {len(without_need)} of the "
-            f"{len(importers)} importers of `{package.module}` do not need"
+            f"importing `{package.name}` loads {heavy}, which {len(without_need)} of the "
+            f"{len(importers)} importers of `{package.name}` do not need"
         )
 
 
 def _lines(imports: EagerImports, path: str, heavy: str) -> list[int]:
     """Return the lines of a file whose imports load a heavy module."""
-    others = imports.loading(imports.directly(heavy), without={path})
+    others = imports.loaders(imports.importers(heavy), without={path})
     return [
         loading.line
         for loading in imports.of[path]
         if loading.line != IMPLICIT
-        and (imports.means(loading, heavy) or any(file in others for file in loading.files))
+        and (imports.is_import_of(loading, heavy) or any(file in others for file in loading.files))
     ]
 
 
@@ -127,7 +127,7 @@ def _importers(tree: Tree, imports: EagerImports, package: ModuleFacts) -> list[
     directory = posixpath.dirname(package.path)
     found = []
     for path, loadings in imports.of.items():
-        unit = tree.index.store.unit(path)
+        unit = tree.index.store.module(path)
         is_inside = path.startswith(f"{directory}/")
         is_importer = is_inside or any(package.path in loading.files for loading in loadings)
         if unit is not None and is_importer and unit.role is not Role.TEST and path not in loaded:

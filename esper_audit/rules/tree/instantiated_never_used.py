@@ -71,7 +71,7 @@ class InstantiatedNeverUsed(TreeRule):
     def check(self, tree: Tree) -> Iterator[TreeViolation | NotAnalysed]:
         """Report the objects that are created and never used, by file."""
         constructors = ConstructorEffects(tree)
-        for unit in tree.index.units():
+        for unit in tree.index.modules():
             found = instantiations(tree, unit) if unit.role is Role.PRODUCTION else ()
             reported: set[tuple[str, str]] = set()
             for instantiation in found:
@@ -94,7 +94,7 @@ def _unread_attribute(
     )
     if owner is None or not _is_only_for_the_tree(tree, constructors, owner, instantiation):
         return
-    family = tree.index.resolver.kin.family(owner.key)
+    family = tree.index.resolver.hierarchy.family(owner.key)
     if _is_attribute_read(tree, family, instantiation.attribute) or _is_explained(
         tree, owner, instantiation
     ):
@@ -111,26 +111,26 @@ def _is_only_for_the_tree(
     tree: Tree, constructors: ConstructorEffects, owner: Symbol, instantiation: Instantiation
 ) -> bool:
     """Return whether only the tree may read an attribute, as with parts of a module for `forward`."""
-    if tree.index.resolver.kin.foreign_bases(owner.key) - HARMLESS_BASES:
+    if tree.index.resolver.hierarchy.foreign_bases(owner.key) - HARMLESS_BASES:
         return False
     if any(value.name.rpartition(".")[2] in CONTAINERS for value in instantiation.made):
         return False
     if all(map(constructors.is_module, instantiation.made)):
         return constructors.is_module(Value("class", owner.key))
-    if not instantiation.is_new or not all(map(constructors.is_quiet, instantiation.made)):
+    if not instantiation.is_new or not all(map(constructors.is_effect_free, instantiation.made)):
         return False
-    return instantiation.attribute.startswith("_") or not tree.outside.is_offered(owner)
+    return instantiation.attribute.startswith("_") or not tree.external_callers.is_public_api(owner)
 
 
 def _is_attribute_read(tree: Tree, family: list[str], name: str) -> bool:
     """Return whether something reads an attribute of a class, its bases or its subclasses."""
     paths = {parts(key)[0] for key in family}
     for key in family:
-        for hit in tree.uses.of_key(f"{key}.{name}"):
-            is_elsewhere = hit.use is Use.STRING and hit.unit.path not in paths
+        for hit in tree.reference_table.of_key(f"{key}.{name}"):
+            is_elsewhere = hit.use is Use.STRING and hit.module.path not in paths
             if hit.use is not Use.WRITE and not is_elsewhere:
                 return True
-    if tree.composed_names.may_mean(name):
+    if tree.dynamic_names.may_mean(name):
         return True
     return any(READS_ALL.search(tree.text(tree.index.of_key(key))) for key in family)
 
@@ -152,9 +152,9 @@ def _is_idle(constructors: ConstructorEffects, instantiation: Instantiation) -> 
         or instantiation.bound.startswith("_")
     ):
         return False
-    if not all(map(constructors.is_quiet, instantiation.made)):
+    if not all(map(constructors.is_effect_free, instantiation.made)):
         return False
-    return not any(map(constructors.may_refuse, instantiation.made)) and not _is_read(instantiation)
+    return not any(map(constructors.may_raise, instantiation.made)) and not _is_read(instantiation)
 
 
 def _is_read(instantiation: Instantiation) -> bool:
@@ -174,7 +174,9 @@ def _is_explained(tree: Tree, owner: Symbol, instantiation: Instantiation) -> bo
     text = " ".join(COMMENTS.findall(tree.text(owner)))
     if re.search(rf"{re.escape(instantiation.bound)}\b", text):
         return True
-    return UNUSED_NOTE.search(text) is not None or tree.outside.is_kept_for_others(text)
+    return UNUSED_NOTE.search(text) is not None or tree.external_callers.is_kept_for_compatibility(
+        text
+    )
 
 
 def _description(instantiation: Instantiation) -> str:

@@ -80,23 +80,23 @@ class MissingExport(TreeRule):
             if users:
                 count = "one module" if len(users) == 1 else f"{len(users)} modules"
                 message = (
-                    f"`{symbol.short}` is used by {count} outside `{package.module}` "
-                    f"(first {users[0]}), but the `__all__` of `{package.module}` omits it{reason}"
+                    f"`{symbol.short}` is used by {count} outside `{package.name}` "
+                    f"(first {users[0]}), but the `__all__` of `{package.name}` omits it{reason}"
                 )
                 yield tree.at_symbol(symbol, message)
 
 
 def _reason(tree: Tree, symbol: Symbol, package: ModuleFacts) -> str:
     """Return the sign of an oversight as text, or an empty string."""
-    kin, top = tree.index.resolver.kin, package.facts.scopes[0]
+    hierarchy, top = tree.index.resolver.hierarchy, package.facts.scopes[0]
     if "internal" in _docstring(tree, symbol).lower():
         return ""
     if symbol.short in top.bindings.keys() - {*top.type_checking}:
         return "" if _has_noqa(tree, symbol, package) else IMPORTED
-    if kin.subclasses(symbol.key):
+    if hierarchy.subclasses(symbol.key):
         return ""
     exports = package.facts.exports or {}
-    for base in kin.order(symbol.key)[1:]:
+    for base in hierarchy.order(symbol.key)[1:]:
         others = _others(tree, base, symbol, package)
         if len(others) >= LEAST_SUBCLASSES and all(other.short in exports for other in others):
             short = tree.index.of_key(base).short
@@ -113,8 +113,12 @@ def _has_noqa(tree: Tree, symbol: Symbol, package: ModuleFacts) -> bool:
 
 def _others(tree: Tree, base: str, symbol: Symbol, package: ModuleFacts) -> list[Symbol]:
     """Return the public classes of a package that derive from a base, without one and without bases."""
-    kin = tree.index.resolver.kin
-    others = [tree.index.of_key(key) for key in kin.subclasses(base) if not kin.subclasses(key)]
+    hierarchy = tree.index.resolver.hierarchy
+    others = [
+        tree.index.of_key(key)
+        for key in hierarchy.subclasses(base)
+        if not hierarchy.subclasses(key)
+    ]
     own = posixpath.dirname(package.path)
     return [
         other
@@ -135,12 +139,12 @@ def _docstring(tree: Tree, symbol: Symbol) -> str:
 
 def _imports_past_the_lists(tree: Tree) -> Counter[str]:
     """Count by package the imports of listed names from its modules minus those from the package."""
-    modules, found = tree.index.store.modules, Counter[str]()
-    for unit in tree.index.units():
-        imports = (m.path[1:] for m in unit.facts.mentions if m.use is Use.IMPORT)
+    modules, found = tree.index.store.module_names, Counter[str]()
+    for unit in tree.index.modules():
+        imports = (m.path.name for m in unit.facts.mentions if m.use is Use.IMPORT)
         for path, rest in filter(None, (modules.resolve(target, unit.path) for target in imports)):
             init = _init(posixpath.dirname(path))
-            package = tree.index.store.unit(init) if len(rest) == 1 else None
+            package = tree.index.store.module(init) if len(rest) == 1 else None
             is_outside = not unit.path.startswith(f"{posixpath.dirname(path)}/")
             if package is not None and is_outside and rest[0] in (package.facts.exports or {}):
                 found[init] += 1 if path != init else -1
@@ -149,12 +153,12 @@ def _imports_past_the_lists(tree: Tree) -> Counter[str]:
 
 def _package(tree: Tree, symbol: Symbol) -> ModuleFacts | None:
     """Return the `__init__` of a symbol's public package if its list contains a class, or None."""
-    package = tree.index.store.unit(_init(posixpath.dirname(symbol.path)))
+    package = tree.index.store.module(_init(posixpath.dirname(symbol.path)))
     if package is None or not package.facts.exports or not symbol.short[:1].isupper():
         return None
     names = package.facts.exports
     has_class = any(name[:1].isupper() and not name.isupper() for name in names)
-    is_public = not any(part.startswith("_") for part in package.module.split("."))
+    is_public = not any(part.startswith("_") for part in package.name.split("."))
     return package if has_class and is_public else None
 
 
@@ -166,7 +170,7 @@ def _is_listed(tree: Tree, symbol: Symbol, package: ModuleFacts) -> bool:
         return True
     directory = posixpath.dirname(package.path)
     while directory := posixpath.dirname(directory):
-        above = tree.index.store.unit(_init(directory))
+        above = tree.index.store.module(_init(directory))
         if above is not None and symbol.short in (above.facts.exports or {}):
             return True
     return False
@@ -176,9 +180,9 @@ def _users(tree: Tree, symbol: Symbol, package: ModuleFacts) -> list[str]:
     """Return the production files of other packages that use a class."""
     own = posixpath.dirname(package.path)
     paths = {
-        hit.unit.path
-        for hit in tree.uses.certain(symbol)
-        if hit.role is Role.PRODUCTION and not hit.unit.path.startswith(f"{own}/")
+        hit.module.path
+        for hit in tree.reference_table.certain(symbol)
+        if hit.role is Role.PRODUCTION and not hit.module.path.startswith(f"{own}/")
     }
     return sorted(path for path in paths if not own.startswith(f"{posixpath.dirname(path)}/"))
 

@@ -14,7 +14,12 @@ from esper_audit.rules.tree_rule import TreeRule
 from esper_audit.source.facts.records import DefinitionKind
 from esper_audit.source.index.class_hierarchy import ClassKind
 from esper_audit.source.index.records import Symbol
-from esper_audit.source.usage.reachability import BY_ITSELF, runs_in, spread, users
+from esper_audit.source.usage.reachability import (
+    MODULE_LEVEL,
+    discard_reachable,
+    running_function,
+    users,
+)
 from esper_audit.source.usage.tree import Tree
 
 CLASS_SEARCHES = frozenset(
@@ -97,22 +102,24 @@ def _unreached(tree: Tree, symbols: Mapping[str, Symbol]) -> tuple[set[str], set
     """Return the keys that no test reaches, and those of them that no module-level code reaches."""
     edges: dict[str, set[str]] = defaultdict(set)
     has_class_search = any(
-        not CLASS_SEARCHES.isdisjoint(unit.mentions) for unit in tree.index.units()
+        not CLASS_SEARCHES.isdisjoint(unit.mentions) for unit in tree.index.modules()
     )
     for key, symbol in symbols.items():
         for hit in users(tree, symbol):
-            is_plain = hit.role is Role.PRODUCTION and not TEST_SUPPORT.search(hit.unit.path)
-            source = runs_in(hit) if is_plain else hit.role
-            edges[source if source in symbols or source == Role.TEST else BY_ITSELF].add(key)
-        owner = tree.outside.owner(symbol)
+            is_plain = hit.role is Role.PRODUCTION and not TEST_SUPPORT.search(hit.module.path)
+            source = running_function(hit) if is_plain else hit.role
+            edges[source if source in symbols or source == Role.TEST else MODULE_LEVEL].add(key)
+        owner = tree.external_callers.owner(symbol)
         if owner is not None and _is_called_implicitly(tree, symbol):
             edges[owner.key].add(key)
-        if tree.outside.is_registered(symbol) or (has_class_search and _is_derived(tree, symbol)):
-            edges[BY_ITSELF].add(key)
+        if tree.external_callers.is_registered(symbol) or (
+            has_class_search and _is_derived(tree, symbol)
+        ):
+            edges[MODULE_LEVEL].add(key)
     untested = set(symbols)
-    spread(edges[Role.TEST], edges, untested)
+    discard_reachable(edges[Role.TEST], edges, untested)
     left = set(untested)
-    spread(edges[BY_ITSELF], edges, left)
+    discard_reachable(edges[MODULE_LEVEL], edges, left)
     return untested, left
 
 
@@ -123,20 +130,25 @@ def _is_derived(tree: Tree, symbol: Symbol) -> bool:
 
 def _is_called_implicitly(tree: Tree, method: Symbol) -> bool:
     """Return whether a method may run without a call in the tree, once an object exists."""
-    outside = tree.outside
+    outside = tree.external_callers
     return outside.is_called_by_language(method) or outside.is_prescribed(method)
 
 
 def _is_public(tree: Tree, symbol: Symbol) -> bool:
     """Return whether a test of a symbol may be expected."""
     definition = tree.index.definition(symbol)
-    owner = tree.outside.owner(symbol)
+    owner = tree.external_callers.owner(symbol)
     is_local = owner is None and "." in symbol.symbol
     if symbol.is_private or symbol.short.startswith("__") or is_local:
         return False
-    if TEST_SUPPORT.search(symbol.path) or tree.index.resolver.kin.kind(symbol.key) in DECLARATIONS:
+    if (
+        TEST_SUPPORT.search(symbol.path)
+        or tree.index.resolver.hierarchy.kind(symbol.key) in DECLARATIONS
+    ):
         return False
     if "DeprecationWarning" in tree.text(symbol):
         return False
     is_declaration = definition.stub and symbol.kind is not DefinitionKind.CLASS
-    return not is_declaration and not (owner is not None and tree.outside.is_prescribed(symbol))
+    return not is_declaration and not (
+        owner is not None and tree.external_callers.is_prescribed(symbol)
+    )

@@ -9,19 +9,26 @@ from esper_audit.rules.tree import unused_parameter_cases as cases
 from esper_audit.rules.tree_rule import TreeRule
 from esper_audit.source.facts.records import MANY, Definition, DefinitionKind, Parameter, Use
 from esper_audit.source.index.records import Symbol
-from esper_audit.source.usage.escapes import escapes
+from esper_audit.source.usage.escapes import has_escaping_object
 from esper_audit.source.usage.parameter_excuses import (
     NamingPatterns,
-    does_nothing,
+    has_trivial_body,
+    is_argument_check,
     is_copied,
     is_declared_unused,
-    is_defined_again,
     is_for_subclasses,
-    is_given_everything,
-    is_set_aside,
-    stands_in,
+    is_read_in_commented_code,
+    is_redefined,
+    is_stand_in,
 )
-from esper_audit.source.usage.signatures import CONSTRUCTOR, KINDS, is_hook, shown, taking, uses
+from esper_audit.source.usage.signatures import (
+    CONSTRUCTOR,
+    KINDS,
+    count_parameters,
+    display_name,
+    is_hook,
+    mentions_of,
+)
 from esper_audit.source.usage.tree import Tree
 
 AS_VALUE = frozenset({Use.READ, Use.DECORATOR, Use.STRING})
@@ -63,14 +70,14 @@ class UnusedParameter(TreeRule):
 
     def check(self, tree: Tree) -> Iterator[TreeViolation | NotAnalysed]:
         """Report the unread parameters of functions that no other code prescribes."""
-        peers, patterns = taking(tree.index), NamingPatterns(tree.index)
+        peers, patterns = count_parameters(tree.index), NamingPatterns(tree.index)
         for function in tree.in_scope(tree.index.all_symbols(KINDS)):
             names = [p.name for p in _unread(tree.index.definition(function))]
             if function.short != CONSTRUCTOR:
                 names = [name for name in names if peers[function.short, name] == 1]
             names = [name for name in names if not _is_explained(tree, function, name)]
             names = [name for name in names if not patterns.prescribe(function, name)]
-            if not names or is_given_everything(function, len(names)):
+            if not names or is_argument_check(function, len(names)):
                 continue
             if not _is_own_signature(tree, function):
                 continue
@@ -83,15 +90,14 @@ class UnusedParameter(TreeRule):
 
 
 def _unread_at(tree: Tree, function: Symbol, name: str) -> TreeViolation:
-    message = f"`{shown(function)}` never reads its parameter `{name}`"
+    message = f"`{display_name(function)}` never reads its parameter `{name}`"
     return tree.at_parameter(function, name, message)
 
 
 def _unread(definition: Definition) -> list[Parameter]:
     """Return the parameters that the function does not read."""
-    is_bound = (
-        definition.kind is DefinitionKind.METHOD and "staticmethod" not in definition.decorators
-    )
+    is_static = definition.has_decorator("staticmethod")
+    is_bound = definition.kind is DefinitionKind.METHOD and not is_static
     return [
         parameter
         for parameter in definition.parameters[is_bound:]
@@ -103,18 +109,18 @@ def _is_explained(tree: Tree, function: Symbol, name: str) -> bool:
     """Return whether the text of a function or its callers explain an unread parameter."""
     text = tree.text(function)
     decorators = tree.index.definition(function).decorators
-    if any("deprecat" in decorator for decorator in decorators):
+    if any("deprecat" in str(decorator) for decorator in decorators):
         return True
-    if tree.outside.is_kept_for_others(text):
+    if tree.external_callers.is_kept_for_compatibility(text):
         return True
-    if is_declared_unused(text, name) or is_set_aside(text, name):
+    if is_declared_unused(text, name) or is_read_in_commented_code(text, name):
         return True
     return _is_possibly_in_kwargs(tree, function, name)
 
 
 def _is_possibly_in_kwargs(tree: Tree, function: Symbol, name: str) -> bool:
     """Return whether a call passes on `**kwargs` that may contain the name."""
-    calls = (hit.mention.arguments for hit in tree.uses.of(function))
+    calls = (hit.mention.arguments for hit in tree.reference_table.of(function))
     return any(
         arguments is not None and arguments.double_star and name not in arguments.keywords
         for arguments in calls
@@ -123,20 +129,20 @@ def _is_possibly_in_kwargs(tree: Tree, function: Symbol, name: str) -> bool:
 
 def _is_own_signature(tree: Tree, function: Symbol) -> bool:
     """Return whether only known calls, and no other code, determine the signature of a function."""
-    outside, owner = tree.outside, tree.outside.owner(function)
+    outside, owner = tree.external_callers, tree.external_callers.owner(function)
     if outside.is_registered(function) or outside.is_entry(function):
         return False
     if is_hook(tree.index.definition(function)):
         return False
-    if does_nothing(tree, function) or outside.has_prescribed_signature(function):
+    if has_trivial_body(tree, function) or outside.has_prescribed_signature(function):
         return False
-    if stands_in(tree, function) or is_for_subclasses(tree, function, owner):
+    if is_stand_in(tree, function) or is_for_subclasses(tree, function, owner):
         return False
-    if is_copied(tree, function) or is_defined_again(tree, function):
+    if is_copied(tree, function) or is_redefined(tree, function):
         return False
     if owner is None or function.short != CONSTRUCTOR:
-        is_passed_on = owner is not None and escapes(tree, owner)
+        is_passed_on = owner is not None and has_escaping_object(tree, owner)
         if is_passed_on or outside.is_called_by_language(function):
             return False
-    hits = uses(tree, function)
+    hits = mentions_of(tree, function)
     return not any(hit.use in AS_VALUE and not hit.is_inside(function) for hit in hits)

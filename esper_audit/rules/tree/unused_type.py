@@ -11,7 +11,7 @@ from esper_audit.rules.tree_rule import TreeRule
 from esper_audit.source.facts.records import DefinitionKind, Use
 from esper_audit.source.index.class_hierarchy import ClassKind
 from esper_audit.source.index.records import Reference, Symbol
-from esper_audit.source.usage.reflective_access import collects_subclasses
+from esper_audit.source.usage.reflective_access import is_collecting_subclasses
 from esper_audit.source.usage.tree import Tree
 
 NAMED_KINDS = frozenset(
@@ -67,7 +67,7 @@ class UnusedType(TreeRule):
             near = tree.index.mentions(symbol.short, under=symbol.path)
             if any(_is_use(reference, symbol) for reference in (*answer.items, *near.items)):
                 continue
-            if tree.spelled_words.has_beside(symbol.short):
+            if tree.text_mentions.has_beside(symbol.short):
                 continue
             if not answer.is_complete:
                 yield tree.undecided(symbol, answer)
@@ -82,26 +82,24 @@ class UnusedType(TreeRule):
             return False
         if "." in symbol.symbol or STUB_OR_TEMPLATE.search(symbol.path):
             return False
-        if tree.outside.is_kept_for_others(tree.text(symbol)):
+        if tree.external_callers.is_kept_for_compatibility(tree.text(symbol)):
             return False
         definition = tree.index.definition(symbol)
         own_decorators = 1 if symbol.class_kind is ClassKind.DATACLASS else 0
-        if len(definition.decorators) > own_decorators or "metaclass" in "".join(
-            definition.keywords
-        ):
+        if len(definition.decorators) > own_decorators or "metaclass" in definition.keywords:
             return False
-        kin = tree.index.resolver.kin
-        if not all(map(NOT_COLLECTING.match, kin.foreign_bases(symbol.key))):
+        hierarchy = tree.index.resolver.hierarchy
+        if not all(map(NOT_COLLECTING.match, hierarchy.foreign_bases(symbol.key))):
             return False
-        return not any(collects_subclasses(tree, base) for base in kin.order(symbol.key))
+        return not any(is_collecting_subclasses(tree, base) for base in hierarchy.order(symbol.key))
 
 
 def _is_public(tree: Tree, symbol: Symbol) -> bool:
     """Return whether code outside the tree may use a class: the packaging or a user of the library."""
-    if tree.outside.is_entry(symbol) or tree.outside.is_offered(symbol):
+    if tree.external_callers.is_entry(symbol) or tree.external_callers.is_public_api(symbol):
         return True
     is_documented = tree.index.definition(symbol).documented and not symbol.is_private
-    return is_documented and tree.outside.is_of_library(symbol)
+    return is_documented and tree.external_callers.is_of_library(symbol)
 
 
 def _is_use(reference: Reference, symbol: Symbol) -> bool:

@@ -12,8 +12,14 @@ from esper_audit.project.file_roles import Role
 from esper_audit.rules.tree import unwired_function_cases as cases
 from esper_audit.rules.tree_rule import TreeRule
 from esper_audit.source.index.records import Symbol
-from esper_audit.source.usage.escapes import escapes
-from esper_audit.source.usage.reachability import BY_ITSELF, NO_USE, runs_in, spread, users
+from esper_audit.source.usage.escapes import has_escaping_object
+from esper_audit.source.usage.reachability import (
+    MODULE_LEVEL,
+    NO_USE,
+    discard_reachable,
+    running_function,
+    users,
+)
 from esper_audit.source.usage.signatures import KINDS
 from esper_audit.source.usage.tree import Tree
 
@@ -71,16 +77,18 @@ class UnwiredFunction(TreeRule):
         if tree.index.definition(function).stub:
             return True
         around = function.key.rpartition(".")[0]
-        owner = tree.outside.owner(function)
+        owner = tree.external_callers.owner(function)
         if owner is None:
             return around in unwired
-        return all(hit.use in NO_USE or hit.is_inside(owner) for hit in tree.uses.of(owner))
+        return all(
+            hit.use in NO_USE or hit.is_inside(owner) for hit in tree.reference_table.of(owner)
+        )
 
 
 def _reached_from(tree: Tree, function: Symbol) -> set[str]:
     """Return the keys of the functions that use a function, without tests and with scripts as roots."""
     return {
-        runs_in(hit) if hit.role is Role.PRODUCTION else BY_ITSELF
+        running_function(hit) if hit.role is Role.PRODUCTION else MODULE_LEVEL
         for hit in users(tree, function)
         if hit.role is not Role.TEST
     }
@@ -93,32 +101,32 @@ def _unwired(
     edges: dict[str, set[str]] = defaultdict(set)
     for key, sources in reached_from.items():
         for source in sources:
-            edges[source if source in functions else BY_ITSELF].add(key)
+            edges[source if source in functions else MODULE_LEVEL].add(key)
     left = set(functions)
-    spread(edges[BY_ITSELF], edges, left)
+    discard_reachable(edges[MODULE_LEVEL], edges, left)
     for key in sorted(left):
         if key in left and _is_possibly_run(tree, functions[key]):
-            spread({key}, edges, left)
+            discard_reachable({key}, edges, left)
     return left
 
 
 def _is_possibly_run(tree: Tree, function: Symbol) -> bool:
     """Return whether a function may run without a mention in the tree."""
-    if tree.outside.may_run(function) or tree.composed_names.may_mean(function.short):
+    if tree.external_callers.may_run(function) or tree.dynamic_names.may_mean(function.short):
         return True
-    if tree.spelled_words.has(function.short) or _is_kept(tree, function):
+    if tree.text_mentions.has(function.short) or _is_kept(tree, function):
         return True
     if function.short.startswith("_"):
         return False
-    owner = tree.outside.owner(function)
-    if tree.outside.is_of_library(function):
+    owner = tree.external_callers.owner(function)
+    if tree.external_callers.is_of_library(function):
         return owner is not None or tree.index.definition(function).documented
-    return owner is not None and escapes(tree, owner)
+    return owner is not None and has_escaping_object(tree, owner)
 
 
 def _is_kept(tree: Tree, function: Symbol) -> bool:
     """Return whether a function is declared to be kept for compatibility or for debugging."""
-    if tree.outside.is_kept_for_others(tree.text(function)):
+    if tree.external_callers.is_kept_for_compatibility(tree.text(function)):
         return True
     node = tree.function(function)
     documented = ast.get_docstring(node) if node is not None else None
@@ -131,7 +139,7 @@ def _message(tree: Tree, function: Symbol, sources: set[str]) -> str:
         first = min(sources).rpartition(":")[2]
         return f"only `{first}` reaches `{name}`, and nothing reaches `{first}`"
     in_tests = any(
-        hit.role is Role.TEST and hit.use not in NO_USE for hit in tree.uses.of(function)
+        hit.role is Role.TEST and hit.use not in NO_USE for hit in tree.reference_table.of(function)
     )
     if in_tests:
         return f"only tests reach `{name}`: production code does not"

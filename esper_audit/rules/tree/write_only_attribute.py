@@ -12,7 +12,7 @@ from esper_audit.rules.tree_rule import TreeRule
 from esper_audit.source.facts.records import DefinitionKind
 from esper_audit.source.index.records import Place, Reference, Symbol
 from esper_audit.source.syntax.source import Source
-from esper_audit.source.usage.reflective_access import has_strange_base
+from esper_audit.source.usage.reflective_access import has_inspecting_base
 from esper_audit.source.usage.tree import Tree
 
 READS_ALL = re.compile(
@@ -113,15 +113,15 @@ def _targets(node: Write) -> list[str]:
 
 def _is_possibly_of(tree: Tree, owner: Symbol, reading: Reference) -> bool:
     """Return whether a read may be of an object of a class, and not of an unrelated class's `self`."""
-    around = _class_around(tree, reading.place) if reading.written.startswith("self.") else None
-    if around is None or reading.written.count(".") > 1:
+    around = _class_around(tree, reading.place) if reading.is_own_attribute else None
+    if around is None:
         return True
-    kin = tree.index.resolver.kin
-    below = kin.subclasses(owner.key)
-    if any("?" in kin.foreign_bases(key) for key in (owner.key, around.key, *below)):
+    hierarchy = tree.index.resolver.hierarchy
+    below = hierarchy.subclasses(owner.key)
+    if any("?" in hierarchy.foreign_bases(key) for key in (owner.key, around.key, *below)):
         return True
-    return any(around.key in kin.order(key) for key in (owner.key, *below)) or (
-        owner.key in kin.order(around.key)
+    return any(around.key in hierarchy.order(key) for key in (owner.key, *below)) or (
+        owner.key in hierarchy.order(around.key)
     )
 
 
@@ -165,9 +165,9 @@ def _is_plain(write: Write) -> bool:
 
 
 def _is_read_reflectively(tree: Tree, owner: Symbol, name: str) -> bool:
-    kin = tree.index.resolver.kin
-    is_module = any(base.endswith("Module") for base in kin.foreign_bases(owner.key))
-    if has_strange_base(tree, owner) or (is_module and READ_BY_TORCH.match(name)):
+    hierarchy = tree.index.resolver.hierarchy
+    is_module = any(base.endswith("Module") for base in hierarchy.foreign_bases(owner.key))
+    if has_inspecting_base(tree, owner) or (is_module and READ_BY_TORCH.match(name)):
         return True
-    family = map(tree.index.of_key, kin.family(owner.key))
+    family = map(tree.index.of_key, hierarchy.family(owner.key))
     return any(READS_ALL.search(tree.text(member)) for member in family)

@@ -1,4 +1,4 @@
-"""What each file says, as records that are cached: definitions, scopes, mentions.
+"""The facts of each file, cached: definitions, scopes, mentions.
 
 Public: `records`, `module_facts`, `store`.
 """

@@ -1,4 +1,4 @@
-"""Reading one file's `ast` for its facts: one pass with a pile instead of recursion, a handler a kind of node."""
+"""Extraction of one file's facts: one iterative pass over its `ast`, with a handler for each kind of node."""
 
 from __future__ import annotations
 
@@ -6,27 +6,19 @@ import ast
 from collections.abc import Callable
 from typing import Any
 
-from esper_audit.source.facts import (
-    extract as fact_statements,
-)
-from esper_audit.source.facts import (
-    extract_definitions as fact_definitions,
-)
-from esper_audit.source.facts import (
-    extract_expressions as fact_expressions,
-)
-from esper_audit.source.facts.access_path import (
-    UNKNOWN,
-    annotation_text,
-    instance,
+from esper_audit.source.facts import extract_definitions as definitions
+from esper_audit.source.facts import extract_expressions as expressions
+from esper_audit.source.facts.access_path import UNKNOWN, instance
+from esper_audit.source.facts.annotation_text import annotation_text
+from esper_audit.source.facts.builder import FactsBuilder
+from esper_audit.source.facts.expression_paths import (
     loop_bindings,
-    path,
-    paths,
+    path_of,
+    paths_of,
     unpacked,
 )
-from esper_audit.source.facts.builder import FactsBuilder
 from esper_audit.source.facts.extract_definitions import GUARD
-from esper_audit.source.facts.extract_expressions import At, Left, Work, block
+from esper_audit.source.facts.extract_expressions import Context, Unread, Work, block
 from esper_audit.source.facts.narrowing import when_false, when_true
 from esper_audit.source.facts.records import FileFacts
 from esper_audit.source.syntax.ast_walk import children
@@ -34,173 +26,184 @@ from esper_audit.source.syntax.enclosing import last_line
 from esper_audit.source.syntax.names import dotted
 
 
-def for_(ledger: FactsBuilder, node: ast.For | ast.AsyncFor, at: At) -> Left:
+def for_loop(builder: FactsBuilder, node: ast.For | ast.AsyncFor, context: Context) -> Unread:
     """Bind what a loop runs over."""
-    for name, written in loop_bindings(node.target, node.iter, at.meanings):
-        ledger.bind(at.scope, name, written)
-    yield node.iter, at
-    yield node.target, at
-    yield from block(node.body, at)
-    yield from block(node.orelse, at)
+    for name, written in loop_bindings(node.target, node.iter, context.meanings):
+        builder.bind(context.scope, name, written)
+    yield node.iter, context
+    yield node.target, context
+    yield from block(node.body, context)
+    yield from block(node.orelse, context)
 
 
-def while_(ledger: FactsBuilder, node: ast.While, at: At) -> Left:
+def while_loop(builder: FactsBuilder, node: ast.While, context: Context) -> Unread:
     """Narrow by the test of a loop."""
-    yield node.test, at
-    inside = at._replace(meanings=when_true(node.test, at.meanings))
+    yield node.test, context
+    inside = context._replace(meanings=when_true(node.test, context.meanings))
     yield from block(node.body, inside)
-    yield from block(node.orelse, at)
+    yield from block(node.orelse, context)
 
 
-def if_(ledger: FactsBuilder, node: ast.If, at: At) -> Left:
-    """Narrow by a test and its negation; below `if TYPE_CHECKING` imports are marked."""
-    yield node.test, at
-    meanings = when_true(node.test, at.meanings)
+def if_statement(builder: FactsBuilder, node: ast.If, context: Context) -> Unread:
+    """Narrow by a test and its negation. Below `if TYPE_CHECKING` imports are marked."""
+    yield node.test, context
+    meanings = when_true(node.test, context.meanings)
     if dotted(node.test).rpartition(".")[2] == GUARD:
         meanings = {**meanings, GUARD: UNKNOWN}
-    yield from block(node.body, at._replace(meanings=meanings))
-    otherwise = at._replace(meanings=when_false(node.test, at.meanings))
+    yield from block(node.body, context._replace(meanings=meanings))
+    otherwise = context._replace(meanings=when_false(node.test, context.meanings))
     yield from block(node.orelse, otherwise)
 
 
-def with_(ledger: FactsBuilder, node: ast.With | ast.AsyncWith, at: At) -> Left:
-    """Bind what entering a context gives."""
-    enter = ".__enter__()" if isinstance(node, ast.With) else ".__aenter__()"
+def with_statement(
+    builder: FactsBuilder, node: ast.With | ast.AsyncWith, context: Context
+) -> Unread:
+    """Bind the result of entering a context."""
+    enter = "__enter__" if isinstance(node, ast.With) else "__aenter__"
     for item in node.items:
-        yield item.context_expr, at
+        yield item.context_expr, context
         if item.optional_vars is not None:
-            entered = path(item.context_expr, at.meanings)
-            entered = entered + enter if entered != UNKNOWN else UNKNOWN
+            entered = path_of(item.context_expr, context.meanings)
+            if entered != UNKNOWN:
+                entered = entered.attribute(enter).called()
             for name, written in unpacked(item.optional_vars, entered):
-                ledger.bind(at.scope, name, written)
-            yield item.optional_vars, at
-    yield from block(node.body, at)
+                builder.bind(context.scope, name, written)
+            yield item.optional_vars, context
+    yield from block(node.body, context)
 
 
-def try_(ledger: FactsBuilder, node: ast.Try | ast.TryStar, at: At) -> Left:
+def try_statement(builder: FactsBuilder, node: ast.Try | ast.TryStar, context: Context) -> Unread:
     """Bind what the clauses catch."""
-    yield from block(node.body, at)
+    yield from block(node.body, context)
     for handler in node.handlers:
         if handler.name is not None:
-            ledger.bind(at.scope, handler.name, instance(annotation_text(handler.type)))
+            builder.bind(context.scope, handler.name, instance(annotation_text(handler.type)))
         if handler.type is not None:
-            yield handler.type, at
-        yield from block(handler.body, at)
-    yield from block(node.orelse, at)
-    yield from block(node.finalbody, at)
+            yield handler.type, context
+        yield from block(handler.body, context)
+    yield from block(node.orelse, context)
+    yield from block(node.finalbody, context)
 
 
-def match(ledger: FactsBuilder, node: ast.Match, at: At) -> Left:
-    """Bind what patterns capture; `case T():` narrows the subject."""
-    yield node.subject, at
+def match_statement(builder: FactsBuilder, node: ast.Match, context: Context) -> Unread:
+    """Bind what patterns capture. `case T():` narrows the subject."""
+    yield node.subject, context
     for case in node.cases:
         for part in ast.walk(case.pattern):
-            yield from _pattern(ledger, part, at)
-        inside = _narrowed(node.subject, case.pattern, at)
+            yield from _pattern(builder, part, context)
+        inside = _narrowed(node.subject, case.pattern, context)
         if case.guard is not None:
             yield case.guard, inside
         yield from block(case.body, inside)
 
 
-def return_(ledger: FactsBuilder, node: ast.Return, at: At) -> Left:
+def return_statement(builder: FactsBuilder, node: ast.Return, context: Context) -> Unread:
     """Note what a function returns."""
     if node.value is None:
         return []
-    ledger.returns(at.scope, paths(node.value, at.meanings))
-    return [(node.value, at)]
+    builder.add_returned(context.scope, paths_of(node.value, context.meanings))
+    return [(node.value, context)]
 
 
-def yield_(ledger: FactsBuilder, node: ast.Yield | ast.YieldFrom, at: At) -> Left:
+def yield_expression(
+    builder: FactsBuilder, node: ast.Yield | ast.YieldFrom, context: Context
+) -> Unread:
     """Note what a generator yields."""
     if node.value is None or isinstance(node, ast.YieldFrom):
-        ledger.generates(at.scope, [])
+        builder.add_yielded(context.scope, [])
     else:
-        ledger.generates(at.scope, paths(node.value, at.meanings))
-    return [(node.value, at)] if node.value is not None else []
+        builder.add_yielded(context.scope, paths_of(node.value, context.meanings))
+    return [(node.value, context)] if node.value is not None else []
 
 
-def elsewhere(ledger: FactsBuilder, node: ast.Global | ast.Nonlocal, at: At) -> Left:
+def outer_declaration(
+    builder: FactsBuilder, node: ast.Global | ast.Nonlocal, context: Context
+) -> Unread:
     """Note names that belong to a scope further out."""
     for name in node.names:
-        ledger.declare_elsewhere(at.scope, name, is_global=isinstance(node, ast.Global))
+        builder.declare_outer(context.scope, name, is_global=isinstance(node, ast.Global))
     return []
 
 
-def _narrowed(subject: ast.expr, pattern: ast.pattern, at: At) -> At:
+def _children(builder: FactsBuilder, node: ast.AST, context: Context) -> Unread:
+    return [(child, context) for child in children(node)]
+
+
+def _narrowed(subject: ast.expr, pattern: ast.pattern, context: Context) -> Context:
     if isinstance(pattern, ast.MatchAs) and pattern.pattern is not None:
         pattern = pattern.pattern
-    if not (isinstance(pattern, ast.MatchClass) and isinstance(subject, (ast.Name, ast.Attribute))):
-        return at
+    name = dotted(subject)
+    if not (isinstance(pattern, ast.MatchClass) and name):
+        return context
     narrowed = instance(annotation_text(pattern.cls))
-    return at._replace(meanings={**at.meanings, path(subject): narrowed})
+    return context._replace(meanings={**context.meanings, name: narrowed})
 
 
-def _pattern(ledger: FactsBuilder, part: ast.AST, at: At) -> Left:
-    """Bind what a part of a pattern captures; yield the expressions in it."""
+def _pattern(builder: FactsBuilder, part: ast.AST, context: Context) -> Unread:
+    """Bind what a part of a pattern captures, and yield the expressions in it."""
     if isinstance(part, (ast.MatchAs, ast.MatchStar)) and part.name is not None:
         inner = part.pattern if isinstance(part, ast.MatchAs) else None
         known = annotation_text(inner.cls) if isinstance(inner, ast.MatchClass) else ""
-        ledger.bind(at.scope, part.name, instance(known))
+        builder.bind(context.scope, part.name, instance(known))
     elif isinstance(part, ast.MatchMapping) and part.rest is not None:
-        ledger.bind(at.scope, part.rest, UNKNOWN)
+        builder.bind(context.scope, part.rest, UNKNOWN)
     elif isinstance(part, ast.MatchValue):
-        yield part.value, at
+        yield part.value, context
     elif isinstance(part, ast.MatchClass):
-        yield part.cls, at
+        yield part.cls, context
 
 
-Handler = Callable[[FactsBuilder, Any, At], Left]
+Handler = Callable[[FactsBuilder, Any, Context], Unread]
 
 
 def read_facts(tree: ast.Module) -> FileFacts:
     """Return the facts of a parsed file."""
-    ledger = FactsBuilder(last_line(tree.body[-1]) if tree.body else 1)
-    pile: list[Work] = list(fact_expressions.block(tree.body, At()))
-    pile.reverse()
-    while pile:
-        node, at = pile.pop()
-        handler = HANDLERS.get(type(node))
-        left = list(handler(ledger, node, at)) if handler else [(c, at) for c in children(node)]
-        left.reverse()
-        pile += left
-    return ledger.close()
+    builder = FactsBuilder(last_line(tree.body[-1]) if tree.body else 1)
+    pending: list[Work] = list(expressions.block(tree.body, Context()))
+    pending.reverse()
+    while pending:
+        node, context = pending.pop()
+        unread = list(HANDLERS.get(type(node), _children)(builder, node, context))
+        unread.reverse()
+        pending += unread
+    return builder.build()
 
 
 HANDLERS: dict[type[ast.AST], Handler] = {
-    ast.AnnAssign: fact_definitions.annotated,
-    ast.Assign: fact_definitions.assign,
-    ast.AsyncFor: fact_statements.for_,
-    ast.AsyncFunctionDef: fact_definitions.function,
-    ast.AsyncWith: fact_statements.with_,
-    ast.Attribute: fact_expressions.attribute,
-    ast.AugAssign: fact_definitions.augmented,
-    ast.BoolOp: fact_expressions.both,
-    ast.Call: fact_expressions.call,
-    ast.ClassDef: fact_definitions.class_,
-    ast.Constant: fact_expressions.constant,
-    ast.DictComp: fact_expressions.comprehension,
-    ast.Expr: fact_definitions.expression,
-    ast.For: fact_statements.for_,
-    ast.FunctionDef: fact_definitions.function,
-    ast.GeneratorExp: fact_expressions.comprehension,
-    ast.Global: fact_statements.elsewhere,
-    ast.If: fact_statements.if_,
-    ast.IfExp: fact_expressions.choice,
-    ast.Import: fact_definitions.import_,
-    ast.ImportFrom: fact_definitions.import_,
-    ast.JoinedStr: fact_expressions.joined,
-    ast.Lambda: fact_expressions.lambda_,
-    ast.ListComp: fact_expressions.comprehension,
-    ast.Match: fact_statements.match,
-    ast.Name: fact_expressions.name,
-    ast.NamedExpr: fact_expressions.walrus,
-    ast.Nonlocal: fact_statements.elsewhere,
-    ast.Return: fact_statements.return_,
-    ast.SetComp: fact_expressions.comprehension,
-    ast.Try: fact_statements.try_,
-    ast.TryStar: fact_statements.try_,
-    ast.While: fact_statements.while_,
-    ast.With: fact_statements.with_,
-    ast.Yield: fact_statements.yield_,
-    ast.YieldFrom: fact_statements.yield_,
+    ast.AnnAssign: definitions.annotated,
+    ast.Assign: definitions.assign,
+    ast.AsyncFor: for_loop,
+    ast.AsyncFunctionDef: definitions.function,
+    ast.AsyncWith: with_statement,
+    ast.Attribute: expressions.attribute,
+    ast.AugAssign: definitions.augmented,
+    ast.BoolOp: expressions.bool_operation,
+    ast.Call: expressions.call,
+    ast.ClassDef: definitions.class_,
+    ast.Constant: expressions.constant,
+    ast.DictComp: expressions.comprehension,
+    ast.Expr: definitions.expression,
+    ast.For: for_loop,
+    ast.FunctionDef: definitions.function,
+    ast.GeneratorExp: expressions.comprehension,
+    ast.Global: outer_declaration,
+    ast.If: if_statement,
+    ast.IfExp: expressions.conditional,
+    ast.Import: definitions.import_,
+    ast.ImportFrom: definitions.import_,
+    ast.JoinedStr: expressions.f_string,
+    ast.Lambda: expressions.lambda_,
+    ast.ListComp: expressions.comprehension,
+    ast.Match: match_statement,
+    ast.Name: expressions.name,
+    ast.NamedExpr: expressions.named_expression,
+    ast.Nonlocal: outer_declaration,
+    ast.Return: return_statement,
+    ast.SetComp: expressions.comprehension,
+    ast.Try: try_statement,
+    ast.TryStar: try_statement,
+    ast.While: while_loop,
+    ast.With: with_statement,
+    ast.Yield: yield_expression,
+    ast.YieldFrom: yield_expression,
 }

@@ -1,4 +1,4 @@
-"""Reading what a file defines for facts: functions, classes, imports, constants, fields, attributes of `self`."""
+"""Handlers of definitions: functions, classes, imports, constants, fields, attributes of `self`."""
 
 from __future__ import annotations
 
@@ -6,17 +6,21 @@ import ast
 from collections.abc import Iterator, Sequence
 
 from esper_audit.source.facts.access_path import (
-    UNKNOWN,
-    annotation_text,
+    CLASS,
+    SELF,
+    AccessPath,
+    StepKind,
+    container,
+    defined_path,
+    imported_path,
     instance,
-    path,
-    paths,
-    unpacked,
 )
+from esper_audit.source.facts.annotation_text import annotation_text
 from esper_audit.source.facts.builder import STAR, FactsBuilder
+from esper_audit.source.facts.expression_paths import path_of, paths_of, unpacked
 from esper_audit.source.facts.extract_expressions import (
-    At,
-    Left,
+    Context,
+    Unread,
     block,
     call_use,
     literal,
@@ -43,129 +47,133 @@ IMPLICIT_CLASS_METHODS = frozenset({"__new__", "__init_subclass__", "__class_get
 EXPORTS = "__all__"
 
 
-def function(ledger: FactsBuilder, node: Function, at: At) -> Left:
-    """Note a function or method; its body is read in a scope of its own."""
-    in_class = ledger.scopes[at.scope].kind is ScopeKind.CLASS
-    name = ledger.qualified(at.scope, node.name)
-    scope = ledger.open(_scope(node, name, ScopeKind.FUNCTION, at))
+def function(builder: FactsBuilder, node: Function, context: Context) -> Unread:
+    """Note a function or method. Its body is read in a scope of its own."""
+    in_class = builder.scopes[context.scope].kind is ScopeKind.CLASS
+    name = builder.qualified(context.scope, node.name)
+    scope = builder.open_scope(_scope(node, name, ScopeKind.FUNCTION, context))
     definition = Definition(
         name=name,
         kind=DefinitionKind.METHOD if in_class else DefinitionKind.FUNCTION,
-        owner=at.scope,
+        owner=context.scope,
         line=node.lineno,
         column=node.col_offset + 1,
         end_line=last_line(node),
         scope=scope,
-        decorators=[path(decorator) for decorator in node.decorator_list],
+        decorators=[path_of(decorator) for decorator in node.decorator_list],
         parameters=list(_parameters(node.args)),
         annotation=annotation_text(node.returns),
         documented=_is_documented(node),
-        stub=_does_nothing(node.body),
+        stub=_is_stub(node.body),
     )
-    ledger.define(definition)
-    ledger.bind(at.scope, node.name, f"!{name}")
-    _bind_parameters(ledger, definition)
+    builder.define(definition)
+    builder.bind(context.scope, node.name, defined_path(name))
+    _bind_parameters(builder, definition)
     if in_class:
-        _bind_self(ledger, node, definition)
+        _bind_self(builder, node, definition)
     for parameter in parameters(node.args):
-        read_annotation(ledger, parameter.annotation, at)
-    read_annotation(ledger, node.returns, at)
+        read_annotation(builder, parameter.annotation, context)
+    read_annotation(builder, node.returns, context)
     for decorator in node.decorator_list:
-        yield from read_reference(ledger, decorator, Use.DECORATOR, at)
-    yield from ((d, at) for d in (*node.args.defaults, *node.args.kw_defaults) if d is not None)
-    yield from block(_without_docstring(node.body), At(scope))
+        yield from read_reference(builder, decorator, Use.DECORATOR, context)
+    yield from (
+        (d, context) for d in (*node.args.defaults, *node.args.kw_defaults) if d is not None
+    )
+    yield from block(_without_docstring(node.body), Context(scope))
 
 
-def class_(ledger: FactsBuilder, node: ast.ClassDef, at: At) -> Left:
-    """Note a class; what its body binds are its methods and fields."""
-    name = ledger.qualified(at.scope, node.name)
-    scope = ledger.open(_scope(node, name, ScopeKind.CLASS, at))
-    ledger.define(
+def class_(builder: FactsBuilder, node: ast.ClassDef, context: Context) -> Unread:
+    """Note a class. What its body binds are its methods and fields."""
+    name = builder.qualified(context.scope, node.name)
+    scope = builder.open_scope(_scope(node, name, ScopeKind.CLASS, context))
+    builder.define(
         Definition(
             name=name,
             kind=DefinitionKind.CLASS,
-            owner=at.scope,
+            owner=context.scope,
             line=node.lineno,
             column=node.col_offset + 1,
             end_line=last_line(node),
             scope=scope,
-            decorators=[path(decorator) for decorator in node.decorator_list],
-            bases=[annotation_text(b) or path(b) for b in node.bases],
-            keywords=[f"{k.arg}={path(k.value)}" for k in node.keywords if k.arg],
+            decorators=[path_of(decorator) for decorator in node.decorator_list],
+            bases=[path_of(base).before(StepKind.ELEMENT) for base in node.bases],
+            keywords={k.arg: path_of(k.value) for k in node.keywords if k.arg},
             documented=_is_documented(node),
-            stub=_does_nothing(node.body),
+            stub=_is_stub(node.body),
         )
     )
-    ledger.bind(at.scope, node.name, f"!{name}")
+    builder.bind(context.scope, node.name, defined_path(name))
     for decorator in node.decorator_list:
-        yield from read_reference(ledger, decorator, Use.DECORATOR, at)
+        yield from read_reference(builder, decorator, Use.DECORATOR, context)
     for written in (*node.bases, *(k.value for k in node.keywords)):
-        yield from read_reference(ledger, written, Use.BASE, at)
-    yield from block(_without_docstring(node.body), At(scope))
+        yield from read_reference(builder, written, Use.BASE, context)
+    yield from block(_without_docstring(node.body), Context(scope))
 
 
-def import_(ledger: FactsBuilder, node: ast.Import | ast.ImportFrom, at: At) -> Left:
-    """Note what an import binds; a star import is bound as `*`."""
-    scope = ledger.scopes[at.scope]
+def import_(builder: FactsBuilder, node: ast.Import | ast.ImportFrom, context: Context) -> Unread:
+    """Note what an import binds. A star import is bound as `*`."""
+    scope = builder.scopes[context.scope]
     for alias, (name, target) in zip(node.names, imported(node), strict=True):
-        ledger.bind(at.scope, name, f"@{target}")
-        if GUARD in at.meanings:
+        builder.bind(context.scope, name, imported_path(target))
+        if GUARD in context.meanings:
             scope.type_checking.append(name)
-        written = f"@{alias.name}" if isinstance(node, ast.Import) else f"@{target}"
+        path = imported_path(alias.name if isinstance(node, ast.Import) else target)
         if name != STAR:
-            ledger.mention(Mention(written, Use.IMPORT, at.scope, *start(alias)))
+            builder.add_mention(Mention(path, Use.IMPORT, context.scope, *start(alias)))
     return []
 
 
-def assign(ledger: FactsBuilder, node: ast.Assign, at: At) -> Left:
+def assign(builder: FactsBuilder, node: ast.Assign, context: Context) -> Unread:
     """Note what `x = y = value` binds and defines."""
-    values = paths(node.value, at.meanings)
+    values = paths_of(node.value, context.meanings)
     for target in node.targets:
-        _store(ledger, target, values, at)
-        _define_value(ledger, target, node.value, "", at)
+        _store(builder, target, values, context)
+        _define_value(builder, target, node.value, "", context)
     if any(dotted(target) == EXPORTS for target in node.targets):
-        _exported(ledger, node.value, at)
+        _read_exports(builder, node.value, context)
         return []
-    return [(node.value, at), *((target, at) for target in node.targets)]
+    return [(node.value, context), *((target, context) for target in node.targets)]
 
 
-def annotated(ledger: FactsBuilder, node: ast.AnnAssign, at: At) -> Left:
-    """Note what `x: T = value` binds and defines; the annotation decides the type."""
+def annotated(builder: FactsBuilder, node: ast.AnnAssign, context: Context) -> Unread:
+    """Note what `x: T = value` binds and defines. The annotation decides the type."""
     annotation = annotation_text(node.annotation)
-    read_annotation(ledger, node.annotation, at)
+    read_annotation(builder, node.annotation, context)
     values = [instance(annotation)]
     if annotation.rpartition(".")[2] in ("", "Final", "ClassVar", "TypeAlias") and node.value:
-        values = paths(node.value, at.meanings)
-    _store(ledger, node.target, values, at)
-    _define_value(ledger, node.target, node.value, annotation, at)
-    return [(node.target, at), *([(node.value, at)] if node.value is not None else [])]
+        values = paths_of(node.value, context.meanings)
+    _store(builder, node.target, values, context)
+    _define_value(builder, node.target, node.value, annotation, context)
+    return [(node.target, context), *([(node.value, context)] if node.value is not None else [])]
 
 
-def augmented(ledger: FactsBuilder, node: ast.AugAssign, at: At) -> Left:
-    """Note `x += value` as a write: the old value goes nowhere else."""
+def augmented(builder: FactsBuilder, node: ast.AugAssign, context: Context) -> Unread:
+    """Note `x += value` as a write, not as a read."""
     if not isinstance(node.target, ast.Name):
-        return [(node.value, at), (node.target, at)]
-    ledger.name(node.target.id, Use.WRITE, at.scope, start(node.target))
-    ledger.augments(at.scope, node.target.id)
+        return [(node.value, context), (node.target, context)]
+    builder.add_name(node.target.id, Use.WRITE, context.scope, start(node.target))
+    builder.mark_augmented(context.scope, node.target.id)
     if node.target.id == EXPORTS:
-        _exported(ledger, node.value, at)
+        _read_exports(builder, node.value, context)
         return []
-    return [(node.value, at)]
+    return [(node.value, context)]
 
 
-def expression(ledger: FactsBuilder, node: ast.Expr, at: At) -> Left:
-    """Read an expression whose value nobody uses."""
+def expression(builder: FactsBuilder, node: ast.Expr, context: Context) -> Unread:
+    """Read an expression whose value is not used."""
     if isinstance(node.value, ast.Call):
         if dotted(node.value.func) in (f"{EXPORTS}.extend", f"{EXPORTS}.append"):
             for argument in node.value.args:
-                _exported(ledger, argument, at)
+                _read_exports(builder, argument, context)
             return []
-        return call_use(ledger, node.value, at, discarded=True)
-    return [] if isinstance(node.value, ast.Constant) else [(node.value, at)]
+        return call_use(builder, node.value, context, discarded=True)
+    return [] if isinstance(node.value, ast.Constant) else [(node.value, context)]
 
 
-def _scope(node: Function | ast.ClassDef, name: str, kind: ScopeKind, at: At) -> ScopeFacts:
-    return ScopeFacts(name, kind, at.scope, first_line(node), last_line(node), {})
+def _scope(
+    node: Function | ast.ClassDef, name: str, kind: ScopeKind, context: Context
+) -> ScopeFacts:
+    return ScopeFacts(name, kind, context.scope, first_line(node), last_line(node), {})
 
 
 def _parameters(arguments: ast.arguments) -> Iterator[Parameter]:
@@ -190,72 +198,78 @@ def _parameter(parameter: ast.arg, kind: ParameterKind, default: ast.expr | None
     return Parameter(parameter.arg, kind, default is None and not many, written, annotation)
 
 
-def _bind_parameters(ledger: FactsBuilder, definition: Definition) -> None:
+def _bind_parameters(builder: FactsBuilder, definition: Definition) -> None:
     for parameter in definition.parameters:
         value = instance(parameter.annotation)
         if parameter.kind in (ParameterKind.ARGS, ParameterKind.KWARGS):
-            value = f"[{value}]"
-        ledger.bind(definition.scope, parameter.name, value)
+            value = container(value)
+        builder.bind(definition.scope, parameter.name, value)
 
 
-def _bind_self(ledger: FactsBuilder, node: Function, definition: Definition) -> None:
-    """Bind the first parameter of a method to the object, or the class, that it stands for."""
+def _bind_self(builder: FactsBuilder, node: Function, definition: Definition) -> None:
+    """Bind the first parameter of a method to the object, or to the class."""
     positional = [*node.args.posonlyargs, *node.args.args]
-    if not positional or "staticmethod" in definition.decorators:
+    if not positional or definition.has_decorator("staticmethod"):
         return
-    of_class = "classmethod" in definition.decorators or node.name in IMPLICIT_CLASS_METHODS
+    is_implicit = node.name in IMPLICIT_CLASS_METHODS
+    of_class = is_implicit or definition.has_decorator("classmethod")
     first = positional[0].arg
-    ledger.scopes[definition.scope].bindings[first] = ["$class" if of_class else "$self"]
-    ledger.has_self(definition.scope, first, definition.owner)
+    builder.scopes[definition.scope].bindings[first] = [CLASS if of_class else SELF]
+    builder.bind_self(definition.scope, first, definition.owner)
 
 
-def _store(ledger: FactsBuilder, target: ast.expr, values: Sequence[str], at: At) -> None:
+def _store(
+    builder: FactsBuilder, target: ast.expr, values: Sequence[AccessPath], context: Context
+) -> None:
     """Bind what a target names to its values."""
     if isinstance(target, ast.Attribute):
         if isinstance(target.value, ast.Name):
             column = (target.end_col_offset or 0) - len(target.attr.encode()) + 1
             for written in values:
-                bound = Bound(written, at.scope, target.lineno, column)
-                ledger.set_attribute(at.scope, target.value.id, target.attr, bound)
+                bound = Bound(written, context.scope, target.lineno, column)
+                builder.set_attribute(context.scope, target.value.id, target.attr, bound)
     elif isinstance(target, (ast.Tuple, ast.List)):
         for position, part in enumerate(target.elts):
-            inner = [f"{value}[{position}]" if value != UNKNOWN else value for value in values]
-            _store(ledger, part, inner, at)
+            _store(builder, part, [value.element(position) for value in values], context)
     else:
         for written in values:
             for name, bound_to in unpacked(target, written):
-                ledger.bind(at.scope, name, bound_to)
+                builder.bind(context.scope, name, bound_to)
 
 
 def _define_value(
-    ledger: FactsBuilder, target: ast.expr, value: ast.expr | None, annotation: str, at: At
+    builder: FactsBuilder,
+    target: ast.expr,
+    value: ast.expr | None,
+    annotation: str,
+    context: Context,
 ) -> None:
     """Note the constant of a module or the field of a class that an assignment defines."""
-    kind = ledger.scopes[at.scope].kind
+    kind = builder.scopes[context.scope].kind
     if kind is ScopeKind.FUNCTION or not isinstance(target, ast.Name):
         return
-    ledger.define(
+    builder.define(
         Definition(
-            name=ledger.qualified(at.scope, target.id),
+            name=builder.qualified(context.scope, target.id),
             kind=DefinitionKind.FIELD if kind is ScopeKind.CLASS else DefinitionKind.CONSTANT,
-            owner=at.scope,
+            owner=context.scope,
             line=target.lineno,
             column=target.col_offset + 1,
             end_line=(value or target).end_lineno or target.lineno,
             annotation=annotation,
-            returned=paths(value) if value is not None else [],
+            returned=paths_of(value) if value is not None else [],
             has_default=value is not None,
             literal=literal(value),
         )
     )
 
 
-def _exported(ledger: FactsBuilder, value: ast.expr, at: At) -> None:
-    """Note the words that `__all__` is given."""
-    if at.scope == 0:
+def _read_exports(builder: FactsBuilder, value: ast.expr, context: Context) -> None:
+    """Note the names in `__all__`."""
+    if context.scope == 0:
         constants = (node for node in ast.walk(value) if isinstance(node, ast.Constant))
         words = {c.value: c.lineno for c in constants if isinstance(c.value, str)}
-        ledger.exports = {**(ledger.exports or {}), **words}
+        builder.exports = {**(builder.exports or {}), **words}
 
 
 def _is_documented(node: Function | ast.ClassDef) -> bool:
@@ -269,11 +283,11 @@ def _without_docstring(body: list[ast.stmt]) -> list[ast.stmt]:
     return body[1:] if isinstance(first.value.value, str) else body
 
 
-def _does_nothing(body: list[ast.stmt]) -> bool:
-    return all(map(_is_nothing, _without_docstring(body)))
+def _is_stub(body: list[ast.stmt]) -> bool:
+    return all(map(_is_stub_statement, _without_docstring(body)))
 
 
-def _is_nothing(statement: ast.stmt) -> bool:
+def _is_stub_statement(statement: ast.stmt) -> bool:
     if isinstance(statement, ast.Raise):
         raised = statement.exc.func if isinstance(statement.exc, ast.Call) else statement.exc
         return raised is not None and dotted(raised).startswith("NotImplemented")

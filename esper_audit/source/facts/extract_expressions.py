@@ -1,4 +1,4 @@
-"""Reading expressions for facts: each handler notes what its node mentions and returns what is left to read."""
+"""Handlers of expressions: each adds what its node mentions, and returns what is still to be read."""
 
 from __future__ import annotations
 
@@ -6,27 +6,26 @@ import ast
 from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple
 
-from esper_audit.source.facts.access_path import (
+import msgspec
+
+from esper_audit.source.facts.access_path import UNKNOWN
+from esper_audit.source.facts.annotation_text import parsed_annotation
+from esper_audit.source.facts.builder import FactsBuilder, Position
+from esper_audit.source.facts.expression_paths import (
     NO_MEANINGS,
-    UNKNOWN,
+    Comprehension,
     Meanings,
     comprehension_meanings,
     loop_bindings,
-    parsed_annotation,
-    path,
-    paths,
+    path_of,
+    paths_of,
 )
-from esper_audit.source.facts.builder import FactsBuilder, Position
 from esper_audit.source.facts.narrowing import after, when_false, when_true
 from esper_audit.source.facts.records import Bound, CallArguments, Mention, Use
 from esper_audit.source.syntax.ast_walk import children
 from esper_audit.source.syntax.names import dotted, parameters
 
 BY_STRING = {"getattr": Use.READ, "hasattr": Use.READ, "setattr": Use.WRITE, "delattr": Use.DELETE}
-SERIALISERS = frozenset(
-    {"asdict", "astuple", "fields", "vars", "replace", "dump", "dumps", "encode", "to_builtins"}
-    | {"save", "model_dump", "structure", "unstructure", "convert"}
-)
 REGISTERS = (".register_buffer", ".register_parameter", ".register_module", ".add_module")
 LONGEST_LITERAL = 40
 USE_OF_CONTEXT: dict[type[ast.expr_context], Use] = {
@@ -36,28 +35,28 @@ USE_OF_CONTEXT: dict[type[ast.expr_context], Use] = {
 }
 
 
-class At(NamedTuple):
-    """Where the reader stands: the scope, what names mean here, and names that only an expression binds."""
+class Context(NamedTuple):
+    """The scope, the meanings of names, and the names that only an expression binds."""
 
     scope: int = 0
     meanings: Meanings = NO_MEANINGS
     inner: frozenset[str] = frozenset()
 
 
-Work = tuple[ast.AST, At]
-Left = Iterable[Work]
+Work = tuple[ast.AST, Context]
+Unread = Iterable[Work]
 
 
-def block(statements: Sequence[ast.stmt], at: At) -> Iterator[Work]:
-    """Yield the statements of a block, each with what those above it say of its names."""
+def block(statements: Sequence[ast.stmt], context: Context) -> Iterator[Work]:
+    """Yield the statements of a block, each with the meanings that those above it establish."""
     for statement in statements:
-        yield statement, at
-        meanings = after(statement, at.meanings)
-        if meanings is not at.meanings:
-            at = at._replace(meanings=meanings)
+        yield statement, context
+        meanings = after(statement, context.meanings)
+        if meanings is not context.meanings:
+            context = context._replace(meanings=meanings)
 
 
-def read_annotation(ledger: FactsBuilder, node: ast.expr | None, at: At) -> None:
+def read_annotation(builder: FactsBuilder, node: ast.expr | None, context: Context) -> None:
     """Note the names in an annotation, those in quotes too."""
     pending: list[tuple[ast.AST, Position | None]] = [(node, None)] if node is not None else []
     while pending:
@@ -67,105 +66,116 @@ def read_annotation(ledger: FactsBuilder, node: ast.expr | None, at: At) -> None
             if inner is not None:
                 pending.append((inner, Position(part.lineno, part.col_offset + 1)))
         elif isinstance(part, ast.Name):
-            ledger.name(part.id, Use.ANNOTATION, at.scope, quoted_at or start(part))
+            builder.add_name(part.id, Use.ANNOTATION, context.scope, quoted_at or start(part))
         elif isinstance(part, ast.Attribute):
             place = quoted_at or _end_name(part)
-            ledger.mention(Mention(path(part), Use.ANNOTATION, at.scope, *place))
+            builder.add_mention(Mention(path_of(part), Use.ANNOTATION, context.scope, *place))
             pending.append((part.value, quoted_at))
         elif not (isinstance(part, ast.Subscript) and dotted(part.value).endswith("Literal")):
             pending += [(child, quoted_at) for child in children(part)]
 
 
-def read_reference(ledger: FactsBuilder, node: ast.expr, use: Use, at: At) -> Left:
-    """Note a name or attribute with a use of its own (base, decorator); anything else is read as it is."""
+def read_reference(builder: FactsBuilder, node: ast.expr, use: Use, context: Context) -> Unread:
+    """Note a name or attribute with a given use (base, decorator). Read anything else as usual."""
     if isinstance(node, ast.Name):
-        ledger.name(node.id, use, at.scope, start(node))
+        builder.add_name(node.id, use, context.scope, start(node))
         return []
     if isinstance(node, ast.Attribute):
-        ledger.mention(Mention(path(node, at.meanings), use, at.scope, *_end_name(node)))
-        return [(node.value, at)]
+        builder.add_mention(
+            Mention(path_of(node, context.meanings), use, context.scope, *_end_name(node))
+        )
+        return [(node.value, context)]
     if isinstance(node, ast.Subscript):
-        return [*read_reference(ledger, node.value, use, at), (node.slice, at)]
-    return [(node, at)]
+        return [*read_reference(builder, node.value, use, context), (node.slice, context)]
+    return [(node, context)]
 
 
-def call_use(ledger: FactsBuilder, node: ast.Call, at: At, *, discarded: bool) -> Left:
+def call_use(builder: FactsBuilder, node: ast.Call, context: Context, *, discarded: bool) -> Unread:
     """Note a call with what it passes."""
-    arguments = _arguments(node, at, discarded=discarded)
+    arguments = _arguments(node, context, discarded=discarded)
     function = node.func
-    _special(ledger, node, at)
-    yield from ((argument, at) for argument in node.args)
-    yield from ((keyword.value, at) for keyword in node.keywords)
+    _read_special_call(builder, node, context)
+    yield from ((argument, context) for argument in node.args)
+    yield from ((keyword.value, context) for keyword in node.keywords)
     if isinstance(function, ast.Name):
-        if function.id not in at.inner:
-            ledger.name(function.id, Use.CALL, at.scope, start(function), arguments)
+        if function.id not in context.inner:
+            builder.add_name(function.id, Use.CALL, context.scope, start(function), arguments)
             return
-        written = at.meanings.get(function.id, UNKNOWN)
+        written = context.meanings.get(function.id, UNKNOWN)
     else:
-        written = path(function, at.meanings)
-        yield (function.value, at) if isinstance(function, ast.Attribute) else (function, at)
+        written = path_of(function, context.meanings)
+        yield (
+            (function.value, context)
+            if isinstance(function, ast.Attribute)
+            else (function, context)
+        )
     if written != UNKNOWN:
         place = _end_name(function) if isinstance(function, ast.Attribute) else start(function)
-        ledger.mention(Mention(written, Use.CALL, at.scope, *place, arguments))
+        builder.add_mention(Mention(written, Use.CALL, context.scope, *place, arguments))
 
 
-def _special(ledger: FactsBuilder, node: ast.Call, at: At) -> None:
-    """Note what some calls do beyond calling: `getattr(x, "name")`, `partial(F, ...)`, `locals()`."""
+def _read_special_call(builder: FactsBuilder, node: ast.Call, context: Context) -> None:
+    """Note the effects of `getattr(x, "name")`, `partial(F, ...)` and `locals()`."""
     name = dotted(node.func)
     if name == "locals":
-        ledger.reads_everything(at.scope)
+        builder.mark_all_read(context.scope)
     if name in BY_STRING and len(node.args) > 1:
         word = node.args[1]
         if isinstance(word, ast.Constant) and isinstance(word.value, str):
-            written = f"{path(node.args[0], at.meanings)}.{word.value}"
-            place = Position(word.lineno, word.col_offset + 1)
-            ledger.mention(Mention(written, BY_STRING[name], at.scope, *place, None, True))
+            _read_string_access(builder, node.args[0], word, BY_STRING[name], context)
     if name.endswith(REGISTERS) and len(node.args) > 1:
-        _registered(ledger, node, at)
+        _read_registration(builder, node, context)
     if name.rpartition(".")[2] == "partial" and node.args:
         late = ast.Call(func=node.args[0], args=node.args[1:], keywords=node.keywords)
-        arguments = _arguments(late, at, discarded=False)
-        partial = CallArguments(
-            arguments.positional,
-            arguments.keywords,
-            arguments.star,
-            arguments.double_star,
-            arguments.spread,
-            arguments.literals,
-            partial=True,
-        )
+        arguments = _arguments(late, context, discarded=False)
+        partial = msgspec.structs.replace(arguments, partial=True)
         first = node.args[0]
         if isinstance(first, ast.Name):
-            ledger.name(first.id, Use.CALL, at.scope, start(first), partial)
+            builder.add_name(first.id, Use.CALL, context.scope, start(first), partial)
         elif isinstance(first, ast.Attribute):
-            written = path(first, at.meanings)
-            ledger.mention(Mention(written, Use.CALL, at.scope, *_end_name(first), partial))
+            written = path_of(first, context.meanings)
+            builder.add_mention(
+                Mention(written, Use.CALL, context.scope, *_end_name(first), partial)
+            )
 
 
-def _registered(ledger: FactsBuilder, node: ast.Call, at: At) -> None:
-    """Note the attribute that `self.register_buffer("name", value)` and its kin give an object."""
+def _read_string_access(
+    builder: FactsBuilder, owner: ast.expr, word: ast.Constant, use: Use, context: Context
+) -> None:
+    """Note the attribute that a string names. A dotted string names one of another."""
+    names = str(word.value).split(".")
+    if all(map(str.isidentifier, names)):
+        path = path_of(owner, context.meanings)
+        for name in names:
+            path = path.attribute(name)
+        place = Position(word.lineno, word.col_offset + 1)
+        builder.add_mention(Mention(path, use, context.scope, *place, None, True))
+
+
+def _read_registration(builder: FactsBuilder, node: ast.Call, context: Context) -> None:
+    """Note the attribute that `self.register_buffer("name", value)` or a similar call sets."""
     word = node.args[0]
     if isinstance(word, ast.Constant) and isinstance(word.value, str):
-        for written in paths(node.args[1], at.meanings):
-            bound = Bound(written, at.scope, word.lineno, word.col_offset + 1)
-            ledger.set_attribute(at.scope, dotted(node.func).partition(".")[0], word.value, bound)
+        for written in paths_of(node.args[1], context.meanings):
+            bound = Bound(written, context.scope, word.lineno, word.col_offset + 1)
+            builder.set_attribute(
+                context.scope, dotted(node.func).partition(".")[0], word.value, bound
+            )
 
 
-def _arguments(node: ast.Call, at: At, *, discarded: bool) -> CallArguments:
+def _arguments(node: ast.Call, context: Context, *, discarded: bool) -> CallArguments:
     positional = [a for a in node.args if not isinstance(a, ast.Starred)]
     spread = next((k.value for k in node.keywords if k.arg is None), None)
     literals = {str(i): text for i, a in enumerate(positional) if (text := literal(a))}
     literals |= {k.arg: text for k in node.keywords if k.arg and (text := literal(k.value))}
-    serialises = dotted(node.func).rpartition(".")[2] in SERIALISERS and positional
     return CallArguments(
         positional=len(positional),
         keywords=[k.arg for k in node.keywords if k.arg is not None],
         star=len(positional) < len(node.args),
         double_star=spread is not None,
-        spread=path(spread, at.meanings) if spread is not None else "",
+        spread=path_of(spread, context.meanings).variable if spread is not None else "",
         literals=literals,
         discarded=discarded,
-        first=path(positional[0], at.meanings) if serialises else "",
     )
 
 
@@ -180,61 +190,63 @@ def literal(node: ast.expr | None) -> str:
     return text if len(text) <= LONGEST_LITERAL else ""
 
 
-def call(ledger: FactsBuilder, node: ast.Call, at: At) -> Left:
+def call(builder: FactsBuilder, node: ast.Call, context: Context) -> Unread:
     """Note a call whose result is used."""
-    return call_use(ledger, node, at, discarded=False)
+    return call_use(builder, node, context, discarded=False)
 
 
-def name(ledger: FactsBuilder, node: ast.Name, at: At) -> Left:
+def name(builder: FactsBuilder, node: ast.Name, context: Context) -> Unread:
     """Note a bare name, unless the expression around it binds it."""
-    if node.id not in at.inner:
-        is_own = isinstance(node.ctx, ast.Store) and not ledger.is_elsewhere(at.scope, node.id)
+    if node.id not in context.inner:
+        is_own = isinstance(node.ctx, ast.Store) and not builder.is_declared_outer(
+            context.scope, node.id
+        )
         if not is_own:
-            ledger.name(node.id, USE_OF_CONTEXT[type(node.ctx)], at.scope, start(node))
+            builder.add_name(node.id, USE_OF_CONTEXT[type(node.ctx)], context.scope, start(node))
     return []
 
 
-def attribute(ledger: FactsBuilder, node: ast.Attribute, at: At) -> Left:
+def attribute(builder: FactsBuilder, node: ast.Attribute, context: Context) -> Unread:
     """Note an attribute that is read, written or deleted."""
-    written = path(node, at.meanings)
+    written = path_of(node, context.meanings)
     use = USE_OF_CONTEXT[type(node.ctx)]
-    ledger.mention(Mention(written, use, at.scope, *_end_name(node)))
-    return [(node.value, at)]
+    builder.add_mention(Mention(written, use, context.scope, *_end_name(node)))
+    return [(node.value, context)]
 
 
-def constant(ledger: FactsBuilder, node: ast.Constant, at: At) -> Left:
+def constant(builder: FactsBuilder, node: ast.Constant, context: Context) -> Unread:
     """Note a string that could be a name."""
     if isinstance(node.value, str):
-        ledger.string(node.value, start(node))
+        builder.add_string(node.value, start(node))
     return []
 
 
-def joined(ledger: FactsBuilder, node: ast.JoinedStr, at: At) -> Left:
-    """Read what an f-string interpolates; its text is no name."""
-    return [(part, at) for part in node.values if isinstance(part, ast.FormattedValue)]
+def f_string(builder: FactsBuilder, node: ast.JoinedStr, context: Context) -> Unread:
+    """Read what an f-string interpolates, not its text."""
+    return [(part, context) for part in node.values if isinstance(part, ast.FormattedValue)]
 
 
-def lambda_(ledger: FactsBuilder, node: ast.Lambda, at: At) -> Left:
-    """Read a lambda, whose parameters mean nothing known."""
+def lambda_(builder: FactsBuilder, node: ast.Lambda, context: Context) -> Unread:
+    """Read a lambda, whose parameters have unknown values."""
     names = frozenset(parameter.arg for parameter in parameters(node.args))
-    inside = At(at.scope, {**at.meanings, **dict.fromkeys(names, UNKNOWN)}, at.inner | names)
+    inside = Context(
+        context.scope, {**context.meanings, **dict.fromkeys(names, UNKNOWN)}, context.inner | names
+    )
     defaults = [d for d in (*node.args.defaults, *node.args.kw_defaults) if d is not None]
-    return [(node.body, inside), *((default, at) for default in defaults)]
+    return [(node.body, inside), *((default, context) for default in defaults)]
 
 
-def comprehension(
-    ledger: FactsBuilder, node: ast.ListComp | ast.SetComp | ast.GeneratorExp | ast.DictComp, at: At
-) -> Left:
+def comprehension(builder: FactsBuilder, node: Comprehension, context: Context) -> Unread:
     """Read a comprehension, whose loop variables mean what it runs over."""
-    meanings = comprehension_meanings(node, at.meanings)
+    meanings = comprehension_meanings(node, context.meanings)
     names = frozenset(
         name
         for loop in node.generators
         for name, _ in loop_bindings(loop.target, loop.iter, NO_MEANINGS)
     )
-    inside = At(at.scope, meanings, at.inner | names)
+    inside = Context(context.scope, meanings, context.inner | names)
     for position, loop in enumerate(node.generators):
-        yield loop.iter, inside if position else at
+        yield loop.iter, inside if position else context
         yield from ((test, inside) for test in loop.ifs)
         for test in loop.ifs:
             inside = inside._replace(meanings=when_true(test, inside.meanings))
@@ -245,26 +257,26 @@ def comprehension(
         yield node.elt, inside
 
 
-def both(ledger: FactsBuilder, node: ast.BoolOp, at: At) -> Left:
+def bool_operation(builder: FactsBuilder, node: ast.BoolOp, context: Context) -> Unread:
     """Narrow what follows by what `and` and `or` have tested before."""
     narrow = when_true if isinstance(node.op, ast.And) else when_false
     for value in node.values:
-        yield value, at
-        at = at._replace(meanings=narrow(value, at.meanings))
+        yield value, context
+        context = context._replace(meanings=narrow(value, context.meanings))
 
 
-def choice(ledger: FactsBuilder, node: ast.IfExp, at: At) -> Left:
+def conditional(builder: FactsBuilder, node: ast.IfExp, context: Context) -> Unread:
     """Narrow the two sides of a conditional expression."""
-    yield node.test, at
-    yield node.body, at._replace(meanings=when_true(node.test, at.meanings))
-    yield node.orelse, at._replace(meanings=when_false(node.test, at.meanings))
+    yield node.test, context
+    yield node.body, context._replace(meanings=when_true(node.test, context.meanings))
+    yield node.orelse, context._replace(meanings=when_false(node.test, context.meanings))
 
 
-def walrus(ledger: FactsBuilder, node: ast.NamedExpr, at: At) -> Left:
+def named_expression(builder: FactsBuilder, node: ast.NamedExpr, context: Context) -> Unread:
     """Bind the name that an expression assigns."""
-    for written in paths(node.value, at.meanings):
-        ledger.bind(at.scope, node.target.id, written)
-    return [(node.value, at)]
+    for written in paths_of(node.value, context.meanings):
+        builder.bind(context.scope, node.target.id, written)
+    return [(node.value, context)]
 
 
 def start(node: ast.expr | ast.alias) -> Position:
@@ -273,6 +285,6 @@ def start(node: ast.expr | ast.alias) -> Position:
 
 
 def _end_name(node: ast.Attribute) -> Position:
-    """Return where the attribute's own name stands, the last of a chain that may span lines."""
+    """Return the position of an attribute's own name, the last of a chain that may span lines."""
     end = node.end_col_offset or 0
     return Position(node.end_lineno or node.lineno, end - len(node.attr.encode()) + 1)

@@ -1,4 +1,4 @@
-"""One file of the index with its facts laid out for look-up: definitions by name, mentions by last name, aliases."""
+"""The facts of one file with look-up tables: definitions by name, mentions by last name, aliases."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from functools import cached_property
 
 from esper_audit.project.file_roles import Role
-from esper_audit.source.facts.access_path import terminal, words
+from esper_audit.source.facts.access_path import AccessPath, words
 from esper_audit.source.facts.records import (
     Definition,
     DefinitionKind,
@@ -20,15 +20,15 @@ from esper_audit.source.facts.records import (
 class ModuleFacts:
     """The facts of a file, its path, the name of its module, and what it is for."""
 
-    def __init__(self, path: str, module: str, role: Role, facts: FileFacts) -> None:
+    def __init__(self, path: str, name: str, role: Role, facts: FileFacts) -> None:
         self.path = path
-        self.module = module
+        self.name = name
         self.role = role
         self.facts = facts
 
     @cached_property
     def definitions(self) -> dict[str, Definition]:
-        """Definitions by dotted name; of several with one name the last that does something.
+        """Definitions by dotted name. Of several with one name the last that is no stub counts.
 
         A class or function stays what it is where its name is bound again (`f = cache(f)`).
         """
@@ -50,7 +50,7 @@ class ModuleFacts:
         """Mentions by the last name of their path."""
         found: dict[str, list[Mention]] = defaultdict(list)
         for mention in self.facts.mentions:
-            found[terminal(mention.path)].append(mention)
+            found[mention.path.terminal].append(mention)
         return found
 
     @cached_property
@@ -60,7 +60,7 @@ class ModuleFacts:
 
     @cached_property
     def members(self) -> dict[str, list[str]]:
-        """The names that can be asked of an object: methods, fields and attributes, with their owners."""
+        """The members of the file's classes, each with the classes that have it."""
         found: dict[str, list[str]] = defaultdict(list)
         for definition in self.classes:
             names = {*self.facts.scopes[definition.scope].bindings, *definition.attributes}
@@ -69,7 +69,7 @@ class ModuleFacts:
         return found
 
     @cached_property
-    def _bound(self) -> list[tuple[str, list[str], bool]]:
+    def _bound(self) -> list[tuple[str, list[AccessPath], bool]]:
         """Every name or attribute that is bound, what it is bound to, and whether other files see it."""
         found = [
             (name, paths, scope.kind is not ScopeKind.FUNCTION)
@@ -84,29 +84,29 @@ class ModuleFacts:
 
     @cached_property
     def _other_names(self) -> dict[str, set[tuple[str, bool]]]:
-        """The names that are bound to something called so, each with whether other files see it."""
-        return _turned_round(self._bound, _names_told)
+        """The names that are bound to each name, each with whether other files see it."""
+        return _inverted(self._bound, _aliased_names)
 
     @cached_property
     def _names_of_results(self) -> dict[str, set[tuple[str, bool]]]:
-        """The names that are bound to something made with, holding or annotated as something called so."""
-        return _turned_round(self._bound, _words_told)
+        """The names that are bound to an expression with each name in it, each with whether other files see it."""
+        return _inverted(self._bound, _source_names)
 
     def aliases(self, names: frozenset[str], *, results: bool = False) -> tuple[set[str], set[str]]:
-        """Return further names that may stand for something called one of `names`: here, everywhere.
+        """Return the aliases of some names: those in this file, and those that other files see.
 
-        With `results` also the names of what comes of calling it, holding it or being annotated so.
+        With `results` also the names of what a call of it returns, contains it or is annotated with it.
         """
-        told = self._names_of_results if results else self._other_names
+        other_names = self._names_of_results if results else self._other_names
         here, everywhere = set(names), set(names)
-        pending = [name for name in names if name in told]
+        pending = [name for name in names if name in other_names]
         while pending:
-            for name, is_seen in told[pending.pop()]:
+            for name, is_seen in other_names[pending.pop()]:
                 if is_seen:
                     everywhere.add(name)
                 if name not in here:
                     here.add(name)
-                    pending += [name] if name in told else []
+                    pending += [name] if name in other_names else []
         return here - names, everywhere - names
 
     def enclosing(self, scope: int) -> Iterator[int]:
@@ -122,7 +122,7 @@ class ModuleFacts:
         return next(around, 0)
 
     def class_around(self, scope: int) -> Definition | None:
-        """Return the class that a scope stands in, through nested functions."""
+        """Return the class around a scope, through nested functions."""
         for around in self.enclosing(scope):
             if self.facts.scopes[around].kind is ScopeKind.CLASS:
                 return self.by_scope[around]
@@ -133,22 +133,23 @@ class ModuleFacts:
         return self.facts.scopes[scope].name
 
 
-def _turned_round(
-    bound: list[tuple[str, list[str], bool]], told: Callable[[list[str]], frozenset[str]]
+def _inverted(
+    bound: list[tuple[str, list[AccessPath], bool]],
+    words_of: Callable[[list[AccessPath]], frozenset[str]],
 ) -> dict[str, set[tuple[str, bool]]]:
     found: dict[str, set[tuple[str, bool]]] = defaultdict(set)
     for name, paths, is_seen in bound:
-        for word in told(paths):
+        for word in words_of(paths):
             if word != name:
                 found[word].add((name, is_seen))
     return dict(found)
 
 
-def _names_told(paths: list[str]) -> frozenset[str]:
-    """Return what a name that is bound to these paths is another name of."""
-    return frozenset(terminal(path) for path in paths if not path.endswith((")", "]")))
+def _aliased_names(paths: list[AccessPath]) -> frozenset[str]:
+    """Return the names of which a name that is bound to these paths is an alias."""
+    return frozenset(path.terminal for path in paths if path.is_alias)
 
 
-def _words_told(paths: list[str]) -> frozenset[str]:
-    """Return every name that a name bound to these paths may come from."""
+def _source_names(paths: list[AccessPath]) -> frozenset[str]:
+    """Return every name in some paths."""
     return frozenset().union(*(words(path) for path in paths))

@@ -1,4 +1,4 @@
-"""Which file an import means: module names from the tree itself, without importing or installing anything."""
+"""The module names of a tree, which resolve imports to files without importing anything."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from itertools import takewhile
 PACKAGE = "__init__"
 
 
-class Modules:
-    """The modules of a tree. A directory with an `__init__` is a package; any other may be a root."""
+class ModuleNames:
+    """The modules of a tree. A directory with an `__init__` is a package. Any other may be a root."""
 
     def __init__(self, paths: Iterable[str], root: str = "") -> None:
-        """Take the paths of a tree; `root` is the name of its directory, which may be a package itself."""
+        """Take the paths of a tree. `root` is the name of its directory, which may be a package itself."""
         self._files = frozenset(paths)
         self._packages = {posixpath.dirname(path) for path in self._files if _stem(path) == PACKAGE}
         self._above = f"{root}." if root and "" in self._packages else ""
@@ -35,7 +35,7 @@ class Modules:
         return _stem(path) == PACKAGE
 
     def find(self, name: str, importer: str) -> str | None:
-        """Return the file that `importer` means by a dotted name (with leading dots: relatively)."""
+        """Return the file that a dotted name refers to in `importer`, relative with leading dots."""
         directory = posixpath.dirname(importer)
         key = (name, directory)
         if key not in self._found:
@@ -47,7 +47,7 @@ class Modules:
         return self._found[key]
 
     def submodule(self, package: str, name: str) -> str | None:
-        """Return the file of a module or package that stands directly in the package of a file."""
+        """Return the file of a module or package directly in the package of a file."""
         if _stem(package) != PACKAGE:
             return None
         return self._file(posixpath.join(posixpath.dirname(package), name))
@@ -76,7 +76,7 @@ class Modules:
         if name.partition(".")[0] in sys.stdlib_module_names:
             return None
         candidates = self._by_name.get(name, [])
-        return max(candidates, key=lambda path: _shared(path, importer), default=None)
+        return max(candidates, key=lambda path: _proximity(path, importer), default=None)
 
     def _file(self, location: str) -> str | None:
         """Return the file of the module at a path without suffix."""
@@ -113,7 +113,7 @@ def _stem(path: str) -> str:
     return posixpath.basename(path).rpartition(".")[0]
 
 
-def _shared(path: str, importer: str) -> tuple[int, int]:
-    """Return how near two files are; with several as near, the one less deep."""
+def _proximity(path: str, importer: str) -> tuple[int, int]:
+    """Return how near two files are. Of equally near files the less deep is nearer."""
     same = (a == b for a, b in zip(path.split("/"), importer.split("/"), strict=False))
     return sum(takewhile(bool, same)), -path.count("/")

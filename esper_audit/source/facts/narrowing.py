@@ -1,19 +1,22 @@
-"""What a test says of the names in it: `isinstance(x, T)` makes `x` a T where it holds, and below a guard."""
+"""Type narrowing: what `isinstance(x, T)` establishes where it holds, and below a guard."""
 
 from __future__ import annotations
 
 import ast
 from collections.abc import Sequence
 
-from esper_audit.source.facts.access_path import Meanings, annotation_text, instance, path
+from esper_audit.source.facts.access_path import AccessPath, instance
+from esper_audit.source.facts.annotation_text import annotation_text, union_text
+from esper_audit.source.facts.expression_paths import Meanings
 from esper_audit.source.syntax.enclosing import blocks
+from esper_audit.source.syntax.names import dotted
 
-ENDINGS = (ast.Return, ast.Raise, ast.Continue, ast.Break)
+LEAVING = (ast.Return, ast.Raise, ast.Continue, ast.Break)
 
 
 def when_true(test: ast.expr, meanings: Meanings) -> Meanings:
     """Return the meanings where a test holds."""
-    found = dict(_claims(test))
+    found = dict(_type_tests(test))
     return {**meanings, **found} if found else meanings
 
 
@@ -28,28 +31,28 @@ def when_false(test: ast.expr, meanings: Meanings) -> Meanings:
 
 
 def after(statement: ast.stmt, meanings: Meanings) -> Meanings:
-    """Return the meanings below a statement: what an assertion or a guard claims, less what is rebound."""
+    """Return the meanings below a statement: what an assertion or a guard establishes, less what is rebound."""
     if isinstance(statement, ast.Assert):
         return when_true(statement.test, meanings)
-    if isinstance(statement, ast.If) and not statement.orelse and _ends(statement.body):
+    if isinstance(statement, ast.If) and not statement.orelse and _leaves_block(statement.body):
         return when_false(statement.test, meanings)
     if not meanings:
         return meanings
     rebound = _rebound(statement)
-    if not any(_is_about(name, rebound) for name in meanings):
+    if not any(_is_rebound(name, rebound) for name in meanings):
         return meanings
-    return {n: meaning for n, meaning in meanings.items() if not _is_about(n, rebound)}
+    return {n: meaning for n, meaning in meanings.items() if not _is_rebound(n, rebound)}
 
 
-def _claims(test: ast.expr) -> list[tuple[str, str]]:
+def _type_tests(test: ast.expr) -> list[tuple[str, AccessPath]]:
     if isinstance(test, ast.BoolOp) and isinstance(test.op, ast.And):
-        return [claim for value in test.values for claim in _claims(value)]
+        return [claim for value in test.values for claim in _type_tests(value)]
     if not (isinstance(test, ast.Call) and isinstance(test.func, ast.Name)):
         return []
     if test.func.id != "isinstance" or len(test.args) != 2:
         return []
-    name = path(test.args[0])
-    if not isinstance(test.args[0], (ast.Name, ast.Attribute)) or name.count(".") > 1:
+    name = dotted(test.args[0])
+    if not name or name.count(".") > 1:
         return []
     return [(name, instance(_types(test.args[1])))]
 
@@ -57,20 +60,20 @@ def _claims(test: ast.expr) -> list[tuple[str, str]]:
 def _types(node: ast.expr) -> str:
     """Return the second argument of `isinstance` as an annotation."""
     if isinstance(node, ast.Tuple):
-        return "|".join(annotation_text(item) or "Any" for item in node.elts)
+        return union_text(node.elts)
     return annotation_text(node) or "Any"
 
 
-def _ends(block: Sequence[ast.stmt]) -> bool:
-    return bool(block) and isinstance(block[-1], ENDINGS)
+def _leaves_block(block: Sequence[ast.stmt]) -> bool:
+    return bool(block) and isinstance(block[-1], LEAVING)
 
 
-def _is_about(name: str, rebound: frozenset[str]) -> bool:
+def _is_rebound(name: str, rebound: frozenset[str]) -> bool:
     return name in rebound or name.partition(".")[0] in rebound
 
 
 def _rebound(statement: ast.stmt) -> frozenset[str]:
-    """Return the names and `self.x` that a statement, or one inside it, gives another value."""
+    """Return the names and `self.x` that a statement, or one inside it, assigns."""
     found: set[str] = set()
     pending = [statement]
     while pending:
@@ -80,7 +83,7 @@ def _rebound(statement: ast.stmt) -> frozenset[str]:
             targets = one.targets
         elif isinstance(one, (ast.AnnAssign, ast.AugAssign, ast.For)):
             targets = (one.target,)
-        found.update(path(t) for t in targets if isinstance(t, (ast.Name, ast.Attribute)))
+        found.update(map(dotted, targets))
         if not isinstance(one, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)):
             pending += [inner for block in blocks(one) for inner in block]
     return frozenset(found)

@@ -1,10 +1,12 @@
-"""What one file says, as plain data: what it defines, binds, mentions, calls and spells out in strings."""
+"""The facts of one file as plain data: definitions, bindings, mentions, calls, and words in strings."""
 
 from __future__ import annotations
 
 import enum
 
 import msgspec
+
+from esper_audit.source.facts.access_path import AccessPath, named
 
 
 class Use(enum.StrEnum):
@@ -31,7 +33,7 @@ class ScopeKind(enum.StrEnum):
 
 
 class DefinitionKind(enum.StrEnum):
-    """What a definition defines; the kind of a class (dataclass, enum, ...) is a question of its bases."""
+    """What a definition defines. Its bases decide the kind of a class (dataclass, enum, ...)."""
 
     MODULE = "module"
     FUNCTION = "function"
@@ -57,7 +59,7 @@ MANY = frozenset({ParameterKind.ARGS, ParameterKind.KWARGS})
 
 
 class Parameter(msgspec.Struct, frozen=True, array_like=True, gc=False):
-    """A parameter; `default` is its source when it is a literal or a name, `...` when it is more."""
+    """A parameter. `default` is its source when it is a literal or a name, `...` when it is more."""
 
     name: str
     kind: ParameterKind
@@ -68,12 +70,11 @@ class Parameter(msgspec.Struct, frozen=True, array_like=True, gc=False):
 
 
 class CallArguments(msgspec.Struct, frozen=True, array_like=True, gc=False):
-    """What a call passes; `literals` holds those that are constants, by position or keyword.
+    """What a call passes. `literals` holds those that are constants, by position or keyword.
 
-    `star` and `double_star` say that `*args` or `**kwargs` stand in the call; `spread` is how the
-    latter is written (`kwargs`); `discarded` that nobody uses the result; `partial` that the call
-    only happens later (`functools.partial(F, ...)`); `first` is how the first argument is written,
-    noted for calls that serialise.
+    `star` and `double_star` mark calls with `*args` or `**kwargs`; `spread` is the variable of the
+    latter, if it is one; `discarded` marks calls whose result is not used, `partial` calls that only
+    happen later (`functools.partial(F, ...)`).
     """
 
     positional: int = 0
@@ -84,17 +85,16 @@ class CallArguments(msgspec.Struct, frozen=True, array_like=True, gc=False):
     literals: dict[str, str] = {}
     discarded: bool = False
     partial: bool = False
-    first: str = ""
 
 
 class Mention(msgspec.Struct, frozen=True, array_like=True, gc=False):
-    """A name or attribute somewhere in the file; `path` is how it is written (`written.py`).
+    """A name or attribute somewhere in the file, with its access path.
 
-    `scope` is the position of the enclosing scope in the file's list; `by_string` marks
-    `getattr(x, "name")` and its kin, which are uses like any other, spelled in a string.
+    `scope` is the position of the enclosing scope in the file's list; `by_string` marks the names in
+    `getattr(x, "name")`, `setattr` and `delattr`, which are uses like any other.
     """
 
-    path: str
+    path: AccessPath
     use: Use
     scope: int
     line: int
@@ -106,8 +106,7 @@ class Mention(msgspec.Struct, frozen=True, array_like=True, gc=False):
 class ScopeFacts(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """A module, class or function: its dotted name in the file and what it binds names to.
 
-    A binding is a list of paths: `!Class.method` a definition of this file, `@a.b` an import,
-    anything else an expression; `?` is a value of which nothing is known.
+    A binding is the list of the access paths of the values that a name may have.
     """
 
     name: str
@@ -115,30 +114,30 @@ class ScopeFacts(msgspec.Struct, frozen=True, array_like=True, gc=False):
     parent: int
     line: int
     end_line: int
-    bindings: dict[str, list[str]]
+    bindings: dict[str, list[AccessPath]]
     type_checking: list[str] = []
 
     def holds(self, line: int) -> bool:
-        """Return whether a line stands in it."""
+        """Return whether it contains a line."""
         return self.line <= line <= self.end_line
 
 
 class Bound(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """A value given to an attribute of the object itself (`self.x = ...`), and where."""
 
-    path: str
+    path: AccessPath
     scope: int
     line: int
     column: int
 
 
 class Definition(msgspec.Struct, frozen=True, array_like=True, gc=False):
-    """Something that can be referred to; `name` is dotted within the file (`Class.method`).
+    """A definition that can be referred to. `name` is dotted within the file (`Class.method`).
 
-    `scope` is the scope that it opens (functions and classes), `owner` the one it stands in;
-    `stub` says that its body does nothing (docstring, `pass`, `...`, `raise NotImplementedError`);
-    `returned` are the paths that it returns when no annotation says what; `literal` is the value of
-    a constant when that is one. `end_line` counts decorators and body, `line` is that of the name.
+    `scope` is the scope that it opens (functions and classes), `owner` the one around it;
+    `stub` marks bodies that do nothing (docstring, `pass`, `...`, `raise NotImplementedError`);
+    `returned` are the paths that it returns or is bound to; `literal` is the value of a constant
+    where that is a literal. `end_line` counts decorators and body, `line` is that of the name.
     """
 
     name: str
@@ -148,12 +147,12 @@ class Definition(msgspec.Struct, frozen=True, array_like=True, gc=False):
     column: int
     end_line: int
     scope: int = -1
-    decorators: list[str] = []
-    bases: list[str] = []
-    keywords: list[str] = []
+    decorators: list[AccessPath] = []
+    bases: list[AccessPath] = []
+    keywords: dict[str, AccessPath] = {}
     parameters: list[Parameter] = []
     annotation: str = ""
-    returned: list[str] = []
+    returned: list[AccessPath] = []
     attributes: dict[str, list[Bound]] = {}
     documented: bool = False
     stub: bool = False
@@ -166,9 +165,13 @@ class Definition(msgspec.Struct, frozen=True, array_like=True, gc=False):
         """The last part of the name."""
         return self.name.rpartition(".")[2]
 
+    def has_decorator(self, name: str) -> bool:
+        """Return whether a decorator is nothing but a name, and this one."""
+        return named(name) in self.decorators
+
 
 class FileFacts(msgspec.Struct, frozen=True, array_like=True, gc=False):
-    """Everything that the index knows of a file; `strings` are words in strings, with their places.
+    """The facts of a file. `strings` are words in strings, with their lines and columns.
 
     `exports` is `__all__`, each name with its line, where the file has one.
     """

@@ -1,4 +1,4 @@
-"""The facts of a tree's files: read when somebody asks, kept by content in one flat file, never from a changed file."""
+"""The store of a tree's facts: extracted on demand, and cached by content."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ from esper_audit.project.file_roles import Roles
 from esper_audit.project.parallel import map_files
 from esper_audit.source.facts.extract import read_facts
 from esper_audit.source.facts.module_facts import ModuleFacts
-from esper_audit.source.facts.module_names import Modules
+from esper_audit.source.facts.module_names import ModuleNames
 from esper_audit.source.facts.records import FileFacts
 from esper_audit.source.syntax.source import parse, read, words_of
 
 
 class FileReading(msgspec.Struct, frozen=True, array_like=True):
-    """The facts of one file, encoded; or why there are none."""
+    """The facts of one file, encoded, or the reason why there are none."""
 
     path: str
     facts: bytes = b""
@@ -29,9 +29,9 @@ class FileReading(msgspec.Struct, frozen=True, array_like=True):
 
 
 class FactStore:
-    """The files of a tree; `texts` stand in for files on disk (an editor's unsaved buffer).
+    """The files of a tree. `texts` replace files on disk (an editor's unsaved buffer).
 
-    `read_now` are the files that had to be read, because their content was not known.
+    `extracted` are the files that had to be read, because their content was not in the cache.
     """
 
     def __init__(
@@ -46,72 +46,74 @@ class FactStore:
         self._root = root
         self._roles = roles or Roles()
         self.paths = sorted(_without_stub_twins({*paths, *(texts or {})}))
-        self.modules = Modules(self.paths, os.path.basename(os.path.normpath(root)))
+        self.module_names = ModuleNames(self.paths, os.path.basename(os.path.normpath(root)))
         self.problems: dict[str, NotAnalysed] = {}
         self._contents: dict[str, bytes] = {}
         self._read_all(texts or {})
-        self._units: dict[str, ModuleFacts | None] = {}
-        self._known = ContentCache(root, "facts", package_fingerprint(), bytes, enabled=cache)
-        self._with: dict[str, list[str]] = {}
-        self._by_word: dict[bytes, list[str]] | None = None
-        self.read_now: set[str] = set()
+        self._modules: dict[str, ModuleFacts | None] = {}
+        self._cache = ContentCache(root, "facts", package_fingerprint(), bytes, enabled=cache)
+        self._paths_by_word: dict[str, list[str]] = {}
+        self._word_index: dict[bytes, list[str]] | None = None
+        self.extracted: set[str] = set()
 
     @property
-    def looked_at(self) -> list[str]:
-        """The files whose facts somebody has asked for."""
-        return sorted(self._units)
+    def loaded_paths(self) -> list[str]:
+        """The files whose facts were loaded."""
+        return sorted(self._modules)
 
-    def unit(self, path: str) -> ModuleFacts | None:
-        """Return a file's facts; None if it is not there or could not be read (`problems` says why)."""
-        if path not in self._units:
+    def module(self, path: str) -> ModuleFacts | None:
+        """Return a file's facts, or None if it is missing or unreadable (`problems` has the reason)."""
+        if path not in self._modules:
             content = self._contents.get(path)
-            self._units[path] = self._made(path, content) if content is not None else None
-        return self._units[path]
+            self._modules[path] = self._load(path, content) if content is not None else None
+        return self._modules[path]
 
-    def units(self) -> list[ModuleFacts]:
-        """Return every file that can be read, in order; those not known yet over several processes."""
+    def modules(self) -> list[ModuleFacts]:
+        """Return every file that can be read, in order. Those not cached are extracted in several processes."""
         missing = [
             path
             for path, content in self._contents.items()
-            if path not in self._units and self._encoded(content) is None
+            if path not in self._modules and self._encoded(content) is None
         ]
-        for reading in map_files(self._reading, missing, 0, FileReading):
-            self._take(reading)
-        if self._by_word is None:
-            self._by_word = self._words()
-            self._with = {}
-        return [unit for path in self.paths if (unit := self.unit(path)) is not None]
+        for reading in map_files(self._extract, missing, 0, FileReading):
+            self._keep(reading)
+        if self._word_index is None:
+            self._word_index = self._index_words()
+            self._paths_by_word = {}
+        return [module for path in self.paths if (module := self.module(path)) is not None]
 
     def paths_with(self, word: str) -> list[str]:
-        """Return the files whose text holds a word, those that cannot be parsed too."""
-        if word not in self._with:
+        """Return the files whose text contains a word, those that cannot be parsed too."""
+        if word not in self._paths_by_word:
             wanted = word.encode()
-            if self._by_word is None:
+            if self._word_index is None:
                 found = [p for p in self.paths if wanted in self._contents.get(p, b"")]
             else:
-                found = self._by_word.get(wanted, [])
-            self._with[word] = found
-        return self._with[word]
+                found = self._word_index.get(wanted, [])
+            self._paths_by_word[word] = found
+        return self._paths_by_word[word]
 
-    def units_with(self, word: str) -> Iterable[ModuleFacts]:
-        """Return the files that hold a word and can be read."""
-        return [unit for path in self.paths_with(word) if (unit := self.unit(path)) is not None]
+    def modules_with(self, word: str) -> Iterable[ModuleFacts]:
+        """Return the readable files that contain a word."""
+        return [
+            module for path in self.paths_with(word) if (module := self.module(path)) is not None
+        ]
 
-    def not_read(self, words: Iterable[str]) -> list[NotAnalysed]:
-        """Return the files that may hold one of the words and could not be read or parsed."""
+    def unread_files(self, words: Iterable[str]) -> list[NotAnalysed]:
+        """Return the files that may contain one of the words and could not be read or parsed."""
         wanted = [path for word in words for path in self.paths_with(word)]
         for path in wanted:
-            self.unit(path)
+            self.module(path)
         unreadable = [path for path in self.problems if path not in self._contents]
         return sorted({self.problems[p] for p in (*wanted, *unreadable) if p in self.problems})
 
     def content(self, path: str) -> bytes | None:
-        """Return the bytes of a file; None if it could not be read."""
+        """Return the bytes of a file, or None if it could not be read."""
         return self._contents.get(path)
 
     def save(self) -> None:
-        """Keep what was read for the next time; a cache that cannot be written is no error."""
-        self._known.save(keep={_key(content) for content in self._contents.values()})
+        """Write the cache. Failing to write it is no error."""
+        self._cache.save(keep={_key(content) for content in self._contents.values()})
 
     def _read_all(self, texts: Mapping[str, bytes]) -> None:
         for path in self.paths:
@@ -121,28 +123,28 @@ class FactStore:
             else:
                 self._contents[path] = content
 
-    def _words(self) -> dict[bytes, list[str]]:
-        """Return the files by whole word: quicker than looking through all of them for each of many words."""
+    def _index_words(self) -> dict[bytes, list[str]]:
+        """Return the files by whole word, which is quicker than searching all of them for each of many words."""
         found: dict[bytes, list[str]] = defaultdict(list)
         for path in self.paths:
             for word in words_of(self._contents.get(path, b"")):
                 found[word].append(path)
         return found
 
-    def _made(self, path: str, content: bytes) -> ModuleFacts | None:
+    def _load(self, path: str, content: bytes) -> ModuleFacts | None:
         encoded = self._encoded(content)
         if encoded is None:
             if path in self.problems:
                 return None
-            self._take(self._reading(path))
+            self._keep(self._extract(path))
             encoded = self._encoded(content)
         if encoded is None:
             return None
         facts = msgspec.msgpack.decode(encoded, type=FileFacts)
-        return ModuleFacts(path, self.modules.name(path), self._roles.of(path), facts)
+        return ModuleFacts(path, self.module_names.name(path), self._roles.of(path), facts)
 
-    def _reading(self, path: str) -> FileReading:
-        """Read the facts of one file; what cannot be parsed, or is nested too deeply, is told."""
+    def _extract(self, path: str) -> FileReading:
+        """Extract the facts of one file, or the reason why it has none."""
         source = parse(path, self._contents[path])
         if isinstance(source, NotAnalysed):
             return FileReading(path, not_analysed=[source])
@@ -152,24 +154,24 @@ class FactStore:
             problem = NotAnalysed(path, "nested too deeply for the index")
             return FileReading(path, not_analysed=[problem])
 
-    def _take(self, reading: FileReading) -> None:
-        self.read_now.add(reading.path)
+    def _keep(self, reading: FileReading) -> None:
+        self.extracted.add(reading.path)
         if reading.not_analysed:
             self.problems[reading.path] = reading.not_analysed[0]
         else:
             content = self._contents[reading.path]
-            self._known.put(_key(content), content_digest(content), reading.facts)
+            self._cache.put(_key(content), content_digest(content), reading.facts)
 
     def _encoded(self, content: bytes) -> bytes | None:
-        return self._known.get(_key(content), content_digest(content))
+        return self._cache.get(_key(content), content_digest(content))
 
 
 def _key(content: bytes) -> str:
-    """Return the name under which facts are cached: by content alone, so that a moved file is known."""
+    """Return the key under which facts are cached: the content alone, so that a moved file is found."""
     return content_digest(content).hex()
 
 
 def _without_stub_twins(paths: Iterable[str]) -> Iterable[str]:
-    """Leave out `.pyi` files whose module has source: they say again what the source says."""
+    """Leave out `.pyi` files whose module has source."""
     known = set(paths)
     return (p for p in known if not (p.endswith(".pyi") and p.removesuffix("i") in known))

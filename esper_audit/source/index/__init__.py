@@ -1,4 +1,4 @@
-"""Who defines, calls, reads, writes and tests what.
+"""The index: definitions, calls, reads, writes and tests of every name.
 
 Public: `index`, `records`.
 """

@@ -1,14 +1,16 @@
-"""What values an annotation allows: `Optional[list[Block]]` is a container of objects of class Block."""
+"""The values that an annotation allows: `Optional[list[Block]]` is a container of objects of class Block."""
 
 from __future__ import annotations
 
 import ast
 from collections.abc import Callable
 
-from esper_audit.source.facts.access_path import parsed_annotation
+from esper_audit.source.facts.access_path import AccessPath
+from esper_audit.source.facts.annotation_text import parsed_annotation
+from esper_audit.source.facts.expression_paths import path_of
 from esper_audit.source.index.values import ANYTHING, NOTHING, UNKNOWN, Value, Values, only
 
-Look = Callable[[str], Values]
+Lookup = Callable[[AccessPath], Values]
 ALTERNATIVES = frozenset({"Optional", "Union"})
 WRAPPERS = frozenset({"Annotated", "Final", "ClassVar", "Required", "NotRequired", "ReadOnly"})
 MAPPINGS = frozenset(
@@ -31,18 +33,18 @@ CONTAINERS = frozenset(
 )
 TUPLES = frozenset({"tuple", "Tuple"})
 LAST_OF = frozenset({"Awaitable", "Coroutine"})
-ANYTHING_GOES = frozenset({"typing.Any", "builtins.object", "typing_extensions.Any"})
+UNTYPED = frozenset({"typing.Any", "builtins.object", "typing_extensions.Any"})
 
 
-def annotated_values(text: str, look: Look, itself: Values) -> Values:
-    """Return the values of an annotation; `look` tells what a name in it is, `itself` what `Self` is."""
+def annotated_values(text: str, lookup: Lookup, itself: Values) -> Values:
+    """Return the values of an annotation. `lookup` resolves the names in it, `itself` is that of `Self`."""
     node = parsed_annotation(text) if text else None
-    return _Reading(look, itself).values(node) if node is not None else ANYTHING
+    return _AnnotationResolver(lookup, itself).values(node) if node is not None else ANYTHING
 
 
-class _Reading:
-    def __init__(self, look: Look, itself: Values) -> None:
-        self._look = look
+class _AnnotationResolver:
+    def __init__(self, lookup: Lookup, itself: Values) -> None:
+        self._lookup = lookup
         self._itself = itself
 
     def values(self, node: ast.expr) -> Values:
@@ -53,7 +55,7 @@ class _Reading:
         if isinstance(node, ast.Subscript):
             return self._subscript(node)
         if isinstance(node, (ast.Name, ast.Attribute)):
-            return self._name(ast.unparse(node))
+            return self._name(path_of(node))
         return ANYTHING
 
     def _constant(self, node: ast.Constant) -> Values:
@@ -62,23 +64,22 @@ class _Reading:
         inner = parsed_annotation(node.value) if isinstance(node.value, str) else None
         return self.values(inner) if inner is not None else ANYTHING
 
-    def _name(self, name: str) -> Values:
-        last = name.rpartition(".")[2]
-        if last == "Self":
+    def _name(self, path: AccessPath) -> Values:
+        if path.terminal == "Self":
             return self._itself
         found: set[Value] = set()
-        for value in self._look(name):
+        for value in self._lookup(path):
             if value.kind == "class":
                 found.add(Value("instance", value.name))
-            elif value.kind == "external" and value.name not in ANYTHING_GOES:
+            elif value.kind == "external" and value.name not in UNTYPED:
                 found.add(Value("object", value.name))
             else:
                 found.add(UNKNOWN)
         return frozenset(found)
 
     def _subscript(self, node: ast.Subscript) -> Values:
-        name = ast.unparse(node.value)
-        last = name.rpartition(".")[2]
+        path = path_of(node.value)
+        last = path.terminal
         inside = node.slice.elts if isinstance(node.slice, ast.Tuple) else [node.slice]
         if last in ALTERNATIVES:
             return NOTHING.union(*(self.values(part) for part in inside))
@@ -87,7 +88,7 @@ class _Reading:
         if last in LAST_OF:
             return self.values(inside[-1])
         if last in ("type", "Type"):
-            return frozenset(map(_its_class, self.values(inside[0])))
+            return frozenset(map(_class_of, self.values(inside[0])))
         if last == "Callable":
             return only(Value("returns", parts=(self.values(inside[-1]),)))
         if last in TUPLES:
@@ -97,7 +98,7 @@ class _Reading:
             return only(Value("mapping", parts=key_and_value))
         if last in CONTAINERS:
             return only(Value("container", parts=(self.values(inside[0]),)))
-        return self._name(name)
+        return self._name(path)
 
     def _tuple(self, inside: list[ast.expr]) -> Value:
         if len(inside) == 2 and isinstance(inside[1], ast.Constant) and inside[1].value is ...:
@@ -105,7 +106,7 @@ class _Reading:
         return Value("tuple", parts=tuple(self.values(part) for part in inside))
 
 
-def _its_class(value: Value) -> Value:
+def _class_of(value: Value) -> Value:
     if value.kind == "instance":
         return Value("class", value.name)
     return Value("external", value.name) if value.kind == "object" else UNKNOWN

@@ -1,4 +1,4 @@
-"""Classes of the tree and their kin: bases, order of look-up, subclasses, members, and what kind of class one is."""
+"""The class hierarchy: bases, order of look-up, subclasses, members, and kinds of classes."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import enum
 from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, Protocol
 
-from esper_audit.source.facts.access_path import terminal
+from esper_audit.source.facts.access_path import AccessPath
 from esper_audit.source.facts.records import Definition, DefinitionKind, Parameter, ParameterKind
 from esper_audit.source.index.values import Value, key, parts
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 class ClassKind(enum.StrEnum):
-    """What kind of class a class is, by its bases and decorators, inherited ones included."""
+    """The kind of a class, by its bases and decorators, inherited ones included."""
 
     PLAIN = "plain"
     DATACLASS = "dataclass"
@@ -27,7 +27,7 @@ class ClassKind(enum.StrEnum):
     MODEL = "model"
 
 
-BY_BASE = {
+KIND_OF_BASE = {
     "NamedTuple": ClassKind.NAMED_TUPLE,
     "TypedDict": ClassKind.TYPED_DICT,
     "Enum": ClassKind.ENUM,
@@ -39,16 +39,16 @@ BY_BASE = {
     "BaseSettings": ClassKind.MODEL,
     "Struct": ClassKind.MODEL,
 }
-BY_DECORATOR = frozenset({"dataclass", "define", "frozen", "mutable", "attrs", "s"})
+DATACLASS_DECORATORS = frozenset({"dataclass", "define", "frozen", "mutable", "attrs", "s"})
 CLASS_VARIABLES = ("ClassVar", "typing.ClassVar")
 LONGEST_ORDER = 64
 
 
 class BaseResolver(Protocol):
-    """What the class hierarchy asks of the resolver."""
+    """What the class hierarchy needs of the resolver."""
 
-    def units_with(self, word: str) -> Iterable[ModuleFacts]:
-        """Return the files that hold a word."""
+    def modules_with(self, word: str) -> Iterable[ModuleFacts]:
+        """Return the files that contain a word."""
 
     def defined(self, of: str) -> tuple[ModuleFacts, Definition]:
         """Return the file and the definition of a key that was found before."""
@@ -56,12 +56,14 @@ class BaseResolver(Protocol):
     def bases(self, of: str) -> list[Value]:
         """Return the classes that a class derives from, those outside as `external`."""
 
-    def meant(self, unit: ModuleFacts, scope: int, paths: Iterable[str]) -> list[str]:
-        """Return the dotted names outside the tree, else the words, that decorators stand for."""
+    def dotted_names(
+        self, module: ModuleFacts, scope: int, paths: Iterable[AccessPath]
+    ) -> list[str]:
+        """Return the dotted names outside the tree that decorators refer to, else their last names."""
 
 
 class ClassHierarchy:
-    """The class hierarchy of the tree, worked out as far as somebody asks."""
+    """The class hierarchy of the tree, computed on demand."""
 
     def __init__(self, resolver: BaseResolver) -> None:
         self._resolver = resolver
@@ -73,11 +75,11 @@ class ClassHierarchy:
         self._kinds: dict[str, ClassKind] = {}
 
     def order(self, of: str) -> list[str]:
-        """Return a class and its bases in the tree, in the order in which members are looked for."""
+        """Return a class and its bases in the tree, in the order of look-up."""
         return self._order(of)[0]
 
     def foreign_bases(self, of: str) -> frozenset[str]:
-        """Return the dotted names of bases outside the tree; `?` for one that is not known."""
+        """Return the dotted names of bases outside the tree, `?` for one that is not known."""
         return self._order(of)[1]
 
     def subclasses(self, of: str) -> list[str]:
@@ -97,37 +99,37 @@ class ClassHierarchy:
         return [*self.order(of), *self.subclasses(of)]
 
     def member(self, of: str, name: str, *, after: bool = False) -> str | None:
-        """Return the class in whose body or `self` a member is first found; `after` leaves out the class."""
+        """Return the class in whose body or `self` a member is first found. `after` leaves out the class."""
         order = self.order(of)[1:] if after else self.order(of)
         return next((owner for owner in order if self.has(owner, name)), None)
 
     def has(self, of: str, name: str) -> bool:
         """Return whether a class itself, its bases aside, has a member."""
         if of not in self._own:
-            unit, definition = self._resolver.defined(of)
-            bindings = unit.facts.scopes[definition.scope].bindings
+            module, definition = self._resolver.defined(of)
+            bindings = module.facts.scopes[definition.scope].bindings
             self._own[of] = frozenset((*bindings, *definition.attributes))
         return name in self._own[of]
 
     def overrides(self, of: str, name: str) -> list[str]:
         """Return the subclasses that have a member of that name themselves."""
-        asked = (of, name)
-        if asked not in self._overrides:
-            self._overrides[asked] = [b for b in self.subclasses(of) if self.has(b, name)]
-        return self._overrides[asked]
+        question = (of, name)
+        if question not in self._overrides:
+            self._overrides[question] = [b for b in self.subclasses(of) if self.has(b, name)]
+        return self._overrides[question]
 
     def kind(self, of: str) -> ClassKind:
         """Return what kind of class a class is."""
         if of not in self._kinds:
-            self._kinds[of] = next(self._kinds_told(of), ClassKind.PLAIN)
+            self._kinds[of] = next(self._possible_kinds(of), ClassKind.PLAIN)
         return self._kinds[of]
 
     def fields(self, of: str) -> list[tuple[str, Definition]]:
         """Return the annotated fields of a class and its bases with their owners, bases first."""
         found: dict[str, tuple[str, Definition]] = {}
         for owner in reversed(self.order(of)):
-            unit, definition = self._resolver.defined(owner)
-            for field in unit.facts.definitions:
+            module, definition = self._resolver.defined(owner)
+            for field in module.facts.definitions:
                 if field.owner == definition.scope and _is_declared(field):
                     found[field.short] = (owner, field)
         return list(found.values())
@@ -142,7 +144,7 @@ class ClassHierarchy:
         return None
 
     def parameters(self, of: str) -> list[Parameter] | None:
-        """Return what calling a class takes, without `self`; None where nothing tells it."""
+        """Return the parameters of a class's constructor, without `self`, or None if they are not known."""
         constructor = self.constructor(of)
         if constructor is not None:
             return self._resolver.defined(constructor)[1].parameters[1:]
@@ -155,12 +157,9 @@ class ClassHierarchy:
     def _field_parameters(self, of: str, *, keyword_only: bool = False) -> Iterator[Parameter]:
         kind = ParameterKind.KEYWORD_ONLY if keyword_only else ParameterKind.PLAIN
         for _, field in self.fields(of):
-            is_set_otherwise = any("init=" in path for path in field.returned)
-            if not is_set_otherwise:
-                default = field.literal or "..." if field.has_default else ""
-                yield Parameter(
-                    field.short, kind, not field.has_default, default, field.annotation, True
-                )
+            default = field.literal or "..." if field.has_default else ""
+            required = not field.has_default
+            yield Parameter(field.short, kind, required, default, field.annotation, read=True)
 
     def _order(self, of: str) -> tuple[list[str], frozenset[str]]:
         if of not in self._orders:
@@ -180,43 +179,43 @@ class ClassHierarchy:
         if of not in self._directly:
             name = parts(of)[1].rpartition(".")[2]
             self._directly[of] = [
-                key(unit.path, definition.name)
-                for unit in self._resolver.units_with(name)
-                for definition in unit.classes
-                if self._derives(unit, definition, of)
+                key(module.path, definition.name)
+                for module in self._resolver.modules_with(name)
+                for definition in module.classes
+                if self._derives(module, definition, of)
             ]
         return self._directly[of]
 
-    def _derives(self, unit: ModuleFacts, definition: Definition, of: str) -> bool:
+    def _derives(self, module: ModuleFacts, definition: Definition, of: str) -> bool:
         if not definition.bases:
             return False
-        below = key(unit.path, definition.name)
+        below = key(module.path, definition.name)
         return any(base.name == of for base in self._resolver.bases(below))
 
-    def _kinds_told(self, of: str) -> Iterator[ClassKind]:
+    def _possible_kinds(self, of: str) -> Iterator[ClassKind]:
         for base in sorted(self.foreign_bases(of)):
-            if base.rpartition(".")[2] in BY_BASE:
-                yield BY_BASE[base.rpartition(".")[2]]
+            if base.rpartition(".")[2] in KIND_OF_BASE:
+                yield KIND_OF_BASE[base.rpartition(".")[2]]
         for owner in self.order(of):
-            unit, definition = self._resolver.defined(owner)
-            names = self._resolver.meant(unit, definition.owner, definition.decorators)
-            if any(name.rpartition(".")[2] in BY_DECORATOR for name in names):
+            module, definition = self._resolver.defined(owner)
+            names = self._resolver.dotted_names(module, definition.owner, definition.decorators)
+            if any(name.rpartition(".")[2] in DATACLASS_DECORATORS for name in names):
                 yield ClassKind.DATACLASS
         _, definition = self._resolver.defined(of)
-        if any(base.partition("[")[0].endswith("Protocol") for base in definition.bases):
+        if any(base.is_alias and base.terminal.endswith("Protocol") for base in definition.bases):
             yield ClassKind.PROTOCOL
         if self._is_abstract(of, definition):
             yield ClassKind.ABSTRACT
 
     def _is_abstract(self, of: str, definition: Definition) -> bool:
-        if any(terminal(base) == "ABC" for base in definition.bases):
+        if any(base.terminal == "ABC" for base in definition.bases):
             return True
-        if any(keyword.endswith("ABCMeta") for keyword in definition.keywords):
+        if any(k.terminal.endswith("ABCMeta") for k in definition.keywords.values()):
             return True
-        unit = self._resolver.defined(of)[0]
+        module = self._resolver.defined(of)[0]
         return any(
-            terminal(decorator).startswith("abstract")
-            for method in unit.facts.definitions
+            decorator.terminal.startswith("abstract")
+            for method in module.facts.definitions
             if method.owner == definition.scope
             for decorator in method.decorators
         )

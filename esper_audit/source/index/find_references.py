@@ -1,46 +1,52 @@
-"""Finding the mentions of a symbol: files that hold its word, other names it goes by, then each mention resolved."""
+"""The search for references: the files with a symbol's name or an alias of it, and each mention in them resolved."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 
 from esper_audit.findings.finding import NotAnalysed
-from esper_audit.source.facts.access_path import receiver, terminal
+from esper_audit.source.facts.access_path import named
 from esper_audit.source.facts.module_facts import ModuleFacts
 from esper_audit.source.facts.records import DefinitionKind, Mention, Use
 from esper_audit.source.facts.store import FactStore
-from esper_audit.source.index.access_steps import CALLED
+from esper_audit.source.index.access_steps import CALL_METHODS
 from esper_audit.source.index.records import Place, Reference, Symbol
 from esper_audit.source.index.resolver import Resolver
 from esper_audit.source.index.targets import ResolvedBy, TargetResolver
 from esper_audit.source.index.values import parts
 
-Hit = tuple[Reference, Mention | None]
+ReferenceWithMention = tuple[Reference, Mention | None]
 CONSTRUCTORS = frozenset({"__init__", "__new__", "__post_init__"})
 
 
 class ReferenceSearch:
-    """Looks for symbols; what was found is kept."""
+    """Finds the references to symbols and caches what it found."""
 
-    def __init__(self, resolver: Resolver, aim: TargetResolver, store: FactStore) -> None:
+    def __init__(
+        self, resolver: Resolver, target_resolver: TargetResolver, store: FactStore
+    ) -> None:
         self._resolver = resolver
-        self._aim = aim
+        self._target_resolver = target_resolver
         self._store = store
-        self._hits: dict[str, list[Hit]] = {}
+        self._hits: dict[str, list[ReferenceWithMention]] = {}
         self._by_name: dict[str, list[Reference]] = {}
-        self._offered: dict[str, list[str]] = {}
+        self._exporters: dict[str, list[str]] = {}
         self._words: dict[str, frozenset[str]] = {}
 
-    def hits(self, symbol: Symbol) -> list[Hit]:
-        """Return every reference to a symbol with the mention that it was made from."""
+    def hits(self, symbol: Symbol) -> list[ReferenceWithMention]:
+        """Return every reference to a symbol, with its mention."""
         if symbol.key not in self._hits:
-            found = [hit for unit in self._units(symbol) for hit in self._in(unit, symbol)]
+            found = [
+                hit
+                for module in self._modules(symbol)
+                for hit in self._references_in(module, symbol)
+            ]
             self._hits[symbol.key] = sorted(found, key=lambda hit: hit[0])
         return self._hits[symbol.key]
 
-    def not_looked_at(self, symbol: Symbol) -> list[NotAnalysed]:
+    def unread_files(self, symbol: Symbol) -> list[NotAnalysed]:
         """Return the files that may mention a symbol and could not be read."""
-        return self._store.not_read(self._names(symbol))
+        return self._store.unread_files(self._names(symbol))
 
     def by_name(self, name: str) -> list[Reference]:
         """Return every mention of a bare name, whatever it refers to."""
@@ -50,80 +56,79 @@ class ReferenceSearch:
 
     def _named(self, name: str) -> list[Reference]:
         found = []
-        for unit in self._store.units_with(name):
-            for mention in unit.mentions.get(name, ()):
-                targets = self._aim.targets(unit, mention)
-                how = targets.how if targets.keys else ResolvedBy.NAME
-                found.append(_reference(unit, mention, how))
-            found += [reference for reference, _ in _strings(unit, name)]
+        for module in self._store.modules_with(name):
+            for mention in module.mentions.get(name, ()):
+                targets = self._target_resolver.targets(module, mention)
+                resolved_by = targets.resolved_by if targets.keys else ResolvedBy.NAME
+                found.append(_reference(module, mention, resolved_by))
+            found += [reference for reference, _ in _strings(module, name)]
         return sorted(set(found))
 
     def exporters(self, symbol: Symbol) -> list[str]:
-        """Return the modules that offer a symbol to others."""
-        if symbol.key not in self._offered:
-            self._offered[symbol.key] = self._offering(symbol)
-        return self._offered[symbol.key]
+        """Return the modules that export a symbol."""
+        if symbol.key not in self._exporters:
+            self._exporters[symbol.key] = self._find_exporters(symbol)
+        return self._exporters[symbol.key]
 
-    def _offering(self, symbol: Symbol) -> list[str]:
-        units = self._units(symbol)
-        offered = {u.module for u in units if u.role == symbol.role and self._offers(u, symbol)}
-        offered.update(self._starring(symbol))
-        return sorted(offered)
+    def _find_exporters(self, symbol: Symbol) -> list[str]:
+        modules = self._modules(symbol)
+        exporters = {u.name for u in modules if u.role == symbol.role and self._exports(u, symbol)}
+        exporters.update(self._star_exporters(symbol))
+        return sorted(exporters)
 
-    def _offers(self, unit: ModuleFacts, symbol: Symbol) -> bool:
+    def _exports(self, module: ModuleFacts, symbol: Symbol) -> bool:
         """Return whether a file lists a symbol in `__all__`, or is a package whose top imports it."""
-        names = self._names_in(unit, symbol)
-        if any(True for _ in self._export(unit, symbol, names)):
+        names = self._names_in(module, symbol)
+        if any(True for _ in self._export_references(module, symbol, names)):
             return True
-        is_package = self._resolver.modules.is_package(unit.path)
+        is_package = self._resolver.module_names.is_package(module.path)
         return is_package and any(
-            symbol.key in self._aim.targets(unit, mention).keys
-            for name in names & unit.mentions.keys()
-            for mention in unit.mentions[name]
-            if mention.use is Use.IMPORT and not unit.symbol(mention.scope)
+            symbol.key in self._target_resolver.targets(module, mention).keys
+            for name in names & module.mentions.keys()
+            for mention in module.mentions[name]
+            if mention.use is Use.IMPORT and not module.symbol(mention.scope)
         )
 
-    def _starring(self, symbol: Symbol) -> Iterator[str]:
-        """Yield the packages whose `__init__` takes everything public of the symbol's module."""
-        own = self._store.unit(symbol.path)
+    def _star_exporters(self, symbol: Symbol) -> Iterator[str]:
+        """Yield the packages whose `__init__` imports everything public of the symbol's module."""
+        own = self._store.module(symbol.path)
         assert own is not None
         listed = own.facts.exports
-        is_taken = symbol.symbol in listed if listed is not None else not symbol.is_private
-        if "." in symbol.symbol or not is_taken:
+        is_exported = symbol.symbol in listed if listed is not None else not symbol.is_private
+        if "." in symbol.symbol or not is_exported:
             return
-        modules = self._resolver.modules
-        for unit in self._store.units_with(own.module.rpartition(".")[2]):
-            stars = unit.facts.scopes[0].bindings.get("*", ())
-            targets = (modules.resolve(star[1:], unit.path) for star in stars)
-            if modules.is_package(unit.path) and (symbol.path, []) in targets:
-                yield unit.module
+        modules = self._resolver.module_names
+        for module in self._store.modules_with(own.name.rpartition(".")[2]):
+            stars = module.facts.scopes[0].bindings.get("*", ())
+            targets = (modules.resolve(star.name, module.path) for star in stars)
+            if modules.is_package(module.path) and (symbol.path, []) in targets:
+                yield module.name
 
-    def is_bound(self, reference: Reference, symbol: Symbol) -> bool:
-        """Return whether a call fills `self` by itself: not so for `Class.method(obj)`."""
-        if symbol.kind is not DefinitionKind.METHOD or reference.how is ResolvedBy.NAME:
+    def is_bound(self, symbol: Symbol, reference: Reference, mention: Mention | None) -> bool:
+        """Return whether a call fills `self` implicitly, which `Class.method(obj)` does not."""
+        is_method = symbol.kind is DefinitionKind.METHOD
+        if not is_method or reference.resolved_by is ResolvedBy.NAME or mention is None:
             return True
         _, definition = self._resolver.defined(symbol.key)
-        if definition.short in CONSTRUCTORS or "classmethod" in definition.decorators:
+        if definition.short in CONSTRUCTORS or definition.has_decorator("classmethod"):
             return True
-        caller = self._store.unit(reference.place.path)
+        caller = self._store.module(reference.place.path)
         assert caller is not None
-        before = receiver(reference.written)
-        mention = next(m for m in caller.mentions[terminal(reference.written)] if _is(m, reference))
-        values = self._resolver.values(caller, mention.scope, before)
+        values = self._resolver.values(caller, mention.scope, mention.path.receiver)
         return not any(value.kind == "class" for value in values)
 
-    def _units(self, symbol: Symbol) -> Iterator[ModuleFacts]:
+    def _modules(self, symbol: Symbol) -> Iterator[ModuleFacts]:
         words = self._names(symbol)
         for path in sorted({path for word in words for path in self._store.paths_with(word)}):
-            unit = self._store.unit(path)
-            if unit is not None:
-                yield unit
+            module = self._store.module(path)
+            if module is not None:
+                yield module
 
     def _names(self, symbol: Symbol) -> frozenset[str]:
-        """Return the words under which a symbol is mentioned anywhere: its own, its aliases'."""
+        """Return the names under which a symbol is mentioned anywhere: its own and its aliases."""
         if symbol.key not in self._words:
             names = self._own_names(symbol)
-            by_result = symbol.symbol.rpartition(".")[2] in CALLED
+            by_result = symbol.symbol.rpartition(".")[2] in CALL_METHODS
             fresh = names
             while fresh:
                 fresh = self._other_names(fresh, names, by_result=by_result)
@@ -134,74 +139,74 @@ class ReferenceSearch:
     def _other_names(
         self, fresh: frozenset[str], names: frozenset[str], *, by_result: bool
     ) -> frozenset[str]:
-        """Return further names that files which hold one of the fresh words give to it."""
+        """Return further aliases, from the files that contain one of the fresh ones."""
         paths = {path for word in fresh for path in self._store.paths_with(word)}
-        units = (self._store.unit(path) for path in sorted(paths))
-        aliases = (unit.aliases(names, results=by_result)[1] for unit in units if unit is not None)
+        modules = (self._store.module(path) for path in sorted(paths))
+        aliases = (
+            module.aliases(names, results=by_result)[1] for module in modules if module is not None
+        )
         return frozenset().union(*aliases) - names
 
     def _own_names(self, symbol: Symbol) -> frozenset[str]:
         short = symbol.symbol.rpartition(".")[2] or symbol.short
-        if short not in CONSTRUCTORS and short not in CALLED:
+        if short not in CONSTRUCTORS and short not in CALL_METHODS:
             return frozenset({short})
         owner = symbol.key.rpartition(".")[0]
-        classes = [owner, *self._resolver.kin.subclasses(owner)]
+        classes = [owner, *self._resolver.hierarchy.subclasses(owner)]
         return frozenset({short, *(parts(of)[1].rpartition(".")[2] for of in classes)})
 
-    def _in(self, unit: ModuleFacts, symbol: Symbol) -> Iterator[Hit]:
+    def _references_in(self, module: ModuleFacts, symbol: Symbol) -> Iterator[ReferenceWithMention]:
         """Yield the references to a symbol in one file."""
         short = symbol.symbol.rpartition(".")[2] or symbol.short
-        here = self._names_in(unit, symbol)
-        for word in sorted(here & unit.mentions.keys()):
-            for mention in unit.mentions[word]:
-                how = self._how(unit, mention, symbol, short)
-                if how is not None:
-                    yield _reference(unit, mention, how), mention
-        yield from _strings(unit, short)
-        yield from self._export(unit, symbol, here)
+        here = self._names_in(module, symbol)
+        for word in sorted(here & module.mentions.keys()):
+            for mention in module.mentions[word]:
+                resolved_by = self._resolution(module, mention, symbol, short)
+                if resolved_by is not None:
+                    yield _reference(module, mention, resolved_by), mention
+        yield from _strings(module, short)
+        yield from self._export_references(module, symbol, here)
 
-    def _names_in(self, unit: ModuleFacts, symbol: Symbol) -> frozenset[str]:
-        """Return the words under which one file may mention a symbol."""
+    def _names_in(self, module: ModuleFacts, symbol: Symbol) -> frozenset[str]:
+        """Return the names under which one file may mention a symbol."""
         words = self._names(symbol)
-        by_result = symbol.symbol.rpartition(".")[2] in CALLED
-        return words | unit.aliases(words, results=by_result)[0]
+        by_result = symbol.symbol.rpartition(".")[2] in CALL_METHODS
+        return words | module.aliases(words, results=by_result)[0]
 
-    def _how(
-        self, unit: ModuleFacts, mention: Mention, symbol: Symbol, short: str
+    def _resolution(
+        self, module: ModuleFacts, mention: Mention, symbol: Symbol, short: str
     ) -> ResolvedBy | None:
-        targets = self._aim.targets(unit, mention)
+        targets = self._target_resolver.targets(module, mention)
         if symbol.key in targets.keys:
-            return targets.how
-        if targets.open and terminal(mention.path) == short:
+            return targets.resolved_by
+        if targets.open and mention.path.terminal == short:
             return ResolvedBy.NAME
         return None
 
-    def _export(self, unit: ModuleFacts, symbol: Symbol, names: frozenset[str]) -> Iterator[Hit]:
-        exports = unit.facts.exports or {}
+    def _export_references(
+        self, module: ModuleFacts, symbol: Symbol, names: frozenset[str]
+    ) -> Iterator[ReferenceWithMention]:
+        exports = module.facts.exports or {}
         for name, line in ((name, exports[name]) for name in sorted(names & exports.keys())):
-            mention = Mention(name, Use.EXPORT, 0, line, 1)
-            if name in unit.facts.scopes[0].bindings:
-                targets = self._aim.targets(unit, mention)
+            mention = Mention(named(name), Use.EXPORT, 0, line, 1)
+            if name in module.facts.scopes[0].bindings:
+                targets = self._target_resolver.targets(module, mention)
                 if symbol.key in targets.keys:
-                    yield _reference(unit, mention, ResolvedBy.IMPORT), mention
+                    yield _reference(module, mention, ResolvedBy.IMPORT), mention
 
 
-def _reference(unit: ModuleFacts, mention: Mention, how: ResolvedBy) -> Reference:
-    place = Place(unit.path, mention.line, mention.column, unit.symbol(mention.scope), unit.role)
-    return Reference(place, mention.use, how, mention.path, mention.by_string)
+def _reference(module: ModuleFacts, mention: Mention, resolved_by: ResolvedBy) -> Reference:
+    place = Place(
+        module.path, mention.line, mention.column, module.symbol(mention.scope), module.role
+    )
+    return Reference(place, mention.use, resolved_by, str(mention.path), mention.by_string)
 
 
-def _strings(unit: ModuleFacts, name: str) -> Iterator[Hit]:
-    """Yield the strings that spell a name, less those that `getattr` has made a reference already."""
-    told = {(m.line, m.column) for m in unit.mentions.get(name, ()) if m.by_string}
-    for line, column in unit.facts.strings.get(name, ()):
-        if (line, column) not in told:
-            symbol = unit.symbol(unit.innermost(line))
-            place = Place(unit.path, line, column, symbol, unit.role)
+def _strings(module: ModuleFacts, name: str) -> Iterator[ReferenceWithMention]:
+    """Yield the strings that spell a name, without those that `getattr` makes a reference."""
+    resolved = {(m.line, m.column) for m in module.mentions.get(name, ()) if m.by_string}
+    for line, column in module.facts.strings.get(name, ()):
+        if (line, column) not in resolved:
+            symbol = module.symbol(module.innermost(line))
+            place = Place(module.path, line, column, symbol, module.role)
             yield Reference(place, Use.STRING, ResolvedBy.NAME, name, by_string=True), None
-
-
-def _is(mention: Mention, reference: Reference) -> bool:
-    place = reference.place
-    same_place = (mention.line, mention.column) == (place.line, place.column)
-    return same_place and mention.path == reference.written and mention.use == reference.use

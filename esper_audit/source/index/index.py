@@ -1,4 +1,4 @@
-"""The index of a tree: who defines, calls, reads, writes and tests what; only files that hold the word are read."""
+"""The index of a tree: queries for definitions, references, callers and tests, which read only the files they need."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ from esper_audit.source.facts.records import (
     CallArguments,
     Definition,
     DefinitionKind,
+    Mention,
     Parameter,
     Use,
 )
@@ -35,40 +36,39 @@ from esper_audit.source.index.targets import TargetResolver
 from esper_audit.source.index.test_reachability import TestReach
 
 READS = frozenset({Use.READ, Use.CALL, Use.BASE, Use.DECORATOR, Use.STRING})
-WRITES = frozenset({Use.WRITE, Use.DELETE})
 AS_DECORATOR = CallArguments(positional=1)
 
 
 class Index:
-    """Questions about a tree. Every list is sorted; every answer says which files could not be read.
+    """Queries about a tree. Every list is sorted, and every result names the files that could not be read.
 
-    `files_read` and `directories` (absolute) are what was looked at on disk to know the tree; `books`
-    are the directories that an audit writes itself.
+    `files_read` and `directories` (absolute) are what was read on disk to build the index;
+    `output_directories` are those that an audit writes itself.
     """
 
     def __init__(self, store: FactStore) -> None:
         self.store = store
-        self.resolver = Resolver(store, store.modules)
-        self.aim = TargetResolver(self.resolver)
+        self.resolver = Resolver(store, store.module_names)
+        self.target_resolver = TargetResolver(self.resolver)
         self._symbols = SymbolTable(self.resolver, store)
-        self._search = ReferenceSearch(self.resolver, self.aim, store)
+        self._search = ReferenceSearch(self.resolver, self.target_resolver, store)
         self._reach = TestReach(self._search, self._symbols, store)
         self.files_read: list[str] = []
         self.directories: list[str] = []
-        self.books: list[str] = []
+        self.output_directories: list[str] = []
 
     def prepare(self) -> None:
-        """Read every file now (over several processes) and keep the facts for the next time."""
-        self.store.units()
+        """Extract the facts of every file in several processes, and write the cache."""
+        self.store.modules()
         self.store.save()
 
-    def units(self) -> list[ModuleFacts]:
+    def modules(self) -> list[ModuleFacts]:
         """Return every file that could be read."""
-        return self.store.units()
+        return self.store.modules()
 
     @property
     def problems(self) -> list[NotAnalysed]:
-        """What could not be read, of the files that were asked for so far."""
+        """The files that were needed so far and could not be read."""
         return sorted(self.store.problems.values())
 
     def symbols(self, name: str) -> list[Symbol]:
@@ -79,7 +79,7 @@ class Index:
         return self._symbols.named(name)
 
     def symbol(self, path: str, symbol: str) -> Symbol | None:
-        """Return the symbol with a dotted name in a file; the module itself for an empty one."""
+        """Return the symbol with a dotted name in a file, the module itself for an empty one."""
         return self._symbols.at(path, symbol)
 
     def of_key(self, key: str) -> Symbol:
@@ -88,48 +88,43 @@ class Index:
 
     def all_symbols(self, kinds: Collection[DefinitionKind] = ()) -> Iterator[Symbol]:
         """Yield every symbol of the tree, or those of some kinds, file by file in order."""
-        for unit in self.units():
-            for symbol in self._symbols.of_unit(unit):
+        for module in self.modules():
+            for symbol in self._symbols.of_unit(module):
                 if not kinds or symbol.kind in kinds:
                     yield symbol
 
     def definition(self, symbol: Symbol) -> Definition:
-        """Return what the file says of a symbol: parameters, decorators, bases, annotation."""
+        """Return the definition of a symbol: parameters, decorators, bases, annotation."""
         return self._symbols.definition(symbol)
 
     def references(self, symbol: Symbol, uses: Collection[Use] = ()) -> QueryResult[Reference]:
-        """Return every mention of a symbol, or those with some uses; its own body included."""
+        """Return every mention of a symbol, or those with some uses, with those in its own body."""
         found = [reference for reference, _ in self._search.hits(symbol)]
         wanted = [r for r in found if not uses or r.use in uses]
-        return QueryResult(wanted, self._search.not_looked_at(symbol))
+        return QueryResult(wanted, self._search.unread_files(symbol))
 
     def callers(self, symbol: Symbol, argument: str = "") -> QueryResult[Caller]:
-        """Return the calls of a function, method or class; with `argument`, whether each passes it."""
+        """Return the calls of a function, method or class. `argument` also determines whether each passes it."""
         callers = []
         for reference, mention in self._search.hits(symbol):
             if reference.use is Use.CALL or _decorates(reference, symbol):
-                arguments = (mention.arguments if mention else None) or AS_DECORATOR
-                callers.append(self._caller(symbol, reference, arguments, argument))
-        return QueryResult(callers, self._search.not_looked_at(symbol))
+                callers.append(self._caller(symbol, reference, mention, argument))
+        return QueryResult(callers, self._search.unread_files(symbol))
 
     def parameters(self, symbol: Symbol, *, bound: bool = True) -> list[Parameter] | None:
-        """Return what a call fills: without `self` where it is bound; None where nothing tells it."""
+        """Return the parameters that a call fills, without `self` if it is bound, or None if they are not known."""
         definition = self.definition(symbol)
         if definition.kind is DefinitionKind.CLASS:
-            return self.resolver.kin.parameters(symbol.key)
+            return self.resolver.hierarchy.parameters(symbol.key)
         if definition.kind not in (DefinitionKind.FUNCTION, DefinitionKind.METHOD):
             return None
-        is_static = "staticmethod" in definition.decorators
+        is_static = definition.has_decorator("staticmethod")
         takes_self = definition.kind is DefinitionKind.METHOD and not is_static
         return definition.parameters[1:] if takes_self and bound else definition.parameters
 
     def readers(self, name: str, *, under: str = "", outside: str = "") -> QueryResult[Reference]:
-        """Return where a name or attribute is read, whatever it belongs to; strings that spell it too."""
+        """Return where a name or attribute is read, whatever it belongs to, with the strings that spell it."""
         return self.mentions(name, READS, under=under, outside=outside)
-
-    def writers(self, name: str) -> QueryResult[Reference]:
-        """Return where a name or attribute is given a value or deleted, its definitions aside."""
-        return self.mentions(name, WRITES)
 
     def mentions(
         self, name: str, uses: Collection[Use] = (), *, under: str = "", outside: str = ""
@@ -144,7 +139,7 @@ class Index:
         ]
         problems = [
             problem
-            for problem in self.store.not_read([name])
+            for problem in self.store.unread_files([name])
             if (not under or self._is_below(problem.path, under))
             and not (outside and self._is_below(problem.path, outside))
         ]
@@ -155,24 +150,27 @@ class Index:
         return self._reach.tests(symbol)
 
     def exported(self, symbol: Symbol) -> list[str]:
-        """Return the modules that offer a symbol: in their `__all__`, or as an `__init__` that imports it."""
+        """Return the modules that export a symbol: in their `__all__`, or as an `__init__` that imports it."""
         return self._search.exporters(symbol)
 
     def _caller(
-        self, symbol: Symbol, reference: Reference, arguments: CallArguments, argument: str
+        self, symbol: Symbol, reference: Reference, mention: Mention | None, argument: str
     ) -> Caller:
+        arguments = (mention.arguments if mention else None) or AS_DECORATOR
         if not argument:
             return Caller(reference, arguments)
-        parameters = self.parameters(symbol, bound=self._search.is_bound(reference, symbol))
-        how, value = passing(parameters, arguments, argument)
-        return Caller(reference, arguments, how, value)
+        parameters = self.parameters(
+            symbol, bound=self._search.is_bound(symbol, reference, mention)
+        )
+        passes, value = passing(parameters, arguments, argument)
+        return Caller(reference, arguments, passes, value)
 
     def _is_below(self, path: str, where: str) -> bool:
         """Return whether a file lies below a directory (`src/a`) or package (`a.b`), or is one itself."""
         directory = where.rstrip("/")
         if path == directory or path.startswith(f"{directory}/"):
             return True
-        module = self.store.modules.name(path)
+        module = self.store.module_names.name(path)
         return module == where or module.startswith(f"{where}.")
 
 
@@ -186,7 +184,7 @@ def open_index(
 ) -> Index:
     """Return the index of a project's files and of further `paths` (absolute).
 
-    `texts` (paths relative to the root) stand in for what is on disk, `without` names files to leave out.
+    `texts` (paths relative to the root) replace what is on disk; `without` names files to leave out.
     """
     own = (project.resolve(path) for path in project.config.paths)
     wanted = [path for path in (*own, *paths) if os.path.exists(path)]
@@ -198,7 +196,10 @@ def open_index(
     index = Index(store)
     index.files_read = [*found.ignore_files, *(project.resolve(path) for path in files)]
     index.directories = found.directories
-    index.books = [project.resolve(project.config.tickets), project.resolve(project.config.reports)]
+    index.output_directories = [
+        project.resolve(project.config.tickets),
+        project.resolve(project.config.reports),
+    ]
     return index
 
 

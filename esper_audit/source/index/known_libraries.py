@@ -1,10 +1,10 @@
-"""What is known of code outside the tree: enough to tell that a tensor's `view` is nobody's method here."""
+"""What is known of libraries: a tensor's `view`, for one, is no method of the tree."""
 
 from __future__ import annotations
 
-from esper_audit.source.index.values import ANYTHING, NOTHING, Value, Values, only
+from esper_audit.source.index.values import ANYTHING, Value, Values, only
 
-# What functions of these give holds nothing of the project's, with the exceptions below.
+# What functions of these return contains no object of the tree, with the exceptions below.
 CLOSED = frozenset(
     {"builtins", "torch", "numpy", "math", "os", "re", "json", "random", "time", "datetime", "string"}
     | {"struct", "hashlib", "logging", "sys", "subprocess", "shutil", "glob", "argparse", "warnings"}
@@ -37,8 +37,8 @@ MODULE_METHODS = RETURNS_ITSELF | frozenset(
 )  # fmt: skip
 
 
-def called(name: str) -> Values:
-    """Return what calling something outside gives."""
+def call_result(name: str) -> Values:
+    """Return the result of a call of something outside."""
     if name in OPEN_CALLS:
         return ANYTHING
     head, _, last = name.partition(".")[0], "", name.rpartition(".")[2]
@@ -47,26 +47,21 @@ def called(name: str) -> Values:
     return ANYTHING
 
 
-def of_object(name: str) -> Values:
-    """Return what an attribute, an element or a call of an object made outside gives.
+def object_part(name: str) -> Values:
+    """Return an attribute, an element or a call's result of an object made outside.
 
-    It is known by its library alone: nobody asks what exactly `torch.zeros(3).shape[0]` is.
+    Only its library is tracked, not that `torch.zeros(3).shape[0]` is an integer.
     """
     head = name.partition(".")[0]
     is_known = head in CLOSED and name not in OPEN_TYPES
     return only(Value("object", head)) if is_known else ANYTHING
 
 
-def holds_own_names(name: str) -> bool:
-    """Return whether the attributes of an object are told by its class alone, which the project has no part in."""
+def has_fixed_attributes(name: str) -> bool:
+    """Return whether an object outside the tree has no attributes that the tree defines."""
     return name not in OPEN_TYPES
 
 
 def is_module_class(bases: frozenset[str]) -> bool:
-    """Return whether one of a class's bases outside is a `torch.nn.Module` or a kin of it."""
+    """Return whether one of a class's bases outside is a `torch.nn.Module` or named like one."""
     return any(base.rpartition(".")[2].endswith("Module") for base in bases)
-
-
-def nothing() -> Values:
-    """Return no value: what has no attributes, `None` above all."""
-    return NOTHING

@@ -1,4 +1,4 @@
-"""What the index answers with: symbols, references, callers with what they pass, tests, and what was not looked at."""
+"""The results of queries: symbols, references, callers with what they pass, tests, and unread files."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ import msgspec
 
 from esper_audit.findings.finding import NotAnalysed
 from esper_audit.project.file_roles import Role
+from esper_audit.source.facts.access_path import is_own_attribute
 from esper_audit.source.facts.records import (
     CallArguments,
     DefinitionKind,
@@ -24,7 +25,7 @@ Item = TypeVar("Item")
 
 
 class Passing(enum.StrEnum):
-    """Whether a call passes an argument; `*args` and `**kwargs` may, and nobody can tell from the call."""
+    """Whether a call passes an argument. Calls with `*args` or `**kwargs` may."""
 
     PASSES = "passes"
     OMITS = "omits"
@@ -54,7 +55,7 @@ class Symbol(msgspec.Struct, frozen=True, order=True):
         return f"{self.path}:{self.symbol}"
 
     def holds(self, place: Place) -> bool:
-        """Return whether a place stands in the symbol itself."""
+        """Return whether a place is located in the symbol."""
         return place.path == self.path and f"{place.symbol}.".startswith(f"{self.symbol}.")
 
     @property
@@ -64,14 +65,14 @@ class Symbol(msgspec.Struct, frozen=True, order=True):
 
     @property
     def is_private(self) -> bool:
-        """Whether the name says that it is nobody else's business (dunder names do not)."""
+        """Return whether a part of the name starts with an underscore and is no dunder name."""
         return any(
             part.startswith("_") and not part.endswith("__") for part in self.symbol.split(".")
         )
 
 
 class Place(msgspec.Struct, frozen=True, order=True):
-    """Where a reference stands; `symbol` is the function or class around it, empty for the module."""
+    """The place of a reference. `symbol` is the function or class around it, empty for the module."""
 
     path: str
     line: int
@@ -80,23 +81,30 @@ class Place(msgspec.Struct, frozen=True, order=True):
     role: Role
 
 
-class Reference(msgspec.Struct, frozen=True, order=True):
-    """A mention of a symbol: where, what it does with it, how it was resolved, how it is written.
+class Reference(
+    msgspec.Struct, frozen=True, order=True, rename={"resolved_by": "how", "text": "written"}
+):
+    """A mention of a symbol: where it is, what it does, how it was resolved, and its access path as text.
 
     `by_string` marks names spelled in a string (`getattr(x, "name")`).
     """
 
     place: Place
     use: Use
-    how: ResolvedBy
-    written: str
+    resolved_by: ResolvedBy
+    text: str
     by_string: bool = False
+
+    @property
+    def is_own_attribute(self) -> bool:
+        """Return whether its text is that of an attribute of `self`."""
+        return is_own_attribute(self.text)
 
 
 class Caller(msgspec.Struct, frozen=True):
-    """A call of a symbol; `passing` is about the argument that was asked for, None without one.
+    """A call of a symbol. `passing` concerns the argument of the query, None without one.
 
-    `value` is what it passes when that is a literal: `None` passed is as good as left out to some.
+    `value` is what it passes when that is a literal: `None` passed may mean the same as leaving it out.
     """
 
     reference: Reference
@@ -106,12 +114,12 @@ class Caller(msgspec.Struct, frozen=True):
 
     @property
     def place(self) -> Place:
-        """Where the call stands."""
+        """The place of the call."""
         return self.reference.place
 
 
-class ReachingTest(msgspec.Struct, frozen=True, order=True):
-    """A test function (or module) that reaches a symbol: by its own words, or through production code.
+class ReachingTest(msgspec.Struct, frozen=True, order=True, rename={"resolved_by": "how"}):
+    """A test function (or module) that reaches a symbol, directly or through production code.
 
     `through` are the functions on the way, from the test's side, empty for a direct one.
     """
@@ -119,24 +127,24 @@ class ReachingTest(msgspec.Struct, frozen=True, order=True):
     path: str
     symbol: str
     line: int
-    how: ResolvedBy
+    resolved_by: ResolvedBy
     through: list[str] = []
 
     @property
     def is_direct(self) -> bool:
-        """Whether the test itself names the symbol."""
+        """Return whether the test itself names the symbol."""
         return not self.through
 
 
 class QueryResult(msgspec.Struct, Generic[Item], frozen=True):
-    """The answer to a question: sorted items, and files that may hold more but could not be read."""
+    """The result of a query: sorted items, and files that may contain more but could not be read."""
 
     items: list[Item]
     not_looked_at: list[NotAnalysed]
 
     @property
     def is_complete(self) -> bool:
-        """Whether every file that may hold an item was read; without that no "never" is proved."""
+        """Return whether every file that may contain an item was read."""
         return not self.not_looked_at
 
 
@@ -176,7 +184,7 @@ def _extra(
     parameters: Sequence[Parameter],
     arguments: CallArguments,
 ) -> Passing:
-    """Return whether a call gives anything to `*args` or `**kwargs`."""
+    """Return whether a call passes anything to `*args` or `**kwargs`."""
     if kind is ParameterKind.ARGS:
         given = arguments.positional > len(by_position)
         forwards = arguments.star

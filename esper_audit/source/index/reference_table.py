@@ -1,4 +1,4 @@
-"""Every mention of the tree, resolved once: what refers to each definition, and what may by its bare name."""
+"""The reference table: every mention of the tree by the definition it refers to, or else by its name."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 from esper_audit.project.file_roles import Role
-from esper_audit.source.facts.access_path import receiver, terminal
+from esper_audit.source.facts.access_path import CLASS, SELF, named
 from esper_audit.source.facts.module_facts import ModuleFacts
 from esper_audit.source.facts.records import Mention, ScopeKind, Use
 from esper_audit.source.index.find_references import CONSTRUCTORS
@@ -15,14 +15,14 @@ from esper_audit.source.index.index import Index
 from esper_audit.source.index.records import Symbol
 from esper_audit.source.index.targets import ResolvedBy
 
-OWN = frozenset({"self", "cls", "super()", "$self", "$class"})
-AT_LINE = -1  # the scope of a mention that a string spells: known by its line, if somebody asks
+OWN_OBJECT = frozenset({named("self"), named("cls"), named("super").called(), SELF, CLASS})
+SCOPE_BY_LINE = -1  # the scope of a mention that a string spells: found by its line, on demand
 
 
-class Hit(NamedTuple):
-    """A mention of a definition; `certain` where something tells that it is this one."""
+class ResolvedMention(NamedTuple):
+    """A mention of a definition, `certain` unless only the names agree."""
 
-    unit: ModuleFacts
+    module: ModuleFacts
     mention: Mention
     certain: bool
 
@@ -34,20 +34,20 @@ class Hit(NamedTuple):
     @property
     def role(self) -> Role:
         """What the file around it is for."""
-        return self.unit.role
+        return self.module.role
 
     @property
     def around(self) -> str:
-        """The function or class around it, dotted in its file; empty for the module."""
-        return self.unit.symbol(self._scope)
+        """The function or class around it, dotted in its file, empty for the module."""
+        return self.module.symbol(self._scope)
 
     @property
-    def runs_in(self) -> str:
-        """The innermost function around it, dotted in its file; empty where it runs with the module."""
-        scopes = self.unit.facts.scopes
+    def running_function(self) -> str:
+        """The innermost function around it, dotted in its file, empty where it runs with the module."""
+        scopes = self.module.facts.scopes
         functions = (
             scopes[at].name
-            for at in self.unit.enclosing(self._scope)
+            for at in self.module.enclosing(self._scope)
             if scopes[at].kind is ScopeKind.FUNCTION
         )
         return next(functions, "")
@@ -56,94 +56,100 @@ class Hit(NamedTuple):
     def _scope(self) -> int:
         """The innermost scope around it."""
         mention = self.mention
-        return self.unit.innermost(mention.line) if mention.scope == AT_LINE else mention.scope
+        return (
+            self.module.innermost(mention.line) if mention.scope == SCOPE_BY_LINE else mention.scope
+        )
 
     def is_inside(self, symbol: Symbol) -> bool:
-        """Return whether it stands in the body of a symbol itself."""
-        if self.unit.path != symbol.path:
+        """Return whether it is located in the body of a symbol."""
+        if self.module.path != symbol.path:
             return False
         return self.around == symbol.symbol or self.around.startswith(f"{symbol.symbol}.")
 
 
 class ReferenceTable:
-    """The mentions of every file, by the definition that they reach and by name where that is not known."""
+    """The mentions of every file, by the definition that they refer to, or by name where that is not known."""
 
     def __init__(self, index: Index) -> None:
         self._index = index
-        self._by_key: dict[str, list[Hit]] = defaultdict(list)
-        self._by_name: dict[str, list[Hit]] = defaultdict(list)
-        self._elsewhere: dict[str, list[Hit]] = defaultdict(list)
-        self._members: dict[str, list[Hit]] = defaultdict(list)
-        self._by_maker: dict[str, dict[str, list[Hit]]] = {}
-        for unit in index.units():
-            self._enter(unit)
+        self._by_key: dict[str, list[ResolvedMention]] = defaultdict(list)
+        self._by_name: dict[str, list[ResolvedMention]] = defaultdict(list)
+        self._on_foreign_objects: dict[str, list[ResolvedMention]] = defaultdict(list)
+        self._members: dict[str, list[ResolvedMention]] = defaultdict(list)
+        self._made_outside: dict[str, dict[str, list[ResolvedMention]]] = {}
+        for module in index.modules():
+            self._add_module(module)
 
-    def of(self, symbol: Symbol) -> Iterator[Hit]:
+    def of(self, symbol: Symbol) -> Iterator[ResolvedMention]:
         """Yield the mentions of a symbol, those that only agree in name and strings included."""
         return self.of_key(symbol.key)
 
-    def of_key(self, key: str) -> Iterator[Hit]:
+    def of_key(self, key: str) -> Iterator[ResolvedMention]:
         """Yield the mentions of what a key names, also of an attribute that is no symbol."""
         yield from self._by_key.get(key, ())
         yield from self._by_name.get(key.rpartition(":")[2].rpartition(".")[2], ())
 
-    def certain(self, symbol: Symbol) -> list[Hit]:
+    def certain(self, symbol: Symbol) -> list[ResolvedMention]:
         """Return the mentions that are known to mean a symbol."""
         return self._by_key.get(symbol.key, [])
 
-    def like(self, symbol: Symbol) -> Iterator[Hit]:
-        """Yield uses of methods of that name on objects that are not `self` and may be of the same kind.
+    def possible_uses(self, symbol: Symbol) -> Iterator[ResolvedMention]:
+        """Yield the uses of methods of that name on objects other than `self` that may be of the class.
 
-        Whoever calls a method of another class may be given an object of this one, for nothing but the
-        name has to agree; so may one who calls it on what a base outside the tree makes.
+        A caller of a method of another class may pass an object of this one, for only the name has to
+        agree; so may a caller of a method of an object that a base outside the tree makes.
         """
         name = symbol.symbol.rpartition(".")[2]
         yield from self._members.get(name, ())
-        foreign = self._index.resolver.kin.foreign_bases(symbol.key.rpartition(".")[0])
+        foreign = self._index.resolver.hierarchy.foreign_bases(symbol.key.rpartition(".")[0])
         bases = {base.rpartition(".")[2] for base in foreign}
-        if bases and name in self._elsewhere:
-            made = self._made(name)
+        if bases and name in self._on_foreign_objects:
+            made = self._uses_by_maker(name)
             yield from (hit for base in sorted(bases) for hit in made.get(base, ()))
 
-    def _made(self, name: str) -> dict[str, list[Hit]]:
-        """Return the uses of a name on what code outside makes, by the last word of what that is."""
-        if name not in self._by_maker:
-            found: dict[str, list[Hit]] = defaultdict(list)
-            for hit in self._elsewhere[name]:
-                before = receiver(hit.mention.path)
-                values = self._index.resolver.values(hit.unit, hit.mention.scope, before)
+    def _uses_by_maker(self, name: str) -> dict[str, list[ResolvedMention]]:
+        """Return the uses of a name on objects made outside, by the last name of their class."""
+        if name not in self._made_outside:
+            found: dict[str, list[ResolvedMention]] = defaultdict(list)
+            for hit in self._on_foreign_objects[name]:
+                before = hit.mention.path.receiver
+                values = self._index.resolver.values(hit.module, hit.mention.scope, before)
                 for maker in {value.name.rpartition(".")[2] for value in values}:
                     found[maker].append(hit)
-            self._by_maker[name] = dict(found)
-        return self._by_maker[name]
+            self._made_outside[name] = dict(found)
+        return self._made_outside[name]
 
-    def of_owner(self, symbol: Symbol) -> Iterator[Hit]:
+    def of_owner(self, symbol: Symbol) -> Iterator[ResolvedMention]:
         """Yield the mentions of the class of a constructor, and of those that inherit it."""
         owner = symbol.key.rpartition(".")[0]
         if symbol.short in CONSTRUCTORS:
-            for key in (owner, *self._index.resolver.kin.subclasses(owner)):
+            for key in (owner, *self._index.resolver.hierarchy.subclasses(owner)):
                 yield from self.of(self._index.of_key(key))
 
-    def _enter(self, unit: ModuleFacts) -> None:
-        for mention in unit.facts.mentions:
-            targets = self._index.aim.targets(unit, mention)
+    def _add_module(self, module: ModuleFacts) -> None:
+        for mention in module.facts.mentions:
+            targets = self._index.target_resolver.targets(module, mention)
             for key in targets.keys:
-                self._by_key[key].append(Hit(unit, mention, certain=True))
-            if targets.how is ResolvedBy.METHOD and targets.keys:
-                if receiver(mention.path) not in OWN:
-                    self._members[terminal(mention.path)].append(Hit(unit, mention, certain=False))
-            elif targets.how is ResolvedBy.METHOD and not targets.open:
-                self._elsewhere[terminal(mention.path)].append(Hit(unit, mention, certain=False))
+                self._by_key[key].append(ResolvedMention(module, mention, certain=True))
+            if targets.resolved_by is ResolvedBy.METHOD and targets.keys:
+                if mention.path.receiver not in OWN_OBJECT:
+                    self._members[mention.path.terminal].append(
+                        ResolvedMention(module, mention, certain=False)
+                    )
+            elif targets.resolved_by is ResolvedBy.METHOD and not targets.open:
+                self._on_foreign_objects[mention.path.terminal].append(
+                    ResolvedMention(module, mention, certain=False)
+                )
             if targets.open:
-                name = terminal(mention.path)
-                self._by_name[name].append(Hit(unit, mention, certain=False))
-        for word, places in unit.facts.strings.items():
+                name = mention.path.terminal
+                self._by_name[name].append(ResolvedMention(module, mention, certain=False))
+        for word, places in module.facts.strings.items():
             for line, column in places:
-                spelled = Mention(word, Use.STRING, AT_LINE, line, column, None, True)
-                self._by_name[word].append(Hit(unit, spelled, certain=False))
-        for name, line in (unit.facts.exports or {}).items():
-            self._export(unit, Mention(name, Use.EXPORT, 0, line, 1))
+                spelled = Mention(named(word), Use.STRING, SCOPE_BY_LINE, line, column, None, True)
+                self._by_name[word].append(ResolvedMention(module, spelled, certain=False))
+        for name, line in (module.facts.exports or {}).items():
+            self._add_export(module, Mention(named(name), Use.EXPORT, 0, line, 1))
 
-    def _export(self, unit: ModuleFacts, mention: Mention) -> None:
-        for key in self._index.aim.targets(unit, mention).keys:
-            self._by_key[key].append(Hit(unit, mention, certain=True))
+    def _add_export(self, module: ModuleFacts, mention: Mention) -> None:
+        for key in self._index.target_resolver.targets(module, mention).keys:
+            self._by_key[key].append(ResolvedMention(module, mention, certain=True))

@@ -1,4 +1,4 @@
-"""From names to symbols: exact dotted names, ends of them, and keys."""
+"""The symbol table: symbols by dotted name, by the end of one, and by key."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from esper_audit.source.index.values import parts
 
 
 class SymbolTable:
-    """What is defined in the tree."""
+    """The symbols of the tree."""
 
     def __init__(self, resolver: Resolver, store: FactStore) -> None:
         self._resolver = resolver
@@ -28,8 +28,8 @@ class SymbolTable:
         last = name.rpartition(".")[2]
         ends = [
             symbol
-            for unit in self._store.units_with(last)
-            for symbol in self.of_unit(unit)
+            for module in self._store.modules_with(last)
+            for symbol in self.of_unit(module)
             if symbol.name == name or symbol.name.endswith(f".{name}")
         ]
         ends += self._modules(name)
@@ -38,11 +38,11 @@ class SymbolTable:
 
     def at(self, path: str, symbol: str) -> Symbol | None:
         """Return the symbol with a dotted name in a file."""
-        unit = self._store.unit(path)
-        if unit is None:
+        module = self._store.module(path)
+        if module is None:
             return None
-        definition = _definition(unit, symbol)
-        return self._symbol(unit, definition) if definition is not None else None
+        definition = _definition(module, symbol)
+        return self._symbol(module, definition) if definition is not None else None
 
     def of_key(self, key: str) -> Symbol:
         """Return the symbol of a key."""
@@ -50,51 +50,51 @@ class SymbolTable:
         assert found is not None, key
         return found
 
-    def of_unit(self, unit: ModuleFacts) -> Iterator[Symbol]:
+    def of_unit(self, module: ModuleFacts) -> Iterator[Symbol]:
         """Yield the symbols of a file: definitions, and attributes that only `self.x = ...` defines."""
-        for definition in unit.definitions.values():
-            yield self._symbol(unit, definition)
+        for definition in module.definitions.values():
+            yield self._symbol(module, definition)
             for name in definition.attributes:
-                if f"{definition.name}.{name}" not in unit.definitions:
-                    yield self._symbol(unit, _attribute(definition, name))
+                if f"{definition.name}.{name}" not in module.definitions:
+                    yield self._symbol(module, _attribute(definition, name))
 
     def definition(self, symbol: Symbol) -> Definition:
         """Return the definition of a symbol."""
-        unit = self._store.unit(symbol.path)
-        found = _definition(unit, symbol.symbol) if unit is not None else None
+        module = self._store.module(symbol.path)
+        found = _definition(module, symbol.symbol) if module is not None else None
         assert found is not None, symbol
         return found
 
     def _modules(self, name: str) -> list[Symbol]:
-        paths = [path for path in self._store.paths if self._store.modules.name(path) == name]
+        paths = [path for path in self._store.paths if self._store.module_names.name(path) == name]
         return [module for path in paths if (module := self.at(path, "")) is not None]
 
-    def _symbol(self, unit: ModuleFacts, definition: Definition) -> Symbol:
+    def _symbol(self, module: ModuleFacts, definition: Definition) -> Symbol:
         is_class = definition.kind is DefinitionKind.CLASS
         return Symbol(
-            path=unit.path,
+            path=module.path,
             symbol=definition.name,
-            name=f"{unit.module}.{definition.name}" if definition.name else unit.module,
+            name=f"{module.name}.{definition.name}" if definition.name else module.name,
             kind=definition.kind,
             line=definition.line,
             column=definition.column,
             end_line=definition.end_line,
-            role=unit.role,
-            class_kind=self._resolver.kin.kind(f"{unit.path}:{definition.name}")
+            role=module.role,
+            class_kind=self._resolver.hierarchy.kind(f"{module.path}:{definition.name}")
             if is_class
             else None,
         )
 
 
-def _definition(unit: ModuleFacts, name: str) -> Definition | None:
+def _definition(module: ModuleFacts, name: str) -> Definition | None:
     if not name:
-        scope = unit.facts.scopes[0]
+        scope = module.facts.scopes[0]
         return Definition("", DefinitionKind.MODULE, -1, 1, 1, scope.end_line, scope=0)
-    known = unit.definitions.get(name)
+    known = module.definitions.get(name)
     if known is not None:
         return known
     owner, _, last = name.rpartition(".")
-    around = unit.definitions.get(owner)
+    around = module.definitions.get(owner)
     if around is not None and last in around.attributes:
         return _attribute(around, last)
     return None

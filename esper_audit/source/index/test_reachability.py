@@ -1,4 +1,4 @@
-"""Which tests reach a symbol: those that name it, and those that name production code that leads to it."""
+"""The tests that reach a symbol, directly or through production code."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 from esper_audit.project.file_roles import Role
-from esper_audit.source.facts.access_path import terminal
 from esper_audit.source.facts.records import DefinitionKind, ScopeKind, Use
 from esper_audit.source.facts.store import FactStore
 from esper_audit.source.index.find_references import ReferenceSearch
@@ -21,18 +20,18 @@ TEST = "test"
 
 
 class _Step(NamedTuple):
-    """A symbol on the way up, the production code passed so far, and how the way began."""
+    """A symbol on the way up, the production code passed so far, and the resolution of the first step."""
 
     symbol: Symbol
     through: list[str]
-    how: ResolvedBy | None
+    resolved_by: ResolvedBy | None
 
 
 class TestReach:
     """Walks from a symbol up to what refers to it, breadth first, until nothing new is found.
 
-    References by name only count where they stand in a test and name the symbol itself. Helpers and
-    fixtures of the tests are passed on the way; one that no test is found to use stands for itself.
+    References by name only count in a test, and only to the symbol itself. Helpers and fixtures of
+    the tests are steps on the way.
     """
 
     __test__ = False
@@ -46,53 +45,56 @@ class TestReach:
         """Return the tests that reach a symbol, one entry a test function, by the shortest way."""
         found: dict[tuple[str, str], ReachingTest] = {}
         pending = deque([_Step(symbol, [], None)])
-        seen = {symbol.key}
+        visited = {symbol.key}
         while pending:
             step = pending.popleft()
-            for above, place, how in self._one_up(step):
+            for above, place, resolved_by in self._callers(step):
                 if _is_test(above):
-                    test = ReachingTest(above.path, above.symbol, place.line, how, step.through)
+                    test = ReachingTest(
+                        above.path, above.symbol, place.line, resolved_by, step.through
+                    )
                     found.setdefault((test.path, test.symbol), test)
-                elif above.key not in seen:
-                    seen.add(above.key)
-                    pending.append(_further(step, above, how))
-        problems = self._search.not_looked_at(symbol)
+                elif above.key not in visited:
+                    visited.add(above.key)
+                    pending.append(_next_step(step, above, resolved_by))
+        problems = self._search.unread_files(symbol)
         return QueryResult(sorted(found.values()), problems)
 
-    def _one_up(self, step: _Step) -> Iterator[tuple[Symbol, Place, ResolvedBy]]:
-        for place, how in self._uses(step):
+    def _callers(self, step: _Step) -> Iterator[tuple[Symbol, Place, ResolvedBy]]:
+        for place, resolved_by in self._uses(step):
             for above in self._above(place):
-                yield above, place, how
+                yield above, place, resolved_by
 
     def _uses(self, step: _Step) -> Iterator[tuple[Place, ResolvedBy]]:
-        """Yield where a symbol is used, and how the way from there to the first symbol is known."""
+        """Yield where a symbol is used, and the weakest resolution on the way to the first symbol."""
         for reference, _ in self._search.hits(step.symbol):
-            by_name = reference.how is ResolvedBy.NAME
+            by_name = reference.resolved_by is ResolvedBy.NAME
             in_test = reference.place.role is Role.TEST
-            if reference.use in NOT_A_USE or (by_name and (step.how or not in_test)):
+            if reference.use in NOT_A_USE or (by_name and (step.resolved_by or not in_test)):
                 continue
             yield reference.place, self._weakest(step, reference)
         if step.symbol.role is Role.TEST:
             yield from (
-                (place, step.how or ResolvedBy.IMPORT) for place in self._asking(step.symbol)
+                (place, step.resolved_by or ResolvedBy.IMPORT)
+                for place in self._fixture_users(step.symbol)
             )
 
     def _weakest(self, step: _Step, reference: Reference) -> ResolvedBy:
-        return step.how if step.how is ResolvedBy.NAME else reference.how
+        return step.resolved_by if step.resolved_by is ResolvedBy.NAME else reference.resolved_by
 
-    def _asking(self, fixture: Symbol) -> Iterator[Place]:
-        """Yield the test functions that ask for a fixture by the name of a parameter."""
+    def _fixture_users(self, fixture: Symbol) -> Iterator[Place]:
+        """Yield the test functions that request a fixture by the name of a parameter."""
         definition = self._symbols.definition(fixture)
-        if not any(terminal(decorator) == "fixture" for decorator in definition.decorators):
+        if not any(decorator.terminal == "fixture" for decorator in definition.decorators):
             return
-        for unit in self._store.units_with(fixture.short):
-            for function in unit.facts.definitions:
+        for module in self._store.modules_with(fixture.short):
+            for function in module.facts.definitions:
                 names = {parameter.name for parameter in function.parameters}
-                if fixture.short in names and unit.role is Role.TEST:
-                    yield Place(unit.path, function.line, 1, function.name, unit.role)
+                if fixture.short in names and module.role is Role.TEST:
+                    yield Place(module.path, function.line, 1, function.name, module.role)
 
     def _above(self, place: Place) -> Iterator[Symbol]:
-        """Yield what holds a place: a function, a class, a constant of the module, or a test module."""
+        """Yield what contains a place: a function, a class, a constant of the module, or a test module."""
         name = self._function(place)
         if not name:
             name = self._constant(place)
@@ -103,18 +105,18 @@ class TestReach:
 
     def _function(self, place: Place) -> str:
         """Return the outermost function around a place, a method with its class."""
-        unit = self._store.unit(place.path)
-        assert unit is not None
-        names = [scope.name for scope in unit.facts.scopes]
+        module = self._store.module(place.path)
+        assert module is not None
+        names = [scope.name for scope in module.facts.scopes]
         around = names.index(place.symbol) if place.symbol in names else 0
-        scopes = [unit.facts.scopes[scope] for scope in unit.enclosing(around)]
+        scopes = [module.facts.scopes[scope] for scope in module.enclosing(around)]
         functions = [scope.name for scope in scopes if scope.kind is ScopeKind.FUNCTION]
         return functions[-1] if functions else place.symbol
 
     def _constant(self, place: Place) -> str:
-        unit = self._store.unit(place.path)
-        assert unit is not None
-        constants = (d for d in unit.definitions.values() if d.kind is DefinitionKind.CONSTANT)
+        module = self._store.module(place.path)
+        assert module is not None
+        constants = (d for d in module.definitions.values() if d.kind is DefinitionKind.CONSTANT)
         around = (d.name for d in constants if d.line <= place.line <= d.end_line)
         return next(around, "")
 
@@ -127,6 +129,6 @@ def _is_test(symbol: Symbol) -> bool:
     return is_named if symbol.kind in IS_FUNCTION else symbol.kind is DefinitionKind.MODULE
 
 
-def _further(step: _Step, above: Symbol, how: ResolvedBy) -> _Step:
+def _next_step(step: _Step, above: Symbol, resolved_by: ResolvedBy) -> _Step:
     through = step.through if above.role is Role.TEST else [above.name, *step.through]
-    return _Step(above, through, how)
+    return _Step(above, through, resolved_by)

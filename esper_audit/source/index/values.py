@@ -1,4 +1,4 @@
-"""What an expression can turn out to be: a module, a class, an object, a function, a container, or anything."""
+"""The values of an expression: a module, a class, an object, a function, a container, or anything."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ class Value(NamedTuple):
     `module` names a file, `class`, `instance`, `function` and `super` a definition of the project
     (`path:Class.method`), `external` a name outside it and `object` something that such a name made
     or holds. `container`, `mapping` and `tuple` have what they hold in `parts`, `returns` what
-    calling it gives; a bound method has its object there.
+    a call of it returns; a bound method has its object there.
     """
 
     kind: Kind
@@ -42,10 +42,5 @@ def parts(of: str) -> tuple[str, str]:
 
 
 def only(value: Value) -> Values:
-    """Return the values that are certainly one."""
+    """Return a set of one value."""
     return frozenset({value})
-
-
-def known(values: Values) -> bool:
-    """Return whether all possibilities are known."""
-    return UNKNOWN not in values

@@ -1,4 +1,4 @@
-"""One quick, iterative walk over an `ast`: no recursion, so depth costs nothing, and leaves are not expanded."""
+"""A quick, iterative walk over an `ast`."""
 
 from __future__ import annotations
 
@@ -88,7 +88,7 @@ def scan(root: ast.AST, wanted: Collection[type[ast.AST]]) -> list[ast.AST]:
 
 
 def depth(root: ast.AST) -> int:
-    """Return how deep LibCST nests what lies below `root`; it nests some chains that `ast` keeps flat."""
+    """Return how deep LibCST nests what lies below `root`. It nests some chains that `ast` keeps flat."""
     deepest = 0
     stack = [(root, 1)]
     while stack:

@@ -1,4 +1,4 @@
-"""Where nodes stand: one code generation of a slice, noting token counts instead of computing lines for every token."""
+"""Positions of LibCST nodes: one code generation that notes token counts and computes lines on demand."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from esper_audit.source.syntax import cst
 
 
 class PositionRecorder:
-    """Stands in for LibCST's code generation state; agrees with its PositionProvider on every node."""
+    """A code generation state for LibCST that records the positions of its PositionProvider."""
 
     def __init__(self, module: cst.Module) -> None:
         self.default_indent = module.default_indent
@@ -24,7 +24,7 @@ class PositionRecorder:
         module._codegen(self)  # type: ignore[arg-type]  # noqa: SLF001  # the state is duck-typed
 
     def span(self, node: cst.CSTNode, line_offset: int = 0) -> Span:
-        """Return where a node stands, `line_offset` lines further down than in the module."""
+        """Return the span of a node, `line_offset` lines further down than in the module."""
         first, last = self._ranges[node]
         line, column = self._position(first)
         end_line, end_column = self._position(last)
@@ -67,7 +67,7 @@ class PositionRecorder:
         self.tokens.append(value)
 
     def pop_trailing_newline(self) -> None:
-        """Take back the last newline of a file that has none; positions keep it, as LibCST's do."""
+        """Do nothing: positions include a last newline that the file lacks, as LibCST's do."""
 
     def before_codegen(self, node: cst.CSTNode) -> None:
         """Note where a node starts, whitespace included."""

@@ -1,4 +1,4 @@
-"""One iterative walk over the LibCST nodes that mean something; whitespace and punctuation are not visited."""
+"""An iterative walk over LibCST nodes, without whitespace and punctuation."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which statements, functions and classes enclose a position of a module: found by descent, without parent links."""
+"""The statements, functions and classes that enclose a position of a module, found without parent links."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from functools import cached_property
 from typing import overload
 
-type_of_function = (ast.FunctionDef, ast.AsyncFunctionDef)
+FUNCTION_TYPES = (ast.FunctionDef, ast.AsyncFunctionDef)
 Definition = ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef
 
 
@@ -24,7 +24,7 @@ def last_line(statement: ast.stmt) -> int:
 
 
 def blocks(statement: ast.stmt) -> Iterator[list[ast.stmt]]:
-    """Yield the lists of statements that stand directly inside a compound statement."""
+    """Yield the lists of statements directly inside a compound statement."""
     if isinstance(statement, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)):
         yield statement.body
     elif isinstance(statement, (ast.If, ast.For, ast.AsyncFor, ast.While)):
@@ -55,13 +55,13 @@ def chain(tree: ast.Module, line: int, column: int) -> list[ast.stmt]:
 
 
 def chain_of(tree: ast.Module, node: ast.expr | ast.stmt | ast.excepthandler) -> list[ast.stmt]:
-    """Return the statements that enclose a node; the last is the node itself if it is a statement."""
+    """Return the statements that enclose a node, ending with the node itself if it is a statement."""
     statements = chain(tree, node.lineno, node.col_offset)
     return statements[: statements.index(node) + 1] if node in statements else statements
 
 
 class Enclosing(Sequence[ast.stmt]):
-    """The statements that enclose a node, outermost first, looked for when somebody asks."""
+    """The statements that enclose a node, outermost first, found on demand."""
 
     def __init__(self, tree: ast.Module, node: ast.expr | ast.stmt | ast.excepthandler) -> None:
         self._tree = tree
@@ -89,7 +89,7 @@ def definitions_in(nodes: Iterable[ast.AST]) -> list[Definition]:
 
 def functions_in(statements: Sequence[ast.stmt]) -> list[ast.FunctionDef | ast.AsyncFunctionDef]:
     """Return those of an enclosing chain that are functions, outermost first."""
-    return [s for s in statements if isinstance(s, type_of_function)]
+    return [s for s in statements if isinstance(s, FUNCTION_TYPES)]
 
 
 def symbol_of(statements: Sequence[ast.stmt]) -> str:

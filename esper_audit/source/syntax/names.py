@@ -1,4 +1,4 @@
-"""What a name means at a place: imports, aliases and local bindings, worked out lazily from the module's `ast`."""
+"""Name resolution inside one module: imports, aliases and local bindings, read on demand from its `ast`."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class NameScope:
         self.stars: list[str] = []
 
     def bind(self, name: str, binding: Binding) -> None:
-        """Note a binding; an import wins over whatever else binds the name (a fallback, usually)."""
+        """Add a binding. An import takes precedence over another binding of the name (usually a fallback)."""
         known = self.bound.get(name)
         if known is None or (binding.is_import and not known.is_import):
             self.bound[name] = binding
@@ -49,7 +49,7 @@ class Names:
         self._functions: dict[Function, NameScope] = {}
 
     def resolve(self, name: str, functions: Sequence[Function] = ()) -> str | None:
-        """Return the full dotted name that `name` stands for inside the enclosing `functions`.
+        """Return the full dotted name that `name` refers to inside the enclosing `functions`.
 
         `F.relu` gives `torch.nn.functional.relu` after `import torch.nn.functional as F`; a builtin
         gives `builtins.hasattr`; a local variable, a parameter or an unknown name gives None. A name
@@ -125,7 +125,7 @@ def defaults(arguments: ast.arguments) -> dict[str, ast.expr]:
 
 
 def imported(statement: ast.Import | ast.ImportFrom) -> Iterator[tuple[str, str]]:
-    """Yield (bound name, dotted target) of an import; a star import is bound as `*`."""
+    """Yield (bound name, dotted target) of an import. A star import is bound as `*`."""
     for alias in statement.names:
         if isinstance(statement, ast.ImportFrom):
             module = "." * statement.level + (statement.module or "")

@@ -1,4 +1,4 @@
-"""What a rule may ask about the node in front of it: names, parents, positions, code; all worked out on demand."""
+"""The view of a LibCST slice for rules: names, parents, positions and code of a node, computed on demand."""
 
 from __future__ import annotations
 
@@ -58,11 +58,11 @@ class View:
             above = self.parent(above)
 
     def enclosing(self, node: cst.CSTNode, kind: type[Node]) -> Node | None:
-        """Return the nearest node above that is of a kind; None if the slice has none."""
+        """Return the nearest node above that is of a kind, or None if the slice has none."""
         return next((above for above in self.ancestors(node) if isinstance(above, kind)), None)
 
     def resolve(self, node: cst.CSTNode) -> str | None:
-        """Return the full dotted name a name or attribute chain stands for here, else None."""
+        """Return the full dotted name that a name or attribute chain refers to here, else None."""
         name = dotted(node)
         return self.source.names.resolve(name, self.functions(node)) if name else None
 

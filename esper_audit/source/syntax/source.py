@@ -1,4 +1,4 @@
-"""Reading one source file: bytes to text to `ast`, with a named reason where that fails."""
+"""Reading one source file: bytes to text to `ast`, or the reason why that fails."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ LARGEST_FILE = 16 * 1024 * 1024
 
 
 class Source:
-    """One file that parsed: its path as shown to people, its text and its tree."""
+    """One parsed file: its path for messages, its text and its tree."""
 
     def __init__(self, path: str, data: bytes, text: str, tree: ast.Module) -> None:
         self.path = path
@@ -37,23 +37,23 @@ class Source:
 
     @cached_property
     def imports(self) -> list[ast.Import]:
-        """Every `import ...` of the file, wherever it stands."""
+        """Every `import ...` of the file, at any depth."""
         return [node for node in scan(self.tree, {ast.Import}) if isinstance(node, ast.Import)]
 
     @cached_property
     def words(self) -> frozenset[bytes]:
-        """Every identifier, keyword or number that stands anywhere in the file."""
+        """Every identifier, keyword or number in the file."""
         return words_of(self.data)
 
 
 def words_of(data: bytes) -> frozenset[bytes]:
-    """Return every identifier, keyword or number that stands anywhere in a text."""
+    """Return every identifier, keyword or number in a text."""
     text = data.removeprefix(BYTE_ORDER_MARK)
     return frozenset(text.translate(_SEPARATORS_TO_SPACES).split())
 
 
 def read(root: str, path: str) -> bytes | NotAnalysed:
-    """Return the bytes of `path` (relative to `root`), or why they cannot be had."""
+    """Return the bytes of `path` (relative to `root`), or why they cannot be read."""
     full = os.path.join(root, path)
     try:
         if os.path.getsize(full) > LARGEST_FILE:
@@ -67,8 +67,8 @@ def read(root: str, path: str) -> bytes | NotAnalysed:
 def parse(path: str, data: bytes) -> Source | NotAnalysed:
     """Return the parsed file, or why it does not parse.
 
-    The standard library's parser goes first as a gate: it refuses politely what would bring the
-    native parser of LibCST down (thousands of nested parentheses, sums of ten thousand terms).
+    The standard library's parser runs first: it rejects what would crash the native parser of LibCST
+    (thousands of nested parentheses, sums of ten thousand terms).
     """
     try:
         text = decode(data)
@@ -100,7 +100,7 @@ def decode(data: bytes) -> str:
 
 
 def encoding_of(data: bytes) -> str:
-    """Return the encoding that source declares; `utf-8-sig` where it starts with a byte order mark."""
+    """Return the encoding that source declares, `utf-8-sig` where it starts with a byte order mark."""
     if b"coding" not in data[: _end_of_declarations(data)]:
         return "utf-8-sig" if data.startswith(BYTE_ORDER_MARK) else "utf-8"
     import tokenize
@@ -109,7 +109,7 @@ def encoding_of(data: bytes) -> str:
 
 
 def _end_of_declarations(data: bytes) -> int:
-    """Return the offset at which the second line ends: no declaration of an encoding stands below it."""
+    """Return the offset at which the second line ends: an encoding is declared above it."""
     second = data.find(b"\n") + 1
     end = data.find(b"\n", second) if second else -1
     return end if end >= 0 else len(data)

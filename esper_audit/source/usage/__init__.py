@@ -1,4 +1,4 @@
-"""What a whole-program rule asks: who uses a definition, and what may use it unseen.
+"""What whole-program rules need to know: the uses of a definition, and what may use it unseen.
 
 Public: `tree`.
 """

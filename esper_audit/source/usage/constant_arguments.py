@@ -1,4 +1,4 @@
-"""The constants that all calls of a function give to a parameter, and what a call is annotated to return."""
+"""The constants that all calls of a function pass for a parameter, and the annotated type of a call's result."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from esper_audit.source.idioms.branches.nullable_returns import is_nullable
 from esper_audit.source.index.records import Caller, Passing, Symbol
 from esper_audit.source.index.targets import ResolvedBy
 from esper_audit.source.syntax.names import dotted
-from esper_audit.source.usage.signatures import is_called_from_here_alone, shown
+from esper_audit.source.usage.signatures import display_name, has_only_internal_callers
 
 if TYPE_CHECKING:
     from esper_audit.source.facts.module_facts import ModuleFacts
@@ -21,11 +21,11 @@ Constants = dict[str, tuple[frozenset[str], str]]
 
 
 def constant_arguments(tree: Tree, function: Symbol, names: frozenset[str]) -> Constants:
-    """Return, of some parameters, the constants that reach them if nothing else does, and who says so.
+    """Return, of some parameters, the constants that all calls pass, with the reason as text.
 
     A parameter that every call leaves out is `argument-never-passed`, and none of these.
     """
-    if not names or not is_called_from_here_alone(tree, function):
+    if not names or not has_only_internal_callers(tree, function):
         return {}
     found: Constants = {}
     for parameter in tree.index.definition(function).parameters:
@@ -37,7 +37,7 @@ def constant_arguments(tree: Tree, function: Symbol, names: frozenset[str]) -> C
 
 
 def _values(tree: Tree, function: Symbol, parameter: Parameter) -> frozenset[str]:
-    """Return the literals that calls pass; none if one call passes anything else, or nobody passes any."""
+    """Return the literals that calls pass, none if one call passes anything else, or no call passes any."""
     answer = tree.index.callers(function, parameter.name)
     given = [_value(caller, parameter) for caller in answer.items]
     passes = any(
@@ -65,19 +65,19 @@ def _is_literal(text: str) -> bool:
 
 def _reason(function: Symbol, values: frozenset[str]) -> str:
     if len(values) == 1:
-        return f"every call of `{shown(function)}` passes {min(values)}"
-    return f"calls of `{shown(function)}` pass nothing but {', '.join(sorted(values))}"
+        return f"every call of `{display_name(function)}` passes {min(values)}"
+    return f"calls of `{display_name(function)}` pass nothing but {', '.join(sorted(values))}"
 
 
-def annotated_type(tree: Tree, unit: ModuleFacts, call: ast.Call) -> str:
+def annotated_type(tree: Tree, module: ModuleFacts, call: ast.Call) -> str:
     """Return the type that all functions a call may run are annotated to return, if it is a plain one."""
     word = dotted(call.func).rpartition(".")[2]
     line = call.func.end_lineno or call.lineno
     types = set()
-    for mention in unit.mentions.get(word, ()):
+    for mention in module.mentions.get(word, ()):
         if mention.line == line and mention.use is Use.CALL:
-            targets = tree.index.aim.targets(unit, mention)
-            if not targets.keys or targets.open or targets.how is ResolvedBy.NAME:
+            targets = tree.index.target_resolver.targets(module, mention)
+            if not targets.keys or targets.open or targets.resolved_by is ResolvedBy.NAME:
                 return ""
             types |= {_returned(tree, tree.index.of_key(key)) for key in targets.keys}
     found = types.pop() if len(types) == 1 else ""
@@ -86,7 +86,7 @@ def annotated_type(tree: Tree, unit: ModuleFacts, call: ast.Call) -> str:
 
 def _returned(tree: Tree, function: Symbol) -> str:
     definition, node = tree.index.definition(function), tree.function(function)
-    is_plain = not definition.generator and not tree.outside.is_registered(function)
+    is_plain = not definition.generator and not tree.external_callers.is_registered(function)
     if not is_plain or node is None or is_nullable(node):
         return ""
     return TYPE_ALIASES.get(definition.annotation, definition.annotation)

@@ -1,4 +1,4 @@
-"""Objects of the tree's classes that code outside is given: it may call their methods by any protocol it knows."""
+"""Objects that escape to code outside the tree, which may call any of their methods."""
 
 from __future__ import annotations
 
@@ -7,7 +7,8 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from esper_audit.project.file_roles import Role
-from esper_audit.source.facts.access_path import path, terminal
+from esper_audit.source.facts.access_path import named
+from esper_audit.source.facts.expression_paths import path_of
 from esper_audit.source.facts.module_facts import ModuleFacts
 from esper_audit.source.facts.records import Use
 from esper_audit.source.index.records import Symbol
@@ -19,62 +20,75 @@ if TYPE_CHECKING:
     from esper_audit.source.usage.tree import Tree
 
 
-def escapes(tree: Tree, owner: Symbol) -> bool:
-    """Return whether an object that a class makes is passed to, or stored in, something outside the tree."""
-    unit, own = tree.index.store.unit(owner.path), tree.source(owner.path)
-    if unit is not None and own is not None and _hands_itself_out(tree, unit, own.tree, owner):
+def has_escaping_object(tree: Tree, owner: Symbol) -> bool:
+    """Return whether an object of a class is passed to, or stored in, something outside the tree."""
+    module, own = tree.index.store.module(owner.path), tree.source(owner.path)
+    if (
+        module is not None
+        and own is not None
+        and _passes_self_outside(tree, module, own.tree, owner)
+    ):
         return True
-    for hit in tree.uses.certain(owner):
+    for hit in tree.reference_table.certain(owner):
         made = hit.use is Use.CALL and hit.role is not Role.TEST
-        source = tree.source(hit.unit.path) if made else None
+        source = tree.source(hit.module.path) if made else None
         if source is not None:
             line = hit.mention.line
             around = [s for s in source.tree.body if s.lineno <= line <= (s.end_lineno or line)]
-            if any(_leaves(tree, hit.unit, statement, owner.short) for statement in around):
+            if any(
+                _passes_object_outside(tree, hit.module, statement, owner.short)
+                for statement in around
+            ):
                 return True
     return False
 
 
-def _hands_itself_out(tree: Tree, unit: ModuleFacts, module: ast.Module, owner: Symbol) -> bool:
+def _passes_self_outside(
+    tree: Tree, module: ModuleFacts, tree_of_file: ast.Module, owner: Symbol
+) -> bool:
     calls = (
         node
-        for node in walk(module)
+        for node in walk(tree_of_file)
         if isinstance(node, ast.Call) and owner.line <= node.lineno <= owner.end_line
     )
     return any(
-        _is_outside(tree, unit, call)
+        _is_outside(tree, module, call)
         for call in calls
-        if any(_is_named(given, {"self"}) for given in _given(call))
+        if any(_is_named(given, {"self"}) for given in _arguments(call))
     )
 
 
-def _leaves(tree: Tree, unit: ModuleFacts, statement: ast.stmt, name: str) -> bool:
+def _passes_object_outside(tree: Tree, module: ModuleFacts, statement: ast.stmt, name: str) -> bool:
     nodes = list(walk(statement))
-    made = {id(node) for node in nodes if isinstance(node, ast.Call) and _makes(node, name)}
+    made = {
+        id(node)
+        for node in nodes
+        if isinstance(node, ast.Call) and _is_constructor_call(node, name)
+    }
     names = set()
     for node in nodes:
         if isinstance(node, ast.Assign) and id(node.value) in made:
-            if any(_is_of_others(target) for target in node.targets):
+            if any(_is_foreign_attribute(target) for target in node.targets):
                 return True
             names |= {t.id for t in node.targets if isinstance(t, ast.Name)}
     calls = (node for node in nodes if isinstance(node, ast.Call))
     return any(
-        _is_outside(tree, unit, call)
+        _is_outside(tree, module, call)
         for call in calls
-        if any(id(given) in made or _is_named(given, names) for given in _given(call))
+        if any(id(given) in made or _is_named(given, names) for given in _arguments(call))
     )
 
 
-def _makes(call: ast.Call, name: str) -> bool:
-    return terminal(path(call.func)) == name
+def _is_constructor_call(call: ast.Call, name: str) -> bool:
+    return path_of(call.func).terminal == name
 
 
-def _is_of_others(target: ast.expr) -> bool:
+def _is_foreign_attribute(target: ast.expr) -> bool:
     """Return whether an assignment stores into an object that is not `self`."""
-    return isinstance(target, ast.Attribute) and path(target.value) != "self"
+    return isinstance(target, ast.Attribute) and path_of(target.value) != named("self")
 
 
-def _given(call: ast.Call) -> Iterator[ast.expr]:
+def _arguments(call: ast.Call) -> Iterator[ast.expr]:
     yield from call.args
     yield from (keyword.value for keyword in call.keywords)
 
@@ -83,13 +97,13 @@ def _is_named(node: ast.expr, names: set[str]) -> bool:
     return isinstance(node, ast.Name) and node.id in names
 
 
-def _is_outside(tree: Tree, unit: ModuleFacts, call: ast.Call) -> bool:
+def _is_outside(tree: Tree, module: ModuleFacts, call: ast.Call) -> bool:
     """Return whether a call runs code of which the tree does not hold the text."""
-    word = terminal(path(call.func))
+    word = path_of(call.func).terminal
     if word in BUILTINS:
         return False
-    for mention in unit.mentions.get(word, ()):
+    for mention in module.mentions.get(word, ()):
         if mention.line == (call.func.end_lineno or 0) and mention.use is Use.CALL:
-            targets = tree.index.aim.targets(unit, mention)
-            return not targets.keys or targets.how is ResolvedBy.NAME
+            targets = tree.index.target_resolver.targets(module, mention)
+            return not targets.keys or targets.resolved_by is ResolvedBy.NAME
     return True

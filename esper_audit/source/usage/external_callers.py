@@ -1,4 +1,4 @@
-"""What the tree does not show: who outside of it may call a definition, or decides which parameters it takes."""
+"""Callers outside the tree: what may call a definition unseen, or determine its signature."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable, Collection, Iterable
 from functools import cached_property
 
-from esper_audit.source.facts.access_path import terminal
+from esper_audit.source.facts.access_path import PathKind
 from esper_audit.source.facts.records import Definition, DefinitionKind
 from esper_audit.source.index.class_hierarchy import ClassKind
 from esper_audit.source.index.index import Index
@@ -14,7 +14,7 @@ from esper_audit.source.index.records import Symbol
 from esper_audit.source.usage.framework_bases import may_call, may_prescribe
 
 MAIN = "__main__"
-# Decorators that hand nothing of the function to anybody, and call it as its callers do.
+# Decorators that keep the function to themselves, and call it as its callers do.
 NEUTRAL = frozenset(
     {"staticmethod", "classmethod", "property", "cached_property", "cache", "lru_cache", "setter"}
     | {"getter", "deleter", "no_grad", "inference_mode", "enable_grad", "autocast", "overload"}
@@ -27,14 +27,16 @@ NEUTRAL_FOR_CLASSES = frozenset(
     {"dataclass", "final", "runtime_checkable", "total_ordering", "unique", "define", "frozen"}
     | {"mutable", "deprecated", "dataclass_transform", "attrs", "s"}
 )
-KEPT = re.compile(r"deprecat|backwards?[ -]compat|\bcompat|downstream|legacy|\bBC\b", re.IGNORECASE)
+KEPT_FOR_COMPATIBILITY = re.compile(
+    r"deprecat|backwards?[ -]compat|\bcompat|downstream|legacy|\bBC\b", re.IGNORECASE
+)
 HOOK_PREFIXES = ("pytest_", "visit_", "generic_visit", "do_", "leave_")
-# What IPython asks objects for to show them, and trainers apply to every part of a model.
+# Methods that IPython calls to display objects, and trainers apply to every part of a model.
 HOOK = re.compile(r"_(repr|ipython)_\w+_|_init_weights")
 
 
 class ExternalCallers:
-    """Asks of a definition what no mention of it tells; cautious: what may be, is."""
+    """Determines whether code outside may call a definition, in doubt, it may."""
 
     def __init__(self, index: Index, entries: Collection[str], scripts: Collection[str]) -> None:
         self._index = index
@@ -42,12 +44,12 @@ class ExternalCallers:
         self._scripts = frozenset(scripts)
 
     def may_run(self, symbol: Symbol) -> bool:
-        """Return whether something outside may run a function: packaging, a decorator's owner, a base, a user."""
+        """Return whether something outside may call a function: packaging, a decorator, a base, a user."""
         if self.is_called_by_language(symbol) or self.is_entry(symbol):
             return True
         if self.is_registered(symbol) or self.is_prescribed(symbol):
             return True
-        return self.is_offered(symbol)
+        return self.is_public_api(symbol)
 
     def is_called_by_language(self, symbol: Symbol) -> bool:
         """Return whether the interpreter or a framework calls it by name: `__len__`, `pytest_configure`."""
@@ -57,12 +59,12 @@ class ExternalCallers:
         return is_dunder or is_hook
 
     def is_entry(self, symbol: Symbol) -> bool:
-        """Return whether the packaging names a symbol, or the module that it stands in."""
+        """Return whether the packaging names a symbol, or its module."""
         module = symbol.name.removesuffix(f".{symbol.symbol}")
         return symbol.name in self._entries or module in self._entries
 
     def is_registered(self, symbol: Symbol) -> bool:
-        """Return whether a decorator, of a function or of the class around it, may hand it on."""
+        """Return whether a decorator, of a function or of the class around it, may register it."""
         definition = self._index.definition(symbol)
         if not self._are_neutral(symbol, definition, NEUTRAL):
             return True
@@ -72,105 +74,108 @@ class ExternalCallers:
         return not self._are_neutral(owner, self._index.definition(owner), NEUTRAL_FOR_CLASSES)
 
     def is_prescribed(self, symbol: Symbol) -> bool:
-        """Return whether something else may call a method for its name: a base, a protocol, what it overrides."""
-        return self._is_of_family(symbol, may_call)
+        """Return whether a base, a protocol or an overridden method may cause calls of a method by its name."""
+        return self._is_set_by_family(symbol, may_call)
 
     def has_prescribed_signature(self, symbol: Symbol) -> bool:
-        """Return whether a method's parameters are not its own to choose."""
-        return self._is_of_family(symbol, may_prescribe)
+        """Return whether a base, a protocol or an overridden method determines a method's parameters."""
+        return self._is_set_by_family(symbol, may_prescribe)
 
-    def _is_of_family(self, symbol: Symbol, by_foreign: Callable[[str, str], bool]) -> bool:
+    def _is_set_by_family(self, symbol: Symbol, is_foreign: Callable[[str, str], bool]) -> bool:
         owner = self.owner(symbol)
         if owner is None:
             return False
-        kin, name = self._index.resolver.kin, symbol.short
-        if owner.class_kind is ClassKind.PROTOCOL or kin.overrides(owner.key, name):
+        hierarchy, name = self._index.resolver.hierarchy, symbol.short
+        if owner.class_kind is ClassKind.PROTOCOL or hierarchy.overrides(owner.key, name):
             return True
-        if kin.member(owner.key, name, after=True) is not None:
+        if hierarchy.member(owner.key, name, after=True) is not None:
             return True
         mixed = self._mixed_in(owner.key)
-        if any(kin.has(other, name) for other in mixed):
+        if any(hierarchy.has(other, name) for other in mixed):
             return True
-        together = kin.foreign_bases(owner.key).union(*map(kin.foreign_bases, mixed))
-        if any(by_foreign(base, name) for base in together):
+        together = hierarchy.foreign_bases(owner.key).union(*map(hierarchy.foreign_bases, mixed))
+        if any(is_foreign(base, name) for base in together):
             return True
         decorators = self._index.definition(symbol).decorators
-        return any(terminal(decorator).startswith("abstract") for decorator in decorators)
+        return any(decorator.terminal.startswith("abstract") for decorator in decorators)
 
     def _mixed_in(self, owner: str) -> set[str]:
-        """Return what derives from a class, and the other bases of that: a mixin's methods may be theirs."""
-        kin = self._index.resolver.kin
-        below = kin.subclasses(owner)
-        return {*below, *(base for each in below for base in kin.order(each))} - {owner}
+        """Return the subclasses of a class and their other bases, whose methods a mixin may implement."""
+        hierarchy = self._index.resolver.hierarchy
+        below = hierarchy.subclasses(owner)
+        return {*below, *(base for each in below for base in hierarchy.order(each))} - {owner}
 
-    def is_offered(self, symbol: Symbol) -> bool:
-        """Return whether users outside the tree may reach it: exported, or public in a library."""
+    def is_public_api(self, symbol: Symbol) -> bool:
+        """Return whether users outside the tree may reach a symbol: exported, or public in a library."""
         outermost = self._outermost(symbol)
         if outermost is None or (outermost != symbol and _is_private(outermost.short)):
             return False
         if any(map(_is_private, symbol.symbol.split(".")[1:])):
             return False
-        if self._index.exported(outermost) or outermost.path in self._taken_whole:
+        if self._index.exported(outermost) or outermost.path in self._star_exported:
             return True
         # An object may reach users although the module of its class is private.
         if not self.is_of_library(symbol):
             return False
         is_public = outermost != symbol or not any(map(_is_private, symbol.name.split(".")))
-        return is_public or (not _is_private(outermost.short) and self._is_shown(symbol.path))
+        return is_public or (
+            not _is_private(outermost.short) and self._is_exported_module(symbol.path)
+        )
 
     def is_of_library(self, symbol: Symbol) -> bool:
         """Return whether the package of a symbol may have users that the tree does not hold."""
         return symbol.name.partition(".")[0] not in self._applications
 
-    def _is_shown(self, path: str) -> bool:
-        """Return whether a package offers a module under a name of its own, whatever the file is called."""
+    def _is_exported_module(self, path: str) -> bool:
+        """Return whether a package exports a module, whatever the file is called."""
         module = self._index.symbol(path, "")
         return module is not None and bool(self._index.exported(module))
 
-    def is_kept_for_others(self, text: str) -> bool:
-        """Return whether the source of a definition says that users of earlier versions need it."""
-        return KEPT.search(text) is not None
+    def is_kept_for_compatibility(self, text: str) -> bool:
+        """Return whether the text of a definition states that it is kept for compatibility."""
+        return KEPT_FOR_COMPATIBILITY.search(text) is not None
 
     def owner(self, symbol: Symbol) -> Symbol | None:
-        """Return the class that a method stands in."""
+        """Return the class around a method."""
         if symbol.kind is not DefinitionKind.METHOD:
             return None
         return self._index.symbol(symbol.path, symbol.symbol.rpartition(".")[0])
 
     @cached_property
-    def _taken_whole(self) -> frozenset[str]:
-        """The files of which some public module offers everything, by a star import."""
+    def _star_exported(self) -> frozenset[str]:
+        """The files that some public module star-imports."""
         found: set[str] = set()
-        for unit in self._index.units():
-            stars = unit.facts.scopes[0].bindings.get("*", ())
-            if stars and not any(map(_is_private, unit.module.split("."))):
-                targets = (self._index.store.modules.resolve(s[1:], unit.path) for s in stars)
+        for module in self._index.modules():
+            stars = module.facts.scopes[0].bindings.get("*", ())
+            if stars and not any(map(_is_private, module.name.split("."))):
+                targets = (
+                    self._index.store.module_names.resolve(s.name, module.path) for s in stars
+                )
                 found.update(target[0] for target in targets if target is not None)
         return frozenset(found)
 
     @cached_property
     def _applications(self) -> frozenset[str]:
-        """The outermost packages that are run, not imported: they have a script, and offer nothing at their top."""
-        modules = self._index.store.modules
+        """The outermost packages that are run, not imported: they have a script, and no public names at their top."""
+        modules = self._index.store.module_names
         mains = (modules.name(path) for path in self._index.store.paths)
         named = [*self._scripts, *(name for name in mains if name.rpartition(".")[2] == MAIN)]
         packages = {name.partition(".")[0] for name in named}
-        return frozenset(name for name in packages if not self._offers_something(name))
+        return frozenset(name for name in packages if not self._has_public_names(name))
 
-    def _offers_something(self, package: str) -> bool:
-        """Return whether the `__init__` of a package lists or imports names of its own: it has users, then."""
-        path = self._index.store.modules.find(package, "")
-        unit = self._index.store.unit(path) if path is not None else None
-        if unit is None or unit.facts.exports:
-            return unit is not None
-        paths = (path for bound in unit.facts.scopes[0].bindings.values() for path in bound)
-        targets = (
-            self._index.store.modules.resolve(p[1:], unit.path) for p in paths if p[:1] == "@"
-        )
+    def _has_public_names(self, package: str) -> bool:
+        """Return whether the `__init__` of a package lists names or imports some of its own."""
+        path = self._index.store.module_names.find(package, "")
+        module = self._index.store.module(path) if path is not None else None
+        if module is None or module.facts.exports:
+            return module is not None
+        paths = (path for bound in module.facts.scopes[0].bindings.values() for path in bound)
+        imports = (path.name for path in paths if path.kind is PathKind.IMPORT)
+        targets = (self._index.store.module_names.resolve(name, module.path) for name in imports)
         return any(target is not None for target in targets)
 
     def _outermost(self, symbol: Symbol) -> Symbol | None:
-        """Return the class or function of the module that a symbol stands in; None for a local function."""
+        """Return the outermost class or function around a symbol, or None for a local function."""
         outer = self._index.symbol(symbol.path, symbol.symbol.partition(".")[0])
         is_local = outer is None or (
             outer.kind is DefinitionKind.FUNCTION and outer.symbol != symbol.symbol
@@ -182,9 +187,9 @@ class ExternalCallers:
     ) -> bool:
         if not definition.decorators:
             return True
-        unit = self._index.store.unit(symbol.path)
-        assert unit is not None
-        meant = self._index.resolver.meant(unit, definition.owner, definition.decorators)
+        module = self._index.store.module(symbol.path)
+        assert module is not None
+        meant = self._index.resolver.dotted_names(module, definition.owner, definition.decorators)
         return _last(meant) <= frozenset(neutral)
 
 

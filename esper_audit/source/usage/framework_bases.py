@@ -1,4 +1,4 @@
-"""What bases outside the tree call on the classes that derive from them: known for some, anything for the rest."""
+"""The methods that framework bases call on their subclasses. An unknown base may call any."""
 
 from __future__ import annotations
 
@@ -52,8 +52,8 @@ CALLED_BY = {
     "torch.utils.data.Sampler": NOTHING,
 }
 
-# Bases that look at nothing of what derives from them, neither method nor attribute.
-ASK_NOTHING = frozenset(base for base, called in CALLED_BY.items() if called is NOTHING)
+# Bases that use no method and no attribute of their subclasses.
+INERT_BASES = frozenset(base for base, called in CALLED_BY.items() if called is NOTHING)
 
 
 def may_call(base: str, member: str) -> bool:
@@ -63,5 +63,5 @@ def may_call(base: str, member: str) -> bool:
 
 
 def may_prescribe(base: str, member: str) -> bool:
-    """Return whether a base outside the tree may decide which parameters a member takes."""
+    """Return whether a base outside the tree may determine the parameters of a member."""
     return may_call(base, member) and not (CALLED_BY.get(base) is MODULE and member == "forward")

@@ -1,4 +1,4 @@
-"""What importing a module loads: the imports that run with it, in the tree and outside, step by step."""
+"""The import graph: what importing a module loads, in the tree and outside."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ if TYPE_CHECKING:
 
 PACKAGE = "__init__.py"
 CAUGHT = frozenset({"ImportError", "ModuleNotFoundError", "Exception", "BaseException"})
-IMPLICIT = 0  # the line of what no statement asks for: the packages around a module run first
+IMPLICIT = 0  # the line of an implicit import: the packages around a module run first
 
 
 class Loading(NamedTuple):
-    """An import that runs with its module: on which line, and the files and outside names that it loads."""
+    """An import that runs with its module: its line, and the files and outside names that it loads."""
 
     line: int
     files: tuple[str, ...]
@@ -31,15 +31,15 @@ class Loading(NamedTuple):
 
 
 class EagerImports:
-    """The graph of imports at the top of files; those below `TYPE_CHECKING` and in functions are none."""
+    """The graph of the imports at the top of files, without those below `TYPE_CHECKING` and in functions."""
 
     def __init__(self, tree: Tree) -> None:
         index = tree.index
         self._tree = tree
-        self._modules = index.store.modules
+        self._module_names = index.store.module_names
         self._files = frozenset(index.store.paths)
         self.of: dict[str, list[Loading]] = {
-            unit.path: list(self._loadings(unit)) for unit in index.units()
+            module.path: list(self._loadings(module)) for module in index.modules()
         }
         self._importers: dict[str, set[tuple[str, int]]] = defaultdict(set)
         for path, loadings in self.of.items():
@@ -47,26 +47,27 @@ class EagerImports:
                 for target in loading.files:
                     self._importers[target].add((path, loading.line))
 
-    def directly(self, name: str, *, surely: bool = False) -> set[str]:
+    def importers(self, name: str, *, surely: bool = False) -> set[str]:
         """Return the files that import a module: one outside by its dotted name, or of the tree."""
         return {
             path
             for path, loadings in self.of.items()
             for loading in loadings
-            if self.means(loading, name) and self._counts(path, loading.line, surely=surely)
+            if self.is_import_of(loading, name)
+            and self._is_counted(path, loading.line, surely=surely)
         }
 
-    def means(self, loading: Loading, name: str) -> bool:
+    def is_import_of(self, loading: Loading, name: str) -> bool:
         """Return whether an import names a module, or something in it."""
-        names = [*loading.names, *map(self._modules.name, loading.files)]
+        names = [*loading.names, *map(self._module_names.name, loading.files)]
         return any(f"{one}.".startswith(f"{name}.") for one in names)
 
-    def loading(
+    def loaders(
         self, starts: Collection[str], *, without: Collection[str] = (), surely: bool = False
     ) -> set[str]:
-        """Return the files that load one of some files, themselves included, on ways not through `without`.
+        """Return the files that load one of some files, themselves included, on paths not through `without`.
 
-        `surely` leaves out what is only imported on a condition, or where it can be.
+        `surely` leaves out imports below a condition, or in a `try` that goes on without them.
         """
         found = set(starts) - {*without}
         pending = list(found)
@@ -75,7 +76,7 @@ class EagerImports:
                 path
                 for path, line in self._importers[pending.pop()]
                 if path not in found and path not in without
-                if self._counts(path, line, surely=surely)
+                if self._is_counted(path, line, surely=surely)
             }
             found |= above
             pending += above
@@ -91,28 +92,28 @@ class EagerImports:
             pending += below
         return found
 
-    def _loadings(self, unit: ModuleFacts) -> Iterator[Loading]:
-        top = unit.facts.scopes[0]
+    def _loadings(self, module: ModuleFacts) -> Iterator[Loading]:
+        top = module.facts.scopes[0]
         checked = {path for name in top.type_checking for path in top.bindings.get(name, ())}
-        for mention in unit.facts.mentions:
+        for mention in module.facts.mentions:
             is_import = mention.use is Use.IMPORT and mention.scope == 0
             if is_import and mention.path not in checked:
-                yield self._loading(unit, mention.path[1:], mention.line)
-        yield Loading(IMPLICIT, tuple(self._around(unit.path)), ())
+                yield self._loading(module, mention.path.name, mention.line)
+        yield Loading(IMPLICIT, tuple(self._around(module.path)), ())
         for star in top.bindings.get("*", ()):
-            yield self._loading(unit, star[1:], 1)
+            yield self._loading(module, star.name, 1)
 
-    def _loading(self, unit: ModuleFacts, target: str, line: int) -> Loading:
-        found = self._modules.resolve(target, unit.path)
+    def _loading(self, module: ModuleFacts, target: str, line: int) -> Loading:
+        found = self._module_names.resolve(target, module.path)
         if found is None:
             return Loading(line, (), (target,) if not target.startswith(".") else ())
         file, rest = found
-        below = self._modules.submodule(file, rest[0]) if rest else None
+        below = self._module_names.submodule(file, rest[0]) if rest else None
         files = [*self._around(file), file, *([below] if below is not None else [])]
-        return Loading(line, tuple(f for f in files if f != unit.path), ())
+        return Loading(line, tuple(f for f in files if f != module.path), ())
 
-    def _counts(self, path: str, line: int, *, surely: bool) -> bool:
-        """Return whether an import runs whenever its file does; where that need not be sure, all do."""
+    def _is_counted(self, path: str, line: int, *, surely: bool) -> bool:
+        """Return whether an import counts: all do, unless `surely` requires that it runs whenever its file does."""
         source = self._tree.source(path) if surely and line != IMPLICIT else None
         return source is None or not any(map(_is_condition, around_line(source, line)))
 
@@ -129,7 +130,7 @@ class EagerImports:
 
 
 def _is_condition(statement: ast.stmt) -> bool:
-    """Return whether what stands in a statement may be skipped, or do without what it imports."""
+    """Return whether the imports in a statement may be skipped, or may fail."""
     if isinstance(statement, ast.Try):
         goes_on = [h for h in statement.handlers if not isinstance(h.body[-1], ast.Raise)]
         return bool(CAUGHT & {dotted(one) for handler in goes_on for one in _types(handler)})

@@ -1,4 +1,4 @@
-"""Statements that make an object: of which classes it can be, what it is bound to, and where they stand."""
+"""Statements that make an object: its possible classes, what it is bound to, and the code around."""
 
 from __future__ import annotations
 
@@ -6,7 +6,8 @@ import ast
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from esper_audit.source.facts.access_path import path, terminal
+from esper_audit.source.facts.access_path import AccessPath
+from esper_audit.source.facts.expression_paths import path_of
 from esper_audit.source.facts.module_facts import ModuleFacts
 from esper_audit.source.index.values import Kind, Value
 from esper_audit.source.syntax.enclosing import blocks
@@ -15,7 +16,7 @@ from esper_audit.source.usage.tree import Tree
 
 NEURAL = "torch.nn."
 NOT_NEURAL = ("torch.nn.utils.", "torch.nn.parallel.")
-# An error inside may be what such a statement waits for, and its end what the object is for.
+# Such a statement may wait for an error inside, or end the life of the object.
 WATCHED = (ast.Try, ast.TryStar, ast.With, ast.AsyncWith)
 SELF = "self."
 CLASS_OF: dict[str, Kind] = {"instance": "class", "object": "external"}
@@ -23,7 +24,7 @@ Binding = ast.Assign | ast.AnnAssign | ast.Expr
 
 
 class InstantiationContext(NamedTuple):
-    """What encloses a statement: the outermost function and the class that that stands in, if any."""
+    """The code around a statement: the outermost function and its class, if any."""
 
     function: Function | None = None
     owner: str = ""
@@ -34,10 +35,10 @@ OUTSIDE = InstantiationContext()
 
 
 class Instantiation(NamedTuple):
-    """A statement that binds one object to one thing; `made` are the classes that it can be of.
+    """A statement that binds one object to one thing. `made` are the classes that it can be of.
 
-    `bound` is the name of a local variable, `self.x`, or empty where the object is thrown away.
-    `is_new` says that the statement calls the class itself: a function may give what is known elsewhere.
+    `bound` is the name of a local variable, `self.x`, or empty where the object is discarded.
+    `is_new` marks calls of the class itself: a function may return an object that other code has, too.
     """
 
     statement: Binding
@@ -48,26 +49,30 @@ class Instantiation(NamedTuple):
 
     @property
     def attribute(self) -> str:
-        """The attribute of `self` that holds the object; empty if none does."""
+        """The attribute of `self` that holds the object, empty if none does."""
         return self.bound.removeprefix(SELF) if self.bound.startswith(SELF) else ""
 
     @property
     def place(self) -> ast.expr:
-        """What a finding points at: what is bound, else the call."""
+        """The node for a finding: what is bound, else the call."""
         statement = self.statement
         if isinstance(statement, ast.Assign):
             return statement.targets[0]
         return statement.target if isinstance(statement, ast.AnnAssign) else statement.value
 
 
-def instantiations(tree: Tree, unit: ModuleFacts) -> Iterator[Instantiation]:
-    """Yield what the functions of a file make, in the order of the text."""
-    source = tree.source(unit.path)
+def instantiations(tree: Tree, module: ModuleFacts) -> Iterator[Instantiation]:
+    """Yield the instantiations in the functions of a file, in the order of the text."""
+    source = tree.source(module.path)
     for statement, around in _statements(source.tree.body if source is not None else [], OUTSIDE):
-        bound, calls = _bound(statement), _calls(statement.value)
+        bound, calls = _bound_name(statement), _calls(statement.value)
         if around.function is not None and bound is not None and calls:
-            new = [_constructed(tree, unit, call) for call in calls]
-            made = new if all(new) else [_given(tree, unit, around, call) for call in calls]
+            new = [_constructed_classes(tree, module, call) for call in calls]
+            made = (
+                new
+                if all(new)
+                else [_returned_classes(tree, module, around, call) for call in calls]
+            )
             if all(made):
                 yield Instantiation(statement, frozenset().union(*made), bound, all(new), around)
 
@@ -98,8 +103,8 @@ def _entered(statement: ast.stmt, around: InstantiationContext) -> Instantiation
     return around._replace(is_watched=around.is_watched or isinstance(statement, WATCHED))
 
 
-def _bound(statement: Binding) -> str | None:
-    """Return what a statement binds: a name, `self.x`, or nothing (empty); None for anything else."""
+def _bound_name(statement: Binding) -> str | None:
+    """Return the name or `self.x` that a statement binds, empty for none, or None for anything else."""
     if isinstance(statement, ast.Expr):
         return ""
     targets = statement.targets if isinstance(statement, ast.Assign) else [statement.target]
@@ -109,7 +114,7 @@ def _bound(statement: Binding) -> str | None:
 
 
 def _calls(value: ast.expr | None) -> list[ast.Call] | None:
-    """Return the calls of which an expression is one or another; None if it may be more than such or `None`."""
+    """Return the calls of which an expression is one or another, or None if it may be more than such or `None`."""
     if isinstance(value, ast.Call):
         return [value]
     if isinstance(value, ast.IfExp):
@@ -118,30 +123,30 @@ def _calls(value: ast.expr | None) -> list[ast.Call] | None:
     return [] if isinstance(value, ast.Constant) and value.value is None else None
 
 
-def _constructed(tree: Tree, unit: ModuleFacts, call: ast.Call) -> frozenset[Value]:
-    """Return the classes that a call makes an object of; none where it may do something else."""
-    written = path(call.func)
-    if not terminal(written).lstrip("_")[:1].isupper():
+def _constructed_classes(tree: Tree, module: ModuleFacts, call: ast.Call) -> frozenset[Value]:
+    """Return the classes that a call makes an object of, none where it may do something else."""
+    path = path_of(call.func)
+    if not path.terminal.lstrip("_")[:1].isupper():
         return frozenset()
-    return _classes(tree, unit, call, written)
+    return _classes(tree, module, call, path)
 
 
-def _given(
-    tree: Tree, unit: ModuleFacts, around: InstantiationContext, call: ast.Call
+def _returned_classes(
+    tree: Tree, module: ModuleFacts, around: InstantiationContext, call: ast.Call
 ) -> frozenset[Value]:
-    """Return the classes of what a function or a factory among the parameters gives; none if not known."""
-    written = path(call.func)
+    """Return the classes of what a function, or a factory among the parameters, returns, none if not known."""
+    path = path_of(call.func)
     assert around.function is not None
-    default = defaults(around.function.args).get(written)
+    default = defaults(around.function.args).get(path.variable)
     if default is not None:
-        return _classes(tree, unit, call, path(default))
-    values = tree.index.resolver.values(unit, unit.innermost(call.lineno), f"{written}()")
+        return _classes(tree, module, call, path_of(default))
+    values = tree.index.resolver.values(module, module.innermost(call.lineno), path.called())
     named = {Value(CLASS_OF[v.kind], v.name) for v in values if v.kind in CLASS_OF}
     return frozenset(named) if len(named) == len(values) else frozenset()
 
 
-def _classes(tree: Tree, unit: ModuleFacts, call: ast.Call, written: str) -> frozenset[Value]:
-    values = tree.index.resolver.values(unit, unit.innermost(call.lineno), written)
+def _classes(tree: Tree, module: ModuleFacts, call: ast.Call, path: AccessPath) -> frozenset[Value]:
+    values = tree.index.resolver.values(module, module.innermost(call.lineno), path)
     return values if values and all(map(_is_class, values)) else frozenset()
 
 

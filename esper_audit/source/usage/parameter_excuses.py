@@ -1,4 +1,4 @@
-"""Functions that take what something else takes: stand-ins, defaults for subclasses, second definitions."""
+"""Reasons for an unread parameter: naming patterns, stand-ins, defaults for subclasses, redefinitions."""
 
 from __future__ import annotations
 
@@ -7,41 +7,41 @@ import re
 from collections import Counter
 from collections.abc import Iterable, Iterator
 
-from esper_audit.source.facts.access_path import path, terminal
+from esper_audit.source.facts.expression_paths import path_of
 from esper_audit.source.facts.records import MANY, DefinitionKind
 from esper_audit.source.index.index import Index
 from esper_audit.source.index.records import Symbol
 from esper_audit.source.syntax.ast_walk import walk
 from esper_audit.source.syntax.names import Function
-from esper_audit.source.usage.signatures import CONSTRUCTOR, KINDS, shown
+from esper_audit.source.usage.signatures import CONSTRUCTOR, KINDS, display_name
 from esper_audit.source.usage.tree import Tree
 
 COPIED = re.compile(r"\b(copied|copy|taken|ported|adapted) from\b", re.IGNORECASE)
-SAID = re.compile(
+DECLARED_UNUSED = re.compile(
     r"unused|not (currently )?(used|read)\b|ignored?\b|no effect|deprecat|compat|placeholder|reserved|dummy|ARG00",
     re.IGNORECASE,
 )
 
 
 def is_declared_unused(text: str, name: str) -> bool:
-    """Return whether a function's own text says, beside a name or a line below, that it is not used."""
+    """Return whether a function's text declares a parameter unused, beside its name or a line below."""
     lines = text.split("\n")
     near = (
         line + (lines[number + 1] if number + 1 < len(lines) else "")
         for number, line in enumerate(lines)
         if re.search(rf"\b{name}\b", line)
     )
-    return any(SAID.search(words) for words in near)
+    return any(DECLARED_UNUSED.search(words) for words in near)
 
 
-def is_set_aside(text: str, name: str) -> bool:
-    """Return whether code that is commented out reads a name: somebody took its use away."""
+def is_read_in_commented_code(text: str, name: str) -> bool:
+    """Return whether code that is commented out reads a name."""
     used = re.compile(rf"#.*(=\s*{name}\b|\b{name}=|\(.*\b{name}\b)")
     return used.search(text) is not None
 
 
 def is_copied(tree: Tree, function: Symbol) -> bool:
-    """Return whether the comment on top of a function, or its docstring, says that it comes from elsewhere."""
+    """Return whether the comment above a function, or its docstring, states that it was copied."""
     source, node = tree.source(function.path), tree.function(function)
     if source is None or node is None:
         return False
@@ -52,13 +52,13 @@ def is_copied(tree: Tree, function: Symbol) -> bool:
 
 
 PATTERN = 3  # two may be alike by chance
-SHARED = 2  # words: one alone (`get_`) tells little of who takes what
+SHARED = 2  # words: one alone (`get_`) is no pattern
 WORD = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z0-9]+|[0-9]+")
 Frame = tuple[str, ...]
 
 
 class NamingPatterns:
-    """Knows of every function's kind of name which parameters it takes, and which it takes and leaves unread."""
+    """Counts, for every pattern of function names, the parameters that functions take and leave unread."""
 
     def __init__(self, index: Index) -> None:
         self._index = index
@@ -74,7 +74,7 @@ class NamingPatterns:
             self._pairs.update(_keys(self._twins(function), read))
 
     def prescribe(self, function: Symbol, name: str) -> bool:
-        """Return whether a pattern, not need, gives a function a parameter.
+        """Return whether a naming pattern explains a parameter of a function.
 
         Three functions take it whose names share two words at the ends, or three do not read it whose
         names share one: classes anywhere, functions in one directory; or one of its file, whose name
@@ -94,7 +94,7 @@ class NamingPatterns:
 
 
 def frames(function: Symbol) -> Iterator[Frame]:
-    """Yield what a function's name leaves when the words in which others differ are taken out of it."""
+    """Yield a function's name with a wildcard for the words in which others differ."""
     words = _words(function)
     if function.short != CONSTRUCTOR and len(words) >= SHARED:
         yield (*words[:2], "*")
@@ -103,7 +103,7 @@ def frames(function: Symbol) -> Iterator[Frame]:
 
 
 def ends(function: Symbol) -> Iterator[Frame]:
-    """Yield the last word of a constructor's class; the first and the last of another name, and the directory."""
+    """Yield the last word of a constructor's class. The first and the last of another name, and the directory."""
     words = _words(function)
     if len(words) < SHARED:
         return
@@ -116,7 +116,7 @@ def ends(function: Symbol) -> Iterator[Frame]:
 
 
 def _words(function: Symbol) -> list[str]:
-    return WORD.findall(shown(function).rpartition(".")[2])
+    return WORD.findall(display_name(function).rpartition(".")[2])
 
 
 def _keys(of: Iterable[Frame], names: Iterable[str]) -> Iterator[tuple[Frame, str]]:
@@ -128,26 +128,26 @@ def _keys(of: Iterable[Frame], names: Iterable[str]) -> Iterator[tuple[Frame, st
 STAND_IN = re.compile(r"mock|fake|dummy|stub|no_?op(_|$)", re.IGNORECASE)
 FUNCTIONAL = ("F", "functional")
 CHECK = re.compile(r"^_?(check|validate|verify)_")
-# What `timm` asks of every model, by name.
+# The methods that `timm` calls on every model.
 CONVENTIONS = frozenset(
     {"forward_intermediates", "get_intermediate_layers", "group_matcher", "reset_classifier"}
     | {"set_grad_checkpointing"}
 )
-EVERYTHING = 3  # that many unread parameters of a check: it is given what its caller has
+EVERYTHING = 3  # that many unread parameters of a check: it takes all arguments of its caller
 OVERRIDDEN = re.compile(r"\b(to|can|may|should|must|be) override?|subclasses (can|may|should|must)")
 BASE = re.compile(r"^_?(Base|Abstract)(?=[A-Z])|Base$")
 
 
-def is_defined_again(tree: Tree, function: Symbol) -> bool:
-    """Return whether the block around, or the other way of an `if`, gives a function's name another value."""
+def is_redefined(tree: Tree, function: Symbol) -> bool:
+    """Return whether the block around, or another branch of an `if`, binds a function's name again."""
     source, node = tree.source(function.path), tree.function(function)
     if source is None or node is None or function.kind is not DefinitionKind.FUNCTION:
         return False
-    return any(_gives_name(part, node) for part in walk(source.tree) if part is not node)
+    return any(_binds_name(part, node) for part in walk(source.tree) if part is not node)
 
 
-def _gives_name(part: ast.AST, function: Function) -> bool:
-    """Return whether a statement, as deep as a function stands, defines or assigns its name."""
+def _binds_name(part: ast.AST, function: Function) -> bool:
+    """Return whether a statement, indented as a function is, defines or assigns its name."""
     if isinstance(part, Function):
         return part.name == function.name and part.col_offset == function.col_offset
     targets = part.targets if isinstance(part, ast.Assign) else []
@@ -156,33 +156,36 @@ def _gives_name(part: ast.AST, function: Function) -> bool:
     return is_alike and function.name in names
 
 
-def stands_in(tree: Tree, function: Symbol) -> bool:
-    """Return whether a function takes what another one does: a mock, or `conv2d_same` for `F.conv2d`."""
+def is_stand_in(tree: Tree, function: Symbol) -> bool:
+    """Return whether a function has the signature of another: a mock, or `conv2d_same` for `F.conv2d`."""
     if STAND_IN.search(function.symbol):
         return True
     node = tree.function(function)
-    called = [path(part.func) for part in walk(node) if isinstance(part, ast.Call)] if node else []
+    called = (
+        [path_of(part.func) for part in walk(node) if isinstance(part, ast.Call)] if node else []
+    )
     return any(
-        terminal(name.rpartition(".")[0]) in FUNCTIONAL
-        and (function.short.startswith(terminal(name)) or function.short.endswith(terminal(name)))
-        for name in called
+        path.is_attribute
+        and path.receiver.terminal in FUNCTIONAL
+        and (function.short.startswith(path.terminal) or function.short.endswith(path.terminal))
+        for path in called
     )
 
 
-def is_given_everything(function: Symbol, unread: int) -> bool:
-    """Return whether a function checks some of the arguments of its caller, and is given all of them."""
+def is_argument_check(function: Symbol, unread: int) -> bool:
+    """Return whether a function checks arguments of its caller, and takes all of them."""
     return CHECK.search(function.short) is not None and unread >= EVERYTHING
 
 
 def is_for_subclasses(tree: Tree, function: Symbol, owner: Symbol | None) -> bool:
-    """Return whether a method's parameters are told by others: it is asked for by name, or to be overridden."""
+    """Return whether a method exists to be overridden, or is called by name on any class."""
     if owner is None or function.short == CONSTRUCTOR:
         return False
-    if function.short in CONVENTIONS or _hands_back(tree, function):
+    if function.short in CONVENTIONS or _returns_parameter(tree, function):
         return True
     if OVERRIDDEN.search(tree.text(function)):
         return True
-    if BASE.search(owner.short) and not tree.index.resolver.kin.subclasses(owner.key):
+    if BASE.search(owner.short) and not tree.index.resolver.hierarchy.subclasses(owner.key):
         return True
     node = tree.function(function)
     body = node.body if node is not None else []
@@ -193,18 +196,22 @@ def is_for_subclasses(tree: Tree, function: Symbol, owner: Symbol | None) -> boo
     return is_answer and not read and not function.short.startswith("_")
 
 
-def does_nothing(tree: Tree, function: Symbol) -> bool:
-    """Return whether a body only declares, refuses or answers with a constant."""
+def has_trivial_body(tree: Tree, function: Symbol) -> bool:
+    """Return whether a body only declares, raises or returns a constant."""
     node = tree.function(function)
     body = node.body if node is not None else []
     return all(map(_is_trivial, body))
 
 
-def _hands_back(tree: Tree, method: Symbol) -> bool:
-    """Return whether a method returns what it is given as it is: a step that subclasses may fill."""
+def _returns_parameter(tree: Tree, method: Symbol) -> bool:
+    """Return whether a method returns a parameter as it is: a step that subclasses may fill."""
     node = tree.function(method)
-    told = [part for part in node.body if not _is_trivial(part)] if node is not None else []
-    last = told[0].value if len(told) == 1 and isinstance(told[0], ast.Return) else None
+    statements = [part for part in node.body if not _is_trivial(part)] if node is not None else []
+    last = (
+        statements[0].value
+        if len(statements) == 1 and isinstance(statements[0], ast.Return)
+        else None
+    )
     return isinstance(last, ast.Name) and last.id in {
         p.name for p in tree.index.definition(method).parameters
     }

@@ -1,4 +1,4 @@
-"""Objects that are looked at as a whole: serialised, copied or compared field by field without naming one."""
+"""Reflective access: code that reads or writes all fields of an object without naming one."""
 
 from __future__ import annotations
 
@@ -7,62 +7,62 @@ import re
 from esper_audit.source.facts.records import DefinitionKind, Use
 from esper_audit.source.index.class_hierarchy import ClassKind
 from esper_audit.source.index.records import Reference, Symbol
-from esper_audit.source.usage.framework_bases import ASK_NOTHING
+from esper_audit.source.usage.framework_bases import INERT_BASES
 from esper_audit.source.usage.tree import Tree
 
-# What takes an object apart without naming its fields: beside a class, it may do so with that class.
-TAKES_APART = re.compile(
+# What accesses fields without naming them; in the file of a class or of its uses, it may do so with the class.
+REFLECTION = re.compile(
     r"\b(asdict|astuple|_asdict|fields\(|vars\(|locals\(|__dict__|__dataclass_fields__|__getstate__|__reduce__"
     r"|__reduce_ex__|__slots__|__match_args__|__getattr__|__getattribute__|__annotations__|attrgetter"
     r"|getattr\([^,]+,\s*[^\"'\s]|get_type_hints|to_builtins|msgspec|model_dump|dumps?\(|pickle"
     r"|HfArgumentParser|OmegaConf|ConfigStore|_target_)"
 )
-# Bases outside the tree that know of no attribute of what derives from them.
-HARMLESS_BASES = ASK_NOTHING | frozenset(
+# Bases outside the tree that use no attribute of their subclasses.
+HARMLESS_BASES = INERT_BASES | frozenset(
     {"object", "ABC", "Generic", "Protocol", "Exception", "ValueError", "RuntimeError"}
     | {"msgspec.Struct", "Struct", "pydantic.BaseModel", "BaseModel"}
     | {"torch.nn.Module", "nn.Module", "torch.nn.modules.module.Module"}
 )
 
 
-def class_of(tree: Tree, member: Symbol) -> Symbol | None:
-    """Return the class that a field, method or attribute stands in."""
+def owner_class(tree: Tree, member: Symbol) -> Symbol | None:
+    """Return the class around a field, method or attribute."""
     owner = member.symbol.rpartition(".")[0]
     return tree.index.symbol(member.path, owner) if owner else None
 
 
-def is_taken_apart(
+def has_reflective_access(
     tree: Tree, owner: Symbol, *, by_class: bool = True, within: frozenset[str] = frozenset()
 ) -> bool:
     """Return whether something may read or write every field of a class at once.
 
-    So may code beside the class, a base or a use of either, that has a word for it; whatever gets the
-    class itself as a value; a base that the tree does not hold; and what takes apart an object that
-    has such objects in its fields (`within` are those that were asked already). Without `by_class` that
-    something gets the class is no matter: it makes objects, and does not look at them.
+    This may be code in the file of the class, of a base or of a use of either; code that gets the class
+    itself as a value (only with `by_class`, for others make objects and do not inspect them); a base
+    outside the tree; and reflective access to an object with such objects in its fields (`within` are
+    those that were checked already).
     """
     index = tree.index
-    kin = index.resolver.kin
-    if has_strange_base(tree, owner):
+    hierarchy = index.resolver.hierarchy
+    if has_inspecting_base(tree, owner):
         return True
-    if any(collects_subclasses(tree, base) for base in kin.order(owner.key)):
+    if any(is_collecting_subclasses(tree, base) for base in hierarchy.order(owner.key)):
         return True
-    family = [owner, *map(index.of_key, kin.subclasses(owner.key))]
+    family = [owner, *map(index.of_key, hierarchy.subclasses(owner.key))]
     uses = [use for member in family for use in index.references(member).items]
     if by_class and any(use.use in (Use.READ, Use.STRING, Use.EXPORT) for use in uses):
         return True
     holders = {holder for use in uses if (holder := _holder(tree, use)) is not None}
-    asked = within | {owner.key}
+    checked = within | {owner.key}
     if any(
-        is_taken_apart(tree, holder, by_class=by_class, within=asked)
+        has_reflective_access(tree, holder, by_class=by_class, within=checked)
         for holder in holders
-        if holder.key not in asked
+        if holder.key not in checked
     ):
         return True
-    above = [index.of_key(base) for base in kin.order(owner.key)[1:]]
+    above = [index.of_key(base) for base in hierarchy.order(owner.key)[1:]]
     paths = {member.path for member in (*family, *above)} | {use.place.path for use in uses}
     paths |= {use.place.path for base in above for use in index.references(base).items}
-    return any(says(tree, path, TAKES_APART) for path in paths)
+    return any(contains(tree, path, REFLECTION) for path in paths)
 
 
 def _holder(tree: Tree, use: Reference) -> Symbol | None:
@@ -74,14 +74,14 @@ def _holder(tree: Tree, use: Reference) -> Symbol | None:
     return around if is_class else None
 
 
-def has_strange_base(tree: Tree, owner: Symbol) -> bool:
-    """Return whether a class derives from something outside the tree that may know of its attributes."""
-    foreign = tree.index.resolver.kin.foreign_bases(owner.key)
+def has_inspecting_base(tree: Tree, owner: Symbol) -> bool:
+    """Return whether a class has a base outside the tree that may use its attributes."""
+    foreign = tree.index.resolver.hierarchy.foreign_bases(owner.key)
     return any(base.partition("[")[0] not in HARMLESS_BASES for base in foreign)
 
 
-def says(tree: Tree, path: str, words: re.Pattern[str]) -> bool:
-    """Return whether a file holds a word; one that could not be read may."""
+def contains(tree: Tree, path: str, words: re.Pattern[str]) -> bool:
+    """Return whether a file contains one of some words, as an unreadable one may."""
     source = tree.source(path)
     return source is None or words.search(source.text) is not None
 
@@ -90,7 +90,7 @@ def data_fields(tree: Tree, kinds: frozenset[ClassKind]) -> list[tuple[Symbol, S
     """Return the fields of the production classes of some kinds, with their class."""
     found: list[tuple[Symbol, Symbol]] = []
     for member in tree.in_scope(tree.index.all_symbols({DefinitionKind.FIELD})):
-        owner = class_of(tree, member)
+        owner = owner_class(tree, member)
         if owner is None or owner.class_kind not in kinds or member.short.startswith("__"):
             continue
         annotation = tree.index.definition(member).annotation
@@ -100,14 +100,14 @@ def data_fields(tree: Tree, kinds: frozenset[ClassKind]) -> list[tuple[Symbol, S
     return found
 
 
-def collects_subclasses(tree: Tree, base: str) -> bool:
-    """Return whether a class of the tree learns of its subclasses by itself."""
-    kin = tree.index.resolver.kin
-    if kin.has(base, "__init_subclass__"):
+def is_collecting_subclasses(tree: Tree, base: str) -> bool:
+    """Return whether a class of the tree collects its subclasses."""
+    hierarchy = tree.index.resolver.hierarchy
+    if hierarchy.has(base, "__init_subclass__"):
         return True
     symbol = tree.index.of_key(base)
-    asked = tree.index.mentions("__subclasses__").items
-    if any(symbol.short in reference.written for reference in asked):
+    mentions = tree.index.mentions("__subclasses__").items
+    if any(symbol.short in reference.text for reference in mentions):
         return True
     uses = tree.index.references(symbol, {Use.READ}).items
     return any("issubclass(" in tree.line(reference.place) for reference in uses)

@@ -1,4 +1,4 @@
-"""What functions take: who else takes the same, how a constructor is called, what is a hook's signature."""
+"""Signatures: functions with the same parameters, mentions of a constructor, signatures of hooks."""
 
 from __future__ import annotations
 
@@ -10,19 +10,19 @@ from esper_audit.source.index.records import Symbol
 
 if TYPE_CHECKING:
     from esper_audit.source.index.index import Index
-    from esper_audit.source.index.reference_table import Hit
+    from esper_audit.source.index.reference_table import ResolvedMention
     from esper_audit.source.usage.tree import Tree
 
 KINDS = frozenset({DefinitionKind.FUNCTION, DefinitionKind.METHOD})
-HANDED_ON = frozenset({Use.READ, Use.DECORATOR, Use.STRING, Use.BASE})
+USES_AS_VALUE = frozenset({Use.READ, Use.DECORATOR, Use.STRING, Use.BASE})
 CONSTRUCTOR = "__init__"
-HOOKED = frozenset({"module", "model", "mod", "m", "layer"})
-TAKEN = frozenset({"input", "inputs", "inp", "args", "grad_input", "prefix"})
-GIVEN = frozenset({"output", "outputs", "out", "result", "grad_output", "kwargs"})
+HOOK_MODULES = frozenset({"module", "model", "mod", "m", "layer"})
+HOOK_INPUTS = frozenset({"input", "inputs", "inp", "args", "grad_input", "prefix"})
+HOOK_OUTPUTS = frozenset({"output", "outputs", "out", "result", "grad_output", "kwargs"})
 
 
-def taking(index: Index) -> Counter[tuple[str, str]]:
-    """Count the functions and methods by name and parameter: one may stand in for another."""
+def count_parameters(index: Index) -> Counter[tuple[str, str]]:
+    """Count the functions and methods by name and parameter: one may be called in place of another."""
     return Counter(
         (function.short, parameter.name)
         for function in index.all_symbols(KINDS)
@@ -30,38 +30,43 @@ def taking(index: Index) -> Counter[tuple[str, str]]:
     )
 
 
-def shown(function: Symbol) -> str:
-    """Return how a person would call a function: a constructor goes by its class."""
+def display_name(function: Symbol) -> str:
+    """Return the name of a function for a message: a constructor has that of its class."""
     return function.symbol.removesuffix(f".{CONSTRUCTOR}")
 
 
-def uses(tree: Tree, function: Symbol) -> list[Hit]:
-    """Return the mentions of a function; of a constructor those of the classes that have it."""
+def mentions_of(tree: Tree, function: Symbol) -> list[ResolvedMention]:
+    """Return the mentions of a function. Of a constructor those of the classes that have it."""
     if function.short == CONSTRUCTOR and function.kind is DefinitionKind.METHOD:
-        return list(tree.uses.of_owner(function))
-    return list(tree.uses.of(function))
+        return list(tree.reference_table.of_owner(function))
+    return list(tree.reference_table.of(function))
 
 
 def is_hook(definition: Definition) -> bool:
-    """Return whether a function has the signature that torch gives to the hooks of modules."""
+    """Return whether a function has the signature of torch's module hooks."""
     names = [p.name for p in definition.parameters if p.name not in ("self", "ctx")][:3]
-    return len(names) == 3 and names[0] in HOOKED and names[1] in TAKEN and names[2] in GIVEN
+    return (
+        len(names) == 3
+        and names[0] in HOOK_MODULES
+        and names[1] in HOOK_INPUTS
+        and names[2] in HOOK_OUTPUTS
+    )
 
 
-def is_called_from_here_alone(tree: Tree, function: Symbol) -> bool:
-    """Return whether every call of a function is one that the tree shows."""
-    outside, owner = tree.outside, tree.outside.owner(function)
+def has_only_internal_callers(tree: Tree, function: Symbol) -> bool:
+    """Return whether every call of a function is known: none is from outside the tree."""
+    outside, owner = tree.external_callers, tree.external_callers.owner(function)
     is_constructor = function.short == CONSTRUCTOR and owner is not None
     if outside.is_called_by_language(function) and not is_constructor:
         return False
-    hits = uses(tree, function)
+    hits = mentions_of(tree, function)
     calls = [hit for hit in hits if hit.use is Use.CALL and hit.certain]
-    if not calls or any(hit.use in HANDED_ON for hit in hits):
+    if not calls or any(hit.use in USES_AS_VALUE for hit in hits):
         return False
     if outside.is_registered(function) or outside.is_entry(function):
         return False
     if not is_constructor and owner is not None:
-        others = any(hit.use is Use.CALL for hit in tree.uses.like(function))
+        others = any(hit.use is Use.CALL for hit in tree.reference_table.possible_uses(function))
         if others or outside.is_prescribed(function):
             return False
-    return not outside.is_offered(owner if is_constructor and owner else function)
+    return not outside.is_public_api(owner if is_constructor and owner else function)

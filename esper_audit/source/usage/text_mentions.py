@@ -1,4 +1,4 @@
-"""Words where no name is resolved: inside longer strings of the code, in documentation, in configuration files."""
+"""Mentions of names in text: in strings of the code, in documentation, in configuration files."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ DOCUMENTED = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef, ast.Module)
 
 
 class TextMentions:
-    """Asks whether a name is spelled out, so that a person or a program may go by it."""
+    """Determines whether text mentions a name."""
 
     def __init__(self, index: Index, source_of: Callable[[str], Source | None]) -> None:
         self._index = index
@@ -34,35 +34,35 @@ class TextMentions:
         self._in_strings: dict[str, frozenset[str]] = {}
 
     def has(self, word: str) -> bool:
-        """Return whether a string of the program (docstrings aside) or a file beside it holds a word."""
+        """Return whether a string of the program (docstrings aside) or a file beside it contains a word."""
         if self.has_beside(word):
             return True
         paths = self._index.store.paths_with(word)
         return any(word in self._strings(path) for path in paths)
 
     def has_beside(self, word: str) -> bool:
-        """Return whether documentation or configuration holds a word."""
+        """Return whether documentation or configuration contains a word."""
         return word in self._beside
 
     def _strings(self, path: str) -> frozenset[str]:
         """Return the words in the strings of a file that is no test."""
         if path not in self._in_strings:
-            unit, source = self._index.store.unit(path), self._source_of(path)
-            is_test = unit is not None and unit.role is Role.TEST
+            module, source = self._index.store.module(path), self._source_of(path)
+            is_test = module is not None and module.role is Role.TEST
             words = _words(source.tree) if source is not None and not is_test else ()
             self._in_strings[path] = frozenset(words)
         return self._in_strings[path]
 
     @cached_property
     def _beside(self) -> frozenset[str]:
-        """The words of documentation and configuration; the files are noted as read."""
+        """The words of documentation and configuration. The files are added to `files_read`."""
         found: set[str] = set()
-        for path in _files(self._index.directories, self._index.books):
+        for path in _files(self._index.directories, self._index.output_directories):
             try:
                 with open(path, encoding="utf-8", errors="replace") as file:
                     found.update(WORD.findall(file.read()))
             except OSError:
-                continue  # a file that went away since it was listed names nothing
+                continue  # a file that was removed since it was listed mentions nothing
             self._index.files_read.append(path)
         return frozenset(found)
 

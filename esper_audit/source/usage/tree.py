@@ -1,4 +1,4 @@
-"""What a tree rule may ask: the index, the source of any file, entry points; and how it says what it found."""
+"""The tree that a whole-program rule checks: the index, sources, entry points, and ways to report a violation."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ class Tree:
         self._sources: dict[str, Source | None] = {}
 
     def source(self, path: str) -> Source | None:
-        """Return a file with its text and `ast`; None if it could not be read or parsed."""
+        """Return a file with its text and `ast`, or None if it could not be read or parsed."""
         if path not in self._sources:
             data = self.index.store.content(path)
             parsed = parse(path, data) if data is not None else None
@@ -46,50 +46,50 @@ class Tree:
 
     @cached_property
     def entry_points(self) -> frozenset[str]:
-        """The dotted names that the project's packaging offers to run or load."""
+        """The dotted names of the entry points in the project's packaging."""
         return entry_points(self.root)
 
     @cached_property
-    def uses(self) -> ReferenceTable:
+    def reference_table(self) -> ReferenceTable:
         """Every mention of the tree by what it refers to."""
         return ReferenceTable(self.index)
 
     @cached_property
-    def outside(self) -> ExternalCallers:
-        """What may reach the tree's definitions from outside of it."""
+    def external_callers(self) -> ExternalCallers:
+        """What may call the tree's definitions from outside of it."""
         return ExternalCallers(self.index, self.entry_points, scripts(self.root))
 
     @cached_property
-    def composed_names(self) -> DynamicNames:
-        """Names that code puts together and asks an object for."""
+    def dynamic_names(self) -> DynamicNames:
+        """Names that code composes for a dynamic look-up."""
         return DynamicNames(self.index, self.source)
 
     @cached_property
-    def spelled_words(self) -> TextMentions:
+    def text_mentions(self) -> TextMentions:
         """Words in strings, documentation and configuration."""
         return TextMentions(self.index, self.source)
 
     def function(self, symbol: Symbol) -> Function | None:
-        """Return the `ast` of a function; None if its file could not be read."""
+        """Return the `ast` of a function, or None if its file could not be read."""
         source = self.source(symbol.path)
         around = chain(source.tree, symbol.line, symbol.column - 1) if source is not None else []
         defined = [node for node in around if isinstance(node, Function)]
         return next((n for n in reversed(defined) if n.name == symbol.short), None)
 
     def text(self, symbol: Symbol) -> str:
-        """Return the source of a definition; empty if its file could not be read."""
+        """Return the source of a definition, empty if its file could not be read."""
         source = self.source(symbol.path)
         lines = source.lines[symbol.line - 1 : symbol.end_line] if source is not None else []
         return "".join(lines)
 
     def at_symbol(self, symbol: Symbol, message: str, *, argument: str = "") -> TreeViolation:
-        """Object to a definition, at its name; `argument` is the parameter that it is about."""
+        """Report a definition, at its name. `argument` is the parameter concerned."""
         span = self._name(symbol)
         code = f"{symbol.short}({argument})" if argument else symbol.short
         return TreeViolation(symbol.path, span, message, code, symbol.symbol, argument)
 
     def at_parameter(self, symbol: Symbol, name: str, message: str) -> TreeViolation:
-        """Object to a parameter of a function, where it is declared."""
+        """Report a parameter of a function, where it is declared."""
         node = self.function(symbol)
         declared = {p.arg: p for p in parameters(node.args)} if node is not None else {}
         if name not in declared:
@@ -105,7 +105,7 @@ class Tree:
         *,
         subject: str = "",
     ) -> TreeViolation:
-        """Object to a node of a file's `ast` (`source(path).tree`)."""
+        """Report a node of a file's `ast` (`source(path).tree`)."""
         source = self._parsed(path)
         last = node.end_lineno or node.lineno
         span = Span(
@@ -118,12 +118,12 @@ class Tree:
         return TreeViolation(path, span, message, code, subject)
 
     def undecided(self, symbol: Symbol, answer: QueryResult[Item]) -> NotAnalysed:
-        """Say that nothing can be said of a symbol because files that may decide it could not be read."""
+        """Report a symbol as undecided, because files that may decide it could not be read."""
         unread = ", ".join(problem.path for problem in answer.not_looked_at)
-        return NotAnalysed(symbol.path, f"cannot tell of `{symbol.symbol}` without {unread}")
+        return NotAnalysed(symbol.path, f"cannot decide `{symbol.symbol}` without {unread}")
 
     def line(self, place: Place) -> str:
-        """Return the line of a place; nothing where its file could not be read."""
+        """Return the line of a place, empty if its file could not be read."""
         source = self.source(place.path)
         return source.lines[place.line - 1] if source is not None else ""
 
@@ -137,7 +137,7 @@ class Tree:
         return source
 
     def _name(self, symbol: Symbol) -> Span:
-        """Return where the name of a definition stands: behind its keyword, if it has one."""
+        """Return the span of a definition's name, behind its keyword if it has one."""
         line = self._parsed(symbol.path).lines[symbol.line - 1]
         start = _column(self._parsed(symbol.path), symbol.line, symbol.column - 1)
         for keyword in KEYWORDS.get(symbol.kind, ()):
