@@ -86,7 +86,10 @@ def main(arguments: Sequence[str]) -> int:
 
 
 def read(table: Path) -> list[Mutant]:
-    """Return the mutants of a file; raise Stale if one does not apply."""
+    """Return the mutants of a file.
+
+    Raise Stale if one does not apply.
+    """
     mutants = msgspec.convert(tomllib.loads(table.read_text(encoding="utf-8")), Table).mutant
     problems = [problem for mutant in mutants for problem in problems_of(mutant)]
     twice = {m.name for m in mutants if [n.name for n in mutants].count(m.name) > 1}
@@ -229,7 +232,10 @@ class Trials:
         yield from self.outcomes(sandbox, jobs)
 
     def outcomes(self, sandbox: Sandbox, jobs: list[Job]) -> Iterator[CheckOutput]:
-        """Yield the outputs of the jobs in order; that of a killed job names the signal."""
+        """Yield the outputs of the jobs in order.
+
+        That of a killed job names the signal.
+        """
         ended = {outcome.job: outcome for outcome in sandbox.run(jobs)} if jobs else {}
         for job in jobs:
             ending = ended[job.name].ending

@@ -50,7 +50,7 @@ ISOLATING = replace(
 
 
 def lead(slot: SeedSlot, stage: SeedStage) -> None:
-    """Lead a slot with a seed through its gates to a stage; for BLENDING to its middle."""
+    """Lead a slot with a seed through its gates to a stage, for BLENDING to its middle."""
     if stage > SeedStage.FOSSILIZED:
         slot.cull("for a probe")
     for _ in range(40):

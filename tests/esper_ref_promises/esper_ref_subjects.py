@@ -64,7 +64,10 @@ BEHIND_THE_HOST = (SeedStage.GERMINATED, SeedStage.TRAINING, SeedStage.CULLED)
 
 
 def subjects() -> list[Subject]:
-    """Return all subjects; the configuration names this function."""
+    """Return all subjects.
+
+    The configuration names this function.
+    """
     return [
         *blueprints(),
         *blueprints_elsewhere(),

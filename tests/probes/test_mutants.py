@@ -50,7 +50,10 @@ def script(*arguments: str) -> subprocess.CompletedProcess[str]:
 
 
 def table(folder: Path, *rows: dict[str, object]) -> str:
-    """Write a table and return its path; strings and lists are the same in JSON and TOML."""
+    """Write a table and return its path.
+
+    Strings and lists are the same in JSON and TOML.
+    """
     text = ""
     for row in rows:
         text += "[[mutant]]\n" + "".join(f"{k} = {json.dumps(v)}\n" for k, v in row.items())

@@ -12,7 +12,10 @@ from esper_audit.subject import Schedule, promise
 
 
 class Ramp:
-    """A straight or bent ramp from the current value to a target; subclasses have one defect each."""
+    """A straight or bent ramp from the current value to a target.
+
+    Subclasses have one defect each.
+    """
 
     def __init__(self) -> None:
         self.alpha = self.start = self.target = 0.0

@@ -9,7 +9,10 @@ from esper_audit.subject import Subject, Verdict
 
 @dataclass(frozen=True)
 class Case:
-    """`detectors` are all those whose limit breaks; the code of the verdict is the first of them."""
+    """`detectors` are all those whose limit breaks.
+
+    The code of the verdict is the first of them.
+    """
 
     subject: Subject
     verdict: Verdict

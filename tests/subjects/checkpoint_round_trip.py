@@ -13,7 +13,10 @@ from esper_audit.subject import Checkpointed, PlainValue, promise, sequences
 
 
 class Counting(nn.Module):
-    """A layer whose output is scaled by the number of training steps; subclasses choose where that is stored."""
+    """A layer whose output is scaled by the number of training steps.
+
+    Subclasses choose where that is stored.
+    """
 
     def __init__(self, dim: int) -> None:
         super().__init__()

@@ -9,7 +9,10 @@ from torch.utils.checkpoint import checkpoint
 
 
 class Linear(nn.Module):
-    """A layer on tokens; subclasses add an operation in `also`."""
+    """A layer on tokens.
+
+    Subclasses add an operation in `also`.
+    """
 
     def __init__(self, dim: int) -> None:
         super().__init__()
@@ -115,7 +118,10 @@ class FillsACache(Linear):
 
 
 class AlphaInABuffer(Linear):
-    """A schedule that advances between calls; filled in place, it is data of the graph."""
+    """A schedule that advances between calls.
+
+    Filled in place, it is data of the graph.
+    """
 
     def __init__(self, dim: int) -> None:
         super().__init__(dim)
