@@ -29,6 +29,7 @@ from esper_audit.probes.sandbox.outcome import (
     TimedOut,
 )
 from esper_audit.probes.sandbox.pool import START, TORCH_AND_COMPILER, Sandbox, Start
+from esper_audit.probes.subject.subject import SubjectError
 from esper_audit.probes.units import blocked_message
 from esper_audit.project.config import Project
 from esper_audit.rules.expected_failures import apply_expectation
@@ -49,6 +50,7 @@ CODES: dict[type[Ending], str] = {
     NotSerialisable: "protocol",
     Raised: "raised",
 }
+SUBJECT_ERROR = f"{SubjectError.__module__}.{SubjectError.__qualname__}"
 Progress = Callable[[int, int], None]
 
 
@@ -179,8 +181,9 @@ class Session:
             if isinstance(ending, Returned):
                 collected[source] = msgspec.convert(ending.value, CollectedUnits, strict=False)
             else:
-                reason = f"its subjects could not be collected: the job {ending}"
-                problems.append(NotAnalysed(_source_path(source), reason, check=PROBING))
+                problems.append(
+                    NotAnalysed(_source_path(source), _collection_problem(ending), check=PROBING)
+                )
         return collected, problems
 
     def select(self, units: Sequence[UnitDescription]) -> list[UnitDescription]:
@@ -242,6 +245,13 @@ class Session:
             if not any(_is_matched_by(unit, pattern) for unit in units):
                 hint = did_you_mean(pattern, {unit.subject for unit in units})
                 raise UsageError(f"unknown subject '{pattern}'{hint}")
+
+
+def _collection_problem(ending: Ending) -> str:
+    """Return the reason why a subjects file was not collected, without the type of our own error."""
+    if isinstance(ending, Raised) and ending.type == SUBJECT_ERROR:
+        return ending.message
+    return f"its subjects could not be collected: the job {ending}"
 
 
 def import_target(project: Project, source: str) -> str:
