@@ -62,7 +62,10 @@ def names(tree: str) -> list[str]:
 
 
 def subjects(tree: str) -> list[Subject]:
-    """Return the subjects of the `esper_ref` in `tree`; raise StaleTable if another one is imported."""
+    """Return the subjects of the `esper_ref` in `tree`.
+
+    Raise StaleTable if another one is imported.
+    """
     sys.path.insert(0, tree)
     declared = load_subjects(SUBJECTS)
     import esper_ref

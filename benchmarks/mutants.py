@@ -1,12 +1,12 @@
-"""Mutants of esper_ref: each one-line defect of `mutants.toml` must be caught, by the check named for it.
+"""Mutants of esper_ref: each one-line defect of `mutants.toml` must be caught by the check that it names.
 
-    python benchmarks/mutants.py                      # the table: mutant, file, what caught it
-    python benchmarks/mutants.py drop-the-detach ...  # some of them
-    python benchmarks/mutants.py --all ...            # put to every check there is
+    python benchmarks/mutants.py                      # a table of mutant, file and catching check
+    python benchmarks/mutants.py drop-the-detach ...  # some of the mutants
+    python benchmarks/mutants.py --all ...            # run every check on each mutant
 
-A defect is applied to a copy of esper_ref. Rules read the copy; every unit of a probe runs in a sandbox
-process of its own that imports the copy. Exit status 1: a mutant got away, or was caught for
-another reason than the one named. 2: a mutant does not apply any more, or names what is not there.
+A defect is applied to a copy of esper_ref. Rules read the copy, and every unit of a probe runs in a sandbox
+process of its own that imports the copy. Exit status 1: a mutant was not caught, or by another check than
+the named one. 2: a mutant does not apply, or names an unknown check.
 """
 
 from __future__ import annotations
@@ -42,10 +42,11 @@ LIMITS = Limits(seconds=300.0)
 
 
 class Mutant(msgspec.Struct, frozen=True, forbid_unknown_fields=True, rename="kebab"):
-    """A line of `file` that becomes another, and what must be said then.
+    """A changed line of `file`, and the checks that must catch it.
 
-    `was` is a stretch of source that stands in the file once; at most one line of it is replaced, by one
-    or more. `caught_by`: `probe[subject@state] detector`, or `rule[symbol]`.
+    `was` is source that the file contains once. `becomes` replaces at most one line of it, by one or more.
+    `caught_by` holds `probe[subject@state] detector` or `rule[symbol]`. `equivalent` is the reason why the
+    mutant changes no behaviour.
     """
 
     name: str
@@ -57,20 +58,20 @@ class Mutant(msgspec.Struct, frozen=True, forbid_unknown_fields=True, rename="ke
 
 
 class Table(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """All mutants; those that say why they are `equivalent` change nothing that anybody could see."""
+    """All mutants of a file."""
 
     mutant: list[Mutant]
 
 
 class Stale(Exception):
-    """The table does not fit the library: it has to be corrected, whatever the checks say."""
+    """The table does not match the library and must be corrected."""
 
 
 def main(arguments: Sequence[str]) -> int:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("names", nargs="*", help="mutants; none means all")
+    parser.add_argument("names", nargs="*", help="mutants to run (default: all)")
     parser.add_argument(
-        "--all", action="store_true", help="put them to every check, not only those named"
+        "--all", action="store_true", help="run every check, not only the named ones"
     )
     parser.add_argument("--table", type=Path, default=TABLE)
     parser.add_argument("--workers", type=int, default=2)
@@ -85,35 +86,38 @@ def main(arguments: Sequence[str]) -> int:
 
 
 def read(table: Path) -> list[Mutant]:
-    """Return the mutants of a file; one that does not apply is Stale."""
+    """Return the mutants of a file.
+
+    Raise Stale if one does not apply.
+    """
     mutants = msgspec.convert(tomllib.loads(table.read_text(encoding="utf-8")), Table).mutant
-    problems = [said for mutant in mutants for said in objections(mutant)]
+    problems = [problem for mutant in mutants for problem in problems_of(mutant)]
     twice = {m.name for m in mutants if [n.name for n in mutants].count(m.name) > 1}
-    problems += [f"{name}: stands in the table twice" for name in sorted(twice)]
+    problems += [f"{name}: duplicate name" for name in sorted(twice)]
     if problems:
         raise Stale("\n".join(problems))
     return mutants
 
 
-def objections(mutant: Mutant) -> Iterator[str]:
-    """Yield why a mutant cannot be made, or would prove nothing."""
+def problems_of(mutant: Mutant) -> Iterator[str]:
+    """Yield the reasons why a mutant cannot be made, or would prove nothing."""
     before, after = (text.splitlines() for text in (mutant.was, mutant.becomes))
     while before and after and before[0] == after[0]:
         del before[0], after[0]
     while before and after and before[-1] == after[-1]:
         del before[-1], after[-1]
     if len(before) > 1:
-        yield f"{mutant.name}: replaces {len(before)} lines of {mutant.file}, wanted one at most"
+        yield f"{mutant.name}: replaces too many lines of {mutant.file} (got {len(before)}, expected at most 1)"
     if not (before or after):
         yield f"{mutant.name}: changes nothing"
     if bool(mutant.caught_by) == bool(mutant.equivalent):
-        yield f"{mutant.name}: say by what it is caught, or why it is equivalent"
+        yield f"{mutant.name}: exactly one of `caught-by` and `equivalent` is required"
     path = LIBRARY / mutant.file
     times = path.read_text(encoding="utf-8").count(mutant.was) if path.is_file() else 0
     if times != 1:
         yield (
-            f"{mutant.name}: found its source {times} times in {mutant.file}, wanted once; "
-            "the library has changed, so must the table"
+            f"{mutant.name}: {mutant.file} contains its source {times} times (expected 1). "
+            "Update the table"
         )
 
 
@@ -121,12 +125,12 @@ def chosen(mutants: list[Mutant], names: Sequence[str]) -> list[Mutant]:
     known = [mutant.name for mutant in mutants]
     for name in names:
         if name not in known:
-            raise Stale(f"no mutant {name!r}{did_you_mean(name, known)}")
+            raise Stale(f"unknown mutant {name!r}{did_you_mean(name, known)}")
     return [mutant for mutant in mutants if not names or mutant.name in names]
 
 
-class Said(msgspec.Struct, frozen=True):
-    """What a check said: `what` reads as in the table, `holds` where nothing is wrong."""
+class CheckOutput(msgspec.Struct, frozen=True):
+    """The output of a check: `what` has the form of `caught_by`, and `holds` means that nothing is wrong."""
 
     what: str
     message: str
@@ -134,7 +138,7 @@ class Said(msgspec.Struct, frozen=True):
 
 
 class Trials:
-    """A directory of mutated copies, and a sandbox that asks what becomes of them."""
+    """A folder of mutated copies, and the checks that run on them."""
 
     def __init__(self, folder: Path, mutants: list[Mutant], workers: int, everything: bool) -> None:
         self.folder, self.mutants, self.everything = folder, mutants, everything
@@ -143,7 +147,7 @@ class Trials:
         self.sound = self.copy("sound")
 
     def copy(self, name: str, mutant: Mutant | None = None) -> str:
-        """Return a directory that holds a copy of the library, with a defect."""
+        """Return a folder with a copy of the library, with the defect of a mutant if one is given."""
         tree = self.folder / name
         shutil.copytree(LIBRARY, tree / "esper_ref", ignore=shutil.ignore_patterns("__pycache__"))
         if mutant is not None:
@@ -162,7 +166,7 @@ class Trials:
             limits=LIMITS,
             workers=self.workers,
         ) as sandbox:
-            self.prove_the_checks_silent(sandbox)
+            self.require_silent_checks(sandbox)
             print("| mutant | file | caught by |\n| --- | --- | --- |")
             for mutant in self.mutants:
                 wrong, row = self.row(sandbox, mutant)
@@ -173,42 +177,44 @@ class Trials:
         print(f"\n{caught} caught, {escaped} not as named, {silent} equivalent")
         return int(escaped > 0)
 
-    def prove_the_checks_silent(self, sandbox: Sandbox) -> None:
-        """What a check says of the library as it is, it does not say of a mutant."""
-        expected = {said.partition(" ")[0] for m in self.mutants for said in m.caught_by}
+    def require_silent_checks(self, sandbox: Sandbox) -> None:
+        """Raise Stale if a named check already reports something on the unchanged library."""
+        expected = {check.partition(" ")[0] for m in self.mutants for check in m.caught_by}
         found = [*self.read(self.sound, "."), *self.run(sandbox, self.sound, sorted(expected))]
-        spoken = [f"{said.what}: {said.message}" for said in found if not said.holds]
-        if spoken:
-            raise Stale("the checks speak of the library as it is:\n" + "\n".join(spoken))
+        reported = [f"{output.what}: {output.message}" for output in found if not output.holds]
+        if reported:
+            raise Stale("checks fail on the unchanged library:\n" + "\n".join(reported))
 
     def row(self, sandbox: Sandbox, mutant: Mutant) -> tuple[bool, str]:
-        """Return whether a mutant got away, and what the table says of it."""
+        """Return whether a mutant was not caught as named, and its cell in the table."""
         tree = self.copy(mutant.name, mutant)
         found = list(self.read(tree, mutant.file))
         if self.everything:
-            found += self.ask(sandbox, tree)
+            found += self.survey(sandbox, tree)
         else:
-            found += self.run(sandbox, tree, [said.partition(" ")[0] for said in mutant.caught_by])
+            found += self.run(
+                sandbox, tree, [named.partition(" ")[0] for named in mutant.caught_by]
+            )
         shutil.rmtree(tree)
-        loud = {said.what: said.message for said in found if not said.holds}
+        reported = {output.what: output.message for output in found if not output.holds}
         if mutant.equivalent:
-            return bool(loud), "; ".join(loud) or f"equivalent: {mutant.equivalent}"
-        missing = [said for said in mutant.caught_by if said not in loud]
+            return bool(reported), "; ".join(reported) or f"equivalent: {mutant.equivalent}"
+        missing = [named for named in mutant.caught_by if named not in reported]
         if not missing:
-            return False, "; ".join(loud if self.everything else mutant.caught_by)
-        said = "; ".join(f"{s.what} ({s.message})" for s in found) or "nothing"
-        return True, f"**NOT by {', '.join(missing)}**; they said: {said}"
+            return False, "; ".join(reported if self.everything else mutant.caught_by)
+        outputs = "; ".join(f"{o.what} ({o.message})" for o in found) or "nothing"
+        return True, f"**NOT by {', '.join(missing)}**, which reported: {outputs}"
 
-    def read(self, tree: str, file: str) -> Iterator[Said]:
+    def read(self, tree: str, file: str) -> Iterator[CheckOutput]:
         """Yield the findings of the rules in a file of a tree."""
         path = os.path.normpath(os.path.join(tree, "esper_ref", file))
         today = f"{dt.datetime.now(dt.UTC).date()}"
         request = CheckRequest(paths=[path], jobs=1, cache=False, baseline=False, today=today)
         for finding in check(find_project([tree]), request).findings:
-            yield Said(f"{finding.check}[{finding.location.symbol}]", finding.message, False)
+            yield CheckOutput(f"{finding.check}[{finding.location.symbol}]", finding.message, False)
 
-    def run(self, sandbox: Sandbox, tree: str, units: Sequence[str]) -> Iterator[Said]:
-        """Yield what becomes of some units."""
+    def run(self, sandbox: Sandbox, tree: str, units: Sequence[str]) -> Iterator[CheckOutput]:
+        """Yield the outputs of some units."""
         jobs = [
             Job(unit, f"{TRIAL}:judge", {"tree": tree, "unit": unit})
             for unit in units
@@ -216,8 +222,8 @@ class Trials:
         ]
         yield from self.outcomes(sandbox, jobs)
 
-    def ask(self, sandbox: Sandbox, tree: str) -> Iterator[Said]:
-        """Yield what breaks on any subject."""
+    def survey(self, sandbox: Sandbox, tree: str) -> Iterator[CheckOutput]:
+        """Yield the broken promises of all subjects."""
         (known,) = sandbox.run([Job("names", f"{TRIAL}:names", {"tree": self.sound})])
         if not isinstance(known.ending, Returned):
             raise Stale(f"{known}")
@@ -225,20 +231,23 @@ class Trials:
         jobs = [Job(n, f"{TRIAL}:survey", {"tree": tree, "subject": n}) for n in names]
         yield from self.outcomes(sandbox, jobs)
 
-    def outcomes(self, sandbox: Sandbox, jobs: list[Job]) -> Iterator[Said]:
-        """Yield what the jobs said, in their order; one that was killed says by what."""
+    def outcomes(self, sandbox: Sandbox, jobs: list[Job]) -> Iterator[CheckOutput]:
+        """Yield the outputs of the jobs in order.
+
+        That of a killed job names the signal.
+        """
         ended = {outcome.job: outcome for outcome in sandbox.run(jobs)} if jobs else {}
         for job in jobs:
             ending = ended[job.name].ending
             if isinstance(ending, Killed):
-                yield Said(f"{job.name} {ending.signal}", f"{ending}", False)
+                yield CheckOutput(f"{job.name} {ending.signal}", f"{ending}", False)
             elif not isinstance(ending, Returned):
                 raise Stale(f"{ended[job.name]}\n{ended[job.name].output}")
             else:
-                said = ending.value if isinstance(ending.value, list) else [ending.value]
-                for record in msgspec.convert(said, list[dict[str, str]]):
+                records = ending.value if isinstance(ending.value, list) else [ending.value]
+                for record in msgspec.convert(records, list[dict[str, str]]):
                     what = f"{record['unit']} {record['code']}"
-                    yield Said(what, record["message"], record["verdict"] in SILENT)
+                    yield CheckOutput(what, record["message"], record["verdict"] in SILENT)
 
 
 if __name__ == "__main__":

@@ -1,7 +1,6 @@
-"""Blocks of timm, x-transformers and torchtune as subjects: what a user writes to have other people's code probed.
+"""Blocks of timm, x-transformers and torchtune as subjects, to probe libraries without changing them.
 
-Install the three libraries, and `esper-audit probe benchmarks/real_blocks.py:subjects`. Nothing of
-them is changed, and nothing of it guessed: what a block is meant to keep is promised here.
+Install the three libraries and run `esper-audit probe benchmarks/real_blocks.py:subjects`.
 """
 
 from __future__ import annotations
@@ -43,8 +42,8 @@ Build = Callable[[int], nn.Module]
 Inputs = Callable[[Draw], Tensor]
 Call = Callable[[Any, Tensor], Tensor]
 
-KEPT_BY_ALL = ("checkpoint-round-trip", "fullgraph", "eval-determinism")
-OF_ALL = tuple(promise(probe) for probe in KEPT_BY_ALL)
+PROBES_OF_ALL = ("checkpoint-round-trip", "fullgraph", "eval-determinism")
+OF_ALL = tuple(promise(probe) for probe in PROBES_OF_ALL)
 OF_BLOCKS = (*OF_ALL, promise("shape-preserving"))
 OF_DROPS = (*OF_ALL, promise("shape-preserving", aliases=True))
 OF_WINDOWS = (*OF_ALL, promise("shape-preserving", pictures=False))  # channels are the last axis
@@ -53,7 +52,7 @@ LANGUAGE = (*OF_ALL, promise("causality"))
 
 
 def subjects() -> Iterator[Subject]:
-    """Yield all of them; a project would name those it uses."""
+    """Yield the subjects of all three libraries."""
     yield from x_transformers()
     yield from torchtune()
     yield from timm()
@@ -77,7 +76,7 @@ def declared(
         )
 
 
-# What a decoder may be told, one a subject: all of it must leave it a decoder.
+# The options of a decoder, one set for each subject; it must stay causal under all of them.
 DECODERS: dict[str, dict[str, Any]] = {
     "plain": {},
     "flash": {"attn_flash": True},
@@ -128,9 +127,11 @@ SHAPE = {"depth": 2, "heads": HEADS, "attn_dim_head": 8, "verbose": False}
 
 
 def x_transformers() -> Iterator[Subject]:
-    decoders = {f"decoder-{n}": partial(_layers, Decoder, told) for n, told in DECODERS.items()}
+    decoders = {
+        f"decoder-{n}": partial(_layers, Decoder, options) for n, options in DECODERS.items()
+    }
     yield from declared("x-transformers", decoders, sequences, CAUSAL)
-    # It sees everything, and says so: causality is not promised.
+    # An encoder attends to all positions, so causality is not promised.
     encoders = {"encoder": partial(_layers, Encoder, {})}
     yield from declared("x-transformers", encoders, sequences, OF_BLOCKS)
     yield from declared("x-transformers", {"continuous": _continuous}, sequences, CAUSAL)
@@ -139,14 +140,14 @@ def x_transformers() -> Iterator[Subject]:
     yield _model("x-transformers/language-model-tied", tied, lambda m: m.token_emb)
 
 
-def _layers(kind: Callable[..., nn.Module], told: Mapping[str, Any], dim: int) -> nn.Module:
-    return kind(dim=dim, **SHAPE, **told)
+def _layers(kind: Callable[..., nn.Module], options: Mapping[str, Any], dim: int) -> nn.Module:
+    return kind(dim=dim, **SHAPE, **options)
 
 
-def _language_model(dim: int, **told: Any) -> nn.Module:
+def _language_model(dim: int, **options: Any) -> nn.Module:
     layers = Decoder(dim=dim, rotary_pos_emb=True, **SHAPE)
     return TransformerWrapper(
-        num_tokens=VOCABULARY, max_seq_len=LONGEST, attn_layers=layers, **told
+        num_tokens=VOCABULARY, max_seq_len=LONGEST, attn_layers=layers, **options
     )
 
 
@@ -196,23 +197,25 @@ def torchtune() -> Iterator[Subject]:
         "attention": _attention,
         "attention-gemma2": partial(_attention, kind=Gemma2Attention, **window),
     }
-    yield from declared("torchtune", causal, sequences, CAUSAL, of_itself)
-    sees_all = {"attention-not-causal": partial(_attention, is_causal=False)}
-    yield from declared("torchtune", sees_all, sequences, OF_BLOCKS, of_itself)
+    yield from declared("torchtune", causal, sequences, CAUSAL, self_attention)
+    not_causal = {"attention-not-causal": partial(_attention, is_causal=False)}
+    yield from declared("torchtune", not_causal, sequences, OF_BLOCKS, self_attention)
     for name, build in MODELS.items():
-        made = partial(_embedded, build)
-        yield _model(f"torchtune/{name}", made, lambda m: m.tok_embeddings)
+        model = partial(_embedded, build)
+        yield _model(f"torchtune/{name}", model, lambda m: m.tok_embeddings)
 
 
-def of_itself(attention: Any, inputs: Tensor) -> Tensor:
+def self_attention(attention: Any, inputs: Tensor) -> Tensor:
     return attention(inputs, inputs)
 
 
-def _embedded(build: Callable[..., nn.Module], dim: int, **told: Any) -> nn.Module:
-    return build(embed_dim=dim, **told)
+def _embedded(build: Callable[..., nn.Module], dim: int, **options: Any) -> nn.Module:
+    return build(embed_dim=dim, **options)
 
 
-def _attention(dim: int, kind: type[nn.Module] = tune.MultiHeadAttention, **told: Any) -> nn.Module:
+def _attention(
+    dim: int, kind: type[nn.Module] = tune.MultiHeadAttention, **options: Any
+) -> nn.Module:
     width = dim // HEADS
     return kind(
         embed_dim=dim,
@@ -224,7 +227,7 @@ def _attention(dim: int, kind: type[nn.Module] = tune.MultiHeadAttention, **told
         v_proj=nn.Linear(dim, width),
         output_proj=nn.Linear(dim, dim),
         pos_embeddings=tune.RotaryPositionalEmbeddings(width, LONGEST),
-        **told,
+        **options,
     )
 
 

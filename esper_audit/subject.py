@@ -85,7 +85,10 @@ HOMES = {
 
 
 def __getattr__(name: str) -> object:
-    """Import a public name from the room that defines it; raise AttributeError for any other name."""
+    """Import a public name from the room that defines it.
+
+    Raise AttributeError for any other name.
+    """
     if name not in HOMES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     from importlib import import_module

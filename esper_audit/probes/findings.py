@@ -133,7 +133,10 @@ def _lines(file: str, place: DefinitionPlace) -> list[str]:
 
 
 def _checked_files(audit: Audit, records: Sequence[ProbeRecord]) -> dict[str, frozenset[str]]:
-    """Return the checks of each file; a probe counts only if all its units there have a verdict."""
+    """Return the checks of each file.
+
+    A probe counts only if all its units there have a verdict.
+    """
     decided: dict[tuple[str, str], bool] = {}
     for record in records:
         for place in record.places[:1]:
@@ -192,7 +195,10 @@ def add_probe_findings(
 
 
 def _merge_result(audit: Audit, project: Project, result: ProbeResult, today: str) -> Audit:
-    """Return the audit with findings and notes of the probes; `today` also reports stale expectations."""
+    """Return the audit with findings and notes of the probes.
+
+    `today` also reports stale expectations.
+    """
     lost = [
         NotAnalysed(
             SUBJECTS,

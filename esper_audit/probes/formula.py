@@ -49,7 +49,10 @@ def refuse_quantity(name: str, arguments: tuple[Number, ...]) -> Number:
 
 
 class Formula:
-    """A parsed formula; the constructor raises NotAFormula for anything but declared arithmetic."""
+    """A parsed formula.
+
+    The constructor raises NotAFormula for anything but declared arithmetic.
+    """
 
     def __init__(self, text: str, names: Collection[str], quantities: Collection[str] = ()) -> None:
         self.text = text
@@ -60,7 +63,10 @@ class Formula:
         self._check(self._body)
 
     def at(self, point: Mapping[str, Number], quantity: Quantity = refuse_quantity) -> Number:
-        """Return the value at a point; raise NoValue if the formula has none there."""
+        """Return the value at a point.
+
+        Raise NoValue if the formula has none there.
+        """
         try:
             return self._value(self._body, point, quantity)
         except ZeroDivisionError as error:
@@ -165,7 +171,10 @@ def _check_bounds(value: Number) -> Number:
 
 
 def _power(base: Number, exponent: Number) -> Number:
-    """Return a power; raise NoValue instead of computing a huge integer."""
+    """Return a power.
+
+    Raise NoValue instead of computing a huge integer.
+    """
     if (
         isinstance(base, int)
         and isinstance(exponent, int)

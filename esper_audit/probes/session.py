@@ -29,6 +29,7 @@ from esper_audit.probes.sandbox.outcome import (
     TimedOut,
 )
 from esper_audit.probes.sandbox.pool import START, TORCH_AND_COMPILER, Sandbox, Start
+from esper_audit.probes.subject.subject import SubjectError
 from esper_audit.probes.units import blocked_message
 from esper_audit.project.config import Project
 from esper_audit.rules.expected_failures import apply_expectation
@@ -50,6 +51,7 @@ CODES: dict[type[Ending], str] = {
     NotSerialisable: "protocol",
     Raised: "raised",
 }
+SUBJECT_ERROR = f"{SubjectError.__module__}.{SubjectError.__qualname__}"
 
 
 class TorchMissing(EsperAuditError):
@@ -57,8 +59,9 @@ class TorchMissing(EsperAuditError):
 
 
 class ProbeRequest(msgspec.Struct, frozen=True, kw_only=True):
-    """Which subjects and probes to run; an empty list means all of them.
+    """Which subjects and probes to run.
 
+    An empty list means all of them.
     `subjects` holds names, patterns (`cnn/*`, `slot@training`) or subjects files (`file.py:function`),
     `probes` holds ids. `workers` is the number of processes, with 0 for the configured one. `start` is
     the process start method. `today` is an ISO date, on which expectations may have expired.
@@ -178,15 +181,16 @@ class Session:
             if isinstance(ending, Returned):
                 collected[source] = msgspec.convert(ending.value, CollectedUnits, strict=False)
             else:
-                reason = f"its subjects could not be collected: the job {ending}"
-                problems.append(NotAnalysed(_source_path(source), reason, check=PROBING))
+                problems.append(
+                    NotAnalysed(_source_path(source), _collection_problem(ending), check=PROBING)
+                )
         return collected, problems
 
     def select(self, units: Sequence[UnitDescription]) -> list[UnitDescription]:
-        """Return the units that match a pattern, with their prerequisites; all units if there is no pattern."""
+        """Return the units that match a pattern, with their prerequisites, or all units without a pattern."""
         if not self._patterns:
             return list(units)
-        named = {unit.id for unit in units if any(_matches(unit, p) for p in self._patterns)}
+        named = {unit.id for unit in units if any(_is_matched_by(unit, p) for p in self._patterns)}
         needed = {before for unit in units if unit.id in named for before in unit.prerequisites}
         return [unit for unit in units if unit.id in named | needed]
 
@@ -238,9 +242,16 @@ class Session:
     def _check_patterns(self, collected: dict[str, CollectedUnits]) -> None:
         units = [unit for found in collected.values() for unit in found.units]
         for pattern in self._patterns:
-            if not any(_matches(unit, pattern) for unit in units):
+            if not any(_is_matched_by(unit, pattern) for unit in units):
                 hint = did_you_mean(pattern, {unit.subject for unit in units})
                 raise UsageError(f"unknown subject '{pattern}'{hint}")
+
+
+def _collection_problem(ending: Ending) -> str:
+    """Return the reason why a subjects file was not collected, without the type of our own error."""
+    if isinstance(ending, Raised) and ending.type == SUBJECT_ERROR:
+        return ending.message
+    return f"its subjects could not be collected: the job {ending}"
 
 
 def import_target(project: Project, source: str) -> str:
@@ -253,7 +264,7 @@ def _default_workers() -> int:
     return min(os.cpu_count() or 1, MOST_WORKERS)
 
 
-def _matches(unit: UnitDescription, pattern: str) -> bool:
+def _is_matched_by(unit: UnitDescription, pattern: str) -> bool:
     names = (unit.subject, f"{unit.subject}@{unit.state}")
     return pattern == unit.id or any(fnmatchcase(name, pattern) for name in names)
 

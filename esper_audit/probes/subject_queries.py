@@ -21,14 +21,20 @@ if TYPE_CHECKING:
 
 
 class ValueTable(msgspec.Struct, frozen=True):
-    """The values of formulas, one row for each point; `absent` names a missing subject or quantity instead."""
+    """The values of formulas, one row for each point.
+
+    `absent` names a missing subject or quantity instead.
+    """
 
     rows: list[list[Cell]] = []
     absent: str = ""
 
 
 class UnitResult(msgspec.Struct, frozen=True):
-    """The record of a unit; `absent` is the reason if no subject promises the unit."""
+    """The record of a unit.
+
+    `absent` is the reason if no subject promises the unit.
+    """
 
     record: ProbeRecord | None = None
     absent: str = ""
@@ -41,7 +47,7 @@ def tabulate(
     points: list[dict[str, Number]],
     root: str = "",
 ) -> dict[str, Any]:
-    """Evaluate formulas at points; a job for the sandbox.
+    """Evaluate formulas at points, as a job of the sandbox.
 
     `source` is a subjects file relative to `root`. An empty `subject` evaluates formulas without quantities.
     """
@@ -72,7 +78,7 @@ def tabulate(
 
 
 def measure_promised_unit(root: str, source: str, unit: str) -> dict[str, Any]:
-    """Measure one unit if a subject promises it; a job for the sandbox."""
+    """Measure one unit if a subject promises it, as a job of the sandbox."""
     from esper_audit.probes.units import measure_unit, units_of
 
     os.chdir(root)
@@ -168,7 +174,10 @@ def _has_quantity(name: str, subject: Subject) -> bool:
 
 
 def _build_counted(subject: Subject, dims: tuple[Number, ...]) -> nn.Module:
-    """Return the module of a width, on the meta device if possible; raise NoValue if it cannot be counted."""
+    """Return the module of a width, on the meta device if possible.
+
+    Raise NoValue if it cannot be counted.
+    """
     from esper_audit.probes.measure.parameters import build_for_count, has_uninitialised_parameters
 
     (width,) = _widths(subject, dims)

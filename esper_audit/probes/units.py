@@ -36,7 +36,10 @@ from esper_audit.text.phrases import quoted
 
 @dataclass(frozen=True)
 class Unit:
-    """One promise of one subject in one state; `prerequisites` are the units that must pass before."""
+    """One promise of one subject in one state.
+
+    `prerequisites` are the units that must pass before.
+    """
 
     subject: Subject
     state: str
@@ -50,8 +53,9 @@ class Unit:
 
 
 def units_of(subjects: Sequence[Subject], probes: Sequence[str] | None = None) -> list[Unit]:
-    """Return the units of some subjects, prerequisites first; `probes` restricts them to some probes.
+    """Return the units of some subjects, prerequisites first.
 
+    `probes` restricts them to some probes.
     Raises SubjectError for a promise that no probe can check.
     """
     check_unique_names(subjects)
@@ -176,7 +180,10 @@ def _check_promised_once(subject: Subject) -> None:
 
 
 def _probe_of(promise: Promise, subject: Subject) -> Probe[Any]:
-    """Return the probe of a promise, with its parameters; raise SubjectError if they do not fit."""
+    """Return the probe of a promise, with its parameters.
+
+    Raise SubjectError if they do not fit.
+    """
     place = _promise_text(promise, subject)
     known = discover_probes()
     if promise.probe not in known:

@@ -10,7 +10,10 @@ DESELECTED = pytest.StashKey[set[str]]()  # names of items that `-k` and similar
 
 
 class ContractBroken(Exception):
-    """A contract is broken; the message becomes the report of the item."""
+    """A contract is broken.
+
+    The message becomes the report of the item.
+    """
 
 
 class AuditItem(pytest.Item):

@@ -106,10 +106,10 @@ class CheckItem(AuditItem):
 
 
 class AnalysisGuard(AuditItem):
-    """The guard that fails if a file or check was not analysed, which differs from clean."""
+    """The guard that fails if a file or check was not looked at, which differs from clean."""
 
     def runtest(self) -> None:
-        """Raise if anything was not analysed."""
+        """Raise if a file or check was not looked at."""
         problems = session_audit(self.config).not_analysed
         if problems:
-            raise ContractBroken("\n".join(f"not analysed: {p.sentence()}" for p in problems))
+            raise ContractBroken("\n".join(f"not looked at: {p.sentence()}" for p in problems))

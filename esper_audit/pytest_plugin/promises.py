@@ -120,7 +120,10 @@ def promised_units(source: str, probes: Sequence[str] | None) -> list[PromisedUn
 
 
 def failure_text(record: ProbeRecord, project: Project) -> str:
-    """Return the failure message of a record, empty if it passed; xfail or skip an undecided one."""
+    """Return the failure message of a record, empty if it passed.
+
+    An undecided record ends the test as xfail or skip.
+    """
     if record.verdict is Verdict.PASS:
         return ""
     if record.verdict is Verdict.EXPECTED_FAIL:

@@ -1,4 +1,4 @@
-"""What the gates of esper_ref promise: the quality gates alone, and a slot that asks them."""
+"""The promises of esper_ref's gates: the quality gates alone, and a slot that applies them."""
 
 from __future__ import annotations
 
@@ -71,7 +71,7 @@ def _complete(_level: GateLevel) -> SeedState:
     return state
 
 
-# What each gate reads: as it is before anybody measured it, and as no measurement can be.
+# The fields that each gate reads, with the value before any measurement and an invalid value.
 WITHOUT: dict[GateLevel, dict[str, object]] = {
     GateLevel.G0: {"seed_id": None, "blueprint_id": None},
     GateLevel.G1: {"shape_probe": None},
@@ -121,7 +121,7 @@ def _lacking(level: GateLevel) -> Mapping[str, SeedState]:
 
 
 def _enter_again(state: SeedState, level: GateLevel) -> None:
-    """Let a state enter the stage in which a gate is asked, with all that was measured before."""
+    """Return a state in the stage in which a gate is applied, with all earlier measurements."""
     asked_in = STAGE_BEFORE[STAGE_OF_GATE[level]]
     state.stage = STAGE_BEFORE[asked_in]
     state.transition(asked_in)
@@ -130,13 +130,13 @@ def _enter_again(state: SeedState, level: GateLevel) -> None:
 def _advanced(
     advance: Callable[[SeedSlot, SeedStage], GateResult], target: SeedStage, slot: SeedSlot
 ) -> tuple[GateResult, bool]:
-    """Return what the gate said, and whether the seed went through."""
+    """Return the result of the gate, and whether the seed advanced."""
     result = advance(slot, target)
     return result, slot.state.stage is target
 
 
 def _ready(topology: str, target: SeedStage) -> SeedSlot:
-    """Return a slot that stands before a stage and has all that its gate asks for."""
+    """Return a slot before a stage, with all evidence that the gate needs."""
     slot = _before(topology, target)
     if target is SeedStage.SHADOWING:
         slot.set_alpha(1.0)
@@ -149,7 +149,7 @@ def _ready(topology: str, target: SeedStage) -> SeedSlot:
 
 
 def _before(topology: str, target: SeedStage) -> SeedSlot:
-    """Return a slot that stands before a stage, with nothing measured in the stage it is in."""
+    """Return a slot before a stage, without measurements in its current stage."""
     stage = STAGE_BEFORE[target]
     if stage is SeedStage.GERMINATED:
         return HostAndSlot(CHANNELS, topology, AlphaAlgorithm.ADD).slot
@@ -163,7 +163,7 @@ def _before(topology: str, target: SeedStage) -> SeedSlot:
 
 
 def _train(slot: SeedSlot, gradient: float = 1.0) -> None:
-    """Let the monitor see gradients on the host and on the seed."""
+    """Record gradients of the host and of the seed in the monitor."""
     host = nn.Linear(2, 2)
     for part in (host, *slot.parts()):
         for parameter in part.parameters():
@@ -172,7 +172,7 @@ def _train(slot: SeedSlot, gradient: float = 1.0) -> None:
 
 
 def _unready(topology: str, target: SeedStage) -> Mapping[str, SeedSlot]:
-    """Return slots that lack one thing each."""
+    """Return slots by the one piece of evidence that each lacks."""
     bare, ready = partial(_before, topology, target), partial(_ready, topology, target)
     if target is SeedStage.TRAINING:
         return {

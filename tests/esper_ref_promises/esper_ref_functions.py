@@ -1,4 +1,4 @@
-"""What the functions, averages and controllers of esper_ref promise."""
+"""The promises of esper_ref's functions, averages and controllers."""
 
 from __future__ import annotations
 
@@ -48,33 +48,35 @@ def functions() -> Iterator[Subject]:
     yield Decision(
         name="sync-gate-decision",
         build=lambda: sync_gate_decision,
-        decide=lambda sync, seen: sync(GateResult(GateLevel.G2, seen, 1.0, (), (), "seen")).passed,
+        decide=lambda sync, evidence: (
+            sync(GateResult(GateLevel.G2, evidence, 1.0, (), (), "seen")).passed
+        ),
         promises=[promise("ddp-decision")],
     )
     for what, shared in {"gradients": _averaged, "totals": _summed, "weights": _copied}.items():
         yield Decision(
             name=f"ranks-share-{what}",
             build=lambda shared=shared: shared,
-            decide=lambda shared, seen: shared(float(seen)) > 0.0,
+            decide=lambda shared, evidence: shared(float(evidence)) > 0.0,
             promises=[promise("ddp-decision")],
         )
 
 
-def _averaged(seen: float) -> float:
-    """Return a gradient that was `seen` on this rank, after the ranks averaged theirs."""
+def _averaged(evidence: float) -> float:
+    """Return the average over the ranks of this rank's gradient."""
     weight = nn.Parameter(torch.zeros(2))
-    weight.grad = torch.full((2,), seen)
+    weight.grad = torch.full((2,), evidence)
     ranks.average_gradients([weight])
     return float(weight.grad[1])
 
 
-def _summed(seen: float) -> float:
-    return float(ranks.total(torch.tensor(seen)))
+def _summed(evidence: float) -> float:
+    return float(ranks.total(torch.tensor(evidence)))
 
 
-def _copied(seen: float) -> float:
+def _copied(evidence: float) -> float:
     layer = nn.Linear(1, 1)
-    nn.init.constant_(layer.bias, seen)
+    nn.init.constant_(layer.bias, evidence)
     ranks.agree(layer)
     return float(layer.bias)
 
@@ -112,14 +114,14 @@ def _monitored(
     seed_params: int,
     host_params: int,
 ) -> float | None:
-    """Return what a monitor makes of one backward that left gradients of these norms."""
+    """Return the ratio of a monitor after one backward with gradients of these norms."""
     monitor = new_monitor()
     monitor.observe(_with_gradient(host_params, host_norm), _with_gradient(seed_params, seed_norm))
     return monitor.ratio()
 
 
 def _with_gradient(count: int, norm: float | None) -> nn.Module:
-    """Return a layer of `count` parameters whose gradient has that norm, in L1 and in L2."""
+    """Return a layer of `count` parameters whose gradient has this norm, in L1 and in L2."""
     if count == 0:
         return nn.Identity()
     layer = nn.Linear(count, 1, bias=False, dtype=torch.float64)

@@ -1,4 +1,4 @@
-"""Small models and slots of esper_ref, and the way through their gates to each stage."""
+"""Small models and slots of esper_ref, and functions that lead them to each stage."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ OPTIONS: dict[str, dict[str, BlueprintOption]] = {"cnn": {}, "transformer": {"n_
 VOCABULARY = 11
 CHANNELS = 8
 MODEL_INPUTS = {"cnn": pictures, "transformer": ids(VOCABULARY)}
-# Evidence of any value passes, and times are short: probes are about what comes after the gates.
+# Thresholds are lenient and times short, because these probes do not concern the gates.
 RULES = SlotRules(
     gates=QualityGates(
         GateThresholds(
@@ -50,7 +50,7 @@ ISOLATING = replace(
 
 
 def lead(slot: SeedSlot, stage: SeedStage) -> None:
-    """Lead a slot that holds a seed to a stage by its gates; to BLENDING means half way through it."""
+    """Lead a slot with a seed through its gates to a stage, for BLENDING to its middle."""
     if stage > SeedStage.FOSSILIZED:
         slot.cull("for a probe")
     for _ in range(40):
@@ -64,49 +64,49 @@ def lead(slot: SeedSlot, stage: SeedStage) -> None:
 
 
 def give_evidence(slot: SeedSlot) -> None:
-    """Record what every gate asks for."""
+    """Record the evidence of all gates."""
     slot.state.metrics.seed_gradient_norm_ratio = 1.0
     slot.state.metrics.record_accuracy(50.0)
     slot.state.metrics.record_counterfactual(1.0)
 
 
-def stages(*wanted: SeedStage) -> dict[str, State]:
-    """Return states by the names of stages, for what has a slot."""
+def stages(*selected: SeedStage) -> dict[str, State]:
+    """Return states by the names of stages, for an object with a slot."""
 
     def leading(stage: SeedStage) -> State:
-        return lambda whole: lead(slot_of(whole), stage)
+        return lambda model: lead(slot_of(model), stage)
 
-    return {stage.name.lower(): leading(stage) for stage in wanted}
+    return {stage.name.lower(): leading(stage) for stage in selected}
 
 
-def ramping(whole: Any) -> None:
+def ramping(model: Any) -> None:
     """Lead to BLENDING, a step into a ramp of eight."""
-    slot = slot_of(whole)
+    slot = slot_of(model)
     lead(slot, SeedStage.BLENDING)
     slot.retarget_alpha(alpha_target=1.0, alpha_steps_total=8)
 
 
-def learned(whole: Any) -> None:
-    """Lead to BLENDING, with a seed that is not what it was at birth."""
-    slot = slot_of(whole)
+def learned(model: Any) -> None:
+    """Lead to BLENDING, with a seed that changed since its birth."""
+    slot = slot_of(model)
     lead(slot, SeedStage.BLENDING)
     for part in slot.parts():
         for parameter in part.parameters():
             nn.init.normal_(parameter)
 
 
-def slot_of(whole: Any) -> SeedSlot:
-    """Return the slot of what has one, the first one of a model."""
-    if isinstance(whole, SeedSlot):
-        return whole
-    if isinstance(whole, MorphogeneticModel):
-        return whole.slot("r0c0")
-    slot: SeedSlot = whole.slot
+def slot_of(model: Any) -> SeedSlot:
+    """Return the slot of an object, the first one of a model."""
+    if isinstance(model, SeedSlot):
+        return model
+    if isinstance(model, MorphogeneticModel):
+        return model.slot("r0c0")
+    slot: SeedSlot = model.slot
     return slot
 
 
 class HostAndSlot(nn.Module):
-    """A layer of a host, and a slot behind it."""
+    """A layer of a host, followed by a slot."""
 
     def __init__(
         self,
@@ -139,7 +139,7 @@ def host(topology: str, _dim: int = CHANNELS, *, dropout: float = 0.0) -> nn.Mod
 
 
 def dormant_model(topology: str, _dim: int = CHANNELS) -> MorphogeneticModel:
-    """Return a small model with two empty slots, named in another order than that of the host."""
+    """Return a small model with two empty slots, whose names are in another order than in the host."""
     return MorphogeneticModel(host(topology), slots=["r0c1", "r0c0"], rules=RULES)
 
 

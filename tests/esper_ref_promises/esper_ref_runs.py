@@ -1,4 +1,4 @@
-"""What esper_ref promises of a model in training: its checkpoint file, its evidence, its counterfactual."""
+"""The promises of a model of esper_ref in training: checkpoint file, evidence, counterfactual."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ UNMEASURED = -7.0
 
 
 class Run(nn.Module):
-    """A model in training. Its output is the model's, and behind it all that its gates would read."""
+    """A model in training, whose output is that of the model followed by the evidence of its gates."""
 
     def __init__(self, model: MorphogeneticModel, topology: str) -> None:
         super().__init__()
@@ -54,13 +54,13 @@ class Run(nn.Module):
         return torch.optim.SGD(self.model.parameters(), lr=0.01, momentum=0.9)
 
     def forward(self, x: Tensor) -> Tensor:
-        evidence = self.evidence()  # what the call before left, not this one
+        evidence = self.evidence()  # the evidence of the previous call, not of this one
         output: Tensor = self.model(x).flatten()
         return torch.cat([output, evidence.to(output.dtype)])
 
     def evidence(self) -> Tensor:
         state, metrics = self.slot.state, self.slot.state.metrics
-        said = (
+        values = (
             state.epochs_in_stage,
             *(state.shape_probe.shape if state.shape_probe else (None,)),
             metrics.current_accuracy,
@@ -77,10 +77,10 @@ class Run(nn.Module):
             *self.slot.feature_shape,
             self.epochs,
         )
-        return torch.tensor([UNMEASURED if s is None else float(s) for s in said])
+        return torch.tensor([UNMEASURED if s is None else float(s) for s in values])
 
     def epoch(self) -> None:
-        """Train one step of an own optimiser, measure, and let the epoch pass."""
+        """Train one step with an optimiser of its own, measure, and end the epoch."""
         x = MODEL_INPUTS[self.topology](Draw(CHANNELS, seed=self.epochs))
         self.model(x).square().mean().backward()
         if self.slot.is_active:
@@ -99,7 +99,7 @@ class Run(nn.Module):
 
 
 def metric(grown: nn.Module, x: Tensor) -> float:
-    """Return a whole number, so that differences are exact."""
+    """Return an integral value, so that differences are exact."""
     return float((1000.0 * grown(x)).round().sum())
 
 
@@ -146,7 +146,9 @@ def runs() -> Iterator[Subject]:
             promises=[promise("checkpoint-round-trip")],
         )
         yield run
-        if topology == "cnn":  # entry by entry takes its time, and the entries are the same
+        if (
+            topology == "cnn"
+        ):  # one topology is enough for the slow mutations, since both have the same entries
             strict = promise(
                 "checkpoint-round-trip",
                 strict=True,
@@ -175,7 +177,7 @@ def _in_double(topology: str) -> Any:
 
 
 def _counterfactuals(topology: str) -> Iterator[Subject]:
-    """Yield models that are measured: that it leaves no trace, and what it must come to."""
+    """Yield models under measurement, which must leave the model unchanged and give a known result."""
     yield Grown(
         name=f"{topology}/grown-and-measured",
         build=partial(model, topology, AlphaAlgorithm.ADD),
@@ -235,11 +237,11 @@ def _measured_first(grown: Any, x: Tensor) -> Tensor:
 
 
 def _without_contribution(grown: Any, x: Tensor) -> float:
-    """Return what the metric is now, less what the seed is said to add: the metric of the host."""
+    """Return the metric minus the seed's reported contribution, which is the metric of the host."""
     measured = Counterfactual.measure(grown, slot_of(grown), x, metric)
     return metric(grown.eval(), x) - measured.contribution
 
 
 def _as_output(module: nn.Module, value: float) -> Tensor:
-    """Return a number as the output of a module that has gradients, all of them zero."""
+    """Return a number as an output that requires gradients, all of which are zero."""
     return value + 0.0 * torch.stack([p.sum() for p in module.parameters()]).sum()

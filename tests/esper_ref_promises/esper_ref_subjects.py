@@ -1,4 +1,4 @@
-"""What esper_ref promises: every blueprint, operator, slot and model of it, as subjects for the probes."""
+"""The subjects of esper_ref: every blueprint, operator, slot and model, with its promises."""
 
 from __future__ import annotations
 
@@ -58,13 +58,16 @@ from esper_ref.blueprints.transformer_flex_attention import only_earlier
 from esper_ref.evidence import AlphaHolder
 
 INPUTS = {"cnn": pictures, "transformer": sequences}
-DIMS = (8, 1, 3, 11, 16)  # 11: nothing divides it
+DIMS = (8, 1, 3, 11, 16)  # 11 is prime
 BLENDED = (SeedStage.BLENDING, SeedStage.FOSSILIZED)
 BEHIND_THE_HOST = (SeedStage.GERMINATED, SeedStage.TRAINING, SeedStage.CULLED)
 
 
 def subjects() -> list[Subject]:
-    """Return everything; the configuration names this function."""
+    """Return all subjects.
+
+    The configuration names this function.
+    """
     return [
         *blueprints(),
         *blueprints_elsewhere(),
@@ -121,7 +124,7 @@ def _promises_of(spec: BlueprintSpec) -> Iterator[Promise]:
 
 
 def blueprints_elsewhere() -> Iterator[Blueprint]:
-    """Yield the blueprints for pictures under inputs that are not usual."""
+    """Yield the blueprints for pictures under unusual inputs."""
     for spec in BlueprintRegistry.list_for_topology("cnn"):
         if spec.name != "noop":
             yield Blueprint(
@@ -171,7 +174,7 @@ def blueprints_with_options() -> Iterator[Blueprint]:
 
 
 def flex_mask() -> Module:
-    """Return the mask of FlexAttention's kernel, whose backward wants another device, by hand."""
+    """Return the mask of FlexAttention as a tensor, since its own backward needs another device."""
     return Module(
         name="transformer/flex-mask",
         build=lambda dim: torch.nn.Linear(dim, dim),
@@ -199,7 +202,7 @@ def catalogues() -> Iterator[Catalogue]:
 
 
 def slots() -> Iterator[Subject]:
-    """Yield a slot behind a layer of a host, for each operator, isolated throughout."""
+    """Yield a slot after a layer of a host, for each operator, isolated in every stage."""
     for topology, inputs in INPUTS.items():
         for algorithm in AlphaAlgorithm:
             blend = Blend(
@@ -209,11 +212,11 @@ def slots() -> Iterator[Subject]:
                 dims=(CHANNELS,),
                 states=stages(SeedStage.TRAINING, *BLENDED),
                 advance=_alpha_goes_on,
-                features=lambda whole, x: whole.host(x),
-                blend=lambda whole, features: whole.slot(features),
+                features=lambda model, x: model.host(x),
+                blend=lambda model, features: model.slot(features),
                 direct=_direct,
-                host=lambda whole: [whole.host],
-                seed=lambda whole: whole.slot.parts(),
+                host=lambda model: [model.host],
+                seed=lambda model: model.slot.parts(),
                 operator=blend_multiply,
                 omitting=_multiply_without_seed_input,
                 promises=[
@@ -227,8 +230,8 @@ def slots() -> Iterator[Subject]:
                 blend,
                 name=f"{blend.name}-in-training",
                 states=stages(SeedStage.TRAINING),
-                seed=lambda whole: [whole.slot.seed],
-                seed_output=lambda whole, features: whole.slot.seed(features.detach()),
+                seed=lambda model: [model.slot.seed],
+                seed_output=lambda model, features: model.slot.seed(features.detach()),
                 promises=[promise("straight-through")],
             )
             if topology == "cnn" and algorithm is AlphaAlgorithm.ADD:
@@ -257,17 +260,17 @@ def slots() -> Iterator[Subject]:
             checkpointed=True,
         ),
         states=stages(SeedStage.TRAINING),
-        seed=lambda whole: [whole.slot.seed],
+        seed=lambda model: [model.slot.seed],
         promises=[promise("straight-through")],
     )
 
 
-def _alpha_goes_on(whole: HostAndSlot) -> None:
-    if whole.slot.state.stage is SeedStage.BLENDING:
-        whole.slot.set_alpha(whole.slot.state.controller.alpha / 2)
+def _alpha_goes_on(model: HostAndSlot) -> None:
+    if model.slot.state.stage is SeedStage.BLENDING:
+        model.slot.set_alpha(model.slot.state.controller.alpha / 2)
 
 
-# Blueprints that take other ranks without a word: their slot has to refuse.
+# Blueprints that accept inputs of another rank, which their slot must refuse.
 EASY_GOING = {"cnn": "conv_light", "transformer": "lora"}
 
 
@@ -286,7 +289,7 @@ def slots_alone() -> Iterator[Module]:
 
 
 def slots_of_other_seeds() -> Iterator[Subject]:
-    """Yield slots with seeds that nobody wrote for them: what they do to the host is the slot's care."""
+    """Yield slots with foreign seeds, whose effect on the host the slot must prevent."""
     seeds = {
         "layer": ("cnn", _convolution),
         "linear": ("transformer", _linear),
@@ -305,7 +308,7 @@ def slots_of_other_seeds() -> Iterator[Subject]:
 
 
 class _Scale(torch.nn.Module):
-    """A seed whose parameter, in single precision, raises features that autocast lowered."""
+    """A seed whose float32 parameter promotes features that autocast lowered."""
 
     def __init__(self, dim: int) -> None:
         super().__init__()
@@ -333,9 +336,9 @@ def _slot_of(
 
 
 def _host_and_group_norm(dim: int) -> HostAndSlot:
-    whole = HostAndSlot(dim, "cnn", AlphaAlgorithm.ADD)
-    whole.slot.seed = torch.nn.GroupNorm(1, dim)
-    return whole
+    model = HostAndSlot(dim, "cnn", AlphaAlgorithm.ADD)
+    model.slot.seed = torch.nn.GroupNorm(1, dim)
+    return model
 
 
 def _slot_alone(topology: str, dim: int) -> SeedSlot:
@@ -352,10 +355,10 @@ def gated_slots() -> Iterator[ObservedGate]:
             inputs=inputs,
             dims=(CHANNELS,),
             states=stages(*BLENDED),
-            statistics=lambda whole: vars(whole.slot.state.metrics.gate_statistics),
-            gate=lambda whole, x: whole.slot.gate.get_alpha_for_blend(whole.host(x)),
-            gate_parameters=lambda whole: list(whole.slot.gate.parameters()),
-            learning=lambda whole: list(whole.slot.parameters()),
+            statistics=lambda model: vars(model.slot.state.metrics.gate_statistics),
+            gate=lambda model, x: model.slot.gate.get_alpha_for_blend(model.host(x)),
+            gate_parameters=lambda model: list(model.slot.gate.parameters()),
+            learning=lambda model: list(model.slot.parameters()),
             promises=[promise("gate-observable")],
         )
         yield ObservedGate(
@@ -379,13 +382,13 @@ def _gate_of_model(grown: Any, x: Tensor) -> Tensor:
 
 
 def _compiled(algorithm: AlphaAlgorithm) -> tuple[str, ...]:
-    """Return the stages in which the forward takes another path than elsewhere: a graph for each."""
+    """Return the stages in which the forward takes a path of its own, each with its own graph."""
     return ("training", "blending") if algorithm is AlphaAlgorithm.ADD else ("blending",)
 
 
-def _direct(whole: HostAndSlot, features: Tensor) -> Tensor:
-    """Return the blend with the seed held still, by the formulas, from the controller's own alpha."""
-    slot, still, alpha = whole.slot, features.detach(), whole.slot.state.controller.alpha
+def _direct(model: HostAndSlot, features: Tensor) -> Tensor:
+    """Return the blend with a detached seed, computed by formula from the alpha of the controller."""
+    slot, still, alpha = model.slot, features.detach(), model.slot.state.controller.alpha
     if slot.state.stage is SeedStage.TRAINING or slot.seed is None:
         return features
     seed = slot.seed(still.contiguous()).detach()

@@ -66,9 +66,9 @@ def test_no_corpus_is_smaller_than_what_its_design_was_measured_on(
 @pytest.mark.parametrize("probe", discover_probes())
 def test_every_limit_is_broken_by_some_module(probe: str) -> None:
     """A detector that no module of the corpus needs has not been shown to work."""
-    seen = {detector for case in corpus(probe) for detector in case.detectors}
+    detectors = {detector for case in corpus(probe) for detector in case.detectors}
     elsewhere = {"graphs"} if probe == "fullgraph" else set()  # below: it takes another process
-    assert set(discover_probes()[probe].limits) == seen | elsewhere
+    assert set(discover_probes()[probe].limits) == detectors | elsewhere
 
 
 def test_a_compiler_that_is_switched_off_is_no_proof() -> None:

@@ -36,12 +36,12 @@ TERMS = st.recursive(
 @given(TERMS, st.integers(-50, 50), st.integers(-50, 50))
 def test_it_agrees_with_python_wherever_python_has_a_value(text: str, a: int, b: int) -> None:
     try:
-        wanted = eval(text, {}, {"a": a, "b": b})
+        expected = eval(text, {}, {"a": a, "b": b})
     except ZeroDivisionError:
         with pytest.raises(NoValue, match="division by zero"):
             Formula(text, {"a", "b"}).at({"a": a, "b": b})
     else:
-        assert Formula(text, {"a", "b"}).at({"a": a, "b": b}) == wanted
+        assert Formula(text, {"a", "b"}).at({"a": a, "b": b}) == expected
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""The machinery of `benchmarks/mutants.py`: some of its mutants, and mutants that get away from it."""
+"""The script `benchmarks/mutants.py`: some of its mutants, and mutants that it must report."""
 
 from __future__ import annotations
 
@@ -27,9 +27,9 @@ QUICK = {
     "ramp-one-step-long": "alpha-schedule[alpha-controller@birth] end",
     "overshoot-not-clamped": "equivalent",
 }
-# Conditions of the others: what a mutant breaks that they ask for is caught by the others' codes too.
+# The prerequisites of the other probes, which report the same mutants.
 PREREQUISITES = {"build", "forward", "reproducible"}
-# Names, errors, and what only growing a model uses: no promise is about them.
+# Modules without promises: names, errors, and code that only a growing model uses.
 NO_PROMISE = {"__init__", "__main__", "errors", "telemetry"}
 
 
@@ -39,7 +39,7 @@ def mutants() -> list[dict[str, object]]:
 
 
 def checks() -> set[str]:
-    return {said.partition("[")[0] for m in mutants() for said in m.get("caught-by", [])}  # type: ignore[attr-defined]  # a list
+    return {named.partition("[")[0] for m in mutants() for named in m.get("caught-by", [])}  # type: ignore[attr-defined]  # a list
 
 
 def script(*arguments: str) -> subprocess.CompletedProcess[str]:
@@ -53,7 +53,10 @@ def script(*arguments: str) -> subprocess.CompletedProcess[str]:
 
 
 def table(folder: Path, *rows: dict[str, object]) -> str:
-    """Write a table; what JSON says of strings and lists of strings, TOML says too."""
+    """Write a table and return its path.
+
+    Strings and lists are the same in JSON and TOML.
+    """
     text = ""
     for row in rows:
         text += "[[mutant]]\n" + "".join(f"{k} = {json.dumps(v)}\n" for k, v in row.items())
@@ -68,57 +71,57 @@ def drop_the_clamp(name: str, **more: object) -> dict[str, object]:
 
 
 def test_mutants_are_caught_by_the_checks_named_for_them() -> None:
-    said = script(*QUICK)
-    assert said.returncode == 0, said.stdout + said.stderr
-    rows = dict(line.strip("| ").split(" | ")[::2] for line in said.stdout.splitlines()[2:-2])
+    completed = script(*QUICK)
+    assert completed.returncode == 0, completed.stdout + completed.stderr
+    rows = dict(line.strip("| ").split(" | ")[::2] for line in completed.stdout.splitlines()[2:-2])
     assert rows.keys() == QUICK.keys()
     assert all(check in rows[name] for name, check in QUICK.items())
 
 
-def test_a_mutant_that_gets_away_or_is_caught_for_another_reason_is_told(tmp_path: Path) -> None:
+def test_a_mutant_that_is_not_caught_as_named_is_reported(tmp_path: Path) -> None:
     ratio = "gradient-ratio[gradient-ratio/sqrt_params@birth]"
     harmless = drop_the_clamp("harmless", **{"caught-by": [f"{ratio} out-of-bounds"]})
     harmless["becomes"] = "return min(ratio, RATIO_CEILING)"
     mistaken = drop_the_clamp("mistaken", **{"caught-by": [f"{ratio} not-finite"]})
-    loud = drop_the_clamp("loud", equivalent="so it is said")
+    loud = drop_the_clamp("loud", equivalent="a wrong claim")
     loud["becomes"] = "return min(ratio, 10.0 if hasattr(ratio, 'real') else 0.0)"
-    said = script("--table", table(tmp_path, harmless, mistaken, loud))
-    assert said.returncode == 1, said.stdout + said.stderr
-    assert f"| harmless | gradients.py | **NOT by {ratio} out-of-bounds**" in said.stdout
-    assert f"| mistaken | gradients.py | **NOT by {ratio} not-finite**" in said.stdout
-    assert "| loud | gradients.py | unauthorised-hasattr[gradient_ratio] |" in said.stdout
-    assert "0 caught, 3 not as named" in said.stdout
+    completed = script("--table", table(tmp_path, harmless, mistaken, loud))
+    assert completed.returncode == 1, completed.stdout + completed.stderr
+    assert f"| harmless | gradients.py | **NOT by {ratio} out-of-bounds**" in completed.stdout
+    assert f"| mistaken | gradients.py | **NOT by {ratio} not-finite**" in completed.stdout
+    assert "| loud | gradients.py | unauthorised-hasattr[gradient_ratio] |" in completed.stdout
+    assert "0 caught, 3 not as named" in completed.stdout
 
 
 @pytest.mark.parametrize(
     ("change", "complaint"),
     [
-        ({"was": "return max(RATIO_CEILING, ratio)"}, "found its source 0 times in gradients.py"),
-        ({"was": "return"}, "times in gradients.py, wanted once"),
-        ({"file": "no_such.py"}, "found its source 0 times in no_such.py"),
+        ({"was": "return max(RATIO_CEILING, ratio)"}, "gradients.py contains its source 0 times"),
+        ({"was": "return"}, "times (expected 1)"),
+        ({"file": "no_such.py"}, "no_such.py contains its source 0 times"),
         ({"becomes": "return min(RATIO_CEILING, ratio)"}, "changes nothing"),
-        ({"was": "a\nb\n", "becomes": "c\n"}, "replaces 2 lines"),
-        ({"caught-by": []}, "say by what it is caught"),
+        ({"was": "a\nb\n", "becomes": "c\n"}, "got 2, expected at most 1"),
+        ({"caught-by": []}, "exactly one of `caught-by` and `equivalent`"),
     ],
 )
 def test_a_mutant_that_does_not_apply_is_an_error(
     tmp_path: Path, change: dict[str, object], complaint: str
 ) -> None:
     row = drop_the_clamp("stale", **{"caught-by": ["private-torch-api[x]"]})
-    said = script("--table", table(tmp_path, row | change))
-    assert said.returncode == 2
-    assert complaint in said.stderr
+    completed = script("--table", table(tmp_path, row | change))
+    assert completed.returncode == 2
+    assert complaint in completed.stderr
 
 
-def test_a_unit_that_nobody_promises_is_an_error(tmp_path: Path) -> None:
+def test_a_unit_that_no_subject_promises_is_an_error(tmp_path: Path) -> None:
     row = drop_the_clamp("unknown", **{"caught-by": ["gradient-ratio[no-such@birth] raises"]})
-    said = script("--table", table(tmp_path, row))
-    assert said.returncode == 2
-    assert "no subject of esper_ref promises it" in said.stderr
+    completed = script("--table", table(tmp_path, row))
+    assert completed.returncode == 2
+    assert "no subject of esper_ref promises it" in completed.stderr
 
 
-# What one changed line of esper_ref cannot break: it documents no arguments in sections, names no drifting
-# metric, keeps to its own attributes, and writes its checkpoints from dataclass fields.
+# Rules that no changed line of esper_ref can break: it has no argument sections in docstrings, no drifting
+# metric, no access to foreign attributes, and it writes its checkpoints from dataclass fields.
 NO_LINE_TO_BREAK = {
     "checkpoint-key-drift",
     "decision-reads-drift-metric",

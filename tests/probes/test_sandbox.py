@@ -194,13 +194,13 @@ def test_a_crash_leaves_the_python_stack_in_the_output(trial: Trial) -> None:
     assert "hostile_jobs.py" in trial.outcomes["segfault"].output
 
 
-def test_the_output_is_bounded_and_says_that_it_was_cut(trial: Trial) -> None:
+def test_the_output_is_bounded_and_marked_where_it_was_cut(trial: Trial) -> None:
     output = trial.outcomes["stdout_flood"].output
     assert output.startswith("[...]")
     assert len(output) == len("[...]") + LIMITS.output_bytes
 
 
-def test_processor_time_tells_a_loop_from_a_wait(trial: Trial) -> None:
+def test_processor_time_distinguishes_a_loop_from_a_wait(trial: Trial) -> None:
     spent = {name: outcome.cost.processor_seconds for name, outcome in trial.outcomes.items()}
     assert spent["python_loop"] > 2 * spent["sleep"]
 

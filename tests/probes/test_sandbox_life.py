@@ -191,14 +191,14 @@ def test_a_job_sees_clean_surroundings(monkeypatch: pytest.MonkeyPatch) -> None:
     with Sandbox(search_path=[HERE]) as running:
         (outcome,) = running.run([Job("one", "hostile_jobs:surroundings")])
     assert isinstance(outcome.ending, Returned)
-    seen = outcome.ending.value
-    assert isinstance(seen, dict)
-    assert "TORCH_LOGS" not in seen["environment"]
-    assert seen["threads"] == "1"
-    assert seen["core"] == [0, 0]
-    assert seen["stdin"] == ""
-    assert seen["is_leader"] is True
-    assert seen["loaded"] == ["hostile_jobs"]
+    surroundings = outcome.ending.value
+    assert isinstance(surroundings, dict)
+    assert "TORCH_LOGS" not in surroundings["environment"]
+    assert surroundings["threads"] == "1"
+    assert surroundings["core"] == [0, 0]
+    assert surroundings["stdin"] == ""
+    assert surroundings["is_leader"] is True
+    assert surroundings["loaded"] == ["hostile_jobs"]
 
 
 def test_a_trusted_module_that_cannot_be_imported_is_an_error_of_the_sandbox() -> None:

@@ -103,6 +103,13 @@ def test_a_subjects_file_that_cannot_be_imported_is_reported_as_not_analysed(
     assert audit.exit_status == 3
 
 
+def test_an_invalid_subjects_file_is_reported_with_its_error(tmp_path: Path) -> None:
+    audit = probed(project(tmp_path), "contracts/none.py:subjects")
+    (missed,) = audit.not_analysed
+    assert missed.reason == "contracts/none.py:subjects: there is no file contracts/none.py"
+    assert audit.exit_status == 3
+
+
 def test_a_promise_without_a_unit_is_reported_as_not_analysed(tmp_path: Path) -> None:
     audit = probed(project(tmp_path), "contracts/subjects.py:nothing_to_run")
     (missed,) = audit.not_analysed

@@ -12,7 +12,10 @@ from esper_audit.subject import Schedule, promise
 
 
 class Ramp:
-    """Straight or bent from where it is to a target; subclasses go wrong in one way each."""
+    """A straight or bent ramp from the current value to a target.
+
+    Subclasses have one defect each.
+    """
 
     def __init__(self) -> None:
         self.alpha = self.start = self.target = 0.0
@@ -28,7 +31,7 @@ class Ramp:
 
     def require(self, target: float) -> None:
         if not 0.0 <= target <= 1.0:
-            raise ValueError(f"got {target}, wanted a number in [0, 1]")
+            raise ValueError(f"got {target}, expected a number in [0, 1]")
 
     def snap(self) -> None:
         self.alpha = self.target
@@ -57,7 +60,7 @@ class Ramp:
 
 
 class Stairs(Ramp):
-    """Rests for a step at a time: not strictly monotone, and need not be."""
+    """Rests for a step at a time: monotone, but not strictly."""
 
     def at(self, t: float) -> float:
         return super().at(math.floor(4 * t) / 4)
@@ -72,7 +75,7 @@ class ClampsNonsense(Ramp):
 
 
 class RefusesOutsideOnly(Ramp):
-    """Every comparison with NaN is false."""
+    """Misses NaN, because every comparison with NaN is false."""
 
     def require(self, target: float) -> None:
         if target < 0.0 or target > 1.0:
@@ -80,7 +83,7 @@ class RefusesOutsideOnly(Ramp):
 
 
 class NeverSnaps(Ramp):
-    """A logistic that comes near its ends."""
+    """A logistic curve that only approaches its ends."""
 
     def snap(self) -> None:
         return
@@ -91,14 +94,14 @@ class NeverSnaps(Ramp):
 
 
 class LateByOneStep(Ramp):
-    """A ramp of zero steps shows at the next step."""
+    """A ramp of zero steps takes effect at the next step."""
 
     def retarget(self, target: float, steps: int, curve: str) -> None:
         super().retarget(target, max(1, steps), curve)
 
 
 class Overshoots(Ramp):
-    """Swings over its target and comes back."""
+    """Overshoots its target and returns."""
 
     def at(self, t: float) -> float:
         height = t + 0.5 * math.sin(math.pi * t) if t > 0.5 else t
@@ -106,7 +109,7 @@ class Overshoots(Ramp):
 
 
 class AlwaysFromZero(Ramp):
-    """A second ramp begins where the first one did."""
+    """A second ramp starts where the first one started."""
 
     def at(self, t: float) -> float:
         return self.target * t
@@ -118,7 +121,7 @@ class Wavers(Ramp):
 
 
 class GoesOn(Ramp):
-    """Does not notice that it has arrived."""
+    """Moves on after it has arrived."""
 
     def step(self) -> None:
         arrived = self.done >= self.total
@@ -133,14 +136,14 @@ class ForgetsItsStart(Ramp):
 
 
 class ForgetsItsCurve(Ramp):
-    """Ends where it should, by another way."""
+    """Ends at its target, along another curve."""
 
     def save(self) -> dict[str, object]:
         return super().save() | {"curve": "linear"}
 
 
 class Accumulates(Ramp):
-    """Adds a share at every step: the sum is not quite the target, and may lie beyond it."""
+    """Adds a share at every step, whose sum is not exactly the target and may exceed it."""
 
     def snap(self) -> None:
         return

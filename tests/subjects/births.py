@@ -1,4 +1,4 @@
-"""Seeds as they are born: the identity or not, alive or not."""
+"""Newly built seeds: the identity or not, able to learn or not."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ class RandomConvolution(ScaledBranch):
 
 
 class SmallScale(ScaledBranch):
-    """A scale of 1e-6 is nearly nothing, and not nothing."""
+    """A scale of 1e-6 is small but not zero."""
 
     def __init__(self, dim: int) -> None:
         super().__init__(dim)
@@ -58,7 +58,7 @@ class SmallScale(ScaledBranch):
 
 
 class RectifiedScale(ScaledBranch):
-    """A ReLU is flat at zero, and zero is where the scale starts."""
+    """The gradient of a ReLU at zero is zero, and the scale starts at zero."""
 
     def forward(self, x: Tensor) -> Tensor:
         return x + torch.relu(self.scale) * torch.relu(self.norm(self.conv(x)))
@@ -97,13 +97,13 @@ class Excitation(nn.Module):
 
 
 class HalvingExcitation(Excitation):
-    """Zeroed in the same way, but sigmoid(0) is a half."""
+    """Zeroed in the same way, but sigmoid(0) is one half."""
 
     factor = 1.0
 
 
 class ExcitationOfZeros(Excitation):
-    """Attention over channels with both layers zeroed, and no bias that could start: each waits for the other."""
+    """Attention over channels with both layers zeroed and no bias, so that neither gets a gradient."""
 
     def __init__(self, dim: int) -> None:
         super().__init__(dim)
@@ -130,7 +130,7 @@ class LowRankOfZeros(LowRank):
 
 
 class BranchAlone(LowRank):
-    """A residual function: the caller is expected to add it, and blends do not."""
+    """A residual function, whose sum with the input is left to the caller, but blends do not add it."""
 
     def forward(self, x: Tensor) -> Tensor:
         return self.up(self.down(x))
@@ -148,7 +148,7 @@ class NormalisedDifference(nn.Module):
 
 
 class IdleWeight(nn.Module):
-    """A weight that nothing reads: an optimiser with weight decay moves it all the same."""
+    """A weight that the forward does not use, which weight decay changes nevertheless."""
 
     def __init__(self, dim: int) -> None:
         super().__init__()
@@ -159,7 +159,7 @@ class IdleWeight(nn.Module):
 
 
 class NoMoreThanDust(nn.Module):
-    """A direction has length one whatever its weight is: the gradient is rounding, and leads nowhere."""
+    """A normalised direction: the gradient of the scale of its weight is rounding."""
 
     def __init__(self, dim: int) -> None:
         super().__init__()

@@ -1,4 +1,4 @@
-"""Modules that dynamo does not take in one graph, or not always, or takes anew."""
+"""Modules that dynamo does not compile into one graph, or recompiles."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ class Prints(Linear):
 
 
 class PrintsFirst(Linear):
-    """Before the first operation, where a count of graphs does not see it."""
+    """Breaks before the first operation, which a count of graphs does not detect."""
 
     def forward(self, x: Tensor) -> Tensor:
         print("forward")
@@ -127,7 +127,7 @@ class CollectsGarbage(Linear):
 
 
 class PrintsInInference(Linear):
-    """In eval mode and without gradients: neither of them alone."""
+    """Breaks in eval mode without gradients only."""
 
     def also(self, x: Tensor) -> Tensor:
         if not self.training and not torch.is_grad_enabled():
@@ -166,7 +166,7 @@ class PrintsInItsBackward(Linear):
 
 
 class CountsItsModes(Linear):
-    """Compiles anew after every turn from train to eval and back."""
+    """Recompiles after every change between train and eval mode."""
 
     def train(self, mode: bool = True) -> CountsItsModes:
         super().train(mode)
@@ -178,7 +178,7 @@ class CountsItsModes(Linear):
 
 
 class CountsInAnAttribute(Linear):
-    """Compiles anew at every call, eight times, and then never again."""
+    """Recompiles at every call, eight times, and then never again."""
 
     def also(self, x: Tensor) -> Tensor:
         self.calls += 1
@@ -186,7 +186,7 @@ class CountsInAnAttribute(Linear):
 
 
 class AlphaInAnAttribute(Linear):
-    """A Python float is baked into the graph: each step of the schedule compiles another."""
+    """A Python float is a constant of the graph, so that each step of the schedule recompiles."""
 
     alpha = 0.0
 
@@ -198,7 +198,7 @@ class AlphaInAnAttribute(Linear):
 
 
 class AsksTheCompiler(Linear):
-    """Does something else when it is compiled."""
+    """Computes another function when it is compiled."""
 
     def also(self, x: Tensor) -> Tensor:
         return x * 2.0 if torch.compiler.is_compiling() else x

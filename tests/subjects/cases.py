@@ -1,4 +1,4 @@
-"""What a corpus consists of: a subject, and what the probe must say of it."""
+"""A case of a corpus: a subject, and the verdict that its probe must give."""
 
 from __future__ import annotations
 
@@ -9,7 +9,10 @@ from esper_audit.subject import Subject, Verdict
 
 @dataclass(frozen=True)
 class Case:
-    """`detectors` are those whose limit breaks, all of them; the verdict's code is the first."""
+    """`detectors` are all those whose limit breaks.
+
+    The code of the verdict is the first of them.
+    """
 
     subject: Subject
     verdict: Verdict
@@ -24,5 +27,5 @@ def broken(subject: Subject, detectors: str) -> Case:
     return Case(subject, Verdict.FAIL, tuple(detectors.split()))
 
 
-def unseen(subject: Subject, detectors: str) -> Case:
+def inconclusive(subject: Subject, detectors: str) -> Case:
     return Case(subject, Verdict.INCONCLUSIVE, tuple(detectors.split()))

@@ -1,4 +1,4 @@
-"""Modules in which no output sees a later input, though some look as if it did."""
+"""Modules whose outputs do not depend on later inputs, some of which look as if they did."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ LONGEST = 64
 
 
 class Attention(nn.Module):
-    """x + proj(softmax(q k^T / sqrt d + mask) v), the mask made by `mask(length)`, one head."""
+    """x + proj(softmax(q k^T / sqrt d + mask) v), with the mask of `mask(length)` and one head."""
 
     def __init__(self, dim: int) -> None:
         super().__init__()
@@ -57,7 +57,7 @@ class LargeNegativeMask(Attention):
 
 
 class TriangleInABuffer(Attention):
-    """nanoGPT's way: a triangle of ones is a buffer, and what it leaves out is minus infinity."""
+    """The mask of nanoGPT: a triangle of ones in a buffer, outside of which scores are minus infinity."""
 
     def __init__(self, dim: int) -> None:
         super().__init__(dim)
@@ -69,7 +69,7 @@ class TriangleInABuffer(Attention):
 
 
 class MaskedBias(Attention):
-    """GPT-2's way: the value that masks is a buffer."""
+    """The mask of GPT-2: the value of masked scores is a buffer."""
 
     def __init__(self, dim: int) -> None:
         super().__init__(dim)
@@ -90,7 +90,7 @@ class FrozenMask(Attention):
 
 
 class TrainableMask(FrozenMask):
-    """A bias per position that is learned, with the future at -1e9: no weight of ordinary size."""
+    """A learned bias for each pair of positions, -1e9 for later ones: not a weight of ordinary size."""
 
     def __init__(self, dim: int) -> None:
         super().__init__(dim)
@@ -105,7 +105,7 @@ class ZeroProjection(Attention):
 
 
 class ZeroScale(nn.Module):
-    """A learned share of a causal branch, zero at birth."""
+    """A learned share of a causal branch, which is zero at birth."""
 
     def __init__(self, dim: int) -> None:
         super().__init__()
@@ -116,7 +116,7 @@ class ZeroScale(nn.Module):
 
 
 class SingleSoftmax(Attention):
-    """The softmax is computed in single precision, whatever comes in."""
+    """The softmax is computed in single precision whatever the dtype of the input."""
 
     dtype = torch.float32
 
@@ -127,13 +127,13 @@ class SingleSoftmax(Attention):
 
 
 class HalfSoftmax(SingleSoftmax):
-    """Rounds so coarsely that the length of what is left out could hide in it."""
+    """Rounds so coarsely that a dependence on the length would look like rounding."""
 
     dtype = torch.bfloat16
 
 
 class SingleOnly(Attention):
-    """Refuses double precision, by a table that it makes itself."""
+    """Refuses double precision, because of a table that it creates in single precision."""
 
     def forward(self, x: Tensor) -> Tensor:
         return super().forward(x) + self.proj(torch.arange(x.shape[-1]).float() / 8.0)
@@ -191,14 +191,14 @@ class DroppingOut(Attention):
 
 
 class SkippingLayers(Attention):
-    """Whether it does anything in training is drawn from Python's own stream."""
+    """Draws from Python's random stream whether it is active in training."""
 
     def forward(self, x: Tensor) -> Tensor:
         return x if self.training and random.random() < 0.5 else super().forward(x)
 
 
 class MixingBatch(nn.Module):
-    """Rows of a batch see each other, at the same time."""
+    """Rows of a batch mix at the same position."""
 
     def __init__(self, dim: int) -> None:
         super().__init__()
@@ -214,7 +214,7 @@ class SoftmaxOutput(Attention):
 
 
 class LanguageModel(nn.Module):
-    """Token ids in, logits out, head tied to the embedding."""
+    """Maps token ids to logits, with the head tied to the embedding."""
 
     def __init__(self, dim: int, block: type[nn.Module] = Attention) -> None:
         super().__init__()

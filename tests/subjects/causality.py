@@ -1,11 +1,11 @@
-"""The corpus of the probe `causality`: each module, and the detectors that see it leak."""
+"""The corpus of the probe `causality`: each module, with the detectors that must fail."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 
 from subjects import causal_modules, leaking_modules, pooling_modules
-from subjects.cases import Case, broken, sound, unseen
+from subjects.cases import Case, broken, inconclusive, sound
 from torch import nn
 
 from esper_audit.subject import Module, PlainValue, ids, promise, sequences
@@ -22,11 +22,11 @@ def cases() -> Iterator[Case]:
     yield broken(_module("batch-norm-in-train", causal_modules.NormalisedTokens), everything)
     leaking_model = _language_model("leaking-language-model", leaking_modules.LeakingLanguageModel)
     yield broken(leaking_model, everything)
-    yield unseen(
+    yield inconclusive(
         _module("alpha-of-zero-in-a-buffer", leaking_modules.BufferAlpha), "parameters-dead"
     )
-    yield unseen(_module("softmax-in-half-precision", causal_modules.HalfSoftmax), "prefixes")
-    yield unseen(_module("constant", leaking_modules.Constant), "input-alive")
+    yield inconclusive(_module("softmax-in-half-precision", causal_modules.HalfSoftmax), "prefixes")
+    yield inconclusive(_module("constant", leaking_modules.Constant), "input-alive")
 
 
 def _sound() -> Iterator[Case]:

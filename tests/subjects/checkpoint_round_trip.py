@@ -1,4 +1,4 @@
-"""The corpus of the probe `checkpoint-round-trip`: state in every place, and what becomes of it."""
+"""The corpus of the probe `checkpoint-round-trip`: modules with state in various places."""
 
 from __future__ import annotations
 
@@ -13,7 +13,10 @@ from esper_audit.subject import Checkpointed, PlainValue, promise, sequences
 
 
 class Counting(nn.Module):
-    """A layer whose output is scaled by how often it was trained; subclasses say where that is kept."""
+    """A layer whose output is scaled by the number of training steps.
+
+    Subclasses choose where that is stored.
+    """
 
     def __init__(self, dim: int) -> None:
         super().__init__()
@@ -76,7 +79,7 @@ class PickledState(PythonAttribute):
 
 
 class GrowsLater(nn.Module):
-    """Gets another layer when it has been trained; a fresh one has no place for it."""
+    """Gets a second layer during training, for which a fresh module has no key."""
 
     def __init__(self, dim: int) -> None:
         super().__init__()
@@ -103,7 +106,7 @@ class HiddenLayers(nn.Module):
 
 
 class ForgetsItsSchedule(nn.Module):
-    """The output of now is right; the next step of the schedule starts from the beginning."""
+    """The current output is right, but the next step of the schedule starts from the beginning."""
 
     def __init__(self, dim: int) -> None:
         super().__init__()
@@ -120,9 +123,9 @@ class ForgetsItsSchedule(nn.Module):
 
 
 class Accumulates(nn.Module):
-    """Lets its blend in at every second or fifth tick; how often it ticked is kept nowhere.
+    """Raises its share at every second or fifth tick, and the number of ticks is not saved.
 
-    Saved after two ticks, it ticks on from none: at first nothing happens on either side.
+    After two ticks a loaded module starts again from zero, which has no effect at first.
     """
 
     every = 2
@@ -147,7 +150,7 @@ class AccumulatesFive(Accumulates):
 
 
 class CountsItsTicks(AccumulatesFive):
-    """The same, with its count in the checkpoint."""
+    """The same with its count in the checkpoint."""
 
     def get_extra_state(self) -> dict[str, int]:
         return {"ticks": self.ticks}
@@ -157,7 +160,7 @@ class CountsItsTicks(AccumulatesFive):
 
 
 class LagsBehind(Accumulates):
-    """What is decided takes effect three ticks later; what is on its way is lost."""
+    """A decision takes effect three ticks later, and pending ones are lost."""
 
     def __init__(self, dim: int) -> None:
         super().__init__(dim)
@@ -171,7 +174,7 @@ class LagsBehind(Accumulates):
 
 
 class LazyHistory(Accumulates):
-    """Makes its buffer at the fourth tick, from a count that starts anew."""
+    """Creates its buffer at the fourth tick of a count that is lost."""
 
     def tick(self) -> None:
         self.ticks += 1
@@ -181,7 +184,7 @@ class LazyHistory(Accumulates):
 
 
 class Momentum(nn.Module):
-    """An average of weights that moves on by what it moved before."""
+    """An average of weights that continues with its previous change."""
 
     def __init__(self, dim: int) -> None:
         super().__init__()
@@ -205,33 +208,33 @@ class SavedMomentum(Momentum):
 
 
 class StrictExtraState(ExtraState):
-    """Refuses what it did not write."""
+    """Refuses a checkpoint with other keys than its own."""
 
     def set_extra_state(self, state: dict[str, float]) -> None:
         if set(state) != {"count"}:
-            raise KeyError(f"got {sorted(state)}, wanted count")
+            raise KeyError(f"got {sorted(state)}, expected count")
         super().set_extra_state(state)
 
 
 class DefaultExtraState(StrictExtraState):
-    """Reads the key that it writes, and goes on without it."""
+    """Reads the key that it writes, and ignores its absence."""
 
     def set_extra_state(self, state: dict[str, float]) -> None:
         if set(state) <= {"count"}:
             self.count = state.get("count", 0.0)
         else:
-            raise KeyError(f"got {sorted(state)}, wanted count")
+            raise KeyError(f"got {sorted(state)}, expected count")
 
 
 class Versioned(StrictExtraState):
-    """Says in what format it was written, and reads no other."""
+    """Writes the number of its format and reads no other."""
 
     def get_extra_state(self) -> dict[str, float]:
         return {"format": 2, "count": self.count}
 
     def set_extra_state(self, state: dict[str, float]) -> None:
         if state["format"] != 2:
-            raise ValueError(f"got format {state['format']}, wanted 2")
+            raise ValueError(f"got format {state['format']}, expected 2")
         super().set_extra_state({"count": state["count"]})
 
 
@@ -241,7 +244,7 @@ class ReadsAnyVersion(Versioned):
 
 
 class FreezesOnTheWay(nn.Module):
-    """Which of two layers learns is decided by training, and kept nowhere."""
+    """Training selects which of two layers learns, and the selection is not saved."""
 
     def __init__(self, dim: int) -> None:
         super().__init__()

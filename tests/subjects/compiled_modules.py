@@ -1,4 +1,4 @@
-"""Modules that dynamo takes in one graph."""
+"""Modules that dynamo compiles into one graph."""
 
 from __future__ import annotations
 
@@ -9,7 +9,10 @@ from torch.utils.checkpoint import checkpoint
 
 
 class Linear(nn.Module):
-    """Tokens through a layer; subclasses say what happens to them on the way, in `also`."""
+    """A layer on tokens.
+
+    Subclasses add an operation in `also`.
+    """
 
     def __init__(self, dim: int) -> None:
         super().__init__()
@@ -87,7 +90,7 @@ class ForgetsGradients(Linear):
 
 
 class Doubled(torch.autograd.Function):
-    """A function with a backward of its own."""
+    """A function with a custom backward."""
 
     @staticmethod
     def forward(_saved: object, x: Tensor) -> Tensor:
@@ -104,7 +107,7 @@ class HasABackward(Linear):
 
 
 class FillsACache(Linear):
-    """The first call makes what the second finds: a graph for each, and no more."""
+    """The first call creates state that the second finds: two graphs and no more."""
 
     mask: Tensor | None = None
 
@@ -115,7 +118,10 @@ class FillsACache(Linear):
 
 
 class AlphaInABuffer(Linear):
-    """A schedule that turns between calls; filled in place, it is data to the graph."""
+    """A schedule that advances between calls.
+
+    Filled in place, it is data of the graph.
+    """
 
     def __init__(self, dim: int) -> None:
         super().__init__(dim)

@@ -55,7 +55,7 @@ class CountsFromZero(Corrected):
 
 
 class StopsCorrecting(Corrected):
-    """Takes the correction for done after ten samples; it is 35 % then."""
+    """Drops the correction after ten samples, when it is still 35 %."""
 
     def value(self) -> float | Tensor:
         return super().value() if self.samples <= 10 else self.average
@@ -70,14 +70,14 @@ class KeepsTheFirst(Corrected):
 
 
 class CorrectsTwice(StartsFromTheFirst):
-    """Starts from the first sample and divides all the same."""
+    """Starts from the first sample and applies the correction as well."""
 
     def value(self) -> float:
         return self.average / (1.0 - BETA**self.samples)
 
 
 class Extrapolates(StartsFromTheFirst):
-    """Adds the trend, and goes past a jump."""
+    """Adds the trend, and overshoots after a jump."""
 
     trend = 0.0
 
@@ -100,7 +100,7 @@ class LeavesOutWhatIsNotFinite(Corrected):
 
 
 class TakesNanForZero(Corrected):
-    """Heals, and reads too little afterwards."""
+    """Treats NaN as zero, which lowers the averages after it."""
 
     def update(self, x: float) -> None:
         super().update(x if math.isfinite(x) else 0.0)

@@ -11,7 +11,7 @@ from esper_audit.subject import Module, promise, sequences
 
 
 class Logarithm(nn.Module):
-    """Not a number for negative features."""
+    """Returns NaN for negative features."""
 
     def forward(self, x: Tensor) -> Tensor:
         return x.log()

@@ -29,7 +29,7 @@ class Judge:
 
 
 class DefaultsToZero(Judge):
-    """What was not measured reads as zero, and zero is enough for one of the checks."""
+    """Treats a missing measurement as zero, which is enough for one of the checks."""
 
     def judge(self, level: str, evidence: Evidence) -> Result:
         weak = tuple(name for name in self.needed(level) if evidence.get(name, 0.0) < 0.0)
@@ -42,7 +42,7 @@ class PassesUnknownLevels(Judge):
 
 
 class FailsUnknownLevels(Judge):
-    """Not passing is not enough: nobody learns of the misspelt level."""
+    """Fails for an unknown level instead of raising an error."""
 
     def judge(self, level: str, evidence: Evidence) -> Result:
         return super().judge(level, evidence) if level in NEEDED else Result(False, ("unknown",))

@@ -15,7 +15,7 @@ Statistics = dict[str, Tensor]
 
 
 class Gated(nn.Module):
-    """x + gate(x) seed(x), one gate a token."""
+    """x + gate(x) seed(x), with one gate value for each token."""
 
     def __init__(self, dim: int) -> None:
         super().__init__()
@@ -59,7 +59,7 @@ class MeanAlone(Gated):
 
 
 class KeepsTheGraph(Gated):
-    """Half way to a leak: every forward's graph lives until the next."""
+    """Keeps the graph of every forward until the next one."""
 
     def note(self, gate: Tensor) -> None:
         self.last = self.summary(gate)
@@ -83,7 +83,7 @@ class TellsTheFirst(Gated):
 
 
 class ConsumedByReading(Gated):
-    """Reading resets what the next forward uses."""
+    """Reading the statistics resets a value that the next forward uses."""
 
     bonus = 0.0
 

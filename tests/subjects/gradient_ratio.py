@@ -22,7 +22,7 @@ def guarded(seed: Norm, host: Norm, seed_params: int, host_params: int) -> Norm:
 
 
 def saturating(seed: Norm, host: Norm, seed_params: int, host_params: int) -> Norm:
-    """seed / (seed + host), in [0, 1), where both were measured."""
+    """seed / (seed + host), in [0, 1), if both are measured."""
     measured = guarded(seed, host, seed_params, host_params)
     return None if measured is None else measured / (1.0 + measured)
 
@@ -51,7 +51,7 @@ def clamped_behind_an_epsilon(seed: Norm, host: Norm, seed_params: int, host_par
 
 
 def guarded_at_zero_alone(seed: Norm, host: Norm, seed_params: int, host_params: int) -> Norm:
-    """A host norm of 1e-30 is as dead as one of 0."""
+    """Treats a host norm of 1e-30 as usual."""
     return 0.0 if host == 0.0 else clamped_behind_an_epsilon(seed, host, seed_params, host_params)
 
 
@@ -83,7 +83,7 @@ def upside_down(seed: Norm, host: Norm, seed_params: int, host_params: int) -> N
 
 
 def with_a_floor(seed: Norm, host: Norm, seed_params: int, host_params: int) -> Norm:
-    """Never less than a tenth, so that a logarithm can be taken: a dead seed reads as a weak one."""
+    """Never less than a tenth, to allow a logarithm: a dead seed looks like a weak one."""
     ratio = guarded(seed, host, seed_params, host_params)
     return None if ratio is None or (host is not None and host < 1e-8) else max(0.1, ratio)
 

@@ -47,7 +47,7 @@ class Attached(Model):
 
 
 class BorrowsTheNorm(Model):
-    """What the seed makes runs through the host's norm, and moves its averages."""
+    """The output of the seed runs through the host's norm and changes its averages."""
 
     def blend(self, features: Tensor) -> Tensor:
         seed = self.host[1](self.seed(features.detach())).detach()
@@ -55,7 +55,7 @@ class BorrowsTheNorm(Model):
 
 
 class TakesTheHostsParameters(Model):
-    """The head is in both optimisers, and takes every step twice."""
+    """The head is in both optimisers and is updated twice in every step."""
 
     def seed_parameters(self) -> list[nn.Parameter]:
         return [*super().seed_parameters(), *self.host[2].parameters()]

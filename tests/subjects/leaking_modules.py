@@ -1,4 +1,4 @@
-"""Modules that see the future, one for each way of hiding it."""
+"""Modules that depend on later inputs, each in a way that hides it."""
 
 from __future__ import annotations
 
@@ -54,14 +54,14 @@ class MaskOffByOne(Attention):
 
 
 class SoftMask(Attention):
-    """-10 is not minus infinity."""
+    """Masks with -10 instead of minus infinity."""
 
     def masked(self, scores: Tensor) -> Tensor:
         return scores - 10.0 * future(scores.shape[-1])
 
 
 class SoftmaxOverQueries(Attention):
-    """The mask is right, the softmax runs over the wrong axis: its sum is over later queries."""
+    """The mask is right, but the softmax runs over the axis of queries, so it sums over later ones."""
 
     def forward(self, x: Tensor) -> Tensor:
         q, k, v = self.qkv(x).chunk(3, dim=-1)
@@ -70,7 +70,7 @@ class SoftmaxOverQueries(Attention):
 
 
 class TrainsOnlyWithMask(Attention):
-    """The mask is forgotten in eval mode."""
+    """Applies no mask in eval mode."""
 
     def masked(self, scores: Tensor) -> Tensor:
         return super().masked(scores) if self.training else scores
@@ -82,14 +82,14 @@ class EvaluatesOnlyWithMask(Attention):
 
 
 class FastPathWithoutMask(Attention):
-    """A path for inference, taken without gradients, has no mask."""
+    """The path for inference, without gradients, has no mask."""
 
     def masked(self, scores: Tensor) -> Tensor:
         return super().masked(scores) if torch.is_grad_enabled() else scores
 
 
 class SoftmaxLast(Unmasked):
-    """The sum of the outputs is 1 whatever happens: a gradient of the sum is zero."""
+    """The sum of the outputs is always 1, so that the gradient of the sum is zero."""
 
     def forward(self, x: Tensor) -> Tensor:
         return torch.softmax(super().forward(x), dim=-1)
@@ -119,7 +119,7 @@ class DividedByLength(nn.Module):
 
 
 class DividedByLengthInSingle(DividedByLength):
-    """In single precision, where the rounding is coarser, and so little of it that it nearly is rounding."""
+    """A leak in single precision that is almost as small as the rounding."""
 
     def forward(self, x: Tensor) -> Tensor:
         return self.linear(x).float().mul(1.0 + 0.01 / x.shape[1]).to(x.dtype)
@@ -131,7 +131,7 @@ class UnmaskedSingleOnly(SingleOnly):
 
 
 class Remembering(RunningMean):
-    """Adds what it saw in the call before."""
+    """Adds the features of the previous call."""
 
     def __init__(self, dim: int) -> None:
         super().__init__(dim)
@@ -144,7 +144,7 @@ class Remembering(RunningMean):
 
 
 class StraightThrough(nn.Module):
-    """The values of the host, the gradient of a seed that sees everything."""
+    """Has the values of the host and the gradient of a seed that depends on all positions."""
 
     def __init__(self, dim: int) -> None:
         super().__init__()
@@ -170,7 +170,7 @@ class BothWays(Recurrent):
 
 
 class ZeroAlpha(nn.Module):
-    """A learned share of a branch that sees everything; at birth the share is zero."""
+    """A learned share, zero at birth, of a branch that depends on all positions."""
 
     def __init__(self, dim: int) -> None:
         super().__init__()
@@ -181,7 +181,7 @@ class ZeroAlpha(nn.Module):
 
 
 class GatedComposition(nn.Module):
-    """A causal seed; the leak is in the gate that joins it."""
+    """A causal seed, whose gate leaks."""
 
     def __init__(self, dim: int) -> None:
         super().__init__()
@@ -197,7 +197,7 @@ class LeakingLanguageModel(LanguageModel):
 
 
 class BufferAlpha(nn.Module):
-    """The share is a buffer, which nobody may draw anew: nothing of the branch can be seen."""
+    """The share is a zero buffer, which is not drawn anew, so that the branch has no effect."""
 
     def __init__(self, dim: int) -> None:
         super().__init__()
@@ -209,7 +209,7 @@ class BufferAlpha(nn.Module):
 
 
 class Constant(nn.Module):
-    """Depends on nothing at all, which is no proof of anything."""
+    """Depends on no input, which proves nothing."""
 
     def __init__(self, _dim: int) -> None:
         super().__init__()

@@ -36,7 +36,7 @@ class Tied(nn.Module):
 
 
 class NeedsValues(nn.Module):
-    """A constructor that asks a tensor for a number, which the meta device has not got."""
+    """A constructor that calls `.item()`, which the meta device lacks."""
 
     def __init__(self, dim: int) -> None:
         super().__init__()
@@ -52,7 +52,7 @@ class HiddenLayers(nn.Module):
 
 
 class BorrowsFromTheHost(nn.Module):
-    """Brings a layer that lives on a device of its own, as one of a host's would."""
+    """Contains a layer on another device, such as a layer of the host."""
 
     def __init__(self, dim: int) -> None:
         super().__init__()
@@ -60,7 +60,7 @@ class BorrowsFromTheHost(nn.Module):
 
 
 class Floored(nn.Module):
-    """At least eight channels, whatever the width."""
+    """At least eight channels whatever the width."""
 
     def __init__(self, dim: int) -> None:
         super().__init__()

@@ -1,4 +1,4 @@
-"""Modules that pool over time: what they make of a token depends on all of them."""
+"""Modules that pool over time, so that the output at a token depends on all tokens."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from torch import Tensor, nn
 
 
 class Pooling(nn.Module):
-    """x sigmoid(gate(what was pooled)): the joint of many leaks."""
+    """x sigmoid(gate(pooled)), the shared form of many leaks."""
 
     def __init__(self, dim: int) -> None:
         super().__init__()
@@ -22,7 +22,7 @@ class Pooling(nn.Module):
 
 
 class NormalisedPooling(Pooling):
-    """A constant added to the future is taken out by the norm of each token."""
+    """The norm of each token removes a constant that is added to later positions."""
 
     def pooled(self, x: Tensor) -> Tensor:
         return torch.layer_norm(x, x.shape[-1:]).mean(dim=1, keepdim=True)
@@ -55,7 +55,7 @@ class LastToken(Pooling):
 
 
 class StrongestToken(nn.Module):
-    """argmax of the norms: no gradient, and most alterations leave the winner alone."""
+    """argmax of the norms: no gradient, and most alterations do not change the winner."""
 
     def __init__(self, dim: int) -> None:
         super().__init__()
@@ -72,7 +72,7 @@ class SaturatedGate(Pooling):
 
 
 class ChunkMean(nn.Module):
-    """Every position gets the mean of its chunk; with a boundary at a chunk's edge nothing shows."""
+    """Every position gets the mean of its chunk, which is invisible at a boundary of chunks."""
 
     chunk = 4
 
@@ -90,7 +90,7 @@ class ChunkMean(nn.Module):
 
 
 class WideChunkMean(ChunkMean):
-    """Shows only where the sequence is longer than is usual in a test."""
+    """Leaks only in a sequence longer than those of usual tests."""
 
     chunk = 48
 
@@ -101,21 +101,21 @@ class Tiny(Pooling):
 
 
 class TinyAndDetached(Pooling):
-    """Below what a prefix can tell from rounding, and without a gradient."""
+    """A leak smaller than rounding for the prefix, and without a gradient."""
 
     def forward(self, x: Tensor) -> Tensor:
         return x * self.gate.weight[0] + self.gate.bias + 2e-14 * self.pooled(x.detach())
 
 
 class DetachedWhenRecording(Pooling):
-    """A path for training that is not taken without gradients, nor seen by them."""
+    """A leak on the path for training, which is neither taken without gradients nor visible in them."""
 
     def pooled(self, x: Tensor) -> Tensor:
         return super().pooled(x.detach()) if torch.is_grad_enabled() else x
 
 
 class LoudOnly(Pooling):
-    """A threshold that usual features do not reach."""
+    """A threshold that usual features do not exceed."""
 
     def pooled(self, x: Tensor) -> Tensor:
         loudest = x.detach().abs().amax(dim=1, keepdim=True)

@@ -58,7 +58,7 @@ class WithoutAlpha(Slot):
 
 
 class OnlyAnnotated(Plain):
-    """Declares what it has not got."""
+    """Declares a member that it lacks."""
 
     alpha: Tensor
 
@@ -67,7 +67,7 @@ class OnlyAnnotated(Plain):
 
 
 class CatchAll:
-    """Has everything, if asked; and nothing."""
+    """Returns something for every name by `__getattr__`, and has no member."""
 
     def __getattr__(self, name: str) -> Callable[..., bool]:
         return lambda *_arguments, **_options: True

@@ -1,4 +1,4 @@
-"""The corpus of the probe `seed-input-isolation`: sound operators, and ways for a seed to be heard."""
+"""The corpus of the probe `seed-input-isolation`: sound operators, and ways for a seed to affect its host."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def multiply_by_keywords(host: Tensor, seed: Tensor, **others: Tensor) -> Tensor
 
 
 class Whole(nn.Module):
-    """A convolution with a norm as host, a convolution as seed, joined by lerp."""
+    """A host of a convolution and a norm, a seed of a convolution, blended by lerp."""
 
     def __init__(self, dim: int) -> None:
         super().__init__()
@@ -89,7 +89,7 @@ class Attached(Whole):
 
 
 class AttachedBehindAZero(Attached):
-    """At birth a zero convolution lets no gradient through; afterwards it does."""
+    """At birth a zero convolution has no gradient to its input, later it has one."""
 
     def __init__(self, dim: int) -> None:
         super().__init__(dim)
@@ -108,7 +108,7 @@ class AttachedInEval(Whole):
 
 
 class ResidualOfTheHost(Multiplied):
-    """The seed's input is detached, the one that is subtracted is not."""
+    """The input of the seed is detached, but the subtracted term is not."""
 
     def blend(self, features: Tensor) -> Tensor:
         return multiply_by_default(features, self.seed(self.fed(features)))
@@ -125,7 +125,7 @@ class AttachedStraightThrough(StraightThrough):
 
 
 class BorrowedLayer(Whole):
-    """The seed ends in a layer of the host, hidden from registration."""
+    """The seed ends in an unregistered layer of the host."""
 
     def __init__(self, dim: int) -> None:
         super().__init__(dim)
@@ -140,7 +140,7 @@ class BorrowedLayer(Whole):
 
 
 class BorrowedNorm(Whole):
-    """The seed's features move the running statistics of the host."""
+    """The features of the seed change the running statistics of the host."""
 
     def __init__(self, dim: int) -> None:
         super().__init__(dim)
@@ -158,7 +158,7 @@ class InPlace(Whole):
 
 
 class InPlaceUnseen(Whole):
-    """`.data` is written behind autograd's back; its version counter stays."""
+    """`.data` is written without autograd, so that the version counter does not change."""
 
     def blend(self, features: Tensor) -> Tensor:
         features.data.mul_(1.5)
@@ -166,7 +166,7 @@ class InPlaceUnseen(Whole):
 
 
 class InPlaceInTheSeed(Whole):
-    """What is detached shares its memory: a seed that begins in place writes into the host."""
+    """A detached tensor shares memory, so that a seed that works in place writes into the host."""
 
     def __init__(self, dim: int) -> None:
         super().__init__(dim)
@@ -181,7 +181,7 @@ class Hooked(Whole):
 
 
 class Remembering(Whole):
-    """Mixes in what it made of the last batch, with its graph."""
+    """Mixes in its output on the last batch, with that batch's graph."""
 
     last: Tensor | None = None
 
@@ -199,7 +199,7 @@ class FrozenSeed(Whole):
 
 
 class ReentrantCheckpoint(Whole):
-    """Behind a detached input the reentrant kind gives no gradient at all."""
+    """Reentrant checkpointing gives no gradient for a detached input."""
 
     def blend(self, features: Tensor) -> Tensor:
         seed = checkpoint(self.seed, self.fed(features), use_reentrant=True)
@@ -237,11 +237,11 @@ def _whole(build: type[Whole], name: str = "", operator: object = None) -> Blend
         build=build,
         inputs=pictures,
         dims=(4,),
-        features=lambda whole, x: whole.host(x),
-        blend=lambda whole, features: whole.blend(features),
-        direct=lambda whole, features: whole.direct(features),
-        host=lambda whole: [whole.host],
-        seed=lambda whole: [whole.seed],
+        features=lambda model, x: model.host(x),
+        blend=lambda model, features: model.blend(features),
+        direct=lambda model, features: model.direct(features),
+        host=lambda model: [model.host],
+        seed=lambda model: [model.seed],
         operator=operator,  # type: ignore[arg-type]
         omitting=lambda function: function(torch.ones(1), torch.ones(1)),
         promises=[promise("seed-input-isolation")],

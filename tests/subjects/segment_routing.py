@@ -11,7 +11,7 @@ from esper_audit.subject import Host, promise, sequences
 
 
 class Tower(nn.Module):
-    """Three layers, a slot behind each; dropout, so that the random stream matters."""
+    """Three layers with a slot after each, and dropout so that the random stream matters."""
 
     def __init__(self, dim: int) -> None:
         super().__init__()
@@ -45,7 +45,7 @@ class Tower(nn.Module):
 
 
 class GoesBackwards(Tower):
-    """An empty range of layers: the features come back as they were."""
+    """An empty range of layers returns the features unchanged."""
 
     def to_segment(self, slot: str, x: Tensor, from_slot: str | None) -> Tensor:
         return self.through(x, 0 if from_slot is None else self.end(from_slot), self.end(slot))

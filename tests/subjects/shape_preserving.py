@@ -23,7 +23,7 @@ class Convolution(nn.Module):
 class Strict(Convolution):
     def forward(self, x: Tensor) -> Tensor:
         if x.dim() != 4:
-            raise ValueError(f"got {x.dim()} axes, wanted 4")
+            raise ValueError(f"got {x.dim()} axes, expected 4")
         return super().forward(x)
 
 
@@ -56,14 +56,14 @@ class PromotesToFloat32(Linear):
 
 
 class MaskOfAnotherDtype(Linear):
-    """A float32 buffer made in the forward meets half precision in a matrix product."""
+    """A float32 buffer of the forward meets half precision in a matrix product."""
 
     def forward(self, x: Tensor) -> Tensor:
         return super().forward(x) @ torch.eye(x.shape[-1])
 
 
 class DividesWidth(Linear):
-    """Two heads, and a width of one."""
+    """Two heads and a width of one."""
 
     def forward(self, x: Tensor) -> Tensor:
         return super().forward(x.unflatten(-1, (2, -1)).flatten(-2))
@@ -75,7 +75,7 @@ class MakesContiguous(Convolution):
 
 
 class ReadsStrides(Linear):
-    """`reshape` of a view reads rows of memory as rows of features."""
+    """`reshape` of a view treats rows of memory as rows of features."""
 
     def forward(self, x: Tensor) -> Tensor:
         return super().forward(torch.as_strided(x, x.shape, x.new_empty(x.shape).stride()))
@@ -95,7 +95,7 @@ class ReturnsItsInput(nn.Module):
 
 
 class Broadcasts(nn.Module):
-    """A scale for each channel fits any features whose width is one, or any rank."""
+    """A scale for each channel broadcasts to features of width one and of any rank."""
 
     def __init__(self, dim: int) -> None:
         super().__init__()
@@ -120,7 +120,7 @@ class CastsBack(Linear):
 
 
 class Scales(nn.Module):
-    """A parameter in single precision raises what autocast lowered."""
+    """A float32 parameter promotes features that autocast lowered."""
 
     def __init__(self, dim: int) -> None:
         super().__init__()
@@ -131,7 +131,7 @@ class Scales(nn.Module):
 
 
 class MixesDtypes(Linear):
-    """`lerp` wants one dtype, and under autocast gets two."""
+    """`lerp` needs one dtype, and gets two under autocast."""
 
     def forward(self, x: Tensor) -> Tensor:
         return torch.lerp(x, super().forward(x), 0.5)

@@ -40,7 +40,7 @@ class SumInAnotherOrder(Whole):
 
 
 class InPlace(Whole):
-    """The host's features are overwritten; the output equals what is there afterwards."""
+    """The host's features are overwritten, and the output equals the overwritten ones."""
 
     def blend(self, features: Tensor) -> Tensor:
         seed = self.seed(features.detach().clone())
@@ -54,7 +54,7 @@ class Attached(Whole):
 
 
 class DetachedHost(Whole):
-    """The seed's gradient instead of the host's, not beside it."""
+    """The seed's gradient replaces the host's instead of being added."""
 
     def blend(self, features: Tensor) -> Tensor:
         return super().blend(features.detach())
@@ -117,11 +117,11 @@ def _whole(build: type[Whole]) -> Blend:
         build=build,
         inputs=sequences,
         dims=(8,),
-        features=lambda whole, x: whole.host(x),
-        blend=lambda whole, features: whole.blend(features),
+        features=lambda model, x: model.host(x),
+        blend=lambda model, features: model.blend(features),
         direct=lambda _whole, features: features,
-        host=lambda whole: [whole.host],
-        seed=lambda whole: [whole.seed],
-        seed_output=lambda whole, features: whole.seed(features),
+        host=lambda model: [model.host],
+        seed=lambda model: [model.seed],
+        seed_output=lambda model, features: model.seed(features),
         promises=[promise("straight-through")],
     )

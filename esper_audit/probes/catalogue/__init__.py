@@ -1,1 +1,4 @@
-"""The probes, one in each file; the file name with dashes is the id of the probe."""
+"""The probes, one in each file.
+
+The file name with dashes is the id of the probe.
+"""

@@ -82,7 +82,10 @@ class AlphaSchedule(Probe[Schedule]):
 def _ramp_readings(
     start: float, target: float, values: list[float], witness: dict[str, Plain]
 ) -> Iterator[Reading]:
-    """Yield the readings of one ramp; `values` start with the one before the first step."""
+    """Yield the readings of one ramp.
+
+    `values` start with the one before the first step.
+    """
     outside = max(max(0.0, -alpha, alpha - 1.0) for alpha in values)
     if any(math.isnan(alpha) for alpha in values):
         outside = math.nan

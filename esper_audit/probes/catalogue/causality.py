@@ -33,7 +33,10 @@ OTHER = 100  # the random seed of the inputs that replace the later ones
 
 
 class CausalityParameters(Options, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """`axis` is the time axis; `block` is the largest chunk or window of the module, in positions."""
+    """`axis` is the time axis.
+
+    `block` is the largest chunk or window of the module, in positions.
+    """
 
     axis: int = 1
     lengths: tuple[int, ...] = (8, 33)
@@ -82,7 +85,10 @@ class Causality(Probe[Module]):
     }
 
     def measure(self, subject: Module, state: str) -> Iterator[Reading]:
-        """Sweep draws, modes and lengths; the controls apply to the whole sweep."""
+        """Sweep draws, modes and lengths.
+
+        The controls apply to the whole sweep.
+        """
         controls = SweepResult()
         beyond = (self.parameters.block + 1,) if self.parameters.block else ()
         lengths = (*self.parameters.lengths, *beyond)

@@ -144,7 +144,10 @@ def _output(subject: Checkpointed, module: Any) -> Tensor:
 
 
 def _train_step(subject: Checkpointed, module: Any, step: int) -> dict[str, Tensor]:
-    """Apply one training step and `advance`; return the gradients by name."""
+    """Apply one training step and `advance`.
+
+    Return the gradients by name.
+    """
     seed_streams(step)
     output = subject.call(module.train(), subject.inputs(Draw(subject.dims[0], seed=step)))
     module.zero_grad(set_to_none=True)

@@ -109,7 +109,10 @@ def _state(module: nn.Module) -> dict[str, Tensor]:
 
 
 def _changed(module: nn.Module, before: dict[str, Tensor]) -> list[str]:
-    """Return the names of changed tensors; a new non-persistent buffer, such as a cache, is no change."""
+    """Return the names of changed tensors.
+
+    A new non-persistent buffer, such as a cache, is no change.
+    """
     after, saved = _state(module), module.state_dict()
     known = [n for n in before if n not in after or not torch.equal(before[n], after[n])]
     return known + [n for n in after if n in saved and n not in before]

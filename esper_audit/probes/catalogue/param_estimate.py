@@ -23,7 +23,10 @@ Recipe = tuple[Callable[[int], nn.Module], Estimate]
 
 
 class ParamEstimateParameters(Options, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """`relative` is the allowed error of an estimate, relative to the count; `dims` are the widths."""
+    """`relative` is the allowed error of an estimate, relative to the count.
+
+    `dims` are the widths.
+    """
 
     dims: tuple[int, ...] = (1, 3, 16, 48, 64, 128, 256, 512, 1024, 4096)
     relative: float = 0.0
@@ -107,7 +110,7 @@ def _uncountable(module: nn.Module, name: str) -> Iterator[Reading]:
         f"{path}.{attribute}".removeprefix(".")
         for path, part in module.named_modules()
         for attribute, value in vars(part).items()
-        if not attribute.startswith("_") and _holds_modules(value)
+        if not attribute.startswith("_") and _has_modules(value)
     ]
     yield Reading("uninitialised", float(lazy), {"blueprint": name})
     mixed = len({p.device.type for p in parameters}) > 1
@@ -116,7 +119,7 @@ def _uncountable(module: nn.Module, name: str) -> Iterator[Reading]:
     yield Reading("unregistered", float(len(hidden)), {"blueprint": name, "attribute": where})
 
 
-def _holds_modules(value: object) -> bool:
+def _has_modules(value: object) -> bool:
     held = value.values() if isinstance(value, dict) else value
     is_plain = isinstance(value, list | tuple | dict)
     return is_plain and any(isinstance(part, nn.Module) for part in held)  # type: ignore[attr-defined]  # one of the three

@@ -34,8 +34,9 @@ AUTOCAST = ("float32", "bfloat16")
 
 
 class ShapePreservingParameters(Options, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """`aliases`: the output may be the input itself. `strict`: another rank or width is refused.
+    """What a module keeps besides shape and dtype, and what it refuses.
 
+    `aliases`: the output may be the input itself. `strict`: another rank or width is refused.
     `pictures`: an input with four axes is (batch, channels, height, width), and its memory format is kept.
     `autocast`: the dtype is kept under `torch.autocast` with bfloat16, too.
     """

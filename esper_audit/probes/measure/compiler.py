@@ -21,7 +21,10 @@ GRAPHS = 64
 
 
 class Compiled:
-    """A function compiled by dynamo without code generation; it counts graphs and raises at a break."""
+    """A function compiled by dynamo without code generation.
+
+    It counts graphs and raises at a break.
+    """
 
     def __init__(self, function: Callable[[Tensor], Tensor]) -> None:
         _dynamo.reset()
@@ -33,7 +36,10 @@ class Compiled:
         return graph.forward
 
     def __call__(self, inputs: Tensor) -> Tensor:
-        """Return the output; raise GraphBreak if the graph breaks."""
+        """Return the output.
+
+        Raise GraphBreak if the graph breaks.
+        """
         try:
             with (
                 _muted_dynamo(),
@@ -59,4 +65,7 @@ def _muted_dynamo() -> Iterator[None]:
 
 
 class GraphBreak(Exception):
-    """Dynamo broke the graph; the message is the reason."""
+    """Dynamo broke the graph.
+
+    The message is the reason.
+    """

@@ -116,7 +116,7 @@ def live_parameters(function: SequenceFunction, sequence: Tensor) -> set[str]:
 
 
 def difference(a: Tensor, b: Tensor) -> float:
-    """Return the largest difference; infinite if shapes differ or only one side is NaN somewhere."""
+    """Return the largest difference, infinite if shapes differ or only one side is NaN somewhere."""
     if a.shape != b.shape:
         return float("inf")
     if torch.equal(a, b):

@@ -44,8 +44,9 @@ def redrawable(module: nn.Module) -> Iterator[nn.Parameter]:
 
 
 def redraw(module: nn.Module, draw: int) -> None:
-    """Draw the parameters anew from the seed `draw`; draw 0 leaves them as initialised.
+    """Draw the parameters anew from the seed `draw`.
 
+    Draw 0 leaves them as initialised.
     Odd draws have standard deviation 1/2, which saturates; even ones have 1/sqrt(fan in), which does not.
     """
     if draw == BIRTH_DRAW:

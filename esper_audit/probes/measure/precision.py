@@ -40,7 +40,7 @@ class Precision:
 
 
 def precision_of(subject: Module, state: str, draw: Draw, *, training: bool) -> Precision:
-    """Return the precision of a subject on the inputs of `draw`; double precision if it does not run."""
+    """Return the precision of a subject on the inputs of `draw`, double precision if it does not run."""
     for dtype in DTYPES:
         module = subject.at(state).to(dtype).train(training)
         try:

@@ -30,7 +30,10 @@ class SandboxError(EsperAuditError):
 
 
 class ForkServer:
-    """The server process as seen by the caller; several threads may request lanes from it."""
+    """The server process as seen by the caller.
+
+    Several threads may request lanes from it.
+    """
 
     def __init__(self, setup: ServerSetup, scratch: str) -> None:
         self._setup = setup
@@ -41,8 +44,9 @@ class ForkServer:
         self._control: socket.socket | None = None
 
     def new_lane(self) -> socket.socket:
-        """Return a connection to a new lane; start the server if it is not running.
+        """Return a connection to a new lane.
 
+        Start the server if it is not running.
         Raises SandboxError if the server cannot be started, or dies twice in a row.
         """
         with self._turn:
@@ -101,7 +105,10 @@ class ForkServer:
 
 
 def _request_lane(control: socket.socket) -> socket.socket | None:
-    """Request a lane from the server; return None if the server has ended."""
+    """Request a lane from the server.
+
+    Return None if the server has ended.
+    """
     ours, theirs = socket.socketpair()
     with theirs:
         try:
@@ -127,7 +134,10 @@ class ForkLane:
         self._process = 0
 
     def run(self, job: Job, stopped: threading.Event) -> JobOutcome:
-        """Run a job and return its outcome; raise SandboxError if the server provides no lane."""
+        """Run a job and return its outcome.
+
+        Raise SandboxError if the server provides no lane.
+        """
         limits = job.limits or self._limits
         request = JobRequest(job, limits, os.path.join(self._scratch, str(next(self._numbers))))
         connection = self._connection or self._open(stopped)
@@ -147,7 +157,10 @@ class ForkLane:
         return outcome
 
     def interrupt(self) -> None:
-        """Wake from waiting for a job; called by another thread after `stopped` is set."""
+        """Wake from waiting for a job.
+
+        Called by another thread after `stopped` is set.
+        """
         connection = self._connection
         if connection is not None:
             with contextlib.suppress(OSError):

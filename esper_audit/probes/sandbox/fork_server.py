@@ -25,7 +25,7 @@ class ServerSetup(msgspec.Struct, frozen=True):
 
 
 class ServerReady(msgspec.Struct, frozen=True):
-    """The server's answer; `problem` is the reason if it cannot serve, else empty."""
+    """The answer of the server, where `problem` is the reason if it cannot serve, else empty."""
 
     problem: str
 
@@ -43,7 +43,10 @@ def main() -> None:
 
 
 def import_modules(setup: ServerSetup) -> str:
-    """Import the trusted modules without running torch operations; return the first error, else an empty text."""
+    """Import the trusted modules without running torch operations.
+
+    Return the first error, else an empty text.
+    """
     sys.path[:0] = setup.search_path
     for module in setup.preload:
         try:
@@ -76,7 +79,10 @@ def _serve(control: socket.socket) -> None:
 
 
 def _is_running(lane: int) -> bool:
-    """Return whether a lane is still running; reap it if it is not."""
+    """Return whether a lane is still running.
+
+    Reap it if it is not.
+    """
     return os.waitpid(lane, os.WNOHANG)[0] == 0
 
 

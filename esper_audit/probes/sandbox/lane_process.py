@@ -202,7 +202,10 @@ class _JobProcess:
         return JobOutcome(self._request.job.name, ending, stage, output, cost)
 
     def _read_pipe(self, pipe: int) -> bool:
-        """Read the data of a pipe; return whether the pipe may have more."""
+        """Read the data of a pipe.
+
+        Return whether the pipe may have more.
+        """
         try:
             data = os.read(pipe, READ_BYTES)
         except BlockingIOError:
@@ -228,7 +231,10 @@ class _JobProcess:
 
 
 def ending_from_status(status: int) -> Ending:
-    """Return the ending of a process without a verdict; a negative status is a signal."""
+    """Return the ending of a process without a verdict.
+
+    A negative status is a signal.
+    """
     if status >= 0:
         return Exited(status)
     try:

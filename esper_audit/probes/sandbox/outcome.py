@@ -51,7 +51,10 @@ class SourceLine(msgspec.Struct, frozen=True):
 
 
 class Failure(msgspec.Struct, frozen=True):
-    """An exception that ended a job; `place` is the deepest line of the user's own code, if there is one."""
+    """An exception that ended a job.
+
+    `place` is the deepest line of the user's own code, if there is one.
+    """
 
     type: str
     message: str
@@ -112,7 +115,10 @@ class TimedOut(msgspec.Struct, frozen=True, tag_field="kind", tag="timed_out"):
 
 
 class Killed(msgspec.Struct, frozen=True, tag_field="kind", tag="killed"):
-    """A signal ended the process; after a crash the output ends with the Python stack."""
+    """A signal ended the process.
+
+    After a crash the output ends with the Python stack.
+    """
 
     signal: str
 
@@ -150,7 +156,7 @@ Ending = (
 
 
 class Cost(msgspec.Struct, frozen=True):
-    """The resources that the job used; the only part of an outcome that varies between runs of a sound job.
+    """The resources that the job used, the only part of an outcome that varies between runs of a sound job.
 
     `seconds` is wall-clock time from ready to verdict. `processor_seconds` and `peak_bytes` (resident) are
     those of the whole process, 0 where the system does not report them.

@@ -60,17 +60,23 @@ class Lane(Protocol):
     """Runs one job at a time."""
 
     def run(self, job: Job, stopped: threading.Event) -> JobOutcome:
-        """Run a job; once `stopped` is set, end it with any outcome or error, which the caller discards."""
+        """Run a job.
+
+        Once `stopped` is set, end it with any outcome or error, which the caller discards.
+        """
 
     def interrupt(self) -> None:
-        """Wake from waiting for a job; called by another thread after `stopped` is set."""
+        """Wake from waiting for a job.
+
+        Called by another thread after `stopped` is set.
+        """
 
     def close(self) -> None:
         """Release the process."""
 
 
 class Sandbox:
-    """Runs jobs in isolation, `workers` at a time; a context manager.
+    """Runs jobs in isolation, `workers` at a time, as a context manager.
 
     `preload` are trusted modules that the server imports once, or a SandboxError is raised. `packages` are
     modules or files of the user that lanes import once, for speed; if that fails each job imports them by
@@ -101,8 +107,9 @@ class Sandbox:
             self._free.put(lane)
 
     def run(self, jobs: Iterable[Job]) -> Iterator[JobOutcome]:
-        """Yield the outcome of each job as it ends; only one call may be active at a time.
+        """Yield the outcome of each job as it ends.
 
+        Only one call may be active at a time.
         Closing the iterator early ends the running jobs. Do not fork meanwhile, because threads of the caller
         wait for the jobs. Raises SandboxError if the sandbox itself fails.
         """

@@ -55,8 +55,9 @@ def kill_group(leader: int) -> None:
 
 
 def kill_children(spared: frozenset[int] = frozenset()) -> bool:
-    """Kill and reap each child of this process that is not spared; return whether none is left.
+    """Kill and reap each child of this process that is not spared.
 
+    Return whether none is left.
     After `adopt_orphans` the descendants of a killed child become children, for the next round.
     """
     deadline = time.monotonic() + SWEEP_SECONDS
@@ -103,7 +104,10 @@ def has_children() -> bool:
 
 
 def is_dead(pid: int) -> bool:
-    """Return whether a child has ended; it is not reaped, so that its id and its group stay reserved."""
+    """Return whether a child has ended.
+
+    It is not reaped, so that its id and its group stay reserved.
+    """
     return os.waitid(os.P_PID, pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is not None
 
 
@@ -128,7 +132,10 @@ def _parent(pid: int) -> int:
 
 
 def wait_for_exit(pid: int) -> tuple[int, Cost]:
-    """Wait for a child; return its exit code (negative for a signal) and its cost without `seconds`."""
+    """Wait for a child.
+
+    Return its exit code (negative for a signal) and its cost without `seconds`.
+    """
     if sys.platform == "win32":
         return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]), Cost()
     _, status, usage = os.wait4(pid, 0)

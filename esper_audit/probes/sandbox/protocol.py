@@ -17,7 +17,10 @@ Message = TypeVar("Message", bound=msgspec.Struct)
 
 
 def encode_message(message: object) -> bytes:
-    """Return a message as bytes, its length first; raise TypeError for a value that msgpack cannot encode."""
+    """Return a message as bytes, its length first.
+
+    Raise TypeError for a value that msgpack cannot encode.
+    """
     data = msgspec.msgpack.encode(message)
     return len(data).to_bytes(LENGTH_BYTES) + data
 
@@ -35,7 +38,10 @@ def send(connection: socket.socket, message: msgspec.Struct) -> None:
 
 
 def receive(connection: socket.socket, kind: type[Message]) -> Message | None:
-    """Wait for a message of this kind; return None if the other side closed the connection."""
+    """Wait for a message of this kind.
+
+    Return None if the other side closed the connection.
+    """
     head = _receive_exactly(connection, LENGTH_BYTES)
     if head is None:
         return None
@@ -62,7 +68,10 @@ class VerdictReader:
         self._data = bytearray()
 
     def feed(self, data: bytes) -> None:
-        """Decode the data that arrived; anything after the verdict is ignored."""
+        """Decode the data that arrived.
+
+        Anything after the verdict is ignored.
+        """
         self._data += data
         while self.ending is None and len(self._data) >= LENGTH_BYTES:
             size = int.from_bytes(self._data[:LENGTH_BYTES])

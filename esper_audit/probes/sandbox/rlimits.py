@@ -16,7 +16,10 @@ REPORT_BYTES = 64 * MEBIBYTE  # for the report of a process that ran out of memo
 
 
 def apply_limits(limits: Limits, *, for_good: bool) -> None:
-    """Limit this process and its children; `for_good` also lowers the hard limits, which is irreversible."""
+    """Limit this process and its children.
+
+    `for_good` also lowers the hard limits, which is irreversible.
+    """
     if sys.platform == "win32":
         return
     _limit(resource.RLIMIT_CORE, 0, 0)
@@ -32,7 +35,10 @@ def release_reserve() -> None:
 
 
 def _limit(kind: int, soft: int, hard: int | None) -> None:
-    """Set a soft and a hard limit, neither above the current hard limit; None keeps the hard limit."""
+    """Set a soft and a hard limit, neither above the current hard limit.
+
+    None keeps the hard limit.
+    """
     if sys.platform == "win32":
         return
     ceiling = resource.getrlimit(kind)[1]

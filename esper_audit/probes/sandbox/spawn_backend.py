@@ -63,7 +63,10 @@ class SpawnRequest(msgspec.Struct, frozen=True):
 
 
 def main() -> None:
-    """Run the job in the file that the last argument names; the original stdout is the verdict pipe."""
+    """Run the job in the file that the last argument names.
+
+    The original stdout is the verdict pipe.
+    """
     die_with_parent(os.getppid())
     verdict = os.dup(STDOUT)
     redirect_output(STDERR)

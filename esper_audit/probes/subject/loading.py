@@ -13,7 +13,10 @@ from esper_audit.project.file_import import import_file
 
 
 def load_subjects(source: str) -> list[Subject]:
-    """Return the subjects that the function `source` yields; raise SubjectError if it yields none."""
+    """Return the subjects that the function `source` yields.
+
+    Raise SubjectError if it yields none.
+    """
     place, _, name = source.rpartition(":")
     module = _from_file(place, source) if place.endswith(".py") else importlib.import_module(place)
     declared = [replace(subject, source=source) for subject in _function(module, name, source)()]
@@ -24,7 +27,10 @@ def load_subjects(source: str) -> list[Subject]:
 
 
 def subject_of(source: str, name: str) -> Subject:
-    """Return the subject of this name; raise SubjectError if there is none."""
+    """Return the subject of this name.
+
+    Raise SubjectError if there is none.
+    """
     for subject in load_subjects(source):
         if subject.name == name:
             return subject

@@ -47,8 +47,9 @@ def promise(probe: str, *, in_states: tuple[str, ...] = (), **parameters: PlainV
 
 @dataclass(frozen=True)
 class Draw:
-    """The size, seed and dtype of inputs; equal draws give equal values.
+    """The size, seed and dtype of inputs.
 
+    Equal draws give equal values.
     `dim` is the width, `length` the number of positions. `dtype` is that of features; ids stay integers.
     """
 
@@ -77,8 +78,9 @@ def applied(module: Any, inputs: Tensor) -> Tensor:
 
 @dataclass(frozen=True, kw_only=True)
 class Subject:
-    """A named object under test; each call of `build` returns a new one.
+    """A named object under test.
 
+    Each call of `build` returns a new one.
     `states` maps a name to a function that leads a newly built object to that state through its public
     interface. `about` is the class or function that findings point to, if it is not the class of what
     `build` returns. `source` is the file and function that declares the subject, set by the loader.
@@ -96,7 +98,10 @@ class Subject:
         return ()
 
     def at(self, state: str, *arguments: int, seed: int = 0) -> Any:
-        """Return a new object in a state, built under a random seed; the default width is the first declared."""
+        """Return a new object in a state, built under a random seed.
+
+        The default width is the first declared.
+        """
         from esper_audit.probes.subject.determinism import seed_streams
 
         seed_streams(seed)
