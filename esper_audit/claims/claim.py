@@ -17,11 +17,12 @@ class Claim(
     kw_only=True,
     tag_field="kind",
 ):
-    """A sentence of a ticket with a query; each kind adds the keys of its query.
+    """A sentence of a ticket with a query.
 
-    A claim that *states the defect* holds as long as the defect is present. Any other claim is
-    evidence for the ticket and is expected to hold unless `expect` names another answer: a
-    reviewer's claim that turned out to be false stays on record with `expect: refuted`.
+    Each kind adds the keys of its query. A claim that *states the defect* holds as long as the defect
+    is present. Any other claim is evidence for the ticket and is expected to hold unless `expect` names
+    another answer: a reviewer's claim that turned out to be false stays on record with
+    `expect: refuted`.
     """
 
     id: Annotated[str, msgspec.Meta(pattern=r"^[A-Za-z][A-Za-z0-9_-]*$")]

@@ -65,7 +65,7 @@ def _reformatted(part: str, source: Source) -> list[Span]:
 
 
 def token_matches(code: str, lines: Sequence[str]) -> list[Span]:
-    """Return where a text contains the tokens of code; a comma before a closing bracket is layout."""
+    """Return where a text contains the tokens of code, without commas before closing brackets."""
     tokens = _tokens(lines)
     quoted = [token for token, _ in _tokens(code.splitlines())]
     starts = range(len(tokens) - len(quoted) + 1) if quoted else ()
@@ -99,7 +99,7 @@ def _matches(part: Sequence[str], text: Sequence[str], start: int) -> Iterator[i
 
 
 def _relative(lines: Sequence[str]) -> list[tuple[int, str]]:
-    """Return lines with their indentation relative to the first; 0 for a blank line."""
+    """Return lines with their indentation relative to the first, 0 for a blank line."""
     first = _indent(lines[0])
     return [(_indent(line) - first if line.strip() else 0, line.strip()) for line in lines]
 

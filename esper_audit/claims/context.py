@@ -1,4 +1,7 @@
-"""What the answer to a claim may read of the project; `workflow/claim_context.py` provides it."""
+"""What the answer to a claim may read of the project.
+
+`workflow/claim_context.py` implements it.
+"""
 
 from __future__ import annotations
 

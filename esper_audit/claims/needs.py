@@ -9,14 +9,14 @@ from esper_audit.probes.sandbox.outcome import Job
 
 
 class CheckRun(msgspec.Struct, frozen=True):
-    """A check to run on a file; several claims share one run."""
+    """A check to run on a file, once for all claims."""
 
     check: str
     path: str
 
 
 class PytestRun(msgspec.Struct, frozen=True):
-    """A pytest node to run; all nodes share one run."""
+    """A pytest node to run, together with all other nodes."""
 
     node: NodeId
 

@@ -1,6 +1,7 @@
-"""A pytest plugin that records the outcome of each test; it is copied to where the tests run.
+"""A pytest plugin that records the outcome of each test.
 
-It imports nothing of this package, which the tests' interpreter need not have installed.
+It is copied to where the tests run. It imports nothing of this package, which need not be installed
+there.
 """
 
 from __future__ import annotations

@@ -40,7 +40,7 @@ class PhaseResult(msgspec.Struct, frozen=True):
 
 
 def run_nodes(root: str, nodes: list[str]) -> dict[str, Any]:
-    """Run nodes below `root`; a job for the sandbox.
+    """Run nodes below `root`, as a job in the sandbox.
 
     All nodes run in one process. Those without a result run again one by one: pytest runs none if one
     node does not exist, and a test may end the process.

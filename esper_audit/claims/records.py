@@ -66,7 +66,7 @@ class CallersClaim(Claim, frozen=True, kw_only=True, tag="callers"):
 
 
 class ReadersClaim(Claim, frozen=True, kw_only=True, tag="readers"):
-    """A number of reads of a name or attribute of any object; 0 by default.
+    """A number of reads, 0 by default, of a name or attribute of any object.
 
     `under` and `outside` are a folder, a file or a dotted package. Reads in files of the role `among`
     are counted. A string that spells the name may be a read of it (`getattr`, a key).
@@ -110,7 +110,10 @@ class ReferencesClaim(Claim, frozen=True, kw_only=True, tag="references", rename
 
 
 class FindingClaim(Claim, frozen=True, kw_only=True, tag="finding"):
-    """The check reports the symbol or the file; an authorised or accepted finding counts."""
+    """The check reports the symbol or the file.
+
+    Authorised and accepted findings count.
+    """
 
     check: Text
     at: Address
@@ -149,16 +152,19 @@ class DocumentedClaim(Claim, frozen=True, kw_only=True, tag="documented"):
 
 
 class CommitClaim(Claim, frozen=True, kw_only=True, tag="commit"):
-    """The history contains the commit; with `touches`, it changes that file or an earlier name of it."""
+    """The history contains the commit.
+
+    With `touches`, the commit changes that file, or did so under an earlier name of the file.
+    """
 
     commit: CommitHash
     touches: str = ""
 
 
 class PytestClaim(Claim, frozen=True, kw_only=True, tag="test"):
-    """A test file, a test in it, or one of its cases passes; `path::name`, as pytest names it.
+    """A pytest node passes: a test file, a test in it, or one of its cases.
 
-    A node that collects nothing is stale. A node that is skipped, does not load or does not end
+    `node` is `path::name`. A node that collects nothing is stale. A node that is skipped, does not load or does not end
     has no answer.
     """
 
@@ -166,7 +172,7 @@ class PytestClaim(Claim, frozen=True, kw_only=True, tag="test"):
 
 
 class ProbeClaim(Claim, frozen=True, kw_only=True, tag="probe"):
-    """A unit of the probes, `probe[subject@state]`, has this outcome; `pass` by default."""
+    """A unit of the probes, `probe[subject@state]`, has this outcome, by default `pass`."""
 
     unit: ProbeUnit
     outcome: Verdict = Verdict.PASS
@@ -272,7 +278,7 @@ def _axis(values: int | list[int] | Range) -> Sequence[int]:
 
 
 def _formula_problem(texts: Mapping[str, str], names: Iterable[str], subject: str) -> str:
-    """Return why one of the formulas, by their keys, cannot be evaluated; empty if all can."""
+    """Return why one of the formulas, by their keys, cannot be evaluated, empty if all can."""
     for key, text in texts.items():
         try:
             formula = Formula(text, set(names), QUANTITIES)

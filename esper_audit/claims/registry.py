@@ -15,13 +15,13 @@ SHELF = "esper_audit.claims.kinds"
 
 
 class ClaimKind(Protocol):
-    """The functions of a module on the shelf; both take claims of its kind only."""
+    """The functions of a module on the shelf, which take claims of its kind only."""
 
     def needs(self, claim: Claim, context: ClaimContext) -> Iterable[Need]:
         """Return what has to run before the claim can be answered."""
 
     def answer(self, claim: Claim, context: ClaimContext) -> Reply:
-        """Return the answer with its evidence; what `needs` returned has run."""
+        """Return the answer with its evidence, after what `needs` returned has run."""
 
 
 def kind_of(claim: Claim) -> ClaimKind:
@@ -36,5 +36,5 @@ def needs(claim: Claim, context: ClaimContext) -> Iterable[Need]:
 
 
 def answer(claim: Claim, context: ClaimContext) -> Reply:
-    """Return the answer to a claim with its evidence; what `needs` returned has run."""
+    """Return the answer to a claim with its evidence, after what `needs` returned has run."""
     return kind_of(claim).answer(claim, context)

@@ -27,8 +27,9 @@ DECIDED = frozenset({Answer.HOLDS, Answer.REFUTED})
 
 
 class Reply(msgspec.Struct, frozen=True, kw_only=True):
-    """An answer with its evidence: words, places (`path:line`), and a table under a row of headings.
+    """An answer with its evidence.
 
+    The evidence is text, places (`path:line`), and a table whose first row contains the headings.
     *stale*: what the claim is about is gone or located elsewhere, so that the query has no meaning any
     more. *cannot-tell*: something needed was not looked at; an answer is never guessed. `lacking` names
     what is missing on this machine, where nothing else prevents an answer. `hits` is the number of

@@ -31,7 +31,10 @@ class SourceFiles(Protocol):
 
 
 class LocatedSymbol(NamedTuple):
-    """A symbol that was found, or a whole file if the name is empty; lines count from 1."""
+    """A symbol that was found, or a whole file if the name is empty.
+
+    Lines count from 1.
+    """
 
     source: Source
     name: str
@@ -65,7 +68,7 @@ def find_symbol(address: str, tree: SourceFiles) -> LocatedSymbol | Reply:
     return cannot_tell(f"{address} is re-exported more than {MOST_REEXPORTS} times")
 
 
-def module_of(path: str) -> str:
+def _module_of(path: str) -> str:
     """Return the dotted name by which a file is imported from the root of the tree."""
     return path.removesuffix(".py").removesuffix("/__init__").replace("/", ".")
 
@@ -91,7 +94,7 @@ def _file_of(address: str, tree: SourceFiles) -> tuple[str, str] | Reply:
 
 def _modules(dotted: str, files: Iterable[str]) -> list[str]:
     """Return the files of a module: below the root, else below a folder such as `src`."""
-    named = [(path, module_of(path)) for path in files]
+    named = [(path, _module_of(path)) for path in files]
     exact = [path for path, module in named if module == dotted]
     return exact or [path for path, module in named if module.endswith(f".{dotted}")]
 
@@ -140,7 +143,7 @@ def _reexported(source: Source, name: str) -> str:
     target = binding.target
     if target.startswith("."):
         level = len(target) - len(target.lstrip("."))
-        package = module_of(source.path).split(".")
+        package = _module_of(source.path).split(".")
         up = level - 1 if source.path.endswith("__init__.py") else level
         target = ".".join([*package[: len(package) - up], target.lstrip(".")])
     return f"{target}.{rest}" if rest else target

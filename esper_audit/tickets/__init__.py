@@ -1,4 +1,4 @@
 """The ticket: its record, its states, its file.
 
-Public: `ticket`, `parts`, `states`, `store`, `query`, `assessment`.
+Public: `ticket`, `parts`, `states`, `store`, `query`, `links`, `quotes`, `form`, `assessment`.
 """

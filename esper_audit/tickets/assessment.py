@@ -27,7 +27,7 @@ CLOSED_AS_GONE = frozenset({Status.FIXED, Status.NOT_A_BUG})
 
 
 class Assessment(enum.StrEnum):
-    """What the answers mean for a ticket; if several apply, the first."""
+    """What the answers mean for a ticket, the first if several apply."""
 
     REGRESSED = "regressed"
     NEVER_FIXED = "never fixed"
@@ -116,7 +116,7 @@ class VerifiedTicket(msgspec.Struct, frozen=True):
 
     @property
     def answers(self) -> list[StoredAnswer]:
-        """The answers to store; a claim without an answer today keeps its last one."""
+        """The answers to store, for a claim without an answer today its last one."""
         before = {answer.claim: answer for answer in self.ticket.answers}
         return [
             before[one.claim.id]
@@ -127,7 +127,7 @@ class VerifiedTicket(msgspec.Struct, frozen=True):
 
 
 def _stored(answered: AnsweredClaim, before: StoredAnswer | None) -> StoredAnswer:
-    """Return the answer to store; `seen_gone` stays true when the defect comes back."""
+    """Return the answer to store, whose `seen_gone` stays true when the defect comes back."""
     reply = answered.reply
     heads, *rows = reply.table or ((),)
     table = EvidenceTable(columns=[str(head) for head in heads], rows=[list(row) for row in rows])

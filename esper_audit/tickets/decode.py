@@ -1,4 +1,4 @@
-"""Reads the text of a ticket strictly; an error names the line and the key."""
+"""Reads the text of a ticket strictly, with errors that name the line and the key."""
 
 from __future__ import annotations
 
@@ -45,7 +45,10 @@ class Origin(msgspec.Struct, frozen=True):
 
 
 def read_ticket_text(text: str) -> Origin:
-    """Return the ticket of a text; raises TicketError with a message `line: key: problem`."""
+    """Return the ticket of a text.
+
+    Raises TicketError with a message `line: key: problem`.
+    """
     root = compose(text)
     value = value_of(root)
     if not isinstance(value, dict):
@@ -68,7 +71,7 @@ def line_of_key(text: str, path: Sequence[Key]) -> int:
 
 
 def _located(message: str, root: yaml.Node | None) -> str:
-    """Return a message of msgspec as `line: key: problem`."""
+    """Return a message of msgspec with its line and key in front."""
     refusal = REFUSAL.fullmatch(message)
     assert refusal is not None  # every text matches
     path: list[Key] = [name or int(number) for name, number in STEP.findall(refusal["path"] or "")]
@@ -150,7 +153,7 @@ def _value_at(value: YamlValue, step: Key) -> YamlValue:
 
 
 def _choices(kind: inspect.Type, value: YamlValue) -> list[inspect.Type]:
-    """Return the types that a value may have; only the tagged one if the value has a known tag."""
+    """Return the types that a value may have, only the tagged one if the value has a known tag."""
     if not isinstance(kind, inspect.UnionType):
         return [kind]
     tag = value.get(TAG) if isinstance(value, dict) else None

@@ -35,7 +35,7 @@ def updated_text(text: str, before: Ticket, after: Ticket) -> str:
 
 
 def merge(raw: YamlValue, before: YamlValue, after: YamlValue) -> YamlValue:
-    """Return `after` for a text that has `raw` for `before`; defaults that `raw` writes out stay."""
+    """Return `after` for a text that has `raw` for `before`, with the defaults that `raw` writes out."""
     if is_same_value(before, after):
         return raw
     if isinstance(raw, dict) and isinstance(before, dict) and isinstance(after, dict):

@@ -33,9 +33,9 @@ class BadLink(msgspec.Struct, frozen=True):
 
 
 def complete_links(tickets: Mapping[str, Ticket]) -> dict[str, Ticket]:
-    """Return the tickets with the inverse of every link added to the other ticket; no link is removed.
+    """Return the tickets with the inverse of every link added to the other ticket.
 
-    Any link back is enough for `related`. A link is removed by removing it from both tickets.
+    No link is removed here. Any link back is enough for `related`. A link is removed by removing it from both tickets.
     """
     result = dict(tickets)
     for ticket in tickets.values():

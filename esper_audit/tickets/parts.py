@@ -163,7 +163,10 @@ class Related(TicketPart, frozen=True, kw_only=True):
 
 
 class Review(TicketPart, frozen=True, kw_only=True):
-    """A review of the ticket; `role` is the reviewer's role in the heading of an imported form."""
+    """A review of the ticket.
+
+    `role` is the reviewer's role in the heading of an imported form.
+    """
 
     reviewer: str
     role: str = ""

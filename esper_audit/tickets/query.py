@@ -16,9 +16,9 @@ ORDER = list(Status)
 
 
 class TicketFilter(msgspec.Struct, frozen=True):
-    """The values that a ticket must have; an empty list allows all.
+    """The values that a ticket must have.
 
-    Paths are files, directories or patterns. A domain includes the domains inside it.
+    An empty list allows all. Paths are files, directories or patterns. A domain includes the domains inside it.
     """
 
     statuses: list[str] = []

@@ -24,7 +24,10 @@ class Quote(msgspec.Struct, frozen=True):
 
 
 class QuotedFiles:
-    """The lines of the files of a tree, read on demand; `absent` lists the files that are missing."""
+    """The lines of the files of a tree, read on demand.
+
+    `absent` contains the files that are missing or cannot be read.
+    """
 
     def __init__(self, root: str, files: Iterable[str]) -> None:
         self._root = root

@@ -36,7 +36,10 @@ class TicketStore:
             yield
 
     def load(self) -> dict[str, Ticket]:
-        """Return every ticket by id; raises one TicketError with a line for each invalid file."""
+        """Return every ticket by id.
+
+        Raises one TicketError with a line for each invalid file.
+        """
         if not os.path.isdir(self.directory):
             return {}
         root = os.path.realpath(self.directory)
@@ -59,7 +62,7 @@ class TicketStore:
         return tickets
 
     def save(self, ticket: Ticket, before: Ticket | None) -> bool:
-        """Write a ticket, or its changes since `before` was loaded; return whether the file changed.
+        """Write a ticket, or its changes since `before`, and return whether the file changed.
 
         Values that are equal in both stay byte for byte. Raises TicketError where the file has another
         value of a changed key by now, and where a new ticket (`before` is None) has a file already.

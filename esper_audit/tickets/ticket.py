@@ -1,4 +1,4 @@
-"""The record of a ticket; its status changes by the table in `states.py`."""
+"""The record of a ticket, whose status changes by the table in `states.py`."""
 
 from __future__ import annotations
 
@@ -43,7 +43,10 @@ DIALECT = "https://json-schema.org/draft/2020-12/schema"
 class Ticket(
     msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True, kw_only=True
 ):
-    """The record of one finding; docs/tickets.md names the owner of each field."""
+    """The record of one finding.
+
+    docs/tickets.md names the owner of each field.
+    """
 
     id: Annotated[str, msgspec.Meta(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")]
     title: Text
@@ -96,7 +99,7 @@ class Ticket(
         return is_own and not self.severity_reason.strip()
 
     def missing_evidence(self, status: Status) -> str:
-        """Return the evidence that a ticket of a status needs and lacks; empty if it lacks none."""
+        """Return the evidence that a ticket of a status needs and lacks, empty if it lacks none."""
         if status in ACTIVE:
             return ""
         kinds = [kind for kind, resolved in STATUS_OF.items() if resolved is status]

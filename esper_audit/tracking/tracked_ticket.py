@@ -12,7 +12,7 @@ RESOLVED_BY_CHANGE = "fixed"
 
 
 class TrackedPlace(Protocol):
-    """Where the finding of a ticket was; `lines` is `12`, `12-15`, `12, 20` or empty."""
+    """Where the finding of a ticket was."""
 
     @property
     def path(self) -> str:
@@ -24,11 +24,11 @@ class TrackedPlace(Protocol):
 
     @property
     def lines(self) -> str:
-        """The lines when the ticket was last refreshed."""
+        """The lines when the ticket was last refreshed: `12`, `12-15`, `12, 20` or empty."""
 
 
 class TrackedTicket(Protocol):
-    """A ticket that was opened for a finding; it has at least one place."""
+    """A ticket that was opened for a finding, with at least one place."""
 
     @property
     def id(self) -> str:
@@ -48,7 +48,7 @@ class TrackedTicket(Protocol):
 
     @property
     def locations(self) -> Sequence[TrackedPlace]:
-        """The places of the finding; tracking reads the first."""
+        """The places of the finding, of which tracking reads the first."""
 
     @property
     def likeness(self) -> ContextHash | None:

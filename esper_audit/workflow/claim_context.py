@@ -43,10 +43,10 @@ PROBE = f"{SUBJECT_JOBS}:measure_promised_unit"
 
 
 class ProjectClaimContext:
-    """The tree of a project; `prepare` runs what claims need before they are answered.
+    """The tree of a project.
 
-    `audit` is the result of a check of the whole project, if one was just made; what it contains is
-    not checked again.
+    `prepare` runs what claims need before they are answered. `audit` is the result of a check of the
+    whole project, if one was just made. What it contains is not checked again.
     """
 
     def __init__(self, project: Project, *, today: str, audit: Audit | None = None) -> None:
@@ -109,7 +109,7 @@ class ProjectClaimContext:
         return f"{run.check} is off for {run.path} in the configuration"
 
     def job(self, function: str, arguments: Mapping[str, Any]) -> Job:
-        """Return the job that calls a function of `probes/subject_queries.py`; equal calls are one job."""
+        """Return the job that calls a function of `probes/subject_queries.py`, one for equal calls."""
         address = f"{SUBJECT_JOBS}:{function}"
         name = msgspec.json.encode([address, arguments]).decode()
         return Job(name, address, dict(arguments), SUBJECT_LIMITS)
@@ -251,7 +251,7 @@ def _is_installed(package: str) -> bool:
 
 
 def _trusted(jobs: Sequence[Job]) -> Sequence[str]:
-    """Return the modules to import before any job; the probes, which are slow to import, if a job needs them."""
+    """Return the modules to import before any job, with the slow probes only if a job needs them."""
     if any(job.function == PROBE for job in jobs):
         return (*TORCH_AND_COMPILER, *probe_modules())
     return TORCH if any(job.arguments.get("source") for job in jobs) else ()

@@ -16,7 +16,7 @@ LINES = re.compile(r".*:(?P<lines>\d+(-\d+)?)")
 
 
 def implied_claims(ticket: Ticket) -> list[Claim]:
-    """Return the claims that a ticket implies; the ticket expects none of their answers."""
+    """Return the claims that a ticket implies, of which no answer is expected."""
     return [*_quotations(ticket), *_commits(ticket)]
 
 

@@ -24,7 +24,7 @@ def needs(claim: FormulaClaim, context: ClaimContext) -> tuple[Need, ...]:
 
 
 def answer(claim: FormulaClaim, context: ClaimContext) -> Reply:
-    """Compare the formulas point by point; a refutation contains the table of differences."""
+    """Compare the formulas point by point, with a table of differences if there are any."""
     table = value_table(context, _job(claim, context))
     if isinstance(table, Reply):
         return table
