@@ -47,10 +47,10 @@ class CurrentTree:
     def source(self, path: str) -> Source | None:
         """Return a file as it is now, None if it is absent or not valid Python."""
         if path not in self._sources:
-            self._sources[path] = self._read(path) if self.has(path) else None
+            self._sources[path] = self._read(path) if self.has_path(path) else None
         return self._sources[path]
 
-    def has(self, path: str) -> bool:
+    def has_path(self, path: str) -> bool:
         """Return whether a file exists, or a directory if the path ends with `/`."""
         if path not in self._exists:
             full = os.path.join(self._root, path)
@@ -141,13 +141,13 @@ class FileMoves:
         """Record the moves of matched findings, and return whether one of them was unknown."""
         before = len(self._files)
         for old, new in pairs:
-            if old.path == new.path or self._tree.has(old.path):
+            if old.path == new.path or self._tree.has_path(old.path):
                 continue
             self._files.add((old.path, new.path))
             self._directories.update(
                 (was, now)
                 for was, now in _directories(old.path, new.path)
-                if not self._tree.has(was)
+                if not self._tree.has_path(was)
             )
         return len(self._files) > before
 
@@ -157,11 +157,11 @@ class FileMoves:
         sources |= {
             was + new.removeprefix(now) for was, now in self._directories if new.startswith(now)
         }
-        return {new, *(old for old in sources if not self._tree.has(old))}
+        return {new, *(old for old in sources if not self._tree.has_path(old))}
 
     def current_path(self, old: str, symbol: str) -> str:
         """Return the file that now holds a scope, the old path if none is known."""
-        if self._tree.has(old):
+        if self._tree.has_path(old):
             return old
         known = sorted(now for was, now in self._files if was == old)
         known += sorted(
@@ -173,7 +173,7 @@ class FileMoves:
         """Return whether the file `new` was, or contains a part of, the file `old`."""
         if old == new or (old, new) in self._files:
             return True
-        return not self._tree.has(old) and any(
+        return not self._tree.has_path(old) and any(
             old.startswith(was) and new == now + old.removeprefix(was)
             for was, now in self._directories
         )

@@ -68,7 +68,7 @@ class MatchRule(NamedTuple):
         """Return whether the finding moved, or its code was edited, if this rule matches."""
         return self is not MATCH_RULES[0]
 
-    def matches(self, pair: PairComparison) -> bool:
+    def is_met_by(self, pair: PairComparison) -> bool:
         """Return whether a comparison reaches every value of this rule."""
         reached = zip(pair[1 : len(self) - 1], self[2:], strict=True)
         return pair.old_location in self.old_locations and all(

@@ -124,7 +124,7 @@ class _Matcher:
             found = [
                 (old, new, pair)
                 for old, new, pair in candidates
-                if rule.matches(pair) and not (old.is_resolved and rule.is_move)
+                if rule.is_met_by(pair) and not (old.is_resolved and rule.is_move)
             ]
             # The sort is stable: candidates of equal strength stay in the order of the tree.
             found.sort(key=_preference(found))
@@ -185,7 +185,7 @@ class _Matcher:
     ) -> OldLocationState:
         """Return what happened to the old location, in the file to which it moved if its own is gone."""
         path = self._moves.current_path(old.path, old.symbol)
-        if self._tree.has(path):
+        if self._tree.has_path(path):
             return self._tree.old_location_state(old, path, new_symbol=new.symbol)
         if symbol is SymbolSimilarity.SAME or not old.symbol:
             return OldLocationState.SCOPE_GONE

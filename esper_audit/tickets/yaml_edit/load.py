@@ -52,7 +52,7 @@ class YamlText:
         match = REST_OF_LINE.match(self.text, position)
         return match.end() if match else len(self.text)
 
-    def ends_line(self, position: int) -> bool:
+    def is_after_line_end(self, position: int) -> bool:
         """Return whether a line ends directly before a position."""
         return self.text[position - 1 : position] in ("\n", "\r")
 

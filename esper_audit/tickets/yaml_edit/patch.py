@@ -275,7 +275,7 @@ class YamlPatch:
         if in_flow:
             return TextEdit(end, end, f", {text}")
         at = self._text.line_end(end)
-        return TextEdit(at, at, f"{text}\n" if self._text.ends_line(at) else f"\n{text}")
+        return TextEdit(at, at, f"{text}\n" if self._text.is_after_line_end(at) else f"\n{text}")
 
 
 def _new_keys(

@@ -80,7 +80,7 @@ class MarkdownBlock(msgspec.Struct, frozen=True):
             if run
         ]
 
-    def follows(self, other: MarkdownBlock) -> bool:
+    def is_adjacent_to(self, other: MarkdownBlock) -> bool:
         """Return whether only blank lines separate another block from this one."""
         return self.first - self.blank_before == other.end
 

@@ -92,7 +92,7 @@ def _separator(
     if (
         isinstance(before, MarkdownBlock)
         and isinstance(node, MarkdownBlock)
-        and node.follows(before)
+        and node.is_adjacent_to(before)
     ):
         return "\n" * (1 + node.blank_before)
     return "\n\n"
