@@ -1,4 +1,4 @@
-"""What `check` imports: little, and less where there is less to do; and that it asks nobody on the network."""
+"""`check` imports few modules, and uses no network."""
 
 from __future__ import annotations
 
@@ -78,6 +78,7 @@ def test_an_unchanged_tree_imports_nothing_at_all(tmp_path: Path) -> None:
     assert own == {
         "esper_audit",
         "esper_audit.cli",
+        "esper_audit.cli.local_date",
         "esper_audit.cli.replay",
         "esper_audit.project",
         "esper_audit.project.content_cache",

@@ -1,4 +1,4 @@
-"""`pytest --esper-audit` over subjects: an item a contract, subject and state, and a guard that none is lost."""
+"""`pytest --esper-audit` over subjects: an item for each contract, subject and state."""
 
 from __future__ import annotations
 

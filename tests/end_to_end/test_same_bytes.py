@@ -1,4 +1,4 @@
-"""The text of a run depends on the tree alone: not on its start, the number of workers, seeds, caches or the sieve."""
+"""The text of a run depends on the tree alone, not on workers, seeds, caches or the prefilter."""
 
 from __future__ import annotations
 
