@@ -1,4 +1,4 @@
-"""An unchanged tree is answered from the record, byte for byte; whatever changes, the checks run again."""
+"""`check` replays its record for an unchanged tree, byte for byte, and runs again after any change."""
 
 from __future__ import annotations
 

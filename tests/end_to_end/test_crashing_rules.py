@@ -1,4 +1,4 @@
-"""A rule that fails costs that rule on that file; one that does not load stops the run; a dead worker costs a file."""
+"""A failing rule is left out on that file, a rule that does not load stops the run."""
 
 from __future__ import annotations
 

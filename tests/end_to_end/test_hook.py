@@ -1,4 +1,4 @@
-"""The real pre-commit with this repository's hook, as it stands on disk: blocks, passes, and installs no torch."""
+"""The real pre-commit with the hook of this repository blocks, passes, and installs no torch."""
 
 from __future__ import annotations
 

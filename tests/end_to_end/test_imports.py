@@ -82,6 +82,7 @@ def test_an_unchanged_tree_imports_nothing_at_all(tmp_path: Path) -> None:
     assert own == {
         "esper_audit",
         "esper_audit.cli",
+        "esper_audit.cli.local_date",
         "esper_audit.cli.replay",
         "esper_audit.project",
         "esper_audit.project.content_cache",

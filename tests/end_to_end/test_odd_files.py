@@ -1,4 +1,4 @@
-"""An odd file beside a good one: one clear line for the odd one, the good one's finding stays, never a traceback."""
+"""An unusual file gives one clear line and no traceback, and the findings of other files stay."""
 
 from __future__ import annotations
 

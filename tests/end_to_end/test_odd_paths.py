@@ -1,4 +1,4 @@
-"""Odd things a tree can hold instead of a file: links, pipes, directories, names; and consoles that cannot say them."""
+"""Links, pipes, directories and unusual names in place of files; consoles with a narrow encoding."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Rules from elsewhere: an installed package's, a project's own; what lacks a part or clashes is refused by name."""
+"""Rules of an installed package or of the project; an incomplete or clashing rule is refused by name."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`esper-audit run`, `report`, `rule` and the pytest door, as a user meets them."""
+"""`esper-audit run`, `report` and `rule`, and the option `--esper-audit` of pytest."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`--since REV` shows what is new since the merge base, whatever moved; `--stdin-filename` reads an editor's buffer."""
+"""`--since REV` shows what is new since the merge base; `--stdin-filename` reads the buffer of an editor."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Many who write tickets at once, and some who are killed over it: nothing is lost, nothing is half."""
+"""Concurrent and killed writers of tickets lose no ticket and leave no half-written file."""
 
 from __future__ import annotations
 

@@ -264,7 +264,7 @@ def test_the_ticket_page_and_the_audit_page_say_it(tmp_path: Path) -> None:
     text = page.read_text(encoding="utf-8")
     assert "7 calls: 6 pass seed_input, 1 forwards **kwargs, which may hold it" in text
     assert "- Tests that name it: `tests/test_blend.py::test_directly`" in text
-    assert "- Offered by: `lib`" in text
+    assert "- Exported by: `lib`" in text
     assert "7 calls: 6 pass" in (tmp_path / "reports" / "audit.md").read_text(encoding="utf-8")
 
 
