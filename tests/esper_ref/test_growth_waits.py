@@ -11,6 +11,9 @@ from torch.utils._python_dispatch import TorchDispatchMode
 
 from esper_ref import AlphaAlgorithm, SeedStage
 
+# Slow: every stage of every algorithm is run forward and backward.
+pytestmark = pytest.mark.slow
+
 # Operators that hand a value, or a shape that depends on one, to Python.
 WAITING = (
     "_local_scalar_dense",

@@ -59,7 +59,7 @@ def table_errors(
 def imports(file: SourceFile) -> Iterator[tuple[str, str]]:
     """Yield each import of one room from another."""
     room = file.path.parts[1]
-    for node in ast.walk(file.tree):
+    for node in file.nodes:
         if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("esper_audit."):
             target = str(node.module).split(".")[1]
             if target != room:

@@ -26,7 +26,7 @@ BLOCKS = (
 
 
 def long_functions(file: SourceFile) -> Iterator[str]:
-    for function in file.functions():
+    for function in file.functions:
         count = lines_of(function)
         if count > MOST_LINES:
             yield file.at(function.lineno, f"{function.name} has {count} lines")
@@ -41,7 +41,7 @@ def lines_of(function: Function) -> int:
 
 
 def deep_functions(file: SourceFile) -> Iterator[str]:
-    for function in file.functions():
+    for function in file.functions:
         depth = nesting(function.body)
         if depth > MOST_NESTING:
             yield file.at(function.lineno, f"{function.name} is nested {depth} deep")
@@ -75,7 +75,7 @@ def is_elif(block: list[ast.stmt]) -> bool:
 def wide_signatures(file: SourceFile) -> Iterator[str]:
     if file.path.as_posix() in GIVEN_SIGNATURES:
         return
-    for function in file.functions():
+    for function in file.functions:
         positional = [a.arg for a in (*function.args.posonlyargs, *function.args.args)]
         count = len([name for name in positional if name not in ("self", "cls")])
         if count > MOST_POSITIONAL and not is_command(function):
@@ -87,7 +87,7 @@ def is_command(function: Function) -> bool:
 
 
 def type_queries(file: SourceFile) -> Iterator[str]:
-    for node in ast.walk(file.tree):
+    for node in file.nodes:
         if isinstance(node, ast.Call) and isinstance(node.func, ast.Name):
             name = node.func.id
             if name == "hasattr" or (name == "getattr" and len(node.args) > 2):

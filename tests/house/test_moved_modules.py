@@ -91,8 +91,8 @@ def test_the_printed_files_name_modules_that_moved(text: str) -> None:
     assert with_new_imports(text, moved_names()) != text
 
 
+@pytest.mark.torch
 def test_a_reproducer_from_before_the_move_runs_and_prints_the_difference(tmp_path: Path) -> None:
-    pytest.importorskip("torch")
     names = moved_names()
     (tmp_path / "valve.py").write_text(VALVE, encoding="utf-8")
     (tmp_path / "contracts.py").write_text(with_new_imports(CONTRACTS, names), encoding="utf-8")

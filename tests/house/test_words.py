@@ -42,14 +42,14 @@ def indefinite_persons(file: SourceFile) -> Iterator[str]:
 
 
 def matching_first_lines(file: SourceFile, pattern: re.Pattern[str]) -> Iterator[str]:
-    for node, line in file.first_lines():
+    for node, line in file.first_lines:
         if pattern.search(re.sub("`[^`]*`", "``", line)):
             yield file.at(1 if isinstance(node, ast.Module) else node.lineno, line)
 
 
 def predicates_without_whether(file: SourceFile) -> Iterator[str]:
     """Yield the `is_` and `has_` functions whose docstring does not begin with "Return whether"."""
-    for node, line in file.first_lines():
+    for node, line in file.first_lines:
         if not (isinstance(node, Function) and is_predicate(node)):
             continue
         if not line.startswith("Return whether"):

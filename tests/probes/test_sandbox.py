@@ -37,6 +37,7 @@ TIGHT = Limits(seconds=30.0, memory_bytes=800 * MEBIBYTE)
 GOOD = Returned({"double": 42, "elements": 6, "threads": 1})
 
 pytestmark = [
+    pytest.mark.slow,  # hostile jobs hang until their limit, fill memory and kill processes
     pytest.mark.skipif(sys.platform != "linux", reason="elsewhere jobs are spawned"),
     pytest.mark.skipif(importlib.util.find_spec("torch") is None, reason="torch is an extra"),
 ]

@@ -55,7 +55,10 @@ AT_IMPORT = {
     ),
 }
 
-pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="elsewhere jobs are spawned")
+pytestmark = [
+    pytest.mark.slow,  # each test starts sandboxes, and kills some
+    pytest.mark.skipif(sys.platform != "linux", reason="elsewhere jobs are spawned"),
+]
 
 
 @pytest.fixture

@@ -11,6 +11,9 @@ from support.real_source import library_modules, own_modules
 
 from esper_audit.source.syntax.cst_positions import PositionRecorder
 
+# Slow: LibCST computes the positions of every node of many real files.
+pytestmark = pytest.mark.slow
+
 FILES = [*own_modules()[::6], *library_modules(6)]
 PIECES = {
     "nothing": "",

@@ -36,15 +36,20 @@ class SourceFile:
         """Return whether the file holds nothing but the cases of a rule."""
         return self.path.stem.endswith("_cases")
 
-    def functions(self) -> Iterator[Function]:
-        return (node for node in ast.walk(self.tree) if isinstance(node, Function))
+    @cached_property
+    def nodes(self) -> list[ast.AST]:
+        return list(ast.walk(self.tree))
 
-    def first_lines(self) -> Iterator[tuple[Documented, str]]:
-        """Yield each node that has a docstring, with the first line of it."""
-        for node in ast.walk(self.tree):
-            docstring = ast.get_docstring(node) if isinstance(node, Documented) else None
-            if isinstance(node, Documented) and docstring:
-                yield node, docstring.partition("\n")[0]
+    @cached_property
+    def functions(self) -> list[Function]:
+        return [node for node in self.nodes if isinstance(node, Function)]
+
+    @cached_property
+    def first_lines(self) -> list[tuple[Documented, str]]:
+        """Each node that has a docstring, with the first line of it."""
+        documented = [node for node in self.nodes if isinstance(node, Documented)]
+        texts = [(node, ast.get_docstring(node)) for node in documented]
+        return [(node, text.partition("\n")[0]) for node, text in texts if text]
 
     def at(self, line: int, text: str) -> str:
         """Return an offence in the form `path:line: text`."""
@@ -86,7 +91,7 @@ def case_lines(file: SourceFile) -> int:
     """Return how many lines the cases of a rule take."""
     return sum(
         line_count(node)
-        for node in ast.walk(file.tree)
+        for node in file.nodes
         if isinstance(node, ast.stmt) and is_case_assignment(node)
     )
 

@@ -30,6 +30,10 @@ OTHER = "X-2"
 TOOLS = {"status", "severity", "proposed_severity", "locations", "evidence", "related", "history"}
 
 
+# Slow: tickets are drawn in every style that a person may write, and each is updated.
+pytestmark = pytest.mark.slow
+
+
 def changed_finding(how: str) -> list[Finding]:
     """Return what a later run finds."""
     finding = a_finding()
