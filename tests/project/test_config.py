@@ -1,4 +1,4 @@
-"""Where a configuration is found, what it switches on where, and what an unconfigured tree gets."""
+"""Finding a configuration, its effect on checks and paths, and the defaults without one."""
 
 from __future__ import annotations
 
@@ -49,12 +49,12 @@ def test_our_own_file_goes_before_pyproject(tmp_path: Path) -> None:
     assert paths(tmp_path) == ["good.py"]
 
 
-def test_two_projects_at_once_are_configured_by_what_stands_above_both(tmp_path: Path) -> None:
+def test_two_projects_have_the_configuration_above_both(tmp_path: Path) -> None:
     write(tmp_path, {"a/pyproject.toml": OFF, "a/good.py": GOOD, "b/good.py": GOOD})
     assert paths(tmp_path, tmp_path / "a", tmp_path / "b") == ["a/good.py", "b/good.py"]
 
 
-def test_paths_says_what_is_audited_unasked(tmp_path: Path) -> None:
+def test_paths_are_audited_by_default(tmp_path: Path) -> None:
     configuration = "[tool.esper-audit]\npaths = ['src']\n"
     write(tmp_path, {"pyproject.toml": configuration, "src/a.py": GOOD, "tests/b.py": GOOD})
     assert paths(tmp_path) == ["src/a.py"]
@@ -84,9 +84,7 @@ def test_an_excluded_file_named_by_hand_is_counted(tmp_path: Path) -> None:
     assert (result.findings, result.excluded, result.exit_status) == ([], ["old/a.py"], 0)
 
 
-def test_the_text_says_that_a_file_was_excluded(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_the_text_reports_an_excluded_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     write(
         tmp_path, {"pyproject.toml": "[tool.esper-audit]\nexclude = ['old/']\n", "old/a.py": GOOD}
@@ -103,7 +101,7 @@ def test_a_check_can_be_off_for_some_paths_and_on_for_others(tmp_path: Path) -> 
     assert paths(tmp_path) == ["tests/a.py"]
 
 
-def test_a_check_can_be_asked_for_besides_those_that_are_on(tmp_path: Path) -> None:
+def test_a_check_can_be_selected_additionally(tmp_path: Path) -> None:
     configuration = "[tool.esper-audit]\nextend-select = ['unused-parameter']\n"
     write(tmp_path, {"pyproject.toml": configuration, "a.py": GOOD})
     checks = audit(tmp_path).checks

@@ -1,4 +1,4 @@
-"""Which files are found: what git ignores is left out as git would, build and environment directories always."""
+"""The files that are found: those that git does not ignore, outside build and environment directories."""
 
 from __future__ import annotations
 
@@ -127,7 +127,7 @@ def test_an_ignore_file_with_a_line_that_is_no_pattern_is_read_as_far_as_it_goes
     assert found(tmp_path) == ["a.py"]
 
 
-def test_a_walk_remembers_all_it_read_and_all_it_looked_for(tmp_path: Path) -> None:
+def test_a_walk_records_all_files_that_it_read_or_looked_up(tmp_path: Path) -> None:
     write(tmp_path, {".gitignore": "", "pkg/sub/a.py": "", ".git/HEAD": ""})
     walk = Discovery(str(tmp_path)).run([str(tmp_path / "pkg" / "sub")])
     assert walk.directories == [str(tmp_path / "pkg" / "sub")]

@@ -97,14 +97,14 @@ WHOLE = {
 
 
 def form(*further: str, **exchanged: str) -> str:
-    """Return a form; `exchanged` are sections with another body (empty: without), `further` whole ones."""
+    """Return a form with other bodies for the sections in `exchanged` (empty removes one) and `further` sections."""
     bodies = {**WHOLE, **exchanged}
     parts = [f"## {HEADINGS[name]}\n\n{body}" for name, body in bodies.items() if body]
     return "\n\n---\n\n".join(["# Finding Ticket: Tank Asked Twice", *parts, *further]) + "\n"
 
 
 def row(name: str, value: str) -> str:
-    """Return the metadata with one row more."""
+    """Return the metadata with an additional row."""
     return f"{METADATA}\n| **{name}** | {value} |"
 
 
@@ -125,7 +125,7 @@ def read(text: str, name: str = "Q7-NET-04.md", folder: str = "") -> Ticket:
 
 
 def contradictions(text: str, folder: str = "") -> list[str]:
-    """Return what a text says twice, differently."""
+    """Return the contradictions in the one ticket of a text."""
     (form,) = read_tickets(text, DocumentOrigin("Q7-NET-04.md", folder), PathMap())
     return form.contradictions
 
@@ -155,6 +155,6 @@ def page_of(ticket: Ticket) -> str:
 
 
 def assert_stays(ticket: Ticket) -> None:
-    """Require that a ticket's page, read in again, gives the same file."""
+    """Assert that importing the page of a ticket gives the same file."""
     again = read(page_of(ticket), f"{ticket.id}.md")
     assert yaml_of(again) == yaml_of(ticket)

@@ -1,4 +1,4 @@
-"""Whatever is edited, in any order: each finding has one ticket, each ticket at most one finding, none is lost."""
+"""After any edits each finding has one ticket, and each ticket at most one finding."""
 
 from __future__ import annotations
 

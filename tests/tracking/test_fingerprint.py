@@ -84,7 +84,7 @@ def test_an_edit_that_changes_no_finding_changes_no_fingerprint(
 @pytest.mark.parametrize(
     ("edited", "gone", "new"), NOT_BY_A_HASH_ALONE.values(), ids=NOT_BY_A_HASH_ALONE
 )
-def test_what_changes_a_fingerprint_is_as_much_as_it_must_be(
+def test_an_edit_of_the_code_changes_the_fingerprint(
     tmp_path: Path, edited: str, gone: int, new: int
 ) -> None:
     """Renames read as one gone and one new here: bringing them together is the matcher's business."""
@@ -92,7 +92,7 @@ def test_what_changes_a_fingerprint_is_as_much_as_it_must_be(
     assert (len(before - after), len(after - before)) == (gone, new)
 
 
-def test_a_renamed_file_is_another_place_to_a_hash_alone(tmp_path: Path) -> None:
+def test_a_renamed_file_changes_the_fingerprint(tmp_path: Path) -> None:
     """The matcher pairs a file that vanished with one that appeared; `--since` asks git."""
     before = prints(tmp_path, BASE)
     (tmp_path / "a.py").rename(tmp_path / "b.py")
@@ -100,7 +100,7 @@ def test_a_renamed_file_is_another_place_to_a_hash_alone(tmp_path: Path) -> None
     assert before & after == set()
 
 
-def test_equal_findings_in_one_function_are_told_apart(tmp_path: Path) -> None:
+def test_equal_findings_in_one_function_have_different_fingerprints(tmp_path: Path) -> None:
     assert len(prints(tmp_path, "def f(a):\n    hasattr(a, 'x'), hasattr(a, 'x')\n")) == 2
 
 
@@ -116,7 +116,7 @@ EXCEPT = "try:\n    old(1)\nexcept (A, B) as e:\n    x = 'y'\n"
         EXCEPT.replace("'y'", '"y"'),
     ],
 )
-def test_a_handler_keeps_its_identity_as_an_expression_does(tmp_path: Path, edited: str) -> None:
+def test_a_handler_keeps_its_fingerprint(tmp_path: Path, edited: str) -> None:
     members = 'triggers = Triggers(nodes=frozenset({"ExceptHandler"}))\n'
     with_rule(tmp_path, "handler", "yield Violation(node, 'a handler')", members=members)
     write(tmp_path, {"a.py": EXCEPT})
@@ -135,14 +135,14 @@ def test_a_handler_keeps_its_identity_as_an_expression_does(tmp_path: Path, edit
         ("else:\n    pass", "else:\n    # why\n    pass"),
     ],
 )
-def test_a_piece_that_is_no_code_alone_is_known_by_its_words(one: str, other: str) -> None:
+def test_code_that_does_not_parse_counts_by_its_words(one: str, other: str) -> None:
     assert normalised_code(one) == normalised_code(other)
 
 
 @pytest.mark.parametrize(
     "code", ["", "((", "'", '"""', "\\", "\0", "f(" * 300, "é(", "a" + " + a" * 9000]
 )
-def test_whatever_the_code_it_has_an_identity(code: str) -> None:
+def test_any_code_has_a_fingerprint(code: str) -> None:
     made = fingerprint(check="c", path="p", symbol="s", code=code, ordinal=0)
     assert len(made) == 16
 
@@ -151,7 +151,7 @@ TEXT = st.text(min_size=0, max_size=12)
 
 
 @given(TEXT, TEXT, TEXT, TEXT, st.integers(0, 3))
-def test_every_part_of_an_identity_counts(
+def test_every_part_of_a_fingerprint_counts(
     check: str, path: str, symbol: str, code: str, ordinal: int
 ) -> None:
     made = fingerprint(check=check, path=path, symbol=symbol, code=code, ordinal=ordinal)
@@ -165,6 +165,6 @@ def test_every_part_of_an_identity_counts(
     assert len(others) == 4
 
 
-def test_an_identity_is_the_same_in_every_version_of_python() -> None:
+def test_a_fingerprint_is_equal_in_every_version_of_python() -> None:
     code = 'f(x, None, key="a", *rest)[1:, None] if not done else lambda: 0.5'
     assert fingerprint(check="c", path="p", symbol="s", code=code, ordinal=0) == "88eec8aaaa408478"

@@ -67,7 +67,7 @@ def test_a_ticket_stays_with_its_finding(tmp_path: Path, edit: Edit) -> None:
 
 
 @every_edit
-def test_a_second_look_at_the_edited_tree_changes_nothing(tmp_path: Path, edit: Edit) -> None:
+def test_a_second_run_on_the_edited_tree_changes_nothing(tmp_path: Path, edit: Edit) -> None:
     put(tmp_path, edit.before)
     synced(tmp_path)
     put(tmp_path, edit.after)

@@ -1,4 +1,4 @@
-"""What was not looked at closes no ticket and gives none away; accepted and older tickets go with their finding."""
+"""Code that was not analysed closes and moves no ticket."""
 
 from __future__ import annotations
 
@@ -85,7 +85,7 @@ def test_a_ticket_without_context_hash_gets_one(tmp_path: Path) -> None:
     assert only(tmp_path) == ticket
 
 
-def test_an_accepted_finding_stays_accepted_where_it_went(tmp_path: Path) -> None:
+def test_an_accepted_finding_stays_accepted_after_a_move(tmp_path: Path) -> None:
     put(tmp_path, {"a.py": CUT})
     before = only(tmp_path)
     accepted(tmp_path, before)
@@ -96,7 +96,7 @@ def test_an_accepted_finding_stays_accepted_where_it_went(tmp_path: Path) -> Non
     assert after.locations[0].path == "lib/b.py"
 
 
-def test_the_acceptance_of_one_does_not_pass_to_one_like_it(tmp_path: Path) -> None:
+def test_an_acceptance_does_not_apply_to_a_duplicate(tmp_path: Path) -> None:
     put(tmp_path, {"a.py": TWINS})
     first, second = sorted(
         synced(tmp_path).tickets.values(), key=lambda t: int(t.locations[0].lines)
@@ -147,7 +147,7 @@ def test_an_editors_buffer_is_compared_as_it_is(tmp_path: Path) -> None:
     assert (ran.status, ran.places) == (0, [])
 
 
-def test_a_check_says_the_same_again_until_the_file_that_moved_is_back(tmp_path: Path) -> None:
+def test_a_check_is_replayed_until_the_moved_file_is_back(tmp_path: Path) -> None:
     put(tmp_path, {"lib/a.py": CUT})
     synced(tmp_path)
     put(tmp_path, {"lib/b.py": CUT})
