@@ -1,4 +1,7 @@
-"""Checks that a PyTorch code base keeps its contracts; the names that a rule is written with."""
+"""Checks that a PyTorch code base keeps its contracts.
+
+The names that a rule is written with.
+"""
 
 from __future__ import annotations
 
@@ -55,7 +58,10 @@ MODULES = {"cst"}
 
 
 def __getattr__(name: str) -> object:
-    """Import a public name from the room that defines it; raise AttributeError for any other name."""
+    """Import a public name from the room that defines it.
+
+    Raise AttributeError for any other name.
+    """
     if name not in HOMES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     from importlib import import_module

@@ -117,7 +117,10 @@ def _check_stdin(project: Project, request: pipeline.CheckRequest, style: str) -
 
 
 def _check(project: Project, request: pipeline.CheckRequest, style: str) -> tuple[int, str]:
-    """Return the exit status and the report for files; record both for a replay."""
+    """Return the exit status and the report for files.
+
+    Record both for a replay.
+    """
     with progress_bar("files") as (progress,):
         audit = pipeline.check(project, request, progress)
     text = render_audit(audit, CheckCatalogue.of_project(project), style)
@@ -144,7 +147,10 @@ def _require_whole_files(request: pipeline.CheckRequest, stdin_filename: str) ->
 def _fix(
     project: Project, request: pipeline.CheckRequest, mode: FixMode, style: str
 ) -> tuple[int, str]:
-    """Apply or show the fixes; return the exit status and the report for what remains."""
+    """Apply or show the fixes.
+
+    Return the exit status and the report for what remains.
+    """
     fixes = pipeline.fix(project, request, mode)
     if not mode.write:
         return (FINDINGS if fixes else CLEAN), "".join(map(diff, fixes))

@@ -37,7 +37,10 @@ def project_options(command: Command) -> Command:
 
 
 def format_option(styles: tuple[str, ...] = TEXT_OR_JSON, help_text: str = "") -> Decorator:
-    """Return the option `--format`, passed as `style`; the default is text."""
+    """Return the option `--format`, passed as `style`.
+
+    The default is text.
+    """
     return click.option(
         "--format",
         "style",

@@ -42,7 +42,10 @@ def command(project: Project, *, name: str, argument: str, style: str, no_cache:
 
 
 def _only_symbol(index: Index, name: str) -> Symbol | None:
-    """Return the symbol that a name denotes, None if nothing defines it; raises UsageError for several."""
+    """Return the symbol that a name denotes, None if nothing defines it.
+
+    Raises UsageError for several.
+    """
     found = index.symbols(name)
     if len(found) > 1:
         shown = "\n".join(f"  {symbol.path}:{symbol.symbol}" for symbol in found[:MOST_SHOWN])

@@ -42,7 +42,10 @@ def paint(text: Iterable[StyledText]) -> str:
 
 
 def render_audit(audit: Audit, catalogue: CheckCatalogue, style: str) -> str:
-    """Return an audit in the output format `style`; text is coloured on a terminal."""
+    """Return an audit in the output format `style`.
+
+    Text is coloured on a terminal.
+    """
     output_format = importlib.import_module(f"esper_audit.reports.formats.{style}")
     if style == "text" and is_terminal():
         return paint(output_format.styled_audit(audit, catalogue))

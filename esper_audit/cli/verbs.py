@@ -13,7 +13,10 @@ NOT_VERBS = frozenset({"__init__", "local_date", "options", "replay", "root", "s
 
 
 class Verbs(click.Group):
-    """A group whose commands are the modules of a package; a package inside it is a subgroup."""
+    """A group whose commands are the modules of a package.
+
+    A package inside it is a subgroup.
+    """
 
     def __init__(self, package: str, help_text: str, name: str | None = None) -> None:
         super().__init__(
@@ -46,7 +49,10 @@ class Verbs(click.Group):
     def resolve_command(
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
-        """Resolve a command; an unknown one is a usage error that lists the commands."""
+        """Resolve a command.
+
+        An unknown one is a usage error that lists the commands.
+        """
         is_option = bool(args) and args[0].startswith("-")
         if args and not is_option and self.get_command(ctx, args[0]) is None:
             ctx.fail(

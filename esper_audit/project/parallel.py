@@ -1,4 +1,7 @@
-"""Map a function over files in several processes; a process that dies costs only its current file."""
+"""Map a function over files in several processes.
+
+A process that dies costs only its current file.
+"""
 
 from __future__ import annotations
 
@@ -17,7 +20,10 @@ from esper_audit.findings.finding import NotAnalysed
 
 @contextmanager
 def collector_off() -> Iterator[None]:
-    """Switch the garbage collector off inside the block; reference counts free the syntax trees."""
+    """Switch the garbage collector off inside the block.
+
+    Reference counts free the syntax trees.
+    """
     was_on = gc.isenabled()
     gc.disable()
     try:
@@ -48,7 +54,9 @@ Work = Callable[[str], Result]
 def map_files(
     work: Work[Result], paths: Sequence[str], jobs: int, kind: type[Result]
 ) -> Iterator[Result]:
-    """Yield the result of `work` for each path, in no particular order; `jobs` 0 chooses their number.
+    """Yield the result of `work` for each path, in no particular order.
+
+    `jobs` 0 chooses their number.
 
     `kind` is the struct that `work` returns.
     """
@@ -110,7 +118,10 @@ class _Worker(Generic[Result]):
         return result
 
     def reap(self) -> Result | None:
-        """Wait for the child; if paths remain, return a result for the file that ended it."""
+        """Wait for the child.
+
+        If paths remain, return a result for the file that ended it.
+        """
         self._pipe.close()
         _, status = os.waitpid(self._pid, 0)
         if not self.remaining:

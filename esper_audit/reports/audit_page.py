@@ -127,7 +127,10 @@ def _authorised(suppressed: Suppressed) -> Row:
 
 
 def _probes(audit: Audit) -> dict[str, object] | None:
-    """Return the rows of the probes that ran; None where none did."""
+    """Return the rows of the probes that ran.
+
+    None where none did.
+    """
     tallies = tally(audit.records)
     if not tallies:
         return None

@@ -16,7 +16,10 @@ from esper_audit.text.markdown import cell, count, listed
 
 
 class MatrixRow(msgspec.Struct, frozen=True):
-    """A contract with its verdicts; all fields are Markdown for a table cell, `why` and `checks` prose."""
+    """A contract with its verdicts.
+
+    All fields are Markdown for a table cell, `why` and `checks` prose.
+    """
 
     contract: str
     statement: str
@@ -47,7 +50,10 @@ def _row(contract: Contract, audit: Audit, catalogue: CheckCatalogue) -> MatrixR
 
 
 def _rule_verdict(rules: Sequence[str], audit: Audit) -> str:
-    """Return the verdict of the rules of a contract; "holds" only if they analysed every file."""
+    """Return the verdict of the rules of a contract.
+
+    "holds" only if they analysed every file.
+    """
     on = [rule for rule in rules if rule in audit.checks]
     if not on:
         return "not looked at" if rules else "no rule"
@@ -66,7 +72,10 @@ def _rule_verdict(rules: Sequence[str], audit: Audit) -> str:
 
 
 def _probe_verdict(contract: str, probes: Sequence[str], audit: Audit) -> str:
-    """Return the verdict of the probes of a contract; "holds" only if every promise was decided."""
+    """Return the verdict of the probes of a contract.
+
+    "holds" only if every promise was decided.
+    """
     if not probes:
         return "no probe"
     records = [record for record in audit.records if record.contract == contract]

@@ -23,7 +23,10 @@ INDEX = f"tickets/index{PAGE}"
 
 
 class Reports:
-    """The reports in a folder; a template in `own_templates` replaces the shipped one of its name."""
+    """The reports in a folder.
+
+    A template in `own_templates` replaces the shipped one of its name.
+    """
 
     def __init__(self, directory: str, own_templates: str = "") -> None:
         from jinja2 import Environment, FileSystemLoader, StrictUndefined
@@ -45,7 +48,10 @@ class Reports:
         catalogue: CheckCatalogue,
         verified: Sequence[VerifiedTicket],
     ) -> list[str]:
-        """Write every page; return the paths that changed."""
+        """Write every page.
+
+        Return the paths that changed.
+        """
         return [
             *self.write_audit(audit, tickets, catalogue, verified),
             *self.write_tickets(tickets.values()),
@@ -58,7 +64,10 @@ class Reports:
         catalogue: CheckCatalogue,
         verified: Sequence[VerifiedTicket],
     ) -> list[str]:
-        """Write `audit.md` and `rules.md`; return the paths that changed."""
+        """Write `audit.md` and `rules.md`.
+
+        Return the paths that changed.
+        """
         page = audit_page(audit, tickets, catalogue, verified)
         pages = {
             "audit.md": self._render("audit.md", audit=page),
@@ -67,7 +76,9 @@ class Reports:
         return self._write(pages)
 
     def write_tickets(self, tickets: Iterable[Ticket]) -> list[str]:
-        """Write a page for every ticket and the index; delete the pages of tickets that are gone.
+        """Write a page for every ticket and the index.
+
+        Delete the pages of tickets that are gone.
 
         Return the paths that changed.
         """

@@ -11,7 +11,10 @@ from esper_audit.text.markdown import count
 
 
 class CheckPage(msgspec.Struct, frozen=True):
-    """The description of a check; code and names of cases are empty for a probe."""
+    """The description of a check.
+
+    Code and names of cases are empty for a probe.
+    """
 
     id: str
     title: str
@@ -57,7 +60,10 @@ def check_page(check: type[Check]) -> CheckPage:
 
 
 def case_code(case: Valid | Invalid | ValidTree | InvalidTree) -> str:
-    """Return the code of a case; the files of a tree follow each other, each below its path."""
+    """Return the code of a case.
+
+    The files of a tree follow each other, each below its path.
+    """
     if isinstance(case, (Valid, Invalid)):
         return case.code.rstrip()
     files = (f"# {path}\n{source.strip()}" for path, source in case.files.items())
@@ -85,7 +91,10 @@ def _options(check: type[Rule] | type[TreeRule]) -> list[dict[str, str]]:
 
 
 def _as_toml(value: object) -> str:
-    """Return a default value in TOML; sets are sorted."""
+    """Return a default value in TOML.
+
+    Sets are sorted.
+    """
     if isinstance(value, (set, frozenset, list, tuple)):
         items = sorted(value) if isinstance(value, (set, frozenset)) else value
         return "[" + ", ".join(_as_toml(item) for item in items) + "]"

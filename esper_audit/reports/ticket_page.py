@@ -146,7 +146,10 @@ def _texts(section: FormSection) -> list[str]:
 
 
 def _around(section: FormSection, texts: list[str]) -> list[str]:
-    """Return a section whose fields are below headings; its own text precedes them."""
+    """Return a section whose fields are below headings.
+
+    Its own text precedes them.
+    """
     return [*_own(section), *texts, *_headed(section)]
 
 

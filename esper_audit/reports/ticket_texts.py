@@ -43,7 +43,10 @@ def description_texts(ticket: Ticket) -> list[str]:
 
 
 def fix_texts(ticket: Ticket) -> list[str]:
-    """Return the options for a fix; an option without label gets the next free letter."""
+    """Return the options for a fix.
+
+    An option without label gets the next free letter.
+    """
     taken = {fix.label for fix in ticket.fix}
     letters = iter(f"Option {letter}" for letter in LETTERS if f"Option {letter}" not in taken)
     texts = [text for fix in ticket.fix for text in _option(fix, letters)]

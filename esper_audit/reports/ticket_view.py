@@ -1,4 +1,7 @@
-"""All fields of one ticket for the terminal; empty ones are left out."""
+"""All fields of one ticket for the terminal.
+
+Empty ones are left out.
+"""
 
 from __future__ import annotations
 
@@ -18,7 +21,10 @@ NAME_WIDTH = 13
 
 
 def styled_ticket(ticket: Ticket, file: str) -> Iterator[StyledText]:
-    """Yield a ticket as styled text; `file` is the path of its YAML file."""
+    """Yield a ticket as styled text.
+
+    `file` is the path of its YAML file.
+    """
     return map(show_control_characters, _parts(ticket, file))
 
 

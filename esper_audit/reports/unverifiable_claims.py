@@ -50,7 +50,9 @@ class _Unverified(msgspec.Struct, frozen=True):
 
 
 def unverifiable_lines(verified: Iterable[VerifiedTicket]) -> Iterator[str]:
-    """Yield `TICKET not verifiable: REASON` for each reason; tickets with the same reason share a line.
+    """Yield `TICKET not verifiable: REASON` for each reason.
+
+    Tickets with the same reason share a line.
 
     A reason is something that this machine lacks (a package, a part of the history), or the evidence of
     a claim that is stale or that could not be checked.

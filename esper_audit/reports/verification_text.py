@@ -36,7 +36,10 @@ PLACES_SHOWN = 5
 def styled_verification(
     verified: Sequence[VerifiedTicket], without_claims: int
 ) -> Iterator[StyledText]:
-    """Yield the verification as styled text; `without_claims` is the number of tickets left out."""
+    """Yield the verification as styled text.
+
+    `without_claims` is the number of tickets left out.
+    """
     for one in verified:
         yield from _ticket(one)
     yield from _summary(verified, without_claims)

@@ -18,7 +18,10 @@ def markdown_cell(text: str) -> str:
 
 
 def code(text: str) -> str:
-    """Return text as inline code for a table cell; empty text stays empty."""
+    """Return text as inline code for a table cell.
+
+    Empty text stays empty.
+    """
     one_line = " ".join(text.split()).replace("|", "\\|")
     if not one_line:
         return ""
@@ -35,7 +38,10 @@ def fenced(text: str, language: str) -> str:
 
 
 def labelled(label: str, text: str) -> str:
-    """Return `**label:** text`; text that begins with a block (list, code, table) starts a paragraph."""
+    """Return `**label:** text`.
+
+    Text that begins with a block (list, code, table) starts a paragraph.
+    """
     text = text.strip("\n")
     separator = "\n\n" if BLOCK_START.match(text) else " "
     return f"**{label}:**{separator}{text}" if text.strip() else ""

@@ -8,7 +8,10 @@ LONGEST = 72
 
 
 def quoted(code: str) -> str:
-    """Return code on one line; the middle of more than LONGEST characters is left out."""
+    """Return code on one line.
+
+    The middle of more than LONGEST characters is left out.
+    """
     line = " ".join(code.split())
     if len(line) <= LONGEST:
         return line
@@ -17,7 +20,10 @@ def quoted(code: str) -> str:
 
 
 def did_you_mean(word: str, known: Iterable[str]) -> str:
-    """Return `; did you mean 'x'?` for the nearest known word, else `; known: ` with all of them."""
+    """Return `.
+
+    Did you mean 'x'?` for the nearest known word, else `; known: ` with all of them.
+    """
     from difflib import get_close_matches
 
     words = sorted(known)

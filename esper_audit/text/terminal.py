@@ -22,7 +22,10 @@ def show_control_characters(part: StyledText) -> StyledText:
 
 
 def wrapped(text: str, indent: str, further: str = "") -> str:
-    """Return prose wrapped to WIDTH columns, with a line end; words and paths are not broken."""
+    """Return prose wrapped to WIDTH columns, with a line end.
+
+    Words and paths are not broken.
+    """
     return (
         textwrap.fill(
             text,

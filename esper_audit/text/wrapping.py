@@ -17,7 +17,10 @@ CODE_INDENT = "  "
 
 
 def prose(text: str, indent: str) -> str:
-    """Return Markdown wrapped to WIDTH columns, with a line end; code and tables may be wider."""
+    """Return Markdown wrapped to WIDTH columns, with a line end.
+
+    Code and tables may be wider.
+    """
     lines = (
         indent + line if line.strip() else "" for line in _laid_out_lines(text, WIDTH - len(indent))
     )

@@ -28,7 +28,10 @@ class ActionResult(msgspec.Struct, frozen=True):
 
 
 class TicketActions:
-    """The actions on the tickets of a store; `root` is the git repository, `today` a date YYYY-MM-DD."""
+    """The actions on the tickets of a store.
+
+    `root` is the git repository, `today` a date YYYY-MM-DD.
+    """
 
     def __init__(self, store: TicketStore, root: str, today: str) -> None:
         self.store = store
@@ -44,7 +47,9 @@ class TicketActions:
             return self._save(known, reviewed)
 
     def resolve(self, name: str, resolution: Resolution, *, of: str = "") -> ActionResult:
-        """Resolve a ticket; `of` is the id of the original of a duplicate.
+        """Resolve a ticket.
+
+        `of` is the id of the original of a duplicate.
 
         Raises UsageError for `of` with another kind. Raises TicketError for a resolution without
         evidence, for an unknown commit, and for a change of status that is not allowed.
@@ -77,7 +82,10 @@ class TicketActions:
 
 
 def find_ticket(known: Mapping[str, Ticket], name: str) -> Ticket:
-    """Return the ticket of an id, or of the unique beginning of one; raises UsageError."""
+    """Return the ticket of an id, or of the unique beginning of one.
+
+    Raises UsageError.
+    """
     if name in known:
         return known[name]
     matching = [ticket_id for ticket_id in known if ticket_id.lower().startswith(name.lower())]

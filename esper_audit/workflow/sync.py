@@ -95,7 +95,10 @@ class _TicketSync:
         self.opened.append(ticket_id)
 
     def refresh(self, match: Match, finding: Finding) -> None:
-        """Update the ticket of a finding; a ticket that is fixed is reopened."""
+        """Update the ticket of a finding.
+
+        A ticket that is fixed is reopened.
+        """
         ticket = self.tickets[match.old.key]
         if match.old.is_resolved:
             why = "the finding is reported again"
@@ -155,7 +158,10 @@ class TicketUpdate(msgspec.Struct, frozen=True):
 def update_tickets(
     store: TicketStore, audit: Audit, contracts: Mapping[str, Contract], today: str
 ) -> TicketUpdate:
-    """Update the tickets of a store from an audit; the caller holds the lock of the store."""
+    """Update the tickets of a store from an audit.
+
+    The caller holds the lock of the store.
+    """
     known = store.load()
     result = sync(note_hand_edits(store, known, today), audit, contracts, today)
     tickets = complete_links(update_severities(result.tickets, audit.findings, today))
@@ -197,7 +203,10 @@ def _require_commits(store: TicketStore, ticket: Ticket, after: Ticket) -> None:
 def save_changed(
     store: TicketStore, tickets: Mapping[str, Ticket], known: Mapping[str, Ticket]
 ) -> list[str]:
-    """Write the tickets that are new or changed; return their ids."""
+    """Write the tickets that are new or changed.
+
+    Return their ids.
+    """
     return [
         ticket_id
         for ticket_id, ticket in tickets.items()

@@ -34,7 +34,10 @@ def refresh_ticket(ticket: Ticket, finding: Finding) -> Ticket:
 
 
 def ticket_from_finding(finding: Finding, *, why: str, date: str) -> Ticket:
-    """Return a new open ticket for a finding; its id is derived from the fingerprint alone."""
+    """Return a new open ticket for a finding.
+
+    Its id is derived from the fingerprint alone.
+    """
     ticket = Ticket(
         id=f"EA-{finding.fingerprint[:ID_DIGITS]}",
         title=finding.message,

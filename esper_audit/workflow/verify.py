@@ -29,7 +29,9 @@ def verify(
     context: ProjectClaimContext,
     implied: Callable[[Ticket], list[Claim]] = lambda _: [],
 ) -> list[VerifiedTicket]:
-    """Evaluate all claims of all tickets; the checks and jobs that they need run once for all.
+    """Evaluate all claims of all tickets.
+
+    The checks and jobs that they need run once for all.
 
     For a ticket without claims, those that `implied` returns are evaluated. A ticket that has neither
     is left out.
@@ -103,6 +105,9 @@ def _assessment(ticket: Ticket, answered: Sequence[AnsweredClaim]) -> Assessment
 
 
 def _was_seen_gone(ticket: Ticket, claim: Claim) -> bool:
-    """Return whether a run ever found the defect gone; a status set by hand does not count."""
+    """Return whether a run ever found the defect gone.
+
+    A status set by hand does not count.
+    """
     closed_by_tool = any(c.by == TOOL and c.after == Status.FIXED for c in ticket.history)
     return closed_by_tool or any(a.claim == claim.id and a.seen_gone for a in ticket.answers)

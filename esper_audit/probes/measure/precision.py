@@ -35,7 +35,7 @@ class Precision:
 
     @property
     def is_fine_enough(self) -> bool:
-        """Whether a real difference can be distinguished from rounding."""
+        """Return whether a real difference can be distinguished from rounding."""
         return self.unit * ROUNDINGS < 1.0
 
 

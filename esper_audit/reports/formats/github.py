@@ -11,7 +11,10 @@ SHOWN_BY_GITHUB = 10
 
 
 def render(audit: Audit, catalogue: CheckCatalogue) -> str:
-    """Return workflow commands; of more than GitHub shows for a step, the last shown counts the rest."""
+    """Return workflow commands.
+
+    Of more than GitHub shows for a step, the last shown counts the rest.
+    """
     commands = [_not_analysed(problem) for problem in audit.not_analysed]
     commands += [_annotation(finding) for finding in sorted(audit.findings, key=_by_severity)]
     lines = commands

@@ -11,7 +11,10 @@ VERSION = 1
 
 
 def render(audit: Audit, catalogue: CheckCatalogue) -> str:
-    """Return the run as indented JSON; `version` is raised when the meaning of a key changes."""
+    """Return the run as indented JSON.
+
+    `version` is raised when the meaning of a key changes.
+    """
     content = {
         "version": VERSION,
         "exit_status": audit.exit_status,

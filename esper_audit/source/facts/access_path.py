@@ -43,7 +43,7 @@ class StepKind(enum.IntEnum):
     ITERATION = 3
 
 
-class Step(msgspec.Struct, frozen=True, array_like=True, gc=False):
+class PathStep(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """One step. An attribute has its name, an element its position where that is a constant."""
 
     kind: StepKind
@@ -61,10 +61,10 @@ class Step(msgspec.Struct, frozen=True, array_like=True, gc=False):
         return "[]" if self.position is None else f"[{self.position}]"
 
 
-CALL = Step(StepKind.CALL)
-ELEMENT = Step(StepKind.ELEMENT)
-ITERATION = Step(StepKind.ITERATION)
-NO_STEPS: tuple[Step, ...] = ()
+CALL = PathStep(StepKind.CALL)
+ELEMENT = PathStep(StepKind.ELEMENT)
+ITERATION = PathStep(StepKind.ITERATION)
+NO_STEPS: tuple[PathStep, ...] = ()
 
 
 class AccessPath(msgspec.Struct, frozen=True, array_like=True, gc=False, cache_hash=True):
@@ -75,7 +75,7 @@ class AccessPath(msgspec.Struct, frozen=True, array_like=True, gc=False, cache_h
 
     kind: PathKind
     name: str = ""
-    steps: tuple[Step, ...] = NO_STEPS
+    steps: tuple[PathStep, ...] = NO_STEPS
     held: AccessPath | None = None
 
     def __str__(self) -> str:
@@ -131,7 +131,7 @@ class AccessPath(msgspec.Struct, frozen=True, array_like=True, gc=False, cache_h
 
     def attribute(self, name: str) -> AccessPath:
         """Return the path of an attribute of this one."""
-        return self.extended((Step(StepKind.ATTRIBUTE, name),))
+        return self.extended((PathStep(StepKind.ATTRIBUTE, name),))
 
     def called(self) -> AccessPath:
         """Return the path of what a call of this one returns."""
@@ -141,7 +141,7 @@ class AccessPath(msgspec.Struct, frozen=True, array_like=True, gc=False, cache_h
         """Return the path of the element at a position. That of an unknown value is unknown."""
         if self == UNKNOWN:
             return UNKNOWN
-        return self.extended((Step(StepKind.ELEMENT, "", position),))
+        return self.extended((PathStep(StepKind.ELEMENT, "", position),))
 
     def iterated(self) -> AccessPath:
         """Return the path of what a loop over this one binds. That of an unknown value is unknown."""
@@ -151,7 +151,7 @@ class AccessPath(msgspec.Struct, frozen=True, array_like=True, gc=False, cache_h
             return self.held
         return self.extended((ITERATION,))
 
-    def extended(self, steps: tuple[Step, ...]) -> AccessPath:
+    def extended(self, steps: tuple[PathStep, ...]) -> AccessPath:
         """Return the path with further steps."""
         return AccessPath(self.kind, self.name, self.steps + steps, self.held)
 

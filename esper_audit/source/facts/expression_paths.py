@@ -13,7 +13,7 @@ from esper_audit.source.facts.access_path import (
     UNKNOWN,
     AccessPath,
     PathKind,
-    Step,
+    PathStep,
     StepKind,
     container,
     instance,
@@ -45,7 +45,7 @@ Comprehension = ast.ListComp | ast.SetComp | ast.GeneratorExp | ast.DictComp
 
 def path_of(node: ast.expr, meanings: Meanings = NO_MEANINGS) -> AccessPath:
     """Return the path of an expression. `meanings` replaces names (loop variables, narrowed types)."""
-    steps: list[Step] = []
+    steps: list[PathStep] = []
     while len(steps) <= LONGEST_PATH:
         below, step = _step(node)
         if below is None:
@@ -109,10 +109,10 @@ def unpacked(target: ast.expr, value: AccessPath) -> Iterator[tuple[str, AccessP
             yield from unpacked(part, value.element(position))
 
 
-def _step(node: ast.expr) -> tuple[ast.expr | None, Step | None]:
+def _step(node: ast.expr) -> tuple[ast.expr | None, PathStep | None]:
     """Return the expression before the last step, and that step, or (None, None) for a head."""
     if isinstance(node, ast.Attribute):
-        return node.value, Step(StepKind.ATTRIBUTE, node.attr)
+        return node.value, PathStep(StepKind.ATTRIBUTE, node.attr)
     if isinstance(node, ast.Call):
         return (None, None) if _is_head(node) else (node.func, CALL)
     if isinstance(node, ast.Subscript):
@@ -122,16 +122,16 @@ def _step(node: ast.expr) -> tuple[ast.expr | None, Step | None]:
     return None, None
 
 
-def _element(index: ast.expr) -> Step | None:
+def _element(index: ast.expr) -> PathStep | None:
     """Return the step of a subscript. A slice is no step, for it has the same elements."""
     if isinstance(index, ast.Slice):
         return None
     at = index.value if isinstance(index, ast.Constant) else None
     is_position = type(at) is int and at <= LARGEST_POSITION
-    return Step(StepKind.ELEMENT, "", at) if is_position else ELEMENT  # type: ignore[arg-type]  # an int
+    return PathStep(StepKind.ELEMENT, "", at) if is_position else ELEMENT  # type: ignore[arg-type]  # an int
 
 
-def _joined(head: AccessPath, steps: tuple[Step, ...], meanings: Meanings) -> AccessPath:
+def _joined(head: AccessPath, steps: tuple[PathStep, ...], meanings: Meanings) -> AccessPath:
     """Join head and steps. A narrowed attribute (`self.x`) is replaced as a narrowed name is."""
     if not steps:
         return head

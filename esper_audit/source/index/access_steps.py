@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Protocol
 
-from esper_audit.source.facts.access_path import ITERATION, AccessPath, Step, StepKind
+from esper_audit.source.facts.access_path import ITERATION, AccessPath, PathStep, StepKind
 from esper_audit.source.facts.module_facts import ModuleFacts
 from esper_audit.source.facts.module_names import ModuleNames
 from esper_audit.source.facts.records import Definition
@@ -47,7 +47,7 @@ class StepResolver:
         self._hierarchy = hierarchy
         self._module_names = names
 
-    def take(self, value: Value, step: Step) -> Values:
+    def take(self, value: Value, step: PathStep) -> Values:
         """Return what a step from a value leads to."""
         if value.kind == "unknown":
             return ANYTHING
@@ -103,7 +103,7 @@ class StepResolver:
         """Return what a call of an object's member returns."""
         return NOTHING.union(*(self._called(one) for one in self._member(value, name)))
 
-    def _element(self, value: Value, step: Step) -> Values:
+    def _element(self, value: Value, step: PathStep) -> Values:
         if value.kind == "container":
             return value.parts[0]
         if value.kind == "mapping":
@@ -118,7 +118,7 @@ class StepResolver:
             return self._element_of_instance(value, step)
         return only(value) if value.kind == "class" else ANYTHING
 
-    def _element_of_instance(self, value: Value, step: Step) -> Values:
+    def _element_of_instance(self, value: Value, step: PathStep) -> Values:
         name = "__iter__" if step.kind is StepKind.ITERATION else "__getitem__"
         if self._hierarchy.member(value.name, name) is None:
             return ANYTHING
