@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TypeAlias
 
-from esper_audit.reports.ticket_texts import (
+from esper_audit.reports.ticket_sections import (
     appendix_texts,
     claims_texts,
     description_texts,

@@ -9,7 +9,7 @@ import textwrap
 from collections.abc import Iterable, Iterator
 
 from esper_audit.reports.ticket_list import SEVERITY_STYLES
-from esper_audit.reports.ticket_texts import fix_texts, impact_texts
+from esper_audit.reports.ticket_sections import fix_texts, impact_texts
 from esper_audit.text.terminal import WIDTH, StyledText, show_control_characters, wrapped
 from esper_audit.text.wrapping import prose
 from esper_audit.tickets.form import order_extras

@@ -9,7 +9,11 @@ from collections.abc import Iterator, Sequence
 import msgspec
 
 from esper_audit.findings.finding import Severity
-from esper_audit.tickets.markdown_import.document.blocks import TOP_LEVEL, BlockKind, MarkdownBlock
+from esper_audit.tickets.markdown_import.document.block_records import (
+    TOP_LEVEL,
+    BlockKind,
+    MarkdownBlock,
+)
 from esper_audit.tickets.markdown_import.document.document import DocumentSection, text_of
 from esper_audit.tickets.markdown_import.document.inline_values import (
     by_name,

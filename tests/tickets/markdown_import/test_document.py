@@ -6,7 +6,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from test_random_forms import FENCES, LINES
 
-from esper_audit.tickets.markdown_import.document.blocks import BlockKind, Heading, MarkdownBlock
+from esper_audit.tickets.markdown_import.document.block_records import (
+    BlockKind,
+    Heading,
+    MarkdownBlock,
+)
 from esper_audit.tickets.markdown_import.document.document import (
     DocumentSection,
     read_document,

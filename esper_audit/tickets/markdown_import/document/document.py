@@ -7,7 +7,7 @@ from typing import TypeVar
 
 import msgspec
 
-from esper_audit.tickets.markdown_import.document.blocks import (
+from esper_audit.tickets.markdown_import.document.block_records import (
     TOP_LEVEL,
     BlockKind,
     Heading,

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Sequence
 
 import msgspec
 
-from esper_audit.tickets.markdown_import.document.blocks import BlockKind, MarkdownBlock
+from esper_audit.tickets.markdown_import.document.block_records import BlockKind, MarkdownBlock
 from esper_audit.tickets.markdown_import.document.inline_values import (
     name_set,
     one_line,

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from esper_audit.tickets.markdown_import.document.blocks import (
+from esper_audit.tickets.markdown_import.document.block_records import (
     BlockKind,
     Heading,
     ListItem,

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 import msgspec
 
-from esper_audit.tickets.markdown_import.document.blocks import MarkdownBlock
+from esper_audit.tickets.markdown_import.document.block_records import MarkdownBlock
 
 DELIMITER = re.compile(r"\s*:?-+:?\s*")
 PIPE_IN_CELL = "\\|"

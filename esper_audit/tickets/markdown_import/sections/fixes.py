@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-from esper_audit.tickets.markdown_import.document.blocks import BlockKind, MarkdownBlock
+from esper_audit.tickets.markdown_import.document.block_records import BlockKind, MarkdownBlock
 from esper_audit.tickets.markdown_import.document.document import DocumentSection, text_of
 from esper_audit.tickets.parts import FixOption
 

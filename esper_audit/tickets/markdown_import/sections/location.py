@@ -6,7 +6,11 @@ from collections.abc import Iterable, Sequence
 
 import msgspec
 
-from esper_audit.tickets.markdown_import.document.blocks import BlockKind, ListItem, MarkdownBlock
+from esper_audit.tickets.markdown_import.document.block_records import (
+    BlockKind,
+    ListItem,
+    MarkdownBlock,
+)
 from esper_audit.tickets.markdown_import.document.document import DocumentSection
 from esper_audit.tickets.markdown_import.document.inline_values import (
     by_name,

@@ -7,7 +7,11 @@ from collections.abc import Sequence
 
 import msgspec
 
-from esper_audit.tickets.markdown_import.document.blocks import BlockKind, ListItem, MarkdownBlock
+from esper_audit.tickets.markdown_import.document.block_records import (
+    BlockKind,
+    ListItem,
+    MarkdownBlock,
+)
 from esper_audit.tickets.markdown_import.document.document import DocumentSection
 from esper_audit.tickets.markdown_import.document.inline_values import (
     ANY_TICKET_ID,

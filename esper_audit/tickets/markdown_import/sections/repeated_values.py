@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from esper_audit.tickets.markdown_import.document.blocks import BlockKind
+from esper_audit.tickets.markdown_import.document.block_records import BlockKind
 from esper_audit.tickets.markdown_import.document.document import DocumentSection
 from esper_audit.tickets.markdown_import.document.inline_values import name_set, words
 from esper_audit.tickets.markdown_import.document.labelled_values import paragraph_values

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from esper_audit.tickets.markdown_import.document.blocks import BlockKind, MarkdownBlock
+from esper_audit.tickets.markdown_import.document.block_records import BlockKind, MarkdownBlock
 from esper_audit.tickets.markdown_import.document.document import DocumentSection, text_of
 from esper_audit.tickets.markdown_import.document.inline_values import date_in, without_markup
 from esper_audit.tickets.markdown_import.document.tables import read_table, row_text

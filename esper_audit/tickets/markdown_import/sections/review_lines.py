@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-from esper_audit.tickets.markdown_import.document.blocks import MarkdownBlock
+from esper_audit.tickets.markdown_import.document.block_records import MarkdownBlock
 from esper_audit.tickets.markdown_import.document.inline_values import (
     name_set,
     without_markup,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from esper_audit.tickets.markdown_import.document.blocks import MarkdownBlock
+from esper_audit.tickets.markdown_import.document.block_records import MarkdownBlock
 from esper_audit.tickets.markdown_import.document.document import DocumentSection, text_of
 from esper_audit.tickets.markdown_import.terms.headings import FormPart
 from esper_audit.tickets.parts import Extra

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import msgspec
 
-from esper_audit.tickets.markdown_import.document.blocks import BlockKind
+from esper_audit.tickets.markdown_import.document.block_records import BlockKind
 from esper_audit.tickets.markdown_import.document.document import DocumentSection
 from esper_audit.tickets.markdown_import.document.inline_values import words
 from esper_audit.tickets.markdown_import.sections.unmapped_text import unmapped_nodes

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 
 from esper_audit.findings.finding import Category
 from esper_audit.tickets.form import CATEGORY_NAMES
-from esper_audit.tickets.markdown_import.document.blocks import ListItem, MarkdownBlock
+from esper_audit.tickets.markdown_import.document.block_records import ListItem, MarkdownBlock
 from esper_audit.tickets.markdown_import.document.inline_values import (
     by_name,
     one_line,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from esper_audit.tickets.markdown_import.document.blocks import BlockKind, MarkdownBlock
+from esper_audit.tickets.markdown_import.document.block_records import BlockKind, MarkdownBlock
 from esper_audit.tickets.markdown_import.document.inline_values import (
     name_set,
     one_line,
