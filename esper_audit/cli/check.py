@@ -8,6 +8,7 @@ from typing import Any
 
 import click
 
+from esper_audit.cli.audit_output import render_audit
 from esper_audit.cli.local_date import today
 from esper_audit.cli.options import (
     AUDIT_FORMATS,
@@ -17,7 +18,7 @@ from esper_audit.cli.options import (
     split_at_commas,
 )
 from esper_audit.cli.replay import record
-from esper_audit.cli.screen import progress_bar, render_audit
+from esper_audit.cli.screen import progress_bar
 from esper_audit.engine import pipeline
 from esper_audit.engine.fixes import FixMode, diff
 from esper_audit.findings.audit import CLEAN, FINDINGS

@@ -8,6 +8,7 @@ from typing import Any
 import click
 import msgspec
 
+from esper_audit.cli.audit_output import render_audit
 from esper_audit.cli.local_date import today
 from esper_audit.cli.options import (
     AUDIT_FORMATS,
@@ -15,7 +16,7 @@ from esper_audit.cli.options import (
     project_options,
     split_at_commas,
 )
-from esper_audit.cli.screen import progress_bar, render_audit
+from esper_audit.cli.screen import progress_bar
 from esper_audit.findings.audit import FINDINGS, NOT_ALL_ANALYSED, Audit
 from esper_audit.findings.probe_record import Verdict
 from esper_audit.probes.findings import audit_subjects

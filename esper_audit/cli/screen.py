@@ -2,20 +2,13 @@
 
 from __future__ import annotations
 
-import importlib
 import os
 import sys
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
 
-from esper_audit.findings.audit import Audit
-from esper_audit.rules.catalogue import CheckCatalogue
 from esper_audit.text.progress import Progress
 from esper_audit.text.terminal import StyledText
-
-if TYPE_CHECKING:
-    from esper_audit.findings.audit import Audit
 
 
 def is_terminal() -> bool:
@@ -39,18 +32,6 @@ def paint(text: Iterable[StyledText]) -> str:
         for part in text:
             console.print(Text(part.text, style=part.style), end="")
     return capture.get()
-
-
-def render_audit(audit: Audit, catalogue: CheckCatalogue, style: str) -> str:
-    """Return an audit in the output format `style`.
-
-    Text is coloured on a terminal.
-    """
-    output_format = importlib.import_module(f"esper_audit.reports.formats.{style}")
-    if style == "text" and is_terminal():
-        return paint(output_format.styled_audit(audit, catalogue))
-    text: str = output_format.render(audit, catalogue)
-    return text
 
 
 @contextmanager

@@ -315,7 +315,7 @@ def test_without_torch_only_plain_arithmetic_has_an_answer(tmp_path: Path, monke
     [
         (value("parameters(", equals=1), "`expression`: does not parse"),
         (value("width", equals=1), "unknown variable `width`"),
-        (value("parameters(1)", equals=1, subject=""), "of no `subject`"),
+        (value("parameters(1)", equals=1, subject=""), "without a `subject`"),
         (value("1"), "either `equals`, or"),
         (value("1", equals=1, at_most=2), "either `equals`, or"),
         (value("1", equals=1, within=-1), "`within` is at least 0"),

@@ -31,7 +31,7 @@ def check(tree: Path, package: Path) -> Ran:
 
 
 def records(cache_directory: Path) -> dict[str, int]:
-    return {file.name: file.stat().st_mtime_ns for file in cache_directory.glob("*.said")}
+    return {file.name: file.stat().st_mtime_ns for file in cache_directory.glob("*.replay")}
 
 
 @pytest.mark.parametrize("edited", ["cli/check.py", "cli/__init__.py", "engine/pipeline.py"])

@@ -362,7 +362,7 @@ def test_a_link_to_nothing_is_named_with_its_place_and_fails_the_run(project: Pa
     line = file.read_text().splitlines().index("- id: EA-00000000") + 1
     done = ticket(project, "sync")
     assert done.returncode == 1
-    problem = f"tickets/{name}.yaml:{line}: related[0].id: no ticket is called 'EA-00000000'"
+    problem = f"tickets/{name}.yaml:{line}: related[0].id: there is no ticket 'EA-00000000'"
     assert problem in done.stdout
 
 

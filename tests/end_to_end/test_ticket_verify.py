@@ -299,7 +299,7 @@ def test_a_run_fails_on_a_regression_run_after_run(tree: Path) -> None:
         done = run(tree, "run")
         assert (
             "T-FIXED regressed: closed, and its defect, which was seen gone, is present again"
-            in done.out
+            in " ".join(done.out.split())
         )
     assert done.status == 1
     assert "**regressed**" in (tree / "reports" / "audit.md").read_text()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import msgspec
 import pytest
-from support.claim_questions import claim
+from support.claim_replies import claim
 
 from esper_audit.claims.reply import Answer, Reply, cannot_tell, holds, not_installed, stale
 from esper_audit.findings.finding import Category, Severity
