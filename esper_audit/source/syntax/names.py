@@ -110,6 +110,13 @@ def dotted(node: ast.AST) -> str:
     return ".".join([node.id, *reversed(parts)])
 
 
+def terminal_name(node: ast.expr) -> str:
+    """Return the last part of a called name: `c` for `a.b.c(...)`, empty for anything else."""
+    if node.__class__ is ast.Attribute:
+        return node.attr
+    return node.id if node.__class__ is ast.Name else ""
+
+
 def parameters(arguments: ast.arguments) -> Iterator[ast.arg]:
     """Yield every parameter, `*args` and `**kwargs` included."""
     yield from (*arguments.posonlyargs, *arguments.args, *arguments.kwonlyargs)

@@ -8,10 +8,10 @@ from collections.abc import Iterator, Sequence
 from esper_audit.findings.finding import Category, Severity
 from esper_audit.rules.file.attention import attention_without_causal_mask_cases as cases
 from esper_audit.rules.rule import (
+    CstRule,
     Options,
     Reach,
     Replacement,
-    Rule,
     Triggers,
     Violation,
 )
@@ -49,7 +49,7 @@ class CausalMaskOptions(Options, frozen=True, kw_only=True, forbid_unknown_field
     )
 
 
-class AttentionWithoutCausalMask(Rule):
+class AttentionWithoutCausalMask(CstRule):
     """An attention in a causal module lets a position see later ones.
 
     What: `scaled_dot_product_attention`, `flex_attention`, a call of an `nn.MultiheadAttention` or a

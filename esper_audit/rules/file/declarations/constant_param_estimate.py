@@ -12,9 +12,9 @@ from esper_audit.findings.finding import Category, Severity
 from esper_audit.rules.file.declarations import constant_param_estimate_cases as cases
 from esper_audit.rules.rule import (
     AnyOptions,
+    CstRule,
     Options,
     Reach,
-    Rule,
     Triggers,
     Violation,
 )
@@ -39,7 +39,7 @@ class ParamEstimateOptions(Options, frozen=True, kw_only=True, forbid_unknown_fi
     )
 
 
-class ConstantParamEstimate(Rule):
+class ConstantParamEstimate(CstRule):
     """A parameter count that grows with a size is declared as one number.
 
     What: a literal estimate, registered by a decorator, in a call that names the factory or as a

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 
 from esper_audit.findings.finding import Category, Severity
 from esper_audit.rules.file.declarations import docstring_drift_cases as cases
-from esper_audit.rules.rule import Options, Reach, Rule, Triggers, Violation
+from esper_audit.rules.rule import CstRule, Options, Reach, Triggers, Violation
 from esper_audit.source.idioms.docstrings.docstring_owner import (
     docstring,
     documented_function,
@@ -45,7 +45,7 @@ class DocstringDriftOptions(Options, frozen=True, forbid_unknown_fields=True, kw
     self_evident: frozenset[str] = frozenset({"device", "dtype"})
 
 
-class DocstringDrift(Rule):
+class DocstringDrift(CstRule):
     """A docstring says of the arguments what the signature does not.
 
     What: an Args section (Google, NumPy or Sphinx style) that documents a parameter which the function,

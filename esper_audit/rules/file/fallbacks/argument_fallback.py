@@ -9,10 +9,10 @@ from collections.abc import Iterator, Sequence
 from esper_audit.findings.finding import Category, Severity
 from esper_audit.rules.file.fallbacks import argument_fallback_cases as cases
 from esper_audit.rules.rule import (
+    CstRule,
     Options,
     Reach,
     Replacement,
-    Rule,
     Triggers,
     Violation,
 )
@@ -49,7 +49,7 @@ class FallbackOptions(Options, frozen=True, kw_only=True, forbid_unknown_fields=
     by_convention: frozenset[str] = SELF_ATTENTION
 
 
-class ArgumentFallback(Rule):
+class ArgumentFallback(CstRule):
     """Where an argument is left out, another argument flows in its place.
 
     What: a parameter for tensor data that defaults to None and that the body then replaces by

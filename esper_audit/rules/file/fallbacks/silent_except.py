@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 
 from esper_audit.findings.finding import Category, Severity
 from esper_audit.rules.file.fallbacks import silent_except_cases as cases
-from esper_audit.rules.rule import Options, Reach, Rule, Triggers, Violation
+from esper_audit.rules.rule import CstRule, Options, Reach, Triggers, Violation
 from esper_audit.source.idioms.fallbacks.exception_handling import (
     caught,
     caught_name,
@@ -48,7 +48,7 @@ class SilentExceptOptions(Options, frozen=True, forbid_unknown_fields=True, kw_o
     probes: bool = False
 
 
-class SilentExcept(Rule):
+class SilentExcept(CstRule):
     """Every error is caught, and nobody hears of it.
 
     What: a bare `except`, `except Exception` or `except BaseException` (also in a tuple or under

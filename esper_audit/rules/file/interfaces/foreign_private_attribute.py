@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterator, Sequence
 
 from esper_audit.findings.finding import Category, Severity
-from esper_audit.rules.rule import Invalid, Options, Reach, Rule, Triggers, Valid, Violation
+from esper_audit.rules.rule import CstRule, Invalid, Options, Reach, Triggers, Valid, Violation
 from esper_audit.source.idioms.interfaces.attribute_ownership import (
     is_defined,
     is_own,
@@ -32,7 +32,7 @@ class ForeignPrivateAttributeOptions(
     allowed: frozenset[str] = frozenset({"_metadata"})
 
 
-class ForeignPrivateAttribute(Rule):
+class ForeignPrivateAttribute(CstRule):
     """Somebody else's private attribute is written.
 
     What: `other._x = ...`, `other._x += ...`, `del other._x`, `setattr(other, "_x", ...)` where `other`

@@ -6,7 +6,7 @@ import ast
 from collections.abc import Iterator, Sequence
 
 from esper_audit.findings.finding import Category, Severity
-from esper_audit.rules.rule import Invalid, Options, Reach, Rule, Triggers, Valid, Violation
+from esper_audit.rules.rule import CstRule, Invalid, Options, Reach, Triggers, Valid, Violation
 from esper_audit.source.syntax import cst
 from esper_audit.source.syntax.ast_walk import walk
 from esper_audit.source.syntax.names import dotted as dotted_ast
@@ -42,7 +42,7 @@ class PrivateTorchApiOptions(Options, frozen=True, forbid_unknown_fields=True, k
     allowed: tuple[str, ...] = DOCUMENTED
 
 
-class PrivateTorchApi(Rule):
+class PrivateTorchApi(CstRule):
     """Something that PyTorch keeps to itself is used.
 
     What: a name below `torch` of which a part starts with an underscore, imported

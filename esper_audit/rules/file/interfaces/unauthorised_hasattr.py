@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 
 from esper_audit.findings.finding import Category, Severity
 from esper_audit.rules.file.interfaces import unauthorised_hasattr_cases as cases
-from esper_audit.rules.rule import Options, Reach, Rule, Triggers, Violation
+from esper_audit.rules.rule import CstRule, Options, Reach, Triggers, Violation
 from esper_audit.source.idioms.fallbacks.exception_handling import (
     caught,
     header,
@@ -39,7 +39,7 @@ class HasattrOptions(Options, frozen=True, forbid_unknown_fields=True, kw_only=T
     dunders: bool = False
 
 
-class UnauthorisedHasattr(Rule):
+class UnauthorisedHasattr(CstRule):
     """An object is asked whether it has an attribute.
 
     What: `hasattr`, `getattr` with a default, or an `AttributeError` caught or suppressed to go on

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 
 from esper_audit.findings.finding import Category, Severity
 from esper_audit.rules.file.numerics import uncorrected_ema_cases as cases
-from esper_audit.rules.rule import Reach, Rule, Triggers, Violation
+from esper_audit.rules.rule import CstRule, Reach, Triggers, Violation
 from esper_audit.source.idioms.numerics.ema_initial_value import has_twin_at_one, starts_at_zero
 from esper_audit.source.idioms.numerics.ema_update import (
     UPDATES,
@@ -27,7 +27,7 @@ CORRECTS = re.compile(r"(?i)bias_?corr|debias|unbias|corrected")
 OPTIMIZER = re.compile(r"(?i)optim|rmsprop")
 
 
-class UncorrectedEma(Rule):
+class UncorrectedEma(CstRule):
     """An average that starts at zero is read as if it were full-grown.
 
     What: an exponential moving average (`avg = b*avg + (1 - b)*x`, `avg.mul_(b).add_(x, alpha=1-b)`,

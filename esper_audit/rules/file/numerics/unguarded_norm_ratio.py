@@ -8,11 +8,11 @@ from collections.abc import Iterator, Sequence
 
 from esper_audit.findings.finding import Category, Severity
 from esper_audit.rules.rule import (
+    CstRule,
     Invalid,
     Options,
     Reach,
     Replacement,
-    Rule,
     Triggers,
     Valid,
     Violation,
@@ -44,7 +44,7 @@ class NormRatioOptions(Options, frozen=True, kw_only=True, forbid_unknown_fields
     own_norm: bool = False
 
 
-class UnguardedNormRatio(Rule):
+class UnguardedNormRatio(CstRule):
     """A quotient grows without bound where the norm it divides by is near zero.
 
     What: a division by a norm (by what the function calls or assigns, else by name) that nothing

@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterator, Sequence
 
 from esper_audit.findings.finding import Category, Severity
-from esper_audit.rules.rule import Invalid, Options, Reach, Rule, Triggers, Valid, Violation
+from esper_audit.rules.rule import CstRule, Invalid, Options, Reach, Triggers, Valid, Violation
 from esper_audit.source.idioms.state.state_keys_read import KeyRead, keys_used, read_keys
 from esper_audit.source.idioms.state.state_keys_written import KeyWrite, written_keys
 from esper_audit.source.syntax import cst
@@ -42,7 +42,7 @@ class CheckpointKeyDriftOptions(Options, frozen=True, forbid_unknown_fields=True
     )
 
 
-class CheckpointKeyDrift(Rule):
+class CheckpointKeyDrift(CstRule):
     """What is saved under a name is not what is loaded by it.
 
     What: the constant keys that one half of a pair writes and the other reads: `state_dict` and

@@ -11,10 +11,10 @@ import msgspec
 from esper_audit.findings.finding import Category, Severity
 from esper_audit.rules.rule import (
     AnyOptions,
+    CstRule,
     Invalid,
     Options,
     Reach,
-    Rule,
     Triggers,
     Valid,
     Violation,
@@ -48,7 +48,7 @@ class DecisionReadsDriftMetricOptions(
     metrics: frozenset[str] = frozenset({"blending_delta"})
 
 
-class DecisionReadsDriftMetric(Rule):
+class DecisionReadsDriftMetric(CstRule):
     """A metric that drifts by itself takes part in a decision.
 
     What: one of the names in the option `metrics`, as an attribute, a key, a variable or what is
