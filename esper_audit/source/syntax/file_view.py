@@ -13,11 +13,19 @@ from esper_audit.source.syntax.enclosing import (
     Placed,
     chain_of,
     definitions_in,
+    first_line,
     functions_in,
 )
 from esper_audit.source.syntax.names import Function, dotted
 from esper_audit.source.syntax.source import Source
-from esper_audit.source.syntax.spans import code_of, span_of
+from esper_audit.source.syntax.spans import (
+    code_of,
+    name_span_of,
+    pairs_around,
+    parenthesised,
+    span_of,
+    text_with_comments,
+)
 
 Fact = TypeVar("Fact")
 Node = TypeVar("Node", bound=ast.AST)
@@ -80,12 +88,46 @@ class FileView:
         return self.source.names.resolve(name, self.functions(node)) if name else None
 
     def span(self, node: ast.AST) -> Span:
-        """Return the place of a node in the file, in characters."""
+        """Return the place of a node in the file, in characters, without parentheses around it."""
         return span_of(node, self.source.lines)
 
-    def code(self, node: ast.AST) -> str:
-        """Return the source of a node."""
-        return code_of(self.span(node), self.source.lines)
+    def code(self, node: ast.AST, *, parentheses: bool = False) -> str:
+        """Return the source of a node, with `parentheses` including those around it."""
+        span = self.span(node)
+        if parentheses:
+            span = parenthesised(span, self.source.lines, self._parentheses(node, span))
+        return code_of(span, self.source.lines)
+
+    def is_parenthesised(self, node: ast.AST) -> bool:
+        """Return whether a node has parentheses of its own around it."""
+        return self._parentheses(node, self.span(node)) > 0
+
+    def text(self, node: ast.stmt) -> str:
+        """Return the whole lines of a statement, decorators included."""
+        return "".join(self.source.lines[first_line(node) - 1 : node.end_lineno])
+
+    def code_with_comments(self, node: ast.stmt | ast.excepthandler) -> str:
+        """Return the source of a compound statement or clause with the comments above, in and below it."""
+        return text_with_comments(node, self.source.lines)
+
+    def shares_header_line(self, statement: ast.stmt) -> bool:
+        """Return whether the first statement of a block is on the line of the block's colon."""
+        line = self.source.lines[first_line(statement) - 1]
+        return bool(line.encode()[: statement.col_offset].strip()) and not isinstance(
+            statement, Definition
+        )
+
+    def name_span(self, definition: Definition) -> Span:
+        """Return the place of the name of a function or class."""
+        return name_span_of(definition, self.source.lines)
+
+    def _parentheses(self, node: ast.AST, span: Span) -> int:
+        """Return the number of pairs of parentheses around a node that belong to no call or class."""
+        pairs = pairs_around(span, self.source.lines)
+        above = self.parent(node) if pairs else None
+        if isinstance(above, ast.Call) and node is not above.func:
+            return pairs - (len(above.args) + len(above.keywords) == 1)
+        return pairs - 1 if isinstance(above, ast.ClassDef) else pairs
 
     def _open(self, statement: ast.AST) -> None:
         """Record the parents of all nodes of a statement that are not inside a nested statement."""

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import ast
+import re
 from collections.abc import Sequence
 
 from esper_audit.findings.finding import Span
 
-OPEN, CLOSE = "([{", ")]}"
+DEFINES = re.compile(r"(?:def|class)\s+")
 
 
 def span_of(node: ast.AST, lines: Sequence[str]) -> Span:
@@ -51,3 +52,101 @@ def argument_code(span: Span, lines: Sequence[str]) -> str:
             return code_of(span, lines) + (", " if rest.startswith(",") else "")
         line, column = line + 1, 0
     return code_of(span, lines)
+
+
+def pairs_around(span: Span, lines: Sequence[str]) -> int:
+    """Return how many pairs of parentheses are directly around a span."""
+    return len(_pairs(span, lines))
+
+
+def parenthesised(span: Span, lines: Sequence[str], count: int) -> Span:
+    """Return a span widened by the innermost `count` pairs of parentheses around it."""
+    return _pairs(span, lines)[count - 1] if count else span
+
+
+def name_span_of(
+    definition: ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef, lines: Sequence[str]
+) -> Span:
+    """Return the span of the name of a function or class, whose header must be on one line so far."""
+    line = lines[definition.lineno - 1]
+    start = DEFINES.search(line, _character(line, definition.col_offset))
+    column = start.end() if start else definition.col_offset
+    return Span(definition.lineno, column, definition.lineno, column + len(definition.name))
+
+
+def text_with_comments(node: ast.stmt | ast.excepthandler, lines: Sequence[str]) -> str:
+    """Return the lines of a node with the comment lines that belong to it, above and below.
+
+    A comment line above belongs to it unless it, or one below it, is indented deeper: these end the
+    block before. A comment line below belongs to it if it is indented like its last block.
+    """
+    first, last = node.lineno, node.end_lineno or node.lineno
+    while first > 1 and _is_comment_or_blank(lines[first - 2], node.col_offset):
+        first -= 1
+    end = last
+    block = _last_block(node)
+    depth = block[0].col_offset if block else node.col_offset + 1
+    while last < len(lines) and lines[last].lstrip()[:1] in ("", "#"):
+        last += 1
+        if lines[last - 1].strip() and _indent(lines[last - 1]) >= depth:
+            end = last
+    above = "".join(lines[first - 1 : node.lineno - 1])
+    return (
+        above
+        + lines[node.lineno - 1][_character(lines[node.lineno - 1], node.col_offset) :]
+        + ("".join(lines[node.lineno : end]))
+    )
+
+
+def _last_block(node: ast.AST) -> list[ast.stmt]:
+    """Return the statements of the last block of a compound statement or clause."""
+    if isinstance(node, ast.If) and node.orelse:
+        return node.orelse
+    return node.body if isinstance(node, (ast.If, ast.ExceptHandler)) else []
+
+
+def _is_comment_or_blank(line: str, column: int) -> bool:
+    text = line.strip()
+    return not text or (text.startswith("#") and _indent(line) <= column)
+
+
+def _indent(line: str) -> int:
+    return len(line) - len(line.lstrip())
+
+
+def _pairs(span: Span, lines: Sequence[str]) -> list[Span]:
+    """Return the spans of the pairs of parentheses directly around a span, innermost first."""
+    found: list[Span] = []
+    while True:
+        before = _previous(span.line, span.column, lines)
+        after = _next(span.end_line, span.end_column, lines)
+        if before is None or after is None:
+            return found
+        if lines[before[0] - 1][before[1]] != "(" or lines[after[0] - 1][after[1]] != ")":
+            return found
+        span = Span(*before, after[0], after[1] + 1)
+        found.append(span)
+
+
+def _previous(line: int, column: int, lines: Sequence[str]) -> tuple[int, int] | None:
+    """Return the place of the last character of code before a place; None behind a comment."""
+    while line > 0:
+        text = lines[line - 1][:column].rstrip()
+        if text:
+            return line, len(text) - 1
+        line -= 1
+        column = len(lines[line - 1]) if line else 0
+        if line and "#" in lines[line - 1]:
+            return None
+    return None
+
+
+def _next(line: int, column: int, lines: Sequence[str]) -> tuple[int, int] | None:
+    """Return the place of the first character of code after a place, comments skipped."""
+    while line <= len(lines):
+        text = lines[line - 1][column:]
+        bare = text.lstrip()
+        if bare and not bare.startswith("#"):
+            return line, column + len(text) - len(bare)
+        line, column = line + 1, 0
+    return None

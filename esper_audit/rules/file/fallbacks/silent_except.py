@@ -4,27 +4,25 @@ from __future__ import annotations
 
 import ast
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 
 from esper_audit.findings.finding import Category, Severity
 from esper_audit.rules.file.fallbacks import silent_except_cases as cases
-from esper_audit.rules.rule import CstRule, Options, Reach, Triggers, Violation
+from esper_audit.rules.rule import Options, Rule, Triggers, Violation
 from esper_audit.source.idioms.fallbacks.exception_handling import (
     caught,
-    caught_name,
     header,
     is_explained,
     may_be,
     may_catch,
     own_nodes,
     runs_at_the_end,
-    statements,
     suppressed,
     surfaces_later,
     tears_down,
 )
-from esper_audit.source.syntax import cst
-from esper_audit.source.syntax.node_view import View
+from esper_audit.source.syntax.file_view import FileView
+from esper_audit.source.syntax.names import identifiers
 from esper_audit.text.phrases import quoted
 
 BROAD = frozenset({"builtins.Exception", "builtins.BaseException"})
@@ -37,6 +35,8 @@ TENSORS = frozenset(
     {"torch.empty", "torch.ones", "torch.tensor", "torch.zeros", "torch.zeros_like"}
 )
 FACTORIES = frozenset(name.removeprefix("torch.") for name in TENSORS) | CONSTRUCTORS
+TEXT = (str, bytes, type(...))
+COMPREHENSIONS = (ast.ListComp, ast.SetComp, ast.DictComp, ast.GeneratorExp)
 PLAIN = (ast.Pass, ast.Continue, ast.Break, ast.Delete, ast.Return, ast.Assign, ast.AnnAssign)
 QUESTION_WORDS = "available|can|exists|has|have|installed|is|match|ok|success|supported|supports|valid|validate|with"
 QUESTION = re.compile(rf"(?i)(^|_)({QUESTION_WORDS})(_|$)")
@@ -48,7 +48,7 @@ class SilentExceptOptions(Options, frozen=True, forbid_unknown_fields=True, kw_o
     probes: bool = False
 
 
-class SilentExcept(CstRule):
+class SilentExcept(Rule):
     """Every error is caught, and nobody hears of it.
 
     What: a bare `except`, `except Exception` or `except BaseException` (also in a tuple or under
@@ -80,43 +80,47 @@ class SilentExcept(CstRule):
         nodes=frozenset({"ExceptHandler"}),
         words=frozenset({"except", "suppress"}),
     )
-    reach = Reach.FUNCTION
     Options = SilentExceptOptions
     options: SilentExceptOptions
 
     VALID = cases.VALID
     INVALID = cases.INVALID
 
-    def may_match(self, node: ast.AST, enclosing: Sequence[ast.stmt]) -> bool:
-        """Keep clauses that may catch everything and hold only plain statements."""
-        if isinstance(node, ast.ExceptHandler):
-            return may_catch(node, BROAD_NAMES) and all(map(_may_be_silent, node.body))
-        return isinstance(node, ast.Call) and any(may_be(a, BROAD_NAMES) for a in node.args)
-
-    def check(self, node: cst.CSTNode, view: View) -> Iterator[Violation]:
+    def check(self, node: ast.AST, file: FileView) -> Iterator[Violation]:
         """Report clauses that catch everything and tell nobody."""
-        if not isinstance(node, (cst.Call, cst.ExceptHandler)):
+        if isinstance(node, ast.ExceptHandler):
+            if not may_catch(node, BROAD_NAMES) or not all(map(_may_be_silent, node.body)):
+                return
+            kinds = caught(node, file)
+        elif isinstance(node, ast.Call) and any(may_be(a, BROAD_NAMES) for a in node.args):
+            kinds = suppressed(node, file)
+        else:
             return
-        kinds = suppressed(node, view) if isinstance(node, cst.Call) else caught(node, view)
-        if BROAD.isdisjoint(kinds) or runs_at_the_end(node, view) or surfaces_later(node, view):
+        if BROAD.isdisjoint(kinds) or runs_at_the_end(node, file) or surfaces_later(node, file):
             return
-        if isinstance(node, cst.ExceptHandler):
-            yield from self._check_clause(node, view)
+        if isinstance(node, ast.ExceptHandler):
+            yield from self._check_clause(node, file)
             return
-        block = view.enclosing(node, cst.With)
-        if block is None or not tears_down(block.body, view):
-            yield Violation(node, f"{quoted(view.code(node))} drops every error")
+        blocks = [s for s in file.enclosing(node) if isinstance(s, (ast.With, ast.AsyncWith))]
+        if not blocks or not tears_down(blocks[-1].body, file.functions(blocks[-1])):
+            code = file.code(node, parentheses=True)
+            yield Violation(node, f"{quoted(code)} drops every error")
 
-    def _check_clause(self, clause: cst.ExceptHandler, view: View) -> Iterator[Violation]:
-        if is_explained(clause, view) or not _is_silent(clause.body, caught_name(clause), view):
+    def _check_clause(self, clause: ast.ExceptHandler, file: FileView) -> Iterator[Violation]:
+        attempt = file.parent(clause)
+        if not isinstance(attempt, ast.Try) or is_explained(clause, file):
             return
-        if _gives_up_teardown(clause, view) or (
-            _is_probe(clause, view) and not self.options.probes
-        ):
+        if not all(_is_silent(part, clause.name, file) for part in clause.body):
             return
-        body = "; ".join(view.code(part).strip() for part in statements(clause.body))
+        functions = file.functions(clause)
+        if _answers_nothing(clause) and tears_down(attempt.body, functions):
+            return
+        name = functions[-1].name if functions else ""
+        if _is_probe(clause, name, file) and not self.options.probes:
+            return
+        body = "; ".join(_code(part, file) for part in clause.body)
         does = f"drops every error and goes on with `{quoted(body)}`"
-        yield Violation(clause, f"{header(clause, view)} {does}")
+        yield Violation(clause, f"{header(clause, file)} {does}")
 
 
 def _may_be_silent(statement: ast.stmt) -> bool:
@@ -134,67 +138,60 @@ def _may_be_silent(statement: ast.stmt) -> bool:
     return isinstance(statement, PLAIN) and methods <= FACTORIES
 
 
-def _is_silent(block: cst.CSTNode, error: str, view: View) -> bool:
-    return all(_is_silent_statement(part, error, view) for part in statements(block))
-
-
-def _is_silent_statement(part: cst.CSTNode, error: str, view: View) -> bool:
-    if isinstance(part, (cst.Pass, cst.Continue, cst.Break, cst.Del)):
+def _is_silent(part: ast.stmt, error: str | None, file: FileView) -> bool:
+    """Return whether a statement of a clause tells nobody of the error."""
+    if isinstance(part, (ast.Pass, ast.Continue, ast.Break, ast.Delete)):
         return True
-    if isinstance(part, cst.Expr):
-        return isinstance(part.value, (cst.SimpleString, cst.Ellipsis)) or _is_unheard(part.value)
-    if isinstance(part, (cst.Return, cst.Assign, cst.AnnAssign)):
-        return part.value is None or _is_default(part.value, error, view)
-    if not isinstance(part, cst.If) or not _is_default(part.test, error, view):
+    if isinstance(part, ast.Expr):
+        is_text = isinstance(part.value, ast.Constant) and isinstance(part.value.value, TEXT)
+        return is_text or _is_unheard(part.value)
+    if isinstance(part, (ast.Return, ast.Assign, ast.AnnAssign)):
+        return part.value is None or _is_default(part.value, error, file)
+    if not isinstance(part, ast.If) or not _is_default(part.test, error, file):
         return False
-    other = part.orelse.body if isinstance(part.orelse, cst.Else) else part.orelse
-    silent_else = other is None or (
-        _is_silent_statement(other, error, view)
-        if isinstance(other, cst.If)
-        else _is_silent(other, error, view)
-    )
-    return silent_else and _is_silent(part.body, error, view)
+    return all(_is_silent(inner, error, file) for inner in (*part.body, *part.orelse))
 
 
-def _is_unheard(value: cst.CSTNode) -> bool:
+def _is_unheard(value: ast.expr) -> bool:
     """Return whether a call logs at a level that is off unless somebody looks for a bug."""
-    if not isinstance(value, cst.Call) or not isinstance(value.func, cst.Attribute):
-        return False
-    return value.func.attr.value in UNHEARD_LOGS
+    function = value.func if isinstance(value, ast.Call) else None
+    return isinstance(function, ast.Attribute) and function.attr in UNHEARD_LOGS
 
 
-def _is_default(value: cst.CSTNode, error: str, view: View) -> bool:
+def _is_default(value: ast.expr, error: str | None, file: FileView) -> bool:
     """Return whether an expression calls nothing but constructors and does not use the error."""
     for node in own_nodes([value]):
-        if isinstance(node, cst.Name) and node.value == error:
+        if error in identifiers(node):
             return False
-        if isinstance(node, (cst.Await, cst.Yield, cst.BaseComp)):
+        if isinstance(node, (ast.Await, ast.Yield, ast.YieldFrom, *COMPREHENSIONS)):
             return False
-        if isinstance(node, cst.Call):
-            name = view.resolve(node.func) or ""
+        if isinstance(node, ast.Call):
+            name = file.resolve(node.func) or ""
             if name not in TENSORS and name.removeprefix("builtins.") not in CONSTRUCTORS:
                 return False
     return True
 
 
-def _gives_up_teardown(handler: cst.ExceptHandler, view: View) -> bool:
-    """Return whether a clause goes on with nothing, after a `try` that only tears down."""
-    attempt = view.parent(handler)
-    answers = (cst.Return, cst.Assign, cst.AnnAssign)
-    if any(isinstance(part, answers) for part in own_nodes([handler.body])):
-        return False
-    return isinstance(attempt, cst.Try) and tears_down(attempt.body, view)
+def _answers_nothing(handler: ast.ExceptHandler) -> bool:
+    """Return whether a clause neither returns nor assigns anything."""
+    answers = (ast.Return, ast.Assign, ast.AnnAssign)
+    return not any(isinstance(part, answers) for part in own_nodes(handler.body))
 
 
-def _is_probe(handler: cst.ExceptHandler, view: View) -> bool:
+def _is_probe(handler: ast.ExceptHandler, function: str, file: FileView) -> bool:
     """Return whether the clause answers a question in the negative: the failure is the answer."""
-    function = next((function.name for function in reversed(view.functions(handler))), "")
-    for part in statements(handler.body):
+    for part in handler.body:
         names = [function]
-        if isinstance(part, cst.Assign):
-            names = [view.code(target.target) for target in part.targets]
-        answer = part.value if isinstance(part, (cst.Assign, cst.Return)) else None
-        negative = answer is None or view.code(answer) in {"False", "None"}
+        if isinstance(part, ast.Assign):
+            names = [file.code(target) for target in part.targets]
+        answer = part.value if isinstance(part, (ast.Assign, ast.Return)) else None
+        negative = answer is None or file.code(answer, parentheses=True) in {"False", "None"}
         if not negative or not all(QUESTION.search(name) for name in names):
             return False
     return True
+
+
+def _code(part: ast.stmt, file: FileView) -> str:
+    """Return the source of a statement, of an `if` with the comments around it."""
+    code = file.code_with_comments(part) if isinstance(part, ast.If) else file.code(part)
+    return code.strip()

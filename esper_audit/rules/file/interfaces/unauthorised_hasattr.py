@@ -7,8 +7,9 @@ from collections.abc import Iterator, Sequence
 
 from esper_audit.findings.finding import Category, Severity
 from esper_audit.rules.file.interfaces import unauthorised_hasattr_cases as cases
-from esper_audit.rules.rule import CstRule, Options, Reach, Triggers, Violation
+from esper_audit.rules.rule import Options, Rule, Triggers, Violation
 from esper_audit.source.idioms.fallbacks.exception_handling import (
+    SUPPRESS,
     caught,
     header,
     may_catch,
@@ -17,11 +18,12 @@ from esper_audit.source.idioms.fallbacks.exception_handling import (
     suppressed,
     tells,
 )
-from esper_audit.source.syntax import cst
-from esper_audit.source.syntax.node_view import View
+from esper_audit.source.syntax.file_view import FileView
+from esper_audit.source.syntax.names import arguments_of
 from esper_audit.text.phrases import quoted
 
 MISSING = "builtins.AttributeError"
+MISSING_NAMES = frozenset({"AttributeError"})
 ARGUMENTS = {"builtins.hasattr": 2, "builtins.getattr": 3}
 MACHINERY = frozenset({"__getattr__", "__getattribute__", "__setattr__", "__delattr__", "__del__"})
 COLLECTS = frozenset({"append", "extend", "add"})
@@ -39,7 +41,7 @@ class HasattrOptions(Options, frozen=True, forbid_unknown_fields=True, kw_only=T
     dunders: bool = False
 
 
-class UnauthorisedHasattr(CstRule):
+class UnauthorisedHasattr(Rule):
     """An object is asked whether it has an attribute.
 
     What: `hasattr`, `getattr` with a default, or an `AttributeError` caught or suppressed to go on
@@ -73,97 +75,98 @@ class UnauthorisedHasattr(CstRule):
         nodes=frozenset({"ExceptHandler"}),
         words=frozenset({"hasattr", "getattr", "AttributeError"}),
     )
-    reach = Reach.STATEMENT
     Options = HasattrOptions
     options: HasattrOptions
 
     VALID = cases.VALID
     INVALID = cases.INVALID
 
-    def may_match(self, node: ast.AST, enclosing: Sequence[ast.stmt]) -> bool:
-        """Keep handlers that may catch AttributeError, and calls that name what they ask for."""
-        if isinstance(node, ast.ExceptHandler):
-            always_raises = any(isinstance(statement, ast.Raise) for statement in node.body)
-            named = node.type is not None
-            return named and not always_raises and may_catch(node, frozenset({"AttributeError"}))
-        if not isinstance(node, ast.Call) or not node.args:
-            return False
-        if len(node.args) not in ARGUMENTS.values():
-            return True
-        name = node.args[1]
-        constant = isinstance(name, ast.Name) and name.id.isupper()
-        return constant or isinstance(name, ast.Constant) or self.options.computed_names
-
-    def check(self, node: cst.CSTNode, view: View) -> Iterator[Violation]:
+    def check(self, node: ast.AST, file: FileView) -> Iterator[Violation]:
         """Report calls that ask, and handlers that answer for the missing attribute."""
-        if isinstance(node, cst.ExceptHandler):
-            found = self._check_handler(node, view)
-        elif isinstance(node, cst.Call) and MISSING in suppressed(node, view):
-            found = iter([Violation(node, f"{_code(node, view)} passes over a missing attribute")])
-        elif isinstance(node, cst.Call):
-            found = self._check_question(node, view)
-        functions = view.functions(node)
+        if isinstance(node, ast.ExceptHandler):
+            found = list(self._check_handler(node, file))
+        elif isinstance(node, ast.Call):
+            found = list(self._check_call(node, file))
+        else:
+            return
+        functions = file.functions(node) if found else []
         if not functions or functions[-1].name not in MACHINERY:
             yield from found
 
-    def _check_question(self, call: cst.Call, view: View) -> Iterator[Violation]:
-        wanted = ARGUMENTS.get(view.resolve(call.func) or "")
-        if len(call.args) != wanted or any(argument.star for argument in call.args):
+    def _check_call(self, call: ast.Call, file: FileView) -> Iterator[Violation]:
+        name = file.resolve(call.func) or ""
+        if name == SUPPRESS and MISSING in suppressed(call, file):
+            yield Violation(call, f"{_code(call, file)} passes over a missing attribute")
+        arguments = arguments_of(call)
+        if len(arguments) != ARGUMENTS.get(name) or any(map(_is_spread, arguments)):
             return
-        asked, name, *default = [argument.value for argument in call.args]
-        if self._may_be_asked(asked, view) or self._may_be_asked_for(name):
+        asked, attribute, *default = [_value(argument) for argument in arguments]
+        if self._may_be_asked_for(attribute) or self._may_be_asked(asked, file):
             return
         if default:
-            answer = f"reads a missing attribute as {_code(default[0], view)}"
+            answer = f"reads a missing attribute as {_code(default[0], file)}"
         else:
             answer = "asks what a Protocol could promise"
-        yield Violation(call, f"{_code(call, view)} {answer}")
+        yield Violation(call, f"{_code(call, file)} {answer}")
 
-    def _may_be_asked(self, asked: cst.CSTNode, view: View) -> bool:
+    def _may_be_asked(self, asked: ast.expr, file: FileView) -> bool:
         """Return whether something is exported by another package, in a version not of our choice."""
-        name = view.resolve(asked)
+        name = file.resolve(asked)
         if name is None or name.startswith((".", "builtins.")) or self.options.imports:
             return False
-        return name.partition(".")[0] not in view.source.path.split("/")
+        return name.partition(".")[0] not in file.source.path.split("/")
 
-    def _may_be_asked_for(self, name: cst.CSTNode) -> bool:
-        if isinstance(name, (cst.SimpleString, cst.ConcatenatedString)):
-            literal = str(name.evaluated_value)
+    def _may_be_asked_for(self, name: ast.expr) -> bool:
+        if isinstance(name, ast.Constant) and isinstance(name.value, (str, bytes)):
+            literal = str(name.value)
             is_dunder = literal.startswith("__") and literal.endswith("__")
             return is_dunder and not self.options.dunders
-        is_constant = isinstance(name, cst.Name) and name.value.isupper()
+        is_constant = isinstance(name, ast.Name) and name.id.isupper()
         return not is_constant and not self.options.computed_names
 
-    def _check_handler(self, handler: cst.ExceptHandler, view: View) -> Iterator[Violation]:
-        kinds = caught(handler, view)
+    def _check_handler(self, handler: ast.ExceptHandler, file: FileView) -> Iterator[Violation]:
+        if handler.type is None or not may_catch(handler, MISSING_NAMES):
+            return
+        kinds = caught(handler, file)
         if MISSING not in kinds or "builtins.ImportError" in kinds:
             return
-        attempt = view.parent(handler)
-        if raises([handler.body]) or tells(handler) or not isinstance(attempt, cst.Try):
+        attempt = file.parent(handler)
+        if raises(handler.body) or tells(handler) or not isinstance(attempt, ast.Try):
             return
-        if self._asks_in_vain(attempt.body, view):
-            yield Violation(handler, f"{header(handler, view)} answers for a missing attribute")
+        if self._asks_in_vain(attempt.body, file):
+            yield Violation(handler, f"{header(handler, file)} answers for a missing attribute")
 
-    def _asks_in_vain(self, block: cst.CSTNode, view: View) -> bool:
+    def _asks_in_vain(self, block: Sequence[ast.stmt], file: FileView) -> bool:
         """Return whether a `try` reads an attribute it may not ask for, and none that it may."""
-        questions = [node for node in own_nodes([block]) if _is_question(node, view)]
+        questions = [node for node in own_nodes(block) if _is_question(node, file)]
         return bool(questions) and not any(
-            self._may_be_asked(q.value, view)
-            if isinstance(q, cst.Attribute)
-            else isinstance(q, cst.Call) and self._may_be_asked_for(q.args[1].value)
+            self._may_be_asked(q.value, file)
+            if isinstance(q, ast.Attribute)
+            else isinstance(q, ast.Call) and self._may_be_asked_for(_value(arguments_of(q)[1]))
             for q in questions
         )
 
 
-def _is_question(node: cst.CSTNode, view: View) -> bool:
+def _is_question(node: ast.AST, file: FileView) -> bool:
     """Return whether a node reads an attribute: `host.dim` not written to, or a bare `getattr`."""
-    if isinstance(node, cst.Attribute):
-        written = isinstance(view.parent(node), cst.AssignTarget)
-        return not written and node.attr.value not in COLLECTS
-    if not isinstance(node, cst.Call) or len(node.args) != ARGUMENTS["builtins.hasattr"]:
+    if isinstance(node, ast.Attribute):
+        above = file.parent(node)
+        written = isinstance(above, ast.Assign) and node in above.targets
+        return not written and node.attr not in COLLECTS
+    if not isinstance(node, ast.Call) or len(arguments_of(node)) != ARGUMENTS["builtins.hasattr"]:
         return False
-    return view.resolve(node.func) == "builtins.getattr"
+    return file.resolve(node.func) == "builtins.getattr"
 
 
-def _code(node: cst.CSTNode, view: View) -> str:
-    return quoted(view.code(node))
+def _is_spread(argument: ast.expr | ast.keyword) -> bool:
+    """Return whether an argument is `*args` or `**kwargs`."""
+    is_double = isinstance(argument, ast.keyword) and argument.arg is None
+    return is_double or isinstance(argument, ast.Starred)
+
+
+def _value(argument: ast.expr | ast.keyword) -> ast.expr:
+    return argument.value if isinstance(argument, (ast.keyword, ast.Starred)) else argument
+
+
+def _code(node: ast.expr, file: FileView) -> str:
+    return quoted(file.code(node, parentheses=True))

@@ -11,20 +11,16 @@ import msgspec
 from esper_audit.findings.finding import Category, Severity
 from esper_audit.rules.rule import (
     AnyOptions,
-    CstRule,
     Invalid,
     Options,
-    Reach,
+    Rule,
     Triggers,
     Valid,
     Violation,
 )
-from esper_audit.source.idioms.fallbacks.exception_handling import statements
-from esper_audit.source.idioms.training.metric_reads import carriers, first_read
-from esper_audit.source.syntax import cst
-from esper_audit.source.syntax.enclosing import Definition
-from esper_audit.source.syntax.names import Function
-from esper_audit.source.syntax.node_view import View
+from esper_audit.source.idioms.training.metric_reads import MetricMentions, first_read
+from esper_audit.source.syntax.file_view import FileView
+from esper_audit.source.syntax.names import terminal_name
 from esper_audit.text.phrases import quoted
 
 REWARDS = frozenset({"advantage", "bonus", "decision", "fitness", "penalty", "reward", "score"})
@@ -48,7 +44,7 @@ class DecisionReadsDriftMetricOptions(
     metrics: frozenset[str] = frozenset({"blending_delta"})
 
 
-class DecisionReadsDriftMetric(CstRule):
+class DecisionReadsDriftMetric(Rule):
     """A metric that drifts by itself takes part in a decision.
 
     What: one of the names in the option `metrics`, as an attribute, a key, a variable or what is
@@ -76,7 +72,6 @@ class DecisionReadsDriftMetric(CstRule):
         keywords=REWARDS,
         words=DecisionReadsDriftMetricOptions().metrics,
     )
-    reach = Reach.FUNCTION
     Options = DecisionReadsDriftMetricOptions
     options: DecisionReadsDriftMetricOptions
 
@@ -219,59 +214,58 @@ class DecisionReadsDriftMetric(CstRule):
         super().__init__(options, severity)
         self.triggers = msgspec.structs.replace(self.triggers, words=self.options.metrics)
 
-    def check(self, node: cst.CSTNode, view: View) -> Iterator[Violation]:
+    def check(self, node: ast.AST, file: FileView) -> Iterator[Violation]:
         """Report conditions, gates and rewards that read one of the metrics."""
-        scopes = view.definitions(node)
-        functions = [scope for scope in scopes if isinstance(scope, Function)]
-        known = carriers(functions[-1], self.options.metrics) if functions else {}
-        for value, what in _decided(node, scopes, view):
-            name = first_read(ast.parse(f"({view.code(value)})"), self.options.metrics, known)
+        for value, what in _decided(node, file):
+            functions = file.functions(value)
+            scope = functions[-1] if functions else value
+            mentions = file.once(MetricMentions)
+            if not mentions.within(scope, self.options.metrics):
+                continue
+            known = mentions.carriers(functions[-1], self.options.metrics) if functions else {}
+            name = first_read(value, self.options.metrics, known)
             if name:
                 read = f"`{name}` (from `{known[name]}`)" if name in known else f"`{name}`"
                 yield Violation(value, f"{what} reads {read}, which drifts by itself")
 
 
-def _decided(
-    node: cst.CSTNode, scopes: Sequence[Definition], view: View
-) -> Iterator[tuple[cst.CSTNode, str]]:
+def _decided(node: ast.AST, file: FileView) -> Iterator[tuple[ast.expr, str]]:
     """Yield each expression at a node that decides something, and what it decides."""
-    if isinstance(node, (cst.If, cst.While, cst.IfExp)):
-        if not (isinstance(node, cst.If) and _only_reports(node)):
+    if isinstance(node, (ast.If, ast.While, ast.IfExp)):
+        if not (isinstance(node, ast.If) and _only_reports(node)):
             yield node.test, "a condition"
-    elif isinstance(node, cst.Return) and node.value is not None:
+    elif isinstance(node, ast.Return) and node.value is not None:
+        scopes = file.definitions(node)
         if scopes and (GATE.search(scopes[-1].name) or REWARD.search(scopes[-1].name)):
             yield node.value, f"what `{scopes[-1].name}` returns"
-    elif isinstance(node, cst.Assign):
-        yield from _rewarded([target.target for target in node.targets], node.value, view)
-    elif isinstance(node, (cst.AnnAssign, cst.AugAssign)) and node.value is not None:
-        yield from _rewarded([node.target], node.value, view)
-    elif isinstance(node, cst.Call):
-        for argument in node.args:
-            if argument.keyword is not None and argument.keyword.value in REWARDS:
-                yield argument.value, f"`{argument.keyword.value}`"
+    elif isinstance(node, ast.Assign):
+        yield from _rewarded(node.targets, node.value, file)
+    elif isinstance(node, (ast.AnnAssign, ast.AugAssign)) and node.value is not None:
+        yield from _rewarded([node.target], node.value, file)
+    elif isinstance(node, ast.Call):
+        for keyword in node.keywords:
+            if keyword.arg in REWARDS:
+                yield keyword.value, f"`{keyword.arg}`"
 
 
 def _rewarded(
-    targets: Sequence[cst.CSTNode], value: cst.CSTNode, view: View
-) -> Iterator[tuple[cst.CSTNode, str]]:
+    targets: Sequence[ast.expr], value: ast.expr, file: FileView
+) -> Iterator[tuple[ast.expr, str]]:
     for target in targets:
-        name = target.attr if isinstance(target, cst.Attribute) else target
-        if isinstance(name, cst.Name) and REWARD.search(name.value):
-            yield value, f"`{quoted(view.code(target))}`"
+        if REWARD.search(terminal_name(target)):
+            yield value, f"`{quoted(file.code(target, parentheses=True))}`"
 
 
-def _only_reports(branch: cst.If) -> bool:
+def _only_reports(branch: ast.If) -> bool:
     """Return whether behind a condition, and its `else`, there is nothing but reports."""
     other = branch.orelse
-    if isinstance(other, cst.If) and not _only_reports(other):
-        return False
-    blocks = [branch.body, *([other.body] if isinstance(other, cst.Else) else [])]
-    return all(_is_report(part) for block in blocks for part in statements(block))
+    if len(other) == 1 and isinstance(other[0], ast.If):
+        is_elif = other[0].col_offset == branch.col_offset
+        return is_elif and _only_reports(other[0]) and all(map(_is_report, branch.body))
+    return all(map(_is_report, [*branch.body, *other]))
 
 
-def _is_report(statement: cst.CSTNode) -> bool:
-    if not isinstance(statement, cst.Expr) or not isinstance(statement.value, cst.Call):
-        return isinstance(statement, cst.Pass)
-    called = statement.value.func
-    name = called.attr if isinstance(called, cst.Attribute) else called
-    return isinstance(name, cst.Name) and name.value in REPORTS
+def _is_report(statement: ast.stmt) -> bool:
+    if not isinstance(statement, ast.Expr) or not isinstance(statement.value, ast.Call):
+        return isinstance(statement, ast.Pass)
+    return terminal_name(statement.value.func) in REPORTS
