@@ -150,3 +150,40 @@ def _next(line: int, column: int, lines: Sequence[str]) -> tuple[int, int] | Non
             return line, column + len(text) - len(bare)
         line, column = line + 1, 0
     return None
+
+
+def parameter_span(parameter: ast.arg, default: ast.expr | None, lines: Sequence[str]) -> Span:
+    """Return the span of a parameter with its annotation and its default."""
+    span = span_of(parameter, lines)
+    if default is None:
+        return span
+    end = span_of(default, lines)
+    between = code_of(Span(span.end_line, span.end_column, end.line, end.column), lines)
+    end = parenthesised(end, lines, between.count("("))
+    return Span(span.line, span.column, end.end_line, end.end_column)
+
+
+def parameters_span(function: ast.FunctionDef | ast.AsyncFunctionDef, lines: Sequence[str]) -> Span:
+    """Return the span of all between the parentheses of a function's header, leading space left out."""
+    name = name_span_of(function, lines)
+    opening = _next(name.end_line, name.end_column, lines)
+    assert opening is not None
+    start = _next(opening[0], opening[1] + 1, lines)
+    assert start is not None
+    arguments = function.args
+    parts = [*arguments.posonlyargs, *arguments.args, *arguments.kwonlyargs]
+    parts += [extra for extra in (arguments.vararg, arguments.kwarg) if extra is not None]
+    defaults = [d for d in (*arguments.defaults, *arguments.kw_defaults) if d is not None]
+    last = max((span_of(part, lines) for part in (*parts, *defaults)), key=lambda s: s[2:])
+    return Span(*start, *_closing(last, lines))
+
+
+def _closing(last: Span, lines: Sequence[str]) -> tuple[int, int]:
+    """Return the place of the parenthesis that closes the parameters, `last` being the last of them."""
+    line, column = last.end_line, last.end_column
+    while (place := _next(line, column, lines)) is not None:
+        line, column = place
+        if lines[line - 1][column] == ")":
+            break
+        column += 1
+    return line, column

@@ -6,26 +6,31 @@ import ast
 import re
 from collections.abc import Iterator, Sequence
 
-from esper_audit.findings.finding import Category, Severity
+from esper_audit.findings.finding import Category, Severity, Span
 from esper_audit.rules.file.fallbacks import argument_fallback_cases as cases
 from esper_audit.rules.rule import (
-    CstRule,
     Options,
-    Reach,
     Replacement,
+    Rule,
     Triggers,
     Violation,
 )
 from esper_audit.source.idioms.fallbacks.argument_defaults import (
     carries_data,
     default_to_none,
+    is_none,
     is_relation,
     replacements,
 )
-from esper_audit.source.syntax import cst
-from esper_audit.source.syntax.enclosing import chain, symbol_of
-from esper_audit.source.syntax.names import Function, parameters
-from esper_audit.source.syntax.node_view import View
+from esper_audit.source.syntax.enclosing import symbol_of
+from esper_audit.source.syntax.file_view import FileView
+from esper_audit.source.syntax.names import Function, defaults, parameters
+from esper_audit.source.syntax.spans import (
+    argument_code,
+    code_of,
+    parameter_span,
+    parameters_span,
+)
 
 SETS_UP = frozenset(
     {"__init__", "__new__", "__post_init__", "__init_subclass__", "reset_parameters"}
@@ -49,7 +54,7 @@ class FallbackOptions(Options, frozen=True, kw_only=True, forbid_unknown_fields=
     by_convention: frozenset[str] = SELF_ATTENTION
 
 
-class ArgumentFallback(CstRule):
+class ArgumentFallback(Rule):
     """Where an argument is left out, another argument flows in its place.
 
     What: a parameter for tensor data that defaults to None and that the body then replaces by
@@ -79,34 +84,37 @@ class ArgumentFallback(CstRule):
         "13, 10 are documented defaults"
     )
     triggers = Triggers(nodes=frozenset({"FunctionDef"}), words=frozenset({"None"}))
-    reach = Reach.FUNCTION
     Options = FallbackOptions
     options: FallbackOptions
 
     VALID = cases.VALID
     INVALID = cases.INVALID
 
-    def may_match(self, node: ast.AST, enclosing: Sequence[ast.stmt]) -> bool:
-        """Keep functions that replace an optional parameter by another one."""
-        return isinstance(node, Function) and any(self._fallbacks(node))
+    def prefilter(self, nodes: Sequence[ast.AST]) -> Sequence[ast.AST]:
+        """Keep functions with a parameter that defaults to None."""
+        return [n for n in nodes if isinstance(n, Function) and any(default_to_none(n.args))]
 
-    def check(self, node: cst.CSTNode, view: View) -> Iterator[Violation]:
+    def check(self, node: ast.AST, file: FileView) -> Iterator[Violation]:
         """Report each optional parameter for data that another one replaces."""
-        if not isinstance(node, cst.FunctionDef):
+        if not isinstance(node, Function):
             return
-        scopes = view.functions(node.body)
-        if ATTENTION.search(_symbol(scopes[-1], view)):
+        pairs = dict.fromkeys(self._fallbacks(node))
+        symbol = symbol_of([*file.definitions(node), node]) if pairs else ""
+        if ATTENTION.search(symbol.lower()):
             return
-        for name, stand_in in dict.fromkeys(self._fallbacks(scopes[-1])):
+        for name, stand_in in pairs:
+            scopes = [*file.functions(node), node]
             if not is_relation(name, stand_in) and carries_data(
-                scopes[-1], (name, stand_in), view.source.names, scopes
+                node, (name, stand_in), file.source.names, scopes
             ):
-                parameter = next(p for p in _plain(node.params) if p.name.value == name)
+                parameter = next(p for p in parameters(node.args) if p.arg == name)
+                span = parameter_span(parameter, defaults(node.args)[name], file.source.lines)
                 yield Violation(
-                    parameter,
+                    Span(span.line, span.column, span.line, span.column + len(name)),
                     f"`{name}` silently becomes `{stand_in}` where a caller leaves it out",
-                    _requirement(node.params, parameter, view, scopes[-1].col_offset),
+                    _requirement(node, parameter, span, file),
                     argument=name,
+                    code=argument_code(span, file.source.lines),
                 )
 
     def _fallbacks(self, function: Function) -> Iterator[tuple[str, str]]:
@@ -119,44 +127,34 @@ class ArgumentFallback(CstRule):
                 yield name, stand_in
 
 
-def _symbol(function: Function, view: View) -> str:
-    enclosing = chain(view.source.tree, function.lineno, function.col_offset)
-    return symbol_of(enclosing).lower()
-
-
-def _plain(params: cst.Parameters) -> list[cst.Param]:
-    return [*params.posonly_params, *params.params, *params.kwonly_params]
-
-
 def _requirement(
-    params: cst.Parameters, optional: cst.Param, view: View, indent: int
+    function: Function, optional: ast.arg, span: Span, file: FileView
 ) -> Replacement | None:
     """Return the parameters with one of them required and keyword-only, where none has to move."""
-    is_keyword = optional in params.kwonly_params
-    is_last = optional in params.params[-1:] and not isinstance(params.star_arg, cst.CSTNode)
-    written = view.code(params).replace("\n", "\n" + " " * indent)
-    bare = optional.with_changes(
-        comma=cst.MaybeSentinel.DEFAULT, whitespace_after_param=cst.SimpleWhitespace("")
-    )
-    before = view.code(bare)
-    if not (is_keyword or is_last) or written not in view.source.text or written.count(before) != 1:
+    arguments, lines = function.args, file.source.lines
+    is_keyword = optional in arguments.kwonlyargs
+    is_free = arguments.vararg is None and not arguments.kwonlyargs
+    is_last = optional in arguments.args[-1:] and is_free
+    whole = parameters_span(function, lines)
+    written, before = code_of(whole, lines), code_of(span, lines)
+    further = written.split("\n")[1:]
+    is_indented = all(line.startswith(" " * function.col_offset) for line in further)
+    if not (is_keyword or is_last) or not is_indented or written.count(before) != 1:
         return None
-    type_ = (
-        f": {_without_none(optional.annotation.annotation, view)}" if optional.annotation else ""
-    )
-    after = ("" if is_keyword else "*, ") + optional.name.value + type_
+    type_ = f": {_without_none(optional.annotation, file)}" if optional.annotation else ""
+    after = ("" if is_keyword else "*, ") + optional.arg + type_
     return Replacement(
-        params,
+        whole,
         written.replace(before, after),
         safe=False,
-        description=f"require `{optional.name.value}`; who left it out has to say what is meant",
+        description=f"require `{optional.arg}`; who left it out has to say what is meant",
     )
 
 
-def _without_none(annotation: cst.BaseExpression, view: View) -> str:
+def _without_none(annotation: ast.expr, file: FileView) -> str:
     """Return `T` for `T | None` and `Optional[T]`."""
-    if isinstance(annotation, cst.BinaryOperation) and view.code(annotation.right) == "None":
-        return view.code(annotation.left)
-    if isinstance(annotation, cst.Subscript) and view.code(annotation.value).endswith("Optional"):
-        return view.code(annotation.slice[0])
-    return view.code(annotation)
+    if isinstance(annotation, ast.BinOp) and is_none(annotation.right):
+        return file.code(annotation.left, parentheses=True)
+    if isinstance(annotation, ast.Subscript) and file.code(annotation.value).endswith("Optional"):
+        return file.code(annotation.slice)
+    return file.code(annotation, parentheses=True)

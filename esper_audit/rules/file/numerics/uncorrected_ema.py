@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 
 from esper_audit.findings.finding import Category, Severity
 from esper_audit.rules.file.numerics import uncorrected_ema_cases as cases
-from esper_audit.rules.rule import CstRule, Reach, Triggers, Violation
+from esper_audit.rules.rule import Rule, Triggers, Violation
 from esper_audit.source.idioms.numerics.ema_initial_value import has_twin_at_one, starts_at_zero
 from esper_audit.source.idioms.numerics.ema_update import (
     UPDATES,
@@ -17,17 +17,16 @@ from esper_audit.source.idioms.numerics.ema_update import (
     update,
     updates,
 )
-from esper_audit.source.syntax import cst
 from esper_audit.source.syntax.ast_walk import walk
+from esper_audit.source.syntax.file_view import FileView
 from esper_audit.source.syntax.names import Function, dotted
-from esper_audit.source.syntax.node_view import View
 from esper_audit.text.phrases import quoted
 
 CORRECTS = re.compile(r"(?i)bias_?corr|debias|unbias|corrected")
 OPTIMIZER = re.compile(r"(?i)optim|rmsprop")
 
 
-class UncorrectedEma(CstRule):
+class UncorrectedEma(Rule):
     """An average that starts at zero is read as if it were full-grown.
 
     What: an exponential moving average (`avg = b*avg + (1 - b)*x`, `avg.mul_(b).add_(x, alpha=1-b)`,
@@ -57,22 +56,22 @@ class UncorrectedEma(CstRule):
         # `1 - b`, `x - avg`, or two literals that add to one; `lerp` needs neither.
         parts=frozenset({"-", "0.", " .", "lerp"}),
     )
-    reach = Reach.STATEMENT
 
     VALID = cases.VALID
     INVALID = cases.INVALID
 
-    def may_match(self, node: ast.AST, enclosing: Sequence[ast.stmt]) -> bool:
-        """Keep what updates a moving average."""
-        return update(node) is not None
+    def prefilter(self, nodes: Sequence[ast.AST]) -> Sequence[ast.AST]:
+        """Drop assignments of anything but sums and calls."""
+        kinds = (ast.BinOp, ast.Call)
+        return [n for n in nodes if n.__class__ is not ast.Assign or n.value.__class__ in kinds]
 
-    def check(self, node: cst.CSTNode, view: View) -> Iterator[Violation]:
+    def check(self, node: ast.AST, file: FileView) -> Iterator[Violation]:
         """Report the update of an average whose start is zero and which nothing corrects."""
-        found = update(_reread(node, view))
-        if found is None:
+        found = update(node)
+        if found is None or not isinstance(node, (ast.expr, ast.stmt)):
             return
-        average, tree, functions = found.average, view.source.tree, view.functions(node)
-        owner = _owner(functions, tree)
+        average, tree, functions = found.average, file.tree, file.functions(node)
+        owner = _owner(functions, file)
         local = functions[-1] if functions else tree
         scope = owner if owner is not None and "." in average else local
         if _is_optimizer(owner) or not is_constant(found.share, local):
@@ -88,17 +87,9 @@ class UncorrectedEma(CstRule):
             yield Violation(node, message)
 
 
-def _reread(node: cst.CSTNode, view: View) -> ast.AST:
-    """Return a node as `ast` reads it, so that one recogniser serves sieve and confirmation."""
-    code = view.code(node)
-    if isinstance(node, cst.Call):
-        return ast.parse(f"({code}\n)", mode="eval").body
-    return ast.parse(code).body[0]
-
-
-def _owner(functions: Sequence[Function], tree: ast.Module) -> ast.ClassDef | None:
+def _owner(functions: Sequence[Function], file: FileView) -> ast.ClassDef | None:
     """Return the innermost class of which one of the functions is a method."""
-    classes = (node for node in walk(tree) if isinstance(node, ast.ClassDef))
+    classes = file.nodes(ast.ClassDef) if functions else []
     owners = [owner for owner in classes if any(function in owner.body for function in functions)]
     return owners[-1] if owners else None
 

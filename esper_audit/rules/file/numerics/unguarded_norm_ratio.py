@@ -8,21 +8,18 @@ from collections.abc import Iterator, Sequence
 
 from esper_audit.findings.finding import Category, Severity
 from esper_audit.rules.rule import (
-    CstRule,
     Invalid,
     Options,
-    Reach,
     Replacement,
+    Rule,
     Triggers,
     Valid,
     Violation,
 )
 from esper_audit.source.idioms.numerics.norms import NormFlow, split_epsilon
-from esper_audit.source.syntax import cst
 from esper_audit.source.syntax.ast_walk import scan
-from esper_audit.source.syntax.cst_walk import children
+from esper_audit.source.syntax.file_view import FileView
 from esper_audit.source.syntax.names import Function, dotted, parameters
-from esper_audit.source.syntax.node_view import View
 
 MATERIAL = re.compile(r"norm|sqrt|param", re.IGNORECASE)
 FLOAT = frozenset({"float", "int", "item"})
@@ -44,7 +41,7 @@ class NormRatioOptions(Options, frozen=True, kw_only=True, forbid_unknown_fields
     own_norm: bool = False
 
 
-class UnguardedNormRatio(CstRule):
+class UnguardedNormRatio(Rule):
     """A quotient grows without bound where the norm it divides by is near zero.
 
     What: a division by a norm (by what the function calls or assigns, else by name) that nothing
@@ -70,7 +67,6 @@ class UnguardedNormRatio(CstRule):
     triggers = Triggers(
         nodes=frozenset({"FunctionDef"}), parts=frozenset({"norm", "param", "numel"})
     )
-    reach = Reach.FUNCTION
     Options = NormRatioOptions
     options: NormRatioOptions
 
@@ -273,32 +269,21 @@ class UnguardedNormRatio(CstRule):
         ),
     )
 
-    def may_match(self, node: ast.AST, enclosing: Sequence[ast.stmt]) -> bool:
-        """Keep functions with an unguarded division."""
-        return isinstance(node, Function) and any(self._complaints(node))
+    def prefilter(self, nodes: Sequence[ast.AST]) -> Sequence[ast.AST]:
+        """Keep functions."""
+        return [node for node in nodes if isinstance(node, Function)]
 
-    def check(self, node: cst.CSTNode, view: View) -> Iterator[Violation]:
+    def check(self, node: ast.AST, file: FileView) -> Iterator[Violation]:
         """Report each division by a norm or a parameter count that nothing guards."""
-        if not isinstance(node, cst.FunctionDef):
+        if not isinstance(node, Function) or not _may_divide_by_a_norm(node, file):
             return
-        function = view.functions(node.body)[-1]
-        complaints = self._complaints(function)
-        if any(complaints):
-            for division, complaint in zip(_divisions(node.body), complaints, strict=True):
-                if complaint:
-                    quotient = " ".join(view.code(_bare(division)).split())
-                    yield Violation(
-                        division,
-                        f"`{quotient}` {complaint}",
-                        self._guarded(division, function, view),
-                    )
-
-    def _complaints(self, function: Function) -> list[str]:
-        """Return for each division of a function what is wrong with it, or an empty string."""
-        if not _may_divide_by_a_norm(function):
-            return []
-        flow = NormFlow(function)
-        return [self._complaint(flow, division) for division in flow.divisions]
+        flow = NormFlow(node)
+        for division in flow.divisions:
+            complaint = self._complaint(flow, division)
+            if complaint:
+                quotient = " ".join(file.code(division).split())
+                edit = self._guarded(division, flow, file)
+                yield Violation(division, f"`{quotient}` {complaint}", edit)
 
     def _complaint(self, flow: NormFlow, division: ast.BinOp) -> str:
         core, epsilon = split_epsilon(division.right)
@@ -317,29 +302,26 @@ class UnguardedNormRatio(CstRule):
             return f"divides by the norm `{name}`, which nothing guards"
         return UNBOUNDED.format(name)
 
-    def _guarded(
-        self, division: cst.BinaryOperation, function: Function, view: View
-    ) -> Replacement | None:
+    def _guarded(self, division: ast.BinOp, flow: NormFlow, file: FileView) -> Replacement | None:
         """Return the quotient behind a test; only for plain numbers, which Python can test."""
-        core, epsilon = _parts(division.right, view)
-        flow = NormFlow(function)
+        core, epsilon = _parts(division.right, file)
         is_count = flow.is_count(ast.Name(core))
-        if not core.isidentifier() or not (is_count or _is_plain_number(core, function, flow)):
+        if not core.isidentifier() or not (is_count or _is_plain_number(core, flow)):
             return None
-        quotient = f"{view.code(division.left)} / {core}"
+        quotient = f"{file.code(division.left, parentheses=True)} / {core}"
         bounded = quotient if is_count else f"min({self.options.largest_ratio}, {quotient})"
         guarded = f"{bounded} if {core} > {epsilon or 0} else 0.0"
         return Replacement(
             division,
-            guarded if division.lpar else f"({guarded})",
+            guarded if file.is_parenthesised(division) else f"({guarded})",
             safe=False,
             description=f"read the ratio as 0 where `{core}` is, and bound it elsewhere",
         )
 
 
-def _is_plain_number(name: str, function: Function, flow: NormFlow) -> bool:
+def _is_plain_number(name: str, flow: NormFlow) -> bool:
     """Return whether a name is annotated as a number, or comes from `.item()`, `float()`."""
-    annotations = {p.arg: p.annotation for p in parameters(function.args)}
+    annotations = {p.arg: p.annotation for p in parameters(flow.function.args)}
     annotation = annotations.get(name)
     if annotation is not None:
         return ast.unparse(annotation) in FLOAT
@@ -349,15 +331,19 @@ def _is_plain_number(name: str, function: Function, flow: NormFlow) -> bool:
     )
 
 
-def _parts(denominator: cst.BaseExpression, view: View) -> tuple[str, str]:
+def _parts(denominator: ast.expr, file: FileView) -> tuple[str, str]:
     """Return the code of a denominator and of the epsilon added to it, if any."""
-    if isinstance(denominator, cst.BinaryOperation) and isinstance(denominator.operator, cst.Add):
-        return view.code(denominator.left), view.code(denominator.right)
-    return view.code(denominator), ""
+    if isinstance(denominator, ast.BinOp) and isinstance(denominator.op, ast.Add):
+        left, right = denominator.left, denominator.right
+        return file.code(left, parentheses=True), file.code(right, parentheses=True)
+    return file.code(denominator, parentheses=True), ""
 
 
-def _may_divide_by_a_norm(function: Function) -> bool:
-    """Return whether a function divides at all, and speaks of anything a norm or a count is made of."""
+def _may_divide_by_a_norm(function: Function, file: FileView) -> bool:
+    """Return whether a function divides at all, and names anything a norm or a count is made of."""
+    text = file.text(function)
+    if "/" not in text or not ("**" in text or MATERIAL.search(text)):
+        return False
     operators = [n.op for n in scan(function, {ast.BinOp}) if isinstance(n, ast.BinOp)]
     if not any(isinstance(operator, ast.Div) for operator in operators):
         return False
@@ -373,20 +359,3 @@ def _word(node: ast.AST) -> str:
     if isinstance(node, ast.Constant):
         return node.value if isinstance(node.value, str) else ""
     return node.id if isinstance(node, ast.Name) else ""
-
-
-def _divisions(body: cst.CSTNode) -> list[cst.BinaryOperation]:
-    """Return the divisions of a body in the order of `NormFlow.divisions`."""
-    found = []
-    stack = [body]
-    while stack:
-        node = stack.pop()
-        if isinstance(node, cst.BinaryOperation) and isinstance(node.operator, cst.Divide):
-            found.append(node)
-        if not isinstance(node, (cst.FunctionDef, cst.ClassDef)):
-            stack.extend(reversed(children(node)))
-    return found
-
-
-def _bare(division: cst.BinaryOperation) -> cst.BinaryOperation:
-    return division.with_changes(lpar=(), rpar=())

@@ -5,17 +5,16 @@ from __future__ import annotations
 import ast
 import re
 from collections.abc import Iterator, Sequence
+from functools import cache
 
-from esper_audit.findings.finding import Category, Severity
-from esper_audit.rules.rule import CstRule, Invalid, Options, Reach, Triggers, Valid, Violation
+from esper_audit.findings.finding import Category, Severity, Span
+from esper_audit.rules.rule import Invalid, Options, Rule, Triggers, Valid, Violation
 from esper_audit.source.idioms.state.state_keys_read import KeyRead, keys_used, read_keys
 from esper_audit.source.idioms.state.state_keys_written import KeyWrite, written_keys
-from esper_audit.source.syntax import cst
-from esper_audit.source.syntax.ast_walk import children
-from esper_audit.source.syntax.cst_walk import walk as walk_cst
+from esper_audit.source.syntax.ast_walk import children, walk
 from esper_audit.source.syntax.enclosing import functions_in
+from esper_audit.source.syntax.file_view import FileView
 from esper_audit.source.syntax.names import Function
-from esper_audit.source.syntax.node_view import View
 
 LOADED_BY = {
     "__getstate__": "__setstate__",
@@ -42,7 +41,7 @@ class CheckpointKeyDriftOptions(Options, frozen=True, forbid_unknown_fields=True
     )
 
 
-class CheckpointKeyDrift(CstRule):
+class CheckpointKeyDrift(Rule):
     """What is saved under a name is not what is loaded by it.
 
     What: the constant keys that one half of a pair writes and the other reads: `state_dict` and
@@ -67,7 +66,6 @@ class CheckpointKeyDrift(CstRule):
     severity = Severity.P2
     precision = "5 of 5 were right, all there are in 40 packages; one key may be meant for people"
     triggers = Triggers(nodes=frozenset({"FunctionDef"}), parts=SAVING | LOADING)
-    reach = Reach.STATEMENT
     Options = CheckpointKeyDriftOptions
     options: CheckpointKeyDriftOptions
     VALID = (
@@ -266,27 +264,21 @@ class CheckpointKeyDrift(CstRule):
         ),
     )
 
-    def may_match(self, node: ast.AST, enclosing: Sequence[ast.stmt]) -> bool:
-        """Keep methods whose keys differ from their counterpart's, and functions that handle keys."""
-        if not isinstance(node, Function) or not _counterparts(node.name):
-            return False
-        owner = enclosing[-2] if len(enclosing) > 1 else None
-        if isinstance(owner, ast.ClassDef):
-            return any(self._drifts(node, owner.body))
-        return (read_keys(node) or written_keys(node)) is not None
+    def prefilter(self, nodes: Sequence[ast.AST]) -> Sequence[ast.AST]:
+        """Keep functions that save or load by their names."""
+        return [n for n in nodes if isinstance(n, Function) and _counterparts(n.name)]
 
-    def check(self, node: cst.CSTNode, view: View) -> Iterator[Violation]:
+    def check(self, node: ast.AST, file: FileView) -> Iterator[Violation]:
         """Report each key that only one of the two knows, where it stands."""
-        if not isinstance(node, cst.FunctionDef) or not _counterparts(node.name.value):
+        if not isinstance(node, Function) or not _counterparts(node.name):
             return
-        scopes = view.definitions(node.body)
-        function = scopes[-1]
-        block = scopes[-2].body if len(scopes) > 1 else view.source.tree.body
-        if isinstance(function, Function):
-            known = _known_elsewhere(view.source.tree, function)
-            for key, message in self._drifts(function, block):
-                if key not in known:
-                    yield Violation(_place(key, node), message)
+        scopes = file.definitions(node)
+        block = scopes[-1].body if scopes else file.tree.body
+        drifts = list(self._drifts(node, block))
+        known = _known_elsewhere(file.tree, node) if drifts else set()
+        for key, message in drifts:
+            if key not in known:
+                yield Violation(_place(key, node, file), message)
 
     def _drifts(self, function: Function, block: Sequence[ast.stmt]) -> Iterator[tuple[str, str]]:
         names = _counterparts(function.name)
@@ -322,14 +314,15 @@ def _saves(name: str) -> bool:
     return name in LOADED_BY or any(_has_prefix(name, prefix) for prefix in PREFIXES)
 
 
-def _counterparts(name: str) -> set[str]:
+@cache
+def _counterparts(name: str) -> frozenset[str]:
     """Return the names of the functions that load what a function saves, or the other way round."""
     found = {load for save, load in LOADED_BY.items() if save == name}
     found |= {save for save, load in LOADED_BY.items() if load == name}
     for save, load in PREFIXES.items():
         found |= {load + name.removeprefix(save)} if _has_prefix(name, save) else set()
         found |= {save + name.removeprefix(load)} if _has_prefix(name, load) else set()
-    return found
+    return frozenset(found)
 
 
 def _has_prefix(name: str, prefix: str) -> bool:
@@ -353,11 +346,23 @@ def _known_elsewhere(tree: ast.Module, function: Function) -> set[str]:
     return found
 
 
-def _place(key: str, function: cst.FunctionDef) -> cst.CSTNode:
+def _place(key: str, function: Function, file: FileView) -> ast.AST | Span:
     """Return where a key stands in a function."""
-    for node in walk_cst(function.body):
-        if isinstance(node, cst.SimpleString) and node.evaluated_value == key:
-            return node
-        if isinstance(node, cst.Arg) and node.keyword is not None and node.keyword.value == key:
-            return node
-    return function.name
+    parts = {part for node in _nodes(function) for part in _literal_parts(node)}
+    places: list[ast.Constant | ast.keyword] = [
+        node
+        for node in _nodes(function)
+        if (isinstance(node, ast.Constant) and node.value == key and node not in parts)
+        or (isinstance(node, ast.keyword) and node.arg == key)
+    ]
+    first = min(places, key=lambda node: (node.lineno, node.col_offset), default=None)
+    return first if first is not None else file.name_span(function)
+
+
+def _nodes(function: Function) -> Iterator[ast.AST]:
+    return (node for statement in function.body for node in walk(statement))
+
+
+def _literal_parts(node: ast.AST) -> list[ast.expr]:
+    """Return the texts between the braces of an f-string."""
+    return node.values if isinstance(node, ast.JoinedStr) else []

@@ -47,6 +47,7 @@ class NormFlow:
     """The assignments, tests and clamps of one function, nested functions left out."""
 
     def __init__(self, function: Function) -> None:
+        self.function = function
         self.values: dict[str, list[ast.expr]] = defaultdict(list)
         self.divisions: list[ast.BinOp] = []
         self._parents: dict[ast.AST, ast.AST] = {}
