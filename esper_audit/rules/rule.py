@@ -17,6 +17,7 @@ from esper_audit.text.phrases import quoted
 
 if TYPE_CHECKING:
     from esper_audit.source.syntax import cst
+    from esper_audit.source.syntax.file_view import FileView
     from esper_audit.source.syntax.node_view import View
 
 SECTIONS = ("What", "Why", "Quiet", "Tickets")
@@ -76,6 +77,7 @@ class Violation(msgspec.Struct, frozen=True):
     replacement: Replacement | None = None
     subject: str = ""
     argument: str = ""
+    code: str = ""
 
 
 class Valid(msgspec.Struct, frozen=True):
@@ -168,23 +170,41 @@ class RunnableCheck(Check):
             self.severity = severity
 
 
-class Rule(RunnableCheck):
-    """A check that reads one file, through LibCST.
+class FileRule(RunnableCheck):
+    """A check that reads one file; derive from `Rule`, or from `CstRule` where comments or layout matter."""
 
-    The engine calls `check` for every node that a trigger names, in files and slices that hold one.
+    REQUIRED: ClassVar[Mapping[str, type]] = {**RunnableCheck.REQUIRED, "triggers": Triggers}
+    triggers: Triggers
+    VALID: ClassVar[Sequence[Valid]] = ()
+    INVALID: ClassVar[Sequence[Invalid]] = ()
+
+
+class Rule(FileRule):
+    """A check that reads the `ast` of one file.
+
+    The engine collects the nodes that the triggers name, in one walk for all rules, and calls `check`
+    for each that `prefilter` keeps. Everything else that a rule needs to know, it asks of the file.
+    """
+
+    def prefilter(self, nodes: Sequence[ast.AST]) -> Sequence[ast.AST]:
+        """Return the nodes that can result in a finding; keep every node that `check` would report."""
+        return nodes
+
+    def check(self, node: ast.AST, file: FileView) -> Iterator[Violation]:
+        """Yield the violations at a node that a trigger names."""
+        raise NotImplementedError
+
+
+class CstRule(FileRule):
+    """A check that reads one file through LibCST, which keeps comments and layout; it is slower.
+
+    The engine calls `check` for every node that a trigger names, in slices of the file that hold one.
     `may_match` can drop candidates before LibCST is needed. It receives nodes of the standard library's
     `ast` and must accept every node that `check` would report.
     """
 
-    REQUIRED: ClassVar[Mapping[str, type]] = {
-        **RunnableCheck.REQUIRED,
-        "triggers": Triggers,
-        "reach": Reach,
-    }
-    triggers: Triggers
+    REQUIRED: ClassVar[Mapping[str, type]] = {**FileRule.REQUIRED, "reach": Reach}
     reach: ClassVar[Reach] = Reach.STATEMENT
-    VALID: ClassVar[Sequence[Valid]] = ()
-    INVALID: ClassVar[Sequence[Invalid]] = ()
 
     def may_match(self, node: ast.AST, enclosing: Sequence[ast.stmt]) -> bool:
         """Return whether a candidate can result in a finding; `enclosing` are its statements, outermost first."""

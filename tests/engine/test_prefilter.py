@@ -12,10 +12,10 @@ from hypothesis import strategies as st
 from support.real_source import library_modules, own_modules
 
 from esper_audit.engine.file_checker import check_source
-from esper_audit.engine.prefilter import AST_TYPES, Prefilter
+from esper_audit.engine.triggers import CST_NODE_TYPES, TriggerTable
 from esper_audit.findings.finding import Category, Finding, Severity
 from esper_audit.rules.registry import discover
-from esper_audit.rules.rule import Reach, Rule, Triggers, Violation
+from esper_audit.rules.rule import CstRule, Reach, Triggers, Violation
 from esper_audit.source.syntax import cst
 from esper_audit.source.syntax.node_view import View
 from esper_audit.source.syntax.source import Source, parse
@@ -28,7 +28,7 @@ PARTS = 10
 ANYTHING: TypeAlias = "cst.CSTNode"
 
 
-class Everything(Rule):
+class Everything(CstRule):
     """Speaks wherever it is asked, and says what it can see from there."""
 
     id = "everything"
@@ -41,26 +41,26 @@ class Everything(Rule):
         yield Violation(node, f"{type(node).__name__} in {names} is {view.resolve(node)}")
 
 
-def rule(triggers: Triggers, reach: Reach = Reach.STATEMENT) -> Rule:
+def rule(triggers: Triggers, reach: Reach = Reach.STATEMENT) -> CstRule:
     kind = type(
         "Everything", (Everything,), {"triggers": triggers, "reach": reach, "id": "everything"}
     )
     made = kind()
-    assert isinstance(made, Rule)
+    assert isinstance(made, CstRule)
     return made
 
 
-def found(text: str, *rules: Rule, prefilter: bool) -> list[Finding]:
+def found(text: str, *rules: CstRule, prefilter: bool) -> list[Finding]:
     source = parse("a.py", text.encode())
     assert isinstance(source, Source), source
-    result = check_source(source, Prefilter(rules), prefilter=prefilter)
+    result = check_source(source, TriggerTable(rules), prefilter=prefilter)
     assert result.not_analysed == []
     return result.findings
 
 
 @pytest.mark.parametrize("part", range(PARTS))
 def test_the_prefilter_loses_and_adds_nothing_on_real_files(part: int) -> None:
-    prefilter = Prefilter([kind() for kind in discover().values()])
+    prefilter = TriggerTable([kind() for kind in discover().values()])
     read, spoken = 0, 0
     for file in FILES[part::PARTS]:
         source = parse(file.name, file.read_bytes())
@@ -113,7 +113,7 @@ def is_t(node: ast.expr) -> bool:
     return isinstance(node, ast.Name) and node.id == "t"
 
 
-@pytest.mark.parametrize("kind", sorted(AST_TYPES))
+@pytest.mark.parametrize("kind", sorted(CST_NODE_TYPES))
 @pytest.mark.parametrize("text", PIECES.values(), ids=PIECES)
 def test_every_kind_of_node_is_found_alike(text: str, kind: str) -> None:
     nodes = rule(Triggers(nodes=frozenset({kind})))

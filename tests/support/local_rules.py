@@ -12,8 +12,9 @@ from __future__ import annotations
 import os
 import signal
 
-from esper_audit import Category, Invalid, Options, Reach, Replacement, Rule, Severity, Triggers, Valid
-from esper_audit import Violation, cst
+import ast
+from esper_audit import Category, Invalid, Options, Replacement, Rule, Severity, Triggers, Valid
+from esper_audit import Violation
 
 
 class OfATest(Rule):
@@ -36,7 +37,7 @@ class OfATest(Rule):
     VALID = (Valid("another call", "new(1)\\n"),)
     INVALID = (Invalid("the call", "{call}(1)\\n", ((1, "{call}"),)),)
 
-    def check(self, node, view):
+    def check(self, node, file):
 {body}
 '''
 SPEAKS = 'yield Violation(node, "{call} is called")'
