@@ -92,11 +92,19 @@ class FileView:
         return span_of(node, self.source.lines)
 
     def code(self, node: ast.AST, *, parentheses: bool = False) -> str:
-        """Return the source of a node, with `parentheses` including those around it."""
+        """Return the source of a node, with `parentheses` including those around it.
+
+        Further lines lose the indentation of the statement that the node belongs to.
+        """
         span = self.span(node)
         if parentheses:
             span = parenthesised(span, self.source.lines, self._parentheses(node, span))
-        return code_of(span, self.source.lines)
+        code = code_of(span, self.source.lines)
+        if "\n" not in code or isinstance(node, ast.stmt):
+            return code
+        statements = self.enclosing(node)  # type: ignore[arg-type]  # what has a span has a place
+        indent = " " * statements[-1].col_offset if statements else ""
+        return code.replace(f"\n{indent}", "\n")
 
     def is_parenthesised(self, node: ast.AST) -> bool:
         """Return whether a node has parentheses of its own around it."""

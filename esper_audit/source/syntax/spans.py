@@ -43,15 +43,14 @@ def _character(line: str, offset: int) -> int:
 def argument_code(span: Span, lines: Sequence[str]) -> str:
     """Return the code of an argument, parameter or import alias with the comma that follows it.
 
-    The comma is part of the code by which findings at such places have always been recognised.
+    The comma, and the comment behind it, are part of the code by which findings at such places have
+    always been recognised.
     """
-    line, column = span.end_line, span.end_column
-    while line <= len(lines):
-        rest = lines[line - 1][column:].lstrip()
-        if rest and not rest.startswith(("#", "\\")):
-            return code_of(span, lines) + (", " if rest.startswith(",") else "")
-        line, column = line + 1, 0
-    return code_of(span, lines)
+    after = _next(span.end_line, span.end_column, lines)
+    if after is None or lines[after[0] - 1][after[1]] != ",":
+        return code_of(span, lines)
+    end = _next(after[0], after[1] + 1, lines) or (after[0], after[1] + 1)
+    return code_of(Span(span.line, span.column, *end), lines)
 
 
 def pairs_around(span: Span, lines: Sequence[str]) -> int:

@@ -196,6 +196,15 @@ INVALID = (
         ((2, "suppress(AttributeError) passes over a missing attribute"),),
     ),
     Invalid(
+        "an AttributeError suppressed beside another error",
+        """
+        from contextlib import suppress
+        with suppress(KeyError, AttributeError):
+            host.reset()
+        """,
+        ((2, "suppress(KeyError, AttributeError) passes over a missing attribute"),),
+    ),
+    Invalid(
         "everything switched on",
         """
         import torch
