@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 import msgspec
 
@@ -18,32 +18,39 @@ ARGUMENTS = (ast.alias, ast.arg, ast.keyword)
 
 
 class AstPass:
-    """Run rules on nodes of one file; `problems` collects the rules that failed."""
+    """Run rules on nodes of one file, and collect the rules that failed in `problems`."""
 
     def __init__(self, file: FileView) -> None:
         self.problems: list[NotAnalysed] = []
         self._file = file
 
     def run(self, rule: Rule, nodes: Iterable[ast.AST]) -> list[tuple[Finding, str]]:
-        """Return the findings of a rule at the nodes, each with the code that it is recognised by."""
+        """Return the findings of a rule at the nodes, each with the code for its fingerprint."""
         found: list[tuple[Finding, str]] = []
         remaining = iter(nodes)
-        while True:
-            try:
-                for node in remaining:
-                    for violation in rule.check(node, self._file):
-                        found.append(self._finding(rule, violation))  # noqa: PERF401  # kept if the rule fails
-            # A rule that raises, whatever it raises, costs that rule on this node and is named.
-            except FAILURES as error:
-                self.problems.append(crash(self._file.source.path, rule, error))
-            else:
-                return found
+        while not self._is_complete(rule, remaining, found):
+            pass
+        return found
+
+    def _is_complete(
+        self, rule: Rule, remaining: Iterator[ast.AST], found: list[tuple[Finding, str]]
+    ) -> bool:
+        """Return whether a rule ran on all remaining nodes, that is without a failure on one of them."""
+        try:
+            for node in remaining:
+                for violation in rule.check(node, self._file):
+                    found.append(self._finding(rule, violation))  # noqa: PERF401  # kept if the rule fails
+        # A rule that raises any exception is skipped on this node and reported.
+        except FAILURES as error:
+            self.problems.append(crash(self._file.source.path, rule, error))
+            return False
+        return True
 
     def prefilter(self, rule: Rule, nodes: Sequence[ast.AST]) -> Sequence[ast.AST]:
-        """Return the nodes that the prefilter of a rule keeps; none if it fails."""
+        """Return the nodes that the prefilter of a rule keeps, or no nodes if it fails."""
         try:
             return rule.prefilter(nodes)
-        # A rule that raises, whatever it raises, costs that rule on this file and is named.
+        # A rule that raises any exception is skipped on this file and reported.
         except FAILURES as error:
             self.problems.append(crash(self._file.source.path, rule, error))
             return ()

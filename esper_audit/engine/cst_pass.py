@@ -52,7 +52,7 @@ class CstPass:
         return found
 
     def _parse(self, piece: Slice) -> View | None:
-        """Parse a slice, or the whole file where the slice alone does not parse; None where neither does."""
+        """Parse a slice, or the whole file if the slice does not parse, or return None if neither does."""
         source = self._source
         text = "".join(source.lines[piece.first - 1 : piece.last])
         indented = text[:1] in (" ", "\t")

@@ -1,4 +1,4 @@
-"""Check one file: prefilter, LibCST pass, suppressions; what cannot be checked is reported as not analysed."""
+"""Check one file: triggers, `ast` pass, LibCST pass, suppressions, and what was not analysed."""
 
 from __future__ import annotations
 
@@ -31,8 +31,8 @@ class SourceFindings(msgspec.Struct, frozen=True):
 class FileChecker:
     """Check the files below `root`, each with the rules that `selection` switches on for its path.
 
-    `today` is an ISO date, against which suppressions expire. Without `prefilter` LibCST reads every
-    file whole.
+    `today` is an ISO date, against which suppressions expire. Without `prefilter` every
+    rule checks all nodes of its types, and LibCST parses files whole for the rules that read its tree.
     """
 
     def __init__(
@@ -52,7 +52,7 @@ class FileChecker:
         self._triggers: dict[frozenset[str], TriggerTable] = {}
 
     def check_file(self, path: str, data: bytes | None = None) -> FileOutcome:
-        """Check one file; `data` replaces its content on disk."""
+        """Check one file, with `data` in place of its content on disk."""
         content = read(self._root, path) if data is None else data
         source = parse(path, content) if isinstance(content, bytes) else content
         if isinstance(source, NotAnalysed):
@@ -107,7 +107,7 @@ def check_source(
         if prefilter:
             slices, failed = slices_of(source, cst_candidates)
         if slices:
-            # Imported here: LibCST costs as much as ten Pythons, and no rule of this package needs it.
+            # Imported here: the import of LibCST is slow, and no rule of this package needs it.
             from esper_audit.engine.cst_pass import CstPass
 
             cst_pass = CstPass(source, list(cst_candidates), candidates.aliases)

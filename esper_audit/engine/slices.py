@@ -16,7 +16,7 @@ Candidate = ast.expr | ast.stmt | ast.ExceptHandler
 
 
 class Slice(NamedTuple):
-    """A range of whole lines, first and last included, from 1; without a statement it is the whole file."""
+    """A range of whole lines, from 1 and with both ends, around a statement or of the whole file."""
 
     first: int
     last: int
@@ -50,7 +50,7 @@ def _slice_for(
     """Return the slice that a rule needs to check a candidate, None if `may_match` rejects it."""
     try:
         return _slice(source, enclosing, rule.reach) if rule.may_match(node, enclosing) else None
-    # A rule that raises, whatever it raises, costs that rule on this file and is named.
+    # A rule that raises any exception is skipped on this file and reported.
     except FAILURES as error:
         return crash(source.path, rule, error)
 

@@ -47,7 +47,7 @@ CST_NODE_TYPES: dict[str, tuple[type[ast.AST], ...]] = {
 NODE_TYPES: dict[str, tuple[type[ast.AST], ...]] = {
     types[0].__name__: types for types in CST_NODE_TYPES.values()
 }
-"""The node types of `ast` that can trigger a `Rule`; the asynchronous form is included."""
+"""The node types of `ast` that can trigger a `Rule`, asynchronous forms included."""
 
 Candidate: TypeAlias = ast.expr | ast.stmt | ast.ExceptHandler
 
@@ -114,7 +114,7 @@ class _ActiveTriggers:
         """Return the nodes that trigger the rules, each once for a rule."""
         nodes = collect(source.tree, self._wanted)
         by_rule: dict[FileRule, list[Candidate]] = {
-            rule: [node for kind in kinds for node in nodes[kind]]  # type: ignore[misc]  # they have places
+            rule: [node for kind in kinds for node in nodes[kind]]  # type: ignore[misc]  # these types have places
             for rule, kinds in self._kinds.items()
         }
         aliases = frozenset(self._aliases(nodes)) if self._called else frozenset()
@@ -130,7 +130,7 @@ class _ActiveTriggers:
         self, nodes: Mapping[type[ast.AST], list[ast.AST]], aliases: frozenset[str]
     ) -> Iterator[tuple[FileRule, Candidate]]:
         """Yield the calls and attributes that trigger rules by a name."""
-        calls: list[ast.Call] = nodes.get(ast.Call, [])  # type: ignore[assignment]  # the bucket of its type
+        calls: list[ast.Call] = nodes.get(ast.Call, [])  # type: ignore[assignment]  # the list of this type
         if self._called:
             for call in calls:
                 name = terminal_name(call.func)
@@ -143,7 +143,7 @@ class _ActiveTriggers:
             for node, word in given:
                 yield from ((rule, node) for rule in self._keywords.get(word, ()))
         if self._attributes:
-            attributes: list[ast.Attribute] = nodes[ast.Attribute]  # type: ignore[assignment]  # likewise
+            attributes: list[ast.Attribute] = nodes[ast.Attribute]  # type: ignore[assignment]  # the list of this type
             for attribute in attributes:
                 yield from ((r, attribute) for r in self._attributes.get(attribute.attr, ()))
 

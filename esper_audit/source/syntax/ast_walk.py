@@ -119,7 +119,7 @@ def collect(root: ast.AST, kinds: Collection[type[ast.AST]]) -> dict[type[ast.AS
             else:
                 push(value)  # type: ignore[arg-type]  # what is no list is a node or None
             continue
-        for value in get(node):  # type: ignore[attr-defined]  # a getter of several fields gives a tuple
+        for value in get(node):  # type: ignore[attr-defined]  # a getter of several fields returns a tuple
             if value.__class__ is list:
                 stack += value
             else:

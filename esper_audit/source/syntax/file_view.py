@@ -1,4 +1,4 @@
-"""What a rule can ask about a file: nodes by type, scopes, parents, names, spans and code, each computed once."""
+"""Queries of a rule about one file: nodes by type, scopes, parents, names, spans and code."""
 
 from __future__ import annotations
 
@@ -32,7 +32,10 @@ Node = TypeVar("Node", bound=ast.AST)
 
 
 class FileView:
-    """One parsed file. `nodes` are the nodes that the engine has collected already, by type."""
+    """One parsed file, each fact computed at its first query.
+
+    `nodes` are the nodes that the engine has collected already, by type.
+    """
 
     def __init__(
         self, source: Source, nodes: Mapping[type[ast.AST], list[ast.AST]] | None = None
@@ -52,7 +55,7 @@ class FileView:
             if kind not in self._nodes:
                 self._nodes |= collect(self.tree, (kind,))
             self._sorted[kind] = sorted(self._nodes[kind], key=_start)
-        return self._sorted[kind]  # type: ignore[return-value]  # the bucket of a type holds that type
+        return self._sorted[kind]  # type: ignore[return-value]  # the list of a type holds that type
 
     def once(self, compute: Callable[[FileView], Fact]) -> Fact:
         """Return `compute(self)`, computed at the first call only."""
@@ -61,7 +64,7 @@ class FileView:
         return self._facts[compute]  # type: ignore[return-value]  # stored under its own function
 
     def enclosing(self, node: Placed) -> list[ast.stmt]:
-        """Return the statements that enclose a node, outermost first; a statement is its own last."""
+        """Return the statements that enclose a node, outermost first, ending with a statement itself."""
         if node not in self._chains:
             self._chains[node] = chain_of(self.tree, node)
         return self._chains[node]
@@ -92,14 +95,22 @@ class FileView:
         return span_of(node, self.source.lines)
 
     def code(self, node: ast.AST, *, parentheses: bool = False) -> str:
-        """Return the source of a node, with `parentheses` including those around it."""
+        """Return the source of a node, with `parentheses` including those around it.
+
+        Later lines lose the indentation of the innermost statement around the node.
+        """
         span = self.span(node)
         if parentheses:
             span = parenthesised(span, self.source.lines, self._parentheses(node, span))
-        return code_of(span, self.source.lines)
+        code = code_of(span, self.source.lines)
+        if "\n" not in code or isinstance(node, ast.stmt):
+            return code
+        statements = self.enclosing(node)  # type: ignore[arg-type]  # a node with a span has a place
+        indent = " " * statements[-1].col_offset if statements else ""
+        return code.replace(f"\n{indent}", "\n")
 
     def is_parenthesised(self, node: ast.AST) -> bool:
-        """Return whether a node has parentheses of its own around it."""
+        """Return whether parentheses that belong to no call or class are around a node."""
         return self._parentheses(node, self.span(node)) > 0
 
     def text(self, node: ast.stmt) -> str:
@@ -107,7 +118,7 @@ class FileView:
         return "".join(self.source.lines[first_line(node) - 1 : node.end_lineno])
 
     def code_with_comments(self, node: ast.stmt | ast.excepthandler) -> str:
-        """Return the source of a compound statement or clause with the comments above, in and below it."""
+        """Return the source of a statement or clause with the comments above, inside and below it."""
         return text_with_comments(node, self.source.lines)
 
     def is_on_header_line(self, statement: ast.stmt) -> bool:

@@ -111,7 +111,7 @@ def dotted(node: ast.AST) -> str:
 
 
 def identifiers(node: ast.AST) -> tuple[str, ...]:
-    """Return the identifiers that a node itself contains, without what an import names."""
+    """Return the identifiers of a node itself, without the imported names of an import."""
     if isinstance(node, ast.Name):
         return (node.id,)
     if isinstance(node, ast.Attribute):

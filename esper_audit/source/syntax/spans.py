@@ -8,11 +8,15 @@ from collections.abc import Sequence
 
 from esper_audit.findings.finding import Span
 
-DEFINES = re.compile(r"(?:def|class)\s+")
+DEFINITION_KEYWORD = re.compile(r"(?:def|class)\s+")
 
 
 def span_of(node: ast.AST, lines: Sequence[str]) -> Span:
-    """Return the span of a node; a TypeError for a node without a place, such as an operator."""
+    """Return the span of a node.
+
+    Raises:
+        TypeError: The node has no place, such as an operator.
+    """
     if not isinstance(
         node, (ast.expr, ast.stmt, ast.excepthandler, ast.alias, ast.arg, ast.keyword, ast.pattern)
     ):
@@ -41,17 +45,15 @@ def _character(line: str, offset: int) -> int:
 
 
 def argument_code(span: Span, lines: Sequence[str]) -> str:
-    """Return the code of an argument, parameter or import alias with the comma that follows it.
+    """Return the code of an argument, parameter or import alias with the comma and comment after it.
 
-    The comma is part of the code by which findings at such places have always been recognised.
+    The fingerprints of findings at such places include the comma and the comment.
     """
-    line, column = span.end_line, span.end_column
-    while line <= len(lines):
-        rest = lines[line - 1][column:].lstrip()
-        if rest and not rest.startswith(("#", "\\")):
-            return code_of(span, lines) + (", " if rest.startswith(",") else "")
-        line, column = line + 1, 0
-    return code_of(span, lines)
+    after = _next(span.end_line, span.end_column, lines)
+    if after is None or lines[after[0] - 1][after[1]] != ",":
+        return code_of(span, lines)
+    end = _next(after[0], after[1] + 1, lines) or (after[0], after[1] + 1)
+    return code_of(Span(span.line, span.column, *end), lines)
 
 
 def pairs_around(span: Span, lines: Sequence[str]) -> int:
@@ -67,9 +69,12 @@ def parenthesised(span: Span, lines: Sequence[str], count: int) -> Span:
 def name_span_of(
     definition: ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef, lines: Sequence[str]
 ) -> Span:
-    """Return the span of the name of a function or class, whose header must be on one line so far."""
+    """Return the span of the name of a function or class.
+
+    The keyword and the name must be on one line.
+    """
     line = lines[definition.lineno - 1]
-    start = DEFINES.search(line, _character(line, definition.col_offset))
+    start = DEFINITION_KEYWORD.search(line, _character(line, definition.col_offset))
     column = start.end() if start else definition.col_offset
     return Span(definition.lineno, column, definition.lineno, column + len(definition.name))
 
@@ -77,8 +82,8 @@ def name_span_of(
 def text_with_comments(node: ast.stmt | ast.excepthandler, lines: Sequence[str]) -> str:
     """Return the lines of a node with the comment lines that belong to it, above and below.
 
-    A comment line above belongs to it unless it, or one below it, is indented deeper: these end the
-    block before. A comment line below belongs to it if it is indented like its last block.
+    Comment lines above belong to it, up to one that is indented deeper and ends the block before.
+    A comment line below belongs to it if it is indented like its last block.
     """
     first, last = node.lineno, node.end_lineno or node.lineno
     while first > 1 and _is_comment_or_blank(lines[first - 2], node.col_offset):
@@ -129,7 +134,7 @@ def _pairs(span: Span, lines: Sequence[str]) -> list[Span]:
 
 
 def _previous(line: int, column: int, lines: Sequence[str]) -> tuple[int, int] | None:
-    """Return the place of the last character of code before a place; None behind a comment."""
+    """Return the place of the last character of code before a place, or None after a comment."""
     while line > 0:
         text = lines[line - 1][:column].rstrip()
         if text:
@@ -164,7 +169,7 @@ def parameter_span(parameter: ast.arg, default: ast.expr | None, lines: Sequence
 
 
 def parameters_span(function: ast.FunctionDef | ast.AsyncFunctionDef, lines: Sequence[str]) -> Span:
-    """Return the span of all between the parentheses of a function's header, leading space left out."""
+    """Return the span between the parentheses of a function's header, without leading space."""
     name = name_span_of(function, lines)
     opening = _next(name.end_line, name.end_column, lines)
     assert opening is not None
@@ -179,7 +184,7 @@ def parameters_span(function: ast.FunctionDef | ast.AsyncFunctionDef, lines: Seq
 
 
 def _closing(last: Span, lines: Sequence[str]) -> tuple[int, int]:
-    """Return the place of the parenthesis that closes the parameters, `last` being the last of them."""
+    """Return the place of the parenthesis after the parameters, of which `last` is the last."""
     line, column = last.end_line, last.end_column
     while (place := _next(line, column, lines)) is not None:
         line, column = place

@@ -20,7 +20,7 @@ from esper_audit.source.idioms.docstrings.docstring_owner import (
 from esper_audit.source.idioms.docstrings.docstring_sections import (
     DocumentedArguments,
     documented_arguments,
-    may_document,
+    is_possible_documentation,
 )
 from esper_audit.source.idioms.docstrings.docstring_statements import (
     is_different_default,
@@ -80,7 +80,11 @@ class DocstringDrift(Rule):
 
     def prefilter(self, nodes: Sequence[ast.AST]) -> Sequence[ast.AST]:
         """Keep functions and classes with a docstring that may have an Args section."""
-        return [n for n in nodes if isinstance(n, Definition) and may_document(docstring(n))]
+        return [
+            n
+            for n in nodes
+            if isinstance(n, Definition) and is_possible_documentation(docstring(n))
+        ]
 
     def check(self, node: ast.AST, file: FileView) -> Iterator[Violation]:
         """Report each contradiction at the docstring."""
