@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from esper_audit.findings.finding import NotAnalysed as NotAnalysed
     from esper_audit.findings.finding import Severity as Severity
     from esper_audit.findings.finding import TreeViolation as TreeViolation
+    from esper_audit.rules.rule import CstRule as CstRule
     from esper_audit.rules.rule import Invalid as Invalid
     from esper_audit.rules.rule import Options as Options
     from esper_audit.rules.rule import Reach as Reach
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     from esper_audit.source.facts.records import DefinitionKind as DefinitionKind
     from esper_audit.source.index.records import Symbol as Symbol
     from esper_audit.source.syntax import cst as cst
+    from esper_audit.source.syntax.file_view import FileView as FileView
     from esper_audit.source.syntax.node_view import View as View
     from esper_audit.source.usage.tree import Tree as Tree
 
@@ -37,6 +39,7 @@ HOMES = {
     "NotAnalysed": "esper_audit.findings.finding",
     "Severity": "esper_audit.findings.finding",
     "TreeViolation": "esper_audit.findings.finding",
+    "CstRule": "esper_audit.rules.rule",
     "Invalid": "esper_audit.rules.rule",
     "Options": "esper_audit.rules.rule",
     "Reach": "esper_audit.rules.rule",
@@ -50,6 +53,7 @@ HOMES = {
     "ValidTree": "esper_audit.rules.tree_rule",
     "DefinitionKind": "esper_audit.source.facts.records",
     "Symbol": "esper_audit.source.index.records",
+    "FileView": "esper_audit.source.syntax.file_view",
     "View": "esper_audit.source.syntax.node_view",
     "Tree": "esper_audit.source.usage.tree",
 }

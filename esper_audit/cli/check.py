@@ -68,7 +68,7 @@ from esper_audit.text.markdown import count
 @click.option(
     "--no-prefilter",
     is_flag=True,
-    help="Let LibCST read every file whole (slow; same findings).",
+    help="Run every rule on every node of its types (slow; same findings).",
 )
 @no_cache_option
 @config_option

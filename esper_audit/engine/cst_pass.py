@@ -9,11 +9,11 @@ from contextlib import contextmanager
 
 import msgspec
 
-from esper_audit.engine.prefilter import Slice
+from esper_audit.engine.slices import Slice
 from esper_audit.findings.errors import FAILURES
 from esper_audit.findings.finding import Edit, Finding, NotAnalysed
 from esper_audit.rules.finding_builder import finding_at
-from esper_audit.rules.rule import Replacement, Rule, Violation, crash
+from esper_audit.rules.rule import CstRule, Replacement, Violation, crash
 from esper_audit.source.syntax import cst
 from esper_audit.source.syntax.ast_walk import depth
 from esper_audit.source.syntax.cst_positions import PositionRecorder
@@ -32,7 +32,7 @@ class CstPass:
     `problems` collects the slices that could not be read and the rules that failed.
     """
 
-    def __init__(self, source: Source, rules: Sequence[Rule], aliases: frozenset[str]) -> None:
+    def __init__(self, source: Source, rules: Sequence[CstRule], aliases: frozenset[str]) -> None:
         self.problems: list[NotAnalysed] = []
         self._source = source
         self._dispatch = _Dispatch(rules, aliases)
@@ -52,7 +52,7 @@ class CstPass:
         return found
 
     def _parse(self, piece: Slice) -> View | None:
-        """Parse a slice, or the whole file where the slice alone does not parse; None where neither does."""
+        """Parse a slice, or the whole file if the slice does not parse, or return None if neither does."""
         source = self._source
         text = "".join(source.lines[piece.first - 1 : piece.last])
         indented = text[:1] in (" ", "\t")
@@ -66,13 +66,13 @@ class CstPass:
             self.problems.append(NotAnalysed(source.path, reason, line=error.raw_line))
             return None
 
-    def _violations(self, view: View) -> Iterator[tuple[Rule, Violation]]:
+    def _violations(self, view: View) -> Iterator[tuple[CstRule, Violation]]:
         for node in walk(view.module):
             for rule in self._dispatch.rules(node):
                 for violation in self._check(rule, node, view):
                     yield rule, violation
 
-    def _check(self, rule: Rule, node: cst.CSTNode, view: View) -> Iterator[Violation]:
+    def _check(self, rule: CstRule, node: cst.CSTNode, view: View) -> Iterator[Violation]:
         try:
             yield from rule.check(node, view)
         # A rule that raises, whatever it raises, costs that rule on this file and is named.
@@ -80,7 +80,7 @@ class CstPass:
             self.problems.append(crash(self._source.path, rule, error))
 
     def _findings(
-        self, view: View, violations: list[tuple[Rule, Violation]]
+        self, view: View, violations: list[tuple[CstRule, Violation]]
     ) -> Iterator[tuple[Finding, str]]:
         recorder = PositionRecorder(view.module) if violations else None
         for rule, violation in violations:
@@ -105,8 +105,8 @@ class CstPass:
 class _Dispatch:
     """Look up the rules that a LibCST node triggers: the triggers of the prefilter, on LibCST's nodes."""
 
-    def __init__(self, rules: Sequence[Rule], aliases: frozenset[str]) -> None:
-        self._by_kind: dict[str, list[Rule]] = defaultdict(list)
+    def __init__(self, rules: Sequence[CstRule], aliases: frozenset[str]) -> None:
+        self._by_kind: dict[str, list[CstRule]] = defaultdict(list)
         for rule in rules:
             for kind in rule.triggers.nodes:
                 self._by_kind[kind].append(rule)
@@ -114,7 +114,7 @@ class _Dispatch:
         self._with_attributes = [r for r in rules if r.triggers.attributes]
         self._aliases = aliases
 
-    def rules(self, node: cst.CSTNode) -> list[Rule]:
+    def rules(self, node: cst.CSTNode) -> list[CstRule]:
         """Return the rules that a node triggers, each once."""
         triggered = list(self._by_kind.get(type(node).__name__, ()))
         if isinstance(node, cst.Call):

@@ -1,4 +1,4 @@
-"""Check one file: prefilter, LibCST pass, suppressions; what cannot be checked is reported as not analysed."""
+"""Check one file: triggers, `ast` pass, LibCST pass, suppressions, and what was not analysed."""
 
 from __future__ import annotations
 
@@ -7,12 +7,16 @@ from collections.abc import Collection
 
 import msgspec
 
-from esper_audit.engine.prefilter import Prefilter, Slice
+from esper_audit.engine.ast_pass import AstPass
+from esper_audit.engine.slices import Candidate, Slice, slices_of
+from esper_audit.engine.triggers import TriggerTable
 from esper_audit.findings.file_outcome import FileOutcome
 from esper_audit.findings.finding import Finding, NotAnalysed
+from esper_audit.rules.rule import CstRule, Rule
 from esper_audit.rules.selection import Selection
 from esper_audit.rules.suppression_comments import may_hold_comments
 from esper_audit.rules.suppressions import SUPPRESSION_CHECKS, Suppressor
+from esper_audit.source.syntax.file_view import FileView
 from esper_audit.source.syntax.source import Source, parse, read
 from esper_audit.tracking.fingerprint import assign_fingerprints
 
@@ -27,8 +31,8 @@ class SourceFindings(msgspec.Struct, frozen=True):
 class FileChecker:
     """Check the files below `root`, each with the rules that `selection` switches on for its path.
 
-    `today` is an ISO date, against which suppressions expire. Without `prefilter` LibCST reads every
-    file whole.
+    `today` is an ISO date, against which suppressions expire. Without `prefilter` every
+    rule checks all nodes of its types, and LibCST parses files whole for the rules that read its tree.
     """
 
     def __init__(
@@ -45,16 +49,16 @@ class FileChecker:
         self._suppressor = suppressor
         self._today = today
         self._prefilter = prefilter
-        self._prefilters: dict[frozenset[str], Prefilter] = {}
+        self._triggers: dict[frozenset[str], TriggerTable] = {}
 
     def check_file(self, path: str, data: bytes | None = None) -> FileOutcome:
-        """Check one file; `data` replaces its content on disk."""
+        """Check one file, with `data` in place of its content on disk."""
         content = read(self._root, path) if data is None else data
         source = parse(path, content) if isinstance(content, bytes) else content
         if isinstance(source, NotAnalysed):
             return FileOutcome(path, not_analysed=[source])
         checks = self._selection.checks_for(path) - self._selection.tree_ids
-        result = check_source(source, self._prefilter_of(checks), prefilter=self._prefilter)
+        result = check_source(source, self._triggers_of(checks), prefilter=self._prefilter)
         completed = _completed_checks(checks, result.not_analysed)
         suppression = self._suppressor.apply(source, result.findings, completed)
         return FileOutcome(
@@ -70,27 +74,47 @@ class FileChecker:
         day = self._today if may_hold_comments(data) else ""
         return hashlib.sha256(f"{path}\0{day}\0{self._prefilter}\0".encode() + data).digest()
 
-    def _prefilter_of(self, checks: frozenset[str]) -> Prefilter:
-        if checks not in self._prefilters:
-            self._prefilters[checks] = Prefilter(self._selection.instances(checks))
-        return self._prefilters[checks]
+    def _triggers_of(self, checks: frozenset[str]) -> TriggerTable:
+        if checks not in self._triggers:
+            self._triggers[checks] = TriggerTable(self._selection.instances(checks))
+        return self._triggers[checks]
 
 
-def check_source(source: Source, rules: Prefilter, *, prefilter: bool = True) -> SourceFindings:
-    """Return the findings of the rules in one source; without `prefilter` all of it is parsed by LibCST."""
-    active = rules.active(source)
+def check_source(
+    source: Source, triggers: TriggerTable, *, prefilter: bool = True
+) -> SourceFindings:
+    """Return the findings of the rules in one source.
+
+    Without `prefilter` every rule is run on every node of its types, and LibCST parses the whole file
+    for the rules that read its tree.
+    """
+    active = triggers.active(source) if prefilter else triggers.rules
     if not active:
         return SourceFindings([], [])
-    hits, aliases = rules.candidates(source, active)
-    slices, problems = rules.slices(source, hits) if prefilter else ([Slice.whole(source)], [])
-    if not slices:
-        return SourceFindings([], sorted(set(problems)))
-    # Imported here: a file without slices needs no LibCST, whose import costs as much as ten Pythons.
-    from esper_audit.engine.cst_pass import CstPass
+    candidates = triggers.candidates(source, active)
+    ast_pass = AstPass(FileView(source, candidates.nodes))
+    found: list[tuple[Finding, str]] = []
+    cst_candidates: dict[CstRule, list[Candidate]] = {}
+    for rule, nodes in candidates.by_rule.items():
+        if isinstance(rule, Rule):
+            kept = ast_pass.prefilter(rule, nodes) if prefilter else nodes
+            found += ast_pass.run(rule, kept)
+        elif isinstance(rule, CstRule):
+            cst_candidates[rule] = nodes
+    problems = ast_pass.problems
+    if cst_candidates:
+        slices, failed = [Slice.whole(source)], list[NotAnalysed]()
+        if prefilter:
+            slices, failed = slices_of(source, cst_candidates)
+        if slices:
+            # Imported here: the import of LibCST is slow, and no rule of this package needs it.
+            from esper_audit.engine.cst_pass import CstPass
 
-    cst_pass = CstPass(source, sorted(active, key=lambda rule: rule.id), aliases)
-    findings = assign_fingerprints(cst_pass.run(slices))
-    return SourceFindings(findings, sorted({*problems, *cst_pass.problems}))
+            cst_pass = CstPass(source, list(cst_candidates), candidates.aliases)
+            found += cst_pass.run(slices)
+            problems += cst_pass.problems
+        problems += failed
+    return SourceFindings(assign_fingerprints(found), sorted(set(problems)))
 
 
 def _completed_checks(checks: Collection[str], problems: list[NotAnalysed]) -> frozenset[str]:

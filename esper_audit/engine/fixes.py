@@ -19,7 +19,7 @@ MAX_ROUNDS = 10
 
 
 def apply_edits(text: str, edits: Iterable[Edit]) -> str:
-    """Return `text` with the edits applied; of two that overlap only the first is applied."""
+    """Return `text` with the edits applied, without edits that overlap an earlier one."""
     starts = _line_starts(text)
     for edit in reversed(_not_overlapping(edits)):
         first = starts[edit.line - 1] + edit.column - 1
@@ -41,7 +41,7 @@ def _start(edit: Edit) -> tuple[int, int]:
 
 
 def _line_starts(text: str) -> list[int]:
-    """Return the offset of each line; a line ends in LF, CRLF or CR."""
+    """Return the offset of each line, where a line ends in LF, CRLF or CR."""
     starts = [0]
     for line in io.StringIO(text, newline=""):
         starts.append(starts[-1] + len(line))
@@ -64,7 +64,7 @@ class FixMode(msgspec.Struct, frozen=True):
     write: bool
 
     def fix_file(self, root: str, checker: FileChecker, path: str) -> FixedFile | None:
-        """Fix the file at `path` below `root`; None where nothing changes or it does not parse."""
+        """Fix the file at `path` below `root`, or return None if it does not change or does not parse."""
         data = read(root, path)
         source = data if isinstance(data, NotAnalysed) else parse(path, data)
         if isinstance(source, NotAnalysed):

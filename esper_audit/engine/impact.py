@@ -45,7 +45,7 @@ class ImpactAnalysis:
         self._known: dict[tuple[str, str, str], Impact | None] = {}
 
     def with_impact(self, finding: Finding) -> Finding:
-        """Return a finding with its impact; one that no call reaches today loses one step of severity."""
+        """Return a finding with its impact, one step less severe if no call reaches it today."""
         impact = self._impact(finding)
         if impact is None:
             return finding
@@ -76,7 +76,7 @@ class ImpactAnalysis:
         return self._of_argument(symbol, argument) if argument else self._of_use(symbol)
 
     def _run_with(self, symbol: Symbol) -> Symbol:
-        """Return the outermost function around a nested one; any other symbol is returned unchanged."""
+        """Return the outermost function around a nested one, or any other symbol unchanged."""
         while True:
             outer = self._index.symbol(symbol.path, symbol.symbol.rpartition(".")[0])
             if outer is None or outer.kind not in FUNCTIONS:

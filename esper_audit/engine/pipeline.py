@@ -33,10 +33,11 @@ if TYPE_CHECKING:
 
 
 class CheckRequest(msgspec.Struct, frozen=True, kw_only=True):
-    """The arguments of one check; `paths` are absolute, none means those of the project.
+    """The arguments of one check.
 
-    `whole` also runs the tree rules that are on by default. `impact` computes the impact of every
-    finding from the whole tree. Without either, and with no tree rule selected, only `paths` are read.
+    `paths` are absolute. Without paths those of the project are checked. `whole` also runs the tree
+    rules that are on by default. `impact` computes the impact of every finding from the whole tree.
+    Without either, and with no tree rule selected, only `paths` are read.
     """
 
     paths: list[str] = []
@@ -90,7 +91,7 @@ def check_text(project: Project, request: CheckRequest, path: str, data: bytes) 
 
 
 def fix(project: Project, request: CheckRequest, mode: FixMode) -> list[FixedFile]:
-    """Apply the fixes of every file and return the changed files; one that does not parse is skipped."""
+    """Apply the fixes of every file that parses, and return the changed files."""
     checker = _CheckRun(project, request).checker
     files = discover(project, request.paths).files
     fixed = (mode.fix_file(project.root, checker, path) for path in files)
@@ -185,7 +186,7 @@ class _CheckRun:
         discovery: Discovery | None,
         tree_check: TreeCheck | None,
     ) -> Audit:
-        """Return the audit of all outcomes; its order does not depend on theirs."""
+        """Return the audit of all outcomes, in an order that does not depend on theirs."""
         selection = self.selection
         failed = tree_check.result.failed if tree_check else frozenset()
         checked = {o.path: selection.checks_for(o.path) - failed for o in outcomes}

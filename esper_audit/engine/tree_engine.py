@@ -39,7 +39,7 @@ class IndexOpener(Protocol):
 
 
 class TreeResult(msgspec.Struct, frozen=True):
-    """The findings of the tree rules; `failed` are the rules that raised and so have no result."""
+    """The findings of the tree rules, and the rules that raised (`failed`) and so have no result."""
 
     findings: list[Finding] = []
     suppressed: list[Suppressed] = []
@@ -49,7 +49,7 @@ class TreeResult(msgspec.Struct, frozen=True):
 
 
 class TreeCheck:
-    """The tree rules of one run; `files_read` and `directories` (absolute) decided its result."""
+    """The tree rules of one run, and the absolute `files_read` and `directories` that decided its result."""
 
     def __init__(
         self, root: str, open_index: IndexOpener, rules: Sequence[TreeRule], suppressor: Suppressor
@@ -104,7 +104,7 @@ class TreeCheck:
 def check_tree(
     tree: Tree, rules: Sequence[TreeRule], suppressor: Suppressor, scope: Scope
 ) -> TreeResult:
-    """Return the findings of the rules in the files of `scope`; a rule that raises is named as failed."""
+    """Return the findings of the rules in the files of `scope`, and the rules that raised as failed."""
     found: dict[str, list[tuple[Finding, str]]] = defaultdict(list)
     problems: set[NotAnalysed] = set()
     failed: set[str] = set()

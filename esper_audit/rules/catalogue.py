@@ -1,4 +1,4 @@
-"""Look up checks and contracts by id, for outputs; each is read from disk at its first use."""
+"""Look up checks and contracts by id for outputs, reading each from disk at its first use."""
 
 from __future__ import annotations
 
@@ -15,7 +15,10 @@ from esper_audit.rules.suppressions import SUPPRESSION_CHECKS
 
 
 class CheckCatalogue:
-    """The checks and the contracts of a project; paths are absolute, `contracts_file` may be empty."""
+    """The checks and the contracts of a project.
+
+    Paths are absolute. `contracts_file` may be empty.
+    """
 
     def __init__(
         self, local_rules: Sequence[str], contracts_file: str, excluded: Sequence[str]
@@ -40,12 +43,16 @@ class CheckCatalogue:
         return dict(sorted(checks.items()))
 
     def check(self, check_id: str) -> type[Check]:
-        """Return one check; tree rules are imported only if no rule of a file has the id."""
+        """Return one check, importing tree rules only if no file rule has the id."""
         return self._of_files.get(check_id) or self.checks[check_id]
 
     @cached_property
     def contracts(self) -> Mapping[str, Contract]:
-        """Every contract by id; a check that names a missing one is a ContractError."""
+        """Every contract by id.
+
+        Raises:
+            ContractError: A check names a missing contract.
+        """
         contracts = load_contracts(self._contracts_file)
         _require_contracts(self._of_files.values(), contracts)
         return contracts

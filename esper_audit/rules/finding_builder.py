@@ -1,4 +1,4 @@
-"""Build the finding of a check at a place of a file; its fingerprint is added later."""
+"""Build the finding of a check at a place of a file, without the fingerprint."""
 
 from __future__ import annotations
 
@@ -39,7 +39,10 @@ def make_finding(
     excerpt: str,
     excerpt_line: int = 0,
 ) -> Finding:
-    """Return a finding of a check; `excerpt_line` 0 means that the excerpt starts at the location."""
+    """Return a finding of a check.
+
+    An `excerpt_line` of 0 means that the excerpt starts at the location.
+    """
     return Finding(
         location=location,
         check=check.id,

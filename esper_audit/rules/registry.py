@@ -13,7 +13,7 @@ from typing import TypeVar
 
 from esper_audit.findings.errors import FAILURES, EsperAuditError, RuleLoadError
 from esper_audit.project.submodules import last_part, submodules
-from esper_audit.rules.rule import Check, Rule, validate
+from esper_audit.rules.rule import Check, CstRule, FileRule, Rule, validate
 from esper_audit.rules.tree_rule import TreeRule
 
 ENTRY_POINT_GROUP = "esper_audit.rules"
@@ -22,7 +22,7 @@ CASES_SUFFIX = "_cases"
 FILE_RULES, TREE_RULES = "esper_audit.rules.file", "esper_audit.rules.tree"
 
 
-def discover(local_files: Iterable[str] = ()) -> dict[str, type[Rule]]:
+def discover(local_files: Iterable[str] = ()) -> dict[str, type[FileRule]]:
     """Return the rules that read one file, by id, sorted.
 
     Raises:
@@ -32,10 +32,10 @@ def discover(local_files: Iterable[str] = ()) -> dict[str, type[Rule]]:
 
 
 class RuleRegistry:
-    """All rules; the tree rules of this package are known by id and imported at their first use."""
+    """All rules, with the tree rules of this package known by id and imported at their first use."""
 
     def __init__(self, local_files: Iterable[str] = ()) -> None:
-        self.rules: dict[str, type[Rule]] = {}
+        self.rules: dict[str, type[FileRule]] = {}
         self._other_tree_rules: dict[str, type[TreeRule]] = {}
         for module in _all_modules(local_files):
             for check in _checks_of(module):
@@ -54,9 +54,9 @@ class RuleRegistry:
                 _put(found, check)
         return dict(sorted(found.items()))
 
-    def _add(self, check: type[Rule] | type[TreeRule]) -> None:
-        if issubclass(check, Rule):
-            validate(check, Rule)
+    def _add(self, check: type[FileRule] | type[TreeRule]) -> None:
+        if issubclass(check, FileRule):
+            validate(check, Rule if issubclass(check, Rule) else CstRule)
             _put(self.rules, check)
         else:
             validate(check, TreeRule)
@@ -93,16 +93,16 @@ def _ids_in(shelf: str) -> list[str]:
 
 
 def _rule_modules(shelf: str) -> list[str]:
-    """Return the dotted names of a shelf's rules; long cases are located beside their rule."""
+    """Return the dotted names of a shelf's rules, without the modules of long cases beside them."""
     return [module for module in submodules(shelf) if not module.endswith(CASES_SUFFIX)]
 
 
-def _checks_of(module: ModuleType) -> list[type[Rule] | type[TreeRule]]:
+def _checks_of(module: ModuleType) -> list[type[FileRule] | type[TreeRule]]:
     checks = [
         value
         for value in vars(module).values()
         if isinstance(value, type)
-        and issubclass(value, (Rule, TreeRule))
+        and issubclass(value, (FileRule, TreeRule))
         and value.__module__ == module.__name__
     ]
     if not checks:

@@ -17,6 +17,7 @@ from esper_audit.text.phrases import quoted
 
 if TYPE_CHECKING:
     from esper_audit.source.syntax import cst
+    from esper_audit.source.syntax.file_view import FileView
     from esper_audit.source.syntax.node_view import View
 
 SECTIONS = ("What", "Why", "Quiet", "Tickets")
@@ -33,7 +34,7 @@ class Reach(enum.Enum):
 
 
 class Options(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """The options of a rule without options; a rule with options derives its own struct."""
+    """The options of a rule without options, and the base of the options of other rules."""
 
 
 AnyOptions: TypeAlias = Options
@@ -42,9 +43,9 @@ AnyOptions: TypeAlias = Options
 class Triggers(msgspec.Struct, frozen=True, kw_only=True):
     """What a file and a node must contain for a rule to be run on the node.
 
-    `calls`, `attributes` and `keywords` are terminal names. `nodes` are LibCST class names. Where only
-    nodes are given, `words` (whole identifiers) or `parts` (any substring) name the files that can
-    contain a finding. Without either the rule reads every file.
+    `calls`, `attributes` and `keywords` are terminal names. `nodes` are class names of `ast`, or of
+    LibCST for a `CstRule`. Where only nodes are given, `words` (whole identifiers) or `parts` (any
+    substring) name the files that can contain a finding. Without either the rule reads every file.
     """
 
     calls: frozenset[str] = frozenset()
@@ -56,7 +57,7 @@ class Triggers(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Replacement(msgspec.Struct, frozen=True):
-    """New code for a node; `safe` if the behaviour of a correct program stays the same."""
+    """New code for a node, `safe` if the behaviour of a correct program stays the same."""
 
     node: object
     code: str
@@ -76,6 +77,7 @@ class Violation(msgspec.Struct, frozen=True):
     replacement: Replacement | None = None
     subject: str = ""
     argument: str = ""
+    code: str = ""
 
 
 class Valid(msgspec.Struct, frozen=True):
@@ -123,7 +125,7 @@ class Documentation(msgspec.Struct, frozen=True):
 
 
 class Check:
-    """A source of findings; its id is the name of its file, with dashes.
+    """A source of findings with the name of its file, with dashes, as its id.
 
     `default` is whether it runs unless deselected. `precision` reports how many of its findings in real
     packages were right on reading; below nine in ten `default` must be False. `authorised_words` are
@@ -145,7 +147,11 @@ class Check:
 
     @classmethod
     def documentation(cls) -> Documentation:
-        """Return the parts of the docstring; a missing part is a RuleLoadError."""
+        """Return the parts of the docstring.
+
+        Raises:
+            RuleLoadError: A part is missing.
+        """
         return _parse_docstring(cls.id, cls.__doc__ or "")
 
 
@@ -168,26 +174,47 @@ class RunnableCheck(Check):
             self.severity = severity
 
 
-class Rule(RunnableCheck):
-    """A check that reads one file, through LibCST.
+class FileRule(RunnableCheck):
+    """A check that reads one file, the base of `Rule` and of `CstRule`."""
 
-    The engine calls `check` for every node that a trigger names, in files and slices that hold one.
+    REQUIRED: ClassVar[Mapping[str, type]] = {**RunnableCheck.REQUIRED, "triggers": Triggers}
+    triggers: Triggers
+    VALID: ClassVar[Sequence[Valid]] = ()
+    INVALID: ClassVar[Sequence[Invalid]] = ()
+
+
+class Rule(FileRule):
+    """A check that reads the `ast` of one file.
+
+    The engine collects the nodes that the triggers name, in one walk for all rules, and calls `check`
+    for each node that `prefilter` keeps. A rule queries the `FileView` for all other facts.
+    """
+
+    def prefilter(self, nodes: Sequence[ast.AST]) -> Sequence[ast.AST]:
+        """Return the nodes that can result in a finding, with every node that `check` would report."""
+        return nodes
+
+    def check(self, node: ast.AST, file: FileView) -> Iterator[Violation]:
+        """Yield the violations at a node that a trigger names."""
+        raise NotImplementedError
+
+
+class CstRule(FileRule):
+    """A check that reads one file through LibCST, which keeps comments and layout but is slower.
+
+    The engine calls `check` for every node that a trigger names, in slices of the file that hold one.
     `may_match` can drop candidates before LibCST is needed. It receives nodes of the standard library's
     `ast` and must accept every node that `check` would report.
     """
 
-    REQUIRED: ClassVar[Mapping[str, type]] = {
-        **RunnableCheck.REQUIRED,
-        "triggers": Triggers,
-        "reach": Reach,
-    }
-    triggers: Triggers
+    REQUIRED: ClassVar[Mapping[str, type]] = {**FileRule.REQUIRED, "reach": Reach}
     reach: ClassVar[Reach] = Reach.STATEMENT
-    VALID: ClassVar[Sequence[Valid]] = ()
-    INVALID: ClassVar[Sequence[Invalid]] = ()
 
     def may_match(self, node: ast.AST, enclosing: Sequence[ast.stmt]) -> bool:
-        """Return whether a candidate can result in a finding; `enclosing` are its statements, outermost first."""
+        """Return whether a candidate can result in a finding.
+
+        `enclosing` are the statements around it, outermost first.
+        """
         return True
 
     def check(self, node: cst.CSTNode, view: View) -> Iterator[Violation]:

@@ -11,7 +11,7 @@ from esper_audit.findings.finding import Severity
 from esper_audit.project.config import Config, PathSelection, convert_table, split_rule_table
 from esper_audit.rules.probe_catalogue import probe_descriptions
 from esper_audit.rules.registry import RuleRegistry
-from esper_audit.rules.rule import AnyOptions, Check, Rule
+from esper_audit.rules.rule import AnyOptions, Check, FileRule
 from esper_audit.rules.suppressions import SUPPRESSION_CHECKS
 from esper_audit.rules.tree_rule import TreeRule
 from esper_audit.text.phrases import did_you_mean
@@ -70,7 +70,7 @@ class Selection:
                 on -= self._expanded(entry.ignore)
         return frozenset(on)
 
-    def instances(self, checks: Iterable[str]) -> list[Rule]:
+    def instances(self, checks: Iterable[str]) -> list[FileRule]:
         """Return the rules among the checks, with their options."""
         return [self._instances[check] for check in sorted(checks) if check in self._instances]
 

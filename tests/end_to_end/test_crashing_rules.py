@@ -12,10 +12,10 @@ from support.local_rules import CONFIGURATION, KILLS, RAISES, with_rule
 pytestmark = pytest.mark.slow
 
 CALLS_OLD = f"{GOOD}old(1)\n"
-MAY_MATCH_RAISES = "def may_match(self, node, enclosing):\n    return 1 / 0\n"
+PREFILTER_RAISES = "def prefilter(self, nodes):\n    return 1 / 0\n"
 CRASHES = {
     "check raises": (RAISES, "", "the rule raised ValueError: cannot think in check, line"),
-    "may_match raises": ("yield from ()", MAY_MATCH_RAISES, "the rule raised ZeroDivisionError: "),
+    "prefilter raises": ("yield from ()", PREFILTER_RAISES, "the rule raised ZeroDivisionError: "),
     "check returns nothing": ("return None", "", "the rule raised TypeError: "),
     "check reports what is no node": (
         "yield Violation('here', 'no')",
@@ -23,9 +23,9 @@ CRASHES = {
         "the rule raised TypeError: ",
     ),
     "check reports a node of no file": (
-        "yield Violation(cst.Name('x'), 'no')",
+        "yield Violation(ast.Name('x'), 'no')",
         "",
-        "the rule raised KeyError: ",
+        "the rule raised AttributeError: ",
     ),
     "check reports what is no violation": ("yield 1", "", "the rule raised AttributeError: "),
     "the replacement is for no node": (

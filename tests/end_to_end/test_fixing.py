@@ -14,8 +14,8 @@ from support.local_rules import with_rule
 pytestmark = pytest.mark.slow
 
 BODY = """\
-safe = view.code(node.args[0].value) == "1"
-code = view.code(node).replace("old", "new", 1)
+safe = file.code(node.args[0]) == "1"
+code = file.code(node).replace("old", "new", 1)
 yield Violation(node, "old is old", Replacement(node, code, safe, "call new"))
 """
 FUNCTION_ONLY = (

@@ -121,7 +121,7 @@ LACKING = {
         '    INVALID = (Invalid("the call", "old(1)\\n", ((1, "old"),)),)\n',
         "needs at least one VALID and one INVALID case",
     ),
-    "check": ("    def check(self, node, view):\n", "has no `check` method"),
+    "check": ("    def check(self, node, file):\n", "has no `check` method"),
 }
 
 
@@ -133,7 +133,7 @@ def test_a_rule_that_lacks_a_part_is_refused_and_told_which(
     source = rule_source("no-old")
     assert source.count(part) == 1
     lacking = source.replace(
-        part, "    def other(self, node, view):\n" if "def check" in part else ""
+        part, "    def other(self, node, file):\n" if "def check" in part else ""
     )
     write(
         tmp_path, {"no_old.py": lacking, "pyproject.toml": CONFIGURATION.format(file="no_old.py")}
@@ -151,7 +151,7 @@ def test_a_trigger_of_no_kind_of_node_is_refused_and_told_the_nearest(tmp_path: 
     ran = command("check")
     assert ran.status == 2
     assert (
-        "rule no-old: no node is called 'ExceptHandlers'; did you mean 'ExceptHandler'?" in ran.err
+        "rule no-old: unknown node type 'ExceptHandlers'; did you mean 'ExceptHandler'?" in ran.err
     )
 
 

@@ -9,7 +9,7 @@ import pytest
 from support.audit_runs import audit, write
 
 from esper_audit.engine.file_checker import check_source
-from esper_audit.engine.prefilter import Prefilter
+from esper_audit.engine.triggers import TriggerTable
 from esper_audit.rules.registry import RuleRegistry, discover
 from esper_audit.rules.rule import Invalid, Valid
 from esper_audit.rules.tree_rule import InvalidTree
@@ -33,7 +33,7 @@ def examples(tmp_path: Path) -> list[Path]:
 
 def test_the_example_of_the_guide_is_a_rule_that_works(examples: list[Path]) -> None:
     rule = discover([str(examples[0])])["bare-print"]
-    prefilter = Prefilter([rule()])
+    prefilter = TriggerTable([rule()])
     cases: list[Valid | Invalid] = [*rule.VALID, *rule.INVALID]
     for case in cases:
         source = parse("case.py", case.code.encode())

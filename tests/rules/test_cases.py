@@ -9,7 +9,7 @@ import pytest
 
 from esper_audit.engine.file_checker import SourceFindings, check_source
 from esper_audit.engine.fixes import apply_edits
-from esper_audit.engine.prefilter import Prefilter
+from esper_audit.engine.triggers import TriggerTable
 from esper_audit.rules.registry import discover
 from esper_audit.rules.rule import Invalid, Rule, Valid
 from esper_audit.source.syntax.source import Source, parse
@@ -34,7 +34,7 @@ def audit(
     source = parse("case.py", code.encode())
     assert isinstance(source, Source), source
     options = msgspec.convert(case.options, rule.Options)
-    result = check_source(source, Prefilter([rule(options)]), prefilter=prefilter)
+    result = check_source(source, TriggerTable([rule(options)]), prefilter=prefilter)
     assert result.not_analysed == []
     return result
 

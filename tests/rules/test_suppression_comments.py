@@ -207,10 +207,13 @@ def test_an_authorisation_of_a_rule_that_raised_is_not_idle(tmp_path: Path) -> N
 
 
 def test_authorisations_in_a_file_not_wholly_read_are_not_idle(tmp_path: Path) -> None:
-    code = f"x = 1  {ALLOW}\ny = {ASKS}{' + a' * 900}\n"
-    write(tmp_path, {"a.py": code})
+    code = f"x = 1  {ALLOW}\ny = old(1){' and a' * 900}\n"
+    write(with_rule(tmp_path, "no-old", base="CstRule"), {"a.py": code})
     result = audit(tmp_path)
     assert [f.check for f in result.findings] == []
+    assert [problem.reason.split(",")[0] for problem in result.not_analysed] == [
+        "nested more than 800 deep"
+    ]
     assert result.exit_status == 3
 
 

@@ -12,11 +12,12 @@ from __future__ import annotations
 import os
 import signal
 
-from esper_audit import Category, Invalid, Options, Reach, Replacement, Rule, Severity, Triggers, Valid
-from esper_audit import Violation, cst
+import ast
+from esper_audit import Category, CstRule, Invalid, Options, Reach, Replacement, Rule, Severity, Triggers
+from esper_audit import Valid, Violation
 
 
-class OfATest(Rule):
+class OfATest({base}):
     """Something is called {call}.
 
     What: calls of {call}.
@@ -36,7 +37,7 @@ class OfATest(Rule):
     VALID = (Valid("another call", "new(1)\\n"),)
     INVALID = (Invalid("the call", "{call}(1)\\n", ((1, "{call}"),)),)
 
-    def check(self, node, view):
+    def check(self, node, file):
 {body}
 '''
 SPEAKS = 'yield Violation(node, "{call} is called")'
@@ -44,23 +45,32 @@ RAISES = 'raise ValueError("cannot think")\nyield'
 KILLS = "os.kill(os.getpid(), signal.SIGKILL)\nyield"
 
 
-def rule_source(check_id: str, body: str = SPEAKS, *, call: str = "old", members: str = "") -> str:
-    """Return the source of a rule whose `check` has this body."""
+def rule_source(
+    check_id: str, body: str = SPEAKS, *, call: str = "old", members: str = "", base: str = "Rule"
+) -> str:
+    """Return the source of a rule of class `base` whose `check` has this body."""
     return TEMPLATE.format(
         id=check_id,
         call=call,
+        base=base,
         members=_indented(members, 4),
         body=_indented(body.format(call=call) if body == SPEAKS else body, 8),
     )
 
 
 def with_rule(
-    root: Path, check_id: str, body: str = SPEAKS, *, call: str = "old", members: str = ""
+    root: Path,
+    check_id: str,
+    body: str = SPEAKS,
+    *,
+    call: str = "old",
+    members: str = "",
+    base: str = "Rule",
 ) -> Path:
     """Write a rule into `root` and a configuration that names it; return `root`."""
     file = f"house/{check_id.replace('-', '_')}.py"
     (root / "house").mkdir(exist_ok=True)
-    (root / file).write_text(rule_source(check_id, body, call=call, members=members))
+    (root / file).write_text(rule_source(check_id, body, call=call, members=members, base=base))
     (root / "pyproject.toml").write_text(CONFIGURATION.format(file=file))
     (root / ".gitignore").write_text("house/\n")
     return root

@@ -14,9 +14,12 @@ PLAIN_FIELDS = frozenset(
 LEAVES = (ast.Name, ast.Constant, ast.MatchStar, ast.Pass, ast.Break, ast.Continue)
 
 
-def _getters() -> dict[type[ast.AST], tuple[Callable[[ast.AST], object], bool]]:
+Getter = Callable[[ast.AST], object]
+
+
+def _getters() -> dict[type[ast.AST], tuple[Getter, bool]]:
     """Return for each node class a getter of the fields that hold nodes, and whether it gets several."""
-    table: dict[type[ast.AST], tuple[Callable[[ast.AST], object], bool]] = {}
+    table: dict[type[ast.AST], tuple[Getter, bool]] = {}
     for kind in vars(ast).values():
         if not (isinstance(kind, type) and issubclass(kind, ast.AST)) or kind in LEAVES:
             continue
@@ -85,6 +88,47 @@ def scan(root: ast.AST, wanted: Collection[type[ast.AST]]) -> list[ast.AST]:
             else:
                 push(value)
     return found
+
+
+def collect(root: ast.AST, kinds: Collection[type[ast.AST]]) -> dict[type[ast.AST], list[ast.AST]]:
+    """Return the nodes of each of the classes, `root` included, in no particular order, in one walk.
+
+    The same nodes as `scan`, at the same cost, sorted by class.
+    """
+    found: dict[type[ast.AST], list[ast.AST]] = {kind: [] for kind in kinds}
+    table: dict[type, tuple[Callable[[ast.AST], None] | None, Getter, bool]] = {
+        kind: (found[kind].append if kind in found else None, get, several)
+        for kind, (get, several) in _GETTERS.items()
+    }
+    for kind in found.keys() - table.keys():
+        table[kind] = (found[kind].append, _no_children, False)
+    stack: list[ast.AST] = [root]
+    pop, push, look_up = stack.pop, stack.append, table.get
+    while stack:
+        node = pop()
+        row = look_up(node.__class__)
+        if row is None:
+            continue
+        add, get, several = row
+        if add is not None:
+            add(node)
+        if not several:
+            value = get(node)
+            if value.__class__ is list:
+                stack += value
+            else:
+                push(value)  # type: ignore[arg-type]  # what is no list is a node or None
+            continue
+        for value in get(node):  # type: ignore[attr-defined]  # a getter of several fields returns a tuple
+            if value.__class__ is list:
+                stack += value
+            else:
+                push(value)
+    return found
+
+
+def _no_children(_: ast.AST) -> object:
+    return None
 
 
 def depth(root: ast.AST) -> int:

@@ -8,6 +8,7 @@ from functools import cached_property
 from typing import overload
 
 FUNCTION_TYPES = (ast.FunctionDef, ast.AsyncFunctionDef)
+Placed = ast.expr | ast.stmt | ast.excepthandler | ast.alias | ast.arg | ast.keyword
 Definition = ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef
 
 
@@ -54,7 +55,7 @@ def chain(tree: ast.Module, line: int, column: int) -> list[ast.stmt]:
     return found
 
 
-def chain_of(tree: ast.Module, node: ast.expr | ast.stmt | ast.excepthandler) -> list[ast.stmt]:
+def chain_of(tree: ast.Module, node: Placed) -> list[ast.stmt]:
     """Return the statements that enclose a node, ending with the node itself if it is a statement."""
     statements = chain(tree, node.lineno, node.col_offset)
     return statements[: statements.index(node) + 1] if node in statements else statements

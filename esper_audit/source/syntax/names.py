@@ -110,6 +110,38 @@ def dotted(node: ast.AST) -> str:
     return ".".join([node.id, *reversed(parts)])
 
 
+def identifiers(node: ast.AST) -> tuple[str, ...]:
+    """Return the identifiers of a node itself, without the imported names of an import."""
+    if isinstance(node, ast.Name):
+        return (node.id,)
+    if isinstance(node, ast.Attribute):
+        return (node.attr,)
+    if isinstance(node, (ast.arg, ast.keyword)):
+        return (node.arg,) if node.arg is not None else ()
+    if isinstance(node, (ast.ClassDef, ast.ExceptHandler, ast.MatchAs, ast.MatchStar)):
+        return (node.name,) if node.name is not None else ()
+    if isinstance(node, (ast.Global, ast.Nonlocal)):
+        return tuple(node.names)
+    if isinstance(node, (ast.Import, ast.ImportFrom)):
+        return tuple(alias.asname for alias in node.names if alias.asname is not None)
+    return ()
+
+
+def arguments_of(call: ast.Call) -> list[ast.expr | ast.keyword]:
+    """Return the arguments of a call in the order in which they are written."""
+    if not call.keywords:
+        return list(call.args)
+    arguments: list[ast.expr | ast.keyword] = [*call.args, *call.keywords]
+    return sorted(arguments, key=lambda argument: (argument.lineno, argument.col_offset))
+
+
+def terminal_name(node: ast.expr) -> str:
+    """Return the last part of a called name: `c` for `a.b.c(...)`, empty for anything else."""
+    if node.__class__ is ast.Attribute:
+        return node.attr
+    return node.id if node.__class__ is ast.Name else ""
+
+
 def parameters(arguments: ast.arguments) -> Iterator[ast.arg]:
     """Yield every parameter, `*args` and `**kwargs` included."""
     yield from (*arguments.posonlyargs, *arguments.args, *arguments.kwonlyargs)

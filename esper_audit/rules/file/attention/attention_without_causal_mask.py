@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 
 from esper_audit.findings.finding import Category, Severity
 from esper_audit.rules.file.attention import attention_without_causal_mask_cases as cases
 from esper_audit.rules.rule import (
     Options,
-    Reach,
     Replacement,
     Rule,
     Triggers,
@@ -24,11 +23,9 @@ from esper_audit.source.idioms.attention.attention_calls import (
     missing_mask,
     registrations,
 )
-from esper_audit.source.syntax import cst
-from esper_audit.source.syntax.cst_walk import walk
-from esper_audit.source.syntax.enclosing import chain, functions_in
-from esper_audit.source.syntax.names import Function
-from esper_audit.source.syntax.node_view import View
+from esper_audit.source.syntax.ast_walk import scan
+from esper_audit.source.syntax.file_view import FileView
+from esper_audit.source.syntax.names import Function, arguments_of, terminal_name
 
 IS_CAUSAL_POSITION = SIGNATURES["scaled_dot_product_attention"].is_causal
 MODULE_KINDS = frozenset({"MultiheadAttention"})
@@ -74,60 +71,48 @@ class AttentionWithoutCausalMask(Rule):
     severity = Severity.P2
     precision = "no finding in 40 packages: the precision is not known"
     triggers = Triggers(calls=frozenset(SIGNATURES))
-    reach = Reach.CLASS
     Options = CausalMaskOptions
     options: CausalMaskOptions
 
     VALID = cases.VALID
     INVALID = cases.INVALID
 
-    def may_match(self, node: ast.AST, enclosing: Sequence[ast.stmt]) -> bool:
-        """Keep calls without a mask, also of a function that may be an alias."""
-        functions = functions_in(list(enclosing))
-        if not isinstance(node, ast.Call) or not functions or is_bidirectional([], enclosing):
-            return False
-        name = node.func.attr if isinstance(node.func, ast.Attribute) else ""
-        if name == "softmax":
-            return is_handwritten_attention(node, functions[-1])
-        signature = SIGNATURES.get(name)
-        return signature is None or name in MODULE_KINDS or bool(missing_mask(node, signature))
-
-    def check(self, node: cst.CSTNode, view: View) -> Iterator[Violation]:
+    def check(self, node: ast.AST, file: FileView) -> Iterator[Violation]:
         """Report an attention without a mask in a causal module."""
-        if not isinstance(node, cst.Call) or not view.functions(node):
+        if not isinstance(node, ast.Call) or not file.functions(node):
             return
-        kind = _kind(node, view)
-        for call in _calls_of_layer(node, view) if kind in MODULE_KINDS else [node]:
-            yield from self._check_call(call, kind, view)
+        kind = _kind(node, file)
+        for call in _calls_of_layer(node, file) if kind in MODULE_KINDS else [node]:
+            yield from self._check_call(call, kind, file)
 
-    def _check_call(self, call: cst.Call, kind: str, view: View) -> Iterator[Violation]:
-        functions = view.functions(call)
-        parsed = ast.parse(view.code(call), mode="eval").body
-        if kind not in SIGNATURES or not isinstance(parsed, ast.Call) or not functions:
+    def _check_call(self, call: ast.Call, kind: str, file: FileView) -> Iterator[Violation]:
+        functions = file.functions(call)
+        if kind not in SIGNATURES or not functions:
             return
-        missing = missing_mask(parsed, SIGNATURES[kind])
-        if not missing or is_cross_attention(parsed, functions[-1]):
+        missing = missing_mask(call, SIGNATURES[kind])
+        if not missing or is_cross_attention(call, functions[-1]):
             return
-        if kind == "softmax" and not is_handwritten_attention(parsed, functions[-1]):
+        if kind == "softmax" and not is_handwritten_attention(call, functions[-1]):
             return
-        reason = self._reason(functions[-1], view)
+        reason = self._reason(functions[-1], file)
         if reason is not None:
-            attention = view.code(call.func)
+            attention = file.code(call.func, parentheses=True)
             yield Violation(
                 call,
                 LATER_POSITIONS.format(attention, missing, *reason),
-                _fix(call, view) if kind == "scaled_dot_product_attention" else None,
+                _fix(call, file) if kind == "scaled_dot_product_attention" else None,
             )
 
-    def _reason(self, function: Function, view: View) -> tuple[str, str] | None:
+    def _reason(self, function: Function, file: FileView) -> tuple[str, str] | None:
         """Return the name of the causal scope and the reason as text, or None."""
-        tree = view.source.tree
-        enclosing = chain(tree, function.lineno, function.col_offset)
+        tree, enclosing = file.tree, [*file.definitions(function), function]
         scopes = [s for s in enclosing if isinstance(s, (ast.FunctionDef, ast.ClassDef))]
+        if not scopes:
+            return None
         innermost = next(
             (s for s in reversed(scopes) if isinstance(s, ast.ClassDef)), scopes[-1]
         ).name
-        path = [part.removesuffix(".py") for part in view.source.path.split("/")[-2:]]
+        path = [part.removesuffix(".py") for part in file.source.path.split("/")[-2:]]
         if is_bidirectional(path, [tree, *scopes]):
             return None
         for scope in reversed(scopes):
@@ -143,38 +128,41 @@ class AttentionWithoutCausalMask(Rule):
         return None
 
 
-def _kind(call: cst.Call, view: View) -> str:
+def _kind(call: ast.Call, file: FileView) -> str:
     """Return the name of the called attention function or layer, with aliases resolved."""
-    name = view.resolve(call.func) or view.code(call.func)
+    name = file.resolve(call.func) or file.code(call.func)
     return name.rpartition(".")[2]
 
 
-def _calls_of_layer(constructor: cst.Call, view: View) -> list[cst.Call]:
+def _calls_of_layer(constructor: ast.Call, file: FileView) -> list[ast.Call]:
     """Return the calls of the attribute that a layer is assigned to, in the same class."""
-    assignment = view.enclosing(constructor, cst.Assign)
-    owner = view.enclosing(constructor, cst.ClassDef)
-    if assignment is None or owner is None or assignment.value is not constructor:
+    enclosing = file.enclosing(constructor)
+    assignment = enclosing[-1]
+    owners = [statement for statement in enclosing if isinstance(statement, ast.ClassDef)]
+    if not owners or not isinstance(assignment, ast.Assign) or assignment.value is not constructor:
         return []
-    layer = view.code(assignment.targets[0].target)
-    calls = (node for node in walk(owner) if isinstance(node, cst.Call))
-    return [call for call in calls if view.code(call.func) == layer]
+    target = assignment.targets[0]
+    layer, name = file.code(target, parentheses=True), terminal_name(target)
+    calls = (node for node in scan(owners[-1], {ast.Call}) if isinstance(node, ast.Call))
+    named = (call for call in calls if terminal_name(call.func) == name)
+    return [call for call in named if file.code(call.func, parentheses=True) == layer]
 
 
-def _fix(call: cst.Call, view: View) -> Replacement | None:
+def _fix(call: ast.Call, file: FileView) -> Replacement | None:
     """Return the fix `is_causal=True`: a replaced literal or an additional argument."""
-    for position, argument in enumerate(call.args):
-        keyword = argument.keyword.value if argument.keyword is not None else ""
-        if keyword == "is_causal" or (not keyword and position == IS_CAUSAL_POSITION):
-            return _replacement(argument.value, "True")
-    last = call.args[-1]
-    bare = last.with_changes(
-        comma=cst.MaybeSentinel.DEFAULT, whitespace_after_arg=cst.SimpleWhitespace("")
-    )
-    code = view.code(bare)
+    arguments = arguments_of(call)
+    for position, argument in enumerate(arguments):
+        is_named = isinstance(argument, ast.keyword) and argument.arg == "is_causal"
+        is_positional = isinstance(argument, ast.expr) and position == IS_CAUSAL_POSITION
+        if is_named or is_positional:
+            value = argument.value if isinstance(argument, ast.keyword) else argument
+            return _replacement(value, "True")
+    last = arguments[-1]
+    code = file.code(last, parentheses=True)
     return None if "\n" in code else _replacement(last, f"{code}, is_causal=True")
 
 
-def _replacement(node: cst.CSTNode, code: str) -> Replacement:
+def _replacement(node: ast.AST, code: str) -> Replacement:
     return Replacement(
         node, code, safe=False, description="hide later positions with is_causal=True"
     )

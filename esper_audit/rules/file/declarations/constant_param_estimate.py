@@ -13,14 +13,13 @@ from esper_audit.rules.file.declarations import constant_param_estimate_cases as
 from esper_audit.rules.rule import (
     AnyOptions,
     Options,
-    Reach,
     Rule,
     Triggers,
     Violation,
 )
 from esper_audit.source.idioms.numerics.layer_sizes import Factory, Sizing, definitions, sizings
-from esper_audit.source.syntax import cst
-from esper_audit.source.syntax.node_view import View
+from esper_audit.source.syntax.file_view import FileView
+from esper_audit.source.syntax.names import Function
 
 REGISTRATION = re.compile(r"regist|spec|blueprint|entry|catalog", re.IGNORECASE)
 NUMBERS = (ast.Constant, ast.BinOp, ast.UnaryOp, ast.Name)
@@ -61,7 +60,6 @@ class ConstantParamEstimate(Rule):
     triggers = Triggers(
         nodes=frozenset({"Call", "Assign", "AnnAssign"}), words=ParamEstimateOptions().keywords
     )
-    reach = Reach.CLASS
     Options = ParamEstimateOptions
     options: ParamEstimateOptions
 
@@ -72,32 +70,31 @@ class ConstantParamEstimate(Rule):
         super().__init__(options, severity)
         self.triggers = msgspec.structs.replace(self.triggers, words=self.options.keywords)
 
-    def may_match(self, node: ast.AST, enclosing: Sequence[ast.stmt]) -> bool:
+    def prefilter(self, nodes: Sequence[ast.AST]) -> Sequence[ast.AST]:
         """Keep calls and assignments that set an estimate by one of its names."""
-        if isinstance(node, ast.Call):
-            estimates = [k.value for k in node.keywords if k.arg in self.options.keywords]
-            is_decorator = bool(enclosing) and node in _decorators(enclosing[-1])
-            is_registration = is_decorator or bool(REGISTRATION.search(ast.unparse(node.func)))
-            return is_registration and any(isinstance(value, NUMBERS) for value in estimates)
-        if isinstance(node, (ast.Assign, ast.AnnAssign)):
-            targets = node.targets if isinstance(node, ast.Assign) else [node.target]
-            scopes = [s for s in enclosing if isinstance(s, (ast.FunctionDef, ast.ClassDef))]
-            named = any(isinstance(t, ast.Name) and t.id in self.options.keywords for t in targets)
-            return named and isinstance(scopes[-1] if scopes else None, ast.ClassDef)
-        return False
+        return [node for node in nodes if self._has_estimate(node)]
 
-    def check(self, node: cst.CSTNode, view: View) -> Iterator[Violation]:
+    def check(self, node: ast.AST, file: FileView) -> Iterator[Violation]:
         """Report literal estimates of counts that depend on an argument."""
-        if isinstance(node, cst.Call):
-            for argument in node.args:
-                keyword = argument.keyword.value if argument.keyword is not None else ""
-                if keyword in self.options.keywords and _is_number(argument.value, view):
-                    yield from _violations(argument, _factories(node, view), view)
-        elif isinstance(node, (cst.Assign, cst.AnnAssign)):
-            target = node.target if isinstance(node, cst.AnnAssign) else node.targets[0].target
-            is_estimate = view.code(target) in self.options.keywords
-            if is_estimate and node.value is not None and _is_number(node.value, view):
-                yield from _violations(node, _owner(node, view), view)
+        if not self._has_estimate(node):
+            return
+        if isinstance(node, ast.Call):
+            for keyword in node.keywords:
+                if keyword.arg in self.options.keywords and _is_number(keyword.value, file):
+                    yield from _violations(keyword, _factories(node, file), file)
+        elif isinstance(node, (ast.Assign, ast.AnnAssign)):
+            is_literal = node.value is not None and _is_number(node.value, file)
+            yield from _violations(node, _owner(node, file), file) if is_literal else ()
+
+    def _has_estimate(self, node: ast.AST) -> bool:
+        """Return whether a node passes or assigns a value by one of the names of an estimate."""
+        names = self.options.keywords
+        if isinstance(node, ast.Call):
+            return any(keyword.arg in names for keyword in node.keywords)
+        if isinstance(node, (ast.Assign, ast.AnnAssign)):
+            target = node.targets[0] if isinstance(node, ast.Assign) else node.target
+            return isinstance(target, ast.Name) and target.id in names
+        return False
 
 
 def _decorators(statement: ast.stmt) -> list[ast.expr]:
@@ -106,54 +103,56 @@ def _decorators(statement: ast.stmt) -> list[ast.expr]:
 
 
 def _violations(
-    node: cst.Arg | cst.Assign | cst.AnnAssign, factories: Sequence[Factory], view: View
+    node: ast.keyword | ast.Assign | ast.AnnAssign, factories: Sequence[Factory], file: FileView
 ) -> Iterator[Violation]:
-    known = definitions(view.source.tree)
+    known = file.once(_definitions)
     for factory in factories:
-        sizing: Sizing | None = next(sizings(factory, known, view.source.names), None)
+        sizing: Sizing | None = next(sizings(factory, known, file.source.names), None)
         if sizing is not None:
-            code = view.code(node).rstrip(", \n")
-            yield Violation(node, CONSTANT.format(code, *sizing))
+            yield Violation(node, CONSTANT.format(file.code(node), *sizing))
             return
 
 
-def _factories(call: cst.Call, view: View) -> list[Factory]:
+def _factories(call: ast.Call, file: FileView) -> list[Factory]:
     """Return the factories that a call registers: the decorated one or those it names."""
-    known = definitions(view.source.tree)
-    above = view.parent(call)
-    if isinstance(above, cst.Decorator):
-        decorated = view.parent(above)
-        if isinstance(decorated, cst.FunctionDef):
-            return [view.functions(call)[-1]]
-        return [known[decorated.name.value]] if isinstance(decorated, cst.ClassDef) else []
-    parsed = ast.parse(view.code(call), mode="eval").body
-    if not isinstance(parsed, ast.Call) or not REGISTRATION.search(ast.unparse(parsed.func)):
+    known = file.once(_definitions)
+    statement = file.enclosing(call)[-1]
+    if call in _decorators(statement):
+        if isinstance(statement, ast.ClassDef):
+            return [known[statement.name]]
+        return [statement] if isinstance(statement, Function) else []
+    if not REGISTRATION.search(ast.unparse(call.func)):
         return []
-    values = [*parsed.args, *(keyword.value for keyword in parsed.keywords)]
+    values = [*call.args, *(keyword.value for keyword in call.keywords)]
     named = [known[v.id] for v in values if isinstance(v, ast.Name) and v.id in known]
     return [*named, *(value for value in values if isinstance(value, ast.Lambda))]
 
 
-def _owner(node: cst.CSTNode, view: View) -> list[Factory]:
+def _owner(node: ast.stmt, file: FileView) -> list[Factory]:
     """Return the class whose attribute an assignment sets, in a list, or no class."""
-    kinds = (cst.ClassDef, cst.FunctionDef)
-    scope = next((above for above in view.ancestors(node) if isinstance(above, kinds)), None)
-    known = definitions(view.source.tree)
-    return [known[scope.name.value]] if isinstance(scope, cst.ClassDef) else []
+    scope = next(reversed(file.definitions(node)), None)
+    return [file.once(_definitions)[scope.name]] if isinstance(scope, ast.ClassDef) else []
 
 
-def _is_number(value: cst.CSTNode, view: View) -> bool:
-    """Return whether an expression consists of numbers and constants of the module."""
-    parsed = ast.parse(view.code(value).strip(), mode="eval").body
-    constants = {
+def _definitions(file: FileView) -> dict[str, Factory]:
+    return definitions(file.tree)
+
+
+def _constants(file: FileView) -> frozenset[str]:
+    """Return the names to which the module itself assigns a literal."""
+    return frozenset(
         target.id
-        for statement in view.source.tree.body
+        for statement in file.tree.body
         if isinstance(statement, ast.Assign) and isinstance(statement.value, ast.Constant)
         for target in statement.targets
         if isinstance(target, ast.Name)
-    }
+    )
+
+
+def _is_number(value: ast.expr, file: FileView) -> bool:
+    """Return whether an expression consists of numbers and constants of the module."""
     kinds = (ast.Constant, ast.BinOp, ast.UnaryOp, ast.operator, ast.unaryop, ast.expr_context)
     return all(
-        isinstance(part, kinds) or (isinstance(part, ast.Name) and part.id in constants)
-        for part in ast.walk(parsed)
-    ) and not (isinstance(parsed, ast.Constant) and type(parsed.value) not in (int, float))
+        isinstance(part, kinds) or (isinstance(part, ast.Name) and part.id in file.once(_constants))
+        for part in ast.walk(value)
+    ) and not (isinstance(value, ast.Constant) and type(value.value) not in (int, float))

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 
 from esper_audit.findings.finding import Category, Severity
 from esper_audit.rules.file.declarations import docstring_drift_cases as cases
-from esper_audit.rules.rule import Options, Reach, Rule, Triggers, Violation
+from esper_audit.rules.rule import Options, Rule, Triggers, Violation
 from esper_audit.source.idioms.docstrings.docstring_owner import (
     class_argument_names,
     companion_docstring,
@@ -20,6 +20,7 @@ from esper_audit.source.idioms.docstrings.docstring_owner import (
 from esper_audit.source.idioms.docstrings.docstring_sections import (
     DocumentedArguments,
     documented_arguments,
+    is_possible_documentation,
 )
 from esper_audit.source.idioms.docstrings.docstring_statements import (
     is_different_default,
@@ -27,10 +28,9 @@ from esper_audit.source.idioms.docstrings.docstring_statements import (
     stated_rank,
     unpacked_rank,
 )
-from esper_audit.source.syntax import cst
-from esper_audit.source.syntax.enclosing import Definition, definitions_in
+from esper_audit.source.syntax.enclosing import Definition
+from esper_audit.source.syntax.file_view import FileView
 from esper_audit.source.syntax.names import Function, defaults, parameters
-from esper_audit.source.syntax.node_view import View
 from esper_audit.text.phrases import quoted
 
 WORDS = frozenset(
@@ -72,30 +72,25 @@ class DocstringDrift(Rule):
     precision = (
         "143 of 145 findings were correct (transformers, timm, torchtune, stable_baselines3)"
     )
-    triggers = Triggers(nodes=frozenset({"Expr"}), words=WORDS)
-    reach = Reach.STATEMENT
+    triggers = Triggers(nodes=frozenset({"FunctionDef", "ClassDef"}), words=WORDS)
     Options = DocstringDriftOptions
     options: DocstringDriftOptions
     VALID = cases.VALID
     INVALID = cases.INVALID
 
-    def may_match(self, node: ast.AST, enclosing: Sequence[ast.stmt]) -> bool:
-        """Keep docstrings that contradict a signature."""
-        if not isinstance(node, ast.Expr) or not _is_string(node.value):
-            return False
-        owners = definitions_in(enclosing)
-        return bool(owners) and owners[-1].body[0] is node and any(self._contradictions(owners))
+    def prefilter(self, nodes: Sequence[ast.AST]) -> Sequence[ast.AST]:
+        """Keep functions and classes with a docstring that may have an Args section."""
+        return [
+            n
+            for n in nodes
+            if isinstance(n, Definition) and is_possible_documentation(docstring(n))
+        ]
 
-    def check(self, node: cst.CSTNode, view: View) -> Iterator[Violation]:
+    def check(self, node: ast.AST, file: FileView) -> Iterator[Violation]:
         """Report each contradiction at the docstring."""
-        if not isinstance(node, cst.Expr):
-            return
-        if not isinstance(node.value, (cst.SimpleString, cst.ConcatenatedString)):
-            return
-        owners = view.definitions(node)
-        if owners and node.value.evaluated_value == docstring(owners[-1]):
-            for message in self._contradictions(owners):
-                yield Violation(node, message)
+        if isinstance(node, Definition):
+            for message in self._contradictions([*file.definitions(node), node]):
+                yield Violation(node.body[0], message)
 
     def _contradictions(self, owners: Sequence[Definition]) -> Iterator[str]:
         owner, text = owners[-1], docstring(owners[-1])
@@ -155,10 +150,6 @@ def _other_ranks(documented: DocumentedArguments, function: Function) -> Iterato
         unpacked = unpacked_rank(function, name) if stated is not None else None
         if unpacked is not None and stated != unpacked:
             yield f"gives `{name}` {stated} dimensions; the body unpacks {unpacked}"
-
-
-def _is_string(value: ast.expr) -> bool:
-    return isinstance(value, ast.Constant) and isinstance(value.value, str)
 
 
 def _listed(names: Sequence[str]) -> str:

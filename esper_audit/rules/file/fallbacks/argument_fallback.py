@@ -6,11 +6,10 @@ import ast
 import re
 from collections.abc import Iterator, Sequence
 
-from esper_audit.findings.finding import Category, Severity
+from esper_audit.findings.finding import Category, Severity, Span
 from esper_audit.rules.file.fallbacks import argument_fallback_cases as cases
 from esper_audit.rules.rule import (
     Options,
-    Reach,
     Replacement,
     Rule,
     Triggers,
@@ -18,14 +17,20 @@ from esper_audit.rules.rule import (
 )
 from esper_audit.source.idioms.fallbacks.argument_defaults import (
     fallback_pairs,
+    is_none,
     is_relation_pair,
     is_tensor_parameter,
     parameters_defaulting_to_none,
 )
-from esper_audit.source.syntax import cst
-from esper_audit.source.syntax.enclosing import chain, symbol_of
-from esper_audit.source.syntax.names import Function, parameters
-from esper_audit.source.syntax.node_view import View
+from esper_audit.source.syntax.enclosing import symbol_of
+from esper_audit.source.syntax.file_view import FileView
+from esper_audit.source.syntax.names import Function, defaults, parameters
+from esper_audit.source.syntax.spans import (
+    argument_code,
+    code_of,
+    parameter_span,
+    parameters_span,
+)
 
 CONSTRUCTORS = frozenset(
     {"__init__", "__new__", "__post_init__", "__init_subclass__", "reset_parameters"}
@@ -79,34 +84,38 @@ class ArgumentFallback(Rule):
         "13 findings, 10 are documented defaults"
     )
     triggers = Triggers(nodes=frozenset({"FunctionDef"}), words=frozenset({"None"}))
-    reach = Reach.FUNCTION
     Options = FallbackOptions
     options: FallbackOptions
 
     VALID = cases.VALID
     INVALID = cases.INVALID
 
-    def may_match(self, node: ast.AST, enclosing: Sequence[ast.stmt]) -> bool:
-        """Keep functions that replace an optional parameter by another parameter."""
-        return isinstance(node, Function) and any(self._fallbacks(node))
+    def prefilter(self, nodes: Sequence[ast.AST]) -> Sequence[ast.AST]:
+        """Keep functions with a parameter that defaults to None."""
+        functions = (node for node in nodes if isinstance(node, Function))
+        return [f for f in functions if any(parameters_defaulting_to_none(f.args))]
 
-    def check(self, node: cst.CSTNode, view: View) -> Iterator[Violation]:
+    def check(self, node: ast.AST, file: FileView) -> Iterator[Violation]:
         """Report each optional tensor parameter that another parameter replaces."""
-        if not isinstance(node, cst.FunctionDef):
+        if not isinstance(node, Function):
             return
-        scopes = view.functions(node.body)
-        if ATTENTION.search(_lower_symbol(scopes[-1], view)):
+        pairs = dict.fromkeys(self._fallbacks(node))
+        symbol = symbol_of([*file.definitions(node), node]) if pairs else ""
+        if ATTENTION.search(symbol.lower()):
             return
-        for name, fallback in dict.fromkeys(self._fallbacks(scopes[-1])):
+        for name, fallback in pairs:
+            scopes = [*file.functions(node), node]
             if not is_relation_pair(name, fallback) and is_tensor_parameter(
-                scopes[-1], (name, fallback), view.source.names, scopes
+                node, (name, fallback), file.source.names, scopes
             ):
-                parameter = next(p for p in _named_parameters(node.params) if p.name.value == name)
+                parameter = next(p for p in parameters(node.args) if p.arg == name)
+                span = parameter_span(parameter, defaults(node.args)[name], file.source.lines)
                 yield Violation(
-                    parameter,
+                    Span(span.line, span.column, span.line, span.column + len(name)),
                     f"`{name}` silently becomes `{fallback}` if a caller omits it",
-                    _required(node.params, parameter, view, scopes[-1].col_offset),
+                    _required(node, parameter, span, file),
                     argument=name,
+                    code=argument_code(span, file.source.lines),
                 )
 
     def _fallbacks(self, function: Function) -> Iterator[tuple[str, str]]:
@@ -119,44 +128,34 @@ class ArgumentFallback(Rule):
                 yield name, fallback
 
 
-def _lower_symbol(function: Function, view: View) -> str:
-    enclosing = chain(view.source.tree, function.lineno, function.col_offset)
-    return symbol_of(enclosing).lower()
-
-
-def _named_parameters(params: cst.Parameters) -> list[cst.Param]:
-    return [*params.posonly_params, *params.params, *params.kwonly_params]
-
-
 def _required(
-    params: cst.Parameters, optional: cst.Param, view: View, indent: int
+    function: Function, optional: ast.arg, span: Span, file: FileView
 ) -> Replacement | None:
     """Return the parameters with one made required and keyword-only, if their order can stay."""
-    is_keyword = optional in params.kwonly_params
-    is_last = optional in params.params[-1:] and not isinstance(params.star_arg, cst.CSTNode)
-    code = view.code(params).replace("\n", "\n" + " " * indent)
-    bare = optional.with_changes(
-        comma=cst.MaybeSentinel.DEFAULT, whitespace_after_param=cst.SimpleWhitespace("")
-    )
-    before = view.code(bare)
-    if not (is_keyword or is_last) or code not in view.source.text or code.count(before) != 1:
+    arguments, lines = function.args, file.source.lines
+    is_keyword = optional in arguments.kwonlyargs
+    has_no_star = arguments.vararg is None and not arguments.kwonlyargs
+    is_last = optional in arguments.args[-1:] and has_no_star
+    place = parameters_span(function, lines)
+    code, before = code_of(place, lines), code_of(span, lines)
+    later_lines = code.split("\n")[1:]
+    is_indented = all(line.startswith(" " * function.col_offset) for line in later_lines)
+    if not (is_keyword or is_last) or not is_indented or code.count(before) != 1:
         return None
-    type_ = (
-        f": {_without_none(optional.annotation.annotation, view)}" if optional.annotation else ""
-    )
-    after = ("" if is_keyword else "*, ") + optional.name.value + type_
+    type_ = f": {_without_none(optional.annotation, file)}" if optional.annotation else ""
+    after = ("" if is_keyword else "*, ") + optional.arg + type_
     return Replacement(
-        params,
+        place,
         code.replace(before, after),
         safe=False,
-        description=f"make `{optional.name.value}` required; callers that omit it must pass it",
+        description=f"make `{optional.arg}` required; callers that omit it must pass it",
     )
 
 
-def _without_none(annotation: cst.BaseExpression, view: View) -> str:
+def _without_none(annotation: ast.expr, file: FileView) -> str:
     """Return `T` for `T | None` and `Optional[T]`."""
-    if isinstance(annotation, cst.BinaryOperation) and view.code(annotation.right) == "None":
-        return view.code(annotation.left)
-    if isinstance(annotation, cst.Subscript) and view.code(annotation.value).endswith("Optional"):
-        return view.code(annotation.slice[0])
-    return view.code(annotation)
+    if isinstance(annotation, ast.BinOp) and is_none(annotation.right):
+        return file.code(annotation.left, parentheses=True)
+    if isinstance(annotation, ast.Subscript) and file.code(annotation.value).endswith("Optional"):
+        return file.code(annotation.slice)
+    return file.code(annotation, parentheses=True)

@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import ast
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 
 from esper_audit.findings.finding import Category, Severity
 from esper_audit.rules.file.fallbacks import silent_except_cases as cases
-from esper_audit.rules.rule import Options, Reach, Rule, Triggers, Violation
+from esper_audit.rules.rule import Options, Rule, Triggers, Violation
 from esper_audit.source.idioms.fallbacks.exception_handling import (
     caught_types,
     clause_header,
-    exception_name,
     is_explained,
     is_in_finalizer,
     is_possible_handler,
@@ -20,12 +19,10 @@ from esper_audit.source.idioms.fallbacks.exception_handling import (
     is_reference_to,
     is_teardown,
     own_nodes,
-    statements,
     suppressed_types,
 )
 from esper_audit.source.idioms.fallbacks.silent_statements import is_possibly_silent, is_silent
-from esper_audit.source.syntax import cst
-from esper_audit.source.syntax.node_view import View
+from esper_audit.source.syntax.file_view import FileView
 from esper_audit.text.phrases import quoted
 
 BROAD = frozenset({"builtins.Exception", "builtins.BaseException"})
@@ -70,69 +67,70 @@ class SilentExcept(Rule):
         nodes=frozenset({"ExceptHandler"}),
         words=frozenset({"except", "suppress"}),
     )
-    reach = Reach.FUNCTION
     Options = SilentExceptOptions
     options: SilentExceptOptions
 
     VALID = cases.VALID
     INVALID = cases.INVALID
 
-    def may_match(self, node: ast.AST, enclosing: Sequence[ast.stmt]) -> bool:
-        """Keep clauses that may catch every error and contain only silent statements."""
-        if isinstance(node, ast.ExceptHandler):
-            return is_possible_handler(node, BROAD_NAMES) and all(
-                map(is_possibly_silent, node.body)
-            )
-        return isinstance(node, ast.Call) and any(
-            is_reference_to(a, BROAD_NAMES) for a in node.args
-        )
-
-    def check(self, node: cst.CSTNode, view: View) -> Iterator[Violation]:
+    def check(self, node: ast.AST, file: FileView) -> Iterator[Violation]:
         """Report clauses that catch every error and report none."""
-        if not isinstance(node, (cst.Call, cst.ExceptHandler)):
+        if isinstance(node, ast.ExceptHandler):
+            is_possible = is_possible_handler(node, BROAD_NAMES)
+            if not is_possible or not all(map(is_possibly_silent, node.body)):
+                return
+            kinds = caught_types(node, file)
+        elif isinstance(node, ast.Call) and any(is_reference_to(a, BROAD_NAMES) for a in node.args):
+            kinds = suppressed_types(node, file)
+        else:
             return
-        kinds = (
-            suppressed_types(node, view) if isinstance(node, cst.Call) else caught_types(node, view)
-        )
-        if BROAD.isdisjoint(kinds) or is_in_finalizer(node, view) or is_raised_later(node, view):
+        if BROAD.isdisjoint(kinds) or is_in_finalizer(node, file) or is_raised_later(node, file):
             return
-        if isinstance(node, cst.ExceptHandler):
-            yield from self._check_clause(node, view)
+        if isinstance(node, ast.ExceptHandler):
+            yield from self._check_clause(node, file)
             return
-        block = view.enclosing(node, cst.With)
-        if block is None or not is_teardown(block.body, view):
-            yield Violation(node, f"{quoted(view.code(node))} discards every error")
+        blocks = [s for s in file.enclosing(node) if isinstance(s, (ast.With, ast.AsyncWith))]
+        if not blocks or not is_teardown(blocks[-1].body, file.functions(blocks[-1])):
+            code = file.code(node, parentheses=True)
+            yield Violation(node, f"{quoted(code)} discards every error")
 
-    def _check_clause(self, clause: cst.ExceptHandler, view: View) -> Iterator[Violation]:
-        if is_explained(clause, view) or not is_silent(clause.body, exception_name(clause), view):
+    def _check_clause(self, clause: ast.ExceptHandler, file: FileView) -> Iterator[Violation]:
+        attempt = file.parent(clause)
+        if not isinstance(attempt, ast.Try) or is_explained(clause, file):
             return
-        if _is_abandoned_teardown(clause, view) or (
-            _is_probe(clause, view) and not self.options.probes
-        ):
+        if not is_silent(clause.body, clause.name, file):
             return
-        body = "; ".join(view.code(part).strip() for part in statements(clause.body))
+        functions = file.functions(clause)
+        if not _has_result(clause) and is_teardown(attempt.body, functions):
+            return
+        name = functions[-1].name if functions else ""
+        if _is_probe(clause, name, file) and not self.options.probes:
+            return
+        body = "; ".join(_code(part, file) for part in clause.body)
         effect = f"discards every error and continues with `{quoted(body)}`"
-        yield Violation(clause, f"{clause_header(clause, view)} {effect}")
+        yield Violation(clause, f"{clause_header(clause, file)} {effect}")
 
 
-def _is_abandoned_teardown(handler: cst.ExceptHandler, view: View) -> bool:
-    """Return whether a clause without a result follows a `try` that only closes or stops resources."""
-    attempt = view.parent(handler)
-    results = (cst.Return, cst.Assign, cst.AnnAssign)
-    if any(isinstance(part, results) for part in own_nodes([handler.body])):
-        return False
-    return isinstance(attempt, cst.Try) and is_teardown(attempt.body, view)
+def _has_result(handler: ast.ExceptHandler) -> bool:
+    """Return whether a clause returns or assigns anything."""
+    results = (ast.Return, ast.Assign, ast.AnnAssign)
+    return any(isinstance(part, results) for part in own_nodes(handler.body))
 
 
-def _is_probe(handler: cst.ExceptHandler, view: View) -> bool:
+def _is_probe(handler: ast.ExceptHandler, function: str, file: FileView) -> bool:
     """Return whether a clause belongs to a probe and returns or assigns a negative result."""
-    function = next((function.name for function in reversed(view.functions(handler))), "")
-    for part in statements(handler.body):
+    for part in handler.body:
         names = [function]
-        if isinstance(part, cst.Assign):
-            names = [view.code(target.target) for target in part.targets]
-        answer = part.value if isinstance(part, (cst.Assign, cst.Return)) else None
-        negative = answer is None or view.code(answer) in {"False", "None"}
+        if isinstance(part, ast.Assign):
+            names = [file.code(target) for target in part.targets]
+        answer = part.value if isinstance(part, (ast.Assign, ast.Return)) else None
+        negative = answer is None or file.code(answer, parentheses=True) in {"False", "None"}
         if not negative or not all(PROBE.search(name) for name in names):
             return False
     return True
+
+
+def _code(part: ast.stmt, file: FileView) -> str:
+    """Return the source of a statement, of an `if` with the comments around it."""
+    code = file.code_with_comments(part) if isinstance(part, ast.If) else file.code(part)
+    return code.strip()

@@ -6,13 +6,9 @@ import ast
 from collections.abc import Iterator, Sequence
 
 from esper_audit.findings.finding import Category, Severity
-from esper_audit.rules.rule import Invalid, Options, Reach, Rule, Triggers, Valid, Violation
-from esper_audit.source.syntax import cst
-from esper_audit.source.syntax.ast_walk import walk
-from esper_audit.source.syntax.names import dotted as dotted_ast
-from esper_audit.source.syntax.names import imported
-from esper_audit.source.syntax.node_view import View, dotted
-from esper_audit.source.syntax.source import Source
+from esper_audit.rules.rule import Invalid, Options, Rule, Triggers, Valid, Violation
+from esper_audit.source.syntax.file_view import FileView
+from esper_audit.source.syntax.names import dotted, imported
 
 DOCUMENTED = (
     "torch._assert",  # the torch page, under Utilities
@@ -30,6 +26,7 @@ DOCUMENTED = (
     "torch.cuda.memory._snapshot",
     "torch.utils._python_dispatch.TorchDispatchMode",  # the notes on extending PyTorch
 )
+TORCH = "torch"
 OPERATORS = "torch.ops"
 
 
@@ -67,7 +64,6 @@ class PrivateTorchApi(Rule):
     triggers = Triggers(
         nodes=frozenset({"Attribute", "Import", "ImportFrom"}), words=frozenset({"torch"})
     )
-    reach = Reach.STATEMENT
     Options = PrivateTorchApiOptions
     options: PrivateTorchApiOptions
 
@@ -235,37 +231,37 @@ class PrivateTorchApi(Rule):
         ),
     )
 
-    def may_match(self, node: ast.AST, enclosing: Sequence[ast.stmt]) -> bool:
-        """Keep private attributes and private imports from torch."""
-        if isinstance(node, ast.Attribute):
-            return _is_private(node.attr) and _is_rooted_in_name(node.value)
-        if isinstance(node, (ast.Import, ast.ImportFrom)):
-            return any(map(self._is_forbidden, _names(node)))
-        return True
+    def prefilter(self, nodes: Sequence[ast.AST]) -> Sequence[ast.AST]:
+        """Keep imports and private attributes."""
+        return [n for n in nodes if n.__class__ is not ast.Attribute or _is_private(n.attr)]
 
-    def check(self, node: cst.CSTNode, view: View) -> Iterator[Violation]:
+    def check(self, node: ast.AST, file: FileView) -> Iterator[Violation]:
         """Report private attributes and imports of torch."""
-        if isinstance(node, cst.Attribute) and _is_private(node.attr.value):
-            yield from self._check_attribute(node, view)
-        elif isinstance(node, (cst.Import, cst.ImportFrom)):
+        if isinstance(node, ast.Attribute):
+            if _is_private(node.attr) and _is_rooted_in_name(node.value):
+                yield from self._check_attribute(node, file)
+        elif isinstance(node, (ast.Import, ast.ImportFrom)):
             for place, target, binds_torch in _targets(node):
                 is_forbidden = self._is_forbidden_import if binds_torch else self._is_forbidden
-                if is_forbidden(target) and not _is_type_checking_import(view.source, target):
+                if is_forbidden(target) and target not in file.once(_type_checking_imports):
                     yield Violation(place, f"{target} is private to PyTorch")
 
-    def _check_attribute(self, node: cst.Attribute, view: View) -> Iterator[Violation]:
-        chain = _longest_chain(node, view)
-        if isinstance(view.parent(chain), (cst.ImportFrom, cst.ImportAlias)):
+    def _check_attribute(self, node: ast.Attribute, file: FileView) -> Iterator[Violation]:
+        functions, names = file.functions(node), file.source.names
+        outer = names.resolve(dotted(node.value), functions)
+        if outer is None or not _is_below(outer, TORCH) or any(map(_is_private, outer.split("."))):
             return
-        name, outer, first = view.resolve(chain), view.resolve(node.value), view.resolve(node)
-        if name is None or outer is None or any(map(_is_private, outer.split("."))):
+        chain = _longest_chain(node, file)
+        name = names.resolve(dotted(chain), functions)
+        first = names.resolve(dotted(node), functions)
+        if name is None or not self._is_forbidden(name):
             return
-        if self._is_forbidden(name) and not self._is_reported_at_import(first or name, view.source):
+        if not self._is_reported_at_import(first or name, file):
             yield Violation(chain, f"{name} is private to PyTorch")
 
-    def _is_reported_at_import(self, name: str, source: Source) -> bool:
+    def _is_reported_at_import(self, name: str, file: FileView) -> bool:
         """Return whether an import such as `import torch._inductor.config` is reported itself."""
-        names = (alias.name for node in source.imports for alias in node.names)
+        names = (alias.name for node in file.nodes(ast.Import) for alias in node.names)
         return any(_is_below(n, name) and self._is_forbidden_import(n) for n in names)
 
     def _is_forbidden_import(self, module: str) -> bool:
@@ -294,35 +290,31 @@ def _is_rooted_in_name(node: ast.expr) -> bool:
     return isinstance(node, ast.Name) and node.id not in {"self", "cls"}
 
 
-def _longest_chain(node: cst.Attribute, view: View) -> cst.Attribute:
+def _longest_chain(node: ast.Attribute, file: FileView) -> ast.Attribute:
     """Return the longest attribute chain that contains a node."""
-    above = view.parent(node)
-    while isinstance(above, cst.Attribute) and above.value is node:
-        node, above = above, view.parent(above)
+    above = file.parent(node)
+    while isinstance(above, ast.Attribute):
+        node, above = above, file.parent(above)
     return node
 
 
-def _targets(node: cst.Import | cst.ImportFrom) -> Iterator[tuple[cst.CSTNode, str, bool]]:
+def _targets(node: ast.Import | ast.ImportFrom) -> Iterator[tuple[ast.AST, str, bool]]:
     """Yield the node and full dotted name of each import, and whether it only binds `torch`."""
-    if isinstance(node, cst.Import):
+    if isinstance(node, ast.Import):
         for alias in node.names:
-            yield alias, dotted(alias.name), alias.asname is None
-    elif node.module is not None and not node.relative:
-        module = dotted(node.module)
-        if isinstance(node.names, cst.ImportStar):
-            yield node, module, False
-        else:
-            yield from ((alias, f"{module}.{dotted(alias.name)}", False) for alias in node.names)
+            yield alias, alias.name, alias.asname is None
+    elif node.module is not None and not node.level:
+        for alias in node.names:
+            if alias.name == "*":
+                yield node, node.module, False
+            else:
+                yield alias, f"{node.module}.{alias.name}", False
 
 
-def _is_type_checking_import(source: Source, name: str) -> bool:
-    """Return whether a name is imported under `if TYPE_CHECKING`."""
-    for node in walk(source.tree):
-        if not isinstance(node, ast.If) or not dotted_ast(node.test).endswith("TYPE_CHECKING"):
-            continue
-        if any(name in _names(statement) for statement in node.body):
-            return True
-    return False
+def _type_checking_imports(file: FileView) -> frozenset[str]:
+    """Return the names that a file imports under `if TYPE_CHECKING`."""
+    blocks = (n.body for n in file.nodes(ast.If) if dotted(n.test).endswith("TYPE_CHECKING"))
+    return frozenset(name for block in blocks for part in block for name in _names(part))
 
 
 def _names(statement: ast.stmt) -> list[str]:

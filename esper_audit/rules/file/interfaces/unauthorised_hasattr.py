@@ -7,8 +7,9 @@ from collections.abc import Iterator, Sequence
 
 from esper_audit.findings.finding import Category, Severity
 from esper_audit.rules.file.interfaces import unauthorised_hasattr_cases as cases
-from esper_audit.rules.rule import Options, Reach, Rule, Triggers, Violation
+from esper_audit.rules.rule import Options, Rule, Triggers, Violation
 from esper_audit.source.idioms.fallbacks.exception_handling import (
+    SUPPRESS,
     caught_types,
     clause_header,
     has_raise,
@@ -17,11 +18,12 @@ from esper_audit.source.idioms.fallbacks.exception_handling import (
     own_nodes,
     suppressed_types,
 )
-from esper_audit.source.syntax import cst
-from esper_audit.source.syntax.node_view import View
+from esper_audit.source.syntax.file_view import FileView
+from esper_audit.source.syntax.names import arguments_of
 from esper_audit.text.phrases import quoted
 
 ATTRIBUTE_ERROR = "builtins.AttributeError"
+ATTRIBUTE_ERROR_NAMES = frozenset({"AttributeError"})
 ARGUMENTS = {"builtins.hasattr": 2, "builtins.getattr": 3}
 ATTRIBUTE_METHODS = frozenset(
     {"__getattr__", "__getattribute__", "__setattr__", "__delattr__", "__del__"}
@@ -78,106 +80,100 @@ class UnauthorisedHasattr(Rule):
         nodes=frozenset({"ExceptHandler"}),
         words=frozenset({"hasattr", "getattr", "AttributeError"}),
     )
-    reach = Reach.STATEMENT
     Options = HasattrOptions
     options: HasattrOptions
 
     VALID = cases.VALID
     INVALID = cases.INVALID
 
-    def may_match(self, node: ast.AST, enclosing: Sequence[ast.stmt]) -> bool:
-        """Keep handlers that may catch AttributeError, and calls with a literal attribute name."""
-        if isinstance(node, ast.ExceptHandler):
-            always_raises = any(isinstance(statement, ast.Raise) for statement in node.body)
-            named = node.type is not None
-            return (
-                named
-                and not always_raises
-                and is_possible_handler(node, frozenset({"AttributeError"}))
-            )
-        if not isinstance(node, ast.Call) or not node.args:
-            return False
-        if len(node.args) not in ARGUMENTS.values():
-            return True
-        name = node.args[1]
-        constant = isinstance(name, ast.Name) and name.id.isupper()
-        return constant or isinstance(name, ast.Constant) or self.options.computed_names
-
-    def check(self, node: cst.CSTNode, view: View) -> Iterator[Violation]:
+    def check(self, node: ast.AST, file: FileView) -> Iterator[Violation]:
         """Report calls that check for an attribute, and handlers of a missing attribute."""
-        if isinstance(node, cst.ExceptHandler):
-            found = self._check_handler(node, view)
-        elif isinstance(node, cst.Call) and ATTRIBUTE_ERROR in suppressed_types(node, view):
-            found = iter([Violation(node, f"{_code(node, view)} suppresses a missing attribute")])
-        elif isinstance(node, cst.Call):
-            found = self._check_call(node, view)
-        functions = view.functions(node)
+        if isinstance(node, ast.ExceptHandler):
+            found = list(self._check_handler(node, file))
+        elif isinstance(node, ast.Call):
+            found = list(self._check_call(node, file))
+        else:
+            return
+        functions = file.functions(node) if found else []
         if not functions or functions[-1].name not in ATTRIBUTE_METHODS:
             yield from found
 
-    def _check_call(self, call: cst.Call, view: View) -> Iterator[Violation]:
-        count = ARGUMENTS.get(view.resolve(call.func) or "")
-        if len(call.args) != count or any(argument.star for argument in call.args):
+    def _check_call(self, call: ast.Call, file: FileView) -> Iterator[Violation]:
+        name = file.resolve(call.func) or ""
+        if name == SUPPRESS and ATTRIBUTE_ERROR in suppressed_types(call, file):
+            yield Violation(call, f"{_code(call, file)} suppresses a missing attribute")
+        arguments = arguments_of(call)
+        if len(arguments) != ARGUMENTS.get(name) or any(map(_is_unpacked, arguments)):
             return
-        subject, name, *default = [argument.value for argument in call.args]
-        if self._is_export(subject, view) or self._is_permitted_name(name):
+        subject, attribute, *default = [_value(argument) for argument in arguments]
+        if self._is_permitted_name(attribute) or self._is_export(subject, file):
             return
         if default:
-            effect = f"replaces a missing attribute by {_code(default[0], view)}"
+            effect = f"replaces a missing attribute by {_code(default[0], file)}"
         else:
             effect = "checks for an undeclared attribute"
-        yield Violation(call, f"{_code(call, view)} {effect}")
+        yield Violation(call, f"{_code(call, file)} {effect}")
 
-    def _is_export(self, subject: cst.CSTNode, view: View) -> bool:
+    def _is_export(self, subject: ast.expr, file: FileView) -> bool:
         """Return whether an expression is an export of another package, whose version may vary."""
-        name = view.resolve(subject)
+        name = file.resolve(subject)
         if name is None or name.startswith((".", "builtins.")) or self.options.imports:
             return False
-        return name.partition(".")[0] not in view.source.path.split("/")
+        return name.partition(".")[0] not in file.source.path.split("/")
 
-    def _is_permitted_name(self, name: cst.CSTNode) -> bool:
+    def _is_permitted_name(self, name: ast.expr) -> bool:
         """Return whether an attribute name may be checked: a dunder or a name computed at run time."""
-        if isinstance(name, (cst.SimpleString, cst.ConcatenatedString)):
-            literal = str(name.evaluated_value)
+        if isinstance(name, ast.Constant) and isinstance(name.value, (str, bytes)):
+            literal = str(name.value)
             is_dunder = literal.startswith("__") and literal.endswith("__")
             return is_dunder and not self.options.dunders
-        is_constant = isinstance(name, cst.Name) and name.value.isupper()
+        is_constant = isinstance(name, ast.Name) and name.id.isupper()
         return not is_constant and not self.options.computed_names
 
-    def _check_handler(self, handler: cst.ExceptHandler, view: View) -> Iterator[Violation]:
-        kinds = caught_types(handler, view)
+    def _check_handler(self, handler: ast.ExceptHandler, file: FileView) -> Iterator[Violation]:
+        if handler.type is None or not is_possible_handler(handler, ATTRIBUTE_ERROR_NAMES):
+            return
+        kinds = caught_types(handler, file)
         if ATTRIBUTE_ERROR not in kinds or "builtins.ImportError" in kinds:
             return
-        attempt = view.parent(handler)
-        if (
-            has_raise([handler.body])
-            or is_exception_used(handler)
-            or not isinstance(attempt, cst.Try)
-        ):
+        attempt = file.parent(handler)
+        if has_raise(handler.body) or is_exception_used(handler):
             return
-        if self._has_unpermitted_read(attempt.body, view):
-            yield Violation(handler, f"{clause_header(handler, view)} handles a missing attribute")
+        if isinstance(attempt, ast.Try) and self._has_unpermitted_read(attempt.body, file):
+            yield Violation(handler, f"{clause_header(handler, file)} handles a missing attribute")
 
-    def _has_unpermitted_read(self, block: cst.CSTNode, view: View) -> bool:
+    def _has_unpermitted_read(self, block: Sequence[ast.stmt], file: FileView) -> bool:
         """Return whether a block reads attributes, none of which may be checked."""
-        reads = [node for node in own_nodes([block]) if _is_attribute_read(node, view)]
+        reads = [node for node in own_nodes(block) if _is_attribute_read(node, file)]
         return bool(reads) and not any(
-            self._is_export(read.value, view)
-            if isinstance(read, cst.Attribute)
-            else isinstance(read, cst.Call) and self._is_permitted_name(read.args[1].value)
+            self._is_export(read.value, file)
+            if isinstance(read, ast.Attribute)
+            else isinstance(read, ast.Call)
+            and self._is_permitted_name(_value(arguments_of(read)[1]))
             for read in reads
         )
 
 
-def _is_attribute_read(node: cst.CSTNode, view: View) -> bool:
+def _is_attribute_read(node: ast.AST, file: FileView) -> bool:
     """Return whether a node reads an attribute: `host.dim`, or `getattr` without a default."""
-    if isinstance(node, cst.Attribute):
-        written = isinstance(view.parent(node), cst.AssignTarget)
-        return not written and node.attr.value not in COLLECTING_METHODS
-    if not isinstance(node, cst.Call) or len(node.args) != ARGUMENTS["builtins.hasattr"]:
+    if isinstance(node, ast.Attribute):
+        above = file.parent(node)
+        written = isinstance(above, ast.Assign) and node in above.targets
+        return not written and node.attr not in COLLECTING_METHODS
+    if not isinstance(node, ast.Call) or len(arguments_of(node)) != ARGUMENTS["builtins.hasattr"]:
         return False
-    return view.resolve(node.func) == "builtins.getattr"
+    return file.resolve(node.func) == "builtins.getattr"
 
 
-def _code(node: cst.CSTNode, view: View) -> str:
-    return quoted(view.code(node))
+def _is_unpacked(argument: ast.expr | ast.keyword) -> bool:
+    """Return whether an argument is `*args` or `**kwargs`."""
+    is_double = isinstance(argument, ast.keyword) and argument.arg is None
+    return is_double or isinstance(argument, ast.Starred)
+
+
+def _value(argument: ast.expr | ast.keyword) -> ast.expr:
+    return argument.value if isinstance(argument, (ast.keyword, ast.Starred)) else argument
+
+
+def _code(node: ast.expr, file: FileView) -> str:
+    return quoted(file.code(node, parentheses=True))

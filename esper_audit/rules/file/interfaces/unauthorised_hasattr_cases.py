@@ -201,6 +201,15 @@ INVALID = (
         ((2, "suppress(AttributeError) suppresses a missing attribute"),),
     ),
     Invalid(
+        "an AttributeError suppressed beside another error",
+        """
+        from contextlib import suppress
+        with suppress(KeyError, AttributeError):
+            host.reset()
+        """,
+        ((2, "suppress(KeyError, AttributeError) suppresses a missing attribute"),),
+    ),
+    Invalid(
         "all options switched on",
         """
         import torch

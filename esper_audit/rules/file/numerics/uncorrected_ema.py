@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 
 from esper_audit.findings.finding import Category, Severity
 from esper_audit.rules.file.numerics import uncorrected_ema_cases as cases
-from esper_audit.rules.rule import Reach, Rule, Triggers, Violation
+from esper_audit.rules.rule import Rule, Triggers, Violation
 from esper_audit.source.idioms.numerics.ema_initial_value import (
     has_counterpart_at_one,
     is_initialised_to_zero,
@@ -20,10 +20,9 @@ from esper_audit.source.idioms.numerics.ema_update import (
     is_constant,
     literal_number,
 )
-from esper_audit.source.syntax import cst
 from esper_audit.source.syntax.ast_walk import walk
+from esper_audit.source.syntax.file_view import FileView
 from esper_audit.source.syntax.names import Function, dotted
-from esper_audit.source.syntax.node_view import View
 from esper_audit.text.phrases import quoted
 
 CORRECTION_NAME = re.compile(r"(?i)bias_?corr|debias|unbias|corrected")
@@ -60,22 +59,22 @@ class UncorrectedEma(Rule):
         # `1 - b`, `x - avg`, or two literals that add to one; `lerp` needs neither.
         parts=frozenset({"-", "0.", " .", "lerp"}),
     )
-    reach = Reach.STATEMENT
 
     VALID = cases.VALID
     INVALID = cases.INVALID
 
-    def may_match(self, node: ast.AST, enclosing: Sequence[ast.stmt]) -> bool:
-        """Keep updates of a moving average."""
-        return ema_update(node) is not None
+    def prefilter(self, nodes: Sequence[ast.AST]) -> Sequence[ast.AST]:
+        """Drop assignments of anything but sums and calls."""
+        kinds = (ast.BinOp, ast.Call)
+        return [n for n in nodes if n.__class__ is not ast.Assign or n.value.__class__ in kinds]
 
-    def check(self, node: cst.CSTNode, view: View) -> Iterator[Violation]:
+    def check(self, node: ast.AST, file: FileView) -> Iterator[Violation]:
         """Report the update of an average that starts at zero without bias correction."""
-        found = ema_update(_as_ast(node, view))
-        if found is None:
+        found = ema_update(node)
+        if found is None or not isinstance(node, (ast.expr, ast.stmt)):
             return
-        average, tree, functions = found.average, view.source.tree, view.functions(node)
-        owner = _owner(functions, tree)
+        average, tree, functions = found.average, file.tree, file.functions(node)
+        owner = _owner(functions, file)
         local = functions[-1] if functions else tree
         scope = owner if owner is not None and "." in average else local
         if _is_optimizer(owner) or not is_constant(found.share, local):
@@ -89,17 +88,9 @@ class UncorrectedEma(Rule):
             yield Violation(node, message)
 
 
-def _as_ast(node: cst.CSTNode, view: View) -> ast.AST:
-    """Return a node as `ast`, so that prefilter and check use one recogniser."""
-    code = view.code(node)
-    if isinstance(node, cst.Call):
-        return ast.parse(f"({code}\n)", mode="eval").body
-    return ast.parse(code).body[0]
-
-
-def _owner(functions: Sequence[Function], tree: ast.Module) -> ast.ClassDef | None:
+def _owner(functions: Sequence[Function], file: FileView) -> ast.ClassDef | None:
     """Return the innermost class that has one of the functions as a method, or None."""
-    classes = (node for node in walk(tree) if isinstance(node, ast.ClassDef))
+    classes = file.nodes(ast.ClassDef) if functions else []
     owners = [owner for owner in classes if any(function in owner.body for function in functions)]
     return owners[-1] if owners else None
 

@@ -10,7 +10,6 @@ from esper_audit.findings.finding import Category, Severity
 from esper_audit.rules.rule import (
     Invalid,
     Options,
-    Reach,
     Replacement,
     Rule,
     Triggers,
@@ -18,11 +17,9 @@ from esper_audit.rules.rule import (
     Violation,
 )
 from esper_audit.source.idioms.numerics.norms import NormFlow, split_epsilon
-from esper_audit.source.syntax import cst
 from esper_audit.source.syntax.ast_walk import scan
-from esper_audit.source.syntax.cst_walk import children
+from esper_audit.source.syntax.file_view import FileView
 from esper_audit.source.syntax.names import Function, dotted, parameters
-from esper_audit.source.syntax.node_view import View
 
 NORM_WORDS = re.compile(r"norm|sqrt|param", re.IGNORECASE)
 FLOAT = frozenset({"float", "int", "item"})
@@ -70,7 +67,6 @@ class UnguardedNormRatio(Rule):
     triggers = Triggers(
         nodes=frozenset({"FunctionDef"}), parts=frozenset({"norm", "param", "numel"})
     )
-    reach = Reach.FUNCTION
     Options = NormRatioOptions
     options: NormRatioOptions
 
@@ -273,32 +269,21 @@ class UnguardedNormRatio(Rule):
         ),
     )
 
-    def may_match(self, node: ast.AST, enclosing: Sequence[ast.stmt]) -> bool:
-        """Keep functions with an unguarded division."""
-        return isinstance(node, Function) and any(self._messages(node))
+    def prefilter(self, nodes: Sequence[ast.AST]) -> Sequence[ast.AST]:
+        """Keep functions."""
+        return [node for node in nodes if isinstance(node, Function)]
 
-    def check(self, node: cst.CSTNode, view: View) -> Iterator[Violation]:
+    def check(self, node: ast.AST, file: FileView) -> Iterator[Violation]:
         """Report each division by a norm or a parameter count without a guard."""
-        if not isinstance(node, cst.FunctionDef):
+        if not isinstance(node, Function) or not _has_possible_norm_division(node, file):
             return
-        function = view.functions(node.body)[-1]
-        messages = self._messages(function)
-        if any(messages):
-            for division, message in zip(_divisions(node.body), messages, strict=True):
-                if message:
-                    quotient = " ".join(view.code(_bare(division)).split())
-                    yield Violation(
-                        division,
-                        f"`{quotient}` {message}",
-                        self._guarded(division, function, view),
-                    )
-
-    def _messages(self, function: Function) -> list[str]:
-        """Return a message for each division of a function, or an empty string."""
-        if not _has_possible_norm_division(function):
-            return []
-        flow = NormFlow(function)
-        return [self._message(flow, division) for division in flow.divisions]
+        flow = NormFlow(node)
+        for division in flow.divisions:
+            message = self._message(flow, division)
+            if message:
+                quotient = " ".join(file.code(division).split())
+                fix = self._guarded(division, flow, file)
+                yield Violation(division, f"`{quotient}` {message}", fix)
 
     def _message(self, flow: NormFlow, division: ast.BinOp) -> str:
         core, epsilon = split_epsilon(division.right)
@@ -317,29 +302,26 @@ class UnguardedNormRatio(Rule):
             return f"divides by the norm `{name}` without a guard"
         return UNBOUNDED.format(name)
 
-    def _guarded(
-        self, division: cst.BinaryOperation, function: Function, view: View
-    ) -> Replacement | None:
+    def _guarded(self, division: ast.BinOp, flow: NormFlow, file: FileView) -> Replacement | None:
         """Return the quotient with a test of its denominator, or None unless both are plain numbers."""
-        core, epsilon = _parts(division.right, view)
-        flow = NormFlow(function)
+        core, epsilon = _parts(division.right, file)
         is_count = flow.is_count(ast.Name(core))
-        if not core.isidentifier() or not (is_count or _is_plain_number(core, function, flow)):
+        if not core.isidentifier() or not (is_count or _is_plain_number(core, flow)):
             return None
-        quotient = f"{view.code(division.left)} / {core}"
+        quotient = f"{file.code(division.left, parentheses=True)} / {core}"
         bounded = quotient if is_count else f"min({self.options.largest_ratio}, {quotient})"
         guarded = f"{bounded} if {core} > {epsilon or 0} else 0.0"
         return Replacement(
             division,
-            guarded if division.lpar else f"({guarded})",
+            guarded if file.is_parenthesised(division) else f"({guarded})",
             safe=False,
             description=f"return 0 if `{core}` is 0, and bound the ratio otherwise",
         )
 
 
-def _is_plain_number(name: str, function: Function, flow: NormFlow) -> bool:
+def _is_plain_number(name: str, flow: NormFlow) -> bool:
     """Return whether a name is annotated as a number or assigned from `.item()` or `float()`."""
-    annotations = {p.arg: p.annotation for p in parameters(function.args)}
+    annotations = {p.arg: p.annotation for p in parameters(flow.function.args)}
     annotation = annotations.get(name)
     if annotation is not None:
         return ast.unparse(annotation) in FLOAT
@@ -349,15 +331,19 @@ def _is_plain_number(name: str, function: Function, flow: NormFlow) -> bool:
     )
 
 
-def _parts(denominator: cst.BaseExpression, view: View) -> tuple[str, str]:
+def _parts(denominator: ast.expr, file: FileView) -> tuple[str, str]:
     """Return the code of a denominator and of the epsilon added to it, if any."""
-    if isinstance(denominator, cst.BinaryOperation) and isinstance(denominator.operator, cst.Add):
-        return view.code(denominator.left), view.code(denominator.right)
-    return view.code(denominator), ""
+    if isinstance(denominator, ast.BinOp) and isinstance(denominator.op, ast.Add):
+        left, right = denominator.left, denominator.right
+        return file.code(left, parentheses=True), file.code(right, parentheses=True)
+    return file.code(denominator, parentheses=True), ""
 
 
-def _has_possible_norm_division(function: Function) -> bool:
+def _has_possible_norm_division(function: Function, file: FileView) -> bool:
     """Return whether a function divides and contains a word that a norm or a count needs."""
+    text = file.text(function)
+    if "/" not in text or not ("**" in text or NORM_WORDS.search(text)):
+        return False
     operators = [n.op for n in scan(function, {ast.BinOp}) if isinstance(n, ast.BinOp)]
     if not any(isinstance(operator, ast.Div) for operator in operators):
         return False
@@ -373,20 +359,3 @@ def _word(node: ast.AST) -> str:
     if isinstance(node, ast.Constant):
         return node.value if isinstance(node.value, str) else ""
     return node.id if isinstance(node, ast.Name) else ""
-
-
-def _divisions(body: cst.CSTNode) -> list[cst.BinaryOperation]:
-    """Return the divisions of a body in the order of `NormFlow.divisions`."""
-    found = []
-    stack = [body]
-    while stack:
-        node = stack.pop()
-        if isinstance(node, cst.BinaryOperation) and isinstance(node.operator, cst.Divide):
-            found.append(node)
-        if not isinstance(node, (cst.FunctionDef, cst.ClassDef)):
-            stack.extend(reversed(children(node)))
-    return found
-
-
-def _bare(division: cst.BinaryOperation) -> cst.BinaryOperation:
-    return division.with_changes(lpar=(), rpar=())

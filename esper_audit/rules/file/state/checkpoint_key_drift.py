@@ -5,17 +5,16 @@ from __future__ import annotations
 import ast
 import re
 from collections.abc import Iterator, Sequence
+from functools import cache
 
-from esper_audit.findings.finding import Category, Severity
-from esper_audit.rules.rule import Invalid, Options, Reach, Rule, Triggers, Valid, Violation
+from esper_audit.findings.finding import Category, Severity, Span
+from esper_audit.rules.rule import Invalid, Options, Rule, Triggers, Valid, Violation
 from esper_audit.source.idioms.state.state_keys_read import KeyRead, keys_used, read_keys
 from esper_audit.source.idioms.state.state_keys_written import KeyWrite, written_keys
-from esper_audit.source.syntax import cst
-from esper_audit.source.syntax.ast_walk import children
-from esper_audit.source.syntax.cst_walk import walk as walk_cst
+from esper_audit.source.syntax.ast_walk import children, walk
 from esper_audit.source.syntax.enclosing import functions_in
+from esper_audit.source.syntax.file_view import FileView
 from esper_audit.source.syntax.names import Function
-from esper_audit.source.syntax.node_view import View
 
 LOADED_BY = {
     "__getstate__": "__setstate__",
@@ -66,7 +65,6 @@ class CheckpointKeyDrift(Rule):
     severity = Severity.P2
     precision = "5 of 5 findings in 40 packages were correct; one key may be meant for people"
     triggers = Triggers(nodes=frozenset({"FunctionDef"}), parts=SAVING | LOADING)
-    reach = Reach.STATEMENT
     Options = CheckpointKeyDriftOptions
     options: CheckpointKeyDriftOptions
     VALID = (
@@ -265,27 +263,21 @@ class CheckpointKeyDrift(Rule):
         ),
     )
 
-    def may_match(self, node: ast.AST, enclosing: Sequence[ast.stmt]) -> bool:
-        """Keep methods whose keys differ from those of their counterpart, and functions with keys."""
-        if not isinstance(node, Function) or not _counterparts(node.name):
-            return False
-        owner = enclosing[-2] if len(enclosing) > 1 else None
-        if isinstance(owner, ast.ClassDef):
-            return any(self._differences(node, owner.body))
-        return (read_keys(node) or written_keys(node)) is not None
+    def prefilter(self, nodes: Sequence[ast.AST]) -> Sequence[ast.AST]:
+        """Keep functions that save or load by their names."""
+        return [n for n in nodes if isinstance(n, Function) and _counterparts(n.name)]
 
-    def check(self, node: cst.CSTNode, view: View) -> Iterator[Violation]:
+    def check(self, node: ast.AST, file: FileView) -> Iterator[Violation]:
         """Report each key of one function that its counterpart lacks, at the key."""
-        if not isinstance(node, cst.FunctionDef) or not _counterparts(node.name.value):
+        if not isinstance(node, Function) or not _counterparts(node.name):
             return
-        scopes = view.definitions(node.body)
-        function = scopes[-1]
-        block = scopes[-2].body if len(scopes) > 1 else view.source.tree.body
-        if isinstance(function, Function):
-            known = _keys_used_elsewhere(view.source.tree, function)
-            for key, message in self._differences(function, block):
-                if key not in known:
-                    yield Violation(_key_node(key, node), message)
+        scopes = file.definitions(node)
+        block = scopes[-1].body if scopes else file.tree.body
+        differences = list(self._differences(node, block))
+        known = _keys_used_elsewhere(file.tree, node) if differences else set()
+        for key, message in differences:
+            if key not in known:
+                yield Violation(_key_place(key, node, file), message)
 
     def _differences(
         self, function: Function, block: Sequence[ast.stmt]
@@ -323,14 +315,15 @@ def _is_saver(name: str) -> bool:
     return name in LOADED_BY or any(_has_prefix(name, prefix) for prefix in PREFIXES)
 
 
-def _counterparts(name: str) -> set[str]:
+@cache
+def _counterparts(name: str) -> frozenset[str]:
     """Return the names of the functions that load the result of a function, or that save its input."""
     found = {load for save, load in LOADED_BY.items() if save == name}
     found |= {save for save, load in LOADED_BY.items() if load == name}
     for save, load in PREFIXES.items():
         found |= {load + name.removeprefix(save)} if _has_prefix(name, save) else set()
         found |= {save + name.removeprefix(load)} if _has_prefix(name, load) else set()
-    return found
+    return frozenset(found)
 
 
 def _has_prefix(name: str, prefix: str) -> bool:
@@ -354,11 +347,23 @@ def _keys_used_elsewhere(tree: ast.Module, function: Function) -> set[str]:
     return found
 
 
-def _key_node(key: str, function: cst.FunctionDef) -> cst.CSTNode:
-    """Return the node of a key in a function, or the function's name."""
-    for node in walk_cst(function.body):
-        if isinstance(node, cst.SimpleString) and node.evaluated_value == key:
-            return node
-        if isinstance(node, cst.Arg) and node.keyword is not None and node.keyword.value == key:
-            return node
-    return function.name
+def _key_place(key: str, function: Function, file: FileView) -> ast.AST | Span:
+    """Return the node of a key in a function, or the span of the function's name."""
+    parts = {part for node in _body_nodes(function) for part in _literal_parts(node)}
+    places: list[ast.Constant | ast.keyword] = [
+        node
+        for node in _body_nodes(function)
+        if (isinstance(node, ast.Constant) and node.value == key and node not in parts)
+        or (isinstance(node, ast.keyword) and node.arg == key)
+    ]
+    first = min(places, key=lambda node: (node.lineno, node.col_offset), default=None)
+    return first if first is not None else file.name_span(function)
+
+
+def _body_nodes(function: Function) -> Iterator[ast.AST]:
+    return (node for statement in function.body for node in walk(statement))
+
+
+def _literal_parts(node: ast.AST) -> list[ast.expr]:
+    """Return the parts of an f-string: its literal texts and its replacement fields."""
+    return node.values if isinstance(node, ast.JoinedStr) else []

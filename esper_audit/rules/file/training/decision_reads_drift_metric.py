@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ast
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 import msgspec
 
@@ -13,18 +13,14 @@ from esper_audit.rules.rule import (
     AnyOptions,
     Invalid,
     Options,
-    Reach,
     Rule,
     Triggers,
     Valid,
     Violation,
 )
-from esper_audit.source.idioms.fallbacks.exception_handling import statements
-from esper_audit.source.idioms.training.metric_reads import derived_variables, first_read
-from esper_audit.source.syntax import cst
-from esper_audit.source.syntax.enclosing import Definition
-from esper_audit.source.syntax.names import Function
-from esper_audit.source.syntax.node_view import View
+from esper_audit.source.idioms.training.metric_reads import MetricMentions, first_read
+from esper_audit.source.syntax.file_view import FileView
+from esper_audit.source.syntax.names import terminal_name
 from esper_audit.text.phrases import quoted
 
 REWARDS = frozenset({"advantage", "bonus", "decision", "fitness", "penalty", "reward", "score"})
@@ -74,7 +70,6 @@ class DecisionReadsDriftMetric(Rule):
         keywords=REWARDS,
         words=DecisionReadsDriftMetricOptions().metrics,
     )
-    reach = Reach.FUNCTION
     Options = DecisionReadsDriftMetricOptions
     options: DecisionReadsDriftMetricOptions
 
@@ -225,59 +220,60 @@ class DecisionReadsDriftMetric(Rule):
         super().__init__(options, severity)
         self.triggers = msgspec.structs.replace(self.triggers, words=self.options.metrics)
 
-    def check(self, node: cst.CSTNode, view: View) -> Iterator[Violation]:
+    def check(self, node: ast.AST, file: FileView) -> Iterator[Violation]:
         """Report conditions, gates and rewards that read one of the metrics."""
-        scopes = view.definitions(node)
-        functions = [scope for scope in scopes if isinstance(scope, Function)]
-        derived = derived_variables(functions[-1], self.options.metrics) if functions else {}
-        for value, what in _deciding_expressions(node, scopes, view):
-            name = first_read(ast.parse(f"({view.code(value)})"), self.options.metrics, derived)
+        for value, what in _deciding_expressions(node, file):
+            functions = file.functions(value)
+            scope = functions[-1] if functions else value
+            mentions = file.once(MetricMentions)
+            if not mentions.is_mentioned_in(scope, self.options.metrics):
+                continue
+            derived: Mapping[str, str] = {}
+            if functions:
+                derived = mentions.derived_variables(functions[-1], self.options.metrics)
+            name = first_read(value, self.options.metrics, derived)
             if name:
                 read = f"`{name}` (from `{derived[name]}`)" if name in derived else f"`{name}`"
                 yield Violation(value, f"{what} reads {read}, which drifts by itself")
 
 
-def _deciding_expressions(
-    node: cst.CSTNode, scopes: Sequence[Definition], view: View
-) -> Iterator[tuple[cst.CSTNode, str]]:
+def _deciding_expressions(node: ast.AST, file: FileView) -> Iterator[tuple[ast.expr, str]]:
     """Yield each deciding expression of a node, and a description of the decision."""
-    if isinstance(node, (cst.If, cst.While, cst.IfExp)):
-        if not (isinstance(node, cst.If) and _is_only_report(node)):
+    if isinstance(node, (ast.If, ast.While, ast.IfExp)):
+        if not (isinstance(node, ast.If) and _is_only_report(node)):
             yield node.test, "a condition"
-    elif isinstance(node, cst.Return) and node.value is not None:
+    elif isinstance(node, ast.Return) and node.value is not None:
+        scopes = file.definitions(node)
         if scopes and (GATE.search(scopes[-1].name) or REWARD.search(scopes[-1].name)):
             yield node.value, f"the return value of `{scopes[-1].name}`"
-    elif isinstance(node, cst.Assign):
-        yield from _reward_values([target.target for target in node.targets], node.value, view)
-    elif isinstance(node, (cst.AnnAssign, cst.AugAssign)) and node.value is not None:
-        yield from _reward_values([node.target], node.value, view)
-    elif isinstance(node, cst.Call):
-        for argument in node.args:
-            if argument.keyword is not None and argument.keyword.value in REWARDS:
-                yield argument.value, f"`{argument.keyword.value}`"
+    elif isinstance(node, ast.Assign):
+        yield from _reward_values(node.targets, node.value, file)
+    elif isinstance(node, (ast.AnnAssign, ast.AugAssign)) and node.value is not None:
+        yield from _reward_values([node.target], node.value, file)
+    elif isinstance(node, ast.Call):
+        for keyword in node.keywords:
+            if keyword.arg in REWARDS:
+                yield keyword.value, f"`{keyword.arg}`"
 
 
 def _reward_values(
-    targets: Sequence[cst.CSTNode], value: cst.CSTNode, view: View
-) -> Iterator[tuple[cst.CSTNode, str]]:
+    targets: Sequence[ast.expr], value: ast.expr, file: FileView
+) -> Iterator[tuple[ast.expr, str]]:
     for target in targets:
-        name = target.attr if isinstance(target, cst.Attribute) else target
-        if isinstance(name, cst.Name) and REWARD.search(name.value):
-            yield value, f"`{quoted(view.code(target))}`"
+        if REWARD.search(terminal_name(target)):
+            yield value, f"`{quoted(file.code(target, parentheses=True))}`"
 
 
-def _is_only_report(branch: cst.If) -> bool:
+def _is_only_report(branch: ast.If) -> bool:
     """Return whether the branches of a condition contain nothing but reports."""
     other = branch.orelse
-    if isinstance(other, cst.If) and not _is_only_report(other):
-        return False
-    blocks = [branch.body, *([other.body] if isinstance(other, cst.Else) else [])]
-    return all(_is_report(part) for block in blocks for part in statements(block))
+    if len(other) == 1 and isinstance(other[0], ast.If):
+        is_elif = other[0].col_offset == branch.col_offset
+        return is_elif and _is_only_report(other[0]) and all(map(_is_report, branch.body))
+    return all(map(_is_report, [*branch.body, *other]))
 
 
-def _is_report(statement: cst.CSTNode) -> bool:
-    if not isinstance(statement, cst.Expr) or not isinstance(statement.value, cst.Call):
-        return isinstance(statement, cst.Pass)
-    called = statement.value.func
-    name = called.attr if isinstance(called, cst.Attribute) else called
-    return isinstance(name, cst.Name) and name.value in REPORT_CALLS
+def _is_report(statement: ast.stmt) -> bool:
+    if not isinstance(statement, ast.Expr) or not isinstance(statement.value, ast.Call):
+        return isinstance(statement, ast.Pass)
+    return terminal_name(statement.value.func) in REPORT_CALLS

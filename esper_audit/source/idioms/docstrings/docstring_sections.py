@@ -11,6 +11,7 @@ TITLES = frozenset(
     | {"Other Parameters", "Parameters", "Params"}
 )
 FIELD = re.compile(r"^:(?:param|parameter|arg|argument|key|keyword)\s+([^:]*):(.*)$")
+SECTION_MARK = re.compile(r"Arg|ARGS|args|Param|:(?:param|parameter|arg|argument|key|keyword)\s")
 ANY_FIELD = re.compile(r"^\s*:\w+[^:]*:")
 UNDERLINE = re.compile(r"^\s*[-=~]{3,}\s*$")
 NAME = r"\\?\*{0,2}[A-Za-z_]\w*"
@@ -39,6 +40,11 @@ class DocumentedArguments(NamedTuple):
 
     entries: list[DocumentedArgument]
     is_complete: bool
+
+
+def is_possible_documentation(docstring: str) -> bool:
+    """Return whether a docstring contains a title or a field that can document arguments."""
+    return SECTION_MARK.search(docstring) is not None
 
 
 def documented_arguments(docstring: str) -> DocumentedArguments:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import ast
+from collections.abc import Sequence
 
-from esper_audit.source.idioms.fallbacks.exception_handling import own_nodes, statements
-from esper_audit.source.syntax import cst
-from esper_audit.source.syntax.node_view import View
+from esper_audit.source.idioms.fallbacks.exception_handling import own_nodes
+from esper_audit.source.syntax.file_view import FileView
+from esper_audit.source.syntax.names import identifiers
 
 DEBUG_LOGS = frozenset({"debug", "trace"})
 CONSTRUCTORS = frozenset(
@@ -25,6 +26,8 @@ SILENT_STATEMENTS = (
     ast.Assign,
     ast.AnnAssign,
 )
+TEXT_TYPES = (str, bytes, type(...))
+COMPREHENSIONS = (ast.ListComp, ast.SetComp, ast.DictComp, ast.GeneratorExp)
 
 
 def is_possibly_silent(statement: ast.stmt) -> bool:
@@ -42,48 +45,42 @@ def is_possibly_silent(statement: ast.stmt) -> bool:
     return isinstance(statement, SILENT_STATEMENTS) and methods <= FACTORIES
 
 
-def is_silent(block: cst.CSTNode, error: str, view: View) -> bool:
+def is_silent(block: Sequence[ast.stmt], error: str | None, file: FileView) -> bool:
     """Return whether a block only passes, leaves, logs at debug level or sets a default.
 
     A statement that uses the name `error` of the exception is not silent.
     """
-    return all(_is_silent_statement(part, error, view) for part in statements(block))
+    return all(_is_silent_statement(part, error, file) for part in block)
 
 
-def _is_silent_statement(part: cst.CSTNode, error: str, view: View) -> bool:
-    if isinstance(part, (cst.Pass, cst.Continue, cst.Break, cst.Del)):
+def _is_silent_statement(part: ast.stmt, error: str | None, file: FileView) -> bool:
+    if isinstance(part, (ast.Pass, ast.Continue, ast.Break, ast.Delete)):
         return True
-    if isinstance(part, cst.Expr):
-        return isinstance(part.value, (cst.SimpleString, cst.Ellipsis)) or _is_debug_log(part.value)
-    if isinstance(part, (cst.Return, cst.Assign, cst.AnnAssign)):
-        return part.value is None or _is_default(part.value, error, view)
-    if not isinstance(part, cst.If) or not _is_default(part.test, error, view):
+    if isinstance(part, ast.Expr):
+        is_text = isinstance(part.value, ast.Constant) and isinstance(part.value.value, TEXT_TYPES)
+        return is_text or _is_debug_log(part.value)
+    if isinstance(part, (ast.Return, ast.Assign, ast.AnnAssign)):
+        return part.value is None or _is_default(part.value, error, file)
+    if not isinstance(part, ast.If) or not _is_default(part.test, error, file):
         return False
-    other = part.orelse.body if isinstance(part.orelse, cst.Else) else part.orelse
-    silent_else = other is None or (
-        _is_silent_statement(other, error, view)
-        if isinstance(other, cst.If)
-        else is_silent(other, error, view)
-    )
-    return silent_else and is_silent(part.body, error, view)
+    return is_silent([*part.body, *part.orelse], error, file)
 
 
-def _is_debug_log(value: cst.CSTNode) -> bool:
+def _is_debug_log(value: ast.expr) -> bool:
     """Return whether a call logs at debug or trace level."""
-    if not isinstance(value, cst.Call) or not isinstance(value.func, cst.Attribute):
-        return False
-    return value.func.attr.value in DEBUG_LOGS
+    function = value.func if isinstance(value, ast.Call) else None
+    return isinstance(function, ast.Attribute) and function.attr in DEBUG_LOGS
 
 
-def _is_default(value: cst.CSTNode, error: str, view: View) -> bool:
+def _is_default(value: ast.expr, error: str | None, file: FileView) -> bool:
     """Return whether an expression calls nothing but constructors and does not use the error."""
     for node in own_nodes([value]):
-        if isinstance(node, cst.Name) and node.value == error:
+        if error in identifiers(node):
             return False
-        if isinstance(node, (cst.Await, cst.Yield, cst.BaseComp)):
+        if isinstance(node, (ast.Await, ast.Yield, ast.YieldFrom, *COMPREHENSIONS)):
             return False
-        if isinstance(node, cst.Call):
-            name = view.resolve(node.func) or ""
+        if isinstance(node, ast.Call):
+            name = file.resolve(node.func) or ""
             if name not in TENSORS and name.removeprefix("builtins.") not in CONSTRUCTORS:
                 return False
     return True

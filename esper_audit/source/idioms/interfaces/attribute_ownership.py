@@ -7,7 +7,8 @@ from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 from esper_audit.source.syntax.ast_walk import scan, walk
-from esper_audit.source.syntax.enclosing import Definition, definitions_in
+from esper_audit.source.syntax.enclosing import Definition
+from esper_audit.source.syntax.file_view import FileView
 from esper_audit.source.syntax.names import Function, dotted, parameters
 
 SELF_NAMES = frozenset({"self", "cls", "mcs", "klass", "__class__"})
@@ -53,19 +54,22 @@ def is_private(name: str) -> bool:
     return name.startswith("_") and not name.startswith("__") and not name.endswith("_")
 
 
-def owned_names(tree: ast.Module) -> frozenset[str]:
+def owned_names(file: FileView) -> frozenset[str]:
     """Return the private names that classes of a file define, annotate or set on themselves."""
-    classes = scan(tree, {ast.ClassDef})
-    return frozenset(name for class_ in classes for name in _names_in(class_) if is_private(name))
+    outer: list[ast.ClassDef] = []
+    for class_ in file.nodes(ast.ClassDef):
+        if not outer or (outer[-1].end_lineno or 0) < class_.lineno:
+            outer.append(class_)
+    return frozenset(name for class_ in outer for name in _names_in(class_) if is_private(name))
 
 
-def flag_names(tree: ast.Module) -> frozenset[str]:
+def flag_names(file: FileView) -> frozenset[str]:
     """Return the private names that a file only sets to True or False."""
     values: dict[str, set[str]] = {}
-    for node in scan(tree, {ast.Assign, ast.AnnAssign, ast.AugAssign, ast.Call}):
-        for write in private_writes(node):
-            value = repr(write.value.value) if isinstance(write.value, ast.Constant) else ""
-            values.setdefault(write.name, set()).add(value)
+    kinds = (ast.Assign, ast.AnnAssign, ast.AugAssign, ast.Call)
+    for write in (w for kind in kinds for node in file.nodes(kind) for w in private_writes(node)):
+        value = repr(write.value.value) if isinstance(write.value, ast.Constant) else ""
+        values.setdefault(write.name, set()).add(value)
     return frozenset(
         name
         for name, literals in values.items()
@@ -86,11 +90,15 @@ def is_own_instance(receiver: ast.expr, scopes: Sequence[Definition]) -> bool:
     )
 
 
-def is_defined_in_file(receiver: ast.expr, tree: ast.Module) -> bool:
+def is_defined_in_file(receiver: ast.expr, file: FileView) -> bool:
     """Return whether an object is a function or class that the file itself defines."""
-    kinds = {ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef}
-    names = {definition.name for definition in definitions_in(scan(tree, kinds))}
-    return isinstance(receiver, ast.Name) and receiver.id in names
+    return isinstance(receiver, ast.Name) and receiver.id in file.once(_defined_names)
+
+
+def _defined_names(file: FileView) -> frozenset[str]:
+    names = {node.name for node in file.nodes(ast.FunctionDef)}
+    names |= {node.name for node in file.nodes(ast.AsyncFunctionDef)}
+    return frozenset(names | {node.name for node in file.nodes(ast.ClassDef)})
 
 
 def _target_writes(target: ast.expr, value: ast.expr | None) -> Iterator[Write]:

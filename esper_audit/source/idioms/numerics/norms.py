@@ -37,6 +37,7 @@ class NormFlow:
     """The assignments, divisions and tests of one function, without nested functions."""
 
     def __init__(self, function: Function) -> None:
+        self.function = function
         self.values: dict[str, list[ast.expr]] = defaultdict(list)
         self.divisions: list[ast.BinOp] = []
         self._parents: dict[ast.AST, ast.AST] = {}

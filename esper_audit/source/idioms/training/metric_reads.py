@@ -3,14 +3,40 @@
 from __future__ import annotations
 
 import ast
+from bisect import bisect_left
 from collections.abc import Collection, Iterator, Mapping
 
 from esper_audit.source.syntax.ast_walk import children, scan
+from esper_audit.source.syntax.file_view import FileView
 from esper_audit.source.syntax.names import Function, dotted
 
 # Calls that test whether there is a value without reading it.
 PRESENCE_TESTS = frozenset({"hasattr", "isinf", "isinstance", "isfinite", "isnan", "type"})
 KEY_LOOKUPS = frozenset({"get", "getattr", "pop"})
+
+
+class MetricMentions:
+    """The lines of a file that contain the name of a metric, which most functions do not."""
+
+    def __init__(self, file: FileView) -> None:
+        self._source = file.source
+        self._lines: dict[Collection[str], list[int]] = {}
+        self._derived: dict[tuple[Function, Collection[str]], Mapping[str, str]] = {}
+
+    def is_mentioned_in(self, node: ast.expr | ast.stmt, metrics: Collection[str]) -> bool:
+        """Return whether the lines of a node contain the name of a metric."""
+        if metrics not in self._lines:
+            numbered = enumerate(self._source.lines, 1)
+            self._lines[metrics] = [n for n, line in numbered if any(m in line for m in metrics)]
+        lines = self._lines[metrics]
+        position = bisect_left(lines, node.lineno)
+        return position < len(lines) and lines[position] <= (node.end_lineno or node.lineno)
+
+    def derived_variables(self, function: Function, metrics: Collection[str]) -> Mapping[str, str]:
+        """Return the local variables that a function computes from metrics, each with its metric."""
+        if (function, metrics) not in self._derived:
+            self._derived[function, metrics] = derived_variables(function, metrics)
+        return self._derived[function, metrics]
 
 
 def first_read(

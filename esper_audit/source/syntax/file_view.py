@@ -1,0 +1,158 @@
+"""Queries of a rule about one file: nodes by type, scopes, parents, names, spans and code."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Callable, Mapping
+from typing import TypeVar
+
+from esper_audit.findings.finding import Span
+from esper_audit.source.syntax.ast_walk import children, collect
+from esper_audit.source.syntax.enclosing import (
+    Definition,
+    Placed,
+    chain_of,
+    definitions_in,
+    first_line,
+    functions_in,
+)
+from esper_audit.source.syntax.names import Function, dotted
+from esper_audit.source.syntax.source import Source
+from esper_audit.source.syntax.spans import (
+    code_of,
+    name_span_of,
+    pairs_around,
+    parenthesised,
+    span_of,
+    text_with_comments,
+)
+
+Fact = TypeVar("Fact")
+Node = TypeVar("Node", bound=ast.AST)
+
+
+class FileView:
+    """One parsed file, each fact computed at its first query.
+
+    `nodes` are the nodes that the engine has collected already, by type.
+    """
+
+    def __init__(
+        self, source: Source, nodes: Mapping[type[ast.AST], list[ast.AST]] | None = None
+    ) -> None:
+        self.source = source
+        self.tree = source.tree
+        self._nodes = dict(nodes or {})
+        self._sorted: dict[type[ast.AST], list[ast.AST]] = {}
+        self._facts: dict[Callable[..., object], object] = {}
+        self._chains: dict[ast.AST, list[ast.stmt]] = {}
+        self._parents: dict[ast.AST, ast.AST] = {}
+        self._opened: set[ast.AST] = set()
+
+    def nodes(self, kind: type[Node]) -> list[Node]:
+        """Return all nodes of a type, in the order of their start in the file."""
+        if kind not in self._sorted:
+            if kind not in self._nodes:
+                self._nodes |= collect(self.tree, (kind,))
+            self._sorted[kind] = sorted(self._nodes[kind], key=_start)
+        return self._sorted[kind]  # type: ignore[return-value]  # the list of a type holds that type
+
+    def once(self, compute: Callable[[FileView], Fact]) -> Fact:
+        """Return `compute(self)`, computed at the first call only."""
+        if compute not in self._facts:
+            self._facts[compute] = compute(self)
+        return self._facts[compute]  # type: ignore[return-value]  # stored under its own function
+
+    def enclosing(self, node: Placed) -> list[ast.stmt]:
+        """Return the statements that enclose a node, outermost first, ending with a statement itself."""
+        if node not in self._chains:
+            self._chains[node] = chain_of(self.tree, node)
+        return self._chains[node]
+
+    def definitions(self, node: Placed) -> list[Definition]:
+        """Return the functions and classes around a node, outermost first, without the node itself."""
+        return [scope for scope in definitions_in(self.enclosing(node)) if scope is not node]
+
+    def functions(self, node: Placed) -> list[Function]:
+        """Return the functions around a node, outermost first, without the node itself."""
+        return functions_in(self.definitions(node))
+
+    def parent(self, node: ast.AST) -> ast.AST | None:
+        """Return the node directly above, None for the module."""
+        if node not in self._parents and not isinstance(node, ast.Module):
+            self._open(self.tree)
+            for statement in self.enclosing(node):  # type: ignore[arg-type]  # only the module has no place
+                self._open(statement)
+        return self._parents.get(node)
+
+    def resolve(self, node: Placed) -> str | None:
+        """Return the full dotted name of a name or attribute chain at its place, None if unknown."""
+        name = dotted(node)
+        return self.source.names.resolve(name, self.functions(node)) if name else None
+
+    def span(self, node: ast.AST) -> Span:
+        """Return the place of a node in the file, in characters, without parentheses around it."""
+        return span_of(node, self.source.lines)
+
+    def code(self, node: ast.AST, *, parentheses: bool = False) -> str:
+        """Return the source of a node, with `parentheses` including those around it.
+
+        Later lines lose the indentation of the innermost statement around the node.
+        """
+        span = self.span(node)
+        if parentheses:
+            span = parenthesised(span, self.source.lines, self._parentheses(node, span))
+        code = code_of(span, self.source.lines)
+        if "\n" not in code or isinstance(node, ast.stmt):
+            return code
+        statements = self.enclosing(node)  # type: ignore[arg-type]  # a node with a span has a place
+        indent = " " * statements[-1].col_offset if statements else ""
+        return code.replace(f"\n{indent}", "\n")
+
+    def is_parenthesised(self, node: ast.AST) -> bool:
+        """Return whether parentheses that belong to no call or class are around a node."""
+        return self._parentheses(node, self.span(node)) > 0
+
+    def text(self, node: ast.stmt) -> str:
+        """Return the whole lines of a statement, decorators included."""
+        return "".join(self.source.lines[first_line(node) - 1 : node.end_lineno])
+
+    def code_with_comments(self, node: ast.stmt | ast.excepthandler) -> str:
+        """Return the source of a statement or clause with the comments above, inside and below it."""
+        return text_with_comments(node, self.source.lines)
+
+    def is_on_header_line(self, statement: ast.stmt) -> bool:
+        """Return whether the first statement of a block is on the line of the block's colon."""
+        line = self.source.lines[first_line(statement) - 1]
+        return bool(line.encode()[: statement.col_offset].strip()) and not isinstance(
+            statement, Definition
+        )
+
+    def name_span(self, definition: Definition) -> Span:
+        """Return the place of the name of a function or class."""
+        return name_span_of(definition, self.source.lines)
+
+    def _parentheses(self, node: ast.AST, span: Span) -> int:
+        """Return the number of pairs of parentheses around a node that belong to no call or class."""
+        pairs = pairs_around(span, self.source.lines)
+        above = self.parent(node) if pairs else None
+        if isinstance(above, ast.Call) and node is not above.func:
+            return pairs - (len(above.args) + len(above.keywords) == 1)
+        return pairs - 1 if isinstance(above, ast.ClassDef) else pairs
+
+    def _open(self, statement: ast.AST) -> None:
+        """Record the parents of all nodes of a statement that are not inside a nested statement."""
+        if statement in self._opened:
+            return
+        self._opened.add(statement)
+        stack = [statement]
+        while stack:
+            above = stack.pop()
+            for node in children(above):
+                self._parents[node] = above
+                if not isinstance(node, ast.stmt):
+                    stack.append(node)
+
+
+def _start(node: ast.AST) -> tuple[int, int]:
+    return (node.lineno, node.col_offset)  # type: ignore[attr-defined]  # the node types of triggers have places
