@@ -31,6 +31,10 @@ class MetricError(EsperRefError, ValueError):
     """A measurement that cannot be what it says it is."""
 
 
+class RulesError(EsperRefError, ValueError):
+    """A threshold or a time with which no decision can be made."""
+
+
 class GateError(EsperRefError, ValueError):
     """A gate that does not exist, or a stage that no gate guards."""
 

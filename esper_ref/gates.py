@@ -7,8 +7,10 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from enum import IntEnum
 
-from esper_ref.errors import GateError
+from esper_ref.errors import GateError, RulesError
 from esper_ref.lifecycle import SeedStage, SeedState
+from esper_ref.strict import require_count, require_number
+from esper_ref.topology import LAYOUTS
 
 DEFAULT_GRADIENT_RATIO_THRESHOLD = 0.05
 
@@ -42,6 +44,14 @@ class GateThresholds:
     the ratio of a healthy seed depends on both. 0.05 is a convention that no study backs: put
     what your own runs show into the table. A ratio within `near_fraction` of its threshold is
     reported, whichever way the gate went.
+
+    G5 reads the last `contribution_epochs` contributions of PROBATIONARY, and at least so many.
+    Their mean has to reach `min_contribution`, and it has to lie `contribution_errors` standard
+    errors above 0. A single measurement is no evidence: with a noise of 0.5 points, a seed that
+    contributes nothing reaches 0.5 points in one of six. The error rates of the defaults are in
+    `reports/studies/gate_errors.md`. A window of one measurement has no spread.
+
+    A value that is not finite, not of its type or out of its range raises `RulesError`.
     """
 
     gradient_ratio: float = DEFAULT_GRADIENT_RATIO_THRESHOLD
@@ -52,6 +62,28 @@ class GateThresholds:
     shadow_epochs: int = 3
     max_contribution_spread: float = 5.0
     min_contribution: float = 0.5
+    contribution_epochs: int = 5
+    contribution_errors: float = 3.0
+
+    def __post_init__(self) -> None:
+        """Refuse a threshold with which a gate cannot decide."""
+        where = "GateThresholds"
+        require_number(f"{where}: gradient_ratio", self.gradient_ratio, 0.0)
+        for key, ratio in self.gradient_ratios.items():
+            if not (isinstance(key, tuple) and len(key) == 2 and key[0] in LAYOUTS):
+                raise RulesError(
+                    f"{where}: gradient_ratios: got the key {key!r}, expected a topology of "
+                    f"{sorted(LAYOUTS)} and a blueprint"
+                )
+            require_number(f"{where}: gradient_ratios[{key}]", ratio, 0.0)
+        require_number(f"{where}: near_fraction", self.near_fraction, 0.0)
+        require_count(f"{where}: min_training_epochs", self.min_training_epochs)
+        require_number(f"{where}: min_improvement", self.min_improvement)
+        require_count(f"{where}: shadow_epochs", self.shadow_epochs, 1)
+        require_number(f"{where}: max_contribution_spread", self.max_contribution_spread, 0.0)
+        require_number(f"{where}: min_contribution", self.min_contribution)
+        require_count(f"{where}: contribution_epochs", self.contribution_epochs, 1)
+        require_number(f"{where}: contribution_errors", self.contribution_errors, 0.0)
 
     def gradient_ratio_for(self, topology: str, blueprint_id: str) -> float:
         """Return the threshold of G2 for one blueprint."""

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from esper_ref.alpha import AlphaAlgorithm, AlphaController
 from esper_ref.errors import IllegalTransitionError, MetricError
+from esper_ref.strict import require_count, require_number
 
 if TYPE_CHECKING:
     from esper_ref.blending import GateStatistics
@@ -74,9 +75,23 @@ ACTIVE_STAGES = frozenset(
 )
 
 
+# Where a seed goes next if its gate lets it.
+NEXT_STAGE: dict[SeedStage, SeedStage] = {
+    SeedStage.GERMINATED: SeedStage.TRAINING,
+    SeedStage.TRAINING: SeedStage.BLENDING,
+    SeedStage.BLENDING: SeedStage.SHADOWING,
+    SeedStage.SHADOWING: SeedStage.PROBATIONARY,
+    SeedStage.PROBATIONARY: SeedStage.FOSSILIZED,
+}
+
+
 @dataclass(frozen=True)
 class LifecycleTiming:
-    """How long things take, in epochs. `run_epochs` is the length of the whole run."""
+    """How long things take, in epochs. `run_epochs` is the length of the whole run.
+
+    A seed in TRAINING whose gradient ratio stays under the threshold of G2 for
+    `training_patience` epochs in a row is culled. A value out of its range raises `RulesError`.
+    """
 
     blend_epochs: int = 5
     embargo_epochs: int = 5
@@ -84,6 +99,16 @@ class LifecycleTiming:
     min_probation_epochs: int = 5
     probation_fraction: float = 0.10
     run_epochs: int = 0
+    training_patience: int = 10
+
+    def __post_init__(self) -> None:
+        """Refuse a time that cannot pass."""
+        where = "LifecycleTiming"
+        for name in ("blend_epochs", "embargo_epochs", "reset_epochs", "run_epochs"):
+            require_count(f"{where}: {name}", vars(self)[name])
+        for name in ("min_probation_epochs", "training_patience"):
+            require_count(f"{where}: {name}", vars(self)[name], 1)
+        require_number(f"{where}: probation_fraction", self.probation_fraction, 0.0, 1.0)
 
     @property
     def probation_timeout(self) -> int:

@@ -9,7 +9,8 @@ from torch import Tensor, nn
 from esper_ref.alpha import AlphaAlgorithm
 from esper_ref.errors import RoutingError
 from esper_ref.host import HostProtocol, require_host
-from esper_ref.slot import DEFAULT_RULES, SeedSlot, SlotRules
+from esper_ref.rules import DEFAULT_RULES, SlotRules
+from esper_ref.slot import SeedSlot
 from esper_ref.telemetry import Telemetry
 
 if TYPE_CHECKING:

@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from esper_ref.alpha import AlphaAlgorithm, AlphaController, AlphaCurve, require_alpha
 from esper_ref.distributed import sync_gate_decision
 from esper_ref.errors import IllegalTransitionError, SlotError
 from esper_ref.evidence import is_finite, probe_shape_of
-from esper_ref.gates import GATE_OF_STAGE, GateLevel, GateResult, QualityGates
-from esper_ref.gradients import GradientHealthMonitor, GradientRatioNormalization
+from esper_ref.gates import GATE_OF_STAGE, GateLevel, GateResult
+from esper_ref.gradients import GradientHealthMonitor
 from esper_ref.graft import Graft
-from esper_ref.isolation import IsolationPolicy
-from esper_ref.lifecycle import VALID_TRANSITIONS, LifecycleTiming, SeedStage, SeedState
+from esper_ref.lifecycle import (
+    NEXT_STAGE,
+    VALID_TRANSITIONS,
+    SeedStage,
+    SeedState,
+)
+from esper_ref.rules import DEFAULT_RULES, SlotRules
 from esper_ref.snapshot import SlotSnapshot
 from esper_ref.telemetry import (
     Culled,
@@ -32,28 +36,6 @@ if TYPE_CHECKING:
     from torch import nn
 
     from esper_ref.blueprint import BlueprintOption
-
-# Where a seed goes next if its gate lets it.
-NEXT_STAGE: dict[SeedStage, SeedStage] = {
-    SeedStage.GERMINATED: SeedStage.TRAINING,
-    SeedStage.TRAINING: SeedStage.BLENDING,
-    SeedStage.BLENDING: SeedStage.SHADOWING,
-    SeedStage.SHADOWING: SeedStage.PROBATIONARY,
-    SeedStage.PROBATIONARY: SeedStage.FOSSILIZED,
-}
-
-
-@dataclass(frozen=True)
-class SlotRules:
-    """The rules a slot lives by. The slots of one model share them."""
-
-    gates: QualityGates = field(default_factory=QualityGates)
-    isolation: IsolationPolicy = field(default_factory=IsolationPolicy)
-    timing: LifecycleTiming = field(default_factory=LifecycleTiming)
-    normalization: GradientRatioNormalization = GradientRatioNormalization.SQRT_PARAMS
-
-
-DEFAULT_RULES = SlotRules()
 
 
 class SeedSlot(Graft):

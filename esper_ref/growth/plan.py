@@ -14,7 +14,7 @@ from esper_ref.hosts.cnn import CNNHost
 from esper_ref.hosts.transformer import TransformerHost
 from esper_ref.isolation import IsolationPolicy
 from esper_ref.lifecycle import LifecycleTiming, SeedStage
-from esper_ref.slot import SlotRules
+from esper_ref.rules import SlotRules
 from esper_ref.topology import Topology, require_topology
 
 if TYPE_CHECKING:

@@ -23,8 +23,7 @@ from esper_ref import (
     SeedState,
 )
 from esper_ref.gates import GATE_OF_STAGE
-from esper_ref.lifecycle import ShapeProbe
-from esper_ref.slot import NEXT_STAGE
+from esper_ref.lifecycle import NEXT_STAGE, ShapeProbe
 
 STAGE_OF_GATE = {gate: stage for stage, gate in GATE_OF_STAGE.items()}
 STAGE_BEFORE = {after: before for before, after in NEXT_STAGE.items()}
