@@ -8,7 +8,7 @@ from esper_ref.alpha import AlphaAlgorithm, AlphaController, AlphaCurve, require
 from esper_ref.distributed import sync_gate_decision
 from esper_ref.errors import IllegalTransitionError, SlotError
 from esper_ref.evidence import is_finite, probe_shape_of
-from esper_ref.gates import GATE_OF_STAGE, GateLevel, GateResult
+from esper_ref.gates import GATE_OF_STAGE, RATIO_CHECK, GateLevel, GateResult
 from esper_ref.gradients import GradientHealthMonitor
 from esper_ref.graft import Graft
 from esper_ref.lifecycle import (
@@ -134,8 +134,9 @@ class SeedSlot(Graft):
     def step_epoch(self) -> GateResult | None:
         """Let an epoch pass: clocks, the ramp of alpha, then the next gate, whose word is returned.
 
-        A seed still on probation at the timeout is culled. A culled slot serves its embargo and
-        one reset epoch, and is DORMANT again; no gate is asked on that way.
+        A seed still on probation at the timeout is culled, and so is one in TRAINING whose
+        gradient ratio stayed under its threshold for the patience. A culled slot serves its
+        embargo and one reset epoch, and is DORMANT again; no gate is asked on that way.
         """
         if self.state.stage is SeedStage.CULLED:
             self._move(SeedStage.EMBARGOED)
@@ -151,12 +152,24 @@ class SeedSlot(Graft):
         if self.state.stage not in NEXT_STAGE:
             self._serve_embargo()
             return None
-        on_probation = self.state.stage is SeedStage.PROBATIONARY
         result = self.advance_stage()
-        timeout = self.rules.timing.probation_timeout
-        if on_probation and not result.passed and self.state.epochs_in_stage >= timeout:
-            self.cull(f"undecided after {timeout} epochs of probation: {result.message}")
+        if not result.passed:
+            self._end_patience(result)
         return result
+
+    def _end_patience(self, result: GateResult) -> None:
+        """Cull a seed whose time is up in the stage that `result` did not let it leave.
+
+        It reads the decision that all ranks share, so that no rank culls alone.
+        """
+        timing, metrics = self.rules.timing, self.state.metrics
+        timeout, patience = timing.probation_timeout, timing.training_patience
+        is_under = RATIO_CHECK in result.checks_failed
+        metrics.epochs_under_ratio = metrics.epochs_under_ratio + 1 if is_under else 0
+        if metrics.epochs_under_ratio >= patience:
+            self.cull(f"gradient ratio under its threshold for {patience} epochs: {result.message}")
+        elif result.gate is GateLevel.G5 and self.state.epochs_in_stage >= timeout:
+            self.cull(f"undecided after {timeout} epochs of probation: {result.message}")
 
     def _serve_embargo(self) -> None:
         epochs, timing = self.state.epochs_in_stage, self.rules.timing

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from esper_ref.blueprint import BlueprintOption
 
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2
 
 # Numbers, strings, booleans, None, and lists and dictionaries of these.
 Plain = dict[str, object]

@@ -64,7 +64,7 @@ def _complete(_level: GateLevel) -> SeedState:
     state.controller = AlphaController(1.0, 1.0, 1.0)
     for accuracy in (10.0, 20.0, 15.0):
         state.metrics.record_accuracy(accuracy)
-    for _ in range(3):
+    for _ in range(5):
         state.metrics.record_counterfactual(5.0)
     state.metrics.seed_gradient_norm_ratio, state.metrics.seed_is_healthy = 1.0, True
     return state
@@ -92,7 +92,9 @@ WITHOUT: dict[GateLevel, dict[str, object]] = {
     },
     GateLevel.G5: {
         "metrics.contributions_in_stage": [],
-        "metrics.contributions_in_stage, finite": [math.inf],
+        "metrics.contributions_in_stage, five": [5.0, 5.0, 5.0, 5.0],
+        "metrics.contributions_in_stage, finite": [5.0, 5.0, math.inf, 5.0, 5.0],
+        "metrics.contributions_in_stage, alike": [0.0, 0.0, 0.0, 0.0, 25.0],
         "metrics.seed_is_healthy": None,
     },
 }
