@@ -177,6 +177,8 @@ def probe_shape_of(seed: nn.Module, features: Tensor) -> ShapeProbe:
     are touched. What torch raises for misfitting shapes is an answer, not an accident.
     """
     shape = tuple(features.shape)
+    if features.numel() == 0:
+        return ShapeProbe(shape, f"features {shape} are empty: a seed cannot be tried on nothing")
     with evaluating(seed):
         try:
             out = seed(features)
