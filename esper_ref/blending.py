@@ -12,8 +12,9 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
+from esper_ref.errors import BlendError
 from esper_ref.strict import require_keys
-from esper_ref.topology import require_topology
+from esper_ref.topology import require_features, require_topology
 
 
 def blend_add(host_features: Tensor, seed_features: Tensor, alpha: Tensor) -> Tensor:
@@ -101,12 +102,17 @@ class GatedBlend(nn.Module):
 
     A picture is pooled whole. A text is pooled causally, by the running mean over the positions
     up to t: a mean over all of them would carry later tokens into earlier logits.
+
+    `channels` and `total_steps` below 1 raise `BlendError`.
     """
 
     def __init__(self, channels: int, topology: str = "cnn", total_steps: int = 10) -> None:
         super().__init__()
+        for name, value in (("channels", channels), ("total_steps", total_steps)):
+            if value < 1:
+                raise BlendError(f"GatedBlend: got {name} = {value}, expected 1 or more")
         self.topology = require_topology(topology)
-        self.total_steps = total_steps
+        self.channels, self.total_steps = channels, total_steps
         hidden = max(8, channels // 4)
         self.gate = nn.Sequential(nn.Linear(channels, hidden), nn.ReLU(), nn.Linear(hidden, 1))
 
@@ -115,7 +121,11 @@ class GatedBlend(nn.Module):
         return 1.0 if step >= self.total_steps else max(0, step) / self.total_steps
 
     def get_alpha_for_blend(self, x: Tensor) -> Tensor:
-        """Return the gate in (0, 1): (batch, 1, 1, 1) for pictures, (batch, tokens, 1) for text."""
+        """Return the gate in (0, 1): (batch, 1, 1, 1) for pictures, (batch, tokens, 1) for text.
+
+        `x` has the layout of the topology. Another rank or width raises `TopologyError`.
+        """
+        require_features(x, self.topology, self.channels, "GatedBlend")
         if self.topology == "cnn":
             pooled = x.mean(dim=(2, 3))  # (batch, channels)
             return torch.sigmoid(self.gate(pooled))[:, :, None, None]  # (batch, 1, 1, 1)
