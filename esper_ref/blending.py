@@ -8,13 +8,17 @@ step of a ramp. Every operator returns h's dtype.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor, nn
 
 from esper_ref.errors import BlendError
-from esper_ref.strict import require_keys
+from esper_ref.strict import number, read, require_keys
 from esper_ref.topology import require_features, require_topology
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 
 def blend_add(host_features: Tensor, seed_features: Tensor, alpha: Tensor) -> Tensor:
@@ -79,13 +83,14 @@ class GateStatistics:
         }
 
     @classmethod
-    def from_dict(cls, d: dict[str, float]) -> GateStatistics:
+    def from_dict(cls, d: Mapping[str, object]) -> GateStatistics:
         """Return what `to_dict` wrote.
 
         A missing or unknown key is an error.
         """
         require_keys("GateStatistics", d, ("mean", "std", "min", "max"))
-        return cls(**{name: torch.tensor(value) for name, value in d.items()})
+        values = {name: read("GateStatistics", d, name, number) for name in d}
+        return cls(**{name: torch.tensor(value) for name, value in values.items()})
 
 
 class GatedBlend(nn.Module):

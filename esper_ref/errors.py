@@ -67,6 +67,10 @@ class CheckpointKeyError(CheckpointError, ValueError):
     """A checkpoint with a missing or an unknown key."""
 
 
+class CheckpointValueError(CheckpointError, ValueError):
+    """A checkpoint in which a key has a value that cannot be."""
+
+
 class CheckpointVersionError(CheckpointError, ValueError):
     """A checkpoint in another format version."""
 

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from esper_ref.alpha import AlphaAlgorithm, require_alpha
 from esper_ref.blending import GatedBlend, GateStatistics
 from esper_ref.blueprint import BlueprintOption, BlueprintRegistry
-from esper_ref.errors import CheckpointError
+from esper_ref.errors import CheckpointError, CheckpointValueError
 from esper_ref.evidence import force_alpha
 from esper_ref.gradients import GradientHealthMonitor, GradientRatioNormalization
 from esper_ref.isolation import blend_with_isolation, seed_input_of, ste_forward
@@ -204,6 +204,15 @@ class Graft(nn.Module):
         if snapshot.state.stage not in ACTIVE_STAGES:
             self.occupy(snapshot, None, None)
             return
+        self.occupy(snapshot, *self._rebuild(snapshot))
+
+    def _rebuild(self, snapshot: SlotSnapshot) -> tuple[nn.Module, GatedBlend | None]:
         with torch.random.fork_rng(devices=[]):  # loading leaves the random stream alone
-            seed, gate = self.build(snapshot)
-        self.occupy(snapshot, seed, gate)
+            try:
+                return self.build(snapshot)
+            except (TypeError, ValueError, RuntimeError) as error:
+                raise CheckpointValueError(
+                    f"slot {self.slot_id}: no seed can be built of blueprint_id = "
+                    f"{snapshot.state.blueprint_id!r} and blueprint_options = "
+                    f"{snapshot.blueprint_options}: {error}"
+                ) from error
