@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor, nn
 
+from esper_ref.distributed import require_unwrapped
 from esper_ref.errors import (
     CheckpointError,
     CheckpointFileError,
@@ -21,6 +22,7 @@ from esper_ref.errors import (
     CheckpointValueError,
     CheckpointVersionError,
 )
+from esper_ref.graft import Graft
 from esper_ref.snapshot import FORMAT_VERSION
 from esper_ref.strict import mapping, read, require_keys, whole
 
@@ -101,6 +103,8 @@ def load_checkpoint(path: str | os.PathLike[str], model: nn.Module) -> Checkpoin
     payload = _read(path)
     rehearsal = copy.deepcopy(model)
     _load(rehearsal, payload["model"], path)
+    if any(isinstance(part, Graft) and part.is_active for part in rehearsal.modules()):
+        require_unwrapped(model, f"{path}: its seeds are rebuilt")
     _load(model, payload["model"], path)
     return Checkpoint(payload["epoch"], payload["optimizers"], payload["random_state"])
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from esper_ref.alpha import AlphaAlgorithm, AlphaController, AlphaCurve, require_alpha
-from esper_ref.distributed import sync_gate_decision
+from esper_ref.distributed import require_unwrapped, sync_gate_decision
 from esper_ref.errors import IllegalTransitionError, SlotError
 from esper_ref.evidence import is_finite, probe_shape_of
 from esper_ref.gates import GATE_OF_STAGE, RATIO_CHECK, GateLevel, GateResult
@@ -86,6 +86,7 @@ class SeedSlot(Graft):
                 f"slot {self.slot_id} holds {self.state.seed_id} in {self.state.stage.name}; "
                 "germinate wants a DORMANT slot: cull the seed and wait out the embargo"
             )
+        require_unwrapped(self, f"slot {self.slot_id}: germinate")
         epochs = self.rules.timing.blend_epochs if blend_epochs is None else blend_epochs
         curve = AlphaCurve(blend_algorithm_id)
         state = SeedState(self.slot_id, self.topology)
