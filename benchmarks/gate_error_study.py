@@ -35,12 +35,13 @@ RATIOS = (0.01, 0.03, 0.04, 0.05, 0.06, 0.1)  # true gradient ratios
 RATIO_NOISE = 0.2  # standard deviation of the logarithm of one ratio; see the page
 RUN = 60  # epochs that a run has for one seed in TRAINING
 STREAM = 20_260
+LIVES_OF_A_SLOT = 20  # a life of a whole slot takes as long as so many of a gate alone
 COLOURS = ("#555555", "#56B4E9", "#E69F00", "#009E73", "#D55E00")
 
 INTRODUCTION = """# Error rates of gates G2 and G5
 
-Made by `python benchmarks/gate_error_study.py`. Each cell is a share of {lives:,} simulated lives.
-A measurement is the true value plus Gaussian noise that is independent from epoch to epoch. Real
+Made by `python benchmarks/gate_error_study.py`. A cell about G5 is a share of {lives:,} simulated
+lives. A measurement is the true value plus Gaussian noise that is independent from epoch to epoch. Real
 measurements of neighbouring epochs resemble each other, so that a window of them tells less than
 the same number here: the rates are a lower bound where the noise is shared between epochs.
 
@@ -69,6 +70,7 @@ that the gate reads: more seeds of 1 point are kept, and more that contribute no
 A ratio of {threshold} passes. The ratio is the bias-corrected running average of the steps, so its
 noise from epoch to epoch is small: a standard deviation of {noise:.0%} of its value is assumed here,
 and that the host improves. G2 is applied in every epoch from the third on, in a run of {run} epochs.
+A cell is a share of {slots:,} lives of a real slot.
 
 - **Before**: a seed under the threshold stayed in TRAINING until the run ended.
 - **After**: it is culled after {patience} epochs in a row under the threshold.
@@ -76,7 +78,7 @@ and that the host improves. G2 is applied in every epoch from the third on, in a
 """
 CONCLUSION = """
 The patience frees the slot of a seed that would never pass. It also bounds the number of epochs
-that may be the one lucky epoch, which G2 still accepts: a seed at 0.03 no longer passes by luck,
+that may be the one lucky epoch, which G2 still accepts: a seed at 0.03 seldom passes by luck now,
 while one at 0.04, within 20 % of the threshold, still passes in most runs. The patience does not
 make the threshold right. A ratio of 0.03 may be that of a healthy seed of another architecture
 (see `gradient_ratio.md`): then its threshold belongs into `GateThresholds.gradient_ratios`.
@@ -222,9 +224,10 @@ def page(rates: Rates, lives: int) -> str:
         threshold=THRESHOLDS.gradient_ratio,
         noise=RATIO_NOISE,
         run=RUN,
+        slots=lives // LIVES_OF_A_SLOT,
         patience=LifecycleTiming().training_patience,
     )
-    return text + ratios_table(lives // 20) + CONCLUSION
+    return text + ratios_table(lives // LIVES_OF_A_SLOT) + CONCLUSION
 
 
 def main() -> None:
