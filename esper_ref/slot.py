@@ -192,8 +192,10 @@ class SeedSlot(Graft):
         """
         self._require_blending("set_alpha")
         a = require_alpha(a, f"slot {self.slot_id}")
-        curve = self.state.controller.alpha_curve
-        self.state.controller = AlphaController(a, a, a, alpha_curve=curve)
+        before = self.state.controller
+        self.state.controller = AlphaController(
+            a, a, a, alpha_curve=before.alpha_curve, alpha_steepness=before.alpha_steepness
+        )
         self.show()
 
     def retarget_alpha(
