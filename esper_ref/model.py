@@ -84,7 +84,11 @@ class MorphogeneticModel(nn.Module):
         blend_epochs: int | None = None,
         blueprint_options: Mapping[str, BlueprintOption] | None = None,
     ) -> GateResult:
-        """Put a new seed into a dormant slot (see `SeedSlot.germinate`)."""
+        """Put a new seed into a dormant slot (see `SeedSlot.germinate`).
+
+        On several ranks, germinate before `DistributedDataParallel(model)`: inside it, a seed
+        would never get averaged gradients, so that it is refused with `DistributedError`.
+        """
         return self.slot(slot).germinate(
             blueprint_id,
             seed_id,
