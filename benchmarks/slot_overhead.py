@@ -73,6 +73,7 @@ OPEN = GateThresholds(
     shadow_epochs=1,
     max_contribution_spread=1000.0,
     min_contribution=-101.0,
+    contribution_epochs=1,
 )
 # As `grow` has it: what is fossilized is an ordinary part of the network.
 RULES = SlotRules(

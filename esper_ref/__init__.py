@@ -10,7 +10,7 @@ own. A file imports only from the floors below it; lowest first:
     blending
     lifecycle
     isolation, gradients, telemetry, gates, host, group_norm
-    distributed, evidence, hosts, blueprint
+    distributed, evidence, hosts, blueprint, rules
     blueprints, snapshot
     graft
     slot
@@ -69,7 +69,8 @@ from esper_ref.lifecycle import (
     SeedState,
 )
 from esper_ref.model import MorphogeneticModel
-from esper_ref.slot import SeedSlot, SlotRules
+from esper_ref.rules import SlotRules
+from esper_ref.slot import SeedSlot
 from esper_ref.telemetry import JsonLinesWriter, Telemetry
 
 __all__ = [

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import math
 import sys
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, fields
 from enum import StrEnum
 
 from esper_ref.errors import AlphaError
-from esper_ref.strict import require_keys
+from esper_ref.strict import number, read, require_keys, share, text, whole
 
 # A sigmoid has temperature 1 / steepness. Below this one its ramp would be a jump in mid-air at
 # t = 1/2; the controller jumps at once instead.
@@ -178,10 +179,24 @@ class AlphaController:
         return plain | {"alpha_mode": self.alpha_mode.value, "alpha_curve": self.alpha_curve.value}
 
     @classmethod
-    def from_dict(cls, d: dict[str, float | int | str]) -> AlphaController:
+    def from_dict(cls, d: Mapping[str, object]) -> AlphaController:
         """Return the controller that `to_dict` wrote.
 
-        A missing or unknown key is an error.
+        A missing or unknown key is an error, and so is a wrong value.
         """
         require_keys("AlphaController", d, (field.name for field in fields(cls)))
+        for name, parse in FIELD_PARSERS.items():
+            read("AlphaController", d, name, parse)
         return cls(**d)  # type: ignore[arg-type]  # the constructor validates each value
+
+
+FIELD_PARSERS: dict[str, Callable[[object], object]] = {
+    "alpha": share,
+    "alpha_start": share,
+    "alpha_target": share,
+    "alpha_mode": lambda value: AlphaMode(text(value)),
+    "alpha_curve": lambda value: AlphaCurve(text(value)),
+    "alpha_steepness": lambda value: _require_steepness(number(value)),
+    "alpha_steps_total": whole,
+    "alpha_steps_done": whole,
+}

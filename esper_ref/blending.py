@@ -8,12 +8,17 @@ step of a ramp. Every operator returns h's dtype.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor, nn
 
-from esper_ref.strict import require_keys
-from esper_ref.topology import require_topology
+from esper_ref.errors import BlendError
+from esper_ref.strict import number, read, require_keys
+from esper_ref.topology import require_features, require_topology
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 
 def blend_add(host_features: Tensor, seed_features: Tensor, alpha: Tensor) -> Tensor:
@@ -78,13 +83,14 @@ class GateStatistics:
         }
 
     @classmethod
-    def from_dict(cls, d: dict[str, float]) -> GateStatistics:
+    def from_dict(cls, d: Mapping[str, object]) -> GateStatistics:
         """Return what `to_dict` wrote.
 
         A missing or unknown key is an error.
         """
         require_keys("GateStatistics", d, ("mean", "std", "min", "max"))
-        return cls(**{name: torch.tensor(value) for name, value in d.items()})
+        values = {name: read("GateStatistics", d, name, number) for name in d}
+        return cls(**{name: torch.tensor(value) for name, value in values.items()})
 
 
 class GatedBlend(nn.Module):
@@ -101,12 +107,17 @@ class GatedBlend(nn.Module):
 
     A picture is pooled whole. A text is pooled causally, by the running mean over the positions
     up to t: a mean over all of them would carry later tokens into earlier logits.
+
+    `channels` and `total_steps` below 1 raise `BlendError`.
     """
 
     def __init__(self, channels: int, topology: str = "cnn", total_steps: int = 10) -> None:
         super().__init__()
+        for name, value in (("channels", channels), ("total_steps", total_steps)):
+            if value < 1:
+                raise BlendError(f"GatedBlend: got {name} = {value}, expected 1 or more")
         self.topology = require_topology(topology)
-        self.total_steps = total_steps
+        self.channels, self.total_steps = channels, total_steps
         hidden = max(8, channels // 4)
         self.gate = nn.Sequential(nn.Linear(channels, hidden), nn.ReLU(), nn.Linear(hidden, 1))
 
@@ -115,7 +126,11 @@ class GatedBlend(nn.Module):
         return 1.0 if step >= self.total_steps else max(0, step) / self.total_steps
 
     def get_alpha_for_blend(self, x: Tensor) -> Tensor:
-        """Return the gate in (0, 1): (batch, 1, 1, 1) for pictures, (batch, tokens, 1) for text."""
+        """Return the gate in (0, 1): (batch, 1, 1, 1) for pictures, (batch, tokens, 1) for text.
+
+        `x` has the layout of the topology. Another rank or width raises `TopologyError`.
+        """
+        require_features(x, self.topology, self.channels, "GatedBlend")
         if self.topology == "cnn":
             pooled = x.mean(dim=(2, 3))  # (batch, channels)
             return torch.sigmoid(self.gate(pooled))[:, :, None, None]  # (batch, 1, 1, 1)

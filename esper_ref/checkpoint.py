@@ -6,6 +6,7 @@ import copy
 import os
 import pickle
 import zipfile
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,14 +14,17 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor, nn
 
+from esper_ref.distributed import require_unwrapped
 from esper_ref.errors import (
     CheckpointError,
     CheckpointFileError,
     CheckpointKeyError,
+    CheckpointValueError,
     CheckpointVersionError,
 )
+from esper_ref.graft import Graft
 from esper_ref.snapshot import FORMAT_VERSION
-from esper_ref.strict import require_keys
+from esper_ref.strict import mapping, read, require_keys, whole
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -44,7 +48,13 @@ class Checkpoint:
             raise CheckpointKeyError(
                 f"checkpoint: no optimiser {name!r}; there are {sorted(self.optimizers)}"
             )
-        optimizer.load_state_dict(copy.deepcopy(self.optimizers[name]))
+        try:
+            optimizer.load_state_dict(copy.deepcopy(self.optimizers[name]))
+        except (KeyError, RuntimeError, TypeError, ValueError) as error:
+            raise CheckpointValueError(
+                f"checkpoint: the state of optimiser {name!r} does not fit: {error}. Give the "
+                "optimiser the parameters of the loaded model, in the order they were saved in."
+            ) from error
 
     def restore_random_state(self) -> None:
         """Put the global random stream of the CPU where it was."""
@@ -71,6 +81,8 @@ def save_checkpoint(
         "optimizers": {name: optimizer.state_dict() for name, optimizer in optimizers.items()},
         "random_state": torch.get_rng_state(),
     }
+    computes_sums = torch.serialization.get_crc32_options()
+    torch.serialization.set_crc32_options(True)  # `load_checkpoint` compares them
     try:
         with beside.open("wb") as file:
             torch.save(payload, file)
@@ -78,6 +90,7 @@ def save_checkpoint(
             os.fsync(file.fileno())
         beside.replace(target)
     finally:
+        torch.serialization.set_crc32_options(computes_sums)
         beside.unlink(missing_ok=True)
 
 
@@ -90,6 +103,8 @@ def load_checkpoint(path: str | os.PathLike[str], model: nn.Module) -> Checkpoin
     payload = _read(path)
     rehearsal = copy.deepcopy(model)
     _load(rehearsal, payload["model"], path)
+    if any(isinstance(part, Graft) and part.is_active for part in rehearsal.modules()):
+        require_unwrapped(model, f"{path}: its seeds are rebuilt")
     _load(model, payload["model"], path)
     return Checkpoint(payload["epoch"], payload["optimizers"], payload["random_state"])
 
@@ -103,6 +118,7 @@ def _read(path: str | os.PathLike[str]) -> dict[str, Any]:
             f"{path}: {source.stat().st_size} bytes that are no checkpoint, or not all of one; "
             "use an earlier one"
         )
+    _require_intact(source)
     try:
         payload = torch.load(source, weights_only=True)
     except (RuntimeError, pickle.UnpicklingError) as error:
@@ -117,10 +133,54 @@ def _read(path: str | os.PathLike[str]) -> dict[str, Any]:
             "load it with the version of the library that wrote it"
         )
     require_keys(f"{path}", payload, KEYS)
+    for key, parse in VALUES.items():
+        read(f"{path}", payload, key, parse)
     return payload
 
 
+def _require_intact(source: Path) -> None:
+    """Compare every record with the sum that the archive keeps of it: `torch.load` does not."""
+    try:
+        with zipfile.ZipFile(source) as archive:
+            damaged = archive.testzip()
+    except (zipfile.BadZipFile, NotImplementedError, RuntimeError, ValueError) as error:
+        raise CheckpointFileError(f"{source}: is damaged: {error}; use an earlier one") from error
+    if damaged is not None:
+        raise CheckpointFileError(
+            f"{source}: the record {damaged} does not match its sum, so the file is damaged; "
+            "use an earlier one"
+        )
+
+
+def _optimizer_states(value: object) -> object:
+    return {name: mapping(state) for name, state in mapping(value).items()}
+
+
+def _random_state(value: object) -> Tensor:
+    if not isinstance(value, Tensor):
+        raise TypeError("expected a tensor")
+    try:
+        torch.Generator().set_state(value)
+    except RuntimeError as error:
+        raise ValueError(f"expected the state of a random stream ({error})") from error
+    return value
+
+
+VALUES: dict[str, Callable[[object], object]] = {
+    "epoch": whole,
+    "model": mapping,
+    "optimizers": _optimizer_states,
+    "random_state": _random_state,
+}
+
+
 def _load(model: nn.Module, state: dict[str, Any], path: str | os.PathLike[str]) -> None:
+    for key, value in state.items():
+        if not isinstance(value, Tensor | dict):
+            raise CheckpointValueError(
+                f"{path}: wrong value of key {key!r} (got a {type(value).__name__}, expected a "
+                "tensor or a dictionary)"
+            )
     try:
         result = model.load_state_dict(state, strict=False)  # the strictness is below, with a name
     except RuntimeError as error:
@@ -132,3 +192,12 @@ def _load(model: nn.Module, state: dict[str, Any], path: str | os.PathLike[str])
             f"{path}: missing keys {result.missing_keys}, unknown keys {result.unexpected_keys}; "
             "build the model with the host and the slots that were saved"
         )
+    for key, value in model.state_dict().items():
+        if (
+            isinstance(value, Tensor)
+            and value.is_floating_point() != state[key].is_floating_point()
+        ):
+            raise CheckpointValueError(
+                f"{path}: wrong value of key {key!r} (got {state[key].dtype}, expected "
+                f"{value.dtype})"
+            )

@@ -2,15 +2,43 @@
 
 from __future__ import annotations
 
+import gc
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import torch.distributed as dist
+from torch.nn.parallel import DistributedDataParallel
 
 from esper_ref.errors import DistributedError
 
 if TYPE_CHECKING:
+    from torch import nn
+
     from esper_ref.gates import GateResult
+
+
+def require_unwrapped(part: nn.Module, what: str) -> None:
+    """Refuse `what` in a module that a DistributedDataParallel holds.
+
+    DistributedDataParallel takes the parameters down when it is made. The gradients of a seed that
+    comes later are never averaged, and the ranks part in silence. A module does not know what holds
+    it, so the living objects are searched: once for each germination, and only among several ranks.
+    """
+    if not (dist.is_available() and dist.is_initialized() and _is_wrapped(part)):
+        return
+    gc.collect()  # a wrapper that was given up lives on in a circle of references
+    if _is_wrapped(part):
+        raise DistributedError(
+            f"{what}: the model is inside a DistributedDataParallel, which would never average "
+            "the gradients of a new seed. Unwrap it, germinate on every rank, then wrap it again: "
+            "DDP(model). Keep no reference to the old wrapper (model = ddp.module; del ddp)."
+        )
+
+
+def _is_wrapped(part: nn.Module) -> bool:
+    # By type: to ask an arbitrary object for its class may run code of its own.
+    wrappers = [o for o in gc.get_objects() if issubclass(type(o), DistributedDataParallel)]
+    return any(module is part for wrapper in wrappers for module in wrapper.modules())
 
 
 def sync_gate_decision(result: GateResult) -> GateResult:

@@ -31,6 +31,10 @@ class MetricError(EsperRefError, ValueError):
     """A measurement that cannot be what it says it is."""
 
 
+class RulesError(EsperRefError, ValueError):
+    """A threshold or a time with which no decision can be made."""
+
+
 class GateError(EsperRefError, ValueError):
     """A gate that does not exist, or a stage that no gate guards."""
 
@@ -61,6 +65,10 @@ class CheckpointError(EsperRefError):
 
 class CheckpointKeyError(CheckpointError, ValueError):
     """A checkpoint with a missing or an unknown key."""
+
+
+class CheckpointValueError(CheckpointError, ValueError):
+    """A checkpoint in which a key has a value that cannot be."""
 
 
 class CheckpointVersionError(CheckpointError, ValueError):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import warnings
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol, TypeVar
@@ -9,12 +11,19 @@ from typing import TYPE_CHECKING, Protocol, TypeVar
 import torch
 from torch import Tensor, nn
 
-from esper_ref.lifecycle import ShapeProbe
+from esper_ref.errors import MetricError
+from esper_ref.lifecycle import ShapeProbe, require_measurement
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
 
 Batch = TypeVar("Batch")
+
+SAMPLED_VALUES = 1024  # of each input tensor are compared between two passes
+
+
+class PassesDifferWarning(UserWarning):
+    """The two passes of a counterfactual saw different data, so that their metrics do not compare."""
 
 
 class AlphaHolder(Protocol):
@@ -73,11 +82,22 @@ class Counterfactual:
         batch: Batch,
         metric: Callable[[nn.Module, Batch], float],
     ) -> Counterfactual:
-        """Take both measurements on the same batch and the same weights, in eval mode."""
+        """Take both measurements on the same batch and the same weights, in eval mode.
+
+        An iterator, which the first pass would use up, raises `MetricError`. Other data may
+        still differ between the passes, for instance by shuffling: then `PassesDifferWarning`.
+        """
+        if isinstance(batch, Iterator):
+            raise MetricError(
+                f"Counterfactual.measure: got a {type(batch).__name__}, which can be read only "
+                "once, expected data for two passes. Pass a list or the DataLoader itself."
+            )
         with evaluating(model):
-            actual = metric(model, batch)
-            with force_alpha(slot, 0.0):
-                baseline = metric(model, batch)
+            with _inputs_of(model) as first:
+                actual = require_measurement(metric(model, batch), "the metric")
+            with force_alpha(slot, 0.0), _inputs_of(model) as second:
+                baseline = require_measurement(metric(model, batch), "the metric")
+        _warn_if_different(first, second)
         return cls(actual, baseline)
 
 
@@ -91,9 +111,63 @@ def counterfactual_contribution(
 
     `metric(model, batch)` returns a number that is better when higher, in percent for the gates'
     thresholds to mean what they say. `batch` may be any number of batches; both measurements get
-    the same object, so it must not be an iterator that runs dry.
+    the same object. An iterator is refused, and data that differ between the two passes are
+    warned of (see `Counterfactual.measure`).
     """
     return Counterfactual.measure(model, slot, batch, metric).contribution
+
+
+@contextmanager
+def _inputs_of(model: nn.Module) -> Iterator[list[Tensor]]:
+    """Yield a list that takes a sample of every input of `model` inside the block.
+
+    A compiled graph is left alone: the hook would become a part of it.
+    """
+    samples: list[Tensor] = []
+
+    def note(_model: nn.Module, args: tuple[object, ...], kwargs: dict[str, object]) -> None:
+        if not torch.compiler.is_compiling():
+            samples.extend(map(_sample, _tensors_in((args, kwargs))))
+
+    handle = model.register_forward_pre_hook(note, with_kwargs=True)
+    try:
+        yield samples
+    finally:
+        handle.remove()
+
+
+def _tensors_in(value: object) -> Iterator[Tensor]:
+    if isinstance(value, Tensor):
+        yield value
+    elif isinstance(value, Mapping):
+        yield from _tensors_in(list(value.values()))
+    elif isinstance(value, list | tuple):
+        for item in value:
+            yield from _tensors_in(item)
+
+
+def _sample(tensor: Tensor) -> Tensor:
+    """Return evenly spread values of a tensor, on its device: copying all would double it."""
+    flat = tensor.detach().flatten()
+    return flat[:: max(1, len(flat) // SAMPLED_VALUES)].clone()
+
+
+def _warn_if_different(first: list[Tensor], second: list[Tensor]) -> None:
+    same = len(first) == len(second) and all(map(_is_same, first, second))
+    if not same:
+        warnings.warn(
+            "the second pass of a counterfactual saw other inputs (or in another order) than in "
+            "the first pass; turn off shuffling and augmentation for the data of gates",
+            PassesDifferWarning,
+            stacklevel=3,
+        )
+
+
+def _is_same(a: Tensor, b: Tensor) -> bool:
+    """Return whether two samples are equal, a NaN being equal to a NaN."""
+    if a.shape != b.shape or a.dtype != b.dtype:
+        return False
+    return bool(((a == b) | ((a != a) & (b != b))).all())  # true of NaN alone, in every dtype
 
 
 def probe_shape_of(seed: nn.Module, features: Tensor) -> ShapeProbe:
@@ -103,6 +177,8 @@ def probe_shape_of(seed: nn.Module, features: Tensor) -> ShapeProbe:
     are touched. What torch raises for misfitting shapes is an answer, not an accident.
     """
     shape = tuple(features.shape)
+    if features.numel() == 0:
+        return ShapeProbe(shape, f"features {shape} are empty: a seed cannot be tried on nothing")
     with evaluating(seed):
         try:
             out = seed(features)

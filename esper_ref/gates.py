@@ -6,11 +6,15 @@ import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from enum import IntEnum
+from statistics import fmean, stdev
 
-from esper_ref.errors import GateError
+from esper_ref.errors import GateError, RulesError
 from esper_ref.lifecycle import SeedStage, SeedState
+from esper_ref.strict import require_count, require_number
+from esper_ref.topology import LAYOUTS
 
 DEFAULT_GRADIENT_RATIO_THRESHOLD = 0.05
+RATIO_CHECK = "gradient_ratio"  # the name of the check that a measured ratio passes or fails
 
 
 class GateLevel(IntEnum):
@@ -42,6 +46,14 @@ class GateThresholds:
     the ratio of a healthy seed depends on both. 0.05 is a convention that no study backs: put
     what your own runs show into the table. A ratio within `near_fraction` of its threshold is
     reported, whichever way the gate went.
+
+    G5 reads the last `contribution_epochs` contributions of PROBATIONARY, and at least so many.
+    Their mean has to reach `min_contribution`, and it has to lie `contribution_errors` standard
+    errors above 0. A single measurement is no evidence: with a noise of 0.5 points, a seed that
+    contributes nothing reaches 0.5 points in one of six. The error rates of the defaults are in
+    `reports/studies/gate_errors.md`. A window of one measurement has no spread.
+
+    A value that is not finite, not of its type or out of its range raises `RulesError`.
     """
 
     gradient_ratio: float = DEFAULT_GRADIENT_RATIO_THRESHOLD
@@ -52,6 +64,28 @@ class GateThresholds:
     shadow_epochs: int = 3
     max_contribution_spread: float = 5.0
     min_contribution: float = 0.5
+    contribution_epochs: int = 5
+    contribution_errors: float = 3.0
+
+    def __post_init__(self) -> None:
+        """Refuse a threshold with which a gate cannot decide."""
+        where = "GateThresholds"
+        require_number(f"{where}: gradient_ratio", self.gradient_ratio, 0.0)
+        for key, ratio in self.gradient_ratios.items():
+            if not (isinstance(key, tuple) and len(key) == 2 and key[0] in LAYOUTS):
+                raise RulesError(
+                    f"{where}: gradient_ratios: got the key {key!r}, expected a topology of "
+                    f"{sorted(LAYOUTS)} and a blueprint"
+                )
+            require_number(f"{where}: gradient_ratios[{key}]", ratio, 0.0)
+        require_number(f"{where}: near_fraction", self.near_fraction, 0.0)
+        require_count(f"{where}: min_training_epochs", self.min_training_epochs)
+        require_number(f"{where}: min_improvement", self.min_improvement)
+        require_count(f"{where}: shadow_epochs", self.shadow_epochs, 1)
+        require_number(f"{where}: max_contribution_spread", self.max_contribution_spread, 0.0)
+        require_number(f"{where}: min_contribution", self.min_contribution)
+        require_count(f"{where}: contribution_epochs", self.contribution_epochs, 1)
+        require_number(f"{where}: contribution_errors", self.contribution_errors, 0.0)
 
     def gradient_ratio_for(self, topology: str, blueprint_id: str) -> float:
         """Return the threshold of G2 for one blueprint."""
@@ -130,7 +164,7 @@ def _gradient_is_strong(state: SeedState, thresholds: GateThresholds) -> Check:
     if state.blueprint_id is None:
         return Check("blueprint_unknown", False, "no blueprint to look a threshold up for")
     threshold = thresholds.gradient_ratio_for(state.topology, state.blueprint_id)
-    return Check("gradient_ratio", ratio >= threshold, f"{ratio:.4f} over {threshold}")
+    return Check(RATIO_CHECK, ratio >= threshold, f"{ratio:.4f} over {threshold}")
 
 
 def _alpha_holds(state: SeedState, _thresholds: GateThresholds) -> Check:
@@ -146,24 +180,40 @@ def _alpha_is_full(state: SeedState, _thresholds: GateThresholds) -> Check:
 
 def _contribution_is_stable(state: SeedState, thresholds: GateThresholds) -> Check:
     window = state.metrics.contributions_in_stage[-thresholds.shadow_epochs :]
-    if len(window) < thresholds.shadow_epochs:
-        found = f"{len(window)} of {thresholds.shadow_epochs} measurements"
-        return Check("contribution_window_incomplete", False, found)
-    if not all(math.isfinite(contribution) for contribution in window):
-        return Check("contribution_not_finite", False, f"{window}")
+    missing = _missing_evidence(window, thresholds.shadow_epochs)
+    if missing is not None:
+        return missing
     spread = max(window) - min(window)
     passed = spread <= thresholds.max_contribution_spread
     return Check("contribution_stable", passed, f"spread {spread:.3f}")
 
 
 def _contributes(state: SeedState, thresholds: GateThresholds) -> Check:
-    measured = state.metrics.contributions_in_stage
+    measured, count = state.metrics.contributions_in_stage, thresholds.contribution_epochs
     if not measured:
         return Check("contribution_unmeasured", False, "no counterfactual in this stage")
-    contribution, wanted = measured[-1], thresholds.min_contribution
-    if not math.isfinite(contribution):
-        return Check("contribution_not_finite", False, f"{contribution}")
-    return Check("contribution", contribution >= wanted, f"{contribution:.3f} over {wanted}")
+    missing = _missing_evidence(measured[-count:], count)
+    if missing is not None:
+        return missing
+    contribution, wanted = fmean(measured[-count:]), thresholds.min_contribution
+    error = stdev(measured[-count:]) / math.sqrt(count) if count > 1 else 0.0
+    if contribution < wanted:
+        return Check("contribution", False, f"mean {contribution:.3f}, expected {wanted}")
+    found = f"mean {contribution:.3f} over {wanted}, standard error {error:.3f}"
+    # A host may accept a loss on purpose: then the mean has to be clear of that loss, not of 0.
+    lowest = contribution - thresholds.contribution_errors * error
+    certain = lowest >= min(0.0, wanted)
+    return Check("contribution" if certain else "contribution_uncertain", certain, found)
+
+
+def _missing_evidence(window: list[float], wanted: int) -> Check | None:
+    """Return the failed check of a window that is too short or not finite, otherwise None."""
+    if len(window) < wanted:
+        found = f"{len(window)} of {wanted} measurements"
+        return Check("contribution_window_incomplete", False, found)
+    if not all(math.isfinite(contribution) for contribution in window):
+        return Check("contribution_not_finite", False, f"{window}")
+    return None
 
 
 def _is_healthy(state: SeedState, _thresholds: GateThresholds) -> Check:

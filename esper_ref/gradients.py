@@ -5,17 +5,18 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor, nn
 from torch.nn.utils import get_total_norm
 
-from esper_ref.strict import require_keys
+from esper_ref.strict import flag, mapping, number, read, require_keys, share, whole
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
+EMA_FIELDS = {"beta": share, "average": number, "weight": share, "latest_is_finite": flag}
 HOST_NORM_EPSILON = 1e-8  # below this the host has no gradient to compare with
 RATIO_CEILING = 10.0
 EMA_BETA = 0.9
@@ -112,13 +113,12 @@ class BiasCorrectedEMA:
         }
 
     @classmethod
-    def from_dict(cls, d: Mapping[str, float | bool]) -> BiasCorrectedEMA:
-        """Return the average that `to_dict` wrote.
-
-        A missing or unknown key is an error.
-        """
+    def from_dict(cls, d: Mapping[str, Any]) -> BiasCorrectedEMA:
+        """Return the average that `to_dict` wrote. Another key or a wrong value is an error."""
         ema = cls()
         require_keys("BiasCorrectedEMA", d, ema.to_dict())
+        for name, parse in EMA_FIELDS.items():
+            read("BiasCorrectedEMA", d, name, parse)
         ema.beta = float(d["beta"])
         ema.average = torch.tensor(d["average"], dtype=torch.float64)
         ema.weight = torch.tensor(d["weight"], dtype=torch.float64)
@@ -273,21 +273,22 @@ class GradientHealthMonitor:
         }
 
     def load_dict(self, d: Mapping[str, Mapping[str, Mapping[str, float]]]) -> None:
-        """Take over what `to_dict` wrote.
-
-        A missing or unknown key is an error.
-        """
+        """Take over what `to_dict` wrote. Another key or a wrong value is an error."""
         require_keys("GradientHealthMonitor", d, ("seed", "host"))
+        for side in ("seed", "host"):
+            read("GradientHealthMonitor", d, side, mapping)
         if d["seed"] or d["host"]:  # whatever was observed was observed as a whole, on both sides
             for side in ("seed", "host"):
                 require_keys(f"GradientHealthMonitor {side}", {WHOLE} & set(d[side]), (WHOLE,))
         self.seed, self.host = _norms_from_dict(d["seed"]), _norms_from_dict(d["host"])
 
 
-def _norms_from_dict(d: Mapping[str, Mapping[str, float]]) -> dict[str, RunningNorm]:
+def _norms_from_dict(d: Mapping[str, object]) -> dict[str, RunningNorm]:
     norms = {}
-    for name, entry in d.items():
-        require_keys(f"GradientHealthMonitor {name}", {"count"} & set(entry), ("count",))
-        average = {key: value for key, value in entry.items() if key != "count"}
-        norms[name] = RunningNorm(BiasCorrectedEMA.from_dict(average), int(entry["count"]))
+    for name in d:
+        where, entry = f"GradientHealthMonitor {name}", dict(read("monitor", d, name, mapping))
+        require_keys(where, {"count"} & set(entry), ("count",))
+        count = read(where, entry, "count", whole)
+        del entry["count"]
+        norms[name] = RunningNorm(BiasCorrectedEMA.from_dict(entry), count)
     return norms

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from esper_ref.alpha import AlphaAlgorithm, require_alpha
 from esper_ref.blending import GatedBlend, GateStatistics
 from esper_ref.blueprint import BlueprintOption, BlueprintRegistry
-from esper_ref.errors import CheckpointError
+from esper_ref.errors import CheckpointError, CheckpointValueError
 from esper_ref.evidence import force_alpha
 from esper_ref.gradients import GradientHealthMonitor, GradientRatioNormalization
 from esper_ref.isolation import blend_with_isolation, seed_input_of, ste_forward
@@ -70,7 +70,7 @@ class Graft(nn.Module):
     def forward(self, host_features: Tensor) -> Tensor:
         """Map host features to what the host goes on with: the same shape, dtype and device."""
         if not torch.compiler.is_compiling() and self.feature_shape != host_features.shape:
-            self.feature_shape = tuple(host_features.shape)  # setting it costs more than looking
+            self._note_shape(host_features)  # setting it costs more than looking
         if self.path == ForwardPath.IDENTITY.value or self.seed is None:
             return host_features
         require_features(host_features, self.topology, self.channels, f"slot {self.slot_id}")
@@ -87,10 +87,17 @@ class Graft(nn.Module):
             gate=self._open_gate(seed_input),
         )
 
+    def _note_shape(self, features: Tensor) -> None:
+        """Keep the shape for the trial of G1. An empty batch would make it a trial on nothing."""
+        if features.numel() > 0:
+            self.feature_shape = tuple(features.shape)
+
     def _open_gate(self, seed_input: Tensor) -> Tensor | None:
         if self.gate is None:
             return None
         gate = self.gate.get_alpha_for_blend(seed_input)
+        if gate.numel() == 0:  # an empty batch has no statistics: those of the last one stay
+            return gate
         self.state.metrics.gate_statistics = GateStatistics.of(gate)
         return gate
 
@@ -141,7 +148,10 @@ class Graft(nn.Module):
         seed = BlueprintRegistry.create(self.topology, name, self.channels, **options)
         gate = None
         if snapshot.state.alpha_algorithm is AlphaAlgorithm.GATE:
-            gate = GatedBlend(self.channels, self.topology, snapshot.blend_epochs)
+            steps = max(
+                1, snapshot.blend_epochs
+            )  # a blend of no epochs is over after its first step
+            gate = GatedBlend(self.channels, self.topology, steps)
         place = self.alpha if like is None else next(like.parameters(), self.alpha)
         for part in (seed, gate):
             if part is not None:
@@ -194,6 +204,15 @@ class Graft(nn.Module):
         if snapshot.state.stage not in ACTIVE_STAGES:
             self.occupy(snapshot, None, None)
             return
+        self.occupy(snapshot, *self._rebuild(snapshot))
+
+    def _rebuild(self, snapshot: SlotSnapshot) -> tuple[nn.Module, GatedBlend | None]:
         with torch.random.fork_rng(devices=[]):  # loading leaves the random stream alone
-            seed, gate = self.build(snapshot)
-        self.occupy(snapshot, seed, gate)
+            try:
+                return self.build(snapshot)
+            except (TypeError, ValueError, RuntimeError) as error:
+                raise CheckpointValueError(
+                    f"slot {self.slot_id}: no seed can be built of blueprint_id = "
+                    f"{snapshot.state.blueprint_id!r} and blueprint_options = "
+                    f"{snapshot.blueprint_options}: {error}"
+                ) from error

@@ -5,6 +5,8 @@ from __future__ import annotations
 import inspect
 import re
 from dataclasses import dataclass
+from functools import partialmethod
+from types import FunctionType
 from typing import TYPE_CHECKING, ClassVar, Protocol, cast
 
 from esper_ref.errors import HostError, RoutingError
@@ -35,6 +37,7 @@ class HostProtocol(Protocol):
 
     For any slot, `forward_from_segment(slot, forward_to_segment(slot, x))` is `forward(x)`,
     exactly. Hosts do not change their layers after construction: routes are computed once.
+    `topology` may be an attribute of the class, of the instance, or a property.
     """
 
     topology: ClassVar[Topology]
@@ -55,16 +58,17 @@ class HostProtocol(Protocol):
 
 
 def require_host(host: nn.Module) -> HostProtocol:
-    """Return `host` as a host, or say what it lacks. Looks at the class, runs nothing but specs.
+    """Return `host` as a host, or raise `HostError` with what it lacks.
 
-    The signatures are compared as well: `isinstance` with a protocol looks at names alone.
+    What counts is that each method takes the calls that the model makes: the names of its other
+    parameters are its own affair. `topology` may belong to the class or to the instance.
     """
     members = {
         name: value for cls in reversed(type(host).__mro__) for name, value in vars(cls).items()
-    }
-    faults = [fault for name in _METHODS if (fault := _fault(name, members))]
-    if "topology" not in members or members["topology"] not in LAYOUTS:
-        faults.append(f"class attribute topology, one of {sorted(LAYOUTS)}")
+    } | vars(host)
+    faults = [fault for name in _CALLS if (fault := _fault(name, members, host))]
+    if "topology" not in members or _bound(members["topology"], host) not in list(LAYOUTS):
+        faults.append(f"attribute topology, one of {sorted(LAYOUTS)}")
     if faults:
         raise HostError(f"{type(host).__name__} is no host; it lacks {'; '.join(faults)}")
     conforming = cast("HostProtocol", host)  # what was compared above is the protocol
@@ -72,19 +76,38 @@ def require_host(host: nn.Module) -> HostProtocol:
     return conforming
 
 
-_METHODS = ("injection_specs", "forward", "forward_to_segment", "forward_from_segment")
+# How the model calls a host: positional arguments, and keywords. None stands for any value.
+_CALLS: dict[str, tuple[tuple[int, tuple[str, ...]], ...]] = {
+    "injection_specs": ((0, ()),),
+    "forward": ((1, ()),),
+    "forward_to_segment": ((2, ()), (2, ("from_segment",))),
+    "forward_from_segment": ((2, ()),),
+}
 
 
-def _fault(name: str, members: dict[str, object]) -> str | None:
+def _fault(name: str, members: dict[str, object], host: nn.Module) -> str | None:
     wanted = inspect.signature(vars(HostProtocol)[name])
     member = members.get(name)
-    if not inspect.isfunction(member):
+    method = _bound(member, host) if name not in vars(host) else member
+    if not callable(method):
         return f"method {name}{wanted}"
-    found = inspect.signature(member).parameters
-    for parameter in wanted.parameters.values():
-        if parameter.name not in found:
-            return f"parameter {parameter.name!r} of method {name}{wanted}"
+    found = inspect.signature(method)
+    for count, keywords in _CALLS[name]:
+        try:
+            found.bind(*(None,) * count, **dict.fromkeys(keywords))
+        except TypeError as error:
+            return f"method {name}{wanted} (got {name}{found}: {error})"
     return None
+
+
+def _bound(member: object, host: nn.Module) -> object:
+    """Return a class attribute as the instance has it. Nothing of the host runs but a property."""
+    if isinstance(member, _DESCRIPTORS):
+        return member.__get__(host, type(host))
+    return member
+
+
+_DESCRIPTORS = (FunctionType, staticmethod, classmethod, partialmethod, property)
 
 
 def _require_specs(host: str, specs: tuple[InjectionSpec, ...]) -> None:

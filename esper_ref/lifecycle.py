@@ -5,10 +5,11 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass, field
 from enum import IntEnum, StrEnum
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, SupportsFloat
 
 from esper_ref.alpha import AlphaAlgorithm, AlphaController
 from esper_ref.errors import IllegalTransitionError, MetricError
+from esper_ref.strict import require_count, require_number
 
 if TYPE_CHECKING:
     from esper_ref.blending import GateStatistics
@@ -74,9 +75,23 @@ ACTIVE_STAGES = frozenset(
 )
 
 
+# Where a seed goes next if its gate lets it.
+NEXT_STAGE: dict[SeedStage, SeedStage] = {
+    SeedStage.GERMINATED: SeedStage.TRAINING,
+    SeedStage.TRAINING: SeedStage.BLENDING,
+    SeedStage.BLENDING: SeedStage.SHADOWING,
+    SeedStage.SHADOWING: SeedStage.PROBATIONARY,
+    SeedStage.PROBATIONARY: SeedStage.FOSSILIZED,
+}
+
+
 @dataclass(frozen=True)
 class LifecycleTiming:
-    """How long things take, in epochs. `run_epochs` is the length of the whole run."""
+    """How long things take, in epochs. `run_epochs` is the length of the whole run.
+
+    A seed in TRAINING whose gradient ratio stays under the threshold of G2 for
+    `training_patience` epochs in a row is culled. A value out of its range raises `RulesError`.
+    """
 
     blend_epochs: int = 5
     embargo_epochs: int = 5
@@ -84,11 +99,34 @@ class LifecycleTiming:
     min_probation_epochs: int = 5
     probation_fraction: float = 0.10
     run_epochs: int = 0
+    training_patience: int = 10
+
+    def __post_init__(self) -> None:
+        """Refuse a time that cannot pass."""
+        where = "LifecycleTiming"
+        for name in ("blend_epochs", "embargo_epochs", "reset_epochs", "run_epochs"):
+            require_count(f"{where}: {name}", vars(self)[name])
+        for name in ("min_probation_epochs", "training_patience"):
+            require_count(f"{where}: {name}", vars(self)[name], 1)
+        require_number(f"{where}: probation_fraction", self.probation_fraction, 0.0, 1.0)
 
     @property
     def probation_timeout(self) -> int:
         """Epochs in PROBATIONARY after which an undecided seed is culled: 5, or 10 % of the run."""
         return max(self.min_probation_epochs, math.ceil(self.probation_fraction * self.run_epochs))
+
+
+def require_measurement(value: object, where: str) -> float:
+    """Return a number, or the one value of a tensor, as a Python float.
+
+    A tensor that stayed one would keep a device waiting and could not be written as JSON.
+    """
+    if not isinstance(value, SupportsFloat):
+        raise MetricError(f"{where}: got {value!r}, expected a number")
+    try:
+        return float(value)
+    except (RuntimeError, TypeError, ValueError) as error:  # a tensor of several values
+        raise MetricError(f"{where}: got {value!r}, expected one number") from error
 
 
 @dataclass
@@ -97,6 +135,8 @@ class SeedMetrics:
 
     `current_alpha` is the blending timeline, not what a learned gate makes of it: it is what a
     policy controls. `gate_statistics` is what the gate did (see `GatedBlend`).
+    `epochs_under_ratio` counts the latest epochs in a row in which G2 found the gradient ratio
+    under its threshold.
     """
 
     current_accuracy: float | None = None
@@ -107,12 +147,17 @@ class SeedMetrics:
     seed_gradient_norm_ratio: float | None = None
     counterfactual_contribution: float | None = None
     contributions_in_stage: list[float] = field(default_factory=list)
+    epochs_under_ratio: int = 0
     seed_is_healthy: bool | None = None
     current_alpha: float = 0.0
     gate_statistics: GateStatistics | None = None
 
-    def record_accuracy(self, percent: float) -> None:
-        """Note the accuracy of the model as it is, in percent."""
+    def record_accuracy(self, percent: SupportsFloat) -> None:
+        """Note the accuracy of the model as it is, in percent.
+
+        A number or a tensor of one value. Outside [0, 100] it is a `MetricError`.
+        """
+        percent = require_measurement(percent, "SeedMetrics.record_accuracy")
         if not 0.0 <= percent <= 100.0:
             raise MetricError(
                 f"SeedMetrics.record_accuracy: got {percent}, wanted a percentage in [0, 100]"
@@ -124,8 +169,9 @@ class SeedMetrics:
             return
         self.best_accuracy_in_stage = max(percent, self.best_accuracy_in_stage or 0.0)
 
-    def record_counterfactual(self, contribution: float) -> None:
+    def record_counterfactual(self, contribution: SupportsFloat) -> None:
         """Note metric(alpha now) minus metric(alpha = 0), measured by `evidence`."""
+        contribution = require_measurement(contribution, "SeedMetrics.record_counterfactual")
         self.counterfactual_contribution = contribution
         self.contributions_in_stage.append(contribution)
 
@@ -134,6 +180,7 @@ class SeedMetrics:
         self.accuracy_at_stage_start = self.current_accuracy
         self.best_accuracy_in_stage = None
         self.contributions_in_stage = []
+        self.epochs_under_ratio = 0
         if stage is SeedStage.BLENDING:
             self.accuracy_at_blending_start = self.current_accuracy
 

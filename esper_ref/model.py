@@ -9,7 +9,8 @@ from torch import Tensor, nn
 from esper_ref.alpha import AlphaAlgorithm
 from esper_ref.errors import RoutingError
 from esper_ref.host import HostProtocol, require_host
-from esper_ref.slot import DEFAULT_RULES, SeedSlot, SlotRules
+from esper_ref.rules import DEFAULT_RULES, SlotRules
+from esper_ref.slot import SeedSlot
 from esper_ref.telemetry import Telemetry
 
 if TYPE_CHECKING:
@@ -83,7 +84,11 @@ class MorphogeneticModel(nn.Module):
         blend_epochs: int | None = None,
         blueprint_options: Mapping[str, BlueprintOption] | None = None,
     ) -> GateResult:
-        """Put a new seed into a dormant slot (see `SeedSlot.germinate`)."""
+        """Put a new seed into a dormant slot (see `SeedSlot.germinate`).
+
+        On several ranks, germinate before `DistributedDataParallel(model)`: inside it, a seed
+        would never get averaged gradients, so that it is refused with `DistributedError`.
+        """
         return self.slot(slot).germinate(
             blueprint_id,
             seed_id,

@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from esper_ref.alpha import AlphaAlgorithm, AlphaController, AlphaCurve, require_alpha
-from esper_ref.distributed import sync_gate_decision
+from esper_ref.distributed import require_unwrapped, sync_gate_decision
 from esper_ref.errors import IllegalTransitionError, SlotError
 from esper_ref.evidence import is_finite, probe_shape_of
-from esper_ref.gates import GATE_OF_STAGE, GateLevel, GateResult, QualityGates
-from esper_ref.gradients import GradientHealthMonitor, GradientRatioNormalization
+from esper_ref.gates import GATE_OF_STAGE, RATIO_CHECK, GateLevel, GateResult
+from esper_ref.gradients import GradientHealthMonitor
 from esper_ref.graft import Graft
-from esper_ref.isolation import IsolationPolicy
-from esper_ref.lifecycle import VALID_TRANSITIONS, LifecycleTiming, SeedStage, SeedState
+from esper_ref.lifecycle import (
+    NEXT_STAGE,
+    VALID_TRANSITIONS,
+    SeedStage,
+    SeedState,
+)
+from esper_ref.rules import DEFAULT_RULES, SlotRules
 from esper_ref.snapshot import SlotSnapshot
 from esper_ref.telemetry import (
     Culled,
@@ -32,28 +36,6 @@ if TYPE_CHECKING:
     from torch import nn
 
     from esper_ref.blueprint import BlueprintOption
-
-# Where a seed goes next if its gate lets it.
-NEXT_STAGE: dict[SeedStage, SeedStage] = {
-    SeedStage.GERMINATED: SeedStage.TRAINING,
-    SeedStage.TRAINING: SeedStage.BLENDING,
-    SeedStage.BLENDING: SeedStage.SHADOWING,
-    SeedStage.SHADOWING: SeedStage.PROBATIONARY,
-    SeedStage.PROBATIONARY: SeedStage.FOSSILIZED,
-}
-
-
-@dataclass(frozen=True)
-class SlotRules:
-    """The rules a slot lives by. The slots of one model share them."""
-
-    gates: QualityGates = field(default_factory=QualityGates)
-    isolation: IsolationPolicy = field(default_factory=IsolationPolicy)
-    timing: LifecycleTiming = field(default_factory=LifecycleTiming)
-    normalization: GradientRatioNormalization = GradientRatioNormalization.SQRT_PARAMS
-
-
-DEFAULT_RULES = SlotRules()
 
 
 class SeedSlot(Graft):
@@ -104,6 +86,7 @@ class SeedSlot(Graft):
                 f"slot {self.slot_id} holds {self.state.seed_id} in {self.state.stage.name}; "
                 "germinate wants a DORMANT slot: cull the seed and wait out the embargo"
             )
+        require_unwrapped(self, f"slot {self.slot_id}: germinate")
         epochs = self.rules.timing.blend_epochs if blend_epochs is None else blend_epochs
         curve = AlphaCurve(blend_algorithm_id)
         state = SeedState(self.slot_id, self.topology)
@@ -152,8 +135,9 @@ class SeedSlot(Graft):
     def step_epoch(self) -> GateResult | None:
         """Let an epoch pass: clocks, the ramp of alpha, then the next gate, whose word is returned.
 
-        A seed still on probation at the timeout is culled. A culled slot serves its embargo and
-        one reset epoch, and is DORMANT again; no gate is asked on that way.
+        A seed still on probation at the timeout is culled, and so is one in TRAINING whose
+        gradient ratio stayed under its threshold for the patience. A culled slot serves its
+        embargo and one reset epoch, and is DORMANT again; no gate is asked on that way.
         """
         if self.state.stage is SeedStage.CULLED:
             self._move(SeedStage.EMBARGOED)
@@ -169,12 +153,24 @@ class SeedSlot(Graft):
         if self.state.stage not in NEXT_STAGE:
             self._serve_embargo()
             return None
-        on_probation = self.state.stage is SeedStage.PROBATIONARY
         result = self.advance_stage()
-        timeout = self.rules.timing.probation_timeout
-        if on_probation and not result.passed and self.state.epochs_in_stage >= timeout:
-            self.cull(f"undecided after {timeout} epochs of probation: {result.message}")
+        if not result.passed:
+            self._end_patience(result)
         return result
+
+    def _end_patience(self, result: GateResult) -> None:
+        """Cull a seed whose time is up in the stage that `result` did not let it leave.
+
+        It reads the decision that all ranks share, so that no rank culls alone.
+        """
+        timing, metrics = self.rules.timing, self.state.metrics
+        timeout, patience = timing.probation_timeout, timing.training_patience
+        is_under = RATIO_CHECK in result.checks_failed
+        metrics.epochs_under_ratio = metrics.epochs_under_ratio + 1 if is_under else 0
+        if metrics.epochs_under_ratio >= patience:
+            self.cull(f"gradient ratio under its threshold for {patience} epochs: {result.message}")
+        elif result.gate is GateLevel.G5 and self.state.epochs_in_stage >= timeout:
+            self.cull(f"undecided after {timeout} epochs of probation: {result.message}")
 
     def _serve_embargo(self) -> None:
         epochs, timing = self.state.epochs_in_stage, self.rules.timing
@@ -196,8 +192,10 @@ class SeedSlot(Graft):
         """
         self._require_blending("set_alpha")
         a = require_alpha(a, f"slot {self.slot_id}")
-        curve = self.state.controller.alpha_curve
-        self.state.controller = AlphaController(a, a, a, alpha_curve=curve)
+        before = self.state.controller
+        self.state.controller = AlphaController(
+            a, a, a, alpha_curve=before.alpha_curve, alpha_steepness=before.alpha_steepness
+        )
         self.show()
 
     def retarget_alpha(

@@ -2,22 +2,35 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import asdict, dataclass, fields
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Any
 
 from esper_ref.alpha import AlphaAlgorithm, AlphaController
 from esper_ref.blending import GateStatistics
-from esper_ref.errors import CheckpointVersionError
-from esper_ref.lifecycle import SeedMetrics, SeedStage, SeedState, ShapeProbe
-from esper_ref.strict import require_keys
-from esper_ref.topology import require_topology
+from esper_ref.errors import CheckpointValueError, CheckpointVersionError
+from esper_ref.lifecycle import ACTIVE_STAGES, SeedMetrics, SeedStage, SeedState, ShapeProbe
+from esper_ref.strict import (
+    flag,
+    list_of,
+    mapping,
+    number,
+    optional,
+    percentage,
+    read,
+    require_keys,
+    share,
+    text,
+    whole,
+)
+from esper_ref.topology import LAYOUTS, require_topology
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from esper_ref.blueprint import BlueprintOption
 
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2
 
 # Numbers, strings, booleans, None, and lists and dictionaries of these.
 Plain = dict[str, object]
@@ -52,7 +65,7 @@ class SlotSnapshot:
     def from_dict(cls, d: Plain) -> SlotSnapshot:
         """Return what `to_dict` wrote.
 
-        Another version and any other key are errors.
+        Another version, another key and a wrong value are errors.
         """
         if "version" in d and d["version"] != FORMAT_VERSION:
             raise CheckpointVersionError(
@@ -60,9 +73,15 @@ class SlotSnapshot:
                 "load it with the version of the library that wrote it"
             )
         require_keys("slot snapshot", d, ("version", *(field.name for field in fields(cls))))
-        values = {key: value for key, value in d.items() if key not in ("version", "state")}
-        state = _state_from_dict(cast("Plain", d["state"]))
-        return cls(state=state, **values)  # type: ignore[arg-type]  # plain, as `to_dict` wrote it
+        state = _state_from_dict(read("slot snapshot", d, "state", mapping))
+        values = {name: read("slot snapshot", d, name, parse) for name, parse in PARSERS.items()}
+        axes = LAYOUTS[state.topology].axes
+        if len(values["feature_shape"]) != len(axes) or 0 in values["feature_shape"]:
+            raise CheckpointValueError(
+                f"slot snapshot: wrong value of key 'feature_shape' (got "
+                f"{values['feature_shape']}, expected sizes of at least 1 for {', '.join(axes)})"
+            )
+        return cls(state=state, **values)
 
 
 def _state_to_dict(state: SeedState) -> Plain:
@@ -85,31 +104,81 @@ def _state_to_dict(state: SeedState) -> Plain:
 
 
 def _state_from_dict(d: Plain) -> SeedState:
-    require_keys("slot snapshot, state", d, (field.name for field in fields(SeedState)))
-    values = dict(d)
-    values["topology"] = require_topology(cast("str", d["topology"]))
-    values["stage"] = SeedStage(cast("int", d["stage"]))
-    values["alpha_algorithm"] = AlphaAlgorithm(cast("str", d["alpha_algorithm"]))
-    values["controller"] = AlphaController.from_dict(
-        cast("dict[str, float | int | str]", d["controller"])
-    )
-    values["metrics"] = _metrics_from_dict(cast("Plain", d["metrics"]))
-    values["shape_probe"] = _probe_from_dict(cast("Plain | None", d["shape_probe"]))
-    return SeedState(**values)  # type: ignore[arg-type]  # every value was parsed above
+    where = "slot snapshot, state"
+    require_keys(where, d, (field.name for field in fields(SeedState)))
+    state = SeedState(**{name: read(where, d, name, parse) for name, parse in STATE.items()})
+    for name in ("seed_id", "blueprint_id"):
+        if d[name] is None and state.stage in ACTIVE_STAGES:
+            raise CheckpointValueError(
+                f"{where}: wrong value of key {name!r} (got None, expected a text in stage "
+                f"{state.stage.name})"
+            )
+    return state
 
 
-def _metrics_from_dict(d: Plain) -> SeedMetrics:
-    require_keys("slot snapshot, metrics", d, (field.name for field in fields(SeedMetrics)))
-    values = dict(d)
-    statistics = cast("dict[str, float] | None", d["gate_statistics"])
+def _metrics_from_dict(value: object) -> SeedMetrics:
+    d, where = mapping(value), "slot snapshot, metrics"
+    require_keys(where, d, (field.name for field in fields(SeedMetrics)))
+    values = {name: read(where, d, name, parse) for name, parse in METRICS.items()}
+    statistics = read(where, d, "gate_statistics", optional(mapping))
     values["gate_statistics"] = None if statistics is None else GateStatistics.from_dict(statistics)
-    values["contributions_in_stage"] = list(cast("list[float]", d["contributions_in_stage"]))
-    return SeedMetrics(**values)  # type: ignore[arg-type]  # plain, as it was written
+    return SeedMetrics(**values)
 
 
-def _probe_from_dict(d: Plain | None) -> ShapeProbe | None:
-    if d is None:
+def _probe_from_dict(value: object) -> ShapeProbe | None:
+    if value is None:
         return None
-    require_keys("slot snapshot, shape probe", d, (field.name for field in fields(ShapeProbe)))
-    shape = tuple(cast("list[int]", d["shape"]))
-    return ShapeProbe(shape, cast("str | None", d["failure"]))
+    d, where = mapping(value), "slot snapshot, shape probe"
+    require_keys(where, d, (field.name for field in fields(ShapeProbe)))
+    shape = tuple(read(where, d, "shape", list_of(whole)))
+    return ShapeProbe(shape, read(where, d, "failure", optional(text)))
+
+
+def _option(value: object) -> BlueprintOption:
+    if not isinstance(value, int | float | bool | str):
+        raise TypeError("expected numbers, texts and truth values")
+    return value
+
+
+def _options(value: object) -> dict[str, BlueprintOption]:
+    return {text(name): _option(option) for name, option in mapping(value).items()}
+
+
+def _controller(value: object) -> AlphaController:
+    return AlphaController.from_dict(mapping(value))
+
+
+Parser = Callable[[object], Any]
+PARSERS: dict[str, Parser] = {
+    "channels": whole,
+    "blueprint_options": _options,
+    "blend_epochs": whole,
+    "seeds_germinated": whole,
+    "feature_shape": list_of(whole),
+    "monitor": mapping,
+}
+STATE: dict[str, Parser] = {
+    "slot_id": text,
+    "topology": lambda value: require_topology(text(value)),
+    "stage": lambda value: SeedStage(whole(value)),
+    "epochs_in_stage": whole,
+    "seed_id": optional(text),
+    "blueprint_id": optional(text),
+    "alpha_algorithm": lambda value: AlphaAlgorithm(text(value)),
+    "controller": _controller,
+    "metrics": _metrics_from_dict,
+    "shape_probe": _probe_from_dict,
+}
+METRICS: dict[str, Parser] = {
+    "current_accuracy": optional(percentage),
+    "best_accuracy": optional(percentage),
+    "accuracy_at_stage_start": optional(percentage),
+    "best_accuracy_in_stage": optional(percentage),
+    "accuracy_at_blending_start": optional(percentage),
+    "seed_gradient_norm_ratio": optional(number),
+    "counterfactual_contribution": optional(number),
+    "contributions_in_stage": list_of(number),
+    "epochs_under_ratio": whole,
+    "seed_is_healthy": optional(flag),
+    "current_alpha": share,
+}

@@ -85,8 +85,11 @@ def _grow(options: argparse.Namespace, out: Path) -> None:
         alpha_algorithm=options.alpha_algorithm,
         device=options.device,
     )
-    with ranks.joined(plan.device) as device, _progress(plan) as watch:
-        study = run_study(plan, out, device, watch, resume=options.resume)
+    with ranks.joined(plan.device) as device:
+        if plan.too_short is not None and ranks.rank() == 0:
+            sys.stderr.write(f"esper_ref: {plan.too_short}\n")
+        with _progress(plan) as watch:
+            study = run_study(plan, out, device, watch, resume=options.resume)
         if ranks.rank() == 0:
             _show(study, out)
 

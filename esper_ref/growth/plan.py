@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import asdict, dataclass, fields, replace
+from itertools import count
 from typing import TYPE_CHECKING
 
 from esper_ref.alpha import AlphaAlgorithm
@@ -14,7 +15,7 @@ from esper_ref.hosts.cnn import CNNHost
 from esper_ref.hosts.transformer import TransformerHost
 from esper_ref.isolation import IsolationPolicy
 from esper_ref.lifecycle import LifecycleTiming, SeedStage
-from esper_ref.slot import SlotRules
+from esper_ref.rules import SlotRules
 from esper_ref.topology import Topology, require_topology
 
 if TYPE_CHECKING:
@@ -79,6 +80,23 @@ class GrowthPlan:
     def longest_life(self) -> int:
         """Epochs after which a seed is fossilized or culled for certain."""
         return 2 * self.patience + self.blend_epochs + self.rules.timing.probation_timeout
+
+    @property
+    def is_long_enough(self) -> bool:
+        """Return whether a seed can live its whole life after the warm-up."""
+        return self.epochs >= self.warm_up + self.longest_life
+
+    @property
+    def too_short(self) -> str | None:
+        """Return why no seed is planted in this run, or None if its epochs suffice."""
+        if self.is_long_enough:
+            return None
+        longer = (replace(self, epochs=epochs) for epochs in count(self.epochs))
+        enough = next(plan.epochs for plan in longer if plan.is_long_enough)
+        return (
+            f"no seed grows in {self.epochs} epochs: the warm-up takes {self.warm_up}, and the "
+            f"life of a seed up to {self.longest_life}. Use --epochs {enough} or more."
+        )
 
     def build_host(self, data: RealData) -> nn.Module:
         """Return a new host that fits the data, drawn from the global random stream."""

@@ -131,6 +131,7 @@ def report(study: Study) -> str:
         "percent on a test split that no gate has seen:\n\n"
         f"{scores_table(study)}\n"
         + "".join(f"- {sentence}\n" for sentence in sentences)
+        + (f"- {plan.too_short[0].upper()}{plan.too_short[1:]}\n" if plan.too_short else "")
         + f"\nWhat became of the seeds:\n\n{fates_table(study)}\n"
         f"The way through the gates with random seed {first.random_seed}:\n\n"
         f"{stages_table(first.journal)}"

@@ -15,12 +15,13 @@ from esper_ref.growth.comparison import Comparison, mean_and_spread
 from esper_ref.growth.journal import Entry, EpochMeasured, Journal
 from esper_ref.growth.life import Arm
 from esper_ref.growth.plan import PlanError, plan_for
-from esper_ref.growth.table import markdown_table
+from esper_ref.growth.table import markdown_table, stage_changes
 
 # Slow: models are grown for real, some of them on two ranks.
 pytestmark = pytest.mark.slow
 
 TINY = ["grow", "--host", "cnn", "--seeds", "1", "--epochs", "2", "--steps", "1"]
+LONG_ENOUGH = [*TINY, "--epochs", "60"]  # for seeds to grow, where nothing is run
 
 
 def test_a_run_writes_result_picture_journals_and_checkpoints_in_the_default_folder(
@@ -34,7 +35,9 @@ def test_a_run_writes_result_picture_journals_and_checkpoints_in_the_default_fol
     assert {str(p.relative_to(folder)) for p in folder.rglob("*") if p.is_file()} == wanted
     out, err = capsys.readouterr()
     assert (folder / "growth.md").read_text() in out
-    assert err == ""  # no terminal, no progress bar
+    assert err.startswith("esper_ref: no seed grows in 2 epochs")
+    assert err.count("\n") == 1  # no terminal, no progress bar
+    assert "- No seed grows in 2 epochs" in out
     before = {name: (folder / name).read_bytes() for name in wanted if "checkpoint" not in name}
     assert main(TINY) == 0  # a second run begins anew, and is the same
     assert before == {name: (folder / name).read_bytes() for name in before}
@@ -54,7 +57,7 @@ def test_a_run_writes_result_picture_journals_and_checkpoints_in_the_default_fol
 def test_what_cannot_be_done_is_said_in_one_sentence(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], options: list[str], named: str
 ) -> None:
-    assert main([*TINY, *options, "--out", str(tmp_path / "run")]) == 2
+    assert main([*LONG_ENOUGH, *options, "--out", str(tmp_path / "run")]) == 2
     error = capsys.readouterr().err
     assert named in error
     assert error.count("\n") == 1
@@ -83,7 +86,7 @@ def test_a_missing_package_is_named_in_one_sentence(
     script = (
         f"import sys; sys.modules[{module!r}] = None\n"
         "from esper_ref.growth.command import main\n"
-        f"sys.exit(main({TINY!r}))"
+        f"sys.exit(main({LONG_ENOUGH!r}))"
     )
     root = str(Path(__file__).parents[2])
     run = subprocess.run(
@@ -131,6 +134,33 @@ def test_a_plan_takes_only_the_choices_that_were_made() -> None:
     assert plan_for("cnn", epochs=None).epochs == plan_for("cnn").epochs
     with pytest.raises(PlanError, match="no blueprint"):
         plan_for("cnn", blueprints=())
+
+
+@pytest.mark.parametrize("host", ["cnn", "transformer"])
+def test_a_plan_too_short_for_a_seed_names_the_epochs_that_suffice(host: str) -> None:
+    short = plan_for(host, epochs=2).too_short
+    assert short is not None
+    fewest = int(short.split("--epochs ")[1].split()[0])
+    assert plan_for(host, epochs=fewest).too_short is None
+    assert plan_for(host, epochs=fewest - 1).too_short is not None
+    assert plan_for(host).too_short is None
+
+
+def test_a_plan_of_many_epochs_counts_its_longer_probation() -> None:
+    plan = plan_for("cnn", epochs=60, patience=30)  # a probation of 6 epochs, later of 8
+    assert plan.too_short is not None
+    assert "--epochs 77" in plan.too_short
+    assert plan_for("cnn", epochs=77, patience=30).too_short is None
+
+
+@pytest.mark.parametrize(("fewer", "seeds"), [(0, 1), (1, 0)])
+def test_a_seed_is_planted_in_the_fewest_epochs_and_in_none_fewer(
+    tmp_path: Path, fewer: int, seeds: int
+) -> None:
+    plan = tiny_plan("cnn", epochs=16)  # a warm-up of 1, and a life of 2 * 4 + 2 + 5
+    assert plan.too_short is None
+    life = lived(tiny_plan("cnn", epochs=16 - fewer), tmp_path)
+    assert len({c.seed_id for c in stage_changes(life.journal)}) == seeds
 
 
 def test_a_table_lines_up_and_escapes_bars() -> None:

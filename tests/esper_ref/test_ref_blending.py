@@ -12,9 +12,11 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
+from support.slots_in_stages import make_slot
 from torch import Tensor, nn
 
 from esper_ref import (
+    AlphaAlgorithm,
     GatedBlend,
     GateStatistics,
     blend_add,
@@ -24,7 +26,7 @@ from esper_ref import (
     multiply_valve_multiplier,
 )
 from esper_ref.blending import causal_mean
-from esper_ref.errors import CheckpointKeyError, TopologyError
+from esper_ref.errors import BlendError, CheckpointKeyError, TopologyError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -159,7 +161,6 @@ def test_the_timeline_of_a_gate_is_the_share_of_steps_whatever_the_gate_learned(
         1.0,
         1.0,
     ]
-    assert GatedBlend(4, total_steps=0).get_alpha(0) == 1.0
 
 
 def test_a_gate_for_an_unknown_topology_is_refused() -> None:
@@ -234,3 +235,39 @@ def test_a_gate_can_be_copied_and_pickled() -> None:
 def test_the_test_above_sees_a_thread_local_cache() -> None:
     with pytest.raises(TypeError, match="pickle"):
         assert_travels(CachingGate(4))
+
+
+@pytest.mark.parametrize(
+    ("arguments", "named"),
+    [
+        ({"total_steps": 0}, "total_steps = 0"),
+        ({"total_steps": -3}, "total_steps = -3"),
+        ({"channels": 0}, "channels = 0"),
+    ],
+)
+def test_a_gate_of_impossible_size_is_refused(arguments: dict[str, int], named: str) -> None:
+    with pytest.raises(BlendError, match=f"GatedBlend: got {named}, expected 1 or more"):
+        GatedBlend(**{"channels": 8} | arguments)
+
+
+@pytest.mark.parametrize(
+    ("topology", "shape"),
+    [
+        ("cnn", (2, 8, 4)),
+        ("cnn", (2, 8, 4, 4, 4)),
+        ("cnn", (2, 4, 8, 4)),
+        ("transformer", (2, 8)),
+        ("transformer", (2, 3, 4, 8)),
+        ("transformer", (2, 8, 5)),
+    ],
+)
+def test_a_gate_refuses_features_of_another_layout(topology: str, shape: tuple[int, ...]) -> None:
+    with pytest.raises(TopologyError, match="GatedBlend: got features of shape"):
+        GatedBlend(8, topology).get_alpha_for_blend(torch.randn(shape))
+
+
+def test_a_slot_that_blends_at_once_can_have_a_gate() -> None:
+    slot = make_slot("cnn")
+    slot.germinate("norm", alpha_algorithm=AlphaAlgorithm.GATE, blend_epochs=0)
+    assert slot.gate is not None
+    assert slot.gate.get_alpha(1) == 1.0

@@ -113,7 +113,7 @@ def live(rank: int) -> list[str]:
         metrics = slot.state.metrics
         metrics.seed_gradient_norm_ratio = RATIOS[(rank + epoch) % 2]
         metrics.record_accuracy(50.0 + (rank + epoch) % 3)
-        metrics.record_counterfactual(1.0 + 7.0 * ((rank + epoch // 3) % 2))
+        metrics.record_counterfactual(3.0 + 7.0 * ((rank + epoch // 3) % 2))
         slot.step_epoch()
         stages.append(slot.state.stage.name)
     return stages

@@ -35,7 +35,7 @@ def good_state() -> SeedState:
         best_accuracy_in_stage=71.0,
         seed_gradient_norm_ratio=0.5,
         counterfactual_contribution=2.0,
-        contributions_in_stage=[2.0, 2.5, 2.2],
+        contributions_in_stage=[2.0, 2.5, 2.2, 2.1, 2.4],
         seed_is_healthy=True,
     )
     return SeedState(
@@ -110,8 +110,8 @@ RAMPING = AlphaController(0.5, 0.0, 1.0, AlphaMode.UP)
         ("SHADOWING", lambda s: setattr(s, "controller", RAMPING), "alpha_holds_target"),
         ("PROBATIONARY", put("contributions_in_stage", [1.0, 7.0, 1.0]), "contribution_stable"),
         ("PROBATIONARY", put("contributions_in_stage", [1.0, NAN, 1.0]), "contribution_not_finite"),
-        ("FOSSILIZED", put("contributions_in_stage", [9.0, 0.4]), "contribution"),
-        ("FOSSILIZED", put("contributions_in_stage", [math.nan]), "contribution_not_finite"),
+        ("FOSSILIZED", put("contributions_in_stage", 5 * [0.4]), "contribution"),
+        ("FOSSILIZED", put("contributions_in_stage", [*4 * [1.0], NAN]), "contribution_not_finite"),
         ("FOSSILIZED", put("seed_is_healthy", False), "seed_healthy"),
     ],
 )

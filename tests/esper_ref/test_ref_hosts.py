@@ -144,9 +144,9 @@ def test_anything_that_keeps_the_protocol_is_a_host() -> None:
     ("impostor", "lacking"),
     [
         (nn.Linear(2, 2), "method injection_specs"),
-        (WrongSignature(), "parameter 'from_segment'"),
+        (WrongSignature(), "keyword argument 'from_segment'"),
         (NotCallable(), "method forward_from_segment"),
-        (NoTopology(), "class attribute topology"),
+        (NoTopology(), "attribute topology, one of"),
         (CatchAll(), "method forward_to_segment"),
         (RepeatedSlot(), "each with its own id"),
         (BadSlotId(), "of the form r0c0"),

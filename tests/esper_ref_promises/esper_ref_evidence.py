@@ -23,8 +23,7 @@ from esper_ref import (
     SeedState,
 )
 from esper_ref.gates import GATE_OF_STAGE
-from esper_ref.lifecycle import ShapeProbe
-from esper_ref.slot import NEXT_STAGE
+from esper_ref.lifecycle import NEXT_STAGE, ShapeProbe
 
 STAGE_OF_GATE = {gate: stage for stage, gate in GATE_OF_STAGE.items()}
 STAGE_BEFORE = {after: before for before, after in NEXT_STAGE.items()}
@@ -65,7 +64,7 @@ def _complete(_level: GateLevel) -> SeedState:
     state.controller = AlphaController(1.0, 1.0, 1.0)
     for accuracy in (10.0, 20.0, 15.0):
         state.metrics.record_accuracy(accuracy)
-    for _ in range(3):
+    for _ in range(5):
         state.metrics.record_counterfactual(5.0)
     state.metrics.seed_gradient_norm_ratio, state.metrics.seed_is_healthy = 1.0, True
     return state
@@ -93,7 +92,9 @@ WITHOUT: dict[GateLevel, dict[str, object]] = {
     },
     GateLevel.G5: {
         "metrics.contributions_in_stage": [],
-        "metrics.contributions_in_stage, finite": [math.inf],
+        "metrics.contributions_in_stage, five": [5.0, 5.0, 5.0, 5.0],
+        "metrics.contributions_in_stage, finite": [5.0, 5.0, math.inf, 5.0, 5.0],
+        "metrics.contributions_in_stage, alike": [0.0, 0.0, 0.0, 0.0, 25.0],
         "metrics.seed_is_healthy": None,
     },
 }

@@ -40,6 +40,7 @@ RULES = SlotRules(
             shadow_epochs=1,
             max_contribution_spread=1000.0,
             min_contribution=-101.0,
+            contribution_epochs=1,
         )
     ),
     timing=LifecycleTiming(blend_epochs=4),

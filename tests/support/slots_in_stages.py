@@ -47,6 +47,7 @@ LENIENT = GateThresholds(
     shadow_epochs=1,
     max_contribution_spread=1000.0,
     min_contribution=-101.0,
+    contribution_epochs=1,
 )
 
 
