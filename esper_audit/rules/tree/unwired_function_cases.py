@@ -422,6 +422,25 @@ VALID = (
         },
     ),
     ValidTree(
+        "called below a directory that only an empty `__init__` makes a package",
+        {
+            "pyproject.toml": APPLICATION,
+            "src/__init__.py": "",
+            "src/app/__init__.py": "",
+            "src/app/core.py": """
+                def start():
+                    return 0
+            """,
+            "src/app/cli.py": """
+                from app.core import start
+
+
+                def main():
+                    return start()
+            """,
+        },
+    ),
+    ValidTree(
         "a private name in a shell script",
         {
             "a.py": """
@@ -508,6 +527,30 @@ VALID = (
 )
 
 INVALID = (
+    InvalidTree(
+        "below a directory that only an empty `__init__` makes a package",
+        {
+            "pyproject.toml": APPLICATION,
+            "src/__init__.py": "",
+            "src/app/__init__.py": "",
+            "src/app/core.py": """
+                def start():
+                    return 0
+
+
+                def never():
+                    return 1
+            """,
+            "src/app/cli.py": """
+                from app.core import start
+
+
+                def main():
+                    return start()
+            """,
+        },
+        (("src/app/core.py", 5, "nothing reaches `never`: it is defined and never used"),),
+    ),
     InvalidTree(
         "a private method that a document describes",
         {
