@@ -9,7 +9,9 @@ from keyword import iskeyword
 import click
 
 # Modules of `esper_audit.cli` that are not commands.
-NOT_VERBS = frozenset({"__init__", "local_date", "options", "replay", "root", "screen", "verbs"})
+NOT_VERBS = frozenset(
+    {"__init__", "local_date", "options", "replay", "root", "rule_test", "screen", "verbs"}
+)
 
 
 class Verbs(click.Group):

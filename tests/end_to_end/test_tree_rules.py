@@ -189,7 +189,7 @@ class OwnTreeRule(TreeRule):
     category = Category.DEAD_CODE
     severity = Severity.P1
     VALID = (ValidTree("v", {"a.py": ""}),)
-    INVALID = (InvalidTree("i", {"a.py": ""}, ()),)
+    INVALID = (InvalidTree("i", {"a.py": "_Row = 1\\n"}, (("a.py", 1, "own words"),)),)
 
     def check(self, tree):
         {body}

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import re
 from pathlib import Path
 
 CONFIGURATION = '[tool.esper-audit]\nlocal-rules = ["{file}"]\n'
@@ -31,36 +33,50 @@ class OfATest(Rule):
     contract = "no-hasattr"
     category = Category.API_CONTRACT
     severity = Severity.P2
+    reach = Reach.STATEMENT
     triggers = Triggers(calls=frozenset({{"{call}"}}))
 {members}
     VALID = (Valid("another call", "new(1)\\n"),)
-    INVALID = (Invalid("the call", "{call}(1)\\n", ((1, "{call}"),)),)
+    INVALID = (Invalid("the call", "{call}(1)\\n", ((1, {message}),)),)
 
     def check(self, node, view):
 {body}
 '''
+REPORTED = re.compile(r"Violation\(node, (['\"])([^{}]*?)\1")  # a message in plain words
 SPEAKS = 'yield Violation(node, "{call} is called")'
 RAISES = 'raise ValueError("cannot think")\nyield'
 KILLS = "os.kill(os.getpid(), signal.SIGKILL)\nyield"
 
 
-def rule_source(check_id: str, body: str = SPEAKS, *, call: str = "old", members: str = "") -> str:
-    """Return the source of a rule whose `check` has this body."""
+def rule_source(
+    check_id: str, body: str = SPEAKS, *, call: str = "old", members: str = "", message: str = ""
+) -> str:
+    """Return the source of a rule whose `check` has this body, and whose case expects what that reports."""
+    reported = REPORTED.search(body)
     return TEMPLATE.format(
         id=check_id,
         call=call,
+        message=json.dumps(message or (reported[2] if reported else f"{call} is called")),
         members=_indented(members, 4),
         body=_indented(body.format(call=call) if body == SPEAKS else body, 8),
     )
 
 
 def with_rule(
-    root: Path, check_id: str, body: str = SPEAKS, *, call: str = "old", members: str = ""
+    root: Path,
+    check_id: str,
+    body: str = SPEAKS,
+    *,
+    call: str = "old",
+    members: str = "",
+    message: str = "",
 ) -> Path:
     """Write a rule into `root` and a configuration that names it; return `root`."""
     file = f"house/{check_id.replace('-', '_')}.py"
     (root / "house").mkdir(exist_ok=True)
-    (root / file).write_text(rule_source(check_id, body, call=call, members=members))
+    (root / file).write_text(
+        rule_source(check_id, body, call=call, members=members, message=message)
+    )
     (root / "pyproject.toml").write_text(CONFIGURATION.format(file=file))
     (root / ".gitignore").write_text("house/\n")
     return root
