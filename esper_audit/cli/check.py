@@ -95,6 +95,7 @@ def command(
     if stdin_filename:
         absolute = [os.path.abspath(stdin_filename)]
     project = find_project(absolute, config_file)
+    _require_passing_cases(project, cache=not no_cache)
     request = pipeline.CheckRequest(
         paths=absolute, prefilter=not no_prefilter, cache=not no_cache, today=today(), **options
     )
@@ -108,6 +109,14 @@ def command(
         status, text = _check(project, request, style)
     sys.stdout.write(text)
     sys.exit(status)
+
+
+def _require_passing_cases(project: Project, *, cache: bool) -> None:
+    """Raise RuleLoadError if a case of a local rule fails."""
+    if project.local_rules:
+        from esper_audit.workflow.local_rules import require_passing_cases
+
+        require_passing_cases(project, cache=cache)
 
 
 def _check_stdin(project: Project, request: pipeline.CheckRequest, style: str) -> tuple[int, str]:

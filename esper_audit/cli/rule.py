@@ -1,7 +1,8 @@
-"""`esper-audit rule`: list the checks, or explain one from its own specification."""
+"""`esper-audit rule`: list the checks, explain one from its own specification, or test a file of rules."""
 
 from __future__ import annotations
 
+import sys
 import textwrap
 from collections.abc import Iterator
 
@@ -19,15 +20,33 @@ from esper_audit.text.phrases import did_you_mean
 from esper_audit.text.terminal import WIDTH
 
 
-@click.command("rule", short_help="List the checks, or explain one of them.")
+@click.command("rule", short_help="List the checks, explain one, or test your rules.")
 @click.argument("check_id", required=False, metavar="[ID]")
+@click.option(
+    "--test",
+    "file",
+    default="",
+    metavar="FILE",
+    help="Run the VALID and INVALID cases of the rules in FILE.",
+)
 @project_options
-def command(project: Project, check_id: str | None) -> None:
+def command(project: Project, check_id: str | None, file: str) -> None:
     """List the checks (rules and probes), or explain the check ID.
 
     The explanation shows the contract, what is checked and why, code with and without a finding, and
     the options.
+
+    Exit status of --test: 0 every case passed; 1 a case failed; 2 the file does not load; 3 a rule
+    raised on a case.
     """
+    if file and check_id is not None:
+        raise UsageError(f"--test takes no ID (got '{check_id}'). Leave it out.")
+    if file:
+        from esper_audit.cli.rule_test import rule_test
+
+        status, report = rule_test(project, file)
+        click.echo("\n".join(report))
+        sys.exit(status)
     catalogue = CheckCatalogue.of_project(project)
     if check_id is None:
         lines = _list_lines(catalogue)

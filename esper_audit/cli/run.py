@@ -19,6 +19,7 @@ from esper_audit.text.markdown import count
 from esper_audit.text.terminal import wrapped
 from esper_audit.tickets.assessment import FAILING, MEANING, Assessment, VerifiedTicket
 from esper_audit.tickets.states import ACTIVE
+from esper_audit.workflow.local_rules import require_passing_cases
 from esper_audit.workflow.run import AuditRun, ProgressCallbacks, run
 
 # An active ticket that could be closed is good news.
@@ -36,6 +37,7 @@ def command(project: Project, *, no_cache: bool) -> None:
     not exist, or a claim that contradicts its ticket; 2 could not run; 3 something was not looked
     at. A claim that needs a package that is not installed is listed and does not change the status.
     """
+    require_passing_cases(project, cache=not no_cache)
     request = CheckRequest(cache=not no_cache, today=today())
     with progress_bar("files", "units") as (files, units):
         result = run(project, request, ProgressCallbacks(files, units))

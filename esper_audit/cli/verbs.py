@@ -10,7 +10,17 @@ import click
 
 # Modules of `esper_audit.cli` that are not commands.
 NOT_VERBS = frozenset(
-    {"__init__", "audit_output", "local_date", "options", "replay", "root", "screen", "verbs"}
+    {
+        "__init__",
+        "audit_output",
+        "local_date",
+        "options",
+        "replay",
+        "root",
+        "rule_test",
+        "screen",
+        "verbs",
+    }
 )
 
 

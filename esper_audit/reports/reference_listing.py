@@ -68,7 +68,7 @@ def reference_listing(
         exported=index.exported(symbol),
         callers=callers.items,
         references=[r for r in references.items if r.use is not Use.CALL],
-        tests=index.tests(symbol).items,
+        tests=index.tests(symbol, by_name=True).items,
         not_looked_at=references.not_looked_at,
     )
 

@@ -13,6 +13,7 @@ from typing import TypeVar
 
 from esper_audit.findings.errors import FAILURES, EsperAuditError, RuleLoadError
 from esper_audit.project.submodules import last_part, submodules
+from esper_audit.rules.case_validation import validate_cases
 from esper_audit.rules.rule import Check, CstRule, FileRule, Rule, validate
 from esper_audit.rules.tree_rule import TreeRule
 
@@ -37,9 +38,13 @@ class RuleRegistry:
     def __init__(self, local_files: Iterable[str] = ()) -> None:
         self.rules: dict[str, type[FileRule]] = {}
         self._other_tree_rules: dict[str, type[TreeRule]] = {}
-        for module in _all_modules(local_files):
+        for module in _imported_rules(FILE_RULES):
             for check in _checks_of(module):
                 self._add(check)
+        for module in _foreign_modules(local_files):
+            for check in _checks_of(module):
+                self._add(check)
+                validate_cases(check)  # tests run those of this package
         self.rules = dict(sorted(self.rules.items()))
         self.tree_ids = sorted({*_ids_in(TREE_RULES), *self._other_tree_rules})
 
@@ -75,8 +80,8 @@ def _put(found: dict[str, type[Found]], check: type[Found]) -> None:
     found[check.id] = check
 
 
-def _all_modules(local_files: Iterable[str]) -> Iterator[ModuleType]:
-    yield from _imported_rules(FILE_RULES)
+def _foreign_modules(local_files: Iterable[str]) -> Iterator[ModuleType]:
+    """Import the modules of rules that are not of this package."""
     yield from _plugin_modules()
     for path in local_files:
         yield _load_file(path)
@@ -148,8 +153,13 @@ def _import(what: str, module: str) -> ModuleType:
         raise RuleLoadError(f"{what} does not load: {type(error).__name__}: {error}") from error
 
 
+def local_module(path: str) -> str:
+    """Return the name under which a local file of rules is imported."""
+    return f"{LOCAL_RULES}.{os.path.basename(path).removesuffix('.py')}"
+
+
 def _load_file(path: str) -> ModuleType:
-    name = f"{LOCAL_RULES}.{os.path.basename(path).removesuffix('.py')}"
+    name = local_module(path)
     spec = importlib.util.spec_from_file_location(name, path)
     if spec is None or spec.loader is None or not os.path.isfile(path):
         raise RuleLoadError(f"rule file {path}: no such Python file")

@@ -7,11 +7,13 @@ import io
 import re
 import tokenize
 from collections.abc import Mapping
+from datetime import date
 from typing import NamedTuple
 
 import msgspec
 
 from esper_audit.source.syntax.enclosing import blocks, chain, first_line
+from esper_audit.source.syntax.names import BUILTINS
 from esper_audit.source.syntax.source import Source
 
 MARK = "esper-audit:"
@@ -21,8 +23,15 @@ ALLOW = re.compile(
 )
 GRAMMAR = "# esper-audit: allow CHECK[, CHECK] [by NAME] [until YYYY-MM-DD] -- REASON"
 AUTHORISED = re.compile(
-    r"# (?P<word>\w+) AUTHORIZED by (?P<owner>.+?) on (?P<date>\d{4}-\d{2}-\d{2}.*)"
+    r"#\s*(?P<before>[\w\s,.;:'-]*?)(?P<word>\w+)(?:\(\))?\s+(?P<mark>AUTHORI[SZ]ED\s+BY\b)(?P<rest>.*)",
+    re.IGNORECASE,
 )
+OWNER_AND_DATE = re.compile(
+    r":?\s*(?P<owner>(?!on\b)\S.*?),?\s+(?:on\s+)?\(?(?P<date>\d{4}-\d{2}-\d{2})\b.*"
+)
+AUTHORISED_BYTES = re.compile(rb"AUTHORI[SZ]ED\s+BY\b", re.IGNORECASE)
+AUTHORISED_GRAMMAR = "# {word} AUTHORIZED by NAME on YYYY-MM-DD"
+MISSPELT = 0.8  # the similarity from which a word is a misspelling of a known one
 JUSTIFICATION = re.compile(r"# Justification: *(?P<reason>\S.*)")
 
 
@@ -62,7 +71,10 @@ class Malformed(msgspec.Struct, frozen=True):
 
 def may_hold_comments(data: bytes) -> bool:
     """Return whether a file can contain a suppression comment."""
-    return MARK.encode() in data or b" AUTHORIZED by " in data
+    if MARK.encode() in data:
+        return True
+    is_near = b"uthori" in data or b"UTHORI" in data  # faster than the expression
+    return is_near and AUTHORISED_BYTES.search(data) is not None
 
 
 def read_comments(
@@ -91,8 +103,10 @@ class _CommentReader:
         """Add the authorisation of one comment, if it has one."""
         if comment.text.lstrip("# ").startswith(MARK):
             self._read_allow(comment)
-        elif " AUTHORIZED by " in comment.text:
-            self._read_authorised(index, comment)
+        else:
+            match = AUTHORISED.fullmatch(comment.text.rstrip())
+            if match is not None:
+                self._read_authorised(index, comment, match)
 
     def _read_allow(self, comment: Comment) -> None:
         match = ALLOW.fullmatch(comment.text.rstrip())
@@ -115,10 +129,14 @@ class _CommentReader:
             )
         )
 
-    def _read_authorised(self, index: int, comment: Comment) -> None:
-        match = AUTHORISED.fullmatch(comment.text.rstrip())
-        check = self._words.get(match["word"]) if match else None
-        if match is None or check is None:
+    def _read_authorised(self, index: int, comment: Comment, match: re.Match[str]) -> None:
+        word, is_prose = self._word_of(match)
+        if is_prose:
+            return
+        owner = _owner(match["rest"])
+        if match["before"] or word != match["word"] or not owner:
+            grammar = AUTHORISED_GRAMMAR.format(word=word)
+            self.malformed.append(Malformed(comment, f"is not understood; write `{grammar}`"))
             return
         following = self.comments[index + 1] if index + 1 < len(self.comments) else None
         justified = JUSTIFICATION.fullmatch(following.text.rstrip()) if following else None
@@ -129,14 +147,27 @@ class _CommentReader:
             Authorisation(
                 comment=comment,
                 origin="authorisation",
-                checks=(check,),
+                checks=(self._words[word],),
                 first=first,
                 last=last,
                 overlapping=not comment.alone,
                 reason=justified["reason"] if justified else "",
-                owner=match["owner"],
+                owner=owner,
             )
         )
+
+    def _word_of(self, match: re.Match[str]) -> tuple[str, bool]:
+        """Return the known word that a comment means, and whether the comment is prose instead."""
+        word, known = match["word"], self._words
+        if match["before"]:
+            is_marked = match["mark"].startswith("AUTHOR")
+            return word, word not in known or not is_marked
+        from difflib import get_close_matches
+
+        if word in known or word in BUILTINS:
+            return word, word not in known
+        near = get_close_matches(word.lower(), known, 1, MISSPELT)
+        return (near[0], False) if near else (word, True)
 
     def _lines_of(self, comment: Comment) -> tuple[int, int]:
         """Return the lines that a comment covers: its own, or the next statement up to its colon."""
@@ -147,6 +178,26 @@ class _CommentReader:
         while line <= len(lines) and (line in self._comment_lines or not lines[line - 1].strip()):
             line += 1
         return line, _header_end(self._source.tree, lines, line)
+
+
+def _owner(text: str) -> str:
+    """Return the name in the rest of an authorisation, empty unless a name and a date are given."""
+    match = OWNER_AND_DATE.fullmatch(text)
+    if match is None:
+        return ""
+    try:
+        date.fromisoformat(match["date"])
+    except ValueError:
+        return ""
+    return match["owner"]
+
+
+def lines_of_next_statement(source: Source, authorisation: Authorisation) -> tuple[int, int]:
+    """Return the first and last line of the statement after the lines that an authorisation covers."""
+    lines, line = source.lines, authorisation.last + 1
+    while line <= len(lines) and lines[line - 1].lstrip()[:1] in ("", "#"):
+        line += 1
+    return line, _header_end(source.tree, lines, line)
 
 
 def _header_end(tree: ast.Module, lines: list[str], line: int) -> int:

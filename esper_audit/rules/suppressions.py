@@ -22,6 +22,7 @@ from esper_audit.rules.suppression_comments import (
     Authorisation,
     Comment,
     Malformed,
+    lines_of_next_statement,
     may_hold_comments,
     read_comments,
 )
@@ -76,7 +77,8 @@ class UnusedSuppression(Check):
 
     Why: what it excused is gone; left kept it would hide the next finding there.
 
-    Quiet: authorisations of a check that did not run here, or could not.
+    Quiet: authorisations of a check that did not run here, or could not; those one statement above
+    their place, which the finding there names.
 
     Tickets: deep dive 4
     """
@@ -143,11 +145,13 @@ class Suppressor:
             else:
                 about.append(objection)
         kept, suppressed, idle, used = self._sort(findings, valid)
-        about += [
-            _about(source, a.comment, UnusedSuppression, f"authorises nothing: no `{check}` here")
-            for a, check in idle
-            if check in completed
-        ]
+        for authorisation, check in ((a, check) for a, check in idle if check in completed):
+            place = _misplaced(source, authorisation, check, kept)
+            if place is None:
+                message = f"authorises nothing: no `{check}` here"
+                about.append(_about(source, authorisation.comment, UnusedSuppression, message))
+            else:
+                kept[place] = _with_hint(kept[place], authorisation)
         kept = sorted([*kept, *assign_fingerprints(about)], key=lambda finding: finding.order)
         return SuppressionResult(kept, suppressed, sorted(used))
 
@@ -211,6 +215,29 @@ def _covers(authorisation: Authorisation, finding: Finding) -> bool:
     start = finding.location.line
     end = finding.location.end_line if authorisation.overlapping else start
     return start <= authorisation.last and authorisation.first <= end
+
+
+def _misplaced(
+    source: Source, authorisation: Authorisation, check: str, findings: Sequence[Finding]
+) -> int | None:
+    """Return the position of a finding of a check one statement below an authorisation, or None."""
+    first, last = lines_of_next_statement(source, authorisation)
+    places = (
+        position
+        for position, finding in enumerate(findings)
+        if finding.check == check and first <= finding.location.line <= last
+    )
+    return next(places, None)
+
+
+def _with_hint(finding: Finding, authorisation: Authorisation) -> Finding:
+    """Return a finding whose message refers to the authorisation that is located too high."""
+    first, last = authorisation.first, authorisation.last
+    lines = f"line {first}" if first == last else f"lines {first} to {last}"
+    hint = (
+        f"the authorisation on line {authorisation.comment.line} covers only {lines}; move it down"
+    )
+    return msgspec.structs.replace(finding, message=f"{finding.message} ({hint})")
 
 
 def _by_comment(authorisation: Authorisation) -> Suppression:

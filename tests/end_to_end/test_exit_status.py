@@ -159,7 +159,11 @@ def test_a_wrong_option_of_a_rule_is_2_and_says_where_and_what(
 
 def test_an_option_of_a_local_rule_reaches_it(tmp_path: Path) -> None:
     with_rule(
-        tmp_path, "limited", "yield Violation(node, f'limit {self.options.limit}')", members=OPTIONS
+        tmp_path,
+        "limited",
+        "yield Violation(node, f'limit {self.options.limit}')",
+        members=OPTIONS,
+        message="limit 3",
     )
     with (tmp_path / "pyproject.toml").open("a") as file:
         file.write("[tool.esper-audit.rules.limited]\nlimit = 4\nseverity = 'P0'\n")

@@ -75,7 +75,7 @@ def test_a_rule_of_the_project_may_hold_dataclasses_and_options_of_imported_type
     )
     body = "import dataclasses\n\n@dataclasses.dataclass\nclass Note:\n    level: Severity\n\n"
     body += "yield Violation(node, f'{Note(self.options.level).level}')"
-    write(with_rule(tmp_path, "no-old", body, members=members), {"a.py": "old(1)\n"})
+    write(with_rule(tmp_path, "no-old", body, members=members, message="P1"), {"a.py": "old(1)\n"})
     with (tmp_path / "pyproject.toml").open("a") as file:
         file.write("[tool.esper-audit.rules.no-old]\nlevel = 'P4'\n")
     ran = command("check")
@@ -118,7 +118,7 @@ LACKING = {
     "triggers": ('    triggers = Triggers(calls=frozenset({"old"}))\n', "`triggers` is missing"),
     "VALID": ('    VALID = (Valid("another call", "new(1)\\n"),)\n', "needs at least one VALID"),
     "INVALID": (
-        '    INVALID = (Invalid("the call", "old(1)\\n", ((1, "old"),)),)\n',
+        '    INVALID = (Invalid("the call", "old(1)\\n", ((1, "old is called"),)),)\n',
         "needs at least one VALID and one INVALID case",
     ),
     "check": ("    def check(self, node, file):\n", "has no `check` method"),

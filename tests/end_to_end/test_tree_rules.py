@@ -189,7 +189,7 @@ class OwnTreeRule(TreeRule):
     category = Category.DEAD_CODE
     severity = Severity.P1
     VALID = (ValidTree("v", {"a.py": ""}),)
-    INVALID = (InvalidTree("i", {"a.py": ""}, ()),)
+    INVALID = (InvalidTree("i", {"a.py": "_Row = 1\\n"}, (("a.py", 1, "own words"),)),)
 
     def check(self, tree):
         {body}
@@ -227,3 +227,12 @@ def test_options_and_severity_of_a_tree_rule_are_checked(tree: Path) -> None:
     write(tree, {"pyproject.toml": "[tool.esper-audit.rules.unused-type]\nsevere = 1\n"})
     ran = command("check", SELECT)
     assert (ran.status, "unknown key 'severe'" in ran.err) == (2, True)
+
+
+def test_dead_code_of_a_tree_whose_imports_do_not_resolve_is_not_looked_at(tmp_path: Path) -> None:
+    users = {f"u{i}.py": f"from installed.core import _f\n\n_f({i})\n" for i in range(3)}
+    write(tmp_path, {"pyproject.toml": "", "core.py": "def _f(x):\n    return x\n", **users})
+    ran = run(tmp_path, "check", "--select", "unwired-function")
+    assert ran.status == 3
+    assert "3 of 3 imports of this tree's own modules do not resolve" in " ".join(ran.not_looked_at)
+    assert "nothing reaches" not in ran.out

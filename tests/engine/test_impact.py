@@ -128,6 +128,46 @@ def test_only_tests_call_it() -> None:
     assert found.severity == "P4"
 
 
+NAMED_BY_NO_TEST = {
+    "a helper of the tests": (
+        {
+            "tests/helper.py": "from lib.blend import blend\n\ndef go():\n    blend(1, 2)\n",
+            "tests/test_a.py": "from helper import go\n\ndef test_it():\n    go()\n",
+        },
+        "1 test reaches it through other code",
+    ),
+    "a fixture": (
+        {
+            "tests/test_a.py": "import pytest\nfrom lib.blend import blend\n\n@pytest.fixture\ndef mixed():\n"
+            "    return blend(1, 2)\n\ndef test_it(mixed): ...\n",
+        },
+        "1 test reaches it through other code",
+    ),
+    "the same name on an unknown object": (
+        {"tests/test_a.py": "def test_it(tool):\n    tool.blend(1, 2)\n"},
+        "no test reaches it",
+    ),
+}
+
+
+@pytest.mark.parametrize(("tests", "clause"), NAMED_BY_NO_TEST.values(), ids=NAMED_BY_NO_TEST)
+def test_a_test_that_does_not_name_a_function_is_not_counted_as_naming_it(
+    tests: dict[str, str], clause: str
+) -> None:
+    _, impact = judged({"lib/blend.py": BLEND, **tests}, argument="")
+    assert f"; {clause}; " in impact.words
+    assert impact.tests == []
+
+
+def test_a_test_of_a_subclass_does_not_name_the_constructor_of_the_base() -> None:
+    base = "class Base:\n    def __init__(self): ...\n\nclass Sub(Base): ...\n"
+    test = "from lib.b import Base, Sub\n\ndef test_sub():\n    Sub()\n\ndef test_base():\n    Base()\n"
+    files = {"lib/b.py": base, "tests/test_b.py": test}
+    _, impact = judged(files, "Base.__init__", "", "lib/b.py")
+    assert impact.tests == ["tests/test_b.py::test_base"]
+    assert "1 test names it, 1 more reaches it through other code" in impact.words
+
+
 def test_the_identity_stays_when_the_severity_goes_down() -> None:
     found, _ = judged({"lib/blend.py": BLEND, "lib/use.py": f"{USE}blend(1, 2, 3)\n"})
     assert (found.severity, found.fingerprint) == ("P4", a_finding().fingerprint)

@@ -137,9 +137,53 @@ def test_the_projects_own_words_at_a_place_that_was_repaired_are_idle(with_words
     assert said(with_words, code) == [(1, "unused-suppression")]
 
 
+SPELLINGS = {
+    "without on": "# old AUTHORIZED by Ada 2026-01-02",
+    "with a colon behind the word": "# old AUTHORIZED by: Ada on 2026-01-02",
+    "in the British spelling": "# old AUTHORISED by Ada on 2026-01-02",
+    "in small letters": "# old authorized by Ada on 2026-01-02",
+    "without a blank at its start": "#old AUTHORIZED by Ada on 2026-01-02",
+    "of a call": "# old() AUTHORIZED by Ada on 2026-01-02",
+    "with two blanks": "# old  AUTHORIZED  by Ada  on 2026-01-02",
+    "with a comma and brackets": "# old AUTHORIZED by Ada, (2026-01-02)",
+}
+
+
+@pytest.mark.parametrize("comment", SPELLINGS.values(), ids=SPELLINGS)
+def test_near_spellings_of_the_projects_own_words_are_accepted(
+    with_words: Path, comment: str
+) -> None:
+    assert said(with_words, f"{comment}\n{REASON}\nold(1)\n") == []
+    (suppressed,) = audit(with_words).suppressed
+    assert suppressed.suppression.owner == "Ada"
+
+
+MALFORMED = {
+    "no date": "# old AUTHORIZED by Ada",
+    "a date of another form": "# old AUTHORIZED by Ada on 2 January 2026",
+    "no name": "# old AUTHORIZED by 2026-01-02",
+    "no name but on": "# old AUTHORIZED by on 2026-01-02",
+    "no such day": "# old AUTHORIZED by Ada on 2026-13-02",
+    "a misspelt word": "# olds AUTHORIZED by Ada on 2026-01-02",
+    "a word in capitals": "# OLD AUTHORIZED by Ada on 2026-01-02",
+    "a word before it": "# call of old AUTHORIZED by Ada on 2026-01-02",
+}
+
+
+@pytest.mark.parametrize("comment", MALFORMED.values(), ids=MALFORMED)
+def test_the_projects_own_words_in_another_form_are_reported(
+    with_words: Path, comment: str
+) -> None:
+    code = f"{comment}\n{REASON}\nold(1)\n"
+    assert said(with_words, code) == [(1, "invalid-suppression"), (3, "old-call")]
+    first = audit(with_words).findings[0].message
+    assert "write `# old AUTHORIZED by NAME on YYYY-MM-DD`" in first
+
+
 def test_the_projects_own_words_about_something_else_are_prose(with_words: Path) -> None:
-    code = f"{IN_WORDS.replace('old', 'budget')}\nx = 1\n# Not AUTHORIZED by anybody\n"
-    assert said(with_words, code) == []
+    other = f"{IN_WORDS.replace('old', 'budget')}\n{IN_WORDS.replace('old', 'ord')}\nx = 1\n"
+    prose = "# Not AUTHORIZED by anybody\n# requests authorized by the gateway\n"
+    assert said(with_words, f"{other}{prose}") == []
 
 
 def test_no_reason_is_no_authorisation(tmp_path: Path) -> None:
@@ -184,6 +228,40 @@ def test_an_idle_authorisation_is_found(tmp_path: Path) -> None:
     code = f"x = 1  {ALLOW}\n"
     assert said(tmp_path, code) == [(1, "unused-suppression")]
     assert message(tmp_path, code).endswith(f"authorises nothing: no `{HASATTR}` here")
+
+
+MISPLACED = {
+    "a statement between": f"{ALLOW}\nx = 1\n{ASKS}\n",
+    "above the block around it": f"{ALLOW}\nif host:\n    {ASKS}\n",
+    "at the end of the line above": f"x = 1  {ALLOW}\n\n# text\n{ASKS}\n",
+    "above a statement of several lines": f"{ALLOW}\nx = (\n    1,\n)\ny = (\n    1,\n    {ASKS},\n)\n",
+}
+
+
+@pytest.mark.parametrize("code", MISPLACED.values(), ids=MISPLACED)
+def test_an_authorisation_one_statement_above_its_place_is_one_finding(
+    tmp_path: Path, code: str
+) -> None:
+    write(tmp_path, {"a.py": code})
+    (finding,) = audit(tmp_path).findings
+    assert finding.check == HASATTR
+    line = code.count("\n", 0, code.index(ASKS)) + 1
+    assert finding.location.line == line
+    assert "the authorisation on line 1 covers only " in finding.message
+    write(tmp_path, {"a.py": code.replace(ALLOW, "#")})
+    (without,) = audit(tmp_path).findings
+    assert finding.fingerprint == without.fingerprint
+
+
+def test_an_authorisation_two_statements_above_is_idle(tmp_path: Path) -> None:
+    code = f"{ALLOW}\nx = 1\ny = 2\n{ASKS}\n"
+    assert said(tmp_path, code) == [(1, "unused-suppression"), (4, HASATTR)]
+
+
+def test_an_authorisation_in_use_is_not_misplaced(tmp_path: Path) -> None:
+    write(tmp_path, {"a.py": f"{ALLOW}\n{ASKS}\nx = {ASKS}\n"})
+    (finding,) = audit(tmp_path).findings
+    assert "authorisation" not in finding.message
 
 
 def test_of_several_checks_the_idle_one_is_named(tmp_path: Path) -> None:

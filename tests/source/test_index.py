@@ -170,10 +170,24 @@ def reached(name: str) -> dict[str, list[str]]:
 def test_tests_reach_by_name_by_helpers_by_fixtures_and_through_production_code() -> None:
     assert reached("lib.inner") == {
         "test_direct": [],
-        "test_by_helper": ["lib.middle"],
-        "test_by_fixture": ["lib.outer", "lib.middle"],
+        "test_by_helper": ["helper.go", "lib.middle"],
+        "test_by_fixture": ["conftest.made", "lib.outer", "lib.middle"],
     }
-    assert reached("lib.middle") == {"test_by_helper": [], "test_by_fixture": ["lib.outer"]}
+    assert reached("lib.middle") == {
+        "test_by_helper": ["helper.go"],
+        "test_by_fixture": ["conftest.made", "lib.outer"],
+    }
+
+
+def test_a_test_that_calls_the_same_name_on_an_unknown_object_counts_on_demand_only() -> None:
+    files = {
+        "lib.py": "class A:\n    def run(self): ...\n",
+        "tests/test_a.py": "def test_run(tool):\n    tool.run()\n",
+    }
+    index = index_of(files)
+    symbol = the(index, "lib.A.run")
+    assert index.tests(symbol).items == []
+    assert [t.symbol for t in index.tests(symbol, by_name=True).items] == ["test_run"]
 
 
 def test_a_table_of_functions_leads_to_those_who_look_into_it() -> None:

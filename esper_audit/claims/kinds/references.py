@@ -56,7 +56,7 @@ def _uses(claim: ReferencesClaim, context: ClaimContext, symbol: Symbol) -> Repl
 
 
 def _tests(claim: ReferencesClaim, context: ClaimContext, symbol: Symbol) -> Reply:
-    reaching = context.index.tests(symbol)
+    reaching = context.index.tests(symbol, by_name=True)
     tests = [
         test
         for test in reaching.items

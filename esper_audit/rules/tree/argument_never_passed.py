@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from esper_audit.findings.finding import Category, NotAnalysed, Severity, TreeViolation
 from esper_audit.project.file_roles import Role
@@ -29,8 +29,8 @@ class ArgumentNeverPassed(TreeRule):
     """An optional argument that no call passes.
 
     What: a parameter with a default, of a function that the tree calls, that every call omits, if
-    that default decides an `if` or a conditional expression of the body; calls in tests count as
-    calls.
+    that default decides an `if` or a conditional expression of the body; calls in tests do not
+    count.
 
     Why: it is a constant that looks like an option. The branch for its other values is never
     executed, must be maintained, and is assumed to work.
@@ -65,7 +65,7 @@ class ArgumentNeverPassed(TreeRule):
                 for p in tree.index.definition(function).parameters
                 if _is_optional(p) and peers[function.short, p.name] < TEMPLATE
             }
-            if not optional or not has_only_internal_callers(tree, function):
+            if not optional or not has_only_internal_callers(tree, function, in_tests=False):
                 continue
             answers = {name: tree.index.callers(function, name) for name in optional}
             known = {
@@ -77,7 +77,7 @@ class ArgumentNeverPassed(TreeRule):
             for name, constant in _decided_conditions(tree, function, known).items():
                 answer = answers[name]
                 if answer.is_complete:
-                    message = _message(function, name, len(answer.items), constant)
+                    message = _message(function, name, answer.items, constant)
                     yield tree.at_parameter(function, name, message)
                 else:
                     yield tree.undecided(function, answer)
@@ -97,18 +97,20 @@ def _is_literal(text: str) -> bool:
 
 
 def _is_never_passed(answer: QueryResult[Caller]) -> bool:
-    """Return whether no call passes the argument and at least one call is not in a test."""
-    return all(caller.passing is Passing.OMITS for caller in answer.items) and any(
-        caller.place.role is not Role.TEST for caller in answer.items
-    )
+    """Return whether there are calls outside of tests, and none of them passes the argument."""
+    calls = _outside_tests(answer.items)
+    return bool(calls) and all(caller.passing is Passing.OMITS for caller in calls)
+
+
+def _outside_tests(callers: Sequence[Caller]) -> list[Caller]:
+    return [caller for caller in callers if caller.place.role is not Role.TEST]
 
 
 def _is_called_from_outside_package(function: Symbol, answer: QueryResult[Caller]) -> bool:
     """Return whether programs outside a package call a public function of it."""
     home = function.path.partition("/")[0]
-    callers = (caller.place for caller in answer.items if caller.place.role is not Role.TEST)
     return not function.short.startswith("_") and any(
-        place.path.partition("/")[0] != home for place in callers
+        caller.place.path.partition("/")[0] != home for caller in _outside_tests(answer.items)
     )
 
 
@@ -131,12 +133,16 @@ def _decided_conditions(
     return found
 
 
-def _message(function: Symbol, name: str, count: int, constant: ConstantCondition) -> str:
-    called = display_name(function)
+def _message(
+    function: Symbol, name: str, callers: Sequence[Caller], constant: ConstantCondition
+) -> str:
+    called, count = display_name(function), len(_outside_tests(callers))
     start = (
         f"the only call of `{called}` does not pass"
         if count == 1
         else f"none of the {count} calls of `{called}` passes"
     )
     way = "true" if constant.known.truth else "false"
-    return f"{start} `{name}`, so `{ast.unparse(constant.test)}` is always {way}"
+    is_passed_by_test = any(caller.passing is not Passing.OMITS for caller in callers)
+    end = "; only tests pass it" if is_passed_by_test else ""
+    return f"{start} `{name}`, so `{ast.unparse(constant.test)}` is always {way}{end}"

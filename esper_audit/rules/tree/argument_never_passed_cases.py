@@ -19,25 +19,6 @@ VALID = (
         },
     ),
     ValidTree(
-        "passed by a test",
-        {
-            "a.py": """
-                def _f(x, eps=0):
-                    return x if eps else -x
-
-
-                _f(1)
-            """,
-            "tests/test_a.py": """
-                from a import _f
-
-
-                def test_f():
-                    assert _f(1, eps=2)
-            """,
-        },
-    ),
-    ValidTree(
         "public in a library",
         {
             "a.py": """
@@ -313,6 +294,54 @@ VALID = (
 )
 
 INVALID = (
+    InvalidTree(
+        "only a test passes it",
+        {
+            "a.py": """
+                def _f(x, eps=0):
+                    return x if eps else -x
+
+
+                _f(1)
+            """,
+            "tests/test_a.py": """
+                from a import _f
+
+
+                def test_f():
+                    assert _f(1, eps=2)
+                    assert _f(1)
+            """,
+        },
+        (
+            (
+                "a.py",
+                1,
+                "the only call of `_f` does not pass `eps`, so `eps` is always false; only tests pass it",
+            ),
+        ),
+    ),
+    InvalidTree(
+        "a test uses the function as a value",
+        {
+            "a.py": """
+                def _f(x, eps=0):
+                    return x if eps else -x
+
+
+                _f(1)
+            """,
+            "tests/test_a.py": """
+                from a import _f
+
+
+                def test_f(monkeypatch):
+                    assert list(map(_f, [1]))
+                    monkeypatch.setattr('a._f', _f)
+            """,
+        },
+        (("a.py", 1, "the only call of `_f` does not pass `eps`, so `eps` is always false"),),
+    ),
     InvalidTree(
         "two calls that omit it",
         {

@@ -7,6 +7,7 @@ from collections import defaultdict
 from collections.abc import Iterator
 
 from esper_audit.findings.finding import Category, NotAnalysed, Severity, TreeViolation
+from esper_audit.project.file_roles import Role
 from esper_audit.rules.tree import field_never_read_cases as cases
 from esper_audit.rules.tree_rule import TreeRule
 from esper_audit.source.facts.records import Use
@@ -25,7 +26,7 @@ class FieldNeverRead(TreeRule):
     """A field is set and never read.
 
     What: a field of a dataclass or model that nothing in the tree reads from an object that may be
-    an instance of that class, or names in a string.
+    an instance of that class, or names in a string; tests do not count.
 
     Why: every caller has to supply a value for it, and a change of the value has no effect.
 
@@ -65,14 +66,19 @@ class FieldNeverRead(TreeRule):
                 answer = tree.index.references(field, READS)
                 if not answer.is_complete:
                     yield tree.undecided(field, answer)
-                elif not answer.items:
-                    name = f"{owner.short}.{field.short}"
-                    yield tree.at_symbol(field, f"`{name}` is set and never read")
+                    continue
+                roles = {reference.place.role for reference in answer.items}
+                if roles <= {Role.TEST}:
+                    readers = "only tests read it" if roles else "never read"
+                    yield tree.at_symbol(
+                        field, f"`{owner.short}.{field.short}` is set and {readers}"
+                    )
 
 
 def _is_possibly_read(tree: Tree, field: Symbol) -> bool:
-    """Return whether a field is read from an object of its class or of an unknown class."""
-    return any(hit.use in READS for hit in tree.reference_table.of(field))
+    """Return whether the program reads a field from an object of its class or of an unknown class."""
+    hits = tree.reference_table.of(field)
+    return any(hit.use in READS and hit.role is not Role.TEST for hit in hits)
 
 
 def _is_used_here(tree: Tree, owner: Symbol) -> bool:

@@ -329,6 +329,59 @@ VALID = (
 
 INVALID = (
     InvalidTree(
+        "only a test reads it",
+        {
+            "a.py": """
+                from dataclasses import dataclass
+
+
+                @dataclass
+                class _Point:
+                    x: int
+                    y: int
+
+
+                def f():
+                    return _Point(1, 2).x
+            """,
+            "tests/test_a.py": """
+                from a import _Point
+
+
+                def test_it():
+                    assert _Point(1, 2).y == 2
+            """,
+        },
+        (("a.py", 7, "`_Point.y` is set and only tests read it"),),
+    ),
+    InvalidTree(
+        "a test with reflective access",
+        {
+            "a.py": """
+                from dataclasses import dataclass
+
+
+                @dataclass
+                class _Point:
+                    x: int
+                    y: int
+
+
+                def f():
+                    return _Point(1, 2).x
+            """,
+            "tests/test_a.py": """
+                from dataclasses import asdict
+                from a import _Point
+
+
+                def test_it():
+                    assert asdict(_Point(1, 2))
+            """,
+        },
+        (("a.py", 7, "`_Point.y` is set and never read"),),
+    ),
+    InvalidTree(
         "a setting that a library never reads",
         {
             "p/__init__.py": "",

@@ -19,6 +19,50 @@ MESSAGE = "nothing sets `_Point.y`: it always has its default"
 
 VALID = (
     ValidTree(
+        "set by its name in a string",
+        {
+            "a.py": """
+                from dataclasses import dataclass
+
+
+                @dataclass
+                class _Point:
+                    x: int
+                    y: int = 0
+
+
+                def f():
+                    return _Point(1).y
+
+
+                def fill(point: _Point):
+                    setattr(point, 'y', point.y + 1)
+            """,
+        },
+    ),
+    ValidTree(
+        "passed on by keywords that a table holds",
+        {
+            "a.py": """
+                from dataclasses import dataclass
+
+
+                @dataclass
+                class _Point:
+                    x: int
+                    y: int = 0
+
+
+                def f():
+                    return _Point(1).y
+
+
+                def copy(point: _Point):
+                    return _Point(**{'x': 1, 'y': point.y})
+            """,
+        },
+    ),
+    ValidTree(
         "passed by name",
         {
             "a.py": """
@@ -51,28 +95,6 @@ VALID = (
 
                 def f():
                     return _Point(1, 2).y
-            """,
-        },
-    ),
-    ValidTree(
-        "set by a test",
-        {
-            "a.py": """
-                from dataclasses import dataclass, replace
-
-
-                @dataclass
-                class _Point:
-                    x: int
-                    y: int = 0
-
-
-                def f():
-                    return _Point(1).y
-            """,
-            "tests/test_a.py": """
-                from a import _Point
-                _Point(1, 2)
             """,
         },
     ),
@@ -230,6 +252,150 @@ VALID = (
 )
 
 INVALID = (
+    InvalidTree(
+        "only a test sets it",
+        {
+            "a.py": """
+                from dataclasses import dataclass
+
+
+                @dataclass
+                class _Point:
+                    x: int
+                    y: int = 0
+
+
+                def f():
+                    return _Point(1).y
+            """,
+            "tests/test_a.py": """
+                from a import _Point
+
+                _Point(1, 2)
+            """,
+        },
+        (("a.py", 7, "only tests set `_Point.y`: in the program it always has its default"),),
+    ),
+    InvalidTree(
+        "only a test assigns it",
+        {
+            "a.py": """
+                from dataclasses import dataclass
+
+
+                @dataclass
+                class _Point:
+                    x: int
+                    y: int = 0
+
+
+                def f():
+                    return _Point(1).y
+            """,
+            "tests/test_a.py": """
+                from a import _Point
+
+                p = _Point(1)
+                p.y = 3
+            """,
+        },
+        (("a.py", 7, "only tests set `_Point.y`: in the program it always has its default"),),
+    ),
+    InvalidTree(
+        "only a test replaces it",
+        {
+            "a.py": """
+                from dataclasses import dataclass
+
+
+                @dataclass
+                class _Point:
+                    x: int
+                    y: int = 0
+
+
+                def f():
+                    return _Point(1).y
+            """,
+            "tests/test_a.py": """
+                from dataclasses import replace
+                from a import _Point
+
+                replace(_Point(1), y=3)
+            """,
+        },
+        (("a.py", 7, "only tests set `_Point.y`: in the program it always has its default"),),
+    ),
+    InvalidTree(
+        "a test with reflective access",
+        {
+            "a.py": """
+                from dataclasses import dataclass
+
+
+                @dataclass
+                class _Point:
+                    x: int
+                    y: int = 0
+
+
+                def f():
+                    return _Point(1).y
+            """,
+            "tests/test_a.py": """
+                from dataclasses import asdict
+                from a import _Point
+
+                assert asdict(_Point(1)) == {'x': 1, 'y': 0}
+            """,
+        },
+        (("a.py", 7, "nothing sets `_Point.y`: it always has its default"),),
+    ),
+    InvalidTree(
+        "its own `to_dict` spells its name",
+        {
+            "a.py": """
+                from dataclasses import dataclass
+
+
+                @dataclass
+                class _Point:
+                    x: int
+                    y: int = 0
+
+                    def to_dict(self):
+                        return {'x': self.x, 'y': self.y}
+
+
+                def f():
+                    return _Point(1).y
+            """,
+        },
+        (("a.py", 7, "nothing sets `_Point.y`: it always has its default"),),
+    ),
+    InvalidTree(
+        "a function that writes it to a table spells its name",
+        {
+            "a.py": """
+                from dataclasses import dataclass
+
+
+                @dataclass
+                class _Point:
+                    x: int
+                    y: int = 0
+
+
+                def f():
+                    return _Point(1).y
+
+
+                def row(point: _Point, out):
+                    out['y'] = point.y
+            """,
+        },
+        (("a.py", 7, "nothing sets `_Point.y`: it always has its default"),),
+    ),
     InvalidTree(
         "an unrelated class with an attribute of that name",
         {

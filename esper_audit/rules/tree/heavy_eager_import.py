@@ -89,7 +89,7 @@ class HeavyEagerImport(TreeRule):
         others = imports.loaders(imports.importers(heavy), without={path})
         lines = _lines(imports, path, heavy)
         importers = _importers(tree, imports, package)
-        names = _names_bound_on(tree, path, lines)
+        names = _names_bound_on(tree, imports, path, lines)
         without_need = [
             u for u in importers if u.path not in others and not names & u.mentions.keys()
         ]
@@ -135,14 +135,24 @@ def _importers(tree: Tree, imports: EagerImports, package: ModuleFacts) -> list[
     return found
 
 
-def _names_bound_on(tree: Tree, path: str, lines: list[int]) -> frozenset[str]:
+def _names_bound_on(
+    tree: Tree, imports: EagerImports, path: str, lines: list[int]
+) -> frozenset[str]:
     """Return the names that the imports on some lines of a file bind."""
     source = tree.source(path)
     nodes = ast.walk(source.tree) if source is not None else iter(())
-    return frozenset(
+    named = {
         alias.asname or alias.name.partition(".")[0]
         for node in nodes
         if isinstance(node, (ast.Import, ast.ImportFrom))
         for alias in node.names
         if node.lineno in lines or alias.lineno in lines
-    )
+    }
+    stars = (loading.star for loading in imports.of[path] if loading.line in lines)
+    return frozenset(named).union(*(_names_at_top(tree, star) for star in stars))
+
+
+def _names_at_top(tree: Tree, path: str) -> set[str]:
+    """Return the names that a module binds at its top, none for an empty path."""
+    module = tree.index.store.module(path) if path else None
+    return set(module.facts.scopes[0].bindings) if module is not None else set()

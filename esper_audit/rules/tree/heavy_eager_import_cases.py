@@ -238,6 +238,93 @@ VALID = (
             """,
         },
     ),
+    ValidTree(
+        "a star import in a try that goes on without it",
+        {
+            "p/__init__.py": """
+                from p.small import small
+
+                try:
+                    from p.plots import *
+                except ImportError:
+                    pass
+            """,
+            "p/plots.py": PLOT,
+            "p/small.py": SMALL,
+            "q0.py": """
+                from p import small
+
+                small()
+            """,
+            "q1.py": """
+                from p import small
+
+                small()
+            """,
+            "q2.py": """
+                from p import small
+
+                small()
+            """,
+        },
+    ),
+    ValidTree(
+        "most importers use a name of the star import",
+        {
+            "p/__init__.py": """
+                # The face of the package.
+                from p.plots import *
+                from p.small import *
+            """,
+            "p/plots.py": PLOT,
+            "p/small.py": SMALL,
+            "q0.py": """
+                from p import plot
+
+                plot()
+            """,
+            "q1.py": """
+                from p import plot
+
+                plot()
+            """,
+            "q2.py": """
+                from p import plot
+
+                plot()
+            """,
+        },
+    ),
+    ValidTree(
+        "a star import below TYPE_CHECKING",
+        {
+            "p/__init__.py": """
+                from typing import TYPE_CHECKING
+
+                from p.small import small
+
+                if TYPE_CHECKING:
+                    from p.plots import *
+            """,
+            "p/plots.py": PLOT,
+            "p/small.py": SMALL,
+            "q0.py": """
+                from p import small
+
+                small()
+            """,
+            "q1.py": """
+                from p import small
+
+                small()
+            """,
+            "q2.py": """
+                from p import small
+
+                small()
+            """,
+        },
+    ),
 )
 
 INVALID = (
@@ -302,6 +389,62 @@ INVALID = (
             """,
         },
         (("p/__init__.py", 1, MESSAGE.format("matplotlib", 3)),),
+    ),
+    InvalidTree(
+        "a star import below a comment, in a package that holds it",
+        {
+            "p/__init__.py": """
+                # The face of the package.
+                from p.plots import *
+                from p.small import *
+            """,
+            "p/plots.py": PLOT,
+            "p/small.py": SMALL,
+            "q0.py": """
+                from p import small
+
+                small()
+            """,
+            "q1.py": """
+                from p import small
+
+                small()
+            """,
+            "q2.py": """
+                from p import small
+
+                small()
+            """,
+        },
+        (("p/__init__.py", 2, MESSAGE.format("matplotlib", 3)),),
+    ),
+    InvalidTree(
+        "a relative star import below a blank line",
+        {
+            "p/__init__.py": """
+
+                from .plots import *
+                from .small import *
+            """,
+            "p/plots.py": PLOT,
+            "p/small.py": SMALL,
+            "q0.py": """
+                from p import small
+
+                small()
+            """,
+            "q1.py": """
+                from p import small
+
+                small()
+            """,
+            "q2.py": """
+                from p import small
+
+                small()
+            """,
+        },
+        (("p/__init__.py", 2, MESSAGE.format("matplotlib", 3)),),
     ),
     InvalidTree(
         "a module of the project, with the option `heavy`",

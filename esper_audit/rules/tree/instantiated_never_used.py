@@ -40,7 +40,7 @@ class InstantiatedNeverUsed(TreeRule):
     """An object is created and never used.
 
     What: a function creates an object of a known class and binds it to a local variable or to an
-    attribute of `self` that nothing reads, or to no name; for a module that contains modules also
+    attribute of `self` that only tests or nothing reads, or to no name; for a module that contains modules also
     an object from a function or a factory parameter (`norm=nn.LayerNorm`).
 
     Why: it has no effect: a loss is not added, a norm is not applied. A layer that `forward` omits
@@ -95,13 +95,17 @@ def _unread_attribute(
     if owner is None or not _is_only_for_the_tree(tree, constructors, owner, instantiation):
         return
     family = tree.index.resolver.hierarchy.family(owner.key)
-    if _is_attribute_read(tree, family, instantiation.attribute) or _is_explained(
-        tree, owner, instantiation
-    ):
+    readers = _readers(tree, family, instantiation.attribute)
+    if readers - {Role.TEST} or _is_read_without_name(tree, family, instantiation.attribute):
+        return
+    if _is_explained(tree, owner, instantiation):
         return
     answer = tree.index.readers(instantiation.attribute)
     if answer.is_complete:
-        message = f"`{instantiation.bound}` of `{owner.short}` is {_description(instantiation)} and never read"
+        how = "only tests read it" if readers else "never read"
+        message = (
+            f"`{instantiation.bound}` of `{owner.short}` is {_description(instantiation)} and {how}"
+        )
         yield tree.at_node(unit.path, instantiation.place, message, subject=owner.symbol)
     else:
         yield tree.undecided(owner, answer)
@@ -122,14 +126,19 @@ def _is_only_for_the_tree(
     return instantiation.attribute.startswith("_") or not tree.external_callers.is_public_api(owner)
 
 
-def _is_attribute_read(tree: Tree, family: list[str], name: str) -> bool:
-    """Return whether something reads an attribute of a class, its bases or its subclasses."""
+def _readers(tree: Tree, family: list[str], name: str) -> set[Role]:
+    """Return the roles of the files that read an attribute of a class, its bases or its subclasses."""
     paths = {parts(key)[0] for key in family}
-    for key in family:
-        for hit in tree.reference_table.of_key(f"{key}.{name}"):
-            is_elsewhere = hit.use is Use.STRING and hit.module.path not in paths
-            if hit.use is not Use.WRITE and not is_elsewhere:
-                return True
+    return {
+        hit.role
+        for key in family
+        for hit in tree.reference_table.of_key(f"{key}.{name}")
+        if hit.use is not Use.WRITE and (hit.use is not Use.STRING or hit.module.path in paths)
+    }
+
+
+def _is_read_without_name(tree: Tree, family: list[str], name: str) -> bool:
+    """Return whether something may read an attribute of some classes whose name it does not spell."""
     if tree.dynamic_names.may_mean(name):
         return True
     return any(READS_ALL.search(tree.text(tree.index.of_key(key))) for key in family)

@@ -550,6 +550,32 @@ VALID = (
 
 INVALID = (
     InvalidTree(
+        "only a test reads it",
+        {
+            "a.py": """
+                import torch.nn as nn
+
+
+                class Net(nn.Module):
+                    def __init__(self):
+                        super().__init__()
+                        self.norm = nn.LayerNorm(4)
+                        self.head = nn.Linear(4, 4)
+
+                    def forward(self, x):
+                        return self.head(x)
+            """,
+            "tests/test_a.py": """
+                from a import Net
+
+
+                def test_it():
+                    assert Net().norm
+            """,
+        },
+        (("a.py", 7, "`self.norm` of `Net` is created (`LayerNorm`) and only tests read it"),),
+    ),
+    InvalidTree(
         "omitted by forward",
         {
             "a.py": """

@@ -44,7 +44,7 @@ class UnusedType(TreeRule):
     may register them, with a base in the tree that collects its subclasses (`__init_subclass__`,
     `__subclasses__`, `issubclass`), with a base of another package, with a metaclass, or nested in a
     class; types that are declared to be kept for compatibility; tests, scripts and examples; entry
-    points; names in documentation or configuration; a use whose owner is not known but that has the
+    points; names in configuration, public names in documentation; a use whose owner is not known but that has the
     name; a tree in which a file with the name could not be read.
 
     Tickets: real code
@@ -67,7 +67,7 @@ class UnusedType(TreeRule):
             near = tree.index.mentions(symbol.short, under=symbol.path)
             if any(_is_use(reference, symbol) for reference in (*answer.items, *near.items)):
                 continue
-            if tree.text_mentions.has_beside(symbol.short):
+            if tree.text_mentions.has_beside(symbol.short, in_prose=not symbol.is_private):
                 continue
             if not answer.is_complete:
                 yield tree.undecided(symbol, answer)

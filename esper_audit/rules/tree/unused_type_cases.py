@@ -252,7 +252,7 @@ VALID = (
         },
     ),
     ValidTree(
-        "named in the documentation", {"a.py": POINT, "README.md": "Make an `a._Point` first.\n"}
+        "a private name in a configuration", {"a.py": POINT, "conf/run.yaml": "kind: a._Point\n"}
     ),
     ValidTree(
         "kept for users of earlier versions",
@@ -366,6 +366,11 @@ INVALID = (
                 x = 1
             """,
         },
+        (("a.py", 5, "the dataclass `_Point` is defined and never used"),),
+    ),
+    InvalidTree(
+        "a private class that a document describes",
+        {"a.py": POINT, "docs/bug.md": "Nothing makes an `a._Point`.\n"},
         (("a.py", 5, "the dataclass `_Point` is defined and never used"),),
     ),
     InvalidTree(

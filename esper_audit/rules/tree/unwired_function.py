@@ -42,9 +42,9 @@ class UnwiredFunction(TreeRule):
     methods, methods that a base outside the tree may call, or that a mixin has for such a base;
     dunder methods and names that frameworks call (`pytest_...`); stubs; names that code composes
     (`getattr(self, f"visit_{kind}")`), or that documentation, configuration or a longer string
-    contains; methods of an object that is passed to code outside the tree; a method of an unused
-    class, and a function inside a reported one; a use whose owner is not known but that has the
-    name, or is an object of another class with such a method.
+    contains, where prose counts for public names only; methods of an object that is passed to code
+    outside the tree; a method of an unused class, and a function inside a reported one; a use whose
+    owner is not known but that has the name, or is an object of another class with such a method.
 
     Tickets: real code
     """
@@ -114,7 +114,8 @@ def _is_possibly_run(tree: Tree, function: Symbol) -> bool:
     """Return whether a function may run without a mention in the tree."""
     if tree.external_callers.may_run(function) or tree.dynamic_names.may_mean(function.short):
         return True
-    if tree.text_mentions.has(function.short) or _is_kept(tree, function):
+    is_named = tree.text_mentions.has(function.short, in_prose=not function.is_private)
+    if is_named or _is_kept(tree, function):
         return True
     if function.short.startswith("_"):
         return False

@@ -396,13 +396,58 @@ VALID = (
         },
     ),
     ValidTree(
-        "named in the documentation",
+        "a public name in the documentation of an application",
+        {
+            "pyproject.toml": APPLICATION,
+            "app/__init__.py": "",
+            "app/cli.py": """
+                def main():
+                    return 0
+
+
+                def migrate():
+                    return 1
+            """,
+            "docs/use.md": "Call `app.cli.migrate()` first.\n",
+        },
+    ),
+    ValidTree(
+        "a private name in the code of a notebook",
         {
             "a.py": """
                 def _f():
                     return 1
             """,
-            "docs/use.md": "Call `a._f()` first.\n",
+            "use.ipynb": '{"cells": [{"cell_type": "code", "source": ["from a import _f\\n", "_f()"]}]}',
+        },
+    ),
+    ValidTree(
+        "called below a directory that only an empty `__init__` makes a package",
+        {
+            "pyproject.toml": APPLICATION,
+            "src/__init__.py": "",
+            "src/app/__init__.py": "",
+            "src/app/core.py": """
+                def start():
+                    return 0
+            """,
+            "src/app/cli.py": """
+                from app.core import start
+
+
+                def main():
+                    return start()
+            """,
+        },
+    ),
+    ValidTree(
+        "a private name in a shell script",
+        {
+            "a.py": """
+                def _f():
+                    return 1
+            """,
+            "run.sh": "python -c 'import a; a._f()'  # the first step\n",
         },
     ),
     ValidTree(
@@ -482,6 +527,125 @@ VALID = (
 )
 
 INVALID = (
+    InvalidTree(
+        "below a directory that only an empty `__init__` makes a package",
+        {
+            "pyproject.toml": APPLICATION,
+            "src/__init__.py": "",
+            "src/app/__init__.py": "",
+            "src/app/core.py": """
+                def start():
+                    return 0
+
+
+                def never():
+                    return 1
+            """,
+            "src/app/cli.py": """
+                from app.core import start
+
+
+                def main():
+                    return start()
+            """,
+        },
+        (("src/app/core.py", 5, "nothing reaches `never`: it is defined and never used"),),
+    ),
+    InvalidTree(
+        "a private method that a document describes",
+        {
+            "a.py": """
+                class Slot:
+                    def _never(self):
+                        return 1
+
+
+                Slot()
+            """,
+            "docs/bug.md": "Nothing calls `Slot._never`.\n",
+        },
+        (("a.py", 2, "nothing reaches `Slot._never`: it is defined and never used"),),
+    ),
+    InvalidTree(
+        "a private method in a document's block of code",
+        {
+            "a.py": """
+                class Slot:
+                    def _never(self):
+                        return 1
+
+
+                Slot()
+            """,
+            "notes.rst": "It is dead::\n\n    Slot()._never()\n",
+            "todo.txt": "remove _never\n",
+        },
+        (("a.py", 2, "nothing reaches `Slot._never`: it is defined and never used"),),
+    ),
+    InvalidTree(
+        "a private method in a comment of a configuration",
+        {
+            "a.py": """
+                class Slot:
+                    def _never(self):
+                        return 1
+
+
+                Slot()
+            """,
+            "conf/run.yaml": "step: a.Slot  # not _never\n# _never\n",
+        },
+        (("a.py", 2, "nothing reaches `Slot._never`: it is defined and never used"),),
+    ),
+    InvalidTree(
+        "a private method in the text of a notebook",
+        {
+            "a.py": """
+                class Slot:
+                    def _never(self):
+                        return 1
+
+
+                Slot()
+            """,
+            "n.ipynb": '{"cells": [{"cell_type": "markdown", "source": ["`_never` is dead"]}]}',
+        },
+        (("a.py", 2, "nothing reaches `Slot._never`: it is defined and never used"),),
+    ),
+    InvalidTree(
+        "a private method in a sentence of the program",
+        {
+            "a.py": """
+                class Slot:
+                    def _never(self):
+                        return 1
+
+
+                Slot()
+            """,
+            "b.py": "print('nobody has called _never since then, and it shows')\n",
+        },
+        (("a.py", 2, "nothing reaches `Slot._never`: it is defined and never used"),),
+    ),
+    InvalidTree(
+        "a method of a private class, whose name is a word of the documentation",
+        {
+            "pyproject.toml": APPLICATION,
+            "app/__init__.py": "",
+            "app/cli.py": """
+                class _Slot:
+                    def never(self):
+                        return 1
+
+
+                def main():
+                    _Slot()
+                    return 0
+            """,
+            "README.md": "This will never happen.\n",
+        },
+        (("app/cli.py", 2, "nothing reaches `_Slot.never`: it is defined and never used"),),
+    ),
     InvalidTree(
         "never mentioned",
         {

@@ -7,6 +7,7 @@ import re
 from collections.abc import Iterator
 
 from esper_audit.findings.finding import Category, NotAnalysed, Severity, TreeViolation
+from esper_audit.project.file_roles import Role
 from esper_audit.rules.tree import write_only_attribute_cases as cases
 from esper_audit.rules.tree_rule import TreeRule
 from esper_audit.source.facts.records import DefinitionKind
@@ -38,6 +39,7 @@ class WriteOnlyAttribute(TreeRule):
 
     What: an attribute `self._x` that methods of a class assign, while nothing in the tree reads the
     name, on any object or in a string. `self._x` read in an unrelated class is another attribute.
+    Tests do not count.
 
     Why: it must be maintained, keeps its value alive, and looks as if it had an effect.
 
@@ -63,14 +65,16 @@ class WriteOnlyAttribute(TreeRule):
         for owner in tree.in_scope(tree.index.all_symbols({DefinitionKind.CLASS})):
             for name, writes in _private_writes(tree, owner).items():
                 answer = tree.index.readers(name)
-                if any(_is_possibly_of(tree, owner, reading) for reading in answer.items):
+                readings = [r for r in answer.items if _is_possibly_of(tree, owner, r)]
+                if any(reading.place.role is not Role.TEST for reading in readings):
                     continue
                 if _is_kept(tree, owner, writes) or _is_read_reflectively(tree, owner, name):
                     continue
                 if not answer.is_complete:
                     yield tree.undecided(owner, answer)
                     continue
-                message = f"`self.{name}` of `{owner.short}` is written and never read"
+                readers = "only tests read it" if readings else "never read"
+                message = f"`self.{name}` of `{owner.short}` is written and {readers}"
                 first = writes[0]
                 target = first.targets[0] if isinstance(first, ast.Assign) else first.target
                 yield tree.at_node(owner.path, target, message, subject=owner.symbol)

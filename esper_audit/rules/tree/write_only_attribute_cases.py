@@ -243,6 +243,24 @@ VALID = (
 
 INVALID = (
     InvalidTree(
+        "only a test reads it",
+        {
+            "a.py": """
+                class A:
+                    def __init__(self):
+                        self._count = 0
+            """,
+            "tests/test_a.py": """
+                from a import A
+
+
+                def test_it():
+                    assert A()._count == 0
+            """,
+        },
+        (("a.py", 3, "`self._count` of `A` is written and only tests read it"),),
+    ),
+    InvalidTree(
         "a counter that is never read",
         {
             "a.py": """

@@ -14,8 +14,8 @@ from esper_audit.project.file_roles import Roles
 from esper_audit.project.parallel import map_files
 from esper_audit.source.facts.extract import read_facts
 from esper_audit.source.facts.module_facts import ModuleFacts
-from esper_audit.source.facts.module_names import ModuleNames
 from esper_audit.source.facts.records import FileFacts
+from esper_audit.source.modules.import_roots import read_module_names
 from esper_audit.source.syntax.source import parse, read, words_of
 
 
@@ -46,10 +46,13 @@ class FactStore:
         self._root = root
         self._roles = roles or Roles()
         self.paths = sorted(_without_stub_twins({*paths, *(texts or {})}))
-        self.module_names = ModuleNames(self.paths, os.path.basename(os.path.normpath(root)))
         self.problems: dict[str, NotAnalysed] = {}
         self._contents: dict[str, bytes] = {}
         self._read_all(texts or {})
+        name = os.path.basename(os.path.normpath(root))
+        self.module_names, unresolved = read_module_names(self.paths, name, self._contents)
+        if unresolved is not None:
+            self.problems[unresolved.path] = unresolved
         self._modules: dict[str, ModuleFacts | None] = {}
         self._cache = ContentCache(root, "facts", package_fingerprint(), bytes, enabled=cache)
         self._paths_by_word: dict[str, list[str]] = {}

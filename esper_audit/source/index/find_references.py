@@ -48,6 +48,21 @@ class ReferenceSearch:
         """Return the files that may mention a symbol and could not be read."""
         return self._store.unread_files(self._names(symbol))
 
+    def heirs(self, symbol: Symbol) -> dict[str, str]:
+        """Return the subclasses whose calls reach an inherited constructor, by last name, with their dotted name."""
+        if symbol.symbol.rpartition(".")[2] not in CONSTRUCTORS:
+            return {}
+        owner = symbol.key.rpartition(".")[0]
+        below = map(parts, self._resolver.hierarchy.subclasses(owner))
+        named = {
+            name.rpartition(".")[2]: f"{self._module_name(path)}.{name}" for path, name in below
+        }
+        named.pop(owner.rpartition(":")[2].rpartition(".")[2], None)
+        return named
+
+    def _module_name(self, path: str) -> str:
+        return self._resolver.module_names.name(path)
+
     def by_name(self, name: str) -> list[Reference]:
         """Return every mention of a bare name, whatever it refers to."""
         if name not in self._by_name:

@@ -145,9 +145,12 @@ class Index:
         ]
         return QueryResult(found, problems)
 
-    def tests(self, symbol: Symbol) -> QueryResult[ReachingTest]:
-        """Return the tests that reach a symbol, by name or through production code."""
-        return self._reach.tests(symbol)
+    def tests(self, symbol: Symbol, *, by_name: bool = False) -> QueryResult[ReachingTest]:
+        """Return the tests that reach a symbol, directly or through other code.
+
+        `by_name` adds those that only use its name, on an object of unknown class.
+        """
+        return self._reach.tests(symbol, by_name=by_name)
 
     def exported(self, symbol: Symbol) -> list[str]:
         """Return the modules that export a symbol: in their `__all__`, or as an `__init__` that imports it."""

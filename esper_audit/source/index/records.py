@@ -119,9 +119,10 @@ class Caller(msgspec.Struct, frozen=True):
 
 
 class ReachingTest(msgspec.Struct, frozen=True, order=True, rename={"resolved_by": "how"}):
-    """A test function (or module) that reaches a symbol, directly or through production code.
+    """A test function (or module) that reaches a symbol, directly or through other code.
 
-    `through` are the functions on the way, from the test's side, empty for a direct one.
+    `through` are the functions on the way, from the test's side, empty for a direct one. Helpers and
+    fixtures of the tests are among them.
     """
 
     path: str

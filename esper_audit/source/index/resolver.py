@@ -7,12 +7,12 @@ from typing import Protocol
 
 from esper_audit.source.facts.access_path import NONE, AccessPath, PathKind, StepKind, named
 from esper_audit.source.facts.module_facts import ModuleFacts
-from esper_audit.source.facts.module_names import ModuleNames
 from esper_audit.source.facts.records import Definition
 from esper_audit.source.index.access_steps import StepResolver
 from esper_audit.source.index.annotations import annotated_values
 from esper_audit.source.index.class_hierarchy import ClassHierarchy
 from esper_audit.source.index.values import ANYTHING, NOTHING, Value, Values, key, only, parts
+from esper_audit.source.modules.module_names import ModuleNames
 from esper_audit.source.syntax.names import BUILTINS
 
 DEEPEST = 40

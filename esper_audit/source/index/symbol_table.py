@@ -26,15 +26,17 @@ class SymbolTable:
             found = self.at(path, symbol)
             return [found] if found is not None else []
         last = name.rpartition(".")[2]
-        ends = [
+        symbols = [
             symbol
             for module in self._store.modules_with(last)
             for symbol in self.of_unit(module)
-            if symbol.name == name or symbol.name.endswith(f".{name}")
+            if symbol.short == last
         ]
+        ends = [s for s in symbols if s.name == name or s.name.endswith(f".{name}")]
         ends += self._modules(name)
         exact = [symbol for symbol in ends if symbol.name == name]
-        return sorted(set(exact or ends))
+        others = () if ends else (s for s in symbols if self._has_other_name(s, name))
+        return sorted({*(exact or ends), *others})
 
     def at(self, path: str, symbol: str) -> Symbol | None:
         """Return the symbol with a dotted name in a file."""
@@ -65,8 +67,14 @@ class SymbolTable:
         assert found is not None, symbol
         return found
 
+    def _has_other_name(self, symbol: Symbol, name: str) -> bool:
+        """Return whether a symbol has a dotted name other than its usual one."""
+        modules = self._store.module_names.names(symbol.path)
+        return any(f"{module}.{symbol.symbol}" == name for module in modules)
+
     def _modules(self, name: str) -> list[Symbol]:
         paths = [path for path in self._store.paths if self._store.module_names.name(path) == name]
+        paths = paths or [path for path in (self._store.module_names.find(name, ""),) if path]
         return [module for path in paths if (module := self.at(path, "")) is not None]
 
     def _symbol(self, module: ModuleFacts, definition: Definition) -> Symbol:

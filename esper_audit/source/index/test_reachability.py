@@ -20,11 +20,19 @@ TEST = "test"
 
 
 class _Step(NamedTuple):
-    """A symbol on the way up, the production code passed so far, and the resolution of the first step."""
+    """A symbol on the way up, the code passed so far (helpers of tests too), and the resolution of the first step."""
 
     symbol: Symbol
     through: list[str]
     resolved_by: ResolvedBy | None
+
+
+class _UseOnWay(NamedTuple):
+    """A use on the way up. `heir` is the subclass that it names where it calls what that inherits."""
+
+    place: Place
+    resolved_by: ResolvedBy
+    heir: str = ""
 
 
 class TestReach:
@@ -41,41 +49,47 @@ class TestReach:
         self._symbols = symbols
         self._store = store
 
-    def tests(self, symbol: Symbol) -> QueryResult[ReachingTest]:
-        """Return the tests that reach a symbol, one entry a test function, by the shortest way."""
+    def tests(self, symbol: Symbol, *, by_name: bool) -> QueryResult[ReachingTest]:
+        """Return the tests that reach a symbol, one entry a test function, by the shortest way.
+
+        `by_name` adds those that only use its name, on an object of unknown class.
+        """
         found: dict[tuple[str, str], ReachingTest] = {}
         pending = deque([_Step(symbol, [], None)])
         visited = {symbol.key}
         while pending:
             step = pending.popleft()
-            for above, place, resolved_by in self._callers(step):
+            for above, use in self._callers(step):
+                place, resolved_by, through = use.place, use.resolved_by, step.through
                 if _is_test(above):
-                    test = ReachingTest(
-                        above.path, above.symbol, place.line, resolved_by, step.through
-                    )
-                    found.setdefault((test.path, test.symbol), test)
+                    through = [use.heir] if use.heir and step.symbol == symbol else through
+                    test = ReachingTest(above.path, above.symbol, place.line, resolved_by, through)
+                    if by_name or resolved_by is not ResolvedBy.NAME:
+                        found.setdefault((test.path, test.symbol), test)
                 elif above.key not in visited:
                     visited.add(above.key)
                     pending.append(_next_step(step, above, resolved_by))
         problems = self._search.unread_files(symbol)
         return QueryResult(sorted(found.values()), problems)
 
-    def _callers(self, step: _Step) -> Iterator[tuple[Symbol, Place, ResolvedBy]]:
-        for place, resolved_by in self._uses(step):
-            for above in self._above(place):
-                yield above, place, resolved_by
+    def _callers(self, step: _Step) -> Iterator[tuple[Symbol, _UseOnWay]]:
+        for use in self._uses(step):
+            for above in self._above(use.place):
+                yield above, use
 
-    def _uses(self, step: _Step) -> Iterator[tuple[Place, ResolvedBy]]:
+    def _uses(self, step: _Step) -> Iterator[_UseOnWay]:
         """Yield where a symbol is used, and the weakest resolution on the way to the first symbol."""
-        for reference, _ in self._search.hits(step.symbol):
+        heirs = self._search.heirs(step.symbol)
+        for reference, mention in self._search.hits(step.symbol):
             by_name = reference.resolved_by is ResolvedBy.NAME
             in_test = reference.place.role is Role.TEST
             if reference.use in NOT_A_USE or (by_name and (step.resolved_by or not in_test)):
                 continue
-            yield reference.place, self._weakest(step, reference)
+            heir = heirs.get(mention.path.terminal, "") if mention is not None else ""
+            yield _UseOnWay(reference.place, self._weakest(step, reference), heir)
         if step.symbol.role is Role.TEST:
             yield from (
-                (place, step.resolved_by or ResolvedBy.IMPORT)
+                _UseOnWay(place, step.resolved_by or ResolvedBy.IMPORT)
                 for place in self._fixture_users(step.symbol)
             )
 
@@ -130,5 +144,4 @@ def _is_test(symbol: Symbol) -> bool:
 
 
 def _next_step(step: _Step, above: Symbol, resolved_by: ResolvedBy) -> _Step:
-    through = step.through if above.role is Role.TEST else [above.name, *step.through]
-    return _Step(above, through, resolved_by)
+    return _Step(above, [above.name, *step.through], resolved_by)

@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from esper_audit.source.facts.module_facts import ModuleFacts
 from esper_audit.source.facts.records import Use
+from esper_audit.source.syntax.ast_walk import walk
 from esper_audit.source.syntax.enclosing import chain
-from esper_audit.source.syntax.names import dotted
+from esper_audit.source.syntax.names import dotted, imported
 from esper_audit.source.syntax.source import Source
 
 if TYPE_CHECKING:
@@ -19,15 +20,20 @@ if TYPE_CHECKING:
 
 PACKAGE = "__init__.py"
 CAUGHT = frozenset({"ImportError", "ModuleNotFoundError", "Exception", "BaseException"})
+STAR, CHECKING = "*", "TYPE_CHECKING"
 IMPLICIT = 0  # the line of an implicit import: the packages around a module run first
 
 
 class Loading(NamedTuple):
-    """An import that runs with its module: its line, and the files and outside names that it loads."""
+    """An import that runs with its module: its line, and the files and outside names that it loads.
+
+    `star` is the file whose public names a star import binds, empty for any other import.
+    """
 
     line: int
     files: tuple[str, ...]
     names: tuple[str, ...]
+    star: str = ""
 
 
 class EagerImports:
@@ -100,8 +106,16 @@ class EagerImports:
             if is_import and mention.path not in checked:
                 yield self._loading(module, mention.path.name, mention.line)
         yield Loading(IMPLICIT, tuple(self._around(module.path)), ())
-        for star in top.bindings.get("*", ()):
-            yield self._loading(module, star.name, 1)
+        if STAR in top.bindings:
+            yield from self._star_loadings(module)
+
+    def _star_loadings(self, module: ModuleFacts) -> Iterator[Loading]:
+        """Yield the star imports of a file, without those below `TYPE_CHECKING`."""
+        source = self._tree.source(module.path)
+        for line, target in _star_imports(source) if source is not None else ():
+            loading = self._loading(module, target, line)
+            star = self._module_names.resolve(target, module.path)
+            yield loading._replace(star=star[0] if star is not None else "")
 
     def _loading(self, module: ModuleFacts, target: str, line: int) -> Loading:
         found = self._module_names.resolve(target, module.path)
@@ -127,6 +141,16 @@ class EagerImports:
             if init != path:
                 yield init
             directory = posixpath.dirname(directory)
+
+
+def _star_imports(source: Source) -> Iterator[tuple[int, str]]:
+    """Yield the line and the dotted target of each star import that runs with its file."""
+    for node in walk(source.tree):
+        if not isinstance(node, ast.ImportFrom) or node.names[0].name != STAR:
+            continue
+        enclosing = chain(source.tree, node.lineno, node.col_offset)
+        if not any(isinstance(s, ast.If) and CHECKING in dotted(s.test) for s in enclosing):
+            yield from ((node.lineno, target) for _, target in imported(node))
 
 
 def _is_condition(statement: ast.stmt) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 
+from esper_audit.project.file_roles import Role
 from esper_audit.source.facts.records import DefinitionKind, Use
 from esper_audit.source.index.class_hierarchy import ClassKind
 from esper_audit.source.index.records import Reference, Symbol
@@ -39,7 +40,7 @@ def has_reflective_access(
     This may be code in the file of the class, of a base or of a use of either; code that gets the class
     itself as a value (only with `by_class`, for others make objects and do not inspect them); a base
     outside the tree; and reflective access to an object with such objects in its fields (`within` are
-    those that were checked already).
+    those that were checked already). Tests do not count.
     """
     index = tree.index
     hierarchy = index.resolver.hierarchy
@@ -48,7 +49,7 @@ def has_reflective_access(
     if any(is_collecting_subclasses(tree, base) for base in hierarchy.order(owner.key)):
         return True
     family = [owner, *map(index.of_key, hierarchy.subclasses(owner.key))]
-    uses = [use for member in family for use in index.references(member).items]
+    uses = [use for member in family for use in _uses(tree, member)]
     if by_class and any(use.use in (Use.READ, Use.STRING, Use.EXPORT) for use in uses):
         return True
     holders = {holder for use in uses if (holder := _holder(tree, use)) is not None}
@@ -61,8 +62,14 @@ def has_reflective_access(
         return True
     above = [index.of_key(base) for base in hierarchy.order(owner.key)[1:]]
     paths = {member.path for member in (*family, *above)} | {use.place.path for use in uses}
-    paths |= {use.place.path for base in above for use in index.references(base).items}
+    paths |= {use.place.path for base in above for use in _uses(tree, base)}
     return any(contains(tree, path, REFLECTION) for path in paths)
+
+
+def _uses(tree: Tree, symbol: Symbol) -> list[Reference]:
+    """Return the uses of a symbol outside of tests."""
+    items = tree.index.references(symbol).items
+    return [use for use in items if use.place.role is not Role.TEST]
 
 
 def _holder(tree: Tree, use: Reference) -> Symbol | None:

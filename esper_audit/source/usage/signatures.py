@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from typing import TYPE_CHECKING
 
+from esper_audit.project.file_roles import Role
 from esper_audit.source.facts.records import Definition, DefinitionKind, Use
 from esper_audit.source.index.records import Symbol
 
@@ -53,20 +54,27 @@ def is_hook(definition: Definition) -> bool:
     )
 
 
-def has_only_internal_callers(tree: Tree, function: Symbol) -> bool:
-    """Return whether every call of a function is known: none is from outside the tree."""
+def has_only_internal_callers(tree: Tree, function: Symbol, *, in_tests: bool = True) -> bool:
+    """Return whether every call of a function is known: none is from outside the tree.
+
+    `in_tests` is whether the uses in tests count.
+    """
     outside, owner = tree.external_callers, tree.external_callers.owner(function)
     is_constructor = function.short == CONSTRUCTOR and owner is not None
     if outside.is_called_by_language(function) and not is_constructor:
         return False
-    hits = mentions_of(tree, function)
+    ignored = () if in_tests else (Role.TEST,)
+    hits = [hit for hit in mentions_of(tree, function) if hit.role not in ignored]
     calls = [hit for hit in hits if hit.use is Use.CALL and hit.certain]
     if not calls or any(hit.use in USES_AS_VALUE for hit in hits):
         return False
     if outside.is_registered(function) or outside.is_entry(function):
         return False
     if not is_constructor and owner is not None:
-        others = any(hit.use is Use.CALL for hit in tree.reference_table.possible_uses(function))
+        others = any(
+            hit.use is Use.CALL and hit.role not in ignored
+            for hit in tree.reference_table.possible_uses(function)
+        )
         if others or outside.is_prescribed(function):
             return False
     return not outside.is_public_api(owner if is_constructor and owner else function)

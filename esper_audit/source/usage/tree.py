@@ -14,6 +14,7 @@ from esper_audit.source.facts.records import DefinitionKind
 from esper_audit.source.index.index import Index
 from esper_audit.source.index.records import Item, Place, QueryResult, Symbol
 from esper_audit.source.index.reference_table import ReferenceTable
+from esper_audit.source.modules.import_roots import WHOLE_TREE
 from esper_audit.source.syntax.enclosing import chain
 from esper_audit.source.syntax.names import Function, parameters
 from esper_audit.source.syntax.source import Source, parse
@@ -120,6 +121,9 @@ class Tree:
     def undecided(self, symbol: Symbol, answer: QueryResult[Item]) -> NotAnalysed:
         """Report a symbol as undecided, because files that may decide it could not be read."""
         unread = ", ".join(problem.path for problem in answer.not_looked_at)
+        for problem in answer.not_looked_at:
+            if problem.path == WHOLE_TREE:
+                return NotAnalysed(symbol.path, f"cannot be decided: {problem.reason}")
         return NotAnalysed(symbol.path, f"cannot decide `{symbol.symbol}` without {unread}")
 
     def line(self, place: Place) -> str:

@@ -1,0 +1,91 @@
+"""Require that the cases of the project's own rules hold before a check relies on those rules."""
+
+from __future__ import annotations
+
+import os
+import select
+import signal
+
+import msgspec
+
+from esper_audit.findings.errors import RuleLoadError
+from esper_audit.project.config import Project
+from esper_audit.project.content_cache import ContentCache, content_digest, package_fingerprint
+from esper_audit.rules.registry import RuleRegistry
+from esper_audit.workflow.rule_cases import CaseResult, local_checks, run_cases
+
+SECONDS = 20
+Results = list[CaseResult]
+
+
+def require_passing_cases(project: Project, *, cache: bool) -> None:
+    """Raise RuleLoadError for the first local rule one of whose cases fails.
+
+    A rule that raises, or does not end, is left to the check, which reports it on each file.
+    """
+    if not project.local_rules:
+        return
+    registry = RuleRegistry(project.local_rules)
+    known = ContentCache(project.root, "cases", package_fingerprint(), Results, enabled=cache)
+    for path in project.local_rules:
+        with open(path, "rb") as file:
+            digest = content_digest(file.read())
+        results = known.get(path, digest)
+        if results is None:
+            results = _results_in_child(registry, path)
+            known.put(path, digest, results)
+        _require_passed(path, results)
+    known.save(keep=set(project.local_rules))
+
+
+def _require_passed(path: str, results: Results) -> None:
+    failed = [result for result in results if not result.has_passed and not result.raised]
+    if not failed:
+        return
+    first = failed[0]
+    detail = first.problem or (
+        f"got {'; '.join(first.found) or 'no finding'}, "
+        f"expected {'; '.join(first.expected) or 'no finding'}"
+    )
+    raise RuleLoadError(
+        f"rule file {path}: {len(failed)} of {len(results)} cases of its rules fail, such as the "
+        f"{first.part} case '{first.name}' of {first.rule} ({detail}). "
+        f"Run `esper-audit rule --test {path}`."
+    )
+
+
+def _results_in_child(registry: RuleRegistry, path: str) -> Results:
+    """Return the results of a file's rules from a process of its own, none if that fails or takes too long."""
+    reader, writer = os.pipe()
+    child = os.fork()
+    if child == 0:
+        os.close(reader)
+        _write_results(registry, path, writer)
+    os.close(writer)
+    data, is_over = b"", False
+    with os.fdopen(reader, "rb", buffering=0) as pipe:
+        while not is_over and select.select([pipe], [], [], SECONDS)[0]:
+            piece = pipe.read(1 << 16)
+            data, is_over = data + piece, not piece
+    if not is_over:
+        os.kill(child, signal.SIGKILL)
+    os.waitpid(child, 0)
+    try:
+        return msgspec.msgpack.decode(data, type=Results)
+    except msgspec.DecodeError:
+        return []
+
+
+def _write_results(registry: RuleRegistry, path: str, writer: int) -> None:
+    """Write the results of a file's rules to a pipe and exit, without their output on the terminal."""
+    status = 1
+    try:
+        nothing = os.open(os.devnull, os.O_RDWR)
+        for descriptor in (0, 1, 2):
+            os.dup2(nothing, descriptor)
+        results = [r for check in local_checks(registry, path) for r in run_cases(check)]
+        with os.fdopen(writer, "wb") as pipe:
+            pipe.write(msgspec.msgpack.encode(results))
+        status = 0
+    finally:
+        os._exit(status)
