@@ -242,8 +242,11 @@ def _load(file: str) -> dict[str, Any]:
             return tomllib.load(stream)
     except OSError as error:
         raise ConfigError(f"{file}: cannot be read: {error.strerror or error}") from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise ConfigError(f"{file}: invalid TOML: {error}") from error
+    except RecursionError as error:
+        raise ConfigError(f"{file}: invalid TOML: lists or tables are nested too deep") from error
+    except ValueError as error:  # not TOML, not UTF-8, or an integer of thousands of digits
+        reason = str(error).partition(";")[0]
+        raise ConfigError(f"{file}: invalid TOML: {reason}") from error
 
 
 def _has_table(file: str) -> bool:
