@@ -20,6 +20,7 @@ from esper_audit.tickets.states import ACCEPTED
 from esper_audit.tickets.store import TicketStore
 from esper_audit.tickets.ticket import Ticket
 from esper_audit.workflow.claim_context import ProjectClaimContext
+from esper_audit.workflow.reported_findings import reported_findings
 from esper_audit.workflow.sync import SyncResult, save_changed, update_tickets
 from esper_audit.workflow.verify import verify, with_answers
 
@@ -71,8 +72,10 @@ def run(
     with store.exclusive():
         update = update_tickets(store, unfiltered, catalogue.contracts, request.today)
     # Outside the lock: tests that claims name may be slow, and may run an audit themselves.
-    context = ProjectClaimContext(project, today=request.today, audit=unfiltered)
-    verified = verify(update.sync.tickets.values(), context) if reports else []
+    tickets_now = update.sync.tickets.values()
+    reported = reported_findings(tickets_now)
+    context = ProjectClaimContext(project, today=request.today, audit=unfiltered, reported=reported)
+    verified = verify(tickets_now, context) if reports else []
     with store.exclusive():
         known = store.load()
         tickets = with_answers(verified, known)
