@@ -72,7 +72,7 @@ def test_a_configuration_beyond_python_is_one_line(tmp_path: Path, content: str,
     for arguments in (("check",), ("run",)):
         ran = run(tmp_path, *arguments)
         assert (ran.status, ran.out) == (2, "")
-        assert ran.err.startswith(f"esper-audit: {tmp_path / name}: invalid TOML: ")
+        assert ran.err.startswith(f"esper-audit: {tmp_path / name}:2: invalid TOML: ")
         assert len(ran.err.splitlines()) == 1
 
 
