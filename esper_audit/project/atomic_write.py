@@ -52,10 +52,8 @@ def write_if_changed(path: str, text: str) -> bool:
     """
     data = text.encode("utf-8", "backslashreplace")
     with reported_as_write_error(path):
-        if os.path.isfile(path):
-            with open(path, "rb") as file:
-                if file.read() == data:
-                    return False
+        if os.path.isfile(path) and _content(path) == data:
+            return False
     write_file(path, data)
     return True
 
@@ -181,7 +179,10 @@ def _temporary_file(directory: str) -> Iterator[_TemporaryFile]:
 
 
 def _lock(descriptor: int) -> bool:
-    """Lock a temporary file while its process lives; return whether no other process holds it."""
+    """Lock a temporary file until its process ends.
+
+    Return whether no other process holds the lock.
+    """
     try:
         import fcntl
     except ImportError:
@@ -217,13 +218,13 @@ def _remove_leftover(path: str) -> None:
 
 
 def _require_content(path: str, expected: bytes) -> None:
-    try:
-        with open(path, "rb") as file:
-            content = file.read()
-    except FileNotFoundError:
-        content = None
-    if content != expected:
+    if not os.path.exists(path) or _content(path) != expected:
         raise ChangedMeanwhileError(f"{path}: another process changed the file meanwhile")
+
+
+def _content(path: str) -> bytes:
+    with open(path, "rb") as file:
+        return file.read()
 
 
 def _sync_directory(directory: str) -> None:
