@@ -13,6 +13,7 @@ import msgspec
 from esper_audit.claims.needs import CheckRun
 from esper_audit.claims.pytest_run import NodeResult
 from esper_audit.claims.reply import Reply
+from esper_audit.claims.symbol_lookup import LocatedSymbol
 from esper_audit.findings.finding import Finding, NotAnalysed
 from esper_audit.findings.probe_record import ProbeRecord
 from esper_audit.probes.sandbox.outcome import Job
@@ -53,6 +54,9 @@ class ClaimContext(Protocol):
 
     def findings(self, run: CheckRun) -> list[Finding] | str:
         """Return the findings of a check in a file, or the reason why it was not checked."""
+
+    def was_reported(self, check: str, at: str, symbol: LocatedSymbol) -> bool:
+        """Return whether a check ever reported a symbol, which a claim names by the address `at`."""
 
     def job(self, function: str, arguments: Mapping[str, Any]) -> Job:
         """Return the job that calls a function of `probes/subject_queries.py`."""

@@ -64,6 +64,11 @@ def other_roles(roles: Iterable[Role], counted: Role) -> str:
     return f" ({', '.join(parts)} not counted)" if parts else ""
 
 
+def by_name_only(number: int) -> str:
+    """Return how many matches are known by their name only, which may be that of another thing."""
+    return f", {number} more by name only" if number else ""
+
+
 def _bounds(count: Count) -> tuple[int, float]:
     if isinstance(count, int):
         return count, count

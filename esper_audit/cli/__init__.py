@@ -7,7 +7,11 @@ from __future__ import annotations
 
 import gc
 import io
+import os
 import sys
+
+STANDARD_OUTPUT = 1
+COULD_NOT_RUN = 2  # as in `findings.audit`, which a replay does not import
 
 
 def main() -> None:
@@ -21,9 +25,21 @@ def main() -> None:
 
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="backslashreplace")
-    status = replay(sys.argv[1:])
-    if status is not None:
-        sys.exit(status)
+    try:
+        try:
+            _run(replay(sys.argv[1:]))
+        finally:
+            sys.stdout.flush()
+    except OSError as error:  # the disk is full, or the reader of a pipe is gone
+        os.dup2(os.open(os.devnull, os.O_WRONLY), STANDARD_OUTPUT)  # for the flush at the end
+        sys.stderr.write(f"esper-audit: the output cannot be written: {error.strerror}\n")
+        sys.exit(COULD_NOT_RUN)
+
+
+def _run(replayed: int | None) -> None:
+    """Run the command of the arguments unless its output was replayed with an exit status."""
+    if replayed is not None:
+        sys.exit(replayed)
     from esper_audit.cli.root import root
 
     root(prog_name="esper-audit")

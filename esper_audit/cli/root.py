@@ -10,6 +10,7 @@ import click
 from esper_audit.cli.verbs import Verbs
 from esper_audit.findings.audit import COULD_NOT_RUN
 from esper_audit.findings.errors import EsperAuditError
+from esper_audit.project.atomic_write import reason_of
 
 HELP = """Check the contracts of a PyTorch code base.
 
@@ -21,12 +22,16 @@ class Root(Verbs):
     """The group of all commands."""
 
     def invoke(self, ctx: click.Context) -> Any:
-        """Print an EsperAuditError on standard error and exit with status 2."""
+        """Print an EsperAuditError, or one of the system, on standard error and exit with status 2."""
         try:
             return super().invoke(ctx)
         except EsperAuditError as error:
-            click.echo(f"esper-audit: {error}", err=True)
-            sys.exit(COULD_NOT_RUN)
+            message = str(error)
+        except OSError as error:
+            place = f"{error.filename}:" if error.filename else "the output cannot be written:"
+            message = f"{place} {reason_of(error)}"
+        click.echo(f"esper-audit: {message}", err=True)
+        sys.exit(COULD_NOT_RUN)
 
 
 root = click.version_option(package_name="esper-audit")(Root("esper_audit.cli", HELP))

@@ -11,7 +11,7 @@ from esper_audit.cli.local_date import today
 from esper_audit.cli.options import no_cache_option, project_options
 from esper_audit.cli.screen import progress_bar
 from esper_audit.engine.pipeline import CheckRequest
-from esper_audit.findings.audit import CLEAN, FINDINGS, NOT_ALL_ANALYSED, Audit
+from esper_audit.findings.audit import CLEAN, COULD_NOT_RUN, FINDINGS, NOT_ALL_ANALYSED, Audit
 from esper_audit.findings.probe_record import Verdict
 from esper_audit.project.config import Project
 from esper_audit.reports.unverifiable_claims import unverifiable_lines
@@ -42,6 +42,8 @@ def command(project: Project, *, no_cache: bool) -> None:
     with progress_bar("files", "units") as (files, units):
         result = run(project, request, ProgressCallbacks(files, units))
     click.echo("\n".join(summary_lines(result)))
+    if result.unwritten:
+        click.echo(f"esper-audit: {result.unwritten}", err=True)
     sys.exit(exit_status(result))
 
 
@@ -58,6 +60,8 @@ def summary_lines(result: AuditRun) -> list[str]:
 
 def exit_status(result: AuditRun) -> int:
     """Return the exit status of a run."""
+    if result.unwritten:
+        return COULD_NOT_RUN
     unanswered = (answered for one in result.verified for answered in one.undecided)
     if result.audit.not_analysed or any(not answered.reply.lacking for answered in unanswered):
         return NOT_ALL_ANALYSED

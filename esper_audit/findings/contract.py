@@ -43,10 +43,12 @@ def _read(file: str) -> dict[str, Contract]:
     try:
         with open(file, encoding="utf-8") as stream:
             listed = msgspec.convert(yaml.load(stream, Loader=yaml.CSafeLoader), list[Contract])
+    except RecursionError as error:
+        raise ContractError(f"{file}: lists or mappings are nested too deep") from error
     except OSError as error:
         raise ContractError(f"{file}: cannot be read: {error.strerror or error}") from error
-    except (yaml.YAMLError, msgspec.ValidationError) as error:
-        raise ContractError(f"{file}: {error}") from error
+    except (yaml.YAMLError, ValueError) as error:
+        raise ContractError(f"{file}: {' '.join(str(error).split())}") from error
     contracts = {contract.id: contract for contract in listed}
     if len(contracts) != len(listed):
         raise ContractError(

@@ -34,6 +34,10 @@ class WriteError(EsperAuditError):
     """A file cannot be written and is unchanged."""
 
 
+class ChangedMeanwhileError(WriteError):
+    """A file has another content than the one from which its new content was made."""
+
+
 class GitError(EsperAuditError):
     """Git is missing, or a git command failed."""
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import os
 import re
-import tomllib
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from functools import partial
 from typing import Annotated, Any
 
 import msgspec
@@ -14,6 +14,7 @@ from esper_audit.findings.errors import ConfigError
 from esper_audit.findings.finding import Severity
 from esper_audit.project.discovery import is_pattern
 from esper_audit.project.file_roles import DEFAULT_ROLES
+from esper_audit.project.toml_file import Key, line_of_key, read_toml
 from esper_audit.text.phrases import did_you_mean
 
 OWN_FILE = "esper-audit.toml"
@@ -26,6 +27,7 @@ Date = Annotated[str, msgspec.Meta(pattern=DATE)]
 UNKNOWN_KEY = re.compile(r"unknown field `([^`]*)`")
 MISSING_KEY = re.compile(r"missing required field `([^`]*)`")
 PATTERN_OF_DATE = (f"matching regex {DATE!r}", "as YYYY-MM-DD")
+STEP = re.compile(r"([^.\[\]]+)(?![^\[]*\])|\[(\d+)\]")
 WRONG_TYPE = re.compile(r"Expected `([^`]*)`, got `([^`]*)`")
 
 
@@ -170,31 +172,45 @@ def split_rule_table(options: Mapping[str, Any]) -> tuple[dict[str, Any], Severi
     return own, Severity(severity) if severity is not None else None
 
 
-def convert_table(value: object, kind: type[msgspec.Struct], where: str) -> Any:
+def place_in_config(file: str, path: Sequence[Key]) -> str:
+    """Return `file:line` of a key in a configuration, the file alone if it does not have the key."""
+    tables = ("tool", TABLE) if os.path.basename(file) == PROJECT_FILE else ()
+    try:
+        with open(file, encoding="utf-8") as stream:
+            line = line_of_key(stream.read(), (*tables, *path))
+    except (OSError, ValueError):
+        return file
+    return f"{file}:{line}" if line else file
+
+
+def convert_table(
+    value: object, kind: type[msgspec.Struct], locate: Callable[[Sequence[Key]], str]
+) -> Any:
     """Return a parsed table as a struct.
 
-    Raises ConfigError with the place and the error.
+    `locate` returns the place of a key below the table. Raises ConfigError with the place and the error.
     """
     try:
         return msgspec.convert(value, kind)
     except msgspec.ValidationError as error:
-        raise ConfigError(f"{where}: {_explanation(str(error), kind)}") from error
+        text, _, at = str(error).partition(" - at `$")
+        place = at.rstrip("`").strip(".")
+        problem, key = _explanation(text, _table_at(kind, place))
+        path = [name or int(number) for name, number in STEP.findall(place)]
+        label = f"{place}: " if place else ""
+        raise ConfigError(f"{locate([*path, *key])}: {label}{problem}") from error
 
 
-def _explanation(message: str, kind: type[msgspec.Struct]) -> str:
-    """Return a message of msgspec as `place: what is wrong`."""
-    text, _, at = message.partition(" - at `$")
-    place = at.rstrip("`").strip(".")
+def _explanation(text: str, kind: type[msgspec.Struct]) -> tuple[str, list[str]]:
+    """Return what is wrong by a message of msgspec, and the unknown key that it names, if it does."""
     if unknown := UNKNOWN_KEY.search(text):
-        known = [field.encode_name for field in msgspec.structs.fields(_table_at(kind, place))]
-        problem = f"unknown key '{unknown[1]}'{did_you_mean(unknown[1], known)}"
-    elif missing := MISSING_KEY.search(text):
-        problem = f"missing key '{missing[1]}'"
-    elif wrong := WRONG_TYPE.search(text):
-        problem = f"wrong type (got {wrong[2]}, expected {wrong[1]})"
-    else:
-        problem = f"invalid value ({text[:1].lower()}{text[1:]})".replace(*PATTERN_OF_DATE)
-    return f"{place}: {problem}" if place else problem
+        known = [field.encode_name for field in msgspec.structs.fields(kind)]
+        return f"unknown key '{unknown[1]}'{did_you_mean(unknown[1], known)}", [unknown[1]]
+    if missing := MISSING_KEY.search(text):
+        return f"missing key '{missing[1]}'", []
+    if wrong := WRONG_TYPE.search(text):
+        return f"wrong type (got {wrong[2]}, expected {wrong[1]})", []
+    return f"invalid value ({text[:1].lower()}{text[1:]})".replace(*PATTERN_OF_DATE), []
 
 
 def _table_at(kind: type[msgspec.Struct], place: str) -> type[msgspec.Struct]:
@@ -210,40 +226,43 @@ def _table_at(kind: type[msgspec.Struct], place: str) -> type[msgspec.Struct]:
 
 
 def _read(file: str) -> Config:
-    tables = _load(file)
+    tables = read_toml(file)
     own = tables if os.path.basename(file) != PROJECT_FILE else _tool_tables(tables).get(TABLE, {})
-    config: Config = convert_table(own, Config, file)
-    patterns = [
-        *config.exclude,
-        *(e.path for e in config.per_path),
-        *(a.path for a in config.allow),
-        *config.roles.test,
-        *config.roles.script,
-        *config.roles.example,
-    ]
-    for pattern in patterns:
+    config: Config = convert_table(own, Config, partial(place_in_config, file))
+    for path, pattern in _patterns(config):
         if not is_pattern(pattern):
             raise ConfigError(
-                f"{file}: invalid pattern in exclude, path or roles"
+                f"{place_in_config(file, path)}: invalid pattern in exclude, path or roles"
                 f" (got {pattern!r}, expected a pattern as in .gitignore)"
             )
     for rule, options in config.rules.items():
         severity = options.get("severity")
         if severity is not None and severity not in list(Severity):
+            place = place_in_config(file, ("rules", rule, "severity"))
             raise ConfigError(
-                f"{file}: rules.{rule}.severity: invalid value (got {severity!r}, expected P0 to P4)"
+                f"{place}: rules.{rule}.severity: invalid value (got {severity!r}, expected P0 to P4)"
             )
+    templates = os.path.join(os.path.dirname(os.path.abspath(file)), config.templates)
+    if not os.path.isdir(templates):
+        place = place_in_config(file, ("templates",))
+        raise ConfigError(f"{place}: templates: no such folder (got {config.templates!r})")
     return config
 
 
-def _load(file: str) -> dict[str, Any]:
-    try:
-        with open(file, "rb") as stream:
-            return tomllib.load(stream)
-    except OSError as error:
-        raise ConfigError(f"{file}: cannot be read: {error.strerror or error}") from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise ConfigError(f"{file}: invalid TOML: {error}") from error
+def _patterns(config: Config) -> Iterator[tuple[list[Key], str]]:
+    """Yield the patterns of a configuration, each with the path of its key."""
+    roles = config.roles
+    lists: list[tuple[list[Key], list[str]]] = [
+        (["exclude"], config.exclude),
+        (["roles", "test"], roles.test),
+        (["roles", "script"], roles.script),
+        (["roles", "example"], roles.example),
+    ]
+    for key, patterns in lists:
+        yield from (([*key, position], pattern) for position, pattern in enumerate(patterns))
+    for name, entries in (("per-path", config.per_path), ("allow", config.allow)):
+        for position, path in enumerate(entry.path for entry in entries):
+            yield [name, position, "path"], path
 
 
 def _has_table(file: str) -> bool:
@@ -253,7 +272,7 @@ def _has_table(file: str) -> bool:
                 return False
     except OSError as error:
         raise ConfigError(f"{file}: cannot be read: {error.strerror or error}") from error
-    return TABLE in _tool_tables(_load(file))
+    return TABLE in _tool_tables(read_toml(file))
 
 
 def _tool_tables(tables: Mapping[str, Any]) -> Mapping[str, Any]:

@@ -33,7 +33,7 @@ def _project(root: str) -> dict[str, Any]:
     try:
         with open(os.path.join(root, PROJECT_FILE), "rb") as file:
             project = tomllib.load(file).get("project", {})
-    except (OSError, tomllib.TOMLDecodeError, UnicodeDecodeError):
+    except (OSError, ValueError, RecursionError):
         return {}  # without readable packaging there are no entry points
     return project if isinstance(project, dict) else {}
 

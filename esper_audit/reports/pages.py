@@ -7,13 +7,15 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from esper_audit.findings.audit import Audit
-from esper_audit.project.atomic_write import write_if_changed
+from esper_audit.findings.errors import WriteError
+from esper_audit.project.atomic_write import remove_file, write_if_changed
 from esper_audit.project.config import Project
 from esper_audit.reports.audit_page import audit_page
 from esper_audit.reports.rules_page import rules_page
 from esper_audit.reports.ticket_page import ticket_page
 from esper_audit.reports.tickets_page import tickets_page
 from esper_audit.rules.catalogue import CheckCatalogue
+from esper_audit.text.markdown import count
 from esper_audit.tickets.assessment import VerifiedTicket
 from esper_audit.tickets.ticket import Ticket
 
@@ -48,63 +50,69 @@ class Reports:
         catalogue: CheckCatalogue,
         verified: Sequence[VerifiedTicket],
     ) -> list[str]:
-        """Write every page.
+        """Write `audit.md`, `rules.md`, a page for every ticket and their index.
 
-        Return the paths that changed.
-        """
-        return [
-            *self.write_audit(audit, tickets, catalogue, verified),
-            *self.write_tickets(tickets.values()),
-        ]
-
-    def write_audit(
-        self,
-        audit: Audit,
-        tickets: Mapping[str, Ticket],
-        catalogue: CheckCatalogue,
-        verified: Sequence[VerifiedTicket],
-    ) -> list[str]:
-        """Write `audit.md` and `rules.md`.
-
-        Return the paths that changed.
+        Return the paths that changed. Raises one WriteError after all pages that can be written are.
         """
         page = audit_page(audit, tickets, catalogue, verified)
         pages = {
             "audit.md": self._render("audit.md", audit=page),
             "rules.md": self._render("rules.md", **rules_page(catalogue)),
         }
-        return self._write(pages)
+        return self._write({**pages, **self._ticket_pages(tickets.values())})
 
     def write_tickets(self, tickets: Iterable[Ticket]) -> list[str]:
         """Write a page for every ticket and the index.
 
         Delete the pages of tickets that are gone.
 
-        Return the paths that changed.
+        Return the paths that changed. Raises one WriteError after all pages that can be written are.
         """
-        all_tickets = list(tickets)
-        pages = {f"tickets/{t.id}{PAGE}": self.render_ticket(t) for t in all_tickets}
-        pages[INDEX] = self._render("tickets.md", **tickets_page(all_tickets))
-        folder = os.path.join(self._directory, "tickets")
-        present = os.listdir(folder) if os.path.isdir(folder) else []
-        stale = [name for name in present if name.endswith(PAGE) and f"tickets/{name}" not in pages]
-        for name in stale:
-            os.unlink(os.path.join(folder, name))
-        return [*self._write(pages), *(f"tickets/{name}" for name in stale)]
+        return self._write(self._ticket_pages(tickets))
 
     def render_ticket(self, ticket: Ticket) -> str:
         """Return the page of a ticket."""
         return self._render("ticket.md", ticket=ticket, page=ticket_page(ticket))
 
+    def _ticket_pages(self, tickets: Iterable[Ticket]) -> dict[str, str]:
+        all_tickets = list(tickets)
+        pages = {f"tickets/{t.id}{PAGE}": self.render_ticket(t) for t in all_tickets}
+        return {**pages, INDEX: self._render("tickets.md", **tickets_page(all_tickets))}
+
     def _render(self, template: str, **content: Any) -> str:
         return self._environment.get_template(template).render(**content).rstrip("\n") + "\n"
 
     def _write(self, pages: Mapping[str, str]) -> list[str]:
-        return [
-            name
-            for name, text in pages.items()
-            if write_if_changed(os.path.join(self._directory, name), text)
-        ]
+        """Write the pages that changed, delete those of other tickets, and return the names of both."""
+        changed: list[str] = []
+        refused: list[WriteError] = []
+        for name in [*pages, *self._stale_pages(pages)]:
+            try:
+                if self._write_page(name, pages.get(name)):
+                    changed.append(name)
+            except WriteError as error:
+                refused.append(error)
+        if refused:
+            others = f" (and {count(len(refused) - 1, 'other page')})" if len(refused) > 1 else ""
+            raise WriteError(f"{refused[0]}{others}") from refused[0]
+        return changed
+
+    def _write_page(self, name: str, text: str | None) -> bool:
+        """Write a page, or delete it if it has no text, and return whether a file changed."""
+        path = os.path.join(self._directory, name)
+        if text is not None:
+            return write_if_changed(path, text)
+        remove_file(path)
+        return True
+
+    def _stale_pages(self, pages: Mapping[str, str]) -> list[str]:
+        """Return the pages of tickets that are gone."""
+        try:
+            present = os.listdir(os.path.join(self._directory, "tickets"))
+        except (OSError, ValueError):  # writing the pages reports the reason
+            return []
+        names = (f"tickets/{name}" for name in present if name.endswith(PAGE))
+        return [name for name in names if name not in pages]
 
 
 def project_reports(project: Project) -> Reports:

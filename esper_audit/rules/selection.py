@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import cached_property
 from typing import Any
 
 from esper_audit.findings.errors import ConfigError, UsageError
 from esper_audit.findings.finding import Severity
-from esper_audit.project.config import Config, PathSelection, convert_table, split_rule_table
+from esper_audit.project.config import (
+    Config,
+    PathSelection,
+    convert_table,
+    place_in_config,
+    split_rule_table,
+)
 from esper_audit.rules.probe_catalogue import probe_descriptions
 from esper_audit.rules.registry import RuleRegistry
 from esper_audit.rules.rule import AnyOptions, Check, FileRule
@@ -45,11 +51,12 @@ class Selection:
         self._options = config.rules
         self._per_path = [(entry, _pattern(entry)) for entry in config.per_path]
         further = [] if select else config.extend_select
-        self._require_known([*config.select, *config.extend_select], config.ignore, ConfigError)
-        self._require_known(select, ignore, UsageError)
-        for entry in config.per_path:
-            self._require_known(entry.select, entry.ignore, ConfigError)
-        self._require_known([entry.check for entry in config.allow], config.rules, ConfigError)
+        for path, check in _configured_checks(config):
+            if problem := self._problem(check):
+                raise ConfigError(f"{place_in_config(self.where, path)}: {problem}")
+        for check in (*select, *ignore):
+            if problem := self._problem(check):
+                raise UsageError(problem)
         on = self._expanded(select or config.select) or self._defaults
         on |= self._expanded(further)
         self.base = frozenset(on - self._expanded(config.ignore) - self._expanded(ignore))
@@ -100,16 +107,25 @@ class Selection:
     def _expanded(self, checks: Iterable[str]) -> set[str]:
         return set().union(*({*self.known} if check == ALL else {check} for check in checks))
 
-    def _require_known(
-        self, select: Iterable[str], ignore: Iterable[str], error: type[ConfigError | UsageError]
-    ) -> None:
-        for check in (*select, *ignore):
-            if check != ALL and check not in self.known:
-                where = f"{self.where}: " if error is ConfigError else ""
-                if check in probe_descriptions():
-                    raise error(f"{where}{check} is a probe: `esper-audit probe` runs it")
-                hint = did_you_mean(check, self.known)
-                raise error(f"{where}unknown check '{check}'{hint}")
+    def _problem(self, check: str) -> str:
+        """Return why a name is no check of a selection, empty if it is one."""
+        if check == ALL or check in self.known:
+            return ""
+        if check in probe_descriptions():
+            return f"{check} is a probe: `esper-audit probe` runs it"
+        return f"unknown check '{check}'{did_you_mean(check, self.known)}"
+
+
+def _configured_checks(config: Config) -> Iterator[tuple[tuple[str | int, ...], str]]:
+    """Yield the checks that a configuration names, each with the path of its key."""
+    lists = {"select": config.select, "extend-select": config.extend_select}
+    for key, checks in {**lists, "ignore": config.ignore}.items():
+        yield from (((key, position), check) for position, check in enumerate(checks))
+    for number, entry in enumerate(config.per_path):
+        for key, checks in {"select": entry.select, "ignore": entry.ignore}.items():
+            yield from ((("per-path", number, key), check) for check in checks)
+    yield from ((("allow", n, "check"), entry.check) for n, entry in enumerate(config.allow))
+    yield from ((("rules", check), check) for check in config.rules)
 
 
 def _settings(
@@ -117,7 +133,11 @@ def _settings(
 ) -> tuple[AnyOptions, Severity | None]:
     """Return the options and the severity that the configuration gives a rule."""
     own, severity = split_rule_table(tables.get(check, {}))
-    return convert_table(own, options, f"{where}: options of rule {check}"), severity
+
+    def locate(path: Sequence[str | int]) -> str:
+        return f"{place_in_config(where, ('rules', check, *path))}: options of rule {check}"
+
+    return convert_table(own, options, locate), severity
 
 
 def _pattern(entry: PathSelection) -> Any:

@@ -52,7 +52,7 @@ def read_ticket_text(text: str) -> Origin:
     root = compose(text)
     value = value_of(root)
     if not isinstance(value, dict):
-        raise TicketError("1: ticket: expected a mapping of keys to values")
+        raise TicketError("1: invalid ticket (expected a mapping of keys to values)")
     try:
         ticket = msgspec.convert(value, Ticket)
     except msgspec.ValidationError as error:

@@ -4,19 +4,23 @@ from __future__ import annotations
 
 import contextlib
 import os
-import re
 from collections.abc import Iterator
 from typing import Any
 
 import msgspec
 
-from esper_audit.findings.errors import TicketError
-from esper_audit.project.atomic_write import directory_lock, replace_file
+from esper_audit.findings.errors import ChangedMeanwhileError, TicketError
+from esper_audit.project.atomic_write import (
+    directory_lock,
+    reason_of,
+    remove_leftovers,
+    write_file,
+)
 from esper_audit.project.content_cache import ContentCache, content_digest, package_fingerprint
 from esper_audit.tickets.ticket import Ticket
+from esper_audit.tracking.ticket_folder import SUFFIX, ticket_files
 
-SUFFIX = ".yaml"
-TEMPORARY = re.compile(r"\..+\.yaml\.[a-z0-9_]{8}")  # the file of a write that was killed
+MOST_ATTEMPTS = 20  # of one save while other processes change the file
 
 
 class TicketStore:
@@ -27,12 +31,12 @@ class TicketStore:
 
     @contextlib.contextmanager
     def exclusive(self) -> Iterator[None]:
-        """Lock the folder against other processes, so that none changes a ticket between load and save."""
-        os.makedirs(self.directory, exist_ok=True)
+        """Lock the folder against other processes, so that none changes a ticket between load and save.
+
+        Raises WriteError if the folder cannot be made.
+        """
         with directory_lock(self.directory):
-            for name in os.listdir(self.directory):
-                if TEMPORARY.fullmatch(name):
-                    os.unlink(os.path.join(self.directory, name))
+            remove_leftovers(self.directory)
             yield
 
     def load(self) -> dict[str, Ticket]:
@@ -40,16 +44,14 @@ class TicketStore:
 
         Raises one TicketError with a line for each invalid file.
         """
-        if not os.path.isdir(self.directory):
+        names = ticket_files(self.directory)
+        if not names:
             return {}
         root = os.path.realpath(self.directory)
         cache = ContentCache(root, "tickets", package_fingerprint(), Ticket)
         tickets: dict[str, Ticket] = {}
         problems: list[str] = []
-        names = (name for name in os.listdir(self.directory) if name.endswith(SUFFIX))
-        for name in sorted(
-            name for name in names if not name.startswith(".")
-        ):  # editors write such
+        for name in names:
             try:
                 ticket = _load_cached(os.path.join(self.directory, name), cache)
             except TicketError as error:
@@ -64,23 +66,18 @@ class TicketStore:
     def save(self, ticket: Ticket, before: Ticket | None) -> bool:
         """Write a ticket, or its changes since `before`, and return whether the file changed.
 
-        Values that are equal in both stay byte for byte. Raises TicketError where the file has another
-        value of a changed key by now, and where a new ticket (`before` is None) has a file already.
+        Values that are equal in both stay byte for byte. A file that a user saves meanwhile is read
+        again. Raises TicketError where the file has another value of a changed key by now, and where a
+        new ticket (`before` is None) has a file already. Raises WriteError.
         """
         path = self.path(ticket.id)
-        if before is None:
-            return self._create(path, ticket)
-        from esper_audit.tickets.encode import updated_text
-
-        data = _read(path)
         try:
-            text = updated_text(_text(data), before, ticket)
-        except TicketError as error:
-            raise TicketError(f"{relative_path(path)}:{error}") from error
-        if text.encode() == data:
-            return False
-        replace_file(path, text.encode())
-        return True
+            return self._create(path, ticket) if before is None else _update(path, before, ticket)
+        except UnicodeEncodeError as error:
+            character = error.object[error.start]
+            raise TicketError(
+                f"{relative_path(path)}: cannot be written as UTF-8 (got the character {character!a})"
+            ) from error
 
     def path(self, ticket_id: str) -> str:
         """Return the file of a ticket."""
@@ -100,9 +97,8 @@ class TicketStore:
             raise TicketError(
                 f"{relative_path(path)}:1: id: there is a ticket with this id already"
             )
-        os.makedirs(self.directory, exist_ok=True)
         content: dict[str, Any] = msgspec.to_builtins(ticket)
-        replace_file(path, ("\n".join(mapping_lines(content)) + "\n").encode())
+        write_file(path, ("\n".join(mapping_lines(content)) + "\n").encode())
         return True
 
 
@@ -110,6 +106,32 @@ def relative_path(path: str) -> str:
     """Return a path relative to the working directory, unless it is outside."""
     relative = os.path.relpath(path)
     return path if relative.startswith(os.pardir) else relative
+
+
+def _update(path: str, before: Ticket, ticket: Ticket) -> bool:
+    """Write the changes of a ticket since `before`, again for a file that changes meanwhile."""
+    for _ in range(MOST_ATTEMPTS - 1):
+        with contextlib.suppress(ChangedMeanwhileError):
+            return _update_once(path, before, ticket)
+    return _update_once(path, before, ticket)
+
+
+def _update_once(path: str, before: Ticket, ticket: Ticket) -> bool:
+    """Write the changes of a ticket since `before` and return whether the file changed.
+
+    Raises ChangedMeanwhileError if the file is not the one that was read.
+    """
+    from esper_audit.tickets.encode import updated_text
+
+    data = _read(path)
+    try:
+        text = updated_text(_text(data), before, ticket)
+    except TicketError as error:
+        raise TicketError(f"{relative_path(path)}:{error}") from error
+    if text.encode() == data:
+        return False
+    write_file(path, text.encode(), expected=data)
+    return True
 
 
 def _load_cached(path: str, cache: ContentCache[Ticket]) -> Ticket:
@@ -142,7 +164,7 @@ def _read(path: str) -> bytes:
         with open(path, "rb") as file:
             return file.read()
     except OSError as error:
-        raise TicketError(f"{relative_path(path)}:1: cannot be read: {error.strerror}") from error
+        raise TicketError(f"{relative_path(path)}:1: cannot be read: {reason_of(error)}") from error
 
 
 def _text(data: bytes) -> str:

@@ -10,12 +10,14 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from esper_audit.findings.audit import Audit, Ticketed
+from esper_audit.findings.errors import TicketError
+from esper_audit.project.atomic_write import reason_of
+from esper_audit.tracking.ticket_folder import SUFFIX, ticket_files
 from esper_audit.tracking.tracked_ticket import RESOLVED_BY_CHANGE
 
 if TYPE_CHECKING:
     from esper_audit.tracking.current_tree import CurrentTree
 
-SUFFIX = ".yaml"
 FIELD = re.compile(r"^(status|fingerprint|check): *['\"]?([\w-]+)", re.MULTILINE)
 
 
@@ -106,17 +108,14 @@ class Baseline(msgspec.Struct, frozen=True):
 def read_baseline(directory: str) -> Baseline:
     """Read the tickets of a folder.
 
-    A ticket without fingerprint is not part of the baseline.
+    A ticket without fingerprint is not part of the baseline. Raises TicketError for a folder or a file
+    that cannot be read.
     """
     tickets: dict[str, KnownTicket] = {}
     files: list[str] = []
-    names = sorted(os.listdir(directory)) if os.path.isdir(directory) else []
-    for name in names:
-        if not name.endswith(SUFFIX):
-            continue
+    for name in ticket_files(directory):
         path = os.path.join(directory, name)
-        with open(path, encoding="utf-8", errors="replace") as file:
-            fields: Mapping[str, str] = dict(FIELD.findall(file.read()))
+        fields = _fields(path)
         files.append(path)
         if {"status", "fingerprint"} <= fields.keys():
             check = fields.get("check", "")
@@ -125,3 +124,11 @@ def read_baseline(directory: str) -> Baseline:
             if before is None or not before.is_baseline:
                 tickets[fields["fingerprint"]] = ticket
     return Baseline(tickets, files)
+
+
+def _fields(file: str) -> Mapping[str, str]:
+    try:
+        with open(file, encoding="utf-8", errors="replace") as stream:
+            return dict(FIELD.findall(stream.read()))
+    except OSError as error:
+        raise TicketError(f"{file}: cannot be read: {reason_of(error)}") from error

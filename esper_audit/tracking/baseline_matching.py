@@ -58,6 +58,6 @@ def _read(file: str) -> TicketedFinding | None:
         with open(file, encoding="utf-8", errors="replace") as stream:
             content = yaml.load(stream.read(), Loader=yaml.CSafeLoader)
         ticket = msgspec.convert(content, TicketedFinding)
-    except (OSError, yaml.YAMLError, msgspec.ValidationError):
+    except (OSError, yaml.YAMLError, ValueError, RecursionError):
         return None
     return ticket if ticket.locations else None

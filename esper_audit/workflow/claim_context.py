@@ -15,7 +15,7 @@ from esper_audit.claims.needs import CheckRun, Need, PytestRun
 from esper_audit.claims.pytest_run import NodeResult
 from esper_audit.claims.registry import needs
 from esper_audit.claims.reply import Reply, cannot_tell, not_installed, stale
-from esper_audit.claims.symbol_lookup import find_symbol
+from esper_audit.claims.symbol_lookup import LocatedSymbol, find_symbol
 from esper_audit.engine.pipeline import CheckRequest, check, discover
 from esper_audit.findings.audit import Audit
 from esper_audit.findings.finding import Finding, NotAnalysed
@@ -32,6 +32,7 @@ from esper_audit.rules.selection import Selection
 from esper_audit.source.index.index import Index, open_index
 from esper_audit.source.index.records import Symbol
 from esper_audit.source.syntax.source import Source, parse, read
+from esper_audit.workflow.reported_findings import NOTHING_REPORTED, ReportedFindings
 
 Result = TypeVar("Result", bound=msgspec.Struct)
 SUBJECT_LIMITS = Limits(seconds=120)
@@ -46,13 +47,22 @@ class ProjectClaimContext:
     """The tree of a project.
 
     `prepare` runs what claims need before they are answered. `audit` is the result of a check of the
-    whole project, if one was just made. What it contains is not checked again.
+    whole project, if one was just made. What it contains is not checked again. `reported` are the
+    findings that earlier runs recorded in tickets.
     """
 
-    def __init__(self, project: Project, *, today: str, audit: Audit | None = None) -> None:
+    def __init__(
+        self,
+        project: Project,
+        *,
+        today: str,
+        audit: Audit | None = None,
+        reported: ReportedFindings = NOTHING_REPORTED,
+    ) -> None:
         self.root = project.root
         self._project = project
         self._today = today
+        self._reported = reported
         self._audits = [audit] if audit is not None else []
         self._outcomes: dict[str, JobOutcome | Reply] = {}
         self._node_results: dict[str, NodeResult] | Reply = {}
@@ -107,6 +117,10 @@ class ProjectClaimContext:
             if run.check in audit.checks_on(run.path):
                 return _findings(audit, run)
         return f"{run.check} is off for {run.path} in the configuration"
+
+    def was_reported(self, check: str, at: str, symbol: LocatedSymbol) -> bool:
+        """Return whether a check ever reported a symbol, by what the tickets record."""
+        return self._reported.includes(check, at, symbol)
 
     def job(self, function: str, arguments: Mapping[str, Any]) -> Job:
         """Return the job that calls a function of `probes/subject_queries.py`, one for equal calls."""

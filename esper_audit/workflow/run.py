@@ -8,6 +8,7 @@ import msgspec
 
 from esper_audit.engine.pipeline import CheckRequest, check
 from esper_audit.findings.audit import Audit, Ticketed
+from esper_audit.findings.errors import WriteError
 from esper_audit.probes.findings import add_probe_findings
 from esper_audit.probes.session import ProbeRequest
 from esper_audit.project.config import Project
@@ -19,6 +20,7 @@ from esper_audit.tickets.states import ACCEPTED
 from esper_audit.tickets.store import TicketStore
 from esper_audit.tickets.ticket import Ticket
 from esper_audit.workflow.claim_context import ProjectClaimContext
+from esper_audit.workflow.reported_findings import reported_findings
 from esper_audit.workflow.sync import SyncResult, save_changed, update_tickets
 from esper_audit.workflow.verify import verify, with_answers
 
@@ -27,7 +29,8 @@ class AuditRun(msgspec.Struct, frozen=True):
     """The result of a whole audit.
 
     `verified` are the tickets with the answers of their claims, `changed` the paths of the files that
-    were written, relative to the root, and `link_problems` the broken links between tickets.
+    were written, relative to the root, `link_problems` the broken links between tickets, and
+    `unwritten` the reason why reports could not be written.
     """
 
     audit: Audit
@@ -35,6 +38,7 @@ class AuditRun(msgspec.Struct, frozen=True):
     verified: list[VerifiedTicket]
     changed: list[str]
     link_problems: list[str]
+    unwritten: str = ""
 
 
 class ProgressCallbacks(msgspec.Struct, frozen=True):
@@ -68,18 +72,25 @@ def run(
     with store.exclusive():
         update = update_tickets(store, unfiltered, catalogue.contracts, request.today)
     # Outside the lock: tests that claims name may be slow, and may run an audit themselves.
-    context = ProjectClaimContext(project, today=request.today, audit=unfiltered)
-    verified = verify(update.sync.tickets.values(), context) if reports else []
+    tickets_now = update.sync.tickets.values()
+    reported = reported_findings(tickets_now)
+    context = ProjectClaimContext(project, today=request.today, audit=unfiltered, reported=reported)
+    verified = verify(tickets_now, context) if reports else []
     with store.exclusive():
         known = store.load()
         tickets = with_answers(verified, known)
         written = {*update.written, *save_changed(store, tickets, known)}
         audit = _without_accepted(unfiltered, tickets, verified)
         changed = [f"{project.config.tickets}/{key}.yaml" for key in sorted(written)]
+        unwritten = ""
         if reports:
-            pages = project_reports(project).write(audit, tickets, catalogue, verified)
-            changed += [f"{project.config.reports}/{page}" for page in pages]
-    return AuditRun(audit, update.sync, verified, changed, update.link_problems)
+            try:
+                pages = project_reports(project).write(audit, tickets, catalogue, verified)
+            except WriteError as error:
+                unwritten = str(error)
+            else:
+                changed += [f"{project.config.reports}/{page}" for page in pages]
+    return AuditRun(audit, update.sync, verified, changed, update.link_problems, unwritten)
 
 
 def _without_accepted(

@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
+from typing import Any
 
+import msgspec
 import pytest
 from support.audit_runs import HASATTR
-from support.claim_replies import reply
+from support.claim_replies import claim, reply
 from support.local_rules import RAISES, rule_source
+from support.sample_findings import a_finding
 
-from esper_audit.claims.reply import Reply
+from esper_audit.claims.reply import Answer, Reply
+from esper_audit.tickets.parts import StoredAnswer
+from esper_audit.tickets.ticket import Ticket
+from esper_audit.workflow.ticket_from_finding import ticket_from_finding
 
 MODEL = """class Model:
     def forward(self, host):
@@ -21,9 +28,24 @@ MODEL = """class Model:
 """
 
 
-def reply_to(root: Path, at: str, check: str = HASATTR, text: str = MODEL, toml: str = "") -> Reply:
+def reply_to(
+    root: Path,
+    at: str,
+    check: str = HASATTR,
+    text: str = MODEL,
+    toml: str = "",
+    tickets: Iterable[Ticket] = (),
+) -> Reply:
     files = {"model.py": text, "esper-audit.toml": toml}
-    return reply(root, files, kind="finding", check=check, at=at)
+    return reply(root, files, tickets=tickets, kind="finding", check=check, at=at)
+
+
+def reported(symbol: str, path: str = "model.py", **fields: Any) -> Ticket:
+    """Return the ticket of a finding that a run reported in a symbol."""
+    ticket = ticket_from_finding(a_finding(), why="it hurts", date="2026-05-04")
+    (place,) = ticket.locations
+    place = msgspec.structs.replace(place, path=path, symbol=symbol)
+    return msgspec.structs.replace(ticket, locations=[place], **fields)
 
 
 @pytest.mark.parametrize("at", ["model.Model.forward", "model.py:Model", "model.py"])
@@ -32,13 +54,49 @@ def test_a_check_that_fires_there_holds(tmp_path, at) -> None:
     assert (result.answer, result.places) == ("holds", ("model.py:3",))
 
 
-def test_a_check_that_fires_beside_it_is_refuted(tmp_path) -> None:
-    assert reply_to(tmp_path, "model.Model.cut").answer == "refuted"
+@pytest.mark.parametrize("at", ["model.Model.cut", "model.py:Model.cut"])
+def test_a_finding_that_was_reported_there_and_is_not_any_more_is_refuted(tmp_path, at) -> None:
+    for symbol in ("Model.cut", "Model.cut.inner"):
+        assert reply_to(tmp_path, at, tickets=[reported(symbol)]).answer == "refuted"
+
+
+UNKNOWN = {
+    "no ticket": [],
+    "reported in another symbol": [reported("Model.forward")],
+    "reported in a symbol whose name begins like it": [reported("Model.cutting")],
+    "reported in the class around it": [reported("Model")],
+    "reported in another file": [reported("Model.cut", path="other.py")],
+    "reported by another check": [reported("Model.cut", check="silent-except")],
+    "a ticket that a person wrote": [reported("Model.cut", fingerprint="")],
+}
+
+
+@pytest.mark.parametrize("tickets", UNKNOWN.values(), ids=UNKNOWN)
+def test_the_silence_of_a_check_that_never_reported_it_there_refutes_nothing(
+    tmp_path, tickets
+) -> None:
+    result = reply_to(tmp_path, "model.Model.cut", tickets=tickets)
+    assert result.answer == "cannot-tell"
+    assert result.evidence.endswith("it never reported it there, so its silence refutes nothing")
+    assert result.places == ("model.py:6",)
+
+
+@pytest.mark.parametrize(
+    ("stored", "expected"),
+    [("holds", "refuted"), ("refuted", "refuted"), ("stale", "cannot-tell")],
+)
+def test_what_a_run_decided_before_is_known(tmp_path, stored, expected) -> None:
+    """A run answers `holds` or `refuted` only for a finding that was there once."""
+    of_claim = claim(kind="finding", check=HASATTR, at="model.Model.cut")
+    answers = [StoredAnswer(claim=of_claim.id, answer=Answer(stored), evidence="It was so.")]
+    ticket = reported("", fingerprint="", claims=[of_claim], answers=answers)
+    assert reply_to(tmp_path, "model.Model.cut", tickets=[ticket]).answer == expected
 
 
 def test_a_method_whose_name_begins_like_it_is_another(tmp_path) -> None:
     text = MODEL.replace("def cut", "def forw").replace("host.segments()", "2")
-    assert reply_to(tmp_path, "model.Model.forw", text=text).answer == "refuted"
+    result = reply_to(tmp_path, "model.Model.forw", text=text, tickets=[reported("Model.forw")])
+    assert result.answer == "refuted"
 
 
 def test_an_authorised_finding_is_still_there(tmp_path) -> None:

@@ -77,6 +77,10 @@ def test_it_refuses():
 
 def test_forward():
     assert forward(1, 2, 3)
+
+
+def test_by_name(thing):
+    assert thing.handed_on(1)
 """,
 }
 MULTIPLY = "pkg.blend.multiply"
@@ -189,8 +193,23 @@ CASES: dict[str, tuple[str, str, dict[str, Any]]] = {
     "no such symbol": ("stale", "defines no Blueprint", references("pkg.blend.Blueprint", "used")),
     "used by name alone": (
         "cannot-tell",
-        "1 more may count",
+        "0 production uses of pkg.blend.handed_on, 1 more by name only; 1 more may count",
         references("pkg.blend.handed_on", "unused"),
+    ),
+    "a use by name alone is no use": (
+        "cannot-tell",
+        "0 production uses of pkg.blend.handed_on, 1 more by name only",
+        references("pkg.blend.handed_on", "used"),
+    ),
+    "a test by name alone is no test": (
+        "cannot-tell",
+        "0 tests of pkg.blend.handed_on, 0 of them by name, 1 more by name only",
+        references("pkg.blend.handed_on", "tested"),
+    ),
+    "a call by name alone is no call": (
+        "holds",
+        "0 production calls, 1 more by name only: 0 pass host, 0 omit it",
+        callers("pkg.blend.handed_on", argument="host", omitting=0),
     ),
 }
 

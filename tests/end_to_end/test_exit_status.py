@@ -122,19 +122,31 @@ WRONG = {
         "exclude = ['!']",
         "invalid pattern in exclude, path or roles (got '!', expected a pattern",
     ),
+    "templates that do not exist": ("templates = 'gone'", "templates: no such folder (got 'gone')"),
     "no TOML at all": ("= =", "invalid TOML: "),
     "a table that is a number": ("paths = 1", "paths: wrong type (got int, expected array)"),
 }
 
 
-@pytest.mark.parametrize(("table", "message"), WRONG.values(), ids=WRONG)
-def test_a_wrong_configuration_is_2_and_says_where_and_what(
-    tmp_path: Path, table: str, message: str
-) -> None:
+# A missing key is reported at its table.
+LINES = {
+    "an unknown key of a table": 3,
+    "an unknown key of per-path": 3,
+    "an empty reason": 6,
+    "a date that is none": 7,
+    "an unknown check for a path": 4,
+    "a bad severity": 3,
+}
+
+
+@pytest.mark.parametrize("case", WRONG)
+def test_a_wrong_configuration_is_2_and_says_where_and_what(tmp_path: Path, case: str) -> None:
+    table, message = WRONG[case]
     write(tmp_path, {"pyproject.toml": f"[tool.esper-audit]\n{table}\n", "good.py": GOOD})
     ran = command("check")
     assert (ran.status, ran.out) == (2, "")
-    assert ran.err.startswith(f"esper-audit: {tmp_path}/pyproject.toml: ")
+    line = LINES.get(case, 2)
+    assert ran.err.startswith(f"esper-audit: {tmp_path}/pyproject.toml:{line}: ")
     assert message in ran.err
     assert ran.err.count("\n") == 1
 
@@ -154,7 +166,8 @@ def test_a_wrong_option_of_a_rule_is_2_and_says_where_and_what(
         file.write(f"[tool.esper-audit.rules.limited]\n{setting}\n")
     ran = command("check")
     assert (ran.status, ran.out) == (2, "")
-    assert ran.err == f"esper-audit: {tmp_path}/pyproject.toml: {message}\n"
+    line = (tmp_path / "pyproject.toml").read_text().split("\n").index(setting) + 1
+    assert ran.err == f"esper-audit: {tmp_path}/pyproject.toml:{line}: {message}\n"
 
 
 def test_an_option_of_a_local_rule_reaches_it(tmp_path: Path) -> None:
@@ -180,4 +193,4 @@ def test_a_pyproject_of_another_shape_is_2_or_nobodys_business(tmp_path: Path, t
     write(tmp_path, {"pyproject.toml": text, "clean.py": CLEAN})
     ran = command("check")
     assert ran.status in (0, 2)
-    assert (ran.status == 2) == ran.err.startswith(f"esper-audit: {tmp_path}/pyproject.toml: ")
+    assert (ran.status == 2) == ran.err.startswith(f"esper-audit: {tmp_path}/pyproject.toml:2: ")

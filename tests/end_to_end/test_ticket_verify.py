@@ -79,6 +79,12 @@ WONT_FIX = """\
   at: blend.ask
   says: no protocol
 """
+SEEN = """\
+answers:
+- claim: C1
+  answer: holds
+  evidence: It was there.
+"""
 WITH_EVIDENCE = WONT_FIX + "resolution:\n  kind: wont-fix\n  evidence: The host is foreign.\n"
 
 
@@ -91,8 +97,8 @@ def tree(tmp_path: Path) -> Path:
     files = {
         "esper-audit.toml": "",
         "blend.py": BLEND,
-        "tickets/T-OPEN.yaml": ticket("T-OPEN", "open", OPEN),
-        "tickets/T-FIXED.yaml": ticket("T-FIXED", "fixed", FIXED),
+        "tickets/T-OPEN.yaml": ticket("T-OPEN", "open", OPEN + SEEN),
+        "tickets/T-FIXED.yaml": ticket("T-FIXED", "fixed", FIXED + SEEN),
         "tickets/T-WONT.yaml": ticket("T-WONT", "wont-fix", WITH_EVIDENCE),
     }
     return write(tmp_path, files)
@@ -135,6 +141,18 @@ def test_an_open_ticket_whose_defect_is_gone_is_proposed_for_closing(tree: Path)
     done = run(tree, "ticket", "verify", "T-OPEN")
     assert (done.status, "T-OPEN P3 open: proposed for closing" in done.out) == (1, True)
     assert "C1 refuted (finding, states the defect, expected holds)" in done.out
+
+
+def test_an_open_ticket_whose_defect_no_check_ever_reported_is_not_proposed(tree: Path) -> None:
+    silent = OPEN.replace("blend.blend", "blend.ratio")
+    write(tree, {"tickets/T-OPEN.yaml": ticket("T-OPEN", "open", silent)})
+    for command in (("ticket", "verify", "T-OPEN"), ("run",)):
+        done = run(tree, *command)
+        assert "proposed for closing" not in done.out
+        assert "argument-fallback looked at blend.ratio and reports nothing; it never reported" in (
+            " ".join(done.out.split())
+        )
+        assert done.status == 3
 
 
 UNGUARDED = BLEND.replace(

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import fcntl
 import multiprocessing
 import os
+import re
 import resource
 import signal
 import subprocess
@@ -14,7 +16,13 @@ from pathlib import Path
 
 import pytest
 
-from esper_audit.project.atomic_write import directory_lock, replace_file, write_if_changed
+from esper_audit.findings.errors import ChangedMeanwhileError, WriteError
+from esper_audit.project.atomic_write import (
+    directory_lock,
+    replace_file,
+    write_file,
+    write_if_changed,
+)
 
 SIZE = 200_000
 FOREVER = """
@@ -129,6 +137,57 @@ def test_a_kill_at_any_moment_leaves_the_old_file_or_the_new_one(tmp_path: Path)
         assert content in (b"a" * SIZE, b"b" * SIZE)
         seen.add(content[:1])
     assert seen
+    replace_file(str(file), b"")
+    assert os.listdir(tmp_path) == ["a"]
+
+
+def test_what_a_killed_write_left_is_removed_by_the_next_write(tmp_path: Path) -> None:
+    left = tmp_path / ".esper-audit-0123456789abcdef.tmp"
+    others = [tmp_path / ".esper-audit-settings.tmp", tmp_path / ".a.settings"]
+    for file in (left, *others):
+        file.write_text("half")
+    replace_file(str(tmp_path / "a"), b"new")
+    assert not left.exists()
+    assert [file.read_text() for file in others] == ["half", "half"]
+
+
+def test_the_temporary_file_of_a_living_process_stays(tmp_path: Path) -> None:
+    used = tmp_path / ".esper-audit-0123456789abcdef.tmp"
+    with used.open("w") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        replace_file(str(tmp_path / "a"), b"new")
+        assert used.exists()
+
+
+def test_a_name_as_long_as_names_can_be_is_written(tmp_path: Path) -> None:
+    replace_file(str(tmp_path / ("n" * 255)), b"new")
+    assert os.listdir(tmp_path) == ["n" * 255]
+
+
+@pytest.mark.parametrize("content", ["a user's", None], ids=["changed", "removed"])
+def test_a_file_that_changed_meanwhile_is_left_alone(tmp_path: Path, content: str | None) -> None:
+    file = tmp_path / "a"
+    if content is not None:
+        file.write_text(content)
+    with pytest.raises(ChangedMeanwhileError, match="changed the file meanwhile"):
+        replace_file(str(file), b"new", expected=b"old")
+    assert (file.read_text() if file.exists() else None) == content
+    assert len(os.listdir(tmp_path)) == (content is not None)
+
+
+def test_what_cannot_be_written_is_one_line_with_path_and_reason(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    for path, problem in {
+        tmp_path / "file" / "a": f"{tmp_path / 'file'}: is not a directory",
+        tmp_path
+        / "file"
+        / "b"
+        / "a": f"{tmp_path / 'file' / 'b'}: cannot be created: Not a directory",
+        Path("/proc/none/a"): "/proc/none: cannot be created: No such file or directory",
+        tmp_path / ("n" * 300): f"{tmp_path / ('n' * 300)}: cannot be written: File name too long",
+    }.items():
+        with pytest.raises(WriteError, match=f"^{re.escape(problem)}$"):
+            write_file(str(path), b"new")
 
 
 def test_two_processes_writing_leave_a_file_of_one_of_them(tmp_path: Path) -> None:

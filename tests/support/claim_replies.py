@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +13,9 @@ from esper_audit.claims.records import AnyClaim
 from esper_audit.claims.registry import answer
 from esper_audit.claims.reply import Reply
 from esper_audit.project.config import find_project
+from esper_audit.tickets.ticket import Ticket
 from esper_audit.workflow.claim_context import ProjectClaimContext
+from esper_audit.workflow.reported_findings import reported_findings
 from support.audit_runs import TODAY, write
 
 
@@ -25,16 +27,22 @@ def claim(name: str = "C1", **query: Any) -> Claim:
 
 
 def replies(
-    root: Path, files: Mapping[str, str], queries: Mapping[str, Mapping[str, Any]]
+    root: Path,
+    files: Mapping[str, str],
+    queries: Mapping[str, Mapping[str, Any]],
+    tickets: Iterable[Ticket] = (),
 ) -> dict[str, Reply]:
-    """Write a tree and answer all queries about it together."""
+    """Write a tree and answer all queries about it together, knowing what `tickets` record."""
     write(root, {"esper-audit.toml": "", **files})
-    context = ProjectClaimContext(find_project([str(root)]), today=TODAY)
+    reported = reported_findings(tickets)
+    context = ProjectClaimContext(find_project([str(root)]), today=TODAY, reported=reported)
     claims = {label: claim(**query) for label, query in queries.items()}
     context.prepare(claims.values())
     return {label: answer(one, context) for label, one in claims.items()}
 
 
-def reply(root: Path, files: Mapping[str, str], **query: Any) -> Reply:
-    """Write a tree and answer one query about it."""
-    return replies(root, files, {"it": query})["it"]
+def reply(
+    root: Path, files: Mapping[str, str], *, tickets: Iterable[Ticket] = (), **query: Any
+) -> Reply:
+    """Write a tree and answer one query about it, knowing what `tickets` record."""
+    return replies(root, files, {"it": query}, tickets)["it"]

@@ -201,7 +201,7 @@ def test_all_wrong_files_are_named_at_once(tmp_path: Path) -> None:
 
 def test_the_temporary_file_of_a_killed_write_is_removed(tmp_path: Path) -> None:
     store, ticket, _ = stored(tmp_path)
-    left, kept = tmp_path / ".EA-01234567.yaml.ab_12xyz", tmp_path / ".hidden.yaml"
+    left, kept = tmp_path / ".esper-audit-0123456789abcdef.tmp", tmp_path / ".hidden.yaml"
     left.write_text("id: hal")
     kept.write_text("a person's")
     assert store.load() == {ticket.id: ticket}
@@ -239,3 +239,57 @@ def python(code: str, *arguments: str) -> str:
         [sys.executable, "-c", code, *arguments], capture_output=True, text=True, check=True
     )
     return done.stdout
+
+
+SAVED_MEANWHILE = """
+import os, sys
+from pathlib import Path
+import msgspec
+from esper_audit.tickets.store import TicketStore
+store = TicketStore(sys.argv[1])
+(ticket,) = store.load().values()
+file = Path(store.path(ticket.id))
+begun = []
+def save_by_hand(event, arguments):
+    is_write = event == "open" and (os.path.isdir(arguments[0]) or str(arguments[0]).endswith(".tmp"))
+    if is_write and len(begun) < int(sys.argv[2]):
+        begun.append(True)
+        file.write_text(file.read_text().replace("it hurts", "it hurts much", 1) + "# by hand\\n")
+sys.addaudithook(save_by_hand)
+store.save(msgspec.structs.replace(ticket, domain="training"), ticket)
+print(len(begun))
+"""
+
+
+def test_what_a_user_saves_between_read_and_rename_stays(tmp_path: Path) -> None:
+    store, ticket, file = stored(tmp_path)
+    assert python(SAVED_MEANWHILE, str(tmp_path), "1") == "1\n"
+    assert file.read_text().endswith("# by hand\n")
+    after = store.load()[ticket.id]
+    assert (after.domain, after.why_it_matters) == ("training", "it hurts much")
+
+
+def test_a_file_that_is_saved_without_end_is_left_as_it_is(tmp_path: Path) -> None:
+    _, _, file = stored(tmp_path)
+    done = subprocess.run(
+        [sys.executable, "-c", SAVED_MEANWHILE, str(tmp_path), "1000"],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.stderr.endswith("another process changed the file meanwhile\n")
+    assert file.read_text().count("# by hand") > 10
+    assert "training" not in file.read_text()
+
+
+@pytest.mark.parametrize("is_new", [True, False])
+def test_a_text_that_is_no_unicode_is_one_line_and_leaves_the_file(
+    tmp_path: Path, is_new: bool
+) -> None:
+    store, ticket, file = stored(tmp_path)
+    before = file.read_bytes()
+    other = msgspec.structs.replace(ticket, id="EA-2" if is_new else ticket.id, domain="\udcff")
+    with pytest.raises(TicketError, match=r"cannot be written as UTF-8 \(got the character"):
+        store.save(other, None if is_new else ticket)
+    assert file.read_bytes() == before
+    assert [path.name for path in tmp_path.iterdir()] == [file.name]

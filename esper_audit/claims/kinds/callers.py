@@ -7,7 +7,13 @@ from collections.abc import Sequence
 import msgspec
 
 from esper_audit.claims.context import ClaimContext
-from esper_audit.claims.counts import PossibleCount, compare_counts, first_places, other_roles
+from esper_audit.claims.counts import (
+    PossibleCount,
+    by_name_only,
+    compare_counts,
+    first_places,
+    other_roles,
+)
 from esper_audit.claims.needs import Need
 from esper_audit.claims.records import CallersClaim
 from esper_audit.claims.reply import Reply, cannot_tell, stale
@@ -49,12 +55,14 @@ def _argument_problem(claim: CallersClaim, context: ClaimContext, symbol: Symbol
 
 def _compared(claim: CallersClaim, callers: Sequence[Caller], unread: tuple[str, ...]) -> Reply:
     counted = [caller for caller in callers if caller.place.role is claim.among]
-    certain = [caller for caller in counted if caller.reference.resolved_by is not ResolvedBy.NAME]
-    roles = other_roles((caller.place.role for caller in callers), claim.among)
-    description = f"{count(len(counted), f'{claim.among} call')}{roles}"
+    certain = [caller for caller in counted if _is_certain(caller)]
+    roles = other_roles((c.place.role for c in callers if _is_certain(c)), claim.among)
+    by_name = len(counted) - len(certain)
+    calls = count(len(certain), f"{claim.among} call")
+    description = f"{calls}{by_name_only(by_name)}{roles}"
     if claim.calls is not None:
-        found = PossibleCount(len(certain), len(counted) - len(certain), unread)
-        places = first_places(caller.place for caller in counted)
+        found = PossibleCount(len(certain), by_name, unread)
+        places = first_places(caller.place for caller in certain or counted)
         return compare_counts(found, claim.calls, description, places)
     kind = Passing.OMITS if claim.passing is None else Passing.PASSES
     claimed = claim.omitting if claim.passing is None else claim.passing
@@ -62,16 +70,21 @@ def _compared(claim: CallersClaim, callers: Sequence[Caller], unread: tuple[str,
     sure = sum(caller.passing is kind for caller in certain)
     possible = sum(caller.passing in (kind, Passing.MAY_FORWARD) for caller in counted)
     found = PossibleCount(sure, possible - sure, unread)
-    description += _passing(claim.argument, counted)
-    chosen = [caller for caller in counted if caller.passing is kind] or counted
+    description += _passing(claim.argument, certain)
+    chosen = [caller for caller in certain if caller.passing is kind] or certain or counted
     reply = compare_counts(found, claimed, description, first_places(c.place for c in chosen))
     return msgspec.structs.replace(reply, hits=_hits(claim, counted))
 
 
+def _is_certain(caller: Caller) -> bool:
+    """Return whether a call is one of the function, and not known by the function's name only."""
+    return caller.reference.resolved_by is not ResolvedBy.NAME
+
+
 def _hits(claim: CallersClaim, counted: Sequence[Caller]) -> int | None:
     """Return how many production calls omit the argument, None if that is uncertain."""
-    omit = sum(caller.passing is Passing.OMITS for caller in counted)
-    unclear = any(caller.passing is Passing.MAY_FORWARD for caller in counted)
+    omit = sum(_is_certain(c) and c.passing is Passing.OMITS for c in counted)
+    unclear = any(c.passing is not Passing.PASSES for c in counted)
     is_known = claim.among is Role.PRODUCTION and (omit or not unclear)
     return omit if is_known else None
 

@@ -21,7 +21,10 @@ def needs(claim: FindingClaim, context: ClaimContext) -> Iterable[Need]:
 
 
 def answer(claim: FindingClaim, context: ClaimContext) -> Reply:
-    """Return whether the check reports a line of the symbol."""
+    """Return whether the check reports a line of the symbol.
+
+    The silence of a check refutes only a finding that it reported there before.
+    """
     if claim.check not in context.checks:
         near = did_you_mean(claim.check, context.checks)
         return stale(f"there is no check {claim.check}{near}")
@@ -35,7 +38,11 @@ def answer(claim: FindingClaim, context: ClaimContext) -> Reply:
     if here:
         places = (f"{f.location.path}:{f.location.line}" for f in here)
         return holds(f"{claim.check} reports: {here[0].message}", *places)
-    return refuted(f"{claim.check} looked at {claim.at} and reports nothing", symbol.place)
+    looked = f"{claim.check} looked at {claim.at} and reports nothing"
+    if not context.was_reported(claim.check, claim.at, symbol):
+        reason = "it never reported it there, so its silence refutes nothing"
+        return cannot_tell(f"{looked}; {reason}", symbol.place)
+    return refuted(looked, symbol.place)
 
 
 def _is_at(finding: Finding, symbol: LocatedSymbol) -> bool:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from esper_audit.claims.context import ClaimContext
 from esper_audit.claims.counts import (
     PossibleCount,
+    by_name_only,
     compare_counts,
     first_lines,
     first_places,
@@ -14,7 +15,7 @@ from esper_audit.claims.needs import Need
 from esper_audit.claims.records import Count, ReferencesClaim, Usage
 from esper_audit.claims.reply import Reply
 from esper_audit.source.facts.records import Use
-from esper_audit.source.index.records import Symbol
+from esper_audit.source.index.records import Reference, Symbol
 from esper_audit.source.index.targets import ResolvedBy
 from esper_audit.text.markdown import count
 
@@ -46,12 +47,14 @@ def _uses(claim: ReferencesClaim, context: ClaimContext, symbol: Symbol) -> Repl
     references = context.index.references(symbol, USES)
     outside = [r for r in references.items if not symbol.holds(r.place)]
     counted = [r for r in outside if r.place.role is claim.among]
-    uncertain = [r for r in counted if r.resolved_by is ResolvedBy.NAME or r.by_string]
+    certain = [reference for reference in counted if _is_certain(reference)]
+    by_name = len(counted) - len(certain)
     unread = tuple(problem.path for problem in references.not_looked_at)
-    found = PossibleCount(len(counted) - len(uncertain), len(uncertain), unread)
-    roles = other_roles((reference.place.role for reference in outside), claim.among)
-    description = f"{count(len(counted), f'{claim.among} use')} of {claim.of}{roles}"
-    places = first_places(reference.place for reference in counted)
+    found = PossibleCount(len(certain), by_name, unread)
+    roles = other_roles((r.place.role for r in outside if _is_certain(r)), claim.among)
+    uses = count(len(certain), f"{claim.among} use")
+    description = f"{uses} of {claim.of}{by_name_only(by_name)}{roles}"
+    places = first_places(reference.place for reference in certain or counted)
     return compare_counts(found, CLAIMED[claim.usage], description, places)
 
 
@@ -62,10 +65,16 @@ def _tests(claim: ReferencesClaim, context: ClaimContext, symbol: Symbol) -> Rep
         for test in reaching.items
         if test.path.startswith(claim.by) and (test.is_direct or not claim.directly)
     ]
-    uncertain = [test for test in tests if test.resolved_by is ResolvedBy.NAME]
+    certain = [test for test in tests if test.resolved_by is not ResolvedBy.NAME]
+    by_name = len(tests) - len(certain)
     unread = tuple(problem.path for problem in reaching.not_looked_at)
-    found = PossibleCount(len(tests) - len(uncertain), len(uncertain), unread)
-    direct = sum(test.is_direct for test in tests)
-    description = f"{count(len(tests), 'test')} of {claim.of}, {direct} of them by name"
-    places = first_lines((test.path, test.line) for test in tests)
+    found = PossibleCount(len(certain), by_name, unread)
+    direct = sum(test.is_direct for test in certain)
+    number = f"{count(len(certain), 'test')} of {claim.of}, {direct} of them by name"
+    description = number + by_name_only(by_name)
+    places = first_lines((test.path, test.line) for test in certain or tests)
     return compare_counts(found, CLAIMED[claim.usage], description, places)
+
+
+def _is_certain(reference: Reference) -> bool:
+    return reference.resolved_by is not ResolvedBy.NAME and not reference.by_string

@@ -6,14 +6,20 @@ import contextlib
 import json
 import os
 import sys
+from typing import TYPE_CHECKING
 
 import click
+import msgspec
 
 from esper_audit.cli.options import format_option, project_options
 from esper_audit.engine.pipeline import discover
 from esper_audit.findings.audit import NOT_ALL_ANALYSED
+from esper_audit.findings.errors import WriteError
 from esper_audit.project.config import Project
 from esper_audit.tickets.store import TicketStore, relative_path
+
+if TYPE_CHECKING:
+    from esper_audit.tickets.markdown_import.batch import BatchEntry
 
 VERSION = 1
 
@@ -50,9 +56,8 @@ def command(
     paths_here = path_map(discover(project, []).files, project.config.imports.map)
     with contextlib.nullcontext() if dry_run else store.exclusive():
         entries = read_documents(files, paths_here, store.load(), relative_path(directory))
-        for entry in entries:
-            if entry.state is ImportState.NEW and entry.ticket and not dry_run:
-                store.save(entry.ticket, None)
+        if not dry_run:
+            entries = [_written(entry, store) for entry in entries]
     if style == "json":
         content = {"version": VERSION, "entries": data_report(entries)}
         sys.stdout.write(json.dumps(content, indent=2, ensure_ascii=False) + "\n")
@@ -61,3 +66,16 @@ def command(
         sys.stdout.write(text_report(entries, place))
     if any(entry.state is ImportState.REFUSED for entry in entries):
         sys.exit(NOT_ALL_ANALYSED)
+
+
+def _written(entry: BatchEntry, store: TicketStore) -> BatchEntry:
+    """Write the ticket of a new entry, and return the entry, as refused if it cannot be written."""
+    from esper_audit.tickets.markdown_import.batch import ImportState
+
+    if entry.state is not ImportState.NEW or entry.ticket is None:
+        return entry
+    try:
+        store.save(entry.ticket, None)
+    except WriteError as error:
+        return msgspec.structs.replace(entry, state=ImportState.REFUSED, problem=str(error))
+    return entry

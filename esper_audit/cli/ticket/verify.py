@@ -17,6 +17,7 @@ from esper_audit.tickets.store import TicketStore
 from esper_audit.workflow.actions import find_ticket
 from esper_audit.workflow.claim_context import ProjectClaimContext
 from esper_audit.workflow.implied_claims import implied_claims
+from esper_audit.workflow.reported_findings import reported_findings
 from esper_audit.workflow.verify import exit_status, verify
 
 VERSION = 1
@@ -38,7 +39,9 @@ def command(project: Project, *, ids: tuple[str, ...], style: str) -> None:
     """
     known = TicketStore(project.resolve(project.config.tickets)).load()
     tickets = [find_ticket(known, name) for name in ids] if ids else list(known.values())
-    verified = verify(tickets, ProjectClaimContext(project, today=today()), implied_claims)
+    reported = reported_findings(known.values())
+    context = ProjectClaimContext(project, today=today(), reported=reported)
+    verified = verify(tickets, context, implied_claims)
     status = exit_status(verified)
     if style == "json":
         sys.stdout.write(_json(verified, status))

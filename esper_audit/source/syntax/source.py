@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import ast
 import io
+import math
 import os
+import re
+import sys
 import warnings
 from functools import cached_property
 
@@ -14,6 +17,11 @@ from esper_audit.source.syntax.names import Names
 
 BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 LARGEST_FILE = 16 * 1024 * 1024
+# Python does not print an integer with more decimal digits, however it is written.
+MOST_DIGITS = sys.int_info.default_max_str_digits
+MOST_BITS = int(MOST_DIGITS * math.log2(10))
+LONG_INTEGER = re.compile(rb"0[xXoObB][0-9a-fA-F_]{%d}" % (MOST_BITS // 4))
+SURROGATE = re.compile(rb"\\u[dD][89a-fA-F]|\\U0000[dD][89a-fA-F]")
 
 
 class Source:
@@ -87,7 +95,28 @@ def parse(path: str, data: bytes) -> Source | NotAnalysed:
         return NotAnalysed(path, f"does not parse: {error}")
     except (RecursionError, MemoryError):
         return NotAnalysed(path, "does not parse: nested too deeply for the Python parser")
+    if LONG_INTEGER.search(data) and (line := _line_of_long_integer(tree)):
+        return NotAnalysed(path, f"an integer of more than {MOST_DIGITS} digits", line=line)
+    if SURROGATE.search(data):
+        _escape_surrogates(tree)
     return Source(path, data, text, tree)
+
+
+def _line_of_long_integer(tree: ast.Module) -> int:
+    """Return the line of the first integer that Python does not print, 0 without one."""
+    constants = (node for node in scan(tree, {ast.Constant}) if isinstance(node, ast.Constant))
+    return min((node.lineno for node in constants if _is_long_integer(node.value)), default=0)
+
+
+def _is_long_integer(value: object) -> bool:
+    return isinstance(value, int) and value.bit_length() > MOST_BITS
+
+
+def _escape_surrogates(tree: ast.Module) -> None:
+    """Replace surrogates in texts by their escape sequences: UTF-8 cannot encode them."""
+    for node in scan(tree, {ast.Constant}):
+        if isinstance(node, ast.Constant) and isinstance(node.value, str):
+            node.value = node.value.encode("utf-8", "backslashreplace").decode()
 
 
 def decode(data: bytes) -> str:

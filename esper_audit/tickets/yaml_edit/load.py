@@ -114,6 +114,10 @@ PLAIN_PATTERNS = {
 OPENERS = ("[", "{", "- ", "? ")
 MIN_SUSPICIOUS_OPENERS = 5_000
 MAX_DEPTH = 100
+MAX_VALUES = 1_000_000  # with aliases expanded; the longest ticket of a real project has 2,000
+MAX_INTEGER_LENGTH = 100
+SHOWN_LENGTH = 30
+INTEGERS = range(-(2**63), 2**64)  # those that msgspec can encode
 TOO_DEEP = (
     f"1: invalid YAML: lists and mappings are nested too deep (got more than {MAX_DEPTH} levels)"
 )
@@ -151,9 +155,24 @@ def value_of(node: yaml.Node | None) -> YamlValue:
     Raises TicketError whose message begins with the line.
     """
     try:
+        if node is not None and _size(node, {}) > MAX_VALUES:
+            raise TicketError(
+                f"{line_of(node)}: invalid YAML: aliases expand to more than {MAX_VALUES:,} values"
+            )
         return _node_value(node)
     except RecursionError as error:
         raise TicketError(TOO_DEEP) from error
+
+
+def _size(node: yaml.Node, known: dict[int, int]) -> int:
+    """Return the number of values in a tree with its aliases expanded."""
+    if not isinstance(node, yaml.CollectionNode):
+        return 1
+    if id(node) not in known:
+        is_mapping = isinstance(node, yaml.MappingNode)
+        below = (entry[1] for entry in node.value) if is_mapping else node.value
+        known[id(node)] = 1 + sum(_size(part, known) for part in below)
+    return known[id(node)]
 
 
 def _check_depth(text: str) -> None:
@@ -220,7 +239,21 @@ def _scalar_value(node: yaml.ScalarNode) -> YamlScalar:
     read = READERS.get(node.tag)
     if read is None:
         raise _unsupported_tag(node)
-    return read(text)
+    try:
+        return read(text)
+    except ValueError as error:
+        raise TicketError(f"{line_of(node)}: {error}") from error
+
+
+def _integer_value(text: str) -> int:
+    """Return an integer of at most 64 bits.
+
+    Raises ValueError.
+    """
+    if len(text) > MAX_INTEGER_LENGTH or int(text) not in INTEGERS:
+        shown = text if len(text) <= SHOWN_LENGTH else f"{text[:SHOWN_LENGTH]}..."
+        raise ValueError(f"the integer is too large (got {shown}, expected at most 64 bits)")
+    return int(text)
 
 
 def _float_value(text: str) -> float:
@@ -234,6 +267,6 @@ READERS: dict[str, Callable[[str], YamlScalar]] = {
     f"{PREFIX}str": str,
     f"{PREFIX}null": lambda _: None,
     f"{PREFIX}bool": lambda text: text.lower() == "true",
-    f"{PREFIX}int": int,
+    f"{PREFIX}int": _integer_value,
     f"{PREFIX}float": _float_value,
 }
