@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import io
 import os
+import re
 import warnings
 from functools import cached_property
 
@@ -50,6 +51,14 @@ def words_of(data: bytes) -> frozenset[bytes]:
     """Return every identifier, keyword or number in a text."""
     text = data.removeprefix(BYTE_ORDER_MARK)
     return frozenset(text.translate(_SEPARATORS_TO_SPACES).split())
+
+
+def has_word(data: bytes, word: bytes) -> bool:
+    """Return whether a text contains an identifier as a whole word: whether it is one of `words_of`."""
+    if word not in data:
+        return False
+    pattern = rb"(?<![\w\x80-\xff])%s(?![\w\x80-\xff])" % re.escape(word)
+    return re.search(pattern, data.removeprefix(BYTE_ORDER_MARK)) is not None
 
 
 def read(root: str, path: str) -> bytes | NotAnalysed:
