@@ -22,7 +22,6 @@ BROKEN = {
         "its fixed code does not parse",
     ),
     "a VALID case among the INVALID ones": (INVALID, 'Valid("x", "y\\n")', "INVALID holds Valid"),
-    "a rule without reach": ("    reach = Reach.STATEMENT\n", "", "`reach` is missing"),
 }
 FAILING = {
     "an INVALID case with a wrong line": (
@@ -56,6 +55,15 @@ FAILING = {
 @pytest.fixture(autouse=True)
 def _here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
+
+
+def test_a_rule_on_libcst_without_reach_is_refused(tmp_path: Path) -> None:
+    with_rule(tmp_path, "no-old")
+    source = rule_source("no-old", base="CstRule").replace("    reach = Reach.STATEMENT\n", "")
+    write(tmp_path, {FILE: source, "a.py": "x = 1\n"})
+    ran = command("check")
+    assert (ran.status, ran.out) == (2, "")
+    assert "rule no-old: `reach` is missing" in ran.err
 
 
 def project(root: Path, old: str = "", new: str = "", body: str = SPEAKS) -> None:

@@ -62,7 +62,7 @@ class DuplicateCode(TreeRule):
                 blocks += statement_blocks(unit.path, source.tree, source.lines)
         for clone in clones(blocks, self.options.lines):
             message = f"{clone.size} lines from here on duplicate {_places(tree, clone)}"
-            yield tree.at_node(clone.second.block.path, clone.second.statements[0].node, message)
+            yield tree.at_node(clone.second.block.path, clone.second.statements[0], message)
 
 
 def _places(tree: Tree, clone: Clone) -> str:
@@ -75,5 +75,5 @@ def _place(tree: Tree, run: StatementRun) -> str:
     path, line = run.place
     source = tree.source(path)
     assert source is not None
-    symbol = symbol_of(chain(source.tree, line, run.statements[0].node.col_offset))
+    symbol = symbol_of(chain(source.tree, line, run.statements[0].col_offset))
     return f"`{symbol}` in {path}" if symbol else path

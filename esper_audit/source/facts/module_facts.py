@@ -6,6 +6,8 @@ from collections import defaultdict
 from collections.abc import Callable, Iterator
 from functools import cached_property
 
+import msgspec
+
 from esper_audit.project.file_roles import Role
 from esper_audit.source.facts.access_path import AccessPath, words
 from esper_audit.source.facts.records import (
@@ -18,13 +20,22 @@ from esper_audit.source.facts.records import (
 
 
 class ModuleFacts:
-    """The facts of a file, its path, the name of its module, and what it is for."""
+    """The facts of a file, its path, the name of its module, and what it is for.
 
-    def __init__(self, path: str, name: str, role: Role, facts: FileFacts) -> None:
+    `encoded` are the facts as msgpack, which are decoded when they are first needed.
+    """
+
+    def __init__(self, path: str, name: str, role: Role, encoded: bytes) -> None:
         self.path = path
         self.name = name
         self.role = role
-        self.facts = facts
+        self._encoded = encoded
+
+    @cached_property
+    def facts(self) -> FileFacts:
+        """The facts."""
+        encoded, self._encoded = self._encoded, b""
+        return msgspec.msgpack.decode(encoded, type=FileFacts)
 
     @cached_property
     def definitions(self) -> dict[str, Definition]:

@@ -14,9 +14,11 @@ from esper_audit.project.file_roles import Roles
 from esper_audit.project.parallel import map_files
 from esper_audit.source.facts.extract import read_facts
 from esper_audit.source.facts.module_facts import ModuleFacts
-from esper_audit.source.facts.records import FileFacts
 from esper_audit.source.modules.import_roots import read_module_names
-from esper_audit.source.syntax.source import parse, read, words_of
+from esper_audit.source.syntax.source import has_word, parse, read, words_of
+
+# For fewer words each file is searched; for more, an index of all words is quicker.
+WORTH_INDEXING_WORDS = 16
 
 
 class FileReading(msgspec.Struct, frozen=True, array_like=True):
@@ -55,6 +57,7 @@ class FactStore:
             self.problems[unresolved.path] = unresolved
         self._modules: dict[str, ModuleFacts | None] = {}
         self._cache = ContentCache(root, "facts", package_fingerprint(), bytes, enabled=cache)
+        self._digests: dict[str, bytes] = {}
         self._paths_by_word: dict[str, list[str]] = {}
         self._word_index: dict[bytes, list[str]] | None = None
         self.extracted: set[str] = set()
@@ -67,34 +70,32 @@ class FactStore:
     def module(self, path: str) -> ModuleFacts | None:
         """Return a file's facts, or None if it is missing or unreadable (`problems` has the reason)."""
         if path not in self._modules:
-            content = self._contents.get(path)
-            self._modules[path] = self._load(path, content) if content is not None else None
+            self._modules[path] = self._load(path) if path in self._contents else None
         return self._modules[path]
 
     def modules(self) -> list[ModuleFacts]:
         """Return every file that can be read, in order. Those not cached are extracted in several processes."""
         missing = [
             path
-            for path, content in self._contents.items()
-            if path not in self._modules and self._encoded(content) is None
+            for path in self._contents
+            if path not in self._modules and self._encoded(path) is None
         ]
         for reading in map_files(self._extract, missing, 0, FileReading):
             self._keep(reading)
-        if self._word_index is None:
-            self._word_index = self._index_words()
-            self._paths_by_word = {}
         return [module for path in self.paths if (module := self.module(path)) is not None]
 
     def paths_with(self, word: str) -> list[str]:
-        """Return the files whose text contains a word, those that cannot be parsed too."""
+        """Return the files whose text contains a whole word, those that cannot be parsed too."""
         if word not in self._paths_by_word:
-            wanted = word.encode()
-            if self._word_index is None:
-                found = [p for p in self.paths if wanted in self._contents.get(p, b"")]
-            else:
-                found = self._word_index.get(wanted, [])
-            self._paths_by_word[word] = found
+            if self._word_index is None and len(self._paths_by_word) >= WORTH_INDEXING_WORDS:
+                self._word_index = self._index_words()
+            self._paths_by_word[word] = self._find_word(word.encode())
         return self._paths_by_word[word]
+
+    def _find_word(self, word: bytes) -> list[str]:
+        if self._word_index is not None:
+            return self._word_index.get(word, [])
+        return [path for path in self._contents if has_word(self._contents[path], word)]
 
     def modules_with(self, word: str) -> Iterable[ModuleFacts]:
         """Return the readable files that contain a word."""
@@ -116,7 +117,7 @@ class FactStore:
 
     def save(self) -> None:
         """Write the cache. Failing to write it is no error."""
-        self._cache.save(keep={_key(content) for content in self._contents.values()})
+        self._cache.save(keep={self._digest(path).hex() for path in self._contents})
 
     def _read_all(self, texts: Mapping[str, bytes]) -> None:
         for path in self.paths:
@@ -129,22 +130,21 @@ class FactStore:
     def _index_words(self) -> dict[bytes, list[str]]:
         """Return the files by whole word, which is quicker than searching all of them for each of many words."""
         found: dict[bytes, list[str]] = defaultdict(list)
-        for path in self.paths:
-            for word in words_of(self._contents.get(path, b"")):
+        for path, content in self._contents.items():
+            for word in words_of(content):
                 found[word].append(path)
         return found
 
-    def _load(self, path: str, content: bytes) -> ModuleFacts | None:
-        encoded = self._encoded(content)
+    def _load(self, path: str) -> ModuleFacts | None:
+        encoded = self._encoded(path)
         if encoded is None:
             if path in self.problems:
                 return None
             self._keep(self._extract(path))
-            encoded = self._encoded(content)
+            encoded = self._encoded(path)
         if encoded is None:
             return None
-        facts = msgspec.msgpack.decode(encoded, type=FileFacts)
-        return ModuleFacts(path, self.module_names.name(path), self._roles.of(path), facts)
+        return ModuleFacts(path, self.module_names.name(path), self._roles.of(path), encoded)
 
     def _extract(self, path: str) -> FileReading:
         """Extract the facts of one file, or the reason why it has none."""
@@ -162,16 +162,18 @@ class FactStore:
         if reading.not_analysed:
             self.problems[reading.path] = reading.not_analysed[0]
         else:
-            content = self._contents[reading.path]
-            self._cache.put(_key(content), content_digest(content), reading.facts)
+            digest = self._digest(reading.path)
+            self._cache.put(digest.hex(), digest, reading.facts)
 
-    def _encoded(self, content: bytes) -> bytes | None:
-        return self._cache.get(_key(content), content_digest(content))
+    def _encoded(self, path: str) -> bytes | None:
+        """Return the cached facts of a file's content, which a moved file keeps."""
+        digest = self._digest(path)
+        return self._cache.get(digest.hex(), digest)
 
-
-def _key(content: bytes) -> str:
-    """Return the key under which facts are cached: the content alone, so that a moved file is found."""
-    return content_digest(content).hex()
+    def _digest(self, path: str) -> bytes:
+        if path not in self._digests:
+            self._digests[path] = content_digest(self._contents[path])
+        return self._digests[path]
 
 
 def _without_stub_twins(paths: Iterable[str]) -> Iterable[str]:

@@ -60,13 +60,14 @@ class TestReach:
         while pending:
             step = pending.popleft()
             for above, use in self._callers(step):
-                place, resolved_by, through = use.place, use.resolved_by, step.through
-                if _is_test(above):
-                    through = [use.heir] if use.heir and step.symbol == symbol else through
-                    test = ReachingTest(above.path, above.symbol, place.line, resolved_by, through)
-                    if by_name or resolved_by is not ResolvedBy.NAME:
-                        found.setdefault((test.path, test.symbol), test)
-                elif above.key not in visited:
+                resolved_by = use.resolved_by
+                is_test = _is_test(above)
+                if is_test and (by_name or resolved_by is not ResolvedBy.NAME):
+                    through = [use.heir] if use.heir and step.symbol == symbol else step.through
+                    line = use.place.line
+                    test = ReachingTest(above.path, above.symbol, line, resolved_by, through)
+                    found.setdefault((test.path, test.symbol), test)
+                elif not is_test and above.key not in visited:
                     visited.add(above.key)
                     pending.append(_next_step(step, above, resolved_by))
         problems = self._search.unread_files(symbol)

@@ -60,6 +60,14 @@ def words_of(data: bytes) -> frozenset[bytes]:
     return frozenset(text.translate(_SEPARATORS_TO_SPACES).split())
 
 
+def has_word(data: bytes, word: bytes) -> bool:
+    """Return whether a text contains an identifier as a whole word: whether it is one of `words_of`."""
+    if word not in data:
+        return False
+    pattern = rb"(?<![\w\x80-\xff])%s(?![\w\x80-\xff])" % re.escape(word)
+    return re.search(pattern, data.removeprefix(BYTE_ORDER_MARK)) is not None
+
+
 def read(root: str, path: str) -> bytes | NotAnalysed:
     """Return the bytes of `path` (relative to `root`), or why they cannot be read."""
     full = os.path.join(root, path)

@@ -47,6 +47,7 @@ class EagerImports:
         self.of: dict[str, list[Loading]] = {
             module.path: list(self._loadings(module)) for module in index.modules()
         }
+        self._conditional: dict[str, frozenset[int]] = {}
         self._importers: dict[str, set[tuple[str, int]]] = defaultdict(set)
         for path, loadings in self.of.items():
             for loading in loadings:
@@ -128,8 +129,20 @@ class EagerImports:
 
     def _is_counted(self, path: str, line: int, *, surely: bool) -> bool:
         """Return whether an import counts: all do, unless `surely` requires that it runs whenever its file does."""
-        source = self._tree.source(path) if surely and line != IMPLICIT else None
-        return source is None or not any(map(_is_condition, around_line(source, line)))
+        return not surely or line not in self._conditional_lines(path)
+
+    def _conditional_lines(self, path: str) -> frozenset[int]:
+        """Return the lines of the imports of a file that may be skipped, or may fail."""
+        if path not in self._conditional:
+            source = self._tree.source(path)
+            lines = {loading.line for loading in self.of[path]} - {IMPLICIT}
+            if source is not None:
+                tops = {line: around_line(source, line) for line in lines}
+                found = (line for line, around in tops.items() if any(map(_is_condition, around)))
+                self._conditional[path] = frozenset(found)
+            else:
+                self._conditional[path] = frozenset()
+        return self._conditional[path]
 
     def _around(self, path: str) -> Iterator[str]:
         """Yield the `__init__` of every package around a file: importing it runs them all."""

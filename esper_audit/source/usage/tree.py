@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import ast
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from functools import cached_property
+from typing import Protocol
 
 import msgspec
 
@@ -17,9 +17,10 @@ from esper_audit.source.index.reference_table import ReferenceTable
 from esper_audit.source.modules.import_roots import WHOLE_TREE
 from esper_audit.source.syntax.enclosing import chain
 from esper_audit.source.syntax.names import Function, parameters
-from esper_audit.source.syntax.source import Source, parse
+from esper_audit.source.syntax.source import Source
 from esper_audit.source.usage.dynamic_names import DynamicNames
 from esper_audit.source.usage.external_callers import ExternalCallers
+from esper_audit.source.usage.source_cache import SourceCache
 from esper_audit.source.usage.text_mentions import TextMentions
 
 KEYWORDS = {
@@ -29,21 +30,40 @@ KEYWORDS = {
 }
 
 
+class NodePosition(Protocol):
+    """The position of a node: lines from 1, columns in bytes from 0. Every node of an `ast` has one."""
+
+    @property
+    def lineno(self) -> int:
+        """The first line."""
+
+    @property
+    def col_offset(self) -> int:
+        """The column on the first line."""
+
+    @property
+    def end_lineno(self) -> int | None:
+        """The last line."""
+
+    @property
+    def end_col_offset(self) -> int | None:
+        """The column behind the node on the last line."""
+
+
 class Tree:
     """A project's files as one thing."""
 
     def __init__(self, root: str, index: Index) -> None:
         self.root = root
         self.index = index
-        self._sources: dict[str, Source | None] = {}
+        self._sources = SourceCache(index.store.content)
 
     def source(self, path: str) -> Source | None:
-        """Return a file with its text and `ast`, or None if it could not be read or parsed."""
-        if path not in self._sources:
-            data = self.index.store.content(path)
-            parsed = parse(path, data) if data is not None else None
-            self._sources[path] = parsed if isinstance(parsed, Source) else None
-        return self._sources[path]
+        """Return a file with its text and `ast`, or None if it could not be read or parsed.
+
+        A file that was dropped since it was last needed is parsed again, so its nodes are new ones.
+        """
+        return self._sources.source(path)
 
     @cached_property
     def entry_points(self) -> frozenset[str]:
@@ -63,12 +83,12 @@ class Tree:
     @cached_property
     def dynamic_names(self) -> DynamicNames:
         """Names that code composes for a dynamic look-up."""
-        return DynamicNames(self.index, self.source)
+        return DynamicNames(self.index, self._sources.source)
 
     @cached_property
     def text_mentions(self) -> TextMentions:
         """Words in strings, documentation and configuration."""
-        return TextMentions(self.index, self.source)
+        return TextMentions(self.index, self._sources.source)
 
     def function(self, symbol: Symbol) -> Function | None:
         """Return the `ast` of a function, or None if its file could not be read."""
@@ -78,10 +98,8 @@ class Tree:
         return next((n for n in reversed(defined) if n.name == symbol.short), None)
 
     def text(self, symbol: Symbol) -> str:
-        """Return the source of a definition, empty if its file could not be read."""
-        source = self.source(symbol.path)
-        lines = source.lines[symbol.line - 1 : symbol.end_line] if source is not None else []
-        return "".join(lines)
+        """Return the source of a definition."""
+        return "".join(self._sources.lines(symbol.path)[symbol.line - 1 : symbol.end_line])
 
     def at_symbol(self, symbol: Symbol, message: str, *, argument: str = "") -> TreeViolation:
         """Report a definition, at its name. `argument` is the parameter concerned."""
@@ -99,23 +117,18 @@ class Tree:
         return msgspec.structs.replace(placed, code=f"{symbol.short}({name})", argument=name)
 
     def at_node(
-        self,
-        path: str,
-        node: ast.expr | ast.stmt | ast.excepthandler | ast.arg,
-        message: str,
-        *,
-        subject: str = "",
+        self, path: str, node: NodePosition, message: str, *, subject: str = ""
     ) -> TreeViolation:
-        """Report a node of a file's `ast` (`source(path).tree`)."""
-        source = self._parsed(path)
+        """Report a node of a file's `ast` (`source(path).tree`), or its position."""
+        lines = self._sources.lines(path)
         last = node.end_lineno or node.lineno
         span = Span(
             node.lineno,
-            _column(source, node.lineno, node.col_offset),
+            _column(lines, node.lineno, node.col_offset),
             last,
-            _column(source, last, node.end_col_offset or 0),
+            _column(lines, last, node.end_col_offset or 0),
         )
-        code = ast.get_source_segment(source.text, node) or ""
+        code = self._sources.segment(path, span)
         return TreeViolation(path, span, message, code, subject)
 
     def undecided(self, symbol: Symbol, answer: QueryResult[Item]) -> NotAnalysed:
@@ -127,23 +140,18 @@ class Tree:
         return NotAnalysed(symbol.path, f"cannot decide `{symbol.symbol}` without {unread}")
 
     def line(self, place: Place) -> str:
-        """Return the line of a place, empty if its file could not be read."""
-        source = self.source(place.path)
-        return source.lines[place.line - 1] if source is not None else ""
+        """Return the line of a place."""
+        return self._sources.lines(place.path)[place.line - 1]
 
     def in_scope(self, symbols: Iterable[Symbol]) -> list[Symbol]:
         """Return the symbols that production code defines."""
         return [symbol for symbol in symbols if symbol.role == "production"]
 
-    def _parsed(self, path: str) -> Source:
-        source = self.source(path)
-        assert source is not None, path
-        return source
-
     def _name(self, symbol: Symbol) -> Span:
         """Return the span of a definition's name, behind its keyword if it has one."""
-        line = self._parsed(symbol.path).lines[symbol.line - 1]
-        start = _column(self._parsed(symbol.path), symbol.line, symbol.column - 1)
+        lines = self._sources.lines(symbol.path)
+        line = lines[symbol.line - 1]
+        start = _column(lines, symbol.line, symbol.column - 1)
         for keyword in KEYWORDS.get(symbol.kind, ()):
             if line[start:].startswith(keyword + " "):
                 start = line.index(symbol.short, start + len(keyword))
@@ -152,6 +160,6 @@ class Tree:
         return Span(symbol.line, start, symbol.line, start + len(name))
 
 
-def _column(source: Source, line: int, offset: int) -> int:
+def _column(lines: Sequence[str], line: int, offset: int) -> int:
     """Return the column in characters of an offset in bytes."""
-    return len(source.lines[line - 1].encode()[:offset].decode(errors="replace"))
+    return len(lines[line - 1].encode()[:offset].decode(errors="replace"))

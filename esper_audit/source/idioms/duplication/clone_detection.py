@@ -10,7 +10,6 @@ from esper_audit.source.idioms.duplication.statement_fingerprints import (
     HashedStatement,
     StatementBlock,
 )
-from esper_audit.source.syntax.enclosing import last_line
 
 
 class StatementRun(NamedTuple):
@@ -28,13 +27,13 @@ class StatementRun(NamedTuple):
     @property
     def place(self) -> tuple[str, int]:
         """The file, and the line on which the run begins."""
-        return self.block.path, self.block.statements[self.start].node.lineno
+        return self.block.path, self.block.statements[self.start].lineno
 
     @property
     def lines(self) -> range:
         """The lines from the first statement to the last."""
         statements = self.statements
-        return range(statements[0].node.lineno, last_line(statements[-1].node) + 1)
+        return range(statements[0].lineno, statements[-1].end_lineno + 1)
 
 
 class Clone(NamedTuple):

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 from esper_audit.source.syntax.ast_walk import scan
-from esper_audit.source.syntax.enclosing import blocks, first_line
+from esper_audit.source.syntax.enclosing import blocks, first_line, last_line
 from esper_audit.source.syntax.names import parameters
 
 # A call or table over many lines counts as three lines; the declaration of a field counts as none.
@@ -19,9 +19,15 @@ IGNORED = frozenset({"ctx", "kind", "returns", "type_comment", "type_params"})
 
 
 class HashedStatement(NamedTuple):
-    """A statement, its structural hash, its counted lines, and its local names in order."""
+    """The position of a statement, its structural hash, its counted lines, and its local names in order.
 
-    node: ast.stmt
+    It has no node, which would keep the syntax tree of its file in memory.
+    """
+
+    lineno: int
+    col_offset: int
+    end_lineno: int
+    end_col_offset: int
     structure: int
     lines: int
     locals: tuple[str, ...]
@@ -78,8 +84,17 @@ class _StatementHasher:
                 words.append(part)
         own = 1 if any(blocks(node)) else min(LONGEST_STATEMENT, _length(node))
         own = 0 if isinstance(node, ast.AnnAssign) and not local else own
-        self._known[node] = HashedStatement(node, hash(tuple(words)), own + weight, tuple(names))
-        return self._known[node]
+        hashed = HashedStatement(
+            node.lineno,
+            node.col_offset,
+            last_line(node),
+            node.end_col_offset or 0,
+            hash(tuple(words)),
+            own + weight,
+            tuple(names),
+        )
+        self._known[node] = hashed
+        return hashed
 
 
 def _append_structure(
@@ -151,4 +166,4 @@ def _bound_names(function: ast.AST) -> frozenset[str]:
 
 
 def _length(node: ast.stmt) -> int:
-    return (node.end_lineno or node.lineno) - node.lineno + 1
+    return last_line(node) - node.lineno + 1
