@@ -9,7 +9,7 @@ import pytest
 from support.audit_runs import write
 
 from esper_audit.source.facts.records import FileFacts
-from esper_audit.source.facts.store import FactStore
+from esper_audit.source.facts.store import WORTH_INDEXING_WORDS, FactStore
 
 FILES = {"a.py": "def f(): ...\n", "b.py": "from a import f\n\nf()\n", "bad.py": "def (\n"}
 
@@ -104,3 +104,33 @@ def test_a_stub_beside_its_source_is_left_out(tmp_path: Path) -> None:
     files = {"a.py": "def f(): ...\n", "a.pyi": "def f(): ...\n", "b.pyi": "def g(): ...\n"}
     store = store_of(write(tmp_path, files), list(files))
     assert [unit.path for unit in store.modules()] == ["a.py", "b.pyi"]
+
+
+def test_the_facts_of_a_cached_file_are_decoded_only_on_demand(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write(tmp_path, {"a.py": "x = 1\n", "b.py": "y = 1\n"})
+    FactStore(str(tmp_path), ["a.py", "b.py"]).modules()
+    store = FactStore(str(tmp_path), ["a.py", "b.py"])
+    modules = store.modules()
+    assert not any("facts" in vars(module) for module in modules)
+    assert [m.facts.definitions[0].name for m in modules] == ["x", "y"]
+
+
+@pytest.mark.parametrize("words_before", [0, WORTH_INDEXING_WORDS])
+def test_a_file_is_found_by_whole_words_before_and_after_they_are_indexed(
+    tmp_path: Path, words_before: int
+) -> None:
+    texts = {
+        "a.py": "seq = 1\n",
+        "b.py": "sequence = 1\n",
+        "c.py": "\ufeffseq: é.seq_x\n",
+        "d.py": "(seq",
+    }
+    write(tmp_path, texts)
+    store = FactStore(str(tmp_path), list(texts), cache=False)
+    for number in range(words_before):
+        store.paths_with(f"word{number}")
+    assert store.paths_with("seq") == ["a.py", "c.py", "d.py"]
+    assert store.paths_with("x") == store.paths_with("_x") == []
+    assert store.paths_with("sequence") == ["b.py"]
