@@ -33,7 +33,7 @@ def discover(local_files: Iterable[str] = ()) -> dict[str, type[Rule]]:
 
 
 class RuleRegistry:
-    """All rules; the tree rules of this package are known by id and imported at their first use."""
+    """All rules. The tree rules of this package are known by id and imported at their first use."""
 
     def __init__(self, local_files: Iterable[str] = ()) -> None:
         self.rules: dict[str, type[Rule]] = {}
@@ -98,7 +98,7 @@ def _ids_in(shelf: str) -> list[str]:
 
 
 def _rule_modules(shelf: str) -> list[str]:
-    """Return the dotted names of a shelf's rules; long cases are located beside their rule."""
+    """Return the dotted names of a shelf's rules, without the cases beside them."""
     return [module for module in submodules(shelf) if not module.endswith(CASES_SUFFIX)]
 
 

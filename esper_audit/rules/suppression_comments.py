@@ -80,7 +80,10 @@ def may_hold_comments(data: bytes) -> bool:
 def read_comments(
     source: Source, authorised_words: Mapping[str, str]
 ) -> tuple[list[Authorisation], list[Malformed]]:
-    """Return the authorisations of a file; `authorised_words` maps words such as `hasattr` to checks."""
+    """Return the authorisations of a file and its malformed ones.
+
+    `authorised_words` maps words such as `hasattr` to checks.
+    """
     reader = _CommentReader(source, authorised_words)
     for index, comment in enumerate(reader.comments):
         reader.read(index, comment)
@@ -210,7 +213,7 @@ def _header_end(tree: ast.Module, lines: list[str], line: int) -> int:
 
 
 def _comments(source: Source) -> list[Comment]:
-    """Return the comments of a file; strings that look like comments are not included."""
+    """Return the comments of a file, without strings that look like comments."""
     found = []
     stream = io.StringIO("".join(source.lines))
     for token in tokenize.generate_tokens(stream.readline):

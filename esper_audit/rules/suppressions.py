@@ -128,7 +128,7 @@ class Suppressor:
     def apply(
         self, source: Source, findings: Iterable[Finding], completed: Collection[str]
     ) -> SuppressionResult:
-        """Return the findings of a file, kept and suppressed; `completed` are the checks that ran on it."""
+        """Return the findings of a file, kept and suppressed. `completed` are the checks that ran on it."""
         comments: list[Authorisation] = []
         malformed: list[Malformed] = []
         if may_hold_comments(source.data):

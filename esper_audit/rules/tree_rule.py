@@ -32,7 +32,10 @@ class ValidTree(msgspec.Struct, frozen=True):
 
 
 class InvalidTree(msgspec.Struct, frozen=True):
-    """A tree on which a rule reports each (path, line, message) of `expected`; `files` as in `ValidTree`."""
+    """A tree on which a rule reports each (path, line, message) of `expected`.
+
+    `files` is as in `ValidTree`.
+    """
 
     name: str
     files: Mapping[str, str]
