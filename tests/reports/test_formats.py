@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import json
 import os
 from pathlib import Path
@@ -102,7 +103,8 @@ def test_github_says_the_worst_first_and_what_was_not_looked_at_before() -> None
 
 
 def test_github_gets_nothing_it_could_misread(tmp_path: Path) -> None:
-    with_rule(tmp_path, "old-call", f'yield Violation(node, "{MESSAGE}")')
+    body = f'yield Violation(node, "{MESSAGE}")'
+    with_rule(tmp_path, "old-call", body, message=ast.literal_eval(f'"{MESSAGE}"'))
     write(tmp_path, {"a,b:c%d.py": "old(1)\n"})
     line = next(line for line in output("github").out.splitlines() if "a%2Cb" in line)
     assert line.startswith("::error file=a%2Cb%3Ac%25d.py,line=1,")

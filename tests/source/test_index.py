@@ -188,6 +188,9 @@ def test_a_test_that_calls_the_same_name_on_an_unknown_object_counts_on_demand_o
     symbol = the(index, "lib.A.run")
     assert index.tests(symbol).items == []
     assert [t.symbol for t in index.tests(symbol, by_name=True).items] == ["test_run"]
+    both = "from lib import A\n\ndef test_run(tool):\n    tool.run()\n    A().run()\n"
+    index = index_of({**files, "tests/test_a.py": both})
+    assert [t.symbol for t in index.tests(the(index, "lib.A.run")).items] == ["test_run"]
 
 
 def test_a_table_of_functions_leads_to_those_who_look_into_it() -> None:

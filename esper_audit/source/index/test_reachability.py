@@ -59,32 +59,30 @@ class TestReach:
         visited = {symbol.key}
         while pending:
             step = pending.popleft()
-            for above, use in self._callers(step):
-                resolved_by = use.resolved_by
-                is_test = _is_test(above)
-                if is_test and (by_name or resolved_by is not ResolvedBy.NAME):
-                    through = [use.heir] if use.heir and step.symbol == symbol else step.through
-                    line = use.place.line
+            for above, use in self._callers(step, by_name=by_name):
+                line, resolved_by, through = use.place.line, use.resolved_by, step.through
+                if _is_test(above):
+                    through = [use.heir] if use.heir and step.symbol == symbol else through
                     test = ReachingTest(above.path, above.symbol, line, resolved_by, through)
                     found.setdefault((test.path, test.symbol), test)
-                elif not is_test and above.key not in visited:
+                elif above.key not in visited:
                     visited.add(above.key)
                     pending.append(_next_step(step, above, resolved_by))
-        problems = self._search.unread_files(symbol)
-        return QueryResult(sorted(found.values()), problems)
+        return QueryResult(sorted(found.values()), self._search.unread_files(symbol))
 
-    def _callers(self, step: _Step) -> Iterator[tuple[Symbol, _UseOnWay]]:
-        for use in self._uses(step):
+    def _callers(self, step: _Step, *, by_name: bool) -> Iterator[tuple[Symbol, _UseOnWay]]:
+        for use in self._uses(step, with_names=by_name):
             for above in self._above(use.place):
                 yield above, use
 
-    def _uses(self, step: _Step) -> Iterator[_UseOnWay]:
+    def _uses(self, step: _Step, *, with_names: bool) -> Iterator[_UseOnWay]:
         """Yield where a symbol is used, and the weakest resolution on the way to the first symbol."""
         heirs = self._search.heirs(step.symbol)
         for reference, mention in self._search.hits(step.symbol):
             by_name = reference.resolved_by is ResolvedBy.NAME
-            in_test = reference.place.role is Role.TEST
-            if reference.use in NOT_A_USE or (by_name and (step.resolved_by or not in_test)):
+            is_first_in_test = not step.resolved_by and reference.place.role is Role.TEST
+            is_counted = not by_name or (with_names and is_first_in_test)
+            if reference.use in NOT_A_USE or not is_counted:
                 continue
             heir = heirs.get(mention.path.terminal, "") if mention is not None else ""
             yield _UseOnWay(reference.place, self._weakest(step, reference), heir)
