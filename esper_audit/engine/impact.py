@@ -109,7 +109,11 @@ class ImpactAnalysis:
             by_name=len(tally.by_name),
             test_calls=tally.test_calls,
             hits=sorted({_place(caller.reference) for caller in tally.omitting})[:MOST_NAMED],
-            packages=self._packages(caller.reference for caller in answer.items),
+            packages=self._packages(
+                caller.reference
+                for caller in answer.items
+                if caller.reference.resolved_by is not ResolvedBy.NAME
+            ),
             tests=direct[:MOST_NAMED],
             tests_through=through,
             exported=exported,
@@ -123,9 +127,10 @@ class ImpactAnalysis:
         for caller in callers:
             if symbol.holds(caller.place):
                 continue
+            is_by_name = caller.reference.resolved_by is ResolvedBy.NAME
             if caller.place.role not in NOT_TESTS:
-                tally.test_calls += 1
-            elif caller.reference.resolved_by is ResolvedBy.NAME:
+                tally.test_calls += not is_by_name
+            elif is_by_name:
                 tally.by_name.append(caller)
             elif caller.passing is Passing.PASSES and not (optional and caller.value == "None"):
                 tally.passing.append(caller)
@@ -248,7 +253,8 @@ class ImpactAnalysis:
 
     def _tests(self, symbol: Symbol) -> tuple[list[str], int]:
         """Return the pytest ids of the tests that name a symbol, and how many other tests reach it."""
-        tests = self._index.tests(symbol).items
+        found = self._index.tests(symbol).items
+        tests = [test for test in found if test.resolved_by is not ResolvedBy.NAME]
         direct = [f"{t.path}::{t.symbol.replace('.', '::')}" for t in tests if t.is_direct]
         return direct, len(tests) - len(direct)
 

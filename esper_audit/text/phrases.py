@@ -20,10 +20,7 @@ def quoted(code: str) -> str:
 
 
 def did_you_mean(word: str, known: Iterable[str]) -> str:
-    """Return `.
-
-    Did you mean 'x'?` for the nearest known word, else `; known: ` with all of them.
-    """
+    """Return a hint at the nearest known word, else the list of all known words."""
     from difflib import get_close_matches
 
     words = sorted(known)

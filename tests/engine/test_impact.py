@@ -318,3 +318,16 @@ def test_check_knows_no_impact_unless_it_is_asked(tmp_path: Path) -> None:
     assert finding.impact is None
     (finding,) = audit(tmp_path, impact=True).findings
     assert finding.impact is not None
+
+
+def test_what_is_known_by_name_only_is_no_use_no_test_and_no_package() -> None:
+    files = {
+        "lib/blend.py": "class Blend:\n    def mix(self, host, seed=None):\n        return seed or host\n",
+        "lib/use.py": "def f(thing, h):\n    return thing.mix(h)\n",
+        "tests/test_mix.py": "def test_mix(thing):\n    assert thing.mix(1)\n",
+    }
+    for argument in ("seed", ""):
+        impact = judged(files, "Blend.mix", argument)[1]
+        counted = (impact.calls, impact.test_calls, impact.tests, impact.packages, impact.by_name)
+        assert counted == (0, 0, [], {}, 1), impact.words
+        assert "no test reaches it" in impact.words
