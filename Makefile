@@ -7,13 +7,17 @@ BIN := $(VENV)/bin
 INSTALL := PIP_CONSTRAINT=constraints.txt $(BIN)/python -m pip install --quiet --disable-pip-version-check \
 	--config-settings editable_mode=compat
 
-.PHONY: audit test lock clean
+.PHONY: audit test test-without-torch lock clean
 
 audit: $(VENV)/installed-audit
 	$(BIN)/esper-audit run
 
 test: $(VENV)/installed-test
 	$(BIN)/python -m pytest -n 2 --dist loadfile $(PYTEST_ARGS)
+
+# The tests that need no torch, on another Python: make test-without-torch PYTHON=python3.13 VENV=.venv-3.13
+test-without-torch: $(VENV)/installed-without-torch
+	$(BIN)/python -m pytest -n 2 --dist loadfile -m 'not slow and not torch' $(PYTEST_ARGS)
 
 # Renews constraints.txt: the newest versions of every package that the two doors install, for every platform.
 lock: | $(BIN)/python
@@ -28,6 +32,10 @@ $(VENV)/installed-audit: pyproject.toml constraints.txt | $(BIN)/python
 
 $(VENV)/installed-test: pyproject.toml constraints.txt | $(BIN)/python
 	$(INSTALL) --editable '.[torch,dev]'
+	touch $@
+
+$(VENV)/installed-without-torch: pyproject.toml constraints.txt | $(BIN)/python
+	$(INSTALL) --editable '.[test]'
 	touch $@
 
 $(BIN)/python:
