@@ -5,8 +5,7 @@ The names that a rule is written with.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
+TYPE_CHECKING = False  # `typing` would cost every command its time
 if TYPE_CHECKING:
     from esper_audit.findings.finding import Category as Category
     from esper_audit.findings.finding import Confidence as Confidence

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
+TYPE_CHECKING = False  # `typing` would cost every command its time
 if TYPE_CHECKING:
     from esper_audit.findings.probe_record import Verdict as Verdict
     from esper_audit.probes.measure.output_dependency import SequenceFunction as SequenceFunction

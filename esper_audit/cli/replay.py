@@ -12,7 +12,7 @@ import os
 import sys
 
 from esper_audit.cli.local_date import today
-from esper_audit.project.content_cache import cache_home, engine_fingerprint
+from esper_audit.project.engine_fingerprint import cache_home, engine_fingerprint
 
 FORMAT = "esper-audit replay 3"
 MOST_RECORDS = 40

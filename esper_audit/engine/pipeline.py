@@ -16,8 +16,9 @@ from esper_audit.findings.audit import Audit
 from esper_audit.findings.file_outcome import FileOutcome
 from esper_audit.findings.finding import NotAnalysed
 from esper_audit.project.config import Project
-from esper_audit.project.content_cache import ContentCache, content_digest, engine_fingerprint
+from esper_audit.project.content_cache import ContentCache
 from esper_audit.project.discovery import Discovery, relative
+from esper_audit.project.engine_fingerprint import content_digest, engine_fingerprint
 from esper_audit.project.git import changed_since
 from esper_audit.project.parallel import collector_off, map_files
 from esper_audit.rules.finding_builder import ConfigFile

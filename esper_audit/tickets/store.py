@@ -16,7 +16,8 @@ from esper_audit.project.atomic_write import (
     remove_leftovers,
     write_file,
 )
-from esper_audit.project.content_cache import ContentCache, content_digest, package_fingerprint
+from esper_audit.project.content_cache import ContentCache
+from esper_audit.project.engine_fingerprint import content_digest, package_fingerprint
 from esper_audit.tickets.ticket import Ticket
 from esper_audit.tracking.ticket_folder import SUFFIX, ticket_files
 

@@ -10,7 +10,8 @@ import msgspec
 
 from esper_audit.findings.errors import RuleLoadError
 from esper_audit.project.config import Project
-from esper_audit.project.content_cache import ContentCache, content_digest, package_fingerprint
+from esper_audit.project.content_cache import ContentCache
+from esper_audit.project.engine_fingerprint import content_digest, package_fingerprint
 from esper_audit.rules.registry import RuleRegistry
 from esper_audit.workflow.rule_cases import CaseResult, local_checks, run_cases
 

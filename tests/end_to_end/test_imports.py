@@ -86,7 +86,7 @@ def test_an_unchanged_tree_imports_nothing_at_all(tmp_path: Path) -> None:
         "esper_audit.cli.local_date",
         "esper_audit.cli.replay",
         "esper_audit.project",
-        "esper_audit.project.content_cache",
+        "esper_audit.project.engine_fingerprint",
         "esper_audit.project.submodules",
     }
 

@@ -9,9 +9,9 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from esper_audit.project.content_cache import (
+from esper_audit.project.content_cache import ContentCache
+from esper_audit.project.engine_fingerprint import (
     OWN_FILES,
-    ContentCache,
     cache_home,
     content_digest,
     engine_fingerprint,

@@ -9,7 +9,8 @@ from collections.abc import Iterable, Mapping, Sequence
 import msgspec
 
 from esper_audit.findings.finding import NotAnalysed
-from esper_audit.project.content_cache import ContentCache, content_digest, package_fingerprint
+from esper_audit.project.content_cache import ContentCache
+from esper_audit.project.engine_fingerprint import content_digest, package_fingerprint
 from esper_audit.project.file_roles import Roles
 from esper_audit.project.parallel import map_files
 from esper_audit.source.facts.extract import read_facts
