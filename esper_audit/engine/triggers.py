@@ -66,7 +66,12 @@ class TriggerTable:
     def __init__(self, rules: Sequence[FileRule]) -> None:
         self.rules = frozenset(rules)
         self._by_word: dict[bytes, list[FileRule]] = defaultdict(list)
-        self._parts = {r: _as_bytes(r.triggers.parts) for r in rules if r.triggers.parts}
+        self._parts = {
+            # The shortest first: it is the most likely to be there.
+            r: sorted(_as_bytes(r.triggers.parts), key=lambda part: (len(part), part))
+            for r in rules
+            if r.triggers.parts
+        }
         for rule in rules:
             for word in _as_bytes(_words(rule)):
                 self._by_word[word].append(rule)
@@ -103,6 +108,7 @@ class _ActiveTriggers:
         self._keywords = _by_name((n, r) for r in self._rules for n in r.triggers.keywords)
         self._attributes = _by_name((n, r) for r in self._rules for n in r.triggers.attributes)
         self._wanted = {kind for kinds in self._kinds.values() for kind in kinds}
+        self._wanted |= {k for r in self._rules for k in _types(r, r.triggers.collected)}
         if self._called:
             self._wanted |= {ast.Call, ast.Assign, ast.Import, ast.ImportFrom}
         if self._keywords:
@@ -161,8 +167,12 @@ class _ActiveTriggers:
 
 
 def _kinds_of(rule: FileRule) -> Iterator[type[ast.AST]]:
+    return _types(rule, rule.triggers.nodes)
+
+
+def _types(rule: FileRule, names: frozenset[str]) -> Iterator[type[ast.AST]]:
     table = CST_NODE_TYPES if isinstance(rule, CstRule) else NODE_TYPES
-    for name in sorted(rule.triggers.nodes):
+    for name in sorted(names):
         if name not in table:
             hint = did_you_mean(name, table)
             raise RuleLoadError(f"rule {rule.id}: unknown node type '{name}'{hint}")

@@ -43,7 +43,8 @@ AnyOptions: TypeAlias = Options
 class Triggers(msgspec.Struct, frozen=True, kw_only=True):
     """What a file and a node must contain for a rule to be run on the node.
 
-    `calls`, `attributes` and `keywords` are terminal names. `nodes` are LibCST class names. Where only
+    `calls`, `attributes` and `keywords` are terminal names. `nodes` are names of `ast` classes, of LibCST
+    classes for a `CstRule`. `collected` are further classes whose nodes the rule takes from the file. Where only
     nodes are given, `words` (whole identifiers) or `parts` (any substring) name the files that can
     contain a finding. Without either the rule reads every file.
     """
@@ -52,6 +53,7 @@ class Triggers(msgspec.Struct, frozen=True, kw_only=True):
     attributes: frozenset[str] = frozenset()
     keywords: frozenset[str] = frozenset()
     nodes: frozenset[str] = frozenset()
+    collected: frozenset[str] = frozenset()
     words: frozenset[str] = frozenset()
     parts: frozenset[str] = frozenset()
 

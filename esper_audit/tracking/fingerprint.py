@@ -29,7 +29,10 @@ def fingerprint(*, check: str, path: str, symbol: str, code: str, ordinal: int) 
     `ordinal` tells apart findings that agree in all the rest: 0 for the first in the file, 1 for the
     second, and so on.
     """
-    parts = (check, path, symbol, normalised_code(code), str(ordinal))
+    return _digest(check, path, symbol, normalised_code(code), str(ordinal))
+
+
+def _digest(*parts: str) -> str:
     return hashlib.sha256("\0".join(parts).encode("utf-8", "surrogatepass")).hexdigest()[
         :FINGERPRINT_DIGITS
     ]
@@ -44,12 +47,6 @@ def with_identity(found: Iterable[tuple[Finding, str]]) -> list[Finding]:
         key = (finding.check, location.symbol, normalised_code(code))
         ordinal = seen.get(key, 0)
         seen[key] = ordinal + 1
-        identity = fingerprint(
-            check=finding.check,
-            path=location.path,
-            symbol=location.symbol,
-            code=code,
-            ordinal=ordinal,
-        )
+        identity = _digest(finding.check, location.path, *key[1:], str(ordinal))
         identified.append(msgspec.structs.replace(finding, fingerprint=identity))
     return identified

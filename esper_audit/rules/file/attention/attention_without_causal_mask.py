@@ -89,9 +89,9 @@ class AttentionWithoutCausalMask(Rule):
         if kind not in SIGNATURES or not functions:
             return
         missing = lack(call, SIGNATURES[kind])
-        if not missing or is_cross(call, functions[-1]):
+        if not missing or (kind == "softmax" and not is_handwritten(call, functions[-1])):
             return
-        if kind == "softmax" and not is_handwritten(call, functions[-1]):
+        if is_cross(call, functions[-1]):
             return
         reason = self._reason(functions[-1], file)
         if reason is not None:
@@ -117,7 +117,7 @@ class AttentionWithoutCausalMask(Rule):
             for name, shown in ((scope.name, ""), *((base, f"({base})") for base in bases)):
                 if not self.options.words.isdisjoint(words(name)):
                     return scope.name + shown, BY_NAME
-        for string, owner in registrations(tree, scopes):
+        for string, owner in registrations(file, scopes):
             if string in self.options.topologies:
                 return inmost, f'`{owner.name}` registers for "{string}"'
         if not self.options.words.isdisjoint(words(path[-1])):

@@ -122,8 +122,11 @@ class ArgumentFallback(Rule):
         if not optional or function.name in SETS_UP:
             return
         required = {p.arg for p in parameters(function.args)} - optional - {"self", "cls"}
+        optional -= self.options.by_convention
+        if not optional or not required:
+            return
         for name, stand_in in replacements(function):
-            if name in optional - self.options.by_convention and stand_in in required:
+            if name in optional and stand_in in required:
                 yield name, stand_in
 
 

@@ -19,7 +19,7 @@ from esper_audit.source.idioms.numerics.ema_update import (
 )
 from esper_audit.source.syntax.ast_walk import walk
 from esper_audit.source.syntax.file_view import FileView
-from esper_audit.source.syntax.names import Function, dotted
+from esper_audit.source.syntax.names import Function, dotted, terminal_name
 from esper_audit.text.phrases import quoted
 
 CORRECTS = re.compile(r"(?i)bias_?corr|debias|unbias|corrected")
@@ -61,9 +61,8 @@ class UncorrectedEma(Rule):
     INVALID = cases.INVALID
 
     def prefilter(self, nodes: Sequence[ast.AST]) -> Sequence[ast.AST]:
-        """Drop assignments of anything but sums and calls."""
-        kinds = (ast.BinOp, ast.Call)
-        return [n for n in nodes if n.__class__ is not ast.Assign or n.value.__class__ in kinds]
+        """Drop assignments of anything but sums and calls of `lerp`, and steps of anything but sums."""
+        return [n for n in nodes if n.__class__ is ast.Call or _may_update(n)]
 
     def check(self, node: ast.AST, file: FileView) -> Iterator[Violation]:
         """Report the update of an average whose start is zero and which nothing corrects."""
@@ -85,6 +84,18 @@ class UncorrectedEma(Rule):
                 f"{average} starts at zero, uncorrected: its first value is {share} of the truth"
             )
             yield Violation(node, message)
+
+
+def _may_update(node: ast.AST) -> bool:
+    """Return whether an assignment adds, or assigns what a call of `lerp` returns."""
+    if node.__class__ is ast.AugAssign:
+        return node.op.__class__ is ast.Add
+    if node.__class__ is not ast.Assign:
+        return True
+    value = node.value
+    if value.__class__ is ast.BinOp:
+        return value.op.__class__ is ast.Add
+    return value.__class__ is ast.Call and terminal_name(value.func).endswith("lerp")
 
 
 def _owner(functions: Sequence[Function], file: FileView) -> ast.ClassDef | None:

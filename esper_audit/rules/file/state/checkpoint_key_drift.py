@@ -27,8 +27,8 @@ LOADED_BY = {
     "to_json": "from_json",
 }
 PREFIXES = {"save": "load", "_save": "_load", "dump": "load", "_dump": "_load"}
-SAVING = frozenset({*LOADED_BY, *PREFIXES})
-LOADING = frozenset({*LOADED_BY.values(), *PREFIXES.values()})
+PARTS = frozenset({"save", "load", "dump", "state", "_dict", "serialize", "_json"})
+"""What the names of these functions contain."""
 # A class that saves and loads by the usual names.
 
 
@@ -65,7 +65,7 @@ class CheckpointKeyDrift(Rule):
     category = Category.CORRECTNESS
     severity = Severity.P2
     precision = "5 of 5 were right, all there are in 40 packages; one key may be meant for people"
-    triggers = Triggers(nodes=frozenset({"FunctionDef"}), parts=SAVING | LOADING)
+    triggers = Triggers(nodes=frozenset({"FunctionDef"}), parts=PARTS)
     Options = CheckpointKeyDriftOptions
     options: CheckpointKeyDriftOptions
     VALID = (

@@ -6,10 +6,11 @@ import ast
 import re
 from collections import defaultdict
 from collections.abc import Iterator
+from functools import cached_property
 
 from esper_audit.source.syntax.ast_walk import children
 from esper_audit.source.syntax.ast_walk import walk as walk_ast
-from esper_audit.source.syntax.names import Function, dotted
+from esper_audit.source.syntax.names import Function, dotted, text_of
 
 NORM_MODULES = re.compile(r"(^|\.)(torch|np|numpy|jnp|LA|linalg|la)$")
 NORM_NAME = re.compile(r"(^|_)norms?(_(avg|ema|mean|value|val|sq|l2))?$", re.IGNORECASE)
@@ -57,7 +58,7 @@ class NormFlow:
             elif isinstance(node, (ast.Assign, ast.AnnAssign)) and node.value is not None:
                 targets = node.targets if isinstance(node, ast.Assign) else [node.target]
                 for target in targets:
-                    self.values[ast.unparse(target)].append(node.value)
+                    self.values[text_of(target)].append(node.value)
             elif isinstance(node, (ast.For, ast.comprehension)):
                 self._note_loop(node.target, node.iter)
 
@@ -67,7 +68,7 @@ class NormFlow:
         pending = [node]
         while pending:
             origin = _see_through(pending.pop())
-            text = ast.unparse(origin)
+            text = text_of(origin)
             if text not in found:
                 found[text] = origin
                 pending += self.values.get(text, ())
@@ -93,7 +94,7 @@ class NormFlow:
             return True
         measured = self._uses(_subjects(origins))
         whole = [n for n in measured if not isinstance(self._parents[n], ast.Attribute)]
-        uses = [*self._uses(set(map(ast.unparse, origins))), *whole]
+        uses = [*self._uses(set(map(text_of, origins))), *whole]
         return any(self._is_looked_at(node) for node in uses)
 
     def is_bounded(self, division: ast.BinOp) -> bool:
@@ -110,7 +111,7 @@ class NormFlow:
         uses = (division, *self._uses(self._derived(division)))
         for part in (part for use in uses for part in walk_ast(self._product(use))):
             if isinstance(part, ast.expr) and part not in inside:
-                texts = {ast.unparse(part), *map(ast.unparse, self.origins(part))}
+                texts = {text_of(part), *map(text_of, self.origins(part))}
                 if not subjects.isdisjoint(texts) or _is_one_of(part, measured):
                     return True
         return False
@@ -135,8 +136,16 @@ class NormFlow:
                 stack.extend(reversed(below))
 
     def _uses(self, texts: set[str]) -> list[ast.expr]:
+        return [node for text in texts for node in self._nodes_by_text.get(text, ())]
+
+    @cached_property
+    def _nodes_by_text(self) -> dict[str, list[ast.expr]]:
         kinds = (ast.Name, ast.Attribute, ast.Subscript, ast.Call)
-        return [n for n in self._parents if isinstance(n, kinds) and ast.unparse(n) in texts]
+        found: dict[str, list[ast.expr]] = defaultdict(list)
+        for node in self._parents:
+            if isinstance(node, kinds):
+                found[text_of(node)].append(node)
+        return found
 
     def _derived(self, division: ast.BinOp) -> set[str]:
         """Return the names that the quotient goes into, through any number of assignments."""
@@ -210,7 +219,7 @@ def _subjects(origins: list[ast.expr]) -> set[str]:
         parts = subject.elts if isinstance(subject, (ast.List, ast.Tuple)) else [subject]
         for part in parts:
             while part is not None:
-                found.add(ast.unparse(part))
+                found.add(text_of(part))
                 part = part.value if isinstance(part, ast.Subscript) else None
     return found
 
@@ -246,9 +255,9 @@ def _under_root(node: ast.expr) -> ast.expr | None:
 def _squared(node: ast.AST) -> ast.expr | None:
     """Return x for `x ** 2` and `x.pow(2)`."""
     if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Pow):
-        return node.left if ast.unparse(node.right) == "2" else None
+        return node.left if text_of(node.right) == "2" else None
     if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute):
-        return node.func.value if ast.unparse(node).endswith(".pow(2)") else None
+        return node.func.value if text_of(node).endswith(".pow(2)") else None
     return None
 
 
@@ -257,7 +266,7 @@ def _counts_parameters(node: ast.expr) -> bool:
     if not isinstance(node, ast.Call) or dotted(node.func) != "sum":
         return False
     called = {_name(part) for part in walk_ast(node) if isinstance(part, ast.Call)}
-    return "numel" in called and "param" in ast.unparse(node)
+    return "numel" in called and "param" in text_of(node)
 
 
 def _is_named(origins: list[ast.expr], pattern: re.Pattern[str]) -> bool:
@@ -298,4 +307,4 @@ def _name(node: ast.AST) -> str:
 
 
 def _text(node: ast.AST) -> str:
-    return ast.unparse(node) if isinstance(node, (ast.Name, ast.Attribute)) else ""
+    return text_of(node) if isinstance(node, (ast.Name, ast.Attribute)) else ""
