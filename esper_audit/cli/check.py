@@ -13,7 +13,6 @@ import msgspec
 from esper_audit.cli.replay import record
 from esper_audit.cli.screen import progress_bar, rendered
 from esper_audit.engine import pipeline
-from esper_audit.engine.fixes import FixMode, diff
 from esper_audit.findings.audit import CLEAN, FINDINGS
 from esper_audit.findings.errors import UsageError
 from esper_audit.project.config import Project, find_project
@@ -120,6 +119,8 @@ class CheckOptions(msgspec.Struct, frozen=True):
             raise UsageError(
                 "--fix, --unsafe-fixes and --diff work on whole files: leave out --since and stdin"
             )
+        from esper_audit.engine.fixes import FixMode, diff
+
         fixes = pipeline.fix(
             project, request, FixMode(unsafe=self.unsafe_fixes, write=not self.diff)
         )

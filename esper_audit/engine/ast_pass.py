@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 import msgspec
 
@@ -28,16 +28,23 @@ class AstPass:
         """Return the findings of a rule at the nodes, each with the code that it is recognised by."""
         found: list[tuple[Finding, str]] = []
         remaining = iter(nodes)
-        while True:
-            try:
-                for node in remaining:
-                    for violation in rule.check(node, self._file):
-                        found.append(self._finding(rule, violation))  # noqa: PERF401  # kept if the rule fails
-            # A rule that raises, whatever it raises, costs that rule on this node and is named.
-            except FAILURES as error:
-                self.problems.append(crash(self._file.source.path, rule, error))
-            else:
-                return found
+        while not self._is_done(rule, remaining, found):
+            pass
+        return found
+
+    def _is_done(
+        self, rule: Rule, remaining: Iterator[ast.AST], found: list[tuple[Finding, str]]
+    ) -> bool:
+        """Return whether a rule could be run on all remaining nodes; if not, it failed on one of them."""
+        try:
+            for node in remaining:
+                for violation in rule.check(node, self._file):
+                    found.append(self._finding(rule, violation))  # noqa: PERF401  # kept if it fails
+        # A rule that raises, whatever it raises, costs that rule on this node and is named.
+        except FAILURES as error:
+            self.problems.append(crash(self._file.source.path, rule, error))
+            return False
+        return True
 
     def prefilter(self, rule: Rule, nodes: Sequence[ast.AST]) -> Sequence[ast.AST]:
         """Return the nodes that the prefilter of a rule keeps; none if it fails."""

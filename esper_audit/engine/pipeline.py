@@ -10,15 +10,12 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from esper_audit.engine.file_checker import FileChecker
-from esper_audit.engine.fixes import FixedFile, FixMode
-from esper_audit.engine.since_revision import without_old
 from esper_audit.findings.audit import Audit
 from esper_audit.findings.file_outcome import FileOutcome
 from esper_audit.findings.finding import NotAnalysed
 from esper_audit.project.config import Project
 from esper_audit.project.content_cache import ContentCache, content_digest, engine_fingerprint
 from esper_audit.project.discovery import Discovery, relative
-from esper_audit.project.git import changed_since
 from esper_audit.project.parallel import collector_off, map_files
 from esper_audit.rules.finding_builder import ConfigFile
 from esper_audit.rules.registry import RuleRegistry
@@ -28,6 +25,7 @@ from esper_audit.source.syntax.source import read
 from esper_audit.tracking.baseline import read_baseline
 
 if TYPE_CHECKING:
+    from esper_audit.engine.fixes import FixedFile, FixMode
     from esper_audit.engine.tree_engine import TreeCheck, TreeResult
 
 
@@ -62,6 +60,8 @@ def check(project: Project, request: CheckRequest, progress: Progress | None = N
         discovery = discover(project, request.paths)
         files = discovery.files
         if request.since:
+            from esper_audit.project.git import changed_since
+
             changed = changed_since(project.root, request.since)
             files = [file for file in files if file in changed]
         outcomes = run.check_files(files, progress)
@@ -72,6 +72,8 @@ def check(project: Project, request: CheckRequest, progress: Progress | None = N
             used |= set(tree_check.result.used) if tree_check else set()
             audit = run.with_idle_exceptions(audit, used)
         if request.since:
+            from esper_audit.engine.since_revision import without_old
+
             before = tree_check.fingerprints_before if tree_check else None
             audit = without_old(audit, run.checker, changed, before)
         if request.impact and tree_check is not None:

@@ -23,18 +23,8 @@ SEE_THROUGH = frozenset(
     | {"expand_as", "clone", "squeeze", "type_as"}
 )
 SCALING = frozenset(
-    {
-        "mul",
-        "mul_",
-        "multiply",
-        "div",
-        "div_",
-        "add_",
-        "addcmul_",
-        "lerp_",
-        "_foreach_mul",
-        "_foreach_mul_",
-    }
+    {"mul", "mul_", "multiply", "div", "div_", "add_", "addcmul_", "lerp_", "_foreach_mul"}
+    | {"_foreach_mul_"}
 )
 ARITHMETIC = (ast.BinOp, ast.UnaryOp, ast.Attribute, ast.Subscript, ast.keyword, ast.AugAssign)
 BOUNDING = re.compile(
