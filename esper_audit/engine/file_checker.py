@@ -12,6 +12,7 @@ from esper_audit.engine.slices import Candidate, Slice, slices_of
 from esper_audit.engine.triggers import TriggerTable
 from esper_audit.findings.file_outcome import FileOutcome
 from esper_audit.findings.finding import Finding, NotAnalysed
+from esper_audit.project.parallel import set_status
 from esper_audit.rules.rule import CstRule, Rule
 from esper_audit.rules.selection import Selection
 from esper_audit.rules.suppression_comments import may_hold_comments
@@ -51,15 +52,18 @@ class FileChecker:
         self._prefilter = prefilter
         self._triggers: dict[frozenset[str], TriggerTable] = {}
 
-    def check_file(self, path: str, data: bytes | None = None) -> FileOutcome:
-        """Check one file; `data` replaces its content on disk."""
+    def check_file(
+        self, path: str, without: Collection[str] = (), *, data: bytes | None = None
+    ) -> FileOutcome:
+        """Check one file, without the rules named in `without`; `data` replaces its content on disk."""
         content = read(self._root, path) if data is None else data
         source = parse(path, content) if isinstance(content, bytes) else content
         if isinstance(source, NotAnalysed):
             return FileOutcome(path, not_analysed=[source])
         checks = self._selection.checks_for(path) - self._selection.tree_ids
-        result = check_source(source, self._triggers_of(checks), prefilter=self._prefilter)
-        completed = _completed_checks(checks, result.not_analysed)
+        rules = self._triggers_of(checks - set(without))
+        result = check_source(source, rules, prefilter=self._prefilter)
+        completed = _completed_checks(checks - set(without), result.not_analysed)
         suppression = self._suppressor.apply(source, result.findings, completed)
         return FileOutcome(
             path,
@@ -97,10 +101,12 @@ def check_source(
     cst_candidates: dict[CstRule, list[Candidate]] = {}
     for rule, nodes in candidates.by_rule.items():
         if isinstance(rule, Rule):
+            set_status(rule.id)
             kept = ast_pass.prefilter(rule, nodes) if prefilter else nodes
             found += ast_pass.run(rule, kept)
         elif isinstance(rule, CstRule):
             cst_candidates[rule] = nodes
+    set_status("")
     problems = ast_pass.problems
     if cst_candidates:
         slices, failed = [Slice.whole(source)], list[NotAnalysed]()

@@ -16,7 +16,7 @@ from esper_audit.findings.finding import NotAnalysed
 from esper_audit.project.config import Project
 from esper_audit.project.content_cache import ContentCache, content_digest, engine_fingerprint
 from esper_audit.project.discovery import Discovery, relative
-from esper_audit.project.parallel import collector_off, map_files
+from esper_audit.project.parallel import WorkLimits, collector_off, map_files
 from esper_audit.rules.finding_builder import ConfigFile
 from esper_audit.rules.registry import RuleRegistry
 from esper_audit.rules.selection import Selection
@@ -86,7 +86,7 @@ def check_text(project: Project, request: CheckRequest, path: str, data: bytes) 
     run = _CheckRun(project, request)
     relative_path = relative(project.root, path)
     buffers = {relative_path: data}
-    outcomes = [run.checker.check_file(relative_path, data)]
+    outcomes = [run.checker.check_file(relative_path, data=data)]
     tree_check = run.check_tree(outcomes, buffers)
     audit = run.collect(outcomes, None, tree_check)
     if request.impact and tree_check is not None:
@@ -154,8 +154,11 @@ class _CheckRun:
                 pending[path] = digest
             else:
                 outcomes.append(cached)
-        check_file = self.checker.check_file
-        for outcome in map_files(check_file, list(pending), self._request.jobs, FileOutcome):
+        limits = WorkLimits(
+            self._project.config.checking.seconds, self._project.config.checking.memory
+        )
+        work, jobs = self.checker.check_file, self._request.jobs
+        for outcome in map_files(work, list(pending), jobs, FileOutcome, limits=limits):
             if not outcome.lost:
                 cache.put(outcome.path, pending[outcome.path], outcome)
             outcomes.append(outcome)

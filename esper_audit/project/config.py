@@ -70,6 +70,13 @@ class Probing(ConfigTable, frozen=True, kw_only=True):
     workers: Annotated[int, msgspec.Meta(ge=0)] = 0
 
 
+class Checking(ConfigTable, frozen=True, kw_only=True):
+    """What the rules may cost for one file: wall-clock seconds, and resident memory in MiB."""
+
+    seconds: Annotated[float, msgspec.Meta(gt=0)] = 10.0
+    memory: Annotated[int, msgspec.Meta(ge=64)] = 512
+
+
 class RolePaths(ConfigTable, frozen=True, kw_only=True):
     """Which files are tests, scripts and examples (patterns as in .gitignore); the rest is production."""
 
@@ -105,6 +112,7 @@ class Config(ConfigTable, frozen=True, kw_only=True):
     subjects: list[Text] = []
     expect: list[Expect] = []
     probing: Probing = Probing()
+    checking: Checking = Checking()
     rules: dict[str, dict[str, Any]] = {}
     roles: RolePaths = RolePaths()
     imports: Import = msgspec.field(default_factory=Import, name="import")
@@ -184,6 +192,7 @@ def _table_at(kind: type[msgspec.Struct], at: str) -> type[msgspec.Struct]:
         "allow": Allow,
         "expect": Expect,
         "probing": Probing,
+        "checking": Checking,
         "roles": RolePaths,
         "import": Import,
     }

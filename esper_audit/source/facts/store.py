@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 
 import msgspec
 
@@ -141,7 +141,7 @@ class FactStore:
         facts = msgspec.msgpack.decode(encoded, type=FileFacts)
         return ModuleFacts(path, self.modules.name(path), self._roles.of(path), facts)
 
-    def _reading(self, path: str) -> FileReading:
+    def _reading(self, path: str, _: Collection[str] = ()) -> FileReading:
         """Read the facts of one file; what cannot be parsed, or is nested too deeply, is told."""
         source = parse(path, self._contents[path])
         if isinstance(source, NotAnalysed):
