@@ -44,6 +44,7 @@ def checks(_: click.Context, __: click.Parameter, values: tuple[str, ...]) -> li
     is_flag=True,
     help="Let LibCST read every file whole (slow; same findings).",
 )
+@click.option("--timing", is_flag=True, help="Report what each rule cost (implies --no-cache).")
 @click.option("--no-cache", is_flag=True, help="Look at every file afresh.")
 @click.option(
     "--config", "config_file", default=None, metavar="FILE", help="Use this configuration."
@@ -71,6 +72,7 @@ class CheckOptions(msgspec.Struct, frozen=True):
     impact: bool
     jobs: int
     no_prefilter: bool
+    timing: bool
     no_cache: bool
     config_file: str | None
 
@@ -87,7 +89,8 @@ class CheckOptions(msgspec.Struct, frozen=True):
             since=self.since,
             jobs=self.jobs,
             prefilter=not self.no_prefilter,
-            cache=not self.no_cache,
+            cache=not (self.no_cache or self.timing),
+            timing=self.timing,
             impact=self.impact,
             today=date.today().isoformat(),  # noqa: DTZ011  # the day of whoever reads the ticket
         )
@@ -103,7 +106,7 @@ class CheckOptions(msgspec.Struct, frozen=True):
         with progress_bar("files") as (progress,):
             audit = pipeline.check(project, request, progress)
         said = rendered(audit, project, self.style)
-        if not audit.not_analysed:
+        if not audit.not_analysed and not self.timing:
             record(
                 sys.argv[1:],
                 audit.exit_status,

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Collection
+from time import process_time
 
 import msgspec
 
 from esper_audit.engine.ast_pass import AstPass
 from esper_audit.engine.slices import Candidate, Slice, slices_of
 from esper_audit.engine.triggers import TriggerTable
-from esper_audit.findings.file_outcome import FileOutcome
+from esper_audit.findings.file_outcome import FileOutcome, RuleTiming
 from esper_audit.findings.finding import Finding, NotAnalysed
 from esper_audit.project.parallel import set_status
 from esper_audit.rules.rule import CstRule, Rule
@@ -44,12 +45,14 @@ class FileChecker:
         *,
         today: str,
         prefilter: bool,
+        timing: bool = False,
     ) -> None:
         self._root = root
         self._selection = selection
         self._suppressor = suppressor
         self._today = today
         self._prefilter = prefilter
+        self._timing = timing
         self._triggers: dict[frozenset[str], TriggerTable] = {}
 
     def check_file(
@@ -62,7 +65,8 @@ class FileChecker:
             return FileOutcome(path, not_analysed=[source])
         checks = self._selection.checks_for(path) - self._selection.tree_ids
         rules = self._triggers_of(checks - set(without))
-        result = check_source(source, rules, prefilter=self._prefilter)
+        timings: list[RuleTiming] | None = [] if self._timing else None
+        result = check_source(source, rules, prefilter=self._prefilter, timings=timings)
         completed = _completed_checks(checks - set(without), result.not_analysed)
         suppression = self._suppressor.apply(source, result.findings, completed)
         return FileOutcome(
@@ -71,6 +75,7 @@ class FileChecker:
             suppression.suppressed,
             result.not_analysed,
             suppression.used,
+            timings=timings or [],
         )
 
     def digest(self, path: str, data: bytes) -> bytes:
@@ -85,12 +90,16 @@ class FileChecker:
 
 
 def check_source(
-    source: Source, triggers: TriggerTable, *, prefilter: bool = True
+    source: Source,
+    triggers: TriggerTable,
+    *,
+    prefilter: bool = True,
+    timings: list[RuleTiming] | None = None,
 ) -> SourceFindings:
     """Return the findings of the rules in one source.
 
     Without `prefilter` every rule is run on every node of its types, and LibCST parses the whole file
-    for the rules that read its tree.
+    for the rules that read its tree. `timings` receives what each rule took, if it is given.
     """
     active = triggers.active(source) if prefilter else triggers.rules
     if not active:
@@ -102,25 +111,40 @@ def check_source(
     for rule, nodes in candidates.by_rule.items():
         if isinstance(rule, Rule):
             set_status(rule.id)
+            start = process_time()
             kept = ast_pass.prefilter(rule, nodes) if prefilter else nodes
             found += ast_pass.run(rule, kept)
+            if timings is not None:
+                timings.append(RuleTiming(rule.id, len(nodes), process_time() - start))
         elif isinstance(rule, CstRule):
             cst_candidates[rule] = nodes
-    set_status("")
     problems = ast_pass.problems
     if cst_candidates:
-        slices, failed = [Slice.whole(source)], list[NotAnalysed]()
-        if prefilter:
-            slices, failed = slices_of(source, cst_candidates)
-        if slices:
-            # Imported here: LibCST costs as much as ten Pythons, and no rule of this package needs it.
-            from esper_audit.engine.cst_pass import CstPass
-
-            cst_pass = CstPass(source, list(cst_candidates), candidates.aliases)
-            found += cst_pass.run(slices)
-            problems += cst_pass.problems
+        slices = None if prefilter else [Slice.whole(source)]
+        in_cst, failed = _run_cst_rules(source, cst_candidates, candidates.aliases, slices)
+        found += in_cst
         problems += failed
+    set_status("")
     return SourceFindings(with_identity(found), sorted(set(problems)))
+
+
+def _run_cst_rules(
+    source: Source,
+    candidates: dict[CstRule, list[Candidate]],
+    aliases: frozenset[str],
+    slices: list[Slice] | None,
+) -> tuple[list[tuple[Finding, str]], list[NotAnalysed]]:
+    """Return the findings of the rules that read LibCST, in the slices of their candidates or in `slices`."""
+    problems: list[NotAnalysed] = []
+    if slices is None:
+        slices, problems = slices_of(source, candidates)
+    if not slices:
+        return [], problems
+    # Imported here: LibCST costs as much as ten Pythons, and no rule of this package needs it.
+    from esper_audit.engine.cst_pass import CstPass
+
+    cst_pass = CstPass(source, list(candidates), aliases)
+    return cst_pass.run(slices), [*problems, *cst_pass.problems]
 
 
 def _completed_checks(checks: Collection[str], problems: list[NotAnalysed]) -> frozenset[str]:

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections import defaultdict
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from functools import partial
 from typing import TYPE_CHECKING
 
 import msgspec
 
 from esper_audit.engine.file_checker import FileChecker
-from esper_audit.findings.audit import Audit
-from esper_audit.findings.file_outcome import FileOutcome
+from esper_audit.findings.audit import Audit, CheckTiming
+from esper_audit.findings.file_outcome import FileOutcome, RuleTiming
 from esper_audit.findings.finding import NotAnalysed
 from esper_audit.project.config import Project
 from esper_audit.project.content_cache import ContentCache, content_digest, engine_fingerprint
@@ -46,6 +47,7 @@ class CheckRequest(msgspec.Struct, frozen=True, kw_only=True):
     baseline: bool = True
     whole: bool = False
     impact: bool = False
+    timing: bool = False
     today: str
 
 
@@ -134,6 +136,7 @@ class _CheckRun:
             self.suppressor,
             today=request.today,
             prefilter=request.prefilter,
+            timing=request.timing,
         )
 
     def check_files(self, files: Sequence[str], progress: Progress | None) -> list[FileOutcome]:
@@ -221,6 +224,7 @@ class _CheckRun:
                 *(discovery.directories if discovery else []),
                 *(tree_check.directories if tree_check else []),
             ],
+            timings=_timings(outcomes),
         )
 
     def with_idle_exceptions(self, audit: Audit, used: Collection[int]) -> Audit:
@@ -245,6 +249,18 @@ class _CheckRun:
         ignore_files = discovery.ignore_files if discovery else []
         checked = (project.resolve(outcome.path) for outcome in outcomes)
         return [*project.probed, *contracts, *project.local_rules, *ignore_files, *checked]
+
+
+def _timings(outcomes: Iterable[FileOutcome]) -> list[CheckTiming]:
+    """Return the timings of all files added up, the dearest rule first."""
+    by_check: dict[str, list[RuleTiming]] = defaultdict(list)
+    for timing in (timing for outcome in outcomes for timing in outcome.timings):
+        by_check[timing.check].append(timing)
+    added = [
+        CheckTiming(check, len(ts), sum(t.candidates for t in ts), sum(t.seconds for t in ts))
+        for check, ts in by_check.items()
+    ]
+    return sorted(added, key=lambda timing: (-timing.seconds, timing.check))
 
 
 def _without_ticketed(

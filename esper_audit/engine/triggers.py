@@ -7,47 +7,11 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import NamedTuple, TypeAlias
 
-from esper_audit.findings.errors import RuleLoadError
+from esper_audit.rules.node_types import CST_NODE_TYPES, NODE_TYPES
 from esper_audit.rules.rule import CstRule, FileRule
 from esper_audit.source.syntax.ast_walk import collect
 from esper_audit.source.syntax.names import terminal_name
 from esper_audit.source.syntax.source import Source
-from esper_audit.text.phrases import did_you_mean
-
-CST_NODE_TYPES: dict[str, tuple[type[ast.AST], ...]] = {
-    "AnnAssign": (ast.AnnAssign,),
-    "Assert": (ast.Assert,),
-    "Assign": (ast.Assign,),
-    "Attribute": (ast.Attribute,),
-    "AugAssign": (ast.AugAssign,),
-    "BinaryOperation": (ast.BinOp,),
-    "BooleanOperation": (ast.BoolOp,),
-    "Call": (ast.Call,),
-    "ClassDef": (ast.ClassDef,),
-    "Comparison": (ast.Compare,),
-    "Del": (ast.Delete,),
-    "Dict": (ast.Dict,),
-    "ExceptHandler": (ast.ExceptHandler,),
-    "Expr": (ast.Expr,),
-    "For": (ast.For, ast.AsyncFor),
-    "FunctionDef": (ast.FunctionDef, ast.AsyncFunctionDef),
-    "If": (ast.If,),
-    "IfExp": (ast.IfExp,),
-    "Import": (ast.Import,),
-    "ImportFrom": (ast.ImportFrom,),
-    "Match": (ast.Match,),
-    "Return": (ast.Return,),
-    "Subscript": (ast.Subscript,),
-    "Try": (ast.Try,),
-    "While": (ast.While,),
-    "With": (ast.With, ast.AsyncWith),
-}
-"""The node types of LibCST that can trigger a `CstRule`, with those of `ast`."""
-
-NODE_TYPES: dict[str, tuple[type[ast.AST], ...]] = {
-    types[0].__name__: types for types in CST_NODE_TYPES.values()
-}
-"""The node types of `ast` that can trigger a `Rule`; the asynchronous form is included."""
 
 Candidate: TypeAlias = ast.expr | ast.stmt | ast.ExceptHandler
 
@@ -172,11 +136,7 @@ def _kinds_of(rule: FileRule) -> Iterator[type[ast.AST]]:
 
 def _types(rule: FileRule, names: frozenset[str]) -> Iterator[type[ast.AST]]:
     table = CST_NODE_TYPES if isinstance(rule, CstRule) else NODE_TYPES
-    for name in sorted(names):
-        if name not in table:
-            hint = did_you_mean(name, table)
-            raise RuleLoadError(f"rule {rule.id}: unknown node type '{name}'{hint}")
-        yield from table[name]
+    return (kind for name in sorted(names) for kind in table[name])
 
 
 def _by_name(pairs: Iterable[tuple[str, FileRule]]) -> dict[str, list[FileRule]]:

@@ -20,6 +20,15 @@ class Ticketed(msgspec.Struct, frozen=True):
     status: str
 
 
+class CheckTiming(msgspec.Struct, frozen=True):
+    """What a rule cost in a run: files and candidates that it was run on, and processor seconds."""
+
+    check: str
+    files: int
+    candidates: int
+    seconds: float
+
+
 class Audit(msgspec.Struct, frozen=True):
     """The result of a run; every list is sorted.
 
@@ -27,7 +36,7 @@ class Audit(msgspec.Struct, frozen=True):
     the findings that `--since` left out because they were there before; `checked` says which checks
     looked at which file; `files_read` (or looked for)
     and `directories_listed` are absolute: with the same in them a run says the same. `records` are
-    what the probes came to.
+    what the probes came to; `timings` are there where they were requested, the dearest rule first.
     """
 
     root: str
@@ -44,6 +53,7 @@ class Audit(msgspec.Struct, frozen=True):
     files_read: list[str] = []
     directories_listed: list[str] = []
     records: list[ProbeRecord] = []
+    timings: list[CheckTiming] = []
 
     def checks_on(self, path: str) -> frozenset[str]:
         """Return the checks that looked at a file; none for a file that this run did not see."""

@@ -7,10 +7,19 @@ import msgspec
 from esper_audit.findings.finding import Finding, NotAnalysed, Suppressed
 
 
+class RuleTiming(msgspec.Struct, frozen=True, array_like=True):
+    """How many candidates of a file a rule was run on, and the processor seconds that it took."""
+
+    check: str
+    candidates: int
+    seconds: float
+
+
 class FileOutcome(msgspec.Struct, frozen=True, array_like=True):
     """The result of checking one file; `used` are the configured exceptions that silenced something.
 
-    `lost` means that the worker process died on it: such an outcome is not cached.
+    `lost` means that the worker process died on it: such an outcome is not cached. `timings` are
+    empty unless they were requested.
     """
 
     path: str
@@ -19,3 +28,4 @@ class FileOutcome(msgspec.Struct, frozen=True, array_like=True):
     not_analysed: list[NotAnalysed] = []
     used: list[int] = []
     lost: bool = False
+    timings: list[RuleTiming] = []

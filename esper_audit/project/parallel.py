@@ -94,18 +94,14 @@ def map_files(
     by_descriptor = {worker.start(): worker for worker in workers if worker.remaining}
     while by_descriptor:
         ready, _, _ = select.select(list(by_descriptor), [], [], POLL_SECONDS if limits else None)
-        for descriptor in list(by_descriptor):
-            worker = by_descriptor[descriptor]
+        for descriptor, worker in list(by_descriptor.items()):
             result = worker.receive() if descriptor in ready else None
+            if result is None and (descriptor in ready or worker.is_over_limit()):
+                del by_descriptor[descriptor]
+                result = worker.reap()
+                by_descriptor |= {worker.start(): worker} if worker.remaining else {}
             if result is not None:
                 yield result
-            elif descriptor in ready or worker.is_over_limit():
-                del by_descriptor[descriptor]
-                lost = worker.reap()
-                if lost is not None:
-                    yield lost
-                if worker.remaining:
-                    by_descriptor[worker.start()] = worker
 
 
 def _sensible_jobs(files: int) -> int:

@@ -217,20 +217,6 @@ class CstRule(FileRule):
         raise NotImplementedError
 
 
-def validate(check: type[RunnableCheck], kind: type[RunnableCheck]) -> None:
-    """Raise RuleLoadError unless a check carries every part of the specification of its kind."""
-    check.documentation()
-    for part, part_type in kind.REQUIRED.items():
-        if not isinstance(_declared(check, part), part_type):
-            raise RuleLoadError(
-                f"rule {check.id}: `{part}` is missing or not a {part_type.__name__}"
-            )
-    if not check.VALID or not check.INVALID:
-        raise RuleLoadError(f"rule {check.id}: needs at least one VALID and one INVALID case")
-    if _declared(check, "check") is _declared(kind, "check"):
-        raise RuleLoadError(f"rule {check.id}: has no `check` method")
-
-
 def crash(path: str, rule: Check, error: BaseException) -> NotAnalysed:
     """Return the record of a rule that raised on a file, with the line in the rule."""
     trace = error.__traceback__
@@ -239,10 +225,6 @@ def crash(path: str, rule: Check, error: BaseException) -> NotAnalysed:
     place = f" in {trace.tb_frame.f_code.co_name}, line {trace.tb_lineno}" if trace else ""
     what = f"{type(error).__name__}: {quoted(str(error))}"
     return NotAnalysed(path, f"the rule raised {what}{place}", check=rule.id)
-
-
-def _declared(check: type[Check], part: str) -> object:
-    return next((vars(base)[part] for base in check.__mro__ if part in vars(base)), None)
 
 
 def _parse_docstring(check_id: str, docstring: str) -> Documentation:

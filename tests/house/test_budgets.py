@@ -260,3 +260,32 @@ def test_a_template_loops_and_prints(template: Path) -> None:
 def test_the_budgets_are_asked_of_every_file() -> None:
     assert len(FILES) > 60
     assert {path.relative_to(ROOT).parts[0] for path in FILES} == set(PACKAGES)
+
+
+WALKS = frozenset({"walk", "scan", "collect", "children", "depth", "iter_child_nodes"})
+RULE_CODE = sorted(
+    path
+    for folder in ("rules/file", "source/idioms")
+    for path in (ROOT / "esper_audit" / folder).rglob("*.py")
+)
+
+
+def test_no_rule_walks_a_whole_file() -> None:
+    """The engine walks a file once for all rules; a rule asks `FileView.nodes` and `FileView.once`."""
+    assert len(RULE_CODE) > 20
+    walks = [
+        f"{path.relative_to(ROOT)}:{node.lineno}"
+        for path in RULE_CODE
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        if isinstance(node, ast.Call) and _last_name(node.func) in WALKS
+        if any(_last_name(argument) in ("tree", "module") for argument in node.args)
+        and "duplication" not in path.parts
+        and "branches" not in path.parts
+    ]
+    assert walks == []
+
+
+def _last_name(node: ast.expr) -> str:
+    if isinstance(node, ast.Attribute):
+        return node.attr
+    return node.id if isinstance(node, ast.Name) else ""

@@ -12,7 +12,7 @@ VERSION = 1
 
 def render(audit: Audit, handbook: CheckCatalogue) -> str:
     """Return the run as indented JSON; `version` grows when a key changes its meaning."""
-    content = {
+    content: dict[str, object] = {
         "version": VERSION,
         "exit_status": audit.exit_status,
         "files": audit.files,
@@ -26,4 +26,6 @@ def render(audit: Audit, handbook: CheckCatalogue) -> str:
         "hidden_by_since": audit.hidden,
         "excluded_by_configuration": audit.excluded,
     }
+    if audit.timings:
+        content["timings"] = audit.timings
     return msgspec.json.format(msgspec.json.encode(content), indent=2).decode() + "\n"

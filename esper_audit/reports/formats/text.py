@@ -27,7 +27,21 @@ def pieces(audit: Audit, handbook: CheckCatalogue) -> Iterator[StyledText]:
     yield from _contracts(audit, handbook)
     yield from _probes(audit)
     yield from map(harmless, _not_analysed(audit))
+    yield from _timings(audit)
     yield from _summary(audit)
+
+
+def _timings(audit: Audit) -> Iterator[StyledText]:
+    """Yield a table of what each rule cost, if that was requested."""
+    if not audit.timings:
+        return
+    yield StyledText("Time of the rules\n", "bold")
+    yield StyledText(f"  {'seconds':>8} {'files':>6} {'candidates':>10}  rule\n", "dim")
+    for one in audit.timings:
+        yield StyledText(
+            f"  {one.seconds:>8.3f} {one.files:>6} {one.candidates:>10}  {one.check}\n"
+        )
+    yield StyledText("\n")
 
 
 def _frame(finding: Finding) -> Iterator[StyledText]:

@@ -78,7 +78,7 @@ class UncorrectedEma(Rule):
         is_average = "." in average or _is_repeated(average, local)
         if not is_average or _is_corrected(scope) or has_twin_at_one(average, scope):
             return
-        if starts_at_zero(average, scope, tree):
+        if starts_at_zero(average, scope, file):
             share = quoted(ast.unparse(found.share))
             message = (
                 f"{average} starts at zero, uncorrected: its first value is {share} of the truth"

@@ -27,7 +27,7 @@ LOADED_BY = {
     "to_json": "from_json",
 }
 PREFIXES = {"save": "load", "_save": "_load", "dump": "load", "_dump": "_load"}
-KEY_USES = frozenset({ast.Subscript, ast.Dict, ast.Compare, ast.Call})
+KEY_USES: frozenset[type[ast.expr]] = frozenset({ast.Subscript, ast.Dict, ast.Compare, ast.Call})
 PARTS = frozenset({"save", "load", "dump", "state", "_dict", "serialize", "_json"})
 """What the names of these functions contain."""
 
@@ -345,7 +345,8 @@ def _known_elsewhere(file: FileView, function: Function) -> set[str]:
     own = set(scan(function, KEY_USES))
     return {
         key.value
-        for node in scan(file.tree, KEY_USES)
+        for kind in KEY_USES
+        for node in file.nodes(kind)
         if node not in own
         for key in keys_used(node, context)
         if isinstance(key, ast.Constant) and isinstance(key.value, str)

@@ -7,7 +7,8 @@ import re
 from collections.abc import Iterator, Sequence
 
 from esper_audit.source.idioms.numerics.ema_update import number, source, update, updates
-from esper_audit.source.syntax.ast_walk import children, walk
+from esper_audit.source.syntax.ast_walk import children
+from esper_audit.source.syntax.file_view import FileView
 
 ZEROS = frozenset({"zeros", "zeros_like", "new_zeros"})
 ONES = frozenset({"ones", "ones_like", "new_ones"})
@@ -18,11 +19,11 @@ LEAVES_IT = frozenset({"mul_", "requires_grad_", "detach_", "zero_"})
 FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef)
 
 
-def starts_at_zero(average: str, scope: ast.AST, tree: ast.Module) -> bool:
+def starts_at_zero(average: str, scope: ast.AST, file: FileView) -> bool:
     """Return whether an average is given zeros and nothing else, in its scope or as a field of the file."""
     values = list(_starts(average, scope))
     if not values and "." in average:
-        values = list(_declared(average.rpartition(".")[2], tree))
+        values = list(_declared(average.rpartition(".")[2], file))
     return bool(values) and all(_is_full_of(value, ZEROS, 0) for value in values)
 
 
@@ -43,9 +44,9 @@ def _starts(average: str, scope: ast.AST) -> Iterator[ast.expr]:
             yield from _written(average, node)
 
 
-def _declared(field: str, tree: ast.Module) -> Iterator[ast.expr]:
+def _declared(field: str, file: FileView) -> Iterator[ast.expr]:
     """Yield the defaults of a field, in whatever class of the file declares it."""
-    for owner in (node for node in walk(tree) if isinstance(node, ast.ClassDef)):
+    for owner in file.nodes(ast.ClassDef):
         for statement in owner.body:
             if isinstance(statement, (ast.Assign, ast.AnnAssign)):
                 yield from _written(field, statement)
