@@ -42,7 +42,7 @@ def checks(_: click.Context, __: click.Parameter, values: tuple[str, ...]) -> li
 @click.option(
     "--no-prefilter",
     is_flag=True,
-    help="Let LibCST read every file whole (slow; same findings).",
+    help="Run every rule on every node (slow; same findings).",
 )
 @click.option("--timing", is_flag=True, help="Report what each rule cost (implies --no-cache).")
 @click.option("--no-cache", is_flag=True, help="Look at every file afresh.")
