@@ -94,9 +94,9 @@ class DocstringDrift(Rule):
         documented = documented_arguments(text)
         if not documented.entries:
             return
-        words = frozenset(WORD.findall(text + told_beside(owner, owners)))
         yield from _unknown(documented, function, owner)
         if documented.is_whole:
+            words = frozenset(WORD.findall(text + told_beside(owner, owners)))
             yield from self._left_out(words, function, owner)
         yield from _other_defaults(documented, function)
         yield from _other_ranks(documented, function)

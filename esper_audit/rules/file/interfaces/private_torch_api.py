@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from esper_audit.findings.finding import Category, Severity
 from esper_audit.rules.rule import Invalid, Options, Rule, Triggers, Valid, Violation
 from esper_audit.source.syntax.file_view import FileView
-from esper_audit.source.syntax.names import dotted, imported
+from esper_audit.source.syntax.names import LONGEST_ALIAS_CHAIN, dotted, imported
 
 DOCUMENTED = (
     "torch._assert",  # the torch page, under Utilities
@@ -238,7 +238,8 @@ class PrivateTorchApi(Rule):
     def check(self, node: ast.AST, file: FileView) -> Iterator[Violation]:
         """Report private attributes and imports of torch."""
         if isinstance(node, ast.Attribute):
-            if _is_private(node.attr) and _starts_at_a_name(node.value):
+            names, head = file.once(_torch_names), _head(node.value)
+            if _is_private(node.attr) and head and (names is None or head in names):
                 yield from self._check_attribute(node, file)
         elif isinstance(node, (ast.Import, ast.ImportFrom)):
             for place, target, binds_torch in _targets(node):
@@ -284,10 +285,32 @@ def _is_below(name: str, prefix: str) -> bool:
     return name == prefix or name.startswith(f"{prefix}.")
 
 
-def _starts_at_a_name(node: ast.expr) -> bool:
+def _head(node: ast.expr) -> str:
+    """Return the name that a chain of attributes starts at, empty for `self` and for what is no name."""
     while isinstance(node, ast.Attribute):
         node = node.value
-    return isinstance(node, ast.Name) and node.id not in {"self", "cls"}
+    return node.id if isinstance(node, ast.Name) and node.id not in {"self", "cls"} else ""
+
+
+def _torch_names(file: FileView) -> frozenset[str] | None:
+    """Return the names that may stand for torch or a part of it; None if any may, by a star import."""
+    names: set[str] = set()
+    for statement in (*file.nodes(ast.Import), *file.nodes(ast.ImportFrom)):
+        assert isinstance(statement, (ast.Import, ast.ImportFrom))
+        for name, target in imported(statement):
+            if _is_below(target, TORCH):
+                names.add(name)
+    if "*" in names:
+        return None
+    assigned = [
+        (target.id, _head(statement.value))
+        for statement in file.nodes(ast.Assign)
+        for target in statement.targets
+        if isinstance(target, ast.Name)
+    ]
+    for _ in range(LONGEST_ALIAS_CHAIN):
+        names |= {target for target, head in assigned if head in names}
+    return frozenset(names)
 
 
 def _whole_chain(node: ast.Attribute, file: FileView) -> ast.Attribute:

@@ -16,6 +16,9 @@ SETTERS = frozenset({"setattr", "delattr", "__setattr__", "__delattr__"})
 # What makes another object of the same class: `cls(...)`, `type(self)(...)`, `copy(self)`.
 MAKES_ITS_LIKE = frozenset({"__class__", "__copy__", "__deepcopy__", "__new__", "clone", "cls"})
 COPIES = frozenset({"copy", "deepcopy", "replace"})
+NAMING = frozenset(
+    {ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef, ast.Name, ast.Attribute, ast.Constant}
+)
 COMPARES = frozenset({"__eq__", "__ne__", "__lt__", "__le__", "__gt__", "__ge__"})
 
 
@@ -106,17 +109,20 @@ def _written(target: ast.expr, value: ast.expr | None) -> Iterator[Write]:
             yield from _written(part, value)
 
 
-def _named_in(class_: ast.AST) -> Iterator[str]:
-    for node in walk(class_):
-        if isinstance(node, Definition):
-            yield node.name
-        elif isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store):
-            yield node.id
-        elif isinstance(node, ast.Attribute) and isinstance(node.ctx, ast.Store):
-            yield from [node.attr] if dotted(node.value) in OWN else []
-        elif isinstance(node, ast.Constant) and isinstance(node.value, str):
+def _named_in(class_: ast.ClassDef) -> Iterator[str]:
+    for node in scan(class_, NAMING):
+        if isinstance(node, ast.Name):
+            if isinstance(node.ctx, ast.Store):
+                yield node.id
+        elif isinstance(node, ast.Attribute):
+            if isinstance(node.ctx, ast.Store) and dotted(node.value) in OWN:
+                yield node.attr
+        elif isinstance(node, ast.Constant):
             # `__slots__`, `setattr(self, "_x", ...)`, `self.__dict__["_x"]`.
-            yield node.value
+            if isinstance(node.value, str):
+                yield node.value
+        elif isinstance(node, Definition):
+            yield node.name
 
 
 def _is_its_like(name: str, function: Function, scopes: Sequence[Definition]) -> bool:
