@@ -207,9 +207,15 @@ def test_an_authorisation_of_a_rule_that_raised_is_not_idle(tmp_path: Path) -> N
 
 
 def test_authorisations_in_a_file_not_wholly_read_are_not_idle(tmp_path: Path) -> None:
-    code = f"x = 1  {ALLOW}\ny = {ASKS}{' + a' * 900}\n"
-    write(tmp_path, {"a.py": code})
+    rule = with_rule(tmp_path, "old-call") / "house" / "old_call.py"
+    rule.write_text(
+        rule.read_text().replace("Rule, Sev", "CstRule, Sev").replace("(Rule)", "(CstRule)")
+    )
+    write(tmp_path, {"a.py": f"x = 1  {ALLOW}\ny = old(1){' and a' * 900}\n"})
     result = audit(tmp_path)
+    assert [problem.reason for problem in result.not_analysed] == [
+        "nested more than 800 deep, not handed to LibCST"
+    ]
     assert [f.check for f in result.findings] == []
     assert result.exit_status == 3
 
