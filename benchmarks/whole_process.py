@@ -1,10 +1,12 @@
 """`esper-audit check` as a whole process beside its peers: paired runs in turn, median ratio of processor time.
 
-    python benchmarks/whole_process.py TREE [--file FILE] [--peers DIR] [--repeat N]
+    python benchmarks/whole_process.py TREE... [--peers DIR] [--repeat N]
 
-`--peers DIR` makes two virtual environments there (TorchFix wants an older LibCST) and adds Fixit and
-TorchFix; without it they are left out. TREE is any real PyTorch code, for instance what
-`pip download --no-deps timm` unpacks to.
+TREE is any real PyTorch code, for instance what `pip download --no-deps lightning accelerate timm`
+unpacks to: the first two hold many candidates a line, the third many lines. The bar of each ratio holds
+on the worst tree. `--peers DIR` makes two virtual environments there (TorchFix wants an older LibCST)
+and adds Fixit and TorchFix. Every default rule is on, and children's time is counted. Before a tree is
+measured, the findings of `check` and of `check --no-prefilter` are compared byte for byte.
 """
 
 from __future__ import annotations
@@ -16,6 +18,7 @@ import subprocess
 import sys
 import tempfile
 import venv
+from collections.abc import Iterator
 from pathlib import Path
 from statistics import median
 from typing import NamedTuple
@@ -24,8 +27,8 @@ HERE = Path(__file__).parent
 ESPER = Path(sys.executable).parent / "esper-audit"
 RUFF = Path(sys.executable).parent / "ruff"
 SLOW_PEERS = ("fixit", "torchfix")
-RUN_FEWER = (*SLOW_PEERS, "pylint")
 SLOW_REPEATS = 3
+MEMORY_AIM = "60 / 45"
 
 
 class Cost(NamedTuple):
@@ -34,16 +37,18 @@ class Cost(NamedTuple):
 
 
 class Case(NamedTuple):
-    """One command of ours against one of a peer's."""
+    """One command of ours against one of a peer's, with the bar of the ratio and what we are after."""
 
     name: str
     ours: list[str]
     peer_name: str
     peer: list[str]
+    aim: str
+    edit: Path | None = None
 
 
 def measure(command: list[str], environment: dict[str, str]) -> Cost:
-    """Run a command to its end; return processor seconds (children included) and peak memory."""
+    """Run a command to its end; return processor seconds, children included, and peak memory."""
     process = subprocess.Popen(
         command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, env=environment
     )
@@ -53,90 +58,94 @@ def measure(command: list[str], environment: dict[str, str]) -> Cost:
 
 
 def compare(case: Case, repeat: int, environment: dict[str, str]) -> None:
-    count = SLOW_REPEATS if case.peer_name.startswith(RUN_FEWER) else repeat
+    """Print one row of the table."""
+    count = SLOW_REPEATS if case.peer_name.startswith(SLOW_PEERS) else repeat
     ours, theirs = [], []
-    for _ in range(count):
+    for number in range(count):
+        if case.edit is not None:
+            with case.edit.open("a") as file:
+                file.write(f"# {number}\n")
         ours.append(measure(case.ours, environment))
         theirs.append(measure(case.peer, environment))
     ratio = median(a.seconds / b.seconds for a, b in zip(ours, theirs, strict=True))
     shown = f"{ratio:.2f}" if ratio > 0.2 else f"1/{1 / ratio:.0f}"
     seconds = f"{median(a.seconds for a in ours):.3f} / {median(b.seconds for b in theirs):.3f}"
     memory = f"{median(a.mebibytes for a in ours):.0f}"
-    print(f"| {case.name} | {case.peer_name} | {shown} | {seconds} | {memory} |", flush=True)
+    row = (case.name, case.peer_name, shown, case.aim, seconds, memory)
+    print(f"| {' | '.join(row)} |", flush=True)
 
 
-def cases(tree: Path, file: Path, triple: Path, peers: Path | None) -> list[Case]:
+def cases(tree: Path, triple: Path, peers: Path | None) -> Iterator[Case]:
+    """Yield every ratio that has an aim; `tree` may be changed."""
+    file = max(tree.rglob("*.py"), key=lambda path: path.stat().st_size)
+    small = min(tree.rglob("*.py"), key=lambda path: abs(path.stat().st_size - 4096))
     python = [sys.executable, "-c", "pass"]
     script = [sys.executable, str(HERE / "ast_script.py")]
-    ruff = [
-        str(RUFF),
-        "check",
-        "--isolated",
-        "--select",
-        "ALL",
-        "--no-cache",
-        "--output-format",
-        "concise",
-    ]
+    ruff = [str(RUFF), "check", "--isolated", "--select", "ALL", "--no-cache"]
+    ruff += ["--output-format", "concise"]
     cold = [str(ESPER), "check", str(tree), "--no-cache", "--jobs", "1"]
+    tripled = [str(ESPER), "check", str(triple), "--no-cache", "--jobs", "1"]
     one = [str(ESPER), "check", str(file), "--no-cache"]
-    found = [
-        Case("cold tree", cold, "ast script", [*script, str(tree)]),
-        Case("cold tree", cold, "ruff ALL", [*ruff, str(tree)]),
-        Case("unchanged tree", [str(ESPER), "check", str(tree)], "python -c pass", python),
-        Case("one file", one, "ast script", [*script, str(file)]),
-        Case("three times the tree", [*cold[:2], str(triple), *cold[3:]], "cold tree", cold),
-    ]
+    known = [str(ESPER), "check", str(tree), "--jobs", "1"]
+    yield Case("cold tree", cold, "ast script", [*script, str(tree)], "1.5 / 1.0")
+    yield Case("cold tree", cold, "ruff ALL", [*ruff, str(tree)], "5 / 3")
+    yield Case("three times the tree", tripled, "cold tree", cold, "3.0 / 2.4")
+    yield Case("unchanged tree", known, "python -c pass", python, "2.5 / 1.7")
+    yield Case("one changed file", known, "cold tree", cold, "", edit=small)
+    yield Case("one file", one, "ast script", [*script, str(file)], "")
     if peers is not None:
-        fixit, torchfix = (str(peers / n / "bin" / n) for n in SLOW_PEERS)
-        found += [
-            Case("cold tree", cold, "fixit", [fixit, "lint", str(tree)]),
-            Case("cold tree", cold, "torchfix ALL", [torchfix, "--select=ALL", str(tree)]),
-            Case("one file", one, "fixit", [fixit, "lint", str(file)]),
-        ]
-    return found
+        fixit, torchfix = (str(peers / name / "bin" / name) for name in SLOW_PEERS)
+        yield Case("cold tree", cold, "fixit", [fixit, "lint", str(tree)], "1/67 / 1/125")
+        yield Case(
+            "cold tree", cold, "torchfix ALL", [torchfix, "--select=ALL", str(tree)], "1/33 / 1/67"
+        )
+        yield Case("one file", one, "fixit", [fixit, "lint", str(file)], "1/17 / 1/28")
 
 
 def install_peers(directory: Path) -> Path:
     for name in SLOW_PEERS:
         if not (directory / name / "bin" / name).exists():
             venv.create(directory / name, with_pip=True)
-            pip = [
-                str(directory / name / "bin" / "python"),
-                "-m",
-                "pip",
-                "install",
-                "--quiet",
-                name,
-            ]
-            subprocess.run(pip, check=True)
+            python = str(directory / name / "bin" / "python")
+            subprocess.run([python, "-m", "pip", "install", "--quiet", name], check=True)
     return directory
+
+
+def require_same_findings(tree: Path, environment: dict[str, str]) -> int:
+    """Return the number of bytes that both engines print; raise SystemExit where they differ."""
+    command = [str(ESPER), "check", str(tree), "--no-cache", "--format", "json"]
+    plain, filtered = (
+        subprocess.run([*command, *more], capture_output=True, env=environment, check=False).stdout
+        for more in (["--no-prefilter"], [])
+    )
+    if plain != filtered:
+        raise SystemExit(f"{tree}: the findings with and without the prefilter differ")
+    return len(filtered)
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("tree", type=Path)
-    parser.add_argument(
-        "--file", type=Path, help="the file of the hook case (default: the largest)"
-    )
+    parser.add_argument("trees", type=Path, nargs="+")
     parser.add_argument("--peers", type=Path)
     parser.add_argument("--repeat", type=int, default=7)
-    asked = parser.parse_args()
-    tree: Path = asked.tree.resolve()
-    file = asked.file or max(tree.rglob("*.py"), key=lambda path: path.stat().st_size)
-    peers = install_peers(asked.peers.resolve()) if asked.peers else None
-    with tempfile.TemporaryDirectory() as scratch:
-        environment = {**os.environ, "ESPER_AUDIT_CACHE": str(Path(scratch) / "cache")}
-        triple = Path(scratch) / "triple"
-        for copy in "abc":
-            shutil.copytree(tree, triple / copy)
-        measure([str(ESPER), "check", str(tree)], environment)
-        lines = sum(path.read_bytes().count(b"\n") for path in tree.rglob("*.py"))
-        print(f"{lines:,} lines; one file: {file.name}, {file.read_bytes().count(10):,} lines\n")
-        print("| case | peer | ratio | seconds, ours / peer | MiB, ours |")
-        print("| --- | --- | --- | --- | --- |")
-        for case in cases(tree, file.resolve(), triple, peers):
-            compare(case, asked.repeat, environment)
+    options = parser.parse_args()
+    peers = install_peers(options.peers.resolve()) if options.peers else None
+    for source in options.trees:
+        with tempfile.TemporaryDirectory() as scratch:
+            environment = {**os.environ, "ESPER_AUDIT_CACHE": str(Path(scratch) / "cache")}
+            tree, triple = Path(scratch) / "tree", Path(scratch) / "triple"
+            shutil.copytree(source.resolve(), tree)
+            for copy in "abc":
+                shutil.copytree(source.resolve(), triple / copy)
+            same = require_same_findings(tree, environment)
+            measure([str(ESPER), "check", str(tree)], environment)
+            lines = sum(path.read_bytes().count(b"\n") for path in tree.rglob("*.py"))
+            print(f"\n{source.name}: {lines:,} lines; same findings ({same:,} bytes of JSON)\n")
+            print("| case | peer | ratio | bar / aim | seconds, ours / peer | MiB, ours |")
+            print("| --- | --- | --- | --- | --- | --- |")
+            for case in cases(tree, triple, peers):
+                compare(case, options.repeat, environment)
+            print(f"\nMemory: bar / aim {MEMORY_AIM} MiB")
 
 
 if __name__ == "__main__":

@@ -20,7 +20,6 @@ from esper_audit.cli.options import (
 from esper_audit.cli.replay import record
 from esper_audit.cli.screen import progress_bar
 from esper_audit.engine import pipeline
-from esper_audit.engine.fixes import FixMode, diff
 from esper_audit.findings.audit import CLEAN, FINDINGS
 from esper_audit.findings.errors import UsageError
 from esper_audit.project.config import Project, find_project
@@ -65,6 +64,7 @@ from esper_audit.text.markdown import count
     metavar="N",
     help="Number of processes (0 = automatic).",
 )
+@click.option("--timing", is_flag=True, help="Report what each rule cost (implies --no-cache).")
 @click.option(
     "--no-prefilter",
     is_flag=True,
@@ -81,6 +81,7 @@ def command(
     unsafe_fixes: bool,
     only_diff: bool,
     no_prefilter: bool,
+    timing: bool,
     no_cache: bool,
     config_file: str | None,
     **options: Any,
@@ -97,12 +98,16 @@ def command(
     project = find_project(absolute, config_file)
     _require_passing_cases(project, cache=not no_cache)
     request = pipeline.CheckRequest(
-        paths=absolute, prefilter=not no_prefilter, cache=not no_cache, today=today(), **options
+        paths=absolute,
+        prefilter=not no_prefilter,
+        cache=not (no_cache or timing),
+        timing=timing,
+        today=today(),
+        **options,
     )
     if fix or unsafe_fixes or only_diff:
         _require_whole_files(request, stdin_filename)
-        mode = FixMode(unsafe=unsafe_fixes, write=not only_diff)
-        status, text = _fix(project, request, mode, style)
+        status, text = _fix(project, request, style, unsafe=unsafe_fixes, write=not only_diff)
     elif stdin_filename:
         status, text = _check_stdin(project, request, style)
     else:
@@ -134,7 +139,7 @@ def _check(project: Project, request: pipeline.CheckRequest, style: str) -> tupl
     with progress_bar("files") as (progress,):
         audit = pipeline.check(project, request, progress)
     text = render_audit(audit, CheckCatalogue.of_project(project), style)
-    if not audit.not_analysed:
+    if not audit.not_analysed and not request.timing:
         record(
             sys.argv[1:],
             audit.exit_status,
@@ -155,14 +160,16 @@ def _require_whole_files(request: pipeline.CheckRequest, stdin_filename: str) ->
 
 
 def _fix(
-    project: Project, request: pipeline.CheckRequest, mode: FixMode, style: str
+    project: Project, request: pipeline.CheckRequest, style: str, *, unsafe: bool, write: bool
 ) -> tuple[int, str]:
     """Apply or show the fixes.
 
     Return the exit status and the report for what remains.
     """
-    fixes = pipeline.fix(project, request, mode)
-    if not mode.write:
+    from esper_audit.engine.fixes import FixMode, diff
+
+    fixes = pipeline.fix(project, request, FixMode(unsafe=unsafe, write=write))
+    if not write:
         return (FINDINGS if fixes else CLEAN), "".join(map(diff, fixes))
     audit = pipeline.check(project, request)
     text = render_audit(audit, CheckCatalogue.of_project(project), style)

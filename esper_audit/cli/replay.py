@@ -18,6 +18,7 @@ FORMAT = "esper-audit replay 3"
 MOST_RECORDS = 40
 NOT_REPLAYED = frozenset(
     {"--fix", "--unsafe-fixes", "--diff", "--since", "--stdin-filename", "--no-cache"}
+    | {"--timing"}
 )
 ENVIRONMENT = ("NO_COLOR", "TERM", "COLUMNS", "PYTHONPATH", "ESPER_AUDIT_CACHE")
 DIGEST_BYTES = 16

@@ -12,6 +12,7 @@ import msgspec
 from esper_audit.engine.slices import Slice
 from esper_audit.findings.errors import FAILURES
 from esper_audit.findings.finding import Edit, Finding, NotAnalysed
+from esper_audit.project.parallel import set_status
 from esper_audit.rules.finding_builder import finding_at
 from esper_audit.rules.rule import CstRule, Replacement, Violation, crash
 from esper_audit.source.syntax import cst
@@ -73,6 +74,7 @@ class CstPass:
                     yield rule, violation
 
     def _check(self, rule: CstRule, node: cst.CSTNode, view: View) -> Iterator[Violation]:
+        set_status(rule.id)
         try:
             yield from rule.check(node, view)
         # A rule that raises, whatever it raises, costs that rule on this file and is named.

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Collection
+from time import process_time
 
 import msgspec
 
 from esper_audit.engine.ast_pass import AstPass
 from esper_audit.engine.slices import Candidate, Slice, slices_of
 from esper_audit.engine.triggers import TriggerTable
-from esper_audit.findings.file_outcome import FileOutcome
+from esper_audit.findings.file_outcome import FileOutcome, RuleTiming
 from esper_audit.findings.finding import Finding, NotAnalysed
+from esper_audit.project.parallel import set_status
 from esper_audit.rules.rule import CstRule, Rule
 from esper_audit.rules.selection import Selection
 from esper_audit.rules.suppression_comments import may_hold_comments
@@ -43,23 +45,29 @@ class FileChecker:
         *,
         today: str,
         prefilter: bool,
+        timing: bool = False,
     ) -> None:
         self._root = root
         self._selection = selection
         self._suppressor = suppressor
         self._today = today
         self._prefilter = prefilter
+        self._timing = timing
         self._triggers: dict[frozenset[str], TriggerTable] = {}
 
-    def check_file(self, path: str, data: bytes | None = None) -> FileOutcome:
-        """Check one file, with `data` in place of its content on disk."""
+    def check_file(
+        self, path: str, without: Collection[str] = (), *, data: bytes | None = None
+    ) -> FileOutcome:
+        """Check one file without the rules named in `without`, with `data` in place of its content on disk."""
         content = read(self._root, path) if data is None else data
         source = parse(path, content) if isinstance(content, bytes) else content
         if isinstance(source, NotAnalysed):
             return FileOutcome(path, not_analysed=[source])
         checks = self._selection.checks_for(path) - self._selection.tree_ids
-        result = check_source(source, self._triggers_of(checks), prefilter=self._prefilter)
-        completed = _completed_checks(checks, result.not_analysed)
+        rules = self._triggers_of(checks - set(without))
+        timings: list[RuleTiming] | None = [] if self._timing else None
+        result = check_source(source, rules, prefilter=self._prefilter, timings=timings)
+        completed = _completed_checks(checks - set(without), result.not_analysed)
         suppression = self._suppressor.apply(source, result.findings, completed)
         return FileOutcome(
             path,
@@ -67,6 +75,7 @@ class FileChecker:
             suppression.suppressed,
             result.not_analysed,
             suppression.used,
+            timings=timings or [],
         )
 
     def digest(self, path: str, data: bytes) -> bytes:
@@ -81,12 +90,16 @@ class FileChecker:
 
 
 def check_source(
-    source: Source, triggers: TriggerTable, *, prefilter: bool = True
+    source: Source,
+    triggers: TriggerTable,
+    *,
+    prefilter: bool = True,
+    timings: list[RuleTiming] | None = None,
 ) -> SourceFindings:
     """Return the findings of the rules in one source.
 
     Without `prefilter` every rule is run on every node of its types, and LibCST parses the whole file
-    for the rules that read its tree.
+    for the rules that read its tree. `timings` receives the cost of each rule, if it is given.
     """
     active = triggers.active(source) if prefilter else triggers.rules
     if not active:
@@ -97,24 +110,41 @@ def check_source(
     cst_candidates: dict[CstRule, list[Candidate]] = {}
     for rule, nodes in candidates.by_rule.items():
         if isinstance(rule, Rule):
+            set_status(rule.id)
+            start = process_time()
             kept = ast_pass.prefilter(rule, nodes) if prefilter else nodes
             found += ast_pass.run(rule, kept)
+            if timings is not None:
+                timings.append(RuleTiming(rule.id, len(nodes), process_time() - start))
         elif isinstance(rule, CstRule):
             cst_candidates[rule] = nodes
     problems = ast_pass.problems
     if cst_candidates:
-        slices, failed = [Slice.whole(source)], list[NotAnalysed]()
-        if prefilter:
-            slices, failed = slices_of(source, cst_candidates)
-        if slices:
-            # Imported here: the import of LibCST is slow, and no rule of this package needs it.
-            from esper_audit.engine.cst_pass import CstPass
-
-            cst_pass = CstPass(source, list(cst_candidates), candidates.aliases)
-            found += cst_pass.run(slices)
-            problems += cst_pass.problems
+        slices = None if prefilter else [Slice.whole(source)]
+        in_cst, failed = _run_cst_rules(source, cst_candidates, candidates.aliases, slices)
+        found += in_cst
         problems += failed
+    set_status("")
     return SourceFindings(assign_fingerprints(found), sorted(set(problems)))
+
+
+def _run_cst_rules(
+    source: Source,
+    candidates: dict[CstRule, list[Candidate]],
+    aliases: frozenset[str],
+    slices: list[Slice] | None,
+) -> tuple[list[tuple[Finding, str]], list[NotAnalysed]]:
+    """Return the findings of the rules that read LibCST, in the slices of their candidates or in `slices`."""
+    problems: list[NotAnalysed] = []
+    if slices is None:
+        slices, problems = slices_of(source, candidates)
+    if not slices:
+        return [], problems
+    # Imported here: the import of LibCST is slow, and no rule of this package needs it.
+    from esper_audit.engine.cst_pass import CstPass
+
+    cst_pass = CstPass(source, list(candidates), aliases)
+    return cst_pass.run(slices), [*problems, *cst_pass.problems]
 
 
 def _completed_checks(checks: Collection[str], problems: list[NotAnalysed]) -> frozenset[str]:

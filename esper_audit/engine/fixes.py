@@ -81,14 +81,14 @@ class FixMode(msgspec.Struct, frozen=True):
     def _rounds(self, checker: FileChecker, source: Source, encoding: str) -> tuple[str, int]:
         text, earlier_texts, count = source.text, {source.text}, 0
         for _ in range(MAX_ROUNDS):
-            findings = checker.check_file(source.path, text.encode(encoding)).findings
+            findings = checker.check_file(source.path, data=text.encode(encoding)).findings
             edits = [
                 f.edit for f in findings if f.edit is not None and (f.edit.safe or self.unsafe)
             ]
             after = apply_edits(text, _with_newlines_of(text, edits))
             if after in earlier_texts or not _is_sound(source.path, after, encoding):
                 return text, count
-            remaining = len(checker.check_file(source.path, after.encode(encoding)).findings)
+            remaining = len(checker.check_file(source.path, data=after.encode(encoding)).findings)
             count += max(0, len(findings) - remaining)
             earlier_texts.add(after)
             text = after

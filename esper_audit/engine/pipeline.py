@@ -3,24 +3,22 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Collection, Mapping, Sequence
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from functools import partial
 from typing import TYPE_CHECKING
 
 import msgspec
 
 from esper_audit.engine.file_checker import FileChecker
-from esper_audit.engine.fixes import FixedFile, FixMode
-from esper_audit.engine.since_revision import without_old
-from esper_audit.findings.audit import Audit
-from esper_audit.findings.file_outcome import FileOutcome
+from esper_audit.findings.audit import Audit, CheckTiming
+from esper_audit.findings.file_outcome import FileOutcome, RuleTiming
 from esper_audit.findings.finding import NotAnalysed
 from esper_audit.project.config import Project
 from esper_audit.project.content_cache import ContentCache
 from esper_audit.project.discovery import Discovery, relative
 from esper_audit.project.engine_fingerprint import content_digest, engine_fingerprint
-from esper_audit.project.git import changed_since
-from esper_audit.project.parallel import collector_off, map_files
+from esper_audit.project.parallel import WorkLimits, collector_off, map_files
 from esper_audit.rules.finding_builder import ConfigFile
 from esper_audit.rules.registry import RuleRegistry
 from esper_audit.rules.selection import Selection
@@ -30,6 +28,7 @@ from esper_audit.text.progress import Progress
 from esper_audit.tracking.baseline import read_baseline
 
 if TYPE_CHECKING:
+    from esper_audit.engine.fixes import FixedFile, FixMode
     from esper_audit.engine.tree_engine import TreeCheck, TreeResult
 
 
@@ -51,6 +50,7 @@ class CheckRequest(msgspec.Struct, frozen=True, kw_only=True):
     baseline: bool = True
     whole: bool = False
     impact: bool = False
+    timing: bool = False
     today: str
 
 
@@ -61,6 +61,8 @@ def check(project: Project, request: CheckRequest, progress: Progress | None = N
         discovery = discover(project, request.paths)
         files = discovery.files
         if request.since:
+            from esper_audit.project.git import changed_since
+
             changed = changed_since(project.root, request.since)
             files = [file for file in files if file in changed]
         outcomes = run.check_files(files, progress)
@@ -71,6 +73,8 @@ def check(project: Project, request: CheckRequest, progress: Progress | None = N
             used |= set(tree_check.result.used) if tree_check else set()
             audit = run.with_idle_exceptions(audit, used)
         if request.since:
+            from esper_audit.engine.since_revision import without_old
+
             before = tree_check.fingerprints_before if tree_check else None
             audit = without_old(audit, run.checker, changed, before)
         if request.impact and tree_check is not None:
@@ -83,7 +87,7 @@ def check_text(project: Project, request: CheckRequest, path: str, data: bytes) 
     run = _CheckRun(project, request)
     relative_path = relative(project.root, path)
     buffers = {relative_path: data}
-    outcomes = [run.checker.check_file(relative_path, data)]
+    outcomes = [run.checker.check_file(relative_path, data=data)]
     tree_check = run.check_tree(outcomes, buffers)
     audit = run.collect(outcomes, None, tree_check)
     if request.impact and tree_check is not None:
@@ -131,6 +135,7 @@ class _CheckRun:
             self.suppressor,
             today=request.today,
             prefilter=request.prefilter,
+            timing=request.timing,
         )
 
     def check_files(self, files: Sequence[str], progress: Progress | None) -> list[FileOutcome]:
@@ -151,8 +156,11 @@ class _CheckRun:
                 pending[path] = digest
             else:
                 outcomes.append(cached)
-        check_file = self.checker.check_file
-        for outcome in map_files(check_file, list(pending), self._request.jobs, FileOutcome):
+        limits = WorkLimits(
+            self._project.config.checking.seconds, self._project.config.checking.memory
+        )
+        work, jobs = self.checker.check_file, self._request.jobs
+        for outcome in map_files(work, list(pending), jobs, FileOutcome, limits=limits):
             if not outcome.lost:
                 cache.put(outcome.path, pending[outcome.path], outcome)
             outcomes.append(outcome)
@@ -215,6 +223,7 @@ class _CheckRun:
                 *(discovery.directories if discovery else []),
                 *(tree_check.directories if tree_check else []),
             ],
+            timings=_timings(outcomes),
         )
 
     def with_idle_exceptions(self, audit: Audit, used: Collection[int]) -> Audit:
@@ -239,6 +248,18 @@ class _CheckRun:
         ignore_files = discovery.ignore_files if discovery else []
         checked = (project.resolve(outcome.path) for outcome in outcomes)
         return [*project.searched_files, *contracts, *project.local_rules, *ignore_files, *checked]
+
+
+def _timings(outcomes: Iterable[FileOutcome]) -> list[CheckTiming]:
+    """Return the timings of all files added up, the most expensive rule first."""
+    by_check: dict[str, list[RuleTiming]] = defaultdict(list)
+    for timing in (timing for outcome in outcomes for timing in outcome.timings):
+        by_check[timing.check].append(timing)
+    added = [
+        CheckTiming(check, len(ts), sum(t.candidates for t in ts), sum(t.seconds for t in ts))
+        for check, ts in by_check.items()
+    ]
+    return sorted(added, key=lambda timing: (-timing.seconds, timing.check))
 
 
 def _without_ticketed(

@@ -83,7 +83,9 @@ class _EarlierRevision:
         if path not in self._outcomes:
             content = self._content(path)
             known = (
-                FileOutcome(path) if content is None else self._checker.check_file(path, content)
+                FileOutcome(path)
+                if content is None
+                else self._checker.check_file(path, data=content)
             )
             self._outcomes[path] = known
         return self._outcomes[path]

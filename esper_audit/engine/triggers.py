@@ -7,47 +7,11 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import NamedTuple, TypeAlias
 
-from esper_audit.findings.errors import RuleLoadError
+from esper_audit.rules.node_types import CST_NODE_TYPES, NODE_TYPES
 from esper_audit.rules.rule import CstRule, FileRule
 from esper_audit.source.syntax.ast_walk import collect
 from esper_audit.source.syntax.names import terminal_name
 from esper_audit.source.syntax.source import Source
-from esper_audit.text.phrases import did_you_mean
-
-CST_NODE_TYPES: dict[str, tuple[type[ast.AST], ...]] = {
-    "AnnAssign": (ast.AnnAssign,),
-    "Assert": (ast.Assert,),
-    "Assign": (ast.Assign,),
-    "Attribute": (ast.Attribute,),
-    "AugAssign": (ast.AugAssign,),
-    "BinaryOperation": (ast.BinOp,),
-    "BooleanOperation": (ast.BoolOp,),
-    "Call": (ast.Call,),
-    "ClassDef": (ast.ClassDef,),
-    "Comparison": (ast.Compare,),
-    "Del": (ast.Delete,),
-    "Dict": (ast.Dict,),
-    "ExceptHandler": (ast.ExceptHandler,),
-    "Expr": (ast.Expr,),
-    "For": (ast.For, ast.AsyncFor),
-    "FunctionDef": (ast.FunctionDef, ast.AsyncFunctionDef),
-    "If": (ast.If,),
-    "IfExp": (ast.IfExp,),
-    "Import": (ast.Import,),
-    "ImportFrom": (ast.ImportFrom,),
-    "Match": (ast.Match,),
-    "Return": (ast.Return,),
-    "Subscript": (ast.Subscript,),
-    "Try": (ast.Try,),
-    "While": (ast.While,),
-    "With": (ast.With, ast.AsyncWith),
-}
-"""The node types of LibCST that can trigger a `CstRule`, with those of `ast`."""
-
-NODE_TYPES: dict[str, tuple[type[ast.AST], ...]] = {
-    types[0].__name__: types for types in CST_NODE_TYPES.values()
-}
-"""The node types of `ast` that can trigger a `Rule`, asynchronous forms included."""
 
 Candidate: TypeAlias = ast.expr | ast.stmt | ast.ExceptHandler
 
@@ -66,7 +30,12 @@ class TriggerTable:
     def __init__(self, rules: Sequence[FileRule]) -> None:
         self.rules = frozenset(rules)
         self._by_word: dict[bytes, list[FileRule]] = defaultdict(list)
-        self._parts = {r: _as_bytes(r.triggers.parts) for r in rules if r.triggers.parts}
+        self._parts = {
+            # The shortest first: it is the most likely to be there.
+            r: sorted(_as_bytes(r.triggers.parts), key=lambda part: (len(part), part))
+            for r in rules
+            if r.triggers.parts
+        }
         for rule in rules:
             for word in _as_bytes(_words(rule)):
                 self._by_word[word].append(rule)
@@ -103,6 +72,7 @@ class _ActiveTriggers:
         self._keywords = _by_name((n, r) for r in self._rules for n in r.triggers.keywords)
         self._attributes = _by_name((n, r) for r in self._rules for n in r.triggers.attributes)
         self._wanted = {kind for kinds in self._kinds.values() for kind in kinds}
+        self._wanted |= {k for r in self._rules for k in _types(r, r.triggers.collected)}
         if self._called:
             self._wanted |= {ast.Call, ast.Assign, ast.Import, ast.ImportFrom}
         if self._keywords:
@@ -161,12 +131,12 @@ class _ActiveTriggers:
 
 
 def _kinds_of(rule: FileRule) -> Iterator[type[ast.AST]]:
+    return _types(rule, rule.triggers.nodes)
+
+
+def _types(rule: FileRule, names: frozenset[str]) -> Iterator[type[ast.AST]]:
     table = CST_NODE_TYPES if isinstance(rule, CstRule) else NODE_TYPES
-    for name in sorted(rule.triggers.nodes):
-        if name not in table:
-            hint = did_you_mean(name, table)
-            raise RuleLoadError(f"rule {rule.id}: unknown node type '{name}'{hint}")
-        yield from table[name]
+    return (kind for name in sorted(names) for kind in table[name])
 
 
 def _by_name(pairs: Iterable[tuple[str, FileRule]]) -> dict[str, list[FileRule]]:

@@ -20,6 +20,15 @@ class Ticketed(msgspec.Struct, frozen=True):
     status: str
 
 
+class CheckTiming(msgspec.Struct, frozen=True):
+    """What a rule cost in a run: files and candidates that it was run on, and processor seconds."""
+
+    check: str
+    files: int
+    candidates: int
+    seconds: float
+
+
 class Audit(msgspec.Struct, frozen=True):
     """The result of a run.
 
@@ -31,6 +40,7 @@ class Audit(msgspec.Struct, frozen=True):
     - `files_read`, `directories_listed`: absolute paths that were read or looked up. A run with the same
       contents has the same result.
     - `records`: the results of the probes.
+    - `timings`: the costs of the rules, the most expensive first. Empty unless they were requested.
     """
 
     root: str
@@ -47,6 +57,7 @@ class Audit(msgspec.Struct, frozen=True):
     files_read: list[str] = []
     directories_listed: list[str] = []
     records: list[ProbeRecord] = []
+    timings: list[CheckTiming] = []
 
     def checks_on(self, path: str) -> frozenset[str]:
         """Return the checks that ran on a file, none for a file outside this run."""

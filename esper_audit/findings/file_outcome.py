@@ -7,12 +7,22 @@ import msgspec
 from esper_audit.findings.finding import Finding, NotAnalysed, Suppressed
 
 
+class RuleTiming(msgspec.Struct, frozen=True, array_like=True):
+    """How many candidates of a file a rule was run on, and the processor seconds that it took."""
+
+    check: str
+    candidates: int
+    seconds: float
+
+
 class FileOutcome(msgspec.Struct, frozen=True, array_like=True):
     """The result of checking one file.
 
     `used` are the indices of the configured exceptions that applied.
 
     `lost` means that the worker process died; such an outcome is not cached.
+
+    `timings` are empty unless they were requested.
     """
 
     path: str
@@ -21,3 +31,4 @@ class FileOutcome(msgspec.Struct, frozen=True, array_like=True):
     not_analysed: list[NotAnalysed] = []
     used: list[int] = []
     lost: bool = False
+    timings: list[RuleTiming] = []

@@ -78,6 +78,13 @@ class ProbeLimits(ConfigTable, frozen=True, kw_only=True):
     workers: Annotated[int, msgspec.Meta(ge=0)] = 0
 
 
+class FileLimits(ConfigTable, frozen=True, kw_only=True):
+    """What the rules may cost for one file: wall-clock seconds, and added resident memory in MiB."""
+
+    seconds: Annotated[float, msgspec.Meta(gt=0)] = 10.0
+    memory: Annotated[int, msgspec.Meta(ge=64)] = 512
+
+
 class RolePaths(ConfigTable, frozen=True, kw_only=True):
     """The patterns, as in .gitignore, of tests, scripts and examples.
 
@@ -116,6 +123,7 @@ class Config(ConfigTable, frozen=True, kw_only=True):
     subjects: list[NonEmptyText] = []
     expect: list[ExpectedFailure] = []
     probing: ProbeLimits = ProbeLimits()
+    checking: FileLimits = FileLimits()
     rules: dict[str, dict[str, Any]] = {}
     roles: RolePaths = RolePaths()
     imports: ImportOptions = msgspec.field(default_factory=ImportOptions, name="import")
@@ -219,6 +227,7 @@ def _table_at(kind: type[msgspec.Struct], place: str) -> type[msgspec.Struct]:
         "allow": AllowedFinding,
         "expect": ExpectedFailure,
         "probing": ProbeLimits,
+        "checking": FileLimits,
         "roles": RolePaths,
         "import": ImportOptions,
     }

@@ -44,26 +44,29 @@ def folder_fingerprint(folder: str) -> bytes:
 
     Each file counts by its path, size and modification time.
     """
-    return _fingerprint(sorted(_own_files(folder)), ())
+    return _digest(sorted(_own_files(folder)))
 
 
 def engine_fingerprint(more: Iterable[bytes] = ()) -> bytes:
     """Return a digest of everything that decides a finding: this package, the folders of plugins, and `more`."""
-    folders = [path for path in sys.path if path and os.path.isdir(path)]
-    return _fingerprint(sorted(folders), (package_fingerprint(), *more))
+    folders = sorted(path for path in sys.path if path and os.path.isdir(path))
+    return _digest(
+        [*(_stamp(path, os.stat(path)) for path in folders), package_fingerprint(), *more]
+    )
 
 
-def _own_files(top: str) -> Iterator[str]:
-    for folder, folders, names in os.walk(top):
-        folders[:] = [name for name in folders if name != "__pycache__"]
-        yield from (os.path.join(folder, name) for name in names if name.endswith(OWN_FILES))
+def _own_files(folder: str) -> Iterator[bytes]:
+    with os.scandir(folder) as entries:
+        for entry in entries:
+            if entry.name.endswith(OWN_FILES):
+                yield _stamp(entry.path, entry.stat())
+            elif entry.is_dir() and entry.name != "__pycache__":
+                yield from _own_files(entry.path)
 
 
-def _fingerprint(paths: Iterable[str], more: Iterable[bytes]) -> bytes:
-    digest = hashlib.sha256(sys.version.encode())
-    for path in paths:
-        status = os.stat(path)
-        digest.update(f"{path}\0{status.st_size}\0{status.st_mtime_ns}\0".encode())
-    for piece in more:
-        digest.update(piece + b"\0")
-    return digest.digest()
+def _stamp(path: str, status: os.stat_result) -> bytes:
+    return os.fsencode(f"{path}\0{status.st_size}\0{status.st_mtime_ns}")
+
+
+def _digest(pieces: Iterable[bytes]) -> bytes:
+    return hashlib.sha256(b"\0".join([sys.version.encode(), *pieces])).digest()

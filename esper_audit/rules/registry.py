@@ -14,7 +14,8 @@ from typing import TypeVar
 from esper_audit.findings.errors import FAILURES, EsperAuditError, RuleLoadError
 from esper_audit.project.submodules import last_part, submodules
 from esper_audit.rules.case_validation import validate_cases
-from esper_audit.rules.rule import Check, CstRule, FileRule, Rule, validate
+from esper_audit.rules.rule import Check, CstRule, FileRule, Rule
+from esper_audit.rules.specification import validate
 from esper_audit.rules.tree_rule import TreeRule
 
 ENTRY_POINT_GROUP = "esper_audit.rules"

@@ -44,14 +44,16 @@ class Triggers(msgspec.Struct, frozen=True, kw_only=True):
     """What a file and a node must contain for a rule to be run on the node.
 
     `calls`, `attributes` and `keywords` are terminal names. `nodes` are class names of `ast`, or of
-    LibCST for a `CstRule`. Where only nodes are given, `words` (whole identifiers) or `parts` (any
-    substring) name the files that can contain a finding. Without either the rule reads every file.
+    LibCST for a `CstRule`. `collected` are further classes whose nodes the rule takes from the file.
+    Where only nodes are given, `words` (whole identifiers) or `parts` (any substring) name the files
+    that can contain a finding. Without either the rule reads every file.
     """
 
     calls: frozenset[str] = frozenset()
     attributes: frozenset[str] = frozenset()
     keywords: frozenset[str] = frozenset()
     nodes: frozenset[str] = frozenset()
+    collected: frozenset[str] = frozenset()
     words: frozenset[str] = frozenset()
     parts: frozenset[str] = frozenset()
 
@@ -222,20 +224,6 @@ class CstRule(FileRule):
         raise NotImplementedError
 
 
-def validate(check: type[RunnableCheck], kind: type[RunnableCheck]) -> None:
-    """Raise RuleLoadError unless a check carries every part of the specification of its kind."""
-    check.documentation()
-    for part, part_type in kind.REQUIRED.items():
-        if not isinstance(_declared(check, part), part_type):
-            raise RuleLoadError(
-                f"rule {check.id}: `{part}` is missing or not a {part_type.__name__}"
-            )
-    if not check.VALID or not check.INVALID:
-        raise RuleLoadError(f"rule {check.id}: needs at least one VALID and one INVALID case")
-    if _declared(check, "check") is _declared(kind, "check"):
-        raise RuleLoadError(f"rule {check.id}: has no `check` method")
-
-
 def crash(path: str, rule: Check, error: BaseException) -> NotAnalysed:
     """Return the record of a rule that raised on a file, with the line in the rule."""
     trace = error.__traceback__
@@ -244,10 +232,6 @@ def crash(path: str, rule: Check, error: BaseException) -> NotAnalysed:
     place = f" in {trace.tb_frame.f_code.co_name}, line {trace.tb_lineno}" if trace else ""
     what = f"{type(error).__name__}: {quoted(str(error))}"
     return NotAnalysed(path, f"the rule raised {what}{place}", check=rule.id)
-
-
-def _declared(check: type[Check], part: str) -> object:
-    return next((vars(base)[part] for base in check.__mro__ if part in vars(base)), None)
 
 
 def _parse_docstring(check_id: str, docstring: str) -> Documentation:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import fnmatch
 from collections.abc import Collection, Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING
 
 import msgspec
 
@@ -30,6 +31,9 @@ from esper_audit.source.syntax.enclosing import chain, symbol_of
 from esper_audit.source.syntax.source import Source
 from esper_audit.text.phrases import did_you_mean
 from esper_audit.tracking.fingerprint import assign_fingerprints
+
+if TYPE_CHECKING:
+    from pathspec import GitIgnoreSpec
 
 
 class InvalidSuppression(Check):
@@ -118,9 +122,7 @@ class Suppressor:
         known: Collection[str],
         authorised_words: Mapping[str, str],
     ) -> None:
-        from pathspec import GitIgnoreSpec
-
-        self._allow = [(entry, GitIgnoreSpec.from_lines([entry.path])) for entry in allow]
+        self._allow = _with_patterns(allow) if allow else []
         self._today = today
         self._known = known
         self._words = authorised_words
@@ -209,6 +211,14 @@ class Suppressor:
             and fnmatch.fnmatchcase(finding.location.symbol, entry.symbol)
             and paths.match_file(finding.location.path)
         ]
+
+
+def _with_patterns(
+    allow: Sequence[AllowedFinding],
+) -> list[tuple[AllowedFinding, GitIgnoreSpec]]:
+    from pathspec import GitIgnoreSpec
+
+    return [(entry, GitIgnoreSpec.from_lines([entry.path])) for entry in allow]
 
 
 def _covers(authorisation: Authorisation, finding: Finding) -> bool:

@@ -28,7 +28,10 @@ def fingerprint(*, check: str, path: str, symbol: str, code: str, ordinal: int) 
 
     `ordinal` numbers the findings of a file that are equal in all the rest, from 0.
     """
-    parts = (check, path, symbol, normalised_code(code), str(ordinal))
+    return _digest(check, path, symbol, normalised_code(code), str(ordinal))
+
+
+def _digest(*parts: str) -> str:
     return hashlib.sha256("\0".join(parts).encode("utf-8", "surrogatepass")).hexdigest()[
         :FINGERPRINT_DIGITS
     ]
@@ -46,12 +49,6 @@ def assign_fingerprints(found: Iterable[tuple[Finding, str]]) -> list[Finding]:
         key = (finding.check, location.symbol, normalised_code(code))
         ordinal = counts.get(key, 0)
         counts[key] = ordinal + 1
-        identity = fingerprint(
-            check=finding.check,
-            path=location.path,
-            symbol=location.symbol,
-            code=code,
-            ordinal=ordinal,
-        )
+        identity = _digest(finding.check, location.path, *key[1:], str(ordinal))
         identified.append(msgspec.structs.replace(finding, fingerprint=identity))
     return identified

@@ -53,6 +53,35 @@ def test_a_rule_that_fails_costs_that_rule_on_that_file(
     assert ran.not_looked_at[0].startswith(f"a.py: fails: {said}")
 
 
+LIMITS = "[tool.esper-audit.checking]\nseconds = {seconds}\nmemory = 300\n"
+HOARDS = """\
+import time
+hoard = bytearray(400 * 2**20)
+hoard[::4096] = b'x' * len(hoard[::4096])
+time.sleep(60)
+yield
+"""
+OVER_LIMIT = {
+    "a rule that never ends": ("while True:\n    pass\nyield", 0.7, "took longer than 0.7 s"),
+    "a rule that hoards": (HOARDS, 30, "took more than 300 MiB of memory"),
+}
+
+
+@pytest.mark.parametrize(("body", "seconds", "said"), OVER_LIMIT.values(), ids=OVER_LIMIT)
+@pytest.mark.parametrize("jobs", ["1", "2"])
+def test_a_rule_over_its_limit_is_ended_and_costs_that_rule_on_that_file(
+    tmp_path: Path, body: str, seconds: float, said: str, jobs: str
+) -> None:
+    allowed = f"# esper-audit: allow-file fails -- it may\n{CALLS_OLD}"
+    write(with_rule(tmp_path, "fails", body), {"a.py": allowed, "b.py": GOOD})
+    configuration = tmp_path / "pyproject.toml"
+    configuration.write_text(configuration.read_text() + LIMITS.format(seconds=seconds))
+    ran = run(tmp_path, "check", "--jobs", jobs)
+    assert (ran.status, ran.err) == (3, "")
+    assert ran.places == ["a.py:3:8", "b.py:2:8"]
+    assert ran.not_looked_at == [f"a.py: fails: the rule {said}"]
+
+
 def test_a_rule_keeps_the_findings_it_had_before_it_failed(tmp_path: Path) -> None:
     body = "yield Violation(node, 'found')\nyield Violation('here', 'no')"
     write(with_rule(tmp_path, "fails", body), {"a.py": "old(1)\n"})

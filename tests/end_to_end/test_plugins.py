@@ -156,6 +156,18 @@ def test_a_trigger_of_no_kind_of_node_is_refused_and_told_the_nearest(tmp_path: 
 
 
 @pytest.mark.usefixtures("_here")
+def test_a_rule_that_every_call_triggers_needs_a_prefilter(tmp_path: Path) -> None:
+    members = 'triggers = Triggers(nodes=frozenset({"Call"}))\n'
+    write(with_rule(tmp_path, "no-old", members=members), {"a.py": "old(1)\n"})
+    ran = command("check")
+    assert ran.status == 2
+    assert "rule no-old: triggers on every Call and has no `prefilter`. Define one." in ran.err
+    members += "def prefilter(self, nodes):\n    return nodes\n"
+    write(with_rule(tmp_path, "no-old", members=members), {"a.py": "old(1)\n"})
+    assert command("check").status == 1
+
+
+@pytest.mark.usefixtures("_here")
 def test_a_contract_that_nobody_wrote_is_refused(tmp_path: Path) -> None:
     write(with_rule(tmp_path, "no-old", members='contract = "no-such"\n'), {"a.py": "old(1)\n"})
     ran = command("check")

@@ -12,8 +12,9 @@ from hypothesis import strategies as st
 from support.real_source import library_modules, own_modules
 
 from esper_audit.engine.file_checker import check_source
-from esper_audit.engine.triggers import CST_NODE_TYPES, TriggerTable
+from esper_audit.engine.triggers import TriggerTable
 from esper_audit.findings.finding import Category, Finding, Severity
+from esper_audit.rules.node_types import CST_NODE_TYPES
 from esper_audit.rules.registry import discover
 from esper_audit.rules.rule import CstRule, Reach, Rule, Triggers, Violation
 from esper_audit.source.syntax import cst

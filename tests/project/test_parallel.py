@@ -5,27 +5,29 @@ from __future__ import annotations
 import faulthandler
 import os
 import signal
+import time
+from collections.abc import Collection
 
 import pytest
 
 from esper_audit.findings.file_outcome import FileOutcome
-from esper_audit.project.parallel import map_files
+from esper_audit.project.parallel import WorkLimits, map_files, set_status
 
 PATHS = [f"{number:02}.py" for number in range(17)]
 
 
-def well(path: str) -> FileOutcome:
+def well(path: str, without: Collection[str] = ()) -> FileOutcome:
     return FileOutcome(path, used=[int(path[:2])])
 
 
-def deadly(path: str) -> FileOutcome:
+def deadly(path: str, without: Collection[str]) -> FileOutcome:
     if path in ("03.py", "04.py", "16.py"):
         faulthandler.disable()  # this death is meant, and needs no report
         os.kill(os.getpid(), signal.SIGSEGV)
     return well(path)
 
 
-def leaving(path: str) -> FileOutcome:
+def leaving(path: str, without: Collection[str]) -> FileOutcome:
     if path == "05.py":
         os._exit(7)
     return well(path)
@@ -65,5 +67,84 @@ def test_one_file_gets_a_process_of_its_own_when_processes_are_asked_for() -> No
 
 def test_outcomes_larger_than_a_pipe_arrive_whole() -> None:
     numbers = list(range(200_000))
-    found = list(map_files(lambda path: FileOutcome(path, used=numbers), PATHS[:4], 2, FileOutcome))
+    found = list(
+        map_files(lambda path, _: FileOutcome(path, used=numbers), PATHS[:4], 2, FileOutcome)
+    )
     assert [len(outcome.used) for outcome in found] == [200_000] * 4
+
+
+SHORT = WorkLimits(seconds=0.5, memory=300)
+
+
+def slow(path: str, without: Collection[str]) -> FileOutcome:
+    """Take for ever over two steps of one file, and over all of another."""
+    for step in ("first", "second", "third"):
+        if step in without:
+            continue
+        set_status(step)
+        if path == "03.py" and step != "second":
+            time.sleep(60)
+    set_status("")
+    if path == "05.py":
+        time.sleep(60)
+    return well(path)
+
+
+def unhurried(path: str, without: Collection[str]) -> FileOutcome:
+    """Take longer than the parent waits before it looks at the limits."""
+    time.sleep(0.5)
+    return well(path)
+
+
+def greedy(path: str, without: Collection[str]) -> FileOutcome:
+    set_status("hoards")
+    if path == "04.py" and "hoards" not in without:
+        hoard = bytearray(400 * 2**20)
+        hoard[:: 2**12] = b"x" * len(hoard[:: 2**12])
+        time.sleep(60)
+    return well(path)
+
+
+@pytest.mark.parametrize("jobs", [1, 2])
+def test_a_step_that_takes_too_long_is_named_and_the_file_done_without_it(jobs: int) -> None:
+    found = {o.path: o for o in map_files(slow, PATHS[:7], jobs, FileOutcome, limits=SHORT)}
+    assert sorted(found) == PATHS[:7]
+    assert found["03.py"].used == [3]
+    assert found["03.py"].lost
+    assert [problem.sentence() for problem in found["03.py"].not_analysed] == [
+        "03.py: first: the rule took longer than 0.5 s",
+        "03.py: third: the rule took longer than 0.5 s",
+    ]
+    assert [problem.sentence() for problem in found["05.py"].not_analysed] == [
+        "05.py: took longer than 0.5 s"
+    ]
+    assert [found[path] for path in ("04.py", "06.py")] == [well("04.py"), well("06.py")]
+
+
+def test_a_step_that_takes_too_much_memory_is_named_and_the_file_done_without_it() -> None:
+    limits = WorkLimits(seconds=30, memory=300)
+    found = {o.path: o for o in map_files(greedy, PATHS[:7], 1, FileOutcome, limits=limits)}
+    assert [problem.sentence() for problem in found["04.py"].not_analysed] == [
+        "04.py: hoards: the rule took more than 300 MiB of memory"
+    ]
+    assert [found[path].used for path in PATHS[:7]] == [[number] for number in range(7)]
+
+
+def test_the_memory_of_this_process_does_not_count_against_a_file() -> None:
+    held = bytearray(400 * 2**20)
+    held[:: 2**12] = b"x" * len(held[:: 2**12])
+    limits = WorkLimits(seconds=30, memory=300)
+    found = list(map_files(unhurried, PATHS[:2], 1, FileOutcome, limits=limits))
+    assert found == [well(path) for path in PATHS[:2]]
+
+
+def test_without_fork_every_file_is_worked_on_in_this_process() -> None:
+    here: list[int] = []
+
+    def noting(path: str, without: Collection[str]) -> FileOutcome:
+        here.append(os.getpid())
+        return well(path, without)
+
+    found = list(map_files(noting, PATHS, 3, FileOutcome, limits=SHORT, can_fork=False))
+    assert found == [well(path) for path in PATHS]
+    assert set(here) == {os.getpid()}

@@ -15,7 +15,7 @@ def render(audit: Audit, catalogue: CheckCatalogue) -> str:
 
     `version` is raised when the meaning of a key changes.
     """
-    content = {
+    content: dict[str, object] = {
         "version": VERSION,
         "exit_status": audit.exit_status,
         "files": audit.files,
@@ -29,4 +29,6 @@ def render(audit: Audit, catalogue: CheckCatalogue) -> str:
         "hidden_by_since": audit.hidden,
         "excluded_by_configuration": audit.excluded,
     }
+    if audit.timings:
+        content["timings"] = audit.timings
     return msgspec.json.format(msgspec.json.encode(content), indent=2).decode() + "\n"

@@ -34,7 +34,21 @@ def styled_audit(audit: Audit, catalogue: CheckCatalogue) -> Iterator[StyledText
     yield from _contracts(audit, catalogue)
     yield from _probes(audit)
     yield from map(show_control_characters, _not_analysed(audit))
+    yield from _timings(audit)
     yield from _summary(audit)
+
+
+def _timings(audit: Audit) -> Iterator[StyledText]:
+    """Yield a table of what each rule cost, if that was requested."""
+    if not audit.timings:
+        return
+    yield StyledText("Time of the rules\n", "bold")
+    yield StyledText(f"  {'seconds':>8} {'files':>6} {'candidates':>10}  rule\n", "dim")
+    for timing in audit.timings:
+        yield StyledText(
+            f"  {timing.seconds:>8.3f} {timing.files:>6} {timing.candidates:>10}  {timing.check}\n"
+        )
+    yield StyledText("\n")
 
 
 def _frame(finding: Finding) -> Iterator[StyledText]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 
 import msgspec
 
@@ -147,7 +147,7 @@ class FactStore:
             return None
         return ModuleFacts(path, self.module_names.name(path), self._roles.of(path), encoded)
 
-    def _extract(self, path: str) -> FileReading:
+    def _extract(self, path: str, _: Collection[str] = ()) -> FileReading:
         """Extract the facts of one file, or the reason why it has none."""
         source = parse(path, self._contents[path])
         if isinstance(source, NotAnalysed):

@@ -58,9 +58,14 @@ def walk(root: ast.AST) -> Iterator[ast.AST]:
         stack += below
 
 
-def scan(root: ast.AST, wanted: Collection[type[ast.AST]]) -> list[ast.AST]:
+def scan(
+    root: ast.AST,
+    wanted: Collection[type[ast.AST]],
+    closed: Collection[type[ast.AST]] = (),
+) -> list[ast.AST]:
     """Return the nodes of the wanted classes, `root` included, in no particular order.
 
+    Nodes inside those of the `closed` classes are omitted, except inside `root`.
     The same nodes as `walk` at a third of its cost: no generator, no call a node, leaves not expanded.
     """
     found: list[ast.AST] = []
@@ -72,7 +77,7 @@ def scan(root: ast.AST, wanted: Collection[type[ast.AST]]) -> list[ast.AST]:
         if kind in wanted:
             found.append(node)  # type: ignore[arg-type]  # None is of no wanted class
         getter = getters.get(kind)  # type: ignore[arg-type]  # None has no getter
-        if getter is None:
+        if getter is None or (kind in closed and node is not root):
             continue
         get, several = getter
         if not several:

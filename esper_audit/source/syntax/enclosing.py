@@ -14,8 +14,8 @@ Definition = ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef
 
 def first_line(statement: ast.stmt) -> int:
     """Return the line on which a statement starts, decorators included."""
-    if isinstance(statement, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)):
-        return min([statement.lineno, *(d.lineno for d in statement.decorator_list)])
+    if isinstance(statement, Definition) and statement.decorator_list:
+        return min(statement.lineno, statement.decorator_list[0].lineno)
     return statement.lineno
 
 

@@ -142,6 +142,11 @@ def terminal_name(node: ast.expr) -> str:
     return node.id if node.__class__ is ast.Name else ""
 
 
+def text_of(node: ast.AST) -> str:
+    """Return `ast.unparse(node)`, without its machinery for a name or a dotted name."""
+    return dotted(node) or ast.unparse(node)
+
+
 def parameters(arguments: ast.arguments) -> Iterator[ast.arg]:
     """Yield every parameter, `*args` and `**kwargs` included."""
     yield from (*arguments.posonlyargs, *arguments.args, *arguments.kwonlyargs)

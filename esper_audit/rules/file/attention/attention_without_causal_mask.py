@@ -90,9 +90,9 @@ class AttentionWithoutCausalMask(Rule):
         if kind not in SIGNATURES or not functions:
             return
         missing = missing_mask(call, SIGNATURES[kind])
-        if not missing or is_cross_attention(call, functions[-1]):
+        if not missing or (kind == "softmax" and not is_handwritten_attention(call, functions[-1])):
             return
-        if kind == "softmax" and not is_handwritten_attention(call, functions[-1]):
+        if is_cross_attention(call, functions[-1]):
             return
         reason = self._reason(functions[-1], file)
         if reason is not None:
@@ -120,7 +120,7 @@ class AttentionWithoutCausalMask(Rule):
             for name, shown in ((scope.name, ""), *((base, f"({base})") for base in bases)):
                 if not self.options.words.isdisjoint(identifier_words(name)):
                     return scope.name + shown, BY_NAME
-        for string, owner in registrations(tree, scopes):
+        for string, owner in registrations(file, scopes):
             if string in self.options.topologies:
                 return innermost, f'`{owner.name}` registers for "{string}"'
         if not self.options.words.isdisjoint(identifier_words(path[-1])):

@@ -17,7 +17,7 @@ from esper_audit.rules.rule import (
     Triggers,
     Violation,
 )
-from esper_audit.source.idioms.numerics.layer_sizes import Factory, Sizing, definitions, sizings
+from esper_audit.source.idioms.numerics.layer_sizes import Factory, Sizing, sizings
 from esper_audit.source.syntax.file_view import FileView
 from esper_audit.source.syntax.names import Function
 
@@ -135,7 +135,13 @@ def _owner(node: ast.stmt, file: FileView) -> list[Factory]:
 
 
 def _definitions(file: FileView) -> dict[str, Factory]:
-    return definitions(file.tree)
+    """Return the functions and classes of a file by name, nested ones too."""
+    nodes: list[ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef] = [
+        *file.nodes(ast.FunctionDef),
+        *file.nodes(ast.AsyncFunctionDef),
+        *file.nodes(ast.ClassDef),
+    ]
+    return {node.name: node for node in sorted(nodes, key=lambda node: node.lineno)}
 
 
 def _constants(file: FileView) -> frozenset[str]:

@@ -100,9 +100,9 @@ class DocstringDrift(Rule):
         documented = documented_arguments(text)
         if not documented.entries:
             return
-        words = frozenset(WORD.findall(text + companion_docstring(owner, owners)))
         yield from _unknown_parameters(documented, function, owner)
         if documented.is_complete:
+            words = frozenset(WORD.findall(text + companion_docstring(owner, owners)))
             yield from self._undocumented(words, function, owner)
         yield from _other_defaults(documented, function)
         yield from _other_ranks(documented, function)

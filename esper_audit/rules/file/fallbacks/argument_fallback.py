@@ -123,8 +123,11 @@ class ArgumentFallback(Rule):
         if not optional or function.name in CONSTRUCTORS:
             return
         required = {p.arg for p in parameters(function.args)} - optional - {"self", "cls"}
+        optional -= self.options.by_convention
+        if not optional or not required:
+            return
         for name, fallback in fallback_pairs(function):
-            if name in optional - self.options.by_convention and fallback in required:
+            if name in optional and fallback in required:
                 yield name, fallback
 
 

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from esper_audit.findings.finding import Category, Severity
 from esper_audit.rules.rule import Invalid, Options, Rule, Triggers, Valid, Violation
 from esper_audit.source.syntax.file_view import FileView
-from esper_audit.source.syntax.names import dotted, imported
+from esper_audit.source.syntax.names import LONGEST_ALIAS_CHAIN, dotted, imported
 
 DOCUMENTED = (
     "torch._assert",  # the torch page, under Utilities
@@ -238,7 +238,8 @@ class PrivateTorchApi(Rule):
     def check(self, node: ast.AST, file: FileView) -> Iterator[Violation]:
         """Report private attributes and imports of torch."""
         if isinstance(node, ast.Attribute):
-            if _is_private(node.attr) and _is_rooted_in_name(node.value):
+            names, root = file.once(_torch_names), _root_name(node.value)
+            if _is_private(node.attr) and root and (names is None or root in names):
                 yield from self._check_attribute(node, file)
         elif isinstance(node, (ast.Import, ast.ImportFrom)):
             for place, target, binds_torch in _targets(node):
@@ -284,10 +285,35 @@ def _is_below(name: str, prefix: str) -> bool:
     return name == prefix or name.startswith(f"{prefix}.")
 
 
-def _is_rooted_in_name(node: ast.expr) -> bool:
+def _root_name(node: ast.expr) -> str:
+    """Return the name at the start of a chain of attributes, or "" for `self`, `cls` and other nodes."""
     while isinstance(node, ast.Attribute):
         node = node.value
-    return isinstance(node, ast.Name) and node.id not in {"self", "cls"}
+    return node.id if isinstance(node, ast.Name) and node.id not in {"self", "cls"} else ""
+
+
+def _torch_names(file: FileView) -> frozenset[str] | None:
+    """Return the names that can refer to torch or a part of it.
+
+    After a star import of torch every name can, and the result is None.
+    """
+    names: set[str] = set()
+    for statement in (*file.nodes(ast.Import), *file.nodes(ast.ImportFrom)):
+        assert isinstance(statement, (ast.Import, ast.ImportFrom))
+        for name, target in imported(statement):
+            if _is_below(target, TORCH):
+                names.add(name)
+    if "*" in names:
+        return None
+    assigned = [
+        (target.id, _root_name(statement.value))
+        for statement in file.nodes(ast.Assign)
+        for target in statement.targets
+        if isinstance(target, ast.Name)
+    ]
+    for _ in range(LONGEST_ALIAS_CHAIN):
+        names |= {target for target, root in assigned if root in names}
+    return frozenset(names)
 
 
 def _longest_chain(node: ast.Attribute, file: FileView) -> ast.Attribute:

@@ -22,7 +22,7 @@ from esper_audit.source.idioms.numerics.ema_update import (
 )
 from esper_audit.source.syntax.ast_walk import walk
 from esper_audit.source.syntax.file_view import FileView
-from esper_audit.source.syntax.names import Function, dotted
+from esper_audit.source.syntax.names import Function, dotted, terminal_name
 from esper_audit.text.phrases import quoted
 
 CORRECTION_NAME = re.compile(r"(?i)bias_?corr|debias|unbias|corrected")
@@ -64,9 +64,8 @@ class UncorrectedEma(Rule):
     INVALID = cases.INVALID
 
     def prefilter(self, nodes: Sequence[ast.AST]) -> Sequence[ast.AST]:
-        """Drop assignments of anything but sums and calls."""
-        kinds = (ast.BinOp, ast.Call)
-        return [n for n in nodes if n.__class__ is not ast.Assign or n.value.__class__ in kinds]
+        """Drop assignments of anything but sums and calls of `lerp`, and steps of anything but sums."""
+        return [n for n in nodes if n.__class__ is ast.Call or _may_update(n)]
 
     def check(self, node: ast.AST, file: FileView) -> Iterator[Violation]:
         """Report the update of an average that starts at zero without bias correction."""
@@ -82,10 +81,22 @@ class UncorrectedEma(Rule):
         is_average = "." in average or _is_repeated(average, local)
         if not is_average or _is_corrected(scope) or has_counterpart_at_one(average, scope):
             return
-        if is_initialised_to_zero(average, scope, tree):
+        if is_initialised_to_zero(average, scope, file):
             share = quoted(ast.unparse(found.share))
             message = f"{average} starts at zero without bias correction: its first value is {share} of the sample"
             yield Violation(node, message)
+
+
+def _may_update(node: ast.AST) -> bool:
+    """Return whether an assignment adds, or assigns what a call of `lerp` returns."""
+    if node.__class__ is ast.AugAssign:
+        return node.op.__class__ is ast.Add
+    if node.__class__ is not ast.Assign:
+        return True
+    value = node.value
+    if value.__class__ is ast.BinOp:
+        return value.op.__class__ is ast.Add
+    return value.__class__ is ast.Call and terminal_name(value.func).endswith("lerp")
 
 
 def _owner(functions: Sequence[Function], file: FileView) -> ast.ClassDef | None:

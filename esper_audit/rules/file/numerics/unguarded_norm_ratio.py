@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import re
+from bisect import bisect_left
 from collections.abc import Iterator, Sequence
 
 from esper_audit.findings.finding import Category, Severity
@@ -17,7 +18,6 @@ from esper_audit.rules.rule import (
     Violation,
 )
 from esper_audit.source.idioms.numerics.norms import NormFlow, split_epsilon
-from esper_audit.source.syntax.ast_walk import scan
 from esper_audit.source.syntax.file_view import FileView
 from esper_audit.source.syntax.names import Function, dotted, parameters
 
@@ -65,7 +65,9 @@ class UnguardedNormRatio(Rule):
     severity = Severity.P2
     precision = "21 of 21 findings were correct (peft, diffusers, espnet and 6 more)"
     triggers = Triggers(
-        nodes=frozenset({"FunctionDef"}), parts=frozenset({"norm", "param", "numel"})
+        nodes=frozenset({"FunctionDef"}),
+        collected=frozenset({"BinOp"}),
+        parts=frozenset({"norm", "param", "numel"}),
     )
     Options = NormRatioOptions
     options: NormRatioOptions
@@ -275,7 +277,9 @@ class UnguardedNormRatio(Rule):
 
     def check(self, node: ast.AST, file: FileView) -> Iterator[Violation]:
         """Report each division by a norm or a parameter count without a guard."""
-        if not isinstance(node, Function) or not _has_possible_norm_division(node, file):
+        if not isinstance(node, Function):
+            return
+        if not file.once(_Operators).has_possible_norm_division(node, file):
             return
         flow = NormFlow(node)
         for division in flow.divisions:
@@ -339,23 +343,22 @@ def _parts(denominator: ast.expr, file: FileView) -> tuple[str, str]:
     return file.code(denominator, parentheses=True), ""
 
 
-def _has_possible_norm_division(function: Function, file: FileView) -> bool:
-    """Return whether a function divides and contains a word that a norm or a count needs."""
-    text = file.text(function)
-    if "/" not in text or not ("**" in text or NORM_WORDS.search(text)):
-        return False
-    operators = [n.op for n in scan(function, {ast.BinOp}) if isinstance(n, ast.BinOp)]
-    if not any(isinstance(operator, ast.Div) for operator in operators):
-        return False
-    if any(isinstance(operator, ast.Pow) for operator in operators):
-        return True
-    words = map(_word, scan(function, {ast.Name, ast.Attribute, ast.Constant}))
-    return any(NORM_WORDS.search(word) for word in words)
+class _Operators:
+    """The first lines of the divisions and of the powers of a file, sorted."""
+
+    def __init__(self, file: FileView) -> None:
+        operations = file.nodes(ast.BinOp)
+        self._divisions = [node.lineno for node in operations if isinstance(node.op, ast.Div)]
+        self._powers = [node.lineno for node in operations if isinstance(node.op, ast.Pow)]
+
+    def has_possible_norm_division(self, function: Function, file: FileView) -> bool:
+        """Return whether a function divides and contains a word that a norm or a count needs."""
+        if not _is_between(self._divisions, function):
+            return False
+        return _is_between(self._powers, function) or bool(NORM_WORDS.search(file.text(function)))
 
 
-def _word(node: ast.AST) -> str:
-    if isinstance(node, ast.Attribute):
-        return node.attr
-    if isinstance(node, ast.Constant):
-        return node.value if isinstance(node.value, str) else ""
-    return node.id if isinstance(node, ast.Name) else ""
+def _is_between(lines: list[int], function: Function) -> bool:
+    """Return whether one of the sorted lines lies in a function."""
+    position = bisect_left(lines, function.lineno)
+    return position < len(lines) and lines[position] <= (function.end_lineno or 0)

@@ -11,7 +11,7 @@ from esper_audit.findings.finding import Category, Severity, Span
 from esper_audit.rules.rule import Invalid, Options, Rule, Triggers, Valid, Violation
 from esper_audit.source.idioms.state.state_keys_read import KeyRead, keys_used, read_keys
 from esper_audit.source.idioms.state.state_keys_written import KeyWrite, written_keys
-from esper_audit.source.syntax.ast_walk import children, walk
+from esper_audit.source.syntax.ast_walk import scan, walk
 from esper_audit.source.syntax.enclosing import functions_in
 from esper_audit.source.syntax.file_view import FileView
 from esper_audit.source.syntax.names import Function
@@ -27,8 +27,9 @@ LOADED_BY = {
     "to_json": "from_json",
 }
 PREFIXES = {"save": "load", "_save": "_load", "dump": "load", "_dump": "_load"}
-SAVING = frozenset({*LOADED_BY, *PREFIXES})
-LOADING = frozenset({*LOADED_BY.values(), *PREFIXES.values()})
+KEY_USES: frozenset[type[ast.expr]] = frozenset({ast.Subscript, ast.Dict, ast.Compare, ast.Call})
+PARTS = frozenset({"save", "load", "dump", "state", "_dict", "serialize", "_json"})
+"""Substrings of which the names of these functions contain at least one."""
 
 
 class CheckpointKeyDriftOptions(Options, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -64,7 +65,7 @@ class CheckpointKeyDrift(Rule):
     category = Category.CORRECTNESS
     severity = Severity.P2
     precision = "5 of 5 findings in 40 packages were correct; one key may be meant for people"
-    triggers = Triggers(nodes=frozenset({"FunctionDef"}), parts=SAVING | LOADING)
+    triggers = Triggers(nodes=frozenset({"FunctionDef"}), parts=PARTS)
     Options = CheckpointKeyDriftOptions
     options: CheckpointKeyDriftOptions
     VALID = (
@@ -273,23 +274,23 @@ class CheckpointKeyDrift(Rule):
             return
         scopes = file.definitions(node)
         block = scopes[-1].body if scopes else file.tree.body
-        differences = list(self._differences(node, block))
-        known = _keys_used_elsewhere(file.tree, node) if differences else set()
+        differences = list(self._differences(node, block, file.once(_KeyTable)))
+        known = _keys_used_elsewhere(file, node) if differences else set()
         for key, message in differences:
             if key not in known:
                 yield Violation(_key_place(key, node, file), message)
 
     def _differences(
-        self, function: Function, block: Sequence[ast.stmt]
+        self, function: Function, block: Sequence[ast.stmt], keys: _KeyTable
     ) -> Iterator[tuple[str, str]]:
         names = _counterparts(function.name)
         other = next((f for f in functions_in(block) if f.name in names), None)
         if other is None:
             return
         if _is_saver(function.name):
-            yield from self._unread(written_keys(function), read_keys(other), other.name)
+            yield from self._unread(keys.written(function), keys.read(other), other.name)
         else:
-            yield from _unwritten(read_keys(function), written_keys(other), other.name)
+            yield from _unwritten(keys.read(function), keys.written(other), other.name)
 
     def _unread(
         self, written: KeyWrite | None, read: KeyRead | None, name: str
@@ -299,6 +300,14 @@ class CheckpointKeyDrift(Rule):
         for key in sorted(written.keys - read.keys):
             if re.split(r"\W|_", key)[-1].lower() not in self.options.descriptive:
                 yield key, f"writes `{key}`, which `{name}` never reads"
+
+
+class _KeyTable:
+    """The keys that functions of a file read and write, each computed once."""
+
+    def __init__(self, _: FileView) -> None:
+        self.read = cache(read_keys)
+        self.written = cache(written_keys)
 
 
 def _unwritten(
@@ -330,21 +339,18 @@ def _has_prefix(name: str, prefix: str) -> bool:
     return name == prefix or name.startswith(f"{prefix}_")
 
 
-def _keys_used_elsewhere(tree: ast.Module, function: Function) -> set[str]:
+def _keys_used_elsewhere(file: FileView, function: Function) -> set[str]:
     """Return the keys that other code of the file reads, or for a loader those that it writes."""
     context = ast.Load if _is_saver(function.name) else ast.Store
-    found: set[str] = set()
-    pending: list[ast.AST] = [tree]
-    while pending:
-        node = pending.pop()
-        if node is not function:
-            pending += children(node)
-            found |= {
-                key.value
-                for key in keys_used(node, context)
-                if isinstance(key, ast.Constant) and isinstance(key.value, str)
-            }
-    return found
+    own = set(scan(function, KEY_USES))
+    return {
+        key.value
+        for kind in KEY_USES
+        for node in file.nodes(kind)
+        if node not in own
+        for key in keys_used(node, context)
+        if isinstance(key, ast.Constant) and isinstance(key.value, str)
+    }
 
 
 def _key_place(key: str, function: Function, file: FileView) -> ast.AST | Span:

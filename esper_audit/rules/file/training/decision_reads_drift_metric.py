@@ -220,6 +220,10 @@ class DecisionReadsDriftMetric(Rule):
         super().__init__(options, severity)
         self.triggers = msgspec.structs.replace(self.triggers, words=self.options.metrics)
 
+    def prefilter(self, nodes: Sequence[ast.AST]) -> Sequence[ast.AST]:
+        """Drop assignments to what is no reward by its name."""
+        return [n for n in nodes if not isinstance(n, ast.Assign) or _is_reward(n.targets)]
+
     def check(self, node: ast.AST, file: FileView) -> Iterator[Violation]:
         """Report conditions, gates and rewards that read one of the metrics."""
         for value, what in _deciding_expressions(node, file):
@@ -235,6 +239,10 @@ class DecisionReadsDriftMetric(Rule):
             if name:
                 read = f"`{name}` (from `{derived[name]}`)" if name in derived else f"`{name}`"
                 yield Violation(value, f"{what} reads {read}, which drifts by itself")
+
+
+def _is_reward(targets: Sequence[ast.expr]) -> bool:
+    return any(REWARD.search(terminal_name(target)) for target in targets)
 
 
 def _deciding_expressions(node: ast.AST, file: FileView) -> Iterator[tuple[ast.expr, str]]:

@@ -8,7 +8,8 @@ from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
-from esper_audit.source.syntax.ast_walk import walk
+from esper_audit.source.syntax.ast_walk import scan, walk
+from esper_audit.source.syntax.file_view import FileView
 from esper_audit.source.syntax.names import Function, dotted, parameters
 
 QUERY_OR_KEY = re.compile(r"^(q|k|query|key|queries|keys)(_\w+)?$|_(q|k|query|key)$")
@@ -86,16 +87,17 @@ def is_handwritten_attention(softmax: ast.Call, function: Function) -> bool:
         scores is None or not _is_possible_scores(scores)
     ):
         scores = softmax.func.value
-    if scores is None or HIDING_CODE.search(ast.unparse(function)):
+    if scores is None:
+        return False
+    values = _assignments(function).get(dotted(scores), [scores])
+    if not any(_is_query_times_key(_unscaled(value)) for value in values):
+        return False
+    if HIDING_CODE.search(ast.unparse(function)):
         return False
     kinds = (ast.Assign, ast.AugAssign, ast.Expr)
     steps = [ast.unparse(node) for node in walk(function) if isinstance(node, kinds)]
     uses_scores = re.compile(rf"(?<!\w){re.escape(ast.unparse(scores))}(?!\w)")
-    if any(MASK_WORDS.search(step) for step in steps if uses_scores.search(step)):
-        return False
-    origins = _assignments(function)
-    values = origins.get(dotted(scores), [scores])
-    return any(_is_query_times_key(_unscaled(value)) for value in values)
+    return not any(MASK_WORDS.search(step) for step in steps if uses_scores.search(step))
 
 
 def identifier_words(name: str) -> list[str]:
@@ -104,15 +106,27 @@ def identifier_words(name: str) -> list[str]:
 
 
 def registrations(
-    tree: ast.Module, scopes: Sequence[ast.AST]
+    file: FileView, scopes: Sequence[ast.AST]
 ) -> Iterator[tuple[str, ast.FunctionDef | ast.ClassDef]]:
     """Yield each string in a decorator of a scope or of a factory of its class, with the decorated definition."""
     classes = {scope.name for scope in scopes if isinstance(scope, ast.ClassDef)}
-    for node in walk(tree):
-        if not isinstance(node, (ast.FunctionDef, ast.ClassDef)) or not node.decorator_list:
-            continue
-        if node in scopes or classes & {n.id for n in walk(node) if isinstance(n, ast.Name)}:
-            yield from ((text, node) for text in _strings(node.decorator_list))
+    for node, strings in file.once(_decorated_by_strings):
+        is_maker = node in scopes or classes & {n.id for n in walk(node) if isinstance(n, ast.Name)}
+        if is_maker:
+            yield from ((text, node) for text in strings)
+
+
+def _decorated_by_strings(
+    file: FileView,
+) -> list[tuple[ast.FunctionDef | ast.ClassDef, list[str]]]:
+    """Return the definitions of a file whose decorators contain strings, with the strings."""
+    definitions: list[ast.FunctionDef | ast.ClassDef] = [
+        *file.nodes(ast.FunctionDef),
+        *file.nodes(ast.ClassDef),
+    ]
+    decorated = [(node, list(_strings(node.decorator_list))) for node in definitions]
+    found = [(node, strings) for node, strings in decorated if strings]
+    return sorted(found, key=lambda pair: (pair[0].lineno, pair[0].col_offset))
 
 
 def _strings(decorators: list[ast.expr]) -> Iterator[str]:
@@ -148,7 +162,7 @@ def _is_possible_scores(node: ast.expr) -> bool:
 
 def _assignments(function: Function) -> dict[str, list[ast.expr]]:
     found: dict[str, list[ast.expr]] = defaultdict(list)
-    assignments = (node for node in walk(function) if isinstance(node, ast.Assign))
+    assignments = (n for n in scan(function, {ast.Assign}) if isinstance(n, ast.Assign))
     for target, value in ((target, node.value) for node in assignments for target in node.targets):
         for name in target.elts if isinstance(target, ast.Tuple) else [target]:
             found[dotted(name)].append(value)

@@ -6,7 +6,7 @@ import ast
 import re
 from collections.abc import Iterator, Sequence
 
-from esper_audit.source.syntax.ast_walk import children
+from esper_audit.source.syntax.ast_walk import scan
 from esper_audit.source.syntax.ast_walk import walk as walk_ast
 from esper_audit.source.syntax.names import Function, Names, defaults, dotted, parameters
 
@@ -22,6 +22,10 @@ SIZE_FUNCTIONS = frozenset(
     | {"tril_indices", "triu_indices", "as_tensor", "tensor"}
 )
 COPIES = frozenset({"detach", "clone", "contiguous"})
+REPLACING = frozenset(
+    {ast.If, ast.IfExp, ast.Assign, ast.AnnAssign, ast.Return, ast.keyword, ast.Call}
+)
+CLOSED = frozenset({ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef, ast.Lambda})
 RELATION_SIDES = (
     *({"i", "j"}, {"a", "b"}, {"x", "y"}, {"q", "k"}, {"left", "right"}, {"first", "second"}),
     *({"1", "2"}, {"0", "1"}, {"source", "target"}, {"src", "tgt"}, {"src", "dst"}),
@@ -36,7 +40,7 @@ def parameters_defaulting_to_none(arguments: ast.arguments) -> Iterator[str]:
 
 def fallback_pairs(function: Function) -> Iterator[tuple[str, str]]:
     """Yield each (parameter, fallback name) of a body, without nested functions."""
-    for node in _own_nodes(function):
+    for node in scan(function, REPLACING, CLOSED):
         if isinstance(node, ast.If):
             yield from _pairs_of_if(node)
         elif isinstance(node, ast.IfExp):
@@ -75,15 +79,6 @@ def is_relation_pair(first: str, second: str) -> bool:
     parts = [re.findall(r"[a-z]+|\d+", name.lower()) for name in (first, second)]
     differing = [set(pair) for pair in zip(*parts, strict=False) if pair[0] != pair[1]]
     return len(parts[0]) == len(parts[1]) and len(differing) == 1 and differing[0] in RELATION_SIDES
-
-
-def _own_nodes(function: Function) -> Iterator[ast.AST]:
-    stack: list[ast.AST] = list(reversed(function.body))
-    while stack:
-        node = stack.pop()
-        yield node
-        if not isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef, ast.Lambda)):
-            stack.extend(reversed(children(node)))
 
 
 def _pairs_of_if(node: ast.If) -> Iterator[tuple[str, str]]:

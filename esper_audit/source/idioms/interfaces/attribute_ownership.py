@@ -18,6 +18,9 @@ SAME_CLASS_FACTORIES = frozenset(
     {"__class__", "__copy__", "__deepcopy__", "__new__", "clone", "cls"}
 )
 COPIES = frozenset({"copy", "deepcopy", "replace"})
+NAMING_NODES = frozenset(
+    {ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef, ast.Name, ast.Attribute, ast.Constant}
+)
 COMPARISON_METHODS = frozenset({"__eq__", "__ne__", "__lt__", "__le__", "__gt__", "__ge__"})
 
 
@@ -110,17 +113,20 @@ def _target_writes(target: ast.expr, value: ast.expr | None) -> Iterator[Write]:
             yield from _target_writes(part, value)
 
 
-def _names_in(class_: ast.AST) -> Iterator[str]:
-    for node in walk(class_):
-        if isinstance(node, Definition):
-            yield node.name
-        elif isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store):
-            yield node.id
-        elif isinstance(node, ast.Attribute) and isinstance(node.ctx, ast.Store):
-            yield from [node.attr] if dotted(node.value) in SELF_NAMES else []
-        elif isinstance(node, ast.Constant) and isinstance(node.value, str):
+def _names_in(class_: ast.ClassDef) -> Iterator[str]:
+    for node in scan(class_, NAMING_NODES):
+        if isinstance(node, ast.Name):
+            if isinstance(node.ctx, ast.Store):
+                yield node.id
+        elif isinstance(node, ast.Attribute):
+            if isinstance(node.ctx, ast.Store) and dotted(node.value) in SELF_NAMES:
+                yield node.attr
+        elif isinstance(node, ast.Constant):
             # `__slots__`, `setattr(self, "_x", ...)`, `self.__dict__["_x"]`.
-            yield node.value
+            if isinstance(node.value, str):
+                yield node.value
+        elif isinstance(node, Definition):
+            yield node.name
 
 
 def _is_name_of_same_class(name: str, function: Function, scopes: Sequence[Definition]) -> bool:

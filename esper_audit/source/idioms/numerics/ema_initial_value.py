@@ -12,7 +12,8 @@ from esper_audit.source.idioms.numerics.ema_update import (
     ema_updates,
     literal_number,
 )
-from esper_audit.source.syntax.ast_walk import children, walk
+from esper_audit.source.syntax.ast_walk import children
+from esper_audit.source.syntax.file_view import FileView
 
 ZEROS = frozenset({"zeros", "zeros_like", "new_zeros"})
 ONES = frozenset({"ones", "ones_like", "new_ones"})
@@ -23,11 +24,11 @@ NOT_FILLING = frozenset({"mul_", "requires_grad_", "detach_", "zero_"})
 FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef)
 
 
-def is_initialised_to_zero(average: str, scope: ast.AST, tree: ast.Module) -> bool:
+def is_initialised_to_zero(average: str, scope: ast.AST, file: FileView) -> bool:
     """Return whether all initial values of an average are zero, in its scope or as a class field."""
     values = list(_initial_values(average, scope))
     if not values and "." in average:
-        values = list(_field_defaults(average.rpartition(".")[2], tree))
+        values = list(_field_defaults(average.rpartition(".")[2], file))
     return bool(values) and all(_is_full_of(value, ZEROS, 0) for value in values)
 
 
@@ -50,9 +51,9 @@ def _initial_values(average: str, scope: ast.AST) -> Iterator[ast.expr]:
             yield from _values_written(average, node)
 
 
-def _field_defaults(field: str, tree: ast.Module) -> Iterator[ast.expr]:
+def _field_defaults(field: str, file: FileView) -> Iterator[ast.expr]:
     """Yield the defaults of a field in all classes of the file."""
-    for owner in (node for node in walk(tree) if isinstance(node, ast.ClassDef)):
+    for owner in file.nodes(ast.ClassDef):
         for statement in owner.body:
             if isinstance(statement, (ast.Assign, ast.AnnAssign)):
                 yield from _values_written(field, statement)

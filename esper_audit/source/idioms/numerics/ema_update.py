@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 from esper_audit.source.syntax.ast_walk import walk
-from esper_audit.source.syntax.names import dotted
+from esper_audit.source.syntax.names import dotted, text_of
 
 UPDATE_METHODS = frozenset({"add_", "addcmul_", "lerp_", "copy_"})
 PRODUCTS = (".mul", ".multiply")
@@ -44,7 +44,7 @@ def is_constant(share: ast.expr, scope: ast.AST) -> bool:
     parts = list(walk(share))
     if any(isinstance(part, (ast.Call, ast.IfExp)) or _is_power_or_ratio(part) for part in parts):
         return False
-    read = {ast.unparse(part) for part in parts if isinstance(part, NAMED)}
+    read = {text_of(part) for part in parts if isinstance(part, NAMED)}
     return read.isdisjoint(_computed_names(scope))
 
 
@@ -145,7 +145,7 @@ def literal_number(node: ast.expr) -> float | None:
 
 def averaged_code(node: ast.expr) -> str:
     """Return the code of an averaged variable without `.data`."""
-    return ast.unparse(node).removesuffix(".data")
+    return text_of(node).removesuffix(".data")
 
 
 def _is_power_or_ratio(node: ast.AST) -> bool:
@@ -162,7 +162,7 @@ def _computed_names(scope: ast.AST) -> Iterator[str]:
             targets = [node.target]
         for target in targets:
             parts = (part for part in walk(target) if isinstance(part, NAMED))
-            yield from (ast.unparse(part) for part in parts if isinstance(part.ctx, ast.Store))
+            yield from (text_of(part) for part in parts if isinstance(part.ctx, ast.Store))
 
 
 def _is_lookup(value: ast.expr) -> bool:

@@ -54,10 +54,10 @@ LAYERS: dict[str, Layer] = {
 }
 
 
-def definitions(tree: ast.AST) -> dict[str, Factory]:
-    """Return the functions and classes of a module by name, including nested ones."""
+def definitions(scope: ast.AST) -> dict[str, Factory]:
+    """Return the functions and classes in a scope by name, including nested ones."""
     kinds = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)
-    return {node.name: node for node in walk(tree) if isinstance(node, kinds)}
+    return {node.name: node for node in walk(scope) if isinstance(node, kinds)}
 
 
 def sizings(

@@ -6,10 +6,10 @@ import ast
 import re
 from collections import defaultdict
 from collections.abc import Iterator
+from functools import cached_property
 
-from esper_audit.source.syntax.ast_walk import children
-from esper_audit.source.syntax.ast_walk import walk as walk_ast
-from esper_audit.source.syntax.names import Function, dotted
+from esper_audit.source.syntax.ast_walk import children, walk
+from esper_audit.source.syntax.names import Function, dotted, text_of
 
 NORM_MODULES = re.compile(r"(^|\.)(torch|np|numpy|jnp|LA|linalg|la)$")
 NORM_NAME = re.compile(r"(^|_)norms?(_(avg|ema|mean|value|val|sq|l2))?$", re.IGNORECASE)
@@ -47,7 +47,7 @@ class NormFlow:
             elif isinstance(node, (ast.Assign, ast.AnnAssign)) and node.value is not None:
                 targets = node.targets if isinstance(node, ast.Assign) else [node.target]
                 for target in targets:
-                    self.values[ast.unparse(target)].append(node.value)
+                    self.values[text_of(target)].append(node.value)
             elif isinstance(node, (ast.For, ast.comprehension)):
                 self._record_loop(node.target, node.iter)
 
@@ -57,7 +57,7 @@ class NormFlow:
         pending = [node]
         while pending:
             origin = _strip_conversions(pending.pop())
-            text = ast.unparse(origin)
+            text = text_of(origin)
             if text not in found:
                 found[text] = origin
                 pending += self.values.get(text, ())
@@ -83,7 +83,7 @@ class NormFlow:
             return True
         measured = self._uses(_measured_code(origins))
         direct = [n for n in measured if not isinstance(self._parents[n], ast.Attribute)]
-        uses = [*self._uses(set(map(ast.unparse, origins))), *direct]
+        uses = [*self._uses(set(map(text_of, origins))), *direct]
         return any(self._is_tested(node) for node in uses)
 
     def is_bounded(self, division: ast.BinOp) -> bool:
@@ -96,11 +96,11 @@ class NormFlow:
         origins = self.origins(core)
         subjects = _measured_code(origins)
         measured = {NORM_NAME.sub("", _name(o)).rstrip("s") for o in origins} | subjects - {""}
-        inside = {*walk_ast(division if self.is_norm(division.left) else division.right)}
+        inside = {*walk(division if self.is_norm(division.left) else division.right)}
         uses = (division, *self._uses(self._derived(division)))
-        for part in (part for use in uses for part in walk_ast(self._product(use))):
+        for part in (part for use in uses for part in walk(self._product(use))):
             if isinstance(part, ast.expr) and part not in inside:
-                texts = {ast.unparse(part), *map(ast.unparse, self.origins(part))}
+                texts = {text_of(part), *map(text_of, self.origins(part))}
                 if not subjects.isdisjoint(texts) or _has_measured_name(part, measured):
                     return True
         return False
@@ -125,8 +125,15 @@ class NormFlow:
                 stack.extend(reversed(below))
 
     def _uses(self, texts: set[str]) -> list[ast.expr]:
+        return [node for text in texts for node in self._nodes_by_text.get(text, ())]
+
+    @cached_property
+    def _nodes_by_text(self) -> dict[str, list[ast.expr]]:
         kinds = (ast.Name, ast.Attribute, ast.Subscript, ast.Call)
-        return [n for n in self._parents if isinstance(n, kinds) and ast.unparse(n) in texts]
+        found: dict[str, list[ast.expr]] = defaultdict(list)
+        for node in (n for n in self._parents if isinstance(n, kinds)):
+            found[text_of(node)].append(node)
+        return found
 
     def _derived(self, division: ast.BinOp) -> set[str]:
         """Return the names computed from a quotient, through any number of assignments."""
@@ -135,7 +142,7 @@ class NormFlow:
         while before < len(found):
             before = len(found)
             for name, values in self.values.items():
-                parts = (part for value in values for part in walk_ast(value))
+                parts = (part for value in values for part in walk(value))
                 if any(part is division or _text(part) in found for part in parts):
                     found.add(name)
         return found
@@ -203,7 +210,7 @@ def _measured_code(origins: list[ast.expr]) -> set[str]:
         parts = subject.elts if isinstance(subject, (ast.List, ast.Tuple)) else [subject]
         for part in parts:
             while part is not None:
-                found.add(ast.unparse(part))
+                found.add(text_of(part))
                 part = part.value if isinstance(part, ast.Subscript) else None
     return found
 
@@ -219,7 +226,7 @@ def _norm_argument(node: ast.expr) -> ast.expr | None:
         takes_order = first is None or isinstance(first, (ast.Constant, ast.UnaryOp))
         return receiver if takes_order and dotted(receiver) != "self" else None
     root = _sum_under_root(node)
-    squared = (_squared(part) for part in walk_ast(root)) if root is not None else ()
+    squared = (_squared(part) for part in walk(root)) if root is not None else ()
     return next((base for base in squared if base is not None), None)
 
 
@@ -229,8 +236,7 @@ def _sum_under_root(node: ast.expr) -> ast.expr | None:
     if isinstance(node, ast.Call) and _name(node) == "sqrt":
         inner = node.args[0] if node.args else node.func
     elif isinstance(node, ast.BinOp) and isinstance(node.op, ast.Pow):
-        is_half = isinstance(node.right, ast.Constant) and node.right.value == 0.5
-        inner = node.left if is_half else None
+        inner = node.left if text_of(node.right) == "0.5" else None
     while isinstance(inner, ast.Attribute):
         inner = inner.value
     return inner if isinstance(inner, ast.Call) and _name(inner) == "sum" else None
@@ -239,9 +245,9 @@ def _sum_under_root(node: ast.expr) -> ast.expr | None:
 def _squared(node: ast.AST) -> ast.expr | None:
     """Return x for `x ** 2` and `x.pow(2)`, else None."""
     if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Pow):
-        return node.left if ast.unparse(node.right) == "2" else None
+        return node.left if text_of(node.right) == "2" else None
     if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute):
-        return node.func.value if ast.unparse(node).endswith(".pow(2)") else None
+        return node.func.value if text_of(node).endswith(".pow(2)") else None
     return None
 
 
@@ -249,8 +255,8 @@ def _is_parameter_count(node: ast.expr) -> bool:
     """Return whether a node is `sum(p.numel() for p in module.parameters())`."""
     if not isinstance(node, ast.Call) or dotted(node.func) != "sum":
         return False
-    called = {_name(part) for part in walk_ast(node) if isinstance(part, ast.Call)}
-    return "numel" in called and "param" in ast.unparse(node)
+    called = {_name(part) for part in walk(node) if isinstance(part, ast.Call)}
+    return "numel" in called and "param" in text_of(node)
 
 
 def _is_named(origins: list[ast.expr], pattern: re.Pattern[str]) -> bool:
@@ -291,4 +297,4 @@ def _name(node: ast.AST) -> str:
 
 
 def _text(node: ast.AST) -> str:
-    return ast.unparse(node) if isinstance(node, (ast.Name, ast.Attribute)) else ""
+    return text_of(node) if isinstance(node, (ast.Name, ast.Attribute)) else ""
