@@ -9,7 +9,6 @@ from functools import cache
 import msgspec
 
 WORD = re.compile(r"[A-Za-z_]\w*")
-OWN_ATTRIBUTE = re.compile(r"self\.[^.]*")
 LARGEST_POSITION = 2**63 - 1  # the largest integer that the cache can hold
 
 
@@ -214,11 +213,6 @@ def _text(path: AccessPath) -> str:
 def words(path: AccessPath) -> frozenset[str]:
     """Return every name in a path."""
     return frozenset(WORD.findall(str(path)))
-
-
-def is_own_attribute(text: str) -> bool:
-    """Return whether a path's text is that of an attribute of `self`, and goes through no other attribute."""
-    return OWN_ATTRIBUTE.fullmatch(text) is not None
 
 
 NONE = instance("None")

@@ -51,6 +51,7 @@ class FactStore:
         self.paths = sorted(_without_stub_twins({*paths, *(texts or {})}))
         self.problems: dict[str, NotAnalysed] = {}
         self._contents: dict[str, bytes] = {}
+        self._digests: dict[str, bytes] = {}
         self._read_all(texts or {})
         name = os.path.basename(os.path.normpath(root))
         self.module_names, unresolved = read_module_names(self.paths, name, self._contents)
@@ -58,7 +59,6 @@ class FactStore:
             self.problems[unresolved.path] = unresolved
         self._modules: dict[str, ModuleFacts | None] = {}
         self._cache = ContentCache(root, "facts", package_fingerprint(), bytes, enabled=cache)
-        self._digests: dict[str, bytes] = {}
         self._paths_by_word: dict[str, list[str]] = {}
         self._word_index: dict[bytes, list[str]] | None = None
         self.extracted: set[str] = set()
@@ -87,16 +87,14 @@ class FactStore:
 
     def paths_with(self, word: str) -> list[str]:
         """Return the files whose text contains a whole word, those that cannot be parsed too."""
-        if word not in self._paths_by_word:
-            if self._word_index is None and len(self._paths_by_word) >= WORTH_INDEXING_WORDS:
-                self._word_index = self._index_words()
-            self._paths_by_word[word] = self._find_word(word.encode())
-        return self._paths_by_word[word]
-
-    def _find_word(self, word: bytes) -> list[str]:
+        if self._word_index is None and len(self._paths_by_word) >= WORTH_INDEXING_WORDS:
+            self._word_index = self._index_words()
         if self._word_index is not None:
-            return self._word_index.get(word, [])
-        return [path for path in self._contents if has_word(self._contents[path], word)]
+            return self._word_index.get(word.encode(), [])
+        if word not in self._paths_by_word:
+            found = [p for p, text in self._contents.items() if has_word(text, word.encode())]
+            self._paths_by_word[word] = found
+        return self._paths_by_word[word]
 
     def modules_with(self, word: str) -> Iterable[ModuleFacts]:
         """Return the readable files that contain a word."""
@@ -118,7 +116,7 @@ class FactStore:
 
     def save(self) -> None:
         """Write the cache. Failing to write it is no error."""
-        self._cache.save(keep={self._digest(path).hex() for path in self._contents})
+        self._cache.save(keep={self._digests[path].hex() for path in self._contents})
 
     def _read_all(self, texts: Mapping[str, bytes]) -> None:
         for path in self.paths:
@@ -127,6 +125,7 @@ class FactStore:
                 self.problems[path] = content
             else:
                 self._contents[path] = content
+                self._digests[path] = content_digest(content)
 
     def _index_words(self) -> dict[bytes, list[str]]:
         """Return the files by whole word, which is quicker than searching all of them for each of many words."""
@@ -138,9 +137,7 @@ class FactStore:
 
     def _load(self, path: str) -> ModuleFacts | None:
         encoded = self._encoded(path)
-        if encoded is None:
-            if path in self.problems:
-                return None
+        if encoded is None and path not in self.problems:
             self._keep(self._extract(path))
             encoded = self._encoded(path)
         if encoded is None:
@@ -163,18 +160,13 @@ class FactStore:
         if reading.not_analysed:
             self.problems[reading.path] = reading.not_analysed[0]
         else:
-            digest = self._digest(reading.path)
+            digest = self._digests[reading.path]
             self._cache.put(digest.hex(), digest, reading.facts)
 
     def _encoded(self, path: str) -> bytes | None:
         """Return the cached facts of a file's content, which a moved file keeps."""
-        digest = self._digest(path)
+        digest = self._digests[path]
         return self._cache.get(digest.hex(), digest)
-
-    def _digest(self, path: str) -> bytes:
-        if path not in self._digests:
-            self._digests[path] = content_digest(self._contents[path])
-        return self._digests[path]
 
 
 def _without_stub_twins(paths: Iterable[str]) -> Iterable[str]:

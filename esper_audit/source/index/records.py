@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import enum
+import re
 from collections.abc import Sequence
 from typing import Generic, TypeVar
 
@@ -10,7 +11,6 @@ import msgspec
 
 from esper_audit.findings.finding import NotAnalysed
 from esper_audit.project.file_roles import Role
-from esper_audit.source.facts.access_path import is_own_attribute
 from esper_audit.source.facts.records import (
     CallArguments,
     DefinitionKind,
@@ -22,6 +22,7 @@ from esper_audit.source.index.class_hierarchy import ClassKind
 from esper_audit.source.index.targets import ResolvedBy
 
 Item = TypeVar("Item")
+OWN_ATTRIBUTE = re.compile(r"self\.[^.]*")
 
 
 class Passing(enum.StrEnum):
@@ -97,8 +98,8 @@ class Reference(
 
     @property
     def is_own_attribute(self) -> bool:
-        """Return whether its text is that of an attribute of `self`."""
-        return is_own_attribute(self.text)
+        """Return whether its text is that of an attribute of `self`, and goes through no other attribute."""
+        return OWN_ATTRIBUTE.fullmatch(self.text) is not None
 
 
 class Caller(msgspec.Struct, frozen=True):
