@@ -1,4 +1,7 @@
-"""Digests of contents and of this package, and where caches are located; imported by every command."""
+"""Digests of contents and of this package, and where caches are located.
+
+Imported by every command.
+"""
 
 from __future__ import annotations
 
