@@ -15,7 +15,7 @@ from esper_audit.project.config import Project, find_project
 from esper_audit.project.parallel import collector_off
 from esper_audit.rules.registry import RuleRegistry
 from esper_audit.rules.suppressions import Suppressor
-from esper_audit.source.index.index import Index, open_index
+from esper_audit.source.index.index import open_index
 from esper_audit.source.syntax.source import Source, parse
 from esper_audit.source.usage import source_cache
 from esper_audit.source.usage.source_cache import SourceCache
@@ -102,13 +102,7 @@ def checked(root: Path, names: list[str], most_lines: int) -> TreeResult:
     suppressor = Suppressor((), today=TODAY, known=RULES, authorised_words={})
     rules = [RULES[name](RULES[name].Options()) for name in names]
     scope = {path: set(names) for path in index.store.paths}
-    return check_tree(bounded(root, index, most_lines), rules, suppressor, scope)
-
-
-def bounded(root: Path, index: Index, most_lines: int) -> Tree:
-    tree = Tree(str(root), index)
-    tree._sources = SourceCache(index.store.content, most_lines)
-    return tree
+    return check_tree(Tree(str(root), index, most_lines), rules, suppressor, scope)
 
 
 @pytest.mark.parametrize("name", sorted(RULES))

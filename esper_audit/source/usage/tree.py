@@ -20,7 +20,7 @@ from esper_audit.source.syntax.names import Function, parameters
 from esper_audit.source.syntax.source import Source
 from esper_audit.source.usage.dynamic_names import DynamicNames
 from esper_audit.source.usage.external_callers import ExternalCallers
-from esper_audit.source.usage.source_cache import SourceCache
+from esper_audit.source.usage.source_cache import MOST_LINES_PARSED, SourceCache
 from esper_audit.source.usage.text_mentions import TextMentions
 
 KEYWORDS = {
@@ -51,12 +51,15 @@ class NodePosition(Protocol):
 
 
 class Tree:
-    """A project's files as one thing."""
+    """A project's files as one thing.
 
-    def __init__(self, root: str, index: Index) -> None:
+    `most_lines` bounds the files whose syntax trees are kept, in lines of source.
+    """
+
+    def __init__(self, root: str, index: Index, most_lines: int = MOST_LINES_PARSED) -> None:
         self.root = root
         self.index = index
-        self._sources = SourceCache(index.store.content)
+        self._sources = SourceCache(index.store.content, most_lines)
 
     def source(self, path: str) -> Source | None:
         """Return a file with its text and `ast`, or None if it could not be read or parsed.
