@@ -12,6 +12,7 @@ import msgspec
 
 from esper_audit.findings.errors import ConfigError
 from esper_audit.findings.finding import Severity
+from esper_audit.project.config_search import common_directory, default_root, upwards
 from esper_audit.project.discovery import is_pattern
 from esper_audit.project.file_roles import DEFAULT_ROLES
 from esper_audit.project.toml_file import Key, line_of_key, read_toml
@@ -154,13 +155,13 @@ def find_project(paths: Iterable[str], config_file: str | None = None) -> Projec
     git repository or `pyproject.toml`, else the current directory if the paths are below it, else the
     directory of the paths. Raises ConfigError.
     """
-    above = _common_directory(list(paths))
+    above = common_directory(list(paths))
     if config_file is not None:
         root = os.path.dirname(os.path.abspath(config_file))
         return Project(root, _read(config_file), config_file, (config_file,))
     searched: list[str] = []
     root = ""
-    for directory in _upwards(above):
+    for directory in upwards(above):
         for name in (OWN_FILE, PROJECT_FILE):
             file = os.path.join(directory, name)
             searched.append(file)
@@ -170,7 +171,7 @@ def find_project(paths: Iterable[str], config_file: str | None = None) -> Projec
                 root = directory
         if not root and os.path.exists(os.path.join(directory, ".git")):
             root = directory
-    return Project(root or _default_root(above), Config(), searched_files=tuple(searched))
+    return Project(root or default_root(above), Config(), searched_files=tuple(searched))
 
 
 def split_rule_table(options: Mapping[str, Any]) -> tuple[dict[str, Any], Severity | None]:
@@ -288,22 +289,3 @@ def _tool_tables(tables: Mapping[str, Any]) -> Mapping[str, Any]:
     """Return the `[tool]` tables of a pyproject, empty if `tool` is not a table."""
     tools = tables.get("tool")
     return tools if isinstance(tools, dict) else {}
-
-
-def _upwards(directory: str) -> Iterable[str]:
-    yield directory
-    while (parent := os.path.dirname(directory)) != directory:
-        directory = parent
-        yield directory
-
-
-def _common_directory(paths: list[str]) -> str:
-    if not paths:
-        return os.getcwd()
-    common = os.path.commonpath(paths)
-    return common if os.path.isdir(common) else os.path.dirname(common)
-
-
-def _default_root(above: str) -> str:
-    here = os.getcwd()
-    return here if above == here or above.startswith(here.rstrip(os.sep) + os.sep) else above

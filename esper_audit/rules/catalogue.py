@@ -11,7 +11,7 @@ from esper_audit.project.config import Project
 from esper_audit.rules.probe_catalogue import probe_descriptions
 from esper_audit.rules.registry import RuleRegistry
 from esper_audit.rules.rule import Check
-from esper_audit.rules.suppressions import SUPPRESSION_CHECKS
+from esper_audit.rules.suppression_checks import SUPPRESSION_CHECKS
 
 
 class CheckCatalogue:

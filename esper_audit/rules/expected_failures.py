@@ -10,7 +10,7 @@ from esper_audit.findings.finding import Finding
 from esper_audit.findings.probe_record import ProbeRecord, Verdict
 from esper_audit.project.config import ExpectedFailure
 from esper_audit.rules.finding_builder import ConfigFile
-from esper_audit.rules.suppressions import ExpiredSuppression, UnusedSuppression
+from esper_audit.rules.suppression_checks import ExpiredSuppression, UnusedSuppression
 from esper_audit.tracking.fingerprint import assign_fingerprints
 
 EVERY_STATE = "*"

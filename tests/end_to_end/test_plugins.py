@@ -163,7 +163,8 @@ def test_a_rule_that_every_call_triggers_needs_a_prefilter(tmp_path: Path) -> No
     assert ran.status == 2
     assert "rule no-old: triggers on every Call and has no `prefilter`. Define one." in ran.err
     members += "def prefilter(self, nodes):\n    return nodes\n"
-    write(with_rule(tmp_path, "no-old", members=members), {"a.py": "old(1)\n"})
+    body = 'if node.func.id == "old":\n    yield Violation(node, "old is called")'
+    write(with_rule(tmp_path, "no-old", body, members=members), {"a.py": "old(1)\n"})
     assert command("check").status == 1
 
 

@@ -122,7 +122,7 @@ def test_a_step_that_takes_too_long_is_named_and_the_file_done_without_it(jobs: 
 
 
 def test_a_step_that_takes_too_much_memory_is_named_and_the_file_done_without_it() -> None:
-    limits = WorkLimits(seconds=30, memory=300)
+    limits = WorkLimits(seconds=300, memory=300)
     found = {o.path: o for o in map_files(greedy, PATHS[:7], 1, FileOutcome, limits=limits)}
     assert [problem.sentence() for problem in found["04.py"].not_analysed] == [
         "04.py: hoards: the rule took more than 300 MiB of memory"

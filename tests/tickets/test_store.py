@@ -191,7 +191,7 @@ def test_all_wrong_files_are_named_at_once(tmp_path: Path) -> None:
     with pytest.raises(TicketError) as caught:
         store.load()
     assert [line.removeprefix(f"{tmp_path}/") for line in str(caught.value).split("\n")] == [
-        "A.yaml:1: ticket: expected a mapping of keys to values",
+        "A.yaml:1: invalid ticket (expected a mapping of keys to values)",
         "B.yaml:2: not UTF-8: invalid start byte",
         "C.yaml:1: cannot be read: Is a directory",
         "D.yaml:1: cannot be read: No such file or directory",

@@ -577,7 +577,11 @@ INVALID = (
 
                 Slot()
             """,
-            "notes.rst": "It is dead::\n\n    Slot()._never()\n",
+            "notes.rst": """
+                It is dead::
+
+                    Slot()._never()
+            """,
             "todo.txt": "remove _never\n",
         },
         (("a.py", 2, "nothing reaches `Slot._never`: it is defined and never used"),),
@@ -593,7 +597,10 @@ INVALID = (
 
                 Slot()
             """,
-            "conf/run.yaml": "step: a.Slot  # not _never\n# _never\n",
+            "conf/run.yaml": """
+                step: a.Slot  # not _never
+                # _never
+            """,
         },
         (("a.py", 2, "nothing reaches `Slot._never`: it is defined and never used"),),
     ),

@@ -1,0 +1,68 @@
+"""The checks whose findings are about authorisations: invalid, expired and unused ones."""
+
+from __future__ import annotations
+
+from esper_audit.findings.finding import Category, Severity
+from esper_audit.rules.rule import Check
+
+
+class InvalidSuppression(Check):
+    """An authorisation does not say what, or not why.
+
+    What: a comment that means to authorise a finding but does not follow the grammar, names a check
+    that does not exist, or gives no reason.
+
+    Why: an exception without a reason cannot be reviewed, and one that is misspelt silences nothing
+    while everybody believes it does.
+
+    Quiet: every comment of the form `# esper-audit: allow CHECK -- REASON`.
+
+    Tickets: deep dive 4
+    """
+
+    id = "invalid-suppression"
+    contract = "live-authorisations"
+    category = Category.DEFENSIVE_PROGRAMMING
+    severity = Severity.P3
+
+
+class ExpiredSuppression(Check):
+    """An authorisation has run out.
+
+    What: an authorisation whose `until` date has passed; it no longer silences anything.
+
+    Why: somebody promised to come back to this place by that day.
+
+    Quiet: authorisations without a date, and those whose day has not passed.
+
+    Tickets: deep dive 4
+    """
+
+    id = "expired-suppression"
+    contract = "live-authorisations"
+    category = Category.DEFENSIVE_PROGRAMMING
+    severity = Severity.P3
+
+
+class UnusedSuppression(Check):
+    """An authorisation authorises nothing.
+
+    What: an authorisation whose check ran on the file and found nothing at the place.
+
+    Why: what it excused is gone; left kept it would hide the next finding there.
+
+    Quiet: authorisations of a check that did not run here, or could not; those one statement above
+    their place, which the finding there names.
+
+    Tickets: deep dive 4
+    """
+
+    id = "unused-suppression"
+    contract = "live-authorisations"
+    category = Category.DEFENSIVE_PROGRAMMING
+    severity = Severity.P4
+
+
+SUPPRESSION_CHECKS: dict[str, type[Check]] = {
+    check.id: check for check in (ExpiredSuppression, InvalidSuppression, UnusedSuppression)
+}
