@@ -142,7 +142,7 @@ class _Worker(Generic[Result]):
         reader, writer = os.pipe()
         self._status[:STATUS_BYTES] = b" " * STATUS_BYTES
         self._since = time.monotonic()
-        self._inherited_memory = _resident_memory(os.getpid())
+        self._inherited_memory = _own_memory(os.getpid())
         self._pid = os.fork()
         if self._pid == 0:
             os.close(reader)
@@ -197,7 +197,7 @@ class _Worker(Generic[Result]):
 
     def _grown_memory(self) -> int:
         """Return the bytes by which the child exceeds the memory that it inherited from this process."""
-        return _resident_memory(self._pid) - self._inherited_memory
+        return _own_memory(self._pid) - self._inherited_memory
 
     def _with_failures(self, result: Result) -> Result:
         """Return a result with the steps that exceeded a limit on its file.
@@ -220,12 +220,17 @@ class _Worker(Generic[Result]):
         return data
 
 
-def _resident_memory(pid: int) -> int:
-    """Return the resident memory of a process in bytes, or 0 where the system does not report it."""
+def _own_memory(pid: int) -> int:
+    """Return the resident memory of a process that no file backs, in bytes, or 0 where it is not reported.
+
+    A child inherits exactly this part from its parent. Pages of libraries are mapped anew when it
+    reads them, so that they say nothing about what it added.
+    """
     try:
         with open(PAGES_FILE.format(pid=pid), "rb") as file:
-            return int(file.read().split()[1]) * mmap.PAGESIZE
-    except (OSError, IndexError):
+            _, resident, shared = file.read().split()[:3]
+            return (int(resident) - int(shared)) * mmap.PAGESIZE
+    except (OSError, ValueError):
         return 0
 
 

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import faulthandler
+import mmap
 import os
 import signal
 import time
 from collections.abc import Collection
+from pathlib import Path
 
 import pytest
 
@@ -128,6 +130,17 @@ def test_a_step_that_takes_too_much_memory_is_named_and_the_file_done_without_it
         "04.py: hoards: the rule took more than 300 MiB of memory"
     ]
     assert [found[path].used for path in PATHS[:7]] == [[number] for number in range(7)]
+
+
+def test_mapped_files_of_this_process_do_not_hide_what_a_file_takes(tmp_path: Path) -> None:
+    file = tmp_path / "mapped"
+    with file.open("wb") as stream:
+        stream.truncate(400 * 2**20)
+    with file.open("rb") as stream, mmap.mmap(stream.fileno(), 0, access=mmap.ACCESS_READ) as held:
+        assert not any(held[:: 2**12])
+        limits = WorkLimits(seconds=300, memory=300)
+        (found,) = map_files(greedy, ["04.py"], 1, FileOutcome, limits=limits)
+    assert [problem.check for problem in found.not_analysed] == ["hoards"]
 
 
 def test_the_memory_of_this_process_does_not_count_against_a_file() -> None:
