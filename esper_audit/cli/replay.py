@@ -7,12 +7,11 @@ checking an unchanged tree costs little more than starting Python.
 
 from __future__ import annotations
 
-import hashlib
 import os
 import sys
 
 from esper_audit.cli.local_date import today
-from esper_audit.project.engine_fingerprint import cache_home, engine_fingerprint
+from esper_audit.project.engine_fingerprint import cache_home, content_digest, engine_fingerprint
 
 FORMAT = "esper-audit replay 3"
 MOST_RECORDS = 40
@@ -21,7 +20,6 @@ NOT_REPLAYED = frozenset(
     | {"--timing"}
 )
 ENVIRONMENT = ("NO_COLOR", "TERM", "COLUMNS", "PYTHONPATH", "ESPER_AUDIT_CACHE")
-DIGEST_BYTES = 16
 
 
 def replay(arguments: list[str]) -> int | None:
@@ -93,14 +91,14 @@ def _is_unchanged(line: str) -> bool:
 def _content(path: str) -> str:
     try:
         with open(path, "rb") as file:
-            return hashlib.blake2b(file.read(), digest_size=DIGEST_BYTES).hexdigest()
+            return content_digest(file.read()).hex()
     except (FileNotFoundError, NotADirectoryError):
         return "absent"
 
 
 def _digest(text: str) -> str:
     data = text.encode("utf-8", "surrogateescape")
-    return hashlib.blake2b(data, digest_size=DIGEST_BYTES).hexdigest()
+    return content_digest(data).hex()
 
 
 def _listing(path: str) -> str:
