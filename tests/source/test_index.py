@@ -137,7 +137,7 @@ def test_a_file_that_cannot_be_read_leaves_every_answer_open(tmp_path: Path) -> 
 
 
 def test_code_nested_too_deeply_is_named_and_the_rest_is_read() -> None:
-    deep = "x = " + " + ".join(["f"] * 3000) + "\n"
+    deep = "x = " + " + ".join(["f"] * 30_000) + "\n"
     index = index_of({"a.py": F, "deep.py": deep, "b.py": "from a import f\n\nf(1)\n"})
     answer = index.callers(the(index, "f"))
     assert [problem.path for problem in answer.not_looked_at] == ["deep.py"]
