@@ -3,23 +3,30 @@
 from __future__ import annotations
 
 import os
+from typing import Literal, TypeAlias
 
 import msgspec
 
 from esper_audit.findings.errors import ContractError
 from esper_audit.findings.finding import Category
 
+ContractKind: TypeAlias = Literal["universal", "policy"]
 SHIPPED_CONTRACTS = os.path.join(os.path.dirname(__file__), "contracts.yaml")
 
 
 class Contract(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """A testable statement about a code base, its reason, and the tickets that led to it."""
+    """A testable statement about a code base, its reason, and the tickets that led to it.
+
+    A universal contract holds in every program. A policy is a project's own law: it is checked where the
+    project adopts it.
+    """
 
     id: str
     statement: str
     why: str
     category: Category
     tickets: list[str]
+    kind: ContractKind = "universal"
 
 
 def load_contracts(own_file: str = "") -> dict[str, Contract]:
