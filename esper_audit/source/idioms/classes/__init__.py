@@ -1,0 +1,1 @@
+"""What the classes of one file bind, read and inherit."""

@@ -1,0 +1,124 @@
+"""The places where the methods of a class bind and read the attributes of their object."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from esper_audit.source.syntax.ast_walk import scan
+from esper_audit.source.syntax.names import Function, dotted, parameters
+
+# The methods of `torch.nn.Module` that bind an attribute by name, and the position of its value.
+REGISTERING = frozenset(
+    {"register_buffer", "register_parameter", "register_module", "add_module", "__setattr__"}
+)
+BINDING = frozenset(
+    {ast.Assign, ast.AnnAssign, ast.AugAssign, ast.NamedExpr, ast.For, ast.AsyncFor}
+    | {ast.With, ast.AsyncWith, ast.Call, ast.Delete}
+)
+UNBOUND = frozenset({"staticmethod"})
+
+
+@dataclass(frozen=True, eq=False)
+class AttributeUse:
+    """One place where a method binds or reads an attribute of its object.
+
+    `node` is the attribute, or the call of `register_buffer`, `setattr` and the like. `value` is what
+    a binding assigns, None where that is a part of something (an unpacked tuple, a loop, `+=`).
+    """
+
+    name: str
+    node: ast.Attribute | ast.Call
+    method: Function
+    value: ast.expr | None = None
+
+
+def own_name(method: Function) -> str:
+    """Return the name under which a method of a class knows its object, empty for a static method."""
+    names = {dotted(decorator) for decorator in method.decorator_list}
+    first = next(parameters(method.args), None)
+    return first.arg if first is not None and names.isdisjoint(UNBOUND) else ""
+
+
+def attributes_read(method: Function) -> Iterator[AttributeUse]:
+    """Yield each read of an attribute of the method's object, `self.x += 1` included."""
+    me = own_name(method)
+    for node in scan(method, {ast.Attribute, ast.AugAssign}):
+        found = node.target if isinstance(node, ast.AugAssign) else node
+        if not isinstance(found, ast.Attribute) or not is_own(found, me):
+            continue
+        if isinstance(node, ast.AugAssign) or isinstance(found.ctx, ast.Load):
+            yield AttributeUse(found.attr, found, method)
+
+
+def attributes_bound(method: Function) -> Iterator[AttributeUse]:
+    """Yield each binding of an attribute of the method's object."""
+    me = own_name(method)
+    for node in scan(method, BINDING):
+        if isinstance(node, ast.Call):
+            yield from _bound_by_call(node, me, method)
+        else:
+            for target, value in _targets(node):
+                yield from _bound_by_target(target, value, method)
+
+
+def is_own(node: ast.Attribute, own: str) -> bool:
+    """Return whether an attribute is one of the object that a method knows as `own`."""
+    return isinstance(node.value, ast.Name) and node.value.id == own != ""
+
+
+def _bound_by_target(
+    target: ast.expr, value: ast.expr | None, method: Function
+) -> Iterator[AttributeUse]:
+    for part in _parts(target):
+        if isinstance(part, ast.Attribute) and is_own(part, own_name(method)):
+            yield AttributeUse(part.attr, part, method, value if part is target else None)
+
+
+def _bound_by_call(call: ast.Call, me: str, method: Function) -> Iterator[AttributeUse]:
+    """Yield the binding of `self.register_buffer("name", value)` or `setattr(self, "name", value)`."""
+    function, arguments = call.func, list(call.args)
+    arguments += [k.value for k in call.keywords if k.arg in ("name", "tensor", "param", "module")]
+    if isinstance(function, ast.Attribute) and function.attr in REGISTERING:
+        if not is_own(function, me) and ast.unparse(function.value) != "super()":
+            return
+    elif dotted(function) == "setattr" and arguments and dotted(arguments[0]) == me:
+        arguments = arguments[1:]
+    else:
+        return
+    name = arguments[0] if arguments else None
+    if isinstance(name, ast.Constant) and isinstance(name.value, str):
+        value = arguments[1] if len(arguments) > 1 else None
+        yield AttributeUse(name.value, call, method, value)
+
+
+def _targets(node: ast.AST) -> Iterator[tuple[ast.expr, ast.expr | None]]:
+    """Yield what a statement binds, each with the whole value where there is one."""
+    if isinstance(node, ast.Assign):
+        for target in node.targets:
+            yield from _paired(target, node.value)
+    elif isinstance(node, (ast.AnnAssign, ast.NamedExpr)):
+        yield node.target, node.value
+    elif isinstance(node, (ast.AugAssign, ast.For, ast.AsyncFor)):
+        yield node.target, None
+    elif isinstance(node, (ast.With, ast.AsyncWith)):
+        yield from ((i.optional_vars, None) for i in node.items if i.optional_vars is not None)
+
+
+def _paired(target: ast.expr, value: ast.expr) -> Iterator[tuple[ast.expr, ast.expr | None]]:
+    """Yield the pairs of `a, b = x, y`, else the target with its value."""
+    parts = target.elts if isinstance(target, ast.Tuple) else []
+    values = value.elts if isinstance(value, ast.Tuple) else []
+    if parts and len(parts) == len(values):
+        yield from zip(parts, values, strict=True)
+    else:
+        yield target, value
+
+
+def _parts(target: ast.expr) -> Iterator[ast.expr]:
+    if isinstance(target, (ast.Tuple, ast.List)):
+        for part in target.elts:
+            yield from _parts(part)
+    else:
+        yield target.value if isinstance(target, ast.Starred) else target
