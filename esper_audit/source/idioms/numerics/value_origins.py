@@ -1,0 +1,95 @@
+"""The expressions that a value comes from, through local names and functions of the same file."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Callable, Iterator
+
+from esper_audit.source.idioms.classes.file_classes import class_table
+from esper_audit.source.syntax.ast_walk import scan
+from esper_audit.source.syntax.file_view import FileView
+from esper_audit.source.syntax.local_values import FunctionValues
+from esper_audit.source.syntax.names import Function, dotted
+
+MOST_ORIGINS = 24
+CLOSED = frozenset({ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef, ast.Lambda})
+# Gives the operand that an operation hands on for the purpose of a rule, None for any other node.
+Step = Callable[[ast.expr, FileView], ast.expr | None]
+
+
+class ValueOrigins:
+    """The origins of expressions of one file."""
+
+    def __init__(self, file: FileView) -> None:
+        self._file = file
+        self.values = file.once(FunctionValues)
+
+    def of(self, node: ast.expr, step: Step | None = None, calls: int = 1) -> list[ast.expr]:
+        """Return the expressions that may be the value of `node`.
+
+        Names are replaced by what reaches them, a conditional by both sides, a call of a function of
+        the same file by what it returns (as many of them one inside the other as `calls`), what
+        `step` knows by the operand it gives. A name that remains is a parameter, a loop variable or
+        unknown.
+        """
+        found: dict[ast.expr, None] = {}
+        seen: set[ast.expr] = set()
+        pending = [(node, calls)]
+        while pending and len(seen) < MOST_ORIGINS:
+            current, left = pending.pop()
+            if current in seen:
+                continue
+            seen.add(current)
+            sources = list(self._sources(current, step, left))
+            if not sources:
+                found[current] = None
+            pending += reversed(sources)
+        return list(found)
+
+    def _sources(
+        self, node: ast.expr, step: Step | None, calls: int
+    ) -> Iterator[tuple[ast.expr, int]]:
+        if isinstance(node, ast.IfExp):
+            yield from ((node.body, calls), (node.orelse, calls))
+        elif isinstance(node, ast.NamedExpr):
+            yield node.value, calls
+        elif isinstance(node, (ast.Name, ast.Attribute)):
+            values = self.values.reaching(node)
+            if all(v.value is not None and v.index is None for v in values):
+                yield from ((v.value, calls) for v in values if v.value is not None)
+        else:
+            operand = step(node, self._file) if step is not None else None
+            if operand is not None:
+                yield operand, calls
+            elif calls and isinstance(node, ast.Call):
+                function = called_function(node, self._file)
+                results = returned(function) if function is not None else []
+                yield from ((result, calls - 1) for result in results)
+
+
+def called_function(call: ast.Call, file: FileView) -> Function | None:
+    """Return the function or method of the same file that is called, None if it is not known."""
+    function = call.func
+    if isinstance(function, ast.Name):
+        found = file.once(_functions).get(function.id)
+        return found if file.resolve(function) is None else None
+    if isinstance(function, ast.Attribute) and dotted(function.value) in ("self", "cls"):
+        classes = [d for d in file.definitions(call) if isinstance(d, ast.ClassDef)]
+        if classes:
+            return file.once(class_table).family(classes[-1]).method(function.attr)
+    return None
+
+
+def returned(function: Function) -> list[ast.expr]:
+    """Return what the `return` statements of a function return, nothing for a generator."""
+    if scan(function, {ast.Yield, ast.YieldFrom}, CLOSED):
+        return []
+    nodes = scan(function, {ast.Return}, CLOSED)
+    statements = sorted((n for n in nodes if isinstance(n, ast.Return)), key=lambda n: n.lineno)
+    return [s.value for s in statements if s.value is not None]
+
+
+def _functions(file: FileView) -> dict[str, Function]:
+    """Return the functions of a module by name, without methods and nested functions."""
+    top = (s for s in file.source.tree.body if isinstance(s, Function))
+    return {function.name: function for function in top}
