@@ -121,6 +121,96 @@ VALID = (
         """,
     ),
     Valid(
+        "a key projected by a matrix in an attention",
+        """
+        class SharedKeyAttention(nn.Module):
+            def forward(self, x, m: Optional[torch.Tensor] = None):
+                m = m if m is not None else x
+                rows = self.flat(m)
+                scores = torch.einsum("bmd,dk->bmk", rows, self.key_proj)
+                return scores
+        """,
+    ),
+    Valid(
+        "a residual branch, which is the input by convention",
+        """
+        def forward(self, x, shortcut: Optional[torch.Tensor] = None, children=None):
+            if shortcut is None:
+                shortcut = x
+            return self.conv(x) + shortcut
+        """,
+    ),
+    Valid(
+        "bounds that move like those of range",
+        """
+        import torch
+
+
+        def noise(shape, low, high=None):
+            if high is None:
+                low, high = 0.0, low
+            return torch.empty(shape).uniform_(low, high)
+
+
+        class Jitter(nn.Module):
+            def forward(self, low, high=None):
+                if high is None:
+                    high = low
+                    low = 0.0
+                return low + (high - low) * torch.rand(())
+        """,
+    ),
+    Valid(
+        "numbers that are passed on to a tensor function",
+        """
+        import torch
+
+
+        def clip(x, low: float, high: float | None = None):
+            high = low if high is None else high
+            return torch.clamp(x, low, high)
+
+
+        def squeeze(x, low, high=None):
+            high = low if high is None else high
+            return torch.clamp(x, low, high)
+        """,
+    ),
+    Valid(
+        "an addend in another type",
+        """
+        def forward(self, hidden: Tensor, position: Tensor | None = None):
+            return hidden + position.to(hidden.dtype) if position is not None else hidden
+        """,
+    ),
+    Valid(
+        "an output that only an argument changes",
+        """
+        def forward(self, x: Tensor, gain: Tensor | None = None):
+            out = x
+            if gain is not None:
+                out = x * gain
+            return out
+        """,
+    ),
+    Valid(
+        "a stride next to a kernel size where the contract is adopted",
+        """
+        from torch import nn
+
+
+        def create_pool(kernel_size, stride=None):
+            stride = stride or kernel_size
+            return nn.AvgPool2d(kernel_size, stride)
+
+
+        def make_divisible(v, divisor: int, least: int | None = None):
+            least = least or divisor
+            return max(least, v)
+        """,
+        options={"adopted": True},
+    ),
+    Valid(
         "a fallback of a nested function's own parameter",
         """
         def outer(x: Tensor, u: Tensor | None = None):
@@ -179,14 +269,14 @@ INVALID = (
         """,
     ),
     Invalid(
-        "a shortcut that becomes the input, before other parameters",
+        "a reference that becomes the input, before other parameters",
         """
-        def forward(self, x, shortcut: Optional[torch.Tensor] = None, children=None):
-            if shortcut is None:
-                shortcut = x
-            return self.conv(x) + shortcut
+        def forward(self, x, reference: Optional[torch.Tensor] = None, children=None):
+            if reference is None:
+                reference = x
+            return self.conv(x) + reference
         """,
-        ((1, "`shortcut` silently becomes `x` if a caller omits it"),),
+        ((1, "`reference` silently becomes `x` if a caller omits it"),),
     ),
     Invalid(
         "a detached copy, under another name",
@@ -222,5 +312,132 @@ INVALID = (
         """,
         ((1, "`context` silently becomes `x` if a caller omits it"),),
         options={"by_convention": []},
+    ),
+    Invalid(
+        "a conversion that reads only the type of the other parameter",
+        """
+        def mix(host: Tensor, reference: Tensor | None = None) -> Tensor:
+            ref = host if reference is None else reference.to(host.dtype)
+            return host * ref.sigmoid()
+        """,
+        ((1, "`reference` silently becomes `host` if a caller omits it"),),
+        fixed="""
+        def mix(host: Tensor, *, reference: Tensor) -> Tensor:
+            ref = host if reference is None else reference.to(host.dtype)
+            return host * ref.sigmoid()
+        """,
+    ),
+    Invalid(
+        "another name for the result, in each layout of an if",
+        """
+        def both(h: Tensor, u: Tensor | None = None):
+            if u is None:
+                seed = h
+            else:
+                seed = u.detach()
+            return h * seed
+
+
+        def before(h: Tensor, u: Tensor | None = None):
+            seed = h.detach()
+            if u is not None:
+                seed = u
+            return h * seed
+
+
+        async def alias(h: Tensor, u: Tensor | None = None):
+            seed = u
+            if seed is None:
+                seed = h
+            return h * seed
+        """,
+        (
+            (1, "`u` silently becomes `h` if a caller omits it"),
+            (9, "`u` silently becomes `h` if a caller omits it"),
+            (16, "`u` silently becomes `h` if a caller omits it"),
+        ),
+    ),
+    Invalid(
+        "tensors by use: of the result, of the other parameter, by a layer, by an alias of the type",
+        """
+        import torch
+        from torch import nn
+
+        Features = torch.Tensor
+
+
+        def by_result(h, u=None):
+            seed = h if u is None else u
+            return h * torch.tanh(seed)
+
+
+        def by_other(h, u=None):
+            u = u if u is not None else h
+            return u.reshape(h.shape)
+
+
+        class Valve(nn.Module):
+            def __init__(self, width):
+                self.norm = nn.LayerNorm(width)
+
+            def blend(self, h, u=None):
+                u = h if u is None else u
+                return h * self.norm(u)
+
+
+        def by_alias(h: Features, u: "Features | None" = None):
+            return combine(h, u or h)
+
+
+        def by_named_type(h: Features, u: Features | None = None):
+            return combine(h, u or h)
+        """,
+        (
+            (7, "`u` silently becomes `h` if a caller omits it"),
+            (12, "`u` silently becomes `h` if a caller omits it"),
+            (21, "`u` silently becomes `h` if a caller omits it"),
+            (30, "`u` silently becomes `h` if a caller omits it"),
+        ),
+    ),
+    Invalid(
+        "what is no key of an attention, in a class of that name",
+        """
+        class AttentionSeed(nn.Module):
+            def forward(self, host, seed_input: Tensor | None = None):
+                if seed_input is None:
+                    seed_input = host
+                return self.scale * seed_input + host
+        """,
+        ((2, "`seed_input` silently becomes `host` if a caller omits it"),),
+    ),
+    Invalid(
+        "no sign of a tensor, where the contract is adopted",
+        """
+        def a(h, u=None):
+            if u is None:
+                u = h
+            return multiply(h, u)
+
+
+        class Blend:
+            async def b(self, h, u=None):
+                return await self.mix(h if u is None else f(u))
+
+            def c(self, h, *, u=None):
+                u = u or h
+                return self.mix(h, u)
+
+
+        def d(h, left, right=None):
+            right = right if right is not None else left
+            return mix(h, left, right)
+        """,
+        (
+            (1, "`u` silently becomes `h` if a caller omits it"),
+            (8, "`u` silently becomes `h` if a caller omits it"),
+            (11, "`u` silently becomes `h` if a caller omits it"),
+            (16, "`right` silently becomes `left` if a caller omits it"),
+        ),
+        options={"adopted": True},
     ),
 )

@@ -1,36 +1,37 @@
-"""The fallback of an omitted argument, and whether the argument is tensor data."""
+"""The parameters that another parameter of the function replaces where a caller omits them."""
 
 from __future__ import annotations
 
 import ast
-import re
 from collections.abc import Iterator, Sequence
+from typing import NamedTuple
 
-from esper_audit.source.syntax.ast_walk import scan
+from esper_audit.source.syntax.ast_walk import children, scan
 from esper_audit.source.syntax.ast_walk import walk as walk_ast
-from esper_audit.source.syntax.names import Function, Names, defaults, dotted, parameters
+from esper_audit.source.syntax.names import Function, defaults, dotted, terminal_name
 
-DATA_METHODS = frozenset({"forward", "__call__", "call", "training_step", "validation_step"})
-TENSOR_TYPES = ("Tensor", "ndarray", "Array")
-TENSOR_ATTRIBUTES = frozenset(
-    {"shape", "size", "ndim", "dim", "view", "reshape", "detach", "transpose", "permute", "flatten"}
-    | {"unsqueeze", "squeeze", "expand", "requires_grad", "mean", "sum", "sigmoid", "tanh", "chunk"}
-)
-TENSOR_MODULES = ("torch.", "numpy.", "einops.", "jax.")
-SIZE_FUNCTIONS = frozenset(
-    {"arange", "empty", "eye", "full", "linspace", "ones", "rand", "randint", "randn", "zeros"}
-    | {"tril_indices", "triu_indices", "as_tensor", "tensor"}
-)
-COPIES = frozenset({"detach", "clone", "contiguous"})
+COPIES = frozenset({"detach", "clone", "contiguous", "to"})
+# What of another tensor a value may use without depending on its numbers.
+METADATA = frozenset({"dtype", "device", "shape", "size", "ndim", "dim", "layout"})
+CONVERSIONS = frozenset({"to", "type_as", "expand_as", "view_as", "reshape_as"})
 REPLACING = frozenset(
     {ast.If, ast.IfExp, ast.Assign, ast.AnnAssign, ast.Return, ast.keyword, ast.Call}
 )
 CLOSED = frozenset({ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef, ast.Lambda})
-RELATION_SIDES = (
-    *({"i", "j"}, {"a", "b"}, {"x", "y"}, {"q", "k"}, {"left", "right"}, {"first", "second"}),
-    *({"1", "2"}, {"0", "1"}, {"source", "target"}, {"src", "tgt"}, {"src", "dst"}),
-    *({"input", "output"}, {"inputs", "outputs"}),
-)
+
+
+class Fallback(NamedTuple):
+    """A parameter, the name that replaces it, and the name under which the result is read."""
+
+    parameter: str
+    replacement: str
+    target: str = ""
+
+
+class _Assigned(NamedTuple):
+    target: str
+    value: ast.expr
+    line: int
 
 
 def parameters_defaulting_to_none(arguments: ast.arguments) -> Iterator[str]:
@@ -38,17 +39,38 @@ def parameters_defaulting_to_none(arguments: ast.arguments) -> Iterator[str]:
     yield from (name for name, default in defaults(arguments).items() if is_none(default))
 
 
-def fallback_pairs(function: Function) -> Iterator[tuple[str, str]]:
-    """Yield each (parameter, fallback name) of a body, without nested functions."""
-    for node in scan(function, REPLACING, CLOSED):
+def fallbacks(function: Function) -> Iterator[Fallback]:
+    """Yield each replacement of an omitted argument in a body, without nested functions."""
+    nodes = scan(function, REPLACING, CLOSED)
+    assigned = sorted(
+        (pair for node in nodes for pair in _assigned(node)), key=lambda pair: pair.line
+    )
+    aliases = {pair.target: _name_of(pair.value) for pair in reversed(assigned)}
+    for node in nodes:
         if isinstance(node, ast.If):
-            yield from _pairs_of_if(node)
+            for found in _fallbacks_of_if(node, assigned):
+                yield found
+                yield found._replace(parameter=aliases.get(found.parameter) or found.parameter)
         elif isinstance(node, ast.IfExp):
-            yield from _pairs_of_conditional(node)
+            yield from _fallbacks_of_conditional(node)
         elif isinstance(node, (ast.Assign, ast.AnnAssign, ast.Return, ast.keyword)):
-            yield from _pairs_of_or(node.value)
+            yield from _fallbacks_of_or(node.value)
         elif isinstance(node, ast.Call):
-            yield from _pairs_of_call(node)
+            yield from _fallbacks_of_call(node)
+
+
+def targets_of(function: Function, found: Fallback) -> frozenset[str]:
+    """Return the names to which a function assigns the result of a replacement."""
+    pairs = (
+        pair for node in scan(function, {ast.Assign, ast.AnnAssign}) for pair in _assigned(node)
+    )
+    both = {found.parameter, found.replacement}
+    return frozenset({found.target} - {""}) | {
+        pair.target
+        for pair in pairs
+        if isinstance(pair.value, (ast.IfExp, ast.BoolOp))
+        and both <= {n.id for n in walk_ast(pair.value) if isinstance(n, ast.Name)}
+    }
 
 
 def is_none(node: ast.expr) -> bool:
@@ -56,64 +78,48 @@ def is_none(node: ast.expr) -> bool:
     return isinstance(node, ast.Constant) and node.value is None
 
 
-def is_tensor_parameter(
-    function: Function, pair: tuple[str, str], names: Names, scopes: Sequence[Function]
-) -> bool:
-    """Return whether the first of two parameters is tensor data, by annotation or else by use."""
-    annotations = {p.arg: p.annotation for p in parameters(function.args)}
-    optional, fallback = (annotations[name] for name in pair)
-    if optional is not None:
-        return _is_tensor_annotation(optional)
-    if fallback is not None:
-        return _is_tensor_annotation(fallback)
-    return function.name in DATA_METHODS or any(
-        _is_tensor_use(node, pair[0], names, scopes) or _is_detach_of(node, pair[1])
-        for node in walk_ast(function)
-    )
-
-
-def is_relation_pair(first: str, second: str) -> bool:
-    """Return whether two names are the two sides of a relation, such as `pos_i` and `pos_j`."""
-    if first.removeprefix("new_") == second:
-        return True
-    parts = [re.findall(r"[a-z]+|\d+", name.lower()) for name in (first, second)]
-    differing = [set(pair) for pair in zip(*parts, strict=False) if pair[0] != pair[1]]
-    return len(parts[0]) == len(parts[1]) and len(differing) == 1 and differing[0] in RELATION_SIDES
-
-
-def _pairs_of_if(node: ast.If) -> Iterator[tuple[str, str]]:
-    """Yield the pairs of `if name is None: name = other`."""
-    name, missing = _none_test(node.test)
-    branch = node.body if missing else node.orelse
-    assignments = (statement for statement in branch if isinstance(statement, ast.Assign))
-    for target, value in (pair for statement in assignments for pair in _assigned(statement)):
-        if target == name:
-            yield name, _name_of(value)
-
-
-def _pairs_of_conditional(node: ast.IfExp) -> Iterator[tuple[str, str]]:
-    """Yield the pair of `other if name is None else f(name)` where `f(name)` does not use `other`."""
+def _fallbacks_of_if(node: ast.If, assigned: Sequence[_Assigned]) -> Iterator[Fallback]:
+    """Yield those of an `if` that assigns in one branch, or before it, what it replaces in the other."""
     name, missing = _none_test(node.test)
     absent, present = (node.body, node.orelse) if missing else (node.orelse, node.body)
-    used = {n.id for n in walk_ast(present) if isinstance(n, ast.Name)}
+    of_absent, of_present = _last_of(absent), _last_of(present)
+    before = {pair.target: pair.value for pair in assigned if pair.line < node.lineno}
+    for target in {**of_absent, **of_present}:
+        value = of_absent.get(target, before.get(target))
+        other = _name_of(value) if value is not None else ""
+        if not other or (other in of_absent and other != target):
+            continue  # nothing is replaced, or the arguments move: `low, high = 0, low`
+        if target == name and target in of_absent:
+            yield Fallback(name, other)
+        elif target != name:
+            kept = of_present.get(target, before.get(target))
+            if kept is not None and name in _data_names(kept) and other not in _data_names(kept):
+                yield Fallback(name, other, target)
+
+
+def _fallbacks_of_conditional(node: ast.IfExp) -> Iterator[Fallback]:
+    """Yield that of `other if name is None else f(name)` where `f(name)` does not read `other`."""
+    name, missing = _none_test(node.test)
+    absent, present = (node.body, node.orelse) if missing else (node.orelse, node.body)
+    used = _data_names(present)
     if name in used and _name_of(absent) not in used:
-        yield name, _name_of(absent)
+        yield Fallback(name, _name_of(absent))
 
 
-def _pairs_of_call(node: ast.Call) -> Iterator[tuple[str, str]]:
-    """Yield the pairs of `default(name, other)` and of arguments `name or other`."""
+def _fallbacks_of_call(node: ast.Call) -> Iterator[Fallback]:
+    """Yield those of `default(name, other)` and of arguments `name or other`."""
     if dotted(node.func).rpartition(".")[2] == "default" and len(node.args) == 2:
-        yield _name_of(node.args[0]), _name_of(node.args[1])
+        yield Fallback(_name_of(node.args[0]), _name_of(node.args[1]))
     for argument in node.args:
-        yield from _pairs_of_or(argument)
+        yield from _fallbacks_of_or(argument)
 
 
-def _pairs_of_or(value: ast.expr | None) -> Iterator[tuple[str, str]]:
-    """Yield the pair of `name or other`."""
+def _fallbacks_of_or(value: ast.expr | None) -> Iterator[Fallback]:
+    """Yield that of `name or other`."""
     if isinstance(value, ast.BoolOp) and isinstance(value.op, ast.Or) and len(value.values) == 2:
         first, second = value.values
         if isinstance(first, ast.Name):
-            yield first.id, _name_of(second)
+            yield Fallback(first.id, _name_of(second))
 
 
 def _none_test(test: ast.expr) -> tuple[str, bool]:
@@ -129,14 +135,27 @@ def _none_test(test: ast.expr) -> tuple[str, bool]:
     return _name_of(test), missing
 
 
-def _assigned(statement: ast.Assign) -> Iterator[tuple[str, ast.expr]]:
-    pairs: list[tuple[ast.expr, ast.expr]] = []
-    for target in statement.targets:
-        if isinstance(target, ast.Tuple) and isinstance(statement.value, ast.Tuple):
-            pairs += zip(target.elts, statement.value.elts, strict=False)
-        else:
-            pairs.append((target, statement.value))
-    yield from ((target.id, value) for target, value in pairs if isinstance(target, ast.Name))
+def _last_of(block: Sequence[ast.stmt]) -> dict[str, ast.expr]:
+    """Return the last value that the statements of a block itself assign to each name."""
+    return {pair.target: pair.value for statement in block for pair in _assigned(statement)}
+
+
+def _assigned(node: ast.AST) -> Iterator[_Assigned]:
+    """Yield each name that an assignment binds to a value, those of tuples one by one."""
+    if isinstance(node, ast.AnnAssign) and node.value is not None:
+        pairs: list[tuple[ast.expr, ast.expr]] = [(node.target, node.value)]
+    elif isinstance(node, ast.Assign):
+        pairs = []
+        for target in node.targets:
+            if isinstance(target, ast.Tuple) and isinstance(node.value, ast.Tuple):
+                pairs += zip(target.elts, node.value.elts, strict=False)
+            else:
+                pairs.append((target, node.value))
+    else:
+        return
+    for target, value in pairs:
+        if isinstance(target, ast.Name):
+            yield _Assigned(target.id, value, node.lineno)
 
 
 def _name_of(value: ast.expr) -> str:
@@ -148,21 +167,18 @@ def _name_of(value: ast.expr) -> str:
     return value.id if isinstance(value, ast.Name) else ""
 
 
-def _is_tensor_annotation(annotation: ast.expr) -> bool:
-    code = ast.unparse(annotation)
-    return any(name in code for name in TENSOR_TYPES)
-
-
-def _is_tensor_use(node: ast.AST, name: str, names: Names, scopes: Sequence[Function]) -> bool:
-    """Return whether a node reads a tensor attribute of a name or passes it to a tensor function."""
-    if isinstance(node, ast.Attribute):
-        return dotted(node.value) == name and node.attr in TENSOR_ATTRIBUTES
-    if isinstance(node, ast.Call) and any(dotted(argument) == name for argument in node.args):
-        function = names.resolve(dotted(node.func), scopes) or ""
-        last = function.rpartition(".")[2]
-        return function.startswith(TENSOR_MODULES) and last.islower() and last not in SIZE_FUNCTIONS
-    return False
-
-
-def _is_detach_of(node: ast.AST, name: str) -> bool:
-    return isinstance(node, ast.Attribute) and node.attr == "detach" and dotted(node.value) == name
+def _data_names(value: ast.expr) -> set[str]:
+    """Return the names whose numbers a value depends on: of `u.to(h.dtype)` only `u`."""
+    found: set[str] = set()
+    pending: list[ast.AST] = [value]
+    while pending:
+        node = pending.pop()
+        if isinstance(node, ast.Name):
+            found.add(node.id)
+        elif isinstance(node, ast.Attribute) and node.attr in METADATA:
+            continue
+        elif isinstance(node, ast.Call) and terminal_name(node.func) in CONVERSIONS:
+            pending.append(node.func)
+        else:
+            pending.extend(children(node))
+    return found
