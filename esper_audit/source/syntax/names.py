@@ -67,6 +67,10 @@ class Names:
                 return name
         return None
 
+    def is_free(self, name: str, functions: Sequence[Function] = ()) -> bool:
+        """Return whether neither the module nor the enclosing functions bind the head of a name."""
+        return self._lookup(name.partition(".")[0], functions) is None
+
     @property
     def module(self) -> NameScope:
         """The module's own scope."""

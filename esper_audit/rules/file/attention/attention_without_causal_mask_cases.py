@@ -4,6 +4,10 @@ from __future__ import annotations
 
 from esper_audit.rules.rule import Invalid, Valid
 
+DOCUMENTED = (
+    "`functional.scaled_dot_product_attention` attends to later positions: no attn_mask and {}, in "
+    "`{}`, which is causal by its docstring"
+)
 VALID = (
     Valid(
         "is_causal in a causal module",
@@ -92,6 +96,50 @@ VALID = (
             def sample(self, x):
                 return F.softmax(self.head(x) / self.temperature, dim=-1)
         """,
+    ),
+    Valid(
+        "functions and methods of its own with these names",
+        """
+        from .layers import MultiheadAttention, flex_attention
+
+
+        def scaled_dot_product_attention(q, k, v):
+            return attend(q, k, v, later_positions(q))
+
+
+        class CausalAttention(nn.Module):
+            def __init__(self, d):
+                self.attend = MultiheadAttention(d, 4)
+
+            def forward(self, q, k, v):
+                a = scaled_dot_product_attention(q, k, v)
+                b = self.scaled_dot_product_attention(q, k, v)
+                return a + b + self.attend(q, q, q)[0] + flex_attention(q, k, v)
+        """,
+    ),
+    Valid(
+        "a docstring about an option, another module or a parameter",
+        '''
+        from torch.nn import functional
+
+
+        class Attend(nn.Module):
+            """Attends to every position. A causal mask can be passed to the constructor.
+
+            Args:
+                causal: the layer is causal.
+            """
+
+            def forward(self, q, k, v):
+                return functional.scaled_dot_product_attention(q, k, v)
+
+
+        class Scores(nn.Module):
+            """Scores for causal inference of treatments, unlike those of a causal model."""
+
+            def forward(self, q, k, v):
+                return functional.scaled_dot_product_attention(q, k, v)
+        ''',
     ),
 )
 
@@ -225,6 +273,44 @@ INVALID = (
                     "is causal by its name"
                 ),
             ),
+        ),
+    ),
+    Invalid(
+        "a class that only its docstring makes causal",
+        '''
+        from torch.nn import functional
+
+
+        class Mixer(nn.Module):
+            """Token mixing of a causal block: each position reads itself and what came before."""
+
+            def forward(self, x):
+                q, k, v = self.project(x)
+                return functional.scaled_dot_product_attention(q, k, v)
+
+
+        class Reader(nn.Module):
+            """One step of the text model. No token may look at later ones."""
+
+            def forward(self, x):
+                q, k, v = self.project(x)
+                return self.out(functional.scaled_dot_product_attention(q, k, v))
+
+
+        class Writer(nn.Module):
+            """A block.
+
+            Positions attend only to the previous tokens of the sequence.
+            """
+
+            def forward(self, x):
+                q, k, v = self.project(x)
+                return functional.scaled_dot_product_attention(q, k, v, is_causal=False)
+        ''',
+        (
+            (9, DOCUMENTED.format("no is_causal", "Mixer")),
+            (17, DOCUMENTED.format("no is_causal", "Reader")),
+            (28, DOCUMENTED.format("is_causal=False", "Writer")),
         ),
     ),
 )

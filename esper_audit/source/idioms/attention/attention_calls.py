@@ -21,6 +21,21 @@ WORD = re.compile(r"[A-Z]+(?=[A-Z][a-z])|[A-Z]?[a-z]+|[A-Z]+")
 BIDIRECTIONAL_TEXT = re.compile(
     r"bi-?directional|non-?causal|not causal|cross-?attention|encoder|prefix|acausal|looks? both ways"
 )
+CAUSAL_TEXT = re.compile(
+    r"\bcausal(ly|ity)?\b|auto-?regressive|decoder-only"
+    r"|\b(no|never|not|cannot|can't|without|nothing)\b[^.]*\b(see|sees|attends?|looks?|reads?|peek\w*)\b"
+    r"[^.]*\b(later|future|following|subsequent|ahead)\b"
+    r"|\b(only|solely|just)\b[^.]*\b(earlier|past|previous|preceding)\b[^.]*\b(tokens?|positions?|steps?)\b"
+)
+# A sentence about an option, another module or another meaning of the word.
+NOT_A_CLAIM = re.compile(
+    r"\b(if|whether|when|optional(ly)?|may be|can|could|supports?|either|unless|unlike|inference|effects?"
+    r"|instead|mask to|for use (in|with)|used (in|by))\b"
+)
+DOCUMENTED_ARGUMENTS = re.compile(
+    r"^\s*(args|arguments|parameters|params|returns|:param)\b", re.MULTILINE
+)
+SENTENCE_END = re.compile(r"[.;]\s|\n\s*\n")
 NON_CAUSAL_WORDS = frozenset(
     {"encoder", "cross", "bidirectional", "noncausal", "prefix", "vision", "visual", "image", "vit"}
     | {"pool", "pooling", "pooler", "perceiver", "resampler", "seg", "detr", "segmentation"}
@@ -148,6 +163,18 @@ def is_bidirectional(paths: Sequence[str], scopes: Sequence[ast.AST]) -> bool:
             names += map(ast.unparse, scope.bases)
     by_name = any(not NON_CAUSAL_WORDS.isdisjoint(identifier_words(name)) for name in names)
     return by_name or any(BIDIRECTIONAL_TEXT.search(text.lower()) for text in texts)
+
+
+def documented_as_causal(scopes: Sequence[ast.AST]) -> str:
+    """Return the name of the innermost scope whose docstring states that it is causal, or an empty string."""
+    for scope in reversed(scopes):
+        if isinstance(scope, (ast.ClassDef, ast.FunctionDef)):
+            text = (ast.get_docstring(scope) or "").lower()
+            prose = DOCUMENTED_ARGUMENTS.split(text, maxsplit=1)[0]
+            sentences = SENTENCE_END.split(prose)
+            if any(CAUSAL_TEXT.search(s) and not NOT_A_CLAIM.search(s) for s in sentences):
+                return scope.name
+    return ""
 
 
 def _is_literal(node: ast.expr | None, value: object) -> bool:
