@@ -55,6 +55,19 @@ class FileChecker:
         self._prefilter = prefilter
         self._timing = timing
         self._triggers: dict[frozenset[str], TriggerTable] = {}
+        self._active: dict[str, frozenset[str]] = {}
+
+    def load_rules(self, path: str, data: bytes) -> None:
+        """Import the rules that `check_file` will run on a file with this content.
+
+        Worker processes inherit them, so that no rule is imported twice.
+
+        Raises:
+            RuleLoadError: a rule does not load.
+        """
+        triggers = self._triggers_of(self._file_checks(path))
+        self._active[path] = active_rules(triggers, data, prefilter=self._prefilter)
+        triggers.load(self._active[path])
 
     def check_file(
         self, path: str, without: Collection[str] = (), *, data: bytes | None = None
@@ -64,10 +77,15 @@ class FileChecker:
         source = parse(path, content) if isinstance(content, bytes) else content
         if isinstance(source, NotAnalysed):
             return FileOutcome(path, not_analysed=[source])
-        checks = self._selection.checks_for(path) - self._selection.tree_ids
-        rules = self._triggers_of(checks - set(without))
+        checks = self._file_checks(path)
+        triggers = self._triggers_of(checks)
+        active = self._active.get(path) if data is None else None
+        if active is None:
+            active = active_rules(triggers, source.data, prefilter=self._prefilter)
         timings: list[RuleTiming] | None = [] if self._timing else None
-        result = check_source(source, rules, prefilter=self._prefilter, timings=timings)
+        result = run_rules(
+            source, triggers, active - set(without), prefilter=self._prefilter, timings=timings
+        )
         completed = _completed_checks(checks - set(without), result.not_analysed)
         suppression = self._suppressor.apply(source, result.findings, completed)
         return FileOutcome(
@@ -84,25 +102,43 @@ class FileChecker:
         day = self._today if may_hold_comments(data) else ""
         return hashlib.sha256(f"{path}\0{day}\0{self._prefilter}\0".encode() + data).digest()
 
+    def _file_checks(self, path: str) -> frozenset[str]:
+        """Return the ids of the checks that are on for a file and read one file."""
+        return self._selection.checks_for(path) - self._selection.tree_ids
+
     def _triggers_of(self, checks: frozenset[str]) -> TriggerTable:
         if checks not in self._triggers:
-            self._triggers[checks] = TriggerTable(self._selection.instances(checks))
+            triggers = self._selection.triggers(checks)
+            self._triggers[checks] = TriggerTable(triggers, self._selection.instance)
         return self._triggers[checks]
 
 
+def active_rules(triggers: TriggerTable, data: bytes, *, prefilter: bool) -> frozenset[str]:
+    """Return the ids of the rules to run on a file: without `prefilter` all of them."""
+    return triggers.active(data) if prefilter else triggers.rules
+
+
 def check_source(
+    source: Source, triggers: TriggerTable, *, prefilter: bool = True
+) -> SourceFindings:
+    """Return the findings of all rules of a table in one source."""
+    active = active_rules(triggers, source.data, prefilter=prefilter)
+    return run_rules(source, triggers, active, prefilter=prefilter)
+
+
+def run_rules(
     source: Source,
     triggers: TriggerTable,
+    active: frozenset[str],
     *,
-    prefilter: bool = True,
+    prefilter: bool,
     timings: list[RuleTiming] | None = None,
 ) -> SourceFindings:
-    """Return the findings of the rules in one source.
+    """Return the findings of the active rules in one source.
 
     Without `prefilter` every rule is run on every node of its types, and LibCST parses the whole file
     for the rules that read its tree. `timings` receives the cost of each rule, if it is given.
     """
-    active = triggers.active(source) if prefilter else triggers.rules
     if not active:
         return SourceFindings([], [])
     candidates = triggers.candidates(source, active)

@@ -154,6 +154,7 @@ class _CheckRun:
             cached = cache.get(path, digest)
             if cached is None:
                 pending[path] = digest
+                self.checker.load_rules(path, data)
             else:
                 outcomes.append(cached)
         limits = WorkLimits(

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import ast
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import NamedTuple, TypeAlias
 
 from esper_audit.rules.node_types import CST_NODE_TYPES, NODE_TYPES
-from esper_audit.rules.rule import CstRule, FileRule
+from esper_audit.rules.rule import CstRule, FileRule, Triggers
 from esper_audit.source.syntax.ast_walk import collect
 from esper_audit.source.syntax.names import terminal_name
-from esper_audit.source.syntax.source import Source
+from esper_audit.source.syntax.source import Source, words_of
 
 Candidate: TypeAlias = ast.expr | ast.stmt | ast.ExceptHandler
 
@@ -25,47 +25,66 @@ class Candidates(NamedTuple):
 
 
 class TriggerTable:
-    """The triggers of a set of rules as tables, so that one walk of a file serves all of them."""
+    """The triggers of a set of rules as tables, so that one walk of a file serves all of them.
 
-    def __init__(self, rules: Sequence[FileRule]) -> None:
-        self.rules = frozenset(rules)
-        self._by_word: dict[bytes, list[FileRule]] = defaultdict(list)
-        self._parts = {
-            # The shortest first: it is the most likely to be there.
-            r: sorted(_as_bytes(r.triggers.parts), key=lambda part: (len(part), part))
-            for r in rules
-            if r.triggers.parts
-        }
-        for rule in rules:
-            for word in _as_bytes(_words(rule)):
-                self._by_word[word].append(rule)
+    `triggers` are those of each rule by its id, `rule_of` returns a rule by its id. It is called at the
+    first file in which the rule can have a finding.
+    """
+
+    def __init__(
+        self, triggers: Mapping[str, Triggers], rule_of: Callable[[str], FileRule]
+    ) -> None:
+        self.rules = frozenset(triggers)
+        self._rule_of = rule_of
+        self._by_word: dict[bytes, list[str]] = defaultdict(list)
+        self._parts: dict[str, list[bytes]] = {}
+        self._always: set[str] = set()
+        for check, triggered_by in triggers.items():
+            words = _words(triggered_by)
+            for word in _as_bytes(words):
+                self._by_word[word].append(check)
+            if triggered_by.parts:
+                # The shortest first: it is the most likely to be there.
+                parts = _as_bytes(triggered_by.parts)
+                self._parts[check] = sorted(parts, key=lambda part: (len(part), part))
+            elif not words:
+                self._always.add(check)
         self._words = frozenset(self._by_word)
-        self._always = [r for r in rules if not _words(r) and not r.triggers.parts]
-        self._active_triggers: dict[frozenset[FileRule], _ActiveTriggers] = {}
-        self._all_triggers = _ActiveTriggers(self.rules)
+        self._active_triggers: dict[frozenset[str], _ActiveTriggers] = {}
 
-    def active(self, source: Source) -> frozenset[FileRule]:
-        """Return the rules that can have a finding in a file, by the words that it contains."""
+    @classmethod
+    def of(cls, rules: Iterable[FileRule]) -> TriggerTable:
+        """Return the table of rules that are imported already."""
+        by_id = {rule.id: rule for rule in rules}
+        return cls({check: rule.triggers for check, rule in by_id.items()}, by_id.__getitem__)
+
+    def active(self, data: bytes) -> frozenset[str]:
+        """Return the ids of the rules that can have a finding in a file, by the words that it contains."""
         active = set(self._always)
-        for word in self._words & source.words:
+        for word in self._words & words_of(data):
             active.update(self._by_word[word])
-        for rule, parts in self._parts.items():
-            if rule not in active and any(part in source.data for part in parts):
-                active.add(rule)
+        for check, parts in self._parts.items():
+            if check not in active and any(part in data for part in parts):
+                active.add(check)
         return frozenset(active)
 
-    def candidates(self, source: Source, active: frozenset[FileRule]) -> Candidates:
+    def candidates(self, source: Source, active: frozenset[str]) -> Candidates:
         """Return the nodes that trigger the active rules, found in one walk."""
+        return self.load(active).candidates(source)
+
+    def load(self, active: frozenset[str]) -> _ActiveTriggers:
+        """Import the active rules, and return their triggers."""
         if active not in self._active_triggers:
-            self._active_triggers[active] = _ActiveTriggers(active)
-        return self._active_triggers[active].candidates(source)
+            rules = [self._rule_of(check) for check in sorted(active)]
+            self._active_triggers[active] = _ActiveTriggers(rules)
+        return self._active_triggers[active]
 
 
 class _ActiveTriggers:
     """The triggers of the rules that are active in a file."""
 
-    def __init__(self, rules: frozenset[FileRule]) -> None:
-        self._rules = sorted(rules, key=lambda rule: rule.id)
+    def __init__(self, rules: Sequence[FileRule]) -> None:
+        self._rules = rules
         self._kinds = {rule: list(_kinds_of(rule)) for rule in self._rules}
         self._called = _by_name((n, r) for r in self._rules for n in r.triggers.calls)
         self._callers = [rule for rule in self._rules if rule.triggers.calls]
@@ -146,8 +165,7 @@ def _by_name(pairs: Iterable[tuple[str, FileRule]]) -> dict[str, list[FileRule]]
     return dict(table)
 
 
-def _words(rule: FileRule) -> frozenset[str]:
-    triggers = rule.triggers
+def _words(triggers: Triggers) -> frozenset[str]:
     return triggers.words or triggers.calls | triggers.attributes | triggers.keywords
 
 

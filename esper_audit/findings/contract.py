@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 from typing import Literal, TypeAlias
 
 import msgspec
@@ -34,7 +35,15 @@ def load_contracts(own_file: str = "") -> dict[str, Contract]:
 
     Raise ContractError if a file is unreadable or invalid, or an id is not unique.
     """
-    contracts = _read(SHIPPED_CONTRACTS)
+    return with_own_contracts(_read(SHIPPED_CONTRACTS), own_file)
+
+
+def with_own_contracts(shipped: Mapping[str, Contract], own_file: str) -> dict[str, Contract]:
+    """Return the shipped contracts, then those of a project's own file, which may be empty.
+
+    Raise ContractError if the file is unreadable or invalid, or an id is not unique.
+    """
+    contracts = dict(shipped)
     for contract in _read(own_file).values() if own_file else ():
         if contract.id in contracts:
             raise ContractError(

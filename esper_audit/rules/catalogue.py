@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from functools import cached_property
 
-from esper_audit.findings.contract import Contract, load_contracts
+from esper_audit.findings.contract import Contract, with_own_contracts
 from esper_audit.findings.errors import ContractError
 from esper_audit.project.config import Project
 from esper_audit.rules.probe_catalogue import probe_descriptions
 from esper_audit.rules.registry import RuleRegistry
 from esper_audit.rules.rule import Check
+from esper_audit.rules.rule_table import shipped_contracts
 from esper_audit.rules.suppression_checks import SUPPRESSION_CHECKS
 
 
@@ -38,13 +39,17 @@ class CheckCatalogue:
     @cached_property
     def checks(self) -> Mapping[str, type[Check]]:
         """Every check by id: tree rules too, which are imported for it, and probes."""
-        checks = {**self._of_files, **self._registry.tree_rules, **probe_descriptions()}
-        _require_contracts(checks.values(), self.contracts)
+        registry = self._registry
+        rules = {**registry.rules, **SUPPRESSION_CHECKS, **registry.tree_rules}
+        checks = {**rules, **probe_descriptions()}
+        _require_contracts(((c.id, c.contract) for c in checks.values()), self.contracts)
         return dict(sorted(checks.items()))
 
     def check(self, check_id: str) -> type[Check]:
         """Return one check, importing tree rules only if no file rule has the id."""
-        return self._of_files.get(check_id) or self.checks[check_id]
+        if check_id in self._registry.summaries:
+            return self._registry.rule(check_id)
+        return SUPPRESSION_CHECKS.get(check_id) or self.checks[check_id]
 
     @cached_property
     def contracts(self) -> Mapping[str, Contract]:
@@ -53,22 +58,21 @@ class CheckCatalogue:
         Raises:
             ContractError: A check names a missing contract.
         """
-        contracts = load_contracts(self._contracts_file)
-        _require_contracts(self._of_files.values(), contracts)
+        contracts = with_own_contracts(shipped_contracts(), self._contracts_file)
+        for of_files in (self._registry.summaries, SUPPRESSION_CHECKS):
+            named = ((check, of_files[check].contract) for check in of_files)
+            _require_contracts(named, contracts)
         return contracts
 
     @cached_property
     def _registry(self) -> RuleRegistry:
         return RuleRegistry(self._local_rules)
 
-    @cached_property
-    def _of_files(self) -> Mapping[str, type[Check]]:
-        return {**self._registry.rules, **SUPPRESSION_CHECKS}
 
-
-def _require_contracts(checks: Iterable[type[Check]], contracts: Mapping[str, Contract]) -> None:
-    for check in checks:
-        if check.contract not in contracts:
+def _require_contracts(named: Iterable[tuple[str, str]], contracts: Mapping[str, Contract]) -> None:
+    """Raise ContractError unless each contract that a check names, given by their ids, is there."""
+    for check_id, contract in named:
+        if contract not in contracts:
             raise ContractError(
-                f"check {check.id} names contract '{check.contract}', which is in no contracts file"
+                f"check {check_id} names contract '{contract}', which is in no contracts file"
             )

@@ -2,26 +2,28 @@
 
 from __future__ import annotations
 
-import importlib
 import importlib.util
 import os
 import sys
 from collections.abc import Iterable, Iterator
 from functools import cached_property
 from types import ModuleType
-from typing import TypeVar
 
 from esper_audit.findings.errors import FAILURES, EsperAuditError, RuleLoadError
-from esper_audit.project.submodules import last_part, submodules
 from esper_audit.rules.case_validation import validate_cases
-from esper_audit.rules.rule import Check, CstRule, FileRule, Rule
+from esper_audit.rules.rule import FileRule
+from esper_audit.rules.rule_modules import (
+    TREE_RULES,
+    checks_of,
+    import_module,
+    imported_rules,
+)
+from esper_audit.rules.rule_table import RuleSummary, shipped_table
 from esper_audit.rules.specification import validate
 from esper_audit.rules.tree_rule import TreeRule
 
 ENTRY_POINT_GROUP = "esper_audit.rules"
 LOCAL_RULES = "esper_audit.local_rules"
-CASES_SUFFIX = "_cases"
-FILE_RULES, TREE_RULES = "esper_audit.rules.file", "esper_audit.rules.tree"
 
 
 def discover(local_files: Iterable[str] = ()) -> dict[str, type[FileRule]]:
@@ -34,51 +36,69 @@ def discover(local_files: Iterable[str] = ()) -> dict[str, type[FileRule]]:
 
 
 class RuleRegistry:
-    """All rules, with the tree rules of this package known by id and imported at their first use."""
+    """All rules, those of this package known by the rule table and imported at their first use."""
 
     def __init__(self, local_files: Iterable[str] = ()) -> None:
-        self.rules: dict[str, type[FileRule]] = {}
-        self._other_tree_rules: dict[str, type[TreeRule]] = {}
-        for module in _imported_rules(FILE_RULES):
-            for check in _checks_of(module):
-                self._add(check)
+        self._foreign: dict[str, type[FileRule]] = {}
+        self._foreign_tree_rules: dict[str, type[TreeRule]] = {}
+        table = shipped_table()
+        self.summaries: dict[str, RuleSummary] = {}
+        for summary in table.rules:
+            self._add_summary(summary)
         for module in _foreign_modules(local_files):
-            for check in _checks_of(module):
+            for check in checks_of(module):
                 self._add(check)
                 validate_cases(check)  # tests run those of this package
-        self.rules = dict(sorted(self.rules.items()))
-        self.tree_ids = sorted({*_ids_in(TREE_RULES), *self._other_tree_rules})
+        self.summaries = dict(sorted(self.summaries.items()))
+        self.tree_ids = sorted({*table.tree_ids, *self._foreign_tree_rules})
+
+    def rule(self, check_id: str) -> type[FileRule]:
+        """Return a rule that reads one file, imported now if it is of this package.
+
+        Raises:
+            RuleLoadError: it does not load.
+        """
+        return self._foreign.get(check_id) or self.summaries[check_id].load()
+
+    @cached_property
+    def rules(self) -> dict[str, type[FileRule]]:
+        """The rules that read one file, by id, sorted, all of them imported."""
+        return {check_id: self.rule(check_id) for check_id in self.summaries}
 
     @cached_property
     def tree_rules(self) -> dict[str, type[TreeRule]]:
         """The rules that read the whole tree, by id, sorted."""
-        found = dict(self._other_tree_rules)
-        for module in _imported_rules(TREE_RULES):
-            for check in _checks_of(module):
+        found = dict(self._foreign_tree_rules)
+        for module in imported_rules(TREE_RULES):
+            for check in checks_of(module):
                 assert issubclass(check, TreeRule), check
-                validate(check, TreeRule)
-                _put(found, check)
+                _add_tree_rule(found, check)
         return dict(sorted(found.items()))
 
     def _add(self, check: type[FileRule] | type[TreeRule]) -> None:
-        if issubclass(check, FileRule):
-            validate(check, Rule if issubclass(check, Rule) else CstRule)
-            _put(self.rules, check)
-        else:
-            validate(check, TreeRule)
-            _put(self._other_tree_rules, check)
+        """Add a rule that is not of this package."""
+        if not issubclass(check, FileRule):
+            _add_tree_rule(self._foreign_tree_rules, check)
+        elif self._foreign.get(check.id) is not check:
+            self._add_summary(RuleSummary.of(check))
+            self._foreign[check.id] = check
+
+    def _add_summary(self, summary: RuleSummary) -> None:
+        if summary.id in self.summaries:
+            raise _duplicate(summary.id, self.summaries[summary.id].module, summary.module)
+        self.summaries[summary.id] = summary
 
 
-Found = TypeVar("Found", bound=Check)
-
-
-def _put(found: dict[str, type[Found]], check: type[Found]) -> None:
+def _add_tree_rule(found: dict[str, type[TreeRule]], check: type[TreeRule]) -> None:
+    validate(check, TreeRule)
     known = found.get(check.id)
     if known is not None and known is not check:
-        raise RuleLoadError(
-            f"rule {check.id} is defined in {known.__module__} and in {check.__module__}; rename one"
-        )
+        raise _duplicate(check.id, known.__module__, check.__module__)
     found[check.id] = check
+
+
+def _duplicate(check_id: str, known: str, module: str) -> RuleLoadError:
+    return RuleLoadError(f"rule {check_id} is defined in {known} and in {module}; rename one")
 
 
 def _foreign_modules(local_files: Iterable[str]) -> Iterator[ModuleType]:
@@ -88,37 +108,6 @@ def _foreign_modules(local_files: Iterable[str]) -> Iterator[ModuleType]:
         yield _load_file(path)
 
 
-def _imported_rules(shelf: str) -> Iterator[ModuleType]:
-    for module in _rule_modules(shelf):
-        yield _import(f"rule {last_part(module)}.py", module)
-
-
-def _ids_in(shelf: str) -> list[str]:
-    """Return the ids of the rules on a shelf: their files' names."""
-    return [last_part(module).replace("_", "-") for module in _rule_modules(shelf)]
-
-
-def _rule_modules(shelf: str) -> list[str]:
-    """Return the dotted names of a shelf's rules, without the modules of long cases beside them."""
-    return [module for module in submodules(shelf) if not module.endswith(CASES_SUFFIX)]
-
-
-def _checks_of(module: ModuleType) -> list[type[FileRule] | type[TreeRule]]:
-    checks = [
-        value
-        for value in vars(module).values()
-        if isinstance(value, type)
-        and issubclass(value, (FileRule, TreeRule))
-        and value.__module__ == module.__name__
-    ]
-    if not checks:
-        raise RuleLoadError(
-            f"{module.__file__} holds no subclass of esper_audit.rules.rule.Rule or "
-            "esper_audit.rules.tree_rule.TreeRule"
-        )
-    return checks
-
-
 def _plugin_modules() -> Iterator[ModuleType]:
     """Import the modules that installed packages offer, `importlib.metadata` only if there are any."""
     if not any(_offers_rules(directory) for directory in sys.path):
@@ -126,7 +115,7 @@ def _plugin_modules() -> Iterator[ModuleType]:
     from importlib.metadata import entry_points
 
     for entry_point in sorted(entry_points(group=ENTRY_POINT_GROUP), key=lambda e: e.name):
-        yield _import(f"plugin {entry_point.name}", entry_point.module)
+        yield import_module(f"plugin {entry_point.name}", entry_point.module)
 
 
 def _offers_rules(directory: str) -> bool:
@@ -144,14 +133,6 @@ def _names_our_group(package: str) -> bool:
             return f"[{ENTRY_POINT_GROUP}]".encode() in file.read()
     except OSError:
         return False
-
-
-def _import(what: str, module: str) -> ModuleType:
-    try:
-        return importlib.import_module(module)
-    # Whatever a foreign module raises at import is reported as one problem: it does not load.
-    except FAILURES as error:
-        raise RuleLoadError(f"{what} does not load: {type(error).__name__}: {error}") from error
 
 
 def local_module(path: str) -> str:

@@ -17,7 +17,8 @@ from esper_audit.project.config import (
 )
 from esper_audit.rules.probe_catalogue import probe_descriptions
 from esper_audit.rules.registry import RuleRegistry
-from esper_audit.rules.rule import AnyOptions, Check, FileRule
+from esper_audit.rules.rule import AnyOptions, Check, FileRule, Triggers
+from esper_audit.rules.rule_table import RuleSummary
 from esper_audit.rules.suppression_checks import SUPPRESSION_CHECKS
 from esper_audit.rules.tree_rule import TreeRule
 from esper_audit.text.phrases import did_you_mean
@@ -45,9 +46,9 @@ class Selection:
     ) -> None:
         self.where = where or "configuration"
         self._registry = registry
-        self.rules = registry.rules
+        self._rules = registry.summaries
         self._whole = whole
-        self.known = frozenset({*self.rules, *registry.tree_ids, *SUPPRESSION_CHECKS})
+        self.known = frozenset({*self._rules, *registry.tree_ids, *SUPPRESSION_CHECKS})
         self._options = config.rules
         self._per_path = [(entry, _pattern(entry)) for entry in config.per_path]
         further = [] if select else config.extend_select
@@ -62,13 +63,15 @@ class Selection:
         self.base = frozenset(on - self._expanded(config.ignore) - self._expanded(ignore))
         self._ignored_by_hand = self._expanded(ignore)
         self._selected_by_hand = bool(select)
-        self._instances = {
-            check: rule(*_settings(rule.id, rule.Options, config.rules, self.where))
-            for check, rule in self.rules.items()
-        }
+        self._instances: dict[str, FileRule] = {}
+        for check in config.rules:  # their options are checked, and can change their triggers
+            if check in self._rules:
+                self.instance(check)
 
     def checks_for(self, path: str) -> frozenset[str]:
         """Return the ids of the checks that are on for a file (path relative to the root)."""
+        if not self._per_path:
+            return self.base
         on = set(self.base)
         for entry, pattern in self._per_path:
             if pattern.match_file(path):
@@ -77,9 +80,21 @@ class Selection:
                 on -= self._expanded(entry.ignore)
         return frozenset(on)
 
-    def instances(self, checks: Iterable[str]) -> list[FileRule]:
-        """Return the rules among the checks, with their options."""
-        return [self._instances[check] for check in sorted(checks) if check in self._instances]
+    def triggers(self, checks: Iterable[str]) -> dict[str, Triggers]:
+        """Return the triggers of the rules among the checks that read one file, by id, sorted."""
+        return {
+            check: (self._instances.get(check) or self._rules[check]).triggers
+            for check in sorted(checks)
+            if check in self._rules
+        }
+
+    def instance(self, check: str) -> FileRule:
+        """Return a rule that reads one file, with its options, imported at its first use."""
+        if check not in self._instances:
+            rule = self._registry.rule(check)
+            settings = _settings(check, rule.Options, self._options, self.where)
+            self._instances[check] = rule(*settings)
+        return self._instances[check]
 
     def tree_instances(self, checks: Iterable[str]) -> list[TreeRule]:
         """Return the tree rules among the checks, with their options."""
@@ -95,11 +110,11 @@ class Selection:
     @cached_property
     def authorised_words(self) -> Mapping[str, str]:
         """The words of `# WORD AUTHORIZED by ...` comments, each with the check that it suppresses."""
-        return {word: check for check, rule in self.rules.items() for word in rule.authorised_words}
+        return {w: check for check, rule in self._rules.items() for w in rule.authorised_words}
 
     @property
     def _defaults(self) -> set[str]:
-        checks: dict[str, type[Check]] = {**self.rules, **SUPPRESSION_CHECKS}
+        checks: dict[str, RuleSummary | type[Check]] = {**self._rules, **SUPPRESSION_CHECKS}
         if self._whole:
             checks |= self._registry.tree_rules
         return {check for check, kind in checks.items() if kind.default}

@@ -119,7 +119,7 @@ def _findings(
     if isinstance(source, NotAnalysed):
         raise CaseCrash(source.reason)
     options = msgspec.convert(case.options, check.Options)
-    result = check_source(source, TriggerTable([check(options)]), prefilter=prefilter)
+    result = check_source(source, TriggerTable.of([check(options)]), prefilter=prefilter)
     _require_analysed(result.not_analysed)
     return result.findings
 

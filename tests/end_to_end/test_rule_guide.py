@@ -33,7 +33,7 @@ def examples(tmp_path: Path) -> list[Path]:
 
 def test_the_example_of_the_guide_is_a_rule_that_works(examples: list[Path]) -> None:
     rule = discover([str(examples[0])])["bare-print"]
-    prefilter = TriggerTable([rule()])
+    prefilter = TriggerTable.of([rule()])
     cases: list[Valid | Invalid] = [*rule.VALID, *rule.INVALID]
     for case in cases:
         source = parse("case.py", case.code.encode())

@@ -43,11 +43,9 @@ class Everything(CstRule):
         yield Violation(node, f"{type(node).__name__} in {names} is {view.resolve(node)}")
 
 
-def rule(triggers: Triggers, reach: Reach = Reach.STATEMENT) -> CstRule:
-    kind = type(
-        "Everything", (Everything,), {"triggers": triggers, "reach": reach, "id": "everything"}
-    )
-    made = kind()
+def rule(triggers: Triggers, reach: Reach = Reach.STATEMENT, name: str = "everything") -> CstRule:
+    members = {"triggers": triggers, "reach": reach, "id": name}
+    made = type("Everything", (Everything,), members)()
     assert isinstance(made, CstRule)
     return made
 
@@ -79,14 +77,14 @@ def ast_rule(triggers: Triggers) -> Rule:
 def found(text: str, *rules: CstRule | Rule, prefilter: bool) -> list[Finding]:
     source = parse("a.py", text.encode())
     assert isinstance(source, Source), source
-    result = check_source(source, TriggerTable(rules), prefilter=prefilter)
+    result = check_source(source, TriggerTable.of(rules), prefilter=prefilter)
     assert result.not_analysed == []
     return result.findings
 
 
 @pytest.mark.parametrize("part", range(PARTS))
 def test_the_prefilter_loses_and_adds_nothing_on_real_files(part: int) -> None:
-    prefilter = TriggerTable([kind() for kind in discover().values()])
+    prefilter = TriggerTable.of([kind() for kind in discover().values()])
     read, spoken = 0, 0
     for file in FILES[part::PARTS]:
         source = parse(file.name, file.read_bytes())
@@ -222,6 +220,6 @@ def test_the_prefilter_loses_and_adds_nothing_whatever_the_nesting(
 ) -> None:
     text = "\n".join(blocks) + "\n"
     calls = rule(Triggers(calls=frozenset({"t"})), reach)
-    statements = rule(Triggers(nodes=frozenset({"FunctionDef", "If"})))
+    statements = rule(Triggers(nodes=frozenset({"FunctionDef", "If"})), name="statements")
     whole = found(text, calls, statements, prefilter=False)
     assert found(text, calls, statements, prefilter=True) == whole

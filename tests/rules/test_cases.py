@@ -34,7 +34,7 @@ def audit(
     source = parse("case.py", code.encode())
     assert isinstance(source, Source), source
     options = msgspec.convert(case.options, rule.Options)
-    result = check_source(source, TriggerTable([rule(options)]), prefilter=prefilter)
+    result = check_source(source, TriggerTable.of([rule(options)]), prefilter=prefilter)
     assert result.not_analysed == []
     return result
 

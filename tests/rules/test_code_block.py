@@ -9,8 +9,9 @@ import pytest
 
 from esper_audit.project.submodules import PACKAGE
 from esper_audit.rules.code_block import dedent_block
-from esper_audit.rules.registry import CASES_SUFFIX, RuleRegistry
+from esper_audit.rules.registry import RuleRegistry
 from esper_audit.rules.rule import Invalid, Valid
+from esper_audit.rules.rule_modules import CASES_SUFFIX
 from esper_audit.rules.tree_rule import ValidTree
 
 SHELVES = [Path(PACKAGE) / "rules" / shelf for shelf in ("file", "tree")]
