@@ -1,0 +1,159 @@
+"""The rule `functional-dropout-always-on`: a dropout that does not follow the mode of its module."""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections.abc import Iterator
+
+from esper_audit.findings.finding import Category, Severity
+from esper_audit.rules.file.state import functional_dropout_always_on_cases as cases
+from esper_audit.rules.rule import Replacement, Rule, Triggers, Violation
+from esper_audit.source.idioms.classes.attribute_use import own_name
+from esper_audit.source.idioms.classes.file_classes import ClassFamily, class_table
+from esper_audit.source.syntax.ast_walk import scan
+from esper_audit.source.syntax.file_view import FileView
+from esper_audit.source.syntax.names import Function, parameters
+
+ALWAYS_ON = frozenset({"dropout", "dropout1d", "dropout2d", "dropout3d"})
+ALWAYS_OFF = frozenset({"alpha_dropout", "feature_alpha_dropout"})
+POSITION_OF_TRAINING = 2
+MODE = re.compile(r"train|eval|determinis|inference|infer\b", re.IGNORECASE)
+SAMPLING = re.compile(
+    r"(?i)(^|_|\b)(mc|monte|carlo|sampl\w*|bayes\w*|uncertain\w*|stochastic|augment\w*|perturb\w*|"
+    r"corrupt\w*|noisy|noise|train\w*)(_|\b)"
+)
+WORDS = re.compile(r"(?<=[a-z])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")
+
+
+class FunctionalDropoutAlwaysOn(Rule):
+    """A functional dropout drops in eval mode, too.
+
+    What: a call of `F.dropout`, `F.dropout1d`, `F.dropout2d` or `F.dropout3d` without `training` in a
+    method of a module, or in a function of the same file that a method of a module calls; a
+    `partial` of one; `F.alpha_dropout` and `F.feature_alpha_dropout`, whose `training` is False by
+    default, so that they never drop.
+
+    Why: the function knows no mode. `model.eval()` changes nothing: predictions are random, metrics
+    are too low, and an exported model differs at each call.
+
+    Quiet: `training=` in any form; a call under a test of the mode; a method whose name or class
+    asks for samples (`mc_dropout`, `sample`, `augment`) or for training (`training_step`).
+
+    Tickets: real code
+    """
+
+    contract = "eval-determinism"
+    category = Category.CORRECTNESS
+    severity = Severity.P1
+    precision = "0 findings in 19 packages"
+    triggers = Triggers(
+        calls=ALWAYS_ON | ALWAYS_OFF | {"partial"},
+        words=ALWAYS_ON | ALWAYS_OFF,
+    )
+
+    VALID = cases.VALID
+    INVALID = cases.INVALID
+
+    def check(self, node: ast.AST, file: FileView) -> Iterator[Violation]:
+        """Report functional dropouts in a module that are not given its mode."""
+        if not isinstance(node, ast.Call):
+            return
+        name = _dropout_without_mode(node, file)
+        if not name or _is_under_mode(node, file):
+            return
+        functions = file.functions(node)
+        definitions = [d.name for d in file.definitions(node)]
+        if not functions or any(SAMPLING.search(WORDS.sub("_", d)) for d in definitions):
+            return
+        method = functions[0]
+        family = _module_around(method, file)
+        if family is None and not _is_called_by_module(method, file):
+            return
+        code = " ".join(file.code(node).split())
+        effect = "drops in eval mode, too" if name in ALWAYS_ON else "never drops"
+        repair = "training=self.training" if family is not None else "training"
+        source = "" if family is not None else " from the caller"
+        is_fixable = family is not None and family.is_module and name in ALWAYS_ON
+        yield Violation(
+            node,
+            f"`{code}` {effect}: pass `{repair}`{source}",
+            _repaired(node, file) if is_fixable else None,
+        )
+
+
+def _dropout_without_mode(node: ast.Call, file: FileView) -> str:
+    """Return the name of a functional dropout that is called, or bound by `partial`, without a mode."""
+    target = file.resolve(node.func) or ""
+    arguments = node.args
+    if target == "functools.partial" and arguments:
+        target = file.resolve(arguments[0]) or ""
+        arguments = arguments[1:]
+    name = target.removeprefix("torch.nn.functional.")
+    if name == target or name not in ALWAYS_ON | ALWAYS_OFF:
+        return ""
+    if len(arguments) > POSITION_OF_TRAINING or any(isinstance(a, ast.Starred) for a in arguments):
+        return ""
+    keywords = {k.arg for k in node.keywords}
+    if keywords & {"training", None} or any(_has_mode(k.value) for k in node.keywords):
+        return ""
+    rate = next((k.value for k in node.keywords if k.arg == "p"), None) or next(
+        iter(arguments[1:2]), None
+    )
+    is_off = isinstance(rate, ast.Constant) and rate.value == 0
+    return "" if is_off or any(map(_has_mode, arguments)) else name
+
+
+def _has_mode(node: ast.expr) -> bool:
+    return bool(MODE.search(ast.unparse(node)))
+
+
+def _is_under_mode(node: ast.Call, file: FileView) -> bool:
+    """Return whether a test of the mode stands around a call, or leaves its function."""
+    above = file.parent(node)
+    while above is not None:
+        if isinstance(above, (ast.If, ast.IfExp)) and _has_mode(above.test):
+            return True
+        if isinstance(above, ast.BoolOp) and any(map(_has_mode, above.values)):
+            return True
+        if isinstance(above, Function):
+            tests = [
+                n for n in scan(above, {ast.If}) if isinstance(n, ast.If) and _has_mode(n.test)
+            ]
+            if any(isinstance(t.body[-1], (ast.Return, ast.Raise)) for t in tests):
+                return True
+        above = file.parent(above)
+    return False
+
+
+def _module_around(method: Function, file: FileView) -> ClassFamily | None:
+    """Return the module class of which a function is a method, None if it is none."""
+    table = file.once(class_table)
+    owner = table.owner(method)
+    if owner is None or own_name(method) != "self":
+        return None
+    family = table.family(owner)
+    is_module = family.is_module or (family.foreign_bases and family.method("forward"))
+    return family if is_module else None
+
+
+def _is_called_by_module(function: Function, file: FileView) -> bool:
+    """Return whether a function without a mode of its own is called by a method of a module."""
+    if file.definitions(function) or any(MODE.search(p.arg) for p in parameters(function.args)):
+        return False
+    calls = (c for c in file.nodes(ast.Call) if isinstance(c.func, ast.Name))
+    callers = (file.functions(c)[:1] for c in calls if c.func.id == function.name)  # type: ignore[attr-defined]  # a name
+    return any(_module_around(method, file) for found in callers for method in found)
+
+
+def _repaired(node: ast.Call, file: FileView) -> Replacement | None:
+    code = file.code(node)
+    if "#" in code or not code.endswith(")"):
+        return None
+    inner = code[:-1].rstrip().removesuffix(",")
+    return Replacement(
+        node,
+        f"{inner}, training=self.training)",
+        safe=True,
+        description="drop in training mode only",
+    )

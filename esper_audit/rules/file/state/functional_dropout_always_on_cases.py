@@ -1,0 +1,158 @@
+"""The cases of `functional-dropout-always-on`."""
+
+from __future__ import annotations
+
+from esper_audit.rules.rule import Invalid, Valid
+
+ALWAYS_ON = "`{}` drops in eval mode, too: pass `training=self.training`"
+NEVER_ON = "`{}` never drops: pass `training=self.training`"
+FROM_CALLER = "`{}` drops in eval mode, too: pass `training` from the caller"
+
+VALID = (
+    Valid(
+        "the mode by keyword, by position, by a rate that follows it",
+        """
+        import torch.nn.functional as F
+        from torch import nn
+        class Block(nn.Module):
+            def forward(self, x):
+                x = F.dropout(x, 0.1, training=self.training)
+                x = F.dropout2d(x, self.p, self.training)
+                x = F.dropout(x, p=self.p if self.training else 0.0)
+                return F.dropout(x, p=0.0)
+        """,
+    ),
+    Valid(
+        "a call under a test of the mode, or behind one that leaves",
+        """
+        import torch.nn.functional as F
+        from torch import nn
+        class Block(nn.Module):
+            def forward(self, x):
+                if self.training:
+                    x = F.dropout(x, self.p)
+                return x
+            def mask(self, x):
+                if not self.training:
+                    return x
+                return F.dropout(x, self.p)
+            def gate(self, x):
+                return F.dropout(x) if self.training and self.p else x
+        """,
+    ),
+    Valid(
+        "samples are asked for by name",
+        """
+        import torch.nn.functional as F
+        from torch import nn
+        class MCDropout(nn.Module):
+            def forward(self, x):
+                return F.dropout(x, self.p)
+        class Net(nn.Module):
+            def sample_predictions(self, x):
+                return [self.head(F.dropout(x, 0.5)) for _ in range(8)]
+            def training_step(self, batch):
+                return self.head(F.dropout(batch, 0.5))
+        """,
+    ),
+    Valid(
+        "no module, the module of torch, a function that takes the mode",
+        """
+        import torch.nn.functional as F
+        from torch import nn
+        def noise(x):
+            return F.dropout(x, 0.5)
+        def drop(x, is_training):
+            return F.dropout(x, 0.5, is_training)
+        class Net(nn.Module):
+            def __init__(self):
+                self.dropout = nn.Dropout(0.5)
+            def forward(self, x):
+                return drop(self.dropout(x), self.training)
+        """,
+    ),
+)
+INVALID = (
+    Invalid(
+        "twice in a forward",
+        """
+        import torch.nn.functional as F
+        from torch import nn
+        class Scorer(nn.Module):
+            def forward(self, tokens):
+                hidden = F.dropout(self.embed(tokens), p=self.rate)
+                if self.rate > 0:
+                    hidden = F.dropout(hidden)
+                return self.out(hidden)
+        """,
+        (
+            (5, ALWAYS_ON.format("F.dropout(self.embed(tokens), p=self.rate)")),
+            (7, ALWAYS_ON.format("F.dropout(hidden)")),
+        ),
+        fixed="""
+        import torch.nn.functional as F
+        from torch import nn
+        class Scorer(nn.Module):
+            def forward(self, tokens):
+                hidden = F.dropout(self.embed(tokens), p=self.rate, training=self.training)
+                if self.rate > 0:
+                    hidden = F.dropout(hidden, training=self.training)
+                return self.out(hidden)
+        """,
+    ),
+    Invalid(
+        "by another import, in a helper method, in a class with a foreign base",
+        """
+        from torch import nn
+        from torch.nn.functional import dropout2d as drop
+        from .base import Base
+        class Encoder(Base):
+            def forward(self, x):
+                return self._shrink(x)
+            def _shrink(self, x):
+                return drop(
+                    x,
+                    0.3,
+                )
+        class Tower(nn.Module):
+            def __init__(self):
+                super().__init__()
+                self.drop = lambda x: nn.functional.dropout3d(x, 0.5)
+        """,
+        (
+            (8, ALWAYS_ON.format("drop( x, 0.3, )")),
+            (15, ALWAYS_ON.format("nn.functional.dropout3d(x, 0.5)")),
+        ),
+    ),
+    Invalid(
+        "in a function that a module calls",
+        """
+        import torch
+        from torch import nn
+        def mix(x, rate):
+            return torch.nn.functional.dropout(x.relu(), rate)
+        class Net(nn.Module):
+            def forward(self, x):
+                return mix(self.one(x), 0.1)
+        """,
+        ((4, FROM_CALLER.format("torch.nn.functional.dropout(x.relu(), rate)")),),
+    ),
+    Invalid(
+        "a partial, and the one that is off by default",
+        """
+        from functools import partial
+        import torch.nn as nn
+        import torch.nn.functional as F
+        class Net(nn.Module):
+            def __init__(self, p):
+                super().__init__()
+                self.drop = partial(F.dropout, p=p)
+            def forward(self, x):
+                return F.alpha_dropout(self.drop(x), 0.1)
+        """,
+        (
+            (7, ALWAYS_ON.format("partial(F.dropout, p=p)")),
+            (9, NEVER_ON.format("F.alpha_dropout(self.drop(x), 0.1)")),
+        ),
+    ),
+)
