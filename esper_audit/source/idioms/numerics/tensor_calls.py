@@ -58,7 +58,7 @@ def tensor_call(node: ast.AST, file: FileView) -> TensorCall | None:
     target = file.resolve(node.func)
     if target is not None:
         return _function_call(node, target, keywords)
-    module = node.func if isinstance(node.func, ast.Call) else _own_module(node.func, file)
+    module = node.func if isinstance(node.func, ast.Call) else own_module(node.func, file)
     if module is not None:
         return _module_call(node, module, file)
     if isinstance(node.func, ast.Attribute) and terminal_name(node.func.value) != "self":
@@ -86,7 +86,7 @@ def _function_call(node: ast.Call, target: str, keywords: dict[str, ast.expr]) -
     return TensorCall(name, operands[0], tuple(node.args[1:]), keywords, node)
 
 
-def _own_module(function: ast.expr, file: FileView) -> ast.Call | None:
+def own_module(function: ast.expr, file: FileView) -> ast.Call | None:
     """Return the only module that a class binds to the attribute that is called."""
     if not isinstance(function, ast.Attribute) or terminal_name(function.value) != "self":
         return None
