@@ -11,11 +11,12 @@ own. A file imports only from the floors below it; lowest first:
     lifecycle
     isolation, gradients, telemetry, gates, host, group_norm
     distributed, evidence, hosts, blueprint, rules
-    blueprints, snapshot
+    blueprints, snapshot, routed_forward
     graft
+    gate_evidence, slot_events
     slot
     model
-    checkpoint
+    attribution, baked, checkpoint
     growth
     __main__
 
@@ -37,6 +38,7 @@ if find_spec("torch") is None:
 
 from esper_ref import blueprints, errors, telemetry
 from esper_ref.alpha import AlphaAlgorithm, AlphaController, AlphaCurve, AlphaMode
+from esper_ref.baked import BakedModel, SeedRecipe, bake
 from esper_ref.blending import (
     GatedBlend,
     GateStatistics,
@@ -59,6 +61,7 @@ from esper_ref.gradients import (
 )
 from esper_ref.host import HostProtocol, InjectionSpec
 from esper_ref.hosts.cnn import CNNHost
+from esper_ref.hosts.segmented import SegmentedHost
 from esper_ref.hosts.transformer import TransformerHost
 from esper_ref.isolation import IsolationPolicy, blend_with_isolation, ste_forward
 from esper_ref.lifecycle import (
@@ -72,6 +75,7 @@ from esper_ref.model import MorphogeneticModel
 from esper_ref.rules import SlotRules
 from esper_ref.slot import SeedSlot
 from esper_ref.telemetry import JsonLinesWriter, Telemetry
+from esper_ref.topology import Layout, register_topology, unregister_topology
 
 __all__ = [
     "VALID_TRANSITIONS",
@@ -79,6 +83,7 @@ __all__ = [
     "AlphaController",
     "AlphaCurve",
     "AlphaMode",
+    "BakedModel",
     "BiasCorrectedEMA",
     "BlueprintRegistry",
     "BlueprintSpec",
@@ -97,17 +102,21 @@ __all__ = [
     "InjectionSpec",
     "IsolationPolicy",
     "JsonLinesWriter",
+    "Layout",
     "LifecycleTiming",
     "MissingTorchError",
     "MorphogeneticModel",
     "QualityGates",
     "SeedMetrics",
+    "SeedRecipe",
     "SeedSlot",
     "SeedStage",
     "SeedState",
+    "SegmentedHost",
     "SlotRules",
     "Telemetry",
     "TransformerHost",
+    "bake",
     "blend_add",
     "blend_gate",
     "blend_multiply",
@@ -120,8 +129,10 @@ __all__ = [
     "gradient_ratio",
     "load_checkpoint",
     "multiply_valve_multiplier",
+    "register_topology",
     "save_checkpoint",
     "ste_forward",
     "sync_gate_decision",
     "telemetry",
+    "unregister_topology",
 ]

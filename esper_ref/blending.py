@@ -15,7 +15,7 @@ from torch import Tensor, nn
 
 from esper_ref.errors import BlendError
 from esper_ref.strict import number, read, require_keys
-from esper_ref.topology import require_features, require_topology
+from esper_ref.topology import LAYOUTS, require_features, require_topology
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -105,19 +105,30 @@ class GatedBlend(nn.Module):
     metrics for a policy to see, and decisions read the counterfactual contribution, which
     compares the blend as it is with no blend at all.
 
-    A picture is pooled whole. A text is pooled causally, by the running mean over the positions
-    up to t: a mean over all of them would carry later tokens into earlier logits.
+    A picture is pooled whole. In a causal host a text is pooled by the running mean over the
+    positions up to t: a mean over all of them would carry later tokens into earlier logits. A
+    host that is not causal gets one gate for the whole text.
 
     `channels` and `total_steps` below 1 raise `BlendError`.
     """
 
-    def __init__(self, channels: int, topology: str = "cnn", total_steps: int = 10) -> None:
+    def __init__(
+        self,
+        channels: int,
+        topology: str = "cnn",
+        total_steps: int = 10,
+        *,
+        causal: bool = True,
+    ) -> None:
         super().__init__()
         for name, value in (("channels", channels), ("total_steps", total_steps)):
             if value < 1:
                 raise BlendError(f"GatedBlend: got {name} = {value}, expected 1 or more")
         self.topology = require_topology(topology)
         self.channels, self.total_steps = channels, total_steps
+        layout = LAYOUTS[self.topology]
+        self.channel_axis = layout.channel_axis
+        self.position_axis = layout.position_axis if causal else None
         hidden = max(8, channels // 4)
         self.gate = nn.Sequential(nn.Linear(channels, hidden), nn.ReLU(), nn.Linear(hidden, 1))
 
@@ -128,17 +139,22 @@ class GatedBlend(nn.Module):
     def get_alpha_for_blend(self, x: Tensor) -> Tensor:
         """Return the gate in (0, 1): (batch, 1, 1, 1) for pictures, (batch, tokens, 1) for text.
 
-        `x` has the layout of the topology. Another rank or width raises `TopologyError`.
+        Where the host is not causal, the gate of a text is (batch, 1, 1). `x` has the layout of
+        the topology. Another rank or width raises `TopologyError`.
         """
         require_features(x, self.topology, self.channels, "GatedBlend")
-        if self.topology == "cnn":
-            pooled = x.mean(dim=(2, 3))  # (batch, channels)
-            return torch.sigmoid(self.gate(pooled))[:, :, None, None]  # (batch, 1, 1, 1)
-        return torch.sigmoid(self.gate(causal_mean(x)))  # (batch, tokens, 1)
+        axes = [axis for axis in range(1, x.dim()) if axis != self.channel_axis]
+        if self.position_axis is not None:
+            x = causal_mean(x, self.position_axis)
+            axes.remove(self.position_axis)
+        pooled = x.mean(dim=axes, keepdim=True) if axes else x
+        gate = self.gate(pooled.movedim(self.channel_axis, -1))  # channels last, for the Linear
+        return torch.sigmoid(gate).movedim(-1, self.channel_axis)
 
 
-def causal_mean(x: Tensor) -> Tensor:
-    """Return the mean over positions 0..t at each t, summed in float32 whatever x is."""
-    count = torch.arange(1, x.shape[1] + 1, device=x.device)[:, None]  # (tokens, 1)
-    total = x.cumsum(dim=1, dtype=torch.promote_types(x.dtype, torch.float32))
-    return (total / count).to(x.dtype)  # (batch, tokens, width)
+def causal_mean(x: Tensor, axis: int = 1) -> Tensor:
+    """Return the mean over positions 0..t of an axis at each t, summed in float32 or wider."""
+    shape = [-1 if i == axis else 1 for i in range(x.dim())]
+    count = torch.arange(1, x.shape[axis] + 1, device=x.device).view(shape)
+    total = x.cumsum(dim=axis, dtype=torch.promote_types(x.dtype, torch.float32))
+    return (total / count).to(x.dtype)  # the shape of x

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import inspect
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import ClassVar, TypeVar
 
@@ -25,12 +26,36 @@ class BlueprintSpec:
     A seed made of it is the identity at birth, exactly, and can learn from its first step on:
     the zero that makes it the identity is in the last factor that stays linear on a live branch.
     No option changes the number of parameters.
+
+    A factory that takes `causal` gets the host's word on it. A `bidirectional` one lets a
+    position see later ones whatever the host is, and a causal host refuses it.
     """
 
     name: str
     topology: Topology
     factory: Callable[..., nn.Module]
     param_count: Callable[[int], int]
+    bidirectional: bool = False
+
+    @property
+    def takes_causal(self) -> bool:
+        """Return whether the factory asks if the host is causal."""
+        return "causal" in inspect.signature(self.factory).parameters
+
+    def options_in(
+        self, *, causal: bool, options: Mapping[str, BlueprintOption]
+    ) -> dict[str, BlueprintOption]:
+        """Return the options of a seed in a host that is causal or not.
+
+        A seed that looks ahead in a causal host raises `BlueprintError`.
+        """
+        chosen = {"causal": causal, **options} if self.takes_causal else dict(options)
+        if causal and (self.bidirectional or chosen.get("causal") is False):
+            raise BlueprintError(
+                f"{self.topology} blueprint {self.name!r} lets a position see later ones, and the "
+                "host is causal. Choose another blueprint, or a host that is not causal."
+            )
+        return chosen
 
     def param_estimate(self, dim: int) -> int:
         """Return the number of parameters at width `dim`, by formula. It is no approximation."""
@@ -60,7 +85,12 @@ class BlueprintRegistry:
 
     @classmethod
     def register(
-        cls, name: str, topology: str, param_count: Callable[[int], int]
+        cls,
+        name: str,
+        topology: str,
+        param_count: Callable[[int], int],
+        *,
+        bidirectional: bool = False,
     ) -> Callable[[Factory], Factory]:
         """Decorate a class or function that makes a seed of a given width."""
         key = (require_topology(topology), name)
@@ -71,7 +101,7 @@ class BlueprintRegistry:
                     f"{topology} blueprint {name!r} is already registered, as "
                     f"{cls._specs[key].factory}; unregister it first or choose another name"
                 )
-            cls._specs[key] = BlueprintSpec(name, key[0], factory, param_count)
+            cls._specs[key] = BlueprintSpec(name, key[0], factory, param_count, bidirectional)
             return factory
 
         return add

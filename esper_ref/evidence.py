@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -19,6 +20,8 @@ if TYPE_CHECKING:
 
 Batch = TypeVar("Batch")
 
+TRIAL_SPREAD = 0.2  # of the random parameters of a trial: large against rounding, small against inf
+TRIAL_TOLERANCE = 1e-5  # other row counts may choose other kernels; a leak is larger by far
 SAMPLED_VALUES = 1024  # of each input tensor are compared between two passes
 
 
@@ -191,6 +194,28 @@ def probe_shape_of(seed: nn.Module, features: Tensor) -> ShapeProbe:
         return ShapeProbe(shape, None)
     wanted = f"{shape} {features.dtype} on {features.device}"
     return ShapeProbe(shape, f"got {tuple(out.shape)} {out.dtype} on {out.device}, wanted {wanted}")
+
+
+def looks_ahead(seed: nn.Module, features: Tensor, axis: int) -> bool:
+    """Return whether a position of a seed reads a later one, measured along `axis`.
+
+    A copy is measured whose parameters are drawn at random: at birth the zeros that make a seed the
+    identity hide what its branch reads. The random stream is left alone. One position alone cannot
+    show it: then the answer is no.
+    """
+    last = features.shape[axis] - 1
+    trial = copy.deepcopy(seed)
+    with torch.random.fork_rng(devices=[]), evaluating(trial):
+        generator = torch.Generator(device=features.device).manual_seed(0)
+        for parameter in trial.parameters():
+            parameter.normal_(std=TRIAL_SPREAD, generator=generator)
+        before = torch.randn(
+            features.shape, dtype=features.dtype, device=features.device, generator=generator
+        )
+        after = before.clone()
+        after.select(axis, last).add_(1.0)
+        one, two = (trial(x).narrow(axis, 0, last) for x in (before, after))
+    return not torch.allclose(one, two, TRIAL_TOLERANCE, TRIAL_TOLERANCE, equal_nan=True)
 
 
 def is_finite(*modules: nn.Module) -> bool:

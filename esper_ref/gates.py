@@ -15,6 +15,7 @@ from esper_ref.topology import LAYOUTS
 
 DEFAULT_GRADIENT_RATIO_THRESHOLD = 0.05
 RATIO_CHECK = "gradient_ratio"  # the name of the check that a measured ratio passes or fails
+FALLEN = "contribution_fell"  # what G5 notes where the latest contribution is under the threshold
 
 
 class GateLevel(IntEnum):
@@ -53,11 +54,18 @@ class GateThresholds:
     contributes nothing reaches 0.5 points in one of six. The error rates of the defaults are in
     `reports/studies/gate_errors.md`. A window of one measurement has no spread.
 
+    `relative_gradient_ratio` asks more of G2: the ratio has to reach that share of its own mean over
+    the epochs before in the stage, so that a seed whose gradient dies away does not pass. 0 turns
+    it off. `learning_rate_ratio` is the seed's learning rate over the host's: G2 compares
+    ratio * learning_rate_ratio, the size of a step and not of a gradient.
+
     A value that is not finite, not of its type or out of its range raises `RulesError`.
     """
 
     gradient_ratio: float = DEFAULT_GRADIENT_RATIO_THRESHOLD
     gradient_ratios: Mapping[tuple[str, str], float] = field(default_factory=dict)
+    relative_gradient_ratio: float = 0.0
+    learning_rate_ratio: float = 1.0
     near_fraction: float = 0.20
     min_training_epochs: int = 3
     min_improvement: float = 0.0
@@ -78,6 +86,8 @@ class GateThresholds:
                     f"{sorted(LAYOUTS)} and a blueprint"
                 )
             require_number(f"{where}: gradient_ratios[{key}]", ratio, 0.0)
+        require_number(f"{where}: relative_gradient_ratio", self.relative_gradient_ratio, 0.0)
+        require_number(f"{where}: learning_rate_ratio", self.learning_rate_ratio, 0.0)
         require_number(f"{where}: near_fraction", self.near_fraction, 0.0)
         require_count(f"{where}: min_training_epochs", self.min_training_epochs)
         require_number(f"{where}: min_improvement", self.min_improvement)
@@ -102,7 +112,8 @@ class GateThresholds:
 class GateResult:
     """What a gate said. `score` is the share of its checks that passed, in [0, 1].
 
-    `ranks_differing` are the ranks of a distributed run whose own evidence said otherwise.
+    `notes` name what the gate saw that decides nothing here. `ranks_differing` are the ranks of a
+    distributed run whose own evidence said otherwise.
     """
 
     gate: GateLevel
@@ -111,6 +122,7 @@ class GateResult:
     checks_passed: tuple[str, ...]
     checks_failed: tuple[str, ...]
     message: str
+    notes: tuple[str, ...] = ()
     ranks_differing: tuple[int, ...] = ()
 
 
@@ -144,6 +156,11 @@ def _keeps_shape(state: SeedState, _thresholds: GateThresholds) -> Check:
     return Check("shape_kept", probe.failure is None, probe.failure or f"{probe.shape}")
 
 
+def _looks_only_back(state: SeedState, _thresholds: GateThresholds) -> Check:
+    found = "a position reads a later one" if state.looks_ahead else "no position reads a later one"
+    return Check("causal", state.looks_ahead is not True, found)
+
+
 def _trained_long_enough(state: SeedState, thresholds: GateThresholds) -> Check:
     epochs, wanted = state.epochs_in_stage, thresholds.min_training_epochs
     return Check("epochs_in_stage", epochs >= wanted, f"{epochs} of {wanted} epochs")
@@ -164,7 +181,16 @@ def _gradient_is_strong(state: SeedState, thresholds: GateThresholds) -> Check:
     if state.blueprint_id is None:
         return Check("blueprint_unknown", False, "no blueprint to look a threshold up for")
     threshold = thresholds.gradient_ratio_for(state.topology, state.blueprint_id)
-    return Check(RATIO_CHECK, ratio >= threshold, f"{ratio:.4f} over {threshold}")
+    step = ratio * thresholds.learning_rate_ratio
+    return Check(RATIO_CHECK, step >= threshold, f"{step:.4f} over {threshold}")
+
+
+def _gradient_lasts(state: SeedState, thresholds: GateThresholds) -> Check:
+    earlier, share = state.metrics.ratios_in_stage[:-1], thresholds.relative_gradient_ratio
+    if share == 0.0 or not earlier:
+        return Check("gradient_lasts", share == 0.0, f"{len(earlier)} earlier ratios in this stage")
+    latest, wanted = state.metrics.ratios_in_stage[-1], share * fmean(earlier)
+    return Check("gradient_lasts", latest >= wanted, f"{latest:.4f} over {wanted:.4f}")
 
 
 def _alpha_holds(state: SeedState, _thresholds: GateThresholds) -> Check:
@@ -225,8 +251,8 @@ def _is_healthy(state: SeedState, _thresholds: GateThresholds) -> Check:
 
 GATE_CHECKS: dict[GateLevel, tuple[GateCheck, ...]] = {
     GateLevel.G0: (_has_blueprint, _has_seed),
-    GateLevel.G1: (_keeps_shape,),
-    GateLevel.G2: (_trained_long_enough, _improved, _gradient_is_strong),
+    GateLevel.G1: (_keeps_shape, _looks_only_back),
+    GateLevel.G2: (_trained_long_enough, _improved, _gradient_is_strong, _gradient_lasts),
     GateLevel.G3: (_alpha_holds, _alpha_is_full),
     GateLevel.G4: (_contribution_is_stable,),
     GateLevel.G5: (_contributes, _is_healthy),
@@ -265,4 +291,9 @@ class QualityGates:
             checks_passed=tuple(check.name for check in checks if check.passed),
             checks_failed=tuple(check.name for check in failed),
             message=f"{gate.name} {'failed' if failed else 'passed'}: {reasons}",
+            notes=self._notes(state) if gate is GateLevel.G5 else (),
         )
+
+    def _notes(self, state: SeedState) -> tuple[str, ...]:
+        latest = state.metrics.contributions_in_stage[-1:]
+        return (FALLEN,) if latest and latest[0] < self.thresholds.min_contribution else ()

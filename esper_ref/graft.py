@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 import torch
@@ -14,9 +16,9 @@ from esper_ref.errors import CheckpointError, CheckpointValueError
 from esper_ref.evidence import force_alpha
 from esper_ref.gradients import GradientHealthMonitor, GradientRatioNormalization
 from esper_ref.isolation import blend_with_isolation, seed_input_of, ste_forward
-from esper_ref.lifecycle import ACTIVE_STAGES, PATH_OF_STAGE, ForwardPath, SeedState
+from esper_ref.lifecycle import ACTIVE_STAGES, PATH_OF_STAGE, ForwardPath, SeedStage, SeedState
 from esper_ref.snapshot import Plain, SlotSnapshot
-from esper_ref.topology import probe_shape, require_features, require_topology
+from esper_ref.topology import LAYOUTS, probe_shape, require_features, require_topology
 
 if TYPE_CHECKING:
     from contextlib import AbstractContextManager
@@ -30,8 +32,8 @@ class Graft(nn.Module):
     What moves the seed from stage to stage is `SeedSlot`.
 
     `forward` reads what changes only when a stage does, and alpha, a tensor that is filled in
-    place. So a life costs three compiled graphs (identity, incubate, blend), four where the
-    isolation policy changes its mind on the way, and none for any value of alpha. What it reads
+    place. So a life costs at most four compiled graphs (identity, incubate, blend, and settled
+    where the host hears a fossilized seed), and none for any value of alpha. What it reads
     are strings and booleans on purpose: torch 2.13 does not always ask of each slot again for an
     object that slots share, such as a member of an enum, and would run another stage's graph.
     """
@@ -47,6 +49,7 @@ class Graft(nn.Module):
         channels: int,
         *,
         topology: str,
+        causal: bool,
         isolation: IsolationPolicy,
         normalization: GradientRatioNormalization,
     ) -> None:
@@ -54,6 +57,7 @@ class Graft(nn.Module):
         self.slot_id = slot_id
         self.channels = channels
         self.topology = require_topology(topology)
+        self.causal = causal and LAYOUTS[self.topology].position_axis is not None
         self.isolation = isolation
         self.state = SeedState(slot_id, self.topology)
         self.seed: nn.Module | None = None
@@ -75,7 +79,9 @@ class Graft(nn.Module):
             return host_features
         require_features(host_features, self.topology, self.channels, f"slot {self.slot_id}")
         seed_input = seed_input_of(host_features, isolated=self.isolated)
-        seed_features = self.seed(seed_input)
+        seed_features: Tensor = self.seed(seed_input)
+        if self.path == ForwardPath.SETTLED.value:
+            return seed_features.to(host_features.dtype)
         if self.path == ForwardPath.INCUBATE.value:
             return ste_forward(host_features, seed_features)
         return blend_with_isolation(
@@ -108,10 +114,22 @@ class Graft(nn.Module):
         if self.forced_alpha is not None and self.seed is not None:
             alpha = self.forced_alpha
             path = ForwardPath.BLEND if alpha > 0.0 else ForwardPath.IDENTITY
-        self.path = path.value
         self.isolated = self.isolation.isolates(self.topology, self.state.stage)
         self.algorithm = self.state.alpha_algorithm.value
+        if self._is_settled():
+            path = ForwardPath.SETTLED
+        self.path = path.value
         self.alpha.fill_(alpha)
+
+    def _is_settled(self) -> bool:
+        """Return whether the blend is the seed's output, in values and in gradients.
+
+        lerp(h, s, 1) is s, and gives h itself no gradient. An isolated host is left with a
+        gradient of zeros, which is another thing than none: there the blend stays.
+        """
+        adds = self.state.alpha_algorithm is AlphaAlgorithm.ADD
+        fossilized = self.state.stage is SeedStage.FOSSILIZED and self.forced_alpha is None
+        return fossilized and adds and not self.isolated
 
     def force_alpha(self, a: float) -> AbstractContextManager[None]:
         """Show the slot at `a` inside a `with` block, whatever the stage.
@@ -125,6 +143,23 @@ class Graft(nn.Module):
         where = f"slot {self.slot_id}, forced"
         self.forced_alpha = None if alpha is None else require_alpha(alpha, where)
         self.show()
+
+    @contextmanager
+    def alpha_by_row(self, alphas: Tensor) -> Iterator[None]:
+        """Show each row of a batch at its own alpha inside a `with` block: `alphas` has (batch,).
+
+        A row at 0 is the bare host's. A slot without a seed stays the identity.
+        """
+        axes = len(LAYOUTS[self.topology].axes)
+        before, shape = self.alpha, self.feature_shape
+        self.alpha = alphas.view(-1, *(1,) * (axes - 1))
+        if self.seed is not None:
+            self.path = ForwardPath.BLEND.value
+        try:
+            yield
+        finally:
+            self.alpha, self.feature_shape = before, shape
+            self.show()
 
     @property
     def is_active(self) -> bool:
@@ -144,14 +179,13 @@ class Graft(nn.Module):
 
         They take device and dtype of `like`'s first parameter, or of the slot.
         """
-        name, options = f"{snapshot.state.blueprint_id}", snapshot.blueprint_options
-        seed = BlueprintRegistry.create(self.topology, name, self.channels, **options)
+        spec = BlueprintRegistry.get(self.topology, f"{snapshot.state.blueprint_id}")
+        options = spec.options_in(causal=self.causal, options=snapshot.blueprint_options)
+        seed = spec.build(self.channels, **options)
         gate = None
         if snapshot.state.alpha_algorithm is AlphaAlgorithm.GATE:
-            steps = max(
-                1, snapshot.blend_epochs
-            )  # a blend of no epochs is over after its first step
-            gate = GatedBlend(self.channels, self.topology, steps)
+            steps = max(1, snapshot.blend_epochs)  # a blend of 0 epochs ends with its first step
+            gate = GatedBlend(self.channels, self.topology, steps, causal=self.causal)
         place = self.alpha if like is None else next(like.parameters(), self.alpha)
         for part in (seed, gate):
             if part is not None:
@@ -180,6 +214,7 @@ class Graft(nn.Module):
         """
         return SlotSnapshot(
             self.channels,
+            self.causal,
             self.state,
             self.blueprint_options,
             self.blend_epochs,
@@ -194,11 +229,12 @@ class Graft(nn.Module):
         `load_state_dict` calls this before it loads the seed's own tensors.
         """
         snapshot = SlotSnapshot.from_dict(state)
-        here = (self.slot_id, self.topology, self.channels)
-        there = (snapshot.state.slot_id, snapshot.state.topology, snapshot.channels)
+        saved = snapshot.state
+        here = (self.slot_id, self.topology, self.channels, self.causal)
+        there = (saved.slot_id, saved.topology, snapshot.channels, snapshot.causal)
         if here != there:
             raise CheckpointError(
-                f"slot {self.slot_id}: the checkpoint is of slot, topology, channels {there}, "
+                f"slot {self.slot_id}: the checkpoint is of slot, topology, channels, causal {there}, "
                 f"wanted {here}; build the model as it was when the checkpoint was written"
             )
         if snapshot.state.stage not in ACTIVE_STAGES:

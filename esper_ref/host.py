@@ -37,10 +37,17 @@ class HostProtocol(Protocol):
 
     For any slot, `forward_from_segment(slot, forward_to_segment(slot, x))` is `forward(x)`,
     exactly. Hosts do not change their layers after construction: routes are computed once.
-    `topology` may be an attribute of the class, of the instance, or a property.
+    `topology` and `causal` may be attributes of the class, of the instance, or properties.
+
+    `causal` is whether no position sees a later one. Seeds and gates take it from the host: a
+    seed that looked ahead would make a causal host's loss a lie.
+
+    `forward` may take further inputs by name, such as a mask. Both segment methods then take the
+    same names, and get the same values.
     """
 
     topology: ClassVar[Topology]
+    causal: ClassVar[bool]
 
     def injection_specs(self) -> tuple[InjectionSpec, ...]:
         """Return the injection points in the order in which features pass them."""
@@ -61,14 +68,15 @@ def require_host(host: nn.Module) -> HostProtocol:
     """Return `host` as a host, or raise `HostError` with what it lacks.
 
     What counts is that each method takes the calls that the model makes: the names of its other
-    parameters are its own affair. `topology` may belong to the class or to the instance.
+    parameters are its own affair. `topology` and `causal` may belong to the class or to the
+    instance.
     """
     members = {
         name: value for cls in reversed(type(host).__mro__) for name, value in vars(cls).items()
     } | vars(host)
-    faults = [fault for name in _CALLS if (fault := _fault(name, members, host))]
-    if "topology" not in members or _bound(members["topology"], host) not in list(LAYOUTS):
-        faults.append(f"attribute topology, one of {sorted(LAYOUTS)}")
+    inputs = input_names(host)[1:]
+    faults = [fault for name in _CALLS if (fault := _fault(name, members, host, inputs))]
+    faults += _attribute_faults(members, host)
     if faults:
         raise HostError(f"{type(host).__name__} is no host; it lacks {'; '.join(faults)}")
     conforming = cast("HostProtocol", host)  # what was compared above is the protocol
@@ -85,16 +93,37 @@ _CALLS: dict[str, tuple[tuple[int, tuple[str, ...]], ...]] = {
 }
 
 
-def _fault(name: str, members: dict[str, object], host: nn.Module) -> str | None:
+def input_names(host: nn.Module) -> tuple[str, ...]:
+    """Return the names of what the host's forward takes, the features' own input first."""
+    named = (inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY)
+    parameters = inspect.signature(host.forward).parameters.values()
+    return tuple(parameter.name for parameter in parameters if parameter.kind in named)
+
+
+def _attribute_faults(members: dict[str, object], host: nn.Module) -> list[str]:
+    found = {name: _bound(members.get(name), host) for name in ("topology", "causal")}
+    if found["topology"] not in list(LAYOUTS):
+        return [f"attribute topology, one of {sorted(LAYOUTS)}"]
+    if not isinstance(found["causal"], bool):
+        return ["attribute causal, True or False: whether no position sees a later one"]
+    if found["causal"] and LAYOUTS[f"{found['topology']}"].position_axis is None:
+        return [f"attribute causal = False: a {found['topology']} has no order of positions"]
+    return []
+
+
+def _fault(
+    name: str, members: dict[str, object], host: nn.Module, inputs: tuple[str, ...]
+) -> str | None:
     wanted = inspect.signature(vars(HostProtocol)[name])
     member = members.get(name)
     method = _bound(member, host) if name not in vars(host) else member
     if not callable(method):
         return f"method {name}{wanted}"
     found = inspect.signature(method)
+    inputs = () if name == "injection_specs" else inputs
     for count, keywords in _CALLS[name]:
         try:
-            found.bind(*(None,) * count, **dict.fromkeys(keywords))
+            found.bind(*(None,) * count, **dict.fromkeys((*keywords, *inputs)))
         except TypeError as error:
             return f"method {name}{wanted} (got {name}{found}: {error})"
     return None

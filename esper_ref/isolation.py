@@ -62,17 +62,13 @@ def blend_with_isolation(
 BLENDED_STAGES = tuple(s for s in SeedStage if PATH_OF_STAGE[s] is ForwardPath.BLEND)
 
 
-def _pictures_only() -> dict[tuple[Topology, SeedStage], bool]:
-    return {(topology, s): topology == "cnn" for topology in LAYOUTS for s in BLENDED_STAGES}
-
-
 @dataclass(frozen=True)
 class IsolationPolicy:
     """Whether the host is kept from hearing the seed's gradient, by topology and stage.
 
-    While a seed trains it is always isolated: that is what training behind the host means. The
-    table says what happens from BLENDING on. By default a CNN host stays isolated and a
-    transformer host is coupled.
+    While a seed trains it is always isolated: that is what training behind the host means. From
+    BLENDING on the layout of the topology says what holds, unless the table does. By default a
+    CNN host stays isolated and a transformer host is coupled.
 
     What isolation costs: under ADD the host's own gradient is the direct path's, 1 - alpha, so
     once alpha is 1 the layers *below* an isolated slot stand still. That keeps the credit for a
@@ -80,7 +76,7 @@ class IsolationPolicy:
     `IsolationPolicy().with_coupling("cnn", SeedStage.FOSSILIZED)`.
     """
 
-    table: Mapping[tuple[Topology, SeedStage], bool] = field(default_factory=_pictures_only)
+    table: Mapping[tuple[Topology, SeedStage], bool] = field(default_factory=dict)
 
     def with_coupling(self, topology: Topology, *stages: SeedStage) -> IsolationPolicy:
         """Return the policy in which the host hears the seed's gradient in `stages`."""
@@ -94,7 +90,9 @@ class IsolationPolicy:
         """Whether the seed is fed a detached tensor in `stage`."""
         if stage not in BLENDED_STAGES:
             return True
-        return self.table[topology, stage]
+        if (topology, stage) in self.table:
+            return self.table[topology, stage]
+        return LAYOUTS[topology].isolated
 
     def _changed(
         self, topology: Topology, stages: tuple[SeedStage, ...], *, isolated: bool

@@ -40,7 +40,7 @@ VALID_TRANSITIONS: dict[SeedStage, frozenset[SeedStage]] = {
     SeedStage.TRAINING: frozenset({SeedStage.BLENDING, SeedStage.CULLED}),
     SeedStage.BLENDING: frozenset({SeedStage.SHADOWING, SeedStage.CULLED}),
     SeedStage.SHADOWING: frozenset({SeedStage.PROBATIONARY, SeedStage.CULLED}),
-    SeedStage.PROBATIONARY: frozenset({SeedStage.FOSSILIZED, SeedStage.CULLED}),
+    SeedStage.PROBATIONARY: frozenset({SeedStage.BLENDING, SeedStage.FOSSILIZED, SeedStage.CULLED}),
     SeedStage.FOSSILIZED: frozenset(),
     SeedStage.CULLED: frozenset({SeedStage.EMBARGOED}),
     SeedStage.EMBARGOED: frozenset({SeedStage.RESETTING}),
@@ -49,11 +49,12 @@ VALID_TRANSITIONS: dict[SeedStage, frozenset[SeedStage]] = {
 
 
 class ForwardPath(StrEnum):
-    """What a slot's forward does. Three, however many stages there are: a graph for each."""
+    """What a slot's forward does. Four, however many stages there are: a graph for each."""
 
     IDENTITY = "identity"  # the very same tensor comes back
     INCUBATE = "incubate"  # the host's values, the seed's gradient
     BLEND = "blend"
+    SETTLED = "settled"  # the seed's output itself: what a full blend by addition is
 
 
 PATH_OF_STAGE: dict[SeedStage, ForwardPath] = {
@@ -90,7 +91,9 @@ class LifecycleTiming:
     """How long things take, in epochs. `run_epochs` is the length of the whole run.
 
     A seed in TRAINING whose gradient ratio stays under the threshold of G2 for
-    `training_patience` epochs in a row is culled. A value out of its range raises `RulesError`.
+    `training_patience` epochs in a row is culled. One in PROBATIONARY whose contribution falls
+    under the threshold goes back to BLENDING, `most_returns` times at most. A value out of its
+    range raises `RulesError`.
     """
 
     blend_epochs: int = 5
@@ -100,11 +103,18 @@ class LifecycleTiming:
     probation_fraction: float = 0.10
     run_epochs: int = 0
     training_patience: int = 10
+    most_returns: int = 2
 
     def __post_init__(self) -> None:
         """Refuse a time that cannot pass."""
         where = "LifecycleTiming"
-        for name in ("blend_epochs", "embargo_epochs", "reset_epochs", "run_epochs"):
+        for name in (
+            "blend_epochs",
+            "embargo_epochs",
+            "reset_epochs",
+            "run_epochs",
+            "most_returns",
+        ):
             require_count(f"{where}: {name}", vars(self)[name])
         for name in ("min_probation_epochs", "training_patience"):
             require_count(f"{where}: {name}", vars(self)[name], 1)
@@ -147,6 +157,7 @@ class SeedMetrics:
     seed_gradient_norm_ratio: float | None = None
     counterfactual_contribution: float | None = None
     contributions_in_stage: list[float] = field(default_factory=list)
+    ratios_in_stage: list[float] = field(default_factory=list)
     epochs_under_ratio: int = 0
     seed_is_healthy: bool | None = None
     current_alpha: float = 0.0
@@ -175,11 +186,18 @@ class SeedMetrics:
         self.counterfactual_contribution = contribution
         self.contributions_in_stage.append(contribution)
 
+    def record_gradient_ratio(self, ratio: float | None) -> None:
+        """Note the gradient ratio that G2 is going to read, None where it cannot be told."""
+        self.seed_gradient_norm_ratio = ratio
+        if ratio is not None:
+            self.ratios_in_stage.append(ratio)
+
     def begin_stage(self, stage: SeedStage) -> None:
         """Forget what was measured for the stage before."""
         self.accuracy_at_stage_start = self.current_accuracy
         self.best_accuracy_in_stage = None
         self.contributions_in_stage = []
+        self.ratios_in_stage = []
         self.epochs_under_ratio = 0
         if stage is SeedStage.BLENDING:
             self.accuracy_at_blending_start = self.current_accuracy
@@ -223,7 +241,12 @@ class ShapeProbe:
 
 @dataclass
 class SeedState:
-    """Where a slot is in the lifecycle, which seed it holds, and the evidence about it."""
+    """Where a slot is in the lifecycle, which seed it holds, and the evidence about it.
+
+    `looks_ahead` is whether a position of the seed was seen to read a later one. It is measured in
+    causal hosts only, and is None where it was not. `returns` counts the ways back from
+    PROBATIONARY to BLENDING, and `ending` is why alpha is ramped down, None where it is not.
+    """
 
     slot_id: str
     topology: Topology
@@ -235,6 +258,9 @@ class SeedState:
     controller: AlphaController = field(default_factory=AlphaController)
     metrics: SeedMetrics = field(default_factory=SeedMetrics)
     shape_probe: ShapeProbe | None = None
+    looks_ahead: bool | None = None
+    returns: int = 0
+    ending: str | None = None
 
     def transition(self, target: SeedStage) -> None:
         """Move to `target`: the one place where a stage changes. An illegal move raises."""

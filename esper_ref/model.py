@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Any, cast
 
 from torch import Tensor, nn
 
 from esper_ref.alpha import AlphaAlgorithm
 from esper_ref.errors import RoutingError
 from esper_ref.host import HostProtocol, require_host
+from esper_ref.routed_forward import RoutedForward
 from esper_ref.rules import DEFAULT_RULES, SlotRules
 from esper_ref.slot import SeedSlot
 from esper_ref.telemetry import Telemetry
@@ -47,6 +48,7 @@ class MorphogeneticModel(nn.Module):
                 f"choose at least one of {', '.join(specs)}"
             )
         self.route = tuple(slot_id for slot_id in specs if slot_id in slots)
+        self.routed = RoutedForward(host, self.route)
         self.telemetry = Telemetry() if telemetry is None else telemetry
         self.seed_slots = nn.ModuleDict()
         for slot_id in self.route:
@@ -54,18 +56,17 @@ class MorphogeneticModel(nn.Module):
                 slot_id,
                 specs[slot_id].channels,
                 topology=self.host.topology,
+                causal=self.host.causal,
                 rules=rules,
                 telemetry=self.telemetry,
             )
 
-    def forward(self, x: Tensor) -> Tensor:
-        """Map the host's inputs to the host's outputs, through every slot on the way."""
-        here = None
-        for slot_id in self.route:
-            x = self.host.forward_to_segment(slot_id, x, from_segment=here)  # features at the slot
-            x = self.seed_slots[slot_id](x)  # the same shape
-            here = slot_id
-        return self.host.forward_from_segment(self.route[-1], x)
+    def forward(self, *args: Any, **kwargs: Any) -> Tensor:
+        """Map the host's inputs to the host's outputs, through every slot on the way.
+
+        It takes what the host's forward takes (see `RoutedForward`).
+        """
+        return self.routed(self.host, self.seed_slots, args, kwargs)
 
     def slot(self, slot_id: str) -> SeedSlot:
         """Return a slot by its id."""

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 from esper_ref.alpha import AlphaAlgorithm, AlphaController, AlphaCurve, require_alpha
 from esper_ref.distributed import require_unwrapped, sync_gate_decision
 from esper_ref.errors import IllegalTransitionError, SlotError
-from esper_ref.evidence import is_finite, probe_shape_of
-from esper_ref.gates import GATE_OF_STAGE, RATIO_CHECK, GateLevel, GateResult
+from esper_ref.gate_evidence import gather_evidence
+from esper_ref.gates import FALLEN, GATE_OF_STAGE, RATIO_CHECK, GateLevel, GateResult
 from esper_ref.gradients import GradientHealthMonitor
 from esper_ref.graft import Graft
 from esper_ref.lifecycle import (
@@ -18,14 +18,12 @@ from esper_ref.lifecycle import (
     SeedState,
 )
 from esper_ref.rules import DEFAULT_RULES, SlotRules
+from esper_ref.slot_events import gate_events, statistics_events
 from esper_ref.snapshot import SlotSnapshot
 from esper_ref.telemetry import (
     Culled,
     Fossilized,
-    GateEvaluated,
-    GateStatisticsRecorded,
     Germinated,
-    NearThreshold,
     StageChanged,
     Telemetry,
 )
@@ -44,6 +42,9 @@ class SeedSlot(Graft):
     An epoch is: train, calling `record_gradients` between backward and step; measure, with
     `state.metrics.record_accuracy` and, once the host feels the seed,
     `state.metrics.record_counterfactual`; then `step_epoch`.
+
+    `causal` is whether no position of the host sees a later one, where the topology has an order
+    of positions. Such a slot refuses a seed that looks ahead.
     """
 
     def __init__(
@@ -52,6 +53,7 @@ class SeedSlot(Graft):
         channels: int,
         *,
         topology: str = "cnn",
+        causal: bool = True,
         rules: SlotRules = DEFAULT_RULES,
         telemetry: Telemetry | None = None,
     ) -> None:
@@ -59,6 +61,7 @@ class SeedSlot(Graft):
             slot_id,
             channels,
             topology=topology,
+            causal=causal,
             isolation=rules.isolation,
             normalization=rules.normalization,
         )
@@ -96,6 +99,7 @@ class SeedSlot(Graft):
         state.alpha_algorithm = AlphaAlgorithm(alpha_algorithm)
         plan = SlotSnapshot(
             channels=self.channels,
+            causal=self.causal,
             state=state,
             blueprint_options=dict(blueprint_options or {}),
             blend_epochs=epochs,
@@ -119,14 +123,15 @@ class SeedSlot(Graft):
         """Ask the gate of `target` (by default the next stage) and go there if it says so."""
         stage = self.state.stage
         wanted = NEXT_STAGE[stage] if target is None and stage in NEXT_STAGE else target
-        if wanted is None or wanted not in VALID_TRANSITIONS[stage] or wanted not in GATE_OF_STAGE:
+        is_forward = wanted is not None and stage < wanted and wanted in VALID_TRANSITIONS[stage]
+        if wanted is None or not is_forward or wanted not in GATE_OF_STAGE:
             to = "" if wanted is None else f" to {wanted.name}"
             raise IllegalTransitionError(
                 f"slot {self.slot_id}: no gate leads from {stage.name}{to}; DORMANT is left by "
                 "germinate, an active stage by advance_stage() or cull(reason), the stages after "
                 "a cull by step_epoch, FOSSILIZED never"
             )
-        self._gather_evidence(wanted)
+        gather_evidence(self, wanted)
         result = self._judge(self.state, wanted)
         if result.passed:
             self._move(wanted)
@@ -136,8 +141,10 @@ class SeedSlot(Graft):
         """Let an epoch pass: clocks, the ramp of alpha, then the next gate, whose word is returned.
 
         A seed still on probation at the timeout is culled, and so is one in TRAINING whose
-        gradient ratio stayed under its threshold for the patience. A culled slot serves its
-        embargo and one reset epoch, and is DORMANT again; no gate is asked on that way.
+        gradient ratio stayed under its threshold for the patience. One on probation whose latest
+        contribution fell under the threshold goes back to BLENDING, with its alpha. A culled slot
+        serves its embargo and one reset epoch, and is DORMANT again; no gate is asked on that
+        way, nor while alpha is ramped down.
         """
         if self.state.stage is SeedStage.CULLED:
             self._move(SeedStage.EMBARGOED)
@@ -145,11 +152,11 @@ class SeedSlot(Graft):
         if self.state.stage is SeedStage.BLENDING:
             self.state.controller.step()
             self.show()
-        statistics = self.state.metrics.gate_statistics
-        if statistics is not None:
-            self.telemetry.emit(
-                GateStatisticsRecorded(*self._who(), *statistics.to_dict().values())
-            )
+            if self.state.ending is not None:
+                self._end_ramp_down(self.state.ending)
+                return None
+        for event in statistics_events(self.state):
+            self.telemetry.emit(event)
         if self.state.stage not in NEXT_STAGE:
             self._serve_embargo()
             return None
@@ -171,6 +178,27 @@ class SeedSlot(Graft):
             self.cull(f"gradient ratio under its threshold for {patience} epochs: {result.message}")
         elif result.gate is GateLevel.G5 and self.state.epochs_in_stage >= timeout:
             self.cull(f"undecided after {timeout} epochs of probation: {result.message}")
+        elif FALLEN in result.notes and self.state.returns < timing.most_returns:
+            self.state.returns += 1
+            self._move(SeedStage.BLENDING)
+
+    def ramp_down(self, epochs: int, reason: str) -> None:
+        """Take a blended seed out over `epochs` epochs, and cull it when alpha is 0.
+
+        It is legal in BLENDING, where it ends a ramp, and in PROBATIONARY. Until the end the
+        stage is BLENDING and no gate is asked.
+        """
+        if self.state.stage is SeedStage.PROBATIONARY:
+            self._move(SeedStage.BLENDING)
+        self._require_blending("ramp_down")
+        self.set_alpha(self.state.controller.alpha)
+        self.state.ending = reason
+        self.state.controller.retarget(alpha_target=0.0, alpha_steps_total=epochs)
+        self.show()
+
+    def _end_ramp_down(self, reason: str) -> None:
+        if self.state.controller.holds_target:
+            self.cull(f"ramped down: {reason}")
 
     def _serve_embargo(self) -> None:
         epochs, timing = self.state.epochs_in_stage, self.rules.timing
@@ -214,6 +242,11 @@ class SeedSlot(Graft):
         self.show()
 
     def _require_blending(self, what: str) -> None:
+        if self.state.ending is not None:
+            raise SlotError(
+                f"slot {self.slot_id}: {what} came while alpha is ramped down to 0 "
+                f"({self.state.ending}); cull the seed to end it now"
+            )
         if self.state.stage is not SeedStage.BLENDING:
             raise SlotError(
                 f"slot {self.slot_id}: {what} is for BLENDING, the stage is "
@@ -225,46 +258,12 @@ class SeedSlot(Graft):
         """Let the monitor see what the last backward left on the host and on the seed."""
         self.monitor.observe(host, *self.parts())
 
-    def _gather_evidence(self, target: SeedStage) -> None:
-        """Measure what the gate of `target` reads and the slot itself can know."""
-        gate, metrics = GATE_OF_STAGE[target], self.state.metrics
-        if gate is GateLevel.G1 and self.seed is not None:
-            batch = min(2, self.feature_shape[0])
-            features = self.alpha.new_zeros((batch, *self.feature_shape[1:]))
-            self.state.shape_probe = probe_shape_of(self.seed, features)
-        if gate is GateLevel.G2 and self.monitor.has_observed:
-            metrics.seed_gradient_norm_ratio = self.monitor.ratio()
-        if gate is GateLevel.G5:
-            finite_gradients = self.monitor.gradients_are_finite is not False
-            metrics.seed_is_healthy = finite_gradients and is_finite(*self.parts())
-
     def _judge(self, state: SeedState, target: SeedStage) -> GateResult:
         """Ask the gate of `target`, agree on its answer with the other ranks, and tell."""
-        result = sync_gate_decision(self.rules.gates.check_gate(state, target))
-        who, blueprint = (self.slot_id, f"{state.seed_id}"), f"{state.blueprint_id}"
-        ratio = state.metrics.seed_gradient_norm_ratio
-        evaluated = GateEvaluated(
-            *who,
-            blueprint,
-            gate=result.gate.name,
-            target=target,
-            passed=result.passed,
-            score=result.score,
-            checks_passed=result.checks_passed,
-            checks_failed=result.checks_failed,
-            message=result.message,
-            gradient_ratio=ratio,
-            ranks_differing=result.ranks_differing,
-        )
-        self.telemetry.emit(evaluated)
-        thresholds = self.rules.gates.thresholds
-        threshold = thresholds.gradient_ratio_for(self.topology, blueprint)
-        if (
-            result.gate is GateLevel.G2
-            and ratio is not None
-            and thresholds.is_near(ratio, threshold)
-        ):
-            self.telemetry.emit(NearThreshold(*who, blueprint, ratio, threshold))
+        gates = self.rules.gates
+        result = sync_gate_decision(gates.check_gate(state, target))
+        for event in gate_events(state, target, result, gates.thresholds):
+            self.telemetry.emit(event)
         return result
 
     def _move(self, target: SeedStage) -> None:
@@ -272,7 +271,7 @@ class SeedSlot(Graft):
         who, before, metrics = self._who(), self.state.stage, self.state.metrics
         epochs, delta = self.state.epochs_in_stage, metrics.blending_delta
         self.state.transition(target)
-        if target is SeedStage.BLENDING:
+        if target is SeedStage.BLENDING and before is SeedStage.TRAINING:
             self.state.controller.retarget(alpha_target=1.0, alpha_steps_total=self.blend_epochs)
         if target is SeedStage.CULLED:
             self._empty()

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
     from esper_ref.blueprint import BlueprintOption
 
-FORMAT_VERSION = 2
+FORMAT_VERSION = 3
 
 # Numbers, strings, booleans, None, and lists and dictionaries of these.
 Plain = dict[str, object]
@@ -41,6 +41,7 @@ class SlotSnapshot:
     """What a slot is beyond its tensors."""
 
     channels: int
+    causal: bool
     state: SeedState
     blueprint_options: dict[str, BlueprintOption]
     blend_epochs: int
@@ -53,6 +54,7 @@ class SlotSnapshot:
         return {
             "version": FORMAT_VERSION,
             "channels": self.channels,
+            "causal": self.causal,
             "state": _state_to_dict(self.state),
             "blueprint_options": dict(self.blueprint_options),
             "blend_epochs": self.blend_epochs,
@@ -88,7 +90,8 @@ def _state_to_dict(state: SeedState) -> Plain:
     metrics = {field.name: getattr(state.metrics, field.name) for field in fields(SeedMetrics)}
     statistics, probe = state.metrics.gate_statistics, state.shape_probe
     metrics["gate_statistics"] = None if statistics is None else statistics.to_dict()
-    metrics["contributions_in_stage"] = list(state.metrics.contributions_in_stage)
+    for name in ("contributions_in_stage", "ratios_in_stage"):
+        metrics[name] = list(metrics[name])
     return {
         "slot_id": state.slot_id,
         "topology": state.topology,
@@ -100,6 +103,9 @@ def _state_to_dict(state: SeedState) -> Plain:
         "controller": state.controller.to_dict(),
         "metrics": metrics,
         "shape_probe": None if probe is None else asdict(probe) | {"shape": list(probe.shape)},
+        "looks_ahead": state.looks_ahead,
+        "returns": state.returns,
+        "ending": state.ending,
     }
 
 
@@ -140,7 +146,8 @@ def _option(value: object) -> BlueprintOption:
     return value
 
 
-def _options(value: object) -> dict[str, BlueprintOption]:
+def read_options(value: object) -> dict[str, BlueprintOption]:
+    """Return the options of a blueprint, each a number, a text or a truth value."""
     return {text(name): _option(option) for name, option in mapping(value).items()}
 
 
@@ -151,7 +158,8 @@ def _controller(value: object) -> AlphaController:
 Parser = Callable[[object], Any]
 PARSERS: dict[str, Parser] = {
     "channels": whole,
-    "blueprint_options": _options,
+    "causal": flag,
+    "blueprint_options": read_options,
     "blend_epochs": whole,
     "seeds_germinated": whole,
     "feature_shape": list_of(whole),
@@ -168,6 +176,9 @@ STATE: dict[str, Parser] = {
     "controller": _controller,
     "metrics": _metrics_from_dict,
     "shape_probe": _probe_from_dict,
+    "looks_ahead": optional(flag),
+    "returns": whole,
+    "ending": optional(text),
 }
 METRICS: dict[str, Parser] = {
     "current_accuracy": optional(percentage),
@@ -178,6 +189,7 @@ METRICS: dict[str, Parser] = {
     "seed_gradient_norm_ratio": optional(number),
     "counterfactual_contribution": optional(number),
     "contributions_in_stage": list_of(number),
+    "ratios_in_stage": list_of(number),
     "epochs_under_ratio": whole,
     "seed_is_healthy": optional(flag),
     "current_alpha": share,

@@ -1,4 +1,4 @@
-"""attention: causal multi-head self-attention on a branch."""
+"""attention: multi-head self-attention on a branch, causal if its host is."""
 
 from __future__ import annotations
 
@@ -10,9 +10,6 @@ from torch.nn import functional as F
 from esper_ref.blueprint import BlueprintRegistry
 
 
-@BlueprintRegistry.register(
-    "attention", topology="transformer", param_count=lambda dim: 4 * dim**2 + 4 * dim
-)
 class CausalAttention(nn.Module):
     """x + proj(attention(x)), with `proj` at zero at birth.
 
@@ -42,3 +39,23 @@ class CausalAttention(nn.Module):
         """Return the attention of each head, (batch, heads, tokens, head width)."""
         dropout = self.dropout if self.training else 0.0
         return F.scaled_dot_product_attention(q, k, v, is_causal=True, dropout_p=dropout)
+
+
+class BidirectionalAttention(CausalAttention):
+    """The same in a host that is not causal: every token sees every token."""
+
+    def attend(self, q: Tensor, k: Tensor, v: Tensor) -> Tensor:
+        """Return the attention of each head, (batch, heads, tokens, head width)."""
+        dropout = self.dropout if self.training else 0.0
+        return F.scaled_dot_product_attention(q, k, v, dropout_p=dropout)
+
+
+@BlueprintRegistry.register(
+    "attention", topology="transformer", param_count=lambda dim: 4 * dim**2 + 4 * dim
+)
+def attention(
+    dim: int, *, n_head: int = 4, dropout: float = 0.0, causal: bool = True
+) -> CausalAttention:
+    """Return an attention seed for a host that is causal or not."""
+    kind = CausalAttention if causal else BidirectionalAttention
+    return kind(dim, n_head=n_head, dropout=dropout)

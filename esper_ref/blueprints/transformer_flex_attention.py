@@ -1,4 +1,4 @@
-"""flex_attention: causal self-attention by FlexAttention where it can train, by SDPA elsewhere."""
+"""flex_attention: self-attention by FlexAttention where it can train, by SDPA elsewhere."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from torch import Tensor
 from torch.nn.attention.flex_attention import flex_attention
 
 from esper_ref.blueprint import BlueprintRegistry
-from esper_ref.blueprints.transformer_attention import CausalAttention
+from esper_ref.blueprints.transformer_attention import BidirectionalAttention, CausalAttention
 
 # Where FlexAttention has a backward (torch 2.13); on a CPU it refuses inputs that require grad.
 DEVICES_WITH_BACKWARD = frozenset({"cuda", "xpu"})
@@ -40,9 +40,6 @@ def flex_causal(q: Tensor, k: Tensor, v: Tensor) -> Tensor:
     return out
 
 
-@BlueprintRegistry.register(
-    "flex_attention", topology="transformer", param_count=lambda dim: 4 * dim**2 + 4 * dim
-)
 class FlexCausalAttention(CausalAttention):
     """As `attention`, with the kernel chosen by device. `kernel` says which one ran last."""
 
@@ -55,3 +52,14 @@ class FlexCausalAttention(CausalAttention):
         if self.kernel is AttentionKernel.FLEX:
             return flex_causal(q, k, v)
         return super().attend(q, k, v)
+
+
+@BlueprintRegistry.register(
+    "flex_attention", topology="transformer", param_count=lambda dim: 4 * dim**2 + 4 * dim
+)
+def flex_attention_seed(
+    dim: int, *, n_head: int = 4, dropout: float = 0.0, causal: bool = True
+) -> CausalAttention:
+    """Return an attention seed: in a host that is not causal SDPA serves on every device."""
+    kind = FlexCausalAttention if causal else BidirectionalAttention
+    return kind(dim, n_head=n_head, dropout=dropout)

@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING
 import torch
 from torch import nn
 
+from esper_ref.baked import BakedModel, SeedRecipe
 from esper_ref.checkpoint import load_checkpoint, save_checkpoint
 from esper_ref.evidence import evaluating
 from esper_ref.growth import ranks
 from esper_ref.growth.garden import Garden
-from esper_ref.growth.inline import InlineSeeds
 from esper_ref.growth.journal import EpochMeasured, Journal
 from esper_ref.growth.plan import GrowthPlan, random_seed_of
 from esper_ref.growth.training import Training, accuracy
@@ -144,7 +144,8 @@ def build_model(
     torch.manual_seed(random_seed_of(random_seed, 0))
     host = plan.build_host(data)
     if arm is Arm.WHOLE:
-        return InlineSeeds(host, fossils, plan.alpha_algorithm)
+        algorithm = plan.alpha_algorithm
+        return BakedModel(host, {s: SeedRecipe(name, algorithm) for s, name in fossils.items()})
     if arm is Arm.ALONE:
         return host
     slots = [spec.slot_id for spec in require_host(host).injection_specs()]

@@ -68,12 +68,15 @@ class GrowthPlan:
 
         The gates' thresholds are the library's defaults. The isolation policy is the default
         too, with one choice made: in a CNN, whose seeds are isolated while they are judged, the
-        layers below a seed go on learning once it is fossilized.
+        layers below a seed go on learning once it is fossilized. A seed on probation does not go
+        back to BLENDING, so that its life ends within the run.
         """
         return SlotRules(
             gates=QualityGates(GateThresholds()),
             isolation=IsolationPolicy().with_coupling("cnn", SeedStage.FOSSILIZED),
-            timing=LifecycleTiming(blend_epochs=self.blend_epochs, run_epochs=self.epochs),
+            timing=LifecycleTiming(
+                blend_epochs=self.blend_epochs, run_epochs=self.epochs, most_returns=0
+            ),
         )
 
     @property

@@ -39,6 +39,7 @@ class CNNHost(nn.Module):
     """
 
     topology: ClassVar[Topology] = "cnn"
+    causal: ClassVar[bool] = False
 
     def __init__(
         self,

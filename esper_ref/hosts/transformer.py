@@ -67,6 +67,7 @@ class TransformerHost(nn.Module):
     """
 
     topology: ClassVar[Topology] = "transformer"
+    causal: ClassVar[bool] = True
 
     def __init__(
         self,

@@ -16,10 +16,10 @@ import torch
 from torch import Tensor
 
 from esper_ref import AlphaAlgorithm, CNNHost, MorphogeneticModel, SeedStage
+from esper_ref.baked import BakedModel, SeedRecipe
 from esper_ref.evidence import evaluating
 from esper_ref.growth.command import main
 from esper_ref.growth.data import RealData, load_data
-from esper_ref.growth.inline import InlineSeeds
 from esper_ref.growth.life import Arm, Life, build_model
 from esper_ref.growth.plan import GrowthPlan, plan_for, random_seed_of
 from esper_ref.growth.table import stage_changes
@@ -225,16 +225,16 @@ def test_the_whole_network_computes_what_the_fossilized_one_does(algorithm: Alph
     host = CNNHost(10, 2, 8, in_channels=1)
     grown = MorphogeneticModel(host, slots=["r0c0", "r0c1"])
     grown.germinate_seed("conv_light", slot="r0c1", alpha_algorithm=algorithm)
-    whole = InlineSeeds(host, {"r0c1": "conv_light"}, algorithm)
+    whole = BakedModel(host, {"r0c1": SeedRecipe("conv_light", algorithm)})
     slot = grown.slot("r0c1")
     with torch.no_grad():
         for parameter in slot.parameters():
             parameter.normal_(std=0.5)
-    whole.seeds["r0c1"].load_state_dict(slot.parts()[0].state_dict())
+    whole.seeds["r0c1"].seed.load_state_dict(slot.parts()[0].state_dict())
     if slot.gate is not None:
-        whole.gates["r0c1"].load_state_dict(slot.gate.state_dict())
+        whole.seeds["r0c1"].gate.load_state_dict(slot.gate.state_dict())
     x = torch.randn(3, 1, 8, 8)
     with evaluating(grown), evaluating(whole), slot.force_alpha(1.0):
         assert torch.equal(grown(x), whole(x))
         assert not torch.equal(grown(x), host(x))
-    assert torch.equal(InlineSeeds(host, {}, algorithm).eval()(x), host.eval()(x))
+    assert torch.equal(BakedModel(host, {}).eval()(x), host.eval()(x))

@@ -30,6 +30,7 @@ class OtherNames(Layer):
     """Every parameter has another name than in the protocol, `self` included."""
 
     topology = "cnn"
+    causal = False
 
     def forward(this, pictures: Tensor) -> Tensor:  # noqa: N805  # that is the point
         return this.conv(pictures)
@@ -43,6 +44,7 @@ class OtherNames(Layer):
 
 class Variadic(Layer):
     topology = "cnn"
+    causal = False
 
     def forward(self, *pictures: Tensor) -> Tensor:
         return self.conv(pictures[0])

@@ -85,6 +85,7 @@ def test_a_host_of_impossible_sizes_is_refused(make: object) -> None:
 
 class Complete(nn.Module):
     topology = "cnn"
+    causal = False
 
     def injection_specs(self) -> tuple[InjectionSpec, ...]:
         return (InjectionSpec("r0c0", 4, 1.0, (0, 1)),)
@@ -116,6 +117,7 @@ class NoTopology(Complete):
 
 class CatchAll(nn.Module):
     topology = "cnn"
+    causal = False
 
     def forward(self, x: Tensor) -> Tensor:
         return x

@@ -136,7 +136,8 @@ def test_probation_lasts_at_least_5_epochs_or_a_tenth_of_the_run(
 def test_an_undecided_seed_is_culled_at_the_timeout_and_not_before() -> None:
     slot = make_slot("cnn", "norm")
     walk_to(slot, SeedStage.PROBATIONARY)
-    slot.rules = SlotRules(gates=QualityGates())  # strict again: nothing contributes now
+    # Strict again: nothing contributes now.
+    slot.rules = SlotRules(gates=QualityGates(), timing=LifecycleTiming(most_returns=0))
     for _ in range(4):
         slot.state.metrics.record_counterfactual(0.0)
         slot.step_epoch()
