@@ -57,6 +57,13 @@ def measure(command: list[str], environment: dict[str, str]) -> Cost:
     return Cost(usage.ru_utime + usage.ru_stime, usage.ru_maxrss / 1024)
 
 
+def clean_environment(cache: Path) -> dict[str, str]:
+    """Return the environment of a user: byte code is kept, and the caches are ours alone."""
+    environment = {**os.environ, "ESPER_AUDIT_CACHE": str(cache)}
+    environment.pop("PYTHONDONTWRITEBYTECODE", None)
+    return environment
+
+
 def compare(case: Case, repeat: int, environment: dict[str, str]) -> None:
     """Print one row of the table."""
     count = SLOW_REPEATS if case.peer_name.startswith(SLOW_PEERS) else repeat
@@ -132,7 +139,7 @@ def main() -> None:
     peers = install_peers(options.peers.resolve()) if options.peers else None
     for source in options.trees:
         with tempfile.TemporaryDirectory() as scratch:
-            environment = {**os.environ, "ESPER_AUDIT_CACHE": str(Path(scratch) / "cache")}
+            environment = clean_environment(Path(scratch) / "cache")
             tree, triple = Path(scratch) / "tree", Path(scratch) / "triple"
             shutil.copytree(source.resolve(), tree)
             for copy in "abc":

@@ -142,7 +142,8 @@ def run_rules(
     if not active:
         return SourceFindings([], [])
     candidates = triggers.candidates(source, active)
-    ast_pass = AstPass(FileView(source, candidates.nodes))
+    view = FileView(source, candidates.nodes)
+    ast_pass = AstPass(view)
     found: list[tuple[Finding, str]] = []
     cst_candidates: dict[CstRule, list[Candidate]] = {}
     for rule, nodes in candidates.by_rule.items():
@@ -155,6 +156,7 @@ def run_rules(
                 timings.append(RuleTiming(rule.id, len(nodes), process_time() - start))
         elif isinstance(rule, CstRule):
             cst_candidates[rule] = nodes
+    view.forget()  # reference counts free the tree: the collector is off
     problems = ast_pass.problems
     if cst_candidates:
         slices = None if prefilter else [Slice.whole(source)]

@@ -63,6 +63,12 @@ class FileView:
             self._facts[compute] = compute(self)
         return self._facts[compute]  # type: ignore[return-value]  # stored under its own function
 
+    def forget(self) -> None:
+        """Drop all facts, some of which hold this view and with it the whole tree."""
+        for facts in (self._nodes, self._sorted, self._facts, self._chains, self._parents):
+            facts.clear()
+        self._opened.clear()
+
     def enclosing(self, node: Placed) -> list[ast.stmt]:
         """Return the statements that enclose a node, outermost first, ending with a statement itself."""
         if node not in self._chains:
