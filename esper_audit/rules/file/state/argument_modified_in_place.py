@@ -1,0 +1,184 @@
+"""The rule `argument-modified-in-place`: a function with a result writes into what its caller owns."""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections.abc import Iterator, Sequence
+
+from esper_audit.findings.finding import Category, Severity
+from esper_audit.rules.file.state import argument_modified_in_place_cases as cases
+from esper_audit.rules.rule import Rule, Triggers, Violation
+from esper_audit.source.idioms.aliasing.alias_flow import ArgumentWrite
+from esper_audit.source.idioms.aliasing.argument_flows import DEPTH, argument_flows
+from esper_audit.source.idioms.aliasing.argument_part import ITEM, WHOLE
+from esper_audit.source.idioms.aliasing.shared_storage import is_write_method
+from esper_audit.source.idioms.aliasing.tensor_parameters import ArgumentKind, argument_kind
+from esper_audit.source.idioms.classes.file_classes import class_table
+from esper_audit.source.syntax.ast_walk import scan
+from esper_audit.source.syntax.file_view import FileView
+from esper_audit.source.syntax.names import Function, dotted, parameters
+from esper_audit.text.phrases import quoted
+
+ENTRY_POINTS = frozenset({"forward", "__call__"})
+DOCUMENTED = re.compile(r"(?i)in[- ]?place|\bmodif(y|ies|ied)|\bmutat|\boverwrit|\bupdated? ")
+OUTPUT = re.compile(
+    r"(^|_)(out|outs|outputs?|caches?|buf|buffer|past|dst|dest(ination)?|results?|acc)(_|\d|$)"
+)
+COMPILED = re.compile(r"triton|numba|njit|mutates_args|cuda\.jit")
+CLOSED = frozenset({ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef, ast.Lambda})
+
+
+class ArgumentModifiedInPlace(Rule):
+    """A function with a result writes into the tensors of its caller.
+
+    What: a `forward`, or a public function that returns a value, in which an argument is assigned to by
+    item, by `+=` and the like or by a method with a trailing underscore: directly, through a view of it
+    (`squeeze`, a slice, `reshape`, a row in a loop), through another name, or in a helper of the file.
+
+    Why: the caller's features, targets or initial condition change without a word. The second use of
+    them, a retry, a residual connection or the next epoch on a cached batch computes something else,
+    and autograd raises where the values were saved for the backward pass.
+
+    Quiet: a function whose name ends in an underscore or that returns nothing; a parameter that is named
+    as output or cache; a docstring or a comment on the line that speaks of the modification; `inplace`
+    and `copy` flags; a copy on every path; assignments by key to a dict, unless they replace an item by
+    what is computed from it.
+
+    Tickets: real code
+    """
+
+    contract = "untouched-arguments"
+    category = Category.CORRECTNESS
+    severity = Severity.P2
+    precision = "20 of 22 findings would be merged (monai, pytorch-forecasting, speechbrain, torchgeo, torchtune)"
+    triggers = Triggers(
+        nodes=frozenset({"Assign", "AugAssign", "Expr", "Return"}),
+        keywords=frozenset({"out", "inplace"}),
+        collected=frozenset({"Call", "ClassDef"}),
+        words=frozenset({"torch"}),
+    )
+
+    VALID = cases.VALID
+    INVALID = cases.INVALID
+
+    def prefilter(self, nodes: Sequence[ast.AST]) -> Sequence[ast.AST]:
+        """Keep assignments to items, steps, and statements that call a method with a trailing underscore."""
+        return [node for node in nodes if _may_write(node)]
+
+    def check(self, node: ast.AST, file: FileView) -> Iterator[Violation]:
+        """Report the first write into each argument."""
+        functions = file.functions(node)  # type: ignore[arg-type]  # the nodes of the triggers have places
+        if not functions or not parameters_of(functions[-1]):
+            return
+        function = functions[-1]
+        flows = file.once(argument_flows)
+        places = {
+            node,
+            *(part for part in scan(node, {ast.Call}) if node.__class__ is not ast.Call),
+        }
+        for write in flows.first_writes(function):
+            if write.node in places:
+                yield from self._judged(write, function, file)
+
+    def _judged(
+        self, write: ArgumentWrite, function: Function, file: FileView, depth: int = DEPTH
+    ) -> Iterator[Violation]:
+        """Report a write where it is, or at the calls of this file that hand over what is used again."""
+        flows = file.once(argument_flows)
+        calls = [] if _has_choice(function) else list(flows.callers(function))
+        is_entry = function.name in ENTRY_POINTS
+        if depth == DEPTH and not _is_of_tensor(write, function, file):
+            return
+        if not flows.is_internal(function) and (not calls or is_entry):
+            yield from self._violations(write, function, file)
+            return
+        for call, caller in calls:
+            written = [inner for inner in flows.first_writes(caller) if inner.node is call]
+            for inner in written if depth else ():
+                yield from self._judged(inner, caller, file, depth - 1)
+            given = [] if written else list(flows.written_again_read(call, caller))
+            if given:
+                message = f"`{quoted(file.code(call))}` writes into `{given[0].id}`, which is read again below"
+                yield Violation(call, f"{message}. Write into a copy in `{function.name}`.")
+
+    def _violations(
+        self, write: ArgumentWrite, function: Function, file: FileView
+    ) -> Iterator[Violation]:
+        name, target = write.parameter, file.code(write.target)
+        is_ours = not OUTPUT.search(name) and file.once(argument_flows).is_first(write)
+        if is_ours and _returns_value(function) and not _is_announced(write, function, file):
+            through = "" if target.startswith(name) else f" (`{quoted(target)}` shares its storage)"
+            yield Violation(
+                write.node,
+                f"`{quoted(file.code(write.node))}` in `{function.name}` changes the caller's "
+                f"`{name}`{through}. Write into a copy.",
+                argument=name,
+            )
+
+
+def parameters_of(function: Function) -> list[str]:
+    """Return the names of the parameters of a function."""
+    return [parameter.arg for parameter in parameters(function.args)]
+
+
+def _may_write(node: ast.AST) -> bool:
+    if node.__class__ is ast.AugAssign or node.__class__ is ast.Call:
+        return True
+    if isinstance(node, ast.Assign) and any(t.__class__ is ast.Subscript for t in node.targets):
+        return True
+    value = node.value  # type: ignore[attr-defined]  # the other node types of the triggers have a value
+    return isinstance(value, ast.Call) and any(map(_has_write_method, [value, *value.args]))
+
+
+def _has_write_method(value: ast.expr) -> bool:
+    """Return whether a chain of calls has a method with a trailing underscore."""
+    while isinstance(value, ast.Call) and isinstance(value.func, ast.Attribute):
+        if is_write_method(value.func.attr):
+            return True
+        value = value.func.value
+    return False
+
+
+def _returns_value(function: Function) -> bool:
+    returned = (
+        node for node in scan(function, {ast.Return}, CLOSED) if isinstance(node, ast.Return)
+    )
+    return any(r.value is not None and not isinstance(r.value, ast.Constant) for r in returned)
+
+
+def _has_choice(function: Function) -> bool:
+    """Return whether the caller decides by a flag whether the argument is modified."""
+    return any("inplace" in name for name in parameters_of(function))
+
+
+def _is_announced(write: ArgumentWrite, function: Function, file: FileView) -> bool:
+    """Return whether name, flags, docstring or a comment announce that the argument is modified."""
+    if function.name.endswith("_") or _has_choice(function):
+        return True
+    owner = file.once(class_table).owner(function)
+    comment = file.source.lines[write.node.lineno - 1].partition("#")[2]
+    texts = [ast.get_docstring(function) or "", comment]
+    if owner is not None and function.name in ENTRY_POINTS:
+        texts.append(ast.get_docstring(owner) or "")
+    if any(DOCUMENTED.search(text) for text in texts):
+        return True
+    marks = [*function.decorator_list, *scan(function, {ast.Attribute})]
+    return any(COMPILED.search(ast.unparse(mark)) for mark in function.decorator_list) or any(
+        isinstance(mark, ast.Attribute) and mark.attr == "mark_dirty" for mark in marks
+    )
+
+
+def _is_of_tensor(write: ArgumentWrite, function: Function, file: FileView) -> bool:
+    """Return whether what is written is a tensor of the caller, or an item that is replaced."""
+    name = dotted(write.target) or write.parameter
+    kind = argument_kind(function, write.parameter, name, file.resolve)
+    key = write.target.slice if isinstance(write.target, ast.Subscript) else None
+    if isinstance(key, ast.Constant) and isinstance(key.value, str):
+        return False
+    if kind is ArgumentKind.TENSOR or (kind is ArgumentKind.CONTAINER and write.part == ITEM):
+        return True
+    if kind is ArgumentKind.OTHER or not isinstance(key, ast.Name):
+        return False
+    is_forward = function.name in ENTRY_POINTS
+    return is_forward and write.is_replacing and write.part == WHOLE

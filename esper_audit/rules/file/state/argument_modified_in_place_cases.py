@@ -1,0 +1,437 @@
+"""The cases of the rule `argument-modified-in-place`."""
+
+from __future__ import annotations
+
+from esper_audit.rules.rule import Invalid, Valid
+
+VALID = (
+    Valid(
+        "a copy that is written while the argument stays",
+        """
+        import torch
+        from torch import nn
+
+        class Whiten(nn.Module):
+            def forward(self, x, lengths):
+                out = x.clone()
+                for i in range(out.shape[0]):
+                    out[i] = (out[i] - out[i].mean(0)) / out[i].std(0)
+                return out
+        """,
+    ),
+    Valid(
+        "a view of a copy",
+        """
+        import torch
+
+        def integrate(state: torch.Tensor) -> torch.Tensor:
+            rows = state.clone().squeeze(2)
+            for i in range(rows.shape[0]):
+                rows[i] = torch.tanh(rows[i])
+            return rows.unsqueeze(2)
+        """,
+    ),
+    Valid(
+        "a copy on every path",
+        """
+        import torch
+
+        def fill(x: torch.Tensor, mean=None):
+            if mean is None:
+                x = x.clone()
+            else:
+                x = x - mean
+            x[x < 0] = 0
+            return x
+        """,
+    ),
+    Valid(
+        "a name that ends in an underscore, and a function without a result",
+        """
+        import torch
+
+        def scale_(x: torch.Tensor, by: float) -> torch.Tensor:
+            x *= by
+            return x
+
+        def reset(x: torch.Tensor) -> None:
+            x.zero_()
+        """,
+    ),
+    Valid(
+        "outputs, caches and `out=`",
+        """
+        import torch
+
+        def attend(q: torch.Tensor, k_cache: torch.Tensor, at: int, out: torch.Tensor):
+            k_cache[:, at] = q
+            torch.matmul(q, k_cache, out=out)
+            return out
+        """,
+    ),
+    Valid(
+        "a docstring or a comment that speaks of it",
+        '''
+        import torch
+
+        def clip(x: torch.Tensor) -> torch.Tensor:
+            """Clip `x` in place and return it."""
+            x.clamp_(0, 1)
+            return x
+
+        def mask(x: torch.Tensor, m: torch.Tensor) -> torch.Tensor:
+            x[m] = 0  # in-place, the logits are not used again
+            return x
+        ''',
+    ),
+    Valid(
+        "a flag by which the caller chooses",
+        """
+        import torch
+
+        def normalize(tensor: torch.Tensor, mean, std, inplace: bool = False):
+            if not inplace:
+                tensor = tensor.clone()
+            tensor.sub_(mean).div_(std)
+            return tensor
+
+        def shift(tensor: torch.Tensor, copy=True):
+            tensor = tensor.clone() if copy else tensor
+            tensor += 1
+            return tensor
+        """,
+    ),
+    Valid(
+        "numbers, and rows that advanced indexing copies",
+        """
+        import torch
+
+        def pad(x: torch.Tensor, mask: torch.Tensor, size: int, stride=1):
+            size += 1
+            stride *= 2
+            kept = x[mask]
+            kept -= kept.mean()
+            return kept.reshape(size, stride)
+        """,
+    ),
+    Valid(
+        "items of a batch under literal keys, the protocol of a pipeline",
+        """
+        import torch
+        from torch import nn
+        from torch.nn import functional as F
+
+        class Normalize(nn.Module):
+            def forward(self, features: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+                features["embedding"] = F.normalize(features["embedding"], dim=-1)
+                return features
+        """,
+    ),
+    Valid(
+        "a slice of a list is a list of its own",
+        """
+        import torch
+        from torch import nn
+
+        class Decoder(nn.Module):
+            def forward(self, features):
+                features = features[2:]
+                for i, norm in enumerate(self.norms):
+                    features[i] = norm(features[i])
+                return features
+        """,
+    ),
+    Valid(
+        "a private helper, and a block of this file, that get what is not used again",
+        """
+        import torch
+        from torch import nn
+
+        def _zero(x, mask):
+            x[mask] = 0
+            return x
+
+        class Block(nn.Module):
+            def forward(self, h):
+                h += h.mean()
+                return h
+
+        class Net(nn.Module):
+            def __init__(self):
+                super().__init__()
+                self.first = nn.Linear(3, 3)
+                self.block = Block()
+
+            def forward(self, x, mask):
+                x = _zero(self.first(x), mask)
+                return self.block(x)
+        """,
+    ),
+    Valid(
+        "own attributes, and what an operator declares",
+        """
+        import torch
+
+        class Mean:
+            def update(self, x: torch.Tensor):
+                self.total[0] += x.sum()
+                return self.total
+
+        class Relu(torch.autograd.Function):
+            @staticmethod
+            def forward(ctx, x):
+                ctx.mark_dirty(x)
+                x.clamp_(min=0)
+                return x.view_as(x)
+        """,
+    ),
+)
+
+INVALID = (
+    Invalid(
+        "rows of the features of a forward",
+        """
+        import torch
+        from torch import nn
+
+        class Whiten(nn.Module):
+            def forward(self, feats, lens):
+                for b in range(feats.size(0)):
+                    span = feats[b, : lens[b]]
+                    feats[b] = (feats[b] - span.mean(0)) / span.std(0).clamp(min=1e-5)
+                return feats
+        """,
+        (
+            (
+                8,
+                (
+                    "`feats[b] = (feats[b] - span.mean(0)) / span.std(0).clamp(min=1e-5)` in `forward` "
+                    "changes the caller's `feats`. Write into a copy."
+                ),
+            ),
+        ),
+    ),
+    Invalid(
+        "a view of the initial condition",
+        """
+        import torch
+
+        def integrate(initial: torch.Tensor, steps: int) -> torch.Tensor:
+            grid = initial.transpose(0, 1).reshape(4, -1)
+            for _ in range(steps):
+                grid[:, 1:-1] = grid[:, 1:-1] + 0.1
+            return grid.sum()
+        """,
+        (
+            (
+                6,
+                (
+                    "`grid[:, 1:-1] = grid[:, 1:-1] + 0.1` in `integrate` changes the caller's `initial` "
+                    "(`grid[:, 1:-1]` shares its storage). Write into a copy."
+                ),
+            ),
+        ),
+    ),
+    Invalid(
+        "a step through another name",
+        """
+        import torch
+        from torch import nn
+
+        class Add(nn.Module):
+            def forward(self, tokens, position):
+                h = tokens
+                h += position.unsqueeze(0)
+                return torch.relu(h)
+        """,
+        (
+            (
+                7,
+                (
+                    "`h += position.unsqueeze(0)` in `forward` changes the caller's `tokens` (`h` shares "
+                    "its storage). Write into a copy."
+                ),
+            ),
+        ),
+    ),
+    Invalid(
+        "a method with an underscore, whose result is what is returned",
+        """
+        import torch
+
+        def masked_loss(logits: torch.Tensor, labels: torch.Tensor):
+            ignored = labels == -100
+            return torch.nn.functional.cross_entropy(logits, labels.masked_fill_(ignored, 0))
+
+        def halve(x: torch.Tensor):
+            return x.mul_(0.5)
+
+        def act(x: torch.Tensor):
+            return torch.nn.functional.relu(x, inplace=True) + 1
+        """,
+        (
+            (
+                5,
+                (
+                    "`labels.masked_fill_(ignored, 0)` in `masked_loss` changes the caller's `labels`. "
+                    "Write into a copy."
+                ),
+            ),
+            (8, "`x.mul_(0.5)` in `halve` changes the caller's `x`. Write into a copy."),
+            (
+                11,
+                (
+                    "`torch.nn.functional.relu(x, inplace=True)` in `act` changes the caller's `x`. Write "
+                    "into a copy."
+                ),
+            ),
+        ),
+    ),
+    Invalid(
+        "a copy was made and the original is written",
+        """
+        import torch
+        from torch import nn
+
+        class Clip(nn.Module):
+            def forward(self, x):
+                y = x.clone()
+                x[x > 1] = 1
+                return x + y.detach()
+        """,
+        ((7, "`x[x > 1] = 1` in `forward` changes the caller's `x`. Write into a copy."),),
+    ),
+    Invalid(
+        "a copy on one path only",
+        """
+        import torch
+
+        def shift(labels: torch.Tensor, is_decoder: bool):
+            if is_decoder:
+                labels = labels[:, 1:].clone()
+            mask = labels != -100
+            labels[labels == -100] = 0
+            return (labels * mask).sum()
+        """,
+        (
+            (
+                7,
+                (
+                    "`labels[labels == -100] = 0` in `shift` changes the caller's `labels`. Write into a "
+                    "copy."
+                ),
+            ),
+        ),
+    ),
+    Invalid(
+        "the items of the caller's dict, and a tensor in it",
+        """
+        import torch
+        from torch import nn
+
+        class Hetero(nn.Module):
+            def forward(self, x_dict, edges):
+                for kind, x in x_dict.items():
+                    x_dict[kind] = self.lin[kind](x)
+                return self.conv(x_dict, edges)
+
+        def draw(sample: dict[str, torch.Tensor]):
+            mask = sample["mask"].numpy()
+            mask[mask == 255] = 0
+            return mask.sum()
+        """,
+        (
+            (
+                7,
+                (
+                    "`x_dict[kind] = self.lin[kind](x)` in `forward` changes the caller's `x_dict`. Write "
+                    "into a copy."
+                ),
+            ),
+            (
+                12,
+                (
+                    "`mask[mask == 255] = 0` in `draw` changes the caller's `sample` (`mask[mask == 255]` "
+                    "shares its storage). Write into a copy."
+                ),
+            ),
+        ),
+    ),
+    Invalid(
+        "a helper one call away",
+        """
+        import torch
+        from torch import nn
+
+        def zscore(img):
+            img[:, 0, :, :] = (img[:, 0, :, :] - 0.4) / 0.2
+            return img
+
+        class Loss(nn.Module):
+            def forward(self, prediction, target):
+                a = zscore(prediction)
+                return (a - target).square().mean()
+        """,
+        (
+            (
+                10,
+                "`zscore(prediction)` in `forward` changes the caller's `prediction`. Write into a copy.",
+            ),
+        ),
+    ),
+    Invalid(
+        "a method of the object that fills holes",
+        """
+        import torch
+        from torch import nn
+
+        class Head(nn.Module):
+            def _blank(self, score, where):
+                score.masked_fill_(where, float("-inf"))
+                return score
+
+            def forward(self, score, where):
+                return self._blank(score.squeeze(-1), where).softmax(-1)
+        """,
+        (
+            (
+                10,
+                (
+                    "`self._blank(score.squeeze(-1), where)` in `forward` changes the caller's `score`. "
+                    "Write into a copy."
+                ),
+            ),
+        ),
+    ),
+    Invalid(
+        "a block of this file under a residual connection",
+        """
+        import torch
+        from torch import nn
+
+        class Inner(nn.Module):
+            def forward(self, h):
+                h -= h.mean(-1, keepdim=True)
+                return h
+
+        class Outer(nn.Module):
+            def __init__(self):
+                super().__init__()
+                self.inner = Inner()
+
+            def forward(self, x):
+                h = torch.relu(x)
+                y = self.inner(h)
+                return h + y
+        """,
+        (
+            (
+                16,
+                (
+                    "`self.inner(h)` writes into `h`, which is read again below. Write into a copy in "
+                    "`forward`."
+                ),
+            ),
+        ),
+    ),
+)

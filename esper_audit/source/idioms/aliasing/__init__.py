@@ -1,0 +1,1 @@
+"""Which names of a function share storage with an argument, and what writes into it."""

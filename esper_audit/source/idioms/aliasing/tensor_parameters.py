@@ -1,0 +1,109 @@
+"""Which parameters of a function are tensors, by annotation or else by use."""
+
+from __future__ import annotations
+
+import ast
+import enum
+import re
+
+from esper_audit.source.idioms.aliasing.shared_storage import TENSOR_MODULES, Resolve
+from esper_audit.source.syntax.ast_walk import scan
+from esper_audit.source.syntax.names import Function, defaults, dotted, parameters, terminal_name
+
+CONTAINER_TYPE = re.compile(r"(?i)\b(dict|list|tuple|sequence|mapping|iterable|set)\b")
+TENSOR_TYPE = re.compile(r"Tensor\b|ndarray|\bArray\b")
+TENSOR_ATTRIBUTES = frozenset(
+    {"shape", "size", "ndim", "dim", "view", "reshape", "detach", "transpose", "permute", "flatten"}
+    | {"unsqueeze", "squeeze", "expand", "requires_grad", "mean", "sum", "sigmoid", "tanh", "chunk"}
+    | {
+        "dtype",
+        "device",
+        "numel",
+        "new_zeros",
+        "masked_fill",
+        "to",
+        "float",
+        "softmax",
+        "std",
+        "clone",
+    }
+)
+WRITE_METHODS = frozenset(
+    f"{name}_"
+    for name in (
+        *("add", "sub", "mul", "div", "pow", "neg", "abs", "exp", "log", "sqrt", "clamp", "clip"),
+        *(
+            "masked_fill",
+            "fill",
+            "zero",
+            "copy",
+            "scatter",
+            "scatter_add",
+            "index_fill",
+            "index_add",
+        ),
+        *(
+            "index_copy",
+            "lerp",
+            "addcmul",
+            "addcdiv",
+            "sigmoid",
+            "tanh",
+            "relu",
+            "normal",
+            "uniform",
+        ),
+        *("squeeze", "unsqueeze", "transpose", "t", "bernoulli", "masked_scatter", "renorm"),
+    )
+)
+# These take sizes and numbers.
+SIZE_FUNCTIONS = frozenset(
+    {"arange", "empty", "eye", "full", "linspace", "ones", "rand", "randint", "randn", "zeros"}
+    | {"tril_indices", "triu_indices", "as_tensor", "tensor", "array", "asarray", "is_tensor"}
+)
+NODES = frozenset({ast.Attribute, ast.Call, ast.Subscript})
+
+
+class ArgumentKind(enum.Enum):
+    """What a parameter is given, as far as the function shows."""
+
+    TENSOR = enum.auto()
+    CONTAINER = enum.auto()
+    UNKNOWN = enum.auto()
+    OTHER = enum.auto()
+
+
+def argument_kind(function: Function, name: str, alias: str, resolve: Resolve) -> ArgumentKind:
+    """Return whether a parameter is a tensor or a container of tensors, by annotation or by use.
+
+    `alias` is another name of it, whose uses count as well.
+    """
+    found = next(p for p in parameters(function.args) if p.arg == name)
+    if found.annotation is not None:
+        annotation = ast.unparse(found.annotation)
+        if not TENSOR_TYPE.search(annotation):
+            return ArgumentKind.OTHER
+        if "Any" in annotation:
+            return ArgumentKind.OTHER
+        is_container = CONTAINER_TYPE.search(annotation) is not None
+        return ArgumentKind.CONTAINER if is_container else ArgumentKind.TENSOR
+    default = defaults(function.args).get(name)
+    if default is not None and not (isinstance(default, ast.Constant) and default.value is None):
+        return ArgumentKind.OTHER
+    uses = scan(function, NODES)
+    if any(_is_tensor_use(node, each, resolve) for each in (name, alias) for node in uses):
+        return ArgumentKind.TENSOR
+    return ArgumentKind.UNKNOWN
+
+
+def _is_tensor_use(node: ast.AST, name: str, resolve: Resolve) -> bool:
+    if isinstance(node, ast.Attribute):
+        is_tensor = node.attr in TENSOR_ATTRIBUTES or node.attr in WRITE_METHODS
+        return is_tensor and dotted(node.value) == name
+    if isinstance(node, ast.Subscript):
+        return dotted(node.value) == name and isinstance(node.slice, ast.Tuple)
+    if not isinstance(node, ast.Call) or name not in {dotted(argument) for argument in node.args}:
+        return False
+    target = resolve(node.func) or ""
+    last = terminal_name(node.func)
+    return target.startswith(TENSOR_MODULES) and last.islower() and last not in SIZE_FUNCTIONS
