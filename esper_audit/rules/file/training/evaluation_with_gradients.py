@@ -1,0 +1,254 @@
+"""The rule `evaluation-with-gradients`: an evaluation builds an autograd graph that nothing uses."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+
+from esper_audit.findings.finding import Category, Severity
+from esper_audit.rules.rule import Invalid, Rule, Triggers, Valid, Violation
+from esper_audit.source.idioms.training.torch_objects import GRAD_SWITCHES
+from esper_audit.source.idioms.training.training_events import EventKind, TrainingEvent
+from esper_audit.source.idioms.training.training_flow import (
+    TrainingFlow,
+    TrainingFlows,
+    has_no_gradients,
+)
+from esper_audit.source.syntax.ast_walk import scan
+from esper_audit.source.syntax.file_view import FileView
+from esper_audit.source.syntax.names import identifiers
+from esper_audit.text.phrases import quoted
+
+MESSAGE = (
+    "`{}` builds an autograd graph in an evaluation: `{}` is in eval mode since line {}, and nothing runs "
+    "backward. Evaluate under `torch.no_grad()`"
+)
+# What a function names that needs gradients of its evaluation.
+GRADIENT_WORDS = frozenset(
+    {"grad", "requires_grad", "requires_grad_", "backward", "jacobian", "vjp"}
+)
+
+
+class EvaluationWithGradients(Rule):
+    """An evaluation builds an autograd graph that nothing uses.
+
+    What: a loop after `model.eval()` that calls the model without `torch.no_grad()` or
+    `inference_mode`, in a function that runs no backward and reads no gradient.
+
+    Why: the graph keeps the activations of every layer, so an evaluation needs the memory of a training
+    step. Outputs that are collected keep all graphs until the end.
+
+    Quiet: `no_grad` as a block, as a decorator, around a call of the function in the same file, or by
+    `set_grad_enabled`; functions that use gradients; the `forward` of a module.
+
+    Tickets: real code
+    """
+
+    contract = "training-modes"
+    category = Category.PERFORMANCE
+    severity = Severity.P3
+    precision = (
+        "18 of 20 (adversarial-robustness-toolbox, pytorch-tabnet, deepchem, ctgan and 2 more)"
+    )
+    triggers = Triggers(calls=frozenset({"eval", "train"}))
+
+    VALID = (
+        Valid(
+            "a block without gradients",
+            """
+            import torch
+
+            def score(net, batches):
+                net.eval()
+                with torch.no_grad():
+                    return sum(net(x).sum().item() for x in batches)
+            """,
+        ),
+        Valid(
+            "a decorator",
+            """
+            import torch
+
+            @torch.inference_mode()
+            def score(net, batches):
+                net.eval()
+                total = 0
+                for x in batches:
+                    total += net(x).sum().item()
+                return total
+            """,
+        ),
+        Valid(
+            "the caller switches gradients off",
+            """
+            import torch
+
+            def score(net, batches):
+                net.eval()
+                return [net(x).argmax(1) for x in batches]
+
+
+            def main(net, batches):
+                with torch.no_grad():
+                    print(score(net, batches))
+            """,
+        ),
+        Valid(
+            "gradients of the input are wanted",
+            """
+            import torch
+
+            def saliency(net, batches):
+                net.eval()
+                for x in batches:
+                    x.requires_grad_()
+                    yield torch.autograd.grad(net(x).sum(), x)
+            """,
+        ),
+        Valid(
+            "one call outside of a loop",
+            """
+            def build(net, example):
+                net.eval()
+                return net(example)
+            """,
+        ),
+        Valid(
+            "a forward that keeps layers in eval mode",
+            """
+            class Stack(nn.Module):
+                def forward(self, x):
+                    for layer in self.layers:
+                        layer.norm.eval()
+                        x = layer.norm(x)
+                    return x
+            """,
+        ),
+        Valid(
+            "train mode again",
+            """
+            def main(net, batches):
+                net.eval()
+                prepare(net)
+                net.train()
+                for x in batches:
+                    net(x)
+            """,
+        ),
+    )
+    INVALID = (
+        Invalid(
+            "without no_grad",
+            """
+            def score(net, batches):
+                net.eval()
+                right = 0
+                for x, y in batches:
+                    right += (net(x).argmax(1) == y).sum().item()
+                return right
+            """,
+            ((5, MESSAGE.format("net(x)", "net", 2)),),
+        ),
+        Invalid(
+            "with the mode set in a constructor's helper",
+            """
+            class Judge:
+                def _prepare(self):
+                    self.encoder.eval()
+
+                def embed(self, batches):
+                    self._prepare()
+                    out = []
+                    for x in batches:
+                        out.append(self.encoder(x))
+                    return out
+            """,
+            ((9, MESSAGE.format("self.encoder(x)", "self.encoder", 3)),),
+        ),
+        Invalid(
+            "a validation inside a training function",
+            """
+            import torch
+
+            def fit(net, data, held_out, opt):
+                for epoch in range(3):
+                    net.train()
+                    for x in data:
+                        opt.zero_grad()
+                        net(x).mean().backward()
+                        opt.step()
+                    net.train(False)
+                    for x in held_out:
+                        print(net(x).mean().item())
+            """,
+            ((12, MESSAGE.format("net(x)", "net", 10)),),
+        ),
+    )
+
+    def check(self, node: ast.AST, file: FileView) -> Iterator[Violation]:
+        """Report forward passes in eval mode that keep gradients on."""
+        forward = file.once(_tracked_by_switch).get(node)
+        if forward is None or not isinstance(node, ast.Call):
+            return
+        flows = file.once(TrainingFlows).having(node)
+        if any(_is_without_gradients(flow, forward.node, file) for flow in flows):
+            return
+        if not _needs_gradients(forward, flows, file):
+            code = quoted(file.code(forward.node))
+            yield Violation(forward.node, MESSAGE.format(code, forward.subject, node.lineno))
+
+
+def _tracked_by_switch(file: FileView) -> dict[ast.AST, TrainingEvent]:
+    """Return the forward pass to report for each switch to eval mode, each pass once."""
+    found: dict[ast.AST, TrainingEvent] = {}
+    for flow in file.once(TrainingFlows).flows:
+        for switch in flow.of_kind(EventKind.EVAL):
+            forward = _tracked_forward(flow, switch, file)
+            if forward and all(forward.node is not other.node for other in found.values()):
+                found.setdefault(switch.node, forward)
+    return found
+
+
+def _tracked_forward(
+    flow: TrainingFlow, switch: TrainingEvent, file: FileView
+) -> TrainingEvent | None:
+    """Return the forward pass in a loop of evaluation that follows a switch to eval mode."""
+    for event in flow.after(switch, EventKind.TRAIN, EventKind.FORWARD):
+        if event.subject != switch.subject or event.is_exclusive_with(switch):
+            continue
+        if event.kind is EventKind.TRAIN:
+            return None
+        if _is_evaluation(event, flow) and not has_no_gradients(event, flow, file):
+            return event if _is_near(event, switch, file) else None
+    return None
+
+
+def _is_near(forward: TrainingEvent, switch: TrainingEvent, file: FileView) -> bool:
+    """Return whether the loop is in the function of the forward pass or of the switch, and no forward."""
+    functions = [file.functions(node)[-1:] for node in (forward.node, switch.node)]
+    is_forward = any(f.name == "forward" for f in functions[0])
+    return file.functions(forward.loops[-1])[-1:] in functions and not is_forward
+
+
+def _is_evaluation(event: TrainingEvent, flow: TrainingFlow) -> bool:
+    """Return whether the innermost loop around a forward pass runs no backward and no step."""
+    training = flow.of_kind(EventKind.BACKWARD, EventKind.STEP)
+    return bool(event.loops) and not any(other.is_in(event.loops[-1]) for other in training)
+
+
+def _is_without_gradients(flow: TrainingFlow, node: ast.expr, file: FileView) -> bool:
+    same = [event for event in flow.events if event.node is node]
+    return any(has_no_gradients(event, flow, file) for event in same)
+
+
+def _needs_gradients(forward: TrainingEvent, flows: list[TrainingFlow], file: FileView) -> bool:
+    """Return whether the code around a forward pass uses or switches gradients."""
+    functions = file.functions(forward.node)
+    is_training = any(flow.of_kind(EventKind.BACKWARD) for flow in flows)
+    around: ast.AST = functions[-1] if functions and not is_training else forward.loops[-1]
+    words = scan(around, {ast.Attribute, ast.Name})
+    if any(GRADIENT_WORDS.intersection(identifiers(word)) for word in words):
+        return True
+    whole = functions[-1] if functions else forward.loops[0]
+    calls = [call for call in scan(whole, {ast.Call}) if isinstance(call, ast.Call)]
+    return any(file.resolve(call.func) in GRAD_SWITCHES for call in calls)

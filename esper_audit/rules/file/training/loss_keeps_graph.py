@@ -1,0 +1,141 @@
+"""The rule `loss-keeps-graph`: a running sum of losses keeps the autograd graph of every batch."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+
+from esper_audit.findings.finding import Category, Severity
+from esper_audit.rules.file.training import loss_keeps_graph_cases as cases
+from esper_audit.rules.rule import Replacement, Rule, Triggers, Violation
+from esper_audit.source.idioms.training.attached_losses import (
+    KeptLoss,
+    attached_part,
+    kept_losses,
+)
+from esper_audit.source.idioms.training.constructors import Constructors, returned_values
+from esper_audit.source.idioms.training.local_calls import LocalCalls
+from esper_audit.source.idioms.training.training_events import EventKind, is_loop
+from esper_audit.source.idioms.training.training_flow import TrainingFlow, TrainingFlows
+from esper_audit.source.syntax.ast_walk import scan
+from esper_audit.source.syntax.file_view import FileView
+from esper_audit.source.syntax.names import Function, dotted, text_of
+from esper_audit.text.phrases import quoted
+
+BOUNDED = frozenset({"collections.deque"})
+
+
+class LossKeepsGraph(Rule):
+    """A running sum of losses keeps the autograd graph of every batch.
+
+    What: in a training loop, `total += loss`, `total = total + loss` or `losses.append(loss)` of a loss on
+    which `backward` runs, also where the loss is returned by a function of the file that runs it, with a
+    sum or list that outlives the round.
+
+    Why: the sum is attached to the graphs of all batches so far. Memory grows with every step until the
+    process is killed.
+
+    Quiet: `loss.item()`, `float(loss)`, `loss.detach()`, before or in the sum; a sum that is reset in the
+    round, or on which `backward` runs itself; a sum under `no_grad`; a `deque`.
+
+    Tickets: real code
+    """
+
+    contract = "released-graph"
+    category = Category.MEMORY_RESOURCE
+    severity = Severity.P2
+    precision = (
+        "0 findings in 47 packages (monai, speechbrain, labml-nn, catalyst, deepchem and 42 more)"
+    )
+    triggers = Triggers(calls=frozenset({"backward", "manual_backward"}))
+
+    VALID = cases.VALID
+    INVALID = cases.INVALID
+
+    def check(self, node: ast.AST, file: FileView) -> Iterator[Violation]:
+        """Report statements that keep the loss of a backward pass."""
+        flows = file.once(TrainingFlows).having(node)
+        own = next((flow for flow in flows if _own_event(flow, node)), None)
+        if own is None or not isinstance(node, ast.Call):
+            return
+        event = next(event for event in own.events if event.node is node)
+        summed = {name for e in own.of_kind(EventKind.BACKWARD) for name in _names(e.subject)}
+        kept: list[KeptLoss] = []
+        for name in _names(event.subject):
+            if event.loops:
+                kept += kept_losses(event.loops[-1], name, file)
+            elif own.function is not None:
+                kept += _kept_by_callers(own.function, name, file)
+        for found in kept:
+            if found.keeper not in summed and not _is_bounded(found, file):
+                yield _violation(found, node, file)
+
+
+def _own_event(flow: TrainingFlow, node: ast.AST) -> bool:
+    return any(event.node is node and not event.helper for event in flow.events)
+
+
+def _violation(kept: KeptLoss, backward: ast.Call, file: FileView) -> Violation:
+    loss = quoted(file.code(kept.loss))
+    return Violation(
+        kept.statement,
+        f"`{quoted(file.code(kept.statement))}` keeps the autograd graph of every batch: `{loss}` is still "
+        f"attached to it (backward in line {backward.lineno}). Use `{loss}.item()` or `{loss}.detach()`",
+        Replacement(
+            kept.loss,
+            f"{file.code(kept.loss)}.detach()",
+            safe=True,
+            description="detach the loss",
+        ),
+    )
+
+
+def _names(loss: str) -> list[str]:
+    """Return the names and attributes that the text of a loss is computed from."""
+    expression = ast.parse(loss, mode="eval").body
+    parts = [expression]
+    found = []
+    while parts:
+        part = parts.pop()
+        if isinstance(part, ast.BinOp):
+            parts += [part.left, part.right]
+        elif dotted(part):
+            found.append(dotted(part))
+    return found
+
+
+def _kept_by_callers(function: Function, loss: str, file: FileView) -> Iterator[KeptLoss]:
+    """Yield the statements in loops around the calls of a function that keep the loss it returns."""
+    if not any(attached_part(value, loss) for value in returned_values(function)):
+        return
+    if any(_is_detached_in(function, loss, value) for value in returned_values(function)):
+        return
+    for call in file.once(LocalCalls).callers(function):
+        statements = file.enclosing(call)
+        loops = [statement for statement in statements if is_loop(statement)]
+        if not loops:
+            continue
+        yield from kept_losses(loops[-1], text_of(call), file)
+        holder = statements[-1]
+        if isinstance(holder, ast.Assign) and holder.value is call:
+            yield from kept_losses(loops[-1], text_of(holder.targets[0]), file)
+
+
+def _is_detached_in(function: Function, loss: str, value: ast.expr) -> bool:
+    """Return whether a function binds the name of the loss to a number."""
+    assigned = [a for a in scan(function, {ast.Assign}) if isinstance(a, ast.Assign)]
+    named = [a.value for a in assigned if text_of(a.targets[0]) == loss]
+    return any(
+        isinstance(v, ast.Call)
+        and isinstance(v.func, ast.Attribute)
+        and v.func.attr in ("item", "detach")
+        for v in named
+    )
+
+
+def _is_bounded(kept: KeptLoss, file: FileView) -> bool:
+    """Return whether a list keeps a few losses only."""
+    call = kept.statement.value if isinstance(kept.statement, ast.Expr) else None
+    if not isinstance(call, ast.Call) or not isinstance(call.func, ast.Attribute):
+        return False
+    return not BOUNDED.isdisjoint(file.once(Constructors).of(call.func.value))

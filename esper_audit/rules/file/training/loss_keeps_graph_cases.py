@@ -1,0 +1,196 @@
+"""The cases of the rule `loss-keeps-graph`."""
+
+from __future__ import annotations
+
+from esper_audit.rules.rule import Invalid, Valid
+
+MESSAGE = (
+    "`{}` keeps the autograd graph of every batch: `{loss}` is still attached to it (backward in line "
+    "{}). Use `{loss}.item()` or `{loss}.detach()`"
+)
+
+VALID = (
+    Valid(
+        "a number is added",
+        """
+        def fit(net, batches, opt):
+            total, seen = 0.0, []
+            for x in batches:
+                opt.zero_grad()
+                loss = net(x).mean()
+                loss.backward()
+                opt.step()
+                total += loss.item()
+                seen.append(float(loss))
+                total = total + loss.detach() * len(x)
+        """,
+    ),
+    Valid(
+        "the loss becomes a number first",
+        """
+        def fit(net, batches, opt):
+            total = 0.0
+            for x in batches:
+                loss = net(x).mean()
+                loss.backward()
+                opt.step()
+                loss = loss.detach().cpu()
+                total += loss
+        """,
+    ),
+    Valid(
+        "the sum is what backward runs on",
+        """
+        def fit(nets, batches, opt):
+            for x in batches:
+                opt.zero_grad()
+                total = 0
+                for net in nets:
+                    loss = net(x).mean()
+                    total += loss
+                total.backward()
+                opt.step()
+        """,
+    ),
+    Valid(
+        "a sum of one round",
+        """
+        def fit(nets, batches, opt):
+            for x in batches:
+                joint = 0
+                part = nets[0](x).mean()
+                joint += part
+                (joint + part).backward()
+                opt.step()
+        """,
+    ),
+    Valid(
+        "added without gradients",
+        """
+        import torch
+
+        def fit(net, batches, opt):
+            total = 0.0
+            for x in batches:
+                loss = net(x).mean()
+                loss.backward()
+                opt.step()
+                with torch.no_grad():
+                    total += loss
+        """,
+    ),
+    Valid(
+        "the last few losses",
+        """
+        from collections import deque
+
+        def fit(net, batches, opt):
+            recent = deque(maxlen=20)
+            for x in batches:
+                loss = net(x).mean()
+                loss.backward()
+                opt.step()
+                recent.append(loss)
+        """,
+    ),
+    Valid(
+        "a helper that returns a number",
+        """
+        def update(net, x, opt):
+            loss = net(x).mean()
+            loss.backward()
+            opt.step()
+            return loss.item()
+
+
+        def fit(net, batches, opt):
+            total = 0.0
+            for x in batches:
+                total += update(net, x, opt)
+        """,
+    ),
+)
+INVALID = (
+    Invalid(
+        "a running sum",
+        """
+        def fit(net, batches, opt):
+            total = 0.0
+            for x in batches:
+                opt.zero_grad()
+                loss = net(x).mean()
+                loss.backward()
+                opt.step()
+                total += loss
+            return total / len(batches)
+        """,
+        ((8, MESSAGE.format("total += loss", 6, loss="loss")),),
+        fixed="""
+        def fit(net, batches, opt):
+            total = 0.0
+            for x in batches:
+                opt.zero_grad()
+                loss = net(x).mean()
+                loss.backward()
+                opt.step()
+                total += loss.detach()
+            return total / len(batches)
+        """,
+    ),
+    Invalid(
+        "a weighted sum, with a scaler",
+        """
+        class Learner:
+            def epoch(self, batches):
+                running = 0
+                for x, y in batches:
+                    objective = self.criterion(self.net(x), y)
+                    self.amp.scale(objective).backward()
+                    self.amp.step(self.opt)
+                    running = running + objective * x.size(0)
+                    self.opt.zero_grad()
+        """,
+        (
+            (
+                8,
+                MESSAGE.format("running = running + objective * x.size(0)", 6, loss="objective"),
+            ),
+        ),
+    ),
+    Invalid(
+        "a list of losses, an entry of a dict",
+        """
+        def fit(net, batches, opt, log):
+            history = []
+            for x in batches:
+                value = net(x).mean()
+                (value / 4).backward()
+                opt.step()
+                history.append(value)
+                log["loss"] += value
+        """,
+        (
+            (7, MESSAGE.format("history.append(value)", 5, loss="value")),
+            (8, MESSAGE.format('log["loss"] += value', 5, loss="value")),
+        ),
+    ),
+    Invalid(
+        "the loss that a helper returns",
+        """
+        def update(net, x, opt):
+            opt.zero_grad()
+            loss = net(x).mean()
+            loss.backward()
+            opt.step()
+            return loss
+
+
+        def fit(net, batches, opt):
+            total = 0.0
+            for x in batches:
+                current = update(net, x, opt)
+                total += current
+        """,
+        ((13, MESSAGE.format("total += current", 4, loss="current")),),
+    ),
+)

@@ -1,0 +1,262 @@
+"""The rule `missing-zero-grad`: a training loop never clears its gradients."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+
+from esper_audit.findings.finding import Category, Severity
+from esper_audit.rules.rule import Invalid, Rule, Triggers, Valid, Violation
+from esper_audit.source.idioms.training.training_events import EventKind, TrainingEvent
+from esper_audit.source.idioms.training.training_flow import TrainingFlow, TrainingFlows
+from esper_audit.source.syntax.ast_walk import scan
+from esper_audit.source.syntax.file_view import FileView
+from esper_audit.source.syntax.names import dotted, text_of
+from esper_audit.text.phrases import quoted
+
+
+class MissingZeroGrad(Rule):
+    """A training loop never clears its gradients.
+
+    What: a loop that runs `backward` and the `step` of an optimizer, in the loop itself or in a
+    function of the file that it calls, in which no gradient is cleared: no `zero_grad` of the
+    optimizer or a module, no `p.grad = None`. A `zero_grad` before the loop clears the first batch only.
+
+    Why: each step then uses the sum of the gradients of all batches so far. The loss still falls at
+    first, and the steps become larger and older.
+
+    Quiet: gradient accumulation, which clears on some rounds; closures that clear; an optimizer or
+    module that is made in the round; engines whose own `step` clears (`engine.backward(loss)`
+    and `engine.step()`); optimizers of other libraries.
+
+    Tickets: real code
+    """
+
+    contract = "cleared-gradients"
+    category = Category.CORRECTNESS
+    severity = Severity.P1
+    precision = (
+        "0 findings in 47 packages (monai, speechbrain, labml-nn, catalyst, deepchem and 42 more)"
+    )
+    triggers = Triggers(
+        calls=frozenset({"backward", "manual_backward"}),
+    )
+
+    VALID = (
+        Valid(
+            "cleared at the start of each round",
+            """
+            def fit(net, batches, opt):
+                for x, y in batches:
+                    opt.zero_grad(set_to_none=True)
+                    net(x).sub(y).square().mean().backward()
+                    opt.step()
+            """,
+        ),
+        Valid(
+            "accumulation that clears on some rounds",
+            """
+            def fit(net, batches, opt, every):
+                for i, (x, y) in enumerate(batches):
+                    (loss_of(net, x, y) / every).backward()
+                    if (i + 1) % every == 0:
+                        opt.step()
+                        opt.zero_grad()
+            """,
+        ),
+        Valid(
+            "cleared in a helper",
+            """
+            class Learner:
+                def _apply(self):
+                    self.solver.step()
+                    for p in self.net.parameters():
+                        p.grad = None
+
+                def fit(self, batches):
+                    for batch in batches:
+                        self.net(batch).mean().backward()
+                        self._apply()
+            """,
+        ),
+        Valid(
+            "a closure that clears",
+            """
+            import torch
+
+            def fit(net, x, y):
+                opt = torch.optim.LBFGS(net.parameters())
+
+                def closure():
+                    opt.zero_grad()
+                    loss = (net(x) - y).square().mean()
+                    loss.backward()
+                    return loss
+
+                for _ in range(20):
+                    opt.step(closure)
+            """,
+        ),
+        Valid(
+            "an engine whose own step clears",
+            """
+            def fit(engine, batches):
+                for batch in batches:
+                    loss = engine(batch)
+                    engine.backward(loss)
+                    engine.step()
+            """,
+        ),
+        Valid(
+            "a new model each round",
+            """
+            import torch
+
+            def folds(data):
+                for x, y in data:
+                    net = torch.nn.Linear(3, 1)
+                    opt = torch.optim.SGD(net.parameters(), lr=0.1)
+                    (net(x) - y).square().mean().backward()
+                    opt.step()
+            """,
+        ),
+    )
+    INVALID = (
+        Invalid(
+            "never cleared",
+            """
+            import torch
+
+            def fit(net, batches):
+                opt = torch.optim.AdamW(net.parameters())
+                for x, y in batches:
+                    loss = torch.nn.functional.mse_loss(net(x), y)
+                    loss.backward()
+                    opt.step()
+            """,
+            (
+                (
+                    7,
+                    (
+                        "`loss.backward()` adds to the gradients of all earlier batches: the loop in line 5 steps "
+                        "`opt` and never clears them. Call `opt.zero_grad()` before each backward"
+                    ),
+                ),
+            ),
+        ),
+        Invalid(
+            "cleared before the loop only",
+            """
+            def fit(net, batches, solver):
+                solver.zero_grad()
+                for x, y in batches:
+                    objective = (net(x) - y).abs().mean()
+                    objective.backward()
+                    solver.step()
+            """,
+            (
+                (
+                    5,
+                    (
+                        "`objective.backward()` adds to the gradients of all earlier batches: the loop in line 3 "
+                        "steps `solver` and never clears them. Call `solver.zero_grad()` before each backward"
+                    ),
+                ),
+            ),
+        ),
+        Invalid(
+            "in a helper one call away",
+            """
+            def update(loss, opt):
+                loss.backward()
+                opt.step()
+
+
+            def main(net, batches, optimizer):
+                while True:
+                    for batch in batches:
+                        update(net(batch).mean(), optimizer)
+            """,
+            (
+                (
+                    2,
+                    (
+                        "`loss.backward()` adds to the gradients of all earlier batches: the loop in line 8 steps "
+                        "`optimizer` and never clears them. Call `optimizer.zero_grad()` before each backward"
+                    ),
+                ),
+            ),
+        ),
+        Invalid(
+            "with a gradient scaler, at the top of a script",
+            """
+            import torch
+
+            net = torch.nn.Linear(2, 2)
+            sgd = torch.optim.SGD(net.parameters(), lr=0.1)
+            amp = torch.amp.GradScaler()
+            for epoch in range(10):
+                for x, y in data:
+                    amp.scale((net(x) - y).abs().mean()).backward()
+                    amp.step(sgd)
+                    amp.update()
+            """,
+            (
+                (
+                    8,
+                    (
+                        "`amp.scale((net(x) - y).abs().mean()).backward()` adds to the gradients of all earlier "
+                        "batches: the loop in line 7 steps `sgd` and never clears them. Call `sgd.zero_grad()` "
+                        "before each backward"
+                    ),
+                ),
+            ),
+        ),
+    )
+
+    def check(self, node: ast.AST, file: FileView) -> Iterator[Violation]:
+        """Report backward passes of a loop that steps and never clears."""
+        flows = file.once(TrainingFlows).having(node)
+        unclear = (_step_of_uncleared_loop(flow, node) for flow in flows)
+        found = [pair for pair in unclear if pair is not None]
+        if not found or any(_is_cleared(flow, node) for flow in flows):
+            return
+        step, loop = found[0]
+        name = step.subject
+        yield Violation(
+            node,
+            f"`{quoted(file.code(node))}` adds to the gradients of all earlier batches: the loop in line "
+            f"{loop.lineno} steps `{name}` and never clears them. Call `{name}.zero_grad()` before each backward",
+        )
+
+
+def _step_of_uncleared_loop(
+    flow: TrainingFlow, node: ast.AST
+) -> tuple[TrainingEvent, ast.stmt] | None:
+    """Return the step after a backward pass in the same loop, with the loop."""
+    for event in (event for event in flow.events if event.node is node and event.loops):
+        loop = event.loops[-1]
+        for step in flow.after(event, EventKind.STEP):
+            if step.is_in(loop) and step.is_certain and not _is_fresh(step, event, loop):
+                return step, loop
+    return None
+
+
+def _is_cleared(flow: TrainingFlow, node: ast.AST) -> bool:
+    """Return whether the flow of a backward pass clears gradients where the pass runs again."""
+    for event in (event for event in flow.events if event.node is node):
+        clearing = flow.of_kind(EventKind.ZERO)
+        if event.loops:
+            clearing = [other for other in clearing if other.is_in(event.loops[-1])]
+        if clearing:
+            return True
+    return False
+
+
+def _is_fresh(step: TrainingEvent, backward: TrainingEvent, loop: ast.stmt) -> bool:
+    """Return whether the optimizer is made in the round, or belongs to an engine that clears itself."""
+    function = backward.node.func if isinstance(backward.node, ast.Call) else None
+    if isinstance(function, ast.Attribute) and text_of(function.value) == step.subject:
+        return True
+    assigned = [a for a in scan(loop, {ast.Assign}) if isinstance(a, ast.Assign)]
+    return any(dotted(t) == step.subject for a in assigned for t in a.targets)

@@ -1,0 +1,158 @@
+"""Constructors of a value: the functions and classes whose calls result in it, by assignments in the file."""
+
+from __future__ import annotations
+
+import ast
+from collections import defaultdict
+from collections.abc import Iterator
+
+from esper_audit.source.idioms.training.local_calls import LocalCalls
+from esper_audit.source.syntax.ast_walk import scan
+from esper_audit.source.syntax.file_view import FileView
+from esper_audit.source.syntax.names import Function, dotted, parameters, terminal_name
+
+Scope = Function | ast.ClassDef | None
+DEEPEST = 6
+# Methods that return the object that they are called on.
+CHAINING = frozenset(
+    {"to", "cuda", "cpu", "train", "eval", "float", "half", "bfloat16", "double", "manual_seed"}
+    | {"requires_grad_", "compile", "share_memory", "apply"}
+)
+# Functions that return their argument, or one result an argument, in order.
+WRAPPERS = frozenset({"prepare", "compile", "DataParallel", "DistributedDataParallel", "setup"})
+CLOSED = frozenset({ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef, ast.Lambda})
+
+
+class Constructors:
+    """The values that each name of a file is bound to, and the calls that they come from.
+
+    The origin of a class or function of the file itself is its name after a dot: `.Net`.
+    """
+
+    def __init__(self, file: FileView) -> None:
+        self._file = file
+        self._calls = file.once(LocalCalls)
+        self._bindings: dict[tuple[Scope, str], list[ast.expr]] = defaultdict(list)
+        self._cached: dict[ast.expr, frozenset[str]] = {}
+        for assignment in file.nodes(ast.Assign):
+            for target in assignment.targets:
+                self._bind(target, assignment.value)
+        for annotated in file.nodes(ast.AnnAssign):
+            if annotated.value is not None:
+                self._bind(annotated.target, annotated.value)
+        for named in file.nodes(ast.NamedExpr):
+            self._bind(named.target, named.value)
+        blocks: list[ast.With | ast.AsyncWith] = [*file.nodes(ast.With), *file.nodes(ast.AsyncWith)]
+        for item in (item for block in blocks for item in block.items):
+            if item.optional_vars is not None:
+                self._bind(item.optional_vars, item.context_expr)
+
+    def of(self, node: ast.expr) -> frozenset[str]:
+        """Return the full names of the functions and classes whose calls may result in a value."""
+        if node not in self._cached:
+            self._cached[node] = frozenset(self._of(node, 0))
+        return self._cached[node]
+
+    def values(self, node: ast.expr) -> list[ast.expr]:
+        """Return the expressions that a name may hold, its parameters' arguments included."""
+        return self._values(node)
+
+    def _bind(self, target: ast.expr, value: ast.expr) -> None:
+        if isinstance(target, (ast.Tuple, ast.List)):
+            for part, element in zip(target.elts, _elements(value, len(target.elts)), strict=False):
+                if element is not None:
+                    self._bind(part, element)
+            return
+        name = dotted(target)
+        if name:
+            self._bindings[self._scope(target, name), name].append(value)
+
+    def _scope(self, node: ast.expr, name: str) -> Scope:
+        if name.startswith(("self.", "cls.")):
+            return self._calls.owner(node)
+        functions = self._file.functions(node)
+        return functions[-1] if functions else None
+
+    def _of(self, node: ast.expr, depth: int) -> Iterator[str]:
+        if depth > DEEPEST:
+            return
+        if isinstance(node, ast.Call):
+            yield from self._of_call(node, depth)
+        elif isinstance(node, (ast.Name, ast.Attribute)):
+            for value in self._values(node):
+                yield from self._of(value, depth + 1)
+            yield from self._annotated(node)
+        elif isinstance(node, ast.IfExp):
+            yield from self._of(node.body, depth + 1)
+            yield from self._of(node.orelse, depth + 1)
+        elif isinstance(node, ast.BoolOp):
+            for value in node.values:
+                yield from self._of(value, depth + 1)
+
+    def _of_call(self, node: ast.Call, depth: int) -> Iterator[str]:
+        last = terminal_name(node.func)
+        if last in WRAPPERS and len(node.args) == 1:
+            yield from self._of(node.args[0], depth + 1)
+        if last in CHAINING and isinstance(node.func, ast.Attribute):
+            yield from self._of(node.func.value, depth + 1)
+        target = self._calls.target(node)
+        if target is not None:
+            yield f".{target.name}"
+            for value in returned_values(target):
+                yield from self._of(value, depth + 1)
+        elif isinstance(node.func, ast.Name) and self._calls.class_named(node.func.id):
+            yield f".{node.func.id}"
+        else:
+            yield self._file.resolve(node.func) or ""
+
+    def _values(self, node: ast.expr) -> list[ast.expr]:
+        name = dotted(node)
+        if not name:
+            return []
+        if name.startswith(("self.", "cls.")):
+            return self._bindings.get((self._calls.owner(node), name), [])
+        for function in reversed(self._file.functions(node)):
+            bound = self._bindings.get((function, name), [])
+            if name in {parameter.arg for parameter in parameters(function.args)}:
+                return [*bound, *self._calls.parameter_values(function, name)]
+            if bound:
+                return bound
+        return self._bindings.get((None, name), [])
+
+    def _annotated(self, node: ast.expr) -> Iterator[str]:
+        """Yield the classes that the annotation of a parameter names."""
+        if not isinstance(node, ast.Name):
+            return
+        for function in reversed(self._file.functions(node)):
+            for parameter in parameters(function.args):
+                if parameter.arg == node.id:
+                    yield from self._classes_of(parameter.annotation)
+                    return
+
+    def _classes_of(self, annotation: ast.expr | None) -> Iterator[str]:
+        if annotation is None:
+            return
+        parts = scan(annotation, {ast.Name, ast.Attribute}, {ast.Attribute})
+        for part in parts:
+            if isinstance(part, (ast.Name, ast.Attribute)):
+                yield self._file.resolve(part) or ""
+
+
+def returned_values(function: Function) -> Iterator[ast.expr]:
+    """Yield the values that a function returns, without those of nested functions."""
+    for node in scan(function, {ast.Return}, CLOSED):
+        if isinstance(node, ast.Return) and node.value is not None:
+            yield node.value
+
+
+def _elements(value: ast.expr, count: int) -> list[ast.expr | None]:
+    """Return the value of each element that an unpacking binds, None where it is unknown."""
+    if isinstance(value, (ast.Tuple, ast.List)):
+        return list(value.elts)
+    if (
+        isinstance(value, ast.Call)
+        and terminal_name(value.func) in WRAPPERS
+        and len(value.args) == count
+    ):
+        return list(value.args)
+    return [None] * count

@@ -1,0 +1,169 @@
+"""Flows of training: the events of each function in order, with those of the helpers that it calls."""
+
+from __future__ import annotations
+
+import ast
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Sequence
+
+from esper_audit.source.idioms.training.local_calls import LocalCalls
+from esper_audit.source.idioms.training.torch_objects import is_without_gradients
+from esper_audit.source.idioms.training.training_events import (
+    EventKind,
+    EventReader,
+    Path,
+    TrainingEvent,
+)
+from esper_audit.source.syntax.ast_walk import scan
+from esper_audit.source.syntax.enclosing import blocks
+from esper_audit.source.syntax.file_view import FileView
+from esper_audit.source.syntax.names import Function, text_of
+
+NESTED = frozenset({ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef, ast.Lambda})
+DEEPEST = 2
+MOST_EVENTS = 500
+DEFINITIONS = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)
+
+
+class TrainingFlow:
+    """The events of one function, or of the module itself where `function` is None."""
+
+    def __init__(self, function: Function | None, events: list[TrainingEvent]) -> None:
+        self.function = function
+        self.events = events
+
+    def of_kind(self, *kinds: EventKind) -> list[TrainingEvent]:
+        """Return the events of some kinds in order."""
+        return [event for event in self.events if event.kind in kinds]
+
+    def between(
+        self, first: TrainingEvent, last: TrainingEvent, *kinds: EventKind
+    ) -> list[TrainingEvent]:
+        """Return the events of some kinds after one event and before another."""
+        start, end = self.events.index(first), self.events.index(last)
+        return [event for event in self.events[start + 1 : end] if event.kind in kinds]
+
+    def after(self, event: TrainingEvent, *kinds: EventKind) -> list[TrainingEvent]:
+        """Return the events of some kinds after an event."""
+        return [e for e in self.events[self.events.index(event) + 1 :] if e.kind in kinds]
+
+
+class TrainingFlows:
+    """The flows of a file, in which each event is found by its node."""
+
+    def __init__(self, file: FileView) -> None:
+        self._file = file
+        self._calls = file.once(LocalCalls)
+        self._reader = file.once(EventReader)
+        self.flows = [
+            TrainingFlow(function, self._read(function, 0)) for function in self._relevant()
+        ]
+        self._by_node: dict[ast.expr, list[TrainingFlow]] = defaultdict(list)
+        for flow in self.flows:
+            for node in {event.node for event in flow.events}:
+                self._by_node[node].append(flow)
+
+    def having(self, node: ast.AST) -> list[TrainingFlow]:
+        """Return the flows in which a node is an event."""
+        return self._by_node.get(node, []) if isinstance(node, ast.expr) else []
+
+    def _relevant(self) -> list[Function | None]:
+        """Return the functions with an event, and those that call one of them."""
+        found: dict[Function | None, None] = {}
+        for call in self._file.nodes(ast.Call):
+            if self._reader.is_event(call):
+                found[self._function_around(call)] = None
+        for function in [function for function in found if function is not None]:
+            for call in self._calls.callers(function):
+                found[self._function_around(call)] = None
+        return list(found)
+
+    def _function_around(self, node: ast.expr) -> Function | None:
+        functions = self._file.functions(node)
+        return functions[-1] if functions else None
+
+    def _read(self, function: Function | None, depth: int) -> list[TrainingEvent]:
+        body = self._file.tree.body if function is None else function.body
+        events: list[TrainingEvent] = []
+        for event in self._block(body, (), depth):
+            events.append(event)
+            if len(events) >= MOST_EVENTS:
+                break
+        return events
+
+    def _block(self, body: Sequence[ast.stmt], path: Path, depth: int) -> Iterator[TrainingEvent]:
+        for statement in body:
+            if isinstance(statement, DEFINITIONS):
+                continue
+            nested = list(blocks(statement))
+            for expression in _header(statement) if nested else (statement,):
+                yield from self._expression(expression, path, depth)
+            for number, inner in enumerate(nested):
+                yield from self._block(inner, (*path, (statement, number)), depth)
+
+    def _expression(self, node: ast.AST, path: Path, depth: int) -> Iterator[TrainingEvent]:
+        if isinstance(node, ast.Assign) and _clears_gradient(node):
+            yield TrainingEvent(EventKind.ZERO, node.targets[0], "", path)
+        calls = [c for c in scan(node, {ast.Call}, NESTED) if isinstance(c, ast.Call)]
+        calls.sort(key=lambda call: (call.end_lineno or 0, call.end_col_offset or 0))
+        for call in calls:
+            yield from self._call(call, path, depth)
+
+    def _call(self, call: ast.Call, path: Path, depth: int) -> Iterator[TrainingEvent]:
+        target = self._calls.target(call)
+        if target is not None:
+            if depth < DEEPEST:
+                yield from self._inlined(call, target, path, depth)
+            return
+        for argument in call.args:
+            closure = self._calls.named(argument) if isinstance(argument, ast.Name) else None
+            if closure is not None and depth < DEEPEST:
+                yield from self._inlined(call, closure, path, depth)
+        event = self._reader.read(call)
+        if event is not None:
+            yield event.inside(path, {}, "")
+
+    def _inlined(
+        self, call: ast.Call, target: Function, path: Path, depth: int
+    ) -> Iterator[TrainingEvent]:
+        names = {name: f"{target.name}().{name}" for name in self._local_names(target)}
+        passed = self._calls.arguments(call, target).items()
+        names |= {name: text_of(value) for name, value in passed}
+        names.pop("self", None)
+        for event in self._read(target, depth + 1):
+            yield event.inside(path, names, target.name)
+
+    def _local_names(self, function: Function) -> Iterable[str]:
+        return self._file.source.names.function(function).bound
+
+
+def has_no_gradients(event: TrainingEvent, flow: TrainingFlow, file: FileView) -> bool:
+    """Return whether an event happens where gradients are switched off."""
+    blocks = [s for s, _ in event.path if isinstance(s, (ast.With, ast.AsyncWith))]
+    managers = (item.context_expr for block in blocks for item in block.items)
+    if any(is_without_gradients(manager, file) for manager in managers):
+        return True
+    functions = [*file.functions(event.node), *([flow.function] if flow.function else [])]
+    return any(
+        is_without_gradients(decorator, file)
+        for function in functions
+        for decorator in function.decorator_list
+    )
+
+
+def _header(statement: ast.stmt) -> list[ast.expr]:
+    """Return the expressions that a compound statement evaluates before its blocks."""
+    if isinstance(statement, (ast.If, ast.While)):
+        return [statement.test]
+    if isinstance(statement, (ast.For, ast.AsyncFor)):
+        return [statement.iter]
+    if isinstance(statement, (ast.With, ast.AsyncWith)):
+        return [item.context_expr for item in statement.items]
+    return [statement.subject] if isinstance(statement, ast.Match) else []
+
+
+def _clears_gradient(node: ast.Assign) -> bool:
+    """Return whether a statement is `p.grad = None`."""
+    target = node.targets[0]
+    is_none = isinstance(node.value, ast.Constant) and node.value.value is None
+    return is_none and isinstance(target, ast.Attribute) and target.attr == "grad"
