@@ -8,33 +8,30 @@ from bisect import bisect_left
 from collections.abc import Iterator, Sequence
 
 from esper_audit.findings.finding import Category, Severity
-from esper_audit.rules.rule import (
-    Invalid,
-    Options,
-    Replacement,
-    Rule,
-    Triggers,
-    Valid,
-    Violation,
+from esper_audit.rules.file.numerics import unguarded_norm_ratio_cases as cases
+from esper_audit.rules.rule import Options, Replacement, Rule, Triggers, Violation
+from esper_audit.source.idioms.numerics.norm_expressions import (
+    has_constant_norms,
+    split_epsilon,
 )
-from esper_audit.source.idioms.numerics.norms import NormFlow, split_epsilon
+from esper_audit.source.idioms.numerics.norm_helpers import NormHelpers
+from esper_audit.source.idioms.numerics.norms import NormFlow
 from esper_audit.source.syntax.file_view import FileView
 from esper_audit.source.syntax.names import Function, dotted, parameters
 
-NORM_WORDS = re.compile(r"norm|sqrt|param", re.IGNORECASE)
+NORM_WORDS = "norm|sqrt|param"
 FLOAT = frozenset({"float", "int", "item"})
 UNBOUNDED = "is unbounded: if `{}` is 0, only the epsilon keeps it finite"
 EMPTY = "divides by `{}`, which is 0 for a module without parameters"
-SEED_RATIO = f"`seed_norm / (host_norm + {{}})` {UNBOUNDED.format('host_norm')}"
-NO_PARAMETERS = "`{0} / {1}` " + EMPTY.replace("{}", "{1}")
+OWN = "is NaN for the zero vector"
 
 
 class NormRatioOptions(Options, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """The limit of a fixed ratio, and whether `x / x.norm()` is checked.
+    """The limit of a fixed ratio, and whether every `x / x.norm()` is checked.
 
     `largest_ratio`: the clamp that the fix puts on a ratio of norms.
-    `own_norm`: also report a vector divided by its own norm without an epsilon, which is NaN for
-    the zero vector and at most 1 for every other.
+    `own_norm`: also report a vector of a model divided by its own norm without an epsilon, which is
+    NaN for the zero vector and at most 1 for every other.
     """
 
     largest_ratio: float = 10.0
@@ -44,18 +41,23 @@ class NormRatioOptions(Options, frozen=True, kw_only=True, forbid_unknown_fields
 class UnguardedNormRatio(Rule):
     """A quotient is unbounded if the norm in its denominator is near zero.
 
-    What: a division by a norm (by calls or assignments in the function, or else by name) without a
-    guard: no test of the norm or of the measured tensor, no lower clamp, no upper clamp, comparison
-    or assertion of the quotient or of a value computed from it. `+ eps` with an epsilon below 1e-4,
-    or with a named epsilon, is no guard. Also a division by the parameter count of a part of a model.
+    What: a division by a norm that the function or a helper of the file computes, or that its name
+    shows to be one where an epsilon is added or another norm is divided, without a guard: no test of
+    the value of the norm or of the measured tensor (its type, shape and device are no guard), no
+    lower clamp, no upper clamp, comparison or assertion of the quotient or of a value computed from
+    it. `+ eps` with an epsilon below 1e-4, or with a named epsilon, is no guard. Also a division by
+    the parameter count of a part of a model, and rows that a caller passes divided by their own
+    norms without an epsilon.
 
     Why: a frozen or converged host has no gradient. The ratio is then the seed's norm times 1e8, or
-    inf, or NaN. The gate that reads it accepts the seed, or a running average never recovers.
+    inf, or NaN. The gate that reads it accepts the seed, or a running average never recovers. Among
+    the rows of a caller one of zeros (an unknown word) is usual.
 
-    Quiet: a tensor divided by its own norm, directly or through a product with the quotient (clip
-    coefficients, projections, weight normalisation), which is bounded and NaN only for the zero
-    vector (option `own_norm`); an epsilon of 1e-4 or more; norm layers; limits such as `max_norm`;
-    counts of all parameters; decibels (`log10`), which are infinite by definition.
+    Quiet: a tensor of a model divided by its own norm, directly or through a product with the
+    quotient (clip coefficients, projections), which is bounded and NaN only for the zero vector
+    (option `own_norm`); the norms of weights, constants and windows; an epsilon of 1e-4 or more; norm
+    layers; hyperparameters and limits such as `max_norm`; counts of all parameters; constructors and
+    geometry; decibels (`log10`), which are infinite by definition.
 
     Tickets: deep dive 1.2, B3-PT-01, B3-DRL-14, real code
     """
@@ -63,213 +65,17 @@ class UnguardedNormRatio(Rule):
     contract = "host-norm-guard"
     category = Category.NUMERICAL_STABILITY
     severity = Severity.P2
-    precision = "21 of 21 findings were correct (peft, diffusers, espnet and 6 more)"
+    precision = "2 of 2 findings in 19 packages would be merged (both in torchmetrics)"
     triggers = Triggers(
         nodes=frozenset({"FunctionDef"}),
-        collected=frozenset({"BinOp"}),
-        parts=frozenset({"norm", "param", "numel"}),
+        collected=frozenset({"BinOp", "AugAssign"}),
+        parts=frozenset({"norm", "param", "numel", "sqrt"}),
     )
     Options = NormRatioOptions
     options: NormRatioOptions
 
-    VALID = (
-        Valid(
-            "an early return for a host without gradient, and a clamp",
-            """
-            def ratio(seed_norm, host_norm, factor):
-                if host_norm < GRADIENT_EPSILON:
-                    return 0.0
-                return min(10.0, seed_norm / host_norm * factor)
-            """,
-        ),
-        Valid(
-            "an upper clamp of a value computed from the ratio",
-            """
-            def trust(w, g):
-                raw = w.norm() / (g.norm() + 1e-8)
-                scaled = raw * 0.5
-                return scaled.clamp(max=10.0)
-            """,
-        ),
-        Valid(
-            "a lower clamp of the norm",
-            """
-            def ratio(seed_norm, host):
-                host_norm = torch.linalg.vector_norm(host).clamp(min=1e-3)
-                return seed_norm / host_norm
-            """,
-        ),
-        Valid(
-            "a trust ratio chosen by torch.where",
-            """
-            def step(p, g):
-                w_norm, g_norm = p.norm(2.0), g.norm(2.0)
-                trust = torch.where(g_norm > 0, w_norm / g_norm, 1.0)
-                return trust
-            """,
-        ),
-        Valid(
-            "a clip coefficient that is compared",
-            """
-            def clip(grads, max_norm, total_norm):
-                coefficient = max_norm / (total_norm + 1e-6)
-                if coefficient < 1:
-                    torch._foreach_mul_(grads, coefficient)
-            """,
-        ),
-        Valid(
-            "a vector and its own norm",
-            """
-            def unit(x):
-                return x / (x.norm() + 1e-8)
-            """,
-        ),
-        Valid(
-            "embeddings and their own norm, by a helper and by a variable",
-            """
-            def encode(image, text):
-                text_norm = torch.norm(text, dim=-1, keepdim=True)
-                return image / _vector_norm(image), text / text_norm
-            """,
-        ),
-        Valid(
-            "weight normalisation",
-            """
-            def weight(g, v):
-                norm = v.norm(2, keep, keepdim=True)
-                return v * (g / norm.to(g.dtype))
-            """,
-        ),
-        Valid(
-            "a perturbation scaled to the gradients it multiplies",
-            """
-            def perturb(self, rho):
-                grad_norm = self.grad_norm()
-                scale = rho / (grad_norm + self.eps)
-                for p in self.params:
-                    p.add_(p.grad * scale)
-            """,
-        ),
-        Valid(
-            "a test of the measured tensor",
-            """
-            def derivative(f, p, h):
-                if np.array_equal(p, np.zeros_like(p)):
-                    return 0.0
-                return f(h / np.linalg.norm(p))
-            """,
-        ),
-        Valid(
-            "an epsilon that is large enough to be intended",
-            """
-            def score(e, x_norm):
-                return e / (1.0 + x_norm), e / (x_norm + 0.1)
-            """,
-        ),
-        Valid(
-            "a share of all parameters, and a mean over elements",
-            """
-            def show(model, loss):
-                all_params = sum(p.numel() for p in model.parameters())
-                return 100 * trainable / all_params, loss.sum() / loss.numel()
-            """,
-        ),
-        Valid(
-            "a decibel",
-            """
-            def sqnr(x, y):
-                return 20 * torch.log10(torch.norm(x) / torch.norm(x - y))
-            """,
-        ),
-        Valid(
-            "a name that its assignment shows to be no norm",
-            """
-            def scale(q, width):
-                norm = math.sqrt(width)
-                return q / norm
-            """,
-        ),
-    )
-    INVALID = (
-        Invalid(
-            "an epsilon alone",
-            """
-            def ratio(seed_norm, host_norm):
-                raw_ratio = seed_norm / (host_norm + GRADIENT_EPSILON)
-                return raw_ratio
-            """,
-            ((2, SEED_RATIO.format("GRADIENT_EPSILON")),),
-        ),
-        Invalid(
-            "plain numbers, with the fix of the ticket",
-            """
-            def ratio(seeds, hosts):
-                seed_norm = torch.linalg.vector_norm(torch.stack(seeds)).item()
-                host_norm = torch.linalg.vector_norm(torch.stack(hosts)).item()
-                return seed_norm / (host_norm + 1e-8)
-            """,
-            ((4, SEED_RATIO.format("1e-8")),),
-            fixed="""
-            def ratio(seeds, hosts):
-                seed_norm = torch.linalg.vector_norm(torch.stack(seeds)).item()
-                host_norm = torch.linalg.vector_norm(torch.stack(hosts)).item()
-                return (min(10.0, seed_norm / host_norm) if host_norm > 1e-8 else 0.0)
-            """,
-        ),
-        Invalid(
-            "norms of other things by data flow",
-            """
-            def guidance(a, b):
-                size = torch.norm(b, dim=1)
-                return torch.exp(-a.norm(dim=1) / size)
-            """,
-            ((3, "`-a.norm(dim=1) / size` divides by the norm `size` without a guard"),),
-        ),
-        Invalid(
-            "a magnitude over the norm of a weight",
-            """
-            def forward(self, x, magnitude):
-                norm = self.get_weight_norm(self.weight).detach()
-                return (magnitude / norm).view(1, -1) * x
-            """,
-            ((3, "`magnitude / norm` divides by the norm `norm` without a guard"),),
-        ),
-        Invalid(
-            "a parameter count",
-            """
-            def factor(host_params: int, seed_params: int) -> float:
-                return (host_params / seed_params) ** 0.5
-            """,
-            ((2, NO_PARAMETERS.format("host_params", "seed_params")),),
-            fixed="""
-            def factor(host_params: int, seed_params: int) -> float:
-                return (host_params / seed_params if seed_params > 0 else 0.0) ** 0.5
-            """,
-        ),
-        Invalid(
-            "a count by data flow",
-            """
-            def mean_gradient(total, seed):
-                count = sum(p.numel() for p in seed.parameters())
-                return total / count
-            """,
-            ((3, NO_PARAMETERS.format("total", "count")),),
-            fixed="""
-            def mean_gradient(total, seed):
-                count = sum(p.numel() for p in seed.parameters())
-                return (total / count if count > 0 else 0.0)
-            """,
-        ),
-        Invalid(
-            "the own norm, with the option `own_norm`",
-            """
-            def unit(x):
-                return x / x.norm()
-            """,
-            ((2, "`x / x.norm()` is NaN for the zero vector"),),
-            options={"own_norm": True},
-        ),
-    )
+    VALID = cases.VALID
+    INVALID = cases.INVALID
 
     def prefilter(self, nodes: Sequence[ast.AST]) -> Sequence[ast.AST]:
         """Keep functions."""
@@ -281,27 +87,38 @@ class UnguardedNormRatio(Rule):
             return
         if not file.once(_Operators).has_possible_norm_division(node, file):
             return
-        flow = NormFlow(node)
+        flow = NormFlow(node, file.once(NormHelpers))
+        scopes = [file.source.path, *(scope.name for scope in (*file.definitions(node), node))]
+        is_internal = has_constant_norms(scopes)
         for division in flow.divisions:
-            message = self._message(flow, division)
+            message = self._message(flow, division, is_internal=is_internal)
             if message:
-                quotient = " ".join(file.code(division).split())
-                fix = self._guarded(division, flow, file)
-                yield Violation(division, f"`{quotient}` {message}", fix)
+                place = flow.place(division)
+                quotient = " ".join(file.code(place).split())
+                fix = self._guarded(division, flow, file) if place is division else None
+                yield Violation(place, f"`{quotient}` {message}", fix)
 
-    def _message(self, flow: NormFlow, division: ast.BinOp) -> str:
+    def _message(self, flow: NormFlow, division: ast.BinOp, *, is_internal: bool) -> str:
         core, epsilon = split_epsilon(division.right)
         is_count = flow.is_count(core)
-        if not (is_count or flow.is_norm(core)):
+        factors = flow.norm_factors(core)
+        if not (is_count or flow.is_norm(core) or len(factors) > 1):
             return ""
-        if flow.is_guarded(core) or flow.is_bounded(division):
+        if any(map(flow.is_guarded, factors)) or flow.is_bounded(division):
             return ""
         name = ast.unparse(core)
         if is_count:
-            return EMPTY.format(name)
-        if flow.is_normalisation(division, core):
-            is_reported = self.options.own_norm and epsilon is None
-            return "is NaN for the zero vector" if is_reported else ""
+            is_known = flow.is_computed_count(core) or flow.is_count(division.left)
+            return EMPTY.format(name) if is_known else ""
+        if len(factors) > 1 or flow.is_normalisation(division, core):
+            is_user_data = (
+                not is_internal
+                and flow.is_of_measured(division, factors)
+                and any(map(flow.is_norm_of_rows_given, factors))
+            )
+            return OWN if epsilon is None and (self.options.own_norm or is_user_data) else ""
+        if is_internal or not flow.is_ratio(division, core, epsilon):
+            return ""
         if epsilon is None:
             return f"divides by the norm `{name}` without a guard"
         return UNBOUNDED.format(name)
@@ -347,15 +164,26 @@ class _Operators:
     """The first lines of the divisions and of the powers of a file, sorted."""
 
     def __init__(self, file: FileView) -> None:
-        operations = file.nodes(ast.BinOp)
-        self._divisions = [node.lineno for node in operations if isinstance(node.op, ast.Div)]
-        self._powers = [node.lineno for node in operations if isinstance(node.op, ast.Pow)]
+        operations: list[ast.BinOp | ast.AugAssign] = [
+            *file.nodes(ast.BinOp),
+            *file.nodes(ast.AugAssign),
+        ]
+        self._divisions = sorted(n.lineno for n in operations if isinstance(n.op, ast.Div))
+        self._powers = sorted(n.lineno for n in operations if isinstance(n.op, ast.Pow))
+        self._norms = re.compile(
+            "|".join([NORM_WORDS, *file.once(NormHelpers).norms]), re.IGNORECASE
+        )
 
     def has_possible_norm_division(self, function: Function, file: FileView) -> bool:
         """Return whether a function divides and contains a word that a norm or a count needs."""
+        text = ""
         if not _is_between(self._divisions, function):
-            return False
-        return _is_between(self._powers, function) or bool(NORM_WORDS.search(file.text(function)))
+            text = file.text(function)
+            if ".div" not in text and "divide(" not in text:
+                return False
+        if _is_between(self._powers, function):
+            return True
+        return bool(self._norms.search(text or file.text(function)))
 
 
 def _is_between(lines: list[int], function: Function) -> bool:

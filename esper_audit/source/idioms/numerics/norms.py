@@ -1,49 +1,66 @@
-"""Norms and parameter counts in a function, and the guards of divisions by them."""
+"""The assignments, divisions and tests of a function, as far as norms and parameter counts need them."""
 
 from __future__ import annotations
 
 import ast
-import re
 from collections import defaultdict
 from collections.abc import Iterator
 from functools import cached_property
 
-from esper_audit.source.syntax.ast_walk import children, walk
-from esper_audit.source.syntax.names import Function, dotted, text_of
-
-NORM_MODULES = re.compile(r"(^|\.)(torch|np|numpy|jnp|LA|linalg|la)$")
-NORM_NAME = re.compile(r"(^|_)norms?(_(avg|ema|mean|value|val|sq|l2))?$", re.IGNORECASE)
-COUNT_NAME = re.compile(r"(^|_)(params|parameters|param_count|parameter_count)$")
-LIMIT_NAME = re.compile(r"(^|_)(max|min|clip|target|desired|limit|threshold|all|total|model)(_|$)")
-EPSILON_NAME = re.compile(r"(^|_)(eps|epsilon|tiny)(_|\d|$)", re.IGNORECASE)
-LARGEST_EPSILON = 1e-4  # from here on 1 / epsilon may be an intended bound
-VALUE_PRESERVING = frozenset(
-    {"item", "detach", "float", "double", "cpu", "to", "unsqueeze", "view", "reshape", "expand"}
-    | {"expand_as", "clone", "squeeze", "type_as"}
+from esper_audit.source.idioms.numerics.norm_expressions import (
+    BOUNDING,
+    COUNT_NAME,
+    LIMIT_NAME,
+    NORM_NAME,
+    VALUE_PRESERVING,
+    division_in,
+    is_about_kind,
+    is_constant_tensor,
+    is_library_norm,
+    is_named,
+    is_none_test,
+    is_numpy_norm,
+    is_parameter_count,
+    is_parameter_type,
+    is_row_norm,
+    is_weight,
+    measured_code,
+    name_of,
+    name_or_attribute,
+    norm_argument,
+    strip_conversions,
 )
+from esper_audit.source.idioms.numerics.norm_helpers import NormHelpers
+from esper_audit.source.syntax.ast_walk import children, walk
+from esper_audit.source.syntax.names import Function, dotted, parameters, text_of
+
 SCALING = frozenset(
     {"mul", "mul_", "multiply", "div", "div_", "add_", "addcmul_", "lerp_"}
     | {"_foreach_mul", "_foreach_mul_"}
 )
 ARITHMETIC = (ast.BinOp, ast.UnaryOp, ast.Attribute, ast.Subscript, ast.keyword, ast.AugAssign)
-BOUNDING = re.compile(
-    r"clamp|assert|^(min|max|minimum|maximum|clip_?|where|nan_to_num_?|isfinite|isnan|isinf|isclose|"
-    r"tanh|sigmoid|errstate|divide_no_nan|log10)$",
-    re.IGNORECASE,
-)
 
 
 class NormFlow:
     """The assignments, divisions and tests of one function, without nested functions."""
 
-    def __init__(self, function: Function) -> None:
+    def __init__(self, function: Function, helpers: NormHelpers) -> None:
         self.function = function
         self.values: dict[str, list[ast.expr]] = defaultdict(list)
         self.divisions: list[ast.BinOp] = []
+        self.places: dict[ast.BinOp, ast.AST] = {}
+        self._helpers = helpers
         self._parents: dict[ast.AST, ast.AST] = {}
         for node in self._walk(function):
             if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Div):
                 self.divisions.append(node)
+            elif isinstance(node, (ast.AugAssign, ast.Call)):
+                division = division_in(node)
+                if division is not None:
+                    self.divisions.append(division)
+                    self.places[division] = node
+                if division is not None and isinstance(node, ast.AugAssign):
+                    self.values[text_of(node.target)].append(division)
             elif isinstance(node, (ast.Assign, ast.AnnAssign)) and node.value is not None:
                 targets = node.targets if isinstance(node, ast.Assign) else [node.target]
                 for target in targets:
@@ -56,7 +73,7 @@ class NormFlow:
         found: dict[str, ast.expr] = {}
         pending = [node]
         while pending:
-            origin = _strip_conversions(pending.pop())
+            origin = strip_conversions(pending.pop())
             text = text_of(origin)
             if text not in found:
                 found[text] = origin
@@ -64,46 +81,144 @@ class NormFlow:
         return list(found.values())
 
     def is_norm(self, core: ast.expr) -> bool:
-        """Return whether a denominator is a norm, by its assignments or else by its name."""
+        """Return whether a value is a norm, by its assignments or else by its name."""
         origins = self.origins(core)
-        return any(map(_norm_argument, origins)) or _is_named(origins, NORM_NAME)
+        return any(map(self._measured, origins)) or is_named(origins, NORM_NAME)
+
+    def is_computed_norm(self, core: ast.expr) -> bool:
+        """Return whether a value is a norm that the function or a helper of the file computes."""
+        origins = self.origins(core)
+        return any(is_library_norm(o) or self._helper(o) is not None for o in origins)
+
+    def norm_factors(self, core: ast.expr) -> list[ast.expr]:
+        """Return the norms whose product a denominator is, or the denominator alone."""
+        parts = self.origins(core)[-1]
+        factors: list[ast.expr] = []
+        if isinstance(parts, ast.BinOp) and isinstance(parts.op, ast.Mult):
+            factors = [parts.left, parts.right]
+        elif isinstance(parts, ast.Call) and name_of(parts) in ("outer", "ger"):
+            factors = parts.args[-2:]
+        return factors if len(factors) == 2 and all(map(self.is_computed_norm, factors)) else [core]
+
+    def is_of_measured(self, division: ast.BinOp, factors: list[ast.expr]) -> bool:
+        """Return whether a numerator consists of what each of the norms below it measures."""
+        parts = (
+            part for part in walk(division.left) if isinstance(part, (ast.Name, ast.Attribute))
+        )
+        above = {text_of(origin) for part in parts for origin in self.origins(part)}
+        return all(not above.isdisjoint(map(text_of, self.measures(f))) for f in factors)
+
+    def is_norm_of_rows_given(self, core: ast.expr) -> bool:
+        """Return whether a denominator holds the norm of each row of what a caller passes."""
+        norms = [o for o in self.origins(core) if is_library_norm(o) or self._helper(o) is not None]
+        if not any(is_row_norm(o) or self._helper(o) for o in norms):
+            return False
+        measured = [subject for subject in map(self._measured, norms) if subject is not None]
+        return bool(measured) and all(self._is_argument(subject) for subject in measured)
+
+    def is_ratio(self, division: ast.BinOp, core: ast.expr, epsilon: ast.expr | None) -> bool:
+        """Return whether a quotient compares magnitudes that training changes.
+
+        A value that only its name makes a norm may be a hyperparameter, unless an epsilon shows that
+        it comes near zero, or another norm is divided by it.
+        """
+        measured = self.measures(core)
+        if any(map(is_constant_tensor, measured)) or any(map(is_weight, measured)):
+            return False
+        names = [{n.id for n in walk(m) if isinstance(n, ast.Name)} for m in measured]
+        numerators = [part for o in self.origins(division.left) for part in walk(o)]
+        above = {part.id for part in numerators if isinstance(part, ast.Name)}
+        if any(len(parts) > 1 and parts <= above for parts in names):
+            return False
+        is_by_numpy = any(map(is_numpy_norm, self.origins(core)))
+        is_shown = epsilon is not None or self.is_norm(division.left)
+        return is_shown or (self.is_computed_norm(core) and not is_by_numpy)
+
+    def measures(self, core: ast.expr) -> list[ast.expr]:
+        """Return what a norm measures, through assignments."""
+        measured = (self._measured(origin) for origin in self.origins(core))
+        return [o for m in measured if m is not None for o in self.origins(m)]
 
     def is_count(self, core: ast.expr) -> bool:
         """Return whether a denominator is the number of parameters of a part of a model."""
         origins = self.origins(core)
-        counted = any(map(_is_parameter_count, origins)) and not LIMIT_NAME.search(_name(core))
-        return counted or _is_named(origins, COUNT_NAME)
+        counted = any(map(is_parameter_count, origins)) and not LIMIT_NAME.search(name_of(core))
+        return counted or is_named(origins, COUNT_NAME)
+
+    def is_computed_count(self, core: ast.expr) -> bool:
+        """Return whether a value is a number of parameters by the call that computes it."""
+        return any(map(is_parameter_count, self.origins(core)))
 
     def is_guarded(self, core: ast.expr) -> bool:
         """Return whether a denominator, or the tensor it measures, is tested or clamped anywhere."""
         origins = self.origins(core)
+        sources = [*origins, *self.measures(core)]
+        bounding = self._helpers.bounding
         if any(
-            isinstance(o, (ast.IfExp, ast.BoolOp)) or BOUNDING.search(_name(o)) for o in origins
+            isinstance(o, (ast.IfExp, ast.BoolOp))
+            or BOUNDING.search(name_of(o))
+            or (isinstance(o, ast.Call) and name_of(o) in bounding)
+            for o in sources
         ):
             return True
-        measured = self._uses(_measured_code(origins))
-        direct = [n for n in measured if not isinstance(self._parents[n], ast.Attribute)]
-        uses = [*self._uses(set(map(text_of, origins))), *direct]
-        return any(self._is_tested(node) for node in uses)
+        texts = set(map(text_of, origins)) | self._subjects(core)
+        return any(self._is_tested(node) for node in self._uses(texts))
 
     def is_bounded(self, division: ast.BinOp) -> bool:
         """Return whether a quotient, or a value computed from it, is clamped or compared."""
         uses = self._uses(self._derived(division))
-        return any(self._is_tested(node) for node in (division, *uses))
+        return any(self._is_tested(node) for node in (self.place(division), *uses))
+
+    def place(self, division: ast.BinOp) -> ast.AST:
+        """Return the node that divides: the division, or the assignment or call that stands for it."""
+        return self.places.get(division, division)
 
     def is_normalisation(self, division: ast.BinOp, core: ast.expr) -> bool:
         """Return whether the quotient scales the measured tensor itself, so that the result is bounded."""
         origins = self.origins(core)
-        subjects = _measured_code(origins)
-        measured = {NORM_NAME.sub("", _name(o)).rstrip("s") for o in origins} | subjects - {""}
+        subjects = self._subjects(core)
+        measured = {NORM_NAME.sub("", name_of(o)).rstrip("s") for o in origins} | subjects - {""}
         inside = {*walk(division if self.is_norm(division.left) else division.right)}
-        uses = (division, *self._uses(self._derived(division)))
+        uses = (self.place(division), *self._uses(self._derived(division)))
         for part in (part for use in uses for part in walk(self._product(use))):
             if isinstance(part, ast.expr) and part not in inside:
                 texts = {text_of(part), *map(text_of, self.origins(part))}
                 if not subjects.isdisjoint(texts) or _has_measured_name(part, measured):
                     return True
         return False
+
+    def _measured(self, node: ast.expr) -> ast.expr | None:
+        """Return what a norm or a helper of the file that returns one measures, else None."""
+        if self._helper(node) is not None and isinstance(node, ast.Call) and node.args:
+            return node.args[0]
+        return norm_argument(node)
+
+    def _subjects(self, core: ast.expr) -> set[str]:
+        """Return the code of the tensors that a norm measures, by itself or through a helper."""
+        origins = self.origins(core)
+        by_helper = (
+            o.args[0] for o in origins if isinstance(o, ast.Call) and self._helper(o) is not None
+        )
+        return measured_code(origins) | set(map(text_of, by_helper))
+
+    def _helper(self, node: ast.expr) -> bool | None:
+        """Return whether a helper returns the norms of rows, or None for anything else than a helper."""
+        is_call = isinstance(node, ast.Call)
+        return self._helpers.norms.get(name_of(node)) if is_call else None
+
+    def _is_argument(self, node: ast.expr, depth: int = 0) -> bool:
+        """Return whether a value is an argument of the function, at most converted or divided."""
+        value = strip_conversions(node)
+        if not isinstance(value, ast.Name) or value.id in ("self", "cls") or depth > 3:
+            return False
+        given = {
+            p.arg for p in parameters(self.function.args) if not is_parameter_type(p.annotation)
+        }
+        sources = [v for v in self.values.get(value.id, ()) if v not in self.divisions]
+        from_others = [v for v in sources if dotted(strip_conversions(v)) != value.id]
+        if value.id in given and not from_others:
+            return True
+        return bool(from_others) and all(self._is_argument(v, depth + 1) for v in from_others)
 
     def _record_loop(self, target: ast.expr, iterated: ast.expr) -> None:
         """Record the iterated expression as the value of a loop variable, also for `zip`."""
@@ -137,13 +252,14 @@ class NormFlow:
 
     def _derived(self, division: ast.BinOp) -> set[str]:
         """Return the names computed from a quotient, through any number of assignments."""
+        places = (division, self.place(division))
         found: set[str] = set()
         before = -1
         while before < len(found):
             before = len(found)
             for name, values in self.values.items():
                 parts = (part for value in values for part in walk(value))
-                if any(part is division or _text(part) in found for part in parts):
+                if any(part in places or name_or_attribute(part) in found for part in parts):
                     found.add(name)
         return found
 
@@ -152,7 +268,7 @@ class NormFlow:
         while True:
             above = self._parents.get(node)
             is_step = isinstance(above, ARITHMETIC) or (
-                isinstance(above, ast.Call) and _name(above) in VALUE_PRESERVING | SCALING
+                isinstance(above, ast.Call) and name_of(above) in VALUE_PRESERVING | SCALING
             )
             if above is None or not is_step:
                 return node
@@ -162,11 +278,13 @@ class NormFlow:
         """Return whether a node is part of a test, a comparison or a bounding call."""
         while not isinstance(node, ast.stmt) and node in self._parents:
             above = self._parents[node]
-            if isinstance(above, ast.Compare) and not _is_none_test(above):
+            if is_about_kind(above, node):
+                return False
+            if isinstance(above, ast.Compare) and not is_none_test(above):
                 return True
             if isinstance(above, (ast.If, ast.While, ast.IfExp, ast.Assert)) and node is above.test:
-                return not (isinstance(node, ast.Compare) and _is_none_test(node))
-            if isinstance(above, ast.Call) and BOUNDING.search(_name(above)):
+                return not (isinstance(node, ast.Compare) and is_none_test(node))
+            if isinstance(above, ast.Call) and BOUNDING.search(name_of(above)):
                 return True
             node = above
         return False
@@ -174,127 +292,9 @@ class NormFlow:
 
 def _has_measured_name(part: ast.expr, measured: set[str]) -> bool:
     """Return whether an expression has a measured name, as `p.grad` has that of `new_grad_norm`."""
-    name = _name(part) or (part.value if isinstance(part, ast.Constant) else "")
+    name = name_of(part) or (part.value if isinstance(part, ast.Constant) else "")
     name = name if isinstance(name, str) else ""
     singular = name.rstrip("s")
     return bool(singular) and any(
         m == singular or m.endswith("_" + singular) or m.startswith(name + "_") for m in measured
     )
-
-
-def split_epsilon(denominator: ast.expr) -> tuple[ast.expr, ast.expr | None]:
-    """Return the norm and epsilon of `norm + epsilon`, or the denominator and None."""
-    if isinstance(denominator, ast.BinOp) and isinstance(denominator.op, ast.Add):
-        for core, addend in (
-            (denominator.left, denominator.right),
-            (denominator.right, denominator.left),
-        ):
-            if _is_epsilon(addend):
-                return core, addend
-    return denominator, None
-
-
-def _is_epsilon(addend: ast.expr) -> bool:
-    if isinstance(addend, ast.Constant):
-        return isinstance(addend.value, float) and 0.0 <= addend.value < LARGEST_EPSILON
-    return bool(EPSILON_NAME.search(_name(addend)))
-
-
-def _measured_code(origins: list[ast.expr]) -> set[str]:
-    """Return the code of the tensors that norms measure.
-
-    A list counts as its elements, and an indexed part also as the whole.
-    """
-    found: set[str] = set()
-    for subject in map(_norm_argument, origins):
-        parts = subject.elts if isinstance(subject, (ast.List, ast.Tuple)) else [subject]
-        for part in parts:
-            while part is not None:
-                found.add(text_of(part))
-                part = part.value if isinstance(part, ast.Subscript) else None
-    return found
-
-
-def _norm_argument(node: ast.expr) -> ast.expr | None:
-    """Return the tensor that a norm measures, or None if the node is no norm."""
-    if isinstance(node, ast.Call) and NORM_NAME.search(_name(node).rstrip("_")):
-        named = [keyword.value for keyword in node.keywords if keyword.arg in ("input", "x")]
-        first = next(iter([*node.args, *named]), None)
-        receiver = node.func.value if isinstance(node.func, ast.Attribute) else None
-        if _name(node) != "norm" or receiver is None or NORM_MODULES.search(dotted(receiver)):
-            return first or receiver or node
-        takes_order = first is None or isinstance(first, (ast.Constant, ast.UnaryOp))
-        return receiver if takes_order and dotted(receiver) != "self" else None
-    root = _sum_under_root(node)
-    squared = (_squared(part) for part in walk(root)) if root is not None else ()
-    return next((base for base in squared if base is not None), None)
-
-
-def _sum_under_root(node: ast.expr) -> ast.expr | None:
-    """Return the sum under a square root, or None."""
-    inner: ast.expr | None = None
-    if isinstance(node, ast.Call) and _name(node) == "sqrt":
-        inner = node.args[0] if node.args else node.func
-    elif isinstance(node, ast.BinOp) and isinstance(node.op, ast.Pow):
-        inner = node.left if text_of(node.right) == "0.5" else None
-    while isinstance(inner, ast.Attribute):
-        inner = inner.value
-    return inner if isinstance(inner, ast.Call) and _name(inner) == "sum" else None
-
-
-def _squared(node: ast.AST) -> ast.expr | None:
-    """Return x for `x ** 2` and `x.pow(2)`, else None."""
-    if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Pow):
-        return node.left if text_of(node.right) == "2" else None
-    if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute):
-        return node.func.value if text_of(node).endswith(".pow(2)") else None
-    return None
-
-
-def _is_parameter_count(node: ast.expr) -> bool:
-    """Return whether a node is `sum(p.numel() for p in module.parameters())`."""
-    if not isinstance(node, ast.Call) or dotted(node.func) != "sum":
-        return False
-    called = {_name(part) for part in walk(node) if isinstance(part, ast.Call)}
-    return "numel" in called and "param" in text_of(node)
-
-
-def _is_named(origins: list[ast.expr], pattern: re.Pattern[str]) -> bool:
-    """Return whether the last source of a value has a name that matches a pattern and is no limit."""
-    last = _name(origins[-1])
-    return bool(pattern.search(last)) and not LIMIT_NAME.search(last)
-
-
-def _strip_conversions(node: ast.expr) -> ast.expr:
-    """Strip the operations that preserve a value, such as `.item()`, `float(...)` and `[:, None]`."""
-    while True:
-        if isinstance(node, ast.Call) and _name(node) in VALUE_PRESERVING:
-            if isinstance(node.func, ast.Attribute):
-                node = node.func.value
-            elif node.args:
-                node = node.args[0]
-            else:
-                return node
-        elif isinstance(node, ast.Subscript) and isinstance(node.slice, ast.Tuple):
-            node = node.value
-        else:
-            return node
-
-
-def _is_none_test(test: ast.Compare) -> bool:
-    return isinstance(test.ops[0], (ast.Is, ast.IsNot))
-
-
-def _name(node: ast.AST) -> str:
-    """Return the last name of an attribute chain or of a called function, or the key of a subscript."""
-    if isinstance(node, ast.Subscript) and isinstance(node.slice, ast.Constant):
-        return str(node.slice.value)
-    if isinstance(node, ast.Call):
-        node = node.func
-    if isinstance(node, ast.Attribute):
-        return node.attr
-    return node.id if isinstance(node, ast.Name) else ""
-
-
-def _text(node: ast.AST) -> str:
-    return text_of(node) if isinstance(node, (ast.Name, ast.Attribute)) else ""

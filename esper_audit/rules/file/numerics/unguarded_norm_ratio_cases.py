@@ -1,0 +1,401 @@
+"""The cases of the rule `unguarded-norm-ratio`."""
+
+from __future__ import annotations
+
+from esper_audit.rules.rule import Invalid, Valid
+
+UNBOUNDED = "is unbounded: if `{}` is 0, only the epsilon keeps it finite"
+SEED_RATIO = f"`seed_norm / (host_norm + {{}})` {UNBOUNDED.format('host_norm')}"
+NO_PARAMETERS = "`{0} / {1}` divides by `{1}`, which is 0 for a module without parameters"
+UNGUARDED = "`{}` divides by the norm `{}` without a guard"
+
+VALID = (
+    Valid(
+        "an early return for a host without gradient, and a clamp",
+        """
+        def ratio(seed_norm, host_norm, factor):
+            if host_norm < GRADIENT_EPSILON:
+                return 0.0
+            return min(10.0, seed_norm / host_norm * factor)
+        """,
+    ),
+    Valid(
+        "an upper clamp of a value computed from the ratio",
+        """
+        def trust(w, g):
+            raw = w.norm() / (g.norm() + 1e-8)
+            scaled = raw * 0.5
+            return scaled.clamp(max=10.0)
+        """,
+    ),
+    Valid(
+        "a lower clamp of the norm",
+        """
+        def ratio(seed_norm, host):
+            host_norm = torch.linalg.vector_norm(host).clamp(min=1e-3)
+            return seed_norm / host_norm
+        """,
+    ),
+    Valid(
+        "a trust ratio chosen by torch.where",
+        """
+        def step(p, g):
+            w_norm, g_norm = p.norm(2.0), g.norm(2.0)
+            trust = torch.where(g_norm > 0, w_norm / g_norm, 1.0)
+            return trust
+        """,
+    ),
+    Valid(
+        "a clip coefficient that is compared",
+        """
+        def clip(grads, max_norm, total_norm):
+            coefficient = max_norm / (total_norm + 1e-6)
+            if coefficient < 1:
+                torch._foreach_mul_(grads, coefficient)
+        """,
+    ),
+    Valid(
+        "a vector and its own norm",
+        """
+        def unit(x):
+            return x / (x.norm() + 1e-8)
+        """,
+    ),
+    Valid(
+        "embeddings and their own norm, by a helper and by a variable",
+        """
+        def encode(model, pixels, tokens):
+            image, text = model.image(pixels), model.text(tokens)
+            text_norm = torch.norm(text, dim=-1, keepdim=True)
+            return image / _vector_norm(image), text / text_norm
+        """,
+    ),
+    Valid(
+        "weight normalisation",
+        """
+        def weight(g, v):
+            norm = v.norm(2, keep, keepdim=True)
+            return v * (g / norm.to(g.dtype))
+        """,
+    ),
+    Valid(
+        "a perturbation scaled to the gradients it multiplies",
+        """
+        def perturb(self, rho):
+            grad_norm = self.grad_norm()
+            scale = rho / (grad_norm + self.eps)
+            for p in self.params:
+                p.add_(p.grad * scale)
+        """,
+    ),
+    Valid(
+        "a test of the measured tensor",
+        """
+        def derivative(f, p, h):
+            if np.array_equal(p, np.zeros_like(p)):
+                return 0.0
+            return f(h / np.linalg.norm(p))
+        """,
+    ),
+    Valid(
+        "an epsilon that is large enough to be intended",
+        """
+        def score(e, x_norm):
+            return e / (1.0 + x_norm), e / (x_norm + 0.1)
+        """,
+    ),
+    Valid(
+        "a share of all parameters, and a mean over elements",
+        """
+        def show(model, loss):
+            all_params = sum(p.numel() for p in model.parameters())
+            return 100 * trainable / all_params, loss.sum() / loss.numel()
+        """,
+    ),
+    Valid(
+        "a decibel",
+        """
+        def sqnr(x, y):
+            return 20 * torch.log10(torch.norm(x) / torch.norm(x - y))
+        """,
+    ),
+    Valid(
+        "a name that its assignment shows to be no norm",
+        """
+        def scale(q, width):
+            norm = math.sqrt(width)
+            return q / norm
+        """,
+    ),
+    Valid(
+        "a magnitude over the norm of a weight, which is weight normalisation",
+        """
+        def forward(self, x, magnitude):
+            norm = self.get_weight_norm(self.weight).detach()
+            size = torch.linalg.norm(self.layer.weight, dim=1)
+            return (magnitude / norm).view(1, -1) * x + magnitude / size
+        """,
+    ),
+    Valid(
+        "a hyperparameter with the name of a norm",
+        """
+        def scale(x, norm=2.0, n_params=3):
+            return x / norm + x / n_params
+
+
+        class Loss:
+            def forward(self, x):
+                return x / self.norm
+        """,
+    ),
+    Valid(
+        "a norm that is computed once, or of constants",
+        """
+        class Filter:
+            def __init__(self, taps, gain):
+                self.gain = gain / torch.norm(taps)
+
+            def forward(self, x):
+                window = torch.hann_window(400)
+                return x / window.norm() + x / KERNEL.norm()
+        """,
+    ),
+    Valid(
+        "the norm of a learned parameter, and a difference over the norm of the sum",
+        """
+        def normalise_(p: nn.Parameter, dim: int = 1):
+            p.div_(torch.norm(p, dim=dim, keepdim=True))
+
+
+        def update(a, b, tiny):
+            step = a - b
+            step /= (a + b).norm(float("inf")) + tiny
+            return step
+        """,
+    ),
+    Valid(
+        "geometry",
+        """
+        import numpy as np
+
+
+        def turn(point, centre, step):
+            return step / np.linalg.norm(point - centre)
+
+
+        def rotation_axis(skew, angle):
+            return skew / torch.norm(angle, dim=-1, keepdim=True)
+
+
+        class CameraRays:
+            def directions(self, d, focal):
+                return focal / d.norm(dim=-1, keepdim=True)
+        """,
+    ),
+    Valid(
+        "a helper of the file that clamps what is measured",
+        """
+        def spectrum(x):
+            return torch.stft(x, 512).abs().clamp(min=1e-5)
+
+
+        def convergence(a, b):
+            reference = spectrum(b)
+            return torch.norm(spectrum(a) - reference) / torch.norm(reference)
+        """,
+    ),
+    Valid(
+        "tests of the values of the measured tensor",
+        """
+        def ratio(seed, host):
+            if not host.any() or host.abs().max() == 0:
+                return 0.0
+            return torch.norm(seed) / torch.norm(host)
+        """,
+    ),
+    Valid(
+        "rows of a layer over their own norm, and rows that are tested or bounded",
+        """
+        class Attention(nn.Module):
+            def forward(self, x):
+                q = self.to_q(x)
+                return q / q.norm(dim=-1, keepdim=True)
+
+
+        def cosine(a, b):
+            a = a / a.norm(dim=1, keepdim=True).clamp_min(1e-8)
+            b = b / (b.norm(dim=1, keepdim=True) + 1e-8)
+            return a @ b.T
+
+
+        def kept(rows):
+            rows = rows[rows.norm(dim=1) > 0]
+            return rows / rows.norm(dim=1, keepdim=True)
+
+
+        def product(a, b):
+            return (a * b).sum(-1) / (a.norm(dim=-1) * b.norm(dim=-1)).clamp(min=1e-8)
+
+
+        def projected(a, b):
+            return torch.nan_to_num((a * b).sum(-1) / (a.norm(dim=-1) * b.norm(dim=-1)))
+        """,
+    ),
+)
+
+INVALID = (
+    Invalid(
+        "an epsilon alone",
+        """
+        def ratio(seed_norm, host_norm):
+            raw_ratio = seed_norm / (host_norm + GRADIENT_EPSILON)
+            return raw_ratio
+        """,
+        ((2, SEED_RATIO.format("GRADIENT_EPSILON")),),
+    ),
+    Invalid(
+        "plain numbers, with the fix of the ticket",
+        """
+        def ratio(seeds, hosts):
+            seed_norm = torch.linalg.vector_norm(torch.stack(seeds)).item()
+            host_norm = torch.linalg.vector_norm(torch.stack(hosts)).item()
+            return seed_norm / (host_norm + 1e-8)
+        """,
+        ((4, SEED_RATIO.format("1e-8")),),
+        fixed="""
+        def ratio(seeds, hosts):
+            seed_norm = torch.linalg.vector_norm(torch.stack(seeds)).item()
+            host_norm = torch.linalg.vector_norm(torch.stack(hosts)).item()
+            return (min(10.0, seed_norm / host_norm) if host_norm > 1e-8 else 0.0)
+        """,
+    ),
+    Invalid(
+        "norms of other things by data flow",
+        """
+        def guidance(a, b):
+            size = torch.norm(b, dim=1)
+            return torch.exp(-a.norm(dim=1) / size)
+        """,
+        ((3, "`-a.norm(dim=1) / size` divides by the norm `size` without a guard"),),
+    ),
+    Invalid(
+        "a test of type, shape or device, which is the same for a tensor of zeros",
+        """
+        def ratio(seed, host):
+            if not isinstance(host, Tensor) or host.is_cuda or len(host.shape) != 2:
+                raise TypeError(host)
+            assert host.shape == seed.shape and host.numel() > 0
+            return torch.norm(seed) / torch.norm(host)
+
+
+        def share(seed, host):
+            size = host.norm()
+            if size.dim() == 0 and torch.is_tensor(size) and size.requires_grad:
+                return seed.norm() / size
+            return seed.norm() / size.item()
+        """,
+        (
+            (5, UNGUARDED.format("torch.norm(seed) / torch.norm(host)", "torch.norm(host)")),
+            (11, UNGUARDED.format("seed.norm() / size", "size")),
+            (12, UNGUARDED.format("seed.norm() / size.item()", "size.item()")),
+        ),
+    ),
+    Invalid(
+        "a helper of the file that returns a norm, and a division in place",
+        """
+        def length(x):
+            return torch.linalg.vector_norm(x)
+
+
+        def trust(host, lr):
+            lr /= length(host)
+            return lr
+
+
+        def step(host, lr):
+            return torch.div(lr, host.norm())
+        """,
+        (
+            (6, UNGUARDED.format("lr /= length(host)", "length(host)")),
+            (11, UNGUARDED.format("torch.div(lr, host.norm())", "host.norm()")),
+        ),
+    ),
+    Invalid(
+        "rows that a caller passes over their own norm, for which a row of zeros is usual",
+        """
+        import torch
+
+
+        def similarity(queries: torch.Tensor, keys: torch.Tensor) -> torch.Tensor:
+            unit = queries / queries.norm(dim=1)[:, None]
+            keys = keys.float()
+            keys /= torch.linalg.norm(keys, dim=-1, keepdim=True)
+            return unit @ keys.T
+
+
+        def lengths(table):
+            return table.pow(2).sum(-1, keepdim=True).sqrt()
+
+
+        def unit_rows(table):
+            return table / lengths(table)
+
+
+        def cosine(a, b):
+            return (a @ b.T) / torch.outer(a.norm(dim=1), b.norm(dim=1))
+
+
+        def product(a, b):
+            norms = a.norm(dim=-1) * b.norm(dim=-1)
+            return (a * b).sum(-1) / norms
+        """,
+        (
+            (5, "`queries / queries.norm(dim=1)[:, None]` is NaN for the zero vector"),
+            (
+                7,
+                "`keys /= torch.linalg.norm(keys, dim=-1, keepdim=True)` is NaN for the zero vector",
+            ),
+            (16, "`table / lengths(table)` is NaN for the zero vector"),
+            (
+                20,
+                "`(a @ b.T) / torch.outer(a.norm(dim=1), b.norm(dim=1))` is NaN for the zero vector",
+            ),
+            (25, "`(a * b).sum(-1) / norms` is NaN for the zero vector"),
+        ),
+    ),
+    Invalid(
+        "a parameter count",
+        """
+        def factor(host_params: int, seed_params: int) -> float:
+            return (host_params / seed_params) ** 0.5
+        """,
+        ((2, NO_PARAMETERS.format("host_params", "seed_params")),),
+        fixed="""
+        def factor(host_params: int, seed_params: int) -> float:
+            return (host_params / seed_params if seed_params > 0 else 0.0) ** 0.5
+        """,
+    ),
+    Invalid(
+        "a count by data flow",
+        """
+        def mean_gradient(total, seed):
+            count = sum(p.numel() for p in seed.parameters())
+            return total / count
+        """,
+        ((3, NO_PARAMETERS.format("total", "count")),),
+        fixed="""
+        def mean_gradient(total, seed):
+            count = sum(p.numel() for p in seed.parameters())
+            return (total / count if count > 0 else 0.0)
+        """,
+    ),
+    Invalid(
+        "the own norm, with the option `own_norm`",
+        """
+        def unit(x):
+            return x / x.norm()
+        """,
+        ((2, "`x / x.norm()` is NaN for the zero vector"),),
+        options={"own_norm": True},
+    ),
+)
