@@ -39,7 +39,7 @@ def reported(
     rule = RULES[check]
     source = parse(path, dedent(code).encode())
     assert isinstance(source, Source), source
-    table = TriggerTable([rule(msgspec.convert(options, rule.Options))])
+    table = TriggerTable.of([rule(msgspec.convert(options, rule.Options))])
     return [(f.location.line, f.message) for f in check_source(source, table).findings]
 
 
