@@ -12,6 +12,9 @@ if TYPE_CHECKING:
     from esper_audit.findings.finding import NotAnalysed as NotAnalysed
     from esper_audit.findings.finding import Severity as Severity
     from esper_audit.findings.finding import TreeViolation as TreeViolation
+    from esper_audit.project.file_roles import EVERY_ROLE as EVERY_ROLE
+    from esper_audit.project.file_roles import OUTSIDE_TESTS as OUTSIDE_TESTS
+    from esper_audit.project.file_roles import Role as Role
     from esper_audit.rules.rule import CstRule as CstRule
     from esper_audit.rules.rule import Invalid as Invalid
     from esper_audit.rules.rule import Options as Options
@@ -38,6 +41,9 @@ HOMES = {
     "NotAnalysed": "esper_audit.findings.finding",
     "Severity": "esper_audit.findings.finding",
     "TreeViolation": "esper_audit.findings.finding",
+    "EVERY_ROLE": "esper_audit.project.file_roles",
+    "OUTSIDE_TESTS": "esper_audit.project.file_roles",
+    "Role": "esper_audit.project.file_roles",
     "CstRule": "esper_audit.rules.rule",
     "Invalid": "esper_audit.rules.rule",
     "Options": "esper_audit.rules.rule",

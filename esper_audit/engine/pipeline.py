@@ -141,7 +141,7 @@ class _CheckRun:
     def check_files(self, files: Sequence[str], progress: Progress | None) -> list[FileOutcome]:
         """Return the outcome of every file, from the cache where its content is known."""
         root = self._project.root
-        made_by = _engine_fingerprint(self._project, self._request)
+        made_by = _engine_fingerprint(self._project, self._request, self.selection.base)
         cache = ContentCache(root, "files", made_by, FileOutcome, enabled=self._request.cache)
         outcomes: list[FileOutcome] = []
         pending: dict[str, bytes] = {}
@@ -271,8 +271,11 @@ def _without_ticketed(
     return read_baseline(tickets).apply(audit, tickets, buffers or {})
 
 
-def _engine_fingerprint(project: Project, request: CheckRequest) -> bytes:
-    config = msgspec.json.encode([project.config, request.select, request.ignore], order="sorted")
+def _engine_fingerprint(project: Project, request: CheckRequest, on: Iterable[str]) -> bytes:
+    """Return a digest of the engine, the configuration and the checks that are on by it."""
+    config = msgspec.json.encode(
+        [project.config, request.select, request.ignore, sorted(on)], order="sorted"
+    )
     local = [f"{path}\0{_digest_of(path)}" for path in project.local_rules]
     return engine_fingerprint([config, *(os.fsencode(one) for one in local)])
 

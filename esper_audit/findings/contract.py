@@ -1,4 +1,4 @@
-"""The contracts that checks refer to by id, read from `contracts.yaml`."""
+"""The contracts that checks refer to by id, read from `contracts.yaml`, and the profiles that adopt them."""
 
 from __future__ import annotations
 
@@ -12,6 +12,13 @@ from esper_audit.findings.errors import ContractError
 from esper_audit.findings.finding import Category
 
 ContractKind: TypeAlias = Literal["universal", "policy"]
+Profile: TypeAlias = Literal["default", "strict"]
+
+# A contract whose kind a profile names is in force. Further policies are adopted one by one.
+PROFILES: Mapping[Profile, frozenset[ContractKind]] = {
+    "default": frozenset({"universal"}),
+    "strict": frozenset({"universal", "policy"}),
+}
 SHIPPED_CONTRACTS = os.path.join(os.path.dirname(__file__), "contracts.yaml")
 
 

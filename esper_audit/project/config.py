@@ -10,6 +10,7 @@ from typing import Annotated, Any
 
 import msgspec
 
+from esper_audit.findings.contract import Profile
 from esper_audit.findings.errors import ConfigError
 from esper_audit.findings.finding import Severity
 from esper_audit.project.config_search import common_directory, default_root, upwards
@@ -107,8 +108,11 @@ class Config(ConfigTable, frozen=True, kw_only=True):
     """The keys of `[tool.esper-audit]` with their defaults.
 
     `select` are the checks to run instead of the default ones, `extend_select` additional checks.
+    `policies` are the contracts that the project adopts beside those of its profile.
     """
 
+    profile: Profile = "default"
+    policies: list[str] = []
     paths: list[str] = msgspec.field(default_factory=lambda: ["."])
     exclude: list[str] = []
     select: list[str] = []

@@ -15,10 +15,22 @@ class Role(enum.StrEnum):
     EXAMPLE = "example"
 
 
+PRODUCTION_ONLY = frozenset({Role.PRODUCTION})
+OUTSIDE_TESTS = frozenset({Role.PRODUCTION, Role.SCRIPT, Role.EXAMPLE})
+EVERY_ROLE = frozenset(Role)
+
 DEFAULT_ROLES: Mapping[str, Sequence[str]] = {
     "test": ("tests/", "test/", "testing/", "test_*.py", "*_test.py", "conftest.py"),
     "example": ("examples/", "example/", "docs/", "doc/", "notebooks/", "tutorials/"),
-    "script": ("/setup.py", "scripts/", "tools/", "benchmarks/", "benchmark/", "recipes/"),
+    "script": (
+        "setup.py",
+        "noxfile.py",
+        "scripts/",
+        "tools/",
+        "benchmarks/",
+        "benchmark/",
+        "recipes/",
+    ),
 }
 
 

@@ -36,11 +36,15 @@ def discover(local_files: Iterable[str] = ()) -> dict[str, type[FileRule]]:
 
 
 class RuleRegistry:
-    """All rules, those of this package known by the rule table and imported at their first use."""
+    """All rules, those of this package known by the rule table and imported at their first use.
+
+    `foreign_ids` are the rules of plugins and of the configured files.
+    """
 
     def __init__(self, local_files: Iterable[str] = ()) -> None:
         self._foreign: dict[str, type[FileRule]] = {}
         self._foreign_tree_rules: dict[str, type[TreeRule]] = {}
+        self.foreign_ids: set[str] = set()
         table = shipped_table()
         self.summaries: dict[str, RuleSummary] = {}
         for summary in table.rules:
@@ -48,6 +52,7 @@ class RuleRegistry:
         for module in _foreign_modules(local_files):
             for check in checks_of(module):
                 self._add(check)
+                self.foreign_ids.add(check.id)
                 validate_cases(check)  # tests run those of this package
         self.summaries = dict(sorted(self.summaries.items()))
         self.tree_ids = sorted({*table.tree_ids, *self._foreign_tree_rules})

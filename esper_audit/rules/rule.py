@@ -12,6 +12,7 @@ import msgspec
 
 from esper_audit.findings.errors import RuleLoadError
 from esper_audit.findings.finding import Category, Confidence, NotAnalysed, Severity
+from esper_audit.project.file_roles import PRODUCTION_ONLY, Role
 from esper_audit.rules.code_block import dedent_block
 from esper_audit.text.phrases import quoted
 
@@ -129,9 +130,11 @@ class Documentation(msgspec.Struct, frozen=True):
 class Check:
     """A source of findings with the name of its file, with dashes, as its id.
 
-    `default` is whether it runs unless deselected. `precision` reports how many of its findings in real
-    packages were right on reading; below nine in ten `default` must be False. `authorised_words` are
-    the words of comments such as `# hasattr AUTHORIZED by ...` that suppress it.
+    `default` is whether it runs unless deselected, where its contract is universal or adopted. `roles`
+    are the roles of the files that it judges: production code, unless it states others, as a rule on a
+    mistake that training scripts make states `OUTSIDE_TESTS`. `precision` reports how many of its
+    findings in real packages were right on reading; below nine in ten `default` must be False.
+    `authorised_words` are the words of comments such as `# hasattr AUTHORIZED by ...` that suppress it.
     """
 
     id: ClassVar[str]
@@ -140,6 +143,7 @@ class Check:
     severity: Severity
     confidence: ClassVar[Confidence] = Confidence.HIGH
     default: ClassVar[bool] = True
+    roles: ClassVar[frozenset[Role]] = PRODUCTION_ONLY
     precision: ClassVar[str] = ""
     authorised_words: ClassVar[frozenset[str]] = frozenset()
 

@@ -14,6 +14,7 @@ from esper_audit.findings.contract import Contract, load_contracts
 from esper_audit.findings.errors import RuleLoadError
 from esper_audit.project.content_cache import ContentCache
 from esper_audit.project.engine_fingerprint import engine_fingerprint
+from esper_audit.project.file_roles import Role
 from esper_audit.project.submodules import PACKAGE
 from esper_audit.rules.rule import CstRule, FileRule, Rule, Triggers
 from esper_audit.rules.rule_modules import (
@@ -37,6 +38,7 @@ class RuleSummary(msgspec.Struct, frozen=True):
     class_name: str
     contract: str
     default: bool
+    roles: frozenset[Role]
     authorised_words: frozenset[str]
     triggers: Triggers
 
@@ -50,6 +52,7 @@ class RuleSummary(msgspec.Struct, frozen=True):
             rule.__name__,
             rule.contract,
             rule.default,
+            rule.roles,
             rule.authorised_words,
             rule().triggers,
         )

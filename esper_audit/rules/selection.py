@@ -6,6 +6,8 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import cached_property
 from typing import Any
 
+import msgspec
+
 from esper_audit.findings.errors import ConfigError, UsageError
 from esper_audit.findings.finding import Severity
 from esper_audit.project.config import (
@@ -15,6 +17,8 @@ from esper_audit.project.config import (
     place_in_config,
     split_rule_table,
 )
+from esper_audit.project.file_roles import Role, Roles
+from esper_audit.rules.adoption import Adoption
 from esper_audit.rules.probe_catalogue import probe_descriptions
 from esper_audit.rules.registry import RuleRegistry
 from esper_audit.rules.rule import AnyOptions, Check, FileRule, Triggers
@@ -28,6 +32,10 @@ ALL = "all"
 
 class Selection:
     """The rules of a project with their options, and the checks that are on for each path.
+
+    Without a selection those checks are on whose `default` is True and whose contract is in force, and
+    each judges the files of its roles. A rule that the project wrote itself needs no adoption. What the
+    command line or `per-path` selects is on in files of every role.
 
     Tree rules read the whole project. With `whole` those that are on by default run. Otherwise a tree
     rule is on only where the command line or the configuration selects it. `where` names the
@@ -48,6 +56,10 @@ class Selection:
         self._registry = registry
         self._rules = registry.summaries
         self._whole = whole
+        self.adoption = Adoption(config, where)
+        self._roles = Roles(msgspec.structs.asdict(config.roles))
+        self._on: dict[str, frozenset[str]] = {}
+        self._silent: dict[Role, frozenset[str]] = {}
         self.known = frozenset({*self._rules, *registry.tree_ids, *SUPPRESSION_CHECKS})
         self._options = config.rules
         self._per_path = [(entry, _pattern(entry)) for entry in config.per_path]
@@ -70,9 +82,14 @@ class Selection:
 
     def checks_for(self, path: str) -> frozenset[str]:
         """Return the ids of the checks that are on for a file (path relative to the root)."""
-        if not self._per_path:
-            return self.base
+        if path not in self._on:
+            self._on[path] = self._checks_for(path)
+        return self._on[path]
+
+    def _checks_for(self, path: str) -> frozenset[str]:
         on = set(self.base)
+        if not self._selected_by_hand:
+            on -= self._outside_role(self._roles.of(path))
         for entry, pattern in self._per_path:
             if pattern.match_file(path):
                 if not self._selected_by_hand:
@@ -117,7 +134,22 @@ class Selection:
         checks: dict[str, RuleSummary | type[Check]] = {**self._rules, **SUPPRESSION_CHECKS}
         if self._whole:
             checks |= self._registry.tree_rules
-        return {check for check, kind in checks.items() if kind.default}
+        own = self._registry.foreign_ids
+        return {
+            check
+            for check, kind in checks.items()
+            if kind.default and (check in own or self.adoption.is_in_force(kind.contract))
+        }
+
+    def _outside_role(self, role: Role) -> frozenset[str]:
+        """Return the checks that are on and do not judge files of a role."""
+        if role not in self._silent:
+            checks: dict[str, RuleSummary | type[Check]] = {**self._rules, **SUPPRESSION_CHECKS}
+            if not self.base.isdisjoint(self._registry.tree_ids):
+                checks |= self._registry.tree_rules
+            kinds = ((check, checks[check]) for check in self.base)
+            self._silent[role] = frozenset(c for c, kind in kinds if role not in kind.roles)
+        return self._silent[role]
 
     def _expanded(self, checks: Iterable[str]) -> set[str]:
         return set().union(*({*self.known} if check == ALL else {check} for check in checks))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from esper_audit.findings.finding import Category, Severity
+from esper_audit.project.file_roles import EVERY_ROLE
 from esper_audit.rules.rule import Check
 
 
@@ -24,6 +25,7 @@ class InvalidSuppression(Check):
     contract = "live-authorisations"
     category = Category.DEFENSIVE_PROGRAMMING
     severity = Severity.P3
+    roles = EVERY_ROLE
 
 
 class ExpiredSuppression(Check):
@@ -42,6 +44,7 @@ class ExpiredSuppression(Check):
     contract = "live-authorisations"
     category = Category.DEFENSIVE_PROGRAMMING
     severity = Severity.P3
+    roles = EVERY_ROLE
 
 
 class UnusedSuppression(Check):
@@ -61,6 +64,7 @@ class UnusedSuppression(Check):
     contract = "live-authorisations"
     category = Category.DEFENSIVE_PROGRAMMING
     severity = Severity.P4
+    roles = EVERY_ROLE
 
 
 SUPPRESSION_CHECKS: dict[str, type[Check]] = {

@@ -7,7 +7,6 @@ from pathlib import Path
 
 import pytest
 from msgspec import ValidationError
-from support.audit_runs import write
 from support.claim_replies import claim, reply
 
 from esper_audit.claims.reply import Reply
@@ -30,7 +29,8 @@ def git(root: Path, *arguments: str) -> str:
 
 
 def commit(root: Path, files: dict[str, str]) -> str:
-    write(root, files)
+    for name, text in files.items():
+        (root / name).write_text(text)
     git(root, "add", "-A")
     git(root, "commit", "-q", "-m", "change", "--date", "2026-01-01T00:00:00")
     return git(root, "rev-parse", "HEAD")
@@ -38,8 +38,8 @@ def commit(root: Path, files: dict[str, str]) -> str:
 
 @pytest.fixture
 def history(tmp_path: Path) -> tuple[Path, list[str]]:
-    root = write(tmp_path / "repository", {})
-    root.mkdir(exist_ok=True)
+    root = tmp_path / "repository"
+    root.mkdir()
     git(root, "init", "-q")
     first = commit(root, {"a.py": "x = 1\ny = 2\nz = 3\n", "b.py": "y = 1\n"})
     git(root, "mv", "a.py", "new.py")

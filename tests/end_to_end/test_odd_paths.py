@@ -8,7 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from support.audit_runs import GOOD, TODAY, run, write
+from support.audit_runs import ADOPTING, GOOD, TODAY, run, write
 
 # Slow: each test starts `esper-audit` in processes of its own.
 pytestmark = pytest.mark.slow
@@ -80,7 +80,9 @@ def test_a_directory_called_like_a_file_is_walked(tmp_path: Path) -> None:
 
 
 def test_a_linked_directory_outside_is_followed_once(tmp_path: Path) -> None:
-    write(tmp_path, {"outside/good.py": GOOD, "tree/clean.py": ""})
+    write(
+        tmp_path, {"outside/good.py": GOOD, "tree/clean.py": "", "tree/esper-audit.toml": ADOPTING}
+    )
     (tmp_path / "tree" / "one").symlink_to(tmp_path / "outside")
     (tmp_path / "tree" / "two").symlink_to(tmp_path / "outside")
     (tmp_path / "outside" / "back").symlink_to(tmp_path / "tree")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from support.audit_runs import GOOD, run, write
+from support.audit_runs import ADOPTING, GOOD, run, write
 
 # Slow: each test starts `esper-audit` in processes of its own.
 pytestmark = pytest.mark.slow
@@ -37,7 +37,7 @@ SURROGATES = {
 
 @pytest.mark.parametrize("content", LONG_INTEGERS.values(), ids=LONG_INTEGERS)
 def test_an_integer_of_thousands_of_digits_costs_its_file(tmp_path: Path, content: str) -> None:
-    write(tmp_path, {"esper-audit.toml": "", "model.py": GOOD, "odd.py": content})
+    write(tmp_path, {"esper-audit.toml": ADOPTING, "model.py": GOOD, "odd.py": content})
     for arguments in (("check",), ("run",), ("refs", "mask")):
         ran = run(tmp_path, *arguments)
         assert "Traceback" not in ran.out + ran.err
@@ -50,7 +50,7 @@ def test_an_integer_of_thousands_of_digits_costs_its_file(tmp_path: Path, conten
 
 @pytest.mark.parametrize("content", SURROGATES.values(), ids=SURROGATES)
 def test_half_a_surrogate_pair_in_a_text_costs_nothing(tmp_path: Path, content: str) -> None:
-    write(tmp_path, {"esper-audit.toml": "", "model.py": GOOD, "odd.py": content})
+    write(tmp_path, {"esper-audit.toml": ADOPTING, "model.py": GOOD, "odd.py": content})
     for arguments in (("check", "--format", "json"), ("run",), ("refs", "f"), ("run",)):
         ran = run(tmp_path, *arguments)
         assert "Traceback" not in ran.out + ran.err, ran.err
@@ -78,7 +78,7 @@ def test_a_configuration_beyond_python_is_one_line(tmp_path: Path, content: str,
 
 def test_packaging_nested_600_deep_is_no_packaging(tmp_path: Path) -> None:
     deep = CONFIGURATIONS["lists nested 600 deep"]
-    write(tmp_path, {"pyproject.toml": f"[tool.other]\n{deep}", "esper-audit.toml": ""})
+    write(tmp_path, {"pyproject.toml": f"[tool.other]\n{deep}", "esper-audit.toml": ADOPTING})
     write(tmp_path, {"model.py": GOOD})
     ran = run(tmp_path, "run")
     assert (ran.status, ran.err) == (1, "")
@@ -91,7 +91,7 @@ def bomb(levels: int) -> str:
 
 
 def test_an_alias_bomb_in_a_ticket_is_one_line(tmp_path: Path) -> None:
-    write(tmp_path, {"esper-audit.toml": "", "tickets/A.yaml": f"id: A\n{bomb(12)}"})
+    write(tmp_path, {"esper-audit.toml": ADOPTING, "tickets/A.yaml": f"id: A\n{bomb(12)}"})
     for arguments in (("ticket", "list"), ("ticket", "lint"), ("run",), ("report",)):
         ran = run(tmp_path, *arguments)
         assert ran.status == 2
@@ -112,7 +112,10 @@ INTEGERS = {"5,000 digits": "9" * 5000, "25 digits": "9" * 25, "negative": f"-{'
 @pytest.mark.parametrize("number", INTEGERS.values(), ids=INTEGERS)
 def test_an_integer_that_a_ticket_cannot_hold_is_one_line(tmp_path: Path, number: str) -> None:
     claim = f"claims:\n  - kind: callers\n    of: model.cut\n    calls: {number}\n"
-    write(tmp_path, {"esper-audit.toml": "", "model.py": GOOD, "tickets/A.yaml": f"id: A\n{claim}"})
+    write(
+        tmp_path,
+        {"esper-audit.toml": ADOPTING, "model.py": GOOD, "tickets/A.yaml": f"id: A\n{claim}"},
+    )
     for arguments in (("ticket", "list"), ("ticket", "verify"), ("run",)):
         ran = run(tmp_path, *arguments)
         assert ran.status == 2

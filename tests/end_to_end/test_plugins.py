@@ -97,7 +97,9 @@ def test_a_rule_that_has_the_id_of_another_is_refused(tmp_path: Path) -> None:
 @pytest.mark.usefixtures("_here")
 def test_two_files_of_one_name_are_refused(tmp_path: Path) -> None:
     files = {"a/no_old.py": rule_source("no-old"), "b/no_old.py": rule_source("no-old")}
-    configuration = "[tool.esper-audit]\nlocal-rules = ['a/no_old.py', 'b/no_old.py']\n"
+    configuration = (
+        "[tool.esper-audit]\nprofile = 'strict'\nlocal-rules = ['a/no_old.py', 'b/no_old.py']\n"
+    )
     write(tmp_path, {**files, "pyproject.toml": configuration})
     ran = command("check")
     assert ran.status == 2

@@ -6,7 +6,7 @@ import shutil
 from pathlib import Path
 
 import pytest
-from support.audit_runs import GOOD, Ran, run, write
+from support.audit_runs import ADOPTING, GOOD, Ran, run, write
 
 from esper_audit.project.submodules import PACKAGE
 
@@ -23,7 +23,7 @@ def package(tmp_path: Path) -> Path:
 @pytest.fixture
 def tree(tmp_path: Path) -> Path:
     """Return a tree with one finding."""
-    return write(tmp_path / "tree", {"esper-audit.toml": "", "a.py": GOOD})
+    return write(tmp_path / "tree", {"esper-audit.toml": ADOPTING, "a.py": GOOD})
 
 
 def check(tree: Path, package: Path) -> Ran:

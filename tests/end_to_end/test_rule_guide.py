@@ -49,7 +49,7 @@ def test_its_example_of_a_tree_rule_works_in_a_project(
     rule = RuleRegistry([str(examples[1])]).tree_rules["discarded-result"]
     for number, case in enumerate((*rule.VALID, *rule.INVALID)):
         root = tmp_path / str(number)
-        configuration = f"[tool.esper-audit]\nlocal-rules = ['{examples[1]}']\n"
+        configuration = f"[tool.esper-audit]\nprofile = 'strict'\nlocal-rules = ['{examples[1]}']\n"
         write(root, {"pyproject.toml": configuration, **case.files})
         found = audit(root, select=["discarded-result"]).findings
         expected = case.expected if isinstance(case, InvalidTree) else ()

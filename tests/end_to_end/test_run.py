@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from support.audit_runs import ADOPTING
 
 # Slow: each test starts `esper-audit` in processes of its own.
 pytestmark = pytest.mark.slow
@@ -30,7 +31,7 @@ def esper(directory: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
 
 @pytest.fixture
 def project(tmp_path: Path) -> Path:
-    (tmp_path / "esper-audit.toml").touch()
+    (tmp_path / "esper-audit.toml").write_text(ADOPTING)
     (tmp_path / "model.py").write_text(MODEL)
     return tmp_path
 
@@ -109,7 +110,7 @@ def test_report_renders_the_pages_again_and_takes_away_those_without_ticket(proj
 
 
 def test_a_template_of_ones_own_replaces_the_shipped_one(project: Path) -> None:
-    (project / "esper-audit.toml").write_text('templates = "mine"\n')
+    (project / "esper-audit.toml").write_text(f'{ADOPTING}templates = "mine"\n')
     (project / "mine").mkdir()
     (project / "mine" / "ticket.md").write_text("{{ ticket.id }} is mine\n")
     esper(project, "run")

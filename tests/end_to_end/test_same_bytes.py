@@ -15,7 +15,7 @@ from support.audit_runs import CLEAN, GOOD, Ran, run, write
 pytestmark = pytest.mark.slow
 
 TREE = {
-    "pyproject.toml": "[tool.esper-audit]\n",
+    "pyproject.toml": "[tool.esper-audit]\nprofile = 'strict'\n",
     "zeta.py": GOOD,
     "alpha.py": f"{GOOD}\n\ndef more(a, b):\n    return hasattr(a, 'x'), hasattr(b, 'y')\n",
     "pkg/beta.py": f"# esper-audit: allow-file unauthorised-hasattr -- here\n{GOOD}",

@@ -142,13 +142,12 @@ def test_no_repository_is_2_and_a_sentence(tmp_path: Path, monkeypatch: pytest.M
 
 
 def test_a_buffer_stands_for_its_file(tmp_path: Path) -> None:
-    configuration = (
-        "[tool.esper-audit]\n[[tool.esper-audit.per-path]]\npath = 'tests/'\nignore = ['all']\n"
-    )
+    table = "[tool.esper-audit]\nprofile = 'strict'\n"
+    configuration = f"{table}[[tool.esper-audit.per-path]]\npath = 'old/'\nignore = ['all']\n"
     write(tmp_path, {"pyproject.toml": configuration, "a.py": CLEAN})
     ran = run(tmp_path, "check", "--stdin-filename", "a.py", stdin=GOOD.encode())
     assert (ran.status, ran.places) == (1, ["a.py:2:8"])
-    quiet = run(tmp_path, "check", "--stdin-filename", "tests/new.py", stdin=GOOD.encode())
+    quiet = run(tmp_path, "check", "--stdin-filename", "old/new.py", stdin=GOOD.encode())
     assert (quiet.status, quiet.places) == (0, [])
     assert (tmp_path / "a.py").read_text() == CLEAN
 

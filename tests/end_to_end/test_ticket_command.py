@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 
 import pytest
 from click.testing import CliRunner
+from support.audit_runs import ADOPTING
 
 from esper_audit.cli.root import root
 
@@ -59,7 +60,7 @@ def git(directory: Path, *arguments: str) -> str:
 def example(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Return a repository with three findings that have tickets."""
     directory = tmp_path_factory.mktemp("example")
-    (directory / "esper-audit.toml").touch()
+    (directory / "esper-audit.toml").write_text(ADOPTING)
     (directory / "slots").mkdir()
     (directory / "slots" / "valve.py").write_text(VALVE)
     (directory / "model.py").write_text(ASKING)
@@ -126,7 +127,7 @@ def test_a_list_has_the_worst_first_a_line_each_within_80_columns(project: Path)
 
 
 def test_a_list_of_nothing_says_so(tmp_path: Path) -> None:
-    (tmp_path / "esper-audit.toml").touch()
+    (tmp_path / "esper-audit.toml").write_text(ADOPTING)
     assert ticket(tmp_path, "list").stdout == "0 tickets\n"
     assert listed(tmp_path) == []
 

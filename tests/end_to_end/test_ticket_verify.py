@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 
 import pytest
-from support.audit_runs import run, write
+from support.audit_runs import ADOPTING, run, write
 
 # Slow: each test starts `esper-audit` in processes of its own.
 pytestmark = pytest.mark.slow
@@ -95,7 +95,7 @@ def ticket(name: str, status: str, claims: str) -> str:
 @pytest.fixture
 def tree(tmp_path: Path) -> Path:
     files = {
-        "esper-audit.toml": "",
+        "esper-audit.toml": ADOPTING,
         "blend.py": BLEND,
         "tickets/T-OPEN.yaml": ticket("T-OPEN", "open", OPEN + SEEN),
         "tickets/T-FIXED.yaml": ticket("T-FIXED", "fixed", FIXED + SEEN),

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 from support import ticket_writers
+from support.audit_runs import ADOPTING
 from support.ticket_writers import DAY, REVIEWS, TICKETS, an_audit
 
 from esper_audit.findings.contract import load_contracts
@@ -79,7 +80,7 @@ def test_a_kill_at_any_moment_leaves_every_ticket_old_or_new(tmp_path: Path) -> 
 
 
 def test_reviews_of_several_people_at_once_are_all_there(tmp_path: Path) -> None:
-    (tmp_path / "esper-audit.toml").touch()
+    (tmp_path / "esper-audit.toml").write_text(ADOPTING)
     store = TicketStore(str(tmp_path / "tickets"))
     with store.exclusive():
         update_tickets(store, an_audit(str(tmp_path), found=True), load_contracts(), DAY)
@@ -92,7 +93,7 @@ def test_reviews_of_several_people_at_once_are_all_there(tmp_path: Path) -> None
 
 
 def test_two_syncs_and_a_review_at_once_lose_nothing_and_agree(tmp_path: Path) -> None:
-    (tmp_path / "esper-audit.toml").touch()
+    (tmp_path / "esper-audit.toml").write_text(ADOPTING)
     (tmp_path / "model.py").write_text(ASKING.format(number=0))
     assert status(ticket(tmp_path, "sync")) == 1
     store = TicketStore(str(tmp_path / "tickets"))
@@ -118,7 +119,7 @@ def test_ids_and_files_are_the_same_on_every_machine(tmp_path: Path) -> None:
     for name, seed in (("here", "1"), ("there/deep down", "2")):
         root = tmp_path / name
         root.mkdir(parents=True)
-        (root / "esper-audit.toml").touch()
+        (root / "esper-audit.toml").write_text(ADOPTING)
         (root / "model.py").write_text("".join(ASKING.format(number=n) for n in range(6)))
         subprocess.run(
             [sys.executable, "-m", "esper_audit", "ticket", "sync"],

@@ -12,7 +12,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import pytest
-from support.audit_runs import GOOD, Ran, run, write
+from support.audit_runs import ADOPTING, GOOD, Ran, run, write
 
 # Slow: each test starts `esper-audit` in processes of its own.
 pytestmark = pytest.mark.slow
@@ -49,7 +49,7 @@ exec "$@"
 
 def project(root: Path) -> Path:
     """Return a project with one ticket and one finding that has none."""
-    write(root, {"esper-audit.toml": "", "model.py": GOOD, "DRL-7.md": DOCUMENT})
+    write(root, {"esper-audit.toml": ADOPTING, "model.py": GOOD, "DRL-7.md": DOCUMENT})
     assert run(root, "ticket", "sync").status == 1
     return write(root, {"other.py": ANOTHER})
 
@@ -104,7 +104,7 @@ def test_a_read_only_folder_is_one_line(public_directory: Path, arguments: tuple
 
 
 def test_a_full_disk_behind_standard_output_is_one_line(tmp_path: Path) -> None:
-    write(tmp_path, {"esper-audit.toml": "", "model.py": GOOD})
+    write(tmp_path, {"esper-audit.toml": ADOPTING, "model.py": GOOD})
     for _ in range(2):  # the second time the output is replayed
         with open("/dev/full", "wb") as full:
             done = subprocess.run(
@@ -131,7 +131,7 @@ PLACES = {
 @pytest.mark.parametrize("place", PLACES.values(), ids=PLACES)
 @pytest.mark.parametrize("key", ["tickets", "reports"])
 def test_a_folder_that_cannot_be_made_is_one_line(tmp_path: Path, key: str, place: str) -> None:
-    write(tmp_path, {"esper-audit.toml": f'{key} = "{place}"\n', "model.py": GOOD})
+    write(tmp_path, {"esper-audit.toml": f'{ADOPTING}{key} = "{place}"\n', "model.py": GOOD})
     for arguments in (("run",), ("report",), ("ticket", "sync"), ("ticket", "list"), ("check",)):
         ran = run(tmp_path, *arguments)
         assert "Traceback" not in ran.out + ran.err, arguments
@@ -142,7 +142,7 @@ def test_a_folder_that_cannot_be_made_is_one_line(tmp_path: Path, key: str, plac
 
 
 def test_a_run_without_a_place_for_reports_still_updates_and_prints(tmp_path: Path) -> None:
-    write(tmp_path, {"esper-audit.toml": 'reports = "model.py"\n', "model.py": GOOD})
+    write(tmp_path, {"esper-audit.toml": f'{ADOPTING}reports = "model.py"\n', "model.py": GOOD})
     ran = run(tmp_path, "run")
     assert ran.status == 2
     assert "1 ticket, 1 active: 1 opened" in ran.out

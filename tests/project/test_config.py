@@ -5,13 +5,14 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from support.audit_runs import CLEAN, GOOD, HASATTR, audit, command, write
+from support.audit_runs import ADOPTING, CLEAN, GOOD, HASATTR, audit, command, write
 
 from esper_audit.findings.errors import ConfigError
 from esper_audit.project.config import find_project
 
-OFF = f"[tool.esper-audit]\nignore = ['{HASATTR}']\n"
-ON = "[tool.esper-audit]\n"
+UNGUARDED = "def ratio(seed, host):\n    return seed.grad.norm() / host.grad.norm()\n"
+OFF = f"[tool.esper-audit]\nprofile = 'strict'\nignore = ['{HASATTR}']\n"
+ON = "[tool.esper-audit]\nprofile = 'strict'\n"
 
 
 def paths(root: Path, *asked: Path) -> list[str]:
@@ -19,8 +20,8 @@ def paths(root: Path, *asked: Path) -> list[str]:
 
 
 def test_a_tree_without_configuration_is_checked_with_the_defaults(tmp_path: Path) -> None:
-    write(tmp_path, {"pkg/good.py": GOOD})
-    assert paths(tmp_path) == ["pkg/good.py"]
+    (tmp_path / "mask.py").write_text(UNGUARDED)
+    assert paths(tmp_path) == ["mask.py"]
 
 
 def test_a_pyproject_without_our_table_marks_the_root_and_configures_nothing(
@@ -45,7 +46,7 @@ def test_a_pyproject_of_others_does_not_hide_the_configuration_above(tmp_path: P
 
 
 def test_our_own_file_goes_before_pyproject(tmp_path: Path) -> None:
-    write(tmp_path, {"esper-audit.toml": "", "pyproject.toml": OFF, "good.py": GOOD})
+    write(tmp_path, {"esper-audit.toml": ADOPTING, "pyproject.toml": OFF, "good.py": GOOD})
     assert paths(tmp_path) == ["good.py"]
 
 
@@ -55,22 +56,24 @@ def test_two_projects_have_the_configuration_above_both(tmp_path: Path) -> None:
 
 
 def test_paths_are_audited_by_default(tmp_path: Path) -> None:
-    configuration = "[tool.esper-audit]\npaths = ['src']\n"
-    write(tmp_path, {"pyproject.toml": configuration, "src/a.py": GOOD, "tests/b.py": GOOD})
+    configuration = "[tool.esper-audit]\nprofile = 'strict'\npaths = ['src']\n"
+    write(tmp_path, {"pyproject.toml": configuration, "src/a.py": GOOD, "more/b.py": GOOD})
     assert paths(tmp_path) == ["src/a.py"]
-    assert paths(tmp_path, tmp_path / "tests") == ["tests/b.py"]
+    assert paths(tmp_path, tmp_path / "more") == ["more/b.py"]
 
 
 def test_a_configured_path_that_is_missing_is_an_error(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    write(tmp_path, {"pyproject.toml": "[tool.esper-audit]\npaths = ['gone']\n"})
+    write(
+        tmp_path, {"pyproject.toml": "[tool.esper-audit]\nprofile = 'strict'\npaths = ['gone']\n"}
+    )
     assert command("check").status == 2
 
 
 def test_exclude_leaves_out_files_and_directories(tmp_path: Path) -> None:
-    configuration = "[tool.esper-audit]\nexclude = ['old/', '*_pb2.py']\n"
+    configuration = "[tool.esper-audit]\nprofile = 'strict'\nexclude = ['old/', '*_pb2.py']\n"
     files = {"old/a.py": GOOD, "b_pb2.py": GOOD, "pkg/c_pb2.py": GOOD, "d.py": GOOD}
     write(tmp_path, {"pyproject.toml": configuration, **files})
     assert paths(tmp_path) == ["d.py"]
@@ -78,7 +81,11 @@ def test_exclude_leaves_out_files_and_directories(tmp_path: Path) -> None:
 
 def test_an_excluded_file_named_by_hand_is_counted(tmp_path: Path) -> None:
     write(
-        tmp_path, {"pyproject.toml": "[tool.esper-audit]\nexclude = ['old/']\n", "old/a.py": GOOD}
+        tmp_path,
+        {
+            "pyproject.toml": "[tool.esper-audit]\nprofile = 'strict'\nexclude = ['old/']\n",
+            "old/a.py": GOOD,
+        },
     )
     result = audit(tmp_path, tmp_path / "old" / "a.py")
     assert (result.findings, result.excluded, result.exit_status) == ([], ["old/a.py"], 0)
@@ -87,22 +94,26 @@ def test_an_excluded_file_named_by_hand_is_counted(tmp_path: Path) -> None:
 def test_the_text_reports_an_excluded_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     write(
-        tmp_path, {"pyproject.toml": "[tool.esper-audit]\nexclude = ['old/']\n", "old/a.py": GOOD}
+        tmp_path,
+        {
+            "pyproject.toml": "[tool.esper-audit]\nprofile = 'strict'\nexclude = ['old/']\n",
+            "old/a.py": GOOD,
+        },
     )
     assert ", 1 file excluded by configuration; " in command("check", "old/a.py").out
 
 
 def test_a_check_can_be_off_for_some_paths_and_on_for_others(tmp_path: Path) -> None:
-    off = f"[tool.esper-audit]\n[[tool.esper-audit.per-path]]\npath = 'tests/'\nignore = ['{HASATTR}']\n"
-    write(tmp_path, {"pyproject.toml": off, "tests/a.py": GOOD, "src/b.py": GOOD})
+    off = f"{ON}[[tool.esper-audit.per-path]]\npath = 'old/'\nignore = ['{HASATTR}']\n"
+    write(tmp_path, {"pyproject.toml": off, "old/a.py": GOOD, "src/b.py": GOOD})
     assert paths(tmp_path) == ["src/b.py"]
-    on = f"{OFF}[[tool.esper-audit.per-path]]\npath = 'tests/'\nselect = ['{HASATTR}']\n"
+    on = f"{OFF}[[tool.esper-audit.per-path]]\npath = 'old/'\nselect = ['{HASATTR}']\n"
     write(tmp_path, {"pyproject.toml": on})
-    assert paths(tmp_path) == ["tests/a.py"]
+    assert paths(tmp_path) == ["old/a.py"]
 
 
 def test_a_check_can_be_selected_additionally(tmp_path: Path) -> None:
-    configuration = "[tool.esper-audit]\nextend-select = ['unused-parameter']\n"
+    configuration = "[tool.esper-audit]\nprofile = 'strict'\nextend-select = ['unused-parameter']\n"
     write(tmp_path, {"pyproject.toml": configuration, "a.py": GOOD})
     checks = audit(tmp_path).checks
     assert HASATTR in checks

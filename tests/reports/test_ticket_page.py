@@ -7,6 +7,7 @@ from pathlib import Path
 
 import msgspec
 import pytest
+from support.audit_runs import ADOPTING
 from support.handwritten_tickets import filled_ticket
 from support.sample_findings import a_finding
 
@@ -187,7 +188,7 @@ def test_a_table_keeps_pipes_inside_its_cells() -> None:
 def test_the_index_lists_each_ticket_once_by_status_and_counts_it_by_the_rest(
     tmp_path: Path,
 ) -> None:
-    (tmp_path / "esper-audit.toml").touch()
+    (tmp_path / "esper-audit.toml").write_text(ADOPTING)
     reports = project_reports(find_project([str(tmp_path)]))
     gone = a_ticket(id="A-2", status=Status.FIXED, domain="slots", contract="")
     linked = a_ticket(related=[Related(id="A-2", relation=Relation.RELATED)])

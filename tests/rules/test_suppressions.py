@@ -14,9 +14,8 @@ def allow(root: Path, path: str = "*.py", **more: str) -> None:
     """Write a configuration with one exception for the paths."""
     keys = {"check": HASATTR, "path": path, "reason": "agreed", "owner": "Ada", **more}
     lines = [f'{key} = "{value}"' for key, value in keys.items()]
-    (root / "pyproject.toml").write_text(
-        "\n".join(["[tool.esper-audit]", "", "[[tool.esper-audit.allow]]", *lines, ""])
-    )
+    table = ["[tool.esper-audit]", "profile = 'strict'", "[[tool.esper-audit.allow]]", *lines, ""]
+    write(root, {"pyproject.toml": "\n".join(table)})
 
 
 @pytest.mark.parametrize("path", ["src/a.py", "src/", "*.py", "/src/**/a.py", "src"])

@@ -14,13 +14,15 @@ from click.testing import CliRunner
 from esper_audit.cli.root import root as root_command
 from esper_audit.engine import pipeline
 from esper_audit.findings.audit import Audit
-from esper_audit.project.config import find_project
+from esper_audit.project.config import OWN_FILE, PROJECT_FILE, find_project
 
 TODAY = "2026-06-15"
 HASATTR = "unauthorised-hasattr"
 GOOD = 'def cut(host):\n    if hasattr(host, "segments"):\n        return host.segments()\n'
 CLEAN = "def cut(host):\n    return host.segments()\n"
 SECONDS = 60
+ADOPTING = 'profile = "strict"\n'
+CONFIGURATIONS = frozenset({OWN_FILE, PROJECT_FILE})
 
 
 class Ran(NamedTuple):
@@ -45,7 +47,16 @@ class Ran(NamedTuple):
 
 
 def write(root: Path, files: Mapping[str, str | bytes]) -> Path:
-    """Write files below `root`, making their directories; return `root`."""
+    """Write files below `root`, making their directories; return `root`.
+
+    A tree without a configuration adopts every policy, as most tests use `unauthorised-hasattr`.
+    """
+    root.mkdir(parents=True, exist_ok=True)
+    own = root / OWN_FILE
+    if not own.exists() and CONFIGURATIONS.isdisjoint({*files, *os.listdir(root)}):
+        own.write_text(ADOPTING)
+    elif PROJECT_FILE in files and own.exists() and own.read_text() == ADOPTING:
+        own.unlink()
     for name, content in files.items():
         path = root / name
         path.parent.mkdir(parents=True, exist_ok=True)

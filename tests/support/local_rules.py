@@ -6,7 +6,7 @@ import json
 import re
 from pathlib import Path
 
-CONFIGURATION = '[tool.esper-audit]\nlocal-rules = ["{file}"]\n'
+CONFIGURATION = '[tool.esper-audit]\nprofile = "strict"\nlocal-rules = ["{file}"]\n'
 TEMPLATE = '''"""The rule `{id}`."""
 
 from __future__ import annotations

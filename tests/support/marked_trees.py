@@ -12,7 +12,7 @@ from esper_audit.project.config import find_project
 from esper_audit.tickets.ticket import Status, Ticket
 from esper_audit.workflow.run import run
 from esper_audit.workflow.sync import SyncResult
-from support.audit_runs import TODAY, write
+from support.audit_runs import ADOPTING, TODAY, write
 
 MARK = re.compile(r"#: (.*)$", re.MULTILINE)
 
@@ -24,7 +24,7 @@ def put(root: Path, tree: Mapping[str, str]) -> None:
             shutil.rmtree(entry)
         elif entry.is_file():
             entry.unlink()
-    write(root, {**tree, "esper-audit.toml": ""})
+    write(root, {**tree, "esper-audit.toml": ADOPTING})
 
 
 def synced(root: Path) -> SyncResult:

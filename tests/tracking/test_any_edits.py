@@ -10,7 +10,7 @@ from pathlib import Path
 import msgspec
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from support.audit_runs import audit, write
+from support.audit_runs import ADOPTING, audit, write
 
 from esper_audit.findings.contract import load_contracts
 from esper_audit.tickets.ticket import Status, Ticket
@@ -96,7 +96,7 @@ def test_no_ticket_is_lost_and_none_is_shared(tree: Tree, steps: list[tuple[int,
     known: dict[str, Ticket] = {}
     for files in histories(tree, steps):
         with tempfile.TemporaryDirectory() as directory:
-            root = write(Path(directory), {**files, "esper-audit.toml": ""})
+            root = write(Path(directory), {**files, "esper-audit.toml": ADOPTING})
             found = audit(root)
             done = sync(known, found, CONTRACTS, DAY)
             backwards = msgspec.structs.replace(found, findings=found.findings[::-1])

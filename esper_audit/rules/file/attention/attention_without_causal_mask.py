@@ -6,6 +6,7 @@ import ast
 from collections.abc import Iterator
 
 from esper_audit.findings.finding import Category, Severity
+from esper_audit.project.file_roles import OUTSIDE_TESTS
 from esper_audit.rules.file.attention import attention_without_causal_mask_cases as cases
 from esper_audit.rules.rule import (
     Options,
@@ -72,6 +73,7 @@ class AttentionWithoutCausalMask(Rule):
     contract = "causal-mask"
     category = Category.CORRECTNESS
     severity = Severity.P2
+    roles = OUTSIDE_TESTS
     precision = "0 findings in 19 packages (monai, kornia, speechbrain, timm, trl and 14 more)"
     triggers = Triggers(calls=frozenset(SIGNATURES))
     Options = CausalMaskOptions

@@ -6,6 +6,7 @@ import ast
 from collections.abc import Iterator, Sequence
 
 from esper_audit.findings.finding import Category, Severity
+from esper_audit.project.file_roles import OUTSIDE_TESTS
 from esper_audit.rules.file.attention import softmax_over_wrong_axis_cases as cases
 from esper_audit.rules.rule import Rule, Triggers, Violation
 from esper_audit.source.idioms.attention.contractions import Contraction, contractions
@@ -47,6 +48,7 @@ class SoftmaxOverWrongAxis(Rule):
     contract = "normalised-axis"
     category = Category.CORRECTNESS
     severity = Severity.P1
+    roles = OUTSIDE_TESTS
     precision = "0 findings in 19 packages"
     triggers = Triggers(
         calls=CONTRACTIONS | SOFTMAXES | AGGREGATIONS,

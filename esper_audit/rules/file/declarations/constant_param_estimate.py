@@ -9,6 +9,7 @@ from collections.abc import Iterator, Sequence
 import msgspec
 
 from esper_audit.findings.finding import Category, Severity
+from esper_audit.project.file_roles import OUTSIDE_TESTS
 from esper_audit.rules.file.declarations import constant_param_estimate_cases as cases
 from esper_audit.rules.rule import (
     AnyOptions,
@@ -56,6 +57,7 @@ class ConstantParamEstimate(Rule):
     contract = "param-estimate"
     category = Category.API_CONTRACT
     severity = Severity.P3
+    roles = OUTSIDE_TESTS
     precision = "no finding in 40 packages: the precision is not known"
     triggers = Triggers(
         nodes=frozenset({"Call", "Assign", "AnnAssign"}), words=ParamEstimateOptions().keywords

@@ -6,6 +6,7 @@ import ast
 from collections.abc import Iterator
 
 from esper_audit.findings.finding import Category, Severity
+from esper_audit.project.file_roles import OUTSIDE_TESTS
 from esper_audit.rules.rule import Invalid, Rule, Triggers, Valid, Violation
 from esper_audit.source.idioms.numerics.probabilities import probability
 from esper_audit.source.idioms.numerics.tensor_calls import tensor_call
@@ -38,6 +39,7 @@ class LogOfProbability(Rule):
     contract = "finite-numbers"
     category = Category.NUMERICAL_STABILITY
     severity = Severity.P2
+    roles = OUTSIDE_TESTS
     precision = "3 of 3 findings in 19 packages would be merged (flair, monai, torchmetrics)"
     triggers = Triggers(calls=LOGARITHMS, parts=frozenset({"oftmax", "igmoid", "expit", "oftmin"}))
 

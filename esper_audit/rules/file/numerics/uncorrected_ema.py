@@ -7,6 +7,7 @@ import re
 from collections.abc import Iterator, Sequence
 
 from esper_audit.findings.finding import Category, Severity
+from esper_audit.project.file_roles import OUTSIDE_TESTS
 from esper_audit.rules.file.numerics import uncorrected_ema_cases as cases
 from esper_audit.rules.rule import Rule, Triggers, Violation
 from esper_audit.source.idioms.numerics.ema_initial_value import (
@@ -52,6 +53,7 @@ class UncorrectedEma(Rule):
     contract = "ema-bias"
     category = Category.NUMERICAL_STABILITY
     severity = Severity.P3
+    roles = OUTSIDE_TESTS
     precision = "21 of 22 findings were correct (peft, torchrl, monai, pfrl, espnet, ultralytics)"
     triggers = Triggers(
         calls=UPDATE_METHODS,

@@ -8,6 +8,7 @@ from bisect import bisect_left
 from collections.abc import Iterator, Sequence
 
 from esper_audit.findings.finding import Category, Severity
+from esper_audit.project.file_roles import OUTSIDE_TESTS
 from esper_audit.rules.file.numerics import unguarded_norm_ratio_cases as cases
 from esper_audit.rules.rule import Options, Replacement, Rule, Triggers, Violation
 from esper_audit.source.idioms.numerics.norm_expressions import (
@@ -65,6 +66,7 @@ class UnguardedNormRatio(Rule):
     contract = "host-norm-guard"
     category = Category.NUMERICAL_STABILITY
     severity = Severity.P2
+    roles = OUTSIDE_TESTS
     precision = "2 of 2 findings in 19 packages would be merged (both in torchmetrics)"
     triggers = Triggers(
         nodes=frozenset({"FunctionDef"}),

@@ -8,6 +8,7 @@ from collections.abc import Iterator, Sequence
 from functools import cache
 
 from esper_audit.findings.finding import Category, Severity, Span
+from esper_audit.project.file_roles import OUTSIDE_TESTS
 from esper_audit.rules.rule import Invalid, Options, Rule, Triggers, Valid, Violation
 from esper_audit.source.idioms.state.state_keys_read import KeyRead, keys_used, read_keys
 from esper_audit.source.idioms.state.state_keys_written import KeyWrite, written_keys
@@ -64,6 +65,7 @@ class CheckpointKeyDrift(Rule):
     contract = "checkpoint"
     category = Category.CORRECTNESS
     severity = Severity.P2
+    roles = OUTSIDE_TESTS
     precision = "5 of 5 findings in 40 packages were correct; one key may be meant for people"
     triggers = Triggers(nodes=frozenset({"FunctionDef"}), parts=PARTS)
     Options = CheckpointKeyDriftOptions

@@ -7,6 +7,7 @@ import re
 from collections.abc import Iterator
 
 from esper_audit.findings.finding import Category, Severity
+from esper_audit.project.file_roles import OUTSIDE_TESTS
 from esper_audit.rules.file.state import functional_dropout_always_on_cases as cases
 from esper_audit.rules.rule import Replacement, Rule, Triggers, Violation
 from esper_audit.source.idioms.classes.attribute_use import own_name
@@ -46,6 +47,7 @@ class FunctionalDropoutAlwaysOn(Rule):
     contract = "eval-determinism"
     category = Category.CORRECTNESS
     severity = Severity.P1
+    roles = OUTSIDE_TESTS
     precision = "0 findings in 19 packages"
     triggers = Triggers(
         calls=ALWAYS_ON | ALWAYS_OFF | {"partial"},

@@ -9,6 +9,7 @@ from collections.abc import Iterator, Mapping, Sequence
 import msgspec
 
 from esper_audit.findings.finding import Category, Severity
+from esper_audit.project.file_roles import OUTSIDE_TESTS
 from esper_audit.rules.rule import (
     AnyOptions,
     Invalid,
@@ -64,6 +65,7 @@ class DecisionReadsDriftMetric(Rule):
     contract = "drift-metric"
     category = Category.CORRECTNESS
     severity = Severity.P2
+    roles = OUTSIDE_TESTS
     precision = "25 of 26 findings with other metrics configured were correct; no finding in 40 packages with its own"
     triggers = Triggers(
         nodes=frozenset({"If", "While", "IfExp", "Return", "Assign", "AnnAssign", "AugAssign"}),
