@@ -5,11 +5,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any, Protocol, TypeVar
 
 import msgspec
 
+from esper_audit.claims.code_tokens import CodeTokens
 from esper_audit.claims.needs import CheckRun
 from esper_audit.claims.pytest_run import NodeResult
 from esper_audit.claims.reply import Reply
@@ -24,16 +25,32 @@ from esper_audit.source.syntax.source import Source
 Result = TypeVar("Result", bound=msgspec.Struct)
 
 
-class ClaimContext(Protocol):
+class TreeTexts(Protocol):
+    """The texts of the files of a project."""
+
+    @property
+    def files(self) -> Sequence[str]:
+        """Every Python file that the project audits, relative to the root."""
+
+    def text(self, path: str) -> str | None:
+        """Return the text of a file below the root, None if there is none."""
+
+    def source(self, path: str) -> Source | NotAnalysed:
+        """Return a parsed Python file, or the reason why it does not parse."""
+
+    def code_tokens(self, path: str) -> CodeTokens | None:
+        """Return the tokens of a file below the root, None if there is none."""
+
+    def files_with(self, words: Iterable[str]) -> list[str]:
+        """Return the Python files that contain all of the words, none for no words."""
+
+
+class ClaimContext(TreeTexts, Protocol):
     """The tree of a project, after everything that the claims need has run."""
 
     @property
     def root(self) -> str:
         """The absolute path of the project."""
-
-    @property
-    def files(self) -> Sequence[str]:
-        """Every Python file that the project audits, relative to the root."""
 
     @property
     def index(self) -> Index:
@@ -42,12 +59,6 @@ class ClaimContext(Protocol):
     @property
     def checks(self) -> Collection[str]:
         """The ids of all checks."""
-
-    def text(self, path: str) -> str | None:
-        """Return the text of a file below the root, None if there is none."""
-
-    def source(self, path: str) -> Source | NotAnalysed:
-        """Return a parsed Python file, or the reason why it does not parse."""
 
     def symbol(self, address: str) -> Symbol | Reply:
         """Return the symbol at an address, or the reply that names what is missing."""

@@ -27,7 +27,7 @@ Count = (
 )
 CommitHash = Annotated[str, msgspec.Meta(pattern=r"^[0-9a-fA-F]{4,40}$")]
 Identifier = Annotated[str, msgspec.Meta(pattern=r"^[^\W\d]\w*$")]
-LineRange = Annotated[str, msgspec.Meta(pattern=r"^\d+(-\d+)?$")]
+LineRanges = Annotated[str, msgspec.Meta(pattern=r"^\d+(-\d+)?(, ?\d+(-\d+)?)*$")]
 NodeId = Annotated[str, msgspec.Meta(pattern=r"^[^\s:-][^\s:]*(::.+)?$")]
 ProbeUnit = Annotated[str, msgspec.Meta(pattern=r"^[\w-]+\[[^\]@]+@[^\]]+\]$")]
 SubjectSource = Annotated[str, msgspec.Meta(pattern=r"^$|^[^\s:]+:\w+$")]
@@ -122,14 +122,14 @@ class FindingClaim(Claim, frozen=True, kw_only=True, tag="finding"):
 class QuoteClaim(Claim, frozen=True, kw_only=True, tag="quote"):
     """The file contains the code as quoted, on the lines cited if there are any.
 
-    The indentation of the whole and space at the ends of lines do not count; a line `...` stands for
-    code that the quotation leaves out. Code that was moved or reformatted is stale, code that is
-    absent is refuted.
+    Layout, comments and docstrings that the quotation leaves out do not count; `...`, a comment with
+    dots and a comment that names lines mark what it leaves out. Code that was moved, or between whose
+    lines other lines are, is stale, code that is absent is refuted.
     """
 
     path: Text
     code: Text
-    lines: LineRange | None = None
+    lines: LineRanges | None = None
 
     def __post_init__(self) -> None:
         """Refuse a quotation without code."""

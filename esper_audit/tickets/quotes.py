@@ -1,81 +1,127 @@
-"""Code that tickets quote, and whether a file still contains its lines, at any place and indentation."""
+"""The code that a ticket quotes from the source: its evidence, and fences of its description."""
 
 from __future__ import annotations
 
-import os
+import ast
 import re
-from collections.abc import Iterable, Iterator
+import textwrap
+from collections.abc import Iterator, Sequence
 
 import msgspec
 
+from esper_audit.claims.quotation import named_lines
+from esper_audit.tickets.markdown_import.document.block_records import BlockKind, MarkdownBlock
+from esper_audit.tickets.markdown_import.document.document import DocumentSection, read_document
+from esper_audit.tickets.markdown_import.sections.description import code_evidence
+from esper_audit.tickets.markdown_import.terms.paths import FILE
+from esper_audit.tickets.parts import Evidence
 from esper_audit.tickets.ticket import Ticket
 
-PLACE = re.compile(r"(?P<path>[^\s:]+)(?::.*)?")
-OMISSION = re.compile(r"(?:#\s*)?(?:\.{3}|…).*|.*(?:\.{3}|…)[,)\]}:\s]*")
-COMMENT = re.compile(r"\s+#\s.*$|^#.*$")
+PLACE = re.compile(r"(?P<path>[^\s:]+)(?::(?P<lines>[\d,\-–L ]*\d))?(?::.*)?")
+PYTHON = ("python", "py", "python3", "pyi")
+FENCES = ("```", "~~~")
+# A fence behind words of these is no code of the file, but what it should be or how it is called.
+PROPOSED = re.compile(
+    r"\b(?:should|could|would|instead|suggest\w*|recommend\w*|propos\w*|expected|correct|better|fixed|"
+    r"after|standard fix|solution|for example|for instance|e\.g\.|examples?|usage|this means|imagine|"
+    r"consider|reproduce\w*|output|prints?|results? in|shows?|log|traceback)\b",
+    re.IGNORECASE,
+)
+OUTPUT = re.compile(
+    r"^(?:\$ |>>> |% |Traceback \(most recent|In \[\d+\]:|Out\[\d+\]:)", re.MULTILINE
+)
+Key = tuple[str | int, ...]
 
 
 class Quote(msgspec.Struct, frozen=True):
-    """Quoted code: the position of the evidence in its ticket, the file, and the code."""
+    """Quoted code: the path of keys to it in its ticket, the file, the cited lines, and the code."""
 
-    position: int
+    key: Key
     path: str
+    lines: str
     code: str
 
 
-class QuotedFiles:
-    """The lines of the files of a tree, read on demand.
-
-    `absent` contains the files that are missing or cannot be read.
-    """
-
-    def __init__(self, root: str, files: Iterable[str]) -> None:
-        self._root = root
-        self._files = frozenset(files)
-        self._read: dict[str, list[str]] = {}
-        self.absent: set[str] = set()
-
-    def lines(self, path: str) -> list[str] | None:
-        """Return the lines of a file, None if it is not in the tree or cannot be read."""
-        if path not in self._files:
-            self.absent.add(path)
-            return None
-        if path not in self._read:
-            try:
-                with open(os.path.join(self._root, path), encoding="utf-8") as file:
-                    self._read[path] = file.read().splitlines()
-            except (OSError, UnicodeDecodeError):
-                self.absent.add(path)
-                return None
-        return self._read[path]
-
-
 def quotes_of(ticket: Ticket) -> Iterator[Quote]:
-    """Yield the code that a ticket quotes, from the place in its evidence or else from the ticket's."""
-    located = ticket.locations[0].path if ticket.locations else ""
-    for position, evidence in enumerate(ticket.evidence):
-        named = PLACE.fullmatch(evidence.place)
-        path = _own_path(named["path"], ticket) if named else located
-        is_code = evidence.code and evidence.language in ("python", "py", "")
-        if path and is_code and not ticket.fingerprint:
-            yield Quote(position, path, evidence.code)
+    """Yield the code that a ticket quotes, from the place that it names or else from the ticket's.
 
-
-def missing_line(code: str, lines: Iterable[str]) -> str:
-    """Return the first line of a quotation that a file does not contain, empty if it contains all.
-
-    Indentation, comments, and lines that mark an omission (`...`) do not count.
+    A ticket that a run writes has the code of its finding and no quotation.
     """
-    contained = {_plain(line) for line in lines}
-    for line in code.splitlines():
-        quoted = _plain(line)
-        if quoted and quoted not in contained and not OMISSION.fullmatch(line.strip()):
-            return line.strip()
-    return ""
+    if ticket.fingerprint:
+        return
+    for position, evidence in enumerate(ticket.evidence):
+        yield from _quote(("evidence", position), evidence, evidence.text, ticket)
+    if any(mark in ticket.description for mark in FENCES):
+        for before, evidence in _fences(ticket.description):
+            if not PROPOSED.search(before):
+                yield from _quote(("description",), evidence, before, ticket)
 
 
-def _plain(line: str) -> str:
-    return " ".join(COMMENT.sub("", line).split())
+def _quote(key: Key, evidence: Evidence, before: str, ticket: Ticket) -> Iterator[Quote]:
+    named = PLACE.fullmatch(evidence.place)
+    path = _own_path(named["path"], ticket) if named else _located(before, ticket)
+    if path and _is_source(evidence, path):
+        ranges = [named["lines"]] if named and named["lines"] else []
+        if not ranges:
+            comments = (line.strip() for line in evidence.code.splitlines())
+            cited = (span for line in comments if line[:1] == "#" for span in named_lines(line))
+            ranges = [f"{first}-{last}" for first, last in cited]
+        lines = re.sub(r"[L ]", "", ", ".join(ranges)).replace("–", "-").replace(",", ", ")
+        yield Quote(key, path, lines, evidence.code)
+
+
+def _fences(description: str) -> Iterator[tuple[str, Evidence]]:
+    """Yield each fence with code, and the words in front of it: of the last sentence, or of the heading."""
+    document = read_document(description)
+    yield from _fences_of("", document.preamble, document.sections)
+
+
+def _fences_of(
+    title: str, blocks: Sequence[MarkdownBlock], children: Sequence[DocumentSection]
+) -> Iterator[tuple[str, Evidence]]:
+    before = title
+    for block in blocks:
+        evidence = code_evidence(block) if block.kind is BlockKind.FENCE else None
+        if evidence is None:
+            before = _last_sentence(block.text)
+        elif evidence.code:
+            yield before, evidence
+    for child in children:
+        yield from _fences_of(child.title, child.blocks, child.children)
+
+
+def _last_sentence(text: str) -> str:
+    sentences = re.split(r"(?<=[.!?])\s+(?=[A-Z`*\d])", text.strip())
+    return sentences[-1]
+
+
+def _is_source(evidence: Evidence, path: str) -> bool:
+    """Return whether code can be from a file: no output of a program, and Python for a Python file."""
+    if not evidence.code or OUTPUT.search(evidence.code):
+        return False
+    if evidence.language.lower() in PYTHON:
+        return True
+    if evidence.language == "":
+        return bool(evidence.place) or _is_python(evidence.code)
+    return path.endswith(f".{evidence.language}")
+
+
+def _is_python(code: str) -> bool:
+    try:
+        statements = ast.parse(textwrap.dedent(code)).body
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
+        return False
+    return any(
+        not isinstance(one, ast.Expr) or isinstance(one.value, ast.Call) for one in statements
+    )
+
+
+def _located(before: str, ticket: Ticket) -> str:
+    """Return the located file that a sentence names, else the first."""
+    paths = [place.path for place in ticket.locations]
+    names = [name.rpartition("/")[2] for name in FILE.findall(before)]
+    named = [path for path in paths if path.rpartition("/")[2] in names]
+    return next(iter([*named, *paths]), "")
 
 
 def _own_path(path: str, ticket: Ticket) -> str:

@@ -11,12 +11,13 @@ from typing import Any, TypeVar
 import msgspec
 
 from esper_audit.claims.claim import Claim
+from esper_audit.claims.code_tokens import CodeTokens
 from esper_audit.claims.needs import CheckRun, Need, PytestRun
 from esper_audit.claims.pytest_run import NodeResult
 from esper_audit.claims.registry import needs
 from esper_audit.claims.reply import Reply, cannot_tell, not_installed, stale
 from esper_audit.claims.symbol_lookup import LocatedSymbol, find_symbol
-from esper_audit.engine.pipeline import CheckRequest, check, discover
+from esper_audit.engine.pipeline import CheckRequest, check
 from esper_audit.findings.audit import Audit
 from esper_audit.findings.finding import Finding, NotAnalysed
 from esper_audit.findings.probe_record import ProbeRecord
@@ -31,7 +32,8 @@ from esper_audit.rules.registry import RuleRegistry
 from esper_audit.rules.selection import Selection
 from esper_audit.source.index.index import Index, open_index
 from esper_audit.source.index.records import Symbol
-from esper_audit.source.syntax.source import Source, parse, read
+from esper_audit.source.syntax.source import Source
+from esper_audit.workflow.project_texts import ProjectTexts
 from esper_audit.workflow.reported_findings import NOTHING_REPORTED, ReportedFindings
 
 Result = TypeVar("Result", bound=msgspec.Struct)
@@ -66,13 +68,12 @@ class ProjectClaimContext:
         self._audits = [audit] if audit is not None else []
         self._outcomes: dict[str, JobOutcome | Reply] = {}
         self._node_results: dict[str, NodeResult] | Reply = {}
-        self._sources: dict[str, Source | NotAnalysed] = {}
-        self._texts: dict[str, str | None] = {}
+        self._texts = ProjectTexts(project)
 
     @cached_property
     def files(self) -> Sequence[str]:
         """Every Python file that the project audits, relative to the root."""
-        return discover(self._project, []).files
+        return self._texts.files
 
     @cached_property
     def index(self) -> Index:
@@ -88,18 +89,19 @@ class ProjectClaimContext:
 
     def text(self, path: str) -> str | None:
         """Return the text of a file below the root, None if there is none."""
-        if path not in self._texts:
-            data = read(self.root, path) if self._is_below_root(path) else None
-            text = data.decode("utf-8-sig", "replace") if isinstance(data, bytes) else None
-            self._texts[path] = text
-        return self._texts[path]
+        return self._texts.text(path)
 
     def source(self, path: str) -> Source | NotAnalysed:
         """Return a parsed Python file, or the reason why it does not parse."""
-        if path not in self._sources:
-            data = read(self.root, path)
-            self._sources[path] = data if isinstance(data, NotAnalysed) else parse(path, data)
-        return self._sources[path]
+        return self._texts.source(path)
+
+    def code_tokens(self, path: str) -> CodeTokens | None:
+        """Return the tokens of a file below the root, None if there is none."""
+        return self._texts.code_tokens(path)
+
+    def files_with(self, words: Iterable[str]) -> list[str]:
+        """Return the Python files that contain all of the words, none for no words."""
+        return self._texts.files_with(words)
 
     def symbol(self, address: str) -> Symbol | Reply:
         """Return the symbol at an address, or the reply that names what is missing."""
@@ -244,10 +246,6 @@ class ProjectClaimContext:
     def _without_root(self, text: str) -> str:
         """Return a text without the absolute path of this tree."""
         return text.replace(self.root + os.sep, "")
-
-    def _is_below_root(self, path: str) -> bool:
-        full = os.path.realpath(os.path.join(self.root, path))
-        return os.path.isfile(full) and full.startswith(os.path.realpath(self.root) + os.sep)
 
 
 def _findings(audit: Audit, run: CheckRun) -> list[Finding] | str:

@@ -2,37 +2,34 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 
 import msgspec
 
 from esper_audit.claims.claim import Claim
 from esper_audit.claims.records import CommitClaim, QuoteClaim
-from esper_audit.tickets.quotes import quotes_of
+from esper_audit.tickets.quotes import Key, quotes_of
 from esper_audit.tickets.ticket import Ticket
-
-LINES = re.compile(r".*:(?P<lines>\d+(-\d+)?)")
 
 
 def implied_claims(ticket: Ticket) -> list[Claim]:
     """Return the claims that a ticket implies, of which no answer is expected."""
-    return [*_quotations(ticket), *_commits(ticket)]
+    return [*(claim for _, claim in quotations(ticket)), *_commits(ticket)]
 
 
-def _quotations(ticket: Ticket) -> Iterator[Claim]:
-    for quote in quotes_of(ticket):
-        cited = LINES.fullmatch(ticket.evidence[quote.position].place)
+def quotations(ticket: Ticket) -> Iterator[tuple[Key, QuoteClaim]]:
+    """Yield the quotations of a ticket as claims, each with the path of keys to it."""
+    for number, quote in enumerate(quotes_of(ticket), 1):
         content = {
             "kind": "quote",
-            "id": f"Q{quote.position + 1}",
+            "id": f"Q{number}",
             "sentence": "The file contains the code as quoted.",
             "path": quote.path,
             "code": quote.code,
-            "lines": cited["lines"] if cited else None,
+            "lines": quote.lines or None,
         }
         try:
-            yield msgspec.convert(content, QuoteClaim)
+            yield quote.key, msgspec.convert(content, QuoteClaim)
         except msgspec.ValidationError:  # the quotation consists of `...` alone
             continue
 

@@ -11,6 +11,10 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 
 import msgspec
 
+from esper_audit.claims.context import TreeTexts
+from esper_audit.claims.kinds.quote import answer
+from esper_audit.claims.records import QuoteClaim
+from esper_audit.claims.reply import Answer, Reply
 from esper_audit.tickets.links import INVERSE_RELATIONS, bad_links
 from esper_audit.tickets.markdown_import.document.inline_values import without_markup
 from esper_audit.tickets.markdown_import.terms.severities import revised_severities, severity_in
@@ -20,13 +24,13 @@ from esper_audit.tickets.markdown_import.terms.statuses import (
     read_status,
 )
 from esper_audit.tickets.parts import Relation
-from esper_audit.tickets.quotes import QuotedFiles, missing_line, quotes_of
+from esper_audit.tickets.quotes import Key
 from esper_audit.tickets.states import ACTIVE, RESOLVED, STATUS_OF, Status
 from esper_audit.tickets.ticket import Ticket
+from esper_audit.workflow.implied_claims import quotations
 
 TICKED = re.compile(r"^\s*(?:[-*+]|\d+[.)]) \[[xX✓✔]\]", re.MULTILINE)
 ENDED = re.compile(r"\*\*(?:Resolved|Closed|Fixed|Date)(?: on)?:\*\*\s*(\d{4}-\d{2}-\d{2})")
-Key = tuple[str | int, ...]
 
 
 class Problem(msgspec.Struct, frozen=True):
@@ -37,16 +41,39 @@ class Problem(msgspec.Struct, frozen=True):
     text: str
 
 
-class LintInput(msgspec.Struct, frozen=True):
-    """All tickets, the source files that they quote, and a predicate for known commits."""
+class LintInput:
+    """All tickets, the texts of the project that they quote, and a predicate for known commits.
 
-    tickets: Mapping[str, Ticket]
-    sources: QuotedFiles
-    has_commit: Callable[[str], bool]
+    `absent` contains the quoted files that are missing, of which no other file has the code.
+    """
+
+    def __init__(
+        self, tickets: Mapping[str, Ticket], texts: TreeTexts, has_commit: Callable[[str], bool]
+    ) -> None:
+        self.tickets = tickets
+        self.has_commit = has_commit
+        self.absent: set[str] = set()
+        self._texts = texts
+        self._quotations: dict[str, list[tuple[Key, Reply]]] = {}
 
     def __iter__(self) -> Iterator[Ticket]:
         """Iterate over the tickets by id."""
         return iter(self.tickets.values())
+
+    def quotations(self, ticket: Ticket) -> list[tuple[Key, Reply]]:
+        """Return the answers to the quotations of a ticket, those that `ticket verify` gives."""
+        if ticket.id not in self._quotations:
+            found = [(key, self._answer(claim)) for key, claim in quotations(ticket)]
+            self._quotations[ticket.id] = [(key, reply) for key, reply in found if reply]
+        return self._quotations[ticket.id]
+
+    def _answer(self, claim: QuoteClaim) -> Reply | None:
+        """Return the answer to a quotation, None if the file and its code are not in the project."""
+        reply = answer(claim, self._texts)
+        if self._texts.text(claim.path) is None and not reply.places:
+            self.absent.add(claim.path)
+            return None
+        return reply
 
 
 Check = Callable[[LintInput], Iterator[Problem]]
@@ -132,13 +159,19 @@ def opposite_duplicates(corpus: LintInput) -> Iterator[Problem]:
 
 def quote_not_found(corpus: LintInput) -> Iterator[Problem]:
     """A ticket quotes code that the quoted file of this project does not contain."""
+    yield from _quotations_with(corpus, Answer.REFUTED)
+
+
+def quote_moved(corpus: LintInput) -> Iterator[Problem]:
+    """A ticket quotes code that is on other lines or in another file, or between whose lines others are."""
+    yield from _quotations_with(corpus, Answer.STALE)
+
+
+def _quotations_with(corpus: LintInput, wanted: Answer) -> Iterator[Problem]:
     for ticket in corpus:
-        for quote in quotes_of(ticket):
-            lines = corpus.sources.lines(quote.path)
-            missing = missing_line(quote.code, lines) if lines is not None else ""
-            if missing:
-                text = f"{quote.path} does not contain `{missing}`"
-                yield Problem(ticket.id, ("evidence", quote.position), text)
+        for key, reply in corpus.quotations(ticket):
+            if reply.answer is wanted:
+                yield Problem(ticket.id, key, reply.evidence)
 
 
 def unknown_commit(corpus: LintInput) -> Iterator[Problem]:
@@ -226,6 +259,7 @@ LINTS: dict[str, Check] = {
     "dates-out-of-order": dates_out_of_order,
     "duplicate-id": duplicate_id,
     "opposite-duplicates": opposite_duplicates,
+    "quote-moved": quote_moved,
     "quote-not-found": quote_not_found,
     "resolution-of-another-kind": resolution_of_another_kind,
     "resolved-without-evidence": resolved_without_evidence,

@@ -1,4 +1,4 @@
-"""The claim `quote`: code that is unchanged, moved, reformatted or gone."""
+"""The claim `quote`: code that is unchanged, moved, reformatted, shortened, commented or gone."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def test_a_quotation_with_an_omission_holds(tmp_path) -> None:
 
 def test_a_line_with_omitted_arguments_matches_any(tmp_path) -> None:
     result = reply_to(tmp_path, "def blend(host, ...):\n    ...\n    return mixed\n")
-    assert (result.answer, result.places) == ("holds", ("blend.py:7",))
+    assert (result.answer, result.places) == ("holds", ("blend.py:4-7",))
 
 
 def test_the_parts_of_a_quotation_occur_in_their_order(tmp_path) -> None:
@@ -62,9 +62,9 @@ def test_code_on_other_lines_is_stale_and_its_place_is_named(tmp_path) -> None:
     ],
     ids=["wrapped", "another comment", "parentheses", "the head of a function, wrapped"],
 )
-def test_code_in_another_layout_is_stale_and_its_place_is_named(tmp_path, code) -> None:
+def test_code_in_another_layout_holds_and_its_place_is_named(tmp_path, code) -> None:
     result = reply_to(tmp_path, code)
-    assert result.answer == "stale"
+    assert result.answer == "holds"
     assert "another layout" in result.evidence
     assert result.places[0].startswith(("blend.py:4", "blend.py:6"))
 
@@ -102,7 +102,9 @@ def test_a_document_may_be_quoted(tmp_path) -> None:
     )
     assert result.answer == "holds"
     result = reply(tmp_path, files, kind="quote", path="study.md", code="Small seeds are favoured.")
-    assert result.answer == "stale"
+    assert (result.answer, "another layout" in result.evidence) == ("holds", True)
+    result = reply(tmp_path, files, kind="quote", path="study.md", code="Large seeds are favoured.")
+    assert result.answer == "refuted"
 
 
 def test_nothing_outside_the_tree_is_read(tmp_path) -> None:

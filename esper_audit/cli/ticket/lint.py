@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 import click
 
 from esper_audit.cli.options import format_option, project_options
-from esper_audit.engine.pipeline import discover
 from esper_audit.findings.audit import FINDINGS
 from esper_audit.findings.errors import UsageError
 from esper_audit.project.config import Project
@@ -17,9 +16,9 @@ from esper_audit.project.git import resolve_commit
 from esper_audit.text.markdown import count
 from esper_audit.text.phrases import did_you_mean
 from esper_audit.text.terminal import wrapped
-from esper_audit.tickets.quotes import QuotedFiles
 from esper_audit.tickets.store import TicketStore
 from esper_audit.workflow.lint import LINTS, LintInput, Problem, first_sentence, lint
+from esper_audit.workflow.project_texts import ProjectTexts
 
 VERSION = 1
 
@@ -48,33 +47,33 @@ def command(project: Project, *, selected: tuple[str, ...], style: str, is_listi
         if name not in LINTS:
             raise UsageError(f"unknown lint '{name}'{did_you_mean(name, LINTS)}")
     store = TicketStore(project.resolve(project.config.tickets))
-    sources = QuotedFiles(project.root, discover(project, []).files)
     tickets = store.load()
-    corpus = LintInput(tickets, sources, lambda name: bool(resolve_commit(project.root, name)))
+    texts = ProjectTexts(project)
+    corpus = LintInput(tickets, texts, lambda name: bool(resolve_commit(project.root, name)))
     found = lint(corpus, selected or list(LINTS))
     if style == "json":
-        sys.stdout.write(_json(found, store, sources))
+        sys.stdout.write(_json(found, store, corpus.absent))
     else:
-        sys.stdout.write(_text(found, store, sources))
+        sys.stdout.write(_text(found, store, corpus.absent))
         click.echo(f"{count(len(tickets), 'ticket')}, {count(len(found), 'problem')}")
     if found:
         sys.exit(FINDINGS)
 
 
-def _text(found: Sequence[tuple[str, Problem]], store: TicketStore, sources: QuotedFiles) -> str:
+def _text(found: Sequence[tuple[str, Problem]], store: TicketStore, absent: Collection[str]) -> str:
     lines = [
         wrapped(
             f"{store.line(problem.ticket, problem.key)}: {name}: {problem.text}", "", further="    "
         )
         for name, problem in found
     ]
-    if sources.absent:
-        files = count(len(sources.absent), "file")
+    if absent:
+        files = count(len(absent), "file")
         lines.append(f"not looked at: quotes from {files} not in this project\n")
     return "".join(lines)
 
 
-def _json(found: Sequence[tuple[str, Problem]], store: TicketStore, sources: QuotedFiles) -> str:
+def _json(found: Sequence[tuple[str, Problem]], store: TicketStore, absent: Collection[str]) -> str:
     content = {
         "version": VERSION,
         "problems": [
@@ -87,6 +86,6 @@ def _json(found: Sequence[tuple[str, Problem]], store: TicketStore, sources: Quo
             }
             for name, problem in found
         ],
-        "not_looked_at": sorted(sources.absent),
+        "not_looked_at": sorted(absent),
     }
     return json.dumps(content, indent=2, ensure_ascii=False) + "\n"

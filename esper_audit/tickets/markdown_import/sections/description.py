@@ -64,7 +64,7 @@ def evidence_in(section: DocumentSection) -> list[Evidence]:
     found: list[Evidence] = []
     before: list[MarkdownBlock | DocumentSection] = []
     for block in section.blocks:
-        shown = _code_evidence(block)
+        shown = code_evidence(block)
         if shown is None:
             before.append(block)
             continue
@@ -74,7 +74,7 @@ def evidence_in(section: DocumentSection) -> list[Evidence]:
     return [*found, Evidence(text=text)] if text else found
 
 
-def _code_evidence(block: MarkdownBlock) -> Evidence | None:
+def code_evidence(block: MarkdownBlock) -> Evidence | None:
     """Return a fence as evidence.
 
     A path with lines in its first comment is its place.
