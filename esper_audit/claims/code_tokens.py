@@ -91,7 +91,7 @@ def _tokens_of(text: str, *, is_python: bool) -> tuple[tuple[Token, ...], tuple[
 
 
 def _scanned(text: str, *, is_python: bool) -> Iterator[tuple[Token, str]]:
-    """Yield each token and its kind; a semicolon ends a line and is no token."""
+    """Yield each token and its kind, without the semicolons that end a line."""
     line, depth, is_first, indent = 1, 0, True, 0
     beginning = 0
     for match in (PYTHON if is_python else PLAIN).finditer(text):

@@ -73,8 +73,12 @@ def line_by_line(code: CodeTokens) -> Quotation:
 def named_lines(text: str) -> Iterator[Span]:
     """Yield the lines that words name: `lines 12-15, 20`."""
     found = NAMED_LINES.match(text)
-    for match in RANGE.finditer(found["lines"]) if found else ():
-        yield int(match[1]), int(match[2] or match[1])
+    yield from line_ranges(found["lines"]) if found else ()
+
+
+def line_ranges(lines: str) -> list[Span]:
+    """Return the ranges of line numbers in a text: `12`, `12-15` or `12-15, 20`."""
+    return [(int(match[1]), int(match[2] or match[1])) for match in RANGE.finditer(lines)]
 
 
 def _quotation(code: CodeTokens, breaks: Iterable[int], cited: Sequence[Span] = ()) -> Quotation:

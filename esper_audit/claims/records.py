@@ -1,24 +1,22 @@
-"""The eleven kinds of claims as data: the keys of each query and what a query must fulfil.
+"""The thirteen kinds of claims as data: the keys of each query and what a query must fulfil.
 
 `kinds/<kind>.py` answers the claims of a kind; a ticket loads none of it.
 """
 
 from __future__ import annotations
 
+import ast
 import enum
-from collections.abc import Iterable, Mapping, Sequence
-from math import prod
 from typing import Annotated, TypeAlias, get_args
 
 import msgspec
 
 from esper_audit.claims.claim import Claim
 from esper_audit.claims.ellipsis import code_parts, phrase_parts
+from esper_audit.claims.quantity_claims import FormulaClaim, SubjectSource, ValueClaim
 from esper_audit.claims.reply import Text
 from esper_audit.findings.probe_record import Verdict
-from esper_audit.probes.formula import Formula, NotAFormula, Number
 from esper_audit.project.file_roles import Role
-from esper_audit.text.markdown import count
 
 Address = Annotated[str, msgspec.Meta(pattern=r"^[^\s:]+(:[\w.]+)?$")]
 Count = (
@@ -30,11 +28,7 @@ Identifier = Annotated[str, msgspec.Meta(pattern=r"^[^\W\d]\w*$")]
 LineRanges = Annotated[str, msgspec.Meta(pattern=r"^\d+(-\d+)?(, ?\d+(-\d+)?)*$")]
 NodeId = Annotated[str, msgspec.Meta(pattern=r"^[^\s:-][^\s:]*(::.+)?$")]
 ProbeUnit = Annotated[str, msgspec.Meta(pattern=r"^[\w-]+\[[^\]@]+@[^\]]+\]$")]
-SubjectSource = Annotated[str, msgspec.Meta(pattern=r"^$|^[^\s:]+:\w+$")]
-Variable = Annotated[str, msgspec.Meta(pattern=r"^[a-z_]\w*$")]
 
-QUANTITIES = frozenset({"parameters", "trainable", "buffers", "estimate", "ratio", "average"})
-MOST_POINTS = 4096
 # The verdicts with which a probe decides; the others report that it could not.
 DECIDED_VERDICTS = frozenset(
     {Verdict.PASS, Verdict.FAIL, Verdict.EXPECTED_FAIL, Verdict.UNEXPECTED_PASS}
@@ -136,6 +130,45 @@ class QuoteClaim(Claim, frozen=True, kw_only=True, tag="quote"):
         self.require(is_met=bool(code_parts(self.code)), requirement="`code` quotes nothing")
 
 
+class LocationClaim(Claim, frozen=True, kw_only=True, tag="location"):
+    """The file exists, defines the symbol, and some of the lines belong to it.
+
+    A symbol without dots may be a method of any class in the file.
+    """
+
+    path: Text
+    symbol: Annotated[str, msgspec.Meta(pattern=r"^[\w.]*$")] = ""
+    lines: Annotated[str, msgspec.Meta(pattern=r"^(\d+(-\d+)?(, ?\d+(-\d+)?)*)?$")] = ""
+
+
+class ParameterUsage(enum.StrEnum):
+    """What a claim can state of a parameter in the body of its function."""
+
+    USED = "used"
+    UNUSED = "unused"
+
+
+class ParameterClaim(Claim, frozen=True, kw_only=True, tag="parameter", rename={"usage": "is"}):
+    """A function reads its parameter or not, or its parameter has a default.
+
+    A class stands for its `__init__`, one without `__init__` for its annotated fields.
+    """
+
+    of: Address
+    argument: Identifier
+    usage: ParameterUsage | None = None
+    default: str = ""
+
+    def __post_init__(self) -> None:
+        """Refuse a claim with neither or both of `is` and `default`, and a default that is no code."""
+        is_met = (self.usage is None) == bool(self.default)
+        self.require(is_met=is_met, requirement="one of `is` and `default`")
+        try:
+            compile(self.default or "0", "default", "eval", ast.PyCF_ONLY_AST)
+        except (SyntaxError, ValueError, RecursionError, MemoryError):
+            self.require(is_met=False, requirement="`default` is no expression")
+
+
 class DocumentedClaim(Claim, frozen=True, kw_only=True, tag="documented"):
     """A docstring or comment at a symbol, or a document, contains the words of `says`.
 
@@ -185,82 +218,14 @@ class ProbeClaim(Claim, frozen=True, kw_only=True, tag="probe"):
         self.require(is_met=is_met, requirement=f"`outcome` is one of {decided}")
 
 
-class ValueClaim(Claim, frozen=True, kw_only=True, tag="value"):
-    """The expression `equals` a number, within a tolerance, or lies between `at_least` and `at_most`.
-
-    Quantities of the subject: `parameters(width)`, `trainable(width)`, `buffers(width)`,
-    `estimate(width)`, `ratio(seed_norm, host_norm, seed_params, host_params)`, `average(samples...)`.
-    """
-
-    expression: Text
-    equals: Number | None = None
-    within: Number = 0
-    at_least: Number | None = None
-    at_most: Number | None = None
-    subject: str = ""
-    subjects: SubjectSource = ""
-
-    def __post_init__(self) -> None:
-        """Refuse an expression that is no formula, and a claim that has both or none of the bounds."""
-        problem = _formula_problem({"expression": self.expression}, (), self.subject)
-        self.require(is_met=not problem, requirement=problem)
-        bounded = self.at_least is not None or self.at_most is not None
-        requirement = "either `equals`, or `at_least` and `at_most` or one of them"
-        self.require(is_met=bounded != (self.equals is not None), requirement=requirement)
-        self.require(is_met=self.within >= 0, requirement="`within` is at least 0")
-
-
-class Range(
-    msgspec.Struct, frozen=True, forbid_unknown_fields=True, rename={"first": "from", "last": "to"}
-):
-    """The integers from `from` to `to`, both included, every `step`th."""
-
-    first: int
-    last: int
-    step: Annotated[int, msgspec.Meta(ge=1)] = 1
-
-    @property
-    def values(self) -> Sequence[int]:
-        """The integers, as a range."""
-        return range(self.first, self.last + 1, self.step)
-
-
-class FormulaClaim(Claim, frozen=True, kw_only=True, tag="formula"):
-    """`left` and `right` agree, within a tolerance, at every point of `over`.
-
-    A formula is integer or real arithmetic in the variables of `over`, with `min`, `max`, `abs` and,
-    where a `subject` is named, its quantities (see the kind `value`), counted live: `parameters(dim)`.
-    A variable takes one integer, several, or a range `{from: 1, to: 64, step: 1}`.
-    """
-
-    left: Text
-    right: Text
-    over: dict[Variable, int | list[int] | Range]
-    within: Number = 0
-    subject: str = ""
-    subjects: SubjectSource = ""
-
-    @property
-    def axes(self) -> dict[str, Sequence[int]]:
-        """The values of each variable."""
-        return {name: _axis(values) for name, values in self.over.items()}
-
-    def __post_init__(self) -> None:
-        """Refuse texts that are no formulas, and a range of no points or of too many."""
-        texts = {"left": self.left, "right": self.right}
-        problem = _formula_problem(texts, self.over, self.subject)
-        self.require(is_met=not problem, requirement=problem)
-        number = prod(len(values) for values in self.axes.values())
-        requirement = f"`over` spans {count(number, 'point')}, expected 1 to {MOST_POINTS:,}"
-        self.require(is_met=1 <= number <= MOST_POINTS, requirement=requirement)
-
-
 AnyClaim: TypeAlias = (
     CallersClaim
     | CommitClaim
     | DocumentedClaim
     | FindingClaim
     | FormulaClaim
+    | LocationClaim
+    | ParameterClaim
     | ProbeClaim
     | QuoteClaim
     | ReadersClaim
@@ -269,21 +234,3 @@ AnyClaim: TypeAlias = (
     | ValueClaim
 )
 KINDS: dict[str, type[Claim]] = {str(c.__struct_config__.tag): c for c in get_args(AnyClaim)}
-
-
-def _axis(values: int | list[int] | Range) -> Sequence[int]:
-    if isinstance(values, Range):
-        return values.values
-    return [values] if isinstance(values, int) else values
-
-
-def _formula_problem(texts: Mapping[str, str], names: Iterable[str], subject: str) -> str:
-    """Return why one of the formulas, by their keys, cannot be evaluated, empty if all can."""
-    for key, text in texts.items():
-        try:
-            formula = Formula(text, set(names), QUANTITIES)
-        except (NotAFormula, ValueError) as error:
-            return f"`{key}`: {error}"
-        if formula.quantities_used and not subject:
-            return f"`{key}` uses {min(formula.quantities_used)} without a `subject`"
-    return ""

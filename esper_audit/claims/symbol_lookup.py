@@ -8,6 +8,7 @@ from typing import NamedTuple, Protocol
 
 from esper_audit.claims.reply import Reply, cannot_tell, stale
 from esper_audit.findings.finding import NotAnalysed
+from esper_audit.source.syntax.ast_walk import walk
 from esper_audit.source.syntax.enclosing import blocks, first_line, last_line
 from esper_audit.source.syntax.source import Source
 
@@ -79,7 +80,7 @@ def _file_of(address: str, tree: SourceFiles) -> tuple[str, str] | Reply:
     if colon or "/" in path or path.endswith(".py"):
         if path in tree.files or tree.text(path) is not None:
             return path, name
-        return stale(f"there is no file {path}{_other_files(path, tree.files)}")
+        return stale(f"there is no file {path}{other_files(path, tree.files)}")
     parts = address.split(".")
     for length in range(len(parts), 0, -1):
         found = _modules(".".join(parts[:length]), tree.files)
@@ -173,7 +174,17 @@ def _other_definitions(name: str, tree: SourceFiles) -> str:
     return f"; one of that name is at {', '.join(places[:SHOWN])}" if places else ""
 
 
-def _other_files(path: str, files: Sequence[str]) -> str:
+def definitions_of(name: str, source: Source) -> list[LocatedSymbol]:
+    """Return the functions and classes of a name at any depth of a file."""
+    return [
+        LocatedSymbol(source, name, node, first_line(node), last_line(node))
+        for node in walk(source.tree)
+        if isinstance(node, Definition) and node.name == name
+    ]
+
+
+def other_files(path: str, files: Sequence[str]) -> str:
+    """Return which other files have the name of a path, in words."""
     name = path.rpartition("/")[2]
     others = [file for file in files if file.rpartition("/")[2] == name]
     return f"; one of that name is {', '.join(others[:SHOWN])}" if others else ""

@@ -57,19 +57,22 @@ def _ticket(verified: VerifiedTicket) -> Iterator[StyledText]:
         yield StyledText(wrapped(proposed, "  "), "yellow")
     elif verified.is_manifest:
         yield StyledText(wrapped("manifest: production calls meet the defect", "  "), "yellow")
+    is_implied = assessment is Assessment.UNVOUCHED
     for answered in verified.claims:
-        yield from _claim(answered)
+        yield from _claim(answered, is_implied=is_implied)
     yield StyledText("\n")
 
 
-def _claim(answered: AnsweredClaim) -> Iterator[StyledText]:
+def _claim(answered: AnsweredClaim, *, is_implied: bool) -> Iterator[StyledText]:
     answer = answered.reply.answer
     surprise = "" if answered.is_expected else f", expected {_expected(answered)}"
     defect = ", states the defect" if answered.claim.states_defect else ""
     known = ", as the ticket expects" if answered.claim.expect and answered.is_expected else ""
     yield StyledText(f"  {answered.claim.id} ", "bold")
     yield StyledText(ANSWER_WORDS[answer], STYLES[answer] if answered.is_expected else "bold red")
-    yield StyledText(f" ({answered.claim.kind}{defect}{known}{surprise})\n", "dim")
+    implied = ", implied" if is_implied else ""
+    kind = f"{answered.claim.kind}{implied}{defect}{known}{surprise}"
+    yield StyledText(f" ({kind})\n", "dim")
     yield StyledText(wrapped(answered.claim.sentence, INDENT))
     yield StyledText(wrapped(answered.reply.evidence, INDENT + "> ", "  "), "cyan")
     for place in answered.reply.places[:PLACES_SHOWN]:

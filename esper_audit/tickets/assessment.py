@@ -45,7 +45,7 @@ MEANING: dict[Assessment, str] = {
     Assessment.CONTRADICTED: "the answer of a claim is not the one that the ticket expects",
     Assessment.CANNOT_TELL: "a claim is stale, or something that it needs was not looked at",
     Assessment.AS_EXPECTED: "the answers of all claims are as the ticket expects",
-    Assessment.UNVOUCHED: "without claims; its quotations and commits were looked up, and no answer is expected",
+    Assessment.UNVOUCHED: "without claims; those that its text implies were asked, and no answer is expected",
 }
 ALARMING = frozenset({Assessment.REGRESSED, Assessment.NEVER_FIXED})
 FAILING = ALARMING | {Assessment.PROPOSED_FOR_CLOSING, Assessment.CONTRADICTED}

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 
 import msgspec
 
-from esper_audit.claims.quotation import named_lines
+from esper_audit.claims.quotation import line_ranges, named_lines
 from esper_audit.tickets.markdown_import.document.block_records import BlockKind, MarkdownBlock
 from esper_audit.tickets.markdown_import.document.document import DocumentSection, read_document
 from esper_audit.tickets.markdown_import.sections.description import code_evidence
@@ -22,14 +22,17 @@ PYTHON = ("python", "py", "python3", "pyi")
 FENCES = ("```", "~~~")
 # A fence behind words of these is no code of the file, but what it should be or how it is called.
 PROPOSED = re.compile(
-    r"\b(?:should|could|would|instead|suggest\w*|recommend\w*|propos\w*|expected|correct|better|fixed|"
-    r"after|standard fix|solution|for example|for instance|e\.g\.|examples?|usage|this means|imagine|"
-    r"consider|reproduce\w*|output|prints?|results? in|shows?|log|traceback)\b",
+    r"^\W*after\b|\b(?:should|could|would|instead|suggest\w*|recommend\w*|propos\w*|expected|correct|better|fixed|"
+    r"after (?:the )?(?:fix|change)|standard fix|solution|for example|for instance|e\.g\.|examples?|usage|"
+    r"this means|imagine|consider|reproduce\w*|output|prints?|results? in|shows?|log|traceback)\b",
     re.IGNORECASE,
 )
 OUTPUT = re.compile(
     r"^(?:\$ |>>> |% |Traceback \(most recent|In \[\d+\]:|Out\[\d+\]:)", re.MULTILINE
 )
+# Names of another alphabet, and names with a brace behind them, are mathematics (`V(s_{t+1})`).
+FORMULA = re.compile(r"^[^#\"'\n]*(?:[α-ωΑ-Ω∑∏∂∇√≤≥≈∈]|\w\{)", re.MULTILINE)
+ALL_FILES = re.compile(r"\b(?:both|each|all|every)\b", re.IGNORECASE)
 Key = tuple[str | int, ...]
 
 
@@ -59,15 +62,15 @@ def quotes_of(ticket: Ticket) -> Iterator[Quote]:
 
 def _quote(key: Key, evidence: Evidence, before: str, ticket: Ticket) -> Iterator[Quote]:
     named = PLACE.fullmatch(evidence.place)
-    path = _own_path(named["path"], ticket) if named else _located(before, ticket)
-    if path and _is_source(evidence, path):
-        ranges = [named["lines"]] if named and named["lines"] else []
-        if not ranges:
-            comments = (line.strip() for line in evidence.code.splitlines())
-            cited = (span for line in comments if line[:1] == "#" for span in named_lines(line))
-            ranges = [f"{first}-{last}" for first, last in cited]
-        lines = re.sub(r"[L ]", "", ", ".join(ranges)).replace("–", "-").replace(",", ", ")
-        yield Quote(key, path, lines, evidence.code)
+    paths = [_own_path(named["path"], ticket)] if named else _located(before, ticket)
+    spans = line_ranges(named["lines"] or "") if named else []
+    if not spans:
+        comments = (line.strip() for line in evidence.code.splitlines())
+        spans = [span for line in comments if line[:1] == "#" for span in named_lines(line)]
+    lines = ", ".join(f"{first}-{last}" if last > first else str(first) for first, last in spans)
+    for path in paths:
+        if _is_source(evidence, path):
+            yield Quote(key, path, lines, evidence.code)
 
 
 def _fences(description: str) -> Iterator[tuple[str, Evidence]]:
@@ -97,7 +100,7 @@ def _last_sentence(text: str) -> str:
 
 def _is_source(evidence: Evidence, path: str) -> bool:
     """Return whether code can be from a file: no output of a program, and Python for a Python file."""
-    if not evidence.code or OUTPUT.search(evidence.code):
+    if not evidence.code or OUTPUT.search(evidence.code) or FORMULA.search(evidence.code):
         return False
     if evidence.language.lower() in PYTHON:
         return True
@@ -116,12 +119,12 @@ def _is_python(code: str) -> bool:
     )
 
 
-def _located(before: str, ticket: Ticket) -> str:
-    """Return the located file that a sentence names, else the first."""
-    paths = [place.path for place in ticket.locations]
+def _located(before: str, ticket: Ticket) -> list[str]:
+    """Return the located file that a sentence names, or all of them (`Both files have:`), else the first."""
+    paths = list(dict.fromkeys(place.path for place in ticket.locations))
     names = [name.rpartition("/")[2] for name in FILE.findall(before)]
     named = [path for path in paths if path.rpartition("/")[2] in names]
-    return next(iter([*named, *paths]), "")
+    return named or (paths if ALL_FILES.search(before) else paths[:1])
 
 
 def _own_path(path: str, ticket: Ticket) -> str:

@@ -21,8 +21,8 @@ from esper_audit.tickets.ticket import ticket_schema
 
 GUIDE = (Path(__file__).parents[2] / "docs" / "writing-a-claim.md").read_text(encoding="utf-8")
 KINDS = {
-    *("callers", "commit", "documented", "finding", "formula", "probe", "quote", "readers"),
-    *("references", "test", "value"),
+    *("callers", "commit", "documented", "finding", "formula", "location", "parameter"),
+    *("probe", "quote", "readers", "references", "test", "value"),
 }
 
 

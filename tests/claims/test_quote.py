@@ -116,3 +116,80 @@ def test_nothing_outside_the_tree_is_read(tmp_path) -> None:
 def test_a_quotation_of_nothing_is_refused() -> None:
     with pytest.raises(ValidationError, match="`code` quotes nothing"):
         claim(kind="quote", path="a.py", code="...\n\n# ...")
+
+
+STEP = '''class Step:
+    def run(self, batch, *, scale=1.0, device="cpu", mode="train"):
+        """Run a step.
+
+        The loss is not scaled twice.
+        """
+        hub.emit(
+            kind="step",
+            message="begin of a step",
+            data={
+                "batch": batch,
+                "mode": mode,
+            },
+        )
+        for part in batch:
+            loss = self.model(part)
+            loss = loss * scale
+            loss.backward()
+        self.optimizer.step()
+        return loss
+
+
+def later(values):
+    total = sum(values)
+    return total
+'''
+AS_QUOTED = {
+    "its docstring left out": "def run(self, batch, *, scale=1.0, device='cpu', mode='train'):\n    hub.emit(...)",
+    "a part of the docstring": '''def run(self, batch, ...):
+    """Run a step. ..."""''',
+    "arguments left out": "hub.emit(\n    kind='step',\n    ...\n    data={\n        'batch': batch, ...\n    },\n)",
+    "a shortened text": "message='begin ...',",
+    "a comment with dots": "for part in batch:\n    # ... scale ...\n    loss.backward()\nself.optimizer.step()",
+    "comments of a reviewer": "loss = loss * scale  # <-- applied twice?\n# BUG\nloss.backward()  # ...",
+    "two parts by their lines": "# Line 17\nloss = loss * scale\n\n# Later at lines 23-24\ntotal = sum(values)",
+    "two parts by a blank line": "loss = loss * scale\n\nself.optimizer.step()",
+    "the first line copied without its space": "loss = self.model(part)\n            loss = loss * scale",
+}
+
+
+@pytest.mark.parametrize("name", AS_QUOTED)
+def test_what_authors_of_tickets_add_and_leave_out_does_not_count(tmp_path, name: str) -> None:
+    result = reply_to(tmp_path, AS_QUOTED[name], text=STEP)
+    assert result.answer == "holds", result.evidence
+
+
+NOT_AS_QUOTED = {
+    "another docstring": ('def run(self, batch, ...):\n    """Stop a step."""', "refuted"),
+    "what is left out ends with its bracket": ("hub.emit(...)\nself.optimizer.step()", "stale"),
+    "what is left out ends with its block": (
+        "for part in batch:\n    ...\n    return total",
+        "refuted",
+    ),
+    "a changed line": ("loss = loss * scale\nloss.backwards()", "refuted"),
+    "lines in between that nothing marks": ("for part in batch:\n    loss.backward()", "stale"),
+    "a comment of the reviewer alone": ("# loss is scaled twice here", "cannot-tell"),
+}
+
+
+@pytest.mark.parametrize("name", NOT_AS_QUOTED)
+def test_code_that_differs_does_not_hold(tmp_path, name: str) -> None:
+    code, answer = NOT_AS_QUOTED[name]
+    result = reply_to(tmp_path, code, text=STEP)
+    assert result.answer == answer, result.evidence
+
+
+def test_a_quotation_of_a_comment_holds_where_the_file_has_it(tmp_path) -> None:
+    assert reply_to(tmp_path, "# how far the seed is let in").answer == "holds"
+
+
+@pytest.mark.parametrize(
+    ("lines", "answer"), [("2, 6", "holds"), ("1-2, 7", "holds"), ("1, 2-3", "stale")]
+)
+def test_several_ranges_may_be_cited(tmp_path, lines: str, answer: str) -> None:
+    assert reply_to(tmp_path, QUOTED, lines).answer == answer

@@ -386,9 +386,9 @@ def test_a_ticket_without_claims_is_asked_what_it_quotes_and_cites(tree: Path) -
     done = run(tree, "ticket", "verify", "T-OLD")
     assert done.status == 0, done.err
     assert "T-OLD P3 fixed: not vouched for" in done.out
-    assert "Q1 holds (quote)" in done.out
-    assert "Q2 refuted (quote)" in done.out
-    assert "K1 cannot tell (commit)" in done.out
+    assert "Q1 holds (quote, implied)" in done.out
+    assert "Q2 refuted (quote, implied)" in done.out
+    assert "K1 cannot tell (commit, implied)" in done.out
     before = (tree / "tickets" / "T-OLD.yaml").read_text()
     assert "answers" not in before
     run(tree, "run")

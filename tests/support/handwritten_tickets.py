@@ -10,7 +10,8 @@ from typing import Any
 import msgspec
 from hypothesis import strategies as st
 
-from esper_audit.claims.records import FormulaClaim, ReadersClaim
+from esper_audit.claims.quantity_claims import FormulaClaim
+from esper_audit.claims.records import ReadersClaim
 from esper_audit.claims.reply import Answer as ClaimAnswer
 from esper_audit.findings.finding import Category, Occurrence, Severity
 from esper_audit.tickets.parts import (

@@ -10,6 +10,7 @@ import msgspec
 import pytest
 
 from esper_audit.findings.finding import Severity
+from esper_audit.project.config import find_project
 from esper_audit.tickets.parts import (
     AsWritten,
     Change,
@@ -23,10 +24,10 @@ from esper_audit.tickets.parts import (
     Step,
     TicketLocation,
 )
-from esper_audit.tickets.quotes import QuotedFiles, missing_line
 from esper_audit.tickets.states import ResolutionKind, Status
 from esper_audit.tickets.ticket import Ticket
 from esper_audit.workflow.lint import LINTS, LintInput, Problem, first_sentence, lint
+from esper_audit.workflow.project_texts import ProjectTexts
 
 SOURCE = (
     "def open(self):\n    level = tank.level()  # once\n    if level > 3:\n        self.close()\n"
@@ -129,6 +130,10 @@ FAULTS: dict[str, list[Callable[[], list[Ticket]]]] = {
         with_(resolution=None),
         with_(resolution=Resolution(kind=ResolutionKind.FIXED, evidence=" ")),
     ],
+    "quote-moved": [
+        with_(evidence=[Evidence(code="level = tank.level()", place="valve.py:40-41")]),
+        with_(evidence=[Evidence(code="def open(self):\n    if level > 3:", place="valve.py:1")]),
+    ],
     "resolution-of-another-kind": [
         with_(resolution=Resolution(kind=ResolutionKind.NOT_A_BUG, evidence="Cached."))
     ],
@@ -143,11 +148,12 @@ FAULTS: dict[str, list[Callable[[], list[Ticket]]]] = {
 def found_in(tmp_path: Path) -> Callable[[list[Ticket]], list[tuple[str, Problem]]]:
     """Return what all lints find in some tickets, in a tree with one file and one commit."""
     (tmp_path / "valve.py").write_text(SOURCE)
-    sources = QuotedFiles(str(tmp_path), ["valve.py"])
+    (tmp_path / "esper-audit.toml").write_text("")
+    texts = ProjectTexts(find_project([str(tmp_path)]))
 
     def found(tickets: list[Ticket]) -> list[tuple[str, Problem]]:
         by_id = {ticket.id: ticket for ticket in tickets}
-        return lint(LintInput(by_id, sources, lambda commit: commit == "58ab12cd"), list(LINTS))
+        return lint(LintInput(by_id, texts, lambda commit: commit == "58ab12cd"), list(LINTS))
 
     return found
 
@@ -184,25 +190,23 @@ def test_what_a_check_of_ours_found_fixed_needs_no_other_evidence(found_in: Find
 
 
 def test_a_quote_of_a_file_that_is_not_here_is_not_looked_at(tmp_path: Path) -> None:
-    sources = QuotedFiles(str(tmp_path), [])
+    (tmp_path / "esper-audit.toml").write_text("")
     away = msgspec.structs.replace(SOUND, related=[])
-    assert lint(LintInput({away.id: away}, sources, bool), ["quote-not-found"]) == []
-    assert sources.absent == {"/home/ada/valve.py"} or sources.absent == {"valve.py"}
+    corpus = LintInput({away.id: away}, ProjectTexts(find_project([str(tmp_path)])), bool)
+    assert lint(corpus, ["quote-not-found", "quote-moved"]) == []
+    assert corpus.absent == {"valve.py"}
 
 
-@pytest.mark.parametrize(
-    "quote",
-    [
-        "level = tank.level()",
-        "        level = tank.level()   # twice?",
-        "def open(self):\n    ...\n    if level > 3:",
-        "def open(self):\n    # ... the rest\n",
-        "if level > 3:\n    self.close()",
-    ],
-)
-def test_indentation_comments_and_what_is_left_out_do_not_count(quote: str) -> None:
-    assert missing_line(quote, SOURCE.splitlines()) == ""
+def test_the_line_that_is_not_there_is_named(found_in: Find) -> None:
+    quoted = Evidence(code="level = tank.level()\nlevel += 1", place="valve.py:2-3")
+    found = found_in(with_(evidence=[quoted])())
+    text = "valve.py does not contain `level += 1`"
+    assert found == [("quote-not-found", Problem(SOUND.id, ("evidence", 0), text))]
 
 
-def test_the_first_line_that_is_not_there_is_named() -> None:
-    assert missing_line("level = tank.level()\nlevel += 1", SOURCE.splitlines()) == "level += 1"
+def test_a_quote_of_the_description_is_looked_up(found_in: Find) -> None:
+    fence = "\n\n```python\nif level > 5:\n    self.close()\n```"
+    names = {name for name, _ in found_in(with_(description=f"The valve asks:{fence}")())}
+    assert names == {"quote-not-found"}
+    for words in ("It should be:", "For example:", "Output of the run:"):
+        assert found_in(with_(description=words + fence)()) == [], words

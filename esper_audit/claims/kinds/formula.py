@@ -7,7 +7,7 @@ from itertools import product
 
 from esper_audit.claims.context import ClaimContext
 from esper_audit.claims.needs import Need
-from esper_audit.claims.records import FormulaClaim
+from esper_audit.claims.quantity_claims import FormulaClaim
 from esper_audit.claims.reply import Reply, Row, cannot_tell, holds, refuted
 from esper_audit.claims.subject_query import formatted, value_job, value_table
 from esper_audit.probes.formula import Cell, Number

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from esper_audit.claims.code_tokens import CodeTokens
 from esper_audit.claims.context import ClaimContext, TreeTexts
 from esper_audit.claims.needs import Need
-from esper_audit.claims.quotation import RANGE, Span
+from esper_audit.claims.quotation import Span, line_ranges
 from esper_audit.claims.quote_search import (
     Fidelity,
     Found,
@@ -52,7 +52,7 @@ def answer(claim: QuoteClaim, context: TreeTexts) -> Reply:
 
 
 def _located(claim: QuoteClaim, found: Found) -> Reply:
-    cited = lines_of(claim.lines or "")
+    cited = line_ranges(claim.lines or "")
     there = [span for span in found.spans if any(_overlap(span, lines) for lines in cited)]
     places = [f"{claim.path}:{_lines(span)}" for span in (there or found.spans)[:SHOWN]]
     if cited and not there:
@@ -83,11 +83,6 @@ def _other_places(claim: QuoteClaim, context: TreeTexts) -> list[str]:
 
 def _words(places: Sequence[str]) -> str:
     return f"; the code is in {', '.join(places)}" if places else ""
-
-
-def lines_of(cited: str) -> list[Span]:
-    """Return the ranges of cited lines: `12`, `12-15` or `12-15, 20`."""
-    return [(int(match[1]), int(match[2] or match[1])) for match in RANGE.finditer(cited)]
 
 
 def _overlap(one: Span, other: Span) -> bool:

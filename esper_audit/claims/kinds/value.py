@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from esper_audit.claims.context import ClaimContext
 from esper_audit.claims.needs import Need
-from esper_audit.claims.records import ValueClaim
+from esper_audit.claims.quantity_claims import ValueClaim
 from esper_audit.claims.reply import Reply, cannot_tell, holds, refuted
 from esper_audit.claims.subject_query import formatted, value_job, value_table
 from esper_audit.probes.formula import Number

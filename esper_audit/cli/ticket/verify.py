@@ -12,7 +12,7 @@ from esper_audit.cli.options import format_option, project_options
 from esper_audit.cli.screen import for_screen
 from esper_audit.project.config import Project
 from esper_audit.reports.verification_text import styled_verification
-from esper_audit.tickets.assessment import AnsweredClaim, VerifiedTicket
+from esper_audit.tickets.assessment import AnsweredClaim, Assessment, VerifiedTicket
 from esper_audit.tickets.store import TicketStore
 from esper_audit.workflow.actions import find_ticket
 from esper_audit.workflow.claim_context import ProjectClaimContext
@@ -31,7 +31,8 @@ def command(project: Project, *, ids: tuple[str, ...], style: str) -> None:
     """Verify the claims of the tickets ID, by default of all tickets. No file is changed.
 
     The beginning of an id is enough if it is unique. For a ticket without claims, such as an imported
-    one, its quotations and commits are looked up; these results do not change the exit status.
+    one, the claims are asked that its text implies: its locations, quotations and commits, and phrases such
+    as "never called" or "no test". They are marked as implied and do not change the exit status.
 
     Exit status: 0 all claims are as expected; 1 a closed ticket's defect is present, an active
     ticket's defect is gone, or a claim contradicts its ticket; 2 could not run; 3 a claim could not
@@ -61,19 +62,21 @@ def _json(verified: list[VerifiedTicket], status: int) -> str:
 
 
 def _ticket_data(verified: VerifiedTicket) -> dict[str, object]:
+    is_implied = verified.assessment is Assessment.UNVOUCHED
     return {
         "id": verified.ticket.id,
         "status": verified.ticket.status,
         "standing": verified.assessment,
         "proposed_severity": verified.proposal,
         "manifest": verified.is_manifest,
-        "claims": list(map(_claim_data, verified.claims)),
+        "claims": [_claim_data(one, is_implied=is_implied) for one in verified.claims],
     }
 
 
-def _claim_data(answered: AnsweredClaim) -> dict[str, object]:
+def _claim_data(answered: AnsweredClaim, *, is_implied: bool) -> dict[str, object]:
     return {
         "claim": answered.claim,
+        "implied": is_implied,
         "answer": answered.reply.answer,
         "expected": sorted(answered.expected),
         "evidence": answered.reply.evidence,
