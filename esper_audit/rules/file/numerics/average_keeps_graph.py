@@ -1,0 +1,140 @@
+"""The rule `average-keeps-graph`: a running average that takes in tensors with their graph."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator, Sequence
+
+from esper_audit.findings.finding import Category, Severity
+from esper_audit.rules.file.numerics import average_keeps_graph_cases as cases
+from esper_audit.rules.rule import Rule, Triggers, Violation
+from esper_audit.source.idioms.classes.file_classes import class_table
+from esper_audit.source.idioms.numerics.ema_update import ema_update
+from esper_audit.source.idioms.numerics.gradient_modes import ends_graph, is_without_gradients
+from esper_audit.source.idioms.numerics.value_origins import ValueOrigins
+from esper_audit.source.syntax.ast_walk import scan, walk
+from esper_audit.source.syntax.file_view import FileView
+from esper_audit.source.syntax.names import Function, dotted, parameters, text_of
+
+MESSAGE = "`{}` keeps the graph of `{}` from step to step: detach what is averaged"
+DEEPEST = 6
+
+
+class AverageKeepsGraph(Rule):
+    """A running average on the object keeps the graph of every step.
+
+    What: an assignment that updates a running average on `self` (`a = b*a + (1-b)*x`, `lerp`,
+    `a += w*(x - a)`) with a tensor that has a graph: one whose `backward` the function calls, or one
+    that the `forward` of a module computes from its arguments.
+
+    Why: memory grows with each step, since the average holds the graphs of all earlier ones, and the
+    second `backward` raises that it goes through a graph a second time, or differentiates through
+    earlier steps.
+
+    Quiet: `no_grad`, `.detach()`, `.item()`, `float()` or `.data` at the update, on the sample before
+    or on the average after it; numbers; averages in local variables.
+
+    Tickets: real code
+    """
+
+    contract = "average-updates"
+    category = Category.CORRECTNESS
+    severity = Severity.P2
+    precision = "1 of 1 finding in 19 packages would be merged (speechbrain)"
+    triggers = Triggers(
+        nodes=frozenset({"Assign", "AugAssign"}), parts=frozenset({"backward(", "def forward"})
+    )
+
+    VALID = cases.VALID
+    INVALID = cases.INVALID
+
+    def prefilter(self, nodes: Sequence[ast.AST]) -> Sequence[ast.AST]:
+        """Keep the assignments to attributes that can update a running average."""
+        return [node for node in nodes if _is_possible(node)]
+
+    def check(self, node: ast.AST, file: FileView) -> Iterator[Violation]:
+        """Report updates of an average on the object with a tensor that has a graph."""
+        update = ema_update(node)
+        if update is None or not isinstance(node, (ast.Assign, ast.AugAssign)):
+            return
+        if not _is_possible(node):
+            return
+        functions = file.functions(node)
+        if not functions or is_without_gradients(node, file) or ends_graph(node.value):
+            return
+        if _is_detached_after(update.average, functions[-1]):
+            return
+        for sample in _operands(node.value, update.average):
+            if self._has_graph(sample, functions[-1], file):
+                message = MESSAGE.format(update.average, text_of(sample))
+                yield Violation(node, message)
+                return
+
+    def _has_graph(self, sample: ast.expr, function: Function, file: FileView) -> bool:
+        name = dotted(sample)
+        if name and name in _differentiated(function):
+            return not _is_cut(sample, file)
+        table = file.once(class_table)
+        owner = table.owner(function)
+        if owner is None or function.name != "forward" or not table.family(owner).is_module:
+            return False
+        inputs = {p.arg for p in parameters(function.args)} - {"self"}
+        return _is_computed_from(sample, inputs, file, 0)
+
+
+def _is_possible(node: ast.AST) -> bool:
+    target = node.targets[0] if isinstance(node, ast.Assign) else None
+    target = node.target if isinstance(node, ast.AugAssign) else target
+    is_own = isinstance(target, ast.Attribute) and target.attr != "data"
+    return is_own and isinstance(node.value, (ast.BinOp, ast.Call))  # type: ignore[attr-defined]  # an assignment
+
+
+def _operands(value: ast.expr, average: str) -> list[ast.expr]:
+    """Return the names and calls that an update takes in beside the average."""
+    kinds = (ast.Name, ast.Attribute, ast.Call)
+    parts = [part for part in walk(value) if isinstance(part, kinds)]
+    around = [part for part in parts if any(text_of(below) == average for below in walk(part))]
+    return [part for part in parts if part not in around]
+
+
+def _differentiated(function: Function) -> set[str]:
+    """Return the names whose `backward` a function calls, also through a scaler or a trainer."""
+    found = set()
+    for call in scan(function, {ast.Call}):
+        assert isinstance(call, ast.Call)
+        if not isinstance(call.func, ast.Attribute) or "backward" not in call.func.attr:
+            continue
+        receiver = call.func.value
+        operands = [receiver, *call.args]
+        operands += receiver.args if isinstance(receiver, ast.Call) else []
+        found |= {dotted(operand) for operand in operands}
+    return found - {"", "self"}
+
+
+def _is_cut(sample: ast.expr, file: FileView) -> bool:
+    return any(ends_graph(origin) for origin in file.once(ValueOrigins).of(sample, calls=0))
+
+
+def _is_computed_from(node: ast.expr, inputs: set[str], file: FileView, depth: int) -> bool:
+    """Return whether a value is an operation on an argument, without a part that cuts the graph."""
+    if depth > DEEPEST or ends_graph(node) or is_without_gradients(node, file):
+        return False
+    if isinstance(node, ast.Name):
+        origins = file.once(ValueOrigins).of(node, calls=0)
+        others = [o for o in origins if not isinstance(o, ast.Name)]
+        return any(_is_computed_from(o, inputs, file, depth + 1) for o in others)
+    if not isinstance(node, ast.Call):
+        return False
+    operands = [*node.args, *(k.value for k in node.keywords)]
+    if isinstance(node.func, ast.Attribute):
+        operands.append(node.func.value)
+    names = {dotted(operand) for operand in operands}
+    is_direct = not names.isdisjoint(inputs)
+    return is_direct or any(_is_computed_from(o, inputs, file, depth + 1) for o in operands)
+
+
+def _is_detached_after(average: str, function: Function) -> bool:
+    """Return whether the function detaches the average itself."""
+    calls = (call.func for call in scan(function, {ast.Call}) if isinstance(call, ast.Call))
+    methods = (f for f in calls if isinstance(f, ast.Attribute) and f.attr.startswith("detach"))
+    return any(text_of(method.value) == average for method in methods)

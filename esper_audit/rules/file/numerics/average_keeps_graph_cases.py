@@ -1,0 +1,101 @@
+"""The cases of `average-keeps-graph`."""
+
+from __future__ import annotations
+
+from esper_audit.rules.rule import Invalid, Valid
+
+MESSAGE = "`{}` keeps the graph of `{}` from step to step: detach what is averaged"
+
+VALID = (
+    Valid(
+        "a detached sample, a number, a graph that is off",
+        """
+        import torch
+        class Trainer:
+            def step(self, x):
+                loss = self.net(x)
+                loss.backward()
+                self.one = 0.9 * self.one + 0.1 * loss.detach()
+                self.two = 0.9 * self.two + 0.1 * loss.item()
+                with torch.no_grad():
+                    self.three = torch.lerp(self.three, loss, 0.1)
+            @torch.no_grad()
+            def update(self, loss):
+                self.four = 0.9 * self.four + 0.1 * loss
+        """,
+    ),
+    Valid(
+        "an average that is detached after the update, and a local one",
+        """
+        import torch
+        class Trainer:
+            def step(self, x, mean):
+                loss = self.net(x)
+                loss.backward()
+                mean = 0.9 * mean + 0.1 * loss
+                self.mean = 0.9 * self.mean + 0.1 * loss
+                self.mean = self.mean.detach()
+        """,
+    ),
+    Valid(
+        "a sample without a graph, from a forward and from elsewhere",
+        """
+        import torch
+        from torch import nn
+        class Scale(nn.Module):
+            def forward(self, x):
+                with torch.no_grad():
+                    level = x.abs().mean()
+                self.level = 0.9 * self.level + 0.1 * level
+                size = x.detach().norm()
+                self.size = 0.9 * self.size + 0.1 * size
+                return x / self.level
+        class Meter:
+            def update(self, value):
+                self.value = 0.9 * self.value + 0.1 * value
+        """,
+    ),
+)
+INVALID = (
+    Invalid(
+        "a loss",
+        """
+        class Trainer:
+            def step(self, batch):
+                error = self.criterion(self.model(batch))
+                self.scaler.scale(error).backward()
+                self.smooth = 0.98 * self.smooth + 0.02 * error
+                return self.smooth
+        """,
+        ((5, MESSAGE.format("self.smooth", "error")),),
+    ),
+    Invalid(
+        "statistics of a normalisation layer",
+        """
+        import torch
+        from torch import nn
+        class Norm(nn.Module):
+            def forward(self, x):
+                if self.training:
+                    mean = x.mean((0, 2, 3))
+                    self.running_mean = (1 - self.momentum) * self.running_mean + self.momentum * mean
+                    self.scale = torch.lerp(self.scale, x.abs().mean(), self.momentum)
+                return x - self.running_mean
+        """,
+        (
+            (7, MESSAGE.format("self.running_mean", "mean")),
+            (8, MESSAGE.format("self.scale", "x.abs().mean()")),
+        ),
+    ),
+    Invalid(
+        "a step towards the sample, under another spelling of backward",
+        """
+        class Agent:
+            def learn(self, batch):
+                advantage = self.evaluate(batch)
+                self.manual_backward(advantage)
+                self.baseline += 0.05 * (advantage - self.baseline)
+        """,
+        ((5, MESSAGE.format("self.baseline", "advantage")),),
+    ),
+)

@@ -1,0 +1,44 @@
+"""Parameters that a loop goes through, and modules whose parameters a class freezes."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+
+from esper_audit.source.idioms.classes.file_classes import ClassFamily
+from esper_audit.source.syntax.ast_walk import scan
+from esper_audit.source.syntax.names import dotted, text_of
+
+
+def iterated_modules(loop: ast.For) -> Iterator[tuple[str, str]]:
+    """Yield each loop variable with the code of the module whose parameters it goes through."""
+    iterated = loop.iter
+    is_zip = isinstance(iterated, ast.Call) and dotted(iterated.func) == "zip"
+    sources = iterated.args if is_zip and isinstance(iterated, ast.Call) else [iterated]
+    targets = loop.target.elts if is_zip and isinstance(loop.target, ast.Tuple) else [loop.target]
+    for target, source in zip(targets, sources, strict=False):
+        if isinstance(target, ast.Tuple):
+            target = target.elts[-1]
+        method = source.func if isinstance(source, ast.Call) else None
+        if not isinstance(method, ast.Attribute) or "parameters" not in method.attr:
+            continue
+        if dotted(target):
+            yield dotted(target), text_of(method.value)
+
+
+def frozen_modules(family: ClassFamily | None) -> set[str]:
+    """Return the code of the modules whose parameters a class freezes."""
+    found: set[str] = set()
+    for member in family.members if family is not None else ():
+        for node in scan(member.definition, {ast.For, ast.Call}):
+            if isinstance(node, ast.For):
+                freezes = "requires_grad = False" in ast.unparse(node) or (
+                    "requires_grad_(False)" in ast.unparse(node)
+                )
+                found |= {source for _, source in iterated_modules(node) if freezes}
+            elif isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute):
+                is_off = node.func.attr == "requires_grad_" and ast.unparse(node).endswith(
+                    "(False)"
+                )
+                found |= {text_of(node.func.value)} if is_off else set()
+    return found

@@ -1,0 +1,61 @@
+"""Whether code runs under autograd, and whether a value carries a graph."""
+
+from __future__ import annotations
+
+import ast
+
+from esper_audit.source.syntax.ast_walk import walk
+from esper_audit.source.syntax.file_view import FileView
+from esper_audit.source.syntax.names import terminal_name
+
+OFF = frozenset({"no_grad", "inference_mode", "_no_grad", "_disable_dynamo_if_unsupported"})
+ENDING_GRAPH = frozenset(
+    {
+        "detach",
+        "detach_",
+        "item",
+        "tolist",
+        "numpy",
+        "float",
+        "int",
+        "bool",
+        "len",
+        "clone_detached",
+    }
+    | {"argmax", "argmin", "argsort", "sign", "round", "floor", "ceil", "long", "randn_like"}
+    | {"rand_like", "zeros_like", "ones_like", "perf_counter", "time"}
+)
+
+
+def is_without_gradients(node: ast.expr | ast.stmt, file: FileView) -> bool:
+    """Return whether a node stands under `no_grad` or `inference_mode`, by `with` or by decorator."""
+    switches: list[ast.expr] = []
+    for statement in file.enclosing(node):
+        if isinstance(statement, (ast.With, ast.AsyncWith)):
+            switches += [item.context_expr for item in statement.items]
+        elif isinstance(statement, (ast.FunctionDef, ast.AsyncFunctionDef)):
+            switches += statement.decorator_list
+    return any(map(_turns_off, switches))
+
+
+def ends_graph(node: ast.expr) -> bool:
+    """Return whether an expression has a part that cuts the graph: `.detach()`, `.item()`, `.data`."""
+    for part in walk(node):
+        if isinstance(part, ast.Attribute) and part.attr == "data":
+            return True
+        if isinstance(part, ast.Call) and terminal_name(part.func) in ENDING_GRAPH:
+            # `x.float()` keeps the graph, `float(x)` does not.
+            is_conversion = isinstance(part.func, ast.Attribute) and part.func.attr == "float"
+            if not is_conversion:
+                return True
+    return False
+
+
+def _turns_off(node: ast.expr) -> bool:
+    """Return whether `torch.no_grad()`, `no_grad` or `set_grad_enabled(False)` is meant."""
+    called = node.func if isinstance(node, ast.Call) else node
+    name = terminal_name(called)
+    if name == "set_grad_enabled" and isinstance(node, ast.Call) and node.args:
+        first = node.args[0]
+        return isinstance(first, ast.Constant) and first.value is False
+    return name in OFF
