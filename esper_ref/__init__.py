@@ -16,7 +16,7 @@ own. A file imports only from the floors below it; lowest first:
     gate_evidence, slot_events
     slot
     model
-    attribution, baked, checkpoint
+    attribution, baked, checkpoint, policy, tensorboard
     growth
     __main__
 
@@ -72,6 +72,7 @@ from esper_ref.lifecycle import (
     SeedState,
 )
 from esper_ref.model import MorphogeneticModel
+from esper_ref.policy import EvidenceDriven, GrowthPolicy, Observation, RoundRobin
 from esper_ref.rules import SlotRules
 from esper_ref.slot import SeedSlot
 from esper_ref.telemetry import JsonLinesWriter, Telemetry
@@ -91,6 +92,7 @@ __all__ = [
     "Checkpoint",
     "Counterfactual",
     "EsperRefError",
+    "EvidenceDriven",
     "GateLevel",
     "GateResult",
     "GateStatistics",
@@ -98,6 +100,7 @@ __all__ = [
     "GatedBlend",
     "GradientHealthMonitor",
     "GradientRatioNormalization",
+    "GrowthPolicy",
     "HostProtocol",
     "InjectionSpec",
     "IsolationPolicy",
@@ -106,7 +109,9 @@ __all__ = [
     "LifecycleTiming",
     "MissingTorchError",
     "MorphogeneticModel",
+    "Observation",
     "QualityGates",
+    "RoundRobin",
     "SeedMetrics",
     "SeedRecipe",
     "SeedSlot",

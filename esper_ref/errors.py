@@ -39,6 +39,10 @@ class GateError(EsperRefError, ValueError):
     """A gate that does not exist, or a stage that no gate guards."""
 
 
+class PolicyError(EsperRefError, ValueError):
+    """An action of a growth policy that cannot be taken."""
+
+
 class SlotError(EsperRefError):
     """A slot asked to do what its stage does not allow."""
 

@@ -37,8 +37,13 @@ class CausalAttention(nn.Module):
 
     def attend(self, q: Tensor, k: Tensor, v: Tensor) -> Tensor:
         """Return the attention of each head, (batch, heads, tokens, head width)."""
-        dropout = self.dropout if self.training else 0.0
+        dropout = self.dropout_now
         return F.scaled_dot_product_attention(q, k, v, is_causal=True, dropout_p=dropout)
+
+    @property
+    def dropout_now(self) -> float:
+        """The share of attention weights that is dropped in this mode."""
+        return self.dropout if self.training else 0.0
 
 
 class BidirectionalAttention(CausalAttention):
@@ -46,8 +51,7 @@ class BidirectionalAttention(CausalAttention):
 
     def attend(self, q: Tensor, k: Tensor, v: Tensor) -> Tensor:
         """Return the attention of each head, (batch, heads, tokens, head width)."""
-        dropout = self.dropout if self.training else 0.0
-        return F.scaled_dot_product_attention(q, k, v, dropout_p=dropout)
+        return F.scaled_dot_product_attention(q, k, v, dropout_p=self.dropout_now)
 
 
 @BlueprintRegistry.register(

@@ -47,8 +47,7 @@ class FlexCausalAttention(CausalAttention):
 
     def attend(self, q: Tensor, k: Tensor, v: Tensor) -> Tensor:
         """Return the attention of each head, (batch, heads, tokens, head width)."""
-        dropout = self.dropout if self.training else 0.0
-        self.kernel = kernel_for(q.device.type, q.shape[-1], dropout)
+        self.kernel = kernel_for(q.device.type, q.shape[-1], self.dropout_now)
         if self.kernel is AttentionKernel.FLEX:
             return flex_causal(q, k, v)
         return super().attend(q, k, v)

@@ -16,7 +16,7 @@ from esper_ref.growth import ranks
 from esper_ref.growth.extras import require_extra
 from esper_ref.growth.life import Arm
 from esper_ref.growth.picture import draw_study, load_matplotlib
-from esper_ref.growth.plan import DEFAULT_PLANS, GrowthPlan, plan_for
+from esper_ref.growth.plan import DEFAULT_PLANS, POLICIES, GrowthPlan, plan_for
 from esper_ref.growth.study import Study, Watcher, run_study
 from esper_ref.growth.table import report
 
@@ -50,6 +50,9 @@ def parser() -> argparse.ArgumentParser:
         help="what each slot tries, in this order, until one is fossilized",
     )
     grow.add_argument("--alpha-algorithm", type=AlphaAlgorithm, choices=list(AlphaAlgorithm))
+    grow.add_argument(
+        "--policy", choices=list(POLICIES), help="what decides when seeds begin and are given up"
+    )
     grow.add_argument("--device", help="cpu (default), cuda, ...")
     grow.add_argument("--out", type=Path, metavar="DIR", help="default: runs/<host>")
     grow.add_argument(
@@ -83,6 +86,7 @@ def _grow(options: argparse.Namespace, out: Path) -> None:
         steps=options.steps,
         blueprints=options.blueprints,
         alpha_algorithm=options.alpha_algorithm,
+        policy=options.policy,
         device=options.device,
     )
     with ranks.joined(plan.device) as device:

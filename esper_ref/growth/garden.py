@@ -12,6 +12,7 @@ from esper_ref.growth.plan import GrowthPlan, random_seed_of
 from esper_ref.growth.training import Training, accuracy
 from esper_ref.lifecycle import PATH_OF_STAGE, ForwardPath, SeedStage
 from esper_ref.model import MorphogeneticModel
+from esper_ref.policy import Germinate, Observation, RampDown, observe, require_slot
 
 if TYPE_CHECKING:
     from esper_ref.growth.data import Split
@@ -23,7 +24,7 @@ STAGES_WITHOUT_END = (SeedStage.GERMINATED, SeedStage.TRAINING, SeedStage.SHADOW
 
 
 class Garden:
-    """Plants seeds, measures what each adds, and lets the gates judge.
+    """Does what the policy decides, measures what each seed adds, and lets the gates judge.
 
     A model without slots has an empty garden, in which nothing happens.
     """
@@ -36,6 +37,7 @@ class Garden:
         if isinstance(model, MorphogeneticModel):
             self.host = model.get_submodule("host")
             self.slots = [model.slot(slot_id) for slot_id in model.route]
+        self.policy = plan.make_policy()
 
     def host_parameters(self) -> list[nn.Parameter]:
         """Return what learns from the first step on."""
@@ -47,33 +49,33 @@ class Garden:
             if slot.is_active:
                 self.training.take_up(slot.slot_id, slot.parameters())
 
-    def plant(self, epoch: int, score: float | None) -> None:
-        """Germinate the next seed if its time has come.
+    def act(self, epoch: int, score: float | None) -> None:
+        """Do what the policy decides for the coming epoch.
 
         `score` is the last validation accuracy.
-
-        It comes after the warm-up, while no other seed is on trial, and early enough for the
-        seed's trial to end within the run.
         """
-        slot = next((slot for slot in self.slots if self._awaits_a_seed(slot)), None)
-        remaining = self.plan.epochs - epoch + 1
-        in_time = epoch > self.plan.warm_up and remaining >= self.plan.longest_life
-        if slot is None or not in_time or any(map(on_trial, self.slots)):
-            return
+        slots = tuple(observe(slot) for slot in self.slots)
+        for action in self.policy.decide(Observation(epoch, self.plan.epochs, score, slots)):
+            slot = require_slot(self.slots, action)
+            if isinstance(action, Germinate):
+                self._germinate(slot, action.blueprint_id, epoch, score)
+            elif isinstance(action, RampDown):
+                slot.ramp_down(action.epochs, action.reason)
+            else:
+                slot.cull(action.reason)
+                self.training.give_up(slot.slot_id)
+
+    def _germinate(
+        self, slot: SeedSlot, blueprint_id: str, epoch: int, score: float | None
+    ) -> None:
         torch.manual_seed(random_seed_of(self.training.random_seed, epoch))  # alike on all ranks
         slot.germinate(
-            self.plan.blueprints[slot.seeds_germinated],
-            host_module=self.host,
-            alpha_algorithm=self.plan.alpha_algorithm,
+            blueprint_id, host_module=self.host, alpha_algorithm=self.plan.alpha_algorithm
         )
         if score is not None:
             slot.state.metrics.record_accuracy(score)  # improvement is counted from here
         slot.advance_stage()
         self.training.take_up(slot.slot_id, slot.parameters())
-
-    def _awaits_a_seed(self, slot: SeedSlot) -> bool:
-        untried = slot.seeds_germinated < len(self.plan.blueprints)
-        return slot.state.stage is SeedStage.DORMANT and untried
 
     def record_gradients(self) -> None:
         """Let seeds on trial see their gradients and the host's.
@@ -88,9 +90,10 @@ class Garden:
         for slot in self.slots:
             if slot.is_active:
                 slot.state.metrics.record_accuracy(score)
-            if PATH_OF_STAGE[slot.state.stage] is ForwardPath.BLEND:
-                found = Counterfactual.measure(self.model, slot, validation, accuracy)
-                slot.state.metrics.record_counterfactual(found.contribution)
+        felt = [s for s in self.slots if PATH_OF_STAGE[s.state.stage] is ForwardPath.BLEND]
+        for slot in felt:
+            found = Counterfactual.measure(self.model, slot, validation, accuracy)
+            slot.state.metrics.record_counterfactual(found.contribution)
 
     def judge(self) -> None:
         """Let an epoch pass at every slot: the gates decide, and patience ends."""

@@ -86,7 +86,7 @@ class Life:
         while self.epoch < self.plan.epochs:
             self.epoch += 1
             self.journal.epoch = self.epoch
-            self.garden.plant(self.epoch, self.score)
+            self.garden.act(self.epoch, self.score)
             ranks.agree(self.model)
             loss = self.training.epoch(self.epoch, self.data.training, self.garden.record_gradients)
             ranks.agree(self.model)  # each rank has gathered running statistics of its own

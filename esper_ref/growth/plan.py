@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from dataclasses import asdict, dataclass, fields, replace
 from itertools import count
 from typing import TYPE_CHECKING
@@ -15,6 +16,7 @@ from esper_ref.hosts.cnn import CNNHost
 from esper_ref.hosts.transformer import TransformerHost
 from esper_ref.isolation import IsolationPolicy
 from esper_ref.lifecycle import LifecycleTiming, SeedStage
+from esper_ref.policy import EvidenceDriven, GrowthPolicy, RoundRobin
 from esper_ref.rules import SlotRules
 from esper_ref.topology import Topology, require_topology
 
@@ -24,6 +26,10 @@ if TYPE_CHECKING:
     from esper_ref.growth.data import RealData
 
 MOST_SEED = 2**31 - 1
+POLICIES: dict[str, Callable[[RoundRobin], GrowthPolicy]] = {
+    "round-robin": lambda beginning: beginning,
+    "evidence": EvidenceDriven,
+}
 
 
 class PlanError(EsperRefError, ValueError):
@@ -35,9 +41,10 @@ class GrowthPlan:
     """What is grown, on what, for how long.
 
     An epoch is `steps` steps of `batch` samples. The host trains alone for `warm_up` epochs. Each
-    slot tries the `blueprints` in order, one seed at a time in the whole model, so that what a
-    seed does to the metric is its own doing. A seed that no gate lets out of TRAINING, or out of
-    SHADOWING, within `patience` epochs is culled.
+    slot tries the `blueprints` in order. The `policy` decides when: `round-robin` has one seed at a
+    time in the whole model, so that what a seed does to the metric is its own doing. `evidence` has
+    several, and gives some up early. A seed that no gate lets out of TRAINING, or out of SHADOWING,
+    within `patience` epochs is culled.
     """
 
     host: Topology
@@ -52,6 +59,7 @@ class GrowthPlan:
     warm_up: int = 4
     patience: int = 6
     blend_epochs: int = 5
+    policy: str = "round-robin"
 
     def __post_init__(self) -> None:
         for name in self.blueprints:
@@ -59,6 +67,8 @@ class GrowthPlan:
         for name in ("epochs", "random_seeds", "steps", "batch", "patience"):
             if asdict(self)[name] < 1:
                 raise PlanError(f"got {name} = {asdict(self)[name]}, wanted 1 or more")
+        if self.policy not in POLICIES:
+            raise PlanError(f"got policy {self.policy!r}, expected one of {', '.join(POLICIES)}")
         if not self.blueprints:
             raise PlanError("got no blueprint, wanted at least one to grow")
 
@@ -83,6 +93,10 @@ class GrowthPlan:
     def longest_life(self) -> int:
         """Epochs after which a seed is fossilized or culled for certain."""
         return 2 * self.patience + self.blend_epochs + self.rules.timing.probation_timeout
+
+    def make_policy(self) -> GrowthPolicy:
+        """Return the policy of one life."""
+        return POLICIES[self.policy](RoundRobin(self.blueprints, self.warm_up, self.longest_life))
 
     @property
     def is_long_enough(self) -> bool:

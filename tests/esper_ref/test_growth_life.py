@@ -33,6 +33,9 @@ ROOT = Path(__file__).parents[2]
 HOSTS = ("cnn", "transformer")
 
 
+DORMANT, FOSSILIZED = SeedStage.DORMANT, SeedStage.FOSSILIZED
+
+
 def tiny_plan(host: str, **changes: Any) -> GrowthPlan:
     plan = plan_for(host, epochs=22, steps=2, batch=8)
     return replace(plan, **{"warm_up": 1, "patience": 4, "blend_epochs": 2} | changes)
@@ -72,12 +75,17 @@ def saved(life: Life) -> Any:
 
 
 @pytest.mark.parametrize(
-    ("host", "algorithm"), [("cnn", "gate"), ("cnn", "multiply"), ("transformer", "add")]
+    ("host", "algorithm", "policy"),
+    [
+        ("cnn", "gate", "evidence"),
+        ("cnn", "multiply", "round-robin"),
+        ("transformer", "add", "round-robin"),
+    ],
 )
 def test_a_resumed_life_equals_the_uninterrupted_one_bit_for_bit(
-    tmp_path: Path, host: str, algorithm: str
+    tmp_path: Path, host: str, algorithm: str, policy: str
 ) -> None:
-    plan = tiny_plan(host, alpha_algorithm=AlphaAlgorithm(algorithm))
+    plan = tiny_plan(host, alpha_algorithm=AlphaAlgorithm(algorithm), policy=policy)
     whole = lived(plan, tmp_path / "whole")
     stages = {change.after for change in stage_changes(whole.journal)}
     assert {SeedStage.TRAINING, SeedStage.BLENDING, SeedStage.SHADOWING} <= stages
@@ -99,7 +107,17 @@ def test_a_resumed_life_equals_the_uninterrupted_one_bit_for_bit(
     assert cut.test_score == whole.test_score
 
 
-def test_the_test_above_sees_an_optimizer_that_was_not_restored(tmp_path: Path) -> None:
+def test_the_policy_decides_how_many_seeds_are_on_trial_at_once(tmp_path: Path) -> None:
+    most = {}
+    for policy in ("round-robin", "evidence"):
+        life = lived(tiny_plan("cnn", policy=policy), tmp_path / policy)
+        stages = [m.stages.values() for _, m in life.journal.measured()]
+        trials = [sum(DORMANT < stage < FOSSILIZED for stage in epoch) for epoch in stages]
+        most[policy] = max(trials)
+    assert most == {"round-robin": 1, "evidence": 2}
+
+
+def test_the_resume_test_sees_an_optimizer_that_was_not_restored(tmp_path: Path) -> None:
     plan = tiny_plan("cnn", epochs=4)
     whole = lived(plan, tmp_path / "whole")
     cut = new_life(plan, tmp_path / "cut")

@@ -26,9 +26,10 @@ MASK = "src_key_padding_mask"
 
 
 def resnet_host(net: ResNet18) -> SegmentedHost:
-    stem = nn.Sequential(net.conv1, net.bn1, net.relu, net.maxpool, net.layers[0])
+    stem = nn.Sequential(net.conv1, net.bn1, net.relu, net.maxpool, net.layer1)
     head = nn.Sequential(net.avgpool, nn.Flatten(), net.fc)
-    return SegmentedHost([stem, *net.layers[1:]], net.widths, topology="cnn", head=head)
+    segments = [stem, net.layer2, net.layer3, net.layer4]
+    return SegmentedHost(segments, net.widths, topology="cnn", head=head)
 
 
 class FirstToken(nn.Module):

@@ -23,7 +23,7 @@ QUICK = {
     "drop-is-causal": "causality[transformer/attention@birth] altered",
     "drop-the-clamp": "gradient-ratio[gradient-ratio/sqrt_params@birth] out-of-bounds",
     "drop-the-contiguity": "seed-input-isolation[cnn/slot-of-group-norm@training] SIGSEGV",
-    "hasattr-for-a-protocol": "unauthorised-hasattr[require_host]",
+    "hasattr-for-a-protocol": "unauthorised-hasattr[_attribute_faults]",
     "ramp-one-step-long": "alpha-schedule[alpha-controller@birth] end",
     "overshoot-not-clamped": "equivalent",
 }

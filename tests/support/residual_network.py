@@ -37,7 +37,7 @@ class ResNet18(nn.Module):
         self.relu = nn.ReLU()
         self.maxpool = nn.MaxPool2d(3, 2, 1)
         into = (width, *self.widths)
-        self.layers = nn.ModuleList(
+        self.layer1, self.layer2, self.layer3, self.layer4 = (
             nn.Sequential(
                 BasicBlock(into[i], self.widths[i], 1 if i == 0 else 2),
                 BasicBlock(self.widths[i], self.widths[i], 1),
@@ -49,7 +49,7 @@ class ResNet18(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         x = self.maxpool(self.relu(self.bn1(self.conv1(x))))
-        for layer in self.layers:
+        for layer in (self.layer1, self.layer2, self.layer3, self.layer4):
             x = layer(x)
         return self.fc(self.avgpool(x).flatten(1))
 
