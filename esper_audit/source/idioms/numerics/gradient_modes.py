@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 import ast
+import re
 
-from esper_audit.source.syntax.ast_walk import walk
+from esper_audit.source.idioms.classes.file_classes import class_table
+from esper_audit.source.syntax.ast_walk import scan, walk
 from esper_audit.source.syntax.file_view import FileView
-from esper_audit.source.syntax.names import terminal_name
+from esper_audit.source.syntax.names import Function, dotted, terminal_name
+
+LOSS = re.compile(r"(?i)(^|_)(\w*loss\w*|criterion|objective|penalty|divergence)(_|$)")
+WORDS = re.compile(r"(?<=[a-z])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")
 
 OFF = frozenset({"no_grad", "inference_mode", "_no_grad", "_disable_dynamo_if_unsupported"})
 ENDING_GRAPH = frozenset(
@@ -36,6 +41,37 @@ def is_without_gradients(node: ast.expr | ast.stmt, file: FileView) -> bool:
         elif isinstance(statement, (ast.FunctionDef, ast.AsyncFunctionDef)):
             switches += statement.decorator_list
     return any(map(_turns_off, switches))
+
+
+def is_differentiated(node: ast.expr | ast.stmt, file: FileView) -> bool:
+    """Return whether autograd runs through a node: it belongs to a loss or to the forward of a module.
+
+    That is a method that `forward` reaches, a function of the file that such a method calls, or a
+    function or class with the word loss in its name.
+    """
+    definitions = file.definitions(node)
+    functions = file.functions(node)
+    if not functions or is_without_gradients(node, file):
+        return False
+    if any(LOSS.search(WORDS.sub("_", definition.name)) for definition in definitions):
+        return True
+    return functions[0] in file.once(_functions_of_forward)
+
+
+def _functions_of_forward(file: FileView) -> set[Function]:
+    """Return the methods that a `forward` of the file reaches, and the functions that these call."""
+    table = file.once(class_table)
+    families = [table.family(definition) for definition in table.classes]
+    modules = [f for f in families if f.is_module or (f.foreign_bases and f.method("forward"))]
+    found = {method for family in modules for method in family.reached_from("forward")}
+    functions = {s.name: s for s in file.source.tree.body if isinstance(s, Function)}
+    called = {
+        dotted(call.func)
+        for method in found
+        for call in scan(method, {ast.Call})
+        if isinstance(call, ast.Call)
+    }
+    return found | {functions[name] for name in called & functions.keys()}
 
 
 def ends_graph(node: ast.expr) -> bool:

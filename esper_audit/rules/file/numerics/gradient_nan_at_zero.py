@@ -1,0 +1,119 @@
+"""The rule `gradient-nan-at-zero`: a root or a power whose gradient is infinite at zero."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator, Sequence
+
+from esper_audit.findings.finding import Category, Severity
+from esper_audit.rules.file.numerics import gradient_nan_at_zero_cases as cases
+from esper_audit.rules.rule import Rule, Triggers, Violation
+from esper_audit.source.idioms.numerics.ema_update import literal_number
+from esper_audit.source.idioms.numerics.gradient_modes import (
+    ends_graph,
+    is_differentiated,
+    is_without_gradients,
+)
+from esper_audit.source.idioms.numerics.tensor_calls import enclosing_family, tensor_call
+from esper_audit.source.idioms.numerics.zero_values import zero_reason
+from esper_audit.source.syntax.file_view import FileView
+from esper_audit.source.syntax.names import defaults, dotted
+
+ROOTS = frozenset({"sqrt", "pow", "float_power"})
+PROBABILITY_WORDS = ("softmax", "sigmoid", "softmin")
+MESSAGE = "the gradient of `{}` is infinite at 0, which {} reaches: add an epsilon inside"
+
+
+class GradientNanAtZero(Rule):
+    """A root or a power below 1 has an infinite gradient at zero.
+
+    What: `sqrt`, or a power with an exponent between 0 and 1 (a literal, or the default of a
+    parameter), of a value that may be exactly 0: a square or a sum of squares, `clamp(min=0)`, a
+    relu, a mean squared error, in a loss or in what the `forward` of a module reaches; and of a
+    sigmoid, a softmax, or 1 minus one, wherever autograd is on.
+
+    Why: the gradient is infinite times 0, which is NaN, and one NaN reaches every weight. Two equal
+    embeddings, a silent frame or a saturated sigmoid are enough. The value itself is right, so no
+    test of the forward shows it.
+
+    Quiet: an epsilon or a positive clamp inside; `norm`, `hypot`, `cdist`, which handle 0; `no_grad`,
+    `.data`, `.detach()`; exponents of 1 and more; functions that no module and no loss reaches.
+
+    Tickets: real code
+    """
+
+    contract = "finite-numbers"
+    category = Category.NUMERICAL_STABILITY
+    severity = Severity.P2
+
+    precision = "2 of 3 findings in 19 packages would be merged (kornia, monai), 1 is arguable"
+
+    triggers = Triggers(
+        calls=ROOTS, nodes=frozenset({"BinOp"}), parts=frozenset({"sqrt", "pow", "**"})
+    )
+
+    VALID = cases.VALID
+    INVALID = cases.INVALID
+
+    def prefilter(self, nodes: Sequence[ast.AST]) -> Sequence[ast.AST]:
+        """Drop the arithmetic that is no power."""
+        return [n for n in nodes if not isinstance(n, ast.BinOp) or isinstance(n.op, ast.Pow)]
+
+    def check(self, node: ast.AST, file: FileView) -> Iterator[Violation]:
+        """Report roots and powers below 1 of values that may be 0."""
+        operand, exponent = _power(node, file)
+        if operand is None or not isinstance(node, ast.expr) or ends_graph(operand):
+            return
+        if exponent is not None and not _is_fraction(exponent, file):
+            return
+        reason = zero_reason(operand, file)
+        is_probability = any(word in reason for word in PROBABILITY_WORDS)
+        if not reason or is_without_gradients(node, file):
+            return
+        if is_probability or is_differentiated(node, file):
+            yield Violation(node, MESSAGE.format(" ".join(file.code(node).split()), reason))
+
+
+def _power(node: ast.AST, file: FileView) -> tuple[ast.expr | None, ast.expr | None]:
+    if isinstance(node, ast.BinOp):
+        return (node.left, node.right) if isinstance(node.op, ast.Pow) else (None, None)
+    call = tensor_call(node, file)
+    if call is None:
+        return None, None
+    if call.name == "sqrt":
+        return call.subject, None
+    if call.name in ROOTS:
+        return call.subject, call.argument("exponent", 0)
+    return None, None
+
+
+def _is_fraction(exponent: ast.expr, file: FileView) -> bool:
+    """Return whether an exponent is between 0 and 1: a literal, or a parameter with such a default."""
+    value = _number(exponent)
+    if value is None and dotted(exponent):
+        default = _default(exponent, file)
+        value = _number(default) if default is not None else None
+    return value is not None and 0 < value < 1
+
+
+def _number(node: ast.expr) -> float | None:
+    if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Div):
+        upper, lower = literal_number(node.left), literal_number(node.right)
+        return upper / lower if upper is not None and lower else None
+    return literal_number(node)
+
+
+def _default(node: ast.expr, file: FileView) -> ast.expr | None:
+    """Return the default of a parameter, also of one that the constructor stores on the object."""
+    functions = file.functions(node)
+    if isinstance(node, ast.Name):
+        own = (defaults(function.args).get(node.id) for function in reversed(functions))
+        return next((default for default in own if default is not None), None)
+    family = enclosing_family(node, file)
+    if not isinstance(node, ast.Attribute) or dotted(node.value) != "self" or family is None:
+        return None
+    stored = [use for use in family.bindings(node.attr) if use.method.name == "__init__"]
+    if len(stored) != 1 or stored[0].value is None:
+        return None
+    value = stored[0].value
+    return defaults(stored[0].method.args).get(dotted(value)) if dotted(value) else value

@@ -1,0 +1,118 @@
+"""The cases of `gradient-nan-at-zero`."""
+
+from __future__ import annotations
+
+from esper_audit.rules.rule import Invalid, Valid
+
+MESSAGE = "the gradient of `{}` is infinite at 0, which {} reaches: add an epsilon inside"
+
+VALID = (
+    Valid(
+        "an epsilon, a positive clamp, the norm of torch",
+        """
+        import torch
+        def contrastive_loss(a, b, eps=1e-8):
+            one = torch.sqrt(((a - b) ** 2).sum(1) + eps)
+            two = ((a - b) ** 2).sum(1).clamp(min=1e-12).sqrt()
+            three = (a - b).norm(dim=1)
+            return one + two + three
+        """,
+    ),
+    Valid(
+        "no gradients",
+        """
+        import torch
+        from torch import nn
+        class Net(nn.Module):
+            @torch.no_grad()
+            def forward(self, x):
+                return (x**2).sum().sqrt()
+        class Other(nn.Module):
+            def forward(self, x):
+                with torch.inference_mode():
+                    size = x.pow(2).mean().sqrt()
+                return x / size, (x.detach() ** 2).sum().sqrt()
+        """,
+    ),
+    Valid(
+        "a focal loss whose exponent is 1 or more, or guarded",
+        """
+        import torch
+        def focal(logits, gamma=2.0, alpha=0.5):
+            p = torch.sigmoid(logits)
+            return (1 - p) ** gamma + p.pow(2) + torch.pow(p + 1e-6, alpha)
+        """,
+    ),
+    Valid(
+        "a function that no module and no loss reaches, and numbers",
+        """
+        import torch
+        from torch import nn
+        def distance(a, b):
+            return torch.sqrt(((a - b) ** 2).sum(-1))
+        class Net(nn.Module):
+            def forward(self, x):
+                return x * torch.sqrt(self.sigma**2 + self.width**2)
+        """,
+    ),
+)
+INVALID = (
+    Invalid(
+        "powers of a probability",
+        """
+        import torch
+        def weighted(scores, labels, power=0.5):
+            chance = scores.sigmoid()
+            easy = torch.pow(1.0 - chance, power) * labels
+            return easy + chance**0.25 * (1 - labels)
+        """,
+        (
+            (4, MESSAGE.format("torch.pow(1.0 - chance, power)", "1 minus a sigmoid")),
+            (5, MESSAGE.format("chance**0.25", "a sigmoid")),
+        ),
+    ),
+    Invalid(
+        "the default of the constructor",
+        """
+        import torch
+        class Focal(torch.nn.Module):
+            def __init__(self, gamma: float = 0.3):
+                super().__init__()
+                self.gamma = gamma
+            def forward(self, logits):
+                p = torch.softmax(logits, dim=-1)
+                return (1 - p).pow(self.gamma)
+        """,
+        ((8, MESSAGE.format("(1 - p).pow(self.gamma)", "1 minus a softmax")),),
+    ),
+    Invalid(
+        "distances in a loss",
+        """
+        import torch
+        import torch.nn.functional as F
+        def triplet_loss(a, b, c):
+            near = (a - b).pow(2).sum(-1).sqrt()
+            squared = (a * a).sum(1) + (c * c).sum(1) - 2 * (a * c).sum(1)
+            far = torch.sqrt(squared.clamp(min=0))
+            return F.relu(near - far) + torch.sqrt(F.mse_loss(a, b))
+        """,
+        (
+            (4, MESSAGE.format("(a - b).pow(2).sum(-1).sqrt()", "a square")),
+            (6, MESSAGE.format("torch.sqrt(squared.clamp(min=0))", "a clamp at 0")),
+            (7, MESSAGE.format("torch.sqrt(F.mse_loss(a, b))", "a mean squared error")),
+        ),
+    ),
+    Invalid(
+        "a magnitude in a helper that forward calls",
+        """
+        import torch
+        from torch import nn
+        def magnitude(z):
+            return (z.real**2 + z.imag**2) ** 0.5
+        class Spectrum(nn.Module):
+            def forward(self, x):
+                return magnitude(torch.fft.rfft(x))
+        """,
+        ((4, MESSAGE.format("(z.real**2 + z.imag**2) ** 0.5", "a square")),),
+    ),
+)

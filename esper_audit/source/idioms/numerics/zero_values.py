@@ -1,0 +1,84 @@
+"""Values that are never negative and may be exactly zero."""
+
+from __future__ import annotations
+
+import ast
+
+from esper_audit.source.idioms.numerics.ema_update import literal_number
+from esper_audit.source.idioms.numerics.probabilities import PROBABILITIES, SELECTING, probability
+from esper_audit.source.idioms.numerics.tensor_calls import TensorCall, tensor_call
+from esper_audit.source.idioms.numerics.value_origins import ValueOrigins
+from esper_audit.source.syntax.file_view import FileView
+from esper_audit.source.syntax.names import dotted, text_of
+
+DEEPEST = 8
+REDUCTIONS = frozenset({"sum", "mean", "nansum", "nanmean", "amax", "max", "min", "amin"})
+# What operations return a value that is 0 where their operand vanishes.
+VANISHING = {
+    "square": "a square",
+    "relu": "a relu",
+    "mse_loss": "a mean squared error",
+}
+
+
+def zero_reason(node: ast.expr, file: FileView, depth: int = 0) -> str:
+    """Return what makes a value non-negative with an exact 0 among its values, empty if unknown."""
+    if depth > DEEPEST:
+        return ""
+    for origin in file.once(ValueOrigins).of(node):
+        found = _reason(origin, file, depth + 1)
+        if found:
+            return found
+    return ""
+
+
+def _reason(node: ast.expr, file: FileView, depth: int) -> str:
+    if isinstance(node, ast.BinOp):
+        return _of_arithmetic(node, file, depth) or probability(node, file)
+    if isinstance(node, ast.Subscript):
+        return zero_reason(node.value, file, depth)
+    call = tensor_call(node, file)
+    if call is None:
+        return ""
+    if call.name in VANISHING:
+        return VANISHING[call.name]
+    if call.name in PROBABILITIES:
+        return PROBABILITIES[call.name]
+    if call.name == "pow":
+        return "a square" if _is_even(call.argument("exponent", 0)) else ""
+    if call.name in ("clamp", "clip", "clamp_min"):
+        return _of_clamp(call)
+    is_one_operand = call.name in REDUCTIONS or call.name in SELECTING
+    return zero_reason(call.subject, file, depth) if is_one_operand else ""
+
+
+def _of_arithmetic(node: ast.BinOp, file: FileView, depth: int) -> str:
+    is_own_product = isinstance(node.op, ast.Mult) and text_of(node.left) == text_of(node.right)
+    if isinstance(node.op, ast.Pow) or is_own_product:
+        # A number of the object, such as `self.scale**2`, is no tensor that vanishes.
+        is_setting = dotted(node.left).startswith("self.")
+        is_square = is_own_product or _is_even(node.right)
+        return "a square" if is_square and not is_setting else ""
+    left = zero_reason(node.left, file, depth)
+    if isinstance(node.op, ast.Div):
+        return left
+    right = zero_reason(node.right, file, depth)
+    if isinstance(node.op, ast.Mult):
+        is_scaled = _is_positive(node.left) or _is_positive(node.right)
+        return (left or right) if is_scaled or (left and right) else ""
+    return left if isinstance(node.op, ast.Add) and left and right else ""
+
+
+def _of_clamp(call: TensorCall) -> str:
+    lowest = call.argument("min", 0)
+    return "a clamp at 0" if lowest is not None and literal_number(lowest) == 0 else ""
+
+
+def _is_even(node: ast.expr | None) -> bool:
+    value = literal_number(node) if node is not None else None
+    return value is not None and value > 0 and value % 2 == 0
+
+
+def _is_positive(node: ast.expr) -> bool:
+    value = literal_number(node)
+    return value is not None and value > 0
