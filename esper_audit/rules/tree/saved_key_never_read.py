@@ -145,13 +145,11 @@ class SavedKeyNeverRead(TreeRule):
 
     def check(self, tree: Tree) -> Iterator[TreeViolation | NotAnalysed]:
         """Report each key that neither the loader of its pair nor any other code reads."""
-        for pair in SavedStates(tree).beside():
-            if pair.read.is_passed_on:
-                continue
-            for saver in pair.savers:
-                for key in sorted(saver.written.keys - pair.read.keys):
-                    if not self._is_descriptive(key) and not _is_read(tree, key, saver.symbol):
-                        yield _violation(tree, saver, key, pair.loader.short)
+        pairs = (p for p in SavedStates(tree).beside() if not p.read.is_passed_on)
+        for saver, pair in ((saver, p) for p in pairs for saver in p.savers):
+            for key in sorted(saver.written.keys - pair.read.keys):
+                if not self._is_descriptive(key) and not _is_read(tree, key, saver.symbol):
+                    yield _violation(tree, saver, key, pair.loader.short)
 
     def _is_descriptive(self, key: str) -> bool:
         return re.split(r"\W|_", key)[-1].lower() in self.options.descriptive
