@@ -10,6 +10,7 @@ from esper_audit.source.idioms.classes.attribute_use import (
     AttributeUse,
     attributes_bound,
     attributes_read,
+    own_name,
 )
 from esper_audit.source.syntax.ast_walk import scan
 from esper_audit.source.syntax.enclosing import blocks
@@ -25,6 +26,10 @@ from esper_audit.source.syntax.names import (
 DYNAMIC_METHODS = frozenset({"__getattr__", "__getattribute__", "__slots__"})
 DYNAMIC_CALLS = frozenset({"setattr", "vars", "exec"})
 MODULE_CLASSES = ("torch.nn.", "torch.jit.ScriptModule", "lightning.", "pytorch_lightning.")
+PLAIN_BASES = frozenset(
+    {"object", "builtins.object", "abc.ABC", "typing.Protocol", "typing.Generic", "enum.Enum"}
+    | {"torch.autograd.Function", "builtins.dict", "builtins.list", "builtins.tuple"}
+)
 PROPERTIES = frozenset({"property", "cached_property", "setter", "getter", "deleter"})
 
 
@@ -148,6 +153,23 @@ class ClassTable:
         if definition not in self._families:
             self._families[definition] = self._family(definition)
         return self._families[definition]
+
+    def is_module(self, definition: ast.ClassDef) -> bool:
+        """Return whether a class is a module: by its bases, or by a forward beside layers of torch.
+
+        The second is for a base that another file defines.
+        """
+        family = self.family(definition)
+        forward = family.method("forward")
+        if family.is_module or forward is None or not family.foreign_bases - PLAIN_BASES:
+            return family.is_module
+        uses = (
+            use for member in family.members for found in member.bound.values() for use in found
+        )
+        layers = (use.value.func for use in uses if isinstance(use.value, ast.Call))
+        return bool(own_name(forward)) and any(
+            (self._file.resolve(layer) or "").startswith("torch.nn.") for layer in layers
+        )
 
     def subclasses(self, definition: ast.ClassDef) -> list[ast.ClassDef]:
         """Return the classes of the file that are derived from a class, at any depth."""

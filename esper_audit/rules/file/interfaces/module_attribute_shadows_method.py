@@ -1,0 +1,135 @@
+"""The rule `module-attribute-shadows-method`: a module loses a method that torch calls on it."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator, Sequence
+
+from esper_audit.findings.finding import Category, Severity
+from esper_audit.rules.file.interfaces import module_attribute_shadows_method_cases as cases
+from esper_audit.rules.rule import Replacement, Rule, Triggers, Violation
+from esper_audit.source.idioms.classes.attribute_use import own_name
+from esper_audit.source.idioms.classes.file_classes import class_table, is_property
+from esper_audit.source.idioms.classes.module_methods import (
+    MODE_METHODS,
+    MODULE_METHODS,
+    changes_mode,
+    has_result,
+    is_callable_value,
+)
+from esper_audit.source.syntax.ast_walk import scan
+from esper_audit.source.syntax.file_view import FileView
+from esper_audit.source.syntax.names import Function, parameters
+from esper_audit.text.phrases import quoted
+
+ASSIGNMENTS = (ast.Assign, ast.AnnAssign)
+
+
+class ModuleAttributeShadowsMethod(Rule):
+    """A module loses a method that torch calls on it.
+
+    What: in an `nn.Module`, an attribute with the name of a method of `nn.Module` (`self.train = flag`,
+    `self.modules = []`, `type = "conv"` in the class body) whose value cannot be called; an override of
+    `train` or `eval` that never calls its base, or that returns nothing.
+
+    Why: `eval()` is `train(False)` on every child, `to()` and `apply()` go over `children()`: the call
+    raises "object is not callable" in another file. Without the base the mode does not change, and
+    `model = model.eval()` is None where the override returns nothing.
+
+    Quiet: a value that can be called: a method, a function, a lambda, `functools.partial`,
+    `torch.compile`; abstract overrides and those that raise; classes that are no modules.
+
+    Tickets: real code
+    """
+
+    contract = "module-methods"
+    category = Category.API_CONTRACT
+    severity = Severity.P2
+    precision = "9 of 10 findings would be merged (timm, kornia, accelerate), none in 16 others"
+    triggers = Triggers(
+        attributes=MODULE_METHODS,
+        nodes=frozenset({"Assign", "AnnAssign", "FunctionDef"}),
+        collected=frozenset({"ClassDef"}),
+        words=frozenset({"torch"}),
+    )
+
+    VALID = cases.VALID
+    INVALID = cases.INVALID
+
+    def prefilter(self, nodes: Sequence[ast.AST]) -> Sequence[ast.AST]:
+        """Keep bindings of an attribute or a class attribute, and overrides of the mode."""
+        return [node for node in nodes if _may_shadow(node)]
+
+    def check(self, node: ast.AST, file: FileView) -> Iterator[Violation]:
+        """Report what hides or replaces a method of a module."""
+        if isinstance(node, Function):
+            yield from self._check_override(node, file)
+        elif isinstance(node, ast.Attribute):
+            yield from self._check_attribute(node, file)
+        elif isinstance(node, ASSIGNMENTS):
+            yield from self._check_class_attribute(node, file)
+
+    def _check_attribute(self, node: ast.Attribute, file: FileView) -> Iterator[Violation]:
+        functions = file.functions(node)
+        table = file.once(class_table)
+        owner = table.owner(functions[-1]) if functions else None
+        if owner is None or ast.unparse(node.value) != own_name(functions[-1]):
+            return
+        found = [u for u in table.members(owner).bound.get(node.attr, ()) if u.node is node]
+        value = found[0].value if found else None
+        if value is None or is_callable_value(value, functions[-1], node.attr, file):
+            return
+        if table.is_module(owner):
+            message = f"`{quoted(file.code(node))}` hides the method `{node.attr}()` of `nn.Module`"
+            yield Violation(node, f"{message}, which torch calls. Rename the attribute.")
+
+    def _check_class_attribute(
+        self, node: ast.Assign | ast.AnnAssign, file: FileView
+    ) -> Iterator[Violation]:
+        around = file.definitions(node)
+        table = file.once(class_table)
+        owner = around[-1] if around else None
+        if not isinstance(owner, ast.ClassDef) or node.value is None:
+            return
+        name = _names(node)[0]
+        if isinstance(node.value, (ast.Constant, ast.List, ast.Dict)) and table.is_module(owner):
+            message = f"`{name}` of the class hides the method `{name}()` of `nn.Module`"
+            yield Violation(node, f"{message}, which torch calls. Rename the attribute.")
+
+    def _check_override(self, node: Function, file: FileView) -> Iterator[Violation]:
+        table = file.once(class_table)
+        owner = table.owner(node)
+        if owner is None or is_property(node) or not table.is_module(owner):
+            return
+        taken = [p.arg for p in parameters(node.args)][1:]
+        if not changes_mode(node):
+            words = f"takes {', '.join(taken[:3])} and " if len(taken) > 1 else ""
+            message = f"`{owner.name}.{node.name}` {words}never calls the `{node.name}` of its base"
+            yield Violation(
+                node, f"{message}: `eval()` does not change the mode. Call it, or rename this one."
+            )
+        elif not has_result(node):
+            message = f"`{owner.name}.{node.name}` returns nothing, and `model.{node.name}()` of torch the module"
+            yield Violation(node, f"{message}. Return self.", _with_return(node, file))
+
+
+def _with_return(method: Function, file: FileView) -> Replacement | None:
+    """Return the method's last statement with `return self` below it, None where a return ends it early."""
+    last = method.body[-1]
+    if scan(method, {ast.Return, ast.Yield}) or file.is_on_header_line(last):
+        return None
+    code = f"{file.code(last)}\n{' ' * last.col_offset}return {own_name(method)}"
+    return Replacement(last, code, safe=True, description="return the module")
+
+
+def _may_shadow(node: ast.AST) -> bool:
+    if node.__class__ is ast.Attribute:
+        return isinstance(node.ctx, ast.Store)
+    if isinstance(node, ASSIGNMENTS):
+        return not MODULE_METHODS.isdisjoint(_names(node))
+    return isinstance(node, Function) and node.name in MODE_METHODS
+
+
+def _names(node: ast.Assign | ast.AnnAssign) -> list[str]:
+    targets = node.targets if isinstance(node, ast.Assign) else [node.target]
+    return [target.id for target in targets if isinstance(target, ast.Name)]

@@ -1,0 +1,250 @@
+"""The cases of the rule `module-attribute-shadows-method`."""
+
+from __future__ import annotations
+
+from esper_audit.rules.rule import Invalid, Valid
+
+VALID = (
+    Valid(
+        "other names, and a flag of its own",
+        """
+        from torch import nn
+
+        class Slot(nn.Module):
+            kind = "conv"
+
+            def __init__(self, train_flag, type):
+                super().__init__()
+                self.is_training = train_flag
+                self.kind = type
+        """,
+    ),
+    Valid(
+        "a method or a function takes the place of the method",
+        """
+        import torch
+        from functools import partial
+        from torch import nn
+
+        class Slot(nn.Module):
+            def __init__(self, fast, apply: Callable):
+                super().__init__()
+                self.forward = self._fast if fast else self._slow
+                self.apply = apply
+                self.half = lambda: self
+                self.to = partial(move, self)
+                self.float = torch.compile(self._float)
+        """,
+    ),
+    Valid(
+        "overrides that keep the base and the result",
+        """
+        from torch import nn
+
+        class Frozen(nn.Module):
+            def train(self, mode: bool = True):
+                super().train(mode)
+                self.norm.eval()
+                return self
+
+            def eval(self):
+                return self.train(False)
+
+        class Locked(nn.Module):
+            def train(self, mode=True):
+                raise RuntimeError("locked")
+        """,
+    ),
+    Valid(
+        "a class that is no module",
+        """
+        import torch
+
+        class Trainer:
+            type = "trainer"
+
+            def __init__(self, train, parameters):
+                self.train = train
+                self.parameters = list(parameters)
+
+        class Loop:
+            def train(self, loader):
+                for batch in loader:
+                    self.step(batch)
+        """,
+    ),
+)
+
+INVALID = (
+    Invalid(
+        "flags, lists and texts",
+        """
+        import torch
+        from torch import nn
+
+        class Slot(nn.Module):
+            def __init__(self, train: bool, kind):
+                super().__init__()
+                self.train = train
+                self.type = str(kind)
+                self.modules = []
+                self.children = nn.ModuleList()
+        """,
+        (
+            (
+                7,
+                (
+                    "`self.train` hides the method `train()` of `nn.Module`, which torch calls. Rename "
+                    "the attribute."
+                ),
+            ),
+            (
+                8,
+                (
+                    "`self.type` hides the method `type()` of `nn.Module`, which torch calls. Rename the "
+                    "attribute."
+                ),
+            ),
+            (
+                9,
+                (
+                    "`self.modules` hides the method `modules()` of `nn.Module`, which torch calls. "
+                    "Rename the attribute."
+                ),
+            ),
+            (
+                10,
+                (
+                    "`self.children` hides the method `children()` of `nn.Module`, which torch calls. "
+                    "Rename the attribute."
+                ),
+            ),
+        ),
+    ),
+    Invalid(
+        "a class of this file in between, and a base of another file",
+        """
+        import torch.nn as nn
+        from .base import Backbone
+
+        class Block(nn.Module):
+            pass
+
+        class Wide(Block):
+            def __init__(self, parameters):
+                super().__init__()
+                self.parameters = parameters
+
+        class Deep(Backbone):
+            def __init__(self):
+                super().__init__()
+                self.head = nn.Linear(2, 2)
+                self.half, self.k = True, 3
+            def forward(self, x):
+                return self.head(x)
+        """,
+        (
+            (
+                10,
+                (
+                    "`self.parameters` hides the method `parameters()` of `nn.Module`, which torch calls. "
+                    "Rename the attribute."
+                ),
+            ),
+            (
+                16,
+                (
+                    "`self.half` hides the method `half()` of `nn.Module`, which torch calls. Rename the "
+                    "attribute."
+                ),
+            ),
+        ),
+    ),
+    Invalid(
+        "an attribute of the class",
+        """
+        import torch
+
+        class Pool(torch.nn.Module):
+            type = "mean"
+            apply: bool = False
+        """,
+        (
+            (
+                4,
+                (
+                    "`type` of the class hides the method `type()` of `nn.Module`, which torch calls. "
+                    "Rename the attribute."
+                ),
+            ),
+            (
+                5,
+                (
+                    "`apply` of the class hides the method `apply()` of `nn.Module`, which torch calls. "
+                    "Rename the attribute."
+                ),
+            ),
+        ),
+    ),
+    Invalid(
+        "an override without its base",
+        """
+        from torch import nn
+
+        class Backbone(nn.Module):
+            def train(self, mode=True):
+                self.frozen = not mode
+                for p in self.parameters():
+                    p.requires_grad = mode
+
+        class Agent(nn.Module):
+            def train(self, loader, epochs):
+                for _ in range(epochs):
+                    self.step(loader)
+        """,
+        (
+            (
+                4,
+                (
+                    "`Backbone.train` never calls the `train` of its base: `eval()` does not change the "
+                    "mode. Call it, or rename this one."
+                ),
+            ),
+            (
+                10,
+                (
+                    "`Agent.train` takes loader, epochs and never calls the `train` of its base: `eval()` "
+                    "does not change the mode. Call it, or rename this one."
+                ),
+            ),
+        ),
+    ),
+    Invalid(
+        "an override that returns nothing",
+        """
+        from torch import nn
+
+        class Backbone(nn.Module):
+            def train(self, mode=True):
+                super().train(mode)
+                if self.frozen:
+                    self.stem.eval()
+        """,
+        (
+            (
+                4,
+                "`Backbone.train` returns nothing, and `model.train()` of torch the module. Return self.",
+            ),
+        ),
+        fixed="""
+        from torch import nn
+
+        class Backbone(nn.Module):
+            def train(self, mode=True):
+                super().train(mode)
+                if self.frozen:
+                    self.stem.eval()
+                return self
+        """,
+    ),
+)

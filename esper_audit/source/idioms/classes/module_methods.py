@@ -1,0 +1,87 @@
+"""The methods of `nn.Module` that torch calls, and what an override of them does."""
+
+from __future__ import annotations
+
+import ast
+
+from esper_audit.source.syntax.ast_walk import scan
+from esper_audit.source.syntax.file_view import FileView
+from esper_audit.source.syntax.names import Function, parameters, terminal_name
+
+MODE_METHODS = frozenset({"train", "eval"})
+MODULE_METHODS = MODE_METHODS | frozenset(
+    {
+        "type",
+        "parameters",
+        "named_parameters",
+        "buffers",
+        "named_buffers",
+        "modules",
+        "named_modules",
+    }
+    | {"children", "named_children", "to", "cpu", "cuda", "half", "float", "double", "bfloat16"}
+    | {"apply", "state_dict", "load_state_dict", "zero_grad", "requires_grad_", "register_buffer"}
+    | {"register_parameter", "add_module", "forward", "get_submodule", "share_memory"}
+)
+CALLABLE_MAKERS = frozenset(
+    {"partial", "compile", "script", "trace", "MethodType", "wraps", "wrap"}
+)
+PLAIN_CALLS = ("builtins.", "torch.nn.", "torch.device", "torch.tensor")
+NO_CALLABLE = (
+    *(ast.Constant, ast.List, ast.Dict, ast.Set, ast.Tuple, ast.Compare, ast.JoinedStr),
+    *(ast.ListComp, ast.DictComp, ast.SetComp, ast.UnaryOp),
+)
+CLOSED = frozenset({ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef, ast.Lambda})
+
+
+def is_callable_value(value: ast.expr, method: Function, name: str, file: FileView) -> bool:
+    """Return whether a value can be called, or is not known."""
+    if isinstance(value, NO_CALLABLE):
+        return isinstance(value, ast.Constant) and value.value is None and name == "forward"
+    if isinstance(value, ast.Call):
+        target = file.resolve(value.func) or ""
+        is_plain = (
+            target.startswith(PLAIN_CALLS) and terminal_name(value.func) not in CALLABLE_MAKERS
+        )
+        return not is_plain or name == "forward"
+    if isinstance(value, ast.Name):
+        given = next((p for p in parameters(method.args) if p.arg == value.id), None)
+        return given is None or name == "forward" or _is_callable_annotation(given)
+    return True
+
+
+def changes_mode(method: Function) -> bool:
+    """Return whether an override changes the mode, through its base or of its parts, or raises instead."""
+    calls = scan(method, {ast.Call})
+    names = {
+        call.func.attr
+        for call in calls
+        if isinstance(call, ast.Call) and isinstance(call.func, ast.Attribute)
+    }
+    return (
+        not MODE_METHODS.isdisjoint(names)
+        or bool(scan(method, {ast.Raise}, CLOSED))
+        or _sets_training(method)
+    )
+
+
+def has_result(method: Function) -> bool:
+    """Return whether a method returns a value, or always raises."""
+    if isinstance(method.body[-1], ast.Raise):
+        return True
+    found = scan(method, {ast.Return, ast.Yield}, CLOSED)
+    return any(isinstance(node, ast.Return) and node.value is not None for node in found)
+
+
+def _sets_training(method: Function) -> bool:
+    """Return whether a method sets the flag `training` itself."""
+    return any(
+        isinstance(node, ast.Attribute)
+        and node.attr == "training"
+        and isinstance(node.ctx, ast.Store)
+        for node in scan(method, {ast.Attribute})
+    )
+
+
+def _is_callable_annotation(parameter: ast.arg) -> bool:
+    return parameter.annotation is not None and "Callable" in ast.unparse(parameter.annotation)
