@@ -62,6 +62,8 @@ class ModuleAttributeShadowsMethod(Rule):
 
     def check(self, node: ast.AST, file: FileView) -> Iterator[Violation]:
         """Report what hides or replaces a method of a module."""
+        if not _may_shadow(node):
+            return
         if isinstance(node, Function):
             yield from self._check_override(node, file)
         elif isinstance(node, ast.Attribute):
