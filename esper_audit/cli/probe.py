@@ -1,4 +1,4 @@
-"""`esper-audit probe`: run the probes on the declared subjects."""
+"""`esper-audit probe`: run the probes on discovered classes and declared subjects."""
 
 from __future__ import annotations
 
@@ -26,8 +26,8 @@ from esper_audit.project.config import Project
 from esper_audit.rules.catalogue import CheckCatalogue
 
 
-@click.command("probe", short_help="Run probes on declared subjects.")
-@click.argument("subjects", nargs=-1, metavar="[SUBJECT]...")
+@click.command("probe", short_help="Build, run and check modules of a package.")
+@click.argument("subjects", nargs=-1, metavar="[TARGET]...")
 @click.option(
     "--probe",
     "probes",
@@ -54,11 +54,14 @@ from esper_audit.rules.catalogue import CheckCatalogue
 @click.option("--strict", is_flag=True, help="Exit with 3 if a probe is inconclusive.")
 @project_options
 def command(project: Project, *, style: str, strict: bool, **options: Any) -> None:
-    """Run probes on declared subjects, each subject in processes of its own.
+    """Build and run the modules of a package, and check the contracts that every module keeps.
 
-    SUBJECT is a name, a pattern (`cnn/*`, `slot@training`), or a subjects file
-    (`file.py:function`) to use instead of those in the configuration. Without SUBJECT, all
-    subjects in the configuration are probed.
+    TARGET is a path or an importable package, whose module classes are discovered: nothing has to
+    be declared. It can also be the name of a declared subject, a pattern (`cnn/*`,
+    `slot@training`), or a subjects file (`file.py:function`). Without TARGET, the subjects and
+    packages in the configuration are probed, else the whole project.
+
+    The code of the target is run, in processes of its own.
 
     Exit status: 0 all promises kept; 1 a promise is broken; 2 could not run; 3 something was not
     looked at.

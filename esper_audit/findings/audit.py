@@ -6,6 +6,7 @@ import os
 
 import msgspec
 
+from esper_audit.findings.coverage import Coverage
 from esper_audit.findings.finding import Finding, NotAnalysed, Suppressed
 from esper_audit.findings.probe_record import ProbeRecord
 
@@ -40,6 +41,7 @@ class Audit(msgspec.Struct, frozen=True):
     - `files_read`, `directories_listed`: absolute paths that were read or looked up. A run with the same
       contents has the same result.
     - `records`: the results of the probes.
+    - `coverage`: how far discovery came with each class; None without discovery.
     - `timings`: the costs of the rules, the most expensive first. Empty unless they were requested.
     """
 
@@ -58,6 +60,7 @@ class Audit(msgspec.Struct, frozen=True):
     directories_listed: list[str] = []
     records: list[ProbeRecord] = []
     timings: list[CheckTiming] = []
+    coverage: Coverage | None = None
 
     def checks_on(self, path: str) -> frozenset[str]:
         """Return the checks that ran on a file, none for a file outside this run."""

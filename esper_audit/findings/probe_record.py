@@ -51,6 +51,21 @@ class DefinitionPlace(msgspec.Struct, frozen=True, order=True):
     symbol: str
 
 
+class DetectorFailure(msgspec.Struct, frozen=True, kw_only=True):
+    """A detector of a probe whose limit is broken.
+
+    `expects` is the error that ends the reproducer if it fails by an assertion of its own; empty for a
+    reproducer that prints. Failures of one `cause` are one finding.
+    """
+
+    code: str
+    message: str
+    witness: dict[str, Plain] = {}
+    reproducer: str = ""
+    expects: str = ""
+    cause: str = ""
+
+
 class ProbeRecord(msgspec.Struct, frozen=True, kw_only=True):
     """The result of one unit: a probe on a subject in a state.
 
@@ -59,6 +74,7 @@ class ProbeRecord(msgspec.Struct, frozen=True, kw_only=True):
     - `witness`: the inputs of the reading that decided.
     - `table`: further readings, with a header as first row.
     - `reproducer`: Python that reproduces the result.
+    - `failures`: each detector that failed, the one that decided first.
     - `places`: the definitions of the subject's class and factory; empty outside the sandbox.
     """
 
@@ -78,6 +94,7 @@ class ProbeRecord(msgspec.Struct, frozen=True, kw_only=True):
     reproducer: str = ""
     versions: dict[str, str] = {}
     places: tuple[DefinitionPlace, ...] = ()
+    failures: tuple[DetectorFailure, ...] = ()
 
 
 Tally = Counter[Verdict]

@@ -7,7 +7,7 @@ it becomes evidence of that finding.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 import msgspec
 
@@ -22,12 +22,16 @@ from esper_audit.findings.finding import (
     ProbeEvidence,
 )
 from esper_audit.findings.probe_record import DefinitionPlace, ProbeRecord, Verdict
+from esper_audit.probes.discovery.targets import Target
+from esper_audit.probes.exploration import explore, find_targets
 from esper_audit.probes.measure.readings import without_reading
 from esper_audit.probes.session import (
     PROBING,
     ProbeRequest,
     ProbeResult,
     TorchMissing,
+    require_known_probes,
+    require_torch,
     run_probes,
 )
 from esper_audit.project.config import Project
@@ -94,14 +98,29 @@ def _evidence(record: ProbeRecord) -> ProbeEvidence:
 
 
 def _findings_of(root: str, failed: Iterable[ProbeRecord]) -> list[Finding]:
-    """Return a finding for each detector and place that failed, with every unit in which it did."""
+    """Return a finding for each cause and place of failure, with every unit in which it occurred."""
     defects: dict[tuple[str, DefinitionPlace, str], list[ProbeRecord]] = {}
     for record in failed:
-        defects.setdefault((record.probe, record.places[0], record.code), []).append(record)
+        for one in _by_detector(record):
+            defects.setdefault((one.probe, one.places[0], one.code), []).append(one)
     return assign_fingerprints(
         (_finding(root, place, records), f"{place.symbol} {code}")
         for (_, place, code), records in defects.items()
     )
+
+
+def _by_detector(record: ProbeRecord) -> Iterator[ProbeRecord]:
+    """Yield a record for each cause of failure, with the first detector that it made fail."""
+    if not record.failures:
+        yield record
+    causes = {failure.cause: failure for failure in reversed(record.failures)}
+    for failure in (one for one in record.failures if causes[one.cause] is one):
+        yield msgspec.structs.replace(
+            record,
+            code=failure.code,
+            message=failure.message,
+            reproducer=failure.reproducer,
+        )
 
 
 def _finding(root: str, place: DefinitionPlace, records: Sequence[ProbeRecord]) -> Finding:
@@ -157,12 +176,25 @@ def audit_subjects(
     Raises ConfigError if there are no subjects, TorchMissing without torch, and UsageError for an
     unknown probe or subject.
     """
+    targets = find_targets(request.subjects or _configured_targets(project), project)
+    if targets:
+        others = [name for name in request.subjects if name not in targets]
+        return _explored(project, targets, others, request, progress)
     if not request.subjects and not project.config.subjects:
         raise ConfigError(
             f"{project.file or project.root}: there are no subjects to probe. Name the function that yields "
             'them: subjects = ["path/to/file.py:function"] in [tool.esper-audit], or on the command line'
         )
-    audit = Audit(
+    result = run_probes(project, request, progress)
+    is_complete = not (request.subjects or request.probes)
+    today = request.today if is_complete else ""
+    audit = _merge_result(_empty_audit(project), project, result, today)
+    tickets = project.resolve(project.config.tickets)
+    return read_baseline(tickets).apply(audit, tickets, {})
+
+
+def _empty_audit(project: Project) -> Audit:
+    return Audit(
         root=project.root,
         findings=[],
         suppressed=[],
@@ -171,9 +203,42 @@ def audit_subjects(
         checks=[],
         off=[],
     )
-    result = run_probes(project, request, progress)
-    is_complete = not (request.subjects or request.probes)
-    audit = _merge_result(audit, project, result, request.today if is_complete else "")
+
+
+def _configured_targets(project: Project) -> list[str]:
+    """Return what is discovered without an argument.
+
+    Without any configuration that is the project itself.
+    """
+    if project.config.subjects and not project.config.discover:
+        return []
+    named = [project.resolve(name) for name in project.config.discover]
+    is_path = [os.path.exists(path) for path in named]
+    configured = [
+        path if exists else name
+        for path, name, exists in zip(named, project.config.discover, is_path, strict=True)
+    ]
+    return configured or [project.root]
+
+
+def _explored(
+    project: Project,
+    targets: dict[str, Target],
+    others: list[str],
+    request: ProbeRequest,
+    progress: Progress | None,
+) -> Audit:
+    """Return an audit of discovered classes, with the declared subjects that were named too."""
+    require_torch()
+    require_known_probes(request.probes)
+    result = explore(project, list(targets.values()), request, progress)
+    audit = merge_records(_empty_audit(project), result.records)
+    audit = msgspec.structs.replace(
+        audit, coverage=result.coverage, not_analysed=result.not_analysed
+    )
+    if others or (not request.subjects and project.config.subjects):
+        declared = msgspec.structs.replace(request, subjects=others)
+        audit = _merge_result(audit, project, run_probes(project, declared, progress), "")
     tickets = project.resolve(project.config.tickets)
     return read_baseline(tickets).apply(audit, tickets, {})
 

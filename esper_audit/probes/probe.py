@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import importlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from functools import cache
 from typing import Any, ClassVar, Generic, TypeVar
 
@@ -21,7 +21,7 @@ class Probe(Generic[SubjectKind], Check):
 
     `takes` is the kind of subject that the probe can run. `requires` names the probes that must pass
     before this one runs. If `columns` are named, each witness that has all of them becomes a row of the
-    record's table.
+    record's table. `has_separate_causes` means that each detector that fails is a finding of its own.
     """
 
     version: ClassVar[int] = 1
@@ -29,6 +29,7 @@ class Probe(Generic[SubjectKind], Check):
     requires: ClassVar[tuple[str, ...]] = ("reproducible",)
     limits: ClassVar[Limits]
     columns: ClassVar[tuple[str, ...]] = ()
+    has_separate_causes: ClassVar[bool] = False
     Parameters: ClassVar[type[Options]] = Options
 
     def __init__(self, parameters: Options | None = None) -> None:
@@ -50,6 +51,16 @@ class Probe(Generic[SubjectKind], Check):
             "print(record.verdict, record.code, record.message)\n"
         )
 
+    def reproduction(
+        self, subject: SubjectKind, state: str, detector: str, witness: Mapping[str, Plain]
+    ) -> tuple[str, str]:
+        """Return a program that repeats the measurement, and the error that it ends with, if any."""
+        return self.reproducer(subject, state, witness), ""
+
+    def by_design(self, subject: SubjectKind, detector: str, witness: Mapping[str, Plain]) -> str:
+        """Return the reason why a breach is by design, empty if it is a failure."""
+        return ""
+
 
 def unit_id(probe: str, subject: Subject, state: str) -> str:
     """Return the id of a unit, `probe[subject@state]`, or `probe[subject]` if there is no state."""
@@ -59,8 +70,13 @@ def unit_id(probe: str, subject: Subject, state: str) -> str:
 @cache
 def discover_probes() -> dict[str, type[Probe[Any]]]:
     """Return every probe by its id: each file in `catalogue/` defines one."""
+    return probes_in(probe_modules())
+
+
+def probes_in(modules: Iterable[str]) -> dict[str, type[Probe[Any]]]:
+    """Return the probe that each module defines, by its id."""
     found: dict[str, type[Probe[Any]]] = {}
-    for name in probe_modules():
+    for name in modules:
         module = importlib.import_module(name)
         classes = [v for v in vars(module).values() if isinstance(v, type) and issubclass(v, Probe)]
         found |= {probe.id: probe for probe in classes if probe.__module__ == name}

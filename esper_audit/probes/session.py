@@ -139,7 +139,7 @@ class Session:
             packages=[import_target(project, source) for source in self._sources],
             search_path=[project.root],
             limits=Limits(seconds=limits.seconds, memory_bytes=limits.memory * MEBIBYTE),
-            workers=request.workers or limits.workers or _default_workers(),
+            workers=request.workers or limits.workers or default_workers(),
             start=request.start,
         )
 
@@ -260,7 +260,8 @@ def import_target(project: Project, source: str) -> str:
     return project.resolve(place) if place.endswith(".py") else place
 
 
-def _default_workers() -> int:
+def default_workers() -> int:
+    """Return the number of processes at a time where none is configured."""
     return min(os.cpu_count() or 1, MOST_WORKERS)
 
 

@@ -21,8 +21,8 @@ import msgspec
 
 from esper_audit.findings.errors import FAILURES
 from esper_audit.findings.finding import Severity
-from esper_audit.findings.probe_record import ProbeRecord, Verdict
-from esper_audit.probes.measure.readings import Judgement, Reading, judge
+from esper_audit.findings.probe_record import DetectorFailure, ProbeRecord, Verdict
+from esper_audit.probes.measure.readings import BrokenLimit, Judgement, Reading, judge
 from esper_audit.probes.probe import Probe, discover_probes, unit_id
 from esper_audit.probes.subject.loading import load_subjects
 from esper_audit.probes.subject.subject import (
@@ -237,7 +237,14 @@ def _record(unit: Unit, judgement: Judgement, readings: Sequence[Reading]) -> Pr
     probe, columns = unit.probe, unit.probe.columns
     rows = [r.witness for r in readings if columns and set(columns) <= set(r.witness)]
     table = [tuple(row[column] for column in columns) for row in rows]
-    reproducer = probe.reproducer(unit.subject, unit.state, judgement.witness)
+    broken = [(one, _design(unit, one)) for one in judgement.broken]
+    failures = tuple(_failure(unit, one) for one, reason in broken if not reason)
+    if broken and not failures:
+        code, message = broken[0][0].detector, broken[0][1]
+        judgement = Judgement(Verdict.NOT_APPLICABLE, code, message, judgement.numbers, {})
+    reproducer = failures[0].reproducer if failures else ""
+    if readings and not reproducer and judgement.verdict is not Verdict.NOT_APPLICABLE:
+        reproducer = probe.reproducer(unit.subject, unit.state, judgement.witness)
     severity: Severity = probe.severity
     return ProbeRecord(
         unit=unit.id,
@@ -248,13 +255,32 @@ def _record(unit: Unit, judgement: Judgement, readings: Sequence[Reading]) -> Pr
         severity=severity,
         category=probe.category,
         verdict=judgement.verdict,
-        code=judgement.code,
-        message=judgement.message,
+        code=failures[0].code if failures else judgement.code,
+        message=failures[0].message if failures else judgement.message,
         numbers=judgement.numbers,
-        witness=judgement.witness,
+        witness=failures[0].witness if failures else judgement.witness,
         table=(columns, *table) if table else (),
-        reproducer=reproducer if readings else "",
+        reproducer=reproducer,
         versions=_versions(),
+        failures=failures,
+    )
+
+
+def _design(unit: Unit, broken: BrokenLimit) -> str:
+    return unit.probe.by_design(unit.subject, broken.detector, broken.witness)
+
+
+def _failure(unit: Unit, broken: BrokenLimit) -> DetectorFailure:
+    program, error = unit.probe.reproduction(
+        unit.subject, unit.state, broken.detector, broken.witness
+    )
+    return DetectorFailure(
+        code=broken.detector,
+        message=broken.message,
+        witness=broken.witness,
+        reproducer=program,
+        expects=error,
+        cause=broken.detector if unit.probe.has_separate_causes else "",
     )
 
 

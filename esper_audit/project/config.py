@@ -59,17 +59,22 @@ class AllowedFinding(ConfigTable, frozen=True, kw_only=True):
 
 
 class ExpectedFailure(ConfigTable, frozen=True, kw_only=True):
-    """An expected failure of a probe: the `code` of its record, and the reason.
+    """An expected failure of a probe: the detector `code`, or a list of detectors, and the reason.
 
-    Another code is a failure, and so is a pass.
+    A failure of another detector stays a failure, and a pass becomes one.
     """
 
     probe: NonEmptyText
     subject: NonEmptyText
-    code: NonEmptyText
+    code: NonEmptyText | list[NonEmptyText]
     reason: NonEmptyText
     state: str = "*"
     until: Date | None = None
+
+    @property
+    def codes(self) -> list[str]:
+        """The detectors whose failure is expected."""
+        return [self.code] if isinstance(self.code, str) else self.code
 
 
 class ProbeLimits(ConfigTable, frozen=True, kw_only=True):
@@ -109,6 +114,8 @@ class Config(ConfigTable, frozen=True, kw_only=True):
 
     `select` are the checks to run instead of the default ones, `extend_select` additional checks.
     `policies` are the contracts that the project adopts beside those of its profile.
+    `discover` are packages and paths whose module classes are probed without a declaration, `preload` are
+    modules to import before them.
     """
 
     profile: Profile = "default"
@@ -126,6 +133,8 @@ class Config(ConfigTable, frozen=True, kw_only=True):
     per_path: list[PathSelection] = []
     allow: list[AllowedFinding] = []
     subjects: list[NonEmptyText] = []
+    discover: list[NonEmptyText] = []
+    preload: list[NonEmptyText] = []
     expect: list[ExpectedFailure] = []
     probing: ProbeLimits = ProbeLimits()
     checking: FileLimits = FileLimits()

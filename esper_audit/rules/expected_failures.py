@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Sequence
 import msgspec
 
 from esper_audit.findings.finding import Finding
-from esper_audit.findings.probe_record import ProbeRecord, Verdict
+from esper_audit.findings.probe_record import DetectorFailure, ProbeRecord, Verdict
 from esper_audit.project.config import ExpectedFailure
 from esper_audit.rules.finding_builder import ConfigFile
 from esper_audit.rules.suppression_checks import ExpiredSuppression, UnusedSuppression
@@ -22,19 +22,39 @@ def apply_expectation(
 ) -> ProbeRecord:
     """Return a record with the verdict that results from the matching expectation, if there is one.
 
-    A failure with the expected code becomes `expected-fail`, and a pass becomes `unexpected-pass`. Any
-    other record is unchanged: a crash, another code, or an expectation that expired before `today`.
+    A failure of the expected detectors alone becomes `expected-fail`, and a pass becomes
+    `unexpected-pass`. A failure of another detector, too, stays a failure by that one. Any other record is
+    unchanged: a crash, another code, or an expectation that expired before `today`.
     """
-    entry = next((e for e in expected if _is_about(e, record) and not _is_expired(e, today)), None)
-    if entry is None:
+    entries = [e for e in expected if _is_about(e, record) and not _is_expired(e, today)]
+    if not entries:
         return record
+    entry = entries[0]
     if record.verdict is Verdict.PASS:
         message = f"the promise is kept, but a failure is expected: {entry.reason}. Remove the expectation"
         return msgspec.structs.replace(record, verdict=Verdict.UNEXPECTED_PASS, message=message)
-    if record.verdict is Verdict.FAIL and record.code == entry.code:
+    codes = {code for entry in entries for code in entry.codes}
+    others = [failure for failure in record.failures if failure.code not in codes]
+    if record.verdict is Verdict.FAIL and record.code in codes and others:
+        return _failing_by(record, others)
+    if record.verdict is Verdict.FAIL and record.code in codes:
+        entry = next(e for e in entries if record.code in e.codes)
         message = f"{record.message}. Expected: {entry.reason}"
         return msgspec.structs.replace(record, verdict=Verdict.EXPECTED_FAIL, message=message)
     return record
+
+
+def _failing_by(record: ProbeRecord, failures: Sequence[DetectorFailure]) -> ProbeRecord:
+    """Return a record that fails by some of its detectors only."""
+    first = failures[0]
+    return msgspec.structs.replace(
+        record,
+        code=first.code,
+        message=first.message,
+        witness=first.witness,
+        reproducer=first.reproducer,
+        failures=tuple(failures),
+    )
 
 
 def stale_expectations(

@@ -10,6 +10,7 @@ from esper_audit.project.submodules import PACKAGE, submodules
 from esper_audit.rules.rule import Check
 
 PROBES = "esper_audit.probes.catalogue"
+PROBE_CLASSES = ("Probe", "UniversalProbe")
 
 
 class ProbeDescription(Check):
@@ -21,15 +22,18 @@ def probe_modules() -> list[str]:
     return submodules(PROBES)
 
 
+def universal_modules() -> list[str]:
+    """Return the dotted names of the probes of universal contracts, which import no compiler."""
+    return [name for name in probe_modules() if "(UniversalProbe)" in _source(name)]
+
+
 def probe_descriptions() -> dict[str, type[Check]]:
     """Return the description of every probe by its id, which is the name of its file with dashes."""
     return {description.id: description for description in map(_describe, probe_modules())}
 
 
 def _describe(module: str) -> type[Check]:
-    path = os.path.join(os.path.dirname(PACKAGE), *module.split("."))
-    with open(f"{path}.py", encoding="utf-8") as file:
-        tree = ast.parse(file.read())
+    tree = ast.parse(_source(module))
     probe = next(node for node in tree.body if _is_probe(node))
     assert isinstance(probe, ast.ClassDef)
     assigned = {
@@ -50,9 +54,15 @@ def _describe(module: str) -> type[Check]:
     )
 
 
+def _source(module: str) -> str:
+    path = os.path.join(os.path.dirname(PACKAGE), *module.split("."))
+    with open(f"{path}.py", encoding="utf-8") as file:
+        return file.read()
+
+
 def _is_probe(node: ast.stmt) -> bool:
     return isinstance(node, ast.ClassDef) and any(
-        isinstance(base, ast.Subscript) and ast.unparse(base.value) == "Probe"
+        ast.unparse(base.value if isinstance(base, ast.Subscript) else base) in PROBE_CLASSES
         for base in node.bases
     )
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 from subjects.cases import Case
@@ -12,27 +13,39 @@ from support.probe_corpora import corpora, corpus
 from support.public_names import imports_in, private_imports
 
 from esper_audit.findings.probe_record import ProbeRecord, Verdict
+from esper_audit.probes.discovery.jobs import repeat_program
 from esper_audit.probes.probe import discover_probes
-from esper_audit.probes.units import probe_subjects
+from esper_audit.probes.recipes.subject import Discovered
+from esper_audit.probes.subject.subject import BIRTH
+from esper_audit.probes.units import Unit, measure_unit, probe_subjects
 
 # Slow: each probe runs on every module of its corpus; some are compiled, some need two processes.
 pytestmark = [pytest.mark.slow, pytest.mark.torch]
 
 
 def record_of(probe: str, case: Case) -> ProbeRecord:
+    if isinstance(case.subject, Discovered):
+        return measure_unit(Unit(case.subject, BIRTH, discover_probes()[probe](), ()))
     return next(record for record in probe_subjects([case.subject]) if record.probe == probe)
 
 
 @pytest.mark.parametrize(
     ("probe", "case"), [pytest.param(p, c, id=f"{p}-{c.subject.name}") for p, c in corpora()]
 )
-def test_the_verdict_and_its_reasons_are_right(probe: str, case: Case) -> None:
+def test_the_verdict_and_its_reasons_are_right(probe: str, case: Case, tmp_path: Path) -> None:
     record = record_of(probe, case)
     broken = tuple(number.detector for number in record.numbers if not number.held)
     assert (record.verdict, broken) == (case.verdict, case.detectors), record.message
     # The corpora break every limit, so that these are all reproducers that a probe can return.
-    assert list(imports_in(record.reproducer))
-    assert private_imports(record.reproducer) == []
+    if isinstance(case.subject, Discovered):
+        for failure in record.failures:
+            assert list(imports_in(failure.reproducer)) == []
+            ended = repeat_program(failure.reproducer, str(tmp_path))
+            assert ended.startswith(failure.expects), failure.reproducer
+            assert failure.expects
+    else:
+        assert list(imports_in(record.reproducer))
+        assert private_imports(record.reproducer) == []
 
 
 @pytest.mark.parametrize("probe", discover_probes())

@@ -122,7 +122,7 @@ def test_an_expected_failure_is_one_by_its_code_only(tmp_path: Path) -> None:
     audit = probed(project(tmp_path, CONFIGURATION + EXPECT))
     assert verdicts(audit.records)[LEAKING] is Verdict.EXPECTED_FAIL
     assert (audit.findings, audit.exit_status) == ([], 0)
-    other = EXPECT.replace('"altered"', '"prefix"')
+    other = EXPECT.replace('["altered", "prefix", "gradient"]', '"no-such-detector"')
     audit = probed(project(tmp_path, CONFIGURATION + other))
     assert verdicts(audit.records)[LEAKING] is Verdict.FAIL
     assert audit.exit_status == 1
@@ -241,13 +241,17 @@ def test_an_unknown_name_is_an_error_with_a_suggestion(
     assert message in ran.err
 
 
-def test_without_subjects_the_command_explains_how_to_declare_them(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+def test_an_expectation_excuses_the_detectors_that_it_names_alone(
+    sound_and_leaking: Audit, tmp_path: Path
 ) -> None:
-    monkeypatch.chdir(project(tmp_path, "[tool.esper-audit]\n"))
-    ran = command("probe")
-    assert ran.status == 2
-    assert 'subjects = ["path/to/file.py:function"]' in ran.err
+    record = next(r for r in sound_and_leaking.records if r.unit == LEAKING)
+    excused, *others = [failure.code for failure in record.failures]
+    assert (excused, others) == ("altered", ["prefix", "gradient"])
+    one = EXPECT.replace('["altered", "prefix", "gradient"]', f'"{excused}"')
+    rest = probed(project(tmp_path, CONFIGURATION + one))
+    kept = next(r for r in rest.records if r.unit == LEAKING)
+    assert (kept.verdict, kept.code) == (Verdict.FAIL, "prefix")
+    assert [failure.code for failure in kept.failures] == others
 
 
 def test_a_probe_is_not_selected_by_check(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -29,3 +29,8 @@ def broken(subject: Subject, detectors: str) -> Case:
 
 def inconclusive(subject: Subject, detectors: str) -> Case:
     return Case(subject, Verdict.INCONCLUSIVE, tuple(detectors.split()))
+
+
+def by_design(subject: Subject, detectors: str) -> Case:
+    """Return the case of a breach that is a property of the module, not a finding."""
+    return Case(subject, Verdict.NOT_APPLICABLE, tuple(detectors.split()))

@@ -70,7 +70,7 @@ EXPECT = """
 [[tool.esper-audit.expect]]
 probe = "causality"
 subject = "leaking"
-code = "altered"
+code = ["altered", "prefix", "gradient"]
 reason = "bidirectional on purpose"
 """
 

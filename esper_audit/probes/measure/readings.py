@@ -39,14 +39,26 @@ class Limit(msgspec.Struct, frozen=True):
         return value >= self.threshold
 
 
+class BrokenLimit(msgspec.Struct, frozen=True):
+    """A detector whose limit is broken, with the sentence that reports it and the worst reading's witness."""
+
+    detector: str
+    message: str
+    witness: dict[str, Plain]
+
+
 class Judgement(msgspec.Struct, frozen=True):
-    """The verdict on a set of readings, with its reasons."""
+    """The verdict on a set of readings, with its reasons.
+
+    `broken` are the limits whose breach is a failure.
+    """
 
     verdict: Verdict
     code: str
     message: str
     numbers: tuple[WorstReading, ...]
     witness: dict[str, Plain]
+    broken: tuple[BrokenLimit, ...] = ()
 
 
 Limits = Mapping[str, Limit]
@@ -83,9 +95,18 @@ def judge(readings: Iterable[Reading], limits: Limits) -> Judgement:
         )
     if not broken:
         return Judgement(Verdict.PASS, "holds", _summary(numbers), numbers, {})
-    limit, reading = limits[broken[0]], worst[broken[0]]
+    first = limits[broken[0]]
+    failures = [_broken_limit(worst[name], limits[name]) for name in broken]
+    failed = [f for f in failures if limits[f.detector].breach is Verdict.FAIL]
+    decided = failures[0]
+    return Judgement(
+        first.breach, broken[0], decided.message, numbers, decided.witness, tuple(failed)
+    )
+
+
+def _broken_limit(reading: Reading, limit: Limit) -> BrokenLimit:
     message = f"{limit.sentence}{READING}{_measurement(reading, limit)}"
-    return Judgement(limit.breach, broken[0], message, numbers, reading.witness)
+    return BrokenLimit(reading.detector, message, reading.witness)
 
 
 def without_reading(message: str) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import msgspec
 
 from esper_audit.findings.audit import Audit
+from esper_audit.findings.coverage import coverage_numbers
 from esper_audit.rules.catalogue import CheckCatalogue
 
 VERSION = 1
@@ -29,6 +30,8 @@ def render(audit: Audit, catalogue: CheckCatalogue) -> str:
         "hidden_by_since": audit.hidden,
         "excluded_by_configuration": audit.excluded,
     }
+    if audit.coverage is not None:
+        content["coverage"] = coverage_numbers(audit.coverage)
     if audit.timings:
         content["timings"] = audit.timings
     return msgspec.json.format(msgspec.json.encode(content), indent=2).decode() + "\n"

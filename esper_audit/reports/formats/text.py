@@ -15,6 +15,7 @@ from esper_audit.findings.probe_record import (
     tally_text,
     undecided_records,
 )
+from esper_audit.reports.coverage_table import coverage_lines
 from esper_audit.rules.catalogue import CheckCatalogue
 from esper_audit.text.markdown import count
 from esper_audit.text.terminal import CONTROL_PICTURES, StyledText, show_control_characters, wrapped
@@ -33,6 +34,7 @@ def styled_audit(audit: Audit, catalogue: CheckCatalogue) -> Iterator[StyledText
         yield from map(show_control_characters, _frame(finding))
     yield from _contracts(audit, catalogue)
     yield from _probes(audit)
+    yield from coverage_lines(audit.coverage)
     yield from map(show_control_characters, _not_analysed(audit))
     yield from _timings(audit)
     yield from _summary(audit)
@@ -112,7 +114,7 @@ def _probes(audit: Audit) -> Iterator[StyledText]:
     yield StyledText("Probes\n", "bold")
     for probe, counts in tallies.items():
         yield StyledText(
-            f"  {probe:<24}{tally_text(counts)}\n", "red" if has_failures(counts) else ""
+            f"  {probe:<25} {tally_text(counts)}\n", "red" if has_failures(counts) else ""
         )
     for record in undecided_records(audit.records):
         yield StyledText(wrapped(f"{record.verdict}: {record.unit}: {record.message}", "  ", "  "))

@@ -1,0 +1,122 @@
+"""The probe `deterministic-evaluation`: in eval mode a call depends on its arguments alone."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import ClassVar
+
+from torch import Tensor, nn
+
+from esper_audit.findings.finding import Category, Severity
+from esper_audit.findings.probe_record import Plain
+from esper_audit.probes.measure.output_tree import cloned, first_difference, is_same
+from esper_audit.probes.measure.readings import Limits, Reading, must_be_zero
+from esper_audit.probes.recipes.program import program
+from esper_audit.probes.recipes.subject import Discovered
+from esper_audit.probes.universal import UniversalProbe, is_sampling_by_name
+
+SETTLING_CALLS = 2  # caches and lazy buffers are made in the first calls
+COMPARED = 'assert torch.equal(first{path}, second{path}), "{message}"'
+
+
+class DeterministicEvaluation(UniversalProbe):
+    """In eval mode a call depends on its arguments alone.
+
+    What: in eval mode, after two calls that let caches settle, the probe compares parameters, buffers and
+    plain tensor attributes before and after a call, and its output with that under another random seed
+    and with that after a call with other arguments. Each of the three is a detector of its own.
+
+    Why: dropout that stays active, statistics that move in evaluation and a memory of the previous call
+    make a comparison of models depend on chance.
+
+    Quiet: a module that samples by its name or docstring (noise, sampling, variational, augmentation) has
+    this as a property, and so has one that only draws numbers that it does not use.
+
+    Tickets: real code
+    """
+
+    contract = "eval-determinism"
+    category = Category.CORRECTNESS
+    severity = Severity.P1
+    limits: ClassVar[Limits] = {
+        "state": must_be_zero("a call in eval mode changes the module's state"),
+        "random": must_be_zero("the output in eval mode depends on the random stream"),
+        "remembers": must_be_zero("the output in eval mode depends on the previous call"),
+    }
+
+    def measure(self, subject: Discovered, state: str) -> Iterator[Reading]:
+        """Evaluate under two seeds, and after other arguments."""
+        module: nn.Module = subject.at(state).eval()
+        for _ in range(SETTLING_CALLS):
+            subject.evaluate(module, subject.arguments_of_call())
+        before = tensor_state(module)
+        first = cloned(subject.evaluate(module, subject.arguments_of_call()))
+        changed = changed_state(before, tensor_state(module))
+        yield Reading("state", float(bool(changed)), {"tensor": changed} if changed else {})
+        if changed:
+            return  # it explains a difference between calls
+        path = self._difference(subject, module, first, stream=0)
+        if not path:
+            path = self._difference(subject, module, first, stream=1)
+            yield Reading("random", float(bool(path)), {"output": path} if path else {})
+            if path:
+                return
+            subject.evaluate(module, subject.arguments_of_call(1))
+            path = self._difference(subject, module, first, stream=0)
+        yield Reading("remembers", float(bool(path)), {"output": path} if path else {})
+
+    @staticmethod
+    def _difference(subject: Discovered, module: nn.Module, first: object, stream: int) -> str:
+        again = cloned(subject.evaluate(module, subject.arguments_of_call(), stream))
+        return first_difference(first, again)
+
+    def by_design(self, subject: Discovered, detector: str, witness: Mapping[str, Plain]) -> str:
+        """Return the reason if the module samples by name."""
+        if detector == "random" and is_sampling_by_name(subject):
+            return "samples in eval mode, by its name or docstring"
+        return ""
+
+    def program_of(
+        self, subject: Discovered, detector: str, witness: Mapping[str, Plain]
+    ) -> tuple[str, str]:
+        """Return a program that calls in eval mode and compares."""
+        if detector == "state":
+            name = str(witness.get("tensor", ""))
+            message = f"a call in eval mode changes {name}"
+            body = [
+                "with torch.no_grad():",
+                "    module(CALL), module(CALL)",
+                f"    before = module.{name}.clone()",
+                "    module(CALL)",
+                f'assert torch.equal(module.{name}, before), "{message}"',
+            ]
+            return program(subject.recipe, body), f"AssertionError: {message}"
+        path = str(witness.get("output", "")).removeprefix("output")
+        message = self.limits[detector].sentence
+        other = ["    module(OTHER_CALL)"] if detector == "remembers" else []
+        body = [
+            "with torch.no_grad():",
+            "    first = module(CALL)",
+            *other,
+            "    second = module(CALL)",
+            COMPARED.format(path=path, message=message),
+        ]
+        return program(subject.recipe, body), f"AssertionError: {message}"
+
+
+def tensor_state(module: nn.Module) -> dict[str, Tensor]:
+    """Return copies of all parameters, buffers and plain tensor attributes by dotted name."""
+    found = dict([*module.named_parameters(), *module.named_buffers()])
+    for prefix, child in module.named_modules():
+        for name, value in vars(child).items():
+            if isinstance(value, Tensor):
+                found[f"{prefix}.{name}" if prefix else name] = value
+    return {name: tensor.detach().clone() for name, tensor in found.items()}
+
+
+def changed_state(before: Mapping[str, Tensor], after: Mapping[str, Tensor]) -> str:
+    """Return the name of the first tensor that changed, empty if none did."""
+    for name, tensor in before.items():
+        if name in after and not is_same(tensor, after[name]):
+            return name
+    return ""

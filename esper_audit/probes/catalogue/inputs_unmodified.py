@@ -1,0 +1,87 @@
+"""The probe `inputs-unmodified`: a call leaves its arguments as they were."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from typing import ClassVar
+
+import torch
+
+from esper_audit.findings.finding import Category, Severity
+from esper_audit.findings.probe_record import Plain
+from esper_audit.probes.measure.output_tree import cloned, first_difference
+from esper_audit.probes.measure.readings import Limits, Reading, must_be_zero
+from esper_audit.probes.recipes.materialise import import_name
+from esper_audit.probes.recipes.program import program
+from esper_audit.probes.recipes.source_text import recipe_text
+from esper_audit.probes.recipes.subject import Discovered
+from esper_audit.probes.universal import UniversalProbe
+
+IN_PLACE = re.compile(
+    r"(modif|chang|overwrit|work|operat|writ)\w*\b.{0,30}\bin[- ]?place", re.IGNORECASE
+)
+
+
+class InputsUnmodified(UniversalProbe):
+    """A call leaves the tensors that it is given as they were.
+
+    What: the probe clones every tensor of the arguments, calls the module in eval and in train mode, and
+    compares the arguments with the clones in every bit.
+
+    Why: the caller still owns its features, initial conditions and masks. A residual connection, a second
+    call or a metric then reads other values than it computed, without an error.
+
+    Quiet: a module with `inplace=True`, and one whose name ends in an underscore, overwrites on request.
+
+    Tickets: real code
+    """
+
+    contract = "inputs-unmodified"
+    category = Category.CORRECTNESS
+    severity = Severity.P1
+    limits: ClassVar[Limits] = {
+        "overwritten": must_be_zero("a call overwrites its argument"),
+    }
+
+    def measure(self, subject: Discovered, state: str) -> Iterator[Reading]:
+        """Call in both modes and compare the arguments with clones."""
+        for mode in ("eval", "train"):
+            module = subject.at(state).train(mode == "train")
+            call = subject.arguments_of_call()
+            before = cloned(call)
+            with torch.no_grad():
+                subject.run(module, call)
+            path = first_difference(before, cloned(call))
+            where: dict[str, Plain] = {"mode": mode, "argument": path}
+            yield Reading("overwritten", float(bool(path)), where)
+
+    def by_design(self, subject: Discovered, detector: str, witness: Mapping[str, Plain]) -> str:
+        """Return the reason if the module was asked to work in place."""
+        build = subject.recipe.build.kwargs
+        named = [name for name in build if str(name).startswith("inplace") and build[name]]
+        module = import_name(subject.recipe.target)
+        is_inplace = named or subject.recipe.class_name.endswith("_")
+        is_documented = IN_PLACE.search(module.__doc__ or "")
+        return (
+            "works in place by its name, option or docstring" if is_inplace or is_documented else ""
+        )
+
+    def program_of(
+        self, subject: Discovered, detector: str, witness: Mapping[str, Plain]
+    ) -> tuple[str, str]:
+        """Return a program that compares the arguments with clones."""
+        names = recipe_text(subject.recipe).names
+        mode = str(witness["mode"])
+        message = f"the call overwrites its argument in {mode} mode"
+        clones = ", ".join(f"{name}.clone()" for name in names)
+        equal = "torch.equal(argument, clone)"
+        body = [
+            f"before = [{clones}]",
+            "with torch.no_grad():",
+            "    module(CALL)",
+            f"for argument, clone in zip([{', '.join(names)}], before):",
+            f'    assert {equal}, "{message}"',
+        ]
+        text = program(subject.recipe, body, mode=mode)
+        return text, f"AssertionError: {message}"

@@ -1,0 +1,160 @@
+"""Other arguments of a call, as the message of its error suggests."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+
+from esper_audit.probes.discovery.failure import TrialFailure
+from esper_audit.probes.discovery.layouts import BATCH, LENGTH, SIDE, VOLUME
+from esper_audit.probes.recipes.values import Arguments, TensorSpec, map_tensors
+
+Change = Callable[[TensorSpec], TensorSpec | None]
+CHANNELS = re.compile(r"to have (\d+) channels, but got (\d+) channels")
+PRODUCT = re.compile(r"shapes cannot be multiplied \((\d+)x(\d+) and (\d+)x(\d+)\)")
+NORMALISED = re.compile(r"normalized_shape=\[([\d, ]+)\].*got input of size\s*\[([\d, ]+)\]", re.S)
+INPUT_SIZE = re.compile(r"[Ee]xpected (\d+),? (?:but )?got:? (\d+)")
+RUNNING = re.compile(r"running_mean should contain (\d+) elements not (\d+)")
+UNEQUAL = re.compile(r"size of tensor a \((\d+)\) must match the size of tensor b \((\d+)\)")
+RANKS = (
+    re.compile(r"not enough values to unpack \(expected (\d+)"),
+    re.compile(r"too many values to unpack \(expected (\d+)"),
+    re.compile(r"[Ee]xpected:? (?:input (?:to be|with) )?(\d)-?D"),
+    re.compile(r"expected (\d) dims"),
+    re.compile(r"or (\d)-?D \(batched\)"),
+    re.compile(r"dim(?:ension)?s? (?:must be|==|should be|to be) (\d)"),
+    re.compile(r"(\d)[- ]?D (?:input|tensor)"),
+    re.compile(r"input\.dim\(\) to be (\d)"),
+    re.compile(r"dim\(\) [!=]= (\d)"),
+)
+FIXED_SIZE = re.compile(r"(?:match(?: model)?|model|expected|equal to|be) \(?\[?(\d+)[*,x)\] ]")
+MULTIPLE = re.compile(
+    r"(?:divisible by|multiple of|chunks? of|divide axis of length \d+ in chunks of) (\d+)"
+)
+WANTS_IDS = re.compile(
+    r"type[s]?:? (?:torch\.)?Long|scalar types: Long|must be long|used as indices|LongTensor"
+    r"|one_hot is only|IntTensor|dtype int64"
+)
+WANTS_FLOAT = re.compile(
+    r"found Long|but got Long|not implemented for 'Long'|Float but|Long did not match Float|Got a Long"
+    r"|dtype Long|input dtype should be either floating|Input type \((?:torch\.)?(?:Long|Int)"
+)
+TOO_HIGH = re.compile(
+    r"index out of range|out of bounds|Class values must be smaller|target \d+ is out of"
+)
+TOO_SMALL = re.compile(
+    r"Kernel size can't be greater|too small|padding.*(?:should be|less than)|greater than 0"
+    r"|more than 1 (?:value|spatial)|non-?zero size|smaller than|kernel size",
+    re.IGNORECASE,
+)
+PROBABILITY = re.compile(r"between 0 and 1|range \[0, ?1\]|in \[0, ?1\]")
+
+
+def repaired_calls(call: Arguments, failure: TrialFailure) -> Iterator[Arguments]:
+    """Yield the arguments with one tensor changed as the message suggests."""
+    for change in _changes(failure.message):
+        for key, value in call.items():
+            changed = map_tensors(value, lambda spec, change=change: change(spec) or spec)  # type: ignore[misc]  # the default binds the loop's variable
+            if changed != value:
+                yield call.with_value(key, changed)
+
+
+def _changes(message: str) -> Iterator[Change]:
+    if found := CHANNELS.search(message):
+        yield _axis(1, int(found[2]), int(found[1]))
+    if found := PRODUCT.search(message):
+        yield _axis(-1, int(found[2]), int(found[3]))
+        yield _flattened(int(found[3]))
+    if found := NORMALISED.search(message):
+        wanted, got = found[1].split(", "), found[2].split(", ")
+        yield _axis(-1, int(got[-1]), int(wanted[-1]))
+    if found := RUNNING.search(message):
+        yield _axis(1, int(found[1]), int(found[2]))
+    if found := INPUT_SIZE.search(message):
+        yield _axis(-1, int(found[2]), int(found[1]))
+        yield _axis(1, int(found[2]), int(found[1]))
+    if found := UNEQUAL.search(message):
+        for old, new in ((int(found[1]), int(found[2])), (int(found[2]), int(found[1]))):
+            for axis in (-1, 1):
+                yield _axis(axis, old, new)
+    yield from _changes_of_values(message)
+    yield from _changes_of_shape(message)
+
+
+def _changes_of_values(message: str) -> Iterator[Change]:
+    if WANTS_IDS.search(message):
+        yield lambda spec: TensorSpec(spec.shape, "int64", 0, 2) if spec.is_floating else None
+        yield lambda spec: TensorSpec(spec.shape[:2], "int64", 0, 2) if spec.is_floating else None
+    if WANTS_FLOAT.search(message):
+        yield lambda spec: None if spec.is_floating else TensorSpec(spec.shape)
+    if TOO_HIGH.search(message):
+        yield lambda spec: None if spec.is_floating else replace(spec, high=2)
+    if PROBABILITY.search(message):
+        yield lambda spec: replace(spec, low=0.0, high=1.0) if spec.is_floating else None
+
+
+def _changes_of_shape(message: str) -> Iterator[Change]:
+    for pattern in RANKS:
+        for rank in dict.fromkeys(map(int, pattern.findall(message))):
+            yield from _ranked(rank)
+    for size in dict.fromkeys(map(int, FIXED_SIZE.findall(message))):
+        if 1 < size <= 512:
+            yield _sides(size)
+            yield _axis(1, None, size)
+            yield _axis(-1, None, size)
+    if found := MULTIPLE.search(message):
+        size = int(found[1])
+        if size <= 256:
+            yield _sides(size * max(1, 32 // size))
+            yield _axis(1, None, size * max(1, 16 // size))
+            yield _axis(-1, None, size * max(1, 32 // size))
+    if TOO_SMALL.search(message):
+        for size in (64, 128):
+            yield _sides(size)
+
+
+def _axis(axis: int, old: int | None, new: int) -> Change:
+    """Return the change of the size of an axis, where it is `old` or for any size."""
+
+    def change(spec: TensorSpec) -> TensorSpec | None:
+        rank = len(spec.shape)
+        at = axis + rank if axis < 0 else axis
+        if not 0 < at < rank or (old is not None and spec.shape[at] != old):
+            return None
+        return replace(spec, shape=(*spec.shape[:at], new, *spec.shape[at + 1 :]))
+
+    return change
+
+
+def _flattened(width: int) -> Change:
+    return lambda spec: replace(spec, shape=(BATCH, width)) if len(spec.shape) == 2 else None
+
+
+def _sides(size: int) -> Change:
+    """Return the change of all axes behind the channels."""
+
+    def change(spec: TensorSpec) -> TensorSpec | None:
+        count = len(spec.shape) - 2
+        if count < 1:
+            return None
+        return replace(spec, shape=(*spec.shape[:2], *[size] * count))
+
+    return change
+
+
+def _ranked(rank: int) -> Iterator[Change]:
+    """Yield the changes of a tensor to another number of axes, with the width in both places."""
+    if rank not in range(1, 6):
+        return
+    inner = {1: (), 2: (), 3: (LENGTH,), 4: (SIDE, SIDE), 5: (VOLUME, VOLUME, VOLUME)}[rank]
+    for last in (True, False) if rank in (3, 4) else (False,):
+
+        def change(spec: TensorSpec, *, last: bool = last) -> TensorSpec | None:
+            if len(spec.shape) == rank or not spec.shape:
+                return None
+            width = spec.shape[1] if len(spec.shape) > 3 else spec.shape[-1]
+            axes = (*inner, width) if last else (width, *inner)
+            return replace(spec, shape=(BATCH, *axes) if rank > 1 else (BATCH,))
+
+        yield change

@@ -1,0 +1,41 @@
+"""What the failure of a trial says: its message, and the names on the lines of the user's code that failed."""
+
+from __future__ import annotations
+
+import linecache
+import re
+import traceback
+from dataclasses import dataclass
+
+NAME = re.compile(r"[A-Za-z_]\w*")
+CONTEXT_LINES = 2  # a condition stands before the `raise` that it guards
+
+
+@dataclass(frozen=True)
+class TrialFailure:
+    """The type and message of an error, and the names on the lines that led to it, the deepest first."""
+
+    type: str
+    message: str
+    names: tuple[str, ...]
+    place: str
+
+    def sentence(self) -> str:
+        """Return the error on one line."""
+        return " ".join(f"{self.type}: {self.message}".split())
+
+
+def failure_of(error: BaseException, function: str) -> TrialFailure:
+    """Return what an error says about the arguments of `function`, such as `__init__`."""
+    frames = traceback.extract_tb(error.__traceback__)
+    own = [frame for frame in frames if frame.name == function]
+    names: dict[str, None] = {}
+    for frame in reversed(own):
+        for line in range(frame.lineno or 1, max(0, (frame.lineno or 1) - CONTEXT_LINES - 1), -1):
+            names |= dict.fromkeys(NAME.findall(linecache.getline(frame.filename, line)))
+    last = next(
+        (f for f in reversed(frames) if "/torch/" not in f.filename and "<" not in f.filename),
+        frames[-1] if frames else None,
+    )
+    place = f"{last.filename}:{last.lineno}" if last else ""
+    return TrialFailure(type(error).__name__, str(error), tuple(names), place)

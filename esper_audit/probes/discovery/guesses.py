@@ -1,0 +1,131 @@
+"""The likely values of an argument, by its annotation and name, from the table `guesses.yaml`."""
+
+from __future__ import annotations
+
+import dataclasses
+import enum
+import inspect
+import os
+import re
+import types
+import typing
+from collections.abc import Sequence
+from functools import cache
+from typing import Any
+
+from torch import nn
+
+from esper_audit.probes.recipes.plain_data import decode_value
+from esper_audit.probes.recipes.values import CallSpec, NameSpec, Value
+
+TABLE = os.path.join(os.path.dirname(__file__), "guesses.yaml")
+SCALARS: dict[str, tuple[type, ...]] = {
+    "int": (int,),
+    "float": (float, int),
+    "bool": (bool,),
+    "str": (str,),
+}
+DEEPEST = 2  # a module that takes a module that takes a module
+
+
+@cache
+def _rows(section: str) -> list[tuple[re.Pattern[str], tuple[Any, ...]]]:
+    import yaml
+
+    with open(TABLE, encoding="utf-8") as file:
+        rows = yaml.load(file, Loader=yaml.CSafeLoader)[section]
+    assert rows, f"{TABLE}: the section {section} is empty"
+    return [(re.compile(str(row[0]), re.IGNORECASE), tuple(row[1:])) for row in rows]
+
+
+def matching_row(section: str, text: str) -> tuple[Any, ...]:
+    """Return the values of the first row of a section whose pattern matches the whole text."""
+    return next((values for pattern, values in _rows(section) if pattern.fullmatch(text)), ())
+
+
+def guesses_for(parameter: inspect.Parameter, depth: int = 0) -> tuple[Value, ...]:
+    """Return the likely values of a constructor's parameter, the likeliest first."""
+    by_type = _by_type(parameter.annotation, depth)
+    if by_type:
+        return by_type
+    named = tuple(map(decode_value, matching_row("constructor", parameter.name)))
+    text = annotation_text(parameter.annotation)
+    if not text:
+        return named or (32,)
+    if text in SCALARS:
+        fitting = tuple(value for value in named if _is_scalar(value, text))
+        return fitting or tuple(map(decode_value, matching_row("annotation", text)))
+    typed = tuple(map(decode_value, matching_row("annotation", text)))
+    if text.startswith(("int", "float", "str", "Union", "typing.Union", "Any")):
+        return (*named, *typed) or (32,)
+    return (*typed, *named) or (32,)
+
+
+def _is_scalar(value: Value, kind: str) -> bool:
+    """Return whether a literal is of the annotated type, where a bool is no number."""
+    if isinstance(value, bool):
+        return kind == "bool"
+    return isinstance(value, SCALARS[kind])
+
+
+def annotation_text(annotation: object) -> str:
+    """Return an annotation as text, without quotes and `Optional`."""
+    if annotation is inspect.Parameter.empty:
+        return ""
+    text = annotation.__name__ if isinstance(annotation, type) else str(annotation)
+    if isinstance(annotation, types.GenericAlias):
+        text = str(annotation)
+    text = text.strip("'\"").replace("typing.", "").replace("torch.Tensor", "Tensor")
+    text = re.sub(r"^Optional\[(.*)\]$", r"\1", text)
+    return re.sub(r"\s*\|\s*None$", "", text)
+
+
+def _by_type(annotation: object, depth: int) -> tuple[Value, ...]:
+    """Return values for an annotation that is a class, an enumeration or a list of literals."""
+    for kind in _alternatives(annotation):
+        if typing.get_origin(kind) is typing.Literal:
+            return tuple(value for value in typing.get_args(kind))
+        if not isinstance(kind, type) or depth >= DEEPEST:
+            continue
+        if issubclass(kind, enum.Enum):
+            path = f"{kind.__module__}:{kind.__qualname__}"
+            return tuple(NameSpec(f"{path}.{member.name}") for member in kind)
+        is_own_module = issubclass(kind, nn.Module) and not kind.__module__.startswith("torch.")
+        if dataclasses.is_dataclass(kind) or is_own_module:
+            return (constructor_call(kind, depth + 1),)
+    return ()
+
+
+def _alternatives(annotation: object) -> Sequence[object]:
+    origin = typing.get_origin(annotation)
+    if origin in (typing.Union, types.UnionType):
+        return [kind for kind in typing.get_args(annotation) if kind is not type(None)]
+    return [annotation]
+
+
+def constructor_call(kind: type, depth: int) -> CallSpec:
+    """Return the construction of a class with the likeliest values of its required arguments."""
+    kwargs = {
+        parameter.name: guesses_for(parameter, depth)[0] for parameter in required_parameters(kind)
+    }
+    return CallSpec(f"{kind.__module__}:{kind.__qualname__}", (), kwargs)
+
+
+def parameters_of(function: Any) -> list[inspect.Parameter]:
+    """Return the parameters of a class or function, with annotations resolved where that works."""
+    try:
+        signature = inspect.signature(function, eval_str=True)
+    # An annotation may name what is imported for the type checker only.
+    except (NameError, TypeError, AttributeError, SyntaxError):
+        signature = inspect.signature(function)
+    return list(signature.parameters.values())
+
+
+def required_parameters(function: Any) -> list[inspect.Parameter]:
+    """Return the named parameters without a default."""
+    kinds = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
+    return [
+        parameter
+        for parameter in parameters_of(function)
+        if parameter.default is inspect.Parameter.empty and parameter.kind not in kinds
+    ]

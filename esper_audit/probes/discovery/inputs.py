@@ -1,0 +1,113 @@
+"""The likely arguments of a call: the first input, then the others by name and annotation."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Iterator
+
+from esper_audit.probes.discovery.guesses import (
+    annotation_text,
+    guesses_for,
+    matching_row,
+    required_parameters,
+)
+from esper_audit.probes.discovery.layouts import BATCH, LENGTH
+from esper_audit.probes.recipes.values import Arguments, TensorSpec, Value
+
+PLAIN_ANNOTATIONS = frozenset({"int", "float", "bool", "str"})
+
+
+def call_arguments(
+    parameters: list[inspect.Parameter], first: TensorSpec
+) -> Iterator[tuple[Arguments, int]]:
+    """Yield the arguments of a call with a first input, with their distance from the likeliest.
+
+    One argument at a time takes its next likely value.
+    """
+    lists = [
+        [first] if number == 0 else list(_values_of(parameter, first))
+        for number, parameter in enumerate(parameters)
+    ]
+    yield _arguments(parameters, [values[0] for values in lists]), 0
+    for number, values in enumerate(lists):
+        for distance, value in enumerate(values[1:], 1):
+            chosen = [others[0] for others in lists]
+            chosen[number] = value
+            yield _arguments(parameters, chosen), distance
+    if len(lists) > 2:
+        for distance in range(1, max(map(len, lists))):
+            chosen = [values[min(distance, len(values) - 1)] for values in lists]
+            yield _arguments(parameters, chosen), distance
+
+
+def _arguments(parameters: list[inspect.Parameter], values: list[Value]) -> Arguments:
+    """Return keyword-only parameters by name and the others by position."""
+    is_keyword = [p.kind is inspect.Parameter.KEYWORD_ONLY for p in parameters]
+    pairs = list(zip(parameters, values, is_keyword, strict=True))
+    return Arguments(
+        tuple(value for _, value, keyword in pairs if not keyword),
+        {p.name: value for p, value, keyword in pairs if keyword},
+    )
+
+
+def call_parameters(forward: Callable[..., object]) -> list[inspect.Parameter]:
+    """Return the parameters that a call has to give: the required ones, else the first one."""
+    required = required_parameters(forward)
+    if required:
+        return required
+    every = list(inspect.signature(forward).parameters.values())
+    if every and every[0].kind is not inspect.Parameter.VAR_KEYWORD:
+        kind = inspect.Parameter.POSITIONAL_ONLY
+        name = every[0].name
+        return [inspect.Parameter(name, kind, annotation=every[0].annotation)]
+    return []
+
+
+def is_plain(parameter: inspect.Parameter) -> bool:
+    """Return whether a parameter is annotated as a number or a text."""
+    return annotation_text(parameter.annotation) in PLAIN_ANNOTATIONS
+
+
+def _values_of(parameter: inspect.Parameter, first: TensorSpec) -> Iterator[Value]:
+    if is_plain(parameter):
+        yield from guesses_for(parameter)
+        return
+    kinds = matching_row("call", parameter.name) or ("same", "sequence")
+    found: dict[int, Value] = {}
+    for kind in kinds:
+        for value in tensors_of_kind(kind, first):
+            found[len(found)] = value
+    yield from found.values()
+
+
+def tensors_of_kind(kind: str, first: TensorSpec) -> Iterator[Value]:
+    """Yield the values of a kind of argument, in relation to the first input."""
+    shape = first.shape
+    batch = shape[0] if shape else BATCH
+    length = _length_of(first)
+    width = 32 if not first.is_floating else (shape[1] if len(shape) > 3 else shape[-1])
+    table: dict[str, list[Value]] = {
+        "same": [first],
+        "row": [TensorSpec((batch,), high=1.0)],
+        "row-ids": [TensorSpec((batch,), "int64", 0, 10)],
+        "ids": [TensorSpec((batch, length), "int64", 0, 10), TensorSpec((batch,), "int64", 0, 10)],
+        "mask": [TensorSpec((batch, length), "bool"), TensorSpec((batch, length), "float32", 0, 1)],
+        "same-mask": [TensorSpec(shape, "bool"), TensorSpec((batch, 1, *shape[2:]), "bool")],
+        "square-mask": [TensorSpec((length, length), "bool"), TensorSpec((batch, 1, length, length), "bool")],
+        "none": [None],
+        "one": [1],
+        "lengths": [TensorSpec((batch,), "int64", length, length + 1)],
+        "ratios": [TensorSpec((batch,), "float32", 0.6, 1.0)],
+        "emb": [TensorSpec((batch, width)), TensorSpec((batch, 32))],
+        "sequence": [TensorSpec((batch, LENGTH, width)), TensorSpec((batch, 16, 32))],
+        "picture": [TensorSpec((batch, 3, 32, 32)), TensorSpec((batch, 32, 16, 16))],
+        "classes": [TensorSpec((batch,), "int64", 0, 2)],
+        "class-map": [TensorSpec((batch, *shape[2:]), "int64", 0, 2)],
+    }  # fmt: skip
+    yield from table[kind]
+
+
+def _length_of(first: TensorSpec) -> int:
+    """Return the number of positions of the first input."""
+    shape = first.shape
+    return shape[1] if len(shape) > 1 else LENGTH

@@ -1,0 +1,81 @@
+"""Objects from the values of a recipe: tensors are drawn, names imported, calls made."""
+
+from __future__ import annotations
+
+import importlib
+from functools import reduce
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from esper_audit.probes.recipes.recipe import Recipe
+from esper_audit.probes.recipes.values import (
+    Arguments,
+    CallSpec,
+    NameSpec,
+    TensorSpec,
+    TupleSpec,
+    Value,
+)
+
+CallArguments = tuple[tuple[Any, ...], dict[str, Any]]
+
+
+def build_module(recipe: Recipe) -> nn.Module:
+    """Return a new module by the recipe."""
+    args, kwargs = materialise_arguments(recipe.build, torch.default_generator)
+    module: nn.Module = import_name(recipe.target)(*args, **kwargs)
+    return module
+
+
+def draw_call(recipe: Recipe, seed: int = 0) -> CallArguments:
+    """Return new arguments of the call, drawn under a seed."""
+    return materialise_arguments(recipe.call, torch.Generator().manual_seed(seed))
+
+
+def materialise_arguments(arguments: Arguments, generator: torch.Generator) -> CallArguments:
+    """Return positional and keyword arguments."""
+    return (
+        tuple(materialise(value, generator) for value in arguments.args),
+        {name: materialise(value, generator) for name, value in arguments.kwargs.items()},
+    )
+
+
+def materialise(value: Value, generator: torch.Generator) -> Any:
+    """Return the object that a value describes."""
+    if isinstance(value, TensorSpec):
+        return draw_tensor(value, generator)
+    if isinstance(value, NameSpec):
+        return import_name(value.path)
+    if isinstance(value, CallSpec):
+        args, kwargs = materialise_arguments(Arguments(value.args, value.kwargs), generator)
+        return import_name(value.path)(*args, **kwargs)
+    if isinstance(value, TupleSpec):
+        return tuple(materialise(item, generator) for item in value.items)
+    if isinstance(value, list):
+        return [materialise(item, generator) for item in value]
+    if isinstance(value, dict):
+        return {key: materialise(item, generator) for key, item in value.items()}
+    return value
+
+
+def draw_tensor(spec: TensorSpec, generator: torch.Generator) -> Tensor:
+    """Return a random tensor by its specification."""
+    dtype: torch.dtype = vars(torch)[spec.dtype]
+    if dtype is torch.bool:
+        return torch.ones(spec.shape, dtype=dtype)
+    if not spec.is_floating:
+        high = max(int(spec.low) + 1, int(10 if spec.high is None else spec.high))
+        return torch.randint(int(spec.low), high, spec.shape, generator=generator, dtype=dtype)
+    if spec.high is None:
+        drawn = torch.randn(spec.shape, generator=generator, dtype=torch.float32)
+        return drawn.to(dtype) + spec.low
+    drawn = torch.rand(spec.shape, generator=generator, dtype=torch.float32)
+    return (drawn * (spec.high - spec.low) + spec.low).to(dtype)
+
+
+def import_name(path: str) -> Any:
+    """Return what `package.module:dotted.name` names."""
+    module, _, name = path.partition(":")
+    return reduce(getattr, name.split("."), importlib.import_module(module))

@@ -1,0 +1,39 @@
+"""Reproducers in plain PyTorch: a program that builds, calls, compares, and fails by an assertion."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from esper_audit.probes.recipes.recipe import Recipe
+from esper_audit.probes.recipes.source_text import RecipeText, recipe_text
+
+
+def program(
+    recipe: Recipe, body: Sequence[str], *, mode: str = "eval", imports: Sequence[str] = ()
+) -> str:
+    """Return a program: the module as `module` in a mode, its inputs, then the lines of the body.
+
+    In the body `CALL` is the arguments of the call, `OTHER_CALL` the same drawn anew, and `BUILD` the
+    construction of the module.
+    """
+    text = recipe_text(recipe)
+    lines = [
+        *sorted({"import torch", *text.imports, *imports}, key=_import_order),
+        "",
+        "torch.manual_seed(0)",
+        f"module = {text.construct}.{mode}()",
+        *text.inputs,
+        *(with_recipe(line, text) for line in body),
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def with_recipe(line: str, text: RecipeText) -> str:
+    """Return a line with the call and the construction filled in."""
+    line = line.replace("OTHER_CALL", text.other_call)
+    return line.replace("BUILD", text.construct).replace("CALL", text.call)
+
+
+def _import_order(line: str) -> tuple[bool, bool, str]:
+    """Return the order of a line of imports: torch first, then names of torch, then the others."""
+    return (line != "import torch", "torch" not in line.split()[1], line)

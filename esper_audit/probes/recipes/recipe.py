@@ -1,0 +1,61 @@
+"""A recipe: the class, the arguments of its constructor, the arguments of a call, and its origin."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+
+from esper_audit.findings.coverage import RecipeOrigin
+from esper_audit.probes.recipes.values import Arguments, TensorSpec, map_arguments, tensors_in
+
+
+@dataclass(frozen=True)
+class BatchAxis:
+    """The axis of the inputs along which samples lie, and their number."""
+
+    axis: int
+    size: int
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """How to build and call a module class `package.module:Class`.
+
+    `method` is the method that is called, if it is not the module itself. `batch` is the axis that the
+    output follows; None if there is none.
+    """
+
+    target: str
+    build: Arguments = field(default_factory=Arguments)
+    call: Arguments = field(default_factory=Arguments)
+    origin: RecipeOrigin = RecipeOrigin.GUESSED
+    batch: BatchAxis | None = None
+
+    @property
+    def class_name(self) -> str:
+        """The name of the class without its module."""
+        return self.target.partition(":")[2]
+
+    @property
+    def module_name(self) -> str:
+        """The dotted name of the module that defines the class."""
+        return self.target.partition(":")[0]
+
+    @property
+    def dotted_name(self) -> str:
+        """The dotted name of the class."""
+        return self.target.replace(":", ".")
+
+    def resized(self, axis: int, size: int, new: int) -> Recipe:
+        """Return the recipe with each tensor of this size along an axis made longer or shorter."""
+
+        def change(spec: TensorSpec) -> TensorSpec:
+            if len(spec.shape) <= axis or spec.shape[axis] != size:
+                return spec
+            shape = (*spec.shape[:axis], new, *spec.shape[axis + 1 :])
+            return replace(spec, shape=shape)
+
+        return replace(self, call=map_arguments(self.call, change))
+
+    def has_tensors(self) -> bool:
+        """Return whether the call has a tensor."""
+        return bool(tensors_in(self.call))

@@ -1,0 +1,115 @@
+"""A recipe as plain PyTorch source text: imports, construction, inputs, call."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from esper_audit.probes.recipes.recipe import Recipe
+from esper_audit.probes.recipes.values import (
+    Arguments,
+    CallSpec,
+    NameSpec,
+    TensorSpec,
+    TupleSpec,
+    Value,
+    map_arguments,
+)
+
+INPUTS = ("x", "y", "z", "w")
+
+
+@dataclass
+class RecipeText:
+    """The parts of a program that builds and calls a module.
+
+    `inputs` are the lines that assign tensors, `names` their variables, `call` the text of the arguments
+    between the parentheses, and `other_call` the same with tensors drawn anew.
+    """
+
+    construct: str = ""
+    inputs: list[str] = field(default_factory=list)
+    call: str = ""
+    other_call: str = ""
+    names: list[str] = field(default_factory=list)
+    imports: set[str] = field(default_factory=set)
+
+
+def recipe_text(recipe: Recipe) -> RecipeText:
+    """Return the text of a recipe."""
+    text = RecipeText()
+    text.construct = f"{_name_text(recipe.target, text)}({_arguments_text(recipe.build, text)})"
+    text.other_call = _arguments_text(recipe.call, text)
+    text.call = _arguments_text(
+        map_arguments(recipe.call, lambda spec: _variable(spec, text)), text
+    )
+    return text
+
+
+def _variable(spec: TensorSpec, text: RecipeText) -> NameSpec:
+    """Return the name of a new variable that holds a tensor."""
+    free = [name for name in INPUTS if name not in text.names]
+    name = free[0] if free else f"x{len(text.names)}"
+    text.names.append(name)
+    text.inputs.append(f"{name} = {tensor_text(spec)}")
+    return NameSpec(f"builtins:{name}")
+
+
+def _arguments_text(arguments: Arguments, text: RecipeText) -> str:
+    positional = [value_text(value, text) for value in arguments.args]
+    named = [f"{name}={value_text(value, text)}" for name, value in arguments.kwargs.items()]
+    return ", ".join([*positional, *named])
+
+
+def value_text(value: Value, text: RecipeText) -> str:
+    """Return a value as a Python expression, and add what it imports to `text`."""
+    if isinstance(value, TensorSpec):
+        return tensor_text(value)
+    if isinstance(value, NameSpec):
+        return _name_text(value.path, text)
+    if isinstance(value, CallSpec):
+        arguments = _arguments_text(Arguments(value.args, value.kwargs), text)
+        return f"{_name_text(value.path, text)}({arguments})"
+    if isinstance(value, TupleSpec):
+        items = [value_text(item, text) for item in value.items]
+        return f"({items[0]},)" if len(items) == 1 else f"({', '.join(items)})"
+    if isinstance(value, list):
+        return f"[{', '.join(value_text(item, text) for item in value)}]"
+    if isinstance(value, dict):
+        items = [f"{key!r}: {value_text(item, text)}" for key, item in value.items()]
+        return f"{{{', '.join(items)}}}"
+    return f"float({str(value)!r})" if value in (float("inf"), -float("inf")) else repr(value)
+
+
+def tensor_text(spec: TensorSpec) -> str:
+    """Return the expression that draws a tensor."""
+    size = ", ".join(map(str, spec.shape))
+    if spec.dtype == "bool":
+        return f"torch.ones({size or '()'}, dtype=torch.bool)"
+    if not spec.is_floating:
+        high = max(int(spec.low) + 1, int(10 if spec.high is None else spec.high))
+        shape = f"({size},)" if len(spec.shape) == 1 else f"({size})"
+        kind = "" if spec.dtype == "int64" else f", dtype=torch.{spec.dtype}"
+        return f"torch.randint({int(spec.low)}, {high}, {shape}{kind})"
+    kind = "" if spec.dtype == "float32" else f", dtype=torch.{spec.dtype}"
+    if spec.high is None:
+        offset = f" + {spec.low:g}" if spec.low else ""
+        return f"torch.randn({size or '()'}{kind}){offset}"
+    scale = spec.high - spec.low
+    drawn = f"torch.rand({size or '()'}{kind})" + (f" * {scale:g}" if scale != 1 else "")
+    return drawn + (f" + {spec.low:g}" if spec.low else "")
+
+
+def _name_text(path: str, text: RecipeText) -> str:
+    """Return how a name is written, `nn.ReLU` for what lies in `torch.nn`."""
+    module, _, name = path.partition(":")
+    if module in ("torch.nn", "torch"):
+        text.imports.add("from torch import nn" if module == "torch.nn" else "import torch")
+        return f"{module.removeprefix('torch.')}.{name}"
+    if module == "builtins":
+        return name
+    if module == "torch.nn.functional":
+        text.imports.add("import torch.nn.functional as F")
+        return f"F.{name}"
+    first = name.partition(".")[0]
+    text.imports.add(f"from {module} import {first}")
+    return name

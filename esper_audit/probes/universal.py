@@ -1,0 +1,56 @@
+"""The base of the probes of contracts that every module keeps: no promise is needed for them."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import ClassVar
+
+from esper_audit.findings.probe_record import Plain
+from esper_audit.probes.probe import Probe
+from esper_audit.probes.recipes.subject import Discovered
+from esper_audit.probes.subject.subject import Subject
+
+SAMPLING_NAME = re.compile(
+    r"nois|sampl|variational|augment|random|stochastic|gumbel|reparam|bernoulli|monte_?carlo|perturb|jitter"
+    r"|diffus|generat|vae|corrupt",
+    re.IGNORECASE,
+)
+SAMPLING_TEXT = re.compile(
+    r"\bsampl(es|ing|ed)\b|stochastic|\bnois[ey]\b|variational|augment|gumbel|randomly|reparameteri",
+    re.IGNORECASE,
+)
+
+
+class UniversalProbe(Probe[Discovered]):
+    """A probe of a contract that needs no promise.
+
+    `program_of` returns a program in plain PyTorch that fails by an assertion, and the last line of its
+    error. `by_design` returns why a breach is a property of the module rather than a finding, if it is.
+    """
+
+    takes: ClassVar[type[Subject] | tuple[type[Subject], ...]] = Discovered
+    requires: ClassVar[tuple[str, ...]] = ()
+    has_separate_causes: ClassVar[bool] = True
+
+    def program_of(
+        self, subject: Discovered, detector: str, witness: Mapping[str, Plain]
+    ) -> tuple[str, str]:
+        """Return a program that shows the breach of a detector, and the error that it ends with."""
+        raise NotImplementedError
+
+    def reproduction(
+        self, subject: Discovered, state: str, detector: str, witness: Mapping[str, Plain]
+    ) -> tuple[str, str]:
+        """Return the program in plain PyTorch."""
+        return self.program_of(subject, detector, witness)
+
+
+def is_sampling_by_name(subject: Discovered) -> bool:
+    """Return whether the name or the docstring of a class mentions sampling."""
+    from esper_audit.probes.recipes.materialise import import_name
+
+    kind = import_name(subject.recipe.target)
+    documented = f"{kind.__doc__ or ''} {kind.forward.__doc__ or ''}"
+    is_named = SAMPLING_NAME.search(subject.recipe.class_name)
+    return bool(is_named or SAMPLING_TEXT.search(documented))

@@ -1,0 +1,127 @@
+"""Probing without a declaration: classes are found, built, run and checked, and failures reproduce."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from support.audit_runs import command, write
+
+# Slow: each test runs discovered modules in processes of their own.
+pytestmark = [pytest.mark.slow, pytest.mark.torch]
+
+VALVE = '''"""A valve that scales features."""
+
+import torch
+from torch import Tensor, nn
+
+
+class Valve(nn.Module):
+    """Pass a random half of the channels, scaled."""
+
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self.open = torch.randperm(width)[: width // 2]
+        self.scale = nn.Linear(width // 2, width)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.scale(x[..., self.open])
+
+
+class Sound(nn.Module):
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self.scale = nn.Linear(width, width)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.scale(x)
+'''
+UNBUILDABLE = """
+from torch import nn
+
+
+class Needy(nn.Module):
+    def __init__(self, tokenizer) -> None:
+        super().__init__()
+        self.size = tokenizer.vocabulary_size()
+
+    def forward(self, x):
+        return x
+
+
+class Plain:
+    pass
+"""
+
+
+@pytest.fixture
+def root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    write(tmp_path, {"valve.py": VALVE})
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def test_a_class_that_loses_state_is_found_with_nothing_declared(root: Path) -> None:
+    ran = command("probe", "valve.py")
+    assert ran.status == 1
+    assert ran.out.startswith("valve.py:7:1 P0 complete-state in Valve\n")
+    assert "from valve import Valve" in ran.out
+    assert "esper_audit" not in ran.out.partition("reproduce with:")[2].partition("Contracts")[0]
+
+
+def test_the_reproducer_fails_by_its_assertion_in_a_fresh_interpreter(root: Path) -> None:
+    (finding,) = json.loads(command("probe", "valve.py", "--format", "json").out)["findings"]
+    program = finding["probed"][0]["reproducer"]
+    ended = subprocess.run(
+        [sys.executable, "-c", program], cwd=root, capture_output=True, text=True
+    )
+    assert ended.stderr.rstrip().splitlines()[-1].startswith("AssertionError: a fresh module")
+
+
+def test_the_coverage_counts_classes_by_stage(root: Path) -> None:
+    write(root, {"needy.py": UNBUILDABLE})
+    coverage = json.loads(command("probe", ".", "--format", "json").out)["coverage"]
+    assert {k: coverage[k] for k in ("found", "built", "ran", "checked")} == {
+        "found": 3,
+        "built": 2,
+        "ran": 2,
+        "checked": 2,
+    }
+    assert coverage["by_origin"]["guessed"]["built"] == 2
+    (missed,) = [one for one in coverage["classes"] if one["stage"] == "found"]
+    assert missed["name"] == "needy.Needy"
+    assert "vocabulary_size" in missed["reason"]
+
+
+def test_without_an_argument_and_configuration_the_project_is_discovered(root: Path) -> None:
+    ran = command("probe")
+    assert ran.status == 1
+    assert "complete-state in Valve" in ran.out
+
+
+def test_a_package_is_named_by_its_import_name(root: Path) -> None:
+    write(root, {"flow/__init__.py": "", "flow/parts.py": VALVE})
+    ran = command("probe", "flow")
+    assert "flow.parts.Valve" in ran.out
+    assert "from flow.parts import Valve" in ran.out
+
+
+def test_a_module_that_cannot_be_imported_is_listed_and_changes_no_status(root: Path) -> None:
+    write(
+        root,
+        {
+            "valve.py": VALVE.replace("torch.randperm", "torch.arange"),
+            "odd.py": "import nowhere\nclass A: pass\n",
+        },
+    )
+    ran = command("probe", ".")
+    assert "odd could not be imported: ModuleNotFoundError: No module named 'nowhere'" in ran.out
+    assert ran.status == 0
+
+
+def test_a_name_that_is_nothing_is_an_error(root: Path) -> None:
+    ran = command("probe", "nowhere_at_all")
+    assert ran.status == 2

@@ -1,0 +1,113 @@
+"""Modules that evaluate deterministically, and modules that draw, move or remember in evaluation."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import torch
+import torch.nn.functional as F
+from support.recipes import SEQUENCES, discovered
+from torch import Tensor, nn
+
+from .cases import Case, broken, by_design, sound
+
+
+class DropoutByMode(nn.Module):
+    """Dropout that stops in evaluation, and batch statistics that stay then."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.norm, self.drop = nn.BatchNorm1d(8), nn.Dropout(0.5)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.drop(self.norm(x))
+
+
+class CachedTable(nn.Module):
+    """A table of positions that is made in the first call, and again for a longer input."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.table: Tensor | None = None
+
+    def forward(self, x: Tensor) -> Tensor:
+        if self.table is None or self.table.shape[0] < x.shape[1]:
+            self.table = torch.arange(x.shape[1], dtype=x.dtype)
+        return x + self.table[: x.shape[1], None]
+
+
+class DrawsUnused(nn.Module):
+    """Draws numbers that it does not use: the stream moves, the output does not."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        torch.rand(1)
+        return x * 2
+
+
+class AlwaysDrops(nn.Module):
+    """Functional dropout without `training`."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return F.dropout(x, 0.5)
+
+
+class DropsInDictionary(nn.Module):
+    """The random output is one of two in a dictionary."""
+
+    def forward(self, x: Tensor) -> dict[str, Tensor]:
+        return {"sound": x, "random": x + torch.rand(1)}
+
+
+class MovingMean(nn.Module):
+    """A running mean that evaluation moves, but no output depends on it."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.register_buffer("mean", torch.zeros(8))
+
+    def forward(self, x: Tensor) -> Tensor:
+        self.mean.lerp_(x.mean(0), 0.1)
+        return x * 2
+
+
+class MovingAttribute(nn.Module):
+    """A plain tensor attribute that counts calls and changes the output."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.step = torch.zeros(1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        self.step = self.step + 1
+        return x * self.step
+
+
+class KeepsState(nn.Module):
+    """Hands the hidden state of a call to the next, in a list."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.cell, self.hidden = nn.RNN(8, 8, batch_first=True), [torch.zeros(1, 2, 8)]
+
+    def forward(self, x: Tensor) -> Tensor:
+        output, self.hidden[0] = self.cell(x, self.hidden[0])
+        return output
+
+
+class GaussianNoise(nn.Module):
+    """Adds noise, as its name says."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x + torch.randn_like(x)
+
+
+def cases() -> Iterator[Case]:
+    yield sound(discovered(DropoutByMode))
+    yield sound(discovered(CachedTable, SEQUENCES))
+    yield sound(discovered(DrawsUnused))
+    yield broken(discovered(AlwaysDrops), "random")
+    yield broken(discovered(DropsInDictionary), "random")
+    yield broken(discovered(MovingMean), "state")
+    yield broken(discovered(MovingAttribute), "state")
+    yield broken(discovered(KeepsState, SEQUENCES), "remembers")
+    yield by_design(discovered(GaussianNoise), "random")

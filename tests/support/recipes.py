@@ -1,0 +1,24 @@
+"""Subjects by recipe for tests: a class of a test file, its constructor's arguments, the arguments of a call."""
+
+from __future__ import annotations
+
+from torch import nn
+
+from esper_audit.probes.recipes.recipe import Recipe
+from esper_audit.probes.recipes.subject import Discovered, subject_by_recipe
+from esper_audit.probes.recipes.values import Arguments, TensorSpec, Value
+
+ROWS = TensorSpec((3, 8))
+SEQUENCES = TensorSpec((2, 6, 8))
+PICTURES = TensorSpec((2, 4, 8, 8))
+IDS = TensorSpec((2, 6), "int64", 0, 10)
+
+
+def recipe_of(kind: type[nn.Module], *call: Value, **build: Value) -> Recipe:
+    target = f"{kind.__module__}:{kind.__qualname__}"
+    return Recipe(target, Arguments((), build), Arguments(call or (ROWS,)))
+
+
+def discovered(kind: type[nn.Module], *call: Value, **build: Value) -> Discovered:
+    """Return the subject that builds a class and calls it with `call`, rows of eight features by default."""
+    return subject_by_recipe(recipe_of(kind, *call, **build))
