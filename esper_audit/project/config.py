@@ -71,11 +71,6 @@ class ExpectedFailure(ConfigTable, frozen=True, kw_only=True):
     state: str = "*"
     until: Date | None = None
 
-    @property
-    def codes(self) -> list[str]:
-        """The detectors whose failure is expected."""
-        return [self.code] if isinstance(self.code, str) else self.code
-
 
 class ProbeLimits(ConfigTable, frozen=True, kw_only=True):
     """The limits of a probe: wall-clock seconds, memory in MiB, number of processes (0 = automatic)."""

@@ -33,15 +33,20 @@ def apply_expectation(
     if record.verdict is Verdict.PASS:
         message = f"the promise is kept, but a failure is expected: {entry.reason}. Remove the expectation"
         return msgspec.structs.replace(record, verdict=Verdict.UNEXPECTED_PASS, message=message)
-    codes = {code for entry in entries for code in entry.codes}
+    codes = {code for entry in entries for code in _codes(entry)}
     others = [failure for failure in record.failures if failure.code not in codes]
     if record.verdict is Verdict.FAIL and record.code in codes and others:
         return _failing_by(record, others)
     if record.verdict is Verdict.FAIL and record.code in codes:
-        entry = next(e for e in entries if record.code in e.codes)
+        entry = next(e for e in entries if record.code in _codes(e))
         message = f"{record.message}. Expected: {entry.reason}"
         return msgspec.structs.replace(record, verdict=Verdict.EXPECTED_FAIL, message=message)
     return record
+
+
+def _codes(entry: ExpectedFailure) -> list[str]:
+    """Return the detectors whose failure is expected."""
+    return [entry.code] if isinstance(entry.code, str) else entry.code
 
 
 def _failing_by(record: ProbeRecord, failures: Sequence[DetectorFailure]) -> ProbeRecord:
