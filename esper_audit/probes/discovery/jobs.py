@@ -66,7 +66,7 @@ def _chosen(probes: Sequence[str]) -> list[type[UniversalProbe]]:
 
 
 def _checked(subject: Discovered, probe: type[UniversalProbe], found: ModuleClass) -> ProbeRecord:
-    """Return the record of one contract; what raised could not be looked at."""
+    """Return the record of one contract, inconclusive if the measurement raised."""
     record = measure_unit(Unit(subject, BIRTH, probe(), ()))
     if record.verdict is Verdict.NO_VERDICT:
         record = msgspec.structs.replace(record, verdict=Verdict.INCONCLUSIVE)
