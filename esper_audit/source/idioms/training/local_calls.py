@@ -41,7 +41,7 @@ class LocalCalls:
             return self._function(call.func)
         if isinstance(call.func, ast.Attribute) and isinstance(call.func.value, ast.Name):
             owner = self.owner(call) if call.func.value.id in OWNERS else None
-            return self._method(owner, call.func.attr, set())
+            return self.method(owner, call.func.attr)
         return None
 
     def named(self, name: ast.Name) -> Function | None:
@@ -60,6 +60,10 @@ class LocalCalls:
     def class_named(self, name: str) -> ast.ClassDef | None:
         """Return the class of this file with a name."""
         return self._classes.get(name)
+
+    def method(self, owner: ast.ClassDef | None, name: str) -> Function | None:
+        """Return the method of a class or of its bases in this file."""
+        return self._method(owner, name, set())
 
     def callers(self, function: Function) -> Sequence[ast.Call]:
         """Return the calls in this file that run a function."""
