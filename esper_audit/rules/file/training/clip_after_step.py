@@ -149,15 +149,12 @@ class ClipAfterStep(Rule):
 
     def check(self, node: ast.AST, file: FileView) -> Iterator[Violation]:
         """Report clippings that follow the step."""
-        flows = [f for f in file.once(TrainingFlows).having(node) if _has_backward(f)]
+        flows = file.once(TrainingFlows).having(node, EventKind.CLIP)
+        flows = [flow for flow in flows if flow.of_kind(EventKind.BACKWARD)]
         steps = [_step_before(flow, node) for flow in flows]
         if steps and all(steps):
             line = steps[0].node.lineno if steps[0] else 0
             yield Violation(node, MESSAGE.format(quoted(file.code(node)), line))
-
-
-def _has_backward(flow: TrainingFlow) -> bool:
-    return bool(flow.of_kind(EventKind.BACKWARD))
 
 
 def _step_before(flow: TrainingFlow, node: ast.AST) -> TrainingEvent | None:

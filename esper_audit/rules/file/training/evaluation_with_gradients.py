@@ -190,7 +190,7 @@ class EvaluationWithGradients(Rule):
         forward = file.once(_tracked_by_switch).get(node)
         if forward is None or not isinstance(node, ast.Call):
             return
-        flows = file.once(TrainingFlows).having(node)
+        flows = file.once(TrainingFlows).having(node, EventKind.EVAL)
         if any(_is_without_gradients(flow, forward.node, file) for flow in flows):
             return
         if not _needs_gradients(forward, flows, file):

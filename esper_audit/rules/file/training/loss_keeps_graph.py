@@ -54,7 +54,7 @@ class LossKeepsGraph(Rule):
 
     def check(self, node: ast.AST, file: FileView) -> Iterator[Violation]:
         """Report statements that keep the loss of a backward pass."""
-        flows = file.once(TrainingFlows).having(node)
+        flows = file.once(TrainingFlows).having(node, EventKind.BACKWARD)
         own = next((flow for flow in flows if _own_event(flow, node)), None)
         if own is None or not isinstance(node, ast.Call):
             return

@@ -216,7 +216,7 @@ class MissingZeroGrad(Rule):
 
     def check(self, node: ast.AST, file: FileView) -> Iterator[Violation]:
         """Report backward passes of a loop that steps and never clears."""
-        flows = file.once(TrainingFlows).having(node)
+        flows = file.once(TrainingFlows).having(node, EventKind.BACKWARD)
         unclear = (_step_of_uncleared_loop(flow, node) for flow in flows)
         found = [pair for pair in unclear if pair is not None]
         if not found or any(_is_cleared(flow, node) for flow in flows):

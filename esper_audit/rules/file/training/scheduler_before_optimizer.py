@@ -178,7 +178,7 @@ class SchedulerBeforeOptimizer(Rule):
 
     def check(self, node: ast.AST, file: FileView) -> Iterator[Violation]:
         """Report scheduler steps in front of the optimizer's step."""
-        for flow in file.once(TrainingFlows).having(node):
+        for flow in file.once(TrainingFlows).having(node, EventKind.SCHEDULE):
             step = _first_step_after(flow, node)
             if step is not None:
                 yield Violation(node, MESSAGE.format(quoted(file.code(node)), step.node.lineno))

@@ -176,7 +176,7 @@ class TrainModeNotRestored(Rule):
 
     def check(self, node: ast.AST, file: FileView) -> Iterator[Violation]:
         """Report switches to eval mode that a training loop keeps."""
-        flows = file.once(TrainingFlows).having(node)
+        flows = file.once(TrainingFlows).having(node, EventKind.EVAL)
         kept = [pair for flow in flows if (pair := _kept_in_loop(flow, node, file)) is not None]
         if not kept or any(_is_restored(flow, node) for flow in flows):
             return

@@ -179,7 +179,7 @@ class UnscaledClip(Rule):
         name = file.resolve(node.func) or ""
         if not name.startswith("torch.nn.utils."):
             return
-        flows = file.once(TrainingFlows).having(node)
+        flows = file.once(TrainingFlows).having(node, EventKind.CLIP)
         scaled = [event for flow in flows if (event := _scaled_backward(flow, node)) is not None]
         if not scaled or any(flow.of_kind(EventKind.UNSCALE) for flow in flows):
             return

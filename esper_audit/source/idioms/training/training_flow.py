@@ -58,14 +58,14 @@ class TrainingFlows:
         self.flows = [
             TrainingFlow(function, self._read(function, 0)) for function in self._relevant()
         ]
-        self._by_node: dict[ast.expr, list[TrainingFlow]] = defaultdict(list)
+        self._by_node: dict[tuple[ast.AST, EventKind], list[TrainingFlow]] = defaultdict(list)
         for flow in self.flows:
-            for node in {event.node for event in flow.events}:
-                self._by_node[node].append(flow)
+            for place in {(event.node, event.kind) for event in flow.events}:
+                self._by_node[place].append(flow)
 
-    def having(self, node: ast.AST) -> list[TrainingFlow]:
-        """Return the flows in which a node is an event."""
-        return self._by_node.get(node, []) if isinstance(node, ast.expr) else []
+    def having(self, node: ast.AST, kind: EventKind) -> list[TrainingFlow]:
+        """Return the flows in which a node is an event of a kind."""
+        return self._by_node.get((node, kind), [])
 
     def _relevant(self) -> list[Function | None]:
         """Return the functions with an event, and those that call one of them."""

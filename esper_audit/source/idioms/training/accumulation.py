@@ -1,0 +1,171 @@
+"""Gradient accumulation: several backward passes before one step, and how their losses are weighted."""
+
+from __future__ import annotations
+
+import ast
+from typing import NamedTuple
+
+from esper_audit.source.idioms.training.attached_losses import NESTED
+from esper_audit.source.idioms.training.constructors import Constructors
+from esper_audit.source.idioms.training.training_events import EventKind, TrainingEvent
+from esper_audit.source.idioms.training.training_flow import TrainingFlow, TrainingFlows
+from esper_audit.source.syntax.ast_walk import scan
+from esper_audit.source.syntax.file_view import FileView
+from esper_audit.source.syntax.names import dotted, terminal_name, text_of
+
+SCALING = (ast.Div, ast.Mult)
+SCALING_METHODS = frozenset({"div", "div_", "mul", "mul_", "sum"})
+MEAN_FUNCTIONS = frozenset(
+    {"cross_entropy", "mse_loss", "nll_loss", "l1_loss", "smooth_l1_loss", "huber_loss", "kl_div"}
+    | {"binary_cross_entropy", "binary_cross_entropy_with_logits"}
+)
+
+
+class Accumulation(NamedTuple):
+    """A backward pass, the loop that repeats it, how often it does before a step, and that step."""
+
+    backward: TrainingEvent
+    loop: ast.stmt
+    rounds: str
+    step: TrainingEvent
+
+
+def accumulated_rounds(node: ast.Call, file: FileView) -> Accumulation | None:
+    """Return the accumulation that a backward pass of a tensor belongs to, None if it is none."""
+    if node.args or any(k.arg == "retain_graph" for k in node.keywords):
+        return None
+    for flow in file.once(TrainingFlows).having(node, EventKind.BACKWARD):
+        event = next(event for event in flow.events if event.node is node)
+        if not event.loops or event.helper:
+            continue
+        found = _inner_loop(event, flow) or _modulus(event, flow)
+        if found is not None:
+            return found
+    return None
+
+
+def is_undivided_mean(accumulated: Accumulation, file: FileView) -> bool:
+    """Return whether the loss of a backward pass is a mean that nothing in the loop scales."""
+    call = accumulated.backward.node
+    functions = file.functions(call)
+    around: ast.AST = functions[-1] if functions else accumulated.loop
+    if _scales_gradients(around) or not isinstance(call, ast.Call):
+        return False
+    loss = call.func.value if isinstance(call.func, ast.Attribute) else call
+    if isinstance(loss, ast.Call) and terminal_name(loss.func) == "scale" and loss.args:
+        loss = loss.args[0]
+    return _is_mean(loss, accumulated.loop, file)
+
+
+def _inner_loop(event: TrainingEvent, flow: TrainingFlow) -> Accumulation | None:
+    """Return the accumulation by `for _ in range(n)` with a step after that loop."""
+    loop = event.loops[-1]
+    if not isinstance(loop, ast.For) or not isinstance(loop.iter, ast.Call):
+        return None
+    if (
+        terminal_name(loop.iter.func) != "range"
+        or len(loop.iter.args) != 1
+        or event.conditions(loop)
+    ):
+        return None
+    ends = flow.of_kind(EventKind.STEP, EventKind.ZERO)
+    if any(end.is_in(loop) for end in ends) or not _is_fetched_in(loop):
+        return None
+    following = [s for s in flow.after(event, EventKind.STEP) if s.loops == event.loops[:-1]]
+    count = text_of(loop.iter.args[0])
+    return Accumulation(event, loop, count, following[0]) if following and count != "1" else None
+
+
+def _is_fetched_in(loop: ast.For) -> bool:
+    """Return whether each round of a loop fetches data: by `next`, a method or an index of the round."""
+    index = dotted(loop.target)
+    for node in scan(loop, {ast.Call, ast.Subscript}, NESTED):
+        if isinstance(node, ast.Call) and terminal_name(node.func) in (
+            "next",
+            "get_batch",
+            "__next__",
+        ):
+            return True
+        if isinstance(node, ast.Subscript):
+            names = scan(node.slice, {ast.Name})
+            if any(isinstance(n, ast.Name) and n.id == index for n in names):
+                return True
+    return False
+
+
+def _modulus(event: TrainingEvent, flow: TrainingFlow) -> Accumulation | None:
+    """Return the accumulation with a step under `if (i + 1) % n == 0`."""
+    loop = event.loops[-1]
+    if event.conditions(loop):
+        return None
+    steps = [step for step in flow.after(event, EventKind.STEP) if step.loops == event.loops]
+    zeros = [zero for zero in flow.of_kind(EventKind.ZERO) if zero.is_in(loop)]
+    for step in steps:
+        tests = [test for test, truth in step.conditions(loop) if truth]
+        divisor = next((d for test in tests if (d := _divisor(test))), "")
+        shared = all(
+            test in [t for t, _ in zero.conditions(loop)] for zero in zeros for test in tests
+        )
+        if divisor and zeros and shared:
+            return Accumulation(event, loop, divisor, step)
+    return None
+
+
+def _divisor(test: str) -> str:
+    """Return `n` for a test of the form `(i + 1) % n == 0`."""
+    expression = ast.parse(test, mode="eval").body
+    first = expression.values[0] if isinstance(expression, ast.BoolOp) else expression
+    left = first.left if isinstance(first, ast.Compare) else first
+    if isinstance(left, ast.BinOp) and isinstance(left.op, ast.Mod):
+        return text_of(left.right)
+    return ""
+
+
+def _scales_gradients(around: ast.AST) -> bool:
+    """Return whether a function scales gradients: `p.grad /= n` or `p.grad.div_(n)`."""
+    for node in scan(around, {ast.AugAssign, ast.Call}):
+        if isinstance(node, ast.AugAssign) and "grad" in text_of(node.target).split("."):
+            return True
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute):
+            is_scaling = node.func.attr in SCALING_METHODS
+            if is_scaling and "grad" in text_of(node.func.value).split("."):
+                return True
+    return False
+
+
+def _is_mean(loss: ast.expr, loop: ast.stmt, file: FileView) -> bool:
+    """Return whether a loss is a mean over its batch that is not scaled."""
+    if isinstance(loss, ast.Call):
+        return _is_mean_call(loss, file)
+    name = dotted(loss)
+    if not name:
+        return False
+    statements = scan(loop, {ast.Assign, ast.AugAssign}, NESTED)
+    values = []
+    for statement in statements:
+        if isinstance(statement, ast.AugAssign) and text_of(statement.target) == name:
+            return False
+        if isinstance(statement, ast.Assign) and name in map(text_of, statement.targets):
+            values.append(statement.value)
+    return bool(values) and all(isinstance(v, ast.Call) and _is_mean_call(v, file) for v in values)
+
+
+def _is_mean_call(call: ast.Call, file: FileView) -> bool:
+    """Return whether a call returns the mean loss of a batch."""
+    if any(k.arg == "reduction" and not _is_constant(k.value, "mean") for k in call.keywords):
+        return False
+    last = terminal_name(call.func)
+    if last == "mean":
+        return not (call.args or call.keywords)
+    target = file.resolve(call.func) or ""
+    if target.startswith("torch."):
+        return last in MEAN_FUNCTIONS
+    made = file.once(Constructors)
+    losses = {n for n in made.of(call.func) if n.startswith("torch.nn.") and n.endswith("Loss")}
+    makers = [value for value in made.values(call.func) if isinstance(value, ast.Call)]
+    is_summed = any(k.arg == "reduction" for maker in makers for k in maker.keywords)
+    return bool(losses) and not is_summed
+
+
+def _is_constant(node: ast.expr, value: object) -> bool:
+    return isinstance(node, ast.Constant) and node.value == value

@@ -1,0 +1,135 @@
+"""Statements that freeze all parameters of a module, or may unfreeze some."""
+
+from __future__ import annotations
+
+import ast
+
+from esper_audit.source.idioms.training.following_statements import NESTED, helper_calls
+from esper_audit.source.syntax.ast_walk import scan
+from esper_audit.source.syntax.file_view import FileView
+from esper_audit.source.syntax.names import dotted, terminal_name, text_of
+
+# Calls that take a module and keep its parameters as they are.
+HARMLESS = frozenset(
+    {
+        "print",
+        "len",
+        "sum",
+        "next",
+        "iter",
+        "list",
+        "id",
+        "type",
+        "str",
+        "repr",
+        "isinstance",
+        "info",
+    }
+    | {"DataParallel", "DistributedDataParallel", "compile", "debug", "warning"}
+)
+HARMLESS_METHODS = frozenset(
+    {
+        "to",
+        "cuda",
+        "cpu",
+        "eval",
+        "train",
+        "parameters",
+        "named_parameters",
+        "state_dict",
+        "modules",
+    }
+    | {
+        "half",
+        "float",
+        "zero_grad",
+        "named_modules",
+        "buffers",
+        "load_state_dict",
+        "requires_grad_",
+    }
+)
+
+
+def freezes_all(statement: ast.stmt, module: str, file: FileView, depth: int = 1) -> bool:
+    """Return whether a statement freezes every parameter of a module without a condition."""
+    if isinstance(statement, ast.Expr) and isinstance(statement.value, ast.Call):
+        call = statement.value
+        if _is_switch(call, module, truth=False):
+            return True
+        return depth > 0 and any(
+            any(freezes_all(inner, parameter, file, 0) for inner in function.body)
+            for _, function, parameter in helper_calls(statement, module, file)
+        )
+    if isinstance(statement, ast.For) and isinstance(statement.iter, ast.Call):
+        is_all = text_of(statement.iter) in (
+            f"{module}.parameters()",
+            f"{module}.named_parameters()",
+        )
+        return is_all and any(_freezes_element(inner) for inner in statement.body)
+    return False
+
+
+def may_unfreeze(statement: ast.stmt, module: str, file: FileView) -> bool:
+    """Return whether a statement may give a module a parameter that trains."""
+    for node in scan(statement, {ast.Assign, ast.Call, ast.AugAssign}, NESTED):
+        if isinstance(node, ast.Assign) and any(
+            _is_part_of(text_of(target), module) for target in node.targets
+        ):
+            return True
+        if isinstance(node, ast.Assign) and _sets_requires_grad(node):
+            return True
+        if isinstance(node, ast.Call) and _may_change(node, module):
+            return True
+    return False
+
+
+def trains(statement: ast.stmt) -> bool:
+    """Return whether a statement runs a backward pass itself."""
+    calls = (call for call in scan(statement, {ast.Call}, NESTED) if isinstance(call, ast.Call))
+    return any(terminal_name(call.func) == "backward" for call in calls)
+
+
+def _is_switch(call: ast.Call, owner: str, *, truth: bool) -> bool:
+    """Return whether a call is `owner.requires_grad_(truth)`."""
+    if not isinstance(call.func, ast.Attribute) or call.func.attr != "requires_grad_":
+        return False
+    arguments = [*call.args, *(k.value for k in call.keywords)]
+    value = arguments[0].value if arguments and isinstance(arguments[0], ast.Constant) else None
+    return text_of(call.func.value) == owner and value is truth
+
+
+def _freezes_element(statement: ast.stmt) -> bool:
+    """Return whether a statement of a loop body freezes the parameter of the round."""
+    if isinstance(statement, ast.Assign):
+        target = statement.targets[0]
+        is_flag = isinstance(target, ast.Attribute) and target.attr == "requires_grad"
+        return (
+            is_flag and isinstance(statement.value, ast.Constant) and statement.value.value is False
+        )
+    call = statement.value if isinstance(statement, ast.Expr) else None
+    if not isinstance(call, ast.Call) or not isinstance(call.func, ast.Attribute):
+        return False
+    return _is_switch(call, dotted(call.func.value), truth=False)
+
+
+def _is_part_of(name: str, module: str) -> bool:
+    return name == module or name.startswith((f"{module}.", f"{module}["))
+
+
+def _sets_requires_grad(node: ast.Assign) -> bool:
+    target = node.targets[0]
+    is_flag = isinstance(target, ast.Attribute) and target.attr == "requires_grad"
+    return is_flag and not (isinstance(node.value, ast.Constant) and node.value.value is False)
+
+
+def _may_change(call: ast.Call, module: str) -> bool:
+    """Return whether a call may change which parameters of a module train."""
+    last = terminal_name(call.func)
+    if isinstance(call.func, ast.Attribute) and last == "requires_grad_":
+        return not _is_switch(call, dotted(call.func.value), truth=False)
+    if isinstance(call.func, ast.Attribute) and _is_part_of(text_of(call.func.value), module):
+        return last not in HARMLESS_METHODS
+    passed = [*call.args, *(k.value for k in call.keywords)]
+    is_passed = any(_is_part_of(text_of(value), module) for value in passed)
+    return is_passed and last not in HARMLESS
