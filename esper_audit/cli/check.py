@@ -8,15 +8,14 @@ from typing import Any
 
 import click
 
-from esper_audit.cli.audit_output import render_audit
+from esper_audit.cli.audit_output import report_audit
 from esper_audit.cli.local_date import today
 from esper_audit.cli.options import (
-    AUDIT_FORMATS,
     config_option,
-    format_option,
     no_cache_option,
     split_at_commas,
 )
+from esper_audit.cli.output_options import OutputOptions, output_options
 from esper_audit.cli.replay import record
 from esper_audit.cli.screen import progress_bar
 from esper_audit.engine import pipeline
@@ -43,7 +42,7 @@ from esper_audit.text.markdown import count
     callback=split_at_commas,
     help="Do not run these checks.",
 )
-@format_option(AUDIT_FORMATS)
+@output_options
 @click.option("--since", default="", metavar="REV", help="Report only findings new since REV.")
 @click.option(
     "--stdin-filename",
@@ -75,7 +74,7 @@ from esper_audit.text.markdown import count
 def command(
     paths: tuple[str, ...],
     *,
-    style: str,
+    output: OutputOptions,
     stdin_filename: str,
     fix: bool,
     unsafe_fixes: bool,
@@ -107,11 +106,11 @@ def command(
     )
     if fix or unsafe_fixes or only_diff:
         _require_whole_files(request, stdin_filename)
-        status, text = _fix(project, request, style, unsafe=unsafe_fixes, write=not only_diff)
+        status, text = _fix(project, request, output, unsafe=unsafe_fixes, write=not only_diff)
     elif stdin_filename:
-        status, text = _check_stdin(project, request, style)
+        status, text = _check_stdin(project, request, output)
     else:
-        status, text = _check(project, request, style)
+        status, text = _check(project, request, output)
     sys.stdout.write(text)
     sys.exit(status)
 
@@ -124,30 +123,34 @@ def _require_passing_cases(project: Project, *, cache: bool) -> None:
         require_passing_cases(project, cache=cache)
 
 
-def _check_stdin(project: Project, request: pipeline.CheckRequest, style: str) -> tuple[int, str]:
+def _check_stdin(
+    project: Project, request: pipeline.CheckRequest, output: OutputOptions
+) -> tuple[int, str]:
     """Return the exit status and the report for the source on standard input."""
     data = sys.stdin.buffer.read()
     audit = pipeline.check_text(project, request, request.paths[0], data)
-    return audit.exit_status, render_audit(audit, CheckCatalogue.of_project(project), style)
+    return report_audit(audit, CheckCatalogue.of_project(project), output)
 
 
-def _check(project: Project, request: pipeline.CheckRequest, style: str) -> tuple[int, str]:
+def _check(
+    project: Project, request: pipeline.CheckRequest, output: OutputOptions
+) -> tuple[int, str]:
     """Return the exit status and the report for files.
 
     Record both for a replay.
     """
     with progress_bar("files") as (progress,):
         audit = pipeline.check(project, request, progress)
-    text = render_audit(audit, CheckCatalogue.of_project(project), style)
+    status, text = report_audit(audit, CheckCatalogue.of_project(project), output)
     if not audit.not_analysed and not request.timing:
         record(
             sys.argv[1:],
-            audit.exit_status,
+            status,
             text,
             files=audit.files_read,
             directories=audit.directories_listed,
         )
-    return audit.exit_status, text
+    return status, text
 
 
 def _require_whole_files(request: pipeline.CheckRequest, stdin_filename: str) -> None:
@@ -160,7 +163,12 @@ def _require_whole_files(request: pipeline.CheckRequest, stdin_filename: str) ->
 
 
 def _fix(
-    project: Project, request: pipeline.CheckRequest, style: str, *, unsafe: bool, write: bool
+    project: Project,
+    request: pipeline.CheckRequest,
+    output: OutputOptions,
+    *,
+    unsafe: bool,
+    write: bool,
 ) -> tuple[int, str]:
     """Apply or show the fixes.
 
@@ -172,8 +180,8 @@ def _fix(
     if not write:
         return (FINDINGS if fixes else CLEAN), "".join(map(diff, fixes))
     audit = pipeline.check(project, request)
-    text = render_audit(audit, CheckCatalogue.of_project(project), style)
-    if style == "text":
+    status, text = report_audit(audit, CheckCatalogue.of_project(project), output)
+    if output.style == "text":
         findings = count(sum(fixed.count for fixed in fixes), "finding")
         text = f"Fixed {findings} in {count(len(fixes), 'file')}.\n{text}"
-    return audit.exit_status, text
+    return status, text

@@ -13,7 +13,6 @@ from esper_audit.project.config import find_project
 Command: TypeAlias = Callable[..., None]
 Decorator: TypeAlias = Callable[[Command], Command]
 
-AUDIT_FORMATS = ("text", "json", "sarif", "github")
 TEXT_OR_JSON = ("text", "json")
 
 config_option = click.option(

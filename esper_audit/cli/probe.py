@@ -8,16 +8,15 @@ from typing import Any
 import click
 import msgspec
 
-from esper_audit.cli.audit_output import render_audit
+from esper_audit.cli.audit_output import report_audit
 from esper_audit.cli.local_date import today
 from esper_audit.cli.options import (
-    AUDIT_FORMATS,
-    format_option,
     project_options,
     split_at_commas,
 )
+from esper_audit.cli.output_options import OutputOptions, output_options
 from esper_audit.cli.screen import progress_bar
-from esper_audit.findings.audit import FINDINGS, NOT_ALL_ANALYSED, Audit
+from esper_audit.findings.audit import CLEAN, NOT_ALL_ANALYSED
 from esper_audit.findings.probe_record import Verdict
 from esper_audit.probes.findings import audit_subjects
 from esper_audit.probes.sandbox.pool import START
@@ -36,7 +35,7 @@ from esper_audit.rules.catalogue import CheckCatalogue
     callback=split_at_commas,
     help="Run only these probes.",
 )
-@format_option(AUDIT_FORMATS)
+@output_options
 @click.option(
     "--workers",
     type=click.IntRange(min=0),
@@ -53,7 +52,7 @@ from esper_audit.rules.catalogue import CheckCatalogue
 )
 @click.option("--strict", is_flag=True, help="Exit with 3 if a probe is inconclusive.")
 @project_options
-def command(project: Project, *, style: str, strict: bool, **options: Any) -> None:
+def command(project: Project, *, output: OutputOptions, strict: bool, **options: Any) -> None:
     """Build and run the modules of a package, and check the contracts that every module keeps.
 
     TARGET is a path or an importable package, whose module classes are discovered: nothing has to
@@ -69,14 +68,7 @@ def command(project: Project, *, style: str, strict: bool, **options: Any) -> No
     request = msgspec.convert({**options, "today": today()}, ProbeRequest)
     with progress_bar("units") as (progress,):
         audit = audit_subjects(project, request, progress)
-    sys.stdout.write(render_audit(audit, CheckCatalogue.of_project(project), style))
-    sys.exit(_exit_status(audit, strict=strict))
-
-
-def _exit_status(audit: Audit, *, strict: bool) -> int:
+    status, text = report_audit(audit, CheckCatalogue.of_project(project), output)
+    sys.stdout.write(text)
     is_inconclusive = any(r.verdict is Verdict.INCONCLUSIVE for r in audit.records)
-    if audit.not_analysed:
-        return NOT_ALL_ANALYSED
-    if audit.findings:
-        return FINDINGS
-    return NOT_ALL_ANALYSED if strict and is_inconclusive else audit.exit_status
+    sys.exit(NOT_ALL_ANALYSED if strict and is_inconclusive and status == CLEAN else status)

@@ -16,7 +16,15 @@ from esper_audit.project.engine_fingerprint import cache_home, content_digest, e
 FORMAT = "esper-audit replay 3"
 MOST_RECORDS = 40
 NOT_REPLAYED = frozenset(
-    {"--fix", "--unsafe-fixes", "--diff", "--since", "--stdin-filename", "--no-cache"}
+    {
+        "--fix",
+        "--unsafe-fixes",
+        "--diff",
+        "--since",
+        "--stdin-filename",
+        "--no-cache",
+        "--output-file",
+    }
     | {"--timing"}
 )
 ENVIRONMENT = ("NO_COLOR", "TERM", "COLUMNS", "PYTHONPATH", "ESPER_AUDIT_CACHE")

@@ -7,10 +7,12 @@ from typing import Any
 
 import click
 
+from esper_audit.cli.screen import screen_columns
 from esper_audit.cli.verbs import Verbs
 from esper_audit.findings.audit import COULD_NOT_RUN
 from esper_audit.findings.errors import EsperAuditError
 from esper_audit.project.atomic_write import reason_of
+from esper_audit.text.terminal import laid_out_for
 
 HELP = """Check the contracts of a PyTorch code base.
 
@@ -24,7 +26,8 @@ class Root(Verbs):
     def invoke(self, ctx: click.Context) -> Any:
         """Print an EsperAuditError, or one of the system, on standard error and exit with status 2."""
         try:
-            return super().invoke(ctx)
+            with laid_out_for(screen_columns()):
+                return super().invoke(ctx)
         except EsperAuditError as error:
             message = str(error)
         except OSError as error:

@@ -17,7 +17,7 @@ from esper_audit.rules.probe_catalogue import ProbeDescription
 from esper_audit.rules.rule import Check, Invalid, Rule, Valid
 from esper_audit.rules.tree_rule import InvalidTree, TreeRule, ValidTree
 from esper_audit.text.phrases import did_you_mean
-from esper_audit.text.terminal import WIDTH
+from esper_audit.text.terminal import prose_width
 
 
 @click.command("rule", short_help="List the checks, explain one, or test your rules.")
@@ -64,7 +64,7 @@ def _list_lines(catalogue: CheckCatalogue) -> Iterator[str]:
         title = check.documentation().title + (f" ({noted})" if noted else "")
         head = f"{check.id:<29} {check.severity}  "
         yield from textwrap.wrap(
-            title, WIDTH, initial_indent=head, subsequent_indent=" " * len(head)
+            title, prose_width(), initial_indent=head, subsequent_indent=" " * len(head)
         )
 
 
@@ -77,9 +77,9 @@ def _kind(check: type[Check]) -> str:
 def _explanation(check: type[Check], catalogue: CheckCatalogue) -> Iterator[str]:
     page = check_page(check)
     contract = catalogue.contracts[check.contract]
-    yield from textwrap.wrap(f"{check.id}: {page.title}.", WIDTH)
+    yield from textwrap.wrap(f"{check.id}: {page.title}.", prose_width())
     yield ""
-    yield from textwrap.wrap(page.facts, WIDTH)
+    yield from textwrap.wrap(page.facts, prose_width())
     paragraphs = {
         "Contract": f"{contract.statement} {contract.why}",
         "What": page.what,
@@ -88,7 +88,7 @@ def _explanation(check: type[Check], catalogue: CheckCatalogue) -> Iterator[str]
     }
     for heading, text in paragraphs.items():
         yield ""
-        yield from textwrap.wrap(f"{heading}: {text}", WIDTH)
+        yield from textwrap.wrap(f"{heading}: {text}", prose_width())
     if issubclass(check, Rule):
         yield from _cases(check)
     elif issubclass(check, TreeRule):
@@ -96,7 +96,7 @@ def _explanation(check: type[Check], catalogue: CheckCatalogue) -> Iterator[str]
     for option in page.options:
         yield from ("", f"Option {option['name']} (default {option['default']})")
     if page.options and issubclass(check, (Rule, TreeRule)):
-        yield from textwrap.wrap(" ".join((check.Options.__doc__ or "").split()), WIDTH)
+        yield from textwrap.wrap(" ".join((check.Options.__doc__ or "").split()), prose_width())
 
 
 def _cases(rule: type[Rule]) -> Iterator[str]:

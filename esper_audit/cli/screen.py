@@ -3,18 +3,24 @@
 from __future__ import annotations
 
 import os
+import shutil
 import sys
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 
 from esper_audit.text.progress import Progress
-from esper_audit.text.terminal import StyledText
+from esper_audit.text.terminal import UNLIMITED, StyledText
 
 
 def is_terminal() -> bool:
     """Return whether standard output is a terminal that takes colours (`NO_COLOR` and `TERM=dumb` do not)."""
     is_plain = os.environ.get("NO_COLOR") or os.environ.get("TERM") == "dumb"
     return sys.stdout.isatty() and not is_plain
+
+
+def screen_columns() -> int:
+    """Return the columns of the terminal, UNLIMITED if standard output is none."""
+    return shutil.get_terminal_size().columns if sys.stdout.isatty() else UNLIMITED
 
 
 def for_screen(text: Iterable[StyledText]) -> str:

@@ -15,6 +15,7 @@ NOT_VERBS = frozenset(
         "audit_output",
         "local_date",
         "options",
+        "output_options",
         "replay",
         "root",
         "rule_test",

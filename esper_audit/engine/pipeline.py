@@ -16,7 +16,7 @@ from esper_audit.findings.file_outcome import FileOutcome, RuleTiming
 from esper_audit.findings.finding import NotAnalysed
 from esper_audit.project.config import Project
 from esper_audit.project.content_cache import ContentCache
-from esper_audit.project.discovery import Discovery, relative
+from esper_audit.project.discovery import NO_PYTHON, Discovery, relative
 from esper_audit.project.engine_fingerprint import content_digest, engine_fingerprint
 from esper_audit.project.parallel import WorkLimits, collector_off, map_files
 from esper_audit.rules.finding_builder import ConfigFile
@@ -211,9 +211,10 @@ class _CheckRun:
                 (s for p in parts for s in p.suppressed), key=lambda s: s.finding.order
             ),
             not_analysed=sorted({*unread, *(n for p in parts for n in p.not_analysed)}),
-            files=len(outcomes) + len(unread),
+            files=len(outcomes) + sum(problem.reason != NO_PYTHON for problem in unread),
             checks=sorted(on),
             off=sorted(selection.known - on),
+            not_adopted=sorted(selection.adoption.not_adopted),
             excluded=discovery.excluded_by_configuration if discovery else [],
             checked=checked,
             files_read=[

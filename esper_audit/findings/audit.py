@@ -36,7 +36,9 @@ class Audit(msgspec.Struct, frozen=True):
     Every list is sorted.
 
     - `checks`, `off`: the ids of the checks that were on for some file, and of the others.
+    - `not_adopted`: the policies that the project does not have in force.
     - `hidden`: the number of findings that `--since` omitted.
+    - `below_severity`, `beyond_maximum`: the numbers of findings that the user did not want to see.
     - `checked`: the checks that ran on each file.
     - `files_read`, `directories_listed`: absolute paths that were read or looked up. A run with the same
       contents has the same result.
@@ -52,7 +54,10 @@ class Audit(msgspec.Struct, frozen=True):
     files: int
     checks: list[str]
     off: list[str]
+    not_adopted: list[str] = []
     hidden: int = 0
+    below_severity: int = 0
+    beyond_maximum: int = 0
     ticketed: list[Ticketed] = []
     excluded: list[str] = []
     checked: dict[str, frozenset[str]] = {}

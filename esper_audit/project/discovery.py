@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
 SUFFIXES = (".py", ".pyi")
 IGNORE_FILE = ".gitignore"
+NO_PYTHON = "holds no Python file to check"
 ALWAYS_EXCLUDED = frozenset(
     {
         ".git", ".hg", ".svn", ".venv", "venv", ".tox", ".nox", ".eggs", "node_modules", "__pycache__",
@@ -49,7 +50,10 @@ class Discovery:
             if not os.path.lexists(path):
                 raise UsageError(f"{path}: no such file or directory")
             if os.path.isdir(path):
+                found = len(self.files) + len(self.problems)
                 self._walk(path, self._ignores_above(path))
+                if found == len(self.files) + len(self.problems):
+                    self._problem(path, NO_PYTHON)
             elif self._excluded(path, is_directory=False):
                 self.excluded_by_configuration.append(self._relative(path))
             else:

@@ -10,8 +10,8 @@ import msgspec
 from esper_audit.findings.audit import Audit
 from esper_audit.findings.contract import Contract
 from esper_audit.findings.probe_record import ProbeRecord, Verdict
+from esper_audit.reports.contract_states import ContractState, ContractStates, contract_states
 from esper_audit.rules.catalogue import CheckCatalogue
-from esper_audit.rules.probe_catalogue import ProbeDescription
 from esper_audit.text.markdown import cell, count, listed
 
 
@@ -31,32 +31,30 @@ class MatrixRow(msgspec.Struct, frozen=True):
 
 def contract_matrix(audit: Audit, catalogue: CheckCatalogue) -> list[MatrixRow]:
     """Return a row for each contract of a project."""
-    return [_row(contract, audit, catalogue) for contract in catalogue.contracts.values()]
+    contracts = catalogue.contracts
+    return [_row(one, contracts[one.id], audit) for one in contract_states(audit, catalogue)]
 
 
-def _row(contract: Contract, audit: Audit, catalogue: CheckCatalogue) -> MatrixRow:
-    checks = [check for check in catalogue.checks.values() if check.contract == contract.id]
-    probes = sorted(check.id for check in checks if issubclass(check, ProbeDescription))
-    rules = sorted(check.id for check in checks if not issubclass(check, ProbeDescription))
-    links = [f"[{check}](rules.md#{check})" for check in (*rules, *probes)]
+def _row(states: ContractStates, contract: Contract, audit: Audit) -> MatrixRow:
+    links = [f"[{check}](rules.md#{check})" for check in (*states.rules, *states.probes)]
     return MatrixRow(
         contract=contract.id,
         statement=cell(contract.statement),
-        rule=_rule_verdict(rules, audit),
-        probe=_probe_verdict(contract.id, probes, audit),
+        rule=_rule_verdict(states, audit),
+        probe=_probe_verdict(states, audit),
         why=contract.why,
         checks=f"Checked by {listed(links)}." if links else "No check exists yet.",
     )
 
 
-def _rule_verdict(rules: Sequence[str], audit: Audit) -> str:
+def _rule_verdict(states: ContractStates, audit: Audit) -> str:
     """Return the verdict of the rules of a contract.
 
     "holds" only if they analysed every file.
     """
-    on = [rule for rule in rules if rule in audit.checks]
-    if not on:
-        return "not looked at" if rules else "no rule"
+    on = [rule for rule in states.rules if rule in audit.checks]
+    if not on or states.by_rules is ContractState.NOT_APPLICABLE:
+        return states.by_rules or "no rule"
     findings = sum(finding.check in on for finding in audit.findings)
     missed = sum(problem.check in ("", *on) for problem in audit.not_analysed)
     verdict = f"**broken**: [{findings}](#findings)" if findings else "holds"
@@ -71,17 +69,18 @@ def _rule_verdict(rules: Sequence[str], audit: Audit) -> str:
     return f"{verdict}, [{authorised} authorised](#authorised)" if authorised else verdict
 
 
-def _probe_verdict(contract: str, probes: Sequence[str], audit: Audit) -> str:
+def _probe_verdict(states: ContractStates, audit: Audit) -> str:
     """Return the verdict of the probes of a contract.
 
     "holds" only if every promise was decided.
     """
-    if not probes:
+    if states.by_probes is None:
         return "no probe"
-    records = [record for record in audit.records if record.contract == contract]
+    records = [record for record in audit.records if record.contract == states.id]
     applicable = [record for record in records if record.verdict is not Verdict.NOT_APPLICABLE]
     if not applicable:
-        return "not applicable: no subject promises it" if audit.records else "not looked at"
+        reason = "no subject promises it" if audit.records else "no probe has run"
+        return f"{states.by_probes}: {reason}"
     return _verdict_of_records(applicable)
 
 

@@ -14,8 +14,8 @@ from esper_audit.source.facts.records import Use
 from esper_audit.source.index.index import Index
 from esper_audit.source.index.records import Caller, Passing, ReachingTest, Reference, Symbol
 from esper_audit.source.index.targets import ResolvedBy
+from esper_audit.text.terminal import prose_width
 
-WIDTH = 80
 NAME_WIDTH = 34
 KINDS: Mapping[str, frozenset[Use]] = {
     "Read": frozenset({Use.READ}),
@@ -174,7 +174,7 @@ def _tests(tests: Sequence[ReachingTest], *, defined: bool) -> Iterator[str]:
 def _wrapped(text: str) -> Iterable[str]:
     return textwrap.wrap(
         text,
-        WIDTH,
+        prose_width(),
         initial_indent="  ",
         subsequent_indent="    ",
         break_long_words=False,

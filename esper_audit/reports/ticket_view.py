@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator
 
 from esper_audit.reports.ticket_list import SEVERITY_STYLES
 from esper_audit.reports.ticket_sections import fix_texts, impact_texts
-from esper_audit.text.terminal import WIDTH, StyledText, show_control_characters, wrapped
+from esper_audit.text.terminal import StyledText, prose_width, show_control_characters, wrapped
 from esper_audit.text.wrapping import prose
 from esper_audit.tickets.form import order_extras
 from esper_audit.tickets.parts import Evidence, EvidenceTable, Resolution, Step
@@ -85,7 +85,10 @@ def _facts(ticket: Ticket, file: str) -> Iterator[tuple[str, str]]:
 def _hanging(head: str, text: str) -> str:
     """Return text wrapped behind a head, with its further lines indented to the width of the head."""
     lines = textwrap.wrap(
-        text, WIDTH - len(INDENT) - len(head), break_long_words=False, break_on_hyphens=False
+        text,
+        prose_width() - len(INDENT) - len(head),
+        break_long_words=False,
+        break_on_hyphens=False,
     )
     return f"{INDENT}{head}" + f"\n{INDENT}{' ' * len(head)}".join(lines) + "\n"
 

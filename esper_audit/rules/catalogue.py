@@ -11,7 +11,7 @@ from esper_audit.project.config import Project
 from esper_audit.rules.probe_catalogue import probe_descriptions
 from esper_audit.rules.registry import RuleRegistry
 from esper_audit.rules.rule import Check
-from esper_audit.rules.rule_table import shipped_contracts
+from esper_audit.rules.rule_table import shipped_contracts, shipped_table
 from esper_audit.rules.suppression_checks import SUPPRESSION_CHECKS
 
 
@@ -44,6 +44,19 @@ class CheckCatalogue:
         checks = {**rules, **probe_descriptions()}
         _require_contracts(((c.id, c.contract) for c in checks.values()), self.contracts)
         return dict(sorted(checks.items()))
+
+    @cached_property
+    def rule_contracts(self) -> Mapping[str, str]:
+        """The contract of every rule by the rule's id, for which no rule is imported."""
+        registry = self._registry
+        of_files = {check: summary.contract for check, summary in registry.summaries.items()}
+        of_comments = {check: kind.contract for check, kind in SUPPRESSION_CHECKS.items()}
+        return {**of_files, **of_comments, **registry.tree_contracts}
+
+    @property
+    def probe_contracts(self) -> Mapping[str, str]:
+        """The contract of every shipped probe by the probe's id."""
+        return shipped_table().probe_contracts
 
     def check(self, check_id: str) -> type[Check]:
         """Return one check, importing tree rules only if no file rule has the id."""

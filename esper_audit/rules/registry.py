@@ -10,6 +10,7 @@ from functools import cached_property
 from types import ModuleType
 
 from esper_audit.findings.errors import FAILURES, EsperAuditError, RuleLoadError
+from esper_audit.project.plugins import entry_points_of
 from esper_audit.rules.case_validation import validate_cases
 from esper_audit.rules.rule import FileRule
 from esper_audit.rules.rule_modules import (
@@ -55,7 +56,9 @@ class RuleRegistry:
                 self.foreign_ids.add(check.id)
                 validate_cases(check)  # tests run those of this package
         self.summaries = dict(sorted(self.summaries.items()))
-        self.tree_ids = sorted({*table.tree_ids, *self._foreign_tree_rules})
+        foreign = {check: rule.contract for check, rule in self._foreign_tree_rules.items()}
+        self.tree_contracts = {**table.tree_contracts, **foreign}
+        self.tree_ids = sorted(self.tree_contracts)
 
     def rule(self, check_id: str) -> type[FileRule]:
         """Return a rule that reads one file, imported now if it is of this package.
@@ -114,30 +117,9 @@ def _foreign_modules(local_files: Iterable[str]) -> Iterator[ModuleType]:
 
 
 def _plugin_modules() -> Iterator[ModuleType]:
-    """Import the modules that installed packages offer, `importlib.metadata` only if there are any."""
-    if not any(_offers_rules(directory) for directory in sys.path):
-        return
-    from importlib.metadata import entry_points
-
-    for entry_point in sorted(entry_points(group=ENTRY_POINT_GROUP), key=lambda e: e.name):
+    """Import the modules that installed packages offer."""
+    for entry_point in entry_points_of(ENTRY_POINT_GROUP):
         yield import_module(f"plugin {entry_point.name}", entry_point.module)
-
-
-def _offers_rules(directory: str) -> bool:
-    try:
-        names = os.listdir(directory or ".")
-    except OSError:
-        return False
-    packages = (name for name in names if name.endswith((".dist-info", ".egg-info")))
-    return any(_names_our_group(os.path.join(directory, name)) for name in packages)
-
-
-def _names_our_group(package: str) -> bool:
-    try:
-        with open(os.path.join(package, "entry_points.txt"), "rb") as file:
-            return f"[{ENTRY_POINT_GROUP}]".encode() in file.read()
-    except OSError:
-        return False
 
 
 def local_module(path: str) -> str:

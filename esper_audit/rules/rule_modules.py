@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import importlib
+import os
+import re
 from collections.abc import Iterator
 from types import ModuleType
 
 from esper_audit.findings.errors import FAILURES, RuleLoadError
-from esper_audit.project.submodules import last_part, submodules
+from esper_audit.project.submodules import PACKAGE, last_part, submodules
 from esper_audit.rules.rule import FileRule
 from esper_audit.rules.tree_rule import TreeRule
 
+CONTRACT = re.compile(r'^    contract = "([^"]+)"$', re.MULTILINE)
 CASES_SUFFIX = "_cases"
 FILE_RULES, TREE_RULES = "esper_audit.rules.file", "esper_audit.rules.tree"
 
@@ -39,9 +42,21 @@ def import_module(what: str, module: str) -> ModuleType:
         raise RuleLoadError(f"{what} does not load: {type(error).__name__}: {error}") from error
 
 
-def ids_in(shelf: str) -> list[str]:
-    """Return the ids of the rules on a shelf: their files' names."""
-    return [last_part(module).replace("_", "-") for module in _rule_modules(shelf)]
+def declared_contracts(shelf: str) -> dict[str, str]:
+    """Return the contract of each rule on a shelf by its id, read from the source of the rules.
+
+    Raises:
+        RuleLoadError: a rule does not state its contract as a string.
+    """
+    contracts: dict[str, str] = {}
+    for module in _rule_modules(shelf):
+        path = os.path.join(os.path.dirname(PACKAGE), *module.split("."))
+        with open(f"{path}.py", encoding="utf-8") as file:
+            declared = CONTRACT.search(file.read())
+        if declared is None:
+            raise RuleLoadError(f"{path}.py states no `contract` as a string")
+        contracts[last_part(module).replace("_", "-")] = declared[1]
+    return contracts
 
 
 def checks_of(module: ModuleType) -> list[type[FileRule] | type[TreeRule]]:

@@ -16,12 +16,13 @@ from esper_audit.project.content_cache import ContentCache
 from esper_audit.project.engine_fingerprint import engine_fingerprint
 from esper_audit.project.file_roles import Role
 from esper_audit.project.submodules import PACKAGE
+from esper_audit.rules.probe_catalogue import probe_descriptions
 from esper_audit.rules.rule import CstRule, FileRule, Rule, Triggers
 from esper_audit.rules.rule_modules import (
     FILE_RULES,
     TREE_RULES,
     checks_of,
-    ids_in,
+    declared_contracts,
     import_rule,
     imported_rules,
 )
@@ -64,10 +65,11 @@ class RuleSummary(msgspec.Struct, frozen=True):
 
 
 class RuleTable(msgspec.Struct, frozen=True):
-    """The shipped rules that read one file, the ids of the shipped tree rules, and the shipped contracts."""
+    """The shipped rules that read one file, the contracts of the other shipped checks by id, and all contracts."""
 
     rules: list[RuleSummary]
-    tree_ids: list[str]
+    tree_contracts: dict[str, str]
+    probe_contracts: dict[str, str]
     contracts: list[Contract]
 
 
@@ -99,4 +101,9 @@ def _read_table() -> RuleTable:
         if not issubclass(check, FileRule):
             raise RuleLoadError(f"rule {check.id} reads the whole tree: move it to {TREE_RULES}")
     summaries = [RuleSummary.of(check) for check in checks if issubclass(check, FileRule)]
-    return RuleTable(summaries, ids_in(TREE_RULES), list(load_contracts().values()))
+    return RuleTable(
+        summaries,
+        declared_contracts(TREE_RULES),
+        {check.id: check.contract for check in probe_descriptions().values()},
+        list(load_contracts().values()),
+    )

@@ -60,8 +60,11 @@ def sentence(text: str) -> str:
 
 
 def count(number: int, noun: str) -> str:
-    """Return `1 file`, `2 files`."""
-    return f"{number:,} {noun}{'' if number == 1 else 's'}"
+    """Return `1 file`, `2 files`, `3 policies`."""
+    if number == 1:
+        return f"1 {noun}"
+    ending_in_y = noun.endswith("y") and noun[-2] not in "aeiou"
+    return f"{number:,} {noun[:-1]}ies" if ending_in_y else f"{number:,} {noun}s"
 
 
 def listed(words: list[str]) -> str:

@@ -6,7 +6,7 @@ import re
 import textwrap
 from collections.abc import Iterator
 
-from esper_audit.text.terminal import WIDTH
+from esper_audit.text.terminal import prose_width
 
 FENCE = re.compile(r"\s*(`{3,}|~{3,})")
 ITEM = re.compile(r"(?P<mark>\s*(?:[-*+]|\d+[.)]) (?:\[[ xX]\] )?)(?P<text>.*)")
@@ -17,12 +17,13 @@ CODE_INDENT = "  "
 
 
 def prose(text: str, indent: str) -> str:
-    """Return Markdown wrapped to WIDTH columns, with a line end.
+    """Return Markdown wrapped to the columns of prose, with a line end.
 
     Code and tables may be wider.
     """
     lines = (
-        indent + line if line.strip() else "" for line in _laid_out_lines(text, WIDTH - len(indent))
+        indent + line if line.strip() else ""
+        for line in _laid_out_lines(text, prose_width() - len(indent))
     )
     return "\n".join(lines).strip("\n") + "\n"
 

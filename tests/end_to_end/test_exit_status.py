@@ -36,10 +36,10 @@ def test_a_file_that_does_not_parse_is_3_with_and_without_findings(tmp_path: Pat
     assert command("check").status == 3
 
 
-def test_a_tree_without_python_is_0_and_says_so() -> None:
+def test_a_tree_without_python_is_3_and_says_so() -> None:
     ran = command("check")
-    assert ran.status == 0
-    assert ran.out.startswith("No Python files found; ")
+    assert ran.status == 3
+    assert ran.not_looked_at == [".: holds no Python file to check"]
 
 
 def test_a_missing_path_is_an_error_not_a_clean_run(tmp_path: Path) -> None:
@@ -56,7 +56,7 @@ def test_an_unknown_check_is_2_and_suggests_one() -> None:
     )
 
 
-@pytest.mark.parametrize("arguments", [["--format", "yaml"], ["--nonsense"], ["--jobs", "many"]])
+@pytest.mark.parametrize("arguments", [["--nonsense"], ["--jobs", "many"]])
 def test_a_command_line_that_is_wrong_is_2(arguments: list[str]) -> None:
     ran = command("check", *arguments)
     assert (ran.status, ran.out) == (2, "")

@@ -10,6 +10,7 @@ from support.local_rules import rule_source
 
 from esper_audit.findings.contract import load_contracts
 from esper_audit.findings.errors import ConfigError
+from esper_audit.rules.catalogue import CheckCatalogue
 
 REPOSITORY = Path(__file__).parents[2]
 TABLE = "[tool.esper-audit]\n"
@@ -136,3 +137,9 @@ def test_the_page_of_policies_lists_each_with_its_statement() -> None:
         f"| `{c.id}` | {c.statement} |" for c in load_contracts().values() if c.kind == "policy"
     ]
     assert [row for row in page.splitlines() if row.startswith("| `") and row in rows] == rows
+
+
+def test_the_contracts_known_before_a_rule_is_imported_are_its_own() -> None:
+    catalogue = CheckCatalogue([], "", [])
+    expected = {check: kind.contract for check, kind in catalogue.checks.items()}
+    assert {**catalogue.rule_contracts, **catalogue.probe_contracts} == expected

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 import sys
 from collections.abc import Collection, Iterable, Sequence
 from typing import Any
@@ -11,12 +10,12 @@ import click
 import msgspec
 
 from esper_audit.cli.options import format_option, project_options
-from esper_audit.cli.screen import for_screen, is_terminal
+from esper_audit.cli.screen import for_screen
 from esper_audit.findings.errors import UsageError
 from esper_audit.findings.finding import Severity
 from esper_audit.project.config import Project
 from esper_audit.text.phrases import did_you_mean
-from esper_audit.text.terminal import WIDTH
+from esper_audit.text.terminal import width
 from esper_audit.tickets.query import ACTIVE_ONLY, ALL, TicketFilter, sort_tickets
 from esper_audit.tickets.states import Status
 from esper_audit.tickets.store import TicketStore
@@ -90,8 +89,7 @@ def _text(tickets: list[Ticket], ticket_filter: TicketFilter, known: Collection[
     in_any_status = msgspec.structs.replace(ticket_filter, statuses=[ALL])
     is_default = ticket_filter.statuses == [ACTIVE_ONLY]
     left_out = sum(map(in_any_status, known)) - len(tickets) if is_default else 0
-    width = shutil.get_terminal_size((WIDTH, 24)).columns if is_terminal() else WIDTH
-    return for_screen(styled_list(tickets, left_out, width))
+    return for_screen(styled_list(tickets, left_out, width()))
 
 
 def as_json(tickets: list[Ticket]) -> str:

@@ -6,6 +6,7 @@ import msgspec
 
 from esper_audit.findings.audit import Audit
 from esper_audit.findings.coverage import coverage_numbers
+from esper_audit.reports.contract_states import contract_states
 from esper_audit.rules.catalogue import CheckCatalogue
 
 VERSION = 1
@@ -22,12 +23,15 @@ def render(audit: Audit, catalogue: CheckCatalogue) -> str:
         "files": audit.files,
         "checks": audit.checks,
         "checks_off": audit.off,
+        "contracts": contract_states(audit, catalogue),
         "findings": audit.findings,
         "suppressed": audit.suppressed,
         "ticketed": audit.ticketed,
         "probes": audit.records,
         "not_analysed": audit.not_analysed,
         "hidden_by_since": audit.hidden,
+        "below_severity": audit.below_severity,
+        "beyond_maximum": audit.beyond_maximum,
         "excluded_by_configuration": audit.excluded,
     }
     if audit.coverage is not None:

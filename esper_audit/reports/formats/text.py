@@ -16,10 +16,22 @@ from esper_audit.findings.probe_record import (
     undecided_records,
 )
 from esper_audit.reports.coverage_table import coverage_lines
+from esper_audit.reports.finding_groups import FindingGroup, by_severity, fold_equal, statistics
 from esper_audit.rules.catalogue import CheckCatalogue
-from esper_audit.text.markdown import count
-from esper_audit.text.terminal import CONTROL_PICTURES, StyledText, show_control_characters, wrapped
+from esper_audit.text.markdown import count, listed
+from esper_audit.text.terminal import (
+    CONTROL_PICTURES,
+    CUT,
+    StyledText,
+    cut_to_screen,
+    show_control_characters,
+    width,
+    wrapped,
+)
 
+SEVERITY_STYLES = {"P0": "bold red", "P1": "red", "P2": "red", "P3": "yellow", "P4": "dim"}
+MOST_LINES = 9
+GUTTER = 12  # columns before the code of a frame
 CONTROL_PICTURES |= {0x7F: 0x2421, **dict.fromkeys(range(0x80, 0xA0), 0xFFFD)}
 
 
@@ -28,16 +40,35 @@ def render(audit: Audit, catalogue: CheckCatalogue) -> str:
     return "".join(part.text for part in styled_audit(audit, catalogue))
 
 
-def styled_audit(audit: Audit, catalogue: CheckCatalogue) -> Iterator[StyledText]:
-    """Yield the report as styled text."""
-    for finding in audit.findings:
-        yield from map(show_control_characters, _frame(finding))
+def styled_audit(
+    audit: Audit, catalogue: CheckCatalogue, *, only_counts: bool = False
+) -> Iterator[StyledText]:
+    """Yield the report as styled text, with counts in place of the findings if `only_counts`."""
+    if only_counts:
+        yield from _statistics(audit)
+    else:
+        for group in fold_equal(audit.findings):
+            yield from map(show_control_characters, _frame(group))
     yield from _contracts(audit, catalogue)
     yield from _probes(audit)
     yield from coverage_lines(audit.coverage)
     yield from map(show_control_characters, _not_analysed(audit))
     yield from _timings(audit)
-    yield from _summary(audit)
+    yield from summary(audit)
+
+
+def _statistics(audit: Audit) -> Iterator[StyledText]:
+    """Yield a table of the findings of each check."""
+    counts = statistics(audit.findings)
+    if not counts:
+        return
+    widest = max(len(one.check) for one in counts)
+    yield StyledText(f"{'findings':>8} {'files':>6} {'fixable':>8}  \n", "dim")
+    for one in counts:
+        yield StyledText(f"{one.findings:>8,} {one.files:>6,} {one.fixable:>8,}  ")
+        yield StyledText(f"{one.severity} ", SEVERITY_STYLES[one.severity])
+        yield StyledText(f"{one.check:<{widest}}".rstrip() + "\n", "cyan")
+    yield StyledText("\n")
 
 
 def _timings(audit: Audit) -> Iterator[StyledText]:
@@ -53,19 +84,16 @@ def _timings(audit: Audit) -> Iterator[StyledText]:
     yield StyledText("\n")
 
 
-def _frame(finding: Finding) -> Iterator[StyledText]:
-    at = finding.location
-    yield StyledText(f"{at.path}:{at.line}:{at.column}", "bold")
-    yield StyledText(f" {finding.severity} ", "yellow" if finding.severity >= "P3" else "red")
-    yield StyledText(finding.check, "cyan")
-    yield StyledText(f" in {at.symbol}\n" if at.symbol else "\n")
+def _frame(group: FindingGroup) -> Iterator[StyledText]:
+    finding = group.first
+    yield from _heading(finding)
     yield StyledText(wrapped(finding.message, "  "))
-    for number, line in enumerate(finding.excerpt.split("\n"), finding.excerpt_line):
-        hit = at.line <= number <= at.end_line
-        yield StyledText(f"  {'>' if hit else ' '} {number:>5} | ", "red" if hit else "dim")
-        yield StyledText(f"{line}\n" if line else "\n", "" if hit else "dim")
-        if number == at.line:
-            yield StyledText(f"          | {_underline(finding, line)}\n", "red")
+    yield from _code(finding)
+    if group.others:
+        lines = listed([f"{other.location.line:,}" for other in group.others])
+        number = len(group.others)
+        text = f"and {number:,} more like it, at {'line' if number == 1 else 'lines'} {lines}"
+        yield StyledText(wrapped(text, "  ", "  "), "bold")
     if finding.impact is not None:
         yield StyledText(wrapped(f"impact: {finding.impact.words}", "  ", "  "), "magenta")
     if finding.edit is not None:
@@ -73,6 +101,38 @@ def _frame(finding: Finding) -> Iterator[StyledText]:
         yield StyledText(wrapped(f"fix ({how}): {finding.edit.description}", "  "), "green")
     yield from _evidence(finding)
     yield StyledText("\n")
+
+
+def _heading(finding: Finding) -> Iterator[StyledText]:
+    """Yield place, severity and check, the symbol in a line of its own where it does not fit beside them."""
+    at = finding.location
+    place = f"{at.path}:{at.line}:{at.column}"
+    symbol = f"in {at.symbol}" if at.symbol else ""
+    is_long = len(f"{place} P0 {finding.check} {symbol}") > width()
+    yield StyledText(place, "bold")
+    yield StyledText(f" {finding.severity} ", SEVERITY_STYLES[finding.severity])
+    yield StyledText(finding.check, "cyan")
+    yield StyledText(f"{chr(10) + ' ' if symbol and is_long else ''} {symbol}".rstrip(" ") + "\n")
+
+
+def _code(finding: Finding) -> Iterator[StyledText]:
+    """Yield the lines of code, the middle of a long finding left out."""
+    at = finding.location
+    shown = list(enumerate(finding.excerpt.split("\n"), finding.excerpt_line))
+    left_out = max(0, len(shown) - MOST_LINES)
+    last = at.line + max(0, MOST_LINES - (at.line - finding.excerpt_line) - 1)
+    for number, line in shown:
+        if left_out and number > last:
+            break
+        hit = at.line <= number <= at.end_line
+        yield StyledText(f"  {'>' if hit else ' '} {number:>5} | ", "red" if hit else "dim")
+        code = cut_to_screen(line, GUTTER)
+        yield StyledText(f"{code}\n" if line else "\n", "" if hit else "dim")
+        if number == at.line:
+            underline = cut_to_screen(_underline(finding, line), GUTTER).replace(CUT, "^^^")
+            yield StyledText(f"          | {underline}\n", "red")
+    if left_out:
+        yield StyledText(f"          | {CUT} {count(left_out, 'more line')}\n", "dim")
 
 
 def _evidence(finding: Finding) -> Iterator[StyledText]:
@@ -100,7 +160,9 @@ def _contracts(audit: Audit, catalogue: CheckCatalogue) -> Iterator[StyledText]:
         return
     yield StyledText("Contracts broken\n", "bold")
     counts = Counter((finding.contract, finding.check) for finding in audit.findings)
-    for (contract, check), number in sorted(counts.items(), key=lambda item: (-item[1], item[0])):
+    worst = {finding.check: finding.severity for finding in reversed(by_severity(audit.findings))}
+    ranked = sorted(counts.items(), key=lambda item: (worst[item[0][1]], -item[1], item[0]))
+    for (contract, check), number in ranked:
         yield StyledText(f"  {contract} ({number})", "bold")
         yield StyledText(f" esper-audit rule {check}\n", "dim")
         yield StyledText(wrapped(catalogue.contracts[contract].statement, "    "))
@@ -130,16 +192,19 @@ def _not_analysed(audit: Audit) -> Iterator[StyledText]:
     yield StyledText("\n")
 
 
-def _summary(audit: Audit) -> Iterator[StyledText]:
+def summary(audit: Audit) -> Iterator[StyledText]:
+    """Yield the line that counts what was found, left out and looked at."""
     yield StyledText(_result(audit), "bold")
     counts = {
         "{} authorised": len(audit.suppressed),
         "{} with a ticket": len(audit.ticketed),
         "{} older left out": audit.hidden,
+        "{} less severe left out": audit.below_severity,
+        "{} more beyond --max-findings": audit.beyond_maximum,
     }
     for text, number in counts.items():
         if number:
-            yield StyledText(f", {text.format(number)}")
+            yield StyledText(f", {text.format(f'{number:,}')}")
     if audit.excluded:
         yield StyledText(f", {count(len(audit.excluded), 'file')} excluded by configuration")
     if audit.not_analysed:
@@ -173,7 +238,9 @@ def _scope(audit: Audit) -> str:
     if _is_empty_probe_run(audit):
         return "" if audit.not_analysed else ": no subjects are declared"
     off = f", {len(audit.off)} off" if audit.off else ""
-    return f"; {count(len(audit.checks), 'check')} on{off}"
+    policies = len(audit.not_adopted)
+    not_adopted = f", {count(policies, 'policy')} not adopted" if policies else ""
+    return f"; {count(len(audit.checks), 'check')} on{off}{not_adopted}"
 
 
 def _is_empty_probe_run(audit: Audit) -> bool:

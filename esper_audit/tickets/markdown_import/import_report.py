@@ -9,10 +9,10 @@ from collections.abc import Iterator, Sequence
 import msgspec
 
 from esper_audit.text.markdown import count
+from esper_audit.text.terminal import prose_width
 from esper_audit.tickets.markdown_import.batch import BatchEntry, ImportState
 from esper_audit.tickets.ticket import Ticket
 
-WIDTH = 80
 FILE_WIDTH = 34
 # The fields of the form; the tool fills the other fields of a ticket.
 FIELDS = (
@@ -90,7 +90,7 @@ def _wrapped(name: str, values: Sequence[str], separator: str) -> list[str]:
     if not values:
         return []
     text = f"{name}: {separator.join(values)}"
-    return textwrap.wrap(text, WIDTH, initial_indent="    ", subsequent_indent="      ")
+    return textwrap.wrap(text, prose_width(), initial_indent="    ", subsequent_indent="      ")
 
 
 def _total_lines(entries: Sequence[BatchEntry], written: str) -> Iterator[str]:
@@ -103,7 +103,9 @@ def _total_lines(entries: Sequence[BatchEntry], written: str) -> Iterator[str]:
     if len(tickets) > 1:
         shown = ", ".join(f"{name} {fields[name]}" for name in FIELDS)
         yield from textwrap.wrap(
-            f"filled fields of {len(tickets)} tickets: {shown}", WIDTH, subsequent_indent="  "
+            f"filled fields of {len(tickets)} tickets: {shown}",
+            prose_width(),
+            subsequent_indent="  ",
         )
     contradictory = sum(bool(entry.contradictions) for entry in entries)
     if contradictory:
