@@ -71,6 +71,16 @@ class LogOfProbability(Rule):
             """,
         ),
         Valid(
+            "a value that is computed from itself",
+            """
+            import torch
+            def flip(p, n):
+                for _ in range(n):
+                    p = 1 - p
+                return torch.log(p)
+            """,
+        ),
+        Valid(
             "log_softmax, the log of something else, a log that `where` replaces",
             """
             import math

@@ -17,6 +17,7 @@ SELECTING = frozenset(
     | {"take", "take_along_dim", "masked_select", "select", "narrow", "swapaxes", "movedim"}
     | {"chunk", "split", "unbind", "flip", "roll", "requires_grad_", "identity"}
 )
+DEEPEST = 3
 PROBABILITIES = {
     "softmax": "a softmax",
     "softmax2d": "a softmax",
@@ -37,12 +38,13 @@ def selected(node: ast.expr, file: FileView) -> ast.expr | None:
     return call.subject if call is not None and call.name in SELECTING else None
 
 
-def probability(node: ast.expr, file: FileView) -> str:
+def probability(node: ast.expr, file: FileView, depth: int = 0) -> str:
     """Return what makes an expression a probability that may be exactly 0, empty if nothing does."""
     for origin in file.once(ValueOrigins).of(node, selected):
         if isinstance(origin, ast.BinOp):
             is_complement = isinstance(origin.op, ast.Sub) and literal_number(origin.left) == 1
-            found = probability(origin.right, file) if is_complement else ""
+            is_open = is_complement and depth < DEEPEST
+            found = probability(origin.right, file, depth + 1) if is_open else ""
             if found:
                 return f"1 minus {found}"
         call = tensor_call(origin, file)

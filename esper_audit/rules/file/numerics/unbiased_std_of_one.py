@@ -1,0 +1,130 @@
+"""The rule `unbiased-std-of-one`: a normalisation by a standard deviation that is NaN for one row."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+
+from esper_audit.findings.finding import Category, Severity
+from esper_audit.rules.file.numerics import unbiased_std_of_one_cases as cases
+from esper_audit.rules.rule import Rule, Triggers, Violation
+from esper_audit.source.idioms.attention.axes import integer
+from esper_audit.source.idioms.numerics.counts import is_mask
+from esper_audit.source.idioms.numerics.guards import is_replaced, tests_around
+from esper_audit.source.idioms.numerics.tensor_calls import TensorCall, tensor_call
+from esper_audit.source.idioms.numerics.value_origins import ValueOrigins
+from esper_audit.source.syntax.ast_walk import walk
+from esper_audit.source.syntax.file_view import FileView
+from esper_audit.source.syntax.names import terminal_name, text_of
+
+DEVIATIONS = frozenset({"std", "var"})
+COLLECTED = frozenset({"tensor", "as_tensor", "stack", "cat", "Tensor", "FloatTensor"})
+SIZES = ("len(", ".numel(", ".size(", ".shape", "size", "nelement")
+MESSAGE = (
+    "`{}` is NaN for {}, and an epsilon does not help: pass `correction=0` or leave that case out"
+)
+
+
+class UnbiasedStdOfOne(Rule):
+    """A normalisation divides by a standard deviation that is NaN for a single sample.
+
+    What: `(x - x.mean(...)) / x.std(...)`, also with an epsilon, of a mini-batch (over dim 0), of what a
+    mask selects, or of a list that became a tensor (returns, rewards, losses of an episode), with the
+    unbiased estimate, which is the default.
+
+    Why: the estimate divides by n - 1. The last mini-batch of an epoch, an episode of one step or a
+    mask with one hit makes it 0 / 0, and one NaN reaches every weight. The epsilon shows that a
+    deviation of 0 was thought of.
+
+    Quiet: `unbiased=False`, `correction=0`, a test of the size, `nan_to_num`; pictures, features and
+    other axes that are never of length 1.
+
+    Tickets: real code
+    """
+
+    contract = "finite-numbers"
+    category = Category.NUMERICAL_STABILITY
+    severity = Severity.P2
+    precision = "0 findings in 19 packages"
+    triggers = Triggers(calls=DEVIATIONS, words=frozenset({"std", "var"}))
+
+    VALID = cases.VALID
+    INVALID = cases.INVALID
+
+    def check(self, node: ast.AST, file: FileView) -> Iterator[Violation]:
+        """Report normalisations by an unbiased deviation of what may be one sample."""
+        call = tensor_call(node, file)
+        if call is None or call.name not in DEVIATIONS or _is_biased(call):
+            return
+        few = _single(call, file)
+        if not few or not _is_normalisation(call, file) or is_replaced(call.node, file):
+            return
+        if not _is_size_tested(call, file):
+            yield Violation(call.node, MESSAGE.format(" ".join(file.code(call.node).split()), few))
+
+
+def _is_biased(call: TensorCall) -> bool:
+    """Return whether a call asks for the estimate that divides by n, or does not show which."""
+    if call.keywords.keys() & {"unbiased", "correction", "ddof"}:
+        return True
+    return any(isinstance(a, ast.Constant) and isinstance(a.value, bool) for a in call.arguments)
+
+
+def _single(call: TensorCall, file: FileView) -> str:
+    """Return what the only sample may be, empty if the axis is not one of samples."""
+    dimension = call.argument("dim", 0)
+    if dimension is not None:
+        return "a batch of one" if integer(dimension) == 0 else ""
+    for origin in file.once(ValueOrigins).of(call.subject):
+        if isinstance(origin, ast.Subscript) and is_mask(origin.slice, file):
+            return "a mask with one hit"
+        name = terminal_name(origin.func) if isinstance(origin, ast.Call) else ""
+        is_torch = name in COLLECTED and (file.resolve(origin.func) or "").startswith("torch.")  # type: ignore[attr-defined]  # a call
+        if is_torch and isinstance(origin, ast.Call) and _is_collected(origin):
+            return "a list of one"
+    return ""
+
+
+def _is_collected(call: ast.Call) -> bool:
+    """Return whether a tensor is made of a list that the program filled, not of literals."""
+    first = call.args[0] if call.args else None
+    return isinstance(first, (ast.Name, ast.Attribute, ast.ListComp))
+
+
+def _is_normalisation(call: TensorCall, file: FileView) -> bool:
+    """Return whether the deviation divides what its mean was subtracted from."""
+    above, below = file.parent(call.node), call.node
+    while isinstance(above, (ast.Attribute, ast.Call, ast.Subscript)) or (
+        isinstance(above, ast.BinOp) and isinstance(above.op, ast.Add)
+    ):
+        above, below = file.parent(above), above  # type: ignore[assignment]  # an expression
+    if isinstance(above, ast.BinOp) and isinstance(above.op, ast.Div):
+        return above.right is below and _subtracts_mean(above.left, call, file)
+    if not isinstance(above, ast.Assign) or not isinstance(above.targets[0], ast.Name):
+        return False
+    name, functions = above.targets[0].id, file.functions(call.node)
+    for part in walk(functions[-1]) if functions else ():
+        if not isinstance(part, ast.BinOp) or not isinstance(part.op, ast.Div):
+            continue
+        names = {text_of(below) for below in walk(part.right) if isinstance(below, ast.Name)}
+        if name in names and _subtracts_mean(part.left, call, file):
+            return True
+    return False
+
+
+def _subtracts_mean(node: ast.expr, call: TensorCall, file: FileView) -> bool:
+    measured = text_of(call.subject)
+    for origin in file.once(ValueOrigins).of(node, calls=0):
+        if not isinstance(origin, ast.BinOp) or not isinstance(origin.op, ast.Sub):
+            continue
+        means = file.once(ValueOrigins).of(origin.right, calls=0)
+        found = [part for mean in means for part in walk(mean) if isinstance(part, ast.Call)]
+        if text_of(origin.left) == measured and any(terminal_name(f.func) == "mean" for f in found):
+            return True
+    return False
+
+
+def _is_size_tested(call: TensorCall, file: FileView) -> bool:
+    """Return whether a test around a deviation, or above it, asks for the number of samples."""
+    tests = [text_of(test) for test in tests_around(call.node, file)]
+    return any(size in test for test in tests for size in SIZES)

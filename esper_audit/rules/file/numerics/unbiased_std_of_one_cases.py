@@ -1,0 +1,101 @@
+"""The cases of `unbiased-std-of-one`."""
+
+from __future__ import annotations
+
+from esper_audit.rules.rule import Invalid, Valid
+
+MESSAGE = (
+    "`{}` is NaN for {}, and an epsilon does not help: pass `correction=0` or leave that case out"
+)
+
+VALID = (
+    Valid(
+        "the biased estimate",
+        """
+        import torch
+        def normalise(rewards, x):
+            returns = torch.tensor(rewards)
+            returns = (returns - returns.mean()) / (returns.std(unbiased=False) + 1e-8)
+            return returns, (x - x.mean(0)) / (x.std(0, correction=0) + 1e-5)
+        """,
+    ),
+    Valid(
+        "a test of the size",
+        """
+        import torch
+        def normalise(rewards, advantages):
+            returns = torch.tensor(rewards)
+            if len(returns) > 1:
+                returns = (returns - returns.mean()) / (returns.std() + 1e-8)
+            if advantages.shape[0] <= 1:
+                return returns, advantages
+            return returns, (advantages - advantages.mean(0)) / advantages.std(0)
+        """,
+    ),
+    Valid(
+        "pictures, features, statistics that divide nothing",
+        """
+        import torch
+        def normalise(image, features, batch):
+            one = (image - image.mean()) / (image.std() + 1e-8)
+            two = (features - features.mean(-1)) / features.std(-1)
+            return one, two, batch.std(0).mean(), batch / batch.std(0)
+        """,
+    ),
+)
+INVALID = (
+    Invalid(
+        "the returns of an episode",
+        """
+        import torch
+        def finish(rewards, eps):
+            returns = []
+            for reward in rewards[::-1]:
+                returns.insert(0, reward)
+            returns = torch.tensor(returns)
+            returns = (returns - returns.mean()) / (returns.std() + eps)
+            return returns
+        """,
+        ((7, MESSAGE.format("returns.std()", "a list of one")),),
+    ),
+    Invalid(
+        "what a mask selects, with the parts in variables",
+        """
+        import torch
+        def whiten(values, scored):
+            is_valid = scored >= 0
+            chosen = values[is_valid]
+            mean = chosen.mean()
+            deviation = torch.std(chosen)
+            return (chosen - mean) / (deviation + 1e-8)
+        """,
+        ((6, MESSAGE.format("torch.std(chosen)", "a mask with one hit")),),
+    ),
+    Invalid(
+        "a batch of one",
+        """
+        class Twins:
+            def loss(self, a, b):
+                a = (a - a.mean(dim=0)) / a.std(dim=0)
+                b = (b - b.mean(0)) / b.std(0).add(1e-6)
+                return a.T @ b
+        """,
+        (
+            (3, MESSAGE.format("a.std(dim=0)", "a batch of one")),
+            (4, MESSAGE.format("b.std(0)", "a batch of one")),
+        ),
+    ),
+    Invalid(
+        "a helper makes the tensor",
+        """
+        import torch
+        def gather(self):
+            return torch.stack(self.losses)
+        def score():
+            losses = gather(memory)
+            centred = losses - losses.mean()
+            return (losses - losses.mean()) / losses.std(), centred
+        """,
+        ((7, MESSAGE.format("losses.std()", "a list of one")),),
+    ),
+)
