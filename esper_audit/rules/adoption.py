@@ -35,6 +35,9 @@ class Adoption:
                 )
         by_profile = {c for c, kind in self._kinds.items() if kind in PROFILES[config.profile]}
         self.in_force = frozenset(by_profile | set(config.policies))
+        self._by_choice = (
+            self.in_force if by_profile >= self.policies else frozenset(config.policies)
+        )
 
     @property
     def not_adopted(self) -> frozenset[str]:
@@ -44,3 +47,7 @@ class Adoption:
     def is_in_force(self, contract: str) -> bool:
         """Return whether a contract is universal, adopted, or in no contracts file."""
         return contract not in self.not_adopted
+
+    def is_adopted(self, contract: str) -> bool:
+        """Return whether a project itself states a contract, by its policies or the strict profile."""
+        return contract in self._by_choice

@@ -6,7 +6,7 @@ import ast
 import enum
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, ClassVar, TypeAlias
+from typing import TYPE_CHECKING, ClassVar, Self, TypeAlias
 
 import msgspec
 
@@ -36,6 +36,10 @@ class Reach(enum.Enum):
 
 class Options(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """The options of a rule without options, and the base of the options of other rules."""
+
+    def where_adopted(self) -> Self:
+        """Return the options for a project that states the contract of the rule itself."""
+        return self
 
 
 AnyOptions: TypeAlias = Options

@@ -109,8 +109,10 @@ class Selection:
         """Return a rule that reads one file, with its options, imported at its first use."""
         if check not in self._instances:
             rule = self._registry.rule(check)
-            settings = _settings(check, rule.Options, self._options, self.where)
-            self._instances[check] = rule(*settings)
+            options, severity = _settings(check, rule.Options, self._options, self.where)
+            if self.adoption.is_adopted(rule.contract):
+                options = options.where_adopted()
+            self._instances[check] = rule(options, severity)
         return self._instances[check]
 
     def tree_instances(self, checks: Iterable[str]) -> list[TreeRule]:

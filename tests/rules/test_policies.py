@@ -143,3 +143,12 @@ def test_the_contracts_known_before_a_rule_is_imported_are_its_own() -> None:
     catalogue = CheckCatalogue([], "", [])
     expected = {check: kind.contract for check, kind in catalogue.checks.items()}
     assert {**catalogue.rule_contracts, **catalogue.probe_contracts} == expected
+
+
+def test_a_universal_contract_is_judged_strictly_where_a_project_adopts_it(tmp_path: Path) -> None:
+    untyped = "def blend(h, u=None):\n    u = h if u is None else u\n    return combine(h, u)\n"
+    adopted = 'policies = ["required-seed-input"]\n'
+    assert found(tmp_path / "default", pkg__a=untyped) == []
+    assert found(tmp_path / "named", adopted, pkg__a=untyped) == [("argument-fallback", "pkg/a.py")]
+    strict = found(tmp_path / "strict", 'profile = "strict"\n', pkg__a=untyped)
+    assert ("argument-fallback", "pkg/a.py") in strict

@@ -6,6 +6,8 @@ import ast
 import re
 from collections.abc import Iterator, Sequence
 
+import msgspec
+
 from esper_audit.findings.finding import Category, Severity, Span
 from esper_audit.rules.file.fallbacks import argument_fallback_cases as cases
 from esper_audit.rules.rule import (
@@ -55,11 +57,16 @@ class FallbackOptions(Options, frozen=True, kw_only=True, forbid_unknown_fields=
     `by_convention`: parameters with another parameter as their documented default; initially the
     inputs of an attention (`key`, `value`, `context`, `memory`, ...), which is self-attention
     without them, and the branch around a residual block (`shortcut`), which is its input.
-    `adopted`: report each parameter that nothing shows to be no tensor, whatever the function.
+    `adopted`: report each parameter that nothing shows to be no tensor, whatever the function. It is
+    set where the project names the contract among its policies.
     """
 
     by_convention: frozenset[str] = SELF_ATTENTION | RESIDUALS
     adopted: bool = False
+
+    def where_adopted(self) -> FallbackOptions:
+        """Return the options of a project that names the contract among its policies."""
+        return msgspec.structs.replace(self, adopted=True)
 
 
 class ArgumentFallback(Rule):
