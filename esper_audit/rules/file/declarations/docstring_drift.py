@@ -16,6 +16,7 @@ from esper_audit.source.idioms.docstrings.docstring_owner import (
     documented_function,
     has_declared_signature,
     named_parameters,
+    string_keys,
 )
 from esper_audit.source.idioms.docstrings.docstring_sections import (
     DocumentedArguments,
@@ -57,11 +58,12 @@ class DocstringDrift(Rule):
     the function does not have. The seeds of a run are configured from docstrings.
 
     Quiet: no Args section, or one inside an example; `*args` and `**kwargs`, which may take other
-    names; decorators that may change the signature, overloads, setters; classes without their own
-    `__init__`, fields and the parameters of other methods in a class docstring; parameters that
-    start with an underscore or are mentioned in prose; `device` and `dtype` (option `self_evident`);
-    a section with lines that are no entries; a default that is None in the signature, is computed,
-    is qualified ("if", "unless") or belongs to a bullet inside an entry.
+    names; the keys of a dict that the body reads; families of names (`*_mask`); decorators that may
+    change the signature, overloads, setters; classes without their own `__init__`, fields and the
+    parameters of other methods in a class docstring; parameters that start with an underscore or are
+    mentioned in prose; `device` and `dtype` (option `self_evident`); a section with lines that are no
+    entries; a default that is None in the signature, is computed, is qualified ("if", "unless") or
+    belongs to a bullet inside an entry.
 
     Tickets: real code
     """
@@ -125,6 +127,7 @@ def _unknown_parameters(
     known = {parameter.arg for parameter in parameters(function.args)}
     if isinstance(owner, ast.ClassDef):
         known |= class_argument_names(owner)
+    known |= string_keys(function)
     unknown = [entry.name for entry in documented.entries if entry.name not in known]
     if unknown:
         yield f"documents {_listed(unknown)}, which `{owner.name}` does not take"

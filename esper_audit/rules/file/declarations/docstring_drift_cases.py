@@ -229,6 +229,43 @@ VALID = (
             """
         ''',
     ),
+    Valid(
+        "a family of names, a Sphinx type of several words, and an address",
+        '''
+        def attend(x, key_mask, query_mask):
+            """Attend.
+
+            Args:
+                x: the input
+                *_mask: True where a position counts
+                https://example.com/masks
+            """
+
+
+        def fill(value, size):
+            """Fill.
+
+            :param value float or torch.Tensor: what to fill with
+            :param int or None size: how many
+            """
+        ''',
+    ),
+    Valid(
+        "the keys of a dict that the body reads",
+        '''
+        def forward(self, data):
+            """Match two images.
+
+            Args:
+                data: a dict with
+                left: the left image
+                right: the right image
+            """
+            if "mask" in data:
+                return data["left"]
+            return data.get("right")
+        ''',
+    ),
 )
 
 INVALID = (

@@ -7,10 +7,13 @@ import re
 from collections.abc import Iterator, Sequence
 
 from esper_audit.findings.finding import Category, Severity
-from esper_audit.rules.rule import Invalid, Options, Rule, Triggers, Valid, Violation
+from esper_audit.rules.file.interfaces import foreign_private_attribute_cases as cases
+from esper_audit.rules.rule import Options, Rule, Triggers, Violation
 from esper_audit.source.idioms.interfaces.attribute_ownership import (
     flag_names,
     is_defined_in_file,
+    is_made_or_marked_here,
+    is_own_by_alias,
     is_own_instance,
     owned_names,
     private_writes,
@@ -36,16 +39,18 @@ class ForeignPrivateAttributeOptions(
 class ForeignPrivateAttribute(Rule):
     """A private attribute of another object is written.
 
-    What: `other._x = ...`, `other._x += ...`, `del other._x`, `setattr(other, "_x", ...)` where `other`
-    is neither `self`, its class, nor another instance of the enclosing class.
+    What: `other._x = ...`, `other._x += ...`, `del other._x`, `setattr(other, "_x", ...)`,
+    `vars(other)["_x"] = ...`, also under another name of the object or of `setattr`, where `other` is
+    neither `self`, its class, nor another instance of the enclosing class.
 
     Why: a class may rename, cache or check a private attribute at any time. A write from outside
     bypasses the setter that would refuse or forward it, and after the next change of the class it
     sets an attribute that nothing reads.
 
     Quiet: an attribute that a class of the same file owns; a copy, a clone, the result of `cls(...)`
-    or `type(self)(...)`, the other operand of a comparison; functions and classes of the same file,
-    and functions that a decorator annotates; flags that a file only sets to True or False; `_x_` and
+    or `type(self)(...)`, the other operand of a comparison; what a function makes and returns (torch's
+    `new._validate_args = ...`); functions and classes of the same file, and what a decorator marks and
+    returns; `monkeypatch.setattr`; flags that a file only sets to True or False; `_x_` and
     `__x__`, which other code may set (`_value_`, `_fields_`); generated files; the names of the
     option `allowed`; a read of any private attribute.
 
@@ -64,12 +69,10 @@ class ForeignPrivateAttribute(Rule):
     Options = ForeignPrivateAttributeOptions
     options: ForeignPrivateAttributeOptions
 
-    VALID = (
-        Valid(
-            "an attribute of `self`",
-            """
-            class A:
-                def f(self):
+    VALID = cases.VALID
+    INVALID = cases.INVALID
+
+    def f(self):
                     self._x = 1
                     del self._y
             """,
@@ -190,6 +193,43 @@ class ForeignPrivateAttribute(Rule):
                     setattr(o, k, 1)
             """,
         ),
+        Valid(
+            "a patch of a test, which is undone",
+            """
+            def test_rate(monkeypatch, slot):
+                monkeypatch.setattr(slot, "_rate", 2)
+            """,
+        ),
+        Valid(
+            "what a method made, or a decorator marks",
+            """
+            class Normal(Base):
+                def expand(self, shape, _instance=None):
+                    new = self._get_checked_instance(Normal, _instance)
+                    new._validate_args = self._validate_args
+                    return new
+
+            def compiled(run, kwargs):
+                made = build(run)
+                made._compile_kwargs = kwargs
+                return made
+
+            def stage(name):
+                def mark(step):
+                    step._stage_name = name
+                    return step
+                return mark
+            """,
+        ),
+        Valid(
+            "another name of the object itself",
+            """
+            class A:
+                def start(self):
+                    this = self
+                    this._started = now()
+            """,
+        ),
     )
     INVALID = (
         Invalid(
@@ -253,6 +293,27 @@ class ForeignPrivateAttribute(Rule):
             """,
             ((2, "writes `player._running`, which is private to another object"),),
         ),
+        Invalid(
+            "an alias of the object, of setattr, and its dict",
+            """
+            write = setattr
+
+
+            class Trainer:
+                def stop(self, slot):
+                    current = slot.head
+                    current._stage = self.last
+                    write(slot, "_rate", 0)
+                    slot.__dict__["_step"] = 1
+                    vars(slot)["_gain"] = 2
+            """,
+            (
+                (7, "writes `current._stage`, which is private to another object"),
+                (8, "writes `slot._rate`, which is private to another object"),
+                (9, "writes `slot._step`, which is private to another object"),
+                (10, "writes `slot._gain`, which is private to another object"),
+            ),
+        ),
     )
 
     def prefilter(self, nodes: Sequence[ast.AST]) -> Sequence[ast.AST]:
@@ -261,7 +322,8 @@ class ForeignPrivateAttribute(Rule):
 
     def check(self, node: ast.AST, file: FileView) -> Iterator[Violation]:
         """Report writes of private attributes that the enclosing code does not own."""
-        for write in private_writes(node):
+        called = file.resolve(node.func) or "" if isinstance(node, ast.Call) else ""
+        for write in private_writes(node, called):
             if isinstance(write.receiver, ast.Name) and write.receiver.id in ("self", "cls"):
                 continue
             if write.name in self.options.allowed or write.name in file.once(owned_names):
@@ -269,7 +331,12 @@ class ForeignPrivateAttribute(Rule):
             if write.name in file.once(flag_names) or _is_set_up_here(write.receiver, file):
                 continue
             assert isinstance(node, (ast.expr, ast.stmt))
+            functions = file.functions(node)
             if is_own_instance(write.receiver, file.definitions(node)):
+                continue
+            if is_made_or_marked_here(write.receiver, functions):
+                continue
+            if is_own_by_alias(write.receiver, functions):
                 continue
             if not GENERATED.search(file.source.text[:HEADER_CHARACTERS]):
                 verb = "deletes" if write.value is None else "writes"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterator, Sequence
 
+from esper_audit.source.syntax.ast_walk import scan
 from esper_audit.source.syntax.enclosing import Definition
 from esper_audit.source.syntax.names import Function, parameters
 
@@ -57,6 +58,24 @@ def named_parameters(function: Function) -> list[str]:
     arguments = function.args
     names = [a.arg for a in (*arguments.posonlyargs, *arguments.args, *arguments.kwonlyargs)]
     return names[1:] if names[:1] in (["self"], ["cls"], ["mcs"]) else names
+
+
+def string_keys(function: Function) -> set[str]:
+    """Return the strings by which a body indexes or asks what it was given: the keys of a dict."""
+    found: set[str] = set()
+    for node in scan(function, {ast.Subscript, ast.Compare, ast.Call}):
+        if isinstance(node, ast.Subscript):
+            keys: list[ast.expr] = [node.slice]
+        elif isinstance(node, ast.Compare):
+            keys = [node.left]
+        else:
+            keys = node.args[:1] if isinstance(node, ast.Call) and _is_get(node) else []
+        found |= {k.value for k in keys if isinstance(k, ast.Constant) and isinstance(k.value, str)}
+    return found
+
+
+def _is_get(call: ast.Call) -> bool:
+    return isinstance(call.func, ast.Attribute) and call.func.attr in ("get", "pop", "setdefault")
 
 
 def class_argument_names(class_: ast.ClassDef) -> set[str]:

@@ -21,8 +21,11 @@ ENTRY = re.compile(
 )
 OPEN_TYPE = re.compile(rf"^(?:[-*+]\s+)?[`*]*({NAMES})[`*]*\s*(\([^)]*)$")
 NUMPY_ENTRY = re.compile(rf"^[`*]*({NAMES})[`*]*\s*(?::\s*(.*))?$")
+FAMILY = re.compile(r"^[`\\]*\*_|_\*[`]*$")  # `*_mask` and `mask_*` are families of names
+SPHINX_NAME = re.compile(r"\*{0,2}[A-Za-z_]\w*")
 NOT_ARGUMENT_NAMES = frozenset(
-    {"default", "defaults", "example", "examples", "i", "if", "important", "in", "note", "notes"}
+    {"default", "defaults", "example", "examples", "http", "https", "i", "if", "important", "in"}
+    | {"note", "notes"}
     | {"optional", "or", "otherwise", "raises", "required", "return", "returns", "see", "shape"}
     | {"tip", "todo", "usage", "warning", "warnings", "where", "yields"}
 )
@@ -56,7 +59,8 @@ def documented_arguments(docstring: str) -> DocumentedArguments:
         bare = line.strip()
         field = FIELD.match(bare) if bare.startswith(":") else None
         if field is not None:
-            entries.append(_sphinx_entry(field, lines[number + 1 :]))
+            entry = _sphinx_entry(field, lines[number + 1 :])
+            entries += [entry] if entry is not None else []
         elif bare.strip("*:") in TITLES and not _is_example(lines, number):
             section = _section(lines, number)
             entries += section.entries
@@ -80,14 +84,21 @@ def _section(lines: list[str], number: int) -> DocumentedArguments:
     return _google_section(lines[number + 1 :], _indent(lines[number]) if number else -1)
 
 
-def _sphinx_entry(field: re.Match[str], below: list[str]) -> DocumentedArgument:
+def _sphinx_entry(field: re.Match[str], below: list[str]) -> DocumentedArgument | None:
+    """Return the argument of `:param type name: text`, or of `:param name type: text` in another order."""
     text = [field[2]]
     for line in below:
         if ANY_FIELD.match(line) or not line.strip():
             break
         text.append(line.strip())
     words = field[1].split()
-    return DocumentedArgument(words[-1].strip("*\\`") if words else "", " ".join(words[:-1] + text))
+    if words[-2:-1] == ["or"] or not words or not SPHINX_NAME.fullmatch(words[-1].strip("`\\")):
+        words = (
+            words[1:] + words[:1]
+        )  # a type of several words, or one with a dot, follows the name
+    name = words[-1].strip("*\\`") if words else ""
+    is_name = bool(SPHINX_NAME.fullmatch(name)) and not FAMILY.search(words[-1])
+    return DocumentedArgument(name, " ".join(words[:-1] + text)) if is_name else None
 
 
 def _google_section(lines: list[str], indent: int) -> DocumentedArguments:
@@ -107,7 +118,8 @@ def _google_section(lines: list[str], indent: int) -> DocumentedArguments:
                 found[-1][1].append(bare)
             continue
         match = ENTRY.match(bare) or OPEN_TYPE.match(bare)
-        names = _names(match[1]) if match else []
+        is_family = FAMILY.search(bare.partition(":")[0].strip()) is not None
+        names = _names(match[1]) if match and not is_family else []
         if match is not None and names:
             found.append((names, [" ".join(part for part in match.groups()[1:] if part)]))
         else:

@@ -9,17 +9,19 @@ from typing import NamedTuple
 from esper_audit.source.syntax.ast_walk import scan, walk
 from esper_audit.source.syntax.enclosing import Definition
 from esper_audit.source.syntax.file_view import FileView
-from esper_audit.source.syntax.names import Function, dotted, parameters
+from esper_audit.source.syntax.names import Function, dotted, parameters, terminal_name
 
 SELF_NAMES = frozenset({"self", "cls", "mcs", "klass", "__class__"})
 SETTERS = frozenset({"setattr", "delattr", "__setattr__", "__delattr__"})
+PATCHERS = frozenset({"monkeypatch", "mp", "mocker", "patch"})
 # Calls that make another object of the same class: `cls(...)`, `type(self)(...)`, `copy(self)`.
 SAME_CLASS_FACTORIES = frozenset(
     {"__class__", "__copy__", "__deepcopy__", "__new__", "clone", "cls"}
 )
 COPIES = frozenset({"copy", "deepcopy", "replace"})
 NAMING_NODES = frozenset(
-    {ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef, ast.Name, ast.Attribute, ast.Constant}
+    {ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef, ast.Name, ast.Attribute, ast.Assign}
+    | {ast.Call, ast.Subscript}
 )
 COMPARISON_METHODS = frozenset({"__eq__", "__ne__", "__lt__", "__le__", "__gt__", "__ge__"})
 
@@ -32,8 +34,11 @@ class Write(NamedTuple):
     value: ast.expr | None
 
 
-def private_writes(node: ast.AST) -> Iterator[Write]:
-    """Yield the writes of private attributes by a statement or by a call such as `setattr`."""
+def private_writes(node: ast.AST, called: str = "") -> Iterator[Write]:
+    """Yield the writes of private attributes by a statement or by a call such as `setattr`.
+
+    `called` is the name of the called function where an alias stands for it.
+    """
     if node.__class__ is ast.Assign:
         for target in node.targets:
             yield from _target_writes(target, node.value)
@@ -42,7 +47,9 @@ def private_writes(node: ast.AST) -> Iterator[Write]:
     elif isinstance(node, ast.Delete):
         for target in node.targets:
             yield from _target_writes(target, None)
-    elif isinstance(node, ast.Call) and dotted(node.func).rpartition(".")[2] in SETTERS:
+    elif isinstance(node, ast.Call) and (called or dotted(node.func)).rpartition(".")[2] in SETTERS:
+        if dotted(node.func).partition(".")[0] in PATCHERS:
+            return  # undone at the end of the test
         name = node.args[1] if len(node.args) > 1 else None
         if (
             isinstance(name, ast.Constant)
@@ -104,13 +111,59 @@ def _defined_names(file: FileView) -> frozenset[str]:
     return frozenset(names | {node.name for node in file.nodes(ast.ClassDef)})
 
 
+def is_made_or_marked_here(receiver: ast.expr, functions: Sequence[Function]) -> bool:
+    """Return whether a function returns the object: one that it made, or the one that it decorates."""
+    name = receiver.id if isinstance(receiver, ast.Name) else ""
+    for function in functions:
+        returned = {dotted(n.value) for n in scan(function, {ast.Return}) if _returns(n)}  # type: ignore[attr-defined]  # a return
+        if not name or name not in returned:
+            continue
+        given = [p.arg for p in parameters(function.args) if p.arg not in SELF_NAMES]
+        is_decorator = given == [name] or (name in given[:1] and function is not functions[0])
+        made = {terminal_name(c.func)[:1].islower() for c in _calls_assigned_to(name, function)}
+        is_argument = any(p.arg == name for p in parameters(function.args))
+        if is_decorator or (made and not is_argument and False not in made):
+            return True
+    return False
+
+
+def is_own_by_alias(receiver: ast.expr, functions: Sequence[Function]) -> bool:
+    """Return whether a name is another name of `self` in its function."""
+    pairs = (
+        (dotted(target), dotted(node.value))
+        for function in functions[-1:]
+        for node in scan(function, {ast.Assign})
+        if isinstance(node, ast.Assign)
+        for target in node.targets
+    )
+    sources = {source for target, source in pairs if target == dotted(receiver)}
+    return isinstance(receiver, ast.Name) and sources == {"self"}
+
+
+def _returns(node: ast.AST) -> bool:
+    return isinstance(node, ast.Return) and node.value is not None
+
+
 def _target_writes(target: ast.expr, value: ast.expr | None) -> Iterator[Write]:
     if target.__class__ is ast.Attribute:
         if is_private(target.attr):
             yield Write(target.value, target.attr, value)
+    elif isinstance(target, ast.Subscript):
+        key, owner = target.slice, _owner_of_dict(target.value)
+        name = key.value if isinstance(key, ast.Constant) else None
+        if owner is not None and isinstance(name, str) and is_private(name):
+            yield Write(owner, name, value)
     elif isinstance(target, (ast.Tuple, ast.List)):
         for part in target.elts:
             yield from _target_writes(part, value)
+
+
+def _owner_of_dict(node: ast.expr) -> ast.expr | None:
+    """Return the object of `o.__dict__` or `vars(o)`, else None."""
+    if isinstance(node, ast.Attribute):
+        return node.value if node.attr == "__dict__" else None
+    is_vars = isinstance(node, ast.Call) and dotted(node.func) == "vars" and len(node.args) == 1
+    return node.args[0] if is_vars and isinstance(node, ast.Call) else None
 
 
 def _names_in(class_: ast.ClassDef) -> Iterator[str]:
@@ -121,12 +174,25 @@ def _names_in(class_: ast.ClassDef) -> Iterator[str]:
         elif isinstance(node, ast.Attribute):
             if isinstance(node.ctx, ast.Store) and dotted(node.value) in SELF_NAMES:
                 yield node.attr
-        elif isinstance(node, ast.Constant):
-            # `__slots__`, `setattr(self, "_x", ...)`, `self.__dict__["_x"]`.
-            if isinstance(node.value, str):
-                yield node.value
         elif isinstance(node, Definition):
             yield node.name
+        else:
+            yield from _spelled_names(node)
+
+
+def _spelled_names(node: ast.AST) -> Iterator[str]:
+    """Yield the names in `__slots__`, `setattr(self, "_x", ...)` and `self.__dict__["_x"]`."""
+    spelled: list[ast.expr] = []
+    if isinstance(node, ast.Assign) and "__slots__" in map(dotted, node.targets):
+        spelled = [part for part in walk(node.value) if isinstance(part, ast.expr)]
+    elif isinstance(node, ast.Call) and any(dotted(a) in SELF_NAMES for a in node.args[:1]):
+        spelled = node.args[1:2]
+    elif isinstance(node, ast.Subscript):
+        owner = _owner_of_dict(node.value)
+        spelled = [node.slice] if owner is not None and dotted(owner) in SELF_NAMES else []
+    for part in spelled:
+        if isinstance(part, ast.Constant) and isinstance(part.value, str):
+            yield part.value
 
 
 def _is_name_of_same_class(name: str, function: Function, scopes: Sequence[Definition]) -> bool:
