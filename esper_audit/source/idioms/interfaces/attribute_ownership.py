@@ -120,9 +120,9 @@ def is_made_or_marked_here(receiver: ast.expr, functions: Sequence[Function]) ->
             continue
         given = [p.arg for p in parameters(function.args) if p.arg not in SELF_NAMES]
         is_decorator = given == [name] or (name in given[:1] and function is not functions[0])
-        made = {terminal_name(c.func)[:1].islower() for c in _calls_assigned_to(name, function)}
+        made = {terminal_name(c.func)[:1].isupper() for c in _calls_assigned_to(name, function)}
         is_argument = any(p.arg == name for p in parameters(function.args))
-        if is_decorator or (made and not is_argument and False not in made):
+        if is_decorator or (made == {False} and not is_argument):
             return True
     return False
 
