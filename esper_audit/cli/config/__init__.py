@@ -1,0 +1,1 @@
+"""Show the configuration that is in force."""
