@@ -25,7 +25,7 @@ from esper_audit.source.syntax.enclosing import blocks, first_line, last_line
 from esper_audit.source.syntax.source import Source
 from esper_audit.tracking.fingerprint import normalised_code
 
-MOST_ATTEMPTS = 20_000
+MOST_STEPS = 100_000  # tokens that the search for a piece passes before it gives up
 LINES_BETWEEN = 10
 NAME = re.compile(r"[^\W\d]\w*(?![\"'\w])")
 Indents = tuple[tuple[int, int], ...]
@@ -53,13 +53,16 @@ def find_quotation(code: str, text: CodeTokens, source: Source | None = None) ->
 
     With `source`, the parsed text, redundant brackets and divided strings do not count either.
     """
+    spans = _exact_spans(code, text)
+    if spans:
+        return Found(Fidelity.EXACT, spans)
     quoted = CodeTokens(code, is_python=text.is_python)
     marked = read_quotation(quoted)
     if not marked.pieces:
         return _comment(quoted, text)
     spans = _spans(marked, text)
     if spans:
-        return Found(_fidelity(code, marked, text, spans), spans)
+        return Found(Fidelity.LAYOUT if marked.is_whole else Fidelity.SHORTENED, spans)
     rewritten = _same_statements(code, source) if source is not None else ()
     if rewritten:
         return Found(Fidelity.LAYOUT, rewritten)
@@ -106,14 +109,16 @@ def _is_near(span: Span, quoted: CodeTokens) -> bool:
     return span[1] - span[0] <= 2 * len(quoted.lines) + LINES_BETWEEN
 
 
-def _fidelity(code: str, quotation: Quotation, text: CodeTokens, spans: Sequence[Span]) -> Fidelity:
-    if not quotation.is_whole:
-        return Fidelity.SHORTENED
+def _exact_spans(code: str, text: CodeTokens) -> tuple[Span, ...]:
+    """Return where a text contains the lines of a quotation, whatever the indentation of the whole."""
     wanted = _plain_lines(code.splitlines())
-    exact = any(_plain_lines(text.lines[first - 1 : last]) == wanted for first, last in spans)
-    if exact:
-        return Fidelity.EXACT
-    return Fidelity.LAYOUT
+    first = wanted[0].strip()
+    found = []
+    for start in range(len(text.lines) - len(wanted) + 1):
+        lines = text.lines[start : start + len(wanted)]
+        if lines[0].strip() == first and _plain_lines(lines) == wanted:
+            found.append((start + 1, start + len(wanted)))
+    return tuple(found)
 
 
 def _plain_lines(lines: Sequence[str]) -> list[str]:
@@ -133,7 +138,7 @@ class _PieceSearch:
         self._piece = piece
         self._text = text
         self._code = text.code
-        self._attempts = 0
+        self._steps = 0
 
     def spans(self) -> list[Span]:
         """Return the first and last line of each place."""
@@ -153,9 +158,8 @@ class _PieceSearch:
 
     def _end(self, number: int, start: int, indents: Indents) -> int | None:
         """Return the position behind the segments from a number on, if they match from a position on."""
-        self._attempts += 1
         matched = self._matched(self._piece[number].tokens, start, indents)
-        if matched is None or self._attempts > MOST_ATTEMPTS:
+        if matched is None or self._steps > MOST_STEPS:
             return None
         end, known = matched
         if number + 1 == len(self._piece):
@@ -197,6 +201,9 @@ class _PieceSearch:
         depth = 0
         for at in range(end, len(self._code)):
             own = self._code[at]
+            self._steps += 1
+            if self._steps > MOST_STEPS:
+                return
             if segment.before is Omission.IN_LINE and own.begins_line and at > end:
                 return
             is_after = own.begins_line and owner is not None and own.indent <= owner[1]
