@@ -19,7 +19,7 @@ from esper_audit.reports.ticket_sections import (
     resolution_texts,
     verification_texts,
 )
-from esper_audit.text.markdown import code, labelled, markdown_cell, table
+from esper_audit.text.markdown import code, inline_code, labelled, markdown_cell, table
 from esper_audit.tickets.form import (
     APPENDIX,
     CATEGORY_NAMES,
@@ -117,7 +117,7 @@ def _in_rows(ticket: Ticket) -> TicketLocation | None:
 
 def _place(place: TicketLocation) -> str:
     where = f"{place.path}:{place.lines}" if place.lines else place.path
-    parts = [code(where), code(place.symbol)]
+    parts = [inline_code(where), inline_code(place.symbol)]
     note = f" - {place.note}" if place.note else ""
     return " ".join(filter(None, parts)) + note
 

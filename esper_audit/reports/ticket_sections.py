@@ -9,7 +9,7 @@ from collections.abc import Iterator
 import msgspec
 
 from esper_audit.claims.claim import Claim
-from esper_audit.text.markdown import code, fenced, labelled, sentence, table
+from esper_audit.text.markdown import code, fenced, inline_code, labelled, sentence, table
 from esper_audit.tickets.parts import Evidence, FixOption, Step, StoredAnswer
 from esper_audit.tickets.states import Status
 from esper_audit.tickets.ticket import Ticket
@@ -138,7 +138,7 @@ def appendix_texts(ticket: Ticket) -> list[str]:
     """Return the source of the ticket, and the original words that no other section shows."""
     check = f"{code(ticket.check)} of contract {code(ticket.contract)}" if ticket.check else ""
     facts = {
-        "Report file": code(ticket.report),
+        "Report file": inline_code(ticket.report),
         "Section": ticket.section,
         "Check": check,
         "Source": ticket.source,

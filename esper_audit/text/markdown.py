@@ -22,7 +22,15 @@ def code(text: str) -> str:
 
     Empty text stays empty.
     """
-    one_line = " ".join(text.split()).replace("|", "\\|")
+    return inline_code(text.replace("|", "\\|"))
+
+
+def inline_code(text: str) -> str:
+    """Return text as inline code for a line outside a table.
+
+    Empty text stays empty.
+    """
+    one_line = " ".join(text.split())
     if not one_line:
         return ""
     fence = "``" if "`" in one_line else "`"

@@ -178,6 +178,22 @@ WHOLE: dict[str, str] = {
         metadata=METADATA.replace("`P2`", "~~`P1`~~ → `P2` (downgraded 2025-03-04)")
     ),
     "severity in words": form(metadata=METADATA.replace("`P2`", "High")),
+    "emphasis over two cells": form(
+        metadata=METADATA.replace("| **Severity** | `P2` |", "| **Severity: | P2** |")
+    ),
+    "half of an emphasis": form(
+        "## Resolution\n\n**Status**: FIXED (done)**\n**Sign-off:** ada**",
+        metadata=METADATA.replace("| `valve` |", "| **valve |"),
+        summary="**One-line summary**: The valve asks twice.**",
+    ),
+    "a summary of the resolution": form(
+        "## Resolution Summary\n\n| Field | Value |\n|---|---|\n| **Status** | FIXED |\n"
+        "| **Final Severity** | P3 |\n| **Resolved** | 2025-03-09 |\n| **Commit** | `58ab12cd` |"
+    ),
+    "text above the metadata": form().replace(
+        "## Ticket Metadata",
+        "Verification\n\n### How to Verify the Fix\n\n- [ ] Count\n\n## Ticket Metadata",
+    ),
     "dates in words": form(metadata=METADATA.replace("2025-03-02", "2 March 2025")),
     "history of its own": form("## History\n\n- 2025-03-02 raised\n- 2025-03-05 looked at"),
     "a discussion": form(
@@ -250,6 +266,26 @@ LOCATIONS: dict[str, tuple[str, list[tuple[str, str, str]]]] = {
     "rows of no field": (
         rows("`a.py`", "`1`", "`f`") + "\n| **Commit** | `58ab12cd` |",
         [("a.py", "f", "1")],
+    ),
+    "lines behind their files": (
+        rows("`src/a.py`, `src/b.py`", "a.py: 1-2, 9; b.py: 7", "`f`"),
+        [("src/a.py", "f", "1-2, 9"), ("src/b.py", "f", "7")],
+    ),
+    "lines in another order": (
+        rows("`src/a.py`, `src/b.py`", "`b.py` lines 20-30, `a.py` lines 5-6", "`f`"),
+        [("src/a.py", "f", "5-6"), ("src/b.py", "f", "20-30")],
+    ),
+    "lines of one of the files": (
+        rows("`src/a.py`, `src/b.py`", "`b.py`: 20-30"),
+        [("src/a.py", "", ""), ("src/b.py", "", "20-30")],
+    ),
+    "files in brackets behind the lines": (
+        rows("`src/a.py`, `src/b.py`", "`20-30` (b.py), `5` (in a.py)"),
+        [("src/a.py", "", "5"), ("src/b.py", "", "20-30")],
+    ),
+    "lines of a file without a row": (
+        rows("`src/a.py`", "`a.py:5`, `c.py:7`"),
+        [("src/a.py", "", "5"), ("c.py", "", "7")],
     ),
     "dashes of print": (rows("`a.py`", "`320–325`", "`f`"), [("a.py", "f", "320-325")]),
 }

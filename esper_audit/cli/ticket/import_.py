@@ -19,7 +19,7 @@ from esper_audit.project.config import Project
 from esper_audit.tickets.store import TicketStore, relative_path
 
 if TYPE_CHECKING:
-    from esper_audit.tickets.markdown_import.batch import BatchEntry
+    from esper_audit.tickets.importing.batch import BatchEntry
 
 VERSION = 1
 
@@ -29,11 +29,22 @@ VERSION = 1
 @click.option(
     "--output", default="", metavar="DIR", help="Write to DIR instead of the tickets folder."
 )
+@click.option(
+    "--rename",
+    is_flag=True,
+    help="Number the second of two tickets with one id.",
+)
 @click.option("--dry-run", is_flag=True, help="Print what would be imported and write nothing.")
 @format_option()
 @project_options
 def command(
-    project: Project, *, paths: tuple[str, ...], output: str, dry_run: bool, style: str
+    project: Project,
+    *,
+    paths: tuple[str, ...],
+    output: str,
+    rename: bool,
+    dry_run: bool,
+    style: str,
 ) -> None:
     """Read tickets and reports in Markdown and write a YAML record for each ticket.
 
@@ -42,20 +53,28 @@ def command(
 
     Exit status: 0 all files were imported; 2 could not run; 3 some files were refused.
     """
-    from esper_audit.tickets.markdown_import.batch import (
+    from esper_audit.tickets.importing.batch import (
+        BatchReader,
         ImportState,
         find_documents,
-        read_documents,
     )
-    from esper_audit.tickets.markdown_import.import_report import data_report, text_report
+    from esper_audit.tickets.importing.import_report import data_report, text_report
     from esper_audit.tickets.markdown_import.terms.paths import path_map
+    from esper_audit.workflow.settled_import import settler
 
     files = find_documents(paths)
     directory = os.path.abspath(output) if output else project.resolve(project.config.tickets)
     store = TicketStore(directory)
     paths_here = path_map(discover(project, []).files, project.config.imports.map)
     with contextlib.nullcontext() if dry_run else store.exclusive():
-        entries = read_documents(files, paths_here, store.load(), relative_path(directory))
+        reader = BatchReader(
+            paths_here,
+            store.load(),
+            relative_path(directory),
+            settle=settler(paths_here),
+            rename=rename,
+        )
+        entries = reader.read(files)
         if not dry_run:
             entries = [_written(entry, store) for entry in entries]
     if style == "json":
@@ -70,7 +89,7 @@ def command(
 
 def _written(entry: BatchEntry, store: TicketStore) -> BatchEntry:
     """Write the ticket of a new entry, and return the entry, as refused if it cannot be written."""
-    from esper_audit.tickets.markdown_import.batch import ImportState
+    from esper_audit.tickets.importing.batch import ImportState
 
     if entry.state is not ImportState.NEW or entry.ticket is None:
         return entry

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import msgspec
 
@@ -22,6 +22,7 @@ from esper_audit.tickets.markdown_import.report_subjects import (
     dependencies_between,
     subjects_of,
 )
+from esper_audit.tickets.markdown_import.report_tables import take_table_findings
 from esper_audit.tickets.markdown_import.sections.description import read_description
 from esper_audit.tickets.markdown_import.sections.metadata import read_metadata
 from esper_audit.tickets.markdown_import.sections.outcome import initial_history
@@ -30,7 +31,7 @@ from esper_audit.tickets.markdown_import.terms.paths import PathMap
 from esper_audit.tickets.markdown_import.terms.places import files_in, is_covered_by, place_text
 from esper_audit.tickets.markdown_import.ticket_id import DocumentOrigin, TicketIdentity
 from esper_audit.tickets.markdown_import.ticket_reader import ImportedTicket, read_ticket
-from esper_audit.tickets.parts import AsWritten, Related, Relation, TicketLocation
+from esper_audit.tickets.parts import AsWritten, Extra, Related, Relation, TicketLocation
 from esper_audit.tickets.states import Status
 from esper_audit.tickets.ticket import Ticket
 
@@ -44,33 +45,50 @@ def is_report(document: Document) -> bool:
         words(section.title) == words(FormPart.METADATA.value) for section in document.sections
     )
     has_id = "id" in metadata.own or TICKET_ID.search(document.title) is not None
-    return not (has_metadata or has_id) and next(findings_in(document.sections), None) is not None
+    if has_metadata or has_id:
+        return False
+    has_section = next(findings_in(document.sections), None) is not None
+    return has_section or bool(take_table_findings(document.sections)[1])
 
 
-def read_report(document: Document, origin: DocumentOrigin, paths: PathMap) -> list[ImportedTicket]:
+def read_report(
+    document: Document,
+    origin: DocumentOrigin,
+    paths: PathMap,
+    is_free: Callable[[str, str], bool] = lambda *_: True,
+) -> list[ImportedTicket]:
     """Return the tickets of a report, its own first.
 
     Their ids are made of the report's title and date, and of the number of the finding, without a
-    number of the first words of its name.
+    number of the first words of its name. The title gives two words, and more if another report has this
+    id, which `is_free` returns for an id and the name of the report.
     """
-    return _ReportReader(document, origin, paths).tickets()
+    return _ReportReader(document, origin, paths, is_free).tickets()
 
 
 class _ReportReader:
     """The parts of a report that its tickets are made from."""
 
-    def __init__(self, document: Document, origin: DocumentOrigin, paths: PathMap) -> None:
+    def __init__(
+        self,
+        document: Document,
+        origin: DocumentOrigin,
+        paths: PathMap,
+        is_free: Callable[[str, str], bool],
+    ) -> None:
         self._document = document
         self._origin = origin
         self._paths = paths
         self._created = date_in(read_metadata(document, []).get("created"))
         self._title = one_line(document.title) or origin.stem
-        self._id = self._prefix()
-        found = list(findings_in(document.sections))
+        self._id = self._prefix(is_free)
+        sections, in_tables = take_table_findings(document.sections)
+        found = list(findings_in(sections))
         rows = list(recommendations_in(document.sections))
-        self._subjects = subjects_of([finding for _, finding in found], rows, self._id)
+        findings = [*(finding for _, finding in found), *in_tables]
+        self._subjects = subjects_of(findings, rows, self._id)
         self._links = dependencies_between(document.sections, self._subjects)
-        self._rest = _without(document.sections, [section for section, _ in found])
+        self._rest = _without(sections, [section for section, _ in found])
 
     def tickets(self) -> list[ImportedTicket]:
         """Return every ticket, the report's own first."""
@@ -78,10 +96,17 @@ class _ReportReader:
         read = [ImportedTicket(self._ticket(one), _contradictions(one)) for one in subjects]
         return [self._own_ticket(), *read]
 
-    def _prefix(self) -> str:
+    def _prefix(self, is_free: Callable[[str, str], bool]) -> str:
         title = [word.upper() for word in words(self._title).split() if word not in IGNORED_WORDS]
-        title = title or words(self._origin.stem).upper().split() or ["REPORT"]
-        return "-".join(filter(None, ["DD", *title[:2], self._created.replace("-", "")]))
+        stem = words(self._origin.stem).upper().split()
+        title = title or stem or ["REPORT"]
+        date = self._created.replace("-", "")
+        taken = [title[:count] for count in range(min(2, len(title)), len(title) + 1)]
+        for chosen in (*taken, [*title, *stem]):
+            prefix = "-".join(filter(None, ["DD", *chosen, date]))
+            if is_free(prefix, self._origin.name):
+                return prefix
+        return prefix
 
     def _ticket(self, subject: ReportSubject) -> Ticket:
         described = read_description([subject.finding.body] if subject.finding else [])
@@ -110,7 +135,7 @@ class _ReportReader:
             section=f'"{subject.heading}"',
             history=initial_history(Status.OPEN, self._created, "found by the report"),
             as_written=[*described.as_written, *_words_as_written(subject, places)],
-            extra=order_extras(described.extra),
+            extra=order_extras([*described.extra, *_cells(subject)]),
         )
 
     def _related(self, subject: ReportSubject) -> list[Related]:
@@ -165,6 +190,12 @@ def _words_as_written(subject: ReportSubject, places: Sequence[TicketLocation]) 
         if row.where and row.where != where:
             found.append(AsWritten(field="location", where=row.heading, words=row.where))
     return found
+
+
+def _cells(subject: ReportSubject) -> list[Extra]:
+    """Return the cells of a finding in a table that no field takes."""
+    cells = subject.finding.cells if subject.finding else ()
+    return [Extra(section=FormPart.METADATA.value, row=name, text=text) for name, text in cells]
 
 
 def _contradictions(subject: ReportSubject) -> list[str]:

@@ -60,6 +60,7 @@ class ReportFinding(msgspec.Struct, frozen=True):
     """A finding as the report describes it.
 
     `heading` is its own heading with the one above. `body` is its description, as a section of the form.
+    `cells` are the names and texts of the columns without field, for a finding in a table.
     """
 
     number: str
@@ -70,6 +71,7 @@ class ReportFinding(msgspec.Struct, frozen=True):
     where: str
     fix: str
     body: DocumentSection
+    cells: tuple[tuple[str, str], ...] = ()
 
 
 class Recommendation(msgspec.Struct, frozen=True):
@@ -95,6 +97,11 @@ def findings_in(
             yield from findings_in(section.children, section.title)
         else:
             yield section, found
+
+
+def is_finding(section: DocumentSection, above: str = "") -> bool:
+    """Return whether a section is a finding."""
+    return _finding(section, above) is not None
 
 
 def recommendations_in(

@@ -98,7 +98,7 @@ def _with_unique_ids(subjects: Sequence[ReportSubject]) -> list[ReportSubject]:
 
 
 def _id(prefix: str, number: str, name: str) -> str:
-    own = number.replace(".", "-") or "-".join(words(name).split()[:4])
+    own = re.sub(r"[^A-Za-z0-9]+", "-", number).strip("-") or "-".join(words(name).split()[:4])
     return f"{prefix}-{own or UNNAMED}"
 
 

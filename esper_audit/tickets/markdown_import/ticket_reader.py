@@ -130,7 +130,8 @@ class _TicketReader:
         sentence = self.summary.sentence or named.get("summary", "") or self.identity.title
         wrong = self.description.wrong
         reported = self.appendix.source or self.appendix.report
-        day = self.head.dates["updated"] or self.head.dates["created"]
+        dates = self.head.dates
+        day = max(self.outcome.date, dates["updated"] or dates["created"])
         history = self.history.changes or initial_history(
             self.outcome.status, day, self.outcome.why
         )

@@ -301,3 +301,57 @@ def test_a_severity_of_a_heading_that_the_recommendations_change_is_kept() -> No
 )
 def test_a_graph_gives_its_edges(graph: str, edges: list[tuple[str, str]]) -> None:
     assert [(edge.source, edge.target) for edge in edges_in(graph)] == edges
+
+
+TABLES = """# Tank Deep Dive
+
+**Date:** 2025-03-02
+
+## Findings
+
+| ID | Severity | Location | Description | Effort |
+|----|----------|----------|-------------|--------|
+| T-01 | P1 | `tank.py:12-14` | The tank `leaks` \\| drips | 2h |
+| T-02 | Low | `valve.py` | The valve is slow | |
+
+### Medium
+
+| # | File | Issue | Recommendation |
+|---|------|-------|----------------|
+| 3 | `pump.py:7` | The pump is loud | Oil it |
+
+## Grades
+
+| Area | Grade |
+|------|-------|
+| tank | B |
+
+## Recommendations
+
+### P1
+
+| Item | Severity | Description |
+|---|---|---|
+| The tank leaks, drips | P1 | Weld it |
+"""
+
+
+def test_every_row_of_a_table_of_findings_is_a_ticket() -> None:
+    own, *found = read_all(TABLES, "tank.md")
+    assert [(t.id, str(t.severity), t.title) for t in found] == [
+        ("DD-TANK-20250302-T-01", "P1", "The tank `leaks` | drips"),
+        ("DD-TANK-20250302-T-02", "P3", "The valve is slow"),
+        ("DD-TANK-20250302-3", "P2", "The pump is loud"),
+    ]
+    places = [[(place.path, place.lines) for place in ticket.locations] for ticket in found]
+    assert places == [[("tank.py", "12-14")], [("valve.py", "")], [("pump.py", "7")]]
+    assert [fix.text or fix.option for fix in found[2].fix] == ["Oil it"]
+    assert [(part.row, part.text) for part in found[0].extra] == [("Effort", "2h")]
+    assert "T-01" not in str(own.extra)
+    assert "tank | B" in str(own.extra)
+    assert missing_text(TABLES, [own, *found]) == []
+
+
+def test_a_table_without_a_severity_in_each_row_stays_text() -> None:
+    text = TABLES.replace("| P1 |", "| ? |")
+    assert next(ticket.title for ticket in read_all(text, "tank.md")[1:]) == "The pump is loud"

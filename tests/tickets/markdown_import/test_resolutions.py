@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from support.markdown_forms import assert_stays, form, read, with_status
+from support.markdown_forms import assert_stays, contradictions, form, read, with_status
 from support.resolution_layouts import LAYOUTS, STILL_OPEN
 
 from esper_audit.tickets.markdown_import.completeness import missing_text
@@ -65,3 +65,25 @@ def test_hashes_are_commits_and_a_pending_one_stays_text() -> None:
     pending = read(form(LAYOUTS["a pending commit"][0])).resolution
     assert pending is not None
     assert "`[current commit]` (pending)" in pending.evidence
+
+
+SUMMARIES = {
+    "a row each": "| Field | Value |\n|---|---|\n| **Status** | FIXED |\n| **Severity** | P1 -> P3 |\n"
+    "| **Resolved** | 2025-03-09 |\n| **Commit** | `58ab12cd` |",
+    "final severity": "| Field | Value |\n|---|---|\n| **Status** | FIXED |\n| **Final Severity** | P3 |\n"
+    "| **Date** | 2025-03-09 |\n| **Commit** | `58ab12cd` |",
+    "side by side": "| Severity | Status | Date | Commit |\n|---|---|---|---|\n"
+    "| P3 | Fixed | 2025-03-09 | `58ab12cd` |",
+}
+
+
+@pytest.mark.parametrize("name", SUMMARIES)
+def test_a_resolution_summary_gives_status_severity_date_and_commit(name: str) -> None:
+    text = form(f"## Resolution Summary\n\n{SUMMARIES[name]}")
+    ticket = read(text)
+    assert ticket.status is Status.FIXED
+    assert ticket.resolution is not None
+    assert ticket.resolution.commits == ["58ab12cd"]
+    assert [change.date for change in ticket.history] == ["2025-03-09"]
+    assert any("P2 is kept" in one and "P3" in one for one in contradictions(text))
+    assert_stays(ticket)

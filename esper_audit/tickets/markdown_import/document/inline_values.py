@@ -42,8 +42,8 @@ EMPTY_VALUES = name_set("none, n a, na, nil, nothing, none identified, none know
 
 
 def without_markup(text: str) -> str:
-    """Return a value without the emphasis and the code marks around it."""
-    text = text.strip()
+    """Return a value without the emphasis and the code marks around it, also without half of a mark."""
+    text = without_stray_mark(text.strip())
     while True:
         inner = _unwrapped(text)
         if inner == text:
@@ -62,6 +62,16 @@ def _unwrapped(text: str) -> str:
         if text.startswith(mark) and text.endswith(mark) and inner.strip() and mark not in inner:
             return inner.strip()
     return text
+
+
+def without_stray_mark(text: str) -> str:
+    """Return a value without a `**` at its beginning or end that is the only one."""
+    stripped = text.strip()
+    if text.count("**") != 1 or stripped == "**":
+        return text
+    if stripped.endswith("**"):
+        return stripped.removesuffix("**").rstrip()
+    return stripped.removeprefix("**").lstrip() if stripped.startswith("**") else text
 
 
 def one_line(text: str) -> str:

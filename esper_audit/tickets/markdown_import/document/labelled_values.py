@@ -13,6 +13,7 @@ from esper_audit.tickets.markdown_import.document.inline_values import (
     name_set,
     one_line,
     without_markup,
+    without_stray_mark,
     words,
 )
 from esper_audit.tickets.markdown_import.document.tables import MarkdownTable, read_table
@@ -51,7 +52,8 @@ def paragraph_values(
     for line in block.lines:
         match = LABEL.match(line) or ALL_BOLD.fullmatch(line) or _plain_label(line, plain)
         if match is not None:
-            found.append(LabelledValue(match["label"].strip(), match["value"], line))
+            value = without_stray_mark(match["value"])
+            found.append(LabelledValue(match["label"].strip(), value, line))
         elif found:
             last = found[-1]
             value = f"{last.value}\n{line}" if last.value.strip() else line
@@ -120,6 +122,7 @@ def _is_plain_header(table: MarkdownTable) -> bool:
 
 def _row_value(pair: tuple[str, str]) -> LabelledValue:
     label, value = without_markup(pair[0]).rstrip(":").strip(), one_line(pair[1])
+    label, value = label.removeprefix("**").rstrip(": "), without_stray_mark(value)
     return LabelledValue(label, value, f"| {pair[0]} | {pair[1]} |")
 
 

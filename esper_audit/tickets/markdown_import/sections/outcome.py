@@ -38,6 +38,7 @@ class TicketOutcome(msgspec.Struct, frozen=True):
     contradiction: str
     as_written: list[AsWritten]
     extra: list[Extra]
+    date: str = ""
 
 
 def read_outcome(
@@ -76,6 +77,7 @@ def read_outcome(
         contradiction=decision.contradiction,
         as_written=written,
         extra=extra,
+        date=ending.date if ending and resolution else "",
     )
 
 

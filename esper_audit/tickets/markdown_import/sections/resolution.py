@@ -10,6 +10,7 @@ import msgspec
 from esper_audit.tickets.markdown_import.document.block_records import BlockKind, MarkdownBlock
 from esper_audit.tickets.markdown_import.document.document import DocumentSection, text_of
 from esper_audit.tickets.markdown_import.document.inline_values import (
+    date_in,
     name_set,
     one_line,
     without_markup,
@@ -34,6 +35,13 @@ STATUS_LABELS = name_set(
 )
 SIGN_OFF_LABELS = name_set("sign off, signoff, signed off, signed off by")
 COMMIT_LABELS = name_set("commit, commits, fix commit, fix commits, commit hash, commit s")
+DATE_LABELS = name_set(
+    "resolved, closed, fixed, date, date resolved, resolved on, closed on, fixed on, resolution date, "
+    "date closed, date fixed, completed, closed date, fixed date"
+)
+TABLE_LABELS = (
+    STATUS_LABELS | COMMIT_LABELS | SIGN_OFF_LABELS | DATE_LABELS | name_set("severity, priority")
+)
 PLAIN_LABELS = name_set("status, resolution, disposition, outcome")
 FIX_HEADINGS = name_set(
     "fix, the fix, final fix description, fix applied, fix description, changes, changes "
@@ -56,8 +64,9 @@ HASH = re.compile(r"(?:`|\b[Cc]ommits? )(?=[0-9a-f]*\d)(?=[0-9]*[a-f])([0-9a-f]{
 class ResolutionSection(msgspec.Struct, frozen=True):
     """The content of a section of resolution.
 
-    `status_words` are its words for the status, empty without any. `implied_kind` is the kind that
-    headings such as `Fix Applied` imply. `evidence` is the source of everything without a field.
+    `date` is its first date with a label, empty without one. `status_words` are its words for the status,
+    empty without any. `implied_kind` is the kind that headings such as `Fix Applied` imply. `evidence` is
+    the source of everything without a field.
     """
 
     status_words: str
@@ -66,6 +75,7 @@ class ResolutionSection(msgspec.Struct, frozen=True):
     claims: list[JudgedClaim]
     commits: list[str]
     sign_off: str
+    date: str = ""
 
 
 def read_resolution(section: DocumentSection, rest: str = "") -> ResolutionSection:
@@ -85,7 +95,13 @@ def read_resolution(section: DocumentSection, rest: str = "") -> ResolutionSecti
     implied_kind = None if reader.status_words else _implied_kind(section)
     commits = dict.fromkeys([*reader.commits, *HASH.findall(evidence)])
     return ResolutionSection(
-        reader.status_words, implied_kind, evidence, reader.claims, list(commits), reader.sign_off
+        status_words=reader.status_words,
+        implied_kind=implied_kind,
+        evidence=evidence,
+        claims=reader.claims,
+        commits=list(commits),
+        sign_off=reader.sign_off,
+        date=reader.date,
     )
 
 
@@ -95,6 +111,7 @@ class _ResolutionReader:
     def __init__(self) -> None:
         self.status_words = ""
         self.sign_off = ""
+        self.date = ""
         self.commits: list[str] = []
         self.claims: list[JudgedClaim] = []
 
@@ -164,6 +181,7 @@ class _ResolutionReader:
     def _read_value(self, label: str, value: str) -> bool:
         """Read a labelled value and return whether it is a field."""
         name = words(label)
+        self._read_date(name, value)
         if (
             name in STATUS_LABELS
             and not self.status_words
@@ -179,12 +197,18 @@ class _ResolutionReader:
             return True
         return False
 
+    def _read_date(self, name: str, value: str) -> None:
+        """Read the date of the resolution, which stays part of the evidence."""
+        if name in DATE_LABELS and not self.date:
+            self.date = date_in(value)
+
     def _read_status(self, block: MarkdownBlock) -> None:
         """Read the status of a list or table of labelled values, which stays part of the evidence."""
         pairs = list_values(block) if block.kind is BlockKind.LIST else []
         if block.kind is BlockKind.TABLE:
-            pairs = table_values(block, STATUS_LABELS | COMMIT_LABELS | SIGN_OFF_LABELS)
+            pairs = table_values(block, TABLE_LABELS)
         for pair in pairs:
+            self._read_date(words(pair.label), pair.value)
             if (
                 words(pair.label) in STATUS_LABELS
                 and not self.status_words

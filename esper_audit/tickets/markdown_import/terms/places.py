@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 
 import msgspec
 
@@ -19,6 +20,7 @@ RANGE = re.compile(
     r"(?<![\w.#/])L?(\d+)(?:\s*(?:[-–—]|to)\s*L?(\d+))?(?![\w.%/])(?!\s+(?!(?:and|to|or)\b)[A-Za-z])"
 )
 SYMBOL = re.compile(r"[A-Za-z_]\w*(?:\.\w+)*(?:\(.*\))?")
+MENTIONED = re.compile(r"[\w~./\\-]*\w\.[A-Za-z]\w{0,4}(?=[\s:#,;)\]]|$)")
 LIKE_CODE = re.compile(r"[._(]|[a-z][A-Z]")  # distinguishes a name in code from a word
 PLACE_ITEM = re.compile(
     r"(?P<tick>`+)(?P<place>.+?)(?P=tick)(?:\s+(?P<tock>`+)(?P<symbol>.+?)(?P=tock))?(?P<rest>.*)",
@@ -37,12 +39,18 @@ class LocationCells(msgspec.Struct, frozen=True):
 def places_of(cells: LocationCells, paths: PathMap) -> list[TicketLocation]:
     """Return the locations in the cells of a form, none without a file.
 
-    One file has a location for each symbol. Several files have one symbol or range each if there are
-    as many, else each file has all lines.
+    Lines belong to the file that they name. Otherwise one file has a location for each symbol, and several
+    files have one symbol or range each if there are as many, else each file has all lines.
     """
     found = files_in(cells.files)
     symbols = symbols_in(cells.symbols)
-    ranges = ranges_in(cells.lines)
+    named = lines_by_file(cells.lines, [path for path, _, _ in found])
+    if named:
+        found = [(path, named.pop(path, lines), own) for path, lines, own in found]
+        found += [(path, lines, "") for path, lines in named.items()]
+        ranges = []
+    else:
+        ranges = ranges_in(cells.lines)
     if len(found) == 1:
         found = found * max(1, len(symbols))
     each_range = ranges if len(ranges) == len(found) > 1 else [", ".join(ranges)] * len(found)
@@ -53,6 +61,37 @@ def places_of(cells: LocationCells, paths: PathMap) -> list[TicketLocation]:
         TicketLocation(path=paths.here(path), symbol=own or symbol, lines=lines or shared)
         for (path, lines, own), symbol, shared in zip(found, each_symbol, each_range, strict=True)
     ]
+
+
+def lines_by_file(cell: str, files: Sequence[str]) -> dict[str, str]:
+    """Return the lines of each file that a cell of lines names, nothing if it names none.
+
+    A file is named before its lines (`valve.py: 12-19`) or in brackets behind them (`12-19 (valve.py)`).
+    """
+    text = cell.replace("`", "").replace("**", "")
+    mentions = [match for match in MENTIONED.finditer(text) if _is_file_name(match[0], files)]
+    found: dict[str, list[str]] = {}
+    for match in RANGE.finditer(MENTIONED.sub(lambda m: "_" * len(m[0]), text)) if mentions else ():
+        before = [one for one in mentions if one.end() <= match.start()]
+        behind = [one for one in mentions if one.start() >= match.end()]
+        bracketed = behind and re.fullmatch(
+            r"\s*[(\[]\s*(?:in )?", text[match.end() : behind[0].start()]
+        )
+        if not (bracketed or before):
+            return {}
+        name = (behind[0] if bracketed else before[-1])[0]
+        same = [path for path in files if _is_tail(name, path)] or [name]
+        lines = f"{match[1]}-{match[2]}" if match[2] else match[1]
+        found.setdefault(same[0], []).append(lines)
+    return {path: ", ".join(lines) for path, lines in found.items()}
+
+
+def _is_file_name(name: str, files: Sequence[str]) -> bool:
+    return name.endswith(".py") or any(_is_tail(name, path) for path in files)
+
+
+def _is_tail(name: str, path: str) -> bool:
+    return f"/{path}".endswith(f"/{name}")
 
 
 def listed_place(text: str, paths: PathMap) -> TicketLocation | None:

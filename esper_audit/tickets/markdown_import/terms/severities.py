@@ -25,8 +25,18 @@ LEVEL = re.compile(r"(?<![\w-])(?:P|SEV-?|S|Priority |Severity )([0-4])(?![\w.])
 STRUCK = re.compile(r"~~.*?~~")
 ARROW = re.compile(r"→|->|=>|⇒")
 REVISED = re.compile(
-    r"\b(?:Revised|Final|Downgraded to|Upgraded to|Confirmed|Adjusted|New)(?: severity)?\**\s*:?\**\s*\**`?(P[0-4])\b",
+    r"\b(?:Revised|Final|Downgraded to|Upgraded to|Confirmed|Adjusted|New)(?: severity)?"
+    r"\**\s*:?\**\s*\|?\s*\**`?(P[0-4])\b",
     re.IGNORECASE,
+)
+SEVERITY_ROW = re.compile(
+    r"^\s*\|\s*\**(?:Severity|Priority)\**\s*\|(?P<cell>[^|\n]+)\|\s*$",
+    re.IGNORECASE | re.MULTILINE,
+)
+SEVERITY_COLUMN = re.compile(
+    r"^\s*\|(?P<before>(?:[^|\n]+\|)*?)\s*\**(?:Severity|Priority)\**\s*\|[^\n]*\n"
+    r"\s*\|[-:|\s]+\|\s*\n\s*\|(?P<row>[^\n]+)\|",
+    re.IGNORECASE | re.MULTILINE,
 )
 
 
@@ -54,10 +64,18 @@ def severity_in(text: str) -> Severity | None:
 
 def revised_severities(text: str, where: str) -> list[StatedSeverity]:
     """Return the revised severities in the text of a resolution."""
-    return [
+    found = [
         StatedSeverity(Severity(match[1].upper()), where, match[0].strip("*` "))
         for match in REVISED.finditer(text)
     ]
+    cells = [row["cell"] for row in SEVERITY_ROW.finditer(text)]
+    for table in SEVERITY_COLUMN.finditer(text):
+        cells += table["row"].split("|")[table["before"].count("|") :][:1]
+    for cell in cells:
+        severity = severity_in(cell)
+        if severity is not None:
+            found.append(StatedSeverity(severity, where, cell.strip(" *`")))
+    return found
 
 
 def severity_contradiction(kept: Severity, others: list[StatedSeverity]) -> str:

@@ -10,7 +10,7 @@ import msgspec
 
 from esper_audit.text.markdown import count
 from esper_audit.text.terminal import prose_width
-from esper_audit.tickets.markdown_import.batch import BatchEntry, ImportState
+from esper_audit.tickets.importing.batch import BatchEntry, ImportState
 from esper_audit.tickets.ticket import Ticket
 
 FILE_WIDTH = 34
