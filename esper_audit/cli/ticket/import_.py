@@ -6,6 +6,7 @@ import contextlib
 import json
 import os
 import sys
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import click
@@ -58,7 +59,6 @@ def command(
         ImportState,
         find_documents,
     )
-    from esper_audit.tickets.importing.import_report import data_report, text_report
     from esper_audit.tickets.markdown_import.terms.paths import path_map
     from esper_audit.workflow.settled_import import settler
 
@@ -77,14 +77,19 @@ def command(
         entries = reader.read(files)
         if not dry_run:
             entries = [_written(entry, store) for entry in entries]
-    if style == "json":
-        content = {"version": VERSION, "entries": data_report(entries)}
-        sys.stdout.write(json.dumps(content, indent=2, ensure_ascii=False) + "\n")
-    else:
-        place = "nothing is written" if dry_run else f"written to {relative_path(directory)}/"
-        sys.stdout.write(text_report(entries, place))
+    place = "nothing is written" if dry_run else f"written to {relative_path(directory)}/"
+    sys.stdout.write(_report(entries, style, place))
     if any(entry.state is ImportState.REFUSED for entry in entries):
         sys.exit(NOT_ALL_ANALYSED)
+
+
+def _report(entries: Sequence[BatchEntry], style: str, place: str) -> str:
+    from esper_audit.tickets.importing.import_report import data_report, text_report
+
+    if style != "json":
+        return text_report(entries, place)
+    content = {"version": VERSION, "entries": data_report(entries)}
+    return json.dumps(content, indent=2, ensure_ascii=False) + "\n"
 
 
 def _written(entry: BatchEntry, store: TicketStore) -> BatchEntry:

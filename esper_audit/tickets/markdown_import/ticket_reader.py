@@ -37,7 +37,7 @@ from esper_audit.tickets.markdown_import.ticket_id import (
     TicketIdentity,
     identify_ticket,
 )
-from esper_audit.tickets.parts import AsWritten, Extra
+from esper_audit.tickets.parts import AsWritten, Change, Extra
 from esper_audit.tickets.ticket import Ticket
 
 # The page prints these in their rows, the others in the appendix.
@@ -130,11 +130,7 @@ class _TicketReader:
         sentence = self.summary.sentence or named.get("summary", "") or self.identity.title
         wrong = self.description.wrong
         reported = self.appendix.source or self.appendix.report
-        dates = self.head.dates
-        day = max(self.outcome.date, dates["updated"] or dates["created"])
-        history = self.history.changes or initial_history(
-            self.outcome.status, day, self.outcome.why
-        )
+        history = self._history()
         return Ticket(
             id=self.identity.id,
             title=self.identity.title,
@@ -166,6 +162,12 @@ class _TicketReader:
             as_written=self._as_written(),
             extra=self._extra(),
         )
+
+    def _history(self) -> list[Change]:
+        """Return the history of the document, else the beginning of one on the latest date that it states."""
+        dates = self.head.dates
+        day = max(self.outcome.date, dates["updated"] or dates["created"])
+        return self.history.changes or initial_history(self.outcome.status, day, self.outcome.why)
 
     def _as_written(self) -> list[AsWritten]:
         """Return the original words: first those for the rows of the page, then those of its appendix."""
