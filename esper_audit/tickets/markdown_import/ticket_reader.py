@@ -10,6 +10,10 @@ from esper_audit.tickets.form import order_extras
 from esper_audit.tickets.markdown_import.document.document import Document
 from esper_audit.tickets.markdown_import.document.inline_values import TICKET_ID
 from esper_audit.tickets.markdown_import.form_sections import FormSections
+from esper_audit.tickets.markdown_import.repeated_values import (
+    severities_elsewhere,
+    statuses_elsewhere,
+)
 from esper_audit.tickets.markdown_import.sections.appendix import read_appendix, read_history
 from esper_audit.tickets.markdown_import.sections.description import read_description
 from esper_audit.tickets.markdown_import.sections.fixes import read_fixes
@@ -17,10 +21,6 @@ from esper_audit.tickets.markdown_import.sections.location import read_location
 from esper_audit.tickets.markdown_import.sections.metadata import read_head, read_metadata
 from esper_audit.tickets.markdown_import.sections.outcome import initial_history, read_outcome
 from esper_audit.tickets.markdown_import.sections.related import read_related
-from esper_audit.tickets.markdown_import.sections.repeated_values import (
-    severities_elsewhere,
-    statuses_elsewhere,
-)
 from esper_audit.tickets.markdown_import.sections.reviews import read_reviews
 from esper_audit.tickets.markdown_import.sections.summary import read_summary
 from esper_audit.tickets.markdown_import.sections.verification import read_verification
