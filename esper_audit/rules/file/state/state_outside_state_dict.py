@@ -1,0 +1,152 @@
+"""The rule `state-outside-state-dict`: what a module draws or learns is not in its state dict."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator, Sequence
+
+from esper_audit.findings.finding import Category, Severity
+from esper_audit.rules.file.state import state_outside_state_dict_cases as cases
+from esper_audit.rules.rule import Rule, Triggers, Violation
+from esper_audit.source.idioms.classes.attribute_use import AttributeUse
+from esper_audit.source.idioms.classes.file_classes import ClassFamily, class_table
+from esper_audit.source.idioms.state.learned_values import (
+    TENSOR_MAKERS,
+    is_tensor_made,
+    updates_of,
+)
+from esper_audit.source.idioms.state.random_values import (
+    DRAWING_FUNCTIONS,
+    DRAWING_METHODS,
+    drawn_in_place,
+    draws,
+    is_seeded,
+)
+from esper_audit.source.syntax.ast_walk import scan
+from esper_audit.source.syntax.file_view import FileView
+from esper_audit.source.syntax.names import dotted
+from esper_audit.text.phrases import quoted
+
+ENTRY_POINTS = ("forward", "__call__", "training_step", "encode", "sample")
+SAVING = frozenset(
+    {"state_dict", "get_extra_state", "_save_to_state_dict", "on_save_checkpoint", "__getstate__"}
+)
+
+
+class StateOutsideStateDict(Rule):
+    """What a module draws or learns is not in its state dict.
+
+    What: a plain attribute of an `nn.Module` that `__init__` binds to a tensor and that `forward` reads,
+    where the value is drawn at random (also in a function of the file), or is learned: another method
+    updates it from its own value (`self.mean = 0.9 * self.mean + ...`, `self.count += 1`, `.lerp_()`).
+
+    Why: `state_dict` holds parameters and buffers alone. A loaded checkpoint has other wires, another
+    projection or the statistics of step zero, and `to(device)` leaves the tensor where it was.
+
+    Quiet: parameters and buffers, `persistent=False` included; constants; a draw with a generator or a
+    seed of its own; an attribute that each forward, or a `reset`, binds anew; classes that save by a
+    `state_dict` or `get_extra_state` of their own.
+
+    Tickets: real code
+    """
+
+    contract = "checkpoint"
+    category = Category.CORRECTNESS
+    severity = Severity.P2
+    precision = "no findings in 19 packages, the known bug is found"
+    triggers = Triggers(
+        nodes=frozenset({"Assign", "AnnAssign"}),
+        collected=frozenset({"ClassDef"}),
+        words=DRAWING_FUNCTIONS | DRAWING_METHODS | TENSOR_MAKERS,
+    )
+
+    VALID = cases.VALID
+    INVALID = cases.INVALID
+
+    def prefilter(self, nodes: Sequence[ast.AST]) -> Sequence[ast.AST]:
+        """Keep assignments to an attribute of one name."""
+        return [node for node in nodes if _attribute_of(node) is not None]
+
+    def check(self, node: ast.AST, file: FileView) -> Iterator[Violation]:
+        """Report an attribute at the place where `__init__` binds it."""
+        attribute = _attribute_of(node)
+        functions = file.functions(attribute) if attribute is not None else []
+        if attribute is None or not functions:
+            return
+        table = file.once(class_table)
+        owner = table.owner(functions[-1])
+        found = table.members(owner).bound.get(attribute.attr, ()) if owner is not None else ()
+        use = next((use for use in found if use.node is attribute), None)
+        if owner is None or use is None or use.value is None or not _may_be_state(use.value):
+            return
+        family = table.family(owner)
+        heirs = [family, *map(table.family, table.subclasses(owner))]
+        if functions[-1] not in family.reached_from("__init__") or not _is_read(use, heirs):
+            return
+        why = _reason(use, family, file)
+        if why and table.is_module(owner) and not _is_saved(attribute.attr, family):
+            message = (
+                f"`{dotted(attribute)}` {why}, is read by the forward and is not in the state dict"
+            )
+            yield Violation(attribute, f"{message}. Register it as a buffer.")
+
+
+def _attribute_of(node: ast.AST) -> ast.Attribute | None:
+    """Return the attribute to which a statement assigns a value of its own, None for other statements."""
+    targets = node.targets if isinstance(node, ast.Assign) else []
+    if isinstance(node, ast.AnnAssign) and node.value is not None:
+        targets = [node.target]
+    target = targets[0] if len(targets) == 1 else None
+    is_own = isinstance(target, ast.Attribute) and isinstance(target.value, ast.Name)
+    return target if is_own and isinstance(target, ast.Attribute) else None
+
+
+def _may_be_state(value: ast.expr) -> bool:
+    """Return whether a value can be a tensor: a constant, a text or a function is none."""
+    is_repeated = isinstance(value, ast.BinOp) and isinstance(value.left, ast.List)
+    return not is_repeated and not isinstance(
+        value, (ast.Constant, ast.JoinedStr, ast.Lambda, ast.Compare)
+    )
+
+
+def _reason(use: AttributeUse, family: ClassFamily, file: FileView) -> str:
+    """Return how an attribute comes to its value, empty if it is a constant or bound anew."""
+    bound = [other for other in family.bindings(use.name) if other.node is not use.node]
+    built = family.reached_from("__init__")
+    updates = [method for method in updates_of(use.name, family) if method not in built]
+    value = _value_of(use)
+    is_tensor = is_tensor_made(value, file)
+    drawn = draws(value, file) or (drawn_in_place(use, file) if is_tensor else None)
+    if drawn is not None and not bound and not is_seeded(use.method) and not updates:
+        return f"is drawn at random (`{quoted(file.code(drawn))}`)"
+    if is_tensor and updates and all(other.method in updates for other in bound):
+        return f"is updated by `{updates[0].name}`"
+    return ""
+
+
+def _is_read(use: AttributeUse, families: Sequence[ClassFamily]) -> bool:
+    """Return whether the forward of a class, or of one derived from it, reads an attribute."""
+    for family in families:
+        reached = family.reached_from(*ENTRY_POINTS)
+        if any(read.method in reached for read in family.reads(use.name)):
+            return True
+    return False
+
+
+def _value_of(use: AttributeUse) -> ast.expr:
+    """Return what an attribute is bound to, through one local variable."""
+    if not isinstance(use.value, ast.Name):
+        return use.value if use.value is not None else use.node
+    assigned = [
+        node.value
+        for node in scan(use.method, {ast.Assign})
+        if isinstance(node, ast.Assign) and dotted(node.targets[0]) == use.value.id
+    ]
+    return assigned[-1] if assigned else use.value
+
+
+def _is_saved(name: str, family: ClassFamily) -> bool:
+    """Return whether a class saves by methods of its own, or registers the attribute elsewhere."""
+    if any(family.method(saving) is not None for saving in SAVING):
+        return True
+    return any(isinstance(use.node, ast.Call) for use in family.bindings(name))

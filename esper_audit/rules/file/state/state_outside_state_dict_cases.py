@@ -1,0 +1,299 @@
+"""The cases of the rule `state-outside-state-dict`."""
+
+from __future__ import annotations
+
+from esper_audit.rules.rule import Invalid, Valid
+
+VALID = (
+    Valid(
+        "buffers and parameters",
+        """
+        import torch
+        from torch import nn
+
+        class Wired(nn.Module):
+            def __init__(self, width):
+                super().__init__()
+                self.register_buffer("wires", torch.randperm(width))
+                self.register_buffer("noise", torch.randn(width), persistent=False)
+                self.scale = nn.Parameter(torch.randn(width))
+                weights = torch.rand(width)
+                self.gate = nn.Parameter(weights)
+                self.layers = nn.ModuleList([nn.Linear(2, 2) for _ in torch.rand(3)])
+
+            def forward(self, x):
+                return self.layers[0](x[self.wires] + self.noise * self.gate * self.scale)
+        """,
+    ),
+    Valid(
+        "constants that derive from the arguments",
+        """
+        import torch
+        from torch import nn
+
+        class Positions(nn.Module):
+            def __init__(self, width):
+                super().__init__()
+                self.steps = torch.arange(width) / width
+                self.window = torch.zeros(width)
+
+            def forward(self, x):
+                return x + self.steps + self.window
+        """,
+    ),
+    Valid(
+        "a draw that a seed repeats",
+        """
+        import torch
+        from torch import nn
+
+        class Projection(nn.Module):
+            def __init__(self, width, seed):
+                super().__init__()
+                g = torch.Generator().manual_seed(seed)
+                self.wires = torch.randperm(width, generator=g)
+
+            def forward(self, x):
+                return x[self.wires]
+        """,
+    ),
+    Valid(
+        "a draw of each forward, and a draw that the forward does not read",
+        """
+        import torch
+        from torch import nn
+
+        class Noise(nn.Module):
+            def __init__(self, width):
+                super().__init__()
+                self.noise = torch.randn(width)
+                self.example = torch.randn(1, width)
+
+            def forward(self, x):
+                self.noise = torch.randn(x.shape)
+                return x + self.noise
+
+            def export(self):
+                return trace(self, self.example)
+        """,
+    ),
+    Valid(
+        "a class that saves it by itself, and a class that is no module",
+        """
+        import torch
+        from torch import nn
+
+        class Wired(nn.Module):
+            def __init__(self, width):
+                super().__init__()
+                self.wires = torch.randperm(width)
+            def forward(self, x):
+                return x[self.wires]
+            def get_extra_state(self):
+                return self.wires
+
+        class Policy:
+            def __init__(self, width):
+                self.wires = torch.randperm(width)
+            def forward(self, x):
+                return x[self.wires]
+        """,
+    ),
+    Valid(
+        "a sum that starts anew",
+        """
+        import torch
+        from torch import nn
+
+        class Mean(nn.Module):
+            def __init__(self):
+                super().__init__()
+                self.total = torch.zeros(1)
+            def reset(self):
+                self.total = torch.zeros(1)
+            def forward(self, x):
+                self.total += x.sum()
+                return self.total
+        """,
+    ),
+)
+
+INVALID = (
+    Invalid(
+        "wires that are drawn once",
+        """
+        import torch
+        from torch import nn
+
+        class Wired(nn.Module):
+            def __init__(self, width):
+                super().__init__()
+                self.wires = torch.randperm(2 * width) % width
+                self.mix = nn.Linear(2 * width, width)
+
+            def forward(self, x):
+                return self.mix(x[..., self.wires])
+        """,
+        (
+            (
+                7,
+                (
+                    "`self.wires` is drawn at random (`torch.randperm(2 * width)`), is read by the "
+                    "forward and is not in the state dict. Register it as a buffer."
+                ),
+            ),
+        ),
+    ),
+    Invalid(
+        "a list of projections, by way of a local name, that a helper of the forward reads",
+        """
+        import torch
+        import torch.nn as nn
+
+        class Hash(nn.Module):
+            def __init__(self, rounds, width):
+                nn.Module.__init__(self)
+                planes = [torch.randn(width, 8).float() for _ in range(rounds)]
+                self._planes = planes
+
+            def _buckets(self, x):
+                return [x @ p for p in self._planes]
+
+            def forward(self, x):
+                return self._buckets(x)
+        """,
+        (
+            (
+                8,
+                (
+                    "`self._planes` is drawn at random (`torch.randn(width, 8)`), is read by the forward "
+                    "and is not in the state dict. Register it as a buffer."
+                ),
+            ),
+        ),
+    ),
+    Invalid(
+        "a helper of the file, and a draw in place",
+        """
+        import numpy as np
+        import torch
+        from torch import nn
+
+        def features(width):
+            angles = np.random.uniform(0, 1, width)
+            return torch.from_numpy(angles)
+
+        class Fourier(nn.Module):
+            def __init__(self, width):
+                super().__init__()
+                self.angles = features(width)
+                self.basis = torch.empty(width, width)
+                nn.init.orthogonal_(self.basis)
+                self.shift = torch.empty(width)
+                self.shift.data.uniform_(-1, 1)
+                self.out = nn.Linear(width, 1)
+
+            def forward(self, x):
+                return self.out(torch.cos(x @ self.basis + self.angles + self.shift))
+        """,
+        (
+            (
+                12,
+                (
+                    "`self.angles` is drawn at random (`features(width)`), is read by the forward and is "
+                    "not in the state dict. Register it as a buffer."
+                ),
+            ),
+            (
+                13,
+                (
+                    "`self.basis` is drawn at random (`nn.init.orthogonal_(self.basis)`), is read by the "
+                    "forward and is not in the state dict. Register it as a buffer."
+                ),
+            ),
+            (
+                15,
+                (
+                    "`self.shift` is drawn at random (`self.shift.data.uniform_(-1, 1)`), is read by the "
+                    "forward and is not in the state dict. Register it as a buffer."
+                ),
+            ),
+        ),
+    ),
+    Invalid(
+        "statistics that training updates",
+        """
+        import torch
+        from torch import nn
+
+        class Whiten(nn.Module):
+            def __init__(self, width):
+                super().__init__()
+                self.mean = torch.zeros(width)
+                self.scale = torch.ones(width).double()
+                self.setup(width)
+
+            def setup(self, width):
+                self.codes = torch.zeros(8, width)
+
+            @torch.no_grad()
+            def observe(self, x):
+                self.mean = 0.9 * self.mean + 0.1 * x.mean(0)
+                self.scale.lerp_(x.std(0), 0.1)
+                self.codes[0] = x[0]
+
+            def forward(self, x):
+                if self.training:
+                    self.observe(x)
+                return (x - self.mean) / self.scale + self.codes[0]
+        """,
+        (
+            (
+                7,
+                (
+                    "`self.mean` is updated by `observe`, is read by the forward and is not in the state "
+                    "dict. Register it as a buffer."
+                ),
+            ),
+            (
+                8,
+                (
+                    "`self.scale` is updated by `observe`, is read by the forward and is not in the state "
+                    "dict. Register it as a buffer."
+                ),
+            ),
+            (
+                12,
+                (
+                    "`self.codes` is updated by `observe`, is read by the forward and is not in the state "
+                    "dict. Register it as a buffer."
+                ),
+            ),
+        ),
+    ),
+    Invalid(
+        "a subclass reads what its base drew",
+        """
+        import torch
+        from torch import nn
+
+        class Base(nn.Module):
+            def __init__(self, n):
+                super().__init__()
+                self.order = torch.randperm(n)
+
+        class Shuffle(Base):
+            def forward(self, x):
+                return x[:, self.order]
+        """,
+        (
+            (
+                7,
+                (
+                    "`self.order` is drawn at random (`torch.randperm(n)`), is read by the forward and is "
+                    "not in the state dict. Register it as a buffer."
+                ),
+            ),
+        ),
+    ),
+)

@@ -1,0 +1,75 @@
+"""Attributes whose value a method of the class computes from the value before."""
+
+from __future__ import annotations
+
+import ast
+
+from esper_audit.source.idioms.aliasing.shared_storage import is_write_method
+from esper_audit.source.idioms.classes.attribute_use import own_name
+from esper_audit.source.idioms.classes.file_classes import ClassFamily
+from esper_audit.source.syntax.ast_walk import scan
+from esper_audit.source.syntax.file_view import FileView
+from esper_audit.source.syntax.names import Function, dotted, terminal_name
+
+TENSOR_MAKERS = frozenset(
+    {"zeros", "ones", "full", "tensor", "empty", "eye", "zeros_like", "ones_like", "empty_like"}
+)
+NODES = frozenset({ast.Assign, ast.AugAssign, ast.Call})
+
+
+def is_tensor_made(value: ast.expr, file: FileView) -> bool:
+    """Return whether an expression makes a tensor by a function of torch, perhaps moved or cast."""
+    while isinstance(value, ast.Call):
+        target = file.resolve(value.func) or ""
+        if target.startswith("torch.") and terminal_name(value.func) in TENSOR_MAKERS:
+            return True
+        if not isinstance(value.func, ast.Attribute):
+            return False
+        value = value.func.value
+    return False
+
+
+def updates_of(name: str, family: ClassFamily) -> list[Function]:
+    """Return the methods that compute an attribute of the object from its own value, in order."""
+    found: list[Function] = []
+    for member in family.members:
+        for method in member.functions:
+            attribute = f"{own_name(method)}.{name}"
+            nodes = scan(method, NODES) if method.name != "__init__" else []
+            if any(_is_update(node, attribute) for node in nodes):
+                found.append(method)
+    return found
+
+
+def _is_update(node: ast.AST, attribute: str) -> bool:
+    """Return whether a node changes an attribute depending on its value before."""
+    if isinstance(node, ast.AugAssign):
+        return attribute in (dotted(node.target), _item_owner(node.target))
+    if isinstance(node, ast.Assign):
+        is_arithmetic = isinstance(node.value, ast.BinOp) or _is_lerp(node.value)
+        own = [target for target in node.targets if dotted(target) == attribute]
+        items = [target for target in node.targets if _item_owner(target) == attribute]
+        return bool(items) or (bool(own) and is_arithmetic and _reads(node.value, attribute))
+    if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute):
+        owner = node.func.value
+        return is_write_method(node.func.attr) and attribute in (dotted(owner), _data_owner(owner))
+    return False
+
+
+def _is_lerp(value: ast.expr) -> bool:
+    return isinstance(value, ast.Call) and terminal_name(value.func) == "lerp"
+
+
+def _reads(value: ast.expr, attribute: str) -> bool:
+    return any(dotted(node) == attribute for node in scan(value, {ast.Attribute}))
+
+
+def _item_owner(target: ast.expr) -> str:
+    return dotted(target.value) if isinstance(target, ast.Subscript) else ""
+
+
+def _data_owner(value: ast.expr) -> str:
+    """Return the attribute of which a value is the data or an item."""
+    if isinstance(value, ast.Attribute) and value.attr == "data":
+        return dotted(value.value)
+    return _item_owner(value)

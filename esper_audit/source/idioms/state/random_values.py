@@ -1,0 +1,104 @@
+"""Values that are drawn at random, also in a function of the file, and layers that keep them."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+
+from esper_audit.source.idioms.classes.attribute_use import AttributeUse
+from esper_audit.source.syntax.ast_walk import scan
+from esper_audit.source.syntax.file_view import FileView
+from esper_audit.source.syntax.names import Function, dotted, terminal_name
+
+DRAWING_FUNCTIONS = frozenset(
+    {"rand", "randn", "randint", "randperm", "rand_like", "randn_like", "randint_like", "bernoulli"}
+    | {"multinomial", "normal", "permutation", "choice", "standard_normal", "uniform", "sample"}
+    | {"shuffle", "integers", "random", "random_sample", "choices"}
+)
+DRAWING_METHODS = frozenset({"normal_", "uniform_", "random_", "bernoulli_", "trunc_normal_"})
+DRAWING_MODULES = ("torch.", "numpy.random.", "random.")
+KEEPING = ("torch.nn.", "torch.Generator")
+
+
+def draws(value: ast.expr, file: FileView) -> ast.Call | None:
+    """Return a call in an expression that draws at random, directly or in a function of the file.
+
+    What a parameter, a buffer or a layer keeps is not returned: it is in the state dict. Neither is a
+    draw with a generator of its own, which a seed can repeat.
+    """
+    for call in _calls_outside_layers(value, file):
+        if _is_draw(call, file):
+            return call
+        helper = _function(call, file)
+        inside = _calls_of(helper, file) if helper is not None else ()
+        if any(_is_draw(each, file) for each in inside):
+            return call
+    return None
+
+
+def drawn_in_place(use: AttributeUse, file: FileView) -> ast.Call | None:
+    """Return the call that draws the values of an attribute in the method that binds it."""
+    name = dotted(use.node)
+    for call in scan(use.method, {ast.Call}):
+        if not isinstance(call, ast.Call) or any(k.arg == "generator" for k in call.keywords):
+            continue
+        is_init = _is_init(call, file) and call.args and dotted(call.args[0]) == name
+        is_method = terminal_name(call.func) in DRAWING_METHODS and _root(call.func) == name
+        if name and (is_init or is_method):
+            return call
+    return None
+
+
+def _root(function: ast.expr) -> str:
+    """Return the object on which a method is called, through `.data`."""
+    owner = function.value if isinstance(function, ast.Attribute) else function
+    return dotted(owner).removesuffix(".data")
+
+
+def is_seeded(function: Function) -> bool:
+    """Return whether a function seeds the generators before it draws."""
+    calls = scan(function, {ast.Call})
+    names = {terminal_name(call.func) for call in calls if isinstance(call, ast.Call)}
+    return not names.isdisjoint({"manual_seed", "seed", "fork_rng", "RandomState", "default_rng"})
+
+
+def _is_draw(call: ast.Call, file: FileView) -> bool:
+    if any(keyword.arg == "generator" for keyword in call.keywords):
+        return False
+    name = terminal_name(call.func)
+    target = file.resolve(call.func)
+    if target is not None:
+        return name in DRAWING_FUNCTIONS | DRAWING_METHODS and target.startswith(DRAWING_MODULES)
+    return name in DRAWING_METHODS
+
+
+def _calls_outside_layers(value: ast.expr, file: FileView) -> Iterator[ast.Call]:
+    """Yield the calls of an expression, outermost first, without what layers and parameters keep."""
+    pending: list[ast.AST] = [value]
+    while pending:
+        node = pending.pop()
+        if isinstance(node, ast.Call):
+            if (file.resolve(node.func) or "").startswith(KEEPING) and not _is_init(node, file):
+                continue
+            yield node
+        if not isinstance(node, ast.Lambda):
+            pending += ast.iter_child_nodes(node)
+
+
+def _is_init(call: ast.Call, file: FileView) -> bool:
+    return (file.resolve(call.func) or "").startswith("torch.nn.init.")
+
+
+def _function(call: ast.Call, file: FileView) -> Function | None:
+    name = dotted(call.func)
+    found = (s for s in file.tree.body if isinstance(s, Function) and s.name == name)
+    return next(found, None) if name else None
+
+
+def _calls_of(function: Function, file: FileView) -> Iterator[ast.Call]:
+    if is_seeded(function):
+        return
+    values = [*scan(function, {ast.Return, ast.Assign})]
+    for node in values:
+        if isinstance(node, (ast.Return, ast.Assign)) and node.value is not None:
+            yield from _calls_outside_layers(node.value, file)
