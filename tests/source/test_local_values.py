@@ -41,6 +41,12 @@ def test_a_branch_adds_a_value_and_two_branches_hide_what_was_before() -> None:
     assert reaching("x = 1\nif p:\n    x = 2\nelse:\n    x = 3\nuse(x)\n") == ["3", "2"]
 
 
+def test_a_branch_hides_what_it_binds_further_up_itself() -> None:
+    assert reaching("x = 1\nif p:\n    x = 2\n    x = 3\nuse(x)\n") == ["3", "1"]
+    nested = "if p:\n    if q:\n        x = 1\n    else:\n        x = 2\n    x = 3\nuse(x)\n"
+    assert reaching(nested) == ["3"]
+
+
 def test_the_other_branch_and_a_branch_that_leaves_do_not_reach() -> None:
     assert reaching("x = 1\nif p:\n    x = 2\nelse:\n    use(x)\n") == ["1"]
     assert reaching("x = 1\nif p:\n    x = 2\n    return x\nuse(x)\n") == ["1"]

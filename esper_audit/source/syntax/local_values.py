@@ -52,6 +52,7 @@ class LocalValues:
         at, path = self._places.get(statement, (0, ()))
         found: list[LocalValue] = self._of_later_rounds(name, at, path)
         covered_from = 0
+        hidden: list[Path] = []  # the blocks in which a binding hides what is above it
         for binding in reversed(self.bindings.get(name, ())):
             if binding.statement is None:
                 return found if covered_from else [*found, binding]
@@ -60,8 +61,11 @@ class LocalValues:
                 return found
             if order >= at or _are_exclusive(place, path) or _is_left(place, path):
                 continue
+            if any(_is_prefix(block, place) for block in hidden):
+                continue
             found.append(binding)
             is_partial = binding.is_update and binding.value is None
+            hidden += [] if is_partial else [place]
             if _is_prefix(place, path) and not is_partial:
                 return found
             covered_from = max(covered_from, self._start_of_cover(name, place, path))
