@@ -6,6 +6,7 @@ import ast
 from collections.abc import Iterator
 
 from esper_audit.findings.finding import Category, Severity
+from esper_audit.project.file_roles import OUTSIDE_TESTS
 from esper_audit.rules.file.training import accumulation_without_mean_cases as cases
 from esper_audit.rules.rule import Rule, Triggers, Violation
 from esper_audit.source.idioms.training.accumulation import accumulated_rounds, is_undivided_mean
@@ -31,6 +32,7 @@ class AccumulationWithoutMean(Rule):
     contract = "accumulated-mean"
     category = Category.CORRECTNESS
     severity = Severity.P2
+    roles = OUTSIDE_TESTS
     precision = (
         "0 findings in 47 packages (monai, speechbrain, labml-nn, catalyst, deepchem and 42 more)"
     )

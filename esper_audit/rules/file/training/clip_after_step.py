@@ -6,6 +6,7 @@ import ast
 from collections.abc import Iterator
 
 from esper_audit.findings.finding import Category, Severity
+from esper_audit.project.file_roles import OUTSIDE_TESTS
 from esper_audit.rules.rule import Invalid, Rule, Triggers, Valid, Violation
 from esper_audit.source.idioms.training.training_events import EventKind, TrainingEvent
 from esper_audit.source.idioms.training.training_flow import TrainingFlow, TrainingFlows
@@ -37,6 +38,7 @@ class ClipAfterStep(Rule):
     contract = "step-order"
     category = Category.CORRECTNESS
     severity = Severity.P1
+    roles = OUTSIDE_TESTS
     precision = (
         "0 findings in 47 packages (monai, speechbrain, labml-nn, catalyst, deepchem and 42 more)"
     )

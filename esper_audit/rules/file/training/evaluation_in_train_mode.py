@@ -7,6 +7,7 @@ from collections import defaultdict
 from collections.abc import Iterator
 
 from esper_audit.findings.finding import Category, Severity
+from esper_audit.project.file_roles import OUTSIDE_TESTS
 from esper_audit.rules.file.training import evaluation_in_train_mode_cases as cases
 from esper_audit.rules.rule import Rule, Triggers, Violation
 from esper_audit.source.idioms.training.constructors import Constructors
@@ -47,6 +48,7 @@ class EvaluationInTrainMode(Rule):
     contract = "training-modes"
     category = Category.CORRECTNESS
     severity = Severity.P1
+    roles = OUTSIDE_TESTS
     precision = (
         "0 findings in 47 packages (monai, speechbrain, labml-nn, catalyst, deepchem and 42 more)"
     )

@@ -6,6 +6,7 @@ import ast
 from collections.abc import Iterator
 
 from esper_audit.findings.finding import Category, Severity
+from esper_audit.project.file_roles import OUTSIDE_TESTS
 from esper_audit.rules.rule import Invalid, Rule, Triggers, Valid, Violation
 from esper_audit.source.idioms.training.torch_objects import GRAD_SWITCHES
 from esper_audit.source.idioms.training.training_events import EventKind, TrainingEvent
@@ -47,6 +48,7 @@ class EvaluationWithGradients(Rule):
     contract = "training-modes"
     category = Category.PERFORMANCE
     severity = Severity.P3
+    roles = OUTSIDE_TESTS
     precision = (
         "18 of 20 (adversarial-robustness-toolbox, pytorch-tabnet, deepchem, ctgan and 2 more)"
     )

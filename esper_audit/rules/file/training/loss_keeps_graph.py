@@ -6,6 +6,7 @@ import ast
 from collections.abc import Iterator
 
 from esper_audit.findings.finding import Category, Severity
+from esper_audit.project.file_roles import OUTSIDE_TESTS
 from esper_audit.rules.file.training import loss_keeps_graph_cases as cases
 from esper_audit.rules.rule import Replacement, Rule, Triggers, Violation
 from esper_audit.source.idioms.training.attached_losses import (
@@ -44,6 +45,7 @@ class LossKeepsGraph(Rule):
     contract = "released-graph"
     category = Category.MEMORY_RESOURCE
     severity = Severity.P2
+    roles = OUTSIDE_TESTS
     precision = (
         "0 findings in 47 packages (monai, speechbrain, labml-nn, catalyst, deepchem and 42 more)"
     )

@@ -6,6 +6,7 @@ import ast
 from collections.abc import Iterator
 
 from esper_audit.findings.finding import Category, Severity
+from esper_audit.project.file_roles import OUTSIDE_TESTS
 from esper_audit.rules.rule import Invalid, Rule, Triggers, Valid, Violation
 from esper_audit.source.idioms.training.constructors import Constructors
 from esper_audit.source.idioms.training.following_statements import assigned_to, following
@@ -45,6 +46,7 @@ class OptimizerBeforeReplacement(Rule):
     contract = "optimizer-parameters"
     category = Category.CORRECTNESS
     severity = Severity.P1
+    roles = OUTSIDE_TESTS
     precision = (
         "0 findings in 47 packages (monai, speechbrain, labml-nn, catalyst, deepchem and 42 more)"
     )

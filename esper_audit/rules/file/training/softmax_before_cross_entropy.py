@@ -6,6 +6,7 @@ import ast
 from collections.abc import Iterator
 
 from esper_audit.findings.finding import Category, Severity
+from esper_audit.project.file_roles import OUTSIDE_TESTS
 from esper_audit.rules.rule import Invalid, Rule, Triggers, Valid, Violation
 from esper_audit.source.idioms.training.loss_inputs import (
     LOGIT_FUNCTIONS,
@@ -40,6 +41,7 @@ class SoftmaxBeforeCrossEntropy(Rule):
     contract = "loss-input"
     category = Category.CORRECTNESS
     severity = Severity.P1
+    roles = OUTSIDE_TESTS
     precision = "3 of 3 (adversarial-robustness-toolbox); 0 findings in 46 other packages"
     triggers = Triggers(
         calls=frozenset({name.rpartition(".")[2] for name in (*LOGIT_FUNCTIONS, *LOGIT_MODULES)})

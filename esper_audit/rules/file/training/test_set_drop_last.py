@@ -6,6 +6,7 @@ import ast
 from collections.abc import Iterator
 
 from esper_audit.findings.finding import Category, Severity
+from esper_audit.project.file_roles import OUTSIDE_TESTS
 from esper_audit.rules.rule import Invalid, Replacement, Rule, Triggers, Valid, Violation
 from esper_audit.source.idioms.training.constructors import Constructors
 from esper_audit.source.idioms.training.torch_objects import LOADERS
@@ -44,6 +45,7 @@ class TestSetDropLast(Rule):
     contract = "whole-test-set"
     category = Category.CORRECTNESS
     severity = Severity.P2
+    roles = OUTSIDE_TESTS
     precision = "6 of 6 (sbi, lightning, pytorch-lightning); 0 findings in 44 other packages"
     triggers = Triggers(keywords=frozenset({"drop_last"}))
 
@@ -168,8 +170,7 @@ def _is_test_data(call: ast.Call, file: FileView) -> bool:
     data = given if given is not None else next(iter(call.args), None)
     if data is None:
         return False
-    made = [data, *file.once(Constructors).values(data)]
-    is_test = [_is_test_set(value) for value in made if isinstance(value, ast.Call)]
+    is_test = [_is_test_set(made) for made in file.once(Constructors).made_by(data)]
     return bool(is_test) and all(is_test)
 
 
@@ -209,6 +210,4 @@ def _iterates(loop: ast.stmt, call: ast.Call, file: FileView) -> bool:
         iterable = iterable.args[0]
     if iterable is None:
         return False
-    constructors = file.once(Constructors)
-    values = constructors.values(iterable)
-    return call in [*values, *(v for value in values for v in constructors.values(value))]
+    return call in file.once(Constructors).made_by(iterable)

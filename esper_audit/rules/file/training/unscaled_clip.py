@@ -6,6 +6,7 @@ import ast
 from collections.abc import Iterator
 
 from esper_audit.findings.finding import Category, Severity
+from esper_audit.project.file_roles import OUTSIDE_TESTS
 from esper_audit.rules.rule import Invalid, Rule, Triggers, Valid, Violation
 from esper_audit.source.idioms.training.training_events import EventKind, TrainingEvent
 from esper_audit.source.idioms.training.training_flow import TrainingFlow, TrainingFlows
@@ -36,6 +37,7 @@ class UnscaledClip(Rule):
     contract = "step-order"
     category = Category.CORRECTNESS
     severity = Severity.P1
+    roles = OUTSIDE_TESTS
     precision = "2 of 2 (recbole); 0 findings in 46 other packages"
     triggers = Triggers(calls=frozenset({"clip_grad_norm_", "clip_grad_value_", "clip_grad_norm"}))
 

@@ -57,6 +57,28 @@ class Constructors:
         """Return the expressions that a name may hold, its parameters' arguments included."""
         return self._values(node)
 
+    def made_by(self, node: ast.expr) -> list[ast.Call]:
+        """Return the calls that may make a value, through names, conditionals and chained methods."""
+        found: dict[ast.Call, None] = {}
+        pending, seen = [node], set[ast.expr]()
+        while pending:
+            current = pending.pop()
+            if current in seen:
+                continue
+            seen.add(current)
+            if isinstance(current, ast.Call):
+                found[current] = None
+                is_chained = terminal_name(current.func) in CHAINING
+                if is_chained and isinstance(current.func, ast.Attribute):
+                    pending.append(current.func.value)
+            elif isinstance(current, ast.IfExp):
+                pending += [current.body, current.orelse]
+            elif isinstance(current, ast.BoolOp):
+                pending += current.values
+            else:
+                pending += self._values(current)
+        return list(found)
+
     def _bind(self, target: ast.expr, value: ast.expr) -> None:
         if isinstance(target, (ast.Tuple, ast.List)):
             for part, element in zip(target.elts, _elements(value, len(target.elts)), strict=False):

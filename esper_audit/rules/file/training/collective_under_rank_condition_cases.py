@@ -1,0 +1,145 @@
+"""The cases of the rule `collective-under-rank-condition`."""
+
+from __future__ import annotations
+
+from esper_audit.rules.rule import Invalid, Valid
+
+MESSAGE = (
+    "`{}` is reached by some ranks only (`{}` in line {}): they wait for the others until the timeout. "
+    "Call it on every rank"
+)
+
+VALID = (
+    Valid(
+        "the first rank prepares, the others wait",
+        """
+        import torch.distributed as dist
+
+        def prepare(rank):
+            if rank != 0:
+                dist.barrier()
+            download()
+            if rank == 0:
+                dist.barrier()
+        """,
+    ),
+    Valid(
+        "saving by the first rank, waiting by all",
+        """
+        import torch
+        import torch.distributed as dist
+
+        def save(net):
+            if dist.get_rank() == 0:
+                torch.save(net.state_dict(), "net.pt")
+            dist.barrier()
+        """,
+    ),
+    Valid(
+        "both branches",
+        """
+        import torch.distributed as dist
+
+        def share(value):
+            if dist.get_rank() == 0:
+                dist.broadcast_object_list([value], src=0)
+            else:
+                box = [None]
+                dist.broadcast_object_list(box, src=0)
+                value = box[0]
+            return value
+        """,
+    ),
+    Valid(
+        "a group of its own, and no rank at all",
+        """
+        import os
+        import torch.distributed as dist
+
+        def reduce(x, members, group):
+            if dist.get_rank() in members:
+                dist.all_reduce(x, group=group)
+            if dist.get_world_size() > 1:
+                dist.all_reduce(x)
+        """,
+    ),
+    Valid(
+        "a return on every rank",
+        """
+        import torch.distributed as dist
+
+        def reduce(x):
+            if not dist.is_initialized():
+                return x
+            dist.all_reduce(x)
+            return x
+        """,
+    ),
+)
+INVALID = (
+    Invalid(
+        "under the condition",
+        """
+        import torch
+        import torch.distributed as dist
+
+        def save(net):
+            if dist.get_rank() == 0:
+                torch.save(net.state_dict(), "net.pt")
+                dist.barrier()
+        """,
+        ((7, MESSAGE.format("dist.barrier()", "dist.get_rank() == 0", 5)),),
+    ),
+    Invalid(
+        "a rank by the environment, a mean of a metric",
+        """
+        import os
+        from torch.distributed import all_reduce
+
+        me = int(os.environ["LOCAL_RANK"])
+
+        def log(loss, step):
+            if me == 0 and step % 10 == 0:
+                all_reduce(loss)
+                print(loss)
+        """,
+        ((8, MESSAGE.format("all_reduce(loss)", "me == 0 and step % 10 == 0", 7)),),
+    ),
+    Invalid(
+        "after a return",
+        """
+        from torch import distributed
+
+        def is_first():
+            return distributed.get_rank() == 0
+
+        def finish(scores):
+            if not is_first():
+                return None
+            distributed.all_gather_object([], scores)
+            return scores
+        """,
+        ((9, MESSAGE.format("distributed.all_gather_object([], scores)", "not is_first()", 7)),),
+    ),
+    Invalid(
+        "in a function that the branch calls",
+        """
+        import torch.distributed as dist
+        import torch.multiprocessing as mp
+
+        def mean(x):
+            dist.all_reduce(x)
+            return x / dist.get_world_size()
+
+
+        def main(index, net):
+            for x in net.batches():
+                if index == 0:
+                    print(mean(x))
+
+
+        mp.spawn(main, args=(net,), nprocs=2)
+        """,
+        ((12, MESSAGE.format("mean(x)", "index == 0", 11)),),
+    ),
+)

@@ -1,0 +1,110 @@
+"""The rule `constant-generator`: a library draws from a constant seed where its caller gave no generator."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+
+from esper_audit.findings.finding import Category, Severity
+from esper_audit.rules.file.training import constant_generator_cases as cases
+from esper_audit.rules.rule import Rule, Triggers, Violation
+from esper_audit.source.idioms.training.generators import constant_seeding, seeded_name
+from esper_audit.source.syntax.ast_walk import scan
+from esper_audit.source.syntax.enclosing import blocks
+from esper_audit.source.syntax.file_view import FileView
+from esper_audit.source.syntax.names import parameters, text_of
+from esper_audit.text.phrases import quoted
+
+MESSAGE = (
+    "`{}` decides the random numbers where `{}` is not given: the caller's `torch.manual_seed` has no "
+    "effect. Draw the seed from the default generator"
+)
+
+
+class ConstantGenerator(Rule):
+    """A function draws from a constant seed where its caller gave no generator.
+
+    What: in a function, a generator with a constant seed that stands in for one that was not given: in the
+    branch of `if generator is None`, after `generator or`, or in a conditional on it.
+
+    Why: the user's seed no longer decides. Every run has the same order or noise, two loaders have the
+    same stream, and runs with several seeds measure nothing.
+
+    Quiet: a seed that is a parameter; scripts and `main` guards; generators for splits and
+    initialisation that no caller can give.
+
+    Tickets: real code
+    """
+
+    contract = "random-streams"
+    category = Category.CORRECTNESS
+    severity = Severity.P2
+    precision = "0 findings in 47 packages (accelerate, torchtune, monai, speechbrain and 43 more)"
+    triggers = Triggers(calls=frozenset({"manual_seed", "default_rng", "RandomState", "Random"}))
+
+    VALID = cases.VALID
+    INVALID = cases.INVALID
+
+    def check(self, node: ast.AST, file: FileView) -> Iterator[Violation]:
+        """Report constant generators that stand in for one that was not given."""
+        if not isinstance(node, ast.Call) or not file.functions(node):
+            return
+        if not constant_seeding(node, file):
+            return
+        missing = _missing_in_expression(node, file) or _missing_in_branch(node, file)
+        if missing:
+            yield Violation(node, MESSAGE.format(quoted(file.code(node)), missing))
+
+
+def _missing_in_expression(node: ast.Call, file: FileView) -> str:
+    """Return the name in front of `or`, or in the test of a conditional, that a generator stands in for."""
+    above = file.parent(node)
+    if isinstance(above, ast.BoolOp) and isinstance(above.op, ast.Or):
+        return text_of(above.values[0]) if above.values[0] is not node else ""
+    if isinstance(above, ast.IfExp):
+        name, is_none = _none_test(above.test)
+        chosen = above.body if is_none else above.orelse
+        return name if chosen is node and _is_given(name, node, file) else ""
+    return ""
+
+
+def _missing_in_branch(node: ast.Call, file: FileView) -> str:
+    """Return the name whose absence the branch around a seeding handles by assigning to it."""
+    seeded = seeded_name(node, file)
+    for statement in reversed(file.enclosing(node)):
+        if not isinstance(statement, ast.If):
+            continue
+        name, is_none = _none_test(statement.test)
+        branches = list(blocks(statement))
+        branch = branches[0] if is_none else branches[1]
+        if not name or not any(part is node for s in branch for part in scan(s, {ast.Call})):
+            continue
+        assigned = {
+            text_of(target): text_of(a.value)
+            for s in branch
+            for a in scan(s, {ast.Assign})
+            if isinstance(a, ast.Assign)
+            for target in a.targets
+        }
+        stands_in = seeded == name or assigned.get(name) == seeded
+        if stands_in or (bool(seeded) and _is_given(name, node, file)):
+            return name
+    return ""
+
+
+def _is_given(name: str, node: ast.Call, file: FileView) -> bool:
+    """Return whether a name is a parameter of the function around a node, or a part of one."""
+    function = file.functions(node)[-1]
+    return name.partition(".")[0] in {p.arg for p in parameters(function.args)}
+
+
+def _none_test(test: ast.expr) -> tuple[str, bool]:
+    """Return the name that a test checks for None, and whether the test is true for None."""
+    if isinstance(test, ast.UnaryOp) and isinstance(test.op, ast.Not):
+        return text_of(test.operand), True
+    if isinstance(test, ast.Compare) and isinstance(test.comparators[0], ast.Constant):
+        is_none = test.comparators[0].value is None
+        name = text_of(test.left) if is_none else ""
+        return name, isinstance(test.ops[0], (ast.Is, ast.Eq))
+    is_name = isinstance(test, (ast.Name, ast.Attribute))
+    return (text_of(test) if is_name else "", False)

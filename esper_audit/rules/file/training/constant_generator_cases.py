@@ -1,0 +1,104 @@
+"""The cases of the rule `constant-generator`."""
+
+from __future__ import annotations
+
+from esper_audit.rules.rule import Invalid, Valid
+
+MESSAGE = (
+    "`{}` decides the random numbers where `{}` is not given: the caller's `torch.manual_seed` has no "
+    "effect. Draw the seed from the default generator"
+)
+
+VALID = (
+    Valid(
+        "drawn from the default generator",
+        """
+        import torch
+
+        def shuffle(x, generator=None):
+            if generator is None:
+                seed = int(torch.empty((), dtype=torch.int64).random_().item())
+                generator = torch.Generator().manual_seed(seed)
+            return x[torch.randperm(len(x), generator=generator)]
+        """,
+    ),
+    Valid(
+        "a seed that is a parameter",
+        """
+        import numpy as np
+
+        def split(data, seed=0, rng=None):
+            if rng is None:
+                rng = np.random.default_rng(seed)
+            return rng.permutation(data)
+        """,
+    ),
+    Valid(
+        "a split that no caller decides",
+        """
+        import torch
+        from torch.utils.data import random_split
+
+        def parts(data):
+            return random_split(data, [0.9, 0.1], generator=torch.Generator().manual_seed(42))
+        """,
+    ),
+    Valid(
+        "a script",
+        """
+        import torch
+
+        generator = None
+        if generator is None:
+            generator = torch.Generator().manual_seed(0)
+        """,
+    ),
+)
+INVALID = (
+    Invalid(
+        "an attribute of the caller's object",
+        """
+        import torch
+
+        class Wrapper:
+            def wrap(self, batches):
+                order = batches.sampler
+                if not order.generator:
+                    stream = torch.Generator()
+                    stream.manual_seed(1234)
+                    order.generator = stream
+                return batches
+        """,
+        ((8, MESSAGE.format("stream.manual_seed(1234)", "order.generator")),),
+    ),
+    Invalid(
+        "a parameter",
+        """
+        import torch
+
+        SEED = 7
+
+        def noise(x, generator=None):
+            if generator is None:
+                generator = torch.Generator(device=x.device).manual_seed(SEED)
+            return torch.randn(x.shape, generator=generator)
+        """,
+        ((7, MESSAGE.format("torch.Generator(device=x.device).manual_seed(SEED)", "generator")),),
+    ),
+    Invalid(
+        "after or, and in a conditional",
+        """
+        import random
+        import numpy
+
+        class Sampler:
+            def __init__(self, rng=None, numpy_rng=None):
+                self.rng = rng or random.Random(0)
+                self.other = numpy.random.default_rng(0) if numpy_rng is None else numpy_rng
+        """,
+        (
+            (6, MESSAGE.format("random.Random(0)", "rng")),
+            (7, MESSAGE.format("numpy.random.default_rng(0)", "numpy_rng")),
+        ),
+    ),
+)

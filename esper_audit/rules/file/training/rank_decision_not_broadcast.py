@@ -1,0 +1,109 @@
+"""The rule `rank-decision-not-broadcast`: one rank leaves a loop in which the others stay."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator, Sequence
+
+from esper_audit.findings.finding import Category, Severity
+from esper_audit.project.file_roles import OUTSIDE_TESTS
+from esper_audit.rules.file.training import rank_decision_not_broadcast_cases as cases
+from esper_audit.rules.rule import Rule, Triggers, Violation
+from esper_audit.source.idioms.training.following_statements import assigned_to, following
+from esper_audit.source.idioms.training.ranks import Ranks
+from esper_audit.source.syntax.ast_walk import scan
+from esper_audit.source.syntax.file_view import FileView
+from esper_audit.source.syntax.names import dotted, terminal_name
+from esper_audit.text.phrases import quoted
+
+# A call with one of these in its name may bring the ranks to agree.
+SHARING = ("broadcast", "reduce", "gather", "sync", "scatter", "share", "agree")
+DISTRIBUTED_WORDS = frozenset({b"distributed", b"accelerate", b"accelerator", b"fabric"})
+ASSIGNING = (ast.Assign, ast.AnnAssign, ast.If, ast.For, ast.While, ast.With, ast.Try)
+LEFT = (ast.Return, ast.Break, ast.Continue, ast.Raise)
+LEAVING = frozenset({ast.Break, ast.Return, ast.Continue})
+
+
+class RankDecisionNotBroadcast(Rule):
+    """One rank leaves a loop in which the others stay.
+
+    What: a name that is assigned only on ranks that fulfil a condition, and on which every rank then
+    decides whether to `break`, `return` or `continue`, with nothing that shares it in between.
+
+    Why: the rank that decides goes on to other collectives than the ranks that still have the first value.
+    The next gradient exchange hangs, or mixes different steps.
+
+    Quiet: a broadcast, reduction or gathering in between; a decision that is used by the same ranks; code
+    that names nothing distributed.
+
+    Tickets: real code
+    """
+
+    contract = "rank-agreement"
+    category = Category.RACE_CONDITION
+    severity = Severity.P1
+    roles = OUTSIDE_TESTS
+    precision = "0 findings in 47 packages (accelerate, torchtune, monai, speechbrain and 43 more)"
+    triggers = Triggers(
+        nodes=frozenset({"If"}), parts=frozenset({"rank", "RANK", "is_main_process"})
+    )
+
+    VALID = cases.VALID
+    INVALID = cases.INVALID
+
+    def prefilter(self, nodes: Sequence[ast.AST]) -> Sequence[ast.AST]:
+        """Keep branches that may assign something."""
+        return [
+            node
+            for node in nodes
+            if isinstance(node, ast.If) and any(isinstance(s, ASSIGNING) for s in node.body)
+        ]
+
+    def check(self, node: ast.AST, file: FileView) -> Iterator[Violation]:
+        """Report decisions of some ranks that all ranks follow."""
+        if not isinstance(node, ast.If) or DISTRIBUTED_WORDS.isdisjoint(file.source.words):
+            return
+        ranks = file.once(Ranks)
+        if not ranks.is_rank_test(node.test) or ranks.is_on_some_ranks(node) is not None:
+            return
+        decided = _decided(node)
+        for statement in following(node, file):
+            if not decided or _is_shared(statement):
+                return
+            choice = _choice(statement, decided)
+            if choice is not None and not ranks.is_rank_test(choice.test):
+                test = quoted(file.code(choice.test))
+                yield Violation(
+                    choice,
+                    f"`{test}` decides on every rank, but only the ranks of `{quoted(file.code(node.test))}` in "
+                    f"line {node.lineno} have the new value: the others stay behind. Broadcast it first",
+                )
+                return
+            decided -= {name for name, _ in assigned_to(statement)}
+
+
+def _decided(branch: ast.If) -> frozenset[str]:
+    """Return the names that only some ranks assign and then read with the others."""
+    if isinstance(branch.body[-1], LEFT):
+        return frozenset()
+    mine = {name for statement in branch.body for name, _ in assigned_to(statement)}
+    others = {name for statement in branch.orelse for name, _ in assigned_to(statement)}
+    inside = any(_is_shared(statement) for statement in branch.body)
+    return frozenset() if inside else frozenset(mine - others)
+
+
+def _choice(statement: ast.stmt, decided: frozenset[str]) -> ast.If | None:
+    """Return the `if` with a decided name that leaves a loop or function."""
+    for choice in scan(statement, {ast.If}):
+        if not isinstance(choice, ast.If):
+            continue
+        names = {dotted(part) for part in scan(choice.test, {ast.Name, ast.Attribute})}
+        if not decided.isdisjoint(names) and any(type(s) in LEAVING for s in choice.body):
+            return choice
+    return None
+
+
+def _is_shared(statement: ast.stmt) -> bool:
+    """Return whether a statement runs something that may bring the ranks to agree."""
+    calls = (call for call in scan(statement, {ast.Call}) if isinstance(call, ast.Call))
+    return any(any(word in terminal_name(c.func) for word in SHARING) for c in calls)

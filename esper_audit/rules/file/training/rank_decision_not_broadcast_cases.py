@@ -1,0 +1,151 @@
+"""The cases of the rule `rank-decision-not-broadcast`."""
+
+from __future__ import annotations
+
+from esper_audit.rules.rule import Invalid, Valid
+
+MESSAGE = (
+    "`{}` decides on every rank, but only the ranks of `{}` in line {} have the new value: the others "
+    "stay behind. Broadcast it first"
+)
+
+VALID = (
+    Valid(
+        "broadcast in between",
+        """
+        import torch.distributed as dist
+
+        def main(epochs, rank):
+            for epoch in range(epochs):
+                stop = False
+                if rank == 0:
+                    stop = measure() > 3
+                box = [stop]
+                dist.broadcast_object_list(box, 0)
+                if box[0] or stop:
+                    break
+        """,
+    ),
+    Valid(
+        "used by the same ranks",
+        """
+        import torch.distributed as dist
+
+        def main(epochs):
+            is_first = dist.get_rank() == 0
+            for epoch in range(epochs):
+                if is_first:
+                    score = measure()
+                if is_first and score > 3:
+                    continue
+                learn()
+        """,
+    ),
+    Valid(
+        "every rank assigns it",
+        """
+        import torch.distributed as dist
+
+        def main(epochs, rank):
+            for epoch in range(epochs):
+                if rank == 0:
+                    stop = epoch > 3
+                else:
+                    stop = epoch > 3
+                if stop:
+                    break
+        """,
+    ),
+    Valid(
+        "a branch that leaves the function",
+        """
+        from accelerate import Accelerator
+
+        def update(state, runner):
+            if not runner.is_global_zero:
+                state.history = {}
+                return
+            if not state.history:
+                return
+            state.write()
+        """,
+    ),
+    Valid(
+        "logging",
+        """
+        import torch.distributed as dist
+
+        def main(epochs, rank):
+            for epoch in range(epochs):
+                loss = learn()
+                if rank == 0:
+                    text = str(loss)
+                    print(text)
+                if loss > 3:
+                    break
+        """,
+    ),
+)
+INVALID = (
+    Invalid(
+        "an early stop of the first rank",
+        """
+        import torch.distributed as dist
+
+        def main(epochs, rank):
+            stop = False
+            for epoch in range(epochs):
+                learn()
+                if rank == 0:
+                    if measure() > 3:
+                        stop = True
+                dist.barrier()
+                if stop:
+                    break
+        """,
+        ((11, MESSAGE.format("stop", "rank == 0", 7)),),
+    ),
+    Invalid(
+        "an attribute, with a rank of accelerate",
+        """
+        from accelerate import Accelerator
+
+        class Learner:
+            def fit(self, batches):
+                for x in batches:
+                    if self.accelerator.is_main_process:
+                        self.waited = self.waited + 1 if self.score() < self.best else 0
+                    if self.waited >= self.patience:
+                        return
+                    self.learn(x)
+        """,
+        (
+            (
+                8,
+                MESSAGE.format(
+                    "self.waited >= self.patience", "self.accelerator.is_main_process", 6
+                ),
+            ),
+        ),
+    ),
+    Invalid(
+        "a rank of the environment, one call away",
+        """
+        import os
+        import torch.distributed
+
+        def is_chief():
+            return int(os.getenv("RANK", "0")) == 0
+
+        def main(batches):
+            skip = False
+            for x in batches:
+                if is_chief():
+                    skip = is_broken(x)
+                if skip:
+                    continue
+                learn(x)
+        """,
+        ((12, MESSAGE.format("skip", "is_chief()", 10)),),
+    ),
+)

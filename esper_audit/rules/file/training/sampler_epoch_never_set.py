@@ -1,0 +1,176 @@
+"""The rule `sampler-epoch-never-set`: every epoch of a distributed sampler has the same order."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+
+from esper_audit.findings.finding import Category, Severity
+from esper_audit.project.file_roles import OUTSIDE_TESTS
+from esper_audit.rules.rule import Invalid, Rule, Triggers, Valid, Violation
+from esper_audit.source.idioms.training.constructors import Constructors
+from esper_audit.source.idioms.training.local_calls import LocalCalls
+from esper_audit.source.idioms.training.ranks import SAMPLERS
+from esper_audit.source.idioms.training.training_events import is_loop
+from esper_audit.source.syntax.file_view import FileView
+from esper_audit.text.phrases import quoted
+
+MESSAGE = (
+    "`{}` shuffles in the same order in every epoch of the loop in line {}: its epoch is never set. "
+    "Call `set_epoch(epoch)` of the sampler at the start of each epoch"
+)
+
+
+class SamplerEpochNeverSet(Rule):
+    """Every epoch of a distributed sampler has the same order.
+
+    What: a `DistributedSampler` that shuffles, whose loader the same file iterates once an epoch, in a
+    file that never calls `set_epoch`.
+
+    Why: the sampler shuffles by `seed + epoch`. Without `set_epoch` every epoch has the order of the
+    first, and every rank sees the same samples for ever.
+
+    Quiet: `shuffle=False`; loaders that leave the file; a single epoch; trainers that set the epoch.
+
+    Tickets: real code
+    """
+
+    contract = "random-streams"
+    category = Category.CORRECTNESS
+    severity = Severity.P2
+    roles = OUTSIDE_TESTS
+    precision = "0 findings in 47 packages (accelerate, torchtune, monai, speechbrain and 43 more)"
+    triggers = Triggers(calls=frozenset({"DistributedSampler"}))
+
+    VALID = (
+        Valid(
+            "set at the start of each epoch",
+            """
+            from torch.utils.data import DataLoader, DistributedSampler
+
+            def main(data):
+                sampler = DistributedSampler(data)
+                loader = DataLoader(data, sampler=sampler)
+                for epoch in range(9):
+                    sampler.set_epoch(epoch)
+                    for x in loader:
+                        learn(x)
+            """,
+        ),
+        Valid(
+            "no shuffling",
+            """
+            from torch.utils.data import DataLoader, DistributedSampler
+
+            def main(data):
+                loader = DataLoader(data, sampler=DistributedSampler(data, shuffle=False))
+                for epoch in range(9):
+                    for x in loader:
+                        learn(x)
+            """,
+        ),
+        Valid(
+            "one epoch",
+            """
+            from torch.utils.data import DataLoader, DistributedSampler
+
+            def main(data):
+                loader = DataLoader(data, sampler=DistributedSampler(data))
+                for x in loader:
+                    measure(x)
+            """,
+        ),
+        Valid(
+            "a loader that the caller iterates",
+            """
+            from torch.utils.data import DataLoader, DistributedSampler
+
+            def loader_of(data):
+                return DataLoader(data, sampler=DistributedSampler(data))
+            """,
+        ),
+    )
+    INVALID = (
+        Invalid(
+            "never set",
+            """
+            from torch.utils.data import DataLoader
+            from torch.utils.data.distributed import DistributedSampler
+
+            def main(data, epochs):
+                split = DistributedSampler(data, drop_last=True)
+                batches = DataLoader(data, batch_size=8, sampler=split)
+                for _ in range(epochs):
+                    for x, y in batches:
+                        learn(x, y)
+            """,
+            ((5, MESSAGE.format("DistributedSampler(data, drop_last=True)", 7)),),
+        ),
+        Invalid(
+            "with the batches in a function, and a sampler for some runs",
+            """
+            import torch
+
+            def epoch_of(net, stream):
+                for i, x in enumerate(stream):
+                    learn(net, x)
+
+
+            class Learner:
+                def __init__(self, data, is_parallel):
+                    kind = torch.utils.data.distributed.DistributedSampler
+                    self.order = kind(data) if is_parallel else None
+                    order = torch.utils.data.DistributedSampler(data) if is_parallel else None
+                    self.stream = torch.utils.data.DataLoader(data, sampler=order)
+
+                def fit(self):
+                    while self.epoch < 9:
+                        epoch_of(self.net, self.stream)
+            """,
+            ((12, MESSAGE.format("torch.utils.data.DistributedSampler(data)", 16)),),
+        ),
+    )
+
+    def check(self, node: ast.AST, file: FileView) -> Iterator[Violation]:
+        """Report samplers of a loader that several epochs iterate."""
+        if not isinstance(node, ast.Call) or file.resolve(node.func) not in SAMPLERS:
+            return
+        if b"set_epoch" in file.source.words or _is_ordered(node):
+            return
+        epochs = _loop_of_epochs(node, file)
+        if epochs is not None:
+            yield Violation(node, MESSAGE.format(quoted(file.code(node)), epochs.lineno))
+
+
+def _is_ordered(sampler: ast.Call) -> bool:
+    given = next((k.value for k in sampler.keywords if k.arg == "shuffle"), None)
+    return given is not None and not (isinstance(given, ast.Constant) and given.value is True)
+
+
+def _loop_of_epochs(sampler: ast.Call, file: FileView) -> ast.stmt | None:
+    """Return the loop that iterates the loader of a sampler several times."""
+    constructors = file.once(Constructors)
+    for loop in file.nodes(ast.For):
+        iterable = loop.iter
+        while isinstance(iterable, ast.Call) and iterable.args:
+            iterable = iterable.args[0]
+        made = constructors.made_by(iterable)
+        samplers = [k.value for call in made for k in call.keywords if k.arg == "sampler"]
+        if any(sampler in constructors.made_by(value) for value in samplers):
+            epochs = _loop_around(loop, file)
+            if epochs is not None:
+                return epochs
+    return None
+
+
+def _loop_around(loop: ast.For, file: FileView) -> ast.stmt | None:
+    """Return the loop around another one, or around a call of its function."""
+    outer = [s for s in file.enclosing(loop)[:-1] if is_loop(s)]
+    if outer:
+        return outer[-1]
+    functions = file.functions(loop)
+    for call in file.once(LocalCalls).callers(functions[-1]) if functions else ():
+        around = [s for s in file.enclosing(call) if is_loop(s)]
+        if around:
+            return around[-1]
+    return None

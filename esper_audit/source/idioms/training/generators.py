@@ -1,0 +1,44 @@
+"""Random generators that are made with a seed which is written in the file."""
+
+from __future__ import annotations
+
+import ast
+
+from esper_audit.source.idioms.training.constructors import Constructors
+from esper_audit.source.idioms.training.ranks import is_constant_seed
+from esper_audit.source.syntax.file_view import FileView
+from esper_audit.source.syntax.names import terminal_name, text_of
+
+TORCH_GENERATORS = frozenset({"torch.Generator", "torch._C.Generator"})
+SEEDED_GENERATORS = frozenset(
+    {
+        "numpy.random.default_rng",
+        "numpy.random.RandomState",
+        "random.Random",
+        "numpy.random.Generator",
+    }
+)
+
+
+def constant_seeding(call: ast.Call, file: FileView) -> bool:
+    """Return whether a call seeds a generator with a number, or makes one that is seeded so."""
+    if not call.args or not is_constant_seed(call.args[0], file):
+        return False
+    if file.resolve(call.func) in SEEDED_GENERATORS:
+        return True
+    if terminal_name(call.func) != "manual_seed" or not isinstance(call.func, ast.Attribute):
+        return False
+    made = file.once(Constructors).made_by(call.func.value)
+    return any(file.resolve(maker.func) in TORCH_GENERATORS for maker in made)
+
+
+def seeded_name(call: ast.Call, file: FileView) -> str:
+    """Return the text of the name that holds the generator which a call seeds, empty if it has none."""
+    statement = file.enclosing(call)[-1]
+    if isinstance(statement, ast.Assign) and statement.value is call:
+        return text_of(statement.targets[0])
+    if isinstance(call.func, ast.Attribute) and isinstance(
+        call.func.value, (ast.Name, ast.Attribute)
+    ):
+        return text_of(call.func.value)
+    return ""

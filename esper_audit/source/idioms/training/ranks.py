@@ -1,0 +1,202 @@
+"""Ranks of distributed training: which values are a rank, and what runs on some ranks only."""
+
+from __future__ import annotations
+
+import ast
+
+from esper_audit.source.idioms.training.constructors import Constructors
+from esper_audit.source.idioms.training.local_calls import LocalCalls
+from esper_audit.source.syntax.ast_walk import scan
+from esper_audit.source.syntax.file_view import FileView
+from esper_audit.source.syntax.names import Function, dotted, parameters, terminal_name, text_of
+
+NESTED = frozenset({ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef, ast.Lambda})
+RANK_VARIABLES = frozenset({"RANK", "LOCAL_RANK", "SLURM_PROCID", "GROUP_RANK"})
+RANK_FUNCTIONS = frozenset({"get_rank", "get_local_rank", "get_global_rank", "get_node_local_rank"})
+# Names of torch's and its launchers' own arguments, and properties of accelerate and Lightning.
+RANK_WORDS = frozenset(
+    {"rank", "local_rank", "global_rank", "process_index", "local_process_index"}
+)
+RANK_FLAGS = frozenset(
+    {"is_main_process", "is_local_main_process", "is_global_zero", "is_world_process_zero"}
+    | {"is_local_process_zero", "is_rank_zero", "is_master"}
+)
+SAMPLERS = frozenset(
+    {"torch.utils.data.distributed.DistributedSampler", "torch.utils.data.DistributedSampler"}
+)
+DISTRIBUTED = ("torch.distributed.", "torch.distributed.distributed_c10d.")
+COLLECTIVES = frozenset(
+    {"all_reduce", "all_gather", "all_gather_into_tensor", "all_gather_object", "broadcast"}
+    | {"broadcast_object_list", "barrier", "monitored_barrier", "reduce", "reduce_scatter"}
+    | {"reduce_scatter_tensor", "gather", "gather_object", "scatter", "scatter_object_list"}
+    | {"all_to_all", "all_to_all_single", "new_group"}
+)
+WAITING = {
+    "accelerate.Accelerator": frozenset({"wait_for_everyone", "gather", "gather_for_metrics"})
+}
+WAITING |= {
+    name: frozenset({"barrier", "all_gather", "all_reduce", "broadcast"})
+    for name in ("lightning.Fabric", "lightning.fabric.Fabric", "lightning_fabric.Fabric")
+}
+DEEPEST = 4
+
+
+class Ranks:
+    """The values of a file that depend on the rank."""
+
+    def __init__(self, file: FileView) -> None:
+        self._file = file
+        self._constructors = file.once(Constructors)
+        self._spawned = _spawned_parameters(file)
+
+    def is_rank_test(self, test: ast.expr) -> bool:
+        """Return whether a condition depends on the rank of the process."""
+        return any(self.is_rank(part) for part in _atoms(test))
+
+    def is_rank(self, node: ast.expr, depth: int = 0) -> bool:
+        """Return whether a value is a rank, or a flag that depends on it."""
+        if isinstance(node, ast.Call):
+            return self._is_rank_call(node, depth)
+        if isinstance(node, ast.Subscript):
+            key = node.slice.value if isinstance(node.slice, ast.Constant) else None
+            return key in RANK_VARIABLES
+        if isinstance(node, (ast.Name, ast.Attribute)):
+            return self._is_rank_name(node, depth)
+        if isinstance(node, (ast.Compare, ast.BoolOp, ast.IfExp, ast.UnaryOp, ast.BinOp)):
+            return depth < DEEPEST and any(self.is_rank(part, depth + 1) for part in _atoms(node))
+        return False
+
+    def is_on_some_ranks(self, node: ast.expr | ast.stmt) -> ast.If | None:
+        """Return the innermost `if` around a node, up to its function, whose condition depends on the rank."""
+        statements = self._file.enclosing(node)
+        for statement in reversed(statements):
+            if statement is node:
+                continue
+            if isinstance(statement, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)):
+                return None
+            is_around = isinstance(statement, ast.If) and not _is_in_test(node, statement)
+            if is_around and isinstance(statement, ast.If) and self.is_rank_test(statement.test):
+                return statement
+        return None
+
+    def _is_rank_call(self, node: ast.Call, depth: int) -> bool:
+        last = terminal_name(node.func)
+        if last in RANK_FUNCTIONS:
+            return True
+        if last in ("int", "str") and node.args:
+            return self.is_rank(node.args[0], depth)
+        if last in ("getenv", "get") and node.args:
+            key = node.args[0]
+            return isinstance(key, ast.Constant) and key.value in RANK_VARIABLES
+        if last in RANK_FLAGS:
+            return True
+        target = self._file.once(LocalCalls).target(node)
+        if target is None or depth >= DEEPEST:
+            return False
+        returned = [
+            s.value for s in scan(target, {ast.Return}, NESTED) if isinstance(s, ast.Return)
+        ]
+        return any(value is not None and self.is_rank(value, depth + 1) for value in returned)
+
+    def _is_rank_name(self, node: ast.Name | ast.Attribute, depth: int) -> bool:
+        last = node.attr if isinstance(node, ast.Attribute) else node.id
+        if last in RANK_FLAGS:
+            return True
+        values = self._constructors.values(node)
+        if depth < DEEPEST and any(self.is_rank(value, depth + 1) for value in values):
+            return True
+        if isinstance(node, ast.Attribute):
+            return last in RANK_WORDS and not values
+        functions = self._file.functions(node)
+        return any((function, last) in self._spawned for function in functions) or (
+            last in RANK_WORDS and not values and _is_parameter(last, functions)
+        )
+
+
+def collective(call: ast.Call, file: FileView) -> str:
+    """Return the name of the collective of the whole world that a call runs, empty for any other call."""
+    last = terminal_name(call.func)
+    target = file.resolve(call.func) or ""
+    if last in COLLECTIVES and target in {prefix + last for prefix in DISTRIBUTED}:
+        groups = [k.value for k in call.keywords if k.arg == "group"]
+        is_world = all(isinstance(group, ast.Constant) and group.value is None for group in groups)
+        return last if is_world else ""
+    if isinstance(call.func, ast.Attribute):
+        made = file.once(Constructors).of(call.func.value)
+        if any(last in WAITING.get(name, ()) for name in made):
+            return last
+    return ""
+
+
+def collectives_in(node: ast.AST, file: FileView, depth: int = 1) -> list[ast.Call]:
+    """Return the calls in a statement that run a collective, in a function of the file too."""
+    calls = file.once(LocalCalls)
+    found = []
+    for call in scan(node, {ast.Call}, NESTED):
+        if not isinstance(call, ast.Call):
+            continue
+        target = calls.target(call) if depth else None
+        if collective(call, file) or (target is not None and _waits(target, file)):
+            found.append(call)
+    return sorted(found, key=lambda call: (call.lineno, call.col_offset))
+
+
+def _waits(function: Function, file: FileView) -> bool:
+    """Return whether a function runs a collective on every rank."""
+    ranks = file.once(Ranks)
+    return any(
+        ranks.is_on_some_ranks(call) is None
+        for statement in function.body
+        for call in collectives_in(statement, file, 0)
+    )
+
+
+def _atoms(test: ast.expr) -> list[ast.expr]:
+    """Return the values that a condition compares or combines."""
+    if isinstance(test, ast.BoolOp):
+        return [atom for value in test.values for atom in _atoms(value)]
+    if isinstance(test, ast.UnaryOp):
+        return _atoms(test.operand)
+    if isinstance(test, ast.Compare):
+        return [test.left, *test.comparators]
+    if isinstance(test, ast.IfExp):
+        return [test.body, test.orelse]
+    return [test.left, test.right] if isinstance(test, ast.BinOp) else [test]
+
+
+def _is_parameter(name: str, functions: list[Function]) -> bool:
+    return any(name == p.arg for function in functions for p in parameters(function.args))
+
+
+def _is_in_test(node: ast.AST, statement: ast.If) -> bool:
+    kinds = {node.__class__}
+    return any(part is node for part in scan(statement.test, kinds))
+
+
+def _spawned_parameters(file: FileView) -> frozenset[tuple[Function, str]]:
+    """Return the first parameter of each function that `torch.multiprocessing.spawn` runs."""
+    found = set()
+    for call in file.nodes(ast.Call):
+        if terminal_name(call.func) != "spawn" or not call.args:
+            continue
+        function = call.args[0]
+        target = file.once(LocalCalls).named(function) if isinstance(function, ast.Name) else None
+        if target is not None and target.args.args:
+            found.add((target, target.args.args[0].arg))
+    return frozenset(found)
+
+
+def is_constant_seed(seed: ast.expr, file: FileView) -> bool:
+    """Return whether a seed is a number that is written in the file."""
+    if isinstance(seed, ast.Constant):
+        return isinstance(seed.value, int) and not isinstance(seed.value, bool)
+    if isinstance(seed, ast.BinOp):
+        return is_constant_seed(seed.left, file) and is_constant_seed(seed.right, file)
+    if not dotted(seed) or _is_parameter(text_of(seed), file.functions(seed)):
+        return False
+    values = file.once(Constructors).values(seed)
+    return (
+        len(values) == 1
+        and isinstance(values[0], ast.Constant)
+        and is_constant_seed(values[0], file)
+    )
