@@ -13,6 +13,12 @@ from esper_audit.source.syntax.ast_walk import collect
 from esper_audit.source.syntax.names import terminal_name
 from esper_audit.source.syntax.source import Source, words_of
 
+# What a rule may ask the `FileView` for costs less here than a second walk, names and constants excepted.
+COLLECTED_ALWAYS = frozenset(
+    kind
+    for kind in vars(ast).values()
+    if isinstance(kind, type) and issubclass(kind, (ast.stmt, ast.expr, ast.excepthandler))
+) - {ast.Name, ast.Constant}
 Candidate: TypeAlias = ast.expr | ast.stmt | ast.ExceptHandler
 
 
@@ -90,14 +96,9 @@ class _ActiveTriggers:
         self._callers = [rule for rule in self._rules if rule.triggers.calls]
         self._keywords = _by_name((n, r) for r in self._rules for n in r.triggers.keywords)
         self._attributes = _by_name((n, r) for r in self._rules for n in r.triggers.attributes)
-        self._wanted = {kind for kinds in self._kinds.values() for kind in kinds}
-        self._wanted |= {k for r in self._rules for k in _types(r, r.triggers.collected)}
-        if self._called:
-            self._wanted |= {ast.Call, ast.Assign, ast.Import, ast.ImportFrom}
-        if self._keywords:
-            self._wanted.add(ast.Call)
-        if self._attributes:
-            self._wanted.add(ast.Attribute)
+        wanted = {kind for kinds in self._kinds.values() for kind in kinds}
+        wanted |= {k for r in self._rules for k in _types(r, r.triggers.collected)}
+        self._wanted = frozenset(wanted | COLLECTED_ALWAYS)
 
     def candidates(self, source: Source) -> Candidates:
         """Return the nodes that trigger the rules, each once for a rule."""

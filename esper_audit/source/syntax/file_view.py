@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Callable, Mapping
+from operator import attrgetter
 from typing import TypeVar
 
 from esper_audit.findings.finding import Span
@@ -27,6 +28,7 @@ from esper_audit.source.syntax.spans import (
     text_with_comments,
 )
 
+_start = attrgetter("lineno", "col_offset")  # the node types of triggers have places
 Fact = TypeVar("Fact")
 Node = TypeVar("Node", bound=ast.AST)
 
@@ -158,7 +160,3 @@ class FileView:
                 self._parents[node] = above
                 if not isinstance(node, ast.stmt):
                     stack.append(node)
-
-
-def _start(node: ast.AST) -> tuple[int, int]:
-    return (node.lineno, node.col_offset)  # type: ignore[attr-defined]  # the node types of triggers have places

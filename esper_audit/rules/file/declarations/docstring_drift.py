@@ -91,11 +91,11 @@ class DocstringDrift(Rule):
     def check(self, node: ast.AST, file: FileView) -> Iterator[Violation]:
         """Report each contradiction at the docstring."""
         if isinstance(node, Definition):
-            for message in self._contradictions([*file.definitions(node), node]):
+            for message in self._contradictions(node, file):
                 yield Violation(node.body[0], message)
 
-    def _contradictions(self, owners: Sequence[Definition]) -> Iterator[str]:
-        owner, text = owners[-1], docstring(owners[-1])
+    def _contradictions(self, owner: Definition, file: FileView) -> Iterator[str]:
+        text = docstring(owner)
         function = documented_function(owner)
         if not text or function is None or not has_declared_signature(function):
             return
@@ -104,17 +104,25 @@ class DocstringDrift(Rule):
             return
         yield from _unknown_parameters(documented, function, owner)
         if documented.is_complete:
-            words = frozenset(WORD.findall(text + companion_docstring(owner, owners)))
-            yield from self._undocumented(words, function, owner)
+            yield from self._undocumented(documented, function, owner, file)
         yield from _other_defaults(documented, function)
         yield from _other_ranks(documented, function)
 
     def _undocumented(
-        self, words: frozenset[str], function: Function, owner: Definition
+        self,
+        documented: DocumentedArguments,
+        function: Function,
+        owner: Definition,
+        file: FileView,
     ) -> Iterator[str]:
         """Yield a message for unmentioned parameters if most parameters are mentioned."""
         taken = [name for name in named_parameters(function) if not name.startswith("_")]
-        missing = [name for name in taken if name not in words | self.options.self_evident]
+        mentioned = {entry.name for entry in documented.entries} | self.options.self_evident
+        missing = [name for name in taken if name not in mentioned]
+        if missing:
+            owners = [*file.definitions(owner), owner]
+            words = set(WORD.findall(docstring(owner) + companion_docstring(owner, owners)))
+            missing = [name for name in missing if name not in words]
         if missing and 2 * len(missing) < len(taken):
             yield f"omits {_listed(missing)}, which `{owner.name}` takes"
 

@@ -233,14 +233,20 @@ class PrivateTorchApi(Rule):
 
     def prefilter(self, nodes: Sequence[ast.AST]) -> Sequence[ast.AST]:
         """Keep imports and private attributes."""
-        return [n for n in nodes if n.__class__ is not ast.Attribute or _is_private(n.attr)]
+        return [
+            n
+            for n in nodes
+            if n.__class__ is not ast.Attribute or (n.attr[0] == "_" and n.attr[:2] != "__")
+        ]
 
     def check(self, node: ast.AST, file: FileView) -> Iterator[Violation]:
         """Report private attributes and imports of torch."""
         if isinstance(node, ast.Attribute):
-            names, root = file.once(_torch_names), _root_name(node.value)
-            if _is_private(node.attr) and root and (names is None or root in names):
-                yield from self._check_attribute(node, file)
+            root = _root_name(node.value)
+            if root and _is_private(node.attr):
+                names = file.once(_torch_names)
+                if names is None or root in names:
+                    yield from self._check_attribute(node, file)
         elif isinstance(node, (ast.Import, ast.ImportFrom)):
             for place, target, binds_torch in _targets(node):
                 is_forbidden = self._is_forbidden_import if binds_torch else self._is_forbidden
@@ -305,6 +311,8 @@ def _torch_names(file: FileView) -> frozenset[str] | None:
                 names.add(name)
     if "*" in names:
         return None
+    if not names:
+        return frozenset()
     assigned = [
         (target.id, _root_name(statement.value))
         for statement in file.nodes(ast.Assign)
@@ -312,7 +320,10 @@ def _torch_names(file: FileView) -> frozenset[str] | None:
         if isinstance(target, ast.Name)
     ]
     for _ in range(LONGEST_ALIAS_CHAIN):
-        names |= {target for target, root in assigned if root in names}
+        more = {target for target, root in assigned if root in names} - names
+        if not more:
+            break
+        names |= more
     return frozenset(names)
 
 

@@ -10,8 +10,8 @@ TITLES = frozenset(
     {"Args", "ARGS", "Arguments", "Keyword Args", "Keyword Arguments", "Keyword args"}
     | {"Other Parameters", "Parameters", "Params"}
 )
+FIRST_CHARACTERS = frozenset({"*", ":", *(title[0] for title in TITLES)})
 FIELD = re.compile(r"^:(?:param|parameter|arg|argument|key|keyword)\s+([^:]*):(.*)$")
-SECTION_MARK = re.compile(r"Arg|ARGS|args|Param|:(?:param|parameter|arg|argument|key|keyword)\s")
 ANY_FIELD = re.compile(r"^\s*:\w+[^:]*:")
 UNDERLINE = re.compile(r"^\s*[-=~]{3,}\s*$")
 NAME = r"\\?\*{0,2}[A-Za-z_]\w*"
@@ -20,6 +20,7 @@ ENTRY = re.compile(
     rf"^(?:[-*+]\s+)?[`*]*({NAMES})[`*]*\s*(\(.*\)|\[.*\]|<.*>)?\s*(?::|-\s|--|=|$)(.*)$"
 )
 OPEN_TYPE = re.compile(rf"^(?:[-*+]\s+)?[`*]*({NAMES})[`*]*\s*(\([^)]*)$")
+BETWEEN_NAMES = re.compile(r"\s*(?:,|/|\band\b)\s*")
 NUMPY_ENTRY = re.compile(rf"^[`*]*({NAMES})[`*]*\s*(?::\s*(.*))?$")
 FAMILY = re.compile(r"^[`\\]*\*_|_\*[`]*$")  # `*_mask` and `mask_*` are families of names
 SPHINX_NAME = re.compile(r"\*{0,2}[A-Za-z_]\w*")
@@ -47,7 +48,15 @@ class DocumentedArguments(NamedTuple):
 
 def is_possible_documentation(docstring: str) -> bool:
     """Return whether a docstring contains a title or a field that can document arguments."""
-    return SECTION_MARK.search(docstring) is not None
+    return (
+        "Arg" in docstring  # one test a line: a loop over them costs more than all of them
+        or "args" in docstring
+        or "Param" in docstring
+        or ":param" in docstring
+        or "ARGS" in docstring
+        or ":arg" in docstring
+        or ":key" in docstring
+    )
 
 
 def documented_arguments(docstring: str) -> DocumentedArguments:
@@ -57,7 +66,9 @@ def documented_arguments(docstring: str) -> DocumentedArguments:
     is_complete = True
     for number, line in enumerate(lines):
         bare = line.strip()
-        field = FIELD.match(bare) if bare.startswith(":") else None
+        if not bare or bare[0] not in FIRST_CHARACTERS:
+            continue
+        field = FIELD.match(bare) if bare[0] == ":" else None
         if field is not None:
             entry = _sphinx_entry(field, lines[number + 1 :])
             entries += [entry] if entry is not None else []
@@ -110,7 +121,8 @@ def _google_section(lines: list[str], indent: int) -> DocumentedArguments:
     found: list[tuple[list[str], list[str]]] = []
     is_complete = True
     for line in lines:
-        bare, indent = line.strip(), _indent(line)
+        unindented = line.lstrip()
+        bare, indent = unindented.rstrip(), len(line) - len(unindented)
         if bare and indent < depth:
             break
         if indent != depth or not bare:
@@ -151,7 +163,10 @@ def _entries(found: list[tuple[list[str], list[str]]]) -> Iterator[DocumentedArg
 
 
 def _names(text: str) -> list[str]:
-    names = [name.strip("*\\` ") for name in re.split(r"\s*(?:,|/|\band\b)\s*", text)]
+    if text.isidentifier() and text != "and":
+        names = [text]
+    else:
+        names = [name.strip("*\\` ") for name in BETWEEN_NAMES.split(text)]
     return [] if names[0].lower() in NOT_ARGUMENT_NAMES else names
 
 

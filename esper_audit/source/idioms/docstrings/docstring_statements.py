@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import re
 from collections.abc import Iterator
+from functools import lru_cache
 
 from esper_audit.source.syntax.names import Function, dotted
 
@@ -80,14 +81,14 @@ def stated_defaults(text: str) -> Iterator[tuple[str, object]]:
             continue
         closes = bool(found["after"]) or not found["rest"].strip()
         if closes and not QUALIFIER.match(found["rest"]):
-            value = _literal_value(found["value"])
+            value = _stated_value(found["value"])
             if value is not NOT_A_LITERAL:
                 yield found["value"], value
 
 
 def is_different_default(stated: object, default: ast.expr) -> bool:
     """Return whether a stated default certainly differs from the default of the signature."""
-    actual = _literal_value(ast.unparse(default))
+    actual = _literal_value(default)
     if actual is NOT_A_LITERAL or actual is None:
         return False
     if isinstance(actual, (list, tuple)) and isinstance(stated, (list, tuple)):
@@ -102,8 +103,13 @@ def _kind(value: object) -> type:
     return float if isinstance(value, (bool, int, float)) else type(value)
 
 
-def _literal_value(text: str) -> object:
+@lru_cache(maxsize=256)
+def _stated_value(text: str) -> object:
+    return _literal_value(text)
+
+
+def _literal_value(code: str | ast.expr) -> object:
     try:
-        return ast.literal_eval(text)
+        return ast.literal_eval(code)
     except (ValueError, SyntaxError):
         return NOT_A_LITERAL
