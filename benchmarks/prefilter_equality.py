@@ -2,9 +2,9 @@
 
     python benchmarks/prefilter_equality.py TREE... [--jobs N]
 
-Every rule that reads one file is on, opt-in rules too, without limits of time. Each tree is checked twice, as JSON: once as users
-do, and once with every rule run on every node of its types. A difference is a finding that a trigger or a
-prefilter loses. One line a tree is printed, and the exit status is 1 if one differs.
+Every rule that reads one file is on, opt-in rules too, without limits of time. Each tree is checked twice:
+once as users do, and once with every rule run on every node of its types. A difference is a finding that a
+trigger or a prefilter loses. One line a tree is printed, and the exit status is 1 if one differs.
 """
 
 from __future__ import annotations

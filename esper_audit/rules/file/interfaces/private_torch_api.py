@@ -7,8 +7,9 @@ from collections.abc import Iterator, Sequence
 
 from esper_audit.findings.finding import Category, Severity
 from esper_audit.rules.rule import Invalid, Options, Rule, Triggers, Valid, Violation
+from esper_audit.source.idioms.interfaces.torch_names import TORCH, is_below, root_name, torch_names
 from esper_audit.source.syntax.file_view import FileView
-from esper_audit.source.syntax.names import LONGEST_ALIAS_CHAIN, dotted, imported
+from esper_audit.source.syntax.names import dotted, imported
 
 DOCUMENTED = (
     "torch._assert",  # the torch page, under Utilities
@@ -26,7 +27,6 @@ DOCUMENTED = (
     "torch.cuda.memory._snapshot",
     "torch.utils._python_dispatch.TorchDispatchMode",  # the notes on extending PyTorch
 )
-TORCH = "torch"
 OPERATORS = "torch.ops"
 
 
@@ -242,9 +242,9 @@ class PrivateTorchApi(Rule):
     def check(self, node: ast.AST, file: FileView) -> Iterator[Violation]:
         """Report private attributes and imports of torch."""
         if isinstance(node, ast.Attribute):
-            root = _root_name(node.value)
+            root = root_name(node.value)
             if root and _is_private(node.attr):
-                names = file.once(_torch_names)
+                names = file.once(torch_names)
                 if names is None or root in names:
                     yield from self._check_attribute(node, file)
         elif isinstance(node, (ast.Import, ast.ImportFrom)):
@@ -256,7 +256,7 @@ class PrivateTorchApi(Rule):
     def _check_attribute(self, node: ast.Attribute, file: FileView) -> Iterator[Violation]:
         functions, names = file.functions(node), file.source.names
         outer = names.resolve(dotted(node.value), functions)
-        if outer is None or not _is_below(outer, TORCH) or any(map(_is_private, outer.split("."))):
+        if outer is None or not is_below(outer, TORCH) or any(map(_is_private, outer.split("."))):
             return
         chain = _longest_chain(node, file)
         name = names.resolve(dotted(chain), functions)
@@ -269,62 +269,22 @@ class PrivateTorchApi(Rule):
     def _is_reported_at_import(self, name: str, file: FileView) -> bool:
         """Return whether an import such as `import torch._inductor.config` is reported itself."""
         names = (alias.name for node in file.nodes(ast.Import) for alias in node.names)
-        return any(_is_below(n, name) and self._is_forbidden_import(n) for n in names)
+        return any(is_below(n, name) and self._is_forbidden_import(n) for n in names)
 
     def _is_forbidden_import(self, module: str) -> bool:
         """Return whether a module is private and contains no allowed name."""
-        has_allowed_part = any(_is_below(allowed, module) for allowed in self.options.allowed)
+        has_allowed_part = any(is_below(allowed, module) for allowed in self.options.allowed)
         return self._is_forbidden(module) and not has_allowed_part
 
     def _is_forbidden(self, name: str) -> bool:
         parts = name.split(".")
-        if parts[0] != "torch" or not any(map(_is_private, parts)) or _is_below(name, OPERATORS):
+        if parts[0] != "torch" or not any(map(_is_private, parts)) or is_below(name, OPERATORS):
             return False
-        return not any(_is_below(name, allowed) for allowed in self.options.allowed)
+        return not any(is_below(name, allowed) for allowed in self.options.allowed)
 
 
 def _is_private(part: str) -> bool:
     return part.startswith("_") and not part.startswith("__")
-
-
-def _is_below(name: str, prefix: str) -> bool:
-    return name == prefix or name.startswith(f"{prefix}.")
-
-
-def _root_name(node: ast.expr) -> str:
-    """Return the name at the start of a chain of attributes, or "" for `self`, `cls` and other nodes."""
-    while isinstance(node, ast.Attribute):
-        node = node.value
-    return node.id if isinstance(node, ast.Name) and node.id not in {"self", "cls"} else ""
-
-
-def _torch_names(file: FileView) -> frozenset[str] | None:
-    """Return the names that can refer to torch or a part of it.
-
-    After a star import of torch every name can, and the result is None.
-    """
-    names: set[str] = set()
-    for statement in (*file.nodes(ast.Import), *file.nodes(ast.ImportFrom)):
-        assert isinstance(statement, (ast.Import, ast.ImportFrom))
-        for name, target in imported(statement):
-            if _is_below(target, TORCH):
-                names.add(name)
-    if "*" in names:
-        return None
-    if not names:
-        return frozenset()
-    assigned = [
-        (target.id, _root_name(statement.value))
-        for statement in file.nodes(ast.Assign)
-        for target in statement.targets
-        if isinstance(target, ast.Name)
-    ]
-    for _ in range(LONGEST_ALIAS_CHAIN):
-        more = {target for target, root in assigned if root in names} - names
-        if not more:
-            break
-        names |= more
-    return frozenset(names)
 
 
 def _longest_chain(node: ast.Attribute, file: FileView) -> ast.Attribute:
