@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+from bisect import bisect_right
 from collections.abc import Iterable, Iterator, Sequence
 from functools import cached_property
 from typing import overload
@@ -83,6 +84,35 @@ class Enclosing(Sequence[ast.stmt]):
         return len(self._statements)
 
 
+class DefinitionIndex:
+    """The functions and classes of a module by their places, so that a query is a bisection."""
+
+    def __init__(self, definitions: Iterable[Definition]) -> None:
+        self._sorted = sorted(definitions, key=_start_of)
+        self._starts = [_start_of(definition) for definition in self._sorted]
+        self._ends = [(last_line(d), d.end_col_offset or 0) for d in self._sorted]
+        self._above: list[int] = []
+        open_ones: list[int] = []
+        for position, start in enumerate(self._starts):
+            while open_ones and self._ends[open_ones[-1]] < start:
+                open_ones.pop()
+            self._above.append(open_ones[-1] if open_ones else -1)
+            open_ones.append(position)
+
+    def around(self, line: int, column: int) -> list[Definition]:
+        """Return the definitions that enclose a position, outermost first: those of its `chain`."""
+        place = (line, column)
+        at = bisect_right(self._starts, place) - 1
+        while at >= 0 and self._ends[at] < place:
+            at = self._above[at]
+        found: list[Definition] = []
+        while at >= 0:
+            found.append(self._sorted[at])
+            at = self._above[at]
+        found.reverse()
+        return found
+
+
 def definitions_in(nodes: Iterable[ast.AST]) -> list[Definition]:
     """Return those nodes that are functions or classes, in order."""
     return [node for node in nodes if isinstance(node, Definition)]
@@ -116,6 +146,9 @@ def _containing(block: list[ast.stmt], line: int, column: int) -> ast.stmt | Non
 
 
 def _starts_after(statement: ast.stmt, line: int, column: int) -> bool:
+    return _start_of(statement) > (line, column)
+
+
+def _start_of(statement: ast.stmt) -> tuple[int, int]:
     start = first_line(statement)
-    start_column = statement.col_offset if start == statement.lineno else 0
-    return (start, start_column) > (line, column)
+    return (start, statement.col_offset if start == statement.lineno else 0)

@@ -11,9 +11,9 @@ from esper_audit.findings.finding import Span
 from esper_audit.source.syntax.ast_walk import children, collect
 from esper_audit.source.syntax.enclosing import (
     Definition,
+    DefinitionIndex,
     Placed,
     chain_of,
-    definitions_in,
     first_line,
     functions_in,
 )
@@ -79,7 +79,8 @@ class FileView:
 
     def definitions(self, node: Placed) -> list[Definition]:
         """Return the functions and classes around a node, outermost first, without the node itself."""
-        return [scope for scope in definitions_in(self.enclosing(node)) if scope is not node]
+        around = self.once(_definition_index).around(node.lineno, node.col_offset)
+        return [scope for scope in around if scope is not node]
 
     def functions(self, node: Placed) -> list[Function]:
         """Return the functions around a node, outermost first, without the node itself."""
@@ -160,3 +161,9 @@ class FileView:
                 self._parents[node] = above
                 if not isinstance(node, ast.stmt):
                     stack.append(node)
+
+
+def _definition_index(file: FileView) -> DefinitionIndex:
+    functions: list[Definition] = [*file.nodes(ast.FunctionDef)]
+    functions += file.nodes(ast.AsyncFunctionDef)
+    return DefinitionIndex([*functions, *file.nodes(ast.ClassDef)])

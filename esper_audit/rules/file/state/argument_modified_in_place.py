@@ -73,6 +73,8 @@ class ArgumentModifiedInPlace(Rule):
             return
         function = functions[-1]
         flows = file.once(argument_flows)
+        if not flows.may_write(node, function):
+            return
         places = {
             node,
             *(part for part in scan(node, {ast.Call}) if node.__class__ is not ast.Call),

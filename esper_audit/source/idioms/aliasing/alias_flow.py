@@ -17,6 +17,7 @@ from esper_audit.source.idioms.aliasing.argument_part import (
     joined_environments,
     part_of,
 )
+from esper_audit.source.idioms.aliasing.copy_choice import CLOSED, is_about_copying, without_copied
 from esper_audit.source.idioms.aliasing.shared_storage import (
     ITEM_METHODS,
     VIEW_ATTRIBUTES,
@@ -27,11 +28,10 @@ from esper_audit.source.idioms.aliasing.shared_storage import (
     viewed_by_call,
     written_by_call,
 )
-from esper_audit.source.syntax.ast_walk import scan
+from esper_audit.source.syntax.ast_walk import children, scan
 from esper_audit.source.syntax.enclosing import blocks
 from esper_audit.source.syntax.names import Function, dotted, parameters, terminal_name
 
-CLOSED = frozenset({ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef, ast.Lambda})
 COMPOUND = (ast.If, ast.For, ast.AsyncFor, ast.While, ast.With, ast.AsyncWith, ast.Try, ast.Match)
 
 
@@ -72,6 +72,7 @@ class AliasFlow:
         self._writes: dict[tuple[ast.AST, str], ArgumentWrite] = {}
         self._returned: set[str] = set()
         self._exits: list[list[Environment]] = []
+        self._calls: dict[ast.stmt, list[ast.Call]] = {}
 
     @cached_property
     def writes(self) -> list[ArgumentWrite]:
@@ -80,6 +81,7 @@ class AliasFlow:
         extra = {p.arg for p in (self._function.args.vararg, self._function.args.kwarg) if p}
         start = {name: frozenset({ArgumentPart(name)}) for name in names if name not in extra}
         self._run(self._function.body, start)
+        self._called = _not_followed  # it holds what holds this flow, and is not called again
         return sorted(self._writes.values(), key=lambda write: write.node.lineno)
 
     @property
@@ -129,8 +131,8 @@ class AliasFlow:
 
     def _branch(self, statement: ast.stmt, now: Environment) -> Environment | None:
         if isinstance(statement, ast.If):
-            if _is_about_copying(statement.test):
-                now = _without_copied(statement, now)
+            if is_about_copying(statement.test):
+                now = without_copied(statement, now)
             return joined_environments(
                 [self._run(statement.body, now), self._run(statement.orelse, now)]
             )
@@ -170,14 +172,11 @@ class AliasFlow:
 
     def _read_expressions(self, statement: ast.stmt, now: Environment) -> None:
         """Record the writes of the calls in the expressions of a statement, without nested blocks."""
-        roots = (
-            n for n in ast.iter_child_nodes(statement) if isinstance(n, (ast.expr, ast.withitem))
-        )
-        calls = (call for root in roots for call in scan(root, {ast.Call}, CLOSED))
-        for call in calls:
-            if isinstance(call, ast.Call):
-                for target in self._written(call):
-                    self._write(call, target, now)
+        if statement not in self._calls:
+            self._calls[statement] = _calls_of(statement)
+        for call in self._calls[statement]:
+            for target in self._written(call):
+                self._write(call, target, now)
 
     def _written(self, call: ast.Call) -> list[ast.expr]:
         positions = self._called(call).written
@@ -254,32 +253,26 @@ class AliasFlow:
         return self._origins_of_all(_alternatives(node), now)
 
 
+def _not_followed(_: ast.Call) -> CalleeEffects:
+    return NO_EFFECTS
+
+
+def _calls_of(statement: ast.stmt) -> list[ast.Call]:
+    """Return the calls in the expressions of a statement, without those of nested blocks."""
+    roots = (n for n in children(statement) if isinstance(n, (ast.expr, ast.withitem)))
+    found = (call for root in roots for call in scan(root, {ast.Call}, CLOSED))
+    return [call for call in found if isinstance(call, ast.Call)]
+
+
 def _alternatives(node: ast.expr | None) -> list[ast.expr]:
     """Return the expressions one or all of which an expression has as its value."""
     if isinstance(node, ast.IfExp):
-        return [] if _is_about_copying(node.test) else [node.body, node.orelse]
+        return [] if is_about_copying(node.test) else [node.body, node.orelse]
     if isinstance(node, ast.BoolOp):
         return node.values
     if isinstance(node, (ast.NamedExpr, ast.Starred)):
         return [node.value]
     return node.elts if isinstance(node, (ast.Tuple, ast.List)) else []
-
-
-def _is_about_copying(test: ast.expr) -> bool:
-    """Return whether a condition decides, by the caller's choice, whether to work on a copy."""
-    text = ast.unparse(test).lower()
-    return any(word in text for word in ("inplace", "in_place", "copy", "clone"))
-
-
-def _without_copied(statement: ast.If, now: Environment) -> Environment:
-    """Return what the names share without those that a branch binds: the caller has the choice."""
-    bound = {
-        dotted(target)
-        for node in scan(statement, {ast.Assign}, CLOSED)
-        if isinstance(node, ast.Assign)
-        for target in node.targets
-    }
-    return {name: origins for name, origins in now.items() if name not in bound}
 
 
 def _counted(loop: ast.For) -> set[str]:

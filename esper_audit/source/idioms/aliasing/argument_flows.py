@@ -11,6 +11,8 @@ from esper_audit.source.idioms.aliasing.alias_flow import (
     ArgumentWrite,
     CalleeEffects,
 )
+from esper_audit.source.idioms.aliasing.argument_reach import is_possible_write, names_reached
+from esper_audit.source.idioms.aliasing.tensor_parameters import possible_tensors
 from esper_audit.source.idioms.classes.attribute_use import own_name
 from esper_audit.source.idioms.classes.file_classes import class_table
 from esper_audit.source.syntax.ast_walk import scan
@@ -27,6 +29,8 @@ class ArgumentFlows:
     def __init__(self, file: FileView) -> None:
         self._file = file
         self._flows: dict[Function, AliasFlow] = {}
+        self._tensors: dict[Function, frozenset[str]] = {}
+        self._reached: dict[ast.Call, list[Function]] = {}
         self._reported: set[tuple[ast.AST, str]] = set()
         self._known: dict[tuple[Function, int], CalleeEffects] = {}
         self._functions: dict[str, Function] = {
@@ -50,6 +54,19 @@ class ArgumentFlows:
             if write.parameter not in seen:
                 seen.add(write.parameter)
                 yield write
+
+    def may_write(self, node: ast.AST, function: Function) -> bool:
+        """Return whether a node may write into a tensor that the function is given."""
+        if function not in self._tensors:
+            self._tensors[function] = names_reached(
+                function,
+                possible_tensors(function),
+                lambda call: self._callees(call, function),
+            )
+        reached = self._tensors[function]
+        return bool(reached) and is_possible_write(
+            node, reached, lambda call: self._callees(call, function)
+        )
 
     def callers(self, helper: Function) -> Iterator[tuple[ast.Call, Function]]:
         """Yield the calls of a function of the file, each with the function that contains it.
@@ -95,9 +112,10 @@ class ArgumentFlows:
                 yield given
 
     def _effects_of(self, call: ast.Call, caller: Function, depth: int = DEPTH) -> CalleeEffects:
-        if any("inplace" in (keyword.arg or "") for keyword in call.keywords):
+        callees = self._callees(call, caller)
+        if not callees or any("inplace" in (keyword.arg or "") for keyword in call.keywords):
             return NO_EFFECTS
-        found = [self._effects(c, depth) for c in self._callees(call, caller) if c is not caller]
+        found = [self._effects(c, depth) for c in callees if c is not caller]
         return CalleeEffects(
             frozenset().union(*(each.written for each in found)),
             frozenset().union(*(each.returned for each in found)),
@@ -125,6 +143,11 @@ class ArgumentFlows:
 
     def _callees(self, call: ast.Call, caller: Function) -> list[Function]:
         """Return the functions of this file that a call may reach, by name or on the own object."""
+        if call not in self._reached:
+            self._reached[call] = self._found_callees(call, caller)
+        return self._reached[call]
+
+    def _found_callees(self, call: ast.Call, caller: Function) -> list[Function]:
         function = call.func
         if isinstance(function, ast.Name):
             return [self._functions[function.id]] if function.id in self._functions else []

@@ -8,7 +8,14 @@ import re
 
 from esper_audit.source.idioms.aliasing.shared_storage import TENSOR_MODULES, Resolve
 from esper_audit.source.syntax.ast_walk import scan
-from esper_audit.source.syntax.names import Function, defaults, dotted, parameters, terminal_name
+from esper_audit.source.syntax.names import (
+    Function,
+    defaults,
+    dotted,
+    parameters,
+    terminal_name,
+    text_of,
+)
 
 CONTAINER_TYPE = re.compile(r"(?i)\b(dict|list|tuple|sequence|mapping|iterable|set)\b")
 TENSOR_TYPE = re.compile(r"Tensor\b|ndarray|\bArray\b")
@@ -79,21 +86,35 @@ def argument_kind(function: Function, name: str, alias: str, resolve: Resolve) -
     `alias` is another name of it, whose uses count as well.
     """
     found = next(p for p in parameters(function.args) if p.arg == name)
-    if found.annotation is not None:
-        annotation = ast.unparse(found.annotation)
-        if not TENSOR_TYPE.search(annotation):
-            return ArgumentKind.OTHER
-        if "Any" in annotation:
-            return ArgumentKind.OTHER
-        is_container = CONTAINER_TYPE.search(annotation) is not None
-        return ArgumentKind.CONTAINER if is_container else ArgumentKind.TENSOR
-    default = defaults(function.args).get(name)
-    if default is not None and not (isinstance(default, ast.Constant) and default.value is None):
-        return ArgumentKind.OTHER
+    declared = _declared_kind(found, defaults(function.args).get(name))
+    if declared is not ArgumentKind.UNKNOWN:
+        return declared
     uses = scan(function, NODES)
     if any(_is_tensor_use(node, each, resolve) for each in (name, alias) for node in uses):
         return ArgumentKind.TENSOR
     return ArgumentKind.UNKNOWN
+
+
+def possible_tensors(function: Function) -> list[str]:
+    """Return the names of the parameters that neither annotation nor default keeps from being a tensor."""
+    known = defaults(function.args)
+    return [
+        parameter.arg
+        for parameter in parameters(function.args)
+        if _declared_kind(parameter, known.get(parameter.arg)) is not ArgumentKind.OTHER
+    ]
+
+
+def _declared_kind(parameter: ast.arg, default: ast.expr | None) -> ArgumentKind:
+    """Return what annotation and default of a parameter say about it."""
+    if parameter.annotation is not None:
+        annotation = text_of(parameter.annotation)
+        if not TENSOR_TYPE.search(annotation) or "Any" in annotation:
+            return ArgumentKind.OTHER
+        is_container = CONTAINER_TYPE.search(annotation) is not None
+        return ArgumentKind.CONTAINER if is_container else ArgumentKind.TENSOR
+    is_none = isinstance(default, ast.Constant) and default.value is None
+    return ArgumentKind.UNKNOWN if default is None or is_none else ArgumentKind.OTHER
 
 
 def _is_tensor_use(node: ast.AST, name: str, resolve: Resolve) -> bool:
