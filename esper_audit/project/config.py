@@ -111,6 +111,7 @@ class Config(ConfigTable, frozen=True, kw_only=True):
     `policies` are the contracts that the project adopts beside those of its profile.
     `discover` are packages and paths whose module classes are probed without a declaration, `preload` are
     modules to import before them.
+    An `application` has no users outside the tree, apart from those of the packages in `library`.
     """
 
     profile: Profile = "default"
@@ -134,8 +135,15 @@ class Config(ConfigTable, frozen=True, kw_only=True):
     probing: ProbeLimits = ProbeLimits()
     checking: FileLimits = FileLimits()
     rules: dict[str, dict[str, Any]] = {}
+    application: bool = False
+    library: list[NonEmptyText] = []
     roles: RolePaths = RolePaths()
     imports: ImportOptions = msgspec.field(default_factory=ImportOptions, name="import")
+
+    @property
+    def libraries(self) -> frozenset[str] | None:
+        """The packages with users outside the tree, None if every package may have some."""
+        return frozenset(self.library) if self.application or self.library else None
 
 
 class Project(msgspec.Struct, frozen=True):

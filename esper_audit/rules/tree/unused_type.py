@@ -67,7 +67,9 @@ class UnusedType(TreeRule):
             near = tree.index.mentions(symbol.short, under=symbol.path)
             if any(_is_use(reference, symbol) for reference in (*answer.items, *near.items)):
                 continue
-            if tree.text_mentions.has_beside(symbol.short, in_prose=not symbol.is_private):
+            if tree.text_mentions.has_beside(
+                symbol.short, in_prose=tree.external_callers.may_be_documented(symbol)
+            ):
                 continue
             if not answer.is_complete:
                 yield tree.undecided(symbol, answer)

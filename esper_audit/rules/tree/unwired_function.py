@@ -114,7 +114,8 @@ def _is_possibly_run(tree: Tree, function: Symbol) -> bool:
     """Return whether a function may run without a mention in the tree."""
     if tree.external_callers.may_run(function) or tree.dynamic_names.may_mean(function.short):
         return True
-    is_named = tree.text_mentions.has(function.short, in_prose=not function.is_private)
+    in_prose = tree.external_callers.may_be_documented(function)
+    is_named = tree.text_mentions.has(function.short, in_prose=in_prose)
     if is_named or _is_kept(tree, function):
         return True
     if function.short.startswith("_"):

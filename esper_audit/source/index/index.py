@@ -43,7 +43,8 @@ class Index:
     """Queries about a tree. Every list is sorted, and every result names the files that could not be read.
 
     `files_read` and `directories` (absolute) are what was read on disk to build the index;
-    `output_directories` are those that an audit writes itself.
+    `output_directories` are those that an audit writes itself. `libraries` are the packages that have
+    users outside the tree, None if every public name may have some.
     """
 
     def __init__(self, store: FactStore) -> None:
@@ -56,6 +57,7 @@ class Index:
         self.files_read: list[str] = []
         self.directories: list[str] = []
         self.output_directories: list[str] = []
+        self.libraries: frozenset[str] | None = None
 
     def prepare(self) -> None:
         """Extract the facts of every file in several processes, and write the cache."""
@@ -199,6 +201,7 @@ def open_index(
     index = Index(store)
     index.files_read = [*found.ignore_files, *(project.resolve(path) for path in files)]
     index.directories = found.directories
+    index.libraries = project.config.libraries
     index.output_directories = [
         project.resolve(project.config.tickets),
         project.resolve(project.config.reports),

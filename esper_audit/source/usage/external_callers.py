@@ -107,6 +107,8 @@ class ExternalCallers:
 
     def is_public_api(self, symbol: Symbol) -> bool:
         """Return whether users outside the tree may reach a symbol: exported, or public in a library."""
+        if self.is_closed(symbol):
+            return False
         outermost = self._outermost(symbol)
         if outermost is None or (outermost != symbol and _is_private(outermost.short)):
             return False
@@ -124,7 +126,20 @@ class ExternalCallers:
 
     def is_of_library(self, symbol: Symbol) -> bool:
         """Return whether the package of a symbol may have users that the tree does not hold."""
-        return symbol.name.partition(".")[0] not in self._applications
+        is_open = not self.is_closed(symbol)
+        return is_open and symbol.name.partition(".")[0] not in self._applications
+
+    def is_closed(self, symbol: Symbol) -> bool:
+        """Return whether the tree holds all callers of a symbol: the configuration names no library around it."""
+        libraries = self._index.libraries
+        if libraries is None:
+            return False
+        parts = symbol.name.split(".")
+        return libraries.isdisjoint(".".join(parts[:end]) for end in range(1, len(parts) + 1))
+
+    def may_be_documented(self, symbol: Symbol) -> bool:
+        """Return whether a mention in documentation may be a use: a public name whose users are elsewhere."""
+        return not (symbol.is_private or self.is_closed(symbol))
 
     def _is_exported_module(self, path: str) -> bool:
         """Return whether a package exports a module, whatever the file is called."""

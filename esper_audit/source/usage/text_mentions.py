@@ -150,11 +150,25 @@ def _files(directories: list[str], books: list[str]) -> list[str]:
 
 
 def _strings(tree: ast.Module) -> Iterator[str]:
-    """Yield the strings of a file, without its docstrings."""
-    docstrings = {id(_docstring(node)) for node in walk(tree) if isinstance(node, DOCUMENTED)}
+    """Yield the strings of a file, without its docstrings and without `__all__`, which calls nothing."""
+    left_out = {id(_docstring(node)) for node in walk(tree) if isinstance(node, DOCUMENTED)}
+    for statement in tree.body:
+        if _is_export_list(statement):
+            left_out.update(id(node) for node in walk(statement))
     for node in walk(tree):
-        if isinstance(node, ast.Constant) and id(node) not in docstrings:
+        if isinstance(node, ast.Constant) and id(node) not in left_out:
             yield from (node.value,) if isinstance(node.value, str) else ()
+
+
+def _is_export_list(statement: ast.stmt) -> bool:
+    """Return whether a statement sets or extends `__all__`."""
+    if isinstance(statement, ast.Assign):
+        targets: list[ast.expr] = statement.targets
+    elif isinstance(statement, (ast.AnnAssign, ast.AugAssign)):
+        targets = [statement.target]
+    else:
+        return False
+    return any(isinstance(target, ast.Name) and target.id == "__all__" for target in targets)
 
 
 def _docstring(node: ast.AST) -> ast.expr | None:
