@@ -21,7 +21,8 @@ from whole_process import Case, compare, measure
 
 BUILD = """
 import sys
-from esper_audit.project.config import Config, Project
+from esper_audit.project.config import Project
+from esper_audit.project.config_tables import Config
 from esper_audit.source.index.index import open_index
 index = open_index(Project(sys.argv[1], Config()), cache=sys.argv[2] == "cache")
 index.prepare()

@@ -18,7 +18,8 @@ import random
 from collections import Counter
 from pathlib import Path
 
-from esper_audit.project.config import Config, Project
+from esper_audit.project.config import Project
+from esper_audit.project.config_tables import Config
 from esper_audit.source.facts.records import Use
 from esper_audit.source.index.index import Index, open_index
 from esper_audit.source.index.targets import Targets

@@ -6,7 +6,8 @@ import os
 
 from esper_audit.findings.contract import PROFILES, with_own_contracts
 from esper_audit.findings.errors import ConfigError
-from esper_audit.project.config import Config, place_in_config
+from esper_audit.project.config import place_in_config
+from esper_audit.project.config_tables import Config
 from esper_audit.rules.rule_table import shipped_contracts
 from esper_audit.text.phrases import did_you_mean
 

@@ -6,7 +6,8 @@ from collections.abc import Iterator, Sequence
 
 import msgspec
 
-from esper_audit.project.config import Config, PathSelection, Project, place_in_config
+from esper_audit.project.config import Project, place_in_config
+from esper_audit.project.config_tables import Config, PathSelection
 from esper_audit.project.file_roles import Role, Roles
 from esper_audit.rules.adoption import Adoption
 from esper_audit.rules.registry import RuleRegistry

@@ -8,7 +8,7 @@ import msgspec
 
 from esper_audit.findings.finding import Finding
 from esper_audit.findings.probe_record import DetectorFailure, ProbeRecord, Verdict
-from esper_audit.project.config import ExpectedFailure
+from esper_audit.project.config_tables import ExpectedFailure
 from esper_audit.rules.finding_builder import ConfigFile
 from esper_audit.rules.suppression_checks import ExpiredSuppression, UnusedSuppression
 from esper_audit.tracking.fingerprint import assign_fingerprints

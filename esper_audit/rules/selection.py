@@ -10,13 +10,8 @@ import msgspec
 
 from esper_audit.findings.errors import ConfigError, UsageError
 from esper_audit.findings.finding import Severity
-from esper_audit.project.config import (
-    Config,
-    PathSelection,
-    convert_table,
-    place_in_config,
-    split_rule_table,
-)
+from esper_audit.project.config import convert_table, place_in_config, split_rule_table
+from esper_audit.project.config_tables import Config, PathSelection
 from esper_audit.project.file_roles import Role, Roles
 from esper_audit.rules.adoption import Adoption
 from esper_audit.rules.probe_catalogue import probe_descriptions

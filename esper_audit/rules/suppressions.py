@@ -14,7 +14,7 @@ from esper_audit.findings.finding import (
     Suppressed,
     Suppression,
 )
-from esper_audit.project.config import AllowedFinding
+from esper_audit.project.config_tables import AllowedFinding
 from esper_audit.rules.finding_builder import ConfigFile, make_finding
 from esper_audit.rules.rule import Check
 from esper_audit.rules.suppression_checks import (
