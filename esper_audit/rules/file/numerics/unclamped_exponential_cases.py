@@ -1,0 +1,92 @@
+"""The cases of `unclamped-exponential`."""
+
+from __future__ import annotations
+
+from esper_audit.rules.rule import Invalid, Valid
+
+MESSAGE = (
+    "`{}` is infinite where the two log-probabilities are 89 apart (12 in float16): "
+    "clamp the difference first"
+)
+
+VALID = (
+    Valid(
+        "a clamp of the difference",
+        """
+        import torch
+        def loss(new_logps, old_logps):
+            gap = torch.clamp(new_logps - old_logps, -20, 20)
+            kl = gap.exp() - gap - 1
+            return kl + torch.exp((old_logps - new_logps).clamp(max=20))
+        """,
+    ),
+    Valid(
+        "a ratio that is clipped afterwards",
+        """
+        import torch
+        def loss(log_prob, old_log_prob, advantages):
+            ratio = torch.exp(log_prob - old_log_prob)
+            clipped = torch.clamp(ratio, 0.8, 1.2)
+            return -torch.min(ratio * advantages, clipped * advantages).mean()
+        """,
+    ),
+    Valid(
+        "other exponents, and numbers without gradients",
+        """
+        import torch
+        def kl(logvar_p, logvar_q, logits, log_probs, old_log_probs):
+            a = torch.exp(logvar_p - logvar_q) + (logits - logits.max(-1, keepdim=True).values).exp()
+            b = (log_probs - torch.logsumexp(log_probs, -1)).exp()
+            with torch.no_grad():
+                c = (log_probs - old_log_probs).exp().mean()
+            return a + b + torch.exp((log_probs - old_log_probs).detach()) + c
+        """,
+    ),
+)
+INVALID = (
+    Invalid(
+        "the estimator of a divergence",
+        """
+        import torch
+        def penalty(reference_logps, policy_logps):
+            gap = reference_logps - policy_logps
+            return (gap.exp() - gap - 1).mean()
+        """,
+        ((4, MESSAGE.format("gap.exp()")),),
+    ),
+    Invalid(
+        "also where the result is clamped",
+        """
+        import torch
+        def penalty(a_logprob, b_logprob):
+            value = torch.exp(a_logprob - b_logprob) - (a_logprob - b_logprob) - 1
+            return torch.clamp(value, -10, 10)
+        """,
+        ((3, MESSAGE.format("torch.exp(a_logprob - b_logprob)")),),
+    ),
+    Invalid(
+        "an importance weight by data flow",
+        """
+        import torch
+        def update(policy, behaviour, actions, returns):
+            new = policy.log_prob(actions)
+            old = torch.log_softmax(behaviour, dim=-1).gather(1, actions)
+            drift = -(old - new)
+            weight = drift.sum(-1).exp()
+            return -(weight * returns).mean() + torch.exp(new - old).mean()
+        """,
+        (
+            (6, MESSAGE.format("drift.sum(-1).exp()")),
+            (7, MESSAGE.format("torch.exp(new - old)")),
+        ),
+    ),
+    Invalid(
+        "a helper that receives the log-ratio",
+        """
+        import torch
+        def k3(log_ratio):
+            return torch.expm1(-log_ratio) + log_ratio
+        """,
+        ((3, MESSAGE.format("torch.expm1(-log_ratio)")),),
+    ),
+)
