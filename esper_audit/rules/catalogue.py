@@ -8,6 +8,7 @@ from functools import cached_property
 from esper_audit.findings.contract import Contract, with_own_contracts
 from esper_audit.findings.errors import ContractError
 from esper_audit.project.config import Project
+from esper_audit.rules.monitor_catalogue import monitor_descriptions
 from esper_audit.rules.probe_catalogue import probe_descriptions
 from esper_audit.rules.registry import RuleRegistry
 from esper_audit.rules.rule import Check
@@ -41,7 +42,7 @@ class CheckCatalogue:
         """Every check by id: tree rules too, which are imported for it, and probes."""
         registry = self._registry
         rules = {**registry.rules, **SUPPRESSION_CHECKS, **registry.tree_rules}
-        checks = {**rules, **probe_descriptions()}
+        checks = {**rules, **probe_descriptions(), **monitor_descriptions()}
         _require_contracts(((c.id, c.contract) for c in checks.values()), self.contracts)
         return dict(sorted(checks.items()))
 

@@ -14,7 +14,7 @@ LINES_AROUND = 2
 LONGEST_EXCERPT = 12
 
 
-def finding_at(check: Check, source: Source, span: Span, message: str) -> Finding:
+def finding_at(check: Check | type[Check], source: Source, span: Span, message: str) -> Finding:
     """Return the finding of a check at a span of a file, with the lines around it as the excerpt."""
     line = source.lines[span.line - 1]
     enclosing = chain(source.tree, span.line, len(line[: span.column].encode()))

@@ -10,11 +10,11 @@ from esper_audit.project.submodules import PACKAGE, submodules
 from esper_audit.rules.rule import Check
 
 PROBES = "esper_audit.probes.catalogue"
-PROBE_CLASSES = ("Probe", "UniversalProbe")
+DESCRIBED = ("Probe", "UniversalProbe", "Monitor")
 
 
 class ProbeDescription(Check):
-    """The contract and documentation of a probe, which cannot be run."""
+    """The contract and documentation of a probe or a monitor, which cannot be run."""
 
 
 def probe_modules() -> list[str]:
@@ -29,12 +29,13 @@ def universal_modules() -> list[str]:
 
 def probe_descriptions() -> dict[str, type[Check]]:
     """Return the description of every probe by its id, which is the name of its file with dashes."""
-    return {description.id: description for description in map(_describe, probe_modules())}
+    return {description.id: description for description in map(describe, probe_modules())}
 
 
-def _describe(module: str) -> type[Check]:
+def describe(module: str) -> type[Check]:
+    """Return the description of the probe or monitor in a module."""
     tree = ast.parse(_source(module))
-    probe = next(node for node in tree.body if _is_probe(node))
+    probe = next(node for node in tree.body if _is_described(node))
     assert isinstance(probe, ast.ClassDef)
     assigned = {
         node.targets[0].id: node.value
@@ -60,9 +61,9 @@ def _source(module: str) -> str:
         return file.read()
 
 
-def _is_probe(node: ast.stmt) -> bool:
+def _is_described(node: ast.stmt) -> bool:
     return isinstance(node, ast.ClassDef) and any(
-        ast.unparse(base.value if isinstance(base, ast.Subscript) else base) in PROBE_CLASSES
+        ast.unparse(base.value if isinstance(base, ast.Subscript) else base) in DESCRIBED
         for base in node.bases
     )
 

@@ -1,0 +1,112 @@
+"""The base of a monitor: one contract of a training run, and the events that it may hear of."""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from esper_audit.rules.monitor_catalogue import monitor_modules
+from esper_audit.rules.rule import Check
+
+if TYPE_CHECKING:
+    import torch
+    from torch import Tensor, nn
+    from torch.optim import Optimizer
+
+    from esper_audit.watch.records import Place, Value
+    from esper_audit.watch.run import Run
+
+
+class Monitor(Check):
+    """Checks one contract on the events of a run. Its id is the name of its file, with dashes.
+
+    A monitor changes nothing of the run: no values, no random stream, and it keeps no graph alive.
+    `nothing` is why it had nothing to look at, where it had not. With `stays` it hears of events after
+    the hooks of steps are gone.
+    """
+
+    nothing: ClassVar[str]
+    stays: ClassVar[bool] = False
+
+    def __init__(self, run: Run) -> None:
+        self.run = run
+
+    def look(self, place: Place) -> None:
+        """Note that there was something to look at."""
+        self.run.look(self.id, place)
+
+    def report(self, code: str, place: Place, message: str, **evidence: Value) -> None:
+        """Report a broken contract at a place."""
+        self.run.report(self.id, code, place, message, **evidence)
+
+    # The events. `place` is the user's line.
+
+    def optimizer_built(self, optimizer: Optimizer, place: Place) -> None:
+        """An optimizer was constructed."""
+
+    def gradients_zeroed(self, owner: Optimizer | nn.Module, place: Place) -> None:
+        """`zero_grad` of an optimizer or a module is about to run."""
+
+    def forward_ended(
+        self, module: nn.Module, output: object, *, is_root: bool, place: Place | None
+    ) -> None:
+        """A module returned. `place` is that of a root call, which no other module made."""
+
+    def backward_begins(self, loss: Tensor, place: Place) -> None:
+        """A backward pass begins."""
+
+    def backward_ended(self, loss: Tensor, place: Place) -> None:
+        """A backward pass is over."""
+
+    def step_begins(self, optimizer: Optimizer, place: Place) -> None:
+        """An optimizer is about to step."""
+
+    def step_ended(self, optimizer: Optimizer, place: Place) -> None:
+        """An optimizer has stepped."""
+
+    def gradients_clipped(self, parameters: list[Tensor], place: Place) -> None:
+        """Gradients are about to be clipped."""
+
+    def gradients_unscaled(self, scaler: object, optimizer: Optimizer, place: Place) -> None:
+        """A gradient scaler has unscaled the gradients of an optimizer."""
+
+    def loss_scaled(self, scaler: object, place: Place) -> None:
+        """A gradient scaler that is on has scaled a loss."""
+
+    def scheduler_stepped(self, scheduler: object, place: Place) -> None:
+        """A learning rate scheduler is about to step."""
+
+    def loss_called(self, name: str, arguments: Mapping[str, Any], place: Place) -> None:
+        """A loss function of torch is about to be computed."""
+
+    def mode_changed(self, module: nn.Module, *, training: bool, place: Place) -> None:
+        """`train` or `eval` of a module was called, not of the parts that it passes it on to."""
+
+    def loader_started(self, loader: torch.utils.data.DataLoader[Any], place: Place) -> None:
+        """A pass over a data loader begins."""
+
+    def batch_loaded(
+        self, loader: torch.utils.data.DataLoader[Any], number: int, batch: object
+    ) -> None:
+        """A data loader returned one of the first batches of a pass."""
+
+    def epoch_set(self, sampler: object) -> None:
+        """`set_epoch` of a sampler was called."""
+
+    def object_saved(self, saved: object, place: Place) -> None:
+        """`torch.save` is about to write an object."""
+
+    def run_ended(self) -> None:
+        """The process ends."""
+
+
+def discover_monitors() -> dict[str, type[Monitor]]:
+    """Return every monitor by its id: each file in `monitors/` defines one."""
+    found: dict[str, type[Monitor]] = {}
+    for name in monitor_modules():
+        module = importlib.import_module(name)
+        classes = [v for v in vars(module).values() if isinstance(v, type)]
+        monitors = [c for c in classes if issubclass(c, Monitor) and c.__module__ == name]
+        found |= {monitor.id: monitor for monitor in monitors}
+    return found

@@ -1,0 +1,91 @@
+"""The monitor `steps-ordered`: optimizer, scheduler, scaler and clipping come in their order."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from esper_audit.findings.finding import Category, Severity
+from esper_audit.watch.monitor import Monitor
+
+if TYPE_CHECKING:
+    from torch import Tensor, nn
+    from torch.optim import Optimizer
+
+    from esper_audit.watch.records import Place
+
+
+class StepsOrdered(Monitor):
+    """Scheduler, clipping or `zero_grad` comes at the wrong point of a step.
+
+    What: a scheduler that steps before the first step of an optimizer, gradients that are clipped after
+    the step that used them or before a gradient scaler unscales them, and gradients that are cleared
+    between backward and step.
+
+    Why: the first learning rate is skipped, nothing is clipped, or the step applies nothing.
+
+    Quiet: schedulers that step before training resumes, clipping of what no step uses, gradients that
+    another optimizer clears.
+
+    Tickets: real code
+    """
+
+    contract = "step-order"
+    category = Category.CORRECTNESS
+    severity = Severity.P2
+    nothing = "no optimizer stepped"
+    stays = True
+
+    def __init__(self, *values: object) -> None:
+        super().__init__(*values)  # type: ignore[arg-type]  # the run
+        self.is_fresh = False  # gradients that no step has used
+        self.has_scaled = False
+        self.cleared_at: Place | None = None
+
+    def backward_ended(self, loss: Tensor, place: Place) -> None:
+        """Begin with new gradients."""
+        self.is_fresh, self.cleared_at = True, None
+
+    def loss_scaled(self, scaler: object, place: Place) -> None:
+        """Expect an `unscale_` before a clipping."""
+        self.has_scaled = True
+
+    def gradients_unscaled(self, scaler: object, optimizer: Optimizer, place: Place) -> None:
+        """Let clipping come."""
+        self.has_scaled = False
+
+    def gradients_clipped(self, parameters: list[Tensor], place: Place) -> None:
+        """Report a clipping that comes too late, or too early."""
+        self.look(place)
+        if self.has_scaled:
+            message = (
+                "gradients are clipped while they are scaled: call scaler.unscale_(optimizer) first"
+            )
+            self.report("scaled-clip", place, message)
+        elif not self.is_fresh and self.run.step:
+            message = "gradients are clipped after the step that used them: clip between backward and step"
+            self.report("late-clip", place, message)
+
+    def gradients_zeroed(self, owner: Optimizer | nn.Module, place: Place) -> None:
+        """Remember where gradients were cleared that no step has used."""
+        if self.is_fresh:
+            self.cleared_at = place
+
+    def step_begins(self, optimizer: Optimizer, place: Place) -> None:
+        """Report a step on cleared gradients."""
+        self.look(place)
+        own = [p for group in optimizer.param_groups for p in group["params"]]
+        is_empty = not any(p.grad is not None and p.grad.any() for p in own)
+        if self.cleared_at is not None and is_empty:
+            message = "gradients are cleared between backward and step: the step has none left"
+            self.report("cleared-early", self.cleared_at, message)
+
+    def step_ended(self, optimizer: Optimizer, place: Place) -> None:
+        """Note that the gradients are used."""
+        self.is_fresh, self.has_scaled, self.cleared_at = False, False, None
+
+    def scheduler_stepped(self, scheduler: object, place: Place) -> None:
+        """Report a scheduler that is ahead of the optimizer."""
+        self.look(place)
+        if self.is_fresh and self.run.step == 0:
+            message = "the scheduler steps before the optimizer: the first learning rate is skipped"
+            self.report("early-scheduler", place, message)

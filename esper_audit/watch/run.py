@@ -1,0 +1,65 @@
+"""The run of one process: its step, what its monitors found, and how often they looked."""
+
+from __future__ import annotations
+
+import os
+from collections import Counter
+
+import msgspec
+
+from esper_audit.watch.records import Looked, Measured, Place, Record, Seen, Value
+from esper_audit.watch.user_frame import user_place
+
+NO_RANK = -1
+MOST_PLACES = 50  # of each monitor that are kept
+
+
+class Run:
+    """Counts optimizer steps, and writes each finding at once, so that a killed run keeps it."""
+
+    def __init__(self, folder: str, root: str) -> None:
+        self.root = root
+        self.step = 0
+        self.has_closure = False  # the step under way computes the loss itself
+        self.grad_enabled = True  # where the event came from: monitors run without gradients
+        self.rank = int(os.environ.get("RANK", NO_RANK))
+        self._file = os.path.join(folder, f"{os.getpid()}.jsonl")
+        self._known: set[tuple[str, str, Place]] = set()
+        self._looked: Counter[str] = Counter()
+        self._places: dict[str, dict[Place, None]] = {}
+
+    def place(self) -> Place:
+        """Return the line of the user's code that is running."""
+        return user_place(self.root)
+
+    def look(self, check: str, place: Place) -> None:
+        """Note that a monitor had something to look at."""
+        self._looked[check] += 1
+        places = self._places.setdefault(check, {})
+        if len(places) < MOST_PLACES:
+            places[place] = None
+
+    def report(self, check: str, code: str, place: Place, message: str, **evidence: Value) -> None:
+        """Write a finding, the first of its kind at its place."""
+        key = (check, code, place)
+        if key not in self._known:
+            self._known.add(key)
+            seen = Seen(check, code, place, self.step, message, dict(evidence), self.rank)
+            self.write(seen)
+
+    def compare(self, check: str, key: str, value: str, place: Place) -> None:
+        """Write a value that is compared with that of other ranks, if there are any."""
+        if self.rank != NO_RANK:
+            self.write(Measured(check, key, value, place, self.rank))
+
+    def write_looks(self, reasons: dict[str, str]) -> None:
+        """Write how often each monitor looked. `reasons` say why one had nothing to look at."""
+        for check, reason in reasons.items():
+            times = self._looked[check]
+            places = [*self._places.get(check, ())]
+            self.write(Looked(check, times, "" if times else reason, places))
+
+    def write(self, record: Record) -> None:
+        """Append a record."""
+        with open(self._file, "ab") as file:
+            file.write(msgspec.json.encode(record) + b"\n")

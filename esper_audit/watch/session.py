@@ -1,0 +1,126 @@
+"""A watched command from its start to its end: the environment, the signals, and what it wrote."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import tempfile
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import msgspec
+
+from esper_audit.findings.errors import UsageError
+from esper_audit.watch.records import (
+    ONLY,
+    PROJECT_ROOT,
+    REPORT_FOLDER,
+    STEPS,
+    Ended,
+    Failed,
+    Looked,
+    Measured,
+    Place,
+    Record,
+    Seen,
+)
+
+INJECTED = os.path.join(os.path.dirname(os.path.abspath(__file__)), "injected")
+NOT_FOUND, NOT_EXECUTABLE = 127, 126
+
+
+class WatchRequest(msgspec.Struct, frozen=True):
+    """What to watch: a command with its arguments, for how many steps, and by which monitors."""
+
+    command: tuple[str, ...]
+    steps: int = 20
+    only: tuple[str, ...] = ()
+
+
+class WatchResult(msgspec.Struct, frozen=True):
+    """What a command did, and what its processes wrote.
+
+    By monitor, `looks` are counts, `reasons` are why one had nothing to look at, and `places` are the
+    lines it looked at.
+    """
+
+    status: int
+    seen: list[Seen]
+    measured: list[Measured]
+    looks: dict[str, int]
+    reasons: dict[str, str]
+    places: dict[str, list[Place]]
+    failed: list[Failed]
+    ended: list[Ended]
+
+
+def run_watched(request: WatchRequest, root: str) -> WatchResult:
+    """Run a command with its monitors, and return what they found.
+
+    Ctrl-C goes to the command. What it found until then is returned. A command that cannot be started
+    raises UsageError.
+    """
+    with tempfile.TemporaryDirectory(prefix="esper-audit-watch-") as folder:
+        status = _run(request, _environment(request, root, folder))
+        return _result(status, list(_records(Path(folder))))
+
+
+def _run(request: WatchRequest, environment: dict[str, str]) -> int:
+    ignored = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        # The command is the user's own.
+        return subprocess.run(  # noqa: S603
+            request.command, env=environment, check=False, preexec_fn=_take_interrupts
+        ).returncode
+    except OSError as error:
+        name = request.command[0]
+        raise UsageError(f"cannot start '{name}': {error.strerror or error}") from error
+    finally:
+        signal.signal(signal.SIGINT, ignored)
+
+
+def _take_interrupts() -> None:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+def _environment(request: WatchRequest, root: str, folder: str) -> dict[str, str]:
+    before = os.environ.get("PYTHONPATH", "")
+    return {
+        **os.environ,
+        "PYTHONPATH": os.pathsep.join(path for path in (INJECTED, before) if path),
+        REPORT_FOLDER: folder,
+        PROJECT_ROOT: root,
+        STEPS: str(request.steps),
+        ONLY: ",".join(request.only),
+    }
+
+
+def _records(folder: Path) -> Iterator[Record]:
+    """Yield what every process wrote. The last line of a killed process may be half of one."""
+    decoder = msgspec.json.Decoder(Record)
+    for file in sorted(folder.glob("*.jsonl")):
+        for line in file.read_bytes().split(b"\n")[:-1]:
+            yield decoder.decode(line)
+
+
+def _result(status: int, records: Sequence[Record]) -> WatchResult:
+    looks: Counter[str] = Counter()
+    reasons: dict[str, str] = {}
+    places: dict[str, list[Place]] = {}
+    for record in records:
+        if isinstance(record, Looked):
+            looks[record.check] += record.times
+            reasons[record.check] = record.reason
+            places.setdefault(record.check, []).extend(record.places)
+    return WatchResult(
+        status=status,
+        seen=[record for record in records if isinstance(record, Seen)],
+        measured=[record for record in records if isinstance(record, Measured)],
+        looks={check: times for check, times in looks.items() if times},
+        reasons={check: reason for check, reason in reasons.items() if not looks[check]},
+        places=places,
+        failed=[record for record in records if isinstance(record, Failed)],
+        ended=[record for record in records if isinstance(record, Ended)],
+    )

@@ -1,0 +1,46 @@
+"""The line of the user's code that a call into a library comes from."""
+
+from __future__ import annotations
+
+import os
+import sys
+import sysconfig
+from types import FrameType
+
+from esper_audit.watch.records import Place
+
+LIBRARIES = (
+    *{sysconfig.get_path(name) for name in ("stdlib", "platstdlib", "purelib", "platlib")},
+    os.path.dirname(os.path.abspath(__file__)),
+)
+
+
+def user_place(root: str) -> Place:
+    """Return the innermost frame of a file below `root`, else the outermost frame that has a file."""
+    frame: FrameType | None = sys._getframe(1)  # noqa: SLF001 - the documented way to a frame
+    outermost = Place("", 0, "")
+    while frame is not None:
+        file = frame.f_code.co_filename
+        if _is_users(file, root):
+            path = os.path.relpath(file, root)
+            return Place(path, frame.f_lineno, frame.f_code.co_qualname)
+        if os.path.isabs(file) and not file.startswith(LIBRARIES[-1]):
+            outermost = Place(file, frame.f_lineno, frame.f_code.co_qualname)
+        frame = frame.f_back
+    return outermost
+
+
+def is_called_by(function: str, module: str) -> bool:
+    """Return whether a frame of a function of a module is on the stack."""
+    frame: FrameType | None = sys._getframe(1)  # noqa: SLF001 - the documented way to a frame
+    while frame is not None:
+        if frame.f_code.co_name == function and frame.f_globals.get("__name__") == module:
+            return True
+        frame = frame.f_back
+    return False
+
+
+def _is_users(file: str, root: str) -> bool:
+    if not file.startswith(root + os.sep) or file.startswith(LIBRARIES):
+        return False
+    return f"{os.sep}site-packages{os.sep}" not in file

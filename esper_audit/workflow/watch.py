@@ -1,0 +1,91 @@
+"""Watching a command, joined with what the rules suspect in the files that it ran."""
+
+from __future__ import annotations
+
+import os
+
+import msgspec
+
+from esper_audit.engine import pipeline
+from esper_audit.findings.audit import Audit
+from esper_audit.findings.finding import EvidenceLevel, Finding, ProbeEvidence
+from esper_audit.project.config import Project
+from esper_audit.rules.monitor_catalogue import monitor_descriptions
+from esper_audit.tracking.baseline import read_baseline
+from esper_audit.watch.findings import audit_command
+from esper_audit.watch.records import Place
+from esper_audit.watch.session import WatchRequest, WatchResult
+
+
+class WatchedAudit(msgspec.Struct, frozen=True):
+    """The audit of a watched command, and what the command did."""
+
+    audit: Audit
+    result: WatchResult
+
+
+def watch(project: Project, request: WatchRequest, today: str) -> WatchedAudit:
+    """Run a command with monitors, and confirm or refute what the rules suspect at the same places.
+
+    Findings with a ticket are set aside. Raises UsageError for a command that cannot be started.
+    """
+    audit, result = audit_command(project, request)
+    suspected = _suspected(project, result, today)
+    joined = [_with_evidence(finding, audit.findings, result) for finding in suspected]
+    confirmed = {e.unit for f in joined for e in f.probed if f.standing is EvidenceLevel.CONFIRMED}
+    own = [f for f in audit.findings if not any(e.unit in confirmed for e in f.probed)]
+    kept = [f for f in joined if f.standing is EvidenceLevel.CONFIRMED]
+    findings = sorted([*own, *kept], key=lambda finding: finding.order)
+    audit = msgspec.structs.replace(audit, findings=findings)
+    tickets = project.resolve(project.config.tickets)
+    return WatchedAudit(read_baseline(tickets).apply(audit, tickets, {}), result)
+
+
+def _suspected(project: Project, result: WatchResult, today: str) -> list[Finding]:
+    """Return what the rules report under the contracts of monitors, in the files that were watched."""
+    contracts = {found.contract for found in monitor_descriptions().values()}
+    places = [place for found in result.places.values() for place in found]
+    files = {os.path.join(project.root, place.path) for place in places if place.line}
+    inside = sorted(f for f in files if f.startswith(project.root + os.sep) and os.path.isfile(f))
+    if not inside:
+        return []
+    audit = pipeline.check(project, pipeline.CheckRequest(paths=inside, today=today))
+    return [finding for finding in audit.findings if finding.contract in contracts]
+
+
+def _with_evidence(finding: Finding, seen: list[Finding], result: WatchResult) -> Finding:
+    """Return a rule's finding, confirmed by what was seen in its function, or refuted by looks there."""
+    at = finding.location
+    there = [f for f in seen if f.contract == finding.contract and _is_near(f, finding)]
+    if there:
+        evidence = tuple(e for found in there for e in found.probed)
+        return msgspec.structs.replace(finding, standing=EvidenceLevel.CONFIRMED, probed=evidence)
+    looked = [
+        (monitor, place)
+        for monitor, kind in monitor_descriptions().items()
+        if kind.contract == finding.contract
+        for place in result.places.get(monitor, ())
+        if place.path == at.path and _function(place) == at.symbol
+    ]
+    if not looked:
+        return finding
+    evidence = tuple(_silence(monitor, place) for monitor, place in looked[:1])
+    return msgspec.structs.replace(finding, standing=EvidenceLevel.REFUTED, probed=evidence)
+
+
+def _is_near(one: Finding, other: Finding) -> bool:
+    return one.location.path == other.location.path and one.location.symbol == other.location.symbol
+
+
+def _function(place: Place) -> str:
+    """Return the dotted name of a frame's function as the rules write it, empty for a module."""
+    return "" if place.function == "<module>" else place.function.replace(".<locals>", "")
+
+
+def _silence(monitor: str, place: Place) -> ProbeEvidence:
+    return ProbeEvidence(
+        unit=f"{monitor}@{place.path}:{place.line}",
+        verdict="pass",
+        code="looked",
+        message="the monitor looked here and saw nothing",
+    )
