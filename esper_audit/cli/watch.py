@@ -7,10 +7,11 @@ import sys
 
 import click
 
-from esper_audit.cli.audit_output import render_audit
+from esper_audit.cli.audit_output import report_audit
 from esper_audit.cli.local_date import today
-from esper_audit.cli.options import AUDIT_FORMATS, format_option, project_options, split_at_commas
-from esper_audit.findings.audit import CLEAN, FINDINGS, NOT_ALL_ANALYSED
+from esper_audit.cli.options import project_options, split_at_commas
+from esper_audit.cli.output_options import OutputOptions, output_options
+from esper_audit.findings.audit import CLEAN, NOT_ALL_ANALYSED
 from esper_audit.project.config import Project
 from esper_audit.rules.catalogue import CheckCatalogue
 from esper_audit.watch.session import WatchRequest, WatchResult
@@ -38,10 +39,15 @@ from esper_audit.workflow.watch import WatchedAudit, watch
     callback=split_at_commas,
     help="Watch with these monitors only.",
 )
-@format_option(AUDIT_FORMATS)
+@output_options
 @project_options
 def command(
-    project: Project, *, command: tuple[str, ...], steps: int, only: list[str], style: str
+    project: Project,
+    *,
+    command: tuple[str, ...],
+    steps: int,
+    only: list[str],
+    output: OutputOptions,
 ) -> None:
     """Run COMMAND, a training program, and check contracts of the loop on the way.
 
@@ -52,13 +58,13 @@ def command(
     started; 3 it failed, or could not be watched.
     """
     watched = watch(project, WatchRequest(command, steps, tuple(only)), today())
-    text = render_audit(watched.audit, CheckCatalogue.of_project(project), style)
-    if style == "text":
+    status, text = report_audit(watched.audit, CheckCatalogue.of_project(project), output)
+    if output.style == "text":
         text += _summary(watched)
-    if style == "json":
+    if output.style == "json" and not output.output_file:
         text = _with_run(text, watched.result)
     sys.stdout.write(text)
-    sys.exit(_exit_status(watched))
+    sys.exit(NOT_ALL_ANALYSED if status == CLEAN and watched.result.status else status)
 
 
 def _summary(watched: WatchedAudit) -> str:
@@ -84,9 +90,3 @@ def _with_run(text: str, result: WatchResult) -> str:
         "nothing_to_look_at": result.reasons,
     }
     return json.dumps({**json.loads(text), "watch": run}, indent=2) + "\n"
-
-
-def _exit_status(watched: WatchedAudit) -> int:
-    if watched.audit.findings:
-        return FINDINGS
-    return NOT_ALL_ANALYSED if watched.audit.not_analysed or watched.result.status else CLEAN

@@ -19,15 +19,15 @@ from torch.optim import Optimizer, lr_scheduler
 from torch.optim import optimizer as optimizer_hooks
 from torch.utils import data
 
+from esper_audit.watch.guard import Guard, restore
+from esper_audit.watch.loader_hooks import LoaderHooks
 from esper_audit.watch.monitor import Monitor
-from esper_audit.watch.records import Failed
 from esper_audit.watch.run import Run
 
 LOSSES = (
     "cross_entropy", "binary_cross_entropy", "binary_cross_entropy_with_logits", "nll_loss", "kl_div",
     "mse_loss", "l1_loss", "smooth_l1_loss", "huber_loss",
 )  # fmt: skip
-FIRST_BATCHES = 4  # of each pass over a loader
 
 
 class Hooks:
@@ -42,7 +42,6 @@ class Hooks:
         self.monitors = list(monitors)
         self.optimizers = 0
         self._process = os.getpid()
-        self._iterators: set[type] = set()
         self._undo: list[Callable[[], None]] = []
         self._state = threading.local()
         self._listeners: dict[str, list[Any]] = {}
@@ -64,7 +63,7 @@ class Hooks:
         self.run.grad_enabled = torch.is_grad_enabled()
         with self._silence(), torch.no_grad():
             for monitor in list(listeners):
-                with _Guarded(self, monitor):
+                with Guard(self.run, monitor, self.drop):
                     methodcaller(event, *values, **named)(monitor)
 
     def drop(self, monitor: Monitor) -> None:
@@ -214,7 +213,7 @@ class Hooks:
         self._wrap(torch.amp.GradScaler, "scale", self._before_scaling)
         self._wrap(data.DistributedSampler, "set_epoch", self._before_epoch)
         self._wrap(torch, "save", self._before_saving)
-        self._wrap_loader()
+        self._undo.append(LoaderHooks(self.run, self.send).install())
 
     def _before_clipping(self, parameters: Any, *_: Any, **__: Any) -> None:
         if isinstance(parameters, list | tuple | torch.Tensor):  # an iterator is the user's
@@ -256,69 +255,4 @@ class Hooks:
                     after()
 
         setattr(owner, name, wrapper)
-        self._undo.append(lambda: _restore(owner, name, wrapper, original))
-
-    def _wrap_loader(self) -> None:
-        """Hear of passes, and of batches from the class of the iterator that the first pass shows."""
-        original = data.DataLoader.__iter__
-        passes: dict[int, tuple[Any, int]] = {}
-
-        @wraps(original)
-        def start(loader: Any) -> Any:
-            iterator = original(loader)
-            if self._undo:
-                self.send("loader_started", loader, self.run.place())
-                passes[id(iterator)] = (loader, 0)
-                self._wrap_next(type(iterator), passes)
-            return iterator
-
-        data.DataLoader.__iter__ = start  # type: ignore[method-assign]
-        self._undo.append(lambda: _restore(data.DataLoader, "__iter__", start, original))
-
-    def _wrap_next(self, kind: type, passes: dict[int, tuple[Any, int]]) -> None:
-        owner = next(cls for cls in kind.__mro__ if "__next__" in vars(cls))
-        if owner in self._iterators:
-            return
-        self._iterators.add(owner)
-        original = vars(owner)["__next__"]
-
-        @wraps(original)
-        def following(iterator: Any) -> Any:
-            batch = original(iterator)
-            loader, number = passes.get(id(iterator), (None, FIRST_BATCHES))
-            if number < FIRST_BATCHES and self._undo:
-                passes[id(iterator)] = (loader, number + 1)
-                self.send("batch_loaded", loader, number, batch)
-            return batch
-
-        owner.__next__ = following  # type: ignore[attr-defined]  # it is an iterator
-        self._undo.append(lambda: _restore(owner, "__next__", following, original))
-
-
-class _Guarded:
-    """Turns an exception of a monitor into a record, so that the user's run goes on.
-
-    A context manager and not an `except`: what a monitor may raise cannot be listed.
-    """
-
-    def __init__(self, hooks: Hooks, monitor: Monitor) -> None:
-        self.hooks, self.monitor = hooks, monitor
-
-    def __enter__(self) -> None:
-        """Begin."""
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: object
-    ) -> bool:
-        """Record an exception, and let interrupts pass."""
-        if not isinstance(error, Exception):
-            return False
-        self.hooks.run.write(Failed(self.monitor.id, f"{type(error).__name__}: {error}"))
-        self.hooks.drop(self.monitor)
-        return True
-
-
-def _restore(owner: Any, name: str, wrapper: Any, original: Any) -> None:
-    """Put a function back, unless another has taken its place since."""
-    if vars(owner)[name] is wrapper:
-        setattr(owner, name, original)
+        self._undo.append(lambda: restore(owner, name, wrapper, original))

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from torch import Tensor, nn
     from torch.optim import Optimizer
 
-    from esper_audit.watch.records import Place, Value
+    from esper_audit.watch.records import UserLine, Value
     from esper_audit.watch.run import Run
 
 
@@ -32,58 +32,58 @@ class Monitor(Check):
     def __init__(self, run: Run) -> None:
         self.run = run
 
-    def look(self, place: Place) -> None:
+    def look(self, place: UserLine) -> None:
         """Note that there was something to look at."""
         self.run.look(self.id, place)
 
-    def report(self, code: str, place: Place, message: str, **evidence: Value) -> None:
+    def report(self, code: str, place: UserLine, message: str, **evidence: Value) -> None:
         """Report a broken contract at a place."""
         self.run.report(self.id, code, place, message, **evidence)
 
     # The events. `place` is the user's line.
 
-    def optimizer_built(self, optimizer: Optimizer, place: Place) -> None:
+    def optimizer_built(self, optimizer: Optimizer, place: UserLine) -> None:
         """An optimizer was constructed."""
 
-    def gradients_zeroed(self, owner: Optimizer | nn.Module, place: Place) -> None:
+    def gradients_zeroed(self, owner: Optimizer | nn.Module, place: UserLine) -> None:
         """`zero_grad` of an optimizer or a module is about to run."""
 
     def forward_ended(
-        self, module: nn.Module, output: object, *, is_root: bool, place: Place | None
+        self, module: nn.Module, output: object, *, is_root: bool, place: UserLine | None
     ) -> None:
         """A module returned. `place` is that of a root call, which no other module made."""
 
-    def backward_begins(self, loss: Tensor, place: Place) -> None:
+    def backward_begins(self, loss: Tensor, place: UserLine) -> None:
         """A backward pass begins."""
 
-    def backward_ended(self, loss: Tensor, place: Place) -> None:
+    def backward_ended(self, loss: Tensor, place: UserLine) -> None:
         """A backward pass is over."""
 
-    def step_begins(self, optimizer: Optimizer, place: Place) -> None:
+    def step_begins(self, optimizer: Optimizer, place: UserLine) -> None:
         """An optimizer is about to step."""
 
-    def step_ended(self, optimizer: Optimizer, place: Place) -> None:
+    def step_ended(self, optimizer: Optimizer, place: UserLine) -> None:
         """An optimizer has stepped."""
 
-    def gradients_clipped(self, parameters: list[Tensor], place: Place) -> None:
+    def gradients_clipped(self, parameters: list[Tensor], place: UserLine) -> None:
         """Gradients are about to be clipped."""
 
-    def gradients_unscaled(self, scaler: object, optimizer: Optimizer, place: Place) -> None:
+    def gradients_unscaled(self, scaler: object, optimizer: Optimizer, place: UserLine) -> None:
         """A gradient scaler has unscaled the gradients of an optimizer."""
 
-    def loss_scaled(self, scaler: object, place: Place) -> None:
+    def loss_scaled(self, scaler: object, place: UserLine) -> None:
         """A gradient scaler that is on has scaled a loss."""
 
-    def scheduler_stepped(self, scheduler: object, place: Place) -> None:
+    def scheduler_stepped(self, scheduler: object, place: UserLine) -> None:
         """A learning rate scheduler is about to step."""
 
-    def loss_called(self, name: str, arguments: Mapping[str, Any], place: Place) -> None:
+    def loss_called(self, name: str, arguments: Mapping[str, Any], place: UserLine) -> None:
         """A loss function of torch is about to be computed."""
 
-    def mode_changed(self, module: nn.Module, *, training: bool, place: Place) -> None:
+    def mode_changed(self, module: nn.Module, *, training: bool, place: UserLine) -> None:
         """`train` or `eval` of a module was called, not of the parts that it passes it on to."""
 
-    def loader_started(self, loader: torch.utils.data.DataLoader[Any], place: Place) -> None:
+    def loader_started(self, loader: torch.utils.data.DataLoader[Any], place: UserLine) -> None:
         """A pass over a data loader begins."""
 
     def batch_loaded(
@@ -94,7 +94,7 @@ class Monitor(Check):
     def epoch_set(self, sampler: object) -> None:
         """`set_epoch` of a sampler was called."""
 
-    def object_saved(self, saved: object, place: Place) -> None:
+    def object_saved(self, saved: object, place: UserLine) -> None:
         """`torch.save` is about to write an object."""
 
     def run_ended(self) -> None:

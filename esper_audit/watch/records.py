@@ -14,7 +14,7 @@ ONLY = "ESPER_AUDIT_WATCH_ONLY"  # ids of monitors with commas between, empty fo
 Value: TypeAlias = str | int | float | bool
 
 
-class Place(msgspec.Struct, frozen=True):
+class UserLine(msgspec.Struct, frozen=True):
     """A line of code: an absolute path, or one below the project's root."""
 
     path: str
@@ -27,7 +27,7 @@ class Seen(msgspec.Struct, frozen=True, tag="seen", tag_field="kind"):
 
     check: str
     code: str
-    place: Place
+    place: UserLine
     step: int
     message: str
     evidence: dict[str, Value] = {}
@@ -40,7 +40,7 @@ class Measured(msgspec.Struct, frozen=True, tag="measured", tag_field="kind"):
     check: str
     key: str
     value: str
-    place: Place
+    place: UserLine
     rank: int
 
 
@@ -50,7 +50,7 @@ class Looked(msgspec.Struct, frozen=True, tag="looked", tag_field="kind"):
     check: str
     times: int
     reason: str = ""
-    places: list[Place] = []
+    places: list[UserLine] = []
 
 
 class Failed(msgspec.Struct, frozen=True, tag="failed", tag_field="kind"):

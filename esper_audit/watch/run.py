@@ -7,7 +7,7 @@ from collections import Counter
 
 import msgspec
 
-from esper_audit.watch.records import Looked, Measured, Place, Record, Seen, Value
+from esper_audit.watch.records import Looked, Measured, Record, Seen, UserLine, Value
 from esper_audit.watch.user_frame import user_place
 
 NO_RANK = -1
@@ -24,22 +24,24 @@ class Run:
         self.grad_enabled = True  # where the event came from: monitors run without gradients
         self.rank = int(os.environ.get("RANK", NO_RANK))
         self._file = os.path.join(folder, f"{os.getpid()}.jsonl")
-        self._known: set[tuple[str, str, Place]] = set()
+        self._known: set[tuple[str, str, UserLine]] = set()
         self._looked: Counter[str] = Counter()
-        self._places: dict[str, dict[Place, None]] = {}
+        self._places: dict[str, dict[UserLine, None]] = {}
 
-    def place(self) -> Place:
+    def place(self) -> UserLine:
         """Return the line of the user's code that is running."""
         return user_place(self.root)
 
-    def look(self, check: str, place: Place) -> None:
+    def look(self, check: str, place: UserLine) -> None:
         """Note that a monitor had something to look at."""
         self._looked[check] += 1
         places = self._places.setdefault(check, {})
         if len(places) < MOST_PLACES:
             places[place] = None
 
-    def report(self, check: str, code: str, place: Place, message: str, **evidence: Value) -> None:
+    def report(
+        self, check: str, code: str, place: UserLine, message: str, **evidence: Value
+    ) -> None:
         """Write a finding, the first of its kind at its place."""
         key = (check, code, place)
         if key not in self._known:
@@ -47,7 +49,7 @@ class Run:
             seen = Seen(check, code, place, self.step, message, dict(evidence), self.rank)
             self.write(seen)
 
-    def compare(self, check: str, key: str, value: str, place: Place) -> None:
+    def compare(self, check: str, key: str, value: str, place: UserLine) -> None:
         """Write a value that is compared with that of other ranks, if there are any."""
         if self.rank != NO_RANK:
             self.write(Measured(check, key, value, place, self.rank))

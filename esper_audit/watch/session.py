@@ -22,9 +22,9 @@ from esper_audit.watch.records import (
     Failed,
     Looked,
     Measured,
-    Place,
     Record,
     Seen,
+    UserLine,
 )
 
 INJECTED = os.path.join(os.path.dirname(os.path.abspath(__file__)), "injected")
@@ -51,7 +51,7 @@ class WatchResult(msgspec.Struct, frozen=True):
     measured: list[Measured]
     looks: dict[str, int]
     reasons: dict[str, str]
-    places: dict[str, list[Place]]
+    places: dict[str, list[UserLine]]
     failed: list[Failed]
     ended: list[Ended]
 
@@ -71,7 +71,7 @@ def _run(request: WatchRequest, environment: dict[str, str]) -> int:
     ignored = signal.signal(signal.SIGINT, signal.SIG_IGN)
     try:
         # The command is the user's own.
-        return subprocess.run(  # noqa: S603
+        return subprocess.run(  # noqa: S603  # run on purpose
             request.command, env=environment, check=False, preexec_fn=_take_interrupts
         ).returncode
     except OSError as error:
@@ -108,7 +108,7 @@ def _records(folder: Path) -> Iterator[Record]:
 def _result(status: int, records: Sequence[Record]) -> WatchResult:
     looks: Counter[str] = Counter()
     reasons: dict[str, str] = {}
-    places: dict[str, list[Place]] = {}
+    places: dict[str, list[UserLine]] = {}
     for record in records:
         if isinstance(record, Looked):
             looks[record.check] += record.times

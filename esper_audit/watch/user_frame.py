@@ -7,7 +7,7 @@ import sys
 import sysconfig
 from types import FrameType
 
-from esper_audit.watch.records import Place
+from esper_audit.watch.records import UserLine
 
 LIBRARIES = (
     *{sysconfig.get_path(name) for name in ("stdlib", "platstdlib", "purelib", "platlib")},
@@ -15,17 +15,17 @@ LIBRARIES = (
 )
 
 
-def user_place(root: str) -> Place:
+def user_place(root: str) -> UserLine:
     """Return the innermost frame of a file below `root`, else the outermost frame that has a file."""
     frame: FrameType | None = sys._getframe(1)  # noqa: SLF001 - the documented way to a frame
-    outermost = Place("", 0, "")
+    outermost = UserLine("", 0, "")
     while frame is not None:
         file = frame.f_code.co_filename
         if _is_users(file, root):
             path = os.path.relpath(file, root)
-            return Place(path, frame.f_lineno, frame.f_code.co_qualname)
+            return UserLine(path, frame.f_lineno, frame.f_code.co_qualname)
         if os.path.isabs(file) and not file.startswith(LIBRARIES[-1]):
-            outermost = Place(file, frame.f_lineno, frame.f_code.co_qualname)
+            outermost = UserLine(file, frame.f_lineno, frame.f_code.co_qualname)
         frame = frame.f_back
     return outermost
 

@@ -13,7 +13,7 @@ from esper_audit.project.config import Project
 from esper_audit.rules.monitor_catalogue import monitor_descriptions
 from esper_audit.tracking.baseline import read_baseline
 from esper_audit.watch.findings import audit_command
-from esper_audit.watch.records import Place
+from esper_audit.watch.records import UserLine
 from esper_audit.watch.session import WatchRequest, WatchResult
 
 
@@ -77,12 +77,12 @@ def _is_near(one: Finding, other: Finding) -> bool:
     return one.location.path == other.location.path and one.location.symbol == other.location.symbol
 
 
-def _function(place: Place) -> str:
+def _function(place: UserLine) -> str:
     """Return the dotted name of a frame's function as the rules write it, empty for a module."""
     return "" if place.function == "<module>" else place.function.replace(".<locals>", "")
 
 
-def _silence(monitor: str, place: Place) -> ProbeEvidence:
+def _silence(monitor: str, place: UserLine) -> ProbeEvidence:
     return ProbeEvidence(
         unit=f"{monitor}@{place.path}:{place.line}",
         verdict="pass",

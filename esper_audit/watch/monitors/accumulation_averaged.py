@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from torch import Tensor
     from torch.optim import Optimizer
 
-    from esper_audit.watch.records import Place
+    from esper_audit.watch.records import UserLine
 
 SCALINGS = ("DivBackward", "MulBackward")
 STEPS_IN_A_ROW = 2
@@ -42,26 +42,26 @@ class AccumulationAveraged(Monitor):
         super().__init__(*values)  # type: ignore[arg-type]  # the run
         self.is_averaged = False
         self.is_stepping = False
-        self.passes: Counter[tuple[Place, bool]] = Counter()
-        self.last: tuple[Place, int] | None = None
+        self.passes: Counter[tuple[UserLine, bool]] = Counter()
+        self.last: tuple[UserLine, int] | None = None
         self.in_a_row = 0
 
-    def loss_called(self, name: str, arguments: Mapping[str, Any], place: Place) -> None:
+    def loss_called(self, name: str, arguments: Mapping[str, Any], place: UserLine) -> None:
         """Note whether the last loss is a mean."""
         self.is_averaged = arguments.get("reduction") in ("mean", "batchmean")
 
-    def backward_begins(self, loss: Tensor, place: Place) -> None:
+    def backward_begins(self, loss: Tensor, place: UserLine) -> None:
         """Count it by its line, and by whether its loss is a mean that nothing scales."""
         node = "" if loss.grad_fn is None else loss.grad_fn.name()
         is_plain = self.is_averaged and not node.startswith(SCALINGS) and loss.dim() == 0
         if not self.is_stepping:
             self.passes[place, is_plain] += 1
 
-    def step_begins(self, optimizer: Optimizer, place: Place) -> None:
+    def step_begins(self, optimizer: Optimizer, place: UserLine) -> None:
         """Count no pass of a closure: it is a further try, and not a further batch."""
         self.is_stepping = True
 
-    def step_ended(self, optimizer: Optimizer, place: Place) -> None:
+    def step_ended(self, optimizer: Optimizer, place: UserLine) -> None:
         """Report passes that are as many as in the step before."""
         self.is_stepping = False
         passes, self.passes = self.passes, Counter()

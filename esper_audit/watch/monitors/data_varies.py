@@ -14,7 +14,7 @@ from esper_audit.findings.finding import Category, Severity
 from esper_audit.watch.monitor import Monitor
 
 if TYPE_CHECKING:
-    from esper_audit.watch.records import Place
+    from esper_audit.watch.records import UserLine
 
 Loader = data.DataLoader[Any]
 SAMPLE = 256  # values of each tensor that a batch is recognised by
@@ -43,7 +43,7 @@ class DataVaries(Monitor):
     def __init__(self, *values: object) -> None:
         super().__init__(*values)  # type: ignore[arg-type]  # the run
         self.passes: WeakKeyDictionary[Loader, int] = WeakKeyDictionary()
-        self.places: WeakKeyDictionary[Loader, Place] = WeakKeyDictionary()
+        self.places: WeakKeyDictionary[Loader, UserLine] = WeakKeyDictionary()
         self.firsts: WeakKeyDictionary[Loader, str] = WeakKeyDictionary()
         self.previous: WeakKeyDictionary[Loader, str] = WeakKeyDictionary()
         self.epochs: set[int] = set()
@@ -52,7 +52,7 @@ class DataVaries(Monitor):
         """Note that a sampler knows its epoch."""
         self.epochs.add(id(sampler))
 
-    def loader_started(self, loader: Loader, place: Place) -> None:
+    def loader_started(self, loader: Loader, place: UserLine) -> None:
         """Ask a distributed sampler for its epoch."""
         self.look(place)
         self.passes[loader] = self.passes.get(loader, 0) + 1

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from torch import Tensor, nn
     from torch.optim import Optimizer
 
-    from esper_audit.watch.records import Place
+    from esper_audit.watch.records import UserLine
 
 LOOKED_AT = 8  # parameters of an optimizer whose gradients are asked
 
@@ -39,20 +39,20 @@ class GradientsCleared(Monitor):
         super().__init__(*values)  # type: ignore[arg-type]  # the run
         self.applied: dict[int, Optimizer] = {}  # those whose gradients a step has used
 
-    def gradients_zeroed(self, owner: Optimizer | nn.Module, place: Place) -> None:
+    def gradients_zeroed(self, owner: Optimizer | nn.Module, place: UserLine) -> None:
         """Clear the optimizers that `owner` is, or whose parameters it holds."""
         zeroed = set(map(id, _parameters(owner)))
         for key, optimizer in list(self.applied.items()):
             if any(id(p) in zeroed for p in _first(optimizer)):
                 del self.applied[key]
 
-    def backward_begins(self, loss: Tensor, place: Place) -> None:
+    def backward_begins(self, loss: Tensor, place: UserLine) -> None:
         """Clear the optimizers whose gradients are gone."""
         for key, optimizer in list(self.applied.items()):
             if not any(p.grad is not None and p.grad.any() for p in _first(optimizer)):
                 del self.applied[key]
 
-    def step_begins(self, optimizer: Optimizer, place: Place) -> None:
+    def step_begins(self, optimizer: Optimizer, place: UserLine) -> None:
         """Report an optimizer that was not cleared."""
         if id(optimizer) in self.applied and not self.run.has_closure:
             self.look(place)
@@ -61,7 +61,7 @@ class GradientsCleared(Monitor):
             )
             self.report("not-cleared", place, message)
 
-    def step_ended(self, optimizer: Optimizer, place: Place) -> None:
+    def step_ended(self, optimizer: Optimizer, place: UserLine) -> None:
         """Remember that its gradients are used."""
         self.look(place)
         if any(p.grad is not None and p.grad.any() for p in _first(optimizer)):

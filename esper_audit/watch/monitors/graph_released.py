@@ -12,13 +12,13 @@ if TYPE_CHECKING:
     from torch import Tensor
     from torch.optim import Optimizer
 
-    from esper_audit.watch.records import Place
+    from esper_audit.watch.records import UserLine
 
 MOST_ALIVE = 3  # losses of earlier steps that a loop may hold: names that the next step binds again
 KEY = "esper-audit"
 
 
-class Token:
+class NodeToken:
     """Lives as long as the node of a graph that holds it."""
 
 
@@ -41,18 +41,18 @@ class GraphReleased(Monitor):
 
     def __init__(self, *values: object) -> None:
         super().__init__(*values)  # type: ignore[arg-type]  # the run
-        self.tokens: list[tuple[int, weakref.ref[Token], Place]] = []
+        self.tokens: list[tuple[int, weakref.ref[NodeToken], UserLine]] = []
         self.most = 0
 
-    def backward_begins(self, loss: Tensor, place: Place) -> None:
+    def backward_begins(self, loss: Tensor, place: UserLine) -> None:
         """Put a token on the node of the loss."""
         if loss.grad_fn is not None:
             self.look(place)
-            token = Token()
+            token = NodeToken()
             loss.grad_fn.metadata[KEY] = token  # type: ignore[index]  # the stub has a method
             self.tokens.append((self.run.step, weakref.ref(token), place))
 
-    def step_begins(self, optimizer: Optimizer, place: Place) -> None:
+    def step_begins(self, optimizer: Optimizer, place: UserLine) -> None:
         """Count the nodes of earlier steps that are alive."""
         self.tokens = [found for found in self.tokens if found[1]() is not None]
         earlier = [found for found in self.tokens if found[0] < self.run.step]

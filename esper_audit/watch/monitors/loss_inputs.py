@@ -11,7 +11,7 @@ from esper_audit.findings.finding import Category, Severity
 from esper_audit.watch.monitor import Monitor
 
 if TYPE_CHECKING:
-    from esper_audit.watch.records import Place
+    from esper_audit.watch.records import UserLine
 
 ROUNDING = 1e-3
 ELEMENTWISE = (
@@ -42,7 +42,7 @@ class LossInputs(Monitor):
     severity = Severity.P1
     nothing = "no loss function of torch was called"
 
-    def loss_called(self, name: str, arguments: Mapping[str, Any], place: Place) -> None:
+    def loss_called(self, name: str, arguments: Mapping[str, Any], place: UserLine) -> None:
         """Look at the values and the shapes."""
         given, target = arguments["input"], arguments["target"]
         if not (isinstance(given, Tensor) and isinstance(target, Tensor) and given.numel()):

@@ -14,7 +14,7 @@ from esper_audit.watch.user_frame import is_called_by
 if TYPE_CHECKING:
     from torch.optim import Optimizer
 
-    from esper_audit.watch.records import Place
+    from esper_audit.watch.records import UserLine
 
 MODE_MATTERS = (
     nn.Dropout, nn.Dropout1d, nn.Dropout2d, nn.Dropout3d, nn.AlphaDropout, nn.FeatureAlphaDropout,
@@ -49,19 +49,19 @@ class ModesRight(Monitor):
 
     def __init__(self, *values: object) -> None:
         super().__init__(*values)  # type: ignore[arg-type]  # the run
-        self.switched: WeakKeyDictionary[nn.Module, Place] = WeakKeyDictionary()
+        self.switched: WeakKeyDictionary[nn.Module, UserLine] = WeakKeyDictionary()
         self.called: WeakSet[nn.Module] = WeakSet()  # with gradients, since the last backward
         self.training_in_eval: WeakKeyDictionary[nn.Module, int] = WeakKeyDictionary()
         self.trained: WeakSet[nn.Module] = WeakSet()
         self.in_a_row: WeakKeyDictionary[nn.Module, int] = WeakKeyDictionary()
 
-    def mode_changed(self, module: nn.Module, *, training: bool, place: Place) -> None:
+    def mode_changed(self, module: nn.Module, *, training: bool, place: UserLine) -> None:
         """Remember where the mode comes from."""
         self.switched[module] = place
         self.in_a_row.pop(module, None)
 
     def forward_ended(
-        self, module: nn.Module, output: object, *, is_root: bool, place: Place | None
+        self, module: nn.Module, output: object, *, is_root: bool, place: UserLine | None
     ) -> None:
         """Count the calls of a model by their mode."""
         if not is_root or place is None or not _has_mode(module):
@@ -80,7 +80,7 @@ class ModesRight(Monitor):
             )
             self.report("with-gradients", place, message, calls=count)
 
-    def _without_gradients(self, module: nn.Module, count: int, place: Place) -> None:
+    def _without_gradients(self, module: nn.Module, count: int, place: UserLine) -> None:
         is_recalibrated = is_called_by("update_bn", "torch.optim.swa_utils")
         if count == CALLS_IN_A_ROW and _is_training(module) and not is_recalibrated:
             message = (
@@ -89,7 +89,7 @@ class ModesRight(Monitor):
             )
             self.report("evaluated-in-train-mode", place, message)
 
-    def backward_begins(self, loss: Tensor, place: Place) -> None:
+    def backward_begins(self, loss: Tensor, place: UserLine) -> None:
         """Take the models that were called for those that train."""
         self.in_a_row.clear()
         for module in self.called:
@@ -100,7 +100,7 @@ class ModesRight(Monitor):
             self.training_in_eval[module] = count + 1 if is_off else 0
         self.called.clear()
 
-    def step_ended(self, optimizer: Optimizer, place: Place) -> None:
+    def step_ended(self, optimizer: Optimizer, place: UserLine) -> None:
         """Report a model that trains in eval mode."""
         for module, count in self.training_in_eval.items():
             if count >= STEPS_IN_A_ROW:

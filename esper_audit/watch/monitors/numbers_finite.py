@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from torch import nn
     from torch.optim import Optimizer
 
-    from esper_audit.watch.records import Place
+    from esper_audit.watch.records import UserLine
 
 
 class NumbersFinite(Monitor):
@@ -42,12 +42,12 @@ class NumbersFinite(Monitor):
         ] = []  # of the outputs of modules since the last backward
         self.is_scaled = False
 
-    def loss_scaled(self, scaler: object, place: Place) -> None:
+    def loss_scaled(self, scaler: object, place: UserLine) -> None:
         """Leave what comes to the scaler."""
         self.is_scaled = True
 
     def forward_ended(
-        self, module: nn.Module, output: object, *, is_root: bool, place: Place | None
+        self, module: nn.Module, output: object, *, is_root: bool, place: UserLine | None
     ) -> None:
         """Keep the sum of an output: it is finite if all of it is, and costs no wait for a device."""
         if not self.run.grad_enabled:
@@ -56,7 +56,7 @@ class NumbersFinite(Monitor):
             if isinstance(value, Tensor) and value.is_floating_point():
                 self.sums.append((type(module).__name__, value.detach().sum()))
 
-    def backward_begins(self, loss: Tensor, place: Place) -> None:
+    def backward_begins(self, loss: Tensor, place: UserLine) -> None:
         """Report a loss that is not finite, with the module where it began."""
         self.look(place)
         sums, self.sums = self.sums, []
@@ -70,7 +70,7 @@ class NumbersFinite(Monitor):
         )
         self.report("loss", place, f"the loss is {loss.flatten()[0].item()}: {where}", module=first)
 
-    def step_begins(self, optimizer: Optimizer, place: Place) -> None:
+    def step_begins(self, optimizer: Optimizer, place: UserLine) -> None:
         """Report gradients that are not finite."""
         if self.is_scaled:
             return

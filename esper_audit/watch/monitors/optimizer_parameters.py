@@ -14,7 +14,7 @@ from esper_audit.watch.monitor import Monitor
 if TYPE_CHECKING:
     from torch.optim import Optimizer
 
-    from esper_audit.watch.records import Place
+    from esper_audit.watch.records import UserLine
 
 LATEST_BUILT = 2  # optimizer steps by which a second optimizer is there, if there is one
 
@@ -41,21 +41,21 @@ class OptimizerParameters(Monitor):
 
     def __init__(self, *values: object) -> None:
         super().__init__(*values)  # type: ignore[arg-type]  # the run
-        self.built: dict[int, Place] = {}
+        self.built: dict[int, UserLine] = {}
         self.held: set[int] = set()
         self.called: WeakSet[nn.Module] = WeakSet()
 
     def forward_ended(
-        self, module: nn.Module, output: object, *, is_root: bool, place: Place | None
+        self, module: nn.Module, output: object, *, is_root: bool, place: UserLine | None
     ) -> None:
         """Remember the modules that run."""
         self.called.add(module)
 
-    def optimizer_built(self, optimizer: Optimizer, place: Place) -> None:
+    def optimizer_built(self, optimizer: Optimizer, place: UserLine) -> None:
         """Remember where it was built."""
         self.built[id(optimizer)] = place
 
-    def step_begins(self, optimizer: Optimizer, place: Place) -> None:
+    def step_begins(self, optimizer: Optimizer, place: UserLine) -> None:
         """Ask for gradients and owners of what the optimizer holds."""
         self.look(place)
         own = [p for group in optimizer.param_groups for p in group["params"]]
@@ -80,7 +80,7 @@ class OptimizerParameters(Monitor):
             )
             self.report("stale", built, message, stale=len(stale), held=len(own))
 
-    def step_ended(self, optimizer: Optimizer, place: Place) -> None:
+    def step_ended(self, optimizer: Optimizer, place: UserLine) -> None:
         """Ask for parameters that have a gradient and no optimizer."""
         own = [p for group in optimizer.param_groups for p in group["params"]]
         self.held.update(map(id, own))

@@ -13,7 +13,7 @@ from esper_audit.watch.monitor import Monitor
 if TYPE_CHECKING:
     from torch.optim import Optimizer
 
-    from esper_audit.watch.records import Place
+    from esper_audit.watch.records import UserLine
 
 SAMPLE = 64  # values of each parameter
 
@@ -36,7 +36,7 @@ class RanksAgree(Monitor):
     severity = Severity.P1
     nothing = "one process, or no optimizer stepped"
 
-    def step_ended(self, optimizer: Optimizer, place: Place) -> None:
+    def step_ended(self, optimizer: Optimizer, place: UserLine) -> None:
         """Write what the ranks are compared by."""
         own = [p for group in optimizer.param_groups for p in group["params"]]
         if self.run.rank >= 0:

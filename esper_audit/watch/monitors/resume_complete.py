@@ -13,7 +13,7 @@ from esper_audit.watch.monitor import Monitor
 if TYPE_CHECKING:
     from torch.optim import Optimizer
 
-    from esper_audit.watch.records import Place
+    from esper_audit.watch.records import UserLine
 
 
 class ResumeComplete(Monitor):
@@ -40,20 +40,20 @@ class ResumeComplete(Monitor):
         super().__init__(*values)  # type: ignore[arg-type]  # the run
         self.wanted: dict[str, str] = {}
 
-    def step_ended(self, optimizer: Optimizer, place: Place) -> None:
+    def step_ended(self, optimizer: Optimizer, place: UserLine) -> None:
         """Note an optimizer that has a state."""
         if any(optimizer.state.values()):
             self.wanted["optimizer"] = type(optimizer).__name__
 
-    def scheduler_stepped(self, scheduler: object, place: Place) -> None:
+    def scheduler_stepped(self, scheduler: object, place: UserLine) -> None:
         """Note a scheduler."""
         self.wanted["scheduler"] = type(scheduler).__name__
 
-    def loss_scaled(self, scaler: object, place: Place) -> None:
+    def loss_scaled(self, scaler: object, place: UserLine) -> None:
         """Note a gradient scaler that is on."""
         self.wanted["scaler"] = type(scaler).__name__
 
-    def object_saved(self, saved: object, place: Place) -> None:
+    def object_saved(self, saved: object, place: UserLine) -> None:
         """Compare what is saved with what the run has."""
         if not isinstance(saved, Mapping) or _is_weights(saved):
             return

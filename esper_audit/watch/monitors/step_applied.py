@@ -12,7 +12,7 @@ from esper_audit.watch.monitor import Monitor
 if TYPE_CHECKING:
     from torch.optim import Optimizer
 
-    from esper_audit.watch.records import Place
+    from esper_audit.watch.records import UserLine
 
 SAMPLE = 64  # values of each parameter that are compared
 STEPS_IN_A_ROW = 3
@@ -42,12 +42,12 @@ class StepApplied(Monitor):
         self.before: dict[int, list[tuple[Tensor, Tensor]]] = {}
         self.unchanged: dict[int, int] = {}
 
-    def step_begins(self, optimizer: Optimizer, place: Place) -> None:
+    def step_begins(self, optimizer: Optimizer, place: UserLine) -> None:
         """Keep some values of every parameter."""
         own = [p for group in optimizer.param_groups for p in group["params"]]
         self.before[id(optimizer)] = [(p, _sample(p)) for p in own]
 
-    def step_ended(self, optimizer: Optimizer, place: Place) -> None:
+    def step_ended(self, optimizer: Optimizer, place: UserLine) -> None:
         """Compare them."""
         kept = self.before.pop(id(optimizer), [])
         moving = [(p, old) for p, old in kept if p.grad is not None and p.grad.any()]

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from torch import Tensor, nn
     from torch.optim import Optimizer
 
-    from esper_audit.watch.records import Place
+    from esper_audit.watch.records import UserLine
 
 
 class StepsOrdered(Monitor):
@@ -39,21 +39,21 @@ class StepsOrdered(Monitor):
         super().__init__(*values)  # type: ignore[arg-type]  # the run
         self.is_fresh = False  # gradients that no step has used
         self.has_scaled = False
-        self.cleared_at: Place | None = None
+        self.cleared_at: UserLine | None = None
 
-    def backward_ended(self, loss: Tensor, place: Place) -> None:
+    def backward_ended(self, loss: Tensor, place: UserLine) -> None:
         """Begin with new gradients."""
         self.is_fresh, self.cleared_at = True, None
 
-    def loss_scaled(self, scaler: object, place: Place) -> None:
+    def loss_scaled(self, scaler: object, place: UserLine) -> None:
         """Expect an `unscale_` before a clipping."""
         self.has_scaled = True
 
-    def gradients_unscaled(self, scaler: object, optimizer: Optimizer, place: Place) -> None:
+    def gradients_unscaled(self, scaler: object, optimizer: Optimizer, place: UserLine) -> None:
         """Let clipping come."""
         self.has_scaled = False
 
-    def gradients_clipped(self, parameters: list[Tensor], place: Place) -> None:
+    def gradients_clipped(self, parameters: list[Tensor], place: UserLine) -> None:
         """Report a clipping that comes too late, or too early."""
         self.look(place)
         if self.has_scaled:
@@ -65,12 +65,12 @@ class StepsOrdered(Monitor):
             message = "gradients are clipped after the step that used them: clip between backward and step"
             self.report("late-clip", place, message)
 
-    def gradients_zeroed(self, owner: Optimizer | nn.Module, place: Place) -> None:
+    def gradients_zeroed(self, owner: Optimizer | nn.Module, place: UserLine) -> None:
         """Remember where gradients were cleared that no step has used."""
         if self.is_fresh:
             self.cleared_at = place
 
-    def step_begins(self, optimizer: Optimizer, place: Place) -> None:
+    def step_begins(self, optimizer: Optimizer, place: UserLine) -> None:
         """Report a step on cleared gradients."""
         self.look(place)
         own = [p for group in optimizer.param_groups for p in group["params"]]
@@ -79,11 +79,11 @@ class StepsOrdered(Monitor):
             message = "gradients are cleared between backward and step: the step has none left"
             self.report("cleared-early", self.cleared_at, message)
 
-    def step_ended(self, optimizer: Optimizer, place: Place) -> None:
+    def step_ended(self, optimizer: Optimizer, place: UserLine) -> None:
         """Note that the gradients are used."""
         self.is_fresh, self.has_scaled, self.cleared_at = False, False, None
 
-    def scheduler_stepped(self, scheduler: object, place: Place) -> None:
+    def scheduler_stepped(self, scheduler: object, place: UserLine) -> None:
         """Report a scheduler that is ahead of the optimizer."""
         self.look(place)
         if self.is_fresh and self.run.step == 0:

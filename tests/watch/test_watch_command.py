@@ -1,0 +1,205 @@
+"""`esper-audit watch` from the command line: exit status, ranks, interrupts, equal numbers."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+from textwrap import dedent
+
+import pytest
+
+# Slow: each test starts processes that import torch.
+pytestmark = [pytest.mark.slow, pytest.mark.torch]
+
+LOOP = """
+import sys
+import torch
+from torch import nn
+from torch.nn import functional as F
+
+torch.manual_seed(0)
+x, y = torch.randn(24, 6), torch.randint(0, 3, (24,))
+model = nn.Sequential(nn.Linear(6, 8), nn.BatchNorm1d(8), nn.Dropout(0.5), nn.Linear(8, 3))
+optimizer = torch.optim.Adam(model.parameters(), lr=0.1)
+
+
+def train():
+    for step in range(6):
+        optimizer.zero_grad()
+        loss = F.cross_entropy(model(x), y)
+        loss.backward()
+        optimizer.step()
+
+
+train()
+print(sum(p.double().sum().item() for p in model.parameters()), torch.rand(1).item())
+"""
+MISSING = LOOP.replace("        optimizer.zero_grad()\n", "")
+
+
+def watch(folder: Path, *arguments: str, script: str = LOOP) -> subprocess.CompletedProcess[str]:
+    (folder / "pyproject.toml").touch()
+    (folder / "train.py").write_text(dedent(script), encoding="utf-8")
+    return subprocess.run(
+        [sys.executable, "-m", "esper_audit", "watch", *arguments],
+        cwd=folder,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=120,
+    )
+
+
+def printed(run: subprocess.CompletedProcess[str]) -> str:
+    return next(line for line in run.stdout.splitlines() if line[:1].isdigit() or line[:1] == "-")
+
+
+def test_a_sound_run_is_clean_and_its_numbers_are_those_of_the_bare_run(tmp_path: Path) -> None:
+    run = watch(tmp_path, "--", sys.executable, "train.py")
+    assert run.returncode == 0, run.stdout + run.stderr
+    assert "watched 6 optimizer steps in 1 process; the command ended with 0" in run.stdout
+    bare = subprocess.run(
+        [sys.executable, "train.py"], cwd=tmp_path, capture_output=True, text=True, check=True
+    )
+    assert printed(run) == bare.stdout.strip()
+
+
+def test_a_suspicion_of_a_rule_is_confirmed(tmp_path: Path) -> None:
+    run = watch(tmp_path, "--format", "json", "--", sys.executable, "train.py", script=MISSING)
+    assert run.returncode == 1, run.stdout + run.stderr
+    report = json.loads(run.stdout[run.stdout.index("{") :])
+    (finding,) = report["findings"]
+    assert (finding["check"], finding["standing"]) == ("missing-zero-grad", "confirmed")
+    assert finding["probed"][0]["unit"].startswith("gradients-cleared@step")
+    assert report["watch"]["command_status"] == 0
+    assert report["watch"]["looked"]["gradients-cleared"] > 0
+    assert "one process" in report["watch"]["nothing_to_look_at"]["ranks-agree"]
+
+
+def test_one_monitor_alone(tmp_path: Path) -> None:
+    run = watch(tmp_path, "--only", "loss-inputs", "--", sys.executable, "train.py", script=MISSING)
+    assert "1 check on" in run.stdout, run.stdout
+    assert watch(tmp_path, "--only", "loss-input", "--", "x").returncode == 2
+
+
+def test_hooks_of_steps_come_off_and_others_stay(tmp_path: Path) -> None:
+    late = LOOP + "train()\nmodel.eval()\ntrain()\n"
+    run = watch(tmp_path, "--steps", "3", "--", sys.executable, "train.py", script=late)
+    assert run.returncode == 1, run.stdout + run.stderr
+    assert "modes-right" in run.stdout
+    assert "step-applied: looked 3 times" in run.stdout
+
+
+@pytest.mark.parametrize(
+    ("command", "status", "reason"),
+    [
+        (["no-such-program-anywhere"], 2, "cannot start"),
+        ([sys.executable, "-c", "print(1)"], 3, "no process imported torch"),
+        ([sys.executable, "-I", "train.py"], 3, "no process imported torch"),
+        ([sys.executable, "-c", "import torch"], 3, "no optimizer was built"),
+        ([sys.executable, "-c", "import train; raise SystemExit(5)"], 3, "ended with status 5"),
+    ],
+)
+def test_a_command_that_cannot_be_watched_is_named(
+    tmp_path: Path, command: list[str], status: int, reason: str
+) -> None:
+    run = watch(tmp_path, "--", *command)
+    assert run.returncode == status, run.stdout + run.stderr
+    assert reason in " ".join((run.stdout + run.stderr).split())
+
+
+def test_the_users_own_sitecustomize_still_runs(tmp_path: Path) -> None:
+    own = tmp_path / "own"
+    own.mkdir()
+    (own / "sitecustomize.py").write_text("print('own site')\n", encoding="utf-8")
+    before = os.environ.get("PYTHONPATH")
+    os.environ["PYTHONPATH"] = f"{own}"
+    try:
+        run = watch(tmp_path, "--", sys.executable, "train.py")
+    finally:
+        if before is None:
+            del os.environ["PYTHONPATH"]
+        else:
+            os.environ["PYTHONPATH"] = before
+    assert "own site" in run.stdout
+    assert "watched 6 optimizer steps" in run.stdout
+
+
+def test_what_was_seen_before_an_interrupt_is_reported(tmp_path: Path) -> None:
+    endless = MISSING.replace("range(6)", "iter(int, 1)").replace(
+        "        optimizer.step()", "        optimizer.step(); print('step', flush=True)"
+    )
+    (tmp_path / "pyproject.toml").touch()
+    (tmp_path / "train.py").write_text(endless, encoding="utf-8")
+    process = subprocess.Popen(
+        [sys.executable, "-m", "esper_audit", "watch", "--", sys.executable, "train.py"],
+        cwd=tmp_path,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    )
+    assert process.stdout is not None
+    for _ in range(5):
+        assert "step" in process.stdout.readline()
+    os.killpg(process.pid, signal.SIGINT)
+    out, _ = process.communicate(timeout=60)
+    assert process.returncode in (1, 3), out
+    assert "missing-zero-grad" in out or "gradients-cleared" in out
+
+
+RANKS = """
+import os
+import sys
+import torch
+import torch.distributed as dist
+from torch import nn
+from torch.nn import functional as F
+from torch.nn.parallel import DistributedDataParallel as DDP
+from torch.utils.data import DataLoader, DistributedSampler, TensorDataset
+
+dist.init_process_group("gloo")
+rank = dist.get_rank()
+torch.manual_seed(0)
+x, y = torch.randn(24, 6), torch.randint(0, 3, (24,))
+model = nn.Linear(6, 3)
+{wrap}
+data = TensorDataset(x, y)
+loader = DataLoader(data, 4, {sampler})
+optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+for inputs, targets in loader:
+    optimizer.zero_grad()
+    F.cross_entropy(model(inputs), targets).backward()
+    optimizer.step()
+dist.barrier()
+dist.destroy_process_group()
+"""
+SAMPLER = "sampler=DistributedSampler(data)"
+
+
+def on_two_ranks(folder: Path, wrap: str, sampler: str) -> subprocess.CompletedProcess[str]:
+    script = RANKS.format(wrap=wrap, sampler=sampler)
+    run = [sys.executable, "-m", "torch.distributed.run", "--nproc-per-node", "2", "train.py"]
+    return watch(folder, "--", *run, script=script)
+
+
+def test_ranks_that_agree_are_clean(tmp_path: Path) -> None:
+    run = on_two_ranks(tmp_path, "model = DDP(model)", SAMPLER)
+    assert run.returncode == 0, run.stdout + run.stderr
+    assert "ranks-agree: looked" in run.stdout
+
+
+def test_ranks_that_part_are_named(tmp_path: Path) -> None:
+    run = on_two_ranks(tmp_path, "", SAMPLER)
+    assert run.returncode == 1, run.stdout + run.stderr
+    assert "parameters of rank 1 differ from those of rank 0" in " ".join(run.stdout.split())
+
+
+def test_ranks_with_equal_batches_are_named(tmp_path: Path) -> None:
+    run = on_two_ranks(tmp_path, "model = DDP(model)", "shuffle=False")
+    assert run.returncode == 1, run.stdout + run.stderr
+    assert "ranks 0, 1 begin with the same batch" in " ".join(run.stdout.split())
