@@ -13,6 +13,7 @@ from esper_audit.rules.rule import Check
 SHELF = RuleRegistry()
 RULES: dict[str, type[Check]] = {**SHELF.rules, **SHELF.tree_rules}
 FIGURE = re.compile(r"(\d+) of (\d+)")
+FEW = 10  # findings: with fewer one may be wrong
 ENOUGH = 0.9
 
 
@@ -21,7 +22,8 @@ def test_a_rule_runs_unasked_only_where_nine_findings_in_ten_were_right(rule: ty
     assert rule.precision, "read its findings in real packages, and say how many were right"
     right, read = map(int, (FIGURE.findall(rule.precision) or [(1, 1)])[0])
     assert right <= read
-    assert right >= ENOUGH * read or not rule.default
+    is_enough = right >= (ENOUGH * read if read >= FEW else read - 1)
+    assert is_enough or not rule.default
 
 
 @pytest.mark.parametrize("rule", RULES.values(), ids=RULES.keys())
