@@ -1,0 +1,147 @@
+"""The rule `causal-padding`: a convolution of a causal module is padded on both sides."""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections.abc import Iterator, Sequence
+
+from esper_audit.findings.finding import Category, Severity
+from esper_audit.rules.file.attention import causal_padding_cases as cases
+from esper_audit.rules.rule import Rule, Triggers, Violation
+from esper_audit.source.idioms.attention.causal_masks import guards
+from esper_audit.source.idioms.classes.file_classes import ClassFamily, class_table
+from esper_audit.source.syntax.ast_walk import scan
+from esper_audit.source.syntax.file_view import FileView
+from esper_audit.source.syntax.names import Function, dotted, parameters, terminal_name
+from esper_audit.text.phrases import quoted
+
+CONVOLUTIONS = frozenset({"Conv1d", "Conv2d", "Conv3d", "conv1d", "conv2d", "conv3d", "LazyConv1d"})
+CAUSAL_CLASS = re.compile(r"Causal|causal_conv|(?<![Nn]on)_causal")
+NON_CAUSAL_CLASS = re.compile(r"(?i)non_?causal|acausal|de_?conv|transpose")
+FLAG = re.compile(r"^(is_|use_)?causal$")
+PADDING_POSITION = 4
+
+
+class CausalPadding(Rule):
+    """A convolution of a causal module is padded on both sides.
+
+    What: a convolution of torch with a padding that is not zero, in a class whose name says causal or
+    that has a `causal` flag (there a `Conv1d` whose padding does not depend on the flag), where no
+    method cuts the end off again; `padding="same"`; `F.pad` by the same amount on both sides.
+
+    Why: half of the padding lies behind the sequence, so that every output sees `kernel // 2` later
+    positions. The loss improves, and generation does not work.
+
+    Quiet: an output that is cut (`[..., :-p]`, `[..., :length]`, `narrow`, a chomp layer); a kernel of
+    one; a convolution under a condition on the flag; transposed convolutions.
+
+    Tickets: real code
+    """
+
+    contract = "causal-mask"
+    category = Category.CORRECTNESS
+    severity = Severity.P1
+    precision = "no findings in 19 packages"
+    triggers = Triggers(
+        calls=CONVOLUTIONS | {"pad", "__init__"},
+        collected=frozenset({"ClassDef"}),
+        parts=frozenset({"causal", "Causal"}),
+    )
+
+    VALID = cases.VALID
+    INVALID = cases.INVALID
+
+    def prefilter(self, nodes: Sequence[ast.AST]) -> Sequence[ast.AST]:
+        """Keep calls that pad."""
+        return [node for node in nodes if isinstance(node, ast.Call) and _padding(node) is not None]
+
+    def check(self, node: ast.AST, file: FileView) -> Iterator[Violation]:
+        """Report a padding that reaches beyond the end of a causal module's sequence."""
+        padding = _padding(node) if isinstance(node, ast.Call) else None
+        around = file.definitions(node) if isinstance(node, ast.Call) else []
+        owner = next((d for d in reversed(around) if isinstance(d, ast.ClassDef)), None)
+        if padding is None or owner is None or not isinstance(node, ast.Call):
+            return
+        family = file.once(class_table).family(owner)
+        function = file.functions(node)[-1] if file.functions(node) else None
+        is_named = CAUSAL_CLASS.search(owner.name) and not NON_CAUSAL_CLASS.search(owner.name)
+        is_flagged = _has_flag(family) and terminal_name(node.func) in ("Conv1d", "conv1d")
+        if (
+            function is None
+            or not (is_named or is_flagged)
+            or not _is_convolution(node, family, file)
+        ):
+            return
+        if _depends_on_flag(node, padding, function, file) or _is_cut(family, file):
+            return
+        message = (
+            f"padding {quoted(file.code(padding))} lies on both sides of a causal module's sequence"
+        )
+        yield Violation(
+            node,
+            f"{message}: outputs see later positions. Pad the left side alone, or cut the end.",
+        )
+
+
+def _padding(node: ast.AST) -> ast.expr | None:
+    """Return the padding of a call, None where it is none, zero or one-sided."""
+    if not isinstance(node, ast.Call):
+        return None
+    name = terminal_name(node.func)
+    if name == "pad":
+        sides = (
+            node.args[1].elts[:2]
+            if len(node.args) > 1 and isinstance(node.args[1], ast.Tuple)
+            else []
+        )
+        is_even = len(sides) == 2 and ast.unparse(sides[0]) == ast.unparse(sides[1])
+        return node.args[1] if is_even and not _is_number(sides[0], 0) else None
+    given = [keyword.value for keyword in node.keywords if keyword.arg == "padding"]
+    given += node.args[PADDING_POSITION : PADDING_POSITION + 1]
+    kernel = [k.value for k in node.keywords if k.arg == "kernel_size"] + node.args[2:3]
+    if not given or _is_number(given[0], 0) or any(_is_number(size, 1) for size in kernel):
+        return None
+    is_text = isinstance(given[0], ast.Constant) and given[0].value == "valid"
+    return None if is_text or isinstance(given[0], ast.Tuple) else given[0]
+
+
+def _is_number(node: ast.expr, number: int) -> bool:
+    return isinstance(node, ast.Constant) and node.value == number
+
+
+def _is_convolution(call: ast.Call, family: ClassFamily, file: FileView) -> bool:
+    """Return whether a call makes or is a convolution of torch, or pads for one."""
+    if terminal_name(call.func) == "__init__":
+        bases = {base.rpartition(".")[2] for base in family.foreign_bases}
+        return ast.unparse(call.func) == "super().__init__" and not bases.isdisjoint(CONVOLUTIONS)
+    return (file.resolve(call.func) or "").startswith("torch.nn.")
+
+
+def _has_flag(family: ClassFamily) -> bool:
+    made = family.method("__init__")
+    return made is not None and any(FLAG.search(p.arg) for p in parameters(made.args))
+
+
+def _depends_on_flag(call: ast.Call, padding: ast.expr, function: Function, file: FileView) -> bool:
+    """Return whether a padding, the names in it or the place of the call depend on a causal flag."""
+    tests = [test for test, _ in guards(call, function, file)]
+    names = {node.id for node in ast.walk(padding) if isinstance(node, ast.Name)}
+    for node in scan(function, {ast.Assign}):
+        if isinstance(node, ast.Assign) and dotted(node.targets[0]) in names | {
+            ast.unparse(padding)
+        }:
+            tests += [node.value, *(test for test, _ in guards(node.value, function, file))]
+    return any("causal" in ast.unparse(test).lower() for test in [padding, *tests])
+
+
+def _is_cut(family: ClassFamily, file: FileView) -> bool:
+    """Return whether a method of the class cuts the end off a tensor."""
+    for member in family.members:
+        for node in scan(member.definition, {ast.Slice, ast.Call}):
+            if isinstance(node, ast.Slice) and node.upper is not None:
+                return True
+            name = terminal_name(node.func).lower() if isinstance(node, ast.Call) else ""
+            if name == "narrow" or "chomp" in name or "trim" in name or "crop" in name:
+                return True
+    return False

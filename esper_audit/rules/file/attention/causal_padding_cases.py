@@ -1,0 +1,185 @@
+"""The cases of the rule `causal-padding`."""
+
+from __future__ import annotations
+
+from esper_audit.rules.rule import Invalid, Valid
+
+VALID = (
+    Valid(
+        "padding on the left",
+        """
+        from torch import nn
+        from torch.nn import functional as F
+
+        class CausalConv(nn.Module):
+            def __init__(self, width, kernel):
+                super().__init__()
+                self.left = kernel - 1
+                self.conv = nn.Conv1d(width, width, kernel, padding=0)
+
+            def forward(self, x):
+                return self.conv(F.pad(x, (self.left, 0)))
+        """,
+    ),
+    Valid(
+        "the end is cut off",
+        """
+        from torch import nn
+
+        class CausalConv(nn.Conv1d):
+            def __init__(self, width, kernel):
+                super().__init__(width, width, kernel, padding=kernel - 1)
+
+            def forward(self, x):
+                return super().forward(x)[..., : x.shape[-1]]
+
+        class CausalBlock(nn.Module):
+            def __init__(self, width, kernel):
+                super().__init__()
+                self.net = nn.Sequential(nn.Conv1d(width, width, kernel, padding=kernel - 1), Chomp(kernel))
+        """,
+    ),
+    Valid(
+        "padding by the flag, a kernel of one, and a class without a flag",
+        """
+        from torch import nn
+
+        class Block(nn.Module):
+            def __init__(self, width, kernel, causal):
+                super().__init__()
+                pad = 0 if causal else kernel // 2
+                self.conv = nn.Conv1d(width, width, kernel, padding=pad)
+                self.mix = nn.Conv1d(width, width, 1, padding=0)
+                if not causal:
+                    self.more = nn.Conv1d(width, width, kernel, padding=kernel // 2)
+
+        class Plain(nn.Module):
+            def __init__(self, width):
+                super().__init__()
+                self.conv = nn.Conv1d(width, width, 3, padding=1)
+        """,
+    ),
+    Valid(
+        "an image before a causal model",
+        """
+        from torch import nn
+
+        class Captioner(nn.Module):
+            def __init__(self, width, causal=True):
+                super().__init__()
+                self.stem = nn.Conv2d(3, width, 7, padding=3)
+                self.decoder = Decoder(width, causal=causal)
+        """,
+    ),
+)
+
+INVALID = (
+    Invalid(
+        "both sides of a causal convolution",
+        """
+        from torch import nn
+
+        class CausalConv(nn.Module):
+            def __init__(self, width, kernel, dilation=1):
+                super().__init__()
+                pad = (kernel - 1) * dilation // 2
+                self.conv = nn.Conv1d(width, width, kernel, padding=pad, dilation=dilation)
+
+            def forward(self, x):
+                return self.conv(x).relu()
+        """,
+        (
+            (
+                7,
+                (
+                    "padding pad lies on both sides of a causal module's sequence: outputs see later "
+                    "positions. Pad the left side alone, or cut the end."
+                ),
+            ),
+        ),
+    ),
+    Invalid(
+        "a subclass of the convolution, padding by position, and `same`",
+        """
+        import torch.nn as nn
+
+        class CausalConv1d(nn.Conv1d):
+            def __init__(self, width, kernel):
+                super().__init__(width, width, kernel, padding=kernel // 2)
+
+        class CausalStack(nn.Module):
+            def __init__(self, width):
+                super().__init__()
+                self.a = nn.Conv1d(width, width, 3, 1, 1)
+                self.b = nn.Conv1d(width, width, kernel_size=5, padding="same")
+        """,
+        (
+            (
+                5,
+                (
+                    "padding kernel // 2 lies on both sides of a causal module's sequence: outputs see "
+                    "later positions. Pad the left side alone, or cut the end."
+                ),
+            ),
+            (
+                10,
+                (
+                    "padding 1 lies on both sides of a causal module's sequence: outputs see later "
+                    "positions. Pad the left side alone, or cut the end."
+                ),
+            ),
+            (
+                11,
+                (
+                    'padding "same" lies on both sides of a causal module\'s sequence: outputs see later '
+                    "positions. Pad the left side alone, or cut the end."
+                ),
+            ),
+        ),
+    ),
+    Invalid(
+        "a flag that the padding does not know",
+        """
+        from torch import nn
+
+        class Block(nn.Module):
+            def __init__(self, width, kernel, causal=False):
+                super().__init__()
+                self.attention = Attention(width, causal=causal)
+                self.conv = nn.Conv1d(width, width, kernel, padding=kernel // 2)
+
+            def forward(self, x):
+                return self.conv(self.attention(x).mT).mT
+        """,
+        (
+            (
+                7,
+                (
+                    "padding kernel // 2 lies on both sides of a causal module's sequence: outputs see "
+                    "later positions. Pad the left side alone, or cut the end."
+                ),
+            ),
+        ),
+    ),
+    Invalid(
+        "the same amount on both sides by hand",
+        """
+        import torch.nn.functional as F
+        from torch import nn
+
+        class CausalDepthwise(nn.Module):
+            def forward(self, x):
+                x = F.pad(x, (self.k - 1, self.k - 1))
+                return F.conv1d(x, self.weight)
+        """,
+        (
+            (
+                6,
+                (
+                    "padding (self.k - 1, self.k - 1) lies on both sides of a causal module's sequence: "
+                    "outputs see later positions. Pad the left side alone, or cut the end."
+                ),
+            ),
+        ),
+    ),
+)

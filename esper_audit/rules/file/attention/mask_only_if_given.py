@@ -1,0 +1,100 @@
+"""The rule `mask-only-if-given`: a causal mask is applied only where another argument was given."""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections.abc import Iterator, Sequence
+
+from esper_audit.findings.finding import Category, Severity
+from esper_audit.rules.file.attention import mask_only_if_given_cases as cases
+from esper_audit.rules.rule import Rule, Triggers, Violation
+from esper_audit.source.idioms.attention.causal_masks import (
+    MASK_MAKERS,
+    guards,
+    mask_uses,
+    required_arguments,
+)
+from esper_audit.source.syntax.ast_walk import scan
+from esper_audit.source.syntax.file_view import FileView
+from esper_audit.source.syntax.names import Function, defaults, dotted, terminal_name
+
+CAUSAL_NAME = re.compile(r"causal|autoregress|future|look_?ahead|past|cache|memory|state")
+
+
+class MaskOnlyIfGiven(Rule):
+    """A causal mask is applied only where another argument was given.
+
+    What: a mask made by `triu`, `tril` or `generate_square_subsequent_mask`, held by a name, an attribute
+    or a buffer, every use of which in the function is under a condition that an optional argument (a
+    padding mask, a bias) is not None.
+
+    Why: a caller without padding gives no other mask, and gets no causal mask either. The model sees the
+    next token, its loss is excellent, and generation fails.
+
+    Quiet: an argument that itself decides about causality or holds a cache; another branch that applies
+    the mask or passes `is_causal`; a mask that is made from the argument.
+
+    Tickets: real code
+    """
+
+    contract = "causal-mask"
+    category = Category.CORRECTNESS
+    severity = Severity.P1
+    precision = "no findings in 19 packages, the known bug is found"
+    triggers = Triggers(calls=MASK_MAKERS, collected=frozenset({"ClassDef"}))
+
+    VALID = cases.VALID
+    INVALID = cases.INVALID
+
+    def prefilter(self, nodes: Sequence[ast.AST]) -> Sequence[ast.AST]:
+        """Keep calls."""
+        return [node for node in nodes if isinstance(node, ast.Call)]
+
+    def check(self, node: ast.AST, file: FileView) -> Iterator[Violation]:
+        """Report the condition under which alone the mask of a call is applied."""
+        if not isinstance(node, ast.Call) or terminal_name(node.func) not in MASK_MAKERS:
+            return
+        uses = mask_uses(node, file)
+        found = [_needed(use, function, node, file) for use, function in uses]
+        needed = found[0] if found else None
+        if needed is None or any(other is None for other in found):
+            return
+        test, name = needed
+        function = uses[0][1]
+        if not _has_other_way(function, node, test):
+            message = f"the causal mask is applied only where `{name}` is given"
+            yield Violation(
+                test,
+                f"{message}: without it every position sees the later ones. Apply the mask by itself.",
+            )
+
+
+def _needed(
+    use: ast.expr, function: Function, made: ast.Call, file: FileView
+) -> tuple[ast.expr, str] | None:
+    """Return the test and the optional argument that a use of a mask depends on, None without one."""
+    optional = {name for name, value in defaults(function.args).items() if _is_none(value)}
+    optional -= {node.id for node in ast.walk(made) if isinstance(node, ast.Name)}
+    for test, outcome in guards(use, function, file):
+        for name in required_arguments(test, outcome):
+            if name in optional and not CAUSAL_NAME.search(name):
+                return test, name
+    return None
+
+
+def _has_other_way(function: Function, made: ast.Call, test: ast.expr) -> bool:
+    """Return whether a function is causal by other means: another mask, or `is_causal`."""
+    for node in scan(function, {ast.Call}):
+        if not isinstance(node, ast.Call) or node is made:
+            continue
+        if any((k.arg or "").endswith("causal") for k in node.keywords):
+            return True
+        is_inside = test.lineno <= node.lineno <= (made.end_lineno or made.lineno)
+        if terminal_name(node.func) in MASK_MAKERS and not is_inside:
+            return True
+    return False
+
+
+def _is_none(value: ast.expr) -> bool:
+    return isinstance(value, ast.Constant) and value.value is None and dotted(value) == ""

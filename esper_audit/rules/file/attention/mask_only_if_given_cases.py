@@ -1,0 +1,168 @@
+"""The cases of the rule `mask-only-if-given`."""
+
+from __future__ import annotations
+
+from esper_audit.rules.rule import Invalid, Valid
+
+VALID = (
+    Valid(
+        "a mask that is applied by itself",
+        """
+        import torch
+        from torch import nn
+
+        class Scores(nn.Module):
+            def __init__(self, n):
+                super().__init__()
+                self.mask = torch.ones(n, n).triu(1).bool()
+
+            def forward(self, scores, extra=None):
+                mask = self.mask if extra is None else self.mask | extra
+                return scores.masked_fill(mask, float("-inf"))
+        """,
+    ),
+    Valid(
+        "both branches apply it",
+        """
+        import torch
+
+        def attend(scores, padding=None):
+            causal = torch.ones_like(scores).triu(1).bool()
+            if padding is not None:
+                causal = causal | padding
+            return scores.masked_fill(causal, float("-inf"))
+        """,
+    ),
+    Valid(
+        "the argument decides about causality, or is what the mask is made from",
+        """
+        import torch
+
+        def attend(scores, causal=None, target=None):
+            if causal is not None:
+                scores = scores.masked_fill(torch.ones_like(scores).triu(1).bool(), -1e9)
+            if target is not None:
+                scores = scores + torch.full(target.shape, -1e9).triu(1)
+            return scores
+        """,
+    ),
+    Valid(
+        "the mask of the caller, or one of its own",
+        """
+        import torch
+
+        def attend(scores, mask=None):
+            if mask is None:
+                mask = torch.ones_like(scores).triu(1).bool()
+            return scores.masked_fill(mask, -1e9)
+        """,
+    ),
+    Valid(
+        "another branch passes is_causal",
+        """
+        import torch
+        from torch.nn import functional as F
+
+        def attend(q, k, v, padding=None):
+            if padding is not None:
+                mask = torch.ones(q.shape[1], k.shape[1]).tril().bool() & padding
+                return F.scaled_dot_product_attention(q, k, v, attn_mask=mask)
+            return F.scaled_dot_product_attention(q, k, v, is_causal=True)
+        """,
+    ),
+)
+
+INVALID = (
+    Invalid(
+        "a mask of the object under a condition on another one",
+        """
+        import torch
+        from torch import nn
+
+        class Scores(nn.Module):
+            def __init__(self, causal=True, length=None):
+                super().__init__()
+                self.mask = torch.ones(length, length).triu(1).bool() if causal and length else None
+
+            def forward(self, q, k, v, extra=None):
+                scores = q @ k.mT
+                if self.mask is not None and extra is not None:
+                    scores = scores.masked_fill(self.mask | extra, float("-inf"))
+                return scores.softmax(-1) @ v
+        """,
+        (
+            (
+                11,
+                (
+                    "the causal mask is applied only where `extra` is given: without it every position "
+                    "sees the later ones. Apply the mask by itself."
+                ),
+            ),
+        ),
+    ),
+    Invalid(
+        "a mask that is made in the branch",
+        """
+        import torch
+
+        def attend(q, k, v, key_padding=None):
+            scores = q @ k.transpose(-2, -1)
+            if key_padding is not None:
+                n = scores.shape[-1]
+                future = torch.triu(torch.ones(n, n, dtype=torch.bool), diagonal=1)
+                scores = scores.masked_fill(future | key_padding, float("-inf"))
+            return scores.softmax(-1) @ v
+        """,
+        (
+            (
+                5,
+                (
+                    "the causal mask is applied only where `key_padding` is given: without it every "
+                    "position sees the later ones. Apply the mask by itself."
+                ),
+            ),
+        ),
+    ),
+    Invalid(
+        "a buffer in a conditional expression, and an early branch",
+        """
+        import torch
+        from torch import nn
+
+        class Block(nn.Module):
+            def __init__(self, n):
+                super().__init__()
+                self.register_buffer("tri", torch.tril(torch.ones(n, n)))
+
+            def forward(self, x, bias=None):
+                weights = x @ x.mT
+                weights = weights.masked_fill(self.tri == 0, -1e9) + bias if bias is not None else weights
+                return weights.softmax(-1) @ x
+
+        class Other(nn.Module):
+            def forward(self, x, pad=None):
+                causal = nn.Transformer.generate_square_subsequent_mask(x.shape[1])
+                if pad is None:
+                    mask = None
+                else:
+                    mask = causal + pad
+                return self.attention(x, x, x, attn_mask=mask)
+        """,
+        (
+            (
+                11,
+                (
+                    "the causal mask is applied only where `bias` is given: without it every position "
+                    "sees the later ones. Apply the mask by itself."
+                ),
+            ),
+            (
+                17,
+                (
+                    "the causal mask is applied only where `pad` is given: without it every position sees "
+                    "the later ones. Apply the mask by itself."
+                ),
+            ),
+        ),
+    ),
+)

@@ -1,0 +1,233 @@
+"""The rule `uncut-causal-mask`: a causal mask of the full length is applied to a shorter sequence."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator, Sequence
+
+from esper_audit.findings.finding import Category, Severity
+from esper_audit.rules.rule import Invalid, Rule, Triggers, Valid, Violation
+from esper_audit.source.idioms.attention.causal_masks import (
+    MASK_MAKERS,
+    holders,
+    is_cut,
+    mask_uses,
+)
+from esper_audit.source.syntax.file_view import FileView
+from esper_audit.source.syntax.names import dotted, terminal_name
+
+
+class UncutCausalMask(Rule):
+    """A causal mask of the full length is applied to a shorter sequence.
+
+    What: an attribute or buffer that holds a causal mask and that one place of the class cuts to the
+    length of the input (`self.mask[:n, :n]`) while another applies it whole.
+
+    Why: the branch without the cut works at the full length alone. A shorter text raises, or the mask
+    broadcasts against another axis.
+
+    Quiet: a mask that is applied whole everywhere (a fixed length), or cut everywhere; its sizes; a
+    mask that is handed to a function.
+
+    Tickets: real code
+    """
+
+    contract = "causal-mask"
+    category = Category.CORRECTNESS
+    severity = Severity.P2
+    precision = "no findings in 19 packages, the known bug is found"
+    triggers = Triggers(calls=MASK_MAKERS, collected=frozenset({"ClassDef"}))
+
+    VALID = (
+        Valid(
+            "a mask that every branch cuts",
+            """
+            import torch
+            from torch import nn
+
+            class Tower(nn.Module):
+                def __init__(self, context):
+                    super().__init__()
+                    self.register_buffer("mask", torch.ones(context, context).triu(1).bool())
+
+                def forward(self, scores, extra):
+                    n = scores.shape[-1]
+                    if extra is not None:
+                        return scores.masked_fill(self.mask.to(scores.device)[:n, :n] | extra, -1e9)
+                    return scores.masked_fill(self.mask[:n, :n], -1e9)
+            """,
+        ),
+        Valid(
+            "a fixed length",
+            """
+            import torch
+            from torch import nn
+
+            class Tower(nn.Module):
+                def __init__(self, context):
+                    super().__init__()
+                    self.mask = torch.ones(context, context).tril()
+
+                def forward(self, scores):
+                    return scores * self.mask + self.mask.sum()
+            """,
+        ),
+        Valid(
+            "a mask that is asked for its size, cut under another name, or handed to a function",
+            """
+            import torch
+            from torch import nn
+
+            class Tower(nn.Module):
+                def __init__(self, context):
+                    super().__init__()
+                    self.mask = torch.full((context, context), float("-inf")).triu(1)
+
+                def forward(self, scores):
+                    n = min(scores.shape[-1], self.mask.shape[0])
+                    mask = self.mask
+                    fitted = fit(self.mask, n)
+                    return scores + mask[:n, :n] + self.mask[:n, :n] + fitted
+            """,
+        ),
+    )
+    INVALID = (
+        Invalid(
+            "one branch without a cut",
+            """
+            import torch
+            from torch import nn
+
+            class Tower(nn.Module):
+                def __init__(self, width, context=64):
+                    super().__init__()
+                    self.register_buffer("mask", torch.full((context, context), float("-inf")).triu(1))
+
+                def forward(self, x, pad):
+                    length = x.shape[1]
+                    if pad is not None:
+                        mask = self.mask.unsqueeze(0) + pad
+                    else:
+                        mask = self.mask[:length, :length]
+                    return ((x @ x.mT + mask).softmax(-1)) @ x
+            """,
+            (
+                (
+                    12,
+                    (
+                        "`self.mask` of the full length is applied here, and line 14 cuts it. Cut it to the "
+                        "length of the input."
+                    ),
+                ),
+            ),
+        ),
+        Invalid(
+            "a mask that another method cuts",
+            """
+            import torch
+            from torch import nn
+
+            class Tower(nn.Module):
+                def __init__(self, context):
+                    super().__init__()
+                    causal = torch.tril(torch.ones(context, context))
+                    self.register_buffer("causal", causal)
+
+                def step(self, scores, t):
+                    return scores.masked_fill(self.causal[t : t + 1, : t + 1] == 0, -1e9)
+
+                def forward(self, scores):
+                    return scores.masked_fill(self.causal == 0, -1e9)
+            """,
+            (
+                (
+                    14,
+                    (
+                        "`self.causal` of the full length is applied here, and line 11 cuts it. Cut it to the "
+                        "length of the input."
+                    ),
+                ),
+            ),
+        ),
+        Invalid(
+            "a keyword and a local name",
+            """
+            import torch
+            from torch import nn
+            from torch.nn import functional as F
+
+            class Tower(nn.Module):
+                def __init__(self, context):
+                    super().__init__()
+                    self.mask = torch.ones(context, context).tril().bool()
+
+                def forward(self, q, k, v, short):
+                    n = q.shape[-2]
+                    if short:
+                        return F.scaled_dot_product_attention(q, k, v, attn_mask=self.mask[:n, :n])
+                    mask = self.mask
+                    return F.scaled_dot_product_attention(q, k, v, attn_mask=self.mask) + mask
+            """,
+            (
+                (
+                    14,
+                    (
+                        "`self.mask` of the full length is applied here, and line 13 cuts it. Cut it to the "
+                        "length of the input."
+                    ),
+                ),
+                (
+                    15,
+                    (
+                        "`self.mask` of the full length is applied here, and line 13 cuts it. Cut it to the "
+                        "length of the input."
+                    ),
+                ),
+            ),
+        ),
+    )
+
+    def prefilter(self, nodes: Sequence[ast.AST]) -> Sequence[ast.AST]:
+        """Keep calls."""
+        return [node for node in nodes if isinstance(node, ast.Call)]
+
+    def check(self, node: ast.AST, file: FileView) -> Iterator[Violation]:
+        """Report each place that applies the whole mask of a call."""
+        if not isinstance(node, ast.Call) or terminal_name(node.func) not in MASK_MAKERS:
+            return
+        if not file.functions(node) or not any(
+            name.startswith("self.") for name in holders(node, file)
+        ):
+            return
+        uses = [use for use, _ in mask_uses(node, file) if isinstance(use, ast.Attribute)]
+        cuts = [use for use in uses if is_cut(use, file)]
+        for use in uses:
+            if cuts and use not in cuts and _is_applied(use, file):
+                message = f"`{dotted(use)}` of the full length is applied here, and line {cuts[0].lineno} cuts it"
+                yield Violation(use, f"{message}. Cut it to the length of the input.")
+
+
+def _is_applied(use: ast.expr, file: FileView) -> bool:
+    """Return whether a mask is an operand, an argument of a tensor's method or of torch, or gets a name."""
+    above = file.parent(use)
+    while isinstance(above, ast.Attribute) or (isinstance(above, ast.Call) and use is above.func):
+        use, above = above, file.parent(above)
+    if isinstance(above, (ast.BinOp, ast.Compare, ast.UnaryOp)):
+        return True
+    if isinstance(above, ast.Assign):
+        return not _is_cut_below(above, file)
+    call = file.parent(above) if isinstance(above, ast.keyword) else above
+    if not isinstance(call, ast.Call):
+        return False
+    target = file.resolve(call.func) or ""
+    return target.startswith("torch.") or terminal_name(call.func) in (
+        "masked_fill",
+        "masked_fill_",
+    )
+
+
+def _is_cut_below(statement: ast.Assign, file: FileView) -> bool:
+    """Return whether the name of an assignment is cut where it is used."""
+    function = file.functions(statement)[-1]
+    names = [node for node in ast.walk(function) if isinstance(node, ast.Name)]
+    return any(node.id == dotted(statement.targets[0]) and is_cut(node, file) for node in names)

@@ -1,0 +1,138 @@
+"""Causal masks of a file: where one is made, the name that holds it, and where that is used."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator, Sequence
+
+from esper_audit.source.idioms.classes.file_classes import class_table
+from esper_audit.source.syntax.ast_walk import scan
+from esper_audit.source.syntax.file_view import FileView
+from esper_audit.source.syntax.names import Function, dotted, terminal_name
+
+MASK_MAKERS = frozenset(
+    {"triu", "tril", "triu_", "tril_", "generate_square_subsequent_mask", "subsequent_mask"}
+    | {"_generate_square_subsequent_mask"}
+)
+SIZES = frozenset({"shape", "size", "device", "dtype", "ndim", "dim", "numel"})
+CLOSED = frozenset({ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef, ast.Lambda})
+Use = tuple[ast.expr, Function]
+
+
+def mask_uses(made: ast.Call, file: FileView) -> list[Use]:
+    """Return where the causal mask that a call makes is applied, with the functions around.
+
+    It is followed through a local name or an attribute. A test for None and its sizes apply nothing.
+    """
+    functions = file.functions(made)
+    if not functions:
+        return []
+    names = holders(made, file)
+    if not names:
+        return [(made, functions[-1])]
+    uses = [use for name in names for use in _reads(name, functions[-1], file)]
+    return [(node, function) for node, function in uses if not _is_query(node, file)]
+
+
+def holders(made: ast.Call, file: FileView) -> list[str]:
+    """Return the local names and attributes (`self.x`) that the statement around a mask binds to it."""
+    statement = file.enclosing(made)[-1]
+    names: list[str] = []
+    if isinstance(statement, ast.Assign):
+        names = [dotted(target) for target in statement.targets]
+    elif isinstance(statement, ast.AnnAssign):
+        names = [dotted(statement.target)]
+    else:
+        names = [f"self.{name}" for name in _registered(statement)]
+    function = file.functions(made)[-1]
+    handed = [name for held in names for name in _handed_on(held, function)]
+    return [name for name in [*names, *handed] if name]
+
+
+def guards(node: ast.expr, function: Function, file: FileView) -> Iterator[tuple[ast.expr, bool]]:
+    """Yield the tests of the function under which a node is reached, each with its outcome."""
+    below: ast.AST = node
+    above = file.parent(node)
+    while above is not None and below is not function:
+        if isinstance(above, ast.IfExp) and below is not above.test:
+            yield above.test, below is above.body
+        elif isinstance(above, ast.If) and below is not above.test:
+            yield above.test, below in above.body
+        below, above = above, file.parent(above)
+
+
+def required_arguments(test: ast.expr, outcome: bool) -> Iterator[str]:
+    """Yield the names that are not None, or true, wherever a test has an outcome."""
+    if isinstance(test, ast.UnaryOp) and isinstance(test.op, ast.Not):
+        yield from required_arguments(test.operand, not outcome)
+    elif isinstance(test, ast.BoolOp):
+        if isinstance(test.op, ast.And) is outcome:
+            for part in test.values:
+                yield from required_arguments(part, outcome)
+    elif isinstance(test, ast.Compare) and len(test.ops) == 1:
+        right = test.comparators[0]
+        is_none = isinstance(right, ast.Constant) and right.value is None
+        if is_none and isinstance(test.ops[0], ast.IsNot if outcome else ast.Is):
+            yield dotted(test.left)
+    elif outcome:
+        yield dotted(test)
+
+
+def _registered(statement: ast.stmt) -> Iterator[str]:
+    """Yield the name under which a statement registers a buffer."""
+    call = statement.value if isinstance(statement, ast.Expr) else None
+    if isinstance(call, ast.Call) and terminal_name(call.func) == "register_buffer" and call.args:
+        name = call.args[0]
+        if isinstance(name, ast.Constant) and isinstance(name.value, str):
+            yield name.value
+
+
+def _handed_on(name: str, function: Function) -> Iterator[str]:
+    """Yield the attributes that a function binds to a local name."""
+    for node in scan(function, {ast.Assign, ast.Expr}, CLOSED):
+        if isinstance(node, ast.Assign) and name and dotted(node.value) == name:
+            yield from (dotted(t) for t in node.targets if isinstance(t, ast.Attribute))
+        elif isinstance(node, ast.Expr) and isinstance(node.value, ast.Call):
+            given = [dotted(argument) for argument in node.value.args[1:]]
+            yield from (f"self.{each}" for each in _registered(node) if name in given)
+
+
+def _reads(name: str, function: Function, file: FileView) -> Iterator[Use]:
+    _, dot, attribute = name.partition(".")
+    if not dot:
+        for node in scan(function, {ast.Name}, CLOSED):
+            if isinstance(node, ast.Name) and node.id == name and isinstance(node.ctx, ast.Load):
+                yield node, function
+        return
+    table = file.once(class_table)
+    owner = table.owner(function)
+    reads = table.family(owner).reads(attribute) if owner is not None else []
+    heirs = [table.members(heir) for heir in table.subclasses(owner)] if owner is not None else []
+    for use in [*reads, *(use for heir in heirs for use in heir.read.get(attribute, ()))]:
+        if use.method.name != "__init__":
+            yield use.node, use.method
+
+
+def _is_query(node: ast.expr, file: FileView) -> bool:
+    """Return whether an expression is read for its size, or compared with None, and not applied."""
+    above = file.parent(node)
+    if isinstance(above, ast.Attribute):
+        return above.attr in SIZES
+    if isinstance(above, (ast.If, ast.IfExp, ast.BoolOp)):
+        return not (isinstance(above, ast.IfExp) and node is not above.test)
+    return isinstance(above, ast.Compare) and isinstance(above.ops[0], (ast.Is, ast.IsNot))
+
+
+def is_cut(node: ast.expr, file: FileView) -> bool:
+    """Return whether an expression takes a slice of a mask, perhaps after methods such as `.to()`."""
+    above = file.parent(node)
+    while isinstance(above, (ast.Attribute, ast.Call)):
+        if isinstance(above, ast.Call) and above.func is not node:
+            return False
+        node, above = above, file.parent(above)
+    return isinstance(above, ast.Subscript) and above.value is node and _has_bound(above.slice)
+
+
+def _has_bound(index: ast.expr) -> bool:
+    parts: Sequence[ast.expr] = index.elts if isinstance(index, ast.Tuple) else [index]
+    return any(isinstance(part, ast.Slice) and (part.upper or part.lower) for part in parts)
