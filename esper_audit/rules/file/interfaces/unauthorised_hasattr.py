@@ -19,7 +19,7 @@ from esper_audit.source.idioms.fallbacks.exception_handling import (
     suppressed_types,
 )
 from esper_audit.source.syntax.file_view import FileView
-from esper_audit.source.syntax.names import arguments_of
+from esper_audit.source.syntax.names import arguments_of, dotted
 from esper_audit.text.phrases import quoted
 
 ATTRIBUTE_ERROR = "builtins.AttributeError"
@@ -28,6 +28,7 @@ ARGUMENTS = {"builtins.hasattr": 2, "builtins.getattr": 3}
 ATTRIBUTE_METHODS = frozenset(
     {"__getattr__", "__getattribute__", "__setattr__", "__delattr__", "__del__"}
 )
+THREAD_LOCALS = frozenset({"threading.local", "_thread._local"})
 COLLECTING_METHODS = frozenset({"append", "extend", "add"})
 
 
@@ -60,10 +61,11 @@ class UnauthorisedHasattr(Rule):
     or `# esper-audit: allow ...`); a function of the project with the name `hasattr`; `getattr`
     without a default; an export of another package that its other versions lack, for which no
     Protocol helps (option `imports`); a name computed at run time, which no Protocol can declare
-    (option `computed_names`); a dunder name, which is part of the language (option `dunders`);
-    `__getattr__`, `__setattr__` and similar methods, and `__del__`, which may run on a partly built
-    object; a handler that raises or uses the exception or also catches ImportError, and one whose
-    `try` reads no attribute, or only attributes that the lines above permit.
+    (option `computed_names`); a `threading.local()`, which starts empty in each thread; a dunder
+    name, which is part of the language (option `dunders`); `__getattr__`, `__setattr__` and similar
+    methods, and `__del__`, which may run on a partly built object; a handler that raises or uses the
+    exception or also catches ImportError, and one whose `try` reads no attribute, or only attributes
+    that the lines above permit.
 
     Tickets: deep dive 4, real code
     """
@@ -107,6 +109,8 @@ class UnauthorisedHasattr(Rule):
             return
         subject, attribute, *default = [_value(argument) for argument in arguments]
         if self._is_permitted_name(attribute) or self._is_export(subject, file):
+            return
+        if dotted(subject) in file.once(_thread_locals):
             return
         if default:
             effect = f"replaces a missing attribute by {_code(default[0], file)}"
@@ -152,6 +156,17 @@ class UnauthorisedHasattr(Rule):
             and self._is_permitted_name(_value(arguments_of(read)[1]))
             for read in reads
         )
+
+
+def _thread_locals(file: FileView) -> frozenset[str]:
+    """Return the names that hold a `threading.local()`, of which each thread sets its own attributes."""
+    made = (n for n in file.nodes(ast.Assign) if isinstance(n.value, ast.Call))
+    local = (n for n in made if _is_thread_local(n.value, file))
+    return frozenset(dotted(target) for node in local for target in node.targets)
+
+
+def _is_thread_local(value: ast.expr, file: FileView) -> bool:
+    return isinstance(value, ast.Call) and (file.resolve(value.func) or "") in THREAD_LOCALS
 
 
 def _is_attribute_read(node: ast.AST, file: FileView) -> bool:

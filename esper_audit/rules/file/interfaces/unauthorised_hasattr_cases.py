@@ -117,6 +117,23 @@ VALID = (
             n = 0
         """,
     ),
+    Valid(
+        "an attribute of a thread's own storage",
+        """
+        import threading
+        from threading import local
+
+        STATE = threading.local()
+
+
+        class Pool:
+            def __init__(self):
+                self.here = local()
+
+            def depth(self):
+                return getattr(STATE, "depth", 0) + (1 if hasattr(self.here, "open") else 0)
+        """,
+    ),
 )
 
 INVALID = (

@@ -1,0 +1,222 @@
+"""The cases of the rule `unknown-attribute`."""
+
+from __future__ import annotations
+
+from esper_audit.rules.rule import Invalid, Valid
+
+VALID = (
+    Valid(
+        "attributes that are set, registered, inherited or defined",
+        """
+        import torch
+        from torch import nn
+
+
+        class Base(nn.Module):
+            scale: float
+
+            def __init__(self):
+                super().__init__()
+                self.norm = nn.LayerNorm(8)
+
+
+        class Block(Base):
+            def __init__(self, width):
+                super().__init__()
+                self.register_buffer("mean", torch.zeros(width))
+                self.left, self.right = width, width
+
+            @property
+            def width(self):
+                return self.left + self.right
+
+            def forward(self, x):
+                if self.training:
+                    x = x * self.scale - self.mean
+                return self.norm(x) + self.width + len(self._modules)
+        """,
+    ),
+    Valid(
+        "bases that the file does not show, and dynamic classes",
+        """
+        from torch import nn
+        from .base import Base
+
+
+        class A(Base):
+            def forward(self, x):
+                return self.head(x)
+
+
+        class B(nn.Module):
+            def __getattr__(self, name):
+                return self.layers[name]
+
+            def forward(self, x):
+                return self.head(x)
+
+
+        class C(nn.Module):
+            def __init__(self, names):
+                for name in names:
+                    setattr(self, name, nn.Identity())
+
+            def forward(self, x):
+                return self.head(x)
+        """,
+    ),
+    Valid(
+        "what subclasses add",
+        """
+        from torch import nn
+
+
+        class PoolMixin(nn.Module):
+            def forward(self, x):
+                return self.pool(x)
+
+
+        class Model(nn.Module):
+            def forward(self, x):
+                return self.head(self.encode(x))
+
+            def encode(self, x):
+                raise NotImplementedError
+
+
+        class Net(nn.Module):
+            def forward(self, x):
+                return self.stem(x)
+
+
+        class Deep(Net):
+            def __init__(self):
+                super().__init__()
+                self.stem = nn.Identity()
+        """,
+    ),
+    Valid(
+        "attributes that other code of the file sets, asks for or registers",
+        """
+        from torch import nn
+
+
+        class Block(nn.Module):
+            def __init__(self, origin):
+                super().__init__()
+                register_state(self, "origin", origin)
+
+            def forward(self, x):
+                if hasattr(self, "cache"):
+                    return self.cache
+                return self.origin + self.slot + x
+
+
+        def attach(block, slot):
+            block.slot = slot
+        """,
+    ),
+    Valid(
+        "a plain class with an attribute that resembles no other",
+        """
+        class Loop:
+            def __init__(self, steps):
+                self.steps = steps
+
+            def run(self, trainer):
+                return self.callbacks
+        """,
+    ),
+    Valid(
+        "a question to an object",
+        """
+        def width(host):
+            return getattr(host, "width", 8) if hasattr(host, "width") else 0
+        """,
+    ),
+)
+
+INVALID = (
+    Invalid(
+        "a misspelt attribute of a module",
+        """
+        import torch.nn.functional as F
+        from torch import nn
+
+
+        class Shrink(nn.Module):
+            def __init__(self, kernel=3):
+                super().__init__()
+                self.causal_padding = (kernel - 1, 0)
+
+            def forward(self, x):
+                return F.pad(x, self.casual_padding)
+        """,
+        (
+            (
+                11,
+                (
+                    "`self.casual_padding` is set nowhere in `Shrink` or its bases: it has "
+                    "`causal_padding`"
+                ),
+            ),
+        ),
+    ),
+    Invalid(
+        "a layer and a method that no class of the family has",
+        """
+        from torch import nn
+
+
+        class Stem(nn.Module):
+            def __init__(self, width):
+                super().__init__()
+                self.width = width
+
+
+        class Encoder(Stem):
+            def __init__(self, width):
+                super().__init__(width)
+                self.body = nn.Linear(width, width)
+
+            def logits(self, x):
+                return self.last_linear(self.body(x))
+
+            def reset(self, classes):
+                self.last = nn.Linear(self.embed_dim, classes)
+        """,
+        (
+            (16, "`self.last_linear` is set nowhere in `Encoder` or its bases"),
+            (19, "`self.embed_dim` is set nowhere in `Encoder` or its bases"),
+        ),
+    ),
+    Invalid(
+        "a similar name in a plain class",
+        """
+        class Meter:
+            def __init__(self):
+                self.total, self.count = 0.0, 0
+
+            def update(self, value):
+                self.total += value
+                self.count += 1
+
+            def mean(self):
+                return self.totals / self.count
+        """,
+        ((10, "`self.totals` is set nowhere in `Meter` or its bases: it has `total`"),),
+    ),
+    Invalid(
+        "a question to a string",
+        """
+        def width(host):
+            if hasattr("host", "width"):
+                return host.width
+            return getattr(None, "width", 8)
+        """,
+        (
+            (2, 'asks the str "host" for an attribute, and no object'),
+            (4, "asks the NoneType None for an attribute, and no object"),
+        ),
+    ),
+)

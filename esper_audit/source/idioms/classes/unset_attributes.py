@@ -1,0 +1,86 @@
+"""The attributes that a class reads on its object and that nothing of the file sets."""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections.abc import Iterator
+
+from esper_audit.source.idioms.classes.attribute_use import AttributeUse
+from esper_audit.source.idioms.classes.file_classes import ClassFamily, class_table
+from esper_audit.source.idioms.classes.module_members import MODULE_MEMBERS
+from esper_audit.source.syntax.ast_walk import scan
+from esper_audit.source.syntax.file_view import FileView
+from esper_audit.source.syntax.names import dotted, terminal_name
+
+# Bases of which all attributes are known.
+KNOWN_BASES = frozenset({"torch.nn.Module", "builtins.object"})
+MIXIN = re.compile(r"mix_?in|^_?(abstract|base)|(base|interface|protocol)$", re.IGNORECASE)
+
+
+def unset_attributes(definition: ast.ClassDef, file: FileView) -> Iterator[AttributeUse]:
+    """Yield the first read of each attribute that no class of the family and no code of the file sets."""
+    table = file.once(class_table)
+    family = table.family(definition)
+    if family.is_dynamic or not family.foreign_bases <= KNOWN_BASES or _is_template(family):
+        return
+    own = family.members[0]
+    read = (name for name in own.read if not name.startswith("__") and name not in MODULE_MEMBERS)
+    unset = [name for name in read if not family.has_name(name)]
+    if not unset or definition.decorator_list:
+        return
+    derived = [table.family(each) for each in table.subclasses(definition)]
+    for name in sorted(unset):
+        is_set = any(each.is_dynamic or each.has_name(name) for each in derived)
+        if not is_set and name not in _spelled(family) and name not in file.once(_set_from_outside):
+            yield own.read[name][0]
+
+
+def known_attributes(definition: ast.ClassDef, file: FileView) -> frozenset[str]:
+    """Return the names that a class and its bases bind."""
+    family = file.once(class_table).family(definition)
+    return frozenset(name for member in family.members for name in (*member.names, *member.bound))
+
+
+def is_closed_module(definition: ast.ClassDef, file: FileView) -> bool:
+    """Return whether a class is a module of torch all of whose other bases are in the file."""
+    return file.once(class_table).family(definition).is_module
+
+
+def _is_template(family: ClassFamily) -> bool:
+    """Return whether subclasses are to add something: a mixin, abstract methods, open methods."""
+    for member in family.members:
+        if MIXIN.search(member.definition.name):
+            return True
+        for method in member.functions:
+            if any("abstract" in dotted(decorator) for decorator in method.decorator_list):
+                return True
+            raised = (n.exc for n in scan(method, {ast.Raise}) if isinstance(n, ast.Raise))
+            if any(exc is not None and "NotImplemented" in ast.unparse(exc) for exc in raised):
+                return True
+    return False
+
+
+def _spelled(family: ClassFamily) -> frozenset[str]:
+    """Return the strings that a class passes in calls with its object: `hasattr(self, "x")`."""
+    calls = (
+        node
+        for member in family.members
+        for node in scan(member.definition, {ast.Call})
+        if isinstance(node, ast.Call) and any(dotted(a) in ("self", "cls") for a in node.args)
+    )
+    return frozenset(
+        argument.value
+        for call in calls
+        for argument in call.args
+        if isinstance(argument, ast.Constant) and isinstance(argument.value, str)
+    )
+
+
+def _set_from_outside(file: FileView) -> frozenset[str]:
+    """Return the attributes that the file sets on anything but `self`, also by `setattr`."""
+    targets = (n for n in file.nodes(ast.Attribute) if isinstance(n.ctx, ast.Store))
+    names = {target.attr for target in targets if dotted(target.value) != "self"}
+    calls = (n for n in file.nodes(ast.Call) if terminal_name(n.func) == "setattr")
+    named = (a for call in calls for a in call.args[1:2] if isinstance(a, ast.Constant))
+    return frozenset(names | {str(name.value) for name in named})
