@@ -117,6 +117,11 @@ class Selection:
         return [r(*_settings(r.id, r.Options, self._options, self.where)) for r in rules]
 
     @property
+    def rule_ids(self) -> frozenset[str]:
+        """The ids of the rules that read one file."""
+        return frozenset(self._rules)
+
+    @property
     def tree_ids(self) -> frozenset[str]:
         """The ids of the tree rules."""
         return frozenset(self._registry.tree_ids)
