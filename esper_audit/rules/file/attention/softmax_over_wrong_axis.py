@@ -53,7 +53,7 @@ class SoftmaxOverWrongAxis(Rule):
     triggers = Triggers(
         calls=CONTRACTIONS | SOFTMAXES | AGGREGATIONS,
         nodes=frozenset({"BinOp"}),
-        parts=frozenset({"oftmax"}),
+        parts=frozenset({"oftmax", "index_add", "scatter"}),
     )
 
     VALID = cases.VALID
@@ -75,7 +75,7 @@ class SoftmaxOverWrongAxis(Rule):
                 return
             groups = misgrouped_weights(node, file)
             if groups is not None:
-                yield Violation(groups.softmax, _group_message(groups, file))
+                yield Violation(groups.softmax, _group_message(groups))
                 return
         for contraction in contractions(node, file):
             found = normalisation_of(contraction, file)
@@ -94,9 +94,9 @@ def _message(contraction: Contraction, found: Normalisation) -> str:
     return f"the weights are normalised over {axes[0]}, but line {line} sums them over {axes[1]}"
 
 
-def _group_message(groups: MisgroupedWeights, file: FileView) -> str:
+def _group_message(groups: MisgroupedWeights) -> str:
     line = groups.aggregation.lineno
     return (
-        f"the weights are normalised over the edges of `{file.code(groups.normalised)}`, but line {line} "
-        f"sums them at `{file.code(groups.summed)}`"
+        f"the weights are normalised over the edges of `{groups.normalised}`, but line {line} "
+        f"sums them at `{groups.summed}`"
     )

@@ -64,6 +64,19 @@ VALID = (
         """,
     ),
     Valid(
+        "the routing of capsules, which shares out each input",
+        """
+        import torch
+        def route(votes, rounds):
+            logits = torch.zeros(votes.shape[:3])
+            for _ in range(rounds):
+                shares = logits.softmax(dim=2)
+                outputs = torch.einsum("bij,bijd->bjd", shares, votes)
+                logits = logits + torch.einsum("bjd,bijd->bij", outputs, votes)
+            return outputs
+        """,
+    ),
+    Valid(
         "losses over any axis, and an axis that depends on the rank",
         """
         import torch
@@ -170,6 +183,19 @@ INVALID = (
         ((4, NUMBERS.format(0, 5, 1)),),
     ),
     Invalid(
+        "the batch, for scores of a layer, and for matrices of unknown rank",
+        """
+        import torch
+        def pool(self, states):
+            weights = self.score(states).squeeze(-1).softmax(0)
+            return torch.einsum("bt,btd->bd", weights, states)
+        def attend(q, k, v):
+            weights = (q @ k.transpose(-2, -1)).softmax(dim=0)
+            return weights @ v
+        """,
+        ((3, LETTERS.format("b", 4, "t")), (6, NUMBERS.format(0, 7, -1))),
+    ),
+    Invalid(
         "a helper one call away",
         """
         import torch
@@ -200,6 +226,28 @@ INVALID = (
         (
             (4, GROUPS.format("edge_index[0]", 5, "edge_index[1]")),
             (11, GROUPS.format("start", 13, "end[:, None].expand_as(messages)")),
+        ),
+    ),
+    Invalid(
+        "edges by hand, and in the messages of a layer",
+        """
+        import torch
+        from torch_geometric.nn import MessagePassing
+        from torch_geometric.utils import softmax
+        def gather(x, scores, src, dst):
+            e = (scores - scores.max()).exp()
+            total = torch.zeros(len(x)).scatter_add(0, src, e)
+            weights = e / total[src]
+            return torch.zeros_like(x).index_add(0, dst, weights.unsqueeze(-1) * x[src])
+        class Layer(MessagePassing):
+            def forward(self, x, edge_index):
+                row, col = edge_index
+                alpha = softmax(self.score(x[row], x[col]), row, num_nodes=x.size(0))
+                return self.propagate(edge_index, x=x, alpha=alpha)
+        """,
+        (
+            (7, GROUPS.format("src", 8, "dst")),
+            (12, GROUPS.format("row", 13, "edge_index[1]")),
         ),
     ),
     Invalid(

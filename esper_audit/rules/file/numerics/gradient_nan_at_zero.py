@@ -15,12 +15,13 @@ from esper_audit.source.idioms.numerics.gradient_modes import (
     is_without_gradients,
 )
 from esper_audit.source.idioms.numerics.tensor_calls import enclosing_family, tensor_call
+from esper_audit.source.idioms.numerics.value_origins import ValueOrigins
 from esper_audit.source.idioms.numerics.zero_values import zero_reason
 from esper_audit.source.syntax.file_view import FileView
 from esper_audit.source.syntax.names import defaults, dotted
 
 ROOTS = frozenset({"sqrt", "pow", "float_power"})
-PROBABILITY_WORDS = ("softmax", "sigmoid", "softmin")
+PROBABILITY_WORDS = ("softmax", "sigmoid", "softmin", "probability")
 MESSAGE = "the gradient of `{}` is infinite at 0, which {} reaches: add an epsilon inside"
 
 
@@ -107,8 +108,10 @@ def _default(node: ast.expr, file: FileView) -> ast.expr | None:
     """Return the default of a parameter, also of one that the constructor stores on the object."""
     functions = file.functions(node)
     if isinstance(node, ast.Name):
+        origins = file.once(ValueOrigins).of(node, calls=0)
         own = (defaults(function.args).get(node.id) for function in reversed(functions))
-        return next((default for default in own if default is not None), None)
+        local = [None if origin is node else origin for origin in origins]
+        return next((value for value in (*local, *own) if value is not None), None)
     family = enclosing_family(node, file)
     if not isinstance(node, ast.Attribute) or dotted(node.value) != "self" or family is None:
         return None

@@ -72,6 +72,26 @@ INVALID = (
         ),
     ),
     Invalid(
+        "a focal weight of a cross entropy, with a literal in a variable",
+        """
+        import torch
+        import torch.nn.functional as F
+        def focal(logits, target):
+            power = 0.5
+            ce = F.cross_entropy(logits, target, reduction="none")
+            chance = torch.exp(-ce)
+            return ((1 - chance) ** power * ce).mean()
+        """,
+        (
+            (
+                7,
+                MESSAGE.format(
+                    "(1 - chance) ** power", "1 minus the exponential of a log-probability"
+                ),
+            ),
+        ),
+    ),
+    Invalid(
         "the default of the constructor",
         """
         import torch

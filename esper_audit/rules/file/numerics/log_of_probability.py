@@ -8,16 +8,17 @@ from collections.abc import Iterator
 from esper_audit.findings.finding import Category, Severity
 from esper_audit.project.file_roles import OUTSIDE_TESTS
 from esper_audit.rules.rule import Invalid, Rule, Triggers, Valid, Violation
-from esper_audit.source.idioms.numerics.probabilities import probability
+from esper_audit.source.idioms.numerics.probabilities import EXPONENTIAL, probability
 from esper_audit.source.idioms.numerics.tensor_calls import tensor_call
 from esper_audit.source.syntax.file_view import FileView
 from esper_audit.source.syntax.names import terminal_name
 
-LOGARITHMS = frozenset({"log", "log2", "log10"})
+LOGARITHMS = frozenset({"log", "log_", "log2", "log10"})
 GUARDS = frozenset({"where", "nan_to_num", "nan_to_num_", "masked_fill", "masked_fill_", "clamp"})
 SOFTMAX = "`{}` takes the log of a softmax, which underflows to 0: use `log_softmax`"
 SIGMOID = "`{}` takes the log of a sigmoid, which underflows to 0: use `logsigmoid`"
 COMPLEMENT = "`{}` takes the log of 1 minus a sigmoid, which rounds to 0: use `logsigmoid(-x)`"
+REST = "`{}` takes the log of 1 minus {}, which rounds to 0: clamp it first"
 
 
 class LogOfProbability(Rule):
@@ -31,7 +32,8 @@ class LogOfProbability(Rule):
     gradient NaN. `log_softmax` and `logsigmoid` have no such limit.
 
     Quiet: an epsilon, a clamp or a maximum inside the logarithm, or on the probability before;
-    a logarithm inside `where`, `nan_to_num` or a clamp; a probability that a caller passes.
+    a logarithm inside `where`, `nan_to_num` or a clamp; a probability that
+    a caller of another file passes.
 
     Tickets: real code
     """
@@ -41,7 +43,10 @@ class LogOfProbability(Rule):
     severity = Severity.P2
     roles = OUTSIDE_TESTS
     precision = "3 of 3 findings in 19 packages would be merged (flair, monai, torchmetrics)"
-    triggers = Triggers(calls=LOGARITHMS, parts=frozenset({"oftmax", "igmoid", "expit", "oftmin"}))
+    triggers = Triggers(
+        calls=LOGARITHMS | {"log1p"},
+        parts=frozenset({"oftmax", "igmoid", "expit", "oftmin", "cross_entropy"}),
+    )
 
     VALID = (
         Valid(
@@ -140,6 +145,37 @@ class LogOfProbability(Rule):
             ((11, SOFTMAX.format("p.log()")),),
         ),
         Invalid(
+            "a discriminator, a layer of the same file, a helper that receives it",
+            """
+            import torch
+            from torch import nn
+            class Head(nn.Module):
+                def forward(self, x):
+                    return torch.sigmoid(self.out(x))
+            def surprise(p):
+                return -torch.log(p)
+            class Gan(nn.Module):
+                def __init__(self):
+                    self.judge = nn.Sequential(nn.Linear(8, 1), nn.Sigmoid())
+                    self.head = Head()
+                def loss(self, real, fake):
+                    chance = torch.exp(-nn.functional.cross_entropy(real, fake, reduction="none"))
+                    first = torch.log(self.judge(real)) + torch.log1p(-self.judge(fake))
+                    second = self.head(fake).log() + surprise(real.softmax(-1))
+                    return first + second + torch.log(1 - chance)
+            """,
+            (
+                (7, SOFTMAX.format("torch.log(p)")),
+                (14, SIGMOID.format("torch.log(self.judge(real))")),
+                (14, COMPLEMENT.format("torch.log1p(-self.judge(fake))")),
+                (15, SIGMOID.format("self.head(fake).log()")),
+                (
+                    16,
+                    REST.format("torch.log(1 - chance)", "the exponential of a log-probability"),
+                ),
+            ),
+        ),
+        Invalid(
             "only one branch guards",
             """
             import torch
@@ -156,16 +192,26 @@ class LogOfProbability(Rule):
     def check(self, node: ast.AST, file: FileView) -> Iterator[Violation]:
         """Report the logarithm of a probability without a guard."""
         call = tensor_call(node, file)
-        if call is None or call.name not in LOGARITHMS or _is_guarded(call.node, file):
+        if call is None or call.name not in LOGARITHMS | {"log1p"} or _is_guarded(call.node, file):
             return
-        kind = probability(call.subject, file)
-        if not kind:
-            return
-        code = " ".join(file.code(call.node).split())
-        message = COMPLEMENT if kind == "1 minus a sigmoid" else SIGMOID
-        if "sigmoid" not in kind:
-            message = SOFTMAX
-        yield Violation(call.node, message.format(code))
+        subject = call.subject
+        if call.name == "log1p":
+            is_negated = isinstance(subject, ast.UnaryOp) and isinstance(subject.op, ast.USub)
+            subject = subject.operand if isinstance(subject, ast.UnaryOp) else subject
+            kind = probability(subject, file) if is_negated else ""
+            kind = f"1 minus {kind}" if kind and not kind.startswith("1 minus") else ""
+        else:
+            kind = probability(subject, file)
+        if kind and kind != EXPONENTIAL:
+            yield Violation(call.node, _message(kind, " ".join(file.code(call.node).split())))
+
+
+def _message(kind: str, code: str) -> str:
+    if kind == "1 minus a sigmoid":
+        return COMPLEMENT.format(code)
+    if kind.startswith("1 minus "):
+        return REST.format(code, kind.removeprefix("1 minus "))
+    return (SIGMOID if "sigmoid" in kind else SOFTMAX).format(code)
 
 
 def _is_guarded(node: ast.expr, file: FileView) -> bool:

@@ -45,6 +45,8 @@ def is_same_axis(one: int, other: int, rank: int | None) -> bool | None:
     """Return whether two axes of a tensor are the same, None if that depends on an unknown rank."""
     if (one < 0) == (other < 0):
         return one == other
+    if {one, other} == {-1, 0}:
+        return rank == 1 if rank else False  # weights have at least two axes
     return one % rank == other % rank if rank else None
 
 

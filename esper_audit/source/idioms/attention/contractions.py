@@ -29,8 +29,8 @@ DERIVED = frozenset(
 class Contraction(NamedTuple):
     """One operand of a sum of products, and its axes over which the sum runs.
 
-    `axes` are names for an einsum and numbers otherwise. `kept` are the other named axes of an einsum.
-    `rank` is the number of axes of the operand if the operation shows it.
+    `axes` are numbers, `names` those of an einsum by number, `shared` the axes that it keeps and that
+    another operand has, too. `rank` is the number of axes of the operand if the operation shows it.
     """
 
     operand: ast.expr
@@ -39,6 +39,7 @@ class Contraction(NamedTuple):
     names: dict[int, str]
     rank: int | None
     node: ast.expr
+    shared: tuple[int, ...] = ()
 
 
 def contractions(node: ast.AST, file: FileView) -> Iterator[Contraction]:
@@ -86,8 +87,9 @@ def is_product(node: ast.expr, file: FileView, depth: int = 0) -> bool:
 def _of_matrices(
     left: ast.expr, right: ast.expr, rank: int | None, node: ast.expr
 ) -> Iterator[Contraction]:
-    yield Contraction(left, (right,), (-1,), {}, rank, node)
-    yield Contraction(right, (left,), (-2,), {}, rank, node)
+    shared = (0,) if rank == 3 else ()
+    yield Contraction(left, (right,), (-1,), {}, rank, node, shared)
+    yield Contraction(right, (left,), (-2,), {}, rank, node, shared)
 
 
 def _of_einsum(
@@ -105,7 +107,8 @@ def _of_einsum(
         rank = None if "..." in own else len(own)
         others = tuple(o for o in operands if o is not operand)
         found = tuple(axis for axis in axes if axis is not None)
-        yield Contraction(operand, others, found, names, rank, node)
+        kept = tuple(n for n, name in names.items() if name in shared and name in result)
+        yield Contraction(operand, others, found, names, rank, node, kept)
 
 
 def _of_sum(call: TensorCall, file: FileView) -> Iterator[Contraction]:

@@ -32,33 +32,49 @@ class Aggregation(NamedTuple):
 
 
 class MisgroupedWeights(NamedTuple):
-    """A softmax by one index whose weights are summed by another."""
+    """A normalisation by one index whose weights are summed by another, both as code."""
 
-    softmax: ast.Call
-    normalised: ast.expr
-    summed: ast.expr
+    softmax: ast.expr
+    normalised: str
+    summed: str
     aggregation: ast.Call
 
 
 def misgrouped_weights(node: ast.Call, file: FileView) -> MisgroupedWeights | None:
     """Return the softmax of a source that an aggregation sums by another index of the same edges."""
+    if terminal_name(node.func) == "propagate":
+        return _misgrouped_messages(node, file)
     aggregation = _aggregation(node, file)
     if aggregation is None:
         return None
     for weights in _factors_of(aggregation.source, file):
         group = _group(weights, file)
         if group is not None and _are_two_ends(group, aggregation.at, file):
-            return MisgroupedWeights(weights, group, aggregation.at, node)
+            return MisgroupedWeights(weights, file.code(group), file.code(aggregation.at), node)
     return None
 
 
-def _factors_of(source: ast.expr, file: FileView) -> Iterator[ast.Call]:
-    """Yield the calls whose results are factors of what is summed."""
+def _misgrouped_messages(node: ast.Call, file: FileView) -> MisgroupedWeights | None:
+    """Return the softmax by the source of edges among the messages that `propagate` sums at the target."""
+    edges = [*node.args[:1], *(k.value for k in node.keywords if k.arg == "edge_index")]
+    if not edges or b"target_to_source" in file.source.data:
+        return None
+    for keyword in node.keywords:
+        for weights in _factors_of(keyword.value, file):
+            group = _group(weights, file)
+            if group is not None and _key(group, file) == (ast.unparse(edges[0]), "0"):
+                summed = f"{file.code(edges[0])}[1]"
+                return MisgroupedWeights(weights, file.code(group), summed, node)
+    return None
+
+
+def _factors_of(source: ast.expr, file: FileView) -> Iterator[ast.expr]:
+    """Yield the calls and quotients that are factors of what is summed."""
     origins = file.once(ValueOrigins)
     for value in origins.of(source, selected, calls=0):
         for factor in factors(value):
             found = origins.of(factor, selected, calls=0)
-            yield from (origin for origin in found if isinstance(origin, ast.Call))
+            yield from (origin for origin in found if isinstance(origin, (ast.Call, ast.BinOp)))
 
 
 def _aggregation(node: ast.Call, file: FileView) -> Aggregation | None:
@@ -79,8 +95,12 @@ def _aggregation(node: ast.Call, file: FileView) -> Aggregation | None:
     return Aggregation(index, source) if index is not None and source is not None else None
 
 
-def _group(node: ast.Call, file: FileView) -> ast.expr | None:
-    """Return the index by which a call normalises, None if it is no softmax of groups."""
+def _group(node: ast.expr, file: FileView) -> ast.expr | None:
+    """Return the index by which a call or a quotient normalises, None if it is no softmax of groups."""
+    if isinstance(node, ast.BinOp):
+        return _group_of_quotient(node, file)
+    if not isinstance(node, ast.Call):
+        return None
     function = called_function(node, file)
     position = _grouping_parameter(function, file) if function is not None else None
     if position is not None:
@@ -91,6 +111,20 @@ def _group(node: ast.Call, file: FileView) -> ast.expr | None:
     named = [k.value for k in node.keywords if k.arg in GROUPS]
     found = next(iter([*named, *node.args[1:2]]), None)
     return found if isinstance(found, INDEXES) else None
+
+
+def _group_of_quotient(node: ast.BinOp, file: FileView) -> ast.expr | None:
+    """Return `group` for `e / totals[group]` where `totals` sums exponentials by a group."""
+    if not isinstance(node.op, ast.Div) or not isinstance(node.right, ast.Subscript):
+        return None
+    origins = file.once(ValueOrigins)
+    exponentials = origins.of(node.left, selected, calls=0)
+    totals = origins.of(node.right.value, selected, calls=0)
+    is_sum = any(isinstance(t, ast.Call) and _aggregation(t, file) is not None for t in totals)
+    is_exponential = any(
+        isinstance(e, ast.Call) and terminal_name(e.func) == "exp" for e in exponentials
+    )
+    return node.right.slice if is_sum and is_exponential else None
 
 
 def _grouping_parameter(function: Function, file: FileView) -> int | None:

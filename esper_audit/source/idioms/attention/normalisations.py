@@ -57,10 +57,13 @@ def normalisation_of(contraction: Contraction, file: FileView) -> Normalisation 
         return None
     if any(is_same_axis(found[0].axis, dim, rank) is not False for found in traces):
         return None
-    if not _is_scored(softmax, contraction, file) or _is_renormalised(softmax, file):
-        return None
     names = (n for n in contraction.names if _is_at(contraction, n, dim, rank, file))
     own = next(names, dim)
+    is_batch = own == 0 and 0 in contraction.shared
+    if not (is_batch or _is_scored(softmax, contraction, file)):
+        return None
+    if _is_renormalised(softmax, file) or _is_routing(softmax, file):
+        return None
     return Normalisation(softmax.node, dim, own, traces[0][0].axis)
 
 
@@ -171,6 +174,12 @@ def _is_named(node: ast.expr, names: frozenset[str], file: FileView) -> bool:
 def _names(node: ast.expr) -> set[str]:
     parts = (part for part in walk(node) if isinstance(part, ast.Name))
     return {part.id for part in parts} - {"self", "torch", "F"}
+
+
+def _is_routing(softmax: TensorCall, file: FileView) -> bool:
+    """Return whether the scores begin as zeros: the routing of capsules, which shares out each input."""
+    origins = file.once(ValueOrigins).of(softmax.subject, _kept)
+    return any(isinstance(o, ast.Call) and "zeros" in dotted(o.func) for o in origins)
 
 
 def _is_renormalised(softmax: TensorCall, file: FileView) -> bool:

@@ -6,7 +6,7 @@ import ast
 
 from esper_audit.source.idioms.numerics.ema_update import literal_number
 from esper_audit.source.idioms.numerics.tensor_calls import tensor_call
-from esper_audit.source.idioms.numerics.value_origins import ValueOrigins
+from esper_audit.source.idioms.numerics.value_origins import ValueOrigins, passed_arguments
 from esper_audit.source.syntax.file_view import FileView
 
 # Operations whose result has the elements of the operand, or some of them.
@@ -17,7 +17,13 @@ SELECTING = frozenset(
     | {"take", "take_along_dim", "masked_select", "select", "narrow", "swapaxes", "movedim"}
     | {"chunk", "split", "unbind", "flip", "roll", "requires_grad_", "identity"}
 )
-DEEPEST = 3
+LOG_PROBABILITIES = frozenset({"log_softmax", "logsigmoid"})
+LOSSES = frozenset(
+    {"cross_entropy", "binary_cross_entropy", "binary_cross_entropy_with_logits", "nll_loss"}
+    | {"softplus"}
+)
+EXPONENTIAL = "the exponential of a log-probability"
+DEEPEST = 4
 PROBABILITIES = {
     "softmax": "a softmax",
     "softmax2d": "a softmax",
@@ -40,14 +46,39 @@ def selected(node: ast.expr, file: FileView) -> ast.expr | None:
 
 def probability(node: ast.expr, file: FileView, depth: int = 0) -> str:
     """Return what makes an expression a probability that may be exactly 0, empty if nothing does."""
+    if depth > DEEPEST:
+        return ""
+    found = (
+        _probability(origin, file, depth + 1)
+        for origin in file.once(ValueOrigins).of(node, selected)
+    )
+    return next((kind for kind in found if kind), "")
+
+
+def _probability(origin: ast.expr, file: FileView, depth: int) -> str:
+    if isinstance(origin, ast.Name):
+        passed = passed_arguments(origin, file)
+        return next((kind for each in passed if (kind := probability(each, file, depth))), "")
+    if isinstance(origin, ast.BinOp):
+        is_complement = isinstance(origin.op, ast.Sub) and literal_number(origin.left) == 1
+        found = probability(origin.right, file, depth) if is_complement else ""
+        return f"1 minus {found}" if found else ""
+    call = tensor_call(origin, file)
+    if call is None:
+        return ""
+    if call.name == "exp":
+        return EXPONENTIAL if _is_negative(call.subject, file) else ""
+    return PROBABILITIES.get(call.name, "")
+
+
+def _is_negative(node: ast.expr, file: FileView) -> bool:
+    """Return whether an exponent is a log-probability: of `log_softmax`, or the negative of a loss."""
     for origin in file.once(ValueOrigins).of(node, selected):
-        if isinstance(origin, ast.BinOp):
-            is_complement = isinstance(origin.op, ast.Sub) and literal_number(origin.left) == 1
-            is_open = is_complement and depth < DEEPEST
-            found = probability(origin.right, file, depth + 1) if is_open else ""
-            if found:
-                return f"1 minus {found}"
-        call = tensor_call(origin, file)
-        if call is not None and call.name in PROBABILITIES:
-            return PROBABILITIES[call.name]
-    return ""
+        is_negated = isinstance(origin, ast.UnaryOp) and isinstance(origin.op, ast.USub)
+        operand = origin.operand if isinstance(origin, ast.UnaryOp) else origin
+        names = LOSSES if is_negated else LOG_PROBABILITIES
+        for source in file.once(ValueOrigins).of(operand, selected):
+            call = tensor_call(source, file)
+            if call is not None and call.name in names:
+                return True
+    return False

@@ -98,6 +98,9 @@ def own_module(function: ast.expr, file: FileView) -> ast.Call | None:
 
 def _module_call(node: ast.Call, module: ast.Call, file: FileView) -> TensorCall | None:
     target = file.resolve(module.func) or ""
+    if target == "torch.nn.Sequential" and module.args and isinstance(module.args[-1], ast.Call):
+        module = module.args[-1]
+        target = file.resolve(module.func) or ""
     found = OPERATIONS.get(target.removeprefix(MODULES)) if target.startswith(MODULES) else None
     if found is None or not node.args:
         return None

@@ -9,7 +9,7 @@ from esper_audit.source.idioms.classes.file_classes import class_table
 from esper_audit.source.syntax.ast_walk import scan
 from esper_audit.source.syntax.file_view import FileView
 from esper_audit.source.syntax.local_values import FunctionValues
-from esper_audit.source.syntax.names import Function, dotted
+from esper_audit.source.syntax.names import Function, dotted, parameters, terminal_name
 
 MOST_ORIGINS = 24
 CLOSED = frozenset({ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef, ast.Lambda})
@@ -76,8 +76,38 @@ def called_function(call: ast.Call, file: FileView) -> Function | None:
     if isinstance(function, ast.Attribute) and dotted(function.value) in ("self", "cls"):
         classes = [d for d in file.definitions(call) if isinstance(d, ast.ClassDef)]
         if classes:
-            return file.once(class_table).family(classes[-1]).method(function.attr)
+            family = file.once(class_table).family(classes[-1])
+            bound = family.bindings(function.attr)
+            module = bound[0].value if len(bound) == 1 else None
+            return family.method(function.attr) or _forward_of(module, file)
     return None
+
+
+def _forward_of(module: ast.expr | None, file: FileView) -> Function | None:
+    """Return the `forward` of the class of the same file that an expression makes an object of."""
+    if not isinstance(module, ast.Call) or not isinstance(module.func, ast.Name):
+        return None
+    table = file.once(class_table)
+    definition = table.by_name.get(module.func.id)
+    return table.family(definition).method("forward") if definition is not None else None
+
+
+def passed_arguments(name: ast.Name, file: FileView) -> list[ast.expr]:
+    """Return what the calls of the same file pass for the parameter that a name is."""
+    functions = file.functions(name)
+    values = file.once(FunctionValues).reaching(name)
+    if not functions or len(values) != 1 or values[0].statement is not None:
+        return []
+    function = functions[-1]
+    names = [p.arg for p in parameters(function.args) if p.arg not in ("self", "cls")]
+    if name.id not in names:
+        return []
+    position, found = names.index(name.id), []
+    for call in file.nodes(ast.Call):
+        if terminal_name(call.func) == function.name and called_function(call, file) is function:
+            named = [k.value for k in call.keywords if k.arg == name.id]
+            found += [*named, *call.args[position : position + 1]]
+    return found
 
 
 def returned(function: Function) -> list[ast.expr]:
