@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import sys
 import textwrap
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 import click
+import msgspec
 
-from esper_audit.cli.options import project_options
+from esper_audit.cli.options import format_option, project_options
 from esper_audit.findings.errors import UsageError
 from esper_audit.project.config import Project
+from esper_audit.reports.check_listing import VERSION, checks_as_json, contract_lines
 from esper_audit.reports.rules_page import case_code, check_page
 from esper_audit.rules.catalogue import CheckCatalogue
 from esper_audit.rules.probe_catalogue import ProbeDescription
@@ -29,12 +31,14 @@ from esper_audit.text.terminal import prose_width
     metavar="FILE",
     help="Run the VALID and INVALID cases of the rules in FILE.",
 )
+@click.option("--stats", is_flag=True, help="Show how the tickets of each check ended.")
+@format_option()
 @project_options
-def command(project: Project, check_id: str | None, file: str) -> None:
-    """List the checks (rules and probes), or explain the check ID.
+def command(project: Project, check_id: str | None, file: str, *, stats: bool, style: str) -> None:
+    """List the checks (rules and probes), or explain the check or contract ID.
 
     The explanation shows the contract, what is checked and why, code with and without a finding, and
-    the options.
+    the options. That of a contract shows whether it is universal or a policy, and its checks.
 
     Exit status of --test: 0 every case passed; 1 a case failed; 2 the file does not load; 3 a rule
     raised on a case.
@@ -47,19 +51,45 @@ def command(project: Project, check_id: str | None, file: str) -> None:
         status, report = rule_test(project, file)
         click.echo("\n".join(report))
         sys.exit(status)
+    if stats:
+        click.echo("\n".join(_stats(project, check_id, style)))
+        return
     catalogue = CheckCatalogue.of_project(project)
+    if style == "json":
+        click.echo(checks_as_json(catalogue, check_id))
+        return
     if check_id is None:
         lines = _list_lines(catalogue)
+    elif check_id in catalogue.contracts:
+        lines = contract_lines(catalogue, check_id)
     elif check_id in catalogue.checks:
         lines = _explanation(catalogue.checks[check_id], catalogue)
     else:
-        raise UsageError(f"unknown check '{check_id}'{did_you_mean(check_id, catalogue.checks)}")
+        known = {*catalogue.checks, *catalogue.contracts}
+        raise UsageError(f"unknown check '{check_id}'{did_you_mean(check_id, known)}")
     click.echo("\n".join(lines))
+
+
+def _stats(project: Project, check_id: str | None, style: str) -> Iterable[str]:
+    from esper_audit.reports.rule_outcomes import outcome_lines, rule_outcomes
+    from esper_audit.tickets.store import TicketStore
+
+    tickets = TicketStore(project.resolve(project.config.tickets)).load().values()
+    outcomes = [one for one in rule_outcomes(tickets) if check_id in (None, one.check)]
+    if style == "json":
+        content = {"version": VERSION, "outcomes": outcomes}
+        return [msgspec.json.format(msgspec.json.encode(content), indent=2).decode()]
+    return outcome_lines(outcomes)
 
 
 def _list_lines(catalogue: CheckCatalogue) -> Iterator[str]:
     for check in catalogue.checks.values():
-        notes = [_kind(check), "" if check.default else "off unless selected"]
+        is_policy = catalogue.contracts[check.contract].kind == "policy"
+        notes = [
+            _kind(check),
+            f"policy {check.contract}" if is_policy else "",
+            "" if check.default else "off unless selected",
+        ]
         noted = ", ".join(filter(None, notes))
         title = check.documentation().title + (f" ({noted})" if noted else "")
         head = f"{check.id:<29} {check.severity}  "
@@ -82,6 +112,9 @@ def _explanation(check: type[Check], catalogue: CheckCatalogue) -> Iterator[str]
     yield from textwrap.wrap(page.facts, prose_width())
     paragraphs = {
         "Contract": f"{contract.statement} {contract.why}",
+        "In force": "everywhere, as it is universal"
+        if contract.kind == "universal"
+        else f"where a project adopts the policy {contract.id} (`policies`, or profile strict)",
         "What": page.what,
         "Why": page.why,
         "Not reported": page.quiet,
