@@ -1,0 +1,181 @@
+"""The rule `unknown-string-default`: a misspelt name selects a default."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+
+from esper_audit.findings.finding import Category, Severity
+from esper_audit.rules.rule import Invalid, Rule, Triggers, Valid, Violation
+from esper_audit.source.idioms.fallbacks.dispatch import is_text
+from esper_audit.source.syntax.file_view import FileView
+from esper_audit.source.syntax.names import dotted, parameters, text_of
+from esper_audit.text.phrases import quoted
+
+MESSAGE = "`{}` takes `{}` for every `{}` that the table does not hold. Use `{}[{}]`, which raises"
+FEWEST = 2
+
+
+class UnknownStringDefault(Rule):
+    """A misspelt name selects a default.
+
+    What: `TABLE.get(name, default)` where `TABLE` is a dict of the file with strings for keys, `name` is a
+    parameter, and `default` is one of the table's own values.
+
+    Why: `activation="swihs"` trains with another activation than was asked for, without a word.
+
+    Quiet: a default that is none of the values (None, a marker, the name itself); tables that the file
+    fills elsewhere; names that are tested with `in` first.
+
+    Tickets: real code
+    """
+
+    contract = "unknown-values"
+    category = Category.DEFENSIVE_PROGRAMMING
+    severity = Severity.P3
+    precision = "1 of 1 (torchrl); 0 findings in 46 other packages"
+    triggers = Triggers(calls=frozenset({"get"}))
+
+    VALID = (
+        Valid(
+            "a lookup that raises",
+            """
+            ACTIVATIONS = {"relu": nn.ReLU, "gelu": nn.GELU}
+
+            def build(activation="relu"):
+                return ACTIVATIONS[activation]()
+            """,
+        ),
+        Valid(
+            "a default that is none of the values",
+            """
+            SCALES = {"small": 1, "large": 4}
+
+            def build(size):
+                return SCALES.get(size, None), SCALES.get(size, 0), SCALES.get(size)
+            """,
+        ),
+        Valid(
+            "tested first",
+            """
+            MODES = {"nearest": 0, "linear": 1}
+
+            def build(mode):
+                if mode not in MODES:
+                    raise ValueError(mode)
+                return MODES.get(mode, 0)
+            """,
+        ),
+        Valid(
+            "a dict of the caller",
+            """
+            def build(options, key):
+                return options.get(key, nn.ReLU)
+            """,
+        ),
+    )
+    INVALID = (
+        Invalid(
+            "a table of the module",
+            """
+            ACTIVATIONS = {"relu": nn.ReLU, "gelu": nn.GELU}
+
+            def build(activation="relu"):
+                return ACTIVATIONS.get(activation, nn.ReLU)()
+            """,
+            (
+                (
+                    4,
+                    MESSAGE.format(
+                        "ACTIVATIONS.get(activation, nn.ReLU)",
+                        "nn.ReLU",
+                        "activation",
+                        "ACTIVATIONS",
+                        "activation",
+                    ),
+                ),
+            ),
+        ),
+        Invalid(
+            "a table in the function, a name in lower case",
+            """
+            class Head(nn.Module):
+                def __init__(self, pooling: str):
+                    kinds = {"mean": 0, "max": 1, "last": 2}
+                    self.kind = kinds.get(pooling.lower(), 0)
+            """,
+            (
+                (
+                    4,
+                    MESSAGE.format(
+                        "kinds.get(pooling.lower(), 0)",
+                        "0",
+                        "pooling.lower()",
+                        "kinds",
+                        "pooling.lower()",
+                    ),
+                ),
+            ),
+        ),
+    )
+
+    def check(self, node: ast.AST, file: FileView) -> Iterator[Violation]:
+        """Report lookups of parameters whose default is one of the table's values."""
+        if not isinstance(node, ast.Call) or len(node.args) != 2 or node.keywords:
+            return
+        key, default = node.args
+        table = node.func.value if isinstance(node.func, ast.Attribute) else None
+        if table is None or not _is_parameter(key, file):
+            return
+        found = file.once(_tables).get((_scope(table, file), dotted(table)))
+        found = found or file.once(_tables).get((None, dotted(table)))
+        if found is None or _is_tested(key, table, file):
+            return
+        if text_of(default) in {text_of(value) for value in found.values}:
+            name, text = text_of(table), text_of(key)
+            code = quoted(file.code(node))
+            yield Violation(node, MESSAGE.format(code, text_of(default), text, name, text))
+
+
+def _tables(file: FileView) -> dict[tuple[ast.AST | None, str], ast.Dict]:
+    """Return the dicts with strings for keys that a file binds once, by function and name."""
+    found: dict[tuple[ast.AST | None, str], ast.Dict] = {}
+    twice: set[tuple[ast.AST | None, str]] = set()
+    for statement in file.nodes(ast.Assign):
+        for target in statement.targets:
+            place = (_scope(target, file), dotted(target))
+            if place in found:
+                twice.add(place)
+            if isinstance(statement.value, ast.Dict) and _is_table(statement.value):
+                found[place] = statement.value
+    return {place: table for place, table in found.items() if place not in twice}
+
+
+def _is_table(table: ast.Dict) -> bool:
+    return len(table.keys) >= FEWEST and all(k is not None and is_text(k) for k in table.keys)
+
+
+def _scope(node: ast.expr, file: FileView) -> ast.AST | None:
+    functions = file.functions(node)
+    return functions[-1] if functions else None
+
+
+def _is_parameter(key: ast.expr, file: FileView) -> bool:
+    """Return whether a key is a parameter, or a parameter in lower or upper case."""
+    if isinstance(key, ast.Call) and isinstance(key.func, ast.Attribute):
+        key = key.func.value if key.func.attr in ("lower", "upper", "strip") else key
+    if not isinstance(key, ast.Name):
+        return False
+    return any(key.id == p.arg for f in file.functions(key) for p in parameters(f.args))
+
+
+def _is_tested(key: ast.expr, table: ast.expr, file: FileView) -> bool:
+    """Return whether the file compares a key with a table, as in `key not in table`."""
+    scope = _scope(key, file)
+    return any(
+        isinstance(c.ops[0], (ast.In, ast.NotIn))
+        and text_of(c.left) in text_of(key)
+        and text_of(table) in text_of(c.comparators[0])
+        for c in file.nodes(ast.Compare)
+        if _scope(c, file) is scope
+    )
