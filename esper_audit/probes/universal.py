@@ -6,8 +6,11 @@ import re
 from collections.abc import Mapping
 from typing import ClassVar
 
+from torch import nn
+
 from esper_audit.findings.probe_record import Plain
 from esper_audit.probes.probe import Probe
+from esper_audit.probes.recipes.materialise import import_name
 from esper_audit.probes.recipes.subject import Discovered
 from esper_audit.probes.subject.subject import Subject
 
@@ -17,7 +20,7 @@ SAMPLING_NAME = re.compile(
     re.IGNORECASE,
 )
 SAMPLING_TEXT = re.compile(
-    r"\bsampl(es|ing|ed)\b|stochastic|\bnois[ey]\b|variational|augment|gumbel|randomly|reparameteri",
+    r"\bsampl(ing|ed)\b|\bsamples from|stochastic|\bnois[ey]\b|variational|augment|gumbel|randomly|reparameteri",
     re.IGNORECASE,
 )
 
@@ -46,11 +49,14 @@ class UniversalProbe(Probe[Discovered]):
         return self.program_of(subject, detector, witness)
 
 
+def documentation_of(subject: Discovered) -> str:
+    """Return the docstrings of a class and its forward, without those of `nn.Module`."""
+    kind = import_name(subject.recipe.target)
+    own = "" if kind.__doc__ == nn.Module.__doc__ else kind.__doc__ or ""
+    return f"{own} {kind.forward.__doc__ or ''}"
+
+
 def is_sampling_by_name(subject: Discovered) -> bool:
     """Return whether the name or the docstring of a class mentions sampling."""
-    from esper_audit.probes.recipes.materialise import import_name
-
-    kind = import_name(subject.recipe.target)
-    documented = f"{kind.__doc__ or ''} {kind.forward.__doc__ or ''}"
     is_named = SAMPLING_NAME.search(subject.recipe.class_name)
-    return bool(is_named or SAMPLING_TEXT.search(documented))
+    return bool(is_named or SAMPLING_TEXT.search(documentation_of(subject)))

@@ -9,6 +9,7 @@ from torch import Tensor, nn
 
 from esper_audit.findings.finding import Category, Severity
 from esper_audit.findings.probe_record import Plain
+from esper_audit.probes.measure.modes import switch_mode
 from esper_audit.probes.measure.output_tree import cloned, first_difference, is_same
 from esper_audit.probes.measure.readings import Limits, Reading, must_be_zero
 from esper_audit.probes.recipes.program import program
@@ -46,7 +47,7 @@ class DeterministicEvaluation(UniversalProbe):
 
     def measure(self, subject: Discovered, state: str) -> Iterator[Reading]:
         """Evaluate under two seeds, and after other arguments."""
-        module: nn.Module = subject.at(state).eval()
+        module: nn.Module = switch_mode(subject.at(state), training=False)
         for _ in range(SETTLING_CALLS):
             subject.evaluate(module, subject.arguments_of_call())
         before = tensor_state(module)

@@ -10,6 +10,7 @@ import torch
 
 from esper_audit.findings.finding import Category, Severity
 from esper_audit.findings.probe_record import Plain
+from esper_audit.probes.measure.modes import switch_mode
 from esper_audit.probes.measure.output_tree import cloned, first_difference
 from esper_audit.probes.measure.readings import Limits, Reading, must_be_zero
 from esper_audit.probes.recipes.materialise import import_name
@@ -47,7 +48,7 @@ class InputsUnmodified(UniversalProbe):
     def measure(self, subject: Discovered, state: str) -> Iterator[Reading]:
         """Call in both modes and compare the arguments with clones."""
         for mode in ("eval", "train"):
-            module = subject.at(state).train(mode == "train")
+            module = switch_mode(subject.at(state), training=mode == "train")
             call = subject.arguments_of_call()
             before = cloned(call)
             with torch.no_grad():

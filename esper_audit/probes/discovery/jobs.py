@@ -15,6 +15,7 @@ from esper_audit.findings.probe_record import DefinitionPlace, ProbeRecord, Verd
 from esper_audit.probes.discovery.classes import find_classes as find_classes
 from esper_audit.probes.discovery.targets import ModuleClass
 from esper_audit.probes.discovery.trial import find_recipe
+from esper_audit.probes.measure.process_settings import restored_settings
 from esper_audit.probes.probe import probes_in
 from esper_audit.probes.recipes.subject import Discovered, subject_by_recipe
 from esper_audit.probes.subject.subject import BIRTH
@@ -79,7 +80,7 @@ def repeat_program(program: str, folder: str) -> str:
     """Run a program in this process, in an empty folder, and return the last line of its error."""
     os.chdir(folder or os.environ.get("TMPDIR", "."))
     try:
-        with contextlib.redirect_stdout(io.StringIO()):
+        with restored_settings(), contextlib.redirect_stdout(io.StringIO()):
             exec(compile(program, "<reproducer>", "exec"), {"__name__": "__main__"})  # noqa: S102 - the program is ours
     except BaseException as error:  # noqa: BLE001 - the error is the result
         return traceback.format_exception_only(error)[-1].strip()

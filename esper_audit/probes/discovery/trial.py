@@ -19,6 +19,7 @@ from esper_audit.probes.discovery.constructor import ConstructorSearch
 from esper_audit.probes.discovery.failure import TrialFailure, failure_of
 from esper_audit.probes.discovery.inputs import call_arguments, call_parameters
 from esper_audit.probes.discovery.layouts import first_inputs
+from esper_audit.probes.measure.modes import switch_mode
 from esper_audit.probes.measure.output_tree import differs, tensors_of
 from esper_audit.probes.measure.parameters import redraw
 from esper_audit.probes.recipes.materialise import build_module, draw_call, import_name
@@ -178,7 +179,7 @@ def attempt_call(recipe: Recipe, module: nn.Module) -> TrialResult:
     """Call a module in eval and train mode, and return the stage that it reached."""
     try:
         outputs = _evaluated(recipe, module, seed=0)
-        _ = _called(recipe, module.train(), seed=0)
+        _ = _called(recipe, switch_mode(module, training=True), seed=0)
     # A forward is foreign code and may raise anything.
     except FAILURES as error:
         failure = failure_of(error, "forward")
@@ -206,7 +207,7 @@ def _depends_on_input(recipe: Recipe, module: nn.Module, outputs: Any) -> bool:
 
 def _evaluated(recipe: Recipe, module: nn.Module, seed: int) -> Any:
     with torch.no_grad():
-        return _called(recipe, module.eval(), seed)
+        return _called(recipe, switch_mode(module, training=False), seed)
 
 
 def _called(recipe: Recipe, module: nn.Module, seed: int) -> Any:

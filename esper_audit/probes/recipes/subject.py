@@ -9,6 +9,7 @@ from typing import Any
 import torch
 from torch import nn
 
+from esper_audit.probes.measure.modes import switch_mode
 from esper_audit.probes.recipes.materialise import CallArguments, build_module, draw_call
 from esper_audit.probes.recipes.recipe import Recipe
 from esper_audit.probes.subject.determinism import seed_streams
@@ -35,7 +36,7 @@ class Discovered(Subject):
 
     def evaluate(self, module: nn.Module, call: CallArguments, stream: int = 0) -> Any:
         """Return the output of a call in eval mode without gradients."""
-        module.eval()
+        switch_mode(module, training=False)
         with torch.no_grad():
             return self.run(module, call, stream)
 

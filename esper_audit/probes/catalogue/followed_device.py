@@ -1,0 +1,114 @@
+"""The probe `followed-device`: a module computes where its inputs and parameters are."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator, Mapping
+from typing import Any, ClassVar
+
+import torch
+from torch import Tensor, nn
+
+from esper_audit.findings.errors import FAILURES
+from esper_audit.findings.finding import Category, Severity
+from esper_audit.findings.probe_record import Plain
+from esper_audit.probes.measure.device_watch import DeviceWatch, plain_tensors
+from esper_audit.probes.measure.readings import Limits, Reading, must_be_zero
+from esper_audit.probes.recipes.program import program
+from esper_audit.probes.recipes.source_text import recipe_text
+from esper_audit.probes.recipes.subject import Discovered
+from esper_audit.probes.universal import UniversalProbe
+
+META = "meta"
+WATCH = """
+class Watch(torch.overrides.TorchFunctionMode):
+    def __torch_function__(self, func, types, args=(), kwargs=None):
+        tensors = [t for t in [*args, *(kwargs or {}).values()] if isinstance(t, torch.Tensor)]
+        tensors += [t for a in args if isinstance(a, (list, tuple)) for t in a if isinstance(t, torch.Tensor)]
+        devices = {t.device.type for t in tensors if t.dim()}
+        if func not in (torch.Tensor.to, torch.Tensor.copy_, torch.Tensor.type_as):
+            assert len(devices) < 2, f"{func.__name__} gets tensors on {sorted(devices)}"
+        return func(*args, **(kwargs or {}))
+"""
+
+
+class FollowedDevice(UniversalProbe):
+    """A module computes on the device of its inputs and parameters.
+
+    What: the module is moved to the meta device, like to any other, and called with inputs there. The
+    probe watches every call of torch: no call may get tensors of two devices.
+
+    Why: a tensor that stays behind raises on the first machine with an accelerator. A plain attribute is
+    also missing in the state dict and in `.double()`.
+
+    Quiet: numbers without axes, which may stay on the CPU; modules that read values, which meta tensors
+    lack.
+
+    Tickets: real code
+    """
+
+    contract = "device-follows"
+    category = Category.CORRECTNESS
+    severity = Severity.P2
+    limits: ClassVar[Limits] = {
+        "attribute": must_be_zero("a plain tensor attribute stays behind when the module moves"),
+        "created": must_be_zero("the forward creates a tensor on another device than its inputs"),
+    }
+
+    def measure(self, subject: Discovered, state: str) -> Iterator[Reading]:
+        """Run on the meta device and look at the tensors of every call."""
+        module: nn.Module = subject.at(state)
+        subject.evaluate(module, subject.arguments_of_call())  # caches are made on the first device
+        try:
+            module.to(META)
+        # `.to` is foreign code where it is overridden.
+        except FAILURES:
+            return
+        args, kwargs = moved(subject.arguments_of_call())
+        watch = DeviceWatch(META)
+        # What meta tensors cannot do is no finding; a mixture was recorded before it raised.
+        with contextlib.suppress(*FAILURES), watch, torch.no_grad():
+            module(*args, **kwargs)
+        detector = "created"
+        where: dict[str, Plain] = {}
+        if watch.stray is not None:
+            owner = next((n for n, t in plain_tensors(module) if is_part(watch.stray, t)), "")
+            detector = "attribute" if owner else "created"
+            where = {"attribute": owner} if owner else {"call": watch.function, "in": watch.place}
+        yield Reading(detector, float(watch.stray is not None), where)
+
+    def program_of(
+        self, subject: Discovered, detector: str, witness: Mapping[str, Plain]
+    ) -> tuple[str, str]:
+        """Return a program that watches every call."""
+        names = recipe_text(subject.recipe).names
+        body = [
+            "with torch.no_grad():",
+            "    module(CALL)",
+            "module.to('meta')  # or any other device",
+            *(f"{n} = {n}.to('meta')" for n in names),
+            *WATCH.strip("\n").splitlines(),
+            "with Watch(), torch.no_grad():",
+            "    module(CALL)",
+        ]
+        imports = ["import torch.overrides"]
+        return program(subject.recipe, body, imports=imports), "AssertionError: "
+
+
+def is_part(one: Tensor, other: Tensor) -> bool:
+    """Return whether a tensor is another one or a view of it."""
+    if one is other:
+        return True
+    has_storage = one.device.type != META and other.device.type != META
+    return has_storage and one.untyped_storage().data_ptr() == other.untyped_storage().data_ptr()
+
+
+def moved(tree: Any) -> Any:
+    """Return arguments with their tensors on the meta device."""
+    if isinstance(tree, Tensor):
+        return tree.to(META)
+    if isinstance(tree, dict):
+        return {key: moved(item) for key, item in tree.items()}
+    if isinstance(tree, (list, tuple)):
+        return type(tree)(moved(item) for item in tree)
+    return tree

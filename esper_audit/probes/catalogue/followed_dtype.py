@@ -1,0 +1,107 @@
+"""The probe `followed-dtype`: a module computes in the dtype of its inputs and parameters."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from typing import ClassVar
+
+import torch
+from torch import nn
+
+from esper_audit.findings.errors import FAILURES
+from esper_audit.findings.finding import Category, Severity
+from esper_audit.findings.probe_record import Plain
+from esper_audit.probes.measure.output_tree import named_tensors
+from esper_audit.probes.measure.precise_run import cast_tree
+from esper_audit.probes.measure.readings import Limits, Reading, must_be_zero
+from esper_audit.probes.recipes.program import program
+from esper_audit.probes.recipes.source_text import recipe_text
+from esper_audit.probes.recipes.subject import Discovered
+from esper_audit.probes.recipes.values import tensors_in
+from esper_audit.probes.universal import UniversalProbe, documentation_of
+from esper_audit.text.phrases import quoted
+
+MIXED = re.compile(
+    r"same dtype|but (?:found|got) (?:Float|Double|BFloat16|Half)|(?:Float|Double|BFloat16) and"
+    r"|dtype mismatch|Input type \(|expected scalar type|must have the same dtype|dtypes? (?:to )?match"
+)
+LACKING = re.compile(r"not implemented for|not supported|unsupported", re.IGNORECASE)
+FIXED_BY_NAME = re.compile(r"fp32|float32|float64|fp16|float16|int8|quantiz", re.IGNORECASE)
+
+DTYPES = {"double": torch.float64, "bfloat16": torch.bfloat16}
+
+
+class FollowedDtype(UniversalProbe):
+    """A module computes in the dtype of its inputs and parameters.
+
+    What: the module and its floating inputs are converted to double, then to bfloat16. The call must not
+    raise on mixed dtypes, and the outputs that are float32 otherwise must have that dtype.
+
+    Why: a constant in float32, or a mask of a fixed dtype, raises under mixed precision or silently
+    computes in another one.
+
+    Quiet: what a CPU kernel lacks; modules that fix a dtype by name or docstring.
+
+    Tickets: real code
+    """
+
+    contract = "dtype-follows"
+    category = Category.CORRECTNESS
+    severity = Severity.P3
+    limits: ClassVar[Limits] = {
+        "double": must_be_zero("a module in double precision raises on mixed dtypes"),
+        "double-output": must_be_zero("a module in double precision returns another dtype"),
+        "bfloat16": must_be_zero("a module in bfloat16 raises on mixed dtypes"),
+        "bfloat16-output": must_be_zero("a module in bfloat16 returns another dtype"),
+    }
+
+    def measure(self, subject: Discovered, state: str) -> Iterator[Reading]:
+        """Convert, call, and look at the outputs."""
+        if not any(spec.dtype == "float32" for spec in tensors_in(subject.recipe.call)):
+            return
+        usual = named_tensors(subject.evaluate(subject.at(state), subject.arguments_of_call()))
+        followed = [path for path, tensor in usual.items() if tensor.dtype is torch.float32]
+        for name, dtype in DTYPES.items():
+            module: nn.Module = subject.at(state).to(dtype)
+            try:
+                call = cast_tree(subject.arguments_of_call(), dtype)
+                outputs = named_tensors(subject.evaluate(module, call))
+            # Only a complaint about mixed dtypes is the module's own.
+            except FAILURES as error:
+                is_mixed = MIXED.search(str(error)) and not LACKING.search(str(error))
+                if is_mixed:
+                    yield Reading(name, 1.0, {"error": quoted(str(error))})
+                    return
+                continue
+            wrong = [p for p in followed if p in outputs and outputs[p].dtype is not dtype]
+            where: dict[str, Plain] = {"output": wrong[0]} if wrong else {}
+            yield Reading(f"{name}-output", float(len(wrong)), where)
+            if wrong:
+                return
+
+    def by_design(self, subject: Discovered, detector: str, witness: Mapping[str, Plain]) -> str:
+        """Return the reason if the class fixes its dtype."""
+        text = f"{subject.recipe.class_name} {documentation_of(subject)}"
+        return "fixes its dtype, by its name or docstring" if FIXED_BY_NAME.search(text) else ""
+
+    def program_of(
+        self, subject: Discovered, detector: str, witness: Mapping[str, Plain]
+    ) -> tuple[str, str]:
+        """Return a program that converts and calls."""
+        dtype = "torch.float64" if detector.startswith("double") else "torch.bfloat16"
+        names = recipe_text(subject.recipe).names
+        specs = tensors_in(subject.recipe.call)
+        floating = [n for n, spec in zip(names, specs, strict=True) if spec.is_floating]
+        path = str(witness.get("output", ""))
+        message = f"the output is not {dtype}"
+        body = [
+            f"module = module.to({dtype})",
+            *(f"{n} = {n}.to({dtype})" for n in floating),
+            "with torch.no_grad():",
+            "    y = module(CALL)",
+        ]
+        if not detector.endswith("output"):
+            return program(subject.recipe, body), "RuntimeError"
+        body.append(f'assert y{path}.dtype is {dtype}, "{message}"')
+        return program(subject.recipe, body), f"AssertionError: {message}"

@@ -1,0 +1,82 @@
+"""The probe `global-state`: building and calling a module leaves the settings of the process alone."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import ClassVar
+
+from esper_audit.findings.finding import Category, Severity
+from esper_audit.findings.probe_record import Plain
+from esper_audit.probes.measure.process_settings import process_settings, restored_settings
+from esper_audit.probes.measure.readings import Limits, Reading, must_be_zero
+from esper_audit.probes.recipes.program import program
+from esper_audit.probes.recipes.subject import Discovered
+from esper_audit.probes.subject.determinism import seed_streams
+from esper_audit.probes.universal import UniversalProbe
+
+EXPRESSIONS = {
+    "grad mode": "torch.is_grad_enabled()",
+    "default dtype": "torch.get_default_dtype()",
+    "autocast": "torch.is_autocast_enabled('cpu')",
+    "threads": "torch.get_num_threads()",
+    "deterministic algorithms": "torch.are_deterministic_algorithms_enabled()",
+    "anomaly mode": "torch.is_anomaly_enabled()",
+    "default device": "torch.get_default_device()",
+    "random seed": "torch.initial_seed()",
+}
+
+
+class GlobalState(UniversalProbe):
+    """Building and calling a module leaves the settings of the process as they were.
+
+    What: grad mode, default dtype and device, autocast, threads, deterministic algorithms, the seed of the
+    random stream and the warning filters are compared before and after a build and a call.
+
+    Why: a constructor that seeds the random stream gives every later model the same weights and every run
+    the same augmentation. A default dtype that stays changed reaches the whole program.
+
+    Quiet: drawing random numbers, which initialisation needs.
+
+    Tickets: real code
+    """
+
+    contract = "global-state-untouched"
+    category = Category.CORRECTNESS
+    severity = Severity.P1
+    limits: ClassVar[Limits] = {
+        "build": must_be_zero("the constructor changes a setting of the process"),
+        "call": must_be_zero("a call changes a setting of the process"),
+    }
+
+    def measure(self, subject: Discovered, state: str) -> Iterator[Reading]:
+        """Compare the settings before and after a build and a call."""
+        with restored_settings():
+            yield from self._changes(subject)
+
+    @staticmethod
+    def _changes(subject: Discovered) -> Iterator[Reading]:
+        seed_streams(7)
+        before = process_settings()
+        module = subject.build()
+        built = process_settings()
+        changed = [name for name in before if before[name] != built[name]]
+        yield Reading("build", float(len(changed)), {"setting": changed[0]} if changed else {})
+        subject_call = subject.arguments_of_call()
+        between = process_settings()
+        module(*subject_call[0], **subject_call[1])
+        after = process_settings()
+        changed = [name for name in between if between[name] != after[name]]
+        yield Reading("call", float(len(changed)), {"setting": changed[0]} if changed else {})
+
+    def program_of(
+        self, subject: Discovered, detector: str, witness: Mapping[str, Plain]
+    ) -> tuple[str, str]:
+        """Return a program that compares the setting."""
+        name = str(witness["setting"])
+        expression = EXPRESSIONS.get(name, "[str(f) for f in warnings.filters]")
+        message = f"the {name} changed"
+        step = "BUILD" if detector == "build" else "module(CALL)"
+        body = ["torch.manual_seed(7)", f"before = {expression}", step]
+        body.append(f'assert before == {expression}, "{message}"')
+        imports = ["import warnings"] if "warnings" in expression else []
+        return program(subject.recipe, body, imports=imports), f"AssertionError: {message}"

@@ -1,0 +1,157 @@
+"""The probe `independent-rows`: in eval mode a sample of a batch does not depend on the others."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+from typing import Any, ClassVar
+
+from torch import Tensor, nn
+
+from esper_audit.findings.finding import Category, Severity
+from esper_audit.findings.probe_record import Plain
+from esper_audit.probes.measure.followed_axes import FollowedAxis, followed_axes
+from esper_audit.probes.measure.parameters import redraw
+from esper_audit.probes.measure.precise_run import PreciseRun, gap, precise_run
+from esper_audit.probes.measure.readings import Limit, Limits, Reading
+from esper_audit.probes.recipes.program import program
+from esper_audit.probes.recipes.source_text import recipe_text
+from esper_audit.probes.recipes.subject import Discovered
+from esper_audit.probes.recipes.values import tensors_in
+from esper_audit.probes.universal import UniversalProbe, documentation_of, is_sampling_by_name
+
+BY_NAME = re.compile(
+    r"loss|batch|contrast|mix_?up|cut_?mix|queue|router|moe|expert|graph|distance|similarity|metric|pairwise",
+    re.IGNORECASE,
+)
+BATCH_FIRST_LAYERS = (nn.modules.conv._ConvNd, nn.modules.batchnorm._BatchNorm)  # noqa: SLF001 - their bases
+SEQUENCE_RANK = 3  # (batch, time, width) or (time, batch, width)
+
+
+class IndependentRows(UniversalProbe):
+    """In eval mode the output of a sample does not depend on the other samples of the batch.
+
+    What: the batch axis is one whose size the output follows. With the other samples replaced, the last
+    sample must give the same output, in double precision where the module runs in it, at birth and with
+    parameters drawn anew.
+
+    Why: a score then depends on which samples happen to share a batch, so an evaluation changes with the
+    batch size and with the order of the data.
+
+    Quiet: losses and what compares samples on purpose, by name; time-first sequences, whose second axis is
+    independent.
+
+    Tickets: real code
+    """
+
+    contract = "batch-independence"
+    category = Category.CORRECTNESS
+    severity = Severity.P1
+    limits: ClassVar[Limits] = {
+        "rows": Limit("at most", 1.0, "the output of a sample depends on the other samples"),
+    }
+
+    def measure(self, subject: Discovered, state: str) -> Iterator[Reading]:
+        """Replace all samples but the last and compare its output."""
+        run = precise_run(subject, state)
+        axes = [
+            one
+            for one in followed_axes(subject, subject.at(state))
+            if one.axis < 2 and one.size > 1
+        ]
+        if not axes or axes[0].axis != 0:
+            return
+        for weights in (0, 2):
+            redraw(run.module, weights)
+            gaps = {one.axis: _gap(subject, run, one) for one in axes}
+            if (
+                gaps[0] > 1.0
+                and _may_be_time_first(subject, run.module)
+                and gaps.get(1, 2.0) <= 1.0
+            ):
+                return
+            yield Reading("rows", gaps[0], {"draw": weights, "dtype": str(run.dtype)})
+
+    def by_design(self, subject: Discovered, detector: str, witness: Mapping[str, Plain]) -> str:
+        """Return the reason if the class compares samples, or samples at random."""
+        named = BY_NAME.search(f"{subject.recipe.class_name} {documentation_of(subject)}")
+        if named or is_sampling_by_name(subject):
+            return "mixes the samples of a batch, by its name or docstring"
+        return ""
+
+    def program_of(
+        self, subject: Discovered, detector: str, witness: Mapping[str, Plain]
+    ) -> tuple[str, str]:
+        """Return a program that replaces all samples but the last."""
+        message = "the output of the last sample depends on the others"
+        text = recipe_text(subject.recipe)
+        specs = dict(zip(text.names, tensors_in(subject.recipe.call), strict=True))
+        is_double = witness["dtype"] == "torch.float64"
+        cast = [f"{n} = {n}.double()" for n, s in specs.items() if s.is_floating and is_double]
+        drawn = [
+            f"{n}[:-1] = torch.randn_like({n}[:-1])"
+            if s.is_floating
+            else f"{n}[:-1] = {n}[:-1].flip(-1)"
+            for n, s in specs.items()
+            if s.dtype != "bool" and s.shape and s.shape[0] == specs[text.names[0]].shape[0]
+        ]
+        redrawn = ["for p in module.parameters():", "    torch.nn.init.normal_(p, std=0.3)"]
+        body = [
+            *(redrawn if witness["draw"] else []),
+            *cast,
+            "with torch.no_grad():",
+            "    first = module(CALL)[-1].clone()"
+            if _is_tensor_output(subject)
+            else "    first = module(CALL)[0][-1].clone()",
+            *drawn,
+            "with torch.no_grad():",
+            "    second = module(CALL)[-1]"
+            if _is_tensor_output(subject)
+            else "    second = module(CALL)[0][-1]",
+            f'assert torch.allclose(first, second, rtol=1e-4, atol=1e-5), "{message}"',
+        ]
+        mode = "double().eval" if is_double else "eval"
+        return program(subject.recipe, body, mode=mode), f"AssertionError: {message}"
+
+
+def _is_tensor_output(subject: Discovered) -> bool:
+    """Return whether a call returns a tensor rather than a tree of them."""
+    return isinstance(subject.evaluate(subject.build(), subject.arguments_of_call()), Tensor)
+
+
+def _may_be_time_first(subject: Discovered, module: nn.Module) -> bool:
+    """Return whether the first axis may be time: a sequence, and no layer that puts the batch first."""
+    rank = len(tensors_in(subject.recipe.call)[0].shape)
+    has_batch_first = any(isinstance(leaf, BATCH_FIRST_LAYERS) for leaf in module.modules())
+    return rank == SEQUENCE_RANK and not has_batch_first
+
+
+def _gap(subject: Discovered, run: PreciseRun, followed: FollowedAxis) -> float:
+    """Return how much the last slice of the outputs changes with the others, in tolerances."""
+    first = run.evaluate(subject, subject.arguments_of_call())
+    other = replace(subject, recipe=subject.recipe).arguments_of_call(1)
+    mixed = _with_last(subject.arguments_of_call(), other, followed)
+    second = run.evaluate(subject, mixed)
+    gaps = [
+        gap(first[path].select(axis, -1), second[path].select(axis, -1))
+        for path, axis in followed.outputs.items()
+        if path in first and path in second and first[path].shape == second[path].shape
+    ]
+    return max(gaps, default=0.0) / run.tolerance
+
+
+def _with_last(tree: Any, other: Any, followed: FollowedAxis) -> Any:
+    """Return the other arguments with the last slice of these."""
+    if isinstance(tree, Tensor):
+        axis = followed.axis
+        if tree.dim() <= axis or tree.shape[axis] != followed.size:
+            return tree
+        mixed = other.clone()
+        mixed.select(axis, -1).copy_(tree.select(axis, -1))
+        return mixed
+    if isinstance(tree, dict):
+        return {key: _with_last(item, other[key], followed) for key, item in tree.items()}
+    if isinstance(tree, (list, tuple)):
+        return type(tree)(_with_last(a, b, followed) for a, b in zip(tree, other, strict=True))
+    return tree

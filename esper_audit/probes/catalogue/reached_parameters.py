@@ -1,0 +1,119 @@
+"""The probe `reached-parameters`: in train mode every trainable parameter gets a gradient."""
+
+from __future__ import annotations
+
+import inspect
+import re
+from collections.abc import Iterator, Mapping
+from typing import ClassVar
+
+import torch
+from torch import nn
+
+from esper_audit.findings.finding import Category, Severity
+from esper_audit.findings.probe_record import Plain
+from esper_audit.probes.measure.gradients import backward
+from esper_audit.probes.measure.modes import switch_mode
+from esper_audit.probes.measure.output_tree import tensors_of
+from esper_audit.probes.measure.readings import Limits, Reading, must_be_zero
+from esper_audit.probes.recipes.materialise import import_name
+from esper_audit.probes.recipes.program import program
+from esper_audit.probes.recipes.subject import Discovered
+from esper_audit.probes.universal import UniversalProbe
+
+MOST_NAMED = 6
+FROZEN = re.compile(r"teacher|ema|momentum|target|frozen|prior|codebook|mask_?token|queue", re.I)
+
+
+class ReachedParameters(UniversalProbe):
+    """In train mode every trainable parameter gets a gradient.
+
+    What: a forward in train mode and a backward through all of its floating outputs. A parameter that
+    requires a gradient and gets none is not reached. All of them are named.
+
+    Why: what is never reached never learns. DistributedDataParallel stops at it with a message that names
+    no parameter.
+
+    Quiet: a parameter that only an optional argument or another method reaches is a property; so is one
+    that is frozen by name.
+
+    Tickets: real code
+    """
+
+    contract = "parameters-reached"
+    category = Category.CORRECTNESS
+    severity = Severity.P2
+    limits: ClassVar[Limits] = {
+        "unreached": must_be_zero("trainable parameters get no gradient"),
+    }
+
+    def measure(self, subject: Discovered, state: str) -> Iterator[Reading]:
+        """Run forward and backward, and name the parameters without a gradient."""
+        module = switch_mode(subject.at(state), training=True)
+        outputs = tensors_of(subject.run(module, subject.arguments_of_call()))
+        live = [t for t in outputs if t.requires_grad and t.numel()]
+        if not live:
+            return  # nothing to learn by these outputs
+        backward(torch.stack([(t * torch.rand_like(t)).sum().abs() for t in live]).sum())
+        missed = [n for n, p in module.named_parameters() if p.requires_grad and p.grad is None]
+        named = ", ".join(missed[:MOST_NAMED]) + (" ..." if len(missed) > MOST_NAMED else "")
+        witness: dict[str, Plain] = {"parameters": named} if missed else {}
+        yield Reading("unreached", float(len(missed)), witness)
+
+    def by_design(self, subject: Discovered, detector: str, witness: Mapping[str, Plain]) -> str:
+        """Return the reason if an argument, a method or a flag decides whether they are reached."""
+        names = str(witness["parameters"]).split(", ")
+        kind: type[nn.Module] = import_name(subject.recipe.target)
+        if any(FROZEN.search(name) for name in names):
+            return f"{names[0]} is frozen by name"
+        heads = {name.partition(".")[0] for name in names}
+        if optional_arguments(kind.forward, subject):
+            return f"{names[0]} may be reached by an optional argument that is not given"
+        elsewhere = [head for head in heads if is_used_elsewhere(kind, head)]
+        return f"{elsewhere[0]} is used by another method" if elsewhere else ""
+
+    def program_of(
+        self, subject: Discovered, detector: str, witness: Mapping[str, Plain]
+    ) -> tuple[str, str]:
+        """Return a program that names the parameters without a gradient."""
+        message = "parameters without a gradient"
+        body = [
+            "def tensors(tree):",
+            "    if isinstance(tree, torch.Tensor):",
+            "        return [tree] if tree.requires_grad else []",
+            "    items = tree.values() if isinstance(tree, dict) else tree if isinstance(tree, (list, tuple)) else ()",
+            "    return [t for item in items for t in tensors(item)]",
+            "sum(t.sum() for t in tensors(module(CALL))).backward()",
+            "missed = [n for n, p in module.named_parameters() if p.requires_grad and p.grad is None]",
+            f'assert not missed, f"{message}: {{missed}}"',
+        ]
+        if isinstance(subject.evaluate(subject.build(), subject.arguments_of_call()), torch.Tensor):
+            body[:6] = ["module(CALL).sum().backward()"]
+        return program(subject.recipe, body, mode="train"), f"AssertionError: {message}"
+
+
+def optional_arguments(forward: object, subject: Discovered) -> list[str]:
+    """Return the optional tensor arguments of a forward that the call does not give."""
+    parameters = list(inspect.signature(forward).parameters.values())[1:]  # type: ignore[arg-type]  # a function
+    given = {*map(str, subject.recipe.call.kwargs)}
+    later = parameters[len(subject.recipe.call.args) :]
+    return [p.name for p in later if p.default is None and p.name not in given]
+
+
+def is_used_elsewhere(kind: type[nn.Module], attribute: str) -> bool:
+    """Return whether another method than `__init__` and `forward` mentions an attribute, and forward does not."""
+    uses = {
+        name
+        for base in kind.__mro__
+        if base is not nn.Module
+        for name, method in vars(base).items()
+        if inspect.isfunction(method) and re.search(rf"self\.{attribute}\b", _source(method))
+    }
+    return "forward" not in uses and bool(uses - {"__init__", "reset_parameters", "_init_weights"})
+
+
+def _source(method: object) -> str:
+    try:
+        return inspect.getsource(method)  # type: ignore[arg-type]  # a function
+    except (OSError, TypeError):
+        return ""

@@ -1,0 +1,80 @@
+"""Watching the devices of the tensors of every call, while a module runs on the meta device."""
+
+from __future__ import annotations
+
+import traceback
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any
+
+from torch import Tensor, nn
+from torch.overrides import TorchFunctionMode, resolve_name
+
+OWN = "/esper_audit/"
+
+
+class DeviceWatch(TorchFunctionMode):
+    """Records the first call that gets tensors of two devices, other than scalars.
+
+    `stray` is the tensor on the other device, `place` the line of the caller outside torch.
+    """
+
+    def __init__(self, device: str) -> None:
+        super().__init__()
+        self.device = device
+        self.stray: Tensor | None = None
+        self.function = ""
+        self.place = ""
+
+    def __torch_function__(
+        self,
+        func: Callable[..., Any],
+        types: Sequence[type],
+        args: tuple[Any, ...] = (),
+        kwargs: Mapping[str, Any] | None = None,
+    ) -> Any:
+        """Look at the tensors of a call, then make it."""
+        if self.stray is None:
+            self._look(func, [*_tensors(args), *_tensors((kwargs or {}).values())])
+        return func(*args, **(kwargs or {}))
+
+    def _look(self, func: Callable[..., Any], tensors: list[Tensor]) -> None:
+        others = [t for t in tensors if t.dim() and t.device.type != self.device]
+        if not others or not any(t.device.type == self.device for t in tensors):
+            return
+        if func in (Tensor.to, Tensor.copy_, Tensor.type_as):
+            return
+        self.stray, self.function = others[0], resolve_name(func) or str(func)
+        frames = [
+            f
+            for f in traceback.extract_stack()
+            if "/torch/" not in f.filename and OWN not in f.filename
+        ]
+        self.place = f"{frames[-1].name}" if frames else ""
+
+
+def _tensors(values: Any) -> Iterator[Tensor]:
+    for value in values:
+        if isinstance(value, Tensor):
+            yield value
+        elif isinstance(value, (list, tuple)):
+            yield from _tensors(value)
+
+
+def plain_tensors(module: nn.Module) -> Iterator[tuple[str, Tensor]]:
+    """Yield the tensors of plain attributes, also in lists and dictionaries, by dotted name."""
+    for prefix, child in module.named_modules():
+        registered = {"_parameters", "_buffers", "_modules"}
+        for name, value in vars(child).items():
+            if name in registered:
+                continue
+            path = f"{prefix}.{name}" if prefix else name
+            if isinstance(value, Tensor):
+                yield path, value
+            elif isinstance(value, (list, tuple)):
+                yield from (
+                    (f"{path}[{n}]", t) for n, t in enumerate(value) if isinstance(t, Tensor)
+                )
+            elif isinstance(value, dict):
+                yield from (
+                    (f"{path}[{k!r}]", t) for k, t in value.items() if isinstance(t, Tensor)
+                )

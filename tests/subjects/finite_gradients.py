@@ -1,0 +1,64 @@
+"""Modules with finite gradients at every edge, and modules that divide by zero in the backward pass."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import torch
+from support.recipes import IDS, SEQUENCES, discovered
+from torch import Tensor, nn
+
+from .cases import Case, broken, inconclusive, sound
+
+
+class Guarded(nn.Module):
+    """A norm with an epsilon under its root."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x / (x.pow(2).sum(-1, keepdim=True) + 1e-6).sqrt()
+
+
+class Overflowing(nn.Module):
+    """An exponential that overflows with its output, which is visible."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x.exp() + x
+
+
+class RootOfSquares(nn.Module):
+    """A root of a sum of squares."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x.pow(2).sum(-1).sqrt()
+
+
+class Spread(nn.Module):
+    """A root of a variance, which is zero where all values are equal."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return (x - x.mean(-1, keepdim=True)) / (x.var(-1, keepdim=True).sqrt() + 1e-6)
+
+
+class Focal(nn.Module):
+    """A power of a probability that becomes zero."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        p = x.sigmoid()
+        return -(torch.pow(1.0 - p, 0.5) * torch.log(p + 1e-8)).mean()
+
+
+class WhereWithoutGuard(nn.Module):
+    """A branch that is masked in the forward pass alone."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return torch.where(x > 0, (x * (x > 0)).sqrt(), 0.0)
+
+
+def cases() -> Iterator[Case]:
+    yield sound(discovered(Guarded))
+    yield sound(discovered(Overflowing))
+    yield broken(discovered(RootOfSquares), "edge")
+    yield broken(discovered(Spread, SEQUENCES), "edge")
+    yield broken(discovered(Focal), "edge")
+    yield broken(discovered(WhereWithoutGuard), "ordinary")
+    yield inconclusive(discovered(nn.Identity, IDS), "")

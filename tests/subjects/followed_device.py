@@ -1,0 +1,90 @@
+"""Modules that compute where their inputs are, and modules that leave tensors behind."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import torch
+from support.recipes import SEQUENCES, discovered
+from torch import Tensor, nn
+
+from .cases import Case, broken, sound
+
+
+class Buffered(nn.Module):
+    """A table in a buffer, and positions made on the device of the input."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.register_buffer("table", torch.arange(8.0))
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x + self.table + torch.arange(x.shape[-1], device=x.device)
+
+
+class ScalarAttribute(nn.Module):
+    """A number without axes, which torch lets stay on the CPU."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.scale = torch.tensor(2.0)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x * self.scale
+
+
+class CopiedAlong(nn.Module):
+    """A plain attribute that is moved in each call."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.table = torch.arange(8.0)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x + self.table.to(x.device)
+
+
+class ReadsValues(nn.Module):
+    """Reads a value, which meta tensors lack."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x * x.max().item()
+
+
+class PlainAttribute(nn.Module):
+    """A table as a plain attribute."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.table = torch.arange(8.0)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x + self.table
+
+
+class IndexBySlice(nn.Module):
+    """A slice of a plain attribute in a list, in a product that meta tensors let pass."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.tables = [torch.ones(16, 16)]
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x @ self.tables[0][:8, :8]
+
+
+class CreatedHere(nn.Module):
+    """Positions that each call makes on the default device."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x + torch.arange(x.shape[1])[None, :, None]
+
+
+def cases() -> Iterator[Case]:
+    yield sound(discovered(Buffered))
+    yield sound(discovered(ScalarAttribute))
+    yield sound(discovered(CopiedAlong))
+    yield sound(discovered(ReadsValues))
+    yield broken(discovered(PlainAttribute), "attribute")
+    yield broken(discovered(IndexBySlice), "attribute")
+    yield broken(discovered(CreatedHere, SEQUENCES), "created")

@@ -1,0 +1,75 @@
+"""Modules that compute in the dtype of their inputs, and modules that fix another one."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import torch
+from support.recipes import IDS, discovered
+from torch import Tensor, nn
+
+from .cases import Case, broken, by_design, inconclusive, sound
+
+
+class Following(nn.Module):
+    """A constant that takes the dtype of the input."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.net = nn.Linear(8, 8)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.net(x + torch.ones(8, dtype=x.dtype))
+
+
+class CountsToo(nn.Module):
+    """An integer output beside a float one."""
+
+    def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        return x * 2, x.argmax(-1)
+
+
+class FixedConstant(nn.Module):
+    """A product with a constant of its own dtype."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x @ torch.ones(8, 8)
+
+
+class FixedOutput(nn.Module):
+    """A cast that is never undone."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x.float() * 2
+
+
+class ProductWithFloat(nn.Module):
+    """A product that only a narrow dtype breaks."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x if x.dtype is torch.float64 else x @ torch.ones(8, 8)
+
+
+class KeepsFP32(nn.Module):
+    """Computes in float32 on purpose."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x.float()
+
+
+class Promoted(nn.Module):
+    """A constant that promotes a product."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x * torch.ones(8)
+
+
+def cases() -> Iterator[Case]:
+    yield sound(discovered(Following))
+    yield sound(discovered(CountsToo))
+    yield broken(discovered(FixedConstant), "double")
+    yield broken(discovered(FixedOutput), "double-output")
+    yield broken(discovered(ProductWithFloat), "bfloat16")
+    yield broken(discovered(Promoted), "bfloat16-output")
+    yield by_design(discovered(KeepsFP32), "double-output")
+    yield inconclusive(discovered(nn.Identity, IDS), "")

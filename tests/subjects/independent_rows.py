@@ -1,0 +1,96 @@
+"""Modules whose samples are independent, and modules that mix them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import torch
+from support.recipes import PICTURES, SEQUENCES, discovered
+from torch import Tensor, nn
+
+from .cases import Case, broken, by_design, inconclusive, sound
+
+
+class Normed(nn.Module):
+    """Layers that keep samples apart."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.net = nn.Sequential(nn.Linear(8, 8), nn.BatchNorm1d(8), nn.ReLU(), nn.Linear(8, 3))
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.net(x)
+
+
+class TimeFirst(nn.Module):
+    """A recurrent layer whose first axis is time."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.rnn = nn.GRU(8, 8)
+
+    def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        output, last = self.rnn(x)
+        return output, last
+
+
+class Centred(nn.Module):
+    """Subtracts the mean over the first axis."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x - x.mean(0, keepdim=True)
+
+
+class SoftmaxOverRows(nn.Module):
+    """Normalises over the first axis, behind a projection that is zero at birth."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.score = nn.Linear(8, 1)
+        nn.init.zeros_(self.score.weight)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x + self.score(x) * self.score(x).softmax(0)
+
+
+class GlobalNorm(nn.Module):
+    """Scales pictures by the norm of all of them."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.conv = nn.Conv2d(4, 4, 1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.conv(x) / x.norm()
+
+
+class InTuple(nn.Module):
+    """The second output of two mixes the samples."""
+
+    def forward(self, x: Tensor) -> list[Tensor]:
+        return [x / x.norm(), x]
+
+
+class BatchStatistics(nn.Module):
+    """Normalises by the statistics of the batch, as its name says."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return (x - x.mean(0)) / (x.std(0) + 1)
+
+
+class Constant(nn.Module):
+    """Returns a number for the whole input: no axis follows."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return torch.atleast_1d(x.sum())
+
+
+def cases() -> Iterator[Case]:
+    yield sound(discovered(Normed))
+    yield broken(discovered(Centred), "rows")
+    yield broken(discovered(SoftmaxOverRows), "rows")
+    yield broken(discovered(GlobalNorm, PICTURES), "rows")
+    yield broken(discovered(InTuple), "rows")
+    yield by_design(discovered(BatchStatistics), "rows")
+    yield inconclusive(discovered(TimeFirst, SEQUENCES), "")
+    yield inconclusive(discovered(Constant), "")
