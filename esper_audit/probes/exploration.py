@@ -129,7 +129,8 @@ class _Exploration:
                 for failure in before.failures
                 if failure not in after.failures
             )
-            coverage.append(msgspec.structs.replace(reached, unstable=lost))
+            if not one.is_function:
+                coverage.append(msgspec.structs.replace(reached, unstable=lost))
             records += kept
         return ExplorationResult(records, Coverage(coverage, not_importable), problems)
 

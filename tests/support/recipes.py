@@ -11,6 +11,8 @@ from esper_audit.probes.recipes.values import Arguments, TensorSpec, Value
 ROWS = TensorSpec((3, 8))
 SEQUENCES = TensorSpec((2, 6, 8))
 PICTURES = TensorSpec((2, 4, 8, 8))
+LONG = TensorSpec((2, 12, 8))
+SIGNALS = TensorSpec((2, 8, 12))
 IDS = TensorSpec((2, 6), "int64", 0, 10)
 
 

@@ -76,6 +76,7 @@ class FiniteGradients(UniversalProbe):
         specs = tensors_in(subject.recipe.call)
         edge = EDGES[str(witness["inputs"])]
         floating = [n for n, spec in zip(names, specs, strict=True) if spec.is_floating]
+        parameters = "" if subject.recipe.is_function else ", *module.parameters()"
         message = "the outputs are finite, but gradients are not"
         body = [
             *(f"{n} = ({edge.format(x=n)}).requires_grad_()" for n in floating),
@@ -84,7 +85,7 @@ class FiniteGradients(UniversalProbe):
             "outputs = [y for y in outputs if isinstance(y, torch.Tensor) and y.requires_grad]",
             "assert all(y.isfinite().all() for y in outputs)",
             "sum((y * torch.linspace(0.5, 1.5, y.numel()).view(y.shape)).sum() for y in outputs).backward()",
-            f"leaves = [{', '.join(floating)}, *module.parameters()]",
+            f"leaves = [{', '.join(floating)}{parameters}]",
             f'assert all(t.grad is None or t.grad.isfinite().all() for t in leaves), "{message}"',
         ]
         return program(subject.recipe, body), f"AssertionError: {message}"

@@ -81,6 +81,12 @@ class FollowedDevice(UniversalProbe):
         self, subject: Discovered, detector: str, witness: Mapping[str, Plain]
     ) -> tuple[str, str]:
         """Return a program that watches every call."""
+        if detector == "attribute":
+            name = str(witness["attribute"])
+            message = f"{name} stays on the CPU"
+            body = ["module.to('meta')  # or any other device"]
+            body.append(f"assert module.{name}.device.type == 'meta', \"{message}\"")
+            return program(subject.recipe, body), f"AssertionError: {message}"
         names = recipe_text(subject.recipe).names
         body = [
             "with torch.no_grad():",

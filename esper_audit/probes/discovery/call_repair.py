@@ -10,7 +10,12 @@ from esper_audit.probes.discovery.failure import TrialFailure
 from esper_audit.probes.discovery.layouts import BATCH, LENGTH, SIDE, VOLUME
 from esper_audit.probes.recipes.values import Arguments, TensorSpec, map_tensors
 
-Change = Callable[[TensorSpec], TensorSpec | None]
+Change = Callable[[TensorSpec], TensorSpec | int | None]
+WANTS_NUMBER = re.compile(
+    r"(?:arange|linspace|zeros|ones|full|empty)\(\)[:,]? (?:received|argument).*Tensor"
+    r"|'Tensor' object cannot be interpreted as an integer|only integer tensors of a single element"
+    r"|only one element tensors can be converted"
+)
 CHANNELS = re.compile(r"to have (\d+) channels, but got (\d+) channels")
 PRODUCT = re.compile(r"shapes cannot be multiplied \((\d+)x(\d+) and (\d+)x(\d+)\)")
 NORMALISED = re.compile(r"normalized_shape=\[([\d, ]+)\].*got input of size\s*\[([\d, ]+)\]", re.S)
@@ -90,6 +95,8 @@ def _changes_of_values(message: str) -> Iterator[Change]:
         yield lambda spec: None if spec.is_floating else TensorSpec(spec.shape)
     if TOO_HIGH.search(message):
         yield lambda spec: None if spec.is_floating else replace(spec, high=2)
+    if WANTS_NUMBER.search(message):
+        yield lambda spec: LENGTH if spec.shape else 1
     if PROBABILITY.search(message):
         yield lambda spec: replace(spec, low=0.0, high=1.0) if spec.is_floating else None
 

@@ -6,6 +6,7 @@ import importlib
 import inspect
 import os
 from collections.abc import Iterable
+from typing import Any
 
 import msgspec
 from torch import nn
@@ -13,6 +14,21 @@ from torch import nn
 from esper_audit.findings.errors import FAILURES
 from esper_audit.probes.discovery.targets import ModuleClass
 from esper_audit.text.phrases import quoted
+
+TENSOR_NAMES = frozenset(
+    {
+        "x",
+        "input",
+        "inputs",
+        "logits",
+        "pred",
+        "preds",
+        "prediction",
+        "predictions",
+        "output",
+        "scores",
+    }
+)
 
 
 class FoundClasses(msgspec.Struct, frozen=True):
@@ -34,7 +50,9 @@ def find_classes(modules: list[str], root: str) -> FoundClasses:
         except FAILURES as error:
             problems[name] = quoted(f"{type(error).__name__}: {error}")
             continue
-        found |= {one.target: one for one in _classes_of(vars(module).values(), name, root)}
+        members = list(vars(module).values())
+        found |= {one.target: one for one in _classes_of(members, name, root)}
+        found |= {one.target: one for one in _functions_of(members, name, root)}
     return FoundClasses(sorted(found.values(), key=lambda one: (one.path, one.line)), problems)
 
 
@@ -44,11 +62,32 @@ def _classes_of(values: Iterable[object], module: str, root: str) -> Iterable[Mo
             continue
         if value.__module__ != module or inspect.isabstract(value) or "<" in value.__qualname__:
             continue
-        try:
-            file = inspect.getsourcefile(value) or ""
-            lines, first = inspect.getsourcelines(value)
-        except (OSError, TypeError):
+        yield from _located(value, module, root)
+
+
+def _functions_of(values: Iterable[object], module: str, root: str) -> Iterable[ModuleClass]:
+    """Yield the public functions whose first argument is a tensor, by its annotation or name."""
+    for value in values:
+        if not inspect.isfunction(value) or value.__module__ != module:
             continue
-        path = os.path.relpath(file, root).replace(os.sep, "/")
-        target = f"{module}:{value.__qualname__}"
-        yield ModuleClass(target, path, first, first + len(lines) - 1)
+        code = value.__code__
+        if value.__name__.startswith("_") or "<" in value.__qualname__ or not code.co_argcount:
+            continue
+        first = code.co_varnames[0]
+        annotation = value.__annotations__.get(first)
+        is_tensor = "Tensor" in str(annotation) or (annotation is None and first in TENSOR_NAMES)
+        if is_tensor and not inspect.isgeneratorfunction(value):
+            yield from _located(value, module, root)
+
+
+def _located(value: Any, module: str, root: str) -> Iterable[ModuleClass]:
+    try:
+        file = inspect.getsourcefile(value) or ""
+        lines, first = inspect.getsourcelines(value)
+    except (OSError, TypeError):
+        return
+    path = os.path.relpath(file, root).replace(os.sep, "/")
+    is_function = inspect.isfunction(value)
+    yield ModuleClass(
+        f"{module}:{value.__qualname__}", path, first, first + len(lines) - 1, is_function
+    )

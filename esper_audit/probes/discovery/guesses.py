@@ -90,10 +90,19 @@ def _by_type(annotation: object, depth: int) -> tuple[Value, ...]:
         if issubclass(kind, enum.Enum):
             path = f"{kind.__module__}:{kind.__qualname__}"
             return tuple(NameSpec(f"{path}.{member.name}") for member in kind)
-        is_own_module = issubclass(kind, nn.Module) and not kind.__module__.startswith("torch.")
-        if dataclasses.is_dataclass(kind) or is_own_module:
+        if dataclasses.is_dataclass(kind) and not issubclass(kind, nn.Module):
             return (constructor_call(kind, depth + 1),)
     return ()
+
+
+def is_own_module(kind: type) -> bool:
+    """Return whether a class is a module class of a package other than torch."""
+    return issubclass(kind, nn.Module) and not kind.__module__.startswith("torch.")
+
+
+def annotated_classes(annotation: object) -> list[type]:
+    """Return the classes that an annotation names as alternatives."""
+    return [kind for kind in _alternatives(annotation) if isinstance(kind, type)]
 
 
 def _alternatives(annotation: object) -> Sequence[object]:

@@ -16,12 +16,13 @@ ENTRY_POINTS = frozenset({"setup.py", "conftest.py", "__main__.py"})
 
 
 class ModuleClass(msgspec.Struct, frozen=True):
-    """A class that can be built, by its address `package.module:Class`, with its definition."""
+    """A class that can be built, or a function of tensors, by its address, with its definition."""
 
     target: str
     path: str
     line: int
     end_line: int
+    is_function: bool = False
 
 
 @dataclass(frozen=True)
@@ -41,7 +42,7 @@ def target_of_path(path: str) -> Target:
     roots: list[str] = []
     for file in files:
         absolute = os.path.join(path, file) if not is_file else file
-        if absolute.endswith(".py") and (is_file or has_class(absolute)):
+        if absolute.endswith(".py") and (is_file or has_definition(absolute)):
             root = import_root(os.path.dirname(absolute))
             found[module_name(absolute, root)] = absolute
             roots.append(root)
@@ -54,7 +55,7 @@ def target_of_package(name: str, search_path: tuple[str, ...]) -> Target | None:
     for folder in folders:
         base = os.path.join(folder, *name.split("."))
         if os.path.isfile(os.path.join(base, INIT)):
-            modules = {module_name(f, folder): f for f in _python_files(base) if has_class(f)}
+            modules = {module_name(f, folder): f for f in _python_files(base) if has_definition(f)}
             return Target(modules, (folder,) if folder in search_path else ())
         if os.path.isfile(f"{base}.py"):
             return Target({name: f"{base}.py"}, (folder,) if folder in search_path else ())
@@ -80,13 +81,13 @@ def module_name(file: str, root: str) -> str:
     return relative.removesuffix(".__init__")
 
 
-def has_class(file: str) -> bool:
-    """Return whether a file defines a class."""
+def has_definition(file: str) -> bool:
+    """Return whether a file defines a class or a function."""
     try:
         with open(file, encoding="utf-8") as stream:
             text = stream.read()
-        return "class " in text and any(
-            isinstance(node, ast.ClassDef) for node in ast.walk(ast.parse(text))
+        return ("class " in text or "def " in text) and any(
+            isinstance(node, ast.ClassDef | ast.FunctionDef) for node in ast.walk(ast.parse(text))
         )
     except (OSError, ValueError, SyntaxError):
         return False

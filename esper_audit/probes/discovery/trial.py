@@ -22,7 +22,12 @@ from esper_audit.probes.discovery.layouts import first_inputs
 from esper_audit.probes.measure.modes import switch_mode
 from esper_audit.probes.measure.output_tree import differs, tensors_of
 from esper_audit.probes.measure.parameters import redraw
-from esper_audit.probes.recipes.materialise import build_module, draw_call, import_name
+from esper_audit.probes.recipes.materialise import (
+    FunctionModule,
+    build_module,
+    draw_call,
+    import_name,
+)
 from esper_audit.probes.recipes.recipe import Recipe
 from esper_audit.probes.recipes.values import Arguments, TensorSpec
 from esper_audit.probes.subject.determinism import deterministic, seed_streams
@@ -32,7 +37,8 @@ MOST_CALLS = 160
 MOST_REPAIRS = 5  # of one call, one after the other
 MOST_WORKING_BUILDS = 6
 BUILD_SECONDS = 6.0
-CALL_SECONDS = 8.0
+CALL_SECONDS = 5.0
+SEARCH_SECONDS = 15.0  # for a class
 
 
 @dataclass
@@ -57,17 +63,21 @@ class _Search:
 
     def __init__(self, target: str) -> None:
         self.target = target
-        self.kind: type[nn.Module] = import_name(target)
+        named = import_name(target)
+        self.is_function = not isinstance(named, type)
+        self.kind: type[nn.Module] = FunctionModule if self.is_function else named
+        self.function = named
         self.constructor = ConstructorSearch(self.kind)
         self.origin = (
             RecipeOrigin.DEFAULT if self.constructor.needs_nothing else RecipeOrigin.GUESSED
         )
         self.best = TrialResult(Recipe(target, origin=self.origin), Stage.FOUND)
         self.calls = 0
-        self.call_deadline = 0.0
+        self.call_deadline = self.deadline = 0.0
 
     def run(self) -> TrialResult:
         """Try builds and calls, and return the first that works."""
+        self.deadline = time.monotonic() + SEARCH_SECONDS
         if not _defines_forward(self.kind):
             self.best.reason = "the class defines no forward"
         for recipe, module in self._builds():
@@ -84,6 +94,10 @@ class _Search:
 
     def _builds(self) -> Iterator[tuple[Recipe, nn.Module]]:
         """Yield recipes that build, from the likeliest arguments on."""
+        if self.is_function:
+            recipe = Recipe(self.target, origin=self.origin, is_function=True)
+            yield recipe, FunctionModule(self.function)
+            return
         search = self.constructor
         pending = [search.first()]
         seen: list[Arguments] = []
@@ -111,15 +125,15 @@ class _Search:
                     *pending,
                     *search.alternatives(arguments),
                 ]
-            if time.monotonic() > deadline:
+            if time.monotonic() > min(deadline, self.deadline):
                 return
 
     def _call(self, recipe: Recipe, module: nn.Module) -> TrialResult:
         """Return the first call that runs, else the failure of the first."""
-        parameters = call_parameters(module.forward)
+        parameters = call_parameters(self.function if self.is_function else module.forward)
         result = TrialResult(recipe, Stage.BUILT)
         self.calls = 0
-        self.call_deadline = time.monotonic() + CALL_SECONDS
+        self.call_deadline = min(time.monotonic() + CALL_SECONDS, self.deadline)
         for first in first_inputs(module, recipe.build) if parameters else [TensorSpec(())]:
             for arguments, distance in _calls_with(parameters, first):
                 attempt = self._repaired(replace(recipe, call=arguments), module)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+from collections.abc import Callable
 from functools import reduce
 from typing import Any
 
@@ -22,8 +23,22 @@ from esper_audit.probes.recipes.values import (
 CallArguments = tuple[tuple[Any, ...], dict[str, Any]]
 
 
+class FunctionModule(nn.Module):
+    """A function of tensors as a module without parameters."""
+
+    def __init__(self, function: Callable[..., Any]) -> None:
+        super().__init__()
+        self.function = function
+
+    def forward(self, *args: Any, **kwargs: Any) -> Any:
+        """Return the output of the function."""
+        return self.function(*args, **kwargs)
+
+
 def build_module(recipe: Recipe) -> nn.Module:
     """Return a new module by the recipe."""
+    if recipe.is_function:
+        return FunctionModule(import_name(recipe.target))
     args, kwargs = materialise_arguments(recipe.build, torch.default_generator)
     module: nn.Module = import_name(recipe.target)(*args, **kwargs)
     return module

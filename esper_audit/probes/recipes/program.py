@@ -21,7 +21,7 @@ def program(
         *sorted({"import torch", *text.imports, *imports}, key=_import_order),
         "",
         "torch.manual_seed(0)",
-        f"module = {text.construct}.{mode}()" if mode else f"module = {text.construct}",
+        f"module = {text.construct}" + (f".{mode}()" if mode and not recipe.is_function else ""),
         *text.inputs,
         *(with_recipe(line, text) for line in body),
     ]

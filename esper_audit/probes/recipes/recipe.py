@@ -20,8 +20,8 @@ class BatchAxis:
 class Recipe:
     """How to build and call a module class `package.module:Class`.
 
-    `method` is the method that is called, if it is not the module itself. `batch` is the axis that the
-    output follows; None if there is none.
+    `batch` is the axis that the
+    output follows; None if there is none. `is_function` is set where the target is a function of tensors.
     """
 
     target: str
@@ -29,6 +29,7 @@ class Recipe:
     call: Arguments = field(default_factory=Arguments)
     origin: RecipeOrigin = RecipeOrigin.GUESSED
     batch: BatchAxis | None = None
+    is_function: bool = False
 
     @property
     def class_name(self) -> str:

@@ -37,7 +37,9 @@ class RecipeText:
 def recipe_text(recipe: Recipe) -> RecipeText:
     """Return the text of a recipe."""
     text = RecipeText()
-    text.construct = f"{_name_text(recipe.target, text)}({_arguments_text(recipe.build, text)})"
+    name = _name_text(recipe.target, text)
+    built = f"{name}({_arguments_text(recipe.build, text)})"
+    text.construct = name if recipe.is_function else built
     text.other_call = _arguments_text(recipe.call, text)
     text.call = _arguments_text(
         map_arguments(recipe.call, lambda spec: _variable(spec, text)), text

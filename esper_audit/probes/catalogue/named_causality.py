@@ -1,0 +1,156 @@
+"""The probe `named-causality`: what is called causal does not depend on later positions."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+from typing import Any, ClassVar
+
+from torch import Tensor
+
+from esper_audit.findings.finding import Category, Severity
+from esper_audit.findings.probe_record import Plain
+from esper_audit.probes.discovery.guesses import parameters_of
+from esper_audit.probes.measure.followed_axes import FollowedAxis, followed_axes
+from esper_audit.probes.measure.parameters import redraw
+from esper_audit.probes.measure.precise_run import PreciseRun, gap, precise_run
+from esper_audit.probes.measure.readings import Limit, Limits, Reading
+from esper_audit.probes.recipes.materialise import import_name
+from esper_audit.probes.recipes.program import program
+from esper_audit.probes.recipes.source_text import recipe_text
+from esper_audit.probes.recipes.subject import Discovered, subject_by_recipe
+from esper_audit.probes.recipes.values import tensors_in
+from esper_audit.probes.universal import UniversalProbe
+
+CAUSAL = re.compile(r"(?<!non)(?<!non_)(?<!anti)causal|autoregressive", re.IGNORECASE)
+OPTIONS = ("causal", "is_causal", "use_causal_mask", "causal_mask")
+POSITIONS = range(3, 65)  # a batch of two is no sequence
+WEIGHTS = (0, 2)  # at birth, and drawn anew where zeros could hide an effect
+
+
+class NamedCausality(UniversalProbe):
+    """What is called causal does not depend on later positions.
+
+    What: a class with `causal` in its name, or a constructor with the option `causal`, which is turned on.
+    The later half of each axis that the output follows is replaced: the output of the earlier half must
+    stay, along one of these axes, at birth and with parameters drawn anew.
+
+    Why: a decoder that sees its target learns to copy it. The loss looks excellent, and generation does
+    not work.
+
+    Quiet: inputs without an axis of positions.
+
+    Tickets: real code
+    """
+
+    contract = "causal-mask"
+    category = Category.CORRECTNESS
+    severity = Severity.P0
+    limits: ClassVar[Limits] = {
+        "later": Limit("at most", 1.0, "the output of a causal module depends on later positions"),
+    }
+
+    def measure(self, subject: Discovered, state: str) -> Iterator[Reading]:
+        """Replace later positions along each axis."""
+        causal = as_causal(subject)
+        if causal is None:
+            return
+        run = precise_run(causal, state)
+        axes = [one for one in followed_axes(causal, causal.at(state)) if one.size in POSITIONS]
+        worst: dict[int, float] = {}
+        for weights in WEIGHTS:
+            redraw(run.module, weights)
+            for one in axes:
+                leak = _leak(causal, run, one)
+                if leak > 1.0 or _leak(causal, run, one, is_backwards=True) > 1.0:
+                    worst[one.axis] = max(worst.get(one.axis, 0.0), leak)
+        if worst:
+            axis = min(worst, key=lambda a: worst[a])
+            yield Reading("later", worst[axis], {"axis": axis, "dtype": str(run.dtype)})
+
+    def program_of(
+        self, subject: Discovered, detector: str, witness: Mapping[str, Plain]
+    ) -> tuple[str, str]:
+        """Return a program that replaces the later positions."""
+        causal = as_causal(subject) or subject
+        axis = int(witness["axis"])
+        message = "the output at earlier positions depends on later ones"
+        text = recipe_text(causal.recipe)
+        specs = dict(zip(text.names, tensors_in(causal.recipe.call), strict=True))
+        size = specs[text.names[0]].shape[axis]
+        later = [n for n, s in specs.items() if len(s.shape) > axis and s.shape[axis] == size]
+        later = [n for n in later if specs[n].dtype != "bool"]
+        at = f"[{':, ' * axis}{size // 2}:]"
+        end = f"[{':, ' * axis}:{size // 2}]"
+        is_double = witness["dtype"] == "torch.float64"
+        path = "" if _is_single(causal) else "[0]"
+        body = [
+            "for p in module.parameters():",
+            "    torch.nn.init.normal_(p, std=0.3)",
+            *(f"{n} = {n}.double()" for n in later if specs[n].is_floating and is_double),
+            "with torch.no_grad():",
+            f"    first = module(CALL){path}{end}.clone()",
+            *(f"{n}{at} = {_redrawn(n, at, specs[n].is_floating)}" for n in later),
+            "with torch.no_grad():",
+            f"    second = module(CALL){path}{end}",
+            f'assert torch.allclose(first, second, rtol=1e-4, atol=1e-5), "{message}"',
+        ]
+        mode = "double().eval" if is_double else "eval"
+        return program(causal.recipe, body, mode=mode), f"AssertionError: {message}"
+
+
+def as_causal(subject: Discovered) -> Discovered | None:
+    """Return the subject with its causal option turned on, None if nothing claims to be causal."""
+    kind = import_name(subject.recipe.target)
+    options = [p.name for p in parameters_of(kind) if p.name in OPTIONS]
+    if options:
+        build = subject.recipe.build.with_value(options[0], True)
+        return subject_by_recipe(replace(subject.recipe, build=build))
+    return subject if CAUSAL.search(subject.recipe.class_name) else None
+
+
+def _is_single(subject: Discovered) -> bool:
+    """Return whether a call returns a tensor rather than a tree of them."""
+    return isinstance(subject.evaluate(subject.build(), subject.arguments_of_call()), Tensor)
+
+
+def _redrawn(name: str, at: str, is_floating: bool) -> str:
+    return f"torch.randn_like({name}{at})" if is_floating else f"({name}{at} + 1) % 2"
+
+
+def _leak(
+    subject: Discovered, run: PreciseRun, followed: FollowedAxis, *, is_backwards: bool = False
+) -> float:
+    """Return how much the earlier half of the outputs changes with the later, in tolerances.
+
+    `is_backwards` returns how much the later half changes with the earlier, as it does along positions.
+    """
+    half = followed.size // 2
+    here, other = (subject.arguments_of_call(seed) for seed in (0, 1))
+    first = run.evaluate(subject, other if is_backwards else here)
+    here, other = (subject.arguments_of_call(seed) for seed in (0, 1))
+    second = run.evaluate(subject, _with_earlier(here, other, followed, half))
+    start, size = (half, followed.size - half) if is_backwards else (0, half)
+    gaps = [
+        gap(first[path].narrow(axis, start, size), second[path].narrow(axis, start, size))
+        for path, axis in followed.outputs.items()
+        if path in first and path in second
+    ]
+    return max(gaps, default=0.0) / run.tolerance
+
+
+def _with_earlier(tree: Any, other: Any, followed: FollowedAxis, half: int) -> Any:
+    """Return the other arguments with the earlier half of these."""
+    if isinstance(tree, Tensor):
+        if tree.dim() <= followed.axis or tree.shape[followed.axis] != followed.size:
+            return tree
+        mixed = other.clone()
+        mixed.narrow(followed.axis, 0, half).copy_(tree.narrow(followed.axis, 0, half))
+        return mixed
+    if isinstance(tree, dict):
+        return {k: _with_earlier(item, other[k], followed, half) for k, item in tree.items()}
+    if isinstance(tree, (list, tuple)):
+        pairs = zip(tree, other, strict=True)
+        return type(tree)(_with_earlier(a, b, followed, half) for a, b in pairs)
+    return tree
