@@ -9,11 +9,11 @@ from torch import Tensor, nn
 
 from esper_audit.findings.finding import Category, Severity
 from esper_audit.findings.probe_record import Plain
-from esper_audit.probes.measure.modes import switch_mode
 from esper_audit.probes.measure.output_tree import cloned, first_difference, is_same
 from esper_audit.probes.measure.readings import Limits, Reading, must_be_zero
 from esper_audit.probes.recipes.program import program
 from esper_audit.probes.recipes.subject import Discovered
+from esper_audit.probes.subject.modes import switch_mode
 from esper_audit.probes.universal import UniversalProbe, is_sampling_by_name
 
 SETTLING_CALLS = 2  # caches and lazy buffers are made in the first calls

@@ -10,13 +10,13 @@ import torch
 
 from esper_audit.findings.finding import Category, Severity
 from esper_audit.findings.probe_record import Plain
-from esper_audit.probes.measure.modes import switch_mode
 from esper_audit.probes.measure.output_tree import cloned, first_difference
 from esper_audit.probes.measure.readings import Limits, Reading, must_be_zero
 from esper_audit.probes.recipes.materialise import import_name
 from esper_audit.probes.recipes.program import program
 from esper_audit.probes.recipes.source_text import recipe_text
 from esper_audit.probes.recipes.subject import Discovered
+from esper_audit.probes.subject.modes import switch_mode
 from esper_audit.probes.universal import UniversalProbe
 
 IN_PLACE = re.compile(

@@ -13,12 +13,12 @@ from torch import nn
 from esper_audit.findings.finding import Category, Severity
 from esper_audit.findings.probe_record import Plain
 from esper_audit.probes.measure.gradients import backward
-from esper_audit.probes.measure.modes import switch_mode
 from esper_audit.probes.measure.output_tree import tensors_of
 from esper_audit.probes.measure.readings import Limits, Reading, must_be_zero
 from esper_audit.probes.recipes.materialise import import_name
 from esper_audit.probes.recipes.program import program
 from esper_audit.probes.recipes.subject import Discovered
+from esper_audit.probes.subject.modes import switch_mode
 from esper_audit.probes.universal import UniversalProbe
 
 MOST_NAMED = 6

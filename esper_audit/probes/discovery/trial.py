@@ -19,7 +19,6 @@ from esper_audit.probes.discovery.constructor import ConstructorSearch
 from esper_audit.probes.discovery.failure import TrialFailure, failure_of
 from esper_audit.probes.discovery.inputs import call_arguments, call_parameters
 from esper_audit.probes.discovery.layouts import first_inputs
-from esper_audit.probes.measure.modes import switch_mode
 from esper_audit.probes.measure.output_tree import differs, tensors_of
 from esper_audit.probes.measure.parameters import redraw
 from esper_audit.probes.recipes.materialise import (
@@ -31,6 +30,7 @@ from esper_audit.probes.recipes.materialise import (
 from esper_audit.probes.recipes.recipe import Recipe
 from esper_audit.probes.recipes.values import Arguments, TensorSpec
 from esper_audit.probes.subject.determinism import deterministic, seed_streams
+from esper_audit.probes.subject.modes import switch_mode
 
 MOST_BUILDS = 40
 MOST_CALLS = 160

@@ -9,10 +9,10 @@ from typing import Any
 import torch
 from torch import nn
 
-from esper_audit.probes.measure.modes import switch_mode
 from esper_audit.probes.recipes.materialise import CallArguments, build_module, draw_call
 from esper_audit.probes.recipes.recipe import Recipe
 from esper_audit.probes.subject.determinism import seed_streams
+from esper_audit.probes.subject.modes import switch_mode
 from esper_audit.probes.subject.subject import BIRTH, Subject, as_born
 
 
