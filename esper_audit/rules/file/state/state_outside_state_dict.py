@@ -10,8 +10,10 @@ from esper_audit.rules.file.state import state_outside_state_dict_cases as cases
 from esper_audit.rules.rule import Rule, Triggers, Violation
 from esper_audit.source.idioms.classes.attribute_use import AttributeUse
 from esper_audit.source.idioms.classes.file_classes import ClassFamily, class_table
+from esper_audit.source.idioms.state.assigned_values import AssignedValues
 from esper_audit.source.idioms.state.learned_values import (
     TENSOR_MAKERS,
+    is_possible_tensor,
     is_tensor_made,
     updates_of,
 )
@@ -20,11 +22,11 @@ from esper_audit.source.idioms.state.random_values import (
     DRAWING_METHODS,
     drawn_in_place,
     draws,
+    is_possible_draw,
     is_seeded,
 )
-from esper_audit.source.syntax.ast_walk import scan
 from esper_audit.source.syntax.file_view import FileView
-from esper_audit.source.syntax.names import dotted
+from esper_audit.source.syntax.names import Function, dotted
 from esper_audit.text.phrases import quoted
 
 ENTRY_POINTS = ("forward", "__call__", "training_step", "encode", "sample")
@@ -73,11 +75,14 @@ class StateOutsideStateDict(Rule):
         functions = file.functions(attribute) if attribute is not None else []
         if attribute is None or not functions:
             return
+        value = node.value  # type: ignore[attr-defined]  # it is an assignment
+        if not _may_be_state(value, functions[-1], file):
+            return
         table = file.once(class_table)
         owner = table.owner(functions[-1])
         found = table.members(owner).bound.get(attribute.attr, ()) if owner is not None else ()
         use = next((use for use in found if use.node is attribute), None)
-        if owner is None or use is None or use.value is None or not _may_be_state(use.value):
+        if owner is None or use is None or use.value is None:
             return
         family = table.family(owner)
         heirs = [family, *map(table.family, table.subclasses(owner))]
@@ -101,22 +106,26 @@ def _attribute_of(node: ast.AST) -> ast.Attribute | None:
     return target if is_own and isinstance(target, ast.Attribute) else None
 
 
-def _may_be_state(value: ast.expr) -> bool:
+def _may_be_state(value: ast.expr, function: Function, file: FileView) -> bool:
     """Return whether a value can be a tensor: a constant, a text or a function is none."""
     is_repeated = isinstance(value, ast.BinOp) and isinstance(value.left, ast.List)
-    return not is_repeated and not isinstance(
-        value, (ast.Constant, ast.JoinedStr, ast.Lambda, ast.Compare)
-    )
+    if is_repeated or isinstance(value, (ast.Constant, ast.JoinedStr, ast.Lambda, ast.Compare)):
+        return False
+    held = file.once(AssignedValues).held(value, function)
+    return is_possible_tensor(held) or is_possible_draw(held, file)
 
 
 def _reason(use: AttributeUse, family: ClassFamily, file: FileView) -> str:
     """Return how an attribute comes to its value, empty if it is a constant or bound anew."""
+    value = use.value if use.value is not None else use.node
+    value = file.once(AssignedValues).held(value, use.method)
+    is_tensor = is_tensor_made(value, file)
+    drawn = draws(value, file) or (drawn_in_place(use, file) if is_tensor else None)
+    if drawn is None and not is_tensor:
+        return ""
     bound = [other for other in family.bindings(use.name) if other.node is not use.node]
     built = family.reached_from("__init__")
     updates = [method for method in updates_of(use.name, family) if method not in built]
-    value = _value_of(use)
-    is_tensor = is_tensor_made(value, file)
-    drawn = draws(value, file) or (drawn_in_place(use, file) if is_tensor else None)
     if drawn is not None and not bound and not is_seeded(use.method) and not updates:
         return f"is drawn at random (`{quoted(file.code(drawn))}`)"
     if is_tensor and updates and all(other.method in updates for other in bound):
@@ -131,18 +140,6 @@ def _is_read(use: AttributeUse, families: Sequence[ClassFamily]) -> bool:
         if any(read.method in reached for read in family.reads(use.name)):
             return True
     return False
-
-
-def _value_of(use: AttributeUse) -> ast.expr:
-    """Return what an attribute is bound to, through one local variable."""
-    if not isinstance(use.value, ast.Name):
-        return use.value if use.value is not None else use.node
-    assigned = [
-        node.value
-        for node in scan(use.method, {ast.Assign})
-        if isinstance(node, ast.Assign) and dotted(node.targets[0]) == use.value.id
-    ]
-    return assigned[-1] if assigned else use.value
 
 
 def _is_saved(name: str, family: ClassFamily) -> bool:

@@ -38,6 +38,7 @@ class ClassMembers:
 
     def __init__(self, definition: ast.ClassDef) -> None:
         self.definition = definition
+        self._reads: dict[Function, list[AttributeUse]] = {}
 
     @cached_property
     def methods(self) -> dict[str, Function]:
@@ -64,7 +65,13 @@ class ClassMembers:
     @cached_property
     def read(self) -> dict[str, list[AttributeUse]]:
         """The reads of the attributes of an object, by name."""
-        return _by_name(use for method in self.functions for use in attributes_read(method))
+        return _by_name(use for method in self.functions for use in self.reads_of(method))
+
+    def reads_of(self, method: Function) -> list[AttributeUse]:
+        """Return the reads of the attributes of an object by one of the methods."""
+        if method not in self._reads:
+            self._reads[method] = list(attributes_read(method))
+        return self._reads[method]
 
     @cached_property
     def is_dynamic(self) -> bool:
@@ -84,6 +91,7 @@ class ClassFamily:
     def __init__(self, members: tuple[ClassMembers, ...], foreign_bases: frozenset[str]) -> None:
         self.members = members
         self.foreign_bases = foreign_bases
+        self._reached: dict[tuple[str, ...], list[Function]] = {}
 
     @property
     def is_module(self) -> bool:
@@ -114,14 +122,18 @@ class ClassFamily:
 
     def reached_from(self, *names: str) -> list[Function]:
         """Return the methods that the named ones call on their object, at any depth, and themselves."""
-        found: dict[Function, None] = {}
-        pending = list(names)
-        while pending:
-            method = self.method(pending.pop())
-            if method is not None and method not in found:
-                found[method] = None
-                pending += [use.name for use in attributes_read(method)]
-        return list(found)
+        if names not in self._reached:
+            found: dict[Function, None] = {}
+            pending = list(names)
+            while pending:
+                name = pending.pop()
+                member = next((m for m in self.members if name in m.methods), None)
+                if member is not None and member.methods[name] not in found:
+                    method = member.methods[name]
+                    found[method] = None
+                    pending += [use.name for use in member.reads_of(method)]
+            self._reached[names] = list(found)
+        return self._reached[names]
 
 
 class ClassTable:
@@ -173,12 +185,17 @@ class ClassTable:
 
     def subclasses(self, definition: ast.ClassDef) -> list[ast.ClassDef]:
         """Return the classes of the file that are derived from a class, at any depth."""
-        return [
-            other
-            for other in self.classes
-            if other is not definition
-            and any(m.definition is definition for m in self.family(other).members)
-        ]
+        return self._subclasses.get(definition, [])
+
+    @cached_property
+    def _subclasses(self) -> dict[ast.ClassDef, list[ast.ClassDef]]:
+        """The derived classes of each class that has any."""
+        table: dict[ast.ClassDef, list[ast.ClassDef]] = {}
+        for other in self.classes:
+            for member in self.family(other).members:
+                if member.definition is not other:
+                    table.setdefault(member.definition, []).append(other)
+        return table
 
     def owner(self, method: Function) -> ast.ClassDef | None:
         """Return the class whose body holds a method, None for a function."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+from functools import cached_property
 
 from esper_audit.source.idioms.numerics.norm_expressions import (
     BOUNDING,
@@ -12,7 +13,6 @@ from esper_audit.source.idioms.numerics.norm_expressions import (
     norm_argument,
     strip_conversions,
 )
-from esper_audit.source.syntax.ast_walk import walk
 from esper_audit.source.syntax.file_view import FileView
 from esper_audit.source.syntax.names import Function
 
@@ -21,8 +21,8 @@ class NormHelpers:
     """The functions of a file that return a norm of their argument, and those that bound something."""
 
     def __init__(self, file: FileView) -> None:
+        self._file = file
         self.norms: dict[str, bool] = {}
-        self.bounding: set[str] = set()
         functions: list[Function] = [
             *file.nodes(ast.FunctionDef),
             *file.nodes(ast.AsyncFunctionDef),
@@ -31,9 +31,16 @@ class NormHelpers:
             returned = _only_result(function)
             if returned is not None and _measures_parameter(returned, function):
                 self.norms[function.name] = is_row_norm(returned)
-            calls = (node for node in walk(function) if isinstance(node, ast.Call))
-            if any(BOUNDING.search(name_of(call)) for call in calls):
-                self.bounding.add(function.name)
+
+    @cached_property
+    def bounding(self) -> frozenset[str]:
+        """The names of the functions that call something which bounds a value."""
+        return frozenset(
+            function.name
+            for call in self._file.nodes(ast.Call)
+            if BOUNDING.search(name_of(call))
+            for function in self._file.functions(call)
+        )
 
 
 def _only_result(function: Function) -> ast.expr | None:

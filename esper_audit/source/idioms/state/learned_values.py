@@ -29,6 +29,12 @@ def is_tensor_made(value: ast.expr, file: FileView) -> bool:
     return False
 
 
+def is_possible_tensor(value: ast.expr) -> bool:
+    """Return whether an expression has a call of the name of a function that makes a tensor."""
+    calls = (call for call in scan(value, {ast.Call}) if isinstance(call, ast.Call))
+    return any(terminal_name(call.func) in TENSOR_MAKERS for call in calls)
+
+
 def updates_of(name: str, family: ClassFamily) -> list[Function]:
     """Return the methods that compute an attribute of the object from its own value, in order."""
     found: list[Function] = []

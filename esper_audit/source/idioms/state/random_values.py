@@ -16,6 +16,7 @@ DRAWING_FUNCTIONS = frozenset(
     | {"shuffle", "integers", "random", "random_sample", "choices"}
 )
 DRAWING_METHODS = frozenset({"normal_", "uniform_", "random_", "bernoulli_", "trunc_normal_"})
+DRAWING = DRAWING_FUNCTIONS | DRAWING_METHODS
 DRAWING_MODULES = ("torch.", "numpy.random.", "random.")
 KEEPING = ("torch.nn.", "torch.Generator")
 
@@ -34,6 +35,19 @@ def draws(value: ast.expr, file: FileView) -> ast.Call | None:
         if any(_is_draw(each, file) for each in inside):
             return call
     return None
+
+
+def is_possible_draw(value: ast.expr, file: FileView) -> bool:
+    """Return whether an expression has a call of the name of a draw, or of a function of the file."""
+    own = file.once(_module_functions)
+    names = (
+        terminal_name(call.func) for call in scan(value, {ast.Call}) if isinstance(call, ast.Call)
+    )
+    return any(name in DRAWING or name in own for name in names)
+
+
+def _module_functions(file: FileView) -> frozenset[str]:
+    return frozenset(s.name for s in file.tree.body if isinstance(s, Function))
 
 
 def drawn_in_place(use: AttributeUse, file: FileView) -> ast.Call | None:
@@ -63,12 +77,12 @@ def is_seeded(function: Function) -> bool:
 
 
 def _is_draw(call: ast.Call, file: FileView) -> bool:
-    if any(keyword.arg == "generator" for keyword in call.keywords):
-        return False
     name = terminal_name(call.func)
+    if name not in DRAWING or any(keyword.arg == "generator" for keyword in call.keywords):
+        return False
     target = file.resolve(call.func)
     if target is not None:
-        return name in DRAWING_FUNCTIONS | DRAWING_METHODS and target.startswith(DRAWING_MODULES)
+        return target.startswith(DRAWING_MODULES)
     return name in DRAWING_METHODS
 
 
