@@ -37,11 +37,22 @@ class ConstantCondition(NamedTuple):
 class BranchWalk:
     """The walk through one function, which collects its constant conditions.
 
-    `type_of` returns the annotated return type of a call, `start` holds the initial facts.
+    `type_of` returns the annotated return type of a call, `start` holds the initial facts. Operands that
+    are constant and leave the condition open are `constant_operands`. `with_asserts` is whether an
+    `assert` counts as a test.
     """
 
-    def __init__(self, function: Function, type_of: TypeOf, start: ConditionFacts) -> None:
+    def __init__(
+        self,
+        function: Function,
+        type_of: TypeOf,
+        start: ConditionFacts,
+        *,
+        with_asserts: bool = True,
+    ) -> None:
         self.constant_conditions: list[ConstantCondition] = []
+        self.constant_operands: list[ConstantCondition] = []
+        self._with_asserts = with_asserts
         self._type_of = type_of
         self._shared = frozenset(_shared_names(function))
         self._switches = frozenset(_bound_once(function))
@@ -74,7 +85,7 @@ class BranchWalk:
         self._expressions(statement, facts)
         if isinstance(statement, BLOCK_EXITS):
             return None
-        if isinstance(statement, ast.Assert):
+        if isinstance(statement, ast.Assert) and self._with_asserts:
             return self._assumed(statement.test, facts, truth=True)
         return self._assignment(statement, facts.without(_bound_names(statement)))
 
@@ -89,6 +100,8 @@ class BranchWalk:
             if not completes_the_cases:
                 self.constant_conditions.append(ConstantCondition(statement.test, known))
             return self._block(statement.body if known.truth else statement.orelse, facts)
+        if not is_elif:  # an `elif` may spell out the case that remains
+            self._operands(statement.test, facts)
         then = self._block(statement.body, self._assumed(statement.test, facts, truth=True))
         otherwise: ConditionFacts | None = self._assumed(statement.test, facts, truth=False)
         assert otherwise is not None
@@ -168,6 +181,15 @@ class BranchWalk:
         others = frozenset(atom.name for atom in facts.atoms if atom.name not in self._own)
         return facts.without(others | _bound_names(test))
 
+    def _operands(self, test: ast.expr, facts: ConditionFacts) -> None:
+        """Collect the operands of an open condition that are constant by what was known before it."""
+        for operand in test.values if isinstance(test, ast.BoolOp) else ():
+            known = known_truth(operand, facts, self._flags)
+            if known is not None:
+                self.constant_operands.append(ConstantCondition(operand, known))
+            else:
+                self._operands(operand, facts)
+
     def _expressions(self, node: ast.AST, facts: ConditionFacts) -> None:
         """Check the conditional expressions of a node, except in scopes of their own."""
         pending = [node]
@@ -177,6 +199,8 @@ class BranchWalk:
                 known = known_truth(part.test, facts, self._flags)
                 if known is not None:
                     self.constant_conditions.append(ConstantCondition(part.test, known))
+                else:
+                    self._operands(part.test, facts)
                 continue
             if isinstance(part, OWN_SCOPES) or (isinstance(part, ast.stmt) and part is not node):
                 continue

@@ -1,0 +1,131 @@
+"""The rule `redundant-condition`: a condition, or half of one, that is decided already."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator, Sequence
+
+from esper_audit.findings.finding import Category, Severity
+from esper_audit.project.file_roles import OUTSIDE_TESTS
+from esper_audit.rules.file.interfaces import redundant_condition_cases as cases
+from esper_audit.rules.rule import Rule, Triggers, Violation
+from esper_audit.source.idioms.branches.branch_analysis import BranchWalk, ConstantCondition
+from esper_audit.source.idioms.branches.conditions import Atom, ConditionFacts, KnownValue
+from esper_audit.source.idioms.branches.counters import (
+    block_of,
+    least_after,
+    tests_after,
+    truth_from,
+    truth_of_size,
+)
+from esper_audit.source.idioms.branches.return_types import type_returned
+from esper_audit.source.syntax.ast_walk import scan
+from esper_audit.source.syntax.file_view import FileView
+from esper_audit.source.syntax.names import Function, defaults, parameters
+
+BRANCHES = frozenset({ast.If, ast.IfExp})
+
+
+class RedundantCondition(Rule):
+    """A condition, or half of one, is decided already.
+
+    What: an operand of `and` or `or` that an earlier test of the function decides; a parameter that is
+    a bool by annotation and default, tested for None; a counter that was incremented just before and is
+    compared with less; `isinstance(out, tuple)` of what a function or layer of torch returns;
+    `len(x) >= 0` and other comparisons of what is known.
+
+    Why: the branch that was meant never runs, or always does: a wrong nesting, a flag without effect,
+    an initialisation that is skipped.
+
+    Quiet: asserts and what they show, as type checkers need them; an `isinstance` that is repeated, and
+    what an `elif` repeats of the conditions above it; names that are bound again in
+    between; annotations that permit None; counters that anything but constants and increments sets.
+
+    Tickets: real code
+    """
+
+    contract = "live-branches"
+    category = Category.CORRECTNESS
+    severity = Severity.P3
+    roles = OUTSIDE_TESTS
+    precision = (
+        "9 of 10 findings would be merged (accelerate, flair, kornia, lightning, sentence-transformers, "
+        "trl; none in 12 more packages)"
+    )
+    triggers = Triggers(
+        nodes=frozenset({"FunctionDef"}),
+        collected=frozenset({"If", "IfExp"}),
+        parts=frozenset(
+            {" is None", " is not None", "isinstance(", " += ", " and ", " or ", "len("}
+        ),
+    )
+
+    VALID = cases.VALID
+    INVALID = cases.INVALID
+
+    def prefilter(self, nodes: Sequence[ast.AST]) -> Sequence[ast.AST]:
+        """Keep functions."""
+        return [node for node in nodes if isinstance(node, Function)]
+
+    def check(self, node: ast.AST, file: FileView) -> Iterator[Violation]:
+        """Report the conditions of a function, without those of nested ones."""
+        if not isinstance(node, Function) or not scan(node, BRANCHES):
+            return
+        walked = BranchWalk(
+            node, lambda call: type_returned(call, file), _flags(node), with_asserts=False
+        )
+        operands = (one for one in walked.constant_operands if not _is_restated_type(one))
+        decided = [*operands, *filter(_is_by_type, walked.constant_conditions)]
+        for test, known in decided:
+            yield _violation(test, known.truth, known.reason, file)
+        for test, truth, reason in _compared(node, file):
+            yield _violation(test, truth, reason, file)
+
+
+def _violation(test: ast.expr, truth: bool, reason: str, file: FileView) -> Violation:
+    code = " ".join(file.code(test, parentheses=True).split())
+    return Violation(test, f"`{code}` is always {'true' if truth else 'false'}: {reason}")
+
+
+def _flags(function: Function) -> ConditionFacts:
+    """Return the facts that parameters which are bools by annotation and default are not None."""
+    given, facts = defaults(function.args), ConditionFacts()
+    for parameter in parameters(function.args):
+        default, annotation = given.get(parameter.arg), parameter.annotation
+        is_bool = isinstance(default, ast.Constant) and isinstance(default.value, bool)
+        if is_bool and isinstance(annotation, ast.Name) and annotation.id == "bool":
+            reason = f"`{parameter.arg}` is a bool"
+            facts.atoms[Atom(parameter.arg, "none")] = KnownValue(truth=False, reason=reason)
+    return facts
+
+
+def _is_restated_type(found: ConstantCondition) -> bool:
+    """Return whether an operand repeats an `isinstance` that holds, as readers and type checkers like it."""
+    return found.known.truth and isinstance(found.test, ast.Call)
+
+
+def _is_by_type(found: ConstantCondition) -> bool:
+    """Return whether a whole condition is decided by a type, and not by an earlier test."""
+    return found.known.reason.endswith((" is a bool", " returns a Tensor"))
+
+
+def _compared(function: Function, file: FileView) -> Iterator[tuple[ast.Compare, bool, str]]:
+    """Yield the comparisons of counters and sizes that are decided, with their truth and the reason."""
+    nested = {
+        n for f in scan(function, {ast.FunctionDef}) if f is not function for n in scan(f, BRANCHES)
+    }
+    for node in scan(function, {ast.AugAssign}):
+        least = least_after(node, file) if isinstance(node, ast.AugAssign) else None
+        if least is None or not isinstance(node, ast.AugAssign):
+            continue
+        for compared in tests_after(node, block_of(node, file)):
+            truth = truth_from(compared, least)
+            if truth is not None:
+                counter = ast.unparse(node.target)
+                yield compared, truth, f"`{counter}` is at least {least:g} after line {node.lineno}"
+    for branch in scan(function, BRANCHES):
+        test = branch.test if isinstance(branch, (ast.If, ast.IfExp)) else None
+        if isinstance(test, ast.Compare) and branch not in nested:
+            truth = truth_of_size(test)
+            if truth is not None:
+                yield test, truth, "no value makes it otherwise"

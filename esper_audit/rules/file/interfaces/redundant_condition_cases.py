@@ -1,0 +1,215 @@
+"""The cases of the rule `redundant-condition`."""
+
+from __future__ import annotations
+
+from esper_audit.rules.rule import Invalid, Valid
+
+VALID = (
+    Valid(
+        "conditions that are open",
+        """
+        def step(self, updates=None, every=1):
+            if updates is not None and every > 1:
+                self.run(updates)
+            elif updates is not None:
+                self.run(every)
+            return updates if updates is not None and self.warm else None
+        """,
+    ),
+    Valid(
+        "a name that is bound again, and an assert for a type checker",
+        """
+        def load(path, cache):
+            if path is None:
+                path = cache.path()
+                if path is not None and cache.ready:
+                    return path
+            assert cache is not None
+            if cache is not None and cache.ready:
+                return cache
+            return None
+        """,
+    ),
+    Valid(
+        "a flag that may be None, by annotation or default",
+        """
+        def build(a: bool | None = True, b: bool = None, c=False, d: Optional[bool] = False):
+            if a is not None:
+                use(a)
+            if b is None:
+                use(b)
+            return use(c) if c is not None else use(d) if d is not None else None
+        """,
+    ),
+    Valid(
+        "a counter that other code resets or lowers, and one that is compared with more",
+        """
+        class Meter:
+            def __init__(self, start):
+                self.count = 0
+                self.other = start
+
+            def back(self):
+                self.count -= 1
+
+            def step(self):
+                self.count += 1
+                if self.count < 1:
+                    return
+                self.other += 1
+                if self.other < 1:
+                    return
+                seen = 0
+                seen += 1
+                if seen < self.every:
+                    return
+        """,
+    ),
+    Valid(
+        "layers and functions that may return several tensors",
+        """
+        import torch
+        import torch.nn.functional as F
+        from torch import nn
+
+
+        class Model(nn.Module):
+            def __init__(self, width):
+                super().__init__()
+                self.rnn = nn.LSTM(width, width)
+
+            def forward(self, x):
+                out = self.rnn(x)
+                if isinstance(out, tuple):
+                    out = out[0]
+                pooled = F.max_pool2d(out, 2, return_indices=True)
+                best = torch.max(out, dim=1)
+                return pooled[0] if isinstance(pooled, tuple) else best
+        """,
+    ),
+    Valid(
+        "a size that may be zero",
+        """
+        def mean(rows):
+            if len(rows) > 0:
+                return sum(rows) / len(rows)
+            return 0.0 if len(rows) <= 0 else 1.0
+        """,
+    ),
+)
+
+INVALID = (
+    Invalid(
+        "a half that the test around it decides",
+        """
+        class Average:
+            def step(self, new, updates=None):
+                if updates is not None:
+                    if updates is not None and self.every > 1:
+                        self.count += 1
+                else:
+                    self.blend(new)
+
+
+        def pick(a, b):
+            if a is None:
+                return b
+            return a.x if b or a is None else a.y
+        """,
+        (
+            (4, "`updates is not None` is always true: line 3 already tests it"),
+            (13, "`a is None` is always false: line 11 already tests it"),
+        ),
+    ),
+    Invalid(
+        "a bool that is tested for None",
+        """
+        from torch import nn
+
+
+        class Likelihood(nn.Module):
+            def __init__(self, width: int, mixing: bool = True) -> None:
+                super().__init__()
+                if mixing is not None:
+                    self.weights = nn.Linear(width, width)
+
+            def draw(self, *, sample: bool = False):
+                return 1 if sample is None else 2
+        """,
+        (
+            (7, "`mixing is not None` is always true: `mixing` is a bool"),
+            (11, "`sample is None` is always false: `sample` is a bool"),
+        ),
+    ),
+    Invalid(
+        "a counter that was incremented just before",
+        """
+        class Norm:
+            def __init__(self):
+                self.count = 0
+
+            def update(self, x):
+                self.count += 1
+                if self.count < 1:
+                    self.mean = x
+                if self.count == 0 or x is None:
+                    return
+
+
+        def batches(loader):
+            seen = 0
+            for batch in loader:
+                seen += 1
+                if seen >= 1:
+                    yield batch
+        """,
+        (
+            (7, "`self.count < 1` is always false: `self.count` is at least 1 after line 6"),
+            (9, "`self.count == 0` is always false: `self.count` is at least 1 after line 6"),
+            (17, "`seen >= 1` is always true: `seen` is at least 1 after line 16"),
+        ),
+    ),
+    Invalid(
+        "a tuple that torch does not return",
+        """
+        import torch.nn.functional as F
+        from torch import nn
+
+
+        class Model(nn.Module):
+            def __init__(self, width):
+                super().__init__()
+                self.head = nn.Linear(width, width)
+
+            def forward(self, x):
+                out = self.head(x)
+                if isinstance(out, tuple):
+                    out = out[0]
+                probability = F.softmax(x, dim=-1)
+                return probability[0] if isinstance(probability, (tuple, list)) else out
+        """,
+        (
+            (12, "`isinstance(out, tuple)` is always false: `self.head` returns a Tensor"),
+            (
+                15,
+                (
+                    "`isinstance(probability, (tuple, list))` is always false: `F.softmax` returns a "
+                    "Tensor"
+                ),
+            ),
+        ),
+    ),
+    Invalid(
+        "comparisons that no value makes otherwise",
+        """
+        def mean(rows):
+            if len(rows) >= 0:
+                return sum(rows)
+            return 1 if 3 > 2 else 0
+        """,
+        (
+            (2, "`len(rows) >= 0` is always true: no value makes it otherwise"),
+            (4, "`3 > 2` is always true: no value makes it otherwise"),
+        ),
+    ),
+)

@@ -1,0 +1,131 @@
+"""Comparisons of a counter that has just been incremented, and of constants."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator, Sequence
+
+from esper_audit.source.idioms.classes.file_classes import class_table
+from esper_audit.source.syntax.ast_walk import scan
+from esper_audit.source.syntax.enclosing import blocks
+from esper_audit.source.syntax.file_view import FileView
+from esper_audit.source.syntax.names import Function, dotted
+
+NEVER_NEGATIVE = frozenset({"len", "abs"})
+
+
+def least_after(increment: ast.AugAssign, file: FileView) -> float | None:
+    """Return the least value of a counter after an increment, or None if it is not known.
+
+    All other bindings of the counter are constants and increments.
+    """
+    step = _number(increment.value) if isinstance(increment.op, ast.Add) else None
+    target = dotted(increment.target)
+    if step is None or step <= 0 or not target:
+        return None
+    starts: list[float] = []
+    for node in _bindings(target, increment, file):
+        value = node.value if isinstance(node, (ast.Assign, ast.AnnAssign, ast.AugAssign)) else None
+        number = _number(value) if value is not None else None
+        is_growing = isinstance(node, ast.AugAssign) and isinstance(node.op, ast.Add)
+        if number is None or (isinstance(node, ast.AugAssign) and not (is_growing and number >= 0)):
+            return None
+        if not isinstance(node, ast.AugAssign):
+            starts.append(number)
+    return min(starts) + step if starts else None
+
+
+def tests_after(increment: ast.AugAssign, block: Sequence[ast.stmt]) -> Iterator[ast.Compare]:
+    """Yield the comparisons of a counter in the `if` statements that follow its increment at once."""
+    target = dotted(increment.target)
+    for statement in block[block.index(increment) + 1 :]:
+        if not isinstance(statement, ast.If):
+            return
+        pending: list[ast.expr] = [statement.test]
+        while pending:
+            test = pending.pop()
+            if isinstance(test, ast.BoolOp):
+                pending += test.values
+            elif isinstance(test, ast.Compare) and dotted(test.left) == target:
+                yield test
+        if any(dotted(node.target) == target for node in scan(statement, {ast.AugAssign})):  # type: ignore[attr-defined]  # an increment
+            return
+        if any(target in map(dotted, node.targets) for node in scan(statement, {ast.Assign})):  # type: ignore[attr-defined]  # an assignment
+            return
+
+
+def truth_from(test: ast.Compare, least: float) -> bool | None:
+    """Return the truth of a comparison of a value that is at least `least`, or None if it is open."""
+    bound = _number(test.comparators[0]) if len(test.ops) == 1 else None
+    if bound is None:
+        return None
+    operator = test.ops[0]
+    if isinstance(operator, ast.Lt):
+        return False if least >= bound else None
+    if isinstance(operator, (ast.LtE, ast.Eq)):
+        return False if least > bound else None
+    if isinstance(operator, ast.GtE):
+        return True if least >= bound else None
+    return True if isinstance(operator, (ast.Gt, ast.NotEq)) and least > bound else None
+
+
+def truth_of_size(test: ast.Compare) -> bool | None:
+    """Return the truth of `len(x) >= 0` and of a comparison of two numbers, or None if it is open."""
+    left = test.left
+    if isinstance(left, ast.Call) and dotted(left.func) in NEVER_NEGATIVE:
+        is_half_open = isinstance(test.ops[0], (ast.Lt, ast.GtE))
+        return truth_from(test, 0.0) if is_half_open else None
+    first, second = _number(left), _number(test.comparators[0])
+    if first is None or second is None or len(test.ops) != 1:
+        return None
+    return truth_from(test, first) if first >= second else _mirrored(test, first, second)
+
+
+def block_of(statement: ast.stmt, file: FileView) -> Sequence[ast.stmt]:
+    """Return the block that holds a statement."""
+    enclosing = file.enclosing(statement)
+    outer = enclosing[-2] if len(enclosing) > 1 else None
+    found = blocks(outer) if outer is not None else iter([file.tree.body])
+    return next((block for block in found if statement in block), [statement])
+
+
+def _mirrored(test: ast.Compare, first: float, second: float) -> bool | None:
+    operator = test.ops[0]
+    if isinstance(operator, (ast.Lt, ast.LtE, ast.NotEq)):
+        return True
+    return False if isinstance(operator, (ast.Gt, ast.GtE, ast.Eq)) and first < second else None
+
+
+def _bindings(target: str, place: ast.AugAssign, file: FileView) -> list[ast.stmt]:
+    """Return the other statements that bind a counter: of the class for `self.x`, else of the function."""
+    scopes = file.definitions(place)
+    if target.startswith("self."):
+        classes = [scope for scope in scopes if isinstance(scope, ast.ClassDef)]
+        if not classes:
+            return []
+        members = file.once(class_table).family(classes[-1]).members
+        roots: list[ast.AST] = [member.definition for member in members]
+    else:
+        roots = [*[s for s in scopes if isinstance(s, Function)][-1:]]
+    kinds = {ast.Assign, ast.AnnAssign, ast.AugAssign, ast.For, ast.With}
+    found = [n for root in roots for n in scan(root, kinds) if n is not place]
+    return [n for n in found if isinstance(n, ast.stmt) and target in _targets(n)]
+
+
+def _targets(statement: ast.stmt) -> list[str]:
+    if isinstance(statement, ast.Assign):
+        parts = [
+            p for t in statement.targets for p in (t.elts if isinstance(t, ast.Tuple) else [t])
+        ]
+        return [dotted(part) for part in parts]
+    if isinstance(statement, (ast.AnnAssign, ast.AugAssign, ast.For)):
+        return [dotted(statement.target)]
+    return []
+
+
+def _number(node: ast.expr) -> float | None:
+    if isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.USub):
+        inner = _number(node.operand)
+        return -inner if inner is not None else None
+    is_number = isinstance(node, ast.Constant) and type(node.value) in (int, float)
+    return float(node.value) if is_number and isinstance(node, ast.Constant) else None  # type: ignore[arg-type]  # a number
