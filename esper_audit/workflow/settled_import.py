@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from esper_audit.findings.errors import TicketError
 from esper_audit.reports.pages import Reports
-from esper_audit.tickets.importing.batch import read_tickets
+from esper_audit.tickets.importing.file_kinds import read_tickets
 from esper_audit.tickets.markdown_import.terms.paths import PathMap
 from esper_audit.tickets.markdown_import.ticket_id import DocumentOrigin
 from esper_audit.tickets.ticket import Ticket

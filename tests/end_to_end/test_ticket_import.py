@@ -208,3 +208,20 @@ def test_listing_tickets_needs_no_markdown_parser(project: Path) -> None:
             check=False,
         )
         assert done.stderr.strip() == imported
+
+
+def test_a_folder_of_which_nothing_is_read_is_no_success(project: Path) -> None:
+    (project / "empty").mkdir()
+    for name in ("a.png", "b.png", "c.docx"):
+        (project / "empty" / name).touch()
+    done = ticket(project, "import", "empty")
+    assert done.returncode == 3
+    assert done.stdout == "nothing was read\nnot read: 1 .docx, 2 .png\n"
+
+
+def test_columns_of_a_table_may_be_named(project: Path) -> None:
+    (project / "list.csv").write_text("Nr;Betreff\n1;Ventil\n")
+    assert ticket(project, "import", "list.csv").returncode == 3
+    assert ticket(project, "import", "list.csv", "--column", "title").returncode == 2
+    assert ticket(project, "import", "list.csv", "--column", "title=Betreff").returncode == 0
+    assert "title: Ventil" in (project / "tickets" / "LIST-1.yaml").read_text()

@@ -10,7 +10,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from esper_audit.reports.pages import SHIPPED
 from esper_audit.reports.ticket_page import ticket_page
 from esper_audit.tickets.decode import read_ticket_text
-from esper_audit.tickets.importing.batch import read_tickets
+from esper_audit.tickets.importing.file_kinds import read_tickets
 from esper_audit.tickets.markdown_import.terms.paths import PathMap
 from esper_audit.tickets.markdown_import.ticket_id import DocumentOrigin
 from esper_audit.tickets.ticket import Ticket

@@ -15,7 +15,7 @@ import msgspec
 from esper_audit.cli.options import format_option, project_options
 from esper_audit.engine.pipeline import discover
 from esper_audit.findings.audit import NOT_ALL_ANALYSED
-from esper_audit.findings.errors import WriteError
+from esper_audit.findings.errors import UsageError, WriteError
 from esper_audit.project.config import Project
 from esper_audit.tickets.store import TicketStore, relative_path
 
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 VERSION = 1
 
 
-@click.command("import", short_help="Import tickets and reports from Markdown.")
+@click.command("import", short_help="Import tickets, reports, issues and results.")
 @click.argument("paths", metavar="PATH...", nargs=-1, required=True)
 @click.option(
     "--output", default="", metavar="DIR", help="Write to DIR instead of the tickets folder."
@@ -34,6 +34,13 @@ VERSION = 1
     "--rename",
     is_flag=True,
     help="Number the second of two tickets with one id.",
+)
+@click.option(
+    "--column",
+    "columns",
+    multiple=True,
+    metavar="FIELD=HEADER",
+    help="Name the column of a field of a CSV file (repeatable).",
 )
 @click.option("--dry-run", is_flag=True, help="Print what would be imported and write nothing.")
 @format_option()
@@ -44,21 +51,26 @@ def command(
     paths: tuple[str, ...],
     output: str,
     rename: bool,
+    columns: tuple[str, ...],
     dry_run: bool,
     style: str,
 ) -> None:
-    """Read tickets and reports in Markdown and write a YAML record for each ticket.
+    """Read tickets of people and of other tools and write a YAML record for each ticket.
 
-    In a directory, all .md, .markdown and .txt files are read. Text that belongs to no field is kept
-    under `extra`. An existing record is never overwritten: if it differs, the file is refused.
+    Markdown: tickets, reports, lists of things to do. JSON: issues of GitHub, GitLab and Jira, SARIF, results
+    of other analysers. CSV: exports of Jira and of other trackers. In a directory, all files of these kinds
+    are read. Text that belongs to no field is kept under `extra`. An existing record is never overwritten: if
+    it differs, the file is refused.
 
-    Exit status: 0 all files were imported; 2 could not run; 3 some files were refused.
+    Exit status: 0 all files were imported; 2 could not run; 3 some files were refused, or nothing was read.
     """
     from esper_audit.tickets.importing.batch import (
         BatchReader,
         ImportState,
         find_documents,
+        other_files,
     )
+    from esper_audit.tickets.importing.file_kinds import kinds_of
     from esper_audit.tickets.markdown_import.terms.paths import path_map
     from esper_audit.workflow.settled_import import settler
 
@@ -73,22 +85,31 @@ def command(
             relative_path(directory),
             settle=settler(paths_here),
             rename=rename,
+            columns=_columns(columns),
         )
         entries = reader.read(files)
         if not dry_run:
             entries = [_written(entry, store) for entry in entries]
     place = "nothing is written" if dry_run else f"written to {relative_path(directory)}/"
-    sys.stdout.write(_report(entries, style, place))
-    if any(entry.state is ImportState.REFUSED for entry in entries):
+    sys.stdout.write(_report(entries, style, place, list(kinds_of(other_files(paths)))))
+    if not entries or any(entry.state is ImportState.REFUSED for entry in entries):
         sys.exit(NOT_ALL_ANALYSED)
 
 
-def _report(entries: Sequence[BatchEntry], style: str, place: str) -> str:
+def _columns(given: Sequence[str]) -> dict[str, str]:
+    pairs = [one.partition("=") for one in given]
+    for field, equals, header in pairs:
+        if not (field and equals and header):
+            raise UsageError(f"--column: got '{field}{equals}{header}', expected FIELD=HEADER")
+    return {field.strip(): header.strip() for field, _, header in pairs}
+
+
+def _report(entries: Sequence[BatchEntry], style: str, place: str, others: list[str]) -> str:
     from esper_audit.tickets.importing.import_report import data_report, text_report
 
     if style != "json":
-        return text_report(entries, place)
-    content = {"version": VERSION, "entries": data_report(entries)}
+        return text_report(entries, place, others)
+    content = {"version": VERSION, "entries": data_report(entries), "not_read": others}
     return json.dumps(content, indent=2, ensure_ascii=False) + "\n"
 
 

@@ -9,17 +9,15 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 import msgspec
 
 from esper_audit.findings.errors import TicketError, UsageError
+from esper_audit.tickets.importing.file_kinds import SUFFIXES, read_file
 from esper_audit.tickets.markdown_import.completeness import missing_text
-from esper_audit.tickets.markdown_import.document.document import read_document
-from esper_audit.tickets.markdown_import.report import is_report, read_report
 from esper_audit.tickets.markdown_import.terms.paths import PathMap
 from esper_audit.tickets.markdown_import.terms.statuses import folder_status
 from esper_audit.tickets.markdown_import.ticket_id import DocumentOrigin
-from esper_audit.tickets.markdown_import.ticket_reader import ImportedTicket, read_ticket
+from esper_audit.tickets.markdown_import.ticket_reader import ImportedTicket
 from esper_audit.tickets.parts import AsWritten
 from esper_audit.tickets.ticket import Ticket
 
-SUFFIXES = (".md", ".markdown", ".txt")
 FOLDERS_ABOVE = 2  # `fixed` is the status folder of `fixed/batch1/B1-PT-01.md` too
 
 
@@ -65,7 +63,8 @@ class BatchReader:
     """Reads files as tickets.
 
     `known` are the tickets of the target directory, by id. `settle` returns the ticket as its page gives it
-    again. With `rename` the second of two different tickets with an id gets a number behind it.
+    again. With `rename` the second of two different tickets with an id gets a number behind it. `columns`
+    maps fields to headers of a table.
     """
 
     def __init__(
@@ -76,12 +75,14 @@ class BatchReader:
         *,
         settle: Callable[[Ticket], Ticket] = lambda ticket: ticket,
         rename: bool = False,
+        columns: Mapping[str, str] | None = None,
     ) -> None:
         self._paths = paths
         self._known = known
         self._directory = directory
         self._settle = settle
         self._rename = rename
+        self._columns = columns
         self._claimed: dict[str, tuple[Ticket, str]] = {}
 
     def read(self, files: Iterable[str]) -> list[BatchEntry]:
@@ -93,7 +94,7 @@ class BatchReader:
             with open(file, "rb") as stream:
                 text = stream.read().decode("utf-8-sig")
             origin = DocumentOrigin(os.path.basename(file), _status_folder(file))
-            read = read_tickets(text, origin, self._paths, self._is_free)
+            read = read_file(text, origin, self._paths, self._is_free, self._columns)
         except OSError as error:
             problem = f"cannot be read: {error.strerror or error}"
             yield BatchEntry(file, ImportState.REFUSED, problem=problem)
@@ -102,7 +103,8 @@ class BatchReader:
         except TicketError as error:
             yield BatchEntry(file, ImportState.REFUSED, problem=str(error))
         else:
-            settled, missing = self._settled(text, read)
+            settled, missing = self._settled(read.text, read.tickets)
+            missing = [*missing, *read.unread]
             for number, imported in enumerate(settled):
                 of_file = [] if number else missing
                 yield BatchEntry(
@@ -174,39 +176,9 @@ class BatchReader:
             number += 1
 
 
-def read_tickets(
-    text: str,
-    origin: DocumentOrigin,
-    paths: PathMap,
-    is_free: Callable[[str, str], bool] = lambda *_: True,
-) -> list[ImportedTicket]:
-    """Return the tickets of a text.
-
-    `is_free` returns whether an id belongs to no report of another name.
-
-    Raises TicketError if it is not a ticket or report.
-    """
-    document = read_document(text)
-    if is_report(document):
-        return [_validated(imported) for imported in read_report(document, origin, paths, is_free)]
-    return [_validated(read_ticket(document, origin, paths))]
-
-
 def _differing_fields(one: Ticket, other: Ticket) -> str:
     fields, others = msgspec.structs.asdict(one), msgspec.structs.asdict(other)
     return ", ".join(name for name in fields if fields[name] != others[name])
-
-
-def _validated(imported: ImportedTicket) -> ImportedTicket:
-    """Return a ticket whose fields have their types.
-
-    Raises TicketError with the invalid field.
-    """
-    try:
-        msgspec.convert(msgspec.to_builtins(imported.ticket), Ticket)
-    except msgspec.ValidationError as error:
-        raise TicketError(f"{imported.ticket.id}: {error}") from error
-    return imported
 
 
 def _status_folder(file: str) -> str:
@@ -215,9 +187,19 @@ def _status_folder(file: str) -> str:
     return next((folder for folder in folders if folder_status(folder)), "")
 
 
+def other_files(paths: Iterable[str]) -> list[str]:
+    """Return the files below directories that no reader takes, by their names."""
+    below = (file for path in paths if os.path.isdir(path) for file in _files_below(path))
+    return [
+        name for file in below if not (name := os.path.basename(file)).lower().endswith(SUFFIXES)
+    ]
+
+
 def _documents_below(directory: str) -> Iterator[str]:
+    return (file for file in _files_below(directory) if file.lower().endswith(SUFFIXES))
+
+
+def _files_below(directory: str) -> Iterator[str]:
     for above, folders, names in os.walk(directory):
         folders[:] = sorted(name for name in folders if not name.startswith("."))
-        for name in names:
-            if name.lower().endswith(SUFFIXES) and not name.startswith("."):
-                yield os.path.join(above, name)
+        yield from (os.path.join(above, name) for name in names if not name.startswith("."))

@@ -14,6 +14,7 @@ from esper_audit.tickets.importing.batch import BatchEntry, ImportState
 from esper_audit.tickets.ticket import Ticket
 
 FILE_WIDTH = 34
+MOST_WITH_EMPTY = 60  # entries of which the empty fields are listed
 # The fields of the form; the tool fills the other fields of a ticket.
 FIELDS = (
     "severity", "created", "updated", "domain", "batch", "agent", "assignee", "categories", "locations",
@@ -40,15 +41,18 @@ def extra_places(ticket: Ticket) -> list[str]:
     )
 
 
-def text_report(entries: Sequence[BatchEntry], written: str) -> str:
+def text_report(entries: Sequence[BatchEntry], written: str, others: Sequence[str] = ()) -> str:
     """Return the table of an import with its totals.
 
-    `written` is the sentence about the written files.
+    `written` is the sentence about the written files, `others` are the kinds of files that were not read.
     """
+    not_read = [f"not read: {', '.join(others)}"] if others else []
+    if not entries:
+        return "\n".join(["nothing was read", *not_read]) + "\n"
     lines = [f"{'FILE':{FILE_WIDTH}} {'TICKET':20} {'FIELDS':>7} {'EXTRA':>6}  STATE"]
     for entry in entries:
-        lines += _entry_lines(entry)
-    return "\n".join([*lines, "", *_total_lines(entries, written)]) + "\n"
+        lines += _entry_lines(entry, is_long=len(entries) > MOST_WITH_EMPTY)
+    return "\n".join([*lines, "", *_total_lines(entries, written), *not_read]) + "\n"
 
 
 def data_report(entries: Sequence[BatchEntry]) -> list[dict[str, object]]:
@@ -69,7 +73,7 @@ def data_report(entries: Sequence[BatchEntry]) -> list[dict[str, object]]:
     ]
 
 
-def _entry_lines(entry: BatchEntry) -> Iterator[str]:
+def _entry_lines(entry: BatchEntry, *, is_long: bool) -> Iterator[str]:
     shown = entry.file if len(entry.file) <= FILE_WIDTH else "..." + entry.file[3 - FILE_WIDTH :]
     ticket = entry.ticket
     if ticket is None:
@@ -79,7 +83,7 @@ def _entry_lines(entry: BatchEntry) -> Iterator[str]:
         extra = len(ticket.extra)
         yield f"{shown:{FILE_WIDTH}} {ticket.id:20} {fields:>7} {extra:>6}  {entry.state}"
         empty = [name for name in FIELDS if name not in filled_fields(ticket)]
-        yield from _wrapped("empty", empty, ", ")
+        yield from _wrapped("empty", [] if is_long else empty, ", ")
         yield from _wrapped("extra", extra_places(ticket), "; ")
     yield from _wrapped("contradiction", entry.contradictions, "; ")
     yield from _wrapped("not imported", entry.missing, " | ")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 
 import msgspec
@@ -34,6 +35,7 @@ COLUMNS = {
 }
 COLUMN_OF = by_name(COLUMNS)
 HASH = "#"
+LINK = re.compile(r"\]\(")
 
 
 def take_table_findings(
@@ -102,7 +104,8 @@ def _finding(
     words_of_severity = without_markup(first.get("severity", ""))
     severity = severity_in(words_of_severity) if words_of_severity else of_heading
     title = first.get("title", "")
-    if severity is None or not title:
+    is_link = bool(LINK.search(first.get("number", "")))  # a list of tickets that are elsewhere
+    if severity is None or not title or is_link:
         return None
     name = FormPart.DESCRIPTION.value
     return ReportFinding(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from support.markdown_forms import assert_stays, form
 
-from esper_audit.tickets.importing.batch import read_tickets
+from esper_audit.tickets.importing.file_kinds import read_tickets
 from esper_audit.tickets.markdown_import.terms.paths import PathMap, path_map
 from esper_audit.tickets.markdown_import.ticket_id import DocumentOrigin
 

@@ -150,7 +150,7 @@ def test_another_severity_is_a_contradiction() -> None:
 
 def test_another_id_in_the_file_name_is_a_contradiction() -> None:
     assert read(form(), name="Q7-NET-99.md").id == "Q7-NET-04"
-    from esper_audit.tickets.importing.batch import read_tickets
+    from esper_audit.tickets.importing.file_kinds import read_tickets
     from esper_audit.tickets.markdown_import.terms.paths import PathMap
     from esper_audit.tickets.markdown_import.ticket_id import DocumentOrigin
 

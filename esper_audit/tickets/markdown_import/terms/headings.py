@@ -35,12 +35,13 @@ class FormPart(enum.Enum):
 OTHER_NAMES = {
     FormPart.METADATA: "metadata, ticket info, ticket information, ticket details, header, overview table",
     FormPart.LOCATION: "locations, affected files, affected code, files, files affected, where, code location, "
-    "affected locations, source location, affected components",
+    "affected locations, source location, affected components, where in the code, which files",
     FormPart.SUMMARY: "overview, tldr, tl dr, synopsis, one line summary, executive summary, abstract",
     FormPart.DESCRIPTION: "description, details, detail, problem, problem statement, problem description, issue, "
     "issue description, bug description, the problem, whats wrong, finding, the bug, context, "
     "actual behavior, actual behaviour, observed behavior, observed behaviour, current behavior, symptoms, "
-    "root cause, root cause analysis",
+    "root cause, root cause analysis, what happened, describe the bug, bug, what is the issue, "
+    "describe the issue, description of the issue",
     FormPart.FIX: "recommended fixes, proposed fix, suggested fix, fix, proposed solution, solution, recommendation, "
     "recommendations, suggested fixes, fix options, options, recommended solution, fix plan, proposed change, "
     "recommended action, recommended actions, remediation, recommended approach, recommended change",
