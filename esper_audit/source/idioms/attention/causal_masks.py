@@ -49,7 +49,9 @@ def holders(made: ast.Call, file: FileView) -> list[str]:
     return [name for name in [*names, *handed] if name]
 
 
-def guards(node: ast.expr, function: Function, file: FileView) -> Iterator[tuple[ast.expr, bool]]:
+def guards(
+    node: ast.expr | ast.stmt, function: Function, file: FileView
+) -> Iterator[tuple[ast.expr, bool]]:
     """Yield the tests of the function under which a node is reached, each with its outcome."""
     below: ast.AST = node
     above = file.parent(node)

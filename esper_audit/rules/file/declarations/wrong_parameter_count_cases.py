@@ -1,0 +1,211 @@
+"""The cases of the rule `wrong-parameter-count`."""
+
+from __future__ import annotations
+
+from esper_audit.rules.rule import Invalid, Valid
+
+VALID = (
+    Valid(
+        "a sum that counts a shared parameter once",
+        """
+        from torch import nn
+
+        def size(model, tied):
+            total = sum(p.numel() for p in model.parameters())
+            embedding = model.embedding.weight.numel()
+            return total, embedding if tied else 0
+        """,
+    ),
+    Valid(
+        "the embedding is left out on purpose",
+        """
+        def size(model, non_embedding=True):
+            total = sum(p.numel() for p in model.parameters())
+            if non_embedding:
+                total -= model.position.weight.numel()
+            return total
+        """,
+    ),
+    Valid(
+        "a sum with duplicates",
+        """
+        def size(model, tied):
+            total = sum(p.numel() for p in model.state_dict().values())
+            every = sum(p.numel() for n, p in model.named_parameters(remove_duplicate=False))
+            if tied:
+                total -= model.head.weight.numel()
+                every -= model.head.weight.numel()
+            return total, every
+        """,
+    ),
+    Valid(
+        "a formula that knows the switch",
+        """
+        from torch import nn
+
+        class Config:
+            def __init__(self, width, hidden, gated=False):
+                self.width, self.hidden, self.gated = width, hidden, gated
+
+            @property
+            def n_params(self):
+                return (3 if self.gated else 2) * self.width * self.hidden
+
+        def mlp(config):
+            gate = [nn.Linear(config.width, config.hidden)] if config.gated else []
+            return nn.ModuleList([nn.Linear(config.width, config.hidden), *gate])
+        """,
+    ),
+    Valid(
+        "a switch that chooses between layers, one without a matrix, and other sizes",
+        """
+        from torch import nn
+
+        class Config:
+            def __init__(self, width, hidden, norm, deep, wide):
+                self.n_params = width * hidden
+
+        def mlp(config):
+            norm = nn.LayerNorm(config.width) if config.norm else nn.Identity()
+            inner = nn.Linear(config.width, config.hidden) if config.deep else nn.Conv1d(config.width, 1)
+            other = nn.Linear(config.vocabulary, config.width) if config.wide else None
+            return norm, inner, other
+        """,
+    ),
+)
+
+INVALID = (
+    Invalid(
+        "the tied embedding is subtracted",
+        """
+        from torch import nn
+
+        def size(model: nn.Module, tied: bool) -> int:
+            total = sum(p.numel() for p in model.parameters())
+            embedding = sum(p.numel() for m in model.modules() for p in m.parameters())
+            if tied:
+                total = total - embedding
+            return total
+        """,
+        (
+            (
+                7,
+                (
+                    "`total = total - embedding` counts the tied weights zero times: the sum `total` over "
+                    "`parameters()` has them once. Leave the subtraction out."
+                ),
+            ),
+        ),
+    ),
+    Invalid(
+        "by identity, by a configuration, and in one expression",
+        """
+        def count(model):
+            n = 0
+            for _, p in model.named_parameters():
+                n += p.numel()
+            if model.head.weight is model.embedding.weight:
+                n -= model.head.weight.numel()
+            return n
+
+        class Model:
+            def num_parameters(self):
+                total = sum([p.numel() for p in self.parameters()])
+                return total - self.emb.weight.numel() if self.config.tie_word_embeddings else total
+
+        def brief(model, shared_head):
+            return sum(p.numel() for p in model.parameters()) - (model.head.numel() if shared_head else 0)
+        """,
+        (
+            (
+                6,
+                (
+                    "`n -= model.head.weight.numel()` counts the tied weights zero times: the sum `n` "
+                    "over `parameters()` has them once. Leave the subtraction out."
+                ),
+            ),
+            (
+                12,
+                (
+                    "`return total - self.emb.weight.num...fig.tie_word_embeddings else total` counts the "
+                    "tied weights zero times: the sum `total` over `parameters()` has them once. Leave "
+                    "the subtraction out."
+                ),
+            ),
+            (
+                15,
+                (
+                    "`return sum(p.numel() for p in mode...ead.numel() if shared_head else 0)` counts the "
+                    "tied weights zero times: the sum `sum(...)` over `parameters()` has them once. Leave "
+                    "the subtraction out."
+                ),
+            ),
+        ),
+    ),
+    Invalid(
+        "a gate that the formula does not know",
+        """
+        from torch import nn
+
+        class Config:
+            def __init__(self, width, hidden=None, layers=1, gated=False, attention=True):
+                self.width, self.hidden = width, hidden or 4 * width
+                self.layers, self.gated, self.attention = layers, gated, attention
+                self.n_params = 0
+                if attention:
+                    self.n_params += layers * 4 * width * width
+                self.n_params += layers * 2 * width * self.hidden
+
+        def mlp(config):
+            extra = [nn.Linear(config.width, config.hidden)] if config.gated else []
+            return nn.ModuleList([nn.Linear(config.width, config.hidden), *extra])
+        """,
+        (
+            (
+                10,
+                (
+                    "the count does not read `gated`, with which line 13 adds `nn.Linear(config.width, "
+                    "config.hidden)`. Count that layer where the switch is on."
+                ),
+            ),
+        ),
+    ),
+    Invalid(
+        "a method that counts, and a branch in the module",
+        """
+        import torch.nn as nn
+
+        class Block(nn.Module):
+            def __init__(self, dim, inner, use_gate=False):
+                super().__init__()
+                self.dim, self.inner = dim, inner
+                self.up = nn.Linear(dim, inner)
+                self.down = nn.Linear(inner, dim)
+                if use_gate:
+                    self.gate = nn.Linear(dim, inner)
+
+            def num_params(self):
+                up = self.dim * self.inner
+                return 2 * up
+
+        def estimate_params(dim, inner):
+            return 2 * dim * inner
+        """,
+        (
+            (
+                13,
+                (
+                    "the count does not read `use_gate`, with which line 10 adds `nn.Linear(dim, inner)`. "
+                    "Count that layer where the switch is on."
+                ),
+            ),
+            (
+                17,
+                (
+                    "the count does not read `use_gate`, with which line 10 adds `nn.Linear(dim, inner)`. "
+                    "Count that layer where the switch is on."
+                ),
+            ),
+        ),
+    ),
+)

@@ -1,0 +1,174 @@
+"""The rule `memo-key-omits-argument`: a cached value depends on an argument that its key leaves out."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator, Sequence
+
+from esper_audit.findings.finding import Category, Severity
+from esper_audit.rules.rule import Invalid, Rule, Triggers, Valid, Violation
+from esper_audit.source.idioms.fallbacks.memo_entries import memo_entries, missing_arguments
+from esper_audit.source.syntax.file_view import FileView
+from esper_audit.text.phrases import quoted
+
+
+class MemoKeyOmitsArgument(Rule):
+    """A cached value depends on an argument that its key leaves out.
+
+    What: a function that looks up `cache[key]` and writes it, where the value is computed from an
+    argument, or from the device or dtype of a tensor, that the key does not contain.
+
+    Why: the second caller gets the value of the first: a mask on another device, a table of another
+    width, the answer to another question.
+
+    Quiet: an argument that the key contains, also through a local name or as a whole object; values
+    from the object itself; dictionaries of the call, and those that are only written.
+
+    Tickets: real code
+    """
+
+    contract = "sound-cache"
+    category = Category.CORRECTNESS
+    severity = Severity.P2
+    precision = "no findings in 19 packages"
+    triggers = Triggers(nodes=frozenset({"Assign"}), words=frozenset({"in", "get"}))
+
+    VALID = (
+        Valid(
+            "a key of everything",
+            """
+            class Tables:
+                def get(self, length, width, device):
+                    key = (length, width, str(device))
+                    if key not in self._tables:
+                        table = build(length, width)
+                        self._tables[key] = table.to(device)
+                    return self._tables[key]
+            """,
+        ),
+        Valid(
+            "a whole object as the key, and its properties",
+            """
+            CACHE = {}
+
+            def mask(x):
+                if (x.shape, x.device) not in CACHE:
+                    CACHE[x.shape, x.device] = torch.ones(x.shape, device=x.device)
+                return CACHE[x.shape, x.device]
+
+            def size(path):
+                if path not in CACHE:
+                    CACHE[path] = path.stat()
+                return CACHE[path]
+            """,
+        ),
+        Valid(
+            "a dictionary of the call, and one that is only written",
+            """
+            class Log:
+                def group(self, rows, scale):
+                    found = {}
+                    for row in rows:
+                        if row.key not in found:
+                            found[row.key] = row.value * scale
+                    return found
+
+                def note(self, key, value):
+                    self.values[key] = value
+            """,
+        ),
+    )
+    INVALID = (
+        Invalid(
+            "an argument that the key leaves out",
+            """
+            class Tables:
+                def get(self, length, width):
+                    if length not in self._tables:
+                        self._tables[length] = torch.zeros(length, width)
+                    return self._tables[length]
+            """,
+            (
+                (
+                    4,
+                    (
+                        "the value depends on `width`, and the key `length` of `self._tables` does not: the "
+                        "next caller gets this one. Add it to the key."
+                    ),
+                ),
+            ),
+        ),
+        Invalid(
+            "the device of a tensor",
+            """
+            class Causal:
+                def mask(self, x):
+                    n = x.shape[1]
+                    cached = self.masks.get(n)
+                    if cached is None:
+                        cached = torch.ones(n, n, device=x.device).triu(1)
+                        self.masks[n] = cached
+                    return cached
+            """,
+            (
+                (
+                    7,
+                    (
+                        "the value depends on `x.device`, and the key `n` of `self.masks` does not: the next "
+                        "caller gets this one. Add it to the key."
+                    ),
+                ),
+            ),
+        ),
+        Invalid(
+            "a global table, by way of local names",
+            """
+            _KERNELS = {}
+
+            def kernel(size, sigma, normalised=True):
+                key = f"kernel-{size}"
+                if key in _KERNELS:
+                    return _KERNELS[key]
+                values = gauss(size, sigma)
+                if normalised:
+                    values = values / values.sum()
+                _KERNELS[key] = values
+                return values
+            """,
+            (
+                (
+                    10,
+                    (
+                        "the value depends on `sigma`, and the key `key` of `_KERNELS` does not: the next "
+                        "caller gets this one. Add it to the key."
+                    ),
+                ),
+            ),
+        ),
+    )
+
+    def prefilter(self, nodes: Sequence[ast.AST]) -> Sequence[ast.AST]:
+        """Keep assignments to an entry."""
+        return [node for node in nodes if _writes_entry(node)]
+
+    def check(self, node: ast.AST, file: FileView) -> Iterator[Violation]:
+        """Report an entry whose key leaves out what its value depends on."""
+        functions = file.functions(node) if isinstance(node, ast.Assign) else []
+        if not functions or not _writes_entry(node):
+            return
+        for entry in memo_entries(functions[-1]):
+            missing = missing_arguments(entry, functions[-1]) if entry.statement is node else []
+            if missing:
+                names = ", ".join(f"`{name}`" for name in missing)
+                key = quoted(file.code(entry.key))
+                message = (
+                    f"the value depends on {names}, and the key `{key}` of `{entry.cache}` does not"
+                )
+                yield Violation(
+                    node, f"{message}: the next caller gets this one. Add it to the key."
+                )
+
+
+def _writes_entry(node: ast.AST) -> bool:
+    targets = node.targets if isinstance(node, ast.Assign) else []
+    return any(target.__class__ is ast.Subscript for target in targets)

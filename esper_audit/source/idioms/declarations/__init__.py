@@ -1,0 +1,1 @@
+"""What code declares about sizes and counts."""

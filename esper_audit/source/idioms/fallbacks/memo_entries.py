@@ -1,0 +1,164 @@
+"""The entries that a function keeps in a cache, with the arguments that key and value depend on."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+from typing import NamedTuple
+
+from esper_audit.source.syntax.ast_walk import scan
+from esper_audit.source.syntax.names import Function, dotted, parameters
+
+CLOSED = frozenset({ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef})
+# What a key of the shape alone leaves out.
+PROPERTIES = frozenset({"device", "dtype"})
+
+
+class MemoEntry(NamedTuple):
+    """An assignment to an entry of a cache that the same function looks up by the same key."""
+
+    statement: ast.Assign
+    cache: str
+    key: ast.expr
+
+
+def memo_entries(function: Function) -> Iterator[MemoEntry]:
+    """Yield the entries that a function looks up, writes and returns."""
+    lookups = {found for found in _lookups(function) if _is_kept(found[0], function)}
+    returned = {ast.unparse(value) for value in _returned(function)}
+    for node in scan(function, {ast.Assign}, CLOSED):
+        if isinstance(node, ast.Assign):
+            entries = (t for t in node.targets if isinstance(t, ast.Subscript))
+            yield from (_entry(node, t) for t in entries if _is_memo(node, t, lookups, returned))
+
+
+def _entry(node: ast.Assign, target: ast.Subscript) -> MemoEntry:
+    return MemoEntry(node, dotted(target.value), target.slice)
+
+
+def _is_memo(
+    node: ast.Assign, target: ast.Subscript, lookups: set[tuple[str, str]], returned: set[str]
+) -> bool:
+    """Return whether an entry is looked up and returned under the key by which it is written."""
+    names = {t.id for t in node.targets if isinstance(t, ast.Name)}
+    names |= {ast.unparse(target), ast.unparse(node.value)}
+    is_looked_up = (dotted(target.value), ast.unparse(target.slice)) in lookups
+    return is_looked_up and bool(names & returned) and not isinstance(target.slice, ast.Constant)
+
+
+def _returned(function: Function) -> Iterator[ast.expr]:
+    for node in scan(function, {ast.Return}, CLOSED):
+        if isinstance(node, ast.Return) and node.value is not None:
+            yield node.value
+
+
+def missing_arguments(entry: MemoEntry, function: Function) -> list[str]:
+    """Return the arguments, or their device and dtype, on which a value depends and its key does not."""
+    taken = function.args
+    names = [p.arg for p in (*taken.posonlyargs, *taken.args, *taken.kwonlyargs)]
+    names = [name for name in names if name not in ("self", "cls")]
+    key = dependencies(entry.key, function, entry.statement)
+    value = dependencies(entry.statement.value, function, entry.statement)
+    missing: list[str] = []
+    names = [name for name in names if not _is_compared(name, entry, function)]
+    for name in names:
+        needed = {path for path in value if path.split(".")[0] == name}
+        given = {path for path in key if path.split(".")[0] == name}
+        if name in given or not needed:
+            continue
+        properties = sorted(p for p in needed - given if p.rpartition(".")[2] in PROPERTIES)
+        missing += (
+            properties if given else [name] if name in needed else properties or [min(needed)]
+        )
+    return missing
+
+
+def _is_compared(name: str, entry: MemoEntry, function: Function) -> bool:
+    """Return whether a condition around an entry compares an argument with what is kept."""
+    for node in scan(function, {ast.If}, CLOSED):
+        if not isinstance(node, ast.If) or entry.statement not in scan(node, {ast.Assign}):
+            continue
+        names = {n.id for n in ast.walk(node.test) if isinstance(n, ast.Name)}
+        if name in names and (names & {"self", "cls"} or entry.cache in ast.unparse(node.test)):
+            return name not in dependencies(entry.key, function, entry.statement)
+    return False
+
+
+def dependencies(node: ast.AST, function: Function, statement: ast.stmt) -> set[str]:
+    """Return the parameters, or the attributes of them, that code depends on, through local names."""
+    found: set[str] = set()
+    pending: list[ast.AST] = [node]
+    seen: set[str] = set()
+    names = {p.arg for p in parameters(function.args)}
+    while pending:
+        for path in _paths(pending.pop()):
+            root = path.split(".")[0]
+            if root in names:
+                found.add(path)
+            if root not in seen and root not in names:
+                seen.add(root)
+                values = _values(root, function, statement)
+                pending += [value for value in values if not _is_keyed(value, statement)]
+    return found
+
+
+def _is_keyed(value: ast.AST, statement: ast.stmt) -> bool:
+    """Return whether a value comes from a function that gets the key of an entry, and so knows it."""
+    targets = statement.targets if isinstance(statement, ast.Assign) else []
+    keys = {ast.unparse(target.slice) for target in targets if isinstance(target, ast.Subscript)}
+    return isinstance(value, ast.Call) and any(ast.unparse(given) in keys for given in value.args)
+
+
+def _values(name: str, function: Function, statement: ast.stmt) -> list[ast.AST]:
+    """Return what a local name is bound to, the condition of its loop included."""
+    values: list[ast.AST] = []
+    for node in scan(
+        function, {ast.Assign, ast.AnnAssign, ast.AugAssign, ast.For, ast.withitem}, CLOSED
+    ):
+        if isinstance(node, ast.Assign):
+            bound = any(name in _names(target) for target in node.targets) and node is not statement
+            values += [node.value] if bound else []
+        elif isinstance(node, (ast.AnnAssign, ast.AugAssign)) and node.value is not None:
+            values += [node.value] if name in _names(node.target) else []
+        elif isinstance(node, ast.For) and name in _names(node.target):
+            values.append(node.iter)
+    return values
+
+
+def _names(target: ast.AST) -> set[str]:
+    return {node.id for node in ast.walk(target) if isinstance(node, ast.Name)}
+
+
+def _paths(node: ast.AST) -> Iterator[str]:
+    """Yield the names of code, each with its first attribute where it has one."""
+    inner: set[ast.AST] = set()
+    for part in scan(node, {ast.Attribute}):
+        if isinstance(part, ast.Attribute) and isinstance(part.value, ast.Name):
+            inner.add(part.value)
+            yield f"{part.value.id}.{part.attr}"
+    for part in scan(node, {ast.Name}):
+        if isinstance(part, ast.Name) and part not in inner and isinstance(part.ctx, ast.Load):
+            yield part.id
+
+
+def _lookups(function: Function) -> Iterator[tuple[str, str]]:
+    """Yield each (cache, key) that a function asks for."""
+    for node in scan(function, {ast.Compare, ast.Call, ast.Subscript}, CLOSED):
+        if isinstance(node, ast.Compare) and isinstance(node.ops[0], (ast.In, ast.NotIn)):
+            yield dotted(node.comparators[0]), ast.unparse(node.left)
+        elif isinstance(node, ast.Call) and node.args and isinstance(node.func, ast.Attribute):
+            yield dotted(node.func.value), ast.unparse(node.args[0])
+
+
+def _is_kept(cache: str, function: Function) -> bool:
+    """Return whether a cache outlives the call: an attribute, or a name that the function does not bind."""
+    if not cache:
+        return False
+    root = cache.split(".")[0]
+    bound = {p.arg for p in parameters(function.args)} - {"self", "cls"}
+    for node in scan(function, {ast.Assign, ast.AnnAssign, ast.For}, CLOSED):
+        targets = node.targets if isinstance(node, ast.Assign) else []
+        if isinstance(node, (ast.AnnAssign, ast.For)):
+            targets = [node.target]
+        bound |= {target.id for target in targets if isinstance(target, ast.Name)}
+    return root not in bound
