@@ -14,6 +14,7 @@ from esper_audit.source.idioms.numerics.gradient_modes import ends_graph, is_wit
 from esper_audit.source.idioms.numerics.value_origins import ValueOrigins
 from esper_audit.source.syntax.ast_walk import scan, walk
 from esper_audit.source.syntax.file_view import FileView
+from esper_audit.source.syntax.local_values import FunctionValues
 from esper_audit.source.syntax.names import Function, dotted, parameters, text_of
 
 MESSAGE = "`{}` keeps the graph of `{}` from step to step: detach what is averaged"
@@ -23,16 +24,16 @@ DEEPEST = 6
 class AverageKeepsGraph(Rule):
     """A running average on the object keeps the graph of every step.
 
-    What: an assignment that updates a running average on `self` (`a = b*a + (1-b)*x`, `lerp`,
-    `a += w*(x - a)`) with a tensor that has a graph: one whose `backward` the function calls, or one
-    that the `forward` of a module computes from its arguments.
+    What: an update of a running average on `self`, or of a local one in a loop (`a = b*a + (1-b)*x`,
+    `lerp`, `a += w*(x - a)`, `mul_(b).add_(x, alpha=1-b)`), with a tensor that has a graph: one whose
+    `backward` the function calls, or one that the `forward` of a module computes from its arguments.
 
     Why: memory grows with each step, since the average holds the graphs of all earlier ones, and the
     second `backward` raises that it goes through a graph a second time, or differentiates through
     earlier steps.
 
     Quiet: `no_grad`, `.detach()`, `.item()`, `float()` or `.data` at the update, on the sample before
-    or on the average after it; numbers; averages in local variables.
+    or on the average after it; numbers.
 
     Tickets: real code
     """
@@ -42,29 +43,33 @@ class AverageKeepsGraph(Rule):
     severity = Severity.P2
     precision = "1 of 1 finding in 19 packages would be merged (speechbrain)"
     triggers = Triggers(
-        nodes=frozenset({"Assign", "AugAssign"}), parts=frozenset({"backward(", "def forward"})
+        calls=frozenset({"add_", "lerp_", "copy_"}),
+        nodes=frozenset({"Assign", "AugAssign"}),
+        parts=frozenset({"backward(", "def forward"}),
     )
 
     VALID = cases.VALID
     INVALID = cases.INVALID
 
     def prefilter(self, nodes: Sequence[ast.AST]) -> Sequence[ast.AST]:
-        """Keep the assignments to attributes that can update a running average."""
+        """Keep the statements that can update a running average."""
         return [node for node in nodes if _is_possible(node)]
 
     def check(self, node: ast.AST, file: FileView) -> Iterator[Violation]:
         """Report updates of an average on the object with a tensor that has a graph."""
         update = ema_update(node)
-        if update is None or not isinstance(node, (ast.Assign, ast.AugAssign)):
+        if update is None or not _is_possible(node):
             return
-        if not _is_possible(node):
-            return
+        assert isinstance(node, (ast.Assign, ast.AugAssign, ast.Call))
+        value = node if isinstance(node, ast.Call) else node.value
         functions = file.functions(node)
-        if not functions or is_without_gradients(node, file) or ends_graph(node.value):
+        if not functions or is_without_gradients(node, file) or ends_graph(value):
+            return
+        if "." not in update.average and not _is_carried(node, update.average, file):
             return
         if _is_detached_after(update.average, functions[-1]):
             return
-        for sample in _operands(node.value, update.average):
+        for sample in _operands(value, update.average):
             if self._has_graph(sample, functions[-1], file):
                 message = MESSAGE.format(update.average, text_of(sample))
                 yield Violation(node, message)
@@ -83,10 +88,27 @@ class AverageKeepsGraph(Rule):
 
 
 def _is_possible(node: ast.AST) -> bool:
+    if isinstance(node, ast.Call):
+        return bool(node.args)
     target = node.targets[0] if isinstance(node, ast.Assign) else None
     target = node.target if isinstance(node, ast.AugAssign) else target
-    is_own = isinstance(target, ast.Attribute) and target.attr != "data"
-    return is_own and isinstance(node.value, (ast.BinOp, ast.Call))  # type: ignore[attr-defined]  # an assignment
+    if isinstance(target, ast.Subscript):
+        target = target.value
+    is_kept = isinstance(target, (ast.Attribute, ast.Name))
+    return is_kept and isinstance(node.value, (ast.BinOp, ast.Call))  # type: ignore[attr-defined]  # an assignment
+
+
+def _is_carried(node: ast.Assign | ast.AugAssign | ast.Call, name: str, file: FileView) -> bool:
+    """Return whether a local average of a loop is carried from round to round."""
+    statements = file.enclosing(node)
+    loops = [s for s in statements if isinstance(s, (ast.For, ast.While))]
+    if not loops or isinstance(node, ast.Call):
+        return False
+    bindings = file.once(FunctionValues).of(file.functions(node)[-1]).bindings.get(name, ())
+    before = [
+        b for b in bindings if b.statement is not None and b.statement.lineno < loops[-1].lineno
+    ]
+    return bool(before)
 
 
 def _operands(value: ast.expr, average: str) -> list[ast.expr]:

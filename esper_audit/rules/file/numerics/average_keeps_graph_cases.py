@@ -70,6 +70,28 @@ INVALID = (
         ((5, MESSAGE.format("self.smooth", "error")),),
     ),
     Invalid(
+        "a local average of a loop, an entry of a table, a buffer in place",
+        """
+        import torch
+        class Trainer(torch.nn.Module):
+            def fit(self, loader):
+                smooth = 0.0
+                for batch in loader:
+                    loss = self.net(batch)
+                    loss.backward()
+                    smooth = 0.9 * smooth + 0.1 * loss
+                    self.stats["loss"] = 0.9 * self.stats["loss"] + 0.1 * loss
+            def forward(self, x):
+                self.level.mul_(0.99).add_(x.abs().mean(), alpha=0.01)
+                return x / self.level
+        """,
+        (
+            (8, MESSAGE.format("smooth", "loss")),
+            (9, MESSAGE.format("self.stats['loss']", "loss")),
+            (11, MESSAGE.format("self.level", "x.abs().mean()")),
+        ),
+    ),
+    Invalid(
         "statistics of a normalisation layer",
         """
         import torch

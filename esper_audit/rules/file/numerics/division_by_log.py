@@ -150,6 +150,19 @@ class DivisionByLog(Rule):
             ),
         ),
         Invalid(
+            "a degree that a caller passes",
+            """
+            def scale(messages, deg, mean):
+                return messages * (mean / (deg + 1).log())
+            """,
+            (
+                (
+                    2,
+                    EMPTY.format("mean / (deg + 1).log()", "(deg + 1).log()", "a degree", "count"),
+                ),
+            ),
+        ),
+        Invalid(
             "a length of 1",
             """
             import math
@@ -233,7 +246,8 @@ def _divisions(call: ast.Call, file: FileView) -> Iterator[ast.BinOp]:
     above, below = file.parent(call), call
     while isinstance(above, (ast.Attribute, ast.Call, ast.Subscript)):
         above, below = file.parent(above), above  # type: ignore[assignment]  # an expression
-    if isinstance(above, ast.BinOp) and isinstance(above.op, ast.Div) and above.right is below:
+    is_divisor = isinstance(above, ast.BinOp) and isinstance(above.op, ast.Div)
+    if isinstance(above, ast.BinOp) and is_divisor and above.right is below:
         yield above
     if isinstance(above, ast.Assign) and isinstance(above.targets[0], ast.Name):
         name, functions = above.targets[0].id, file.functions(call)

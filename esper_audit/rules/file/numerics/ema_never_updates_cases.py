@@ -9,6 +9,12 @@ DISCARDED = "`{}` computes the average and throws it away: the operation is not 
 FILTERED = (
     "`{0}.requires_grad` is False for every parameter of `{1}`, so that the update is never reached"
 )
+COPIED = (
+    "`{}` goes into the table that `state_dict` returned, and no `load_state_dict` brings it back"
+)
+UNMATCHED = (
+    "no parameter of a nested module is called {}: the name has the path of the module in front"
+)
 STOPPED = "`{}` is 0 for ever, nothing counts it, so that the update is never reached"
 
 VALID = (
@@ -33,6 +39,21 @@ VALID = (
             seen = set()
             seen.add(decay)
             return averages["x"].mul(decay).add(model["x"], alpha=1 - decay)
+        """,
+    ),
+    Valid(
+        "a table of state that is loaded or returned",
+        """
+        def blend(teacher, student, decay):
+            old, new = teacher.state_dict(), student.state_dict()
+            for key, value in old.items():
+                old[key] = decay * old[key] + (1 - decay) * new[key]
+            teacher.load_state_dict(old)
+        def blended(teacher, student, decay):
+            state = teacher.state_dict()
+            for key in state:
+                state[key] = decay * state[key] + (1 - decay) * student[key]
+            return state
         """,
     ),
     Valid(
@@ -110,6 +131,23 @@ INVALID = (
         (
             (10, FILTERED.format("k", "self.teacher")),
             (14, FILTERED.format("k", "self.teacher")),
+        ),
+    ),
+    Invalid(
+        "a table of state that is not loaded, a name without its path",
+        """
+        def blend(teacher, student, decay):
+            old, new = teacher.state_dict(), student.state_dict()
+            for key in old:
+                old[key] = decay * old[key] + (1 - decay) * new[key]
+        def follow(teacher, student, decay):
+            for (name, t), s in zip(teacher.named_parameters(), student.parameters()):
+                if name in ("weight", "bias"):
+                    t.data.mul_(decay).add_(s.data, alpha=1 - decay)
+        """,
+        (
+            (4, COPIED.format("old[key] = decay * old[key] + (1 - decay) * new[key]")),
+            (7, UNMATCHED.format("'weight' or 'bias'")),
         ),
     ),
     Invalid(

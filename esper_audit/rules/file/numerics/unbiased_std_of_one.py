@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 from collections.abc import Iterator
 
 from esper_audit.findings.finding import Category, Severity
@@ -15,10 +16,12 @@ from esper_audit.source.idioms.numerics.tensor_calls import TensorCall, tensor_c
 from esper_audit.source.idioms.numerics.value_origins import ValueOrigins
 from esper_audit.source.syntax.ast_walk import walk
 from esper_audit.source.syntax.file_view import FileView
+from esper_audit.source.syntax.local_values import FunctionValues, LocalValue
 from esper_audit.source.syntax.names import terminal_name, text_of
 
 DEVIATIONS = frozenset({"std", "var"})
 COLLECTED = frozenset({"tensor", "as_tensor", "stack", "cat", "Tensor", "FloatTensor"})
+BATCHES = re.compile(r"(?i)batch|sampler|^get$|^sample|^iterate|^range$|generator")
 SIZES = ("len(", ".numel(", ".size(", ".shape", "size", "nelement")
 MESSAGE = (
     "`{}` is NaN for {}, and an epsilon does not help: pass `correction=0` or leave that case out"
@@ -28,9 +31,10 @@ MESSAGE = (
 class UnbiasedStdOfOne(Rule):
     """A normalisation divides by a standard deviation that is NaN for a single sample.
 
-    What: `(x - x.mean(...)) / x.std(...)`, also with an epsilon, of a mini-batch (over dim 0), of what a
-    mask selects, or of a list that became a tensor (returns, rewards, losses of an episode), with the
-    unbiased estimate, which is the default.
+    What: `(x - x.mean(...)) / x.std(...)`, also with an epsilon, of a mini-batch (over dim 0, a field of
+    the batch of a loop, a range of shuffled indices), of what a mask selects, or of a list that
+    became a tensor (returns, rewards, losses of an episode), with the unbiased estimate, which is
+    the default.
 
     Why: the estimate divides by n - 1. The last mini-batch of an epoch, an episode of one step or a
     mask with one hit makes it 0 / 0, and one NaN reaches every weight. The epsilon shows that a
@@ -75,6 +79,8 @@ def _single(call: TensorCall, file: FileView) -> str:
     dimension = call.argument("dim", 0)
     if dimension is not None:
         return "a batch of one" if integer(dimension) == 0 else ""
+    if _is_minibatch(call.subject, file):
+        return "a mini-batch of one"
     for origin in file.once(ValueOrigins).of(call.subject):
         if isinstance(origin, ast.Subscript) and is_mask(origin.slice, file):
             return "a mask with one hit"
@@ -83,6 +89,33 @@ def _single(call: TensorCall, file: FileView) -> str:
         if is_torch and isinstance(origin, ast.Call) and _is_collected(origin):
             return "a list of one"
     return ""
+
+
+def _is_minibatch(node: ast.expr, file: FileView) -> bool:
+    """Return whether a value is a field of a batch that a loop goes through, or chosen by its indices."""
+    for origin in (node, *file.once(ValueOrigins).of(node, calls=0)):
+        whole = origin.slice if isinstance(origin, ast.Subscript) else None
+        whole = origin.value if isinstance(origin, ast.Attribute) else whole
+        if isinstance(whole, ast.Slice):
+            whole = whole.lower
+        if isinstance(whole, ast.Name):
+            values = file.once(FunctionValues).reaching(whole)
+            sources = [_loop(value, file) for value in values]
+            if any(sources):
+                return True
+    return False
+
+
+def _loop(value: LocalValue, file: FileView) -> bool:
+    """Return whether a name is the variable of a loop over batches, or cut from one by such a variable."""
+    if isinstance(value.statement, ast.For):
+        called = [n for n in walk(value.statement.iter) if isinstance(n, ast.Call)]
+        return any(BATCHES.search(terminal_name(c.func)) for c in called)
+    if isinstance(value.value, ast.Subscript) and isinstance(value.value.slice, ast.Slice):
+        start = value.value.slice.lower
+        values = file.once(FunctionValues).reaching(start) if isinstance(start, ast.Name) else []
+        return any(isinstance(v.statement, ast.For) for v in values)
+    return False
 
 
 def _is_collected(call: ast.Call) -> bool:

@@ -59,6 +59,24 @@ INVALID = (
         ((7, MESSAGE.format("returns.std()", "a list of one")),),
     ),
     Invalid(
+        "a mini-batch of a policy update",
+        """
+        import torch
+        def update(self, buffer, inds, size, minibatch, advantages):
+            for rollout in buffer.get(self.batch_size):
+                adv = rollout.advantages
+                adv = (adv - adv.mean()) / (adv.std() + 1e-8)
+            for start in range(0, size, minibatch):
+                chosen = inds[start : start + minibatch]
+                part = advantages[chosen]
+                part = (part - part.mean()) / (part.std() + 1e-8)
+        """,
+        (
+            (5, MESSAGE.format("adv.std()", "a mini-batch of one")),
+            (9, MESSAGE.format("part.std()", "a mini-batch of one")),
+        ),
+    ),
+    Invalid(
         "what a mask selects, with the parts in variables",
         """
         import torch

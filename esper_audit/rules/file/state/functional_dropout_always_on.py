@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ast
-import re
 from collections.abc import Iterator
 
 from esper_audit.findings.finding import Category, Severity
@@ -12,19 +11,18 @@ from esper_audit.rules.file.state import functional_dropout_always_on_cases as c
 from esper_audit.rules.rule import Replacement, Rule, Triggers, Violation
 from esper_audit.source.idioms.classes.attribute_use import own_name
 from esper_audit.source.idioms.classes.file_classes import ClassFamily, class_table
+from esper_audit.source.idioms.state.module_modes import MODE, has_mode, is_sampling, is_under_mode
 from esper_audit.source.syntax.ast_walk import scan
 from esper_audit.source.syntax.file_view import FileView
-from esper_audit.source.syntax.names import Function, parameters
+from esper_audit.source.syntax.names import Function, dotted, parameters, terminal_name
 
 ALWAYS_ON = frozenset({"dropout", "dropout1d", "dropout2d", "dropout3d"})
 ALWAYS_OFF = frozenset({"alpha_dropout", "feature_alpha_dropout"})
-POSITION_OF_TRAINING = 2
-MODE = re.compile(r"train|eval|determinis|inference|infer\b", re.IGNORECASE)
-SAMPLING = re.compile(
-    r"(?i)(^|_|\b)(mc|monte|carlo|sampl\w*|bayes\w*|uncertain\w*|stochastic|augment\w*|perturb\w*|"
-    r"corrupt\w*|noisy|noise|train\w*)(_|\b)"
+MODULES = frozenset(
+    {"Dropout", "Dropout1d", "Dropout2d", "Dropout3d", "AlphaDropout", "FeatureAlphaDropout"}
 )
-WORDS = re.compile(r"(?<=[a-z])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")
+CREATED = "`{}` is made in `{}`, so that it is always in training mode: make it in `__init__`"
+POSITION_OF_TRAINING = 2
 
 
 class FunctionalDropoutAlwaysOn(Rule):
@@ -32,8 +30,8 @@ class FunctionalDropoutAlwaysOn(Rule):
 
     What: a call of `F.dropout`, `F.dropout1d`, `F.dropout2d` or `F.dropout3d` without `training` in a
     method of a module, or in a function of the same file that a method of a module calls; a
-    `partial` of one; `F.alpha_dropout` and `F.feature_alpha_dropout`, whose `training` is False by
-    default, so that they never drop.
+    `partial` of one; an `nn.Dropout` that `forward` makes and calls; `F.alpha_dropout` and
+    `F.feature_alpha_dropout`, whose `training` is False by default, so that they never drop.
 
     Why: the function knows no mode. `model.eval()` changes nothing: predictions are random, metrics
     are too low, and an exported model differs at each call.
@@ -50,8 +48,8 @@ class FunctionalDropoutAlwaysOn(Rule):
     roles = OUTSIDE_TESTS
     precision = "0 findings in 19 packages"
     triggers = Triggers(
-        calls=ALWAYS_ON | ALWAYS_OFF | {"partial"},
-        words=ALWAYS_ON | ALWAYS_OFF,
+        calls=ALWAYS_ON | ALWAYS_OFF | MODULES | {"partial"},
+        words=ALWAYS_ON | ALWAYS_OFF | MODULES,
     )
 
     VALID = cases.VALID
@@ -61,12 +59,14 @@ class FunctionalDropoutAlwaysOn(Rule):
         """Report functional dropouts in a module that are not given its mode."""
         if not isinstance(node, ast.Call):
             return
+        if terminal_name(node.func) in MODULES:
+            yield from _created(node, file)
+            return
         name = _dropout_without_mode(node, file)
-        if not name or _is_under_mode(node, file):
+        if not name or is_under_mode(node, file):
             return
         functions = file.functions(node)
-        definitions = [d.name for d in file.definitions(node)]
-        if not functions or any(SAMPLING.search(WORDS.sub("_", d)) for d in definitions):
+        if not functions or is_sampling(node, file):
             return
         method = functions[0]
         family = _module_around(method, file)
@@ -84,6 +84,23 @@ class FunctionalDropoutAlwaysOn(Rule):
         )
 
 
+def _created(node: ast.Call, file: FileView) -> Iterator[Violation]:
+    """Yield a dropout module that the forward of a module makes and calls itself."""
+    is_torch = (file.resolve(node.func) or "").startswith("torch.nn.")
+    functions = file.functions(node)
+    if not is_torch or len(functions) != 1 or functions[0].name != "forward":
+        return
+    above = file.parent(node)
+    is_called = isinstance(above, ast.Call) and above.func is node
+    target = above.targets[0] if isinstance(above, ast.Assign) else None
+    calls = (call for call in scan(functions[0], {ast.Call}) if isinstance(call, ast.Call))
+    is_called |= isinstance(target, ast.Name) and any(dotted(c.func) == target.id for c in calls)
+    if not is_called or is_under_mode(node, file) or _module_around(functions[0], file) is None:
+        return
+    if not is_sampling(node, file):
+        yield Violation(node, CREATED.format(file.code(node), functions[0].name))
+
+
 def _dropout_without_mode(node: ast.Call, file: FileView) -> str:
     """Return the name of a functional dropout that is called, or bound by `partial`, without a mode."""
     target = file.resolve(node.func) or ""
@@ -97,35 +114,13 @@ def _dropout_without_mode(node: ast.Call, file: FileView) -> str:
     if len(arguments) > POSITION_OF_TRAINING or any(isinstance(a, ast.Starred) for a in arguments):
         return ""
     keywords = {k.arg for k in node.keywords}
-    if keywords & {"training", None} or any(_has_mode(k.value) for k in node.keywords):
+    if keywords & {"training", None} or any(has_mode(k.value) for k in node.keywords):
         return ""
     rate = next((k.value for k in node.keywords if k.arg == "p"), None) or next(
         iter(arguments[1:2]), None
     )
     is_off = isinstance(rate, ast.Constant) and rate.value == 0
-    return "" if is_off or any(map(_has_mode, arguments)) else name
-
-
-def _has_mode(node: ast.expr) -> bool:
-    return bool(MODE.search(ast.unparse(node)))
-
-
-def _is_under_mode(node: ast.Call, file: FileView) -> bool:
-    """Return whether a test of the mode stands around a call, or leaves its function."""
-    above = file.parent(node)
-    while above is not None:
-        if isinstance(above, (ast.If, ast.IfExp)) and _has_mode(above.test):
-            return True
-        if isinstance(above, ast.BoolOp) and any(map(_has_mode, above.values)):
-            return True
-        if isinstance(above, Function):
-            tests = [
-                n for n in scan(above, {ast.If}) if isinstance(n, ast.If) and _has_mode(n.test)
-            ]
-            if any(isinstance(t.body[-1], (ast.Return, ast.Raise)) for t in tests):
-                return True
-        above = file.parent(above)
-    return False
+    return "" if is_off or any(map(has_mode, arguments)) else name
 
 
 def _module_around(method: Function, file: FileView) -> ClassFamily | None:

@@ -6,6 +6,7 @@ from esper_audit.rules.rule import Invalid, Valid
 
 ALWAYS_ON = "`{}` drops in eval mode, too: pass `training=self.training`"
 NEVER_ON = "`{}` never drops: pass `training=self.training`"
+CREATED = "`{}` is made in `{}`, so that it is always in training mode: make it in `__init__`"
 FROM_CALLER = "`{}` drops in eval mode, too: pass `training` from the caller"
 
 VALID = (
@@ -136,6 +137,20 @@ INVALID = (
                 return mix(self.one(x), 0.1)
         """,
         ((4, FROM_CALLER.format("torch.nn.functional.dropout(x.relu(), rate)")),),
+    ),
+    Invalid(
+        "a module that forward makes",
+        """
+        from torch import nn
+        class Net(nn.Module):
+            def forward(self, x):
+                drop = nn.Dropout(0.1)
+                return nn.Dropout2d(p=0.2)(drop(x))
+        """,
+        (
+            (4, CREATED.format("nn.Dropout(0.1)", "forward")),
+            (5, CREATED.format("nn.Dropout2d(p=0.2)", "forward")),
+        ),
     ),
     Invalid(
         "a partial, and the one that is off by default",

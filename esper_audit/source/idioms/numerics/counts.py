@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import ast
+import re
 
 from esper_audit.source.idioms.numerics.probabilities import SELECTING
 from esper_audit.source.idioms.numerics.tensor_calls import tensor_call
 from esper_audit.source.idioms.numerics.value_origins import ValueOrigins
 from esper_audit.source.syntax.file_view import FileView
+from esper_audit.source.syntax.local_values import FunctionValues
 from esper_audit.source.syntax.names import terminal_name
 
 DEEPEST = 6
+DEGREE = re.compile(r"(?i)(^|_)(deg|degs?|degrees?|n_?neighbou?rs)$")
 ADDING = frozenset({"scatter_add", "scatter_add_", "index_add", "index_add_", "scatter_sum"})
 COUNTING = frozenset({"bincount", "histc", "count_nonzero"})
 ONES = frozenset({"ones", "ones_like", "new_ones"})
@@ -28,6 +31,10 @@ def count_reason(node: ast.expr, file: FileView, depth: int = 0) -> str:
 
 
 def _reason(node: ast.expr, file: FileView, depth: int) -> str:
+    if isinstance(node, ast.Name):
+        values = file.once(FunctionValues).reaching(node)
+        is_parameter = bool(values) and all(value.statement is None for value in values)
+        return "a degree" if is_parameter and DEGREE.search(node.id) else ""
     if not isinstance(node, ast.Call):
         return ""
     name = terminal_name(node.func)

@@ -1,0 +1,43 @@
+"""Conditions on the mode of a module, and names that ask for samples or for training."""
+
+from __future__ import annotations
+
+import ast
+import re
+
+from esper_audit.source.syntax.ast_walk import scan
+from esper_audit.source.syntax.file_view import FileView
+from esper_audit.source.syntax.names import Function
+
+MODE = re.compile(r"train|eval|determinis|inference|infer\b", re.IGNORECASE)
+SAMPLING = re.compile(
+    r"(?i)(^|_|\b)(mc|monte|carlo|sampl\w*|bayes\w*|uncertain\w*|stochastic|augment\w*|perturb\w*|"
+    r"corrupt\w*|noisy|noise|train\w*)(_|\b)"
+)
+WORDS = re.compile(r"(?<=[a-z])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")
+
+
+def has_mode(node: ast.expr) -> bool:
+    """Return whether an expression reads the mode of a module."""
+    return bool(MODE.search(ast.unparse(node)))
+
+
+def is_under_mode(node: ast.Call, file: FileView) -> bool:
+    """Return whether a test of the mode stands around a call, or leaves its function."""
+    above = file.parent(node)
+    while above is not None:
+        if isinstance(above, (ast.If, ast.IfExp)) and has_mode(above.test):
+            return True
+        if isinstance(above, ast.BoolOp) and any(map(has_mode, above.values)):
+            return True
+        if isinstance(above, Function):
+            tests = [n for n in scan(above, {ast.If}) if isinstance(n, ast.If) and has_mode(n.test)]
+            if any(isinstance(t.body[-1], (ast.Return, ast.Raise)) for t in tests):
+                return True
+        above = file.parent(above)
+    return False
+
+
+def is_sampling(node: ast.expr, file: FileView) -> bool:
+    """Return whether a function or class around a node asks for samples, or for training, by name."""
+    return any(SAMPLING.search(WORDS.sub("_", d.name)) for d in file.definitions(node))
