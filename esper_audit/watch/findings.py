@@ -52,11 +52,16 @@ def audit_command(project: Project, request: WatchRequest) -> tuple[Audit, Watch
         findings=sorted(findings, key=lambda finding: finding.order),
         suppressed=[],
         not_analysed=sorted(_not_looked_at(request, result)),
-        files=0,
+        files=len(_files(result)),
         checks=sorted(wanted),
         off=sorted(known.keys() - set(wanted)),
     )
     return audit, result
+
+
+def _files(result: WatchResult) -> set[str]:
+    """Return the user's files that a monitor looked at."""
+    return {place.path for places in result.places.values() for place in places}
 
 
 def _first_of_each(seen: Sequence[Seen]) -> list[Seen]:

@@ -128,10 +128,12 @@ class Hooks:
         if torch.compiler.is_compiling():
             return
         depth = self._state.depth = vars(self._state).get("depth", 1) - 1
-        if vars(self._state).get("in_backward", False) or not self._listeners["forward_ended"]:
+        if vars(self._state).get("in_backward", False):  # checkpointed activations, made again
             return
-        place = self.run.place() if depth == 0 and not self._is_silent() else None
-        self.send("forward_ended", module, output, is_root=depth == 0, place=place)
+        if self._listeners["module_ended"]:
+            self.send("module_ended", module, output)
+        if depth == 0 and self._listeners["call_ended"] and not self._is_silent():
+            self.send("call_ended", module, output, self.run.place())
 
     def _before_train(self, module: nn.Module, mode: bool = True) -> Callable[[], None]:
         depth = vars(self._state).get("switching", 0)

@@ -48,10 +48,11 @@ class Monitor(Check):
     def gradients_zeroed(self, owner: Optimizer | nn.Module, place: UserLine) -> None:
         """`zero_grad` of an optimizer or a module is about to run."""
 
-    def forward_ended(
-        self, module: nn.Module, output: object, *, is_root: bool, place: UserLine | None
-    ) -> None:
-        """A module returned. `place` is that of a root call, which no other module made."""
+    def module_ended(self, module: nn.Module, output: object) -> None:
+        """A module returned, the root of a call or a part of another."""
+
+    def call_ended(self, module: nn.Module, output: object, place: UserLine) -> None:
+        """A module returned that no other module had called."""
 
     def backward_begins(self, loss: Tensor, place: UserLine) -> None:
         """A backward pass begins."""

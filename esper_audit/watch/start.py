@@ -8,6 +8,7 @@ import importlib.machinery
 import importlib.util
 import os
 import sys
+import warnings
 from types import ModuleType
 
 from esper_audit.watch.records import ONLY, PROJECT_ROOT, REPORT_FOLDER, STEPS, Ended
@@ -66,6 +67,10 @@ def watch() -> None:
     monitors = [kind(run) for name, kind in discover_monitors().items() if not only or name in only]
     hooks = Hooks(run, monitors, int(os.environ[STEPS]))
     hooks.install()
+    # torch.compile warns of global hooks on modules. These do nothing in compiled code.
+    warnings.filterwarnings(
+        "ignore", r"Using `torch.compile\(module\)` when there are global hooks"
+    )
     process = os.getpid()
 
     def end() -> None:

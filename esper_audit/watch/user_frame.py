@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 import sysconfig
+from functools import cache
 from types import FrameType
 
 from esper_audit.watch.records import UserLine
@@ -21,8 +22,8 @@ def user_place(root: str) -> UserLine:
     outermost = UserLine("", 0, "")
     while frame is not None:
         file = frame.f_code.co_filename
-        if _is_users(file, root):
-            path = os.path.relpath(file, root)
+        path = _path_below(file, root)
+        if path:
             return UserLine(path, frame.f_lineno, frame.f_code.co_qualname)
         if os.path.isabs(file) and not file.startswith(LIBRARIES[-1]):
             outermost = UserLine(file, frame.f_lineno, frame.f_code.co_qualname)
@@ -40,7 +41,10 @@ def is_called_by(function: str, module: str) -> bool:
     return False
 
 
-def _is_users(file: str, root: str) -> bool:
-    if not file.startswith(root + os.sep) or file.startswith(LIBRARIES):
-        return False
-    return f"{os.sep}site-packages{os.sep}" not in file
+@cache
+def _path_below(file: str, root: str) -> str:
+    """Return the path of a file of the user relative to `root`, empty for any other file."""
+    is_library = file.startswith(LIBRARIES) or f"{os.sep}site-packages{os.sep}" in file
+    if is_library or not file.startswith(root + os.sep):
+        return ""
+    return os.path.relpath(file, root)

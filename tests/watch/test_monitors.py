@@ -504,6 +504,20 @@ QUIET: dict[str, tuple[str, str]] = {
         torch.save(model.state_dict(), io.BytesIO())
         """,
     ),
+    "a checkpoint of several files": (
+        "resume-complete",
+        """
+        import io
+        scheduler = torch.optim.lr_scheduler.StepLR(optimizer, 1)
+        for step in range(2):
+            optimizer.zero_grad()
+            F.cross_entropy(model(x), y).backward()
+            optimizer.step()
+            scheduler.step()
+            for part in (model, optimizer, scheduler):
+                torch.save(part.state_dict(), io.BytesIO())
+        """,
+    ),
     "set_epoch, and loaders in a fixed order": (
         "data-varies",
         """

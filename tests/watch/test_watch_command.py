@@ -61,6 +61,7 @@ def printed(run: subprocess.CompletedProcess[str]) -> str:
 def test_a_sound_run_is_clean_and_its_numbers_are_those_of_the_bare_run(tmp_path: Path) -> None:
     run = watch(tmp_path, "--", sys.executable, "train.py")
     assert run.returncode == 0, run.stdout + run.stderr
+    assert "No findings in 1 file" in run.stdout
     assert "watched 6 optimizer steps in 1 process; the command ended with 0" in run.stdout
     bare = subprocess.run(
         [sys.executable, "train.py"], cwd=tmp_path, capture_output=True, text=True, check=True

@@ -60,11 +60,9 @@ class ModesRight(Monitor):
         self.switched[module] = place
         self.in_a_row.pop(module, None)
 
-    def forward_ended(
-        self, module: nn.Module, output: object, *, is_root: bool, place: UserLine | None
-    ) -> None:
+    def call_ended(self, module: nn.Module, output: object, place: UserLine) -> None:
         """Count the calls of a model by their mode."""
-        if not is_root or place is None or not _has_mode(module):
+        if not _has_mode(module):
             return
         self.look(place)
         if self.run.grad_enabled and _requires_grad(output):

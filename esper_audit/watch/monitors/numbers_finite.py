@@ -46,9 +46,7 @@ class NumbersFinite(Monitor):
         """Leave what comes to the scaler."""
         self.is_scaled = True
 
-    def forward_ended(
-        self, module: nn.Module, output: object, *, is_root: bool, place: UserLine | None
-    ) -> None:
+    def module_ended(self, module: nn.Module, output: object) -> None:
         """Keep the sum of an output: it is finite if all of it is, and costs no wait for a device."""
         if not self.run.grad_enabled:
             return

@@ -45,9 +45,7 @@ class OptimizerParameters(Monitor):
         self.held: set[int] = set()
         self.called: WeakSet[nn.Module] = WeakSet()
 
-    def forward_ended(
-        self, module: nn.Module, output: object, *, is_root: bool, place: UserLine | None
-    ) -> None:
+    def module_ended(self, module: nn.Module, output: object) -> None:
         """Remember the modules that run."""
         self.called.add(module)
 

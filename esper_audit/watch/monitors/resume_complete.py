@@ -39,6 +39,7 @@ class ResumeComplete(Monitor):
     def __init__(self, *values: object) -> None:
         super().__init__(*values)  # type: ignore[arg-type]  # the run
         self.wanted: dict[str, str] = {}
+        self.saved: list[tuple[UserLine, str, set[str]]] = []
 
     def step_ended(self, optimizer: Optimizer, place: UserLine) -> None:
         """Note an optimizer that has a state."""
@@ -54,19 +55,34 @@ class ResumeComplete(Monitor):
         self.wanted["scaler"] = type(scaler).__name__
 
     def object_saved(self, saved: object, place: UserLine) -> None:
-        """Compare what is saved with what the run has."""
+        """Note the states in what is saved. One checkpoint may be several files."""
         if not isinstance(saved, Mapping) or _is_weights(saved):
             return
         found = set(_states(saved, 0))
         progress = [
             key for key in saved if isinstance(key, str) and key.startswith(("epoch", "step"))
         ]
-        if not found and not progress:
-            return
-        self.look(place)
+        if found or progress:
+            self.look(place)
+            self.saved.append((place, _keys(saved), found))
+
+    def step_begins(self, optimizer: Optimizer, place: UserLine) -> None:
+        """Compare what was saved since the last step with what the run has."""
+        self._compare()
+
+    def run_ended(self) -> None:
+        """Compare what was saved after the last step."""
+        self._compare()
+
+    def _compare(self) -> None:
+        saved, self.saved = self.saved, []
+        found = set().union(*(states for _, _, states in saved))
         lacking = [f"{kind} ({name})" for kind, name in self.wanted.items() if kind not in found]
-        if lacking:
-            message = f"the checkpoint holds {_keys(saved)}, and lacks the state of the {', '.join(lacking)}"
+        if saved and lacking:
+            place, keys, _ = saved[0]
+            message = (
+                f"the checkpoint holds {keys}, and lacks the state of the {', '.join(lacking)}"
+            )
             self.report("incomplete", place, message)
 
 
