@@ -113,6 +113,12 @@ def test_a_command_that_cannot_be_watched_is_named(
     assert reason in " ".join((run.stdout + run.stderr).split())
 
 
+def test_a_program_that_asks_for_torch_before_it_imports_it_is_watched(tmp_path: Path) -> None:
+    asking = "from importlib.util import find_spec\nassert find_spec('torch')\n" + LOOP
+    run = watch(tmp_path, "--", sys.executable, "train.py", script=asking)
+    assert "watched 6 optimizer steps" in run.stdout, run.stdout + run.stderr
+
+
 def test_the_users_own_sitecustomize_still_runs(tmp_path: Path) -> None:
     own = tmp_path / "own"
     own.mkdir()
