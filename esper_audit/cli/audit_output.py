@@ -13,6 +13,8 @@ from esper_audit.reports.output_formats import find_format
 from esper_audit.rules.catalogue import CheckCatalogue
 from esper_audit.text.terminal import UNLIMITED, laid_out_for
 
+JOB_SUMMARY = "GITHUB_STEP_SUMMARY"
+
 
 def limited_audit(audit: Audit, output: OutputOptions) -> Audit:
     """Return an audit without the findings that the user does not want to see, which are counted."""
@@ -35,6 +37,8 @@ def report_audit(audit: Audit, catalogue: CheckCatalogue, output: OutputOptions)
     With an output file the report is written there, and the text is the summary alone.
     """
     limited = limited_audit(audit, output)
+    if output.style == "github":
+        _add_job_summary(limited, catalogue)
     status = limited.exit_status
     if output.exit_zero and status == FINDINGS:
         status = CLEAN
@@ -47,6 +51,13 @@ def report_audit(audit: Audit, catalogue: CheckCatalogue, output: OutputOptions)
         text = _render(limited, catalogue, output, on_screen=False)
     write_if_changed(os.path.abspath(output.output_file), text)
     return status, for_screen(summary(limited))
+
+
+def _add_job_summary(audit: Audit, catalogue: CheckCatalogue) -> None:
+    """Append the report as Markdown to the summary of the job, where GitHub names its file."""
+    if summary_file := os.environ.get(JOB_SUMMARY):
+        with open(summary_file, "a", encoding="utf-8") as file:
+            file.write(find_format("markdown")(audit, catalogue))
 
 
 def _render(

@@ -13,7 +13,7 @@ from esper_audit.findings.errors import UsageError
 from esper_audit.findings.finding import Severity
 from esper_audit.reports.output_formats import find_format, format_of_file, shipped_formats
 
-COUNTED_FORMATS = frozenset({"text", "markdown"})
+COUNTED_FORMATS = frozenset({"text"})
 SEVERITIES = [severity.value for severity in Severity]
 
 
@@ -75,9 +75,7 @@ def output_options(command: Command) -> Command:
         find_format(chosen["style"])  # an unknown one is an error before anything has run
         output = msgspec.convert(chosen, OutputOptions)
         if output.only_counts and output.style not in COUNTED_FORMATS:
-            raise UsageError(
-                f"--statistics counts in text and markdown (got {output.style}). Leave it out."
-            )
+            raise UsageError(f"--statistics counts in text (got {output.style}). Leave it out.")
         command(*args, output=output, **options)
 
     decorated: Command = with_output

@@ -27,7 +27,14 @@ NOT_REPLAYED = frozenset(
     }
     | {"--timing"}
 )
-ENVIRONMENT = ("NO_COLOR", "TERM", "COLUMNS", "PYTHONPATH", "ESPER_AUDIT_CACHE")
+ENVIRONMENT = (
+    "GITHUB_STEP_SUMMARY",
+    "NO_COLOR",
+    "TERM",
+    "COLUMNS",
+    "PYTHONPATH",
+    "ESPER_AUDIT_CACHE",
+)
 
 
 def replay(arguments: list[str]) -> int | None:

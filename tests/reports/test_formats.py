@@ -99,7 +99,7 @@ def test_json_holds_the_fix_and_its_safety() -> None:
 def test_github_says_the_worst_first_and_what_was_not_looked_at_before() -> None:
     lines = output("github").out.splitlines()
     assert lines[0].startswith("::error file=odd.py,line=2,title=not looked at::")
-    assert lines[1].startswith("::error file=a b.py,line=4,endLine=4,col=1,title=P2 old-call::")
+    assert lines[1].startswith("::warning file=a b.py,line=4,endLine=4,col=1,title=P2 old-call::")
     assert lines[-1].startswith("esper-audit: 4 findings, 1 authorised, 1 not looked at, 5 files")
 
 
@@ -108,16 +108,17 @@ def test_github_gets_nothing_it_could_misread(tmp_path: Path) -> None:
     with_rule(tmp_path, "old-call", body, message=ast.literal_eval(f'"{MESSAGE}"'))
     write(tmp_path, {"a,b:c%d.py": "old(1)\n"})
     line = next(line for line in output("github").out.splitlines() if "a%2Cb" in line)
-    assert line.startswith("::error file=a%2Cb%3Ac%25d.py,line=1,")
+    assert line.startswith("::warning file=a%2Cb%3Ac%25d.py,line=1,")
     assert line.endswith("::odd %250A, 100%25: a%0Ab%0D,c")
 
 
 def test_githubs_tenth_says_how_many_it_will_not_show(tmp_path: Path) -> None:
     write(tmp_path, {f"m{i}.py": GOOD for i in range(10)})
     lines = output("github").out.splitlines()
-    errors = [line for line in lines if line.startswith("::error")]
-    assert errors[9].endswith("::6 more are not shown here; the log lists all of them")
-    assert len(errors) == 1 + 4 + 10 + 1
+    warnings = [line for line in lines if line.startswith("::warning")]
+    assert warnings[9].endswith("::5 more are not shown here; the log lists all of them")
+    assert len(warnings) == 4 + 10 + 1
+    assert sum(line.startswith("::error") for line in lines) == 1
 
 
 def sarif() -> Any:

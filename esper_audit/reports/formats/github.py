@@ -4,24 +4,24 @@ from __future__ import annotations
 
 from esper_audit.findings.audit import Audit
 from esper_audit.findings.finding import Finding, NotAnalysed
+from esper_audit.reports.finding_groups import by_severity
 from esper_audit.rules.catalogue import CheckCatalogue
 from esper_audit.text.markdown import count
 
-SHOWN_BY_GITHUB = 10
+SHOWN_BY_GITHUB = 10  # of each level, in a step
+LEVELS = {"P0": "error", "P1": "error", "P2": "warning", "P3": "warning", "P4": "notice"}
 
 
 def render(audit: Audit, catalogue: CheckCatalogue) -> str:
     """Return workflow commands.
 
-    Of more than GitHub shows for a step, the last shown counts the rest.
+    Of more than GitHub shows of a level in a step, the last shown counts the rest.
     """
-    commands = [_not_analysed(problem) for problem in audit.not_analysed]
-    commands += [_annotation(finding) for finding in sorted(audit.findings, key=_by_severity)]
-    lines = commands
-    if len(commands) > SHOWN_BY_GITHUB:
-        shown = SHOWN_BY_GITHUB - 1
-        more = f"{len(commands) - shown} more are not shown here; the log lists all of them"
-        lines = [*commands[:shown], f"::error title=esper-audit::{more}", *commands[shown:]]
+    commands = [("error", _not_analysed(problem)) for problem in audit.not_analysed]
+    commands += [(LEVELS[f.severity], _annotation(f)) for f in by_severity(audit.findings)]
+    lines: list[str] = []
+    for level in dict.fromkeys(LEVELS.values()):
+        lines += _counted(level, [text for own, text in commands if own == level])
     units = len(audit.records)
     scope = count(audit.files, "file") if audit.files or not units else count(units, "unit")
     summary = (
@@ -31,15 +31,20 @@ def render(audit: Audit, catalogue: CheckCatalogue) -> str:
     return "\n".join([*lines, f"esper-audit: {summary}"]) + "\n"
 
 
-def _by_severity(finding: Finding) -> tuple[str, object]:
-    return (finding.severity, finding.order)
+def _counted(level: str, lines: list[str]) -> list[str]:
+    """Return the annotations of a level, with one that counts those that GitHub will not show."""
+    if len(lines) <= SHOWN_BY_GITHUB:
+        return lines
+    shown = SHOWN_BY_GITHUB - 1
+    more = f"{len(lines) - shown} more are not shown here; the log lists all of them"
+    return [*lines[:shown], f"::{level} title=esper-audit::{more}", *lines[shown:]]
 
 
 def _annotation(finding: Finding) -> str:
     at = finding.location
     place = f"file={_property(at.path)},line={at.line},endLine={at.end_line},col={at.column}"
     title = _property(f"{finding.severity} {finding.check}")
-    return f"::error {place},title={title}::{_message(finding.message)}"
+    return f"::{LEVELS[finding.severity]} {place},title={title}::{_message(finding.message)}"
 
 
 def _not_analysed(problem: NotAnalysed) -> str:

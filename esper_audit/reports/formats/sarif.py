@@ -9,6 +9,7 @@ import msgspec
 
 from esper_audit.findings.audit import Audit, Ticketed
 from esper_audit.findings.finding import Edit, Finding, NotAnalysed, Severity, Suppression
+from esper_audit.project.distribution import check_page, home_page, version
 from esper_audit.rules.catalogue import CheckCatalogue
 from esper_audit.rules.rule import Check
 from esper_audit.tickets.states import ACCEPTED
@@ -31,10 +32,14 @@ def render(audit: Audit, catalogue: CheckCatalogue) -> str:
     ]
     driver: Json = {
         "name": "esper-audit",
+        "version": version(),
+        "semanticVersion": version(),
+        "informationUri": home_page(),
         "rules": [_rule(catalogue.check(check), catalogue) for check in ids],
     }
     run: Json = {
         "tool": {"driver": driver},
+        "automationDetails": {"id": f"esper-audit/{'probe' if audit.records else 'check'}/"},
         "columnKind": "unicodeCodePoints",
         "invocations": [
             {
@@ -61,6 +66,7 @@ def _rule(check: type[Check], catalogue: CheckCatalogue) -> Json:
         "shortDescription": {"text": documentation.title},
         "fullDescription": {"text": contract.statement},
         "help": {"text": help_text, "markdown": help_text},
+        "helpUri": check_page(check.id),
         "defaultConfiguration": {"level": LEVELS[Severity(check.severity)]},
         "properties": {
             "tags": [str(check.category), check.contract],
