@@ -8,7 +8,6 @@ from collections.abc import Sequence
 import msgspec
 
 from esper_audit.findings.audit import Audit
-from esper_audit.findings.contract import Contract
 from esper_audit.findings.probe_record import ProbeRecord, Verdict
 from esper_audit.reports.contract_states import ContractState, ContractStates, contract_states
 from esper_audit.rules.catalogue import CheckCatalogue
@@ -31,12 +30,15 @@ class MatrixRow(msgspec.Struct, frozen=True):
 
 def contract_matrix(audit: Audit, catalogue: CheckCatalogue) -> list[MatrixRow]:
     """Return a row for each contract of a project."""
-    contracts = catalogue.contracts
-    return [_row(one, contracts[one.id], audit) for one in contract_states(audit, catalogue)]
+    return [_row(one, audit, catalogue) for one in contract_states(audit, catalogue)]
 
 
-def _row(states: ContractStates, contract: Contract, audit: Audit) -> MatrixRow:
-    links = [f"[{check}](rules.md#{check})" for check in (*states.rules, *states.probes)]
+def _row(states: ContractStates, audit: Audit, catalogue: CheckCatalogue) -> MatrixRow:
+    contract = catalogue.contracts[states.id]
+    others = {check.id for check in catalogue.checks.values() if check.contract == states.id}
+    monitors = sorted(others.difference(states.rules, states.probes))
+    checks = (*states.rules, *states.probes, *monitors)
+    links = [f"[{check}](rules.md#{check})" for check in checks]
     return MatrixRow(
         contract=contract.id,
         statement=cell(contract.statement),

@@ -83,11 +83,12 @@ def test_a_contract_has_the_state_of_its_probes(
 
 
 def test_the_matrix_prints_every_state(tmp_path: Path) -> None:
-    write(tmp_path, {"pyproject.toml": "[tool.esper-audit]\n", "a.py": CLEAN})
+    off = f'[tool.esper-audit]\npolicies = ["no-hasattr"]\nignore = ["{HASATTR}"]\n'
+    write(tmp_path, {"pyproject.toml": off, "a.py": CLEAN})
     catalogue = CheckCatalogue.of_project(find_project([str(tmp_path)]))
     rows = {row.contract: row for row in contract_matrix(audit(tmp_path), catalogue)}
-    assert rows["no-hasattr"].rule == "not adopted"
+    assert rows["no-hasattr"].rule == "off"
+    assert rows["private-state"].rule == "not adopted"
     assert rows["host-norm-guard"].rule == "holds"
-    assert rows["live-branches"].rule == "off"
     assert rows["ste"].rule == "no rule"
     assert rows["ste"].probe == "unavailable: no probe has run"
