@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 from collections.abc import Iterator, Sequence
 
 from esper_audit.findings.finding import Category, Severity
@@ -15,6 +16,7 @@ from esper_audit.source.syntax.ast_walk import walk
 from esper_audit.source.syntax.file_view import FileView
 from esper_audit.source.syntax.names import text_of
 
+MASK = re.compile(r"(^|_)masks?(_|$)")
 CLAMPS = frozenset({"clamp", "clamp_min", "clip", "clamp_", "maximum"})
 MESSAGE = "`{}` is NaN for an empty mask: clamp `{}` at 1{}"
 TWIN = ", as line {} does"
@@ -171,7 +173,7 @@ def _mask_sum(node: ast.expr, file: FileView) -> TensorCall | None:
         call = tensor_call(origin, file)
         if call is not None and call.name == "sum":
             named = text_of(call.subject).rpartition(".")[2]
-            if named.endswith("mask") or is_mask(call.subject, file):
+            if MASK.search(named) or is_mask(call.subject, file):
                 return call
     return None
 

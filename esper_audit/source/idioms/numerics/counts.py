@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 import re
 
-from esper_audit.source.idioms.numerics.probabilities import SELECTING
+from esper_audit.source.idioms.numerics.probabilities import SELECTING, selected
 from esper_audit.source.idioms.numerics.tensor_calls import tensor_call
 from esper_audit.source.idioms.numerics.value_origins import ValueOrigins
 from esper_audit.source.syntax.file_view import FileView
@@ -74,5 +74,5 @@ def _is_mask_origin(origin: ast.expr, file: FileView, depth: int) -> bool:
 
 
 def _is_ones(node: ast.expr, file: FileView) -> bool:
-    origins = file.once(ValueOrigins).of(node, calls=0)
+    origins = file.once(ValueOrigins).of(node, selected, calls=0)
     return any(isinstance(o, ast.Call) and terminal_name(o.func) in ONES for o in origins)
