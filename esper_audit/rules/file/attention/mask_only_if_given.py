@@ -42,7 +42,7 @@ class MaskOnlyIfGiven(Rule):
     category = Category.CORRECTNESS
     severity = Severity.P1
     precision = "no findings in 19 packages, the known bug is found"
-    triggers = Triggers(calls=MASK_MAKERS, collected=frozenset({"ClassDef"}))
+    triggers = Triggers(calls=MASK_MAKERS, collected=frozenset({"ClassDef", "Call"}))
 
     VALID = cases.VALID
     INVALID = cases.INVALID

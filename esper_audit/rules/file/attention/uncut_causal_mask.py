@@ -36,7 +36,7 @@ class UncutCausalMask(Rule):
     category = Category.CORRECTNESS
     severity = Severity.P2
     precision = "no findings in 19 packages, the known bug is found"
-    triggers = Triggers(calls=MASK_MAKERS, collected=frozenset({"ClassDef"}))
+    triggers = Triggers(calls=MASK_MAKERS, collected=frozenset({"ClassDef", "Call"}))
 
     VALID = (
         Valid(
@@ -210,7 +210,9 @@ class UncutCausalMask(Rule):
 def _is_applied(use: ast.expr, file: FileView) -> bool:
     """Return whether a mask is an operand, an argument of a tensor's method or of torch, or gets a name."""
     above = file.parent(use)
-    while isinstance(above, ast.Attribute) or (isinstance(above, ast.Call) and use is above.func):
+    while isinstance(above, (ast.Attribute, ast.Subscript)) or (
+        isinstance(above, ast.Call) and use is above.func
+    ):
         use, above = above, file.parent(above)
     if isinstance(above, (ast.BinOp, ast.Compare, ast.UnaryOp)):
         return True

@@ -14,6 +14,7 @@ from esper_audit.source.idioms.declarations.parameter_totals import (
     identifiers_behind,
     identifiers_of,
     optional_layers,
+    sizes_of,
     subtractions_where_tied,
 )
 from esper_audit.source.syntax.ast_walk import scan
@@ -44,7 +45,6 @@ WORDS = frozenset(
         "get_num_parameters",
     }
 )
-CONFIGURATIONS = frozenset({"self", "config", "cfg", "args"})
 
 
 class WrongParameterCount(Rule):
@@ -112,8 +112,7 @@ class WrongParameterCount(Rule):
             identifiers_of(node) if node is function else identifiers_behind(steps, function, file)
         )
         for switch, layer in optional_layers(file):
-            sizes = {name for argument in layer.args[:2] for name in identifiers_of(argument)}
-            sizes -= CONFIGURATIONS
+            sizes = {name for argument in layer.args[:2] for name in sizes_of(argument)}
             is_within = function in file.functions(layer)
             if switch in known or is_within or not sizes or not sizes <= known:
                 continue

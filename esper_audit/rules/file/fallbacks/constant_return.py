@@ -151,16 +151,12 @@ class ConstantReturn(Rule):
 
     def prefilter(self, nodes: Sequence[ast.AST]) -> Sequence[ast.AST]:
         """Keep functions that end with a constant answer."""
-        return [
-            node
-            for node in nodes
-            if isinstance(node, Function) and _answer(node.body[-1]) is not None
-        ]
+        return [n for n in nodes if isinstance(n, Function) and _last_answer(n.body) is not None]
 
     def check(self, node: ast.AST, file: FileView) -> Iterator[Violation]:
         """Report a function whose answers are one."""
-        answer = _answer(node.body[-1]) if isinstance(node, Function) else None
-        if answer is None or not isinstance(node, Function) or len(node.body) == 1:
+        answer = _last_answer(node.body) if isinstance(node, Function) else None
+        if answer is None or not isinstance(node, Function):
             return
         returns = scan(node, {ast.Return}, CLOSED)
         is_one = len(returns) > 1 and all(_answer(each) is answer for each in returns)
@@ -170,6 +166,15 @@ class ConstantReturn(Rule):
                 file.name_span(node),
                 f"{message}: the conditions decide nothing. Return the other answer where it holds.",
             )
+
+
+def _last_answer(block: Sequence[ast.stmt]) -> bool | None:
+    """Return the constant answer with which a block ends on each of its paths."""
+    last = block[-1] if block else None
+    if isinstance(last, ast.If):
+        answers = {_last_answer(last.body), _last_answer(last.orelse)}
+        return answers.pop() if len(answers) == 1 else None
+    return _answer(last) if last is not None else None
 
 
 def _answer(statement: ast.AST) -> bool | None:

@@ -32,36 +32,37 @@ TENSOR_ATTRIBUTES = frozenset(
         "float",
         "softmax",
         "std",
-        "clone",
+        "mT",
     }
+    | {"clone", "unbind", "unfold", "narrow", "diagonal", "movedim", "swapaxes", "argmax", "abs"}
 )
 WRITE_METHODS = frozenset(
-    f"{name}_"
-    for name in (
-        *("add", "sub", "mul", "div", "pow", "neg", "abs", "exp", "log", "sqrt", "clamp", "clip"),
-        *(
-            "masked_fill",
-            "fill",
-            "zero",
-            "copy",
-            "scatter",
-            "scatter_add",
-            "index_fill",
-            "index_add",
-        ),
-        *(
-            "index_copy",
-            "lerp",
-            "addcmul",
-            "addcdiv",
-            "sigmoid",
-            "tanh",
-            "relu",
-            "normal",
-            "uniform",
-        ),
-        *("squeeze", "unsqueeze", "transpose", "t", "bernoulli", "masked_scatter", "renorm"),
-    )
+    {
+        "add_",
+        "sub_",
+        "mul_",
+        "div_",
+        "pow_",
+        "neg_",
+        "abs_",
+        "exp_",
+        "log_",
+        "sqrt_",
+        "clamp_",
+        "clip_",
+    }
+    | {
+        "masked_fill_",
+        "fill_",
+        "zero_",
+        "copy_",
+        "scatter_",
+        "scatter_add_",
+        "index_fill_",
+        "lerp_",
+    }
+    | {"index_add_", "index_copy_", "addcmul_", "addcdiv_", "sigmoid_", "tanh_", "relu_", "normal_"}
+    | {"uniform_", "squeeze_", "unsqueeze_", "transpose_", "t_", "bernoulli_", "masked_scatter_"}
 )
 # These take sizes and numbers.
 SIZE_FUNCTIONS = frozenset(

@@ -22,31 +22,76 @@ Use = tuple[ast.expr, Function]
 def mask_uses(made: ast.Call, file: FileView) -> list[Use]:
     """Return where the causal mask that a call makes is applied, with the functions around.
 
-    It is followed through a local name or an attribute. A test for None and its sizes apply nothing.
+    It is followed through a local name, an attribute, or the result of a function of the file. A test
+    for None and its sizes apply nothing.
     """
-    functions = file.functions(made)
-    if not functions:
-        return []
-    names = holders(made, file)
-    if not names:
-        return [(made, functions[-1])]
-    uses = [use for name in names for use in _reads(name, functions[-1], file)]
-    return [(node, function) for node, function in uses if not _is_query(node, file)]
+    found: list[Use] = []
+    for place in _places(made, file):
+        functions = file.functions(place)
+        names = _held_at(place, file) if functions else []
+        uses = [use for name in names for use in _reads(name, functions[-1], file)]
+        found += uses or ([(place, functions[-1])] if functions and not names else [])
+    return [use for use in found if not _is_query(use[0], file)]
 
 
 def holders(made: ast.Call, file: FileView) -> list[str]:
-    """Return the local names and attributes (`self.x`) that the statement around a mask binds to it."""
+    """Return the local names and attributes (`self.x`) that hold the mask of a call."""
+    places = (place for place in _places(made, file) if file.functions(place))
+    return [name for place in places for name in _held_at(place, file)]
+
+
+def _places(made: ast.Call, file: FileView) -> list[ast.Call]:
+    """Return the call that makes a mask, or the calls of the function that returns it."""
+    functions = file.functions(made)
+    statement = file.enclosing(made)[-1]
+    names = {dotted(value) for value in _returned(functions[-1])} if functions else set()
+    held = set(_held_at(made, file)) if functions else set()
+    if not isinstance(statement, ast.Return) and not (names & held - {""}):
+        return [made]
+    calls = file.nodes(ast.Call)
+    return [call for call in calls if terminal_name(call.func) == functions[-1].name]
+
+
+def _returned(function: Function) -> Iterator[ast.expr]:
+    for node in scan(function, {ast.Return}, CLOSED):
+        if isinstance(node, ast.Return) and node.value is not None:
+            yield node.value
+
+
+def _held_at(made: ast.Call, file: FileView) -> list[str]:
+    """Return the local names and attributes that the statement around a call binds to its result."""
     statement = file.enclosing(made)[-1]
     names: list[str] = []
-    if isinstance(statement, ast.Assign):
-        names = [dotted(target) for target in statement.targets]
-    elif isinstance(statement, ast.AnnAssign):
-        names = [dotted(statement.target)]
-    else:
+    if isinstance(statement, (ast.Assign, ast.AnnAssign)) and _is_result(statement.value, made):
+        targets = statement.targets if isinstance(statement, ast.Assign) else [statement.target]
+        names = [dotted(target) for target in targets]
+    elif isinstance(made.func, ast.Attribute) and made.func.attr.endswith("_"):
+        names = [dotted(made.func.value)]
+    elif isinstance(statement, ast.Expr):
         names = [f"self.{name}" for name in _registered(statement)]
     function = file.functions(made)[-1]
     handed = [name for held in names for name in _handed_on(held, function)]
-    return [name for name in [*names, *handed] if name]
+    return [name for name in handed or names if name]
+
+
+def _is_result(value: ast.expr | None, made: ast.Call) -> bool:
+    """Return whether a value is what a call makes, perhaps cast, compared, scaled or chosen."""
+    if value is made or value is None:
+        return value is made
+    if isinstance(value, ast.IfExp):
+        return _is_result(value.body, made) or _is_result(value.orelse, made)
+    if isinstance(value, ast.UnaryOp):
+        return _is_result(value.operand, made)
+    if isinstance(value, ast.Compare):
+        return _is_result(value.left, made)
+    if isinstance(value, ast.BinOp):
+        number = isinstance(value.right, (ast.Constant, ast.UnaryOp, ast.Call))
+        return _is_result(value.left, made) and number
+    return (
+        isinstance(value, ast.Call)
+        and isinstance(value.func, ast.Attribute)
+        and _is_result(value.func.value, made)
+    )
 
 
 def guards(
@@ -95,7 +140,9 @@ def _handed_on(name: str, function: Function) -> Iterator[str]:
         if isinstance(node, ast.Assign) and name and dotted(node.value) == name:
             yield from (dotted(t) for t in node.targets if isinstance(t, ast.Attribute))
         elif isinstance(node, ast.Expr) and isinstance(node.value, ast.Call):
-            given = [dotted(argument) for argument in node.value.args[1:]]
+            given = [
+                n.id for a in node.value.args[1:] for n in ast.walk(a) if isinstance(n, ast.Name)
+            ]
             yield from (f"self.{each}" for each in _registered(node) if name in given)
 
 

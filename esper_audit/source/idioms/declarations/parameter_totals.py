@@ -54,6 +54,14 @@ def identifiers_of(node: ast.AST) -> set[str]:
     return {_identifier(each) for each in found}
 
 
+def sizes_of(argument: ast.expr) -> set[str]:
+    """Return the names and attributes in an argument, without the objects that hold the attributes."""
+    attributes = [a for a in scan(argument, {ast.Attribute}) if isinstance(a, ast.Attribute)]
+    holders = {dotted(attribute.value) for attribute in attributes}
+    names = {name.id for name in scan(argument, {ast.Name}) if isinstance(name, ast.Name)}
+    return {attribute.attr for attribute in attributes} | (names - holders)
+
+
 def counting_steps(node: ast.Attribute | Function, function: Function) -> list[Step]:
     """Return the statements of a formula that compute the attribute, or all of a counting function."""
     found = scan(function, {ast.Assign, ast.AugAssign, ast.Return}, CLOSED)

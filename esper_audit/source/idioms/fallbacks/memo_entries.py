@@ -97,16 +97,8 @@ def dependencies(node: ast.AST, function: Function, statement: ast.stmt) -> set[
                 found.add(path)
             if root not in seen and root not in names:
                 seen.add(root)
-                values = _values(root, function, statement)
-                pending += [value for value in values if not _is_keyed(value, statement)]
+                pending += _values(root, function, statement)
     return found
-
-
-def _is_keyed(value: ast.AST, statement: ast.stmt) -> bool:
-    """Return whether a value comes from a function that gets the key of an entry, and so knows it."""
-    targets = statement.targets if isinstance(statement, ast.Assign) else []
-    keys = {ast.unparse(target.slice) for target in targets if isinstance(target, ast.Subscript)}
-    return isinstance(value, ast.Call) and any(ast.unparse(given) in keys for given in value.args)
 
 
 def _values(name: str, function: Function, statement: ast.stmt) -> list[ast.AST]:
