@@ -32,13 +32,16 @@ def frozen_modules(family: ClassFamily | None) -> set[str]:
     for member in family.members if family is not None else ():
         for node in scan(member.definition, {ast.For, ast.Call}):
             if isinstance(node, ast.For):
-                freezes = "requires_grad = False" in ast.unparse(node) or (
-                    "requires_grad_(False)" in ast.unparse(node)
-                )
-                found |= {source for _, source in iterated_modules(node) if freezes}
+                sources = {source for _, source in iterated_modules(node)}
+                found |= sources if sources and _has_freeze(node) else set()
             elif isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute):
                 is_off = node.func.attr == "requires_grad_" and ast.unparse(node).endswith(
                     "(False)"
                 )
                 found |= {text_of(node.func.value)} if is_off else set()
     return found
+
+
+def _has_freeze(loop: ast.For) -> bool:
+    code = ast.unparse(loop)
+    return "requires_grad = False" in code or "requires_grad_(False)" in code
