@@ -22,8 +22,11 @@ from esper_audit.engine import pipeline
 from esper_audit.findings.audit import CLEAN, FINDINGS
 from esper_audit.findings.errors import UsageError
 from esper_audit.project.config import Project, find_project
+from esper_audit.project.limited_work import is_memory_reported
 from esper_audit.rules.catalogue import CheckCatalogue
 from esper_audit.text.markdown import count
+
+UNLIMITED_MEMORY = "esper-audit: this system does not report the memory of a process: a rule may use any amount of it"
 
 
 @click.command("check", short_help="Check source files against the rules.")
@@ -139,6 +142,8 @@ def _check(
 
     Record both for a replay.
     """
+    if not is_memory_reported():
+        click.echo(UNLIMITED_MEMORY, err=True)
     with progress_bar("files") as (progress,):
         audit = pipeline.check(project, request, progress)
     status, text = report_audit(audit, CheckCatalogue.of_project(project), output)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from functools import partial
 from typing import TYPE_CHECKING
@@ -11,14 +10,15 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from esper_audit.engine.file_checker import FileChecker
-from esper_audit.findings.audit import Audit, CheckTiming
-from esper_audit.findings.file_outcome import FileOutcome, RuleTiming
+from esper_audit.findings.audit import Audit, added_timings
+from esper_audit.findings.file_outcome import FileOutcome
 from esper_audit.findings.finding import NotAnalysed
 from esper_audit.project.config import Project
 from esper_audit.project.content_cache import ContentCache
 from esper_audit.project.discovery import NO_PYTHON, Discovery, relative
 from esper_audit.project.engine_fingerprint import content_digest, engine_fingerprint
-from esper_audit.project.parallel import WorkLimits, collector_off, map_files
+from esper_audit.project.limited_work import Work, WorkLimits
+from esper_audit.project.parallel import collector_off, map_files
 from esper_audit.rules.finding_builder import ConfigFile
 from esper_audit.rules.registry import RuleRegistry
 from esper_audit.rules.selection import Selection
@@ -30,6 +30,7 @@ from esper_audit.tracking.baseline import read_baseline
 if TYPE_CHECKING:
     from esper_audit.engine.fixes import FixedFile, FixMode
     from esper_audit.engine.tree_engine import TreeCheck, TreeResult
+    from esper_audit.project.spawned_worker import NamedWork
 
 
 class CheckRequest(msgspec.Struct, frozen=True, kw_only=True):
@@ -109,6 +110,12 @@ def discover(project: Project, paths: Sequence[str]) -> Discovery:
     return Discovery(project.root, project.config.exclude).run(searched)
 
 
+def check_file_of(payload: bytes) -> Work[FileOutcome]:
+    """Return the `check_file` of a project and a request, which another interpreter has encoded."""
+    project, request = msgspec.json.decode(payload, type=tuple[Project, CheckRequest])
+    return _CheckRun(project, request).checker.check_file
+
+
 class _CheckRun:
     """The parts of one check: its selection of rules and its file checker."""
 
@@ -161,7 +168,9 @@ class _CheckRun:
             self._project.config.checking.seconds, self._project.config.checking.memory
         )
         work, jobs = self.checker.check_file, self._request.jobs
-        for outcome in map_files(work, list(pending), jobs, FileOutcome, limits=limits):
+        named = None if "fork" in vars(os) else self._named_work()
+        done = map_files(work, list(pending), jobs, FileOutcome, limits=limits, named=named)
+        for outcome in done:
             if not outcome.lost:
                 cache.put(outcome.path, pending[outcome.path], outcome)
             outcomes.append(outcome)
@@ -169,6 +178,13 @@ class _CheckRun:
                 progress(len(outcomes), len(files))
         cache.save()
         return outcomes
+
+    def _named_work(self) -> NamedWork:
+        """Return `check_file` for another interpreter, which makes the same parts anew."""
+        from esper_audit.project.spawned_worker import NamedWork
+
+        payload = msgspec.json.encode((self._project, self._request))
+        return NamedWork(f"{__name__}:{check_file_of.__name__}", payload)
 
     def check_tree(
         self, outcomes: Sequence[FileOutcome], buffers: Mapping[str, bytes] | None = None
@@ -225,7 +241,7 @@ class _CheckRun:
                 *(discovery.directories if discovery else []),
                 *(tree_check.directories if tree_check else []),
             ],
-            timings=_timings(outcomes),
+            timings=added_timings([timing for outcome in outcomes for timing in outcome.timings]),
         )
 
     def with_idle_exceptions(self, audit: Audit, used: Collection[int]) -> Audit:
@@ -250,18 +266,6 @@ class _CheckRun:
         ignore_files = discovery.ignore_files if discovery else []
         checked = (project.resolve(outcome.path) for outcome in outcomes)
         return [*project.searched_files, *contracts, *project.local_rules, *ignore_files, *checked]
-
-
-def _timings(outcomes: Iterable[FileOutcome]) -> list[CheckTiming]:
-    """Return the timings of all files added up, the most expensive rule first."""
-    by_check: dict[str, list[RuleTiming]] = defaultdict(list)
-    for timing in (timing for outcome in outcomes for timing in outcome.timings):
-        by_check[timing.check].append(timing)
-    added = [
-        CheckTiming(check, len(ts), sum(t.candidates for t in ts), sum(t.seconds for t in ts))
-        for check, ts in by_check.items()
-    ]
-    return sorted(added, key=lambda timing: (-timing.seconds, timing.check))
 
 
 def _without_ticketed(

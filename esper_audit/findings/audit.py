@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import os
+from collections import defaultdict
+from collections.abc import Iterable
 
 import msgspec
 
 from esper_audit.findings.coverage import Coverage
+from esper_audit.findings.file_outcome import RuleTiming
 from esper_audit.findings.finding import Finding, NotAnalysed, Suppressed
 from esper_audit.findings.probe_record import ProbeRecord
 
@@ -28,6 +31,18 @@ class CheckTiming(msgspec.Struct, frozen=True):
     files: int
     candidates: int
     seconds: float
+
+
+def added_timings(timings: Iterable[RuleTiming]) -> list[CheckTiming]:
+    """Return the timings of rules on files added up, the most expensive rule first."""
+    by_check: dict[str, list[RuleTiming]] = defaultdict(list)
+    for timing in timings:
+        by_check[timing.check].append(timing)
+    added = [
+        CheckTiming(check, len(ts), sum(t.candidates for t in ts), sum(t.seconds for t in ts))
+        for check, ts in by_check.items()
+    ]
+    return sorted(added, key=lambda timing: (-timing.seconds, timing.check))
 
 
 class Audit(msgspec.Struct, frozen=True):

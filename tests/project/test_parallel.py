@@ -13,7 +13,10 @@ from pathlib import Path
 import pytest
 
 from esper_audit.findings.file_outcome import FileOutcome
-from esper_audit.project.parallel import WorkLimits, map_files, set_status
+from esper_audit.project import limited_work
+from esper_audit.project.limited_work import WorkLimits, set_status
+from esper_audit.project.parallel import map_files
+from esper_audit.project.spawned_worker import NamedWork
 
 PATHS = [f"{number:02}.py" for number in range(17)]
 
@@ -151,13 +154,83 @@ def test_the_memory_of_this_process_does_not_count_against_a_file() -> None:
     assert found == [well(path) for path in PATHS[:2]]
 
 
-def test_without_fork_every_file_is_worked_on_in_this_process() -> None:
+@pytest.fixture
+def _no_fork(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delattr(os, "fork")
+
+
+@pytest.mark.usefixtures("_no_fork")
+def test_without_fork_work_without_a_name_is_done_in_this_process() -> None:
     here: list[int] = []
 
     def noting(path: str, without: Collection[str]) -> FileOutcome:
         here.append(os.getpid())
         return well(path, without)
 
-    found = list(map_files(noting, PATHS, 3, FileOutcome, limits=SHORT, can_fork=False))
+    found = list(map_files(noting, PATHS, 3, FileOutcome, limits=SHORT))
     assert found == [well(path) for path in PATHS]
     assert set(here) == {os.getpid()}
+
+
+def in_interpreters(
+    name: str, paths: list[str], jobs: int, limits: WorkLimits
+) -> list[FileOutcome]:
+    """Return the results of the work of this name, which new interpreters do."""
+
+    def refused(path: str, without: Collection[str]) -> FileOutcome:
+        raise AssertionError("the work is done in this process")
+
+    named = NamedWork("support.file_work:work_of", name.encode())
+    found = map_files(refused, paths, jobs, FileOutcome, limits=limits, named=named)
+    return sorted(found, key=lambda outcome: outcome.path)
+
+
+@pytest.mark.usefixtures("_no_fork")
+@pytest.mark.parametrize("jobs", [1, 3])
+def test_without_fork_new_interpreters_do_every_file_once(jobs: int) -> None:
+    limits = WorkLimits(seconds=30)
+    assert in_interpreters("well", PATHS, jobs, limits) == [well(path) for path in PATHS]
+
+
+@pytest.mark.usefixtures("_no_fork")
+def test_without_fork_a_process_that_dies_or_leaves_costs_its_file() -> None:
+    found = in_interpreters("ending", PATHS[:6], 2, WorkLimits(seconds=30))
+    lost = {outcome.path: outcome.not_analysed[0].reason for outcome in found if outcome.lost}
+    assert [outcome.path for outcome in found] == PATHS[:6]
+    assert lost == {
+        "03.py": "the process looking at it was killed by SIGSEGV",
+        "05.py": "the process looking at it ended without a word",
+    }
+
+
+@pytest.mark.usefixtures("_no_fork")
+def test_without_fork_a_step_over_its_limit_is_named_and_the_file_done_without_it() -> None:
+    found = in_interpreters("endless", PATHS[:5], 1, WorkLimits(seconds=4))
+    assert [outcome.used for outcome in found] == [[0], [1], [2], [3], [4]]
+    assert [problem.sentence() for problem in found[3].not_analysed] == [
+        "03.py: endless: the rule took longer than 4 s"
+    ]
+
+
+@pytest.mark.usefixtures("_no_fork")
+def test_without_fork_and_proc_a_step_that_takes_too_much_memory_is_named(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(limited_work, "PAGES_FILE", str(tmp_path / "{pid}"))
+    found = in_interpreters("greedy", ["04.py"], 1, WorkLimits(seconds=60, memory=300))
+    assert [problem.sentence() for problem in found[0].not_analysed] == [
+        "04.py: greedy: the rule took more than 300 MiB of memory"
+    ]
+    assert found[0].used == [4]
+
+
+def test_the_memory_of_a_process_is_reported_by_proc_by_ps_or_not(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    assert limited_work.own_memory(os.getpid()) > 2**20
+    monkeypatch.setattr(limited_work, "PAGES_FILE", str(tmp_path / "{pid}"))
+    assert limited_work.own_memory(os.getpid()) > 2**20
+    assert limited_work.is_memory_reported()
+    monkeypatch.setenv("PATH", str(tmp_path))
+    assert limited_work.own_memory(os.getpid()) == 0
+    assert not limited_work.is_memory_reported()
