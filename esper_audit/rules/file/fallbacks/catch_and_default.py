@@ -25,7 +25,7 @@ class CatchAndDefault(Rule):
 
     What: an `except` of a failed lookup (`KeyError`, `ValueError` ...) around `Stage[name]`, `Stage(value)`
     or `getattr(Stage, name)` that returns or assigns a member of the same enumeration, or around a table
-    of constants that returns one of its values, without a warning.
+    that returns another of its entries (`TABLE["default"]`), without a warning.
 
     Why: a misspelt name and a value of a newer version become the default. The run goes on in another
     mode than the one that was asked for.
@@ -120,6 +120,18 @@ class CatchAndDefault(Rule):
             ),
         ),
         Invalid(
+            "an entry of the table",
+            """
+            def norm_of(kind):
+                try:
+                    layer = NORMS[kind]
+                except KeyError:
+                    layer = NORMS["batch"]
+                return layer
+            """,
+            ((4, MESSAGE.format("except KeyError", "NORMS[kind]", 'NORMS["batch"]')),),
+        ),
+        Invalid(
             "by getattr, with a debug log",
             """
             def reduce_of(name):
@@ -145,17 +157,24 @@ class CatchAndDefault(Rule):
         """Report clauses that replace an unknown name by a member."""
         if not isinstance(node, ast.ExceptHandler) or not _is_of_lookup(node):
             return
-        members = [value for value in _results(node) if is_member(value)]
+        members = [value for value in _results(node) if is_member(value) or _is_entry(value)]
         attempt = file.parent(node) if members else None
         if not isinstance(attempt, ast.Try) or is_reported(node.body) or is_explained(node, file):
             return
         for member in members:
-            owner = dotted(member.value) if isinstance(member, ast.Attribute) else ""
+            owner = (
+                dotted(member.value) if isinstance(member, (ast.Attribute, ast.Subscript)) else ""
+            )
             lookup = _lookup_in(attempt.body, owner)
             if lookup is not None:
                 clause, code = clause_header(node, file), quoted(file.code(lookup))
                 yield Violation(node, MESSAGE.format(clause, code, file.code(member)))
                 return
+
+
+def _is_entry(node: ast.expr) -> bool:
+    """Return whether an expression is an entry of a table by a literal key: `TABLE["default"]`."""
+    return isinstance(node, ast.Subscript) and isinstance(node.slice, ast.Constant)
 
 
 def _is_of_lookup(handler: ast.ExceptHandler) -> bool:
@@ -177,7 +196,7 @@ def _lookup_in(body: list[ast.stmt], owner: str) -> ast.expr | None:
     """Return the lookup of a member of an enumeration whose result a block returns or assigns."""
     for statement in body:
         for node in scan(statement, {ast.Subscript, ast.Call}):
-            if isinstance(node, ast.Subscript) and dotted(node.value) == owner:
+            if isinstance(node, ast.Subscript) and dotted(node.value) == owner != "":
                 return node
             if not isinstance(node, ast.Call) or not node.args:
                 continue

@@ -15,20 +15,22 @@ from esper_audit.source.idioms.training.ranks import COLLECTIVES, Ranks, collect
 from esper_audit.source.syntax.ast_walk import scan
 from esper_audit.source.syntax.enclosing import blocks
 from esper_audit.source.syntax.file_view import FileView
+from esper_audit.source.syntax.names import terminal_name
 from esper_audit.text.phrases import quoted
 
 MESSAGE = (
     "`{}` is reached by some ranks only (`{}` in line {}): they wait for the others until the timeout. "
     "Call it on every rank"
 )
+RANK_DECORATORS = frozenset({"rank_zero_only", "on_main_process", "on_local_main_process"})
 
 
 class CollectiveUnderRankCondition(Rule):
     """Some ranks wait for a collective that others never reach.
 
     What: a collective of `torch.distributed` over all ranks (or `wait_for_everyone`, `fabric.barrier`) in
-    a branch whose condition depends on the rank, or after a `return` in such a branch; also in a
-    function of the file that the branch calls.
+    a branch whose condition depends on the rank, after a `return` in such a branch, or under
+    `rank_zero_only`; also in a function of the file that the branch calls.
 
     Why: the ranks that reach it hang until the timeout, half an hour later, with an error that names a
     place far from the cause.
@@ -53,6 +55,11 @@ class CollectiveUnderRankCondition(Rule):
         """Report collectives that depend on the rank."""
         if not isinstance(node, ast.Call) or not collective(node, file):
             return
+        decorator = _rank_decorator(node, file)
+        if decorator is not None:
+            code, line = quoted(file.code(node)), decorator.lineno
+            yield Violation(node, MESSAGE.format(code, quoted(file.code(decorator)), line))
+            return
         branch = _branch(node, file)
         place: ast.Call | None = node
         if branch is None:
@@ -60,6 +67,12 @@ class CollectiveUnderRankCondition(Rule):
         if branch is not None and place is not None:
             code, test = quoted(file.code(place)), quoted(file.code(branch.test))
             yield Violation(place, MESSAGE.format(code, test, branch.lineno))
+
+
+def _rank_decorator(node: ast.Call, file: FileView) -> ast.expr | None:
+    """Return the decorator that runs the function around a node on some ranks only."""
+    decorators = [d for f in file.functions(node) for d in f.decorator_list]
+    return next((d for d in decorators if terminal_name(d) in RANK_DECORATORS), None)
 
 
 def _branch(node: ast.Call, file: FileView) -> ast.If | None:

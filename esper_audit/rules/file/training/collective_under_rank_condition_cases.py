@@ -64,6 +64,18 @@ VALID = (
         """,
     ),
     Valid(
+        "another condition decides for every rank",
+        """
+        import torch.distributed as dist
+
+        def log(text, in_order):
+            if not in_order and dist.get_rank() == 0:
+                print(text)
+            elif in_order:
+                dist.barrier()
+        """,
+    ),
+    Valid(
         "a return on every rank",
         """
         import torch.distributed as dist
@@ -104,6 +116,19 @@ INVALID = (
                 print(loss)
         """,
         ((8, MESSAGE.format("all_reduce(loss)", "me == 0 and step % 10 == 0", 7)),),
+    ),
+    Invalid(
+        "in a function of the first rank",
+        """
+        import torch.distributed as dist
+        from lightning.pytorch.utilities import rank_zero_only
+
+        @rank_zero_only
+        def save(net):
+            write(net)
+            dist.barrier()
+        """,
+        ((7, MESSAGE.format("dist.barrier()", "rank_zero_only", 4)),),
     ),
     Invalid(
         "after a return",

@@ -86,6 +86,17 @@ INVALID = (
         ((7, MESSAGE.format("torch.Generator(device=x.device).manual_seed(SEED)", "generator")),),
     ),
     Invalid(
+        "the default of a lookup",
+        """
+        import torch
+
+        def loader(data, **options):
+            stream = options.get("generator", torch.Generator().manual_seed(3407))
+            return make(data, stream)
+        """,
+        ((4, MESSAGE.format("torch.Generator().manual_seed(3407)", "generator")),),
+    ),
+    Invalid(
         "after or, and in a conditional",
         """
         import random

@@ -15,7 +15,10 @@ from esper_audit.source.idioms.training.frozen_parameters import (
     may_unfreeze,
     trains,
 )
-from esper_audit.source.idioms.training.optimizer_parameters import modules_given
+from esper_audit.source.idioms.training.optimizer_parameters import (
+    given_parameters,
+    modules_given,
+)
 from esper_audit.source.idioms.training.torch_objects import OPTIMIZERS, is_optimizer
 from esper_audit.source.syntax.file_view import FileView
 from esper_audit.text.phrases import quoted
@@ -181,11 +184,11 @@ class FrozenOptimizer(Rule):
 
     def check(self, node: ast.AST, file: FileView) -> Iterator[Violation]:
         """Report optimizers of frozen parameters."""
-        if not isinstance(node, ast.Call) or not node.args:
+        if not isinstance(node, ast.Call) or not is_optimizer([file.resolve(node.func) or ""]):
             return
-        if not is_optimizer([file.resolve(node.func) or ""]):
+        given = given_parameters(node)
+        if given is None:
             return
-        given = node.args[0]
         code = quoted(file.code(node))
         if isinstance(given, (ast.List, ast.Tuple)) and not given.elts:
             yield Violation(node, EMPTY.format(code))

@@ -39,6 +39,16 @@ VALID = (
         """,
     ),
     Valid(
+        "arguments that are handed on",
+        """
+        class Precision:
+            def backward(self, tensor, *args):
+                for _ in range(2):
+                    tensor.backward(*args)
+                    self.count += 1
+        """,
+    ),
+    Valid(
         "the sum is what backward runs on",
         """
         def fit(nets, batches, opt):

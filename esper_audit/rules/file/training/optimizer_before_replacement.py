@@ -8,9 +8,13 @@ from collections.abc import Iterator
 from esper_audit.findings.finding import Category, Severity
 from esper_audit.project.file_roles import OUTSIDE_TESTS
 from esper_audit.rules.rule import Invalid, Rule, Triggers, Valid, Violation
-from esper_audit.source.idioms.training.constructors import Constructors
+from esper_audit.source.idioms.training.constructors import Constructors, returned_values
 from esper_audit.source.idioms.training.following_statements import assigned_to, following
-from esper_audit.source.idioms.training.optimizer_parameters import modules_given
+from esper_audit.source.idioms.training.local_calls import LocalCalls
+from esper_audit.source.idioms.training.optimizer_parameters import (
+    given_parameters,
+    modules_given,
+)
 from esper_audit.source.idioms.training.replaced_parameters import (
     ParameterChange,
     is_rebound,
@@ -19,7 +23,7 @@ from esper_audit.source.idioms.training.replaced_parameters import (
 from esper_audit.source.idioms.training.torch_objects import OPTIMIZERS, is_optimizer
 from esper_audit.source.syntax.ast_walk import scan
 from esper_audit.source.syntax.file_view import FileView
-from esper_audit.source.syntax.names import terminal_name
+from esper_audit.source.syntax.names import Function, terminal_name, text_of
 from esper_audit.text.phrases import quoted
 
 MESSAGE = (
@@ -201,13 +205,14 @@ class OptimizerBeforeReplacement(Rule):
 
     def check(self, node: ast.AST, file: FileView) -> Iterator[Violation]:
         """Report changes of a module whose parameters an optimizer was given."""
-        if not isinstance(node, ast.Call) or not node.args:
+        if not isinstance(node, ast.Call) or not is_optimizer([file.resolve(node.func) or ""]):
             return
-        if not is_optimizer([file.resolve(node.func) or ""]):
-            return
-        held = sorted(set(modules_given(node.args[0], file.once(Constructors))))
-        for module in held:
+        given = given_parameters(node)
+        held = modules_given(given, file.once(Constructors)) if given is not None else ()
+        for module in sorted(set(held)):
             change = _later_change(node, module, file)
+            if change is None:
+                module, change = _change_of_caller(node, module, file)
             if change is not None:
                 code = quoted(file.code(change.node))
                 yield Violation(
@@ -227,6 +232,29 @@ def _later_change(optimizer: ast.Call, module: str, file: FileView) -> Parameter
         if first is None:
             first = next(parameter_changes(statement, module, file), None)
     return first
+
+
+def _change_of_caller(
+    optimizer: ast.Call, module: str, file: FileView
+) -> tuple[str, ParameterChange | None]:
+    """Return the change of a module after a call of the function that returns an optimizer for it."""
+    functions = file.functions(optimizer)
+    calls = file.once(LocalCalls)
+    if not functions or optimizer not in returned_calls(functions[-1], file):
+        return module, None
+    for call in calls.callers(functions[-1]):
+        passed = calls.arguments(call, functions[-1]).get(module)
+        if passed is not None:
+            change = _later_change(call, text_of(passed), file)
+            if change is not None:
+                return text_of(passed), change
+    return module, None
+
+
+def returned_calls(function: Function, file: FileView) -> list[ast.Call]:
+    """Return the calls whose results a function returns."""
+    constructors = file.once(Constructors)
+    return [call for v in returned_values(function) for call in constructors.made_by(v)]
 
 
 def _is_regrouped(statement: ast.stmt) -> bool:

@@ -10,7 +10,9 @@ from esper_audit.project.file_roles import OUTSIDE_TESTS
 from esper_audit.rules.file.training import rank_decision_not_broadcast_cases as cases
 from esper_audit.rules.rule import Rule, Triggers, Violation
 from esper_audit.source.idioms.training.following_statements import assigned_to, following
-from esper_audit.source.idioms.training.ranks import Ranks
+from esper_audit.source.idioms.training.ranks import Ranks, collectives_in
+from esper_audit.source.idioms.training.training_events import EventKind
+from esper_audit.source.idioms.training.training_flow import TrainingFlows
 from esper_audit.source.syntax.ast_walk import scan
 from esper_audit.source.syntax.file_view import FileView
 from esper_audit.source.syntax.names import dotted, terminal_name
@@ -19,7 +21,7 @@ from esper_audit.text.phrases import quoted
 # A call with one of these in its name may bring the ranks to agree.
 SHARING = ("broadcast", "reduce", "gather", "sync", "scatter", "share", "agree")
 DISTRIBUTED_WORDS = frozenset({b"distributed", b"accelerate", b"accelerator", b"fabric"})
-ASSIGNING = (ast.Assign, ast.AnnAssign, ast.If, ast.For, ast.While, ast.With, ast.Try)
+ACTING = (*(ast.Assign, ast.AnnAssign, ast.If, ast.For, ast.While, ast.With, ast.Try, ast.Break),)
 LEFT = (ast.Return, ast.Break, ast.Continue, ast.Raise)
 LEAVING = frozenset({ast.Break, ast.Return, ast.Continue})
 
@@ -28,7 +30,8 @@ class RankDecisionNotBroadcast(Rule):
     """One rank leaves a loop in which the others stay.
 
     What: a name that is assigned only on ranks that fulfil a condition, and on which every rank then
-    decides whether to `break`, `return` or `continue`, with nothing that shares it in between.
+    decides whether to `break`, `return` or `continue`, with nothing that shares it in between; a `break`
+    of some ranks only out of a loop that runs backward or a collective.
 
     Why: the rank that decides goes on to other collectives than the ranks that still have the first value.
     The next gradient exchange hangs, or mixes different steps.
@@ -52,11 +55,11 @@ class RankDecisionNotBroadcast(Rule):
     INVALID = cases.INVALID
 
     def prefilter(self, nodes: Sequence[ast.AST]) -> Sequence[ast.AST]:
-        """Keep branches that may assign something."""
+        """Keep branches that may assign something, or leave a loop."""
         return [
             node
             for node in nodes
-            if isinstance(node, ast.If) and any(isinstance(s, ASSIGNING) for s in node.body)
+            if isinstance(node, ast.If) and any(isinstance(s, ACTING) for s in node.body)
         ]
 
     def check(self, node: ast.AST, file: FileView) -> Iterator[Violation]:
@@ -65,6 +68,15 @@ class RankDecisionNotBroadcast(Rule):
             return
         ranks = file.once(Ranks)
         if not ranks.is_rank_test(node.test) or ranks.is_on_some_ranks(node) is not None:
+            return
+        left = _left_alone(node, file)
+        if left is not None:
+            test, word = quoted(file.code(node.test)), quoted(file.code(left))
+            yield Violation(
+                left,
+                f"`{word}` leaves the loop of training on the ranks of `{test}` only: the others go on and "
+                "wait for them. Broadcast the decision, and leave on every rank",
+            )
             return
         decided = _decided(node)
         for statement in following(node, file):
@@ -80,6 +92,24 @@ class RankDecisionNotBroadcast(Rule):
                 )
                 return
             decided -= {name for name, _ in assigned_to(statement)}
+
+
+def _left_alone(branch: ast.If, file: FileView) -> ast.stmt | None:
+    """Return the statement by which only some ranks leave a loop in which all ranks meet."""
+    loops = [s for s in file.enclosing(branch) if isinstance(s, (ast.For, ast.While))]
+    if not loops or branch.orelse or not _meets(loops[-1], file):
+        return None
+    inner = {ast.For, ast.While, ast.FunctionDef}
+    found = [p for s in branch.body for p in scan(s, {ast.Break}, inner) if isinstance(p, ast.stmt)]
+    return found[0] if found else None
+
+
+def _meets(loop: ast.stmt, file: FileView) -> bool:
+    """Return whether a loop runs backward, in which ranks exchange gradients, or a collective."""
+    if collectives_in(loop, file):
+        return True
+    flows = file.once(TrainingFlows).flows
+    return any(e.is_in(loop) for flow in flows for e in flow.of_kind(EventKind.BACKWARD))
 
 
 def _decided(branch: ast.If) -> frozenset[str]:

@@ -86,7 +86,28 @@ VALID = (
         """,
     ),
 )
+ALONE = (
+    "`break` leaves the loop of training on the ranks of `{}` only: the others go on and wait for them. "
+    "Broadcast the decision, and leave on every rank"
+)
 INVALID = (
+    Invalid(
+        "some ranks leave the loop",
+        """
+        import torch.distributed as dist
+
+        def fit(net, batches, opt, limit):
+            for x in batches:
+                loss = net(x).mean()
+                loss.backward()
+                opt.step()
+                opt.zero_grad()
+                if dist.get_rank() == 0 and loss.item() < limit:
+                    print("done")
+                    break
+        """,
+        ((11, ALONE.format("dist.get_rank() == 0 and loss.item() < limit")),),
+    ),
     Invalid(
         "an early stop of the first rank",
         """

@@ -55,13 +55,12 @@ class SameSeedOnEveryRank(Rule):
 
     def check(self, node: ast.AST, file: FileView) -> Iterator[Violation]:
         """Report constant seeds of data loaders that run on every rank."""
-        functions = file.functions(node) if isinstance(node, ast.Call) else []
         if not isinstance(node, ast.Call):
             return
         if constant_seeding(node, file):
             loader = _loader_with(node, file)
-        elif file.resolve(node.func) in SEEDING and functions:
-            loader = _loader_of_worker(node, functions[-1], file)
+        elif file.resolve(node.func) in SEEDING:
+            loader = _loader_of_worker(node, file)
         else:
             return
         line = _line_of_rank(loader, file) if loader is not None else 0
@@ -78,7 +77,7 @@ def _loader_with(seeding: ast.Call, file: FileView) -> ast.Call | None:
         if given is None or not _is_loader(call, file):
             continue
         is_same = given is seeding or (bool(name) and text_of(given) == name)
-        if is_same and file.functions(call)[-1:] == scope:
+        if is_same and (file.functions(call)[-1:] == scope or name.startswith("self.")):
             return call
     return None
 
@@ -89,15 +88,18 @@ def _is_loader(call: ast.Call, file: FileView) -> bool:
     return is_torch or terminal_name(call.func).lower().endswith(("dataloader", "loader"))
 
 
-def _loader_of_worker(seeding: ast.Call, function: Function, file: FileView) -> ast.Call | None:
+def _loader_of_worker(seeding: ast.Call, file: FileView) -> ast.Call | None:
     """Return the data loader whose workers start with a function that seeds by constants."""
-    own = {parameter.arg for parameter in parameters(function.args)}
-    if not seeding.args or not _is_local_seed(seeding.args[0], own, file):
-        return None
     calls = file.once(LocalCalls)
     for call in file.nodes(ast.Call):
         given = next((k.value for k in call.keywords if k.arg == "worker_init_fn"), None)
-        if isinstance(given, ast.Name) and calls.named(given) is function:
+        start: Function | ast.Lambda | None = given if isinstance(given, ast.Lambda) else None
+        if isinstance(given, ast.Name):
+            start = calls.named(given)
+        if start is None or not any(part is seeding for part in scan(start, {ast.Call})):
+            continue
+        own = {parameter.arg for parameter in parameters(start.args)}
+        if seeding.args and _is_local_seed(seeding.args[0], own, file):
             return call
     return None
 

@@ -16,6 +16,7 @@ from esper_audit.source.idioms.training.training_flow import (
     TrainingFlows,
     has_no_gradients,
 )
+from esper_audit.source.syntax.ast_walk import scan
 from esper_audit.source.syntax.file_view import FileView
 
 HOOKS = frozenset({"test_dataloader", "val_dataloader", "predict_dataloader"})
@@ -175,6 +176,10 @@ def _is_test_data(call: ast.Call, file: FileView) -> bool:
 
 
 def _is_test_set(call: ast.Call) -> bool:
+    """Return whether a data set is one of test data: by an argument, or by a folder in a literal path."""
+    texts = (c.value for c in scan(call, {ast.Constant}) if isinstance(c, ast.Constant))
+    if any(isinstance(text, str) and _is_test_path(text) for text in texts):
+        return True
     for keyword in call.keywords:
         value = keyword.value.value if isinstance(keyword.value, ast.Constant) else None
         if keyword.arg == "train" and value is False:
@@ -182,6 +187,11 @@ def _is_test_set(call: ast.Call) -> bool:
         if keyword.arg in SPLIT_ARGUMENTS and value in SPLITS:
             return True
     return False
+
+
+def _is_test_path(text: str) -> bool:
+    folders = text.replace("\\", "/").strip("/").split("/")
+    return len(folders) > 1 and folders[-1] in SPLITS
 
 
 def _use(call: ast.Call, file: FileView) -> str:

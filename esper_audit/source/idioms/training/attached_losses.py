@@ -54,6 +54,9 @@ def attached_part(value: ast.expr, loss: str) -> ast.expr | None:
         return attached_part(value.left, loss) or attached_part(value.right, loss)
     if isinstance(value, ast.UnaryOp):
         return attached_part(value.operand, loss)
+    if isinstance(value, (ast.Tuple, ast.List, ast.Dict)):
+        parts = value.values if isinstance(value, ast.Dict) else value.elts
+        return next((part for p in parts if (part := attached_part(p, loss))), None)
     if isinstance(value, ast.Call):
         if isinstance(value.func, ast.Attribute) and value.func.attr in ATTACHED_METHODS:
             return attached_part(value.func.value, loss)

@@ -71,6 +71,8 @@ class Constructors:
                 is_chained = terminal_name(current.func) in CHAINING
                 if is_chained and isinstance(current.func, ast.Attribute):
                     pending.append(current.func.value)
+                target = self._calls.target(current)
+                pending += returned_values(target) if target is not None else ()
             elif isinstance(current, ast.IfExp):
                 pending += [current.body, current.orelse]
             elif isinstance(current, ast.BoolOp):
@@ -81,13 +83,28 @@ class Constructors:
 
     def _bind(self, target: ast.expr, value: ast.expr) -> None:
         if isinstance(target, (ast.Tuple, ast.List)):
-            for part, element in zip(target.elts, _elements(value, len(target.elts)), strict=False):
+            elements = self._elements(value, len(target.elts))
+            for part, element in zip(target.elts, elements, strict=False):
                 if element is not None:
                     self._bind(part, element)
             return
         name = dotted(target)
         if name:
             self._bindings[self._scope(target, name), name].append(value)
+
+    def _elements(self, value: ast.expr, count: int) -> list[ast.expr | None]:
+        """Return the value of each element that an unpacking binds, None where it is unknown."""
+        if isinstance(value, (ast.Tuple, ast.List)):
+            return list(value.elts)
+        if not isinstance(value, ast.Call):
+            return [None] * count
+        if terminal_name(value.func) in WRAPPERS and len(value.args) == count:
+            return list(value.args)
+        target = self._calls.target(value)
+        for returned in returned_values(target) if target is not None else ():
+            if isinstance(returned, ast.Tuple) and len(returned.elts) == count:
+                return list(returned.elts)
+        return [None] * count
 
     def _scope(self, node: ast.expr, name: str) -> Scope:
         if name.startswith(("self.", "cls.")):
@@ -165,16 +182,3 @@ def returned_values(function: Function) -> Iterator[ast.expr]:
     for node in scan(function, {ast.Return}, CLOSED):
         if isinstance(node, ast.Return) and node.value is not None:
             yield node.value
-
-
-def _elements(value: ast.expr, count: int) -> list[ast.expr | None]:
-    """Return the value of each element that an unpacking binds, None where it is unknown."""
-    if isinstance(value, (ast.Tuple, ast.List)):
-        return list(value.elts)
-    if (
-        isinstance(value, ast.Call)
-        and terminal_name(value.func) in WRAPPERS
-        and len(value.args) == count
-    ):
-        return list(value.args)
-    return [None] * count

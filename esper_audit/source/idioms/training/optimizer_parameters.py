@@ -35,6 +35,12 @@ def optimized_modules(optimizer: ast.expr, origins: Constructors) -> frozenset[s
     )
 
 
+def given_parameters(optimizer: ast.Call) -> ast.expr | None:
+    """Return the argument of an optimizer that holds its parameters."""
+    named = next((k.value for k in optimizer.keywords if k.arg == "params"), None)
+    return named if named is not None else next(iter(optimizer.args), None)
+
+
 def modules_given(argument: ast.expr, origins: Constructors, depth: int = 0) -> Iterator[str]:
     """Yield the texts of the modules whose parameters an expression contains, through local names."""
     for node in scan(argument, {ast.Call, ast.Name}):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+from collections.abc import Sequence
 
 from esper_audit.source.idioms.training.constructors import Constructors
 from esper_audit.source.idioms.training.local_calls import LocalCalls
@@ -74,10 +75,16 @@ class Ranks:
                 continue
             if isinstance(statement, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)):
                 return None
-            is_around = isinstance(statement, ast.If) and not _is_in_test(node, statement)
-            if is_around and isinstance(statement, ast.If) and self.is_rank_test(statement.test):
+            if isinstance(statement, ast.If) and self._decides(statement, node):
                 return statement
         return None
+
+    def _decides(self, branch: ast.If, node: ast.expr | ast.stmt) -> bool:
+        """Return whether the rank decides alone whether a node in an `if` is reached."""
+        if _is_below(node, [branch.test]) or not self.is_rank_test(branch.test):
+            return False
+        # Where the rank is one of several conditions, the rest may hold for every rank.
+        return not isinstance(branch.test, ast.BoolOp) or _is_below(node, branch.body)
 
     def _is_rank_call(self, node: ast.Call, depth: int) -> bool:
         last = terminal_name(node.func)
@@ -121,6 +128,8 @@ def collective(call: ast.Call, file: FileView) -> str:
         groups = [k.value for k in call.keywords if k.arg == "group"]
         is_world = all(isinstance(group, ast.Constant) and group.value is None for group in groups)
         return last if is_world else ""
+    if last == "wait_for_everyone" or dotted(call.func).endswith(".strategy.barrier"):
+        return last
     if isinstance(call.func, ast.Attribute):
         made = file.once(Constructors).of(call.func.value)
         if any(last in WAITING.get(name, ()) for name in made):
@@ -168,9 +177,8 @@ def _is_parameter(name: str, functions: list[Function]) -> bool:
     return any(name == p.arg for function in functions for p in parameters(function.args))
 
 
-def _is_in_test(node: ast.AST, statement: ast.If) -> bool:
-    kinds = {node.__class__}
-    return any(part is node for part in scan(statement.test, kinds))
+def _is_below(node: ast.AST, roots: Sequence[ast.AST]) -> bool:
+    return any(part is node for root in roots for part in scan(root, {node.__class__}))
 
 
 def _spawned_parameters(file: FileView) -> frozenset[tuple[Function, str]]:

@@ -115,6 +115,10 @@ def _effect_of_call(call: ast.Call, module: str, file: FileView) -> str:
         if is_kept:
             return function if is_whole and _is_rebinding(call, module, file) else ""
         return function if is_whole or given.startswith(f"{module}.") else ""
+    if isinstance(call.func, ast.Name) and call.func.id == "setattr" and len(call.args) == 3:
+        owner = text_of(call.args[0])
+        is_own = owner == module or owner.startswith(f"{module}.")
+        return "has new parameters" if is_own and _makes_module(call.args[2], file) else ""
     if not isinstance(call.func, ast.Attribute):
         return ""
     receiver = text_of(call.func.value)

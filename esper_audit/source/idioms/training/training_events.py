@@ -147,7 +147,7 @@ class EventReader:
     def _backward(self, call: ast.Call, receiver: ast.expr) -> TrainingEvent:
         is_scaled = scaler_of(receiver) is not None
         loss = receiver.args[0] if is_scaled and isinstance(receiver, ast.Call) else receiver
-        if call.args and not is_scaled:
+        if call.args and not is_scaled and not isinstance(call.args[0], ast.Starred):
             loss = call.args[0]
         return TrainingEvent(EventKind.BACKWARD, call, text_of(loss), is_scaled=is_scaled)
 
