@@ -117,7 +117,7 @@ def _changes_of_shape(message: str) -> Iterator[Change]:
             yield _axis(1, None, size * max(1, 16 // size))
             yield _axis(-1, None, size * max(1, 32 // size))
     if TOO_SMALL.search(message):
-        for size in (64, 128):
+        for size in (32, 64, 128):
             yield _sides(size)
 
 

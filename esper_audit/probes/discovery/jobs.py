@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import io
 import os
+import time
 import traceback
 from collections.abc import Sequence
 
@@ -26,6 +27,7 @@ from esper_audit.rules.probe_catalogue import universal_modules
 
 # A random table that is no buffer is missing in the state dict; that it also stays behind is the same defect.
 EXPLAINED = {"followed-device": ("complete-state", "output")}
+CHECK_SECONDS = 6.0  # of processor time for a class, the most severe contracts first
 OF_FUNCTIONS = ("finite-gradients", "inputs-unmodified")
 OWN_ERRORS = "own-attributes"  # checked also where no call runs
 
@@ -61,12 +63,27 @@ def check_class(one: dict[str, object], root: str, probes: list[str]) -> Checked
     if trial.stage is not Stage.RUN:
         return CheckedClass(coverage)
     chosen = _chosen(probes, is_function=trial.recipe.is_function)
-    records = _without_explained([_checked(subject, probe, found) for probe in chosen])
+    checked, skipped = _checked_within_budget(subject, found, chosen)
+    records = _without_explained(checked)
     properties = [f"{r.probe}: {r.message}" for r in records if r.verdict is Verdict.NOT_APPLICABLE]
     problem = length_problem(subject)
     properties += [f"possible: {problem}"] if problem else []
+    properties += [f"not checked within the budget: {', '.join(skipped)}"] if skipped else []
     reached = msgspec.structs.replace(coverage, stage=Stage.CHECKED, properties=tuple(properties))
     return CheckedClass(reached, records)
+
+
+def _checked_within_budget(
+    subject: Discovered, found: ModuleClass, probes: Sequence[type[UniversalProbe]]
+) -> tuple[list[ProbeRecord], list[str]]:
+    """Return the records that the budget of a class allows, and the probes that it does not."""
+    start = time.process_time()
+    records: list[ProbeRecord] = []
+    for number, probe in enumerate(probes):
+        if time.process_time() - start > CHECK_SECONDS:
+            return records, [later.id for later in probes[number:]]
+        records.append(_checked(subject, probe, found))
+    return records, []
 
 
 def _own_errors(
@@ -87,6 +104,7 @@ def _without_explained(records: Sequence[ProbeRecord]) -> list[ProbeRecord]:
 
 def _chosen(probes: Sequence[str], *, is_function: bool) -> list[type[UniversalProbe]]:
     every = [probe for probe in universal_probes() if not probes or probe.id in probes]
+    every.sort(key=lambda probe: probe.severity)
     return [probe for probe in every if not is_function or probe.id in OF_FUNCTIONS]
 
 

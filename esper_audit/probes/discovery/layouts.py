@@ -87,9 +87,10 @@ def leaf_inputs(leaf: nn.Module) -> Iterator[TensorSpec]:
     channels = known.get("in_channels", known.get("num_channels"))
     if isinstance(channels, int) and kind.removeprefix("Lazy").startswith(("Conv", "GroupNorm")):
         rank = next((int(digit) for digit in kind if digit.isdigit()), 0)
-        shapes = {1: (2 * SIDE,), 2: (2 * SIDE, 2 * SIDE), 3: (SIDE, SIDE, SIDE)}
-        for axes in [shapes[rank]] if rank else list(shapes.values()):
-            yield TensorSpec((BATCH, channels, *axes))
+        for size in (SIDE, 4 * SIDE):
+            shapes = {1: (size,), 2: (size, size), 3: (size // 2,) * 3}
+            for axes in [shapes[rank]] if rank else list(shapes.values()):
+                yield TensorSpec((BATCH, channels, *axes))
     elif isinstance(leaf, nn.Embedding):
         for shape in ((BATCH, LENGTH), (BATCH,), (BATCH, LENGTH, 2)):
             yield TensorSpec(shape, "int64", 0, leaf.num_embeddings)
