@@ -31,6 +31,7 @@ NOT_A_NUMBER = re.compile(
     r"unsupported operand type|cannot be interpreted as an integer|must be (?:an )?int|not supported between"
 )
 MOST_LISTED = 4
+DOWNLOADS = re.compile(r"pretrain|download|weights|checkpoint", re.IGNORECASE)
 LACKING = re.compile(r"'(\w+)' object has no attribute '(\w+)'")
 KEYWORD = re.compile(r"[`'\"](\w+)[`'\"]")
 MOST_NESTED_BUILDS = 12
@@ -78,6 +79,11 @@ class ConstructorSearch:
         for name, parameter in self.parameters.items():
             if isinstance(parameter.default, bool) and name not in arguments.kwargs:
                 yield arguments.with_value(name, not parameter.default)
+
+    def without_download(self, arguments: Arguments) -> list[Arguments]:
+        """Return the arguments with each option that asks for trained weights turned off."""
+        named = [n for n in self.parameters if DOWNLOADS.search(n) and n not in arguments.kwargs]
+        return [arguments.with_value(name, value) for name in named for value in (False, None)]
 
     def _guesses(self, name: str) -> tuple[Value, ...]:
         if name not in self.guesses:

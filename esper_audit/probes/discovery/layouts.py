@@ -125,7 +125,7 @@ def _feature_inputs(known: dict[str, object]) -> Iterator[TensorSpec]:
 
 def _from_widths(module: nn.Module) -> Iterator[TensorSpec]:
     """Yield inputs of the widths of the first parameters that the module itself owns."""
-    for parameter in list(module.parameters(recurse=False))[:2]:
+    for parameter in list(nn.Module.parameters(module, recurse=False))[:2]:
         if parameter.dim() and parameter.numel():
             for width in dict.fromkeys((parameter.shape[-1], parameter.shape[0])):
                 yield TensorSpec((BATCH, LENGTH, width))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import re
 import time
 import warnings
 from collections.abc import Iterator
@@ -32,6 +33,10 @@ from esper_audit.probes.recipes.values import Arguments, TensorSpec
 from esper_audit.probes.subject.determinism import deterministic, seed_streams
 from esper_audit.probes.subject.modes import switch_mode
 
+NETWORK = re.compile(
+    r"URLError|ConnectionError|Max retries|Name or service not known|name resolution|LocalEntryNotFound"
+    r"|OfflineMode|outgoing traffic has been disabled|couldn't connect|network is not allowed"
+)
 MOST_BUILDS = 40
 MOST_CALLS = 160
 MOST_REPAIRS = 5  # of one call, one after the other
@@ -118,6 +123,10 @@ class _Search:
                 deadline += time.process_time() - before
                 pending = [*pending, *search.alternatives(arguments), *search.optional(arguments)]
             elif failure is not None:
+                if NETWORK.search(failure.sentence()):
+                    self.best.reason = "wants the network, which discovery does not allow"
+                    pending = search.without_download(arguments)
+                    continue
                 if self.best.stage is Stage.FOUND and self.best.failure is None:
                     self.best.reason = reason_of("could not be built", failure)
                     self.best.failure = failure
