@@ -75,7 +75,9 @@ class _Exploration:
     ) -> None:
         self._root, self._request, self._modules = project.root, request, modules
         limits = project.config.probing
-        bounds = Limits(seconds=limits.seconds, memory_bytes=limits.memory * MEBIBYTE)
+        bounds = Limits(
+            seconds=limits.seconds, memory_bytes=limits.memory * MEBIBYTE, is_guarded=True
+        )
         workers = request.workers or limits.workers or default_workers()
         preload = project.config.preload
         search_path = [*folders, project.root]

@@ -22,6 +22,8 @@ FIXED_VARIABLES = {
     "PYTHONHASHSEED": "0",
     "PYTHONUTF8": "1",
     "LC_ALL": "C.UTF-8",
+    "HF_HUB_OFFLINE": "1",
+    "TRANSFORMERS_OFFLINE": "1",
 }
 # The folder of this package comes first on the path for this import only, not for the user's imports.
 BOOTSTRAP = """

@@ -16,6 +16,7 @@ from typing import NoReturn, TextIO, TypeVar
 
 import msgspec
 
+from esper_audit.probes.sandbox.guards import guard_process
 from esper_audit.probes.sandbox.outcome import (
     Ending,
     Failure,
@@ -62,6 +63,8 @@ def run_job(request: JobRequest, verdict: int) -> None:
     """Run the job and write its verdict to the pipe `verdict`."""
     me = os.getpid()
     apply_limits(request.limits, for_good=True)
+    if request.limits.is_guarded:
+        guard_process(request.scratch)
     write_all(verdict, encode_message("importing"))
     data = _job_verdict(request.job, lambda: write_all(verdict, encode_message("running")))
     _flush()

@@ -16,14 +16,17 @@ class Limits(msgspec.Struct, frozen=True):
     """The resources that a job may use.
 
     `seconds` is wall-clock time from the moment the job's process is ready, and includes imports of the
-    user's code. `memory_bytes` is address space, of which torch alone maps 650 MiB. `output_bytes` is the
-    length of the kept end of stdout and stderr. `file_bytes` bounds each file that the job writes.
+    user's code. `memory_bytes` is private memory beyond what the process has when the job starts: what the
+    import of torch maps does not count. `output_bytes` is the length of the kept end of stdout and stderr.
+    `file_bytes` bounds each file that the job writes. `is_guarded` forbids the network and writes outside
+    the scratch folder.
     """
 
     seconds: float = 60.0
     memory_bytes: int = 3 * GIBIBYTE
     output_bytes: int = 16384
     file_bytes: int = 8 * MEBIBYTE
+    is_guarded: bool = False
 
 
 class Job(msgspec.Struct, frozen=True):
@@ -93,7 +96,7 @@ class OutOfMemory(Failure, frozen=True, tag_field="kind", tag="out_of_memory"):
     """An allocation was refused: MemoryError, or the RuntimeError of torch's allocator."""
 
     def __str__(self) -> str:
-        return f"ran out of memory: {Failure.__str__(self)}"
+        return f"ran out of memory (the limit is probing.memory): {Failure.__str__(self)}"
 
 
 class NotSerialisable(msgspec.Struct, frozen=True, tag_field="kind", tag="not_serialisable"):

@@ -20,6 +20,7 @@ PR_SET_CHILD_SUBREAPER = 36
 SWEEP_SECONDS = 5.0
 SWEEP_PAUSE_SECONDS = 0.001
 PROCESS_TABLE = "/proc"
+HAS_WAITID = "waitid" in vars(os)  # macOS has it from Python 3.13 on, Windows never
 
 
 def adopt_orphans() -> None:

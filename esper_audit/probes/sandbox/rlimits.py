@@ -1,6 +1,7 @@
 """The limits that the operating system enforces on a job's process: all on Linux, none on Windows.
 
-macOS accepts a limit on address space but does not enforce it.
+Memory is limited by what a process maps for itself to write, not by its address space, of which the default
+wheel of torch takes gigabytes for libraries. macOS accepts the limit but does not enforce it.
 """
 
 from __future__ import annotations
@@ -12,6 +13,8 @@ if sys.platform != "win32":
 
 from esper_audit.probes.sandbox.outcome import MEBIBYTE, Limits
 
+KIBIBYTE = 1024
+STATUS = "/proc/self/status"
 REPORT_BYTES = 64 * MEBIBYTE  # for the report of a process that ran out of memory
 
 
@@ -23,15 +26,25 @@ def apply_limits(limits: Limits, *, for_good: bool) -> None:
     if sys.platform == "win32":
         return
     _limit(resource.RLIMIT_CORE, 0, 0)
-    memory, file = limits.memory_bytes, limits.file_bytes
-    _limit(resource.RLIMIT_AS, memory, memory + REPORT_BYTES if for_good else None)
+    memory, file = private_bytes() + limits.memory_bytes, limits.file_bytes
+    _limit(resource.RLIMIT_DATA, memory, memory + REPORT_BYTES if for_good else None)
     _limit(resource.RLIMIT_FSIZE, file, file if for_good else None)
 
 
 def release_reserve() -> None:
     """Raise the soft limit on memory to the hard limit, so that a failure can be reported."""
     if sys.platform != "win32":
-        _limit(resource.RLIMIT_AS, resource.getrlimit(resource.RLIMIT_AS)[1], None)
+        _limit(resource.RLIMIT_DATA, resource.getrlimit(resource.RLIMIT_DATA)[1], None)
+
+
+def private_bytes() -> int:
+    """Return the private writable memory that this process has mapped, 0 where the system does not say."""
+    try:
+        with open(STATUS, encoding="ascii") as file:
+            line = next(line for line in file if line.startswith("VmData:"))
+    except (OSError, StopIteration):
+        return 0
+    return int(line.split()[1]) * KIBIBYTE
 
 
 def _limit(kind: int, soft: int, hard: int | None) -> None:

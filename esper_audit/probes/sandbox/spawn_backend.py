@@ -35,6 +35,7 @@ from esper_audit.probes.sandbox.outcome import (
     TimedOut,
 )
 from esper_audit.probes.sandbox.process_tree import (
+    HAS_WAITID,
     die_with_parent,
     is_dead,
     kill_group,
@@ -173,12 +174,12 @@ class _SpawnedJob:
         )
 
     def _has_ended(self) -> bool:
-        if sys.platform == "win32":
+        if not HAS_WAITID:
             return self._process.poll() is not None
         return is_dead(self._process.pid)
 
     def _wait_for_exit(self) -> tuple[int, Cost]:
-        if sys.platform == "win32":
+        if not HAS_WAITID:
             return self._process.wait(), Cost()
         self._process.returncode, cost = wait_for_exit(self._process.pid)
         return self._process.returncode, cost
