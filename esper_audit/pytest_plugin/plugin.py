@@ -7,6 +7,11 @@ A test module can also check promises in its own process:
     @promises("tests/my_subjects.py:subjects")
     def test_a_promise_is_kept(promised: PromisedUnit) -> None:
         promised.check()
+
+or watch the training loop of a test, which fails if the loop breaks a contract:
+
+    def test_training(watched_training):
+        train(epochs=1)
 """
 
 from __future__ import annotations
@@ -21,6 +26,7 @@ from esper_audit.pytest_plugin.item import DESELECTED, AuditItem, ContractBroken
 
 if TYPE_CHECKING:
     from esper_audit.findings.audit import Audit
+    from esper_audit.watch.in_process import WatchedTraining
 
 AUDIT = pytest.StashKey["Audit"]()
 
@@ -51,6 +57,17 @@ def pytest_deselected(items: Sequence[pytest.Item]) -> None:
     """Record the items that `-k` and similar options deselected, which the guard does not miss."""
     for item in items:
         item.config.stash.setdefault(DESELECTED, set()).add(item.name)
+
+
+@pytest.fixture
+def watched_training(pytestconfig: pytest.Config) -> Iterator[WatchedTraining]:
+    """Watch the training loops of a test, and fail it if one breaks a contract of the loop."""
+    from esper_audit.watch.in_process import watching
+
+    with watching(f"{pytestconfig.rootpath}") as watched:
+        yield watched
+    if watched.report():
+        pytest.fail(f"the training loop breaks contracts:\n{watched.report()}", pytrace=False)
 
 
 def promises(source: str, probes: Sequence[str] | None = None) -> pytest.MarkDecorator:
