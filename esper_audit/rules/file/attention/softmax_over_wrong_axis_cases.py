@@ -172,6 +172,16 @@ INVALID = (
         ((8, NUMBERS.format(1, 9, -1)), (11, NUMBERS.format(0, 11, -1))),
     ),
     Invalid(
+        "a batch of matrices whose scores have an unknown rank",
+        """
+        import torch
+        def attend(self, q, k, v):
+            weights = self.drop(torch.softmax(torch.matmul(q, k), dim=1))
+            return weights.bmm(v)
+        """,
+        ((3, NUMBERS.format(1, 4, -1)),),
+    ),
+    Invalid(
         "a product and a sum over the batch's neighbour",
         """
         import torch

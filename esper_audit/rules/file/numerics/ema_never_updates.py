@@ -11,6 +11,7 @@ from esper_audit.rules.rule import Rule, Triggers, Violation
 from esper_audit.source.idioms.numerics.lost_updates import (
     copied_averages,
     frozen_filters,
+    has_update,
     idle_counter,
     rebound_averages,
     unmatched_names,
@@ -89,6 +90,8 @@ class EmaNeverUpdates(Rule):
 
 
 def _of_loop(loop: ast.For, file: FileView) -> Iterator[Violation]:
+    if not has_update(loop):
+        return
     for average in rebound_averages(loop):
         yield Violation(average, REBOUND.format(_code(average, file)))
     for test, name, module in frozen_filters(loop, file):

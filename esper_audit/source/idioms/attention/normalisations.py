@@ -20,6 +20,7 @@ from esper_audit.source.syntax.file_view import FileView
 from esper_audit.source.syntax.names import dotted
 
 DEEPEST = 8
+MOVING = (ast.Call, ast.Subscript, ast.Attribute)
 LEGACY_DIMS = {1: 0, 2: 1, 3: 0, 4: 1}
 LOGARITHMS = frozenset({"log", "log_softmax", "logsigmoid", "softmax", "one_hot"})
 LINEAR = "torch.nn.Linear"
@@ -125,14 +126,20 @@ def _trace(
     """Yield the softmaxes that a tensor comes from by operations that move its axes in a known way."""
     axes = file.once(TensorAxes)
     for origin in file.once(ValueOrigins).of(node):
-        here = rank or axes.rank(origin)
         call = tensor_call(origin, file)
         if call is not None and call.name == "softmax":
-            yield TracedSoftmax(call, axis, here or axes.rank(call.subject))
+            yield TracedSoftmax(call, axis, rank or axes.rank(origin) or axes.rank(call.subject))
             continue
-        before = axes.before(origin, axis, here) if depth < DEEPEST else None
+        if depth >= DEEPEST:
+            continue
+        before = axes.before(origin, axis, rank)
+        if before is None and rank is None and isinstance(origin, MOVING):
+            before = axes.before(origin, axis, axes.rank(origin))
+        is_inserting = isinstance(origin, ast.Subscript) or (
+            call is not None and call.name == "unsqueeze"
+        )
         if before is not None:
-            yield from _trace(*before, axes.rank(before[0]), file, depth + 1)
+            yield from _trace(*before, None if is_inserting else rank, file, depth + 1)
 
 
 def _dim(softmax: TensorCall, rank: int | None) -> int | None:

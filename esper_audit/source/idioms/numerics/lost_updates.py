@@ -9,10 +9,12 @@ from esper_audit.source.idioms.classes.file_classes import ClassFamily, class_ta
 from esper_audit.source.idioms.numerics.ema_update import ema_update, literal_number
 from esper_audit.source.idioms.numerics.frozen_parameters import frozen_modules, iterated_modules
 from esper_audit.source.idioms.numerics.running_averages import names_in
-from esper_audit.source.syntax.ast_walk import scan, walk
+from esper_audit.source.syntax.ast_walk import scan
 from esper_audit.source.syntax.file_view import FileView
 from esper_audit.source.syntax.local_values import FunctionValues
 from esper_audit.source.syntax.names import dotted, terminal_name
+
+STATEMENTS = frozenset({ast.Assign, ast.AugAssign, ast.Call})
 
 
 def rebound_averages(loop: ast.For) -> Iterator[ast.Assign]:
@@ -44,7 +46,7 @@ def frozen_filters(loop: ast.For, file: FileView) -> Iterator[tuple[ast.expr, st
             continue
         name = dotted(test.value)
         is_skip = is_negated and isinstance(node.body[-1], ast.Continue)
-        if name in variables and (is_skip or not is_negated) and _has_update(loop):
+        if name in variables and (is_skip or not is_negated):
             yield node.test, name, variables[name]
 
 
@@ -73,7 +75,7 @@ def copied_averages(loop: ast.For, file: FileView) -> Iterator[ast.Assign]:
 def unmatched_names(loop: ast.For) -> Iterator[tuple[ast.Compare, list[str]]]:
     """Yield the comparisons of a parameter's full name with a name without a path around an update."""
     calls = [c for c in scan(loop.iter, {ast.Call}) if isinstance(c, ast.Call)]
-    if not any(terminal_name(c.func) == "named_parameters" for c in calls) or not _has_update(loop):
+    if not any(terminal_name(c.func) == "named_parameters" for c in calls):
         return
     names = names_in(loop.target)
     for node in scan(loop, {ast.Compare}):
@@ -98,7 +100,7 @@ def idle_counter(branch: ast.If, file: FileView) -> ast.Attribute | None:
         return None
     counter = test.left
     family = _family(branch, file)
-    if family is None or not isinstance(counter, ast.Attribute) or not _has_update(branch):
+    if family is None or not isinstance(counter, ast.Attribute) or not has_update(branch):
         return None
     bindings = family.bindings(counter.attr)
     is_zero = [b.value is not None and literal_number(b.value) == 0 for b in bindings]
@@ -114,8 +116,9 @@ def idle_counter(branch: ast.If, file: FileView) -> ast.Attribute | None:
     return None
 
 
-def _has_update(scope: ast.AST) -> bool:
-    return any(ema_update(node) is not None for node in walk(scope))
+def has_update(scope: ast.AST) -> bool:
+    """Return whether a running average is updated inside a statement."""
+    return any(ema_update(node) is not None for node in scan(scope, STATEMENTS))
 
 
 def _family(node: ast.stmt, file: FileView) -> ClassFamily | None:
