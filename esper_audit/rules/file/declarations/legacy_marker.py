@@ -12,9 +12,9 @@ from esper_audit.source.syntax.file_view import FileView
 from esper_audit.source.syntax.names import dotted, imported, terminal_name
 
 OLD_NAME = re.compile(
-    r"^_?(old|legacy|deprecated)_|_(old|legacy|deprecated|bak|backup|orig)$", re.IGNORECASE
+    r"^_?(legacy|deprecated)_|_(old|legacy|deprecated|bak|backup)$", re.IGNORECASE
 )
-OLD_CLASS = re.compile(r"^_?(Old|Legacy|Deprecated)[A-Z]|[a-z](Old|Legacy|Deprecated|Shim)$")
+OLD_CLASS = re.compile(r"^_?(Legacy|Deprecated)[A-Z]|[a-z](Old|Legacy|Deprecated|Shim)$")
 ARCHIVE = re.compile(
     r"(^|[./])_?(archive|archived|legacy|deprecated|graveyard)([./]|$)", re.IGNORECASE
 )
@@ -63,6 +63,10 @@ class LegacyMarker(Rule):
             def fold(old_log_prob, threshold):
                 old = old_log_prob.exp()
                 return old / threshold
+
+
+            def old_location(entry):
+                return entry.place
 
 
             class Golden:

@@ -13,7 +13,7 @@ from esper_audit.source.syntax.file_view import FileView
 from esper_audit.source.syntax.names import Function
 
 
-class GraphBreak(Rule):
+class BrokenGraph(Rule):
     """A forward pass leaves the compiled graph.
 
     What: `.item()`, `.tolist()`, `.numpy()`, `print` or a branch on the value of a tensor
