@@ -7,6 +7,7 @@ import re
 from collections.abc import Iterator, Sequence
 
 from esper_audit.findings.finding import Category, Severity
+from esper_audit.project.file_roles import OUTSIDE_TESTS
 from esper_audit.rules.file.attention import causal_padding_cases as cases
 from esper_audit.rules.rule import Rule, Triggers, Violation
 from esper_audit.source.idioms.attention.causal_masks import guards
@@ -42,6 +43,7 @@ class CausalPadding(Rule):
     contract = "causal-mask"
     category = Category.CORRECTNESS
     severity = Severity.P1
+    roles = OUTSIDE_TESTS
     precision = "no findings in 19 packages"
     triggers = Triggers(
         calls=CONVOLUTIONS | {"pad", "__init__"},

@@ -7,6 +7,7 @@ import re
 from collections.abc import Iterator, Sequence
 
 from esper_audit.findings.finding import Category, Severity
+from esper_audit.project.file_roles import OUTSIDE_TESTS
 from esper_audit.rules.rule import Invalid, Rule, Triggers, Valid, Violation
 from esper_audit.source.idioms.classes.file_classes import class_table
 from esper_audit.source.syntax.ast_walk import scan
@@ -36,6 +37,7 @@ class UnusedCausalFlag(Rule):
     contract = "causal-mask"
     category = Category.CORRECTNESS
     severity = Severity.P1
+    roles = OUTSIDE_TESTS
     precision = "1 of 1 finding would be merged (torchtune), none in 18 other packages"
     triggers = Triggers(
         nodes=frozenset({"FunctionDef"}),

@@ -7,6 +7,7 @@ import re
 from collections.abc import Iterator, Sequence
 
 from esper_audit.findings.finding import Category, Severity
+from esper_audit.project.file_roles import OUTSIDE_TESTS
 from esper_audit.rules.file.declarations import wrong_parameter_count_cases as cases
 from esper_audit.rules.rule import Rule, Triggers, Violation
 from esper_audit.source.idioms.declarations.parameter_totals import (
@@ -67,6 +68,7 @@ class WrongParameterCount(Rule):
     contract = "param-estimate"
     category = Category.CORRECTNESS
     severity = Severity.P2
+    roles = OUTSIDE_TESTS
     precision = "no findings in 19 packages, the known bugs are found"
     triggers = Triggers(
         calls=frozenset({"numel", "nelement"}),

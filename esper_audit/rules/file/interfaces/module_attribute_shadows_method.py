@@ -6,6 +6,7 @@ import ast
 from collections.abc import Iterator, Sequence
 
 from esper_audit.findings.finding import Category, Severity
+from esper_audit.project.file_roles import OUTSIDE_TESTS
 from esper_audit.rules.file.interfaces import module_attribute_shadows_method_cases as cases
 from esper_audit.rules.rule import Replacement, Rule, Triggers, Violation
 from esper_audit.source.idioms.classes.attribute_use import own_name
@@ -45,6 +46,7 @@ class ModuleAttributeShadowsMethod(Rule):
     contract = "module-methods"
     category = Category.API_CONTRACT
     severity = Severity.P2
+    roles = OUTSIDE_TESTS
     precision = "9 of 10 findings would be merged (timm, kornia, accelerate), none in 16 others"
     triggers = Triggers(
         attributes=MODULE_METHODS,

@@ -6,6 +6,7 @@ import ast
 from collections.abc import Iterator, Sequence
 
 from esper_audit.findings.finding import Category, Severity
+from esper_audit.project.file_roles import OUTSIDE_TESTS
 from esper_audit.rules.file.numerics import average_keeps_graph_cases as cases
 from esper_audit.rules.rule import Rule, Triggers, Violation
 from esper_audit.source.idioms.classes.file_classes import class_table
@@ -41,6 +42,7 @@ class AverageKeepsGraph(Rule):
     contract = "average-updates"
     category = Category.CORRECTNESS
     severity = Severity.P2
+    roles = OUTSIDE_TESTS
     precision = "1 of 1 finding in 19 packages would be merged (speechbrain)"
     triggers = Triggers(
         calls=frozenset({"add_", "lerp_", "copy_"}),

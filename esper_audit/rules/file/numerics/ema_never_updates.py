@@ -6,6 +6,7 @@ import ast
 from collections.abc import Iterator, Sequence
 
 from esper_audit.findings.finding import Category, Severity
+from esper_audit.project.file_roles import OUTSIDE_TESTS
 from esper_audit.rules.file.numerics import ema_never_updates_cases as cases
 from esper_audit.rules.rule import Rule, Triggers, Violation
 from esper_audit.source.idioms.numerics.lost_updates import (
@@ -61,6 +62,7 @@ class EmaNeverUpdates(Rule):
     contract = "average-updates"
     category = Category.CORRECTNESS
     severity = Severity.P1
+    roles = OUTSIDE_TESTS
     precision = "0 findings in 19 packages"
     triggers = Triggers(
         calls=UPDATES,

@@ -6,6 +6,7 @@ import ast
 from collections.abc import Iterator, Sequence
 
 from esper_audit.findings.finding import Category, Severity
+from esper_audit.project.file_roles import OUTSIDE_TESTS
 from esper_audit.rules.file.numerics import gradient_nan_at_zero_cases as cases
 from esper_audit.rules.rule import Rule, Triggers, Violation
 from esper_audit.source.idioms.numerics.ema_update import literal_number
@@ -46,6 +47,7 @@ class GradientNanAtZero(Rule):
     contract = "finite-numbers"
     category = Category.NUMERICAL_STABILITY
     severity = Severity.P2
+    roles = OUTSIDE_TESTS
 
     precision = "2 of 3 findings in 19 packages would be merged (kornia, monai), 1 is arguable"
 

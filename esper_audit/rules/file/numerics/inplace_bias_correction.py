@@ -6,6 +6,7 @@ import ast
 from collections.abc import Iterator, Sequence
 
 from esper_audit.findings.finding import Category, Severity
+from esper_audit.project.file_roles import OUTSIDE_TESTS
 from esper_audit.rules.rule import Invalid, Rule, Triggers, Valid, Violation
 from esper_audit.source.idioms.numerics.running_averages import (
     changed_average,
@@ -39,6 +40,7 @@ class InplaceBiasCorrection(Rule):
     contract = "average-updates"
     category = Category.CORRECTNESS
     severity = Severity.P1
+    roles = OUTSIDE_TESTS
     precision = "0 findings in 19 packages"
     triggers = Triggers(
         calls=CHANGING,

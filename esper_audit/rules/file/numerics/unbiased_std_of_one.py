@@ -7,6 +7,7 @@ import re
 from collections.abc import Iterator
 
 from esper_audit.findings.finding import Category, Severity
+from esper_audit.project.file_roles import OUTSIDE_TESTS
 from esper_audit.rules.file.numerics import unbiased_std_of_one_cases as cases
 from esper_audit.rules.rule import Rule, Triggers, Violation
 from esper_audit.source.idioms.attention.axes import integer
@@ -49,6 +50,7 @@ class UnbiasedStdOfOne(Rule):
     contract = "finite-numbers"
     category = Category.NUMERICAL_STABILITY
     severity = Severity.P2
+    roles = OUTSIDE_TESTS
     precision = "0 findings in 19 packages"
     triggers = Triggers(calls=DEVIATIONS, words=frozenset({"std", "var"}))
 

@@ -7,6 +7,7 @@ import re
 from collections.abc import Iterator
 
 from esper_audit.findings.finding import Category, Severity
+from esper_audit.project.file_roles import OUTSIDE_TESTS
 from esper_audit.rules.file.numerics import unclamped_exponential_cases as cases
 from esper_audit.rules.rule import Rule, Triggers, Violation
 from esper_audit.source.idioms.numerics.gradient_modes import ends_graph, is_without_gradients
@@ -47,6 +48,7 @@ class UnclampedExponential(Rule):
     contract = "finite-numbers"
     category = Category.NUMERICAL_STABILITY
     severity = Severity.P2
+    roles = OUTSIDE_TESTS
     precision = "4 of 4 findings in 19 packages would be merged (trl; two are its open issue 3015)"
     triggers = Triggers(calls=frozenset({"exp", "expm1"}))
 

@@ -7,6 +7,7 @@ import re
 from collections.abc import Iterator, Sequence
 
 from esper_audit.findings.finding import Category, Severity
+from esper_audit.project.file_roles import OUTSIDE_TESTS
 from esper_audit.rules.rule import Invalid, Options, Rule, Triggers, Valid, Violation
 from esper_audit.source.idioms.numerics.counts import is_mask
 from esper_audit.source.idioms.numerics.guards import is_replaced, tests_around
@@ -49,6 +50,7 @@ class UnguardedMaskMean(Rule):
     contract = "finite-numbers"
     category = Category.NUMERICAL_STABILITY
     severity = Severity.P3
+    roles = OUTSIDE_TESTS
     precision = "2 of 2 findings in 19 packages would be merged (trl)"
     triggers = Triggers(
         nodes=frozenset({"BinOp"}), collected=frozenset({"Call"}), parts=frozenset({"mask"})

@@ -6,6 +6,7 @@ import ast
 from collections.abc import Iterator
 
 from esper_audit.findings.finding import Category, Severity
+from esper_audit.project.file_roles import OUTSIDE_TESTS
 from esper_audit.rules.rule import Invalid, Rule, Triggers, Valid, Violation
 from esper_audit.source.idioms.numerics.gradient_modes import ends_graph, is_differentiated
 from esper_audit.source.idioms.numerics.tensor_calls import TensorCall, tensor_call
@@ -44,6 +45,7 @@ class WhereHidesNan(Rule):
     contract = "finite-numbers"
     category = Category.NUMERICAL_STABILITY
     severity = Severity.P2
+    roles = OUTSIDE_TESTS
     precision = "1 of 1 finding in 19 packages would be merged (kornia)"
     triggers = Triggers(calls=frozenset({"where"}))
 

@@ -7,6 +7,7 @@ import re
 from collections.abc import Iterator, Sequence
 
 from esper_audit.findings.finding import Category, Severity
+from esper_audit.project.file_roles import OUTSIDE_TESTS
 from esper_audit.rules.file.state import argument_modified_in_place_cases as cases
 from esper_audit.rules.rule import Rule, Triggers, Violation
 from esper_audit.source.idioms.aliasing.alias_flow import ArgumentWrite
@@ -51,6 +52,7 @@ class ArgumentModifiedInPlace(Rule):
     contract = "untouched-arguments"
     category = Category.CORRECTNESS
     severity = Severity.P2
+    roles = OUTSIDE_TESTS
     precision = "20 of 22 findings would be merged (monai, pytorch-forecasting, speechbrain, torchgeo, torchtune)"
     triggers = Triggers(
         nodes=frozenset({"Assign", "AugAssign", "Expr", "Return"}),

@@ -6,6 +6,7 @@ import ast
 from collections.abc import Iterator, Sequence
 
 from esper_audit.findings.finding import Category, Severity
+from esper_audit.project.file_roles import OUTSIDE_TESTS
 from esper_audit.rules.rule import Invalid, Rule, Triggers, Valid, Violation
 from esper_audit.source.idioms.classes.file_classes import ClassFamily, class_table
 from esper_audit.source.idioms.classes.mutable_values import (
@@ -39,6 +40,7 @@ class MutableDefaultStored(Rule):
     contract = "fresh-defaults"
     category = Category.CORRECTNESS
     severity = Severity.P2
+    roles = OUTSIDE_TESTS
     precision = (
         "8 of 8 findings would be merged (flair, sentence-transformers, speechbrain, torchgeo)"
     )

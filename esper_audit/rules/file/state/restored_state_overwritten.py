@@ -6,6 +6,7 @@ import ast
 from collections.abc import Iterator, Sequence
 
 from esper_audit.findings.finding import Category, Severity
+from esper_audit.project.file_roles import OUTSIDE_TESTS
 from esper_audit.rules.file.state import restored_state_overwritten_cases as cases
 from esper_audit.rules.rule import Rule, Triggers, Violation
 from esper_audit.source.idioms.classes.attribute_use import own_name
@@ -41,6 +42,7 @@ class RestoredStateOverwritten(Rule):
     contract = "checkpoint"
     category = Category.CORRECTNESS
     severity = Severity.P1
+    roles = OUTSIDE_TESTS
     precision = "no findings in 19 packages, the known bug is found"
     triggers = Triggers(
         calls=frozenset({"load_state_dict"}), collected=frozenset({"ClassDef", "Call"})

@@ -6,6 +6,7 @@ import ast
 from collections.abc import Iterator, Sequence
 
 from esper_audit.findings.finding import Category, Severity
+from esper_audit.project.file_roles import OUTSIDE_TESTS
 from esper_audit.rules.file.state import state_outside_state_dict_cases as cases
 from esper_audit.rules.rule import Rule, Triggers, Violation
 from esper_audit.source.idioms.classes.attribute_use import AttributeUse
@@ -55,6 +56,7 @@ class StateOutsideStateDict(Rule):
     contract = "checkpoint"
     category = Category.CORRECTNESS
     severity = Severity.P2
+    roles = OUTSIDE_TESTS
     precision = "no findings in 19 packages, the known bug is found"
     triggers = Triggers(
         nodes=frozenset({"Assign", "AnnAssign"}),

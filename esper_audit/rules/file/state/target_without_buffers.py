@@ -6,6 +6,7 @@ import ast
 from collections.abc import Iterator, Sequence
 
 from esper_audit.findings.finding import Category, Severity
+from esper_audit.project.file_roles import OUTSIDE_TESTS
 from esper_audit.rules.rule import Invalid, Rule, Triggers, Valid, Violation
 from esper_audit.source.idioms.aliasing.shared_storage import is_write_method
 from esper_audit.source.idioms.classes.file_classes import class_table
@@ -47,6 +48,7 @@ class TargetWithoutBuffers(Rule):
     contract = "target-follows"
     category = Category.CORRECTNESS
     severity = Severity.P2
+    roles = OUTSIDE_TESTS
     precision = "no findings in 19 packages, the known bug is found"
     triggers = Triggers(calls=frozenset({"zip"}), collected=frozenset({"Call", "ClassDef"}))
 

@@ -6,6 +6,7 @@ import ast
 from collections.abc import Iterator
 
 from esper_audit.findings.finding import Category, Severity
+from esper_audit.project.file_roles import OUTSIDE_TESTS
 from esper_audit.rules.file.training import constant_generator_cases as cases
 from esper_audit.rules.rule import Rule, Triggers, Violation
 from esper_audit.source.idioms.training.generators import constant_seeding, seeded_name
@@ -41,6 +42,7 @@ class ConstantGenerator(Rule):
     contract = "random-streams"
     category = Category.CORRECTNESS
     severity = Severity.P2
+    roles = OUTSIDE_TESTS
     precision = "1 arguable (timm); 46 other packages without a finding"
     triggers = Triggers(calls=frozenset({"manual_seed", "default_rng", "RandomState", "Random"}))
 
