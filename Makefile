@@ -11,6 +11,7 @@ INSTALL := PIP_CONSTRAINT=constraints.txt $(BIN)/python -m pip install --quiet -
 
 audit: $(VENV)/installed-audit
 	$(BIN)/esper-audit run
+	$(BIN)/esper-audit rule --format markdown > reports/rules.md
 
 test: $(VENV)/installed-test
 	$(BIN)/python -m pytest -n 2 --dist loadfile $(PYTEST_ARGS)

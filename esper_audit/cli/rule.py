@@ -13,6 +13,7 @@ from esper_audit.cli.options import format_option, project_options
 from esper_audit.findings.errors import UsageError
 from esper_audit.project.config import Project
 from esper_audit.reports.check_listing import VERSION, checks_as_json, contract_lines
+from esper_audit.reports.pages import project_reports
 from esper_audit.reports.rules_page import case_code, check_page
 from esper_audit.rules.catalogue import CheckCatalogue
 from esper_audit.rules.probe_catalogue import ProbeDescription
@@ -32,7 +33,7 @@ from esper_audit.text.terminal import prose_width
     help="Run the VALID and INVALID cases of the rules in FILE.",
 )
 @click.option("--stats", is_flag=True, help="Show how the tickets of each check ended.")
-@format_option()
+@format_option(("text", "json", "markdown"), "Output format; markdown is a page of all checks.")
 @project_options
 def command(project: Project, check_id: str | None, file: str, *, stats: bool, style: str) -> None:
     """List the checks (rules and probes), or explain the check or contract ID.
@@ -55,6 +56,9 @@ def command(project: Project, check_id: str | None, file: str, *, stats: bool, s
         click.echo("\n".join(_stats(project, check_id, style)))
         return
     catalogue = CheckCatalogue.of_project(project)
+    if style == "markdown":
+        click.echo(project_reports(project).render_rules(catalogue), nl=False)
+        return
     if style == "json":
         click.echo(checks_as_json(catalogue, check_id))
         return

@@ -12,6 +12,7 @@ from esper_audit.cli.options import no_cache_option, project_options
 from esper_audit.cli.screen import progress_bar
 from esper_audit.engine.pipeline import CheckRequest
 from esper_audit.findings.audit import CLEAN, COULD_NOT_RUN, FINDINGS, NOT_ALL_ANALYSED, Audit
+from esper_audit.findings.finding import Severity
 from esper_audit.findings.probe_record import Verdict
 from esper_audit.project.config import Project
 from esper_audit.reports.unverifiable_claims import unverifiable_lines
@@ -19,19 +20,30 @@ from esper_audit.text.markdown import count
 from esper_audit.text.terminal import wrapped
 from esper_audit.tickets.assessment import FAILING, MEANING, Assessment, VerifiedTicket
 from esper_audit.tickets.states import ACTIVE
+from esper_audit.tickets.ticket import Ticket
 from esper_audit.workflow.local_rules import require_passing_cases
-from esper_audit.workflow.run import AuditRun, ProgressCallbacks, run
+from esper_audit.workflow.run import AuditRun, ProgressCallbacks, preview, run
 
 # An active ticket that could be closed is good news.
 FAILING_RUN = FAILING - {Assessment.PROPOSED_FOR_CLOSING}
+MOST_LINES = 12
 WITHOUT_LINE = frozenset({Assessment.AS_EXPECTED, Assessment.CANNOT_TELL})
 
 
 @click.command("run", short_help="Audit the project and update tickets and reports.")
+@click.option("--dry-run", is_flag=True, help="Show what would change; write and verify nothing.")
+@click.option(
+    "--severity",
+    type=click.Choice([severity.value for severity in Severity]),
+    default=Severity.P4.value,
+    help="Open tickets only for findings as severe as this.",
+)
 @no_cache_option
 @project_options
-def command(project: Project, *, no_cache: bool) -> None:
+def command(project: Project, *, no_cache: bool, dry_run: bool, severity: str) -> None:
     """Check the source, probe the subjects, update the tickets, verify their claims, write the reports.
+
+    The tickets of findings less severe than --severity stay as they are.
 
     Exit status: 0 nothing new; 1 a finding without an active ticket, a link to a ticket that does
     not exist, or a claim that contradicts its ticket; 2 could not run; 3 something was not looked
@@ -40,22 +52,56 @@ def command(project: Project, *, no_cache: bool) -> None:
     require_passing_cases(project, cache=not no_cache)
     request = CheckRequest(cache=not no_cache, today=today())
     with progress_bar("files", "units") as (files, units):
-        result = run(project, request, ProgressCallbacks(files, units))
-    click.echo("\n".join(summary_lines(result)))
+        progress, least = ProgressCallbacks(files, units), Severity(severity)
+        if dry_run:
+            result = preview(project, request, progress, severity=least)
+        else:
+            result = run(project, request, progress, severity=least)
+    click.echo("\n".join(summary_lines(result, would="would " if dry_run else "")))
     if result.unwritten:
         click.echo(f"esper-audit: {result.unwritten}", err=True)
     sys.exit(exit_status(result))
 
 
-def summary_lines(result: AuditRun) -> list[str]:
-    """Return what a run found and changed, in lines."""
+def summary_lines(result: AuditRun, *, would: str = "") -> list[str]:
+    """Return what a run found and changed, in lines, or what it `would` change."""
+    wrote = "would write" if would else "wrote"
     return [
         wrapped(_audit_line(result.audit), "", "  ").rstrip("\n"),
+        *_shortened(_not_looked_at(result.audit)),
         _tickets_line(result),
+        *_shortened(_new_tickets(result, f"{would}open" if would else "opened")),
         *_claim_lines(result.verified),
-        *(f"  wrote {path}" for path in result.changed),
+        *(f"  {wrote} {path}" for path in result.changed),
         *result.link_problems,
     ]
+
+
+def _not_looked_at(audit: Audit) -> list[str]:
+    return [
+        wrapped(f"not looked at: {problem.sentence()}", "  ", "  ").rstrip("\n")
+        for problem in audit.not_analysed
+    ]
+
+
+def _new_tickets(result: AuditRun, verb: str) -> list[str]:
+    """Return a line for each ticket that was opened, the most severe first."""
+    opened = sorted((result.sync.tickets[key] for key in result.sync.opened), key=_rank)
+    return [
+        wrapped(f"{verb} {ticket.id} {ticket.severity}: {ticket.title}", "  ", "  ").rstrip("\n")
+        for ticket in opened
+    ]
+
+
+def _rank(ticket: Ticket) -> tuple[str, str]:
+    return (ticket.severity, ticket.id)
+
+
+def _shortened(lines: list[str]) -> list[str]:
+    """Return lines, the last replaced by a count where there are many."""
+    if len(lines) <= MOST_LINES:
+        return lines
+    return [*lines[: MOST_LINES - 1], f"  and {len(lines) - MOST_LINES + 1:,} more"]
 
 
 def exit_status(result: AuditRun) -> int:

@@ -65,7 +65,7 @@ def _findings_by_severity(audit: Audit, tickets: Iterable[Ticket]) -> list[dict[
 def _finding(finding: Finding, ticket: Ticket | None) -> Row:
     return {
         "ticket": f"[{ticket.id}](tickets/{ticket.id}.md)" if ticket else "",
-        "check": f"[{finding.check}](rules.md#{finding.check})",
+        "check": code(finding.check),
         "where": _place(finding.location),
         "message": cell(finding.message) + _probe_evidence(finding),
         "impact": cell(finding.impact.words) if finding.impact else "",
@@ -118,7 +118,7 @@ def _assessments(verified: Sequence[VerifiedTicket]) -> list[Row]:
 def _authorised(suppressed: Suppressed) -> Row:
     suppression = suppressed.suppression
     return {
-        "check": f"[{suppressed.finding.check}](rules.md#{suppressed.finding.check})",
+        "check": code(suppressed.finding.check),
         "where": _place(suppressed.finding.location),
         "reason": cell(suppression.reason),
         "owner": cell(suppression.owner) or f"{suppression.origin} comment",

@@ -11,7 +11,7 @@ from esper_audit.findings.audit import Audit
 from esper_audit.findings.probe_record import ProbeRecord, Verdict
 from esper_audit.reports.contract_states import ContractState, ContractStates, contract_states
 from esper_audit.rules.catalogue import CheckCatalogue
-from esper_audit.text.markdown import cell, count, listed
+from esper_audit.text.markdown import cell, code, count, listed
 
 
 class MatrixRow(msgspec.Struct, frozen=True):
@@ -38,7 +38,7 @@ def _row(states: ContractStates, audit: Audit, catalogue: CheckCatalogue) -> Mat
     others = {check.id for check in catalogue.checks.values() if check.contract == states.id}
     monitors = sorted(others.difference(states.rules, states.probes))
     checks = (*states.rules, *states.probes, *monitors)
-    links = [f"[{check}](rules.md#{check})" for check in checks]
+    links = [code(check) for check in checks]
     return MatrixRow(
         contract=contract.id,
         statement=cell(contract.statement),

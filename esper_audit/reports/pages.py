@@ -50,14 +50,13 @@ class Reports:
         catalogue: CheckCatalogue,
         verified: Sequence[VerifiedTicket],
     ) -> list[str]:
-        """Write `audit.md`, `rules.md`, a page for every ticket and their index.
+        """Write `audit.md`, a page for every ticket and their index.
 
         Return the paths that changed. Raises one WriteError after all pages that can be written are.
         """
         page = audit_page(audit, tickets, catalogue, verified)
         pages = {
             "audit.md": self._render("audit.md", audit=page),
-            "rules.md": self._render("rules.md", **rules_page(catalogue)),
         }
         return self._write({**pages, **self._ticket_pages(tickets.values())})
 
@@ -69,6 +68,10 @@ class Reports:
         Return the paths that changed. Raises one WriteError after all pages that can be written are.
         """
         return self._write(self._ticket_pages(tickets))
+
+    def render_rules(self, catalogue: CheckCatalogue) -> str:
+        """Return the page of all checks."""
+        return self._render("rules.md", **rules_page(catalogue))
 
     def render_ticket(self, ticket: Ticket) -> str:
         """Return the page of a ticket."""

@@ -9,6 +9,7 @@ import msgspec
 from esper_audit.engine.pipeline import CheckRequest, check
 from esper_audit.findings.audit import Audit, Ticketed
 from esper_audit.findings.errors import WriteError
+from esper_audit.findings.finding import Severity
 from esper_audit.probes.findings import add_probe_findings
 from esper_audit.probes.session import ProbeRequest
 from esper_audit.project.config import Project
@@ -21,7 +22,7 @@ from esper_audit.tickets.store import TicketStore
 from esper_audit.tickets.ticket import Ticket
 from esper_audit.workflow.claim_context import ProjectClaimContext
 from esper_audit.workflow.reported_findings import reported_findings
-from esper_audit.workflow.sync import SyncResult, save_changed, update_tickets
+from esper_audit.workflow.sync import SyncResult, planned_update, save_changed, update_tickets
 from esper_audit.workflow.verify import verify, with_answers
 
 
@@ -57,20 +58,18 @@ def run(
     progress: ProgressCallbacks = NO_PROGRESS,
     *,
     reports: bool = True,
+    severity: Severity = Severity.P4,
 ) -> AuditRun:
     """Check and probe a project, update its tickets, verify their claims and write the reports.
 
-    Without `reports`, claims are not verified either.
+    Without `reports`, claims are not verified either. A ticket is opened for findings that are as
+    severe as `severity`.
     """
-    request = msgspec.structs.replace(request, baseline=False, whole=True, impact=True)
-    checked = check(project, request, progress.files)
-    unfiltered = add_probe_findings(
-        checked, project, ProbeRequest(today=request.today), progress.units
-    )
+    unfiltered = _audit(project, request, progress)
     catalogue = CheckCatalogue.of_project(project)
     store = TicketStore(project.resolve(project.config.tickets))
     with store.exclusive():
-        update = update_tickets(store, unfiltered, catalogue.contracts, request.today)
+        update = update_tickets(store, unfiltered, catalogue.contracts, request.today, severity)
     # Outside the lock: tests that claims name may be slow, and may run an audit themselves.
     tickets_now = update.sync.tickets.values()
     reported = reported_findings(tickets_now)
@@ -91,6 +90,30 @@ def run(
             else:
                 changed += [f"{project.config.reports}/{page}" for page in pages]
     return AuditRun(audit, update.sync, verified, changed, update.link_problems, unwritten)
+
+
+def preview(
+    project: Project,
+    request: CheckRequest,
+    progress: ProgressCallbacks = NO_PROGRESS,
+    *,
+    severity: Severity = Severity.P4,
+) -> AuditRun:
+    """Return what `run` would find and change, without claims and reports, and write no file."""
+    audit = _audit(project, request, progress)
+    contracts = CheckCatalogue.of_project(project).contracts
+    store = TicketStore(project.resolve(project.config.tickets))
+    update = planned_update(store, audit, contracts, request.today, severity)
+    changed = [f"{project.config.tickets}/{key}.yaml" for key in sorted(update.written)]
+    audit = _without_accepted(audit, update.sync.tickets, ())
+    return AuditRun(audit, update.sync, [], changed, update.link_problems)
+
+
+def _audit(project: Project, request: CheckRequest, progress: ProgressCallbacks) -> Audit:
+    """Return the audit of a whole project by rules and probes."""
+    request = msgspec.structs.replace(request, baseline=False, whole=True, impact=True)
+    checked = check(project, request, progress.files)
+    return add_probe_findings(checked, project, ProbeRequest(today=request.today), progress.units)
 
 
 def _without_accepted(

@@ -13,7 +13,7 @@ import msgspec
 from esper_audit.findings.audit import Audit
 from esper_audit.findings.contract import Contract
 from esper_audit.findings.errors import TicketError
-from esper_audit.findings.finding import Finding
+from esper_audit.findings.finding import Finding, Severity
 from esper_audit.project.git import resolve_commit
 from esper_audit.tickets.links import bad_links, complete_links
 from esper_audit.tickets.parts import TOOL, Change
@@ -37,9 +37,16 @@ class SyncResult(msgspec.Struct, frozen=True):
 
 
 def sync(
-    known: Mapping[str, Ticket], audit: Audit, contracts: Mapping[str, Contract], today: str
+    known: Mapping[str, Ticket],
+    audit: Audit,
+    contracts: Mapping[str, Contract],
+    today: str,
+    severity: Severity = Severity.P4,
 ) -> SyncResult:
-    """Match the findings of a run with the known tickets and update these."""
+    """Match the findings of a run with the known tickets and update these.
+
+    A ticket is opened for findings that are as severe as `severity`.
+    """
     current = CurrentTree(audit.root)
     reported = {finding.fingerprint: finding for finding in audit.findings}
     authorised = {s.finding.fingerprint: s.finding for s in audit.suppressed}
@@ -53,7 +60,7 @@ def sync(
     for fingerprint, finding in reported.items():
         if fingerprint in by_finding:
             tickets.refresh(by_finding[fingerprint], finding)
-        else:
+        elif finding.severity <= severity:
             tickets.open(finding, new[fingerprint])
     for match in matches:
         if match.new.key not in reported and not match.old.is_resolved:
@@ -156,18 +163,36 @@ class TicketUpdate(msgspec.Struct, frozen=True):
 
 
 def update_tickets(
-    store: TicketStore, audit: Audit, contracts: Mapping[str, Contract], today: str
+    store: TicketStore,
+    audit: Audit,
+    contracts: Mapping[str, Contract],
+    today: str,
+    severity: Severity = Severity.P4,
 ) -> TicketUpdate:
     """Update the tickets of a store from an audit.
 
     The caller holds the lock of the store.
     """
     known = store.load()
-    result = sync(note_hand_edits(store, known, today), audit, contracts, today)
+    update = planned_update(store, audit, contracts, today, severity)
+    written = save_changed(store, update.sync.tickets, known)
+    return msgspec.structs.replace(update, written=written)
+
+
+def planned_update(
+    store: TicketStore,
+    audit: Audit,
+    contracts: Mapping[str, Contract],
+    today: str,
+    severity: Severity = Severity.P4,
+) -> TicketUpdate:
+    """Return the update of the tickets of a store from an audit, and write none of them."""
+    known = store.load()
+    result = sync(note_hand_edits(store, known, today), audit, contracts, today, severity)
     tickets = complete_links(update_severities(result.tickets, audit.findings, today))
-    written = save_changed(store, tickets, known)
+    changed = [ticket_id for ticket_id in tickets if tickets[ticket_id] != known.get(ticket_id)]
     return TicketUpdate(
-        msgspec.structs.replace(result, tickets=tickets), written, link_problems(store, tickets)
+        msgspec.structs.replace(result, tickets=tickets), changed, link_problems(store, tickets)
     )
 
 
