@@ -257,6 +257,8 @@ def _is_prescribed(function: Function, file: FileView) -> bool:
     """Return whether a base of the class may prescribe the parameters of a method."""
     table = file.once(class_table)
     owner = table.owner(function)
+    if function.name.startswith("_") and not function.name.endswith("__"):
+        return True
     if owner is None or function.name in ("__init__", "forward"):
         return bool(function.decorator_list)
     family = table.family(owner)

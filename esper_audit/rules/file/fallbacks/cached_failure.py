@@ -14,7 +14,7 @@ from esper_audit.source.syntax.names import Function, dotted, terminal_name
 
 CACHES = frozenset({"lru_cache", "cache", "cached_property"})
 CACHE_NAME = re.compile(r"(?i)cache|memo")
-PROBE = re.compile(r"availab|support|installed")
+PROBE = re.compile(r"^_*(is|has|can|supports?)_|availab|support|installed|version")
 # These may be gone at the next call. What a module lacks, or a value that does not parse, is not.
 PASSING = frozenset(
     {
@@ -24,23 +24,10 @@ PASSING = frozenset(
         "IOError",
         "ConnectionError",
         "TimeoutError",
-        "RuntimeError",
-    }
-    | {
-        "HTTPError",
-        "URLError",
-        "RequestException",
-        "HTTPException",
-        "CalledProcessError",
         "Timeout",
     }
-    | {
-        "TimeoutExpired",
-        "FileNotFoundError",
-        "PermissionError",
-        "SubprocessError",
-        "OutOfMemoryError",
-    }
+    | {"HTTPError", "URLError", "RequestException", "HTTPException", "TimeoutExpired"}
+    | {"OutOfMemoryError"}
 )
 CLOSED = frozenset({ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef, ast.Lambda})
 
@@ -55,8 +42,8 @@ class CachedFailure(Rule):
     Why: a full disk, a busy device or a lost connection at the first call decides for the life of the
     process: each later call returns the default, and the log names the error once or never.
 
-    Quiet: errors that stay, such as ImportError, ValueError or AttributeError; a probe of what is available, or
-    one that imports; handlers that raise; values that are computed in the handler.
+    Quiet: errors that stay, such as ImportError, ValueError or AttributeError; a probe of the environment
+    (no argument, `is_`, `has_`, a version) or one that imports; handlers that raise or compute a value.
 
     Tickets: real code
     """
@@ -227,9 +214,9 @@ class CachedFailure(Rule):
         """Report handlers whose constant is remembered."""
         functions = file.functions(node) if isinstance(node, ast.Try) else []
         function = functions[-1] if functions else None
-        if not isinstance(node, ast.Try) or function is None or _imports(node):
+        if not isinstance(node, ast.Try) or function is None or _is_settled(node, file):
             return
-        if PROBE.search(function.name):
+        if PROBE.search(function.name) or not function.args.args:
             return
         for handler in node.handlers:
             names = _passing(handler)
@@ -239,8 +226,15 @@ class CachedFailure(Rule):
                 yield Violation(handler, f"{message}. Raise, or keep failures out of it.")
 
 
-def _imports(node: ast.Try) -> bool:
-    return any(bool(scan(statement, {ast.Import, ast.ImportFrom})) for statement in node.body)
+def _is_settled(node: ast.Try, file: FileView) -> bool:
+    """Return whether what is tried fails for good: an import, or the inspection of code."""
+    wanted = {ast.Import, ast.ImportFrom, ast.Call}
+    for part in (part for statement in node.body for part in scan(statement, wanted)):
+        if not isinstance(part, ast.Call):
+            return True
+        if (file.resolve(part.func) or "").startswith("inspect."):
+            return True
+    return False
 
 
 def _passing(handler: ast.ExceptHandler) -> list[str]:

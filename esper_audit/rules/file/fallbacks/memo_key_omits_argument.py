@@ -7,7 +7,11 @@ from collections.abc import Iterator, Sequence
 
 from esper_audit.findings.finding import Category, Severity
 from esper_audit.rules.rule import Invalid, Rule, Triggers, Valid, Violation
-from esper_audit.source.idioms.fallbacks.memo_entries import memo_entries, missing_arguments
+from esper_audit.source.idioms.fallbacks.memo_entries import (
+    is_computed,
+    memo_entries,
+    missing_arguments,
+)
 from esper_audit.source.syntax.file_view import FileView
 from esper_audit.source.syntax.names import dotted
 from esper_audit.text.phrases import quoted
@@ -18,14 +22,15 @@ KEYS = (ast.Name, ast.Attribute, ast.Tuple, ast.Call, ast.JoinedStr, ast.BinOp, 
 class MemoKeyOmitsArgument(Rule):
     """A cached value depends on an argument that its key leaves out.
 
-    What: a function that looks up `cache[key]` and writes it, where the value is computed from an
-    argument, or from the device or dtype of a tensor, that the key does not contain.
+    What: a function that looks up `cache[key]`, writes and returns it, where torch or numpy compute the
+    value from an argument, or from the device or dtype of a tensor, that the key does not contain.
 
     Why: the second caller gets the value of the first: a mask on another device, a table of another
     width, the answer to another question.
 
-    Quiet: an argument that the key contains, also through a local name or as a whole object; values
-    from the object itself; dictionaries of the call, and those that are only written.
+    Quiet: a registry, which keeps what it is given; values of other libraries; an argument that the key
+    contains, also through a local name or as a whole object; values from the object itself;
+    dictionaries of the call, and those that are only written.
 
     Tickets: real code
     """
@@ -33,7 +38,7 @@ class MemoKeyOmitsArgument(Rule):
     contract = "sound-cache"
     category = Category.CORRECTNESS
     severity = Severity.P2
-    precision = "one finding in 19 packages (kornia), not to be merged"
+    precision = "no findings in 19 packages, two in torch itself, not to be merged"
     triggers = Triggers(nodes=frozenset({"Assign"}), words=frozenset({"in", "get"}))
 
     VALID = (
@@ -85,6 +90,8 @@ class MemoKeyOmitsArgument(Rule):
         Invalid(
             "an argument that the key leaves out",
             """
+            import torch
+
             class Tables:
                 def get(self, length, width):
                     if length not in self._tables:
@@ -93,7 +100,7 @@ class MemoKeyOmitsArgument(Rule):
             """,
             (
                 (
-                    4,
+                    6,
                     (
                         "the value depends on `width`, and the key `length` of `self._tables` does not: the "
                         "next caller gets this one. Add it to the key."
@@ -104,6 +111,8 @@ class MemoKeyOmitsArgument(Rule):
         Invalid(
             "the device of a tensor",
             """
+            import torch
+
             class Causal:
                 def mask(self, x):
                     n = x.shape[1]
@@ -115,7 +124,7 @@ class MemoKeyOmitsArgument(Rule):
             """,
             (
                 (
-                    7,
+                    9,
                     (
                         "the value depends on `x.device`, and the key `n` of `self.masks` does not: the next "
                         "caller gets this one. Add it to the key."
@@ -126,13 +135,15 @@ class MemoKeyOmitsArgument(Rule):
         Invalid(
             "a global table, by way of local names",
             """
+            import torch
+
             _KERNELS = {}
 
             def kernel(size, sigma, normalised=True):
                 key = f"kernel-{size}"
                 if key in _KERNELS:
                     return _KERNELS[key]
-                values = gauss(size, sigma)
+                values = torch.exp(-torch.arange(size) ** 2 / sigma)
                 if normalised:
                     values = values / values.sum()
                 _KERNELS[key] = values
@@ -140,7 +151,7 @@ class MemoKeyOmitsArgument(Rule):
             """,
             (
                 (
-                    10,
+                    12,
                     (
                         "the value depends on `sigma`, and the key `key` of `_KERNELS` does not: the next "
                         "caller gets this one. Add it to the key."
@@ -163,7 +174,7 @@ class MemoKeyOmitsArgument(Rule):
             return
         for entry in memo_entries(functions[-1]):
             missing = missing_arguments(entry, functions[-1]) if entry.statement is node else []
-            if missing:
+            if missing and is_computed(entry, functions[-1], file):
                 names = ", ".join(f"`{name}`" for name in missing)
                 key = quoted(file.code(entry.key))
                 message = (

@@ -18,7 +18,7 @@ from esper_audit.source.idioms.aliasing.tensor_parameters import ArgumentKind, a
 from esper_audit.source.idioms.classes.file_classes import class_table
 from esper_audit.source.syntax.ast_walk import scan
 from esper_audit.source.syntax.file_view import FileView
-from esper_audit.source.syntax.names import Function, dotted, parameters
+from esper_audit.source.syntax.names import Function, dotted, parameters, terminal_name
 from esper_audit.text.phrases import quoted
 
 ENTRY_POINTS = frozenset({"forward", "__call__"})
@@ -180,6 +180,9 @@ def _is_of_tensor(write: ArgumentWrite, function: Function, file: FileView) -> b
     key = write.target.slice if isinstance(write.target, ast.Subscript) else None
     if isinstance(key, ast.Constant) and isinstance(key.value, str):
         return False
+    if isinstance(write.node, ast.Call) and terminal_name(write.node.func) == "copy_":
+        # A parameter that is filled by `copy_` as a whole is a destination.
+        return dotted(write.target) != write.parameter
     if kind is ArgumentKind.TENSOR or (kind is ArgumentKind.CONTAINER and write.part == ITEM):
         return True
     if kind is ArgumentKind.OTHER or not isinstance(key, ast.Name):

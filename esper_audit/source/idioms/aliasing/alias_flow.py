@@ -272,7 +272,7 @@ def _alternatives(node: ast.expr | None) -> list[ast.expr]:
         return node.values
     if isinstance(node, (ast.NamedExpr, ast.Starred)):
         return [node.value]
-    return node.elts if isinstance(node, (ast.Tuple, ast.List)) else []
+    return []
 
 
 def _counted(loop: ast.For) -> set[str]:

@@ -88,9 +88,11 @@ class ArgumentFlows:
         return is_new
 
     def is_internal(self, function: Function) -> bool:
-        """Return whether a function is private, or the forward of a class that this file builds in another."""
+        """Return whether a function is private or nested, or the forward of a class that this file builds."""
         table = self._file.once(class_table)
         owner = table.owner(function)
+        if len(self._file.functions(function)) > 0:
+            return True
         if function.name != "forward" or owner is None:
             is_special = function.name.endswith("__")
             return function.name.startswith("_") and not is_special

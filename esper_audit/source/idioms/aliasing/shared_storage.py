@@ -88,7 +88,7 @@ def iterated(iterable: ast.expr) -> list[ast.expr]:
     """Return what a loop iterates over, through `zip`, `enumerate` and the like."""
     if isinstance(iterable, ast.Call) and dotted(iterable.func) in ITERATING:
         return [part for argument in iterable.args for part in iterated(argument)]
-    return [iterable]
+    return iterable.elts if isinstance(iterable, (ast.Tuple, ast.List)) else [iterable]
 
 
 def is_true(node: ast.expr) -> bool:

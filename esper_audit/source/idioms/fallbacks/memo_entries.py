@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import ast
+import re
 from collections.abc import Iterator
 from typing import NamedTuple
 
 from esper_audit.source.syntax.ast_walk import scan
+from esper_audit.source.syntax.file_view import FileView
 from esper_audit.source.syntax.names import Function, dotted, parameters
 
 CLOSED = frozenset({ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef})
 # What a key of the shape alone leaves out.
+TENSOR_FUNCTION = re.compile(
+    r"(torch|numpy)\.(nn\.functional\.|linalg\.|fft\.|special\.)?(?!compile|load|save|is_|get_)[a-z]\w*"
+)
 PROPERTIES = frozenset({"device", "dtype"})
 
 
@@ -71,6 +76,29 @@ def missing_arguments(entry: MemoEntry, function: Function) -> list[str]:
             properties if given else [name] if name in needed else properties or [min(needed)]
         )
     return missing
+
+
+def is_computed(entry: MemoEntry, function: Function, file: FileView) -> bool:
+    """Return whether torch or numpy compute the value of an entry, directly or in a function of the file."""
+    pending: list[ast.AST] = [entry.statement.value]
+    seen: set[str] = set()
+    while pending:
+        node = pending.pop()
+        calls = [call for call in scan(node, {ast.Call}) if isinstance(call, ast.Call)]
+        if any(TENSOR_FUNCTION.fullmatch(file.resolve(call.func) or "") for call in calls):
+            return True
+        for name in _names(node) - seen:
+            seen.add(name)
+            pending += _values(name, function, entry.statement)
+        pending += [
+            f for f in file.tree.body if isinstance(f, Function) and f.name in _called(calls) - seen
+        ]
+        seen |= _called(calls)
+    return False
+
+
+def _called(calls: list[ast.Call]) -> set[str]:
+    return {dotted(call.func) for call in calls}
 
 
 def _is_compared(name: str, entry: MemoEntry, function: Function) -> bool:
