@@ -70,6 +70,10 @@ class ContentCache(Generic[Value]):
             return
         self._changed = False
 
+    def release(self) -> None:
+        """Drop all values from memory. The cache file keeps them and is not written again."""
+        self._known, self._file = {}, ""
+
     def _load(self) -> dict[str, tuple[bytes, Any]]:
         import msgspec
 

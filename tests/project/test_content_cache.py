@@ -230,3 +230,16 @@ def test_the_engine_fingerprint_changes_with_its_parts() -> None:
     assert engine_fingerprint() == engine_fingerprint()
     assert engine_fingerprint([b"rule"]) != engine_fingerprint()
     assert engine_fingerprint([b"rule", b"s"]) != engine_fingerprint([b"rules", b""])
+
+
+def test_a_released_cache_holds_nothing_and_leaves_its_file_alone() -> None:
+    cache = cache_of()
+    cache.put("a", DIGEST, VALUE)
+    cache.save()
+    cache.release()
+    assert cache.get("a", DIGEST) is None
+    cache.put("b", DIGEST, VALUE)
+    cache.save()
+    again = cache_of()
+    assert again.get("a", DIGEST) == VALUE
+    assert again.get("b", DIGEST) is None

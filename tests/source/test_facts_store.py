@@ -134,3 +134,26 @@ def test_a_file_is_found_by_whole_words_before_and_after_they_are_indexed(
     assert store.paths_with("seq") == ["a.py", "c.py", "d.py"]
     assert store.paths_with("x") == store.paths_with("_x") == []
     assert store.paths_with("sequence") == ["b.py"]
+
+
+REPEATED = "def f(x):\n    g(x.y)\n    g(x.y)\n    h(x.y, z=1)\n    z = x.y\n    return x.y\n"
+
+
+def test_equal_paths_and_arguments_of_a_file_are_one_object(tmp_path: Path) -> None:
+    (facts,) = facts_of(store_of(write(tmp_path, {"a.py": REPEATED}), ["a.py"]))
+    reads = [m.path for m in facts.mentions if str(m.path) == "x.y"]
+    bound = facts.scopes[1].bindings["z"]
+    assert len(reads) == 5
+    assert len({id(path) for path in (*reads, *bound)}) == 1
+    first, second, third = (m.arguments for m in facts.mentions if m.arguments is not None)
+    assert first is second
+    assert first is not third
+
+
+def test_the_encoded_facts_are_dropped_once_every_file_has_its_own(tmp_path: Path) -> None:
+    store = store_of(write(tmp_path, FILES))
+    facts = facts_of(store)
+    assert store._cache.get(store._digests["a.py"].hex(), store._digests["a.py"]) is None
+    store.save()
+    assert facts_of(store) == facts
+    assert extracted_paths(store_of(tmp_path)) == ["bad.py"]

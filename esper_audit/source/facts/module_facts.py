@@ -5,12 +5,15 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Callable, Iterator
 from functools import cached_property
+from sys import intern
 
 import msgspec
+from msgspec.structs import force_setattr
 
 from esper_audit.project.file_roles import Role
 from esper_audit.source.facts.access_path import AccessPath, words
 from esper_audit.source.facts.records import (
+    CallArguments,
     Definition,
     DefinitionKind,
     FileFacts,
@@ -35,7 +38,9 @@ class ModuleFacts:
     def facts(self) -> FileFacts:
         """The facts."""
         encoded, self._encoded = self._encoded, b""
-        return msgspec.msgpack.decode(encoded, type=FileFacts)
+        facts = msgspec.msgpack.decode(encoded, type=FileFacts)
+        _share_equal_parts(facts)
+        return facts
 
     @cached_property
     def definitions(self) -> dict[str, Definition]:
@@ -142,6 +147,29 @@ class ModuleFacts:
     def symbol(self, scope: int) -> str:
         """Return the dotted name of a scope."""
         return self.facts.scopes[scope].name
+
+
+def _share_equal_parts(facts: FileFacts) -> None:
+    """Let equal paths, names and arguments of a file be one object: repetition is most of its memory."""
+    paths: dict[AccessPath, AccessPath] = {}
+    arguments: dict[tuple[object, ...], CallArguments] = {}
+    for mention in facts.mentions:
+        path = mention.path
+        known = paths.setdefault(path, path)
+        if known is not path:
+            force_setattr(mention, "path", known)
+        passed = mention.arguments
+        if passed is not None and not passed.keywords and not passed.literals:
+            form = (passed.positional, passed.star, passed.double_star, passed.spread)
+            same = arguments.setdefault((*form, passed.discarded, passed.partial), passed)
+            force_setattr(mention, "arguments", same)
+    for scope in facts.scopes:
+        for bound in scope.bindings.values():
+            bound[:] = [paths.setdefault(path, path) for path in bound]
+    for path in paths:
+        force_setattr(path, "name", intern(path.name))
+        for step in path.steps:
+            force_setattr(step, "name", intern(step.name))
 
 
 def _inverted(

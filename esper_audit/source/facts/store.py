@@ -83,7 +83,10 @@ class FactStore:
         ]
         for reading in map_files(self._extract, missing, 0, FileReading):
             self._keep(reading)
-        return [module for path in self.paths if (module := self.module(path)) is not None]
+        modules = [module for path in self.paths if (module := self.module(path)) is not None]
+        self.save()
+        self._cache.release()  # each module holds its facts now
+        return modules
 
     def paths_with(self, word: str) -> list[str]:
         """Return the files whose text contains a whole word, those that cannot be parsed too."""

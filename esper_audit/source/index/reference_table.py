@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterator
-from typing import NamedTuple
+
+import msgspec
 
 from esper_audit.project.file_roles import Role
 from esper_audit.source.facts.access_path import CLASS, SELF, named
@@ -19,7 +20,7 @@ OWN_OBJECT = frozenset({named("self"), named("cls"), named("super").called(), SE
 SCOPE_BY_LINE = -1  # the scope of a mention that a string spells: found by its line, on demand
 
 
-class ResolvedMention(NamedTuple):
+class ResolvedMention(msgspec.Struct, frozen=True, gc=False):
     """A mention of a definition, `certain` unless only the names agree."""
 
     module: ModuleFacts

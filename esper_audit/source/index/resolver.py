@@ -39,6 +39,7 @@ class Resolver:
         self.hierarchy = ClassHierarchy(self)
         self.steps = StepResolver(self, self.hierarchy, module_names)
         self._cache: dict[tuple[str, int, AccessPath], Values] = {}
+        self._distinct: dict[Values, Values] = {}  # many questions have equal answers: one is held
         self._in_progress: dict[tuple[str, int, AccessPath], int] = {}
         self._shallowest_cut = DEEPEST
         self._questions = 0
@@ -85,6 +86,7 @@ class Resolver:
         if depth == 0:
             found = found or (NOTHING if path == NONE else ANYTHING)
         if depth <= self._shallowest_cut:
+            found = self._distinct.setdefault(found, found)
             self._cache[question] = found
             self._shallowest_cut = DEEPEST
         return found

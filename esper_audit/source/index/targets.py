@@ -41,17 +41,20 @@ OPEN = Targets(frozenset(), ResolvedBy.METHOD, open=True)
 
 
 class TargetResolver:
-    """Resolves mentions and caches each result."""
+    """Resolves mentions and caches the results of one file: queries go through a tree file by file."""
 
     def __init__(self, resolver: Resolver) -> None:
         self._resolver = resolver
-        self._cache: dict[tuple[str, AccessPath, int, bool], Targets] = {}
+        self._path = ""
+        self._cache: dict[tuple[AccessPath, int, bool], Targets] = {}
         self._in_progress: set[tuple[str, str]] = set()
 
     def targets(self, module: ModuleFacts, mention: Mention) -> Targets:
         """Return what a mention refers to."""
         is_call = mention.use is Use.CALL
-        question = (module.path, mention.path, mention.scope, is_call)
+        question = (mention.path, mention.scope, is_call)
+        if module.path != self._path:
+            self._path, self._cache = module.path, {}
         if question not in self._cache:
             self._cache[question] = self._resolve(module, mention, is_call=is_call)
         return self._cache[question]
