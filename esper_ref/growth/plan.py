@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from esper_ref.growth.data import RealData
 
 MOST_SEED = 2**31 - 1
+CNN_WIDTH, TRANSFORMER_WIDTH = 4, 32  # channels of the first block, features of a token
 POLICIES: dict[str, Callable[[RoundRobin], GrowthPolicy]] = {
     "round-robin": lambda beginning: beginning,
     "evidence": EvidenceDriven,
@@ -44,7 +45,7 @@ class GrowthPlan:
     slot tries the `blueprints` in order. The `policy` decides when: `round-robin` has one seed at a
     time in the whole model, so that what a seed does to the metric is its own doing. `evidence` has
     several, and gives some up early. A seed that no gate lets out of TRAINING, or out of SHADOWING,
-    within `patience` epochs is culled.
+    within `patience` epochs is culled. A `width` of the host other than 0 replaces its usual one.
     """
 
     host: Topology
@@ -60,6 +61,7 @@ class GrowthPlan:
     patience: int = 6
     blend_epochs: int = 5
     policy: str = "round-robin"
+    width: int = 0
 
     def __post_init__(self) -> None:
         for name in self.blueprints:
@@ -118,12 +120,15 @@ class GrowthPlan:
     def build_host(self, data: RealData) -> nn.Module:
         """Return a new host that fits the data, drawn from the global random stream."""
         if self.host == "cnn":
-            return CNNHost(
-                data.classes, n_blocks=3, base_channels=4, in_channels=1, pooled_blocks=2
-            )
+            return CNNHost(data.classes, 3, self.width or CNN_WIDTH, in_channels=1, pooled_blocks=2)
         block_size = data.training.inputs.shape[1]
         return TransformerHost(
-            data.classes, n_embd=32, n_head=2, n_layer=2, block_size=block_size, num_segments=2
+            data.classes,
+            n_embd=self.width or TRANSFORMER_WIDTH,
+            n_head=2,
+            n_layer=2,
+            block_size=block_size,
+            num_segments=2,
         )
 
     def to_json(self) -> str:
