@@ -35,9 +35,7 @@ class CatchAllPasses(Rule):
     category = Category.DEFENSIVE_PROGRAMMING
     severity = Severity.P2
     precision = "0 findings in 47 packages (monai, torchtune, trl, deepchem, allennlp and 42 more)"
-    triggers = Triggers(
-        nodes=frozenset({"Match", "If"}), words=frozenset({"match", "elif", "else"})
-    )
+    triggers = Triggers(nodes=frozenset({"Match", "If"}), words=frozenset({"match", "return"}))
 
     VALID = (
         Valid(
@@ -136,6 +134,18 @@ class CatchAllPasses(Rule):
             ),
         ),
         Invalid(
+            "one return after the other",
+            """
+            def may_pass(stage, score):
+                if stage == Stage.NEW:
+                    return score > 1
+                if stage == Stage.OLD:
+                    return False
+                return True
+            """,
+            ((6, MESSAGE.format("stage", "`Stage.NEW`, `Stage.OLD`", "returns True")),),
+        ),
+        Invalid(
             "nothing happens",
             """
             def apply(self, action):
@@ -171,7 +181,11 @@ class CatchAllPasses(Rule):
 
 
 def _may_pass(node: ast.AST) -> bool:
-    last = node.orelse if isinstance(node, ast.If) else []
+    if not isinstance(node, ast.If) or not isinstance(node.test, ast.Compare):
+        return False
+    last = node.orelse
+    if not last:
+        return isinstance(node.body[-1], (ast.Return, ast.Raise))
     while len(last) == 1 and isinstance(last[0], ast.If):
         last = last[0].orelse
     return len(last) == 1 and isinstance(last[0], (ast.Return, ast.Pass))

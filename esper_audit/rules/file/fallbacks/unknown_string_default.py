@@ -127,12 +127,14 @@ class UnknownStringDefault(Rule):
         table = node.func.value if isinstance(node.func, ast.Attribute) else None
         if table is None or not _is_parameter(key, file):
             return
-        found = file.once(_tables).get((_scope(table, file), dotted(table)))
+        found = table if isinstance(table, ast.Dict) and _is_table(table) else None
+        found = found or file.once(_tables).get((_scope(table, file), dotted(table)))
         found = found or file.once(_tables).get((None, dotted(table)))
         if found is None or _is_tested(key, table, file):
             return
         if text_of(default) in {text_of(value) for value in found.values}:
-            name, text = text_of(table), text_of(key)
+            name = "the table" if isinstance(table, ast.Dict) else text_of(table)
+            text = text_of(key)
             code = quoted(file.code(node))
             yield Violation(node, MESSAGE.format(code, text_of(default), text, name, text))
 

@@ -17,8 +17,8 @@ from esper_audit.text.phrases import quoted
 class AccumulationWithoutMean(Rule):
     """Micro-batches are summed where their mean is meant.
 
-    What: `backward` runs on the mean loss of several micro-batches before one `step`, in an inner loop of
-    `range(n)` or with a step each `n` rounds, and the loss is never divided.
+    What: `backward` runs on the mean loss of several micro-batches before one `step`, in an inner loop
+    that fetches or unpacks one in each round, or with a step each `n` rounds, and the loss is never divided.
 
     Why: the gradient is `n` times that of one joint batch. Learning rate, clipping and weight decay then
     depend on how the batch was divided.

@@ -113,10 +113,19 @@ def _is_given(name: str, node: ast.Call, file: FileView) -> bool:
 def _none_test(test: ast.expr) -> tuple[str, bool]:
     """Return the name that a test checks for None, and whether the test is true for None."""
     if isinstance(test, ast.UnaryOp) and isinstance(test.op, ast.Not):
-        return text_of(test.operand), True
+        return _asked(test.operand), True
     if isinstance(test, ast.Compare) and isinstance(test.comparators[0], ast.Constant):
         is_none = test.comparators[0].value is None
-        name = text_of(test.left) if is_none else ""
+        name = _asked(test.left) if is_none else ""
         return name, isinstance(test.ops[0], (ast.Is, ast.Eq))
     is_name = isinstance(test, (ast.Name, ast.Attribute))
     return (text_of(test) if is_name else "", False)
+
+
+def _asked(node: ast.expr) -> str:
+    """Return the text of what a test asks for, `a.b` for `getattr(a, "b", None)` and `hasattr(a, "b")`."""
+    if isinstance(node, ast.Call) and terminal_name(node.func) in ("getattr", "hasattr"):
+        owner, name = node.args[:2]
+        is_text = isinstance(name, ast.Constant) and isinstance(name.value, str)
+        return f"{text_of(owner)}.{ast.literal_eval(name)}" if is_text else ""
+    return text_of(node)

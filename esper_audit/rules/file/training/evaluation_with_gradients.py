@@ -25,6 +25,7 @@ MESSAGE = (
     "backward. Evaluate under `torch.no_grad()`"
 )
 # What a function names that needs gradients of its evaluation.
+COMPREHENSIONS = (ast.ListComp, ast.GeneratorExp, ast.SetComp, ast.DictComp)
 GRADIENT_WORDS = frozenset(
     {"grad", "requires_grad", "requires_grad_", "backward", "jacobian", "vjp"}
 )
@@ -33,7 +34,7 @@ GRADIENT_WORDS = frozenset(
 class EvaluationWithGradients(Rule):
     """An evaluation builds an autograd graph that nothing uses.
 
-    What: a loop after `model.eval()` that calls the model without `torch.no_grad()` or
+    What: a loop or comprehension after `model.eval()` that calls the model without `torch.no_grad()` or
     `inference_mode`, in a function that runs no backward and reads no gradient.
 
     Why: the graph keeps the activations of every layer, so an evaluation needs the memory of a training
@@ -108,6 +109,24 @@ class EvaluationWithGradients(Rule):
             """,
         ),
         Valid(
+            "an attack inside of a training",
+            """
+            import torch
+
+            class Learner:
+                def attack(self, x, noises):
+                    self.net.eval()
+                    x.requires_grad_()
+                    out = [self.net(x + noise) for noise in noises]
+                    return torch.autograd.grad(sum(out).sum(), [x])[0]
+
+                def fit(self, batches):
+                    for x in batches:
+                        self.loss(self.attack(x, [0, 1])).backward()
+                        self.opt.step()
+            """,
+        ),
+        Valid(
             "one call outside of a loop",
             """
             def build(net, example):
@@ -150,6 +169,15 @@ class EvaluationWithGradients(Rule):
                 return right
             """,
             ((5, MESSAGE.format("net(x)", "net", 2)),),
+        ),
+        Invalid(
+            "a comprehension",
+            """
+            def labels(net, batches):
+                net.eval()
+                return [net(x).argmax(-1) for x in batches]
+            """,
+            ((3, MESSAGE.format("net(x)", "net", 2)),),
         ),
         Invalid(
             "with the mode set in a constructor's helper",
@@ -195,7 +223,7 @@ class EvaluationWithGradients(Rule):
         flows = file.once(TrainingFlows).having(node, EventKind.EVAL)
         if any(_is_without_gradients(flow, forward.node, file) for flow in flows):
             return
-        if not _needs_gradients(forward, flows, file):
+        if not _needs_gradients(forward, file):
             code = quoted(file.code(forward.node))
             yield Violation(forward.node, MESSAGE.format(code, forward.subject, node.lineno))
 
@@ -220,22 +248,36 @@ def _tracked_forward(
             continue
         if event.kind is EventKind.TRAIN:
             return None
-        if _is_evaluation(event, flow) and not has_no_gradients(event, flow, file):
+        if _is_evaluation(event, flow, file) and not has_no_gradients(event, flow, file):
             return event if _is_near(event, switch, file) else None
     return None
+
+
+def _loop_around(event: TrainingEvent, file: FileView) -> ast.stmt | ast.expr | None:
+    """Return the innermost loop or comprehension around a forward pass."""
+    above: ast.AST | None = file.parent(event.node)
+    while isinstance(above, (ast.expr, ast.comprehension)):
+        if isinstance(above, COMPREHENSIONS):
+            return above
+        above = file.parent(above)
+    return event.loops[-1] if event.loops else None
 
 
 def _is_near(forward: TrainingEvent, switch: TrainingEvent, file: FileView) -> bool:
     """Return whether the loop is in the function of the forward pass or of the switch, and no forward."""
     functions = [file.functions(node)[-1:] for node in (forward.node, switch.node)]
     is_forward = any(f.name == "forward" for f in functions[0])
-    return file.functions(forward.loops[-1])[-1:] in functions and not is_forward
+    loop = _loop_around(forward, file)
+    return loop is not None and file.functions(loop)[-1:] in functions and not is_forward
 
 
-def _is_evaluation(event: TrainingEvent, flow: TrainingFlow) -> bool:
+def _is_evaluation(event: TrainingEvent, flow: TrainingFlow, file: FileView) -> bool:
     """Return whether the innermost loop around a forward pass runs no backward and no step."""
+    loop = _loop_around(event, file)
+    if loop is None or not isinstance(loop, ast.stmt):
+        return loop is not None
     training = flow.of_kind(EventKind.BACKWARD, EventKind.STEP)
-    return bool(event.loops) and not any(other.is_in(event.loops[-1]) for other in training)
+    return not any(other.is_in(loop) for other in training)
 
 
 def _is_without_gradients(flow: TrainingFlow, node: ast.expr, file: FileView) -> bool:
@@ -243,14 +285,16 @@ def _is_without_gradients(flow: TrainingFlow, node: ast.expr, file: FileView) ->
     return any(has_no_gradients(event, flow, file) for event in same)
 
 
-def _needs_gradients(forward: TrainingEvent, flows: list[TrainingFlow], file: FileView) -> bool:
+def _needs_gradients(forward: TrainingEvent, file: FileView) -> bool:
     """Return whether the code around a forward pass uses or switches gradients."""
     functions = file.functions(forward.node)
-    is_training = any(flow.of_kind(EventKind.BACKWARD) for flow in flows)
-    around: ast.AST = functions[-1] if functions and not is_training else forward.loops[-1]
+    own = [flow for flow in file.once(TrainingFlows).flows if flow.function in functions[-1:]]
+    is_training = any(flow.of_kind(EventKind.BACKWARD) for flow in own)
+    loop = _loop_around(forward, file)
+    around: ast.AST = functions[-1] if functions and not is_training else loop or forward.node
     words = scan(around, {ast.Attribute, ast.Name})
     if any(GRADIENT_WORDS.intersection(identifiers(word)) for word in words):
         return True
-    whole = functions[-1] if functions else forward.loops[0]
+    whole: ast.AST = functions[-1] if functions else around
     calls = [call for call in scan(whole, {ast.Call}) if isinstance(call, ast.Call)]
     return any(file.resolve(call.func) in GRAD_SWITCHES for call in calls)

@@ -37,8 +37,8 @@ class HostDeviceSyncOptions(Options, frozen=True, forbid_unknown_fields=True, kw
 class HostDeviceSync(Rule):
     """A loop waits for the device once a parameter, module or batch.
 
-    What: `.item()`, `.tolist()` or the truth of a reduced tensor (`if torch.isnan(p.grad).any()`) in a
-    loop or comprehension over the parameters or modules of a model that runs in every step: it reads
+    What: `.item()`, `.tolist()`, `float` or the truth of a reduced tensor (`if torch.isnan(p.grad).any()`)
+    in a loop or comprehension over the parameters or modules of a model that runs in every step: it reads
     gradients, or its function steps or runs backward. With the option `batches` also once a batch.
 
     Why: each of them waits until the device has finished everything before. For a model of 300
@@ -56,7 +56,7 @@ class HostDeviceSync(Rule):
     roles = OUTSIDE_TESTS
     precision = "1 arguable (speechbrain); 46 other packages without a finding"
     triggers = Triggers(
-        calls=SYNCING,
+        calls=SYNCING | {"float"},
         nodes=frozenset({"If"}),
         words=frozenset({"item", "tolist", "isnan", "isfinite", "isinf", "any", "all", "grad"}),
     )
@@ -91,6 +91,8 @@ def _syncing(node: ast.AST) -> ast.expr | None:
     """Return the part of a node that waits for the device."""
     if isinstance(node, ast.If):
         return node.test if is_tensor_truth(node.test) else None
+    if isinstance(node, ast.Call) and terminal_name(node.func) == "float":
+        return node if len(node.args) == 1 and is_tensor_truth(node.args[0]) else None
     if not isinstance(node, ast.Call) or terminal_name(node.func) not in SYNCING or node.args:
         return None
     # The count of steps of an optimizer is kept on the host.

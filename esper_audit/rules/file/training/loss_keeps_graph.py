@@ -13,6 +13,7 @@ from esper_audit.source.idioms.training.attached_losses import (
     KeptLoss,
     attached_part,
     kept_losses,
+    loss_terms,
 )
 from esper_audit.source.idioms.training.constructors import Constructors, returned_values
 from esper_audit.source.idioms.training.local_calls import LocalCalls
@@ -30,8 +31,8 @@ class LossKeepsGraph(Rule):
     """A running sum of losses keeps the autograd graph of every batch.
 
     What: in a training loop, `total += loss`, `total = total + loss` or `losses.append(loss)` of a loss on
-    which `backward` runs, also where the loss is returned by a function of the file that runs it, with a
-    sum or list that outlives the round.
+    which `backward` runs, or of a term of it that torch computes, also where the loss is returned by a
+    function of the file that runs it, with a sum or list that outlives the round.
 
     Why: the sum is attached to the graphs of all batches so far. Memory grows with every step until the
     process is killed.
@@ -65,7 +66,8 @@ class LossKeepsGraph(Rule):
         kept: list[KeptLoss] = []
         for name in _names(event.subject):
             if event.loops:
-                kept += kept_losses(event.loops[-1], name, file)
+                for part in (name, *loss_terms(event.loops[-1], name, file)):
+                    kept += kept_losses(event.loops[-1], part, file)
             elif own.function is not None:
                 kept += _kept_by_callers(own.function, name, file)
         for found in kept:

@@ -84,14 +84,25 @@ class RankDecisionNotBroadcast(Rule):
                 return
             choice = _choice(statement, decided)
             if choice is not None and not ranks.is_rank_test(choice.test):
-                test = quoted(file.code(choice.test))
-                yield Violation(
-                    choice,
-                    f"`{test}` decides on every rank, but only the ranks of `{quoted(file.code(node.test))}` in "
-                    f"line {node.lineno} have the new value: the others stay behind. Broadcast it first",
-                )
+                yield Violation(choice, _message(choice.test, node, file))
                 return
             decided -= {name for name, _ in assigned_to(statement)}
+        around = next((s for s in reversed(file.enclosing(node)) if isinstance(s, ast.While)), None)
+        if around is not None and _mentions(around.test, decided):
+            yield Violation(around, _message(around.test, node, file))
+
+
+def _message(choice: ast.expr, branch: ast.If, file: FileView) -> str:
+    test, ranks = quoted(file.code(choice)), quoted(file.code(branch.test))
+    return (
+        f"`{test}` decides on every rank, but only the ranks of `{ranks}` in line {branch.lineno} have the new "
+        "value: the others stay behind. Broadcast it first"
+    )
+
+
+def _mentions(test: ast.expr, names: frozenset[str]) -> bool:
+    found = {dotted(part) for part in scan(test, {ast.Name, ast.Attribute})}
+    return not names.isdisjoint(found)
 
 
 def _left_alone(branch: ast.If, file: FileView) -> ast.stmt | None:
@@ -127,8 +138,7 @@ def _choice(statement: ast.stmt, decided: frozenset[str]) -> ast.If | None:
     for choice in scan(statement, {ast.If}):
         if not isinstance(choice, ast.If):
             continue
-        names = {dotted(part) for part in scan(choice.test, {ast.Name, ast.Attribute})}
-        if not decided.isdisjoint(names) and any(type(s) in LEAVING for s in choice.body):
+        if _mentions(choice.test, decided) and any(type(s) in LEAVING for s in choice.body):
             return choice
     return None
 

@@ -9,6 +9,7 @@ from esper_audit.findings.finding import Category, Severity
 from esper_audit.project.file_roles import OUTSIDE_TESTS
 from esper_audit.rules.file.training import same_seed_on_every_rank_cases as cases
 from esper_audit.rules.rule import Rule, Triggers, Violation
+from esper_audit.source.idioms.training.constructors import Constructors
 from esper_audit.source.idioms.training.generators import constant_seeding, seeded_name
 from esper_audit.source.idioms.training.local_calls import LocalCalls
 from esper_audit.source.idioms.training.ranks import SAMPLERS, Ranks, is_constant_seed
@@ -108,8 +109,14 @@ def _is_local_seed(seed: ast.expr, own: set[str], file: FileView) -> bool:
     """Return whether a seed is made of numbers and the number of the worker."""
     if isinstance(seed, ast.BinOp):
         return _is_local_seed(seed.left, own, file) and _is_local_seed(seed.right, own, file)
-    is_worker = isinstance(seed, ast.Name) and seed.id in own
-    return is_worker or is_constant_seed(seed, file)
+    if (isinstance(seed, ast.Name) and seed.id in own) or is_constant_seed(seed, file):
+        return True
+    values = file.once(Constructors).values(seed)
+    return (
+        len(values) == 1
+        and isinstance(values[0], ast.BinOp)
+        and _is_local_seed(values[0], own, file)
+    )
 
 
 def _line_of_rank(loader: ast.Call, file: FileView) -> int:

@@ -22,8 +22,9 @@ MESSAGE = (
 class SchedulerBeforeOptimizer(Rule):
     """A learning rate scheduler steps before the optimizer in each round.
 
-    What: in the body of a loop, `step` of one of torch's schedulers without a condition, in front of the
-    first `step` of an optimizer in the same round, inner loops and functions of the file included.
+    What: in the body of a loop, or of a function that runs backward, `step` of one of torch's schedulers
+    without a condition, in front of the first `step` of an optimizer in the same round, inner loops and
+    functions of the file included.
 
     Why: since torch 1.1 a scheduler sets the rate of the next step. The first value is skipped, every
     later one comes a round early, and a warm-up starts in the middle.
@@ -190,12 +191,14 @@ class SchedulerBeforeOptimizer(Rule):
 def _first_step_after(flow: TrainingFlow, node: ast.AST) -> TrainingEvent | None:
     """Return the optimizer's step that follows the step of a scheduler in its round."""
     event = next(event for event in flow.events if event.node is node)
-    if event.kind is not EventKind.SCHEDULE or not event.loops:
+    if event.kind is not EventKind.SCHEDULE:
         return None
-    loop = event.loops[-1]
-    if event.conditions(loop):
+    loop = event.loops[-1] if event.loops else None
+    if event.conditions(loop) or (loop is None and not flow.of_kind(EventKind.BACKWARD)):
         return None
-    steps = [step for step in flow.of_kind(EventKind.STEP) if step.is_in(loop)]
+    is_inside = flow.function is not None or loop is not None
+    steps = [s for s in flow.of_kind(EventKind.STEP) if loop is None or s.is_in(loop)]
+    steps = steps if is_inside else []
     position = flow.events.index(event)
     if not steps or any(flow.events.index(step) < position for step in steps):
         return None

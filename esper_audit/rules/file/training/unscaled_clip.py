@@ -183,12 +183,20 @@ class UnscaledClip(Rule):
             return
         flows = file.once(TrainingFlows).having(node, EventKind.CLIP)
         scaled = [event for flow in flows if (event := _scaled_backward(flow, node)) is not None]
-        if not scaled or any(flow.of_kind(EventKind.UNSCALE) for flow in flows):
+        if not scaled or any(_is_unscaled(flow, node) for flow in flows):
             return
         backward = scaled[0].node
         clip = quoted(file.code(node))
         message = MESSAGE.format(clip, quoted(file.code(backward)), backward.lineno)
         yield Violation(node, message)
+
+
+def _is_unscaled(flow: TrainingFlow, node: ast.AST) -> bool:
+    """Return whether gradients are unscaled in front of a clipping, or in a later round of its loop."""
+    clip = next(event for event in flow.events if event.node is node)
+    return any(
+        clip in flow.after(event, EventKind.CLIP) for event in flow.of_kind(EventKind.UNSCALE)
+    )
 
 
 def _scaled_backward(flow: TrainingFlow, node: ast.AST) -> TrainingEvent | None:

@@ -29,7 +29,7 @@ def dispatch_of(node: ast.If | ast.Match, file: FileView) -> Dispatch | None:
     above = file.parent(node)
     if isinstance(above, ast.If) and above.orelse == [node]:
         return None
-    return _of_chain(node)
+    return _of_chain(node) if node.orelse else _of_returns(node, above)
 
 
 def is_reported(block: list[ast.stmt]) -> bool:
@@ -86,6 +86,40 @@ def _of_chain(node: ast.If) -> Dispatch | None:
         if not current.orelse:
             return None
         return Dispatch(subject, tuple(values), tuple(blocks), current.orelse, current.orelse[0])
+
+
+def _of_returns(node: ast.If, above: ast.AST | None) -> Dispatch | None:
+    """Return the dispatch by `if x == a: return ...` one after the other, with the `return` behind them."""
+    body: list[ast.stmt] = above.body if isinstance(above, (ast.FunctionDef, ast.With)) else []
+    if node not in body:
+        return None
+    found: list[ast.If] = []
+    subject = ""
+    start = body.index(node)
+    before = body[start - 1] if start else None
+    if isinstance(before, ast.If) and (_compared(before.test) or ("",))[0] == text_of(_left(node)):
+        return None
+    for statement in body[start:]:
+        compared = _compared(statement.test) if isinstance(statement, ast.If) else None
+        if (
+            compared is None
+            or not isinstance(statement, ast.If)
+            or subject not in ("", compared[0])
+        ):
+            break
+        if statement.orelse or not isinstance(statement.body[-1], (ast.Return, ast.Raise)):
+            return None
+        subject = compared[0]
+        found.append(statement)
+    rest = body[start + len(found) :]
+    if len(rest) != 1 or not found:
+        return None
+    values = [value for s in found for value in (_compared(s.test) or ("", []))[1]]
+    return Dispatch(subject, tuple(values), tuple(s.body for s in found), rest, rest[0])
+
+
+def _left(node: ast.If) -> ast.expr:
+    return node.test.left if isinstance(node.test, ast.Compare) else node.test
 
 
 def _compared(test: ast.expr) -> tuple[str, list[ast.expr]] | None:

@@ -7,11 +7,12 @@ from typing import NamedTuple
 
 from esper_audit.source.idioms.training.attached_losses import NESTED
 from esper_audit.source.idioms.training.constructors import Constructors
+from esper_audit.source.idioms.training.local_calls import LocalCalls
 from esper_audit.source.idioms.training.training_events import EventKind, TrainingEvent
 from esper_audit.source.idioms.training.training_flow import TrainingFlow, TrainingFlows
 from esper_audit.source.syntax.ast_walk import scan
 from esper_audit.source.syntax.file_view import FileView
-from esper_audit.source.syntax.names import dotted, terminal_name, text_of
+from esper_audit.source.syntax.names import dotted, parameters, terminal_name, text_of
 
 SCALING = (ast.Div, ast.Mult)
 SCALING_METHODS = frozenset({"div", "div_", "mul", "mul_", "sum"})
@@ -58,22 +59,28 @@ def is_undivided_mean(accumulated: Accumulation, file: FileView) -> bool:
 
 
 def _inner_loop(event: TrainingEvent, flow: TrainingFlow) -> Accumulation | None:
-    """Return the accumulation by `for _ in range(n)` with a step after that loop."""
+    """Return the accumulation by an inner loop with a step after it."""
     loop = event.loops[-1]
-    if not isinstance(loop, ast.For) or not isinstance(loop.iter, ast.Call):
-        return None
-    if (
-        terminal_name(loop.iter.func) != "range"
-        or len(loop.iter.args) != 1
-        or event.conditions(loop)
-    ):
+    if not isinstance(loop, ast.For) or event.conditions(loop):
         return None
     ends = flow.of_kind(EventKind.STEP, EventKind.ZERO)
-    if any(end.is_in(loop) for end in ends) or not _is_fetched_in(loop):
+    if any(end.is_in(loop) for end in ends):
         return None
     following = [s for s in flow.after(event, EventKind.STEP) if s.loops == event.loops[:-1]]
-    count = text_of(loop.iter.args[0])
-    return Accumulation(event, loop, count, following[0]) if following and count != "1" else None
+    count = _rounds(loop)
+    return Accumulation(event, loop, count, following[0]) if following and count else None
+
+
+def _rounds(loop: ast.For) -> str:
+    """Return how many micro-batches a loop has, empty if its rounds may be something else."""
+    iterable = loop.iter
+    if isinstance(iterable, ast.Call) and terminal_name(iterable.func) == "range":
+        is_count = len(iterable.args) == 1 and text_of(iterable.args[0]) != "1"
+        return text_of(iterable.args[0]) if is_count and _is_fetched_in(loop) else ""
+    is_pair = isinstance(loop.target, ast.Tuple) and all(
+        isinstance(part, ast.Name) for part in loop.target.elts
+    )
+    return f"len({text_of(iterable)})" if is_pair and dotted(iterable) else ""
 
 
 def _is_fetched_in(loop: ast.For) -> bool:
@@ -164,7 +171,15 @@ def _is_mean_call(call: ast.Call, file: FileView) -> bool:
     losses = {n for n in made.of(call.func) if n.startswith("torch.nn.") and n.endswith("Loss")}
     makers = [value for value in made.values(call.func) if isinstance(value, ast.Call)]
     is_summed = any(k.arg == "reduction" for maker in makers for k in maker.keywords)
-    return bool(losses) and not is_summed
+    is_parameter = isinstance(call.func, ast.Name) and not made.values(call.func)
+    is_criterion = is_parameter and len(call.args) == 2 and not file.once(LocalCalls).target(call)
+    return (bool(losses) and not is_summed) or (is_criterion and _is_given(call.func, file))
+
+
+def _is_given(function: ast.expr, file: FileView) -> bool:
+    """Return whether a function is a parameter, as a criterion is."""
+    names = {p.arg for f in file.functions(function) for p in parameters(f.args)}
+    return text_of(function) in names
 
 
 def _is_constant(node: ast.expr, value: object) -> bool:

@@ -46,6 +46,25 @@ def kept_losses(loop: ast.stmt, loss: str, file: FileView) -> Iterator[KeptLoss]
             yield kept
 
 
+def loss_terms(loop: ast.stmt, loss: str, file: FileView) -> list[str]:
+    """Return the names that a loss is the sum of and that functions of torch compute in the loop."""
+    assigned = _assignments(loop)
+    sums = [value for target, value in assigned if target == loss and isinstance(value, ast.BinOp)]
+    names = {n.id for value in sums for n in scan(value, {ast.Name}) if isinstance(n, ast.Name)}
+    return sorted(
+        target
+        for target, value in assigned
+        if target in names - {loss} and _is_computed(value, file)
+    )
+
+
+def _is_computed(value: ast.expr, file: FileView) -> bool:
+    """Return whether an expression is a result of torch, perhaps scaled."""
+    if isinstance(value, ast.BinOp):
+        return _is_computed(value.left, file) or _is_computed(value.right, file)
+    return isinstance(value, ast.Call) and (file.resolve(value.func) or "").startswith("torch.")
+
+
 def attached_part(value: ast.expr, loss: str) -> ast.expr | None:
     """Return the part of an expression that is a loss and still attached to its graph."""
     if isinstance(value, (ast.Name, ast.Attribute)):

@@ -72,6 +72,8 @@ class Activations:
             return PROBABILITIES[call.name]
         if not isinstance(origin, ast.Call):
             return ""
+        if isinstance(origin.func, ast.Name) and origin.func.id == "self":
+            return self._of_forward(self._calls.method(self._calls.owner(origin), "forward"), depth)
         return next(
             (name for m in self._modules(origin.func) if (name := self._last(m, depth))), ""
         )
@@ -93,14 +95,27 @@ class Activations:
         if made.startswith("torch.nn.") and name in PROBABILITIES:
             return PROBABILITIES[name]
         if made == SEQUENTIAL and module.args:
-            return self._last(module.args[-1], depth)
+            return self._last(_last_part(module.args[-1]), depth)
         forward = self._forward(terminal_name(module.func)) if not made else None
         if forward is None:
             is_chained = isinstance(module.func, ast.Attribute)
             return self._last(module.func.value, depth) if is_chained else ""  # type: ignore[attr-defined]  # it is an attribute
-        found = [self.of(value, depth + 1) for value in returned_values(forward)]
+        return self._of_forward(forward, depth)
+
+    def _of_forward(self, forward: Function | None, depth: int) -> str:
+        """Return the activation of everything that a forward returns."""
+        returned = returned_values(forward) if forward is not None else ()
+        found = [self.of(value, depth + 1) for value in returned]
         return found[0] if found and all(found) else ""
 
     def _forward(self, name: str) -> Function | None:
         definition = self._calls.class_named(name)
         return self._calls.method(definition, "forward") if definition is not None else None
+
+
+def _last_part(part: ast.expr) -> ast.expr:
+    """Return the last module of `OrderedDict([("name", module), ...])`, any other part itself."""
+    if isinstance(part, ast.Call) and part.args and isinstance(part.args[0], ast.List):
+        last = part.args[0].elts[-1] if part.args[0].elts else part
+        return last.elts[-1] if isinstance(last, ast.Tuple) and last.elts else last
+    return part

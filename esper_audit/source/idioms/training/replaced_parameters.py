@@ -14,7 +14,7 @@ from esper_audit.source.idioms.training.following_statements import (
 from esper_audit.source.idioms.training.local_calls import LocalCalls
 from esper_audit.source.syntax.ast_walk import scan
 from esper_audit.source.syntax.file_view import FileView
-from esper_audit.source.syntax.names import dotted, terminal_name, text_of
+from esper_audit.source.syntax.names import Function, dotted, terminal_name, text_of
 
 REPLACING_METHODS = {
     "to_empty": "makes new parameters",
@@ -65,6 +65,22 @@ def parameter_changes(
         for _, function, parameter in helper_calls(statement, module, file):
             for inner in function.body:
                 yield from parameter_changes(inner, parameter, file, depth - 1)
+        for method in _own_methods(statement, module, file):
+            for inner in method.body:
+                yield from parameter_changes(inner, module, file, depth - 1)
+
+
+def _own_methods(statement: ast.stmt, module: str, file: FileView) -> Iterator[Function]:
+    """Yield the methods that a statement calls on `self`, where the module is an attribute of it."""
+    if not module.startswith("self."):
+        return
+    for call in scan(statement, {ast.Call}, NESTED):
+        is_own = isinstance(call, ast.Call) and dotted(call.func).startswith("self.")
+        target = (
+            file.once(LocalCalls).target(call) if is_own and isinstance(call, ast.Call) else None
+        )
+        if target is not None:
+            yield target
 
 
 def is_rebound(statement: ast.stmt, name: str) -> bool:
