@@ -124,6 +124,11 @@ def test_a_list_has_the_worst_first_a_line_each_within_80_columns(project: Path)
     assert len(lines) == 3
     assert max(map(len, done.stdout.splitlines())) <= 80
     assert summary.startswith("3 tickets: 3 open (active: ")
+    assert {line.split()[3] for line in lines} == {
+        "model.py:2",
+        "slots/valve.py:5",
+        "slots/valve.py:9",
+    }
 
 
 def test_a_list_of_nothing_says_so(tmp_path: Path) -> None:
