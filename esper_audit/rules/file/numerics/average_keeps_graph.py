@@ -10,7 +10,7 @@ from esper_audit.project.file_roles import OUTSIDE_TESTS
 from esper_audit.rules.file.numerics import average_keeps_graph_cases as cases
 from esper_audit.rules.rule import Rule, Triggers, Violation
 from esper_audit.source.idioms.classes.file_classes import class_table
-from esper_audit.source.idioms.numerics.ema_update import ema_update
+from esper_audit.source.idioms.numerics.ema_update import EmaUpdate, ema_update
 from esper_audit.source.idioms.numerics.gradient_modes import ends_graph, is_without_gradients
 from esper_audit.source.idioms.numerics.value_origins import ValueOrigins
 from esper_audit.source.syntax.ast_walk import scan, walk
@@ -59,7 +59,7 @@ class AverageKeepsGraph(Rule):
 
     def check(self, node: ast.AST, file: FileView) -> Iterator[Violation]:
         """Report updates of an average on the object with a tensor that has a graph."""
-        update = ema_update(node)
+        update = _update(node)
         if update is None or not _is_possible(node):
             return
         assert isinstance(node, (ast.Assign, ast.AugAssign, ast.Call))
@@ -89,6 +89,15 @@ class AverageKeepsGraph(Rule):
         return _is_computed_from(sample, inputs, file, 0)
 
 
+def _update(node: ast.AST) -> EmaUpdate | None:
+    """Return the update that a statement is, also by one side of a conditional expression."""
+    if not isinstance(node, ast.Assign) or not isinstance(node.value, ast.IfExp):
+        return ema_update(node)
+    sides = (node.value.body, node.value.orelse)
+    found = (ema_update(ast.Assign(node.targets, side)) for side in sides)
+    return next((update for update in found if update is not None), None)
+
+
 def _is_possible(node: ast.AST) -> bool:
     if isinstance(node, ast.Call):
         return bool(node.args)
@@ -97,7 +106,7 @@ def _is_possible(node: ast.AST) -> bool:
     if isinstance(target, ast.Subscript):
         target = target.value
     is_kept = isinstance(target, (ast.Attribute, ast.Name))
-    return is_kept and isinstance(node.value, (ast.BinOp, ast.Call))  # type: ignore[attr-defined]  # an assignment
+    return is_kept and isinstance(node.value, (ast.BinOp, ast.Call, ast.IfExp))  # type: ignore[attr-defined]  # an assignment
 
 
 def _is_carried(node: ast.Assign | ast.AugAssign | ast.Call, name: str, file: FileView) -> bool:

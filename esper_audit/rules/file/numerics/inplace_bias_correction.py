@@ -45,7 +45,7 @@ class InplaceBiasCorrection(Rule):
     triggers = Triggers(
         calls=CHANGING,
         nodes=frozenset({"AugAssign"}),
-        parts=frozenset({"mul_(", "lerp", "beta", "decay", "momentum"}),
+        parts=frozenset({"mul_(", "lerp", "beta", "decay", "momentum", "1 - "}),
     )
 
     VALID = (

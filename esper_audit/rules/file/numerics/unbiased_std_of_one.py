@@ -96,7 +96,8 @@ def _single(call: TensorCall, file: FileView) -> str:
 def _is_minibatch(node: ast.expr, file: FileView) -> bool:
     """Return whether a value is a field of a batch that a loop goes through, or chosen by its indices."""
     for origin in (node, *file.once(ValueOrigins).of(node, calls=0)):
-        whole = origin.slice if isinstance(origin, ast.Subscript) else None
+        whole: ast.expr | None = origin.slice if isinstance(origin, ast.Subscript) else None
+        whole = origin if isinstance(origin, ast.Name) else whole
         whole = origin.value if isinstance(origin, ast.Attribute) else whole
         if isinstance(whole, ast.Slice):
             whole = whole.lower
@@ -110,6 +111,8 @@ def _is_minibatch(node: ast.expr, file: FileView) -> bool:
 
 def _loop(value: LocalValue, file: FileView) -> bool:
     """Return whether a name is the variable of a loop over batches, or cut from one by such a variable."""
+    if isinstance(value.value, ast.Name) and value.index is not None:
+        return any(_loop(each, file) for each in file.once(FunctionValues).reaching(value.value))
     if isinstance(value.statement, ast.For):
         called = [n for n in walk(value.statement.iter) if isinstance(n, ast.Call)]
         return any(BATCHES.search(terminal_name(c.func)) for c in called)
@@ -129,6 +132,9 @@ def _is_collected(call: ast.Call) -> bool:
 def _is_normalisation(call: TensorCall, file: FileView) -> bool:
     """Return whether the deviation divides what its mean was subtracted from."""
     above, below = file.parent(call.node), call.node
+    name = _pair_name(above, call.node, file)
+    if name:
+        return _divides_by(name, call, file)
     while isinstance(above, (ast.Attribute, ast.Call, ast.Subscript)) or (
         isinstance(above, ast.BinOp) and isinstance(above.op, ast.Add)
     ):
@@ -137,7 +143,23 @@ def _is_normalisation(call: TensorCall, file: FileView) -> bool:
         return above.right is below and _subtracts_mean(above.left, call, file)
     if not isinstance(above, ast.Assign) or not isinstance(above.targets[0], ast.Name):
         return False
-    name, functions = above.targets[0].id, file.functions(call.node)
+    return _divides_by(above.targets[0].id, call, file)
+
+
+def _pair_name(above: ast.AST | None, node: ast.expr, file: FileView) -> str:
+    """Return the name that `mean, deviation = x.mean(), x.std()` gives to a deviation."""
+    statement = file.parent(above) if isinstance(above, ast.Tuple) else None
+    if not isinstance(above, ast.Tuple) or not isinstance(statement, ast.Assign):
+        return ""
+    targets = statement.targets[0]
+    if not isinstance(targets, ast.Tuple) or len(targets.elts) != len(above.elts):
+        return ""
+    return text_of(targets.elts[above.elts.index(node)])
+
+
+def _divides_by(name: str, call: TensorCall, file: FileView) -> bool:
+    """Return whether the function divides what the mean was subtracted from by a name."""
+    functions = file.functions(call.node)
     for part in walk(functions[-1]) if functions else ():
         if not isinstance(part, ast.BinOp) or not isinstance(part.op, ast.Div):
             continue

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import ast
-import re
 from collections.abc import Iterator, Sequence
 
 from esper_audit.findings.finding import Category, Severity
 from esper_audit.project.file_roles import OUTSIDE_TESTS
 from esper_audit.rules.rule import Invalid, Options, Rule, Triggers, Valid, Violation
-from esper_audit.source.idioms.numerics.counts import is_mask
+from esper_audit.source.idioms.numerics.counts import MASK, is_mask
 from esper_audit.source.idioms.numerics.guards import is_replaced, tests_around
 from esper_audit.source.idioms.numerics.tensor_calls import TensorCall, tensor_call
 from esper_audit.source.idioms.numerics.value_origins import ValueOrigins
@@ -17,7 +16,6 @@ from esper_audit.source.syntax.ast_walk import walk
 from esper_audit.source.syntax.file_view import FileView
 from esper_audit.source.syntax.names import text_of
 
-MASK = re.compile(r"(^|_)masks?(_|$)")
 CLAMPS = frozenset({"clamp", "clamp_min", "clip", "clamp_", "maximum"})
 MESSAGE = "`{}` is NaN for an empty mask: clamp `{}` at 1{}"
 TWIN = ", as line {} does"

@@ -8,7 +8,11 @@ from collections.abc import Iterator
 from esper_audit.findings.finding import Category, Severity
 from esper_audit.project.file_roles import OUTSIDE_TESTS
 from esper_audit.rules.rule import Invalid, Rule, Triggers, Valid, Violation
-from esper_audit.source.idioms.numerics.gradient_modes import ends_graph, is_differentiated
+from esper_audit.source.idioms.numerics.gradient_modes import (
+    ends_graph,
+    is_differentiated,
+    is_from_input,
+)
 from esper_audit.source.idioms.numerics.tensor_calls import TensorCall, tensor_call
 from esper_audit.source.idioms.numerics.value_origins import ValueOrigins
 from esper_audit.source.syntax.ast_walk import walk
@@ -57,6 +61,20 @@ class WhereHidesNan(Rule):
             def entropy_loss(p):
                 safe = torch.where(p > 0, p, torch.ones_like(p))
                 return torch.where(p > 0, p * safe.log(), 0.0).sum()
+            """,
+        ),
+        Valid(
+            "constants that the module makes",
+            """
+            import torch
+            from torch import nn
+            class Head(nn.Module):
+                def forward(self, x):
+                    return x + self.anchors()
+                def anchors(self):
+                    parts = [torch.arange(4) / 4]
+                    a = torch.cat(parts)
+                    return torch.where(a > 0, torch.log(a), 0.0)
             """,
         ),
         Valid(
@@ -128,7 +146,9 @@ class WhereHidesNan(Rule):
         tested = {text_of(part) for part in condition}
         for branch in branches:
             for part, operand in _singular_parts(branch, file):
-                if text_of(operand) in tested and not _is_safe(operand, file):
+                if text_of(operand) not in tested or _is_safe(operand, file):
+                    continue
+                if is_from_input(operand, file):
                     code = " ".join(file.code(part).split())
                     yield Violation(call.node, MESSAGE.format(code, text_of(operand)))
                     return
@@ -154,7 +174,16 @@ def _singular_parts(branch: ast.expr, file: FileView) -> Iterator[tuple[ast.expr
         elif isinstance(part, ast.Call):
             call = tensor_call(part, file)
             if call is not None and call.name in SINGULAR:
-                yield part, call.subject
+                yield from ((part, factor) for factor in _zero_factors(call.subject))
+
+
+def _zero_factors(operand: ast.expr) -> Iterator[ast.expr]:
+    """Yield the parts of an operand that make it 0 where they are 0."""
+    yield operand
+    if isinstance(operand, ast.BinOp) and isinstance(operand.op, (ast.Mult, ast.Div)):
+        yield from _zero_factors(operand.left)
+        if isinstance(operand.op, ast.Mult):
+            yield from _zero_factors(operand.right)
 
 
 def _is_safe(operand: ast.expr, file: FileView, depth: int = 0) -> bool:

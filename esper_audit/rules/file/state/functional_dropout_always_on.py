@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from esper_audit.findings.finding import Category, Severity
 from esper_audit.project.file_roles import OUTSIDE_TESTS
@@ -11,18 +11,22 @@ from esper_audit.rules.file.state import functional_dropout_always_on_cases as c
 from esper_audit.rules.rule import Replacement, Rule, Triggers, Violation
 from esper_audit.source.idioms.classes.attribute_use import own_name
 from esper_audit.source.idioms.classes.file_classes import ClassFamily, class_table
-from esper_audit.source.idioms.state.module_modes import MODE, has_mode, is_sampling, is_under_mode
+from esper_audit.source.idioms.state.functional_dropouts import (
+    ALWAYS_OFF,
+    ALWAYS_ON,
+    calls_of_alias,
+    dropout_without_mode,
+    is_possible_alias,
+)
+from esper_audit.source.idioms.state.module_modes import MODE, is_sampling, is_under_mode
 from esper_audit.source.syntax.ast_walk import scan
 from esper_audit.source.syntax.file_view import FileView
 from esper_audit.source.syntax.names import Function, dotted, parameters, terminal_name
 
-ALWAYS_ON = frozenset({"dropout", "dropout1d", "dropout2d", "dropout3d"})
-ALWAYS_OFF = frozenset({"alpha_dropout", "feature_alpha_dropout"})
 MODULES = frozenset(
     {"Dropout", "Dropout1d", "Dropout2d", "Dropout3d", "AlphaDropout", "FeatureAlphaDropout"}
 )
 CREATED = "`{}` is made in `{}`, so that it is always in training mode: make it in `__init__`"
-POSITION_OF_TRAINING = 2
 
 
 class FunctionalDropoutAlwaysOn(Rule):
@@ -49,20 +53,28 @@ class FunctionalDropoutAlwaysOn(Rule):
     precision = "0 findings in 19 packages"
     triggers = Triggers(
         calls=ALWAYS_ON | ALWAYS_OFF | MODULES | {"partial"},
+        attributes=ALWAYS_ON,
         words=ALWAYS_ON | ALWAYS_OFF | MODULES,
     )
 
     VALID = cases.VALID
     INVALID = cases.INVALID
 
+    def prefilter(self, nodes: Sequence[ast.AST]) -> Sequence[ast.AST]:
+        """Drop the attributes of the object itself."""
+        return [n for n in nodes if isinstance(n, ast.Call) or is_possible_alias(n)]
+
     def check(self, node: ast.AST, file: FileView) -> Iterator[Violation]:
         """Report functional dropouts in a module that are not given its mode."""
+        if isinstance(node, ast.Attribute):
+            for call in calls_of_alias(node, file):
+                yield from self.check(call, file)
         if not isinstance(node, ast.Call):
             return
         if terminal_name(node.func) in MODULES:
             yield from _created(node, file)
             return
-        name = _dropout_without_mode(node, file)
+        name = dropout_without_mode(node, file)
         if not name or is_under_mode(node, file):
             return
         functions = file.functions(node)
@@ -99,28 +111,6 @@ def _created(node: ast.Call, file: FileView) -> Iterator[Violation]:
         return
     if not is_sampling(node, file):
         yield Violation(node, CREATED.format(file.code(node), functions[0].name))
-
-
-def _dropout_without_mode(node: ast.Call, file: FileView) -> str:
-    """Return the name of a functional dropout that is called, or bound by `partial`, without a mode."""
-    target = file.resolve(node.func) or ""
-    arguments = node.args
-    if target == "functools.partial" and arguments:
-        target = file.resolve(arguments[0]) or ""
-        arguments = arguments[1:]
-    name = target.removeprefix("torch.nn.functional.")
-    if name == target or name not in ALWAYS_ON | ALWAYS_OFF:
-        return ""
-    if len(arguments) > POSITION_OF_TRAINING or any(isinstance(a, ast.Starred) for a in arguments):
-        return ""
-    keywords = {k.arg for k in node.keywords}
-    if keywords & {"training", None} or any(has_mode(k.value) for k in node.keywords):
-        return ""
-    rate = next((k.value for k in node.keywords if k.arg == "p"), None) or next(
-        iter(arguments[1:2]), None
-    )
-    is_off = isinstance(rate, ast.Constant) and rate.value == 0
-    return "" if is_off or any(map(has_mode, arguments)) else name
 
 
 def _module_around(method: Function, file: FileView) -> ClassFamily | None:

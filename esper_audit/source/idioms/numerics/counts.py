@@ -10,9 +10,10 @@ from esper_audit.source.idioms.numerics.tensor_calls import tensor_call
 from esper_audit.source.idioms.numerics.value_origins import ValueOrigins
 from esper_audit.source.syntax.file_view import FileView
 from esper_audit.source.syntax.local_values import FunctionValues
-from esper_audit.source.syntax.names import terminal_name
+from esper_audit.source.syntax.names import terminal_name, text_of
 
 DEEPEST = 6
+MASK = re.compile(r"(^|_)masks?(_|$)")
 DEGREE = re.compile(r"(?i)(^|_)(deg|degs?|degrees?|n_?neighbou?rs)$")
 ADDING = frozenset({"scatter_add", "scatter_add_", "index_add", "index_add_", "scatter_sum"})
 COUNTING = frozenset({"bincount", "histc", "count_nonzero"})
@@ -49,7 +50,8 @@ def _reason(node: ast.expr, file: FileView, depth: int) -> str:
     if call.name in COUNTING:
         return "a count"
     if call.name == "sum":
-        return "a count" if is_mask(call.subject, file) else ""
+        is_named = MASK.search(text_of(call.subject).rpartition(".")[2])
+        return "a count" if is_named or is_mask(call.subject, file) else ""
     return count_reason(call.subject, file, depth) if call.name in SELECTING else ""
 
 

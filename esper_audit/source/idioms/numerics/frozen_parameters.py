@@ -34,12 +34,21 @@ def frozen_modules(family: ClassFamily | None) -> set[str]:
             if isinstance(node, ast.For):
                 sources = {source for _, source in iterated_modules(node)}
                 found |= sources if sources and _has_freeze(node) else set()
-            elif isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute):
-                is_off = node.func.attr == "requires_grad_" and ast.unparse(node).endswith(
-                    "(False)"
-                )
-                found |= {text_of(node.func.value)} if is_off else set()
+            elif isinstance(node, ast.Call) and _is_freezing(node):
+                found.add(text_of(node.func.value))  # type: ignore[attr-defined]  # a method
+        for name, uses in member.bound.items():
+            if any(_is_freezing(use.value) for use in uses):
+                found.add(f"self.{name}")
     return found
+
+
+def _is_freezing(node: ast.AST | None) -> bool:
+    """Return whether a node is a call of `requires_grad_(False)`."""
+    if not isinstance(node, ast.Call) or not isinstance(node.func, ast.Attribute):
+        return False
+    values = [*node.args, *(k.value for k in node.keywords)]
+    is_off = any(isinstance(v, ast.Constant) and v.value is False for v in values)
+    return node.func.attr == "requires_grad_" and is_off
 
 
 def _has_freeze(loop: ast.For) -> bool:

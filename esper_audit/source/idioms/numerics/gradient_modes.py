@@ -6,11 +6,14 @@ import ast
 import re
 
 from esper_audit.source.idioms.classes.file_classes import class_table
+from esper_audit.source.idioms.numerics.value_origins import ValueOrigins
 from esper_audit.source.syntax.ast_walk import scan, walk
 from esper_audit.source.syntax.file_view import FileView
+from esper_audit.source.syntax.local_values import FunctionValues
 from esper_audit.source.syntax.names import Function, dotted, terminal_name
 
 LOSS = re.compile(r"(?i)(^|_)(\w*loss\w*|criterion|objective|penalty|divergence)(_|$)")
+DEEPEST = 5
 WORDS = re.compile(r"(?<=[a-z])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")
 
 OFF = frozenset({"no_grad", "inference_mode", "_no_grad", "_disable_dynamo_if_unsupported"})
@@ -85,6 +88,19 @@ def ends_graph(node: ast.expr) -> bool:
             if not is_conversion:
                 return True
     return False
+
+
+def is_from_input(node: ast.expr, file: FileView, depth: int = 0) -> bool:
+    """Return whether a value is computed from a parameter of its function or from the object."""
+    if depth > DEEPEST:
+        return False
+    origins = file.once(ValueOrigins).of(node, calls=0)
+    names = [p for origin in origins for p in walk(origin) if isinstance(p, ast.Name)]
+    values = [value for name in names for value in file.once(FunctionValues).reaching(name)]
+    if any(value.statement is None or isinstance(value.statement, ast.For) for value in values):
+        return True
+    sources = [value.value for value in values if value.value is not None]
+    return any(is_from_input(source, file, depth + 1) for source in sources)
 
 
 def _turns_off(node: ast.expr) -> bool:

@@ -19,7 +19,7 @@ STATEMENTS = frozenset({ast.Assign, ast.AugAssign, ast.Call})
 
 def rebound_averages(loop: ast.For) -> Iterator[ast.Assign]:
     """Yield the assignments of an average to a variable of the loop that is not read afterwards."""
-    targets = names_in(loop.target)
+    targets = names_in(loop.target) | set(_looked_up(loop))
     for node in scan(loop, {ast.Assign}):
         if not isinstance(node, ast.Assign) or not isinstance(node.targets[0], ast.Name):
             continue
@@ -30,6 +30,15 @@ def rebound_averages(loop: ast.For) -> Iterator[ast.Assign]:
         later = (part for part in scan(loop, {ast.Name}) if part.lineno > (node.end_lineno or 0))  # type: ignore[attr-defined]  # a name
         if not any(isinstance(part, ast.Name) and part.id == name for part in later):
             yield node
+
+
+def _looked_up(loop: ast.For) -> Iterator[str]:
+    """Yield the names that a loop binds to entries of a table: `average = self.shadow[name]`."""
+    for node in scan(loop, {ast.Assign}):
+        if isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name):
+            is_entry = isinstance(node.value, ast.Subscript)
+            is_entry |= isinstance(node.value, ast.Attribute) and node.value.attr == "data"
+            yield from [node.targets[0].id] if is_entry else []
 
 
 def frozen_filters(loop: ast.For, file: FileView) -> Iterator[tuple[ast.expr, str, str]]:
@@ -96,11 +105,17 @@ def unmatched_names(loop: ast.For) -> Iterator[tuple[ast.Compare, list[str]]]:
 def idle_counter(branch: ast.If, file: FileView) -> ast.Attribute | None:
     """Return the counter that keeps its initial 0 in the test around the update of an average."""
     test = branch.test
-    if not isinstance(test, ast.Compare) or not isinstance(test.ops[0], (ast.Gt, ast.GtE)):
+    if not isinstance(test, ast.Compare):
         return None
+    is_exit = isinstance(branch.body[-1], (ast.Return, ast.Continue))
+    kinds = (ast.Lt, ast.LtE) if is_exit else (ast.Gt, ast.GtE)
+    functions = file.functions(branch)
+    scope = functions[-1] if is_exit and functions else branch
     counter = test.left
     family = _family(branch, file)
-    if family is None or not isinstance(counter, ast.Attribute) or not has_update(branch):
+    if not isinstance(test.ops[0], kinds) or not isinstance(counter, ast.Attribute):
+        return None
+    if family is None or not has_update(scope):
         return None
     bindings = family.bindings(counter.attr)
     is_zero = [b.value is not None and literal_number(b.value) == 0 for b in bindings]

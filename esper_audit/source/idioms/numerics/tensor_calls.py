@@ -25,6 +25,10 @@ OPERATIONS = {
     "Tanh": ("tanh", ()),
     "Dropout": ("dropout", ("p",)),
     "Identity": ("identity", ()),
+    "MSELoss": ("mse_loss", ()),
+    "CrossEntropyLoss": ("cross_entropy", ()),
+    "BCEWithLogitsLoss": ("binary_cross_entropy_with_logits", ()),
+    "CosineSimilarity": ("cosine_similarity", ("dim",)),
 }
 SUBJECTS = frozenset({"input", "self", "x", "inputs"})
 

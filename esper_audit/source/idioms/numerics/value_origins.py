@@ -71,8 +71,11 @@ def called_function(call: ast.Call, file: FileView) -> Function | None:
     """Return the function or method of the same file that is called, None if it is not known."""
     function = call.func
     if isinstance(function, ast.Name):
+        values = file.once(FunctionValues).reaching(function)
+        if len(values) == 1:
+            return _forward_of(values[0].value, file)
         found = file.once(_functions).get(function.id)
-        return found if file.resolve(function) is None else None
+        return found if file.resolve(function) is None and not values else None
     if isinstance(function, ast.Attribute) and dotted(function.value) in ("self", "cls"):
         classes = [d for d in file.definitions(call) if isinstance(d, ast.ClassDef)]
         if classes:

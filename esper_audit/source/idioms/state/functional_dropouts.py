@@ -1,0 +1,65 @@
+"""Calls of functional dropouts, also under the name of an attribute, and whether they know the mode."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+
+from esper_audit.source.idioms.numerics.tensor_calls import enclosing_family
+from esper_audit.source.idioms.state.module_modes import has_mode
+from esper_audit.source.syntax.file_view import FileView
+from esper_audit.source.syntax.names import dotted
+
+ALWAYS_ON = frozenset({"dropout", "dropout1d", "dropout2d", "dropout3d"})
+ALWAYS_OFF = frozenset({"alpha_dropout", "feature_alpha_dropout"})
+POSITION_OF_TRAINING = 2
+
+
+def dropout_without_mode(node: ast.Call, file: FileView) -> str:
+    """Return the name of a functional dropout that is called, or bound by `partial`, without a mode."""
+    target = file.resolve(node.func) or _aliased(node.func, file)
+    arguments = node.args
+    if target == "functools.partial" and arguments:
+        target = file.resolve(arguments[0]) or ""
+        arguments = arguments[1:]
+    name = target.removeprefix("torch.nn.functional.")
+    if name == target or name not in ALWAYS_ON | ALWAYS_OFF:
+        return ""
+    if len(arguments) > POSITION_OF_TRAINING or any(isinstance(a, ast.Starred) for a in arguments):
+        return ""
+    keywords = {k.arg for k in node.keywords}
+    if keywords & {"training", None} or any(has_mode(k.value) for k in node.keywords):
+        return ""
+    rate = next((k.value for k in node.keywords if k.arg == "p"), None) or next(
+        iter(arguments[1:2]), None
+    )
+    is_off = isinstance(rate, ast.Constant) and rate.value == 0
+    return "" if is_off or any(map(has_mode, arguments)) else name
+
+
+def is_possible_alias(node: ast.AST) -> bool:
+    """Return whether an attribute may be `F.dropout`, not `self.dropout`."""
+    return isinstance(node, ast.Attribute) and dotted(node.value) not in ("self", "")
+
+
+def calls_of_alias(node: ast.Attribute, file: FileView) -> Iterator[ast.Call]:
+    """Yield the calls of the attribute of an object to which a class binds `F.dropout` itself."""
+    above = file.parent(node)
+    target = above.targets[0] if isinstance(above, ast.Assign) else None
+    family = enclosing_family(node, file)
+    if family is None or not isinstance(target, ast.Attribute) or dotted(target.value) != "self":
+        return
+    for read in family.reads(target.attr):
+        call = file.parent(read.node)
+        if isinstance(call, ast.Call) and call.func is read.node:
+            yield call
+
+
+def _aliased(function: ast.expr, file: FileView) -> str:
+    """Return the full name of the function that a class binds to the attribute that is called."""
+    if not isinstance(function, ast.Attribute) or dotted(function.value) != "self":
+        return ""
+    family = enclosing_family(function, file)
+    bound = family.bindings(function.attr) if family is not None else []
+    value = bound[0].value if len(bound) == 1 else None
+    return file.resolve(value) or "" if value is not None else ""
