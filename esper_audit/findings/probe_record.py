@@ -11,6 +11,7 @@ import msgspec
 from esper_audit.findings.finding import Category, Severity
 
 Plain = str | int | float | bool
+READING = ": got "  # between the sentence of a limit and the reading that breaks it
 
 
 class Verdict(enum.StrEnum):

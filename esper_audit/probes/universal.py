@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import re
 from collections.abc import Mapping
 from typing import ClassVar
@@ -22,6 +23,10 @@ SAMPLING_NAME = re.compile(
 SAMPLING_TEXT = re.compile(
     r"\bsampl(ing|ed)\b|\bsamples from|stochastic|\bnois[ey]\b|variational|augment|gumbel|randomly|reparameteri",
     re.IGNORECASE,
+)
+SAMPLING_CALL = re.compile(
+    r"(torch\.)?(randn|rand|bernoulli|multinomial|randint|randperm|rand_like|randn_like|gumbel_softmax"
+    r"|uniform_|normal_|bernoulli_|exponential_|rsample|sample)\("
 )
 
 
@@ -60,3 +65,18 @@ def is_sampling_by_name(subject: Discovered) -> bool:
     """Return whether the name or the docstring of a class mentions sampling."""
     is_named = SAMPLING_NAME.search(subject.recipe.class_name)
     return bool(is_named or SAMPLING_TEXT.search(documentation_of(subject)))
+
+
+def sampling_calls(module: nn.Module) -> str:
+    """Return the first call in a forward of a module's own classes that samples, empty if there is none."""
+    kinds = {type(part) for part in module.modules()}
+    for kind in sorted(kinds, key=lambda one: one.__qualname__):
+        if kind.__module__.startswith("torch."):
+            continue
+        try:
+            found = SAMPLING_CALL.search(inspect.getsource(kind))
+        except (OSError, TypeError):
+            continue
+        if found:
+            return found[0].rstrip("(")
+    return ""

@@ -55,7 +55,7 @@ class DropsInDictionary(nn.Module):
     """The random output is one of two in a dictionary."""
 
     def forward(self, x: Tensor) -> dict[str, Tensor]:
-        return {"sound": x, "random": x + torch.rand(1)}
+        return {"sound": x, "random": F.dropout(x, 0.5)}
 
 
 class MovingMean(nn.Module):
@@ -101,6 +101,13 @@ class GaussianNoise(nn.Module):
         return x + torch.randn_like(x)
 
 
+class Perplexed(nn.Module):
+    """Adds what it draws, by a call."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x + torch.rand_like(x)
+
+
 def cases() -> Iterator[Case]:
     yield sound(discovered(DropoutByMode))
     yield sound(discovered(CachedTable, SEQUENCES))
@@ -111,3 +118,4 @@ def cases() -> Iterator[Case]:
     yield broken(discovered(MovingAttribute), "state")
     yield broken(discovered(KeepsState, SEQUENCES), "remembers")
     yield by_design(discovered(GaussianNoise), "random")
+    yield by_design(discovered(Perplexed), "random")

@@ -15,7 +15,7 @@ from esper_audit.findings.errors import FAILURES
 from esper_audit.findings.finding import Category, Severity
 from esper_audit.findings.probe_record import Plain
 from esper_audit.probes.measure.output_tree import cloned, differs, first_difference
-from esper_audit.probes.measure.readings import Limits, Reading, must_be_zero
+from esper_audit.probes.measure.readings import Limits, Reading, must_not_occur
 from esper_audit.probes.recipes.program import program
 from esper_audit.probes.recipes.subject import Discovered
 from esper_audit.probes.subject.determinism import seed_streams
@@ -46,10 +46,10 @@ class CompleteState(UniversalProbe):
     category = Category.CORRECTNESS
     severity = Severity.P0
     limits: ClassVar[Limits] = {
-        "not-plain": must_be_zero("the state dict contains more than tensors and plain types"),
-        "refused": must_be_zero("a fresh module refuses the state dict"),
-        "output": must_be_zero("a fresh module that loaded the state dict gives another output"),
-        "copy": must_be_zero("a deep copy gives another output"),
+        "not-plain": must_not_occur("the state dict contains more than tensors and plain types"),
+        "refused": must_not_occur("a fresh module refuses the state dict"),
+        "output": must_not_occur("a fresh module that loaded the state dict gives another output"),
+        "copy": must_not_occur("a deep copy gives another output"),
     }
 
     def measure(self, subject: Discovered, state: str) -> Iterator[Reading]:

@@ -12,7 +12,7 @@ from torch import nn
 from esper_audit.findings.errors import FAILURES
 from esper_audit.findings.finding import Category, Severity
 from esper_audit.findings.probe_record import Plain
-from esper_audit.probes.measure.readings import Limits, Reading, must_be_zero
+from esper_audit.probes.measure.readings import Limits, Reading, must_not_occur
 from esper_audit.probes.recipes.program import program
 from esper_audit.probes.recipes.subject import Discovered
 from esper_audit.probes.universal import UniversalProbe
@@ -39,7 +39,9 @@ class CountedParameters(UniversalProbe):
     contract = "parameter-count"
     category = Category.CORRECTNESS
     severity = Severity.P3
-    limits: ClassVar[Limits] = {"count": must_be_zero("the claimed number of parameters is wrong")}
+    limits: ClassVar[Limits] = {
+        "count": must_not_occur("the claimed number of parameters is wrong")
+    }
 
     def measure(self, subject: Discovered, state: str) -> Iterator[Reading]:
         """Compare each claim with the counts."""

@@ -10,11 +10,11 @@ from torch import Tensor, nn
 from esper_audit.findings.finding import Category, Severity
 from esper_audit.findings.probe_record import Plain
 from esper_audit.probes.measure.output_tree import cloned, first_difference, is_same
-from esper_audit.probes.measure.readings import Limits, Reading, must_be_zero
+from esper_audit.probes.measure.readings import Limits, Reading, must_not_occur
 from esper_audit.probes.recipes.program import program
 from esper_audit.probes.recipes.subject import Discovered
 from esper_audit.probes.subject.modes import switch_mode
-from esper_audit.probes.universal import UniversalProbe, is_sampling_by_name
+from esper_audit.probes.universal import UniversalProbe, is_sampling_by_name, sampling_calls
 
 SETTLING_CALLS = 2  # caches and lazy buffers are made in the first calls
 COMPARED = 'assert torch.equal(first{path}, second{path}), "{message}"'
@@ -30,8 +30,8 @@ class DeterministicEvaluation(UniversalProbe):
     Why: dropout that stays active, statistics that move in evaluation and a memory of the previous call
     make a comparison of models depend on chance.
 
-    Quiet: a module that samples by its name or docstring (noise, sampling, variational, augmentation) has
-    this as a property, and so has one that only draws numbers that it does not use.
+    Quiet: a module that samples by its name, its docstring or a call of a sampling function has this as a
+    property. Dropout is no sampling. A module that draws numbers without using them is sound.
 
     Tickets: real code
     """
@@ -40,9 +40,9 @@ class DeterministicEvaluation(UniversalProbe):
     category = Category.CORRECTNESS
     severity = Severity.P1
     limits: ClassVar[Limits] = {
-        "state": must_be_zero("a call in eval mode changes the module's state"),
-        "random": must_be_zero("the output in eval mode depends on the random stream"),
-        "remembers": must_be_zero("the output in eval mode depends on the previous call"),
+        "state": must_not_occur("a call in eval mode changes the module's state"),
+        "random": must_not_occur("the output in eval mode depends on the random stream"),
+        "remembers": must_not_occur("the output in eval mode depends on the previous call"),
     }
 
     def measure(self, subject: Discovered, state: str) -> Iterator[Reading]:
@@ -73,9 +73,12 @@ class DeterministicEvaluation(UniversalProbe):
 
     def by_design(self, subject: Discovered, detector: str, witness: Mapping[str, Plain]) -> str:
         """Return the reason if the module samples by name."""
-        if detector == "random" and is_sampling_by_name(subject):
+        if detector != "random":
+            return ""
+        if is_sampling_by_name(subject):
             return "samples in eval mode, by its name or docstring"
-        return ""
+        call = sampling_calls(subject.build())
+        return f"samples in eval mode, by {call}" if call else ""
 
     def program_of(
         self, subject: Discovered, detector: str, witness: Mapping[str, Plain]

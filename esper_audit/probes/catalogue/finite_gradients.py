@@ -13,7 +13,7 @@ from esper_audit.findings.finding import Category, Severity
 from esper_audit.findings.probe_record import Plain
 from esper_audit.probes.measure.gradients import backward
 from esper_audit.probes.measure.output_tree import tensors_of
-from esper_audit.probes.measure.readings import Limits, Reading, must_be_zero
+from esper_audit.probes.measure.readings import Limits, Reading, must_not_occur
 from esper_audit.probes.recipes.program import program
 from esper_audit.probes.recipes.source_text import recipe_text
 from esper_audit.probes.recipes.subject import Discovered
@@ -48,8 +48,8 @@ class FiniteGradients(UniversalProbe):
     category = Category.NUMERICAL_STABILITY
     severity = Severity.P2
     limits: ClassVar[Limits] = {
-        "ordinary": must_be_zero("gradients of ordinary inputs are not finite"),
-        "edge": must_be_zero("gradients at an edge of the inputs are not finite"),
+        "ordinary": must_not_occur("gradients of ordinary inputs are not finite"),
+        "edge": must_not_occur("gradients at an edge of the inputs are not finite"),
     }
 
     def measure(self, subject: Discovered, state: str) -> Iterator[Reading]:

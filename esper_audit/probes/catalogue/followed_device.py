@@ -13,7 +13,7 @@ from esper_audit.findings.errors import FAILURES
 from esper_audit.findings.finding import Category, Severity
 from esper_audit.findings.probe_record import Plain
 from esper_audit.probes.measure.device_watch import DeviceWatch, plain_tensors
-from esper_audit.probes.measure.readings import Limits, Reading, must_be_zero
+from esper_audit.probes.measure.readings import Limits, Reading, must_not_occur
 from esper_audit.probes.recipes.program import program
 from esper_audit.probes.recipes.source_text import recipe_text
 from esper_audit.probes.recipes.subject import Discovered
@@ -51,8 +51,8 @@ class FollowedDevice(UniversalProbe):
     category = Category.CORRECTNESS
     severity = Severity.P2
     limits: ClassVar[Limits] = {
-        "attribute": must_be_zero("a plain tensor attribute stays behind when the module moves"),
-        "created": must_be_zero("the forward creates a tensor on another device than its inputs"),
+        "attribute": must_not_occur("a plain tensor attribute stays behind when the module moves"),
+        "created": must_not_occur("the forward creates a tensor on another device than its inputs"),
     }
 
     def measure(self, subject: Discovered, state: str) -> Iterator[Reading]:

@@ -14,7 +14,7 @@ from esper_audit.findings.finding import Category, Severity
 from esper_audit.findings.probe_record import Plain
 from esper_audit.probes.measure.output_tree import named_tensors
 from esper_audit.probes.measure.precise_run import cast_tree
-from esper_audit.probes.measure.readings import Limits, Reading, must_be_zero
+from esper_audit.probes.measure.readings import Limits, Reading, must_not_occur
 from esper_audit.probes.recipes.program import program
 from esper_audit.probes.recipes.source_text import recipe_text
 from esper_audit.probes.recipes.subject import Discovered
@@ -50,10 +50,10 @@ class FollowedDtype(UniversalProbe):
     category = Category.CORRECTNESS
     severity = Severity.P3
     limits: ClassVar[Limits] = {
-        "double": must_be_zero("a module in double precision raises on mixed dtypes"),
-        "double-output": must_be_zero("a module in double precision returns another dtype"),
-        "bfloat16": must_be_zero("a module in bfloat16 raises on mixed dtypes"),
-        "bfloat16-output": must_be_zero("a module in bfloat16 returns another dtype"),
+        "double": must_not_occur("a module in double precision raises on mixed dtypes"),
+        "double-output": must_not_occur("a module in double precision returns another dtype"),
+        "bfloat16": must_not_occur("a module in bfloat16 raises on mixed dtypes"),
+        "bfloat16-output": must_not_occur("a module in bfloat16 returns another dtype"),
     }
 
     def measure(self, subject: Discovered, state: str) -> Iterator[Reading]:

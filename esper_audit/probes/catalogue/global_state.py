@@ -8,7 +8,7 @@ from typing import ClassVar
 from esper_audit.findings.finding import Category, Severity
 from esper_audit.findings.probe_record import Plain
 from esper_audit.probes.measure.process_settings import process_settings, restored_settings
-from esper_audit.probes.measure.readings import Limits, Reading, must_be_zero
+from esper_audit.probes.measure.readings import Limits, Reading, must_not_occur
 from esper_audit.probes.recipes.program import program
 from esper_audit.probes.recipes.subject import Discovered
 from esper_audit.probes.subject.determinism import seed_streams
@@ -44,8 +44,8 @@ class GlobalState(UniversalProbe):
     category = Category.CORRECTNESS
     severity = Severity.P1
     limits: ClassVar[Limits] = {
-        "build": must_be_zero("the constructor changes a setting of the process"),
-        "call": must_be_zero("a call changes a setting of the process"),
+        "build": must_not_occur("the constructor changes a setting of the process"),
+        "call": must_not_occur("a call changes a setting of the process"),
     }
 
     def measure(self, subject: Discovered, state: str) -> Iterator[Reading]:

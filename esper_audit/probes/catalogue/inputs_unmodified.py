@@ -11,7 +11,7 @@ import torch
 from esper_audit.findings.finding import Category, Severity
 from esper_audit.findings.probe_record import Plain
 from esper_audit.probes.measure.output_tree import cloned, first_difference
-from esper_audit.probes.measure.readings import Limits, Reading, must_be_zero
+from esper_audit.probes.measure.readings import Limits, Reading, must_not_occur
 from esper_audit.probes.recipes.materialise import import_name
 from esper_audit.probes.recipes.program import program
 from esper_audit.probes.recipes.source_text import recipe_text
@@ -42,7 +42,7 @@ class InputsUnmodified(UniversalProbe):
     category = Category.CORRECTNESS
     severity = Severity.P1
     limits: ClassVar[Limits] = {
-        "overwritten": must_be_zero("a call overwrites its argument"),
+        "overwritten": must_not_occur("a call overwrites its argument"),
     }
 
     def measure(self, subject: Discovered, state: str) -> Iterator[Reading]:

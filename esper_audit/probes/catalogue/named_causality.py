@@ -85,9 +85,9 @@ class NamedCausality(UniversalProbe):
         end = f"[{':, ' * axis}:{size // 2}]"
         is_double = witness["dtype"] == "torch.float64"
         path = "" if _is_single(causal) else "[0]"
+        redrawn = ["for p in module.parameters():", "    torch.nn.init.normal_(p, std=0.3)"]
         body = [
-            "for p in module.parameters():",
-            "    torch.nn.init.normal_(p, std=0.3)",
+            *(redrawn if any(True for _ in causal.build().parameters()) else []),
             *(f"{n} = {n}.double()" for n in later if specs[n].is_floating and is_double),
             "with torch.no_grad():",
             f"    first = module(CALL){path}{end}.clone()",

@@ -12,7 +12,7 @@ from esper_audit.findings.errors import FAILURES
 from esper_audit.findings.finding import Category, Severity
 from esper_audit.findings.probe_record import Plain
 from esper_audit.probes.discovery.failure import failure_of
-from esper_audit.probes.measure.readings import Limits, Reading, must_be_zero
+from esper_audit.probes.measure.readings import Limits, Reading, must_not_occur
 from esper_audit.probes.recipes.materialise import import_name
 from esper_audit.probes.recipes.program import program
 from esper_audit.probes.recipes.subject import Discovered
@@ -40,8 +40,8 @@ class OwnAttributes(UniversalProbe):
     category = Category.CORRECTNESS
     severity = Severity.P1
     limits: ClassVar[Limits] = {
-        "attribute": must_be_zero("the forward reads an attribute that is set nowhere"),
-        "name": must_be_zero("the forward reads a name that is not defined"),
+        "attribute": must_not_occur("the forward reads an attribute that is set nowhere"),
+        "name": must_not_occur("the forward reads a name that is not defined"),
     }
 
     def measure(self, subject: Discovered, state: str) -> Iterator[Reading]:

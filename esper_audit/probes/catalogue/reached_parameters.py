@@ -14,7 +14,7 @@ from esper_audit.findings.finding import Category, Severity
 from esper_audit.findings.probe_record import Plain
 from esper_audit.probes.measure.gradients import backward
 from esper_audit.probes.measure.output_tree import tensors_of
-from esper_audit.probes.measure.readings import Limits, Reading, must_be_zero
+from esper_audit.probes.measure.readings import Limits, Reading, must_not_occur
 from esper_audit.probes.recipes.materialise import import_name
 from esper_audit.probes.recipes.program import program
 from esper_audit.probes.recipes.subject import Discovered
@@ -44,7 +44,7 @@ class ReachedParameters(UniversalProbe):
     category = Category.CORRECTNESS
     severity = Severity.P2
     limits: ClassVar[Limits] = {
-        "unreached": must_be_zero("trainable parameters get no gradient"),
+        "unreached": must_not_occur("trainable parameters get no gradient"),
     }
 
     def measure(self, subject: Discovered, state: str) -> Iterator[Reading]:

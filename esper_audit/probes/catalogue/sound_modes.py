@@ -10,7 +10,7 @@ from torch import nn
 from esper_audit.findings.errors import FAILURES
 from esper_audit.findings.finding import Category, Severity
 from esper_audit.findings.probe_record import Plain
-from esper_audit.probes.measure.readings import Limits, Reading, must_be_zero
+from esper_audit.probes.measure.readings import Limits, Reading, must_not_occur
 from esper_audit.probes.recipes.program import program
 from esper_audit.probes.recipes.subject import Discovered
 from esper_audit.probes.universal import UniversalProbe, documentation_of
@@ -45,10 +45,10 @@ class SoundModes(UniversalProbe):
     category = Category.API_CONTRACT
     severity = Severity.P1
     limits: ClassVar[Limits] = {
-        "shadowed": must_be_zero("an attribute shadows a method of nn.Module"),
-        "raises": must_be_zero("a mode switch raises"),
-        "returns": must_be_zero("a mode switch does not return the module"),
-        "misses": must_be_zero("a mode switch does not reach a submodule"),
+        "shadowed": must_not_occur("an attribute shadows a method of nn.Module"),
+        "raises": must_not_occur("a mode switch raises"),
+        "returns": must_not_occur("a mode switch does not return the module"),
+        "misses": must_not_occur("a mode switch does not reach a submodule"),
     }
 
     def measure(self, subject: Discovered, state: str) -> Iterator[Reading]:

@@ -29,6 +29,7 @@ from esper_audit.rules.probe_catalogue import universal_modules
 EXPLAINED = {"followed-device": ("complete-state", "output")}
 CHECK_SECONDS = 6.0  # of processor time for a class, the most severe contracts first
 OF_FUNCTIONS = ("finite-gradients", "inputs-unmodified")
+NOTHING_READ = "nothing-read"
 OWN_ERRORS = "own-attributes"  # checked also where no call runs
 
 
@@ -65,7 +66,10 @@ def check_class(one: dict[str, object], root: str, probes: list[str]) -> Checked
     chosen = _chosen(probes, is_function=trial.recipe.is_function)
     checked, skipped = _checked_within_budget(subject, found, chosen)
     records = _without_explained(checked)
-    properties = [f"{r.probe}: {r.message}" for r in records if r.verdict is Verdict.NOT_APPLICABLE]
+    by_design = [
+        r for r in records if r.verdict is Verdict.NOT_APPLICABLE and r.code != NOTHING_READ
+    ]
+    properties = [f"{r.probe}: {r.message}" for r in by_design]
     problem = length_problem(subject)
     properties += [f"possible: {problem}"] if problem else []
     properties += [f"not checked within the budget: {', '.join(skipped)}"] if skipped else []
@@ -113,6 +117,8 @@ def _checked(subject: Discovered, probe: type[UniversalProbe], found: ModuleClas
     record = measure_unit(Unit(subject, BIRTH, probe(), ()))
     if record.verdict is Verdict.NO_VERDICT:
         record = msgspec.structs.replace(record, verdict=Verdict.INCONCLUSIVE)
+    elif record.code == NOTHING_READ:
+        record = msgspec.structs.replace(record, verdict=Verdict.NOT_APPLICABLE)
     symbol = subject.recipe.class_name
     place = DefinitionPlace(found.path, found.line, found.end_line, symbol)
     return msgspec.structs.replace(record, places=(place,))

@@ -7,10 +7,9 @@ from typing import Literal
 
 import msgspec
 
-from esper_audit.findings.probe_record import Plain, Verdict, WorstReading
+from esper_audit.findings.probe_record import READING, Plain, Verdict, WorstReading
 
 Relation = Literal["at most", "at least"]
-READING = ": got "  # between the sentence of a limit and the reading that breaks it
 
 
 class Reading(msgspec.Struct, frozen=True):
@@ -24,13 +23,15 @@ class Reading(msgspec.Struct, frozen=True):
 class Limit(msgspec.Struct, frozen=True):
     """The bound on the readings of a detector.
 
-    `sentence` describes a breach and `breach` is its verdict. A reading of NaN is a breach of every limit.
+    `sentence` describes a breach and `breach` is its verdict. The readings of a flag are
+    0 or a breach. A reading of NaN is a breach of every limit.
     """
 
     relation: Relation
     threshold: float
     sentence: str
     breach: Verdict = Verdict.FAIL
+    is_flag: bool = False
 
     def is_kept_by(self, value: float) -> bool:
         """Return whether a value is within the limit."""
@@ -67,6 +68,11 @@ Limits = Mapping[str, Limit]
 def must_be_zero(sentence: str) -> Limit:
     """Return the limit of a detector whose readings must be exactly zero."""
     return Limit("at most", 0.0, sentence)
+
+
+def must_not_occur(sentence: str) -> Limit:
+    """Return the limit of a detector that reads 1 where something occurs that must not."""
+    return Limit("at most", 0.0, sentence, is_flag=True)
 
 
 def control(sentence: str) -> Limit:
@@ -132,6 +138,8 @@ def _summary(numbers: Iterable[WorstReading]) -> str:
 
 
 def _measurement(reading: Reading, limit: Limit) -> str:
-    where = ", ".join(f"{name} {value}" for name, value in reading.witness.items())
+    where = ", ".join(f"{name} {value}" for name, value in reading.witness.items() if value != "")
+    if limit.is_flag:
+        return where or "a breach"
     text = f"{reading.value:.3g}, expected {limit.relation} {limit.threshold:.3g}"
     return f"{text} ({where})" if where else text

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from esper_audit.findings.audit import Audit
 from esper_audit.findings.finding import EvidenceLevel, Finding
 from esper_audit.findings.probe_record import (
+    READING,
     Verdict,
     has_failures,
     tally,
@@ -138,8 +139,9 @@ def _code(finding: Finding) -> Iterator[StyledText]:
 def _evidence(finding: Finding) -> Iterator[StyledText]:
     """Yield the readings of probes at a finding, and Python that reproduces the first of them."""
     for evidence in finding.probed:
-        sentence, _, reading = evidence.message.rpartition(": ")
-        message = reading if finding.message.endswith(sentence) else evidence.message
+        sentence, _, reading = evidence.message.partition(READING)
+        is_repeated = bool(reading) and finding.message.endswith(sentence)
+        message = f"got {reading}" if is_repeated else evidence.message
         text = f"{finding.standing}: {evidence.unit} {evidence.verdict}, {message}"
         yield StyledText(wrapped(text, "  ", "  "), "magenta")
     reproducer = next((e.reproducer for e in finding.probed if e.reproducer), "")
