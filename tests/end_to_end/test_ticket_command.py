@@ -126,8 +126,8 @@ def test_a_list_has_the_worst_first_a_line_each_within_80_columns(project: Path)
     assert summary.startswith("3 tickets: 3 open (active: ")
     assert {line.split()[3] for line in lines} == {
         "model.py:2",
-        "slots/valve.py:5",
-        "slots/valve.py:9",
+        "slots/valve.py:4",
+        "slots/valve.py:11",
     }
 
 
