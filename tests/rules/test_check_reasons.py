@@ -81,9 +81,9 @@ def test_each_check_has_its_reason(tmp_path: Path) -> None:
     adopted = f"policy public-torch-api, adopted at {tmp_path}/pyproject.toml:2"
     assert checks["private-torch-api"] == (True, adopted)
     assert checks[HASATTR] == (False, "policy no-hasattr is not adopted")
-    assert checks["silent-except"] == (True, "universal contract errors-surface")
+    assert checks["unguarded-norm-ratio"] == (True, "universal contract host-norm-guard")
     _, checks = shown("tests/test_a.py", "--ignore", "unused-suppression")
-    assert checks["silent-except"] == (False, "judges production, and this path is test")
+    assert checks[HASATTR] == (False, "judges production, and this path is test")
     assert checks["unused-suppression"] == (False, "--ignore")
 
 
