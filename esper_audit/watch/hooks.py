@@ -19,6 +19,7 @@ from torch.optim import Optimizer, lr_scheduler
 from torch.optim import optimizer as optimizer_hooks
 from torch.utils import data
 
+from esper_audit.watch.collectives import COLLECTIVES
 from esper_audit.watch.guard import Guard, restore
 from esper_audit.watch.loader_hooks import LoaderHooks
 from esper_audit.watch.monitor import Monitor
@@ -99,6 +100,8 @@ class Hooks:
     def finish(self) -> None:
         """Tell every monitor that the process ends, and write how often each looked."""
         self.send("run_ended")
+        if self.run.status is not None:
+            self.run.status.end()
         self.remove()
 
     def _step_done(self, optimizer: Optimizer, place: Any) -> None:
@@ -216,6 +219,18 @@ class Hooks:
         self._wrap(data.DistributedSampler, "set_epoch", self._before_epoch)
         self._wrap(torch, "save", self._before_saving)
         self._undo.append(LoaderHooks(self.run, self.send).install())
+        if self.run.status is not None and torch.distributed.is_available():
+            for name in COLLECTIVES:
+                if name in vars(torch.distributed):
+                    self._wrap(torch.distributed, name, self._collective_listener(name))
+
+    def _collective_listener(self, name: str) -> Callable[..., Callable[[], None] | None]:
+        def before(*_: Any, **__: Any) -> Callable[[], None] | None:
+            status = self.run.status
+            is_ours = status is not None and os.getpid() == self._process
+            return status.begin(name, self.run.place()) if status and is_ours else None
+
+        return before
 
     def _before_clipping(self, parameters: Any, *_: Any, **__: Any) -> None:
         if isinstance(parameters, list | tuple | torch.Tensor):  # an iterator is the user's

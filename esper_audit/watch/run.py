@@ -7,6 +7,7 @@ from collections import Counter
 
 import msgspec
 
+from esper_audit.watch.collectives import StatusFile
 from esper_audit.watch.records import Looked, Measured, Record, Seen, UserLine, Value
 from esper_audit.watch.user_frame import user_place
 
@@ -23,6 +24,7 @@ class Run:
         self.has_closure = False  # the step under way computes the loss itself
         self.grad_enabled = True  # where the event came from: monitors run without gradients
         self.rank = int(os.environ.get("RANK", NO_RANK))
+        self.status = None if self.rank == NO_RANK else StatusFile(folder, self.rank)
         self._file = os.path.join(folder, f"{os.getpid()}.jsonl")
         self._known: set[tuple[str, str, UserLine]] = set()
         self._looked: Counter[str] = Counter()

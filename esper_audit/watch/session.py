@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import math
 import os
 import signal
 import subprocess
 import tempfile
+import time
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -13,6 +15,7 @@ from pathlib import Path
 import msgspec
 
 from esper_audit.findings.errors import UsageError
+from esper_audit.watch.collectives import find_stuck
 from esper_audit.watch.records import (
     ONLY,
     PROJECT_ROOT,
@@ -28,7 +31,7 @@ from esper_audit.watch.records import (
 )
 
 INJECTED = os.path.join(os.path.dirname(os.path.abspath(__file__)), "injected")
-NOT_FOUND, NOT_EXECUTABLE = 127, 126
+LOOK_EVERY = 0.5  # seconds
 
 
 class WatchRequest(msgspec.Struct, frozen=True):
@@ -63,22 +66,43 @@ def run_watched(request: WatchRequest, root: str) -> WatchResult:
     raises UsageError.
     """
     with tempfile.TemporaryDirectory(prefix="esper-audit-watch-") as folder:
-        status = _run(request, _environment(request, root, folder))
-        return _result(status, list(_records(Path(folder))))
+        status, stuck = _run(request, _environment(request, root, folder), Path(folder))
+        result = _result(status, list(_records(Path(folder))))
+        return msgspec.structs.replace(result, seen=[*result.seen, *([stuck] if stuck else [])])
 
 
-def _run(request: WatchRequest, environment: dict[str, str]) -> int:
+def _run(
+    request: WatchRequest, environment: dict[str, str], folder: Path
+) -> tuple[int, Seen | None]:
+    """Return the status of the command, and the collective call for which it had to be ended."""
     ignored = signal.signal(signal.SIGINT, signal.SIG_IGN)
     try:
         # The command is the user's own.
-        return subprocess.run(  # noqa: S603  # run on purpose
-            request.command, env=environment, check=False, preexec_fn=_take_interrupts
-        ).returncode
+        process = subprocess.Popen(  # noqa: S603  # run on purpose
+            request.command, env=environment, preexec_fn=_take_interrupts
+        )
+        stuck = _wait(process, folder)
+        status = process.wait()
+        return status, find_stuck(folder, math.inf) if status and stuck is None else stuck
     except OSError as error:
         name = request.command[0]
         raise UsageError(f"cannot start '{name}': {error.strerror or error}") from error
     finally:
         signal.signal(signal.SIGINT, ignored)
+
+
+def _wait(process: subprocess.Popen[bytes], folder: Path) -> Seen | None:
+    """Wait for a command, and end it if a rank waits for one that cannot come any more."""
+    while True:
+        try:
+            process.wait(LOOK_EVERY)
+        except subprocess.TimeoutExpired:
+            stuck = find_stuck(folder, time.time())
+            if stuck is None:
+                continue
+            process.terminate()
+            return stuck
+        return None
 
 
 def _take_interrupts() -> None:

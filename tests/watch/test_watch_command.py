@@ -206,6 +206,30 @@ def test_ranks_that_part_are_named(tmp_path: Path) -> None:
     assert "parameters of rank 1 differ from those of rank 0" in " ".join(run.stdout.split())
 
 
+@pytest.mark.parametrize(
+    ("skip", "why"),
+    [
+        ("if rank == 0:\n    dist.all_reduce(torch.ones(1))", "rank 1 has ended without it"),
+        (
+            "if rank == 0:\n    dist.broadcast(torch.ones(1), 1)\ndist.barrier()",
+            "is in",
+        ),
+    ],
+)
+def test_a_collective_that_a_rank_skips_is_named_and_does_not_hang(
+    tmp_path: Path, skip: str, why: str
+) -> None:
+    script = RANKS.format(wrap="model = DDP(model)", sampler=SAMPLER).replace(
+        "dist.barrier()\ndist.destroy_process_group()", skip
+    )
+    run = [sys.executable, "-m", "torch.distributed.run", "--nproc-per-node", "2", "train.py"]
+    done = watch(tmp_path, "--", *run, script=script)
+    text = " ".join(done.stdout.split())
+    assert done.returncode in (1, 3), done.stdout + done.stderr
+    assert "Every rank has to reach every collective" in text
+    assert why in text
+
+
 def test_ranks_with_equal_batches_are_named(tmp_path: Path) -> None:
     run = on_two_ranks(tmp_path, "model = DDP(model)", "shuffle=False")
     assert run.returncode == 1, run.stdout + run.stderr
