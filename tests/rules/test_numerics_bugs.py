@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import textwrap
+from pathlib import Path
 from typing import NamedTuple
 
 import pytest
@@ -19,6 +20,24 @@ DEFAULT_RULES = [
 ]
 TABLE = TriggerTable.of(DEFAULT_RULES)
 IMPORTS = "import torch\nimport torch.nn as nn\nimport torch.nn.functional as F\n"
+
+
+SPELLINGS = Path(__file__).parent / "numerics_spellings"
+NUMERICAL = {
+    "average-keeps-graph",
+    "division-by-log",
+    "ema-never-updates",
+    "functional-dropout-always-on",
+    "gradient-nan-at-zero",
+    "inplace-bias-correction",
+    "log-of-probability",
+    "softmax-over-wrong-axis",
+    "unbiased-std-of-one",
+    "unclamped-arccosine",
+    "unclamped-exponential",
+    "unguarded-mask-mean",
+    "where-hides-nan",
+}
 
 
 class Bug(NamedTuple):
@@ -320,3 +339,32 @@ def test_the_default_rules_leave_the_repaired_program(bug: Bug) -> None:
 @pytest.mark.parametrize("bug", BUGS, ids=[f"{bug.rule}: {bug.name}" for bug in BUGS])
 def test_the_default_rules_report_a_bug_once_at_its_line(bug: Bug) -> None:
     assert reported(program(bug, is_repaired=False)) == [(bug.rule, bug.line)]
+
+
+def spellings(name: str) -> list[tuple[str, str]]:
+    """Return the title and the code of each program of a file."""
+    blocks = (SPELLINGS / name).read_text().split("\n#### ")[1:]
+    parts = [block.partition("\n") for block in blocks]
+    return [(title, "import math\n" + IMPORTS + code) for title, _, code in parts]
+
+
+FOUND = spellings("bugs.txt")
+CORRECT = spellings("correct.txt")
+
+
+def test_there_are_spellings_of_each_numerical_rule() -> None:
+    assert {title.partition(":")[0] for title, _ in FOUND} == NUMERICAL
+    assert len(CORRECT) > 30
+
+
+@pytest.mark.parametrize(("title", "code"), CORRECT, ids=[title for title, _ in CORRECT])
+def test_the_numerical_rules_leave_a_correct_program(title: str, code: str) -> None:
+    assert [found for found in reported(code) if found[0] in NUMERICAL] == []
+
+
+@pytest.mark.parametrize(("title", "code"), FOUND, ids=[title for title, _ in FOUND])
+def test_a_numerical_rule_reports_the_marked_lines_of_a_program(title: str, code: str) -> None:
+    rule = title.partition(":")[0]
+    marked = {line.strip() for line in code.splitlines() if line.endswith("#!")}
+    assert marked
+    assert {line for check, line in reported(code) if check == rule} == marked
