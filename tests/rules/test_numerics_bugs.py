@@ -29,6 +29,7 @@ NUMERICAL = {
     "ema-never-updates",
     "functional-dropout-always-on",
     "gradient-nan-at-zero",
+    "half-precision-norm",
     "inplace-bias-correction",
     "log-of-probability",
     "softmax-over-wrong-axis",
