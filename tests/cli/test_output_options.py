@@ -7,8 +7,11 @@ import re
 from pathlib import Path
 
 import pytest
-from support.audit_runs import CLEAN, GOOD, HASATTR, Ran, command, write
+from support.audit_runs import CLEAN, GOOD, HASATTR, Ran, audit, command, write
 
+from esper_audit.project.config import find_project
+from esper_audit.reports.formats.text import styled_audit
+from esper_audit.rules.catalogue import CheckCatalogue
 from esper_audit.text.terminal import UNLIMITED, cut_to_screen, laid_out_for, wrapped
 
 SWALLOWED = (
@@ -136,3 +139,19 @@ def test_code_is_whole_where_the_output_is_no_terminal() -> None:
     with laid_out_for(UNLIMITED):
         assert cut_to_screen("1" * 200, 12) == "1" * 200
         assert max(map(len, wrapped("word " * 60, "").splitlines())) <= 80
+
+
+@pytest.mark.parametrize("columns", [60, 80, 120])
+def test_every_line_of_a_report_fits_the_terminal(columns: int) -> None:
+    long = "def a_function_with_a_rather_long_name(host):\n" + GOOD.split("\n", 1)[1]
+    write(Path.cwd(), {"package/with/some/folders/a_module_with_a_long_name.py": long})
+    project = find_project([str(Path.cwd())])
+    result = audit(Path.cwd())
+    with laid_out_for(columns):
+        text = "".join(
+            part.text for part in styled_audit(result, CheckCatalogue.of_project(project))
+        )
+    *lines, summary = text.splitlines()
+    assert max(map(len, lines)) <= columns
+    assert summary.startswith("5 findings (1 P2, 4 P3) in 4 of 4 files; ")
+    assert "a_module_with_a_long_name.py:2:8" in text

@@ -105,15 +105,18 @@ def _frame(group: FindingGroup) -> Iterator[StyledText]:
 
 
 def _heading(finding: Finding) -> Iterator[StyledText]:
-    """Yield place, severity and check, the symbol in a line of its own where it does not fit beside them."""
+    """Yield place, severity, check and symbol, on further lines where one is too narrow."""
     at = finding.location
     place = f"{at.path}:{at.line}:{at.column}"
-    symbol = f"in {at.symbol}" if at.symbol else ""
-    is_long = len(f"{place} P0 {finding.check} {symbol}") > width()
-    yield StyledText(place, "bold")
+    symbol = f" in {at.symbol}" if at.symbol else ""
+    marked = f" {finding.severity} {finding.check}"
+    has_room = len(place + marked) <= width()
+    beside = f"{place}{marked}" if has_room else f" {marked}"
+    yield StyledText(place if has_room else f"{place}\n ", "bold")
     yield StyledText(f" {finding.severity} ", SEVERITY_STYLES[finding.severity])
     yield StyledText(finding.check, "cyan")
-    yield StyledText(f"{chr(10) + ' ' if symbol and is_long else ''} {symbol}".rstrip(" ") + "\n")
+    is_apart = bool(symbol) and len(beside + symbol) > width()
+    yield StyledText(f"\n {symbol}\n" if is_apart else f"{symbol}\n")
 
 
 def _code(finding: Finding) -> Iterator[StyledText]:

@@ -20,6 +20,7 @@ from esper_audit.workflow.initialisation.tree_marks import Mark, TreeMarks
 
 FEWEST_FILES = 10  # in a smaller tree, no finding of a policy means little
 WIDTH = 96
+NO_SIGN = "no sign of it in the tree"
 HEAD = """\
 # The configuration of esper-audit for this tree, first written by `esper-audit init`. Edit it freely.
 # `esper-audit config show PATH` prints what is in force for a file and why. A key that is commented
@@ -88,7 +89,7 @@ def initial_configuration(project: Project, today: str) -> InitialConfiguration:
     left = [
         Mark(
             policy,
-            count(counts[policy], "finding") if counts[policy] else "no sign of it in the tree",
+            count(counts[policy], "finding") if counts[policy] else NO_SIGN,
         )
         for policy in policies
         if policy not in {mark.policy for mark in adopted}
@@ -147,19 +148,28 @@ def _text(
 def _policies(adopted: Sequence[Mark], left: Sequence[Mark]) -> Iterator[str]:
     yield "# Universal contracts are always checked. Policies are laws that a project gives itself;"
     yield "# `esper-audit rule CHECK` explains a check and its contract."
-    groups: Mapping[str, Sequence[Mark]] = {"Adopted": adopted, "Not adopted": left}
+    seen = [mark for mark in left if mark.why != NO_SIGN]
+    groups: Mapping[str, Sequence[Mark]] = {"Adopted": adopted, "Not adopted": seen}
     for title, marks in groups.items():
         if marks:
             yield f"# {title}:"
         for mark in marks:
-            yield from textwrap.wrap(
-                f"{mark.policy}: {mark.why}",
-                WIDTH,
-                initial_indent="#   ",
-                subsequent_indent="#     ",
-                break_long_words=False,
-                break_on_hyphens=False,
-            )
+            yield from _comment(f"{mark.policy}: {mark.why}")
+    unseen = [mark.policy for mark in left if mark.why == NO_SIGN]
+    if unseen:
+        yield "# Not adopted, as nothing in the tree shows them:"
+        yield from _comment(", ".join(unseen))
+
+
+def _comment(text: str) -> list[str]:
+    return textwrap.wrap(
+        text,
+        WIDTH,
+        initial_indent="#   ",
+        subsequent_indent="#     ",
+        break_long_words=False,
+        break_on_hyphens=False,
+    )
 
 
 def _list(key: str, adopted: Sequence[Mark]) -> str:
