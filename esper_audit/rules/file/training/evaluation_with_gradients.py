@@ -268,7 +268,9 @@ def _is_near(forward: TrainingEvent, switch: TrainingEvent, file: FileView) -> b
     functions = [file.functions(node)[-1:] for node in (forward.node, switch.node)]
     is_forward = any(f.name == "forward" for f in functions[0])
     loop = _loop_around(forward, file)
-    return loop is not None and file.functions(loop)[-1:] in functions and not is_forward
+    if loop is None or is_forward:
+        return False
+    return functions[0] == functions[1] or file.functions(loop)[-1:] in functions
 
 
 def _is_evaluation(event: TrainingEvent, flow: TrainingFlow, file: FileView) -> bool:

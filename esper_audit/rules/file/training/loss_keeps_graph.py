@@ -70,6 +70,7 @@ class LossKeepsGraph(Rule):
                     kept += kept_losses(event.loops[-1], part, file)
             elif own.function is not None:
                 kept += _kept_by_callers(own.function, name, file)
+                kept += _kept_on_self(own.function, name, file)
         for found in kept:
             if found.keeper not in summed and not _is_bounded(found, file):
                 yield _violation(found, node, file)
@@ -123,6 +124,13 @@ def _kept_by_callers(function: Function, loss: str, file: FileView) -> Iterator[
         holder = statements[-1]
         if isinstance(holder, ast.Assign) and holder.value is call:
             yield from kept_losses(loops[-1], text_of(holder.targets[0]), file)
+
+
+def _kept_on_self(function: Function, loss: str, file: FileView) -> Iterator[KeptLoss]:
+    """Yield the statements of a function of one step that keep its loss in an attribute of the object."""
+    for kept in kept_losses(function, loss, file):
+        if kept.keeper.startswith("self."):
+            yield kept
 
 
 def _is_detached_in(function: Function, loss: str, value: ast.expr) -> bool:

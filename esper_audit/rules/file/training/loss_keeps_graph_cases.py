@@ -185,6 +185,20 @@ INVALID = (
         ),
     ),
     Invalid(
+        "an attribute that a function of one step adds to",
+        """
+        class Learner:
+            def step(self, batch):
+                self.opt.zero_grad()
+                loss = self.loss(batch)
+                loss.backward()
+                self.opt.step()
+                self.running += loss
+                return self.running / self.seen
+        """,
+        ((7, MESSAGE.format("self.running += loss", 5, loss="loss")),),
+    ),
+    Invalid(
         "the loss that a helper returns",
         """
         def update(net, x, opt):

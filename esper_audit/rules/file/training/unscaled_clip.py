@@ -150,6 +150,37 @@ class UnscaledClip(Rule):
             ),
         ),
         Invalid(
+            "with a flag that decides at each place",
+            """
+            import torch
+
+            def fit(net, batches, opt, scaler, args):
+                for x in batches:
+                    loss = net(x).mean()
+                    if args.fp16:
+                        scaler.scale(loss).backward()
+                    else:
+                        loss.backward()
+                    torch.nn.utils.clip_grad_norm_(net.parameters(), args.limit)
+                    if args.fp16:
+                        scaler.step(opt)
+                        scaler.update()
+                    else:
+                        opt.step()
+                    opt.zero_grad()
+            """,
+            (
+                (
+                    10,
+                    MESSAGE.format(
+                        "torch.nn.utils.clip_grad_norm_(net.parameters(), args.limit)",
+                        "scaler.scale(loss).backward()",
+                        7,
+                    ),
+                ),
+            ),
+        ),
+        Invalid(
             "in a helper one call away",
             """
             from torch.nn.utils import clip_grad_norm_
@@ -208,6 +239,10 @@ def _scaled_backward(flow: TrainingFlow, node: ast.AST) -> TrainingEvent | None:
     if step is None or not step.is_scaled:
         return None
     for event in reversed(flow.events[:position]):
-        if event.kind is EventKind.BACKWARD and not event.is_exclusive_with(clip):
-            return event if event.is_scaled else None
+        if event.kind is not EventKind.BACKWARD or event.is_exclusive_with(clip):
+            continue
+        if event.is_scaled:
+            return event
+        if not event.is_exclusive_with(step):
+            return None
     return None
