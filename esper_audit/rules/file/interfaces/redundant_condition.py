@@ -18,6 +18,7 @@ from esper_audit.source.idioms.branches.counters import (
     truth_from,
     truth_of_size,
 )
+from esper_audit.source.idioms.branches.decidable import is_possibly_decided
 from esper_audit.source.idioms.branches.return_types import type_returned
 from esper_audit.source.syntax.ast_walk import scan
 from esper_audit.source.syntax.file_view import FileView
@@ -69,15 +70,18 @@ class RedundantCondition(Rule):
 
     def check(self, node: ast.AST, file: FileView) -> Iterator[Violation]:
         """Report the conditions of a function, without those of nested ones."""
-        if not isinstance(node, Function) or not scan(node, BRANCHES):
+        branches = scan(node, BRANCHES)
+        if not isinstance(node, Function) or not branches:
             return
-        walked = BranchWalk(
-            node, lambda call: type_returned(call, file), _flags(node), with_asserts=False
-        )
-        operands = (one for one in walked.constant_operands if not _is_restated_type(one))
-        decided = [*operands, *filter(_is_by_type, walked.constant_conditions)]
-        for test, known in decided:
-            yield _violation(test, known.truth, known.reason, file)
+        flags = _flags(node)
+        known = {atom.name for atom in flags.atoms}
+        if known or is_possibly_decided(node, branches, known):
+            walked = BranchWalk(
+                node, lambda call: type_returned(call, file), flags, with_asserts=False
+            )
+            operands = (one for one in walked.constant_operands if not _is_restated_type(one))
+            for test, known in [*operands, *filter(_is_by_type, walked.constant_conditions)]:
+                yield _violation(test, known.truth, known.reason, file)
         for test, truth, reason in _compared(node, file):
             yield _violation(test, truth, reason, file)
 

@@ -14,7 +14,7 @@ from esper_audit.source.idioms.branches.conditions import (
     assume,
     known_truth,
 )
-from esper_audit.source.syntax.ast_walk import children, walk
+from esper_audit.source.syntax.ast_walk import children, scan
 from esper_audit.source.syntax.enclosing import blocks
 from esper_audit.source.syntax.names import Function, defaults, parameters
 
@@ -22,6 +22,7 @@ OWN_SCOPES = (ast.Lambda, ast.ListComp, ast.SetComp, ast.DictComp, ast.Generator
 NAMED_BINDERS = (
     ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef, ast.MatchAs, ast.MatchStar, ast.ExceptHandler,
 )  # fmt: skip
+BINDERS = frozenset({*NAMED_BINDERS, ast.Name, ast.Import, ast.ImportFrom, ast.MatchMapping})
 BLOCK_EXITS = (ast.Return, ast.Raise, ast.Continue, ast.Break)
 DISPLAY_TYPES = {ast.List: "list", ast.Dict: "dict", ast.Tuple: "tuple", ast.Set: "set"}
 TypeOf = Callable[[ast.Call], str]
@@ -192,6 +193,8 @@ class BranchWalk:
 
     def _expressions(self, node: ast.AST, facts: ConditionFacts) -> None:
         """Check the conditional expressions of a node, except in scopes of their own."""
+        if not scan(node, {ast.IfExp}):
+            return
         pending = [node]
         while pending:
             part = pending.pop()
@@ -219,7 +222,7 @@ def _merge(ways: list[ConditionFacts]) -> ConditionFacts | None:
 def _bound_names(*nodes: ast.AST) -> frozenset[str]:
     """Return all names that nodes bind or delete."""
     return frozenset(
-        name for node in nodes for part in walk(node) for name in _names_bound_by(part)
+        name for node in nodes for part in scan(node, BINDERS) for name in _names_bound_by(part)
     )
 
 
@@ -237,7 +240,7 @@ def _names_bound_by(part: ast.AST) -> Iterator[str]:
 
 def _bound_once(function: Function) -> Iterator[str]:
     """Yield the names that a function binds exactly once."""
-    bound = Counter(name for part in walk(function) for name in _names_bound_by(part))
+    bound = Counter(name for part in scan(function, BINDERS) for name in _names_bound_by(part))
     bound.update(parameter.arg for parameter in parameters(function.args))
     return (name for name, count in bound.items() if count == 1)
 
@@ -265,7 +268,7 @@ def _assigned(statement: ast.stmt) -> tuple[str | None, ast.expr | None]:
 
 def _shared_names(function: Function) -> Iterator[str]:
     """Yield the names that a function or a nested function declares `global` or `nonlocal`."""
-    for part in walk(function):
+    for part in scan(function, {ast.Global, ast.Nonlocal}):
         if isinstance(part, (ast.Global, ast.Nonlocal)):
             yield from part.names
 
