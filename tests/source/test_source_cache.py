@@ -15,6 +15,7 @@ from esper_audit.project.config import Project, find_project
 from esper_audit.project.parallel import collector_off
 from esper_audit.rules.registry import RuleRegistry
 from esper_audit.rules.suppressions import Suppressor
+from esper_audit.source.index import resolver
 from esper_audit.source.index.index import open_index
 from esper_audit.source.syntax.source import Source, parse
 from esper_audit.source.usage import source_cache
@@ -139,3 +140,11 @@ def test_a_segment_is_that_of_the_standard_library(text: str, parsed_first: bool
     end = len(text.splitlines()[node.end_lineno - 1])
     span = Span(node.lineno, 0, node.end_lineno, end)
     assert cache.segment("a.py", span) == ast.get_source_segment(text, node)
+
+
+def test_the_findings_do_not_depend_on_how_many_answers_are_cached(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    every = checked(tmp_path, sorted(RULES), most_lines=10**6)
+    monkeypatch.setattr(resolver, "MOST_CACHED", 1)
+    assert checked(tmp_path, sorted(RULES), most_lines=10**6) == every

@@ -130,8 +130,10 @@ class ReferenceTable:
     def _add_module(self, module: ModuleFacts) -> None:
         for mention in module.facts.mentions:
             targets = self._index.target_resolver.targets(module, mention)
-            for key in targets.keys:
-                self._by_key[key].append(ResolvedMention(module, mention, certain=True))
+            if targets.keys:
+                certain = ResolvedMention(module, mention, certain=True)
+                for key in targets.keys:
+                    self._by_key[key].append(certain)
             if targets.resolved_by is ResolvedBy.METHOD and targets.keys:
                 if mention.path.receiver not in OWN_OBJECT:
                     self._members[mention.path.terminal].append(

@@ -17,6 +17,7 @@ from esper_audit.source.syntax.names import BUILTINS
 
 DEEPEST = 40
 MOST_QUESTIONS = 4000
+MOST_CACHED = 200_000  # answers, about 60 MiB: most are asked again soon or never
 PROPERTIES = ("property", "cached_property", "lazy_property", "abstractproperty")
 
 
@@ -86,6 +87,9 @@ class Resolver:
         if depth == 0:
             found = found or (NOTHING if path == NONE else ANYTHING)
         if depth <= self._shallowest_cut:
+            if len(self._cache) >= MOST_CACHED:
+                self._cache.clear()
+                self._distinct.clear()
             found = self._distinct.setdefault(found, found)
             self._cache[question] = found
             self._shallowest_cut = DEEPEST

@@ -11,7 +11,7 @@ from esper_audit.findings.finding import Span
 from esper_audit.source.syntax.source import Source, decode, parse
 
 # A line takes about 2.5 KB as a syntax tree, and 0.1 KB as text.
-MOST_LINES_PARSED = 150_000
+MOST_LINES_PARSED = 50_000
 MOST_FILES_AS_TEXT = 64
 LINES = re.compile(r"[^\r\n]*(?:\r\n|\r|\n)|[^\r\n]+")
 

@@ -74,8 +74,8 @@ class RedundantCondition(Rule):
         if not isinstance(node, Function) or not branches:
             return
         flags = _flags(node)
-        known = {atom.name for atom in flags.atoms}
-        if known or is_possibly_decided(node, branches, known):
+        start = {atom.name for atom in flags.atoms}
+        if start or is_possibly_decided(node, branches, start):
             walked = BranchWalk(
                 node, lambda call: type_returned(call, file), flags, with_asserts=False
             )
