@@ -29,12 +29,19 @@ class MemoEntry(NamedTuple):
 
 def memo_entries(function: Function) -> Iterator[MemoEntry]:
     """Yield the entries that a function looks up, writes and returns."""
-    lookups = {found for found in _lookups(function) if _is_kept(found[0], function)}
+    assigned = [
+        node for node in scan(function, {ast.Assign}, CLOSED) if isinstance(node, ast.Assign)
+    ]
+    entries = [(n, t) for n in assigned for t in n.targets if isinstance(t, ast.Subscript)]
+    caches = {dotted(target.value) for _, target in entries} - {""}
+    kept = _kept(caches, function) if caches else set[str]()
+    if not kept:
+        return
+    lookups = set(_lookups(function, kept))
     returned = {ast.unparse(value) for value in _returned(function)}
-    for node in scan(function, {ast.Assign}, CLOSED):
-        if isinstance(node, ast.Assign):
-            entries = (t for t in node.targets if isinstance(t, ast.Subscript))
-            yield from (_entry(node, t) for t in entries if _is_memo(node, t, lookups, returned))
+    for node, target in entries:
+        if _is_memo(node, target, lookups, returned):
+            yield _entry(node, target)
 
 
 def _entry(node: ast.Assign, target: ast.Subscript) -> MemoEntry:
@@ -161,24 +168,25 @@ def _paths(node: ast.AST) -> Iterator[str]:
             yield part.id
 
 
-def _lookups(function: Function) -> Iterator[tuple[str, str]]:
-    """Yield each (cache, key) that a function asks for."""
-    for node in scan(function, {ast.Compare, ast.Call, ast.Subscript}, CLOSED):
+def _lookups(function: Function, caches: set[str]) -> Iterator[tuple[str, str]]:
+    """Yield each (cache, key) that a function asks some caches for."""
+    for node in scan(function, {ast.Compare, ast.Call}, CLOSED):
         if isinstance(node, ast.Compare) and isinstance(node.ops[0], (ast.In, ast.NotIn)):
-            yield dotted(node.comparators[0]), ast.unparse(node.left)
+            cache, asked = dotted(node.comparators[0]), node.left
         elif isinstance(node, ast.Call) and node.args and isinstance(node.func, ast.Attribute):
-            yield dotted(node.func.value), ast.unparse(node.args[0])
+            cache, asked = dotted(node.func.value), node.args[0]
+        else:
+            continue
+        if cache in caches:
+            yield cache, ast.unparse(asked)
 
 
-def _is_kept(cache: str, function: Function) -> bool:
-    """Return whether a cache outlives the call: an attribute, or a name that the function does not bind."""
-    if not cache:
-        return False
-    root = cache.split(".")[0]
+def _kept(caches: set[str], function: Function) -> set[str]:
+    """Return the caches that outlive the call: attributes, and names that the function does not bind."""
     bound = {p.arg for p in parameters(function.args)} - {"self", "cls"}
     for node in scan(function, {ast.Assign, ast.AnnAssign, ast.For}, CLOSED):
         targets = node.targets if isinstance(node, ast.Assign) else []
         if isinstance(node, (ast.AnnAssign, ast.For)):
             targets = [node.target]
         bound |= {target.id for target in targets if isinstance(target, ast.Name)}
-    return root not in bound
+    return {cache for cache in caches if cache.split(".")[0] not in bound}
