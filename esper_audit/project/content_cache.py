@@ -17,16 +17,25 @@ class ContentCache(Generic[Value]):
 
     `root` is the audited tree, `purpose` the suffix of the cache file, `made_by` the fingerprint of
     everything else that decides a value, and `kind` the type of a value, which msgspec encodes. A cache
-    file that is damaged, or has another `made_by`, counts as absent.
+    file that is damaged, or has another `made_by`, counts as absent. With `encodes_late` a new value is
+    encoded by `save` only, for values that live as long as the cache.
     """
 
     def __init__(
-        self, root: str, purpose: str, made_by: bytes, kind: type[Value], *, enabled: bool = True
+        self,
+        root: str,
+        purpose: str,
+        made_by: bytes,
+        kind: type[Value],
+        *,
+        enabled: bool = True,
+        encodes_late: bool = False,
     ) -> None:
         name = hashlib.sha256(os.fsencode(root)).hexdigest()[:16]
         self._file = os.path.join(cache_home(), f"{name}.{purpose}") if enabled else ""
         self._made_by = made_by
         self._kind = kind
+        self._encodes_late = encodes_late
         self._known: dict[str, tuple[bytes, Any]] = self._load() if enabled else {}
         self._changed = False
 
@@ -37,6 +46,8 @@ class ContentCache(Generic[Value]):
         known_digest, encoded = self._known.get(name, (b"", None))
         if encoded is None or known_digest != digest:
             return None
+        if not isinstance(encoded, msgspec.Raw):
+            return encoded  # type: ignore[no-any-return]  # a value that `put` did not encode
         try:
             return msgspec.msgpack.decode(encoded, type=self._kind)
         except msgspec.MsgspecError:  # damaged inside
@@ -46,7 +57,8 @@ class ContentCache(Generic[Value]):
         """Set the value of a name, which `save` writes."""
         import msgspec
 
-        self._known[name] = (digest, msgspec.Raw(msgspec.msgpack.encode(value)))
+        kept = value if self._encodes_late else msgspec.Raw(msgspec.msgpack.encode(value))
+        self._known[name] = (digest, kept)
         self._changed = True
 
     def save(self, keep: Collection[str] | None = None) -> None:

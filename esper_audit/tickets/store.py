@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import msgspec
@@ -40,8 +40,8 @@ class TicketStore:
             remove_leftovers(self.directory)
             yield
 
-    def load(self) -> dict[str, Ticket]:
-        """Return every ticket by id.
+    def load(self, known: Mapping[str, Ticket] | None = None) -> dict[str, Ticket]:
+        """Return every ticket by id, those of an earlier load (`known`) where they are equal.
 
         Raises one TicketError with a line for each invalid file.
         """
@@ -49,7 +49,7 @@ class TicketStore:
         if not names:
             return {}
         root = os.path.realpath(self.directory)
-        cache = ContentCache(root, "tickets", package_fingerprint(), Ticket)
+        cache = ContentCache(root, "tickets", package_fingerprint(), Ticket, encodes_late=True)
         tickets: dict[str, Ticket] = {}
         problems: list[str] = []
         for name in names:
@@ -58,7 +58,8 @@ class TicketStore:
             except TicketError as error:
                 problems.append(str(error))
             else:
-                tickets[ticket.id] = ticket
+                before = known.get(ticket.id) if known else None
+                tickets[ticket.id] = before if before is not None and before == ticket else ticket
         if problems:
             raise TicketError("\n".join(problems))
         cache.save(keep={os.path.basename(self.path(ticket)) for ticket in tickets})

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 from collections.abc import Iterable, Mapping
 
 import msgspec
@@ -76,7 +77,7 @@ def run(
     context = ProjectClaimContext(project, today=request.today, audit=unfiltered, reported=reported)
     verified = verify(tickets_now, context) if reports else []
     with store.exclusive():
-        known = store.load()
+        known = store.load(update.sync.tickets) if reports else update.sync.tickets
         tickets = with_answers(verified, known)
         written = {*update.written, *save_changed(store, tickets, known)}
         audit = _without_accepted(unfiltered, tickets, verified)
@@ -113,6 +114,7 @@ def _audit(project: Project, request: CheckRequest, progress: ProgressCallbacks)
     """Return the audit of a whole project by rules and probes."""
     request = msgspec.structs.replace(request, baseline=False, whole=True, impact=True)
     checked = check(project, request, progress.files)
+    gc.collect()  # the command runs without collection, and the index leaves cycles behind
     return add_probe_findings(checked, project, ProbeRequest(today=request.today), progress.units)
 
 

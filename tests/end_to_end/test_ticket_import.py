@@ -225,3 +225,15 @@ def test_columns_of_a_table_may_be_named(project: Path) -> None:
     assert ticket(project, "import", "list.csv", "--column", "title").returncode == 2
     assert ticket(project, "import", "list.csv", "--column", "title=Betreff").returncode == 0
     assert "title: Ventil" in (project / "tickets" / "LIST-1.yaml").read_text()
+
+
+def test_problems_may_be_grouped_by_lint(project: Path) -> None:
+    ticket(project, "import", "old")
+    plain = ticket(project, "lint")
+    done = ticket(project, "lint", "--grouped")
+    heads = [line for line in done.stdout.splitlines() if not line.startswith((" ", "not looked"))]
+    assert done.returncode == 1
+    assert heads[-1] == plain.stdout.splitlines()[-1]
+    numbers = [int(head.rsplit(" ", 2)[1]) for head in heads[:-1]]
+    assert sum(numbers) == int(heads[-1].rsplit(" ", 2)[1]) > 0
+    assert numbers == sorted(numbers, reverse=True)

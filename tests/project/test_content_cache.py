@@ -243,3 +243,11 @@ def test_a_released_cache_holds_nothing_and_leaves_its_file_alone() -> None:
     again = cache_of()
     assert again.get("a", DIGEST) == VALUE
     assert again.get("b", DIGEST) is None
+
+
+def test_a_value_that_is_encoded_late_is_returned_before_and_after_saving() -> None:
+    late = ContentCache("/root", "values", b"code", Value, encodes_late=True)
+    late.put("a", DIGEST, VALUE)
+    assert late.get("a", DIGEST) is VALUE
+    late.save()
+    assert cache_of().get("a", DIGEST) == VALUE

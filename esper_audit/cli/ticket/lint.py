@@ -25,16 +25,20 @@ VERSION = 1
 
 @click.command("lint", short_help="Check all tickets for contradictions and dangling links.")
 @click.option(
+    "--only",
     "--select",
     "selected",
     multiple=True,
     metavar="LINT",
     help="Run only this lint (may be repeated).",
 )
+@click.option("--grouped", is_flag=True, help="Group the problems by lint, with their numbers.")
 @format_option()
 @click.option("--list", "is_listing", is_flag=True, help="List the lints and check nothing.")
 @project_options
-def command(project: Project, *, selected: tuple[str, ...], style: str, is_listing: bool) -> None:
+def command(
+    project: Project, *, selected: tuple[str, ...], grouped: bool, style: str, is_listing: bool
+) -> None:
     """Check all tickets for contradictions, dangling links, and unknown quotes and commits.
 
     Exit status: 0 no problems; 1 problems; 2 could not run.
@@ -54,23 +58,38 @@ def command(project: Project, *, selected: tuple[str, ...], style: str, is_listi
     if style == "json":
         sys.stdout.write(_json(found, store, corpus.absent))
     else:
-        sys.stdout.write(_text(found, store, corpus.absent))
+        text = _grouped(found, store) if grouped else _text(found, store)
+        sys.stdout.write(text + _not_looked_at(corpus.absent))
         click.echo(f"{count(len(tickets), 'ticket')}, {count(len(found), 'problem')}")
     if found:
         sys.exit(FINDINGS)
 
 
-def _text(found: Sequence[tuple[str, Problem]], store: TicketStore, absent: Collection[str]) -> str:
-    lines = [
-        wrapped(
-            f"{store.line(problem.ticket, problem.key)}: {name}: {problem.text}", "", further="    "
-        )
-        for name, problem in found
-    ]
-    if absent:
-        files = count(len(absent), "file")
-        lines.append(f"not looked at: quotes from {files} not in this project\n")
-    return "".join(lines)
+def _text(found: Sequence[tuple[str, Problem]], store: TicketStore) -> str:
+    return "".join(_line(f"{name}: ", problem, store, "") for name, problem in found)
+
+
+def _grouped(found: Sequence[tuple[str, Problem]], store: TicketStore) -> str:
+    """Return the problems below the name of each lint with their number, the most frequent first."""
+    by_lint: dict[str, list[Problem]] = {}
+    for name, problem in found:
+        by_lint.setdefault(name, []).append(problem)
+    ordered = sorted(by_lint.items(), key=lambda pair: (-len(pair[1]), pair[0]))
+    return "".join(
+        f"{name}: {count(len(problems), 'problem')}\n"
+        + "".join(_line("", problem, store, "  ") for problem in problems)
+        for name, problems in ordered
+    )
+
+
+def _line(name: str, problem: Problem, store: TicketStore, indent: str) -> str:
+    place = store.line(problem.ticket, problem.key)
+    return wrapped(f"{place}: {name}{problem.text}", indent, further=f"{indent}    ")
+
+
+def _not_looked_at(absent: Collection[str]) -> str:
+    files = count(len(absent), "file")
+    return f"not looked at: quotes from {files} not in this project\n" if absent else ""
 
 
 def _json(found: Sequence[tuple[str, Problem]], store: TicketStore, absent: Collection[str]) -> str:
