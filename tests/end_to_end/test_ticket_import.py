@@ -228,6 +228,8 @@ def test_columns_of_a_table_may_be_named(project: Path) -> None:
 
 
 def test_problems_may_be_grouped_by_lint(project: Path) -> None:
+    for name in ("Q7-NET-05", "Q7-NET-06"):
+        (project / "old" / f"{name}.md").write_text(form(id=name, quote="level = none()"))
     ticket(project, "import", "old")
     plain = ticket(project, "lint")
     done = ticket(project, "lint", "--grouped")
