@@ -88,7 +88,14 @@ def _metadata(ticket: Ticket) -> list[Row]:
     }
     if ticket.severity_reason:
         rows["Severity Reason"] = markdown_cell(ticket.severity_reason)
-    return [{"name": name, "value": value} for name, value in rows.items()]
+    return _page_rows(rows, ticket)
+
+
+def _page_rows(rows: dict[str, str], ticket: Ticket) -> list[Row]:
+    """Return rows of the form, without the empty ones for a ticket that a run wrote."""
+    return [
+        {"name": name, "value": value} for name, value in rows.items() if value or not ticket.check
+    ]
 
 
 def _location(ticket: Ticket) -> list[Row]:
@@ -99,7 +106,7 @@ def _location(ticket: Ticket) -> list[Row]:
         "Line(s)": words.get("lines") or code(first.lines if first else ""),
         "Function/Class": words.get("symbols") or code(first.symbol if first else ""),
     }
-    return [{"name": name, "value": markdown_cell(value)} for name, value in rows.items()]
+    return _page_rows({name: markdown_cell(value) for name, value in rows.items()}, ticket)
 
 
 def _other_locations(ticket: Ticket) -> list[str]:

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import functools
 import re
 import textwrap
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 import msgspec
 
 from esper_audit.claims.claim import Claim
+from esper_audit.findings.contract import Contract, load_contracts
 from esper_audit.text.markdown import code, fenced, inline_code, labelled, sentence, table
 from esper_audit.tickets.parts import Evidence, FixOption, Step, StoredAnswer
 from esper_audit.tickets.states import Status
@@ -32,7 +34,7 @@ def original_words(ticket: Ticket) -> dict[str, str]:
 
 def description_texts(ticket: Ticket) -> list[str]:
     """Return the description, its reasons, the impact and the evidence."""
-    texts = ["### What's Wrong", (ticket.description or ticket.summary).strip("\n")]
+    texts = ["### What's Wrong", _what_is_wrong(ticket)]
     if ticket.why_it_matters:
         heading = original_words(ticket).get(WHY_HEADING, "Why This Matters")
         texts += [f"### {heading}", ticket.why_it_matters.strip("\n")]
@@ -40,6 +42,22 @@ def description_texts(ticket: Ticket) -> list[str]:
     texts += ["### Impact", *impact] if impact else []
     shown = [text for evidence in ticket.evidence for text in _evidence(ticket, evidence)]
     return [*texts, "### Code Evidence", *shown] if shown else texts
+
+
+def _what_is_wrong(ticket: Ticket) -> str:
+    """Return the description, of a ticket that a run wrote else the contract that is broken and where."""
+    if ticket.description or not (ticket.check and ticket.contract and ticket.locations):
+        return (ticket.description or ticket.summary).strip("\n")
+    place = ticket.locations[0]
+    where = f"{place.path}:{place.symbol}" if place.symbol else place.path
+    known = _shipped_contracts().get(ticket.contract)
+    stated = f": {known.statement}" if known else "."
+    return f"{inline_code(where)} breaks the contract {inline_code(ticket.contract)}{stated}"
+
+
+@functools.cache
+def _shipped_contracts() -> Mapping[str, Contract]:
+    return load_contracts()
 
 
 def fix_texts(ticket: Ticket) -> list[str]:
