@@ -73,6 +73,8 @@ def sampling_calls(module: nn.Module) -> str:
     for kind in sorted(kinds, key=lambda one: one.__qualname__):
         if kind.__module__.startswith("torch."):
             continue
+        if SAMPLING_NAME.search(kind.__name__):
+            return kind.__name__
         try:
             found = SAMPLING_CALL.search(inspect.getsource(kind))
         except (OSError, TypeError):

@@ -29,6 +29,7 @@ MIXED = re.compile(
 LACKING = re.compile(r"not implemented for|not supported|unsupported", re.IGNORECASE)
 FIXED_BY_NAME = re.compile(r"fp32|float32|float64|fp16|float16|int8|quantiz", re.IGNORECASE)
 
+TABLES = re.compile(r"loss|ro(tary|pe)|po(s|pe)|fourier|freq", re.IGNORECASE)
 DTYPES = {"double": torch.float64, "bfloat16": torch.bfloat16}
 
 
@@ -83,7 +84,10 @@ class FollowedDtype(UniversalProbe):
     def by_design(self, subject: Discovered, detector: str, witness: Mapping[str, Plain]) -> str:
         """Return the reason if the class fixes its dtype."""
         text = f"{subject.recipe.class_name} {documentation_of(subject)}"
-        return "fixes its dtype, by its name or docstring" if FIXED_BY_NAME.search(text) else ""
+        if FIXED_BY_NAME.search(text):
+            return "fixes its dtype, by its name or docstring"
+        is_table = detector.endswith("output") and TABLES.search(subject.recipe.class_name)
+        return "returns a loss or a table of positions, by its name" if is_table else ""
 
     def program_of(
         self, subject: Discovered, detector: str, witness: Mapping[str, Plain]

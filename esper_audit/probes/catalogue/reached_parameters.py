@@ -18,6 +18,7 @@ from esper_audit.probes.measure.readings import Limits, Reading, must_not_occur
 from esper_audit.probes.recipes.materialise import import_name
 from esper_audit.probes.recipes.program import program
 from esper_audit.probes.recipes.subject import Discovered
+from esper_audit.probes.recipes.values import CallSpec
 from esper_audit.probes.subject.modes import switch_mode
 from esper_audit.probes.universal import UniversalProbe
 
@@ -66,6 +67,11 @@ class ReachedParameters(UniversalProbe):
         kind: type[nn.Module] = import_name(subject.recipe.target)
         if any(FROZEN.search(name) for name in names):
             return f"{names[0]} is frozen by name"
+        given = {
+            str(k) for k, v in subject.recipe.build.kwargs.items() if isinstance(v, CallSpec | list)
+        }
+        if given and any(name.partition(".")[0] in given for name in names):
+            return f"{names[0]} belongs to a module that the constructor was given"
         heads = {name.partition(".")[0] for name in names}
         if optional_arguments(kind.forward, subject):
             return f"{names[0]} may be reached by an optional argument that is not given"

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import dataclasses
+import sys
 from collections.abc import Iterator, Mapping
 from typing import Any
 
 import torch
 from torch import Tensor
+from torch.distributions import Distribution
 
 DEEPEST = 8
+NOT_THE_VALUES = frozenset({"_batch_shape", "_event_shape", "_validate_args"})
+LAZY_MATRICES = "linear_operator"  # the package whose matrices gpytorch returns
 
 
 def named_tensors(tree: Any) -> dict[str, Tensor]:
@@ -25,17 +29,23 @@ def tensors_of(tree: Any) -> list[Tensor]:
 def _walk(tree: Any, path: str, depth: int) -> Iterator[tuple[str, Tensor]]:
     if isinstance(tree, Tensor):
         yield path, tree
-    elif depth > DEEPEST:
-        return
-    elif isinstance(tree, Mapping):
-        for key, item in tree.items():
-            yield from _walk(item, f"{path}[{key!r}]", depth + 1)
+    elif is_lazy_matrix(tree):
+        yield f"{path}.to_dense()", tree.to_dense()
+    elif depth <= DEEPEST:
+        for part, item in _items(tree):
+            yield from _walk(item, path + part, depth + 1)
+
+
+def _items(tree: Any) -> Iterator[tuple[str, Any]]:
+    """Yield the parts of a value, each with the text that reads it."""
+    if isinstance(tree, Mapping):
+        yield from ((f"[{key!r}]", item) for key, item in tree.items())
     elif isinstance(tree, (list, tuple)):
-        for number, item in enumerate(tree):
-            yield from _walk(item, f"{path}[{number}]", depth + 1)
+        yield from ((f"[{number}]", item) for number, item in enumerate(tree))
+    elif isinstance(tree, Distribution):
+        yield from ((f".{n}", v) for n, v in sorted(vars(tree).items()) if n not in NOT_THE_VALUES)
     elif dataclasses.is_dataclass(tree) and not isinstance(tree, type):
-        for field in dataclasses.fields(tree):
-            yield from _walk(vars(tree).get(field.name), f"{path}.{field.name}", depth + 1)
+        yield from ((f".{f.name}", vars(tree).get(f.name)) for f in dataclasses.fields(tree))
 
 
 def differs(one: Any, other: Any) -> bool:
@@ -45,7 +55,7 @@ def differs(one: Any, other: Any) -> bool:
 
 def first_difference(one: Any, other: Any) -> str:
     """Return the path of the first tensor that differs, empty if none does."""
-    ones, others = named_tensors(one), named_tensors(other)
+    ones, others = named_tensors(cloned(one)), named_tensors(cloned(other))
     if ones.keys() != others.keys():
         return "structure"
     for path, tensor in ones.items():
@@ -63,10 +73,18 @@ def is_same(one: Tensor, other: Tensor) -> bool:
     return torch.equal(one, other) or bool(torch.equal(one.nan_to_num(), other.nan_to_num()))
 
 
+def is_lazy_matrix(value: object) -> bool:
+    """Return whether a value is a matrix of the package `linear_operator`, which is no tensor."""
+    package = sys.modules.get(LAZY_MATRICES)
+    return package is not None and isinstance(value, vars(package)["LinearOperator"])
+
+
 def cloned(tree: Any) -> Any:
     """Return a tree with its tensors cloned, so that a later write does not reach the copy."""
     if isinstance(tree, Tensor):
         return tree.detach().clone()
+    if is_lazy_matrix(tree) or isinstance(tree, Distribution):
+        return {path: tensor.detach().clone() for path, tensor in named_tensors(tree).items()}
     if isinstance(tree, Mapping):
         return {key: cloned(item) for key, item in tree.items()}
     if isinstance(tree, (list, tuple)):
