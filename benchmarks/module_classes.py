@@ -12,7 +12,7 @@ from torch import nn
 
 package = importlib.import_module(sys.argv[1])
 found = set()
-paths = pkgutil.walk_packages(package.__path__, f"{sys.argv[1]}.", onerror=lambda name: None)
+paths = pkgutil.walk_packages(package.__path__, f"{sys.argv[1]}.", onerror=sys.stderr.write)
 for name in [sys.argv[1], *(module.name for module in paths)]:
     try:
         members = vars(importlib.import_module(name)).values()
