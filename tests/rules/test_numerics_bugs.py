@@ -310,7 +310,7 @@ BUGS = [
         "return first + (b * mask_b).sum() / mask_b.sum().clamp(min=1)",
     ),
     Bug(
-        "silent-except",
+        "swallowed-interrupt",
         "a teardown that takes an interrupt",
         """
         class Writer:

@@ -27,7 +27,6 @@ from esper_audit.text.phrases import quoted
 
 BROAD = frozenset({"builtins.Exception", "builtins.BaseException"})
 BROAD_NAMES = frozenset({"Exception", "BaseException"})
-EXITS = "also discards KeyboardInterrupt and SystemExit: catch `Exception`"
 PROBE_WORDS = "available|can|exists|has|have|installed|is|match|ok|success|supported|supports|valid|validate|with"
 PROBE = re.compile(rf"(?i)(^|_)({PROBE_WORDS})(_|$)")
 
@@ -54,7 +53,7 @@ class SilentExcept(Rule):
     reason (directives for linters and to-do notes give none); a probe whose failure is the answer
     (`is_...`, `_HAS_... = False`; option `probes`); a `try` or a function that only closes or stops
     resources (`close`, `shutdown`, `kill`), so that the teardown continues and hides no earlier
-    error, unless it catches `BaseException` and with it an interrupt; `__del__` and functions that `atexit` calls.
+    error; `__del__` and functions that `atexit` calls.
 
     Tickets: real code
     """
@@ -90,18 +89,15 @@ class SilentExcept(Rule):
             return
         if BROAD.isdisjoint(kinds) or is_in_finalizer(node, file) or is_raised_later(node, file):
             return
-        takes_exits = "builtins.BaseException" in kinds
         if isinstance(node, ast.ExceptHandler):
-            yield from self._check_clause(node, takes_exits, file)
+            yield from self._check_clause(node, file)
             return
         blocks = [s for s in file.enclosing(node) if isinstance(s, (ast.With, ast.AsyncWith))]
         if not blocks or not is_teardown(blocks[-1].body, file.functions(blocks[-1])):
             code = file.code(node, parentheses=True)
             yield Violation(node, f"{quoted(code)} discards every error")
 
-    def _check_clause(
-        self, clause: ast.ExceptHandler, takes_exits: bool, file: FileView
-    ) -> Iterator[Violation]:
+    def _check_clause(self, clause: ast.ExceptHandler, file: FileView) -> Iterator[Violation]:
         attempt = file.parent(clause)
         if not isinstance(attempt, ast.Try) or is_explained(clause, file):
             return
@@ -109,8 +105,6 @@ class SilentExcept(Rule):
             return
         functions = file.functions(clause)
         if not _has_result(clause) and is_teardown(attempt.body, functions):
-            if takes_exits:
-                yield Violation(clause, f"{clause_header(clause, file)} {EXITS}")
             return
         name = functions[-1].name if functions else ""
         if _is_probe(clause, name, file) and not self.options.probes:

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from esper_audit.rules.rule import Invalid, Valid
 
-EXITS = "also discards KeyboardInterrupt and SystemExit: catch `Exception`"
-
 VALID = (
     Valid(
         "the expected error is named",
@@ -226,26 +224,6 @@ VALID = (
 )
 
 INVALID = (
-    Invalid(
-        "a teardown that takes an interrupt, too",
-        """
-        class Sink:
-            def stop(self):
-                try:
-                    self.stream.finish()
-                except:
-                    pass
-            def shutdown(self):
-                try:
-                    self.pool.terminate()
-                except BaseException:
-                    pass
-        """,
-        (
-            (5, f"bare except {EXITS}"),
-            (10, f"except BaseException {EXITS}"),
-        ),
-    ),
     Invalid(
         "a bare except that passes",
         """
