@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 from esper_audit.findings.finding import Category, Severity
 from esper_audit.rules.rule import Invalid, Rule, Triggers, Valid, Violation
-from esper_audit.source.idioms.fallbacks.dispatch import is_member, is_reported
+from esper_audit.source.idioms.fallbacks.dispatch import is_member, is_reported, is_text
 from esper_audit.source.idioms.fallbacks.exception_handling import clause_header, is_explained
 from esper_audit.source.syntax.ast_walk import scan
 from esper_audit.source.syntax.file_view import FileView
@@ -62,6 +62,16 @@ class CatchAndDefault(Rule):
                     return Stage[name]
                 except KeyError:
                     return None
+            """,
+        ),
+        Valid(
+            "an argument of its own",
+            """
+            def pop(table, *args):
+                try:
+                    return table.take(args[0])
+                except KeyError:
+                    return args[1]
             """,
         ),
         Valid(
@@ -174,7 +184,7 @@ class CatchAndDefault(Rule):
 
 def _is_entry(node: ast.expr) -> bool:
     """Return whether an expression is an entry of a table by a literal key: `TABLE["default"]`."""
-    return isinstance(node, ast.Subscript) and isinstance(node.slice, ast.Constant)
+    return isinstance(node, ast.Subscript) and is_text(node.slice)
 
 
 def _is_of_lookup(handler: ast.ExceptHandler) -> bool:
@@ -197,7 +207,7 @@ def _lookup_in(body: list[ast.stmt], owner: str) -> ast.expr | None:
     for statement in body:
         for node in scan(statement, {ast.Subscript, ast.Call}):
             if isinstance(node, ast.Subscript) and dotted(node.value) == owner != "":
-                return node
+                return None if isinstance(node.slice, ast.Constant) else node
             if not isinstance(node, ast.Call) or not node.args:
                 continue
             is_getattr = terminal_name(node.func) == "getattr" and dotted(node.args[0]) == owner

@@ -59,6 +59,7 @@ VALID = (
         def reduce(x, members, group):
             if dist.get_rank() in members:
                 dist.all_reduce(x, group=group)
+                dist.barrier(group)
             if dist.get_world_size() > 1:
                 dist.all_reduce(x)
         """,

@@ -39,6 +39,8 @@ WAITING |= {
     name: frozenset({"barrier", "all_gather", "all_reduce", "broadcast"})
     for name in ("lightning.Fabric", "lightning.fabric.Fabric", "lightning_fabric.Fabric")
 }
+# Where a group stands among the positional arguments.
+GROUP_POSITIONS = {"barrier": 0, "monitored_barrier": 0, "all_reduce": 2, "broadcast": 2}
 DEEPEST = 4
 
 
@@ -126,6 +128,7 @@ def collective(call: ast.Call, file: FileView) -> str:
     target = file.resolve(call.func) or ""
     if last in COLLECTIVES and target in {prefix + last for prefix in DISTRIBUTED}:
         groups = [k.value for k in call.keywords if k.arg == "group"]
+        groups += call.args[GROUP_POSITIONS.get(last, len(call.args)) :][:1]
         is_world = all(isinstance(group, ast.Constant) and group.value is None for group in groups)
         return last if is_world else ""
     if last == "wait_for_everyone" or dotted(call.func).endswith(".strategy.barrier"):
