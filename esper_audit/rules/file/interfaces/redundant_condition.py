@@ -82,7 +82,7 @@ class RedundantCondition(Rule):
             operands = (one for one in walked.constant_operands if not _is_restated_type(one))
             for test, known in [*operands, *filter(_is_by_type, walked.constant_conditions)]:
                 yield _violation(test, known.truth, known.reason, file)
-        for test, truth, reason in _compared(node, file):
+        for test, truth, reason in _compared(node, branches, file):
             yield _violation(test, truth, reason, file)
 
 
@@ -113,11 +113,10 @@ def _is_by_type(found: ConstantCondition) -> bool:
     return found.known.reason.endswith((" is a bool", " returns a Tensor"))
 
 
-def _compared(function: Function, file: FileView) -> Iterator[tuple[ast.Compare, bool, str]]:
+def _compared(
+    function: Function, branches: Sequence[ast.AST], file: FileView
+) -> Iterator[tuple[ast.Compare, bool, str]]:
     """Yield the comparisons of counters and sizes that are decided, with their truth and the reason."""
-    nested = {
-        n for f in scan(function, {ast.FunctionDef}) if f is not function for n in scan(f, BRANCHES)
-    }
     for node in scan(function, {ast.AugAssign}):
         least = least_after(node, file) if isinstance(node, ast.AugAssign) else None
         if least is None or not isinstance(node, ast.AugAssign):
@@ -127,9 +126,19 @@ def _compared(function: Function, file: FileView) -> Iterator[tuple[ast.Compare,
             if truth is not None:
                 counter = ast.unparse(node.target)
                 yield compared, truth, f"`{counter}` is at least {least:g} after line {node.lineno}"
-    for branch in scan(function, BRANCHES):
+    for branch in branches:
         test = branch.test if isinstance(branch, (ast.If, ast.IfExp)) else None
-        if isinstance(test, ast.Compare) and branch not in nested:
-            truth = truth_of_size(test)
-            if truth is not None:
-                yield test, truth, "no value makes it otherwise"
+        truth = truth_of_size(test) if isinstance(test, ast.Compare) else None
+        if (
+            isinstance(test, ast.Compare)
+            and truth is not None
+            and not _is_nested(test, function, file)
+        ):
+            yield test, truth, "no value makes it otherwise"
+
+
+def _is_nested(test: ast.expr, function: Function, file: FileView) -> bool:
+    """Return whether a condition is in a function inside a function, which is checked by itself."""
+    around = file.functions(test)
+    inside = around[around.index(function) + 1 :] if function in around else []
+    return any(isinstance(inner, ast.FunctionDef) for inner in inside)

@@ -6,6 +6,7 @@ import ast
 from collections import Counter
 from collections.abc import Collection, Iterator, Sequence
 
+from esper_audit.source.idioms.branches.conditions import atom_of
 from esper_audit.source.syntax.ast_walk import scan
 from esper_audit.source.syntax.names import Function, dotted
 
@@ -24,7 +25,7 @@ def is_possibly_decided(
     asked: set[str] = set()
     tested: Counter[str] = Counter()
     for test in _tests(branches):
-        names = {node.id for node in scan(test, {ast.Name}) if isinstance(node, ast.Name)}
+        names = set(_names_tested(test))
         tested.update(names)
         parts = scan(test, TESTED)
         operations = [part for part in parts if isinstance(part, ast.BoolOp)]
@@ -36,7 +37,7 @@ def is_possibly_decided(
         return False
     for loop in scan(function, {ast.While}):
         assert isinstance(loop, ast.While)
-        tested.update({n.id for n in scan(loop.test, {ast.Name}) if isinstance(n, ast.Name)})
+        tested.update(set(_names_tested(loop.test)))
     if any(tested[name] > 1 for name in asked):
         return True
     return not asked.isdisjoint({*known, *_names_set(function)})
@@ -44,6 +45,19 @@ def is_possibly_decided(
 
 def _tests(branches: Sequence[ast.AST]) -> Iterator[ast.expr]:
     return (branch.test for branch in branches if isinstance(branch, (ast.If, ast.IfExp)))
+
+
+def _names_tested(test: ast.expr) -> Iterator[str]:
+    """Yield the names of which the operands of a condition say something."""
+    pending = [test]
+    while pending:
+        part = pending.pop()
+        if isinstance(part, ast.BoolOp):
+            pending += part.values
+        elif isinstance(part, ast.UnaryOp):
+            pending.append(part.operand)
+        elif (found := atom_of(part)) is not None:
+            yield found[0].name
 
 
 def _is_type_test(call: ast.Call) -> bool:
