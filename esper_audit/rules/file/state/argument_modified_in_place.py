@@ -71,7 +71,7 @@ class ArgumentModifiedInPlace(Rule):
     def check(self, node: ast.AST, file: FileView) -> Iterator[Violation]:
         """Report the first write into each argument."""
         functions = file.functions(node)  # type: ignore[arg-type]  # the nodes of the triggers have places
-        if not functions or not parameters_of(functions[-1]):
+        if not functions or not parameters_of(functions[-1]) or not _may_write(node):
             return
         function = functions[-1]
         flows = file.once(argument_flows)
