@@ -883,6 +883,164 @@ BUGS = (
                     return False
         """,
     ),
+    MarkedBug(
+        "a channel is scaled in the picture of the caller",
+        """
+        import torch
+
+        class ToGray:
+            def __call__(self, img):
+                r, g, b = img.unbind(dim=-3)
+                g *= 0.587  # bug: argument-modified-in-place
+                return r + g + b
+        """,
+        """
+        import torch
+
+        class ToGray:
+            def __call__(self, img):
+                r, g, b = img.unbind(dim=-3)
+                g = g * 0.587
+                return r + g + b
+        """,
+    ),
+    MarkedBug(
+        "an order that python shuffles once",
+        """
+        import random
+        from torch import nn
+
+        class Shuffle(nn.Module):
+            def __init__(self, width):
+                super().__init__()
+                order = list(range(width))
+                random.shuffle(order)
+                self.order = order  # bug: state-outside-state-dict
+
+            def forward(self, x):
+                return x[:, self.order]
+        """,
+        """
+        from torch import nn
+
+        class Shuffle(nn.Module):
+            def __init__(self, width):
+                super().__init__()
+                order = list(range(width))
+                self.order = order[::-1]
+
+            def forward(self, x):
+                return x[:, self.order]
+        """,
+    ),
+    MarkedBug(
+        "without padding the function leaves before its mask",
+        """
+        from torch import nn
+
+        class Encoder(nn.Module):
+            def _mask(self, n):
+                if self.mask is None:
+                    self.mask = nn.Transformer.generate_square_subsequent_mask(n)
+                return self.mask
+
+            def forward(self, src, padding=None):
+                if padding is None:  # bug: mask-only-if-given
+                    return self.encoder(src)
+                return self.encoder(src, mask=self._mask(len(src)), src_key_padding_mask=padding)
+        """,
+        """
+        from torch import nn
+
+        class Encoder(nn.Module):
+            def _mask(self, n):
+                if self.mask is None:
+                    self.mask = nn.Transformer.generate_square_subsequent_mask(n)
+                return self.mask
+
+            def forward(self, src, padding=None):
+                if padding is None:
+                    return self.encoder(src, mask=self._mask(len(src)))
+                return self.encoder(src, mask=self._mask(len(src)), src_key_padding_mask=padding)
+        """,
+    ),
+    MarkedBug(
+        "layers that are initialised after the load",
+        """
+        import torch
+        from torch import nn
+
+        def fine_tune(path):
+            net = Net()
+            net.load_state_dict(torch.load(path))
+            for layer in net.modules():  # bug: restored-state-overwritten
+                if isinstance(layer, nn.Linear):
+                    nn.init.xavier_uniform_(layer.weight)
+            return net
+        """,
+        """
+        import torch
+        from torch import nn
+
+        def fine_tune(path):
+            net = Net()
+            for layer in net.modules():
+                if isinstance(layer, nn.Linear):
+                    nn.init.xavier_uniform_(layer.weight)
+            net.load_state_dict(torch.load(path))
+            return net
+        """,
+    ),
+    MarkedBug(
+        "a table of the first scale",
+        """
+        import torch
+
+        class Positions:
+            def table(self, x, scale):
+                key = (x.size(1), x.device)
+                try:
+                    return self.tables[key]
+                except KeyError:
+                    pass
+                steps = torch.arange(x.size(1), device=x.device) * scale
+                self.tables[key] = steps  # bug: memo-key-omits-argument
+                return steps
+        """,
+        """
+        import torch
+
+        class Positions:
+            def table(self, x, scale):
+                key = (x.size(1), x.device, scale)
+                try:
+                    return self.tables[key]
+                except KeyError:
+                    pass
+                steps = torch.arange(x.size(1), device=x.device) * scale
+                self.tables[key] = steps
+                return steps
+        """,
+    ),
+    MarkedBug(
+        "a validation that agrees with what it caught",
+        """
+        def validate(config) -> bool:  # bug: constant-return
+            try:
+                config.check()
+                return True
+            except ValueError:
+                return True
+        """,
+        """
+        def validate(config) -> bool:
+            try:
+                config.check()
+                return True
+            except ValueError:
+                return False
+        """,
+    ),
 )
 
 

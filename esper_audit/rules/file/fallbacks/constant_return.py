@@ -174,6 +174,10 @@ def _last_answer(block: Sequence[ast.stmt]) -> bool | None:
     if isinstance(last, ast.If):
         answers = {_last_answer(last.body), _last_answer(last.orelse)}
         return answers.pop() if len(answers) == 1 else None
+    if isinstance(last, ast.Try) and not last.finalbody:
+        blocks = [last.orelse or last.body, *(handler.body for handler in last.handlers)]
+        answers = {_last_answer(each) for each in blocks}
+        return answers.pop() if len(answers) == 1 else None
     return _answer(last) if last is not None else None
 
 

@@ -39,7 +39,7 @@ class MemoKeyOmitsArgument(Rule):
     category = Category.CORRECTNESS
     severity = Severity.P2
     precision = "no findings in 19 packages, two in torch itself, not to be merged"
-    triggers = Triggers(nodes=frozenset({"Assign"}), words=frozenset({"in", "get"}))
+    triggers = Triggers(nodes=frozenset({"Assign"}), words=frozenset({"in", "get", "KeyError"}))
 
     VALID = (
         Valid(
@@ -197,5 +197,6 @@ def _is_asked_for(node: ast.Assign, text: str) -> bool:
     """Return whether the file looks a key up in the object that an entry is written to."""
     caches = [dotted(t.value) for t in node.targets if isinstance(t, ast.Subscript)]
     return _writes_entry(node) and any(
-        cache and (f"in {cache}" in text or f"{cache}.get(" in text) for cache in caches
+        cache and (f"in {cache}" in text or f"{cache}.get(" in text or "KeyError" in text)
+        for cache in caches
     )

@@ -11,22 +11,20 @@ from esper_audit.project.file_roles import OUTSIDE_TESTS
 from esper_audit.rules.file.state import argument_modified_in_place_cases as cases
 from esper_audit.rules.rule import Rule, Triggers, Violation
 from esper_audit.source.idioms.aliasing.alias_flow import ArgumentWrite
+from esper_audit.source.idioms.aliasing.announced_writes import has_choice, is_announced
 from esper_audit.source.idioms.aliasing.argument_flows import DEPTH, argument_flows
 from esper_audit.source.idioms.aliasing.argument_part import ITEM, WHOLE
 from esper_audit.source.idioms.aliasing.shared_storage import is_write_method
 from esper_audit.source.idioms.aliasing.tensor_parameters import ArgumentKind, argument_kind
-from esper_audit.source.idioms.classes.file_classes import class_table
 from esper_audit.source.syntax.ast_walk import scan
 from esper_audit.source.syntax.file_view import FileView
 from esper_audit.source.syntax.names import Function, dotted, parameters, terminal_name
 from esper_audit.text.phrases import quoted
 
 ENTRY_POINTS = frozenset({"forward", "__call__"})
-DOCUMENTED = re.compile(r"(?i)in[- ]?place|\bmodif(y|ies|ied)|\bmutat|\boverwrit|\bupdated? ")
 OUTPUT = re.compile(
     r"(^|_)(out|outs|outputs?|caches?|buf|buffer|past|dst|dest(ination)?|results?|acc)(_|\d|$)"
 )
-COMPILED = re.compile(r"triton|numba|njit|mutates_args|cuda\.jit")
 CLOSED = frozenset({ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef, ast.Lambda})
 
 
@@ -90,7 +88,7 @@ class ArgumentModifiedInPlace(Rule):
     ) -> Iterator[Violation]:
         """Report a write where it is, or at the calls of this file that hand over what is used again."""
         flows = file.once(argument_flows)
-        calls = [] if _has_choice(function) else list(flows.callers(function))
+        calls = [] if has_choice(function) else list(flows.callers(function))
         is_entry = function.name in ENTRY_POINTS
         if depth == DEPTH and not _is_of_tensor(write, function, file):
             return
@@ -98,6 +96,9 @@ class ArgumentModifiedInPlace(Rule):
             yield from self._violations(write, function, file)
             return
         for call, caller in calls:
+            if caller.name == "__call__":
+                # A transform of data hands its input to its own helpers by design.
+                continue
             written = [inner for inner in flows.first_writes(caller) if inner.node is call]
             for inner in written if depth else ():
                 yield from self._judged(inner, caller, file, depth - 1)
@@ -111,7 +112,7 @@ class ArgumentModifiedInPlace(Rule):
     ) -> Iterator[Violation]:
         name, target = write.parameter, file.code(write.target)
         is_ours = not OUTPUT.search(name) and file.once(argument_flows).is_first(write)
-        if is_ours and _returns_value(function) and not _is_announced(write, function, file):
+        if is_ours and _returns_value(function) and not is_announced(write, function, file):
             through = "" if target.startswith(name) else f" (`{quoted(target)}` shares its storage)"
             yield Violation(
                 write.node,
@@ -151,31 +152,10 @@ def _returns_value(function: Function) -> bool:
     return any(r.value is not None and not isinstance(r.value, ast.Constant) for r in returned)
 
 
-def _has_choice(function: Function) -> bool:
-    """Return whether the caller decides by a flag whether the argument is modified."""
-    return any("inplace" in name for name in parameters_of(function))
-
-
-def _is_announced(write: ArgumentWrite, function: Function, file: FileView) -> bool:
-    """Return whether name, flags, docstring or a comment announce that the argument is modified."""
-    if function.name.endswith("_") or _has_choice(function):
-        return True
-    owner = file.once(class_table).owner(function)
-    comment = file.source.lines[write.node.lineno - 1].partition("#")[2]
-    texts = [ast.get_docstring(function) or "", comment]
-    if owner is not None and function.name in ENTRY_POINTS:
-        texts.append(ast.get_docstring(owner) or "")
-    if any(DOCUMENTED.search(text) for text in texts):
-        return True
-    marks = [*function.decorator_list, *scan(function, {ast.Attribute})]
-    return any(COMPILED.search(ast.unparse(mark)) for mark in function.decorator_list) or any(
-        isinstance(mark, ast.Attribute) and mark.attr == "mark_dirty" for mark in marks
-    )
-
-
 def _is_of_tensor(write: ArgumentWrite, function: Function, file: FileView) -> bool:
     """Return whether what is written is a tensor of the caller, or an item that is replaced."""
-    name = dotted(write.target) or write.parameter
+    target = write.target.value if isinstance(write.target, ast.Subscript) else write.target
+    name = dotted(target) or write.parameter
     kind = argument_kind(function, write.parameter, name, file.resolve)
     key = write.target.slice if isinstance(write.target, ast.Subscript) else None
     if isinstance(key, ast.Constant) and isinstance(key.value, str):
@@ -187,5 +167,5 @@ def _is_of_tensor(write: ArgumentWrite, function: Function, file: FileView) -> b
         return True
     if kind is ArgumentKind.OTHER or not isinstance(key, ast.Name):
         return False
-    is_forward = function.name in ENTRY_POINTS
+    is_forward = function.name == "forward"
     return is_forward and write.is_replacing and write.part == WHOLE

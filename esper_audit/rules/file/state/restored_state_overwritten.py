@@ -14,12 +14,13 @@ from esper_audit.source.idioms.classes.file_classes import class_table
 from esper_audit.source.idioms.state.later_statements import later_statements
 from esper_audit.source.syntax.ast_walk import scan
 from esper_audit.source.syntax.file_view import FileView
-from esper_audit.source.syntax.names import Function, dotted
+from esper_audit.source.syntax.names import Function, dotted, terminal_name
 from esper_audit.text.phrases import quoted
 
 RESETTING = frozenset(
     {"reset_parameters", "init_weights", "_init_weights", "initialize_weights", "reset_state"}
 )
+PARTS = frozenset({"modules", "named_modules", "parameters", "named_parameters", "children"})
 SIMPLE = (ast.Assign, ast.AnnAssign, ast.Expr, ast.Return)
 
 
@@ -78,6 +79,8 @@ class RestoredStateOverwritten(Rule):
             is_new = isinstance(statement.value, ast.Call) and not _reads(statement.value, loaded)
             whole = [owner for owner in owners if owner and f"{loaded}.".startswith(f"{owner}.")]
             return f"`{whole[0]}` is a new object here" if whole and is_new else ""
+        if isinstance(statement, ast.For):
+            return "the loop initialises it again" if _initialises(statement, loaded, file) else ""
         call = statement.value if isinstance(statement, ast.Expr) else None
         if not isinstance(call, ast.Call) or not isinstance(call.func, ast.Attribute):
             return ""
@@ -127,6 +130,20 @@ def _applies_initialiser(call: ast.Call) -> bool:
     names = [dotted(argument).lower() for argument in call.args]
     is_apply = isinstance(call.func, ast.Attribute) and call.func.attr == "apply"
     return is_apply and any("init" in name or "reset" in name for name in names)
+
+
+def _initialises(loop: ast.For, loaded: str, file: FileView) -> bool:
+    """Return whether a loop over the parts of what was loaded initialises them."""
+    over = loop.iter.func if isinstance(loop.iter, ast.Call) else loop.iter
+    if (
+        not isinstance(over, ast.Attribute)
+        or dotted(over.value) != loaded
+        or over.attr not in PARTS
+    ):
+        return False
+    calls = (call for call in scan(loop, {ast.Call}) if isinstance(call, ast.Call))
+    names = [(file.resolve(call.func) or "", terminal_name(call.func)) for call in calls]
+    return any(full.startswith("torch.nn.init.") or last in RESETTING for full, last in names)
 
 
 def _is_conditional(node: ast.AST, method: Function, file: FileView) -> bool:

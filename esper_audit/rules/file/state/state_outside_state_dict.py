@@ -25,6 +25,7 @@ from esper_audit.source.idioms.state.random_values import (
     draws,
     is_possible_draw,
     is_seeded,
+    shuffled,
 )
 from esper_audit.source.syntax.file_view import FileView
 from esper_audit.source.syntax.names import Function, dotted
@@ -114,7 +115,8 @@ def _may_be_state(value: ast.expr, function: Function, file: FileView) -> bool:
     if is_repeated or isinstance(value, (ast.Constant, ast.JoinedStr, ast.Lambda, ast.Compare)):
         return False
     held = file.once(AssignedValues).held(value, function)
-    return is_possible_tensor(held) or is_possible_draw(held, file)
+    is_shuffled = held is not value and "shuffle(" in file.source.text
+    return is_shuffled or is_possible_tensor(held) or is_possible_draw(held, file)
 
 
 def _reason(use: AttributeUse, family: ClassFamily, file: FileView) -> str:
@@ -122,7 +124,9 @@ def _reason(use: AttributeUse, family: ClassFamily, file: FileView) -> str:
     value = use.value if use.value is not None else use.node
     value = file.once(AssignedValues).held(value, use.method)
     is_tensor = is_tensor_made(value, file)
-    drawn = draws(value, file) or (drawn_in_place(use, file) if is_tensor else None)
+    drawn = draws(value, file) or shuffled(use, file)
+    if drawn is None and is_tensor:
+        drawn = drawn_in_place(use, file)
     if drawn is None and not is_tensor:
         return ""
     bound = [other for other in family.bindings(use.name) if other.node is not use.node]

@@ -69,7 +69,7 @@ SIZE_FUNCTIONS = frozenset(
     {"arange", "empty", "eye", "full", "linspace", "ones", "rand", "randint", "randn", "zeros"}
     | {"tril_indices", "triu_indices", "as_tensor", "tensor", "array", "asarray", "is_tensor"}
 )
-NODES = frozenset({ast.Attribute, ast.Call, ast.Subscript})
+NODES = frozenset({ast.Attribute, ast.AugAssign, ast.Call, ast.Subscript})
 
 
 class ArgumentKind(enum.Enum):
@@ -92,6 +92,11 @@ def argument_kind(function: Function, name: str, alias: str, resolve: Resolve) -
         return declared
     uses = scan(function, NODES)
     if any(_is_tensor_use(node, each, resolve) for each in (name, alias) for node in uses):
+        return ArgumentKind.TENSOR
+    steps = [
+        node for node in uses if isinstance(node, ast.AugAssign) and dotted(node.target) == alias
+    ]
+    if any(_is_computed_step(step) for step in steps):
         return ArgumentKind.TENSOR
     return ArgumentKind.UNKNOWN
 
@@ -116,6 +121,12 @@ def _declared_kind(parameter: ast.arg, default: ast.expr | None) -> ArgumentKind
         return ArgumentKind.CONTAINER if is_container else ArgumentKind.TENSOR
     is_none = isinstance(default, ast.Constant) and default.value is None
     return ArgumentKind.UNKNOWN if default is None or is_none else ArgumentKind.OTHER
+
+
+def _is_computed_step(step: ast.AugAssign) -> bool:
+    """Return whether a step adds or multiplies what a layer of the object computes."""
+    calls = [call for call in scan(step.value, {ast.Call}) if isinstance(call, ast.Call)]
+    return any(dotted(call.func).startswith("self.") and call.args for call in calls)
 
 
 def _is_tensor_use(node: ast.AST, name: str, resolve: Resolve) -> bool:

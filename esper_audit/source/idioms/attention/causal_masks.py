@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 
 from esper_audit.source.idioms.classes.file_classes import class_table
 from esper_audit.source.syntax.ast_walk import scan
+from esper_audit.source.syntax.enclosing import blocks
 from esper_audit.source.syntax.file_view import FileView
 from esper_audit.source.syntax.names import Function, dotted, terminal_name
 
@@ -15,6 +16,7 @@ MASK_MAKERS = frozenset(
     | {"_generate_square_subsequent_mask"}
 )
 SIZES = frozenset({"shape", "size", "device", "dtype", "ndim", "dim", "numel"})
+BRANCHES = (ast.If, ast.For, ast.While, ast.With, ast.Try)
 CLOSED = frozenset({ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef, ast.Lambda})
 Use = tuple[ast.expr, Function]
 
@@ -105,7 +107,17 @@ def guards(
             yield above.test, below is above.body
         elif isinstance(above, ast.If) and below is not above.test:
             yield above.test, below in above.body
+        if isinstance(below, ast.stmt) and isinstance(above, (*BRANCHES, Function)):
+            yield from _left_early(below, above)
         below, above = above, file.parent(above)
+
+
+def _left_early(statement: ast.stmt, above: ast.stmt) -> Iterator[tuple[ast.expr, bool]]:
+    """Yield the tests above a statement in its block whose branch leaves the function."""
+    block = next((block for block in blocks(above) if statement in block), [statement])
+    for earlier in block[: block.index(statement)]:
+        if isinstance(earlier, ast.If) and isinstance(earlier.body[-1], (ast.Return, ast.Raise)):
+            yield earlier.test, False
 
 
 def required_arguments(test: ast.expr, outcome: bool) -> Iterator[str]:

@@ -112,7 +112,9 @@ def _is_sum(value: ast.expr) -> bool:
     over = value.args[0]
     if not isinstance(over, (ast.GeneratorExp, ast.ListComp)) or len(over.generators) != 1:
         return False
-    return _is_over_parameters(over.generators[0].iter) and not over.generators[0].ifs
+    conditions = over.generators[0].ifs
+    is_whole = all(dotted(test).endswith(".requires_grad") for test in conditions)
+    return _is_over_parameters(over.generators[0].iter) and is_whole
 
 
 def _is_over_parameters(iterable: ast.expr) -> bool:

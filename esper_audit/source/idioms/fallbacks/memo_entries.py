@@ -37,7 +37,7 @@ def memo_entries(function: Function) -> Iterator[MemoEntry]:
     kept = _kept(caches, function) if caches else set[str]()
     if not kept:
         return
-    lookups = set(_lookups(function, kept))
+    lookups = {*_lookups(function, kept), *_tried(function, kept)}
     returned = {ast.unparse(value) for value in _returned(function)}
     for node, target in entries:
         if _is_memo(node, target, lookups, returned):
@@ -179,6 +179,20 @@ def _lookups(function: Function, caches: set[str]) -> Iterator[tuple[str, str]]:
             continue
         if cache in caches:
             yield cache, ast.unparse(asked)
+
+
+def _tried(function: Function, caches: set[str]) -> Iterator[tuple[str, str]]:
+    """Yield each (cache, key) of some caches that a function reads where a KeyError is expected."""
+    tries = (node for node in scan(function, {ast.Try}, CLOSED) if isinstance(node, ast.Try))
+    expecting = (t for t in tries if any(_takes_key_error(h) for h in t.handlers))
+    statements = (statement for each in expecting for statement in each.body)
+    for part in (part for statement in statements for part in scan(statement, {ast.Subscript})):
+        if isinstance(part, ast.Subscript) and dotted(part.value) in caches:
+            yield dotted(part.value), ast.unparse(part.slice)
+
+
+def _takes_key_error(handler: ast.ExceptHandler) -> bool:
+    return handler.type is not None and dotted(handler.type) == "KeyError"
 
 
 def _kept(caches: set[str], function: Function) -> set[str]:

@@ -56,10 +56,22 @@ def drawn_in_place(use: AttributeUse, file: FileView) -> ast.Call | None:
     for call in scan(use.method, {ast.Call}):
         if not isinstance(call, ast.Call) or any(k.arg == "generator" for k in call.keywords):
             continue
-        is_init = _is_init(call, file) and call.args and dotted(call.args[0]) == name
+        first = dotted(call.args[0]) if call.args else ""
+        is_init = _is_init(call, file) and first == name
         is_method = terminal_name(call.func) in DRAWING_METHODS and _root(call.func) == name
         if name and (is_init or is_method):
             return call
+    return None
+
+
+def shuffled(use: AttributeUse, file: FileView) -> ast.Call | None:
+    """Return the call that shuffles what an attribute is bound to, in the method that binds it."""
+    names = {dotted(use.node), dotted(use.value) if use.value is not None else ""} - {""}
+    for call in scan(use.method, {ast.Call}):
+        if isinstance(call, ast.Call) and call.args and dotted(call.args[0]) in names:
+            target = file.resolve(call.func) or ""
+            if target in ("random.shuffle", "numpy.random.shuffle"):
+                return call
     return None
 
 
