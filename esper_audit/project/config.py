@@ -161,10 +161,13 @@ def _read(file: str) -> Config:
             raise ConfigError(
                 f"{place}: rules.{rule}.severity: invalid value (got {severity!r}, expected P0 to P4)"
             )
-    templates = os.path.join(os.path.dirname(os.path.abspath(file)), config.templates)
-    if not os.path.isdir(templates):
+    folder = os.path.dirname(os.path.abspath(file))
+    if not os.path.isdir(os.path.join(folder, config.templates)):
         place = place_in_config(file, ("templates",))
         raise ConfigError(f"{place}: templates: no such folder (got {config.templates!r})")
+    if config.contracts and not os.path.isfile(os.path.join(folder, config.contracts)):
+        place = place_in_config(file, ("contracts",))
+        raise ConfigError(f"{place}: contracts: no such file (got {config.contracts!r})")
     return config
 
 

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import os
+import traceback
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from esper_audit.findings.audit import Audit
-from esper_audit.findings.errors import WriteError
+from esper_audit.findings.errors import ConfigError, WriteError
 from esper_audit.project.atomic_write import remove_file, write_if_changed
 from esper_audit.project.config import Project
 from esper_audit.reports.audit_page import audit_page
@@ -83,7 +84,24 @@ class Reports:
         return {**pages, INDEX: self._render("tickets.md", **tickets_page(all_tickets))}
 
     def _render(self, template: str, **content: Any) -> str:
-        return self._environment.get_template(template).render(**content).rstrip("\n") + "\n"
+        from jinja2 import TemplateError, TemplateSyntaxError
+
+        try:
+            return self._environment.get_template(template).render(**content).rstrip("\n") + "\n"
+        except TemplateSyntaxError as error:
+            raise ConfigError(f"{error.filename}:{error.lineno}: {error.message}") from error
+        except TemplateError as error:
+            raise ConfigError(f"{self._place(template, error)}: {error.message}") from error
+
+    def _place(self, template: str, error: Exception) -> str:
+        """Return the file and line of a template at which an error was raised."""
+        file = self._environment.get_template(template).filename
+        lines = [
+            frame.lineno
+            for frame in traceback.extract_tb(error.__traceback__)
+            if frame.filename == file
+        ]
+        return f"{file}:{lines[-1] if lines else 1}"
 
     def _write(self, pages: Mapping[str, str]) -> list[str]:
         """Write the pages that changed, delete those of other tickets, and return the names of both."""

@@ -140,3 +140,9 @@ def test_a_configuration_that_cannot_be_read_is_an_error(tmp_path: Path) -> None
     write(tmp_path, {"clean.py": CLEAN})
     with pytest.raises(ConfigError, match=r"nowhere\.toml: cannot be read: No such file"):
         find_project([str(tmp_path)], str(tmp_path / "nowhere.toml"))
+
+
+def test_a_file_of_contracts_that_does_not_exist_is_an_error_with_its_line(tmp_path: Path) -> None:
+    (tmp_path / "esper-audit.toml").write_text("# mine\ncontracts = 'none.yaml'\n")
+    with pytest.raises(ConfigError, match=r"esper-audit\.toml:2: contracts: no such file"):
+        find_project([str(tmp_path)])
