@@ -68,6 +68,22 @@ class EvaluationWithGradients(Rule):
             """,
         ),
         Valid(
+            "a context manager of the file",
+            """
+            import torch
+
+            @contextmanager
+            def evaluating(net):
+                net.eval()
+                with torch.no_grad():
+                    yield
+
+            def scores(net, batches):
+                with evaluating(net):
+                    return [net(x) for x in batches]
+            """,
+        ),
+        Valid(
             "a decorator",
             """
             import torch

@@ -6,6 +6,8 @@ import ast
 from collections.abc import Collection
 
 from esper_audit.source.idioms.training.constructors import Constructors
+from esper_audit.source.idioms.training.local_calls import LocalCalls
+from esper_audit.source.syntax.ast_walk import scan
 from esper_audit.source.syntax.file_view import FileView
 from esper_audit.source.syntax.names import dotted, terminal_name
 
@@ -107,6 +109,19 @@ def is_without_gradients(expression: ast.expr, file: FileView) -> bool:
     name = file.resolve(call.func if call else expression) or ""
     if name in NO_GRADIENTS:
         return True
+    if call is not None and not name:
+        return _is_manager_without_gradients(call, file)
     if name not in GRAD_SWITCHES or call is None or not call.args:
         return False
     return not (isinstance(call.args[0], ast.Constant) and call.args[0].value is True)
+
+
+def _is_manager_without_gradients(call: ast.Call, file: FileView) -> bool:
+    """Return whether a function of the file that a `with` calls switches gradients off itself."""
+    target = file.once(LocalCalls).target(call)
+    if target is None:
+        return False
+    blocks = (block for block in scan(target, {ast.With}) if isinstance(block, ast.With))
+    managers = [item.context_expr for block in blocks for item in block.items]
+    functions = [manager.func if isinstance(manager, ast.Call) else manager for manager in managers]
+    return any(file.resolve(function) in NO_GRADIENTS for function in functions)
