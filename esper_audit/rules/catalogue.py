@@ -9,7 +9,7 @@ from esper_audit.findings.contract import Contract, with_own_contracts
 from esper_audit.findings.errors import ContractError
 from esper_audit.project.config import Project
 from esper_audit.rules.monitor_catalogue import monitor_descriptions
-from esper_audit.rules.probe_catalogue import probe_descriptions
+from esper_audit.rules.probe_catalogue import describe, plugin_modules, probe_descriptions
 from esper_audit.rules.registry import RuleRegistry
 from esper_audit.rules.rule import Check
 from esper_audit.rules.rule_table import shipped_contracts, shipped_table
@@ -56,8 +56,9 @@ class CheckCatalogue:
 
     @property
     def probe_contracts(self) -> Mapping[str, str]:
-        """The contract of every shipped probe by the probe's id."""
-        return shipped_table().probe_contracts
+        """The contract of every probe by the probe's id."""
+        foreign = map(describe, plugin_modules())
+        return {**shipped_table().probe_contracts, **{one.id: one.contract for one in foreign}}
 
     def check(self, check_id: str) -> type[Check]:
         """Return one check, importing tree rules only if no file rule has the id."""

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import ast
+import importlib.util
 import os
 
+from esper_audit.findings.errors import FAILURES, RuleLoadError
 from esper_audit.findings.finding import Category, Severity
+from esper_audit.project.plugins import entry_points_of
 from esper_audit.project.submodules import PACKAGE, submodules
 from esper_audit.rules.rule import Check
 
 PROBES = "esper_audit.probes.catalogue"
+ENTRY_POINT_GROUP = "esper_audit.probes"
 DESCRIBED = ("Probe", "UniversalProbe", "Monitor")
 
 
@@ -18,8 +22,13 @@ class ProbeDescription(Check):
 
 
 def probe_modules() -> list[str]:
-    """Return the dotted names of the modules in the catalogue of probes."""
-    return submodules(PROBES)
+    """Return the dotted names of the modules in the catalogue of probes, then those of plugins."""
+    return [*submodules(PROBES), *plugin_modules()]
+
+
+def plugin_modules() -> list[str]:
+    """Return the dotted names of the modules of probes that installed packages offer."""
+    return [entry_point.module for entry_point in entry_points_of(ENTRY_POINT_GROUP)]
 
 
 def universal_modules() -> list[str]:
@@ -32,10 +41,17 @@ def probe_descriptions() -> dict[str, type[Check]]:
     return {description.id: description for description in map(describe, probe_modules())}
 
 
+def shipped_descriptions() -> dict[str, type[Check]]:
+    """Return the description of every probe of this package by its id."""
+    return {description.id: description for description in map(describe, submodules(PROBES))}
+
+
 def describe(module: str) -> type[Check]:
     """Return the description of the probe or monitor in a module."""
     tree = ast.parse(_source(module))
-    probe = next(node for node in tree.body if _is_described(node))
+    probe = next((node for node in tree.body if _is_described(node)), None)
+    if probe is None:
+        raise RuleLoadError(f"probe {module} does not load: it defines no subclass of Probe")
     assert isinstance(probe, ast.ClassDef)
     assigned = {
         node.targets[0].id: node.value
@@ -56,9 +72,24 @@ def describe(module: str) -> type[Check]:
 
 
 def _source(module: str) -> str:
-    path = os.path.join(os.path.dirname(PACKAGE), *module.split("."))
-    with open(f"{path}.py", encoding="utf-8") as file:
+    path = f"{os.path.join(os.path.dirname(PACKAGE), *module.split('.'))}.py"
+    if not os.path.isfile(path):
+        path = _path_of_plugin(module)
+    with open(path, encoding="utf-8") as file:
         return file.read()
+
+
+def _path_of_plugin(module: str) -> str:
+    """Return the file of a module of an installed package; the packages around it are imported."""
+    try:
+        spec = importlib.util.find_spec(module)
+    except FAILURES as error:
+        raise RuleLoadError(
+            f"probe {module} does not load: {type(error).__name__}: {error}"
+        ) from error
+    if spec is None or not spec.origin:
+        raise RuleLoadError(f"probe {module} does not load: no such module")
+    return spec.origin
 
 
 def _is_described(node: ast.stmt) -> bool:

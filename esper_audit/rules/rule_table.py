@@ -16,7 +16,7 @@ from esper_audit.project.content_cache import ContentCache
 from esper_audit.project.engine_fingerprint import engine_fingerprint
 from esper_audit.project.file_roles import Role
 from esper_audit.project.submodules import PACKAGE
-from esper_audit.rules.probe_catalogue import probe_descriptions
+from esper_audit.rules.probe_catalogue import shipped_descriptions
 from esper_audit.rules.rule import CstRule, FileRule, Rule, Triggers
 from esper_audit.rules.rule_modules import (
     FILE_RULES,
@@ -104,6 +104,6 @@ def _read_table() -> RuleTable:
     return RuleTable(
         summaries,
         declared_contracts(TREE_RULES),
-        {check.id: check.contract for check in probe_descriptions().values()},
+        {check.id: check.contract for check in shipped_descriptions().values()},
         list(load_contracts().values()),
     )
