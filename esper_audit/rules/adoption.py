@@ -22,9 +22,8 @@ class Adoption:
     """
 
     def __init__(self, config: Config, where: str) -> None:
-        own_file = (
-            os.path.join(os.path.dirname(where), config.contracts) if config.contracts else ""
-        )
+        own = config.contracts
+        own_file = os.path.join(os.path.dirname(where), own) if own else ""
         contracts = with_own_contracts(shipped_contracts(), own_file)
         self._kinds = {contract.id: contract.kind for contract in contracts.values()}
         self.policies = frozenset(c for c, kind in self._kinds.items() if kind == "policy")

@@ -61,11 +61,11 @@ class CheckReasons:
     def _decisions(self, check: str, kind: type[Check], path: str) -> Iterator[Reason]:
         """Yield the decisions on a check, the one that counts first."""
         yield from self._by_path(check, path)
-        if _names(self._ignore, check):
+        if not {check, ALL}.isdisjoint(self._ignore):
             yield False, "--ignore"
         yield from self._listed("ignore", self._config.ignore, check, is_on=False)
         if self._select:
-            yield _names(self._select, check), "--select"
+            yield not {check, ALL}.isdisjoint(self._select), "--select"
         role = self._roles.of(path)
         if role not in kind.roles:
             judged = ", ".join(sorted(one.value for one in kind.roles))
@@ -80,12 +80,12 @@ class CheckReasons:
             if not _covers(entry, path):
                 continue
             yield from self._listed("ignore", entry.ignore, check, number=number, is_on=False)
-            if not self._select and not _names(self._ignore, check):
+            if not self._select and {check, ALL}.isdisjoint(self._ignore):
                 yield from self._listed("select", entry.select, check, number=number, is_on=True)
 
     def _by_selection(self, check: str) -> Iterator[Reason]:
         config = self._config
-        if config.select and not _names([*config.select, *config.extend_select], check):
+        if config.select and {check, ALL}.isdisjoint([*config.select, *config.extend_select]):
             yield False, f"not in select ({self._place(('select',))})"
         yield from self._listed("select", config.select, check, is_on=True)
         yield from self._listed("extend-select", config.extend_select, check, is_on=True)
@@ -117,10 +117,6 @@ class CheckReasons:
 
     def _place(self, path: Sequence[str | int]) -> str:
         return place_in_config(self._file, path)
-
-
-def _names(checks: Sequence[str], check: str) -> bool:
-    return check in checks or ALL in checks
 
 
 def _covers(entry: PathSelection, path: str) -> bool:

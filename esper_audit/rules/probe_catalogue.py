@@ -38,7 +38,7 @@ def universal_modules() -> list[str]:
 
 def probe_descriptions() -> dict[str, type[Check]]:
     """Return the description of every probe by its id, which is the name of its file with dashes."""
-    return {description.id: description for description in map(describe, probe_modules())}
+    return {**shipped_descriptions(), **{one.id: one for one in map(describe, plugin_modules())}}
 
 
 def shipped_descriptions() -> dict[str, type[Check]]:
