@@ -80,7 +80,7 @@ def _source(module: str) -> str:
 
 
 def _path_of_plugin(module: str) -> str:
-    """Return the file of a module of an installed package; the packages around it are imported."""
+    """Return the file of a module of an installed package, whose outer packages are imported."""
     try:
         spec = importlib.util.find_spec(module)
     except FAILURES as error:
