@@ -74,7 +74,7 @@ class FixMode(msgspec.Struct, frozen=True):
         if text == source.text:
             return None
         if self.write:
-            _write(os.path.join(root, path), text.encode(encoding))
+            _write(os.path.join(root, path), text.encode(encoding), expected=source.data)
         byte_order_mark = "\ufeff" if encoding == "utf-8-sig" else ""
         return FixedFile(path, byte_order_mark + source.text, byte_order_mark + text, count)
 
@@ -108,9 +108,9 @@ def diff(fixed: FixedFile) -> str:
     )
 
 
-def _write(path: str, data: bytes) -> None:
+def _write(path: str, data: bytes, *, expected: bytes) -> None:
     try:
-        replace_file(path, data)
+        replace_file(path, data, expected=expected)
     except OSError as error:
         raise WriteError(f"{path}: cannot be written: {error.strerror or error}") from error
 

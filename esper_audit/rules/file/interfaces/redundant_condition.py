@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from esper_audit.findings.finding import Category, Severity
 from esper_audit.project.file_roles import OUTSIDE_TESTS
 from esper_audit.rules.file.interfaces import redundant_condition_cases as cases
-from esper_audit.rules.rule import Rule, Triggers, Violation
+from esper_audit.rules.rule import Replacement, Rule, Triggers, Violation
 from esper_audit.source.idioms.branches.branch_analysis import BranchWalk, ConstantCondition
 from esper_audit.source.idioms.branches.conditions import Atom, ConditionFacts, KnownValue
 from esper_audit.source.idioms.branches.counters import (
@@ -81,14 +81,33 @@ class RedundantCondition(Rule):
             )
             operands = (one for one in walked.constant_operands if not _is_restated_type(one))
             for test, known in [*operands, *filter(_is_by_type, walked.constant_conditions)]:
-                yield _violation(test, known.truth, known.reason, file)
+                fix = _without(test, file) if _is_neutral(test, known.truth, file) else None
+                yield _violation(test, known.truth, known.reason, file, fix)
         for test, truth, reason in _compared(node, branches, file):
             yield _violation(test, truth, reason, file)
 
 
-def _violation(test: ast.expr, truth: bool, reason: str, file: FileView) -> Violation:
+def _violation(
+    test: ast.expr, truth: bool, reason: str, file: FileView, fix: Replacement | None = None
+) -> Violation:
     code = " ".join(file.code(test, parentheses=True).split())
-    return Violation(test, f"`{code}` is always {'true' if truth else 'false'}: {reason}")
+    return Violation(test, f"`{code}` is always {'true' if truth else 'false'}: {reason}", fix)
+
+
+def _is_neutral(operand: ast.expr, truth: bool, file: FileView) -> bool:
+    """Return whether an operand changes nothing: a true one of `and`, a false one of `or`."""
+    above = file.parent(operand)
+    return isinstance(above, ast.BoolOp) and isinstance(above.op, ast.And) is truth
+
+
+def _without(operand: ast.expr, file: FileView) -> Replacement | None:
+    """Return the fix that leaves out an operand, or None where a comment would be lost."""
+    above = file.parent(operand)
+    if not isinstance(above, ast.BoolOp) or "#" in file.code(above):
+        return None
+    word = " and " if isinstance(above.op, ast.And) else " or "
+    others = [file.code(v, parentheses=True) for v in above.values if v is not operand]
+    return Replacement(above, word.join(others), safe=True, description="leave out what is known")
 
 
 def _flags(function: Function) -> ConditionFacts:

@@ -120,6 +120,21 @@ INVALID = (
             (4, "`updates is not None` is always true: line 3 already tests it"),
             (13, "`a is None` is always false: line 11 already tests it"),
         ),
+        fixed="""
+        class Average:
+            def step(self, new, updates=None):
+                if updates is not None:
+                    if self.every > 1:
+                        self.count += 1
+                else:
+                    self.blend(new)
+
+
+        def pick(a, b):
+            if a is None:
+                return b
+            return a.x if b else a.y
+        """,
     ),
     Invalid(
         "a bool that is tested for None",

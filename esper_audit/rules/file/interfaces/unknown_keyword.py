@@ -5,9 +5,9 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterator, Sequence
 
-from esper_audit.findings.finding import Category, Severity
+from esper_audit.findings.finding import Category, Severity, Span
 from esper_audit.project.file_roles import OUTSIDE_TESTS
-from esper_audit.rules.rule import Invalid, Rule, Triggers, Valid, Violation
+from esper_audit.rules.rule import Invalid, Replacement, Rule, Triggers, Valid, Violation
 from esper_audit.source.idioms.interfaces.keywords import (
     OwnFunctions,
     similar_name,
@@ -165,6 +165,30 @@ class UnknownKeyword(Rule):
             ),
         ),
         Invalid(
+            "a misspelt keyword on a line of its own",
+            """
+            import torch.nn.functional as F
+
+
+            def attend(q, k, v):
+                return F.scaled_dot_product_attention(
+                    q, k, v,
+                    is_casual=True,
+                )
+            """,
+            ((7, "`F.scaled_dot_product_attention` takes no `is_casual`: it has `is_causal`"),),
+            fixed="""
+            import torch.nn.functional as F
+
+
+            def attend(q, k, v):
+                return F.scaled_dot_product_attention(
+                    q, k, v,
+                    is_causal=True,
+                )
+            """,
+        ),
+        Invalid(
             "functions, classes and methods of the file",
             """
             from torch import nn
@@ -220,7 +244,15 @@ class UnknownKeyword(Rule):
             if meant or not is_torch:
                 it_has = f": it has `{meant}`" if meant else ""
                 function = file.code(node.func, parentheses=True)
-                yield Violation(keyword, f"`{function}` takes no `{keyword.arg}`{it_has}")
+                fix = _renamed(keyword, meant, file) if meant else None
+                yield Violation(keyword, f"`{function}` takes no `{keyword.arg}`{it_has}", fix)
+
+
+def _renamed(keyword: ast.keyword, meant: str, file: FileView) -> Replacement:
+    """Return the fix that writes the keyword which the function has; the call has always raised."""
+    span = file.span(keyword)
+    name = Span(span.line, span.column, span.line, span.column + len(keyword.arg or ""))
+    return Replacement(name, meant, safe=True, description=f"pass `{meant}`")
 
 
 def _is_plain(call: ast.Call) -> bool:

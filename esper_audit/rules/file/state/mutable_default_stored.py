@@ -5,9 +5,9 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterator, Sequence
 
-from esper_audit.findings.finding import Category, Severity
+from esper_audit.findings.finding import Category, Severity, Span
 from esper_audit.project.file_roles import OUTSIDE_TESTS
-from esper_audit.rules.rule import Invalid, Rule, Triggers, Valid, Violation
+from esper_audit.rules.rule import Invalid, Replacement, Rule, Triggers, Valid, Violation
 from esper_audit.source.idioms.classes.file_classes import ClassFamily, class_table
 from esper_audit.source.idioms.classes.mutable_values import (
     changes_of,
@@ -17,8 +17,14 @@ from esper_audit.source.idioms.classes.mutable_values import (
     stores_of,
 )
 from esper_audit.source.syntax.file_view import FileView
+from esper_audit.source.syntax.insertion import before_line_of, first_statement
 from esper_audit.source.syntax.names import Function, defaults
+from esper_audit.source.syntax.spans import code_of
 from esper_audit.text.phrases import quoted
+
+COLLECTED = (
+    "the default `{}` of `{}` is one object for all calls, and line {} changes it. Default to None."
+)
 
 
 class MutableDefaultStored(Rule):
@@ -96,6 +102,40 @@ class MutableDefaultStored(Rule):
         ),
     )
     INVALID = (
+        Invalid(
+            "a default of several lines of a signature, after a docstring",
+            """
+            def collect(
+                rows,
+                seen=[],  # what was read before
+                *, table: dict = {},
+            ):
+                '''Collect rows.'''
+                seen.append(rows)
+                table[rows] = 1
+                return seen
+            """,
+            (
+                (3, COLLECTED.format("[]", "seen", 7)),
+                (4, COLLECTED.format("{}", "table", 8)),
+            ),
+        ),
+        Invalid(
+            "a default of one line",
+            """
+            def collect(rows, seen=[]):
+                seen.append(rows)
+                return seen
+            """,
+            ((1, COLLECTED.format("[]", "seen", 2)),),
+            fixed="""
+            def collect(rows, seen=None):
+                if seen is None:
+                    seen = []
+                seen.append(rows)
+                return seen
+            """,
+        ),
         Invalid(
             "an empty default that objects keep",
             """
@@ -229,7 +269,10 @@ class MutableDefaultStored(Rule):
         for name, default in defaults(node.args).items():
             if is_mutable(default) and (use := self._use(node, name, default, file)):
                 message = f"the default `{quoted(file.code(default))}` of `{name}` is one object for all calls"
-                yield Violation(default, f"{message}, and {use}. Default to None.", argument=name)
+                fix = _default_of_none(node, name, default, file)
+                yield Violation(
+                    default, f"{message}, and {use}. Default to None.", fix, argument=name
+                )
 
     def _use(self, function: Function, name: str, default: ast.expr, file: FileView) -> str:
         """Return how a function changes or keeps a default, empty if it does not."""
@@ -251,6 +294,22 @@ class MutableDefaultStored(Rule):
             if change or is_layer or is_shared:
                 return f"`{ast.unparse(attribute)}` keeps it{change}"
         return ""
+
+
+def _default_of_none(
+    function: Function, name: str, default: ast.expr, file: FileView
+) -> Replacement | None:
+    """Return the fix that makes the default at each call, or None where lines hold several statements."""
+    lines, first = file.source.lines, first_statement(function)
+    place = before_line_of(first, lines) if first is not None else None
+    if place is None:
+        return None
+    start = file.span(default)
+    between = code_of(Span(start.end_line, start.end_column, place.line, place.column), lines)
+    indent = " " * place.column
+    made = f"if {name} is None:\n{indent}    {name} = {file.code(default)}\n{indent}"
+    whole = Span(start.line, start.column, place.line, place.column)
+    return Replacement(whole, f"None{between}{made}", safe=True, description="make it at each call")
 
 
 def _change_of_attribute(attribute: ast.Attribute, family: ClassFamily) -> str:

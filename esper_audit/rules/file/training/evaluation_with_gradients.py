@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 from esper_audit.findings.finding import Category, Severity
 from esper_audit.project.file_roles import OUTSIDE_TESTS
-from esper_audit.rules.rule import Invalid, Rule, Triggers, Valid, Violation
+from esper_audit.rules.rule import Invalid, Replacement, Rule, Triggers, Valid, Violation
 from esper_audit.source.idioms.training.torch_objects import GRAD_SWITCHES
 from esper_audit.source.idioms.training.training_events import EventKind, TrainingEvent
 from esper_audit.source.idioms.training.training_flow import (
@@ -17,6 +17,7 @@ from esper_audit.source.idioms.training.training_flow import (
 )
 from esper_audit.source.syntax.ast_walk import scan
 from esper_audit.source.syntax.file_view import FileView
+from esper_audit.source.syntax.insertion import before_line_of
 from esper_audit.source.syntax.names import identifiers
 from esper_audit.text.phrases import quoted
 
@@ -29,6 +30,9 @@ COMPREHENSIONS = (ast.ListComp, ast.GeneratorExp, ast.SetComp, ast.DictComp)
 GRADIENT_WORDS = frozenset(
     {"grad", "requires_grad", "requires_grad_", "backward", "jacobian", "vjp"}
 )
+
+
+TRAINING_WORDS = frozenset({"train", "backward", "step", "zero_grad", "Parameter"})
 
 
 class EvaluationWithGradients(Rule):
@@ -196,6 +200,31 @@ class EvaluationWithGradients(Rule):
             ((3, MESSAGE.format("net(x)", "net", 2)),),
         ),
         Invalid(
+            "a function that only evaluates",
+            """
+            import torch
+
+
+            class Judge:
+                def score(self, net, batches):
+                    net.eval()
+                    for x in batches:
+                        print(net(x).argmax(1))
+            """,
+            ((8, MESSAGE.format("net(x)", "net", 6)),),
+            fixed="""
+            import torch
+
+
+            class Judge:
+                @torch.no_grad()
+                def score(self, net, batches):
+                    net.eval()
+                    for x in batches:
+                        print(net(x).argmax(1))
+            """,
+        ),
+        Invalid(
             "with the mode set in a constructor's helper",
             """
             class Judge:
@@ -241,7 +270,26 @@ class EvaluationWithGradients(Rule):
             return
         if not _needs_gradients(forward, file):
             code = quoted(file.code(forward.node))
-            yield Violation(forward.node, MESSAGE.format(code, forward.subject, node.lineno))
+            message = MESSAGE.format(code, forward.subject, node.lineno)
+            yield Violation(forward.node, message, _decorated(node, forward, file))
+
+
+def _decorated(switch: ast.Call, forward: TrainingEvent, file: FileView) -> Replacement | None:
+    """Return the fix that puts `torch.no_grad()` on a function that evaluates and does nothing else."""
+    functions = file.functions(forward.node)
+    place = before_line_of(functions[-1], file.source.lines) if functions else None
+    if place is None or functions[-1:] != file.functions(switch)[-1:]:
+        return None
+    if functions[-1].decorator_list or not isinstance(functions[-1], ast.FunctionDef):
+        return None
+    if TRAINING_WORDS & {w for n in ast.walk(functions[-1]) for w in identifiers(n)}:
+        return None
+    if file.source.names.resolve("torch") != "torch":
+        return None
+    indent = " " * place.column
+    return Replacement(
+        place, f"@torch.no_grad()\n{indent}", safe=True, description="evaluate without gradients"
+    )
 
 
 def _tracked_by_switch(file: FileView) -> dict[ast.AST, TrainingEvent]:
