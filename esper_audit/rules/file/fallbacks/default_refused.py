@@ -1,0 +1,195 @@
+"""The rule `default-refused`: the first checks of a function reject a default of its own."""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections.abc import Iterator, Sequence
+
+from esper_audit.findings.finding import Category, Severity
+from esper_audit.rules.rule import Invalid, Rule, Triggers, Valid, Violation
+from esper_audit.source.idioms.classes.file_classes import class_table
+from esper_audit.source.idioms.fallbacks.constant_tests import truth_with
+from esper_audit.source.syntax.ast_walk import walk
+from esper_audit.source.syntax.file_view import FileView
+from esper_audit.source.syntax.names import Function, defaults
+
+NOT_SUPPORTED = re.compile(r"support|implement", re.IGNORECASE)
+PLAIN_BASES = frozenset({"builtins.object", "torch.nn.Module", "abc.ABC", "typing.Protocol"})
+
+
+class DefaultRefused(Rule):
+    """The first checks of a function reject a default of its own.
+
+    What: a parameter whose default makes a leading `if ...: raise` or `assert` of the body fail:
+    `x=None` and `if x is None: raise`, `rate=0.0` and `if rate <= 0: raise`, `mode=""` and `if mode not
+    in (...): raise`.
+
+    Why: the signature permits a call that always raises. Make the argument required, or the default one
+    that works.
+
+    Quiet: a check that other arguments decide too (one of two is required); a method whose signature a
+    base prescribes, also that of a family ("not supported"); private parameters; a name that is bound
+    before the check; checks after other statements.
+
+    Tickets: real code
+    """
+
+    contract = "working-defaults"
+    category = Category.API_CONTRACT
+    severity = Severity.P3
+    precision = "3 of 3 findings would be merged (monai, open_clip, trl; none in 16 more packages)"
+    triggers = Triggers(nodes=frozenset({"FunctionDef"}), words=frozenset({"raise", "assert"}))
+    VALID = (
+        Valid(
+            "a default that passes, and a required argument",
+            """
+            def step(rate=0.1, mode="mean", *, size):
+                if rate <= 0:
+                    raise ValueError(rate)
+                if mode not in ("mean", "sum"):
+                    raise ValueError(mode)
+                assert size is not None
+                return rate
+            """,
+        ),
+        Valid(
+            "one of two is required",
+            """
+            def embed(ids=None, embeds=None):
+                if ids is None and embeds is None:
+                    raise ValueError("give one")
+                if ids is not None and embeds is not None:
+                    raise ValueError("give one only")
+                return ids
+            """,
+        ),
+        Valid(
+            "a signature that a base prescribes",
+            """
+            class Base:
+                def forward(self, x, mask=None):
+                    return x
+
+
+            class Masked(Base):
+                def forward(self, x, mask=None):
+                    if mask is None:
+                        raise ValueError("mask")
+                    return x * mask
+
+
+            class Foreign(Other):
+                def reset(self, size=None):
+                    assert size is not None
+            """,
+        ),
+        Valid(
+            "a signature of a family, and a call that only the module itself makes",
+            """
+            def set_checkpointing(self, enable=True):
+                assert not enable, "checkpointing not supported"
+
+
+            def select(self, _from_state=False):
+                if not _from_state:
+                    raise ValueError("call it by the state")
+            """,
+        ),
+        Valid(
+            "a name that is bound before, and a check further down",
+            """
+            def load(path=None, kind=""):
+                path = path or default_path()
+                if path is None:
+                    raise ValueError(path)
+                read(path)
+                if not kind:
+                    raise ValueError(kind)
+            """,
+        ),
+    )
+    INVALID = (
+        Invalid(
+            "None that is refused",
+            """
+            class Loader:
+                def open(self, path=None, *, rate: float = 0.0):
+                    \'\'\'Open a file.\'\'\'
+                    if path is None:
+                        raise ValueError("path is required")
+                    if not 0 < rate <= 1:
+                        raise ValueError(rate)
+                    return read(path, rate)
+            """,
+            (
+                (2, "the default `None` of `path` is refused on line 4"),
+                (2, "the default `0.0` of `rate` is refused on line 6"),
+            ),
+        ),
+        Invalid(
+            "asserts, choices and types",
+            """
+            def build(width=0, kind="", name=None):
+                assert width > 0, "width"
+                if kind not in {"a", "b"}:
+                    raise KeyError(kind)
+                elif not isinstance(name, str):
+                    raise TypeError(name)
+            """,
+            (
+                (1, "the default `0` of `width` is refused on line 2"),
+                (1, "the default `''` of `kind` is refused on line 3"),
+            ),
+        ),
+    )
+
+    def prefilter(self, nodes: Sequence[ast.AST]) -> Sequence[ast.AST]:
+        """Keep functions with defaults."""
+        functions = (node for node in nodes if isinstance(node, Function))
+        return [f for f in functions if f.args.defaults or f.args.kw_defaults]
+
+    def check(self, node: ast.AST, file: FileView) -> Iterator[Violation]:
+        """Report the defaults that a leading check rejects."""
+        if not isinstance(node, Function) or _is_prescribed(node, file):
+            return
+        given = defaults(node.args)
+        for statement, test, refused in _leading_checks(node):
+            names = {part.id for part in walk(test) if isinstance(part, ast.Name)} & set(given)
+            name = next(iter(names)) if len(names) == 1 else ""
+            default = given.get(name)
+            if not isinstance(default, ast.Constant) or name.startswith("_"):
+                continue
+            if truth_with(test, name, default.value) is refused:
+                where = f"is refused on line {statement.lineno}"
+                message = f"the default `{default.value!r}` of `{name}` {where}"
+                yield Violation(default, message, argument=name)
+
+
+def _leading_checks(function: Function) -> Iterator[tuple[ast.stmt, ast.expr, bool]]:
+    """Yield the checks at the start of a body, each with its test and the truth that is refused."""
+    for statement in function.body:
+        if isinstance(statement, ast.Expr) and isinstance(statement.value, ast.Constant):
+            continue
+        if isinstance(statement, (ast.Assert, ast.If)) and NOT_SUPPORTED.search(
+            ast.unparse(statement)
+        ):
+            continue
+        if isinstance(statement, ast.Assert):
+            yield statement, statement.test, False
+        elif isinstance(statement, ast.If) and isinstance(statement.body[0], ast.Raise):
+            yield statement, statement.test, True
+        else:
+            return
+
+
+def _is_prescribed(function: Function, file: FileView) -> bool:
+    """Return whether a base of the class may prescribe the signature of a method."""
+    table = file.once(class_table)
+    owner = table.owner(function)
+    if owner is None:
+        return False
+    family = table.family(owner)
+    inherited = any(function.name in member.methods for member in family.members[1:])
+    inherited = inherited and function.name != "__init__"
+    return inherited or not family.foreign_bases <= PLAIN_BASES or function.name == "forward"
