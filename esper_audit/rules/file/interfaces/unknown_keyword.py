@@ -249,7 +249,7 @@ class UnknownKeyword(Rule):
 
 
 def _renamed(keyword: ast.keyword, meant: str, file: FileView) -> Replacement:
-    """Return the fix that writes the keyword which the function has; the call has always raised."""
+    """Return the fix that writes the keyword which the function has."""
     span = file.span(keyword)
     name = Span(span.line, span.column, span.line, span.column + len(keyword.arg or ""))
     return Replacement(name, meant, safe=True, description=f"pass `{meant}`")
