@@ -71,6 +71,8 @@ class ArgumentModifiedInPlace(Rule):
         functions = file.functions(node)  # type: ignore[arg-type]  # the nodes of the triggers have places
         if not functions or not parameters_of(functions[-1]) or not _may_write(node):
             return
+        if b"torch" not in file.source.words:
+            return
         function = functions[-1]
         flows = file.once(argument_flows)
         if not flows.may_write(node, function):
