@@ -25,7 +25,7 @@ BY_NAME = re.compile(
     r"loss|batch|contrast|mix_?up|cut_?mix|queue|router|moe|expert|graph|distance|similarity|metric|pairwise",
     re.IGNORECASE,
 )
-BATCH_FIRST_LAYERS = (nn.modules.conv._ConvNd, nn.modules.batchnorm._BatchNorm)  # noqa: SLF001 - their bases
+BATCH_FIRST_LAYERS = re.compile(r"(Lazy)?(Conv|BatchNorm|SyncBatchNorm)")
 SEQUENCE_RANK = 3  # (batch, time, width) or (time, batch, width)
 
 
@@ -123,8 +123,8 @@ def _is_tensor_output(subject: Discovered) -> bool:
 def _may_be_time_first(subject: Discovered, module: nn.Module) -> bool:
     """Return whether the first axis may be time: a sequence, and no layer that puts the batch first."""
     rank = len(tensors_in(subject.recipe.call)[0].shape)
-    has_batch_first = any(isinstance(leaf, BATCH_FIRST_LAYERS) for leaf in module.modules())
-    return rank == SEQUENCE_RANK and not has_batch_first
+    kinds = {type(leaf).__name__ for leaf in module.modules()}
+    return rank == SEQUENCE_RANK and not any(map(BATCH_FIRST_LAYERS.match, kinds))
 
 
 def _gap(subject: Discovered, run: PreciseRun, followed: FollowedAxis) -> float:

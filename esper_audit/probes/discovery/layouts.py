@@ -80,6 +80,12 @@ def _from_leaves(module: nn.Module) -> Iterator[TensorSpec]:
         yield from leaf_inputs(leaf)
 
 
+NORMS = (
+    nn.BatchNorm1d, nn.BatchNorm2d, nn.BatchNorm3d, nn.SyncBatchNorm,
+    nn.InstanceNorm1d, nn.InstanceNorm2d, nn.InstanceNorm3d,
+)  # fmt: skip
+
+
 def leaf_inputs(leaf: nn.Module) -> Iterator[TensorSpec]:
     """Yield the inputs that a layer of torch can take."""
     kind = type(leaf).__name__
@@ -97,7 +103,7 @@ def leaf_inputs(leaf: nn.Module) -> Iterator[TensorSpec]:
     elif isinstance(leaf, nn.LayerNorm):
         for before in ((BATCH, LENGTH), (BATCH,), (BATCH, LENGTH, LENGTH)):
             yield TensorSpec((*before, *leaf.normalized_shape))
-    elif isinstance(leaf, nn.modules.batchnorm._NormBase):  # noqa: SLF001 - the base of all batch norms
+    elif isinstance(leaf, NORMS):
         yield from _normed_inputs(leaf.num_features, kind)
     else:
         yield from _feature_inputs(known)
