@@ -30,7 +30,11 @@ class DefaultRefused(Rule):
 
     Quiet: a check that other arguments decide too (one of two is required); a method whose signature a
     base prescribes, also that of a family ("not supported"); private parameters; a name that is bound
-    before the check; checks after other statements.
+    before the check; checks after other statements; a flag that is the whole check (`if strict: raise`),
+    as it is a mode.
+
+    Off by default: most authors who refuse a None mean it. It keeps a signature that other functions
+    share, or takes what a configuration lacks, and the message names the argument.
 
     Tickets: real code
     """
@@ -38,7 +42,8 @@ class DefaultRefused(Rule):
     contract = "working-defaults"
     category = Category.API_CONTRACT
     severity = Severity.P3
-    precision = "3 of 3 findings would be merged (monai, open_clip, trl; none in 16 more packages)"
+    default = False
+    precision = "1 of 8 by readers in 28 packages, after mending; 1 of 10 before"
     triggers = Triggers(nodes=frozenset({"FunctionDef"}), words=frozenset({"raise", "assert"}))
     VALID = (
         Valid(
@@ -94,6 +99,15 @@ class DefaultRefused(Rule):
             def select(self, _from_state=False):
                 if not _from_state:
                     raise ValueError("call it by the state")
+            """,
+        ),
+        Valid(
+            "a flag that decides whether to raise",
+            """
+            def verify(rows, strict=True):
+                if strict:
+                    raise ValueError("rows do not match")
+                return rows
             """,
         ),
         Valid(
@@ -159,6 +173,8 @@ class DefaultRefused(Rule):
             name = next(iter(names)) if len(names) == 1 else ""
             default = given.get(name)
             if not isinstance(default, ast.Constant) or name.startswith("_"):
+                continue
+            if isinstance(default.value, bool) and isinstance(test, ast.Name):
                 continue
             if truth_with(test, name, default.value) is refused:
                 where = f"is refused on line {statement.lineno}"

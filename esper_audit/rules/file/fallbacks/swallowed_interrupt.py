@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 from collections.abc import Iterator, Sequence
 
 from esper_audit.findings.finding import Category, Severity
@@ -15,8 +16,12 @@ from esper_audit.source.idioms.fallbacks.exception_handling import (
     is_raised_later,
 )
 from esper_audit.source.idioms.fallbacks.silent_statements import is_silent
+from esper_audit.source.syntax.ast_walk import walk
 from esper_audit.source.syntax.file_view import FileView
 
+# Directives on the line of a clause by which its author keeps it.
+DECLARED = re.compile(r"#.*(E722|BLE001|noqa(?! *:)|pylint: *disable.*(bare|broad)-except)")
+LOOKUPS = ("importlib.", "pkg_resources.")
 EVERYTHING = "builtins.BaseException"
 MESSAGE = "{} also discards KeyboardInterrupt and SystemExit: catch `Exception`"
 
@@ -31,7 +36,9 @@ class SwallowedInterrupt(Rule):
     scheduler that asks it to stop kills it without a checkpoint.
 
     Quiet: `except Exception`; a clause that raises, reports or uses the exception; a comment that gives
-    the reason, or `noqa: E722`; `__del__` and functions that `atexit` calls.
+    the reason, or a directive for a linter (`noqa`, `pylint: disable=bare-except`); `__del__` and
+    functions that `atexit` calls; imports and version look-ups of the module itself, which are over
+    before anything runs.
 
     Tickets: real code
     """
@@ -39,7 +46,7 @@ class SwallowedInterrupt(Rule):
     contract = "interrupts-end"
     category = Category.DEFENSIVE_PROGRAMMING
     severity = Severity.P3
-    precision = "1 of 1 finding in 19 packages would be merged (open_clip_torch)"
+    precision = "11 of 12 by readers in 28 packages, after mending; 14 of 19 before"
     triggers = Triggers(nodes=frozenset({"ExceptHandler"}), words=frozenset({"except"}))
 
     VALID = (
@@ -84,6 +91,37 @@ class SwallowedInterrupt(Rule):
                         pass
             """,
         ),
+        Valid(
+            "an optional import and a version of the module, and what a linter is to leave",
+            """
+            import importlib.metadata
+
+            try:
+                import fused_kernels
+                HAS_KERNELS = True
+            except:
+                HAS_KERNELS = False
+
+            try:
+                VERSION = importlib.metadata.version("sampler")
+            except BaseException:
+                VERSION = "unknown"
+
+
+            def head(rows):
+                try:
+                    return rows[0].split()[0]
+                except:  # noqa
+                    return ""
+
+
+            def tail(rows):
+                try:
+                    return rows[-1].split()[0]
+                except:  # pylint: disable=bare-except
+                    return ""
+            """,
+        ),
     )
     INVALID = (
         Invalid(
@@ -111,12 +149,12 @@ class SwallowedInterrupt(Rule):
             ((5, MESSAGE.format("except BaseException")),),
         ),
         Invalid(
-            "an import, and a default in a tuple of types",
+            "a load of the module, and a default in a tuple of types",
             """
             try:
-                import apex
-            except:
-                apex = None
+                table = load("table")
+            except:  # noqa: F401
+                table = None
             def size(path):
                 try:
                     return path.stat().st_size
@@ -141,6 +179,19 @@ class SwallowedInterrupt(Rule):
             return
         if not is_silent(node.body, node.name, file) or is_explained(node, file):
             return
-        is_declared = "E722" in file.source.lines[node.lineno - 1]
+        is_declared = DECLARED.search(file.source.lines[node.lineno - 1]) or _is_lookup(node, file)
         if not (is_declared or is_in_finalizer(node, file) or is_raised_later(node, file)):
             yield Violation(node, MESSAGE.format(clause_header(node, file)))
+
+
+def _is_lookup(clause: ast.ExceptHandler, file: FileView) -> bool:
+    """Return whether a clause of the module guards an import or a version look-up."""
+    guarded = file.parent(clause)
+    if file.functions(clause) or not isinstance(guarded, ast.Try):
+        return False
+    return any(
+        isinstance(node, (ast.Import, ast.ImportFrom))
+        or (isinstance(node, ast.Call) and (file.resolve(node.func) or "").startswith(LOOKUPS))
+        for statement in guarded.body
+        for node in walk(statement)
+    )

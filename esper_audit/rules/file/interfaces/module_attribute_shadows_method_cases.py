@@ -73,6 +73,38 @@ VALID = (
                     self.step(batch)
         """,
     ),
+    Valid(
+        "a kind of layer that is named type",
+        """
+        from torch import nn
+
+        class Window(nn.Module):
+            type = "plain"
+
+            def __init__(self, type="shifted"):
+                super().__init__()
+                self.type = type
+        """,
+    ),
+    Valid(
+        "stubs of overloads, whose implementation refuses the call",
+        """
+        from typing import overload
+        from torch import nn
+
+        class Explainer(nn.Module):
+            @overload
+            def train(self, epoch: int, model: nn.Module) -> float: ...
+
+            @overload
+            def train(self, mode: bool = True) -> "Explainer": ...
+
+            def train(self, mode=True, model=None):
+                if model is None:
+                    return super().train(mode)
+                return self.fit(model, mode)
+        """,
+    ),
 )
 
 INVALID = (
@@ -120,6 +152,7 @@ INVALID = (
                 ),
             ),
         ),
+        options={"types": True},
     ),
     Invalid(
         "a class of this file in between, and a base of another file",
@@ -185,6 +218,7 @@ INVALID = (
                 ),
             ),
         ),
+        options={"types": True},
     ),
     Invalid(
         "an override without its base",

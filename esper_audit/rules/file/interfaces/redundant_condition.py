@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from esper_audit.findings.finding import Category, Severity
 from esper_audit.project.file_roles import OUTSIDE_TESTS
 from esper_audit.rules.file.interfaces import redundant_condition_cases as cases
-from esper_audit.rules.rule import Replacement, Rule, Triggers, Violation
+from esper_audit.rules.rule import Options, Replacement, Rule, Triggers, Violation
 from esper_audit.source.idioms.branches.branch_analysis import BranchWalk, ConstantCondition
 from esper_audit.source.idioms.branches.conditions import Atom, ConditionFacts, KnownValue
 from esper_audit.source.idioms.branches.counters import (
@@ -27,20 +27,28 @@ from esper_audit.source.syntax.names import Function, defaults, parameters
 BRANCHES = frozenset({ast.If, ast.IfExp})
 
 
+class RedundantConditionOptions(Options, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """`assignments`: also report what an assignment above decides."""
+
+    assignments: bool = False
+
+
 class RedundantCondition(Rule):
     """A condition, or half of one, is decided already.
 
     What: an operand of `and` or `or` that an earlier test of the function decides; a parameter that is
     a bool by annotation and default, tested for None; a counter that was incremented just before and is
     compared with less; `isinstance(out, tuple)` of what a function or layer of torch returns;
-    `len(x) >= 0` and other comparisons of what is known.
+    `len(x) >= 0` and other comparisons of what is known. With the option `assignments` also what an
+    assignment above decides.
 
     Why: the branch that was meant never runs, or always does: a wrong nesting, a flag without effect,
     an initialisation that is skipped.
 
     Quiet: asserts and what they show, as type checkers need them; an `isinstance` that is repeated, and
     what an `elif` repeats of the conditions above it; names that are bound again in
-    between; annotations that permit None; counters that anything but constants and increments sets.
+    between; annotations that permit None; counters that anything but constants and increments sets; what
+    an assignment above decides, which mostly keeps a branch for later.
 
     Tickets: real code
     """
@@ -49,10 +57,7 @@ class RedundantCondition(Rule):
     category = Category.CORRECTNESS
     severity = Severity.P3
     roles = OUTSIDE_TESTS
-    precision = (
-        "9 of 10 findings would be merged (accelerate, flair, kornia, lightning, sentence-transformers, "
-        "trl; none in 12 more packages)"
-    )
+    precision = "2 of 2 by readers in 28 packages, after mending; 2 of 4 before"
     triggers = Triggers(
         nodes=frozenset({"FunctionDef"}),
         collected=frozenset({"If", "IfExp"}),
@@ -60,6 +65,9 @@ class RedundantCondition(Rule):
             {" is None", " is not None", "isinstance(", " += ", " and ", " or ", "len("}
         ),
     )
+
+    options: RedundantConditionOptions
+    Options = RedundantConditionOptions
 
     VALID = cases.VALID
     INVALID = cases.INVALID
@@ -79,12 +87,17 @@ class RedundantCondition(Rule):
             walked = BranchWalk(
                 node, lambda call: type_returned(call, file), flags, with_asserts=False
             )
-            operands = (one for one in walked.constant_operands if not _is_restated_type(one))
+            operands = (one for one in walked.constant_operands if self._is_reported(one))
             for test, known in [*operands, *filter(_is_by_type, walked.constant_conditions)]:
                 fix = _without(test, file) if _is_neutral(test, known.truth, file) else None
                 yield _violation(test, known.truth, known.reason, file, fix)
         for test, truth, reason in _compared(node, branches, file):
             yield _violation(test, truth, reason, file)
+
+    def _is_reported(self, found: ConstantCondition) -> bool:
+        """Return whether an operand is to be reported: by a test, or by an assignment where asked for."""
+        is_assigned = found.known.reason.endswith(" sets it")
+        return not _is_restated_type(found) and (self.options.assignments or not is_assigned)
 
 
 def _violation(

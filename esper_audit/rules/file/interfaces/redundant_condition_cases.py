@@ -96,6 +96,18 @@ VALID = (
             return 0.0 if len(rows) <= 0 else 1.0
         """,
     ),
+    Valid(
+        "what an assignment above sets",
+        """
+        def decode(x, blocks, skip):
+            kept = []
+            for block in blocks:
+                x = block(x)
+                if skip and kept is not None:
+                    kept.append(x)
+            return x, kept
+        """,
+    ),
 )
 
 INVALID = (
@@ -226,5 +238,19 @@ INVALID = (
             (2, "`len(rows) >= 0` is always true: no value makes it otherwise"),
             (4, "`3 > 2` is always true: no value makes it otherwise"),
         ),
+    ),
+    Invalid(
+        "what an assignment above sets, where asked for",
+        """
+        def decode(x, blocks, skip):
+            kept = []
+            for block in blocks:
+                x = block(x)
+                if skip and kept is not None:
+                    kept.append(x)
+            return x, kept
+        """,
+        ((5, "`kept is not None` is always true: line 2 sets it"),),
+        options={"assignments": True},
     ),
 )

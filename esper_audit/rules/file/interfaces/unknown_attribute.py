@@ -11,6 +11,7 @@ from esper_audit.rules.file.interfaces import unknown_attribute_cases as cases
 from esper_audit.rules.rule import Rule, Triggers, Violation
 from esper_audit.source.idioms.classes.unset_attributes import (
     is_closed_module,
+    is_method_of_mixin,
     known_attributes,
     unset_attributes,
 )
@@ -34,7 +35,9 @@ class UnknownAttribute(Rule):
     Quiet: bases that the file does not show; classes with `__getattr__`, `setattr` by computed names
     or a decorator; mixins, abstract classes and classes with open methods, to which subclasses add;
     an attribute that a subclass in the file has, that other code of the file sets, or whose name the
-    class passes on with itself (`hasattr(self, "x")`).
+    class passes on with itself (`hasattr(self, "x")`); a method that a plain class calls where only a
+    value has a similar name, as a class beside it brings it; a private method that is called only for
+    an argument which is None by default.
 
     Tickets: real code
     """
@@ -43,10 +46,7 @@ class UnknownAttribute(Rule):
     category = Category.CORRECTNESS
     severity = Severity.P2
     roles = OUTSIDE_TESTS
-    precision = (
-        "19 of 19 findings would be merged (speechbrain, timm, vit-pytorch, segmentation-models-pytorch, "
-        "accelerate, open_clip; none in 13 more packages)"
-    )
+    precision = "12 of 12 by readers in 28 packages, after mending; 12 of 15 before"
     triggers = Triggers(
         nodes=frozenset({"ClassDef"}), calls=ASKING, parts=frozenset({"self.", "attr("})
     )
@@ -72,6 +72,8 @@ class UnknownAttribute(Rule):
 def _unset(definition: ast.ClassDef, file: FileView) -> Iterator[Violation]:
     for use in unset_attributes(definition, file):
         meant = similar_name(use.name, known_attributes(definition, file))
+        if meant and is_method_of_mixin(use, meant, definition, file):
+            continue
         if meant or is_closed_module(definition, file):
             it_has = f": it has `{meant}`" if meant else ""
             message = (

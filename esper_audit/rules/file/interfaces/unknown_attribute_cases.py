@@ -134,6 +134,34 @@ VALID = (
             return getattr(host, "width", 8) if hasattr(host, "width") else 0
         """,
     ),
+    Valid(
+        "a method that the class beside a plain one brings",
+        """
+        class Remote:
+            def __init__(self):
+                self._stream = None
+
+            def __enter__(self):
+                self._stream = self._get_stream()
+                return self._stream
+        """,
+    ),
+    Valid(
+        "a private method for an argument that is None unless a caller has one",
+        """
+        from torch import nn
+
+
+        class Attention(nn.Module):
+            def forward(self, x, past=None):
+                if past is not None:
+                    x = self._joined(past, x)
+                return x
+
+            def _joined(self, past, x):
+                return self.read_past(past) + x
+        """,
+    ),
 )
 
 INVALID = (

@@ -10,6 +10,7 @@ from esper_audit.project.file_roles import OUTSIDE_TESTS
 from esper_audit.rules.rule import Invalid, Replacement, Rule, Triggers, Valid, Violation
 from esper_audit.source.idioms.interfaces.keywords import (
     OwnFunctions,
+    has_numpy_alias,
     similar_name,
     torch_function_names,
     torch_keywords,
@@ -28,8 +29,9 @@ class UnknownKeyword(Rule):
 
     Quiet: `**kwargs` in the signature or in the call, decorators that may change the signature,
     functions that are defined twice, methods that a class of the file overrides with the keyword;
-    names of torch that resemble no keyword, which another version may have; calls below a `try` that
-    catches TypeError.
+    names of torch that resemble no keyword, which another version may have; NumPy's names of a keyword,
+    which functions of torch take as well (`keepdims`, `axis`); calls below a `try` that catches
+    TypeError.
 
     Tickets: real code
     """
@@ -38,9 +40,7 @@ class UnknownKeyword(Rule):
     category = Category.CORRECTNESS
     severity = Severity.P2
     roles = OUTSIDE_TESTS
-    precision = (
-        "0 findings in 19 packages (monai, kornia, speechbrain, lightning, timm and 14 more)"
-    )
+    precision = "0 findings by readers in 28 packages, after mending; 9 before, all false"
     triggers = Triggers(nodes=frozenset({"Call"}), parts=frozenset({"="}))
 
     VALID = (
@@ -135,6 +135,17 @@ class UnknownKeyword(Rule):
                     return scale(x, by=2) + F.dropout(x, newest=1)
             """,
         ),
+        Valid(
+            "the names that NumPy gives to keywords of torch",
+            """
+            import torch
+
+
+            def center(rows):
+                spread = torch.std(rows, axis=0, keepdims=True)
+                return (rows - torch.mean(a=rows, axis=0, keepdims=True)) / spread
+            """,
+        ),
     )
     INVALID = (
         Invalid(
@@ -163,6 +174,15 @@ class UnknownKeyword(Rule):
                     ),
                 ),
             ),
+        ),
+        Invalid(
+            "a name of NumPy in a layer, which takes none",
+            """
+            from torch import nn
+
+            distance = nn.PairwiseDistance(keepdims=True)
+            """,
+            ((3, "`nn.PairwiseDistance` takes no `keepdims`: it has `keepdim`"),),
         ),
         Invalid(
             "a misspelt keyword on a line of its own",
@@ -241,6 +261,8 @@ class UnknownKeyword(Rule):
         unknown = [k for k in node.keywords if known is not None and k.arg not in known]
         for keyword in unknown if not _is_attempt(node, file) else ():
             meant = similar_name(keyword.arg or "", known or ())
+            if is_torch and has_numpy_alias(resolved, keyword.arg or "", known or ()):
+                continue
             if meant or not is_torch:
                 it_has = f": it has `{meant}`" if meant else ""
                 function = file.code(node.func, parentheses=True)

@@ -11,7 +11,7 @@ from esper_audit.source.idioms.classes.file_classes import ClassFamily, class_ta
 from esper_audit.source.idioms.classes.module_members import MODULE_MEMBERS
 from esper_audit.source.syntax.ast_walk import scan
 from esper_audit.source.syntax.file_view import FileView
-from esper_audit.source.syntax.names import dotted, terminal_name
+from esper_audit.source.syntax.names import Function, defaults, dotted, identifiers, terminal_name
 
 # Bases of which all attributes are known.
 KNOWN_BASES = frozenset({"torch.nn.Module", "builtins.object"})
@@ -32,7 +32,9 @@ def unset_attributes(definition: ast.ClassDef, file: FileView) -> Iterator[Attri
     derived = [table.family(each) for each in table.subclasses(definition)]
     for name in sorted(unset):
         is_set = any(each.is_dynamic or each.has_name(name) for each in derived)
-        if not is_set and name not in _spelled(family) and name not in file.once(_set_from_outside):
+        if is_set or name in _spelled(family) or name in file.once(_set_from_outside):
+            continue
+        if not all(_is_unused_option(use.method, definition, file) for use in own.read[name]):
             yield own.read[name][0]
 
 
@@ -45,6 +47,39 @@ def known_attributes(definition: ast.ClassDef, file: FileView) -> frozenset[str]
 def is_closed_module(definition: ast.ClassDef, file: FileView) -> bool:
     """Return whether a class is a module of torch all of whose other bases are in the file."""
     return file.once(class_table).family(definition).is_module
+
+
+def is_method_of_mixin(
+    use: AttributeUse, meant: str, definition: ast.ClassDef, file: FileView
+) -> bool:
+    """Return whether a plain class calls a method that its users bring, where a value has a similar name."""
+    above = file.parent(use.node)
+    is_called = isinstance(above, ast.Call) and above.func is use.node
+    family = file.once(class_table).family(definition)
+    return is_called and not family.is_module and family.method(meant) is None
+
+
+def _is_unused_option(method: Function, definition: ast.ClassDef, file: FileView) -> bool:
+    """Return whether a private method is called only for an argument that is None by default."""
+    if not method.name.startswith("_") or method.name.startswith("__"):
+        return False
+    calls = [
+        node
+        for node in scan(definition, {ast.Call})
+        if isinstance(node, ast.Call) and dotted(node.func) == f"self.{method.name}"
+    ]
+    return bool(calls) and all(_is_optional(call, file) for call in calls)
+
+
+def _is_optional(call: ast.Call, file: FileView) -> bool:
+    """Return whether a call takes an argument that is None by default, below a test or an assert of it."""
+    functions = file.functions(call)
+    given = defaults(functions[-1].args) if functions else {}
+    optional = {n for n, d in given.items() if isinstance(d, ast.Constant) and d.value is None}
+    passed = {a.id for a in call.args if isinstance(a, ast.Name)} & optional
+    checks = [*file.enclosing(call), *(scan(functions[-1], {ast.Assert}) if functions else ())]
+    tests = [check.test for check in checks if isinstance(check, (ast.If, ast.Assert))]
+    return any(not passed.isdisjoint(identifiers(node)) for t in tests for node in ast.walk(t))
 
 
 def _is_template(family: ClassFamily) -> bool:

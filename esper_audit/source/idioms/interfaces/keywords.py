@@ -27,6 +27,15 @@ TRANSPARENT = frozenset(
     | {"torch.no_grad", "torch.inference_mode", "abc.abstractmethod", "torch.jit.export", "cache"}
     | {"torch.jit.ignore", "torch.jit.unused", "functools.cache"}
 )
+# The names of NumPy that the native functions of torch take for keywords of their own.
+NUMPY_ALIASES = {
+    "axis": "dim",
+    "keepdims": "keepdim",
+    "x": "input",
+    "a": "input",
+    "x1": "input",
+    "x2": "other",
+}
 PLAIN_BASES = frozenset({"torch.nn.Module", "builtins.object", "abc.ABC"})
 SIMILARITY = 0.75
 SHORTEST = 4
@@ -55,6 +64,12 @@ def similar_name(name: str, known: Iterable[str]) -> str:
         return ""
     found = get_close_matches(name, sorted(known), n=1, cutoff=SIMILARITY)
     return found[0] if found and not _are_numbered(name, found[0]) else ""
+
+
+def has_numpy_alias(function: str, name: str, known: Iterable[str]) -> bool:
+    """Return whether a function of torch takes a keyword by the name that NumPy gives to it."""
+    is_native = not function.startswith("torch.nn.")
+    return is_native and NUMPY_ALIASES.get(name, "") in known
 
 
 class OwnFunctions:
