@@ -7,7 +7,8 @@ from collections.abc import Iterator, Sequence
 
 from esper_audit.findings.finding import Category, Severity
 from esper_audit.project.file_roles import OUTSIDE_TESTS
-from esper_audit.rules.rule import Invalid, Rule, Triggers, Valid, Violation
+from esper_audit.rules.file.state import inherited_copy_cases as cases
+from esper_audit.rules.rule import Rule, Triggers, Violation
 from esper_audit.source.idioms.classes.attribute_use import own_name
 from esper_audit.source.idioms.classes.file_classes import ClassTable, class_table
 from esper_audit.source.syntax.ast_walk import scan
@@ -52,7 +53,8 @@ class InheritedCopy(Rule):
     Why: `CausalShape(...).to(device)` is a `Shape`: the override that masks is gone, and later positions
     are seen. Nothing raises, since the base has the same methods.
 
-    Quiet: `type(self)(...)`, `self.__class__(...)`, `copy.copy(self)`, `dataclasses.replace(self, ...)`; a
+    Quiet: a subclass with a constructor or a second base of its own, for methods of other names;
+    `type(self)(...)`, `self.__class__(...)`, `copy.copy(self)`, `dataclasses.replace(self, ...)`; a
     subclass with a method of its own; a class that the file does not derive from; class methods.
 
     Tickets: real code
@@ -62,201 +64,15 @@ class InheritedCopy(Rule):
     category = Category.CORRECTNESS
     severity = Severity.P2
     roles = OUTSIDE_TESTS
-    precision = "no findings in 19 packages, the known bug is found"
+    precision = "0 of 0 by readers in 28 packages, after mending; 0 of 2 before"
     triggers = Triggers(
         nodes=frozenset({"FunctionDef", "Return"}),
         collected=frozenset({"ClassDef"}),
         words=frozenset({"class"}),
     )
 
-    VALID = (
-        Valid(
-            "the class of the object",
-            """
-            import copy
-            import dataclasses
-
-            class Shape:
-                def to(self, device):
-                    return type(self)(self.size, device)
-
-                def clone(self):
-                    return self.__class__(self.size, self.device)
-
-                def copy(self):
-                    return copy.copy(self)
-
-                def replace(self, **changes):
-                    return dataclasses.replace(self, **changes)
-
-            class Causal(Shape):
-                pass
-            """,
-        ),
-        Valid(
-            "a subclass with a method of its own",
-            """
-            class Shape:
-                def to(self, device):
-                    return Shape(self.size, device)
-
-            class Causal(Shape):
-                def to(self, device):
-                    return Causal(self.size, device)
-            """,
-        ),
-        Valid(
-            "a class without subclasses, and a subclass that makes another object",
-            """
-            class Boxes:
-                def to(self, device):
-                    return Boxes(self.tensor.to(device))
-
-            class Frame:
-                def copy(self):
-                    return Boxes(self.tensor)
-
-            class Wide(Frame):
-                pass
-            """,
-        ),
-        Valid(
-            "an operation on two objects",
-            """
-            class Interval:
-                def union(self, other):
-                    return Interval(self.low, other.high)
-
-            class Positive(Interval):
-                pass
-            """,
-        ),
-        Valid(
-            "a class method, and a decision on the exact type",
-            """
-            class Shape:
-                @classmethod
-                def copy(cls, other):
-                    return Shape(other.size)
-
-                def clone(self):
-                    if type(self) is Shape:
-                        return Shape(self.size)
-                    return self._clone()
-
-            class Causal(Shape):
-                pass
-            """,
-        ),
-    )
-    INVALID = (
-        Invalid(
-            "a method of another name that changes one field",
-            """
-            class Layout:
-                def with_width(self, width):
-                    return Layout(width, self.height, dtype=self.dtype)
-
-            class Padded(Layout):
-                pad = 1
-            """,
-            (
-                (
-                    3,
-                    (
-                        "`Layout(width, self.height, dtype=self.dtype)` makes a `Layout` whatever "
-                        "`with_width` is called on: a `Padded` loses its class. Use `type(self)(...)`."
-                    ),
-                ),
-            ),
-        ),
-        Invalid(
-            "a subclass that comes back as its base",
-            """
-            import torch
-
-            class Shape:
-                def __init__(self, size, device="cpu"):
-                    self.size, self.device = size, device
-
-                def to(self, device):
-                    return Shape(self.size, device)
-
-            class Causal(Shape):
-                def bias(self):
-                    return torch.ones(self.size).triu(1)
-            """,
-            (
-                (
-                    8,
-                    (
-                        "`Shape(self.size, device)` makes a `Shape` whatever `to` is called on: a `Causal` "
-                        "loses its class. Use `type(self)(...)`."
-                    ),
-                ),
-            ),
-        ),
-        Invalid(
-            "a copy that is filled before it is returned",
-            """
-            class State:
-                def clone(self) -> "State":
-                    other = State()
-                    other.memory = self.memory.clone()
-                    return other
-
-            class Carry(State):
-                pass
-
-            class Deep(Carry):
-                def clone(self):
-                    return super().clone()
-            """,
-            (
-                (
-                    3,
-                    (
-                        "`State()` makes a `State` whatever `clone` is called on: a `Carry` loses its class. "
-                        "Use `type(self)(...)`."
-                    ),
-                ),
-            ),
-        ),
-        Invalid(
-            "copies on two paths, and `__new__`",
-            """
-            class Batch:
-                def detach(self):
-                    if self.mask is None:
-                        return Batch(self.x.detach())
-                    return Batch(self.x.detach(), mask=self.mask)
-
-                def __copy__(self):
-                    new = Batch.__new__(Batch)
-                    new.__dict__.update(self.__dict__)
-                    return new
-
-            class Graph(Batch):
-                edges = ()
-            """,
-            (
-                (
-                    4,
-                    (
-                        "`Batch(self.x.detach())` makes a `Batch` whatever `detach` is called on: a `Graph` "
-                        "loses its class. Use `type(self)(...)`."
-                    ),
-                ),
-                (
-                    8,
-                    (
-                        "`Batch.__new__(Batch)` makes a `Batch` whatever `__copy__` is called on: a `Graph` "
-                        "loses its class. Use `type(self)(...)`."
-                    ),
-                ),
-            ),
-        ),
-    )
+    VALID = cases.VALID
+    INVALID = cases.INVALID
 
     def prefilter(self, nodes: Sequence[ast.AST]) -> Sequence[ast.AST]:
         """Keep functions with the name of a copying method, and results that a capitalised name makes."""
@@ -279,7 +95,9 @@ class InheritedCopy(Rule):
             node.value is made and _hands_over_own(made, own_name(method))
         ):
             return
-        heirs = [other.name for other in table.subclasses(owner) if _inherits(other, method, table)]
+        others = [other for other in table.subclasses(owner) if _inherits(other, method, table)]
+        is_copy = method.name in COPYING
+        heirs = [o.name for o in others if is_copy or _is_made_alike(o, owner, table)]
         if heirs:
             message = f"`{quoted(file.code(made))}` makes a `{owner.name}` whatever `{method.name}` is called on"
             advice = f"a `{heirs[0]}` loses its class. Use `type({own_name(method)})(...)`."
@@ -311,6 +129,13 @@ def _hands_over_own(made: ast.Call, own: str) -> bool:
 
 def _inherits(heir: ast.ClassDef, method: Function, table: ClassTable) -> bool:
     return table.family(heir).method(method.name) is method
+
+
+def _is_made_alike(heir: ast.ClassDef, owner: ast.ClassDef, table: ClassTable) -> bool:
+    """Return whether a subclass takes the arguments of its base: no second base, no own constructor."""
+    own, base = table.family(heir), table.family(owner)
+    makers = ("__init__", "__new__")
+    return len(heir.bases) == 1 and all(own.method(m) is base.method(m) for m in makers)
 
 
 def _is_about_type(method: Function) -> bool:

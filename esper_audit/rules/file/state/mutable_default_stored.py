@@ -7,7 +7,8 @@ from collections.abc import Iterator, Sequence
 
 from esper_audit.findings.finding import Category, Severity, Span
 from esper_audit.project.file_roles import OUTSIDE_TESTS
-from esper_audit.rules.rule import Invalid, Replacement, Rule, Triggers, Valid, Violation
+from esper_audit.rules.file.state import mutable_default_stored_cases as cases
+from esper_audit.rules.rule import Options, Replacement, Rule, Triggers, Violation
 from esper_audit.source.idioms.classes.file_classes import ClassFamily, class_table
 from esper_audit.source.idioms.classes.mutable_values import (
     changes_of,
@@ -22,9 +23,11 @@ from esper_audit.source.syntax.names import Function, defaults
 from esper_audit.source.syntax.spans import code_of
 from esper_audit.text.phrases import quoted
 
-COLLECTED = (
-    "the default `{}` of `{}` is one object for all calls, and line {} changes it. Default to None."
-)
+
+class MutableDefaultOptions(Options, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """`kept`: also report an empty default that is kept and handed on, but not changed in the file."""
+
+    kept: bool = False
 
 
 class MutableDefaultStored(Rule):
@@ -32,7 +35,7 @@ class MutableDefaultStored(Rule):
 
     What: a parameter whose default is a list, dict or set, or a layer with parameters, and that the
     function changes (`items.append(x)`, `table[k] = v`, `names += more`), or keeps in an attribute that
-    the class changes or hands on.
+    the class changes. With the option `kept` also an empty default that is only kept and handed on.
 
     Why: the default is made once. The second object starts with the entries of the first, two networks
     share the weights of a default `nn.PReLU()`.
@@ -47,210 +50,14 @@ class MutableDefaultStored(Rule):
     category = Category.CORRECTNESS
     severity = Severity.P2
     roles = OUTSIDE_TESTS
-    precision = (
-        "8 of 8 findings would be merged (flair, sentence-transformers, speechbrain, torchgeo)"
-    )
+    precision = "5 of 6 by readers in 28 packages, after mending; 8 of 14 before"
     triggers = Triggers(nodes=frozenset({"FunctionDef"}), collected=frozenset({"ClassDef"}))
 
-    VALID = (
-        Valid(
-            "a default that is only read",
-            """
-            class Net:
-                def __init__(self, sizes=[3, 5], names=()):
-                    self.sizes = sizes
-                    self.total = sum(sizes)
-            """,
-        ),
-        Valid(
-            "a copy is kept",
-            """
-            class Net:
-                def __init__(self, hooks=[], extra={}, seen=set()):
-                    self.hooks = list(hooks)
-                    self.extra = extra or {}
-                    self.seen = {*seen}
-            """,
-        ),
-        Valid(
-            "None stands for a new one",
-            """
-            class Net:
-                def __init__(self, hooks=None):
-                    self.hooks = [] if hooks is None else hooks
-            """,
-        ),
-        Valid(
-            "a memo",
-            """
-            def shape_of(key, _known={}):
-                if key not in _known:
-                    _known[key] = measure(key)
-                return _known[key]
-            """,
-        ),
-        Valid(
-            "a name that is bound anew",
-            """
-            from torch import nn
+    Options = MutableDefaultOptions
+    options: MutableDefaultOptions
 
-            def build(sizes=[], act=nn.ReLU()):
-                sizes = list(sizes)
-                sizes.append(1)
-                return nn.Sequential(*map(nn.Linear, sizes), act)
-            """,
-        ),
-    )
-    INVALID = (
-        Invalid(
-            "a default of several lines of a signature, after a docstring",
-            """
-            def collect(
-                rows,
-                seen=[],  # what was read before
-            ):
-                '''Collect rows.'''
-                seen.append(rows)
-            """,
-            ((3, COLLECTED.format("[]", "seen", 6)),),
-        ),
-        Invalid(
-            "a default of one line",
-            """
-            def collect(rows, seen=[]):
-                seen.append(rows)
-                return seen
-            """,
-            ((1, COLLECTED.format("[]", "seen", 2)),),
-            fixed="""
-            def collect(rows, seen=None):
-                if seen is None:
-                    seen = []
-                seen.append(rows)
-                return seen
-            """,
-        ),
-        Invalid(
-            "an empty default that objects keep",
-            """
-            class Recorder:
-                def __init__(self, model, hooks=[], *, table: dict = {}):
-                    self.model = model
-                    self.hooks = hooks
-                    self.table = table
-            """,
-            (
-                (
-                    2,
-                    (
-                        "the default `[]` of `hooks` is one object for all calls, and `self.hooks` keeps it. "
-                        "Default to None."
-                    ),
-                ),
-                (
-                    2,
-                    (
-                        "the default `{}` of `table` is one object for all calls, and `self.table` keeps it. "
-                        "Default to None."
-                    ),
-                ),
-            ),
-        ),
-        Invalid(
-            "a default that another method fills",
-            """
-            class Meter:
-                def __init__(self, names=["loss"]):
-                    self._names = names
-
-                def add(self, name):
-                    self._names.append(name)
-
-            class Wide(Meter):
-                def __init__(self, limits={"a": 1}):
-                    super().__init__()
-                    self.limits = limits
-
-                def raise_limit(self):
-                    self.limits["a"] += 1
-            """,
-            (
-                (
-                    2,
-                    (
-                        'the default `["loss"]` of `names` is one object for all calls, and `self._names` '
-                        "keeps it, which line 6 changes. Default to None."
-                    ),
-                ),
-                (
-                    9,
-                    (
-                        'the default `{"a": 1}` of `limits` is one object for all calls, and `self.limits` '
-                        "keeps it, which line 14 changes. Default to None."
-                    ),
-                ),
-            ),
-        ),
-        Invalid(
-            "a default that the function changes",
-            """
-            def collect(x, found=list()):
-                found.append(x)
-                return found
-
-            async def merge(more, options={"lr": 0.1}):
-                options.update(more)
-                return options
-
-            def extend(more, names=[]):
-                names += more
-                return names
-            """,
-            (
-                (
-                    1,
-                    (
-                        "the default `list()` of `found` is one object for all calls, and line 2 changes it. "
-                        "Default to None."
-                    ),
-                ),
-                (
-                    5,
-                    (
-                        'the default `{"lr": 0.1}` of `options` is one object for all calls, and line 6 '
-                        "changes it. Default to None."
-                    ),
-                ),
-                (
-                    9,
-                    (
-                        "the default `[]` of `names` is one object for all calls, and line 10 changes it. "
-                        "Default to None."
-                    ),
-                ),
-            ),
-        ),
-        Invalid(
-            "a default layer whose weights all networks share",
-            """
-            from torch import nn
-
-            class Block(nn.Module):
-                def __init__(self, width, act: nn.Module = nn.PReLU()):
-                    super().__init__()
-                    self.act = act
-            """,
-            (
-                (
-                    4,
-                    (
-                        "the default `nn.PReLU()` of `act` is one object for all calls, and `self.act` keeps "
-                        "it. Default to None."
-                    ),
-                ),
-            ),
-        ),
-    )
+    VALID = cases.VALID
+    INVALID = cases.INVALID
 
     def prefilter(self, nodes: Sequence[ast.AST]) -> Sequence[ast.AST]:
         """Keep functions with a list, a dict, a set or a call as a default."""
@@ -279,9 +86,10 @@ class MutableDefaultStored(Rule):
         owner = file.once(class_table).owner(function)
         for attribute in stores_of(function, name) if owner is not None else ():
             family = file.once(class_table).family(owner) if owner is not None else None
-            change = _change_of_attribute(attribute, family) if family is not None else ""
+            change = _change_of_attribute(attribute, function, family) if family is not None else ""
             is_shared = (
-                is_empty_container(default)
+                self.options.kept
+                and is_empty_container(default)
                 and family is not None
                 and _is_handed_on(attribute, family, file)
             )
@@ -306,10 +114,11 @@ def _default_of_none(
     return Replacement(whole, f"None{between}{made}", safe=True, description="make it at each call")
 
 
-def _change_of_attribute(attribute: ast.Attribute, family: ClassFamily) -> str:
+def _change_of_attribute(attribute: ast.Attribute, function: Function, family: ClassFamily) -> str:
     """Return which line of a class changes what an attribute keeps, empty if none does."""
     methods = [method for member in family.members for method in member.functions]
-    changed = [c for method in methods for c in changes_of(method, ast.unparse(attribute))]
+    kept = ast.unparse(attribute)
+    changed = [c for m in methods for c in changes_of(m, kept, has_memo=m is not function)]
     return f", which line {changed[0].lineno} changes" if changed else ""
 
 

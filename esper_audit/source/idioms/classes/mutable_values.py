@@ -45,11 +45,14 @@ def is_stateful_layer(default: ast.expr, resolve: Callable[[ast.expr], str | Non
     return target.startswith("torch.nn.") and target.rpartition(".")[2].startswith(STATEFUL_LAYERS)
 
 
-def changes_of(function: Function, name: str) -> list[ast.stmt | ast.expr]:
-    """Return what changes the object of a name or attribute, empty where it is bound anew or a memo."""
+def changes_of(function: Function, name: str, has_memo: bool = True) -> list[ast.stmt | ast.expr]:
+    """Return what changes the object of a name or attribute, empty where it is bound anew or a memo.
+
+    Without `has_memo` an entry that is looked up before it is written counts as a change.
+    """
     changes: list[ast.stmt | ast.expr] = []
     for node in scan(function, NODES, CLOSED):
-        if _is_lookup(node, name):
+        if has_memo and _is_lookup(node, name):
             return []
         if _binds(node, name) or not _changes(node, name):
             continue
