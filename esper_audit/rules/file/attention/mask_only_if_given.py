@@ -21,6 +21,7 @@ from esper_audit.source.syntax.file_view import FileView
 from esper_audit.source.syntax.names import Function, defaults, dotted, terminal_name
 
 CAUSAL_NAME = re.compile(r"causal|autoregress|future|look_?ahead|past|cache|memory|state")
+TRIANGLES = frozenset({"triu", "tril", "triu_", "tril_"})
 
 
 class MaskOnlyIfGiven(Rule):
@@ -33,8 +34,9 @@ class MaskOnlyIfGiven(Rule):
     Why: a caller without padding gives no other mask, and gets no causal mask either. The model sees the
     next token, its loss is excellent, and generation fails.
 
-    Quiet: an argument that itself decides about causality or holds a cache; another branch that applies
-    the mask or passes `is_causal`; a mask that is made from the argument.
+    Quiet: a band (`triu` of a `tril`), which is no causal mask; an argument that itself decides about
+    causality or holds a cache; another branch that applies the mask or passes `is_causal`; a mask that is
+    made from the argument.
 
     Tickets: real code
     """
@@ -43,7 +45,7 @@ class MaskOnlyIfGiven(Rule):
     category = Category.CORRECTNESS
     severity = Severity.P1
     roles = OUTSIDE_TESTS
-    precision = "no findings in 19 packages, the known bug is found"
+    precision = "0 of 0 by readers in 28 packages, after mending; 0 of 2 before"
     triggers = Triggers(calls=MASK_MAKERS, collected=frozenset({"ClassDef", "Call"}))
 
     VALID = cases.VALID
@@ -56,6 +58,8 @@ class MaskOnlyIfGiven(Rule):
     def check(self, node: ast.AST, file: FileView) -> Iterator[Violation]:
         """Report the condition under which alone the mask of a call is applied."""
         if not isinstance(node, ast.Call) or terminal_name(node.func) not in MASK_MAKERS:
+            return
+        if _is_band(node, file):
             return
         uses = mask_uses(node, file)
         found = [_needed(use, function, node, file) for use, function in uses]
@@ -83,6 +87,15 @@ def _needed(
             if name in optional and not CAUSAL_NAME.search(name):
                 return test, name
     return None
+
+
+def _is_band(made: ast.Call, file: FileView) -> bool:
+    """Return whether a triangle is cut out of another one: a band around the diagonal."""
+    receiver = [made.func.value] if isinstance(made.func, ast.Attribute) else []
+    above = file.parent(made)
+    outer = file.parent(above) if isinstance(above, ast.Attribute) else above
+    calls = [p for p in (*receiver, *made.args, outer) if isinstance(p, ast.Call)]
+    return any(terminal_name(call.func) in TRIANGLES for call in calls)
 
 
 def _has_other_way(function: Function, made: ast.Call, test: ast.expr) -> bool:

@@ -6,6 +6,21 @@ from esper_audit.rules.rule import Invalid, Valid
 
 VALID = (
     Valid(
+        "a band around the diagonal, which hides no later positions as such",
+        """
+        import torch
+
+        class Windowed:
+            def scores(self, q, k, padding=None):
+                scores = q @ k.mT
+                if padding is not None:
+                    band = torch.ones_like(scores).triu(-self.reach).tril(self.reach)
+                    scores = scores.masked_fill(padding == 0, -1e4)
+                    scores = scores * band - 1e4 * (1 - band)
+                return scores.softmax(-1)
+        """,
+    ),
+    Valid(
         "a mask that is applied by itself",
         """
         import torch

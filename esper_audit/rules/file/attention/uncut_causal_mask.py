@@ -14,6 +14,7 @@ from esper_audit.source.idioms.attention.causal_masks import (
     is_cut,
     mask_uses,
 )
+from esper_audit.source.syntax.enclosing import blocks
 from esper_audit.source.syntax.file_view import FileView
 from esper_audit.source.syntax.names import dotted, terminal_name
 
@@ -27,8 +28,8 @@ class UncutCausalMask(Rule):
     Why: the branch without the cut works at the full length alone. A shorter text raises, or the mask
     broadcasts against another axis.
 
-    Quiet: a mask that is applied whole everywhere (a fixed length), or cut everywhere; its sizes; a
-    mask that is handed to a function.
+    Quiet: a mask that the function has just made itself; one that is applied whole everywhere (a fixed
+    length), or cut everywhere; its sizes; a mask that is handed to a function.
 
     Tickets: real code
     """
@@ -37,10 +38,26 @@ class UncutCausalMask(Rule):
     category = Category.CORRECTNESS
     severity = Severity.P2
     roles = OUTSIDE_TESTS
-    precision = "no findings in 19 packages, the known bug is found"
+    precision = "0 of 0 by readers in 28 packages, after mending; 0 of 1 before"
     triggers = Triggers(calls=MASK_MAKERS, collected=frozenset({"ClassDef", "Call"}))
 
     VALID = (
+        Valid(
+            "a mask that the function has just made at the length of the input",
+            """
+            import torch
+            from torch import nn
+
+            class Bias(nn.Module):
+                def forward(self, dots):
+                    n = dots.shape[-1]
+                    if self.bias is not None and self.bias.shape[-1] >= n:
+                        return dots + self.bias[..., :n]
+                    made = torch.ones(n, n).triu(1) * -1e9
+                    self.register_buffer("bias", made, persistent=False)
+                    return dots + self.bias
+            """,
+        ),
         Valid(
             "a mask that every branch cuts",
             """
@@ -204,9 +221,35 @@ class UncutCausalMask(Rule):
         uses = [use for use, _ in mask_uses(node, file) if isinstance(use, ast.Attribute)]
         cuts = [use for use in uses if is_cut(use, file)]
         for use in uses:
-            if cuts and use not in cuts and _is_applied(use, file):
+            if cuts and use not in cuts and _is_applied(use, file) and not _is_fresh(use, file):
                 message = f"`{dotted(use)}` of the full length is applied here, and line {cuts[0].lineno} cuts it"
                 yield Violation(use, f"{message}. Cut it to the length of the input.")
+
+
+def _is_fresh(use: ast.Attribute, file: FileView) -> bool:
+    """Return whether a statement in front of a use, in one of the blocks around it, binds the mask."""
+    for inner in file.enclosing(use):
+        above = file.parent(inner)
+        block = (
+            next((b for b in blocks(above) if inner in b), [])
+            if isinstance(above, ast.stmt)
+            else []
+        )
+        for statement in block[: block.index(inner)] if block else ():
+            if _binds(statement, use):
+                return True
+    return False
+
+
+def _binds(statement: ast.stmt, use: ast.Attribute) -> bool:
+    """Return whether a statement binds an attribute, or registers a buffer of its name."""
+    if isinstance(statement, ast.Assign):
+        return any(dotted(target) == dotted(use) for target in statement.targets)
+    call = statement.value if isinstance(statement, ast.Expr) else None
+    if not isinstance(call, ast.Call) or terminal_name(call.func) != "register_buffer":
+        return False
+    name = call.args[0] if call.args else None
+    return isinstance(name, ast.Constant) and name.value == use.attr
 
 
 def _is_applied(use: ast.expr, file: FileView) -> bool:
