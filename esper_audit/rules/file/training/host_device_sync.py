@@ -54,7 +54,7 @@ class HostDeviceSync(Rule):
     category = Category.PERFORMANCE
     severity = Severity.P3
     roles = OUTSIDE_TESTS
-    precision = "1 arguable (speechbrain); 46 other packages without a finding"
+    precision = "1 of 1 by readers in 28 packages; 1 arguable (speechbrain) in 47 others"
     triggers = Triggers(
         calls=SYNCING | {"float"},
         nodes=frozenset({"If"}),

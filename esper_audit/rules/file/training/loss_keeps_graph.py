@@ -24,6 +24,7 @@ from esper_audit.source.syntax.file_view import FileView
 from esper_audit.source.syntax.names import Function, dotted, text_of
 from esper_audit.text.phrases import quoted
 
+DIVISIONS = (ast.Div, ast.FloorDiv, ast.Mod)
 BOUNDED = frozenset({"collections.deque"})
 
 
@@ -47,9 +48,7 @@ class LossKeepsGraph(Rule):
     category = Category.MEMORY_RESOURCE
     severity = Severity.P2
     roles = OUTSIDE_TESTS
-    precision = (
-        "0 findings in 47 packages (monai, speechbrain, labml-nn, catalyst, deepchem and 42 more)"
-    )
+    precision = "1 of 1 by readers in 28 packages, after mending; 1 of 2 before"
     triggers = Triggers(calls=frozenset({"backward", "manual_backward"}))
 
     VALID = cases.VALID
@@ -96,14 +95,14 @@ def _violation(kept: KeptLoss, backward: ast.Call, file: FileView) -> Violation:
 
 
 def _names(loss: str) -> list[str]:
-    """Return the names and attributes that the text of a loss is computed from."""
+    """Return the names and attributes that the text of a loss is computed from, divisors left out."""
     expression = ast.parse(loss, mode="eval").body
     parts = [expression]
     found = []
     while parts:
         part = parts.pop()
         if isinstance(part, ast.BinOp):
-            parts += [part.left, part.right]
+            parts += [part.left] if isinstance(part.op, DIVISIONS) else [part.left, part.right]
         elif dotted(part):
             found.append(dotted(part))
     return found

@@ -11,6 +11,19 @@ MESSAGE = (
 
 VALID = (
     Valid(
+        "a number of samples by which the loss and its value are divided",
+        """
+        class Estimator:
+            def gradients(self, samples):
+                bound = 0.0
+                for sample in samples:
+                    one = self.bound_of(sample)
+                    bound += one.item() / self.count
+                    (-one / self.count).backward()
+                return bound
+        """,
+    ),
+    Valid(
         "a number is added",
         """
         def fit(net, batches, opt):

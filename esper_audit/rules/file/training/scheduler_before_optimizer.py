@@ -11,6 +11,7 @@ from esper_audit.rules.rule import Invalid, Rule, Triggers, Valid, Violation
 from esper_audit.source.idioms.training.training_events import EventKind, TrainingEvent
 from esper_audit.source.idioms.training.training_flow import TrainingFlow, TrainingFlows
 from esper_audit.source.syntax.file_view import FileView
+from esper_audit.source.syntax.names import dotted
 from esper_audit.text.phrases import quoted
 
 MESSAGE = (
@@ -29,8 +30,9 @@ class SchedulerBeforeOptimizer(Rule):
     Why: since torch 1.1 a scheduler sets the rate of the next step. The first value is skipped, every
     later one comes a round early, and a warm-up starts in the middle.
 
-    Quiet: a scheduler that steps after the optimizer, under a condition, or at the end of the round;
-    schedulers of other libraries, which have conventions of their own.
+    Quiet: a scheduler that steps after the optimizer, under a condition, or at the end of the round; one
+    whose `last_epoch` the file sets back, so that the first step applies the first value; schedulers of
+    other libraries, which have conventions of their own.
 
     Tickets: real code
     """
@@ -39,10 +41,8 @@ class SchedulerBeforeOptimizer(Rule):
     category = Category.CORRECTNESS
     severity = Severity.P2
     roles = OUTSIDE_TESTS
-    precision = (
-        "0 findings in 47 packages (monai, speechbrain, labml-nn, catalyst, deepchem and 42 more)"
-    )
-    triggers = Triggers(calls=frozenset({"step"}))
+    precision = "0 of 0 by readers in 28 packages, after mending; 0 of 1 before"
+    triggers = Triggers(calls=frozenset({"step"}), collected=frozenset({"Assign"}))
 
     VALID = (
         Valid(
@@ -86,6 +86,22 @@ class SchedulerBeforeOptimizer(Rule):
                 for epoch in range(9):
                     if epoch > 0:
                         schedule.step()
+                    for x in data:
+                        net(x).mean().backward()
+                        opt.step()
+            """,
+        ),
+        Valid(
+            "set back by one, so that the first step applies the first value",
+            """
+            import torch
+
+            def main(net, data, start):
+                opt = torch.optim.Adam(net.parameters())
+                schedule = torch.optim.lr_scheduler.ExponentialLR(opt, 0.9)
+                schedule.last_epoch = start - 1
+                for epoch in range(start, 9):
+                    schedule.step()
                     for x in data:
                         net(x).mean().backward()
                         opt.step()
@@ -183,9 +199,16 @@ class SchedulerBeforeOptimizer(Rule):
         """Report scheduler steps in front of the optimizer's step."""
         for flow in file.once(TrainingFlows).having(node, EventKind.SCHEDULE):
             step = _first_step_after(flow, node)
-            if step is not None:
+            if step is not None and not _is_set_back(node, file):
                 yield Violation(node, MESSAGE.format(quoted(file.code(node)), step.node.lineno))
                 return
+
+
+def _is_set_back(node: ast.AST, file: FileView) -> bool:
+    """Return whether the file sets the round that a scheduler counts from."""
+    scheduler = dotted(node.func).rpartition(".")[0] if isinstance(node, ast.Call) else ""
+    targets = [target for statement in file.nodes(ast.Assign) for target in statement.targets]
+    return any(dotted(target) == f"{scheduler}.last_epoch" for target in targets)
 
 
 def _first_step_after(flow: TrainingFlow, node: ast.AST) -> TrainingEvent | None:

@@ -47,7 +47,9 @@ class TestSetDropLast(Rule):
     category = Category.CORRECTNESS
     severity = Severity.P2
     roles = OUTSIDE_TESTS
-    precision = "6 of 6 (sbi, lightning, pytorch-lightning); 0 findings in 44 other packages"
+    precision = (
+        "0 of 1 by readers in 28 packages; 6 of 6 in 47 others (sbi, lightning, pytorch-lightning)"
+    )
     triggers = Triggers(keywords=frozenset({"drop_last"}))
 
     VALID = (
