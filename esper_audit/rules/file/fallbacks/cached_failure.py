@@ -35,15 +35,16 @@ CLOSED = frozenset({ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef, ast.Lam
 class CachedFailure(Rule):
     """A failure that passes is remembered as the result for good.
 
-    What: an `except` that takes `Exception`, an operating system or network error, and returns a
-    constant from a function under `lru_cache`, `cache` or `cached_property`, or writes the constant
-    into a cache (`self._cache[key] = None`).
+    What: an `except` that takes `Exception`, an operating system or network error, and returns a constant
+    from a function under `lru_cache`, `cache` or `cached_property`, or writes the constant into a cache
+    (`self._cache[key] = None`).
 
     Why: a full disk, a busy device or a lost connection at the first call decides for the life of the
     process: each later call returns the default, and the log names the error once or never.
 
     Quiet: errors that stay, such as ImportError, ValueError or AttributeError; a probe of the environment
-    (no argument, `is_`, `has_`, a version) or one that imports; handlers that raise or compute a value.
+    (only True or False, no argument, `is_`, `has_`, a version) or one that imports; handlers that raise or
+    compute a value.
 
     Tickets: real code
     """
@@ -51,13 +52,28 @@ class CachedFailure(Rule):
     contract = "sound-cache"
     category = Category.CORRECTNESS
     severity = Severity.P2
-    precision = "no findings in 19 packages"
+    precision = "0 of 0 by readers in 28 packages, after mending; 0 of 1 before"
     triggers = Triggers(
         nodes=frozenset({"Try"}),
         parts=frozenset({"cache", "Cache", "CACHE", "memo", "Memo", "MEMO"}),
     )
 
     VALID = (
+        Valid(
+            "a probe that returns whether something works",
+            """
+            from functools import lru_cache
+
+            @lru_cache
+            def check_window(warn=False):
+                try:
+                    show(blank())
+                    return True
+                except Exception as error:
+                    print(error if warn else "")
+                    return False
+            """,
+        ),
         Valid(
             "errors that stay, and a probe that imports",
             """
@@ -216,7 +232,7 @@ class CachedFailure(Rule):
         function = functions[-1] if functions else None
         if not isinstance(node, ast.Try) or function is None or _is_settled(node, file):
             return
-        if PROBE.search(function.name) or not function.args.args:
+        if PROBE.search(function.name) or _is_yes_or_no(function) or not function.args.args:
             return
         for handler in node.handlers:
             names = _passing(handler)
@@ -224,6 +240,14 @@ class CachedFailure(Rule):
             if names and where:
                 message = f"{where} remembers the default of `{names[0]}` for every later call"
                 yield Violation(handler, f"{message}. Raise, or keep failures out of it.")
+
+
+def _is_yes_or_no(function: Function) -> bool:
+    """Return whether a function returns nothing but True and False."""
+    found = [r.value for r in scan(function, {ast.Return}, CLOSED) if isinstance(r, ast.Return)]
+    return bool(found) and all(
+        isinstance(v, ast.Constant) and v.value in (True, False) for v in found
+    )
 
 
 def _is_settled(node: ast.Try, file: FileView) -> bool:

@@ -29,8 +29,8 @@ class MemoKeyOmitsArgument(Rule):
     width, the answer to another question.
 
     Quiet: a registry, which keeps what it is given; values of other libraries; an argument that the key
-    contains, also through a local name or as a whole object; values from the object itself;
-    dictionaries of the call, and those that are only written.
+    contains, also through a local name or as a whole object; values from the object itself; dictionaries
+    of the call, and those that are only written.
 
     Tickets: real code
     """
@@ -38,7 +38,7 @@ class MemoKeyOmitsArgument(Rule):
     contract = "sound-cache"
     category = Category.CORRECTNESS
     severity = Severity.P2
-    precision = "no findings in 19 packages, two in torch itself, not to be merged"
+    precision = "0 of 1 by readers in 28 packages; two in torch itself, not to be merged"
     triggers = Triggers(nodes=frozenset({"Assign"}), words=frozenset({"in", "get", "KeyError"}))
 
     VALID = (

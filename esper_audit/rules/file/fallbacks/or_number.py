@@ -16,6 +16,7 @@ MESSAGE = (
 )
 # A number from which on it means that there is no limit, as 0 does then.
 UNLIMITED = 1e6
+PLACES = (ast.Name, ast.Attribute)
 
 
 class OrNumber(Rule):
@@ -27,8 +28,9 @@ class OrNumber(Rule):
     Why: 0 is a rate, a weight, a temperature or a probability that its caller chose. It becomes the
     default, and the run that should show the effect of switching something off shows none.
 
-    Quiet: `is None` tests, also beside it in the same statement; integers, where 0 layers or steps mean
-    nothing; a condition; numbers of a million and more, where 0 and they mean no limit.
+    Quiet: an `assert` that what is computed from it is greater than 0; `is None` tests, also beside it in
+    the same statement; integers, where 0 layers or steps mean nothing; a condition; numbers of a million
+    and more, where 0 and they mean no limit.
 
     Tickets: real code
     """
@@ -36,12 +38,20 @@ class OrNumber(Rule):
     contract = "unknown-values"
     category = Category.DEFENSIVE_PROGRAMMING
     severity = Severity.P2
-    precision = (
-        "2 merged, 1 arguable (gluonts, scvi-tools, pykeen); 44 other packages without a finding"
-    )
+    precision = "0 of 1 by readers in 28 packages, after mending; 0 of 2 before"
     triggers = Triggers(nodes=frozenset({"BoolOp", "IfExp"}), words=frozenset({"or", "if"}))
 
     VALID = (
+        Valid(
+            "a factor whose product must be positive",
+            """
+            class Search:
+                def __init__(self, width, slack: float | None = None):
+                    self.slack = slack or 1.0
+                    self.kept: int = round(width * self.slack)
+                    assert self.kept > 0
+            """,
+        ),
         Valid(
             "a test for None",
             """
@@ -151,7 +161,7 @@ class OrNumber(Rule):
         name, number = pair
         if not _is_optional_float(name, number, file):
             return
-        if _is_condition(node, file) or _is_tested(name, file):
+        if _is_condition(node, file) or _is_tested(name, file) or _is_positive(node, file):
             return
         text, default = text_of(name), file.code(number)
         yield Violation(
@@ -194,6 +204,23 @@ def _is_tested(name: ast.expr, file: FileView) -> bool:
     """Return whether the statement around a name also tests it for None."""
     tests = scan(file.enclosing(name)[-1], {ast.Compare})
     return any(isinstance(t, ast.Compare) and text_of(t.left) == text_of(name) for t in tests)
+
+
+def _is_positive(node: ast.expr, file: FileView) -> bool:
+    """Return whether the function asserts that the number, or what it computes from it, exceeds 0."""
+    statement, functions = file.enclosing(node)[-1], file.functions(node)
+    if not functions or not isinstance(statement, ast.Assign):
+        return False
+    held = {text_of(target) for target in statement.targets}
+    for later in scan(functions[-1], {ast.Assign, ast.AnnAssign}):
+        if not isinstance(later, (ast.Assign, ast.AnnAssign)) or later.value is None:
+            continue
+        targets = later.targets if isinstance(later, ast.Assign) else [later.target]
+        if held & {text_of(part) for part in ast.walk(later.value) if isinstance(part, PLACES)}:
+            held |= {text_of(target) for target in targets}
+    tests = [a.test for a in scan(functions[-1], {ast.Assert}) if isinstance(a, ast.Assert)]
+    bounds = [test for test in tests if isinstance(test, ast.Compare)]
+    return any(text_of(b.left) in held and isinstance(b.ops[0], ast.Gt) for b in bounds)
 
 
 def _is_optional_float(name: ast.expr, number: ast.expr, file: FileView) -> bool:

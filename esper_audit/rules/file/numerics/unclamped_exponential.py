@@ -49,7 +49,9 @@ class UnclampedExponential(Rule):
     category = Category.NUMERICAL_STABILITY
     severity = Severity.P2
     roles = OUTSIDE_TESTS
-    precision = "4 of 4 findings in 19 packages would be merged (trl; two are its open issue 3015)"
+    precision = (
+        "0 of 1 by readers in 28 packages; 4 of 4 in 19 others (trl; two are its open issue 3015)"
+    )
     triggers = Triggers(calls=frozenset({"exp", "expm1"}))
 
     VALID = cases.VALID
