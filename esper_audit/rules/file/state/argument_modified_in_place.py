@@ -9,11 +9,19 @@ from collections.abc import Iterator, Sequence
 from esper_audit.findings.finding import Category, Severity
 from esper_audit.project.file_roles import OUTSIDE_TESTS
 from esper_audit.rules.file.state import argument_modified_in_place_cases as cases
-from esper_audit.rules.rule import Rule, Triggers, Violation
+from esper_audit.rules.rule import Options, Rule, Triggers, Violation
 from esper_audit.source.idioms.aliasing.alias_flow import ArgumentWrite
 from esper_audit.source.idioms.aliasing.announced_writes import has_choice, is_announced
 from esper_audit.source.idioms.aliasing.argument_flows import DEPTH, argument_flows
 from esper_audit.source.idioms.aliasing.argument_part import ITEM, WHOLE
+from esper_audit.source.idioms.aliasing.expected_writes import (
+    has_result,
+    is_expected_of,
+    is_filling,
+    is_of_callee,
+    is_partial,
+    is_unseen,
+)
 from esper_audit.source.idioms.aliasing.shared_storage import is_write_method
 from esper_audit.source.idioms.aliasing.tensor_parameters import ArgumentKind, argument_kind
 from esper_audit.source.syntax.ast_walk import scan
@@ -25,7 +33,14 @@ ENTRY_POINTS = frozenset({"forward", "__call__"})
 OUTPUT = re.compile(
     r"(^|_)(out|outs|outputs?|caches?|buf|buffer|past|dst|dest(ination)?|results?|acc)(_|\d|$)"
 )
-CLOSED = frozenset({ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef, ast.Lambda})
+
+
+class ArgumentModifiedInPlaceOptions(
+    Options, frozen=True, forbid_unknown_fields=True, kw_only=True
+):
+    """`expected`: also report writes that may be the task of the function, or are of no effect on some path."""
+
+    expected: bool = False
 
 
 class ArgumentModifiedInPlace(Rule):
@@ -42,7 +57,9 @@ class ArgumentModifiedInPlace(Rule):
     Quiet: a function whose name ends in an underscore or that returns nothing; a parameter that is named
     as output or cache; a docstring or a comment on the line that speaks of the modification; `inplace`
     and `copy` flags; a copy on every path; assignments by key to a dict, unless they replace an item by
-    what is computed from it.
+    what is computed from it; a shape method on a view of its own. Without the option `expected` also methods
+    other than `forward`, functions that return the argument, the slots of a list by number and of a dict
+    that is returned, a name with other values on some path, a helper that fills in a constant.
 
     Tickets: real code
     """
@@ -51,13 +68,16 @@ class ArgumentModifiedInPlace(Rule):
     category = Category.CORRECTNESS
     severity = Severity.P2
     roles = OUTSIDE_TESTS
-    precision = "20 of 22 findings would be merged (monai, pytorch-forecasting, speechbrain, torchgeo, torchtune)"
+    precision = "7 of 7 by readers in 28 packages, after mending on them; 7 of 35 before"
     triggers = Triggers(
         nodes=frozenset({"Assign", "AugAssign", "Expr", "Return"}),
         keywords=frozenset({"out", "inplace"}),
         collected=frozenset({"Call", "ClassDef"}),
         words=frozenset({"torch"}),
     )
+
+    Options = ArgumentModifiedInPlaceOptions
+    options: ArgumentModifiedInPlaceOptions
 
     VALID = cases.VALID
     INVALID = cases.INVALID
@@ -82,7 +102,7 @@ class ArgumentModifiedInPlace(Rule):
             *(part for part in scan(node, {ast.Call}) if node.__class__ is not ast.Call),
         }
         for write in flows.first_writes(function):
-            if write.node in places:
+            if write.node in places and not is_of_callee(write, file.resolve):
                 yield from self._judged(write, function, file)
 
     def _judged(
@@ -92,10 +112,12 @@ class ArgumentModifiedInPlace(Rule):
         flows = file.once(argument_flows)
         calls = [] if has_choice(function) else list(flows.callers(function))
         is_entry = function.name in ENTRY_POINTS
-        if depth == DEPTH and not _is_of_tensor(write, function, file):
+        if depth == DEPTH and not self._counts(write, function, file):
             return
         if not flows.is_internal(function) and (not calls or is_entry):
             yield from self._violations(write, function, file)
+            return
+        if depth == DEPTH and not self.options.expected and is_filling(write, function):
             return
         for call, caller in calls:
             if caller.name == "__call__":
@@ -105,16 +127,28 @@ class ArgumentModifiedInPlace(Rule):
             for inner in written if depth else ():
                 yield from self._judged(inner, caller, file, depth - 1)
             given = [] if written else list(flows.written_again_read(call, caller))
-            if given:
+            if given and not is_announced(write, function, file):
                 message = f"`{quoted(file.code(call))}` writes into `{given[0].id}`, which is read again below"
                 yield Violation(call, f"{message}. Write into a copy in `{function.name}`.")
+
+    def _counts(self, write: ArgumentWrite, function: Function, file: FileView) -> bool:
+        """Return whether the caller sees the write, and need not expect it."""
+        if is_unseen(write, function) or not _is_of_tensor(write, function, file):
+            return False
+        kind = argument_kind(function, write.parameter, write.parameter, file.resolve)
+        flow = file.once(argument_flows).flow(function)
+        is_tensor = kind is ArgumentKind.TENSOR
+        return self.options.expected or not is_partial(write, function, flow, is_tensor)
 
     def _violations(
         self, write: ArgumentWrite, function: Function, file: FileView
     ) -> Iterator[Violation]:
         name, target = write.parameter, file.code(write.target)
-        is_ours = not OUTPUT.search(name) and file.once(argument_flows).is_first(write)
-        if is_ours and _returns_value(function) and not is_announced(write, function, file):
+        flows = file.once(argument_flows)
+        if not self.options.expected and is_expected_of(function, write, flows, file):
+            return
+        is_ours = not OUTPUT.search(name) and flows.is_first(write)
+        if is_ours and has_result(function) and not is_announced(write, function, file):
             through = "" if target.startswith(name) else f" (`{quoted(target)}` shares its storage)"
             yield Violation(
                 write.node,
@@ -145,13 +179,6 @@ def _has_write_method(value: ast.expr) -> bool:
             return True
         value = value.func.value
     return False
-
-
-def _returns_value(function: Function) -> bool:
-    returned = (
-        node for node in scan(function, {ast.Return}, CLOSED) if isinstance(node, ast.Return)
-    )
-    return any(r.value is not None and not isinstance(r.value, ast.Constant) for r in returned)
 
 
 def _is_of_tensor(write: ArgumentWrite, function: Function, file: FileView) -> bool:

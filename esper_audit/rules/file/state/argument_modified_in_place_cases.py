@@ -185,6 +185,102 @@ VALID = (
                 return x.view_as(x)
         """,
     ),
+    Valid(
+        "the shape of a view that is an object of its own, and an integer",
+        """
+        import torch
+        from torch import nn
+
+        class Stem(nn.Module):
+            def forward(self, wave, draws, size):
+                assert isinstance(draws, int)
+                torch.manual_seed(draws)
+                wave = wave.transpose(1, 2)
+                wave.unsqueeze_(1)
+                draws -= size
+                return self.conv(wave) * draws
+        """,
+    ),
+    Valid(
+        "what methods and functions are there for: they hand back what they were given",
+        """
+        import torch
+        from torch import Tensor
+
+        class Greedy:
+            def step(self, tokens: Tensor, scores: Tensor):
+                scores += tokens.float()
+                return tokens.argmax(-1)
+
+        def snap(boxes, width):
+            boxes[boxes[:, 2] > width, 2] = width
+            return boxes
+
+        def within(x: Tensor):
+            x.clamp_(0, 1)
+            return x.sqrt()
+
+        def clipped(weights, limit):
+            norm = torch.nn.utils.clip_grad_norm_(weights, limit)
+            return norm > limit
+        """,
+    ),
+    Valid(
+        "the slots of a list, and a dict that is returned",
+        """
+        import torch
+        from torch import Tensor, nn
+
+        class Head(nn.Module):
+            def forward(self, levels: list[Tensor]):
+                for i in range(3):
+                    levels[i] = self.conv[i](levels[i])
+                return torch.cat(levels, 1)
+
+        class Cast(nn.Module):
+            def forward(self, batch: dict[str, Tensor]) -> dict[str, Tensor]:
+                for key, value in batch.items():
+                    batch[key] = value.double()
+                return batch
+        """,
+    ),
+    Valid(
+        "a name that has values of its own, and a helper that fills in a constant",
+        """
+        import torch
+        from torch import nn
+
+        class Conv(nn.Module):
+            def degrees(self, tokens, stops):
+                for row in range(4):
+                    tokens[row, 3:] = 0
+                return tokens
+
+            def forward(self, x: torch.Tensor, index, tokens: torch.Tensor):
+                degree = x[0]
+                if index.is_sparse:
+                    degree = index.to_dense().sum(0)
+                else:
+                    degree = torch.bincount(index)
+                degree.clamp_(max=9)
+                return self.lin(degree) + self.degrees(tokens, 1)
+        """,
+    ),
+    Valid(
+        "a helper whose name ends in an underscore, on what is read again",
+        """
+        import torch
+
+        def _shift_(x, by):
+            x += by.mean()
+            return x
+
+        def draw(n: int, by: torch.Tensor):
+            grid = torch.zeros(n)
+            _shift_(grid, by)
+            return grid.sum()
+        """,
+    ),
 )
 
 INVALID = (
@@ -264,7 +360,7 @@ INVALID = (
             return torch.nn.functional.cross_entropy(logits, labels.masked_fill_(ignored, 0))
 
         def halve(x: torch.Tensor):
-            return x.mul_(0.5)
+            return x.mul_(0.5).exp()
 
         def act(x: torch.Tensor):
             return torch.nn.functional.relu(x, inplace=True) + 1
@@ -433,5 +529,24 @@ INVALID = (
                 ),
             ),
         ),
+    ),
+    Invalid(
+        "a method that is given what it fills, with the option `expected`",
+        """
+        import torch
+        from torch import Tensor
+
+        class Greedy:
+            def step(self, tokens: Tensor, scores: Tensor):
+                scores += tokens.float()
+                return tokens.argmax(-1)
+        """,
+        (
+            (
+                6,
+                "`scores += tokens.float()` in `step` changes the caller's `scores`. Write into a copy.",
+            ),
+        ),
+        options={"expected": True},
     ),
 )

@@ -90,7 +90,7 @@ class AliasFlow:
         return frozenset(self._returned) if self.writes is not None else frozenset()
 
     @cached_property
-    def _integers(self) -> frozenset[str]:
+    def integers(self) -> frozenset[str]:
         """The names that are bound by counting loops alone."""
         counting: set[str] = set()
         others: set[str] = set()
@@ -98,9 +98,7 @@ class AliasFlow:
             if isinstance(node, ast.For):
                 counting |= _counted(node)
             elif isinstance(node, ast.Assign):
-                others |= {
-                    n.id for t in node.targets for n in ast.walk(t) if isinstance(n, ast.Name)
-                }
+                others |= {name for target in node.targets for name in _bound(target)}
         return frozenset(counting - others)
 
     def _run(self, block: Sequence[ast.stmt], before: Environment) -> Environment | None:
@@ -241,7 +239,7 @@ class AliasFlow:
                 return known or NONE
             return self._origins(node.value, now) if node.attr in VIEW_ATTRIBUTES else NONE
         if isinstance(node, ast.Subscript):
-            is_view = is_basic_index(node.slice, self._integers)
+            is_view = is_basic_index(node.slice, self.integers)
             part = SLICE if has_slice(node.slice) else ITEM
             return part_of(self._origins(node.value, now), part) if is_view else NONE
         if isinstance(node, ast.Call):
@@ -251,6 +249,12 @@ class AliasFlow:
             found = self._origins_of_all(given, now)
             return part_of(found, ITEM) if terminal_name(node.func) in ITEM_METHODS else found
         return self._origins_of_all(_alternatives(node), now)
+
+
+def _bound(target: ast.expr) -> set[str]:
+    """Return the names that a target binds, without those that it reads."""
+    names = (node for node in ast.walk(target) if isinstance(node, ast.Name))
+    return {node.id for node in names if isinstance(node.ctx, ast.Store)}
 
 
 def _not_followed(_: ast.Call) -> CalleeEffects:

@@ -22,6 +22,7 @@ FLAG_METHODS = frozenset(
     {"requires_grad_", "share_memory_", "rename_", "retain_grad_", "is_shared_", "to_"}
 )
 """Methods that end in an underscore and leave the values as they are."""
+GRADIENT_FUNCTIONS = frozenset({"clip_grad_norm_", "clip_grad_value_", "clip_grads_with_norm_"})
 ITERATING = frozenset({"enumerate", "zip", "reversed", "list", "tuple", "iter"})
 TENSOR_MODULES = ("torch.", "numpy.")
 
@@ -60,7 +61,7 @@ def written_by_call(call: ast.Call, resolve: Resolve) -> list[ast.expr]:
         target = resolve(function)
         if target is None:
             written.append(function.value)
-        elif target.startswith("torch.") and call.args:
+        elif target.startswith("torch.") and call.args and function.attr not in GRADIENT_FUNCTIONS:
             written.append(call.args[0])
     is_inplace = any(k.arg == "inplace" and is_true(k.value) for k in call.keywords)
     if is_inplace and (resolve(function) or "").startswith("torch.nn.functional."):

@@ -1,0 +1,116 @@
+"""Whether a write into an argument may be what the caller of the function expects."""
+
+from __future__ import annotations
+
+import ast
+
+from esper_audit.source.idioms.aliasing.alias_flow import AliasFlow, ArgumentWrite
+from esper_audit.source.idioms.aliasing.argument_flows import ArgumentFlows
+from esper_audit.source.idioms.aliasing.argument_part import WHOLE
+from esper_audit.source.idioms.aliasing.copy_choice import CLOSED
+from esper_audit.source.idioms.aliasing.shared_storage import Resolve, written_by_call
+from esper_audit.source.idioms.classes.file_classes import class_table
+from esper_audit.source.syntax.ast_walk import scan
+from esper_audit.source.syntax.file_view import FileView
+from esper_audit.source.syntax.names import Function, dotted, terminal_name
+
+# They change the shape of the object alone, not what other views of its storage see.
+SHAPE_METHODS = frozenset({"squeeze_", "unsqueeze_", "transpose_", "t_", "swapaxes_", "swapdims_"})
+BOUNDING_METHODS = frozenset({"clamp_", "clamp_min_", "clamp_max_", "clip_", "fill_diagonal_"})
+ASSIGNMENTS = frozenset({ast.Assign, ast.AnnAssign})
+NUMBERS = frozenset({"int", "float", "bool", "str"})
+
+
+def is_unseen(write: ArgumentWrite, function: Function) -> bool:
+    """Return whether a write changes nothing that the caller can read.
+
+    It changes the shape of a view that is an object of its own, or a number that is bound anew.
+    """
+    name = _owner(write)
+    if isinstance(write.node, ast.AugAssign) and isinstance(write.target, ast.Name):
+        return any(_is_test_for_number(call, name) for call in scan(function, {ast.Call}))
+    is_shape = isinstance(write.node, ast.Call) and terminal_name(write.node.func) in SHAPE_METHODS
+    return is_shape and (name != write.parameter or _bindings(write, function) > 0)
+
+
+def is_expected_of(
+    function: Function, write: ArgumentWrite, flows: ArgumentFlows, file: FileView
+) -> bool:
+    """Return whether to modify the argument may be the task of the function.
+
+    A method with a name of its own has one caller or a protocol, a function that returns its argument
+    hands back what it was given to fill, and a bound that is applied twice gives the same.
+    """
+    if function.name == "forward":
+        return False
+    if function.name != "__call__" and file.once(class_table).owner(function) is not None:
+        return True
+    called = terminal_name(write.node.func) if isinstance(write.node, ast.Call) else ""
+    return called in BOUNDING_METHODS or write.parameter in flows.flow(function).returned
+
+
+def is_filling(write: ArgumentWrite, function: Function) -> bool:
+    """Return whether a helper assigns the same constant to some places each time."""
+    value = write.node.value if isinstance(write.node, ast.Assign) else None
+    is_own = isinstance(value, ast.Attribute) and isinstance(value.value, ast.Name)
+    return isinstance(value, ast.Constant) or is_own or _bindings(write, function) > 0
+
+
+def is_of_callee(write: ArgumentWrite, resolve: Resolve) -> bool:
+    """Return whether a write is that of a function that is called, where it is judged."""
+    return isinstance(write.node, ast.Call) and not written_by_call(write.node, resolve)
+
+
+def is_partial(write: ArgumentWrite, function: Function, flow: AliasFlow, is_tensor: bool) -> bool:
+    """Return whether a write reaches a slot of a container, or a name that has other values, too.
+
+    The slots are those of a list, by number, or of a dict that the function returns.
+    """
+    if _owner(write) != write.parameter and _bindings(write, function) > 1:
+        return True
+    if is_tensor or write.part != WHOLE or not isinstance(write.target, ast.Subscript):
+        return False
+    key = write.target.slice
+    is_counted = isinstance(key, ast.Name) and key.id in flow.integers
+    return is_counted or write.parameter in flow.returned
+
+
+def has_result(function: Function) -> bool:
+    """Return whether a function has a result that is no constant."""
+    returned = (
+        node for node in scan(function, {ast.Return}, CLOSED) if isinstance(node, ast.Return)
+    )
+    return any(r.value is not None and not isinstance(r.value, ast.Constant) for r in returned)
+
+
+def _owner(write: ArgumentWrite) -> str:
+    target = write.target
+    while isinstance(target, ast.Subscript):
+        target = target.value
+    return dotted(target)
+
+
+def _bindings(write: ArgumentWrite, function: Function) -> int:
+    """Return how often the name that is written is bound by other assignments above."""
+    name = _owner(write)
+    above = [
+        node
+        for node in scan(function, ASSIGNMENTS)
+        if isinstance(node, (ast.Assign, ast.AnnAssign)) and _binds(node, name)
+        if (node.end_lineno or node.lineno) < write.node.lineno
+    ]
+    return len(above)
+
+
+def _binds(node: ast.Assign | ast.AnnAssign, name: str) -> bool:
+    targets = node.targets if isinstance(node, ast.Assign) else [node.target]
+    parts = [p for t in targets for p in (t.elts if isinstance(t, ast.Tuple) else [t])]
+    return any(isinstance(part, ast.Name) and part.id == name for part in parts)
+
+
+def _is_test_for_number(call: ast.AST, name: str) -> bool:
+    """Return whether a call is an `isinstance` test of a name for a number or a text."""
+    if not isinstance(call, ast.Call) or dotted(call.func) != "isinstance" or len(call.args) != 2:
+        return False
+    kinds = call.args[1].elts if isinstance(call.args[1], ast.Tuple) else [call.args[1]]
+    return dotted(call.args[0]) == name and all(dotted(kind) in NUMBERS for kind in kinds)
