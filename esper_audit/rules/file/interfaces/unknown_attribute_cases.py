@@ -162,6 +162,20 @@ VALID = (
                 return self.read_past(past) + x
         """,
     ),
+    Valid(
+        "a class that a method defines, with an object of its own",
+        """
+        class Suite:
+            def build(self, base):
+                self.my_losses = []
+
+                class Net(base):
+                    def reset(self):
+                        return self.my_loss
+
+                return Net
+        """,
+    ),
 )
 
 INVALID = (

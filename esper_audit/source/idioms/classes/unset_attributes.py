@@ -34,8 +34,9 @@ def unset_attributes(definition: ast.ClassDef, file: FileView) -> Iterator[Attri
         is_set = any(each.is_dynamic or each.has_name(name) for each in derived)
         if is_set or name in _spelled(family) or name in file.once(_set_from_outside):
             continue
-        if not all(_is_unused_option(use.method, definition, file) for use in own.read[name]):
-            yield own.read[name][0]
+        uses = (use for use in own.read[name] if _is_in(use.node, definition, file))
+        needed = [use for use in uses if not _is_unused_option(use.method, definition, file)]
+        yield from needed[:1]
 
 
 def known_attributes(definition: ast.ClassDef, file: FileView) -> frozenset[str]:
@@ -57,6 +58,11 @@ def is_method_of_mixin(
     is_called = isinstance(above, ast.Call) and above.func is use.node
     family = file.once(class_table).family(definition)
     return is_called and not family.is_module and family.method(meant) is None
+
+
+def _is_in(node: ast.expr, definition: ast.ClassDef, file: FileView) -> bool:
+    """Return whether a node is in a class itself, and not in a class that a method of it defines."""
+    return [d for d in file.definitions(node) if isinstance(d, ast.ClassDef)][-1:] == [definition]
 
 
 def _is_unused_option(method: Function, definition: ast.ClassDef, file: FileView) -> bool:
