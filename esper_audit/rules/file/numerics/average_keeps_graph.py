@@ -43,7 +43,7 @@ class AverageKeepsGraph(Rule):
     category = Category.CORRECTNESS
     severity = Severity.P2
     roles = OUTSIDE_TESTS
-    precision = "1 of 1 finding in 19 packages would be merged (speechbrain)"
+    precision = "0 of 0 by readers in 28 packages, after mending; 0 of 1 before"
     triggers = Triggers(
         calls=frozenset({"add_", "lerp_", "copy_"}),
         nodes=frozenset({"Assign", "AugAssign"}),
@@ -72,15 +72,19 @@ class AverageKeepsGraph(Rule):
         if _is_detached_after(update.average, functions[-1]):
             return
         for sample in _operands(value, update.average):
-            if self._has_graph(sample, functions[-1], file):
+            if self._has_graph(sample, update.average, functions[-1], file):
                 message = MESSAGE.format(update.average, text_of(sample))
                 yield Violation(node, message)
                 return
 
-    def _has_graph(self, sample: ast.expr, function: Function, file: FileView) -> bool:
+    def _has_graph(
+        self, sample: ast.expr, average: str, function: Function, file: FileView
+    ) -> bool:
         name = dotted(sample)
         if name and name in _differentiated(function):
             return not _is_cut(sample, file)
+        if "." not in average:
+            return False
         table = file.once(class_table)
         owner = table.owner(function)
         if owner is None or function.name != "forward" or not table.family(owner).is_module:

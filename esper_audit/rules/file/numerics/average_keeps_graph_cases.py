@@ -55,6 +55,20 @@ VALID = (
                 self.value = 0.9 * self.value + 0.1 * value
         """,
     ),
+    Valid(
+        "layers of one forward that are mixed into a local value",
+        """
+        import torch
+        from torch import nn
+        class Stack(nn.Module):
+            def forward(self, x):
+                total = torch.zeros_like(x)
+                for layer in self.layers:
+                    h = layer(x)
+                    total = 0.9 * total + 0.1 * h
+                return total
+        """,
+    ),
 )
 INVALID = (
     Invalid(

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from esper_audit.findings.finding import Category, Severity
 from esper_audit.project.file_roles import OUTSIDE_TESTS
 from esper_audit.rules.file.numerics import gradient_nan_at_zero_cases as cases
-from esper_audit.rules.rule import Rule, Triggers, Violation
+from esper_audit.rules.rule import Options, Rule, Triggers, Violation
 from esper_audit.source.idioms.numerics.ema_update import literal_number
 from esper_audit.source.idioms.numerics.gradient_modes import (
     ends_graph,
@@ -17,7 +17,8 @@ from esper_audit.source.idioms.numerics.gradient_modes import (
 )
 from esper_audit.source.idioms.numerics.tensor_calls import enclosing_family, tensor_call
 from esper_audit.source.idioms.numerics.value_origins import ValueOrigins
-from esper_audit.source.idioms.numerics.zero_values import zero_reason
+from esper_audit.source.idioms.zeros.expected_zeros import has_expected_zero, is_returned
+from esper_audit.source.idioms.zeros.zero_values import zero_reason
 from esper_audit.source.syntax.file_view import FileView
 from esper_audit.source.syntax.names import defaults, dotted
 
@@ -26,12 +27,26 @@ PROBABILITY_WORDS = ("softmax", "sigmoid", "softmin", "probability")
 MESSAGE = "the gradient of `{}` is infinite at 0, which {} reaches: add an epsilon inside"
 
 
+SURE = frozenset({"a clamp at 0", "a mean squared error"})
+
+
+class RootOptions(Options, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Whether roots of values that are 0 only in rare cases are reported too.
+
+    `every_root`: also report roots of any square, and of probabilities, and roots that nothing
+    returned is computed from.
+    """
+
+    every_root: bool = False
+
+
 class GradientNanAtZero(Rule):
     """A root or a power below 1 has an infinite gradient at zero.
 
     What: `sqrt`, or a power with an exponent between 0 and 1 (a literal, or the default of a
-    parameter), of a value that may be exactly 0: a square or a sum of squares, `clamp(min=0)`, a
-    relu, a mean squared error, in a loss or in what the `forward` of a module reaches; and of a
+    parameter), of a value that is 0 for ordinary inputs: the square of a difference of two tensors
+    or of an argument, `clamp(min=0)`, a mean squared error, where a loss or what the `forward` of a
+    module reaches returns a value computed from the root; and a power, other than `sqrt`, of a
     sigmoid, a softmax, or 1 minus one, wherever autograd is on.
 
     Why: the gradient is infinite times 0, which is NaN, and one NaN reaches every weight. Two equal
@@ -39,7 +54,10 @@ class GradientNanAtZero(Rule):
     test of the forward shows it.
 
     Quiet: an epsilon or a positive clamp inside; `norm`, `hypot`, `cdist`, which handle 0; `no_grad`,
-    `.data`, `.detach()`; exponents of 1 and more; functions that no module and no loss reaches.
+    `.data`, `.detach()`; exponents of 1 and more; functions that no module and no loss reaches; a
+    relu, whose gradient at 0 is 0; differences of elements of one tensor, from a constant or from a
+    mean; roots that are only compared, printed or turned into indices, and roots of probabilities
+    and of other squares (option `every_root`).
 
     Tickets: real code
     """
@@ -49,11 +67,14 @@ class GradientNanAtZero(Rule):
     severity = Severity.P2
     roles = OUTSIDE_TESTS
 
-    precision = "2 of 3 findings in 19 packages would be merged (kornia, monai), 1 is arguable"
+    precision = "6 of 6 by readers in 28 packages, after mending; 6 of 33 before"
 
     triggers = Triggers(
         calls=ROOTS, nodes=frozenset({"BinOp"}), parts=frozenset({"sqrt", "pow", "**"})
     )
+
+    Options = RootOptions
+    options: RootOptions
 
     VALID = cases.VALID
     INVALID = cases.INVALID
@@ -73,8 +94,19 @@ class GradientNanAtZero(Rule):
         is_probability = any(word in reason for word in PROBABILITY_WORDS)
         if not reason or is_without_gradients(node, file):
             return
-        if is_probability or is_differentiated(node, file):
+        if not is_probability and not is_differentiated(node, file):
+            return
+        if self.options.every_root or self._is_usual(node, operand, reason, file):
             yield Violation(node, MESSAGE.format(" ".join(file.code(node).split()), reason))
+
+    @staticmethod
+    def _is_usual(node: ast.expr, operand: ast.expr, reason: str, file: FileView) -> bool:
+        """Return whether ordinary inputs reach the zero, and a gradient comes back from the root."""
+        if any(word in reason for word in PROBABILITY_WORDS):
+            call = tensor_call(node, file)
+            return call is None or call.name != "sqrt"
+        is_zero = reason in SURE or has_expected_zero(operand, file)
+        return is_zero and is_returned(node, file)
 
 
 def _power(node: ast.AST, file: FileView) -> tuple[ast.expr | None, ast.expr | None]:

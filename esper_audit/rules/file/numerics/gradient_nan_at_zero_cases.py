@@ -55,6 +55,36 @@ VALID = (
                 return x * torch.sqrt(self.sigma**2 + self.width**2)
         """,
     ),
+    Valid(
+        "a relu, whose gradient at 0 is 0, and roots that nothing returned is computed from",
+        """
+        import torch
+        import torch.nn.functional as F
+        def contrast_loss(a, b, limit):
+            gap = torch.sqrt(((a - b) ** 2).sum(1))
+            assert (gap < limit).all()
+            print(gap)
+            near = torch.where(gap < limit, a, b)
+            _, chosen = F.max_pool1d(near, 2, return_indices=True)
+            return near[:, chosen].relu().sqrt()
+        """,
+    ),
+    Valid(
+        "neighbours of one set, coordinates, deviations, exponentials, a bounded schedule",
+        """
+        import torch
+        from torch import nn
+        class Net(nn.Module):
+            def forward(self, places, i, j, level, steps):
+                gaps = (places[i] - places[j]).pow(2).sum(-1).sqrt()
+                middle = torch.mean(steps, dim=-1)
+                spread = (steps - middle).square().mean().sqrt()
+                grid = torch.linspace(0, 1, 9)
+                radius = torch.sqrt((grid - 0.5) ** 2)
+                size = torch.exp(steps).pow(2).sum(-1).sqrt()
+                return gaps, spread, radius, size, level.sigmoid().sqrt()
+        """,
+    ),
 )
 INVALID = (
     Invalid(
@@ -134,5 +164,21 @@ INVALID = (
                 return magnitude(torch.fft.rfft(x))
         """,
         ((4, MESSAGE.format("(z.real**2 + z.imag**2) ** 0.5", "a square")),),
+    ),
+    Invalid(
+        "every root, with the option `every_root`",
+        """
+        import torch
+        from torch import nn
+        class Net(nn.Module):
+            def forward(self, places, i, j, level):
+                gaps = (places[i] - places[j]).pow(2).sum(-1).sqrt()
+                return gaps, level.sigmoid().sqrt()
+        """,
+        (
+            (5, MESSAGE.format("(places[i] - places[j]).pow(2).sum(-1).sqrt()", "a square")),
+            (6, MESSAGE.format("level.sigmoid().sqrt()", "a sigmoid")),
+        ),
+        options={"every_root": True},
     ),
 )

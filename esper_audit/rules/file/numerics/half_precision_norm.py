@@ -40,7 +40,7 @@ class HalfPrecisionNorm(Rule):
     contract = "finite-numbers"
     category = Category.NUMERICAL_STABILITY
     severity = Severity.P3
-    precision = "0 findings in 19 packages"
+    precision = "0 of 1 by readers in 28 packages (bounded logarithms)"
     triggers = Triggers(
         calls=ROOTS,
         nodes=frozenset({"BinOp"}),

@@ -12,6 +12,7 @@ from esper_audit.rules.file.numerics import unbiased_std_of_one_cases as cases
 from esper_audit.rules.rule import Rule, Triggers, Violation
 from esper_audit.source.idioms.attention.axes import integer
 from esper_audit.source.idioms.numerics.counts import is_mask
+from esper_audit.source.idioms.numerics.deviations import is_of_batch, is_of_numpy
 from esper_audit.source.idioms.numerics.guards import is_replaced, tests_around
 from esper_audit.source.idioms.numerics.tensor_calls import TensorCall, tensor_call
 from esper_audit.source.idioms.numerics.value_origins import ValueOrigins
@@ -32,17 +33,17 @@ MESSAGE = (
 class UnbiasedStdOfOne(Rule):
     """A normalisation divides by a standard deviation that is NaN for a single sample.
 
-    What: `(x - x.mean(...)) / x.std(...)`, also with an epsilon, of a mini-batch (over dim 0, a field of
-    the batch of a loop, a range of shuffled indices), of what a mask selects, or of a list that
-    became a tensor (returns, rewards, losses of an episode), with the unbiased estimate, which is
-    the default.
+    What: `(x - x.mean(...)) / x.std(...)`, also with an epsilon, of a mini-batch (over dim 0 in a loss,
+    in a module or with an epsilon, a field of the batch of a loop, a range of shuffled indices), of
+    what a mask selects, or of a list that became a tensor (returns, rewards, losses of an episode),
+    with the unbiased estimate, which is the default.
 
     Why: the estimate divides by n - 1. The last mini-batch of an epoch, an episode of one step or a
     mask with one hit makes it 0 / 0, and one NaN reaches every weight. The epsilon shows that a
     deviation of 0 was thought of.
 
     Quiet: `unbiased=False`, `correction=0`, a test of the size, `nan_to_num`; pictures, features and
-    other axes that are never of length 1.
+    other axes that are never of length 1; arrays of numpy, which divide by n.
 
     Tickets: real code
     """
@@ -51,7 +52,7 @@ class UnbiasedStdOfOne(Rule):
     category = Category.NUMERICAL_STABILITY
     severity = Severity.P2
     roles = OUTSIDE_TESTS
-    precision = "0 findings in 19 packages"
+    precision = "0 of 0 by readers in 28 packages, after mending; 0 of 2 before"
     triggers = Triggers(calls=DEVIATIONS, words=frozenset({"std", "var"}))
 
     VALID = cases.VALID
@@ -60,7 +61,12 @@ class UnbiasedStdOfOne(Rule):
     def check(self, node: ast.AST, file: FileView) -> Iterator[Violation]:
         """Report normalisations by an unbiased deviation of what may be one sample."""
         call = tensor_call(node, file)
-        if call is None or call.name not in DEVIATIONS or _is_biased(call):
+        if (
+            call is None
+            or call.name not in DEVIATIONS
+            or _is_biased(call)
+            or is_of_numpy(call, file)
+        ):
             return
         few = _single(call, file)
         if not few or not _is_normalisation(call, file) or is_replaced(call.node, file):
@@ -80,7 +86,8 @@ def _single(call: TensorCall, file: FileView) -> str:
     """Return what the only sample may be, empty if the axis is not one of samples."""
     dimension = call.argument("dim", 0)
     if dimension is not None:
-        return "a batch of one" if integer(dimension) == 0 else ""
+        is_batch = integer(dimension) == 0 and is_of_batch(call, file)
+        return "a batch of one" if is_batch else ""
     if _is_minibatch(call.subject, file):
         return "a mini-batch of one"
     for origin in file.once(ValueOrigins).of(call.subject):

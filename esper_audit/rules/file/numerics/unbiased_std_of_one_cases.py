@@ -42,6 +42,18 @@ VALID = (
             return one, two, batch.std(0).mean(), batch / batch.std(0)
         """,
     ),
+    Valid(
+        "an array of numpy, and a whole table outside a loss",
+        """
+        import numpy as np
+        import torch
+        def scaled(picture: np.ndarray, labels):
+            inside = labels > 0
+            return (picture[inside] - picture[inside].mean()) / picture[inside].std()
+        def standardised(table):
+            return (table - torch.mean(table, dim=0)) / torch.std(table, dim=0)
+        """,
+    ),
 )
 INVALID = (
     Invalid(

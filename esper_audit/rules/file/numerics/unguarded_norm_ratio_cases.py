@@ -241,6 +241,26 @@ VALID = (
             return torch.nan_to_num((a * b).sum(-1) / (a.norm(dim=-1) * b.norm(dim=-1)))
         """,
     ),
+    Valid(
+        "rows of numpy, points rescaled in place, and a force over a distance",
+        """
+        import numpy as np
+        import torch
+
+
+        def unit_rows(table):
+            return table / np.linalg.norm(table, axis=1, keepdims=True)
+
+
+        def rescale_rows(points):
+            points /= torch.norm(points, dim=1, keepdim=True)
+
+
+        def attraction(strength, here, there):
+            gap = torch.norm(here - there, dim=-1)
+            return strength / gap + torch.norm(here) / gap
+        """,
+    ),
 )
 
 INVALID = (
@@ -319,6 +339,7 @@ INVALID = (
             (6, UNGUARDED.format("lr /= length(host)", "length(host)")),
             (11, UNGUARDED.format("torch.div(lr, host.norm())", "host.norm()")),
         ),
+        options={"any_numerator": True},
     ),
     Invalid(
         "rows that a caller passes over their own norm, for which a row of zeros is usual",

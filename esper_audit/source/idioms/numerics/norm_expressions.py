@@ -221,6 +221,17 @@ def is_numpy_norm(node: ast.expr) -> bool:
     return isinstance(node, ast.Call) and bool(NUMPY.search(dotted(node.func)))
 
 
+def has_numpy_norm(origins: list[ast.expr]) -> bool:
+    """Return whether one of the origins of a denominator holds a norm that numpy computes."""
+    parts = (part for origin in origins for part in walk(origin))
+    return any(is_numpy_norm(part) for part in parts if isinstance(part, ast.Call))
+
+
+def has_difference(measured: list[ast.expr]) -> bool:
+    """Return whether a norm measures a difference, and is the distance between two points."""
+    return any(isinstance(m, ast.BinOp) and isinstance(m.op, ast.Sub) for m in measured)
+
+
 def is_row_norm(node: ast.expr) -> bool:
     """Return whether a norm is taken along one dimension, so that each row has its own."""
     calls = (part for part in walk(node) if isinstance(part, ast.Call))

@@ -16,7 +16,6 @@ REDUCTIONS = frozenset({"sum", "mean", "nansum", "nanmean", "amax", "max", "min"
 # What operations return a value that is 0 where their operand vanishes.
 VANISHING = {
     "square": "a square",
-    "relu": "a relu",
     "mse_loss": "a mean squared error",
 }
 
