@@ -116,6 +116,32 @@ VALID = (
                 return self.total
         """,
     ),
+    Valid(
+        "an example for a compiler, a count that is reset, and a record",
+        """
+        import torch
+        from torch import nn
+        from graphs import optimised
+
+        class Contract(nn.Module):
+            def __init__(self):
+                super().__init__()
+                self.graph = optimised(examples=(torch.randn(3, 4), torch.randn(4)))
+                self.count = torch.tensor(0)
+                self.history = torch.zeros(1000)
+
+            def keep(self, x):
+                self.history[: x.shape[0]] = x.cpu()
+                return self.history.shape[0]
+
+            def forward(self, x):
+                if self.count.ndim == 0:
+                    self.count = torch.zeros(x.shape[0])
+                self.count[0] += 1
+                self.keep(x)
+                return self.graph(x)
+        """,
+    ),
 )
 
 INVALID = (

@@ -98,6 +98,14 @@ def _is_draw(call: ast.Call, file: FileView) -> bool:
     return name in DRAWING_METHODS
 
 
+def _is_foreign(call: ast.Call, file: FileView) -> bool:
+    """Return whether a call is of another package, whose result need not hold what it is given."""
+    target = file.resolve(call.func) or ""
+    known = (*DRAWING_MODULES, "numpy.", "builtins.", "math.", "copy.")
+    is_own = terminal_name(call.func) in file.once(_module_functions)
+    return "." in target and not target.startswith(known) and not is_own
+
+
 def _calls_outside_layers(value: ast.expr, file: FileView) -> Iterator[ast.Call]:
     """Yield the calls of an expression, outermost first, without what layers and parameters keep."""
     pending: list[ast.AST] = [value]
@@ -105,6 +113,8 @@ def _calls_outside_layers(value: ast.expr, file: FileView) -> Iterator[ast.Call]
         node = pending.pop()
         if isinstance(node, ast.Call):
             if (file.resolve(node.func) or "").startswith(KEEPING) and not _is_init(node, file):
+                continue
+            if _is_foreign(node, file):
                 continue
             yield node
         if not isinstance(node, ast.Lambda):
