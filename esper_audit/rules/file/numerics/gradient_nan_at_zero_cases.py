@@ -166,6 +166,23 @@ INVALID = (
         ((4, MESSAGE.format("(z.real**2 + z.imag**2) ** 0.5", "a square")),),
     ),
     Invalid(
+        "a magnitude of the parts that functions of torch give",
+        """
+        import torch
+        def spectral_loss(x):
+            waves = torch.fft.rfft(x)
+            return torch.sqrt(torch.real(waves) ** 2 + torch.imag(waves) ** 2).mean()
+        """,
+        (
+            (
+                4,
+                MESSAGE.format(
+                    "torch.sqrt(torch.real(waves) ** 2 + torch.imag(waves) ** 2)", "a square"
+                ),
+            ),
+        ),
+    ),
+    Invalid(
         "every root, with the option `every_root`",
         """
         import torch

@@ -58,7 +58,8 @@ def is_difference(node: ast.expr, file: FileView) -> bool:
 def _is_argument(node: ast.expr, file: FileView) -> bool:
     """Return whether a value is an argument of the function, or the part of a complex number."""
     functions = file.functions(node)
-    if isinstance(node, ast.Attribute) and node.attr in ("real", "imag"):
+    named = node.func if isinstance(node, ast.Call) else node
+    if isinstance(named, ast.Attribute) and named.attr in ("real", "imag"):
         return True
     given = {p.arg for p in parameters(functions[-1].args)} if functions else set()
     return isinstance(node, ast.Name) and node.id in given - {"self", "cls"}
