@@ -76,12 +76,29 @@ def test_b2_drl_10_every_spelling_is_found_where_the_contract_is_adopted(
 
 
 @pytest.mark.parametrize(("spelling", "signature", "definition"), EVERY)
-def test_b2_drl_10_every_spelling_is_found_by_default_for_what_is_used_as_a_tensor(
+def test_b2_drl_10_every_spelling_is_found_by_default_for_what_is_annotated_as_a_tensor(
     spelling: str, signature: str, definition: str
 ) -> None:
     code = spelled(spelling, signature, definition, "return h * torch.sigmoid(u)")
-    ((_, message),) = reported("argument-fallback", code)
-    assert message == "`u` silently becomes `h` if a caller omits it"
+    messages = [message for _, message in reported("argument-fallback", code)]
+    is_annotated = signature == "annotated"
+    assert messages == ["`u` silently becomes `h` if a caller omits it"] * is_annotated
+
+
+def test_a_default_that_the_docstring_states_is_found_where_the_contract_is_adopted() -> None:
+    code = """
+    def blend(h: torch.Tensor, u: torch.Tensor | None = None):
+        \"\"\"Blend two tensors.
+
+        Args:
+            h: features of the host.
+            u: features of the seed. If None, those of the host.
+        \"\"\"
+        u = h if u is None else u
+        return h * torch.sigmoid(u)
+    """
+    assert reported("argument-fallback", code) == []
+    assert len(reported("argument-fallback", code, adopted=True)) == 1
 
 
 def test_b2_drl_10_self_attention_is_a_documented_default() -> None:

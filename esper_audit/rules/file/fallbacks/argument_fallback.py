@@ -48,6 +48,7 @@ SELF_ATTENTION = frozenset(
     | {"value_states", "key_value_states", "context", "memory", "encoder_hidden_states", "x_kv"}
     | {"encoder_output", "encoder_outputs", "cross_attention_states", "kv_input", "attn_kv"}
 )
+DEFAULTS = re.compile("optional|default|if none|if not given|if omitted", re.IGNORECASE)
 RESIDUALS = frozenset({"residual", "shortcut", "identity", "skip"})
 
 
@@ -83,7 +84,9 @@ class ArgumentFallback(Rule):
     Quiet: a constant, a fresh tensor, a configuration value, `self.x` or a computation as the
     replacement; an optional addend (`h if u is None else h + u`); arguments that move (`low, high = 0,
     low`); sizes, layer types, names and all parameters that are not annotated or used as tensors
-    (with the option `adopted` only those that are annotated or used as something else); constructors,
+    (with the option `adopted` only those that are annotated or used as something else); without
+    `adopted` also parameters that no annotation makes a tensor, since most of them are conventions, and
+    those whose docstring states the default, and `out`; constructors,
     whose parameters are configuration; either-or inputs that both default to None (`input_ids`,
     `inputs_embeds`); the sides of a relation (`pos_i`, `pos_j`; `K`, `new_K`), which may be the same;
     the keys and values of an attention, for which self-attention is the documented default (in a
@@ -97,7 +100,8 @@ class ArgumentFallback(Rule):
     category = Category.API_CONTRACT
     severity = Severity.P3
     precision = (
-        "0 findings in 19 packages (monai, kornia, speechbrain, timm, lightning and 14 more)"
+        "of 21 findings by use or documented in 28 packages readers would merge none: such are reported "
+        "where the contract is adopted; the rest is 0 of 1 in 47 packages"
     )
     triggers = Triggers(nodes=frozenset({"FunctionDef"}), words=frozenset({"None"}))
     Options = FallbackOptions
@@ -120,7 +124,9 @@ class ArgumentFallback(Rule):
             name, fallback = found.parameter, found.replacement
             if (name, fallback) in reported or not self._is_tensor(node, found, given):
                 continue
-            if not self.options.adopted and self._is_convention(node, found, file):
+            if not self.options.adopted and (
+                not given.is_annotated(name) or self._is_convention(node, found, file)
+            ):
                 continue
             reported.add((name, fallback))
             parameter = next(p for p in parameters(node.args) if p.arg == name)
@@ -155,9 +161,20 @@ class ArgumentFallback(Rule):
         """Return whether two parameters are sides of a relation, or one input of an attention."""
         if is_relation_pair(found.parameter, found.replacement):
             return True
+        if found.parameter == "out" or _is_documented(found.parameter, function):
+            return True
         symbol = symbol_of([*file.definitions(function), function])
         targets = targets_of(function, found) | {found.parameter}
         return bool(ATTENTION.search(symbol.lower())) and is_key_or_value(function, targets)
+
+
+def _is_documented(parameter: str, function: Function) -> bool:
+    """Return whether the docstring of a function names a parameter together with its default."""
+    text = ast.get_docstring(function) or ""
+    named = re.search(
+        rf"\b{re.escape(parameter)}\b.*?(?=\n\s*\n|\n\s*\w+\s*(?:\(.*?\))?\s*:|\Z)", text, re.DOTALL
+    )
+    return named is not None and DEFAULTS.search(named[0]) is not None
 
 
 def _required(

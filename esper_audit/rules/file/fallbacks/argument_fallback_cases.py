@@ -289,6 +289,7 @@ INVALID = (
             return torch.sigmoid(source) * host
         """,
         ((4, "`seed` silently becomes `host` if a caller omits it"),),
+        options={"adopted": True},
     ),
     Invalid(
         "an `or` and a helper named `default`",
@@ -301,6 +302,7 @@ INVALID = (
             (1, "`u` silently becomes `x` if a caller omits it"),
             (1, "`w` silently becomes `x` if a caller omits it"),
         ),
+        options={"adopted": True},
     ),
     Invalid(
         "a context without a convention",
@@ -311,7 +313,7 @@ INVALID = (
             return self.mix(x, context)
         """,
         ((1, "`context` silently becomes `x` if a caller omits it"),),
-        options={"by_convention": []},
+        options={"adopted": True, "by_convention": []},
     ),
     Invalid(
         "a conversion that reads only the type of the other parameter",
@@ -398,6 +400,7 @@ INVALID = (
             (21, "`u` silently becomes `h` if a caller omits it"),
             (30, "`u` silently becomes `h` if a caller omits it"),
         ),
+        options={"adopted": True},
     ),
     Invalid(
         "what is no key of an attention, in a class of that name",

@@ -42,6 +42,8 @@ KEY_OR_VALUE = re.compile(
     r"(^|_)(to_?)?(k|v|kv|qkv|keys?|values?|attn|attention|attend|memory|mha|cross)(_|\d|$)|_kv|kv_|attn|attention"
 )
 
+OTHER_TYPES = re.compile(r"\b(int|float|bool|str|dict|list|tuple|Dict|List|Tuple|Sequence)\b")
+
 
 class TensorParameters:
     """The parameters of one function, with the file that holds it."""
@@ -77,6 +79,13 @@ class TensorParameters:
             return annotated
         names = targets | {optional, fallback}
         return not any(_is_scalar_use(node, names) for node in walk_ast(self._function))
+
+    def is_annotated(self, optional: str) -> bool:
+        """Return whether the annotation of a parameter is a tensor, and no other type but None."""
+        annotation = self._annotations[optional]
+        if annotation is None or not self._is_tensor_annotation(annotation):
+            return False
+        return not OTHER_TYPES.search(ast.unparse(annotation))
 
     def _is_annotated_tensor(self, optional: str, fallback: str) -> bool | None:
         """Return what the first annotation that names a type decides, or None without one."""
