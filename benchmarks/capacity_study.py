@@ -32,8 +32,9 @@ INTRODUCTION = """# Growing where capacity is short
 
 Made by `python benchmarks/capacity_study.py`. Data: handwritten digits, accuracy in percent on a test split that
 no gate has seen, {seeds} random seeds. The host is too small for its data: {widths} channels in its first block,
-where the growth study has 4. *wide* is a host alone with about as many parameters as the grown network. Every arm
-takes the same number of steps; the cost is that of a forward pass, in thousands of multiplications.
+where the growth study has 4. *wide* is a host alone of another width, the one whose number of parameters is nearest to
+that of the grown network. Every arm takes the same number of steps; the cost is that of a forward pass, in
+thousands of multiplications. Sizes and costs are means over the random seeds.
 
 """
 
@@ -71,6 +72,7 @@ def wide_life(plan: GrowthPlan, wanted: int, random_seed: int, folder: Path) -> 
     data = load_data(plan.host)
     widths = range(1, 24)
     sized = {w: parameters(replace(plan, width=w).build_host(data)) for w in widths}
+    del sized[plan.width]  # that is the host alone
     best = min(sized, key=lambda w: abs(sized[w] - wanted))
     wide = replace(plan, width=best)
     model = build_model(Arm.ALONE, wide, data, random_seed, {})
@@ -94,8 +96,8 @@ def table(study: Study, wide: list[Life]) -> str:
     for arm in (Arm.ALONE, Arm.GROWN, Arm.WHOLE):
         lives = study.of(arm)
         costs = [
-            multiplications(build_model(_shape(arm), study.plan, data, 0, life.fossils))
-            for life in lives
+            multiplications(build_model(_shape(arm), study.plan, data, 0, grown.fossils))
+            for grown in study.of(Arm.GROWN)
         ]
         rows.append(
             _row(
