@@ -150,6 +150,7 @@ class Trials:
         """Return a folder with a copy of the library, with the defect of a mutant if one is given."""
         tree = self.folder / name
         shutil.copytree(LIBRARY, tree / "esper_ref", ignore=shutil.ignore_patterns("__pycache__"))
+        (tree / "esper-audit.toml").write_text('profile = "strict"\n', encoding="utf-8")
         if mutant is not None:
             path = tree / "esper_ref" / mutant.file
             text = path.read_text(encoding="utf-8").replace(mutant.was, mutant.becomes)
