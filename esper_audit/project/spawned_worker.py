@@ -111,7 +111,6 @@ class _SpawnedWorker(Generic[Result]):
             self._word = mmap.mmap(file.fileno(), STATUS_BYTES)
         self._work = LimitedWork(paths, kind, limits, self._word)
         self._process: subprocess.Popen[bytes]
-        self._has_started = False
 
     @property
     def has_work(self) -> bool:
@@ -124,7 +123,6 @@ class _SpawnedWorker(Generic[Result]):
         self._process = subprocess.Popen(  # noqa: S603 - our own interpreter, no shell
             [sys.executable, "-P", "-c", code], stdin=subprocess.PIPE, stdout=subprocess.PIPE
         )
-        self._has_started = False
         self._work.begin(0)
         job = FileJob(*self._named, self._work.remaining, self._work.without, self._status_file)
         assert self._process.stdin is not None

@@ -9,6 +9,7 @@ import msgspec
 from esper_audit.claims.records import AnyClaim
 from esper_audit.findings.errors import TicketError
 from esper_audit.findings.finding import Category, Severity
+from esper_audit.text.json_schema import DIALECT
 from esper_audit.tickets.parts import (
     AsWritten,
     Change,
@@ -36,8 +37,6 @@ from esper_audit.tickets.states import (
     Status,
 )
 from esper_audit.tracking.context_hash import ContextHash
-
-DIALECT = "https://json-schema.org/draft/2020-12/schema"
 
 
 class Ticket(

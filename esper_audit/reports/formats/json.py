@@ -12,9 +12,9 @@ from esper_audit.findings.finding import Finding, NotAnalysed, Suppressed
 from esper_audit.findings.probe_record import ProbeRecord
 from esper_audit.reports.contract_states import ContractStates, contract_states
 from esper_audit.rules.catalogue import CheckCatalogue
+from esper_audit.text.json_schema import DIALECT
 
 VERSION = 1
-DIALECT = "https://json-schema.org/draft/2020-12/schema"
 
 
 class AuditReport(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
