@@ -169,12 +169,11 @@ class ArgumentFallback(Rule):
 
 
 def _is_documented(parameter: str, function: Function) -> bool:
-    """Return whether the docstring of a function names a parameter together with its default."""
+    """Return whether the docstring of a function states the default where it names a parameter."""
     text = ast.get_docstring(function) or ""
-    named = re.search(
-        rf"\b{re.escape(parameter)}\b.*?(?=\n\s*\n|\n\s*\w+\s*(?:\(.*?\))?\s*:|\Z)", text, re.DOTALL
-    )
-    return named is not None and DEFAULTS.search(named[0]) is not None
+    end = r"(?=\n\s*\n|\n\s*[\w`]+\s*(?:\(.*?\))?\s*:|\Z)"
+    named = re.finditer(rf"\b{re.escape(parameter)}\b.*?{end}", text, re.DOTALL)
+    return any(DEFAULTS.search(entry[0]) for entry in named)
 
 
 def _required(
