@@ -51,7 +51,11 @@ class MutableDefaultStored(Rule):
     severity = Severity.P2
     roles = OUTSIDE_TESTS
     precision = "5 of 6 by readers in 28 packages, after mending; 8 of 14 before"
-    triggers = Triggers(nodes=frozenset({"FunctionDef"}), collected=frozenset({"ClassDef"}))
+    triggers = Triggers(
+        nodes=frozenset({"FunctionDef"}),
+        collected=frozenset({"ClassDef"}),
+        words=frozenset({"def"}),
+    )
 
     Options = MutableDefaultOptions
     options: MutableDefaultOptions
