@@ -262,7 +262,7 @@ subjects = ["subjects.py:subjects"]
 [[expect]]
 probe = "causality"
 subject = "ahead"
-code = "altered"
+code = ["altered", "prefix", "gradient"]
 reason = "known since May"
 """
     queries = {

@@ -98,6 +98,7 @@ def test_a_thousand_directories_inside_each_other_are_walked(tmp_path: Path) -> 
             below = os.open("a", os.O_RDONLY, dir_fd=here)
             os.close(here)
             here = below
+        write(tmp_path, {"b.py": "WIDTH: int\n"})
         ran = run(tmp_path, "check")
     finally:
         os.close(here)

@@ -15,7 +15,7 @@ from torch.nn import functional as F
 
 
 class Leaking(nn.Module):
-    """Causal self-attention, it says."""
+    """Self-attention in which every token sees every token."""
 
     def __init__(self, dim):
         super().__init__()
