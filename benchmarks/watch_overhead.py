@@ -18,7 +18,7 @@ from torch import nn
 from torch.nn import functional as F
 
 from esper_audit.watch.hooks import Hooks
-from esper_audit.watch.monitor import discover_monitors
+from esper_audit.watch.monitor import make_monitors
 from esper_audit.watch.run import Run
 
 STEPS = 40
@@ -47,7 +47,7 @@ def seconds_a_step() -> float:
 
 def watched(steps: int, folder: str) -> tuple[Hooks, Run]:
     run = Run(folder, folder)
-    hooks = Hooks(run, [kind(run) for kind in discover_monitors().values()], steps)
+    hooks = Hooks(run, make_monitors(run, only=()), steps)
     hooks.install()
     return hooks, run
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import cache
+
 from esper_audit.project.submodules import submodules
 from esper_audit.rules.probe_catalogue import describe
 from esper_audit.rules.rule import Check
@@ -14,6 +16,7 @@ def monitor_modules() -> list[str]:
     return submodules(MONITORS)
 
 
+@cache
 def monitor_descriptions() -> dict[str, type[Check]]:
     """Return the description of every monitor by its id, which is the name of its file with dashes."""
     return {found.id: found for found in map(describe, monitor_modules())}

@@ -41,6 +41,7 @@ class Hooks:
     def __init__(self, run: Run, monitors: Sequence[Monitor], steps: int) -> None:
         self.run, self.steps = run, steps
         self.monitors = list(monitors)
+        self._nothing = {monitor.id: monitor.nothing for monitor in monitors}
         self.optimizers = 0
         self._process = os.getpid()
         self._undo: list[Callable[[], None]] = []
@@ -100,6 +101,7 @@ class Hooks:
     def finish(self) -> None:
         """Tell every monitor that the process ends, and write how often each looked."""
         self.send("run_ended")
+        self.run.write_looks(self._nothing)
         if self.run.status is not None:
             self.run.status.end()
         self.remove()

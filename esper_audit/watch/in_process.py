@@ -10,8 +10,8 @@ from pathlib import Path
 import msgspec
 
 from esper_audit.watch.hooks import Hooks
-from esper_audit.watch.monitor import discover_monitors
-from esper_audit.watch.records import Failed, Record, Seen
+from esper_audit.watch.monitor import make_monitors
+from esper_audit.watch.records import Failed, Seen, read_records
 from esper_audit.watch.run import Run
 
 
@@ -37,16 +37,13 @@ def watching(root: str, *, steps: int = 0, only: Sequence[str] = ()) -> Iterator
     """Watch what a `with` block does. `root` is the folder of the user's code."""
     with tempfile.TemporaryDirectory(prefix="esper-audit-watch-") as folder:
         run = Run(folder, root)
-        kinds = discover_monitors().items()
-        hooks = Hooks(run, [k(run) for name, k in kinds if not only or name in only], steps)
+        hooks = Hooks(run, make_monitors(run, only), steps)
         watched = WatchedTraining()
         hooks.install()
         try:
             yield watched
         finally:
             hooks.finish()
-            decoder = msgspec.json.Decoder(Record)
-            lines = [x for file in Path(folder).iterdir() for x in file.read_bytes().splitlines()]
-            records = [decoder.decode(line) for line in lines]
+            records = list(read_records(Path(folder)))
             watched.broken = [record for record in records if isinstance(record, Seen)]
             watched.failed = [record for record in records if isinstance(record, Failed)]

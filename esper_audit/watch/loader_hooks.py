@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from functools import wraps
 from typing import Any
+from weakref import WeakKeyDictionary
 
 from torch.utils import data
 
@@ -22,7 +23,8 @@ class LoaderHooks:
 
     def __init__(self, run: Run, send: Callable[..., None]) -> None:
         self.run, self.send = run, send
-        self._passes: dict[int, tuple[Any, int]] = {}  # by iterator: its loader, batches so far
+        # By iterator its loader and the batches so far.
+        self._passes: WeakKeyDictionary[Any, tuple[Any, int]] = WeakKeyDictionary()
         self._iterators: set[type] = set()
         self._undo: list[Callable[[], None]] = []
 
@@ -35,7 +37,7 @@ class LoaderHooks:
             iterator = original(loader)
             if self._undo:
                 self.send("loader_started", loader, self.run.place())
-                self._passes[id(iterator)] = (loader, 0)
+                self._passes[iterator] = (loader, 0)
                 self._hook_iterator(type(iterator))
             return iterator
 
@@ -58,9 +60,9 @@ class LoaderHooks:
         @wraps(original)
         def following(iterator: Any) -> Any:
             batch = original(iterator)
-            loader, number = self._passes.get(id(iterator), (None, FIRST_BATCHES))
+            loader, number = self._passes.get(iterator, (None, FIRST_BATCHES))
             if number < FIRST_BATCHES and self._undo:
-                self._passes[id(iterator)] = (loader, number + 1)
+                self._passes[iterator] = (loader, number + 1)
                 self.send("batch_loaded", loader, number, batch)
             return batch
 

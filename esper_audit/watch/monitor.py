@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import importlib
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from esper_audit.rules.monitor_catalogue import monitor_modules
@@ -100,6 +100,16 @@ class Monitor(Check):
 
     def run_ended(self) -> None:
         """The process ends."""
+
+
+def parameters_of(optimizer: Optimizer) -> list[Tensor]:
+    """Return the parameters of all groups of an optimizer."""
+    return [parameter for group in optimizer.param_groups for parameter in group["params"]]
+
+
+def make_monitors(run: Run, only: Collection[str]) -> list[Monitor]:
+    """Return a monitor of each kind for a run, or those of some ids only."""
+    return [kind(run) for name, kind in discover_monitors().items() if not only or name in only]
 
 
 def discover_monitors() -> dict[str, type[Monitor]]:

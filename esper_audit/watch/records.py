@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from pathlib import Path
 from typing import TypeAlias
 
 import msgspec
@@ -69,3 +71,11 @@ class Ended(msgspec.Struct, frozen=True, tag="ended", tag_field="kind"):
 
 
 Record: TypeAlias = Seen | Measured | Looked | Failed | Ended
+
+
+def read_records(folder: Path) -> Iterator[Record]:
+    """Yield what every process wrote. The last line of a killed process may be half of one."""
+    decoder = msgspec.json.Decoder(Record)
+    for file in sorted(folder.glob("*.jsonl")):
+        for line in file.read_bytes().split(b"\n")[:-1]:
+            yield decoder.decode(line)

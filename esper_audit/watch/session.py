@@ -9,7 +9,7 @@ import subprocess
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 import msgspec
@@ -28,6 +28,7 @@ from esper_audit.watch.records import (
     Record,
     Seen,
     UserLine,
+    read_records,
 )
 
 INJECTED = os.path.join(os.path.dirname(os.path.abspath(__file__)), "injected")
@@ -67,7 +68,7 @@ def run_watched(request: WatchRequest, root: str) -> WatchResult:
     """
     with tempfile.TemporaryDirectory(prefix="esper-audit-watch-") as folder:
         status, stuck = _run(request, _environment(request, root, folder), Path(folder))
-        result = _result(status, list(_records(Path(folder))))
+        result = _result(status, list(read_records(Path(folder))))
         return msgspec.structs.replace(result, seen=[*result.seen, *([stuck] if stuck else [])])
 
 
@@ -119,14 +120,6 @@ def _environment(request: WatchRequest, root: str, folder: str) -> dict[str, str
         STEPS: str(request.steps),
         ONLY: ",".join(request.only),
     }
-
-
-def _records(folder: Path) -> Iterator[Record]:
-    """Yield what every process wrote. The last line of a killed process may be half of one."""
-    decoder = msgspec.json.Decoder(Record)
-    for file in sorted(folder.glob("*.jsonl")):
-        for line in file.read_bytes().split(b"\n")[:-1]:
-            yield decoder.decode(line)
 
 
 def _result(status: int, records: Sequence[Record]) -> WatchResult:

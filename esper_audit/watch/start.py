@@ -67,13 +67,12 @@ def wait_for_torch() -> None:
 def watch() -> None:
     """Put the hooks on, and take them off when the process ends."""
     from esper_audit.watch.hooks import Hooks
-    from esper_audit.watch.monitor import discover_monitors
+    from esper_audit.watch.monitor import make_monitors
     from esper_audit.watch.run import Run
 
     run = Run(os.environ[REPORT_FOLDER], os.environ[PROJECT_ROOT])
     only = [name for name in os.environ[ONLY].split(",") if name]
-    monitors = [kind(run) for name, kind in discover_monitors().items() if not only or name in only]
-    hooks = Hooks(run, monitors, int(os.environ[STEPS]))
+    hooks = Hooks(run, make_monitors(run, only), int(os.environ[STEPS]))
     hooks.install()
     # torch.compile warns of global hooks on modules. These do nothing in compiled code.
     warnings.filterwarnings(
@@ -85,7 +84,6 @@ def watch() -> None:
         if os.getpid() != process:  # a forked child, such as a worker of a data loader
             return
         hooks.finish()
-        run.write_looks({monitor.id: monitor.nothing for monitor in monitors})
         run.write(Ended(run.step, hooks.optimizers, run.rank))
 
     atexit.register(end)

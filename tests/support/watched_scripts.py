@@ -9,8 +9,8 @@ import msgspec
 import torch
 
 from esper_audit.watch.hooks import Hooks
-from esper_audit.watch.monitor import discover_monitors
-from esper_audit.watch.records import Failed, Looked, Measured, Record, Seen
+from esper_audit.watch.monitor import make_monitors
+from esper_audit.watch.records import Failed, Looked, Measured, Seen, read_records
 from esper_audit.watch.run import Run
 
 START = """
@@ -44,8 +44,7 @@ def watch_script(folder: Path, code: str, steps: int = 0) -> Watched:
     report.mkdir(exist_ok=True)
     script.write_text(START + dedent(code), encoding="utf-8")
     run = Run(f"{report}", f"{folder}")
-    monitors = [kind(run) for kind in discover_monitors().values()]
-    hooks = Hooks(run, monitors, steps)
+    hooks = Hooks(run, make_monitors(run, only=()), steps)
     state = torch.get_rng_state()
     hooks.install()
     try:
@@ -53,10 +52,7 @@ def watch_script(folder: Path, code: str, steps: int = 0) -> Watched:
     finally:
         hooks.finish()
         torch.set_rng_state(state)
-    run.write_looks({monitor.id: monitor.nothing for monitor in monitors})
-    decoder = msgspec.json.Decoder(Record)
-    lines = [line for file in report.iterdir() for line in file.read_bytes().splitlines()]
-    records = [decoder.decode(line) for line in lines]
+    records = list(read_records(report))
     failed = [record for record in records if isinstance(record, Failed)]
     assert not failed, failed
     return Watched(

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from torch.optim import Optimizer
 
     from esper_audit.watch.records import UserLine
+    from esper_audit.watch.run import Run
 
 SCALINGS = ("DivBackward", "MulBackward")
 STEPS_IN_A_ROW = 2
@@ -38,8 +39,8 @@ class AccumulationAveraged(Monitor):
     severity = Severity.P2
     nothing = "every step had one backward pass, or none of an averaged loss"
 
-    def __init__(self, *values: object) -> None:
-        super().__init__(*values)  # type: ignore[arg-type]  # the run
+    def __init__(self, run: Run) -> None:
+        super().__init__(run)
         self.is_averaged = False
         self.is_stepping = False
         self.passes: Counter[tuple[UserLine, bool]] = Counter()

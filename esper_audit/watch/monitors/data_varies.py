@@ -15,6 +15,7 @@ from esper_audit.watch.monitor import Monitor
 
 if TYPE_CHECKING:
     from esper_audit.watch.records import UserLine
+    from esper_audit.watch.run import Run
 
 Loader = data.DataLoader[Any]
 SAMPLE = 256  # values of each tensor that a batch is recognised by
@@ -40,8 +41,8 @@ class DataVaries(Monitor):
     nothing = "no data loader was used"
     stays = True
 
-    def __init__(self, *values: object) -> None:
-        super().__init__(*values)  # type: ignore[arg-type]  # the run
+    def __init__(self, run: Run) -> None:
+        super().__init__(run)
         self.passes: WeakKeyDictionary[Loader, int] = WeakKeyDictionary()
         self.places: WeakKeyDictionary[Loader, UserLine] = WeakKeyDictionary()
         self.firsts: WeakKeyDictionary[Loader, str] = WeakKeyDictionary()

@@ -5,13 +5,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from esper_audit.findings.finding import Category, Severity
-from esper_audit.watch.monitor import Monitor
+from esper_audit.watch.monitor import Monitor, parameters_of
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
     from torch.optim import Optimizer
 
     from esper_audit.watch.records import UserLine
+    from esper_audit.watch.run import Run
 
 LOOKED_AT = 8  # parameters of an optimizer whose gradients are asked
 
@@ -35,8 +36,8 @@ class GradientsCleared(Monitor):
     severity = Severity.P1
     nothing = "no optimizer stepped twice"
 
-    def __init__(self, *values: object) -> None:
-        super().__init__(*values)  # type: ignore[arg-type]  # the run
+    def __init__(self, run: Run) -> None:
+        super().__init__(run)
         self.applied: dict[int, Optimizer] = {}  # those whose gradients a step has used
 
     def gradients_zeroed(self, owner: Optimizer | nn.Module, place: UserLine) -> None:
@@ -69,7 +70,7 @@ class GradientsCleared(Monitor):
 
 
 def _first(optimizer: Optimizer) -> list[Tensor]:
-    return [p for group in optimizer.param_groups for p in group["params"]][:LOOKED_AT]
+    return parameters_of(optimizer)[:LOOKED_AT]
 
 
 def _parameters(owner: Optimizer | nn.Module) -> list[Tensor]:
@@ -77,4 +78,4 @@ def _parameters(owner: Optimizer | nn.Module) -> list[Tensor]:
 
     if isinstance(owner, nn.Module):
         return list(owner.parameters())
-    return [p for group in owner.param_groups for p in group["params"]]
+    return parameters_of(owner)

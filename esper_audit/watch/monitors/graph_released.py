@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from torch.optim import Optimizer
 
     from esper_audit.watch.records import UserLine
+    from esper_audit.watch.run import Run
 
 MOST_ALIVE = 3  # losses of earlier steps that a loop may hold: names that the next step binds again
 KEY = "esper-audit"
@@ -39,8 +40,8 @@ class GraphReleased(Monitor):
     severity = Severity.P1
     nothing = "no backward pass"
 
-    def __init__(self, *values: object) -> None:
-        super().__init__(*values)  # type: ignore[arg-type]  # the run
+    def __init__(self, run: Run) -> None:
+        super().__init__(run)
         self.tokens: list[tuple[int, weakref.ref[NodeToken], UserLine]] = []
         self.most = 0
 

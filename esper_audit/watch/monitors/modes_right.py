@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from torch.optim import Optimizer
 
     from esper_audit.watch.records import UserLine
+    from esper_audit.watch.run import Run
 
 MODE_MATTERS = (
     nn.Dropout, nn.Dropout1d, nn.Dropout2d, nn.Dropout3d, nn.AlphaDropout, nn.FeatureAlphaDropout,
@@ -47,8 +48,8 @@ class ModesRight(Monitor):
     nothing = "no model whose parts have a mode was called"
     stays = True
 
-    def __init__(self, *values: object) -> None:
-        super().__init__(*values)  # type: ignore[arg-type]  # the run
+    def __init__(self, run: Run) -> None:
+        super().__init__(run)
         self.switched: WeakKeyDictionary[nn.Module, UserLine] = WeakKeyDictionary()
         self.called: WeakSet[nn.Module] = WeakSet()  # with gradients, since the last backward
         self.training_in_eval: WeakKeyDictionary[nn.Module, int] = WeakKeyDictionary()

@@ -8,13 +8,14 @@ import torch
 from torch import Tensor
 
 from esper_audit.findings.finding import Category, Severity
-from esper_audit.watch.monitor import Monitor
+from esper_audit.watch.monitor import Monitor, parameters_of
 
 if TYPE_CHECKING:
     from torch import nn
     from torch.optim import Optimizer
 
     from esper_audit.watch.records import UserLine
+    from esper_audit.watch.run import Run
 
 
 class NumbersFinite(Monitor):
@@ -35,8 +36,8 @@ class NumbersFinite(Monitor):
     severity = Severity.P1
     nothing = "no backward pass"
 
-    def __init__(self, *values: object) -> None:
-        super().__init__(*values)  # type: ignore[arg-type]  # the run
+    def __init__(self, run: Run) -> None:
+        super().__init__(run)
         self.sums: list[
             tuple[str, Tensor]
         ] = []  # of the outputs of modules since the last backward
@@ -72,7 +73,7 @@ class NumbersFinite(Monitor):
         """Report gradients that are not finite."""
         if self.is_scaled:
             return
-        own = [p for group in optimizer.param_groups for p in group["params"]]
+        own = parameters_of(optimizer)
         bad = [p for p in own if p.grad is not None and not _is_finite(p.grad)]
         if bad:
             shapes = ", ".join(f"{tuple(p.shape)}" for p in bad[:3])

@@ -9,12 +9,13 @@ from weakref import WeakSet
 from torch import Tensor, nn
 
 from esper_audit.findings.finding import Category, Severity
-from esper_audit.watch.monitor import Monitor
+from esper_audit.watch.monitor import Monitor, parameters_of
 
 if TYPE_CHECKING:
     from torch.optim import Optimizer
 
     from esper_audit.watch.records import UserLine
+    from esper_audit.watch.run import Run
 
 LATEST_BUILT = 2  # optimizer steps by which a second optimizer is there, if there is one
 
@@ -39,8 +40,8 @@ class OptimizerParameters(Monitor):
     severity = Severity.P1
     nothing = "no optimizer stepped"
 
-    def __init__(self, *values: object) -> None:
-        super().__init__(*values)  # type: ignore[arg-type]  # the run
+    def __init__(self, run: Run) -> None:
+        super().__init__(run)
         self.built: dict[int, UserLine] = {}
         self.held: set[int] = set()
         self.called: WeakSet[nn.Module] = WeakSet()
@@ -56,7 +57,7 @@ class OptimizerParameters(Monitor):
     def step_begins(self, optimizer: Optimizer, place: UserLine) -> None:
         """Ask for gradients and owners of what the optimizer holds."""
         self.look(place)
-        own = [p for group in optimizer.param_groups for p in group["params"]]
+        own = parameters_of(optimizer)
         self.held.update(map(id, own))
         built = self.built.get(id(optimizer), place)
         idle = [p for p in own if p.grad is None]
@@ -80,7 +81,7 @@ class OptimizerParameters(Monitor):
 
     def step_ended(self, optimizer: Optimizer, place: UserLine) -> None:
         """Ask for parameters that have a gradient and no optimizer."""
-        own = [p for group in optimizer.param_groups for p in group["params"]]
+        own = parameters_of(optimizer)
         self.held.update(map(id, own))
         if all(p.grad is None for p in own) and any(p.requires_grad for p in own):
             message = "no parameter of the optimizer has a gradient: step() changes nothing"

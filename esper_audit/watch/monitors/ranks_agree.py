@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from torch import Tensor
 
 from esper_audit.findings.finding import Category, Severity
-from esper_audit.watch.monitor import Monitor
+from esper_audit.watch.monitor import Monitor, parameters_of
 
 if TYPE_CHECKING:
     from torch.optim import Optimizer
@@ -38,7 +38,7 @@ class RanksAgree(Monitor):
 
     def step_ended(self, optimizer: Optimizer, place: UserLine) -> None:
         """Write what the ranks are compared by."""
-        own = [p for group in optimizer.param_groups for p in group["params"]]
+        own = parameters_of(optimizer)
         if self.run.rank >= 0:
             self.look(place)
         shapes = hashlib.sha256(repr([tuple(p.shape) for p in own]).encode()).hexdigest()[:8]

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from torch.optim import Optimizer
 
     from esper_audit.watch.records import UserLine
+    from esper_audit.watch.run import Run
 
 
 class ResumeComplete(Monitor):
@@ -36,8 +37,8 @@ class ResumeComplete(Monitor):
     nothing = "nothing was saved that a run could go on from"
     stays = True
 
-    def __init__(self, *values: object) -> None:
-        super().__init__(*values)  # type: ignore[arg-type]  # the run
+    def __init__(self, run: Run) -> None:
+        super().__init__(run)
         self.wanted: dict[str, str] = {}
         self.saved: list[tuple[UserLine, str, set[str]]] = []
 

@@ -7,12 +7,13 @@ from typing import TYPE_CHECKING
 from torch import Tensor
 
 from esper_audit.findings.finding import Category, Severity
-from esper_audit.watch.monitor import Monitor
+from esper_audit.watch.monitor import Monitor, parameters_of
 
 if TYPE_CHECKING:
     from torch.optim import Optimizer
 
     from esper_audit.watch.records import UserLine
+    from esper_audit.watch.run import Run
 
 SAMPLE = 64  # values of each parameter that are compared
 STEPS_IN_A_ROW = 3
@@ -37,14 +38,14 @@ class StepApplied(Monitor):
     severity = Severity.P1
     nothing = "no optimizer stepped"
 
-    def __init__(self, *values: object) -> None:
-        super().__init__(*values)  # type: ignore[arg-type]  # the run
+    def __init__(self, run: Run) -> None:
+        super().__init__(run)
         self.before: dict[int, list[tuple[Tensor, Tensor]]] = {}
         self.unchanged: dict[int, int] = {}
 
     def step_begins(self, optimizer: Optimizer, place: UserLine) -> None:
         """Keep some values of every parameter."""
-        own = [p for group in optimizer.param_groups for p in group["params"]]
+        own = parameters_of(optimizer)
         self.before[id(optimizer)] = [(p, _sample(p)) for p in own]
 
     def step_ended(self, optimizer: Optimizer, place: UserLine) -> None:

@@ -5,13 +5,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from esper_audit.findings.finding import Category, Severity
-from esper_audit.watch.monitor import Monitor
+from esper_audit.watch.monitor import Monitor, parameters_of
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
     from torch.optim import Optimizer
 
     from esper_audit.watch.records import UserLine
+    from esper_audit.watch.run import Run
 
 
 class StepsOrdered(Monitor):
@@ -35,8 +36,8 @@ class StepsOrdered(Monitor):
     nothing = "no optimizer stepped"
     stays = True
 
-    def __init__(self, *values: object) -> None:
-        super().__init__(*values)  # type: ignore[arg-type]  # the run
+    def __init__(self, run: Run) -> None:
+        super().__init__(run)
         self.is_fresh = False  # gradients that no step has used
         self.has_scaled = False
         self.cleared_at: UserLine | None = None
@@ -73,7 +74,7 @@ class StepsOrdered(Monitor):
     def step_begins(self, optimizer: Optimizer, place: UserLine) -> None:
         """Report a step on cleared gradients."""
         self.look(place)
-        own = [p for group in optimizer.param_groups for p in group["params"]]
+        own = parameters_of(optimizer)
         is_empty = not any(p.grad is not None and p.grad.any() for p in own)
         if self.cleared_at is not None and is_empty:
             message = "gradients are cleared between backward and step: the step has none left"
