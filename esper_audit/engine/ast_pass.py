@@ -9,7 +9,7 @@ import msgspec
 
 from esper_audit.findings.errors import FAILURES
 from esper_audit.findings.finding import Edit, Finding, NotAnalysed, Span
-from esper_audit.rules.finding_builder import finding_at
+from esper_audit.rules.finding_builder import edit_at, finding_at
 from esper_audit.rules.rule import Replacement, Rule, Violation, crash
 from esper_audit.source.syntax.file_view import FileView
 from esper_audit.source.syntax.spans import argument_code, code_of, span_of
@@ -83,12 +83,4 @@ def _edit(replacement: Replacement | None, lines: Sequence[str]) -> Edit | None:
     if replacement is None:
         return None
     span = _span(replacement.node, lines)
-    return Edit(
-        line=span.line,
-        column=span.column + 1,
-        end_line=span.end_line,
-        end_column=span.end_column + 1,
-        text=replacement.code,
-        safe=replacement.safe,
-        description=replacement.description,
-    )
+    return edit_at(span, replacement)

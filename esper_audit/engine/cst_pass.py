@@ -13,7 +13,7 @@ from esper_audit.engine.slices import Slice
 from esper_audit.findings.errors import FAILURES
 from esper_audit.findings.finding import Edit, Finding, NotAnalysed
 from esper_audit.project.limited_work import set_status
-from esper_audit.rules.finding_builder import finding_at
+from esper_audit.rules.finding_builder import edit_at, finding_at
 from esper_audit.rules.rule import CstRule, Replacement, Violation, crash
 from esper_audit.source.syntax import cst
 from esper_audit.source.syntax.ast_walk import depth
@@ -152,15 +152,7 @@ def _edit(replacement: Replacement | None, recorder: PositionRecorder, offset: i
     if replacement is None:
         return None
     span = recorder.span(_node(replacement.node), offset)
-    return Edit(
-        line=span.line,
-        column=span.column + 1,
-        end_line=span.end_line,
-        end_column=span.end_column + 1,
-        text=replacement.code,
-        safe=replacement.safe,
-        description=replacement.description,
-    )
+    return edit_at(span, replacement)
 
 
 @contextmanager

@@ -98,6 +98,19 @@ class ProbeRecord(msgspec.Struct, frozen=True, kw_only=True):
     failures: tuple[DetectorFailure, ...] = ()
 
 
+def failing_by(record: ProbeRecord, failures: Sequence[DetectorFailure]) -> ProbeRecord:
+    """Return a record that fails by some of its detectors only."""
+    first = failures[0]
+    return msgspec.structs.replace(
+        record,
+        code=first.code,
+        message=first.message,
+        witness=first.witness,
+        reproducer=first.reproducer,
+        failures=tuple(failures),
+    )
+
+
 Tally = Counter[Verdict]
 FAILURE_VERDICTS = frozenset({Verdict.FAIL, Verdict.UNEXPECTED_PASS, Verdict.NO_VERDICT})
 UNDECIDED_VERDICTS = frozenset({Verdict.INCONCLUSIVE, Verdict.BLOCKED_BY, Verdict.EXPECTED_FAIL})

@@ -9,7 +9,7 @@ import msgspec
 
 from esper_audit.findings.coverage import ClassCoverage, Coverage, Stage
 from esper_audit.findings.finding import NotAnalysed
-from esper_audit.findings.probe_record import DetectorFailure, ProbeRecord, Verdict
+from esper_audit.findings.probe_record import DetectorFailure, ProbeRecord, Verdict, failing_by
 from esper_audit.probes.discovery.targets import (
     ModuleClass,
     Target,
@@ -184,15 +184,7 @@ def _with_stable_failures(record: ProbeRecord, stable: set[str]) -> ProbeRecord:
         return msgspec.structs.replace(
             record, verdict=Verdict.INCONCLUSIVE, code="unstable", message=message, failures=()
         )
-    first = kept[0]
-    return msgspec.structs.replace(
-        record,
-        code=first.code,
-        message=first.message,
-        witness=first.witness,
-        reproducer=first.reproducer,
-        failures=kept,
-    )
+    return failing_by(record, kept)
 
 
 def _result_of(outcome: JobOutcome, one: ModuleClass) -> tuple[ClassCoverage, list[ProbeRecord]]:

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Sequence
 import msgspec
 
 from esper_audit.findings.finding import Finding
-from esper_audit.findings.probe_record import DetectorFailure, ProbeRecord, Verdict
+from esper_audit.findings.probe_record import ProbeRecord, Verdict, failing_by
 from esper_audit.project.config_tables import ExpectedFailure
 from esper_audit.rules.finding_builder import ConfigFile
 from esper_audit.rules.suppression_checks import ExpiredSuppression, UnusedSuppression
@@ -36,7 +36,7 @@ def apply_expectation(
     codes = {code for entry in entries for code in _codes(entry)}
     others = [failure for failure in record.failures if failure.code not in codes]
     if record.verdict is Verdict.FAIL and record.code in codes and others:
-        return _failing_by(record, others)
+        return failing_by(record, others)
     if record.verdict is Verdict.FAIL and record.code in codes:
         entry = next(e for e in entries if record.code in _codes(e))
         message = f"{record.message}. Expected: {entry.reason}"
@@ -47,19 +47,6 @@ def apply_expectation(
 def _codes(entry: ExpectedFailure) -> list[str]:
     """Return the detectors whose failure is expected."""
     return [entry.code] if isinstance(entry.code, str) else entry.code
-
-
-def _failing_by(record: ProbeRecord, failures: Sequence[DetectorFailure]) -> ProbeRecord:
-    """Return a record that fails by some of its detectors only."""
-    first = failures[0]
-    return msgspec.structs.replace(
-        record,
-        code=first.code,
-        message=first.message,
-        witness=first.witness,
-        reproducer=first.reproducer,
-        failures=tuple(failures),
-    )
 
 
 def stale_expectations(

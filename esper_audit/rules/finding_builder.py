@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from esper_audit.findings.finding import Finding, Location, Span
+from esper_audit.findings.finding import Edit, Finding, Location, Span
 from esper_audit.project.discovery import relative
-from esper_audit.rules.rule import Check
+from esper_audit.rules.rule import Check, Replacement
 from esper_audit.source.syntax.enclosing import chain, symbol_of
 from esper_audit.source.syntax.source import Source
 
@@ -54,6 +54,19 @@ def make_finding(
         fingerprint="",
         excerpt=excerpt,
         excerpt_line=excerpt_line or location.line,
+    )
+
+
+def edit_at(span: Span, replacement: Replacement) -> Edit:
+    """Return the edit that puts a replacement at a span."""
+    return Edit(
+        line=span.line,
+        column=span.column + 1,
+        end_line=span.end_line,
+        end_column=span.end_column + 1,
+        text=replacement.code,
+        safe=replacement.safe,
+        description=replacement.description,
     )
 
 
