@@ -11,6 +11,8 @@ PLAIN_FIELDS = frozenset(
     | {"module", "name", "names", "op", "ops", "rest", "simple", "str", "tag", "type_comment"}
     | {"type_ignores"}
 )
+# What has a scope of its own: `scan(function, kinds, NESTED_SCOPES)` stays in the function.
+NESTED_SCOPES = frozenset({ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef, ast.Lambda})
 LEAVES = (ast.Name, ast.Constant, ast.MatchStar, ast.Pass, ast.Break, ast.Continue)
 
 
@@ -93,6 +95,13 @@ def scan(
             else:
                 push(value)
     return found
+
+
+def returned_values(function: ast.FunctionDef | ast.AsyncFunctionDef) -> Iterator[ast.expr]:
+    """Yield the values that a function returns, without those of nested functions."""
+    for node in scan(function, {ast.Return}, NESTED_SCOPES):
+        if isinstance(node, ast.Return) and node.value is not None:
+            yield node.value
 
 
 def collect(root: ast.AST, kinds: Collection[type[ast.AST]]) -> dict[type[ast.AST], list[ast.AST]]:

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 
 from esper_audit.findings.finding import Category, Severity
 from esper_audit.rules.rule import Invalid, Rule, Triggers, Valid, Violation
-from esper_audit.source.syntax.ast_walk import scan
+from esper_audit.source.syntax.ast_walk import NESTED_SCOPES, scan
 from esper_audit.source.syntax.file_view import FileView
 from esper_audit.source.syntax.names import Function, dotted, terminal_name
 
@@ -29,7 +29,6 @@ PASSING = frozenset(
     | {"HTTPError", "URLError", "RequestException", "HTTPException", "TimeoutExpired"}
     | {"OutOfMemoryError"}
 )
-CLOSED = frozenset({ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef, ast.Lambda})
 
 
 class CachedFailure(Rule):
@@ -244,7 +243,9 @@ class CachedFailure(Rule):
 
 def _is_yes_or_no(function: Function) -> bool:
     """Return whether a function returns nothing but True and False."""
-    found = [r.value for r in scan(function, {ast.Return}, CLOSED) if isinstance(r, ast.Return)]
+    found = [
+        r.value for r in scan(function, {ast.Return}, NESTED_SCOPES) if isinstance(r, ast.Return)
+    ]
     return bool(found) and all(
         isinstance(v, ast.Constant) and v.value in (True, False) for v in found
     )
@@ -278,7 +279,7 @@ def _remembered(handler: ast.ExceptHandler, function: Function) -> str:
     caches = [_cache_of(target) for target in stored if _cache_of(target)]
     returned = [s for s in handler.body if isinstance(s, ast.Return) and s.value is not None]
     names = {dotted(target) for target in stored if isinstance(target, ast.Name)}
-    for node in scan(function, {ast.Assign}, CLOSED):
+    for node in scan(function, {ast.Assign}, NESTED_SCOPES):
         if isinstance(node, ast.Assign) and dotted(node.value) in names - {""}:
             caches += [_cache_of(target) for target in node.targets if _cache_of(target)]
     if caches:
@@ -286,7 +287,9 @@ def _remembered(handler: ast.ExceptHandler, function: Function) -> str:
     if not any(_decorator(d) in CACHES for d in function.decorator_list):
         return ""
     is_default = any(_is_constant(s.value) for s in returned if s.value is not None)
-    later = (node for node in scan(function, {ast.Return}, CLOSED) if isinstance(node, ast.Return))
+    later = (
+        node for node in scan(function, {ast.Return}, NESTED_SCOPES) if isinstance(node, ast.Return)
+    )
     is_named = any(dotted(s.value) in names - {""} for s in later if s.value is not None)
     return f"the cache of `{function.name}`" if is_default or is_named else ""
 

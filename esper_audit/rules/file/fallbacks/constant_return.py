@@ -8,11 +8,10 @@ from collections.abc import Iterator, Sequence
 from esper_audit.findings.finding import Category, Severity
 from esper_audit.rules.rule import Invalid, Rule, Triggers, Valid, Violation
 from esper_audit.source.idioms.classes.file_classes import class_table
-from esper_audit.source.syntax.ast_walk import scan
+from esper_audit.source.syntax.ast_walk import NESTED_SCOPES, scan
 from esper_audit.source.syntax.file_view import FileView
 from esper_audit.source.syntax.names import Function
 
-CLOSED = frozenset({ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef, ast.Lambda})
 OTHER_WAYS = frozenset({ast.Raise, ast.Yield, ast.YieldFrom, ast.Assert})
 KNOWN_BASES = ("torch.nn.", "builtins.", "typing.", "object")
 
@@ -158,9 +157,9 @@ class ConstantReturn(Rule):
         answer = _last_answer(node.body) if isinstance(node, Function) else None
         if answer is None or not isinstance(node, Function):
             return
-        returns = scan(node, {ast.Return}, CLOSED)
+        returns = scan(node, {ast.Return}, NESTED_SCOPES)
         is_one = len(returns) > 1 and all(_answer(each) is answer for each in returns)
-        if is_one and not scan(node, OTHER_WAYS, CLOSED) and not _is_open(node, file):
+        if is_one and not scan(node, OTHER_WAYS, NESTED_SCOPES) and not _is_open(node, file):
             message = f"`{node.name}` returns {answer} on each of its {len(returns)} paths"
             yield Violation(
                 file.name_span(node),

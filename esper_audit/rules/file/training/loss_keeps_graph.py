@@ -15,11 +15,11 @@ from esper_audit.source.idioms.training.attached_losses import (
     kept_losses,
     loss_terms,
 )
-from esper_audit.source.idioms.training.constructors import Constructors, returned_values
+from esper_audit.source.idioms.training.constructors import Constructors
 from esper_audit.source.idioms.training.local_calls import LocalCalls
 from esper_audit.source.idioms.training.training_events import EventKind, is_loop
 from esper_audit.source.idioms.training.training_flow import TrainingFlow, TrainingFlows
-from esper_audit.source.syntax.ast_walk import scan
+from esper_audit.source.syntax.ast_walk import returned_values, scan
 from esper_audit.source.syntax.file_view import FileView
 from esper_audit.source.syntax.names import Function, dotted, text_of
 from esper_audit.text.phrases import quoted

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from esper_audit.findings.finding import Category, Severity
 from esper_audit.project.file_roles import OUTSIDE_TESTS
 from esper_audit.rules.rule import Invalid, Rule, Triggers, Valid, Violation
-from esper_audit.source.idioms.training.constructors import Constructors, returned_values
+from esper_audit.source.idioms.training.constructors import Constructors
 from esper_audit.source.idioms.training.following_statements import assigned_to, following
 from esper_audit.source.idioms.training.local_calls import LocalCalls
 from esper_audit.source.idioms.training.optimizer_parameters import (
@@ -21,7 +21,7 @@ from esper_audit.source.idioms.training.replaced_parameters import (
     parameter_changes,
 )
 from esper_audit.source.idioms.training.torch_objects import OPTIMIZERS, is_optimizer
-from esper_audit.source.syntax.ast_walk import scan
+from esper_audit.source.syntax.ast_walk import returned_values, scan
 from esper_audit.source.syntax.file_view import FileView
 from esper_audit.source.syntax.names import Function, terminal_name, text_of
 from esper_audit.text.phrases import quoted

@@ -17,7 +17,7 @@ from esper_audit.source.idioms.aliasing.argument_part import (
     joined_environments,
     part_of,
 )
-from esper_audit.source.idioms.aliasing.copy_choice import CLOSED, is_about_copying, without_copied
+from esper_audit.source.idioms.aliasing.copy_choice import is_about_copying, without_copied
 from esper_audit.source.idioms.aliasing.shared_storage import (
     ITEM_METHODS,
     VIEW_ATTRIBUTES,
@@ -28,7 +28,7 @@ from esper_audit.source.idioms.aliasing.shared_storage import (
     viewed_by_call,
     written_by_call,
 )
-from esper_audit.source.syntax.ast_walk import children, scan
+from esper_audit.source.syntax.ast_walk import NESTED_SCOPES, children, scan
 from esper_audit.source.syntax.enclosing import blocks
 from esper_audit.source.syntax.names import Function, dotted, parameters, terminal_name
 
@@ -94,7 +94,7 @@ class AliasFlow:
         """The names that are bound by counting loops alone."""
         counting: set[str] = set()
         others: set[str] = set()
-        for node in scan(self._function, {ast.For, ast.Assign, ast.AugAssign}, CLOSED):
+        for node in scan(self._function, {ast.For, ast.Assign, ast.AugAssign}, NESTED_SCOPES):
             if isinstance(node, ast.For):
                 counting |= _counted(node)
             elif isinstance(node, ast.Assign):
@@ -222,7 +222,7 @@ class AliasFlow:
     ) -> None:
         owner = target.value if isinstance(target, ast.Subscript) else target
         origins = self._origins(owner, now)
-        names = scan(value, {ast.Name}, CLOSED) if origins and value is not None else []
+        names = scan(value, {ast.Name}, NESTED_SCOPES) if origins and value is not None else []
         read = {o.parameter for n in names if isinstance(n, ast.Name) for o in now.get(n.id, NONE)}
         for parameter, part in sorted(origins):
             write = ArgumentWrite(node, parameter, part, target, parameter in read)
@@ -264,7 +264,7 @@ def _not_followed(_: ast.Call) -> CalleeEffects:
 def _calls_of(statement: ast.stmt) -> list[ast.Call]:
     """Return the calls in the expressions of a statement, without those of nested blocks."""
     roots = (n for n in children(statement) if isinstance(n, (ast.expr, ast.withitem)))
-    found = (call for root in roots for call in scan(root, {ast.Call}, CLOSED))
+    found = (call for root in roots for call in scan(root, {ast.Call}, NESTED_SCOPES))
     return [call for call in found if isinstance(call, ast.Call)]
 
 

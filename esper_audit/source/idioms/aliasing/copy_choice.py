@@ -5,10 +5,8 @@ from __future__ import annotations
 import ast
 
 from esper_audit.source.idioms.aliasing.argument_part import Environment
-from esper_audit.source.syntax.ast_walk import scan, walk
+from esper_audit.source.syntax.ast_walk import NESTED_SCOPES, scan, walk
 from esper_audit.source.syntax.names import dotted, identifiers
-
-CLOSED = frozenset({ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef, ast.Lambda})
 
 
 def is_about_copying(test: ast.expr) -> bool:
@@ -28,7 +26,7 @@ def without_copied(statement: ast.If, now: Environment) -> Environment:
     """Return what the names share without those that a branch binds: the caller has the choice."""
     bound = {
         dotted(target)
-        for node in scan(statement, {ast.Assign}, CLOSED)
+        for node in scan(statement, {ast.Assign}, NESTED_SCOPES)
         if isinstance(node, ast.Assign)
         for target in node.targets
     }

@@ -7,10 +7,9 @@ import ast
 from esper_audit.source.idioms.aliasing.alias_flow import AliasFlow, ArgumentWrite
 from esper_audit.source.idioms.aliasing.argument_flows import ArgumentFlows
 from esper_audit.source.idioms.aliasing.argument_part import WHOLE
-from esper_audit.source.idioms.aliasing.copy_choice import CLOSED
 from esper_audit.source.idioms.aliasing.shared_storage import Resolve, written_by_call
 from esper_audit.source.idioms.classes.file_classes import class_table
-from esper_audit.source.syntax.ast_walk import scan
+from esper_audit.source.syntax.ast_walk import NESTED_SCOPES, scan
 from esper_audit.source.syntax.file_view import FileView
 from esper_audit.source.syntax.names import Function, dotted, terminal_name
 
@@ -78,7 +77,7 @@ def is_partial(write: ArgumentWrite, function: Function, flow: AliasFlow, is_ten
 def has_result(function: Function) -> bool:
     """Return whether a function has a result that is no constant."""
     returned = (
-        node for node in scan(function, {ast.Return}, CLOSED) if isinstance(node, ast.Return)
+        node for node in scan(function, {ast.Return}, NESTED_SCOPES) if isinstance(node, ast.Return)
     )
     return any(r.value is not None and not isinstance(r.value, ast.Constant) for r in returned)
 

@@ -6,7 +6,7 @@ import ast
 from collections.abc import Iterator, Sequence
 
 from esper_audit.source.idioms.classes.file_classes import class_table
-from esper_audit.source.syntax.ast_walk import scan
+from esper_audit.source.syntax.ast_walk import NESTED_SCOPES, returned_values, scan
 from esper_audit.source.syntax.enclosing import blocks
 from esper_audit.source.syntax.file_view import FileView
 from esper_audit.source.syntax.names import Function, dotted, terminal_name
@@ -17,7 +17,6 @@ MASK_MAKERS = frozenset(
 )
 SIZES = frozenset({"shape", "size", "device", "dtype", "ndim", "dim", "numel"})
 BRANCHES = (ast.If, ast.For, ast.While, ast.With, ast.Try)
-CLOSED = frozenset({ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef, ast.Lambda})
 Use = tuple[ast.expr, Function]
 
 
@@ -46,18 +45,12 @@ def _places(made: ast.Call, file: FileView) -> list[ast.Call]:
     """Return the call that makes a mask, or the calls of the function that returns it."""
     functions = file.functions(made)
     statement = file.enclosing(made)[-1]
-    names = {dotted(value) for value in _returned(functions[-1])} if functions else set()
+    names = {dotted(value) for value in returned_values(functions[-1])} if functions else set()
     held = set(_held_at(made, file)) if functions else set()
     if not isinstance(statement, ast.Return) and not (names & held - {""}):
         return [made]
     calls = file.nodes(ast.Call)
     return [call for call in calls if terminal_name(call.func) == functions[-1].name]
-
-
-def _returned(function: Function) -> Iterator[ast.expr]:
-    for node in scan(function, {ast.Return}, CLOSED):
-        if isinstance(node, ast.Return) and node.value is not None:
-            yield node.value
 
 
 def _held_at(made: ast.Call, file: FileView) -> list[str]:
@@ -148,7 +141,7 @@ def _registered(statement: ast.stmt) -> Iterator[str]:
 
 def _handed_on(name: str, function: Function) -> Iterator[str]:
     """Yield the attributes that a function binds to a local name."""
-    for node in scan(function, {ast.Assign, ast.Expr}, CLOSED):
+    for node in scan(function, {ast.Assign, ast.Expr}, NESTED_SCOPES):
         if isinstance(node, ast.Assign) and name and dotted(node.value) == name:
             yield from (dotted(t) for t in node.targets if isinstance(t, ast.Attribute))
         elif isinstance(node, ast.Expr) and isinstance(node.value, ast.Call):
@@ -161,7 +154,7 @@ def _handed_on(name: str, function: Function) -> Iterator[str]:
 def _reads(name: str, function: Function, file: FileView) -> Iterator[Use]:
     _, dot, attribute = name.partition(".")
     if not dot:
-        for node in scan(function, {ast.Name}, CLOSED):
+        for node in scan(function, {ast.Name}, NESTED_SCOPES):
             if isinstance(node, ast.Name) and node.id == name and isinstance(node.ctx, ast.Load):
                 yield node, function
         return

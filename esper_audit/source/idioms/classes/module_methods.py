@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ast
 
-from esper_audit.source.syntax.ast_walk import scan
+from esper_audit.source.syntax.ast_walk import NESTED_SCOPES, scan
 from esper_audit.source.syntax.file_view import FileView
 from esper_audit.source.syntax.names import Function, parameters, terminal_name
 
@@ -31,7 +31,6 @@ NO_CALLABLE = (
     *(ast.Constant, ast.List, ast.Dict, ast.Set, ast.Tuple, ast.Compare, ast.JoinedStr),
     *(ast.ListComp, ast.DictComp, ast.SetComp, ast.UnaryOp),
 )
-CLOSED = frozenset({ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef, ast.Lambda})
 
 
 def is_callable_value(value: ast.expr, method: Function, name: str, file: FileView) -> bool:
@@ -60,7 +59,7 @@ def changes_mode(method: Function) -> bool:
     }
     return (
         not MODE_METHODS.isdisjoint(names)
-        or bool(scan(method, {ast.Raise}, CLOSED))
+        or bool(scan(method, {ast.Raise}, NESTED_SCOPES))
         or _sets_training(method)
     )
 
@@ -69,7 +68,7 @@ def has_result(method: Function) -> bool:
     """Return whether a method returns a value, or always raises."""
     if isinstance(method.body[-1], ast.Raise):
         return True
-    found = scan(method, {ast.Return, ast.Yield}, CLOSED)
+    found = scan(method, {ast.Return, ast.Yield}, NESTED_SCOPES)
     return any(isinstance(node, ast.Return) and node.value is not None for node in found)
 
 

@@ -7,13 +7,12 @@ import re
 from collections.abc import Iterator
 
 from esper_audit.source.idioms.attention.causal_masks import guards
-from esper_audit.source.syntax.ast_walk import scan
+from esper_audit.source.syntax.ast_walk import NESTED_SCOPES, scan
 from esper_audit.source.syntax.file_view import FileView
 from esper_audit.source.syntax.names import Function, dotted, terminal_name
 
 TIED = re.compile(r"(^|_)(tie|ties|tied|tying|share|shared|sharing)(_|$)")
 MATRICES = frozenset({"Linear", "Conv1d", "Conv2d", "Conv3d", "Embedding", "Bilinear"})
-CLOSED = frozenset({ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef, ast.Lambda})
 
 Step = ast.Assign | ast.AugAssign | ast.Return
 
@@ -21,7 +20,7 @@ Step = ast.Assign | ast.AugAssign | ast.Return
 def subtractions_where_tied(function: Function, file: FileView) -> Iterator[tuple[ast.AST, str]]:
     """Yield what subtracts from a sum over `parameters()` where weights are tied, with the sum."""
     totals = set(_totals(function))
-    for node in scan(function, {ast.AugAssign, ast.BinOp}, CLOSED):
+    for node in scan(function, {ast.AugAssign, ast.BinOp}, NESTED_SCOPES):
         if not isinstance(node, (ast.AugAssign, ast.BinOp)) or not isinstance(node.op, ast.Sub):
             continue
         total = node.target if isinstance(node, ast.AugAssign) else node.left
@@ -64,7 +63,7 @@ def sizes_of(argument: ast.expr) -> set[str]:
 
 def counting_steps(node: ast.Attribute | Function, function: Function) -> list[Step]:
     """Return the statements of a formula that compute the attribute, or all of a counting function."""
-    found = scan(function, {ast.Assign, ast.AugAssign, ast.Return}, CLOSED)
+    found = scan(function, {ast.Assign, ast.AugAssign, ast.Return}, NESTED_SCOPES)
     steps = [s for s in found if isinstance(s, Step) and not isinstance(s.value, ast.Constant)]
     if isinstance(node, ast.Attribute):
         name = dotted(node)
@@ -77,7 +76,7 @@ def identifiers_behind(steps: list[Step], function: Function, file: FileView) ->
     parts: list[ast.AST] = [step.value for step in steps if step.value is not None]
     parts += [test for step in steps for test, _ in guards(step, function, file)]
     known = {name for part in parts for name in identifiers_of(part)}
-    for node in scan(function, {ast.Assign}, CLOSED):
+    for node in scan(function, {ast.Assign}, NESTED_SCOPES):
         if isinstance(node, ast.Assign) and dotted(node.targets[0]) in known:
             known |= identifiers_of(node.value)
     return known
@@ -97,7 +96,7 @@ def _identifier(node: ast.AST) -> str:
 
 def _totals(function: Function) -> Iterator[str]:
     """Yield the names that hold a sum over the parameters of a module, each parameter once."""
-    for node in scan(function, {ast.Assign, ast.For}, CLOSED):
+    for node in scan(function, {ast.Assign, ast.For}, NESTED_SCOPES):
         if isinstance(node, ast.Assign) and _is_sum(node.value):
             yield dotted(node.targets[0])
         if isinstance(node, ast.For) and _is_over_parameters(node.iter):

@@ -6,7 +6,7 @@ import ast
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
-from esper_audit.source.syntax.ast_walk import children, scan
+from esper_audit.source.syntax.ast_walk import NESTED_SCOPES, children, scan
 from esper_audit.source.syntax.ast_walk import walk as walk_ast
 from esper_audit.source.syntax.names import Function, defaults, dotted, terminal_name
 
@@ -17,7 +17,6 @@ CONVERSIONS = frozenset({"to", "type_as", "expand_as", "view_as", "reshape_as"})
 REPLACING = frozenset(
     {ast.If, ast.IfExp, ast.Assign, ast.AnnAssign, ast.Return, ast.keyword, ast.Call}
 )
-CLOSED = frozenset({ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef, ast.Lambda})
 
 
 class Fallback(NamedTuple):
@@ -41,7 +40,7 @@ def parameters_defaulting_to_none(arguments: ast.arguments) -> Iterator[str]:
 
 def fallbacks(function: Function) -> Iterator[Fallback]:
     """Yield each replacement of an omitted argument in a body, without nested functions."""
-    nodes = scan(function, REPLACING, CLOSED)
+    nodes = scan(function, REPLACING, NESTED_SCOPES)
     assigned = sorted(
         (pair for node in nodes for pair in _assigned(node)), key=lambda pair: pair.line
     )

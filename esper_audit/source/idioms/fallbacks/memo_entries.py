@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from esper_audit.source.syntax.ast_walk import scan
+from esper_audit.source.syntax.ast_walk import returned_values, scan
 from esper_audit.source.syntax.file_view import FileView
 from esper_audit.source.syntax.names import Function, dotted, parameters
 
@@ -38,7 +38,7 @@ def memo_entries(function: Function) -> Iterator[MemoEntry]:
     if not kept:
         return
     lookups = {*_lookups(function, kept), *_tried(function, kept)}
-    returned = {ast.unparse(value) for value in _returned(function)}
+    returned = {ast.unparse(value) for value in returned_values(function)}
     for node, target in entries:
         if _is_memo(node, target, lookups, returned):
             yield _entry(node, target)
@@ -56,12 +56,6 @@ def _is_memo(
     names |= {ast.unparse(target), ast.unparse(node.value)}
     is_looked_up = (dotted(target.value), ast.unparse(target.slice)) in lookups
     return is_looked_up and bool(names & returned) and not isinstance(target.slice, ast.Constant)
-
-
-def _returned(function: Function) -> Iterator[ast.expr]:
-    for node in scan(function, {ast.Return}, CLOSED):
-        if isinstance(node, ast.Return) and node.value is not None:
-            yield node.value
 
 
 def missing_arguments(entry: MemoEntry, function: Function) -> list[str]:

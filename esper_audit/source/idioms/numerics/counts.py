@@ -7,7 +7,7 @@ import re
 
 from esper_audit.source.idioms.numerics.probabilities import SELECTING, selected
 from esper_audit.source.idioms.numerics.tensor_calls import tensor_call
-from esper_audit.source.idioms.numerics.value_origins import ValueOrigins
+from esper_audit.source.idioms.numerics.value_origins import ValueOrigins, first_reason
 from esper_audit.source.syntax.file_view import FileView
 from esper_audit.source.syntax.local_values import FunctionValues
 from esper_audit.source.syntax.names import terminal_name, text_of
@@ -22,13 +22,7 @@ ONES = frozenset({"ones", "ones_like", "new_ones"})
 
 def count_reason(node: ast.expr, file: FileView, depth: int = 0) -> str:
     """Return what makes a tensor a count that may be 0, empty if nothing shows it."""
-    if depth > DEEPEST:
-        return ""
-    for origin in file.once(ValueOrigins).of(node):
-        found = _reason(origin, file, depth + 1)
-        if found:
-            return found
-    return ""
+    return "" if depth > DEEPEST else first_reason(node, file, depth, _reason)
 
 
 def _reason(node: ast.expr, file: FileView, depth: int) -> str:

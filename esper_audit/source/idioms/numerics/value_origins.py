@@ -6,13 +6,12 @@ import ast
 from collections.abc import Callable, Iterator
 
 from esper_audit.source.idioms.classes.file_classes import class_table
-from esper_audit.source.syntax.ast_walk import scan
+from esper_audit.source.syntax.ast_walk import NESTED_SCOPES, scan
 from esper_audit.source.syntax.file_view import FileView
 from esper_audit.source.syntax.local_values import FunctionValues
 from esper_audit.source.syntax.names import Function, dotted, parameters, terminal_name
 
 MOST_ORIGINS = 24
-CLOSED = frozenset({ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef, ast.Lambda})
 # Gives the operand that an operation hands on for the purpose of a rule, None for any other node.
 Step = Callable[[ast.expr, FileView], ast.expr | None]
 
@@ -115,9 +114,9 @@ def passed_arguments(name: ast.Name, file: FileView) -> list[ast.expr]:
 
 def returned(function: Function) -> list[ast.expr]:
     """Return what the `return` statements of a function return, nothing for a generator."""
-    if scan(function, {ast.Yield, ast.YieldFrom}, CLOSED):
+    if scan(function, {ast.Yield, ast.YieldFrom}, NESTED_SCOPES):
         return []
-    nodes = scan(function, {ast.Return}, CLOSED)
+    nodes = scan(function, {ast.Return}, NESTED_SCOPES)
     statements = sorted((n for n in nodes if isinstance(n, ast.Return)), key=lambda n: n.lineno)
     return [s.value for s in statements if s.value is not None]
 
@@ -126,3 +125,17 @@ def _functions(file: FileView) -> dict[str, Function]:
     """Return the functions of a module by name, without methods and nested functions."""
     top = (s for s in file.source.tree.body if isinstance(s, Function))
     return {function.name: function for function in top}
+
+
+def first_reason(
+    node: ast.expr,
+    file: FileView,
+    depth: int,
+    reason: Callable[[ast.expr, FileView, int], str],
+) -> str:
+    """Return the first reason that `reason` gives for an origin of a value, empty without one.
+
+    `reason` gets the depth of its own questions.
+    """
+    origins = file.once(ValueOrigins).of(node)
+    return next(filter(None, (reason(origin, file, depth + 1) for origin in origins)), "")

@@ -5,13 +5,12 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterator
 
-from esper_audit.source.syntax.ast_walk import scan, walk
+from esper_audit.source.syntax.ast_walk import NESTED_SCOPES, scan, walk
 from esper_audit.source.syntax.names import Function
 
 CONDITIONAL = frozenset(
     {ast.If, ast.IfExp, ast.For, ast.While, ast.Try, ast.TryStar, ast.Match, ast.ExceptHandler}
 )
-NESTED = frozenset({ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef, ast.Lambda})
 
 
 def key_place(key: str, function: Function) -> ast.Constant | ast.keyword | None:
@@ -30,7 +29,7 @@ def conditional_keys(function: Function) -> frozenset[str]:
     """Return the strings and keywords that a body spells only on some of its paths."""
     inside = {
         part
-        for node in scan(function, CONDITIONAL | NESTED)
+        for node in scan(function, CONDITIONAL | NESTED_SCOPES)
         if node is not function
         for part in walk(node)
     }

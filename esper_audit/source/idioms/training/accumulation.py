@@ -5,12 +5,11 @@ from __future__ import annotations
 import ast
 from typing import NamedTuple
 
-from esper_audit.source.idioms.training.attached_losses import NESTED
 from esper_audit.source.idioms.training.constructors import Constructors
 from esper_audit.source.idioms.training.local_calls import LocalCalls
 from esper_audit.source.idioms.training.training_events import EventKind, TrainingEvent
 from esper_audit.source.idioms.training.training_flow import TrainingFlow, TrainingFlows
-from esper_audit.source.syntax.ast_walk import scan
+from esper_audit.source.syntax.ast_walk import NESTED_SCOPES, scan
 from esper_audit.source.syntax.file_view import FileView
 from esper_audit.source.syntax.names import dotted, parameters, terminal_name, text_of
 
@@ -86,7 +85,7 @@ def _rounds(loop: ast.For) -> str:
 def _is_fetched_in(loop: ast.For) -> bool:
     """Return whether each round of a loop fetches data: by `next`, a method or an index of the round."""
     index = dotted(loop.target)
-    for node in scan(loop, {ast.Call, ast.Subscript}, NESTED):
+    for node in scan(loop, {ast.Call, ast.Subscript}, NESTED_SCOPES):
         if isinstance(node, ast.Call) and terminal_name(node.func) in (
             "next",
             "get_batch",
@@ -147,7 +146,7 @@ def _is_mean(loss: ast.expr, loop: ast.stmt, file: FileView) -> bool:
     name = dotted(loss)
     if not name:
         return False
-    statements = scan(loop, {ast.Assign, ast.AugAssign}, NESTED)
+    statements = scan(loop, {ast.Assign, ast.AugAssign}, NESTED_SCOPES)
     values = []
     for statement in statements:
         if isinstance(statement, ast.AugAssign) and text_of(statement.target) == name:

@@ -7,11 +7,10 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 from esper_audit.source.idioms.training.torch_objects import is_without_gradients
-from esper_audit.source.syntax.ast_walk import scan
+from esper_audit.source.syntax.ast_walk import NESTED_SCOPES, scan
 from esper_audit.source.syntax.file_view import FileView
 from esper_audit.source.syntax.names import text_of
 
-NESTED = frozenset({ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef, ast.Lambda})
 # Methods whose result is still attached to the graph of the receiver.
 ATTACHED_METHODS = frozenset(
     {"mean", "sum", "cpu", "to", "float", "clone", "squeeze", "view", "double", "cuda"}
@@ -33,7 +32,7 @@ def kept_losses(loop: ast.stmt, loss: str, file: FileView) -> Iterator[KeptLoss]
     if any(_detaches(value) for target, value in assigned if target == loss):
         return
     kinds = {ast.AugAssign, ast.Assign, ast.Expr}
-    for statement in scan(loop, kinds, NESTED):
+    for statement in scan(loop, kinds, NESTED_SCOPES):
         kept = _kept(statement, loss) if isinstance(statement, ast.stmt) else None
         if kept is None or kept.keeper == loss:
             continue
@@ -109,7 +108,7 @@ def _value_of(statement: ast.stmt) -> ast.expr | None:
 
 def _assignments(loop: ast.stmt) -> list[tuple[str, ast.expr]]:
     """Return the texts that a loop assigns to, each with its value."""
-    found = [s for s in scan(loop, {ast.Assign}, NESTED) if isinstance(s, ast.Assign)]
+    found = [s for s in scan(loop, {ast.Assign}, NESTED_SCOPES) if isinstance(s, ast.Assign)]
     pairs = [(target, s.value) for s in found for target in s.targets]
     split: list[tuple[str, ast.expr]] = []
     for target, value in pairs:

@@ -7,7 +7,7 @@ from collections import defaultdict
 from collections.abc import Iterator
 
 from esper_audit.source.idioms.training.local_calls import LocalCalls
-from esper_audit.source.syntax.ast_walk import scan
+from esper_audit.source.syntax.ast_walk import returned_values, scan
 from esper_audit.source.syntax.file_view import FileView
 from esper_audit.source.syntax.names import Function, dotted, parameters, terminal_name
 
@@ -20,7 +20,6 @@ CHAINING = frozenset(
 )
 # Functions that return their argument, or one result an argument, in order.
 WRAPPERS = frozenset({"prepare", "compile", "DataParallel", "DistributedDataParallel", "setup"})
-CLOSED = frozenset({ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef, ast.Lambda})
 
 
 class Constructors:
@@ -175,10 +174,3 @@ class Constructors:
         for part in parts:
             if isinstance(part, (ast.Name, ast.Attribute)):
                 yield self._file.resolve(part) or ""
-
-
-def returned_values(function: Function) -> Iterator[ast.expr]:
-    """Yield the values that a function returns, without those of nested functions."""
-    for node in scan(function, {ast.Return}, CLOSED):
-        if isinstance(node, ast.Return) and node.value is not None:
-            yield node.value

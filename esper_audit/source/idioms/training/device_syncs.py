@@ -9,7 +9,7 @@ from esper_audit.source.idioms.training.constructors import Constructors
 from esper_audit.source.idioms.training.local_calls import LocalCalls
 from esper_audit.source.idioms.training.training_events import EventKind
 from esper_audit.source.idioms.training.training_flow import TrainingFlows
-from esper_audit.source.syntax.ast_walk import scan
+from esper_audit.source.syntax.ast_walk import NESTED_SCOPES, scan
 from esper_audit.source.syntax.file_view import FileView
 from esper_audit.source.syntax.names import Function, terminal_name
 
@@ -26,7 +26,6 @@ HOT_FUNCTIONS = frozenset({"step", "forward", "training_step", "train_step", "__
 REDUCTIONS = frozenset(
     {"any", "all", "max", "min", "sum", "mean", "norm", "isnan", "isfinite", "isinf"}
 )
-NESTED = frozenset({ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef, ast.Lambda})
 COMPREHENSIONS = (ast.ListComp, ast.SetComp, ast.GeneratorExp, ast.DictComp)
 FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda)
 DEEPEST = 3
@@ -44,7 +43,7 @@ class MemberLoop:
 
     def _derived(self) -> Iterator[str]:
         """Yield the names that the loop computes from its members."""
-        for assigned in scan(self.node, {ast.Assign}, NESTED):
+        for assigned in scan(self.node, {ast.Assign}, NESTED_SCOPES):
             if isinstance(assigned, ast.Assign) and self.holds(assigned.value):
                 names = (n for t in assigned.targets for n in scan(t, {ast.Name}))
                 yield from (n.id for n in names if isinstance(n, ast.Name))
@@ -68,7 +67,9 @@ def member_loop(node: ast.expr, file: FileView) -> MemberLoop | None:
 
 def is_hot(loop: MemberLoop, function: Function | None, file: FileView) -> bool:
     """Return whether a loop runs in every step: it reads gradients, or its function is one of the step."""
-    reads = (a for a in scan(loop.node, {ast.Attribute}, NESTED) if isinstance(a, ast.Attribute))
+    reads = (
+        a for a in scan(loop.node, {ast.Attribute}, NESTED_SCOPES) if isinstance(a, ast.Attribute)
+    )
     if any(attribute.attr == "grad" for attribute in reads):
         return True
     if function is None:

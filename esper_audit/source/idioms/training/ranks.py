@@ -7,11 +7,10 @@ from collections.abc import Sequence
 
 from esper_audit.source.idioms.training.constructors import Constructors
 from esper_audit.source.idioms.training.local_calls import LocalCalls
-from esper_audit.source.syntax.ast_walk import scan
+from esper_audit.source.syntax.ast_walk import NESTED_SCOPES, scan
 from esper_audit.source.syntax.file_view import FileView
 from esper_audit.source.syntax.names import Function, dotted, parameters, terminal_name, text_of
 
-NESTED = frozenset({ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef, ast.Lambda})
 RANK_VARIABLES = frozenset({"RANK", "LOCAL_RANK", "SLURM_PROCID", "GROUP_RANK"})
 RANK_FUNCTIONS = frozenset({"get_rank", "get_local_rank", "get_global_rank", "get_node_local_rank"})
 # Names of torch's and its launchers' own arguments, and properties of accelerate and Lightning.
@@ -103,7 +102,7 @@ class Ranks:
         if target is None or depth >= DEEPEST:
             return False
         returned = [
-            s.value for s in scan(target, {ast.Return}, NESTED) if isinstance(s, ast.Return)
+            s.value for s in scan(target, {ast.Return}, NESTED_SCOPES) if isinstance(s, ast.Return)
         ]
         return any(value is not None and self.is_rank(value, depth + 1) for value in returned)
 
@@ -144,7 +143,7 @@ def collectives_in(node: ast.AST, file: FileView, depth: int = 1) -> list[ast.Ca
     """Return the calls in a statement that run a collective, in a function of the file too."""
     calls = file.once(LocalCalls)
     found = []
-    for call in scan(node, {ast.Call}, NESTED):
+    for call in scan(node, {ast.Call}, NESTED_SCOPES):
         if not isinstance(call, ast.Call):
             continue
         target = calls.target(call) if depth else None

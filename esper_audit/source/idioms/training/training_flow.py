@@ -14,12 +14,11 @@ from esper_audit.source.idioms.training.training_events import (
     Path,
     TrainingEvent,
 )
-from esper_audit.source.syntax.ast_walk import scan
+from esper_audit.source.syntax.ast_walk import NESTED_SCOPES, scan
 from esper_audit.source.syntax.enclosing import blocks
 from esper_audit.source.syntax.file_view import FileView
 from esper_audit.source.syntax.names import Function, text_of
 
-NESTED = frozenset({ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef, ast.Lambda})
 DEEPEST = 2
 MOST_EVENTS = 500
 DEFINITIONS = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)
@@ -104,7 +103,7 @@ class TrainingFlows:
     def _expression(self, node: ast.AST, path: Path, depth: int) -> Iterator[TrainingEvent]:
         if isinstance(node, ast.Assign) and _clears_gradient(node):
             yield TrainingEvent(EventKind.ZERO, node.targets[0], "", path)
-        calls = [c for c in scan(node, {ast.Call}, NESTED) if isinstance(c, ast.Call)]
+        calls = [c for c in scan(node, {ast.Call}, NESTED_SCOPES) if isinstance(c, ast.Call)]
         calls.sort(key=lambda call: (call.end_lineno or 0, call.end_col_offset or 0))
         for call in calls:
             yield from self._call(call, path, depth)

@@ -7,7 +7,7 @@ import ast
 from esper_audit.source.idioms.numerics.ema_update import literal_number
 from esper_audit.source.idioms.numerics.probabilities import PROBABILITIES, SELECTING, probability
 from esper_audit.source.idioms.numerics.tensor_calls import TensorCall, tensor_call
-from esper_audit.source.idioms.numerics.value_origins import ValueOrigins
+from esper_audit.source.idioms.numerics.value_origins import first_reason
 from esper_audit.source.syntax.file_view import FileView
 from esper_audit.source.syntax.names import dotted, text_of
 
@@ -22,13 +22,7 @@ VANISHING = {
 
 def zero_reason(node: ast.expr, file: FileView, depth: int = 0) -> str:
     """Return what makes a value non-negative with an exact 0 among its values, empty if unknown."""
-    if depth > DEEPEST:
-        return ""
-    for origin in file.once(ValueOrigins).of(node):
-        found = _reason(origin, file, depth + 1)
-        if found:
-            return found
-    return ""
+    return "" if depth > DEEPEST else first_reason(node, file, depth, _reason)
 
 
 def _reason(node: ast.expr, file: FileView, depth: int) -> str:
