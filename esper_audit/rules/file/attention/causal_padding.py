@@ -21,6 +21,7 @@ CONVOLUTIONS = frozenset({"Conv1d", "Conv2d", "Conv3d", "conv1d", "conv2d", "con
 CAUSAL_CLASS = re.compile(r"Causal|causal_conv|(?<![Nn]on)_causal")
 NON_CAUSAL_CLASS = re.compile(r"(?i)non_?causal|acausal|de_?conv|transpose")
 FLAG = re.compile(r"^(is_|use_)?causal$")
+CUTTING = ("narrow", "chomp", "trim", "crop")
 PADDING_POSITION = 4
 
 
@@ -139,11 +140,17 @@ def _depends_on_flag(call: ast.Call, padding: ast.expr, function: Function, file
 
 def _is_cut(family: ClassFamily, file: FileView) -> bool:
     """Return whether a method of the class cuts the end off a tensor."""
+    classes = file.once(class_table).by_name
     for member in family.members:
         for node in scan(member.definition, {ast.Slice, ast.Call}):
-            if isinstance(node, ast.Slice) and node.upper is not None:
+            called = terminal_name(node.func) if isinstance(node, ast.Call) else ""
+            layer = classes.get(called)
+            if _is_end_cut(node) or any(word in called.lower() for word in CUTTING):
                 return True
-            name = terminal_name(node.func).lower() if isinstance(node, ast.Call) else ""
-            if name == "narrow" or "chomp" in name or "trim" in name or "crop" in name:
+            if layer is not None and any(map(_is_end_cut, scan(layer, {ast.Slice}))):
                 return True
     return False
+
+
+def _is_end_cut(node: ast.AST) -> bool:
+    return isinstance(node, ast.Slice) and node.upper is not None

@@ -71,6 +71,27 @@ VALID = (
                 self.decoder = Decoder(width, causal=causal)
         """,
     ),
+    Valid(
+        "a layer of the file cuts the end",
+        """
+        from torch import nn
+        class Shorten(nn.Module):
+            def __init__(self, size):
+                super().__init__()
+                self.size = size
+            def forward(self, x):
+                return x[..., : -self.size]
+        class Block(nn.Module):
+            def __init__(self, width, kernel, padding, causal=False):
+                super().__init__()
+                conv = nn.Conv1d(width, width, kernel, padding=padding)
+                if causal:
+                    conv = nn.Sequential(conv, Shorten(padding))
+                self.conv = conv
+            def forward(self, x):
+                return self.conv(x)
+        """,
+    ),
 )
 
 INVALID = (

@@ -55,9 +55,9 @@ class GradientNanAtZero(Rule):
 
     Quiet: an epsilon or a positive clamp inside; `norm`, `hypot`, `cdist`, which handle 0; `no_grad`,
     `.data`, `.detach()`; exponents of 1 and more; functions that no module and no loss reaches; a
-    relu, whose gradient at 0 is 0; differences of elements of one tensor, from a constant or from a
-    mean; roots that are only compared, printed or turned into indices, and roots of probabilities
-    and of other squares (option `every_root`).
+    relu, whose gradient at 0 is 0; the energy of all of an argument; differences of elements of one
+    tensor, from a constant or from a mean; roots that are only compared, printed or turned into
+    indices, and roots of probabilities and of other squares (option `every_root`).
 
     Tickets: real code
     """

@@ -56,6 +56,18 @@ VALID = (
         """,
     ),
     Valid(
+        "the energy of a whole window or signal, which is 0 only in silence",
+        """
+        import torch
+        from torch import nn
+        class Level(nn.Module):
+            def forward(self, wave, window):
+                return self.scaled(wave) / window.pow(2.0).sum().sqrt()
+            def scaled(self, wave):
+                return wave / (wave.pow(2).mean().pow(0.5) + torch.mean(wave**2).sqrt())
+        """,
+    ),
+    Valid(
         "a relu, whose gradient at 0 is 0, and roots that nothing returned is computed from",
         """
         import torch

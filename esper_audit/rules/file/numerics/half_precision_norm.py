@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 from collections.abc import Iterator, Sequence
 
 from esper_audit.findings.finding import Category, Severity
@@ -10,13 +11,17 @@ from esper_audit.rules.rule import Invalid, Rule, Triggers, Valid, Violation
 from esper_audit.source.idioms.numerics.gradient_modes import is_differentiated, is_from_input
 from esper_audit.source.idioms.numerics.tensor_calls import tensor_call
 from esper_audit.source.idioms.numerics.value_origins import ValueOrigins, passed_arguments
+from esper_audit.source.idioms.training.local_calls import LocalCalls
 from esper_audit.source.syntax.ast_walk import walk
 from esper_audit.source.syntax.file_view import FileView
 from esper_audit.source.syntax.local_values import FunctionValues
-from esper_audit.source.syntax.names import text_of
+from esper_audit.source.syntax.names import dotted, text_of
 
 ROOTS = frozenset({"sqrt", "rsqrt"})
 HALF = frozenset({b"half", b"float16", b"bfloat16", b"autocast", b"fp16", b"bf16", b"GradScaler"})
+HALF_NAME = re.compile(
+    r"\b(half|b?float16|[fb][pf]16|GradScaler|autocast(?!\([^)]*enabled=False))\b"
+)
 WIDE = ("float(", "double(", "float32", "float64", "dtype", "upcast")
 DEEPEST = 5
 MESSAGE = "`{}` squares in the precision of `{}`, and 256 squared is infinite in float16: use `{}.float()`"
@@ -26,13 +31,14 @@ class HalfPrecisionNorm(Rule):
     """A norm squares its elements in half precision.
 
     What: a root of a sum or mean of squares of an input of a module's `forward`, or of a `.grad`,
-    without a conversion to float32 before the square, in a file that deals with half precision.
+    without a conversion to float32 before the square, where its function, or one of the file that calls
+    it, deals with half precision.
 
     Why: the square of 256 is infinite in float16, so that one large activation makes the norm
     infinite and the output 0; the square of 0.0002 is 0. In bfloat16 the sum loses its small terms.
 
     Quiet: a conversion before the square or a `dtype=` in the sum; `torch.norm`, which sums in float32;
-    files that name no half precision.
+    functions that name no half precision; where autocast is turned off.
 
     Tickets: real code
     """
@@ -74,6 +80,23 @@ class HalfPrecisionNorm(Rule):
             """,
         ),
         Valid(
+            "half precision in another function, and autocast that is turned off",
+            """
+            import torch
+            from torch import nn
+            class Norm(nn.Module):
+                def forward(self, x):
+                    return x * torch.rsqrt(x.pow(2).mean(-1, keepdim=True) + 1e-6)
+            class Spectrum(nn.Module):
+                def forward(self, wave):
+                    with torch.autocast("cuda", enabled=False):
+                        parts = torch.view_as_real(self.transform(wave))
+                    return torch.sqrt(parts.pow(2).sum(-1))
+            def shrink(model):
+                return model.half()
+            """,
+        ),
+        Valid(
             "the norm of torch, which sums in float32",
             """
             import torch
@@ -95,6 +118,19 @@ class HalfPrecisionNorm(Rule):
                     return (x * torch.rsqrt(mean + self.eps)).to(torch.bfloat16)
             """,
             ((6, MESSAGE.format("torch.rsqrt(mean + self.eps)", "x", "x")),),
+        ),
+        Invalid(
+            "the square of a difference",
+            """
+            import torch
+            from torch import nn
+            class Norm(nn.Module):
+                def forward(self, x):
+                    u = x.mean(-1, keepdim=True)
+                    s = (x - u).pow(2).mean(-1, keepdim=True)
+                    return ((x - u) / torch.sqrt(s + self.eps)).to(torch.float16)
+            """,
+            ((7, MESSAGE.format("torch.sqrt(s + self.eps)", "(x - u)", "(x - u)")),),
         ),
         Invalid(
             "the gradients of a model in half precision",
@@ -136,10 +172,21 @@ class HalfPrecisionNorm(Rule):
             return
         is_gradient = isinstance(squared, ast.Attribute) and squared.attr == "grad"
         is_input = is_differentiated(node, file) and is_from_input(squared, file)
-        if is_gradient or is_input:
+        if (is_gradient or is_input) and _is_run_in_half(node, file):
             name = text_of(squared)
+            name = name if dotted(squared) or isinstance(squared, ast.Call) else f"({name})"
             code = " ".join(file.code(node).split())
             yield Violation(node, MESSAGE.format(code, name, name))
+
+
+def _is_run_in_half(node: ast.expr, file: FileView) -> bool:
+    """Return whether the function around a node, or one of the file that calls it, names half precision."""
+    functions = file.functions(node)
+    if not functions:
+        return False
+    calls = file.once(LocalCalls).callers(functions[-1])
+    around = {*functions, *(caller for call in calls for caller in file.functions(call))}
+    return any(HALF_NAME.search(file.text(function)) for function in around)
 
 
 def _under_root(node: ast.Call | ast.BinOp, file: FileView) -> ast.expr | None:

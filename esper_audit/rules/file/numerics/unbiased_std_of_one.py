@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ast
-import re
 from collections.abc import Iterator
 
 from esper_audit.findings.finding import Category, Severity
@@ -12,18 +11,16 @@ from esper_audit.rules.file.numerics import unbiased_std_of_one_cases as cases
 from esper_audit.rules.rule import Rule, Triggers, Violation
 from esper_audit.source.idioms.attention.axes import integer
 from esper_audit.source.idioms.numerics.counts import is_mask
-from esper_audit.source.idioms.numerics.deviations import is_of_batch, is_of_numpy
+from esper_audit.source.idioms.numerics.deviations import is_minibatch, is_of_batch, is_of_numpy
 from esper_audit.source.idioms.numerics.guards import is_replaced, tests_around
 from esper_audit.source.idioms.numerics.tensor_calls import TensorCall, tensor_call
 from esper_audit.source.idioms.numerics.value_origins import ValueOrigins
 from esper_audit.source.syntax.ast_walk import walk
 from esper_audit.source.syntax.file_view import FileView
-from esper_audit.source.syntax.local_values import FunctionValues, LocalValue
 from esper_audit.source.syntax.names import terminal_name, text_of
 
 DEVIATIONS = frozenset({"std", "var"})
 COLLECTED = frozenset({"tensor", "as_tensor", "stack", "cat", "Tensor", "FloatTensor"})
-BATCHES = re.compile(r"(?i)batch|sampler|^get$|^sample|^iterate|^range$|generator")
 SIZES = ("len(", ".numel(", ".size(", ".shape", "size", "nelement")
 MESSAGE = (
     "`{}` is NaN for {}, and an epsilon does not help: pass `correction=0` or leave that case out"
@@ -88,7 +85,7 @@ def _single(call: TensorCall, file: FileView) -> str:
     if dimension is not None:
         is_batch = integer(dimension) == 0 and is_of_batch(call, file)
         return "a batch of one" if is_batch else ""
-    if _is_minibatch(call.subject, file):
+    if is_minibatch(call.subject, file):
         return "a mini-batch of one"
     for origin in file.once(ValueOrigins).of(call.subject):
         if isinstance(origin, ast.Subscript) and is_mask(origin.slice, file):
@@ -96,38 +93,16 @@ def _single(call: TensorCall, file: FileView) -> str:
         name = terminal_name(origin.func) if isinstance(origin, ast.Call) else ""
         is_torch = name in COLLECTED and (file.resolve(origin.func) or "").startswith("torch.")  # type: ignore[attr-defined]  # a call
         if is_torch and isinstance(origin, ast.Call) and _is_collected(origin):
-            return "a list of one"
+            return "" if _is_evaluation(call, file) else "a list of one"
     return ""
 
 
-def _is_minibatch(node: ast.expr, file: FileView) -> bool:
-    """Return whether a value is a field of a batch that a loop goes through, or chosen by its indices."""
-    for origin in (node, *file.once(ValueOrigins).of(node, calls=0)):
-        whole: ast.expr | None = origin.slice if isinstance(origin, ast.Subscript) else None
-        whole = origin if isinstance(origin, ast.Name) else whole
-        whole = origin.value if isinstance(origin, ast.Attribute) else whole
-        if isinstance(whole, ast.Slice):
-            whole = whole.lower
-        if isinstance(whole, ast.Name):
-            values = file.once(FunctionValues).reaching(whole)
-            sources = [_loop(value, file) for value in values]
-            if any(sources):
-                return True
-    return False
-
-
-def _loop(value: LocalValue, file: FileView) -> bool:
-    """Return whether a name is the variable of a loop over batches, or cut from one by such a variable."""
-    if isinstance(value.value, ast.Name) and value.index is not None:
-        return any(_loop(each, file) for each in file.once(FunctionValues).reaching(value.value))
-    if isinstance(value.statement, ast.For):
-        called = [n for n in walk(value.statement.iter) if isinstance(n, ast.Call)]
-        return any(BATCHES.search(terminal_name(c.func)) for c in called)
-    if isinstance(value.value, ast.Subscript) and isinstance(value.value.slice, ast.Slice):
-        start = value.value.slice.lower
-        values = file.once(FunctionValues).reaching(start) if isinstance(start, ast.Name) else []
-        return any(isinstance(v.statement, ast.For) for v in values)
-    return False
+def _is_evaluation(call: TensorCall, file: FileView) -> bool:
+    """Return whether the function of a deviation turns gradients off and runs no backward."""
+    functions = file.functions(call.node)
+    text = file.text(functions[-1]) if functions else ""
+    is_off = "no_grad(" in text or "inference_mode(" in text
+    return is_off and "backward(" not in text
 
 
 def _is_collected(call: ast.Call) -> bool:

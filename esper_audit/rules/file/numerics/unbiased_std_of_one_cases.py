@@ -43,6 +43,19 @@ VALID = (
         """,
     ),
     Valid(
+        "the scores of an evaluation",
+        """
+        import torch
+        def rank(query, documents):
+            scores = []
+            for document in documents:
+                with torch.no_grad():
+                    scores.append(torch.cosine_similarity(query, document).max())
+            scores = torch.stack(scores)
+            return (scores - scores.mean()) / (scores.std() + 1e-6)
+        """,
+    ),
+    Valid(
         "an array of numpy, and a whole table outside a loss",
         """
         import numpy as np
@@ -87,6 +100,18 @@ INVALID = (
             (5, MESSAGE.format("adv.std()", "a mini-batch of one")),
             (9, MESSAGE.format("part.std()", "a mini-batch of one")),
         ),
+    ),
+    Invalid(
+        "a helper that is given a mini-batch",
+        """
+        import torch
+        def normalised(values):
+            return (values - values.mean()) / (values.std() + 1e-8)
+        def update(buffer, size):
+            for rollout in buffer.get(size):
+                yield normalised(rollout.advantages)
+        """,
+        ((3, MESSAGE.format("values.std()", "a mini-batch of one")),),
     ),
     Invalid(
         "what a mask selects, with the parts in variables",

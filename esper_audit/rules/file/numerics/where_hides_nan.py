@@ -13,11 +13,15 @@ from esper_audit.source.idioms.numerics.gradient_modes import (
     is_differentiated,
     is_from_input,
 )
-from esper_audit.source.idioms.numerics.tensor_calls import TensorCall, tensor_call
+from esper_audit.source.idioms.numerics.tensor_calls import (
+    TensorCall,
+    enclosing_family,
+    tensor_call,
+)
 from esper_audit.source.idioms.numerics.value_origins import ValueOrigins
 from esper_audit.source.syntax.ast_walk import walk
 from esper_audit.source.syntax.file_view import FileView
-from esper_audit.source.syntax.names import text_of
+from esper_audit.source.syntax.names import dotted, text_of
 
 # The operations that have no finite gradient at 0.
 SINGULAR = frozenset({"log", "log2", "log10", "sqrt", "rsqrt", "reciprocal", "xlogy"})
@@ -25,6 +29,7 @@ COUNTS = frozenset(
     {"numel", "size", "count_nonzero", "bincount", "full_like", "zeros_like", "ones_like", "zeros"}
     | {"ones", "full", "arange", "scatter_add_", "long", "int"}
 )
+STEPPING = (ast.Mod, ast.FloorDiv)
 DEEPEST = 6
 MESSAGE = "the gradient of `{0}` is NaN where `where` does not take it: replace `{1}` by a safe value inside, too"
 
@@ -75,6 +80,22 @@ class WhereHidesNan(Rule):
                     parts = [torch.arange(4) / 4]
                     a = torch.cat(parts)
                     return torch.where(a > 0, torch.log(a), 0.0)
+            """,
+        ),
+        Valid(
+            "a setting of the module, and the step of a modulus",
+            """
+            import torch
+            from torch import nn
+            class HuberLoss(nn.Module):
+                def __init__(self, beta):
+                    super().__init__()
+                    self.beta = beta
+                def forward(self, x, y, step):
+                    far = (x - y).abs()
+                    near = torch.where(far < self.beta, far**2 / self.beta, far)
+                    frames = x / step
+                    return near + torch.where(x % step == 0, frames, frames.ceil())
             """,
         ),
         Valid(
@@ -163,6 +184,9 @@ def _parts(call: TensorCall, file: FileView) -> tuple[list[ast.expr], list[ast.e
     compared = [part for origin in origins.of(condition, calls=0) for part in walk(origin)]
     comparisons = [part for part in compared if isinstance(part, ast.Compare)]
     tested = [p for c in comparisons for p in walk(c) if isinstance(p, ast.expr)]
+    # In `x % step == 0` the step is no value that the condition excludes zeros of.
+    steps = {p.right for p in tested if isinstance(p, ast.BinOp) and isinstance(p.op, STEPPING)}
+    tested = [p for p in tested if p not in steps]
     return tested, [o for branch in branches for o in origins.of(branch, calls=0)]
 
 
@@ -192,7 +216,21 @@ def _is_safe(operand: ast.expr, file: FileView, depth: int = 0) -> bool:
     return any(_is_safe_origin(origin, file, depth) for origin in origins)
 
 
+def _is_setting(node: ast.expr, file: FileView) -> bool:
+    """Return whether a value is an attribute that the constructor copies from its arguments."""
+    family = enclosing_family(node, file)
+    if not isinstance(node, ast.Attribute) or dotted(node.value) != "self" or family is None:
+        return False
+    stored = family.bindings(node.attr)
+    return bool(stored) and all(
+        use.method.name == "__init__" and isinstance(use.value, (ast.Name, ast.Constant))
+        for use in stored
+    )
+
+
 def _is_safe_origin(origin: ast.expr, file: FileView, depth: int) -> bool:
+    if _is_setting(origin, file):
+        return True
     if ends_graph(origin) or isinstance(origin, (ast.Compare, ast.Constant)):
         return True
     if depth > DEEPEST:

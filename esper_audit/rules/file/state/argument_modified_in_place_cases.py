@@ -281,6 +281,48 @@ VALID = (
             return grid.sum()
         """,
     ),
+    Valid(
+        "the transform of a sample, which hands its arguments back together",
+        """
+        import torch
+        from torch import nn
+        class Flip(nn.Module):
+            def forward(self, image: torch.Tensor, boxes: torch.Tensor):
+                boxes[:, [0, 2]] = image.shape[-1] - boxes[:, [2, 0]]
+                return image.flip(-1), boxes, image
+        class Mix:
+            def __call__(self, x: torch.Tensor, y: torch.Tensor):
+                x[1:] = 0.5 * x[1:] + 0.5 * x[:-1]
+                return x, y
+        def masked(tokens: torch.Tensor, chosen, mask_id: int):
+            labels = tokens.clone()
+            tokens[chosen] = mask_id
+            return tokens, labels
+        """,
+    ),
+    Valid(
+        "places drawn at random, and what is put back",
+        """
+        import torch
+        from torch import nn
+        class Cut(nn.Module):
+            def forward(self, picture: torch.Tensor):
+                for row in range(picture.shape[0]):
+                    start = int(torch.randint(0, 8, (1,)))
+                    end = start + 4
+                    picture[row, start:end] = 0.0
+                return picture
+        class Importance(nn.Module):
+            def forward(self, x: torch.Tensor):
+                found = []
+                for column in range(x.shape[1]):
+                    kept = x[:, column].clone()
+                    x[:, column] = 0.0
+                    found.append(self.score(x))
+                    x[:, column] = kept
+                return torch.stack(found)
+        """,
+    ),
 )
 
 INVALID = (

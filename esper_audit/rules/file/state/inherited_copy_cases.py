@@ -102,6 +102,19 @@ VALID = (
             pass
         """,
     ),
+    Valid(
+        "a list of parts, where a subclass takes other arguments",
+        """
+        class Union:
+            def __init__(self, *parts):
+                self.parts = parts
+            def replace(self, **changes):
+                return Union(*[part.replace(**changes) for part in self.parts])
+        class Pair(Union):
+            def __init__(self, first, second=None):
+                super().__init__(first, second or first)
+        """,
+    ),
 )
 INVALID = (
     Invalid(

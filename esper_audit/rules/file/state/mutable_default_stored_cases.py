@@ -69,6 +69,17 @@ VALID = (
             return nn.Sequential(*map(nn.Linear, sizes), act)
         """,
     ),
+    Valid(
+        "a memo that asks for forgiveness",
+        """
+        def resampled(wave, old, new, made={}):
+            try:
+                kernel = made[old, new]
+            except KeyError:
+                kernel = made[old, new] = Kernel(old, new)
+            return kernel(wave)
+        """,
+    ),
 )
 INVALID = (
     Invalid(

@@ -142,6 +142,19 @@ VALID = (
                 return self.graph(x)
         """,
     ),
+    Valid(
+        "an initialiser that hands back a parameter",
+        """
+        import torch
+        from torch import nn
+        class Latents(nn.Module):
+            def __init__(self, count, width):
+                super().__init__()
+                self.latents = nn.init.trunc_normal_(nn.Parameter(torch.empty(count, width)))
+            def forward(self, x):
+                return x @ self.latents.T
+        """,
+    ),
 )
 
 INVALID = (

@@ -86,6 +86,9 @@ def _measured_in_train_mode(file: FileView) -> dict[ast.AST, list[tuple[Training
 
 def _evaluations(flow: TrainingFlow, file: FileView) -> Iterator[TrainingEvent]:
     """Yield the forward passes without gradients in a loop over data that trains nothing."""
+    if flow.function is not None and flow.function.name == "forward":
+        # A module that calls its own layers in a loop measures nothing.
+        return
     training = flow.of_kind(EventKind.BACKWARD, EventKind.STEP)
     for event in flow.of_kind(EventKind.FORWARD):
         loop = event.loops[-1] if event.loops else None

@@ -119,6 +119,25 @@ VALID = (
             print(teacher.state_dict())
         """,
     ),
+    Valid(
+        "a module that runs its own heads in a loop",
+        """
+        import torch
+        from torch import nn
+        class Net(nn.Module):
+            @torch.no_grad()
+            def forward(self, x):
+                for task in self.tasks:
+                    if task == "content":
+                        logits = self.head(x)
+                return logits
+            def fit(self, batches, optimizer, loss):
+                for x, y in batches:
+                    optimizer.zero_grad()
+                    loss(self.head(x), y).backward()
+                    optimizer.step()
+        """,
+    ),
 )
 INVALID = (
     Invalid(

@@ -12,6 +12,7 @@ from esper_audit.rules.rule import Options, Rule, Triggers, Violation
 from esper_audit.source.idioms.training.device_syncs import (
     is_hot,
     is_occasional,
+    is_on_host,
     is_tensor_truth,
     member_loop,
 )
@@ -77,7 +78,8 @@ class HostDeviceSync(Rule):
             return
         functions = file.functions(part)
         loop = member_loop(part, file)
-        if loop is not None and is_hot(loop, functions[-1] if functions else None, file):
+        function = functions[-1] if functions else None
+        if loop is not None and is_hot(loop, function, file) and not is_on_host(part, loop):
             line = loop.node.lineno if isinstance(loop.node, (ast.stmt, ast.expr)) else 0
             yield Violation(part, MESSAGE.format(quoted(file.code(part)), loop.kind, line))
         elif self.options.batches and isinstance(node, ast.Call):

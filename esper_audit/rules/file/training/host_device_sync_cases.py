@@ -78,6 +78,19 @@ VALID = (
                     check(name, value)
         """,
     ),
+    Valid(
+        "statistics of copies on the host",
+        """
+        def statistics(model):
+            total, largest = 0.0, 0.0
+            for p in model.parameters():
+                if p.grad is not None:
+                    g = p.grad.detach().cpu().float()
+                    total += (g * g).sum().item()
+                    largest = max(largest, g.abs().max().item())
+            return total, largest
+        """,
+    ),
 )
 INVALID = (
     Invalid(

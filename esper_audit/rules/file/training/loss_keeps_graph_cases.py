@@ -132,6 +132,18 @@ VALID = (
                 total += update(net, x, opt)
         """,
     ),
+    Valid(
+        "a weighted sum of detached parts",
+        """
+        def step(self, parts):
+            total = 0.0
+            for part, weight in parts:
+                found = self.losses(part)
+                self.manual_backward(found["loss"] * weight)
+                total = total + found["loss"].detach() * weight
+            return total
+        """,
+    ),
 )
 INVALID = (
     Invalid(

@@ -11,11 +11,17 @@ from esper_audit.source.idioms.aliasing.shared_storage import Resolve, written_b
 from esper_audit.source.idioms.classes.file_classes import class_table
 from esper_audit.source.syntax.ast_walk import NESTED_SCOPES, scan
 from esper_audit.source.syntax.file_view import FileView
-from esper_audit.source.syntax.names import Function, dotted, terminal_name
+from esper_audit.source.syntax.names import Function, dotted, parameters, terminal_name
 
 # They change the shape of the object alone, not what other views of its storage see.
 SHAPE_METHODS = frozenset({"squeeze_", "unsqueeze_", "transpose_", "t_", "swapaxes_", "swapdims_"})
 BOUNDING_METHODS = frozenset({"clamp_", "clamp_min_", "clamp_max_", "clip_", "fill_diagonal_"})
+COPYING_METHODS = frozenset({"copy", "clone"})
+DRAWS = frozenset(
+    {"rand", "randn", "randint", "randperm", "sample", "choice", "choices", "multinomial"}
+    | {"bernoulli", "permutation", "uniform", "randrange", "random"}
+)
+DEEPEST = 3
 ASSIGNMENTS = frozenset({ast.Assign, ast.AnnAssign})
 NUMBERS = frozenset({"int", "float", "bool", "str"})
 
@@ -40,12 +46,81 @@ def is_expected_of(
     A method with a name of its own has one caller or a protocol, a function that returns its argument
     hands back what it was given to fill, and a bound that is applied twice gives the same.
     """
+    if _is_restored(write, function) or _is_sample_transform(write, function):
+        return True
     if function.name == "forward":
-        return False
+        return _is_random_fill(write, function) and (
+            write.parameter in flows.flow(function).returned
+        )
     if function.name != "__call__" and file.once(class_table).owner(function) is not None:
         return True
     called = terminal_name(write.node.func) if isinstance(write.node, ast.Call) else ""
-    return called in BOUNDING_METHODS or write.parameter in flows.flow(function).returned
+    is_returned = write.parameter in flows.flow(function).returned
+    return called in BOUNDING_METHODS or is_returned or bool(_returned_with(write, function))
+
+
+def _returned_with(write: ArgumentWrite, function: Function) -> set[str]:
+    """Return the names that a tuple hands back together with the argument, empty if none does."""
+    found: set[str] = set()
+    for node in scan(function, {ast.Return}, NESTED_SCOPES):
+        value = node.value if isinstance(node, ast.Return) else None
+        names = {dotted(part) for part in value.elts} if isinstance(value, ast.Tuple) else set()
+        found |= names - {write.parameter, ""} if write.parameter in names else set()
+    return found
+
+
+def _is_sample_transform(write: ArgumentWrite, function: Function) -> bool:
+    """Return whether a function hands back several of its arguments, as the transform of a sample does."""
+    given = {parameter.arg for parameter in parameters(function.args)}
+    return bool(_returned_with(write, function) & given)
+
+
+def _is_restored(write: ArgumentWrite, function: Function) -> bool:
+    """Return whether the function copies what it overwrites above, and assigns the copy below."""
+    if not isinstance(write.target, ast.Subscript):
+        return False
+    place = ast.unparse(write.target)
+    assigned = [n for n in scan(function, {ast.Assign}) if isinstance(n, ast.Assign)]
+    copies = {
+        dotted(node.targets[0])
+        for node in assigned
+        if isinstance(node.value, ast.Call) and terminal_name(node.value.func) in COPYING_METHODS
+        if isinstance(node.value.func, ast.Attribute)
+        if ast.unparse(node.value.func.value) == place
+    }
+    return any(
+        dotted(node.value) in copies - {""} and ast.unparse(node.targets[0]) == place
+        for node in assigned
+    )
+
+
+def _is_random_fill(write: ArgumentWrite, function: Function) -> bool:
+    """Return whether a constant is assigned at places that the function draws at random."""
+    if not isinstance(write.node, ast.Assign) or not isinstance(write.node.value, ast.Constant):
+        return False
+    if not isinstance(write.target, ast.Subscript):
+        return False
+    read = {n.id for n in scan(write.target.slice, {ast.Name}) if isinstance(n, ast.Name)}
+    bound: list[tuple[list[ast.expr], ast.expr]] = []
+    for node in scan(function, {ast.Assign, ast.For}):
+        if isinstance(node, ast.Assign):
+            bound.append((node.targets, node.value))
+        elif isinstance(node, ast.For):
+            bound.append(([node.target], node.iter))
+    for _ in range(DEEPEST):
+        read |= {
+            n.id
+            for targets, value in bound
+            if any(isinstance(p, ast.Name) and p.id in read for t in targets for p in ast.walk(t))
+            for n in ast.walk(value)
+            if isinstance(n, ast.Name)
+        }
+    return any(
+        isinstance(call, ast.Call) and terminal_name(call.func) in DRAWS
+        for targets, value in bound
+        if any(isinstance(p, ast.Name) and p.id in read for t in targets for p in ast.walk(t))
+        for call in ast.walk(value)
+    )
 
 
 def is_filling(write: ArgumentWrite, function: Function) -> bool:

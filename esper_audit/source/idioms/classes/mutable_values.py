@@ -21,7 +21,9 @@ STATEFUL_LAYERS = (
     *("Embedding", "LSTM", "GRU", "RNN", "MultiheadAttention", "Transformer", "Parameter"),
     *("InstanceNorm", "SyncBatchNorm", "LazyLinear", "LazyConv"),
 )
-NODES = frozenset({ast.Call, ast.Assign, ast.AugAssign, ast.AnnAssign, ast.Delete, ast.Compare})
+NODES = frozenset(
+    {ast.Call, ast.Assign, ast.AugAssign, ast.AnnAssign, ast.Delete, ast.Compare, ast.Try}
+)
 CLOSED = frozenset({ast.ClassDef})
 
 
@@ -108,6 +110,12 @@ def _binds(node: ast.AST, name: str) -> bool:
 
 def _is_lookup(node: ast.AST, name: str) -> bool:
     """Return whether a node asks whether an object has a key, as a memo does."""
+    if isinstance(node, ast.Try):
+        caught = {dotted(handler.type) for handler in node.handlers if handler.type is not None}
+        items = [part for inner in node.body for part in scan(inner, {ast.Subscript})]
+        return "KeyError" in caught and any(
+            isinstance(item, ast.Subscript) and dotted(item.value) == name for item in items
+        )
     if not isinstance(node, ast.Compare) or not isinstance(node.ops[0], (ast.In, ast.NotIn)):
         return False
     return dotted(node.comparators[0]) == name

@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import ast
+import re
 
 from esper_audit.source.idioms.numerics.gradient_modes import is_differentiated
 from esper_audit.source.idioms.numerics.tensor_calls import TensorCall
+from esper_audit.source.idioms.numerics.value_origins import ValueOrigins, passed_arguments
 from esper_audit.source.syntax.ast_walk import walk
 from esper_audit.source.syntax.file_view import FileView
-from esper_audit.source.syntax.names import parameters, text_of
+from esper_audit.source.syntax.local_values import FunctionValues, LocalValue
+from esper_audit.source.syntax.names import parameters, terminal_name, text_of
+
+BATCHES = re.compile(r"(?i)batch|sampler|^get$|^sample|^iterate|^range$|generator")
 
 
 def is_of_batch(call: TensorCall, file: FileView) -> bool:
@@ -29,3 +34,34 @@ def is_of_numpy(call: TensorCall, file: FileView) -> bool:
     given = [p for function in file.functions(call.node) for p in parameters(function.args)]
     annotations = [p.annotation for p in given if p.arg in names and p.annotation is not None]
     return any("ndarray" in text_of(annotation) for annotation in annotations)
+
+
+def is_minibatch(node: ast.expr, file: FileView) -> bool:
+    """Return whether a value is a field of a batch that a loop goes through, or chosen by its indices."""
+    for origin in (node, *file.once(ValueOrigins).of(node, calls=0)):
+        whole: ast.expr | None = origin.slice if isinstance(origin, ast.Subscript) else None
+        whole = origin if isinstance(origin, ast.Name) else whole
+        whole = origin.value if isinstance(origin, ast.Attribute) else whole
+        if isinstance(whole, ast.Slice):
+            whole = whole.lower
+        if isinstance(whole, ast.Name):
+            values = file.once(FunctionValues).reaching(whole)
+            if any(_loop(value, file) for value in values):
+                return True
+            if any(is_minibatch(given, file) for given in passed_arguments(whole, file)):
+                return True
+    return False
+
+
+def _loop(value: LocalValue, file: FileView) -> bool:
+    """Return whether a name is the variable of a loop over batches, or cut from one by such a variable."""
+    if isinstance(value.value, ast.Name) and value.index is not None:
+        return any(_loop(each, file) for each in file.once(FunctionValues).reaching(value.value))
+    if isinstance(value.statement, ast.For):
+        called = [n for n in walk(value.statement.iter) if isinstance(n, ast.Call)]
+        return any(BATCHES.search(terminal_name(c.func)) for c in called)
+    if isinstance(value.value, ast.Subscript) and isinstance(value.value.slice, ast.Slice):
+        start = value.value.slice.lower
+        values = file.once(FunctionValues).reaching(start) if isinstance(start, ast.Name) else []
+        return any(isinstance(v.statement, ast.For) for v in values)
+    return False

@@ -112,13 +112,19 @@ def _calls_outside_layers(value: ast.expr, file: FileView) -> Iterator[ast.Call]
     while pending:
         node = pending.pop()
         if isinstance(node, ast.Call):
-            if (file.resolve(node.func) or "").startswith(KEEPING) and not _is_init(node, file):
-                continue
-            if _is_foreign(node, file):
+            if _is_kept(node, file) or _is_foreign(node, file):
                 continue
             yield node
         if not isinstance(node, ast.Lambda):
             pending += ast.iter_child_nodes(node)
+
+
+def _is_kept(call: ast.Call, file: FileView) -> bool:
+    """Return whether a call makes a layer or parameter, or initialises and hands back one."""
+    if _is_init(call, file):
+        first = call.args[0] if call.args else None
+        return isinstance(first, ast.Call) and _is_kept(first, file)
+    return (file.resolve(call.func) or "").startswith(KEEPING)
 
 
 def _is_init(call: ast.Call, file: FileView) -> bool:

@@ -69,6 +69,10 @@ def attached_part(value: ast.expr, loss: str) -> ast.expr | None:
     if isinstance(value, (ast.Name, ast.Attribute)):
         return value if text_of(value) == loss else None
     if isinstance(value, ast.BinOp):
+        is_weighted = not isinstance(value.op, (ast.Add, ast.Sub))
+        if is_weighted and (_detaches(value.left) or _detaches(value.right)):
+            # The other factor is the weight of a loss that was detached.
+            return None
         return attached_part(value.left, loss) or attached_part(value.right, loss)
     if isinstance(value, ast.UnaryOp):
         return attached_part(value.operand, loss)

@@ -28,6 +28,7 @@ REDUCTIONS = frozenset(
 )
 COMPREHENSIONS = (ast.ListComp, ast.SetComp, ast.GeneratorExp, ast.DictComp)
 FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda)
+HOST_METHODS = frozenset({"cpu", "numpy", "from_numpy"})
 DEEPEST = 3
 
 
@@ -63,6 +64,20 @@ def member_loop(node: ast.expr, file: FileView) -> MemberLoop | None:
             return loop
         above = file.parent(above)
     return None
+
+
+def is_on_host(node: ast.expr, loop: MemberLoop) -> bool:
+    """Return whether the round has brought what is read to the host before."""
+    names = {n.id for n in scan(node, {ast.Name}) if isinstance(n, ast.Name)}
+    values: list[ast.AST] = []
+    for assigned in scan(loop.node, {ast.Assign}, NESTED_SCOPES):
+        if isinstance(assigned, ast.Assign):
+            targets = {
+                n.id for t in assigned.targets for n in ast.walk(t) if isinstance(n, ast.Name)
+            }
+            values += [] if names.isdisjoint(targets) else [assigned.value]
+    calls = [call for value in values for call in scan(value, {ast.Call})]
+    return any(isinstance(c, ast.Call) and terminal_name(c.func) in HOST_METHODS for c in calls)
 
 
 def is_hot(loop: MemberLoop, function: Function | None, file: FileView) -> bool:

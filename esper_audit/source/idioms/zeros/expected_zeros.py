@@ -24,12 +24,26 @@ def has_expected_zero(node: ast.expr, file: FileView) -> bool:
         o for p in parts if isinstance(p, ast.Name) for o in origins.of(p, calls=0) if o is not p
     ]
     parts += [part for origin in more for part in walk(origin)]
+    is_whole = any(map(_is_over_all, parts))
     return any(
-        is_difference(each, file) or _is_argument(each, file)
+        is_difference(each, file) or (not is_whole and _is_argument(each, file))
         for part in parts
         for squared in _squared(part, file)
         for each in origins.of(squared, calls=0)
     )
+
+
+def _is_over_all(node: ast.AST) -> bool:
+    """Return whether a call reduces a tensor to one number, which is 0 only if all of it is."""
+    if not isinstance(node, ast.Call) or not isinstance(node.func, ast.Attribute):
+        return False
+    is_reduction = node.func.attr in ("sum", "mean")
+    return is_reduction and not node.keywords and len(node.args) == _own_operands(node.func)
+
+
+def _own_operands(function: ast.Attribute) -> int:
+    """Return how many arguments hold the tensor: one for `torch.sum(x)`, none for `x.sum()`."""
+    return int(isinstance(function.value, ast.Name) and function.value.id == "torch")
 
 
 def _squared(node: ast.AST, file: FileView) -> Iterator[ast.expr]:
