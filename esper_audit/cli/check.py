@@ -26,6 +26,7 @@ from esper_audit.project.limited_work import is_memory_reported
 from esper_audit.rules.catalogue import CheckCatalogue
 from esper_audit.text.markdown import count
 
+STDIN, UNNAMED = "-", "stdin.py"
 UNLIMITED_MEMORY = "esper-audit: this system does not report the memory of a process: a rule may use any amount of it"
 
 
@@ -90,13 +91,15 @@ def command(
 ) -> None:
     """Check the Python files in PATHS against the rules.
 
-    Without PATHS, the `paths` of the configuration are checked.
+    Without PATHS, the `paths` of the configuration are checked. The path `-` is the source on stdin,
+    where --fix prints the fixed source and --diff the change.
 
     Exit status: 0 no findings; 1 findings; 2 could not run; 3 something was not looked at.
     """
+    is_stdin = bool(stdin_filename) or STDIN in paths
     absolute = [os.path.abspath(path) for path in paths]
-    if stdin_filename:
-        absolute = [os.path.abspath(stdin_filename)]
+    if is_stdin:
+        absolute = [_path_of_stdin(paths, stdin_filename)]
     project = find_project(absolute, config_file)
     _require_passing_cases(project, cache=not no_cache)
     request = pipeline.CheckRequest(
@@ -108,14 +111,23 @@ def command(
         **options,
     )
     if fix or unsafe_fixes or only_diff:
-        _require_whole_files(request, stdin_filename)
-        status, text = _fix(project, request, output, unsafe=unsafe_fixes, write=not only_diff)
-    elif stdin_filename:
+        _require_whole_files(request)
+        apply = _fix_stdin if is_stdin else _fix
+        status, text = apply(project, request, output, unsafe=unsafe_fixes, write=not only_diff)
+    elif is_stdin:
         status, text = _check_stdin(project, request, output)
     else:
         status, text = _check(project, request, output)
     sys.stdout.write(text)
     sys.exit(status)
+
+
+def _path_of_stdin(paths: tuple[str, ...], stdin_filename: str) -> str:
+    """Return the absolute path whose content is read from standard input."""
+    others = [path for path in paths if path != STDIN]
+    if others and STDIN in paths:
+        raise UsageError(f"'-' is the only path where it is given (got {', '.join(others)} too).")
+    return os.path.abspath(stdin_filename or UNNAMED)
 
 
 def _require_passing_cases(project: Project, *, cache: bool) -> None:
@@ -158,13 +170,38 @@ def _check(
     return status, text
 
 
-def _require_whole_files(request: pipeline.CheckRequest, stdin_filename: str) -> None:
-    for option, value in (("--since", request.since), ("--stdin-filename", stdin_filename)):
-        if value:
-            raise UsageError(
-                f"--fix, --unsafe-fixes and --diff work on whole files (got {option}). "
-                f"Leave out {option}."
-            )
+def _require_whole_files(request: pipeline.CheckRequest) -> None:
+    if request.since:
+        raise UsageError(
+            "--fix, --unsafe-fixes and --diff work on whole files (got --since). Leave out --since."
+        )
+
+
+def _fix_stdin(
+    project: Project,
+    request: pipeline.CheckRequest,
+    output: OutputOptions,
+    *,
+    unsafe: bool,
+    write: bool,
+) -> tuple[int, str]:
+    """Write the fixed source to standard output, and the report for what remains to standard error.
+
+    With `write` False return the exit status and the change instead.
+    """
+    from esper_audit.engine.fixes import FixMode, diff
+
+    path, data = request.paths[0], sys.stdin.buffer.read()
+    mode = FixMode(unsafe=unsafe, write=write)
+    fixed = pipeline.fix_text(project, request, mode, path, data)
+    if not write:
+        return (FINDINGS, diff(fixed)) if fixed else (CLEAN, "")
+    after = fixed.data if fixed else data
+    audit = pipeline.check_text(project, request, path, after)
+    status, text = report_audit(audit, CheckCatalogue.of_project(project), output)
+    click.echo(after, nl=False)
+    click.echo(text, nl=False, err=True)
+    return status, ""
 
 
 def _fix(

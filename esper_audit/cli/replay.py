@@ -85,8 +85,10 @@ def _may_replay(arguments: list[str]) -> bool:
 
     A pre-commit hook names files, which differ from call to call.
     """
-    if arguments[:1] != ["check"] or not NOT_REPLAYED.isdisjoint(
-        a.split("=")[0] for a in arguments
+    if (
+        arguments[:1] != ["check"]
+        or "-" in arguments
+        or not NOT_REPLAYED.isdisjoint(a.split("=")[0] for a in arguments)
     ):
         return False
     return not any(os.path.isfile(argument) for argument in arguments[1:])

@@ -49,12 +49,16 @@ def _line_starts(text: str) -> list[int]:
 
 
 class FixedFile(msgspec.Struct, frozen=True):
-    """A file before and after its fixes, and how many findings they removed."""
+    """A file before and after its fixes, and how many findings they removed.
+
+    `data` is the text after them in the encoding of the file.
+    """
 
     path: str
     before: str
     after: str
     count: int
+    data: bytes
 
 
 class FixMode(msgspec.Struct, frozen=True):
@@ -66,17 +70,25 @@ class FixMode(msgspec.Struct, frozen=True):
     def fix_file(self, root: str, checker: FileChecker, path: str) -> FixedFile | None:
         """Fix the file at `path` below `root`, or return None if it does not change or does not parse."""
         data = read(root, path)
-        source = data if isinstance(data, NotAnalysed) else parse(path, data)
+        if isinstance(data, NotAnalysed):
+            return None
+        fixed = self.fix_data(checker, path, data)
+        if fixed is not None and self.write:
+            _write(os.path.join(root, path), fixed.data, expected=data)
+        return fixed
+
+    def fix_data(self, checker: FileChecker, path: str, data: bytes) -> FixedFile | None:
+        """Fix `data`, the content of a file, or return None if it does not change or does not parse."""
+        source = parse(path, data)
         if isinstance(source, NotAnalysed):
             return None
         encoding = encoding_of(source.data)
         text, count = self._rounds(checker, source, encoding)
         if text == source.text:
             return None
-        if self.write:
-            _write(os.path.join(root, path), text.encode(encoding), expected=source.data)
         byte_order_mark = "\ufeff" if encoding == "utf-8-sig" else ""
-        return FixedFile(path, byte_order_mark + source.text, byte_order_mark + text, count)
+        before, after = byte_order_mark + source.text, byte_order_mark + text
+        return FixedFile(path, before, after, count, text.encode(encoding))
 
     def _rounds(self, checker: FileChecker, source: Source, encoding: str) -> tuple[str, int]:
         text, earlier_texts, count = source.text, {source.text}, 0

@@ -87,6 +87,8 @@ def check_text(project: Project, request: CheckRequest, path: str, data: bytes) 
     """Run the rules over `data` in place of the content of the file at `path` (absolute)."""
     run = _CheckRun(project, request)
     relative_path = relative(project.root, path)
+    if Discovery(project.root, project.config.exclude).is_excluded(path):
+        return msgspec.structs.replace(run.collect([], None, None), excluded=[relative_path])
     buffers = {relative_path: data}
     outcomes = [run.checker.check_file(relative_path, data=data)]
     tree_check = run.check_tree(outcomes, buffers)
@@ -102,6 +104,16 @@ def fix(project: Project, request: CheckRequest, mode: FixMode) -> list[FixedFil
     files = discover(project, request.paths).files
     fixed = (mode.fix_file(project.root, checker, path) for path in files)
     return [file for file in fixed if file is not None]
+
+
+def fix_text(
+    project: Project, request: CheckRequest, mode: FixMode, path: str, data: bytes
+) -> FixedFile | None:
+    """Return `data`, the content of the file at `path` (absolute), fixed, or None if it does not change."""
+    if Discovery(project.root, project.config.exclude).is_excluded(path):
+        return None
+    checker = _CheckRun(project, request).checker
+    return mode.fix_data(checker, relative(project.root, path), data)
 
 
 def discover(project: Project, paths: Sequence[str]) -> Discovery:

@@ -54,13 +54,17 @@ class Discovery:
                 self._walk(path, self._ignores_above(path))
                 if found == len(self.files) + len(self.problems):
                     self._problem(path, NO_PYTHON)
-            elif self._excluded(path, is_directory=False):
+            elif self.is_excluded(path):
                 self.excluded_by_configuration.append(self._relative(path))
             else:
                 self._add(path)
         self.files = sorted(set(self.files))
         self.problems = sorted(set(self.problems))
         return self
+
+    def is_excluded(self, path: str) -> bool:
+        """Return whether the configuration excludes a file (absolute), which need not exist."""
+        return self._excluded(path, is_directory=False)
 
     def _walk(self, top: str, ignores: list[Ignore]) -> None:
         """Visit all directories, with a stack instead of recursion so that depth is not limited."""

@@ -69,13 +69,6 @@ def test_an_unknown_command_is_2_and_names_those_there_are() -> None:
     assert "unknown command 'chekc' (commands: check" in ran.err
 
 
-def test_fixing_what_is_not_on_disk_is_2(tmp_path: Path) -> None:
-    write(tmp_path, {"good.py": GOOD})
-    ran = command("check", "--fix", "--stdin-filename", "good.py")
-    assert ran.status == 2
-    assert "work on whole files (got --stdin-filename). Leave out --stdin-filename." in ran.err
-
-
 WRONG = {
     "an unknown key": ("slect = ['all']", "unknown key 'slect'; did you mean 'select'?"),
     "an unknown key of a table": (

@@ -164,3 +164,54 @@ def test_a_disk_that_is_full_is_a_sentence_and_leaves_the_file(project: Path) ->
     assert done.returncode == 2
     assert done.stderr == f"esper-audit: {project}/a.py: cannot be written: File too large\n"
     assert (project / "a.py").read_text() == "old(1)\n"
+
+
+@pytest.mark.parametrize(("before", "after"), KEPT.values(), ids=KEPT)
+def test_the_fixed_source_of_stdin_is_on_stdout(project: Path, before: bytes, after: bytes) -> None:
+    done = run_bytes(project, before, "check", "--fix", "-", "--stdin-filename", "a.py")
+    assert (done.returncode, done.stdout) == (0, after)
+    assert done.stderr.startswith(b"No findings in 1 file")
+    assert not (project / "a.py").exists()
+
+
+def test_a_diff_of_stdin_is_1_and_names_the_file(project: Path) -> None:
+    done = run_bytes(project, b"old(1)\n", "check", "--diff", "-", "--stdin-filename", "b/a.py")
+    assert done.returncode == 1
+    assert done.stdout == b"--- a/b/a.py\n+++ b/b/a.py\n@@ -1 +1 @@\n-old(1)\n+new(1)\n"
+
+
+def test_a_source_that_does_not_parse_comes_back_as_it_is(project: Path) -> None:
+    done = run_bytes(project, b"old(1\n", "check", "--fix", "-")
+    assert (done.returncode, done.stdout) == (3, b"old(1\n")
+    assert b"stdin.py:1" in done.stderr
+
+
+def test_stdin_is_the_only_path(project: Path) -> None:
+    ran = command("check", "-", "a.py")
+    assert (ran.status, "'-' is the only path where it is given (got a.py too)" in ran.err) == (
+        2,
+        True,
+    )
+
+
+def test_an_excluded_file_on_stdin_is_not_checked(project: Path) -> None:
+    configuration = project / "pyproject.toml"
+    table = "[tool.esper-audit]\n"
+    configuration.write_text(
+        configuration.read_text().replace(table, f"{table}exclude = ['gen']\n")
+    )
+    done = run_bytes(project, b"old(1)\n", "check", "--fix", "-", "--stdin-filename", "gen/a.py")
+    assert (done.returncode, done.stdout) == (0, b"old(1)\n")
+    done = run_bytes(project, b"old(1)\n", "check", "-", "--stdin-filename", "gen/a.py")
+    assert done.returncode == 0
+
+
+def run_bytes(root: Path, source: bytes, *arguments: str) -> subprocess.CompletedProcess[bytes]:
+    return subprocess.run(
+        [sys.executable, "-m", "esper_audit", *arguments],
+        cwd=root,
+        input=source,
+        capture_output=True,
+        timeout=60,
+        check=False,
+    )
