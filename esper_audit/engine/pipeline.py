@@ -3,20 +3,19 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from functools import partial
 from typing import TYPE_CHECKING
 
 import msgspec
 
 from esper_audit.engine.file_checker import FileChecker
+from esper_audit.engine.outcome_cache import open_outcomes
 from esper_audit.findings.audit import Audit, added_timings
 from esper_audit.findings.file_outcome import FileOutcome
 from esper_audit.findings.finding import NotAnalysed
 from esper_audit.project.config import Project
-from esper_audit.project.content_cache import ContentCache
 from esper_audit.project.discovery import NO_PYTHON, Discovery, relative
-from esper_audit.project.engine_fingerprint import content_digest, engine_fingerprint
 from esper_audit.project.limited_work import Work, WorkLimits
 from esper_audit.project.parallel import collector_off, map_files
 from esper_audit.rules.finding_builder import ConfigFile
@@ -159,9 +158,9 @@ class _CheckRun:
 
     def check_files(self, files: Sequence[str], progress: Progress | None) -> list[FileOutcome]:
         """Return the outcome of every file, from the cache where its content is known."""
-        root = self._project.root
-        made_by = _engine_fingerprint(self._project, self._request, self.selection.base)
-        cache = ContentCache(root, "files", made_by, FileOutcome, enabled=self._request.cache)
+        root, request = self._project.root, self._request
+        chosen = [request.select, request.ignore, sorted(self.selection.base)]
+        cache = open_outcomes(self._project, chosen, enabled=request.cache)
         outcomes: list[FileOutcome] = []
         pending: dict[str, bytes] = {}
         for path in files:
@@ -286,17 +285,3 @@ def _without_ticketed(
     """Move the findings that have a ticket out of the findings."""
     tickets = project.resolve(project.config.tickets)
     return read_baseline(tickets).apply(audit, tickets, buffers or {})
-
-
-def _engine_fingerprint(project: Project, request: CheckRequest, on: Iterable[str]) -> bytes:
-    """Return a digest of the engine, the configuration and the checks that are on by it."""
-    config = msgspec.json.encode(
-        [project.config, request.select, request.ignore, sorted(on)], order="sorted"
-    )
-    local = [f"{path}\0{_digest_of(path)}" for path in project.local_rules]
-    return engine_fingerprint([config, *(os.fsencode(one) for one in local)])
-
-
-def _digest_of(path: str) -> str:
-    with open(path, "rb") as file:
-        return content_digest(file.read()).hex()

@@ -23,7 +23,10 @@ LEVELS = {
 
 
 def diagnostics(result: DocumentResult | str, positions: Positions) -> list[types.Diagnostic]:
-    """Return the diagnostics of a checked document; an error of the configuration is one of line 1."""
+    """Return the diagnostics of a checked document.
+
+    An error of the configuration is one of line 1.
+    """
     if isinstance(result, str):
         warning = types.DiagnosticSeverity.Warning
         return [_about_line(positions, 1, f"not looked at: {result}", warning)]

@@ -33,7 +33,7 @@ class DocumentResult(msgspec.Struct, frozen=True):
 
 
 class DocumentChecker:
-    """Check and fix documents; nothing is kept between two requests.
+    """Check and fix documents, without a state between two requests.
 
     `today` returns the date that expiry dates are compared with. Local rules run only where the
     workspace is trusted.

@@ -24,7 +24,7 @@ print("a rule prints", file.code(node))
 yield Violation(node, "old is old", Replacement(node.func, "new", True, "call new"))
 """
 WARNING = types.DiagnosticSeverity.Warning
-MUTABLE = "def grow(slots=[]):\n    return slots\n"
+MUTABLE = "def grow(slots=[]):\n    slots.append(1)\n    return slots\n"
 
 
 def test_the_unsaved_text_is_checked_while_it_is_typed(tmp_path: Path) -> None:
