@@ -36,7 +36,7 @@ class ClassCoverage(msgspec.Struct, frozen=True, kw_only=True):
     """A discovered class: its stage, the origin of its recipe, and why it went no further.
 
     `properties` are observations that are no findings, such as sampling by name. `unstable` counts the
-    failures whose reproducer did not reproduce them.
+    failures whose reproducer did not reproduce them. `stale` names a known recipe that does not run.
     """
 
     name: str
@@ -48,6 +48,7 @@ class ClassCoverage(msgspec.Struct, frozen=True, kw_only=True):
     advice: str = ""
     properties: tuple[str, ...] = ()
     unstable: tuple[str, ...] = ()
+    stale: str = ""
 
     def has_reached(self, stage: Stage) -> bool:
         """Return whether the class reached a stage."""

@@ -16,6 +16,7 @@ from esper_audit.probes.discovery.targets import (
     target_of_package,
     target_of_path,
 )
+from esper_audit.probes.recipes.recipe_file import StoredRecipe, plain_recipes, read_recipes
 from esper_audit.probes.sandbox.outcome import Job, JobOutcome, Limits, Returned
 from esper_audit.probes.sandbox.pool import TORCH, Sandbox
 from esper_audit.probes.session import MEBIBYTE, ProbeRequest, default_workers
@@ -73,7 +74,8 @@ class _Exploration:
         modules: dict[str, str],
         folders: Sequence[str],
     ) -> None:
-        self._root, self._request, self._modules = project.root, request, modules
+        self._project, self._root = project, project.root
+        self._request, self._modules = request, modules
         limits = project.config.probing
         bounds = Limits(
             seconds=limits.seconds, memory_bytes=limits.memory * MEBIBYTE, is_guarded=True
@@ -111,8 +113,14 @@ class _Exploration:
         classes, not_importable, problems = self._find()
         checked: dict[str, tuple[ClassCoverage, list[ProbeRecord]]] = {}
         arguments = {"root": self._root, "probes": self._request.probes}
+        known = self._known_recipes()
         jobs = [
-            Job(one.target, f"{JOBS}:check_class", {"one": one, **arguments}) for one in classes
+            Job(
+                one.target,
+                f"{JOBS}:check_class",
+                {"one": one, "recipes": plain_recipes(known.get(one.target, ())), **arguments},
+            )
+            for one in classes
         ]
         for outcome in self._sandbox.run(jobs):
             one = next(found for found in classes if found.target == outcome.job)
@@ -135,6 +143,14 @@ class _Exploration:
                 coverage.append(msgspec.structs.replace(reached, unstable=lost))
             records += kept
         return ExplorationResult(records, Coverage(coverage, not_importable), problems)
+
+    def _known_recipes(self) -> dict[str, list[StoredRecipe]]:
+        """Return the recipes of the project's file by class, what was declared or edited first."""
+        known: dict[str, list[StoredRecipe]] = {}
+        path = self._project.resolve(self._project.config.recipes)
+        for stored in sorted(read_recipes(path), key=lambda one: one.is_untouched):
+            known.setdefault(stored.recipe.target, []).append(stored)
+        return known
 
     def _find(self) -> tuple[list[ModuleClass], dict[str, str], list[NotAnalysed]]:
         job = Job(

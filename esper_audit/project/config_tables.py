@@ -91,7 +91,7 @@ class Config(ConfigTable, frozen=True, kw_only=True):
     `select` are the checks to run instead of the default ones, `extend_select` additional checks.
     `policies` are the contracts that the project adopts beside those of its profile.
     `discover` are packages and paths whose module classes are probed without a declaration, `preload` are
-    modules to import before them.
+    modules to import before them. `recipes` is the file of recipes.
     An `application` has no users outside the tree, apart from those of the packages in `library`.
     """
 
@@ -112,6 +112,7 @@ class Config(ConfigTable, frozen=True, kw_only=True):
     subjects: list[NonEmptyText] = []
     discover: list[NonEmptyText] = []
     preload: list[NonEmptyText] = []
+    recipes: NonEmptyText = "recipes.yaml"
     expect: list[ExpectedFailure] = []
     probing: ProbeLimits = ProbeLimits()
     checking: FileLimits = FileLimits()

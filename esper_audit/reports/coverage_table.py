@@ -43,6 +43,8 @@ def _details(coverage: Coverage) -> Iterator[StyledText]:
 
 
 def _properties(one: ClassCoverage) -> Iterator[StyledText]:
+    if one.stale:
+        yield StyledText(wrapped(f"stale recipe of {one.name}: {one.stale}", "  ", "    "), "dim")
     for text in one.properties:
         yield StyledText(wrapped(f"property of {one.name}: {text}", "  ", "    "), "dim")
     for text in one.unstable:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import os
 import signal
 import subprocess
 import tempfile
@@ -15,6 +14,7 @@ from pathlib import Path
 import msgspec
 
 from esper_audit.findings.errors import UsageError
+from esper_audit.project.injection.torch_import import injected_environment
 from esper_audit.watch.collectives import find_stuck
 from esper_audit.watch.records import (
     ONLY,
@@ -31,7 +31,7 @@ from esper_audit.watch.records import (
     read_records,
 )
 
-INJECTED = os.path.join(os.path.dirname(os.path.abspath(__file__)), "injected")
+STARTER = "esper_audit.watch.start:watch"
 LOOK_EVERY = 0.5  # seconds
 
 
@@ -111,15 +111,13 @@ def _take_interrupts() -> None:
 
 
 def _environment(request: WatchRequest, root: str, folder: str) -> dict[str, str]:
-    before = os.environ.get("PYTHONPATH", "")
-    return {
-        **os.environ,
-        "PYTHONPATH": os.pathsep.join(path for path in (INJECTED, before) if path),
+    settings = {
         REPORT_FOLDER: folder,
         PROJECT_ROOT: root,
         STEPS: str(request.steps),
         ONLY: ",".join(request.only),
     }
+    return injected_environment(STARTER, settings)
 
 
 def _result(status: int, records: Sequence[Record]) -> WatchResult:

@@ -60,6 +60,12 @@ class ConstructorSearch:
         required = [name for name, p in self.parameters.items() if _is_required(p)]
         return Arguments((), {name: self._guesses(name)[0] for name in required})
 
+    def filled(self, given: Arguments, arguments: Arguments) -> Arguments:
+        """Return the given arguments with what they leave out filled in from others."""
+        positional = [*self.parameters][: len(given.args)]
+        rest = {k: v for k, v in arguments.kwargs.items() if k not in positional}
+        return Arguments(given.args or arguments.args, {**rest, **given.kwargs})
+
     def after(self, arguments: Arguments, failure: TrialFailure) -> Iterator[Arguments]:
         """Yield other arguments after a failure, those that the error suggests first."""
         yield from self._named_in_message(arguments, failure)

@@ -8,6 +8,7 @@ import os
 import time
 import traceback
 from collections.abc import Sequence
+from typing import Any
 
 import msgspec
 
@@ -15,10 +16,11 @@ from esper_audit.findings.coverage import ClassCoverage, Stage
 from esper_audit.findings.probe_record import DefinitionPlace, ProbeRecord, Verdict
 from esper_audit.probes.discovery.classes import find_classes as find_classes
 from esper_audit.probes.discovery.lengths import length_problem
+from esper_audit.probes.discovery.search import find_recipe
 from esper_audit.probes.discovery.targets import ModuleClass
-from esper_audit.probes.discovery.trial import find_recipe
 from esper_audit.probes.measure.process_settings import restored_settings
 from esper_audit.probes.probe import probes_in
+from esper_audit.probes.recipes.recipe_file import recipes_from_plain
 from esper_audit.probes.recipes.subject import Discovered, subject_by_recipe
 from esper_audit.probes.subject.subject import BIRTH
 from esper_audit.probes.units import Unit, measure_unit
@@ -45,11 +47,13 @@ def universal_probes() -> list[type[UniversalProbe]]:
     return [p for p in probes_in(universal_modules()).values() if issubclass(p, UniversalProbe)]
 
 
-def check_class(one: dict[str, object], root: str, probes: list[str]) -> CheckedClass:
-    """Find a recipe for a class, and check the universal contracts if it runs."""
+def check_class(
+    one: dict[str, object], root: str, probes: list[str], recipes: list[dict[str, Any]]
+) -> CheckedClass:
+    """Find a recipe for a class, the known ones first, and check the universal contracts if it runs."""
     found = msgspec.convert(one, ModuleClass)
     os.chdir(os.environ.get("TMPDIR", root))
-    trial = find_recipe(found.target)
+    trial = find_recipe(found.target, recipes_from_plain(recipes))
     coverage = ClassCoverage(
         name=found.target.replace(":", "."),
         path=found.path,
@@ -57,6 +61,7 @@ def check_class(one: dict[str, object], root: str, probes: list[str]) -> Checked
         stage=trial.stage,
         origin=trial.recipe.origin,
         reason=trial.reason,
+        stale=trial.stale,
     )
     subject = subject_by_recipe(trial.recipe)
     if trial.stage is Stage.BUILT and trial.failure is not None:

@@ -1,195 +1,44 @@
-"""The search for a recipe: build a class, then call it, until both work or the budget is spent."""
+"""One trial of a recipe: the stage that it reaches, and the failure that ended it."""
 
 from __future__ import annotations
 
-import inspect
-import re
-import time
-import warnings
-from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import torch
 from torch import nn
 
-from esper_audit.findings.coverage import RecipeOrigin, Stage
+from esper_audit.findings.coverage import STAGES, Stage
 from esper_audit.findings.errors import FAILURES
-from esper_audit.probes.discovery.call_repair import repaired_calls
-from esper_audit.probes.discovery.constructor import ConstructorSearch
 from esper_audit.probes.discovery.failure import TrialFailure, failure_of
-from esper_audit.probes.discovery.inputs import call_arguments, call_parameters
-from esper_audit.probes.discovery.layouts import first_inputs
 from esper_audit.probes.measure.output_tree import differs, tensors_of
 from esper_audit.probes.measure.parameters import redraw
-from esper_audit.probes.recipes.materialise import (
-    FunctionModule,
-    build_module,
-    draw_call,
-    import_name,
-)
+from esper_audit.probes.recipes.materialise import build_module, draw_call
 from esper_audit.probes.recipes.recipe import Recipe
-from esper_audit.probes.recipes.values import Arguments, TensorSpec
-from esper_audit.probes.subject.determinism import deterministic, seed_streams
+from esper_audit.probes.subject.determinism import seed_streams
 from esper_audit.probes.subject.modes import switch_mode
-
-NETWORK = re.compile(
-    r"URLError|ConnectionError|Max retries|Name or service not known|name resolution|LocalEntryNotFound"
-    r"|OfflineMode|outgoing traffic has been disabled|couldn't connect|network is not allowed"
-)
-MOST_BUILDS = 40
-MOST_CALLS = 160
-MOST_REPAIRS = 5  # of one call, one after the other
-MOST_WORKING_BUILDS = 6
-# Processor seconds, which do not depend on what else the machine does.
-BUILD_SECONDS = 3.0
-CALL_SECONDS = 2.5
-SEARCH_SECONDS = 6.0  # for a class
 
 
 @dataclass
 class TrialResult:
-    """The recipe that came furthest, its stage, and the failure that ended the search."""
+    """The recipe that came furthest, its stage, and the failure that ended the search.
+
+    `stale` names the known recipe that runs no more.
+    """
 
     recipe: Recipe
     stage: Stage
     reason: str = ""
     failure: TrialFailure | None = None
+    stale: str = ""
+
+    def is_ahead_of(self, other: TrialResult) -> bool:
+        """Return whether this one came further."""
+        return STAGES.index(self.stage) > STAGES.index(other.stage)
 
 
-def find_recipe(target: str) -> TrialResult:
-    """Return the best recipe for a class that can be found within the budget."""
-    with deterministic(), warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        return _Search(target).run()
-
-
-class _Search:
-    """The state of a search: what was tried, and what came furthest."""
-
-    def __init__(self, target: str) -> None:
-        self.target = target
-        named = import_name(target)
-        self.is_function = not isinstance(named, type)
-        self.kind: type[nn.Module] = FunctionModule if self.is_function else named
-        self.function = named
-        self.constructor = ConstructorSearch(self.kind)
-        self.origin = (
-            RecipeOrigin.DEFAULT if self.constructor.needs_nothing else RecipeOrigin.GUESSED
-        )
-        self.best = TrialResult(Recipe(target, origin=self.origin), Stage.FOUND)
-        self.calls = 0
-        self.call_deadline = self.deadline = 0.0
-
-    def run(self) -> TrialResult:
-        """Try builds and calls, and return the first that works."""
-        self.deadline = time.process_time() + SEARCH_SECONDS
-        if not _defines_forward(self.kind):
-            self.best.reason = "the class defines no forward"
-        for recipe, module in self._builds():
-            if self.best.stage is Stage.FOUND:
-                self.best = TrialResult(recipe, Stage.BUILT, self.best.reason)
-            if not _defines_forward(self.kind):
-                return self.best
-            result = self._call(recipe, module)
-            if result.stage is Stage.RUN:
-                return result
-            if result.stage is not Stage.BUILT or not self.best.reason:
-                self.best = result
-        return self.best
-
-    def _builds(self) -> Iterator[tuple[Recipe, nn.Module]]:
-        """Yield recipes that build, from the likeliest arguments on."""
-        if self.is_function:
-            recipe = Recipe(self.target, origin=self.origin, is_function=True)
-            yield recipe, FunctionModule(self.function)
-            return
-        search = self.constructor
-        pending = [search.first()]
-        seen: list[Arguments] = []
-        working = 0
-        deadline = time.process_time() + BUILD_SECONDS
-        while pending and len(seen) < MOST_BUILDS and working < MOST_WORKING_BUILDS:
-            arguments = pending.pop(0)
-            if arguments in seen:
-                continue
-            seen.append(arguments)
-            recipe = Recipe(self.target, arguments, origin=self.origin)
-            module, failure = _built(recipe)
-            if module is not None:
-                working += 1
-                before = time.process_time()
-                yield recipe, module
-                deadline += time.process_time() - before
-                pending = [*pending, *search.alternatives(arguments), *search.optional(arguments)]
-            elif failure is not None:
-                if NETWORK.search(failure.sentence()):
-                    self.best.reason = "wants the network, which discovery does not allow"
-                    pending = search.without_download(arguments)
-                    continue
-                if self.best.stage is Stage.FOUND and self.best.failure is None:
-                    self.best.reason = reason_of("could not be built", failure)
-                    self.best.failure = failure
-                pending = [
-                    *search.after(arguments, failure),
-                    *pending,
-                    *search.alternatives(arguments),
-                ]
-            if time.process_time() > min(deadline, self.deadline):
-                return
-
-    def _call(self, recipe: Recipe, module: nn.Module) -> TrialResult:
-        """Return the first call that runs, else the failure of the first."""
-        parameters = call_parameters(self.function if self.is_function else module.forward)
-        result = TrialResult(recipe, Stage.BUILT)
-        self.calls = 0
-        self.call_deadline = min(time.process_time() + CALL_SECONDS, self.deadline)
-        for first in first_inputs(module, recipe.build) if parameters else [TensorSpec(())]:
-            for arguments, distance in _calls_with(parameters, first):
-                attempt = self._repaired(replace(recipe, call=arguments), module)
-                if attempt.stage is Stage.RUN:
-                    return attempt
-                if attempt.stage is Stage.FED or not result.reason:
-                    result = attempt
-                if self._is_spent() or (distance and result.stage is Stage.FED):
-                    return result
-        return result
-
-    def _is_spent(self) -> bool:
-        """Return whether the budget of calls is spent."""
-        return self.calls >= MOST_CALLS or time.process_time() > self.call_deadline
-
-    def _repaired(self, recipe: Recipe, module: nn.Module) -> TrialResult:
-        """Call, and on failure call again as each message suggests."""
-        pending = [(recipe, 0)]
-        seen: list[Arguments] = []
-        first: TrialResult | None = None
-        while pending and not self._is_spent():
-            tried, depth = pending.pop(0)
-            if tried.call in seen:
-                continue
-            seen.append(tried.call)
-            self.calls += 1
-            result = attempt_call(tried, module)
-            if result.stage is not Stage.BUILT:
-                return result
-            first = first or result
-            if result.failure is not None and depth < MOST_REPAIRS:
-                repairs = repaired_calls(tried.call, result.failure)
-                pending = [*((replace(tried, call=r), depth + 1) for r in repairs), *pending]
-        return first or TrialResult(recipe, Stage.BUILT)
-
-
-def _calls_with(
-    parameters: list[inspect.Parameter], first: TensorSpec
-) -> Iterator[tuple[Arguments, int]]:
-    if not parameters:
-        yield Arguments(), 0
-    else:
-        yield from call_arguments(parameters, first)
-
-
-def _built(recipe: Recipe) -> tuple[nn.Module | None, TrialFailure | None]:
+def attempt_build(recipe: Recipe) -> tuple[nn.Module | None, TrialFailure | None]:
+    """Return a module by a recipe, or the failure of its constructor."""
     seed_streams(0)
     try:
         module = build_module(recipe)
@@ -244,8 +93,3 @@ def reason_of(stage: str, failure: TrialFailure) -> str:
     """Return why a class could not be built or fed, on one line."""
     text = failure.sentence()
     return f"{stage}: {text[:160]}"
-
-
-def _defines_forward(kind: type[nn.Module]) -> bool:
-    """Return whether a class has a forward of its own or a base with one."""
-    return kind.forward is not nn.Module.forward

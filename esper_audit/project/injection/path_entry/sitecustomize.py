@@ -1,4 +1,4 @@
-"""Begins to watch a process of the command, then runs the sitecustomize that this one hides."""
+"""Begins to follow a process of the command, then runs the sitecustomize that this one hides."""
 
 from __future__ import annotations
 
@@ -21,8 +21,16 @@ def _run_hidden() -> None:
     spec.loader.exec_module(module)
 
 
-if importlib.util.find_spec("esper_audit") is not None:
-    from esper_audit.watch.start import wait_for_torch
+def _follow() -> None:
+    """Act when torch is imported, without an import of our package before: pytest wants to rewrite it."""
+    file = os.path.join(os.path.dirname(FOLDER), "torch_import.py")
+    spec = importlib.util.spec_from_file_location("_esper_audit_torch_import", file)
+    if spec is None or spec.loader is None:
+        return
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    module.wait_for_torch(module.call_starter)
 
-    wait_for_torch()
+
+_follow()
 _run_hidden()

@@ -1,0 +1,215 @@
+"""The search for a recipe: build a class, then call it, until both work or the budget is spent."""
+
+from __future__ import annotations
+
+import inspect
+import re
+import time
+import warnings
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+
+from torch import nn
+
+from esper_audit.findings.coverage import RecipeOrigin, Stage
+from esper_audit.probes.discovery.call_repair import repaired_calls
+from esper_audit.probes.discovery.constructor import ConstructorSearch
+from esper_audit.probes.discovery.failure import TrialFailure
+from esper_audit.probes.discovery.inputs import call_arguments, call_parameters
+from esper_audit.probes.discovery.layouts import first_inputs
+from esper_audit.probes.discovery.trial import TrialResult, attempt_build, attempt_call, reason_of
+from esper_audit.probes.recipes.materialise import FunctionModule, import_name
+from esper_audit.probes.recipes.recipe import Recipe
+from esper_audit.probes.recipes.recipe_file import StoredRecipe
+from esper_audit.probes.recipes.values import Arguments, TensorSpec
+from esper_audit.probes.subject.determinism import deterministic
+
+NETWORK = re.compile(
+    r"URLError|ConnectionError|Max retries|Name or service not known|name resolution|LocalEntryNotFound"
+    r"|OfflineMode|outgoing traffic has been disabled|couldn't connect|network is not allowed"
+)
+MOST_BUILDS = 40
+MOST_CALLS = 160
+MOST_REPAIRS = 5  # of one call, one after the other
+MOST_WORKING_BUILDS = 6
+# Processor seconds, which do not depend on what else the machine does.
+BUILD_SECONDS = 3.0
+CALL_SECONDS = 2.5
+SEARCH_SECONDS = 6.0  # for a class
+
+
+def find_recipe(target: str, known: Sequence[StoredRecipe] = ()) -> TrialResult:
+    """Return the first known recipe that runs, else the best that can be found within the budget."""
+    with deterministic(), warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        return _Search(target, known).run()
+
+
+class _Search:
+    """The state of a search: what was tried, and what came furthest."""
+
+    def __init__(self, target: str, known: Sequence[StoredRecipe]) -> None:
+        self.target, self.known = target, known
+        named = import_name(target)
+        self.is_function = not isinstance(named, type)
+        self.kind: type[nn.Module] = FunctionModule if self.is_function else named
+        self.function = named
+        self.constructor = ConstructorSearch(self.kind)
+        self.origin = (
+            RecipeOrigin.DEFAULT if self.constructor.needs_nothing else RecipeOrigin.GUESSED
+        )
+        self.best = TrialResult(Recipe(target, origin=self.origin), Stage.FOUND)
+        self.calls = 0
+        self.call_deadline = self.deadline = 0.0
+
+    def run(self) -> TrialResult:
+        """Try the known recipes, then builds and calls, and return the first that works."""
+        furthest = TrialResult(self.best.recipe, Stage.FOUND)
+        stale = ""
+        for stored in self.known:
+            result = self._try_known(stored)
+            if result.stage is Stage.RUN:
+                return result
+            furthest = result if result.is_ahead_of(furthest) else furthest
+            stale = stale or _staleness(stored, result)
+        found = self._guess()
+        best = furthest if furthest.is_ahead_of(found) else found
+        return replace(best, stale=stale)
+
+    def _try_known(self, stored: StoredRecipe) -> TrialResult:
+        """Return how far a known recipe comes, with what a declared one leaves out guessed."""
+        self.deadline = time.process_time() + SEARCH_SECONDS
+        recipe = stored.recipe
+        is_fixed = recipe.origin is not RecipeOrigin.DECLARED
+        self.best = TrialResult(recipe, Stage.FOUND)
+        for built, module in self._builds(recipe, is_fixed=is_fixed):
+            if not _defines_forward(self.kind) or (is_fixed and not stored.has_call):
+                return TrialResult(built, Stage.BUILT)
+            result = attempt_call(built, module) if stored.has_call else self._call(built, module)
+            if result.stage is Stage.RUN:
+                return result
+            self.best = result if result.is_ahead_of(self.best) else self.best
+        return self.best
+
+    def _guess(self) -> TrialResult:
+        """Return the best result of a search for builds and calls."""
+        self.deadline = time.process_time() + SEARCH_SECONDS
+        given = Recipe(self.target, origin=self.origin, is_function=self.is_function)
+        self.best = TrialResult(given, Stage.FOUND)
+        if not _defines_forward(self.kind):
+            self.best.reason = "the class defines no forward"
+        for recipe, module in self._builds(given, is_fixed=False):
+            if self.best.stage is Stage.FOUND:
+                self.best = TrialResult(recipe, Stage.BUILT, self.best.reason)
+            if not _defines_forward(self.kind):
+                return self.best
+            result = self._call(recipe, module)
+            if result.stage is Stage.RUN:
+                return result
+            if result.stage is not Stage.BUILT or not self.best.reason:
+                self.best = result
+        return self.best
+
+    def _builds(self, given: Recipe, *, is_fixed: bool) -> Iterator[tuple[Recipe, nn.Module]]:
+        """Yield recipes that build: the given one alone, or around it from the likeliest arguments on."""
+        if self.is_function:
+            yield given, FunctionModule(self.function)
+            return
+        search = self.constructor
+        pending = [given.build if is_fixed else search.first()]
+        seen: list[Arguments] = []
+        working = 0
+        deadline = time.process_time() + BUILD_SECONDS
+        while pending and len(seen) < MOST_BUILDS and working < MOST_WORKING_BUILDS:
+            arguments = search.filled(given.build, pending.pop(0))
+            if arguments in seen:
+                continue
+            seen.append(arguments)
+            recipe = replace(given, build=arguments)
+            module, failure = attempt_build(recipe)
+            if module is not None:
+                working += 1
+                before = time.process_time()
+                yield recipe, module
+                deadline += time.process_time() - before
+                pending = [*pending, *search.alternatives(arguments), *search.optional(arguments)]
+            elif failure is not None:
+                pending = self._pending_after(arguments, failure, pending)
+            if is_fixed or time.process_time() > min(deadline, self.deadline):
+                return
+
+    def _pending_after(
+        self, arguments: Arguments, failure: TrialFailure, pending: list[Arguments]
+    ) -> list[Arguments]:
+        """Return the arguments to try after a failed build, and note the reason of the first."""
+        search = self.constructor
+        if NETWORK.search(failure.sentence()):
+            self.best.reason = "wants the network, which discovery does not allow"
+            return search.without_download(arguments)
+        if self.best.stage is Stage.FOUND and self.best.failure is None:
+            self.best.reason = reason_of("could not be built", failure)
+            self.best.failure = failure
+        return [*search.after(arguments, failure), *pending, *search.alternatives(arguments)]
+
+    def _call(self, recipe: Recipe, module: nn.Module) -> TrialResult:
+        """Return the first call that runs, else the failure of the first."""
+        parameters = call_parameters(self.function if self.is_function else module.forward)
+        result = TrialResult(recipe, Stage.BUILT)
+        self.calls = 0
+        self.call_deadline = min(time.process_time() + CALL_SECONDS, self.deadline)
+        for first in first_inputs(module, recipe.build) if parameters else [TensorSpec(())]:
+            for arguments, distance in _calls_with(parameters, first):
+                attempt = self._repaired(replace(recipe, call=arguments), module)
+                if attempt.stage is Stage.RUN:
+                    return attempt
+                if attempt.stage is Stage.FED or not result.reason:
+                    result = attempt
+                if self._is_spent() or (distance and result.stage is Stage.FED):
+                    return result
+        return result
+
+    def _is_spent(self) -> bool:
+        """Return whether the budget of calls is spent."""
+        return self.calls >= MOST_CALLS or time.process_time() > self.call_deadline
+
+    def _repaired(self, recipe: Recipe, module: nn.Module) -> TrialResult:
+        """Call, and on failure call again as each message suggests."""
+        pending = [(recipe, 0)]
+        seen: list[Arguments] = []
+        first: TrialResult | None = None
+        while pending and not self._is_spent():
+            tried, depth = pending.pop(0)
+            if tried.call in seen:
+                continue
+            seen.append(tried.call)
+            self.calls += 1
+            result = attempt_call(tried, module)
+            if result.stage is not Stage.BUILT:
+                return result
+            first = first or result
+            if result.failure is not None and depth < MOST_REPAIRS:
+                repairs = repaired_calls(tried.call, result.failure)
+                pending = [*((replace(tried, call=r), depth + 1) for r in repairs), *pending]
+        return first or TrialResult(recipe, Stage.BUILT)
+
+
+def _staleness(stored: StoredRecipe, result: TrialResult) -> str:
+    """Return which line of the file of recipes does not run any more, empty if it does or is in no file."""
+    is_stale = result.stage is Stage.FOUND or (stored.has_call and result.stage is Stage.BUILT)
+    if not is_stale or not stored.line:
+        return ""
+    return f"line {stored.line}, {stored.recipe.origin}: {result.reason}"
+
+
+def _calls_with(
+    parameters: list[inspect.Parameter], first: TensorSpec
+) -> Iterator[tuple[Arguments, int]]:
+    if not parameters:
+        yield Arguments(), 0
+    else:
+        yield from call_arguments(parameters, first)
+
+
+def _defines_forward(kind: type[nn.Module]) -> bool:
+    """Return whether a class has a forward of its own or a base with one."""
+    return kind.forward is not nn.Module.forward

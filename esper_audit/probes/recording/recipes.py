@@ -1,0 +1,53 @@
+"""Recipes of what a command recorded, the cheapest of each class."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable
+
+from esper_audit.findings.coverage import RecipeOrigin
+from esper_audit.probes.recipes.plain_data import decode_arguments
+from esper_audit.probes.recipes.recipe import Recipe
+from esper_audit.probes.recipes.recipe_file import StoredRecipe
+from esper_audit.probes.recipes.values import Arguments
+from esper_audit.probes.recording.recorder import Recorded
+from esper_audit.project.file_roles import Role, Roles
+
+MOST_WRITTEN = 3  # of a class
+
+
+def recipes_of(
+    recorded: Iterable[Recorded], roles: Roles, root: str
+) -> dict[str, list[StoredRecipe]]:
+    """Return the recipes of each class that tests do not define, with a call where one was recorded."""
+    found: dict[str, list[Recorded]] = {}
+    for one in recorded:
+        if not one.reason and _is_production(one, roles, root):
+            found.setdefault(one.target, []).append(one)
+    return {target: _chosen(found[target]) for target in sorted(found)}
+
+
+def not_written(recorded: Iterable[Recorded], written: Iterable[str]) -> dict[str, str]:
+    """Return the classes without a recipe, with what could not be written down."""
+    written = frozenset(written)
+    return {one.target: one.reason for one in recorded if one.reason and one.target not in written}
+
+
+def _is_production(one: Recorded, roles: Roles, root: str) -> bool:
+    path = os.path.relpath(os.path.realpath(one.file), os.path.realpath(root)) if one.file else ""
+    return path.startswith("..") or roles.of(path.replace(os.sep, "/")) is Role.PRODUCTION
+
+
+def _chosen(recorded: list[Recorded]) -> list[StoredRecipe]:
+    called = [one for one in recorded if one.call is not None]
+    ordered = sorted(
+        called or recorded[:1], key=lambda one: (one.cost, repr(one.build), repr(one.call))
+    )
+    distinct = {repr((one.build, one.call)): one for one in ordered}
+    return [_stored(one) for one in [*distinct.values()][:MOST_WRITTEN]]
+
+
+def _stored(one: Recorded) -> StoredRecipe:
+    call = Arguments() if one.call is None else decode_arguments(one.call)
+    recipe = Recipe(one.target, decode_arguments(one.build), call, RecipeOrigin.RECORDED)
+    return StoredRecipe(recipe, has_call=one.call is not None)

@@ -1,0 +1,227 @@
+"""Hooks on the construction and the calls of modules, which change no result of the command."""
+
+from __future__ import annotations
+
+import functools
+import inspect
+import sys
+import threading
+import weakref
+from collections import Counter
+from collections.abc import Callable
+from typing import Any
+
+import msgspec
+import torch
+from torch import Tensor, nn
+
+from esper_audit.findings.errors import FAILURES
+from esper_audit.probes.recipes.plain_data import encode_arguments
+from esper_audit.probes.recipes.values import Arguments, CallSpec, tensors_in
+from esper_audit.probes.recording.description import NotDescribable, describe, path_of
+
+MOST_DESCRIBED = 60  # calls of a class
+MOST_KEPT = 4  # distinct signatures of a class, the cheapest
+COPIERS = frozenset(
+    {"__newobj__", "__newobj_ex__", "_reconstruct", "__deepcopy__", "__copy__", "__reduce_ex__"}
+)
+UNCOUNTED = 1 << 40  # the cost of a module whose parameters have no size yet
+
+
+class Recorded(msgspec.Struct, frozen=True):
+    """One construction of a class, with a call of the module if there was one, as plain data.
+
+    `cost` is the number of elements that a call touches. `reason` is set instead where it cannot be
+    written down.
+    """
+
+    target: str
+    file: str
+    build: dict[str, Any] = {}
+    call: dict[str, Any] | None = None
+    cost: int = 0
+    reason: str = ""
+
+
+class Recorder:
+    """What is built and called in this process, of the classes that `is_wanted` accepts."""
+
+    def __init__(self, is_wanted: Callable[[type], bool], keep: Callable[[Recorded], None]) -> None:
+        self._is_wanted_class = is_wanted
+        self._wanted: dict[type, bool] = {}
+        self._keep = keep
+        self._built: dict[int, tuple[weakref.ref[nn.Module], CallSpec | str]] = {}
+        self._described: Counter[type] = Counter()
+        self._kept: dict[tuple[type, bool], dict[str, int]] = {}
+        self._patched: set[type] = set()
+        self._original_call: Any = nn.Module.__call__
+        self._original_setstate: Any = nn.Module.__setstate__
+        self._active = threading.local()
+
+    def install(self) -> None:
+        """Put the hooks on.
+
+        What `inspect.signature` returns for a module class stays the same: it ignores methods of C.
+        """
+        new = functools.partial(self._new)
+        nn.Module.__new__ = staticmethod(new.__call__)  # type: ignore[assignment, method-assign]  # a hook
+        nn.Module.__setstate__ = self._setstate_hook()  # type: ignore[method-assign]  # a hook
+        self._hook_call(nn.Module)
+
+    def construction(self, module: nn.Module) -> CallSpec | None:
+        """Return how a module was built, None if that is not known."""
+        found = self._found(module)
+        if isinstance(found, str):
+            raise NotDescribable(found)
+        return found
+
+    def _is_wanted(self, kind: type) -> bool:
+        """Return whether a class is recorded, asked once for each."""
+        if kind not in self._wanted:
+            self._wanted[kind] = self._is_wanted_class(kind)
+        return self._wanted[kind]
+
+    def _found(self, module: nn.Module) -> CallSpec | str | None:
+        reference, found = self._built.get(id(module), (None, None))
+        return found if reference is not None and reference() is module else None
+
+    def _new(self, kind: type[nn.Module], *args: Any, **kwargs: Any) -> nn.Module:
+        new = super(nn.Module, kind).__new__
+        module = new(kind) if new is object.__new__ else new(kind, *args, **kwargs)
+        if not isinstance(module, nn.Module) or _is_copying(args, kwargs):
+            return module
+        if self._is_wanted(kind):
+            for owner in kind.__mro__:
+                if "__call__" in vars(owner) and issubclass(owner, nn.Module):
+                    self._hook_call(owner)
+        if not torch.compiler.is_compiling():
+            self._note(module, kind, args, kwargs)
+        return module
+
+    def _note(self, module: nn.Module, kind: type, args: Any, kwargs: Any) -> None:
+        found: CallSpec | str
+        try:
+            arguments = self._arguments(args, kwargs)
+            found = CallSpec(path_of(kind), arguments.args, arguments.kwargs)
+        except NotDescribable as problem:
+            found = str(problem)
+        # An attribute of an argument is foreign code.
+        except FAILURES as error:
+            found = f"an argument whose attributes raise {type(error).__name__}"
+        key = id(module)
+        self._built[key] = (weakref.ref(module, lambda _: self._built.pop(key, None)), found)
+        if self._is_wanted(kind):
+            self._record(module, found, None)
+
+    def _arguments(self, args: Any, kwargs: Any) -> Arguments:
+        return Arguments(
+            tuple(describe(value, self.construction) for value in args),
+            {name: describe(value, self.construction) for name, value in kwargs.items()},
+        )
+
+    def _setstate_hook(self) -> Any:
+        original = self._original_setstate
+
+        @functools.wraps(original)
+        def setstate(module: nn.Module, state: Any) -> Any:
+            # A copy or an unpickled module was not built by its constructor.
+            self._built.pop(id(module), None)
+            return original(module, state)
+
+        return setstate
+
+    def _hook_call(self, owner: type) -> None:
+        if owner in self._patched:
+            return
+        self._patched.add(owner)
+        original = vars(owner)["__call__"]
+
+        @functools.wraps(original)
+        def call(module: nn.Module, *args: Any, **kwargs: Any) -> Any:
+            if torch.compiler.is_compiling() or not self._is_worth_describing(module):
+                return original(module, *args, **kwargs)
+            return self._described_call(original, module, args, kwargs)
+
+        owner.__call__ = call  # type: ignore[method-assign]  # a hook
+
+    def _is_worth_describing(self, module: nn.Module) -> bool:
+        """Return whether a call of a module is recorded: few of its class were, and it is no inner call."""
+        kind = type(module)
+        if self._described[kind] >= MOST_DESCRIBED or not self._is_wanted(kind):
+            return False
+        if id(module) in vars(self._active).setdefault("modules", set()):
+            return False
+        return self._found(module) is not None and not torch.jit.is_tracing()  # type: ignore[attr-defined, no-untyped-call]  # of torch
+
+    def _described_call(self, original: Any, module: nn.Module, args: Any, kwargs: Any) -> Any:
+        self._described[type(module)] += 1
+        try:
+            with torch.no_grad():
+                call: Arguments | str = self._arguments(args, kwargs)
+        except NotDescribable as problem:
+            call = str(problem)
+        except FAILURES as error:
+            call = f"an argument whose attributes raise {type(error).__name__}"
+        self._active.modules.add(id(module))
+        try:
+            output = original(module, *args, **kwargs)
+        finally:
+            self._active.modules.discard(id(module))
+        found = self._found(module)
+        if found is not None:
+            self._record(module, found, call)
+        return output
+
+    def _record(
+        self, module: nn.Module, found: CallSpec | str, call: Arguments | str | None
+    ) -> None:
+        """Keep a signature, if it is new and among the cheapest of its class."""
+        kind = type(module)
+        problem = found if isinstance(found, str) else call if isinstance(call, str) else ""
+        kept = self._kept.setdefault((kind, call is None), {})
+        if isinstance(found, str) or isinstance(call, str):
+            one = Recorded(
+                f"{kind.__module__}:{kind.__qualname__}", _file(kind.__module__), reason=problem
+            )
+        else:
+            build = encode_arguments(Arguments(found.args, found.kwargs))
+            cost = 0 if call is None else _elements(call) + _weights(module)
+            plain = None if call is None else encode_arguments(call)
+            one = Recorded(found.path, _file(kind.__module__), build, plain, cost)
+        key = repr((one.build, one.call, one.reason))
+        rivals = sorted(kept.values())
+        if key in kept or (len(rivals) >= MOST_KEPT and one.cost >= rivals[MOST_KEPT - 1]):
+            return
+        kept[key] = one.cost
+        self._keep(one)
+
+
+def _is_copying(args: Any, kwargs: Any) -> bool:
+    """Return whether a module is made without its constructor, by copying or unpickling."""
+    if args or kwargs:
+        return False
+    return sys._getframe(2).f_code.co_name in COPIERS  # noqa: SLF001  # the caller's frame
+
+
+@functools.cache
+def _file(name: str) -> str:
+    module = sys.modules.get(name)
+    return (inspect.getsourcefile(module) or "") if inspect.ismodule(module) else ""
+
+
+def _elements(call: Arguments) -> int:
+    total = 0
+    for spec in tensors_in(call):
+        size = 1
+        for side in spec.shape:
+            size *= side
+        total += size
+    return total
+
+
+def _weights(module: nn.Module) -> int:
+    try:
+        return sum(p.numel() for p in nn.Module.parameters(module) if isinstance(p, Tensor))
+    # Lazy parameters have no size, and a module may override what iterates them.
+    except FAILURES:
+        return UNCOUNTED
