@@ -23,6 +23,7 @@ from esper_audit.tickets.states import ACTIVE
 from esper_audit.tickets.ticket import Ticket
 from esper_audit.workflow.local_rules import require_passing_cases
 from esper_audit.workflow.run import AuditRun, ProgressCallbacks, preview, run
+from esper_audit.workflow.unchecked_tickets import unchecked_tickets
 
 # An active ticket that could be closed is good news.
 FAILING_RUN = FAILING - {Assessment.PROPOSED_FOR_CLOSING}
@@ -70,6 +71,7 @@ def summary_lines(result: AuditRun, *, would: str = "") -> list[str]:
         wrapped(_audit_line(result.audit), "", "  ").rstrip("\n"),
         *_shortened(_not_looked_at(result.audit)),
         _tickets_line(result),
+        *_shortened(_unchecked(result)),
         *_shortened(_new_tickets(result, f"{would}open" if would else "opened")),
         *_claim_lines(result.verified),
         *(f"  {wrote} {path}" for path in result.changed),
@@ -82,6 +84,11 @@ def _not_looked_at(audit: Audit) -> list[str]:
         wrapped(f"not looked at: {problem.sentence()}", "  ", "  ").rstrip("\n")
         for problem in audit.not_analysed
     ]
+
+
+def _unchecked(result: AuditRun) -> list[str]:
+    sentences = unchecked_tickets(result.audit, result.sync.tickets.values())
+    return [wrapped(f"not checked: {one}", "  ", "  ").rstrip("\n") for one in sentences]
 
 
 def _new_tickets(result: AuditRun, verb: str) -> list[str]:

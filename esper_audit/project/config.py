@@ -162,12 +162,8 @@ def _read(file: str) -> Config:
                 f"{place}: rules.{rule}.severity: invalid value (got {severity!r}, expected P0 to P4)"
             )
     folder = os.path.dirname(os.path.abspath(file))
-    if not os.path.isdir(os.path.join(folder, config.templates)):
-        place = place_in_config(file, ("templates",))
-        raise ConfigError(f"{place}: templates: no such folder (got {config.templates!r})")
-    if config.contracts and not os.path.isfile(os.path.join(folder, config.contracts)):
-        place = place_in_config(file, ("contracts",))
-        raise ConfigError(f"{place}: contracts: no such file (got {config.contracts!r})")
+    for path, problem in _missing_files(config, folder):
+        raise ConfigError(f"{place_in_config(file, path)}: {path[0]}: {problem}")
     return config
 
 
@@ -185,6 +181,30 @@ def _patterns(config: Config) -> Iterator[tuple[list[Key], str]]:
     for name, entries in (("per-path", config.per_path), ("allow", config.allow)):
         for position, path in enumerate(entry.path for entry in entries):
             yield [name, position, "path"], path
+
+
+def _missing_files(config: Config, folder: str) -> Iterator[tuple[list[Key], str]]:
+    """Yield what a configuration names and what does not exist: the path of its key, and the problem."""
+    if not os.path.isdir(os.path.join(folder, config.templates)):
+        yield ["templates"], f"no such folder (got {config.templates!r})"
+    files: list[tuple[list[Key], str, str]] = [
+        (["contracts"], config.contracts, config.contracts),
+        *((["local-rules", n], path, path) for n, path in enumerate(config.local_rules)),
+        *((["subjects", n], s, _file_of_subjects(s)) for n, s in enumerate(config.subjects)),
+    ]
+    for key, value, path in files:
+        if path and not os.path.isfile(os.path.join(folder, path)):
+            yield key, f"no such file (got {value!r})"
+    for number, source in enumerate(config.subjects):
+        if not all(source.rpartition(":")):
+            expected = "expected path/to/file.py:function or package.module:function"
+            yield ["subjects", number], f"invalid value (got {source!r}, {expected})"
+
+
+def _file_of_subjects(source: str) -> str:
+    """Return the file of a function that yields subjects, empty if it is in a module that is imported."""
+    path = source.rpartition(":")[0] or source
+    return path if path.endswith(".py") else ""
 
 
 def _has_table(file: str) -> bool:

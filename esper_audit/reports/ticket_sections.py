@@ -11,6 +11,7 @@ import msgspec
 
 from esper_audit.claims.claim import Claim
 from esper_audit.findings.contract import Contract, load_contracts
+from esper_audit.reports.repair import repair_texts
 from esper_audit.text.markdown import code, fenced, inline_code, labelled, sentence, table
 from esper_audit.tickets.parts import Evidence, FixOption, Step, StoredAnswer
 from esper_audit.tickets.states import Status
@@ -68,10 +69,7 @@ def fix_texts(ticket: Ticket) -> list[str]:
     taken = {fix.label for fix in ticket.fix}
     letters = iter(f"Option {letter}" for letter in LETTERS if f"Option {letter}" not in taken)
     texts = [text for fix in ticket.fix for text in _option(fix, letters)]
-    if not texts and ticket.check:
-        shown = f"`esper-audit rule {ticket.check}` shows code that the check does not report."
-        return ["### By hand", shown]
-    return texts
+    return texts if texts or not ticket.check else ["### By hand", *repair_texts(ticket)]
 
 
 def verification_texts(ticket: Ticket) -> list[str]:

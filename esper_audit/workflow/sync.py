@@ -24,6 +24,7 @@ from esper_audit.tracking.current_tree import CurrentTree
 from esper_audit.tracking.matcher import Match, match_findings
 from esper_audit.tracking.observation import Observation, observation_of_ticket, observations
 from esper_audit.workflow.hand_edits import note_hand_edit, update_severities
+from esper_audit.workflow.statement_excerpt import with_whole_statements
 from esper_audit.workflow.ticket_from_finding import refresh_ticket, ticket_from_finding
 
 
@@ -48,7 +49,8 @@ def sync(
     A ticket is opened for findings that are as severe as `severity`.
     """
     current = CurrentTree(audit.root)
-    reported = {finding.fingerprint: finding for finding in audit.findings}
+    whole = [with_whole_statements(f, current.source(f.location.path)) for f in audit.findings]
+    reported = {finding.fingerprint: finding for finding in whole}
     authorised = {s.finding.fingerprint: s.finding for s in audit.suppressed}
     findings = [*reported.values(), *authorised.values()]
     new = {observation.key: observation for observation in observations(findings, current.source)}

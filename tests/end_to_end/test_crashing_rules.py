@@ -151,4 +151,4 @@ def test_a_rule_file_that_is_missing_stops_the_run_by_name(tmp_path: Path) -> No
     write(tmp_path, {"pyproject.toml": CONFIGURATION.format(file="mine.py"), "good.py": GOOD})
     ran = run(tmp_path, "check")
     assert (ran.status, ran.out) == (2, "")
-    assert ran.err.endswith("mine.py: no such Python file\n")
+    assert ran.err.endswith("pyproject.toml:3: local-rules: no such file (got 'mine.py')\n")

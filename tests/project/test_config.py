@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
@@ -140,6 +141,30 @@ def test_a_configuration_that_cannot_be_read_is_an_error(tmp_path: Path) -> None
     write(tmp_path, {"clean.py": CLEAN})
     with pytest.raises(ConfigError, match=r"nowhere\.toml: cannot be read: No such file"):
         find_project([str(tmp_path)], str(tmp_path / "nowhere.toml"))
+
+
+@pytest.mark.parametrize(
+    ("line", "problem"),
+    [
+        ('local-rules = ["here.py", "none.py"]', "local-rules: no such file (got 'none.py')"),
+        ('local-rules = ["."]', "local-rules: no such file (got '.')"),
+        ('subjects = ["none.py:subjects"]', "subjects: no such file (got 'none.py:subjects')"),
+        ('subjects = ["none.py"]', "subjects: no such file (got 'none.py')"),
+        ('subjects = ["here.py"]', "subjects: invalid value (got 'here.py', expected path/"),
+        ('subjects = ["pkg.mod"]', "subjects: invalid value (got 'pkg.mod', expected path/"),
+        ('templates = "none"', "templates: no such folder (got 'none')"),
+    ],
+)
+def test_files_that_a_configuration_names_exist(tmp_path: Path, line: str, problem: str) -> None:
+    write(tmp_path, {"here.py": "", "esper-audit.toml": f"# mine\n{line}\n"})
+    with pytest.raises(ConfigError, match=re.escape(f"esper-audit.toml:2: {problem}")):
+        find_project([str(tmp_path)])
+
+
+def test_subjects_of_a_file_or_of_a_module_are_accepted(tmp_path: Path) -> None:
+    sources = ["here.py:subjects", "pkg.mod:subjects"]
+    write(tmp_path, {"here.py": "", "esper-audit.toml": f"subjects = {sources}\n"})
+    assert find_project([str(tmp_path)]).config.subjects == sources
 
 
 def test_a_file_of_contracts_that_does_not_exist_is_an_error_with_its_line(tmp_path: Path) -> None:

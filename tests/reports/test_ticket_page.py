@@ -15,7 +15,15 @@ from esper_audit.project.config import find_project
 from esper_audit.reports.pages import project_reports
 from esper_audit.text.markdown import fenced, labelled, table
 from esper_audit.tickets.form import order_extras
-from esper_audit.tickets.parts import AsWritten, Evidence, Extra, FixOption, Related, Relation
+from esper_audit.tickets.parts import (
+    AsWritten,
+    Evidence,
+    EvidenceTable,
+    Extra,
+    FixOption,
+    Related,
+    Relation,
+)
 from esper_audit.tickets.states import Status
 from esper_audit.tickets.ticket import Ticket
 from esper_audit.workflow.ticket_from_finding import ticket_from_finding
@@ -206,3 +214,36 @@ def test_the_index_lists_each_ticket_once_by_status_and_counts_it_by_the_rest(
     assert "| slots | 0 | 1 |  |\n| (none) | 1 | 0 | [EA-01234567](EA-01234567.md) |" in text
     assert reports.write_tickets([linked, gone]) == []
     assert reports.write_tickets([linked]) == ["tickets/index.md", "tickets/A-2.md"]
+
+
+def test_the_page_of_a_found_ticket_has_its_sentence_once() -> None:
+    text = page(a_ticket())
+    assert text.count(a_ticket().title) == 1
+    assert text.count(a_ticket().why_it_matters) == 1
+    assert "**One-line summary:** mine" in page(a_ticket(summary="mine"))
+    imported = a_ticket(check="", contract="", fingerprint="")
+    assert f"**One-line summary:** {imported.summary}" in page(imported)
+
+
+def test_a_repair_by_hand_shows_code_that_the_rule_does_not_report() -> None:
+    fix = section(page(a_ticket(check="silent-except", fix=[])), "Recommended Fix")
+    assert "except ValueError" in fix
+    tree_rule = section(page(a_ticket(check="unused-parameter", fix=[])), "Recommended Fix")
+    assert "```python\n" in tree_rule
+    probe = section(page(a_ticket(check="param-estimate", fix=[])), "Recommended Fix")
+    assert "```" not in probe
+    assert "`esper-audit rule param-estimate`" in probe
+
+
+def test_a_repair_by_hand_has_the_measured_formula_of_what_is_counted_wrong() -> None:
+    columns = ["blueprint", "dim", "actual", "ratio", "formula"]
+    rows = [
+        ["norm", 64, 128, 1.0, "2d"],
+        ["attention", 64, 2112, 0.99, "2d^2 + d"],
+        ["attention", 128, 8320, 0.99, "2d^2 + d"],
+        ["odd", 64, 7, 0.5, "no quadratic of the width"],
+    ]
+    evidence = [Evidence(table=EvidenceTable(columns=columns, rows=rows))]
+    fix = section(page(a_ticket(check="param-estimate", evidence=evidence)), "Recommended Fix")
+    assert fix.count("The count of `attention` is `2d^2 + d`.") == 1
+    assert "The count of" not in fix.replace("The count of `attention`", "")

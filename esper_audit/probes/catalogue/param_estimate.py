@@ -53,7 +53,7 @@ class ParamEstimate(Probe[Blueprint | Catalogue]):
     severity = Severity.P2
     takes = (Blueprint, Catalogue)
     requires = ("build",)
-    columns = ("blueprint", "dim", "declared", "actual", "ratio")
+    columns = ("blueprint", "dim", "declared", "actual", "ratio", "formula")
     Parameters = ParamEstimateParameters
     parameters: ParamEstimateParameters
     limits: ClassVar[Limits] = {
@@ -87,9 +87,8 @@ class ParamEstimate(Probe[Blueprint | Catalogue]):
             for dim, (declared, actual) in sizes[name].items():
                 wrong = abs(declared - actual) / max(actual, 1)
                 ratio = declared / actual if actual else float(declared == actual)
-                cells: tuple[Plain, ...] = (name, dim, declared, actual, ratio)
-                row = dict(zip(self.columns, cells, strict=True))
-                yield Reading("estimate", wrong, {**row, "law": formula})
+                cells: tuple[Plain, ...] = (name, dim, declared, actual, ratio, formula)
+                yield Reading("estimate", wrong, dict(zip(self.columns, cells, strict=True)))
         yield from _order(sizes)
 
 
