@@ -2,8 +2,10 @@
 
     python benchmarks/ticket_fuzz.py [--tickets 500] [--configurations 300] [--sources 300] [--seed 0]
 
-Each case is a small tree of its own with one file mutated: lines are deleted, repeated, swapped, cut; characters
-are replaced by odd ones; values by those of other types; YAML, TOML and Python by pieces of others. Each command
+Each case is a small tree of its own with one file mutated. In half of the cases the mutation is gentle, so that
+what is read gets far: one character, or the value of one field. In the others lines are deleted, repeated,
+swapped, cut; characters are replaced by odd ones; values by those of other types; YAML, TOML and Python by
+pieces of others. Each command
 runs in a fork of this process, with a limit of time. A case fails with a traceback, an exit status that no
 command has, a time-out, or an error (exit status 2) whose message names no file, or no line where the file
 exists. The failed inputs are kept.
@@ -17,6 +19,7 @@ import random
 import re
 import shutil
 import signal
+import string
 import sys
 import tempfile
 import traceback
@@ -232,6 +235,7 @@ COMMANDS: dict[str, Sequence[str]] = {
     "report": ("report",),
     "run": ("run",),
 }
+FIELD = re.compile(r"(?<=[:=] )([^\n,{}]+)")
 PLACED = re.compile(r"[\w./-]+\.(?:yaml|toml|py)(?::\d+)?")
 LINED = re.compile(r"[\w./-]+\.(?:yaml|toml|py):\d+")
 
@@ -334,7 +338,9 @@ def write_tree(root: Path, kind: str, draw: random.Random) -> None:
 
 
 def mutated(text: str, draw: random.Random, values: Callable[[str, random.Random], str]) -> str:
-    """Return a text after a few random changes."""
+    """Return a text after one gentle change, or a few random ones."""
+    if draw.random() < 0.5:
+        return gently_mutated(text, draw)
     for _ in range(draw.choice((1, 1, 2, 4))):
         lines = text.split("\n")
         at = draw.randrange(len(lines))
@@ -363,6 +369,22 @@ def mutated(text: str, draw: random.Random, values: Callable[[str, random.Random
             lines = values(text, draw).split("\n")
         text = "\n".join(lines) or "\n"
     return text
+
+
+def gently_mutated(text: str, draw: random.Random) -> str:
+    """Return a text with another character, or with another value of one field."""
+    at = draw.randrange(len(text))
+    way = draw.randrange(5)
+    if way == 0:
+        return text[:at] + draw.choice(string.printable) + text[at + 1 :]
+    if way == 1:
+        return text[:at] + text[at + 1 :]
+    if way == 2:
+        return text[:at] + draw.choice(string.printable) + text[at:]
+    fields = list(FIELD.finditer(text))
+    field = draw.choice(fields)
+    other = draw.choice(fields)[1] if way == 3 else draw.choice(VALUES + ODD)
+    return text[: field.start(1)] + other + text[field.end(1) :]
 
 
 def yaml_values(text: str, draw: random.Random) -> str:

@@ -187,11 +187,9 @@ def _missing_files(config: Config, folder: str) -> Iterator[tuple[list[Key], str
     """Yield what a configuration names and what does not exist: the path of its key, and the problem."""
     if not os.path.isdir(os.path.join(folder, config.templates)):
         yield ["templates"], f"no such folder (got {config.templates!r})"
-    files: list[tuple[list[Key], str, str]] = [
-        (["contracts"], config.contracts, config.contracts),
-        *((["local-rules", n], path, path) for n, path in enumerate(config.local_rules)),
-        *((["subjects", n], s, _file_of_subjects(s)) for n, s in enumerate(config.subjects)),
-    ]
+    files: list[tuple[list[Key], str, str]] = [(["contracts"], config.contracts, config.contracts)]
+    files += [(["local-rules", n], path, path) for n, path in enumerate(config.local_rules)]
+    files += [(["subjects", n], s, _file_of_subjects(s)) for n, s in enumerate(config.subjects)]
     for key, value, path in files:
         if path and not os.path.isfile(os.path.join(folder, path)):
             yield key, f"no such file (got {value!r})"
