@@ -50,7 +50,7 @@ def ticket_page(ticket: Ticket) -> dict[str, object]:
         "metadata": [*_metadata(ticket), *_rows(extra[METADATA])],
         "location": [*_location(ticket), *_rows(extra[LOCATION])],
         "other_locations": _other_locations(ticket),
-        "summary": _summary(ticket),
+        "summary": "" if ticket.check and ticket.title in ticket.summary else ticket.summary,
         "categories": [
             {"name": name, "mark": "x" if category in ticket.categories else " "}
             for category, name in CATEGORY_NAMES.items()
@@ -72,12 +72,6 @@ def ticket_page(ticket: Ticket) -> dict[str, object]:
         "history": [*history_texts(ticket), *_texts(extra[HISTORY])],
         "appendix": _around(extra[APPENDIX], appendix_texts(ticket)),
     }
-
-
-def _summary(ticket: Ticket) -> str:
-    """Return the summary, empty where a run wrote it and the title has the same sentence."""
-    is_repeated = ticket.check and ticket.summary.startswith(ticket.title)
-    return "" if is_repeated else ticket.summary
 
 
 def _metadata(ticket: Ticket) -> list[Row]:

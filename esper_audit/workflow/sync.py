@@ -24,8 +24,11 @@ from esper_audit.tracking.current_tree import CurrentTree
 from esper_audit.tracking.matcher import Match, match_findings
 from esper_audit.tracking.observation import Observation, observation_of_ticket, observations
 from esper_audit.workflow.hand_edits import note_hand_edit, update_severities
-from esper_audit.workflow.statement_excerpt import with_whole_statements
-from esper_audit.workflow.ticket_from_finding import refresh_ticket, ticket_from_finding
+from esper_audit.workflow.ticket_from_finding import (
+    refresh_ticket,
+    ticket_from_finding,
+    with_whole_statements,
+)
 
 
 class SyncResult(msgspec.Struct, frozen=True):

@@ -7,6 +7,8 @@ import difflib
 import msgspec
 
 from esper_audit.findings.finding import Edit, Finding, ProbeEvidence
+from esper_audit.source.syntax.source import Source
+from esper_audit.source.syntax.whole_statements import whole_statements
 from esper_audit.tickets.parts import (
     Change,
     Evidence,
@@ -58,6 +60,16 @@ def ticket_from_finding(finding: Finding, *, why: str, date: str) -> Ticket:
     )
     opened = Change(date=date, by="esper-audit", after=Status.OPEN, why="found by the audit")
     return msgspec.structs.replace(ticket, fix=_fixes(ticket, finding), history=[opened])
+
+
+def with_whole_statements(finding: Finding, source: Source | None) -> Finding:
+    """Return a finding whose excerpt begins and ends between statements, if it is of the file."""
+    first, last = finding.excerpt_line, finding.excerpt_line + finding.excerpt.count("\n")
+    if source is None or finding.excerpt != "".join(source.lines[first - 1 : last]).rstrip("\n"):
+        return finding
+    first, last = whole_statements(source, finding.location.line, first, last)
+    excerpt = "".join(source.lines[first - 1 : last]).rstrip()
+    return msgspec.structs.replace(finding, excerpt=excerpt, excerpt_line=first)
 
 
 def _locations(finding: Finding) -> list[TicketLocation]:

@@ -6,7 +6,7 @@ import msgspec
 from support.sample_findings import a_finding
 
 from esper_audit.source.syntax.source import Source, parse
-from esper_audit.workflow.statement_excerpt import with_whole_statements
+from esper_audit.workflow.ticket_from_finding import with_whole_statements
 
 TEXT = """\
 def work(a, b):

@@ -1,28 +1,22 @@
-"""The excerpt of a finding for its ticket: whole statements, without blank lines at its ends."""
+"""The statements around a line: a range of lines that begins and ends between them."""
 
 from __future__ import annotations
 
 import ast
 from collections.abc import Iterable, Iterator
 
-import msgspec
-
-from esper_audit.findings.finding import Finding
 from esper_audit.source.syntax.enclosing import blocks, first_line, last_line
 from esper_audit.source.syntax.source import Source
 
-LONGEST_STATEMENT = 20  # lines: a longer one stays cut as it was found
+LONGEST_STATEMENT = 20  # lines: a longer one stays cut
 
 
-def with_whole_statements(finding: Finding, source: Source | None) -> Finding:
-    """Return a finding whose excerpt begins and ends between statements.
+def whole_statements(source: Source, line: int, first: int, last: int) -> tuple[int, int]:
+    """Return the lines from `first` to `last` around a line, without parts of statements.
 
-    The statement of the finding is completed. Neighbours of which only a part was shown are left out.
+    The statement at the line is completed. Neighbours of which there is only a part are left out, and
+    so are blank lines at the beginning.
     """
-    line = finding.location.line
-    first, last = finding.excerpt_line, finding.excerpt_line + finding.excerpt.count("\n")
-    if source is None or finding.excerpt != _text(source, first, last).rstrip("\n"):
-        return finding
     for start, end in list(_spans(source.tree.body, first, last)):
         if start <= line <= end and end - start < LONGEST_STATEMENT:
             first, last = min(first, start), max(last, end)
@@ -32,13 +26,7 @@ def with_whole_statements(finding: Finding, source: Source | None) -> Finding:
             last = start - 1
     while first < line and not source.lines[first - 1].strip():
         first += 1
-    return msgspec.structs.replace(
-        finding, excerpt=_text(source, first, last).rstrip(), excerpt_line=first
-    )
-
-
-def _text(source: Source, first: int, last: int) -> str:
-    return "".join(source.lines[first - 1 : last])
+    return first, last
 
 
 def _spans(statements: Iterable[ast.stmt], first: int, last: int) -> Iterator[tuple[int, int]]:
