@@ -88,8 +88,8 @@ class DefinitionIndex:
     """The functions and classes of a module by their places, so that a query is a bisection."""
 
     def __init__(self, definitions: Iterable[Definition]) -> None:
-        self._sorted = sorted(definitions, key=_start_of)
-        self._starts = [_start_of(definition) for definition in self._sorted]
+        self._sorted = sorted(definitions, key=start_of)
+        self._starts = [start_of(definition) for definition in self._sorted]
         self._ends = [(last_line(d), d.end_col_offset or 0) for d in self._sorted]
         self._above: list[int] = []
         open_ones: list[int] = []
@@ -146,9 +146,10 @@ def _containing(block: list[ast.stmt], line: int, column: int) -> ast.stmt | Non
 
 
 def _starts_after(statement: ast.stmt, line: int, column: int) -> bool:
-    return _start_of(statement) > (line, column)
+    return start_of(statement) > (line, column)
 
 
-def _start_of(statement: ast.stmt) -> tuple[int, int]:
+def start_of(statement: ast.stmt) -> tuple[int, int]:
+    """Return the line and the column at which a statement starts, decorators included."""
     start = first_line(statement)
     return (start, statement.col_offset if start == statement.lineno else 0)

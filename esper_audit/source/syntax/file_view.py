@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Callable, Mapping
-from operator import attrgetter
 from typing import TypeVar
 
 from esper_audit.findings.finding import Span
@@ -18,6 +17,7 @@ from esper_audit.source.syntax.enclosing import (
     functions_in,
 )
 from esper_audit.source.syntax.names import Function, dotted
+from esper_audit.source.syntax.placed_nodes import PlacedNodes
 from esper_audit.source.syntax.source import Source
 from esper_audit.source.syntax.spans import (
     code_of,
@@ -28,7 +28,6 @@ from esper_audit.source.syntax.spans import (
     text_with_comments,
 )
 
-_start = attrgetter("lineno", "col_offset")  # the node types of triggers have places
 Fact = TypeVar("Fact")
 Node = TypeVar("Node", bound=ast.AST)
 
@@ -45,7 +44,7 @@ class FileView:
         self.source = source
         self.tree = source.tree
         self._nodes = dict(nodes or {})
-        self._sorted: dict[type[ast.AST], list[ast.AST]] = {}
+        self._placed: dict[type[ast.AST], PlacedNodes[ast.AST]] = {}
         self._facts: dict[Callable[..., object], object] = {}
         self._chains: dict[ast.AST, list[ast.stmt]] = {}
         self._parents: dict[ast.AST, ast.AST] = {}
@@ -53,11 +52,11 @@ class FileView:
 
     def nodes(self, kind: type[Node]) -> list[Node]:
         """Return all nodes of a type, in the order of their start in the file."""
-        if kind not in self._sorted:
-            if kind not in self._nodes:
-                self._nodes |= collect(self.tree, (kind,))
-            self._sorted[kind] = sorted(self._nodes[kind], key=_start)
-        return self._sorted[kind]  # type: ignore[return-value]  # the list of a type holds that type
+        return self._of_kind(kind).nodes  # type: ignore[return-value]  # the list of a type holds that type
+
+    def inside(self, statement: ast.stmt, *kinds: type[Node]) -> list[Node]:
+        """Return the nodes of some types in a statement, itself included, each type in file order."""
+        return [n for kind in kinds for n in self._of_kind(kind).inside(statement)]  # type: ignore[misc]  # likewise
 
     def once(self, compute: Callable[[FileView], Fact]) -> Fact:
         """Return `compute(self)`, computed at the first call only."""
@@ -67,7 +66,7 @@ class FileView:
 
     def forget(self) -> None:
         """Drop all facts, some of which hold this view and with it the whole tree."""
-        for facts in (self._nodes, self._sorted, self._facts, self._chains, self._parents):
+        for facts in (self._nodes, self._placed, self._facts, self._chains, self._parents):
             facts.clear()
         self._opened.clear()
 
@@ -140,6 +139,14 @@ class FileView:
     def name_span(self, definition: Definition) -> Span:
         """Return the place of the name of a function or class."""
         return name_span_of(definition, self.source.lines)
+
+    def _of_kind(self, kind: type[ast.AST]) -> PlacedNodes[ast.AST]:
+        """Return the nodes of a type, by place."""
+        if kind not in self._placed:
+            if kind not in self._nodes:
+                self._nodes |= collect(self.tree, (kind,))
+            self._placed[kind] = PlacedNodes(self._nodes[kind])
+        return self._placed[kind]
 
     def _parentheses(self, node: ast.AST, span: Span) -> int:
         """Return the number of pairs of parentheses around a node that belong to no call or class."""

@@ -18,13 +18,11 @@ from esper_audit.source.idioms.branches.counters import (
     truth_from,
     truth_of_size,
 )
-from esper_audit.source.idioms.branches.decidable import is_possibly_decided
+from esper_audit.source.idioms.branches.decidable import TestedNames, is_possibly_decided
 from esper_audit.source.idioms.branches.return_types import type_returned
-from esper_audit.source.syntax.ast_walk import scan
 from esper_audit.source.syntax.file_view import FileView
-from esper_audit.source.syntax.names import Function, defaults, parameters
-
-BRANCHES = frozenset({ast.If, ast.IfExp})
+from esper_audit.source.syntax.names import Function, defaults, dotted, parameters
+from esper_audit.source.syntax.placed_nodes import PlacedNodes
 
 
 class RedundantConditionOptions(Options, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -78,12 +76,11 @@ class RedundantCondition(Rule):
 
     def check(self, node: ast.AST, file: FileView) -> Iterator[Violation]:
         """Report the conditions of a function, without those of nested ones."""
-        branches = scan(node, BRANCHES)
+        branches = file.inside(node, ast.If, ast.IfExp) if isinstance(node, Function) else []
         if not isinstance(node, Function) or not branches:
             return
         flags = _flags(node)
-        start = {atom.name for atom in flags.atoms}
-        if start or is_possibly_decided(node, branches, start):
+        if self._may_be_decided(node, branches, flags, file):
             walked = BranchWalk(
                 node, lambda call: type_returned(call, file), flags, with_asserts=False
             )
@@ -93,6 +90,24 @@ class RedundantCondition(Rule):
                 yield _violation(test, known.truth, known.reason, file, fix)
         for test, truth, reason in _compared(node, branches, file):
             yield _violation(test, truth, reason, file)
+
+    def _may_be_decided(
+        self, function: Function, branches: Sequence[ast.AST], flags: ConditionFacts, file: FileView
+    ) -> bool:
+        """Return whether a condition of a function can be decided by what is reported."""
+        start = {atom.name for atom in flags.atoms}
+        if not (
+            start or file.inside(function, ast.BoolOp) or file.once(_type_tests).inside(function)
+        ):
+            return False
+        tested = TestedNames(branches, file.inside(function, ast.While))
+        is_reported = (
+            self.options.assignments
+            or tested.has_none_test(start)
+            or tested.has_repeated_operand()
+            or _has_tensor(function, tested, file)
+        )
+        return is_reported and (bool(start) or is_possibly_decided(function, branches, start))
 
     def _is_reported(self, found: ConstantCondition) -> bool:
         """Return whether an operand is to be reported: by a test, or by an assignment where asked for."""
@@ -105,6 +120,24 @@ def _violation(
 ) -> Violation:
     code = " ".join(file.code(test, parentheses=True).split())
     return Violation(test, f"`{code}` is always {'true' if truth else 'false'}: {reason}", fix)
+
+
+def _type_tests(file: FileView) -> PlacedNodes[ast.Call]:
+    """Return the calls of `isinstance`."""
+    calls = (call for call in file.nodes(ast.Call) if call.func.__class__ is ast.Name)
+    return PlacedNodes(call for call in calls if dotted(call.func) == "isinstance")
+
+
+def _has_tensor(function: Function, tested: TestedNames, file: FileView) -> bool:
+    """Return whether a name that is compared with None or a type is set to a tensor of torch."""
+    nodes: list[ast.Assign | ast.AnnAssign] = [*file.inside(function, ast.Assign)]
+    nodes += file.inside(function, ast.AnnAssign)
+    for node in (n for n in nodes if isinstance(n.value, ast.Call)):
+        target = node.targets[0] if isinstance(node, ast.Assign) else node.target
+        is_typed = isinstance(target, ast.Name) and tested.is_typed(target.id)
+        if is_typed and isinstance(node.value, ast.Call) and type_returned(node.value, file):
+            return True
+    return False
 
 
 def _is_neutral(operand: ast.expr, truth: bool, file: FileView) -> bool:
@@ -149,9 +182,9 @@ def _compared(
     function: Function, branches: Sequence[ast.AST], file: FileView
 ) -> Iterator[tuple[ast.Compare, bool, str]]:
     """Yield the comparisons of counters and sizes that are decided, with their truth and the reason."""
-    for node in scan(function, {ast.AugAssign}):
-        least = least_after(node, file) if isinstance(node, ast.AugAssign) else None
-        if least is None or not isinstance(node, ast.AugAssign):
+    for node in file.inside(function, ast.AugAssign):
+        least = least_after(node, file)
+        if least is None:
             continue
         for compared in tests_after(node, block_of(node, file)):
             truth = truth_from(compared, least)

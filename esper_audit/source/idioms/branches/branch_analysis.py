@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import ast
-from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from typing import NamedTuple
 
+from esper_audit.source.idioms.branches.bound_names import BoundNames
 from esper_audit.source.idioms.branches.conditions import (
     Atom,
     ConditionFacts,
@@ -14,15 +14,11 @@ from esper_audit.source.idioms.branches.conditions import (
     assume,
     known_truth,
 )
-from esper_audit.source.syntax.ast_walk import children, scan
+from esper_audit.source.syntax.ast_walk import children
 from esper_audit.source.syntax.enclosing import blocks
 from esper_audit.source.syntax.names import Function, defaults, parameters
 
 OWN_SCOPES = (ast.Lambda, ast.ListComp, ast.SetComp, ast.DictComp, ast.GeneratorExp)
-NAMED_BINDERS = (
-    ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef, ast.MatchAs, ast.MatchStar, ast.ExceptHandler,
-)  # fmt: skip
-BINDERS = frozenset({*NAMED_BINDERS, ast.Name, ast.Import, ast.ImportFrom, ast.MatchMapping})
 BLOCK_EXITS = (ast.Return, ast.Raise, ast.Continue, ast.Break)
 DISPLAY_TYPES = {ast.List: "list", ast.Dict: "dict", ast.Tuple: "tuple", ast.Set: "set"}
 TypeOf = Callable[[ast.Call], str]
@@ -55,10 +51,11 @@ class BranchWalk:
         self.constant_operands: list[ConstantCondition] = []
         self._with_asserts = with_asserts
         self._type_of = type_of
-        self._shared = frozenset(_shared_names(function))
-        self._switches = frozenset(_bound_once(function))
+        self._bound = BoundNames(function)
+        self._shared = self._bound.shared
+        self._switches = self._bound.once
         own = {parameter.arg for parameter in parameters(function.args)}
-        self._own = (own | _bound_names(*function.body)) - self._shared
+        self._own = (own | self._bound.inside(*function.body)) - self._shared
         self._flags = frozenset(_bool_parameters(function)) - self._shared
         facts = start.without(self._shared)
         self._block(function.body, facts)
@@ -88,14 +85,14 @@ class BranchWalk:
             return None
         if isinstance(statement, ast.Assert) and self._with_asserts:
             return self._assumed(statement.test, facts, truth=True)
-        return self._assignment(statement, facts.without(_bound_names(statement)))
+        return self._assignment(statement, self._left(facts, statement))
 
     def _if(
         self, statement: ast.If, facts: ConditionFacts, *, is_elif: bool = False
     ) -> ConditionFacts | None:
         self._expressions(statement.test, facts)
         known = known_truth(statement.test, facts, self._flags)
-        facts = facts.without(_bound_names(statement.test))
+        facts = self._left(facts, statement.test)
         if known is not None:
             completes_the_cases = is_elif and known.truth and not statement.orelse
             if not completes_the_cases:
@@ -117,7 +114,7 @@ class BranchWalk:
     def _loop(
         self, statement: ast.For | ast.AsyncFor | ast.While, facts: ConditionFacts
     ) -> ConditionFacts:
-        inside = facts.without(_bound_names(statement))
+        inside = self._left(facts, statement)
         if isinstance(statement, ast.While):
             self._block(statement.body, self._assumed(statement.test, inside, truth=True))
         else:
@@ -130,7 +127,7 @@ class BranchWalk:
         self, statement: ast.Try | ast.TryStar, facts: ConditionFacts
     ) -> ConditionFacts | None:
         """Return the facts after a `try`, whose handlers may run after any statement of the body."""
-        caught = facts.without(_bound_names(*statement.body))
+        caught = self._left(facts, *statement.body)
         through = self._block(statement.body, facts)
         if through is not None:
             through = self._block(statement.orelse, through)
@@ -140,7 +137,7 @@ class BranchWalk:
             ways.append(self._block(handler.body, caught.without(name)))
         left = [way for way in ways if way is not None]
         if statement.finalbody:
-            after = facts.without(_bound_names(statement))
+            after = self._left(facts, statement)
             return self._block(statement.finalbody, after) if left else None
         return _merge(left)
 
@@ -148,11 +145,10 @@ class BranchWalk:
         self, statement: ast.With | ast.AsyncWith | ast.Match, facts: ConditionFacts
     ) -> ConditionFacts:
         """Return the facts after blocks that may be skipped or left early: those they cannot change."""
-        bound = _bound_names(statement)
+        inside = self._left(facts, *_heads(statement))
         for block in blocks(statement):
-            heads = frozenset(_head_names(statement))
-            self._block(block, facts.without(heads))
-        return facts.without(bound)
+            self._block(block, inside)
+        return self._left(facts, statement)
 
     def _assignment(self, statement: ast.stmt, facts: ConditionFacts) -> ConditionFacts:
         """Return the facts after an assignment of a constant, a display or a typed call."""
@@ -176,11 +172,17 @@ class BranchWalk:
             return facts
         return facts.with_fact(Atom(target, how, kind), truth=True, reason=reason)
 
+    def _left(
+        self, facts: ConditionFacts, *binding: ast.stmt | ast.expr | ast.pattern | ast.withitem
+    ) -> ConditionFacts:
+        """Return the facts that remain after some nodes have bound names."""
+        return facts.without(self._bound.inside(*binding)) if facts else facts
+
     def _assumed(self, test: ast.expr, facts: ConditionFacts, *, truth: bool) -> ConditionFacts:
         reason = f"line {test.lineno} already tests it"
         facts = assume(test, facts, self._flags, truth=truth, reason=reason)
         others = frozenset(atom.name for atom in facts.atoms if atom.name not in self._own)
-        return facts.without(others | _bound_names(test))
+        return facts.without(others | self._bound.inside(test))
 
     def _operands(self, test: ast.expr, facts: ConditionFacts) -> None:
         """Collect the operands of an open condition that are constant by what was known before it."""
@@ -191,11 +193,11 @@ class BranchWalk:
             else:
                 self._operands(operand, facts)
 
-    def _expressions(self, node: ast.AST, facts: ConditionFacts) -> None:
+    def _expressions(self, node: ast.stmt | ast.expr, facts: ConditionFacts) -> None:
         """Check the conditional expressions of a node, except in scopes of their own."""
-        if not scan(node, {ast.IfExp}):
+        if not self._bound.has_conditional(node):
             return
-        pending = [node]
+        pending: list[ast.AST] = [node]
         while pending:
             part = pending.pop()
             if isinstance(part, ast.IfExp):
@@ -219,40 +221,13 @@ def _merge(ways: list[ConditionFacts]) -> ConditionFacts | None:
     return merged
 
 
-def _bound_names(*nodes: ast.AST) -> frozenset[str]:
-    """Return all names that nodes bind or delete."""
-    return frozenset(
-        name for node in nodes for part in scan(node, BINDERS) for name in _names_bound_by(part)
-    )
-
-
-def _names_bound_by(part: ast.AST) -> Iterator[str]:
-    if isinstance(part, ast.Name):
-        if not isinstance(part.ctx, ast.Load):
-            yield part.id
-    elif isinstance(part, (ast.Import, ast.ImportFrom)):
-        yield from ((alias.asname or alias.name).partition(".")[0] for alias in part.names)
-    elif isinstance(part, ast.MatchMapping):
-        yield part.rest or ""
-    elif isinstance(part, NAMED_BINDERS):
-        yield part.name or ""
-
-
-def _bound_once(function: Function) -> Iterator[str]:
-    """Yield the names that a function binds exactly once."""
-    bound = Counter(name for part in scan(function, BINDERS) for name in _names_bound_by(part))
-    bound.update(parameter.arg for parameter in parameters(function.args))
-    return (name for name, count in bound.items() if count == 1)
-
-
-def _head_names(statement: ast.With | ast.AsyncWith | ast.Match) -> Iterator[str]:
-    """Yield the names that a `with` or the patterns of a `match` bind."""
+def _heads(
+    statement: ast.With | ast.AsyncWith | ast.Match,
+) -> list[ast.withitem] | list[ast.pattern]:
+    """Return the parts of a `with` or a `match` that bind names before its blocks run."""
     if isinstance(statement, ast.Match):
-        for case in statement.cases:
-            yield from _bound_names(case.pattern)
-    else:
-        for item in statement.items:
-            yield from _bound_names(item)
+        return [case.pattern for case in statement.cases]
+    return statement.items
 
 
 def _assigned(statement: ast.stmt) -> tuple[str | None, ast.expr | None]:
@@ -264,13 +239,6 @@ def _assigned(statement: ast.stmt) -> tuple[str | None, ast.expr | None]:
     else:
         return None, None
     return (target.id, statement.value) if isinstance(target, ast.Name) else (None, None)
-
-
-def _shared_names(function: Function) -> Iterator[str]:
-    """Yield the names that a function or a nested function declares `global` or `nonlocal`."""
-    for part in scan(function, {ast.Global, ast.Nonlocal}):
-        if isinstance(part, (ast.Global, ast.Nonlocal)):
-            yield from part.names
 
 
 def _bool_parameters(function: Function) -> Iterator[str]:

@@ -52,8 +52,14 @@ class ConditionFacts:
         self.atoms = dict(atoms or {})
         self.values = dict(values or {})
 
+    def __bool__(self) -> bool:
+        """Return whether anything is known."""
+        return bool(self.atoms or self.values)
+
     def without(self, names: frozenset[str]) -> ConditionFacts:
         """Return the facts that remain when names are bound again."""
+        if not names or not self:
+            return self
         return ConditionFacts(
             {atom: known for atom, known in self.atoms.items() if atom.name not in names},
             {name: value for name, value in self.values.items() if name not in names},
@@ -191,6 +197,21 @@ def atom_of(test: ast.expr) -> tuple[Atom, bool] | None:
     if isinstance(test, ast.Compare) and len(test.ops) == 1 and isinstance(test.left, ast.Name):
         return _comparison(test.left.id, test.ops[0], test.comparators[0])
     return None
+
+
+def subject_of(test: ast.expr) -> tuple[str, str] | None:
+    """Return the name and the kind of the atom of a condition, or None."""
+    kind = test.__class__
+    if kind is ast.Call:
+        return _subject_of_type_test(test)  # type: ignore[arg-type]  # a call
+    found = atom_of(test) if kind is ast.Name or kind is ast.Compare else None
+    return (found[0].name, found[0].kind) if found is not None else None
+
+
+def _subject_of_type_test(call: ast.Call) -> tuple[str, str] | None:
+    is_type_test = len(call.args) == 2 and dotted(call.func) == "isinstance"
+    subject = call.args[0] if is_type_test else None
+    return (subject.id, "isinstance") if isinstance(subject, ast.Name) else None
 
 
 def _comparison(name: str, operator: ast.cmpop, right: ast.expr) -> tuple[Atom, bool] | None:

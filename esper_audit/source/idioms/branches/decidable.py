@@ -6,12 +6,13 @@ import ast
 from collections import Counter
 from collections.abc import Collection, Iterator, Sequence
 
-from esper_audit.source.idioms.branches.conditions import atom_of
+from esper_audit.source.idioms.branches.conditions import subject_of
 from esper_audit.source.syntax.ast_walk import scan
 from esper_audit.source.syntax.names import Function, dotted
 
 SETTING = (ast.Constant, ast.List, ast.Dict, ast.Tuple, ast.Set, ast.Call)
 TESTED = frozenset({ast.BoolOp, ast.Call})
+TYPED = frozenset({"none", "isinstance"})
 
 
 def is_possibly_decided(
@@ -43,6 +44,48 @@ def is_possibly_decided(
     return not asked.isdisjoint({*known, *_names_set(function)})
 
 
+class TestedNames:
+    """The names that the conditions of a function test, with the kinds of their tests.
+
+    `branches` are the conditional statements and expressions, `loops` those with a condition.
+    """
+
+    def __init__(self, branches: Sequence[ast.AST], loops: Sequence[ast.While]) -> None:
+        self._counts: Counter[str] = Counter()
+        self._kinds: set[tuple[str, str]] = set()
+        self._operands: set[str] = set()
+        for test in _tests(branches):
+            self._read(test, is_branch=True)
+        for loop in loops:
+            self._read(loop.test, is_branch=False)
+
+    def _read(self, test: ast.expr, *, is_branch: bool) -> None:
+        pending = [(test, False)]
+        while pending:
+            part, is_operand = pending.pop()
+            if isinstance(part, ast.BoolOp):
+                pending += [(value, True) for value in part.values]
+            elif isinstance(part, ast.UnaryOp):
+                pending.append((part.operand, is_operand))
+            elif (found := subject_of(part)) is not None:
+                self._counts[found[0]] += 1
+                self._kinds.add(found)
+                if is_operand and is_branch:
+                    self._operands.add(found[0])
+
+    def has_none_test(self, names: Collection[str]) -> bool:
+        """Return whether one of some names is compared with None."""
+        return any((name, "none") in self._kinds for name in names)
+
+    def has_repeated_operand(self) -> bool:
+        """Return whether an operand of `and` or `or` tests a name that is tested twice."""
+        return any(self._counts[name] > 1 for name in self._operands)
+
+    def is_typed(self, name: str) -> bool:
+        """Return whether a name is compared with None or a type."""
+        return any((name, kind) in self._kinds for kind in TYPED)
+
+
 def _tests(branches: Sequence[ast.AST]) -> Iterator[ast.expr]:
     return (branch.test for branch in branches if isinstance(branch, (ast.If, ast.IfExp)))
 
@@ -56,8 +99,8 @@ def _names_tested(test: ast.expr) -> Iterator[str]:
             pending += part.values
         elif isinstance(part, ast.UnaryOp):
             pending.append(part.operand)
-        elif (found := atom_of(part)) is not None:
-            yield found[0].name
+        elif (found := subject_of(part)) is not None:
+            yield found[0]
 
 
 def _is_type_test(call: ast.Call) -> bool:
