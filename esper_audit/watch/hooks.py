@@ -59,12 +59,14 @@ class Hooks:
 
     def send(self, event: str, *values: Any, **named: Any) -> None:
         """Send an event to its monitors. What they compute is neither recorded nor an event."""
-        listeners = self._listeners[event]
-        if not listeners or self._is_silent():
-            return
+        if self._listeners[event] and not self._is_silent():
+            self.deliver(event, *values, **named)
+
+    def deliver(self, event: str, *values: Any, **named: Any) -> None:
+        """Send an event that may come from a forked child."""
         self.run.grad_enabled = torch.is_grad_enabled()
         with self._silence(), torch.no_grad():
-            for monitor in list(listeners):
+            for monitor in list(self._listeners[event]):
                 with Guard(self.run, monitor, self.drop):
                     methodcaller(event, *values, **named)(monitor)
 
@@ -220,7 +222,7 @@ class Hooks:
         self._wrap(torch.amp.GradScaler, "scale", self._before_scaling)
         self._wrap(data.DistributedSampler, "set_epoch", self._before_epoch)
         self._wrap(torch, "save", self._before_saving)
-        self._undo.append(LoaderHooks(self.run, self.send).install())
+        self._undo.append(LoaderHooks(self.run, self.send, self.deliver).install())
         if self.run.status is not None and torch.distributed.is_available():
             for name in COLLECTIVES:
                 if name in vars(torch.distributed):

@@ -92,6 +92,12 @@ class Monitor(Check):
     ) -> None:
         """A data loader returned one of the first batches of a pass."""
 
+    def numbers_drawn(self, streams: Mapping[str, str], place: UserLine) -> None:
+        """Loading a batch drew random numbers: the state of each stream before, by its name.
+
+        Comes from one of several ranks only, and also from forked workers of its loaders.
+        """
+
     def epoch_set(self, sampler: object) -> None:
         """`set_epoch` of a sampler was called."""
 

@@ -37,13 +37,14 @@ class Seen(msgspec.Struct, frozen=True, tag="seen", tag_field="kind"):
 
 
 class Measured(msgspec.Struct, frozen=True, tag="measured", tag_field="kind"):
-    """A value of one rank that other ranks are compared with. Equal keys belong together."""
+    """A value of one rank that other ranks are compared with. Equal codes and keys belong together."""
 
     check: str
+    code: str
     key: str
     value: str
     place: UserLine
-    rank: int
+    rank: int = -1
 
 
 class Looked(msgspec.Struct, frozen=True, tag="looked", tag_field="kind"):

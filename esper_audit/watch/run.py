@@ -25,7 +25,7 @@ class Run:
         self.grad_enabled = True  # where the event came from: monitors run without gradients
         self.rank = int(os.environ.get("RANK", NO_RANK))
         self.status = None if self.rank == NO_RANK else StatusFile(folder, self.rank)
-        self._file = os.path.join(folder, f"{os.getpid()}.jsonl")
+        self._folder = folder
         self._known: set[tuple[str, str, UserLine]] = set()
         self._looked: Counter[str] = Counter()
         self._places: dict[str, dict[UserLine, None]] = {}
@@ -51,10 +51,15 @@ class Run:
             seen = Seen(check, code, place, self.step, message, dict(evidence), self.rank)
             self.write(seen)
 
-    def compare(self, check: str, key: str, value: str, place: UserLine) -> None:
+    @property
+    def is_ranked(self) -> bool:
+        """Return whether this process is one of several ranks."""
+        return self.rank != NO_RANK
+
+    def compare(self, measured: Measured) -> None:
         """Write a value that is compared with that of other ranks, if there are any."""
-        if self.rank != NO_RANK:
-            self.write(Measured(check, key, value, place, self.rank))
+        if self.is_ranked:
+            self.write(msgspec.structs.replace(measured, rank=self.rank))
 
     def write_looks(self, reasons: dict[str, str]) -> None:
         """Write how often each monitor looked. `reasons` say why one had nothing to look at."""
@@ -64,6 +69,6 @@ class Run:
             self.write(Looked(check, times, "" if times else reason, places))
 
     def write(self, record: Record) -> None:
-        """Append a record."""
-        with open(self._file, "ab") as file:
+        """Append a record to the file of this process, which may be a forked worker."""
+        with open(os.path.join(self._folder, f"{os.getpid()}.jsonl"), "ab") as file:
             file.write(msgspec.json.encode(record) + b"\n")

@@ -234,3 +234,25 @@ def test_ranks_with_equal_batches_are_named(tmp_path: Path) -> None:
     run = on_two_ranks(tmp_path, "model = DDP(model)", "shuffle=False")
     assert run.returncode == 1, run.stdout + run.stderr
     assert "ranks 0, 1 begin with the same batch" in " ".join(run.stdout.split())
+
+
+AUGMENTED = """
+class Noisy(TensorDataset):
+    def __getitem__(self, index):
+        inputs, target = super().__getitem__(index)
+        return inputs + torch.randn(6), target
+
+
+data = Noisy(x, y)
+loader = DataLoader(data, 4, {sampler})
+"""
+
+
+def test_ranks_with_equal_random_numbers_are_named(tmp_path: Path) -> None:
+    script = RANKS.replace(
+        "data = TensorDataset(x, y)\nloader = DataLoader(data, 4, {sampler})\n", AUGMENTED
+    ).format(wrap="model = DDP(model)", sampler=f"{SAMPLER}, num_workers=1")
+    run = [sys.executable, "-m", "torch.distributed.run", "--nproc-per-node", "2", "train.py"]
+    done = watch(tmp_path, "--", *run, script=script)
+    assert done.returncode == 1, done.stdout + done.stderr
+    assert "ranks 0, 1 draw the same torch numbers in worker 0" in " ".join(done.stdout.split())

@@ -12,6 +12,8 @@ from torch.utils import data
 
 from esper_audit.findings.finding import Category, Severity
 from esper_audit.watch.monitor import Monitor
+from esper_audit.watch.rank_comparison import SAME_BATCH, SAME_STREAM
+from esper_audit.watch.records import Measured
 
 if TYPE_CHECKING:
     from esper_audit.watch.records import UserLine
@@ -25,12 +27,12 @@ class DataVaries(Monitor):
     """Data that should vary is the same.
 
     What: a loader that shuffles and begins two passes with the same batch, a loader whose batches from
-    two workers are equal, a `DistributedSampler` whose second pass begins without `set_epoch`, and equal
-    first batches on two ranks.
+    two workers are equal, a `DistributedSampler` whose second pass begins without `set_epoch`, equal
+    first batches on two ranks, and ranks that draw the same random numbers while they load data.
 
     Why: an order that never changes is learned with the data, and equal batches are paid twice.
 
-    Quiet: loaders that do not shuffle, data of one batch.
+    Quiet: loaders that do not shuffle, data of one batch, loading that draws no random numbers.
 
     Tickets: real code
     """
@@ -67,6 +69,12 @@ class DataVaries(Monitor):
             )
             self.report("epoch-not-set", place, message)
 
+    def numbers_drawn(self, streams: Mapping[str, str], place: UserLine) -> None:
+        """Write the state that each stream was in before loading drew from it."""
+        for stream, state in streams.items():
+            key = f"{stream} ({place.path}:{place.line})"
+            self.run.compare(Measured(self.id, SAME_STREAM, key, state, place))
+
     def batch_loaded(self, loader: Loader, number: int, batch: object) -> None:
         """Compare a batch with the one before, and the first with that of the pass before."""
         found, place = _digest(batch), self.places[loader]
@@ -78,9 +86,8 @@ class DataVaries(Monitor):
                 message = "two passes of a shuffled loader begin with the same batch: its generator is seeded anew"
                 self.report("same-order", place, message)
             self.firsts[loader] = found
-            self.run.compare(
-                self.id, f"{place.path}:{place.line} pass {self.passes[loader]}", found, place
-            )
+            key = f"{place.path}:{place.line} pass {self.passes[loader]}"
+            self.run.compare(Measured(self.id, SAME_BATCH, key, found, place))
         elif loader.num_workers > 1 and self.previous.get(loader) == found:
             message = (
                 "two workers returned equal batches: each worker needs a random stream of its own"

@@ -9,6 +9,7 @@ from torch import Tensor
 
 from esper_audit.findings.finding import Category, Severity
 from esper_audit.watch.monitor import Monitor, parameters_of
+from esper_audit.watch.records import Measured
 
 if TYPE_CHECKING:
     from torch.optim import Optimizer
@@ -39,11 +40,11 @@ class RanksAgree(Monitor):
     def step_ended(self, optimizer: Optimizer, place: UserLine) -> None:
         """Write what the ranks are compared by."""
         own = parameters_of(optimizer)
-        if self.run.rank >= 0:
+        if self.run.is_ranked:
             self.look(place)
         shapes = hashlib.sha256(repr([tuple(p.shape) for p in own]).encode()).hexdigest()[:8]
         key = f"step {self.run.step} of {len(own)} parameters {shapes}"
-        self.run.compare(self.id, key, _digest(own), place)
+        self.run.compare(Measured(self.id, "parted", key, _digest(own), place))
 
 
 def _digest(parameters: list[Tensor]) -> str:
