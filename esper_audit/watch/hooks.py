@@ -127,9 +127,13 @@ class Hooks:
         self._undo += [handle.remove for handle in handles]
         self._wrap(nn.Module, "train", self._before_train)
 
-    def _enter(self, module: nn.Module, _inputs: object) -> None:
-        if not torch.compiler.is_compiling():
-            self._state.depth = vars(self._state).get("depth", 0) + 1
+    def _enter(self, module: nn.Module, inputs: tuple[object, ...]) -> None:
+        if torch.compiler.is_compiling():
+            return
+        depth = vars(self._state).get("depth", 0)
+        self._state.depth = depth + 1
+        if depth == 0 and not vars(self._state).get("in_backward", False):
+            self.send("call_begins", module, inputs)
 
     def _leave(self, module: nn.Module, _inputs: object, output: object) -> None:
         if torch.compiler.is_compiling():

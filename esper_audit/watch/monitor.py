@@ -51,6 +51,9 @@ class Monitor(Check):
     def module_ended(self, module: nn.Module, output: object) -> None:
         """A module returned, the root of a call or a part of another."""
 
+    def call_begins(self, module: nn.Module, inputs: tuple[object, ...]) -> None:
+        """A module is called that no other module calls. `inputs` are the positional ones."""
+
     def call_ended(self, module: nn.Module, output: object, place: UserLine) -> None:
         """A module returned that no other module had called."""
 

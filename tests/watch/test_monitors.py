@@ -111,6 +111,16 @@ LOUD: dict[str, tuple[str, str]] = {
             optimizer.step()
         """,
     ),
+    "accumulation of a mean of one's own": (
+        "accumulation-averaged summed",
+        """
+        for step in range(3):
+            optimizer.zero_grad()
+            for part in range(2):
+                (model(x[part::2]).logsumexp(1) ** 2).mean().backward()
+            optimizer.step()
+        """,
+    ),
     "a loss that is not finite": (
         "numbers-finite loss",
         """
@@ -331,6 +341,29 @@ QUIET: dict[str, tuple[str, str]] = {
             if step % 4 == 0:
                 optimizer.step()
                 optimizer.zero_grad()
+        """,
+    ),
+    "accumulated gradients that are divided before the step": (
+        "accumulation-averaged",
+        """
+        for step in range(4):
+            optimizer.zero_grad()
+            for part in range(4):
+                F.cross_entropy(model(x[part::4]), y[part::4]).backward()
+            for parameter in model.parameters():
+                parameter.grad /= 4
+            nn.utils.clip_grad_norm_(model.parameters(), 0.01)
+            optimizer.step()
+        """,
+    ),
+    "the losses of several tasks of one batch": (
+        "gradients-cleared",
+        """
+        for step in range(4):
+            optimizer.zero_grad()
+            for weight in (torch.tensor([1.0, 2.0, 3.0]), torch.tensor([3.0, 2.0, 1.0])):
+                F.cross_entropy(model(x), y, weight=weight).backward()
+            optimizer.step()
         """,
     ),
     "a GAN with two optimizers": (
