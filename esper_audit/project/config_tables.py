@@ -42,6 +42,7 @@ class AllowedFinding(ConfigTable, frozen=True, kw_only=True):
 class ExpectedFailure(ConfigTable, frozen=True, kw_only=True):
     """An expected failure of a probe: the detector `code`, or a list of detectors, and the reason.
 
+    The subject of a monitor of training runs is a file and a function, `train.py:fit`.
     A failure of another detector stays a failure, and a pass becomes one.
     """
 

@@ -10,6 +10,7 @@ from esper_audit.findings.finding import Finding
 from esper_audit.findings.probe_record import ProbeRecord, Verdict, failing_by
 from esper_audit.project.config_tables import ExpectedFailure
 from esper_audit.rules.finding_builder import ConfigFile
+from esper_audit.rules.monitor_catalogue import monitor_descriptions
 from esper_audit.rules.suppression_checks import ExpiredSuppression, UnusedSuppression
 from esper_audit.tracking.fingerprint import assign_fingerprints
 
@@ -26,25 +27,25 @@ def apply_expectation(
     `unexpected-pass`. A failure of another detector, too, stays a failure by that one. Any other record is
     unchanged: a crash, another code, or an expectation that expired before `today`.
     """
-    entries = [e for e in expected if _is_about(e, record) and not _is_expired(e, today)]
+    entries = [e for e in expected if _is_about(e, record) and not is_expired(e, today)]
     if not entries:
         return record
     entry = entries[0]
     if record.verdict is Verdict.PASS:
         message = f"the promise is kept, but a failure is expected: {entry.reason}. Remove the expectation"
         return msgspec.structs.replace(record, verdict=Verdict.UNEXPECTED_PASS, message=message)
-    codes = {code for entry in entries for code in _codes(entry)}
+    codes = {code for entry in entries for code in expected_codes(entry)}
     others = [failure for failure in record.failures if failure.code not in codes]
     if record.verdict is Verdict.FAIL and record.code in codes and others:
         return failing_by(record, others)
     if record.verdict is Verdict.FAIL and record.code in codes:
-        entry = next(e for e in entries if record.code in _codes(e))
+        entry = next(e for e in entries if record.code in expected_codes(e))
         message = f"{record.message}. Expected: {entry.reason}"
         return msgspec.structs.replace(record, verdict=Verdict.EXPECTED_FAIL, message=message)
     return record
 
 
-def _codes(entry: ExpectedFailure) -> list[str]:
+def expected_codes(entry: ExpectedFailure) -> list[str]:
     """Return the detectors whose failure is expected."""
     return [entry.code] if isinstance(entry.code, str) else entry.code
 
@@ -66,9 +67,12 @@ def _stale(
     ran: Sequence[ProbeRecord],
     today: str,
 ) -> Iterator[tuple[Finding, str]]:
+    monitors = monitor_descriptions()
     for position, entry in enumerate(expected):
+        if entry.probe in monitors:
+            continue
         what = f"`{entry.probe}` of `{entry.subject}` ({entry.reason})"
-        if _is_expired(entry, today):
+        if is_expired(entry, today):
             message = f"the expectation expired on {entry.until}: {what}"
             yield config_file.finding(TABLE, position, ExpiredSuppression, message)
             continue
@@ -86,5 +90,6 @@ def _is_about(entry: ExpectedFailure, record: ProbeRecord) -> bool:
     return same and entry.state in (EVERY_STATE, record.state)
 
 
-def _is_expired(entry: ExpectedFailure, today: str) -> bool:
+def is_expired(entry: ExpectedFailure, today: str) -> bool:
+    """Return whether the last day of an entry is over."""
     return bool(entry.until and entry.until < today)

@@ -10,8 +10,14 @@ from esper_audit.engine import pipeline
 from esper_audit.findings.audit import Audit
 from esper_audit.findings.finding import EvidenceLevel, Finding, ProbeEvidence
 from esper_audit.project.config import Project
+from esper_audit.rules.finding_builder import ConfigFile
 from esper_audit.rules.monitor_catalogue import monitor_descriptions
 from esper_audit.tracking.baseline import read_baseline
+from esper_audit.watch.expected_failures import (
+    function_of,
+    set_expected_aside,
+    stale_expected,
+)
 from esper_audit.watch.findings import audit_command
 from esper_audit.watch.records import UserLine
 from esper_audit.watch.session import WatchRequest, WatchResult
@@ -35,8 +41,16 @@ def watch(project: Project, request: WatchRequest, today: str) -> WatchedAudit:
     confirmed = {e.unit for f in joined for e in f.probed if f.standing is EvidenceLevel.CONFIRMED}
     own = [f for f in audit.findings if not any(e.unit in confirmed for e in f.probed)]
     kept = [f for f in joined if f.standing is EvidenceLevel.CONFIRMED]
-    findings = sorted([*own, *kept], key=lambda finding: finding.order)
-    audit = msgspec.structs.replace(audit, findings=findings)
+    expected = project.config.expect
+    findings, suppressed = set_expected_aside([*own, *kept], expected, today)
+    file = ConfigFile(project.root, project.file)
+    seen = [*findings, *(found.finding for found in suppressed)]
+    stale = stale_expected(file, expected, seen, result.places, today)
+    audit = msgspec.structs.replace(
+        audit,
+        findings=sorted([*findings, *stale], key=lambda finding: finding.order),
+        suppressed=suppressed,
+    )
     tickets = project.resolve(project.config.tickets)
     return WatchedAudit(read_baseline(tickets).apply(audit, tickets, {}), result)
 
@@ -65,7 +79,7 @@ def _with_evidence(finding: Finding, seen: list[Finding], result: WatchResult) -
         for monitor, kind in monitor_descriptions().items()
         if kind.contract == finding.contract
         for place in result.places.get(monitor, ())
-        if place.path == at.path and _function(place) == at.symbol
+        if place.path == at.path and function_of(place) == at.symbol
     ]
     if not looked:
         return finding
@@ -75,11 +89,6 @@ def _with_evidence(finding: Finding, seen: list[Finding], result: WatchResult) -
 
 def _is_near(one: Finding, other: Finding) -> bool:
     return one.location.path == other.location.path and one.location.symbol == other.location.symbol
-
-
-def _function(place: UserLine) -> str:
-    """Return the dotted name of a frame's function as the rules write it, empty for a module."""
-    return "" if place.function == "<module>" else place.function.replace(".<locals>", "")
 
 
 def _silence(monitor: str, place: UserLine) -> ProbeEvidence:

@@ -256,3 +256,21 @@ def test_ranks_with_equal_random_numbers_are_named(tmp_path: Path) -> None:
     done = watch(tmp_path, "--", *run, script=script)
     assert done.returncode == 1, done.stdout + done.stderr
     assert "ranks 0, 1 draw the same torch numbers in worker 0" in " ".join(done.stdout.split())
+
+
+def test_an_expected_failure_is_set_aside_and_one_that_is_gone_is_named(tmp_path: Path) -> None:
+    def expecting(code: str, script: str) -> subprocess.CompletedProcess[str]:
+        (tmp_path / "esper-audit.toml").write_text(
+            '[[expect]]\nprobe = "gradients-cleared"\nsubject = "train.py:train"\n'
+            f'code = "{code}"\nreason = "a paper does so"\n',
+            encoding="utf-8",
+        )
+        return watch(tmp_path, "--", sys.executable, "train.py", script=script)
+
+    clean = expecting("not-cleared", MISSING)
+    assert clean.returncode == 0, clean.stdout + clean.stderr
+    assert "1 authorised" in " ".join(clean.stdout.split())
+    assert expecting("another", MISSING).returncode == 1
+    kept = expecting("not-cleared", LOOP)
+    assert kept.returncode == 1, kept.stdout + kept.stderr
+    assert "the monitor looked there and saw nothing" in " ".join(kept.stdout.split())
