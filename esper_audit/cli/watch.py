@@ -39,6 +39,7 @@ from esper_audit.workflow.watch import WatchedAudit, watch
     callback=split_at_commas,
     help="Watch with these monitors only.",
 )
+@click.option("--tickets", is_flag=True, help="Open a ticket for each new finding.")
 @output_options
 @project_options
 def command(
@@ -47,6 +48,7 @@ def command(
     command: tuple[str, ...],
     steps: int,
     only: list[str],
+    tickets: bool,
     output: OutputOptions,
 ) -> None:
     """Run COMMAND, a training program, and check contracts of the loop on the way.
@@ -57,7 +59,8 @@ def command(
     Exit status: 0 the command succeeded and nothing was found; 1 findings; 2 the command cannot be
     started; 3 it failed, or could not be watched.
     """
-    watched = watch(project, WatchRequest(command, steps, tuple(only)), today())
+    request = WatchRequest(command, steps, tuple(only))
+    watched = watch(project, request, today(), tickets=tickets)
     status, text = report_audit(watched.audit, CheckCatalogue.of_project(project), output)
     if output.style == "text":
         text += _summary(watched)
@@ -77,6 +80,7 @@ def _summary(watched: WatchedAudit) -> str:
     lines += [
         f"  {check}: nothing to look at ({why})" for check, why in sorted(result.reasons.items())
     ]
+    lines += [f"  opened {ticket}" for ticket in watched.opened]
     return "\n".join(lines) + "\n"
 
 

@@ -10,8 +10,10 @@ from esper_audit.engine import pipeline
 from esper_audit.findings.audit import Audit
 from esper_audit.findings.finding import EvidenceLevel, Finding, ProbeEvidence
 from esper_audit.project.config import Project
+from esper_audit.rules.catalogue import CheckCatalogue
 from esper_audit.rules.finding_builder import ConfigFile
 from esper_audit.rules.monitor_catalogue import monitor_descriptions
+from esper_audit.tickets.store import TicketStore
 from esper_audit.tracking.baseline import read_baseline
 from esper_audit.watch.expected_failures import (
     function_of,
@@ -21,21 +23,48 @@ from esper_audit.watch.expected_failures import (
 from esper_audit.watch.findings import audit_command
 from esper_audit.watch.records import UserLine
 from esper_audit.watch.session import WatchRequest, WatchResult
+from esper_audit.workflow.sync import update_tickets
 
 
 class WatchedAudit(msgspec.Struct, frozen=True):
-    """The audit of a watched command, and what the command did."""
+    """The audit of a watched command, what the command did, and the ids of the tickets it opened."""
 
     audit: Audit
     result: WatchResult
+    opened: list[str] = []
 
 
-def watch(project: Project, request: WatchRequest, today: str) -> WatchedAudit:
+def watch(
+    project: Project, request: WatchRequest, today: str, *, tickets: bool = False
+) -> WatchedAudit:
     """Run a command with monitors, and confirm or refute what the rules suspect at the same places.
 
-    Findings with a ticket are set aside. Raises UsageError for a command that cannot be started.
+    Findings with a ticket are set aside. With `tickets`, new findings get one, and those set aside are
+    renewed. Raises UsageError for a command that cannot be started.
     """
     audit, result = audit_command(project, request)
+    audit = _joined(project, audit, result, today)
+    folder = project.resolve(project.config.tickets)
+    reported = read_baseline(folder).apply(audit, folder, {})
+    opened = _update_tickets(project, audit, today) if tickets else []
+    return WatchedAudit(reported, result, opened)
+
+
+def _update_tickets(project: Project, audit: Audit, today: str) -> list[str]:
+    """Open and renew the tickets of findings in files of the project, and return those opened.
+
+    A run that does not come to a line shows nothing about it, so no ticket is closed.
+    """
+    inside = [f for f in audit.findings if os.path.isfile(project.resolve(f.location.path))]
+    audit = msgspec.structs.replace(audit, findings=inside, checks=[], checked={})
+    store = TicketStore(project.resolve(project.config.tickets))
+    contracts = CheckCatalogue.of_project(project).contracts
+    with store.exclusive():
+        return update_tickets(store, audit, contracts, today).sync.opened
+
+
+def _joined(project: Project, audit: Audit, result: WatchResult, today: str) -> Audit:
+    """Return the audit with what rules suspect at the same places, and expected failures set aside."""
     suspected = _suspected(project, result, today)
     joined = [_with_evidence(finding, audit.findings, result) for finding in suspected]
     confirmed = {e.unit for f in joined for e in f.probed if f.standing is EvidenceLevel.CONFIRMED}
@@ -46,13 +75,11 @@ def watch(project: Project, request: WatchRequest, today: str) -> WatchedAudit:
     file = ConfigFile(project.root, project.file)
     seen = [*findings, *(found.finding for found in suppressed)]
     stale = stale_expected(file, expected, seen, result.places, today)
-    audit = msgspec.structs.replace(
+    return msgspec.structs.replace(
         audit,
         findings=sorted([*findings, *stale], key=lambda finding: finding.order),
         suppressed=suppressed,
     )
-    tickets = project.resolve(project.config.tickets)
-    return WatchedAudit(read_baseline(tickets).apply(audit, tickets, {}), result)
 
 
 def _suspected(project: Project, result: WatchResult, today: str) -> list[Finding]:
@@ -63,7 +90,8 @@ def _suspected(project: Project, result: WatchResult, today: str) -> list[Findin
     inside = sorted(f for f in files if f.startswith(project.root + os.sep) and os.path.isfile(f))
     if not inside:
         return []
-    audit = pipeline.check(project, pipeline.CheckRequest(paths=inside, today=today))
+    request = pipeline.CheckRequest(paths=inside, today=today, baseline=False)
+    audit = pipeline.check(project, request)
     return [finding for finding in audit.findings if finding.contract in contracts]
 
 

@@ -356,6 +356,38 @@ QUIET: dict[str, tuple[str, str]] = {
             optimizer.step()
         """,
     ),
+    "reinforcement learning: rollouts without gradients, epochs over their parts, a target network": (
+        "gradients-cleared",
+        """
+        from copy import deepcopy
+        model[2] = nn.Identity()
+        critic = nn.Sequential(nn.Linear(6, 8), nn.Tanh(), nn.Linear(8, 1))
+        target = deepcopy(critic).requires_grad_(False)
+        both = [*model.parameters(), *critic.parameters()]
+        optimizer = torch.optim.Adam(both, lr=0.01)
+        for iteration in range(3):
+            seen, taken, rewards = [], [], []
+            with torch.no_grad():
+                for moment in range(4):
+                    state = torch.randn(6)
+                    action = torch.distributions.Categorical(logits=model(state)).sample()
+                    seen.append(state), taken.append(action), rewards.append(float(action == 1))
+            states, actions = torch.stack(seen), torch.stack(taken)
+            returns = torch.tensor(rewards) + 0.9 * target(states).squeeze(1)
+            for epoch in range(2):
+                for part in torch.randperm(4).chunk(2):
+                    policy = torch.distributions.Categorical(logits=model(states[part]))
+                    value = critic(states[part]).squeeze(1)
+                    gain = (returns[part] - value).detach()
+                    loss = F.mse_loss(value, returns[part]) - (policy.log_prob(actions[part]) * gain).mean()
+                    optimizer.zero_grad()
+                    (loss - 0.01 * policy.entropy().mean()).backward()
+                    nn.utils.clip_grad_norm_(both, 0.5)
+                    optimizer.step()
+            for old, new in zip(target.parameters(), critic.parameters()):
+                old.lerp_(new.data, 0.1)
+        """,
+    ),
     "the losses of several tasks of one batch": (
         "gradients-cleared",
         """

@@ -274,3 +274,20 @@ def test_an_expected_failure_is_set_aside_and_one_that_is_gone_is_named(tmp_path
     kept = expecting("not-cleared", LOOP)
     assert kept.returncode == 1, kept.stdout + kept.stderr
     assert "the monitor looked there and saw nothing" in " ".join(kept.stdout.split())
+
+
+def test_what_was_found_gets_a_ticket_and_is_known_from_then_on(tmp_path: Path) -> None:
+    (tmp_path / "esper-audit.toml").write_text('ignore = ["missing-zero-grad"]\n', encoding="utf-8")
+    command = ("--", sys.executable, "train.py")
+    first = watch(tmp_path, "--tickets", *command, script=MISSING)
+    assert first.returncode == 1, first.stdout + first.stderr
+    (ticket,) = (tmp_path / "tickets").glob("*.yaml")
+    assert f"opened {ticket.stem}" in first.stdout
+    before = ticket.read_bytes()
+    assert b"check: gradients-cleared" in before
+    again = watch(tmp_path, "--tickets", *command, script=MISSING)
+    assert again.returncode == 0, again.stdout + again.stderr
+    assert ticket.read_bytes() == before
+    audit = [sys.executable, "-m", "esper_audit", "ticket", "sync"]
+    subprocess.run(audit, cwd=tmp_path, capture_output=True, check=False, timeout=120)
+    assert ticket.read_bytes() == before
