@@ -18,7 +18,7 @@ from esper_audit.probes.units import (
     units_of,
 )
 from esper_audit.project.config import find_project
-from esper_audit.rules.expected_failures import apply_expectation
+from esper_audit.rules.suppression.expected_failures import apply_expectation
 
 SUBJECTS = os.path.join(
     os.path.dirname(__file__),

@@ -16,9 +16,9 @@ from esper_audit.findings.finding import Finding, NotAnalysed
 from esper_audit.project.limited_work import set_status
 from esper_audit.rules.rule import CstRule, Rule
 from esper_audit.rules.selection import Selection
-from esper_audit.rules.suppression_checks import SUPPRESSION_CHECKS
-from esper_audit.rules.suppression_comments import may_hold_comments
-from esper_audit.rules.suppressions import Suppressor
+from esper_audit.rules.suppression.suppression_checks import SUPPRESSION_CHECKS
+from esper_audit.rules.suppression.suppression_comments import may_hold_comments
+from esper_audit.rules.suppression.suppressions import Suppressor
 from esper_audit.source.syntax.file_view import FileView
 from esper_audit.source.syntax.source import Source, parse, read
 from esper_audit.tracking.fingerprint import assign_fingerprints

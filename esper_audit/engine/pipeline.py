@@ -21,7 +21,7 @@ from esper_audit.project.parallel import collector_off, map_files
 from esper_audit.rules.finding_builder import ConfigFile
 from esper_audit.rules.registry import RuleRegistry
 from esper_audit.rules.selection import Selection
-from esper_audit.rules.suppressions import Suppressor, idle_exceptions
+from esper_audit.rules.suppression.suppressions import Suppressor, idle_exceptions
 from esper_audit.source.syntax.source import read
 from esper_audit.text.progress import Progress
 from esper_audit.tracking.baseline import read_baseline

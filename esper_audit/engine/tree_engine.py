@@ -14,8 +14,8 @@ from esper_audit.findings.errors import FAILURES
 from esper_audit.findings.finding import Finding, NotAnalysed, Suppressed, TreeViolation
 from esper_audit.rules.finding_builder import finding_at
 from esper_audit.rules.rule import crash
-from esper_audit.rules.suppression_checks import SUPPRESSION_CHECKS, UnusedSuppression
-from esper_audit.rules.suppressions import Suppressor
+from esper_audit.rules.suppression.suppression_checks import SUPPRESSION_CHECKS, UnusedSuppression
+from esper_audit.rules.suppression.suppressions import Suppressor
 from esper_audit.rules.tree_rule import TreeRule
 from esper_audit.source.index.index import Index
 from esper_audit.source.usage.tree import Tree

@@ -35,8 +35,8 @@ from esper_audit.probes.session import (
     run_probes,
 )
 from esper_audit.project.config import Project
-from esper_audit.rules.expected_failures import stale_expectations
 from esper_audit.rules.finding_builder import ConfigFile
+from esper_audit.rules.suppression.expected_failures import stale_expectations
 from esper_audit.text.progress import Progress
 from esper_audit.tracking.baseline import read_baseline
 from esper_audit.tracking.fingerprint import assign_fingerprints

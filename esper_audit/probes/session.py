@@ -32,8 +32,8 @@ from esper_audit.probes.sandbox.pool import START, TORCH_AND_COMPILER, Sandbox, 
 from esper_audit.probes.subject.subject import SubjectError
 from esper_audit.probes.units import blocked_message
 from esper_audit.project.config import Project
-from esper_audit.rules.expected_failures import apply_expectation
 from esper_audit.rules.probe_catalogue import probe_descriptions, probe_modules
+from esper_audit.rules.suppression.expected_failures import apply_expectation
 from esper_audit.text.phrases import did_you_mean
 from esper_audit.text.progress import Progress
 

@@ -16,7 +16,7 @@ from esper_audit.findings.probe_record import ProbeRecord, Verdict
 from esper_audit.probes.session import ProbeRequest, Session, require_torch
 from esper_audit.project.config import find_project
 from esper_audit.pytest_plugin.item import DESELECTED, AuditItem, ContractBroken
-from esper_audit.rules.expected_failures import apply_expectation
+from esper_audit.rules.suppression.expected_failures import apply_expectation
 
 if TYPE_CHECKING:
     from esper_audit.probes.jobs import UnitDescription

@@ -13,7 +13,7 @@ from esper_audit.rules.probe_catalogue import describe, plugin_modules, probe_de
 from esper_audit.rules.registry import RuleRegistry
 from esper_audit.rules.rule import Check
 from esper_audit.rules.rule_table import shipped_contracts, shipped_table
-from esper_audit.rules.suppression_checks import SUPPRESSION_CHECKS
+from esper_audit.rules.suppression.suppression_checks import SUPPRESSION_CHECKS
 
 
 class CheckCatalogue:

@@ -13,7 +13,7 @@ from esper_audit.rules.adoption import Adoption
 from esper_audit.rules.registry import RuleRegistry
 from esper_audit.rules.rule import Check
 from esper_audit.rules.selection import ALL
-from esper_audit.rules.suppression_checks import SUPPRESSION_CHECKS
+from esper_audit.rules.suppression.suppression_checks import SUPPRESSION_CHECKS
 from esper_audit.rules.tree_rule import TreeRule
 
 Reason = tuple[bool, str]

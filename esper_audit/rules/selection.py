@@ -18,7 +18,7 @@ from esper_audit.rules.probe_catalogue import probe_descriptions
 from esper_audit.rules.registry import RuleRegistry
 from esper_audit.rules.rule import AnyOptions, Check, FileRule, Triggers
 from esper_audit.rules.rule_table import RuleSummary
-from esper_audit.rules.suppression_checks import SUPPRESSION_CHECKS
+from esper_audit.rules.suppression.suppression_checks import SUPPRESSION_CHECKS
 from esper_audit.rules.tree_rule import TreeRule
 from esper_audit.text.phrases import did_you_mean
 

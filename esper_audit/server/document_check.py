@@ -15,7 +15,7 @@ from esper_audit.project.config_tables import Config
 from esper_audit.rules.catalogue import CheckCatalogue
 from esper_audit.rules.registry import RuleRegistry
 from esper_audit.rules.selection import ALL
-from esper_audit.rules.suppression_checks import SUPPRESSION_CHECKS, InvalidSuppression
+from esper_audit.rules.suppression.suppression_checks import SUPPRESSION_CHECKS, InvalidSuppression
 from esper_audit.source.syntax.source import encoding_of
 
 SAFE_ONLY = FixMode(unsafe=False, write=False)

@@ -6,10 +6,10 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from esper_audit.findings.finding import Finding, Suppressed, Suppression
 from esper_audit.project.config_tables import ExpectedFailure
-from esper_audit.rules.expected_failures import TABLE, expected_codes, is_expired
 from esper_audit.rules.finding_builder import ConfigFile
 from esper_audit.rules.monitor_catalogue import monitor_descriptions
-from esper_audit.rules.suppression_checks import ExpiredSuppression, UnusedSuppression
+from esper_audit.rules.suppression.expected_failures import TABLE, expected_codes, is_expired
+from esper_audit.rules.suppression.suppression_checks import ExpiredSuppression, UnusedSuppression
 from esper_audit.tracking.fingerprint import assign_fingerprints
 from esper_audit.watch.records import UserLine
 

@@ -26,10 +26,10 @@ from esper_audit.probes.sandbox.outcome import GIBIBYTE, Job, JobOutcome, Limits
 from esper_audit.probes.sandbox.pool import TORCH, TORCH_AND_COMPILER, Sandbox
 from esper_audit.probes.session import import_target
 from esper_audit.project.config import Project
-from esper_audit.rules.expected_failures import apply_expectation
 from esper_audit.rules.probe_catalogue import probe_modules
 from esper_audit.rules.registry import RuleRegistry
 from esper_audit.rules.selection import Selection
+from esper_audit.rules.suppression.expected_failures import apply_expectation
 from esper_audit.source.index.index import Index, open_index
 from esper_audit.source.index.records import Symbol
 from esper_audit.source.syntax.source import Source

@@ -18,7 +18,7 @@ from esper_audit.findings.finding import Finding, NotAnalysed
 from esper_audit.project.config import Project, find_project
 from esper_audit.rules.registry import RuleRegistry, local_module
 from esper_audit.rules.rule import FileRule, Invalid, RunnableCheck, Valid
-from esper_audit.rules.suppressions import Suppressor
+from esper_audit.rules.suppression.suppressions import Suppressor
 from esper_audit.rules.tree_rule import InvalidTree, TreeRule, ValidTree
 from esper_audit.source.index.index import open_index
 from esper_audit.source.syntax.source import parse

@@ -12,7 +12,7 @@ from esper_audit.probes.probe import discover_probes
 from esper_audit.probes.subject.loading import load_subjects
 from esper_audit.probes.units import probe_subjects
 from esper_audit.project.config import find_project
-from esper_audit.rules.expected_failures import apply_expectation
+from esper_audit.rules.suppression.expected_failures import apply_expectation
 
 # The guide probes modules.
 pytestmark = pytest.mark.torch

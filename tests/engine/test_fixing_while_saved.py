@@ -13,7 +13,7 @@ from esper_audit.findings.file_outcome import FileOutcome
 from esper_audit.project.config import Project, find_project
 from esper_audit.rules.registry import RuleRegistry
 from esper_audit.rules.selection import Selection
-from esper_audit.rules.suppressions import Suppressor
+from esper_audit.rules.suppression.suppressions import Suppressor
 
 BEFORE = "def collect(rows, seen=[]):\n    seen.append(rows)\n    return seen\n"
 AFTER = (

@@ -12,7 +12,7 @@ from esper_audit.engine.tree_engine import TreeResult, check_tree
 from esper_audit.project.config import Project, find_project
 from esper_audit.reports.rules_page import case_code
 from esper_audit.rules.registry import RuleRegistry
-from esper_audit.rules.suppressions import Suppressor
+from esper_audit.rules.suppression.suppressions import Suppressor
 from esper_audit.rules.tree_rule import InvalidTree, TreeRule, ValidTree
 from esper_audit.source.index.index import open_index
 from esper_audit.source.usage.tree import Tree

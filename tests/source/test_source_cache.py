@@ -14,7 +14,7 @@ from esper_audit.findings.finding import NotAnalysed, Span
 from esper_audit.project.config import Project, find_project
 from esper_audit.project.parallel import collector_off
 from esper_audit.rules.registry import RuleRegistry
-from esper_audit.rules.suppressions import Suppressor
+from esper_audit.rules.suppression.suppressions import Suppressor
 from esper_audit.source.index import resolver
 from esper_audit.source.index.index import open_index
 from esper_audit.source.syntax.source import Source, parse

@@ -11,7 +11,7 @@ from esper_audit.findings.probe_record import ProbeRecord, Verdict, failing_by
 from esper_audit.project.config_tables import ExpectedFailure
 from esper_audit.rules.finding_builder import ConfigFile
 from esper_audit.rules.monitor_catalogue import monitor_descriptions
-from esper_audit.rules.suppression_checks import ExpiredSuppression, UnusedSuppression
+from esper_audit.rules.suppression.suppression_checks import ExpiredSuppression, UnusedSuppression
 from esper_audit.tracking.fingerprint import assign_fingerprints
 
 EVERY_STATE = "*"

@@ -17,12 +17,12 @@ from esper_audit.findings.finding import (
 from esper_audit.project.config_tables import AllowedFinding
 from esper_audit.rules.finding_builder import ConfigFile, make_finding
 from esper_audit.rules.rule import Check
-from esper_audit.rules.suppression_checks import (
+from esper_audit.rules.suppression.suppression_checks import (
     ExpiredSuppression,
     InvalidSuppression,
     UnusedSuppression,
 )
-from esper_audit.rules.suppression_comments import (
+from esper_audit.rules.suppression.suppression_comments import (
     Authorisation,
     Comment,
     Malformed,
