@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import enum
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 
 import msgspec
 
@@ -56,7 +56,7 @@ def contract_states(audit: Audit, catalogue: CheckCatalogue) -> list[ContractSta
             contract.kind,
             own := sorted(rules.get(contract.id, [])),
             measured := sorted(probes.get(contract.id, [])),
-            _rule_state(contract.id, own, audit),
+            _rule_state(contract.id, own, audit, catalogue.ignored),
             _probe_state(contract.id, measured, audit),
         )
         for contract in catalogue.contracts.values()
@@ -70,8 +70,10 @@ def _by_contract(contracts: Mapping[str, str]) -> dict[str, list[str]]:
     return grouped
 
 
-def _rule_state(contract: str, rules: Sequence[str], audit: Audit) -> ContractState | None:
-    """Return the state by the rules, `holds` only if those that are on analysed every file."""
+def _rule_state(
+    contract: str, rules: Sequence[str], audit: Audit, ignored: Collection[str]
+) -> ContractState | None:
+    """Return the state by the rules, `holds` only if none is ignored and each analysed every file."""
     if not rules:
         return None
     on = [rule for rule in rules if rule in audit.checks]
@@ -81,6 +83,8 @@ def _rule_state(contract: str, rules: Sequence[str], audit: Audit) -> ContractSt
         return ContractState.BROKEN
     if any(problem.check in ("", *on) for problem in audit.not_analysed):
         return ContractState.NOT_LOOKED_AT
+    if any(rule in ignored for rule in rules):
+        return ContractState.OFF
     has_files = any(not checked.isdisjoint(on) for checked in audit.checked.values())
     return ContractState.HOLDS if has_files else ContractState.NOT_APPLICABLE
 

@@ -11,7 +11,8 @@ from esper_audit.findings.audit import Audit
 from esper_audit.findings.errors import ConfigError, WriteError
 from esper_audit.project.atomic_write import remove_file, write_if_changed
 from esper_audit.project.config import Project
-from esper_audit.reports.audit_page import audit_page
+from esper_audit.reports.audit.audit_page import audit_page
+from esper_audit.reports.audit.source_links import SourceLinks
 from esper_audit.reports.rules_page import rules_page
 from esper_audit.reports.ticket_page import ticket_page
 from esper_audit.reports.tickets_page import tickets_page
@@ -28,14 +29,16 @@ INDEX = f"tickets/index{PAGE}"
 class Reports:
     """The reports in a folder.
 
-    A template in `own_templates` replaces the shipped one of its name.
+    A template in `own_templates` replaces the shipped one of its name. `to_root` is the way from the
+    folder to the files that its pages link.
     """
 
-    def __init__(self, directory: str, own_templates: str = "") -> None:
+    def __init__(self, directory: str, own_templates: str = "", to_root: str = "..") -> None:
         from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
         folders = [own_templates] if own_templates else []
         self._directory = directory
+        self._links = SourceLinks(to_root)
         self._environment = Environment(  # noqa: S701  # Markdown, not HTML
             loader=FileSystemLoader([*folders, SHIPPED]),
             undefined=StrictUndefined,
@@ -55,7 +58,7 @@ class Reports:
 
         Return the paths that changed. Raises one WriteError after all pages that can be written are.
         """
-        page = audit_page(audit, tickets, catalogue, verified)
+        page = audit_page(audit, tickets, catalogue, verified, self._links)
         pages = {
             "audit.md": self._render("audit.md", audit=page),
         }
@@ -140,4 +143,13 @@ def project_reports(project: Project) -> Reports:
     """Return the reports in the folder, and with the templates, that a project configures."""
     config = project.config
     own_templates = project.resolve(config.templates) if config.templates else ""
-    return Reports(project.resolve(config.reports), own_templates)
+    directory = project.resolve(config.reports)
+    return Reports(directory, own_templates, _way(directory, project.root))
+
+
+def _way(start: str, end: str) -> str:
+    """Return the relative path between two directories with slashes, `end` itself on another drive."""
+    try:
+        return os.path.relpath(end, start).replace(os.sep, "/")
+    except ValueError:
+        return end.replace(os.sep, "/")

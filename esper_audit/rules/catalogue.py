@@ -17,10 +17,9 @@ from esper_audit.rules.suppression.suppression_checks import SUPPRESSION_CHECKS
 
 
 class CheckCatalogue:
-    """The checks and the contracts of a project.
+    """The checks and the contracts of a project, by absolute paths. `contracts_file` may be empty."""
 
-    Paths are absolute. `contracts_file` may be empty.
-    """
+    ignored: Sequence[str] = ()  # the checks that the configuration ignores
 
     def __init__(
         self, local_rules: Sequence[str], contracts_file: str, excluded: Sequence[str]
@@ -35,7 +34,9 @@ class CheckCatalogue:
         """Return the catalogue of a project."""
         own = project.config.contracts
         contracts_file = project.resolve(own) if own else ""
-        return cls(project.local_rules, contracts_file, project.config.exclude)
+        catalogue = cls(project.local_rules, contracts_file, project.config.exclude)
+        catalogue.ignored = project.config.ignore
+        return catalogue
 
     @cached_property
     def checks(self) -> Mapping[str, type[Check]]:

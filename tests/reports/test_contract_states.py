@@ -11,7 +11,7 @@ from support.audit_runs import CLEAN, GOOD, HASATTR, audit, write
 from esper_audit.findings.finding import Category, Severity
 from esper_audit.findings.probe_record import ProbeRecord, Verdict
 from esper_audit.project.config import find_project
-from esper_audit.reports.contract_matrix import contract_matrix
+from esper_audit.reports.audit.contract_matrix import contract_matrix
 from esper_audit.reports.contract_states import ContractState, contract_states
 from esper_audit.rules.catalogue import CheckCatalogue
 

@@ -13,6 +13,16 @@ from esper_audit.reports.contract_states import ContractState, ContractStates, c
 from esper_audit.rules.catalogue import CheckCatalogue
 from esper_audit.text.markdown import cell, code, count, listed
 
+ORDER = (
+    ContractState.BROKEN,
+    ContractState.NOT_LOOKED_AT,
+    ContractState.HOLDS,
+    ContractState.OFF,
+    ContractState.UNAVAILABLE,
+    ContractState.NOT_APPLICABLE,
+    ContractState.NOT_ADOPTED,
+)
+
 
 class MatrixRow(msgspec.Struct, frozen=True):
     """A contract with its verdicts.
@@ -29,8 +39,14 @@ class MatrixRow(msgspec.Struct, frozen=True):
 
 
 def contract_matrix(audit: Audit, catalogue: CheckCatalogue) -> list[MatrixRow]:
-    """Return a row for each contract of a project."""
-    return [_row(one, audit, catalogue) for one in contract_states(audit, catalogue)]
+    """Return a row for each contract of a project, the broken ones first, then the undecided ones."""
+    states = sorted(contract_states(audit, catalogue), key=_urgency)
+    return [_row(one, audit, catalogue) for one in states]
+
+
+def _urgency(states: ContractStates) -> int:
+    cells = (states.by_rules, states.by_probes)
+    return min((ORDER.index(cell) for cell in cells if cell is not None), default=len(ORDER))
 
 
 def _row(states: ContractStates, audit: Audit, catalogue: CheckCatalogue) -> MatrixRow:
@@ -42,33 +58,33 @@ def _row(states: ContractStates, audit: Audit, catalogue: CheckCatalogue) -> Mat
     return MatrixRow(
         contract=contract.id,
         statement=cell(contract.statement),
-        rule=_rule_verdict(states, audit),
+        rule=_rule_verdict(states, audit, catalogue),
         probe=_probe_verdict(states, audit),
         why=contract.why,
         checks=f"Checked by {listed(links)}." if links else "No check exists yet.",
     )
 
 
-def _rule_verdict(states: ContractStates, audit: Audit) -> str:
+def _rule_verdict(states: ContractStates, audit: Audit, catalogue: CheckCatalogue) -> str:
     """Return the verdict of the rules of a contract.
 
-    "holds" only if they analysed every file.
+    "holds" only if none is ignored and each analysed every file.
     """
     on = [rule for rule in states.rules if rule in audit.checks]
     if not on or states.by_rules is ContractState.NOT_APPLICABLE:
         return states.by_rules or "no rule"
     findings = sum(finding.check in on for finding in audit.findings)
     missed = sum(problem.check in ("", *on) for problem in audit.not_analysed)
-    verdict = f"**broken**: [{findings}](#findings)" if findings else "holds"
-    if missed and not findings:
-        verdict = f"not looked at in {missed}"
-    elif missed:
-        verdict += f", not looked at in {missed}"
+    ignored = [code(rule) for rule in states.rules if rule in catalogue.ignored]
+    parts = [f"**broken**: [{findings}](#findings)"] if findings else []
+    parts += [f"not looked at in {missed}"] if missed else []
+    parts += [f"off: {listed(ignored)}"] if ignored else []
+    parts = parts or ["holds"]
     accepted = sum(ticketed.finding.check in on for ticketed in audit.ticketed)
-    if accepted:
-        verdict += f", [{accepted} accepted](#tickets)"
+    parts += [f"[{accepted} accepted](#accepted)"] if accepted else []
     authorised = sum(suppressed.finding.check in on for suppressed in audit.suppressed)
-    return f"{verdict}, [{authorised} authorised](#authorised)" if authorised else verdict
+    parts += [f"[{authorised} authorised](#authorised)"] if authorised else []
+    return ", ".join(parts)
 
 
 def _probe_verdict(states: ContractStates, audit: Audit) -> str:
