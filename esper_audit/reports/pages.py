@@ -13,9 +13,12 @@ from esper_audit.project.atomic_write import remove_file, write_if_changed
 from esper_audit.project.config import Project
 from esper_audit.reports.audit.audit_page import audit_page
 from esper_audit.reports.audit.source_links import SourceLinks
+from esper_audit.reports.deep_dive.deep_dive_page import deep_dive_page
+from esper_audit.reports.pictures.audit_pictures import audit_pictures
 from esper_audit.reports.rules_page import rules_page
 from esper_audit.reports.ticket_page import ticket_page
 from esper_audit.reports.tickets_page import tickets_page
+from esper_audit.reports.web.index_page import index_page
 from esper_audit.rules.catalogue import CheckCatalogue
 from esper_audit.text.markdown import count
 from esper_audit.tickets.assessment import VerifiedTicket
@@ -24,6 +27,15 @@ from esper_audit.tickets.ticket import Ticket
 SHIPPED = os.path.join(os.path.dirname(__file__), "templates")
 PAGE = ".md"
 INDEX = f"tickets/index{PAGE}"
+ATTRIBUTES = ".gitattributes"
+MERGING = """\
+# Written by esper-audit: pages that two branches changed merge without a conflict, and the next run rewrites them.
+/audit.md merge=union linguist-generated
+/deep-dive.md merge=union linguist-generated
+/index.html merge=union linguist-generated
+/pictures/*.svg merge=union linguist-generated
+/tickets/*.md merge=union linguist-generated
+"""
 
 
 class Reports:
@@ -34,13 +46,14 @@ class Reports:
     """
 
     def __init__(self, directory: str, own_templates: str = "", to_root: str = "..") -> None:
-        from jinja2 import Environment, FileSystemLoader, StrictUndefined
+        from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoescape
 
         folders = [own_templates] if own_templates else []
         self._directory = directory
         self._links = SourceLinks(to_root)
-        self._environment = Environment(  # noqa: S701  # Markdown, not HTML
+        self._environment = Environment(
             loader=FileSystemLoader([*folders, SHIPPED]),
+            autoescape=select_autoescape(("html",)),
             undefined=StrictUndefined,
             trim_blocks=True,
             lstrip_blocks=True,
@@ -54,15 +67,22 @@ class Reports:
         catalogue: CheckCatalogue,
         verified: Sequence[VerifiedTicket],
     ) -> list[str]:
-        """Write `audit.md`, a page for every ticket and their index.
+        """Write the pages of the audit with their pictures, a page for every ticket and their index.
 
         Return the paths that changed. Raises one WriteError after all pages that can be written are.
         """
-        page = audit_page(audit, tickets, catalogue, verified, self._links)
+        content = (audit, tickets, catalogue, verified, self._links)
+        pictures = audit_pictures(audit)
+        drawn = [picture for picture in pictures if picture.svg]
+        dive = {**deep_dive_page(*content), "pictures": drawn}
+        index = {**index_page(*content), "pictures": drawn}
         pages = {
-            "audit.md": self._render("audit.md", audit=page),
+            "audit.md": self._render("audit.md", audit=audit_page(*content)),
+            "deep-dive.md": self._render("deep-dive.md", page=dive),
+            "index.html": self._render("index.html", page=index, script=self._source("index.js")),
         }
-        return self._write({**pages, **self._ticket_pages(tickets.values())})
+        images = {f"pictures/{one.file}": f"{one.svg}\n" if one.svg else None for one in pictures}
+        return self._write({**pages, **images, **self._ticket_pages(tickets.values())})
 
     def write_tickets(self, tickets: Iterable[Ticket]) -> list[str]:
         """Write a page for every ticket and the index.
@@ -84,7 +104,8 @@ class Reports:
     def _ticket_pages(self, tickets: Iterable[Ticket]) -> dict[str, str]:
         all_tickets = list(tickets)
         pages = {f"tickets/{t.id}{PAGE}": self.render_ticket(t) for t in all_tickets}
-        return {**pages, INDEX: self._render("tickets.md", **tickets_page(all_tickets))}
+        index = self._render("tickets.md", **tickets_page(all_tickets))
+        return {**pages, INDEX: index, ATTRIBUTES: MERGING}
 
     def _render(self, template: str, **content: Any) -> str:
         from jinja2 import TemplateError, TemplateSyntaxError
@@ -96,6 +117,12 @@ class Reports:
         except TemplateError as error:
             raise ConfigError(f"{self._place(template, error)}: {error.message}") from error
 
+    def _source(self, template: str) -> str:
+        """Return the text of a template that holds no tags."""
+        loader = self._environment.loader
+        assert loader is not None
+        return loader.get_source(self._environment, template)[0]
+
     def _place(self, template: str, error: Exception) -> str:
         """Return the file and line of a template at which an error was raised."""
         file = self._environment.get_template(template).filename
@@ -106,8 +133,8 @@ class Reports:
         ]
         return f"{file}:{lines[-1] if lines else 1}"
 
-    def _write(self, pages: Mapping[str, str]) -> list[str]:
-        """Write the pages that changed, delete those of other tickets, and return the names of both."""
+    def _write(self, pages: Mapping[str, str | None]) -> list[str]:
+        """Write the pages that changed, delete those without text or ticket, and return the names of both."""
         changed: list[str] = []
         refused: list[WriteError] = []
         for name in [*pages, *self._stale_pages(pages)]:
@@ -124,12 +151,16 @@ class Reports:
     def _write_page(self, name: str, text: str | None) -> bool:
         """Write a page, or delete it if it has no text, and return whether a file changed."""
         path = os.path.join(self._directory, name)
+        if name == ATTRIBUTES and _is_by_hand(path):
+            return False
+        if text is None and not os.path.lexists(path):
+            return False
         if text is not None:
             return write_if_changed(path, text)
         remove_file(path)
         return True
 
-    def _stale_pages(self, pages: Mapping[str, str]) -> list[str]:
+    def _stale_pages(self, pages: Mapping[str, str | None]) -> list[str]:
         """Return the pages of tickets that are gone."""
         try:
             present = os.listdir(os.path.join(self._directory, "tickets"))
@@ -137,6 +168,15 @@ class Reports:
             return []
         names = (f"tickets/{name}" for name in present if name.endswith(PAGE))
         return [name for name in names if name not in pages]
+
+
+def _is_by_hand(path: str) -> bool:
+    """Return whether a file exists that this program did not write, as where the reports lie in the root."""
+    try:
+        with open(path, encoding="utf-8") as file:
+            return not file.readline().startswith("# Written by esper-audit")
+    except (OSError, UnicodeDecodeError):
+        return os.path.lexists(path)
 
 
 def project_reports(project: Project) -> Reports:

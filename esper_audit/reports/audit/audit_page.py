@@ -50,7 +50,7 @@ def audit_page(
     return {
         "summary": summary_sentence(audit),
         "cells": cells_text(count_cells(contract_states(audit, catalogue))),
-        "first": [first_row(cause, links) for cause in causes[:MOST_URGENT]],
+        "first": [first_row(cause, links, catalogue) for cause in causes[:MOST_URGENT]],
         "causes": [cause_section(cause, by_fingerprint, links, catalogue) for cause in causes],
         "words": legend(audit.findings),
         "matrix": contract_matrix(audit, catalogue),

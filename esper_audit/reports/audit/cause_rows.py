@@ -27,24 +27,25 @@ def tickets_by_fingerprint(tickets: Iterable[Ticket]) -> dict[str, Ticket]:
     return {ticket.fingerprint: ticket for ticket in fixed_first if ticket.fingerprint}
 
 
-def repair(cause: Cause) -> str:
-    """Return what to do about a cause, in one sentence."""
+def repair(cause: Cause, statement: str) -> str:
+    """Return what to do about a cause, whose contract has a statement."""
     if not cause.fixable:
-        return f"See `esper-audit rule {cause.check}`."
+        return f"Restore the contract: {statement} See `esper-audit rule {cause.check}`."
     edits = [finding.edit for finding in cause.findings if finding.edit is not None]
     option = "--fix" if all(edit.safe for edit in edits) else "--fix --unsafe-fixes"
     number = "all" if len(edits) == len(cause.findings) else f"{len(edits)} of them"
     return f"`esper-audit check --select {cause.check} {option}` repairs {number}."
 
 
-def first_row(cause: Cause, links: SourceLinks) -> Row:
+def first_row(cause: Cause, links: SourceLinks, catalogue: CheckCatalogue) -> Row:
     """Return the row of a cause in the table of what to do first."""
+    statement = catalogue.contracts[cause.contract].statement
     return {
         "cause": f"[{cell(cause.title)}](#findings-of-{cause.check})",
         "severity": cause.severity,
         "number": f"{len(cause.findings):,}",
         "where": links.place(cause.first.location),
-        "repair": repair(cause).replace("|", "\\|"),
+        "repair": repair(cause, statement).replace("|", "\\|"),
     }
 
 
@@ -56,12 +57,13 @@ def cause_section(
 ) -> dict[str, object]:
     """Return the section of a cause, with a row for equal findings of a file."""
     folded = fold_equal(cause.findings)
+    contract = catalogue.contracts[cause.contract]
     return {
         "check": cause.check,
         "title": cell(cause.title),
         "contract": cause.contract,
-        "statement": catalogue.contracts[cause.contract].statement,
-        "repair": repair(cause),
+        "statement": contract.statement,
+        "repair": repair(cause, "") if cause.fixable else "",
         "rows": [_finding_row(group, by_fingerprint, links) for group in folded],
     }
 

@@ -1,0 +1,4 @@
+"""The content of `index.html`: one page with findings, tickets, contracts, probes, classes and pictures.
+
+Public: `index_page`.
+"""
