@@ -78,7 +78,7 @@ def check(project: Project, request: CheckRequest, progress: Progress | None = N
             before = tree_check.fingerprints_before if tree_check else None
             audit = without_old(audit, run.checker, changed, before)
         if request.impact and tree_check is not None:
-            audit = tree_check.with_impact(audit)
+            audit = tree_check.with_impact(audit, whole=request.whole)
         return _without_ticketed(audit, project) if request.baseline else audit
 
 

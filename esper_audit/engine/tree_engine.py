@@ -9,6 +9,7 @@ from typing import Protocol
 import msgspec
 
 from esper_audit.engine.impact import ImpactAnalysis
+from esper_audit.engine.reached_packages import reached_packages
 from esper_audit.findings.audit import Audit
 from esper_audit.findings.errors import FAILURES
 from esper_audit.findings.finding import Finding, NotAnalysed, Suppressed, TreeViolation
@@ -87,14 +88,18 @@ class TreeCheck:
         before = self._open_index(texts=texts, without=without, cache=False)
         return frozenset(finding.fingerprint for finding in self._check(before).findings)
 
-    def with_impact(self, audit: Audit) -> Audit:
-        """Return the audit with the impact of every finding, and the severity that results from it."""
+    def with_impact(self, audit: Audit, *, whole: bool = False) -> Audit:
+        """Return the audit with the impact of every finding, and the severity that results from it.
+
+        With `whole`, what the tests reach is added.
+        """
         if len(audit.findings) > WORTH_READING_ALL:
             self.index.prepare()
         analysis = ImpactAnalysis(self.index)
         findings = [analysis.with_impact(finding) for finding in audit.findings]
+        tested = reached_packages(Tree(self._root, self.index)) if whole else []
         self.index.store.save()
-        return msgspec.structs.replace(audit, findings=findings)
+        return msgspec.structs.replace(audit, findings=findings, tested=tested)
 
     def _check(self, index: Index) -> TreeResult:
         if not self._rules:

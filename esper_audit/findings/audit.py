@@ -12,6 +12,7 @@ from esper_audit.findings.coverage import Coverage
 from esper_audit.findings.file_outcome import RuleTiming
 from esper_audit.findings.finding import Finding, NotAnalysed, Suppressed
 from esper_audit.findings.probe_record import ProbeRecord
+from esper_audit.findings.reached_package import ReachedPackage
 
 CLEAN, FINDINGS, COULD_NOT_RUN, NOT_ALL_ANALYSED = 0, 1, 2, 3
 
@@ -59,6 +60,7 @@ class Audit(msgspec.Struct, frozen=True):
       contents has the same result.
     - `records`: the results of the probes.
     - `coverage`: how far discovery came with each class; None without discovery.
+    - `tested`: what the tests reach, by folder. Empty unless the whole tree was audited.
     - `timings`: the costs of the rules, the most expensive first. Empty unless they were requested.
     """
 
@@ -81,6 +83,7 @@ class Audit(msgspec.Struct, frozen=True):
     records: list[ProbeRecord] = []
     timings: list[CheckTiming] = []
     coverage: Coverage | None = None
+    tested: list[ReachedPackage] = []
 
     def checks_on(self, path: str) -> frozenset[str]:
         """Return the checks that ran on a file, none for a file outside this run."""

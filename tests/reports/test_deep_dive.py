@@ -10,8 +10,9 @@ import pytest
 from support.sample_findings import a_finding
 
 from esper_audit.findings.audit import Audit
-from esper_audit.findings.finding import Category, Finding, Severity
+from esper_audit.findings.finding import Category, Finding, Impact, Occurrence, Severity
 from esper_audit.findings.probe_record import ProbeRecord, Verdict
+from esper_audit.findings.reached_package import ReachedPackage, UntestedPlace
 from esper_audit.reports.contract_states import contract_states
 from esper_audit.reports.deep_dive.analysed_files import about, analysed_files
 from esper_audit.reports.deep_dive.change_graph import change_graph
@@ -194,3 +195,19 @@ def test_the_page_is_the_same_whatever_the_order_of_the_tickets(tmp_path: Path) 
     first = page(tmp_path, an_audit(a_finding()), *tickets)
     assert page(tmp_path, an_audit(a_finding()), *reversed(tickets)) == first
     assert str(tmp_path) not in first
+
+
+def test_gaps_of_the_tests_are_named_the_emptiest_folder_first(tmp_path: Path) -> None:
+    gaps = [UntestedPlace("lib/a.py", line, f"f{line}") for line in range(1, 6)]
+    tested = [ReachedPackage("lib", 9, gaps), ReachedPackage("other", 4, [])]
+    impact = Impact(Occurrence.MANIFEST, "7 calls; no test reaches it; manifest")
+    audit = an_audit(msgspec.structs.replace(a_finding(), impact=impact))
+    text = page(tmp_path, msgspec.structs.replace(audit, tested=[*reversed(tested)]))
+    section = text.partition("## 3. Test Coverage")[2].partition("## 4.")[0]
+    assert "Tests reach 8 of 13 public functions and classes" in section
+    rows = [line for line in section.splitlines() if line.startswith("| `")]
+    assert rows[0].startswith("| `lib/` | 4 of 9 | [`f1`](../lib/a.py#L1), ")
+    assert rows[0].endswith(", 2 more |")
+    assert rows[1] == "| `other/` | 4 of 4 |  |"
+    assert "no test reaches:** [`model.py:3`](../model.py#L3)" in section
+    assert "The tests were not looked at." in page(tmp_path, an_audit())

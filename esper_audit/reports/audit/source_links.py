@@ -30,6 +30,10 @@ class SourceLinks:
         """Return a link to a line whose text is its number alone."""
         return f"[{line}]({self.target(path, line)})"
 
+    def symbol(self, path: str, line: int, symbol: str) -> str:
+        """Return a link to the definition of a symbol whose text is its name."""
+        return f"[{code(symbol)}]({self.target(path, line)})"
+
     def file(self, path: str, lines: str = "") -> str:
         """Return a link to a file, at the first of `lines` (`12-15, 20`) if there are any."""
         first = lines.partition(",")[0].partition("-")[0]

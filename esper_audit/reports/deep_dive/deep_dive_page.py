@@ -25,6 +25,7 @@ from esper_audit.reports.deep_dive.open_items import (
     recommendations,
 )
 from esper_audit.reports.deep_dive.strengths import Strength, by_rules_alone, strengths
+from esper_audit.reports.deep_dive.tests_section import tests_section
 from esper_audit.rules.catalogue import CheckCatalogue
 from esper_audit.text.markdown import cell, code, count
 from esper_audit.tickets.assessment import VerifiedTicket
@@ -68,6 +69,7 @@ def deep_dive_page(
         "probes": _probes(audit),
         "tickets": _ticket_counts(tickets),
         "claims": claims_sentence(verified),
+        "tests": tests_section(audit, links),
         "priorities": recommendations(items),
         "graph": change_graph(tickets),
         "independent": _independent(independent_tickets(tickets)),

@@ -2,32 +2,15 @@
 
 from __future__ import annotations
 
-import re
-from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 
 from esper_audit.findings.finding import Category, NotAnalysed, Severity, TreeViolation
-from esper_audit.project.file_roles import Role
 from esper_audit.rules.rule import Options
 from esper_audit.rules.tree import untested_symbol_cases as cases
 from esper_audit.rules.tree_rule import TreeRule
-from esper_audit.source.facts.records import DefinitionKind
-from esper_audit.source.index.class_hierarchy import ClassKind
 from esper_audit.source.index.records import Symbol
-from esper_audit.source.usage.reachability import (
-    MODULE_LEVEL,
-    discard_reachable,
-    running_function,
-    users,
-)
+from esper_audit.source.usage.reach_of_tests import is_public, testable_symbols, unreached
 from esper_audit.source.usage.tree import Tree
-
-CLASS_SEARCHES = frozenset(
-    {"__subclasses__", "all_objects", "getmembers", "iter_modules", "walk_packages"}
-)
-TEST_SUPPORT = re.compile(r"(^|/)_?(testing|test_?utils?|test_?helpers?)(/|\.py$)")
-DECLARATIONS = frozenset({ClassKind.PROTOCOL, ClassKind.TYPED_DICT})
-KINDS = frozenset({DefinitionKind.FUNCTION, DefinitionKind.METHOD, DefinitionKind.CLASS})
 
 
 class UntestedOptions(Options, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -77,9 +60,9 @@ class UntestedSymbol(TreeRule):
     def check(self, tree: Tree) -> Iterator[TreeViolation | NotAnalysed]:
         """Report the unreached public symbols if most public symbols are reached."""
         assert isinstance(self.options, UntestedOptions)
-        symbols = {s.key: s for s in tree.in_scope(tree.index.all_symbols(KINDS))}
-        untested, left = _unreached(tree, symbols)
-        public = [symbol for symbol in symbols.values() if _is_public(tree, symbol)]
+        symbols = testable_symbols(tree)
+        untested, left = unreached(tree, symbols)
+        public = [symbol for symbol in symbols.values() if is_public(tree, symbol)]
         are_few = len(_outermost(public, untested)) <= (1 - self.options.most) * len(public)
         outermost = _outermost(public, left)
         for symbol in (one for one in public if one.key in left):
@@ -96,59 +79,3 @@ class UntestedSymbol(TreeRule):
 def _outermost(symbols: Iterable[Symbol], left: set[str]) -> list[Symbol]:
     """Return the symbols whose key is left, without members of a class whose key is left."""
     return [s for s in symbols if s.key in left and s.key.rpartition(".")[0] not in left]
-
-
-def _unreached(tree: Tree, symbols: Mapping[str, Symbol]) -> tuple[set[str], set[str]]:
-    """Return the keys that no test reaches, and those of them that no module-level code reaches."""
-    edges: dict[str, set[str]] = defaultdict(set)
-    has_class_search = any(
-        not CLASS_SEARCHES.isdisjoint(unit.mentions) for unit in tree.index.modules()
-    )
-    for key, symbol in symbols.items():
-        for hit in users(tree, symbol):
-            is_plain = hit.role is Role.PRODUCTION and not TEST_SUPPORT.search(hit.module.path)
-            source = running_function(hit) if is_plain else hit.role
-            edges[source if source in symbols or source == Role.TEST else MODULE_LEVEL].add(key)
-        owner = tree.external_callers.owner(symbol)
-        if owner is not None and _is_called_implicitly(tree, symbol):
-            edges[owner.key].add(key)
-        if tree.external_callers.is_registered(symbol) or (
-            has_class_search and _is_derived(tree, symbol)
-        ):
-            edges[MODULE_LEVEL].add(key)
-    untested = set(symbols)
-    discard_reachable(edges[Role.TEST], edges, untested)
-    left = set(untested)
-    discard_reachable(edges[MODULE_LEVEL], edges, left)
-    return untested, left
-
-
-def _is_derived(tree: Tree, symbol: Symbol) -> bool:
-    is_class = symbol.kind is DefinitionKind.CLASS
-    return is_class and bool(tree.index.definition(symbol).bases)
-
-
-def _is_called_implicitly(tree: Tree, method: Symbol) -> bool:
-    """Return whether a method may run without a call in the tree, once an object exists."""
-    outside = tree.external_callers
-    return outside.is_called_by_language(method) or outside.is_prescribed(method)
-
-
-def _is_public(tree: Tree, symbol: Symbol) -> bool:
-    """Return whether a test of a symbol may be expected."""
-    definition = tree.index.definition(symbol)
-    owner = tree.external_callers.owner(symbol)
-    is_local = owner is None and "." in symbol.symbol
-    if symbol.is_private or symbol.short.startswith("__") or is_local:
-        return False
-    if (
-        TEST_SUPPORT.search(symbol.path)
-        or tree.index.resolver.hierarchy.kind(symbol.key) in DECLARATIONS
-    ):
-        return False
-    if "DeprecationWarning" in tree.text(symbol):
-        return False
-    is_declaration = definition.stub and symbol.kind is not DefinitionKind.CLASS
-    return not is_declaration and not (
-        owner is not None and tree.external_callers.is_prescribed(symbol)
-    )
