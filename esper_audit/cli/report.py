@@ -16,7 +16,7 @@ from esper_audit.tickets.store import TicketStore
 def command(project: Project) -> None:
     """Render the page of every ticket again from its YAML file.
 
-    `esper-audit run` also renders the pages of the audit and of the rules.
+    `esper-audit run` also writes the pages of the audit: audit.md, deep-dive.md and index.html.
     """
     config = project.config
     tickets = TicketStore(project.resolve(config.tickets)).load()

@@ -140,3 +140,22 @@ def test_a_picture_that_has_no_measurements_any_more_is_removed(tmp_path: Path) 
     assert picture.exists()
     page(tmp_path, an_audit())
     assert not picture.exists()
+
+
+def test_a_picture_compares_the_gradient_ratios_of_blueprints_on_a_logarithmic_scale() -> None:
+    heads = ("dim", "parameters", "gradient_ratio")
+    records = tuple(
+        counted(name, probe="learns-at-birth", table=(heads, (8, 9, ratio), (16, 9, 2 * ratio)))
+        for name, ratio in (("weak", 0.01), ("strong", 1.0), ("dead", 0.0))
+    )
+    (picture,) = (one for one in audit_pictures(an_audit(records=records)) if one.svg)
+    svg = ET.fromstring(picture.svg)
+    texts = [element.text for element in svg.iter() if element.text]
+    assert [text for text in texts if "e" in text and text[0].isdigit()] == [
+        "1.0e+00",
+        "1.0e-02",
+        "0.0e+00",
+    ]
+    lengths = [int(one.attrib["width"]) for one in svg.iter() if one.tag.endswith("rect")][1:]
+    assert lengths[0] > lengths[1] > lengths[2] == 1
+    assert abs(lengths[0] - 2 * lengths[1]) <= 2  # two of four decades

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from esper_audit.findings.finding import Category, Severity
 from esper_audit.findings.probe_record import Plain
-from esper_audit.probes.measure.gradients import backward, descend, live_count
+from esper_audit.probes.measure.gradients import backward, descend, gradients, live_count
 from esper_audit.probes.measure.readings import Limit, Limits, Reading
 from esper_audit.probes.probe import Probe
 from esper_audit.probes.subject.determinism import seed_streams
@@ -43,6 +43,7 @@ class LearnsAtBirth(Probe[Blueprint]):
     category = Category.CORRECTNESS
     severity = Severity.P1
     takes = Blueprint
+    columns = ("dim", "parameters", "gradient_ratio")
     limits: ClassVar[Limits] = {
         "live-parameters": Limit("at least", 1.0, "no parameter gets a gradient at birth"),
         "departure": Limit(
@@ -62,9 +63,8 @@ class LearnsAtBirth(Probe[Blueprint]):
                     yield Reading("live-parameters", float(live), witness)
             module = subject.at(state, dim).train()
             alone = _live(module, subject.call(module, inputs))
-            yield Reading(
-                "live-parameters", float(alone), {"dim": dim, "blend": "straight through"}
-            )
+            plain: dict[str, Plain] = {"dim": dim, "blend": "straight through", **_gradient(module)}
+            yield Reading("live-parameters", float(alone), plain)
             departed = _departure(subject, subject.at(state, dim).train(), inputs)
             yield Reading("departure", departed, {"dim": dim, "steps": STEPS})
 
@@ -82,6 +82,13 @@ def _live(module: nn.Module, output: Tensor) -> int:
         return 0
     backward(output, torch.randn(output.shape))
     return live_count(module.parameters())
+
+
+def _gradient(module: nn.Module) -> dict[str, Plain]:
+    """Return the number of parameters, and their root mean square gradient for a cotangent of size 1."""
+    numbers = sum(parameter.numel() for parameter in module.parameters())
+    squares = sum(float(gradient.square().sum()) for gradient in gradients([module]))
+    return {"parameters": numbers, "gradient_ratio": (squares / max(numbers, 1)) ** 0.5}
 
 
 def _departure(subject: Blueprint, module: nn.Module, inputs: Tensor) -> float:

@@ -69,7 +69,9 @@ def audit_page(
 def summary_sentence(audit: Audit) -> str:
     """Return what was looked at, and what was found."""
     by_severity = Counter(finding.severity for finding in audit.findings)
-    counted = ", ".join(f"{number} {severity}" for severity, number in sorted(by_severity.items()))
+    counted = ", ".join(
+        f"{number:,} {severity}" for severity, number in sorted(by_severity.items())
+    )
     findings = count(len(audit.findings), "finding") + (f" ({counted})" if counted else "")
     units = sum(record.verdict is not Verdict.NOT_APPLICABLE for record in audit.records)
     probed = f", {count(units, 'unit')} probed" if audit.records else ", no probe has run"

@@ -29,7 +29,7 @@
     return made;
   }
   const link = (href, shown) => (href ? element("a", { href }, shown) : shown);
-  const breakable = (path) => path.split(/(?<=[/_.])/).flatMap((part) => [part, element("wbr")]);
+  const breakable = (path) => path.split(/(?<=[/_])/).flatMap((part) => [part, element("wbr")]);
   const lines = (row) => (row.line || row.lines ? `:${row.line || row.lines}` : "");
   const place = (row) => link(row.href, element("span", {}, ...breakable(`${row.path}${lines(row)}`)));
   // Text between backticks is code, as in the Markdown of the same sentence.
@@ -113,7 +113,12 @@
       filters: ["stage", "origin"],
     },
     { name: "Pictures", kind: "", order: "", columns: [], filters: [] },
-  ].filter((part) => (part.kind ? ofKind(part.kind).length : document.querySelector("#pictures figure")) || part.kind === "finding");
+  ];
+  const hasText = (shown) => Boolean(typeof shown === "string" ? shown : shown?.textContent);
+  for (const part of PARTS) { // a column without any text is left out
+    part.columns = part.columns.filter(([, , show]) => ofKind(part.kind).some((row) => hasText(show(row))));
+  }
+  const SHOWN = PARTS.filter((part) => (part.kind ? ofKind(part.kind).length : document.querySelector("#pictures figure")) || part.kind === "finding");
 
   function list(pairs) {
     const made = element("dl");
@@ -171,7 +176,7 @@
     ];
   }
 
-  const state = { part: PARTS[0], sort: "", down: false, query: "", chosen: {}, shown: [], drawn: 0 };
+  const state = { part: SHOWN[0], sort: "", down: false, query: "", chosen: {}, shown: [], drawn: 0 };
   const panel = document.getElementById("panel");
   const pictures = document.getElementById("pictures");
   const tabs = document.getElementById("tabs");
@@ -259,8 +264,9 @@
     line.scrollIntoView({ block: "nearest" });
   }
   function chooser(key) {
+    const name = ((state.part.columns.find(([column]) => column === key) || [key, key])[1]).toLowerCase();
     const values = [...new Set(ofKind(state.part.kind).map((row) => String(row[key] ?? "")))].filter(Boolean).sort();
-    const made = element("select", { "data-filter": key, "aria-label": `Only this ${key}` }, element("option", { value: "" }, `any ${key}`),
+    const made = element("select", { "data-filter": key, "aria-label": `Only this ${name}` }, element("option", { value: "" }, `any ${name}`),
       ...values.map((value) => element("option", { value }, value)));
     made.value = values.includes(state.chosen[key]) ? state.chosen[key] : "";
     made.addEventListener("change", () => { state.chosen[key] = made.value; redraw(); });
@@ -332,7 +338,7 @@
   }
   function recall() {
     const hash = new URLSearchParams(location.hash.slice(1));
-    state.part = PARTS.find((part) => part.name === hash.get("part")) || PARTS[0];
+    state.part = SHOWN.find((part) => part.name === hash.get("part")) || SHOWN[0];
     state.query = hash.get("search") || "";
     const sort = hash.get("sort") ?? state.part.order;
     state.down = sort.startsWith("-");
@@ -361,7 +367,7 @@
   function inTabs(event) {
     const step = { ArrowRight: 1, ArrowLeft: -1 }[event.key];
     if (!step || document.activeElement.getAttribute("role") !== "tab") return false;
-    const next = PARTS[(PARTS.indexOf(state.part) + step + PARTS.length) % PARTS.length];
+    const next = SHOWN[(SHOWN.indexOf(state.part) + step + SHOWN.length) % SHOWN.length];
     choose(next);
     [...tabs.children].find((tab) => tab.dataset.part === next.name).focus();
     return true;
@@ -383,11 +389,11 @@
       if (event.key === "Enter" && document.activeElement === search) { move(1); event.preventDefault(); }
     } else if (event.key === "/" && body) { search.focus(); event.preventDefault(); }
     else if (event.key === "t") changeTheme();
-    else if (/^[1-9]$/.test(event.key) && PARTS[event.key - 1]) choose(PARTS[event.key - 1]);
+    else if (/^[1-9]$/.test(event.key) && SHOWN[event.key - 1]) choose(SHOWN[event.key - 1]);
     else if (inTabs(event) || inRows(event)) event.preventDefault();
   });
 
-  for (const [number, part] of PARTS.entries()) {
+  for (const [number, part] of SHOWN.entries()) {
     const size = part.kind ? ` ${ofKind(part.kind).length.toLocaleString("en")}` : "";
     const tab = element("button", { role: "tab", type: "button", id: `tab-${number}`, "data-part": part.name, "aria-controls": "panel" },
       part.name, element("span", { class: "number" }, size));
