@@ -133,7 +133,7 @@ def _path_of_stdin(paths: tuple[str, ...], stdin_filename: str) -> str:
 def _require_passing_cases(project: Project, *, cache: bool) -> None:
     """Raise RuleLoadError if a case of a local rule fails."""
     if project.local_rules:
-        from esper_audit.workflow.local_rules import require_passing_cases
+        from esper_audit.workflow.project_rules.local_rules import require_passing_cases
 
         require_passing_cases(project, cache=cache)
 

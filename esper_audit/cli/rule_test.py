@@ -11,7 +11,7 @@ from esper_audit.project.config import Project
 from esper_audit.rules.catalogue import CheckCatalogue
 from esper_audit.rules.registry import RuleRegistry
 from esper_audit.text.markdown import count
-from esper_audit.workflow.rule_cases import CaseResult, local_checks, run_cases
+from esper_audit.workflow.project_rules.rule_cases import CaseResult, local_checks, run_cases
 
 INDENT = " " * 10
 

@@ -21,7 +21,7 @@ from esper_audit.text.terminal import wrapped
 from esper_audit.tickets.assessment import FAILING, MEANING, Assessment, VerifiedTicket
 from esper_audit.tickets.states import ACTIVE
 from esper_audit.tickets.ticket import Ticket
-from esper_audit.workflow.local_rules import require_passing_cases
+from esper_audit.workflow.project_rules.local_rules import require_passing_cases
 from esper_audit.workflow.run import AuditRun, ProgressCallbacks, preview, run
 from esper_audit.workflow.unchecked_tickets import unchecked_tickets
 
