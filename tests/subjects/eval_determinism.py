@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 
 import torch
 from subjects.cases import Case, broken, inconclusive, sound
@@ -57,6 +58,32 @@ class Remembers(Linear):
 class MixesRows(Linear):
     def forward(self, x: Tensor) -> Tensor:
         return super().forward(x - x.mean(dim=0))
+
+
+class MovesItsOutput(CountsCalls):
+    """Adds a buffer that counts calls: the state moves the output, and no random stream does."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return super().forward(x) + self.calls
+
+
+class OverwritesItsInput(Linear):
+    """A second call with the overwritten input gives the same output."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return super().forward(x.relu_())
+
+
+class Scan(Linear):
+    """A sum over time of inputs (time, batch, width)."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return super().forward(x).cumsum(0)
+
+
+class MixesTimeFirst(Scan):
+    def forward(self, x: Tensor) -> Tensor:
+        return super().forward(x - x.mean(dim=1, keepdim=True))
 
 
 class NormWithoutAverages(nn.Module):
@@ -124,12 +151,20 @@ def cases() -> Iterator[Case]:
     yield broken(_module("saves-its-cache", SavesItsCache), "state")
     yield broken(_module("mixes-rows-in-single", MixesRowsInSingle), "rows")
     yield inconclusive(_module("rounds-to-half", RoundsToHalf), "rows-told")
-    yield broken(_module("drops-out-always", DropsOutAlways), "random stream rows")
+    yield sound(_time_first("time-first", Scan))
+    yield broken(_time_first("mixes-time-first", MixesTimeFirst), "rows")
+    yield broken(_module("moves-its-output", MovesItsOutput), "state")
+    yield broken(_module("overwrites-its-input", OverwritesItsInput), "overwrites")
+    yield broken(_module("drops-out-always", DropsOutAlways), "random stream")
     yield broken(_module("draws-for-nothing", DrawsForNothing), "stream")
     yield broken(_module("counts-calls", CountsCalls), "state")
-    yield broken(_module("remembers", Remembers), "random remembers rows")
+    yield broken(_module("remembers", Remembers), "remembers")
     yield broken(_module("mixes-rows", MixesRows), "rows")
     yield broken(_module("norm-without-averages", NormWithoutAverages), "rows")
+
+
+def _time_first(name: str, build: Callable[[int], nn.Module]) -> Module:
+    return replace(_module(name, build), inputs=lambda draw: sequences(draw).transpose(0, 1))
 
 
 def _module(name: str, build: Callable[[int], nn.Module], **parameters: PlainValue) -> Module:
