@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import enum
+import math
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Literal
 
 import msgspec
 
@@ -30,16 +32,36 @@ class Verdict(enum.StrEnum):
     NO_VERDICT = "no-verdict"
 
 
+NotFinite = Literal["inf", "-inf", "nan"]
+
+
+def finite_or_text(value: float) -> float | NotFinite:
+    """Return a number, as text if it is not finite, for which JSON has no number."""
+    if math.isnan(value):
+        return "nan"
+    if math.isinf(value):
+        return "inf" if value > 0 else "-inf"
+    return value
+
+
+def printable(cells: Mapping[str, Plain]) -> dict[str, Plain]:
+    """Return values with those that are not finite as text."""
+    return {
+        name: finite_or_text(cell) if isinstance(cell, float) else cell
+        for name, cell in cells.items()
+    }
+
+
 class WorstReading(msgspec.Struct, frozen=True):
     """The worst reading of one detector with its limit.
 
-    `relation` is `at most` or `at least`.
+    `relation` is `at most` or `at least`. A number that is not finite is a text.
     """
 
     detector: str
-    value: float
+    value: float | NotFinite
     relation: str
-    limit: float
+    limit: float | NotFinite
     held: bool
 
 

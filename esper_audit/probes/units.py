@@ -21,9 +21,10 @@ import msgspec
 
 from esper_audit.findings.errors import FAILURES
 from esper_audit.findings.finding import Severity
-from esper_audit.findings.probe_record import DetectorFailure, ProbeRecord, Verdict
+from esper_audit.findings.probe_record import DetectorFailure, ProbeRecord, Verdict, printable
 from esper_audit.probes.measure.readings import BrokenLimit, Judgement, Reading, judge
 from esper_audit.probes.probe import Probe, discover_probes, unit_id
+from esper_audit.probes.sandbox.job_process import ALLOCATOR_PHRASES, is_out_of_memory
 from esper_audit.probes.subject.loading import load_subjects
 from esper_audit.probes.subject.subject import (
     Promise,
@@ -88,18 +89,31 @@ def measure_unit(unit: Unit) -> ProbeRecord:
     from esper_audit.probes.subject.determinism import deterministic
 
     readings: list[Reading] = []
-    raised = ""
+    raised, is_refused = "", False
     try:
         with deterministic():
             readings.extend(unit.probe.measure(unit.subject, unit.state))
     # A subject is foreign code and may raise anything: the error is the result.
     except FAILURES as error:
         raised = f"{type(error).__name__}: {quoted(str(error))}"
+        is_refused = is_out_of_memory(error)
     judgement = judge(readings, unit.probe.allowed())
+    if is_refused or any(map(_is_about_memory, judgement.broken)):
+        return _record(unit, _out_of_memory(raised or judgement.message), ())
     # A reading from before the error may explain it: an overwritten input makes a later backward raise.
     if raised and judgement.verdict is not Verdict.FAIL:
         return _record(unit, Judgement(Verdict.NO_VERDICT, "raised", raised, (), {}), ())
     return _record(unit, judgement, readings)
+
+
+def _is_about_memory(broken: BrokenLimit) -> bool:
+    """Return whether a failure is a refused allocation, which is the limit's doing and not the subject's."""
+    return any(phrase in broken.message for phrase in (*ALLOCATOR_PHRASES, MemoryError.__name__))
+
+
+def _out_of_memory(error: str) -> Judgement:
+    message = f"it ran out of memory (the limit is probing.memory): {error}"
+    return Judgement(Verdict.NO_VERDICT, "memory", message, (), {})
 
 
 def blocked_record(unit: Unit, verdicts: Mapping[str, Verdict]) -> ProbeRecord | None:
@@ -236,7 +250,7 @@ def _add_unit(found: dict[str, Unit], subject: Subject, state: str, probe: Probe
 def _record(unit: Unit, judgement: Judgement, readings: Sequence[Reading]) -> ProbeRecord:
     probe, columns = unit.probe, unit.probe.columns
     rows = [r.witness for r in readings if columns and set(columns) <= set(r.witness)]
-    table = [tuple(row[column] for column in columns) for row in rows]
+    table = [tuple(printable(row)[column] for column in columns) for row in rows]
     broken = [(one, _design(unit, one)) for one in judgement.broken]
     failures = tuple(_failure(unit, one) for one, reason in broken if not reason)
     if broken and not failures:

@@ -9,6 +9,11 @@ import pytest
 DESELECTED = pytest.StashKey[set[str]]()  # names of items that `-k` and similar options deselected
 
 
+def is_requested(config: pytest.Config, nodeid: str) -> bool:
+    """Return whether the command line names an item of a node by its id."""
+    return any(argument.startswith(f"{nodeid}::") for argument in config.args)
+
+
 class ContractBroken(Exception):
     """A contract is broken.
 

@@ -18,11 +18,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from datetime import date
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
-from esper_audit.pytest_plugin.item import DESELECTED, AuditItem, ContractBroken
+from esper_audit.pytest_plugin.item import DESELECTED, AuditItem, ContractBroken, is_requested
 
 if TYPE_CHECKING:
     from esper_audit.findings.audit import Audit
@@ -44,13 +45,22 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 def pytest_collection_modifyitems(
     session: pytest.Session, config: pytest.Config, items: list[pytest.Item]
 ) -> None:
-    """Append the items of the audit, so that `-k`, `--lf` and `-n` apply to them."""
-    if config.getoption("--esper-audit"):
-        from esper_audit.pytest_plugin.promises import PromiseCollector
+    """Append the items of the audit, so that `-k`, `--lf` and `-n` apply to them.
 
-        for kind in (ContractCollector, PromiseCollector):
-            collector = kind.from_parent(session, name="esper-audit", path=config.rootpath)
-            items.extend(item for item in collector.collect() if isinstance(item, pytest.Item))
+    Where the command line names the configuration file or an item of it, pytest has collected them.
+    """
+    if not config.getoption("--esper-audit") or any(isinstance(i, AuditItem) for i in items):
+        return
+    collector = AuditFile.from_parent(session, path=_configuration(config))
+    if not is_requested(config, collector.nodeid):
+        items.extend(item for item in collector.collect() if isinstance(item, pytest.Item))
+
+
+def pytest_collect_file(file_path: Path, parent: pytest.Collector) -> pytest.Collector | None:
+    """Collect the items of the audit where pytest meets the configuration file, such as in an item's id."""
+    if parent.config.getoption("--esper-audit") and file_path == _configuration(parent.config):
+        return AuditFile.from_parent(parent, path=file_path)
+    return None
 
 
 def pytest_deselected(items: Sequence[pytest.Item]) -> None:
@@ -94,11 +104,24 @@ def session_audit(config: pytest.Config) -> Audit:
     return config.stash[AUDIT]
 
 
-class ContractCollector(pytest.Collector):
-    """Collects the checks of a project."""
+def _configuration(config: pytest.Config) -> Path:
+    """Return the configuration file, whose path begins the ids of the items, else the root folder."""
+    from esper_audit.project.config import find_project
+
+    return Path(find_project([str(config.rootpath)]).file or config.rootpath)
+
+
+class AuditFile(pytest.File):
+    """Collects the checks and the promises of a project, as items of its configuration file."""
 
     def collect(self) -> Iterator[pytest.Item]:
-        """Yield one item for each check that is on, and the guard."""
+        """Yield one item for each check that is on, one for each promise, and the guards."""
+        from esper_audit.pytest_plugin.promises import promise_items
+
+        yield from self._checks()
+        yield from promise_items(self)
+
+    def _checks(self) -> Iterator[pytest.Item]:
         from esper_audit.project.config import find_project
         from esper_audit.rules.registry import RuleRegistry
         from esper_audit.rules.selection import Selection

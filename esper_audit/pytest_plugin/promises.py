@@ -1,4 +1,4 @@
-"""PromiseCollector under pytest: an item for each contract, subject and state, and a guard that none is lost."""
+"""Promises under pytest: an item for each contract, subject and state, and a guard that none is lost."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from esper_audit.findings.errors import EsperAuditError
 from esper_audit.findings.probe_record import ProbeRecord, Verdict
 from esper_audit.probes.session import ProbeRequest, Session, require_torch
 from esper_audit.project.config import find_project
-from esper_audit.pytest_plugin.item import DESELECTED, AuditItem, ContractBroken
+from esper_audit.pytest_plugin.item import DESELECTED, AuditItem, ContractBroken, is_requested
 from esper_audit.rules.suppression.expected_failures import apply_expectation
 
 if TYPE_CHECKING:
@@ -36,22 +36,19 @@ class CollectedPromises:
     problems: tuple[str, ...]
 
 
-class PromiseCollector(pytest.Collector):
-    """Collects the promises of a project's subjects."""
-
-    def collect(self) -> Iterator[pytest.Item]:
-        """Yield an item for each unit, and the guard, if the configuration names subjects."""
-        if not _project(self.config).config.subjects:
-            return
-        try:
-            collected = _collected(self.config)
-        except EsperAuditError as error:
-            yield PromiseGuard.from_parent(self, name="every-promise", problems=(str(error),))
-            return
-        for unit in collected.units:
-            # `nodeid` is a text, so that pytest parses it as it does when it reads its cache.
-            yield PromiseItem.from_parent(self, name=unit, nodeid=f"{self.nodeid}::{unit}")
-        yield PromiseGuard.from_parent(self, name="every-promise", problems=collected.problems)
+def promise_items(parent: pytest.Collector) -> Iterator[pytest.Item]:
+    """Yield an item for each unit, and the guard, if the configuration names subjects."""
+    if not _project(parent.config).config.subjects:
+        return
+    try:
+        collected = _collected(parent.config)
+    except EsperAuditError as error:
+        yield PromiseGuard.from_parent(parent, name="every-promise", problems=(str(error),))
+        return
+    for unit in collected.units:
+        # `nodeid` is a text, so that pytest parses it as it does when it reads its cache.
+        yield PromiseItem.from_parent(parent, name=unit, nodeid=f"{parent.nodeid}::{unit}")
+    yield PromiseGuard.from_parent(parent, name="every-promise", problems=collected.problems)
 
 
 class PromiseItem(AuditItem):
@@ -73,10 +70,12 @@ class PromiseGuard(AuditItem):
 
     def runtest(self) -> None:
         """Raise if subjects could not be collected, or an item is missing that was not deselected."""
+        units = self.config.stash[COLLECTED].units if COLLECTED in self.config.stash else {}
         present = {item.name for item in self.session.items}
         deselected: set[str] = self.config.stash.setdefault(DESELECTED, set())
         present |= deselected
-        units = self.config.stash[COLLECTED].units if COLLECTED in self.config.stash else {}
+        if is_requested(self.config, self.nodeid.partition("::")[0]):
+            present |= units.keys()
         lost = [
             f"{unit} is promised but its item was removed" for unit in units if unit not in present
         ]

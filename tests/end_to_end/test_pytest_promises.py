@@ -117,3 +117,14 @@ def test_a_test_module_can_have_the_promises_as_parameters(tmp_path: Path) -> No
     assert found["causality[sound@birth]"] == "PASSED"
     assert output.count("Reproduce with:") == 1
     assert "Traceback" not in output
+
+
+def test_a_printed_node_id_can_be_given_back(tmp_path: Path) -> None:
+    root = project(tmp_path)
+    chosen = "pyproject.toml::causality[leaking@birth]"
+    status, output = ran(root, "--esper-audit", "-n0", chosen)
+    assert status == 1
+    assert f"FAILED {chosen}" in output or f"{chosen} FAILED" in output
+    assert outcomes(output) == {"causality[leaking@birth]": "FAILED"}
+    _, output = ran(root, "--esper-audit", "-n0", "pyproject.toml::every-promise")
+    assert outcomes(output) == {"every-promise": "PASSED"}

@@ -59,6 +59,7 @@ from esper_ref.evidence import AlphaHolder
 
 INPUTS = {"cnn": pictures, "transformer": sequences}
 DIMS = (8, 1, 3, 11, 16)  # 11 is prime
+COUNTED = (1, 3, 16, 48, 64, 128, 256, 512, 1024, 4096)  # widths at which parameters are counted
 BLENDED = (SeedStage.BLENDING, SeedStage.FOSSILIZED)
 BEHIND_THE_HOST = (SeedStage.GERMINATED, SeedStage.TRAINING, SeedStage.CULLED)
 
@@ -112,7 +113,7 @@ def blueprints() -> Iterator[Blueprint]:
 
 
 def _promises_of(spec: BlueprintSpec) -> Iterator[Promise]:
-    yield promise("param-estimate")
+    yield promise("param-estimate", dims=COUNTED)
     yield promise("identity-at-birth")
     yield promise("shape-preserving", aliases=spec.name == "noop", autocast=True)
     yield promise("eval-determinism")
@@ -165,7 +166,7 @@ def blueprints_with_options() -> Iterator[Blueprint]:
             dims=(8,),
             estimate=spec.param_estimate,
             promises=[
-                promise("param-estimate"),
+                promise("param-estimate", dims=COUNTED),
                 promise("learns-at-birth"),
                 promise("eval-determinism"),
                 promise("causality"),
@@ -197,7 +198,7 @@ def catalogues() -> Iterator[Catalogue]:
         yield Catalogue(
             name=f"{topology}/registry",
             build=partial(dict, recipes),
-            promises=[promise("param-estimate")],
+            promises=[promise("param-estimate", dims=COUNTED)],
         )
 
 

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 import re
 import subprocess
 import sys
+from collections.abc import Callable
 from dataclasses import replace
 
 import msgspec
@@ -14,9 +16,16 @@ import pytest
 import support
 import torch
 from support.probe_corpora import corpus
-from torch import nn
+from torch import Tensor, nn
 
 from esper_audit.findings.probe_record import ProbeRecord, Verdict
+from esper_audit.probes.measure.readings import (
+    Judgement,
+    Limit,
+    Reading,
+    judge,
+    must_be_zero,
+)
 from esper_audit.probes.probe import discover_probes
 from esper_audit.probes.subject.inputs import sequences
 from esper_audit.probes.subject.loading import load_subjects, subject_of
@@ -197,3 +206,33 @@ def test_every_probe_names_a_contract_and_what_it_takes() -> None:
     for probe in discover_probes().values():
         assert probe.contract
         assert probe.limits
+
+
+def refused(_dim: int) -> nn.Module:
+    raise RuntimeError("[enforce fail at alloc_cpu.cpp] DefaultCPUAllocator: can't allocate memory")
+
+
+class Hungry(nn.Linear):
+    def forward(self, x: Tensor) -> Tensor:
+        raise MemoryError
+
+
+@pytest.mark.parametrize("build", [refused, lambda dim: Hungry(dim, dim)])
+def test_a_refused_allocation_is_no_defect_of_the_subject(
+    build: Callable[[int], nn.Module],
+) -> None:
+    subject = Module(name="hungry", build=build, inputs=sequences, promises=[promise("forward")])
+    record = next(r for r in probe_subjects([subject]) if r.verdict is not Verdict.PASS)
+    assert (record.verdict, record.code) == (Verdict.NO_VERDICT, "memory")
+    assert "the limit is probing.memory" in record.message
+
+
+def test_a_reading_that_is_not_finite_is_a_text_in_json() -> None:
+    limits = {"size": Limit("at most", math.inf, "too large"), "gap": must_be_zero("differs")}
+    readings = [Reading("size", math.nan), Reading("gap", math.inf, {"host": -math.inf})]
+    judgement = judge(readings, limits)
+    plain = msgspec.json.decode(msgspec.json.encode(judgement))
+    assert [number["value"] for number in plain["numbers"]] == ["nan", "inf"]
+    assert [number["limit"] for number in plain["numbers"]] == ["inf", 0.0]
+    assert plain["broken"][-1]["witness"] == {"host": "-inf"}
+    assert msgspec.convert(plain, Judgement).numbers == judgement.numbers

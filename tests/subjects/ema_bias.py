@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
+from dataclasses import replace
 
 import torch
 from subjects.cases import Case, broken, sound
@@ -106,11 +107,65 @@ class TakesNanForZero(Corrected):
         super().update(x if math.isfinite(x) else 0.0)
 
 
+class OfNorms(Corrected):
+    """An average of the logarithm: a norm is positive."""
+
+    def update(self, x: float) -> None:
+        super().update(math.log(x))
+
+    def value(self) -> float:
+        return math.exp(self.average / (1.0 - BETA**self.samples))
+
+
+class OfWeights(Corrected):
+    """The weight of a teacher, which begins with the weight of the model."""
+
+    beta, begin = 0.9999, 0.5
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.average = self.begin
+
+    def update(self, x: float) -> None:
+        self.average = self.beta * self.average + (1.0 - self.beta) * x
+
+    def value(self) -> float:
+        return self.average
+
+
+class BeginsAtZero(OfWeights):
+    begin = 0.0
+
+
+class NeverMoves(OfWeights):
+    beta = 1.0
+
+
+class MovesAway(OfWeights):
+    beta = 1.001
+
+
+class SlowlyCorrected(Corrected):
+    """A decay at which two hundred samples are few."""
+
+    def update(self, x: float) -> None:
+        self.samples += 1
+        self.average = 0.999 * self.average + 0.001 * x
+
+    def value(self) -> float:
+        return self.average / (1.0 - 0.999**self.samples)
+
+
 def cases() -> Iterator[Case]:
     yield sound(_average(LeavesOutWhatIsNotFinite, heals=True))
     yield broken(_average(Corrected, "never-heals", heals=True), "poisoned")
     yield broken(_average(TakesNanForZero, heals=True), "poisoned")
-    for build in (Corrected, StartsFromTheFirst, SinglePrecision):
+    yield sound(replace(_average(OfNorms), constants=(1e-3, 0.1, 7.0)))
+    yield sound(replace(_average(OfWeights), start=0.5))
+    yield broken(replace(_average(BeginsAtZero), start=0.5), "start jump")
+    yield broken(replace(_average(NeverMoves), start=0.5), "stuck")
+    yield broken(replace(_average(MovesAway), start=0.5), "jump stuck")
+    for build in (Corrected, StartsFromTheFirst, SinglePrecision, SlowlyCorrected):
         yield sound(_average(build))
     for build in (Uncorrected, CountsFromZero, StopsCorrecting, CorrectsTwice):
         yield broken(_average(build), "bias")

@@ -58,6 +58,17 @@ class MeanAlone(Gated):
         return {"mean": gate.mean()}
 
 
+class MeanAloneAndUnlearned(MeanAlone):
+    """Neither reports all statistics, nor optimises its gate, nor can be copied."""
+
+    def __init__(self, dim: int) -> None:
+        super().__init__(dim)
+        self.cache = threading.local()
+
+    def learning(self) -> Sequence[nn.Parameter]:
+        return list(self.seed.parameters())
+
+
 class KeepsTheGraph(Gated):
     """Keeps the graph of every forward until the next one."""
 
@@ -115,6 +126,7 @@ def cases() -> Iterator[Case]:
     yield sound(_gated(Gated))
     yield broken(_gated(SaysNothing), "missing")
     yield broken(_gated(MeanAlone), "missing")
+    yield broken(_gated(MeanAloneAndUnlearned), "missing out-of-reach uncopyable")
     yield broken(_gated(KeepsTheGraph), "attached")
     yield broken(_gated(TellsTheLogits), "disagrees")
     yield broken(_gated(TellsTheFirst), "disagrees stale")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 
 import torch
 from subjects.cases import Case, broken, sound
@@ -67,6 +68,11 @@ class Floored(nn.Module):
         self.reduce = nn.Linear(dim, max(8, dim // 4), bias=False)
 
 
+def grouped(dim: int) -> nn.Module:
+    """A layer of four groups, which refuses other widths."""
+    return nn.Conv1d(dim, dim, 1, groups=4, bias=False)
+
+
 def cases() -> Iterator[Case]:
     yield sound(_blueprint("exact", excitation, excitation_size))
     yield sound(
@@ -75,6 +81,8 @@ def cases() -> Iterator[Case]:
     yield sound(_blueprint("tied-counted-once", Tied, lambda d: d * d + 2 * d))
     yield sound(_blueprint("needs-values", NeedsValues, square_size))
     yield sound(_blueprint("nothing-to-count", lambda _dim: nn.Identity(), lambda _dim: 0))
+    declared = _blueprint("declared-widths-alone", grouped, lambda d: d * d // 4)
+    yield sound(replace(declared, dims=(8, 32)))
     yield sound(_catalogue("ordered", excitation_size))
     yield broken(_blueprint("constant-of-width-64", excitation, lambda _dim: 2112), "estimate")
     wrong_by_a_bias = lambda d: excitation_size(d) + max(1, d // 4)  # noqa: E731

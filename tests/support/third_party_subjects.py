@@ -23,7 +23,9 @@ RECIPES = {name: (partial(Adapter, rank=rank), COSTS[name]) for name, rank in RE
 
 
 def subjects() -> Iterator[Subject]:
-    yield Catalogue(name="costs", build=lambda: RECIPES, promises=[promise("param-estimate")])
+    yield Catalogue(
+        name="costs", build=lambda: RECIPES, dims=(8, 64), promises=[promise("param-estimate")]
+    )
     for name, (build, cost) in RECIPES.items():
         yield Blueprint(
             name=name,

@@ -59,21 +59,19 @@ class GateObservable(Probe[ObservedGate]):
     def measure(self, subject: ObservedGate, state: str) -> Iterator[Reading]:
         """Read the gate after two forwards, then check its parameters and copies."""
         module, unread = (_module(subject, state) for _ in range(2))
-        reported = []
+        reported: list[dict[str, float]] = []
         for seed in (0, 1):
             inputs = subject.inputs(Draw(subject.dims[0], seed=seed))
             output = subject.call(module, inputs)
-            statistics = subject.statistics(module)
-            missing = [name for name in STATISTICS if statistics is None or name not in statistics]
-            yield Reading("missing", float(len(missing)))
-            if statistics is None or missing:
-                return
+            statistics = subject.statistics(module) or {}
+            present = {name: statistics[name] for name in STATISTICS if name in statistics}
+            yield Reading("missing", float(len(STATISTICS) - len(present)))
             yield Reading("attached", float(sum(map(_is_attached, statistics.values()))))
-            reported.append({name: float(statistics[name]) for name in STATISTICS})
+            reported.append({name: float(value) for name, value in present.items()})
             yield from _agreement(reported[-1], subject.gate(module, inputs).detach().double())
-            gap = difference(output, subject.call(unread, inputs))
-            yield Reading("disturbs", gap)
-        yield Reading("stale", float(reported[0] == reported[1]))
+            yield Reading("disturbs", difference(output, subject.call(unread, inputs)))
+        if any(reported):
+            yield Reading("stale", float(reported[0] == reported[1]))
         yield from _learning(subject, module)
         yield Reading("uncopyable", *_copied(module))
 
@@ -89,12 +87,16 @@ def _is_attached(value: Tensor | float) -> bool:
 
 
 def _agreement(reported: dict[str, float], gate: Tensor) -> Iterator[Reading]:
-    spreads = [float(gate.std(correction=0)), float(gate.std())]
-    expected = {"mean": gate.mean(), "min": gate.min(), "max": gate.max()}
-    for name, value in expected.items():
-        yield Reading("disagrees", abs(reported[name] - float(value)), {"statistic": name})
-    gaps = [abs(reported["std"] - s) for s in spreads if not math.isnan(s)]
-    yield Reading("disagrees", min(gaps), {"statistic": "std"})
+    """Yield how far each reported statistic is from the gate's own."""
+    expected = {
+        "mean": [gate.mean()],
+        "std": [gate.std(correction=0), gate.std()],
+        "min": [gate.min()],
+        "max": [gate.max()],
+    }
+    for name, value in reported.items():
+        gaps = [abs(value - float(one)) for one in expected[name] if not math.isnan(one)]
+        yield Reading("disagrees", min(gaps), {"statistic": name})
 
 
 def _learning(subject: ObservedGate, module: nn.Module) -> Iterator[Reading]:

@@ -25,19 +25,19 @@ Recipe = tuple[Callable[[int], nn.Module], Estimate]
 class ParamEstimateParameters(Options, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """`relative` is the allowed error of an estimate, relative to the count.
 
-    `dims` are the widths.
+    `dims` are the widths, those that the subject declares if there are none.
     """
 
-    dims: tuple[int, ...] = (1, 3, 16, 48, 64, 128, 256, 512, 1024, 4096)
+    dims: tuple[int, ...] = ()
     relative: float = 0.0
 
 
 class ParamEstimate(Probe[Blueprint | Catalogue]):
     """The declared size of a blueprint is correct at every width.
 
-    What: the probe compares the declared estimate with the parameter count over a range of widths, on the
-    meta device. The witness has the count as a polynomial of the width. In a catalogue the order by estimate
-    must be the order by count. Parameters that a count misses are reported.
+    What: the probe compares the declared estimate with the parameter count at the widths that the subject
+    or its promise declares, on the meta device. The witness has the count as a polynomial of the width. In
+    a catalogue the order by estimate must be the order by count. Parameters that a count misses are reported.
 
     Why: a constant that was measured at one width orders blueprints wrongly at other widths. A policy that
     is charged by the number of parameters learns from a wrong price.
@@ -76,7 +76,7 @@ class ParamEstimate(Probe[Blueprint | Catalogue]):
         sizes: dict[str, dict[int, tuple[float, int]]] = {}
         for name, (build, estimate) in _recipes(subject).items():
             counts: dict[int, int] = {}
-            for dim in self.parameters.dims:
+            for dim in self.parameters.dims or subject.dims:
                 module = build_for_count(build, dim)
                 if module is None:
                     continue

@@ -7,7 +7,14 @@ from typing import Literal
 
 import msgspec
 
-from esper_audit.findings.probe_record import READING, Plain, Verdict, WorstReading
+from esper_audit.findings.probe_record import (
+    READING,
+    Plain,
+    Verdict,
+    WorstReading,
+    finite_or_text,
+    printable,
+)
 
 Relation = Literal["at most", "at least"]
 
@@ -112,7 +119,7 @@ def judge(readings: Iterable[Reading], limits: Limits) -> Judgement:
 
 def _broken_limit(reading: Reading, limit: Limit) -> BrokenLimit:
     message = f"{limit.sentence}{READING}{_measurement(reading, limit)}"
-    return BrokenLimit(reading.detector, message, reading.witness)
+    return BrokenLimit(reading.detector, message, printable(reading.witness))
 
 
 def without_reading(message: str) -> str:
@@ -130,11 +137,12 @@ def _is_worse(reading: Reading, known: Reading, limit: Limit) -> bool:
 
 def _worst_reading(reading: Reading, limit: Limit) -> WorstReading:
     held = limit.is_kept_by(reading.value)
-    return WorstReading(reading.detector, reading.value, limit.relation, limit.threshold, held)
+    value, threshold = finite_or_text(reading.value), finite_or_text(limit.threshold)
+    return WorstReading(reading.detector, value, limit.relation, threshold, held)
 
 
 def _summary(numbers: Iterable[WorstReading]) -> str:
-    return ", ".join(f"{number.detector} {number.value:.3g}" for number in numbers)
+    return ", ".join(f"{number.detector} {float(number.value):.3g}" for number in numbers)
 
 
 def _measurement(reading: Reading, limit: Limit) -> str:

@@ -157,10 +157,11 @@ def _failure(kind: type[Failed], error: BaseException) -> Failed | OutOfMemory:
         _deepest_line(error, trace),
         _clip(text, TRACEBACK_CHARACTERS),
     )
-    return OutOfMemory(*fields) if _is_out_of_memory(error) else kind(*fields)
+    return OutOfMemory(*fields) if is_out_of_memory(error) else kind(*fields)
 
 
-def _is_out_of_memory(error: BaseException | None) -> bool:
+def is_out_of_memory(error: BaseException | None) -> bool:
+    """Return whether an error, or one that it was raised from, is a refused allocation."""
     for _ in range(CAUSES_FOLLOWED):
         refused = isinstance(error, (RuntimeError, OSError)) and any(
             phrase in _message(error) for phrase in ALLOCATOR_PHRASES

@@ -42,10 +42,16 @@ class Schedule(Subject):
 
 @dataclass(frozen=True, kw_only=True)
 class Average(Subject):
-    """A running average: `build()` returns one without samples."""
+    """A running average: `build()` returns one without samples.
+
+    `constants` are samples that it takes: positive ones for an average of norms. `start` is the value that
+    it has before the first sample, such as the weight of the model; None if it has none.
+    """
 
     update: Callable[[Any, float], object]
     value: Callable[[Any], float]
+    constants: Sequence[float] = (1.0, -3.5, 1e-6, 1e6)
+    start: float | None = None
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -194,7 +194,12 @@ class Blueprint(Module):
 
 @dataclass(frozen=True, kw_only=True)
 class Catalogue(Subject):
-    """Blueprints that are compared by size: `build()` maps a name to (factory, estimate)."""
+    """Blueprints that are compared by size: `build()` maps a name to (factory, estimate).
+
+    `dims` are the widths at which they can be built.
+    """
+
+    dims: tuple[int, ...] = (16,)
 
     build: Callable[[], Mapping[str, tuple[Callable[[int], nn.Module], Estimate]]]
 
