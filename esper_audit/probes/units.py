@@ -24,7 +24,7 @@ from esper_audit.findings.finding import Severity
 from esper_audit.findings.probe_record import DetectorFailure, ProbeRecord, Verdict, printable
 from esper_audit.probes.measure.readings import BrokenLimit, Judgement, Reading, judge
 from esper_audit.probes.probe import Probe, discover_probes, unit_id
-from esper_audit.probes.sandbox.job_process import ALLOCATOR_PHRASES, is_out_of_memory
+from esper_audit.probes.sandbox.refused_allocation import is_about_memory, is_out_of_memory
 from esper_audit.probes.subject.loading import load_subjects
 from esper_audit.probes.subject.subject import (
     Promise,
@@ -98,17 +98,12 @@ def measure_unit(unit: Unit) -> ProbeRecord:
         raised = f"{type(error).__name__}: {quoted(str(error))}"
         is_refused = is_out_of_memory(error)
     judgement = judge(readings, unit.probe.allowed())
-    if is_refused or any(map(_is_about_memory, judgement.broken)):
+    if is_refused or any(is_about_memory(broken.message) for broken in judgement.broken):
         return _record(unit, _out_of_memory(raised or judgement.message), ())
     # A reading from before the error may explain it: an overwritten input makes a later backward raise.
     if raised and judgement.verdict is not Verdict.FAIL:
         return _record(unit, Judgement(Verdict.NO_VERDICT, "raised", raised, (), {}), ())
     return _record(unit, judgement, readings)
-
-
-def _is_about_memory(broken: BrokenLimit) -> bool:
-    """Return whether a failure is a refused allocation, which is the limit's doing and not the subject's."""
-    return any(phrase in broken.message for phrase in (*ALLOCATOR_PHRASES, MemoryError.__name__))
 
 
 def _out_of_memory(error: str) -> Judgement:

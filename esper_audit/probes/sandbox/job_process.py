@@ -35,6 +35,7 @@ from esper_audit.probes.sandbox.protocol import (
     encode_message,
     write_all,
 )
+from esper_audit.probes.sandbox.refused_allocation import is_out_of_memory, text_of
 from esper_audit.probes.sandbox.rlimits import apply_limits, release_reserve
 from esper_audit.project.file_import import import_file
 from esper_audit.project.submodules import PACKAGE
@@ -42,8 +43,6 @@ from esper_audit.project.submodules import PACKAGE
 LOST_STATUS = 70  # EX_SOFTWARE of sysexits.h, if the verdict could not be written
 MESSAGE_CHARACTERS = 2000
 TRACEBACK_CHARACTERS = 8000
-CAUSES_FOLLOWED = 8  # a chain of causes may be circular
-ALLOCATOR_PHRASES = ("DefaultCPUAllocator", "std::bad_alloc", "Cannot allocate memory")
 Failed = TypeVar("Failed", bound=Failure)
 
 
@@ -153,23 +152,11 @@ def _failure(kind: type[Failed], error: BaseException) -> Failed | OutOfMemory:
     text = "".join(trace.format())
     fields = (
         _qualified_name(type(error)),
-        _message(error),
+        _clip(text_of(error), MESSAGE_CHARACTERS),
         _deepest_line(error, trace),
         _clip(text, TRACEBACK_CHARACTERS),
     )
     return OutOfMemory(*fields) if is_out_of_memory(error) else kind(*fields)
-
-
-def is_out_of_memory(error: BaseException | None) -> bool:
-    """Return whether an error, or one that it was raised from, is a refused allocation."""
-    for _ in range(CAUSES_FOLLOWED):
-        refused = isinstance(error, (RuntimeError, OSError)) and any(
-            phrase in _message(error) for phrase in ALLOCATOR_PHRASES
-        )
-        if refused or isinstance(error, MemoryError):
-            return True
-        error = error.__cause__ if error is not None else None
-    return False
 
 
 def _qualified_name(kind: type[BaseException]) -> str:
@@ -178,15 +165,6 @@ def _qualified_name(kind: type[BaseException]) -> str:
         if kind.__module__ == "builtins"
         else f"{kind.__module__}.{kind.__qualname__}"
     )
-
-
-def _message(error: BaseException) -> str:
-    try:
-        text = str(error)
-    # esper-audit: allow silent-except -- the placeholder states what failed, and the error itself is reported
-    except Exception:  # noqa: BLE001 - the `__str__` of a foreign exception is foreign code
-        text = "(message unavailable: its __str__ raises)"
-    return _clip(text, MESSAGE_CHARACTERS)
 
 
 def _clip(text: str, limit: int) -> str:
