@@ -153,7 +153,7 @@ def cases() -> Iterator[Case]:
     yield inconclusive(_module("rounds-to-half", RoundsToHalf), "rows-told")
     yield sound(_time_first("time-first", Scan))
     yield broken(_time_first("mixes-time-first", MixesTimeFirst), "rows")
-    yield broken(_module("moves-its-output", MovesItsOutput), "state")
+    yield broken(_module("moves-its-output", MovesItsOutput), "remembers state")
     yield broken(_module("overwrites-its-input", OverwritesItsInput), "overwrites")
     yield broken(_module("drops-out-always", DropsOutAlways), "random stream")
     yield broken(_module("draws-for-nothing", DrawsForNothing), "stream")

@@ -42,8 +42,7 @@ class EvalDeterminism(Probe[Module]):
     Why: an evaluation that updates statistics, consumes the random stream of training, or mixes rows makes
     a comparison of models depend on chance. A counterfactual subtracts the outputs of two runs.
 
-    Quiet: promise `rows_are_independent=False` for a module that mixes the batch on purpose. Where the
-    state moves, an output is not compared with a later one.
+    Quiet: promise `rows_are_independent=False` for a module that mixes the batch on purpose.
 
     Tickets: real code
     """
@@ -56,8 +55,8 @@ class EvalDeterminism(Probe[Module]):
     parameters: EvalDeterminismParameters
     limits: ClassVar[Limits] = {
         "random": must_be_zero("the output depends on the random stream"),
-        "state": must_be_zero("an evaluation changed the module's state"),
         "remembers": must_be_zero("the output depends on the previous call"),
+        "state": must_be_zero("an evaluation changed the module's state"),
         "overwrites": must_be_zero("an evaluation changed its input"),
         "stream": must_be_zero("an evaluation drew from the random stream"),
         "rows": Limit(
@@ -103,7 +102,7 @@ class _Evaluation:
             return self.subject.call(module, inputs.clone()).clone()
 
     def repeated(self) -> Iterator[Reading]:
-        """Call again, and blame a moved state before the random stream, and that before a memory."""
+        """Call again, and compare under another random seed what no earlier call can have moved."""
         before = _state(self.module)
         given = self.inputs.clone()
         seed_streams(0)
@@ -120,12 +119,12 @@ class _Evaluation:
             yield Reading("remembers", gap, self.witness)
             return
         yield Reading("random", gap, self.witness)
-        if not changed:
+        if not gap or changed:
             self.call(self.module, self.other)
             again = difference(first, self.call(self.module, self.inputs))
             changed = _changed(self.module, before)
             self.is_repeatable = not (gap or again or changed)
-            yield Reading("remembers", 0.0 if gap or changed else again, self.witness)
+            yield Reading("remembers", again, self.witness)
         where = {**self.witness, "first": changed[0]} if changed else self.witness
         yield Reading("state", float(len(changed)), where)
 
