@@ -22,6 +22,7 @@ from esper_audit.probes.sandbox.pool import TORCH, Sandbox
 from esper_audit.probes.session import MEBIBYTE, ProbeRequest, default_workers
 from esper_audit.project.config import Project
 from esper_audit.rules.probe_catalogue import universal_modules
+from esper_audit.rules.suppression.expected_failures import apply_expectation
 from esper_audit.text.phrases import quoted
 from esper_audit.text.progress import Progress
 
@@ -141,8 +142,11 @@ class _Exploration:
             )
             if not one.is_function:
                 coverage.append(msgspec.structs.replace(reached, unstable=lost))
-            records += kept
+            records += [self._with_expectation(record) for record in kept]
         return ExplorationResult(records, Coverage(coverage, not_importable), problems)
+
+    def _with_expectation(self, record: ProbeRecord) -> ProbeRecord:
+        return apply_expectation(record, self._project.config.expect, self._request.today)
 
     def _known_recipes(self) -> dict[str, list[StoredRecipe]]:
         """Return the recipes of the project's file by class, what was declared or edited first."""

@@ -19,10 +19,10 @@ from esper_audit.findings.finding import (
     Finding,
     Location,
     NotAnalysed,
-    ProbeEvidence,
 )
 from esper_audit.findings.probe_record import DefinitionPlace, ProbeRecord, Verdict
 from esper_audit.probes.discovery.targets import Target
+from esper_audit.probes.evidence import CONFIRMING, evidence_of, with_evidence
 from esper_audit.probes.exploration import explore, find_targets
 from esper_audit.probes.measure.readings import without_reading
 from esper_audit.probes.session import (
@@ -37,12 +37,11 @@ from esper_audit.probes.session import (
 from esper_audit.project.config import Project
 from esper_audit.rules.finding_builder import ConfigFile
 from esper_audit.rules.suppression.expected_failures import stale_expectations
+from esper_audit.rules.suppression.suppressions import Suppressor
 from esper_audit.text.progress import Progress
 from esper_audit.tracking.baseline import read_baseline
 from esper_audit.tracking.fingerprint import assign_fingerprints
 
-CONFIRMING = frozenset({Verdict.FAIL})
-REFUTING = frozenset({Verdict.PASS})
 DECIDED = frozenset({Verdict.PASS, Verdict.FAIL, Verdict.EXPECTED_FAIL, Verdict.UNEXPECTED_PASS})
 EXCERPT_LINES = 5
 SUBJECTS = "subjects"  # the path of a note that concerns no file
@@ -50,7 +49,7 @@ SUBJECTS = "subjects"  # the path of a note that concerns no file
 
 def merge_records(audit: Audit, records: Sequence[ProbeRecord]) -> Audit:
     """Return the audit with the records as findings, and as evidence of the findings of rules."""
-    findings = [_with_evidence(finding, records) for finding in audit.findings]
+    findings = [with_evidence(finding, records) for finding in audit.findings]
     reported = {evidence.unit for finding in findings for evidence in finding.probed}
     failed = [r for r in records if r.verdict in CONFIRMING and r.unit not in reported]
     ran = {record.probe for record in records if record.verdict is not Verdict.NOT_APPLICABLE}
@@ -60,40 +59,6 @@ def merge_records(audit: Audit, records: Sequence[ProbeRecord]) -> Audit:
         checks=sorted({*audit.checks, *ran}),
         checked=_checked_files(audit, records),
         records=[*records],
-    )
-
-
-def _with_evidence(finding: Finding, records: Iterable[ProbeRecord]) -> Finding:
-    """Return a rule's finding with the verdicts of probes of its contract on the code around it."""
-    about = [
-        r for r in records if r.contract == finding.contract and _is_defined_at(r, finding.location)
-    ]
-    failed = [r for r in about if r.verdict in CONFIRMING]
-    passed = [r for r in about if r.verdict in REFUTING]
-    if failed:
-        return _with_standing(finding, EvidenceLevel.CONFIRMED, failed)
-    return _with_standing(finding, EvidenceLevel.REFUTED, passed) if passed else finding
-
-
-def _with_standing(
-    finding: Finding, standing: EvidenceLevel, records: Iterable[ProbeRecord]
-) -> Finding:
-    probed = tuple(map(_evidence, records))
-    return msgspec.structs.replace(finding, standing=standing, probed=probed)
-
-
-def _is_defined_at(record: ProbeRecord, at: Location) -> bool:
-    return any(p.path == at.path and p.line <= at.line <= p.end_line for p in record.places)
-
-
-def _evidence(record: ProbeRecord) -> ProbeEvidence:
-    return ProbeEvidence(
-        unit=record.unit,
-        verdict=record.verdict,
-        code=record.code,
-        message=record.message,
-        table=record.table,
-        reproducer=record.reproducer,
     )
 
 
@@ -140,7 +105,7 @@ def _finding(root: str, place: DefinitionPlace, records: Sequence[ProbeRecord]) 
         excerpt="\n".join(lines),
         excerpt_line=place.line,
         standing=EvidenceLevel.MEASURED,
-        probed=tuple(map(_evidence, records)),
+        probed=tuple(map(evidence_of, records)),
     )
 
 
@@ -190,6 +155,7 @@ def audit_subjects(
     today = request.today if is_complete else ""
     audit = _merge_result(_empty_audit(project), project, result, today)
     tickets = project.resolve(project.config.tickets)
+    audit = _without_allowed(audit, project, request)
     return read_baseline(tickets).apply(audit, tickets, {})
 
 
@@ -240,6 +206,7 @@ def _explored(
         declared = msgspec.structs.replace(request, subjects=others)
         audit = _merge_result(audit, project, run_probes(project, declared, progress), "")
     tickets = project.resolve(project.config.tickets)
+    audit = _without_allowed(audit, project, request)
     return read_baseline(tickets).apply(audit, tickets, {})
 
 
@@ -248,15 +215,33 @@ def add_probe_findings(
 ) -> Audit:
     """Return an audit of the source with the findings of the project's probes added.
 
-    Without torch the subjects are reported as not analysed.
+    Probed are the declared subjects and what `discover` names. Without torch they are not analysed.
     """
-    if not project.config.subjects:
+    if not (project.config.subjects or project.config.discover):
         return audit
+    result = ProbeResult([], [], [])
     try:
-        result = run_probes(project, request, progress)
+        require_torch()
+        if project.config.subjects:
+            result = run_probes(project, request, progress)
+        if project.config.discover:
+            targets = find_targets(_configured_targets(project), project)
+            explored = explore(project, [*targets.values()], request, progress)
+            audit = msgspec.structs.replace(audit, coverage=explored.coverage)
+            not_analysed = [*result.not_analysed, *explored.not_analysed]
+            records = [*result.records, *explored.records]
+            result = ProbeResult(records, not_analysed, result.without_unit)
     except TorchMissing as error:
         result = ProbeResult([], [NotAnalysed(SUBJECTS, str(error), check=PROBING)], [])
-    return _merge_result(audit, project, result, request.today)
+    return _without_allowed(_merge_result(audit, project, result, request.today), project, request)
+
+
+def _without_allowed(audit: Audit, project: Project, request: ProbeRequest) -> Audit:
+    """Return the audit with the findings set aside that the configuration allows."""
+    allow = project.config.allow
+    suppressor = Suppressor(allow, today=request.today, known=(), authorised_words={})
+    kept, allowed = suppressor.without_allowed(audit.findings)
+    return msgspec.structs.replace(audit, findings=kept, suppressed=[*audit.suppressed, *allowed])
 
 
 def _merge_result(audit: Audit, project: Project, result: ProbeResult, today: str) -> Audit:

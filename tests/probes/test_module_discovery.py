@@ -129,3 +129,36 @@ def test_a_module_that_cannot_be_imported_is_listed_and_changes_no_status(root: 
 def test_a_name_that_is_nothing_is_an_error(root: Path) -> None:
     ran = command("probe", "nowhere_at_all")
     assert ran.status == 2
+
+
+def configured(root: Path, text: str = "") -> None:
+    write(root, {"esper-audit.toml": f'discover = ["valve"]\nselect = []\n{text}'})
+
+
+def test_run_opens_tickets_for_what_it_discovers(root: Path) -> None:
+    configured(root)
+    assert command("run").status == 1
+    tickets = [path.read_text() for path in (root / "tickets").glob("*.yaml")]
+    (lost,) = [text for text in tickets if "check: complete-state" in text]
+    assert "valve.Valve" in lost
+
+
+def test_an_expectation_and_an_exception_reach_discovered_units(root: Path) -> None:
+    found = json.loads(command("probe", "valve.py", "--format", "json").out)
+    (unit,) = [r for r in found["probes"] if r["probe"] == "complete-state" and r["failures"]]
+    codes = [failure["code"] for failure in unit["failures"]]
+    configured(
+        root,
+        f'[[expect]]\nprobe = "complete-state"\nsubject = "valve.Valve"\ncode = {codes}\nreason = "kept"\n',
+    )
+    expected = json.loads(command("probe", "valve.py", "--format", "json").out)
+    (record,) = [r for r in expected["probes"] if r["unit"] == unit["unit"]]
+    assert record["verdict"] == "expected-fail"
+    configured(
+        root,
+        '[[allow]]\ncheck = "complete-state"\npath = "valve.py"\nsymbol = "Valve"\n'
+        'reason = "kept"\nowner = "the maintainers"\n',
+    )
+    allowed = json.loads(command("probe", "valve.py", "--format", "json").out)
+    assert "complete-state" not in {finding["check"] for finding in allowed["findings"]}
+    assert "complete-state" in {one["finding"]["check"] for one in allowed["suppressed"]}

@@ -99,6 +99,13 @@ class Suppressor:
         kept = sorted([*kept, *assign_fingerprints(about)], key=lambda finding: finding.order)
         return SuppressionResult(kept, suppressed, sorted(used))
 
+    def without_allowed(
+        self, findings: Iterable[Finding]
+    ) -> tuple[list[Finding], list[Suppressed]]:
+        """Return the findings that no exception of the configuration covers, and those that one covers."""
+        kept, allowed, _, _ = self._sort(findings, [])
+        return kept, allowed
+
     def _sort(
         self, findings: Iterable[Finding], comments: list[Authorisation]
     ) -> tuple[list[Finding], list[Suppressed], list[tuple[Authorisation, str]], set[int]]:
