@@ -144,21 +144,20 @@ def test_run_opens_tickets_for_what_it_discovers(root: Path) -> None:
 
 
 def test_an_expectation_and_an_exception_reach_discovered_units(root: Path) -> None:
-    found = json.loads(command("probe", "valve.py", "--format", "json").out)
-    (unit,) = [r for r in found["probes"] if r["probe"] == "complete-state" and r["failures"]]
-    codes = [failure["code"] for failure in unit["failures"]]
+    write(root, {"other.py": VALVE.replace("Valve", "Other")})
     configured(
         root,
-        f'[[expect]]\nprobe = "complete-state"\nsubject = "valve.Valve"\ncode = {codes}\nreason = "kept"\n',
-    )
-    expected = json.loads(command("probe", "valve.py", "--format", "json").out)
-    (record,) = [r for r in expected["probes"] if r["unit"] == unit["unit"]]
-    assert record["verdict"] == "expected-fail"
-    configured(
-        root,
-        '[[allow]]\ncheck = "complete-state"\npath = "valve.py"\nsymbol = "Valve"\n'
+        '[[expect]]\nprobe = "complete-state"\nsubject = "valve.Valve"\ncode = "output"\nreason = "kept"\n'
+        '[[allow]]\ncheck = "complete-state"\npath = "other.py"\nsymbol = "Other"\n'
         'reason = "kept"\nowner = "the maintainers"\n',
     )
-    allowed = json.loads(command("probe", "valve.py", "--format", "json").out)
-    assert "complete-state" not in {finding["check"] for finding in allowed["findings"]}
-    assert "complete-state" in {one["finding"]["check"] for one in allowed["suppressed"]}
+    found = json.loads(
+        command(
+            "probe", "valve.py", "other.py", "--probe", "complete-state", "--format", "json"
+        ).out
+    )
+    verdicts = {record["subject"]: record["verdict"] for record in found["probes"]}
+    assert verdicts["valve.Valve"] == "expected-fail"
+    assert verdicts["other.Other"] == "fail"
+    assert found["findings"] == []
+    assert [one["finding"]["location"]["path"] for one in found["suppressed"]] == ["other.py"]

@@ -103,8 +103,8 @@ class Suppressor:
         self, findings: Iterable[Finding]
     ) -> tuple[list[Finding], list[Suppressed]]:
         """Return the findings that no exception of the configuration covers, and those that one covers."""
-        kept, allowed, _, _ = self._sort(findings, [])
-        return kept, allowed
+        result = self._sort(findings, [])
+        return result[0], result[1]
 
     def _sort(
         self, findings: Iterable[Finding], comments: list[Authorisation]
