@@ -22,9 +22,9 @@ from esper_audit.findings.finding import (
 )
 from esper_audit.findings.probe_record import DefinitionPlace, ProbeRecord, Verdict
 from esper_audit.probes.discovery.targets import Target
-from esper_audit.probes.evidence import CONFIRMING, evidence_of, with_evidence
 from esper_audit.probes.exploration import explore, find_targets
 from esper_audit.probes.measure.readings import without_reading
+from esper_audit.probes.probed_findings import CONFIRMING, evidence_of, with_evidence
 from esper_audit.probes.session import (
     PROBING,
     ProbeRequest,
