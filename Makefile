@@ -7,7 +7,7 @@ BIN := $(VENV)/bin
 INSTALL := PIP_CONSTRAINT=constraints.txt $(BIN)/python -m pip install --quiet --disable-pip-version-check \
 	--config-settings editable_mode=compat
 
-.PHONY: audit test test-without-torch lock clean
+.PHONY: audit test test-without-torch docs dist lock clean
 
 audit: $(VENV)/installed-audit
 	$(BIN)/esper-audit run
@@ -19,6 +19,17 @@ test: $(VENV)/installed-test
 # The tests that need no torch, on another Python: make test-without-torch PYTHON=python3.13 VENV=.venv-3.13
 test-without-torch: $(VENV)/installed-without-torch
 	$(BIN)/python -m pytest -n 2 --dist loadfile -m 'not slow and not torch' $(PYTEST_ARGS)
+
+# The documentation site, in build/site. A dead link is an error.
+docs: $(VENV)/installed-docs
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet
+
+# Wheel and sdist, in dist/, with what the index will show of them.
+dist: | $(BIN)/python
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check build twine
+	rm -rf dist
+	$(BIN)/python -m build --outdir dist
+	$(BIN)/python -m twine check --strict dist/*
 
 # Renews constraints.txt: the newest versions of every package that the two doors install, for every platform.
 lock: | $(BIN)/python
@@ -33,6 +44,10 @@ $(VENV)/installed-audit: pyproject.toml constraints.txt | $(BIN)/python
 
 $(VENV)/installed-test: pyproject.toml constraints.txt | $(BIN)/python
 	$(INSTALL) --editable '.[torch,dev]'
+	touch $@
+
+$(VENV)/installed-docs: pyproject.toml constraints.txt | $(BIN)/python
+	$(INSTALL) --editable '.[docs]'
 	touch $@
 
 $(VENV)/installed-without-torch: pyproject.toml constraints.txt | $(BIN)/python

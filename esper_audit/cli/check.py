@@ -13,6 +13,7 @@ from esper_audit.cli.local_date import today
 from esper_audit.cli.options import (
     config_option,
     no_cache_option,
+    shard_option,
     split_at_commas,
 )
 from esper_audit.cli.output_options import OutputOptions, output_options
@@ -73,6 +74,7 @@ UNLIMITED_MEMORY = "esper-audit: this system does not report the memory of a pro
     is_flag=True,
     help="Run every rule on every node of its types (slow; same findings).",
 )
+@shard_option
 @no_cache_option
 @config_option
 def command(

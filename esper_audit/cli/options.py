@@ -8,6 +8,7 @@ from typing import Any, TypeAlias
 
 import click
 
+from esper_audit.findings.shard import Shard, parse_shard
 from esper_audit.project.config import find_project
 
 Command: TypeAlias = Callable[..., None]
@@ -21,6 +22,13 @@ config_option = click.option(
     default=None,
     metavar="FILE",
     help="Read this configuration file instead of the nearest one.",
+)
+shard_option = click.option(
+    "--shard",
+    default="1/1",
+    metavar="I/N",
+    callback=lambda *arguments: read_shard(*arguments),
+    help="Do the I-th of N parts (see `merge`).",
 )
 no_cache_option = click.option("--no-cache", is_flag=True, help="Analyse every file again.")
 
@@ -48,6 +56,14 @@ def format_option(styles: tuple[str, ...] = TEXT_OR_JSON, help_text: str = "") -
         show_default=True,
         help=help_text or "Output format.",
     )
+
+
+def read_shard(_: click.Context, __: click.Parameter, value: str) -> Shard:
+    """Return `--shard 2/4` as a shard."""
+    shard = parse_shard(value)
+    if shard is None:
+        raise click.BadParameter(f"no part of a whole (got '{value}', expected I/N such as 2/4)")
+    return shard
 
 
 def split_at_commas(_: click.Context, __: click.Parameter, values: tuple[str, ...]) -> list[str]:

@@ -12,6 +12,7 @@ from esper_audit.cli.audit_output import report_audit
 from esper_audit.cli.local_date import today
 from esper_audit.cli.options import (
     project_options,
+    shard_option,
     split_at_commas,
 )
 from esper_audit.cli.output_options import OutputOptions, output_options
@@ -50,6 +51,7 @@ from esper_audit.rules.catalogue import CheckCatalogue
     show_default=True,
     help="Process start method.",
 )
+@shard_option
 @click.option("--strict", is_flag=True, help="Exit with 3 if a probe is inconclusive.")
 @project_options
 def command(project: Project, *, output: OutputOptions, strict: bool, **options: Any) -> None:

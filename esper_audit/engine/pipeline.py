@@ -14,6 +14,7 @@ from esper_audit.engine.outcome_cache import open_outcomes
 from esper_audit.findings.audit import Audit, added_timings
 from esper_audit.findings.file_outcome import FileOutcome
 from esper_audit.findings.finding import NotAnalysed
+from esper_audit.findings.shard import WHOLE, Shard
 from esper_audit.project.config import Project
 from esper_audit.project.discovery import NO_PYTHON, Discovery, relative
 from esper_audit.project.limited_work import Work, WorkLimits
@@ -51,6 +52,7 @@ class CheckRequest(msgspec.Struct, frozen=True, kw_only=True):
     whole: bool = False
     impact: bool = False
     timing: bool = False
+    shard: Shard = WHOLE
     today: str
 
 
@@ -65,10 +67,10 @@ def check(project: Project, request: CheckRequest, progress: Progress | None = N
 
             changed = changed_since(project.root, request.since)
             files = [file for file in files if file in changed]
-        outcomes = run.check_files(files, progress)
+        outcomes = run.check_files(request.shard.of(files), progress)
         tree_check = run.check_tree(outcomes)
         audit = run.collect(outcomes, discovery, tree_check)
-        if not request.paths and not request.since:
+        if not request.paths and not request.since and request.shard.is_whole:
             used = {position for outcome in outcomes for position in outcome.used}
             used |= set(tree_check.result.used) if tree_check else set()
             audit = run.with_idle_exceptions(audit, used)
@@ -228,7 +230,7 @@ class _CheckRun:
         failed = tree_check.result.failed if tree_check else frozenset()
         checked = {o.path: selection.checks_for(o.path) - failed for o in outcomes}
         on = set().union(selection.base, *(selection.checks_for(o.path) for o in outcomes))
-        unread = discovery.problems if discovery else []
+        unread = self._request.shard.of(discovery.problems) if discovery else []
         parts: list[FileOutcome | TreeResult] = [*outcomes]
         parts += [tree_check.result] if tree_check else []
         return Audit(
@@ -240,6 +242,7 @@ class _CheckRun:
             not_analysed=sorted({*unread, *(n for p in parts for n in p.not_analysed)}),
             files=len(outcomes) + sum(problem.reason != NO_PYTHON for problem in unread),
             checks=sorted(on),
+            shard=self._request.shard,
             off=sorted(selection.known - on),
             not_adopted=sorted(selection.adoption.not_adopted),
             excluded=discovery.excluded_by_configuration if discovery else [],

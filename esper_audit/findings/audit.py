@@ -13,6 +13,7 @@ from esper_audit.findings.file_outcome import RuleTiming
 from esper_audit.findings.finding import Finding, NotAnalysed, Suppressed
 from esper_audit.findings.probe_record import ProbeRecord
 from esper_audit.findings.reached_package import ReachedPackage
+from esper_audit.findings.shard import WHOLE, Shard
 
 CLEAN, FINDINGS, COULD_NOT_RUN, NOT_ALL_ANALYSED = 0, 1, 2, 3
 
@@ -61,6 +62,7 @@ class Audit(msgspec.Struct, frozen=True):
     - `records`: the results of the probes.
     - `coverage`: how far discovery came with each class; None without discovery.
     - `tested`: what the tests reach, by folder. Empty unless the whole tree was audited.
+    - `shard`: the part of the work that was done.
     - `timings`: the costs of the rules, the most expensive first. Empty unless they were requested.
     """
 
@@ -84,6 +86,7 @@ class Audit(msgspec.Struct, frozen=True):
     timings: list[CheckTiming] = []
     coverage: Coverage | None = None
     tested: list[ReachedPackage] = []
+    shard: Shard = WHOLE
 
     def checks_on(self, path: str) -> frozenset[str]:
         """Return the checks that ran on a file, none for a file outside this run."""

@@ -111,7 +111,8 @@ class _Exploration:
 
     def run(self, progress: Progress | None) -> ExplorationResult:
         """Find the classes, check each, and repeat each failure by its reproducer."""
-        classes, not_importable, problems = self._find()
+        found, not_importable, problems = self._find()
+        classes = self._request.shard.of(found)
         checked: dict[str, tuple[ClassCoverage, list[ProbeRecord]]] = {}
         arguments = {"root": self._root, "probes": self._request.probes}
         known = self._known_recipes()
@@ -124,7 +125,7 @@ class _Exploration:
             for one in classes
         ]
         for outcome in self._sandbox.run(jobs):
-            one = next(found for found in classes if found.target == outcome.job)
+            one = next(one for one in classes if one.target == outcome.job)
             checked[one.target] = _result_of(outcome, one)
             if progress is not None:
                 progress(len(checked), len(classes))

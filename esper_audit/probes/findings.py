@@ -21,6 +21,7 @@ from esper_audit.findings.finding import (
     NotAnalysed,
 )
 from esper_audit.findings.probe_record import DefinitionPlace, ProbeRecord, Verdict
+from esper_audit.findings.shard import Shard
 from esper_audit.probes.discovery.targets import Target
 from esper_audit.probes.exploration import explore, find_targets
 from esper_audit.probes.measure.readings import without_reading
@@ -151,15 +152,15 @@ def audit_subjects(
             'them: subjects = ["path/to/file.py:function"] in [tool.esper-audit], or on the command line'
         )
     result = run_probes(project, request, progress)
-    is_complete = not (request.subjects or request.probes)
+    is_complete = request.shard.is_whole and not (request.subjects or request.probes)
     today = request.today if is_complete else ""
-    audit = _merge_result(_empty_audit(project), project, result, today)
+    audit = _merge_result(_empty_audit(project, request.shard), project, result, today)
     tickets = project.resolve(project.config.tickets)
     audit = _without_allowed(audit, project, request)
     return read_baseline(tickets).apply(audit, tickets, {})
 
 
-def _empty_audit(project: Project) -> Audit:
+def _empty_audit(project: Project, shard: Shard) -> Audit:
     return Audit(
         root=project.root,
         findings=[],
@@ -168,6 +169,7 @@ def _empty_audit(project: Project) -> Audit:
         files=0,
         checks=[],
         off=[],
+        shard=shard,
     )
 
 
@@ -198,7 +200,7 @@ def _explored(
     require_torch()
     require_known_probes(request.probes)
     result = explore(project, list(targets.values()), request, progress)
-    audit = merge_records(_empty_audit(project), result.records)
+    audit = merge_records(_empty_audit(project, request.shard), result.records)
     audit = msgspec.structs.replace(
         audit, coverage=result.coverage, not_analysed=result.not_analysed
     )

@@ -9,6 +9,7 @@ import msgspec
 
 from esper_audit.findings.finding import Category, Severity
 from esper_audit.findings.probe_record import ProbeRecord, Verdict
+from esper_audit.findings.shard import Shard
 from esper_audit.probes.probe import unit_id
 from esper_audit.probes.subject.definition_site import definition_places
 from esper_audit.probes.subject.loading import load_subjects
@@ -56,6 +57,12 @@ class CollectedUnits(msgspec.Struct, frozen=True):
     units: list[UnitDescription]
     without_unit: list[str]
     not_applicable: list[ProbeRecord]
+
+    def part(self, shard: Shard) -> CollectedUnits:
+        """Return the units of the subjects in a shard: those of one subject depend on each other."""
+        subjects = set(shard.of(list(dict.fromkeys(unit.subject for unit in self.units))))
+        units = [unit for unit in self.units if unit.subject in subjects]
+        return CollectedUnits(units, shard.of(self.without_unit), shard.of(self.not_applicable))
 
 
 def collect_units(root: str, source: str, probes: list[str] | None = None) -> CollectedUnits:

@@ -12,6 +12,7 @@ import msgspec
 from esper_audit.findings.errors import EsperAuditError, UsageError
 from esper_audit.findings.finding import NotAnalysed
 from esper_audit.findings.probe_record import ProbeRecord, Verdict
+from esper_audit.findings.shard import WHOLE, Shard
 from esper_audit.probes.jobs import CollectedUnits, UnitDescription
 from esper_audit.probes.sandbox.outcome import (
     Ending,
@@ -61,15 +62,15 @@ class TorchMissing(EsperAuditError):
 class ProbeRequest(msgspec.Struct, frozen=True, kw_only=True):
     """Which subjects and probes to run.
 
-    An empty list means all of them.
-    `subjects` holds names, patterns (`cnn/*`, `slot@training`) or subjects files (`file.py:function`),
-    `probes` holds ids. `workers` is the number of processes, with 0 for the configured one. `start` is
-    the process start method. `today` is an ISO date, on which expectations may have expired.
+    An empty list means all of them. `subjects` holds names, patterns (`cnn/*`, `slot@training`) or subjects
+    files (`file.py:function`), `probes` holds ids. `workers` is the number of processes, with 0 for the
+    configured one. `start` is the process start method. On `today`, an ISO date, expectations may have expired.
     """
 
     subjects: list[str] = []
     probes: list[str] = []
     workers: int = 0
+    shard: Shard = WHOLE
     start: Start = START
     today: str
 
@@ -179,7 +180,8 @@ class Session:
         for source in self._sources:
             ending = outcomes[source].ending
             if isinstance(ending, Returned):
-                collected[source] = msgspec.convert(ending.value, CollectedUnits, strict=False)
+                found = msgspec.convert(ending.value, CollectedUnits, strict=False)
+                collected[source] = found.part(self._request.shard)
             else:
                 problems.append(
                     NotAnalysed(_source_path(source), _collection_problem(ending), check=PROBING)

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from esper_audit.findings.audit import Audit
     from esper_audit.watch.in_process import WatchedTraining
 
+MARKER = "esper_audit"
 AUDIT = pytest.StashKey["Audit"]()
 
 
@@ -39,6 +40,18 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         "--esper-audit",
         action="store_true",
         help="add an item for each check of [tool.esper-audit]",
+    )
+    group.addoption(
+        "--esper-audit-only",
+        choices=("rules", "promises"),
+        help="add these items alone; those of rules import no torch",
+    )
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Register the marker of the items of the audit."""
+    config.addinivalue_line(
+        "markers", f"{MARKER}: an item of the audit, of a check or of a promise"
     )
 
 
@@ -116,10 +129,17 @@ class AuditFile(pytest.File):
 
     def collect(self) -> Iterator[pytest.Item]:
         """Yield one item for each check that is on, one for each promise, and the guards."""
-        from esper_audit.pytest_plugin.promises import promise_items
+        for item in self._items(self.config.getoption("--esper-audit-only")):
+            item.add_marker(MARKER)
+            yield item
 
-        yield from self._checks()
-        yield from promise_items(self)
+    def _items(self, only: str | None) -> Iterator[pytest.Item]:
+        if only != "promises":
+            yield from self._checks()
+        if only != "rules":
+            from esper_audit.pytest_plugin.promises import promise_items
+
+            yield from promise_items(self)
 
     def _checks(self) -> Iterator[pytest.Item]:
         from esper_audit.project.config import find_project
