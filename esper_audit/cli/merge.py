@@ -7,6 +7,7 @@ import sys
 import click
 
 from esper_audit.cli.audit_output import report_audit
+from esper_audit.cli.local_date import today
 from esper_audit.cli.options import project_options
 from esper_audit.cli.output_options import OutputOptions, output_options
 from esper_audit.project.config import Project
@@ -25,7 +26,7 @@ def command(project: Project, *, parts: tuple[str, ...], output: OutputOptions) 
     Exit status: 0 no findings; 1 findings; 2 a part is missing or unreadable; 3 something was not
     looked at.
     """
-    merged = merge_parts(project, [read_part(file) for file in parts])
+    merged = merge_parts(project, [read_part(file) for file in parts], today())
     status, text = report_audit(merged, CheckCatalogue.of_project(project), output)
     sys.stdout.write(text)
     sys.exit(status)

@@ -32,26 +32,34 @@ from esper_audit.text.terminal import prose_width
     metavar="FILE",
     help="Run the VALID and INVALID cases of the rules in FILE.",
 )
+@click.option(
+    "--fixtures",
+    multiple=True,
+    metavar="PATH",
+    help="Compare rules with the `# expect: ID` comments below PATH.",
+)
 @click.option("--stats", is_flag=True, help="Show how the tickets of each check ended.")
 @format_option(("text", "json", "markdown"), "Output format; markdown is a page of all checks.")
 @project_options
-def command(project: Project, check_id: str | None, file: str, *, stats: bool, style: str) -> None:
+def command(
+    project: Project,
+    check_id: str | None,
+    file: str,
+    *,
+    fixtures: tuple[str, ...],
+    stats: bool,
+    style: str,
+) -> None:
     """List the checks (rules and probes), or explain the check or contract ID.
 
     The explanation shows the contract, what is checked and why, code with and without a finding, and
     the options. That of a contract shows whether it is universal or a policy, and its checks.
 
-    Exit status of --test: 0 every case passed; 1 a case failed; 2 the file does not load; 3 a rule
-    raised on a case.
+    Exit status of --test and --fixtures: 0 all passed; 1 a case failed; 2 a rule does not load; 3 a
+    rule raised, or a fixture was not looked at.
     """
-    if file and check_id is not None:
-        raise UsageError(f"--test takes no ID (got '{check_id}'). Leave it out.")
-    if file:
-        from esper_audit.cli.rule_test import rule_test
-
-        status, report = rule_test(project, file)
-        click.echo("\n".join(report))
-        sys.exit(status)
+    if file or fixtures:
+        _test(project, check_id, file, fixtures)
     if stats:
         click.echo("\n".join(_stats(project, check_id, style)))
         return
@@ -72,6 +80,24 @@ def command(project: Project, check_id: str | None, file: str, *, stats: bool, s
         known = {*catalogue.checks, *catalogue.contracts}
         raise UsageError(f"unknown check '{check_id}'{did_you_mean(check_id, known)}")
     click.echo("\n".join(lines))
+
+
+def _test(project: Project, check_id: str | None, file: str, fixtures: tuple[str, ...]) -> None:
+    """Print the result of the cases in a file and of fixtures, and exit."""
+    if check_id is not None:
+        raise UsageError(f"--test and --fixtures take no ID (got '{check_id}'). Leave it out.")
+    from esper_audit.cli.rule_test import fixture_test, rule_test
+
+    statuses = [0]
+    if file:
+        status, report = rule_test(project, file)
+        click.echo("\n".join(report))
+        statuses.append(status)
+    if fixtures:
+        status, report = fixture_test(project, file, fixtures)
+        click.echo("\n".join(report))
+        statuses.append(status)
+    sys.exit(max(statuses))
 
 
 def _stats(project: Project, check_id: str | None, style: str) -> Iterable[str]:

@@ -1,4 +1,4 @@
-"""The report of `esper-audit rule --test`: each case of the rules in a file, and what differs."""
+"""The reports of `esper-audit rule --test` and `--fixtures`: each case of the rules, and what differs."""
 
 from __future__ import annotations
 
@@ -10,8 +10,10 @@ from esper_audit.findings.audit import CLEAN, FINDINGS, NOT_ALL_ANALYSED
 from esper_audit.project.config import Project
 from esper_audit.rules.catalogue import CheckCatalogue
 from esper_audit.rules.registry import RuleRegistry
+from esper_audit.rules.rule import FileRule
 from esper_audit.text.markdown import count
 from esper_audit.workflow.project_rules.rule_cases import CaseResult, local_checks, run_cases
+from esper_audit.workflow.project_rules.rule_fixtures import check_fixtures, fixture_lines
 
 INDENT = " " * 10
 
@@ -32,6 +34,19 @@ def rule_test(project: Project, file: str) -> tuple[int, Iterator[str]]:
     assert catalogue.contracts
     results = [result for check in checks for result in run_cases(check)]
     return _status(results), _lines(results)
+
+
+def fixture_test(project: Project, file: str, paths: Sequence[str]) -> tuple[int, Iterator[str]]:
+    """Return the exit status and the lines of a test by fixture files, of the rules in `file` if it is given."""
+    path = os.path.abspath(file) if file else ""
+    registry = RuleRegistry([path] if path else project.local_rules)
+    rules = local_checks(registry, path) if path else []
+    own = [rule.id for rule in rules if issubclass(rule, FileRule)]
+    results = check_fixtures(registry, [os.path.abspath(one) for one in paths], own)
+    if any(result.problem for result in results):
+        return NOT_ALL_ANALYSED, fixture_lines(results)
+    has_passed = all(result.has_passed for result in results)
+    return CLEAN if has_passed else FINDINGS, fixture_lines(results)
 
 
 def _status(results: Sequence[CaseResult]) -> int:

@@ -93,7 +93,6 @@ class FileChecker:
             [finding for finding in suppression.findings if finding.check in checks],
             suppression.suppressed,
             result.not_analysed,
-            suppression.used,
             timings=timings or [],
         )
 

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import TYPE_CHECKING
 
 import msgspec
 
+from esper_audit.engine.configured_exceptions import exception_findings, expiring_soon
 from esper_audit.engine.file_checker import FileChecker
 from esper_audit.engine.outcome_cache import open_outcomes
 from esper_audit.findings.audit import Audit, added_timings
 from esper_audit.findings.file_outcome import FileOutcome
-from esper_audit.findings.finding import NotAnalysed
+from esper_audit.findings.finding import NotAnalysed, Suppressed
 from esper_audit.findings.shard import WHOLE, Shard
 from esper_audit.project.config import Project
 from esper_audit.project.discovery import NO_PYTHON, Discovery, relative
@@ -22,7 +23,7 @@ from esper_audit.project.parallel import collector_off, map_files
 from esper_audit.rules.finding_builder import ConfigFile
 from esper_audit.rules.registry import RuleRegistry
 from esper_audit.rules.selection import Selection
-from esper_audit.rules.suppression.suppressions import Suppressor, idle_exceptions
+from esper_audit.rules.suppression.suppressions import Suppressor
 from esper_audit.source.syntax.source import read
 from esper_audit.text.progress import Progress
 from esper_audit.tracking.baseline import read_baseline
@@ -71,9 +72,7 @@ def check(project: Project, request: CheckRequest, progress: Progress | None = N
         tree_check = run.check_tree(outcomes)
         audit = run.collect(outcomes, discovery, tree_check)
         if not request.paths and not request.since and request.shard.is_whole:
-            used = {position for outcome in outcomes for position in outcome.used}
-            used |= set(tree_check.result.used) if tree_check else set()
-            audit = run.with_idle_exceptions(audit, used)
+            audit = run.with_exceptions(audit)
         if request.since:
             from esper_audit.engine.since_revision import without_old
 
@@ -148,6 +147,7 @@ class _CheckRun:
             today=request.today,
             known=self.selection.known,
             authorised_words=self.selection.authorised_words,
+            policy=project.config.suppressions,
         )
         self.checker = FileChecker(
             project.root,
@@ -233,24 +233,24 @@ class _CheckRun:
         unread = self._request.shard.of(discovery.problems) if discovery else []
         parts: list[FileOutcome | TreeResult] = [*outcomes]
         parts += [tree_check.result] if tree_check else []
+        suppressed = sorted((s for p in parts for s in p.suppressed), key=lambda s: s.finding.order)
+        found = [selection.with_severity(f) for p in parts for f in p.findings]
         return Audit(
             root=self._project.root,
-            findings=sorted((f for p in parts for f in p.findings), key=lambda f: f.order),
-            suppressed=sorted(
-                (s for p in parts for s in p.suppressed), key=lambda s: s.finding.order
-            ),
+            findings=sorted(found, key=lambda f: f.order),
+            suppressed=suppressed,
+            expiring=self._expiring(suppressed),
             not_analysed=sorted({*unread, *(n for p in parts for n in p.not_analysed)}),
             files=len(outcomes) + sum(problem.reason != NO_PYTHON for problem in unread),
             checks=sorted(on),
             shard=self._request.shard,
+            notebooks=discovery.notebooks if discovery else 0,
             off=sorted(selection.known - on),
             not_adopted=sorted(selection.adoption.not_adopted),
             excluded=discovery.excluded_by_configuration if discovery else [],
             checked=checked,
-            files_read=[
-                *self._files_read(outcomes, discovery),
-                *(tree_check.files_read if tree_check else []),
-            ],
+            files_read=self._files_read(outcomes, discovery)
+            + (tree_check.files_read if tree_check else []),
             directories_listed=[
                 *(discovery.directories if discovery else []),
                 *(tree_check.directories if tree_check else []),
@@ -258,17 +258,16 @@ class _CheckRun:
             timings=added_timings([timing for outcome in outcomes for timing in outcome.timings]),
         )
 
-    def with_idle_exceptions(self, audit: Audit, used: Collection[int]) -> Audit:
-        """Add findings for configured exceptions that have expired or suppressed nothing."""
-        completed = dict(audit.checked)
-        for problem in audit.not_analysed:
-            completed.pop(problem.path, None)
+    def _expiring(self, suppressed: Sequence[Suppressed]) -> list[Suppressed]:
+        days = self._project.config.suppressions.warn_days
+        return expiring_soon(suppressed, days, self._request.today)
+
+    def with_exceptions(self, audit: Audit) -> Audit:
+        """Add the findings about configured exceptions, which only an audit of all files shows."""
         config_file = ConfigFile(self._project.root, self._project.file)
-        idle = idle_exceptions(
-            config_file, self._project.config.allow, used, completed, self._request.today
-        )
-        idle = [finding for finding in idle if finding.check in self.selection.base]
-        findings = sorted([*audit.findings, *idle], key=lambda f: f.order)
+        about = exception_findings(config_file, self._project.config, audit, self._request.today)
+        on = [finding for finding in about if finding.check in self.selection.base]
+        findings = sorted([*audit.findings, *on], key=lambda f: f.order)
         return msgspec.structs.replace(audit, findings=findings)
 
     def _files_read(

@@ -46,7 +46,6 @@ class TreeResult(msgspec.Struct, frozen=True):
     findings: list[Finding] = []
     suppressed: list[Suppressed] = []
     not_analysed: list[NotAnalysed] = []
-    used: list[int] = []
     failed: frozenset[str] = frozenset()
 
 
@@ -137,7 +136,6 @@ def check_tree(
         findings=[finding for file in files for finding in file.findings],
         suppressed=[suppressed for file in files for suppressed in file.suppressed],
         not_analysed=sorted(problems),
-        used=sorted({position for file in files for position in file.used}),
         failed=frozenset(failed),
     )
 
@@ -170,4 +168,4 @@ def _without_suppressed(
         return TreeResult()
     result = suppressor.apply(source, assign_fingerprints(found), completed)
     findings = [f for f in result.findings if f.check not in FILE_SUPPRESSION_CHECKS]
-    return TreeResult(findings, result.suppressed, used=result.used)
+    return TreeResult(findings, result.suppressed)

@@ -62,7 +62,9 @@ class Audit(msgspec.Struct, frozen=True):
     - `records`: the results of the probes.
     - `coverage`: how far discovery came with each class; None without discovery.
     - `tested`: what the tests reach, by folder. Empty unless the whole tree was audited.
+    - `notebooks`: the number of notebooks beside the files, which no check reads.
     - `shard`: the part of the work that was done.
+    - `expiring`: what is suppressed today, and will not be soon.
     - `timings`: the costs of the rules, the most expensive first. Empty unless they were requested.
     """
 
@@ -86,7 +88,9 @@ class Audit(msgspec.Struct, frozen=True):
     timings: list[CheckTiming] = []
     coverage: Coverage | None = None
     tested: list[ReachedPackage] = []
+    notebooks: int = 0
     shard: Shard = WHOLE
+    expiring: list[Suppressed] = []
 
     def checks_on(self, path: str) -> frozenset[str]:
         """Return the checks that ran on a file, none for a file outside this run."""

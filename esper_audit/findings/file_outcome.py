@@ -18,8 +18,6 @@ class RuleTiming(msgspec.Struct, frozen=True, array_like=True):
 class FileOutcome(msgspec.Struct, frozen=True, array_like=True):
     """The result of checking one file.
 
-    `used` are the indices of the configured exceptions that applied.
-
     `lost` means that the worker process died; such an outcome is not cached.
 
     `timings` are empty unless they were requested.
@@ -29,6 +27,5 @@ class FileOutcome(msgspec.Struct, frozen=True, array_like=True):
     findings: list[Finding] = []
     suppressed: list[Suppressed] = []
     not_analysed: list[NotAnalysed] = []
-    used: list[int] = []
     lost: bool = False
     timings: list[RuleTiming] = []

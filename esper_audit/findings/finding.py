@@ -180,12 +180,16 @@ class Finding(msgspec.Struct, frozen=True):
 
 
 class Suppression(msgspec.Struct, frozen=True):
-    """The authorisation of a finding: its origin, reason and owner, and its last day (ISO date or empty)."""
+    """The authorisation of a finding: its origin, reason and owner, and its last day (ISO date or empty).
+
+    `entries` are the positions of all configured exceptions that cover the finding.
+    """
 
     origin: str
     reason: str
     owner: str = ""
     until: str = ""
+    entries: tuple[int, ...] = ()
 
 
 class Suppressed(msgspec.Struct, frozen=True):

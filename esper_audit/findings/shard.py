@@ -13,7 +13,7 @@ PATTERN = re.compile(r"(\d+)/(\d+)")
 
 
 class Shard(msgspec.Struct, frozen=True, order=True):
-    """The part `number` of `total` (from 1); the default is the whole."""
+    """The part `number` of `total`, from 1, by default the whole."""
 
     number: int = 1
     total: int = 1

@@ -23,7 +23,9 @@ from esper_audit.project.config_tables import (
     PathSelection,
     ProbeLimits,
     RolePaths,
+    SuppressionPolicy,
 )
+from esper_audit.project.configuration.layers import extended_tables, merged_tables
 from esper_audit.project.discovery import is_pattern
 from esper_audit.project.toml_file import Key, line_of_key, read_toml
 from esper_audit.text.phrases import did_you_mean
@@ -40,12 +42,16 @@ WRONG_TYPE = re.compile(r"Expected `([^`]*)`, got `([^`]*)`")
 
 
 class Project(msgspec.Struct, frozen=True):
-    """A configuration, the root of its paths, and every file that the search for it looked up."""
+    """A configuration, the root of its paths, and every file that the search for it looked up.
+
+    `bases` are the files that it extends, the nearest first.
+    """
 
     root: str
     config: Config
     file: str = ""
     searched_files: tuple[str, ...] = ()
+    bases: tuple[str, ...] = ()
 
     def resolve(self, path: str) -> str:
         """Return the absolute path of a path in the configuration."""
@@ -67,7 +73,8 @@ def find_project(paths: Iterable[str], config_file: str | None = None) -> Projec
     above = common_directory(list(paths))
     if config_file is not None:
         root = os.path.dirname(os.path.abspath(config_file))
-        return Project(root, _read(config_file), config_file, (config_file,))
+        config, bases = _read(config_file)
+        return Project(root, config, config_file, (config_file, *bases), bases)
     searched: list[str] = []
     root = ""
     for directory in upwards(above):
@@ -75,7 +82,8 @@ def find_project(paths: Iterable[str], config_file: str | None = None) -> Projec
             file = os.path.join(directory, name)
             searched.append(file)
             if os.path.isfile(file) and (name == OWN_FILE or _has_table(file)):
-                return Project(directory, _read(file), file, tuple(searched))
+                config, bases = _read(file)
+                return Project(directory, config, file, (*searched, *bases), bases)
             if not root and os.path.isfile(file):
                 root = directory
         if not root and os.path.exists(os.path.join(directory, ".git")):
@@ -135,6 +143,7 @@ def _table_at(kind: type[msgspec.Struct], place: str) -> type[msgspec.Struct]:
     nested: dict[str, type[msgspec.Struct]] = {
         "per-path": PathSelection,
         "allow": AllowedFinding,
+        "suppressions": SuppressionPolicy,
         "expect": ExpectedFailure,
         "probing": ProbeLimits,
         "checking": FileLimits,
@@ -144,10 +153,25 @@ def _table_at(kind: type[msgspec.Struct], place: str) -> type[msgspec.Struct]:
     return nested.get(place.split("[")[0], kind)
 
 
-def _read(file: str) -> Config:
+def own_tables(file: str) -> Mapping[str, Any]:
+    """Return the tables of a configuration file that are of this program, unchecked."""
     tables = read_toml(file)
-    own = tables if os.path.basename(file) != PROJECT_FILE else _tool_tables(tables).get(TABLE, {})
-    config: Config = convert_table(own, Config, partial(place_in_config, file))
+    return tables if os.path.basename(file) != PROJECT_FILE else _tool_tables(tables).get(TABLE, {})
+
+
+def _read(file: str) -> tuple[Config, tuple[str, ...]]:
+    """Return the configuration in a file, and the files that it extends."""
+    layers = extended_tables(file, own_tables)
+    for place, tables in reversed(layers):
+        config: Config = convert_table(tables, Config, partial(place_in_config, place))
+    if layers[1:]:
+        config = convert_table(merged_tables(layers), Config, partial(place_in_config, file))
+    _validate(config, file)
+    return config, tuple(place for place, _ in layers[1:])
+
+
+def _validate(config: Config, file: str) -> None:
+    """Raise ConfigError for a pattern, a severity or a file of a configuration that is wrong."""
     for path, pattern in _patterns(config):
         if not is_pattern(pattern):
             raise ConfigError(
@@ -164,7 +188,6 @@ def _read(file: str) -> Config:
     folder = os.path.dirname(os.path.abspath(file))
     for path, problem in _missing_files(config, folder):
         raise ConfigError(f"{place_in_config(file, path)}: {path[0]}: {problem}")
-    return config
 
 
 def _patterns(config: Config) -> Iterator[tuple[list[Key], str]]:

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import msgspec
 
-from esper_audit.project.config import PROJECT_FILE, TABLE, Project, place_in_config
-from esper_audit.project.toml_file import read_toml
+from esper_audit.project.config import Project, own_tables, place_in_config
 
 DEFAULT = "default"
 
@@ -24,29 +22,25 @@ class ConfigValue(msgspec.Struct, frozen=True):
 
 def config_values(project: Project) -> list[ConfigValue]:
     """Return every value of a project's configuration, those of tables by dotted key."""
-    written = _tables(project.file)
-    return list(_values(project, msgspec.to_builtins(project.config), written, ()))
+    files = (project.file, *project.bases) if project.file else ()
+    layers = [(file, own_tables(file)) for file in files]
+    return list(_values(msgspec.to_builtins(project.config), layers, ()))
 
 
 def _values(
-    project: Project, values: Mapping[str, Any], written: Mapping[str, Any], above: Sequence[str]
+    values: Mapping[str, Any], layers: Sequence[tuple[str, Mapping[str, Any]]], above: Sequence[str]
 ) -> Iterator[ConfigValue]:
+    """Yield the values below a key, each with the nearest file that writes it."""
     for key, value in values.items():
         path = (*above, key)
-        present = {name.replace("_", "-"): table for name, table in written.items()}
-        below = present.get(key)
+        present = [
+            (file, {name.replace("_", "-"): table for name, table in written.items()})
+            for file, written in layers
+        ]
+        written = [(file, table[key]) for file, table in present if key in table]
         if isinstance(value, dict) and value:
-            yield from _values(project, value, below if isinstance(below, dict) else {}, path)
+            below = [(file, table) for file, table in written if isinstance(table, dict)]
+            yield from _values(value, below, path)
         else:
-            origin = place_in_config(project.file, path) if key in present else DEFAULT
+            origin = place_in_config(written[0][0], path) if written else DEFAULT
             yield ConfigValue(".".join(path), value, origin)
-
-
-def _tables(file: str) -> Mapping[str, Any]:
-    if not file:
-        return {}
-    tables = read_toml(file)
-    if os.path.basename(file) != PROJECT_FILE:
-        return tables
-    own: Mapping[str, Any] = tables["tool"][TABLE]
-    return own

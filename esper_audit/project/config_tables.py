@@ -7,6 +7,7 @@ from typing import Annotated, Any
 import msgspec
 
 from esper_audit.findings.contract import Profile
+from esper_audit.findings.finding import Severity
 from esper_audit.project.file_roles import DEFAULT_ROLES
 
 NonEmptyText = Annotated[str, msgspec.Meta(min_length=1)]
@@ -21,15 +22,19 @@ class ConfigTable(
 
 
 class PathSelection(ConfigTable, frozen=True, kw_only=True):
-    """Checks that are on or off below a path, a pattern as in .gitignore."""
+    """Checks that are on or off below a path, a pattern as in .gitignore, and their severity there."""
 
     path: NonEmptyText
     select: list[str] = []
     ignore: list[str] = []
+    severity: dict[str, Severity] = {}
 
 
 class AllowedFinding(ConfigTable, frozen=True, kw_only=True):
-    """An exception: the findings of `check` at a path and symbol, authorised by `owner` for a reason."""
+    """An exception: the findings of `check` at a path and symbol, authorised by `owner` for a reason.
+
+    More than `most` findings are themselves a finding: the exception has grown.
+    """
 
     check: NonEmptyText
     path: NonEmptyText
@@ -37,6 +42,15 @@ class AllowedFinding(ConfigTable, frozen=True, kw_only=True):
     owner: NonEmptyText
     symbol: str = "*"
     until: Date | None = None
+    most: Annotated[int, msgspec.Meta(ge=1)] | None = None
+
+
+class SuppressionPolicy(ConfigTable, frozen=True, kw_only=True):
+    """What a suppression needs beside its reason, and how many days before its end it is announced."""
+
+    require_owner: bool = False
+    require_expiry: bool = False
+    warn_days: Annotated[int, msgspec.Meta(ge=0)] = 14
 
 
 class ExpectedFailure(ConfigTable, frozen=True, kw_only=True):
@@ -93,9 +107,12 @@ class Config(ConfigTable, frozen=True, kw_only=True):
     `policies` are the contracts that the project adopts beside those of its profile.
     `discover` are packages and paths whose module classes are probed without a declaration, `preload` are
     modules to import before them. `recipes` is the file of recipes.
+    `extend` is a configuration file, relative to this one, whose values hold where this one has none: own lists
+    replace its lists, but tables of paths and exceptions are added.
     An `application` has no users outside the tree, apart from those of the packages in `library`.
     """
 
+    extend: str = ""
     profile: Profile = "default"
     policies: list[str] = []
     paths: list[str] = msgspec.field(default_factory=lambda: ["."])
@@ -110,6 +127,7 @@ class Config(ConfigTable, frozen=True, kw_only=True):
     templates: str = ""
     per_path: list[PathSelection] = []
     allow: list[AllowedFinding] = []
+    suppressions: SuppressionPolicy = SuppressionPolicy()
     subjects: list[NonEmptyText] = []
     discover: list[NonEmptyText] = []
     preload: list[NonEmptyText] = []

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from pathspec import GitIgnoreSpec
 
 SUFFIXES = (".py", ".pyi")
+NOTEBOOK = ".ipynb"  # counted, not checked
 IGNORE_FILE = ".gitignore"
 NO_PYTHON = "holds no Python file to check"
 ALWAYS_EXCLUDED = frozenset(
@@ -26,7 +27,7 @@ BUILD_FOLDERS = frozenset({"build", "dist"})
 
 
 class Discovery:
-    """A walk below `root` that collects `files`, `problems`, `directories` and `ignore_files`.
+    """A walk below `root` that collects `files`, `problems`, `directories` and `ignore_files`, and counts `notebooks`.
 
     `ignore_files` are all files that decide what is ignored, also those that do not exist.
     """
@@ -38,6 +39,7 @@ class Discovery:
         self.directories: list[str] = []
         self.ignore_files: list[str] = []
         self.excluded_by_configuration: list[str] = []
+        self.notebooks = 0
         self._exclude = _spec(exclude) if exclude else None
         self._visited: set[tuple[int, int]] = set()
 
@@ -97,6 +99,8 @@ class Discovery:
                     below.append((entry.path, ignores))
             elif entry.name.endswith(SUFFIXES):
                 self._add(entry.path)
+            else:
+                self.notebooks += 1
         return below
 
     def _may_follow(self, link: os.DirEntry[str]) -> bool:
@@ -134,7 +138,7 @@ class Discovery:
     def _ignored(self, path: str, ignores: list[Ignore], *, is_directory: bool) -> bool:
         if is_directory and self._is_tool_directory(path):
             return True
-        if not is_directory and not path.endswith(SUFFIXES):
+        if not is_directory and not path.endswith((*SUFFIXES, NOTEBOOK)):
             return True
         if self._excluded(path, is_directory=is_directory):
             return True

@@ -9,7 +9,7 @@ from typing import Any
 import msgspec
 
 from esper_audit.findings.errors import ConfigError, UsageError
-from esper_audit.findings.finding import Severity
+from esper_audit.findings.finding import Finding, Severity
 from esper_audit.project.config import convert_table, place_in_config, split_rule_table
 from esper_audit.project.config_tables import Config, PathSelection
 from esper_audit.project.file_roles import Role, Roles
@@ -92,6 +92,14 @@ class Selection:
                 on -= self._expanded(entry.ignore)
         return frozenset(on)
 
+    def with_severity(self, finding: Finding) -> Finding:
+        """Return a finding with the severity that `per-path` gives its check at its path, the last one's."""
+        for entry, pattern in reversed(self._per_path):
+            severity = entry.severity.get(finding.check)
+            if severity is not None and pattern.match_file(finding.location.path):
+                return msgspec.structs.replace(finding, severity=severity)
+        return finding
+
     def triggers(self, checks: Iterable[str]) -> dict[str, Triggers]:
         """Return the triggers of the rules among the checks that read one file, by id, sorted."""
         return {
@@ -173,6 +181,7 @@ def _configured_checks(config: Config) -> Iterator[tuple[tuple[str | int, ...], 
     for number, entry in enumerate(config.per_path):
         for key, checks in {"select": entry.select, "ignore": entry.ignore}.items():
             yield from ((("per-path", number, key), check) for check in checks)
+        yield from ((("per-path", number, "severity", check), check) for check in entry.severity)
     yield from ((("allow", n, "check"), entry.check) for n, entry in enumerate(config.allow))
     yield from ((("rules", check), check) for check in config.rules)
 

@@ -8,9 +8,10 @@ import msgspec
 
 from esper_audit.findings.errors import TicketError, UsageError
 from esper_audit.project.git import resolve_commit, user_name
+from esper_audit.text.markdown import listed
 from esper_audit.text.phrases import did_you_mean
 from esper_audit.tickets.links import complete_links
-from esper_audit.tickets.parts import Related, Relation, Resolution, Review
+from esper_audit.tickets.parts import Opinion, Related, Relation, Resolution, Review
 from esper_audit.tickets.states import ResolutionKind
 from esper_audit.tickets.store import TicketStore
 from esper_audit.tickets.ticket import Ticket
@@ -63,6 +64,7 @@ class TicketActions:
             known = self.store.load()
             ticket = find_ticket(known, name)
             ticket = note_hand_edits(self.store, {ticket.id: ticket}, self._today)[ticket.id]
+            _require_no_objection(ticket)
             if of:
                 ticket = _duplicate(ticket, find_ticket(known, of).id)
             by = resolution.sign_off or user_name(self._root) or UNKNOWN_USER
@@ -79,6 +81,20 @@ class TicketActions:
     def _save(self, known: Mapping[str, Ticket], ticket: Ticket) -> ActionResult:
         tickets = complete_links({**known, ticket.id: ticket})
         return ActionResult(ticket, save_changed(self.store, tickets, known))
+
+
+def objectors(ticket: Ticket) -> list[str]:
+    """Return the reviewers whose last review objects, in the order of their first one."""
+    last = {review.reviewer: review.verdict for review in ticket.reviews}
+    return [reviewer for reviewer, verdict in last.items() if verdict is Opinion.OBJECT]
+
+
+def _require_no_objection(ticket: Ticket) -> None:
+    if names := objectors(ticket):
+        raise TicketError(
+            f"{ticket.id}: cannot be resolved while a review objects (by {listed(names)}). "
+            "Answer it, and add the next review of the same reviewer."
+        )
 
 
 def find_ticket(known: Mapping[str, Ticket], name: str) -> Ticket:

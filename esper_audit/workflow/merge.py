@@ -3,23 +3,25 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any, TypeVar
 
 import msgspec
 
+from esper_audit.engine.configured_exceptions import exception_findings
 from esper_audit.findings.audit import Audit, CheckTiming
 from esper_audit.findings.coverage import Coverage
 from esper_audit.findings.errors import UsageError
 from esper_audit.findings.finding import EvidenceLevel, Finding
 from esper_audit.project.config import Project
+from esper_audit.rules.finding_builder import ConfigFile
 from esper_audit.text.markdown import listed
 from esper_audit.tracking.baseline import read_baseline
 
 Item = TypeVar("Item")
 
 
-def merge_parts(project: Project, audits: Sequence[Audit]) -> Audit:
+def merge_parts(project: Project, audits: Sequence[Audit], today: str) -> Audit:
     """Return the audit of a run that did the work of all parts of a whole.
 
     Findings of probes are made anew from all records: one defect can show in several parts. Raises
@@ -29,7 +31,7 @@ def merge_parts(project: Project, audits: Sequence[Audit]) -> Audit:
     parts = sorted(audits, key=lambda audit: audit.shard)
     merged = _merge(project.root, parts)
     if not merged.records:
-        return merged
+        return _with_exceptions(merged, project, today)
     from esper_audit.probes.findings import merge_records
 
     by_rules = msgspec.structs.replace(
@@ -42,6 +44,15 @@ def merge_parts(project: Project, audits: Sequence[Audit]) -> Audit:
     baseline = read_baseline(tickets).apply(complete, tickets, {})
     ticketed = sorted([*by_rules.ticketed, *baseline.ticketed], key=lambda one: one.finding.order)
     return msgspec.structs.replace(baseline, ticketed=ticketed)
+
+
+def _with_exceptions(audit: Audit, project: Project, today: str) -> Audit:
+    """Add the findings about configured exceptions, which no part alone shows."""
+    config_file = ConfigFile(project.root, project.file)
+    about = exception_findings(config_file, project.config, audit, today)
+    on = [finding for finding in about if finding.check in audit.checks]
+    findings = sorted([*audit.findings, *on], key=lambda f: f.order)
+    return msgspec.structs.replace(audit, findings=findings)
 
 
 def _require_all(audits: Sequence[Audit]) -> None:
@@ -71,6 +82,7 @@ def _merge(root: str, parts: Sequence[Audit]) -> Audit:
         ticketed=_united(parts, lambda a: a.ticketed, lambda one: one.finding.order),
         not_analysed=_united(parts, lambda a: a.not_analysed, lambda one: one),
         files=sum(audit.files for audit in parts),
+        notebooks=parts[0].notebooks,
         checks=sorted(checks),
         off=sorted(set().union(*(audit.off for audit in parts)) - checks),
         not_adopted=_united(parts, lambda a: a.not_adopted, lambda one: one),
@@ -79,6 +91,7 @@ def _merge(root: str, parts: Sequence[Audit]) -> Audit:
         beyond_maximum=sum(audit.beyond_maximum for audit in parts),
         excluded=_united(parts, lambda a: a.excluded, lambda one: one),
         checked=_checked(parts),
+        expiring=_united(parts, lambda a: a.expiring, lambda one: one.finding.order),
         records=[record for audit in parts for record in audit.records],
         timings=_added(timing for audit in parts for timing in audit.timings),
         coverage=_coverage([a.coverage for a in parts if a.coverage is not None]),
@@ -95,7 +108,7 @@ def _united(
     return sorted(found.values(), key=order)
 
 
-def _checked(audits: Iterable[Audit]) -> Mapping[str, frozenset[str]]:
+def _checked(audits: Iterable[Audit]) -> dict[str, frozenset[str]]:
     checked: dict[str, frozenset[str]] = defaultdict(frozenset)
     for audit in audits:
         for path, ran in audit.checked.items():

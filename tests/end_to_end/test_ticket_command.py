@@ -295,6 +295,23 @@ def test_a_resolution_is_written_with_its_history_and_keeps_the_finding_quiet(
     assert "; 1 resolved (see --status all)" in ticket(project, "list").stdout
 
 
+def test_a_review_that_objects_blocks_a_resolution_until_its_reviewer_reviews_again(
+    project: Path,
+) -> None:
+    name = of(project, "argument-fallback")
+    file = project / "tickets" / f"{name}.yaml"
+    ticket(project, "review", name, "--reviewer", "mo", "--verdict", "object")
+    ticket(project, "review", name, "--reviewer", "drl", "--verdict", "endorse")
+    before = file.read_text()
+    arguments = ["--kind", "wont-fix", "--evidence", "as it is"]
+    refused = ticket(project, "resolve", name, *arguments)
+    assert refused.returncode == 2
+    assert f"{name}: cannot be resolved while a review objects (by mo)." in refused.stderr
+    assert file.read_text() == before
+    ticket(project, "review", name, "--reviewer", "mo", "--verdict", "neutral")
+    assert ticket(project, "resolve", name, *arguments).returncode == 0
+
+
 def test_a_fix_by_a_commit_is_signed_by_whom_git_knows_and_reopened_if_it_is_none(
     project: Path,
 ) -> None:

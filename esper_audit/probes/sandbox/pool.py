@@ -38,7 +38,7 @@ from esper_audit.probes.sandbox.spawn_backend import SpawnLane
 
 Start = Literal["fork", "spawn"]
 # The system libraries of macOS do not work after a fork, and Windows has no fork.
-START: Start = "fork" if sys.platform == "linux" else "spawn"
+START: Start = "fork" if sys.platform == "linux" and "fork" in vars(os) else "spawn"
 TORCH = ("torch",)
 # The modules that torch otherwise imports again inside each job. Measured on Linux with two shared cores, in
 # milliseconds of the job without and with them: gradient with a cotangent 236 and 1, jacrev 916 and 7, meta

@@ -6,12 +6,14 @@ wheel of torch takes gigabytes for libraries. macOS accepts the limit but does n
 
 from __future__ import annotations
 
+import importlib.util
 import sys
 
-if sys.platform != "win32":
-    import resource
-
 from esper_audit.probes.sandbox.outcome import MEBIBYTE, Limits
+
+HAS_LIMITS = importlib.util.find_spec("resource") is not None
+if sys.platform != "win32" and HAS_LIMITS:
+    import resource
 
 KIBIBYTE = 1024
 STATUS = "/proc/self/status"
@@ -23,7 +25,7 @@ def apply_limits(limits: Limits, *, for_good: bool) -> None:
 
     `for_good` also lowers the hard limits, which is irreversible.
     """
-    if sys.platform == "win32":
+    if sys.platform == "win32" or not HAS_LIMITS:
         return
     _limit(resource.RLIMIT_CORE, 0, 0)
     memory, file = private_bytes() + limits.memory_bytes, limits.file_bytes
@@ -33,7 +35,7 @@ def apply_limits(limits: Limits, *, for_good: bool) -> None:
 
 def release_reserve() -> None:
     """Raise the soft limit on memory to the hard limit, so that a failure can be reported."""
-    if sys.platform != "win32":
+    if sys.platform != "win32" and HAS_LIMITS:
         _limit(resource.RLIMIT_DATA, resource.getrlimit(resource.RLIMIT_DATA)[1], None)
 
 

@@ -23,11 +23,13 @@ class AuditReport(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True)
     version: int
     exit_status: int
     files: int
+    notebooks: int = 0
     checks: list[str]
     checks_off: list[str]
     contracts: list[ContractStates]
     findings: list[Finding]
     suppressed: list[Suppressed]
+    expiring: list[Suppressed] = []
     ticketed: list[Ticketed]
     probes: list[ProbeRecord]
     not_analysed: list[NotAnalysed]
@@ -48,11 +50,13 @@ def render(audit: Audit, catalogue: CheckCatalogue) -> str:
         version=VERSION,
         exit_status=audit.exit_status,
         files=audit.files,
+        notebooks=audit.notebooks,
         checks=audit.checks,
         checks_off=audit.off,
         contracts=contract_states(audit, catalogue),
         findings=audit.findings,
         suppressed=audit.suppressed,
+        expiring=audit.expiring,
         ticketed=audit.ticketed,
         probes=audit.records,
         not_analysed=audit.not_analysed,

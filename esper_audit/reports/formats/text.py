@@ -54,6 +54,7 @@ def styled_audit(
     yield from _probes(audit)
     yield from coverage_lines(audit.coverage)
     yield from map(show_control_characters, _not_analysed(audit))
+    yield from map(show_control_characters, _expiring(audit))
     yield from _timings(audit)
     yield from summary(audit)
 
@@ -69,6 +70,21 @@ def _statistics(audit: Audit) -> Iterator[StyledText]:
         yield StyledText(f"{one.findings:>8,} {one.files:>6,} {one.fixable:>8,}  ")
         yield StyledText(f"{one.severity} ", SEVERITY_STYLES[one.severity])
         yield StyledText(f"{one.check:<{widest}}".rstrip() + "\n", "cyan")
+    yield StyledText("\n")
+
+
+def _expiring(audit: Audit) -> Iterator[StyledText]:
+    """Yield the suppressions that end soon and whose finding is still there."""
+    if not audit.expiring:
+        return
+    yield StyledText("Expiring soon\n", "bold")
+    for one in audit.expiring:
+        at, given = one.finding.location, one.suppression
+        owner = f" ({given.owner})" if given.owner else ""
+        text = (
+            f"{at.path}:{at.line}: {one.finding.check} until {given.until}{owner}: {given.reason}"
+        )
+        yield StyledText(wrapped(text, "  ", "    "))
     yield StyledText("\n")
 
 
@@ -212,6 +228,8 @@ def summary(audit: Audit) -> Iterator[StyledText]:
             yield StyledText(f", {text.format(f'{number:,}')}")
     if audit.excluded:
         yield StyledText(f", {count(len(audit.excluded), 'file')} excluded by configuration")
+    if audit.notebooks:
+        yield StyledText(f", {count(audit.notebooks, 'notebook')} not looked at")
     if audit.not_analysed:
         yield StyledText(f", {len(audit.not_analysed)} NOT LOOKED AT", "bold red")
     yield StyledText(f"{_scope(audit)}\n")

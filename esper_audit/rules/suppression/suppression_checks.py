@@ -67,6 +67,26 @@ class UnusedSuppression(Check):
     roles = EVERY_ROLE
 
 
+class GrownException(Check):
+    """An exception of the configuration covers more findings than it was written for.
+
+    What: a table `[[allow]]` with `most` that suppresses more findings than that.
+
+    Why: an exception with a wildcard lets in every further finding of its kind unseen.
+
+    Quiet: tables without `most`, and runs that do not look at every file.
+
+    Tickets: real code
+    """
+
+    id = "grown-exception"
+    contract = "live-authorisations"
+    category = Category.DEFENSIVE_PROGRAMMING
+    severity = Severity.P3
+    roles = EVERY_ROLE
+
+
 SUPPRESSION_CHECKS: dict[str, type[Check]] = {
-    check.id: check for check in (ExpiredSuppression, InvalidSuppression, UnusedSuppression)
+    check.id: check
+    for check in (ExpiredSuppression, GrownException, InvalidSuppression, UnusedSuppression)
 }

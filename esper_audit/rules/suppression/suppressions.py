@@ -14,8 +14,8 @@ from esper_audit.findings.finding import (
     Suppressed,
     Suppression,
 )
-from esper_audit.project.config_tables import AllowedFinding
-from esper_audit.rules.finding_builder import ConfigFile, make_finding
+from esper_audit.project.config_tables import AllowedFinding, SuppressionPolicy
+from esper_audit.rules.finding_builder import make_finding
 from esper_audit.rules.rule import Check
 from esper_audit.rules.suppression.suppression_checks import (
     ExpiredSuppression,
@@ -42,15 +42,14 @@ if TYPE_CHECKING:
 ALLOW = "allow"
 
 
-class SuppressionResult(msgspec.Struct, frozen=True):
-    """The findings of one file after its suppressions, and the suppressed ones.
+NO_POLICY = SuppressionPolicy()
 
-    `used` are the positions of the configured exceptions that suppressed something.
-    """
+
+class SuppressionResult(msgspec.Struct, frozen=True):
+    """The findings of one file after its suppressions, and the suppressed ones."""
 
     findings: list[Finding]
     suppressed: list[Suppressed]
-    used: list[int]
 
 
 class Suppressor:
@@ -63,8 +62,10 @@ class Suppressor:
         today: str,
         known: Collection[str],
         authorised_words: Mapping[str, str],
+        policy: SuppressionPolicy = NO_POLICY,
     ) -> None:
         self._allow = _with_patterns(allow) if allow else []
+        self._policy = policy
         self._today = today
         self._known = known
         self._words = authorised_words
@@ -88,7 +89,7 @@ class Suppressor:
                 valid.append(comment)
             else:
                 about.append(objection)
-        kept, suppressed, idle, used = self._sort(findings, valid)
+        kept, suppressed, idle = self._sort(findings, valid)
         for authorisation, check in ((a, check) for a, check in idle if check in completed):
             place = _misplaced(source, authorisation, check, kept)
             if place is None:
@@ -97,7 +98,7 @@ class Suppressor:
             else:
                 kept[place] = _with_hint(kept[place], authorisation)
         kept = sorted([*kept, *assign_fingerprints(about)], key=lambda finding: finding.order)
-        return SuppressionResult(kept, suppressed, sorted(used))
+        return SuppressionResult(kept, suppressed)
 
     def without_allowed(
         self, findings: Iterable[Finding]
@@ -108,10 +109,9 @@ class Suppressor:
 
     def _sort(
         self, findings: Iterable[Finding], comments: list[Authorisation]
-    ) -> tuple[list[Finding], list[Suppressed], list[tuple[Authorisation, str]], set[int]]:
+    ) -> tuple[list[Finding], list[Suppressed], list[tuple[Authorisation, str]]]:
         kept: list[Finding] = []
         suppressed: list[Suppressed] = []
-        used: set[int] = set()
         idle = {(comment, check) for comment in comments for check in comment.checks}
         for finding in findings:
             by_comment = [c for c in comments if finding.check in c.checks and _covers(c, finding)]
@@ -120,12 +120,12 @@ class Suppressor:
                 idle -= {(comment, finding.check) for comment in by_comment}
                 suppressed.append(Suppressed(finding, _by_comment(by_comment[0])))
             elif by_config:
-                used.update(by_config)
-                suppressed.append(Suppressed(finding, _by_config(self._allow[by_config[0]][0])))
+                first = self._allow[by_config[0]][0]
+                suppressed.append(Suppressed(finding, _by_config(first, by_config)))
             else:
                 kept.append(finding)
         in_order = sorted(idle, key=lambda pair: (pair[0].comment, pair[1]))
-        return kept, suppressed, in_order, used
+        return kept, suppressed, in_order
 
     def _objection(self, source: Source, a: Authorisation) -> tuple[Finding, str] | None:
         unknown = [check for check in a.checks if check not in self._known]
@@ -148,7 +148,16 @@ class Suppressor:
             return _about(
                 source, a.comment, ExpiredSuppression, f"expired on {a.until}: {a.reason}"
             )
-        return None
+        missing = self._missing(a)
+        return _about(source, a.comment, InvalidSuppression, missing) if missing else None
+
+    def _missing(self, a: Authorisation) -> str:
+        """Return what the policy of the project requires and an authorisation lacks, empty for nothing."""
+        if self._policy.require_owner and not a.owner:
+            return "names no owner, which this project requires; add `by NAME`"
+        if self._policy.require_expiry and not a.until:
+            return "has no last day, which this project requires; add `until YYYY-MM-DD`"
+        return ""
 
     def _exceptions(self, finding: Finding) -> list[int]:
         """Return the positions of the configured exceptions that cover a finding and have not expired."""
@@ -205,8 +214,10 @@ def _by_comment(authorisation: Authorisation) -> Suppression:
     )
 
 
-def _by_config(entry: AllowedFinding) -> Suppression:
-    return Suppression("configuration", entry.reason, entry.owner, entry.until or "")
+def _by_config(entry: AllowedFinding, entries: Sequence[int]) -> Suppression:
+    return Suppression(
+        "configuration", entry.reason, entry.owner, entry.until or "", tuple(entries)
+    )
 
 
 def _about(
@@ -226,33 +237,3 @@ def _about(
         "# "
     )  # a comment is not code: with its mark it would have no identity
     return make_finding(check, location, f"this authorisation {message}", excerpt), words
-
-
-def idle_exceptions(
-    config_file: ConfigFile,
-    allow: Sequence[AllowedFinding],
-    used: Collection[int],
-    completed: Mapping[str, Collection[str]],
-    today: str,
-) -> list[Finding]:
-    """Return findings for configured exceptions that have expired or suppressed nothing.
-
-    `completed` maps each path to the checks that ran on it. An exception is idle only if its check ran
-    on a file that its path covers.
-    """
-    from pathspec import GitIgnoreSpec
-
-    found = []
-    for position, entry in enumerate(allow):
-        paths = GitIgnoreSpec.from_lines([entry.path])
-        is_covered = any(
-            entry.check in checks and paths.match_file(path) for path, checks in completed.items()
-        )
-        what = f"`{entry.check}` at `{entry.path}` ({entry.reason})"
-        if entry.until and entry.until < today:
-            message = f"this exception expired on {entry.until}: {what}"
-            found.append(config_file.finding(ALLOW, position, ExpiredSuppression, message))
-        elif position not in used and is_covered:
-            message = f"this exception authorises nothing: {what}"
-            found.append(config_file.finding(ALLOW, position, UnusedSuppression, message))
-    return assign_fingerprints(found)

@@ -1,4 +1,4 @@
-"""The rules of a project's own.
+"""Tests of rules: the cases in their classes, fixture files, and what is required of local rules.
 
-Public: `local_rules`, which requires that their cases hold, and `rule_cases`, which runs the cases of a rule.
+Public: `rule_cases`, `rule_fixtures`, `local_rules`.
 """

@@ -1,0 +1,126 @@
+"""Fixture files of rules: Python files whose comments state where a finding is expected.
+
+`# expect: CHECK[, CHECK]` at the end of a line expects a finding that starts there, `# todo: CHECK` one
+that the rule does not report yet.
+"""
+
+from __future__ import annotations
+
+import io
+import os
+import re
+import tokenize
+from collections import Counter
+from collections.abc import Collection, Iterator, Mapping, Sequence
+
+import msgspec
+
+from esper_audit.engine.file_checker import check_source
+from esper_audit.engine.triggers import TriggerTable
+from esper_audit.findings.errors import UsageError
+from esper_audit.findings.finding import NotAnalysed
+from esper_audit.project.discovery import Discovery
+from esper_audit.rules.registry import RuleRegistry
+from esper_audit.source.syntax.source import Source, parse
+from esper_audit.text.markdown import count
+from esper_audit.text.phrases import did_you_mean
+
+COMMENT = re.compile(r"#\s*(?P<word>expect|todo):\s*(?P<checks>[\w-]+(?:\s*,\s*[\w-]+)*)\s*")
+Place = tuple[int, str]
+
+
+class FixtureResult(msgspec.Struct, frozen=True):
+    """How a fixture differs from its comments.
+
+    `missing` and `unexpected` are findings by line and check, `done` those that a `todo` waited for.
+    """
+
+    path: str
+    expected: int
+    missing: list[Place]
+    unexpected: list[Place]
+    done: list[Place]
+    todo: int
+    problem: str = ""
+
+    @property
+    def has_passed(self) -> bool:
+        """Return whether the findings are those that the comments state."""
+        return not (self.missing or self.unexpected or self.done or self.problem)
+
+
+def check_fixtures(
+    registry: RuleRegistry, paths: Sequence[str], checks: Collection[str]
+) -> list[FixtureResult]:
+    """Return the result of every Python file below some paths (absolute).
+
+    Judged are `checks`, and those that a comment of the file names. Raises UsageError for a comment that
+    names no rule for one file.
+    """
+    root = os.path.commonpath(paths)
+    root = root if os.path.isdir(root) else os.path.dirname(root)
+    found = Discovery(root).run(paths)
+    results = [_result(registry, root, path, checks) for path in found.files]
+    problems = [FixtureResult(one.path, 0, [], [], [], 0, one.reason) for one in found.problems]
+    return [*results, *problems]
+
+
+def _result(registry: RuleRegistry, root: str, path: str, checks: Collection[str]) -> FixtureResult:
+    with open(os.path.join(root, path), "rb") as file:
+        source = parse(path, file.read())
+    if isinstance(source, NotAnalysed):
+        return FixtureResult(path, 0, [], [], [], 0, source.reason)
+    stated = _stated(source)
+    judged = {*checks, *(check for places in stated.values() for _, check in places)}
+    for check in judged:
+        if check not in registry.summaries:
+            hint = did_you_mean(check, registry.summaries)
+            raise UsageError(f"{path}: a comment names no rule of one file (got '{check}'){hint}")
+    triggers = {check: registry.rule(check).triggers for check in sorted(judged)}
+    table = TriggerTable(triggers, lambda check: registry.rule(check)())
+    done = check_source(source, table, prefilter=True)
+    got = Counter((one.location.line, one.check) for one in done.findings)
+    expected, todo = stated["expect"], stated["todo"]
+    unexpected = got - expected
+    return FixtureResult(
+        path,
+        expected.total(),
+        missing=sorted((expected - got).elements()),
+        unexpected=sorted((unexpected - todo).elements()),
+        done=sorted((unexpected & todo).elements()),
+        todo=todo.total(),
+        problem="; ".join(one.sentence() for one in done.not_analysed),
+    )
+
+
+def _stated(source: Source) -> Mapping[str, Counter[Place]]:
+    """Return the findings that the comments of a file expect, and those that they wait for."""
+    stated: dict[str, Counter[Place]] = {"expect": Counter(), "todo": Counter()}
+    stream = io.StringIO("".join(source.lines))
+    for token in tokenize.generate_tokens(stream.readline):
+        match = COMMENT.fullmatch(token.string) if token.type == tokenize.COMMENT else None
+        if match is not None:
+            checks = (check.strip() for check in match["checks"].split(","))
+            stated[match["word"]].update((token.start[0], check) for check in checks)
+    return stated
+
+
+def fixture_lines(results: Sequence[FixtureResult]) -> Iterator[str]:
+    """Yield the report: a line for each file, what differs, and a summary."""
+    for one in results:
+        yield f"  {'passed' if one.has_passed else 'failed'}  {one.path}"
+        if one.problem:
+            yield f"          not looked at: {one.problem}"
+        yield from (f"          line {line}: {check} expected" for line, check in one.missing)
+        yield from (
+            f"          line {line}: {check} not expected" for line, check in one.unexpected
+        )
+        yield from (
+            f"          line {line}: {check} is found now; write `expect` for `todo`"
+            for line, check in one.done
+        )
+    failed = sum(not one.has_passed for one in results)
+    expected, todo = sum(one.expected for one in results), sum(one.todo for one in results)
+    yield ""
+    files, findings = count(len(results), "file"), count(expected, "finding")
+    yield f"{files}, {findings} expected, {todo} to do: {failed} failed"
