@@ -203,8 +203,8 @@ def configuration_text() -> str:
         _table("The main table", Config),
         *(_table(kind.__name__, kind) for kind in tables),
         (
-            "## Options of a rule\n\n`[tool.esper-audit.rules.ID]` takes `severity` (P0 to P4) and the options that "
-            "the [page of the rule](checks/index.md) lists."
+            "## Options of a rule\n\n`[tool.esper-audit.rules.ID]` takes `severity` (P0 to P4), `fix = false` and "
+            "the options that the [page of the rule](checks/index.md) lists."
         ),
     ]
     return "\n\n".join(parts) + "\n"

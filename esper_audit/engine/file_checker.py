@@ -90,7 +90,11 @@ class FileChecker:
         suppression = self._suppressor.apply(source, result.findings, completed)
         return FileOutcome(
             path,
-            [finding for finding in suppression.findings if finding.check in checks],
+            [
+                self._selection.without_switched_off_fix(finding)
+                for finding in suppression.findings
+                if finding.check in checks
+            ],
             suppression.suppressed,
             result.not_analysed,
             timings=timings or [],

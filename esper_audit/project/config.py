@@ -93,7 +93,8 @@ def find_project(paths: Iterable[str], config_file: str | None = None) -> Projec
 
 def split_rule_table(options: Mapping[str, Any]) -> tuple[dict[str, Any], Severity | None]:
     """Return the options and the severity of a `[tool.esper-audit.rules.ID]` table."""
-    own = {key.replace("-", "_"): value for key, value in options.items() if key != "severity"}
+    of_every_rule = ("severity", "fix")
+    own = {k.replace("-", "_"): value for k, value in options.items() if k not in of_every_rule}
     severity = options.get("severity")
     return own, Severity(severity) if severity is not None else None
 
@@ -184,6 +185,11 @@ def _validate(config: Config, file: str) -> None:
             place = place_in_config(file, ("rules", rule, "severity"))
             raise ConfigError(
                 f"{place}: rules.{rule}.severity: invalid value (got {severity!r}, expected P0 to P4)"
+            )
+        if not isinstance(options.get("fix", True), bool):
+            place = place_in_config(file, ("rules", rule, "fix"))
+            raise ConfigError(
+                f"{place}: rules.{rule}.fix: wrong type (got {options['fix']!r}, expected true or false)"
             )
     folder = os.path.dirname(os.path.abspath(file))
     for path, problem in _missing_files(config, folder):

@@ -100,6 +100,12 @@ class Selection:
                 return msgspec.structs.replace(finding, severity=severity)
         return finding
 
+    def without_switched_off_fix(self, finding: Finding) -> Finding:
+        """Return a finding without its fix where the table of its rule has `fix = false`."""
+        if finding.edit is None or self._options.get(finding.check, {}).get("fix", True):
+            return finding
+        return msgspec.structs.replace(finding, edit=None)
+
     def triggers(self, checks: Iterable[str]) -> dict[str, Triggers]:
         """Return the triggers of the rules among the checks that read one file, by id, sorted."""
         return {

@@ -7,10 +7,12 @@ from pathlib import Path
 
 import pytest
 from support.audit_runs import GOOD, HASATTR, audit, command, write
+from support.local_rules import with_rule
 
 from esper_audit.findings.errors import ConfigError
 from esper_audit.project.config import find_project
 
+FIX = "yield Violation(node, 'old is old', Replacement(node.func, 'new', True, 'call new'))"
 BASE = f"""
 profile = "strict"
 ignore = ["or-number"]
@@ -117,3 +119,23 @@ def test_an_unknown_check_in_a_severity_is_an_error(tmp_path: Path) -> None:
     root = write(tmp_path, {"esper-audit.toml": own, "a.py": GOOD})
     with pytest.raises(ConfigError, match="unknown check 'no-such-check'"):
         audit(root)
+
+
+def test_the_fix_of_a_rule_can_be_switched_off(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    root = with_rule(tmp_path, "old-call", FIX)
+    write(root, {"a.py": "old(1)\n"})
+    monkeypatch.chdir(root)
+    assert "+new(1)" in command("check", "--diff").out
+    configuration = root / "pyproject.toml"
+    configuration.write_text(
+        f"{configuration.read_text()}[tool.esper-audit.rules.old-call]\nfix = false\n"
+    )
+    assert command("check", "--diff").out == ""
+    ran = command("check")
+    assert "old is old" in ran.out
+    assert "fix (--fix)" not in ran.out
+    configuration.write_text(configuration.read_text().replace("false", "0"))
+    with pytest.raises(ConfigError, match="expected true or false"):
+        find_project([str(root)])
