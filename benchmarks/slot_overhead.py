@@ -1,12 +1,14 @@
 """What a slot costs: forward and backward against the same module written inline by hand.
 
-    python benchmarks/slot_overhead.py [--quick] [--compiled-batches 32]
+    python benchmarks/slot_overhead.py [--quick] [--batches 1,32] [--compiled-batches 32]
 
 The peer is the physical limit: a plain module whose forward calls the same blocks and, where a
 seed is, the same seed and the shortest formula, with no slot, stage, policy or check. Where slots
 are dormant that is the bare host. Model and peer share their weights and are timed in turns in one
 process, in processor seconds, on one thread; a figure is the median of the ratios of the pairs.
-`noise` is the same measurement with the peer on both sides: what lies within it is nothing.
+`noise` is the same measurement with the peer on both sides: what lies within it is nothing. At batch 1
+the aim is a time for each slot: the median of the differences of the pairs, divided by the slots.
+`baked` is a fossilized model after `bake`, whose forward has no slot.
 """
 
 from __future__ import annotations
@@ -33,15 +35,19 @@ from esper_ref import (
     SeedStage,
     SlotRules,
     TransformerHost,
+    bake,
 )
 from esper_ref.growth.table import markdown_table
 from esper_ref.topology import Topology
 
 BLUEPRINTS: dict[Topology, str] = {"cnn": "conv_light", "transformer": "mlp_small"}
 STAGES = (SeedStage.DORMANT, SeedStage.TRAINING, SeedStage.BLENDING, SeedStage.FOSSILIZED)
+BAKED = "baked"
 BATCHES = (1, 32, 256)
 SECONDS, QUICK_SECONDS = 2.4, 0.6  # of processor time for each comparison
 AIM_DORMANT, AIM_ACTIVE = 1.01, 1.03  # times the inline module's own time
+AIM_BAKED = 1.00
+MICROSECONDS_DORMANT, MICROSECONDS_ACTIVE = 10.0, 25.0  # for each slot, at batch 1
 SMALLEST_BATCH_OF_AIM = 32
 SHORTEST_SAMPLE = 0.002  # processor seconds: below it the clock and the collector show
 FEWEST_PAIRS = 15
@@ -142,12 +148,18 @@ class Cell:
     low: float
     high: float
     peer_ms: float
+    difference: tuple[float, float, float]  # seconds: median, and its 95 % interval
 
     def against(self, aim: float) -> str:
         """Return whether the aim is met: told apart from it, on either side, or not."""
         if self.low <= aim < self.high:
             return f"{aim}: not told apart"
         return f"{aim}: met" if self.ratio <= aim else f"{aim}: missed"
+
+    def microseconds(self, slots: int) -> str:
+        """Return what a slot costs, with the 95 % interval."""
+        middle, low, high = (1e6 * seconds / slots for seconds in self.difference)
+        return f"{middle:.1f} ({low:.1f} to {high:.1f})"
 
 
 def timed(step: Step, repeats: int) -> float:
@@ -164,7 +176,7 @@ def compare(ours: Step, peer: Step, seconds: float) -> Cell:
     repeats = max(1, int(SHORTEST_SAMPLE / max(timed(peer, 3), 1e-6)))
     one_pair = 2 * repeats * timed(peer, 3)
     pairs = max(FEWEST_PAIRS, int(seconds / one_pair))
-    ratios, times = [], []
+    ratios, times, differences = [], [], []
     gc.disable()
     for i in range(pairs):
         first, second = (ours, peer) if i % 2 else (peer, ours)
@@ -172,9 +184,11 @@ def compare(ours: Step, peer: Step, seconds: float) -> Cell:
         mine, theirs = (a, b) if i % 2 else (b, a)
         ratios.append(mine / theirs)
         times.append(theirs)
+        differences.append(mine - theirs)
     gc.enable()
     low, high = interval_of_median(ratios)
-    return Cell(median(ratios), low, high, 1000.0 * median(times))
+    difference = (median(differences), *interval_of_median(differences))
+    return Cell(median(ratios), low, high, 1000.0 * median(times), difference)
 
 
 def interval_of_median(values: list[float]) -> tuple[float, float]:
@@ -184,11 +198,14 @@ def interval_of_median(values: list[float]) -> tuple[float, float]:
     return ordered[max(0, n // 2 - away)], ordered[min(n - 1, n // 2 + away)]
 
 
-def measure(topology: Topology, stage: SeedStage, mode: Mode) -> list[list[object]]:
+def measure(topology: Topology, stage: SeedStage | str, mode: Mode) -> list[list[object]]:
     """Return the rows of one host and stage: a row for each batch size."""
-    model, peer = build(topology, stage)
+    grown, peer = build(topology, SeedStage.FOSSILIZED if isinstance(stage, str) else stage)
+    assert isinstance(grown, MorphogeneticModel)
+    slots, bare = len(grown.route), grown.get_submodule("host")
+    model: nn.Module = bake(grown) if isinstance(stage, str) else grown
+    name = stage if isinstance(stage, str) else stage.name.lower()
     same_outputs(model, peer, inputs(topology, 4))
-    bare = model.get_submodule("host")
     rows: list[list[object]] = []
     for batch in mode.batches:
         x = inputs(topology, batch)
@@ -197,27 +214,32 @@ def measure(topology: Topology, stage: SeedStage, mode: Mode) -> list[list[objec
         cell = compare(ours, theirs, mode.seconds)
         noise = compare(theirs, theirs, mode.seconds / 3)
         over_bare = compare(step_of(model, x), step_of(bare, x), mode.seconds / 3)
-        rows.append(row((topology, stage.name.lower(), mode.name, batch), cell, noise, over_bare))
+        rows.append(row((topology, name, mode.name, batch), cell, noise, over_bare, slots))
         print(".", end="", file=sys.stderr, flush=True)
     return rows
 
 
 HEADER = (
-    "host", "slots", "mode", "batch", "slots / inline", "95 % interval", "noise", "aim", "inline, ms",
+    "host", "slots", "mode", "batch", "slots / inline", "95 % interval", "noise", "aim", "us a slot", "inline, ms",
     "slots / bare host, eager",
 )  # fmt: skip
 
 
-def row(who: tuple[object, ...], cell: Cell, noise: Cell, over_bare: Cell) -> list[object]:
+def row(
+    who: tuple[object, ...], cell: Cell, noise: Cell, over_bare: Cell, slots: int
+) -> list[object]:
     """Return one line of the table."""
     stage, batch = str(who[1]), int(str(who[3]))
-    aim = AIM_DORMANT if stage == "dormant" else AIM_ACTIVE
+    aims = {"dormant": AIM_DORMANT, BAKED: AIM_BAKED}
     return [
         *who,
         f"{cell.ratio:.3f}",
         f"{cell.low:.3f} to {cell.high:.3f}",
         f"{noise.low:.3f} to {noise.high:.3f}",
-        cell.against(aim) if batch >= SMALLEST_BATCH_OF_AIM else "none",
+        cell.against(aims.get(stage, AIM_ACTIVE))
+        if batch >= SMALLEST_BATCH_OF_AIM or stage == BAKED
+        else f"{MICROSECONDS_DORMANT if stage == 'dormant' else MICROSECONDS_ACTIVE:g} us a slot",
+        cell.microseconds(slots),
         f"{cell.peer_ms:.2f}",
         f"{over_bare.ratio:.2f}",
     ]
@@ -238,17 +260,18 @@ def batch_sizes(text: str) -> tuple[int, ...]:
 def main() -> None:
     arguments = argparse.ArgumentParser(description=__doc__)
     arguments.add_argument("--quick", action="store_true", help="eager only, shorter samples")
+    arguments.add_argument("--batches", type=batch_sizes, default=BATCHES, metavar="N,N")
     arguments.add_argument("--compiled-batches", type=batch_sizes, default=(32,), metavar="N,N")
     options = arguments.parse_args()
     torch.set_num_threads(1)
-    modes = [Mode("eager", BATCHES, QUICK_SECONDS if options.quick else SECONDS)]
+    modes = [Mode("eager", options.batches, QUICK_SECONDS if options.quick else SECONDS)]
     if not options.quick:
         modes.append(Mode("compiled", options.compiled_batches, SECONDS))
     rows = [
         line
         for mode in modes
         for topology in BLUEPRINTS
-        for stage in STAGES
+        for stage in (*STAGES, BAKED)
         for line in measure(topology, stage, mode)
     ]
     print(f"\n{markdown_table(HEADER, rows)}")

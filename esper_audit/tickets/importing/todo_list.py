@@ -8,6 +8,7 @@ from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 from esper_audit.findings.finding import Severity
+from esper_audit.tickets.form import METADATA
 from esper_audit.tickets.importing.foreign_record import ForeignRecord, numbered, safe_id
 from esper_audit.tickets.markdown_import.document.block_records import BlockKind, MarkdownBlock
 from esper_audit.tickets.markdown_import.document.document import (
@@ -30,6 +31,7 @@ MARK = re.compile(r"^(?:[-*+]\s+)?(?:TODO|FIXME|XXX|HACK|BUG)\b(?:\([^)]*\))?\s*
 TODO_TXT = re.compile(
     r"^(?P<done>x )?(?:\((?P<level>[A-Z])\) )?(?P<dates>(?:\d{4}-\d{2}-\d{2} ){0,2})(?P<text>\S.*)"
 )
+FORM = re.compile(rf"^#+ {METADATA}\s*$", re.MULTILINE)
 LEVELS = dict(zip("ABCDE", Severity, strict=True))
 PRIORITY = re.compile(r"(?<![\w-])[\[(]?(P[0-4])[\])]?(?![\w-])|^!{1,3}\s")
 PLACE = re.compile(
@@ -52,7 +54,12 @@ class Item(NamedTuple):
 
 
 def is_todo_list(text: str, stem: str) -> bool:
-    """Return whether a text is a list of things to do, by its name or because its lists have boxes."""
+    """Return whether a text is a list of things to do, by its name or because its lists have boxes.
+
+    Neither a form of a ticket nor a template is one: their boxes are choices.
+    """
+    if FORM.search(text) or "template" in words(stem).split():
+        return False
     items = list(_items(text, stem))
     boxed = sum(item.done is not None for item in items)
     marked = sum(bool(MARK.match(line)) for line in text.splitlines())

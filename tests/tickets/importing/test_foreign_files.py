@@ -292,3 +292,13 @@ def test_a_file_of_todo_txt_gives_priorities_and_dates() -> None:
 def test_another_file_is_refused_by_its_kind(name: str, content: object, problem: str) -> None:
     with pytest.raises(TicketError, match=problem):
         read(name, content)
+
+
+def test_a_form_or_a_template_with_boxes_is_no_list_of_things_to_do() -> None:
+    boxes = "- [ ] Correctness\n- [ ] Performance\n- [ ] Documentation\n"
+    form = f"# Finding\n\n## Ticket Metadata\n\n| Field | Value |\n|---|---|\n| **Ticket ID** | `B{{n}}` |\n\n{boxes}"
+    with pytest.raises(TicketError, match="placeholder"):
+        read("finding.md", form)
+    with pytest.raises(TicketError):
+        read("bug-template.md", boxes)
+    assert len(read("before-release.md", boxes).tickets) == 3
