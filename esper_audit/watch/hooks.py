@@ -228,6 +228,8 @@ class Hooks:
         self._wrap(torch, "save", self._before_saving)
         self._undo.append(LoaderHooks(self.run, self.send, self.deliver).install())
         if self.run.status is not None and torch.distributed.is_available():
+            wrapper = nn.parallel.DistributedDataParallel  # every rank has to construct it
+            self._wrap(wrapper, "__init__", self._collective_listener(wrapper.__name__))
             for name in COLLECTIVES:
                 if name in vars(torch.distributed):
                     self._wrap(torch.distributed, name, self._collective_listener(name))

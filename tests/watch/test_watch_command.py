@@ -50,7 +50,7 @@ def watch(folder: Path, *arguments: str, script: str = LOOP) -> subprocess.Compl
         capture_output=True,
         text=True,
         check=False,
-        timeout=120,
+        timeout=240,
     )
 
 
@@ -228,6 +228,14 @@ def test_a_collective_that_a_rank_skips_is_named_and_does_not_hang(
     assert done.returncode in (1, 3), done.stdout + done.stderr
     assert "Every rank has to reach every collective" in text
     assert why in text
+
+
+def test_a_model_that_one_rank_alone_wraps_is_named_and_does_not_hang(tmp_path: Path) -> None:
+    run = on_two_ranks(tmp_path, "if rank == 0:\n    model = DDP(model)", SAMPLER)
+    text = " ".join(run.stdout.split())
+    assert run.returncode in (1, 3), run.stdout + run.stderr
+    assert "rank 0 waits in DistributedDataParallel" in text
+    assert "Every rank has to reach every collective" in text
 
 
 def test_ranks_with_equal_batches_are_named(tmp_path: Path) -> None:
