@@ -3,20 +3,16 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
+from typing import Any
 
 import msgspec
 
 from esper_audit.findings.coverage import ClassCoverage, Coverage, Stage
 from esper_audit.findings.finding import NotAnalysed
 from esper_audit.findings.probe_record import DetectorFailure, ProbeRecord, Verdict, failing_by
-from esper_audit.probes.discovery.targets import (
-    ModuleClass,
-    Target,
-    target_of_package,
-    target_of_path,
-)
-from esper_audit.probes.recipes.recipe_file import StoredRecipe, plain_recipes, read_recipes
+from esper_audit.probes.discovery.targets import ModuleClass, Target
+from esper_audit.probes.known_recipes import KnownRecipes, known_recipes, observed_recipes
 from esper_audit.probes.sandbox.outcome import Job, JobOutcome, Limits, Returned
 from esper_audit.probes.sandbox.pool import TORCH, Sandbox
 from esper_audit.probes.session import MEBIBYTE, ProbeRequest, default_workers
@@ -39,19 +35,6 @@ class ExplorationResult(msgspec.Struct, frozen=True):
     not_analysed: list[NotAnalysed]
 
 
-def find_targets(names: Iterable[str], project: Project) -> dict[str, Target]:
-    """Return the target of each name that is a path or an importable package."""
-    found: dict[str, Target] = {}
-    for name in names:
-        if os.path.exists(name):
-            found[name] = target_of_path(name)
-        elif all(part.isidentifier() for part in name.split(".")):
-            target = target_of_package(name, (project.root, os.getcwd()))
-            if target is not None:
-                found[name] = target
-    return found
-
-
 def explore(
     project: Project,
     targets: Sequence[Target],
@@ -63,6 +46,18 @@ def explore(
     folders = [folder for target in targets for folder in target.search_path]
     with _Exploration(project, request, modules, folders) as exploration:
         return exploration.run(progress)
+
+
+class _Checked(msgspec.Struct, frozen=True):
+    """What the job of a class returned: its stage, its records, and the recipe by which it runs."""
+
+    coverage: ClassCoverage
+    records: list[ProbeRecord] = []
+    recipe: dict[str, Any] = {}
+
+    def has_run(self) -> bool:
+        """Return whether the class runs."""
+        return self.coverage.has_reached(Stage.RUN)
 
 
 class _Exploration:
@@ -113,27 +108,18 @@ class _Exploration:
         """Find the classes, check each, and repeat each failure by its reproducer."""
         found, not_importable, problems = self._find()
         classes = self._request.shard.of(found)
-        checked: dict[str, tuple[ClassCoverage, list[ProbeRecord]]] = {}
-        arguments = {"root": self._root, "probes": self._request.probes}
-        known = self._known_recipes()
-        jobs = [
-            Job(
-                one.target,
-                f"{JOBS}:check_class",
-                {"one": one, "recipes": plain_recipes(known.get(one.target, ())), **arguments},
-            )
-            for one in classes
-        ]
-        for outcome in self._sandbox.run(jobs):
-            one = next(one for one in classes if one.target == outcome.job)
-            checked[one.target] = _result_of(outcome, one)
-            if progress is not None:
-                progress(len(checked), len(classes))
-        reproduced = self._reproduced([r for _, records in checked.values() for r in records])
+        known = known_recipes(self._project, self._sandbox, classes, self._modules)
+        checked = self._check(classes, known, progress)
+        missing = [one for one in classes if not checked[one.target].has_run()]
+        running = [one.recipe for one in checked.values() if one.recipe]
+        observed = observed_recipes(self._sandbox, running, missing)
+        again = self._check([one for one in missing if one.target in observed], observed, None)
+        checked |= {target: one for target, one in again.items() if one.has_run()}
+        reproduced = self._reproduced([r for one in checked.values() for r in one.records])
         coverage: list[ClassCoverage] = []
         records: list[ProbeRecord] = []
         for one in classes:
-            reached, measured = checked[one.target]
+            reached, measured = checked[one.target].coverage, checked[one.target].records
             kept = [reproduced[record.unit] for record in measured]
             lost = tuple(
                 f"{before.probe}: {failure.code}"
@@ -149,13 +135,26 @@ class _Exploration:
     def _with_expectation(self, record: ProbeRecord) -> ProbeRecord:
         return apply_expectation(record, self._project.config.expect, self._request.today)
 
-    def _known_recipes(self) -> dict[str, list[StoredRecipe]]:
-        """Return the recipes of the project's file by class, what was declared or edited first."""
-        known: dict[str, list[StoredRecipe]] = {}
-        path = self._project.resolve(self._project.config.recipes)
-        for stored in sorted(read_recipes(path), key=lambda one: one.is_untouched):
-            known.setdefault(stored.recipe.target, []).append(stored)
-        return known
+    def _check(
+        self, classes: Sequence[ModuleClass], known: KnownRecipes, progress: Progress | None
+    ) -> dict[str, _Checked]:
+        """Find a recipe for each class, the known ones first, and check the contracts."""
+        fixed = {"root": self._root, "probes": self._request.probes}
+        jobs = [
+            Job(
+                one.target,
+                f"{JOBS}:check_class",
+                {"one": one, "recipes": known.get(one.target, []), **fixed},
+            )
+            for one in classes
+        ]
+        located = {one.target: one for one in classes}
+        checked: dict[str, _Checked] = {}
+        for outcome in self._sandbox.run(jobs):
+            checked[outcome.job] = _result_of(outcome, located[outcome.job])
+            if progress is not None:
+                progress(len(checked), len(classes))
+        return checked
 
     def _find(self) -> tuple[list[ModuleClass], dict[str, str], list[NotAnalysed]]:
         job = Job(
@@ -208,14 +207,12 @@ def _with_stable_failures(record: ProbeRecord, stable: set[str]) -> ProbeRecord:
     return failing_by(record, kept)
 
 
-def _result_of(outcome: JobOutcome, one: ModuleClass) -> tuple[ClassCoverage, list[ProbeRecord]]:
+def _result_of(outcome: JobOutcome, one: ModuleClass) -> _Checked:
     if isinstance(outcome.ending, Returned):
-        value = msgspec.convert(outcome.ending.value, dict[str, object])
-        coverage = msgspec.convert(value["coverage"], ClassCoverage, strict=False)
-        return coverage, msgspec.convert(value["records"], list[ProbeRecord], strict=False)
+        return msgspec.convert(outcome.ending.value, _Checked, strict=False)
     reason = f"ended by the sandbox: the job {quoted(str(outcome.ending))}"
     name = one.target.replace(":", ".")
     coverage = ClassCoverage(
         name=name, path=one.path, line=one.line, stage=Stage.FOUND, reason=reason
     )
-    return coverage, []
+    return _Checked(coverage)

@@ -23,8 +23,9 @@ from esper_audit.findings.finding import (
 from esper_audit.findings.probe_record import DefinitionPlace, ProbeRecord, Verdict
 from esper_audit.findings.shard import Shard
 from esper_audit.probes.discovery.targets import Target
-from esper_audit.probes.exploration import explore, find_targets
+from esper_audit.probes.exploration import explore
 from esper_audit.probes.measure.readings import without_reading
+from esper_audit.probes.named_targets import resolve_names
 from esper_audit.probes.probed_findings import CONFIRMING, evidence_of, with_evidence
 from esper_audit.probes.session import (
     PROBING,
@@ -142,9 +143,9 @@ def audit_subjects(
     Raises ConfigError if there are no subjects, TorchMissing without torch, and UsageError for an
     unknown probe or subject.
     """
-    targets = find_targets(request.subjects or _configured_targets(project), project)
+    names = request.subjects or _configured_targets(project)
+    targets, others = resolve_names(names, project, request)
     if targets:
-        others = [name for name in request.subjects if name not in targets]
         return _explored(project, targets, others, request, progress)
     if not request.subjects and not project.config.subjects:
         raise ConfigError(
@@ -227,7 +228,7 @@ def add_probe_findings(
         if project.config.subjects:
             result = run_probes(project, request, progress)
         if project.config.discover:
-            targets = find_targets(_configured_targets(project), project)
+            targets, _ = resolve_names(_configured_targets(project), project, request)
             explored = explore(project, [*targets.values()], request, progress)
             audit = msgspec.structs.replace(audit, coverage=explored.coverage)
             not_analysed = [*result.not_analysed, *explored.not_analysed]

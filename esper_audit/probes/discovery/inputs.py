@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import ast
 import inspect
-from collections.abc import Callable, Iterator
+import itertools
+import re
+import textwrap
+from collections.abc import Callable, Iterator, Sequence
 
 from esper_audit.probes.discovery.guesses import (
     annotation_text,
@@ -18,14 +22,14 @@ PLAIN_ANNOTATIONS = frozenset({"int", "float", "bool", "str"})
 
 
 def call_arguments(
-    parameters: list[inspect.Parameter], first: TensorSpec
+    parameters: list[inspect.Parameter], first: TensorSpec, value: Value
 ) -> Iterator[tuple[Arguments, int]]:
-    """Yield the arguments of a call with a first input, with their distance from the likeliest.
+    """Yield the arguments of a call with a first value, with their distance from the likeliest.
 
-    One argument at a time takes its next likely value.
+    `first` is a tensor in it, which the others are shaped by. One argument at a time takes its next likely value.
     """
     lists = [
-        [first] if number == 0 else list(_values_of(parameter, first))
+        [value] if number == 0 else list(_values_of(parameter, first))
         for number, parameter in enumerate(parameters)
     ]
     yield _arguments(parameters, [values[0] for values in lists]), 0
@@ -48,6 +52,46 @@ def _arguments(parameters: list[inspect.Parameter], values: list[Value]) -> Argu
         tuple(value for _, value, keyword in pairs if not keyword),
         {p.name: value for p, value, keyword in pairs if keyword},
     )
+
+
+LISTED = re.compile(r".*\b([Ll]ist|Sequence|Iterable|[Tt]uple)\[(\w+\.)*Tensor.*")
+MAPPED = re.compile(r".*\b([Dd]ict|Mapping)\b.*|TensorDict")
+MOST_KEYS = 4
+MOST_OF_A_KEY = 6
+
+
+def first_values(
+    parameter: inspect.Parameter, inputs: Sequence[TensorSpec], forward: Callable[..., object]
+) -> Iterator[tuple[TensorSpec, Value]]:
+    """Yield the likely first arguments, each with its first tensor, as a list or dictionary where one is meant.
+
+    The keys of a dictionary are those that the source of `forward` reads.
+    """
+    text = annotation_text(parameter.annotation)
+    keys = _keys_read(forward, parameter.name)
+    if keys and (MAPPED.fullmatch(text) or not text):
+        for specs in itertools.product(inputs[:MOST_OF_A_KEY], repeat=len(keys[:MOST_KEYS])):
+            yield specs[0], dict(zip(keys, specs, strict=False))
+    if LISTED.fullmatch(text):
+        for spec in inputs:
+            yield spec, [spec, spec]
+    for spec in inputs:
+        yield spec, spec
+
+
+def _keys_read(function: Callable[..., object], name: str) -> list[str]:
+    """Return the texts by which a function subscripts one of its parameters, in order."""
+    try:
+        tree = ast.parse(textwrap.dedent(inspect.getsource(function)))
+    except (OSError, TypeError, SyntaxError):
+        return []
+    found: dict[str, None] = {}
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Subscript) and isinstance(node.value, ast.Name):
+            key = node.slice.value if isinstance(node.slice, ast.Constant) else None
+            if node.value.id == name and isinstance(key, str):
+                found.setdefault(key)
+    return [*found]
 
 
 def call_parameters(forward: Callable[..., object]) -> list[inspect.Parameter]:

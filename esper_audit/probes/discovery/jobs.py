@@ -14,12 +14,15 @@ import msgspec
 
 from esper_audit.findings.coverage import ClassCoverage, Stage
 from esper_audit.findings.probe_record import DefinitionPlace, ProbeRecord, Verdict
+from esper_audit.probes.discovery.call_sites import find_call_sites as find_call_sites
 from esper_audit.probes.discovery.classes import find_classes as find_classes
 from esper_audit.probes.discovery.lengths import length_problem
+from esper_audit.probes.discovery.observation import observe_calls as observe_calls
 from esper_audit.probes.discovery.search import find_recipe
 from esper_audit.probes.discovery.targets import ModuleClass
 from esper_audit.probes.measure.process_settings import restored_settings
 from esper_audit.probes.probe import probes_in
+from esper_audit.probes.recipes.plain_data import encode_recipe
 from esper_audit.probes.recipes.recipe_file import recipes_from_plain
 from esper_audit.probes.recipes.subject import Discovered, subject_by_recipe
 from esper_audit.probes.subject.subject import BIRTH
@@ -36,10 +39,11 @@ OWN_ERRORS = "own-attributes"  # checked also where no call runs
 
 
 class CheckedClass(msgspec.Struct, frozen=True):
-    """How far a class came, and the records of the contracts that it was checked by."""
+    """How far a class came, the records of its contracts, and the recipe by which it runs as plain data."""
 
     coverage: ClassCoverage
     records: list[ProbeRecord] = []
+    recipe: dict[str, Any] = {}
 
 
 def universal_probes() -> list[type[UniversalProbe]]:
@@ -79,7 +83,7 @@ def check_class(
     properties += [f"possible: {problem}"] if problem else []
     properties += [f"not checked within the budget: {', '.join(skipped)}"] if skipped else []
     reached = msgspec.structs.replace(coverage, stage=Stage.CHECKED, properties=tuple(properties))
-    return CheckedClass(reached, records)
+    return CheckedClass(reached, records, encode_recipe(trial.recipe))
 
 
 def _checked_within_budget(

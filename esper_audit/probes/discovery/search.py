@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import inspect
 import re
 import time
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 
 from torch import nn
@@ -15,7 +14,7 @@ from esper_audit.findings.coverage import RecipeOrigin, Stage
 from esper_audit.probes.discovery.call_repair import repaired_calls
 from esper_audit.probes.discovery.constructor import ConstructorSearch
 from esper_audit.probes.discovery.failure import TrialFailure
-from esper_audit.probes.discovery.inputs import call_arguments, call_parameters
+from esper_audit.probes.discovery.inputs import call_arguments, call_parameters, first_values
 from esper_audit.probes.discovery.layouts import first_inputs
 from esper_audit.probes.discovery.trial import TrialResult, attempt_build, attempt_call, reason_of
 from esper_audit.probes.recipes.materialise import FunctionModule, import_name
@@ -36,6 +35,9 @@ MOST_WORKING_BUILDS = 6
 BUILD_SECONDS = 3.0
 CALL_SECONDS = 2.5
 SEARCH_SECONDS = 6.0  # for a class
+SLOW_SECONDS = (
+    1.5  # a call site that takes longer, such as that of a full model, is used if no guess runs
+)
 
 
 def find_recipe(target: str, known: Sequence[StoredRecipe] = ()) -> TrialResult:
@@ -65,10 +67,16 @@ class _Search:
     def run(self) -> TrialResult:
         """Try the known recipes, then builds and calls, and return the first that works."""
         furthest = TrialResult(self.best.recipe, Stage.FOUND)
-        stale = ""
+        stale, spent = "", 0.0
         for stored in self.known:
+            if stored.is_call_site and spent > SLOW_SECONDS:
+                continue
+            start = time.process_time()
             result = self._try_known(stored)
-            if result.stage is Stage.RUN:
+            taken = time.process_time() - start
+            spent += taken
+            is_slow = taken > SLOW_SECONDS
+            if result.stage is Stage.RUN and not (is_slow and stored.is_call_site):
                 return result
             furthest = result if result.is_ahead_of(furthest) else furthest
             stale = stale or _staleness(stored, result)
@@ -83,8 +91,8 @@ class _Search:
         is_fixed = recipe.origin is not RecipeOrigin.DECLARED
         self.best = TrialResult(recipe, Stage.FOUND)
         for built, module in self._builds(recipe, is_fixed=is_fixed):
-            if not _defines_forward(self.kind) or (is_fixed and not stored.has_call):
-                return TrialResult(built, Stage.BUILT)
+            if not _defines_forward(self.kind):
+                return TrialResult(built, Stage.BUILT, "the class defines no forward")
             result = attempt_call(built, module) if stored.has_call else self._call(built, module)
             if result.stage is Stage.RUN:
                 return result
@@ -153,12 +161,13 @@ class _Search:
 
     def _call(self, recipe: Recipe, module: nn.Module) -> TrialResult:
         """Return the first call that runs, else the failure of the first."""
-        parameters = call_parameters(self.function if self.is_function else module.forward)
+        forward = self.function if self.is_function else module.forward
         result = TrialResult(recipe, Stage.BUILT)
         self.calls = 0
         self.call_deadline = min(time.process_time() + CALL_SECONDS, self.deadline)
-        for first in first_inputs(module, recipe.build) if parameters else [TensorSpec(())]:
-            for arguments, distance in _calls_with(parameters, first):
+        inputs = first_inputs(module, recipe.build)
+        for calls in _calls(forward, inputs):
+            for arguments, distance in calls:
                 attempt = self._repaired(replace(recipe, call=arguments), module)
                 if attempt.stage is Stage.RUN:
                     return attempt
@@ -201,13 +210,16 @@ def _staleness(stored: StoredRecipe, result: TrialResult) -> str:
     return f"line {stored.line}, {stored.recipe.origin}: {result.reason}"
 
 
-def _calls_with(
-    parameters: list[inspect.Parameter], first: TensorSpec
-) -> Iterator[tuple[Arguments, int]]:
+def _calls(
+    forward: Callable[..., object], inputs: Sequence[TensorSpec]
+) -> Iterator[Iterator[tuple[Arguments, int]]]:
+    """Yield the calls with each first argument, the likeliest before, with their distance from it."""
+    parameters = call_parameters(forward)
     if not parameters:
-        yield Arguments(), 0
-    else:
-        yield from call_arguments(parameters, first)
+        yield iter([(Arguments(), 0)])
+        return
+    for first, value in first_values(parameters[0], inputs, forward):
+        yield call_arguments(parameters, first, value)
 
 
 def _defines_forward(kind: type[nn.Module]) -> bool:

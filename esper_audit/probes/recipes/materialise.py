@@ -79,7 +79,8 @@ def draw_tensor(spec: TensorSpec, generator: torch.Generator) -> Tensor:
     """Return a random tensor by its specification."""
     dtype: torch.dtype = vars(torch)[spec.dtype]
     if dtype is torch.bool:
-        return torch.ones(spec.shape, dtype=dtype)
+        share = 1.0 if spec.high is None else spec.high
+        return torch.rand(spec.shape, generator=generator) < share
     if not spec.is_floating:
         high = max(int(spec.low) + 1, int(10 if spec.high is None else spec.high))
         return torch.randint(int(spec.low), high, spec.shape, generator=generator, dtype=dtype)

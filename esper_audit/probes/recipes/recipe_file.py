@@ -46,6 +46,11 @@ class StoredRecipe:
         """Return whether the entry is as `record` wrote it."""
         return self.recipe.origin is RecipeOrigin.RECORDED and self.digest == digest_of(self)
 
+    @property
+    def is_call_site(self) -> bool:
+        """Return whether the recipe comes from source text or from inside another module."""
+        return self.recipe.origin is RecipeOrigin.CALL_SITE
+
 
 def digest_of(stored: StoredRecipe) -> str:
     """Return the digest of what an entry contains."""

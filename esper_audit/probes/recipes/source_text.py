@@ -85,6 +85,8 @@ def value_text(value: Value, text: RecipeText) -> str:
 def tensor_text(spec: TensorSpec) -> str:
     """Return the expression that draws a tensor."""
     size = ", ".join(map(str, spec.shape))
+    if spec.dtype == "bool" and spec.high is not None:
+        return f"torch.rand({size or '()'}) < {spec.high:g}"
     if spec.dtype == "bool":
         return f"torch.ones({size or '()'}, dtype=torch.bool)"
     if not spec.is_floating:

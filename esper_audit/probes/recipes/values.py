@@ -12,7 +12,8 @@ class TensorSpec:
     """A random tensor.
 
     Floats are normally distributed without `high`, else uniform in [low, high). Integers are uniform in
-    [low, high). Booleans are all true.
+    [low, high). Booleans are true
+    with the probability `high`, all without it.
     """
 
     shape: tuple[int, ...]

@@ -188,7 +188,7 @@ def path_of(kind: type) -> str:
 
 def _path_of_function(function: Any) -> str:
     name = str(function.__name__)
-    qualified = str(vars(function).get("__qualname__", function.__qualname__))
+    qualified = str(function.__qualname__)
     for module, path in (
         (function.__module__, qualified),
         *((m, name) for m in MODULES_OF_FUNCTIONS),

@@ -20,11 +20,18 @@ def recipes_of(
     recorded: Iterable[Recorded], roles: Roles, root: str
 ) -> dict[str, list[StoredRecipe]]:
     """Return the recipes of each class that tests do not define, with a call where one was recorded."""
+    kept = (one for one in recorded if not one.reason and _is_production(one, roles, root))
+    return stored_recipes(kept, RecipeOrigin.RECORDED)
+
+
+def stored_recipes(
+    recorded: Iterable[Recorded], origin: RecipeOrigin
+) -> dict[str, list[StoredRecipe]]:
+    """Return the cheapest recipes of each class, in order of the classes."""
     found: dict[str, list[Recorded]] = {}
     for one in recorded:
-        if not one.reason and _is_production(one, roles, root):
-            found.setdefault(one.target, []).append(one)
-    return {target: _chosen(found[target]) for target in sorted(found)}
+        found.setdefault(one.target, []).append(one)
+    return {target: _chosen(found[target], origin) for target in sorted(found)}
 
 
 def not_written(recorded: Iterable[Recorded], written: Iterable[str]) -> dict[str, str]:
@@ -38,16 +45,16 @@ def _is_production(one: Recorded, roles: Roles, root: str) -> bool:
     return path.startswith("..") or roles.of(path.replace(os.sep, "/")) is Role.PRODUCTION
 
 
-def _chosen(recorded: list[Recorded]) -> list[StoredRecipe]:
+def _chosen(recorded: list[Recorded], origin: RecipeOrigin) -> list[StoredRecipe]:
     called = [one for one in recorded if one.call is not None]
     ordered = sorted(
         called or recorded[:1], key=lambda one: (one.cost, repr(one.build), repr(one.call))
     )
     distinct = {repr((one.build, one.call)): one for one in ordered}
-    return [_stored(one) for one in [*distinct.values()][:MOST_WRITTEN]]
+    return [_stored(one, origin) for one in [*distinct.values()][:MOST_WRITTEN]]
 
 
-def _stored(one: Recorded) -> StoredRecipe:
+def _stored(one: Recorded, origin: RecipeOrigin) -> StoredRecipe:
     call = Arguments() if one.call is None else decode_arguments(one.call)
-    recipe = Recipe(one.target, decode_arguments(one.build), call, RecipeOrigin.RECORDED)
+    recipe = Recipe(one.target, decode_arguments(one.build), call, origin)
     return StoredRecipe(recipe, has_call=one.call is not None)
