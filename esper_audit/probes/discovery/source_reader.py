@@ -8,6 +8,7 @@ import contextlib
 import importlib
 import inspect
 import math
+import sys
 from collections.abc import Mapping
 from dataclasses import replace
 from types import ModuleType
@@ -23,6 +24,7 @@ from esper_audit.probes.discovery.constant_values import (
     drawn_tensor,
     negated,
 )
+from esper_audit.probes.recipes.materialise import import_name
 from esper_audit.probes.recipes.recipe import Recipe
 from esper_audit.probes.recipes.recipe_file import StoredRecipe
 from esper_audit.probes.recipes.values import (
@@ -124,15 +126,16 @@ class _Reader:
     def _import(self, statement: ast.Import | ast.ImportFrom) -> None:
         for alias in statement.names:
             name = (alias.asname or alias.name).partition(".")[0]
-            # An import is foreign code and may raise anything.
-            with contextlib.suppress(*FAILURES):
-                if isinstance(statement, ast.Import):
-                    module = importlib.import_module(alias.name)
-                    top = importlib.import_module(alias.name.partition(".")[0])
-                    self.objects[name] = module if alias.asname else top
-                elif statement.module and not statement.level:
-                    module = importlib.import_module(statement.module)
-                    self.objects[name] = inspect.getattr_static(module, alias.name)
+            source = alias.name if isinstance(statement, ast.Import) else statement.module or ""
+            is_relative = isinstance(statement, ast.ImportFrom) and statement.level > 0
+            module = None if is_relative else _loaded(source)
+            if module is None:
+                continue
+            if isinstance(statement, ast.ImportFrom):
+                found = inspect.getattr_static(module, alias.name, None)
+                self.objects |= {} if found is None else {name: found}
+            else:
+                self.objects[name] = module if alias.asname else sys.modules[name]
 
     def _assign(self, target: ast.expr, value: Value | Unknown) -> None:
         if isinstance(target, ast.Name):
@@ -223,7 +226,7 @@ class _Reader:
         if isinstance(node.func, (ast.Name, ast.Call)):
             with contextlib.suppress(Unknown):
                 built = self._value(node.func)
-                if isinstance(built, CallSpec) and _module_class(built.path) is not None:
+                if isinstance(built, CallSpec) and _is_module_call(built):
                     self._keep(built, self._arguments(node))
                     raise Unknown
         called = self._object(node.func)
@@ -264,8 +267,7 @@ class _Reader:
         """Return the result of a method that leaves a module or the shape of a tensor as it is."""
         if isinstance(value, TensorSpec) and name in CASTS:
             return replace(value, dtype=CASTS[name])
-        is_module = isinstance(value, CallSpec) and _module_class(value.path) is not None
-        if name in SAME and (isinstance(value, TensorSpec) or is_module):
+        if name in SAME and (isinstance(value, TensorSpec) or _is_module_call(value)):
             return value
         if name == "forward" and isinstance(value, CallSpec):
             self._keep(value, self._arguments(node))
@@ -282,9 +284,17 @@ class _Reader:
         self.found.append(StoredRecipe(recipe, has_call=call is not None))
 
 
-def _module_class(path: str) -> type[nn.Module] | None:
-    module, _, name = path.partition(":")
-    found: Any = importlib.import_module(module)
-    for part in name.split("."):
-        found = inspect.getattr_static(found, part, None)
-    return found if isinstance(found, type) and issubclass(found, nn.Module) else None
+def _loaded(name: str) -> ModuleType | None:
+    """Return a module that is imported, or one of a package that is; None where that would import another."""
+    top = name.partition(".")[0]
+    # An import is foreign code and may raise anything. Parts of torch are large.
+    with contextlib.suppress(*FAILURES):
+        if name not in sys.modules and top in sys.modules and top != "torch":
+            importlib.import_module(name)
+    return sys.modules.get(name)
+
+
+def _is_module_call(value: Value) -> bool:
+    """Return whether a value is the construction of a module."""
+    found = import_name(value.path) if isinstance(value, CallSpec) else None
+    return isinstance(found, type) and issubclass(found, nn.Module)
