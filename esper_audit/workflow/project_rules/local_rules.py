@@ -15,8 +15,8 @@ from esper_audit.project.config import Project
 from esper_audit.project.content_cache import ContentCache
 from esper_audit.project.engine_fingerprint import content_digest, package_fingerprint
 from esper_audit.rules.registry import RuleRegistry
-<from esper_audit.workflow.project_rules.rule_cases import CaseResult, local_checks, run_cases
->
+from esper_audit.workflow.project_rules.rule_cases import CaseResult, local_checks, run_cases
+
 SECONDS = 20
 BOOTSTRAP = (
     "import sys; sys.path[:] = {path!r}; from {module} import serve_results; "
