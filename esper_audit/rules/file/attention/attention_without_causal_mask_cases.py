@@ -141,6 +141,20 @@ VALID = (
                 return functional.scaled_dot_product_attention(q, k, v)
         ''',
     ),
+    Valid(
+        "the last positions of a known sequence look at all of it",
+        """
+        from torch import nn
+        class FusionDecoder(nn.Module):
+            def __init__(self, width, heads, known):
+                super().__init__()
+                self.known = known
+                self.attention = nn.MultiheadAttention(width, heads, batch_first=True)
+            def forward(self, x, padding):
+                found, _ = self.attention(query=x[:, self.known :], key=x, value=x, key_padding_mask=padding)
+                return found
+        """,
+    ),
 )
 
 INVALID = (

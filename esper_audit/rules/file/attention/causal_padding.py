@@ -14,7 +14,7 @@ from esper_audit.source.idioms.attention.causal_masks import guards
 from esper_audit.source.idioms.classes.file_classes import ClassFamily, class_table
 from esper_audit.source.syntax.ast_walk import scan
 from esper_audit.source.syntax.file_view import FileView
-from esper_audit.source.syntax.names import Function, dotted, parameters, terminal_name
+from esper_audit.source.syntax.names import Function, defaults, dotted, parameters, terminal_name
 from esper_audit.text.phrases import quoted
 
 CONVOLUTIONS = frozenset({"Conv1d", "Conv2d", "Conv3d", "conv1d", "conv2d", "conv3d", "LazyConv1d"})
@@ -78,6 +78,8 @@ class CausalPadding(Rule):
             return
         if _depends_on_flag(node, padding, function, file) or _is_cut(family, file):
             return
+        if _is_padded_apart(padding, function, family):
+            return
         message = (
             f"padding {quoted(file.code(padding))} lies on both sides of a causal module's sequence"
         )
@@ -85,6 +87,30 @@ class CausalPadding(Rule):
             node,
             f"{message}: outputs see later positions. Pad the left side alone, or cut the end.",
         )
+
+
+def _is_padded_apart(padding: ast.expr, function: Function, family: ClassFamily) -> bool:
+    """Return whether a padding is 0 by its value, set to 0 later, or given up for a call of `F.pad`."""
+    values = list(scan(function, {ast.Assign, ast.AnnAssign}))
+    for node in values:
+        targets = node.targets if isinstance(node, ast.Assign) else [node.target]  # type: ignore[attr-defined]
+        value = node.value  # type: ignore[attr-defined]  # an assignment
+        names = {dotted(target) for target in targets}
+        if (
+            value is not None
+            and _is_zero(value)
+            and names & {dotted(padding), "self.padding"} - {""}
+        ):
+            return True
+    default = defaults(function.args).get(dotted(padding))
+    calls = [c for m in family.members for c in scan(m.definition, {ast.Call})]
+    is_padded = any(isinstance(c, ast.Call) and terminal_name(c.func) == "pad" for c in calls)
+    return is_padded and default is not None and _is_zero(default)
+
+
+def _is_zero(value: ast.expr) -> bool:
+    parts = value.elts if isinstance(value, ast.Tuple) else [value]
+    return all(_is_number(part, 0) for part in parts)
 
 
 def _padding(node: ast.AST) -> ast.expr | None:

@@ -92,6 +92,34 @@ VALID = (
                 return self.conv(x)
         """,
     ),
+    Valid(
+        "a padding of the time that is taken over by `pad`",
+        """
+        from torch import nn
+        import torch.nn.functional as F
+        class CausalConv(nn.Conv3d):
+            def __init__(self, i, o, size, padding=0):
+                super().__init__(i, o, size, padding=padding)
+                self.sides = (self.padding[2], self.padding[2], 2 * self.padding[0], 0)
+                self.padding = (0, 0, 0)
+            def forward(self, x):
+                return super().forward(F.pad(x, self.sides))
+        class CausalPlane(nn.Module):
+            def __init__(self, i, o, size, stride=1, padding=0):
+                super().__init__()
+                self.sides = (size - 1, 0)
+                self.conv = nn.Conv1d(i, o, size, stride, padding)
+            def forward(self, x):
+                return self.conv(F.pad(x, self.sides))
+        class CausalRow(nn.Conv2d):
+            def __init__(self, i, o, size, padding=None):
+                self.left = size - 1
+                padding = 0
+                super().__init__(i, o, size, 1, padding)
+            def forward(self, x):
+                return super().forward(F.pad(x, (self.left, 0, 0, 0)))
+        """,
+    ),
 )
 
 INVALID = (

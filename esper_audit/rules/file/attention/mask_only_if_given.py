@@ -68,7 +68,7 @@ class MaskOnlyIfGiven(Rule):
             return
         test, name = needed
         function = uses[0][1]
-        if not _has_other_way(function, node, test):
+        if not _has_other_way(function, node, test) and not _is_causal_without_mask(file):
             message = f"the causal mask is applied only where `{name}` is given"
             yield Violation(
                 test,
@@ -109,6 +109,12 @@ def _has_other_way(function: Function, made: ast.Call, test: ast.expr) -> bool:
         if terminal_name(node.func) in MASK_MAKERS and not is_inside:
             return True
     return False
+
+
+def _is_causal_without_mask(file: FileView) -> bool:
+    """Return whether a call of the file is causal by its flag where the mask is None."""
+    tests = [k.value for c in file.nodes(ast.Call) for k in c.keywords if k.arg == "is_causal"]
+    return any(isinstance(test, ast.Compare) and _is_none(test.comparators[0]) for test in tests)
 
 
 def _is_none(value: ast.expr) -> bool:

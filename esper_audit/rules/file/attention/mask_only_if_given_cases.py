@@ -85,6 +85,25 @@ VALID = (
             return F.scaled_dot_product_attention(q, k, v, is_causal=True)
         """,
     ),
+    Valid(
+        "a flag of the attention where the mask is None",
+        """
+        import torch
+        from torch import nn
+        from torch.nn import functional as F
+        class Model(nn.Module):
+            def __init__(self, n):
+                super().__init__()
+                self.register_buffer("cache", torch.tril(torch.ones(n, n)).bool())
+            def forward(self, x, positions=None):
+                mask = None
+                if positions is not None:
+                    mask = self.cache[positions]
+                return self.attend(x, mask)
+            def attend(self, x, mask):
+                return F.scaled_dot_product_attention(x, x, x, attn_mask=mask, is_causal=mask is None)
+        """,
+    ),
 )
 
 INVALID = (

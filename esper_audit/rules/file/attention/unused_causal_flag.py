@@ -10,11 +10,13 @@ from esper_audit.findings.finding import Category, Severity
 from esper_audit.project.file_roles import OUTSIDE_TESTS
 from esper_audit.rules.rule import Invalid, Rule, Triggers, Valid, Violation
 from esper_audit.source.idioms.classes.file_classes import class_table
-from esper_audit.source.syntax.ast_walk import scan
+from esper_audit.source.syntax.ast_walk import returned_values, scan
 from esper_audit.source.syntax.file_view import FileView
-from esper_audit.source.syntax.names import Function, dotted, parameters
+from esper_audit.source.syntax.names import Function, dotted, parameters, terminal_name
 
 FLAG = re.compile(r"^(is_|use_|make_)?(causal|autoregressive|causal_mask)$")
+ALLOCATING = frozenset({"empty", "empty_like", "new_empty", "empty_strided"})
+COMPUTING = re.compile(r"softmax|matmul|bmm|einsum|atten|attn|conv|forward|kernel")
 # A class with such bases can read every attribute in another file.
 KNOWN_BASES = ("torch.nn.", "builtins.", "abc.", "typing.", "object", "dataclasses.")
 READ_ONLY = (ast.Raise, ast.Assert)
@@ -29,7 +31,8 @@ class UnusedCausalFlag(Rule):
     Why: `Block(causal=True)` builds, trains and sees the future. The option is documented and inert.
 
     Quiet: abstract functions and those that raise; an override, whose base prescribes the parameter; a
-    flag that is explicitly discarded (`del causal`); an attribute of a class with bases elsewhere.
+    flag that is explicitly discarded (`del causal`); an attribute of a class with bases elsewhere, and a
+    constructor with `**kwargs` there; a function that only allocates its result.
 
     Tickets: real code
     """
@@ -128,6 +131,24 @@ class UnusedCausalFlag(Rule):
                 return model.causal
             """,
         ),
+        Valid(
+            "the fake of a kernel, and one of several backends",
+            """
+            import torch
+            from .backend import Backend
+            def plan(q, k, v, causal=False):
+                warn("not available here")
+                return None
+            def attention_fake(q, k, v, causal=False):
+                assert q.dtype == k.dtype == v.dtype
+                return q.new_empty(*q.shape[:-1], v.shape[-1])
+            class Sparse(Backend):
+                def __init__(self, heads, causal=False, **extra):
+                    self.heads = heads
+                def forward(self, q, k, v):
+                    return sparse_attention(q, k, v)
+            """,
+        ),
     )
     INVALID = (
         Invalid(
@@ -219,6 +240,8 @@ class UnusedCausalFlag(Rule):
         flag = _flag_of(node) if isinstance(node, Function) else None
         if flag is None or not isinstance(node, Function) or _is_stub(node):
             return
+        if _is_shape_function(node) or _is_of_interface(node, file):
+            return
         uses = [n for n in scan(node, {ast.Name}) if isinstance(n, ast.Name) and n.id == flag.arg]
         where = _stored_in(node, flag.arg) if len(uses) == 1 else ""
         if not uses and not _is_prescribed(node, file):
@@ -242,6 +265,26 @@ def _is_stub(function: Function) -> bool:
     """Return whether a function has no body of its own, or always raises."""
     body = [s for s in function.body if not isinstance(s, (ast.Pass, ast.Expr))]
     return not body or isinstance(body[0], ast.Raise)
+
+
+def _is_shape_function(function: Function) -> bool:
+    """Return whether a function allocates its result and computes nothing: the fake of a kernel."""
+    products = scan(function, {ast.MatMult})
+    calls = [c for c in scan(function, {ast.Call}) if isinstance(c, ast.Call)]
+    names = {terminal_name(call.func) for call in calls}
+    is_computed = bool(products) or any(COMPUTING.search(name) for name in names)
+    has_result = function.name == "__init__" or any(
+        not isinstance(value, ast.Constant) for value in returned_values(function)
+    )
+    return not is_computed and (not names.isdisjoint(ALLOCATING) or not has_result)
+
+
+def _is_of_interface(function: Function, file: FileView) -> bool:
+    """Return whether a constructor takes what it does not know, as all classes of a foreign base do."""
+    owner = file.once(class_table).owner(function)
+    if owner is None or function.name != "__init__" or function.args.kwarg is None:
+        return False
+    return not _has_known_bases(file.once(class_table).family(owner).foreign_bases)
 
 
 def _stored_in(function: Function, flag: str) -> str:

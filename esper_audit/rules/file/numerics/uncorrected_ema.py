@@ -10,6 +10,7 @@ from esper_audit.findings.finding import Category, Severity
 from esper_audit.project.file_roles import OUTSIDE_TESTS
 from esper_audit.rules.file.numerics import uncorrected_ema_cases as cases
 from esper_audit.rules.rule import Rule, Triggers, Violation
+from esper_audit.source.idioms.numerics.average_reads import is_reported_only
 from esper_audit.source.idioms.numerics.ema_initial_value import (
     has_counterpart_at_one,
     is_initialised_to_zero,
@@ -44,8 +45,8 @@ class UncorrectedEma(Rule):
     Quiet: an average that starts with None, the first sample or a copy; a class that contains an
     expression such as `1 - b**n`, a name such as `bias_correction`, or a division by another average
     (both have the same bias); a rate that changes (a gate, a warm-up, 1/n); a local variable that is
-    updated once, not in a loop; statistics that start as (0, 1) like those of a batch norm; an
-    optimizer, which follows the formula of its paper.
+    updated once, not in a loop; what is only reported under a name; statistics that start as (0, 1) like
+    those of a batch norm; an optimizer, which follows the formula of its paper.
 
     Tickets: deep dive 2, B7-CR-04, real code
     """
@@ -82,6 +83,8 @@ class UncorrectedEma(Rule):
             return
         is_average = "." in average or _is_repeated(average, local)
         if not is_average or _is_corrected(scope) or has_counterpart_at_one(average, scope):
+            return
+        if is_reported_only(average, scope):
             return
         if is_initialised_to_zero(average, scope, file):
             share = quoted(ast.unparse(found.share))

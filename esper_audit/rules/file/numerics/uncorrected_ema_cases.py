@@ -151,6 +151,21 @@ VALID = (
                 return self.total / self.count.unsqueeze(1)
         """,
     ),
+    Valid(
+        "a statistic that is reported under a name",
+        """
+        class Agent:
+            def __init__(self):
+                self.mean_value = 0
+                self.mean_loss = 0
+            def step(self, loss, value):
+                self.mean_loss += 0.01 * (float(loss) - self.mean_loss)
+                self.mean_value += 0.01 * (float(value) - self.mean_value)
+                print(f"loss {self.mean_loss}")
+            def statistics(self):
+                return [("value", self.mean_value)]
+        """,
+    ),
 )
 
 INVALID = (

@@ -30,6 +30,7 @@ from esper_audit.source.syntax.names import Function, dotted, parameters, termin
 from esper_audit.text.phrases import quoted
 
 ENTRY_POINTS = frozenset({"forward", "__call__"})
+FILLING = frozenset({"copy_", "fill_", "zero_"})
 OUTPUT = re.compile(
     r"(^|_)(out|outs|outputs?|caches?|buf|buffer|past|dst|dest(ination)?|results?|acc)(_|\d|$)"
 )
@@ -189,8 +190,8 @@ def _is_of_tensor(write: ArgumentWrite, function: Function, file: FileView) -> b
     key = write.target.slice if isinstance(write.target, ast.Subscript) else None
     if isinstance(key, ast.Constant) and isinstance(key.value, str):
         return False
-    if isinstance(write.node, ast.Call) and terminal_name(write.node.func) == "copy_":
-        # A parameter that is filled by `copy_` as a whole is a destination.
+    if isinstance(write.node, ast.Call) and terminal_name(write.node.func) in FILLING:
+        # A parameter that is filled as a whole is a destination.
         return dotted(write.target) != write.parameter
     if kind is ArgumentKind.TENSOR or (kind is ArgumentKind.CONTAINER and write.part == ITEM):
         return True

@@ -323,6 +323,37 @@ VALID = (
                 return torch.stack(found)
         """,
     ),
+    Valid(
+        "no result, a filled destination, a contiguous transpose",
+        """
+        import torch
+        from torch import nn
+        def scatter(view: torch.Tensor, pages: torch.Tensor) -> None:
+            view[pages] = view[pages] + 1
+            return launch(view)
+        def simulate(lengths: torch.Tensor, count):
+            lengths.fill_(count)
+            return count + 1
+        class Attend(nn.Module):
+            def forward(self, q: torch.Tensor):
+                q = q.transpose(1, 2).contiguous()
+                q[:, :, 0] = 2 * q[:, :, 0]
+                return q.sum()
+        """,
+    ),
+    Valid(
+        "a parameter that is only written",
+        """
+        import torch
+        def routed(topk: torch.Tensor, load: torch.Tensor, table: torch.Tensor):
+            chosen = table[topk]
+            load.scatter_add_(0, chosen.flatten(), torch.ones_like(chosen.flatten()).to(load))
+            return chosen
+        def accepted(lengths: torch.Tensor, chosen, totals: torch.Tensor):
+            totals.add_(lengths + 1)
+            return lengths[chosen]
+        """,
+    ),
 )
 
 INVALID = (

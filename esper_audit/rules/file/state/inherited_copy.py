@@ -96,10 +96,8 @@ class InheritedCopy(Rule):
         ):
             return
         others = [other for other in table.subclasses(owner) if _inherits(other, method, table)]
-        # What a list of arguments is spread into may not be what a subclass with its own constructor takes.
-        is_spread = any(isinstance(argument, ast.Starred) for argument in made.args)
-        is_copy = method.name in COPYING and not is_spread
-        heirs = [o.name for o in others if is_copy or _is_made_alike(o, owner, table)]
+        # A subclass with its own constructor may not take what its base takes.
+        heirs = [o.name for o in others if _is_made_alike(o, owner, table)]
         if heirs:
             message = f"`{quoted(file.code(made))}` makes a `{owner.name}` whatever `{method.name}` is called on"
             advice = f"a `{heirs[0]}` loses its class. Use `type({own_name(method)})(...)`."

@@ -115,6 +115,20 @@ VALID = (
                 super().__init__(first, second or first)
         """,
     ),
+    Valid(
+        "a part of a buffer is a batch",
+        """
+        class Batch:
+            def __init__(self, scheme, size):
+                self.scheme, self.size = scheme, size
+            def __getitem__(self, keys):
+                return Batch({key: self.scheme[key] for key in keys}, self.size)
+        class Buffer(Batch):
+            def __init__(self, scheme, size, device):
+                super().__init__(scheme, size)
+                self.device = device
+        """,
+    ),
 )
 INVALID = (
     Invalid(

@@ -14,6 +14,7 @@ from esper_audit.source.idioms.classes.mutable_values import (
     changes_of,
     is_empty_container,
     is_mutable,
+    is_removal,
     is_stateful_layer,
     stores_of,
 )
@@ -72,6 +73,8 @@ class MutableDefaultStored(Rule):
         if not isinstance(node, Function):
             return
         for name, default in defaults(node.args).items():
+            if _is_waived(default, file):
+                continue
             if is_mutable(default) and (use := self._use(node, name, default, file)):
                 message = f"the default `{quoted(file.code(default))}` of `{name}` is one object for all calls"
                 fix = _default_of_none(node, name, default, file)
@@ -85,6 +88,9 @@ class MutableDefaultStored(Rule):
         if isinstance(default, ast.Call) and not is_layer and not is_empty_container(default):
             return ""
         changes = [] if is_layer else changes_of(function, name)
+        if is_empty_container(default) and all(map(is_removal, changes)):
+            # Nothing can be taken out of an empty default.
+            changes = []
         if changes:
             return f"line {changes[0].lineno} changes it"
         owner = file.once(class_table).owner(function)
@@ -123,6 +129,7 @@ def _change_of_attribute(attribute: ast.Attribute, function: Function, family: C
     methods = [method for member in family.members for method in member.functions]
     kept = ast.unparse(attribute)
     changed = [c for m in methods for c in changes_of(m, kept, has_memo=m is not function)]
+    changed = [] if all(map(is_removal, changed)) else changed
     return f", which line {changed[0].lineno} changes" if changed else ""
 
 
@@ -140,6 +147,12 @@ def _is_whole(node: ast.AST, file: FileView) -> bool:
     if isinstance(above, ast.Call) and node is not above.func:
         return not (file.resolve(above.func) or "").startswith("builtins.")
     return isinstance(above, ast.Return)
+
+
+def _is_waived(default: ast.expr, file: FileView) -> bool:
+    """Return whether a comment keeps another linter's rule about mutable defaults off the line."""
+    comment = file.source.lines[(default.end_lineno or default.lineno) - 1].partition("#")[2]
+    return "B006" in comment
 
 
 def _defaults(function: Function) -> list[ast.expr]:

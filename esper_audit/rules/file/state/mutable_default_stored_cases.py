@@ -80,6 +80,18 @@ VALID = (
             return kernel(wave)
         """,
     ),
+    Valid(
+        "what takes entries out, and a waiver",
+        """
+        class Estimator:
+            def __init__(self, names, sizes={}):
+                self.sizes = sizes
+                self.past = {name: self.sizes.pop(name) for name in names if name in self.sizes}
+        def encode(text, special=set()):  # noqa: B006
+            special |= {1}
+            return text
+        """,
+    ),
 )
 INVALID = (
     Invalid(

@@ -155,6 +155,21 @@ VALID = (
                 return x @ self.latents.T
         """,
     ),
+    Valid(
+        "a place to work in",
+        """
+        import torch
+        from torch import nn
+        class Embed(nn.Module):
+            def __init__(self, size, width):
+                super().__init__()
+                self.space = torch.zeros(size, width)
+            def prepare(self, x):
+                self.space[: len(x)].copy_(self.table(x))
+            def forward(self, x):
+                return self.layer(self.space[: len(x)])
+        """,
+    ),
 )
 
 INVALID = (

@@ -88,6 +88,18 @@ VALID = (
             return x
         """,
     ),
+    Valid(
+        "a launcher that sets the rank",
+        """
+        import os
+        import torch.distributed as dist
+        def main():
+            if os.getenv("RANK") is None:
+                launch()
+                return
+            dist.barrier()
+        """,
+    ),
 )
 INVALID = (
     Invalid(

@@ -111,6 +111,10 @@ def _tracked_forward(
     flow: TrainingFlow, switch: TrainingEvent, file: FileView
 ) -> TrainingEvent | None:
     """Return the forward pass in a loop of evaluation that follows a switch to eval mode."""
+    modes = [mode for mode in flow.of_kind(EventKind.TRAIN) if mode.subject == switch.subject]
+    if any(mode.is_exclusive_with(switch) for mode in modes):
+        # A condition decides about the mode.
+        return None
     for event in flow.after(switch, EventKind.TRAIN, EventKind.FORWARD):
         if event.subject != switch.subject or event.is_exclusive_with(switch):
             continue

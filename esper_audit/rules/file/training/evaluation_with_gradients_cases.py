@@ -157,6 +157,20 @@ VALID = (
                 net(x)
         """,
     ),
+    Valid(
+        "a mode that a setting decides",
+        """
+        def prepare(self, batches):
+            for batch in batches:
+                if self.is_frozen:
+                    self.scaler.eval()
+                else:
+                    self.scaler.train()
+                values = self.scaler(batch)
+                self.scaler.eval()
+                yield values
+        """,
+    ),
 )
 INVALID = (
     Invalid(

@@ -9,6 +9,7 @@ from esper_audit.findings.finding import Category, Severity
 from esper_audit.project.file_roles import OUTSIDE_TESTS
 from esper_audit.rules.file.training import rank_decision_not_broadcast_cases as cases
 from esper_audit.rules.rule import Rule, Triggers, Violation
+from esper_audit.source.idioms.numerics.gradient_modes import is_without_gradients
 from esper_audit.source.idioms.training.following_statements import assigned_to, following
 from esper_audit.source.idioms.training.ranks import Ranks, collectives_in
 from esper_audit.source.idioms.training.training_events import EventKind
@@ -83,7 +84,11 @@ class RankDecisionNotBroadcast(Rule):
             if not decided or _is_shared(statement):
                 return
             choice = _choice(statement, decided)
-            if choice is not None and not ranks.is_rank_test(choice.test):
+            if (
+                choice is not None
+                and not ranks.is_rank_test(choice.test)
+                and (_leaves_others(choice, file))
+            ):
                 yield Violation(choice, _message(choice.test, node, file))
                 return
             decided -= {name for name, _ in assigned_to(statement)}
@@ -141,6 +146,16 @@ def _choice(statement: ast.stmt, decided: frozenset[str]) -> ast.If | None:
         if _mentions(choice.test, decided) and any(type(s) in LEAVING for s in choice.body):
             return choice
     return None
+
+
+def _leaves_others(choice: ast.If, file: FileView) -> bool:
+    """Return whether the other ranks may wait: not in an evaluation whose rest of the round is local."""
+    if any(isinstance(s, (ast.Break, ast.Return)) for s in choice.body):
+        return True
+    is_evaluation = is_without_gradients(choice, file)
+    return not is_evaluation or any(
+        _meets(statement, file) for statement in following(choice, file)
+    )
 
 
 def _is_shared(statement: ast.stmt) -> bool:

@@ -85,6 +85,23 @@ VALID = (
                     break
         """,
     ),
+    Valid(
+        "a round whose rest concerns each rank alone",
+        """
+        import torch
+        import torch.distributed as dist
+        @torch.no_grad()
+        def evaluate(model, metric, batches):
+            for batch in batches:
+                is_padding = False
+                if dist.get_rank() >= batch.padded_from:
+                    is_padding = True
+                output = model(batch)
+                if is_padding:
+                    continue
+                metric.update(output, batch)
+        """,
+    ),
 )
 ALONE = (
     "`break` leaves the loop of training on the ranks of `{}` only: the others go on and wait for them. "

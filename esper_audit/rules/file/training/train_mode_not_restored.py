@@ -14,7 +14,11 @@ from esper_audit.source.idioms.training.optimizer_parameters import (
     optimizer_of,
 )
 from esper_audit.source.idioms.training.training_events import EventKind, TrainingEvent
-from esper_audit.source.idioms.training.training_flow import TrainingFlow, TrainingFlows
+from esper_audit.source.idioms.training.training_flow import (
+    TrainingFlow,
+    TrainingFlows,
+    has_no_gradients,
+)
 from esper_audit.source.syntax.file_view import FileView
 from esper_audit.text.phrases import quoted
 
@@ -122,6 +126,29 @@ class TrainModeNotRestored(Rule):
                     opt.zero_grad()
             """,
         ),
+        Valid(
+            "a target network, and the statistics of a part",
+            """
+            import copy
+            class Agent:
+                def sync(self):
+                    if self.target is None:
+                        self.target = copy.deepcopy(self.net)
+                        self.target.eval()
+                def learn(self, batches):
+                    for batch in batches:
+                        self.loss(self.net(batch)).backward()
+                        self.optimizer.step()
+                        self.sync()
+                def fit(self, batches):
+                    self.net.train()
+                    for epoch in range(3):
+                        for batch in batches:
+                            self.loss(self.net(batch)).backward()
+                            self.optimizer.step()
+                        self.net.statistics.eval()
+            """,
+        ),
     )
     INVALID = (
         Invalid(
@@ -201,7 +228,8 @@ def _kept_in_loop(
     for step in flow.of_kind(EventKind.STEP):
         loop = _shared_loop(event, step)
         is_evaluation = event.helper != step.helper or event in flow.after(step, event.kind)
-        if loop is not None and is_evaluation and _is_trained(event, step, file):
+        is_trained = _is_trained(event, step, file) and not _is_frozen(event, flow, file)
+        if loop is not None and is_evaluation and is_trained:
             return event, step
     return None
 
@@ -214,6 +242,17 @@ def _is_trained(event: TrainingEvent, step: TrainingEvent, file: FileView) -> bo
     name = event.subject
     is_renamed = bool(event.helper or step.helper)
     return not modules or is_renamed or any(f"{m}.".startswith(f"{name}.") for m in modules)
+
+
+def _is_frozen(event: TrainingEvent, flow: TrainingFlow, file: FileView) -> bool:
+    """Return whether a module is a copy, or a part of the model that does not run by itself."""
+    forward = [other for other in flow.of_kind(EventKind.FORWARD) if other.subject == event.subject]
+    if forward:
+        return all(has_no_gradients(other, flow, file) for other in forward)
+    is_part = event.subject.count(".") > 1
+    called = event.node.func if isinstance(event.node, ast.Call) else event.node
+    module = called.value if isinstance(called, ast.Attribute) else called
+    return is_part or "copy.deepcopy" in file.once(Constructors).of(module)
 
 
 def _is_restored(flow: TrainingFlow, node: ast.AST) -> bool:

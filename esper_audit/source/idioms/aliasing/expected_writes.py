@@ -29,13 +29,36 @@ NUMBERS = frozenset({"int", "float", "bool", "str"})
 def is_unseen(write: ArgumentWrite, function: Function) -> bool:
     """Return whether a write changes nothing that the caller can read.
 
-    It changes the shape of a view that is an object of its own, or a number that is bound anew.
+    It changes the shape of a view that is an object of its own, or a number that is bound anew. A
+    parameter that the function only writes is where the caller wants a result.
     """
     name = _owner(write)
     if isinstance(write.node, ast.AugAssign) and isinstance(write.target, ast.Name):
         return any(_is_test_for_number(call, name) for call in scan(function, {ast.Call}))
+    if function.name != "forward" and _is_only_written(write, function):
+        return True
     is_shape = isinstance(write.node, ast.Call) and terminal_name(write.node.func) in SHAPE_METHODS
     return is_shape and (name != write.parameter or _bindings(write, function) > 0)
+
+
+def _is_only_written(write: ArgumentWrite, function: Function) -> bool:
+    """Return whether the one use of a parameter is that a method with a trailing underscore changes it."""
+    statements = [s for s in scan(function, {ast.Expr}) if isinstance(s, ast.Expr)]
+    if not isinstance(write.node, ast.Call) or all(s.value is not write.node for s in statements):
+        return False
+    uses = [
+        n for n in scan(function, {ast.Name}) if isinstance(n, ast.Name) and n.id == write.parameter
+    ]
+    own = [n for n in ast.walk(write.target) if isinstance(n, ast.Name) and n.id == write.parameter]
+    values = [*write.node.args, *(keyword.value for keyword in write.node.keywords)]
+    sizes = [
+        n
+        for value in values
+        for call in ast.walk(value)
+        if isinstance(call, ast.Call) and terminal_name(call.func) in ("to", "type_as")
+        for n in call.args
+    ]
+    return bool(own) and all(use in own or use in sizes for use in uses)
 
 
 def is_expected_of(
@@ -151,6 +174,9 @@ def is_partial(write: ArgumentWrite, function: Function, flow: AliasFlow, is_ten
 
 def has_result(function: Function) -> bool:
     """Return whether a function has a result that is no constant."""
+    annotation = function.returns
+    if isinstance(annotation, ast.Constant) and annotation.value is None:
+        return False
     returned = (
         node for node in scan(function, {ast.Return}, NESTED_SCOPES) if isinstance(node, ast.Return)
     )

@@ -17,6 +17,7 @@ VIEW_METHODS = frozenset(
 )
 """Methods whose result shares storage, those that copy only where a view is impossible included."""
 VIEW_FUNCTIONS = VIEW_METHODS | {"as_tensor", "asarray", "from_numpy", "atleast_1d", "atleast_2d"}
+PERMUTING = frozenset({"transpose", "permute", "t", "swapaxes", "swapdims", "movedim"})
 ITEM_METHODS = frozenset({"get", "items", "values"})
 FLAG_METHODS = frozenset(
     {"requires_grad_", "share_memory_", "rename_", "retain_grad_", "is_shared_", "to_"}
@@ -80,9 +81,16 @@ def viewed_by_call(call: ast.Call, resolve: Resolve) -> list[ast.expr]:
         return []
     if isinstance(function, ast.Attribute):
         name = function.attr
+        if name == "contiguous" and _is_permuted(function.value):
+            return []
         if name in VIEW_METHODS or name in ITEM_METHODS or is_write_method(name):
             return [function.value]
     return []
+
+
+def _is_permuted(operand: ast.expr) -> bool:
+    """Return whether an operand has its axes in another order, so that `contiguous` copies it."""
+    return isinstance(operand, ast.Call) and terminal_name(operand.func) in PERMUTING
 
 
 def iterated(iterable: ast.expr) -> list[ast.expr]:

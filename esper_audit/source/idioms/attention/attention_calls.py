@@ -88,6 +88,9 @@ def is_cross_attention(call: ast.Call, function: Function) -> bool:
     query, key = argument_of(call, "query", 0), argument_of(call, "key", 1)
     if query is None or key is None:
         return False
+    if isinstance(query, ast.Subscript) and dotted(query.value) == dotted(key) != "":
+        # The last positions of a sequence that is known look at all of it.
+        return True
     origins = _assignments(function)
     names = {p.arg for p in parameters(function.args)} - {"self", "cls"}
     sources = [_source_names(side, origins) & names for side in (query, key)]

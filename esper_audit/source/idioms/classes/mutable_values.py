@@ -16,6 +16,9 @@ CHANGING_METHODS = frozenset(
     {"append", "extend", "insert", "remove", "pop", "clear", "sort", "reverse", "update"}
     | {"setdefault", "popitem", "add", "discard", "appendleft", "popleft"}
 )
+REMOVING_METHODS = frozenset(
+    {"remove", "pop", "clear", "popitem", "discard", "popleft", "sort", "reverse"}
+)
 STATEFUL_LAYERS = (
     *("PReLU", "Linear", "Bilinear", "Conv", "BatchNorm", "LayerNorm", "GroupNorm", "RMSNorm"),
     *("Embedding", "LSTM", "GRU", "RNN", "MultiheadAttention", "Transformer", "Parameter"),
@@ -66,6 +69,14 @@ def changes_of(function: Function, name: str, has_memo: bool = True) -> list[ast
         if "." not in name and changes and _is_bound_above(changes[0], function, name)
         else changes
     )
+
+
+def is_removal(change: ast.stmt | ast.expr) -> bool:
+    """Return whether a change takes something out, which leaves what is empty as it is."""
+    if isinstance(change, ast.Delete):
+        return True
+    called = change.func if isinstance(change, ast.Call) else None
+    return isinstance(called, ast.Attribute) and called.attr in REMOVING_METHODS
 
 
 def _is_bound_above(change: ast.stmt | ast.expr, function: Function, name: str) -> bool:

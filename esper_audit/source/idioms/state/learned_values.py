@@ -14,6 +14,7 @@ from esper_audit.source.syntax.names import Function, dotted, terminal_name
 TENSOR_MAKERS = frozenset(
     {"zeros", "ones", "full", "tensor", "empty", "eye", "zeros_like", "ones_like", "empty_like"}
 )
+OVERWRITING = frozenset({"copy_", "fill_", "zero_"})
 NODES = frozenset({ast.Assign, ast.AugAssign, ast.Call})
 
 
@@ -58,6 +59,9 @@ def _is_update(node: ast.AST, attribute: str) -> bool:
         return bool(items) or (bool(own) and is_arithmetic and _reads(node.value, attribute))
     if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute):
         owner = node.func.value
+        if node.func.attr in OVERWRITING and not any(_reads(a, attribute) for a in node.args):
+            # A place to work in, whose values are new each time.
+            return False
         return is_write_method(node.func.attr) and attribute in (dotted(owner), _data_owner(owner))
     return False
 

@@ -169,7 +169,11 @@ def _atoms(test: ast.expr) -> list[ast.expr]:
     if isinstance(test, ast.UnaryOp):
         return _atoms(test.operand)
     if isinstance(test, ast.Compare):
-        return [test.left, *test.comparators]
+        # Whether there is a rank at all is the same for all ranks.
+        is_about_none = any(
+            isinstance(c, ast.Constant) and c.value is None for c in test.comparators
+        )
+        return [] if is_about_none else [test.left, *test.comparators]
     if isinstance(test, ast.IfExp):
         return [test.body, test.orelse]
     return [test.left, test.right] if isinstance(test, ast.BinOp) else [test]
