@@ -263,6 +263,8 @@ def _is_applied(use: ast.expr, file: FileView) -> bool:
         return True
     if isinstance(above, ast.Assign):
         return not _is_cut_below(above, file)
+    if isinstance(above, ast.keyword) and above.arg == "attn_mask":
+        return True
     call = file.parent(above) if isinstance(above, ast.keyword) else above
     if not isinstance(call, ast.Call):
         return False

@@ -23,7 +23,11 @@ from esper_audit.source.idioms.aliasing.expected_writes import (
     is_unseen,
 )
 from esper_audit.source.idioms.aliasing.shared_storage import is_write_method
-from esper_audit.source.idioms.aliasing.tensor_parameters import ArgumentKind, argument_kind
+from esper_audit.source.idioms.aliasing.tensor_parameters import (
+    TENSOR_ATTRIBUTES,
+    ArgumentKind,
+    argument_kind,
+)
 from esper_audit.source.syntax.ast_walk import scan
 from esper_audit.source.syntax.file_view import FileView
 from esper_audit.source.syntax.names import Function, dotted, parameters, terminal_name
@@ -134,7 +138,11 @@ class ArgumentModifiedInPlace(Rule):
 
     def _counts(self, write: ArgumentWrite, function: Function, file: FileView) -> bool:
         """Return whether the caller sees the write, and need not expect it."""
-        if is_unseen(write, function) or not _is_of_tensor(write, function, file):
+        if is_unseen(write, function):
+            return False
+        if not (
+            _is_of_tensor(write, function, file) or _is_tensor_of_forward(write, function, file)
+        ):
             return False
         kind = argument_kind(function, write.parameter, write.parameter, file.resolve)
         flow = file.once(argument_flows).flow(function)
@@ -180,6 +188,18 @@ def _has_write_method(value: ast.expr) -> bool:
             return True
         value = value.func.value
     return False
+
+
+def _is_tensor_of_forward(write: ArgumentWrite, function: Function, file: FileView) -> bool:
+    """Return whether a helper steps an argument of a `forward`, which takes its result for a tensor."""
+    if not isinstance(write.node, ast.AugAssign) or not isinstance(write.target, ast.Name):
+        return False
+    return any(
+        caller.name == "forward"
+        and isinstance(above := file.parent(call), ast.Attribute)
+        and above.attr in TENSOR_ATTRIBUTES
+        for call, caller in file.once(argument_flows).callers(function)
+    )
 
 
 def _is_of_tensor(write: ArgumentWrite, function: Function, file: FileView) -> bool:

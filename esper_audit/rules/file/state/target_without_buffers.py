@@ -34,12 +34,13 @@ class TargetWithoutBuffers(Rule):
 
     What: a loop over the parameters of two networks that writes into those of one of them, in a function
     and a class that never touch buffers or state dicts, in a file whose networks have buffers (batch
-    norm, spectral norm, `register_buffer`) and put one of them in eval mode.
+    norm, spectral norm, `register_buffer`) and put one of them in eval mode, or copy one outside of a
+    module.
 
     Why: the running statistics of the copy stay where they were when it was made. In eval mode its batch
     norms normalise today's features with yesterday's mean, and the target values drift.
 
-    Quiet: networks without buffers; a copy that stays in train mode and keeps statistics of its own;
+    Quiet: networks without buffers; a copy inside a module that stays in train mode and keeps its own statistics;
     buffers that are copied in another method of the class or by `load_state_dict`.
 
     Tickets: real code
@@ -222,7 +223,11 @@ class TargetWithoutBuffers(Rule):
         written = _written(node, function)
         owner = file.once(class_table).owner(function)
         scope = owner if owner is not None else function
-        if written is None or _names(scope) & BUFFERS or not file.once(_has_buffers_in_eval):
+        if written is None or _names(scope) & BUFFERS or not file.once(_has_buffers):
+            return
+        is_module = owner is not None and file.once(class_table).is_module(owner)
+        # A module switches the modes of both of its networks, an agent is asked for each.
+        if not file.once(_is_evaluated) and (is_module or not file.once(_has_copy)):
             return
         source, target = networks[1 - written], networks[written]
         message = f"`{target}` gets the parameters of `{source}` and not its buffers"
@@ -292,7 +297,16 @@ def _names(scope: ast.AST) -> set[str]:
     return {node.attr for node in scan(scope, {ast.Attribute}) if isinstance(node, ast.Attribute)}
 
 
-def _has_buffers_in_eval(file: FileView) -> bool:
-    """Return whether the networks of a file have buffers, and one of them is put in eval mode."""
-    called = {terminal_name(call.func) for call in file.nodes(ast.Call)}
-    return "eval" in called and not called.isdisjoint(LAYERS)
+def _has_buffers(file: FileView) -> bool:
+    """Return whether the networks of a file have buffers."""
+    return not LAYERS.isdisjoint(terminal_name(call.func) for call in file.nodes(ast.Call))
+
+
+def _is_evaluated(file: FileView) -> bool:
+    """Return whether a network of a file is put in eval mode."""
+    return any(terminal_name(call.func) == "eval" for call in file.nodes(ast.Call))
+
+
+def _has_copy(file: FileView) -> bool:
+    """Return whether a network of a file is a copy of another one."""
+    return any(terminal_name(call.func) == "deepcopy" for call in file.nodes(ast.Call))

@@ -69,6 +69,10 @@ class ValueOrigins:
 def called_function(call: ast.Call, file: FileView) -> Function | None:
     """Return the function or method of the same file that is called, None if it is not known."""
     function = call.func
+    if isinstance(function, ast.Name) and function.id == "self":
+        around = [d for d in file.definitions(call) if isinstance(d, ast.ClassDef)]
+        own = file.once(class_table).family(around[-1]) if around else None
+        return own.method("forward") if own is not None else None
     if isinstance(function, ast.Name):
         values = file.once(FunctionValues).reaching(function)
         if len(values) == 1:

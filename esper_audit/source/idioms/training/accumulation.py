@@ -79,7 +79,19 @@ def _rounds(loop: ast.For) -> str:
     is_pair = isinstance(loop.target, ast.Tuple) and all(
         isinstance(part, ast.Name) for part in loop.target.elts
     )
-    return f"len({text_of(iterable)})" if is_pair and dotted(iterable) else ""
+    is_batch = is_pair or _has_fields(loop)
+    return f"len({text_of(iterable)})" if is_batch and dotted(iterable) else ""
+
+
+def _has_fields(loop: ast.For) -> bool:
+    """Return whether the variable of a loop is a batch with fields by name, as of `batch["x"]`."""
+    return isinstance(loop.target, ast.Name) and any(
+        isinstance(item, ast.Subscript)
+        and dotted(item.value) == loop.target.id
+        and isinstance(item.slice, ast.Constant)
+        and isinstance(item.slice.value, str)
+        for item in scan(loop, {ast.Subscript}, NESTED_SCOPES)
+    )
 
 
 def _is_fetched_in(loop: ast.For) -> bool:
