@@ -149,6 +149,19 @@ class UnusedCausalFlag(Rule):
                     return sparse_attention(q, k, v)
             """,
         ),
+        Valid(
+            "a flag that is handed on under its name",
+            """
+            from torch import nn
+            class Attention(nn.Module):
+                def __init__(self, width, is_causal=False):
+                    super().__init__()
+                    given = locals()
+                    self.inner = Inner(**{key: given[key] for key in ("width", "is_causal")})
+                def forward(self, x):
+                    return self.inner(x)
+            """,
+        ),
     )
     INVALID = (
         Invalid(
@@ -240,7 +253,8 @@ class UnusedCausalFlag(Rule):
         flag = _flag_of(node) if isinstance(node, Function) else None
         if flag is None or not isinstance(node, Function) or _is_stub(node):
             return
-        if _is_shape_function(node) or _is_of_interface(node, file):
+        texts = (n.value for n in scan(node, {ast.Constant}) if isinstance(n, ast.Constant))
+        if flag.arg in texts or _is_shape_function(node) or _is_of_interface(node, file):
             return
         uses = [n for n in scan(node, {ast.Name}) if isinstance(n, ast.Name) and n.id == flag.arg]
         where = _stored_in(node, flag.arg) if len(uses) == 1 else ""

@@ -97,6 +97,16 @@ VALID = (
                 return gaps, spread, radius, size, level.sigmoid().sqrt()
         """,
     ),
+    Valid(
+        "a sum with the square of a number",
+        """
+        import torch
+        from torch import nn
+        class Spread(nn.Module):
+            def forward(self, k: torch.Tensor, width: int):
+                return torch.sqrt(4 * k**2 + (width - 1) ** 2)
+        """,
+    ),
 )
 INVALID = (
     Invalid(

@@ -40,7 +40,8 @@ class UnclampedExponential(Rule):
     clamp of the result keeps the value and not the gradient: 0 times infinity is NaN.
 
     Quiet: a clamp of the difference; a ratio that is clipped afterwards; differences from a maximum
-    or a `logsumexp`; `no_grad`; log-variances and other exponents.
+    or a `logsumexp`; `no_grad`; log-variances and other exponents; a function that negates nothing and
+    names no loss, as where a surrogate is maximised under a trust region.
 
     Tickets: real code
     """
@@ -65,7 +66,9 @@ class UnclampedExponential(Rule):
         ratio = _log_ratio(call.subject, file)
         if ratio is None or is_without_gradients(call.node, file):
             return
-        if _is_clipped(call, file) and not _is_divergence(call, file):
+        if not _is_divergence(call, file) and (
+            _is_clipped(call, file) or not _is_minimised(call, file)
+        ):
             return
         yield Violation(call.node, MESSAGE.format(" ".join(file.code(call.node).split()), APART))
 
@@ -119,6 +122,22 @@ def _is_clipped(call: TensorCall, file: FileView) -> bool:
     names = (n for n in scan(functions[-1], {ast.Name}) if isinstance(n, ast.Name))
     uses = (n for n in names if n.id == target.id and isinstance(n.ctx, ast.Load))
     return any(is_bounded(use, file) for use in uses)
+
+
+def _is_minimised(call: TensorCall, file: FileView) -> bool:
+    """Return whether the function of an exponential negates something or computes a loss by name.
+
+    A surrogate that is maximised under a trust region, and a test of acceptance, do neither.
+    """
+    functions = file.functions(call.node)
+    scope: ast.AST = functions[-1] if functions else file.tree
+    for node in scan(scope, {ast.UnaryOp, ast.Name}):
+        if isinstance(node, ast.UnaryOp):
+            if isinstance(node.op, ast.USub) and not isinstance(node.operand, ast.Constant):
+                return True
+        elif isinstance(node, ast.Name) and "loss" in node.id.lower():
+            return True
+    return bool(functions) and "loss" in functions[-1].name.lower()
 
 
 def _is_divergence(call: TensorCall, file: FileView) -> bool:

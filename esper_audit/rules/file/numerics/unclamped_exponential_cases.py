@@ -42,6 +42,17 @@ VALID = (
             return a + b + torch.exp((log_probs - old_log_probs).detach()) + c
         """,
     ),
+    Valid(
+        "a surrogate under a trust region, and a test of acceptance",
+        """
+        import torch
+        def gain(policy, old_log_prob, actions, advantages):
+            ratio = torch.exp(policy.log_prob(actions) - old_log_prob)
+            return (ratio * advantages).mean()
+        def accepted(target, z, drawn):
+            return z[torch.exp(target.log_prob(z) - target.max_log_prob) > drawn]
+        """,
+    ),
 )
 INVALID = (
     Invalid(

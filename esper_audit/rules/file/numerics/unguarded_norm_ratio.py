@@ -15,6 +15,7 @@ from esper_audit.source.idioms.numerics.norm_expressions import (
     has_constant_norms,
     has_difference,
     has_numpy_norm,
+    is_error_of,
     split_epsilon,
 )
 from esper_audit.source.idioms.numerics.norm_helpers import NormHelpers
@@ -63,9 +64,9 @@ class UnguardedNormRatio(Rule):
     Quiet: a tensor of a model divided by its own norm, directly or through a product with the
     quotient (clip coefficients, projections), which is bounded and NaN only for the zero vector
     (option `own_norm`); the norms of weights, constants and windows; an epsilon of 1e-4 or more; norm
-    layers; what is no norm over a norm, and distances between two points below the line (option
-    `any_numerator`); rows of numpy and rows that a function rescales without returning them;
-    hyperparameters and limits such as `max_norm`; counts of all parameters; constructors and
+    layers; relative errors (`|a - b| / |b|`); what is no norm over a norm, and distances between two
+    points below the line (option `any_numerator`); rows of numpy and rows that a function rescales
+    without returning them; hyperparameters and limits such as `max_norm`; counts of all parameters; constructors and
     geometry; decibels (`log10`), which are infinite by definition.
 
     Tickets: deep dive 1.2, B3-PT-01, B3-DRL-14, real code
@@ -134,6 +135,9 @@ class UnguardedNormRatio(Rule):
         parts = [part for part in walk(division.left) if isinstance(part, ast.expr)]
         is_of_norms = any(map(flow.is_norm, parts)) and not has_difference(flow.measures(core))
         if not is_of_norms and not self.options.any_numerator:
+            return ""
+        above = [m for part in parts if flow.is_norm(part) for m in flow.measures(part)]
+        if is_error_of(above, flow.measures(core)):
             return ""
         if epsilon is None:
             return f"divides by the norm `{name}` without a guard"

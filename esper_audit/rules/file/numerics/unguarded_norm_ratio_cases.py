@@ -261,6 +261,17 @@ VALID = (
             return strength / gap + torch.norm(here) / gap
         """,
     ),
+    Valid(
+        "relative errors",
+        """
+        import torch
+        def spectral_loss(x, y):
+            return torch.norm(y - x, p="fro") / torch.norm(y, p="fro")
+        def error(layer, weight):
+            rest = weight - layer(weight)
+            return torch.norm(rest) / (torch.norm(weight) + 1e-8)
+        """,
+    ),
 )
 
 INVALID = (

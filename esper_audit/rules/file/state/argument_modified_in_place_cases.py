@@ -354,6 +354,25 @@ VALID = (
             return lengths[chosen]
         """,
     ),
+    Valid(
+        "a record with a field `out`, a random scale, and a fill of what nothing declares",
+        """
+        import torch
+        from torch import nn
+        class Flow(nn.Module):
+            def forward(self, x: torch.Tensor):
+                x = x.reshape(x.shape[0], -1)
+                return Output(out=x, size=x.shape[0])
+        class Scale(nn.Module):
+            def forward(self, wave: torch.Tensor):
+                scales = torch.empty(wave.size(0), 1).uniform_(0.5, 2.0)
+                wave *= scales
+                return wave
+        def chosen(indices, limit):
+            indices[indices >= limit] = -1
+            return torch.zeros(indices.shape)
+        """,
+    ),
 )
 
 INVALID = (

@@ -72,6 +72,20 @@ VALID = (
                 return drop(self.dropout(x), self.training)
         """,
     ),
+    Valid(
+        "a rate that is 0 outside of training",
+        """
+        from torch import nn
+        import torch.nn.functional as F
+        class Attend(nn.Module):
+            def attend(self, weights, training: bool, rate: float):
+                if not training:
+                    rate = 0.0
+                return F.dropout(weights, p=rate)
+            def forward(self, x):
+                return self.attend(x, self.training, 0.1)
+        """,
+    ),
 )
 INVALID = (
     Invalid(

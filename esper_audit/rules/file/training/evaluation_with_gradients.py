@@ -120,9 +120,21 @@ def _tracked_forward(
             continue
         if event.kind is EventKind.TRAIN:
             return None
+        if _is_fallback(event.node, file):
+            continue
         if _is_evaluation(event, flow, file) and not has_no_gradients(event, flow, file):
             return event if _is_near(event, switch, file) else None
     return None
+
+
+def _is_fallback(node: ast.AST, file: FileView) -> bool:
+    """Return whether a pass is what remains where one without gradients raised."""
+    above = file.parent(node)
+    while above is not None and not isinstance(above, (ast.FunctionDef, ast.AsyncFunctionDef)):
+        if isinstance(above, ast.ExceptHandler):
+            return True
+        above = file.parent(above)
+    return False
 
 
 def _loop_around(event: TrainingEvent, file: FileView) -> ast.stmt | ast.expr | None:

@@ -171,6 +171,23 @@ VALID = (
                 yield values
         """,
     ),
+    Valid(
+        "a model that needs gradients even to be evaluated",
+        """
+        import torch
+        def measure(model, batches):
+            model.eval()
+            total = 0.0
+            for batch in batches:
+                try:
+                    with torch.no_grad():
+                        found = model(batch)
+                except RuntimeError:
+                    found = model(batch)
+                total += found.loss.item()
+            return total
+        """,
+    ),
 )
 INVALID = (
     Invalid(

@@ -149,6 +149,20 @@ class TrainModeNotRestored(Rule):
                         self.net.statistics.eval()
             """,
         ),
+        Valid(
+            "each block in its turn",
+            """
+            def main(blocks, data):
+                for block in blocks:
+                    opt = Adam(block.parameters())
+                    for x in data:
+                        block(x).mean().backward()
+                        opt.step()
+                        opt.zero_grad()
+                    block.eval()
+                    data = [block(x).detach() for x in data]
+            """,
+        ),
     )
     INVALID = (
         Invalid(
@@ -228,10 +242,17 @@ def _kept_in_loop(
     for step in flow.of_kind(EventKind.STEP):
         loop = _shared_loop(event, step)
         is_evaluation = event.helper != step.helper or event in flow.after(step, event.kind)
+        if isinstance(loop, ast.For) and event.subject in _bound_by(loop):
+            # Each round has a module of its own.
+            continue
         is_trained = _is_trained(event, step, file) and not _is_frozen(event, flow, file)
         if loop is not None and is_evaluation and is_trained:
             return event, step
     return None
+
+
+def _bound_by(loop: ast.For) -> set[str]:
+    return {part.id for part in ast.walk(loop.target) if isinstance(part, ast.Name)}
 
 
 def _is_trained(event: TrainingEvent, step: TrainingEvent, file: FileView) -> bool:

@@ -21,6 +21,7 @@ DRAWS = frozenset(
     {"rand", "randn", "randint", "randperm", "sample", "choice", "choices", "multinomial"}
     | {"bernoulli", "permutation", "uniform", "randrange", "random"}
 )
+DRAWS_IN_PLACE = frozenset({"uniform_", "normal_", "bernoulli_", "random_", "exponential_"})
 DEEPEST = 3
 ASSIGNMENTS = frozenset({ast.Assign, ast.AnnAssign})
 NUMBERS = frozenset({"int", "float", "bool", "str"})
@@ -72,13 +73,14 @@ def is_expected_of(
     if _is_restored(write, function) or _is_sample_transform(write, function):
         return True
     if function.name == "forward":
-        return _is_random_fill(write, function) and (
-            write.parameter in flows.flow(function).returned
-        )
+        is_random = _is_random_fill(write, function) or _is_random_step(write, function)
+        return is_random and write.parameter in flows.flow(function).returned
     if function.name != "__call__" and file.once(class_table).owner(function) is not None:
         return True
     called = terminal_name(write.node.func) if isinstance(write.node, ast.Call) else ""
     is_returned = write.parameter in flows.flow(function).returned
+    if _is_undeclared_fill(write, function):
+        return True
     return called in BOUNDING_METHODS or is_returned or bool(_returned_with(write, function))
 
 
@@ -115,6 +117,29 @@ def _is_restored(write: ArgumentWrite, function: Function) -> bool:
         dotted(node.value) in copies - {""} and ast.unparse(node.targets[0]) == place
         for node in assigned
     )
+
+
+def _is_undeclared_fill(write: ArgumentWrite, function: Function) -> bool:
+    """Return whether a constant is assigned to places of a parameter without an annotation."""
+    found = next((p for p in parameters(function.args) if p.arg == write.parameter), None)
+    value = write.node.value if isinstance(write.node, ast.Assign) else None
+    is_constant = isinstance(value, (ast.Constant, ast.UnaryOp))
+    return is_constant and found is not None and found.annotation is None
+
+
+def _is_random_step(write: ArgumentWrite, function: Function) -> bool:
+    """Return whether an argument is changed by what the function draws at random."""
+    if not isinstance(write.node, ast.AugAssign):
+        return False
+    read = {n.id for n in scan(write.node.value, {ast.Name}) if isinstance(n, ast.Name)}
+    values: list[ast.AST] = [write.node.value]
+    values += [
+        node.value
+        for node in scan(function, {ast.Assign})
+        if isinstance(node, ast.Assign) and {dotted(target) for target in node.targets} & read
+    ]
+    calls = [call for value in values for call in ast.walk(value) if isinstance(call, ast.Call)]
+    return any(terminal_name(call.func) in DRAWS | DRAWS_IN_PLACE for call in calls)
 
 
 def _is_random_fill(write: ArgumentWrite, function: Function) -> bool:

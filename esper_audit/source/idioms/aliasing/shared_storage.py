@@ -56,8 +56,10 @@ def is_write_method(name: str) -> bool:
 
 def written_by_call(call: ast.Call, resolve: Resolve) -> list[ast.expr]:
     """Return what a call of a method or a function of torch writes into."""
-    written = [k.value for k in call.keywords if k.arg == "out"]
     function = call.func
+    # A record may have a field `out`.
+    is_made = terminal_name(function)[:1].isupper()
+    written = [] if is_made else [k.value for k in call.keywords if k.arg == "out"]
     if isinstance(function, ast.Attribute) and is_write_method(function.attr):
         target = resolve(function)
         if target is None:

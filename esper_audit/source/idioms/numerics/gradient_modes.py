@@ -46,17 +46,21 @@ def is_without_gradients(node: ast.expr | ast.stmt, file: FileView) -> bool:
     return any(map(_turns_off, switches))
 
 
+def is_loss(node: ast.expr | ast.stmt, file: FileView) -> bool:
+    """Return whether a node stands in a function or class with the word loss in its name."""
+    return any(LOSS.search(WORDS.sub("_", d.name)) for d in file.definitions(node))
+
+
 def is_differentiated(node: ast.expr | ast.stmt, file: FileView) -> bool:
     """Return whether autograd runs through a node: it belongs to a loss or to the forward of a module.
 
     That is a method that `forward` reaches, a function of the file that such a method calls, or a
     function or class with the word loss in its name.
     """
-    definitions = file.definitions(node)
     functions = file.functions(node)
     if not functions or is_without_gradients(node, file):
         return False
-    if any(LOSS.search(WORDS.sub("_", definition.name)) for definition in definitions):
+    if is_loss(node, file):
         return True
     return functions[0] in file.once(_functions_of_forward)
 

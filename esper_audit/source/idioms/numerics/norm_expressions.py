@@ -232,6 +232,17 @@ def has_difference(measured: list[ast.expr]) -> bool:
     return any(isinstance(m, ast.BinOp) and isinstance(m.op, ast.Sub) for m in measured)
 
 
+def is_error_of(measured: list[ast.expr], reference: list[ast.expr]) -> bool:
+    """Return whether a norm measures what something differs by from what another norm measures."""
+    texts = {ast.unparse(part) for part in reference}
+    return any(
+        isinstance(m, ast.BinOp)
+        and isinstance(m.op, ast.Sub)
+        and not texts.isdisjoint({ast.unparse(m.left), ast.unparse(m.right)})
+        for m in measured
+    )
+
+
 def is_row_norm(node: ast.expr) -> bool:
     """Return whether a norm is taken along one dimension, so that each row has its own."""
     calls = (part for part in walk(node) if isinstance(part, ast.Call))

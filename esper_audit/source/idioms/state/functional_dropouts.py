@@ -7,12 +7,14 @@ from collections.abc import Iterator
 
 from esper_audit.source.idioms.numerics.tensor_calls import enclosing_family
 from esper_audit.source.idioms.state.module_modes import has_mode
+from esper_audit.source.syntax.ast_walk import scan
 from esper_audit.source.syntax.file_view import FileView
 from esper_audit.source.syntax.names import dotted
 
 ALWAYS_ON = frozenset({"dropout", "dropout1d", "dropout2d", "dropout3d"})
 ALWAYS_OFF = frozenset({"alpha_dropout", "feature_alpha_dropout"})
 POSITION_OF_TRAINING = 2
+MODES = frozenset({ast.Name, ast.Attribute})
 
 
 def dropout_without_mode(node: ast.Call, file: FileView) -> str:
@@ -34,7 +36,26 @@ def dropout_without_mode(node: ast.Call, file: FileView) -> str:
         iter(arguments[1:2]), None
     )
     is_off = isinstance(rate, ast.Constant) and rate.value == 0
+    if isinstance(rate, ast.Name) and _is_switched_off(rate, file):
+        return ""
     return "" if is_off or any(map(has_mode, arguments)) else name
+
+
+def _is_switched_off(rate: ast.Name, file: FileView) -> bool:
+    """Return whether a condition on the mode binds the rate of a dropout anew."""
+    functions = file.functions(rate)
+    branches = scan(functions[-1], {ast.If}) if functions else []
+    return any(
+        isinstance(branch, ast.If)
+        and any(dotted(part).endswith("training") for part in scan(branch.test, MODES))
+        and any(
+            isinstance(target, ast.Name) and target.id == rate.id
+            for assigned in scan(branch, {ast.Assign})
+            if isinstance(assigned, ast.Assign)
+            for target in assigned.targets
+        )
+        for branch in branches
+    )
 
 
 def is_possible_alias(node: ast.AST) -> bool:

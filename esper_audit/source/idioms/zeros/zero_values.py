@@ -9,7 +9,7 @@ from esper_audit.source.idioms.numerics.probabilities import PROBABILITIES, SELE
 from esper_audit.source.idioms.numerics.tensor_calls import TensorCall, tensor_call
 from esper_audit.source.idioms.numerics.value_origins import first_reason
 from esper_audit.source.syntax.file_view import FileView
-from esper_audit.source.syntax.names import dotted, text_of
+from esper_audit.source.syntax.names import dotted, parameters, text_of
 
 DEEPEST = 8
 REDUCTIONS = frozenset({"sum", "mean", "nansum", "nanmean", "amax", "max", "min", "amin"})
@@ -49,7 +49,7 @@ def _of_arithmetic(node: ast.BinOp, file: FileView, depth: int) -> str:
     is_own_product = isinstance(node.op, ast.Mult) and text_of(node.left) == text_of(node.right)
     if isinstance(node.op, ast.Pow) or is_own_product:
         # A number of the object, such as `self.scale**2`, is no tensor that vanishes.
-        is_setting = dotted(node.left).startswith("self.")
+        is_setting = dotted(node.left).startswith("self.") or _is_number(node.left, file)
         is_square = is_own_product or _is_even(node.right)
         return "a square" if is_square and not is_setting else ""
     left = zero_reason(node.left, file, depth)
@@ -60,6 +60,18 @@ def _of_arithmetic(node: ast.BinOp, file: FileView, depth: int) -> str:
         is_scaled = _is_positive(node.left) or _is_positive(node.right)
         return (left or right) if is_scaled or (left and right) else ""
     return left if isinstance(node.op, ast.Add) and left and right else ""
+
+
+def _is_number(node: ast.expr, file: FileView) -> bool:
+    """Return whether an expression is computed from parameters that are declared as numbers."""
+    names = {part.id for part in ast.walk(node) if isinstance(part, ast.Name)}
+    declared = {
+        p.arg
+        for function in file.functions(node)
+        for p in parameters(function.args)
+        if p.annotation is not None and text_of(p.annotation) in ("int", "float")
+    }
+    return bool(names) and names <= declared
 
 
 def _of_clamp(call: TensorCall) -> str:
