@@ -67,6 +67,17 @@ VALID = (
             return (table - torch.mean(table, dim=0)) / torch.std(table, dim=0)
         """,
     ),
+    Valid(
+        "the first axis of a layer",
+        """
+        import torch
+        from torch import nn
+        class Cmvn(nn.Module):
+            def forward(self, frames):
+                centred = frames - frames.mean(dim=0, keepdim=True)
+                return (frames - frames.mean(dim=0, keepdim=True)) / (1e-8 + frames.std(dim=0, keepdim=True)), centred
+        """,
+    ),
 )
 INVALID = (
     Invalid(

@@ -5,7 +5,11 @@ from __future__ import annotations
 import ast
 import re
 
-from esper_audit.source.idioms.numerics.gradient_modes import is_loss, is_without_gradients
+from esper_audit.source.idioms.numerics.gradient_modes import (
+    is_differentiated,
+    is_loss,
+    is_without_gradients,
+)
 from esper_audit.source.idioms.numerics.tensor_calls import TensorCall
 from esper_audit.source.idioms.numerics.value_origins import ValueOrigins, passed_arguments
 from esper_audit.source.syntax.ast_walk import walk
@@ -17,8 +21,20 @@ BATCHES = re.compile(r"(?i)batch|sampler|^get$|^sample|^iterate|^range$|generato
 
 
 def is_of_batch(call: TensorCall, file: FileView) -> bool:
-    """Return whether dim 0 holds a batch: in a loss, where each row is a sample."""
-    return not is_without_gradients(call.node, file) and is_loss(call.node, file)
+    """Return whether dim 0 holds a batch: in a loss, or where a sum is divided by outside of layers."""
+    if is_without_gradients(call.node, file):
+        return False
+    if is_loss(call.node, file):
+        return True
+    functions = file.functions(call.node)
+    divisions = [
+        part.right
+        for part in (walk(functions[-1]) if functions else ())
+        if isinstance(part, ast.BinOp) and isinstance(part.op, ast.Div)
+    ]
+    has_epsilon = any(isinstance(d, ast.BinOp) and isinstance(d.op, ast.Add) for d in divisions)
+    # A layer has a first axis that its caller chooses: frames, or a batch that batch norm refuses too.
+    return has_epsilon and not is_differentiated(call.node, file)
 
 
 def is_of_numpy(call: TensorCall, file: FileView) -> bool:
