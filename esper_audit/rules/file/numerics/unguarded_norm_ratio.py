@@ -11,11 +11,10 @@ from esper_audit.findings.finding import Category, Severity
 from esper_audit.project.file_roles import OUTSIDE_TESTS
 from esper_audit.rules.file.numerics import unguarded_norm_ratio_cases as cases
 from esper_audit.rules.rule import Options, Replacement, Rule, Triggers, Violation
+from esper_audit.source.idioms.numerics.distances import has_difference
 from esper_audit.source.idioms.numerics.norm_expressions import (
     has_constant_norms,
-    has_difference,
     has_numpy_norm,
-    is_error_of,
     split_epsilon,
 )
 from esper_audit.source.idioms.numerics.norm_helpers import NormHelpers
@@ -135,9 +134,6 @@ class UnguardedNormRatio(Rule):
         parts = [part for part in walk(division.left) if isinstance(part, ast.expr)]
         is_of_norms = any(map(flow.is_norm, parts)) and not has_difference(flow.measures(core))
         if not is_of_norms and not self.options.any_numerator:
-            return ""
-        above = [m for part in parts if flow.is_norm(part) for m in flow.measures(part)]
-        if is_error_of(above, flow.measures(core)):
             return ""
         if epsilon is None:
             return f"divides by the norm `{name}` without a guard"

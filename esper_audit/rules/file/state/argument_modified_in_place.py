@@ -13,7 +13,6 @@ from esper_audit.rules.rule import Options, Rule, Triggers, Violation
 from esper_audit.source.idioms.aliasing.alias_flow import ArgumentWrite
 from esper_audit.source.idioms.aliasing.announced_writes import has_choice, is_announced
 from esper_audit.source.idioms.aliasing.argument_flows import DEPTH, argument_flows
-from esper_audit.source.idioms.aliasing.argument_part import ITEM, WHOLE
 from esper_audit.source.idioms.aliasing.expected_writes import (
     has_result,
     is_expected_of,
@@ -24,17 +23,16 @@ from esper_audit.source.idioms.aliasing.expected_writes import (
 )
 from esper_audit.source.idioms.aliasing.shared_storage import is_write_method
 from esper_audit.source.idioms.aliasing.tensor_parameters import (
-    TENSOR_ATTRIBUTES,
     ArgumentKind,
     argument_kind,
 )
+from esper_audit.source.idioms.aliasing.written_values import is_of_tensor, is_tensor_of_forward
 from esper_audit.source.syntax.ast_walk import scan
 from esper_audit.source.syntax.file_view import FileView
-from esper_audit.source.syntax.names import Function, dotted, parameters, terminal_name
+from esper_audit.source.syntax.names import Function, parameters
 from esper_audit.text.phrases import quoted
 
 ENTRY_POINTS = frozenset({"forward", "__call__"})
-FILLING = frozenset({"copy_", "fill_", "zero_"})
 OUTPUT = re.compile(
     r"(^|_)(out|outs|outputs?|caches?|buf|buffer|past|dst|dest(ination)?|results?|acc)(_|\d|$)"
 )
@@ -140,9 +138,7 @@ class ArgumentModifiedInPlace(Rule):
         """Return whether the caller sees the write, and need not expect it."""
         if is_unseen(write, function):
             return False
-        if not (
-            _is_of_tensor(write, function, file) or _is_tensor_of_forward(write, function, file)
-        ):
+        if not (is_of_tensor(write, function, file) or is_tensor_of_forward(write, function, file)):
             return False
         kind = argument_kind(function, write.parameter, write.parameter, file.resolve)
         flow = file.once(argument_flows).flow(function)
@@ -188,34 +184,3 @@ def _has_write_method(value: ast.expr) -> bool:
             return True
         value = value.func.value
     return False
-
-
-def _is_tensor_of_forward(write: ArgumentWrite, function: Function, file: FileView) -> bool:
-    """Return whether a helper steps an argument of a `forward`, which takes its result for a tensor."""
-    if not isinstance(write.node, ast.AugAssign) or not isinstance(write.target, ast.Name):
-        return False
-    return any(
-        caller.name == "forward"
-        and isinstance(above := file.parent(call), ast.Attribute)
-        and above.attr in TENSOR_ATTRIBUTES
-        for call, caller in file.once(argument_flows).callers(function)
-    )
-
-
-def _is_of_tensor(write: ArgumentWrite, function: Function, file: FileView) -> bool:
-    """Return whether what is written is a tensor of the caller, or an item that is replaced."""
-    target = write.target.value if isinstance(write.target, ast.Subscript) else write.target
-    name = dotted(target) or write.parameter
-    kind = argument_kind(function, write.parameter, name, file.resolve)
-    key = write.target.slice if isinstance(write.target, ast.Subscript) else None
-    if isinstance(key, ast.Constant) and isinstance(key.value, str):
-        return False
-    if isinstance(write.node, ast.Call) and terminal_name(write.node.func) in FILLING:
-        # A parameter that is filled as a whole is a destination.
-        return dotted(write.target) != write.parameter
-    if kind is ArgumentKind.TENSOR or (kind is ArgumentKind.CONTAINER and write.part == ITEM):
-        return True
-    if kind is ArgumentKind.OTHER or not isinstance(key, ast.Name):
-        return False
-    is_forward = function.name == "forward"
-    return is_forward and write.is_replacing and write.part == WHOLE

@@ -27,11 +27,13 @@ from esper_audit.source.idioms.state.random_values import (
     is_seeded,
     shuffled,
 )
+from esper_audit.source.syntax.ast_walk import scan
 from esper_audit.source.syntax.file_view import FileView
 from esper_audit.source.syntax.names import Function, dotted
 from esper_audit.text.phrases import quoted
 
 ENTRY_POINTS = ("forward", "__call__", "training_step", "encode", "sample")
+PAIRS = frozenset({ast.Tuple})
 SAVING = frozenset(
     {"state_dict", "get_extra_state", "_save_to_state_dict", "on_save_checkpoint", "__getstate__"}
 )
@@ -160,4 +162,17 @@ def _is_saved(name: str, family: ClassFamily) -> bool:
     """Return whether a class saves by methods of its own, or registers the attribute elsewhere."""
     if any(family.method(saving) is not None for saving in SAVING):
         return True
-    return any(isinstance(use.node, ast.Call) for use in family.bindings(name))
+    if any(isinstance(use.node, ast.Call) for use in family.bindings(name)):
+        return True
+    return any(
+        _is_named_in_pair(node, name) for m in family.members for node in scan(m.definition, PAIRS)
+    )
+
+
+def _is_named_in_pair(node: ast.AST, name: str) -> bool:
+    """Return whether a tuple pairs a text with an attribute, as a list of what is to be registered does."""
+    if not isinstance(node, ast.Tuple) or len(node.elts) != 2:
+        return False
+    first, second = node.elts
+    is_text = isinstance(first, ast.Constant) and isinstance(first.value, str)
+    return is_text and dotted(second) == f"self.{name}"

@@ -170,6 +170,23 @@ VALID = (
                 return self.layer(self.space[: len(x)])
         """,
     ),
+    Valid(
+        "a list of what the owner registers",
+        """
+        import torch
+        from torch import nn
+        class Lookup(nn.Module):
+            def __init__(self, size):
+                super().__init__()
+                self.values = torch.zeros(size)
+            def update(self, ids, values):
+                self.values[ids] = values
+            def states(self):
+                yield "values", self.values
+            def forward(self, ids):
+                return self.values[ids]
+        """,
+    ),
 )
 
 INVALID = (

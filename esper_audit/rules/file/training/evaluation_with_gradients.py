@@ -10,6 +10,7 @@ from esper_audit.findings.finding import Category, Severity
 from esper_audit.project.file_roles import OUTSIDE_TESTS
 from esper_audit.rules.file.training import evaluation_with_gradients_cases as cases
 from esper_audit.rules.rule import Replacement, Rule, Triggers, Violation
+from esper_audit.source.idioms.fallbacks.exception_handling import is_fallback
 from esper_audit.source.idioms.training.local_calls import LocalCalls
 from esper_audit.source.idioms.training.torch_objects import GRAD_SWITCHES
 from esper_audit.source.idioms.training.training_events import EventKind, TrainingEvent
@@ -120,21 +121,11 @@ def _tracked_forward(
             continue
         if event.kind is EventKind.TRAIN:
             return None
-        if _is_fallback(event.node, file):
+        if is_fallback(event.node, file):
             continue
         if _is_evaluation(event, flow, file) and not has_no_gradients(event, flow, file):
             return event if _is_near(event, switch, file) else None
     return None
-
-
-def _is_fallback(node: ast.AST, file: FileView) -> bool:
-    """Return whether a pass is what remains where one without gradients raised."""
-    above = file.parent(node)
-    while above is not None and not isinstance(above, (ast.FunctionDef, ast.AsyncFunctionDef)):
-        if isinstance(above, ast.ExceptHandler):
-            return True
-        above = file.parent(above)
-    return False
 
 
 def _loop_around(event: TrainingEvent, file: FileView) -> ast.stmt | ast.expr | None:
@@ -176,6 +167,11 @@ def _is_left_to_others(forward: TrainingEvent, file: FileView) -> bool:
     functions = file.functions(forward.node)
     decorators = [d for function in functions for d in function.decorator_list]
     if any(_is_foreign(d.func if isinstance(d, ast.Call) else d, file) for d in decorators):
+        return True
+    names = {function.name for function in functions[-1:]}
+    handed = [a for c in file.nodes(ast.Call) for a in c.args if isinstance(a, ast.Name)]
+    if names & {argument.id for argument in handed}:
+        # What gets the function calls it, and may differentiate it.
         return True
     callers = [c for f in functions[-1:] for c in file.once(LocalCalls).callers(f)]
     around = [function for call in callers for function in file.functions(call)[-1:]]

@@ -188,6 +188,19 @@ VALID = (
             return total
         """,
     ),
+    Valid(
+        "a function that is handed to what differentiates it",
+        """
+        def curvature(model, batches, solve):
+            def objective(weights):
+                total = 0.0
+                for batch in batches:
+                    total = total + model(batch).loss
+                return total
+            model.eval()
+            return solve(objective, 10)
+        """,
+    ),
 )
 INVALID = (
     Invalid(

@@ -20,7 +20,7 @@ VIEW_FUNCTIONS = VIEW_METHODS | {"as_tensor", "asarray", "from_numpy", "atleast_
 PERMUTING = frozenset({"transpose", "permute", "t", "swapaxes", "swapdims", "movedim"})
 ITEM_METHODS = frozenset({"get", "items", "values"})
 FLAG_METHODS = frozenset(
-    {"requires_grad_", "share_memory_", "rename_", "retain_grad_", "is_shared_", "to_"}
+    {"requires_grad_", "share_memory_", "rename_", "retain_grad_", "is_shared_", "to_", "detach_"}
 )
 """Methods that end in an underscore and leave the values as they are."""
 GRADIENT_FUNCTIONS = frozenset({"clip_grad_norm_", "clip_grad_value_", "clip_grads_with_norm_"})

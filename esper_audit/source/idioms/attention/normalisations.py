@@ -52,6 +52,9 @@ def normalisation_of(contraction: Contraction, file: FileView) -> Normalisation 
     if not all(traces):
         return None
     softmax = traces[0][0].call
+    if "dims" in softmax.keywords or "axes" in softmax.keywords:
+        # No keyword of torch: the axis that is meant is another than the default.
+        return None
     rank = next((t.rank for found in traces for t in found if t.rank), None)
     dim = _dim(softmax, rank)
     if dim is None or len({t.call.node for found in traces for t in found}) != 1:

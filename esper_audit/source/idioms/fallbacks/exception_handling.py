@@ -151,3 +151,13 @@ def is_teardown(block: Sequence[ast.stmt], functions: Sequence[Function]) -> boo
         any(TEARDOWN.search(word) for node in own_nodes([part]) for word in identifiers(node))
         for part in block
     )
+
+
+def is_fallback(node: ast.AST, file: FileView) -> bool:
+    """Return whether a pass is what remains where one without gradients raised."""
+    above = file.parent(node)
+    while above is not None and not isinstance(above, (ast.FunctionDef, ast.AsyncFunctionDef)):
+        if isinstance(above, ast.ExceptHandler):
+            return True
+        above = file.parent(above)
+    return False

@@ -227,22 +227,6 @@ def has_numpy_norm(origins: list[ast.expr]) -> bool:
     return any(is_numpy_norm(part) for part in parts if isinstance(part, ast.Call))
 
 
-def has_difference(measured: list[ast.expr]) -> bool:
-    """Return whether a norm measures a difference, and is the distance between two points."""
-    return any(isinstance(m, ast.BinOp) and isinstance(m.op, ast.Sub) for m in measured)
-
-
-def is_error_of(measured: list[ast.expr], reference: list[ast.expr]) -> bool:
-    """Return whether a norm measures what something differs by from what another norm measures."""
-    texts = {ast.unparse(part) for part in reference}
-    return any(
-        isinstance(m, ast.BinOp)
-        and isinstance(m.op, ast.Sub)
-        and not texts.isdisjoint({ast.unparse(m.left), ast.unparse(m.right)})
-        for m in measured
-    )
-
-
 def is_row_norm(node: ast.expr) -> bool:
     """Return whether a norm is taken along one dimension, so that each row has its own."""
     calls = (part for part in walk(node) if isinstance(part, ast.Call))
@@ -290,4 +274,14 @@ def is_about_kind(above: ast.AST, node: ast.AST) -> bool:
         return above.attr in KIND
     return (
         isinstance(above, ast.Call) and above.func is not node and name_of(above) in KIND_FUNCTIONS
+    )
+
+
+def has_measured_name(part: ast.expr, measured: set[str]) -> bool:
+    """Return whether an expression has a measured name, as `p.grad` has that of `new_grad_norm`."""
+    name = name_of(part) or (part.value if isinstance(part, ast.Constant) else "")
+    name = name if isinstance(name, str) else ""
+    singular = name.rstrip("s")
+    return bool(singular) and any(
+        m == singular or m.endswith("_" + singular) or m.startswith(name + "_") for m in measured
     )

@@ -7,6 +7,7 @@ from collections import defaultdict
 from collections.abc import Iterator
 from functools import cached_property
 
+from esper_audit.source.idioms.numerics.distances import is_error_of
 from esper_audit.source.idioms.numerics.norm_expressions import (
     BOUNDING,
     COUNT_NAME,
@@ -14,6 +15,7 @@ from esper_audit.source.idioms.numerics.norm_expressions import (
     NORM_NAME,
     VALUE_PRESERVING,
     division_in,
+    has_measured_name,
     is_about_kind,
     is_constant_tensor,
     is_library_norm,
@@ -127,6 +129,9 @@ class NormFlow:
             return False
         names = [{n.id for n in walk(m) if isinstance(n, ast.Name)} for m in measured]
         numerators = [part for o in self.origins(division.left) for part in walk(o)]
+        norms = [p for p in numerators if isinstance(p, ast.expr) and self.is_norm(p)]
+        if is_error_of([m for norm in norms for m in self.measures(norm)], measured):
+            return False
         above = {part.id for part in numerators if isinstance(part, ast.Name)}
         if any(len(parts) > 1 and parts <= above for parts in names):
             return False
@@ -183,7 +188,7 @@ class NormFlow:
         for part in (part for use in uses for part in walk(self._product(use))):
             if isinstance(part, ast.expr) and part not in inside:
                 texts = {text_of(part), *map(text_of, self.origins(part))}
-                if not subjects.isdisjoint(texts) or _has_measured_name(part, measured):
+                if not subjects.isdisjoint(texts) or has_measured_name(part, measured):
                     return True
         return False
 
@@ -288,13 +293,3 @@ class NormFlow:
                 return True
             node = above
         return False
-
-
-def _has_measured_name(part: ast.expr, measured: set[str]) -> bool:
-    """Return whether an expression has a measured name, as `p.grad` has that of `new_grad_norm`."""
-    name = name_of(part) or (part.value if isinstance(part, ast.Constant) else "")
-    name = name if isinstance(name, str) else ""
-    singular = name.rstrip("s")
-    return bool(singular) and any(
-        m == singular or m.endswith("_" + singular) or m.startswith(name + "_") for m in measured
-    )

@@ -15,6 +15,7 @@ from esper_audit.source.syntax.names import dotted, parameters, terminal_name, t
 
 SCALING = (ast.Div, ast.Mult)
 SCALING_METHODS = frozenset({"div", "div_", "mul", "mul_", "sum"})
+FETCHING = ("next", "get_batch", "__next__")
 MEAN_FUNCTIONS = frozenset(
     {"cross_entropy", "mse_loss", "nll_loss", "l1_loss", "smooth_l1_loss", "huber_loss", "kl_div"}
     | {"binary_cross_entropy", "binary_cross_entropy_with_logits"}
@@ -98,11 +99,7 @@ def _is_fetched_in(loop: ast.For) -> bool:
     """Return whether each round of a loop fetches data: by `next`, a method or an index of the round."""
     index = dotted(loop.target)
     for node in scan(loop, {ast.Call, ast.Subscript}, NESTED_SCOPES):
-        if isinstance(node, ast.Call) and terminal_name(node.func) in (
-            "next",
-            "get_batch",
-            "__next__",
-        ):
+        if isinstance(node, ast.Call) and terminal_name(node.func) in FETCHING:
             return True
         if isinstance(node, ast.Subscript):
             names = scan(node.slice, {ast.Name})

@@ -14,19 +14,8 @@ from esper_audit.source.syntax.names import dotted, terminal_name
 SCHEDULERS = "torch.optim.lr_scheduler."
 NO_OPTIMIZERS = ("torch.optim.lr_scheduler", "torch.optim.swa_utils")
 OPTIMIZERS = frozenset(
-    {
-        "ASGD",
-        "Adadelta",
-        "Adafactor",
-        "Adagrad",
-        "Adam",
-        "AdamW",
-        "Adamax",
-        "LBFGS",
-        "Muon",
-        "NAdam",
-    }
-    | {"RAdam", "RMSprop", "Rprop", "SGD", "SparseAdam"}
+    {"ASGD", "Adadelta", "Adafactor", "Adagrad", "Adam", "AdamW", "Adamax", "LBFGS", "Muon"}
+    | {"NAdam", "RAdam", "RMSprop", "Rprop", "SGD", "SparseAdam"}
 )
 SCALERS = frozenset(
     {"torch.amp.GradScaler", "torch.cuda.amp.GradScaler", "torch.amp.grad_scaler.GradScaler"}
