@@ -45,7 +45,7 @@ class CausalPadding(Rule):
     category = Category.CORRECTNESS
     severity = Severity.P1
     roles = OUTSIDE_TESTS
-    precision = "no findings in 19 packages"
+    precision = "no findings in 19 packages; 0 of 6 in 45 packages more, before mending on them"
     triggers = Triggers(
         calls=CONVOLUTIONS | {"pad", "__init__"},
         collected=frozenset({"ClassDef"}),

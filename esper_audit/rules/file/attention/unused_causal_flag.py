@@ -41,7 +41,10 @@ class UnusedCausalFlag(Rule):
     category = Category.CORRECTNESS
     severity = Severity.P1
     roles = OUTSIDE_TESTS
-    precision = "1 of 1 finding would be merged (torchtune), none in 18 other packages"
+    precision = (
+        "1 of 1 finding would be merged (torchtune), none in 18 other packages; 0 of 10 in 45 packages "
+        "more, before mending on them"
+    )
     triggers = Triggers(
         nodes=frozenset({"FunctionDef"}),
         collected=frozenset({"ClassDef"}),

@@ -67,7 +67,10 @@ class GradientNanAtZero(Rule):
     severity = Severity.P2
     roles = OUTSIDE_TESTS
 
-    precision = "6 of 6 by readers in 28 packages, after mending; 6 of 33 before"
+    precision = (
+        "6 of 6 by readers in 28 packages, after mending; 6 of 33 before; 4 of 10 in 45 packages more, "
+        "before mending on them"
+    )
 
     triggers = Triggers(
         calls=ROOTS, nodes=frozenset({"BinOp"}), parts=frozenset({"sqrt", "pow", "**"})

@@ -46,7 +46,10 @@ class HalfPrecisionNorm(Rule):
     contract = "finite-numbers"
     category = Category.NUMERICAL_STABILITY
     severity = Severity.P3
-    precision = "0 of 1 by readers in 28 packages (bounded logarithms)"
+    precision = (
+        "0 of 1 by readers in 28 packages (bounded logarithms); 0 of 5 in 45 packages more, before "
+        "mending on them"
+    )
     triggers = Triggers(
         calls=ROOTS,
         nodes=frozenset({"BinOp"}),

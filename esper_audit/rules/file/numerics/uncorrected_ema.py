@@ -55,7 +55,10 @@ class UncorrectedEma(Rule):
     category = Category.NUMERICAL_STABILITY
     severity = Severity.P3
     roles = OUTSIDE_TESTS
-    precision = "21 of 22 findings were correct (peft, torchrl, monai, pfrl, espnet, ultralytics)"
+    precision = (
+        "21 of 22 findings were correct (peft, torchrl, monai, pfrl, espnet, ultralytics); 0 of 11 in 45 "
+        "packages more, before mending on them"
+    )
     triggers = Triggers(
         calls=UPDATE_METHODS,
         nodes=frozenset({"Assign", "AugAssign"}),

@@ -71,7 +71,10 @@ class ArgumentModifiedInPlace(Rule):
     category = Category.CORRECTNESS
     severity = Severity.P2
     roles = OUTSIDE_TESTS
-    precision = "7 of 7 by readers in 28 packages, after mending on them; 7 of 35 before"
+    precision = (
+        "7 of 7 by readers in 28 packages, after mending on them; 7 of 35 before; 19 of 57 in 45 "
+        "packages more, before mending on them"
+    )
     triggers = Triggers(
         nodes=frozenset({"Assign", "AugAssign", "Expr", "Return"}),
         keywords=frozenset({"out", "inplace"}),

@@ -64,7 +64,10 @@ class InheritedCopy(Rule):
     category = Category.CORRECTNESS
     severity = Severity.P2
     roles = OUTSIDE_TESTS
-    precision = "0 of 0 by readers in 28 packages, after mending; 0 of 2 before"
+    precision = (
+        "0 of 0 by readers in 28 packages, after mending; 0 of 2 before; 0 of 4 in 45 packages more, "
+        "before mending on them"
+    )
     triggers = Triggers(
         nodes=frozenset({"FunctionDef", "Return"}),
         collected=frozenset({"ClassDef"}),

@@ -61,7 +61,10 @@ class StateOutsideStateDict(Rule):
     category = Category.CORRECTNESS
     severity = Severity.P2
     roles = OUTSIDE_TESTS
-    precision = "no findings in 28 packages after mending on them, 3 before, none of them right; the known bug is found"
+    precision = (
+        "no findings in 28 packages after mending on them, 3 before, none of them right; the known bug "
+        "is found; 3 of 6 in 45 packages more, before mending on them"
+    )
     triggers = Triggers(
         nodes=frozenset({"Assign", "AnnAssign"}),
         collected=frozenset({"ClassDef"}),

@@ -43,7 +43,10 @@ class ConstantGenerator(Rule):
     category = Category.CORRECTNESS
     severity = Severity.P2
     roles = OUTSIDE_TESTS
-    precision = "1 arguable (timm); 46 other packages without a finding"
+    precision = (
+        "1 arguable (timm); 46 other packages without a finding; 0 of 1 in 45 packages more, before "
+        "mending on them"
+    )
     triggers = Triggers(calls=frozenset({"manual_seed", "default_rng", "RandomState", "Random"}))
 
     VALID = cases.VALID
