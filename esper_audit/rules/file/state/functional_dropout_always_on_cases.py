@@ -86,6 +86,17 @@ VALID = (
                 return self.attend(x, self.training, 0.1)
         """,
     ),
+    Valid(
+        "a comment that wants it",
+        """
+        from torch import nn
+        import torch.nn.functional as F
+        class Prenet(nn.Module):
+            def forward(self, x):
+                # Dropout stays on when speech is made: without it the decoder repeats itself.
+                return F.dropout(self.layer(x), 0.5)
+        """,
+    ),
 )
 INVALID = (
     Invalid(

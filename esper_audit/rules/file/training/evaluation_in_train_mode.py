@@ -50,8 +50,9 @@ class EvaluationInTrainMode(Rule):
     severity = Severity.P1
     roles = OUTSIDE_TESTS
     precision = (
-        "0 findings in 47 packages (monai, speechbrain, labml-nn, catalyst, deepchem and 42 more); 0 of "
-        "2 in 45 packages more, before mending on them"
+        "0 of 0 by a reader in 45 packages, after mending on them; 0 findings in 47 packages (monai, "
+        "speechbrain, labml-nn, catalyst, deepchem and 42 more); 0 of 2 in 45 packages more, before "
+        "mending on them"
     )
     triggers = Triggers(calls=frozenset({"backward", "manual_backward"}))
 
@@ -93,6 +94,8 @@ def _evaluations(flow: TrainingFlow, file: FileView) -> Iterator[TrainingEvent]:
     training = flow.of_kind(EventKind.BACKWARD, EventKind.STEP)
     for event in flow.of_kind(EventKind.FORWARD):
         loop = event.loops[-1] if event.loops else None
+        if event.helper == "forward":
+            continue
         if not isinstance(loop, (ast.For, ast.AsyncFor)) or _is_range(loop.iter):
             continue
         is_pure = not any(other.is_in(loop) for other in training)

@@ -35,10 +35,20 @@ def dropout_without_mode(node: ast.Call, file: FileView) -> str:
     rate = next((k.value for k in node.keywords if k.arg == "p"), None) or next(
         iter(arguments[1:2]), None
     )
+    if _is_commented(node, file):
+        return ""
     is_off = isinstance(rate, ast.Constant) and rate.value == 0
     if isinstance(rate, ast.Name) and _is_switched_off(rate, file):
         return ""
     return "" if is_off or any(map(has_mode, arguments)) else name
+
+
+def _is_commented(node: ast.Call, file: FileView) -> bool:
+    """Return whether a comment of the function above a dropout speaks of it."""
+    functions = file.functions(node)
+    start = functions[-1].lineno if functions else node.lineno
+    comments = (line.partition("#")[2] for line in file.source.lines[start - 1 : node.lineno - 1])
+    return any("dropout" in comment.lower() for comment in comments)
 
 
 def _is_switched_off(rate: ast.Name, file: FileView) -> bool:
