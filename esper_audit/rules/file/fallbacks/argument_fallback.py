@@ -24,6 +24,7 @@ from esper_audit.source.idioms.fallbacks.argument_defaults import (
     parameters_defaulting_to_none,
     targets_of,
 )
+from esper_audit.source.idioms.fallbacks.placeholders import is_placeholder
 from esper_audit.source.idioms.fallbacks.tensor_parameters import (
     TensorParameters,
     is_key_or_value,
@@ -86,7 +87,8 @@ class ArgumentFallback(Rule):
     low`); sizes, layer types, names and all parameters that are not annotated or used as tensors
     (with the option `adopted` only those that are annotated or used as something else); without
     `adopted` also parameters that no annotation makes a tensor, since most of them are conventions, and
-    those whose docstring states the default, and `out`; constructors,
+    those whose docstring states the default, `out`, and placeholders that are not read: beside a flag
+    (`has_u=u is not None`), or for a kernel (`kernel[grid](u if u is not None else h)`); constructors,
     whose parameters are configuration; either-or inputs that both default to None (`input_ids`,
     `inputs_embeds`); the sides of a relation (`pos_i`, `pos_j`; `K`, `new_K`), which may be the same;
     the keys and values of an attention, for which self-attention is the documented default (in a
@@ -158,8 +160,8 @@ class ArgumentFallback(Rule):
         return is_tensor(found.parameter, found.replacement, targets)
 
     def _is_convention(self, function: Function, found: Fallback, file: FileView) -> bool:
-        """Return whether two parameters are sides of a relation, or one input of an attention."""
-        if is_relation_pair(found.parameter, found.replacement):
+        """Return whether a replacement is one of the kinds that the docstring names as conventions."""
+        if is_relation_pair(found.parameter, found.replacement) or is_placeholder(function, found):
             return True
         if found.parameter == "out" or _is_documented(found.parameter, function):
             return True

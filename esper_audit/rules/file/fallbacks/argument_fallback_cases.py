@@ -6,6 +6,50 @@ from esper_audit.rules.rule import Invalid, Valid
 
 VALID = (
     Valid(
+        "placeholders that a kernel does not read, or that a flag switches off",
+        """
+        import torch
+
+
+        def gather(ids: torch.Tensor, table: torch.Tensor, weight: torch.Tensor | None = None):
+            out = torch.empty_like(ids)
+            gather_kernel[(ids.shape[0],)](ids, table, weight if weight is not None else table, out)
+            return out
+
+
+        def scale(x: torch.Tensor, factor: torch.Tensor | None = None):
+            has_factor = factor is not None
+            if factor is None:
+                factor = x
+            return torch.ops.own.scale(x, factor, has_factor)
+
+
+        def rows(x: torch.Tensor, count: int, table: torch.Tensor | None = None):
+            return x.repeat(table.numel() if table is not None else count)
+        """,
+    ),
+    Valid(
+        "an option that changes a copy of the other argument where it is given",
+        """
+        import torch
+
+
+        def sample(prior: torch.Tensor, lengths: torch.Tensor | None = None):
+            state = prior
+            if lengths is not None:
+                state = torch.mul(state, lengths)
+            return state
+
+
+        def rates(given: torch.Tensor, scale: torch.Tensor | None = None):
+            rate = given
+            if scale is None:
+                return torch.poisson(rate)
+            rate = rate * scale
+            return torch.poisson(rate)
+        """,
+    ),
+    Valid(
         "a required parameter",
         """
         def blend(host, *, seed_input):

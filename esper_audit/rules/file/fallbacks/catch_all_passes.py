@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 
 from esper_audit.findings.finding import Category, Severity
 from esper_audit.rules.rule import Invalid, Rule, Triggers, Valid, Violation
-from esper_audit.source.idioms.fallbacks.dispatch import Dispatch, dispatch_of
+from esper_audit.source.idioms.fallbacks.dispatch import Dispatch, dispatch_of, is_last_literal
 from esper_audit.source.syntax.ast_walk import scan
 from esper_audit.source.syntax.file_view import FileView
 from esper_audit.source.syntax.names import text_of
@@ -38,6 +38,21 @@ class CatchAllPasses(Rule):
     triggers = Triggers(nodes=frozenset({"Match", "If"}), words=frozenset({"match", "return"}))
 
     VALID = (
+        Valid(
+            "the last of the literals of a type",
+            """
+            from typing import Literal
+
+            Scope = Literal["process", "global", "local"]
+
+            def is_logged(scope: Scope, mode: Literal["a", "b"] = "a") -> bool:
+                if scope == "global":
+                    return is_first()
+                if scope == "local":
+                    return is_first_here()
+                return True
+            """,
+        ),
         Valid(
             "rejected by default",
             """
@@ -172,8 +187,11 @@ class CatchAllPasses(Rule):
         dispatch = dispatch_of(node, file)
         if dispatch is None or len(dispatch.values) < 2:
             return
-        effect = _effect(dispatch)
-        if effect:
+        effect, functions = _effect(dispatch), file.functions(node)
+        is_left = functions and is_last_literal(
+            dispatch.subject, len(dispatch.values), functions[-1], file
+        )
+        if effect and not is_left:
             names = [f"`{text_of(value)}`" for value in dispatch.values]
             named = ", ".join(names[:MOST_NAMED]) + (" ..." if len(names) > MOST_NAMED else "")
             message = MESSAGE.format(quoted(dispatch.subject), named, effect)

@@ -43,6 +43,20 @@ class MemoKeyOmitsArgument(Rule):
 
     VALID = (
         Valid(
+            "an entry that is made anew where it is too small",
+            """
+            import torch
+
+            class Scales:
+                def of(self, device, count):
+                    scale = self._scales.get(device)
+                    if scale is None or scale.numel() != count:
+                        scale = torch.ones(count, device=device)
+                        self._scales[device] = scale
+                    return scale
+            """,
+        ),
+        Valid(
             "a key of everything",
             """
             class Tables:

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 
 from esper_audit.findings.finding import Category, Severity
 from esper_audit.rules.rule import Invalid, Replacement, Rule, Triggers, Valid, Violation
+from esper_audit.source.idioms.fallbacks.number_uses import is_computed_with
 from esper_audit.source.syntax.ast_walk import scan
 from esper_audit.source.syntax.file_view import FileView
 from esper_audit.source.syntax.names import defaults, parameters, text_of
@@ -28,9 +29,10 @@ class OrNumber(Rule):
     Why: 0 is a rate, a weight, a temperature or a probability that its caller chose. It becomes the
     default, and the run that should show the effect of switching something off shows none.
 
-    Quiet: an `assert` that what is computed from it is greater than 0; `is None` tests, also beside it in
-    the same statement; integers, where 0 layers or steps mean nothing; a condition; numbers of a million
-    and more, where 0 and they mean no limit.
+    Quiet: a whole number (`or 1.0`, `or 2.0`) with which the file computes nothing, as it may be an order
+    or a divisor elsewhere; an `assert` that what is computed from it is greater than 0; `is None` tests,
+    also beside it in the same statement; integers, where 0 layers or steps mean nothing; a condition;
+    numbers of a million and more, where 0 and they mean no limit.
 
     Tickets: real code
     """
@@ -38,10 +40,21 @@ class OrNumber(Rule):
     contract = "unknown-values"
     category = Category.DEFENSIVE_PROGRAMMING
     severity = Severity.P2
-    precision = "0 of 1 by readers in 28 packages, after mending; 0 of 2 before"
+    precision = (
+        "2 of 2 by readers in 45 fresh packages, after mending (gluonts, scvi-tools); 2 of 5 before"
+    )
     triggers = Triggers(nodes=frozenset({"BoolOp", "IfExp"}), words=frozenset({"or", "if"}))
 
     VALID = (
+        Valid(
+            "a whole number that is only passed on",
+            """
+            class Clip:
+                def __init__(self, order: float | None = None, beta: float | None = None):
+                    self.order = order or 2.0
+                    self.act = Act(beta=beta or 1.0)
+            """,
+        ),
         Valid(
             "a factor whose product must be positive",
             """
@@ -97,6 +110,24 @@ class OrNumber(Rule):
         ),
     )
     INVALID = (
+        Invalid(
+            "a whole number that is kept and computed with, and one that is checked to be no less than 0",
+            """
+            class Layer:
+                def __init__(self, scale: float | None = None, part: float | None = None):
+                    if part is not None and part < 0:
+                        raise ValueError(part)
+                    self.scale = scale or 1.0
+                    self.part = part or 1.0
+
+                def forward(self, x):
+                    return x * self.scale
+            """,
+            (
+                (5, MESSAGE.format("scale or 1.0", "scale", "1.0", "scale")),
+                (6, MESSAGE.format("part or 1.0", "part", "1.0", "part")),
+            ),
+        ),
         Invalid(
             "an optional rate",
             """
@@ -162,6 +193,8 @@ class OrNumber(Rule):
         if not _is_optional_float(name, number, file):
             return
         if _is_condition(node, file) or _is_tested(name, file) or _is_positive(node, file):
+            return
+        if float(file.code(number)).is_integer() and not is_computed_with(node, name, file):
             return
         text, default = text_of(name), file.code(number)
         yield Violation(

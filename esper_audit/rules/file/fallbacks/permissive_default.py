@@ -10,6 +10,7 @@ from collections.abc import Iterator, Sequence
 from esper_audit.findings.finding import Category, Severity
 from esper_audit.rules.file.fallbacks import permissive_default_cases as cases
 from esper_audit.rules.rule import Rule, Triggers, Violation
+from esper_audit.source.idioms.fallbacks.dispatch import is_last_literal
 from esper_audit.source.syntax.ast_walk import scan
 from esper_audit.source.syntax.file_view import FileView
 from esper_audit.source.syntax.names import Function, dotted
@@ -64,7 +65,7 @@ class PermissiveDefault(Rule):
         if default is None or value is None or not _is_accepting(value):
             return
         subject, checked = _subject(node)
-        if checked >= FEWEST_CASES:
+        if checked >= FEWEST_CASES and not is_last_literal(subject, checked, node, file):
             code = file.code(default)
             yield Violation(default, f"`{code}` accepts every `{subject}` that no branch checks")
 

@@ -6,6 +6,20 @@ from esper_audit.rules.rule import Invalid, Valid
 
 VALID = (
     Valid(
+        "the last of the literals of a type",
+        """
+        from typing import Literal
+
+
+        def is_logged(scope: Literal["process", "global", "local"]) -> bool:
+            if scope == "global":
+                return is_first()
+            if scope == "local":
+                return is_first_here()
+            return True
+        """,
+    ),
+    Valid(
         "a default that rejects or raises",
         """
         def passes(gate, state):

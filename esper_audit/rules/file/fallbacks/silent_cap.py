@@ -9,8 +9,9 @@ from collections.abc import Iterator
 from esper_audit.findings.finding import Category, Severity
 from esper_audit.rules.rule import Invalid, Rule, Triggers, Valid, Violation
 from esper_audit.source.idioms.fallbacks.dispatch import is_reported
+from esper_audit.source.syntax.ast_walk import NESTED_SCOPES, scan
 from esper_audit.source.syntax.file_view import FileView
-from esper_audit.source.syntax.names import parameters, text_of
+from esper_audit.source.syntax.names import Function, parameters, text_of
 from esper_audit.text.phrases import quoted
 
 # An attribute of a configuration: `config.workers`, `self.args.workers`.
@@ -28,7 +29,8 @@ class SilentCap(Rule):
 
     Why: the user raises the setting and nothing changes. A sweep over it measures one value many times.
 
-    Quiet: a limit that is reported; a limit that is itself computed; `max`, which is a floor.
+    Quiet: a limit that is reported; a limit that is itself computed; `max`, which is a floor; a function
+    that returns the limited number itself, also among others, so that the caller sees it.
 
     Tickets: real code
     """
@@ -47,7 +49,20 @@ class SilentCap(Rule):
                 if workers > 8:
                     warnings.warn("at most 8 workers")
                 workers = min(8, workers)
-                return workers
+                return Pool(workers)
+            """,
+        ),
+        Valid(
+            "a number that the caller gets back",
+            """
+            def limit(strategy, devices, depth):
+                if strategy == "notebook":
+                    strategy, devices = "single", devices or 1
+                    devices = min(devices, 1)
+                depth = min(64, depth)
+                if strategy is None:
+                    return depth
+                return strategy, devices
             """,
         ),
         Valid(
@@ -109,12 +124,22 @@ class SilentCap(Rule):
             return
         name = text_of(names[0])
         own = {p.arg for p in parameters(functions[-1].args)}
-        is_kept = name in own and _is_kept(name, node, file)
+        is_kept = (
+            name in own and _is_kept(name, node, file) and not _is_returned(name, functions[-1])
+        )
         is_configured = name.partition(".")[0] in own and CONFIGURED.search(name) is not None
         if (is_kept or is_configured) and not is_reported(functions[-1].body):
             yield Violation(
                 node, MESSAGE.format(quoted(file.code(node)), name, text_of(literals[0]))
             )
+
+
+def _is_returned(name: str, function: Function) -> bool:
+    """Return whether a function returns a name, alone or in a tuple."""
+    returns = scan(function, {ast.Return}, NESTED_SCOPES)
+    values = [r.value for r in returns if isinstance(r, ast.Return)]
+    parts = [part for v in values for part in (v.elts if isinstance(v, ast.Tuple) else [v])]
+    return any(isinstance(part, ast.Name) and part.id == name for part in parts)
 
 
 def _is_kept(name: str, cap: ast.Call, file: FileView) -> bool:

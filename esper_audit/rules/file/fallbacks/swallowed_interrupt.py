@@ -18,12 +18,17 @@ from esper_audit.source.idioms.fallbacks.exception_handling import (
 from esper_audit.source.idioms.fallbacks.silent_statements import is_silent
 from esper_audit.source.syntax.ast_walk import walk
 from esper_audit.source.syntax.file_view import FileView
-from esper_audit.source.syntax.names import identifiers
+from esper_audit.source.syntax.names import dotted, identifiers
 
 # Directives on the line of a clause by which its author keeps it.
 DECLARED = re.compile(r"#.*(E722|BLE001|pylint: *disable.*(bare|broad)-except)")
 UNNAMED = re.compile(r"# *noqa(?! *:)", re.IGNORECASE)
+WHOLE_FILE = re.compile(r"^# *(ruff|flake8): *noqa *$", re.IGNORECASE | re.MULTILINE)
 LOOKUPS = ("importlib.", "pkg_resources.")
+QUICK_CALLS = frozenset(
+    {"bool", "float", "getattr", "hasattr", "int", "isinstance", "len", "print", "str", "type"}
+)
+LASTING = (ast.For, ast.AsyncFor, ast.While, ast.With, ast.AsyncWith, ast.Await)
 EVERYTHING = "builtins.BaseException"
 MESSAGE = "{} also discards KeyboardInterrupt and SystemExit: catch `Exception`"
 
@@ -39,8 +44,10 @@ class SwallowedInterrupt(Rule):
 
     Quiet: `except Exception`; a clause that raises, reports or uses the exception; a comment that gives
     the reason, or a directive for a linter (`noqa: E722`, `pylint: disable=bare-except`, a plain `noqa`
-    but in a loop that only tries again); `__del__` and functions that `atexit` calls; imports and
-    version look-ups of the module itself, which are over before anything runs.
+    but in a loop that only tries again, or one for the whole file); `__del__` and functions that `atexit`
+    calls; imports and version look-ups of the module itself, which are over before anything runs; a `try`
+    that only imports, prints, or reads and writes items and attributes, which nothing has time to
+    interrupt.
 
     Tickets: real code
     """
@@ -52,6 +59,37 @@ class SwallowedInterrupt(Rule):
     triggers = Triggers(nodes=frozenset({"ExceptHandler"}), words=frozenset({"except"}))
 
     VALID = (
+        Valid(
+            "items, attributes, prints and imports, which are over at once",
+            """
+            def describe(rows, config):
+                try:
+                    print(f"system {platform.platform()}")
+                except:
+                    pass
+                try:
+                    rows = rows["train"]
+                    import extra
+                except:
+                    extra = None
+                try:
+                    return config.env.workers[len(rows)]
+                except:
+                    return None
+            """,
+        ),
+        Valid(
+            "a file that its author keeps from the linter",
+            """
+            # ruff: noqa
+
+            def score(text):
+                try:
+                    return measure(text)
+                except:
+                    return 0.0
+            """,
+        ),
         Valid(
             "ordinary errors alone",
             """
@@ -196,7 +234,7 @@ class SwallowedInterrupt(Rule):
             return
         line = file.source.lines[node.lineno - 1]
         is_declared = DECLARED.search(line) or (UNNAMED.search(line) and not _is_retry(node, file))
-        is_declared = is_declared or _is_lookup(node, file)
+        is_declared = is_declared or _is_lookup(node, file) or _is_quick(node, file)
         if not (is_declared or is_in_finalizer(node, file) or is_raised_later(node, file)):
             yield Violation(node, MESSAGE.format(clause_header(node, file)))
 
@@ -208,6 +246,24 @@ def _is_retry(clause: ast.ExceptHandler, file: FileView) -> bool:
         return bool(loops)
     items = {name for n in walk(loops[-1].target) for name in identifiers(n)}
     return all(items.isdisjoint(identifiers(n)) for s in loops[-1].body for n in walk(s))
+
+
+def _is_quick(clause: ast.ExceptHandler, file: FileView) -> bool:
+    """Return whether what a clause guards is over at once, or the whole file is left to its author."""
+    guarded = file.parent(clause)
+    body = guarded.body if isinstance(guarded, ast.Try) else []
+    lasting = (statement for statement in body if not _is_print_or_import(statement))
+    for node in (node for statement in lasting for node in walk(statement)):
+        is_slow_call = isinstance(node, ast.Call) and dotted(node.func) not in QUICK_CALLS
+        if is_slow_call or isinstance(node, LASTING):
+            return WHOLE_FILE.search(file.source.text) is not None
+    return True
+
+
+def _is_print_or_import(statement: ast.stmt) -> bool:
+    value = statement.value if isinstance(statement, ast.Expr) else None
+    is_print = isinstance(value, ast.Call) and dotted(value.func) == "print"
+    return is_print or isinstance(statement, (ast.Import, ast.ImportFrom))
 
 
 def _is_lookup(clause: ast.ExceptHandler, file: FileView) -> bool:

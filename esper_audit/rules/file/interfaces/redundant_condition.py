@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 from collections.abc import Iterator, Sequence
 
 from esper_audit.findings.finding import Category, Severity
@@ -24,6 +25,8 @@ from esper_audit.source.syntax.file_view import FileView
 from esper_audit.source.syntax.names import Function, defaults, dotted, parameters
 from esper_audit.source.syntax.placed_nodes import PlacedNodes
 
+TESTED_LINE = re.compile(r"line (\d+) already tests it$")
+
 
 class RedundantConditionOptions(Options, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """`assignments`: also report what an assignment above decides."""
@@ -44,7 +47,8 @@ class RedundantCondition(Rule):
     an initialisation that is skipped.
 
     Quiet: asserts and what they show, as type checkers need them; an `isinstance` that is repeated, and
-    what an `elif` repeats of the conditions above it; names that are bound again in
+    what an `elif` repeats of the conditions above it; what repeats a test that holds and has no `else`, and
+    what only raises, as both do no harm; names that are bound again in
     between; annotations that permit None; counters that anything but constants and increments sets; what
     an assignment above decides, which mostly keeps a branch for later.
 
@@ -84,7 +88,7 @@ class RedundantCondition(Rule):
             walked = BranchWalk(
                 node, lambda call: type_returned(call, file), flags, with_asserts=False
             )
-            operands = (one for one in walked.constant_operands if self._is_reported(one))
+            operands = (one for one in walked.constant_operands if self._is_reported(one, file))
             for test, known in [*operands, *filter(_is_by_type, walked.constant_conditions)]:
                 fix = _without(test, file) if _is_neutral(test, known.truth, file) else None
                 yield _violation(test, known.truth, known.reason, file, fix)
@@ -109,10 +113,11 @@ class RedundantCondition(Rule):
         )
         return is_reported and (bool(start) or is_possibly_decided(function, branches, start))
 
-    def _is_reported(self, found: ConstantCondition) -> bool:
+    def _is_reported(self, found: ConstantCondition, file: FileView) -> bool:
         """Return whether an operand is to be reported: by a test, or by an assignment where asked for."""
-        is_assigned = found.known.reason.endswith(" sets it")
-        return not _is_restated_type(found) and (self.options.assignments or not is_assigned)
+        if found.known.reason.endswith(" sets it"):
+            return self.options.assignments and not _is_restated_type(found)
+        return not _is_restated_type(found) and not _is_harmless(found, file)
 
 
 def _violation(
@@ -171,6 +176,20 @@ def _flags(function: Function) -> ConditionFacts:
 def _is_restated_type(found: ConstantCondition) -> bool:
     """Return whether an operand repeats an `isinstance` that holds, as readers and type checkers like it."""
     return found.known.truth and isinstance(found.test, ast.Call)
+
+
+def _is_harmless(found: ConstantCondition, file: FileView) -> bool:
+    """Return whether an operand repeats what holds, where no `else` belongs to that, or only raises.
+
+    Below `if x:` without an `else`, `x and y` is as good as `y`. With one the two are one case apart.
+    """
+    statement = file.enclosing(found.test)[-1]
+    if isinstance(statement, ast.If) and all(isinstance(s, ast.Raise) for s in statement.body):
+        return True
+    tested = TESTED_LINE.match(found.known.reason)
+    around = [s for s in file.enclosing(found.test) if isinstance(s, ast.If)]
+    deciding = [s for s in around if tested and s.test.lineno == int(tested[1])]
+    return found.known.truth and not any(s.orelse for s in deciding)
 
 
 def _is_by_type(found: ConstantCondition) -> bool:

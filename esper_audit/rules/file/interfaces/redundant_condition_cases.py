@@ -6,6 +6,22 @@ from esper_audit.rules.rule import Invalid, Valid
 
 VALID = (
     Valid(
+        "a test that is repeated where it does no harm",
+        """
+        def augment(rows, training, pad, lengths=None):
+            if training and rows:
+                if pad and training:
+                    rows = pad(rows)
+                else:
+                    rows = rows[:1]
+            if lengths is None or rows is None:
+                raise ValueError("lengths are needed")
+            if pad is None or lengths is None:
+                raise ValueError("pad is needed")
+            return rows
+        """,
+    ),
+    Valid(
         "conditions that are open",
         """
         def step(self, updates=None, every=1):

@@ -6,6 +6,21 @@ from esper_audit.rules.rule import Invalid, Valid
 
 VALID = (
     Valid(
+        "a forward that is put on modules of other classes",
+        """
+        from torch import nn
+
+
+        class FusedExperts(nn.Module):
+            def forward(self, x):
+                return self.output(self.activation(self.router(x)))
+
+
+        def install(model):
+            model.experts.forward = FusedExperts.forward.__get__(model.experts)
+        """,
+    ),
+    Valid(
         "attributes that are set, registered, inherited or defined",
         """
         import torch

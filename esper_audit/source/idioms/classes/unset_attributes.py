@@ -27,7 +27,7 @@ def unset_attributes(definition: ast.ClassDef, file: FileView) -> Iterator[Attri
     own = family.members[0]
     read = (name for name in own.read if not name.startswith("__") and name not in MODULE_MEMBERS)
     unset = [name for name in read if not family.has_name(name)]
-    if not unset or definition.decorator_list:
+    if not unset or definition.decorator_list or _is_borrowed(family):
         return
     derived = [table.family(each) for each in table.subclasses(definition)]
     for name in sorted(unset):
@@ -58,6 +58,12 @@ def is_method_of_mixin(
     is_called = isinstance(above, ast.Call) and above.func is use.node
     family = file.once(class_table).family(definition)
     return is_called and not family.is_module and family.method(meant) is None
+
+
+def _is_borrowed(family: ClassFamily) -> bool:
+    """Return whether a module sets nothing at all, as its forward is put on modules of other classes."""
+    is_empty = not any(member.bound for member in family.members)
+    return family.is_module and is_empty and family.method("__init__") is None
 
 
 def _is_in(node: ast.expr, definition: ast.ClassDef, file: FileView) -> bool:

@@ -92,7 +92,9 @@ def _fallbacks_of_if(node: ast.If, assigned: Sequence[_Assigned]) -> Iterator[Fa
             yield Fallback(name, other)
         elif target != name:
             kept = of_present.get(target, before.get(target))
-            if kept is not None and name in _data_names(kept) and other not in _data_names(kept):
+            read = _data_names(kept) if kept is not None else set()
+            is_changed = target in read and target not in of_absent  # `y = h`, `y = f(y, u)`
+            if name in read and other not in read and not is_changed:
                 yield Fallback(name, other, target)
 
 

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from esper_audit.source.syntax.ast_walk import scan
 from esper_audit.source.syntax.file_view import FileView
-from esper_audit.source.syntax.names import dotted, terminal_name, text_of
+from esper_audit.source.syntax.names import Function, dotted, parameters, terminal_name, text_of
 
 REPORTING = frozenset({"warn", "warning", "error", "critical", "exception", "fatal", "warn_once"})
 
@@ -30,6 +30,32 @@ def dispatch_of(node: ast.If | ast.Match, file: FileView) -> Dispatch | None:
     if isinstance(above, ast.If) and above.orelse == [node]:
         return None
     return _of_chain(node) if node.orelse else _of_returns(node, above)
+
+
+def is_last_literal(subject: str, values: int, function: Function, file: FileView) -> bool:
+    """Return whether a parameter is one of some literals by its annotation, of which one is left to a default."""
+    taken = next((p for p in parameters(function.args) if p.arg == subject), None)
+    annotation = taken.annotation if taken is not None else None
+    if isinstance(annotation, ast.Name):
+        annotation = _alias(annotation.id, file)
+    if not isinstance(annotation, ast.Subscript) or terminal_name(annotation.value) != "Literal":
+        return False
+    listed = (
+        annotation.slice.elts if isinstance(annotation.slice, ast.Tuple) else [annotation.slice]
+    )
+    return len(listed) - values <= 1
+
+
+def _alias(name: str, file: FileView) -> ast.expr | None:
+    """Return what a name of the module stands for."""
+    for statement in file.tree.body:
+        target = statement.targets[0] if isinstance(statement, ast.Assign) else None
+        if isinstance(statement, ast.AnnAssign):
+            target = statement.target
+        if isinstance(target, ast.Name) and target.id == name:
+            assert isinstance(statement, (ast.Assign, ast.AnnAssign))
+            return statement.value
+    return None
 
 
 def is_reported(block: list[ast.stmt]) -> bool:

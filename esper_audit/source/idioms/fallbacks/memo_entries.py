@@ -16,6 +16,7 @@ CLOSED = frozenset({ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef})
 TENSOR_FUNCTION = re.compile(
     r"(torch|numpy)\.(nn\.functional\.|linalg\.|fft\.|special\.)?(?!compile|load|save|is_|get_)[a-z]\w*"
 )
+UNMEASURED = (ast.Is, ast.IsNot, ast.In, ast.NotIn)
 PROPERTIES = frozenset({"device", "dtype"})
 
 
@@ -110,6 +111,20 @@ def _is_compared(name: str, entry: MemoEntry, function: Function) -> bool:
         names = {n.id for n in ast.walk(node.test) if isinstance(n, ast.Name)}
         if name in names and (names & {"self", "cls"} or entry.cache in ast.unparse(node.test)):
             return name not in dependencies(entry.key, function, entry.statement)
+        if _is_measured(name, entry, node.test, function):
+            return True
+    return False
+
+
+def _is_measured(name: str, entry: MemoEntry, test: ast.expr, function: Function) -> bool:
+    """Return whether a test compares what is kept, under a local name, with what an argument makes of it."""
+    kept = dotted(entry.statement.value)
+    for compared in scan(test, {ast.Compare}):
+        if not isinstance(compared, ast.Compare) or isinstance(compared.ops[0], UNMEASURED):
+            continue
+        read = {n.id for n in ast.walk(compared) if isinstance(n, ast.Name)}
+        if kept in read and name in dependencies(compared, function, entry.statement):
+            return True
     return False
 
 

@@ -1,0 +1,121 @@
+"""The rule `list-mirrors-enum`: a literal list or table repeats an enum and has drifted from it."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+
+from esper_audit.findings.finding import Category, NotAnalysed, Severity, TreeViolation
+from esper_audit.project.file_roles import Role
+from esper_audit.rules.rule import Options
+from esper_audit.rules.tree import list_mirrors_enum_cases as cases
+from esper_audit.rules.tree_rule import TreeRule
+from esper_audit.source.idioms.duplication.name_tables import (
+    Enumeration,
+    NameTable,
+    differences,
+    enumerations,
+    is_for_validation,
+    lookups,
+    name_tables,
+)
+from esper_audit.source.usage.tree import Tree
+
+MOST_NAMED = 3
+
+
+class ListMirrorsEnumOptions(Options, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """`subsets`: also report lists that only lack or only add names, whatever they are for."""
+
+    subsets: bool = False
+
+
+class ListMirrorsEnum(TreeRule):
+    """A literal list or table repeats an enum and has drifted from it.
+
+    What: a table that is read by `TABLE[stage]` and lacks some of the members of the enum whose
+    members are its keys; a list of strings that repeats most names or values of an enum, and both lacks
+    some and adds others, or lacks some and refuses them (`if x not in NAMES: raise`, `choices=`).
+
+    Why: the enum got a member and the list did not: the new stage raises a KeyError, or its name is
+    refused, in the one run that uses it.
+
+    Quiet: complete lists; a table that code asks for a key first (`in`, `get`), and members that the
+    function around the look-up deals with itself; lists of strings that only lack names, which are mostly
+    subsets on purpose (with the option `subsets` they are reported); fewer than three common names; tests.
+
+    Tickets: B4-PT-04, real code
+    """
+
+    contract = "declared-types"
+    category = Category.CORRECTNESS
+    severity = Severity.P3
+    precision = (
+        "0 findings in 8 packages (monai, lightning, ultralytics, axolotl, nemo_toolkit and 3 more) after "
+        "mending, 0 of 1 before"
+    )
+
+    VALID = cases.VALID
+    INVALID = cases.INVALID
+
+    options: ListMirrorsEnumOptions
+    Options = ListMirrorsEnumOptions
+
+    def check(self, tree: Tree) -> Iterator[TreeViolation | NotAnalysed]:
+        """Report the lists and tables of production code that lack or add members."""
+        sources = [
+            (unit.path, source.tree)
+            for unit in sorted(tree.index.modules(), key=lambda unit: unit.path)
+            if unit.role is Role.PRODUCTION and (source := tree.source(unit.path)) is not None
+        ]
+        enums = [(path, found) for path, parsed in sources for found in enumerations(parsed)]
+        for path, parsed in sources if enums else ():
+            for table in name_tables(parsed):
+                message = self._message(table, parsed, enums)
+                if message:
+                    yield tree.at_node(path, table.node, message)
+
+    def _message(
+        self, table: NameTable, parsed: ast.Module, enums: list[tuple[str, Enumeration]]
+    ) -> str:
+        """Return how a table differs from the enum that it repeats, empty if it does not."""
+        if table.owner:
+            named = [(path, enum) for path, enum in enums if enum.name == table.owner]
+            return _incomplete(table, parsed, *named[0]) if len(named) == 1 else ""
+        for path, enum in enums:
+            for names in (enum.members, enum.values, tuple(m.lower() for m in enum.members)):
+                found = differences(table.texts, names)
+                if found is None:
+                    continue
+                if not found[0] and not found[1]:
+                    return ""
+                lacks, adds = found
+                is_drift = 0 < len(adds) <= len(lacks) or self.options.subsets
+                if is_drift or (lacks and is_for_validation(table, parsed)):
+                    wrong = [*_words("lacks", lacks), *_words("adds", adds)]
+                    return f"repeats the enum `{enum.name}` of {path} and {' and '.join(wrong)}. Make it from the enum."
+        return ""
+
+
+def _incomplete(table: NameTable, parsed: ast.Module, path: str, enum: Enumeration) -> str:
+    """Return which members a table lacks that is read by any of them."""
+    lacks = [name for name in enum.members if name not in table.members]
+    is_mostly = len(table.members) > len(lacks)
+    if not lacks or not is_mostly or not isinstance(table.node, ast.Dict):
+        return ""
+    handled = {
+        node.attr
+        for node in ast.walk(parsed)
+        if isinstance(node, ast.Attribute) and ast.unparse(node.value).endswith(enum.name)
+    }
+    open_members = [name for name in lacks if name not in handled]
+    if not open_members or not lookups(table, parsed):
+        return ""
+    (wrong,) = _words("lacks", open_members)
+    return f"is read by members of `{enum.name}` of {path} and {wrong}. Add what it lacks."
+
+
+def _words(verb: str, names: list[str]) -> list[str]:
+    shown = ", ".join(f"`{name}`" for name in names[:MOST_NAMED])
+    more = " ..." if len(names) > MOST_NAMED else ""
+    return [f"{verb} {shown}{more}"] if names else []

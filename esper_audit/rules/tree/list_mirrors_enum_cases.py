@@ -1,0 +1,158 @@
+"""The cases of the rule `list-mirrors-enum`."""
+
+from __future__ import annotations
+
+from esper_audit.rules.tree_rule import InvalidTree, ValidTree
+
+STAGES = """
+    from enum import Enum
+
+
+    class Stage(Enum):
+        DORMANT = "dormant"
+        TRAINING = "training"
+        BLENDING = "blending"
+        HOLDING = "holding"
+        IDLE = "dormant"
+"""
+
+VALID = (
+    ValidTree(
+        "complete lists, and a list of something else",
+        {
+            "stages.py": STAGES,
+            "report.py": """
+                from stages import Stage
+
+                NAMES = ["DORMANT", "TRAINING", "BLENDING", "HOLDING"]
+                VALUES = ("dormant", "training", "blending", "holding")
+                COLOURS = {
+                    Stage.DORMANT: "grey",
+                    Stage.TRAINING: "blue",
+                    Stage.BLENDING: "green",
+                    Stage.HOLDING: "red",
+                }
+                OTHERS = ["training", "validation", "test", "predict"]
+
+
+                def colour(stage):
+                    return COLOURS[stage]
+            """,
+        },
+    ),
+    ValidTree(
+        "a subset on purpose",
+        {
+            "stages.py": STAGES,
+            "report.py": """
+                ACTIVE = ["training", "blending", "holding"]
+
+
+                def is_active(stage):
+                    return stage.value in ACTIVE
+            """,
+        },
+    ),
+    ValidTree(
+        "a table that is asked first, and a member that is dealt with before",
+        {
+            "stages.py": STAGES,
+            "report.py": """
+                from stages import Stage
+
+                COLOURS = {Stage.DORMANT: "grey", Stage.TRAINING: "blue", Stage.BLENDING: "green"}
+
+
+                def colour(stage):
+                    return COLOURS.get(stage, "black")
+            """,
+            "other.py": """
+                from stages import Stage
+
+                RATES = {Stage.DORMANT: 0.0, Stage.TRAINING: 1.0, Stage.BLENDING: 0.5}
+
+
+                def rate(stage):
+                    if stage is Stage.HOLDING:
+                        return 0.1
+                    return RATES[stage]
+            """,
+        },
+    ),
+)
+
+INVALID = (
+    InvalidTree(
+        "a table without the new member",
+        {
+            "stages.py": STAGES,
+            "report.py": """
+                from stages import Stage
+
+                COLOURS = {
+                    Stage.DORMANT: "grey",
+                    Stage.TRAINING: "blue",
+                    Stage.BLENDING: "green",
+                }
+
+
+                def colour(stage):
+                    return COLOURS[stage]
+            """,
+        },
+        (
+            (
+                "report.py",
+                3,
+                "is read by members of `Stage` of stages.py and lacks `HOLDING`. Add what it lacks.",
+            ),
+        ),
+    ),
+    InvalidTree(
+        "lists with a name that the enum has no longer, or that refuse a new one",
+        {
+            "stages.py": STAGES,
+            "report.py": """
+                STAGES = ["dormant", "training", "blending", "frozen"]
+
+
+                def parse(text):
+                    if text not in ("DORMANT", "TRAINING", "BLENDING"):
+                        raise ValueError(text)
+                    return text
+            """,
+        },
+        (
+            (
+                "report.py",
+                1,
+                (
+                    "repeats the enum `Stage` of stages.py and lacks `holding` and adds `frozen`. "
+                    "Make it from the enum."
+                ),
+            ),
+            (
+                "report.py",
+                5,
+                "repeats the enum `Stage` of stages.py and lacks `HOLDING`. Make it from the enum.",
+            ),
+        ),
+    ),
+    InvalidTree(
+        "a subset, where asked for",
+        {
+            "stages.py": STAGES,
+            "report.py": """
+                ACTIVE = ["training", "blending", "holding"]
+            """,
+        },
+        (
+            (
+                "report.py",
+                1,
+                "repeats the enum `Stage` of stages.py and lacks `dormant`. Make it from the enum.",
+            ),
+        ),
+        options={"subsets": True},
+    ),
+)
