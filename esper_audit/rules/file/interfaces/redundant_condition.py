@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ast
-import re
 from collections.abc import Iterator, Sequence
 
 from esper_audit.findings.finding import Category, Severity
@@ -20,12 +19,11 @@ from esper_audit.source.idioms.branches.counters import (
     truth_of_size,
 )
 from esper_audit.source.idioms.branches.decidable import TestedNames, is_possibly_decided
+from esper_audit.source.idioms.branches.restated_tests import is_harmless
 from esper_audit.source.idioms.branches.return_types import type_returned
 from esper_audit.source.syntax.file_view import FileView
 from esper_audit.source.syntax.names import Function, defaults, dotted, parameters
 from esper_audit.source.syntax.placed_nodes import PlacedNodes
-
-TESTED_LINE = re.compile(r"line (\d+) already tests it$")
 
 
 class RedundantConditionOptions(Options, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -117,7 +115,7 @@ class RedundantCondition(Rule):
         """Return whether an operand is to be reported: by a test, or by an assignment where asked for."""
         if found.known.reason.endswith(" sets it"):
             return self.options.assignments and not _is_restated_type(found)
-        return not _is_restated_type(found) and not _is_harmless(found, file)
+        return not _is_restated_type(found) and not is_harmless(found, file)
 
 
 def _violation(
@@ -176,20 +174,6 @@ def _flags(function: Function) -> ConditionFacts:
 def _is_restated_type(found: ConstantCondition) -> bool:
     """Return whether an operand repeats an `isinstance` that holds, as readers and type checkers like it."""
     return found.known.truth and isinstance(found.test, ast.Call)
-
-
-def _is_harmless(found: ConstantCondition, file: FileView) -> bool:
-    """Return whether an operand repeats what holds, where no `else` belongs to that, or only raises.
-
-    Below `if x:` without an `else`, `x and y` is as good as `y`. With one the two are one case apart.
-    """
-    statement = file.enclosing(found.test)[-1]
-    if isinstance(statement, ast.If) and all(isinstance(s, ast.Raise) for s in statement.body):
-        return True
-    tested = TESTED_LINE.match(found.known.reason)
-    around = [s for s in file.enclosing(found.test) if isinstance(s, ast.If)]
-    deciding = [s for s in around if tested and s.test.lineno == int(tested[1])]
-    return found.known.truth and not any(s.orelse for s in deciding)
 
 
 def _is_by_type(found: ConstantCondition) -> bool:
