@@ -43,19 +43,19 @@ class TriggerTable:
         self.rules = frozenset(triggers)
         self._rule_of = rule_of
         self._by_word: dict[bytes, list[str]] = defaultdict(list)
-        self._parts: dict[str, list[bytes]] = {}
+        self._by_part: dict[bytes, list[str]] = defaultdict(list)
         self._always: set[str] = set()
         for check, triggered_by in triggers.items():
             words = _words(triggered_by)
             for word in _as_bytes(words):
                 self._by_word[word].append(check)
-            if triggered_by.parts:
-                # The shortest first: it is the most likely to be there.
-                parts = _as_bytes(triggered_by.parts)
-                self._parts[check] = sorted(parts, key=lambda part: (len(part), part))
-            elif not words:
+            for part in _as_bytes(triggered_by.parts):
+                self._by_part[part].append(check)
+            if not words and not triggered_by.parts:
                 self._always.add(check)
         self._words = frozenset(self._by_word)
+        # The parts of most rules first, then the shortest: most are not searched once these are found.
+        self._parts = sorted(self._by_part.items(), key=lambda p: (-len(p[1]), len(p[0]), p[0]))
         self._active_triggers: dict[frozenset[str], _ActiveTriggers] = {}
 
     @classmethod
@@ -69,9 +69,9 @@ class TriggerTable:
         active = set(self._always)
         for word in self._words & words_of(data):
             active.update(self._by_word[word])
-        for check, parts in self._parts.items():
-            if check not in active and any(part in data for part in parts):
-                active.add(check)
+        for part, checks in self._parts:
+            if not active.issuperset(checks) and part in data:
+                active.update(checks)
         return frozenset(active)
 
     def candidates(self, source: Source, active: frozenset[str]) -> Candidates:

@@ -98,11 +98,14 @@ class AttentionWithoutCausalMask(Rule):
         if kind not in SIGNATURES or not functions:
             return
         missing = missing_mask(call, SIGNATURES[kind])
-        if not missing or (kind == "softmax" and not is_handwritten_attention(call, functions[-1])):
+        function = functions[-1]
+        if not missing or (
+            kind == "softmax" and not is_handwritten_attention(call, function, file.text(function))
+        ):
             return
-        if is_cross_attention(call, functions[-1]):
+        if is_cross_attention(call, function):
             return
-        reason = self._reason(functions[-1], file)
+        reason = self._reason(function, file)
         if reason is not None:
             attention = file.code(call.func, parentheses=True)
             yield Violation(

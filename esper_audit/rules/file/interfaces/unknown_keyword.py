@@ -245,12 +245,12 @@ class UnknownKeyword(Rule):
     )
 
     def prefilter(self, nodes: Sequence[ast.AST]) -> Sequence[ast.AST]:
-        """Keep calls with keywords and without `**`, of a name or of an attribute of a name."""
-        return [n for n in nodes if isinstance(n, ast.Call) and n.keywords and _is_plain(n)]
+        """Keep calls with keywords."""
+        return [n for n in nodes if isinstance(n, ast.Call) and n.keywords]
 
     def check(self, node: ast.AST, file: FileView) -> Iterator[Violation]:
         """Report each keyword that the called function does not take."""
-        if not isinstance(node, ast.Call) or not _is_plain(node):
+        if not isinstance(node, ast.Call) or not _is_known(node, file) or not _is_plain(node):
             return
         has_name_of_torch = terminal_name(node.func) in torch_function_names()
         resolved = (file.resolve(node.func) or "") if has_name_of_torch else ""
@@ -275,6 +275,12 @@ def _renamed(keyword: ast.keyword, meant: str, file: FileView) -> Replacement:
     span = file.span(keyword)
     name = Span(span.line, span.column, span.line, span.column + len(keyword.arg or ""))
     return Replacement(name, meant, safe=True, description=f"pass `{meant}`")
+
+
+def _is_known(call: ast.Call, file: FileView) -> bool:
+    """Return whether a call may be one of torch or of the own code of a file, by its last name alone."""
+    name = terminal_name(call.func)
+    return name in torch_function_names() or file.once(OwnFunctions).has_name(name)
 
 
 def _is_plain(call: ast.Call) -> bool:

@@ -30,6 +30,7 @@ from esper_audit.source.idioms.aliasing.written_values import is_of_tensor, is_t
 from esper_audit.source.syntax.ast_walk import scan
 from esper_audit.source.syntax.file_view import FileView
 from esper_audit.source.syntax.names import Function, parameters
+from esper_audit.source.syntax.source import has_word
 from esper_audit.text.phrases import quoted
 
 ENTRY_POINTS = frozenset({"forward", "__call__"})
@@ -97,7 +98,7 @@ class ArgumentModifiedInPlace(Rule):
         functions = file.functions(node)  # type: ignore[arg-type]  # the nodes of the triggers have places
         if not functions or not parameters_of(functions[-1]) or not _may_write(node):
             return
-        if b"torch" not in file.source.words:
+        if not has_word(file.source.data, b"torch"):
             return
         function = functions[-1]
         flows = file.once(argument_flows)

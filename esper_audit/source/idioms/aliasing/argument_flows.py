@@ -11,7 +11,11 @@ from esper_audit.source.idioms.aliasing.alias_flow import (
     ArgumentWrite,
     CalleeEffects,
 )
-from esper_audit.source.idioms.aliasing.argument_reach import is_possible_write, names_reached
+from esper_audit.source.idioms.aliasing.argument_reach import (
+    BINDING,
+    is_possible_write,
+    names_reached,
+)
 from esper_audit.source.idioms.aliasing.tensor_parameters import possible_tensors
 from esper_audit.source.idioms.classes.attribute_use import own_name
 from esper_audit.source.idioms.classes.file_classes import class_table
@@ -58,10 +62,10 @@ class ArgumentFlows:
     def may_write(self, node: ast.AST, function: Function) -> bool:
         """Return whether a node may write into a tensor that the function is given."""
         if function not in self._tensors:
+            given = possible_tensors(function)
+            bindings = [n for k in BINDING for n in self._file.inside(function, k)] if given else []
             self._tensors[function] = names_reached(
-                function,
-                possible_tensors(function),
-                lambda call: self._callees(call, function),
+                bindings, given, lambda call: self._callees(call, function)
             )
         reached = self._tensors[function]
         return bool(reached) and is_possible_write(

@@ -19,14 +19,19 @@ from esper_audit.source.idioms.aliasing.shared_storage import (
 from esper_audit.source.syntax.ast_walk import scan
 from esper_audit.source.syntax.names import Function, dotted, terminal_name
 
-BINDING = frozenset({ast.Assign, ast.AnnAssign, ast.For, ast.AsyncFor})
+BINDING = (ast.Assign, ast.AnnAssign, ast.For, ast.AsyncFor)
 Callees = Callable[[ast.Call], Sequence[Function]]
 
 
-def names_reached(function: Function, arguments: Iterable[str], callees: Callees) -> frozenset[str]:
-    """Return the names and dotted names that may share storage with some arguments of a function."""
+def names_reached(
+    bindings: Iterable[ast.AST], arguments: Iterable[str], callees: Callees
+) -> frozenset[str]:
+    """Return the names and dotted names that may share storage with some arguments of a function.
+
+    `bindings` are the nodes of the types in `BINDING` in the function.
+    """
     reached = set(arguments)
-    edges = [edge for node in scan(function, BINDING) for edge in _edges(node, callees)]
+    edges = [edge for node in bindings for edge in _edges(node, callees)]
     is_growing = bool(reached)
     while is_growing:
         before = len(reached)

@@ -98,8 +98,11 @@ def is_cross_attention(call: ast.Call, function: Function) -> bool:
     return all(sources) and sources[0] != sources[1] and not are_projections
 
 
-def is_handwritten_attention(softmax: ast.Call, function: Function) -> bool:
-    """Return whether a softmax is taken of q k^T in a function that hides no positions."""
+def is_handwritten_attention(softmax: ast.Call, function: Function, text: str) -> bool:
+    """Return whether a softmax is taken of q k^T in a function that hides no positions.
+
+    `text` is the source of the function.
+    """
     scores = softmax.args[0] if softmax.args else None
     if isinstance(softmax.func, ast.Attribute) and (
         scores is None or not _is_possible_scores(scores)
@@ -110,8 +113,11 @@ def is_handwritten_attention(softmax: ast.Call, function: Function) -> bool:
     values = _assignments(function).get(dotted(scores), [scores])
     if not any(_is_query_times_key(_unscaled(value)) for value in values):
         return False
-    if HIDING_CODE.search(ast.unparse(function)):
+    # What the code contains its text contains too, and is quicker to search.
+    if HIDING_CODE.search(text) and HIDING_CODE.search(ast.unparse(function)):
         return False
+    if not MASK_WORDS.search(text):
+        return True
     kinds = (ast.Assign, ast.AugAssign, ast.Expr)
     steps = [ast.unparse(node) for node in walk(function) if isinstance(node, kinds)]
     uses_scores = re.compile(rf"(?<!\w){re.escape(ast.unparse(scores))}(?!\w)")

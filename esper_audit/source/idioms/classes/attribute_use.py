@@ -3,20 +3,20 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
-from esper_audit.source.syntax.ast_walk import scan
+from esper_audit.source.syntax.file_view import FileView
 from esper_audit.source.syntax.names import Function, dotted, parameters
+from esper_audit.source.syntax.placed_nodes import PlacedNodes
 
 # The methods of `torch.nn.Module` that bind an attribute by name, and the position of its value.
 REGISTERING = frozenset(
     {"register_buffer", "register_parameter", "register_module", "add_module", "__setattr__"}
 )
-BINDING = frozenset(
-    {ast.Assign, ast.AnnAssign, ast.AugAssign, ast.NamedExpr, ast.For, ast.AsyncFor}
-    | {ast.With, ast.AsyncWith, ast.Call, ast.Delete}
-)
+BINDING = (
+    ast.Assign, ast.AnnAssign, ast.AugAssign, ast.NamedExpr, ast.For, ast.AsyncFor, ast.With, ast.AsyncWith,
+)  # fmt: skip
 UNBOUND = frozenset({"staticmethod"})
 
 
@@ -41,21 +41,48 @@ def own_name(method: Function) -> str:
     return first.arg if first is not None and names.isdisjoint(UNBOUND) else ""
 
 
-def attributes_read(method: Function) -> Iterator[AttributeUse]:
-    """Yield each read of an attribute of the method's object, `self.x += 1` included."""
-    me = own_name(method)
-    for node in scan(method, {ast.Attribute, ast.AugAssign}):
-        found = node.target if isinstance(node, ast.AugAssign) else node
-        if not isinstance(found, ast.Attribute) or not is_own(found, me):
-            continue
-        if isinstance(node, ast.AugAssign) or isinstance(found.ctx, ast.Load):
-            yield AttributeUse(found.attr, found, method)
+class AttributePlaces:
+    """Where a file reads and binds attributes of names, whichever method of which class does."""
+
+    def __init__(self, file: FileView) -> None:
+        named = [a for a in file.nodes(ast.Attribute) if a.value.__class__ is ast.Name]
+        changed = [step.target for step in file.nodes(ast.AugAssign)]
+        read = [attribute for attribute in named if attribute.ctx.__class__ is ast.Load]
+        read += [target for target in changed if isinstance(target, ast.Attribute)]
+        self._read = PlacedNodes(read)
+        statements = [node for kind in BINDING for node in file.nodes(kind)]
+        binding: list[ast.AST] = [node for node in statements if _binds_attribute(node)]
+        binding += [call for call in file.nodes(ast.Call) if _may_bind(call.func)]
+        self._binding = PlacedNodes(binding)
+
+    def read(self, method: Function) -> Iterator[AttributeUse]:
+        """Yield each read of an attribute of the method's object, `self.x += 1` included."""
+        me = own_name(method)
+        found = (node for node in self._read.inside(method) if is_own(node, me))
+        return (AttributeUse(node.attr, node, method) for node in found)
+
+    def bound(self, method: Function) -> Iterator[AttributeUse]:
+        """Yield each binding of an attribute of the method's object."""
+        return _bound_by(self._binding.inside(method), method)
 
 
-def attributes_bound(method: Function) -> Iterator[AttributeUse]:
-    """Yield each binding of an attribute of the method's object."""
+def _binds_attribute(node: ast.AST) -> bool:
+    """Return whether a statement binds an attribute."""
+    return any(
+        part.__class__ is ast.Attribute for target, _ in _targets(node) for part in _parts(target)
+    )
+
+
+def _may_bind(function: ast.expr) -> bool:
+    """Return whether a called function may bind an attribute that is an argument."""
+    if isinstance(function, ast.Attribute):
+        return function.attr in REGISTERING
+    return isinstance(function, ast.Name) and function.id == "setattr"
+
+
+def _bound_by(nodes: Iterable[ast.AST], method: Function) -> Iterator[AttributeUse]:
     me = own_name(method)
-    for node in scan(method, BINDING):
+    for node in nodes:
         if isinstance(node, ast.Call):
             yield from _bound_by_call(node, me, method)
         else:

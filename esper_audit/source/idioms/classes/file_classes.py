@@ -7,12 +7,10 @@ from collections.abc import Iterator
 from functools import cached_property
 
 from esper_audit.source.idioms.classes.attribute_use import (
+    AttributePlaces,
     AttributeUse,
-    attributes_bound,
-    attributes_read,
     own_name,
 )
-from esper_audit.source.syntax.ast_walk import scan
 from esper_audit.source.syntax.enclosing import blocks
 from esper_audit.source.syntax.file_view import FileView
 from esper_audit.source.syntax.names import (
@@ -22,9 +20,11 @@ from esper_audit.source.syntax.names import (
     read_block,
     terminal_name,
 )
+from esper_audit.source.syntax.placed_nodes import PlacedNodes
 
 DYNAMIC_METHODS = frozenset({"__getattr__", "__getattribute__", "__slots__"})
 DYNAMIC_CALLS = frozenset({"setattr", "vars", "exec"})
+REGISTERING_CALLS = frozenset({"register_buffer", "register_parameter", "add_module"})
 MODULE_CLASSES = ("torch.nn.", "torch.jit.ScriptModule", "lightning.", "pytorch_lightning.")
 PLAIN_BASES = frozenset(
     {"object", "builtins.object", "abc.ABC", "typing.Protocol", "typing.Generic", "enum.Enum"}
@@ -36,8 +36,9 @@ PROPERTIES = frozenset({"property", "cached_property", "setter", "getter", "dele
 class ClassMembers:
     """What the body of one class defines, binds and reads, without its bases."""
 
-    def __init__(self, definition: ast.ClassDef) -> None:
+    def __init__(self, definition: ast.ClassDef, file: FileView) -> None:
         self.definition = definition
+        self._file = file
         self._reads: dict[Function, list[AttributeUse]] = {}
 
     @cached_property
@@ -60,7 +61,8 @@ class ClassMembers:
     @cached_property
     def bound(self) -> dict[str, list[AttributeUse]]:
         """The bindings of the attributes of an object, by name."""
-        return _by_name(use for method in self.functions for use in attributes_bound(method))
+        places = self._file.once(AttributePlaces)
+        return _by_name(use for method in self.functions for use in places.bound(method))
 
     @cached_property
     def read(self) -> dict[str, list[AttributeUse]]:
@@ -70,7 +72,7 @@ class ClassMembers:
     def reads_of(self, method: Function) -> list[AttributeUse]:
         """Return the reads of the attributes of an object by one of the methods."""
         if method not in self._reads:
-            self._reads[method] = list(attributes_read(method))
+            self._reads[method] = list(self._file.once(AttributePlaces).read(method))
         return self._reads[method]
 
     @cached_property
@@ -78,7 +80,7 @@ class ClassMembers:
         """Return whether attributes come to be under names that are not literals."""
         if self.names & DYNAMIC_METHODS or self.definition.keywords:
             return True
-        return any(_is_dynamic(node) for node in scan(self.definition, {ast.Call, ast.Attribute}))
+        return bool(self._file.once(_dynamic_nodes).inside(self.definition))
 
 
 class ClassFamily:
@@ -157,7 +159,7 @@ class ClassTable:
     def members(self, definition: ast.ClassDef) -> ClassMembers:
         """Return what the body of a class has."""
         if definition not in self._members:
-            self._members[definition] = ClassMembers(definition)
+            self._members[definition] = ClassMembers(definition, self._file)
         return self._members[definition]
 
     def family(self, definition: ast.ClassDef) -> ClassFamily:
@@ -265,15 +267,20 @@ def _by_name(uses: Iterator[AttributeUse]) -> dict[str, list[AttributeUse]]:
     return table
 
 
+def _dynamic_nodes(file: FileView) -> PlacedNodes[ast.AST]:
+    nodes: list[ast.AST] = [*file.nodes(ast.Call), *file.nodes(ast.Attribute)]
+    return PlacedNodes(node for node in nodes if _is_dynamic(node))
+
+
 def _is_dynamic(node: ast.AST) -> bool:
     """Return whether a node can bind an attribute under a name that is no literal."""
     if isinstance(node, ast.Attribute):
         return node.attr in ("__dict__", "__setattr__") and isinstance(node.value, ast.Name)
     if not isinstance(node, ast.Call):
         return False
-    name = dotted(node.func)
-    if name == "setattr" and len(node.args) > 1:
+    function = node.func
+    if isinstance(function, ast.Name) and function.id == "setattr" and len(node.args) > 1:
         return not isinstance(node.args[1], ast.Constant)
-    if terminal_name(node.func) in ("register_buffer", "register_parameter", "add_module"):
+    if terminal_name(function) in REGISTERING_CALLS:
         return bool(node.args) and not isinstance(node.args[0], ast.Constant)
-    return name in DYNAMIC_CALLS
+    return isinstance(function, ast.Name) and function.id in DYNAMIC_CALLS

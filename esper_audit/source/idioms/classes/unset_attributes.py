@@ -11,7 +11,15 @@ from esper_audit.source.idioms.classes.file_classes import ClassFamily, class_ta
 from esper_audit.source.idioms.classes.module_members import MODULE_MEMBERS
 from esper_audit.source.syntax.ast_walk import scan
 from esper_audit.source.syntax.file_view import FileView
-from esper_audit.source.syntax.names import Function, defaults, dotted, identifiers, terminal_name
+from esper_audit.source.syntax.names import (
+    Function,
+    defaults,
+    dotted,
+    identifiers,
+    terminal_name,
+    text_of,
+)
+from esper_audit.source.syntax.placed_nodes import PlacedNodes
 
 # Bases of which all attributes are known.
 KNOWN_BASES = frozenset({"torch.nn.Module", "builtins.object"})
@@ -22,7 +30,7 @@ def unset_attributes(definition: ast.ClassDef, file: FileView) -> Iterator[Attri
     """Yield the first read of each attribute that no class of the family and no code of the file sets."""
     table = file.once(class_table)
     family = table.family(definition)
-    if family.is_dynamic or not family.foreign_bases <= KNOWN_BASES or _is_template(family):
+    if not family.foreign_bases <= KNOWN_BASES or family.is_dynamic or _is_template(family, file):
         return
     own = family.members[0]
     read = (name for name in own.read if not name.startswith("__") and name not in MODULE_MEMBERS)
@@ -94,7 +102,7 @@ def _is_optional(call: ast.Call, file: FileView) -> bool:
     return any(not passed.isdisjoint(identifiers(node)) for t in tests for node in ast.walk(t))
 
 
-def _is_template(family: ClassFamily) -> bool:
+def _is_template(family: ClassFamily, file: FileView) -> bool:
     """Return whether subclasses are to add something: a mixin, abstract methods, open methods."""
     for member in family.members:
         if MIXIN.search(member.definition.name):
@@ -102,10 +110,17 @@ def _is_template(family: ClassFamily) -> bool:
         for method in member.functions:
             if any("abstract" in dotted(decorator) for decorator in method.decorator_list):
                 return True
-            raised = (n.exc for n in scan(method, {ast.Raise}) if isinstance(n, ast.Raise))
-            if any(exc is not None and "NotImplemented" in ast.unparse(exc) for exc in raised):
+            if file.once(_unimplemented).inside(method):
                 return True
     return False
+
+
+def _unimplemented(file: FileView) -> PlacedNodes[ast.Raise]:
+    """Return the statements that raise a NotImplementedError."""
+    raised = (statement for statement in file.nodes(ast.Raise) if statement.exc is not None)
+    return PlacedNodes(
+        statement for statement in raised if "NotImplemented" in text_of(statement.exc or statement)
+    )
 
 
 def _spelled(family: ClassFamily) -> frozenset[str]:

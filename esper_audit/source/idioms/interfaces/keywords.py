@@ -88,7 +88,14 @@ class OwnFunctions:
             elif isinstance(statement, ast.ClassDef):
                 self._classes[statement.name] = statement
                 bound[statement.name] = bound.get(statement.name, 0) + 1
+        named: list[Function | ast.ClassDef] = [*file.nodes(ast.FunctionDef)]
+        named += [*file.nodes(ast.AsyncFunctionDef), *file.nodes(ast.ClassDef)]
+        self._names = frozenset(definition.name for definition in named)
         self._several = {name for name, count in bound.items() if count > 1}
+
+    def has_name(self, name: str) -> bool:
+        """Return whether a function, class or method of the file has a name."""
+        return name in self._names
 
     def keywords(self, call: ast.Call) -> frozenset[str] | None:
         """Return the keywords that a call of the file's own code may pass, or None if not known."""

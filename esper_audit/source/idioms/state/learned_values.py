@@ -40,9 +40,11 @@ def updates_of(name: str, family: ClassFamily) -> list[Function]:
     """Return the methods that compute an attribute of the object from its own value, in order."""
     found: list[Function] = []
     for member in family.members:
-        for method in member.functions:
+        uses = [*member.read.get(name, ()), *member.bound.get(name, ())]
+        using = {use.method for use in uses if use.method.name != "__init__"}
+        for method in (method for method in member.functions if method in using):
             attribute = f"{own_name(method)}.{name}"
-            nodes = scan(method, NODES) if method.name != "__init__" else []
+            nodes = scan(method, NODES)
             if any(_is_update(node, attribute) for node in nodes):
                 found.append(method)
     return found

@@ -66,6 +66,8 @@ def drawn_in_place(use: AttributeUse, file: FileView) -> ast.Call | None:
 
 def shuffled(use: AttributeUse, file: FileView) -> ast.Call | None:
     """Return the call that shuffles what an attribute is bound to, in the method that binds it."""
+    if "shuffle" not in file.source.text:
+        return None
     names = {dotted(use.node), dotted(use.value) if use.value is not None else ""} - {""}
     for call in scan(use.method, {ast.Call}):
         if isinstance(call, ast.Call) and call.args and dotted(call.args[0]) in names:
