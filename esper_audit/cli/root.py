@@ -7,9 +7,9 @@ from typing import Any
 
 import click
 
+from esper_audit.cli import COULD_NOT_RUN
 from esper_audit.cli.screen import screen_columns
 from esper_audit.cli.verbs import Verbs
-from esper_audit.findings.audit import COULD_NOT_RUN
 from esper_audit.findings.errors import EsperAuditError
 from esper_audit.project.atomic_write import reason_of
 from esper_audit.text.terminal import laid_out_for

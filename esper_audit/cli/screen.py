@@ -7,9 +7,12 @@ import shutil
 import sys
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from typing import TYPE_CHECKING
 
-from esper_audit.text.progress import Progress
 from esper_audit.text.terminal import UNLIMITED, StyledText
+
+if TYPE_CHECKING:
+    from esper_audit.text.progress import Progress
 
 
 def is_terminal() -> bool:

@@ -68,9 +68,11 @@ def find_project(paths: Iterable[str], config_file: str | None = None) -> Projec
 
     `config_file` is the configuration to use instead. Without a configuration the root is the nearest
     git repository or `pyproject.toml`, else the current directory if the paths are below it, else the
-    directory of the paths. Raises ConfigError.
+    directory of the paths. In the current directory without any of these only the given directories are
+    the tree, not what happens to be beside them. Raises ConfigError.
     """
-    above = common_directory(list(paths))
+    given = list(paths)
+    above = common_directory(given)
     if config_file is not None:
         root = os.path.dirname(os.path.abspath(config_file))
         config, bases = _read(config_file)
@@ -88,7 +90,12 @@ def find_project(paths: Iterable[str], config_file: str | None = None) -> Projec
                 root = directory
         if not root and os.path.exists(os.path.join(directory, ".git")):
             root = directory
-    return Project(root or default_root(above), Config(), searched_files=tuple(searched))
+    if root or not all(map(os.path.isdir, given)):
+        return Project(root or default_root(above), Config(), searched_files=tuple(searched))
+    root = default_root(above)
+    tree = [os.path.relpath(path, root) for path in given]
+    config = Config(paths=tree) if tree else Config()
+    return Project(root, config, searched_files=tuple(searched))
 
 
 def split_rule_table(options: Mapping[str, Any]) -> tuple[dict[str, Any], Severity | None]:

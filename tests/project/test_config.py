@@ -10,6 +10,7 @@ from support.audit_runs import ADOPTING, CLEAN, GOOD, HASATTR, audit, command, w
 
 from esper_audit.findings.errors import ConfigError
 from esper_audit.project.config import find_project
+from esper_audit.source.index.index import open_index
 
 UNGUARDED = "def ratio(seed, host):\n    return seed.grad.norm() / host.grad.norm()\n"
 OFF = f"[tool.esper-audit]\nprofile = 'strict'\nignore = ['{HASATTR}']\n"
@@ -171,3 +172,25 @@ def test_a_file_of_contracts_that_does_not_exist_is_an_error_with_its_line(tmp_p
     (tmp_path / "esper-audit.toml").write_text("# mine\ncontracts = 'none.yaml'\n")
     with pytest.raises(ConfigError, match=r"esper-audit\.toml:2: contracts: no such file"):
         find_project([str(tmp_path)])
+
+
+def test_without_a_configuration_only_the_given_directories_are_the_tree(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("given", "beside"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "a.py").write_text("x = 1\n")
+    monkeypatch.chdir(tmp_path)
+    project = find_project([str(tmp_path / "given")])
+    assert project.root == str(tmp_path)
+    assert list(open_index(project, cache=False).store.paths) == ["given/a.py"]
+
+
+def test_a_given_file_is_read_with_what_is_beside_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("a.py", "b.py"):
+        (tmp_path / name).write_text("x = 1\n")
+    monkeypatch.chdir(tmp_path)
+    project = find_project([str(tmp_path / "a.py")])
+    assert list(open_index(project, cache=False).store.paths) == ["a.py", "b.py"]
