@@ -28,6 +28,7 @@ ESPER = Path(sys.executable).parent / "esper-audit"
 RUFF = Path(sys.executable).parent / "ruff"
 SLOW_PEERS = ("fixit", "torchfix")
 SLOW_REPEATS = 3
+MOST_COPIES = 10
 MEMORY_AIM = "60 / 45"
 
 
@@ -82,8 +83,8 @@ def compare(case: Case, repeat: int, environment: dict[str, str]) -> None:
     print(f"| {' | '.join(row)} |", flush=True)
 
 
-def cases(tree: Path, triple: Path, peers: Path | None) -> Iterator[Case]:
-    """Yield every ratio that has an aim; `tree` may be changed."""
+def cases(tree: Path, copies: Path, peers: Path | None) -> Iterator[Case]:
+    """Yield every ratio that has an aim; `tree` may be changed. `copies` holds ten of them."""
     file = max(tree.rglob("*.py"), key=lambda path: path.stat().st_size)
     small = min(tree.rglob("*.py"), key=lambda path: abs(path.stat().st_size - 4096))
     python = [sys.executable, "-c", "pass"]
@@ -91,12 +92,15 @@ def cases(tree: Path, triple: Path, peers: Path | None) -> Iterator[Case]:
     ruff = [str(RUFF), "check", "--isolated", "--select", "ALL", "--no-cache"]
     ruff += ["--output-format", "concise"]
     cold = [str(ESPER), "check", str(tree), "--no-cache", "--jobs", "1"]
-    tripled = [str(ESPER), "check", str(triple), "--no-cache", "--jobs", "1"]
+    several = [str(copies / str(number)) for number in range(MOST_COPIES)]
+    tripled = [str(ESPER), "check", *several[:3], "--no-cache", "--jobs", "1"]
+    tenfold = [str(ESPER), "check", *several, "--no-cache", "--jobs", "1"]
     one = [str(ESPER), "check", str(file), "--no-cache"]
     known = [str(ESPER), "check", str(tree), "--jobs", "1"]
     yield Case("cold tree", cold, "ast script", [*script, str(tree)], "1.5 / 1.0")
     yield Case("cold tree", cold, "ruff ALL", [*ruff, str(tree)], "5 / 3")
     yield Case("three times the tree", tripled, "cold tree", cold, "3.0 / 2.4")
+    yield Case("ten times the tree", tenfold, "cold tree", cold, "")
     yield Case("unchanged tree", known, "python -c pass", python, "2.5 / 1.7")
     yield Case("one changed file", known, "cold tree", cold, "", edit=small)
     yield Case("one file", one, "ast script", [*script, str(file)], "")
@@ -140,17 +144,17 @@ def main() -> None:
     for source in options.trees:
         with tempfile.TemporaryDirectory() as scratch:
             environment = clean_environment(Path(scratch) / "cache")
-            tree, triple = Path(scratch) / "tree", Path(scratch) / "triple"
+            tree, copies = Path(scratch) / "tree", Path(scratch) / "copies"
             shutil.copytree(source.resolve(), tree)
-            for copy in "abc":
-                shutil.copytree(source.resolve(), triple / copy)
+            for number in range(MOST_COPIES):
+                shutil.copytree(source.resolve(), copies / str(number))
             same = require_same_findings(tree, environment)
             measure([str(ESPER), "check", str(tree)], environment)
             lines = sum(path.read_bytes().count(b"\n") for path in tree.rglob("*.py"))
             print(f"\n{source.name}: {lines:,} lines; same findings ({same:,} bytes of JSON)\n")
             print("| case | peer | ratio | bar / aim | seconds, ours / peer | MiB, ours |")
             print("| --- | --- | --- | --- | --- | --- |")
-            for case in cases(tree, triple, peers):
+            for case in cases(tree, copies, peers):
                 compare(case, options.repeat, environment)
             print(f"\nMemory: bar / aim {MEMORY_AIM} MiB")
 
