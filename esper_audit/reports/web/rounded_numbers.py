@@ -12,7 +12,7 @@ RESOLUTION = 100  # a reading is rounded to this part of its limit
 
 def reading_text(reading: WorstReading) -> str:
     """Return a worst reading beside its limit: `0 (at most 1e-05)`."""
-    return f"{_value_text(reading)} ({reading.relation} {number_text(reading.limit)})"
+    return f"{_value_text(reading)} ({reading.relation} {number_text(float(reading.limit))})"
 
 
 def number_text(number: float) -> str:
@@ -24,6 +24,7 @@ def number_text(number: float) -> str:
 
 def _value_text(reading: WorstReading) -> str:
     """Return the value, rounding errors far below the limit as 0."""
-    step = abs(reading.limit) / RESOLUTION
-    is_noise = reading.relation == "at most" and reading.held and abs(reading.value) < step
-    return "0" if is_noise else number_text(reading.value)
+    value = float(reading.value)
+    step = abs(float(reading.limit)) / RESOLUTION
+    is_noise = reading.relation == "at most" and reading.held and abs(value) < step
+    return "0" if is_noise else number_text(value)
