@@ -285,7 +285,7 @@ class _Reader:
 
 
 def _loaded(name: str) -> ModuleType | None:
-    """Return a module that is imported, or one of a package that is; None where that would import another."""
+    """Return a module whose package is imported, None for any other."""
     top = name.partition(".")[0]
     # An import is foreign code and may raise anything. Parts of torch are large.
     with contextlib.suppress(*FAILURES):

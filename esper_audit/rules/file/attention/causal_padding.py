@@ -94,10 +94,11 @@ class CausalPadding(Rule):
 
 def _is_padded_apart(padding: ast.expr, function: Function, family: ClassFamily) -> bool:
     """Return whether a padding is 0 by its value, set to 0 later, or given up for a call of `F.pad`."""
-    values = list(scan(function, {ast.Assign, ast.AnnAssign}))
-    for node in values:
-        targets = node.targets if isinstance(node, ast.Assign) else [node.target]  # type: ignore[attr-defined]
-        value = node.value  # type: ignore[attr-defined]  # an assignment
+    for node in scan(function, {ast.Assign, ast.AnnAssign}):
+        if not isinstance(node, ast.Assign | ast.AnnAssign):
+            continue
+        targets = node.targets if isinstance(node, ast.Assign) else [node.target]
+        value = node.value
         names = {dotted(target) for target in targets}
         if (
             value is not None
