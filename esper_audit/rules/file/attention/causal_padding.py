@@ -95,16 +95,11 @@ class CausalPadding(Rule):
 def _is_padded_apart(padding: ast.expr, function: Function, family: ClassFamily) -> bool:
     """Return whether a padding is 0 by its value, set to 0 later, or given up for a call of `F.pad`."""
     for node in scan(function, {ast.Assign, ast.AnnAssign}):
-        if not isinstance(node, ast.Assign | ast.AnnAssign):
+        if not isinstance(node, (ast.Assign, ast.AnnAssign)) or node.value is None:
             continue
         targets = node.targets if isinstance(node, ast.Assign) else [node.target]
-        value = node.value
-        names = {dotted(target) for target in targets}
-        if (
-            value is not None
-            and _is_zero(value)
-            and names & {dotted(padding), "self.padding"} - {""}
-        ):
+        names = {dotted(target) for target in targets} & {dotted(padding), "self.padding"}
+        if _is_zero(node.value) and names - {""}:
             return True
     default = defaults(function.args).get(dotted(padding))
     calls = [c for m in family.members for c in scan(m.definition, {ast.Call})]
