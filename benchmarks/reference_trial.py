@@ -1,11 +1,11 @@
 """Puts the defects of `reference_mutants.toml` to the tests of `esper_ref`, and to the probes if none fails.
 
-    python benchmarks/reference_trial.py [NAME...] [--slow] [--probes]
+    python benchmarks/reference_trial.py [NAME...] [--first N] [--slow] [--probes]
 
 The defects were written from the description and the source of `esper_ref` without a look at the tests, so
 that the table says what the tests notice, and not what they were written for. Each defect is applied to a
-copy. The test files that name the changed module run first, until one test fails. What survives the quick
-tests is put to the slow ones (`--slow`) and to every promise of the subjects (`--probes`). Exit status 1: a
+copy. The test files run first that have most names of the changed line, until one test fails (`--first`: only
+so many files). What survives the quick tests is put to the slow ones (`--slow`) and to every promise of the subjects (`--probes`). Exit status 1: a
 defect survives that the table does not explain, or one is caught that it says survives.
 """
 
@@ -61,6 +61,7 @@ def main(arguments: Sequence[str]) -> int:
     """Print a row for each defect, and return the exit status."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("names", nargs="*", help="defects to try (default: all)")
+    parser.add_argument("--first", type=int, metavar="N", help="run only the N likeliest files")
     parser.add_argument("--slow", action="store_true", help="run the slow tests too")
     parser.add_argument("--probes", action="store_true", help="run the probes too")
     given = parser.parse_args(arguments)
@@ -72,7 +73,7 @@ def main(arguments: Sequence[str]) -> int:
     for defect in chosen:
         with tempfile.TemporaryDirectory(prefix="defect-") as folder:
             tree = copied(Path(folder).resolve(), defect)
-            catcher = next(catchers(tree, defect, slow=given.slow, probes=given.probes), "")
+            catcher = next(catchers(tree, defect, given), "")
         shown = catcher or f"**nothing**: {defect.survives or 'not explained'}"
         print(f"| {defect.name} | {defect.file} | {shown} |", flush=True)
         caught += bool(catcher)
@@ -96,16 +97,16 @@ def copied(tree: Path, defect: Defect) -> Path:
     return tree
 
 
-def catchers(tree: Path, defect: Defect, *, slow: bool, probes: bool) -> Iterator[str]:
+def catchers(tree: Path, defect: Defect, given: argparse.Namespace) -> Iterator[str]:
     """Yield what notices a defect: the first test that fails, then the broken promises."""
-    yield from failing_test(tree, defect, "not slow")
-    if probes:
+    yield from failing_test(tree, defect, "not slow", given.first)
+    if given.probes:
         yield from broken_promises(tree)
-    if slow:
-        yield from failing_test(tree, defect, "slow")
+    if given.slow:
+        yield from failing_test(tree, defect, "slow", None)
 
 
-def failing_test(tree: Path, defect: Defect, marked: str) -> Iterator[str]:
+def failing_test(tree: Path, defect: Defect, marked: str, first: int | None) -> Iterator[str]:
     """Yield the first test that fails.
 
     The tests run in a fork of this process, which has torch and not `esper_ref`. The files come first that
@@ -118,7 +119,7 @@ def failing_test(tree: Path, defect: Defect, marked: str) -> Iterator[str]:
     output = tree / "output"
     child = os.fork()
     if child == 0:
-        tested(tree, [*OPTIONS, "-m", marked, *map(str, files)], output)
+        tested(tree, [*OPTIONS, "-m", marked, *map(str, files[:first])], output)
     signal.signal(signal.SIGALRM, lambda *_: os.kill(child, signal.SIGKILL))
     signal.alarm(SECONDS)
     _, waited = os.waitpid(child, 0)
@@ -129,7 +130,7 @@ def failing_test(tree: Path, defect: Defect, marked: str) -> Iterator[str]:
     text = output.read_text(encoding="utf-8", errors="replace")
     if os.waitstatus_to_exitcode(waited) not in (0, 1):
         sys.exit(f"{defect.name}: pytest failed\n{text}")
-    yield from (f"`{name}`" for name in FAILED.findall(text))
+    yield from (f"`{name.rpartition('/')[2]}`" for name in FAILED.findall(text))
 
 
 def tested(tree: Path, arguments: list[str], output: Path) -> NoReturn:

@@ -151,3 +151,13 @@ def test_an_isolated_fossil_keeps_the_gradient_of_zeros() -> None:
     assert isinstance(stem, nn.Conv2d)
     assert stem.weight.grad is not None
     assert not stem.weight.grad.any()
+
+
+def test_it_keeps_the_mode_of_the_model_and_of_its_parts() -> None:
+    model, _ = grown("gate")
+    model.train()
+    model.get_submodule("host").eval()
+    baked = bake(model)
+    assert baked.training
+    assert all(seed.training for seed in baked.seeds.values())
+    assert not baked.get_submodule("host").training

@@ -271,3 +271,12 @@ def test_a_slot_that_blends_at_once_can_have_a_gate() -> None:
     slot.germinate("norm", alpha_algorithm=AlphaAlgorithm.GATE, blend_epochs=0)
     assert slot.gate is not None
     assert slot.gate.get_alpha(1) == 1.0
+
+
+def test_the_gate_of_a_text_is_one_for_all_tokens_where_the_host_is_not_causal() -> None:
+    x = torch.randn(3, 7, 6)
+    gate = GatedBlend(6, "transformer", causal=False)
+    assert gate.get_alpha_for_blend(x).shape == (3, 1, 1)
+    later = x.clone()
+    later[:, -1] += 1.0
+    assert not torch.equal(gate.get_alpha_for_blend(x), gate.get_alpha_for_blend(later))

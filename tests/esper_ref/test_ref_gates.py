@@ -199,3 +199,19 @@ def test_a_failed_gate_leaves_the_slot_where_it_is() -> None:
     result = slot.advance_stage()
     assert not result.passed
     assert slot.state.stage is SeedStage.TRAINING
+
+
+def test_the_best_accuracy_of_a_stage_is_not_that_of_the_stage_before() -> None:
+    metrics = SeedMetrics()
+    for percent in (50.0, 80.0, 60.0):
+        metrics.record_accuracy(percent)
+    metrics.begin_stage(SeedStage.TRAINING)
+    metrics.record_accuracy(55.0)
+    assert metrics.improvement_in_stage == -5.0
+
+
+def test_the_relative_threshold_reads_the_ratios_of_the_stage() -> None:
+    metrics = SeedMetrics()
+    metrics.record_gradient_ratio(0.5)
+    metrics.begin_stage(SeedStage.BLENDING)
+    assert metrics.ratios_in_stage == []

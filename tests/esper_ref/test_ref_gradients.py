@@ -290,3 +290,8 @@ def test_a_monitor_read_back_has_the_same_ratio() -> None:
         assert copy.ratio() == monitor.ratio()
         with pytest.raises(CheckpointKeyError, match="host"):
             copy.load_dict({"seed": {}})
+
+
+def test_a_host_norm_under_the_epsilon_is_nothing_to_compare_with() -> None:
+    assert gradient_ratio(1e-9, 0.99e-8, 10, 10) == 0.0
+    assert gradient_ratio(1e-9, 1.01e-8, 10, 10) == pytest.approx(1e-9 / 1.01e-8)

@@ -198,3 +198,22 @@ def test_the_gate_hears_the_host_only_where_the_policy_couples_them() -> None:
         assert gate.requires_grad
         (gradient,) = torch.autograd.grad(gate.sum(), h, allow_unused=True)
         assert (gradient is not None) is coupled
+
+
+def test_a_seed_that_returns_nan_is_not_felt_at_a_forced_alpha_of_0() -> None:
+    slot = in_blending()
+    for parameter in slot.parameters():
+        parameter.data.fill_(math.nan)
+    h = features("cnn")
+    assert not torch.isfinite(slot(h)).all()
+    with slot.force_alpha(0.0):
+        assert torch.equal(slot(h), h)
+
+
+def test_the_statistics_of_a_gate_end_with_its_seed() -> None:
+    slot = make_slot("cnn", "norm", algorithm=AlphaAlgorithm.GATE)
+    walk_to(slot, SeedStage.BLENDING)
+    slot(features("cnn"))
+    assert slot.state.metrics.gate_statistics is not None
+    slot.cull("enough")
+    assert slot.state.metrics.gate_statistics is None

@@ -132,3 +132,19 @@ def test_nothing_is_left_on_the_model() -> None:
     with pytest.raises(ZeroDivisionError):
         Counterfactual.measure(model, model.slot("r0c0"), None, lambda _m, _b: 1 / 0)
     assert not model._forward_pre_hooks
+
+
+def test_a_difference_at_the_end_of_a_large_input_is_warned_of() -> None:
+    class Drifts:
+        """Data that differ in their last pictures."""
+
+        passes = 0
+
+        def __iter__(self) -> object:
+            self.passes += 1
+            pictures = torch.zeros(40, 1, 8, 8)
+            pictures[20:] = self.passes
+            return iter([pictures])
+
+    with pytest.warns(PassesDifferWarning):
+        measured(Drifts())
