@@ -4,9 +4,10 @@
 
 The defects were written from the description and the source of `esper_ref` without a look at the tests, so
 that the table says what the tests notice, and not what they were written for. Each defect is applied to a
-copy. The test files run first that have most names of the changed line, until one test fails (`--first`: only
-so many files). What survives the quick tests is put to the slow ones (`--slow`) and to every promise of the subjects (`--probes`). Exit status 1: a
-defect survives that the table does not explain, or one is caught that it says survives.
+copy. The test files run first that have most names of the changed line, until one test fails (`--first`:
+only so many files). What survives the quick tests is put to the slow ones (`--slow`) and to every promise of
+the subjects (`--probes`). Exit status 1: a defect survives that the table does not explain, or one is caught
+that it says survives.
 """
 
 from __future__ import annotations
