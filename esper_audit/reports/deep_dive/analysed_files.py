@@ -14,7 +14,6 @@ from esper_audit.findings.audit import Audit
 MOST_ROWS = 40
 # The first statement, if it is a string: the docstring of a module.
 DOCSTRING = re.compile(r'\ufeff?(?:\s|#[^\n]*\n)*[rRuU]?("""|\'\'\'|"|\')(.*?)\1', re.DOTALL)
-INIT = "__init__.py"
 
 
 class AnalysedFiles(msgspec.Struct, frozen=True):
@@ -101,5 +100,5 @@ def _opened(folder: str, paths: Iterable[str]) -> dict[str, list[str]]:
 
 
 def _purpose_of_folder(folder: str, texts: dict[str, SourceText]) -> str:
-    init = texts.get(f"{folder}{INIT}")
+    init = texts.get(f"{folder}__init__.py")
     return init.purpose if init else ""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from textwrap import dedent
 
 import msgspec
 
@@ -87,7 +88,7 @@ class ItemWriter:
         if finding.impact:
             word, meaning = finding.impact.reality, MEANING_OF_OCCURRENCE[finding.impact.reality]
             yield f"**Impact:** {sentence(cell(finding.impact.words))} *{word}* means: {meaning}."
-        yield fenced("\n".join(map(str.rstrip, finding.excerpt.split("\n"))), "python")
+        yield fenced(dedent("\n".join(map(str.rstrip, finding.excerpt.split("\n")))), "python")
         if finding.probed:
             yield f"**Evidence:** *{finding.standing}*, that is, {MEANING_OF_EVIDENCE[finding.standing]}."
         for evidence in finding.probed[:MOST_UNITS]:
