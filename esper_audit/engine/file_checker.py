@@ -97,6 +97,7 @@ class FileChecker:
             ],
             suppression.suppressed,
             result.not_analysed,
+            sorted({entry for one in suppression.suppressed for entry in one.suppression.entries}),
             timings=timings or [],
         )
 

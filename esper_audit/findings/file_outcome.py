@@ -18,6 +18,8 @@ class RuleTiming(msgspec.Struct, frozen=True, array_like=True):
 class FileOutcome(msgspec.Struct, frozen=True, array_like=True):
     """The result of checking one file.
 
+    `used` are the indices of the configured exceptions that applied.
+
     `lost` means that the worker process died; such an outcome is not cached.
 
     `timings` are empty unless they were requested.
@@ -27,5 +29,6 @@ class FileOutcome(msgspec.Struct, frozen=True, array_like=True):
     findings: list[Finding] = []
     suppressed: list[Suppressed] = []
     not_analysed: list[NotAnalysed] = []
+    used: list[int] = []
     lost: bool = False
     timings: list[RuleTiming] = []
