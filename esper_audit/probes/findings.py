@@ -25,7 +25,7 @@ from esper_audit.findings.shard import Shard
 from esper_audit.probes.discovery.targets import Target
 from esper_audit.probes.exploration import explore
 from esper_audit.probes.measure.readings import without_reading
-from esper_audit.probes.named_targets import resolve_names
+from esper_audit.probes.named_targets import find_targets, resolve_names
 from esper_audit.probes.probed_findings import CONFIRMING, evidence_of, with_evidence
 from esper_audit.probes.session import (
     PROBING,
@@ -143,8 +143,9 @@ def audit_subjects(
     Raises ConfigError if there are no subjects, TorchMissing without torch, and UsageError for an
     unknown probe or subject.
     """
-    names = request.subjects or _configured_targets(project)
-    targets, others = resolve_names(names, project, request)
+    targets, others = find_targets(_configured_targets(project), project), list[str]()
+    if request.subjects:
+        targets, others = resolve_names(request.subjects, project, request)
     if targets:
         return _explored(project, targets, others, request, progress)
     if not request.subjects and not project.config.subjects:
@@ -228,7 +229,7 @@ def add_probe_findings(
         if project.config.subjects:
             result = run_probes(project, request, progress)
         if project.config.discover:
-            targets, _ = resolve_names(_configured_targets(project), project, request)
+            targets = find_targets(_configured_targets(project), project)
             explored = explore(project, [*targets.values()], request, progress)
             audit = msgspec.structs.replace(audit, coverage=explored.coverage)
             not_analysed = [*result.not_analysed, *explored.not_analysed]

@@ -13,7 +13,7 @@ import msgspec
 
 from esper_audit.findings.errors import UsageError
 from esper_audit.probes.discovery.targets import Target, target_of_package, target_of_path
-from esper_audit.probes.session import ProbeRequest, Session
+from esper_audit.probes.session import ProbeRequest, Session, require_torch
 from esper_audit.project.config import Project
 
 
@@ -40,10 +40,22 @@ def resolve_names(
     return {**{name: target_of_path(name) for name in paths}, **packages}, subjects
 
 
+def find_targets(names: Iterable[str], project: Project) -> dict[str, Target]:
+    """Return the target of each configured name: a path, else an importable package.
+
+    Raise UsageError for a name that is neither.
+    """
+    return {
+        name: target_of_path(name) if os.path.exists(name) else _package(name, project, ())
+        for name in names
+    }
+
+
 def _declared_names(project: Project, request: ProbeRequest) -> frozenset[str]:
     """Return the names of the declared subjects and of their units."""
     if not project.config.subjects:
         return frozenset()
+    require_torch()
     with Session(project, msgspec.structs.replace(request, subjects=[])) as session:
         collected, _ = session.collect()
     units = [unit for found in collected.values() for unit in found.units]
