@@ -12,7 +12,12 @@ from esper_audit.findings.coverage import ClassCoverage, Coverage, Stage
 from esper_audit.findings.finding import NotAnalysed
 from esper_audit.findings.probe_record import DetectorFailure, ProbeRecord, Verdict, failing_by
 from esper_audit.probes.discovery.targets import ModuleClass, Target
-from esper_audit.probes.known_recipes import KnownRecipes, known_recipes, observed_recipes
+from esper_audit.probes.known_recipes import (
+    JOBS,
+    KnownRecipes,
+    known_recipes,
+    observed_recipes,
+)
 from esper_audit.probes.sandbox.outcome import Job, JobOutcome, Limits, Returned
 from esper_audit.probes.sandbox.pool import TORCH, Sandbox
 from esper_audit.probes.session import MEBIBYTE, ProbeRequest, default_workers
@@ -22,7 +27,6 @@ from esper_audit.rules.suppression.expected_failures import apply_expectation
 from esper_audit.text.phrases import quoted
 from esper_audit.text.progress import Progress
 
-JOBS = "esper_audit.probes.discovery.jobs"
 DISCOVERY = "discovery"  # the check that is named where a target cannot be looked at
 PRELOADED = (*TORCH, JOBS)
 

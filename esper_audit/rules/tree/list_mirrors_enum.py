@@ -35,16 +35,18 @@ class ListMirrorsEnum(TreeRule):
 
     What: a table that is read by `TABLE[stage]` and lacks some of the members of the enum whose
     members are its keys; a list of strings that repeats most names or values of an enum, and both lacks
-    some and adds others, or lacks some and refuses them (`if x not in NAMES: raise`, `choices=`).
+    some and adds others where the module or a class keeps it, or lacks some and refuses them
+    (`if x not in NAMES: raise`, `choices=`).
 
     Why: the enum got a member and the list did not: the new stage raises a KeyError, or its name is
     refused, in the one run that uses it.
 
     Quiet: complete lists; a table that code asks for a key first (`in`, `get`), and members that the
     function around the look-up deals with itself; lists of strings that only lack names, which are mostly
-    subsets on purpose (with the option `subsets` they are reported); fewer than three common names; tests.
+    subsets on purpose (with the option `subsets` they are reported); titles in a function; fewer than
+    three common names; tests.
 
-    Tickets: B4-PT-04, real code
+    Tickets: real code
     """
 
     contract = "declared-types"
@@ -90,7 +92,8 @@ class ListMirrorsEnum(TreeRule):
                 if not found[0] and not found[1]:
                     return ""
                 lacks, adds = found
-                is_drift = 0 < len(adds) <= len(lacks) or self.options.subsets
+                is_changed = table.is_shared and 0 < len(adds) <= len(lacks)
+                is_drift = is_changed or self.options.subsets
                 if is_drift or (lacks and is_for_validation(table, parsed)):
                     wrong = [*_words("lacks", lacks), *_words("adds", adds)]
                     return f"repeats the enum `{enum.name}` of {path} and {' and '.join(wrong)}. Make it from the enum."

@@ -54,6 +54,17 @@ VALID = (
         },
     ),
     ValidTree(
+        "titles of a table, which a function alone has",
+        {
+            "stages.py": STAGES,
+            "report.py": """
+                def header():
+                    titles = ("dormant", "training", "blending", "share trained")
+                    return " ".join(titles)
+            """,
+        },
+    ),
+    ValidTree(
         "a table that is asked first, and a member that is dealt with before",
         {
             "stages.py": STAGES,

@@ -26,7 +26,8 @@ class Enumeration(NamedTuple):
 class NameTable(NamedTuple):
     """A literal list or table, its strings, and the members of one class that it names (`Stage.A`).
 
-    `name` is what it is assigned to, empty for any other place.
+    `name` is what it is assigned to, empty for any other place. A table that is `shared` belongs to the
+    module or to a class.
     """
 
     node: ast.expr
@@ -34,6 +35,7 @@ class NameTable(NamedTuple):
     texts: tuple[str, ...]
     owner: str
     members: tuple[str, ...]
+    is_shared: bool = False
 
 
 def enumerations(tree: ast.Module) -> Iterator[Enumeration]:
@@ -58,10 +60,13 @@ def name_tables(tree: ast.Module) -> Iterator[NameTable]:
             named[node.value] = terminal_name(node.targets[0])
         elif isinstance(node, ast.AnnAssign) and node.value is not None:
             named[node.value] = terminal_name(node.target)
+    bodies = [tree.body, *(s.body for s in tree.body if isinstance(s, ast.ClassDef))]
+    statements = [s for body in bodies for s in body if isinstance(s, ast.Assign | ast.AnnAssign)]
+    shared = {statement.value for statement in statements}
     for node in scan(tree, TABLES):
         found = _table(node, named.get(node, "")) if isinstance(node, ast.expr) else None
         if found is not None:
-            yield found
+            yield found._replace(is_shared=node in shared)
 
 
 def _members(definition: ast.ClassDef) -> Iterator[tuple[str, object]]:
