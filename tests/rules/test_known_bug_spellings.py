@@ -1,4 +1,4 @@
-"""Public bugs of numbers, masks, state and training, each in other words and repaired, against the default rules."""
+"""Public bugs of numbers, masks, state and training, each in other words and repaired, against the rules."""
 
 from __future__ import annotations
 

@@ -49,13 +49,20 @@ class SwallowedInterrupt(Rule):
     that only imports, prints, or reads and writes items and attributes, which nothing has time to
     interrupt.
 
+    Off by default: most of what such clauses guard is over at once, in packages that write them
+    everywhere.
+
     Tickets: real code
     """
 
     contract = "interrupts-end"
     category = Category.DEFENSIVE_PROGRAMMING
     severity = Severity.P3
-    precision = "13 of 14 by readers in 28 packages, after mending; 14 of 19 before"
+    default = False
+    precision = (
+        "2 of 19 by readers in 27 packages seen last; 33 of 48 in 36; before: 13 of 14 by readers in "
+        "28 packages, after mending; 14 of 19 before"
+    )
     triggers = Triggers(nodes=frozenset({"ExceptHandler"}), words=frozenset({"except"}))
 
     VALID = (

@@ -27,13 +27,19 @@ class UnknownStringDefault(Rule):
     Quiet: a default that is none of the values (None, a marker, the name itself); tables that the file
     fills elsewhere; names that are tested with `in` first.
 
+    Off by default: the string is often checked before, or the default is the strictest.
+
     Tickets: real code
     """
 
     contract = "unknown-values"
     category = Category.DEFENSIVE_PROGRAMMING
     severity = Severity.P3
-    precision = "1 of 1 (torchrl); 0 findings in 46 other packages"
+    default = False
+    precision = (
+        "0 of 1 by readers in 27 packages seen last; before: 1 of 1 (torchrl); 0 findings in 46 other "
+        "packages"
+    )
     triggers = Triggers(calls=frozenset({"get"}))
 
     VALID = (

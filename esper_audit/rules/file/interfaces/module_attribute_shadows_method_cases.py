@@ -6,6 +6,16 @@ from esper_audit.rules.rule import Invalid, Valid
 
 VALID = (
     Valid(
+        "a data module, which is no module",
+        """
+        import pytorch_lightning as pl
+
+        class Tables(pl.LightningDataModule):
+            def setup(self, stage):
+                self.train = None
+        """,
+    ),
+    Valid(
         "other names, and a flag of its own",
         """
         from torch import nn

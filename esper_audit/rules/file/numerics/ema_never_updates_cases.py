@@ -19,6 +19,15 @@ STOPPED = "`{}` is 0 for ever, nothing counts it, so that the update is never re
 
 VALID = (
     Valid(
+        "an average that is written to `out`",
+        """
+        import torch
+
+        def update(state, grad, beta):
+            torch.lerp(state[0], grad, weight=1.0 - beta, out=state[0])
+        """,
+    ),
+    Valid(
         "averages in place and on the data",
         """
         def update(ema, model, decay):

@@ -59,6 +59,9 @@ class GradientNanAtZero(Rule):
     tensor, from a constant or from a mean; roots that are only compared, printed or turned into
     indices, and roots of probabilities and of other squares (option `every_root`).
 
+    Off by default: many roots are of measures and maps that nothing differentiates, which one file does
+    not show.
+
     Tickets: real code
     """
 
@@ -67,9 +70,10 @@ class GradientNanAtZero(Rule):
     severity = Severity.P2
     roles = OUTSIDE_TESTS
 
+    default = False
     precision = (
-        "6 of 6 by readers in 28 packages, after mending; 6 of 33 before; 4 of 10 in 45 packages more, "
-        "before mending on them"
+        "5 of 12 by readers in 27 packages seen last; before: 6 of 6 by readers in 28 packages, after "
+        "mending; 6 of 33 before; 4 of 10 in 49 packages more, before mending on them"
     )
 
     triggers = Triggers(

@@ -65,6 +65,9 @@ class ArgumentModifiedInPlace(Rule):
     other than `forward`, functions that return the argument, the slots of a list by number and of a dict
     that is returned, a name with other values on some path, a helper that fills in a constant.
 
+    Off by default: a third of the writes found in packages are what the callers count on: kernels,
+    augmentations, steps of a decoder.
+
     Tickets: real code
     """
 
@@ -72,9 +75,10 @@ class ArgumentModifiedInPlace(Rule):
     category = Category.CORRECTNESS
     severity = Severity.P2
     roles = OUTSIDE_TESTS
+    default = False
     precision = (
-        "7 of 7 by readers in 28 packages, after mending on them; 7 of 35 before; 19 of 57 in 45 "
-        "packages more, before mending on them"
+        "4 of 13 by readers in 27 packages seen last; before: 7 of 7 by readers in 28 packages, after "
+        "mending on them; 7 of 35 before; 19 of 57 in 49 packages more, before mending on them"
     )
     triggers = Triggers(
         nodes=frozenset({"Assign", "AugAssign", "Expr", "Return"}),

@@ -50,6 +50,21 @@ class CheckpointKeyDrift(Rule):
     triggers = Triggers(nodes=frozenset({"FunctionDef"}), parts=PARTS)
     VALID = (
         Valid(
+            "keys of the files of an older saver",
+            """
+            import torch
+
+            def save(path, model):
+                torch.save({"params": {"model": model.state_dict()}}, path)
+
+            def load(path):
+                checkpoint = torch.load(path)
+                if "params" not in checkpoint:
+                    return checkpoint["model"], checkpoint["config"]
+                return checkpoint["params"]
+            """,
+        ),
+        Valid(
             "the same keys in both",
             """
             class A:

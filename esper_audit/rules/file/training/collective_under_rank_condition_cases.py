@@ -11,6 +11,22 @@ MESSAGE = (
 
 VALID = (
     Valid(
+        "whether the run is distributed at all, which is the same on every rank",
+        """
+        import os
+        import torch.distributed as dist
+
+        RANK = int(os.getenv("RANK", -1))
+
+        def stop_together(stop):
+            if RANK != -1:
+                flags = [stop if RANK == 0 else None]
+                dist.broadcast_object_list(flags, 0)
+                return flags[0]
+            return stop
+        """,
+    ),
+    Valid(
         "the first rank prepares, the others wait",
         """
         import torch.distributed as dist

@@ -11,6 +11,26 @@ MESSAGE = (
 
 VALID = (
     Valid(
+        "a decision that a collective brought to the ranks before",
+        """
+        import os
+        import torch.distributed as dist
+
+        RANK = int(os.getenv("RANK", -1))
+
+        def train(epochs, judge):
+            for epoch in range(epochs):
+                stop = judge(epoch)
+                if RANK != -1:
+                    flags = [stop if RANK == 0 else None]
+                    dist.broadcast_object_list(flags, 0)
+                    if RANK != 0:
+                        stop = flags[0]
+                if stop:
+                    break
+        """,
+    ),
+    Valid(
         "broadcast in between",
         """
         import torch.distributed as dist

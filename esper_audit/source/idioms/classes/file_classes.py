@@ -25,7 +25,8 @@ from esper_audit.source.syntax.placed_nodes import PlacedNodes
 DYNAMIC_METHODS = frozenset({"__getattr__", "__getattribute__", "__slots__"})
 DYNAMIC_CALLS = frozenset({"setattr", "vars", "exec"})
 REGISTERING_CALLS = frozenset({"register_buffer", "register_parameter", "add_module"})
-MODULE_CLASSES = ("torch.nn.", "torch.jit.ScriptModule", "lightning.", "pytorch_lightning.")
+MODULE_CLASSES = ("torch.nn.", "torch.jit.ScriptModule")
+LIGHTNING = ("lightning.", "pytorch_lightning.")
 PLAIN_BASES = frozenset(
     {"object", "builtins.object", "abc.ABC", "typing.Protocol", "typing.Generic", "enum.Enum"}
     | {"torch.autograd.Function", "builtins.dict", "builtins.list", "builtins.tuple"}
@@ -98,7 +99,11 @@ class ClassFamily:
     @property
     def is_module(self) -> bool:
         """Return whether the class is derived from a module class of torch or Lightning."""
-        return any(name.startswith(MODULE_CLASSES) for name in self.foreign_bases)
+        return any(
+            name.startswith(MODULE_CLASSES)
+            or (name.startswith(LIGHTNING) and name.endswith(".LightningModule"))
+            for name in self.foreign_bases
+        )
 
     @property
     def is_dynamic(self) -> bool:

@@ -131,7 +131,8 @@ def discarded_update(node: ast.Call, file: FileView) -> ast.Expr | None:
         below, above = above, file.parent(above)
         if isinstance(above, ast.Call) and below is not above.func:
             return None
-    is_pure = not terminal_name(outermost.func).endswith("_")
+    is_written = any(keyword.arg == "out" for keyword in outermost.keywords)
+    is_pure = not (is_written or terminal_name(outermost.func).endswith("_"))
     return above if isinstance(above, ast.Expr) and is_pure else None
 
 

@@ -63,13 +63,15 @@ class _DictUses:
         self._tested = _tested_names(function)
         parents = {child: node for node in walk(function) for child in children(node)}
         names = names | _aliases(function, names)
+        self._of_old_files = _read_without_a_key(function, names)
         for node in walk(function):
             if isinstance(node, ast.Name) and node.id in names and isinstance(node.ctx, ast.Load):
                 self._record(node, parents[node], parents)
 
     def _record(self, name: ast.Name, parent: ast.AST, parents: dict[ast.AST, ast.AST]) -> None:
         if isinstance(parent, ast.Subscript) and parent.value is name:
-            keys = self.handled if isinstance(parent.ctx, ast.Store) else self.required
+            is_handled = isinstance(parent.ctx, ast.Store) or name in self._of_old_files
+            keys = self.handled if is_handled else self.required
             self._add(keys, parent.slice)
         elif isinstance(parent, ast.Attribute):
             call = parents[parent]
@@ -122,6 +124,19 @@ def _tested_names(function: Function) -> set[str]:
     tested = [test.left if isinstance(test, ast.Compare) else test for test in tests]
     tested = [test.operand if isinstance(test, ast.UnaryOp) else test for test in tested]
     return {name.id for name in tested if isinstance(name, ast.Name)}
+
+
+def _read_without_a_key(function: Function, names: set[str]) -> set[ast.AST]:
+    """Return what stands below `if key not in state`, which reads the files of an older saver."""
+    return {
+        node
+        for branch in scan(function, {ast.If})
+        if isinstance(branch, ast.If) and isinstance(branch.test, ast.Compare)
+        if isinstance(branch.test.ops[0], ast.NotIn)
+        if isinstance(state := branch.test.comparators[0], ast.Name) and state.id in names
+        for statement in branch.body
+        for node in walk(statement)
+    }
 
 
 def _aliases(function: Function, names: set[str]) -> set[str]:

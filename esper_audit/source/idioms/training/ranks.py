@@ -170,9 +170,7 @@ def _atoms(test: ast.expr) -> list[ast.expr]:
         return _atoms(test.operand)
     if isinstance(test, ast.Compare):
         # Whether there is a rank at all is the same for all ranks.
-        is_about_none = any(
-            isinstance(c, ast.Constant) and c.value is None for c in test.comparators
-        )
+        is_about_none = any(ast.unparse(c) in ("None", "-1") for c in test.comparators)
         return [] if is_about_none else [test.left, *test.comparators]
     if isinstance(test, ast.IfExp):
         return [test.body, test.orelse]
