@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import wraps
-from typing import Any, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import click
 
-from esper_audit.findings.shard import Shard, parse_shard
 from esper_audit.project.config import find_project
+
+if TYPE_CHECKING:
+    from esper_audit.findings.shard import Shard
 
 Command: TypeAlias = Callable[..., None]
 Decorator: TypeAlias = Callable[[Command], Command]
@@ -60,6 +62,8 @@ def format_option(styles: tuple[str, ...] = TEXT_OR_JSON, help_text: str = "") -
 
 def read_shard(_: click.Context, __: click.Parameter, value: str) -> Shard:
     """Return `--shard 2/4` as a shard."""
+    from esper_audit.findings.shard import parse_shard
+
     shard = parse_shard(value)
     if shard is None:
         raise click.BadParameter(f"no part of a whole (got '{value}', expected I/N such as 2/4)")

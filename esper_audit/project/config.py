@@ -25,7 +25,6 @@ from esper_audit.project.config_tables import (
     RolePaths,
     SuppressionPolicy,
 )
-from esper_audit.project.configuration.layers import extended_tables, merged_tables
 from esper_audit.project.discovery import is_pattern
 from esper_audit.project.toml_file import Key, line_of_key, read_toml
 from esper_audit.text.phrases import did_you_mean
@@ -169,9 +168,16 @@ def own_tables(file: str) -> Mapping[str, Any]:
 
 def _read(file: str) -> tuple[Config, tuple[str, ...]]:
     """Return the configuration in a file, and the files that it extends."""
+    own = own_tables(file)
+    if not isinstance(own, Mapping) or "extend" not in own:
+        config: Config = convert_table(own, Config, partial(place_in_config, file))
+        _validate(config, file)
+        return config, ()
+    from esper_audit.project.configuration.layers import extended_tables, merged_tables
+
     layers = extended_tables(file, own_tables)
     for place, tables in reversed(layers):
-        config: Config = convert_table(tables, Config, partial(place_in_config, place))
+        config = convert_table(tables, Config, partial(place_in_config, place))
     if layers[1:]:
         config = convert_table(merged_tables(layers), Config, partial(place_in_config, file))
     _validate(config, file)

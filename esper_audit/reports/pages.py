@@ -175,8 +175,10 @@ def _is_by_hand(path: str) -> bool:
     try:
         with open(path, encoding="utf-8") as file:
             return not file.readline().startswith("# Written by esper-audit")
-    except (OSError, UnicodeDecodeError):
+    except OSError:
         return os.path.lexists(path)
+    except ValueError:  # no text, or no path, which writing reports
+        return "\0" not in path
 
 
 def project_reports(project: Project) -> Reports:

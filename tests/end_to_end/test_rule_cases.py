@@ -166,4 +166,4 @@ def test_a_file_that_is_missing_or_an_id_beside_the_file_is_status_2(tmp_path: P
     assert command("rule", "--test", "house/gone.py").status == 2
     ran = command("rule", "no-old", "--test", FILE)
     assert ran.status == 2
-    assert "--test takes no ID" in ran.err
+    assert "take no ID (got 'no-old')" in ran.err

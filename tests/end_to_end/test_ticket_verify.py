@@ -291,7 +291,7 @@ def test_a_run_asks_claims_and_shows_them_on_the_pages(tree: Path) -> None:
     assert "at `blend.blend`, states the defect | **holds** |" in page
     assert "| 64 | 2,128 | 2,112 | +16 |" in page
     audit = (tree / "reports" / "audit.md").read_text()
-    assert "5 claims of 2 tickets: 5 as expected, 0 not." in audit
+    assert "5 claims of 3 tickets: 5 as expected, 0 not." in audit
     assert "refuted |" not in audit  # a refuted claim that was expected is no news
     before = {path: path.read_bytes() for path in tree.rglob("*") if path.is_file()}
     assert run(tree, "run").status == 0

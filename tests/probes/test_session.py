@@ -227,7 +227,7 @@ def test_other_formats_carry_the_finding(
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (("nobody",), "unknown subject 'nobody'"),
+        (("nobody",), "'nobody' is no path, declared subject or importable package"),
         (("--probe", "telepathy"), "unknown probe 'telepathy'"),
         (("--probe", "causalty"), "did you mean 'causality'?"),
     ],

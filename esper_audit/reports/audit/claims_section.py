@@ -18,8 +18,9 @@ def claims_sentence(verified: Sequence[VerifiedTicket]) -> str:
     if not claims:
         return ""
     expected = sum(answered.is_expected for answered in claims)
+    tickets = sum(bool(one.claims) for one in verified)
     return (
-        f"{count(len(claims), 'claim')} of {count(len(verified), 'ticket')}: {expected} as expected, "
+        f"{count(len(claims), 'claim')} of {count(tickets, 'ticket')}: {expected} as expected, "
         f"{len(claims) - expected} not."
     )
 

@@ -65,15 +65,18 @@ class ListMirrorsEnum(TreeRule):
 
     def check(self, tree: Tree) -> Iterator[TreeViolation | NotAnalysed]:
         """Report the lists and tables of production code that lack or add members."""
-        sources = [
-            (unit.path, source.tree)
-            for unit in sorted(tree.index.modules(), key=lambda unit: unit.path)
-            if unit.role is Role.PRODUCTION and (source := tree.source(unit.path)) is not None
+        units = (unit for unit in tree.index.modules() if unit.role is Role.PRODUCTION)
+        paths = sorted(unit.path for unit in units)
+        enums = [
+            (path, found)
+            for path in paths
+            if (source := tree.source(path)) is not None
+            for found in enumerations(source.tree)
         ]
-        enums = [(path, found) for path, parsed in sources for found in enumerations(parsed)]
-        for path, parsed in sources if enums else ():
-            for table in name_tables(parsed):
-                message = self._message(table, parsed, enums)
+        for path in paths if enums else ():
+            source = tree.source(path)
+            for table in name_tables(source.tree) if source is not None else ():
+                message = self._message(table, source.tree, enums) if source is not None else ""
                 if message:
                     yield tree.at_node(path, table.node, message)
 
