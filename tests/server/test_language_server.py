@@ -24,7 +24,7 @@ print("a rule prints", file.code(node))
 yield Violation(node, "old is old", Replacement(node.func, "new", True, "call new"))
 """
 WARNING = types.DiagnosticSeverity.Warning
-MUTABLE = "def grow(slots=[]):\n    slots.append(1)\n    return slots\n"
+MISSPELT = "import torch\n\ndef mean(x):\n    return torch.mean(x, dim=0, keep_dim=True)\n"
 
 
 def test_the_unsaved_text_is_checked_while_it_is_typed(tmp_path: Path) -> None:
@@ -161,7 +161,7 @@ def test_a_finding_with_a_ticket_is_a_hint_and_an_excluded_file_is_quiet(tmp_pat
 
 
 def test_the_server_and_a_cold_check_find_the_same(tmp_path: Path) -> None:
-    root = write(tmp_path, {"a.py": GOOD, "b.py": MUTABLE})
+    root = write(tmp_path, {"a.py": GOOD, "b.py": MISSPELT})
     listed = json.loads(run(root, "check", "--format", "json").out)["findings"]
     cold = {(one["location"]["path"], one["check"]) for one in listed}
 
