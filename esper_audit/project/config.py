@@ -168,20 +168,18 @@ def own_tables(file: str) -> Mapping[str, Any]:
 
 def _read(file: str) -> tuple[Config, tuple[str, ...]]:
     """Return the configuration in a file, and the files that it extends."""
-    own = own_tables(file)
-    if not isinstance(own, Mapping) or "extend" not in own:
-        config: Config = convert_table(own, Config, partial(place_in_config, file))
-        _validate(config, file)
-        return config, ()
-    from esper_audit.project.configuration.layers import extended_tables, merged_tables
+    tables = own_tables(file)
+    bases: tuple[str, ...] = ()
+    if isinstance(tables, Mapping) and "extend" in tables:
+        from esper_audit.project.configuration.layers import extended_tables, merged_tables
 
-    layers = extended_tables(file, own_tables)
-    for place, tables in reversed(layers):
-        config = convert_table(tables, Config, partial(place_in_config, place))
-    if layers[1:]:
-        config = convert_table(merged_tables(layers), Config, partial(place_in_config, file))
+        layers = extended_tables(file, own_tables)
+        for place, found in reversed(layers):
+            convert_table(found, Config, partial(place_in_config, place))
+        tables, bases = merged_tables(layers), tuple(place for place, _ in layers[1:])
+    config: Config = convert_table(tables, Config, partial(place_in_config, file))
     _validate(config, file)
-    return config, tuple(place for place, _ in layers[1:])
+    return config, bases
 
 
 def _validate(config: Config, file: str) -> None:

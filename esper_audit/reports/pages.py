@@ -12,6 +12,7 @@ from esper_audit.findings.errors import ConfigError, WriteError
 from esper_audit.project.atomic_write import remove_file, write_if_changed
 from esper_audit.project.config import Project
 from esper_audit.reports.audit.audit_page import audit_page
+from esper_audit.reports.audit.audited_project import AuditedProject
 from esper_audit.reports.audit.source_links import SourceLinks
 from esper_audit.reports.deep_dive.deep_dive_page import deep_dive_page
 from esper_audit.reports.pictures.audit_pictures import audit_pictures
@@ -71,13 +72,13 @@ class Reports:
 
         Return the paths that changed. Raises one WriteError after all pages that can be written are.
         """
-        content = (audit, tickets, catalogue, verified, self._links)
+        project = AuditedProject(audit, tickets, catalogue, verified, self._links)
         pictures = audit_pictures(audit)
         drawn = [picture for picture in pictures if picture.svg]
-        dive = {**deep_dive_page(*content), "pictures": drawn}
-        index = {**index_page(*content), "pictures": drawn}
+        dive = {**deep_dive_page(project), "pictures": drawn}
+        index = {**index_page(project), "pictures": drawn}
         pages = {
-            "audit.md": self._render("audit.md", audit=audit_page(*content)),
+            "audit.md": self._render("audit.md", audit=audit_page(project)),
             "deep-dive.md": self._render("deep-dive.md", page=dive),
             "index.html": self._render("index.html", page=index, script=self._source("index.js")),
         }

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 
 from esper_audit.findings.finding import Finding, Suppressed, Suppression
 from esper_audit.project.config_tables import ExpectedFailure
 from esper_audit.rules.finding_builder import ConfigFile
 from esper_audit.rules.monitor_catalogue import monitor_descriptions
-from esper_audit.rules.suppression.expected_failures import TABLE, expected_codes, is_expired
-from esper_audit.rules.suppression.suppression_checks import ExpiredSuppression, UnusedSuppression
-from esper_audit.tracking.fingerprint import assign_fingerprints
+from esper_audit.rules.suppression.expected_failures import (
+    expected_codes,
+    is_expired,
+    outdated_entries,
+)
 from esper_audit.watch.records import UserLine
 
 Places = Mapping[str, Sequence[UserLine]]  # by monitor, the lines that it looked at
@@ -42,34 +44,16 @@ def stale_expected(
     today: str,
 ) -> list[Finding]:
     """Return a finding for each entry that expired, or whose monitor looked there and saw nothing."""
-    return assign_fingerprints(_stale(config_file, expected, seen, places, today))
 
+    def objection(entry: ExpectedFailure) -> str:
+        looked = {_subject(place.path, function_of(place)) for place in places.get(entry.probe, ())}
+        is_seen = any(_expects(entry, finding) for finding in seen)
+        is_kept = entry.subject in looked and not is_seen
+        return "the monitor looked there and saw nothing" if is_kept else ""
 
-def _stale(
-    config_file: ConfigFile,
-    expected: Sequence[ExpectedFailure],
-    seen: Sequence[Finding],
-    places: Places,
-    today: str,
-) -> Iterator[tuple[Finding, str]]:
-    for position, entry in enumerate(expected):
-        if entry.probe not in monitor_descriptions():
-            continue
-        what = f"`{entry.probe}` of `{entry.subject}` ({entry.reason})"
-        looked = any(
-            subject_of_line(place) == entry.subject for place in places.get(entry.probe, ())
-        )
-        if is_expired(entry, today):
-            message = f"the expectation expired on {entry.until}: {what}"
-            yield config_file.finding(TABLE, position, ExpiredSuppression, message)
-        elif looked and not any(_expects(entry, finding) for finding in seen):
-            message = f"the monitor looked there and saw nothing: {what}. Remove the expectation"
-            yield config_file.finding(TABLE, position, UnusedSuppression, message)
-
-
-def subject_of_line(place: UserLine) -> str:
-    """Return the subject of a line: `PATH:FUNCTION`, or `PATH` for the code of a module."""
-    return _subject(place.path, function_of(place))
+    monitors = monitor_descriptions()
+    entries = [(i, entry) for i, entry in enumerate(expected) if entry.probe in monitors]
+    return outdated_entries(config_file, entries, objection, today)
 
 
 def function_of(place: UserLine) -> str:
@@ -78,6 +62,7 @@ def function_of(place: UserLine) -> str:
 
 
 def _subject(path: str, function: str) -> str:
+    """Return the subject of a line: `PATH:FUNCTION`, or `PATH` for the code of a module."""
     return f"{path}:{function}" if function else path
 
 

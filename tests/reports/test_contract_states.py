@@ -86,7 +86,9 @@ def test_the_matrix_prints_every_state(tmp_path: Path) -> None:
     off = f'[tool.esper-audit]\npolicies = ["no-hasattr"]\nignore = ["{HASATTR}"]\n'
     write(tmp_path, {"pyproject.toml": off, "a.py": CLEAN})
     catalogue = CheckCatalogue.of_project(find_project([str(tmp_path)]))
-    rows = {row.contract: row for row in contract_matrix(audit(tmp_path), catalogue)}
+    found = audit(tmp_path)
+    matrix = contract_matrix(contract_states(found, catalogue), found, catalogue)
+    rows = {row.contract: row for row in matrix}
     assert rows["no-hasattr"].rule == "off"
     assert rows["private-state"].rule == "not adopted"
     assert rows["host-norm-guard"].rule == "holds"

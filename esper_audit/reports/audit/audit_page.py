@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 
 from esper_audit.findings.audit import Audit, Ticketed
 from esper_audit.findings.finding import Suppressed
 from esper_audit.findings.probe_record import Verdict, tally, tally_text, undecided_records
+from esper_audit.reports.audit.audited_project import AuditedProject
 from esper_audit.reports.audit.cause_rows import (
     cause_section,
     first_row,
     legend,
     ticket_link,
-    tickets_by_fingerprint,
 )
-from esper_audit.reports.audit.causes import causes_of
 from esper_audit.reports.audit.claims_section import (
     assessments,
     claims_row,
@@ -24,38 +23,30 @@ from esper_audit.reports.audit.claims_section import (
     unverified_claims,
 )
 from esper_audit.reports.audit.contract_matrix import contract_matrix
-from esper_audit.reports.audit.matrix_counts import cells_text, count_cells
 from esper_audit.reports.audit.source_links import SourceLinks
-from esper_audit.reports.contract_states import contract_states
 from esper_audit.rules.catalogue import CheckCatalogue
 from esper_audit.text.markdown import cell, code, count
-from esper_audit.tickets.assessment import VerifiedTicket
-from esper_audit.tickets.states import ACTIVE
 from esper_audit.tickets.ticket import Ticket
 
 Row = dict[str, str]
 MOST_URGENT = 5  # causes that the page names first
 
 
-def audit_page(
-    audit: Audit,
-    tickets: Mapping[str, Ticket],
-    catalogue: CheckCatalogue,
-    verified: Sequence[VerifiedTicket],
-    links: SourceLinks,
-) -> dict[str, object]:
+def audit_page(project: AuditedProject) -> dict[str, object]:
     """Return the content of the page, ready to print."""
-    causes = causes_of(audit.findings, catalogue)
-    by_fingerprint = tickets_by_fingerprint(tickets.values())
+    audit, catalogue = project.audit, project.catalogue
+    verified, links = project.verified, project.links
     return {
         "summary": summary_sentence(audit),
-        "cells": cells_text(count_cells(contract_states(audit, catalogue))),
-        "first": [first_row(cause, links, catalogue) for cause in causes[:MOST_URGENT]],
-        "causes": [cause_section(cause, by_fingerprint, links, catalogue) for cause in causes],
+        "cells": project.cells,
+        "first": [first_row(cause, links, catalogue) for cause in project.causes[:MOST_URGENT]],
+        "causes": [
+            cause_section(cause, project.ticket_of, links, catalogue) for cause in project.causes
+        ],
         "words": legend(audit.findings),
-        "matrix": contract_matrix(audit, catalogue),
-        "accepted": [_accepted(one, tickets, links) for one in audit.ticketed],
-        "further_tickets": _further_tickets(audit, tickets.values()),
+        "matrix": contract_matrix(project.states, audit, catalogue),
+        "accepted": [_accepted(one, project.tickets, links) for one in audit.ticketed],
+        "further_tickets": _further_tickets(project.tickets_without_finding),
         "claims": claims_sentence(verified),
         "surprises": [claims_row(one) for one in verified if is_surprising(one)],
         "assessments": assessments(verified),
@@ -93,10 +84,8 @@ def _accepted(one: Ticketed, tickets: Mapping[str, Ticket], links: SourceLinks) 
     }
 
 
-def _further_tickets(audit: Audit, tickets: Iterable[Ticket]) -> list[Row]:
-    """Return the active tickets that no finding of this run belongs to, the most severe first."""
-    found = {finding.fingerprint for finding in audit.findings}
-    active = [t for t in tickets if t.status in ACTIVE and t.fingerprint not in found]
+def _further_tickets(tickets: Iterable[Ticket]) -> list[Row]:
+    """Return a row for each ticket, the most severe first."""
     return [
         {
             "ticket": ticket_link(ticket),
@@ -104,7 +93,7 @@ def _further_tickets(audit: Audit, tickets: Iterable[Ticket]) -> list[Row]:
             "severity": ticket.severity,
             "title": cell(ticket.title),
         }
-        for ticket in sorted(active, key=lambda ticket: (ticket.severity, ticket.id))
+        for ticket in sorted(tickets, key=lambda ticket: (ticket.severity, ticket.id))
     ]
 
 

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 import msgspec
 
 from esper_audit.findings.audit import Audit
 from esper_audit.findings.probe_record import ProbeRecord, Verdict
-from esper_audit.reports.contract_states import ContractState, ContractStates, contract_states
+from esper_audit.reports.contract_states import ContractState, ContractStates
 from esper_audit.rules.catalogue import CheckCatalogue
 from esper_audit.text.markdown import cell, code, count, listed
 
@@ -38,10 +38,11 @@ class MatrixRow(msgspec.Struct, frozen=True):
     checks: str
 
 
-def contract_matrix(audit: Audit, catalogue: CheckCatalogue) -> list[MatrixRow]:
+def contract_matrix(
+    states: Iterable[ContractStates], audit: Audit, catalogue: CheckCatalogue
+) -> list[MatrixRow]:
     """Return a row for each contract of a project, the broken ones first, then the undecided ones."""
-    states = sorted(contract_states(audit, catalogue), key=_urgency)
-    return [_row(one, audit, catalogue) for one in states]
+    return [_row(one, audit, catalogue) for one in sorted(states, key=_urgency)]
 
 
 def _urgency(states: ContractStates) -> int:

@@ -9,12 +9,10 @@ from esper_audit.findings.audit import Audit
 from esper_audit.findings.finding import Severity
 from esper_audit.findings.probe_record import Verdict, tally_text
 from esper_audit.reports.audit.audit_page import summary_sentence
-from esper_audit.reports.audit.cause_rows import ticket_link, tickets_by_fingerprint
-from esper_audit.reports.audit.causes import causes_of
+from esper_audit.reports.audit.audited_project import AuditedProject
+from esper_audit.reports.audit.cause_rows import ticket_link
 from esper_audit.reports.audit.claims_section import claims_sentence
-from esper_audit.reports.audit.matrix_counts import cells_text, count_cells
 from esper_audit.reports.audit.source_links import SourceLinks
-from esper_audit.reports.contract_states import contract_states
 from esper_audit.reports.deep_dive.analysed_files import AnalysedFiles, about, analysed_files
 from esper_audit.reports.deep_dive.change_graph import change_graph, independent_tickets
 from esper_audit.reports.deep_dive.grades import NO_GRADE, area_grades, formula
@@ -26,10 +24,8 @@ from esper_audit.reports.deep_dive.open_items import (
 )
 from esper_audit.reports.deep_dive.strengths import Strength, by_rules_alone, strengths
 from esper_audit.reports.deep_dive.tests_section import tests_section
-from esper_audit.rules.catalogue import CheckCatalogue
 from esper_audit.text.markdown import cell, code, count
-from esper_audit.tickets.assessment import VerifiedTicket
-from esper_audit.tickets.states import ACTIVE, Status
+from esper_audit.tickets.states import Status
 from esper_audit.tickets.ticket import Ticket
 
 ASSESSMENTS: Mapping[Severity, str] = {
@@ -43,21 +39,15 @@ MOST_NAMED = 20  # tickets that a sentence names
 NOTHING_OPEN = "STRONG: nothing is open"
 
 
-def deep_dive_page(
-    audit: Audit,
-    tickets: Mapping[str, Ticket],
-    catalogue: CheckCatalogue,
-    verified: Sequence[VerifiedTicket],
-    links: SourceLinks,
-) -> dict[str, object]:
+def deep_dive_page(project: AuditedProject) -> dict[str, object]:
     """Return the content of the page, ready to print."""
-    states = contract_states(audit, catalogue)
-    grades = area_grades(states, catalogue.contracts, audit)
-    items = _open_items(audit, tickets, catalogue, links)
-    held = strengths(states, catalogue.contracts, audit)
+    audit, tickets, links = project.audit, project.tickets, project.links
+    grades = area_grades(project.states, project.catalogue.contracts, audit)
+    items = _open_items(project)
+    held = strengths(project.states, project.catalogue.contracts, audit)
     return {
         "summary": summary_sentence(audit),
-        "cells": cells_text(count_cells(states)),
+        "cells": project.cells,
         "assessment": ASSESSMENTS[items[0].severity] if items else NOTHING_OPEN,
         "is_partial": any(grade.letter == NO_GRADE for grade in grades),
         "grades": grades,
@@ -68,7 +58,7 @@ def deep_dive_page(
         "by_rules": _by_rules(held),
         "probes": _probes(audit),
         "tickets": _ticket_counts(tickets),
-        "claims": claims_sentence(verified),
+        "claims": claims_sentence(project.verified),
         "tests": tests_section(audit, links),
         "priorities": recommendations(items),
         "graph": change_graph(tickets),
@@ -77,21 +67,13 @@ def deep_dive_page(
     }
 
 
-def _open_items(
-    audit: Audit, tickets: Mapping[str, Ticket], catalogue: CheckCatalogue, links: SourceLinks
-) -> list[OpenItem]:
+def _open_items(project: AuditedProject) -> list[OpenItem]:
     """Return what is open, the most severe first, findings before tickets without a finding."""
-    writer = ItemWriter(catalogue, tickets_by_fingerprint(tickets.values()), links)
-    found = {finding.fingerprint for finding in audit.findings}
-    others = [
-        ticket
-        for _, ticket in sorted(tickets.items())
-        if ticket.status in ACTIVE and ticket.fingerprint not in found
-    ]
+    writer = ItemWriter(project.catalogue, project.ticket_of, project.links)
     return in_order(
         [
-            *map(writer.of_cause, causes_of(audit.findings, catalogue)),
-            *map(writer.of_ticket, others),
+            *map(writer.of_cause, project.causes),
+            *map(writer.of_ticket, project.tickets_without_finding),
         ]
     )
 

@@ -2,24 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 
 import msgspec
 
-from esper_audit.findings.audit import Audit
 from esper_audit.findings.contract import Contract
 from esper_audit.findings.coverage import ClassCoverage, Stage
 from esper_audit.findings.finding import Finding, NotAnalysed
 from esper_audit.findings.probe_record import ProbeRecord, Verdict
 from esper_audit.reports.audit.audit_page import summary_sentence
-from esper_audit.reports.audit.cause_rows import tickets_by_fingerprint
+from esper_audit.reports.audit.audited_project import AuditedProject
 from esper_audit.reports.audit.causes import MEANING_OF_EVIDENCE, MEANING_OF_OCCURRENCE
-from esper_audit.reports.audit.matrix_counts import cells_text, count_cells
 from esper_audit.reports.audit.source_links import SourceLinks
-from esper_audit.reports.contract_states import ContractStates, contract_states
+from esper_audit.reports.contract_states import ContractStates
 from esper_audit.reports.deep_dive.grades import area_grades
 from esper_audit.reports.web.rounded_numbers import reading_text
-from esper_audit.rules.catalogue import CheckCatalogue
 from esper_audit.tickets.assessment import VerifiedTicket
 from esper_audit.tickets.ticket import Ticket
 
@@ -28,29 +25,22 @@ Row = dict[str, object]
 ESCAPES = {"<": "\\u003c", ">": "\\u003e", "&": "\\u0026", "\u2028": "\\u2028", "\u2029": "\\u2029"}
 
 
-def index_page(
-    audit: Audit,
-    tickets: Mapping[str, Ticket],
-    catalogue: CheckCatalogue,
-    verified: Sequence[VerifiedTicket],
-    links: SourceLinks,
-) -> dict[str, object]:
+def index_page(project: AuditedProject) -> dict[str, object]:
     """Return the content of the page without its pictures."""
-    states = contract_states(audit, catalogue)
-    grades = area_grades(states, catalogue.contracts, audit)
-    by_fingerprint = tickets_by_fingerprint(tickets.values())
+    audit, contracts, links = project.audit, project.catalogue.contracts, project.links
+    grades = area_grades(project.states, contracts, audit)
     rows: list[Row] = [
-        *(_finding(one, by_fingerprint, links) for one in audit.findings),
-        *(_ticket(one, links) for _, one in sorted(tickets.items())),
-        *_claims(verified),
-        *(_contract(one, catalogue.contracts[one.id]) for one in states),
+        *(_finding(one, project.ticket_of, links) for one in audit.findings),
+        *(_ticket(one, links) for _, one in sorted(project.tickets.items())),
+        *_claims(project.verified),
+        *(_contract(one, contracts[one.id]) for one in project.states),
         *(_probe(one) for one in audit.records if one.verdict is not Verdict.NOT_APPLICABLE),
         *(_class(one, links) for one in (audit.coverage.classes if audit.coverage else ())),
         *(_unseen(one) for one in audit.not_analysed),
     ]
     return {
         "summary": summary_sentence(audit),
-        "cells": cells_text(count_cells(states)),
+        "cells": project.cells,
         "grades": [(grade.area, grade.letter) for grade in grades],
         "words": json_line(_words()),
         "rows": [json_line(row) for row in rows],

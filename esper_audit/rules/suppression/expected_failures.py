@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 
 import msgspec
 
@@ -58,31 +58,40 @@ def stale_expectations(
 ) -> list[Finding]:
     """Return a finding for each expectation that expired, matches no record, or is outdated."""
     ran = [record for record in records if record.verdict is not Verdict.NOT_APPLICABLE]
-    return assign_fingerprints(_stale(config_file, expected, ran, today))
 
+    def objection(entry: ExpectedFailure) -> str:
+        verdicts = {record.verdict for record in ran if _is_about(entry, record)}
+        if not verdicts:
+            return "no subject makes this promise"
+        return "the promise is kept" if Verdict.UNEXPECTED_PASS in verdicts else ""
 
-def _stale(
-    config_file: ConfigFile,
-    expected: Sequence[ExpectedFailure],
-    ran: Sequence[ProbeRecord],
-    today: str,
-) -> Iterator[tuple[Finding, str]]:
     monitors = monitor_descriptions()
-    for position, entry in enumerate(expected):
-        if entry.probe in monitors:
-            continue
-        what = f"`{entry.probe}` of `{entry.subject}` ({entry.reason})"
-        if is_expired(entry, today):
-            message = f"the expectation expired on {entry.until}: {what}"
-            yield config_file.finding(TABLE, position, ExpiredSuppression, message)
-            continue
-        matching = [record for record in ran if _is_about(entry, record)]
-        if not matching:
-            message = f"no subject makes this promise: {what}. Remove the expectation"
-            yield config_file.finding(TABLE, position, UnusedSuppression, message)
-        elif any(record.verdict is Verdict.UNEXPECTED_PASS for record in matching):
-            message = f"the promise is kept: {what}. Remove the expectation"
-            yield config_file.finding(TABLE, position, UnusedSuppression, message)
+    entries = [(i, entry) for i, entry in enumerate(expected) if entry.probe not in monitors]
+    return outdated_entries(config_file, entries, objection, today)
+
+
+def outdated_entries(
+    config_file: ConfigFile,
+    entries: Iterable[tuple[int, ExpectedFailure]],
+    objection: Callable[[ExpectedFailure], str],
+    today: str,
+) -> list[Finding]:
+    """Return a finding for each entry that expired, or to which there is an objection.
+
+    An entry comes with its position in the configuration. An objection is a sentence, empty for none.
+    """
+
+    def outdated() -> Iterator[tuple[Finding, str]]:
+        for position, entry in entries:
+            what = f"`{entry.probe}` of `{entry.subject}` ({entry.reason})"
+            if is_expired(entry, today):
+                message = f"the expectation expired on {entry.until}: {what}"
+                yield config_file.finding(TABLE, position, ExpiredSuppression, message)
+            elif why := objection(entry):
+                message = f"{why}: {what}. Remove the expectation"
+                yield config_file.finding(TABLE, position, UnusedSuppression, message)
+
+    return assign_fingerprints(outdated())
 
 
 def _is_about(entry: ExpectedFailure, record: ProbeRecord) -> bool:

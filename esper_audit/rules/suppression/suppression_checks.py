@@ -7,7 +7,15 @@ from esper_audit.project.file_roles import EVERY_ROLE
 from esper_audit.rules.rule import Check
 
 
-class InvalidSuppression(Check):
+class SuppressionCheck(Check):
+    """A check about authorisations, which every file may hold."""
+
+    contract = "live-authorisations"
+    category = Category.DEFENSIVE_PROGRAMMING
+    roles = EVERY_ROLE
+
+
+class InvalidSuppression(SuppressionCheck):
     """An authorisation does not say what, or not why.
 
     What: a comment that means to authorise a finding but does not follow the grammar, names a check
@@ -22,13 +30,10 @@ class InvalidSuppression(Check):
     """
 
     id = "invalid-suppression"
-    contract = "live-authorisations"
-    category = Category.DEFENSIVE_PROGRAMMING
     severity = Severity.P3
-    roles = EVERY_ROLE
 
 
-class ExpiredSuppression(Check):
+class ExpiredSuppression(SuppressionCheck):
     """An authorisation has run out.
 
     What: an authorisation whose `until` date has passed; it no longer silences anything.
@@ -41,13 +46,10 @@ class ExpiredSuppression(Check):
     """
 
     id = "expired-suppression"
-    contract = "live-authorisations"
-    category = Category.DEFENSIVE_PROGRAMMING
     severity = Severity.P3
-    roles = EVERY_ROLE
 
 
-class UnusedSuppression(Check):
+class UnusedSuppression(SuppressionCheck):
     """An authorisation authorises nothing.
 
     What: an authorisation whose check ran on the file and found nothing at the place.
@@ -61,13 +63,10 @@ class UnusedSuppression(Check):
     """
 
     id = "unused-suppression"
-    contract = "live-authorisations"
-    category = Category.DEFENSIVE_PROGRAMMING
     severity = Severity.P4
-    roles = EVERY_ROLE
 
 
-class GrownException(Check):
+class GrownException(SuppressionCheck):
     """An exception of the configuration covers more findings than it was written for.
 
     What: a table `[[allow]]` with `most` that suppresses more findings than that.
@@ -80,10 +79,7 @@ class GrownException(Check):
     """
 
     id = "grown-exception"
-    contract = "live-authorisations"
-    category = Category.DEFENSIVE_PROGRAMMING
     severity = Severity.P3
-    roles = EVERY_ROLE
 
 
 SUPPRESSION_CHECKS: dict[str, type[Check]] = {
