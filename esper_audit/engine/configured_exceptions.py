@@ -9,6 +9,7 @@ from datetime import date, timedelta
 from esper_audit.findings.audit import Audit
 from esper_audit.findings.finding import Finding, Suppressed
 from esper_audit.project.config_tables import AllowedFinding, Config
+from esper_audit.project.path_patterns import PathPatterns
 from esper_audit.rules.finding_builder import ConfigFile
 from esper_audit.rules.rule import Check
 from esper_audit.rules.suppression.suppression_checks import (
@@ -69,12 +70,8 @@ def _named(entry: AllowedFinding) -> str:
 
 def _is_covered(entry: AllowedFinding, completed: Mapping[str, Collection[str]]) -> bool:
     """Return whether the check of an exception ran on a file below its path."""
-    from pathspec import GitIgnoreSpec
-
-    paths = GitIgnoreSpec.from_lines([entry.path])
-    return any(
-        entry.check in checks and paths.match_file(path) for path, checks in completed.items()
-    )
+    paths = PathPatterns([entry.path])
+    return any(entry.check in checks and paths.is_match(path) for path, checks in completed.items())
 
 
 def expiring_soon(suppressed: Iterable[Suppressed], days: int, today: str) -> list[Suppressed]:

@@ -4,13 +4,10 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Iterator, Sequence
-from typing import TYPE_CHECKING
 
 from esper_audit.findings.errors import UsageError
 from esper_audit.findings.finding import NotAnalysed
-
-if TYPE_CHECKING:
-    from pathspec import GitIgnoreSpec
+from esper_audit.project.path_patterns import PathPatterns
 
 SUFFIXES = (".py", ".pyi")
 NOTEBOOK = ".ipynb"  # counted, not checked
@@ -143,9 +140,9 @@ class Discovery:
         if self._excluded(path, is_directory=is_directory):
             return True
         for directory, spec in reversed(ignores):
-            verdict = spec.check_file(
+            verdict = spec.verdict(
                 _relative_pattern_path(directory, path, is_directory=is_directory)
-            ).include
+            )
             if verdict is not None:
                 return verdict
         return False
@@ -153,7 +150,7 @@ class Discovery:
     def _excluded(self, path: str, *, is_directory: bool) -> bool:
         if self._exclude is None:
             return False
-        return self._exclude.match_file(
+        return self._exclude.is_match(
             _relative_pattern_path(self.root, path, is_directory=is_directory)
         )
 
@@ -186,7 +183,7 @@ class Discovery:
         return relative(self.root, path)
 
 
-Ignore = tuple[str, "GitIgnoreSpec"]
+Ignore = tuple[str, PathPatterns]
 
 
 def relative(root: str, path: str) -> str:
@@ -205,21 +202,17 @@ def _readable_path(path: str) -> str:
     return os.fsencode(path).decode("utf-8", "replace")
 
 
-def _spec(lines: Sequence[str]) -> GitIgnoreSpec:
-    from pathspec import GitIgnoreSpec
-
+def _spec(lines: Sequence[str]) -> PathPatterns:
     try:
-        return GitIgnoreSpec.from_lines(lines)
+        return PathPatterns(lines)
     except ValueError:
-        return GitIgnoreSpec.from_lines(line for line in lines if is_pattern(line))
+        return PathPatterns([line for line in lines if is_pattern(line)])
 
 
 def is_pattern(line: str) -> bool:
     """Return whether a line is a valid pattern of .gitignore, unlike `!`."""
-    from pathspec import GitIgnoreSpec
-
     try:
-        GitIgnoreSpec.from_lines([line])
+        PathPatterns([line])
     except ValueError:
         return False
     return True

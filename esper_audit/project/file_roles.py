@@ -5,6 +5,8 @@ from __future__ import annotations
 import enum
 from collections.abc import Mapping, Sequence
 
+from esper_audit.project.path_patterns import PathPatterns
+
 
 class Role(enum.StrEnum):
     """The role of a file."""
@@ -41,13 +43,11 @@ class Roles:
     """
 
     def __init__(self, patterns: Mapping[str, Sequence[str]] = DEFAULT_ROLES) -> None:
-        from pathspec import GitIgnoreSpec
-
         self._specs = [
-            (role, GitIgnoreSpec.from_lines(patterns.get(role, ())))
+            (role, PathPatterns(patterns.get(role, ())))
             for role in (Role.TEST, Role.EXAMPLE, Role.SCRIPT)
         ]
 
     def of(self, path: str) -> Role:
         """Return the role of a file, whose path is relative to the root and has slashes."""
-        return next((role for role, spec in self._specs if spec.match_file(path)), Role.PRODUCTION)
+        return next((role for role, spec in self._specs if spec.is_match(path)), Role.PRODUCTION)

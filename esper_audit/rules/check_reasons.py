@@ -9,6 +9,7 @@ import msgspec
 from esper_audit.project.config import Project, place_in_config
 from esper_audit.project.config_tables import Config, PathSelection
 from esper_audit.project.file_roles import Role, Roles
+from esper_audit.project.path_patterns import PathPatterns
 from esper_audit.rules.adoption import Adoption
 from esper_audit.rules.registry import RuleRegistry
 from esper_audit.rules.rule import Check
@@ -120,6 +121,4 @@ class CheckReasons:
 
 
 def _covers(entry: PathSelection, path: str) -> bool:
-    from pathspec import GitIgnoreSpec
-
-    return GitIgnoreSpec.from_lines([entry.path]).match_file(path)
+    return PathPatterns([entry.path]).is_match(path)

@@ -13,7 +13,7 @@ import msgspec
 from esper_audit.findings.contract import Contract, load_contracts
 from esper_audit.findings.errors import RuleLoadError
 from esper_audit.project.content_cache import ContentCache
-from esper_audit.project.engine_fingerprint import engine_fingerprint
+from esper_audit.project.engine_fingerprint import package_fingerprint
 from esper_audit.project.file_roles import Role
 from esper_audit.project.submodules import PACKAGE
 from esper_audit.rules.probe_catalogue import shipped_descriptions
@@ -80,7 +80,7 @@ def shipped_table() -> RuleTable:
     Raises:
         RuleLoadError: a rule does not load.
     """
-    known = ContentCache(PACKAGE, NAME, engine_fingerprint(), RuleTable)
+    known = ContentCache(PACKAGE, NAME, package_fingerprint(), RuleTable)
     table = known.get(NAME, b"")
     if table is None:
         table = _read_table()

@@ -11,8 +11,9 @@ import msgspec
 from esper_audit.findings.errors import ConfigError, UsageError
 from esper_audit.findings.finding import Finding, Severity
 from esper_audit.project.config import convert_table, place_in_config, split_rule_table
-from esper_audit.project.config_tables import Config, PathSelection
+from esper_audit.project.config_tables import Config
 from esper_audit.project.file_roles import Role, Roles
+from esper_audit.project.path_patterns import PathPatterns
 from esper_audit.rules.adoption import Adoption
 from esper_audit.rules.probe_catalogue import probe_descriptions
 from esper_audit.rules.registry import RuleRegistry
@@ -57,7 +58,7 @@ class Selection:
         self._silent: dict[Role, frozenset[str]] = {}
         self.known = frozenset({*self._rules, *registry.tree_ids, *SUPPRESSION_CHECKS})
         self._options = config.rules
-        self._per_path = [(entry, _pattern(entry)) for entry in config.per_path]
+        self._per_path = [(entry, PathPatterns([entry.path])) for entry in config.per_path]
         further = [] if select else config.extend_select
         for path, check in _configured_checks(config):
             if problem := self._problem(check):
@@ -86,7 +87,7 @@ class Selection:
         if not self._selected_by_hand:
             on -= self._outside_role(self._roles.of(path))
         for entry, pattern in self._per_path:
-            if pattern.match_file(path):
+            if pattern.is_match(path):
                 if not self._selected_by_hand:
                     on |= self._expanded(entry.select) - self._ignored_by_hand
                 on -= self._expanded(entry.ignore)
@@ -96,7 +97,7 @@ class Selection:
         """Return a finding with the severity that `per-path` gives its check at its path, the last one's."""
         for entry, pattern in reversed(self._per_path):
             severity = entry.severity.get(finding.check)
-            if severity is not None and pattern.match_file(finding.location.path):
+            if severity is not None and pattern.is_match(finding.location.path):
                 return msgspec.structs.replace(finding, severity=severity)
         return finding
 
@@ -202,9 +203,3 @@ def _settings(
         return f"{place_in_config(where, ('rules', check, *path))}: options of rule {check}"
 
     return convert_table(own, options, locate), severity
-
-
-def _pattern(entry: PathSelection) -> Any:
-    from pathspec import GitIgnoreSpec
-
-    return GitIgnoreSpec.from_lines([entry.path])

@@ -37,7 +37,6 @@ WITHOUT_CANDIDATES = [
     "click",
     "esper_audit",
     "msgspec",
-    "pathspec",
     "typing_extensions",
 ]
 

@@ -52,7 +52,7 @@ def test_the_table_is_read_from_the_cache_while_the_package_is_unchanged(
     first = shipped_table.__wrapped__()
     assert shipped_table.__wrapped__() == first
     assert len(reads) == 1
-    monkeypatch.setattr(rule_table, "engine_fingerprint", lambda: b"another package")
+    monkeypatch.setattr(rule_table, "package_fingerprint", lambda: b"another package")
     assert shipped_table.__wrapped__() == first
     assert len(reads) == 2
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import fnmatch
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING
 
 import msgspec
 
@@ -15,6 +14,7 @@ from esper_audit.findings.finding import (
     Suppression,
 )
 from esper_audit.project.config_tables import AllowedFinding, SuppressionPolicy
+from esper_audit.project.path_patterns import PathPatterns
 from esper_audit.rules.finding_builder import make_finding
 from esper_audit.rules.rule import Check
 from esper_audit.rules.suppression.suppression_checks import (
@@ -34,10 +34,6 @@ from esper_audit.source.syntax.enclosing import chain, symbol_of
 from esper_audit.source.syntax.source import Source
 from esper_audit.text.phrases import did_you_mean
 from esper_audit.tracking.fingerprint import assign_fingerprints
-
-if TYPE_CHECKING:
-    from pathspec import GitIgnoreSpec
-
 
 ALLOW = "allow"
 
@@ -167,16 +163,14 @@ class Suppressor:
             if entry.check == finding.check
             and not (entry.until and entry.until < self._today)
             and fnmatch.fnmatchcase(finding.location.symbol, entry.symbol)
-            and paths.match_file(finding.location.path)
+            and paths.is_match(finding.location.path)
         ]
 
 
 def _with_patterns(
     allow: Sequence[AllowedFinding],
-) -> list[tuple[AllowedFinding, GitIgnoreSpec]]:
-    from pathspec import GitIgnoreSpec
-
-    return [(entry, GitIgnoreSpec.from_lines([entry.path])) for entry in allow]
+) -> list[tuple[AllowedFinding, PathPatterns]]:
+    return [(entry, PathPatterns([entry.path])) for entry in allow]
 
 
 def _covers(authorisation: Authorisation, finding: Finding) -> bool:
