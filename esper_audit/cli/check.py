@@ -23,7 +23,7 @@ from esper_audit.engine import pipeline
 from esper_audit.findings.audit import CLEAN, FINDINGS
 from esper_audit.findings.errors import UsageError
 from esper_audit.project.config import Project, find_project
-from esper_audit.project.limited_work import is_memory_reported
+from esper_audit.project.workers.limited_work import is_memory_reported
 from esper_audit.rules.catalogue import CheckCatalogue
 from esper_audit.text.markdown import count
 

@@ -12,7 +12,7 @@ import msgspec
 from esper_audit.engine.slices import Slice
 from esper_audit.findings.errors import FAILURES
 from esper_audit.findings.finding import Edit, Finding, NotAnalysed
-from esper_audit.project.limited_work import set_status
+from esper_audit.project.workers.limited_work import set_status
 from esper_audit.rules.finding_builder import edit_at, finding_at
 from esper_audit.rules.rule import CstRule, Replacement, Violation, crash
 from esper_audit.source.syntax import cst

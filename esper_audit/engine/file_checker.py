@@ -13,7 +13,7 @@ from esper_audit.engine.slices import Candidate, Slice, slices_of
 from esper_audit.engine.triggers import TriggerTable
 from esper_audit.findings.file_outcome import FileOutcome, RuleTiming
 from esper_audit.findings.finding import Finding, NotAnalysed
-from esper_audit.project.limited_work import set_status
+from esper_audit.project.workers.limited_work import set_status
 from esper_audit.rules.rule import CstRule, Rule
 from esper_audit.rules.selection import Selection
 from esper_audit.rules.suppression.suppression_checks import SUPPRESSION_CHECKS

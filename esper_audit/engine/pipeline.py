@@ -18,8 +18,8 @@ from esper_audit.findings.finding import NotAnalysed, Suppressed
 from esper_audit.findings.shard import WHOLE, Shard
 from esper_audit.project.config import Project
 from esper_audit.project.discovery import NO_PYTHON, Discovery, relative
-from esper_audit.project.limited_work import Work, WorkLimits
-from esper_audit.project.parallel import collector_off, map_files
+from esper_audit.project.workers.limited_work import Work, WorkLimits
+from esper_audit.project.workers.parallel import collector_off, map_files
 from esper_audit.rules.finding_builder import ConfigFile
 from esper_audit.rules.registry import RuleRegistry
 from esper_audit.rules.selection import Selection
@@ -31,7 +31,7 @@ from esper_audit.tracking.baseline import read_baseline
 if TYPE_CHECKING:
     from esper_audit.engine.fixes import FixedFile, FixMode
     from esper_audit.engine.tree_engine import TreeCheck, TreeResult
-    from esper_audit.project.spawned_worker import NamedWork
+    from esper_audit.project.workers.spawned_worker import NamedWork
 
 
 class CheckRequest(msgspec.Struct, frozen=True, kw_only=True):
@@ -194,7 +194,7 @@ class _CheckRun:
 
     def _named_work(self) -> NamedWork:
         """Return `check_file` for another interpreter, which makes the same parts anew."""
-        from esper_audit.project.spawned_worker import NamedWork
+        from esper_audit.project.workers.spawned_worker import NamedWork
 
         payload = msgspec.json.encode((self._project, self._request))
         return NamedWork(f"{__name__}:{check_file_of.__name__}", payload)

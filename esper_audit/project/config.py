@@ -25,7 +25,7 @@ from esper_audit.project.config_tables import (
     RolePaths,
     SuppressionPolicy,
 )
-from esper_audit.project.discovery import is_pattern
+from esper_audit.project.path_patterns import is_pattern
 from esper_audit.project.toml_file import Key, line_of_key, read_toml
 from esper_audit.text.phrases import did_you_mean
 

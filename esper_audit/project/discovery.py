@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Sequence
 
 from esper_audit.findings.errors import UsageError
 from esper_audit.findings.finding import NotAnalysed
-from esper_audit.project.path_patterns import PathPatterns
+from esper_audit.project.path_patterns import PathPatterns, is_pattern
 
 SUFFIXES = (".py", ".pyi")
 NOTEBOOK = ".ipynb"  # counted, not checked
@@ -207,15 +207,6 @@ def _spec(lines: Sequence[str]) -> PathPatterns:
         return PathPatterns(lines)
     except ValueError:
         return PathPatterns([line for line in lines if is_pattern(line)])
-
-
-def is_pattern(line: str) -> bool:
-    """Return whether a line is a valid pattern of .gitignore, unlike `!`."""
-    try:
-        PathPatterns([line])
-    except ValueError:
-        return False
-    return True
 
 
 def _relative_pattern_path(directory: str, path: str, *, is_directory: bool) -> str:

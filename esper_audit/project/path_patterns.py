@@ -53,6 +53,15 @@ class PathPatterns:
         return bool(self.verdict(path))
 
 
+def is_pattern(line: str) -> bool:
+    """Return whether a line is a valid pattern of .gitignore, unlike `!`."""
+    try:
+        PathPatterns([line])
+    except ValueError:
+        return False
+    return True
+
+
 def _is_plain(line: str) -> bool:
     return PLAIN.fullmatch(line) is not None and LONE_WILDCARD.search(line) is None
 

@@ -13,10 +13,10 @@ from pathlib import Path
 import pytest
 
 from esper_audit.findings.file_outcome import FileOutcome
-from esper_audit.project import limited_work
-from esper_audit.project.limited_work import WorkLimits, set_status
-from esper_audit.project.parallel import map_files
-from esper_audit.project.spawned_worker import NamedWork
+from esper_audit.project.workers import limited_work
+from esper_audit.project.workers.limited_work import WorkLimits, set_status
+from esper_audit.project.workers.parallel import map_files
+from esper_audit.project.workers.spawned_worker import NamedWork
 
 PATHS = [f"{number:02}.py" for number in range(17)]
 

@@ -12,7 +12,7 @@ from support.audit_runs import TODAY, write
 from esper_audit.engine.tree_engine import TreeResult, check_tree
 from esper_audit.findings.finding import NotAnalysed, Span
 from esper_audit.project.config import Project, find_project
-from esper_audit.project.parallel import collector_off
+from esper_audit.project.workers.parallel import collector_off
 from esper_audit.rules.registry import RuleRegistry
 from esper_audit.rules.suppression.suppressions import Suppressor
 from esper_audit.source.index import resolver

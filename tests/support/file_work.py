@@ -9,7 +9,7 @@ import time
 from collections.abc import Collection
 
 from esper_audit.findings.file_outcome import FileOutcome
-from esper_audit.project.limited_work import Work, set_status
+from esper_audit.project.workers.limited_work import Work, set_status
 
 
 def work_of(payload: bytes) -> Work[FileOutcome]:

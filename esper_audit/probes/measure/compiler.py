@@ -14,7 +14,7 @@ from typing import Any
 import torch
 from torch import Tensor, _dynamo, fx
 
-from esper_audit.project.parallel import collector_off
+from esper_audit.project.workers.parallel import collector_off
 
 # Dynamo stops compiling a function after eight graphs by default, which would look like a break.
 GRAPHS = 64

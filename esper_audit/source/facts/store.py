@@ -12,7 +12,7 @@ from esper_audit.findings.finding import NotAnalysed
 from esper_audit.project.content_cache import ContentCache
 from esper_audit.project.engine_fingerprint import content_digest, package_fingerprint
 from esper_audit.project.file_roles import Roles
-from esper_audit.project.parallel import map_files
+from esper_audit.project.workers.parallel import map_files
 from esper_audit.source.facts.extract import read_facts
 from esper_audit.source.facts.module_facts import ModuleFacts
 from esper_audit.source.modules.import_roots import read_module_names

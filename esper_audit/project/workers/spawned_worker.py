@@ -19,7 +19,7 @@ from typing import IO, Any, Generic, NamedTuple
 
 import msgspec
 
-from esper_audit.project.limited_work import (
+from esper_audit.project.workers.limited_work import (
     POLL_SECONDS,
     STATUS_BYTES,
     LimitedWork,

@@ -12,12 +12,12 @@ import select
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
-from esper_audit.project.forked_worker import ForkedWorker
-from esper_audit.project.limited_work import POLL_SECONDS, Result, Work, WorkLimits
+from esper_audit.project.workers.forked_worker import ForkedWorker
+from esper_audit.project.workers.limited_work import POLL_SECONDS, Result, Work, WorkLimits
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from esper_audit.project.spawned_worker import NamedWork
+    from esper_audit.project.workers.spawned_worker import NamedWork
 
 WORTH_FORKING = 150
 
@@ -62,7 +62,7 @@ def map_files(
     if can_fork:
         yield from _map_in_forks([ForkedWorker(work, part, kind, limits) for part in parts], limits)
     elif named is not None:
-        from esper_audit.project.spawned_worker import map_in_interpreters
+        from esper_audit.project.workers.spawned_worker import map_in_interpreters
 
         yield from map_in_interpreters(named, parts, kind, limits)
 

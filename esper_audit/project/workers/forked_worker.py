@@ -8,7 +8,7 @@ import signal
 from collections.abc import Sequence
 from typing import BinaryIO, Generic, NoReturn
 
-from esper_audit.project.limited_work import (
+from esper_audit.project.workers.limited_work import (
     STATUS_BYTES,
     LimitedWork,
     Result,
